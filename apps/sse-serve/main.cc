@@ -1,0 +1,7 @@
+#include <cstdio>
+
+#include "base/version.h"
+
+int main() {
+  std::puts(sse::base::kVersion);
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sse {
+
+/// True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing past U+10FFFF).
+bool is_valid_utf8(std::string_view text);
+
+/// Pieces between `separator`s, blanks around each cut off, empty pieces left out.
+std::vector<std::string> split_list(std::string_view text, char separator = ',');
+
+/// ASCII lower case.
+std::string to_lower(std::string_view text);
+
+/// Percent-decoding of a query component; '+' becomes a space. A '%' without two hex digits stays as it is.
+std::string url_decode(std::string_view text);
+/// Percent-encodes all but RFC 3986 unreserved characters.
+std::string url_encode(std::string_view text);
+
+/// Compares in a time that depends on the lengths only, for secrets.
+bool constant_time_equal(std::string_view a, std::string_view b);
+
+/// How a secret may be shown: up to 4 leading characters, then "***" — never more than a third of it.
+std::string mask_secret(std::string_view secret);
+
+/// `text` fit for one log line or terminal cell: control characters and invalid UTF-8 become `\xNN`, cut to `most`
+/// bytes with an ellipsis.
+std::string printable(std::string_view text, std::size_t most = 200);
+
+}  // namespace sse

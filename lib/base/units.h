@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace sse {
+
+/// A number of bytes.
+class ByteCount {
+ public:
+  constexpr ByteCount() = default;
+  constexpr explicit ByteCount(std::uint64_t bytes) : bytes_(bytes) {}
+
+  constexpr std::uint64_t count() const { return bytes_; }
+  friend constexpr auto operator<=>(const ByteCount&, const ByteCount&) = default;
+
+ private:
+  std::uint64_t bytes_ = 0;
+};
+
+constexpr ByteCount kibibytes(std::uint64_t n) {
+  return ByteCount(n * 1024);
+}
+constexpr ByteCount mebibytes(std::uint64_t n) {
+  return ByteCount(n * 1024 * 1024);
+}
+
+/// Reads `250ms`, `15s`, `5m`, `2h`, `7d` (whole numbers; `0` needs no unit).
+/// Throws Error(kInvalidArgument) that names the text and the units.
+std::chrono::milliseconds parse_duration(std::string_view text);
+/// The shortest exact form parse_duration reads back: `15s`, `90s`, `1500ms`, `7d`.
+std::string format_duration(std::chrono::milliseconds duration);
+/// For people, two largest units: `3d 4h`, `12m 5s`, `850ms`.
+std::string format_age(std::chrono::milliseconds duration);
+
+/// Reads `512` (bytes), `64KiB`, `1MiB`, `2GiB`, also `KB`/`MB`/`GB` as powers of 1000 and `K`/`M`/`G` as powers of
+/// 1024. Throws Error(kInvalidArgument) that names the text and the units.
+ByteCount parse_bytes(std::string_view text);
+/// The shortest exact form parse_bytes reads back: `1MiB`, `1500`.
+std::string format_bytes(ByteCount bytes);
+
+/// UTC, RFC 3339 with milliseconds: `2024-03-01T12:00:00.000Z`.
+std::string format_time(WallTime time);
+
+}  // namespace sse

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/units.h"
+#include "event/target.h"
+
+namespace sse::delivery {
+
+/// One of those a pending message is tracked for: a user, a token, a tenant, a channel, or everybody (name empty).
+struct Recipient {
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;
+
+  friend bool operator==(const Recipient&, const Recipient&) = default;
+};
+
+/// What `send … --qos` asks to be kept.
+struct NewMessage {
+  ServiceName service;
+  event::Target target;  ///< normalized; every name is a recipient tracked alone, kAll is one recipient
+  std::string event;
+  std::string data;
+  WallTime created;
+  WallTime expires;
+};
+
+/// A message one recipient has not confirmed yet.
+struct PendingMessage {
+  MessageId id;
+  ServiceName service;
+  Recipient recipient;
+  bool listening = false;
+  std::string event;
+  std::string data;             ///< empty where the call says so
+  std::uint64_t data_size = 0;  ///< bytes, also where `data` was left out
+  WallTime created;
+  WallTime expires;
+};
+
+/// The messages accepted with qos that are not confirmed. Thread safe. What add() returned survives `kill -9` in every
+/// implementation that has a file.
+///
+/// Ids are given in commit order: once a reader has seen id N, no message with a smaller id appears later. A reader
+/// that pages with `after` therefore misses nothing.
+class MessageRepository {
+ public:
+  virtual ~MessageRepository() = default;
+
+  /// Keeps the message for each recipient of its target and returns its id. Blocks until it is durable; concurrent
+  /// calls share one commit. Throws Error: kLimitExceeded when a recipient's pending messages are at the limit (then
+  /// nothing is kept for any of them), kIo when the store failed (nothing is kept).
+  virtual MessageId add(const NewMessage& message) = 0;
+
+  /// The recipient has confirmed. Asynchronous: queued, and durable soon; never blocks on the disk, so that loop
+  /// threads may call it. Unknown pairs are ignored. A failure to write is logged and counted; the message is then
+  /// delivered again.
+  virtual void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) = 0;
+
+  /// Unexpired messages of any of `recipients` with an id greater than `after`, ascending by id, with data: at most
+  /// `limit`, and no more once their data has reached `most` bytes (at least one is returned if there is one). Blocks
+  /// on the store.
+  virtual std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                              MessageId after, std::size_t limit, ByteCount most, WallTime now) = 0;
+
+  /// Deletes what expired by `now` and returns how many (message, recipient) pairs that were. Blocks on the store.
+  virtual std::uint64_t expire(WallTime now) = 0;
+
+  /// (message, recipient) pairs pending now. Cheap: kept in memory.
+  virtual std::uint64_t size() const = 0;
+};
+
+/// Which pending messages to show. Empty fields match everything.
+struct MessageFilter {
+  ServiceName service;
+  std::optional<event::TargetKind> kind;
+  std::string recipient;
+  std::string event;
+};
+
+/// The operator's view of a repository; also over a file without a server. Thread safe, blocks on the store.
+class MessageCatalog {
+ public:
+  virtual ~MessageCatalog() = default;
+
+  /// How many pairs match, expired ones included.
+  virtual std::uint64_t count(const MessageFilter& filter) = 0;
+  /// Matching pairs ascending by id, then recipient; `skip` left out first, at most `limit`; without data.
+  virtual std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) = 0;
+  /// Every recipient that still has the message pending, with data; empty when unknown.
+  virtual std::vector<PendingMessage> find(MessageId id) = 0;
+  /// Deletes the message for all its recipients, durable on return; returns how many pairs that were. Throws
+  /// Error(kPermissionDenied) on a read-only catalog.
+  virtual std::uint64_t erase(MessageId id) = 0;
+};
+
+}  // namespace sse::delivery

@@ -1,0 +1,59 @@
+#include "event/event.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace sse::event {
+namespace {
+
+constexpr std::string_view kBreaks("\r\n\0", 3);
+
+void validate_line(std::string_view what, const std::string& value) {
+  if (value.find_first_of(kBreaks) != std::string::npos) {
+    throw Error(ErrorCode::kInvalidArgument, "the event " + std::string(what) + " '" + printable(value, 60) +
+                                                 "' holds a line break or NUL, which an event stream cannot carry");
+  }
+  if (!is_valid_utf8(value)) {
+    throw Error(ErrorCode::kInvalidArgument, "the event " + std::string(what) + " is not valid UTF-8");
+  }
+}
+
+void append_field(std::string& out, std::string_view field, std::string_view value) {
+  out += field;
+  // A reader drops one space after the colon (WHATWG HTML 9.2.6), so a value that begins with one needs another.
+  out += !value.empty() && value.front() == ' ' ? ": " : ":";
+  out += value;
+  out += '\n';
+}
+
+}  // namespace
+
+void validate(const Event& event) {
+  validate_line("name", event.name);
+  validate_line("id", event.id);
+  if (!is_valid_utf8(event.data)) {
+    throw Error(ErrorCode::kInvalidArgument, "the event data is not valid UTF-8; encode binary data as base64");
+  }
+}
+
+std::string encode(const Event& event) {
+  std::string out;
+  out.reserve(event.data.size() + event.name.size() + event.id.size() + 40);
+  if (!event.id.empty()) append_field(out, "id", event.id);
+  if (event.retry) append_field(out, "retry", std::to_string(event.retry->count()));
+  if (!event.name.empty()) append_field(out, "event", event.name);
+  std::string_view rest = event.data;
+  for (;;) {
+    const std::size_t cut = rest.find_first_of("\r\n");
+    append_field(out, "data", rest.substr(0, cut));
+    if (cut == std::string_view::npos) break;
+    const bool crlf = rest[cut] == '\r' && cut + 1 < rest.size() && rest[cut + 1] == '\n';
+    rest.remove_prefix(cut + (crlf ? 2 : 1));
+  }
+  out += '\n';
+  return out;
+}
+
+}  // namespace sse::event

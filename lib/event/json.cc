@@ -1,0 +1,138 @@
+#include "event/json.h"
+
+#include <array>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace sse::event {
+namespace {
+
+constexpr std::array<std::pair<TargetKind, std::string_view>, 4> kNamed{{{TargetKind::kUser, "users"},
+                                                                         {TargetKind::kToken, "tokens"},
+                                                                         {TargetKind::kTenant, "tenants"},
+                                                                         {TargetKind::kChannel, "channels"}}};
+constexpr int kMaxDepth = 64;
+
+[[noreturn]] void wrong_type(std::string_view name, std::string_view expected) {
+  throw Error(ErrorCode::kInvalidArgument, "field '" + std::string(name) + "' must be " + std::string(expected));
+}
+
+std::string name_from_json(const Json& value, std::string_view field) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
+  if (value.is_number_integer()) return std::to_string(value.get<std::int64_t>());
+  wrong_type(field, "a list of strings");
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view what) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxDepth) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    std::string(what) + " is nested deeper than " + std::to_string(kMaxDepth) + " levels");
+      }
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& e) {
+    std::string_view reason = e.what();
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …": the tail is for people.
+    if (const std::size_t cut = reason.find("parse error at "); cut != std::string_view::npos)
+      reason.remove_prefix(cut + 12);
+    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid JSON " + printable(reason, 200));
+  }
+}
+
+std::string dump_json(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json to_json(const Target& target) {
+  Json json = Json::object();
+  if (target.kind == TargetKind::kAll) json["all"] = true;
+  for (const auto& [kind, name] : kNamed) {
+    if (kind == target.kind) json[std::string(name)] = target.names;
+  }
+  if (target.listening) json["listening"] = true;
+  return json;
+}
+
+Target target_from_json(const Json& json) {
+  require_fields(json, {"users", "tokens", "tenants", "channels", "all", "listening"}, "target");
+  Target target;
+  int kinds = 0;
+  if (bool_field(json, "all")) {
+    target.kind = TargetKind::kAll;
+    ++kinds;
+  }
+  for (const auto& [kind, name] : kNamed) {
+    const auto found = json.find(std::string(name));
+    if (found == json.end() || found->is_null()) continue;
+    if (!found->is_array()) wrong_type(name, "a list of strings");
+    ++kinds;
+    target.kind = kind;
+    target.names.clear();
+    for (const Json& value : *found) target.names.push_back(name_from_json(value, name));
+  }
+  if (kinds != 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(kinds == 0 ? "the target names nobody" : "the target has several kinds") +
+                    "; give exactly one of users, tenants, tokens, channels or all");
+  }
+  target.listening = bool_field(json, "listening");
+  normalize(target);
+  return target;
+}
+
+void require_fields(const Json& object, std::initializer_list<std::string_view> known, std::string_view what) {
+  if (!object.is_object()) throw Error(ErrorCode::kInvalidArgument, std::string(what) + " must be a JSON object");
+  for (const auto& item : object.items()) {
+    bool found = false;
+    for (const std::string_view name : known) found = found || name == item.key();
+    if (found) continue;
+    std::string list;
+    for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
+    throw Error(ErrorCode::kInvalidArgument,
+                "unknown field '" + printable(item.key(), 60) + "' in " + std::string(what) + "; it takes " + list);
+  }
+}
+
+std::string string_field(const Json& object, std::string_view name, std::string_view fallback) {
+  const auto found = object.find(std::string(name));
+  if (found == object.end() || found->is_null()) return std::string(fallback);
+  if (!found->is_string()) wrong_type(name, "a string");
+  return found->get<std::string>();
+}
+
+bool bool_field(const Json& object, std::string_view name, bool fallback) {
+  const auto found = object.find(std::string(name));
+  if (found == object.end() || found->is_null()) return fallback;
+  if (!found->is_boolean()) wrong_type(name, "true or false");
+  return found->get<bool>();
+}
+
+std::uint64_t id_field(const Json& object, std::string_view name) {
+  const auto found = object.find(std::string(name));
+  if (found == object.end()) return 0;
+  if (found->is_string()) return parse_id(found->get_ref<const std::string&>()).value_or(0);
+  return found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+}  // namespace sse::event

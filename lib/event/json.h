@@ -1,0 +1,38 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "event/target.h"
+
+namespace sse::event {
+
+using Json = nlohmann::json;
+
+/// Parses a JSON document. Throws Error(kInvalidArgument) "<what> is not valid JSON: … at byte N", also for more than
+/// 64 levels of nesting, which no request of ours needs and recursion could not survive.
+Json parse_json(std::string_view text, std::string_view what);
+
+/// Serialises; invalid UTF-8 inside strings is replaced by U+FFFD instead of throwing.
+std::string dump_json(const Json& json);
+
+/// `{"users":["1"]}`, `{"tenants":[…]}`, `{"tokens":[…]}`, `{"channels":[…]}` or `{"all":true}`, each optionally with
+/// `"listening":true`.
+Json to_json(const Target& target);
+
+/// Inverse of to_json; numbers are taken as names too (`{"users":[1]}`). The result is normalized. Throws
+/// Error(kInvalidArgument) when no or more than one kind is given, a field is unknown or has another type.
+Target target_from_json(const Json& json);
+
+/// Throws Error(kInvalidArgument) "unknown field 'x' in <what>; it takes …" when `object` is no object or has a field
+/// that is not in `known`.
+void require_fields(const Json& object, std::initializer_list<std::string_view> known, std::string_view what);
+
+/// The field as string, bool or number; `fallback` when absent or null. Throws Error(kInvalidArgument) on another type.
+std::string string_field(const Json& object, std::string_view name, std::string_view fallback = "");
+bool bool_field(const Json& object, std::string_view name, bool fallback = false);
+/// An id that may be a string or a number (PROTOCOL.md: requests may carry both). 0 when absent or malformed.
+std::uint64_t id_field(const Json& object, std::string_view name);
+
+}  // namespace sse::event
