@@ -1,0 +1,261 @@
+#include "hub/hub.h"
+
+#include <algorithm>
+#include <latch>
+#include <mutex>
+#include <numeric>
+#include <utility>
+
+#include "base/version.h"
+#include "event/event.h"
+#include "event/json.h"
+
+namespace sse::hub {
+
+using event::TargetKind;
+using net::CloseReason;
+
+Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
+         observe::Registry& metrics, HubDelegate& delegate)
+    : options_(std::move(options)), ids_(ids), metrics_(metrics, options_.service), all_shards_(loops.size()) {
+  std::iota(all_shards_.begin(), all_shards_.end(), 0);
+  for (const auto& loop : loops) {
+    shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
+  }
+}
+
+Hub::~Hub() = default;
+
+std::size_t Hub::shard_of(const UserId& user) const {
+  return std::hash<UserId>{}(user) % shards_.size();
+}
+
+template <class Use>
+void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
+  if (numbers.empty()) return;
+  // Shared, not on this stack: the last loop may still be inside count_down() when this thread has seen the end.
+  const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
+  for (const std::size_t number : numbers) {
+    Shard& shard = *shards_[number];
+    shard.loop().post([&use, &shard, number, done] {
+      use(shard, number);
+      done->count_down();
+    });
+  }
+  done->wait();
+}
+
+template <class Use>
+void Hub::on_all_shards(Use use) {
+  on_shards(all_shards_, use);
+}
+
+template <class Use>
+void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
+  if (owner.empty() || !id.valid()) return;
+  on_shards({shard_of(owner)}, [&](Shard& shard, std::size_t) {
+    Connection* connection = shard.find(id);
+    if (connection != nullptr && Indexes::name_of(*connection, TargetKind::kUser) == owner.str())
+      use(shard, *connection);
+  });
+}
+
+ConnectionId Hub::connect(NewConnection request) {
+  const ConnectionId id(ids_.next());
+  event::Event first;
+  first.name = event::kConnectFinish;
+  first.id = id.str();
+  first.retry = options_.reconnect_time;
+  first.data = event::dump_json({{"connectionId", id.str()},
+                                 {"serverTime", to_millis(wall_now())},
+                                 {"reconnectTime", options_.reconnect_time.count()},
+                                 {"name", options_.service.str()},
+                                 {"enableCluster", false},
+                                 {"version", base::kVersion}});
+  Shard& shard =
+      *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
+  shard.loop().post(
+      [&shard, id, moved = std::move(request), frame = event::Frame::make(event::encode(first))]() mutable {
+        shard.connect(id, std::move(moved), frame);
+      });
+  return id;
+}
+
+std::vector<std::uint32_t> Hub::deliver(const event::Target& target, std::string_view event,
+                                        const event::FrameRef& frame) {
+  const std::vector<std::string> everybody{""};
+  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
+  std::vector<std::uint32_t> taken(names.size());
+  if (target.kind == TargetKind::kUser) {
+    std::vector<std::vector<std::size_t>> of_shard(shards_.size());
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::size_t number = shard_of(UserId(names[i]));
+      if (of_shard[number].empty()) numbers.push_back(number);
+      of_shard[number].push_back(i);
+    }
+    on_shards(numbers, [&](Shard& shard, std::size_t number) {
+      for (const std::size_t i : of_shard[number]) {
+        taken[i] = shard.deliver(target.kind, names[i], target.listening, event, frame);
+      }
+    });
+    return taken;
+  }
+  std::mutex mutex;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    std::vector<std::uint32_t> mine(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      mine[i] = shard.deliver(target.kind, names[i], target.listening, event, frame);
+    }
+    const std::scoped_lock lock(mutex);
+    for (std::size_t i = 0; i < names.size(); ++i) taken[i] += mine[i];
+  });
+  return taken;
+}
+
+void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last) {
+  Shard& shard = *shards_.at(request.shard);
+  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last]() mutable {
+    shard.replay(id, std::move(moved), through, last);
+  });
+}
+
+std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
+  std::vector<ConnectionId> found;
+  std::mutex mutex;
+  const auto look = [&](Shard& shard, std::size_t) {
+    // The narrowest index that applies; the rest is checked one by one.
+    const Group* group = !filter.user.empty()      ? shard.group(TargetKind::kUser, filter.user.str())
+                         : !filter.token.empty()   ? shard.group(TargetKind::kToken, filter.token.str())
+                         : !filter.channel.empty() ? shard.group(TargetKind::kChannel, filter.channel.str())
+                         : !filter.tenant.empty()  ? shard.group(TargetKind::kTenant, filter.tenant.str())
+                                                   : shard.group(TargetKind::kAll, "");
+    if (group == nullptr) return;
+    std::vector<ConnectionId> mine;
+    for (const Connection* connection : group->members) {
+      const auto differs = [&](const std::string& wanted, TargetKind kind) {
+        return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
+      };
+      if (differs(filter.token.str(), TargetKind::kToken) || differs(filter.channel.str(), TargetKind::kChannel) ||
+          differs(filter.tenant.str(), TargetKind::kTenant)) {
+        continue;
+      }
+      if (!filter.listening.empty() && !connection->listens(filter.listening)) continue;
+      if (!filter.client.empty()) {
+        const auto attributes = Attributes::unpack({connection->attributes.get(), connection->attributes_size});
+        if (form_value(attributes.query, "clientId") != filter.client) continue;
+      }
+      mine.push_back(connection->id);
+    }
+    const std::scoped_lock lock(mutex);
+    found.insert(found.end(), mine.begin(), mine.end());
+  };
+  if (filter.user.empty()) {
+    on_all_shards(look);
+  } else {
+    on_shards({shard_of(filter.user)}, look);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {
+  std::vector<std::optional<ConnectionInfo>> slots(ids.size());
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
+    }
+  });
+  std::vector<ConnectionInfo> infos;
+  for (auto& slot : slots) {
+    if (slot) infos.push_back(std::move(*slot));
+  }
+  return infos;
+}
+
+std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
+  std::vector<ConnectionInfo> infos = describe(std::vector<ConnectionId>{id});
+  if (infos.empty()) return std::nullopt;
+  return std::move(infos.front());
+}
+
+std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
+  std::atomic<std::size_t> closed{0};
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const ConnectionId id : ids) {
+      if (Connection* connection = shard.find(id)) {
+        shard.close(*connection, CloseReason::kServerClosed, true);
+        ++closed;
+      }
+    }
+  });
+  return closed;
+}
+
+std::size_t Hub::close(const event::Target& target) {
+  std::atomic<std::size_t> closed{0};
+  const std::vector<std::string> everybody{""};
+  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const std::string& name : names) {
+      const Group* group = shard.group(target.kind, name);
+      if (group == nullptr) continue;
+      const std::vector<Connection*> members = group->members;
+      for (Connection* connection : members) shard.close(*connection, CloseReason::kServerClosed, true);
+      closed += members.size();
+    }
+  });
+  return closed;
+}
+
+std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& owner,
+                                                 const std::vector<std::string>& names, bool add) {
+  std::optional<ListenerSet> after;
+  on_owned(id, owner, [&](Shard& shard, Connection& connection) {
+    connection.last_request_millis = to_millis(wall_now());
+    after = shard.change_listeners(connection, names, add);
+  });
+  return after;
+}
+
+std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& owner, Request kind) {
+  std::optional<ConnectionInfo> info;
+  on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
+    connection.last_request_millis = to_millis(wall_now());
+    ++(kind == Request::kMessage ? connection.request_messages : connection.request_uploads);
+    info = shard.describe(connection);
+  });
+  return info;
+}
+
+bool Hub::disconnect(ConnectionId id, const UserId& owner) {
+  bool found = false;
+  on_owned(id, owner, [&](Shard& shard, Connection& connection) {
+    shard.close(connection, CloseReason::kDisconnect, false);
+    found = true;
+  });
+  return found;
+}
+
+void Hub::drain() {
+  for (const auto& shard : shards_) {
+    shard->loop().post([&shard = *shard] { shard.close_all(CloseReason::kShutdown); });
+  }
+}
+
+std::size_t Hub::connections() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
+                         [](std::size_t n, const auto& shard) { return n + shard->connections(); });
+}
+
+std::size_t Hub::users() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
+                         [](std::size_t n, const auto& shard) { return n + shard->users(); });
+}
+
+std::size_t Hub::sockets() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
+                         [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+}
+
+}  // namespace sse::hub
