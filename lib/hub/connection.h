@@ -58,11 +58,14 @@ struct ConnectionInfo {
 
 /// One open stream and who it belongs to. Belongs to its shard; loop thread only.
 struct Connection final : net::Stream {
-  // Only while pending messages are being replayed.
+  // Only while pending messages are being replayed. A pass goes through the repository page by page; one for new
+  // listeners looks from the start, only for what they wait for.
   struct Replay {
     std::vector<event::FrameRef> held;  // live events that wait their turn
     std::uint64_t held_bytes = 0;
-    std::vector<std::string> new_listeners;  // their pending messages are looked for next
+    MessageId cursor;
+    std::vector<std::string> only_events;    // of this pass; empty: everything
+    std::vector<std::string> new_listeners;  // a pass for these follows
     bool again = false;                      // a message was committed meanwhile: one more look
     bool waiting = false;                    // for the stream to drain, before the next page
   };

@@ -179,6 +179,17 @@ std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
   return std::move(infos.front());
 }
 
+std::vector<std::string> Hub::names(TargetKind kind) {
+  std::set<std::string> all;
+  std::mutex mutex;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    std::vector<std::string> mine = shard.names(kind);
+    const std::scoped_lock lock(mutex);
+    all.insert(std::make_move_iterator(mine.begin()), std::make_move_iterator(mine.end()));
+  });
+  return {all.begin(), all.end()};
+}
+
 std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
   std::atomic<std::size_t> closed{0};
   on_all_shards([&](Shard& shard, std::size_t) {

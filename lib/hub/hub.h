@@ -58,6 +58,9 @@ class Hub {
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
 
+  /// The users, tokens, tenants or channels that have a connection, sorted.
+  std::vector<std::string> names(event::TargetKind kind);
+
   /// Closes from the server's side, with connect-close; returns how many were open.
   std::size_t close(const std::vector<ConnectionId>& ids);
   std::size_t close(const event::Target& target);

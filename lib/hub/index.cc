@@ -44,6 +44,12 @@ std::string_view Indexes::name_of(const Connection& connection, event::TargetKin
   return group == nullptr ? std::string_view() : group->name;
 }
 
+std::vector<std::string> Indexes::names(event::TargetKind kind) const {
+  std::vector<std::string> names;
+  for (const auto& [name, group] : groups_.at(static_cast<std::size_t>(kind))) names.push_back(name);
+  return names;
+}
+
 const ListenerSet* ListenerSets::intern(const ListenerSet& names) {
   const auto entry = references_.try_emplace(names, 0).first;
   ++entry->second;

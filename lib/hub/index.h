@@ -41,6 +41,7 @@ class Indexes {
   const Group* find(event::TargetKind kind, const std::string& name) const;
   /// Name of the group the connection is in; empty for none.
   static std::string_view name_of(const Connection& connection, event::TargetKind kind);
+  std::vector<std::string> names(event::TargetKind kind) const;
   /// How many different names there are.
   std::size_t count(event::TargetKind kind) const { return groups_.at(static_cast<std::size_t>(kind)).size(); }
 

@@ -182,28 +182,22 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
 }
 
 void Shard::ask_replay(Connection& connection) {
+  if (!connection.replay) {
+    connection.replay = std::make_unique<Connection::Replay>();
+    connection.replay->cursor = connection.replayed_through;
+  }
+  connection.replay->waiting = false;
   ReplayRequest request;
   request.connection = connection.id;
   request.shard = number_;
   for (std::size_t i = 0; i < kIndexes; ++i) {
-    const auto kind = static_cast<TargetKind>(i);
-    if (const Group* group = connection.membership.groups.at(i)) request.recipients.emplace_back(kind, group->name);
-  }
-  request.after = connection.replayed_through;
-  if (connection.replay) {
-    connection.replay->again = false;
-    connection.replay->waiting = false;
-    if (!connection.replay->new_listeners.empty()) {
-      request.new_listeners = std::move(connection.replay->new_listeners);
-      connection.replay->new_listeners.clear();
-      request.after = MessageId();
+    if (const Group* group = connection.membership.groups.at(i)) {
+      request.recipients.emplace_back(static_cast<TargetKind>(i), group->name);
     }
   }
-  if (!delegate_.replay_wanted(request)) {
-    if (connection.replay) end_replay(connection);
-    return;
-  }
-  if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
+  request.after = connection.replay->cursor;
+  request.only_events = connection.replay->only_events;
+  if (!delegate_.replay_wanted(request)) end_replay(connection);
 }
 
 void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last) {
@@ -215,9 +209,10 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
     if (append(*connection, item.frame)) metrics_.deliveries.add();
     if (!connection->open()) return;
   }
-  connection->replayed_through = std::max(connection->replayed_through, through);
   Connection::Replay& state = *connection->replay;
-  if (last && !state.again && state.new_listeners.empty()) {
+  state.cursor = std::max(state.cursor, through);
+  if (state.only_events.empty()) connection->replayed_through = state.cursor;
+  if (last && !next_pass(*connection)) {
     end_replay(*connection);
     return;
   }
@@ -229,6 +224,18 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   } else {
     state.waiting = true;
   }
+}
+
+bool Shard::next_pass(Connection& connection) {
+  Connection::Replay& state = *connection.replay;
+  if (!state.new_listeners.empty()) {
+    state.only_events = std::exchange(state.new_listeners, {});
+    state.cursor = MessageId();
+    return true;
+  }
+  state.only_events.clear();
+  state.cursor = connection.replayed_through;
+  return std::exchange(state.again, false);
 }
 
 void Shard::end_replay(Connection& connection) {
@@ -287,7 +294,7 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
     if (idle) connection.replay = std::make_unique<Connection::Replay>();
     auto& wanted = connection.replay->new_listeners;
     wanted.insert(wanted.end(), fresh.begin(), fresh.end());
-    if (idle) ask_replay(connection);
+    if (idle && next_pass(connection)) ask_replay(connection);
   }
   return changed;
 }

@@ -33,8 +33,8 @@ struct ReplayRequest {
   ConnectionId connection;
   std::size_t shard = 0;
   std::vector<std::pair<event::TargetKind, std::string>> recipients;
-  MessageId after;                         ///< only messages with a greater id
-  std::vector<std::string> new_listeners;  ///< not empty: only "listening" messages for these events
+  MessageId after;                       ///< only messages with a greater id
+  std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
 };
 
 /// A pending message on its way into a stream.
@@ -96,6 +96,7 @@ class Shard final : private net::StreamOwner {
   Connection* find(ConnectionId id);
   /// Connections under a name; all of them for kAll.
   const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
+  std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
   ConnectionInfo describe(const Connection& connection) const;
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
@@ -119,6 +120,7 @@ class Shard final : private net::StreamOwner {
   bool take(Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
+  bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   void leave(Connection& connection, net::CloseReason reason);

@@ -85,7 +85,7 @@ bool AddressLimiter::admit(const std::string& address, std::unique_ptr<Ticket>& 
     if (count >= most_) return false;
     ++count;
   }
-  ticket = std::make_unique<Ticket>(*this, address);
+  ticket = std::make_unique<Ticket>(shared_from_this(), address);
   return true;
 }
 
@@ -143,7 +143,7 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
       workers_(workers),
       options_(std::move(options)),
       others_open_(std::move(others_open)),
-      limiter_(options_.max_per_address),
+      limiter_(std::make_shared<AddressLimiter>(options_.max_per_address)),
       accepted_(metrics.counter("sse_http_accepted_total", "Connections accepted", {{"listener", options_.name}})),
       requests_(metrics.counter("sse_http_requests_total", "Requests handled", {{"listener", options_.name}})),
       refused_full_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
@@ -211,7 +211,7 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
   if (options_.max_connections != 0 && connections_.size() + others_open_() >= options_.max_connections) {
     refused_full_.add();
     refusal = "the server holds as many connections as it may (--max-connections); try again later";
-  } else if (!limiter_.admit(peer.address, ticket)) {
+  } else if (!limiter_->admit(peer.address, ticket)) {
     refused_address_.add();
     status = 429;
     refusal = "too many connections from this address (--max-connections-per-ip); close some first";

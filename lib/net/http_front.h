@@ -24,7 +24,7 @@
 namespace sse::net {
 
 /// Counts connections per client address, streams included, against `--max-connections-per-ip`. Thread safe.
-class AddressLimiter {
+class AddressLimiter : public std::enable_shared_from_this<AddressLimiter> {
  public:
   /// Held by whoever owns the connection; destroying it gives the place back.
   class Ticket;
@@ -44,14 +44,15 @@ class AddressLimiter {
 
 class AddressLimiter::Ticket {
  public:
-  Ticket(AddressLimiter& limiter, std::string address) : limiter_(limiter), address_(std::move(address)) {}
-  ~Ticket() { limiter_.leave(address_); }
+  Ticket(std::shared_ptr<AddressLimiter> limiter, std::string address)
+      : limiter_(std::move(limiter)), address_(std::move(address)) {}
+  ~Ticket() { limiter_->leave(address_); }
   Ticket(const Ticket&) = delete;
   Ticket& operator=(const Ticket&) = delete;
 
  private:
-  AddressLimiter& limiter_;
-  std::string address_;
+  const std::shared_ptr<AddressLimiter> limiter_;
+  const std::string address_;
 };
 
 struct FrontOptions {
@@ -119,7 +120,7 @@ class HttpFront : private EventLoop::Handler {
   WorkerPool& workers_;
   const FrontOptions options_;
   const std::function<std::size_t()> others_open_;
-  AddressLimiter limiter_;
+  const std::shared_ptr<AddressLimiter> limiter_;
   observe::Counter& accepted_;
   observe::Counter& requests_;
   observe::Counter& refused_full_;

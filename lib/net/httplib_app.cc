@@ -97,6 +97,11 @@ void erase_header(std::string& head, std::string_view name) {
   head.erase(start, head.find("\r\n", start + 2) - start);
 }
 
+bool says_close(const std::string& reply) {
+  const std::size_t found = reply.find("\r\nConnection: close\r\n");
+  return found != std::string::npos && found < reply.find("\r\n\r\n");
+}
+
 }  // namespace
 
 HttplibApp::HttplibApp() {
@@ -118,8 +123,8 @@ Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_
   reply.bytes = std::move(stream.reply());
   // Not for HEAD, where httplib asks for no body.
   if (exchange.head_written) reply.hand_over = std::move(exchange.hand_over);
-  reply.keep_alive = keep_alive && !closed && !reply.hand_over;
   erase_header(reply.bytes, "Keep-Alive");
+  reply.keep_alive = keep_alive && !closed && !reply.hand_over && !says_close(reply.bytes);
   return reply;
 }
 
