@@ -132,7 +132,8 @@ std::uint64_t id_field(const Json& object, std::string_view name) {
   const auto found = object.find(std::string(name));
   if (found == object.end()) return 0;
   if (found->is_string()) return parse_id(found->get_ref<const std::string&>()).value_or(0);
-  return found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+  // Through text, so that both forms have the same range.
+  return found->is_number_unsigned() ? parse_id(std::to_string(found->get<std::uint64_t>())).value_or(0) : 0;
 }
 
 }  // namespace sse::event
