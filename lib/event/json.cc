@@ -51,12 +51,13 @@ Json parse_json(std::string_view text, std::string_view what) {
   }
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& e) {
+  } catch (const Json::exception& e) {
     std::string_view reason = e.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …": the tail is for people.
-    if (const std::size_t cut = reason.find("parse error at "); cut != std::string_view::npos)
-      reason.remove_prefix(cut + 12);
-    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid JSON " + printable(reason, 200));
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …", or, for 1e999,
+    // "[json.exception.out_of_range.406] number overflow parsing '1e999'": the tail is for people.
+    if (const std::size_t cut = reason.find("] "); cut != std::string_view::npos) reason.remove_prefix(cut + 2);
+    if (reason.starts_with("parse error at ")) reason.remove_prefix(12);
+    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid JSON: " + printable(reason));
   }
 }
 

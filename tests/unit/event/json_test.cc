@@ -34,13 +34,18 @@ TEST(ParseJson, RefusesWhatIsNoJsonInOnePrintableSentence) {
        {""s, " "s, "{"s, "{\"a\":}"s, "nul"s, "[1,]"s, "{} x"s, "'a'"s, "{\"a\":1,}"s, "\"\xFF\""s, "\"\xED\xA0\x80\""s,
         "\"\\ud800\""s, "\"\\udc00\""s, "\"a\nb\""s, "\"\0\""s, "01"s, "NaN"s, "// c\n1"s, "\x1b[31m"s}) {
     const std::string sentence = refusal([&] { parse_json(text, "the body"); });
-    EXPECT_THAT(sentence, StartsWith("the body is not valid JSON ")) << printable(text);
+    EXPECT_THAT(sentence, StartsWith("the body is not valid JSON: ")) << printable(text);
     EXPECT_EQ(sentence, printable(sentence, 1000));
   }
 }
 
 TEST(ParseJson, SaysWhere) {
   EXPECT_THAT(refusal([] { parse_json("{\"a\" 1}", "the body"); }), HasSubstr("line 1, column 6"));
+}
+
+TEST(ParseJson, ANumberTooBigForADoubleIsTheCallersFault) {
+  EXPECT_EQ(refusal([] { parse_json("{\"ttl\":1e999}", "the body"); }),
+            "the body is not valid JSON: number overflow parsing '1e999'");
 }
 
 TEST(ParseJson, NestingIsLimitedBeforeAnythingRecurses) {
