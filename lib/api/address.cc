@@ -1,0 +1,111 @@
+#include "api/address.h"
+
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace sse::api {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kHttp = "http://";
+constexpr std::size_t kMostPathBytes = sizeof(sockaddr_un{}.sun_path) - 1;
+
+[[noreturn]] void refuse(std::string_view text, const std::string& why) {
+  throw Error(ErrorCode::kInvalidArgument,
+              "'" + printable(text) + "' is no server address: " + why + "; give unix:PATH or http://HOST:PORT");
+}
+
+std::uint16_t parse_port(std::string_view text, std::string_view whole) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port == 0)
+    refuse(whole, "the port is not 1 to 65535");
+  return port;
+}
+
+// The errno of connecting, 0 when it worked.
+int try_connect(const sockaddr* name, socklen_t size, std::chrono::milliseconds patience) {
+  const UniqueFd fd(socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return errno;
+  if (connect(fd.get(), name, size) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  pollfd wait{fd.get(), POLLOUT, 0};
+  if (poll(&wait, 1, static_cast<int>(patience.count())) <= 0) return ETIMEDOUT;
+  int reason = 0;
+  socklen_t length = sizeof(reason);
+  getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &reason, &length);
+  return reason;
+}
+
+std::string sentence(int reason) {
+  return reason == 0 ? "" : std::generic_category().message(reason);
+}
+
+}  // namespace
+
+Address parse_address(std::string_view text) {
+  Address address;
+  if (text.starts_with(kUnix)) {
+    address.path = text.substr(kUnix.size());
+    if (address.path.empty()) refuse(text, "the path is missing");
+    if (address.path.size() > kMostPathBytes) {
+      refuse(text, "the path of a unix socket has at most " + std::to_string(kMostPathBytes) + " bytes");
+    }
+    return address;
+  }
+  if (!text.starts_with(kHttp)) refuse(text, "it starts with neither unix: nor http://");
+  std::string_view rest = text.substr(kHttp.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.find_first_of("/?#@ ") != std::string_view::npos) refuse(text, "there is more than host and port");
+  std::size_t host_end = rest.rfind(':');
+  if (rest.starts_with('[')) {
+    const std::size_t bracket = rest.find(']');
+    if (bracket == std::string_view::npos) refuse(text, "the ']' is missing");
+    address.host = rest.substr(1, bracket - 1);
+    rest.remove_prefix(bracket + 1);
+    if (!rest.empty() && rest.front() != ':') refuse(text, "the port does not follow the host");
+    host_end = rest.empty() ? std::string_view::npos : 0;
+  } else {
+    address.host = rest.substr(0, host_end);
+    if (address.host.find(':') != std::string::npos) refuse(text, "an IPv6 address goes in brackets, as [::1]");
+  }
+  if (address.host.empty()) refuse(text, "the host is missing");
+  address.port = host_end == std::string_view::npos ? std::uint16_t{80} : parse_port(rest.substr(host_end + 1), text);
+  return address;
+}
+
+std::string why_unreachable(const Address& address, std::chrono::milliseconds patience) {
+  if (address.is_unix()) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::memcpy(name.sun_path, address.path.data(), std::min(address.path.size(), kMostPathBytes));
+    return sentence(try_connect(reinterpret_cast<const sockaddr*>(&name), sizeof(name), patience));
+  }
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  if (failed != 0) return failed == EAI_SYSTEM ? sentence(errno) : gai_strerror(failed);
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  int reason = 0;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    reason = try_connect(one->ai_addr, one->ai_addrlen, patience);
+    if (reason == 0) return "";
+  }
+  return sentence(reason);
+}
+
+}  // namespace sse::api

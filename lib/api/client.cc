@@ -1,0 +1,190 @@
+#include "api/client.h"
+
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "api/address.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+
+namespace sse::api {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+ErrorCode code_from_status(int status) {
+  for (const ErrorCode code : {ErrorCode::kInvalidArgument, ErrorCode::kUnauthenticated, ErrorCode::kPermissionDenied,
+                               ErrorCode::kNotFound, ErrorCode::kConflict, ErrorCode::kTooLarge,
+                               ErrorCode::kLimitExceeded, ErrorCode::kUnavailable, ErrorCode::kTimeout}) {
+    if (http_status(code) == status) return code;
+  }
+  return ErrorCode::kInternal;
+}
+
+// RFC 9457 with our `code`; a name this version does not know falls back to the status.
+Error problem(const Json& json, int status) {
+  const auto text = [&](const char* name) {
+    const auto found = json.find(name);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  std::string sentence = text("detail");
+  if (sentence.empty()) sentence = text("title");
+  if (sentence.empty()) sentence = "the server refused with status " + std::to_string(status);
+  const std::string name = text("code");
+  const ErrorCode code = error_from_name(name);
+  return {error_name(code) == name ? code : code_from_status(status), sentence};
+}
+
+std::string path_with(std::string path, const QueryParameters& parameters) {
+  char separator = '?';
+  for (const auto& [name, value] : parameters) {
+    path += separator + name + '=' + url_encode(value);
+    separator = '&';
+  }
+  return path;
+}
+
+void require_token_characters(const std::string& token) {
+  const bool fits = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!fits) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the admin token holds blanks, line breaks or characters outside ASCII; check the token file");
+  }
+}
+
+httplib::Client make_http(const Address& address, std::chrono::milliseconds timeout) {
+  httplib::Client http(address.is_unix() ? address.path : address.host, address.is_unix() ? 80 : address.port);
+  if (address.is_unix()) http.set_address_family(AF_UNIX);
+  const auto seconds = static_cast<time_t>(timeout.count() / 1000);
+  const auto micros = static_cast<time_t>(timeout.count() % 1000 * 1000);
+  http.set_connection_timeout(seconds, micros);
+  http.set_read_timeout(seconds, micros);
+  http.set_write_timeout(seconds, micros);
+  return http;
+}
+
+}  // namespace
+
+class Client::Transport {
+ public:
+  explicit Transport(ClientOptions options)
+      : options_(std::move(options)),
+        address_(parse_address(options_.address)),
+        http_(make_http(address_, options_.timeout)) {
+    require_token_characters(options_.token);
+    if (options_.timeout <= std::chrono::milliseconds::zero()) {
+      throw Error(ErrorCode::kInvalidArgument, "the time to wait for an answer must be more than 0");
+    }
+  }
+
+  Json call(const char* method, std::string path, const Json* body = nullptr) {
+    httplib::Request request;
+    request.method = method;
+    request.path = std::move(path);
+    // httplib would name the socket's path.
+    if (address_.is_unix()) request.set_header("Host", "localhost");
+    request.set_header("Accept", "application/json, application/problem+json");
+    if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
+    if (body != nullptr) {
+      request.set_header("Content-Type", std::string(kJson));
+      request.body = event::dump_json(*body);
+    }
+    const SteadyTime start = steady_now();
+    std::string body_read;
+    // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
+    request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+      body_read.append(data, size);
+      return steady_now() - start < options_.timeout;
+    };
+    const httplib::Result result = http_.send(request);
+    if (!result) throw failure(result.error(), steady_now() - start);
+    return answer(*result, body_read);
+  }
+
+ private:
+  Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const {
+    const std::string where = "sse-serve at " + options_.address;
+    const bool connecting = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout;
+    if (connecting) {
+      std::string why = why_unreachable(address_, std::min(options_.timeout, std::chrono::milliseconds(1000)));
+      if (why.empty()) why = "it did not take the connection";
+      return {ErrorCode::kUnavailable, "cannot reach " + where + ": " + why +
+                                           "; is it running? start it with 'sse-serve' or name another with --server"};
+    }
+    if (taken >= options_.timeout || error == httplib::Error::Canceled) {
+      return {ErrorCode::kTimeout, where + " did not answer within " + format_duration(options_.timeout) +
+                                       "; what was asked may have been done; give it longer with --timeout"};
+    }
+    return {ErrorCode::kUnavailable, where + " broke the connection off before it had answered; look at its log"};
+  }
+
+  Json answer(const httplib::Response& response, const std::string& body) const {
+    const std::string type = to_lower(response.get_header_value("Content-Type"));
+    const bool json = type.starts_with(kJson) || type.starts_with("application/problem+json");
+    const bool good = response.status >= 200 && response.status < 300;
+    Json document;
+    try {
+      if (json) document = event::parse_json(body, "the answer");
+    } catch (const Error& e) {
+      throw Error(ErrorCode::kUnavailable, "cannot read what " + options_.address + " answered: " + e.what() +
+                                               "; is that the admin address of sse-serve?");
+    }
+    if (good && document.is_object()) return document;
+    if (!good && document.is_object()) throw problem(document, response.status);
+    throw Error(ErrorCode::kUnavailable,
+                options_.address + " answered with status " + std::to_string(response.status) + " and " +
+                    (type.empty() ? "no content type" : "'" + printable(type, 60) + "'") +
+                    ", which is not sse-serve's admin API; name its admin address with --server");
+  }
+
+  const ClientOptions options_;
+  const Address address_;
+  httplib::Client http_;
+};
+
+Client::Client(ClientOptions options) : transport_(std::make_unique<Transport>(std::move(options))) {}
+Client::~Client() = default;
+
+Json Client::status() {
+  return transport_->call("GET", "/api/v1/status");
+}
+
+Json Client::send(const SendRequest& request) {
+  const Json body = to_json(request);
+  return transport_->call("POST", "/api/v1/send", &body);
+}
+
+Json Client::list_connections(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/connections", parameters(query, page)));
+}
+
+Json Client::show_connection(ConnectionId id, const ServiceName& service) {
+  QueryParameters query;
+  if (!service.empty()) query.emplace_back("service", service.str());
+  return transport_->call("GET", path_with("/api/v1/connections/" + id.str(), query));
+}
+
+Json Client::close_connections(const CloseRequest& request) {
+  const Json body = to_json(request);
+  return transport_->call("POST", "/api/v1/connections/close", &body);
+}
+
+Json Client::list_messages(const MessageQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/messages", parameters(query, page)));
+}
+
+Json Client::show_message(MessageId id) {
+  return transport_->call("GET", "/api/v1/messages/" + id.str());
+}
+
+Json Client::delete_message(MessageId id) {
+  return transport_->call("DELETE", "/api/v1/messages/" + id.str());
+}
+
+}  // namespace sse::api

@@ -1,0 +1,46 @@
+#include "base/paths.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace sse {
+namespace {
+
+// The specification calls relative paths in these variables invalid and wants them ignored.
+std::string folder_from(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && value[0] == '/' ? value : "";
+}
+
+std::string home() {
+  if (std::string folder = folder_from("HOME"); !folder.empty()) return folder;
+  std::array<char, 4096> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return found->pw_dir;
+  throw Error(
+      ErrorCode::kNotFound,
+      "cannot tell where to keep the database: there is neither $XDG_STATE_HOME nor $HOME; name a file with --db");
+}
+
+}  // namespace
+
+std::string default_admin_address() {
+  const std::string runtime = folder_from("XDG_RUNTIME_DIR");
+  if (runtime.empty()) return "unix:/tmp/sse-serve-" + std::to_string(getuid()) + "/admin.sock";
+  return "unix:" + runtime + "/sse-serve/admin.sock";
+}
+
+std::string default_database_path() {
+  std::string state = folder_from("XDG_STATE_HOME");
+  if (state.empty()) state = home() + "/.local/state";
+  return state + "/sse-serve/pending.db";
+}
+
+}  // namespace sse
