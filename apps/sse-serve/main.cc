@@ -30,7 +30,8 @@ constexpr const char* kFooter =
 
 void say_where(const gateway::Server& server, const serve::Options& options) {
   std::string services;
-  for (const auto& [name, path] : options.server.services) services += (services.empty() ? "" : ", ") + path + " (" + name + ")";
+  for (const auto& [name, path] : options.server.services)
+    services += (services.empty() ? "" : ", ") + path + " (" + name + ")";
   const bool page = options.server.page || !options.server.web_root.empty();
   std::printf("sse-serve %s on %s%s\n", base::kVersion, server.url().c_str(), page ? "  (open it in a browser)" : "");
   std::printf("services  %s\n", services.c_str());

@@ -20,7 +20,8 @@ struct Options {
 /// Declares all options on `app`; parsing fills `options`. Both must outlive the parse.
 void declare(CLI::App& app, Options& options);
 
-/// What single options cannot check, and the folders of the default paths. Throws Error(kInvalidArgument) that names the options.
+/// What single options cannot check, and the folders of the default paths. Throws Error(kInvalidArgument) that names
+/// the options.
 void complete(Options& options);
 
 }  // namespace sse::serve

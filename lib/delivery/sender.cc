@@ -32,10 +32,14 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
     : options_(std::move(options)),
       ids_(ids),
       repository_(repository),
-      sent_(metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
-      sent_qos_(metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "true"}})),
-      confirmed_(metrics.counter("sse_confirmed_total", "Pending messages confirmed by a recipient", {{"service", service().str()}})),
-      replayed_(metrics.counter("sse_replayed_total", "Pending messages given to a stream when it opened", {{"service", service().str()}})),
+      sent_(
+          metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
+      sent_qos_(
+          metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "true"}})),
+      confirmed_(metrics.counter("sse_confirmed_total", "Pending messages confirmed by a recipient",
+                                 {{"service", service().str()}})),
+      replayed_(metrics.counter("sse_replayed_total", "Pending messages given to a stream when it opened",
+                                {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
       hub_(options_.hub, loops, ids, metrics, *this) {}
@@ -62,7 +66,8 @@ SendResult Sender::send(const SendRequest& request) {
     result.id = ids_.next();
     sent_.add();
   }
-  const event::FrameRef frame = encode(std::to_string(result.id), request.event, request.data, message, request.target.kind);
+  const event::FrameRef frame =
+      encode(std::to_string(result.id), request.event, request.data, message, request.target.kind);
   const std::vector<std::uint32_t> taken = hub_.deliver(request.target, request.event, frame);
   for (std::size_t i = 0; i < taken.size(); ++i) {
     const bool all = request.target.kind == event::TargetKind::kAll;
@@ -91,16 +96,18 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
   try {
     std::vector<PendingMessage> pending =
         repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, wall_now());
-    const std::uint64_t bytes = std::accumulate(pending.begin(), pending.end(), std::uint64_t{0},
-                                                [](std::uint64_t n, const PendingMessage& m) { return n + m.data.size(); });
+    const std::uint64_t bytes =
+        std::accumulate(pending.begin(), pending.end(), std::uint64_t{0},
+                        [](std::uint64_t n, const PendingMessage& m) { return n + m.data.size(); });
     last = pending.size() < kPageMessages && bytes < kPageBytes.count();
     for (const PendingMessage& message : pending) {
       through = std::max(through, message.id);
-      const bool wanted = request.only_events.empty() ||
-                          (message.listening && std::ranges::find(request.only_events, message.event) != request.only_events.end());
+      const bool wanted =
+          request.only_events.empty() ||
+          (message.listening && std::ranges::find(request.only_events, message.event) != request.only_events.end());
       if (!wanted) continue;
-      page.push_back({encode(message.id.str(), message.event, message.data, message.id, message.recipient.kind), message.event,
-                      message.listening});
+      page.push_back({encode(message.id.str(), message.event, message.data, message.id, message.recipient.kind),
+                      message.event, message.listening});
     }
   } catch (const Error& e) {
     // They stay pending; the next connect looks again.

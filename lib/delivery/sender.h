@@ -43,11 +43,12 @@ struct SenderOptions {
   std::chrono::milliseconds ttl = std::chrono::days(7);
 };
 
-/// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers to
-/// whoever is there, replays to whoever comes, forgets when confirmed. Thread safe.
+/// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
+/// to whoever is there, replays to whoever comes, forgets when confirmed. Thread safe.
 ///
-/// Why nothing is missed: a stream is registered before its pending messages are read, and a message is committed before it is
-/// delivered to streams. So either the reader sees the message or the delivery sees the stream (the hub drops doubles).
+/// Why nothing is missed: a stream is registered before its pending messages are read, and a message is committed
+/// before it is delivered to streams. So either the reader sees the message or the delivery sees the stream (the hub
+/// drops doubles).
 class Sender final : private hub::HubDelegate {
  public:
   /// All references must outlive the sender; `loops` must not be started yet.
@@ -60,8 +61,8 @@ class Sender final : private hub::HubDelegate {
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
 
-  /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can carry,
-  /// kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
+  /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
+  /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
   SendResult send(const SendRequest& request);
 
   /// Ends the replays. Before the loops stop.

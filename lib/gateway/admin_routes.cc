@@ -24,17 +24,28 @@ constexpr std::uint64_t kMostPageSize = 10000;
 
 const char* title_of(int status) {
   switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 429: return "Too Many Requests";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "Internal Server Error";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 429:
+      return "Too Many Requests";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    default:
+      return "Internal Server Error";
   }
 }
 
@@ -48,16 +59,19 @@ void write_problem(httplib::Response& res, int status, const std::string& code, 
                   "application/problem+json");
 }
 
-void answer(httplib::Response& res, const Json& json) { res.set_content(event::dump_json(json), kJson); }
+void answer(httplib::Response& res, const Json& json) {
+  res.set_content(event::dump_json(json), kJson);
+}
 
-std::uint64_t positive_parameter(const httplib::Request& req, const char* name, std::uint64_t fallback, std::uint64_t most) {
+std::uint64_t positive_parameter(const httplib::Request& req, const char* name, std::uint64_t fallback,
+                                 std::uint64_t most) {
   if (!req.has_param(name)) return fallback;
   const std::string text = req.get_param_value(name);
   std::uint64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || stop != text.data() + text.size() || value == 0 || value > most) {
-    throw Error(ErrorCode::kInvalidArgument, std::string(name) + " '" + printable(text, 40) + "' must be a whole number from 1 to " +
-                                                 std::to_string(most));
+    throw Error(ErrorCode::kInvalidArgument, std::string(name) + " '" + printable(text, 40) +
+                                                 "' must be a whole number from 1 to " + std::to_string(most));
   }
   return value;
 }
@@ -73,20 +87,24 @@ struct Page {
 };
 
 Page page_of(const httplib::Request& req) {
-  return {positive_parameter(req, "pageNum", 1, 1'000'000'000'000), positive_parameter(req, "pageSize", 100, kMostPageSize)};
+  return {positive_parameter(req, "pageNum", 1, 1'000'000'000'000),
+          positive_parameter(req, "pageSize", 100, kMostPageSize)};
 }
 
 void require_parameters(const httplib::Request& req, std::initializer_list<std::string_view> known) {
   for (const auto& [name, value] : req.params) {
     if (std::ranges::find(known, name) == known.end()) {
-      throw Error(ErrorCode::kInvalidArgument, "unknown parameter '" + printable(name, 60) + "'; see /api/openapi.json");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "unknown parameter '" + printable(name, 60) + "'; see /api/openapi.json");
     }
   }
 }
 
 std::uint64_t path_id(const httplib::Request& req) {
   const auto id = parse_id(req.matches[1].str());
-  if (!id) throw Error(ErrorCode::kInvalidArgument, "'" + printable(req.matches[1].str(), 40) + "' is no id; ids are decimal numbers");
+  if (!id)
+    throw Error(ErrorCode::kInvalidArgument,
+                "'" + printable(req.matches[1].str(), 40) + "' is no id; ids are decimal numbers");
   return *id;
 }
 
@@ -116,14 +134,16 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
-    write_problem(res, 401, "unauthenticated", "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
+    write_problem(res, 401, "unauthenticated",
+                  "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
   router_.post("\\/api\\/v1\\/send", bound(&AdminRoutes::send));
-  router_.get("\\/api\\/v1\\/status", [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
+  router_.get("\\/api\\/v1\\/status",
+              [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
   router_.get("\\/api\\/v1\\/connections", bound(&AdminRoutes::list_connections));
   router_.post("\\/api\\/v1\\/connections\\/close", bound(&AdminRoutes::close_connections));
   router_.get("\\/api\\/v1\\/connections\\/([^\\/]{1,40})", bound(&AdminRoutes::show_connection));
@@ -133,7 +153,8 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   router_.get("\\/api\\/openapi\\.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), kJson);
   });
-  router_.get("\\/healthz", [](const httplib::Request&, httplib::Response& res) { res.set_content("ok\n", "text/plain"); });
+  router_.get("\\/healthz",
+              [](const httplib::Request&, httplib::Response& res) { res.set_content("ok\n", "text/plain"); });
   router_.get("\\/readyz", [this](const httplib::Request&, httplib::Response& res) {
     const bool ready = deps_.ready();
     res.status = ready ? 200 : 503;
@@ -158,7 +179,8 @@ const Service& AdminRoutes::service(const std::string& name) const {
 void AdminRoutes::send(const httplib::Request& req, httplib::Response& res) {
   const Json body = event::parse_json(req.body, "the request body");
   event::require_fields(body, {"service", "target", "event", "data", "qos", "ttl"}, "a send request");
-  if (!body.contains("target")) throw Error(ErrorCode::kInvalidArgument, "a send request needs a target, such as {\"users\":[\"1\"]}");
+  if (!body.contains("target"))
+    throw Error(ErrorCode::kInvalidArgument, "a send request needs a target, such as {\"users\":[\"1\"]}");
   delivery::SendRequest request;
   request.target = event::target_from_json(body.at("target"));
   request.event = event::string_field(body, "event", kDefaultEvent);
@@ -166,13 +188,15 @@ void AdminRoutes::send(const httplib::Request& req, httplib::Response& res) {
   request.qos = event::bool_field(body, "qos");
   if (const std::string ttl = event::string_field(body, "ttl"); !ttl.empty()) {
     request.ttl = parse_duration(ttl);
-    if (request.ttl.count() == 0) throw Error(ErrorCode::kInvalidArgument, "a ttl of 0 would expire at once; leave it out for the default");
+    if (request.ttl.count() == 0)
+      throw Error(ErrorCode::kInvalidArgument, "a ttl of 0 would expire at once; leave it out for the default");
     if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is kept");
   }
   const delivery::SendResult sent = service(event::string_field(body, "service")).sender->send(request);
   Json recipients = Json::array();
   for (const auto& recipient : sent.recipients) {
-    recipients.push_back({{"kind", event::kind_name(recipient.kind)}, {"name", recipient.name}, {"delivered", recipient.delivered}});
+    recipients.push_back(
+        {{"kind", event::kind_name(recipient.kind)}, {"name", recipient.name}, {"delivered", recipient.delivered}});
   }
   answer(res, {{"id", std::to_string(sent.id)},
                {"delivered", sent.delivered},
@@ -181,7 +205,8 @@ void AdminRoutes::send(const httplib::Request& req, httplib::Response& res) {
 }
 
 void AdminRoutes::list_connections(const httplib::Request& req, httplib::Response& res) {
-  require_parameters(req, {"service", "user", "tenant", "token", "channel", "listening", "client", "pageNum", "pageSize"});
+  require_parameters(req,
+                     {"service", "user", "tenant", "token", "channel", "listening", "client", "pageNum", "pageSize"});
   const Page page = page_of(req);
   const Service& wanted = service(req.get_param_value("service"));
   hub::Hub& hub = wanted.sender->hub();
@@ -217,18 +242,21 @@ void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response
 void AdminRoutes::close_connections(const httplib::Request& req, httplib::Response& res) {
   const Json body = event::parse_json(req.body, "the request body");
   event::require_fields(body, {"service", "ids", "target"}, "a close request");
-  if (body.contains("ids") == body.contains("target")) throw Error(ErrorCode::kInvalidArgument, "a close request needs either ids or a target");
+  if (body.contains("ids") == body.contains("target"))
+    throw Error(ErrorCode::kInvalidArgument, "a close request needs either ids or a target");
   hub::Hub& hub = service(event::string_field(body, "service")).sender->hub();
   if (body.contains("target")) {
     answer(res, {{"closed", hub.close(event::target_from_json(body.at("target")))}});
     return;
   }
   const Json& ids = body.at("ids");
-  if (!ids.is_array() || ids.empty()) throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of connection ids");
+  if (!ids.is_array() || ids.empty())
+    throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of connection ids");
   std::vector<ConnectionId> wanted;
   for (const Json& item : ids) {
     const std::uint64_t id = event::id_field({{"id", item}}, "id");
-    if (id == 0) throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(item), 40) + " is no connection id");
+    if (id == 0)
+      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(item), 40) + " is no connection id");
     wanted.emplace_back(id);
   }
   answer(res, {{"closed", hub.close(wanted)}});
@@ -243,7 +271,8 @@ void AdminRoutes::list_messages(const httplib::Request& req, httplib::Response& 
   filter.recipient = req.get_param_value("recipient");
   filter.event = req.get_param_value("event");
   Json list = Json::array();
-  for (const delivery::PendingMessage& message : deps_.catalog.list(filter, page.skip(), page.size)) list.push_back(to_json(message, false));
+  for (const delivery::PendingMessage& message : deps_.catalog.list(filter, page.skip(), page.size))
+    list.push_back(to_json(message, false));
   answer(res, page.json(deps_.catalog.count(filter), std::move(list)));
 }
 

@@ -28,7 +28,9 @@ class DemoApplication final : public Application {
                                                {"connection", request.connection.id.str()},
                                                {"field", file.field},
                                                {"bytes", std::to_string(file.content.size())}});
-      list.push_back({{"field", file.field}, {"filename", file.filename}, {"contentType", file.content_type},
+      list.push_back({{"field", file.field},
+                      {"filename", file.filename},
+                      {"contentType", file.content_type},
                       {"size", file.content.size()}});
     }
     return {{"path", request.path}, {"files", list}};
@@ -37,6 +39,8 @@ class DemoApplication final : public Application {
 
 }  // namespace
 
-std::unique_ptr<Application> make_demo_application() { return std::make_unique<DemoApplication>(); }
+std::unique_ptr<Application> make_demo_application() {
+  return std::make_unique<DemoApplication>();
+}
 
 }  // namespace sse::gateway

@@ -24,8 +24,8 @@ struct UploadedFile {
   std::string content;
 };
 
-/// The application behind the pages: answers what they send. Thread safe; runs on worker threads and may block. An Error it throws
-/// becomes the page's answer.
+/// The application behind the pages: answers what they send. Thread safe; runs on worker threads and may block. An
+/// Error it throws becomes the page's answer.
 class Application {
  public:
   virtual ~Application() = default;
@@ -34,8 +34,8 @@ class Application {
   virtual event::Json on_upload(const ApplicationRequest& request, const std::vector<UploadedFile>& files) = 0;
 };
 
-/// The demo's: `message/close.do` closes the page's connection from the server's side; everything else is logged (names and sizes,
-/// never contents) and answered with what came in.
+/// The demo's: `message/close.do` closes the page's connection from the server's side; everything else is logged (names
+/// and sizes, never contents) and answered with what came in.
 std::unique_ptr<Application> make_demo_application();
 
 }  // namespace sse::gateway

@@ -36,8 +36,12 @@ class HeaderAuthenticator final : public Authenticator {
 
 }  // namespace
 
-std::unique_ptr<Authenticator> make_demo_authenticator() { return std::make_unique<DemoAuthenticator>(); }
+std::unique_ptr<Authenticator> make_demo_authenticator() {
+  return std::make_unique<DemoAuthenticator>();
+}
 
-std::unique_ptr<Authenticator> make_header_authenticator() { return std::make_unique<HeaderAuthenticator>(); }
+std::unique_ptr<Authenticator> make_header_authenticator() {
+  return std::make_unique<HeaderAuthenticator>();
+}
 
 }  // namespace sse::gateway

@@ -38,11 +38,12 @@ class Authenticator {
   virtual std::optional<User> authenticate(const PageRequest& request) = 0;
 };
 
-/// `--auth demo`: believes the parameters `userId` (default "1"), `tenantId`, `access-token`, `name`. For one's own machine only.
+/// `--auth demo`: believes the parameters `userId` (default "1"), `tenantId`, `access-token`, `name`. For one's own
+/// machine only.
 std::unique_ptr<Authenticator> make_demo_authenticator();
 
-/// `--auth header`: believes X-Sse-User, X-Sse-Tenant and X-Sse-Token of a trusted proxy, which has authenticated the user and
-/// must remove these headers from what clients send.
+/// `--auth header`: believes X-Sse-User, X-Sse-Tenant and X-Sse-Token of a trusted proxy, which has authenticated the
+/// user and must remove these headers from what clients send.
 std::unique_ptr<Authenticator> make_header_authenticator();
 
 }  // namespace sse::gateway

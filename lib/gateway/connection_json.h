@@ -8,7 +8,8 @@
 
 namespace sse::gateway {
 
-/// A connection as PROTOCOL.md and the admin API show it. Tokens are masked, in the parameters too; headers and cookies are not shown.
+/// A connection as PROTOCOL.md and the admin API show it. Tokens are masked, in the parameters too; headers and cookies
+/// are not shown.
 event::Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id);
 
 /// A pending message as the admin API shows it; a token as recipient is masked.

@@ -69,17 +69,20 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
     if (!query.empty()) query += '&';
     query += url_encode(name) + "=" + url_encode(scalar_text(value));
   }
-  if (query.size() > net::kMaxHead) throw Error(ErrorCode::kTooLarge, "the connection's parameters are larger than 16 KiB");
+  if (query.size() > net::kMaxHead)
+    throw Error(ErrorCode::kTooLarge, "the connection's parameters are larger than 16 KiB");
 }
 
 std::vector<std::string> checked_listeners(std::vector<std::string> names) {
   if (names.size() > kMostListeners) {
-    throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMostListeners) + " listeners in one request");
+    throw Error(ErrorCode::kInvalidArgument,
+                "more than " + std::to_string(kMostListeners) + " listeners in one request");
   }
   for (const std::string& name : names) {
     if (name.size() > kMostListenerBytes || !is_valid_utf8(name) || name.find_first_of("\r\n") != std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument, "the listener '" + printable(name, 60) + "' is no event name: at most " +
-                                                   std::to_string(kMostListenerBytes) + " bytes of UTF-8 without line breaks");
+                                                   std::to_string(kMostListenerBytes) +
+                                                   " bytes of UTF-8 without line breaks");
     }
   }
   return names;
@@ -98,7 +101,8 @@ std::chrono::milliseconds client_keepalive(const std::string& text) {
   std::int64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || stop != text.data() + text.size() || value < 0) {
-    throw Error(ErrorCode::kInvalidArgument, "keepaliveTime '" + printable(text, 40) + "' is no number of milliseconds");
+    throw Error(ErrorCode::kInvalidArgument,
+                "keepaliveTime '" + printable(text, 40) + "' is no number of milliseconds");
   }
   return std::chrono::milliseconds(value);
 }
@@ -127,23 +131,29 @@ void PageRoutes::add_service(const Service& service) {
     res.set_header("Cache-Control", "no-cache");
     res.set_content(classic ? web::client_script() : std::string(web::client_module()), kScriptType);
   };
-  const auto bound = [this, &service](void (PageRoutes::*handle)(const Service&, const httplib::Request&, httplib::Response&)) {
-    return [this, &service, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(service, req, res); };
-  };
+  const auto bound =
+      [this, &service](void (PageRoutes::*handle)(const Service&, const httplib::Request&, httplib::Response&)) {
+        return [this, &service, handle](const httplib::Request& req, httplib::Response& res) {
+          (this->*handle)(service, req, res);
+        };
+      };
   router_.get(base + "\\/connect", bound(&PageRoutes::connect));
   router_.post(base + "\\/connect", bound(&PageRoutes::connect));
-  router_.post(base + "\\/connect\\/addListener\\.do", [this, &service](const httplib::Request& req, httplib::Response& res) {
-    change_listeners(service, req, res, true);
-  });
-  router_.post(base + "\\/connect\\/removeListener\\.do", [this, &service](const httplib::Request& req, httplib::Response& res) {
-    change_listeners(service, req, res, false);
-  });
+  router_.post(base + "\\/connect\\/addListener\\.do",
+               [this, &service](const httplib::Request& req, httplib::Response& res) {
+                 change_listeners(service, req, res, true);
+               });
+  router_.post(base + "\\/connect\\/removeListener\\.do",
+               [this, &service](const httplib::Request& req, httplib::Response& res) {
+                 change_listeners(service, req, res, false);
+               });
   router_.post(base + "\\/connect\\/message\\/(.+)\\.do", bound(&PageRoutes::message));
   router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
-  router_.get(base + "\\/connect\\/(?:users|connections|repositoryMessages)\\.json", [](const httplib::Request&, httplib::Response&) {
-    throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server");
-  });
+  router_.get(base + "\\/connect\\/(?:users|connections|repositoryMessages)\\.json",
+              [](const httplib::Request&, httplib::Response&) {
+                throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server");
+              });
   router_.get(base + "(?:\\/sse\\.js)?", module);
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
     if (req.has_header("Access-Control-Request-Headers")) {
@@ -159,7 +169,9 @@ void PageRoutes::add_page() {
   for (const web::Asset& asset : web::page_assets()) {
     router_.get(Router::literal(std::string(asset.path)), [asset](const httplib::Request&, httplib::Response& res) {
       res.set_header("Cache-Control", "no-cache");
-      res.set_header("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'");
+      res.set_header(
+          "Content-Security-Policy",
+          "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'");
       res.set_header("X-Content-Type-Options", "nosniff");
       res.set_content(asset.bytes.data(), asset.bytes.size(), std::string(asset.content_type));
     });
@@ -203,12 +215,14 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   });
 }
 
-void PageRoutes::change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res, bool add) {
+void PageRoutes::change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res,
+                                  bool add) {
   const User user = require_user(req);
   const Json body = event::parse_json(req.body, "the request body");
   if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
   const auto names = body.find("listener");
-  if (names == body.end() || !names->is_array() || !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
+  if (names == body.end() || !names->is_array() ||
+      !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
     throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
   }
   const auto after =
@@ -224,12 +238,14 @@ void PageRoutes::message(const Service& service, const httplib::Request& req, ht
   for (const auto& [name, value] : req.params) {
     if (name != "connectionId" && !merged.contains(name)) merged[name] = value;
   }
-  if (!req.body.empty() && !to_lower(req.get_header_value("Content-Type")).starts_with("application/x-www-form-urlencoded")) {
+  if (!req.body.empty() &&
+      !to_lower(req.get_header_value("Content-Type")).starts_with("application/x-www-form-urlencoded")) {
     const Json body = event::parse_json(req.body, "the request body");
     if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
     merged.update(body);
   }
-  answer(res, application_->on_message({service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, merged));
+  answer(res, application_->on_message(
+                  {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, merged));
 }
 
 void PageRoutes::upload(const Service& service, const httplib::Request& req, httplib::Response& res) {
@@ -238,7 +254,8 @@ void PageRoutes::upload(const Service& service, const httplib::Request& req, htt
   if (!req.is_multipart_form_data()) throw Error(ErrorCode::kInvalidArgument, "an upload must be multipart/form-data");
   std::vector<UploadedFile> files;
   for (const auto& [field, file] : req.files) files.push_back({field, file.filename, file.content_type, file.content});
-  answer(res, application_->on_upload({service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, files));
+  answer(res, application_->on_upload(
+                  {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, files));
 }
 
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
@@ -257,7 +274,8 @@ User PageRoutes::require_user(const httplib::Request& req) const {
   return std::move(*user);
 }
 
-hub::ConnectionInfo PageRoutes::require_connection(const Service& service, const httplib::Request& req, hub::Hub::Request kind) const {
+hub::ConnectionInfo PageRoutes::require_connection(const Service& service, const httplib::Request& req,
+                                                   hub::Hub::Request kind) const {
   const User user = require_user(req);
   const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
   auto connection = service.sender->hub().note_request(id, user.identity.user, kind);
@@ -274,7 +292,9 @@ void PageRoutes::allow_origin(const httplib::Request& req, httplib::Response& re
   if (options_.cors_origins.empty()) return;
   const std::string origin = req.get_header_value("Origin");
   if (origin.empty()) return;
-  const auto listed = [&](const std::string& wanted) { return std::ranges::find(options_.cors_origins, wanted) != options_.cors_origins.end(); };
+  const auto listed = [&](const std::string& wanted) {
+    return std::ranges::find(options_.cors_origins, wanted) != options_.cors_origins.end();
+  };
   if (listed(origin)) {
     res.set_header("Access-Control-Allow-Origin", origin);
     res.set_header("Access-Control-Allow-Credentials", "true");

@@ -23,17 +23,19 @@ struct Service {
 
 struct PageOptions {
   std::string server_id;
-  bool serve_page = true;                           ///< the demo page at `/`
+  bool serve_page = true;                              ///< the demo page at `/`
   std::optional<std::chrono::milliseconds> keepalive;  ///< set: wins over the client's keepaliveTime
-  std::vector<std::string> cors_origins;            ///< `*` or origins; empty: same origin only
+  std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
 };
 
 /// What browsers speak (PROTOCOL.md): the client module, streams, what pages send back, the demo page.
 class PageRoutes {
  public:
-  /// Registers all routes on `app`. References must outlive it. `application` may be null: then messages and uploads get 404.
-  PageRoutes(net::HttplibApp& app, const std::vector<Service>& services, Authenticator& authenticator, Application* application,
-             const TrustedProxies& proxies, PageOptions options, const std::atomic<bool>& draining);
+  /// Registers all routes on `app`. References must outlive it. `application` may be null: then messages and uploads
+  /// get 404.
+  PageRoutes(net::HttplibApp& app, const std::vector<Service>& services, Authenticator& authenticator,
+             Application* application, const TrustedProxies& proxies, PageOptions options,
+             const std::atomic<bool>& draining);
 
  private:
   void add_service(const Service& service);
@@ -47,7 +49,8 @@ class PageRoutes {
   /// Authenticated or an Error(kUnauthenticated).
   User require_user(const httplib::Request& req) const;
   /// The page's own connection, its request counted, or an Error(kNotFound).
-  hub::ConnectionInfo require_connection(const Service& service, const httplib::Request& req, hub::Hub::Request kind) const;
+  hub::ConnectionInfo require_connection(const Service& service, const httplib::Request& req,
+                                         hub::Hub::Request kind) const;
   std::string client_address(const httplib::Request& req) const;
   void allow_origin(const httplib::Request& req, httplib::Response& res) const;
 

@@ -19,7 +19,9 @@ Router::Router(net::HttplibApp& app, ErrorWriter write_error) : app_(app), write
   });
 }
 
-void Router::get(const std::string& pattern, Handler handler) { app_.Get(pattern, guarded("GET", pattern, std::move(handler))); }
+void Router::get(const std::string& pattern, Handler handler) {
+  app_.Get(pattern, guarded("GET", pattern, std::move(handler)));
+}
 
 void Router::post(const std::string& pattern, Handler handler) {
   app_.Post(pattern, guarded("POST", pattern, std::move(handler)));

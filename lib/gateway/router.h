@@ -10,13 +10,14 @@
 
 namespace sse::gateway {
 
-/// Routes on an HttplibApp with one way to report errors: handlers throw sse::Error, and paths that exist answer other methods
-/// with 405 (RFC 9110 §15.5.6). Register before serving.
+/// Routes on an HttplibApp with one way to report errors: handlers throw sse::Error, and paths that exist answer other
+/// methods with 405 (RFC 9110 §15.5.6). Register before serving.
 class Router {
  public:
   using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
   /// Writes status and body of an error into the response.
-  using ErrorWriter = std::function<void(httplib::Response&, int status, const std::string& code, const std::string& sentence)>;
+  using ErrorWriter =
+      std::function<void(httplib::Response&, int status, const std::string& code, const std::string& sentence)>;
 
   Router(net::HttplibApp& app, ErrorWriter write_error);
   Router(const Router&) = delete;

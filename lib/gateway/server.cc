@@ -59,7 +59,8 @@ std::string read_token(const std::string& path) {
   std::ifstream file(path);
   std::string token;
   if (!std::getline(file, token) || token.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "cannot read a token from '" + path + "'; --admin-token-file names a file whose first line is the token");
+    throw Error(ErrorCode::kInvalidArgument, "cannot read a token from '" + path +
+                                                 "'; --admin-token-file names a file whose first line is the token");
   }
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
@@ -76,7 +77,8 @@ void validate(const ServerOptions& options) {
   for (const auto& [name, path] : options.services) {
     const std::string shown = "--service '" + printable(name + "=" + path, 80) + "'";
     if (name.empty() || name.size() > 200) bad(shown + " has no usable name; write NAME=PATH");
-    if (path.size() < 2 || path.size() > 200 || path.front() != '/' || path.back() == '/' || path.find_first_of("?#% \t\r\n") != std::string::npos) {
+    if (path.size() < 2 || path.size() > 200 || path.front() != '/' || path.back() == '/' ||
+        path.find_first_of("?#% \t\r\n") != std::string::npos) {
       bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%'");
     }
     if (!names.insert(name).second) bad(shown + ": that name is given twice");
@@ -84,11 +86,14 @@ void validate(const ServerOptions& options) {
   }
   if (!options.web_root.empty()) {
     struct stat status {};
-    if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) bad("--web-root '" + options.web_root + "' is no directory");
+    if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+      bad("--web-root '" + options.web_root + "' is no directory");
   }
   if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
-  if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100)) bad("--heartbeat must be 0 or at least 100ms");
-  if (options.keepalive_time && options.keepalive_time->count() != 0 && *options.keepalive_time < std::chrono::seconds(1)) {
+  if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
+    bad("--heartbeat must be 0 or at least 100ms");
+  if (options.keepalive_time && options.keepalive_time->count() != 0 &&
+      *options.keepalive_time < std::chrono::seconds(1)) {
     bad("--keepalive-time must be 0 or at least 1s");
   }
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
@@ -106,7 +111,8 @@ std::uint64_t resident_bytes() {
 std::int64_t cpu_millis() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
 int thread_count() {
@@ -180,27 +186,33 @@ class Server::Impl {
   std::unique_ptr<net::HttpFront> admin_front_;
 };
 
-Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application)
+Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
+                   std::unique_ptr<Application> application)
     : options_((validate(options), std::move(options))),
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
       application_(application ? std::move(application) : make_demo_application()),
       proxies_(options_.trusted_proxies),
-      workers_("sse-worker", 1, options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()), 20'000),
+      workers_("sse-worker", 1,
+               options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()),
+               20'000),
       admin_workers_("sse-admin-work", 1, 64, 20'000),
       chores_("sse-chores", 0, 1, 16) {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
     const net::ListenAddress address = net::ListenAddress::parse(options_.admin);
     if (!address.is_unix() && options_.admin_token_file.empty()) {
-      throw Error(ErrorCode::kInvalidArgument, "an admin listener on TCP (--admin " + address.str() + ") needs --admin-token-file");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "an admin listener on TCP (--admin " + address.str() + ") needs --admin-token-file");
     }
     admin_listener_ = std::make_unique<net::Listener>(address, "--admin");
   }
   reload();
-  server_id_ = !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
+  server_id_ =
+      !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
-  for (std::size_t i = 0; i < loops; ++i) loops_.push_back(std::make_unique<net::EventLoop>("sse-stream-" + std::to_string(i)));
+  for (std::size_t i = 0; i < loops; ++i)
+    loops_.push_back(std::make_unique<net::EventLoop>("sse-stream-" + std::to_string(i)));
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
@@ -217,15 +229,18 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
 
 void Server::Impl::open_repository() {
   if (options_.database == ":memory:") {
-    auto repository = std::make_unique<delivery::MemoryRepository>(options_.qos_max_per_user, ids_);
+    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, options_.qos_max_per_user);
     catalog_ = repository.get();
     repository_ = std::move(repository);
   } else {
     delivery::SqliteRepository::Options sqlite;
     sqlite.path = options_.database;
-    sqlite.sync = options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
+    sqlite.sync =
+        options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
     sqlite.max_per_recipient = options_.qos_max_per_user;
-    sqlite.on_error = [](const std::string& sentence) { observe::log_error("pending repository", {{"error", sentence}}); };
+    sqlite.on_error = [](const std::string& sentence) {
+      observe::log_error("pending repository", {{"error", sentence}});
+    };
     auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, ids_);
     catalog_ = repository.get();
     repository_ = std::move(repository);
@@ -241,7 +256,8 @@ void Server::Impl::open_fronts() {
   page.serve_page = options_.page && options_.web_root.empty();
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
-  page_routes_ = std::make_unique<PageRoutes>(app_, services_, *authenticator_, application_.get(), proxies_, page, draining_);
+  page_routes_ =
+      std::make_unique<PageRoutes>(app_, services_, *authenticator_, application_.get(), proxies_, page, draining_);
   if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
   app_.set_payload_max_length(options_.max_body.count());
 
@@ -250,21 +266,23 @@ void Server::Impl::open_fronts() {
   front.name = "public";
   front.max_body = options_.max_body;
   front.max_connections = options_.max_connections;
-  if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors) front.max_connections = descriptors - kReservedDescriptors;
+  if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
+    front.max_connections = descriptors - kReservedDescriptors;
   front.max_per_address = options_.max_connections_per_ip;
-  front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_, [this] { return streams_held(); });
+  front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
+                                            [this] { return streams_held(); });
 
   if (!admin_listener_) return;
   admin_routes_ = std::make_unique<AdminRoutes>(
-      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_, [this] { return status(); },
-                                            [this] { return !draining_.load(); }});
+      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_,
+                                            [this] { return status(); }, [this] { return !draining_.load(); }});
   net::FrontOptions admin;
   admin.name = "admin";
   admin.max_body = mebibytes(64);
   admin.body_timeout = std::chrono::milliseconds(60'000);
   admin_app_.set_payload_max_length(admin.max_body.count());
-  admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin, metrics_,
-                                                  [] { return std::size_t{0}; });
+  admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
+                                                  metrics_, [] { return std::size_t{0}; });
 }
 
 std::size_t Server::Impl::streams_held() const {
@@ -324,7 +342,8 @@ void Server::Impl::expire() {
     const std::uint64_t expired = repository_->expire(wall_now());
     if (expired == 0) return;
     metrics_.counter("sse_expired_total", "Pending messages given up because their time to live was over").add(expired);
-    observe::log_warn("pending messages expired unconfirmed (--qos-ttl, or their own ttl)", {{"count", std::to_string(expired)}});
+    observe::log_warn("pending messages expired unconfirmed (--qos-ttl, or their own ttl)",
+                      {{"count", std::to_string(expired)}});
   } catch (const Error& e) {
     observe::log_error("cannot remove expired messages", {{"error", e.what()}});
   }
@@ -336,7 +355,10 @@ Json Server::Impl::status() const {
   std::size_t users = 0;
   for (const Service& service : services_) {
     const hub::Hub& hub = service.sender->hub();
-    services.push_back({{"name", service.sender->service().str()}, {"path", service.path}, {"connections", hub.connections()}, {"users", hub.users()}});
+    services.push_back({{"name", service.sender->service().str()},
+                        {"path", service.path},
+                        {"connections", hub.connections()},
+                        {"users", hub.users()}});
     connections += hub.connections();
     users += hub.users();
   }
@@ -367,17 +389,34 @@ delivery::Sender& Server::Impl::sender(const std::string& name) {
   throw Error(ErrorCode::kNotFound, "no service '" + printable(name, 60) + "' is hosted here");
 }
 
-Server::Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application)
+Server::Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
+               std::unique_ptr<Application> application)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application))) {}
 Server::~Server() = default;
 
-void Server::start() { impl_->start(); }
-void Server::stop() { impl_->stop(); }
-void Server::reload() { impl_->reload(); }
-std::string Server::url() const { return impl_->url(); }
-std::string Server::admin_address() const { return impl_->admin_address(); }
-const std::string& Server::server_id() const { return impl_->server_id(); }
-delivery::Sender& Server::sender(const std::string& service) { return impl_->sender(service); }
-observe::Registry& Server::metrics() { return impl_->metrics(); }
+void Server::start() {
+  impl_->start();
+}
+void Server::stop() {
+  impl_->stop();
+}
+void Server::reload() {
+  impl_->reload();
+}
+std::string Server::url() const {
+  return impl_->url();
+}
+std::string Server::admin_address() const {
+  return impl_->admin_address();
+}
+const std::string& Server::server_id() const {
+  return impl_->server_id();
+}
+delivery::Sender& Server::sender(const std::string& service) {
+  return impl_->sender(service);
+}
+observe::Registry& Server::metrics() {
+  return impl_->metrics();
+}
 
 }  // namespace sse::gateway

@@ -20,14 +20,14 @@ namespace sse::gateway {
 struct ServerOptions {
   std::string listen = "127.0.0.1:8080";  ///< `ADDR:PORT`; port 0 picks one
   std::vector<std::pair<std::string, std::string>> services{{"defaultConnectionService", "/my-sse"}};  ///< name, path
-  bool page = true;      ///< the demo page at `/`
-  std::string web_root;  ///< files to serve at `/` instead; empty: none
-  bool demo = false;     ///< push something to every online user every 3 seconds
+  bool page = true;                   ///< the demo page at `/`
+  std::string web_root;               ///< files to serve at `/` instead; empty: none
+  bool demo = false;                  ///< push something to every online user every 3 seconds
   std::string database = ":memory:";  ///< pending messages: a file, or `:memory:`
   bool sync_full = true;              ///< fsync before a qos send is answered
   std::string admin;                  ///< `unix:PATH` or `ADDR:PORT`; empty: no admin listener
   std::string admin_token_file;
-  std::string server_id;              ///< empty: made from host name and port
+  std::string server_id;  ///< empty: made from host name and port
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> cors_origins;
   std::chrono::milliseconds reconnect_time{5000};
@@ -52,11 +52,12 @@ struct ServerOptions {
 ///     server.sender().send({sse::event::Target::all(), "news", "hello"});
 ///     server.stop();
 ///
-/// Thread safe after construction, but stop() is called by one thread. Handlers of `authenticator` and `application` run on worker threads.
+/// Thread safe after construction, but stop() is called by one thread. Handlers of `authenticator` and `application`
+/// run on worker threads.
 class Server {
  public:
-  /// Opens database and listeners, so that whatever is wrong is known before anything runs. `authenticator` null: the demo's.
-  /// `application` null: the demo's. Throws Error.
+  /// Opens database and listeners, so that whatever is wrong is known before anything runs. `authenticator` null: the
+  /// demo's. `application` null: the demo's. Throws Error.
   explicit Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator = nullptr,
                   std::unique_ptr<Application> application = nullptr);
   /// stop()s if still running.
@@ -66,8 +67,8 @@ class Server {
 
   /// Begins to serve; returns at once.
   void start();
-  /// Takes no new streams, writes out what is queued, ends all streams without connect-close, stores what is to be stored.
-  /// Returns within 10 seconds. Idempotent.
+  /// Takes no new streams, writes out what is queued, ends all streams without connect-close, stores what is to be
+  /// stored. Returns within 10 seconds. Idempotent.
   void stop();
   /// Reads the admin token file again. Throws Error when it cannot; the old token then stays.
   void reload();
