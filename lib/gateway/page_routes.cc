@@ -20,18 +20,24 @@ constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
 constexpr std::size_t kMostListeners = 1000;
 constexpr std::size_t kMostListenerBytes = 256;
 
-Json wrapped(bool success, int code, Json data, Json error) {
-  return {{"success", success}, {"code", code}, {"data", std::move(data)}, {"message", error}, {"errorMessage", error}};
+std::string wrapped(bool success, int code, Json data, Json error) {
+  // In the order the Java library writes.
+  const nlohmann::ordered_json json{{"success", success},
+                                    {"code", code},
+                                    {"data", std::move(data)},
+                                    {"message", nullptr},
+                                    {"errorMessage", std::move(error)}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 void answer(httplib::Response& res, Json data) {
   res.set_header("Cache-Control", "no-store");
-  res.set_content(event::dump_json(wrapped(true, 200, std::move(data), nullptr)), "application/json");
+  res.set_content(wrapped(true, 200, std::move(data), nullptr), "application/json");
 }
 
 void write_error(httplib::Response& res, int status, const std::string& /*code*/, const std::string& sentence) {
   res.status = status;
-  res.set_content(event::dump_json(wrapped(false, status, nullptr, printable(sentence, 500))), "application/json");
+  res.set_content(wrapped(false, status, nullptr, printable(sentence, 500)), "application/json");
 }
 
 class HttplibPageRequest final : public PageRequest {

@@ -66,12 +66,14 @@ ConnectionId Hub::connect(NewConnection request) {
   first.name = event::kConnectFinish;
   first.id = id.str();
   first.retry = options_.reconnect_time;
-  first.data = event::dump_json({{"connectionId", id.str()},
-                                 {"serverTime", to_millis(wall_now())},
-                                 {"reconnectTime", options_.reconnect_time.count()},
-                                 {"name", options_.service.str()},
-                                 {"enableCluster", false},
-                                 {"version", base::kVersion}});
+  // In the order clients of the Java library know.
+  first.data = nlohmann::ordered_json({{"connectionId", id.str()},
+                                       {"serverTime", to_millis(wall_now())},
+                                       {"reconnectTime", options_.reconnect_time.count()},
+                                       {"name", options_.service.str()},
+                                       {"enableCluster", false},
+                                       {"version", base::kVersion}})
+                   .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
   shard.loop().post(
