@@ -15,6 +15,24 @@ namespace sse::hub {
 using event::TargetKind;
 using net::CloseReason;
 
+namespace {
+
+// Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
+class Arrival {
+ public:
+  explicit Arrival(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
+  Arrival(Arrival&&) noexcept = default;
+  Arrival& operator=(Arrival&&) = delete;
+  ~Arrival() {
+    if (latch_) latch_->count_down();
+  }
+
+ private:
+  std::shared_ptr<std::latch> latch_;
+};
+
+}  // namespace
+
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
          observe::Registry& metrics, HubDelegate& delegate)
     : options_(std::move(options)), ids_(ids), metrics_(metrics, options_.service), all_shards_(loops.size()) {
@@ -37,10 +55,7 @@ void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
-    shard.loop().post([&use, &shard, number, done] {
-      use(shard, number);
-      done->count_down();
-    });
+    shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
   }
   done->wait();
 }

@@ -171,6 +171,7 @@ void HttpFront::drain() {
   draining_.store(true);
   loop_.post([this] {
     loop_.remove(listener_.fd());
+    listener_.close();
     std::vector<Connection*> idle;
     for (const auto& [key, connection] : connections_) {
       const auto state = connection->state.load(std::memory_order_acquire);
