@@ -60,13 +60,14 @@ class MessageRepository {
   virtual MessageId add(const NewMessage& message) = 0;
 
   /// The recipient has confirmed. Asynchronous: queued, and durable soon; never blocks on the disk, so that loop
-  /// threads may call it. Unknown pairs are ignored. A failure to write is logged and counted; the message is then
-  /// delivered again.
+  /// threads may call it. Unknown pairs are ignored. A failure to write is reported through the implementation's
+  /// error callback and tried again; the message may then be delivered again.
   virtual void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) = 0;
 
   /// Unexpired messages of any of `recipients` with an id greater than `after`, ascending by id, with data: at most
-  /// `limit`, and no more once their data has reached `most` bytes (at least one is returned if there is one). Blocks
-  /// on the store.
+  /// `limit`, and no more once their data has reached `most` bytes (at least one is returned if there is one and
+  /// `limit` is not 0). A message that several of `recipients` have pending is returned once for each of them, and
+  /// those stay together even past the limits, so that paging with `after` skips none. Blocks on the store.
   virtual std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                               MessageId after, std::size_t limit, ByteCount most, WallTime now) = 0;
 
@@ -79,10 +80,10 @@ class MessageRepository {
 
 /// Which pending messages to show. Empty fields match everything.
 struct MessageFilter {
-  ServiceName service;
-  std::optional<event::TargetKind> kind;
-  std::string recipient;
-  std::string event;
+  ServiceName service{};
+  std::optional<event::TargetKind> kind{};
+  std::string recipient{};
+  std::string event{};
 };
 
 /// The operator's view of a repository; also over a file without a server. Thread safe, blocks on the store.

@@ -1,0 +1,230 @@
+#include "delivery/committer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "delivery/sqlite_writer.h"
+#include "delivery/store_error.h"
+
+namespace sse::delivery {
+namespace {
+
+// Confirmations a transaction takes at most: senders wait for its end.
+constexpr std::size_t kConfirmationsPerBatch = 2048;
+constexpr std::chrono::milliseconds kLongestRetry{30'000};
+constexpr std::chrono::milliseconds kLongestGathering{2};
+// Free pages given back in one go: senders that come meanwhile wait for its end.
+constexpr int kPagesPerReclaim = 128;
+
+}  // namespace
+
+Committer::Committer(std::unique_ptr<SqliteWriter> writer, Options options)
+    : options_(std::move(options)),
+      writer_(std::move(writer)),
+      size_(writer_->size()),
+      retry_in_(options_.retry),
+      thread_([this] { run(); }) {}
+
+Committer::~Committer() {
+  stop();
+  thread_.join();
+}
+
+void Committer::commit(const Work& work) {
+  std::future<Outcome> outcome;
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) {
+      throw Error(ErrorCode::kUnavailable, "the message store is shutting down; send again once the server is back");
+    }
+    Job& job = jobs_.emplace_back(Job{&work, {}, {}});
+    outcome = job.done.get_future();
+    if (jobs_.size() >= wanted_) changed_.notify_one();
+  }
+  if (const Outcome failure = outcome.get()) throw Error(failure->code, failure->sentence);
+}
+
+void Committer::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+  MutexLock lock(mutex_);
+  if (stopping_) return;
+  if (confirmations_.size() >= options_.most_confirmations) {
+    confirmations_.pop_front();
+    ++overflowed_;
+  }
+  confirmations_.push_back({service, recipient, id});
+  if (confirmations_.size() == 1) changed_.notify_one();
+}
+
+void Committer::stop() {
+  MutexLock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_one();
+}
+
+void Committer::run() {
+  pthread_setname_np(pthread_self(), "sse-committer");
+  Batch batch;
+  while (next(batch)) {
+    if (batch.size() == 0) {
+      reclaim();
+    } else {
+      write(std::exchange(batch, {}));
+    }
+  }
+  writer_.reset();
+}
+
+// Waits for work and takes it. An empty batch says that free pages may be given back; false, that all is done.
+bool Committer::next(Batch& batch) {
+  MutexLock lock(mutex_);
+  while (!ready()) {
+    const SteadyTime retry_at = confirmations_.empty() ? SteadyTime::max() : retry_at_;
+    const SteadyTime wake_up = std::min(retry_at, reclaim_at_);
+    if (wake_up == SteadyTime::max()) {
+      changed_.wait(mutex_);
+    } else {
+      changed_.wait_until(mutex_, wake_up);
+    }
+  }
+  if (!jobs_.empty()) gather();
+  if (stopping_ && jobs_.empty() && confirmations_.empty()) return false;
+  batch.jobs = std::exchange(jobs_, {});
+  const auto end =
+      confirmations_.begin() + static_cast<std::ptrdiff_t>(std::min(confirmations_.size(), kConfirmationsPerBatch));
+  batch.confirmations.assign(std::make_move_iterator(confirmations_.begin()), std::make_move_iterator(end));
+  confirmations_.erase(confirmations_.begin(), end);
+  return true;
+}
+
+bool Committer::ready() const {
+  if (!jobs_.empty() || stopping_) return true;
+  const SteadyTime now = steady_now();
+  return now >= reclaim_at_ || (!confirmations_.empty() && now >= retry_at_);
+}
+
+// Those answered last are probably about to send again. Without waiting for them the batches alternate between one
+// message and all others, which doubles the fsyncs.
+void Committer::gather() {
+  if (last_jobs_ < 2) return;
+  const SteadyTime deadline = steady_now() + std::min<SteadyTime::duration>(last_write_ / 2, kLongestGathering);
+  wanted_ = last_jobs_;
+  while (jobs_.size() < wanted_ && !stopping_ && changed_.wait_until(mutex_, deadline)) {
+  }
+  wanted_ = 1;
+}
+
+void Committer::write(Batch batch) {
+  const SteadyTime started = steady_now();
+  try {
+    attempt(batch);
+  } catch (const StoreError& e) {
+    writer_->rollback();
+    if (e.blame() == StoreError::Blame::kStatement && batch.size() > 1) {
+      write_one_by_one(std::move(batch));
+    } else {
+      fail(std::move(batch), e);
+    }
+    return;
+  }
+  succeed(std::move(batch), started);
+}
+
+void Committer::attempt(Batch& batch) {
+  writer_->begin();
+  for (Job& job : batch.jobs) {
+    job.refusal.reset();
+    try {
+      (*job.work)(*writer_);
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      job.refusal = Failure{e.code(), e.what()};
+    } catch (const std::exception& e) {
+      throw StoreError(StoreError::Blame::kStatement, ErrorCode::kInternal,
+                       std::string("cannot store a message: ") + e.what());
+    }
+  }
+  for (const Confirmation& c : batch.confirmations) writer_->confirm(c.service, c.recipient, c.id);
+  writer_->commit();
+}
+
+void Committer::write_one_by_one(Batch batch) {
+  for (Job& job : batch.jobs) {
+    Batch one;
+    one.jobs.push_back(std::move(job));
+    write(std::move(one));
+  }
+  for (Confirmation& confirmation : batch.confirmations) {
+    Batch one;
+    one.confirmations.push_back(std::move(confirmation));
+    write(std::move(one));
+  }
+}
+
+void Committer::succeed(Batch batch, SteadyTime started) {
+  const SteadyTime now = steady_now();
+  failing_ = false;
+  last_jobs_ = batch.jobs.size();
+  last_write_ = now - started;
+  size_.store(writer_->size(), std::memory_order_relaxed);
+  for (Job& job : batch.jobs) job.done.set_value(std::move(job.refusal));
+  MutexLock lock(mutex_);
+  retry_at_ = {};
+  retry_in_ = options_.retry;
+  reclaim_at_ = now + options_.idle;
+}
+
+void Committer::fail(Batch batch, const StoreError& error) {
+  last_jobs_ = 0;
+  for (Job& job : batch.jobs) job.done.set_value(Failure{error.code(), error.what()});
+  if (batch.confirmations.empty()) return;
+  if (error.blame() == StoreError::Blame::kStatement) {
+    report(std::string(error.what()) + "; the message will be delivered again");
+  } else {
+    keep_for_retry(std::move(batch.confirmations), error.what());
+  }
+}
+
+void Committer::keep_for_retry(std::vector<Confirmation> confirmations, const std::string& reason) {
+  std::string sentence;
+  {
+    MutexLock lock(mutex_);
+    confirmations_.insert(confirmations_.begin(), std::make_move_iterator(confirmations.begin()),
+                          std::make_move_iterator(confirmations.end()));
+    retry_at_ = steady_now() + retry_in_;
+    retry_in_ = std::min(retry_in_ * 2, kLongestRetry);
+    const std::string count = std::to_string(confirmations_.size());
+    if (stopping_) {
+      sentence = reason + "; " + count + " confirmations are lost and their messages will be delivered again";
+      confirmations_.clear();
+    } else if (overflowed_ != 0) {
+      sentence = reason + "; " + std::to_string(overflowed_) +
+                 " confirmations more than can wait are lost and their messages will be delivered again";
+      overflowed_ = 0;
+    } else if (!failing_) {
+      sentence = reason + "; " + count + " confirmations wait until it works again";
+    }
+  }
+  failing_ = true;
+  if (!sentence.empty()) report(sentence);
+}
+
+void Committer::reclaim() {
+  bool more = false;
+  try {
+    more = writer_->reclaim(kPagesPerReclaim);
+  } catch (const StoreError& e) {
+    report(e.what());
+  }
+  MutexLock lock(mutex_);
+  reclaim_at_ = more ? steady_now() : SteadyTime::max();
+}
+
+void Committer::report(const std::string& sentence) const {
+  if (options_.on_error) options_.on_error(sentence);
+}
+
+}  // namespace sse::delivery

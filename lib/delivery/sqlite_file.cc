@@ -1,0 +1,206 @@
+#include "delivery/sqlite_file.h"
+
+#include <SQLiteCpp/Exception.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "delivery/store_error.h"
+
+namespace sse::delivery {
+namespace {
+
+namespace fs = std::filesystem;
+
+// `data` is last: what stands before it is read without following a large row's overflow pages.
+constexpr const char* kSchema = R"sql(
+CREATE TABLE recipient(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  service TEXT NOT NULL,
+  pending INTEGER NOT NULL,
+  UNIQUE(name, kind, service));
+CREATE TABLE message(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  listening INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  data BLOB NOT NULL);
+CREATE INDEX message_by_expiry ON message(expires);
+CREATE TABLE pending(
+  recipient INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY(recipient, message)) WITHOUT ROWID;
+CREATE INDEX pending_by_message ON pending(message);
+)sql";
+
+constexpr int kHeaderBytes = 100;  // https://www.sqlite.org/fileformat.html §1.3
+constexpr std::size_t kVersionOffset = 60;
+constexpr std::size_t kApplicationIdOffset = 68;
+
+[[noreturn]] void refuse(int reason, const std::string& what) {
+  const Error error = system_error(reason, what);
+  throw Error(error.code(), error.what() + std::string("; choose another file with --db"));
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0;
+}
+
+// Absent and empty files are the same to us.
+bool is_new(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) != 0 || info.st_size == 0;
+}
+
+void sync_folder(const std::string& path) {
+  const UniqueFd folder(open(fs::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid() || fsync(folder.get()) != 0) refuse(errno, "cannot make the folder of " + path + " durable");
+}
+
+// The schema is made in another file and renamed: whatever interrupts us, `path` is whole or not there.
+void make_database(const std::string& path) {
+  const std::string draft = path + ".new";
+  unlink(draft.c_str());
+  unlink((draft + "-journal").c_str());
+  const UniqueFd file(open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.valid()) refuse(errno, "cannot create the database " + path);
+  try {
+    SQLite::Database db(draft, SQLite::OPEN_READWRITE);
+    db.exec("PRAGMA auto_vacuum=INCREMENTAL");
+    db.exec("PRAGMA synchronous=FULL");
+    db.exec("BEGIN IMMEDIATE");
+    db.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
+    db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
+    db.exec(kSchema);
+    db.exec("COMMIT");
+  } catch (const SQLite::Exception& e) {
+    unlink(draft.c_str());
+    throw store_error(e, "create the database", path);
+  }
+  if (rename(draft.c_str(), path.c_str()) != 0) {
+    const int reason = errno;
+    unlink(draft.c_str());
+    refuse(reason, "cannot create the database " + path);
+  }
+  sync_folder(path);
+}
+
+std::uint32_t big_endian(const std::array<unsigned char, kHeaderBytes>& header, std::size_t at) {
+  return static_cast<std::uint32_t>(header.at(at)) << 24 | static_cast<std::uint32_t>(header.at(at + 1)) << 16 |
+         static_cast<std::uint32_t>(header.at(at + 2)) << 8 | header.at(at + 3);
+}
+
+}  // namespace
+
+std::string resolve_database_path(const std::string& path) {
+  if (path.empty()) throw Error(ErrorCode::kInvalidArgument, "the database needs a file name; give one with --db");
+  if (path.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::kInvalidArgument, "the database's file name holds a NUL byte; give another with --db");
+  }
+  std::error_code failed;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path), failed);
+  if (failed) refuse(failed.value(), "cannot open the database " + path);
+  struct stat info {};
+  if (stat(resolved.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    throw Error(ErrorCode::kInvalidArgument, path + (S_ISDIR(info.st_mode) ? " is a folder" : " is no regular file") +
+                                                 ", not a database; name a file in --db");
+  }
+  if (resolved.filename().empty()) {
+    throw Error(ErrorCode::kInvalidArgument, path + " names a folder, not a database; name a file in --db");
+  }
+  return resolved.string();
+}
+
+void make_database_folder(const std::string& path) {
+  fs::path missing;
+  for (const fs::path& part : fs::path(path).parent_path()) {
+    missing /= part;
+    if (mkdir(missing.c_str(), 0700) == 0 || errno == EEXIST) continue;
+    const int reason = errno;
+    struct stat info {};
+    if (stat(missing.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) continue;
+    refuse(reason, "cannot create the folder " + missing.string() + " for the database " + path);
+  }
+}
+
+void require_writable_database(const std::string& path) {
+  if (is_new(path)) {
+    for (const char* suffix : {"-wal", "-journal"}) {
+      if (!exists(path + suffix)) continue;
+      throw Error(ErrorCode::kInvalidArgument, path + " is missing, but its journal " + path + suffix +
+                                                   " is there; put the database back beside it or delete the journal");
+    }
+    if (!exists(path)) return;
+  }
+  if (faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
+    refuse(errno, "cannot read and write the database " + path);
+  }
+  if (is_new(path)) return;
+  // Read by hand: SQLite would look for journals, and roll a foreign one back into a foreign file.
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) refuse(errno, "cannot read the database " + path);
+  std::array<unsigned char, kHeaderBytes> header{};
+  const ssize_t n = pread(file.get(), header.data(), header.size(), 0);
+  if (n < 0) refuse(errno, "cannot read the database " + path);
+  constexpr char kMagic[] = "SQLite format 3";
+  if (n < kHeaderBytes || std::memcmp(header.data(), kMagic, sizeof kMagic) != 0) {
+    throw Error(ErrorCode::kInvalidArgument, path + " is no SQLite database; choose another file with --db");
+  }
+  require_known_version(path, big_endian(header, kApplicationIdOffset), big_endian(header, kVersionOffset));
+}
+
+SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
+                                  std::chrono::milliseconds busy_timeout) {
+  if (is_new(path)) make_database(path);
+  try {
+    SQLite::Database db(path, SQLite::OPEN_READWRITE, static_cast<int>(busy_timeout.count()));
+    const std::string mode = db.execAndGet("PRAGMA journal_mode=WAL").getString();
+    if (mode != "wal") {
+      throw Error(ErrorCode::kIo, "cannot use a write-ahead log for " + path +
+                                      ": the file system has no shared memory; choose a local disk with --db");
+    }
+    db.exec(sync_every_commit ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+    db.exec("PRAGMA journal_size_limit=16777216");
+    db.exec("PRAGMA cache_size=-16384");
+    db.exec("PRAGMA temp_store=MEMORY");
+    return db;
+  } catch (const SQLite::Exception& e) {
+    throw store_error(e, "open the database", path);
+  }
+}
+
+SQLite::Database open_for_reading(const std::string& path, std::chrono::milliseconds busy_timeout) {
+  try {
+    return {path, SQLite::OPEN_READONLY, static_cast<int>(busy_timeout.count())};
+  } catch (const SQLite::Exception& e) {
+    throw store_error(e, "open the database", path);
+  }
+}
+
+void require_known_version(const std::string& path, long application_id, long version) {
+  if (application_id != kApplicationId) {
+    throw Error(ErrorCode::kInvalidArgument,
+                path + " is a database of another program; name the file of an sse-serve with --db");
+  }
+  if (version != kSchemaVersion) {
+    throw Error(ErrorCode::kInvalidArgument, path + " has format " + std::to_string(version) +
+                                                 ", this program knows format " + std::to_string(kSchemaVersion) +
+                                                 "; use the version that wrote it or name another file with --db");
+  }
+}
+
+}  // namespace sse::delivery

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include <chrono>
+#include <string>
+
+namespace sse::delivery {
+
+/// The SQLite file of pending messages: how it is told from others, made and opened.
+///
+/// A payload is stored once (`message`), and a pair of integers for each recipient that has not confirmed (`pending`),
+/// ordered so that one recipient's messages after an id are neighbours. `recipient` interns the names and counts its
+/// pending messages, so that the limit costs one look-up and opening a file of millions reads none of them.
+/// AUTOINCREMENT keeps the largest id ever used, also of deleted messages.
+
+inline constexpr int kApplicationId = 0x73736571;  ///< "sseq"; `file(1)` and others read it
+inline constexpr int kSchemaVersion = 1;
+
+/// The absolute path with symbolic links resolved, so that two names of one file are one file.
+/// Throws Error(kInvalidArgument) for an empty path and for a folder.
+std::string resolve_database_path(const std::string& path);
+
+/// Makes the folder of `path` and those above it, mode 0700, where they do not exist. Throws Error.
+void make_database_folder(const std::string& path);
+
+/// Throws Error unless `path` is absent, empty, or a database of ours in this version that may be written. Changes
+/// nothing. REQUIRES: the lock file is held, and this process has no connection to the file open.
+void require_writable_database(const std::string& path);
+
+/// Opens the database for the one writer; makes it, mode 0600, when it is absent or empty.
+/// REQUIRES: require_writable_database(path) passed. Throws StoreError.
+SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
+                                  std::chrono::milliseconds busy_timeout);
+
+/// A read-only connection beside a running writer. Throws StoreError.
+SQLite::Database open_for_reading(const std::string& path, std::chrono::milliseconds busy_timeout);
+
+/// Throws Error(kInvalidArgument) unless the application id and version are ours.
+void require_known_version(const std::string& path, long application_id, long version);
+
+}  // namespace sse::delivery

@@ -1,0 +1,182 @@
+#include "delivery/sqlite_reader.h"
+
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Transaction.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "delivery/sqlite_statement.h"
+#include "delivery/store_error.h"
+
+namespace sse::delivery {
+
+const char* const kPendingIdsSql =
+    "SELECT p.message FROM pending AS p CROSS JOIN message AS m ON m.id = p.message "
+    "WHERE p.recipient = (SELECT id FROM recipient WHERE name = ? AND kind = ? AND service = ?) "
+    "AND p.message > ? AND p.message <= ? AND m.expires > ? ORDER BY p.message LIMIT ?";
+
+namespace {
+
+constexpr const char* kWhat = "read pending messages from";
+
+template <class F>
+auto translated(const std::string& path, const SQLite::Database& db, F&& f) {
+  try {
+    return f();
+  } catch (const SQLite::Exception& e) {
+    throw store_error(e, kWhat, path, &db);
+  }
+}
+
+std::int64_t clamp(std::uint64_t n) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(n, std::numeric_limits<std::int64_t>::max()));
+}
+
+// The conditions of a filter and their values, in step.
+struct Conditions {
+  explicit Conditions(const MessageFilter& f) : filter(f) {
+    if (!f.service.empty()) add("r.service = ?");
+    if (f.kind) add("r.kind = ?");
+    if (!f.recipient.empty()) add("r.name = ?");
+    if (!f.event.empty()) add("m.event = ?");
+  }
+  void add(const char* condition) { sql += (sql.empty() ? " WHERE " : " AND ") + std::string(condition); }
+  void bind(Use& use) const {
+    if (!filter.service.empty()) use.text(filter.service.str());
+    if (filter.kind) use.kind(*filter.kind);
+    if (!filter.recipient.empty()) use.text(filter.recipient);
+    if (!filter.event.empty()) use.text(filter.event);
+  }
+
+  const MessageFilter& filter;
+  std::string sql;
+};
+
+constexpr const char* kColumns =
+    "SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, length(m.data), m.created, m.expires";
+
+PendingMessage row(const Use& use) {
+  PendingMessage message;
+  message.id = use.id_at(0);
+  message.service = ServiceName(use.text_at(1));
+  message.recipient = {use.kind_at(2), use.text_at(3)};
+  message.listening = use.integer_at(4) != 0;
+  message.event = use.text_at(5);
+  message.data_size = use.count_at(6);
+  message.created = from_millis(use.integer_at(7));
+  message.expires = from_millis(use.integer_at(8));
+  return message;
+}
+
+}  // namespace
+
+SqliteReader::SqliteReader(SQLite::Database db, std::string path)
+    : db_(std::move(db)),
+      path_(std::move(path)),
+      pending_ids_(translated(path_, db_, [&] { return SQLite::Statement(db_, kPendingIdsSql); })),
+      message_(translated(path_, db_, [&] {
+        return SQLite::Statement(db_, "SELECT listening, event, created, expires, data FROM message WHERE id = ?");
+      })) {}
+
+std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                                  MessageId after, std::size_t limit, ByteCount most, WallTime now) {
+  return translated(path_, db_, [&] {
+    std::vector<PendingMessage> result;
+    if (limit == 0) return result;
+    // One snapshot: a message committed between two recipients' queries would otherwise hide an earlier one.
+    SQLite::Transaction snapshot(db_, SQLite::TransactionBehavior::DEFERRED);
+    std::vector<std::pair<MessageId, const Recipient*>> found;
+    std::int64_t upto = std::numeric_limits<std::int64_t>::max();
+    for (const Recipient& recipient : recipients) {
+      Use ids(pending_ids_);
+      ids.text(recipient.name).kind(recipient.kind).text(service.str());
+      ids.integer(clamp(after.value())).integer(upto).integer(to_millis(now)).integer(clamp(limit));
+      while (ids.step()) found.emplace_back(ids.id_at(0), &recipient);
+      if (found.size() >= limit) {
+        const auto last = found.begin() + static_cast<std::ptrdiff_t>(limit - 1);
+        std::nth_element(found.begin(), last, found.end(),
+                         [](const auto& a, const auto& b) { return a.first < b.first; });
+        upto = clamp(last->first.value());
+      }
+    }
+    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::uint64_t bytes = 0;
+    for (const auto& [id, recipient] : found) {
+      const bool same_message = !result.empty() && result.back().id == id;
+      if (!same_message && !result.empty() && (result.size() >= limit || bytes >= most.count())) break;
+      PendingMessage& message = result.emplace_back();
+      message.id = id;
+      message.service = service;
+      message.recipient = *recipient;
+      Use payload(message_);
+      payload.id(id);
+      if (!payload.step()) throw SQLite::Exception("a message has recipients but no content; the file is damaged");
+      message.listening = payload.integer_at(0) != 0;
+      message.event = payload.text_at(1);
+      message.created = from_millis(payload.integer_at(2));
+      message.expires = from_millis(payload.integer_at(3));
+      message.data = payload.text_at(4);
+      message.data_size = message.data.size();
+      bytes += message.data_size;
+    }
+    return result;
+  });
+}
+
+std::uint64_t SqliteReader::count(const MessageFilter& filter) {
+  return translated(path_, db_, [&] {
+    const Conditions conditions(filter);
+    // Recipients count their own messages; only an event's name needs a look at each.
+    const std::string sql = filter.event.empty()
+                                ? "SELECT coalesce(sum(r.pending), 0) FROM recipient AS r"
+                                : "SELECT count(*) FROM message AS m JOIN pending AS p ON p.message = m.id "
+                                  "JOIN recipient AS r ON r.id = p.recipient";
+    SQLite::Statement statement(db_, sql + conditions.sql);
+    Use use(statement);
+    conditions.bind(use);
+    use.step();
+    return use.count_at(0);
+  });
+}
+
+std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
+  return translated(path_, db_, [&] {
+    const Conditions conditions(filter);
+    // The order of a CROSS JOIN is ours: from one recipient to its messages, or through the messages by id, which
+    // reads only as far as `limit`.
+    const std::string from = filter.recipient.empty()
+                                 ? " FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                                   "CROSS JOIN recipient AS r ON r.id = p.recipient"
+                                 : " FROM recipient AS r CROSS JOIN pending AS p ON p.recipient = r.id "
+                                   "CROSS JOIN message AS m ON m.id = p.message";
+    SQLite::Statement statement(db_,
+                                kColumns + from + conditions.sql + " ORDER BY m.id, r.kind, r.name LIMIT ? OFFSET ?");
+    Use use(statement);
+    conditions.bind(use);
+    use.integer(clamp(limit)).integer(clamp(skip));
+    std::vector<PendingMessage> result;
+    while (use.step()) result.push_back(row(use));
+    return result;
+  });
+}
+
+std::vector<PendingMessage> SqliteReader::find(MessageId id) {
+  return translated(path_, db_, [&] {
+    SQLite::Statement statement(db_, std::string(kColumns) +
+                                         ", m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                                         "CROSS JOIN recipient AS r ON r.id = p.recipient "
+                                         "WHERE m.id = ? ORDER BY r.kind, r.name");
+    Use use(statement);
+    use.integer(clamp(id.value()));
+    std::vector<PendingMessage> result;
+    while (use.step()) {
+      result.push_back(row(use));
+      result.back().data = use.text_at(9);
+    }
+    return result;
+  });
+}
+
+}  // namespace sse::delivery

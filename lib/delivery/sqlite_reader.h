@@ -1,0 +1,41 @@
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/units.h"
+#include "delivery/message_repository.h"
+
+namespace sse::delivery {
+
+/// How pending() finds ids; the tests ask SQLite for its plan.
+extern const char* const kPendingIdsSql;
+
+/// The queries, over one connection; one thread at a time. Meanings and results as in MessageRepository and
+/// MessageCatalog; each call sees one state of the database. Throws StoreError.
+class SqliteReader {
+ public:
+  /// `path` is for messages only.
+  SqliteReader(SQLite::Database db, std::string path);
+
+  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                      MessageId after, std::size_t limit, ByteCount most, WallTime now);
+  std::uint64_t count(const MessageFilter& filter);
+  std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit);
+  std::vector<PendingMessage> find(MessageId id);
+
+ private:
+  SQLite::Database db_;
+  std::string path_;
+  SQLite::Statement pending_ids_;
+  SQLite::Statement message_;
+};
+
+}  // namespace sse::delivery

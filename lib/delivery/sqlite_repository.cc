@@ -1,0 +1,84 @@
+#include "delivery/sqlite_repository.h"
+
+#include <utility>
+
+#include "delivery/committer.h"
+#include "delivery/lock_file.h"
+#include "delivery/reader_pool.h"
+#include "delivery/sqlite_file.h"
+#include "delivery/sqlite_writer.h"
+
+namespace sse::delivery {
+namespace {
+
+// Pairs deleted in one transaction: senders wait for its end.
+constexpr std::uint64_t kExpirePerCommit = 1000;
+
+}  // namespace
+
+SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
+  const std::string path = resolve_database_path(options.path);
+  make_database_folder(path);
+  lock_ = std::make_unique<LockFile>(path);
+  require_writable_database(path);
+  auto writer = std::make_unique<SqliteWriter>(
+      SqliteWriter::Options{path, options.sync == Sync::kFull, options.busy_timeout, options.max_per_recipient}, ids);
+  Committer::Options committer;
+  committer.idle = options.idle;
+  committer.on_error = std::move(options.on_error);
+  committer_ = std::make_unique<Committer>(std::move(writer), std::move(committer));
+  readers_ = std::make_unique<ReaderPool>(path, options.busy_timeout);
+}
+
+SqliteRepository::~SqliteRepository() = default;
+
+MessageId SqliteRepository::add(const NewMessage& message) {
+  MessageId id;
+  committer_->commit([&](SqliteWriter& writer) { id = writer.add(message); });
+  return id;
+}
+
+void SqliteRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+  committer_->confirm(service, recipient, id);
+}
+
+std::vector<PendingMessage> SqliteRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                                      MessageId after, std::size_t limit, ByteCount most,
+                                                      WallTime now) {
+  return readers_->run(
+      [&](SqliteReader& reader) { return reader.pending(service, recipients, after, limit, most, now); });
+}
+
+std::uint64_t SqliteRepository::expire(WallTime now) {
+  std::uint64_t total = 0;
+  std::uint64_t pairs = 0;
+  do {
+    committer_->commit([&](SqliteWriter& writer) { pairs = writer.expire(now, kExpirePerCommit); });
+    total += pairs;
+  } while (pairs != 0);
+  return total;
+}
+
+std::uint64_t SqliteRepository::size() const {
+  return committer_->size();
+}
+
+std::uint64_t SqliteRepository::count(const MessageFilter& filter) {
+  return readers_->run([&](SqliteReader& reader) { return reader.count(filter); });
+}
+
+std::vector<PendingMessage> SqliteRepository::list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
+  return readers_->run([&](SqliteReader& reader) { return reader.list(filter, skip, limit); });
+}
+
+std::vector<PendingMessage> SqliteRepository::find(MessageId id) {
+  return readers_->run([&](SqliteReader& reader) { return reader.find(id); });
+}
+
+std::uint64_t SqliteRepository::erase(MessageId id) {
+  std::uint64_t pairs = 0;
+  committer_->commit([&](SqliteWriter& writer) { pairs = writer.erase(id); });
+  return pairs;
+}
+
+}  // namespace sse::delivery

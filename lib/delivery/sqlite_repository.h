@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "delivery/message_repository.h"
+
+namespace sse::delivery {
+
+class Committer;
+class LockFile;
+class ReaderPool;
+
+/// Pending messages in one SQLite file that one server owns. Thread safe; loop threads may call confirm() and size()
+/// only.
+///
+/// One thread writes (see Committer), readers have connections of their own and wait for nobody (WAL).
+class SqliteRepository final : public MessageRepository, public MessageCatalog {
+ public:
+  enum class Sync {
+    kFull,    ///< fsync before every answer: survives the loss of power
+    kNormal,  ///< no fsync on commit: survives `kill -9`, a loss of power may cost the last seconds
+  };
+  struct Options {
+    std::string path;
+    Sync sync = Sync::kFull;
+    std::size_t max_per_recipient = 10'000;
+    /// How long to wait for another program that holds the file.
+    std::chrono::milliseconds busy_timeout{2000};
+    /// After this long without writes, space no longer needed is given back.
+    std::chrono::milliseconds idle{1000};
+    /// Told, on the committer's thread, of failures no caller waits for. Must not throw or call the repository.
+    std::function<void(const std::string&)> on_error;
+  };
+
+  /// Opens the file, or makes it (mode 0600) and the folders it is in (0700). `ids` must outlive this; it is raised
+  /// above every id the file ever held.
+  /// Throws Error and leaves the file as it is: kConflict when another repository has it open, kInvalidArgument when it
+  /// is not ours (no database, another program's, a newer version, a folder), kPermissionDenied or kIo.
+  SqliteRepository(Options options, IdGenerator& ids);
+  /// Writes what is queued and closes; the file is then complete without its `-wal`. REQUIRES: no call is running.
+  ~SqliteRepository() override;
+
+  MessageId add(const NewMessage& message) override;
+  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;
+  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
+  std::uint64_t expire(WallTime now) override;
+  std::uint64_t size() const override;
+
+  std::uint64_t count(const MessageFilter& filter) override;
+  std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override;
+  std::vector<PendingMessage> find(MessageId id) override;
+  std::uint64_t erase(MessageId id) override;
+
+ private:
+  // In the order they are needed; closed the other way round, so that the writer is last and tidies the WAL up.
+  std::unique_ptr<LockFile> lock_;
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<ReaderPool> readers_;
+};
+
+}  // namespace sse::delivery

@@ -1,0 +1,375 @@
+// What every message repository promises, run over each of them.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <set>
+
+#include "delivery/memory_repository.h"
+#include "delivery/sqlite_repository.h"
+#include "unit/delivery/store_fixture.h"
+
+namespace sse::delivery {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr std::size_t kLimit = 5;
+
+struct InMemory {
+  IdGenerator ids{1};
+  MemoryRepository repository{ids, kLimit};
+};
+
+struct InSqlite {
+  TempFolder folder;
+  IdGenerator ids{1};
+  SqliteRepository repository{options(), ids};
+
+  SqliteRepository::Options options() const {
+    SqliteRepository::Options options;
+    options.path = folder.file();
+    options.max_per_recipient = kLimit;
+    return options;
+  }
+};
+
+template <class Store>
+class RepositoryContract : public ::testing::Test {
+ protected:
+  std::vector<PendingMessage> pending(const Recipient& recipient) { return pending_of(repository(), recipient); }
+  bool becomes_size(std::uint64_t n) {
+    return eventually([&] { return repository().size() == n; });
+  }
+  auto& repository() { return store_.repository; }
+
+  Store store_;
+};
+
+using Stores = ::testing::Types<InMemory, InSqlite>;
+TYPED_TEST_SUITE(RepositoryContract, Stores);
+
+TYPED_TEST(RepositoryContract, KeepsEverythingAboutAMessage) {
+  NewMessage message = to_users({"1"}, "hello");
+  message.target.listening = true;
+  const MessageId id = this->repository().add(message);
+
+  const auto found = this->pending(user("1"));
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_TRUE(id.valid());
+  EXPECT_EQ(found[0].id, id);
+  EXPECT_EQ(found[0].service, kService);
+  EXPECT_EQ(found[0].recipient, user("1"));
+  EXPECT_TRUE(found[0].listening);
+  EXPECT_EQ(found[0].event, "server-push");
+  EXPECT_EQ(found[0].data, "hello");
+  EXPECT_EQ(found[0].data_size, 5u);
+  EXPECT_EQ(found[0].created, message.created);
+  EXPECT_EQ(found[0].expires, message.expires);
+}
+
+TYPED_TEST(RepositoryContract, ReturnsMessagesInTheOrderTheyWereAdded) {
+  for (const char* data : {"a", "b", "c"}) this->repository().add(to_users({"1"}, data));
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("a", "b", "c"));
+}
+
+TYPED_TEST(RepositoryContract, TracksEachRecipientAlone) {
+  const MessageId id = this->repository().add(to_users({"1", "2", "3"}));
+  EXPECT_EQ(this->repository().size(), 3u);
+
+  this->repository().confirm(kService, user("2"), id);
+
+  ASSERT_TRUE(this->becomes_size(2));
+  EXPECT_THAT(this->pending(user("1")), SizeIs(1));
+  EXPECT_THAT(this->pending(user("2")), IsEmpty());
+  EXPECT_THAT(this->pending(user("3")), SizeIs(1));
+}
+
+TYPED_TEST(RepositoryContract, TellsKindsOfRecipientsApart) {
+  using event::TargetKind;
+  for (const TargetKind kind : {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel}) {
+    NewMessage message = to_users({"x"}, std::string(kind_name(kind)));
+    message.target.kind = kind;
+    this->repository().add(message);
+  }
+  NewMessage message = to_users({}, "all");
+  message.target.kind = TargetKind::kAll;
+  this->repository().add(message);
+
+  EXPECT_THAT(data_of(this->pending({TargetKind::kToken, "x"})), ElementsAre("token"));
+  EXPECT_THAT(data_of(this->pending({TargetKind::kAll, ""})), ElementsAre("all"));
+  const std::vector<Recipient> connection{
+      {TargetKind::kAll, ""}, {TargetKind::kChannel, "x"}, {TargetKind::kUser, "x"}};
+  EXPECT_THAT(data_of(this->repository().pending(kService, connection, kFromStart, 10, kAnySize, kNow)),
+              ElementsAre("user", "channel", "all"));
+}
+
+TYPED_TEST(RepositoryContract, TellsServicesApart) {
+  NewMessage other = to_users({"1"}, "other");
+  other.service = ServiceName("hunter");
+  this->repository().add(to_users({"1"}, "ours"));
+  const MessageId id = this->repository().add(other);
+
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("ours"));
+  this->repository().confirm(kService, user("1"), id);
+  this->repository().confirm(kService, user("1"), this->pending(user("1"))[0].id);
+  ASSERT_TRUE(this->becomes_size(1));
+  EXPECT_THAT(this->repository().find(id), SizeIs(1));
+}
+
+TYPED_TEST(RepositoryContract, PagesWithAfterAndLimit) {
+  std::vector<MessageId> added;
+  for (int i = 0; i < 5; ++i) added.push_back(this->repository().add(to_users({"1"})));
+  const std::vector recipients{user("1")};
+
+  std::vector<MessageId> seen;
+  MessageId after;
+  for (;;) {
+    const auto page = this->repository().pending(kService, recipients, after, 2, kAnySize, kNow);
+    if (page.empty()) break;
+    EXPECT_LE(page.size(), 2u);
+    for (const PendingMessage& message : page) seen.push_back(after = message.id);
+  }
+  EXPECT_EQ(seen, added);
+  EXPECT_THAT(this->repository().pending(kService, recipients, kFromStart, 0, kAnySize, kNow), IsEmpty());
+}
+
+TYPED_TEST(RepositoryContract, StopsOnceAPageHasTheBytesAskedFor) {
+  for (int i = 0; i < 5; ++i) this->repository().add(to_users({"1"}, std::string(100, 'x')));
+  const std::vector recipients{user("1")};
+  const auto rows = [&](std::uint64_t most) {
+    return this->repository().pending(kService, recipients, kFromStart, 100, ByteCount(most), kNow).size();
+  };
+  EXPECT_EQ(rows(0), 1u);
+  EXPECT_EQ(rows(100), 1u);
+  EXPECT_EQ(rows(101), 2u);
+  EXPECT_EQ(rows(400), 4u);
+  EXPECT_EQ(rows(10'000), 5u);
+}
+
+TYPED_TEST(RepositoryContract, NeverSplitsOneMessagesRecipientsOverPages) {
+  const MessageId both = this->repository().add(to_users({"1", "2", "3"}));
+  const MessageId last = this->repository().add(to_users({"3"}));
+  const std::vector recipients{user("1"), user("2"), user("3")};
+
+  const auto first = this->repository().pending(kService, recipients, kFromStart, 1, ByteCount(1), kNow);
+  EXPECT_THAT(ids_of(first), ElementsAre(both, both, both));
+  EXPECT_THAT(ids_of(this->repository().pending(kService, recipients, both, 1, ByteCount(1), kNow)), ElementsAre(last));
+}
+
+TYPED_TEST(RepositoryContract, MergesManyRecipientsById) {
+  std::vector<MessageId> added;
+  std::vector<Recipient> recipients;
+  for (int i = 0; i < 12; ++i) added.push_back(this->repository().add(to_users({std::to_string(i % 4)})));
+  for (int i = 3; i >= 0; --i) recipients.push_back(user(std::to_string(i)));
+  const auto page = this->repository().pending(kService, recipients, added[1], 7, kAnySize, kNow);
+  EXPECT_EQ(ids_of(page), std::vector<MessageId>(added.begin() + 2, added.begin() + 9));
+}
+
+TYPED_TEST(RepositoryContract, HidesExpiredMessagesAndDeletesThemWhenTold) {
+  NewMessage brief = to_users({"1", "2"}, "brief");
+  brief.expires = kNow + std::chrono::seconds(1);
+  this->repository().add(brief);
+  this->repository().add(to_users({"1"}, "lasting"));
+  const auto later = [&](std::chrono::milliseconds after) {
+    return data_of(
+        this->repository().pending(kService, std::vector{user("1")}, kFromStart, 10, kAnySize, kNow + after));
+  };
+
+  EXPECT_THAT(later(std::chrono::milliseconds(999)), ElementsAre("brief", "lasting"));
+  EXPECT_THAT(later(std::chrono::seconds(1)), ElementsAre("lasting"));
+  EXPECT_EQ(this->repository().expire(kNow), 0u);
+  EXPECT_EQ(this->repository().count({}), 3u);
+  EXPECT_EQ(this->repository().expire(kNow + std::chrono::seconds(1)), 2u);
+  EXPECT_EQ(this->repository().count({}), 1u);
+  EXPECT_EQ(this->repository().size(), 1u);
+}
+
+TYPED_TEST(RepositoryContract, IgnoresConfirmationsOfUnknownPairs) {
+  const MessageId id = this->repository().add(to_users({"1"}));
+  this->repository().confirm(kService, user("2"), id);
+  this->repository().confirm(kService, {event::TargetKind::kToken, "1"}, id);
+  this->repository().confirm(ServiceName("nobody"), user("1"), id);
+  this->repository().confirm(kService, user("1"), MessageId(id.value() + 1));
+  this->repository().confirm(kService, user("1"), MessageId());
+  const MessageId marker = this->repository().add(to_users({"marker"}));
+  this->repository().confirm(kService, user("marker"), marker);
+  this->repository().confirm(kService, user("marker"), marker);
+  ASSERT_TRUE(this->becomes_size(1));
+  EXPECT_THAT(ids_of(this->pending(user("1"))), ElementsAre(id));
+}
+
+TYPED_TEST(RepositoryContract, RefusesMoreThanTheLimitPerRecipientAndKeepsNothingOfIt) {
+  for (std::size_t i = 0; i < kLimit; ++i) this->repository().add(to_users({"full"}));
+
+  const Error error = error_of([&] { this->repository().add(to_users({"1", "full", "2"})); });
+
+  EXPECT_EQ(error.code(), ErrorCode::kLimitExceeded);
+  EXPECT_THAT(error.what(), HasSubstr("--qos-max-per-user"));
+  EXPECT_THAT(error.what(), HasSubstr("'full'"));
+  EXPECT_THAT(this->pending(user("1")), IsEmpty());
+  EXPECT_EQ(this->repository().size(), kLimit);
+
+  this->repository().confirm(kService, user("full"), this->pending(user("full"))[0].id);
+  ASSERT_TRUE(this->becomes_size(kLimit - 1));
+  this->repository().add(to_users({"1", "full", "2"}));
+  EXPECT_EQ(this->repository().size(), kLimit + 2);
+}
+
+TYPED_TEST(RepositoryContract, TheLimitCountsEachKindAndServiceAlone) {
+  for (std::size_t i = 0; i < kLimit; ++i) this->repository().add(to_users({"x"}));
+  NewMessage token = to_users({"x"});
+  token.target.kind = event::TargetKind::kToken;
+  NewMessage service = to_users({"x"});
+  service.service = ServiceName("hunter");
+  EXPECT_NO_THROW(this->repository().add(token));
+  EXPECT_NO_THROW(this->repository().add(service));
+}
+
+TYPED_TEST(RepositoryContract, TheLimitsMessageMasksTokens) {
+  NewMessage message = to_users({"secret-access-token"});
+  message.target.kind = event::TargetKind::kToken;
+  for (std::size_t i = 0; i < kLimit; ++i) this->repository().add(message);
+  EXPECT_THAT(error_of([&] { this->repository().add(message); }).what(), Not(HasSubstr("secret-access")));
+}
+
+TYPED_TEST(RepositoryContract, KeepsAnyBytes) {
+  std::string every;
+  for (int i = 0; i < 256; ++i) every += static_cast<char>(i);
+  std::string large(1024 * 1024, 'x');
+  large[1000] = '\0';
+  const std::vector<std::string> all{"", std::string("\0", 1), every, large, "line\r\nbreak \xF0\x9F\x98\x80"};
+  for (const std::string& data : all) this->repository().add(to_users({"1"}, data));
+
+  const auto found = this->pending(user("1"));
+
+  ASSERT_EQ(data_of(found), all);
+  EXPECT_EQ(found[3].data_size, large.size());
+}
+
+TYPED_TEST(RepositoryContract, KeepsAnyName) {
+  const std::string odd("a\0b'\"%_\n\xE6\x9C\x8D", 11);
+  const MessageId id = this->repository().add(to_users({odd, "a"}));
+  ASSERT_THAT(this->pending(user(odd)), SizeIs(1));
+  EXPECT_EQ(this->pending(user(odd))[0].recipient.name, odd);
+  this->repository().confirm(kService, user(odd), id);
+  ASSERT_TRUE(this->becomes_size(1));
+  EXPECT_THAT(this->pending(user("a")), SizeIs(1));
+}
+
+TYPED_TEST(RepositoryContract, ListsWhatAFilterMatches) {
+  const MessageId first = this->repository().add(to_users({"2", "1"}, "12345"));
+  NewMessage message = to_users({"1"});
+  message.target.kind = event::TargetKind::kToken;
+  message.event = "other";
+  const MessageId second = this->repository().add(message);
+  message.service = ServiceName("hunter");
+  const MessageId third = this->repository().add(message);
+
+  const auto ids = [&](const MessageFilter& filter) {
+    const auto found = this->repository().list(filter, 0, 100);
+    EXPECT_EQ(this->repository().count(filter), found.size());
+    return ids_of(found);
+  };
+  EXPECT_THAT(ids({}), ElementsAre(first, first, second, third));
+  EXPECT_THAT(ids({.service = kService}), ElementsAre(first, first, second));
+  EXPECT_THAT(ids({.kind = event::TargetKind::kToken}), ElementsAre(second, third));
+  EXPECT_THAT(ids({.recipient = "1"}), ElementsAre(first, second, third));
+  EXPECT_THAT(ids({.event = "other"}), ElementsAre(second, third));
+  EXPECT_THAT(ids({.service = kService, .kind = event::TargetKind::kUser, .recipient = "2", .event = "server-push"}),
+              ElementsAre(first));
+  EXPECT_THAT(ids({.service = ServiceName("nobody")}), IsEmpty());
+
+  const auto all = this->repository().list({}, 0, 100);
+  EXPECT_EQ(all[0].recipient, user("1"));
+  EXPECT_EQ(all[1].recipient, user("2"));
+  EXPECT_EQ(all[0].data, "");
+  EXPECT_EQ(all[0].data_size, 5u);
+  EXPECT_EQ(all[3].service, ServiceName("hunter"));
+  EXPECT_THAT(ids_of(this->repository().list({}, 1, 2)), ElementsAre(first, second));
+  EXPECT_THAT(this->repository().list({}, 4, 2), IsEmpty());
+}
+
+TYPED_TEST(RepositoryContract, FindsAndErasesOneMessageForAll) {
+  const MessageId id = this->repository().add(to_users({"1", "2"}, "wanted"));
+  const MessageId other = this->repository().add(to_users({"1"}));
+
+  const auto found = this->repository().find(id);
+  EXPECT_THAT(data_of(found), ElementsAre("wanted", "wanted"));
+  EXPECT_THAT(this->repository().find(MessageId(1)), IsEmpty());
+
+  EXPECT_EQ(this->repository().erase(id), 2u);
+  EXPECT_EQ(this->repository().erase(id), 0u);
+  EXPECT_THAT(this->repository().find(id), IsEmpty());
+  EXPECT_THAT(ids_of(this->pending(user("1"))), ElementsAre(other));
+  EXPECT_EQ(this->repository().size(), 1u);
+}
+
+// Eight senders, and a reader that pages through what there is: the rows it saw must be all there were, in order.
+TYPED_TEST(RepositoryContract, AReaderThatPagesMissesNothingWhileOthersAdd) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 100;
+  NewMessage message = to_users({});
+  message.target.kind = event::TargetKind::kUser;
+  std::vector<Recipient> recipients;
+  for (int i = 0; i < kThreads * kEach; ++i) recipients.push_back(user(std::to_string(i)));
+  std::vector<std::vector<MessageId>> added(kThreads);
+  std::atomic<int> running{kThreads};
+  std::vector<std::thread> senders;
+  for (int t = 0; t < kThreads; ++t) {
+    senders.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        added[static_cast<std::size_t>(t)].push_back(this->repository().add(to_users({std::to_string(t * kEach + i)})));
+      }
+      --running;
+    });
+  }
+  std::vector<MessageId> seen;
+  for (bool last = false; !last;) {
+    last = running == 0;
+    for (;;) {
+      const MessageId after = seen.empty() ? MessageId() : seen.back();
+      const auto page = this->repository().pending(kService, recipients, after, 50, kAnySize, kNow);
+      if (page.empty()) break;
+      for (const PendingMessage& row : page) seen.push_back(row.id);
+    }
+  }
+  for (std::thread& sender : senders) sender.join();
+
+  std::set<MessageId> all;
+  for (const auto& ids : added) {
+    EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+    all.insert(ids.begin(), ids.end());
+  }
+  EXPECT_EQ(all.size(), static_cast<std::size_t>(kThreads * kEach));
+  EXPECT_EQ(seen, std::vector<MessageId>(all.begin(), all.end()));
+}
+
+TYPED_TEST(RepositoryContract, CountsStayRightWhileAllIsChangedAtOnce) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const std::string one = std::to_string(t) + "a";
+        const std::string two = std::to_string(t) + "b";
+        const MessageId id = this->repository().add(to_users({one, two}));
+        if (i % 3 == 0) {
+          EXPECT_EQ(this->repository().erase(id), 2u);
+        }
+        this->repository().confirm(kService, user(one), id);
+        this->repository().confirm(kService, user(two), id);
+        this->repository().expire(kNow);
+        EXPECT_TRUE(eventually([&] { return this->repository().find(id).empty(); }));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(this->becomes_size(0));
+  EXPECT_EQ(this->repository().count({}), 0u);
+}
+
+}  // namespace
+}  // namespace sse::delivery

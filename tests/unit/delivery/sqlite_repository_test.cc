@@ -1,0 +1,175 @@
+#include "delivery/sqlite_repository.h"
+
+#include <sys/stat.h>
+
+#include "delivery/sqlite_reader.h"
+#include "unit/delivery/store_fixture.h"
+
+namespace sse::delivery {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+class SqliteRepositoryTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<SqliteRepository> open(std::size_t limit = 1000) {
+    SqliteRepository::Options options;
+    options.path = folder_.file();
+    options.max_per_recipient = limit;
+    options.idle = std::chrono::milliseconds(10);
+    return std::make_unique<SqliteRepository>(options, ids_);
+  }
+
+  TempFolder folder_;
+  IdGenerator ids_{1};
+};
+
+TEST_F(SqliteRepositoryTest, KeepsMessagesOverAReopen) {
+  auto repository = open();
+  const MessageId one = repository->add(to_users({"1", "2"}, "one"));
+  const MessageId two = repository->add(to_users({"1"}, "two"));
+  repository->confirm(kService, user("2"), one);
+  repository.reset();
+
+  repository = open();
+  EXPECT_EQ(repository->size(), 2u);
+  EXPECT_THAT(ids_of(pending_of(*repository, user("1"))), ElementsAre(one, two));
+  EXPECT_THAT(pending_of(*repository, user("2")), IsEmpty());
+}
+
+TEST_F(SqliteRepositoryTest, TheLimitHoldsOverAReopen) {
+  auto repository = open(2);
+  repository->add(to_users({"1"}));
+  repository->add(to_users({"1"}));
+  repository.reset();
+  repository = open(2);
+  EXPECT_EQ(error_of([&] { repository->add(to_users({"1"})); }).code(), ErrorCode::kLimitExceeded);
+}
+
+// A clock that went back must not make an id a client has already confirmed or skipped with `after`.
+TEST_F(SqliteRepositoryTest, IdsGrowOverAReopenEvenWhenTheLargestWasDeleted) {
+  IdGenerator fast(1, std::uint64_t{1} << 62);
+  SqliteRepository::Options options;
+  options.path = folder_.file();
+  auto repository = std::make_unique<SqliteRepository>(options, fast);
+  const MessageId largest = repository->add(to_users({"1"}));
+  repository->erase(largest);
+  repository.reset();
+
+  repository = open();
+  EXPECT_GT(repository->add(to_users({"1"})), largest);
+}
+
+TEST_F(SqliteRepositoryTest, ACleanShutdownLeavesOneFile) {
+  auto repository = open();
+  repository->add(to_users({"1"}));
+  pending_of(*repository, user("1"));
+  EXPECT_THAT(folder_.names(),
+              UnorderedElementsAre("pending.db", "pending.db-wal", "pending.db-shm", "pending.db.lock"));
+  repository.reset();
+  EXPECT_THAT(folder_.names(), ElementsAre("pending.db"));
+}
+
+TEST_F(SqliteRepositoryTest, MakesItsFolderAndFileForItsUserOnly) {
+  SqliteRepository::Options options;
+  options.path = folder_.file("state/sse-serve/pending.db");
+  SqliteRepository repository(options, ids_);
+  const auto mode = [&](const std::string& name) {
+    struct stat info {};
+    EXPECT_EQ(stat(folder_.file(name).c_str(), &info), 0);
+    return info.st_mode & 0777;
+  };
+  EXPECT_EQ(mode("state"), 0700u);
+  EXPECT_EQ(mode("state/sse-serve"), 0700u);
+  EXPECT_EQ(mode("state/sse-serve/pending.db"), 0600u);
+  EXPECT_EQ(mode("state/sse-serve/pending.db-wal"), 0600u);
+}
+
+TEST_F(SqliteRepositoryTest, DrainsConfirmationsWhenItIsClosed) {
+  auto repository = open(10'000);
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 3; ++i) {
+    std::vector<std::string> names;
+    for (int n = 0; n < 3000; ++n) names.push_back(std::to_string(n));
+    ids.push_back(repository->add(to_users(names)));
+  }
+  for (const MessageId id : ids) {
+    for (int n = 0; n < 3000; ++n) repository->confirm(kService, user(std::to_string(n)), id);
+  }
+  repository.reset();
+  EXPECT_EQ(open()->size(), 0u);
+}
+
+TEST_F(SqliteRepositoryTest, DeletesThePayloadWithItsLastRecipientAndGivesTheSpaceBack) {
+  const auto size = [&] { return std::filesystem::file_size(folder_.file()); };
+  auto repository = open();
+  const std::string data(1024 * 1024, 'x');
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 16; ++i) ids.push_back(repository->add(to_users({"1", "2"}, data)));
+  for (const MessageId id : ids) repository->confirm(kService, user("1"), id);
+  ASSERT_TRUE(eventually([&] { return repository->size() == 16; }));
+  Shell shell(folder_.file());
+  EXPECT_EQ(shell.run("SELECT count(*) FROM message"), "16");
+  ASSERT_TRUE(eventually([&] { return size() > 8 * data.size(); }));
+
+  for (const MessageId id : ids) repository->confirm(kService, user("2"), id);
+
+  ASSERT_TRUE(eventually([&] { return repository->size() == 0; }));
+  EXPECT_EQ(shell.run("SELECT count(*) FROM message"), "0");
+  EXPECT_EQ(shell.run("SELECT count(*) FROM recipient"), "0");
+  EXPECT_TRUE(eventually([&] { return size() < 4 * data.size(); })) << size();
+}
+
+TEST_F(SqliteRepositoryTest, ExpiresMoreThanOneCommitTakes) {
+  auto repository = open(10'000);
+  std::vector<std::string> names;
+  for (int i = 0; i < 700; ++i) names.push_back(std::to_string(i));
+  for (int i = 0; i < 5; ++i) repository->add(to_users(names));
+  EXPECT_EQ(repository->expire(kNow + std::chrono::hours(2)), 3500u);
+  EXPECT_EQ(repository->size(), 0u);
+}
+
+TEST_F(SqliteRepositoryTest, FindsPendingMessagesThroughTheIndex) {
+  open();
+  SQLite::Database db(folder_.file());
+  SQLite::Statement plan(db, std::string("EXPLAIN QUERY PLAN ") + kPendingIdsSql);
+  std::string text;
+  while (plan.executeStep()) text += plan.getColumn(3).getString() + "\n";
+  EXPECT_THAT(text, HasSubstr("SEARCH p USING PRIMARY KEY (recipient=? AND message>? AND message<?)"));
+  EXPECT_THAT(text, HasSubstr("SEARCH m USING INTEGER PRIMARY KEY"));
+  EXPECT_THAT(text, HasSubstr("SEARCH recipient USING COVERING INDEX"));
+  EXPECT_THAT(text, Not(HasSubstr("SCAN")));
+  EXPECT_THAT(text, Not(HasSubstr("TEMP B-TREE")));
+}
+
+TEST_F(SqliteRepositoryTest, OpensAndServesAFileOfManyMessages) {
+  open().reset();
+  Shell(folder_.file())
+      .run(
+          "BEGIN;"
+          "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+          "  SELECT i FROM n;"
+          "INSERT INTO recipient SELECT i, 'u' || i, 0, 'defaultConnectionService', 20 FROM n WHERE i <= 10000;"
+          "INSERT INTO message SELECT i, 1700000000000, 1700003600000, 0, 'server-push', 'data ' || i FROM n;"
+          "INSERT INTO pending SELECT 1 + (i - 1) % 10000, i FROM n;"
+          "COMMIT");
+
+  auto repository = open(20);
+
+  EXPECT_EQ(repository->size(), 200'000u);
+  const auto found = pending_of(*repository, user("u77"));
+  EXPECT_THAT(found, SizeIs(20));
+  EXPECT_EQ(found[19].data, "data 190077");
+  EXPECT_EQ(error_of([&] { repository->add(to_users({"u77"})); }).code(), ErrorCode::kLimitExceeded);
+  repository->confirm(kService, user("u77"), MessageId(77));
+  ASSERT_TRUE(eventually([&] { return repository->size() == 199'999; }));
+  EXPECT_GT(repository->add(to_users({"u77"})), MessageId(200'000));
+}
+
+}  // namespace
+}  // namespace sse::delivery

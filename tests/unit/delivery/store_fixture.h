@@ -1,0 +1,145 @@
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "delivery/message_repository.h"
+
+namespace sse::delivery {
+
+inline const ServiceName kService("defaultConnectionService");
+inline const WallTime kNow = from_millis(1'700'000'000'000);
+inline constexpr MessageId kFromStart{};
+inline constexpr ByteCount kAnySize = mebibytes(1000);
+
+inline Recipient user(std::string name) {
+  return {event::TargetKind::kUser, std::move(name)};
+}
+
+inline NewMessage to_users(std::vector<std::string> names, std::string data = "hi") {
+  return {kService,      {event::TargetKind::kUser, std::move(names), false},
+          "server-push", std::move(data),
+          kNow,          kNow + std::chrono::hours(1)};
+}
+
+inline std::vector<MessageId> ids_of(const std::vector<PendingMessage>& messages) {
+  std::vector<MessageId> ids;
+  for (const PendingMessage& message : messages) ids.push_back(message.id);
+  return ids;
+}
+
+inline std::vector<std::string> data_of(const std::vector<PendingMessage>& messages) {
+  std::vector<std::string> data;
+  for (const PendingMessage& message : messages) data.push_back(message.data);
+  return data;
+}
+
+inline std::vector<PendingMessage> pending_of(MessageRepository& repository, const Recipient& recipient) {
+  return repository.pending(kService, std::vector{recipient}, kFromStart, 1'000'000, kAnySize, kNow);
+}
+
+/// Waits for a condition another thread or process brings about; false when it never did.
+inline bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 6000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return condition();
+}
+
+/// The error `f` throws; fails the test when it throws none.
+template <class F>
+Error error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e;
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {ErrorCode::kInternal, ""};
+}
+
+/// A folder that is gone afterwards.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "sse-store-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+  }
+  ~TempFolder() {
+    std::error_code ignored;
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+
+  std::string file(const std::string& name = "pending.db") const { return (path_ / name).string(); }
+  const std::filesystem::path& path() const { return path_; }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) names.push_back(entry.path().filename());
+    return names;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write_file(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+/// Another program with the same file: SQLite without any of our code.
+class Shell {
+ public:
+  explicit Shell(const std::string& path) {
+    if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) throw std::runtime_error(sqlite3_errmsg(db_));
+    sqlite3_busy_timeout(db_, 10'000);
+  }
+  ~Shell() { sqlite3_close(db_); }
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  /// Runs the statements; the last column of the last row, as text.
+  std::string run(const std::string& sql) {
+    std::string last;
+    char* error = nullptr;
+    const auto keep = [](void* out, int n, char** values, char**) {
+      *static_cast<std::string*>(out) = values[n - 1] == nullptr ? "" : values[n - 1];
+      return 0;
+    };
+    if (sqlite3_exec(db_, sql.c_str(), keep, &last, &error) != SQLITE_OK) {
+      const std::string what = error;
+      sqlite3_free(error);
+      throw std::runtime_error(what);
+    }
+    return last;
+  }
+
+ private:
+  sqlite3* db_ = nullptr;
+};
+
+}  // namespace sse::delivery
