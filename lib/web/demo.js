@@ -33,13 +33,18 @@ function shorten(text) {
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}… (${text.length} characters)` : text;
 }
 
+/** The text with a chance to break after every comma: JSON is one long word to the browser. */
+function breakable(text) {
+  return text.split(/(?<=,)/).flatMap((piece, i) => (i ? [document.createElement('wbr'), piece] : [piece]));
+}
+
 /** One line reads `ID:… name text`; everything in it is text, whatever the server sent. */
 function addLine(kind, id, name, text) {
   const follow = followsNewest();
   const line = document.createElement('li');
   line.dataset.kind = kind;
   line.dataset.time = new Date().toLocaleTimeString([], { hour12: false });
-  line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', shorten(text));
+  line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', ...breakable(shorten(text)));
   log.append(line);
   while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
   lines += 1;
