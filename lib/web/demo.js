@@ -97,7 +97,9 @@ function showEvent(event) {
 }
 
 function eventNames() {
-  return ['server-push', 'message', ...element('events').value.split(/[\s,]+/)].filter((name) => name && !listeners[name]);
+  return ['server-push', 'message', ...element('events').value.split(/[\s,]+/)].filter(
+    (name) => name && !listeners[name],
+  );
 }
 
 function connectAs() {
@@ -127,10 +129,20 @@ function service() {
 async function send(path, body) {
   const sender = sse;
   const id = sender.connectionId;
-  addLine('sent', id, 'send', `${path} ${JSON.stringify(body)}${sender.isActive() ? '' : ' (waits for the connection)'}`);
+  addLine(
+    'sent',
+    id,
+    'send',
+    `${path} ${JSON.stringify(body)}${sender.isActive() ? '' : ' (waits for the connection)'}`,
+  );
   try {
     const answer = await sender.send(path, body);
-    addLine(answer.ok ? 'sent' : 'problem', id ?? sender.connectionId, 'answer', `${answer.status} ${await answer.text()}`);
+    addLine(
+      answer.ok ? 'sent' : 'problem',
+      id ?? sender.connectionId,
+      'answer',
+      `${answer.status} ${await answer.text()}`,
+    );
   } catch (error) {
     addLine('problem', id, 'answer', error.message);
   }

@@ -62,7 +62,8 @@ test('what is no text is refused and nobody gets it', async (t) => {
   const server = await startServer(t);
   const page = await openPage(t, `${server.url}/my-sse`);
   await openClient(page, 'framing', 'framing');
-  const request = (data) => Buffer.concat([Buffer.from('{"target":{"users":["framing"]},"event":"framing","data":"'), data, Buffer.from('"}')]);
+  const request = (data) =>
+    Buffer.concat([Buffer.from('{"target":{"users":["framing"]},"event":"framing","data":"'), data, Buffer.from('"}')]);
   const refused = {
     'a lone high surrogate': Buffer.from('\\ud83d'),
     'a lone low surrogate': Buffer.from('\\ude00'),
@@ -133,7 +134,10 @@ test('the classic script defines Sse and works', async (t) => {
   const id = await page.evaluate(
     () =>
       new Promise((resolve) => {
-        const sse = new window.Sse({ query: { userId: '1' }, eventListeners: { 'connect-finish': () => resolve(sse.connectionId) } });
+        const sse = new window.Sse({
+          query: { userId: '1' },
+          eventListeners: { 'connect-finish': () => resolve(sse.connectionId) },
+        });
       }),
   );
   assert.equal((await server.connections())[0].id, id);

@@ -28,6 +28,9 @@ export async function until(condition, what) {
   }
 }
 
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /** A running sse-serve with nothing of its own on disk but a temporary folder. */
 class Server {
   #args;
@@ -48,9 +51,18 @@ class Server {
   /** Starts, also again after stop(): then on the same port. */
   async start() {
     const listen = this.url ? new URL(this.url).host : '127.0.0.1:0';
-    const common = ['--listen', listen, '--db', path.join(this.#folder, 'pending.db'), '--admin', `unix:${this.socket}`];
+    const common = [
+      '--listen',
+      listen,
+      '--db',
+      path.join(this.#folder, 'pending.db'),
+      '--admin',
+      `unix:${this.socket}`,
+    ];
     const child = spawn(program('SSE_SERVE'), [...common, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
+    running.add(child);
+    child.on('exit', () => running.delete(child));
     this.#talk = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (this.#talk += text));
     let failure;
@@ -81,22 +93,26 @@ class Server {
   /** A request to the admin API. `body`: bytes or text as they are, anything else as JSON. */
   admin(method, where, body) {
     const bytes = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-    const headers = bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(bytes) };
+    const headers =
+      bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(bytes) };
     return new Promise((resolve, reject) => {
-      const request = http.request({ socketPath: this.socket, method, path: where, headers, agent: false }, (response) => {
-        const parts = [];
-        response.on('data', (part) => parts.push(part));
-        response.on('end', () => {
-          const text = Buffer.concat(parts).toString();
-          let json;
-          try {
-            json = JSON.parse(text);
-          } catch {
-            json = undefined;
-          }
-          resolve({ status: response.statusCode, text, json });
-        });
-      });
+      const request = http.request(
+        { socketPath: this.socket, method, path: where, headers, agent: false },
+        (response) => {
+          const parts = [];
+          response.on('data', (part) => parts.push(part));
+          response.on('end', () => {
+            const text = Buffer.concat(parts).toString();
+            let json;
+            try {
+              json = JSON.parse(text);
+            } catch {
+              json = undefined;
+            }
+            resolve({ status: response.statusCode, text, json });
+          });
+        },
+      );
       request.on('error', reject);
       request.end(bytes);
     });

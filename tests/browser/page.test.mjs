@@ -75,7 +75,10 @@ test('Close (back end) makes the server close, ReConnect opens a new connection'
   const [, first] = (await logged(page, FINISH))[0].match(FINISH);
   await page.click('#close-server');
   const [line] = await logged(page, / connect-close /);
-  assert.match(line, new RegExp(`^ID:${first} connect-close \\{"connectionId": ?"${first}"\\}\\. whoTriggerClose=server$`));
+  assert.match(
+    line,
+    new RegExp(`^ID:${first} connect-close \\{"connectionId": ?"${first}"\\}\\. whoTriggerClose=server$`),
+  );
   await stateIs(page, 'Closed');
   await logged(page, /^ID:\d+ answer 200 /);
   await until(async () => (await server.connections()).length === 0, 'the server knows');

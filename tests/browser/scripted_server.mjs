@@ -19,7 +19,11 @@ class Stream {
   }
 
   finish(more = {}) {
-    this.event('connect-finish', { connectionId: this.id, reconnectTime: 40, name: 'scripted', version: '9', ...more }, this.id);
+    this.event(
+      'connect-finish',
+      { connectionId: this.id, reconnectTime: 40, name: 'scripted', version: '9', ...more },
+      this.id,
+    );
   }
 
   end() {
@@ -51,12 +55,19 @@ export async function startScripted(t, { onStream = (stream) => stream.finish(),
       stream.path = url.pathname;
       server.streams.push(stream);
       onStream(stream, server.streams.length);
+    } else if (request.method !== 'POST') {
+      response.writeHead(404);
+      response.end();
     } else {
       const parts = [];
       for await (const part of request) parts.push(part);
       const text = Buffer.concat(parts).toString();
       const form = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded');
-      const body = form ? Object.fromEntries(new URLSearchParams(text)) : text.startsWith('{') ? JSON.parse(text) : text;
+      const body = form
+        ? Object.fromEntries(new URLSearchParams(text))
+        : text.startsWith('{')
+          ? JSON.parse(text)
+          : text;
       const entry = { path: url.pathname.replace(/^.*\/connect\//, ''), query, body, headers: request.headers };
       server.requests.push(entry);
       const { status = 200, json = { success: true } } = (await onRequest(entry)) ?? {};
