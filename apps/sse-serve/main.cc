@@ -1,7 +1,118 @@
+#include <pthread.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
+#include <exception>
+#include <memory>
+#include <thread>
 
+#include "base/error.h"
 #include "base/version.h"
+#include "gateway/server.h"
+#include "observe/log.h"
+#include "options.h"
 
-int main() {
-  std::puts(sse::base::kVersion);
+namespace {
+
+using namespace sse;  // NOLINT(google-build-using-namespace): a program's main file
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  sse-serve --demo                          the demo on http://127.0.0.1:8080\n"
+    "  sse-serve --service hr=/hr --service hunter=/hunter\n"
+    "  sse-serve --listen 0.0.0.0:8080 --auth header --trusted-proxy 10.0.0.0/8 --no-page\n"
+    "\n"
+    "Every option also from the environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from --config.\n"
+    "Durations: 250ms 15s 5m 2h 7d. Sizes: 512 64KiB 1MiB. SIGTERM ends politely, SIGHUP reopens log and token.\n"
+    "Send with ssectl(1). Exit status: 0 done, 1 failed, 2 wrong usage, 5 not allowed.";
+
+void say_where(const gateway::Server& server, const serve::Options& options) {
+  std::string services;
+  for (const auto& [name, path] : options.server.services)
+    services += (services.empty() ? "" : ", ") + path + " (" + name + ")";
+  const bool page = options.server.page || !options.server.web_root.empty();
+  std::printf("sse-serve %s on %s%s\n", base::kVersion, server.url().c_str(), page ? "  (open it in a browser)" : "");
+  std::printf("services  %s\n", services.c_str());
+  std::printf("pending   %s\n", options.server.database.c_str());
+  std::printf("admin     %s  (ssectl finds it there)\n", server.admin_address().c_str());
+  std::fflush(stdout);
+}
+
+// Waits for signals; true when the server shall stop politely.
+void wait_for_stop(const sigset_t& signals, gateway::Server& server) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal == SIGHUP) {
+      observe::reopen_log();
+      try {
+        server.reload();
+        observe::log_info("reloaded on SIGHUP");
+      } catch (const Error& e) {
+        observe::log_error("reload failed, the old settings stay", {{"error", e.what()}});
+      }
+      continue;
+    }
+    observe::log_info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+    return;
+  }
+}
+
+int serve_until_stopped(serve::Options& options) {
+  serve::complete(options);
+  if (options.check_config) {
+    std::puts("the configuration is fine");
+    return 0;
+  }
+  observe::init_logging(options.log);
+
+  // Blocked in every thread, taken by sigwait() in this one.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  gateway::Server server(options.server, options.auth == "header" ? gateway::make_header_authenticator() : nullptr);
+  server.start();
+  say_where(server, options);
+  observe::log_info("serving", {{"url", server.url()}, {"server", server.server_id()}});
+  wait_for_stop(signals, server);
+  std::thread([signals] {
+    int signal = 0;
+    do {
+      sigwait(&signals, &signal);
+    } while (signal == SIGHUP);
+    _exit(1);
+  }).detach();
+  server.stop();
+  observe::log_info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Holds the event streams of a site's users and delivers to them.", "sse-serve"};
+  app.footer(kFooter);
+  serve::Options options;
+  options.server.database.clear();
+  serve::declare(app, options);
+  try {
+    app.parse(argc, argv);
+    return serve_until_stopped(options);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", e.what());
+    return 2;
+  } catch (const Error& e) {
+    std::fprintf(stderr, "sse-serve: %s\n", e.what());
+    return exit_code(e.code());
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sse-serve: %s\n", e.what());
+    return 1;
+  }
 }

@@ -30,6 +30,17 @@ std::size_t utf8_sequence(std::string_view text) {
   return 0;
 }
 
+// Whether a terminal or viewer may act on the character instead of showing it: C0 and C1 controls, the line and
+// paragraph separators, and what reorders the text around it (Unicode TR 36 §2.10.4).
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (first < 0x20 || first == 0x7F) return true;
+  if (character.size() == 2) return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
+  if (character.size() != 3 || !character.starts_with("\xE2")) return false;
+  const std::string_view tail = character.substr(1);
+  return (tail >= "\x80\xA8" && tail <= "\x80\xAE") || (tail >= "\x81\xA6" && tail <= "\x81\xA9");
+}
+
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -120,24 +131,23 @@ std::string mask_secret(std::string_view secret) {
 
 std::string printable(std::string_view text, std::size_t most) {
   std::string out;
+  std::string piece;
   while (!text.empty()) {
-    if (out.size() >= most) return out + "…";
-    std::size_t n = utf8_sequence(text);
-    const auto first = static_cast<unsigned char>(text.front());
-    // U+0080..U+009F are C1 controls, which some terminals obey.
-    const bool c1 = n == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    if (n == 0 || first < 0x20 || first == 0x7F || c1) {
-      n = std::max<std::size_t>(n, 1);
-      for (std::size_t i = 0; i < n; ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        out += "\\x";
-        out += kHex[byte >> 4];
-        out += kHex[byte & 15];
+    const std::size_t n = utf8_sequence(text);
+    piece.clear();
+    if (n == 0 || is_control(text.substr(0, n))) {
+      for (const char c : text.substr(0, std::max<std::size_t>(n, 1))) {
+        const auto byte = static_cast<unsigned char>(c);
+        piece += "\\x";
+        piece += kHex[byte >> 4];
+        piece += kHex[byte & 15];
       }
     } else {
-      out += text.substr(0, n);
+      piece = text.substr(0, n);
     }
-    text.remove_prefix(n);
+    if (out.size() + piece.size() > most) return out + "…";
+    out += piece;
+    text.remove_prefix(std::max<std::size_t>(n, 1));
   }
   return out;
 }

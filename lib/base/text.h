@@ -26,8 +26,8 @@ bool constant_time_equal(std::string_view a, std::string_view b);
 /// How a secret may be shown: up to 4 leading characters, then "***" — never more than a third of it.
 std::string mask_secret(std::string_view secret);
 
-/// `text` fit for one log line or terminal cell: control characters and invalid UTF-8 become `\xNN`, cut to `most`
-/// bytes with an ellipsis.
+/// `text` fit for one log line or terminal cell: control characters, line separators, bidirectional overrides and
+/// invalid UTF-8 become `\xNN`; what is longer than `most` bytes is cut at a whole character and gets an ellipsis.
 std::string printable(std::string_view text, std::size_t most = 200);
 
 }  // namespace sse

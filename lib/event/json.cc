@@ -51,12 +51,13 @@ Json parse_json(std::string_view text, std::string_view what) {
   }
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& e) {
+  } catch (const Json::exception& e) {
     std::string_view reason = e.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …": the tail is for people.
-    if (const std::size_t cut = reason.find("parse error at "); cut != std::string_view::npos)
-      reason.remove_prefix(cut + 12);
-    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid JSON " + printable(reason, 200));
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …", or, for 1e999,
+    // "[json.exception.out_of_range.406] number overflow parsing '1e999'": the tail is for people.
+    if (const std::size_t cut = reason.find("] "); cut != std::string_view::npos) reason.remove_prefix(cut + 2);
+    if (reason.starts_with("parse error at ")) reason.remove_prefix(12);
+    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid JSON: " + printable(reason));
   }
 }
 
@@ -132,7 +133,8 @@ std::uint64_t id_field(const Json& object, std::string_view name) {
   const auto found = object.find(std::string(name));
   if (found == object.end()) return 0;
   if (found->is_string()) return parse_id(found->get_ref<const std::string&>()).value_or(0);
-  return found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+  // Through text, so that both forms have the same range.
+  return found->is_number_unsigned() ? parse_id(std::to_string(found->get<std::uint64_t>())).value_or(0) : 0;
 }
 
 }  // namespace sse::event

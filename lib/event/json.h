@@ -10,8 +10,8 @@ namespace sse::event {
 
 using Json = nlohmann::json;
 
-/// Parses a JSON document. Throws Error(kInvalidArgument) "<what> is not valid JSON: … at byte N", also for more than
-/// 64 levels of nesting, which no request of ours needs and recursion could not survive.
+/// Parses a JSON document. Throws Error(kInvalidArgument) "<what> is not valid JSON: at line 1, column 2: …", also for
+/// more than 64 levels of nesting, which no request of ours needs and recursion could not survive.
 Json parse_json(std::string_view text, std::string_view what);
 
 /// Serialises; invalid UTF-8 inside strings is replaced by U+FFFD instead of throwing.

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "gateway/server.h"
+#include "observe/log.h"
+
+namespace sse::serve {
+
+/// Everything the command line, the environment and the configuration file say.
+struct Options {
+  gateway::ServerOptions server;
+  observe::LogOptions log;
+  std::string auth = "demo";
+  bool insecure = false;
+  bool check_config = false;
+};
+
+/// Declares all options on `app`; parsing fills `options`. Both must outlive the parse.
+void declare(CLI::App& app, Options& options);
+
+/// What single options cannot check, and the folders of the default paths. Throws Error(kInvalidArgument) that names
+/// the options.
+void complete(Options& options);
+
+}  // namespace sse::serve

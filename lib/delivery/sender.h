@@ -1,0 +1,98 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "delivery/message_repository.h"
+#include "event/target.h"
+#include "hub/hub.h"
+#include "net/event_loop.h"
+#include "net/worker_pool.h"
+#include "observe/metrics.h"
+
+namespace sse::delivery {
+
+/// What somebody wants sent.
+struct SendRequest {
+  event::Target target;  ///< normalized
+  std::string event;
+  std::string data;
+  bool qos = false;                  ///< at least once: kept until confirmed
+  std::chrono::milliseconds ttl{0};  ///< with qos; 0: the sender's default
+};
+
+struct SendResult {
+  struct Recipient {
+    event::TargetKind kind = event::TargetKind::kAll;
+    std::string name;
+    std::uint32_t delivered = 0;  ///< connections that took the event into their stream
+  };
+
+  std::uint64_t id = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t pending = 0;  ///< recipients it was committed for; 0 without qos
+  std::vector<Recipient> recipients;
+};
+
+/// What became of one of several.
+struct SendOutcome {
+  SendResult result;
+  std::optional<AddOutcome::Refusal> refusal;  ///< set: nothing was sent
+};
+
+struct SenderOptions {
+  hub::HubOptions hub;
+  std::chrono::milliseconds ttl = std::chrono::days(7);
+};
+
+/// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
+/// to whoever is there, replays to whoever comes, forgets when confirmed. Thread safe.
+///
+/// Why nothing is missed: a stream is registered before its pending messages are read, and a message is committed
+/// before it is delivered to streams. So either the reader sees the message or the delivery sees the stream (the hub
+/// drops doubles).
+class Sender final : private hub::HubDelegate {
+ public:
+  /// All references must outlive the sender; `loops` must not be started yet.
+  Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
+         observe::Registry& metrics, MessageRepository& repository);
+  /// REQUIRES: stop() was called and the loops have stopped.
+  ~Sender();
+
+  const ServiceName& service() const { return options_.hub.service; }
+  hub::Hub& hub() { return hub_; }
+  const hub::Hub& hub() const { return hub_; }
+
+  /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
+  /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
+  SendResult send(const SendRequest& request);
+  /// As send() for each of them, in their order, with one commit for all that want qos. One that makes no sense or is
+  /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
+  std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
+
+  /// Ends the replays. Before the loops stop.
+  void stop() { replayers_.stop(); }
+
+ private:
+  bool replay_wanted(const hub::ReplayRequest& request) override;
+  void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) override;
+  void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
+  void replay_page(const hub::ReplayRequest& request);
+
+  const SenderOptions options_;
+  IdGenerator& ids_;
+  MessageRepository& repository_;
+  observe::Counter& sent_;
+  observe::Counter& sent_qos_;
+  observe::Counter& confirmed_;
+  observe::Counter& replayed_;
+  net::WorkerPool replayers_;
+  hub::Hub hub_;
+};
+
+}  // namespace sse::delivery

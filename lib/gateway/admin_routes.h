@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/types.h"
+#include "base/mutex.h"
+#include "delivery/message_repository.h"
+#include "gateway/page_routes.h"
+#include "gateway/router.h"
+#include "observe/metrics.h"
+
+namespace sse::gateway {
+
+/// The bearer token of a TCP admin listener. Thread safe.
+class AdminToken {
+ public:
+  /// Empty: none is asked for.
+  void set(std::string token) EXCLUDES(mutex_);
+  /// True when no token is set or the Authorization header carries it (RFC 6750 §2.1).
+  bool accepts(const std::string& authorization) const EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  std::string token_ GUARDED_BY(mutex_);
+};
+
+/// The admin API as openapi.json describes it.
+class AdminRoutes {
+ public:
+  struct Dependencies {
+    const std::vector<Service>& services;
+    delivery::MessageCatalog& catalog;
+    observe::Registry& metrics;
+    const AdminToken& token;
+    std::string server_id;
+    std::function<event::Json()> status;
+    std::function<bool()> ready;
+  };
+
+  /// Registers all routes on `app`. What the dependencies refer to must outlive it.
+  AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
+
+ private:
+  void send(const httplib::Request& req, httplib::Response& res);
+  void send_bulk(const httplib::Request& req, httplib::Response& res);
+  static delivery::SendRequest send_request(api::SendRequest&& asked);
+  void list_connections(const httplib::Request& req, httplib::Response& res);
+  void show_connection(const httplib::Request& req, httplib::Response& res);
+  void close_connections(const httplib::Request& req, httplib::Response& res);
+  void list_messages(const httplib::Request& req, httplib::Response& res);
+  void show_message(const httplib::Request& req, httplib::Response& res);
+  void delete_message(const httplib::Request& req, httplib::Response& res);
+  const Service& service(const std::string& name) const;
+
+  Dependencies deps_;
+  Router router_;
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,46 @@
+#include "gateway/application.h"
+
+#include "observe/log.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+class DemoApplication final : public Application {
+ public:
+  Json on_message(const ApplicationRequest& request, const Json& message) override {
+    observe::log_info("message from a page", {{"path", request.path},
+                                              {"user", request.connection.identity.user.str()},
+                                              {"connection", request.connection.id.str()},
+                                              {"fields", std::to_string(message.size())}});
+    if (request.path == "close") {
+      return {{"count", request.hub.close(std::vector<ConnectionId>{request.connection.id})}};
+    }
+    return {{"path", request.path}, {"received", message}};
+  }
+
+  Json on_upload(const ApplicationRequest& request, const std::vector<UploadedFile>& files) override {
+    Json list = Json::array();
+    for (const UploadedFile& file : files) {
+      observe::log_info("upload from a page", {{"path", request.path},
+                                               {"user", request.connection.identity.user.str()},
+                                               {"connection", request.connection.id.str()},
+                                               {"field", file.field},
+                                               {"bytes", std::to_string(file.content.size())}});
+      list.push_back({{"field", file.field},
+                      {"filename", file.filename},
+                      {"contentType", file.content_type},
+                      {"size", file.content.size()}});
+    }
+    return {{"path", request.path}, {"files", list}};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Application> make_demo_application() {
+  return std::make_unique<DemoApplication>();
+}
+
+}  // namespace sse::gateway

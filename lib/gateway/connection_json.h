@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "delivery/message_repository.h"
+#include "event/json.h"
+#include "hub/connection.h"
+
+namespace sse::gateway {
+
+/// A connection as PROTOCOL.md and the admin API show it. Tokens are masked, in the parameters too; headers and cookies
+/// are not shown.
+event::Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id);
+
+/// A pending message as the admin API shows it; a token as recipient is masked.
+event::Json to_json(const delivery::PendingMessage& message, bool with_data);
+
+}  // namespace sse::gateway

@@ -1,0 +1,314 @@
+#include "gateway/page_routes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "observe/log.h"
+#include "web/web.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+constexpr const char* kScriptType = "application/javascript;charset=utf-8";
+constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
+constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
+constexpr std::size_t kMostListeners = 1000;
+constexpr std::size_t kMostListenerBytes = 256;
+
+std::string wrapped(bool success, int code, Json data, Json error) {
+  // In the order the Java library writes.
+  const nlohmann::ordered_json json{{"success", success},
+                                    {"code", code},
+                                    {"data", std::move(data)},
+                                    {"message", nullptr},
+                                    {"errorMessage", std::move(error)}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void answer(httplib::Response& res, Json data) {
+  res.set_header("Cache-Control", "no-store");
+  res.set_content(wrapped(true, 200, std::move(data), nullptr), "application/json");
+}
+
+void write_error(httplib::Response& res, int status, const std::string& /*code*/, const std::string& sentence) {
+  res.status = status;
+  res.set_content(wrapped(false, status, nullptr, printable(sentence, 500)), "application/json");
+}
+
+class HttplibPageRequest final : public PageRequest {
+ public:
+  HttplibPageRequest(const httplib::Request& req, std::string address, bool trusted)
+      : req_(req), address_(std::move(address)), trusted_(trusted) {}
+
+  std::string header(const std::string& name) const override { return req_.get_header_value(name); }
+  std::string parameter(const std::string& name) const override { return req_.get_param_value(name); }
+  std::string address() const override { return address_; }
+  bool from_trusted_proxy() const override { return trusted_; }
+
+ private:
+  const httplib::Request& req_;
+  std::string address_;
+  bool trusted_;
+};
+
+std::string query_of(const httplib::Request& req) {
+  const std::size_t mark = req.target.find('?');
+  return mark == std::string::npos ? std::string() : req.target.substr(mark + 1);
+}
+
+std::string scalar_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_null() ? std::string() : event::dump_json(value);
+}
+
+// The fields of a JSON body as form-encoded parameters, behind those of the query.
+void add_body_parameters(const httplib::Request& req, std::string& query) {
+  if (req.body.empty() || !to_lower(req.get_header_value("Content-Type")).starts_with("application/json")) return;
+  const Json body = event::parse_json(req.body, "the request body");
+  if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+  for (const auto& [name, value] : body.items()) {
+    if (!query.empty()) query += '&';
+    query += url_encode(name) + "=" + url_encode(scalar_text(value));
+  }
+  if (query.size() > net::kMaxHead)
+    throw Error(ErrorCode::kTooLarge, "the connection's parameters are larger than 16 KiB");
+}
+
+std::vector<std::string> checked_listeners(std::vector<std::string> names) {
+  if (names.size() > kMostListeners) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "more than " + std::to_string(kMostListeners) + " listeners in one request");
+  }
+  for (const std::string& name : names) {
+    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) || name.find_first_of("\r\n") != std::string::npos) {
+      throw Error(ErrorCode::kInvalidArgument, "the listener '" + printable(name, 60) + "' is no event name: at most " +
+                                                   std::to_string(kMostListenerBytes) +
+                                                   " bytes of UTF-8 without line breaks");
+    }
+  }
+  return names;
+}
+
+std::string checked_name(std::string name, const char* what) {
+  if (name.size() > event::kMaxNameBytes || !is_valid_utf8(name)) {
+    throw Error(ErrorCode::kInvalidArgument, std::string("the ") + what + " must be at most " +
+                                                 std::to_string(event::kMaxNameBytes) + " bytes of UTF-8");
+  }
+  return name;
+}
+
+std::chrono::milliseconds client_keepalive(const std::string& text) {
+  if (text.empty()) return kDefaultKeepalive;
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || stop != text.data() + text.size() || value < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "keepaliveTime '" + printable(text, 40) + "' is no number of milliseconds");
+  }
+  return std::chrono::milliseconds(value);
+}
+
+}  // namespace
+
+PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<Service>& services, Authenticator& authenticator,
+                       Application* application, const TrustedProxies& proxies, PageOptions options,
+                       const std::atomic<bool>& draining)
+    : authenticator_(authenticator),
+      application_(application),
+      proxies_(proxies),
+      options_(std::move(options)),
+      draining_(draining),
+      router_(app, write_error) {
+  app.set_default_headers({{"X-Sse-Server-Id", options_.server_id}, {"X-Sse-Version", base::kVersion}});
+  app.set_post_routing_handler([this](const httplib::Request& req, httplib::Response& res) { allow_origin(req, res); });
+  for (const Service& service : services) add_service(service);
+  if (options_.serve_page) add_page();
+}
+
+void PageRoutes::add_service(const Service& service) {
+  const std::string base = Router::literal(service.path);
+  const auto module = [](const httplib::Request& req, httplib::Response& res) {
+    const bool classic = req.has_param("script-type") && req.get_param_value("script-type") != "module";
+    res.set_header("Cache-Control", "no-cache");
+    res.set_content(classic ? web::client_script() : std::string(web::client_module()), kScriptType);
+  };
+  const auto bound =
+      [this, &service](void (PageRoutes::*handle)(const Service&, const httplib::Request&, httplib::Response&)) {
+        return [this, &service, handle](const httplib::Request& req, httplib::Response& res) {
+          (this->*handle)(service, req, res);
+        };
+      };
+  router_.get(base + "\\/connect", bound(&PageRoutes::connect));
+  router_.post(base + "\\/connect", bound(&PageRoutes::connect));
+  router_.post(base + "\\/connect\\/addListener\\.do",
+               [this, &service](const httplib::Request& req, httplib::Response& res) {
+                 change_listeners(service, req, res, true);
+               });
+  router_.post(base + "\\/connect\\/removeListener\\.do",
+               [this, &service](const httplib::Request& req, httplib::Response& res) {
+                 change_listeners(service, req, res, false);
+               });
+  router_.post(base + "\\/connect\\/message\\/(.+)\\.do", bound(&PageRoutes::message));
+  router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
+  router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
+  router_.get(base + "\\/connect\\/(?:users|connections|repositoryMessages)\\.json",
+              [](const httplib::Request&, httplib::Response&) {
+                throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server");
+              });
+  router_.get(base + "(?:\\/sse\\.js)?", module);
+  router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
+    if (req.has_header("Access-Control-Request-Headers")) {
+      res.set_header("Access-Control-Allow-Headers", req.get_header_value("Access-Control-Request-Headers"));
+    }
+    res.set_header("Access-Control-Allow-Methods", "GET, POST");
+    res.set_header("Access-Control-Max-Age", "600");
+    res.status = 204;
+  });
+}
+
+void PageRoutes::add_page() {
+  for (const web::Asset& asset : web::page_assets()) {
+    router_.get(Router::literal(std::string(asset.path)), [asset](const httplib::Request&, httplib::Response& res) {
+      res.set_header("Cache-Control", "no-cache");
+      res.set_header(
+          "Content-Security-Policy",
+          "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'");
+      res.set_header("X-Content-Type-Options", "nosniff");
+      res.set_content(asset.bytes.data(), asset.bytes.size(), std::string(asset.content_type));
+    });
+  }
+}
+
+void PageRoutes::connect(const Service& service, const httplib::Request& req, httplib::Response& res) {
+  if (draining_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
+  std::optional<User> user = authenticate(req);
+  if (!user) {
+    res.status = 401;
+    res.set_header("WWW-Authenticate", "Bearer");  // RFC 9110 §15.5.2 wants one; browsers show no dialogue for this
+    res.set_header("Connection", "close");
+    return;
+  }
+  hub::NewConnection fresh;
+  fresh.identity = std::move(user->identity);
+  checked_name(fresh.identity.user.str(), "user id");
+  checked_name(fresh.identity.tenant.str(), "tenant id");
+  checked_name(fresh.identity.token.str(), "access token");
+  fresh.attributes.query = query_of(req);
+  if (req.method == "POST") add_body_parameters(req, fresh.attributes.query);
+  fresh.channel = ChannelName(checked_name(hub::form_value(fresh.attributes.query, "channel"), "channel"));
+  fresh.listeners = checked_listeners(split_list(hub::form_value(fresh.attributes.query, "listeners")));
+  fresh.keepalive = options_.keepalive ? *options_.keepalive
+                                       : client_keepalive(hub::form_value(fresh.attributes.query, "keepaliveTime"));
+  fresh.attributes.address = client_address(req);
+  fresh.attributes.user_agent = req.get_header_value("User-Agent");
+  fresh.attributes.host = req.get_header_value("Host");
+  fresh.attributes.origin = req.get_header_value("Origin");
+  fresh.attributes.profile = std::move(user->profile);
+
+  res.set_header("Cache-Control", "no-cache, no-transform");
+  res.set_header("X-Accel-Buffering", "no");
+  const auto shared = std::make_shared<hub::NewConnection>(std::move(fresh));
+  net::HttplibApp::hand_over(res, kStreamType, [&service, shared](UniqueFd socket, std::string head) {
+    shared->socket = std::move(socket);
+    shared->response_head = std::move(head);
+    shared->ticket = net::HttpFront::take_ticket();
+    service.sender->hub().connect(std::move(*shared));
+  });
+}
+
+void PageRoutes::change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res,
+                                  bool add) {
+  const User user = require_user(req);
+  const Json body = event::parse_json(req.body, "the request body");
+  if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+  const auto names = body.find("listener");
+  if (names == body.end() || !names->is_array() ||
+      !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
+    throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
+  }
+  const auto after =
+      service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity.user,
+                                             checked_listeners(names->get<std::vector<std::string>>()), add);
+  answer(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
+}
+
+void PageRoutes::message(const Service& service, const httplib::Request& req, httplib::Response& res) {
+  const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kMessage);
+  if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
+  Json merged = Json::object();
+  for (const auto& [name, value] : req.params) {
+    if (name != "connectionId" && !merged.contains(name)) merged[name] = value;
+  }
+  if (!req.body.empty() &&
+      !to_lower(req.get_header_value("Content-Type")).starts_with("application/x-www-form-urlencoded")) {
+    const Json body = event::parse_json(req.body, "the request body");
+    if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+    merged.update(body);
+  }
+  answer(res, application_->on_message(
+                  {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, merged));
+}
+
+void PageRoutes::upload(const Service& service, const httplib::Request& req, httplib::Response& res) {
+  const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kUpload);
+  if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application takes uploads on this server");
+  if (!req.is_multipart_form_data()) throw Error(ErrorCode::kInvalidArgument, "an upload must be multipart/form-data");
+  std::vector<UploadedFile> files;
+  for (const auto& [field, file] : req.files) files.push_back({field, file.filename, file.content_type, file.content});
+  answer(res, application_->on_upload(
+                  {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, files));
+}
+
+void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
+  const User user = require_user(req);
+  const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
+  answer(res, {{"count", service.sender->hub().disconnect(id, user.identity.user) ? 1 : 0}});
+}
+
+std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const {
+  return authenticator_.authenticate(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
+}
+
+User PageRoutes::require_user(const httplib::Request& req) const {
+  std::optional<User> user = authenticate(req);
+  if (!user) throw Error(ErrorCode::kUnauthenticated, "who sends this could not be established; log in first");
+  return std::move(*user);
+}
+
+hub::ConnectionInfo PageRoutes::require_connection(const Service& service, const httplib::Request& req,
+                                                   hub::Hub::Request kind) const {
+  const User user = require_user(req);
+  const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
+  auto connection = service.sender->hub().note_request(id, user.identity.user, kind);
+  // Somebody else's connection is answered just like none.
+  if (!connection) throw Error(ErrorCode::kNotFound, "connectionId not exist");
+  return std::move(*connection);
+}
+
+std::string PageRoutes::client_address(const httplib::Request& req) const {
+  return proxies_.client_address(req.remote_addr, req.get_header_value("X-Forwarded-For"));
+}
+
+void PageRoutes::allow_origin(const httplib::Request& req, httplib::Response& res) const {
+  if (options_.cors_origins.empty()) return;
+  const std::string origin = req.get_header_value("Origin");
+  if (origin.empty()) return;
+  const auto listed = [&](const std::string& wanted) {
+    return std::ranges::find(options_.cors_origins, wanted) != options_.cors_origins.end();
+  };
+  if (listed(origin)) {
+    res.set_header("Access-Control-Allow-Origin", origin);
+    res.set_header("Access-Control-Allow-Credentials", "true");
+    res.set_header("Vary", "Origin");
+  } else if (listed("*")) {
+    // Fetch §3.2.3: no credentials with a wildcard.
+    res.set_header("Access-Control-Allow-Origin", "*");
+  }
+}
+
+}  // namespace sse::gateway

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/sender.h"
+#include "gateway/application.h"
+#include "gateway/authenticator.h"
+#include "gateway/router.h"
+#include "gateway/trusted_proxies.h"
+
+namespace sse::gateway {
+
+/// One hosted service: its path and everything behind it.
+struct Service {
+  std::string path;  ///< `/my-sse`
+  std::unique_ptr<delivery::Sender> sender;
+};
+
+struct PageOptions {
+  std::string server_id;
+  bool serve_page = true;                              ///< the demo page at `/`
+  std::optional<std::chrono::milliseconds> keepalive;  ///< set: wins over the client's keepaliveTime
+  std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
+};
+
+/// What browsers speak (PROTOCOL.md): the client module, streams, what pages send back, the demo page.
+class PageRoutes {
+ public:
+  /// Registers all routes on `app`. References must outlive it. `application` may be null: then messages and uploads
+  /// get 404.
+  PageRoutes(net::HttplibApp& app, const std::vector<Service>& services, Authenticator& authenticator,
+             Application* application, const TrustedProxies& proxies, PageOptions options,
+             const std::atomic<bool>& draining);
+
+ private:
+  void add_service(const Service& service);
+  void add_page();
+  void connect(const Service& service, const httplib::Request& req, httplib::Response& res);
+  void change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res, bool add);
+  void message(const Service& service, const httplib::Request& req, httplib::Response& res);
+  void upload(const Service& service, const httplib::Request& req, httplib::Response& res);
+  void disconnect(const Service& service, const httplib::Request& req, httplib::Response& res);
+  std::optional<User> authenticate(const httplib::Request& req) const;
+  /// Authenticated or an Error(kUnauthenticated).
+  User require_user(const httplib::Request& req) const;
+  /// The page's own connection, its request counted, or an Error(kNotFound).
+  hub::ConnectionInfo require_connection(const Service& service, const httplib::Request& req,
+                                         hub::Hub::Request kind) const;
+  std::string client_address(const httplib::Request& req) const;
+  void allow_origin(const httplib::Request& req, httplib::Response& res) const;
+
+  Authenticator& authenticator_;
+  Application* application_;
+  const TrustedProxies& proxies_;
+  const PageOptions options_;
+  const std::atomic<bool>& draining_;
+  Router router_;
+};
+
+}  // namespace sse::gateway

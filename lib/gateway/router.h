@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "net/httplib_app.h"
+
+namespace sse::gateway {
+
+/// Routes on an HttplibApp with one way to report errors: handlers throw sse::Error, and paths that exist answer other
+/// methods with 405 (RFC 9110 §15.5.6). Register before serving.
+class Router {
+ public:
+  using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
+  /// Writes status and body of an error into the response.
+  using ErrorWriter =
+      std::function<void(httplib::Response&, int status, const std::string& code, const std::string& sentence)>;
+
+  Router(net::HttplibApp& app, ErrorWriter write_error);
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  /// `pattern`: an ECMAScript regular expression over the whole path. Write literal text through literal().
+  void get(const std::string& pattern, Handler handler);
+  void post(const std::string& pattern, Handler handler);
+  void del(const std::string& pattern, Handler handler);
+  void options(const std::string& pattern, Handler handler);
+  /// `text` with what is special in patterns escaped.
+  static std::string literal(const std::string& text);
+
+ private:
+  Handler guarded(const char* method, const std::string& pattern, Handler handler);
+  void answer_unrouted(const httplib::Request& req, httplib::Response& res) const;
+
+  struct Route {
+    std::string method;
+    std::regex pattern;
+  };
+
+  net::HttplibApp& app_;
+  const ErrorWriter write_error_;
+  std::vector<Route> routes_;
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,422 @@
+#include "gateway/server.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <fstream>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "delivery/memory_repository.h"
+#include "delivery/sqlite_repository.h"
+#include "gateway/admin_routes.h"
+#include "gateway/page_routes.h"
+#include "gateway/trusted_proxies.h"
+#include "net/http_front.h"
+#include "net/listener.h"
+#include "observe/log.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+constexpr std::chrono::milliseconds kDemoPeriod{3000};
+constexpr std::chrono::milliseconds kExpirePeriod{60'000};
+constexpr std::chrono::seconds kDrainRequests{2};
+constexpr std::chrono::seconds kDrainStreams{6};
+// Descriptors for everything that is no stream: listeners, database, log, admin connections.
+constexpr std::size_t kReservedDescriptors = 128;
+constexpr const char* kDemoData = "{\"name\":\"sendByUserId 服务端推送的\"}";
+
+std::size_t descriptor_limit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  // The soft limit is a courtesy to programs that use select(): ask for all there is.
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "sse-serve";
+  return name.data();
+}
+
+std::string read_token(const std::string& path) {
+  std::ifstream file(path);
+  std::string token;
+  if (!std::getline(file, token) || token.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "cannot read a token from '" + path +
+                                                 "'; --admin-token-file names a file whose first line is the token");
+  }
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
+    observe::log_warn("the admin token file can be read by others; chmod 600 it", {{"file", path}});
+  }
+  return token;
+}
+
+void validate(const ServerOptions& options) {
+  std::set<std::string> names;
+  std::set<std::string> paths;
+  const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  if (options.services.empty()) bad("no service to host; give --service NAME=PATH");
+  for (const auto& [name, path] : options.services) {
+    const std::string shown = "--service '" + printable(name + "=" + path, 80) + "'";
+    if (name.empty() || name.size() > 200) bad(shown + " has no usable name; write NAME=PATH");
+    if (path.size() < 2 || path.size() > 200 || path.front() != '/' || path.back() == '/' ||
+        path.find_first_of("?#% \t\r\n") != std::string::npos) {
+      bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%'");
+    }
+    if (!names.insert(name).second) bad(shown + ": that name is given twice");
+    if (!paths.insert(path).second) bad(shown + ": that path is given twice");
+  }
+  if (!options.web_root.empty()) {
+    struct stat status {};
+    if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+      bad("--web-root '" + options.web_root + "' is no directory");
+  }
+  if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
+  if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
+    bad("--heartbeat must be 0 or at least 100ms");
+  if (options.keepalive_time && options.keepalive_time->count() != 0 &&
+      *options.keepalive_time < std::chrono::seconds(1)) {
+    bad("--keepalive-time must be 0 or at least 1s");
+  }
+  if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::int64_t cpu_millis() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+int thread_count() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  int threads = 0;
+  while (status >> word) {
+    if (word == "Threads:") status >> threads;
+  }
+  return threads;
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application);
+  ~Impl() { stop(); }
+
+  void start();
+  void stop();
+  void reload() {
+    if (!options_.admin_token_file.empty()) token_.set(read_token(options_.admin_token_file));
+  }
+
+  std::string url() const {
+    const net::ListenAddress& address = listener_->address();
+    return "http://" + address.str();
+  }
+  std::string admin_address() const { return admin_listener_ ? admin_listener_->address().str() : std::string(); }
+  const std::string& server_id() const { return server_id_; }
+  delivery::Sender& sender(const std::string& name);
+  observe::Registry& metrics() { return metrics_; }
+
+ private:
+  void open_repository();
+  void open_fronts();
+  void push_demo();
+  void expire();
+  Json status() const;
+  std::size_t streams_held() const;
+
+  const ServerOptions options_;
+  const WallTime started_ = wall_now();
+  observe::Registry metrics_;
+  IdGenerator ids_{std::random_device{}()};
+  std::unique_ptr<Authenticator> authenticator_;
+  std::unique_ptr<Application> application_;
+  TrustedProxies proxies_;
+  AdminToken token_;
+  std::string server_id_;
+  std::atomic<bool> draining_{false};
+  bool running_ = false;
+
+  std::unique_ptr<delivery::MessageRepository> repository_;
+  delivery::MessageCatalog* catalog_ = nullptr;  // the same object
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  std::vector<Service> services_;
+  std::unique_ptr<net::Listener> listener_;
+  std::unique_ptr<net::Listener> admin_listener_;
+  net::HttplibApp app_;
+  net::HttplibApp admin_app_;
+  std::unique_ptr<PageRoutes> page_routes_;
+  std::unique_ptr<AdminRoutes> admin_routes_;
+  net::EventLoop front_loop_{"sse-front"};
+  net::EventLoop admin_loop_{"sse-admin"};
+  net::WorkerPool workers_;
+  net::WorkerPool admin_workers_;
+  net::WorkerPool chores_;  // demo pushes, expiry: may block on the store
+  std::unique_ptr<net::HttpFront> front_;
+  std::unique_ptr<net::HttpFront> admin_front_;
+};
+
+Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
+                   std::unique_ptr<Application> application)
+    : options_((validate(options), std::move(options))),
+      authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
+      application_(application ? std::move(application) : make_demo_application()),
+      proxies_(options_.trusted_proxies),
+      workers_("sse-worker", 1,
+               options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()),
+               20'000),
+      admin_workers_("sse-admin-work", 1, 64, 20'000),
+      chores_("sse-chores", 0, 1, 16) {
+  listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
+  if (!options_.admin.empty()) {
+    const net::ListenAddress address = net::ListenAddress::parse(options_.admin);
+    if (!address.is_unix() && options_.admin_token_file.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "an admin listener on TCP (--admin " + address.str() + ") needs --admin-token-file");
+    }
+    admin_listener_ = std::make_unique<net::Listener>(address, "--admin");
+  }
+  reload();
+  server_id_ =
+      !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
+  open_repository();
+  const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
+  for (std::size_t i = 0; i < loops; ++i)
+    loops_.push_back(std::make_unique<net::EventLoop>("sse-stream-" + std::to_string(i)));
+  for (const auto& [name, path] : options_.services) {
+    delivery::SenderOptions sender;
+    sender.ttl = options_.qos_ttl;
+    sender.hub.service = ServiceName(name);
+    sender.hub.heartbeat = options_.heartbeat;
+    sender.hub.reconnect_time = options_.reconnect_time;
+    sender.hub.client_max_connections = options_.client_max_connections;
+    sender.hub.stream.max_backlog = options_.max_backlog.count();
+    sender.hub.stream.overflow = options_.drop_slow ? net::Stream::Overflow::kDrop : net::Stream::Overflow::kClose;
+    services_.push_back({path, std::make_unique<delivery::Sender>(sender, loops_, ids_, metrics_, *repository_)});
+  }
+  open_fronts();
+}
+
+void Server::Impl::open_repository() {
+  if (options_.database == ":memory:") {
+    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, options_.qos_max_per_user);
+    catalog_ = repository.get();
+    repository_ = std::move(repository);
+  } else {
+    delivery::SqliteRepository::Options sqlite;
+    sqlite.path = options_.database;
+    sqlite.sync =
+        options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
+    sqlite.max_per_recipient = options_.qos_max_per_user;
+    sqlite.on_error = [](const std::string& sentence) {
+      observe::log_error("pending repository", {{"error", sentence}});
+    };
+    auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, ids_);
+    catalog_ = repository.get();
+    repository_ = std::move(repository);
+  }
+  metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
+                          [this] { return static_cast<double>(repository_->size()); });
+  metrics_.gauge("sse_build_info", "Always 1; the version is in the label", {{"version", base::kVersion}}).set(1);
+}
+
+void Server::Impl::open_fronts() {
+  PageOptions page;
+  page.server_id = server_id_;
+  page.serve_page = options_.page && options_.web_root.empty();
+  page.keepalive = options_.keepalive_time;
+  page.cors_origins = options_.cors_origins;
+  page_routes_ =
+      std::make_unique<PageRoutes>(app_, services_, *authenticator_, application_.get(), proxies_, page, draining_);
+  if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
+  app_.set_payload_max_length(options_.max_body.count());
+
+  const std::size_t descriptors = descriptor_limit();
+  net::FrontOptions front;
+  front.name = "public";
+  front.max_body = options_.max_body;
+  front.max_connections = options_.max_connections;
+  if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
+    front.max_connections = descriptors - kReservedDescriptors;
+  front.max_per_address = options_.max_connections_per_ip;
+  front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
+                                            [this] { return streams_held(); });
+
+  if (!admin_listener_) return;
+  admin_routes_ = std::make_unique<AdminRoutes>(
+      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_,
+                                            [this] { return status(); }, [this] { return !draining_.load(); }});
+  net::FrontOptions admin;
+  admin.name = "admin";
+  admin.max_body = mebibytes(64);
+  admin.body_timeout = std::chrono::milliseconds(60'000);
+  admin_app_.set_payload_max_length(admin.max_body.count());
+  admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
+                                                  metrics_, [] { return std::size_t{0}; });
+}
+
+std::size_t Server::Impl::streams_held() const {
+  std::size_t n = 0;
+  for (const Service& service : services_) n += service.sender->hub().sockets();
+  return n;
+}
+
+void Server::Impl::start() {
+  running_ = true;
+  for (const auto& loop : loops_) loop->start();
+  front_loop_.start();
+  admin_loop_.start();
+  if (admin_front_) admin_front_->start();
+  front_->start();
+  admin_loop_.post([this] {
+    admin_loop_.run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
+    if (options_.demo) admin_loop_.run_every(kDemoPeriod, [this] { chores_.submit([this] { push_demo(); }); });
+  });
+}
+
+void Server::Impl::stop() {
+  if (!running_) return;
+  running_ = false;
+  draining_.store(true);
+  const auto wait_until = [](SteadyTime deadline, const auto& done) {
+    while (!done() && steady_now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  front_->drain();
+  // Requests under way, streams about to be handed over among them, come first.
+  wait_until(steady_now() + kDrainRequests, [this] { return front_->open() == 0; });
+  for (const Service& service : services_) service.sender->hub().drain();
+  wait_until(steady_now() + kDrainStreams, [this] { return streams_held() == 0; });
+  if (admin_front_) admin_front_->drain();
+  chores_.stop();
+  workers_.stop();
+  admin_workers_.stop();
+  for (const Service& service : services_) service.sender->stop();
+  front_loop_.stop();
+  admin_loop_.stop();
+  for (const auto& loop : loops_) loop->stop();
+}
+
+void Server::Impl::push_demo() {
+  for (const Service& service : services_) {
+    std::vector<std::string> users = service.sender->hub().names(event::TargetKind::kUser);
+    for (std::size_t i = 0; i < users.size(); i += event::kMaxNames) {
+      const auto begin = users.begin() + static_cast<std::ptrdiff_t>(i);
+      const auto end = users.begin() + static_cast<std::ptrdiff_t>(std::min(i + event::kMaxNames, users.size()));
+      service.sender->send({{event::TargetKind::kUser, {begin, end}, false}, "server-push", kDemoData});
+    }
+  }
+}
+
+void Server::Impl::expire() {
+  try {
+    const std::uint64_t expired = repository_->expire(wall_now());
+    if (expired == 0) return;
+    metrics_.counter("sse_expired_total", "Pending messages given up because their time to live was over").add(expired);
+    observe::log_warn("pending messages expired unconfirmed (--qos-ttl, or their own ttl)",
+                      {{"count", std::to_string(expired)}});
+  } catch (const Error& e) {
+    observe::log_error("cannot remove expired messages", {{"error", e.what()}});
+  }
+}
+
+Json Server::Impl::status() const {
+  Json services = Json::array();
+  std::size_t connections = 0;
+  std::size_t users = 0;
+  for (const Service& service : services_) {
+    const hub::Hub& hub = service.sender->hub();
+    services.push_back({{"name", service.sender->service().str()},
+                        {"path", service.path},
+                        {"connections", hub.connections()},
+                        {"users", hub.users()}});
+    connections += hub.connections();
+    users += hub.users();
+  }
+  return {{"serverId", server_id_},
+          {"version", base::kVersion},
+          {"state", draining_.load() ? "draining" : "ready"},
+          {"pid", getpid()},
+          {"startTime", to_millis(started_)},
+          {"uptimeMillis", (wall_now() - started_).count()},
+          {"listen", url()},
+          {"database", options_.database},
+          {"connections", connections},
+          {"users", users},
+          {"pending", repository_->size()},
+          {"memoryBytes", resident_bytes()},
+          {"cpuMillis", cpu_millis()},
+          {"threads", thread_count()},
+          {"loops", loops_.size()},
+          {"services", services},
+          {"counters", metrics_.snapshot()}};
+}
+
+delivery::Sender& Server::Impl::sender(const std::string& name) {
+  if (name.empty() && services_.size() == 1) return *services_.front().sender;
+  for (const Service& service : services_) {
+    if (service.sender->service().str() == name) return *service.sender;
+  }
+  throw Error(ErrorCode::kNotFound, "no service '" + printable(name, 60) + "' is hosted here");
+}
+
+Server::Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
+               std::unique_ptr<Application> application)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application))) {}
+Server::~Server() = default;
+
+void Server::start() {
+  impl_->start();
+}
+void Server::stop() {
+  impl_->stop();
+}
+void Server::reload() {
+  impl_->reload();
+}
+std::string Server::url() const {
+  return impl_->url();
+}
+std::string Server::admin_address() const {
+  return impl_->admin_address();
+}
+const std::string& Server::server_id() const {
+  return impl_->server_id();
+}
+delivery::Sender& Server::sender(const std::string& service) {
+  return impl_->sender(service);
+}
+observe::Registry& Server::metrics() {
+  return impl_->metrics();
+}
+
+}  // namespace sse::gateway

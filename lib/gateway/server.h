@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "delivery/sender.h"
+#include "gateway/application.h"
+#include "gateway/authenticator.h"
+#include "observe/metrics.h"
+
+namespace sse::gateway {
+
+/// Everything a server can be told. The defaults are those of `sse-serve`.
+struct ServerOptions {
+  std::string listen = "127.0.0.1:8080";  ///< `ADDR:PORT`; port 0 picks one
+  std::vector<std::pair<std::string, std::string>> services{{"defaultConnectionService", "/my-sse"}};  ///< name, path
+  bool page = true;                   ///< the demo page at `/`
+  std::string web_root;               ///< files to serve at `/` instead; empty: none
+  bool demo = false;                  ///< push something to every online user every 3 seconds
+  std::string database = ":memory:";  ///< pending messages: a file, or `:memory:`
+  bool sync_full = true;              ///< fsync before a qos send is answered
+  std::string admin;                  ///< `unix:PATH` or `ADDR:PORT`; empty: no admin listener
+  std::string admin_token_file;
+  std::string server_id;  ///< empty: made from host name and port
+  std::vector<std::string> trusted_proxies;
+  std::vector<std::string> cors_origins;
+  std::chrono::milliseconds reconnect_time{5000};
+  std::optional<std::chrono::milliseconds> keepalive_time;  ///< set: wins over the client's
+  std::chrono::milliseconds heartbeat{15000};               ///< 0: none
+  std::size_t client_max_connections = 3;
+  std::size_t max_connections = 0;         ///< 0: sized to the descriptor limit
+  std::size_t max_connections_per_ip = 0;  ///< 0: no limit
+  ByteCount max_backlog = mebibytes(1);
+  bool drop_slow = false;  ///< a slow stream misses events instead of being closed
+  ByteCount max_body = mebibytes(8);
+  std::chrono::milliseconds qos_ttl = std::chrono::days(7);
+  std::size_t qos_max_per_user = 10'000;
+  std::size_t workers = 0;  ///< most worker threads of the public listener; 0: 8 a core
+  std::size_t loops = 0;    ///< stream loops; 0: one a core
+};
+
+/// A push server in one object: `sse-serve` is this with options, and a C++ program can embed it.
+///
+///     sse::gateway::Server server(options);
+///     server.start();
+///     server.sender().send({sse::event::Target::all(), "news", "hello"});
+///     server.stop();
+///
+/// Thread safe after construction, but stop() is called by one thread. Handlers of `authenticator` and `application`
+/// run on worker threads.
+class Server {
+ public:
+  /// Opens database and listeners, so that whatever is wrong is known before anything runs. `authenticator` null: the
+  /// demo's. `application` null: the demo's. Throws Error.
+  explicit Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator = nullptr,
+                  std::unique_ptr<Application> application = nullptr);
+  /// stop()s if still running.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Begins to serve; returns at once.
+  void start();
+  /// Takes no new streams, writes out what is queued, ends all streams without connect-close, stores what is to be
+  /// stored. Returns within 10 seconds. Idempotent.
+  void stop();
+  /// Reads the admin token file again. Throws Error when it cannot; the old token then stays.
+  void reload();
+
+  /// `http://127.0.0.1:8080`, with the port actually bound.
+  std::string url() const;
+  std::string admin_address() const;
+  const std::string& server_id() const;
+  /// The sender of a service; of the only one for an empty name. Throws Error(kNotFound).
+  delivery::Sender& sender(const std::string& service = "");
+  observe::Registry& metrics();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sse::gateway {
+
+/// Addresses and networks (`10.0.0.0/8`, `::1`) whose X-Forwarded-For is believed. Immutable, thread safe.
+class TrustedProxies {
+ public:
+  /// Throws Error(kInvalidArgument) that names the entry.
+  explicit TrustedProxies(const std::vector<std::string>& entries);
+
+  bool contains(const std::string& address) const;
+  /// The client's address: the peer's, or, as long as that is trusted, the one before it in X-Forwarded-For.
+  std::string client_address(const std::string& peer, std::string_view forwarded_for) const;
+
+ private:
+  struct Network {
+    std::vector<unsigned char> bytes;  // 4 or 16
+    unsigned bits = 0;
+  };
+  std::vector<Network> networks_;
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,296 @@
+#include "hub/hub.h"
+
+#include <algorithm>
+#include <atomic>
+#include <latch>
+#include <mutex>
+#include <numeric>
+#include <utility>
+
+#include "base/version.h"
+#include "event/event.h"
+#include "event/json.h"
+
+namespace sse::hub {
+
+using event::TargetKind;
+using net::CloseReason;
+
+namespace {
+
+// Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
+class Arrival {
+ public:
+  explicit Arrival(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
+  Arrival(Arrival&&) noexcept = default;
+  Arrival& operator=(Arrival&&) = delete;
+  ~Arrival() {
+    if (latch_) latch_->count_down();
+  }
+
+ private:
+  std::shared_ptr<std::latch> latch_;
+};
+
+}  // namespace
+
+Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
+         observe::Registry& metrics, HubDelegate& delegate)
+    : options_(std::move(options)), ids_(ids), metrics_(metrics, options_.service), all_shards_(loops.size()) {
+  std::iota(all_shards_.begin(), all_shards_.end(), 0);
+  for (const auto& loop : loops) {
+    shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
+  }
+}
+
+Hub::~Hub() = default;
+
+std::size_t Hub::shard_of(const UserId& user) const {
+  return std::hash<UserId>{}(user) % shards_.size();
+}
+
+template <class Use>
+void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
+  if (numbers.empty()) return;
+  // Shared, not on this stack: the last loop may still be inside count_down() when this thread has seen the end.
+  const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
+  for (const std::size_t number : numbers) {
+    Shard& shard = *shards_[number];
+    shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
+  }
+  done->wait();
+}
+
+template <class Use>
+void Hub::on_all_shards(Use use) {
+  on_shards(all_shards_, use);
+}
+
+template <class Use>
+void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
+  if (owner.empty() || !id.valid()) return;
+  on_shards({shard_of(owner)}, [&](Shard& shard, std::size_t) {
+    Connection* connection = shard.find(id);
+    if (connection != nullptr && Indexes::name_of(*connection, TargetKind::kUser) == owner.str())
+      use(shard, *connection);
+  });
+}
+
+ConnectionId Hub::connect(NewConnection request) {
+  const ConnectionId id(ids_.next());
+  event::Event first;
+  first.name = event::kConnectFinish;
+  first.id = id.str();
+  first.retry = options_.reconnect_time;
+  // In the order clients of the Java library know.
+  first.data = nlohmann::ordered_json({{"connectionId", id.str()},
+                                       {"serverTime", to_millis(wall_now())},
+                                       {"reconnectTime", options_.reconnect_time.count()},
+                                       {"name", options_.service.str()},
+                                       {"enableCluster", false},
+                                       {"version", base::kVersion}})
+                   .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  Shard& shard =
+      *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
+  shard.loop().post(
+      [&shard, id, moved = std::move(request), frame = event::Frame::make(event::encode(first))]() mutable {
+        shard.connect(id, std::move(moved), frame);
+      });
+  return id;
+}
+
+std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>& deliveries) {
+  static const std::vector<std::string> kEverybody{""};
+  const auto names_of = [](const Delivery& delivery) -> const std::vector<std::string>& {
+    return delivery.target.kind == TargetKind::kAll ? kEverybody : delivery.target.names;
+  };
+  struct Step {
+    std::size_t delivery;
+    std::size_t name;
+  };
+  std::vector<std::vector<std::uint32_t>> taken(deliveries.size());
+  std::vector<std::vector<Step>> plan(shards_.size());
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    const std::vector<std::string>& names = names_of(deliveries[i]);
+    taken[i].resize(names.size());
+    for (std::size_t n = 0; n < names.size(); ++n) {
+      if (deliveries[i].target.kind == TargetKind::kUser) {
+        plan[shard_of(UserId(names[n]))].push_back({i, n});
+      } else {
+        for (auto& steps : plan) steps.push_back({i, n});
+      }
+    }
+  }
+  std::vector<std::size_t> numbers;
+  for (std::size_t number = 0; number < plan.size(); ++number) {
+    if (!plan[number].empty()) numbers.push_back(number);
+  }
+  on_shards(numbers, [&](Shard& shard, std::size_t number) {
+    for (const Step step : plan[number]) {
+      const Delivery& delivery = deliveries[step.delivery];
+      const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery)[step.name],
+                                                delivery.target.listening, delivery.event, delivery.frame);
+      // Other shards add to the same place.
+      std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
+    }
+  });
+  return taken;
+}
+
+void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last) {
+  Shard& shard = *shards_.at(request.shard);
+  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last]() mutable {
+    shard.replay(id, std::move(moved), through, last);
+  });
+}
+
+std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
+  std::vector<ConnectionId> found;
+  std::mutex mutex;
+  const auto look = [&](Shard& shard, std::size_t) {
+    // The narrowest index that applies; the rest is checked one by one.
+    const Group* group = !filter.user.empty()      ? shard.group(TargetKind::kUser, filter.user.str())
+                         : !filter.token.empty()   ? shard.group(TargetKind::kToken, filter.token.str())
+                         : !filter.channel.empty() ? shard.group(TargetKind::kChannel, filter.channel.str())
+                         : !filter.tenant.empty()  ? shard.group(TargetKind::kTenant, filter.tenant.str())
+                                                   : shard.group(TargetKind::kAll, "");
+    if (group == nullptr) return;
+    std::vector<ConnectionId> mine;
+    for (const Connection* connection : group->members) {
+      const auto differs = [&](const std::string& wanted, TargetKind kind) {
+        return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
+      };
+      if (differs(filter.token.str(), TargetKind::kToken) || differs(filter.channel.str(), TargetKind::kChannel) ||
+          differs(filter.tenant.str(), TargetKind::kTenant)) {
+        continue;
+      }
+      if (!filter.listening.empty() && !connection->listens(filter.listening)) continue;
+      if (!filter.client.empty()) {
+        const auto attributes = Attributes::unpack({connection->attributes.get(), connection->attributes_size});
+        if (form_value(attributes.query, "clientId") != filter.client) continue;
+      }
+      mine.push_back(connection->id);
+    }
+    const std::scoped_lock lock(mutex);
+    found.insert(found.end(), mine.begin(), mine.end());
+  };
+  if (filter.user.empty()) {
+    on_all_shards(look);
+  } else {
+    on_shards({shard_of(filter.user)}, look);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {
+  std::vector<std::optional<ConnectionInfo>> slots(ids.size());
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
+    }
+  });
+  std::vector<ConnectionInfo> infos;
+  for (auto& slot : slots) {
+    if (slot) infos.push_back(std::move(*slot));
+  }
+  return infos;
+}
+
+std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
+  std::vector<ConnectionInfo> infos = describe(std::vector<ConnectionId>{id});
+  if (infos.empty()) return std::nullopt;
+  return std::move(infos.front());
+}
+
+std::vector<std::string> Hub::names(TargetKind kind) {
+  std::set<std::string> all;
+  std::mutex mutex;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    std::vector<std::string> mine = shard.names(kind);
+    const std::scoped_lock lock(mutex);
+    all.insert(std::make_move_iterator(mine.begin()), std::make_move_iterator(mine.end()));
+  });
+  return {all.begin(), all.end()};
+}
+
+std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
+  std::atomic<std::size_t> closed{0};
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const ConnectionId id : ids) {
+      if (Connection* connection = shard.find(id)) {
+        shard.close(*connection, CloseReason::kServerClosed, true);
+        ++closed;
+      }
+    }
+  });
+  return closed;
+}
+
+std::size_t Hub::close(const event::Target& target) {
+  std::atomic<std::size_t> closed{0};
+  const std::vector<std::string> everybody{""};
+  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const std::string& name : names) {
+      const Group* group = shard.group(target.kind, name);
+      if (group == nullptr) continue;
+      const std::vector<Connection*> members = group->members;
+      for (Connection* connection : members) shard.close(*connection, CloseReason::kServerClosed, true);
+      closed += members.size();
+    }
+  });
+  return closed;
+}
+
+std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& owner,
+                                                 const std::vector<std::string>& names, bool add) {
+  std::optional<ListenerSet> after;
+  on_owned(id, owner, [&](Shard& shard, Connection& connection) {
+    connection.last_request_millis = to_millis(wall_now());
+    after = shard.change_listeners(connection, names, add);
+  });
+  return after;
+}
+
+std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& owner, Request kind) {
+  std::optional<ConnectionInfo> info;
+  on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
+    connection.last_request_millis = to_millis(wall_now());
+    ++(kind == Request::kMessage ? connection.request_messages : connection.request_uploads);
+    info = shard.describe(connection);
+  });
+  return info;
+}
+
+bool Hub::disconnect(ConnectionId id, const UserId& owner) {
+  bool found = false;
+  on_owned(id, owner, [&](Shard& shard, Connection& connection) {
+    shard.close(connection, CloseReason::kDisconnect, false);
+    found = true;
+  });
+  return found;
+}
+
+void Hub::drain() {
+  for (const auto& shard : shards_) {
+    shard->loop().post([&shard = *shard] { shard.close_all(CloseReason::kShutdown); });
+  }
+}
+
+std::size_t Hub::connections() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
+                         [](std::size_t n, const auto& shard) { return n + shard->connections(); });
+}
+
+std::size_t Hub::users() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
+                         [](std::size_t n, const auto& shard) { return n + shard->users(); });
+}
+
+std::size_t Hub::sockets() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
+                         [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+}
+
+}  // namespace sse::hub

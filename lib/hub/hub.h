@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "event/frame.h"
+#include "event/target.h"
+#include "hub/connection.h"
+#include "hub/shard.h"
+#include "net/event_loop.h"
+#include "observe/metrics.h"
+
+namespace sse::hub {
+
+/// Which connections to list. Empty fields match everything.
+struct ConnectionFilter {
+  UserId user;
+  TenantId tenant;
+  AccessToken token;
+  ChannelName channel;
+  std::string listening;  ///< an event name
+  std::string client;     ///< clientId
+};
+
+/// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and
+/// must not be called from one.
+///
+/// A user's streams live on the loop its id hashes to, so that a send to a user wakes one loop; streams without a user
+/// are spread evenly. Sends to tenants, tokens, channels or all wake every loop.
+class Hub {
+ public:
+  /// `loops` must not be started yet, and outlive the hub; so must `ids`, `metrics` and `delegate`.
+  Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
+      observe::Registry& metrics, HubDelegate& delegate);
+  /// REQUIRES: the loops have stopped.
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  const HubOptions& options() const { return options_; }
+
+  /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
+  ConnectionId connect(NewConnection request);
+
+  /// One frame on its way.
+  struct Delivery {
+    const event::Target& target;
+    std::string_view event;
+    event::FrameRef frame;
+  };
+  /// Puts the frames, in their order, into all matching streams. Returns for each of them and each name of its target
+  /// (one for kAll) how many took it. What one call brings a stream leaves in one write.
+  std::vector<std::vector<std::uint32_t>> deliver(const std::vector<Delivery>& deliveries);
+  /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
+  void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last);
+
+  /// Ids of matching connections, oldest first.
+  std::vector<ConnectionId> find(const ConnectionFilter& filter);
+  /// Snapshots, in the order of `ids`; those gone since are left out.
+  std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
+  std::optional<ConnectionInfo> describe(ConnectionId id);
+
+  /// The users, tokens, tenants or channels that have a connection, sorted.
+  std::vector<std::string> names(event::TargetKind kind);
+
+  /// Closes from the server's side, with connect-close; returns how many were open.
+  std::size_t close(const std::vector<ConnectionId>& ids);
+  std::size_t close(const event::Target& target);
+
+  // For what pages send: only the user who owns the connection has it; for others it does not exist.
+
+  /// Returns all names listened to afterwards.
+  std::optional<ListenerSet> change_listeners(ConnectionId id, const UserId& owner,
+                                              const std::vector<std::string>& names, bool add);
+  enum class Request { kMessage, kUpload };
+  /// Counts a request of the page and returns its connection.
+  std::optional<ConnectionInfo> note_request(ConnectionId id, const UserId& owner, Request kind);
+  /// The page said goodbye.
+  bool disconnect(ConnectionId id, const UserId& owner);
+
+  /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
+  void drain();
+
+  std::size_t connections() const;
+  std::size_t users() const;
+  std::size_t sockets() const;
+
+ private:
+  std::size_t shard_of(const UserId& user) const;
+  /// Runs `use(shard, number)` on the loops of the shards numbered, waits until all are done.
+  template <class Use>
+  void on_shards(const std::vector<std::size_t>& numbers, Use use);
+  template <class Use>
+  void on_all_shards(Use use);
+  template <class Use>
+  void on_owned(ConnectionId id, const UserId& owner, Use use);
+
+  const HubOptions options_;
+  IdGenerator& ids_;
+  HubMetrics metrics_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::size_t> all_shards_;
+};
+
+}  // namespace sse::hub

@@ -1,0 +1,446 @@
+#include "hub/shard.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "event/event.h"
+#include "observe/log.h"
+
+namespace sse::hub {
+namespace {
+
+using event::TargetKind;
+using net::CloseReason;
+
+// How long a stream that is being ended may take to write out what it owes and to see the peer close.
+constexpr std::chrono::seconds kFinishTime{5};
+constexpr std::chrono::milliseconds kAckDelayLeast{2};
+constexpr std::chrono::milliseconds kAckDelayMost{250};
+
+std::chrono::milliseconds tick_of(const HubOptions& options) {
+  return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
+}
+
+Connection& connection_of(net::Stream& stream) {
+  return static_cast<Connection&>(stream);
+}
+
+}  // namespace
+
+HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
+    : opened(registry.counter("sse_streams_opened_total", "Event streams opened", {{"service", service.str()}})),
+      deliveries(registry.counter("sse_deliveries_total", "Events taken into a stream", {{"service", service.str()}})),
+      delivered_bytes(registry.counter("sse_delivered_bytes_total", "Bytes of events taken into a stream",
+                                       {{"service", service.str()}})),
+      dropped(registry.counter("sse_dropped_total", "Events a slow stream did not get (--slow-consumer drop)",
+                               {{"service", service.str()}})),
+      heartbeats(registry.counter("sse_heartbeats_total", "Comment lines sent on silent streams",
+                                  {{"service", service.str()}})),
+      connections(registry.gauge("sse_streams_open", "Event streams open now", {{"service", service.str()}})) {
+  for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
+    const std::string reason(net::reason_name(static_cast<CloseReason>(i)));
+    closed.push_back(&registry.counter("sse_streams_closed_total", "Event streams closed, by reason",
+                                       {{"service", service.str()}, {"reason", reason}}));
+  }
+}
+
+Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics,
+             HubDelegate& delegate)
+    : loop_(loop),
+      number_(number),
+      options_(options),
+      metrics_(metrics),
+      delegate_(delegate),
+      heartbeat_(event::Frame::make(event::kHeartbeat)),
+      wheel_(tick_of(options), 256, steady_now()) {
+  loop_.at_turn_end([this] { end_turn(); });
+  loop_.run_every(tick_of(options), [this] { tick(); });
+}
+
+Shard::~Shard() = default;
+
+void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRef& first) {
+  loop_.assert_in_loop_thread();
+  std::unique_ptr<Connection> owned;
+  try {
+    owned = std::make_unique<Connection>(id, loop_, static_cast<net::StreamOwner&>(*this), options_.stream,
+                                         std::move(request.socket));
+  } catch (const Error& e) {
+    observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    return;
+  }
+  Connection& connection = *owned;
+  connection.ticket = std::move(request.ticket);
+  connection.created = wall_now();
+  connection.keepalive_millis =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
+  if (connection.keepalive_millis != 0)
+    connection.expires = steady_now() + std::chrono::milliseconds(connection.keepalive_millis);
+  connection.listeners = listener_sets_.intern(ListenerSet(request.listeners.begin(), request.listeners.end()));
+  const std::string packed = request.attributes.pack();
+  connection.attributes = std::make_unique_for_overwrite<char[]>(packed.size());
+  connection.attributes_size = static_cast<std::uint32_t>(packed.size());
+  std::memcpy(connection.attributes.get(), packed.data(), packed.size());
+
+  connections_.emplace(id.value(), std::move(owned));
+  connection.indexed = true;
+  indexes_.join(connection, TargetKind::kUser, request.identity.user.str());
+  indexes_.join(connection, TargetKind::kToken, request.identity.token.str());
+  indexes_.join(connection, TargetKind::kTenant, request.identity.tenant.str());
+  indexes_.join(connection, TargetKind::kChannel, request.channel.str());
+  indexes_.join(connection, TargetKind::kAll, "");
+  update_counts();
+  metrics_.opened.add();
+  metrics_.connections.add(1);
+
+  connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
+  connection.messages = 1;
+  limit_client(connection, request.attributes);
+  ask_replay(connection);
+  schedule_check(connection);
+  observe::log_debug("stream opened", {{"service", options_.service.str()},
+                                       {"connection", id.str()},
+                                       {"user", request.identity.user.str()},
+                                       {"address", request.attributes.address}});
+}
+
+void Shard::limit_client(const Connection& newcomer, const Attributes& attributes) {
+  const Group* same_user = newcomer.membership.groups[static_cast<std::size_t>(TargetKind::kUser)];
+  const std::size_t most = options_.client_max_connections;
+  if (most == 0 || same_user == nullptr || same_user->members.size() <= most) return;
+  const std::string client = form_value(attributes.query, "clientId");
+  if (client.empty()) return;
+  const Group* tenant = newcomer.membership.groups[static_cast<std::size_t>(TargetKind::kTenant)];
+  std::vector<Connection*> same_client;
+  for (Connection* other : same_user->members) {
+    const Attributes theirs = Attributes::unpack({other->attributes.get(), other->attributes_size});
+    if (other->membership.groups[static_cast<std::size_t>(TargetKind::kTenant)] == tenant &&
+        theirs.origin == attributes.origin && form_value(theirs.query, "clientId") == client) {
+      same_client.push_back(other);
+    }
+  }
+  if (same_client.size() <= most) return;
+  std::ranges::sort(same_client, {}, [](const Connection* c) { return c->id; });
+  same_client.resize(same_client.size() - most);
+  for (Connection* oldest : same_client) close(*oldest, CloseReason::kReplaced, true);
+}
+
+std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                             const event::FrameRef& frame) {
+  const Group* group = indexes_.find(kind, name);
+  if (group == nullptr) return 0;
+  std::uint32_t taken = 0;
+  // Streams that overflow only note that they are closed: the group changes at the end of the turn.
+  for (Connection* connection : group->members) {
+    if (listening && !connection->listens(event)) continue;
+    if (take(*connection, frame)) ++taken;
+  }
+  metrics_.deliveries.add(taken);
+  metrics_.delivered_bytes.add(taken * frame->size());
+  return taken;
+}
+
+bool Shard::take(Connection& connection, const event::FrameRef& frame) {
+  const MessageId message = frame->message();
+  if (message.valid() && message <= connection.replayed_through) return true;
+  if (!connection.replay) return append(connection, frame);
+  if (message.valid()) {
+    // It is in the repository, where the replay will come by.
+    connection.replay->again = true;
+    return true;
+  }
+  if (connection.replay->held_bytes + frame->size() > options_.stream.max_backlog && !connection.replay->held.empty()) {
+    if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
+      metrics_.dropped.add();
+    } else {
+      connection.abort(CloseReason::kSlowConsumer);
+    }
+    return false;
+  }
+  connection.replay->held_bytes += frame->size();
+  connection.replay->held.push_back(frame);
+  return true;
+}
+
+bool Shard::append(Connection& connection, const event::FrameRef& frame) {
+  switch (connection.net::Stream::append(frame)) {
+    case net::Stream::Append::kTaken:
+      ++connection.messages;
+      return true;
+    case net::Stream::Append::kDropped:
+      metrics_.dropped.add();
+      return false;
+    case net::Stream::Append::kOverflow:
+      connection.abort(CloseReason::kSlowConsumer);
+      return false;
+    case net::Stream::Append::kClosed:
+      return false;
+  }
+  return false;
+}
+
+void Shard::ask_replay(Connection& connection) {
+  if (!connection.replay) {
+    connection.replay = std::make_unique<Connection::Replay>();
+    connection.replay->cursor = connection.replayed_through;
+  }
+  connection.replay->waiting = false;
+  ReplayRequest request;
+  request.connection = connection.id;
+  request.shard = number_;
+  for (std::size_t i = 0; i < kIndexes; ++i) {
+    if (const Group* group = connection.membership.groups.at(i)) {
+      request.recipients.emplace_back(static_cast<TargetKind>(i), group->name);
+    }
+  }
+  request.after = connection.replay->cursor;
+  request.only_events = connection.replay->only_events;
+  if (!delegate_.replay_wanted(request)) end_replay(connection);
+}
+
+void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last) {
+  loop_.assert_in_loop_thread();
+  Connection* connection = find(id);
+  if (connection == nullptr || !connection->replay) return;
+  for (const ReplayFrame& item : page) {
+    if (item.listening && !connection->listens(item.event)) continue;
+    if (append(*connection, item.frame)) metrics_.deliveries.add();
+    if (!connection->open()) return;
+  }
+  Connection::Replay& state = *connection->replay;
+  state.cursor = std::max(state.cursor, through);
+  if (state.only_events.empty()) connection->replayed_through = state.cursor;
+  if (last && !next_pass(*connection)) {
+    end_replay(*connection);
+    return;
+  }
+  // The next page only when this one has left: what a slow stream cannot take stays in the repository.
+  connection->flush();
+  if (!connection->open()) return;
+  if (connection->backlog_bytes() == 0) {
+    ask_replay(*connection);
+  } else {
+    state.waiting = true;
+  }
+}
+
+bool Shard::next_pass(Connection& connection) {
+  Connection::Replay& state = *connection.replay;
+  if (!state.new_listeners.empty()) {
+    state.only_events = std::exchange(state.new_listeners, {});
+    state.cursor = MessageId();
+    return true;
+  }
+  state.only_events.clear();
+  state.cursor = connection.replayed_through;
+  return std::exchange(state.again, false);
+}
+
+void Shard::end_replay(Connection& connection) {
+  const std::unique_ptr<Connection::Replay> done = std::move(connection.replay);
+  for (const event::FrameRef& frame : done->held) {
+    if (!connection.open()) return;
+    append(connection, frame);
+  }
+}
+
+void Shard::stream_drained(net::Stream& stream) {
+  Connection& connection = connection_of(stream);
+  if (connection.replay && connection.replay->waiting && connection.indexed) ask_replay(connection);
+}
+
+Connection* Shard::find(ConnectionId id) {
+  const auto found = connections_.find(id.value());
+  if (found == connections_.end() || !found->second->indexed || !found->second->open()) return nullptr;
+  return found->second.get();
+}
+
+ConnectionInfo Shard::describe(const Connection& connection) const {
+  ConnectionInfo info;
+  info.id = connection.id;
+  info.identity.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
+  info.identity.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
+  info.identity.token = AccessToken(std::string(Indexes::name_of(connection, TargetKind::kToken)));
+  info.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  info.listeners.assign(connection.listeners->begin(), connection.listeners->end());
+  info.attributes = Attributes::unpack({connection.attributes.get(), connection.attributes_size});
+  info.created = connection.created;
+  info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
+  if (connection.last_request_millis != 0) info.last_request = from_millis(connection.last_request_millis);
+  info.messages = connection.messages;
+  info.request_messages = connection.request_messages;
+  info.request_uploads = connection.request_uploads;
+  info.bytes_sent = connection.bytes_sent();
+  info.backlog_bytes = connection.backlog_bytes();
+  return info;
+}
+
+ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
+  ListenerSet changed = *connection.listeners;
+  std::vector<std::string> fresh;
+  for (const std::string& name : names) {
+    if (!add) {
+      changed.erase(name);
+    } else if (changed.insert(name).second) {
+      fresh.push_back(name);
+    }
+  }
+  const ListenerSet* old = std::exchange(connection.listeners, listener_sets_.intern(changed));
+  listener_sets_.release(old);
+  if (!fresh.empty()) {
+    const bool idle = !connection.replay;
+    if (idle) connection.replay = std::make_unique<Connection::Replay>();
+    auto& wanted = connection.replay->new_listeners;
+    wanted.insert(wanted.end(), fresh.begin(), fresh.end());
+    if (idle && next_pass(connection)) ask_replay(connection);
+  }
+  return changed;
+}
+
+void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
+  if (!connection.open()) return;
+  if (say_so) {
+    event::Event event;
+    event.name = event::kConnectClose;
+    event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
+    append(connection, event::Frame::make(event::encode(event)));
+    if (!connection.open()) return;
+  }
+  connection.former_names = std::make_unique<std::array<std::string, kIndexes>>();
+  for (std::size_t i = 0; i < kIndexes; ++i) {
+    connection.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+  }
+  leave(connection, reason);
+  connection.finish_by = steady_now() + kFinishTime;
+  connection.finish(reason);
+  wheel_.add(connection.id.value(), connection.finish_by);
+}
+
+void Shard::close_all(CloseReason reason) {
+  const Group* all = indexes_.find(TargetKind::kAll, "");
+  if (all == nullptr) return;
+  const std::vector<Connection*> members = all->members;
+  for (Connection* connection : members) close(*connection, reason, false);
+}
+
+// The one place where connections leave, whatever the cause.
+void Shard::leave(Connection& connection, CloseReason reason) {
+  if (!connection.indexed) return;
+  connection.indexed = false;
+  connection.replay.reset();
+  if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
+    observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
+                 {{"service", options_.service.str()},
+                  {"connection", connection.id.str()},
+                  {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
+                  {"reason", std::string(net::reason_name(reason))},
+                  {"messages", std::to_string(connection.messages)}});
+  }
+  indexes_.leave_all(connection);
+  metrics_.closed.at(static_cast<std::size_t>(reason))->add();
+  metrics_.connections.add(-1);
+  update_counts();
+}
+
+void Shard::update_counts() {
+  const Group* all = indexes_.find(TargetKind::kAll, "");
+  connection_count_.store(all == nullptr ? 0 : all->members.size(), std::memory_order_relaxed);
+  user_count_.store(indexes_.count(TargetKind::kUser), std::memory_order_relaxed);
+  socket_count_.store(connections_.size(), std::memory_order_relaxed);
+}
+
+void Shard::stream_dirty(net::Stream& stream) {
+  dirty_.push_back(&connection_of(stream));
+}
+
+void Shard::stream_closed(net::Stream& stream, CloseReason reason) {
+  closed_.emplace_back(&connection_of(stream), reason);
+}
+
+void Shard::stream_awaits(net::Stream& stream) {
+  new_awaiting_ = true;
+  Connection& connection = connection_of(stream);
+  if (connection.awaiting_ack) return;
+  connection.awaiting_ack = true;
+  awaiting_.push_back(&connection);
+}
+
+void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
+  const Connection& connection = connection_of(stream);
+  const std::string_view name = connection.former_names
+                                    ? std::string_view(connection.former_names->at(static_cast<std::size_t>(recipient)))
+                                    : Indexes::name_of(connection, recipient);
+  delegate_.acknowledged(recipient, name, message);
+}
+
+void Shard::end_turn() {
+  // flush() may dirty others (a replay that goes on), so no iterators.
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    dirty_[i]->flush();
+  }
+  dirty_.clear();
+  if (new_awaiting_) {
+    new_awaiting_ = false;
+    ack_delay_ = kAckDelayLeast;
+    check_acknowledgements();
+  }
+  if (closed_.empty()) return;
+  const auto closed = std::exchange(closed_, {});
+  for (const auto& [connection, reason] : closed) {
+    leave(*connection, reason);
+    if (connection->awaiting_ack) std::erase(awaiting_, connection);
+    listener_sets_.release(connection->listeners);
+    connections_.erase(connection->id.value());
+  }
+  update_counts();
+}
+
+void Shard::check_acknowledgements() {
+  std::erase_if(awaiting_, [](Connection* connection) {
+    connection->awaiting_ack = connection->check_acknowledged();
+    return !connection->awaiting_ack;
+  });
+  if (awaiting_.empty() || ack_timer_) return;
+  // Nothing tells when an acknowledgement arrives: look often at first, then rarely.
+  ack_timer_ = true;
+  loop_.run_after(ack_delay_, [this] {
+    ack_timer_ = false;
+    ack_delay_ = std::min(ack_delay_ * 2, kAckDelayMost);
+    check_acknowledgements();
+  });
+}
+
+void Shard::schedule_check(Connection& connection) {
+  SteadyTime due = std::min(connection.expires, connection.finish_by);
+  if (options_.heartbeat.count() != 0)
+    due = std::min(due, std::max(connection.last_write() + options_.heartbeat, loop_.now()));
+  if (due != SteadyTime::max()) wheel_.add(connection.id.value(), due);
+}
+
+void Shard::tick() {
+  wheel_.advance(loop_.now(), [this](std::uint64_t key) {
+    const auto found = connections_.find(key);
+    if (found == connections_.end() || found->second->closed()) return;
+    Connection& connection = *found->second;
+    const SteadyTime now = loop_.now();
+    if (!connection.indexed) {
+      if (connection.finish_by <= now) connection.abort(CloseReason::kServerClosed);
+      return;
+    }
+    if (connection.expires <= now) {
+      close(connection, CloseReason::kKeepalive, false);
+      return;
+    }
+    if (options_.heartbeat.count() != 0 && connection.last_write() + options_.heartbeat <= now &&
+        connection.backlog_bytes() == 0) {
+      connection.net::Stream::append(heartbeat_);
+      metrics_.heartbeats.add();
+    }
+    connection.trim();
+    schedule_check(connection);
+  });
+}
+
+}  // namespace sse::hub

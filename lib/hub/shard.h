@@ -1,0 +1,157 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "event/frame.h"
+#include "event/target.h"
+#include "hub/connection.h"
+#include "hub/index.h"
+#include "net/event_loop.h"
+#include "net/timer_wheel.h"
+#include "observe/metrics.h"
+
+namespace sse::hub {
+
+struct HubOptions {
+  ServiceName service;
+  std::chrono::milliseconds heartbeat{15000};
+  std::chrono::milliseconds reconnect_time{5000};
+  std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
+  net::Stream::Limits stream;
+};
+
+/// Asks for the pending messages of a connection, a page at a time.
+struct ReplayRequest {
+  ConnectionId connection;
+  std::size_t shard = 0;
+  std::vector<std::pair<event::TargetKind, std::string>> recipients;
+  MessageId after;                       ///< only messages with a greater id
+  std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
+};
+
+/// A pending message on its way into a stream.
+struct ReplayFrame {
+  event::FrameRef frame;
+  std::string event;
+  bool listening = false;
+};
+
+/// What the hub tells the room above. Called on loop threads: must be quick, must not block, must not call back into
+/// the hub synchronously.
+class HubDelegate {
+ public:
+  /// The connection's pending messages are wanted: answer later through Hub::replay(). False: there are none, nothing
+  /// will follow.
+  virtual bool replay_wanted(const ReplayRequest& request) = 0;
+  /// The recipient's side has acknowledged the message.
+  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) = 0;
+
+ protected:
+  ~HubDelegate() = default;
+};
+
+/// Counters of one service, shared by its shards.
+struct HubMetrics {
+  HubMetrics(observe::Registry& registry, const ServiceName& service);
+
+  observe::Counter& opened;
+  std::vector<observe::Counter*> closed;  // by CloseReason
+  observe::Counter& deliveries;
+  observe::Counter& delivered_bytes;
+  observe::Counter& dropped;
+  observe::Counter& heartbeats;
+  observe::Gauge& connections;
+};
+
+/// The connections of one service that live on one loop, and this loop's part of every index. Loop thread only, but for
+/// the counters at the end.
+class Shard final : private net::StreamOwner {
+ public:
+  Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics,
+        HubDelegate& delegate);
+  /// REQUIRES: the loop has stopped.
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  net::EventLoop& loop() { return loop_; }
+
+  /// Registers first, then writes head and `first` event: nothing sent after the client saw the head is missed.
+  void connect(ConnectionId id, NewConnection request, const event::FrameRef& first);
+  /// Puts the frame into the streams of one name of a target; returns how many took it.
+  std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                        const event::FrameRef& frame);
+  /// A page of pending messages; `last`: nothing more is known to follow.
+  void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last);
+
+  /// Null when it is not (any more) online here.
+  Connection* find(ConnectionId id);
+  /// Connections under a name; all of them for kAll.
+  const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
+  std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
+  ConnectionInfo describe(const Connection& connection) const;
+  /// Returns the set after the change; asks for the pending messages of names that are new.
+  ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
+  /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
+  void close(Connection& connection, net::CloseReason reason, bool say_so);
+  void close_all(net::CloseReason reason);
+
+  // Any thread.
+  std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
+  std::size_t users() const { return user_count_.load(std::memory_order_relaxed); }
+  /// Sockets held, streams that are being ended included.
+  std::size_t sockets() const { return socket_count_.load(std::memory_order_relaxed); }
+
+ private:
+  void stream_dirty(net::Stream& stream) override;
+  void stream_closed(net::Stream& stream, net::CloseReason reason) override;
+  void stream_acknowledged(net::Stream& stream, MessageId message, event::TargetKind recipient) override;
+  void stream_awaits(net::Stream& stream) override;
+  void stream_drained(net::Stream& stream) override;
+
+  bool take(Connection& connection, const event::FrameRef& frame);
+  bool append(Connection& connection, const event::FrameRef& frame);
+  void ask_replay(Connection& connection);
+  bool next_pass(Connection& connection);
+  void end_replay(Connection& connection);
+  void limit_client(const Connection& newcomer, const Attributes& attributes);
+  void leave(Connection& connection, net::CloseReason reason);
+  void end_turn();
+  void check_acknowledgements();
+  void tick();
+  void schedule_check(Connection& connection);
+  void update_counts();
+
+  net::EventLoop& loop_;
+  const std::size_t number_;
+  const HubOptions& options_;
+  HubMetrics& metrics_;
+  HubDelegate& delegate_;
+  const event::FrameRef heartbeat_;
+
+  // Loop thread only.
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  Indexes indexes_;
+  ListenerSets listener_sets_;
+  std::vector<Connection*> dirty_;
+  std::vector<std::pair<Connection*, net::CloseReason>> closed_;
+  std::vector<Connection*> awaiting_;  // acknowledgements
+  bool new_awaiting_ = false;
+  bool ack_timer_ = false;
+  std::chrono::milliseconds ack_delay_{0};
+  net::TimerWheel wheel_;
+
+  std::atomic<std::size_t> connection_count_{0};
+  std::atomic<std::size_t> user_count_{0};
+  std::atomic<std::size_t> socket_count_{0};
+};
+
+}  // namespace sse::hub

@@ -1,0 +1,149 @@
+#include "net/event_loop.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace sse::net {
+
+EventLoop::EventLoop(std::string name) : name_(std::move(name)) {
+  epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) throw system_error(errno, "cannot create an epoll descriptor");
+  wakeup_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wakeup_.valid()) throw system_error(errno, "cannot create an eventfd");
+  add(wakeup_.get(), EPOLLIN, nullptr);
+}
+
+EventLoop::~EventLoop() {
+  stop();
+}
+
+void EventLoop::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void EventLoop::stop() {
+  if (!thread_.joinable()) return;
+  post([this] { stopping_ = true; });
+  thread_.join();
+}
+
+void EventLoop::post(Task task) {
+  bool was_empty = false;
+  {
+    const MutexLock lock(mutex_);
+    if (stopped_) return;
+    was_empty = inbox_.empty();
+    inbox_.push_back(std::move(task));
+  }
+  if (was_empty) {
+    const std::uint64_t one = 1;
+    // Can only fail when the counter is full, and then the loop is awake anyway.
+    [[maybe_unused]] const ssize_t n = ::write(wakeup_.get(), &one, sizeof one);
+  }
+}
+
+void EventLoop::assert_in_loop_thread() const {
+  if (in_loop_thread()) return;
+  std::fprintf(stderr, "defect: loop '%s' touched from another thread\n", name_.c_str());
+  std::abort();
+}
+
+void EventLoop::add(int fd, std::uint32_t events, Handler* handler) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = handler;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    throw system_error(errno, "cannot watch a descriptor with epoll");
+}
+
+void EventLoop::modify(int fd, std::uint32_t events, Handler* handler) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = handler;
+  // The descriptor is watched, so that this cannot fail but by a defect; a missed event would be noticed by a deadline.
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
+void EventLoop::remove(int fd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+EventLoop::TimerId EventLoop::run_after(std::chrono::milliseconds delay, std::function<void()> task) {
+  const TimerId id{steady_now() + delay, next_timer_++};
+  timers_.emplace(id, std::move(task));
+  return id;
+}
+
+void EventLoop::run_every(std::chrono::milliseconds period, std::function<void()> task) {
+  run_after(period, [this, period, task = std::move(task)] {
+    task();
+    run_every(period, task);
+  });
+}
+
+int EventLoop::wait_millis() const {
+  if (timers_.empty()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - steady_now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+}
+
+void EventLoop::run() {
+  thread_id_.store(std::this_thread::get_id());
+  pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  std::array<epoll_event, 512> events{};
+  while (!stopping_) {
+    const int n = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_millis());
+    now_ = steady_now();
+    bool posted = false;
+    for (int i = 0; i < n; ++i) {
+      const epoll_event& event = events.at(static_cast<std::size_t>(i));
+      if (event.data.ptr == nullptr) {
+        posted = true;
+      } else {
+        static_cast<Handler*>(event.data.ptr)->on_events(event.events);
+      }
+    }
+    if (posted) run_inbox();
+    run_timers();
+    for (const auto& hook : hooks_) hook();
+  }
+  std::vector<Task> late;
+  const MutexLock lock(mutex_);
+  stopped_ = true;
+  late.swap(inbox_);
+}
+
+void EventLoop::run_inbox() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t n = ::read(wakeup_.get(), &count, sizeof count);
+  {
+    const MutexLock lock(mutex_);
+    running_.swap(inbox_);
+  }
+  for (Task& task : running_) {
+    task();
+    task = Task();
+  }
+  running_.clear();
+  // A burst should not pin its queue for ever.
+  if (running_.capacity() > 4096) running_.shrink_to_fit();
+}
+
+void EventLoop::run_timers() {
+  while (!timers_.empty() && timers_.begin()->first.first <= now_) {
+    auto node = timers_.extract(timers_.begin());
+    node.mapped()();
+  }
+}
+
+}  // namespace sse::net

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mutex.h"
+#include "net/task.h"
+
+namespace sse::net {
+
+/// One thread that waits on epoll and owns whatever its handlers own; nothing there needs a lock.
+///
+/// A turn of the loop: descriptor events, then the tasks posted so far, then due timers, then the end-of-turn hooks
+/// (where streams write what the turn collected for them). A handler may be destroyed by a task, a timer or a hook,
+/// never from inside an event: another event of the same batch could still name it.
+class EventLoop {
+ public:
+  /// Receives a descriptor's events on the loop thread.
+  class Handler {
+   public:
+    /// `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR bits, epoll_ctl(2). Must not throw.
+    virtual void on_events(std::uint32_t events) = 0;
+
+   protected:
+    ~Handler() = default;
+  };
+
+  using TimerId = std::pair<SteadyTime, std::uint64_t>;
+
+  /// `name`: of the thread, at most 15 characters. Throws Error(kIo) when the kernel gives no descriptors.
+  explicit EventLoop(std::string name);
+  /// REQUIRES: stopped or never started.
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Any thread.
+  void start();
+  /// Runs what was posted before, ends the thread and joins it. Idempotent. Not from the
+  /// loop thread.
+  void stop();
+  /// Runs `task` on the loop thread; once the loop has stopped, destroys it at once. The eventfd is kicked only when
+  /// the inbox was empty.
+  void post(Task task) EXCLUDES(mutex_);
+  bool in_loop_thread() const { return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+  /// A defect if false: the caller touches what only the loop may touch.
+  void assert_in_loop_thread() const;
+  /// Adds a descriptor with EPOLL* bits, or changes them. Throws Error(kIo) when the kernel refuses (its watch limit).
+  void add(int fd, std::uint32_t events, Handler* handler);
+  void modify(int fd, std::uint32_t events, Handler* handler);
+  void remove(int fd);
+
+  // Loop thread only, or before start().
+  TimerId run_after(std::chrono::milliseconds delay, std::function<void()> task);
+  void cancel(TimerId timer) { timers_.erase(timer); }
+  void run_every(std::chrono::milliseconds period, std::function<void()> task);
+  void at_turn_end(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
+  /// The monotonic clock as read after this turn's wait.
+  SteadyTime now() const { return now_; }
+
+ private:
+  void run();
+  void run_inbox() EXCLUDES(mutex_);
+  void run_timers();
+  int wait_millis() const;
+
+  const std::string name_;
+  UniqueFd epoll_;
+  UniqueFd wakeup_;
+  std::thread thread_;
+  std::atomic<std::thread::id> thread_id_;
+
+  // Loop thread only.
+  SteadyTime now_ = steady_now();
+  std::map<TimerId, std::function<void()>> timers_;
+  std::uint64_t next_timer_ = 0;
+  std::vector<std::function<void()>> hooks_;
+  std::vector<Task> running_;
+  bool stopping_ = false;
+
+  Mutex mutex_;
+  std::vector<Task> inbox_ GUARDED_BY(mutex_);
+  bool stopped_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sse::net

@@ -1,0 +1,512 @@
+#include "net/http_front.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "observe/log.h"
+
+namespace sse::net {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{250};
+constexpr std::chrono::milliseconds kLingerTime{2000};
+constexpr std::chrono::milliseconds kWriteTimeout{30000};
+constexpr std::size_t kReadSize = 64 * 1024;
+constexpr std::size_t kMostLingerBytes = 4 * 1024 * 1024;
+constexpr int kAcceptsPerTurn = 256;
+
+thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
+
+const char* status_text(int status) {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Service Unavailable";
+  }
+}
+
+std::string plain_response(int status, const std::string& sentence) {
+  std::string out = "HTTP/1.1 " + std::to_string(status) + " " + status_text(status) + "\r\n";
+  if (status == 503 || status == 429) out += "Retry-After: 5\r\n";
+  out += "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: " +
+         std::to_string(sentence.size() + 1) + "\r\n\r\n" + sentence + "\n";
+  return out;
+}
+
+Peer peer_of(const sockaddr_storage& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address.ss_family == AF_INET) {
+    const auto& in = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size());
+    return {text.data(), ntohs(in.sin_port)};
+  }
+  if (address.ss_family == AF_INET6) {
+    const auto& in = reinterpret_cast<const sockaddr_in6&>(address);
+    inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size());
+    return {text.data(), ntohs(in.sin6_port)};
+  }
+  return {};
+}
+
+}  // namespace
+
+bool AddressLimiter::admit(const std::string& address, std::unique_ptr<Ticket>& ticket) {
+  if (most_ == 0 || address.empty()) return true;
+  {
+    const MutexLock lock(mutex_);
+    std::size_t& count = counts_[address];
+    if (count >= most_) return false;
+    ++count;
+  }
+  ticket = std::make_unique<Ticket>(shared_from_this(), address);
+  return true;
+}
+
+void AddressLimiter::leave(const std::string& address) {
+  const MutexLock lock(mutex_);
+  const auto found = counts_.find(address);
+  if (--found->second == 0) counts_.erase(found);
+}
+
+class HttpFront::Connection : public EventLoop::Handler {
+ public:
+  enum class State : unsigned char { kIdle, kHead, kBody, kBusy, kWriting, kLingering };
+
+  Connection(HttpFront& owner, std::uint64_t id, UniqueFd socket, Peer from)
+      : front(owner), key(id), fd(std::move(socket)), peer(std::move(from)) {}
+
+  void on_events(std::uint32_t /*events*/) override {
+    if (state.load(std::memory_order_acquire) == State::kWriting) {
+      front.send_out(*this, keep_after_write);
+    } else {
+      front.on_readable(*this);
+    }
+  }
+
+  HttpFront& front;
+  const std::uint64_t key;
+  UniqueFd fd;
+  const Peer peer;
+  std::unique_ptr<AddressLimiter::Ticket> ticket;
+
+  // Written by the thread that owns the connection; the loop looks at it to tell whether that is the loop.
+  std::atomic<State> state{State::kIdle};
+  std::atomic<SteadyTime> deadline{};
+  SteadyTime scheduled = SteadyTime::max();  // loop only: when the wheel's earliest entry for this connection fires
+
+  std::string in;
+  std::size_t scanned = 0;
+  std::string out;
+  std::size_t written = 0;
+  bool keep_after_write = false;
+
+  // Of the request being read or handled.
+  std::string head_text;
+  RequestHead head;  // views point into head_text
+  std::string body;
+  std::unique_ptr<ChunkedDecoder> decoder;
+  std::size_t lingered = 0;
+};
+
+HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, WorkerPool& workers, FrontOptions options,
+                     observe::Registry& metrics, std::function<std::size_t()> others_open)
+    : loop_(loop),
+      listener_(listener),
+      app_(app),
+      workers_(workers),
+      options_(std::move(options)),
+      others_open_(std::move(others_open)),
+      limiter_(std::make_shared<AddressLimiter>(options_.max_per_address)),
+      accepted_(metrics.counter("sse_http_accepted_total", "Connections accepted", {{"listener", options_.name}})),
+      requests_(metrics.counter("sse_http_requests_total", "Requests handled", {{"listener", options_.name}})),
+      refused_full_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
+                                    {{"listener", options_.name}, {"reason", "max_connections"}})),
+      refused_address_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
+                                       {{"listener", options_.name}, {"reason", "max_connections_per_ip"}})),
+      refused_descriptors_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
+                                           {{"listener", options_.name}, {"reason", "descriptors"}})),
+      bad_requests_(metrics.counter("sse_http_bad_requests_total", "Requests refused as malformed or too large",
+                                    {{"listener", options_.name}})),
+      timeouts_(metrics.counter("sse_http_timeouts_total", "Connections closed for a head or body that came too slowly",
+                                {{"listener", options_.name}})),
+      wheel_(kTick, 512, steady_now()) {
+  spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+HttpFront::~HttpFront() = default;
+
+void HttpFront::start() {
+  loop_.add(listener_.fd(), EPOLLIN, this);
+  loop_.post([this] { loop_.run_every(kTick, [this] { check_deadlines(); }); });
+}
+
+void HttpFront::drain() {
+  draining_.store(true);
+  loop_.post([this] {
+    loop_.remove(listener_.fd());
+    listener_.close();
+    std::vector<Connection*> idle;
+    for (const auto& [key, connection] : connections_) {
+      const auto state = connection->state.load(std::memory_order_acquire);
+      if (state == Connection::State::kIdle || state == Connection::State::kHead) idle.push_back(connection.get());
+    }
+    for (Connection* connection : idle) destroy(*connection);
+  });
+}
+
+std::unique_ptr<AddressLimiter::Ticket> HttpFront::take_ticket() {
+  return std::move(handed_ticket);
+}
+
+void HttpFront::on_events(std::uint32_t /*events*/) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    const int fd =
+        ::accept4(listener_.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      accept_one(fd, address);
+    } else if (errno == EMFILE || errno == ENFILE) {
+      shed();
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return;
+    }
+  }
+}
+
+void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
+  UniqueFd socket(fd);
+  accepted_.add();
+  const char* refusal = nullptr;
+  int status = 503;
+  Peer peer = peer_of(address);
+  std::unique_ptr<AddressLimiter::Ticket> ticket;
+  if (options_.max_connections != 0 && connections_.size() + others_open_() >= options_.max_connections) {
+    refused_full_.add();
+    refusal = "the server holds as many connections as it may (--max-connections); try again later";
+  } else if (!limiter_->admit(peer.address, ticket)) {
+    refused_address_.add();
+    status = 429;
+    refusal = "too many connections from this address (--max-connections-per-ip); close some first";
+  }
+  const std::uint64_t key = next_key_++;
+  auto owned = std::make_unique<Connection>(*this, key, std::move(socket), std::move(peer));
+  Connection& connection = *owned;
+  connection.ticket = std::move(ticket);
+  try {
+    loop_.add(connection.fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
+  } catch (const Error& e) {
+    observe::log_warn("connection refused", {{"listener", options_.name}, {"error", e.what()}});
+    return;
+  }
+  connections_.emplace(key, std::move(owned));
+  open_.store(connections_.size(), std::memory_order_relaxed);
+  if (refusal != nullptr) {
+    refuse(connection, status, refusal);
+    return;
+  }
+  set_deadline(connection, options_.idle_timeout);
+}
+
+void HttpFront::shed() {
+  // Level-triggered accept would spin on a full descriptor table: the spare one takes the waiting connections in turn
+  // and sends them away.
+  const std::string refusal = plain_response(503, "the server is out of descriptors; try again later");
+  spare_.reset();
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    const UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket.valid()) break;
+    refused_descriptors_.add();
+    ::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+    ::shutdown(socket.get(), SHUT_WR);
+  }
+  spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!spare_.valid()) {
+    // Another thread took the last one: look again when something may have closed.
+    loop_.modify(listener_.fd(), 0, this);
+    loop_.run_after(kTick, [this] {
+      spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      if (!draining_.load()) loop_.modify(listener_.fd(), EPOLLIN, this);
+    });
+  }
+  if (loop_.now() - last_shed_log_ > std::chrono::seconds(5)) {
+    last_shed_log_ = loop_.now();
+    observe::log_warn(
+        "new connections refused: out of descriptors; raise the limit (ulimit -n) or lower --max-connections",
+        {{"listener", options_.name}});
+  }
+}
+
+void HttpFront::on_readable(Connection& connection) {
+  thread_local std::array<char, kReadSize> buffer;
+  const ssize_t n = ::recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    arm(connection, EPOLLIN | EPOLLRDHUP);
+    return;
+  }
+  if (n <= 0) {
+    destroy(connection);
+    return;
+  }
+  if (connection.state.load(std::memory_order_relaxed) == Connection::State::kLingering) {
+    connection.lingered += static_cast<std::size_t>(n);
+    if (connection.lingered > kMostLingerBytes) {
+      destroy(connection);
+    } else {
+      arm(connection, EPOLLIN | EPOLLRDHUP);
+    }
+    return;
+  }
+  connection.in.append(buffer.data(), static_cast<std::size_t>(n));
+  advance(connection);
+}
+
+void HttpFront::advance(Connection& connection) {
+  using State = Connection::State;
+  if (connection.state.load(std::memory_order_relaxed) == State::kIdle) {
+    if (connection.in.empty()) {
+      arm(connection, EPOLLIN | EPOLLRDHUP);
+      return;
+    }
+    connection.state.store(State::kHead, std::memory_order_relaxed);
+    connection.scanned = 0;
+    set_deadline(connection, options_.head_timeout);
+  }
+  if (connection.state.load(std::memory_order_relaxed) == State::kHead) {
+    const HeadScan scan = scan_head(connection.in, connection.scanned);
+    if (scan.status == HeadScan::Status::kBad) {
+      bad_requests_.add();
+      refuse(connection, scan.http_status, scan.reason);
+      return;
+    }
+    if (scan.status == HeadScan::Status::kIncomplete) {
+      arm(connection, EPOLLIN | EPOLLRDHUP);
+      return;
+    }
+    if (scan.head.content_length > options_.max_body.count()) {
+      bad_requests_.add();
+      refuse(connection, 413, "the request body is larger than this server takes");
+      return;
+    }
+    begin_request(connection, scan.head);
+  }
+  // In state kBody.
+  bool complete = true;
+  if (connection.head.framing == BodyFraming::kChunked) {
+    switch (connection.decoder->feed(connection.in, connection.body)) {
+      case ChunkedDecoder::Status::kComplete:
+        break;
+      case ChunkedDecoder::Status::kIncomplete:
+        complete = false;
+        break;
+      case ChunkedDecoder::Status::kBad:
+        bad_requests_.add();
+        refuse(connection, 400, "the chunked request body is malformed");
+        return;
+      case ChunkedDecoder::Status::kTooLarge:
+        bad_requests_.add();
+        refuse(connection, 413, "the request body is larger than this server takes");
+        return;
+    }
+  } else {
+    const std::size_t missing = static_cast<std::size_t>(connection.head.content_length) - connection.body.size();
+    const std::size_t n = std::min(missing, connection.in.size());
+    connection.body.append(connection.in, 0, n);
+    connection.in.erase(0, n);
+    complete = n == missing;
+  }
+  if (!complete) {
+    arm(connection, EPOLLIN | EPOLLRDHUP);
+    return;
+  }
+  dispatch(connection);
+}
+
+void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
+  // The views must outlive the buffer they were found in.
+  const char* old_base = connection.in.data();
+  connection.head_text.assign(connection.in, 0, head.size);
+  connection.head = head;
+  for (std::string_view* view : {&connection.head.method, &connection.head.target, &connection.head.headers}) {
+    if (view->data() >= old_base && view->data() < old_base + head.size) {
+      *view = std::string_view(connection.head_text)
+                  .substr(static_cast<std::size_t>(view->data() - old_base), view->size());
+    }
+  }
+  connection.in.erase(0, head.size);
+  connection.body.clear();
+  if (head.framing == BodyFraming::kChunked)
+    connection.decoder = std::make_unique<ChunkedDecoder>(options_.max_body.count());
+  const bool waits_for_body = head.framing == BodyFraming::kChunked ||
+                              (head.framing == BodyFraming::kLength && connection.in.size() < head.content_length);
+  if (waits_for_body) {
+    set_deadline(connection, options_.body_timeout);
+    if (head.expects_continue && connection.in.empty()) {
+      constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      // The socket's buffer is empty between requests; a failure shows at the next read.
+      ::send(connection.fd.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL);
+    }
+  }
+  connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
+}
+
+void HttpFront::refuse(Connection& connection, int status, const char* reason) {
+  connection.out = plain_response(status, reason);
+  connection.written = 0;
+  send_out(connection, false);
+}
+
+void HttpFront::dispatch(Connection& connection) {
+  connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
+  requests_.add();
+  if (!workers_.submit([this, &connection] { handle(connection); })) {
+    refuse(connection, 503, "the server has more requests waiting than it may; try again later");
+  }
+}
+
+void HttpFront::handle(Connection& connection) {
+  const bool keep_alive = connection.head.keep_alive && !draining_.load(std::memory_order_relaxed);
+  Reply reply = app_.process(normalized_request(connection.head, connection.body), connection.peer, keep_alive);
+  connection.decoder.reset();
+  std::string().swap(connection.body);
+  if (reply.hand_over) {
+    loop_.remove(connection.fd.get());
+    handed_ticket = std::move(connection.ticket);
+    reply.hand_over(std::move(connection.fd), std::move(reply.bytes));
+    handed_ticket.reset();
+    loop_.post([this, &connection] { destroy(connection); });
+    return;
+  }
+  connection.out = std::move(reply.bytes);
+  connection.written = 0;
+  finish(connection, reply.keep_alive);
+}
+
+void HttpFront::finish(Connection& connection, bool keep_alive) {
+  const ssize_t n = ::send(connection.fd.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
+  const bool all = n == static_cast<ssize_t>(connection.out.size());
+  if (all && keep_alive && connection.in.empty()) {
+    // The common case ends here, without a trip through the loop.
+    std::string().swap(connection.out);
+    connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
+    connection.state.store(Connection::State::kIdle, std::memory_order_release);
+    arm(connection, EPOLLIN | EPOLLRDHUP);
+    return;
+  }
+  if (n > 0) connection.written = static_cast<std::size_t>(n);
+  loop_.post([this, &connection, keep_alive] { send_out(connection, keep_alive); });
+}
+
+void HttpFront::send_out(Connection& connection, bool keep_alive) {
+  while (connection.written < connection.out.size()) {
+    const ssize_t n = ::send(connection.fd.get(), connection.out.data() + connection.written,
+                             connection.out.size() - connection.written, MSG_NOSIGNAL);
+    if (n >= 0) {
+      connection.written += static_cast<std::size_t>(n);
+    } else if (errno == EAGAIN) {
+      connection.keep_after_write = keep_alive;
+      connection.state.store(Connection::State::kWriting, std::memory_order_relaxed);
+      set_deadline(connection, kWriteTimeout);
+      arm(connection, EPOLLOUT);
+      return;
+    } else if (errno != EINTR) {
+      destroy(connection);
+      return;
+    }
+  }
+  std::string().swap(connection.out);
+  after_reply(connection, keep_alive);
+}
+
+void HttpFront::after_reply(Connection& connection, bool keep_alive) {
+  if (!keep_alive || draining_.load(std::memory_order_relaxed)) {
+    linger(connection);
+    return;
+  }
+  connection.state.store(Connection::State::kIdle, std::memory_order_relaxed);
+  set_deadline(connection, options_.idle_timeout);
+  advance(connection);
+}
+
+void HttpFront::linger(Connection& connection) {
+  // Closing a socket with unread bytes sends RST, which can destroy the answer before the client has read it (RFC 9112
+  // §9.6).
+  ::shutdown(connection.fd.get(), SHUT_WR);
+  connection.state.store(Connection::State::kLingering, std::memory_order_relaxed);
+  std::string().swap(connection.in);
+  set_deadline(connection, kLingerTime);
+  arm(connection, EPOLLIN | EPOLLRDHUP);
+}
+
+void HttpFront::arm(Connection& connection, std::uint32_t events) {
+  loop_.modify(connection.fd.get(), events | EPOLLONESHOT, &connection);
+}
+
+void HttpFront::set_deadline(Connection& connection, std::chrono::milliseconds delay) {
+  const SteadyTime due = steady_now() + delay;
+  connection.deadline.store(due, std::memory_order_relaxed);
+  if (due < connection.scheduled) schedule(connection, due);
+}
+
+void HttpFront::schedule(Connection& connection, SteadyTime when) {
+  connection.scheduled = wheel_.add(connection.key, when);
+}
+
+void HttpFront::check_deadlines() {
+  const SteadyTime now = loop_.now();
+  wheel_.advance(now, [&](std::uint64_t key) {
+    const auto found = connections_.find(key);
+    if (found == connections_.end()) return;
+    Connection& connection = *found->second;
+    const auto state = connection.state.load(std::memory_order_acquire);
+    const SteadyTime due = connection.deadline.load(std::memory_order_relaxed);
+    // A later entry exists: this one is of a deadline that has moved since.
+    if (connection.scheduled > now) return;
+    if (state == Connection::State::kBusy || due > now) {
+      schedule(connection, state == Connection::State::kBusy ? now + options_.head_timeout : due);
+      return;
+    }
+    connection.scheduled = SteadyTime::max();
+    if (state == Connection::State::kHead || state == Connection::State::kBody) {
+      timeouts_.add();
+      refuse(connection, 408, "the request came too slowly");
+    } else {
+      destroy(connection);
+    }
+  });
+}
+
+void HttpFront::destroy(Connection& connection) {
+  connections_.erase(connection.key);
+  open_.store(connections_.size(), std::memory_order_relaxed);
+}
+
+}  // namespace sse::net

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/units.h"
+#include "net/event_loop.h"
+#include "net/httplib_app.h"
+#include "net/listener.h"
+#include "net/request_head.h"
+#include "net/timer_wheel.h"
+#include "net/worker_pool.h"
+#include "observe/metrics.h"
+
+namespace sse::net {
+
+/// Counts connections per client address, streams included, against `--max-connections-per-ip`. Thread safe.
+class AddressLimiter : public std::enable_shared_from_this<AddressLimiter> {
+ public:
+  /// Held by whoever owns the connection; destroying it gives the place back.
+  class Ticket;
+
+  /// `most` 0: no limit, and no tickets.
+  explicit AddressLimiter(std::size_t most) : most_(most) {}
+  /// False when `address` is at its limit. `ticket` stays null where there is no limit.
+  bool admit(const std::string& address, std::unique_ptr<Ticket>& ticket) EXCLUDES(mutex_);
+
+ private:
+  void leave(const std::string& address) EXCLUDES(mutex_);
+
+  const std::size_t most_;
+  Mutex mutex_;
+  std::unordered_map<std::string, std::size_t> counts_ GUARDED_BY(mutex_);
+};
+
+class AddressLimiter::Ticket {
+ public:
+  Ticket(std::shared_ptr<AddressLimiter> limiter, std::string address)
+      : limiter_(std::move(limiter)), address_(std::move(address)) {}
+  ~Ticket() { limiter_->leave(address_); }
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+
+ private:
+  const std::shared_ptr<AddressLimiter> limiter_;
+  const std::string address_;
+};
+
+struct FrontOptions {
+  std::string name;                               ///< of this listener in logs and metrics: "public", "admin"
+  std::chrono::milliseconds head_timeout{5000};   ///< from a head's first byte to its last
+  std::chrono::milliseconds body_timeout{30000};  ///< from the head's last byte to the body's
+  std::chrono::milliseconds idle_timeout{75000};  ///< between requests
+  ByteCount max_body = mebibytes(8);
+  std::size_t max_connections = 0;                           ///< 0: no limit; `others_open` counts towards it
+  std::size_t max_per_address = 0;                           ///< 0: no limit
+  std::string max_connections_option = "--max-connections";  ///< named in the refusal
+};
+
+/// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
+///
+/// A connection belongs to the front loop, except from the moment its request goes to a worker until the worker
+/// re-arms it: EPOLLONESHOT keeps the loop from hearing of it in between. So an idle or slow client costs a descriptor
+/// and a little memory, and a request crosses threads once.
+class HttpFront : private EventLoop::Handler {
+ public:
+  /// All references must outlive the front. `others_open`: connections that left the front and count towards the limit.
+  HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, WorkerPool& workers, FrontOptions options,
+            observe::Registry& metrics, std::function<std::size_t()> others_open);
+  /// REQUIRES: the loop and the workers have stopped.
+  ~HttpFront();
+  HttpFront(const HttpFront&) = delete;
+  HttpFront& operator=(const HttpFront&) = delete;
+
+  /// Begins to accept. Before or after the loop starts. Any thread.
+  void start();
+  /// Accepts no more and closes idle connections; requests under way are answered, with "Connection: close". Any
+  /// thread.
+  void drain();
+  /// Connections the front holds now. Any thread.
+  std::size_t open() const { return open_.load(std::memory_order_relaxed); }
+
+  /// The ticket of the connection that is being handed over; to be called in a HandOver. Null where there is no limit.
+  static std::unique_ptr<AddressLimiter::Ticket> take_ticket();
+
+ private:
+  class Connection;
+
+  void on_events(std::uint32_t events) override;
+  void accept_one(int fd, const sockaddr_storage& address);
+  void shed();
+  void on_readable(Connection& connection);
+  void advance(Connection& connection);
+  void refuse(Connection& connection, int status, const char* reason);
+  void begin_request(Connection& connection, const RequestHead& head);
+  void dispatch(Connection& connection);
+  void handle(Connection& connection);                        // worker thread
+  void finish(Connection& connection, bool keep_alive);       // worker thread
+  void send_out(Connection& connection, bool keep_alive);     // loop thread
+  void after_reply(Connection& connection, bool keep_alive);  // loop thread
+  void linger(Connection& connection);
+  void arm(Connection& connection, std::uint32_t events);
+  void set_deadline(Connection& connection, std::chrono::milliseconds delay);
+  void schedule(Connection& connection, SteadyTime when);
+  void check_deadlines();
+  void destroy(Connection& connection);
+
+  EventLoop& loop_;
+  Listener& listener_;
+  HttplibApp& app_;
+  WorkerPool& workers_;
+  const FrontOptions options_;
+  const std::function<std::size_t()> others_open_;
+  const std::shared_ptr<AddressLimiter> limiter_;
+  observe::Counter& accepted_;
+  observe::Counter& requests_;
+  observe::Counter& refused_full_;
+  observe::Counter& refused_address_;
+  observe::Counter& refused_descriptors_;
+  observe::Counter& bad_requests_;
+  observe::Counter& timeouts_;
+  std::atomic<std::size_t> open_{0};
+  std::atomic<bool> draining_{false};
+
+  // Loop thread only.
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::uint64_t next_key_ = 1;
+  TimerWheel wheel_;
+  UniqueFd spare_;  // given up to accept and refuse when descriptors run out
+  SteadyTime last_shed_log_{};
+};
+
+}  // namespace sse::net

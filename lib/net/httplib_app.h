@@ -1,0 +1,45 @@
+#pragma once
+
+#include <httplib.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+
+namespace sse::net {
+
+/// Takes over a connection whose response is an endless stream: the socket and the response head still to be written.
+using HandOver = std::function<void(UniqueFd socket, std::string head)>;
+
+/// Where a request came from.
+struct Peer {
+  std::string address;  ///< without port; empty for a unix socket
+  int port = 0;
+};
+
+/// What handling one request led to.
+struct Reply {
+  std::string bytes;  ///< the response; or the head alone where `hand_over` is set
+  bool keep_alive = false;
+  HandOver hand_over;
+};
+
+/// cpp-httplib as codec and router: routes are registered as with any httplib::Server (Get, Post, …), but requests come
+/// from our front and answers go back to it. Register everything before the first process(). Handlers run on worker
+/// threads, several at once, and may block.
+class HttplibApp : public httplib::Server {
+ public:
+  HttplibApp();
+
+  /// Handles one complete request as normalized_request() writes it. Thread safe. Never throws.
+  Reply process(std::string_view request, const Peer& peer, bool keep_alive);
+
+  /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
+  /// `take` writes. Nothing more of `res` is sent.
+  static void hand_over(httplib::Response& res, const std::string& content_type, HandOver take);
+};
+
+}  // namespace sse::net

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace sse::net {
+
+/// How a request's body is framed (RFC 9112 §6.3).
+enum class BodyFraming : unsigned char { kNone, kLength, kChunked };
+
+/// What the front needs to know of a request before httplib sees it. Views point into the buffer that was scanned.
+struct RequestHead {
+  std::size_t size = 0;  ///< bytes of the head, final blank line included
+  std::string_view method;
+  std::string_view target;   ///< origin form: path and query
+  std::string_view headers;  ///< the header lines, each with its CRLF
+  BodyFraming framing = BodyFraming::kNone;
+  std::uint64_t content_length = 0;
+  bool keep_alive = true;
+  bool expects_continue = false;
+};
+
+/// Longest head; longer ones get 431.
+inline constexpr std::size_t kMaxHead = 16 * 1024;
+/// Longest target with and without its query; longer ones get 414. The path is short because httplib matches it with
+/// std::regex, which recurses once a character.
+inline constexpr std::size_t kMaxTarget = 8 * 1024;
+inline constexpr std::size_t kMaxPath = 1024;
+inline constexpr std::size_t kMaxHeaders = 100;
+
+/// Result of looking at the start of a connection's bytes.
+struct HeadScan {
+  enum class Status : unsigned char { kIncomplete, kComplete, kBad };
+  Status status = Status::kIncomplete;
+  RequestHead head;         ///< when complete
+  int http_status = 0;      ///< when bad: what to answer
+  const char* reason = "";  ///< when bad: one sentence
+};
+
+/// Scans strictly (RFC 9112): CRLF only, no obsolete folding, no space before a colon, one Host, one Content-Length of
+/// digits only, never Content-Length with Transfer-Encoding, no transfer coding but `chunked`, known methods. httplib
+/// 0.11.4 lets most of these pass, and disagreement about where a request ends is how requests are smuggled. `scanned`:
+/// bytes of `buffer` already looked at by earlier calls (0 at first); updated, so that a slow head costs O(n).
+HeadScan scan_head(std::string_view buffer, std::size_t& scanned);
+
+/// The request as httplib gets it: same method and target, a length-framed body, and without the headers that would
+/// make it do something of its own (ranges, compression, expectations, connection options, its REMOTE_ADDR family).
+std::string normalized_request(const RequestHead& head, std::string_view body);
+
+/// Decodes a chunked body (RFC 9112 §7.1) as it arrives. Trailers are dropped.
+class ChunkedDecoder {
+ public:
+  enum class Status : unsigned char { kIncomplete, kComplete, kBad, kTooLarge };
+
+  explicit ChunkedDecoder(std::uint64_t limit) : limit_(limit) {}
+
+  /// Consumes what it can from the front of `input` (erases it) and appends payload to `body`.
+  Status feed(std::string& input, std::string& body);
+
+ private:
+  enum class State : unsigned char { kSize, kData, kDataEnd, kTrailer };
+
+  std::uint64_t limit_;
+  std::uint64_t left_ = 0;
+  std::size_t trailer_bytes_ = 0;
+  State state_ = State::kSize;
+};
+
+}  // namespace sse::net

@@ -1,0 +1,227 @@
+#include "net/stream.h"
+
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace sse::net {
+namespace {
+
+constexpr std::array<std::string_view, kCloseReasons> kReasonNames{"client-closed", "connection-lost", "disconnect",
+                                                                   "slow-consumer", "keepalive",       "replaced",
+                                                                   "server-closed", "shutdown"};
+constexpr std::uint32_t kWatched = EPOLLIN | EPOLLRDHUP;
+constexpr std::size_t kMostPieces = 256;
+
+}  // namespace
+
+std::string_view reason_name(CloseReason reason) {
+  return kReasonNames.at(static_cast<std::size_t>(reason));
+}
+
+Stream::Stream(EventLoop& loop, StreamOwner& owner, const Limits& limits, UniqueFd socket)
+    : loop_(loop), owner_(owner), limits_(limits), fd_(std::move(socket)) {
+  loop_.add(fd_.get(), kWatched, this);
+}
+
+Stream::~Stream() {
+  if (fd_.valid()) loop_.remove(fd_.get());
+}
+
+Stream::Append Stream::append(event::FrameRef frame) {
+  if (!open()) return Append::kClosed;
+  const std::uint64_t size = frame->size();
+  // What this turn has collected is not yet a debt of the client's: see what the socket takes first.
+  if (owed_ > 0 && owed_ + size > limits_.max_backlog && !blocked_) {
+    flush();
+    if (!open()) return Append::kClosed;
+  }
+  if (owed_ > 0 && owed_ + size > limits_.max_backlog) {
+    return limits_.overflow == Overflow::kDrop ? Append::kDropped : Append::kOverflow;
+  }
+  owed_ += size;
+  if (!first_) {
+    first_ = std::move(frame);
+  } else {
+    if (!extra_) extra_ = std::make_unique<Extra>();
+    extra_->queue.push_back(std::move(frame));
+  }
+  if (!blocked_ && !dirty_) {
+    dirty_ = true;
+    owner_.stream_dirty(*this);
+  }
+  return Append::kTaken;
+}
+
+std::size_t Stream::queued() const {
+  if (!first_) return 0;
+  return 1 + (extra_ ? extra_->queue.size() - extra_->head : 0);
+}
+
+void Stream::flush() {
+  dirty_ = false;
+  if (closed()) return;
+  while (first_) {
+    if (!write_some()) return;
+  }
+  const bool was_blocked = blocked_;
+  set_blocked(false);
+  if (finishing_ && !write_ended_) {
+    write_ended_ = true;
+    ::shutdown(fd_.get(), SHUT_WR);
+  }
+  if (was_blocked && open()) owner_.stream_drained(*this);
+}
+
+// One call to the kernel. False when the socket is full or gone.
+bool Stream::write_some() {
+  ssize_t n = 0;
+  const std::size_t count = std::min(queued(), kMostPieces);
+  if (count == 1) {
+    // For a single buffer plain send() beats every gathering call.
+    n = ::send(fd_.get(), first_->bytes().data() + first_written_, first_->size() - first_written_,
+               MSG_NOSIGNAL | MSG_DONTWAIT);
+  } else {
+    std::array<iovec, kMostPieces> pieces;
+    const auto piece = [](std::string_view bytes) { return iovec{const_cast<char*>(bytes.data()), bytes.size()}; };
+    pieces[0] = piece(first_->bytes().substr(first_written_));
+    for (std::size_t i = 1; i < count; ++i) pieces[i] = piece(extra_->queue[extra_->head + i - 1]->bytes());
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  if (n >= 0) {
+    last_write_ = loop_.now();
+    consume(static_cast<std::size_t>(n));
+    return true;
+  }
+  if (errno == EINTR) return true;
+  if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    set_blocked(true);
+  } else {
+    close(CloseReason::kConnectionLost);
+  }
+  return false;
+}
+
+void Stream::consume(std::size_t bytes) {
+  sent_ += bytes;
+  owed_ -= bytes;
+  while (bytes > 0) {
+    const std::size_t rest = first_->size() - first_written_;
+    if (bytes < rest) {
+      first_written_ += static_cast<std::uint32_t>(bytes);
+      return;
+    }
+    bytes -= rest;
+    if (first_->message().valid()) {
+      if (!extra_) extra_ = std::make_unique<Extra>();
+      extra_->unacknowledged.push_back({sent_ - bytes, first_->message(), first_->recipient()});
+      owner_.stream_awaits(*this);
+    }
+    pop_first();
+  }
+}
+
+void Stream::pop_first() {
+  first_written_ = 0;
+  first_ = event::FrameRef();
+  if (!extra_ || extra_->head == extra_->queue.size()) return;
+  first_ = std::move(extra_->queue[extra_->head++]);
+  if (extra_->head == extra_->queue.size()) {
+    extra_->queue.clear();
+    extra_->head = 0;
+  } else if (extra_->head >= 1024) {
+    // A backlog that never empties must not keep what it has sent.
+    extra_->queue.erase(extra_->queue.begin(), extra_->queue.begin() + static_cast<std::ptrdiff_t>(extra_->head));
+    extra_->head = 0;
+  }
+}
+
+void Stream::trim() {
+  if (!extra_ || !extra_->unacknowledged.empty() || !extra_->queue.empty()) return;
+  extra_.reset();
+}
+
+void Stream::set_blocked(bool blocked) {
+  if (blocked_ == blocked) return;
+  blocked_ = blocked;
+  loop_.modify(fd_.get(), kWatched | (blocked ? EPOLLOUT : 0U), this);
+}
+
+void Stream::finish(CloseReason reason) {
+  if (!open()) return;
+  finishing_ = true;
+  finish_reason_ = reason;
+  if (!blocked_ && !dirty_) {
+    dirty_ = true;
+    owner_.stream_dirty(*this);
+  }
+}
+
+void Stream::abort(CloseReason reason) {
+  if (!closed()) close(finishing_ ? finish_reason_ : reason);
+}
+
+bool Stream::check_acknowledged() {
+  if (!awaits_acknowledgement()) return false;
+  if (closed()) return false;
+  int unacknowledged = 0;
+  // SIOCOUTQ: bytes written that the peer has not acknowledged, tcp(7). A FIN of ours counts as one byte.
+  if (::ioctl(fd_.get(), SIOCOUTQ, &unacknowledged) != 0) return true;
+  std::uint64_t missing = static_cast<std::uint64_t>(std::max(unacknowledged, 0));
+  const std::uint64_t acknowledged = sent_ > missing ? sent_ - missing : 0;
+  auto& waiting = extra_->unacknowledged;
+  std::size_t n = 0;
+  while (n < waiting.size() && waiting[n].end <= acknowledged) {
+    owner_.stream_acknowledged(*this, waiting[n].message, waiting[n].recipient);
+    ++n;
+  }
+  waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
+  return !waiting.empty();
+}
+
+void Stream::on_events(std::uint32_t events) {
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+    close(CloseReason::kConnectionLost);
+    return;
+  }
+  if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) read_and_discard();
+  if ((events & EPOLLOUT) != 0 && !closed()) flush();
+}
+
+// A stream's client has nothing more to say; what it sends all the same is dropped, its end is the news.
+void Stream::read_and_discard() {
+  thread_local std::array<char, 16 * 1024> sink;
+  const ssize_t n = ::recv(fd_.get(), sink.data(), sink.size(), MSG_DONTWAIT);
+  if (n > 0) return;
+  if (n == 0) {
+    close(CloseReason::kClientClosed);
+  } else if (errno != EAGAIN && errno != EINTR) {
+    close(CloseReason::kConnectionLost);
+  }
+}
+
+void Stream::close(CloseReason reason) {
+  if (closed()) return;
+  if (finishing_) reason = finish_reason_;
+  check_acknowledged();
+  loop_.remove(fd_.get());
+  fd_.reset();
+  finishing_ = false;
+  blocked_ = false;
+  owed_ = 0;
+  first_ = event::FrameRef();
+  extra_.reset();
+  owner_.stream_closed(*this, reason);
+}
+
+}  // namespace sse::net

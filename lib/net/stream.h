@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/ids.h"
+#include "event/frame.h"
+#include "net/event_loop.h"
+
+namespace sse::net {
+
+/// Why a stream ended. Every way out has one of these; each has a name in log, metrics and the API.
+enum class CloseReason : unsigned char {
+  kClientClosed,    ///< the peer ended the connection (FIN)
+  kConnectionLost,  ///< reset, timed out or unreachable
+  kDisconnect,      ///< the page said goodbye (disconnect.do)
+  kSlowConsumer,    ///< owed more than --max-backlog
+  kKeepalive,       ///< lived as long as its keepaliveTime allowed
+  kReplaced,        ///< newer streams of the same client took its place (--client-max-connections)
+  kServerClosed,    ///< closed on purpose: an operator or the application
+  kShutdown,        ///< the server is stopping
+};
+inline constexpr std::size_t kCloseReasons = 8;
+/// `client-closed`, `slow-consumer`, …
+std::string_view reason_name(CloseReason reason);
+
+class Stream;
+
+/// What a stream tells its owner, on the loop thread.
+class StreamOwner {
+ public:
+  /// Frames wait to be written: call flush() at the end of this turn.
+  virtual void stream_dirty(Stream& stream) = 0;
+  /// The stream is over and holds no socket any more. Called once, possibly from inside append(). The owner may destroy
+  /// it at the end of the turn, not before.
+  virtual void stream_closed(Stream& stream, CloseReason reason) = 0;
+  /// The peer's TCP has acknowledged the last byte of a frame that carries a message.
+  virtual void stream_acknowledged(Stream& stream, MessageId message, event::TargetKind recipient) = 0;
+  /// A frame that carries a message is with the socket: call check_acknowledged() from time to time.
+  virtual void stream_awaits(Stream& stream) = 0;
+  /// The backlog is empty again after the socket had been full.
+  virtual void stream_drained(Stream& stream) = 0;
+
+ protected:
+  ~StreamOwner() = default;
+};
+
+/// One client's socket and what it is owed: a queue and a state. Belongs to one loop; loop thread only.
+class Stream : public EventLoop::Handler {
+ public:
+  /// What a stream does when a frame would take it over the backlog cap.
+  enum class Overflow : unsigned char { kClose, kDrop };
+
+  struct Limits {
+    std::uint64_t max_backlog = 1024 * 1024;  ///< bytes; one frame is always taken by an empty backlog
+    Overflow overflow = Overflow::kClose;
+  };
+
+  /// Takes the socket and watches it. `owner`, `loop` and `limits` must outlive the stream. Throws Error(kIo) when
+  /// epoll refuses.
+  Stream(EventLoop& loop, StreamOwner& owner, const Limits& limits, UniqueFd socket);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// What became of a frame.
+  enum class Append : unsigned char { kTaken, kDropped, kOverflow, kClosed };
+
+  /// Queues a frame; it is written by flush(). kOverflow: the stream is over its cap and must be closed by the caller.
+  Append append(event::FrameRef frame);
+  /// Writes what the socket takes, all queued frames in as few calls as possible.
+  void flush();
+  /// Writes what is queued, then ends the connection; nothing more is taken. The owner hears stream_closed(reason) when
+  /// the peer has closed too, or calls abort() when it has waited long enough.
+  void finish(CloseReason reason);
+  /// Closes now.
+  void abort(CloseReason reason);
+  /// Looks at how much the peer has acknowledged and reports it, stream_acknowledged() for each message. Returns false
+  /// when nothing is left to wait for.
+  bool check_acknowledged();
+
+  bool open() const { return fd_.valid() && !finishing_; }
+  bool closed() const { return !fd_.valid(); }
+  bool awaits_acknowledgement() const { return extra_ != nullptr && !extra_->unacknowledged.empty(); }
+  /// Bytes queued and not yet taken by the socket.
+  std::uint64_t backlog_bytes() const { return owed_; }
+  /// Bytes the socket has taken, response head included.
+  std::uint64_t bytes_sent() const { return sent_; }
+  /// True since the socket refused bytes, until the backlog is empty.
+  bool blocked() const { return blocked_; }
+  /// When the socket last took bytes, to the loop's turn.
+  SteadyTime last_write() const { return last_write_; }
+  /// Gives back memory of a burst that is over.
+  void trim();
+
+ private:
+  struct Unacknowledged {
+    std::uint64_t end = 0;  // in bytes of the stream
+    MessageId message;
+    event::TargetKind recipient = event::TargetKind::kAll;
+  };
+  // Only streams that owe more than one frame or await acknowledgements have one.
+  struct Extra {
+    std::vector<event::FrameRef> queue;  // frames after first_; [head, size) are queued
+    std::size_t head = 0;
+    std::vector<Unacknowledged> unacknowledged;  // ascending by end
+  };
+
+  void on_events(std::uint32_t events) override;
+  void read_and_discard();
+  bool write_some();
+  void consume(std::size_t bytes);
+  void pop_first();
+  std::size_t queued() const;
+  void set_blocked(bool blocked);
+  void close(CloseReason reason);
+
+  EventLoop& loop_;
+  StreamOwner& owner_;
+  const Limits& limits_;
+  UniqueFd fd_;
+  std::uint32_t first_written_ = 0;  // of first_
+  event::FrameRef first_;
+  std::unique_ptr<Extra> extra_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t owed_ = 0;
+  SteadyTime last_write_ = steady_now();
+  bool blocked_ = false;
+  bool dirty_ = false;
+  bool finishing_ = false;
+  bool write_ended_ = false;
+  CloseReason finish_reason_ = CloseReason::kServerClosed;
+};
+
+}  // namespace sse::net

@@ -1,0 +1,101 @@
+#include "net/worker_pool.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace sse::net {
+namespace {
+
+constexpr std::chrono::seconds kIdleTime{10};
+
+}  // namespace
+
+WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit)
+    : name_(std::move(name)), least_(least), most_(most), queue_limit_(queue_limit) {}
+
+bool WorkerPool::submit(Task task) {
+  std::list<std::thread> ended;
+  bool wake = false;
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_ || queue_.size() >= queue_limit_) return false;
+    queue_.push_back(std::move(task));
+    ended.swap(ended_);
+    if (idle_ >= queue_.size()) {
+      wake = true;
+    } else if (threads_.size() < most_) {
+      const auto self = threads_.emplace(threads_.end());
+      try {
+        *self = std::thread([this, self] { work(self); });
+      } catch (const std::system_error&) {
+        // The system has no thread to give: the ones there serve the queue, and without any the task is refused.
+        threads_.erase(self);
+        if (threads_.empty()) {
+          queue_.pop_back();
+          return false;
+        }
+        wake = true;
+      }
+    }
+  }
+  if (wake) changed_.notify_one();
+  for (std::thread& thread : ended) thread.join();
+  return true;
+}
+
+void WorkerPool::stop() {
+  std::list<std::thread> threads;
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      threads.swap(ended_);
+      if (threads.empty() && threads_.empty()) return;
+      while (threads.empty() && ended_.empty()) changed_.wait(mutex_);
+      threads.splice(threads.end(), ended_);
+    }
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
+  }
+}
+
+std::size_t WorkerPool::threads() const {
+  const MutexLock lock(mutex_);
+  return threads_.size();
+}
+
+void WorkerPool::work(std::list<std::thread>::iterator self) {
+  pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  mutex_.lock();
+  for (;;) {
+    if (!queue_.empty()) {
+      Task task = std::move(queue_.front());
+      queue_.pop_front();
+      mutex_.unlock();
+      task();
+      task = Task();
+      mutex_.lock();
+      continue;
+    }
+    if (stopping_) break;
+    ++idle_;
+    const bool woken = changed_.wait_until(mutex_, steady_now() + kIdleTime);
+    --idle_;
+    if (!woken && queue_.empty() && threads_.size() > least_) break;
+  }
+  ended_.splice(ended_.end(), threads_, self);
+  // Under the mutex: stop() must not see the thread as ended and destroy the condition variable before this.
+  if (stopping_) changed_.notify_all();
+  mutex_.unlock();
+}
+
+}  // namespace sse::net

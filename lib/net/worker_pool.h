@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <list>
+#include <string>
+#include <thread>
+
+#include "base/mutex.h"
+#include "net/task.h"
+
+namespace sse::net {
+
+/// Threads for work that may block. Starts with none, grows when work waits and no thread is idle, up to `most`; a
+/// thread that found nothing to do for 10 seconds ends while more than `least` are there. Thread safe.
+class WorkerPool {
+ public:
+  /// `name`: of the threads. `queue_limit`: tasks that may wait.
+  WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit);
+  ~WorkerPool() { stop(); }
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// False when the queue is full or the pool stopped; then `task` was destroyed without running.
+  bool submit(Task task) EXCLUDES(mutex_);
+  /// Runs what is queued, ends the threads and joins them. Idempotent.
+  void stop() EXCLUDES(mutex_);
+
+  std::size_t threads() const EXCLUDES(mutex_);
+
+ private:
+  void work(std::list<std::thread>::iterator self) EXCLUDES(mutex_);
+
+  const std::string name_;
+  const std::size_t least_;
+  const std::size_t most_;
+  const std::size_t queue_limit_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::deque<Task> queue_ GUARDED_BY(mutex_);
+  std::list<std::thread> threads_ GUARDED_BY(mutex_);
+  std::list<std::thread> ended_ GUARDED_BY(mutex_);  // to be joined
+  std::size_t idle_ GUARDED_BY(mutex_) = 0;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sse::net

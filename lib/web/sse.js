@@ -1,0 +1,476 @@
+// The browser's half of sse-server: one EventSource for a visible tab, and what the page sends back. Types and the
+// meaning of every option are in sse.d.ts. web.cc derives the classic script from this file by its last line.
+
+const CONNECTING = 0;
+const OPEN = 1;
+const CLOSED = 2;
+
+const LONGEST_DELAY = 60000;
+const MOST_QUEUED = 1000;
+const MOST_SEEN = 4096;
+const ACK_DELAY = 50;
+const ACK_BATCH = 100;
+
+// `_set-duration` is what Java servers up to 1.2 call it.
+const OWN_EVENTS = ['connect-finish', 'connect-close', 'sse-set-duration', '_set-duration'];
+const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchstart'];
+const JSON_HEADERS = { 'content-type': 'application/json;charset=UTF-8' };
+
+const unstored = new Map();
+
+// Touching localStorage throws where the user has blocked it; then things are remembered as long as the page lives.
+function read(kind, key) {
+  try {
+    return window[kind].getItem(key) ?? unstored.get(key);
+  } catch {
+    return unstored.get(key);
+  }
+}
+
+function write(kind, key, value) {
+  try {
+    window[kind].setItem(key, value);
+  } catch {
+    unstored.set(key, value);
+  }
+}
+
+// crypto.randomUUID is missing on plain http pages.
+function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function listenerEntries(names, fn) {
+  if (typeof names === 'string') return [[names, fn]];
+  if (Array.isArray(names)) return names.map((name) => [name, fn]);
+  return Object.entries(names);
+}
+
+function parameters(...sources) {
+  const result = new URLSearchParams();
+  for (const source of sources) {
+    for (const [name, value] of Object.entries(source ?? {})) {
+      if (value !== undefined && value !== null) result.set(name, value);
+    }
+  }
+  return result;
+}
+
+class Sse {
+  static version = '0.1.0';
+  static DEFAULT_OPTIONS = {
+    url: '/my-sse',
+    eventListeners: {},
+    intercepts: [],
+    query: {},
+    withCredentials: true,
+    clientId: null,
+    accessTimestamp: null,
+    reconnectTime: null,
+    keepaliveTime: 900000,
+    useWindowEventBus: true,
+    leaveTimeout: 5000,
+    leaveCheckInterval: 500,
+  };
+  static DEFAULT_RECONNECT_TIME = 5000;
+  static IMPORT_MODULE_TIMESTAMP = Date.now();
+  static STATE_CONNECTING = CONNECTING;
+  static STATE_OPEN = OPEN;
+  static STATE_CLOSED = CLOSED;
+  static SERVER_TRIGGER_CLOSE = 'server';
+  static CLIENT_TRIGGER_CLOSE = 'client';
+
+  state = CLOSED;
+  connectionId = undefined;
+  connectionName = '';
+  serverVersion = undefined;
+  createTimestamp = Date.now();
+  instanceId = randomId();
+
+  #es;
+  #wanted = false; // The page wants a stream, whether or not there can be one now.
+  #destroyed = false;
+  #failures = 0;
+  #retryTimer;
+  #serverReconnectTime;
+  #listeners;
+  #queue = [];
+  #draining = false;
+
+  #streamId = ''; // EventSource repeats the last id on events without one; a change tells them apart.
+  #lastEventId;
+  #confirms = false;
+  #seen = new Set();
+  #acks = [];
+  #ackTimer;
+
+  #userActive = false;
+  #activeSince = 0;
+  #lastActivity = 0;
+  #connectionSeconds = 0;
+  #activityTimer;
+
+  constructor(options) {
+    this.options = { ...Sse.DEFAULT_OPTIONS, ...options };
+    this.#listeners = new Map(listenerEntries(this.options.eventListeners));
+    this.clientId = this.options.clientId || read('localStorage', 'sseClientId') || randomId();
+    write('localStorage', 'sseClientId', this.clientId);
+    this.options.accessTimestamp ||= Number(read('sessionStorage', 'sseAccessTimestamp')) || Date.now();
+    write('sessionStorage', 'sseAccessTimestamp', String(this.options.accessTimestamp));
+
+    document.addEventListener('visibilitychange', this.#onVisibilityChange);
+    window.addEventListener('pagehide', this.#onPageHide);
+    window.addEventListener('pageshow', this.#resume);
+    window.addEventListener('online', this.#resume);
+    for (const name of ACTIVITY_EVENTS) document.addEventListener(name, this.#onActivity, { passive: true });
+    this.connect();
+  }
+
+  connect() {
+    if (this.#destroyed) return;
+    this.#wanted = true;
+    this.#resume();
+  }
+
+  close(reason = 'close') {
+    this.#wanted = false;
+    return this.#disconnect(reason);
+  }
+
+  destroy() {
+    this.close('destroy');
+    this.#destroyed = true;
+    document.removeEventListener('visibilitychange', this.#onVisibilityChange);
+    window.removeEventListener('pagehide', this.#onPageHide);
+    window.removeEventListener('pageshow', this.#resume);
+    window.removeEventListener('online', this.#resume);
+    for (const name of ACTIVITY_EVENTS) document.removeEventListener(name, this.#onActivity);
+    for (const { reject } of this.#queue.splice(0)) reject(this.#destroyedError());
+  }
+
+  switchURL(url) {
+    if (url === this.options.url) return;
+    this.#disconnect('switchURL');
+    this.options.url = url;
+    this.#lastEventId = undefined;
+    this.#seen.clear();
+    this.#acks = [];
+    this.connect();
+  }
+
+  isActive() {
+    return this.state === OPEN && Boolean(this.#es);
+  }
+
+  getEventListeners() {
+    return Object.fromEntries(this.#listeners);
+  }
+
+  addListener(names, fn) {
+    const added = listenerEntries(names, fn);
+    for (const [name, listener] of added) {
+      this.#listeners.set(name, listener);
+      this.#es?.addEventListener(name, this.#receive);
+    }
+    return this.#changeListening('addListener', added);
+  }
+
+  removeListener(names) {
+    const removed = listenerEntries(names);
+    for (const [name] of removed) {
+      this.#listeners.delete(name);
+      if (!OWN_EVENTS.includes(name)) this.#es?.removeEventListener(name, this.#receive);
+    }
+    return this.#changeListening('removeListener', removed);
+  }
+
+  send(path = '', body = {}, query = {}, headers = {}) {
+    const text = JSON.stringify(body);
+    return this.#whenActive(() =>
+      this.#post(`message/${path}.do`, text, { ...JSON_HEADERS, ...headers }, { ...query, connectionId: this.connectionId }));
+  }
+
+  upload(path = '', formData, query = {}, headers = {}) {
+    if (!(formData instanceof FormData)) {
+      return Promise.reject(new TypeError('upload() takes a FormData object as its second argument.'));
+    }
+    return this.#whenActive(() =>
+      this.#post(`upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }));
+  }
+
+  toString() {
+    return `${this.connectionName}:${this.state}:${this.createTimestamp}`;
+  }
+
+  // ---- the stream
+
+  #resume = () => {
+    if (!this.#wanted || this.#es || document.visibilityState === 'hidden') return;
+    clearTimeout(this.#retryTimer);
+    this.#streamId = '';
+    const es = new EventSource(this.#connectURL(), { withCredentials: this.options.withCredentials });
+    this.#es = es;
+    for (const name of [...OWN_EVENTS, ...this.#listeners.keys()]) es.addEventListener(name, this.#receive);
+    es.onerror = this.#onStreamError;
+    this.#setState(CONNECTING);
+  };
+
+  #connectURL() {
+    const { keepaliveTime, accessTimestamp, useWindowEventBus, query } = this.options;
+    const { totalJSHeapSize, usedJSHeapSize, jsHeapSizeLimit } = performance.memory ?? {};
+    const own = {
+      clientId: this.clientId,
+      clientVersion: Sse.version,
+      clientImportModuleTime: Sse.IMPORT_MODULE_TIMESTAMP,
+      clientInstanceTime: this.createTimestamp,
+      clientInstanceId: this.instanceId,
+      listeners: [...this.#listeners.keys()].join(','),
+      keepaliveTime,
+      sessionDuration: Math.round(this.#sessionSeconds),
+      accessTime: accessTimestamp,
+      screen: `${screen.width}x${screen.height}`,
+      locationHref: location.href.slice(0, 2000),
+      useWindowEventBus,
+      totalJSHeapSize,
+      usedJSHeapSize,
+      jsHeapSizeLimit,
+      lastEventId: this.#lastEventId,
+      ack: 1,
+    };
+    return `${this.options.url}/connect?${parameters(own, query)}`;
+  }
+
+  // A server's event may itself be called "error"; that one carries data.
+  #onStreamError = (event) => {
+    if ('data' in event || event.target !== this.#es) return;
+    this.#leave(CONNECTING);
+    this.connectionId = undefined;
+    const base = this.options.reconnectTime || this.#serverReconnectTime || Sse.DEFAULT_RECONNECT_TIME;
+    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
+    this.#retryTimer = setTimeout(this.#resume, delay * (0.5 + Math.random()));
+  };
+
+  #receive = (event) => {
+    if (event.target !== this.#es) return;
+    const ownId = event.lastEventId !== this.#streamId && event.lastEventId;
+    this.#streamId = event.lastEventId ?? this.#streamId;
+    switch (event.type) {
+      case 'connect-finish':
+        return this.#onConnectFinish(event);
+      case 'connect-close':
+        this.#wanted = false;
+        this.#leave(CLOSED);
+        return this.#emitClose(event, Sse.SERVER_TRIGGER_CLOSE, 'server-close');
+      case 'sse-set-duration':
+      case '_set-duration':
+        this.#sessionSeconds = Number(JSON.parse(event.data)?.duration) || 0;
+        this.#activeSince = Date.now();
+        return this.#emit(event);
+    }
+    if (!ownId) return this.#emit(event);
+
+    // Java servers count ids from 1 on every connection, so ids mean something across connections only where the
+    // server asked for confirmations.
+    const known = this.#confirms && this.#seen.has(ownId);
+    this.#lastEventId = ownId;
+    if (this.#confirms) {
+      this.#seen.add(ownId);
+      if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.values().next().value);
+    }
+    if (!known) this.#emit(event);
+    if (this.#confirms) this.#confirm(ownId);
+  };
+
+  #onConnectFinish(event) {
+    const answer = JSON.parse(event.data);
+    this.connectionId = String(answer.connectionId);
+    this.connectionName = answer.name;
+    this.serverVersion = answer.version;
+    this.#serverReconnectTime = answer.reconnectTime;
+    this.#confirms = answer.ack === true;
+    this.#failures = 0;
+    this.#connectionSeconds = 0;
+    this.#lastActivity = Date.now();
+    this.#setState(OPEN);
+    this.#checkActivity();
+    this.#activityTimer = setInterval(this.#checkActivity, this.options.leaveCheckInterval);
+    this.#emit(event);
+    this.#sendAcks();
+    this.#drain();
+  }
+
+  /** The stream is over, whoever ended it. `connectionId` stays for the listeners that are told. */
+  #leave(state) {
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#activityTimer);
+    this.#es?.close();
+    this.#es = undefined;
+    this.#setUserActive(false);
+    this.#setState(state);
+  }
+
+  #disconnect(reason) {
+    const { connectionId } = this;
+    if (!this.isActive()) {
+      this.#leave(CLOSED);
+      return false;
+    }
+    this.#sendAcks();
+    this.#leave(CLOSED);
+    const form = parameters({
+      connectionId,
+      clientId: this.clientId,
+      reason,
+      duration: Math.round(this.#connectionSeconds),
+      sessionDuration: Math.round(this.#sessionSeconds),
+      sseVersion: Sse.version,
+    });
+    const sent = navigator.sendBeacon(`${this.options.url}/connect/disconnect.do?${parameters(this.options.query)}`, form);
+    const event = new MessageEvent('connect-close', { data: `{"connectionId": "${connectionId}"}` });
+    this.#emitClose(event, Sse.CLIENT_TRIGGER_CLOSE, reason);
+    return sent;
+  }
+
+  #onVisibilityChange = () => {
+    if (document.visibilityState === 'hidden') this.#disconnect('visibilitychange');
+    else this.#resume();
+  };
+
+  #onPageHide = () => this.#disconnect('unload');
+
+  // ---- telling the page
+
+  #setState(state) {
+    const oldState = this.state;
+    if (state === oldState) return;
+    this.state = state;
+    this.#emitLocal('sse-change-state', { oldState, newState: state });
+  }
+
+  #emitClose(event, whoTriggerClose, closeReason) {
+    const info = { whoTriggerClose, closeReason };
+    const closed = this.connectionId;
+    this.#emit(Object.assign(event, info), info);
+    if (this.connectionId === closed) this.connectionId = undefined;
+  }
+
+  #emitLocal(name, data) {
+    this.#emit(new MessageEvent(name, { data }));
+  }
+
+  #emit(event, closeInfo) {
+    event.url = this.options.url;
+    for (const intercept of this.options.intercepts) this.#call(intercept, event);
+    this.#call(this.#listeners.get(event.type), event, closeInfo);
+    if (this.options.useWindowEventBus && 'data' in event) {
+      const copy = new MessageEvent(event.type, event);
+      window.dispatchEvent(Object.assign(copy, { url: event.url }, closeInfo));
+    }
+  }
+
+  /** One listener's exception must not keep the others from hearing the event; it is reported as uncaught. */
+  #call(fn, ...args) {
+    try {
+      fn?.apply(this, args);
+    } catch (error) {
+      setTimeout(() => {
+        throw error;
+      });
+    }
+  }
+
+  // ---- what the page sends
+
+  #post(path, body, headers, query, keepalive = false) {
+    return fetch(`${this.options.url}/connect/${path}?${parameters(this.options.query, query)}`, {
+      method: 'POST',
+      body,
+      headers,
+      keepalive,
+      credentials: this.options.withCredentials ? 'include' : 'same-origin',
+    });
+  }
+
+  #changeListening(action, entries) {
+    return this.#whenActive(() => {
+      const body = JSON.stringify({ connectionId: this.connectionId, listener: entries.map(([name]) => name) });
+      return this.#post(`${action}.do`, body, JSON_HEADERS);
+    });
+  }
+
+  #whenActive(task) {
+    if (this.#destroyed) return Promise.reject(this.#destroyedError());
+    if (this.isActive() && !this.#draining) return task();
+    if (this.#queue.length >= MOST_QUEUED) {
+      return Promise.reject(new Error(`${MOST_QUEUED} requests already wait for the connection; this one was refused.`));
+    }
+    return new Promise((resolve, reject) => this.#queue.push({ task, resolve, reject }));
+  }
+
+  /** One after the other: what was queued in order is to arrive in order. */
+  async #drain() {
+    if (this.#draining) return;
+    this.#draining = true;
+    while (this.#queue.length && this.isActive()) {
+      const { task, resolve, reject } = this.#queue.shift();
+      await task().then(resolve, reject);
+    }
+    this.#draining = false;
+  }
+
+  #destroyedError() {
+    return new Error('This Sse object was destroyed; create a new one to send.');
+  }
+
+  #confirm(id) {
+    this.#acks.push(id);
+    if (this.#acks.length >= ACK_BATCH) this.#sendAcks();
+    else this.#ackTimer ??= setTimeout(this.#sendAcks, ACK_DELAY);
+  }
+
+  // A lost confirmation is harmless: the server sends the message again, it is dropped as known and confirmed again.
+  #sendAcks = () => {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    if (!this.isActive()) return;
+    const ids = this.#acks.splice(0);
+    if (!ids.length || !this.#confirms) return;
+    const body = JSON.stringify({ connectionId: this.connectionId, ids });
+    this.#post('ack.do', body, JSON_HEADERS, {}, true).then(
+      (response) => {
+        if (response.status === 404) this.#confirms = false;
+      },
+      () => {},
+    );
+  };
+
+  // ---- how long the user has been there
+
+  get #sessionSeconds() {
+    return Number(read('sessionStorage', `sseDuration${this.options.url}`)) || 0;
+  }
+
+  set #sessionSeconds(seconds) {
+    write('sessionStorage', `sseDuration${this.options.url}`, String(seconds));
+  }
+
+  #onActivity = () => {
+    this.#lastActivity = Date.now();
+  };
+
+  #checkActivity = () => this.#setUserActive(Date.now() - this.#lastActivity < this.options.leaveTimeout);
+
+  #setUserActive(active) {
+    const oldActive = this.#userActive;
+    if (active === oldActive) return;
+    const seconds = oldActive ? (Date.now() - this.#activeSince) / 1000 : 0;
+    const duration = { sessionDuration: Math.round(this.#sessionSeconds), duration: Math.round(seconds) };
+    this.#userActive = active;
+    this.#activeSince = Date.now();
+    this.#connectionSeconds += seconds;
+    if (seconds) this.#sessionSeconds += seconds;
+    this.#emitLocal('sse-change-active', { oldActive, newActive: active, duration });
+  }
+}
+
+export default Sse;

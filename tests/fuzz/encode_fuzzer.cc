@@ -1,0 +1,39 @@
+#include <fuzzer/FuzzedDataProvider.h>
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "event/event.h"
+#include "unit/event/stream_parser.h"
+
+namespace {
+
+std::string breaks_as_lf(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text.substr(i, 2) == "\r\n") continue;
+    out += text[i] == '\r' ? '\n' : text[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+// What passes validate() reaches a strict reader as exactly one event with the same name, id and data.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace sse::event;
+  FuzzedDataProvider input(data, size);
+  Event event;
+  event.name = input.ConsumeRandomLengthString(64);
+  event.id = input.ConsumeRandomLengthString(64);
+  event.data = input.ConsumeRemainingBytesAsString();
+  try {
+    validate(event);
+  } catch (const sse::Error&) {
+    return 0;
+  }
+  const Dispatched expected{event.name.empty() ? "message" : event.name, breaks_as_lf(event.data), event.id};
+  if (StreamParser().parse(encode(event)) != std::vector<Dispatched>{expected}) std::abort();
+  return 0;
+}

@@ -1,0 +1,84 @@
+#include "event/target.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace sse::event {
+namespace {
+
+using Names = std::vector<std::string>;
+
+void expect_refused(Target target, std::string_view sentence) {
+  try {
+    normalize(target);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(error.what(), sentence);
+  }
+}
+
+TEST(TargetKind, NamesReadBack) {
+  for (const auto kind :
+       {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel, TargetKind::kAll}) {
+    EXPECT_EQ(kind_from_name(kind_name(kind)), kind);
+  }
+  EXPECT_THROW(kind_from_name("users"), Error);
+  EXPECT_THROW(kind_from_name(""), Error);
+}
+
+TEST(TargetKind, NumbersAreStableBecauseTheyAreStored) {
+  EXPECT_EQ(static_cast<int>(TargetKind::kUser), 0);
+  EXPECT_EQ(static_cast<int>(TargetKind::kToken), 1);
+  EXPECT_EQ(static_cast<int>(TargetKind::kTenant), 2);
+  EXPECT_EQ(static_cast<int>(TargetKind::kChannel), 3);
+  EXPECT_EQ(static_cast<int>(TargetKind::kAll), 4);
+}
+
+TEST(Normalize, DropsDoublesAndKeepsTheOrder) {
+  Target target{TargetKind::kUser, {"b", "a", "b", "c", "a"}, true};
+  normalize(target);
+  EXPECT_EQ(target.names, (Names{"b", "a", "c"}));
+  EXPECT_TRUE(target.listening);
+}
+
+TEST(Normalize, LeavesGoodTargetsAlone) {
+  for (Target target : {Target::all(), Target::user(UserId("1")), Target::channel(ChannelName("news"))}) {
+    const Names names = target.names;
+    normalize(target);
+    EXPECT_EQ(target.names, names);
+  }
+}
+
+TEST(Normalize, RefusesTargetsThatNameNothing) {
+  expect_refused({TargetKind::kUser, {}, false}, "the target names no user");
+  expect_refused({TargetKind::kChannel, {}, false}, "the target names no channel");
+  expect_refused({TargetKind::kUser, {""}, false}, "the target holds an empty user");
+  expect_refused({TargetKind::kTenant, {"a", ""}, false}, "the target holds an empty tenant");
+  expect_refused({TargetKind::kAll, {"a"}, false}, "a target 'all' takes no names");
+}
+
+TEST(Normalize, RefusesWhatIsTooMuchOrNotText) {
+  Target longest{TargetKind::kToken, {std::string(kMaxNameBytes, 'x')}, false};
+  EXPECT_NO_THROW(normalize(longest));
+  expect_refused({TargetKind::kToken, {std::string(kMaxNameBytes + 1, 'x')}, false},
+                 "the target holds a token of 1025 bytes, at most 1024 are allowed");
+  expect_refused({TargetKind::kUser, {"\xFF"}, false}, "the target holds a user that is not valid UTF-8");
+
+  Names names;
+  for (std::size_t i = 0; i < kMaxNames; ++i) names.push_back(std::to_string(i));
+  Target most{TargetKind::kUser, names, false};
+  EXPECT_NO_THROW(normalize(most));
+  names.push_back("one more");
+  expect_refused({TargetKind::kUser, names, false}, "the target names 10001 users, at most 10000 fit one send");
+}
+
+TEST(Normalize, CountsNamesAfterDroppingDoubles) {
+  Target target{TargetKind::kUser, Names(kMaxNames + 1, "same"), false};
+  normalize(target);
+  EXPECT_EQ(target.names, Names{"same"});
+}
+
+}  // namespace
+}  // namespace sse::event

@@ -1,0 +1,158 @@
+#include "observe/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+
+namespace sse::observe {
+namespace {
+
+using testing::MatchesRegex;
+
+class LogTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "sse-log-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    dir_ = pattern;
+  }
+  void TearDown() override {
+    init_logging({});
+    std::filesystem::remove_all(dir_);
+  }
+
+  std::string path(const std::string& name = "log") const { return dir_ / name; }
+  void start(LogFormat format, Level level = Level::kInfo) { init_logging({level, format, path()}); }
+  static std::vector<std::string> lines(const std::string& file) {
+    std::ifstream in(file);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(in, line);) all.push_back(line);
+    return all;
+  }
+
+ private:
+  std::filesystem::path dir_;
+};
+
+TEST_F(LogTest, TextIsOneLineWithTimeLevelMessageAndFields) {
+  start(LogFormat::kText);
+  log_info("stream closed",
+           {{"id", "7"}, {"reason", "slow consumer"}, {"empty", ""}, {"eq", "a=b"}, {"q", "say \"x\""}});
+  const auto all = lines(path());
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_THAT(all[0],
+              MatchesRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z info stream "
+                           "closed id=7 reason=\"slow consumer\" empty=\"\" eq=\"a=b\" q=\"say \\\\\"x\\\\\"\""));
+}
+
+TEST_F(LogTest, NobodyCanForgeALineOrDriveATerminal) {
+  start(LogFormat::kText);
+  log_warn("bad\nline", {{"agent", "a\r\n2024 info fake\x1b[2J\xff"}});
+  const auto all = lines(path());
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_TRUE(all[0].ends_with("Z warning bad\\x0Aline agent=\"a\\x0D\\x0A2024 info fake\\x1B[2J\\xFF\"")) << all[0];
+}
+
+TEST_F(LogTest, JsonLinesParseWhateverTheValues) {
+  start(LogFormat::kJson);
+  log_error("no \"luck\"\n", {{"a", "tab\t\\"},
+                              {"b",
+                               "\xff"
+                               "é"}});
+  log_info("plain {} %v");
+  const auto all = lines(path());
+  ASSERT_EQ(all.size(), 2U);
+  const auto first = nlohmann::json::parse(all[0]);
+  EXPECT_EQ(first["level"], "error");
+  EXPECT_EQ(first["message"], "no \"luck\"\n");
+  EXPECT_EQ(first["fields"]["a"], "tab\t\\");
+  EXPECT_EQ(first["fields"]["b"], "\xEF\xBF\xBDé");
+  EXPECT_TRUE(first["time"].get<std::string>().ends_with("Z"));
+  EXPECT_EQ(nlohmann::json::parse(all[1])["message"], "plain {} %v");
+}
+
+TEST_F(LogTest, LevelsBelowTheChosenAreLeftOut) {
+  start(LogFormat::kText, Level::kWarn);
+  EXPECT_FALSE(log_enabled(Level::kInfo));
+  EXPECT_TRUE(log_enabled(Level::kError));
+  log_debug("d");
+  log_info("i");
+  log_warn("w");
+  log_error("e");
+  EXPECT_EQ(lines(path()).size(), 2U);
+}
+
+TEST_F(LogTest, ReopensAfterARotation) {
+  start(LogFormat::kText);
+  log_info("before");
+  std::filesystem::rename(path(), path("log.1"));
+  log_info("still the old one");
+  reopen_log();
+  log_info("after");
+  EXPECT_EQ(lines(path("log.1")).size(), 2U);
+  EXPECT_EQ(lines(path()).size(), 1U);
+}
+
+TEST_F(LogTest, KeepsTheOldFileWhenTheNewOneCannotBeOpened) {
+  start(LogFormat::kText);
+  std::filesystem::rename(path(), path("log.1"));
+  std::filesystem::create_directory(path());
+  reopen_log();
+  log_info("after");
+  const auto all = lines(path("log.1"));
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_THAT(all[0], testing::HasSubstr("could not be reopened"));
+}
+
+TEST_F(LogTest, RefusesAFileItCannotOpenAndStaysAsItWas) {
+  start(LogFormat::kText);
+  EXPECT_THROW(init_logging({Level::kInfo, LogFormat::kJson, path("no/such/dir")}), Error);
+  log_info("here");
+  EXPECT_EQ(lines(path()).size(), 1U);
+}
+
+TEST_F(LogTest, AppendsToWhatIsThere) {
+  std::ofstream(path()) << "old\n";
+  start(LogFormat::kText);
+  log_info("new");
+  EXPECT_EQ(lines(path()).size(), 2U);
+}
+
+TEST_F(LogTest, LinesOfManyThreadsNeverMixAndNoneIsLostOverAReopen) {
+  constexpr int kThreads = 4;
+  constexpr int kLines = 500;
+  start(LogFormat::kJson);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([] {
+      for (int i = 0; i < kLines; ++i) log_info(std::string(100, 'x'), {{"i", std::to_string(i)}});
+    });
+  }
+  for (int i = 0; i < 20; ++i) reopen_log();
+  for (std::thread& thread : threads) thread.join();
+  const auto all = lines(path());
+  EXPECT_EQ(all.size(), static_cast<std::size_t>(kThreads * kLines));
+  for (const std::string& line : all) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+}
+
+TEST(LogNames, AreReadAndRefused) {
+  EXPECT_EQ(level_from_name("debug"), Level::kDebug);
+  EXPECT_EQ(level_from_name("info"), Level::kInfo);
+  EXPECT_EQ(level_from_name("warn"), Level::kWarn);
+  EXPECT_EQ(level_from_name("warning"), Level::kWarn);
+  EXPECT_EQ(level_from_name("error"), Level::kError);
+  EXPECT_EQ(log_format_from_name("json"), LogFormat::kJson);
+  EXPECT_EQ(log_format_from_name("text"), LogFormat::kText);
+  EXPECT_THROW(level_from_name("INFO"), Error);
+  EXPECT_THROW(log_format_from_name(""), Error);
+}
+
+}  // namespace
+}  // namespace sse::observe
