@@ -18,7 +18,8 @@
 namespace sse::load {
 
 Poster::Poster(const std::string& address, std::string path, std::string content_type, std::string token)
-    : address_(address), head_("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + content_type + "\r\n") {
+    : address_(address),
+      head_("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + content_type + "\r\n") {
   if (!token.empty()) head_ += "Authorization: Bearer " + token + "\r\n";
   connect(address);
 }
@@ -77,7 +78,8 @@ std::string_view Poster::post(std::string_view body) {
   }
   const std::string_view answer = std::string_view(answer_).substr(head_size);
   if (answer_.compare(9, 1, "2") != 0) {
-    throw Error(ErrorCode::kInternal, address_ + " answered " + answer_.substr(9, answer_.find('\r') - 9) + " " + std::string(answer));
+    throw Error(ErrorCode::kInternal,
+                address_ + " answered " + answer_.substr(9, answer_.find('\r') - 9) + " " + std::string(answer));
   }
   return answer;
 }

@@ -7,8 +7,8 @@
 
 namespace sse::load {
 
-/// Posts over one keep-alive connection with as little work of its own as can be, so that what is measured is the server.
-/// Knows only answers with Content-Length. One thread at a time.
+/// Posts over one keep-alive connection with as little work of its own as can be, so that what is measured is the
+/// server. Knows only answers with Content-Length. One thread at a time.
 class Poster {
  public:
   /// `address`: `unix:PATH` or `http://IPV4:PORT`. Throws Error(kUnavailable).
