@@ -1,12 +1,21 @@
-#!/bin/sh
-# usage: manual_pages_test.sh PROGRAM PAGE
+#!/usr/bin/env bash
+# usage: manual_pages_test.sh [PROGRAM PAGE]; without arguments both programs of $SSE_SERVE and $SSECTL are checked.
 # Fails when --help, on any level, and the manual page do not name the same long options, when a command or an
 # environment variable of --help is not in the page, or when the page is not clean mdoc.
-set -eu
+set -euo pipefail
 export LC_ALL=C.UTF-8
+
+if (($# == 0)); then
+  failed=0
+  for program in "$SSE_SERVE" "$SSECTL"; do
+    bash "$0" "$program" "$SSE_SOURCE_DIR/man/$(basename "$program").1" || failed=1
+  done
+  exit "$failed"
+fi
 
 program=$1
 page=$2
+[[ -r $page ]] || { echo "$(basename "$program") has no manual page $page" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
