@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -286,7 +287,8 @@ api::Json report(const Options& options, const load::OpenResult& opened, const S
 
 std::string number(double value) {
   std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), value >= 100 ? "%.0f" : "%.2f", value);
+  const bool whole = value >= 100 || value == std::floor(value);
+  std::snprintf(text.data(), text.size(), whole ? "%.0f" : "%.2f", value);
   return text.data();
 }
 
