@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <optional>
 
 #include "base/text.h"
@@ -11,6 +10,7 @@
 namespace sse::net {
 namespace {
 
+constexpr std::string_view kTokenSymbols = "!#$%&'*+-.^_`|~";
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
 // Dropped on the way to httplib. The REMOTE_ADDR family is what httplib itself adds; a client's own would be believed.
@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 14> kDropped{
 bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
+           kTokenSymbols.find(c) != std::string_view::npos;
   });
 }
 
