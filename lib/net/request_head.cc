@@ -66,8 +66,8 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   // Absolute form (RFC 9112 §3.2.2): what follows the authority is the origin form.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!head.target.starts_with(scheme)) continue;
-    const std::size_t slash = head.target.find('/', scheme.size());
-    head.target = slash == std::string_view::npos ? "/" : head.target.substr(slash);
+    const std::size_t end = head.target.find_first_of("/?#", scheme.size());
+    head.target = end == std::string_view::npos ? "/" : head.target.substr(end);
   }
   if (head.target.empty() || (head.target.front() != '/' && !(head.target == "*" && head.method == "OPTIONS"))) {
     return bad(400, "the request target must begin with '/'");
