@@ -172,12 +172,14 @@ void HttpFront::drain() {
   loop_.post([this] {
     loop_.remove(listener_.fd());
     listener_.close();
-    std::vector<Connection*> idle;
+    std::vector<Connection*> half_heard;
     for (const auto& [key, connection] : connections_) {
-      const auto state = connection->state.load(std::memory_order_acquire);
-      if (state == Connection::State::kIdle || state == Connection::State::kHead) idle.push_back(connection.get());
+      const auto state = connection->state.load();
+      if (state == Connection::State::kHead) half_heard.push_back(connection.get());
+      // Not destroyed: a worker may be just about to re-arm it. It reads its end as soon as it is armed.
+      if (state == Connection::State::kIdle) ::shutdown(connection->fd.get(), SHUT_RD);
     }
-    for (Connection* connection : idle) destroy(*connection);
+    for (Connection* connection : half_heard) destroy(*connection);
   });
 }
 
@@ -407,6 +409,10 @@ void HttpFront::handle(Connection& connection) {
   }
   connection.out = std::move(reply.bytes);
   connection.written = 0;
+  if (reply.keep_alive && draining_.load()) {
+    reply.keep_alive = false;
+    connection.out.insert(connection.out.find("\r\n"), "\r\nConnection: close");
+  }
   finish(connection, reply.keep_alive);
 }
 
@@ -417,7 +423,9 @@ void HttpFront::finish(Connection& connection, bool keep_alive) {
     // The common case ends here, without a trip through the loop.
     std::string().swap(connection.out);
     connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
-    connection.state.store(Connection::State::kIdle, std::memory_order_release);
+    connection.state.store(Connection::State::kIdle);
+    // drain() sets its flag, then looks at the states: one of us sees the other.
+    if (draining_.load()) ::shutdown(connection.fd.get(), SHUT_RD);
     arm(connection, EPOLLIN | EPOLLRDHUP);
     return;
   }

@@ -1,5 +1,6 @@
 #include "net/listener.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -63,7 +64,9 @@ ListenAddress ListenAddress::parse(const std::string& text) {
 }
 
 bool ListenAddress::is_loopback() const {
-  return is_unix() || host.starts_with("127.") || host == "::1" || host == "localhost";
+  in_addr address{};
+  const bool numeric = inet_pton(AF_INET, host.c_str(), &address) == 1;
+  return is_unix() || (numeric && host.starts_with("127.")) || host == "::1" || host == "localhost";
 }
 
 std::string ListenAddress::str() const {

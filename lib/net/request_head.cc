@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <optional>
 
 #include "base/text.h"
@@ -11,6 +10,8 @@
 namespace sse::net {
 namespace {
 
+constexpr std::string_view kTokenSymbols = "!#$%&'*+-.^_`|~";
+constexpr std::size_t kMostChunkLine = 256;
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
 // Dropped on the way to httplib. The REMOTE_ADDR family is what httplib itself adds; a client's own would be believed.
@@ -23,7 +24,7 @@ constexpr std::array<std::string_view, 14> kDropped{
 bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
+           kTokenSymbols.find(c) != std::string_view::npos;
   });
 }
 
@@ -66,8 +67,8 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   // Absolute form (RFC 9112 §3.2.2): what follows the authority is the origin form.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!head.target.starts_with(scheme)) continue;
-    const std::size_t slash = head.target.find('/', scheme.size());
-    head.target = slash == std::string_view::npos ? "/" : head.target.substr(slash);
+    const std::size_t end = head.target.find_first_of("/?#", scheme.size());
+    head.target = end == std::string_view::npos ? "/" : head.target.substr(end);
   }
   if (head.target.empty() || (head.target.front() != '/' && !(head.target == "*" && head.method == "OPTIONS"))) {
     return bad(400, "the request target must begin with '/'");
@@ -210,22 +211,19 @@ ChunkedDecoder::Status ChunkedDecoder::feed(std::string& input, std::string& bod
       state_ = State::kDataEnd;
     }
     const std::size_t lf = rest.find('\n');
-    if (lf == std::string_view::npos) {
-      // A chunk-size line with extensions has no business being long, and trailers are counted below.
-      if (rest.size() > 256) status = Status::kBad;
-      break;
-    }
-    if (lf == 0 || rest[lf - 1] != '\r') return Status::kBad;
+    // Sizes with extensions and trailers have no business being long.
+    if (std::min(lf, rest.size()) > kMostChunkLine + 1) return Status::kBad;
+    if (lf == std::string_view::npos) break;
+    if (lf == 0 || rest.find('\r') != lf - 1) return Status::kBad;
     const std::string_view line = rest.substr(0, lf - 1);
     rest.remove_prefix(lf + 1);
     if (state_ == State::kDataEnd) {
       if (!line.empty()) return Status::kBad;
       state_ = State::kSize;
     } else if (state_ == State::kSize) {
-      const std::string_view digits = trim(line.substr(0, line.find(';')));
-      const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), left_, 16);
-      if (error != std::errc{} || stop != digits.data() + digits.size() || digits.empty() || line.size() > 256)
-        return Status::kBad;
+      const char* end = line.data() + line.size();
+      const auto [stop, error] = std::from_chars(line.data(), end, left_, 16);
+      if (error != std::errc{} || (stop != end && *stop != ';')) return Status::kBad;
       if (left_ > limit_ || body.size() + left_ > limit_) return Status::kTooLarge;
       state_ = left_ == 0 ? State::kTrailer : State::kData;
     } else if (line.empty()) {

@@ -2,21 +2,16 @@
 
 #include <pthread.h>
 
-#include <chrono>
 #include <system_error>
 #include <utility>
 
 #include "base/clock.h"
 
 namespace sse::net {
-namespace {
 
-constexpr std::chrono::seconds kIdleTime{10};
-
-}  // namespace
-
-WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit)
-    : name_(std::move(name)), least_(least), most_(most), queue_limit_(queue_limit) {}
+WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit,
+                       std::chrono::milliseconds idle_time)
+    : name_(std::move(name)), least_(least), most_(most), queue_limit_(queue_limit), idle_time_(idle_time) {}
 
 bool WorkerPool::submit(Task task) {
   std::list<std::thread> ended;
@@ -88,7 +83,7 @@ void WorkerPool::work(std::list<std::thread>::iterator self) {
     }
     if (stopping_) break;
     ++idle_;
-    const bool woken = changed_.wait_until(mutex_, steady_now() + kIdleTime);
+    const bool woken = changed_.wait_until(mutex_, steady_now() + idle_time_);
     --idle_;
     if (!woken && queue_.empty() && threads_.size() > least_) break;
   }

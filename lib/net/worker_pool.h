@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <list>
@@ -12,11 +13,12 @@
 namespace sse::net {
 
 /// Threads for work that may block. Starts with none, grows when work waits and no thread is idle, up to `most`; a
-/// thread that found nothing to do for 10 seconds ends while more than `least` are there. Thread safe.
+/// thread that found nothing to do for `idle_time` ends while more than `least` are there. Thread safe.
 class WorkerPool {
  public:
   /// `name`: of the threads. `queue_limit`: tasks that may wait.
-  WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit);
+  WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit,
+             std::chrono::milliseconds idle_time = std::chrono::seconds(10));
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -35,6 +37,7 @@ class WorkerPool {
   const std::size_t least_;
   const std::size_t most_;
   const std::size_t queue_limit_;
+  const std::chrono::milliseconds idle_time_;
 
   mutable Mutex mutex_;
   CondVar changed_;

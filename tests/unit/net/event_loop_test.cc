@@ -1,0 +1,211 @@
+#include "net/event_loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "unit/net/loopback.h"
+
+namespace sse::net {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using testing::eventually;
+
+TEST(EventLoop, RunsEveryTaskPostedFromManyThreads) {
+  EventLoop loop("test");
+  loop.start();
+  constexpr int kThreads = 8;
+  constexpr int kTasks = 5000;
+  std::vector<int> last(kThreads, -1);  // loop thread only
+  int out_of_order = 0;
+  int ran = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kTasks; ++i) {
+        loop.post([&, t, i] {
+          if (last[static_cast<std::size_t>(t)] != i - 1) ++out_of_order;
+          last[static_cast<std::size_t>(t)] = i;
+          ++ran;
+        });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  loop.stop();
+  EXPECT_EQ(ran, kThreads * kTasks);
+  EXPECT_EQ(out_of_order, 0);
+}
+
+TEST(EventLoop, RunsWhatWasPostedBeforeItStarted) {
+  EventLoop loop("test");
+  std::promise<bool> ran;
+  loop.post([&] { ran.set_value(loop.in_loop_thread()); });
+  EXPECT_FALSE(loop.in_loop_thread());
+  loop.start();
+  EXPECT_TRUE(ran.get_future().get());
+  loop.stop();
+}
+
+TEST(EventLoop, RunsWhatATaskPosts) {
+  EventLoop loop("test");
+  loop.start();
+  std::promise<void> ran;
+  loop.post([&] { loop.post([&] { ran.set_value(); }); });
+  EXPECT_EQ(ran.get_future().wait_for(testing::kPatience), std::future_status::ready);
+  loop.stop();
+}
+
+TEST(EventLoop, DestroysTasksThatNeverRan) {
+  const auto held = std::make_shared<int>(0);
+  {
+    EventLoop loop("test");
+    loop.start();
+    loop.stop();
+    loop.stop();
+    loop.post([held] { FAIL() << "ran after stop()"; });
+    EXPECT_EQ(held.use_count(), 2);
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(EventLoop, RunsTimersInTheOrderTheyAreDue) {
+  EventLoop loop("test");
+  std::vector<int> order;
+  std::promise<void> done;
+  loop.run_after(milliseconds(30), [&] {
+    order.push_back(3);
+    done.set_value();
+  });
+  loop.run_after(milliseconds(10), [&] { order.push_back(1); });
+  loop.run_after(milliseconds(20), [&] { order.push_back(2); });
+  loop.start();
+  done.get_future().wait();
+  loop.stop();
+  EXPECT_THAT(order, ElementsAre(1, 2, 3));
+}
+
+TEST(EventLoop, RunsTimersOfOneMomentInTheOrderTheyWereMade) {
+  EventLoop loop("test");
+  std::vector<int> order;
+  std::promise<void> done;
+  loop.post([&] {
+    // Same deadline for all: a turn has one clock reading for what it runs, but run_after reads its own.
+    for (int i = 0; i < 5; ++i) loop.run_after(milliseconds(i == 0 ? 0 : 1), [&order, i] { order.push_back(i); });
+    loop.run_after(milliseconds(50), [&] { done.set_value(); });
+  });
+  loop.start();
+  done.get_future().wait();
+  loop.stop();
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4));
+}
+
+TEST(EventLoop, DoesNotRunACancelledTimer) {
+  EventLoop loop("test");
+  std::atomic<bool> ran{false};
+  std::promise<void> done;
+  const EventLoop::TimerId timer = loop.run_after(milliseconds(1), [&] { ran = true; });
+  loop.run_after(milliseconds(20), [&] { done.set_value(); });
+  loop.cancel(timer);
+  loop.start();
+  done.get_future().wait();
+  loop.stop();
+  EXPECT_FALSE(ran);
+}
+
+TEST(EventLoop, CancelsAnotherTimerThatIsDueInTheSameTurn) {
+  EventLoop loop("test");
+  bool ran = false;
+  std::promise<void> done;
+  EventLoop::TimerId second;
+  loop.run_after(milliseconds(0), [&] {
+    std::this_thread::sleep_for(milliseconds(5));
+    loop.cancel(second);
+  });
+  second = loop.run_after(milliseconds(1), [&] { ran = true; });
+  loop.run_after(milliseconds(20), [&] { done.set_value(); });
+  loop.start();
+  done.get_future().wait();
+  loop.stop();
+  EXPECT_FALSE(ran);
+}
+
+TEST(EventLoop, RepeatsWhatIsToRunEvery) {
+  EventLoop loop("test");
+  std::atomic<int> times{0};
+  loop.run_every(milliseconds(1), [&] { ++times; });
+  loop.start();
+  EXPECT_TRUE(eventually([&] { return times >= 5; }));
+  loop.stop();
+}
+
+TEST(EventLoop, EndsATurnOnceForAllItsTasks) {
+  EventLoop loop("test");
+  std::atomic<int> tasks{0};
+  std::atomic<int> turns_with_all{0};
+  loop.at_turn_end([&] {
+    if (tasks == 100) ++turns_with_all;
+    if (tasks != 0 && tasks != 100) ADD_FAILURE() << "a turn ended after " << tasks << " tasks";
+  });
+  // All in the inbox before the loop looks.
+  for (int i = 0; i < 100; ++i) loop.post([&] { ++tasks; });
+  loop.start();
+  EXPECT_TRUE(eventually([&] { return turns_with_all >= 1; }));
+  loop.stop();
+}
+
+struct Recorder : EventLoop::Handler {
+  void on_events(std::uint32_t events) override { seen |= events; }
+  std::atomic<std::uint32_t> seen{0};
+};
+
+TEST(EventLoop, TellsAHandlerOfItsDescriptorUntilItIsRemoved) {
+  EventLoop loop("test");
+  const UniqueFd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  Recorder handler;
+  loop.add(fd.get(), EPOLLIN | EPOLLET, &handler);
+  loop.start();
+  ASSERT_EQ(eventfd_write(fd.get(), 1), 0);
+  EXPECT_TRUE(eventually([&] { return (handler.seen & EPOLLIN) != 0; }));
+  loop.modify(fd.get(), EPOLLOUT | EPOLLET, &handler);
+  EXPECT_TRUE(eventually([&] { return (handler.seen & EPOLLOUT) != 0; }));
+  loop.remove(fd.get());
+  std::promise<void> flushed;
+  loop.post([&] {
+    handler.seen = 0;
+    flushed.set_value();
+  });
+  flushed.get_future().wait();
+  ASSERT_EQ(eventfd_write(fd.get(), 1), 0);
+  loop.stop();
+  EXPECT_EQ(handler.seen, 0U);
+}
+
+TEST(EventLoop, RefusesADescriptorThatCannotBeWatched) {
+  EventLoop loop("test");
+  EXPECT_THROW(loop.add(-1, EPOLLIN, nullptr), Error);
+}
+
+TEST(EventLoopDeathTest, ATouchFromAnotherThreadIsADefect) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        const EventLoop loop("mine");
+        loop.assert_in_loop_thread();
+      },
+      "loop 'mine' touched from another thread");
+}
+
+}  // namespace
+}  // namespace sse::net

@@ -1,0 +1,575 @@
+#include "net/http_front.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "unit/net/loopback.h"
+
+namespace sse::net {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::AllOf;
+using testing::Client;
+using testing::eventually;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Response;
+using ::testing::StartsWith;
+
+constexpr std::size_t kWorkers = 2;
+constexpr std::size_t kHuge = 16 * 1024 * 1024;
+
+std::size_t threads_of_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// A front with a few routes on a free port.
+class HttpFrontTest : public ::testing::Test {
+ protected:
+  HttpFrontTest() {
+    options_.name = "test";
+    options_.max_body = kibibytes(64);
+    app_.Get("/hello", [this](const httplib::Request&, httplib::Response& res) {
+      ++hellos_;
+      res.set_content("hello", "text/plain");
+    });
+    app_.Post("/echo", [](const httplib::Request& req, httplib::Response& res) {
+      res.set_content(req.body, "application/octet-stream");
+    });
+    app_.Get("/smuggled", [this](const httplib::Request&, httplib::Response&) { ++smuggled_; });
+    app_.Get("/who", [](const httplib::Request& req, httplib::Response& res) {
+      std::string all = req.remote_addr;
+      for (std::size_t i = 0; i < req.get_header_value_count("REMOTE_ADDR"); ++i)
+        all += " " + req.get_header_value("REMOTE_ADDR", i);
+      res.set_content(all, "text/plain");
+    });
+    app_.Get("/slow", [this](const httplib::Request&, httplib::Response& res) {
+      ++slow_;
+      released_.wait();
+      res.set_content("at last", "text/plain");
+    });
+    app_.Get("/huge", [](const httplib::Request&, httplib::Response& res) {
+      res.set_content(std::string(kHuge, 'x'), "text/plain");
+    });
+    app_.Get("/throw",
+             [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("the secret of the inside"); });
+    app_.Get("/stream", [this](const httplib::Request&, httplib::Response& res) {
+      HttplibApp::hand_over(res, "text/event-stream", [this](UniqueFd socket, std::string head) {
+        const MutexLock lock(mutex_);
+        streams_.push_back({std::move(socket), std::move(head), HttpFront::take_ticket()});
+      });
+    });
+  }
+  ~HttpFrontTest() override {
+    release();
+    if (!front_) return;
+    workers_->stop();
+    loop_.stop();
+  }
+
+  void start(std::size_t queue = 1000) {
+    workers_ = std::make_unique<WorkerPool>("test-worker", 0, kWorkers, queue);
+    front_ = std::make_unique<HttpFront>(loop_, listener_, app_, *workers_, options_, metrics_, [this] {
+      const MutexLock lock(mutex_);
+      return streams_.size();
+    });
+    loop_.start();
+    front_->start();
+  }
+  Client client(int receive_buffer = 0) { return Client::tcp(listener_.address().port, receive_buffer); }
+  void release() {
+    if (!std::exchange(was_released_, true)) release_.set_value();
+  }
+  std::size_t stream_count() {
+    const MutexLock lock(mutex_);
+    return streams_.size();
+  }
+  void end_streams() {
+    const MutexLock lock(mutex_);
+    streams_.clear();
+  }
+  // The whole answer to `text`, of a connection that the server then ends.
+  std::string answer_and_end(const std::string& text) {
+    Client c = client();
+    c.send(text);
+    EXPECT_TRUE(c.receive_all()) << "the connection stayed open after: " << text;
+    return c.received();
+  }
+
+  struct HandedOver {
+    UniqueFd socket;
+    std::string head;
+    std::unique_ptr<AddressLimiter::Ticket> ticket;
+  };
+
+  FrontOptions options_;
+  observe::Registry metrics_;
+  std::atomic<int> hellos_{0};
+  std::atomic<int> smuggled_{0};
+  std::atomic<int> slow_{0};
+  Mutex mutex_;
+  std::vector<HandedOver> streams_ GUARDED_BY(mutex_);
+  HttplibApp app_;
+  Listener listener_{ListenAddress::parse("127.0.0.1:0"), "--listen"};
+  EventLoop loop_{"test-front"};
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<HttpFront> front_;
+
+ private:
+  std::promise<void> release_;
+  std::shared_future<void> released_{release_.get_future()};
+  bool was_released_ = false;
+};
+
+TEST_F(HttpFrontTest, AnswersOneRequestAfterAnotherOnOneConnection) {
+  start();
+  Client c = client();
+  for (int i = 0; i < 5; ++i) {
+    const Response got = c.get("/hello");
+    EXPECT_EQ(got.status, 200);
+    EXPECT_EQ(got.body, "hello");
+    EXPECT_EQ(c.post("/echo", "body " + std::to_string(i)).body, "body " + std::to_string(i));
+  }
+  EXPECT_EQ(front_->open(), 1U);
+}
+
+TEST_F(HttpFrontTest, AnswersARequestThatComesByteByByte) {
+  start();
+  Client c = client();
+  for (const char byte : std::string("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")) {
+    c.send({&byte, 1});
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(c.response().body, "abc");
+}
+
+TEST_F(HttpFrontTest, TakesABodyOfManyReads) {
+  options_.max_body = mebibytes(8);
+  start();
+  Client c = client();
+  const std::string body(3'000'000, 'b');
+  app_.set_payload_max_length(mebibytes(8).count());
+  EXPECT_TRUE(c.post("/echo", body).body == body);
+}
+
+TEST_F(HttpFrontTest, EndsTheConnectionWhenTheClientAsksForIt) {
+  start();
+  EXPECT_THAT(answer_and_end("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Connection: close\r\n")));
+  EXPECT_THAT(answer_and_end("GET /hello HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpFrontTest, AnswersAClientThatHasFinishedSending) {
+  start();
+  Client c = client();
+  c.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  c.finish();
+  EXPECT_EQ(c.response().body, "hello");
+  EXPECT_TRUE(c.receive_all());
+}
+
+TEST_F(HttpFrontTest, AnswersHeadWithoutABody) {
+  start();
+  Client c = client();
+  c.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  const Response head = c.response(true);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.header("Content-Length"), "5");
+  EXPECT_EQ(c.get("/hello").body, "hello");
+}
+
+TEST_F(HttpFrontTest, AnswersHeadOfAStreamWithoutHandingItOver) {
+  start();
+  Client c = client();
+  c.send("HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(c.response(true).status, 200);
+  EXPECT_EQ(stream_count(), 0U);
+}
+
+TEST_F(HttpFrontTest, TellsAClientThatExpectsItToContinue) {
+  start();
+  Client c = client();
+  c.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  ASSERT_TRUE(c.receive_until("\r\n\r\n"));
+  EXPECT_EQ(c.take(), "HTTP/1.1 100 Continue\r\n\r\n");
+  c.send("abc");
+  EXPECT_EQ(c.response().body, "abc");
+}
+
+TEST_F(HttpFrontTest, DoesNotInviteABodyItWouldRefuse) {
+  start();
+  EXPECT_THAT(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+}
+
+// The facts about cpp-httplib 0.11.4 that the front covers, one by one.
+
+TEST_F(HttpFrontTest, HttplibFact_RefusesContentLengthWithTransferEncoding) {
+  start();
+  const std::string answer = answer_and_end(
+      "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(smuggled_, 0);
+}
+
+TEST_F(HttpFrontTest, HttplibFact_RefusesDoubledContentLength) {
+  start();
+  EXPECT_THAT(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nContent-Length: 36\r\n\r\n"
+                             "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"),
+              StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(smuggled_, 0);
+}
+
+TEST_F(HttpFrontTest, HttplibFact_RefusesBareLf) {
+  start();
+  EXPECT_THAT(answer_and_end("GET /hello HTTP/1.1\nHost: h\n\n"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(hellos_, 0);
+}
+
+TEST_F(HttpFrontTest, HttplibFact_AnswersAPostWithoutLengthAtOnce) {
+  start();
+  Client c = client();
+  c.send("POST /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+  const Response got = c.response();
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(got.body, "");
+  EXPECT_EQ(c.get("/hello").body, "hello");
+}
+
+TEST_F(HttpFrontTest, HttplibFact_DoesNotTakeTheBodyOfAGetForARequest) {
+  start();
+  Client c = client();
+  const std::string body = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+  c.send("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_EQ(c.response().body, "hello");
+  EXPECT_EQ(c.post("/echo", "next").body, "next");
+  EXPECT_EQ(smuggled_, 0);
+}
+
+TEST_F(HttpFrontTest, HttplibFact_LimitsChunkedBodies) {
+  start();
+  const std::string chunk = "4000\r\n" + std::string(0x4000, 'x') + "\r\n";
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  Client c = client();
+  c.send(head + chunk + chunk + chunk + chunk + "0\r\n\r\n");
+  EXPECT_EQ(c.response().body.size(), 0x10000U);
+  EXPECT_THAT(answer_and_end(head + chunk + chunk + chunk + chunk + chunk), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(answer_and_end(head + "5\r\nhello!\r\n"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpFrontTest, HttplibFact_LimitsBodiesOfGivenLength) {
+  start();
+  EXPECT_THAT(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpFrontTest, HttplibFact_TakesNoCompressedBodies) {
+  start();
+  EXPECT_THAT(
+      answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"),
+      StartsWith("HTTP/1.1 415 "));
+}
+
+TEST_F(HttpFrontTest, HttplibFact_AnswersAllPipelinedRequestsInOrder) {
+  start();
+  Client c = client();
+  std::string all;
+  for (int i = 0; i < 50; ++i) {
+    const std::string body = std::to_string(i);
+    all += "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+  c.send(all);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(c.response().body, std::to_string(i));
+}
+
+TEST_F(HttpFrontTest, HttplibFact_EndsTheConnectionAfterA400) {
+  start();
+  const std::string answer =
+      answer_and_end("GET  / HTTP/1.1\r\nHost: h\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("Connection: close\r\n")));
+  EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos);
+  EXPECT_EQ(smuggled_, 0);
+}
+
+TEST_F(HttpFrontTest, HttplibFact_DoesNotBelieveARemoteAddrHeader) {
+  start();
+  Client c = client();
+  EXPECT_EQ(c.get("/who", "REMOTE_ADDR: 6.6.6.6\r\nremote_addr: 7.7.7.7\r\n").body, "127.0.0.1 127.0.0.1");
+}
+
+TEST_F(HttpFrontTest, HttplibFact_ShowsNoExceptionTextInAHeader) {
+  start();
+  Client c = client();
+  const Response got = c.get("/throw");
+  EXPECT_EQ(got.status, 500);
+  EXPECT_THAT(got.head, Not(HasSubstr("secret")));
+  EXPECT_THAT(got.body, Not(HasSubstr("secret")));
+}
+
+TEST_F(HttpFrontTest, HttplibFact_IdleConnectionsTakeNoWorker) {
+  start();
+  std::vector<Client> idle;
+  for (std::size_t i = 0; i < 10 * kWorkers; ++i) {
+    idle.push_back(client());
+    EXPECT_EQ(idle.back().get("/hello").status, 200);
+  }
+  Client c = client();
+  EXPECT_EQ(c.get("/hello").body, "hello");
+  EXPECT_EQ(idle.front().get("/hello").body, "hello");
+  EXPECT_LE(workers_->threads(), kWorkers);
+}
+
+TEST_F(HttpFrontTest, HttplibFact_StreamsTakeNoThread) {
+  start();
+  Client c = client();
+  ASSERT_EQ(c.get("/hello").status, 200);
+  std::vector<Client> open;
+  for (int i = 0; i < 10; ++i) {
+    open.push_back(client());
+    open.back().send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  ASSERT_TRUE(eventually([&] { return stream_count() == 10 && front_->open() == 1; }));
+  const std::size_t before = threads_of_process();
+  for (int i = 0; i < 200; ++i) {
+    open.push_back(client());
+    open.back().send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  ASSERT_TRUE(eventually([&] { return stream_count() == 210 && front_->open() == 1; }));
+  EXPECT_LE(threads_of_process(), before + kWorkers);
+  EXPECT_EQ(c.get("/hello").body, "hello");
+}
+
+TEST_F(HttpFrontTest, HandsAStreamOverWithItsHeadStillToBeWritten) {
+  start();
+  Client c = client();
+  c.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 1 && front_->open() == 0; }));
+  {
+    const MutexLock lock(mutex_);
+    const HandedOver& stream = streams_.front();
+    EXPECT_THAT(stream.head, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"),
+                                   Not(HasSubstr("Keep-Alive")), Not(HasSubstr("Content-Length")),
+                                   Not(HasSubstr("Transfer-Encoding")), ::testing::EndsWith("\r\n\r\n")));
+    const std::string all = stream.head + "data: 1\n\n";
+    EXPECT_EQ(::send(stream.socket.get(), all.data(), all.size(), MSG_NOSIGNAL), static_cast<ssize_t>(all.size()));
+  }
+  EXPECT_TRUE(c.receive_until("\r\n\r\ndata: 1\n\n"));
+  EXPECT_THAT(c.received(), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_EQ(smuggled_, 0);
+  end_streams();
+}
+
+TEST_F(HttpFrontTest, TellsAClientWhoseHeadIsTooSlow) {
+  options_.head_timeout = milliseconds(50);
+  start();
+  EXPECT_THAT(answer_and_end("GET /hello HTTP/1.1\r\nHost:"), StartsWith("HTTP/1.1 408 "));
+  Client c = client();
+  EXPECT_EQ(c.get("/hello").status, 200);
+}
+
+TEST_F(HttpFrontTest, TellsAClientWhoseBodyIsTooSlow) {
+  options_.body_timeout = milliseconds(50);
+  start();
+  EXPECT_THAT(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab"),
+              StartsWith("HTTP/1.1 408 "));
+}
+
+TEST_F(HttpFrontTest, EndsAConnectionThatIsIdleForLong) {
+  options_.idle_timeout = milliseconds(50);
+  start();
+  EXPECT_EQ(answer_and_end(""), "");
+  Client c = client();
+  EXPECT_EQ(c.get("/hello").status, 200);
+  EXPECT_TRUE(c.receive_all());
+}
+
+TEST_F(HttpFrontTest, DoesNotHurryTheHandler) {
+  options_.head_timeout = options_.body_timeout = options_.idle_timeout = milliseconds(1);
+  start();
+  Client c = client();
+  c.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return slow_ == 1; }));
+  EXPECT_FALSE(c.receive_some(milliseconds(600)));  // two rounds of the deadline check
+  release();
+  EXPECT_EQ(c.response().body, "at last");
+}
+
+TEST_F(HttpFrontTest, RefusesAHeadOf17KiBAndALongPath) {
+  start();
+  EXPECT_THAT(answer_and_end("GET /hello HTTP/1.1\r\nHost: h\r\nX: " + std::string(17 * 1024, 'x') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(answer_and_end("GET /" + std::string(2000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n"),
+              StartsWith("HTTP/1.1 414 "));
+  EXPECT_THAT(answer_and_end("\x16\x03\x01"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpFrontTest, RefusesMoreConnectionsThanItMayHold) {
+  options_.max_connections = 2;
+  start();
+  Client first = client();
+  EXPECT_EQ(first.get("/hello").status, 200);
+  Client stream = client();
+  stream.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 1 && front_->open() == 1; }));
+  const std::string refusal = answer_and_end("");
+  EXPECT_THAT(refusal, AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("--max-connections")));
+  EXPECT_EQ(first.get("/hello").status, 200);
+  end_streams();
+  EXPECT_TRUE(eventually([&] { return client().get("/hello").status == 200; }));
+}
+
+TEST_F(HttpFrontTest, RefusesMoreConnectionsOfAnAddressThanItMayHaveAndCountsItsStreams) {
+  options_.max_per_address = 2;
+  start();
+  std::optional<Client> first = client();
+  EXPECT_EQ(first->get("/hello").status, 200);
+  Client stream = client();
+  stream.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 1 && front_->open() == 1; }));
+  EXPECT_THAT(answer_and_end(""), AllOf(StartsWith("HTTP/1.1 429 "), HasSubstr("--max-connections-per-ip")));
+  EXPECT_EQ(first->get("/hello").status, 200);
+  // A connection that ends makes room, and so does a stream.
+  first->close();
+  EXPECT_TRUE(eventually([&] { return client().get("/hello").status == 200; }));
+  end_streams();
+  std::vector<Client> two;
+  EXPECT_TRUE(eventually([&] {
+    two.clear();
+    two.push_back(client());
+    two.push_back(client());
+    return two[0].get("/hello").status == 200 && two[1].get("/hello").status == 200;
+  }));
+}
+
+TEST_F(HttpFrontTest, RefusesRequestsWhenTooManyWait) {
+  start(1);
+  std::vector<Client> busy;
+  for (std::size_t i = 0; i < kWorkers; ++i) {
+    busy.push_back(client());
+    busy.back().send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return slow_ == static_cast<int>(i + 1); }));
+  }
+  Client waiting = client();
+  waiting.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(eventually([&] {
+    Client c = client();
+    c.send("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    return c.receive_some(milliseconds(100)) && c.received().starts_with("HTTP/1.1 503 ");
+  }));
+  release();
+  EXPECT_EQ(busy.front().response().body, "at last");
+  EXPECT_EQ(waiting.response().body, "hello");
+}
+
+TEST_F(HttpFrontTest, ForgetsAClientThatLeftWhileItsRequestWasHandled) {
+  start();
+  Client gone = client();
+  gone.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return slow_ == 1; }));
+  gone.reset();
+  Client half = client();
+  half.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return slow_ == 2; }));
+  half.close();
+  release();
+  EXPECT_TRUE(eventually([&] { return front_->open() == 0; }));
+  Client c = client();
+  EXPECT_EQ(c.get("/hello").status, 200);
+}
+
+TEST_F(HttpFrontTest, ForgetsAClientThatLeavesInTheMiddle) {
+  start();
+  client().send("GET /hel");
+  client().send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nab");
+  client().reset();
+  client();
+  EXPECT_TRUE(eventually([&] { return front_->open() == 0; }));
+}
+
+TEST_F(HttpFrontTest, WritesAHugeAnswerToASlowReaderWithoutHoldingAWorker) {
+  start();
+  std::vector<Client> slow;
+  for (std::size_t i = 0; i < 2 * kWorkers; ++i) {
+    slow.push_back(client(4096));
+    slow.back().send("GET /huge HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  for (Client& c : slow) ASSERT_TRUE(c.receive_until("\r\n\r\n"));
+  Client quick = client();
+  EXPECT_EQ(quick.get("/hello").body, "hello");
+  const Response got = slow.front().response();
+  EXPECT_EQ(got.body.size(), kHuge);
+  EXPECT_EQ(got.body.find_first_not_of('x'), std::string::npos);
+  EXPECT_EQ(slow.front().get("/hello").body, "hello");
+}
+
+TEST_F(HttpFrontTest, DrainsByEndingIdleConnectionsAndAnsweringTheOthers) {
+  start();
+  Client idle = client();
+  ASSERT_EQ(idle.get("/hello").status, 200);
+  Client half = client();
+  half.send("GET /hel");
+  Client busy = client();
+  busy.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return slow_ == 1 && front_->open() == 3; }));
+  front_->drain();
+  EXPECT_TRUE(idle.receive_all());
+  half.receive_all();
+  EXPECT_TRUE(eventually([&] { return front_->open() == 1; }));
+  Client late = client();  // the kernel accepts, the front does not
+  late.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  release();
+  const Response last = busy.response();
+  EXPECT_EQ(last.body, "at last");
+  EXPECT_TRUE(busy.receive_all());
+  busy.close();
+  EXPECT_TRUE(eventually([&] { return front_->open() == 0; }));
+  EXPECT_EQ(hellos_, 1);
+}
+
+TEST_F(HttpFrontTest, DrainsWhileClientsAreBusy) {
+  start();
+  std::atomic<bool> ended{false};
+  std::atomic<int> answered{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.emplace_back([&] {
+      try {
+        Client c = client();
+        while (!ended && c.get("/hello").status == 200) ++answered;
+      } catch (const std::exception&) {
+        // The listener's queue may be gone already.
+      }
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return answered > 300; }));
+  front_->drain();
+  EXPECT_TRUE(eventually([&] { return front_->open() == 0; }));
+  ended = true;
+  for (std::thread& thread : clients) thread.join();
+}
+
+TEST_F(HttpFrontTest, CountsWhatItDid) {
+  start();
+  client().get("/hello");
+  answer_and_end("nonsense\r\n\r\n");
+  const std::string text = metrics_.prometheus();
+  EXPECT_THAT(text, HasSubstr("sse_http_requests_total{listener=\"test\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sse_http_bad_requests_total{listener=\"test\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sse_http_accepted_total{listener=\"test\"} 2\n"));
+}
+
+}  // namespace
+}  // namespace sse::net

@@ -1,0 +1,368 @@
+#include "net/stream.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "unit/net/loopback.h"
+
+namespace sse::net {
+namespace {
+
+using testing::Client;
+using ::testing::ElementsAre;
+using testing::eventually;
+using ::testing::IsEmpty;
+using testing::tcp_pair;
+
+event::FrameRef frame(std::string_view bytes, std::uint64_t message = 0) {
+  return event::Frame::make(bytes, MessageId(message), event::TargetKind::kUser);
+}
+
+// One stream on a loop, with an owner that does what a shard does: flush at the end of the turn.
+class StreamTest : public ::testing::Test, public StreamOwner {
+ protected:
+  ~StreamTest() override {
+    if (started_) loop_.stop();
+    stream_.reset();
+  }
+
+  // `send_buffer` and `receive_buffer`: as small as the kernel takes for a peer that is soon full.
+  void open(int send_buffer = 0, int receive_buffer = 0) {
+    auto pair = tcp_pair(send_buffer, receive_buffer);
+    client_.emplace(std::move(pair.client));
+    stream_ = std::make_unique<Stream>(loop_, *this, limits_, std::move(pair.server));
+    loop_.at_turn_end([this] {
+      if (std::exchange(dirty_, false)) {
+        ++flushes_;
+        stream_->flush();
+      }
+    });
+    loop_.start();
+    started_ = true;
+  }
+
+  // Runs on the loop and waits; what `f` appends is written when the turn ends.
+  template <class F>
+  auto on_loop(F f) {
+    std::promise<decltype(f())> result;
+    loop_.post([&] {
+      if constexpr (std::is_void_v<decltype(f())>) {
+        f();
+        result.set_value();
+      } else {
+        result.set_value(f());
+      }
+    });
+    return result.get_future().get();
+  }
+
+  Stream::Append append(event::FrameRef f) {
+    return on_loop([&] { return stream_->append(f); });
+  }
+  // Appends until the socket is full and something is owed; returns the bytes taken.
+  std::string fill(std::size_t piece) {
+    std::string all;
+    for (char c = 'a';; c = c == 'z' ? 'a' : static_cast<char>(c + 1)) {
+      const std::string bytes(piece, c);
+      if (append(frame(bytes)) != Stream::Append::kTaken) ADD_FAILURE() << "not taken";
+      all += bytes;
+      if (on_loop([&] { return stream_->blocked(); })) return all;
+    }
+  }
+  std::optional<CloseReason> reason() {
+    return on_loop([&] { return closed_; });
+  }
+  bool closes_with(CloseReason expected) {
+    return eventually([&] { return reason().has_value(); }) && reason() == expected;
+  }
+
+  Stream::Limits limits_;
+  EventLoop loop_{"test"};
+  std::optional<Client> client_;
+  std::unique_ptr<Stream> stream_;
+  // Loop thread only.
+  bool dirty_ = false;
+  int flushes_ = 0;
+  int drained_ = 0;
+  bool awaits_ = false;
+  std::optional<CloseReason> closed_;
+  int closed_times_ = 0;
+  std::vector<std::uint64_t> acknowledged_;
+
+ private:
+  void stream_dirty(Stream&) override { dirty_ = true; }
+  void stream_closed(Stream&, CloseReason reason) override {
+    closed_ = reason;
+    ++closed_times_;
+  }
+  void stream_acknowledged(Stream&, MessageId message, event::TargetKind recipient) override {
+    EXPECT_EQ(recipient, event::TargetKind::kUser);
+    acknowledged_.push_back(message.value());
+  }
+  void stream_awaits(Stream&) override { awaits_ = true; }
+  void stream_drained(Stream&) override { ++drained_; }
+
+  bool started_ = false;
+};
+
+TEST_F(StreamTest, WritesTheFramesOfATurnTogether) {
+  open();
+  on_loop([&] {
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(stream_->append(frame("0123456789")), Stream::Append::kTaken);
+    EXPECT_EQ(stream_->backlog_bytes(), 100U);
+    EXPECT_EQ(stream_->bytes_sent(), 0U);
+  });
+  // One segment, so one recv().
+  ASSERT_TRUE(client_->receive_some());
+  EXPECT_EQ(client_->received().size(), 100U);
+  EXPECT_EQ(on_loop([&] { return flushes_; }), 1);
+  EXPECT_EQ(on_loop([&] { return stream_->backlog_bytes(); }), 0U);
+  EXPECT_EQ(on_loop([&] { return stream_->bytes_sent(); }), 100U);
+}
+
+TEST_F(StreamTest, KeepsTheOrderOfMoreFramesThanOneCallTakes) {
+  open();
+  std::string expected;
+  on_loop([&] {
+    for (int i = 0; i < 3000; ++i) {
+      const std::string bytes = std::to_string(i) + "\n";
+      expected += bytes;
+      stream_->append(frame(bytes));
+    }
+  });
+  ASSERT_TRUE(client_->receive_bytes(expected.size()));
+  EXPECT_EQ(client_->received(), expected);
+}
+
+TEST_F(StreamTest, ResumesWhereAFullSocketStopped) {
+  limits_.max_backlog = 64 * 1024 * 1024;
+  open(4096, 4096);
+  const std::string expected = fill(3001) + std::string(500'000, '!') + "end";
+  append(frame(std::string(500'000, '!')));
+  append(frame("end"));
+  EXPECT_GT(on_loop([&] { return stream_->backlog_bytes(); }), 500'000U);
+  EXPECT_EQ(on_loop([&] { return drained_; }), 0);
+  ASSERT_TRUE(client_->receive_bytes(expected.size()));
+  EXPECT_TRUE(client_->received() == expected);
+  EXPECT_TRUE(eventually([&] { return on_loop([&] { return drained_ == 1 && !stream_->blocked(); }); }));
+  EXPECT_EQ(on_loop([&] { return stream_->backlog_bytes(); }), 0U);
+  EXPECT_EQ(on_loop([&] { return stream_->bytes_sent(); }), expected.size());
+  // And it is a stream like any other again.
+  append(frame("more"));
+  EXPECT_TRUE(client_->receive_until("more"));
+}
+
+TEST_F(StreamTest, TellsItsOwnerWhenItOwesMoreThanItsCap) {
+  limits_.max_backlog = 10'000;
+  open(4096, 4096);
+  fill(3001);
+  std::uint64_t owed = 0;
+  Stream::Append last = Stream::Append::kTaken;
+  for (int i = 0; i < 20 && last == Stream::Append::kTaken; ++i) {
+    owed = on_loop([&] { return stream_->backlog_bytes(); });
+    EXPECT_LE(owed, 10'000U);
+    last = append(frame(std::string(1000, 'x')));
+  }
+  EXPECT_EQ(last, Stream::Append::kOverflow);
+  EXPECT_GT(owed, 9'000U);
+  on_loop([&] { stream_->abort(CloseReason::kSlowConsumer); });
+  EXPECT_EQ(reason(), CloseReason::kSlowConsumer);
+  EXPECT_EQ(append(frame("late")), Stream::Append::kClosed);
+}
+
+TEST_F(StreamTest, DropsWhatIsOverTheCapAndGoesOnIfToldSo) {
+  limits_.max_backlog = 10'000;
+  limits_.overflow = Stream::Overflow::kDrop;
+  open(4096, 4096);
+  std::string expected = fill(3001);
+  Stream::Append last = Stream::Append::kTaken;
+  for (int i = 0; i < 20 && last == Stream::Append::kTaken; ++i) {
+    last = append(frame(std::string(1000, 'x')));
+    if (last == Stream::Append::kTaken) expected += std::string(1000, 'x');
+  }
+  EXPECT_EQ(last, Stream::Append::kDropped);
+  ASSERT_TRUE(client_->receive_bytes(expected.size()));
+  ASSERT_TRUE(eventually([&] { return on_loop([&] { return !stream_->blocked(); }); }));
+  EXPECT_EQ(append(frame("after")), Stream::Append::kTaken);
+  ASSERT_TRUE(client_->receive_bytes(expected.size() + 5));
+  EXPECT_TRUE(client_->received() == expected + "after");
+}
+
+TEST_F(StreamTest, DoesNotCallABurstInOneTurnSlow) {
+  limits_.max_backlog = 1000;
+  open();
+  on_loop([&] {
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(stream_->append(frame(std::string(400, 'x'))), Stream::Append::kTaken);
+  });
+  EXPECT_TRUE(client_->receive_bytes(50 * 400));
+}
+
+TEST_F(StreamTest, TakesOneFrameLargerThanTheCapWhenItOwesNothing) {
+  limits_.max_backlog = 1000;
+  open(4096, 4096);
+  const std::string large(1'000'000, 'x');
+  EXPECT_EQ(append(frame(large)), Stream::Append::kTaken);
+  EXPECT_EQ(append(frame("y")), Stream::Append::kOverflow);
+  ASSERT_TRUE(client_->receive_bytes(large.size()));
+  EXPECT_TRUE(client_->received() == large);
+}
+
+TEST_F(StreamTest, AcknowledgesWhatThePeersTcpHas) {
+  open();
+  on_loop([&] {
+    stream_->append(frame("head"));
+    stream_->append(frame("one", 1));
+    stream_->append(frame("two", 2));
+    stream_->append(frame("tail"));
+  });
+  EXPECT_TRUE(on_loop([&] { return awaits_; }));
+  // The peer's kernel acknowledges; its program need not read.
+  EXPECT_TRUE(eventually([&] { return on_loop([&] { return !stream_->check_acknowledged(); }); }));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(1, 2));
+  EXPECT_FALSE(on_loop([&] { return stream_->awaits_acknowledgement(); }));
+}
+
+TEST_F(StreamTest, DoesNotAcknowledgeWhatIsStuckInItsOwnSocket) {
+  limits_.max_backlog = 64 * 1024 * 1024;
+  open(256 * 1024, 2048);
+  // More than the peer's window, all of it taken by our socket: written is not received.
+  on_loop([&] { stream_->append(frame(std::string(100'000, 'x'))); });
+  on_loop([&] { stream_->append(frame("message", 7)); });
+  ASSERT_EQ(on_loop([&] { return stream_->backlog_bytes(); }), 0U);
+  EXPECT_TRUE(on_loop([&] { return stream_->check_acknowledged(); }));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), IsEmpty());
+
+  ASSERT_TRUE(client_->receive_until("message"));
+  EXPECT_TRUE(eventually([&] { return on_loop([&] { return !stream_->check_acknowledged(); }); }));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(7));
+}
+
+TEST_F(StreamTest, DoesNotAcknowledgeWhatAResetPeerNeverGot) {
+  open(256 * 1024, 2048);
+  on_loop([&] { stream_->append(frame("got", 1)); });
+  ASSERT_TRUE(client_->receive_until("got"));
+  on_loop([&] { stream_->append(frame(std::string(100'000, 'x'))); });
+  on_loop([&] { stream_->append(frame("lost", 2)); });
+  ASSERT_EQ(on_loop([&] { return stream_->backlog_bytes(); }), 0U);
+  client_->reset();
+  EXPECT_TRUE(closes_with(CloseReason::kConnectionLost));
+  EXPECT_FALSE(on_loop([&] { return stream_->check_acknowledged(); }));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(1));
+}
+
+TEST_F(StreamTest, DoesNotAcknowledgeWhatItNeverWrote) {
+  limits_.max_backlog = 64 * 1024 * 1024;
+  open(4096, 4096);
+  fill(3001);
+  append(frame("message", 1));
+  EXPECT_FALSE(on_loop([&] { return stream_->check_acknowledged(); }));
+  client_->close();
+  EXPECT_TRUE(eventually([&] { return reason().has_value(); }));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), IsEmpty());
+}
+
+TEST_F(StreamTest, AcknowledgesWhatArrivedBeforeThePeerLeft) {
+  open();
+  append(frame("message", 9));
+  ASSERT_TRUE(client_->receive_until("message"));
+  client_->close();
+  EXPECT_TRUE(closes_with(CloseReason::kClientClosed));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(9));
+}
+
+TEST_F(StreamTest, NoticesThatThePeerEnded) {
+  open();
+  client_->finish();
+  EXPECT_TRUE(closes_with(CloseReason::kClientClosed));
+  EXPECT_TRUE(on_loop([&] { return stream_->closed(); }));
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_EQ(on_loop([&] { return closed_times_; }), 1);
+}
+
+TEST_F(StreamTest, NoticesThatTheConnectionWasReset) {
+  open();
+  client_->reset();
+  EXPECT_TRUE(closes_with(CloseReason::kConnectionLost));
+}
+
+TEST_F(StreamTest, DiscardsWhatThePeerSays) {
+  open();
+  client_->send(std::string(200'000, 'x'));
+  append(frame("still here"));
+  EXPECT_TRUE(client_->receive_until("still here"));
+  EXPECT_EQ(reason(), std::nullopt);
+}
+
+TEST_F(StreamTest, WritesEverythingBeforeItFinishes) {
+  limits_.max_backlog = 64 * 1024 * 1024;
+  open(4096, 4096);
+  std::string expected = fill(3001);
+  append(frame("goodbye", 3));
+  expected += "goodbye";
+  on_loop([&] { stream_->finish(CloseReason::kServerClosed); });
+  EXPECT_FALSE(on_loop([&] { return stream_->open(); }));
+  EXPECT_EQ(append(frame("late")), Stream::Append::kClosed);
+  EXPECT_EQ(reason(), std::nullopt);
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_TRUE(client_->received() == expected);
+  client_->close();
+  EXPECT_TRUE(closes_with(CloseReason::kServerClosed));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(3));
+  EXPECT_EQ(on_loop([&] { return closed_times_; }), 1);
+}
+
+TEST_F(StreamTest, FinishesAtOnceWhenItOwesNothing) {
+  open();
+  on_loop([&] { stream_->finish(CloseReason::kKeepalive); });
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_EQ(client_->received(), "");
+  client_->close();
+  EXPECT_TRUE(closes_with(CloseReason::kKeepalive));
+}
+
+TEST_F(StreamTest, KeepsTheReasonItWasFinishedWithWhenItIsAborted) {
+  limits_.max_backlog = 64 * 1024 * 1024;
+  open(4096, 4096);
+  fill(3001);
+  on_loop([&] {
+    stream_->finish(CloseReason::kShutdown);
+    stream_->abort(CloseReason::kConnectionLost);
+    stream_->abort(CloseReason::kConnectionLost);
+  });
+  EXPECT_EQ(reason(), CloseReason::kShutdown);
+  EXPECT_EQ(on_loop([&] { return closed_times_; }), 1);
+}
+
+TEST_F(StreamTest, GivesMemoryOfABurstBackAndGoesOn) {
+  open();
+  on_loop([&] {
+    for (int i = 0; i < 100; ++i) stream_->append(frame("x"));
+    stream_->trim();
+  });
+  ASSERT_TRUE(client_->receive_bytes(100));
+  on_loop([&] { stream_->trim(); });
+  append(frame("y", 4));
+  EXPECT_TRUE(client_->receive_until("y"));
+  on_loop([&] { stream_->trim(); });
+  EXPECT_TRUE(eventually([&] { return on_loop([&] { return !stream_->check_acknowledged(); }); }));
+  EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(4));
+}
+
+TEST_F(StreamTest, NamesEveryReason) {
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < kCloseReasons; ++i) names.push_back(reason_name(static_cast<CloseReason>(i)));
+  std::ranges::sort(names);
+  EXPECT_EQ(std::ranges::adjacent_find(names), names.end());
+}
+
+}  // namespace
+}  // namespace sse::net
