@@ -79,7 +79,7 @@ std::optional<std::string> piped_input(std::chrono::milliseconds patience) {
 std::string read_token(const std::string& path) {
   const std::vector<std::string> lines = split_list(read_file(path), '\n');
   std::string token = lines.empty() ? "" : lines.front();
-  while (token.ends_with('\r')) token.pop_back();
+  token.erase(token.find_last_not_of(" \t\r") + 1);
   if (token.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the token file '" + printable(path) + "' is empty; it must hold the token in its first line");

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,19 @@
 namespace sse::ctl {
 namespace {
 
+// Counts without a decimal point, whatever form they came in.
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.15g", value);
+  return text;
+}
+
 std::string counters(const api::Json& status, const Look& look) {
   const auto found = status.find("counters");
   if (found == status.end() || !found->is_object()) return "";
   std::vector<Field> fields;
   for (const auto& [name, value] : found->items()) {
-    if (value.is_number() && value != 0) fields.push_back({name, event::dump_json(value)});
+    if (value.is_number() && value != 0) fields.push_back({name, number(value.get<double>())});
   }
   return fields.empty() ? "" : "\nSince the start\n" + render_fields(fields, look);
 }
