@@ -32,8 +32,9 @@ std::string fresh(const std::filesystem::path& folder) {
 }
 
 NewMessage message_to(std::string name) {
-  return {kService,   {event::TargetKind::kUser, {std::move(name)}, false}, "server-push", std::string(100, 'x'),
-          wall_now(), wall_now() + std::chrono::hours(24)};
+  return {kService,      {event::TargetKind::kUser, {std::move(name)}, false},
+          "server-push", std::string(100, 'x'),
+          wall_now(),    wall_now() + std::chrono::hours(24)};
 }
 
 void run_sql(sqlite3* db, const std::string& sql) {

@@ -62,7 +62,7 @@ class Senders {
  private:
   void run(const Endpoint& admin, int round, std::size_t sender, unsigned seed, Ledger& ledger) {
     Client client(admin);
-    std::minstd_rand random(seed + static_cast<unsigned>(sender) + 1);
+    std::mt19937 random(seed + static_cast<unsigned>(sender) + 1);
     for (std::size_t i = 0; i < kSends / kSenders; ++i) {
       const std::string user = std::to_string(random() % kUsers);
       const std::string data =
@@ -92,7 +92,7 @@ TEST(Crash, NoAcceptedMessageIsLost) {
   std::size_t killed_while_sending = 0;
   for (int round = 0; round < rounds(); ++round) {
     const unsigned seed = first_seed + static_cast<unsigned>(round);
-    std::minstd_rand random(seed);
+    std::mt19937 random(seed);
     const std::size_t kill_after = random() % kSends;
     const std::size_t accepted_before = ledger.accepted.size();
     {
@@ -139,6 +139,7 @@ TEST(Crash, NoAcceptedMessageIsLost) {
       return admin.get("/api/v1/status").json()["pending"].get<int>();
     };
     ASSERT_TRUE(eventually([&] { return pending() == 0; })) << pending() << " stay pending";
+    streams.close_all();
     ASSERT_EQ(server.stop(), 0);
   }
   EXPECT_GT(killed_while_sending, 0U) << "no round was interrupted: this showed nothing";

@@ -100,7 +100,8 @@ TEST_F(Framing, TextThatIsNoUnicodeIsRefused) {
 }
 
 TEST_F(Framing, EventNamesWithLineBreaksAreRefused) {
-  for (const std::string& bad : {std::string("a\nb"), std::string("a\r"), std::string("\r\n"), std::string("a\0b", 3)}) {
+  for (const std::string& bad :
+       {std::string("a\nb"), std::string("a\r"), std::string("\r\n"), std::string("a\0b", 3)}) {
     const Response refused = send("x", bad);
     EXPECT_EQ(refused.status, 400) << refused.body;
     EXPECT_NE(refused.body.find("line break or NUL"), std::string::npos) << refused.body;

@@ -43,12 +43,12 @@ Response Client::request(const std::string& method, const std::string& target, s
     }
   }
   Response response;
-  if (write_all(fd_.get(), head)) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    do {
-      response = take_response(received_);
-    } while (response.status == 0 && read_some(fd_.get(), received_, deadline) > 0);
-  }
+  // Also when not all could be written: a server may answer a body it does not want before the body's end.
+  write_all(fd_.get(), head);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  do {
+    response = take_response(received_);
+  } while (response.status == 0 && read_some(fd_.get(), received_, deadline) > 0);
   if (response.status == 0 || response.headers["connection"] == "close") fd_.reset();
   return response;
 }

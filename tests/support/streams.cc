@@ -41,6 +41,12 @@ void Streams::close(std::size_t stream) {
   if (!streams_.at(stream)->ended) end(*streams_.at(stream));
 }
 
+void Streams::close_all() {
+  for (const auto& stream : streams_) {
+    if (!stream->ended) end(*stream);
+  }
+}
+
 void Streams::run(std::chrono::milliseconds wait) {
   std::array<epoll_event, 512> events{};
   const int n =

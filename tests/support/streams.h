@@ -40,6 +40,8 @@ class Streams {
   /// As open(), and waits for connect-finish; throws std::runtime_error when it does not come.
   std::size_t connect(const std::string& query, const ConnectOptions& options = {});
   void close(std::size_t stream);
+  /// A server that stops waits a while for streams whose client does not read to their end: close them first.
+  void close_all();
 
   /// Takes events from now on, instead of keeping them.
   void on_event(Listener listener) { listener_ = std::move(listener); }
