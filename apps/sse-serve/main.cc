@@ -28,7 +28,7 @@ constexpr const char* kFooter =
     "\n"
     "Durations: 250ms 15s 5m 2h 7d. Sizes: 512 64KiB 1MiB. Every option also from the\n"
     "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"
-    "the command line wins over the environment, the environment over the file.\n"
+    "the command line wins over the file, and that over the environment.\n"
     "SIGTERM and SIGINT end politely, a second one at once; SIGHUP reopens the log\n"
     "and rereads the token. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
     "5 not allowed. Manual: man sse-serve";
@@ -111,6 +111,9 @@ int main(int argc, char** argv) {
     return serve_until_stopped(options);
   } catch (const CLI::Success& e) {
     return app.exit(e);
+  } catch (const CLI::FileError& e) {
+    std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", e.what());
+    return 2;
   } catch (const CLI::ParseError& e) {
     std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", e.what());
     return 2;

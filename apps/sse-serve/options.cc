@@ -241,6 +241,8 @@ void declare(CLI::App& app, Options& options) {
   app.set_config("-c,--config", "", "Read options from a file: a line 'demo = true' is --demo")
       ->type_name("FILE")
       ->group("General");
+  // A slip of the keyboard must not pass as a setting.
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--check-config", options.check_config, "Check the options, then exit")->group("General");
   declare_pages(app, options);
   declare_users(app, options);
