@@ -47,11 +47,17 @@ Context::Context(const GlobalOptions& options)
   }
 }
 
+std::string Context::address() const {
+  return options_.server.empty() ? default_admin_address() : options_.server;
+}
+
+std::string Context::token() const {
+  return options_.token_file.empty() ? "" : read_token(options_.token_file);
+}
+
 api::Client& Context::client() {
   if (client_ == nullptr) {
-    const std::string token = options_.token_file.empty() ? "" : read_token(options_.token_file);
-    const std::string address = options_.server.empty() ? default_admin_address() : options_.server;
-    client_ = std::make_unique<api::Client>(api::ClientOptions{address, token, timeout_});
+    client_ = std::make_unique<api::Client>(api::ClientOptions{address(), token(), timeout_});
   }
   return *client_;
 }

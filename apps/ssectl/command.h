@@ -41,6 +41,10 @@ class Context {
   std::chrono::milliseconds timeout() const { return timeout_; }
   /// Made at the first call, so that commands without a server need none.
   api::Client& client();
+  /// Of the server's admin API, for those who speak to it themselves.
+  std::string address() const;
+  /// The admin token; empty without --token-file.
+  std::string token() const;
 
  private:
   GlobalOptions options_;
@@ -64,6 +68,7 @@ struct Command {
 
 Run declare_status(CLI::App& app);
 Run declare_send(CLI::App& app);
+Run declare_bench(CLI::App& app);
 Run declare_connections_list(CLI::App& app);
 Run declare_connections_show(CLI::App& app);
 Run declare_connections_close(CLI::App& app);

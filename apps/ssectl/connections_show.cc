@@ -51,6 +51,7 @@ std::string value_of(const api::Json& connection, const std::string& name) {
 
 std::string describe(const api::Json& connection, const Look& look) {
   std::vector<Field> fields;
+  fields.reserve(connection.size() + kOrder.size());
   for (const std::string_view name : kOrder)
     fields.push_back({std::string(name), value_of(connection, std::string(name))});
   std::vector<Field> sent;

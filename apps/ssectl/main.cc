@@ -28,6 +28,11 @@ constexpr Command kCommands[] = {
      "  date | ssectl send --channel clock --listening\n"
      "  ssectl send --all --qos --ttl 1h --file news.json",
      declare_send},
+    {"", "bench", "Open streams, send events, measure what arrives when",
+     "ssectl bench --streams 10000 --sources 4 --events 100\n"
+     "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"
+     "  ssectl bench --qos --senders 64 --to each --events 10000 -o json",
+     declare_bench},
     {"connections", "list", "Open streams, oldest first",
      "ssectl connections list --user 1\n  ssectl connections list -o ndjson | jq -r .clientId",
      declare_connections_list},

@@ -84,11 +84,10 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-std::int64_t cpu_millis() {
+std::int64_t cpu_micros() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
 }
 
 int thread_count() {
@@ -396,7 +395,8 @@ Json Server::Impl::status() const {
           {"users", users},
           {"pending", repository_->size()},
           {"memoryBytes", resident_bytes()},
-          {"cpuMillis", cpu_millis()},
+          {"cpuMillis", cpu_micros() / 1000},
+          {"cpuMicros", cpu_micros()},
           {"threads", thread_count()},
           {"loops", loops_.size()},
           {"services", services},

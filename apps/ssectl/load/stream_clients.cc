@@ -24,7 +24,9 @@ namespace {
 
 constexpr std::size_t kReadSize = 256 * 1024;
 
-SteadyTime from_ns(std::int64_t ns) { return SteadyTime(std::chrono::nanoseconds(ns)); }
+SteadyTime from_ns(std::int64_t ns) {
+  return SteadyTime(std::chrono::nanoseconds(ns));
+}
 
 // Reads `key` and a decimal number off the front of `text`.
 bool take_number(std::string_view& text, std::string_view key, std::int64_t& value) {
@@ -39,7 +41,8 @@ bool take_number(std::string_view& text, std::string_view key, std::int64_t& val
 }  // namespace
 
 std::string payload(SteadyTime intended, std::uint64_t sequence, std::size_t size) {
-  std::string data = "t=" + std::to_string(intended.time_since_epoch().count()) + " s=" + std::to_string(sequence) + " ";
+  std::string data =
+      "t=" + std::to_string(intended.time_since_epoch().count()) + " s=" + std::to_string(sequence) + " ";
   if (data.size() < size) data.append(size - data.size(), 'x');
   return data;
 }
@@ -121,14 +124,17 @@ class StreamClients::Worker {
       setsockopt(stream.fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
       sockaddr_in source{};
       source.sin_family = AF_INET;
-      source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + static_cast<std::uint32_t>(stream.number % options_.sources));
+      source.sin_addr.s_addr =
+          htonl(INADDR_LOOPBACK + 1 + static_cast<std::uint32_t>(stream.number % options_.sources));
       if (::bind(stream.fd.get(), reinterpret_cast<const sockaddr*>(&source), sizeof source) != 0) return false;
     }
     sockaddr_in server{};
     server.sin_family = AF_INET;
     server.sin_port = htons(static_cast<std::uint16_t>(options_.port));
     inet_pton(AF_INET, options_.host.c_str(), &server.sin_addr);
-    if (::connect(stream.fd.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server) != 0 && errno != EINPROGRESS) return false;
+    if (::connect(stream.fd.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server) != 0 &&
+        errno != EINPROGRESS)
+      return false;
     epoll_event event{};
     event.events = EPOLLOUT;
     event.data.ptr = &stream;
@@ -215,7 +221,9 @@ class StreamClients::Worker {
       }
       text.remove_prefix(end + 1);
     }
-    if (measured != 0) events.fetch_add(measured, std::memory_order_relaxed);
+    if (measured == 0) return;
+    received.last = now;
+    events.fetch_add(measured, std::memory_order_relaxed);
   }
 
   bool read_line(Stream& stream, std::string_view line, SteadyTime now) {
@@ -313,6 +321,7 @@ Received StreamClients::finish() {
     total.gaps += worker->received.gaps;
     total.closed += worker->received.closed;
     total.latency.merge(worker->received.latency);
+    total.last = std::max(total.last, worker->received.last);
   }
   return total;
 }

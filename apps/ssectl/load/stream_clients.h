@@ -22,9 +22,10 @@ struct ClientOptions {
   int port = 0;
   std::size_t streams = 0;
   unsigned threads = 1;
-  unsigned sources = 1;  ///< source addresses 127.0.0.2, .3, … when above 1: one address alone gets slow past 14,000 streams
-  std::size_t connecting = 256;  ///< connections under way at once
-  std::chrono::milliseconds timeout{60000};  ///< for opening all
+  unsigned sources =
+      1;  ///< source addresses 127.0.0.2, .3, … when above 1: one address alone gets slow past 14,000 streams
+  std::size_t connecting = 256;                     ///< connections under way at once
+  std::chrono::milliseconds timeout{60000};         ///< for opening all
   std::function<std::string(std::size_t)> request;  ///< the whole HTTP request of stream n
 };
 
@@ -44,9 +45,11 @@ struct Received {
   std::uint64_t gaps = 0;          ///< numbers left out
   std::uint64_t closed = 0;        ///< streams the server ended
   Histogram latency;               ///< from intended sending to reading
+  SteadyTime last{};               ///< when the last of them was read
 };
 
-/// Very many event streams held by a few threads. Its own thread drives it; received() counts may be read while it runs.
+/// Very many event streams held by a few threads. Its own thread drives it; received() counts may be read while it
+/// runs.
 class StreamClients {
  public:
   explicit StreamClients(ClientOptions options);
