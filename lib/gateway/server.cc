@@ -69,35 +69,11 @@ std::string read_token(const std::string& path) {
   return token;
 }
 
-void validate(const ServerOptions& options) {
-  std::set<std::string> names;
-  std::set<std::string> paths;
-  const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
-  if (options.services.empty()) bad("no service to host; give --service NAME=PATH");
-  for (const auto& [name, path] : options.services) {
-    const std::string shown = "--service '" + printable(name + "=" + path, 80) + "'";
-    if (name.empty() || name.size() > 200) bad(shown + " has no usable name; write NAME=PATH");
-    if (path.size() < 2 || path.size() > 200 || path.front() != '/' || path.back() == '/' ||
-        path.find_first_of("?#% \t\r\n") != std::string::npos) {
-      bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%'");
-    }
-    if (!names.insert(name).second) bad(shown + ": that name is given twice");
-    if (!paths.insert(path).second) bad(shown + ": that path is given twice");
-  }
-  if (!options.web_root.empty()) {
-    struct stat status {};
-    if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
-      bad("--web-root '" + options.web_root + "' is no directory");
-  }
-  if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
-  if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
-    bad("--heartbeat must be 0 or at least 100ms");
-  if (options.keepalive_time && options.keepalive_time->count() != 0 &&
-      *options.keepalive_time < std::chrono::seconds(1)) {
-    bad("--keepalive-time must be 0 or at least 1s");
-  }
-  if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
-  if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
+// RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
+bool is_origin(const std::string& text) {
+  const std::size_t host = text.find("://");
+  return host != std::string::npos && host > 0 && host + 3 < text.size() &&
+         text.find_first_of("/?# \t\r\n", host + 3) == std::string::npos;
 }
 
 std::uint64_t resident_bytes() {
@@ -125,6 +101,53 @@ int thread_count() {
 }
 
 }  // namespace
+
+void check(const ServerOptions& options) {
+  std::set<std::string> names;
+  std::set<std::string> paths;
+  const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  TrustedProxies{options.trusted_proxies};
+  net::ListenAddress::parse(options.listen);
+  if (!options.admin.empty() && !net::ListenAddress::parse(options.admin).is_unix() &&
+      options.admin_token_file.empty()) {
+    bad("an admin listener on TCP (--admin " + options.admin + ") needs --admin-token-file");
+  }
+  for (const std::string& origin : options.cors_origins) {
+    if (origin != "*" && !is_origin(origin)) {
+      bad("--cors-origin '" + printable(origin, 80) + "' is no origin; write https://example.org or *");
+    }
+  }
+  // It goes into a header of every answer.
+  if (options.server_id.size() > 200 ||
+      std::ranges::any_of(options.server_id, [](char c) { return c < '!' || c > '~'; }))
+    bad("--server-id must be at most 200 visible ASCII characters");
+  if (options.services.empty()) bad("no service to host; give --service NAME=PATH");
+  for (const auto& [name, path] : options.services) {
+    const std::string shown = "--service '" + printable(name + "=" + path, 80) + "'";
+    if (name.empty() || name.size() > 200) bad(shown + " has no usable name; write NAME=PATH");
+    if (path.size() < 2 || path.size() > 200 || path.front() != '/' || path.back() == '/' ||
+        path.find_first_of("?#% \t\r\n") != std::string::npos) {
+      bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%'");
+    }
+    if (!names.insert(name).second) bad(shown + ": that name is given twice");
+    if (!paths.insert(path).second) bad(shown + ": that path is given twice");
+  }
+  if (!options.web_root.empty()) {
+    struct stat status {};
+    if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+      bad("--web-root '" + options.web_root + "' is no directory");
+  }
+  if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
+  if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
+    bad("--heartbeat must be 0 or at least 100ms");
+  if (options.keepalive_time && options.keepalive_time->count() != 0 &&
+      *options.keepalive_time < std::chrono::seconds(1)) {
+    bad("--keepalive-time must be 0 or at least 1s");
+  }
+  if (options.max_body.count() == 0) bad("--max-body must be more than 0");
+  if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
+}
 
 class Server::Impl {
  public:
@@ -187,7 +210,7 @@ class Server::Impl {
 
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
                    std::unique_ptr<Application> application)
-    : options_((validate(options), std::move(options))),
+    : options_((check(options), std::move(options))),
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
       application_(application ? std::move(application) : make_demo_application()),
       proxies_(options_.trusted_proxies),
@@ -198,12 +221,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
       chores_("sse-chores", 0, 1, 16) {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
-    const net::ListenAddress address = net::ListenAddress::parse(options_.admin);
-    if (!address.is_unix() && options_.admin_token_file.empty()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "an admin listener on TCP (--admin " + address.str() + ") needs --admin-token-file");
-    }
-    admin_listener_ = std::make_unique<net::Listener>(address, "--admin");
+    admin_listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.admin), "--admin");
   }
   reload();
   server_id_ =
@@ -267,6 +285,10 @@ void Server::Impl::open_fronts() {
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
     front.max_connections = descriptors - kReservedDescriptors;
+  if (front.max_connections > descriptors) {
+    observe::log_warn("--max-connections is more than the descriptor limit (ulimit -n) allows",
+                      {{"limit", std::to_string(descriptors)}});
+  }
   front.max_per_address = options_.max_connections_per_ip;
   front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
                                             [this] { return streams_held(); });
