@@ -63,11 +63,14 @@ struct Connection final : net::Stream {
   struct Replay {
     std::vector<event::FrameRef> held;  // live events that wait their turn
     std::uint64_t held_bytes = 0;
+    std::vector<event::FrameRef> page;  // from next_in_page on: read, and not yet in the stream
+    std::size_t next_in_page = 0;
+    bool last_page = false;
     MessageId cursor;
     std::vector<std::string> only_events;    // of this pass; empty: everything
     std::vector<std::string> new_listeners;  // a pass for these follows
     bool again = false;                      // a message was committed meanwhile: one more look
-    bool waiting = false;                    // for the stream to drain, before the next page
+    bool waiting = false;                    // for the stream to drain, before it goes on
   };
 
   Connection(ConnectionId connection_id, net::EventLoop& loop, net::StreamOwner& owner,

@@ -19,12 +19,12 @@ namespace sse::hub {
 
 /// Which connections to list. Empty fields match everything.
 struct ConnectionFilter {
-  UserId user;
-  TenantId tenant;
-  AccessToken token;
-  ChannelName channel;
-  std::string listening;  ///< an event name
-  std::string client;     ///< clientId
+  UserId user{};
+  TenantId tenant{};
+  AccessToken token{};
+  ChannelName channel{};
+  std::string listening{};  ///< an event name
+  std::string client{};     ///< clientId
 };
 
 /// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and

@@ -143,6 +143,7 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
 }
 
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {
+  if (!connection.open()) return false;
   const MessageId message = frame->message();
   if (message.valid() && message <= connection.replayed_through) return true;
   if (!connection.replay) return append(connection, frame);
@@ -186,7 +187,6 @@ void Shard::ask_replay(Connection& connection) {
     connection.replay = std::make_unique<Connection::Replay>();
     connection.replay->cursor = connection.replayed_through;
   }
-  connection.replay->waiting = false;
   ReplayRequest request;
   request.connection = connection.id;
   request.shard = number_;
@@ -204,25 +204,45 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
   if (connection == nullptr || !connection->replay) return;
-  for (const ReplayFrame& item : page) {
-    if (item.listening && !connection->listens(item.event)) continue;
-    if (append(*connection, item.frame)) metrics_.deliveries.add();
-    if (!connection->open()) return;
-  }
   Connection::Replay& state = *connection->replay;
+  state.page.clear();
+  for (ReplayFrame& item : page) {
+    if (!item.listening || connection->listens(item.event)) state.page.push_back(std::move(item.frame));
+  }
+  state.next_in_page = 0;
+  state.last_page = last;
   state.cursor = std::max(state.cursor, through);
   if (state.only_events.empty()) connection->replayed_through = state.cursor;
-  if (last && !next_pass(*connection)) {
-    end_replay(*connection);
-    return;
+  continue_replay(*connection);
+}
+
+// As much as the stream takes without owing more than it may: replaying must not make a healthy client a slow one, and
+// what it cannot take yet stays in the repository.
+void Shard::continue_replay(Connection& connection) {
+  Connection::Replay& state = *connection.replay;
+  state.waiting = false;
+  while (state.next_in_page < state.page.size()) {
+    const event::FrameRef& frame = state.page[state.next_in_page];
+    if (connection.backlog_bytes() + frame->size() > options_.stream.max_backlog) {
+      connection.flush();
+      if (!connection.open()) return;
+      state.waiting = connection.backlog_bytes() > 0;
+      if (state.waiting) return;
+    }
+    if (append(connection, frame)) metrics_.deliveries.add();
+    if (!connection.open()) return;
+    ++state.next_in_page;
   }
-  // The next page only when this one has left: what a slow stream cannot take stays in the repository.
-  connection->flush();
-  if (!connection->open()) return;
-  if (connection->backlog_bytes() == 0) {
-    ask_replay(*connection);
+  state.page.clear();
+  state.next_in_page = 0;
+  connection.flush();
+  if (!connection.open()) return;
+  state.waiting = connection.backlog_bytes() > 0;
+  if (state.waiting) return;
+  if (state.last_page && !next_pass(connection)) {
+    end_replay(connection);
   } else {
-    state.waiting = true;
+    ask_replay(connection);
   }
 }
 
@@ -248,7 +268,7 @@ void Shard::end_replay(Connection& connection) {
 
 void Shard::stream_drained(net::Stream& stream) {
   Connection& connection = connection_of(stream);
-  if (connection.replay && connection.replay->waiting && connection.indexed) ask_replay(connection);
+  if (connection.replay && connection.replay->waiting && connection.indexed) continue_replay(connection);
 }
 
 Connection* Shard::find(ConnectionId id) {

@@ -120,6 +120,7 @@ class Shard final : private net::StreamOwner {
   bool take(Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
+  void continue_replay(Connection& connection);
   bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
   void limit_client(const Connection& newcomer, const Attributes& attributes);

@@ -13,6 +13,15 @@
 
 #include "base/error.h"
 
+#if defined(__SANITIZE_THREAD__)
+// ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, not that EPOLL_CTL_MOD does: a worker that re-arms
+// a descriptor would seem to race with the loop that then closes it.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:sse::net::EventLoop::modify\n";
+}
+#endif
+
 namespace sse::net {
 
 EventLoop::EventLoop(std::string name) : name_(std::move(name)) {

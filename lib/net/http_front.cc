@@ -423,10 +423,12 @@ void HttpFront::finish(Connection& connection, bool keep_alive) {
     // The common case ends here, without a trip through the loop.
     std::string().swap(connection.out);
     connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
+    const int fd = connection.fd.get();
     connection.state.store(Connection::State::kIdle);
     // drain() sets its flag, then looks at the states: one of us sees the other.
-    if (draining_.load()) ::shutdown(connection.fd.get(), SHUT_RD);
-    arm(connection, EPOLLIN | EPOLLRDHUP);
+    if (draining_.load()) ::shutdown(fd, SHUT_RD);
+    // Nothing may touch the connection from here on but the loop.
+    loop_.modify(fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
     return;
   }
   if (n > 0) connection.written = static_cast<std::size_t>(n);

@@ -30,7 +30,8 @@ event::FrameRef frame(std::string_view bytes, std::uint64_t message = 0) {
 // One stream on a loop, with an owner that does what a shard does: flush at the end of the turn.
 class StreamTest : public ::testing::Test, public StreamOwner {
  protected:
-  ~StreamTest() override {
+  // Not in the destructor: the loop calls what the test's class overrides.
+  void TearDown() override {
     if (started_) loop_.stop();
     stream_.reset();
   }

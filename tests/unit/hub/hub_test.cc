@@ -1,0 +1,668 @@
+#include "hub/hub.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "base/error.h"
+#include "event/json.h"
+#include "unit/net/loopback.h"
+
+namespace sse::hub {
+namespace {
+
+using event::Target;
+using event::TargetKind;
+using std::chrono::milliseconds;
+using testing::Client;
+using ::testing::ElementsAre;
+using testing::eventually;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr const char* kHead = "HTTP/1.1 200 OK\r\n\r\n";
+
+event::FrameRef frame(const std::string& data, std::uint64_t message = 0, TargetKind kind = TargetKind::kUser) {
+  return event::Frame::make("data:" + data + "\n\n", MessageId(message), kind);
+}
+
+std::size_t times(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+// What a page is to the hub, and its far end.
+struct Page {
+  ConnectionId id;
+  Client client;
+
+  // Everything up to and with `data`.
+  std::string until(const std::string& data) {
+    return client.receive_until("data:" + data + "\n\n") ? client.received() : "nothing, after: " + client.received();
+  }
+};
+
+class Delegate final : public HubDelegate {
+ public:
+  bool replay_wanted(const ReplayRequest& request) override {
+    const MutexLock lock(mutex_);
+    requests_.push_back(request);
+    return answers_;
+  }
+  void acknowledged(TargetKind kind, std::string_view name, MessageId message) override {
+    const MutexLock lock(mutex_);
+    acknowledged_.emplace_back(kind, std::string(name), message.value());
+  }
+
+  /// True: replays are answered by the test.
+  void answer(bool on) {
+    const MutexLock lock(mutex_);
+    answers_ = on;
+  }
+  std::vector<ReplayRequest> requests() {
+    const MutexLock lock(mutex_);
+    return requests_;
+  }
+  std::vector<std::tuple<TargetKind, std::string, std::uint64_t>> acknowledgements() {
+    const MutexLock lock(mutex_);
+    return acknowledged_;
+  }
+
+ private:
+  Mutex mutex_;
+  bool answers_ GUARDED_BY(mutex_) = false;
+  std::vector<ReplayRequest> requests_ GUARDED_BY(mutex_);
+  std::vector<std::tuple<TargetKind, std::string, std::uint64_t>> acknowledged_ GUARDED_BY(mutex_);
+};
+
+class HubTest : public ::testing::Test {
+ protected:
+  HubTest() {
+    options_.service = ServiceName("hr");
+    options_.heartbeat = milliseconds(0);
+  }
+  ~HubTest() override {
+    for (const auto& loop : loops_) loop->stop();
+    hub_.reset();
+  }
+
+  void start(std::size_t loops = 3) {
+    for (std::size_t i = 0; i < loops; ++i)
+      loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
+    hub_ = std::make_unique<Hub>(options_, loops_, ids_, metrics_, delegate_);
+    for (const auto& loop : loops_) loop->start();
+  }
+
+  struct Who {
+    std::string user{};
+    std::string tenant{};
+    std::string token{};
+    std::string channel{};
+    std::vector<std::string> listeners{};
+    std::string query{};
+    milliseconds keepalive{0};
+    int send_buffer = 0;
+    int receive_buffer = 0;
+  };
+  // Connects and waits until connect-finish has arrived.
+  Page open(const Who& who) {
+    auto pair = testing::tcp_pair(who.send_buffer, who.receive_buffer);
+    NewConnection fresh;
+    fresh.identity = {UserId(who.user), TenantId(who.tenant), AccessToken(who.token)};
+    fresh.channel = ChannelName(who.channel);
+    fresh.listeners = who.listeners;
+    fresh.attributes.query = who.query;
+    fresh.keepalive = who.keepalive;
+    fresh.socket = std::move(pair.server);
+    fresh.response_head = kHead;
+    Page page{hub_->connect(std::move(fresh)), std::move(pair.client)};
+    EXPECT_TRUE(page.client.receive_until("\n\n"));
+    return page;
+  }
+  Page open_user(const std::string& user) {
+    Who who;
+    who.user = user;
+    return open(who);
+  }
+
+  std::vector<std::uint32_t> deliver(TargetKind kind, std::vector<std::string> names, const std::string& data,
+                                     bool listening = false) {
+    return hub_->deliver({kind, std::move(names), listening}, "news", frame(data));
+  }
+  double closed_for(const std::string& reason) {
+    return metrics_.snapshot()["sse_streams_closed_total{reason=\"" + reason + "\",service=\"hr\"}"];
+  }
+
+  HubOptions options_;
+  IdGenerator ids_{1};
+  observe::Registry metrics_;
+  Delegate delegate_;
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  std::unique_ptr<Hub> hub_;
+};
+
+TEST_F(HubTest, BeginsAStreamWithTheHeadAndConnectFinishInTheFieldOrderClientsKnow) {
+  options_.reconnect_time = milliseconds(1234);
+  start();
+  const Page page = open_user("1");
+  EXPECT_THAT(page.client.received(),
+              MatchesRegex("HTTP/1.1 200 OK\r\n\r\nid:" + page.id.str() +
+                           "\nretry:1234\nevent:connect-finish\ndata:\\{\"connectionId\":\"" + page.id.str() +
+                           "\",\"serverTime\":[0-9]{13},\"reconnectTime\":1234,\"name\":\"hr\","
+                           "\"enableCluster\":false,\"version\":\"[^\"]+\"\\}\n\n"));
+}
+
+TEST_F(HubTest, GivesIdsThatGrow) {
+  start();
+  ConnectionId last;
+  for (int i = 0; i < 5; ++i) {
+    const Page page = open_user(std::to_string(i));
+    EXPECT_GT(page.id, last);
+    last = page.id;
+  }
+}
+
+TEST_F(HubTest, FindsEveryUserOnTheLoopThatHasIt) {
+  start(4);
+  std::vector<Page> pages;
+  std::vector<std::string> names;
+  for (int i = 0; i < 60; ++i) {
+    names.push_back("user-" + std::to_string(i));
+    pages.push_back(open_user(names.back()));
+  }
+  for (int i = 0; i < 60; ++i) {
+    const std::string data = "only " + std::to_string(i);
+    EXPECT_THAT(deliver(TargetKind::kUser, {names[static_cast<std::size_t>(i)]}, data), ElementsAre(1));
+  }
+  EXPECT_EQ(deliver(TargetKind::kUser, names, "last"), std::vector<std::uint32_t>(60, 1));
+  for (int i = 0; i < 60; ++i) {
+    const std::string got = pages[static_cast<std::size_t>(i)].until("last");
+    EXPECT_EQ(times(got, "data:only "), 1U);
+    EXPECT_THAT(got, HasSubstr("data:only " + std::to_string(i) + "\n\n"));
+  }
+  EXPECT_EQ(hub_->connections(), 60U);
+  EXPECT_EQ(hub_->users(), 60U);
+}
+
+TEST_F(HubTest, DeliversByUserTokenTenantChannelAndToAll) {
+  start();
+  Page a = open({.user = "a", .tenant = "t", .token = "k1", .channel = "c"});
+  Page b = open({.user = "b", .tenant = "t", .token = "k2"});
+  Page b2 = open({.user = "b", .tenant = "t", .token = "k2"});
+  Page none = open({});
+  EXPECT_THAT(deliver(TargetKind::kUser, {"b", "a", "nobody"}, "users"), ElementsAre(2, 1, 0));
+  EXPECT_THAT(deliver(TargetKind::kToken, {"k2", "k1"}, "tokens"), ElementsAre(2, 1));
+  EXPECT_THAT(deliver(TargetKind::kTenant, {"t", "u"}, "tenants"), ElementsAre(3, 0));
+  EXPECT_THAT(deliver(TargetKind::kChannel, {"c"}, "channel"), ElementsAre(1));
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "all"), ElementsAre(4));
+  const auto data_of = [](Page& page) {
+    const std::string all = page.until("all");
+    std::string list;
+    for (const char* name : {"users", "tokens", "tenants", "channel", "all"}) {
+      if (times(all, std::string("data:") + name + "\n\n") == 1) list += std::string(list.empty() ? "" : " ") + name;
+    }
+    return list;
+  };
+  EXPECT_EQ(data_of(a), "users tokens tenants channel all");
+  EXPECT_EQ(data_of(b), "users tokens tenants all");
+  EXPECT_EQ(data_of(b2), "users tokens tenants all");
+  EXPECT_EQ(data_of(none), "all");
+}
+
+TEST_F(HubTest, CountsOnlyThoseWhoListenWhenAsked) {
+  start();
+  Page listens = open({.user = "1", .listeners = {"news", "weather"}});
+  Page other = open({.user = "1", .listeners = {"weather"}});
+  EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "for listeners", true), ElementsAre(1));
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "for listeners too", true), ElementsAre(1));
+  EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "for both"), ElementsAre(2));
+  EXPECT_THAT(listens.until("for both"), HasSubstr("data:for listeners too\n\n"));
+  EXPECT_THAT(other.until("for both"), Not(HasSubstr("for listeners")));
+}
+
+TEST_F(HubTest, ChangesListenersAndSaysWhatIsListenedToNow) {
+  start();
+  const Page page = open({.user = "1", .listeners = {"a"}});
+  const UserId owner("1");
+  EXPECT_THAT(*hub_->change_listeners(page.id, owner, {"b", "a", "c"}, true), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(*hub_->change_listeners(page.id, owner, {"a", "x"}, false), ElementsAre("b", "c"));
+  EXPECT_THAT(hub_->describe(page.id)->listeners, ElementsAre("b", "c"));
+  EXPECT_TRUE(hub_->describe(page.id)->last_request.has_value());
+  // Asked only for the names that were new, from the beginning.
+  const auto requests = delegate_.requests();
+  ASSERT_THAT(requests, SizeIs(2));
+  EXPECT_THAT(requests[1].only_events, ElementsAre("b", "c"));
+  EXPECT_EQ(requests[1].after, MessageId());
+}
+
+TEST_F(HubTest, TreatsSomeoneElsesConnectionAsUnknown) {
+  start();
+  Page page = open_user("1");
+  for (const std::string stranger : {"2", "", "11"}) {
+    EXPECT_EQ(hub_->change_listeners(page.id, UserId(stranger), {"b"}, true), std::nullopt);
+    EXPECT_FALSE(hub_->note_request(page.id, UserId(stranger), Hub::Request::kMessage).has_value());
+    EXPECT_FALSE(hub_->disconnect(page.id, UserId(stranger)));
+  }
+  EXPECT_FALSE(hub_->disconnect(ConnectionId(), UserId("1")));
+  EXPECT_FALSE(hub_->disconnect(ConnectionId(page.id.value() + 1), UserId("1")));
+  EXPECT_FALSE(hub_->describe(ConnectionId(1)).has_value());
+  deliver(TargetKind::kAll, {}, "still here");
+  EXPECT_THAT(page.until("still here"), HasSubstr("still here"));
+  EXPECT_THAT(hub_->describe(page.id)->listeners, IsEmpty());
+}
+
+TEST_F(HubTest, CountsWhatAPageSends) {
+  start();
+  const Page page = open_user("1");
+  EXPECT_FALSE(hub_->describe(page.id)->last_request.has_value());
+  hub_->note_request(page.id, UserId("1"), Hub::Request::kMessage);
+  hub_->note_request(page.id, UserId("1"), Hub::Request::kMessage);
+  const auto info = hub_->note_request(page.id, UserId("1"), Hub::Request::kUpload);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->request_messages, 2U);
+  EXPECT_EQ(info->request_uploads, 1U);
+  EXPECT_TRUE(info->last_request.has_value());
+}
+
+TEST_F(HubTest, DescribesAConnection) {
+  start();
+  const Page page = open({.user = "u",
+                          .tenant = "t",
+                          .token = "k",
+                          .channel = "c",
+                          .listeners = {"b", "a"},
+                          .query = "clientId=x",
+                          .keepalive = milliseconds(60'000)});
+  deliver(TargetKind::kUser, {"u"}, "one");
+  ASSERT_TRUE(eventually([&] { return hub_->describe(page.id)->backlog_bytes == 0; }));
+  const auto info = hub_->describe(page.id);
+  EXPECT_EQ(info->identity.user.str(), "u");
+  EXPECT_EQ(info->identity.tenant.str(), "t");
+  EXPECT_EQ(info->identity.token.str(), "k");
+  EXPECT_EQ(info->channel.str(), "c");
+  EXPECT_THAT(info->listeners, ElementsAre("a", "b"));
+  EXPECT_EQ(info->attributes.query, "clientId=x");
+  EXPECT_EQ(info->keepalive, milliseconds(60'000));
+  EXPECT_EQ(info->messages, 2U);
+  EXPECT_GT(info->bytes_sent, 0U);
+}
+
+TEST_F(HubTest, FindsByWhatIsAsked) {
+  start();
+  const Page a = open({.user = "a", .tenant = "t", .token = "k1", .channel = "c", .query = "clientId=one"});
+  const Page b = open({.user = "b", .tenant = "t", .listeners = {"news"}, .query = "clientId=two"});
+  const Page none = open({});
+  const auto find = [&](ConnectionFilter filter) { return hub_->find(filter); };
+  EXPECT_THAT(find({}), ElementsAre(a.id, b.id, none.id));
+  EXPECT_THAT(find({.user = UserId("a")}), ElementsAre(a.id));
+  EXPECT_THAT(find({.tenant = TenantId("t")}), ElementsAre(a.id, b.id));
+  EXPECT_THAT(find({.user = UserId("a"),
+                    .tenant = TenantId("t"),
+                    .token = AccessToken("k1"),
+                    .channel = ChannelName("c"),
+                    .client = "one"}),
+              ElementsAre(a.id));
+  EXPECT_THAT(find({.user = UserId("a"), .tenant = TenantId("x")}), IsEmpty());
+  EXPECT_THAT(find({.token = AccessToken("k1"), .channel = ChannelName("x")}), IsEmpty());
+  EXPECT_THAT(find({.listening = "news"}), ElementsAre(b.id));
+  EXPECT_THAT(find({.client = "two"}), ElementsAre(b.id));
+  EXPECT_THAT(hub_->describe({none.id, ConnectionId(1), a.id}), SizeIs(2));
+  EXPECT_THAT(hub_->names(TargetKind::kUser), ElementsAre("a", "b"));
+  EXPECT_THAT(hub_->names(TargetKind::kTenant), ElementsAre("t"));
+}
+
+TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
+  start();
+  Page page = open_user("1");
+  Page other = open_user("2");
+  EXPECT_EQ(hub_->close({page.id, ConnectionId(1)}), 1U);
+  EXPECT_EQ(hub_->close({page.id}), 0U);
+  page.client.take();
+  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
+  EXPECT_EQ(hub_->connections(), 1U);
+  page.client.close();
+  EXPECT_TRUE(eventually([&] { return hub_->sockets() == 1; }));
+  EXPECT_EQ(closed_for("server-closed"), 1);
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "on"), ElementsAre(1));
+}
+
+TEST_F(HubTest, ClosesByTarget) {
+  start();
+  Page a = open({.user = "a", .tenant = "t"});
+  Page b = open({.user = "b", .tenant = "t"});
+  Page c = open({.user = "c", .tenant = "u"});
+  EXPECT_EQ(hub_->close(Target{TargetKind::kTenant, {"t", "x"}, false}), 2U);
+  EXPECT_TRUE(a.client.receive_all());
+  EXPECT_TRUE(b.client.receive_all());
+  EXPECT_EQ(hub_->close(Target::all()), 1U);
+  EXPECT_TRUE(c.client.receive_all());
+}
+
+TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
+  start();
+  Page page = open_user("1");
+  page.client.take();
+  EXPECT_TRUE(hub_->disconnect(page.id, UserId("1")));
+  EXPECT_FALSE(hub_->disconnect(page.id, UserId("1")));
+  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_EQ(page.client.received(), "");
+  EXPECT_EQ(closed_for("disconnect"), 1);
+}
+
+TEST_F(HubTest, NoticesThatAPageLeft) {
+  start();
+  Page finished = open_user("1");
+  Page reset = open_user("1");
+  finished.client.close();
+  reset.client.reset();
+  EXPECT_TRUE(eventually([&] { return hub_->connections() == 0 && hub_->sockets() == 0; }));
+  EXPECT_EQ(hub_->users(), 0U);
+  EXPECT_EQ(closed_for("client-closed") + closed_for("connection-lost"), 2);
+  EXPECT_EQ(closed_for("connection-lost"), 1);
+}
+
+TEST_F(HubTest, KeepsAsManyStreamsOfAClientAsAllowedAndClosesTheOldest) {
+  options_.client_max_connections = 3;
+  start();
+  std::vector<Page> pages;
+  for (int i = 0; i < 3; ++i) pages.push_back(open({.user = "1", .query = "a=b&clientId=x"}));
+  Page other_client = open({.user = "1", .query = "clientId=y"});
+  Page other_tenant = open({.user = "1", .tenant = "t", .query = "clientId=x"});
+  Page other_user = open({.user = "2", .query = "clientId=x"});
+  EXPECT_EQ(hub_->connections(), 6U);
+  pages.push_back(open({.user = "1", .query = "clientId=x"}));
+  EXPECT_TRUE(pages[0].client.receive_until("event:connect-close\n"));
+  EXPECT_TRUE(pages[0].client.receive_all());
+  EXPECT_TRUE(eventually([&] { return hub_->connections() == 6; }));
+  EXPECT_EQ(closed_for("replaced"), 1);
+  for (std::size_t i = 1; i < pages.size(); ++i) EXPECT_TRUE(hub_->describe(pages[i].id).has_value()) << i;
+}
+
+TEST_F(HubTest, DoesNotLimitClientsWithoutAnId) {
+  options_.client_max_connections = 1;
+  start();
+  const Page a = open_user("1");
+  const Page b = open_user("1");
+  EXPECT_EQ(hub_->connections(), 2U);
+}
+
+TEST_F(HubTest, EndsAStreamWithoutGoodbyeWhenItsKeepaliveTimeIsOver) {
+  start();
+  Page page = open({.user = "1", .keepalive = milliseconds(100)});
+  Page unlimited = open_user("1");
+  page.client.take();
+  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_EQ(page.client.received(), "");
+  EXPECT_EQ(closed_for("keepalive"), 1);
+  EXPECT_EQ(hub_->connections(), 1U);
+}
+
+TEST_F(HubTest, SendsHeartbeatsOnSilentStreamsOnly) {
+  options_.heartbeat = milliseconds(200);
+  start(1);
+  Page silent = open_user("silent");
+  Page busy = open_user("busy");
+  silent.client.take();
+  std::atomic<bool> stop{false};
+  std::thread talker([&] {
+    while (!stop) {
+      deliver(TargetKind::kUser, {"busy"}, "x");
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  });
+  EXPECT_TRUE(silent.client.receive_bytes(9));
+  EXPECT_THAT(silent.client.received(), MatchesRegex("(:\n\n)+"));
+  stop = true;
+  talker.join();
+  deliver(TargetKind::kUser, {"busy"}, "end");
+  const std::string got = busy.until("end");
+  // A machine that stands still for a while may let one through; three went to the silent stream.
+  EXPECT_LT(times(got, "\n:\n\n"), 3U);
+}
+
+TEST_F(HubTest, ClosesASlowConsumerAndNobodyElse) {
+  options_.stream.max_backlog = 50'000;
+  start(1);
+  Page slow = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096});
+  Page healthy = open_user("1");
+  const std::string data(5000, 'x');
+  int sent = 0;
+  while (hub_->describe(slow.id) && sent < 10'000) {
+    deliver(TargetKind::kUser, {"1"}, data);
+    ++sent;
+    ASSERT_TRUE(healthy.client.receive_until("data:"));
+    ASSERT_TRUE(healthy.client.receive_until("x\n\n"));
+    healthy.client.take();
+  }
+  EXPECT_LT(sent, 10'000);
+  EXPECT_EQ(closed_for("slow-consumer"), 1);
+  EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "end"), ElementsAre(1));
+  EXPECT_THAT(healthy.until("end"), HasSubstr("end"));
+}
+
+TEST_F(HubTest, LetsASlowConsumerMissEventsIfToldSo) {
+  options_.stream.max_backlog = 50'000;
+  options_.stream.overflow = net::Stream::Overflow::kDrop;
+  start(1);
+  Page slow = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096});
+  const std::string data(5000, 'x');
+  std::vector<std::uint32_t> taken{1};
+  for (int i = 0; i < 10'000 && taken.front() == 1; ++i) taken = deliver(TargetKind::kUser, {"1"}, data);
+  EXPECT_THAT(taken, ElementsAre(0));
+  EXPECT_TRUE(hub_->describe(slow.id).has_value());
+  EXPECT_EQ(metrics_.snapshot()["sse_dropped_total{service=\"hr\"}"], 1);
+}
+
+TEST_F(HubTest, DrainsWithoutGoodbye) {
+  start();
+  std::vector<Page> pages;
+  for (int i = 0; i < 10; ++i) pages.push_back(open_user(std::to_string(i)));
+  for (Page& page : pages) page.client.take();
+  deliver(TargetKind::kAll, {}, "last words");
+  hub_->drain();
+  for (Page& page : pages) {
+    EXPECT_TRUE(page.client.receive_all());
+    EXPECT_EQ(page.client.received(), "data:last words\n\n");
+    page.client.close();
+  }
+  EXPECT_TRUE(eventually([&] { return hub_->sockets() == 0; }));
+  EXPECT_EQ(hub_->connections(), 0U);
+  EXPECT_EQ(closed_for("shutdown"), 10);
+}
+
+TEST_F(HubTest, ReportsWhatThePeerAcknowledgedUnderTheNameItWasSentTo) {
+  start();
+  Page page = open({.user = "u", .tenant = "t"});
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("one", 5, TargetKind::kUser));
+  hub_->deliver({TargetKind::kTenant, {"t"}, false}, "news", frame("two", 6, TargetKind::kTenant));
+  hub_->deliver(Target::all(), "news", frame("three", 7, TargetKind::kAll));
+  ASSERT_TRUE(eventually([&] { return delegate_.acknowledgements().size() == 3; }));
+  EXPECT_THAT(delegate_.acknowledgements(),
+              ElementsAre(std::tuple(TargetKind::kUser, "u", 5), std::tuple(TargetKind::kTenant, "t", 6),
+                          std::tuple(TargetKind::kAll, "", 7)));
+}
+
+TEST_F(HubTest, ReportsWhatIsAcknowledgedWhileAStreamIsBeingEnded) {
+  options_.stream.max_backlog = 10 * 1024 * 1024;
+  start(1);
+  Page page = open({.user = "u", .send_buffer = 4096, .receive_buffer = 4096});
+  deliver(TargetKind::kUser, {"u"}, std::string(1'000'000, 'x'));
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("kept", 5));
+  EXPECT_EQ(hub_->close({page.id}), 1U);
+  EXPECT_THAT(delegate_.acknowledgements(), IsEmpty());
+  EXPECT_TRUE(page.client.receive_until("data:kept\n\n"));
+  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_TRUE(eventually([&] { return delegate_.acknowledgements().size() == 1; }));
+  EXPECT_THAT(delegate_.acknowledgements(), ElementsAre(std::tuple(TargetKind::kUser, "u", 5)));
+}
+
+// Replays, answered by the test instead of a repository.
+class HubReplayTest : public HubTest {
+ protected:
+  ReplayRequest wait_request(std::size_t number) {
+    EXPECT_TRUE(eventually([&] { return delegate_.requests().size() >= number; }));
+    return delegate_.requests().at(number - 1);
+  }
+  static ReplayFrame item(const std::string& data, std::uint64_t message, bool listening = false) {
+    return {frame(data, message), "news", listening};
+  }
+};
+
+TEST_F(HubReplayTest, AsksForEverythingTheConnectionMayReceive) {
+  delegate_.answer(true);
+  start();
+  const Page page = open({.user = "u", .tenant = "t", .token = "k", .channel = "c"});
+  const ReplayRequest request = wait_request(1);
+  EXPECT_EQ(request.connection, page.id);
+  EXPECT_EQ(request.after, MessageId());
+  EXPECT_THAT(request.only_events, IsEmpty());
+  EXPECT_THAT(request.recipients, ElementsAre(std::pair(TargetKind::kUser, "u"), std::pair(TargetKind::kToken, "k"),
+                                              std::pair(TargetKind::kTenant, "t"), std::pair(TargetKind::kChannel, "c"),
+                                              std::pair(TargetKind::kAll, "")));
+}
+
+TEST_F(HubReplayTest, PutsLiveEventsBehindTheReplayedOnes) {
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  const ReplayRequest first = wait_request(1);
+  EXPECT_THAT(deliver(TargetKind::kUser, {"u"}, "live"), ElementsAre(1));
+  hub_->replay(first, {item("old 1", 1), item("old 2", 2)}, MessageId(2), false);
+  const ReplayRequest second = wait_request(2);
+  EXPECT_EQ(second.after, MessageId(2));
+  hub_->replay(second, {item("old 3", 3)}, MessageId(3), true);
+  const std::string got = page.until("live");
+  EXPECT_THAT(got, ::testing::EndsWith("data:old 1\n\ndata:old 2\n\ndata:old 3\n\ndata:live\n\n"));
+}
+
+TEST_F(HubReplayTest, LooksAgainForWhatWasCommittedMeanwhileAndDropsDoubles) {
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  const ReplayRequest first = wait_request(1);
+  // Committed and delivered while the page was read: the reader saw 2 and not 3.
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("two", 2));
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("three", 3));
+  hub_->replay(first, {item("one", 1), item("two", 2)}, MessageId(2), true);
+  const ReplayRequest second = wait_request(2);
+  EXPECT_EQ(second.after, MessageId(2));
+  hub_->replay(second, {item("three", 3)}, MessageId(3), true);
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("three", 3));
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("four", 4));
+  EXPECT_THAT(page.until("four"), ::testing::EndsWith("data:one\n\ndata:two\n\ndata:three\n\ndata:four\n\n"));
+}
+
+TEST_F(HubReplayTest, GivesListeningMessagesOnlyToThoseWhoListen) {
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  hub_->replay(wait_request(1), {item("hidden", 1, true), item("shown", 2)}, MessageId(2), true);
+  ASSERT_THAT(page.until("shown"), Not(HasSubstr("hidden")));
+  hub_->change_listeners(page.id, UserId("u"), {"news"}, true);
+  const ReplayRequest request = wait_request(2);
+  EXPECT_THAT(request.only_events, ElementsAre("news"));
+  EXPECT_EQ(request.after, MessageId());
+  hub_->replay(request, {item("hidden", 1, true)}, MessageId(1), true);
+  EXPECT_THAT(page.until("hidden"), HasSubstr("hidden"));
+}
+
+TEST_F(HubReplayTest, TakesAPageLargerThanTheBacklogAtTheClientsPace) {
+  options_.stream.max_backlog = 10'000;
+  delegate_.answer(true);
+  start(1);
+  Page page = open({.user = "u", .send_buffer = 4096, .receive_buffer = 4096});
+  std::vector<ReplayFrame> all;
+  std::string expected;
+  for (std::uint64_t i = 1; i <= 500; ++i) {
+    const std::string data = std::to_string(i) + std::string(2000, 'x');
+    all.push_back(item(data, i));
+    expected += "data:" + data + "\n\n";
+  }
+  page.client.take();
+  hub_->replay(wait_request(1), std::move(all), MessageId(500), true);
+  // The client reads late; that alone is no reason to close it.
+  ASSERT_TRUE(eventually([&] { return hub_->describe(page.id)->backlog_bytes > 0; }));
+  EXPECT_LE(hub_->describe(page.id)->backlog_bytes, 10'000U);
+  deliver(TargetKind::kUser, {"u"}, "live");
+  expected += "data:live\n\n";
+  ASSERT_TRUE(page.client.receive_bytes(expected.size()));
+  EXPECT_TRUE(page.client.received() == expected);
+}
+
+TEST_F(HubReplayTest, ForgetsAReplayWhoseStreamIsGone) {
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  const ReplayRequest request = wait_request(1);
+  page.client.close();
+  ASSERT_TRUE(eventually([&] { return hub_->sockets() == 0; }));
+  hub_->replay(request, {item("one", 1)}, MessageId(1), false);
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "x"), ElementsAre(0));
+  EXPECT_THAT(delegate_.requests(), SizeIs(1));
+}
+
+TEST_F(HubReplayTest, BoundsWhatItHoldsWhileItReplays) {
+  options_.stream.max_backlog = 10'000;
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  wait_request(1);
+  std::vector<std::uint32_t> taken{1};
+  for (int i = 0; i < 100 && taken.front() == 1; ++i) taken = deliver(TargetKind::kUser, {"u"}, std::string(1000, 'x'));
+  EXPECT_THAT(taken, ElementsAre(0));
+  EXPECT_TRUE(eventually([&] { return hub_->sockets() == 0; }));
+  EXPECT_EQ(closed_for("slow-consumer"), 1);
+}
+
+TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {
+  options_.client_max_connections = 2;
+  start(3);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> senders;
+  for (int t = 0; t < 2; ++t) {
+    senders.emplace_back([&] {
+      while (!stop) {
+        deliver(TargetKind::kAll, {}, "x");
+        deliver(TargetKind::kUser, {"1", "2", "3"}, "y", true);
+        hub_->find({});
+        hub_->close(Target::user(UserId("3")));
+      }
+    });
+  }
+  std::vector<std::thread> pages;
+  for (int t = 0; t < 3; ++t) {
+    pages.emplace_back([&, t] {
+      for (int i = 0; i < 40; ++i) {
+        Page page = open({.user = std::to_string(1 + (i + t) % 3), .listeners = {"news"}, .query = "clientId=c"});
+        hub_->change_listeners(page.id, UserId(std::to_string(1 + (i + t) % 3)), {"news"}, i % 2 == 0);
+        if (i % 3 == 0) {
+          page.client.reset();
+        } else if (i % 3 == 1) {
+          hub_->close({page.id});
+        }
+      }
+    });
+  }
+  for (std::thread& thread : pages) thread.join();
+  stop = true;
+  for (std::thread& thread : senders) thread.join();
+  EXPECT_TRUE(eventually([&] { return hub_->sockets() == 0; }));
+  EXPECT_EQ(hub_->connections(), 0U);
+  EXPECT_EQ(hub_->users(), 0U);
+}
+
+}  // namespace
+}  // namespace sse::hub

@@ -1,0 +1,156 @@
+#include "hub/index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "hub/connection.h"
+#include "unit/net/loopback.h"
+
+namespace sse::hub {
+namespace {
+
+using event::TargetKind;
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
+
+class NoOwner final : public net::StreamOwner {
+  void stream_dirty(net::Stream&) override {}
+  void stream_closed(net::Stream&, net::CloseReason) override {}
+  void stream_acknowledged(net::Stream&, MessageId, event::TargetKind) override {}
+  void stream_awaits(net::Stream&) override {}
+  void stream_drained(net::Stream&) override {}
+};
+
+// Connections that only stand in indexes; their sockets lead nowhere.
+class IndexTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Connection> connection() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) ADD_FAILURE() << "no socketpair";
+    peers_.emplace_back(ends[1]);
+    return std::make_unique<Connection>(ConnectionId(++last_id_), loop_, owner_, limits_, UniqueFd(ends[0]));
+  }
+  std::set<std::uint64_t> members(TargetKind kind, const std::string& name) const {
+    std::set<std::uint64_t> ids;
+    if (const Group* group = indexes_.find(kind, name)) {
+      for (const Connection* member : group->members) ids.insert(member->id.value());
+    }
+    return ids;
+  }
+
+  net::EventLoop loop_{"test"};
+  NoOwner owner_;
+  net::Stream::Limits limits_;
+  std::vector<UniqueFd> peers_;
+  std::uint64_t last_id_ = 0;
+  Indexes indexes_;
+};
+
+TEST_F(IndexTest, FindsWhoSharesAName) {
+  const auto a = connection();
+  const auto b = connection();
+  const auto c = connection();
+  indexes_.join(*a, TargetKind::kUser, "1");
+  indexes_.join(*b, TargetKind::kUser, "1");
+  indexes_.join(*c, TargetKind::kUser, "2");
+  indexes_.join(*a, TargetKind::kTenant, "1");
+  EXPECT_THAT(members(TargetKind::kUser, "1"), ElementsAre(1, 2));
+  EXPECT_THAT(members(TargetKind::kUser, "2"), ElementsAre(3));
+  EXPECT_THAT(members(TargetKind::kTenant, "1"), ElementsAre(1));
+  EXPECT_EQ(indexes_.find(TargetKind::kChannel, "1"), nullptr);
+  EXPECT_EQ(indexes_.count(TargetKind::kUser), 2U);
+  EXPECT_THAT(indexes_.names(TargetKind::kUser), UnorderedElementsAre("1", "2"));
+  EXPECT_EQ(Indexes::name_of(*a, TargetKind::kTenant), "1");
+  EXPECT_EQ(Indexes::name_of(*b, TargetKind::kTenant), "");
+}
+
+TEST_F(IndexTest, ForgetsANameWhenItsLastConnectionLeaves) {
+  const auto a = connection();
+  const auto b = connection();
+  indexes_.join(*a, TargetKind::kUser, "1");
+  indexes_.join(*b, TargetKind::kUser, "1");
+  indexes_.leave_all(*a);
+  EXPECT_THAT(members(TargetKind::kUser, "1"), ElementsAre(2));
+  indexes_.leave_all(*b);
+  EXPECT_EQ(indexes_.find(TargetKind::kUser, "1"), nullptr);
+  EXPECT_EQ(indexes_.count(TargetKind::kUser), 0U);
+  indexes_.leave_all(*b);
+}
+
+TEST_F(IndexTest, IndexesNoEmptyNamesButThatOfAll) {
+  const auto a = connection();
+  for (const auto kind : {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel})
+    indexes_.join(*a, kind, "");
+  indexes_.join(*a, TargetKind::kAll, "");
+  EXPECT_EQ(indexes_.count(TargetKind::kUser), 0U);
+  EXPECT_THAT(members(TargetKind::kAll, ""), ElementsAre(1));
+  indexes_.leave_all(*a);
+}
+
+TEST_F(IndexTest, AgreesWithASimpleModelUnderRandomUse) {
+  std::mt19937 random(7);
+  std::map<std::uint64_t, std::unique_ptr<Connection>> live;
+  using Key = std::pair<TargetKind, std::string>;
+  std::map<Key, std::set<std::uint64_t>> model;
+  constexpr std::array kKinds{TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel,
+                              TargetKind::kAll};
+  for (int step = 0; step < 3000; ++step) {
+    // Grows first, shrinks later, so that groups of hundreds come and go.
+    const bool join = live.empty() || random() % 1000 < (step < 1500 ? 700U : 300U);
+    if (join && live.size() < 400) {
+      auto fresh = connection();
+      for (const TargetKind kind : kKinds) {
+        const std::string name = kind == TargetKind::kAll ? "" : std::to_string(random() % 5);
+        if (name == "0") continue;
+        indexes_.join(*fresh, kind, name);
+        model[{kind, name}].insert(fresh->id.value());
+      }
+      live.emplace(fresh->id.value(), std::move(fresh));
+    } else {
+      auto leaving = live.begin();
+      std::advance(leaving, static_cast<std::ptrdiff_t>(random() % live.size()));
+      indexes_.leave_all(*leaving->second);
+      for (auto& [key, ids] : model) ids.erase(leaving->first);
+      peers_[leaving->first - 1].reset();
+      live.erase(leaving);
+    }
+    if (step % 50 != 0) continue;
+    for (const auto& [key, ids] : model) ASSERT_EQ(members(key.first, key.second), ids);
+    for (const auto& [id, connection] : live) {
+      for (std::size_t i = 0; i < kIndexes; ++i) {
+        const Group* group = connection->membership.groups.at(i);
+        if (group == nullptr) continue;
+        ASSERT_EQ(group->members.at(connection->membership.positions.at(i)), connection.get());
+      }
+    }
+  }
+}
+
+TEST(ListenerSets, KeepsEveryDistinctSetOnce) {
+  ListenerSets sets;
+  const ListenerSet* ab = sets.intern({"a", "b"});
+  const ListenerSet* ba = sets.intern({"b", "a"});
+  const ListenerSet* none = sets.intern({});
+  EXPECT_EQ(ab, ba);
+  EXPECT_NE(ab, none);
+  EXPECT_EQ(sets.size(), 2U);
+  sets.release(ab);
+  EXPECT_EQ(sets.size(), 2U);
+  sets.release(ba);
+  EXPECT_EQ(sets.size(), 1U);
+  sets.release(none);
+  sets.release(nullptr);
+  EXPECT_EQ(sets.size(), 0U);
+}
+
+}  // namespace
+}  // namespace sse::hub
