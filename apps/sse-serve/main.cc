@@ -24,7 +24,7 @@ constexpr const char* kFooter =
     "  sse-serve --demo                       the demo on http://127.0.0.1:8080\n"
     "  sse-serve --service hr=/hr --service hunter=/hunter --no-page\n"
     "  sse-serve --listen 0.0.0.0:8080 --auth header --trusted-proxy 10.0.0.0/8\n"
-    "  ssectl send --user 1 --qos hello       in another terminal\n"
+    "  ssectl send -u 1 -q hello              in another terminal\n"
     "\n"
     "Durations: 250ms 15s 5m 2h 7d. Sizes: 512 64KiB 1MiB. Every option also from the\n"
     "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"

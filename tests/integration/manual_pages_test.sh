@@ -42,7 +42,9 @@ long_options() { grep -oE -e '(^|[^[:alnum:]-])--[a-z][a-z0-9-]*' "$1" | grep -o
 : >"$work/commands"
 help_of
 # A narrow page would break options at their hyphens.
-mandoc -T utf8 -O width=1000 "$page" | sed 's/.\x08//g' >"$work/page"
+# Other programs in the examples have options of their own.
+mandoc -T utf8 -O width=1000 "$page" | sed 's/.\x08//g' |
+  grep -vP "^ *\\$ (?!$(basename "$program") )" >"$work/page"
 
 long_options "$work/help" >"$work/in_help"
 long_options "$work/page" >"$work/in_page"
