@@ -246,7 +246,10 @@ void AdminRoutes::close_connections(const httplib::Request& req, httplib::Respon
     throw Error(ErrorCode::kInvalidArgument, "a close request needs either ids or a target");
   hub::Hub& hub = service(event::string_field(body, "service")).sender->hub();
   if (body.contains("target")) {
-    answer(res, {{"closed", hub.close(event::target_from_json(body.at("target")))}});
+    const event::Target target = event::target_from_json(body.at("target"));
+    if (target.listening)
+      throw Error(ErrorCode::kInvalidArgument, "a close request names no event, so that 'listening' means nothing");
+    answer(res, {{"closed", hub.close(target)}});
     return;
   }
   const Json& ids = body.at("ids");
