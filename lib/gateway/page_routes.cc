@@ -267,7 +267,10 @@ void PageRoutes::upload(const Service& service, const httplib::Request& req, htt
 
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
   const User user = require_user(req);
-  const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
+  // A beacon is url-encoded or multipart, depending on what the page gave it.
+  const std::string named =
+      req.has_file("connectionId") ? req.get_file_value("connectionId").content : req.get_param_value("connectionId");
+  const ConnectionId id(parse_id(named).value_or(0));
   answer(res, {{"count", service.sender->hub().disconnect(id, user.identity.user) ? 1 : 0}});
 }
 

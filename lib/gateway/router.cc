@@ -20,19 +20,22 @@ Router::Router(net::HttplibApp& app, ErrorWriter write_error) : app_(app), write
 }
 
 void Router::get(const std::string& pattern, Handler handler) {
-  app_.Get(pattern, guarded("GET", pattern, std::move(handler)));
+  routes_.push_back({"GET", std::regex(pattern)});
+  app_.Get(pattern, guarded(std::move(handler)));
 }
 
 void Router::post(const std::string& pattern, Handler handler) {
-  app_.Post(pattern, guarded("POST", pattern, std::move(handler)));
+  routes_.push_back({"POST", std::regex(pattern)});
+  app_.Post(pattern, guarded(std::move(handler)));
 }
 
 void Router::del(const std::string& pattern, Handler handler) {
-  app_.Delete(pattern, guarded("DELETE", pattern, std::move(handler)));
+  routes_.push_back({"DELETE", std::regex(pattern)});
+  app_.Delete(pattern, guarded(std::move(handler)));
 }
 
 void Router::options(const std::string& pattern, Handler handler) {
-  app_.Options(pattern, guarded("OPTIONS", pattern, std::move(handler)));
+  app_.Options(pattern, guarded(std::move(handler)));
 }
 
 std::string Router::literal(const std::string& text) {
@@ -44,8 +47,7 @@ std::string Router::literal(const std::string& text) {
   return out;
 }
 
-Router::Handler Router::guarded(const char* method, const std::string& pattern, Handler handler) {
-  routes_.push_back({method, std::regex(pattern)});
+Router::Handler Router::guarded(Handler handler) {
   return [this, handler = std::move(handler)](const httplib::Request& req, httplib::Response& res) {
     try {
       handler(req, res);

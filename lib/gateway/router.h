@@ -27,12 +27,13 @@ class Router {
   void get(const std::string& pattern, Handler handler);
   void post(const std::string& pattern, Handler handler);
   void del(const std::string& pattern, Handler handler);
+  /// A pattern here does not make a path exist: for preflight requests of whole subtrees.
   void options(const std::string& pattern, Handler handler);
   /// `text` with what is special in patterns escaped.
   static std::string literal(const std::string& text);
 
  private:
-  Handler guarded(const char* method, const std::string& pattern, Handler handler);
+  Handler guarded(Handler handler);
   void answer_unrouted(const httplib::Request& req, httplib::Response& res) const;
 
   struct Route {

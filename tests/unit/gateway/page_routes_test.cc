@@ -1,0 +1,378 @@
+#include "gateway/page_routes.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "base/version.h"
+#include "unit/gateway/server_fixture.h"
+
+namespace sse::gateway {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr const char* kUnknown =
+    R"({"success":true,"code":200,"data":{"error":"connectionId not exist"},"message":null,"errorMessage":null})";
+
+std::string not_found() {
+  return R"({"success":false,"code":404,"data":null,"message":null,"errorMessage":"connectionId not exist"})";
+}
+
+class PageRoutesTest : public ServerTest {};
+
+TEST_F(PageRoutesTest, ServesTheClientModule) {
+  start();
+  for (const std::string target :
+       {"/my-sse", "/my-sse/sse.js", "/my-sse?access-token=1", "/my-sse?script-type=module"}) {
+    const Response got = get(target);
+    EXPECT_EQ(got.status, 200) << target;
+    EXPECT_EQ(got.header("Content-Type"), "application/javascript;charset=utf-8");
+    EXPECT_EQ(got.header("X-Sse-Server-Id"), "node-1");
+    EXPECT_EQ(got.header("X-Sse-Version"), base::kVersion);
+    EXPECT_THAT(got.body, HasSubstr("export default"));
+  }
+  const Response classic = get("/my-sse?script-type=text/javascript");
+  EXPECT_EQ(classic.status, 200);
+  EXPECT_THAT(classic.body, AllOf(HasSubstr("class Sse"), Not(HasSubstr("export default"))));
+}
+
+TEST_F(PageRoutesTest, ServesTheDemoPageUnlessSwitchedOff) {
+  start();
+  const Response page = get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(page.header("Content-Type"), StartsWith("text/html"));
+  server_.reset();
+  options_.page = false;
+  start();
+  EXPECT_EQ(get("/").status, 404);
+  EXPECT_EQ(get("/my-sse").status, 200);
+}
+
+TEST_F(PageRoutesTest, ServesAFolderInsteadOfTheDemoPage) {
+  options_.web_root = folder_.file("web");
+  std::filesystem::create_directory(options_.web_root);
+  std::ofstream(options_.web_root + "/index.html") << "<p>mine";
+  std::ofstream(folder_.file("secret.txt")) << "not for you";
+  start();
+  EXPECT_EQ(get("/").body, "<p>mine");
+  EXPECT_EQ(get("/index.html").body, "<p>mine");
+  EXPECT_EQ(get("/my-sse").status, 200);
+  for (const std::string target : {"/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt"})
+    EXPECT_EQ(get(target).status, 404) << target;
+}
+
+TEST_F(PageRoutesTest, OpensAStream) {
+  start();
+  const OpenStream page = stream();
+  EXPECT_THAT(page.head, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(page.head, HasSubstr("Content-Type: text/event-stream;charset=UTF-8\r\n"));
+  EXPECT_THAT(page.head, HasSubstr("Cache-Control: no-cache, no-transform\r\n"));
+  EXPECT_THAT(page.head, HasSubstr("X-Accel-Buffering: no\r\n"));
+  EXPECT_THAT(page.head, HasSubstr("X-Sse-Server-Id: node-1\r\n"));
+  EXPECT_THAT(page.head, HasSubstr("X-Sse-Version: "));
+  EXPECT_THAT(page.client.received(),
+              HasSubstr("\r\n\r\nid:" + page.id + "\nretry:5000\nevent:connect-finish\ndata:{\"connectionId\":\"" +
+                        page.id + "\",\"serverTime\":"));
+}
+
+TEST_F(PageRoutesTest, KeepsEveryParameterOfAStream) {
+  start();
+  OpenStream page{client(), "", ""};
+  const std::string body = R"({"extra":"from the body","n":5,"channel":"c"})";
+  page.client.send(
+      "POST /my-sse/connect?userId=7&name=N&tenantId=t&access-token=abcdefghijkl&listeners=a,%20b,a&"
+      "clientId=me&keepaliveTime=60000&screen=1x2&accessTime=17 HTTP/1.1\r\nHost: example.org\r\n"
+      "User-Agent: me/1\r\nCookie: sid=secret\r\nContent-Type: application/json\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body);
+  finish_opening(page);
+  const Json shown = admin_get("/api/v1/connections/" + page.id);
+  EXPECT_EQ(shown["accessUserId"], "7");
+  EXPECT_EQ(shown["accessTenantId"], "t");
+  EXPECT_EQ(shown["accessUser"]["name"], "N");
+  EXPECT_EQ(shown["channel"], "c");
+  EXPECT_EQ(shown["listeners"], (Json{"a", "b"}));
+  EXPECT_EQ(shown["clientId"], "me");
+  EXPECT_EQ(shown["timeout"], 60000);
+  EXPECT_EQ(shown["screen"], "1x2");
+  EXPECT_EQ(shown["accessTime"], 17);
+  EXPECT_EQ(shown["httpParameters"]["extra"], "from the body");
+  EXPECT_EQ(shown["httpParameters"]["n"], "5");
+  EXPECT_EQ(shown["requestDomain"], "example.org");
+  EXPECT_EQ(shown["userAgent"], "me/1");
+  EXPECT_EQ(shown["requestIp"], "127.0.0.1");
+  EXPECT_EQ(shown["serverId"], "node-1");
+  EXPECT_THAT(shown.dump(), AllOf(Not(HasSubstr("abcdefghijkl")), Not(HasSubstr("secret"))));
+  EXPECT_EQ(shown["accessToken"], "abcd***");
+}
+
+TEST_F(PageRoutesTest, LetsAServerSideKeepaliveTimeWin) {
+  options_.keepalive_time = std::chrono::milliseconds(90'000);
+  start();
+  EXPECT_EQ(admin_get("/api/v1/connections/" + stream("keepaliveTime=5000").id)["timeout"], 90'000);
+}
+
+TEST_F(PageRoutesTest, UsesADefaultKeepaliveTimeAndTakesNoneForAnAnswer) {
+  start();
+  EXPECT_EQ(admin_get("/api/v1/connections/" + stream("").id)["timeout"], 900'000);
+  EXPECT_EQ(admin_get("/api/v1/connections/" + stream("keepaliveTime=0").id)["timeout"], 0);
+}
+
+TEST_F(PageRoutesTest, RefusesStreamsThatMakeNoSense) {
+  start();
+  for (const std::string query : {"keepaliveTime=soon", "keepaliveTime=-1", "listeners=a%0Ab", "listeners=%ff",
+                                  "channel=%ff", "userId=%ff", "tenantId=%ff", "access-token=%ff"}) {
+    const Response got = get("/my-sse/connect?" + query);
+    EXPECT_EQ(got.status, 400) << query << got.body;
+    EXPECT_THAT(got.body, StartsWith(R"({"success":false,"code":400,"data":null,"message":null,"errorMessage":")"));
+  }
+  EXPECT_EQ(get("/my-sse/connect?userId=" + std::string(1025, 'x')).status, 400);
+  EXPECT_EQ(post("/my-sse/connect", "{").status, 400);
+  EXPECT_EQ(post("/my-sse/connect", "[]").status, 400);
+  EXPECT_EQ(post("/my-sse/connect", R"({"x":")" + std::string(20'000, 'x') + "\"}").status, 413);
+  EXPECT_EQ(admin_get("/api/v1/connections")["total"], 0);
+}
+
+TEST_F(PageRoutesTest, Answers401WithoutAUser) {
+  start(make_header_authenticator());
+  Client c = client();
+  const Response got = c.get("/my-sse/connect", "X-Sse-User: mallory\r\n");
+  EXPECT_EQ(got.status, 401);
+  EXPECT_EQ(got.body, "");
+  EXPECT_EQ(got.header("Connection"), "close");
+  EXPECT_EQ(got.header("X-Sse-Server-Id"), "node-1");
+  EXPECT_TRUE(c.receive_all());
+  const std::string json = R"({"connectionId":"1","listener":["a"]})";
+  for (const std::string target :
+       {"addListener.do", "removeListener.do", "message/x.do", "disconnect.do", "upload/x.do"})
+    EXPECT_EQ(post("/my-sse/connect/" + target, json).status, 401) << target;
+}
+
+TEST_F(PageRoutesTest, BelievesTheHeadersOfATrustedProxy) {
+  options_.trusted_proxies = {"127.0.0.0/8"};
+  start(make_header_authenticator());
+  const OpenStream page = stream("userId=mallory",
+                                 "X-Sse-User: alice\r\nX-Sse-Tenant: t\r\nX-Sse-Token: abcdefgh\r\n"
+                                 "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\n");
+  const Json shown = admin_get("/api/v1/connections/" + page.id);
+  EXPECT_EQ(shown["accessUserId"], "alice");
+  EXPECT_EQ(shown["accessTenantId"], "t");
+  EXPECT_EQ(shown["requestIp"], "203.0.113.9");
+  EXPECT_EQ(get("/my-sse/connect").status, 401);
+}
+
+TEST_F(PageRoutesTest, DoesNotBelieveAForwardedAddressOfAnybody) {
+  start();
+  const OpenStream page = stream("", "X-Forwarded-For: 6.6.6.6\r\n");
+  EXPECT_EQ(admin_get("/api/v1/connections/" + page.id)["requestIp"], "127.0.0.1");
+}
+
+TEST_F(PageRoutesTest, ChangesListeners) {
+  start();
+  const OpenStream page = stream("listeners=a");
+  const Response got =
+      post("/my-sse/connect/addListener.do", R"({"connectionId":")" + page.id + R"(","listener":["b","a"]})");
+  EXPECT_EQ(got.header("Content-Type"), "application/json");
+  EXPECT_EQ(got.header("X-Sse-Server-Id"), "node-1");
+  EXPECT_EQ(got.body,
+            R"({"success":true,"code":200,"data":{"listener":["a","b"]},"message":null,"errorMessage":null})");
+  // An id may be a number, too.
+  EXPECT_EQ(
+      post("/my-sse/connect/removeListener.do", R"({"connectionId":)" + page.id + R"(,"listener":["a","x"]})").body,
+      R"({"success":true,"code":200,"data":{"listener":["b"]},"message":null,"errorMessage":null})");
+}
+
+TEST_F(PageRoutesTest, KnowsNoConnectionOfSomeoneElse) {
+  start();
+  OpenStream page = stream("userId=1");
+  const std::string other = std::to_string(std::stoull(page.id) + 1);
+  for (const std::string how : {"addListener", "removeListener"}) {
+    const std::string mine = R"({"connectionId":")" + page.id + R"(","listener":["b"]})";
+    EXPECT_EQ(post("/my-sse/connect/" + how + ".do?userId=2", mine).body, kUnknown);
+    for (const std::string& id : {other, std::string("0"), std::string("x"), std::string("-1"), std::string("")}) {
+      EXPECT_EQ(post("/my-sse/connect/" + how + ".do", R"({"connectionId":")" + id + R"(","listener":["b"]})").body,
+                kUnknown)
+          << id;
+    }
+    EXPECT_EQ(post("/my-sse/connect/" + how + ".do", R"({"listener":["b"]})").body, kUnknown);
+  }
+  for (const std::string what : {"message/x", "upload/x", "message/close"}) {
+    const Response foreign = post("/my-sse/connect/" + what + ".do?userId=2&connectionId=" + page.id, "{}");
+    EXPECT_EQ(foreign.status, 404);
+    EXPECT_EQ(foreign.body, not_found());
+    EXPECT_EQ(post("/my-sse/connect/" + what + ".do?connectionId=" + other, "{}").body, not_found());
+    EXPECT_EQ(post("/my-sse/connect/" + what + ".do", "{}").body, not_found());
+  }
+  const std::string form = "application/x-www-form-urlencoded";
+  EXPECT_EQ(data(post("/my-sse/connect/disconnect.do?userId=2", "connectionId=" + page.id, form))["count"], 0);
+  EXPECT_EQ(data(post("/my-sse/connect/disconnect.do", "connectionId=" + other, form))["count"], 0);
+  EXPECT_EQ(data(post("/my-sse/connect/disconnect.do", "", form))["count"], 0);
+  const Json shown = admin_get("/api/v1/connections/" + page.id);
+  EXPECT_EQ(shown["listeners"], Json::array());
+  EXPECT_EQ(shown["requestMessageCount"], 0);
+}
+
+TEST_F(PageRoutesTest, RefusesMalformedListenerChanges) {
+  start();
+  const OpenStream page = stream();
+  const std::string& id = page.id;
+  for (const std::string& body : std::vector<std::string>{
+           "", "{", "[]", "null", R"({"connectionId":")" + id + "\"}",
+           R"({"connectionId":")" + id + R"(","listener":"a"})", R"({"connectionId":")" + id + R"(","listener":[1]})",
+           R"({"connectionId":")" + id + R"(","listener":["a\nb"]})", std::string(1000, '[')}) {
+    const Response got = post("/my-sse/connect/addListener.do", body);
+    EXPECT_EQ(got.status, 400) << body;
+    EXPECT_THAT(got.body, StartsWith(R"({"success":false,"code":400,"data":null,"message":null,"errorMessage":")"));
+  }
+}
+
+TEST_F(PageRoutesTest, PassesMessagesToTheApplication) {
+  start();
+  const OpenStream page = stream();
+  const std::string& id = page.id;
+  const Response got = post("/my-sse/connect/message/hello/world.do?a=query&b=query&connectionId=" + id,
+                            R"({"b":"body","c":{"d":[1,null]}})");
+  EXPECT_EQ(got.body, R"({"success":true,"code":200,"data":{"path":"hello/world","received":{"a":"query","b":"body",)"
+                      R"("c":{"d":[1,null]}}},"message":null,"errorMessage":null})");
+  EXPECT_EQ(data(post("/my-sse/connect/message/x.do?connectionId=" + id, ""))["received"], Json::object());
+  EXPECT_EQ(post("/my-sse/connect/message/x.do?connectionId=" + id, "{").status, 400);
+  EXPECT_EQ(post("/my-sse/connect/message/x.do?connectionId=" + id, "[1]").status, 400);
+  EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestMessageCount"], 4);
+}
+
+TEST_F(PageRoutesTest, ClosesThePagesConnectionWhenTheDemoIsAskedTo) {
+  start();
+  OpenStream page = stream();
+  EXPECT_EQ(data(post("/my-sse/connect/message/close.do?connectionId=" + page.id, "{}"))["count"], 1);
+  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_THAT(page.client.received(),
+              HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id + "\"}\n\n"));
+}
+
+TEST_F(PageRoutesTest, TakesUploads) {
+  start();
+  const OpenStream page = stream();
+  const std::string& id = page.id;
+  const std::string body =
+      "--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n"
+      "hello\r\n--XX--\r\n";
+  const Json answer =
+      data(post("/my-sse/connect/upload/docs.do?connectionId=" + id, body, "multipart/form-data; boundary=XX"));
+  EXPECT_EQ(answer["path"], "docs");
+  EXPECT_EQ(answer["files"],
+            (Json{{{"field", "f"}, {"filename", "a.txt"}, {"contentType", "text/plain"}, {"size", 5}}}));
+  EXPECT_EQ(post("/my-sse/connect/upload/docs.do?connectionId=" + id, "x", "text/plain").status, 400);
+  EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestUploadCount"], 2);
+}
+
+TEST_F(PageRoutesTest, DisconnectsWithABeacon) {
+  start();
+  OpenStream first = stream();
+  const std::string form = "application/x-www-form-urlencoded;charset=UTF-8";
+  const Response got = post("/my-sse/connect/disconnect.do",
+                            "connectionId=" + first.id + "&clientId=x&reason=unload&duration=3&sseVersion=1", form);
+  EXPECT_EQ(got.body, R"({"success":true,"code":200,"data":{"count":1},"message":null,"errorMessage":null})");
+  EXPECT_TRUE(first.client.receive_all());
+  EXPECT_THAT(first.client.received(), Not(HasSubstr("connect-close")));
+  EXPECT_EQ(data(post("/my-sse/connect/disconnect.do", "connectionId=" + first.id, form))["count"], 0);
+}
+
+TEST_F(PageRoutesTest, DisconnectsWithABeaconOfFormData) {
+  start();
+  OpenStream page = stream();
+  const std::string body =
+      "--XX\r\nContent-Disposition: form-data; name=\"connectionId\"\r\n\r\n" + page.id + "\r\n--XX--\r\n";
+  EXPECT_EQ(data(post("/my-sse/connect/disconnect.do", body, "multipart/form-data; boundary=XX"))["count"], 1);
+}
+
+TEST_F(PageRoutesTest, AnswersNoQueriesOfPagesByDefault) {
+  start();
+  for (const std::string what : {"users", "connections", "repositoryMessages"}) {
+    const Response got = get("/my-sse/connect/" + what + ".json");
+    EXPECT_EQ(got.status, 403);
+    EXPECT_THAT(got.body, StartsWith(R"({"success":false,"code":403,)"));
+  }
+}
+
+TEST_F(PageRoutesTest, SaysWhatIsNotThere) {
+  start();
+  const Response nothing = get("/my-sse/nothing");
+  EXPECT_EQ(nothing.status, 404);
+  EXPECT_THAT(nothing.body, StartsWith(R"({"success":false,"code":404,"data":null,"message":null,"errorMessage":")"));
+  const Response method = get("/my-sse/connect/addListener.do");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.header("Allow"), "POST");
+  EXPECT_EQ(method.header("X-Sse-Server-Id"), "node-1");
+}
+
+TEST_F(PageRoutesTest, ExposesNoAdminApi) {
+  start();
+  for (const std::string target : {"/api/v1/status", "/api/openapi.json", "/metrics", "/healthz"})
+    EXPECT_EQ(get(target).status, 404) << target;
+}
+
+TEST_F(PageRoutesTest, HostsIndependentServices) {
+  options_.services = {{"hr", "/hr"}, {"hunter", "/hunter/sse"}};
+  start();
+  OpenStream hr = stream("userId=1", "", "/hr");
+  OpenStream hunter = stream("userId=1", "", "/hunter/sse");
+  EXPECT_THAT(hr.client.received(), HasSubstr(R"("name":"hr")"));
+  EXPECT_THAT(hunter.client.received(), HasSubstr(R"("name":"hunter")"));
+  EXPECT_EQ(server_->sender("hr").send({event::Target::all(), "news", "for hr"}).delivered, 1U);
+  EXPECT_EQ(server_->sender("hunter").send({event::Target::all(), "news", "for hunter"}).delivered, 1U);
+  EXPECT_TRUE(hr.client.receive_until("data:for hr\n\n"));
+  EXPECT_TRUE(hunter.client.receive_until("data:for hunter\n\n"));
+  EXPECT_EQ(post("/hunter/sse/connect/addListener.do", R"({"connectionId":")" + hr.id + R"(","listener":["b"]})").body,
+            kUnknown);
+  EXPECT_THROW(server_->sender("none"), Error);
+  EXPECT_THROW(server_->sender(), Error);
+}
+
+TEST_F(PageRoutesTest, AllowsTheOriginsItWasTold) {
+  options_.cors_origins = {"https://app.example"};
+  start();
+  const OpenStream page = stream("", "Origin: https://app.example\r\n");
+  EXPECT_THAT(page.head, AllOf(HasSubstr("Access-Control-Allow-Origin: https://app.example\r\n"),
+                               HasSubstr("Access-Control-Allow-Credentials: true\r\n"), HasSubstr("Vary: Origin\r\n")));
+  EXPECT_EQ(get("/my-sse", "Origin: https://evil.example\r\n").header("Access-Control-Allow-Origin"), "");
+  Client c = client();
+  c.send(
+      "OPTIONS /my-sse/connect/addListener.do HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example\r\n"
+      "Access-Control-Request-Headers: content-type\r\n\r\n");
+  const Response preflight = c.response();
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.header("Access-Control-Allow-Origin"), "https://app.example");
+  EXPECT_EQ(preflight.header("Access-Control-Allow-Headers"), "content-type");
+  EXPECT_THAT(preflight.header("Access-Control-Allow-Methods"), HasSubstr("POST"));
+}
+
+TEST_F(PageRoutesTest, NamesNoOriginByDefault) {
+  start();
+  EXPECT_THAT(stream("", "Origin: https://evil.example\r\n").head, Not(HasSubstr("Access-Control")));
+}
+
+TEST_F(PageRoutesTest, LimitsConnectionsOfOneAddress) {
+  options_.max_connections_per_ip = 3;
+  start();
+  OpenStream a = stream();
+  OpenStream b = stream();
+  OpenStream c = stream();
+  Client refused = client();
+  EXPECT_TRUE(refused.receive_all());
+  EXPECT_THAT(refused.received(), StartsWith("HTTP/1.1 429 "));
+  a.client.close();
+  EXPECT_TRUE(eventually([&] { return get("/my-sse").status == 200; }));
+}
+
+TEST_F(PageRoutesTest, TakesNoMoreThanItsBodyLimit) {
+  options_.max_body = kibibytes(1);
+  start();
+  EXPECT_EQ(post("/my-sse/connect/addListener.do", std::string(1025, ' ')).status, 413);
+}
+
+}  // namespace
+}  // namespace sse::gateway
