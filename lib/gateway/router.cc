@@ -14,7 +14,7 @@ Router::Router(net::HttplibApp& app, ErrorWriter write_error) : app_(app), write
     if (res.body.empty()) answer_unrouted(req, res);
   });
   // Handlers are guarded; what still arrives here comes from httplib itself. Its own way puts the text into a header.
-  app_.set_exception_handler([this](const httplib::Request&, httplib::Response& res, std::exception_ptr) {
+  app_.set_exception_handler([this](const httplib::Request&, httplib::Response& res, const std::exception_ptr&) {
     write_error_(res, 500, "internal", "the request could not be handled");
   });
 }

@@ -106,7 +106,7 @@ void check(const ServerOptions& options) {
   std::set<std::string> names;
   std::set<std::string> paths;
   const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
-  TrustedProxies{options.trusted_proxies};
+  [[maybe_unused]] const TrustedProxies proxies(options.trusted_proxies);
   net::ListenAddress::parse(options.listen);
   if (!options.admin.empty() && !net::ListenAddress::parse(options.admin).is_unix() &&
       options.admin_token_file.empty()) {

@@ -19,8 +19,8 @@ namespace {
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::chrono::milliseconds kWriteTimeout{30000};
-constexpr std::size_t kReadSize = 64 * 1024;
-constexpr std::size_t kMostLingerBytes = 4 * 1024 * 1024;
+constexpr std::size_t kReadSize = std::size_t{64} * 1024;
+constexpr std::size_t kMostLingerBytes = std::size_t{4} * 1024 * 1024;
 constexpr int kAcceptsPerTurn = 256;
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;

@@ -112,7 +112,8 @@ HttplibApp::HttplibApp() {
   set_tcp_nodelay(false);
   set_keep_alive_max_count(1'000'000);
   // httplib's own way puts the text into a header for all to see.
-  set_exception_handler([](const httplib::Request&, httplib::Response& res, std::exception_ptr) { res.status = 500; });
+  set_exception_handler(
+      [](const httplib::Request&, httplib::Response& res, const std::exception_ptr&) { res.status = 500; });
 }
 
 Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive) {

@@ -23,10 +23,10 @@ struct RequestHead {
 };
 
 /// Longest head; longer ones get 431.
-inline constexpr std::size_t kMaxHead = 16 * 1024;
+inline constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
 /// Longest target with and without its query; longer ones get 414. The path is short because httplib matches it with
 /// std::regex, which recurses once a character.
-inline constexpr std::size_t kMaxTarget = 8 * 1024;
+inline constexpr std::size_t kMaxTarget = std::size_t{8} * 1024;
 inline constexpr std::size_t kMaxPath = 1024;
 inline constexpr std::size_t kMaxHeaders = 100;
 

@@ -200,7 +200,7 @@ void Stream::on_events(std::uint32_t events) {
 
 // A stream's client has nothing more to say; what it sends all the same is dropped, its end is the news.
 void Stream::read_and_discard() {
-  thread_local std::array<char, 16 * 1024> sink;
+  thread_local std::array<char, std::size_t{16} * 1024> sink;
   const ssize_t n = ::recv(fd_.get(), sink.data(), sink.size(), MSG_DONTWAIT);
   if (n > 0) return;
   if (n == 0) {
