@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "gateway/server.h"
+#include "help.h"
 #include "observe/log.h"
 #include "options.h"
 
@@ -20,13 +21,17 @@ using namespace sse;  // NOLINT(google-build-using-namespace): a program's main 
 
 constexpr const char* kFooter =
     "Examples:\n"
-    "  sse-serve --demo                          the demo on http://127.0.0.1:8080\n"
-    "  sse-serve --service hr=/hr --service hunter=/hunter\n"
-    "  sse-serve --listen 0.0.0.0:8080 --auth header --trusted-proxy 10.0.0.0/8 --no-page\n"
+    "  sse-serve --demo                       the demo on http://127.0.0.1:8080\n"
+    "  sse-serve --service hr=/hr --service hunter=/hunter --no-page\n"
+    "  sse-serve --listen 0.0.0.0:8080 --auth header --trusted-proxy 10.0.0.0/8\n"
+    "  ssectl send -u 1 -q hello              in another terminal\n"
     "\n"
-    "Every option also from the environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from --config.\n"
-    "Durations: 250ms 15s 5m 2h 7d. Sizes: 512 64KiB 1MiB. SIGTERM ends politely, SIGHUP reopens log and token.\n"
-    "Send with ssectl(1). Exit status: 0 done, 1 failed, 2 wrong usage, 5 not allowed.";
+    "Durations: 250ms 15s 5m 2h 7d. Sizes: 512 64KiB 1MiB. Every option also from the\n"
+    "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"
+    "the command line wins over the file, and that over the environment.\n"
+    "SIGTERM and SIGINT end politely, a second one at once; SIGHUP reopens the log\n"
+    "and rereads the token. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
+    "5 not allowed. Manual: man sse-serve";
 
 void say_where(const gateway::Server& server, const serve::Options& options) {
   std::string services;
@@ -96,6 +101,7 @@ int serve_until_stopped(serve::Options& options) {
 
 int main(int argc, char** argv) {
   CLI::App app{"Holds the event streams of a site's users and delivers to them.", "sse-serve"};
+  app.formatter(std::make_shared<serve::HelpFormatter>());
   app.footer(kFooter);
   serve::Options options;
   options.server.database.clear();
@@ -105,6 +111,9 @@ int main(int argc, char** argv) {
     return serve_until_stopped(options);
   } catch (const CLI::Success& e) {
     return app.exit(e);
+  } catch (const CLI::FileError& e) {
+    std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", e.what());
+    return 2;
   } catch (const CLI::ParseError& e) {
     std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", e.what());
     return 2;

@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -11,12 +13,16 @@
 
 #include "base/error.h"
 #include "base/paths.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "base/version.h"
 #include "net/listener.h"
 
 namespace sse::serve {
 namespace {
+
+constexpr std::size_t kMostCount = 1'000'000'000;
+constexpr std::size_t kMostThreads = 1000;
 
 // An option whose text is turned into a value by a function that throws sse::Error.
 CLI::Option* add(CLI::App& app, const std::string& name, const std::string& help, const std::string& type,
@@ -47,12 +53,40 @@ CLI::Option* add_bytes(CLI::App& app, const std::string& name, ByteCount& value,
              [&value](const std::string& text) { value = parse_bytes(text); });
 }
 
+// CLI11 itself would take -1 for a very large number.
+CLI::Option* add_count(CLI::App& app, const std::string& name, std::size_t& value, std::size_t least, std::size_t most,
+                       const std::string& help, bool show_default = true) {
+  return add(app, name, help, "N", show_default ? std::to_string(value) : "",
+             [&value, least, most](const std::string& text) {
+               std::size_t number = 0;
+               const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+               if (error != std::errc{} || stop != text.data() + text.size() || number < least || number > most) {
+                 throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is no whole number from " +
+                                                              std::to_string(least) + " to " + std::to_string(most));
+               }
+               value = number;
+             });
+}
+
+CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::string& help,
+                        const std::array<std::string, 2>& choices, const std::string& fallback,
+                        std::function<void(const std::string&)> take) {
+  return add(app, name, help, choices[0] + "|" + choices[1], fallback,
+             [choices, take = std::move(take)](const std::string& text) {
+               if (text != choices[0] && text != choices[1]) {
+                 throw Error(ErrorCode::kInvalidArgument,
+                             "'" + printable(text, 40) + "' is neither " + choices[0] + " nor " + choices[1]);
+               }
+               take(text);
+             });
+}
+
 void set_services(gateway::ServerOptions& server, const std::vector<std::string>& texts) {
   server.services.clear();
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
-      throw CLI::ValidationError("--service", "'" + text + "' is no NAME=PATH, such as hr=/hr-sse");
+      throw CLI::ValidationError("--service", "'" + printable(text, 80) + "' is no NAME=PATH, such as hr=/hr-sse");
     server.services.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
 }
@@ -82,98 +116,141 @@ void make_private_folder(const std::string& file) {
   }
 }
 
+void declare_pages(CLI::App& app, Options& options) {
+  gateway::ServerOptions& server = options.server;
+  const char* group = "Pages and services";
+  app.add_option("-l,--listen", server.listen, "Public listener; port 0 picks one and prints it")
+      ->type_name("ADDR:PORT")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option_function<std::vector<std::string>>(
+         "--service", [&server](const std::vector<std::string>& texts) { set_services(server, texts); },
+         "A service to host, with its own connections and messages; repeatable")
+      ->type_name("NAME=PATH")
+      ->default_str("defaultConnectionService=/my-sse")
+      ->group(group);
+  app.add_flag("--demo", server.demo, "Push an event to every online user every 3 seconds")->group(group);
+  app.add_flag_callback(
+         "--no-page", [&server] { server.page = false; }, "No demo page at /")
+      ->group(group);
+  app.add_option("--web-root", server.web_root, "Serve these files at / instead of the demo page")
+      ->type_name("DIR")
+      ->group(group);
+  app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
+      ->type_name("ORIGIN")
+      ->group(group);
+  app.add_option("--server-id", server.server_id, "Name of this server in its answers (default: host:port)")
+      ->type_name("NAME")
+      ->group(group);
+}
+
+void declare_users(CLI::App& app, Options& options) {
+  const char* group = "Who a user is";
+  add_choice(app, "--auth", "demo: the parameter userId, for your own machine; header: X-Sse-User of a trusted proxy",
+             {"demo", "header"}, "demo", [&options](const std::string& text) { options.auth = text; })
+      ->group(group);
+  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach")->group(group);
+  app.add_option("--trusted-proxy", options.server.trusted_proxies,
+                 "Address or network whose X-Forwarded-For and X-Sse-User are believed; repeatable")
+      ->type_name("ADDR")
+      ->group(group);
+}
+
+void declare_streams(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "Streams";
+  add_duration(app, "--heartbeat", server.heartbeat, "A comment goes out on a stream silent for so long; 0 = never")
+      ->group(group);
+  add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream")
+      ->group(group);
+  add(app, "--keepalive-time", "Longest life of a stream, 0 = no limit (default: what the client asks for)", "DURATION",
+      "", [&server](const std::string& text) { server.keepalive_time = parse_duration(text); })
+      ->group(group);
+  add_count(app, "--client-max-connections", server.client_max_connections, 0, kMostCount,
+            "Most live streams of one user, clientId, origin and tenant, the oldest are closed; 0 = no limit")
+      ->group(group);
+  add_bytes(app, "--max-backlog", server.max_backlog, "Most bytes a slow stream may owe")->group(group);
+  add_choice(app, "--slow-consumer", "What happens to a stream over its backlog: it is closed, or misses the event",
+             {"close", "drop"}, "close", [&server](const std::string& text) { server.drop_slow = text == "drop"; })
+      ->group(group);
+}
+
+void declare_qos(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "Messages sent with qos";
+  app.add_option("--db", server.database,
+                 "Where they are kept until confirmed, or :memory: (default: $XDG_STATE_HOME/sse-serve/pending.db)")
+      ->type_name("FILE")
+      ->group(group);
+  add_choice(app, "--qos-sync",
+             "full: on disk before a send is answered; normal: survives kill -9, but not every loss of power",
+             {"full", "normal"}, "full", [&server](const std::string& text) { server.sync_full = text == "full"; })
+      ->group(group);
+  add_duration(app, "--qos-ttl", server.qos_ttl, "How long an unconfirmed message is kept")->group(group);
+  add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMostCount,
+            "Most pending messages of one recipient; the sender of more gets an error")
+      ->group(group);
+}
+
+void declare_admin(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "Admin API";
+  app.add_option("--admin", server.admin,
+                 "unix:PATH, for this user only, or ADDR:PORT with a token (default: "
+                 "unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
+      ->type_name("ADDRESS")
+      ->group(group);
+  app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token the admin API asks for")
+      ->type_name("FILE")
+      ->group(group);
+}
+
+void declare_limits(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "Limits";
+  add_count(app, "--max-connections", server.max_connections, 1, kMostCount,
+            "Most connections in all (default: sized to the descriptor limit)", false)
+      ->group(group);
+  add_count(app, "--max-connections-per-ip", server.max_connections_per_ip, 0, kMostCount,
+            "Most connections of one address; 0 = no limit")
+      ->group(group);
+  add_bytes(app, "--max-body", server.max_body, "Largest request body of a page")->group(group);
+  add_count(app, "--workers", server.workers, 1, kMostThreads,
+            "Most threads that handle requests of pages (default: 8 a core)", false)
+      ->group(group);
+  add_count(app, "--loops", server.loops, 1, kMostThreads, "Threads that own the streams (default: one a core)", false)
+      ->group(group);
+}
+
+void declare_log(CLI::App& app, observe::LogOptions& log) {
+  const char* group = "Log";
+  app.add_option("--log-file", log.file, "Append to a file, reopened on SIGHUP (default: standard error)")
+      ->type_name("FILE")
+      ->group(group);
+  add(app, "--log-level", "debug, info, warn or error", "LEVEL", "info", [&log](const std::string& text) {
+    log.level = observe::level_from_name(text);
+  })->group(group);
+  add(app, "--log-format", "One line of text, or one JSON object, an entry", "text|json", "text",
+      [&log](const std::string& text) { log.format = observe::log_format_from_name(text); })
+      ->group(group);
+}
+
 }  // namespace
 
 void declare(CLI::App& app, Options& options) {
   gateway::ServerOptions& server = options.server;
-  app.set_version_flag("-V,--version", std::string("sse-serve ") + base::kVersion);
-  app.set_config("-c,--config", "", "Read options from a file: one 'long-option = value' a line")->type_name("FILE");
-
-  app.add_option("-l,--listen", server.listen, "Public listener; port 0 picks one and prints it")
-      ->type_name("ADDR:PORT")
-      ->capture_default_str();
-  app.add_option_function<std::vector<std::string>>(
-         "--service", [&server](const std::vector<std::string>& texts) { set_services(server, texts); },
-         "A service to host; repeatable (default: defaultConnectionService=/my-sse)")
-      ->type_name("NAME=PATH");
-  app.add_flag("--demo", server.demo, "Push something to every online user every 3 seconds");
-  app.add_flag_callback(
-      "--no-page", [&server] { server.page = false; }, "No demo page at /");
-  app.add_option("--web-root", server.web_root, "Serve these files at / instead of the demo page")->type_name("DIR");
-
-  app.add_option("--db", server.database,
-                 "Where messages accepted with qos are kept until confirmed, or :memory:\n(default: "
-                 "$XDG_STATE_HOME/sse-serve/pending.db)")
-      ->type_name("FILE");
-  add(app, "--qos-sync",
-      "full: on disk before a qos send is answered; normal: survives kill -9, but not every loss of power",
-      "full|normal", "full", [&server](const std::string& text) {
-        if (text != "full" && text != "normal")
-          throw Error(ErrorCode::kInvalidArgument, "'" + text + "' is neither full nor normal");
-        server.sync_full = text == "full";
-      });
-  add_duration(app, "--qos-ttl", server.qos_ttl, "How long an unconfirmed message is kept");
-  app.add_option("--qos-max-per-user", server.qos_max_per_user,
-                 "Most pending messages of one recipient; the sender of more gets an error")
-      ->type_name("N")
-      ->capture_default_str();
-
-  app.add_option("--admin", server.admin,
-                 "Admin API for ssectl: unix:PATH (mode 0600), or ADDR:PORT with --admin-token-file\n(default: "
-                 "unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
-      ->type_name("ADDRESS");
-  app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token the admin API asks for")
-      ->type_name("FILE");
-
-  app.add_option("--auth", options.auth,
-                 "Who a user is. demo: the parameter userId; header: X-Sse-User from a --trusted-proxy")
-      ->check(CLI::IsMember({"demo", "header"}))
-      ->type_name("demo|header")
-      ->capture_default_str();
-  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach");
-  app.add_option("--trusted-proxy", server.trusted_proxies,
-                 "Address or network whose X-Forwarded-For is believed; repeatable")
-      ->type_name("ADDR");
-  app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
-      ->type_name("ORIGIN");
-
-  add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream");
-  add(app, "--keepalive-time",
-      "Longest life of a stream, 0 = no limit; set, it wins over the client's (default: the client's)", "DURATION", "",
-      [&server](const std::string& text) { server.keepalive_time = parse_duration(text); });
-  add_duration(app, "--heartbeat", server.heartbeat, "A comment goes out on a stream silent for so long, 0 = never");
-  app.add_option("--client-max-connections", server.client_max_connections,
-                 "Most live streams of one user + clientId + origin + tenant, 0 = no limit")
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--max-connections", server.max_connections,
-                 "Most connections in all (default: sized to the descriptor limit)")
-      ->type_name("N");
-  app.add_option("--max-connections-per-ip", server.max_connections_per_ip,
-                 "Most connections of one address, 0 = no limit")
-      ->type_name("N")
-      ->capture_default_str();
-  add_bytes(app, "--max-backlog", server.max_backlog, "Most bytes a slow stream may owe");
-  add(app, "--slow-consumer", "What happens to a stream over its backlog: close it, or drop the event", "close|drop",
-      "close", [&server](const std::string& text) {
-        if (text != "close" && text != "drop")
-          throw Error(ErrorCode::kInvalidArgument, "'" + text + "' is neither close nor drop");
-        server.drop_slow = text == "drop";
-      });
-  add_bytes(app, "--max-body", server.max_body, "Largest request body of a page");
-  app.add_option("--workers", server.workers, "Most threads that handle requests of pages (default: 8 a core)")
-      ->type_name("N");
-  app.add_option("--loops", server.loops, "Threads that own the streams (default: one a core)")->type_name("N");
-  app.add_option("--server-id", server.server_id, "Name of this server in answers (default: host:port)")
-      ->type_name("NAME");
-
-  add(app, "--log-level", "debug, info, warn or error", "LEVEL", "info",
-      [&options](const std::string& text) { options.log.level = observe::level_from_name(text); });
-  add(app, "--log-format", "text or json", "text|json", "text",
-      [&options](const std::string& text) { options.log.format = observe::log_format_from_name(text); });
-  app.add_option("--log-file", options.log.file, "Append the log to a file, reopened on SIGHUP (default: stderr)")
-      ->type_name("FILE");
-  app.add_flag("--check-config", options.check_config, "Check the options, then exit");
+  app.set_help_flag("-h,--help", "Show this help and exit")->group("General");
+  app.set_version_flag("-V,--version", std::string("sse-serve ") + base::kVersion, "Show the version and exit")
+      ->group("General");
+  app.set_config("-c,--config", "", "Read options from a file: a line 'demo = true' is --demo")
+      ->type_name("FILE")
+      ->group("General");
+  // A slip of the keyboard must not pass as a setting.
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_flag("--check-config", options.check_config, "Check the options, then exit")->group("General");
+  declare_pages(app, options);
+  declare_users(app, options);
+  declare_streams(app, server);
+  declare_qos(app, server);
+  declare_admin(app, server);
+  declare_limits(app, server);
+  declare_log(app, options.log);
   name_environment(app);
 }
 
@@ -190,6 +267,7 @@ void complete(Options& options) {
   if (options.auth == "header" && server.trusted_proxies.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--auth header believes a proxy; name it with --trusted-proxy");
   }
+  gateway::check(server);
   if (server.database.empty()) server.database = default_database_path();
   if (server.admin.empty()) {
     server.admin = default_admin_address();

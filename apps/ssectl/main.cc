@@ -1,7 +1,181 @@
-#include <cstdio>
+#include <fcntl.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <iterator>
+#include <map>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
 #include "base/version.h"
+#include "command.h"
 
-int main() {
-  std::puts(sse::base::kVersion);
+namespace sse::ctl {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"", "status", "What the server is and how it is doing; exits with 1 unless it is ready",
+     "ssectl status\n  ssectl status -o json | jq .connections", declare_status},
+    {"", "send", "Send an event to users, tenants, tokens, channels or everybody",
+     "ssectl send --user 1 --qos\n"
+     "  ssectl send --user 1 --user 2 --event note 'Lunch is ready'\n"
+     "  date | ssectl send --channel clock --listening\n"
+     "  ssectl send --all --qos --ttl 1h --file news.json",
+     declare_send},
+    {"", "bench", "Open streams, send events, measure what arrives when",
+     "ssectl bench --streams 10000 --sources 4 --events 100\n"
+     "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"
+     "  ssectl bench --qos --senders 64 --to each --events 10000 -o json",
+     declare_bench},
+    {"connections", "list", "Open streams, oldest first",
+     "ssectl connections list --user 1\n  ssectl connections list -o ndjson | jq -r .clientId",
+     declare_connections_list},
+    {"connections", "show", "One open stream in full", "ssectl connections show 847140540416",
+     declare_connections_show},
+    {"connections", "close", "Close streams from the server's side",
+     "ssectl connections close 847140540416\n"
+     "  ssectl connections close --user 1\n"
+     "  ssectl connections close --all --yes",
+     declare_connections_close},
+    {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
+     "ssectl messages list --kind user --recipient 1\n"
+     "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",
+     declare_messages_list},
+    {"messages", "show", "One pending message with its data", "ssectl messages show 847140540417",
+     declare_messages_show},
+    {"messages", "delete", "Forget pending messages for all their recipients",
+     "ssectl messages delete 847140540417\n  ssectl messages delete --yes 847140540417 847140540418",
+     declare_messages_delete},
+};
+
+struct Group {
+  std::string_view name;
+  const char* summary;
+  const char* example;
+};
+constexpr Group kGroups[] = {
+    {"connections", "Streams that are open now: list, show, close", "ssectl connections list"},
+    {"messages", "Messages that are not delivered yet: list, show, delete", "ssectl messages list"},
+};
+
+std::string footer(const char* examples) {
+  return std::string("Examples:\n  ") + examples + "\n";
+}
+
+// A socket opened on a standard descriptor that was closed would get our output.
+void hold_standard_descriptors() {
+  for (const int fd : {0, 1, 2}) {
+    if (fcntl(fd, F_GETFD) == -1) static_cast<void>(open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY));
+  }
+}
+
+class Program {
+ public:
+  Program() : app_("Talks to a running sse-serve: who is connected, send to them, what is undelivered.", "ssectl") {
+    app_.fallthrough();
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string("ssectl ") + base::kVersion, "Print the version and exit");
+    app_.set_config("--config", "", "Read options from this TOML or INI file")->type_name("FILE");
+    app_.allow_config_extras(CLI::config_extras_mode::error);
+    app_.get_formatter()->column_width(34);
+    app_.failure_message(CLI::FailureMessage::simple);
+    options_.declare(app_);
+    app_.footer(
+        footer("ssectl status\n  ssectl send --user 1 --qos\n  ssectl connections list\n\n"
+               "The options above are taken before and after a command. See also 'man ssectl'."));
+    for (const Command& command : kCommands) add(command);
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& e) {
+      return print(e);
+    } catch (const CLI::ParseError& e) {
+      return complain(e);
+    }
+    Context context(options_);
+    return run_(context);
+  }
+
+ private:
+  CLI::App& parent_of(const Command& command) {
+    if (*command.group == '\0') return app_;
+    CLI::App*& app = groups_[command.group];
+    if (app != nullptr) return *app;
+    const Group& group =
+        *std::find_if(std::begin(kGroups), std::end(kGroups), [&](const Group& g) { return g.name == command.group; });
+    app = app_.add_subcommand(std::string(group.name), group.summary);
+    app->require_subcommand(1);
+    app->footer(footer(group.example));
+    return *app;
+  }
+
+  void add(const Command& command) {
+    CLI::App* app = parent_of(command).add_subcommand(command.name, command.summary);
+    app->footer(footer(command.examples));
+    Run run = command.declare(*app);
+    app->final_callback([this, run = std::move(run)] { run_ = run; });
+  }
+
+  // Help or version.
+  int print(const CLI::Success& wanted) {
+    std::ostringstream text;
+    app_.exit(wanted, text, text);
+    Output(Format::kTable, true).write(text.str());
+    return kDone;
+  }
+
+  int complain(const CLI::ParseError& e) const {
+    const CLI::App* app = &app_;
+    std::string command = "ssectl";
+    while (!app->get_subcommands().empty()) {
+      app = app->get_subcommands().front();
+      command += ' ' + app->get_name();
+    }
+    std::string what = e.what();
+    // CLI11 would say "A subcommand is required" to a misspelt one.
+    const std::vector<std::string> unknown = app_.remaining(true);
+    const bool wants_command = app->get_require_subcommand_min() > 0 && app->get_subcommands().empty();
+    if (wants_command)
+      what = unknown.empty() ? "a command is missing" : "there is no command '" + unknown.front() + "'";
+    if (e.get_name() == "ConfigError") what = "the configuration file does not fit: " + what;
+    Output(Format::kTable, true).note(what + "; see '" + command + " --help'");
+    return kUsage;
+  }
+
+  CLI::App app_;
+  GlobalOptions options_;
+  std::map<std::string_view, CLI::App*> groups_;
+  Run run_;
+};
+
+int guarded(int argc, char** argv) {
+  const auto complain = [](const char* what) { Output(Format::kTable, true).note(what); };
+  try {
+    return Program().run(argc, argv);
+  } catch (const ReaderGone&) {
+    return kDone;
+  } catch (const Error& e) {
+    complain(e.what());
+    return exit_code(e.code());
+  } catch (const std::exception& e) {
+    complain(e.what());
+    return kFailed;
+  }
+}
+
+}  // namespace
+}  // namespace sse::ctl
+
+int main(int argc, char** argv) {
+  sse::ctl::hold_standard_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);
+  return sse::ctl::guarded(argc, argv);
 }

@@ -50,7 +50,14 @@ SendRequest send_request_from_json(const Json& json) {
     request.data = data->is_string() ? data->get<std::string>() : event::dump_json(*data);
   }
   request.qos = event::bool_field(json, "qos");
-  if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) request.ttl = parse_duration(ttl);
+  if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) {
+    request.ttl = parse_duration(ttl);
+    if (request.ttl->count() == 0) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a ttl of 0 would expire at once; leave it out for the server's default");
+    }
+    if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is kept");
+  }
   return request;
 }
 

@@ -6,13 +6,31 @@
 
 namespace sse::delivery {
 
-MessageId MemoryRepository::add(const NewMessage& message) {
+MessageId MessageRepository::add(const NewMessage& message) {
+  const AddOutcome outcome = add_all({&message, 1}).front();
+  if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
+  return outcome.id;
+}
+
+std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> messages) {
+  std::vector<AddOutcome> outcomes(messages.size());
+  MutexLock lock(mutex_);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    try {
+      outcomes[i].id = keep(messages[i]);
+    } catch (const Error& e) {
+      outcomes[i].refusal = {e.code(), e.what()};
+    }
+  }
+  return outcomes;
+}
+
+MessageId MemoryRepository::keep(const NewMessage& message) {
   Message kept{
       message.service,          message.target.kind, {message.target.names.begin(), message.target.names.end()},
       message.target.listening, message.event,       message.data,
       message.created,          message.expires};
   if (kept.kind == event::TargetKind::kAll) kept.names = {""};
-  MutexLock lock(mutex_);
   for (const std::string& name : kept.names) {
     const auto known = by_recipient_.find({kept.service, kept.kind, name});
     if (known == by_recipient_.end() || known->second.size() < max_per_recipient_) continue;

@@ -23,7 +23,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog {
   explicit MemoryRepository(IdGenerator& ids, std::size_t max_per_recipient = 10'000)
       : max_per_recipient_(max_per_recipient), ids_(ids) {}
 
-  MessageId add(const NewMessage& message) override EXCLUDES(mutex_);
+  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override
@@ -38,6 +38,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog {
   std::uint64_t erase(MessageId id) override EXCLUDES(mutex_);
 
  private:
+  MessageId keep(const NewMessage& message) REQUIRES(mutex_);
   struct Message {
     ServiceName service;
     event::TargetKind kind;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/ids.h"
 #include "base/units.h"
 #include "event/target.h"
@@ -45,6 +46,17 @@ struct PendingMessage {
   WallTime expires;
 };
 
+/// What became of one message of several.
+struct AddOutcome {
+  struct Refusal {
+    ErrorCode code;
+    std::string sentence;
+  };
+
+  MessageId id;                    ///< when it was kept
+  std::optional<Refusal> refusal;  ///< when it alone was not
+};
+
 /// The messages accepted with qos that are not confirmed. Thread safe. What add() returned survives `kill -9` in every
 /// implementation that has a file.
 ///
@@ -54,10 +66,12 @@ class MessageRepository {
  public:
   virtual ~MessageRepository() = default;
 
-  /// Keeps the message for each recipient of its target and returns its id. Blocks until it is durable; concurrent
-  /// calls share one commit. Throws Error: kLimitExceeded when a recipient's pending messages are at the limit (then
-  /// nothing is kept for any of them), kIo when the store failed (nothing is kept).
-  virtual MessageId add(const NewMessage& message) = 0;
+  /// Keeps every message for each recipient of its target, in one commit and in their order. Blocks until durable;
+  /// concurrent calls share the commit. A message is refused alone, for all its recipients, with kLimitExceeded when
+  /// one of them has as many pending as it may. Throws Error(kIo) when the store failed: nothing is kept then.
+  virtual std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) = 0;
+  /// One message; what would be its refusal is thrown.
+  MessageId add(const NewMessage& message);
 
   /// The recipient has confirmed. Asynchronous: queued, and durable soon; never blocks on the disk, so that loop
   /// threads may call it. Unknown pairs are ignored. A failure to write is reported through the implementation's

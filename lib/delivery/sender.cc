@@ -47,34 +47,64 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
 Sender::~Sender() = default;
 
 SendResult Sender::send(const SendRequest& request) {
-  event::validate({request.event, request.data, "", std::nullopt});
-  SendResult result;
-  MessageId message;
-  if (request.qos) {
-    NewMessage kept;
-    kept.service = service();
-    kept.target = request.target;
-    kept.event = request.event;
-    kept.data = request.data;
-    kept.created = wall_now();
-    kept.expires = kept.created + (request.ttl.count() != 0 ? request.ttl : options_.ttl);
-    message = repository_.add(kept);
-    result.id = message.value();
-    result.pending = std::max<std::size_t>(request.target.names.size(), 1);
-    sent_qos_.add();
-  } else {
-    result.id = ids_.next();
-    sent_.add();
+  SendOutcome outcome = send_all({request}).front();
+  if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
+  return std::move(outcome.result);
+}
+
+std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& requests) {
+  std::vector<SendOutcome> outcomes(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    try {
+      event::validate({requests[i].event, requests[i].data, "", std::nullopt});
+    } catch (const Error& e) {
+      outcomes[i].refusal = {e.code(), e.what()};
+    }
   }
-  const event::FrameRef frame =
-      encode(std::to_string(result.id), request.event, request.data, message, request.target.kind);
-  const std::vector<std::uint32_t> taken = hub_.deliver(request.target, request.event, frame);
-  for (std::size_t i = 0; i < taken.size(); ++i) {
-    const bool all = request.target.kind == event::TargetKind::kAll;
-    result.recipients.push_back({request.target.kind, all ? std::string() : request.target.names[i], taken[i]});
-    result.delivered += taken[i];
+  keep(requests, outcomes);
+  std::vector<hub::Hub::Delivery> deliveries;
+  std::vector<std::size_t> indexes;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (outcomes[i].refusal) continue;
+    const SendRequest& request = requests[i];
+    std::uint64_t& id = outcomes[i].result.id;
+    if (!request.qos) id = ids_.next();
+    (request.qos ? sent_qos_ : sent_).add();
+    const MessageId message(request.qos ? id : 0);
+    deliveries.push_back({request.target, request.event,
+                          encode(std::to_string(id), request.event, request.data, message, request.target.kind)});
+    indexes.push_back(i);
   }
-  return result;
+  const auto taken = hub_.deliver(deliveries);
+  for (std::size_t d = 0; d < taken.size(); ++d) {
+    const event::Target& target = requests[indexes[d]].target;
+    SendResult& result = outcomes[indexes[d]].result;
+    for (std::size_t n = 0; n < taken[d].size(); ++n) {
+      result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[d][n]});
+      result.delivered += taken[d][n];
+    }
+    if (requests[indexes[d]].qos) result.pending = taken[d].size();
+  }
+  return outcomes;
+}
+
+void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
+  std::vector<NewMessage> messages;
+  std::vector<std::size_t> indexes;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const SendRequest& request = requests[i];
+    if (!request.qos || outcomes[i].refusal) continue;
+    const WallTime now = wall_now();
+    messages.push_back({service(), request.target, request.event, request.data, now,
+                        now + (request.ttl.count() != 0 ? request.ttl : options_.ttl)});
+    indexes.push_back(i);
+  }
+  if (messages.empty()) return;
+  std::vector<AddOutcome> kept = repository_.add_all(messages);
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    outcomes[indexes[k]].result.id = kept[k].id.value();
+    outcomes[indexes[k]].refusal = std::move(kept[k].refusal);
+  }
 }
 
 bool Sender::replay_wanted(const hub::ReplayRequest& request) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,12 @@ struct SendResult {
   std::vector<Recipient> recipients;
 };
 
+/// What became of one of several.
+struct SendOutcome {
+  SendResult result;
+  std::optional<AddOutcome::Refusal> refusal;  ///< set: nothing was sent
+};
+
 struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
@@ -64,6 +71,9 @@ class Sender final : private hub::HubDelegate {
   /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
   /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
   SendResult send(const SendRequest& request);
+  /// As send() for each of them, in their order, with one commit for all that want qos. One that makes no sense or is
+  /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
+  std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
 
   /// Ends the replays. Before the loops stop.
   void stop() { replayers_.stop(); }
@@ -71,6 +81,7 @@ class Sender final : private hub::HubDelegate {
  private:
   bool replay_wanted(const hub::ReplayRequest& request) override;
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) override;
+  void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;

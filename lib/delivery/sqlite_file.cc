@@ -66,6 +66,13 @@ bool is_new(const std::string& path) {
   return stat(path.c_str(), &info) != 0 || info.st_size == 0;
 }
 
+// Made anew beside it, the database would take in a log of another one.
+void require_absent(const std::string& journal, const std::string& path) {
+  if (!exists(journal)) return;
+  throw Error(ErrorCode::kInvalidArgument, path + " is missing or empty, but its journal " + journal +
+                                               " is there; put the database back beside it or delete the journal");
+}
+
 void sync_folder(const std::string& path) {
   const UniqueFd folder(open(fs::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || fsync(folder.get()) != 0) refuse(errno, "cannot make the folder of " + path + " durable");
@@ -139,11 +146,8 @@ void make_database_folder(const std::string& path) {
 
 void require_writable_database(const std::string& path) {
   if (is_new(path)) {
-    for (const char* suffix : {"-wal", "-journal"}) {
-      if (!exists(path + suffix)) continue;
-      throw Error(ErrorCode::kInvalidArgument, path + " is missing, but its journal " + path + suffix +
-                                                   " is there; put the database back beside it or delete the journal");
-    }
+    require_absent(path + "-wal", path);
+    require_absent(path + "-journal", path);
     if (!exists(path)) return;
   }
   if (faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
@@ -167,7 +171,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
                                   std::chrono::milliseconds busy_timeout) {
   if (is_new(path)) make_database(path);
   try {
-    SQLite::Database db(path, SQLite::OPEN_READWRITE, static_cast<int>(busy_timeout.count()));
+    SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, static_cast<int>(busy_timeout.count()));
     const std::string mode = db.execAndGet("PRAGMA journal_mode=WAL").getString();
     if (mode != "wal") {
       throw Error(ErrorCode::kIo, "cannot use a write-ahead log for " + path +
@@ -185,7 +189,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
 
 SQLite::Database open_for_reading(const std::string& path, std::chrono::milliseconds busy_timeout) {
   try {
-    return {path, SQLite::OPEN_READONLY, static_cast<int>(busy_timeout.count())};
+    return {path, SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX, static_cast<int>(busy_timeout.count())};
   } catch (const SQLite::Exception& e) {
     throw store_error(e, "open the database", path);
   }

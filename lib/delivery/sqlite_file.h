@@ -28,12 +28,12 @@ void make_database_folder(const std::string& path);
 /// nothing. REQUIRES: the lock file is held, and this process has no connection to the file open.
 void require_writable_database(const std::string& path);
 
-/// Opens the database for the one writer; makes it, mode 0600, when it is absent or empty.
+/// Opens the database for the one writer, one thread at a time; makes it, mode 0600, when it is absent or empty.
 /// REQUIRES: require_writable_database(path) passed. Throws StoreError.
 SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
                                   std::chrono::milliseconds busy_timeout);
 
-/// A read-only connection beside a running writer. Throws StoreError.
+/// A read-only connection beside a running writer, for one thread at a time. Throws StoreError.
 SQLite::Database open_for_reading(const std::string& path, std::chrono::milliseconds busy_timeout);
 
 /// Throws Error(kInvalidArgument) unless the application id and version are ours.

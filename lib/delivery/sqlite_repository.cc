@@ -7,6 +7,7 @@
 #include "delivery/reader_pool.h"
 #include "delivery/sqlite_file.h"
 #include "delivery/sqlite_writer.h"
+#include "delivery/store_error.h"
 
 namespace sse::delivery {
 namespace {
@@ -32,10 +33,21 @@ SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
 
 SqliteRepository::~SqliteRepository() = default;
 
-MessageId SqliteRepository::add(const NewMessage& message) {
-  MessageId id;
-  committer_->commit([&](SqliteWriter& writer) { id = writer.add(message); });
-  return id;
+std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> messages) {
+  std::vector<AddOutcome> outcomes;
+  committer_->commit([&](SqliteWriter& writer) {
+    outcomes.assign(messages.size(), {});
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      try {
+        outcomes[i].id = writer.add(messages[i]);
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        outcomes[i].refusal = {e.code(), e.what()};
+      }
+    }
+  });
+  return outcomes;
 }
 
 void SqliteRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {

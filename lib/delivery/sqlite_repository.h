@@ -46,7 +46,7 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog {
   /// Writes what is queued and closes; the file is then complete without its `-wal`. REQUIRES: no call is running.
   ~SqliteRepository() override;
 
-  MessageId add(const NewMessage& message) override;
+  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override;
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override;

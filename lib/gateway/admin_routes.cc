@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <string_view>
 #include <utility>
 
+#include "api/types.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "base/version.h"
@@ -19,8 +21,8 @@ namespace {
 using event::Json;
 
 constexpr const char* kJson = "application/json";
-constexpr const char* kDefaultEvent = "server-push";
-constexpr std::uint64_t kMostPageSize = 10000;
+constexpr const char* kNdjson = "application/x-ndjson";
+constexpr std::size_t kMostBulkLines = 100'000;
 
 const char* title_of(int status) {
   switch (status) {
@@ -49,14 +51,17 @@ const char* title_of(int status) {
   }
 }
 
+Json problem(int status, const std::string& code, const std::string& sentence) {
+  return {{"type", "about:blank"},
+          {"title", title_of(status)},
+          {"status", status},
+          {"code", code},
+          {"detail", printable(sentence, 1000)}};
+}
+
 void write_problem(httplib::Response& res, int status, const std::string& code, const std::string& sentence) {
   res.status = status;
-  res.set_content(event::dump_json({{"type", "about:blank"},
-                                    {"title", title_of(status)},
-                                    {"status", status},
-                                    {"code", code},
-                                    {"detail", printable(sentence, 1000)}}),
-                  "application/problem+json");
+  res.set_content(event::dump_json(problem(status, code, sentence)), "application/problem+json");
 }
 
 void answer(httplib::Response& res, const Json& json) {
@@ -88,7 +93,7 @@ struct Page {
 
 Page page_of(const httplib::Request& req) {
   return {positive_parameter(req, "pageNum", 1, 1'000'000'000'000),
-          positive_parameter(req, "pageSize", 100, kMostPageSize)};
+          positive_parameter(req, "pageSize", 100, api::kMostPageSize)};
 }
 
 void require_parameters(const httplib::Request& req, std::initializer_list<std::string_view> known) {
@@ -108,10 +113,13 @@ std::uint64_t path_id(const httplib::Request& req) {
   return *id;
 }
 
-std::string data_of(const Json& body) {
-  const auto data = body.find("data");
-  if (data == body.end() || data->is_null()) return {};
-  return data->is_string() ? data->get<std::string>() : event::dump_json(*data);
+Json to_json(const delivery::SendResult& sent) {
+  api::SendResult result;
+  result.id = MessageId(sent.id);
+  result.delivered = sent.delivered;
+  result.pending = sent.pending;
+  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
+  return api::to_json(result);
 }
 
 }  // namespace
@@ -176,32 +184,62 @@ const Service& AdminRoutes::service(const std::string& name) const {
   throw Error(ErrorCode::kNotFound, "no service '" + printable(name, 60) + "' is hosted here; there is " + names);
 }
 
+delivery::SendRequest AdminRoutes::send_request(api::SendRequest&& asked) {
+  return {std::move(asked.target), std::move(asked.event), std::move(asked.data), asked.qos,
+          asked.ttl.value_or(std::chrono::milliseconds(0))};
+}
+
 void AdminRoutes::send(const httplib::Request& req, httplib::Response& res) {
-  const Json body = event::parse_json(req.body, "the request body");
-  event::require_fields(body, {"service", "target", "event", "data", "qos", "ttl"}, "a send request");
-  if (!body.contains("target"))
-    throw Error(ErrorCode::kInvalidArgument, "a send request needs a target, such as {\"users\":[\"1\"]}");
-  delivery::SendRequest request;
-  request.target = event::target_from_json(body.at("target"));
-  request.event = event::string_field(body, "event", kDefaultEvent);
-  request.data = data_of(body);
-  request.qos = event::bool_field(body, "qos");
-  if (const std::string ttl = event::string_field(body, "ttl"); !ttl.empty()) {
-    request.ttl = parse_duration(ttl);
-    if (request.ttl.count() == 0)
-      throw Error(ErrorCode::kInvalidArgument, "a ttl of 0 would expire at once; leave it out for the default");
-    if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is kept");
+  if (to_lower(req.get_header_value("Content-Type")).starts_with(kNdjson)) {
+    send_bulk(req, res);
+    return;
   }
-  const delivery::SendResult sent = service(event::string_field(body, "service")).sender->send(request);
-  Json recipients = Json::array();
-  for (const auto& recipient : sent.recipients) {
-    recipients.push_back(
-        {{"kind", event::kind_name(recipient.kind)}, {"name", recipient.name}, {"delivered", recipient.delivered}});
+  api::SendRequest asked = api::send_request_from_json(event::parse_json(req.body, "the request body"));
+  delivery::Sender& sender = *service(asked.service.str()).sender;
+  answer(res, to_json(sender.send(send_request(std::move(asked)))));
+}
+
+// A request a line; a result or a problem a line. All that ask for qos share a commit.
+void AdminRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) {
+  struct Group {
+    std::vector<delivery::SendRequest> requests;
+    std::vector<std::size_t> lines;
+  };
+  std::map<delivery::Sender*, Group> groups;
+  std::vector<Json> answers;
+  std::string_view rest = req.body;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (answers.size() == kMostBulkLines) {
+      throw Error(ErrorCode::kTooLarge,
+                  "more than " + std::to_string(kMostBulkLines) + " messages in one request; send several");
+    }
+    answers.emplace_back();
+    try {
+      api::SendRequest asked = api::send_request_from_json(event::parse_json(line, "the line"));
+      delivery::Sender* sender = service(asked.service.str()).sender.get();
+      Group& group = groups[sender];
+      group.requests.push_back(send_request(std::move(asked)));
+      group.lines.push_back(answers.size() - 1);
+    } catch (const Error& e) {
+      answers.back() = problem(http_status(e.code()), std::string(error_name(e.code())), e.what());
+    }
   }
-  answer(res, {{"id", std::to_string(sent.id)},
-               {"delivered", sent.delivered},
-               {"pending", sent.pending},
-               {"recipients", std::move(recipients)}});
+  for (auto& [sender, group] : groups) {
+    const std::vector<delivery::SendOutcome> outcomes = sender->send_all(group.requests);
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      const auto& refusal = outcomes[i].refusal;
+      answers[group.lines[i]] =
+          refusal ? problem(http_status(refusal->code), std::string(error_name(refusal->code)), refusal->sentence)
+                  : to_json(outcomes[i].result);
+    }
+  }
+  std::string out;
+  for (const Json& line : answers) out += event::dump_json(line) + "\n";
+  res.set_content(out, kNdjson);
 }
 
 void AdminRoutes::list_connections(const httplib::Request& req, httplib::Response& res) {
@@ -240,29 +278,11 @@ void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response
 }
 
 void AdminRoutes::close_connections(const httplib::Request& req, httplib::Response& res) {
-  const Json body = event::parse_json(req.body, "the request body");
-  event::require_fields(body, {"service", "ids", "target"}, "a close request");
-  if (body.contains("ids") == body.contains("target"))
-    throw Error(ErrorCode::kInvalidArgument, "a close request needs either ids or a target");
-  hub::Hub& hub = service(event::string_field(body, "service")).sender->hub();
-  if (body.contains("target")) {
-    const event::Target target = event::target_from_json(body.at("target"));
-    if (target.listening)
-      throw Error(ErrorCode::kInvalidArgument, "a close request names no event, so that 'listening' means nothing");
-    answer(res, {{"closed", hub.close(target)}});
-    return;
-  }
-  const Json& ids = body.at("ids");
-  if (!ids.is_array() || ids.empty())
-    throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of connection ids");
-  std::vector<ConnectionId> wanted;
-  for (const Json& item : ids) {
-    const std::uint64_t id = event::id_field({{"id", item}}, "id");
-    if (id == 0)
-      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(item), 40) + " is no connection id");
-    wanted.emplace_back(id);
-  }
-  answer(res, {{"closed", hub.close(wanted)}});
+  const api::CloseRequest asked = api::close_request_from_json(event::parse_json(req.body, "the request body"));
+  if (asked.target && asked.target->listening)
+    throw Error(ErrorCode::kInvalidArgument, "a close request names no event, so that 'listening' means nothing");
+  hub::Hub& hub = service(asked.service.str()).sender->hub();
+  answer(res, {{"closed", asked.target ? hub.close(*asked.target) : hub.close(asked.ids)}});
 }
 
 void AdminRoutes::list_messages(const httplib::Request& req, httplib::Response& res) {

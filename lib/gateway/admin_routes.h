@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "api/types.h"
 #include "base/mutex.h"
 #include "delivery/message_repository.h"
 #include "gateway/page_routes.h"
@@ -43,6 +44,8 @@ class AdminRoutes {
 
  private:
   void send(const httplib::Request& req, httplib::Response& res);
+  void send_bulk(const httplib::Request& req, httplib::Response& res);
+  static delivery::SendRequest send_request(api::SendRequest&& asked);
   void list_connections(const httplib::Request& req, httplib::Response& res);
   void show_connection(const httplib::Request& req, httplib::Response& res);
   void close_connections(const httplib::Request& req, httplib::Response& res);

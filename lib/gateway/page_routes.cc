@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/version.h"
+#include "net/http_front.h"
 #include "observe/log.h"
 #include "web/web.h"
 

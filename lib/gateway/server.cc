@@ -69,10 +69,58 @@ std::string read_token(const std::string& path) {
   return token;
 }
 
-void validate(const ServerOptions& options) {
+// RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
+bool is_origin(const std::string& text) {
+  const std::size_t host = text.find("://");
+  return host != std::string::npos && host > 0 && host + 3 < text.size() &&
+         text.find_first_of("/?# \t\r\n", host + 3) == std::string::npos;
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::int64_t cpu_micros() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+int thread_count() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  int threads = 0;
+  while (status >> word) {
+    if (word == "Threads:") status >> threads;
+  }
+  return threads;
+}
+
+}  // namespace
+
+void check(const ServerOptions& options) {
   std::set<std::string> names;
   std::set<std::string> paths;
   const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  TrustedProxies{options.trusted_proxies};
+  net::ListenAddress::parse(options.listen);
+  if (!options.admin.empty() && !net::ListenAddress::parse(options.admin).is_unix() &&
+      options.admin_token_file.empty()) {
+    bad("an admin listener on TCP (--admin " + options.admin + ") needs --admin-token-file");
+  }
+  for (const std::string& origin : options.cors_origins) {
+    if (origin != "*" && !is_origin(origin)) {
+      bad("--cors-origin '" + printable(origin, 80) + "' is no origin; write https://example.org or *");
+    }
+  }
+  // It goes into a header of every answer.
+  if (options.server_id.size() > 200 ||
+      std::ranges::any_of(options.server_id, [](char c) { return c < '!' || c > '~'; }))
+    bad("--server-id must be at most 200 visible ASCII characters");
   if (options.services.empty()) bad("no service to host; give --service NAME=PATH");
   for (const auto& [name, path] : options.services) {
     const std::string shown = "--service '" + printable(name + "=" + path, 80) + "'";
@@ -96,36 +144,10 @@ void validate(const ServerOptions& options) {
       *options.keepalive_time < std::chrono::seconds(1)) {
     bad("--keepalive-time must be 0 or at least 1s");
   }
+  if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
 }
-
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::int64_t cpu_millis() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
-}
-
-int thread_count() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  int threads = 0;
-  while (status >> word) {
-    if (word == "Threads:") status >> threads;
-  }
-  return threads;
-}
-
-}  // namespace
 
 class Server::Impl {
  public:
@@ -188,7 +210,7 @@ class Server::Impl {
 
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
                    std::unique_ptr<Application> application)
-    : options_((validate(options), std::move(options))),
+    : options_((check(options), std::move(options))),
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
       application_(application ? std::move(application) : make_demo_application()),
       proxies_(options_.trusted_proxies),
@@ -199,12 +221,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
       chores_("sse-chores", 0, 1, 16) {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
-    const net::ListenAddress address = net::ListenAddress::parse(options_.admin);
-    if (!address.is_unix() && options_.admin_token_file.empty()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "an admin listener on TCP (--admin " + address.str() + ") needs --admin-token-file");
-    }
-    admin_listener_ = std::make_unique<net::Listener>(address, "--admin");
+    admin_listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.admin), "--admin");
   }
   reload();
   server_id_ =
@@ -268,6 +285,10 @@ void Server::Impl::open_fronts() {
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
     front.max_connections = descriptors - kReservedDescriptors;
+  if (front.max_connections > descriptors) {
+    observe::log_warn("--max-connections is more than the descriptor limit (ulimit -n) allows",
+                      {{"limit", std::to_string(descriptors)}});
+  }
   front.max_per_address = options_.max_connections_per_ip;
   front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
                                             [this] { return streams_held(); });
@@ -374,7 +395,8 @@ Json Server::Impl::status() const {
           {"users", users},
           {"pending", repository_->size()},
           {"memoryBytes", resident_bytes()},
-          {"cpuMillis", cpu_millis()},
+          {"cpuMillis", cpu_micros() / 1000},
+          {"cpuMicros", cpu_micros()},
           {"threads", thread_count()},
           {"loops", loops_.size()},
           {"services", services},

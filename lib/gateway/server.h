@@ -45,6 +45,9 @@ struct ServerOptions {
   std::size_t loops = 0;    ///< stream loops; 0: one a core
 };
 
+/// Throws Error(kInvalidArgument) that names the option that makes no sense. Looks, but opens and creates nothing.
+void check(const ServerOptions& options);
+
 /// A push server in one object: `sse-serve` is this with options, and a C++ program can embed it.
 ///
 ///     sse::gateway::Server server(options);

@@ -15,7 +15,7 @@
 #include "event/target.h"
 #include "hub/attributes.h"
 #include "hub/index.h"
-#include "net/http_front.h"
+#include "net/address_limiter.h"
 #include "net/stream.h"
 
 namespace sse::hub {

@@ -1,6 +1,7 @@
 #include "hub/hub.h"
 
 #include <algorithm>
+#include <atomic>
 #include <latch>
 #include <mutex>
 #include <numeric>
@@ -14,6 +15,24 @@ namespace sse::hub {
 
 using event::TargetKind;
 using net::CloseReason;
+
+namespace {
+
+// Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
+class Arrival {
+ public:
+  explicit Arrival(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
+  Arrival(Arrival&&) noexcept = default;
+  Arrival& operator=(Arrival&&) = delete;
+  ~Arrival() {
+    if (latch_) latch_->count_down();
+  }
+
+ private:
+  std::shared_ptr<std::latch> latch_;
+};
+
+}  // namespace
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
          observe::Registry& metrics, HubDelegate& delegate)
@@ -37,10 +56,7 @@ void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
-    shard.loop().post([&use, &shard, number, done] {
-      use(shard, number);
-      done->count_down();
-    });
+    shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
   }
   done->wait();
 }
@@ -83,34 +99,40 @@ ConnectionId Hub::connect(NewConnection request) {
   return id;
 }
 
-std::vector<std::uint32_t> Hub::deliver(const event::Target& target, std::string_view event,
-                                        const event::FrameRef& frame) {
-  const std::vector<std::string> everybody{""};
-  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
-  std::vector<std::uint32_t> taken(names.size());
-  if (target.kind == TargetKind::kUser) {
-    std::vector<std::vector<std::size_t>> of_shard(shards_.size());
-    std::vector<std::size_t> numbers;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const std::size_t number = shard_of(UserId(names[i]));
-      if (of_shard[number].empty()) numbers.push_back(number);
-      of_shard[number].push_back(i);
-    }
-    on_shards(numbers, [&](Shard& shard, std::size_t number) {
-      for (const std::size_t i : of_shard[number]) {
-        taken[i] = shard.deliver(target.kind, names[i], target.listening, event, frame);
+std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>& deliveries) {
+  static const std::vector<std::string> kEverybody{""};
+  const auto names_of = [](const Delivery& delivery) -> const std::vector<std::string>& {
+    return delivery.target.kind == TargetKind::kAll ? kEverybody : delivery.target.names;
+  };
+  struct Step {
+    std::size_t delivery;
+    std::size_t name;
+  };
+  std::vector<std::vector<std::uint32_t>> taken(deliveries.size());
+  std::vector<std::vector<Step>> plan(shards_.size());
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    const std::vector<std::string>& names = names_of(deliveries[i]);
+    taken[i].resize(names.size());
+    for (std::size_t n = 0; n < names.size(); ++n) {
+      if (deliveries[i].target.kind == TargetKind::kUser) {
+        plan[shard_of(UserId(names[n]))].push_back({i, n});
+      } else {
+        for (auto& steps : plan) steps.push_back({i, n});
       }
-    });
-    return taken;
-  }
-  std::mutex mutex;
-  on_all_shards([&](Shard& shard, std::size_t) {
-    std::vector<std::uint32_t> mine(names.size());
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      mine[i] = shard.deliver(target.kind, names[i], target.listening, event, frame);
     }
-    const std::scoped_lock lock(mutex);
-    for (std::size_t i = 0; i < names.size(); ++i) taken[i] += mine[i];
+  }
+  std::vector<std::size_t> numbers;
+  for (std::size_t number = 0; number < plan.size(); ++number) {
+    if (!plan[number].empty()) numbers.push_back(number);
+  }
+  on_shards(numbers, [&](Shard& shard, std::size_t number) {
+    for (const Step step : plan[number]) {
+      const Delivery& delivery = deliveries[step.delivery];
+      const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery)[step.name],
+                                                delivery.target.listening, delivery.event, delivery.frame);
+      // Other shards add to the same place.
+      std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
+    }
   });
   return taken;
 }

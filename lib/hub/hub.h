@@ -47,8 +47,20 @@ class Hub {
   /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
   ConnectionId connect(NewConnection request);
 
-  /// Puts the frame into all matching streams. Returns for each name of the target (one for kAll) how many took it.
-  std::vector<std::uint32_t> deliver(const event::Target& target, std::string_view event, const event::FrameRef& frame);
+  /// One frame on its way.
+  struct Delivery {
+    const event::Target& target;
+    std::string_view event;
+    event::FrameRef frame;
+  };
+  /// Puts the frames, in their order, into all matching streams. Returns for each of them and each name of its target
+  /// (one for kAll) how many took it. What one call brings a stream leaves in one write.
+  std::vector<std::vector<std::uint32_t>> deliver(const std::vector<Delivery>& deliveries);
+  /// A single one.
+  std::vector<std::uint32_t> deliver(const event::Target& target, std::string_view event,
+                                     const event::FrameRef& frame) {
+    return deliver(std::vector<Delivery>{{target, event, frame}}).front();
+  }
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last);
 

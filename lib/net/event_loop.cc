@@ -50,6 +50,7 @@ void EventLoop::post(Task task) {
   bool was_empty = false;
   {
     const MutexLock lock(mutex_);
+    if (stopped_) return;
     was_empty = inbox_.empty();
     inbox_.push_back(std::move(task));
   }
@@ -125,6 +126,10 @@ void EventLoop::run() {
     run_timers();
     for (const auto& hook : hooks_) hook();
   }
+  std::vector<Task> late;
+  const MutexLock lock(mutex_);
+  stopped_ = true;
+  late.swap(inbox_);
 }
 
 void EventLoop::run_inbox() {
@@ -134,7 +139,10 @@ void EventLoop::run_inbox() {
     const MutexLock lock(mutex_);
     running_.swap(inbox_);
   }
-  for (Task& task : running_) task();
+  for (Task& task : running_) {
+    task();
+    task = Task();
+  }
   running_.clear();
   // A burst should not pin its queue for ever.
   if (running_.capacity() > 4096) running_.shrink_to_fit();

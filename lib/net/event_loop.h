@@ -44,10 +44,11 @@ class EventLoop {
 
   // Any thread.
   void start();
-  /// Runs what was posted before, ends the thread and joins it. Tasks posted later never run. Idempotent. Not from the
+  /// Runs what was posted before, ends the thread and joins it. Idempotent. Not from the
   /// loop thread.
   void stop();
-  /// Runs `task` on the loop thread. The eventfd is kicked only when the inbox was empty.
+  /// Runs `task` on the loop thread; once the loop has stopped, destroys it at once. The eventfd is kicked only when
+  /// the inbox was empty.
   void post(Task task) EXCLUDES(mutex_);
   bool in_loop_thread() const { return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
   /// A defect if false: the caller touches what only the loop may touch.
@@ -87,6 +88,7 @@ class EventLoop {
 
   Mutex mutex_;
   std::vector<Task> inbox_ GUARDED_BY(mutex_);
+  bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sse::net

@@ -77,24 +77,6 @@ Peer peer_of(const sockaddr_storage& address) {
 
 }  // namespace
 
-bool AddressLimiter::admit(const std::string& address, std::unique_ptr<Ticket>& ticket) {
-  if (most_ == 0 || address.empty()) return true;
-  {
-    const MutexLock lock(mutex_);
-    std::size_t& count = counts_[address];
-    if (count >= most_) return false;
-    ++count;
-  }
-  ticket = std::make_unique<Ticket>(shared_from_this(), address);
-  return true;
-}
-
-void AddressLimiter::leave(const std::string& address) {
-  const MutexLock lock(mutex_);
-  const auto found = counts_.find(address);
-  if (--found->second == 0) counts_.erase(found);
-}
-
 class HttpFront::Connection : public EventLoop::Handler {
  public:
   enum class State : unsigned char { kIdle, kHead, kBody, kBusy, kWriting, kLingering };
@@ -171,6 +153,7 @@ void HttpFront::drain() {
   draining_.store(true);
   loop_.post([this] {
     loop_.remove(listener_.fd());
+    listener_.close();
     std::vector<Connection*> half_heard;
     for (const auto& [key, connection] : connections_) {
       const auto state = connection->state.load();

@@ -36,6 +36,8 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   int fd() const { return fd_.get(); }
+  /// Refuses connections from now on, so that another server can take the address. One thread, which also calls fd().
+  void close() { fd_.reset(); }
   /// The address with the port actually bound.
   const ListenAddress& address() const { return address_; }
 

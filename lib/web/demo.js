@@ -33,13 +33,18 @@ function shorten(text) {
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}… (${text.length} characters)` : text;
 }
 
+/** The text with a chance to break after every comma: JSON is one long word to the browser. */
+function breakable(text) {
+  return text.split(/(?<=,)/).flatMap((piece, i) => (i ? [document.createElement('wbr'), piece] : [piece]));
+}
+
 /** One line reads `ID:… name text`; everything in it is text, whatever the server sent. */
 function addLine(kind, id, name, text) {
   const follow = followsNewest();
   const line = document.createElement('li');
   line.dataset.kind = kind;
   line.dataset.time = new Date().toLocaleTimeString([], { hour12: false });
-  line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', shorten(text));
+  line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', ...breakable(shorten(text)));
   log.append(line);
   while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
   lines += 1;
@@ -92,7 +97,9 @@ function showEvent(event) {
 }
 
 function eventNames() {
-  return ['server-push', 'message', ...element('events').value.split(/[\s,]+/)].filter((name) => name && !listeners[name]);
+  return ['server-push', 'message', ...element('events').value.split(/[\s,]+/)].filter(
+    (name) => name && !listeners[name],
+  );
 }
 
 function connectAs() {
@@ -122,10 +129,20 @@ function service() {
 async function send(path, body) {
   const sender = sse;
   const id = sender.connectionId;
-  addLine('sent', id, 'send', `${path} ${JSON.stringify(body)}${sender.isActive() ? '' : ' (waits for the connection)'}`);
+  addLine(
+    'sent',
+    id,
+    'send',
+    `${path} ${JSON.stringify(body)}${sender.isActive() ? '' : ' (waits for the connection)'}`,
+  );
   try {
     const answer = await sender.send(path, body);
-    addLine(answer.ok ? 'sent' : 'problem', id ?? sender.connectionId, 'answer', `${answer.status} ${await answer.text()}`);
+    addLine(
+      answer.ok ? 'sent' : 'problem',
+      id ?? sender.connectionId,
+      'answer',
+      `${answer.status} ${await answer.text()}`,
+    );
   } catch (error) {
     addLine('problem', id, 'answer', error.message);
   }

@@ -40,7 +40,7 @@ export interface SseEventListeners {
   'sse-change-state'?: SseListener<SseChangeStateEvent>;
   'sse-change-active'?: SseListener<SseChangeActiveEvent>;
   'sse-set-duration'?: SseListener;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a listener may name a narrower event than SseEvent
+  // any: a listener may ask for a narrower event than SseEvent.
   [name: string]: SseListener<any>;
 }
 

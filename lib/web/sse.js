@@ -187,7 +187,13 @@ class Sse {
   send(path = '', body = {}, query = {}, headers = {}) {
     const text = JSON.stringify(body);
     return this.#whenActive(() =>
-      this.#post(`message/${path}.do`, text, { ...JSON_HEADERS, ...headers }, { ...query, connectionId: this.connectionId }));
+      this.#post(
+        `message/${path}.do`,
+        text,
+        { ...JSON_HEADERS, ...headers },
+        { ...query, connectionId: this.connectionId },
+      ),
+    );
   }
 
   upload(path = '', formData, query = {}, headers = {}) {
@@ -195,7 +201,8 @@ class Sse {
       return Promise.reject(new TypeError('upload() takes a FormData object as its second argument.'));
     }
     return this.#whenActive(() =>
-      this.#post(`upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }));
+      this.#post(`upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }),
+    );
   }
 
   toString() {
@@ -325,7 +332,10 @@ class Sse {
       sessionDuration: Math.round(this.#sessionSeconds),
       sseVersion: Sse.version,
     });
-    const sent = navigator.sendBeacon(`${this.options.url}/connect/disconnect.do?${parameters(this.options.query)}`, form);
+    const sent = navigator.sendBeacon(
+      `${this.options.url}/connect/disconnect.do?${parameters(this.options.query)}`,
+      form,
+    );
     const event = new MessageEvent('connect-close', { data: `{"connectionId": "${connectionId}"}` });
     this.#emitClose(event, Sse.CLIENT_TRIGGER_CLOSE, reason);
     return sent;
@@ -402,7 +412,9 @@ class Sse {
     if (this.#destroyed) return Promise.reject(this.#destroyedError());
     if (this.isActive() && !this.#draining) return task();
     if (this.#queue.length >= MOST_QUEUED) {
-      return Promise.reject(new Error(`${MOST_QUEUED} requests already wait for the connection; this one was refused.`));
+      return Promise.reject(
+        new Error(`${MOST_QUEUED} requests already wait for the connection; this one was refused.`),
+      );
     }
     return new Promise((resolve, reject) => this.#queue.push({ task, resolve, reject }));
   }

@@ -2,9 +2,11 @@
 //  - durable adds a second with 1, 8 and 64 senders, against one INSERT a transaction with the same fsync
 //  - opening a file of a million pending messages, and reading one user's among them
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -32,8 +34,9 @@ std::string fresh(const std::filesystem::path& folder) {
 }
 
 NewMessage message_to(std::string name) {
-  return {kService,   {event::TargetKind::kUser, {std::move(name)}, false}, "server-push", std::string(100, 'x'),
-          wall_now(), wall_now() + std::chrono::hours(24)};
+  return {kService,      {event::TargetKind::kUser, {std::move(name)}, false},
+          "server-push", std::string(100, 'x'),
+          wall_now(),    wall_now() + std::chrono::hours(24)};
 }
 
 void run_sql(sqlite3* db, const std::string& sql) {
@@ -42,7 +45,42 @@ void run_sql(sqlite3* db, const std::string& sql) {
   }
 }
 
-double single_inserts(const std::filesystem::path& folder, bool full, Seconds time) {
+// Processor time of this process: what a machine that does other things meanwhile does not blur.
+double cpu_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+struct Result {
+  double rate;
+  double cpu_micros;  ///< each
+
+  Result operator/(double n) const { return {rate / n, cpu_micros / n}; }
+  Result& operator+=(const Result& other) {
+    rate += other.rate;
+    cpu_micros += other.cpu_micros;
+    return *this;
+  }
+};
+
+class Meter {
+ public:
+  Result result(std::uint64_t n) const {
+    const double count = static_cast<double>(n);
+    return {count / Seconds(steady_now() - start_).count(), (cpu_seconds() - cpu_) * 1e6 / count};
+  }
+  Seconds elapsed() const { return steady_now() - start_; }
+
+ private:
+  SteadyTime start_ = steady_now();
+  double cpu_ = cpu_seconds();
+};
+
+Result single_inserts(const std::filesystem::path& folder, bool full, Seconds time) {
   const std::string path = fresh(folder);
   std::filesystem::create_directories(folder);
   sqlite3* db = nullptr;
@@ -53,8 +91,8 @@ double single_inserts(const std::filesystem::path& folder, bool full, Seconds ti
   sqlite3_prepare_v2(db, "INSERT INTO message(user, event, data) VALUES(?, 'server-push', ?)", -1, &insert, nullptr);
   const std::string data(100, 'x');
   std::uint64_t n = 0;
-  const SteadyTime start = steady_now();
-  while (steady_now() - start < time) {
+  const Meter meter;
+  while (meter.elapsed() < time) {
     const std::string name = "user" + std::to_string(n % 10'000);
     sqlite3_bind_text(insert, 1, name.data(), static_cast<int>(name.size()), SQLITE_TRANSIENT);
     sqlite3_bind_blob(insert, 2, data.data(), static_cast<int>(data.size()), SQLITE_STATIC);
@@ -62,13 +100,13 @@ double single_inserts(const std::filesystem::path& folder, bool full, Seconds ti
     sqlite3_reset(insert);
     ++n;
   }
-  const double rate = static_cast<double>(n) / Seconds(steady_now() - start).count();
+  const Result result = meter.result(n);
   sqlite3_finalize(insert);
   sqlite3_close(db);
-  return rate;
+  return result;
 }
 
-double adds(const std::filesystem::path& folder, bool full, Seconds time, int threads) {
+Result adds(const std::filesystem::path& folder, bool full, Seconds time, int threads) {
   IdGenerator ids(1);
   SqliteRepository::Options options;
   options.path = fresh(folder);
@@ -76,18 +114,18 @@ double adds(const std::filesystem::path& folder, bool full, Seconds time, int th
   options.max_per_recipient = 1'000'000;
   SqliteRepository repository(options, ids);
   std::atomic<std::uint64_t> n = 0;
-  const SteadyTime start = steady_now();
+  const Meter meter;
   std::vector<std::thread> senders;
   for (int t = 0; t < threads; ++t) {
     senders.emplace_back([&, t] {
-      for (int i = t; steady_now() - start < time; i += threads) {
+      for (int i = t; meter.elapsed() < time; i += threads) {
         repository.add(message_to("user" + std::to_string(i % 10'000)));
         ++n;
       }
     });
   }
   for (std::thread& sender : senders) sender.join();
-  return static_cast<double>(n) / Seconds(steady_now() - start).count();
+  return meter.result(n);
 }
 
 void million(const std::filesystem::path& folder) {
@@ -153,14 +191,25 @@ int main(int argc, char** argv) {
   try {
     std::printf("{\n");
     for (const bool full : {true, false}) {
-      const double single = single_inserts(folder, full, time);
-      std::printf("  \"%s\": {\"single\": %.0f", full ? "full" : "normal", single);
-      for (const int threads : {1, 8, 64}) {
-        const double rate = adds(folder, full, time, threads);
-        std::printf(", \"senders_%d\": %.0f, \"ratio_%d\": %.1f", threads, rate, threads, rate / single);
-        std::fflush(stdout);
+      // In turns, as the speed of a shared disk changes from second to second.
+      constexpr int kRounds = 8;
+      constexpr std::array kSenders{1, 8, 64};
+      Result single{};
+      std::array<Result, kSenders.size()> group{};
+      for (int round = 0; round < kRounds; ++round) {
+        single += single_inserts(folder, full, time / kRounds) / kRounds;
+        for (std::size_t i = 0; i < kSenders.size(); ++i) {
+          group.at(i) += adds(folder, full, time / kRounds, kSenders.at(i)) / kRounds;
+        }
+      }
+      std::printf("  \"%s\": {\n    \"single\": {\"rate\": %.0f, \"cpu_us\": %.1f}", full ? "full" : "normal",
+                  single.rate, single.cpu_micros);
+      for (std::size_t i = 0; i < kSenders.size(); ++i) {
+        std::printf(",\n    \"senders_%d\": {\"rate\": %.0f, \"cpu_us\": %.1f, \"ratio\": %.1f}", kSenders.at(i),
+                    group.at(i).rate, group.at(i).cpu_micros, group.at(i).rate / single.rate);
       }
       std::printf("},\n");
+      std::fflush(stdout);
     }
     million(folder);
     std::printf("}\n");

@@ -77,6 +77,7 @@ TEST_F(SqliteCatalogTest, SeesWhatAKilledServerLeftInItsLogAndMakesNoFiles) {
   const auto names = folder_.names();
   const std::string before = read_file(folder_.file());
   const std::string log = read_file(folder_.file() + "-wal");
+  const std::string index = read_file(folder_.file() + "-shm");
 
   auto catalog = open_catalog(folder_.file());
 
@@ -84,6 +85,7 @@ TEST_F(SqliteCatalogTest, SeesWhatAKilledServerLeftInItsLogAndMakesNoFiles) {
   EXPECT_THAT(folder_.names(), UnorderedElementsAreArray(names));
   EXPECT_EQ(read_file(folder_.file()), before);
   EXPECT_EQ(read_file(folder_.file() + "-wal"), log);
+  EXPECT_EQ(read_file(folder_.file() + "-shm"), index);
   EXPECT_EQ(open()->size(), 1u);
 }
 

@@ -75,7 +75,7 @@ TEST(EventLoop, DestroysTasksThatNeverRan) {
     loop.stop();
     loop.stop();
     loop.post([held] { FAIL() << "ran after stop()"; });
-    EXPECT_EQ(held.use_count(), 2);
+    EXPECT_EQ(held.use_count(), 1);
   }
   EXPECT_EQ(held.use_count(), 1);
 }

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/client.h"
+#include "base/ids.h"
+#include "output.h"
+
+namespace sse::ctl {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+/// Not found, or nobody there.
+inline constexpr int kNobody = 3;
+
+/// The options that every command takes.
+struct GlobalOptions {
+  std::string server;
+  std::string token_file;
+  std::string service;
+  std::string output = "table";
+  std::string timeout = "10s";
+  bool no_color = false;
+
+  void declare(CLI::App& app);
+};
+
+/// What a command runs with.
+class Context {
+ public:
+  /// Throws Error(kInvalidArgument) for an option that makes no sense.
+  explicit Context(const GlobalOptions& options);
+
+  Output& out() { return out_; }
+  ServiceName service() const { return ServiceName(options_.service); }
+  std::chrono::milliseconds timeout() const { return timeout_; }
+  /// Made at the first call, so that commands without a server need none.
+  api::Client& client();
+  /// Of the server's admin API, for those who speak to it themselves.
+  std::string address() const;
+  /// The admin token; empty without --token-file.
+  std::string token() const;
+
+ private:
+  GlobalOptions options_;
+  Output out_;
+  std::chrono::milliseconds timeout_;
+  std::unique_ptr<api::Client> client_;
+};
+
+/// Does the work and returns the exit code; throws Error.
+using Run = std::function<int(Context&)>;
+
+/// One command of the table in main.cc.
+struct Command {
+  const char* group;  ///< "" for one that stands alone
+  const char* name;
+  const char* summary;
+  const char* examples;
+  /// Adds the command's options to its app; what it returns owns their values.
+  Run (*declare)(CLI::App& app);
+};
+
+Run declare_status(CLI::App& app);
+Run declare_send(CLI::App& app);
+Run declare_bench(CLI::App& app);
+Run declare_connections_list(CLI::App& app);
+Run declare_connections_show(CLI::App& app);
+Run declare_connections_close(CLI::App& app);
+Run declare_messages_list(CLI::App& app);
+Run declare_messages_show(CLI::App& app);
+Run declare_messages_delete(CLI::App& app);
+
+}  // namespace sse::ctl

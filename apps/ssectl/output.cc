@@ -1,0 +1,71 @@
+#include "output.h"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace sse::ctl {
+namespace {
+
+constexpr std::size_t kUsualWidth = 80;
+constexpr std::size_t kLongestNote = 4096;
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return kUsualWidth;
+}
+
+}  // namespace
+
+Output::Output(Format format, bool plain) : format_(format) {
+  if (isatty(STDOUT_FILENO) == 0) return;
+  look_.width = terminal_width();
+  const char* no_colour = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  look_.colour = !plain && (no_colour == nullptr || *no_colour == '\0') && terminal != nullptr &&
+                 std::string_view(terminal) != "dumb";
+}
+
+void Output::write(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      pollfd wait{STDOUT_FILENO, POLLOUT, 0};
+      poll(&wait, 1, -1);
+    } else if (errno == EPIPE) {
+      throw ReaderGone();
+    } else if (errno != EINTR) {
+      throw system_error(errno, "cannot write to standard output");
+    }
+  }
+}
+
+void Output::document(const event::Json& json) {
+  const int indent = format_ == Format::kJson ? 2 : -1;
+  write(json.dump(indent, ' ', false, event::Json::error_handler_t::replace) + '\n');
+}
+
+void Output::listing(const event::Json& page) {
+  if (format_ == Format::kJson) return document(page);
+  std::string lines;
+  if (const auto list = page.find("list"); list != page.end() && list->is_array()) {
+    for (const event::Json& one : *list) lines += event::dump_json(one) + '\n';
+  }
+  write(lines);
+}
+
+void Output::note(std::string_view sentence) {
+  std::fprintf(stderr, "ssectl: %s\n", printable(sentence, kLongestNote).c_str());
+}
+
+}  // namespace sse::ctl

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "event/json.h"
+#include "table.h"
+
+namespace sse::ctl {
+
+enum class Format { kTable, kJson, kNdjson };
+
+/// Thrown when the reader of standard output has gone, as `head` does: nothing is wrong, there is just nobody to tell.
+struct ReaderGone {};
+
+/// Data goes to standard output, talk to standard error.
+class Output {
+ public:
+  /// Colour and a line width only when standard output is a terminal; no colour with `plain` or $NO_COLOR
+  /// (https://no-color.org).
+  Output(Format format, bool plain);
+
+  Format format() const { return format_; }
+  bool for_people() const { return format_ == Format::kTable; }
+  const Look& look() const { return look_; }
+
+  /// As it is. Throws ReaderGone, or Error(kIo).
+  void write(std::string_view text);
+  /// One document: indented with kJson, a line with kNdjson. REQUIRES: !for_people().
+  void document(const event::Json& json);
+  /// What a listing holds: with kJson the whole `page`, with kNdjson its `list`, a line each. REQUIRES: !for_people().
+  void listing(const event::Json& page);
+  /// A sentence for people on standard error.
+  void note(std::string_view sentence);
+
+ private:
+  Format format_;
+  Look look_;
+};
+
+}  // namespace sse::ctl

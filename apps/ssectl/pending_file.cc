@@ -1,0 +1,53 @@
+#include "pending_file.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "delivery/message_repository.h"
+#include "delivery/sqlite_catalog.h"
+#include "event/target.h"
+
+namespace sse::ctl {
+namespace {
+
+api::Json row_of(const delivery::PendingMessage& message) {
+  const bool secret = message.recipient.kind == event::TargetKind::kToken;
+  return {{"id", message.id.str()},
+          {"service", message.service.str()},
+          {"kind", event::kind_name(message.recipient.kind)},
+          {"recipient", secret ? mask_secret(message.recipient.name) : message.recipient.name},
+          {"event", message.event},
+          {"listening", message.listening},
+          {"size", message.data_size},
+          {"createTime", to_millis(message.created)},
+          {"expireTime", to_millis(message.expires)}};
+}
+
+}  // namespace
+
+api::Json list_file(const std::string& path, const api::MessageQuery& query, const api::Page& page) {
+  delivery::MessageFilter filter;
+  filter.service = query.service;
+  if (!query.kind.empty()) filter.kind = event::kind_from_name(query.kind);
+  filter.recipient = query.recipient;
+  filter.event = query.event;
+  const auto catalog = delivery::open_catalog(path);
+  api::Json list = api::Json::array();
+  for (const auto& message : catalog->list(filter, (page.number - 1) * page.size, page.size)) {
+    list.push_back(row_of(message));
+  }
+  return {
+      {"total", catalog->count(filter)}, {"pageNum", page.number}, {"pageSize", page.size}, {"list", std::move(list)}};
+}
+
+api::Json show_file(const std::string& path, const ServiceName& service, MessageId id) {
+  api::Json list = api::Json::array();
+  for (const auto& message : delivery::open_catalog(path)->find(id)) {
+    if (!service.empty() && message.service != service) continue;
+    api::Json row = row_of(message);
+    row["data"] = message.data;
+    list.push_back(std::move(row));
+  }
+  return {{"list", std::move(list)}};
+}
+
+}  // namespace sse::ctl

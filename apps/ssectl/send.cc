@@ -1,0 +1,107 @@
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cells.h"
+#include "command.h"
+#include "event/event.h"
+#include "input.h"
+#include "table.h"
+#include "target_options.h"
+
+namespace sse::ctl {
+namespace {
+
+constexpr const char* kDemoPayload = R"({"name":"sendByUserId ssectl"})";
+
+struct Options {
+  TargetOptions target;
+  bool listening = false;
+  std::string event = std::string(api::kDefaultEvent);
+  bool qos = false;
+  std::string ttl;
+  std::string data;
+  std::string file;
+  const CLI::Option* data_given = nullptr;
+};
+
+std::string data_from(const Options& options, const Context& context) {
+  if (!options.file.empty()) return read_file(options.file);
+  if (options.data_given->count() > 0) return options.data == "-" ? read_file("-") : options.data;
+  return piped_input(context.timeout()).value_or(kDemoPayload);
+}
+
+api::SendRequest request_from(const Options& options, const Context& context) {
+  api::SendRequest request;
+  const auto target = options.target.target();
+  if (!target) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "whom to send to is missing; give one of --user, --tenant, --token, --channel and --all");
+  }
+  request.target = *target;
+  request.target.listening = options.listening;
+  request.service = context.service();
+  request.event = options.event;
+  request.qos = options.qos;
+  if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
+  request.data = data_from(options, context);
+  // JSON would carry a replacement character instead of what was meant.
+  if (!is_valid_utf8(request.data)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the data is not valid UTF-8, which an event stream cannot carry; encode it, in base64 for example");
+  }
+  event::validate({request.event, request.data, "", std::nullopt});
+  return request;
+}
+
+std::string describe(const api::SendResult& result, bool qos, const Look& look) {
+  std::string text = render_fields({{"id", result.id.valid() ? result.id.str() : ""},
+                                    {"delivered", plural(result.delivered, "connection")},
+                                    {"pending", qos ? plural(result.pending, "recipient") : ""}},
+                                   look);
+  if (result.recipients.size() < 2) return text;
+  Table table({{"KIND"}, {"NAME", false, true}, {"DELIVERED", true}});
+  for (const auto& one : result.recipients) {
+    table.add({std::string(event::kind_name(one.kind)), one.name, std::to_string(one.delivered)});
+  }
+  return text + '\n' + table.render(look);
+}
+
+int run(const Options& options, Context& context) {
+  const api::SendRequest request = request_from(options, context);
+  const api::Json answer = context.client().send(request);
+  const api::SendResult result = api::send_result_from_json(answer);
+  Output& out = context.out();
+  if (out.for_people()) {
+    out.write(describe(result, request.qos, out.look()));
+  } else {
+    out.document(answer);
+  }
+  if (request.qos || result.delivered > 0) return kDone;
+  out.note("nobody is connected who would get this; with --qos it is kept until somebody is");
+  return kNobody;
+}
+
+}  // namespace
+
+Run declare_send(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  options->target.declare(app);
+  options->target.declare_groups(app);
+  app.add_flag("--listening", options->listening, "Only streams that listen to the event");
+  app.add_option("-e,--event", options->event, "Name of the event")->type_name("NAME")->capture_default_str();
+  CLI::Option* qos = app.add_flag("-q,--qos", options->qos, "At least once: kept on the server until confirmed");
+  app.add_option("--ttl", options->ttl, "With --qos: how long to keep it, such as 90s, 1h, 7d (default: the server's)")
+      ->type_name("DURATION")
+      ->needs(qos);
+  CLI::Option* file = app.add_option("-f,--file", options->file, "Send what is in FILE")->type_name("FILE");
+  options->data_given =
+      app.add_option("DATA", options->data,
+                     "Data of the event; - for standard input. Default: what is piped in, else a demo payload")
+          ->type_name("")
+          ->excludes(file);
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

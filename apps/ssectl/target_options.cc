@@ -1,0 +1,47 @@
+#include "target_options.h"
+
+#include "base/error.h"
+
+namespace sse::ctl {
+namespace {
+
+void add_names(CLI::App& app, const char* option, std::vector<std::string>& names, const char* type, const char* help) {
+  // One value an occurrence: what follows may be DATA or an id.
+  app.add_option(option, names, help)->type_name(type)->type_size(1)->allow_extra_args(false)->configurable(false);
+}
+
+}  // namespace
+
+void TargetOptions::declare(CLI::App& app) {
+  add_names(app, "-u,--user", users, "USER", "Streams of this user; repeatable");
+  add_names(app, "--token", tokens, "TOKEN", "Streams with this access token; repeatable");
+  app.add_flag("--all", all, "Every stream")->configurable(false);
+}
+
+void TargetOptions::declare_groups(CLI::App& app) {
+  add_names(app, "--tenant", tenants, "TENANT", "Streams of this tenant; repeatable");
+  add_names(app, "--channel", channels, "CHANNEL", "Streams in this channel; repeatable");
+}
+
+std::optional<event::Target> TargetOptions::target() const {
+  std::optional<event::Target> target;
+  int kinds = 0;
+  const auto take = [&](event::TargetKind kind, const std::vector<std::string>& names, bool given) {
+    if (!given) return;
+    ++kinds;
+    target = event::Target{kind, names, false};
+  };
+  take(event::TargetKind::kUser, users, !users.empty());
+  take(event::TargetKind::kTenant, tenants, !tenants.empty());
+  take(event::TargetKind::kToken, tokens, !tokens.empty());
+  take(event::TargetKind::kChannel, channels, !channels.empty());
+  take(event::TargetKind::kAll, {}, all);
+  if (kinds > 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "several kinds of receivers were named; give one of --user, --tenant, --token, --channel and --all");
+  }
+  if (target) event::normalize(*target);
+  return target;
+}
+
+}  // namespace sse::ctl

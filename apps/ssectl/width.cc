@@ -1,0 +1,76 @@
+#include "width.h"
+
+#include <locale.h>
+#include <wchar.h>
+
+#include <algorithm>
+
+namespace sse::ctl {
+namespace {
+
+// wcwidth asks the locale of the thread, and the user's may be "C", which knows ASCII only.
+class Utf8Locale {
+ public:
+  Utf8Locale() : own_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (own_ != nullptr) before_ = uselocale(own_);
+  }
+  ~Utf8Locale() {
+    if (own_ == nullptr) return;
+    uselocale(before_);
+    freelocale(own_);
+  }
+  Utf8Locale(const Utf8Locale&) = delete;
+  Utf8Locale& operator=(const Utf8Locale&) = delete;
+
+ private:
+  locale_t own_;
+  locale_t before_ = nullptr;
+};
+
+struct Glyph {
+  std::size_t bytes;
+  std::size_t width;
+};
+
+// REQUIRES: `text` is not empty.
+Glyph first_glyph(std::string_view text) {
+  wchar_t wide = 0;
+  mbstate_t state{};
+  const std::size_t bytes = mbrtowc(&wide, text.data(), text.size(), &state);
+  if (bytes == 0 || bytes > text.size()) return {1, 1};
+  return {bytes, static_cast<std::size_t>(std::max(0, wcwidth(wide)))};
+}
+
+std::size_t measure(std::string_view text) {
+  std::size_t width = 0;
+  while (!text.empty()) {
+    const Glyph glyph = first_glyph(text);
+    width += glyph.width;
+    text.remove_prefix(glyph.bytes);
+  }
+  return width;
+}
+
+}  // namespace
+
+std::size_t display_width(std::string_view text) {
+  const Utf8Locale locale;
+  return measure(text);
+}
+
+std::string fit(std::string_view text, std::size_t width) {
+  const Utf8Locale locale;
+  if (measure(text) <= width) return std::string(text);
+  if (width == 0) return {};
+  std::size_t used = 0;
+  std::size_t bytes = 0;
+  while (bytes < text.size()) {
+    const Glyph glyph = first_glyph(text.substr(bytes));
+    if (used + glyph.width > width - 1) break;
+    used += glyph.width;
+    bytes += glyph.bytes;
+  }
+  return std::string(text.substr(0, bytes)) + "…";
+}
+
+}  // namespace sse::ctl

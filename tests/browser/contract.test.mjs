@@ -1,0 +1,494 @@
+// What the client module promises, each promise against a server scripted to put it to the test.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { closeBrowser, openPage, setVisibility, until } from './harness.mjs';
+import { startScripted } from './scripted_server.mjs';
+
+after(closeBrowser);
+
+/** A page with `window.client`, whose events collect as [type, data] in window.received. */
+async function openClient(t, server, options = {}, names = ['news']) {
+  const page = await openPage(t, `${server.url}/`);
+  await newClient(page, options, names);
+  return page;
+}
+
+function newClient(page, options = {}, names = ['news']) {
+  return page.evaluate(
+    async ([given, events]) => {
+      const { default: Sse } = await import('/my-sse');
+      window.received ??= [];
+      const keep = ({ type, data, whoTriggerClose, closeReason }) =>
+        window.received.push([type, data, ...(whoTriggerClose ? [whoTriggerClose, closeReason] : [])]);
+      window.client = new Sse({ eventListeners: Object.fromEntries(events.map((name) => [name, keep])), ...given });
+    },
+    [options, names],
+  );
+}
+
+/** Keeps the delays of the page's timers in window.delays, with `random` for all chance: what is chosen is tested, not how
+ * exactly the machine keeps to it. */
+function recordDelays(page, random) {
+  return page.evaluate((value) => {
+    window.delays = [];
+    const { setTimeout } = window;
+    window.setTimeout = (fn, delay) => {
+      if (delay) window.delays.push(delay);
+      return setTimeout(fn, delay);
+    };
+    Math.random = () => value;
+  }, random);
+}
+
+const delays = (page) => page.evaluate(() => window.delays);
+const received = (page) => page.evaluate(() => window.received);
+const isActive = (page) => page.evaluate(() => window.client.isActive());
+const connected = (page) => until(() => isActive(page), 'the client is connected');
+const arrived = (page, count) => until(async () => (await received(page)).length >= count, `${count} events arrive`);
+const connects = (server, count) => until(() => server.streams.length >= count, `${count} connects`);
+
+test('is at most 5 kB compressed', async () => {
+  const source = await readFile(new URL('../../lib/web/sse.js', import.meta.url));
+  const { length } = gzipSync(source, { level: 9 });
+  assert.ok(length <= 5000, `sse.js is ${length} bytes compressed`);
+});
+
+test('sends what the protocol lists, and the page’s own query with every request', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, { query: { 'access-token': 'a b&c', none: null }, keepaliveTime: 1234 }, [
+    'news',
+    'connect-close',
+  ]);
+  await connected(page);
+  const [{ id, query }] = server.streams;
+  for (const name of [
+    'clientId',
+    'clientInstanceId',
+    'clientInstanceTime',
+    'clientImportModuleTime',
+    'clientVersion',
+    'accessTime',
+    'screen',
+    'locationHref',
+    'sessionDuration',
+  ]) {
+    assert.ok(query[name], name);
+  }
+  assert.equal(query.listeners, 'news,connect-close');
+  assert.equal(query.keepaliveTime, '1234');
+  assert.equal(query.useWindowEventBus, 'true');
+  assert.equal(query.ack, '1');
+  assert.equal(query['access-token'], 'a b&c');
+  assert.ok(!('none' in query));
+  assert.ok(!('lastEventId' in query));
+  assert.equal(await page.evaluate(() => window.client.connectionId), id);
+
+  await page.evaluate(async () => {
+    const form = new FormData();
+    form.append('file', new Blob(['x']), 'x.txt');
+    await window.client.send('a/b', { c: '服务' }, { d: 1, connectionId: 'forged' }, { 'x-own': 'y' });
+    await window.client.upload('pic', form);
+    await window.client.addListener({ more: () => {} });
+    await window.client.removeListener('more');
+    window.client.close('enough');
+  });
+  await until(() => server.named('disconnect.do').length, 'the beacon');
+  const [send, upload, add, remove, bye] = server.requests;
+  assert.equal(send.path, 'message/a/b.do');
+  assert.deepEqual(send.query, { 'access-token': 'a b&c', connectionId: id, d: '1' });
+  assert.deepEqual(send.body, { c: '服务' });
+  assert.equal(send.headers['x-own'], 'y');
+  assert.match(send.headers['content-type'], /^application\/json/);
+  assert.equal(upload.path, 'upload/pic.do');
+  assert.match(upload.headers['content-type'], /^multipart\/form-data; boundary=/);
+  assert.equal(upload.query.connectionId, id);
+  assert.deepEqual([add.path, add.body], ['addListener.do', { connectionId: id, listener: ['more'] }]);
+  assert.deepEqual([remove.path, remove.body], ['removeListener.do', { connectionId: id, listener: ['more'] }]);
+  assert.equal(bye.query['access-token'], 'a b&c');
+  assert.equal(bye.body.connectionId, id);
+  assert.equal(bye.body.clientId, query.clientId);
+  assert.equal(bye.body.reason, 'enough');
+  for (const name of ['duration', 'sessionDuration', 'sseVersion']) assert.ok(name in bye.body, name);
+  assert.deepEqual((await received(page)).at(-1), ['connect-close', `{"connectionId": "${id}"}`, 'client', 'enough']);
+});
+
+test('queued while offline, run one after the other and in order once connected', async (t) => {
+  let running = 0;
+  let most = 0;
+  let release;
+  const server = await startScripted(t, {
+    onStream: (stream) => (release = () => stream.finish()),
+    async onRequest() {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running -= 1;
+    },
+  });
+  const page = await openClient(t, server);
+  await connects(server, 1);
+  await page.evaluate(() => {
+    const { client } = window;
+    window.answers = Promise.all([
+      client.send('one', { n: 1 }),
+      client.addListener('more', (event) => window.received.push([event.type, event.data])),
+      client.send('two', { n: 2 }),
+      client.upload('three', new FormData()),
+      client.removeListener('news'),
+      client.send('four', { n: 4 }),
+    ]).then((all) => all.map((answer) => answer.status));
+  });
+  assert.equal(server.requests.length, 0);
+  release();
+  assert.deepEqual(await page.evaluate(() => window.answers), [200, 200, 200, 200, 200, 200]);
+  assert.deepEqual(
+    server.requests.map(({ path }) => path),
+    ['message/one.do', 'addListener.do', 'message/two.do', 'upload/three.do', 'removeListener.do', 'message/four.do'],
+  );
+  assert.equal(most, 1);
+  assert.deepEqual(await page.evaluate(() => Object.keys(window.client.getEventListeners())), ['more']);
+  server.streams[0].event('more', 'x');
+  await arrived(page, 1);
+});
+
+test('reconnects when a stream ends, resuming after the last event', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server);
+  await connected(page);
+  server.streams[0].event('news', 'a', '9223372036854775001');
+  server.streams[0].event('news', 'b');
+  await arrived(page, 2);
+  server.streams[0].end();
+  await connects(server, 2);
+  assert.equal(server.streams[1].query.lastEventId, '9223372036854775001');
+  await connected(page);
+  assert.equal(await page.evaluate(() => window.client.connectionId), server.streams[1].id);
+});
+
+test('waits longer after every failure, and starts over after a success', async (t) => {
+  const server = await startScripted(t, {
+    onStream: (stream, n) => (n === 1 || n === 6 ? stream.finish() : stream.end()),
+  });
+  const page = await openPage(t, `${server.url}/`);
+  await recordDelays(page, 0.5);
+  await newClient(page);
+  await connected(page);
+  server.streams[0].end();
+  await connects(server, 6);
+  assert.deepEqual(await delays(page), [40, 80, 160, 320, 640]);
+  await connected(page);
+  server.streams[5].end();
+  await connects(server, 7);
+  assert.equal((await delays(page))[5], 40);
+});
+
+test('the wait before a reconnect differs from client to client, and the option wins over the server', async (t) => {
+  const server = await startScripted(t);
+  for (const [random, expected] of [
+    [0, 500],
+    [0.5, 1000],
+    [0.999, 1499],
+  ]) {
+    const page = await openPage(t, `${server.url}/`);
+    await recordDelays(page, random);
+    await newClient(page, { reconnectTime: 1000 });
+    await connected(page);
+    server.streams.at(-1).end();
+    await until(async () => (await delays(page)).length, 'the client waits');
+    assert.deepEqual(await delays(page), [expected]);
+  }
+});
+
+test('a server’s connect-close is final until connect()', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, { reconnectTime: 1 }, ['connect-close']);
+  await connected(page);
+  const [{ id }] = server.streams;
+  server.streams[0].event('connect-close', `{"connectionId": "${id}"}`);
+  server.streams[0].end();
+  await arrived(page, 1);
+  assert.deepEqual(await received(page), [['connect-close', `{"connectionId": "${id}"}`, 'server', 'server-close']]);
+  await setVisibility(page, 'hidden');
+  await setVisibility(page, 'visible');
+  assert.equal(await page.evaluate(() => window.client.state), 2);
+  assert.equal(server.streams.length, 1);
+  assert.equal(server.named('disconnect.do').length, 0);
+  await page.evaluate(() => window.client.connect());
+  await connects(server, 2);
+  await connected(page);
+});
+
+test('close() is final: neither a visible tab nor the network brings it back', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, { reconnectTime: 1 });
+  await connected(page);
+  await page.evaluate(() => window.client.close());
+  await setVisibility(page, 'hidden');
+  await setVisibility(page, 'visible');
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  assert.equal(await page.evaluate(() => window.client.state), 2);
+  assert.equal(server.streams.length, 1);
+});
+
+test('close() while waiting to reconnect ends the trying', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, { reconnectTime: 60000 });
+  await connected(page);
+  server.streams[0].end();
+  await until(() => page.evaluate(() => window.client.state === 0), 'the client waits');
+  assert.equal(await page.evaluate(() => window.client.connectionId), undefined);
+  await page.evaluate(() => window.client.close());
+  assert.equal(await page.evaluate(() => window.client.state), 2);
+});
+
+test('an event that is called error is an event', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, {}, ['error']);
+  await connected(page);
+  server.streams[0].event('error', 'data');
+  await arrived(page, 1);
+  assert.deepEqual(await received(page), [['error', 'data']]);
+  assert.equal(await isActive(page), true);
+});
+
+test('confirms in batches and drops what it has seen', async (t) => {
+  const server = await startScripted(t, { onStream: (stream) => stream.finish({ ack: true }) });
+  const page = await openClient(t, server);
+  await connected(page);
+  const ids = Array.from({ length: 250 }, (_, i) => String(9223372036854775001n + BigInt(i)));
+  const confirmed = () => server.named('ack.do').flatMap(({ body }) => body.ids);
+  server.streams[0].event('news', 'no id');
+  for (const id of ids) server.streams[0].event('news', id, id);
+  server.streams[0].event('news', 'no id');
+  await until(() => confirmed().length === ids.length, 'all are confirmed');
+  assert.deepEqual(confirmed().sort(), ids);
+  assert.ok(
+    server.named('ack.do').every(({ body }) => body.ids.length <= 100 && body.connectionId === server.streams[0].id),
+  );
+  assert.equal((await received(page)).length, ids.length + 2);
+
+  server.streams[0].end();
+  await connects(server, 2);
+  await connected(page);
+  server.streams[1].event('news', 'again', ids[7]);
+  server.streams[1].event('news', 'new', '9223372036854775700');
+  await until(() => confirmed().length === ids.length + 2, 'what came again is confirmed again');
+  assert.deepEqual((await received(page)).slice(ids.length + 2), [['news', 'new']]);
+});
+
+test('confirms nothing where the server does not ask, and takes every event', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server);
+  await connected(page);
+  server.streams[0].event('news', 'a', '1');
+  await arrived(page, 1);
+  server.streams[0].end();
+  await connects(server, 2);
+  await connected(page);
+  server.streams[1].event('news', 'b', '1');
+  await arrived(page, 2);
+  await page.evaluate(() => window.client.send('done'));
+  assert.equal(server.named('ack.do').length, 0);
+});
+
+test('a server that asks but has no ack.do is asked once and no more', async (t) => {
+  const server = await startScripted(t, {
+    onStream: (stream) => stream.finish({ ack: true }),
+    onRequest: ({ path }) => (path === 'ack.do' ? { status: 404, json: {} } : {}),
+  });
+  const page = await openClient(t, server);
+  await connected(page);
+  server.streams[0].event('news', 'a', '1');
+  await until(() => server.named('ack.do').length === 1, 'the first confirmation');
+  await page.evaluate(() => window.client.send('settled'));
+  server.streams[0].event('news', 'b', '2');
+  await arrived(page, 2);
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  await page.evaluate(() => window.client.send('done'));
+  assert.equal(server.named('ack.do').length, 1);
+  assert.deepEqual(page.problems, []);
+});
+
+test('the window hears every event after the intercepts, with the service it came from', async (t) => {
+  const server = await startScripted(t);
+  const page = await openPage(t, `${server.url}/`);
+  await page.evaluate(async () => {
+    const { default: Sse } = await import('/my-sse');
+    window.heard = [];
+    for (const name of ['connect-finish', 'news', 'quiet', 'connect-close']) {
+      window.addEventListener(name, (event) =>
+        window.heard.push(['window', name, event.data, event.url, event.whoTriggerClose]),
+      );
+    }
+    const intercept = (event) => event.type === 'news' && window.heard.push(['intercept', event.type]);
+    const eventListeners = { quiet: null, news: () => window.heard.push(['listener', 'news']) };
+    window.client = new Sse({ eventListeners, intercepts: [intercept] });
+  });
+  await connected(page);
+  server.streams[0].event('news', 'n');
+  server.streams[0].event('quiet', 'q');
+  await until(() => page.evaluate(() => window.heard.some(([, name]) => name === 'quiet')), 'the last event');
+  await page.evaluate(() => window.client.close());
+  const [finish, ...rest] = await page.evaluate(() => window.heard);
+  assert.equal(finish[1], 'connect-finish');
+  assert.deepEqual(rest.slice(0, 4), [
+    ['intercept', 'news'],
+    ['listener', 'news'],
+    ['window', 'news', 'n', '/my-sse', undefined],
+    ['window', 'quiet', 'q', '/my-sse', undefined],
+  ]);
+  assert.equal(rest[4][4], 'client');
+});
+
+test('without the window event bus the window hears nothing', async (t) => {
+  const server = await startScripted(t);
+  const page = await openPage(t, `${server.url}/`);
+  await page.evaluate(() => window.addEventListener('news', () => (window.heard = true)));
+  await newClient(page, { useWindowEventBus: false });
+  await connected(page);
+  server.streams[0].event('news', 'n');
+  await arrived(page, 1);
+  assert.equal(await page.evaluate(() => window.heard), undefined);
+});
+
+test('a listener that throws keeps neither others nor the connection from going on', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server);
+  await page.evaluate(() => {
+    window.client.addListener('bad', () => {
+      throw new Error('broken listener');
+    });
+  });
+  await connected(page);
+  server.streams[0].event('bad', 'x');
+  server.streams[0].event('news', 'y');
+  await arrived(page, 1);
+  await until(() => page.problems.length, 'the error is reported');
+  assert.match(page.problems[0], /broken listener/);
+});
+
+test('works where storage is blocked', async (t) => {
+  const server = await startScripted(t);
+  const page = await openPage(t, `${server.url}/`);
+  await page.evaluate(() => {
+    for (const kind of ['localStorage', 'sessionStorage']) {
+      Object.defineProperty(window, kind, {
+        get() {
+          throw new DOMException('denied', 'SecurityError');
+        },
+      });
+    }
+  });
+  await newClient(page);
+  await connected(page);
+  const first = server.streams[0].query.clientId;
+  assert.match(first, /^[0-9a-f]{32}$/);
+  await page.evaluate(() => window.client.destroy());
+  await newClient(page);
+  await connected(page);
+  assert.equal(server.streams[1].query.clientId, first);
+  assert.deepEqual(page.problems, []);
+});
+
+test('the client id stays over a reload', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server);
+  await connected(page);
+  await page.reload();
+  await newClient(page);
+  await connected(page);
+  assert.equal(server.streams[1].query.clientId, server.streams[0].query.clientId);
+  assert.notEqual(server.streams[1].query.clientInstanceId, server.streams[0].query.clientInstanceId);
+  assert.equal(server.named('disconnect.do')[0].body.reason, 'unload');
+});
+
+test('counts the seconds the user is there, over connections of one browser session', async (t) => {
+  const server = await startScripted(t);
+  const page = await openPage(t, `${server.url}/`);
+  await page.evaluate(() => {
+    window.now = 1_700_000_000_000;
+    Date.now = () => window.now;
+  });
+  await newClient(page, { leaveTimeout: 5000, leaveCheckInterval: 10 }, ['sse-change-active']);
+  await connected(page);
+  const changes = async (count) => {
+    await arrived(page, count);
+    return (await received(page)).map(([, data]) => data);
+  };
+  const here = { oldActive: false, newActive: true, duration: { duration: 0, sessionDuration: 0 } };
+  assert.deepEqual(await changes(1), [here]);
+  await page.evaluate(() => {
+    window.now += 4000;
+    document.dispatchEvent(new MouseEvent('mousemove'));
+    window.now += 5000;
+  });
+  assert.deepEqual((await changes(2))[1], {
+    oldActive: true,
+    newActive: false,
+    duration: { duration: 9, sessionDuration: 0 },
+  });
+  await page.evaluate(() => {
+    window.now += 60_000;
+    document.dispatchEvent(new MouseEvent('click'));
+  });
+  assert.deepEqual((await changes(3))[2], {
+    oldActive: false,
+    newActive: true,
+    duration: { duration: 0, sessionDuration: 9 },
+  });
+  await page.evaluate(() => {
+    window.now += 3000;
+    window.client.close();
+  });
+  await until(() => server.named('disconnect.do').length, 'the beacon');
+  assert.equal(server.named('disconnect.do')[0].body.sessionDuration, '12');
+  assert.equal(server.named('disconnect.do')[0].body.duration, '12');
+
+  await page.evaluate(() => window.client.connect());
+  await connects(server, 2);
+  assert.equal(server.streams[1].query.sessionDuration, '12');
+  await connected(page);
+  server.streams[1].event('sse-set-duration', { duration: '120' });
+  await page.evaluate(() =>
+    window.client.addListener('last', (event) => window.received.push([event.type, event.data])),
+  );
+  server.streams[1].event('last', '');
+  await until(async () => (await received(page)).some(([type]) => type === 'last'), 'the last event');
+  await page.evaluate(() => {
+    window.now += 1000;
+    window.client.close();
+  });
+  await until(() => server.named('disconnect.do').length === 2, 'the second beacon');
+  assert.equal(server.named('disconnect.do')[1].body.sessionDuration, '121');
+});
+
+test('switchURL moves to another service', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, {}, ['news', 'connect-close']);
+  await connected(page);
+  server.streams[0].event('news', 'a', '77');
+  await arrived(page, 1);
+  await page.evaluate(() => window.client.switchURL('/other'));
+  await connects(server, 2);
+  assert.equal(server.streams[1].path, '/other/connect');
+  assert.ok(!('lastEventId' in server.streams[1].query));
+  assert.deepEqual((await received(page))[1].slice(2), ['client', 'switchURL']);
+  await connected(page);
+});
+
+test('destroy() rejects what waits and lets go of the page', async (t) => {
+  const server = await startScripted(t, { onStream: () => {} });
+  const page = await openClient(t, server);
+  const message = await page.evaluate(async () => {
+    const waiting = window.client.send('never').catch((error) => error.message);
+    window.client.destroy();
+    window.client.connect();
+    return waiting;
+  });
+  assert.match(message, /destroyed/);
+  assert.match(await page.evaluate(() => window.client.send('later').catch((error) => error.message)), /destroyed/);
+  assert.equal(await page.evaluate(() => window.client.state), 2);
+  await until(() => server.streams[0].closed, 'the stream is closed');
+});

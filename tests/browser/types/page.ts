@@ -1,0 +1,46 @@
+// Compiled, never run: what a typed page may write, and what it may not.
+
+import Sse, { type SseCloseEvent, type SseEvent } from '../../../lib/web/sse.js';
+
+const sse = new Sse({
+  url: '/my-sse',
+  query: { 'access-token': 'x', page: 1, none: null },
+  eventListeners: {
+    'connect-finish'(event) {
+      const id: string | undefined = this.connectionId;
+      const text: string = event.data;
+      console.log(id, text, event.url);
+    },
+    'connect-close'(event: SseCloseEvent) {
+      const who: 'client' | 'server' = event.whoTriggerClose;
+      console.log(who, event.closeReason);
+    },
+    'sse-change-active': ({ data }) => console.log(data.duration.sessionDuration + 1),
+    news: (event: SseEvent) => console.log(event.data),
+    quiet: null,
+  },
+  intercepts: [(event) => console.log(event.type)],
+});
+
+const answers: Promise<Response>[] = [
+  sse.addListener('news', (event: SseEvent) => console.log(event.lastEventId)),
+  sse.addListener({ other: () => {} }),
+  sse.removeListener(['news', 'other']),
+  sse.send('hello', { name: 'x' }, { q: 1 }, { 'x-header': 'y' }),
+  sse.upload('avatar', new FormData()),
+];
+const sent: boolean = sse.close('done');
+sse.connect();
+sse.switchURL('/other');
+sse.destroy();
+if (sse.state === Sse.STATE_OPEN && sse.isActive()) console.log(Sse.version, answers, sent, sse.getEventListeners());
+
+// @ts-expect-error ids are strings
+const wrong: number | undefined = sse.connectionId;
+// @ts-expect-error only the client sets it
+sse.state = 1;
+// @ts-expect-error no such option
+new Sse({ uri: '/my-sse' });
+// @ts-expect-error uploads are forms
+sse.upload('avatar', 'text');
+console.log(wrong);

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# At its limits the server refuses clearly, stays quiet, serves those it has, and takes new ones when some have left.
+# ctest: TIMEOUT 240
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# --max-connections
+start_server --max-connections 5
+for i in 1 2 3 4 5; do open_stream "$scratch/$i" "userId=$i"; done
+check_equal 503 "$(http_status "$url/my-sse")"
+check_file "--max-connections" "$scratch/body"
+check_exit 0 "$SSECTL" send --user 1 "still served"
+wait_for 10 "the event" grep -qx 'data:still served' "$scratch/1"
+kill "$stream_pid"
+answers() { [[ $(http_status "$url/my-sse") == "$1" ]]; }
+wait_for 10 "room" answers 200
+stop_server
+
+# --max-connections-per-ip
+start_server --max-connections-per-ip 2
+open_stream "$scratch/a" userId=a --interface 127.0.0.5
+open_stream "$scratch/b" userId=b --interface 127.0.0.5
+first=$stream_pid
+check_equal 429 "$(http_status --interface 127.0.0.5 "$url/my-sse")"
+check_file "--max-connections-per-ip" "$scratch/body"
+check_equal 200 "$(http_status --interface 127.0.0.6 "$url/my-sse")"
+kill "$first"
+room() { [[ $(http_status --interface 127.0.0.5 "$url/my-sse") == 200 ]]; }
+wait_for 10 "room" room
+stop_server
+
+# Out of descriptors: no option protects a server whose limit is this low. 230 clients want streams.
+cat >"$scratch/clients.py" <<'END'
+import select, socket, sys
+port, wanted = int(sys.argv[1]), 230
+def connect(i):
+    s = socket.create_connection(("127.0.0.1", port), timeout=30)
+    s.sendall(b"GET /my-sse/connect?userId=%d HTTP/1.1\r\nHost: a\r\n\r\n" % i)
+    return s
+sockets, opened, refused = [], [], 0
+for i in range(wanted):
+    try:
+        s = connect(i)
+        head = s.recv(4096)
+    except OSError:
+        head = b""
+    if b" 200 " in head:
+        opened.append(s)
+    else:
+        refused += 1
+        assert head == b"" or b" 503 " in head, head
+print("full", len(opened), refused, flush=True)
+sys.stdin.readline()
+for s in opened[:50]:
+    s.close()
+print("closed", flush=True)
+sys.stdin.readline()
+END
+# Its own admin connections need descriptors as well: it is asked with /proc.
+admin=$scratch/low.sock server_log=$scratch/server-low.log
+(ulimit -n 200; exec "$SSE_SERVE" --listen 127.0.0.1:0 --admin "unix:$admin" --db :memory: --max-connections 100000) \
+  >"$server_log" 2>&1 &
+server_pid=$!
+servers[$server_pid]=$server_log
+wait_for 20 "the fourth line" grep -q '^admin' "$server_log"
+url=$(grep -oE 'http://[^ ]+' "$server_log" | head -n 1)
+coproc clients { python3 "$scratch/clients.py" "${url##*:}"; }
+children+=("$clients_PID")
+read -r -t 120 word opened refused <&"${clients[0]}" || fail "the clients did not get through"
+check_equal full "$word"
+((opened > 100 && refused > 0)) || fail "$opened streams opened, $refused refused: the limit was not met"
+check_file "out of descriptors" "$server_log"
+
+ticks() { awk '{sub(/^.*\) /, ""); print $12 + $13}' "/proc/$server_pid/stat"; }
+before=$(ticks)
+sleep 2
+used=$(($(ticks) - before))
+((used < $(getconf CLK_TCK))) || fail "the server spins: $used ticks of CPU in two idle seconds"
+
+echo >&"${clients[1]}"
+read -r -t 30 word <&"${clients[0]}" || fail "the clients are gone"
+wait_for 20 "room after some have left" answers 200
+export SSECTL_SERVER=unix:$admin
+check_exit 0 "$SSECTL" status
+echo >&"${clients[1]}"
+stop_server

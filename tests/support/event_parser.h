@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace sse::testing {
+
+/// What a browser would dispatch.
+struct ReceivedEvent {
+  std::string type;
+  std::string data;
+  std::string id;  ///< the last event id
+
+  friend bool operator==(const ReceivedEvent&, const ReceivedEvent&) = default;
+};
+
+/// "Interpreting an event stream" (WHATWG HTML 9.2.6) on bytes as they arrive. Written from the standard alone.
+class EventParser {
+ public:
+  template <class Dispatch>
+  void feed(std::string_view bytes, Dispatch dispatch) {
+    while (!bytes.empty()) {
+      if (after_cr_ && bytes.front() == '\n') bytes.remove_prefix(1);
+      after_cr_ = false;
+      const std::size_t end = bytes.find_first_of("\r\n");
+      line_.append(bytes.substr(0, end));
+      if (end == std::string_view::npos) return;
+      after_cr_ = bytes[end] == '\r';
+      bytes.remove_prefix(end + 1);
+      if (first_line_ && line_.starts_with("\xEF\xBB\xBF")) line_.erase(0, 3);
+      first_line_ = false;
+      take_line(dispatch);
+      line_.clear();
+    }
+  }
+
+  /// Comment lines so far.
+  std::size_t comments() const { return comments_; }
+
+ private:
+  template <class Dispatch>
+  void take_line(Dispatch& dispatch) {
+    const std::string_view line = line_;
+    if (line.empty()) {
+      last_id_ = id_;
+      if (has_data_) {
+        data_.pop_back();
+        dispatch(ReceivedEvent{type_.empty() ? "message" : type_, data_, last_id_});
+      }
+      data_.clear();
+      has_data_ = false;
+      type_.clear();
+      return;
+    }
+    const std::size_t colon = line.find(':');
+    if (colon == 0) {
+      ++comments_;
+      return;
+    }
+    const std::string_view name = line.substr(0, colon);
+    std::string_view value = colon == std::string_view::npos ? "" : line.substr(colon + 1);
+    if (value.starts_with(' ')) value.remove_prefix(1);
+    if (name == "event") type_ = value;
+    if (name == "data") {
+      data_.append(value) += '\n';
+      has_data_ = true;
+    }
+    if (name == "id" && value.find('\0') == std::string_view::npos) id_ = value;
+  }
+
+  std::string line_;
+  std::string data_;
+  std::string type_;
+  std::string id_;
+  std::string last_id_;
+  std::size_t comments_ = 0;
+  bool has_data_ = false;
+  bool after_cr_ = false;
+  bool first_line_ = true;
+};
+
+}  // namespace sse::testing

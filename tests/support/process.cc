@@ -1,0 +1,139 @@
+#include "support/process.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+namespace sse::testing {
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// "sse-serve 0.1 on http://127.0.0.1:40123  (…)"; the fourth line says that everything is up.
+int port_in(const std::string& log) {
+  if (log.find("\nadmin ") == std::string::npos) return 0;
+  const std::size_t scheme = log.find("://127.0.0.1:");
+  return scheme == std::string::npos ? 0 : std::atoi(log.c_str() + scheme + 13);
+}
+
+}  // namespace
+
+void nap() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+ScratchFolder::ScratchFolder() {
+  std::string name = "/tmp/sse-test-XXXXXX";
+  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in /tmp");
+  path_ = name;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+ServerProcess::ServerProcess(const ScratchFolder& folder, std::vector<std::string> options)
+    : admin_(Endpoint::unix_socket(folder.file("admin.sock"))) {
+  static int starts = 0;
+  log_ = folder.file("server-" + std::to_string(++starts) + ".log");
+  std::vector<std::string> words{
+      SSE_SERVE, "--listen", "127.0.0.1:0", "--admin", "unix:" + admin_.path, "--db", folder.file("pending.db")};
+  words.insert(words.end(), options.begin(), options.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const UniqueFd log(::open(log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("cannot fork");
+  if (pid_ == 0) {
+    // Only what may be called between fork() and exec() of a process with threads.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    dup2(log.get(), STDOUT_FILENO);
+    dup2(log.get(), STDERR_FILENO);
+    execv(arguments.front(), arguments.data());
+    _exit(127);
+  }
+  int port = 0;
+  const bool ready = eventually([&] { return (port = port_in(read_file(log_))) != 0 || wait_for_exit({}) != -1; });
+  if (!ready || port == 0) {
+    kill();
+    throw std::runtime_error("sse-serve does not come up: " + read_file(log_));
+  }
+  pages_ = Endpoint::tcp("127.0.0.1", port);
+}
+
+ServerProcess::~ServerProcess() {
+  kill();
+}
+
+int ServerProcess::wait_for_exit(std::chrono::milliseconds patience) {
+  if (pid_ < 0) return -1;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  int status = 0;
+  while (::waitpid(pid_, &status, WNOHANG) != pid_) {
+    if (std::chrono::steady_clock::now() >= deadline) return -1;
+    nap();
+  }
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int ServerProcess::stop() {
+  if (pid_ < 0) return -1;
+  ::kill(pid_, SIGTERM);
+  const int status = wait_for_exit(kPatience);
+  kill();
+  return status;
+}
+
+void ServerProcess::kill() {
+  if (pid_ < 0) return;
+  ::kill(pid_, SIGKILL);
+  wait_for_exit(kPatience);
+}
+
+std::string ServerProcess::log() const {
+  return read_file(log_);
+}
+
+int ServerProcess::threads() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  std::string word;
+  int threads = 0;
+  while (status >> word) {
+    if (word == "Threads:") status >> threads;
+  }
+  return threads;
+}
+
+std::chrono::milliseconds ServerProcess::cpu_time() const {
+  // proc(5): utime and stime are fields 14 and 15; the second may hold blanks, but ends with the last ')'.
+  const std::string stat = read_file("/proc/" + std::to_string(pid_) + "/stat");
+  std::istringstream fields(stat.substr(std::min(stat.rfind(')'), stat.size() - 1) + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  long user = 0;
+  long system = 0;
+  fields >> user >> system;
+  return std::chrono::milliseconds((user + system) * 1000 / sysconf(_SC_CLK_TCK));
+}
+
+}  // namespace sse::testing

@@ -1,0 +1,48 @@
+#include "target_options.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Parsed {
+  TargetOptions options;
+  std::vector<std::string> rest;
+
+  explicit Parsed(std::vector<std::string> arguments) {
+    CLI::App app;
+    options.declare(app);
+    options.declare_groups(app);
+    app.add_option("REST", rest);
+    std::reverse(arguments.begin(), arguments.end());
+    app.parse(arguments);
+  }
+};
+
+TEST(TargetOptions, TakeOneNameAnOccurrence) {
+  const Parsed parsed({"--user", "1", "-u", "2", "--user=1", "data"});
+  ASSERT_TRUE(parsed.options.target().has_value());
+  EXPECT_EQ(parsed.options.target()->names, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(parsed.rest, std::vector<std::string>{"data"});
+}
+
+TEST(TargetOptions, TakeNamesAsTheyAre) {
+  const Parsed parsed({"--channel", "[a,b]", "--channel", "c d"});
+  EXPECT_EQ(parsed.options.target()->names, (std::vector<std::string>{"[a,b]", "c d"}));
+}
+
+TEST(TargetOptions, MayBeAbsentButNotMixed) {
+  EXPECT_FALSE(Parsed({}).options.target().has_value());
+  EXPECT_EQ(Parsed({"--all"}).options.target()->kind, event::TargetKind::kAll);
+  EXPECT_THROW(Parsed({"--all", "--user", "1"}).options.target(), Error);
+  EXPECT_THROW(Parsed({"--user", ""}).options.target(), Error);
+}
+
+}  // namespace
+}  // namespace sse::ctl
