@@ -279,8 +279,9 @@ void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response
 
 void AdminRoutes::close_connections(const httplib::Request& req, httplib::Response& res) {
   const api::CloseRequest asked = api::close_request_from_json(event::parse_json(req.body, "the request body"));
-  if (asked.target && asked.target->listening)
+  if (asked.target && asked.target->listening) {
     throw Error(ErrorCode::kInvalidArgument, "a close request names no event, so that 'listening' means nothing");
+  }
   hub::Hub& hub = service(asked.service.str()).sender->hub();
   answer(res, {{"closed", asked.target ? hub.close(*asked.target) : hub.close(asked.ids)}});
 }

@@ -77,7 +77,7 @@ Peer peer_of(const sockaddr_storage& address) {
 
 }  // namespace
 
-class HttpFront::Connection : public EventLoop::Handler {
+class HttpFront::Connection final : public EventLoop::Handler {
  public:
   enum class State : unsigned char { kIdle, kHead, kBody, kBusy, kWriting, kLingering };
 

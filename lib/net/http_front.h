@@ -40,7 +40,7 @@ struct FrontOptions {
 /// A connection belongs to the front loop, except from the moment its request goes to a worker until the worker
 /// re-arms it: EPOLLONESHOT keeps the loop from hearing of it in between. So an idle or slow client costs a descriptor
 /// and a little memory, and a request crosses threads once.
-class HttpFront : private EventLoop::Handler {
+class HttpFront final : private EventLoop::Handler {
  public:
   /// All references must outlive the front. `others_open`: connections that left the front and count towards the limit.
   HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, WorkerPool& workers, FrontOptions options,

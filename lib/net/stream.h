@@ -56,7 +56,7 @@ class Stream : public EventLoop::Handler {
   enum class Overflow : unsigned char { kClose, kDrop };
 
   struct Limits {
-    std::uint64_t max_backlog = 1024 * 1024;  ///< bytes; one frame is always taken by an empty backlog
+    std::uint64_t max_backlog = 1024ULL * 1024;  ///< bytes; one frame is always taken by an empty backlog
     Overflow overflow = Overflow::kClose;
   };
 

@@ -17,7 +17,8 @@
 
 namespace sse::load {
 
-Poster::Poster(const std::string& address, std::string path, std::string content_type, std::string token)
+Poster::Poster(const std::string& address, const std::string& path, const std::string& content_type,
+               const std::string& token)
     : address_(address),
       head_("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + content_type + "\r\n") {
   if (!token.empty()) head_ += "Authorization: Bearer " + token + "\r\n";
@@ -61,7 +62,7 @@ std::string_view Poster::post(std::string_view body) {
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
   answer_.clear();
-  std::array<char, 64 * 1024> buffer;
+  std::array<char, std::size_t{64} * 1024> buffer;
   std::size_t wanted = std::string::npos;
   std::size_t head_size = 0;
   while (wanted == std::string::npos || answer_.size() < wanted) {

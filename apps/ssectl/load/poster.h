@@ -12,7 +12,8 @@ namespace sse::load {
 class Poster {
  public:
   /// `address`: `unix:PATH` or `http://IPV4:PORT`. Throws Error(kUnavailable).
-  Poster(const std::string& address, std::string path, std::string content_type, std::string token = "");
+  Poster(const std::string& address, const std::string& path, const std::string& content_type,
+         const std::string& token = "");
 
   /// Sends a request and reads its answer: the body of a 2xx one. Throws Error, kUnavailable when the connection broke.
   std::string_view post(std::string_view body);

@@ -22,7 +22,7 @@
 namespace sse::load {
 namespace {
 
-constexpr std::size_t kReadSize = 256 * 1024;
+constexpr std::size_t kReadSize = std::size_t{256} * 1024;
 
 SteadyTime from_ns(std::int64_t ns) {
   return SteadyTime(std::chrono::nanoseconds(ns));
