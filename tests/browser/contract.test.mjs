@@ -198,6 +198,7 @@ test('the wait before a reconnect differs from client to client, and the option 
     server.streams.at(-1).end();
     await until(async () => (await delays(page)).length, 'the client waits');
     assert.deepEqual(await delays(page), [expected]);
+    await page.close(); // its reconnect would be taken for the next page's stream
   }
 });
 
