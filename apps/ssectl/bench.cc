@@ -1,4 +1,3 @@
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -74,18 +74,12 @@ Sample sample(Context& context) {
 
 void require_descriptors(std::size_t streams) {
   constexpr std::size_t kOthers = 64;
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  if (streams + kOthers <= limit.rlim_cur) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              std::to_string(streams) + " streams need " + std::to_string(streams + kOthers) +
-                  " descriptors, and this process may open " + std::to_string(limit.rlim_cur) +
-                  "; raise the limit (ulimit -n) or take fewer --streams");
+  const std::size_t limit = raise_descriptor_limit();
+  if (streams + kOthers <= limit) return;
+  throw Error(ErrorCode::kInvalidArgument, std::to_string(streams) + " streams need " +
+                                               std::to_string(streams + kOthers) +
+                                               " descriptors, and this process may open " + std::to_string(limit) +
+                                               "; raise the limit (ulimit -n) or take fewer --streams");
 }
 
 Place place_of(Context& context, const Options& options) {

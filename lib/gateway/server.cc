@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/descriptors.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "delivery/memory_repository.h"
@@ -36,18 +37,6 @@ constexpr std::chrono::seconds kDrainStreams{6};
 // Descriptors for everything that is no stream: listeners, database, log, admin connections.
 constexpr std::size_t kReservedDescriptors = 128;
 constexpr const char* kDemoData = "{\"name\":\"sendByUserId 服务端推送的\"}";
-
-std::size_t descriptor_limit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  // The soft limit is a courtesy to programs that use select(): ask for all there is.
-  if (limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  return limit.rlim_cur;
-}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -278,7 +267,7 @@ void Server::Impl::open_fronts() {
   if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
   app_.set_payload_max_length(options_.max_body.count());
 
-  const std::size_t descriptors = descriptor_limit();
+  const std::size_t descriptors = raise_descriptor_limit();
   net::FrontOptions front;
   front.name = "public";
   front.max_body = options_.max_body;
@@ -372,6 +361,7 @@ void Server::Impl::expire() {
 
 Json Server::Impl::status() const {
   Json services = Json::array();
+  const std::int64_t cpu = cpu_micros();
   std::size_t connections = 0;
   std::size_t users = 0;
   for (const Service& service : services_) {
@@ -395,8 +385,8 @@ Json Server::Impl::status() const {
           {"users", users},
           {"pending", repository_->size()},
           {"memoryBytes", resident_bytes()},
-          {"cpuMillis", cpu_micros() / 1000},
-          {"cpuMicros", cpu_micros()},
+          {"cpuMillis", cpu / 1000},
+          {"cpuMicros", cpu},
           {"threads", thread_count()},
           {"loops", loops_.size()},
           {"services", services},
