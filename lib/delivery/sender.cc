@@ -75,7 +75,8 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
                           encode(std::to_string(id), request.event, request.data, message, request.target.kind)});
     indexes.push_back(i);
   }
-  const auto taken = hub_.deliver(deliveries);
+  const auto taken = options_.elsewhere == nullptr ? hub_.deliver(deliveries)
+                                                   : deliver_everywhere(requests, indexes, deliveries, outcomes);
   for (std::size_t d = 0; d < taken.size(); ++d) {
     const event::Target& target = requests[indexes[d]].target;
     SendResult& result = outcomes[indexes[d]].result;
@@ -86,6 +87,42 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     if (requests[indexes[d]].qos) result.pending = taken[d].size();
   }
   return outcomes;
+}
+
+// Here and in the rest of the cluster at the same time.
+std::vector<std::vector<std::uint32_t>> Sender::deliver_everywhere(const std::vector<SendRequest>& requests,
+                                                                   const std::vector<std::size_t>& indexes,
+                                                                   const std::vector<hub::Hub::Delivery>& deliveries,
+                                                                   std::vector<SendOutcome>& outcomes) {
+  std::vector<hub::Hub::Delivery> away;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    if (requests[indexes[i]].local) continue;
+    away.push_back(deliveries[i]);
+    numbers.push_back(i);
+  }
+  const auto sent = options_.elsewhere->send(service(), away);
+  auto taken = hub_.deliver(deliveries);
+  std::vector<std::vector<std::uint32_t>> together;
+  for (const std::size_t i : numbers) together.push_back(taken[i]);
+  const std::vector<std::string> missing = sent->finish(together);
+  for (std::size_t a = 0; a < numbers.size(); ++a) {
+    taken[numbers[a]] = std::move(together[a]);
+    outcomes[indexes[numbers[a]]].result.missing = missing;
+  }
+  return taken;
+}
+
+void Sender::opening(const hub::Names& names, std::function<void()> go_on) {
+  if (options_.elsewhere == nullptr) {
+    go_on();
+  } else {
+    options_.elsewhere->expect(service(), names, std::move(go_on));
+  }
+}
+
+void Sender::left(const hub::Names& names) {
+  if (options_.elsewhere != nullptr) options_.elsewhere->gone(service(), names);
 }
 
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
@@ -108,7 +145,7 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
 }
 
 bool Sender::replay_wanted(const hub::ReplayRequest& request) {
-  if (repository_.size() == 0) return false;
+  if (repository_.size() == 0 && !repository_.shared()) return false;
   return replayers_.submit([this, request] { replay_page(request); });
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "delivery/elsewhere.h"
 #include "delivery/message_repository.h"
 #include "event/target.h"
 #include "hub/hub.h"
@@ -24,6 +25,7 @@ struct SendRequest {
   std::string data;
   bool qos = false;                  ///< at least once: kept until confirmed
   std::chrono::milliseconds ttl{0};  ///< with qos; 0: the sender's default
+  bool local = false;                ///< in a cluster: to streams of this node alone
 };
 
 struct SendResult {
@@ -37,6 +39,7 @@ struct SendResult {
   std::uint64_t delivered = 0;
   std::uint64_t pending = 0;  ///< recipients it was committed for; 0 without qos
   std::vector<Recipient> recipients;
+  std::vector<std::string> missing{};  ///< nodes of the cluster that may not have got it, or did not say in time
 };
 
 /// What became of one of several.
@@ -48,6 +51,7 @@ struct SendOutcome {
 struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
+  Elsewhere* elsewhere = nullptr;  ///< the rest of the cluster, outlives the sender; null: there is none
 };
 
 /// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
@@ -75,12 +79,23 @@ class Sender final : private hub::HubDelegate {
   /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
   std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
 
+  /// What another node sent, for streams here: returns how many took each.
+  std::vector<std::vector<std::uint32_t>> deliver_here(const std::vector<hub::Hub::Delivery>& deliveries) {
+    return hub_.deliver(deliveries);
+  }
+
   /// Ends the replays. Before the loops stop.
   void stop() { replayers_.stop(); }
 
  private:
   bool replay_wanted(const hub::ReplayRequest& request) override;
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) override;
+  void opening(const hub::Names& names, std::function<void()> go_on) override;
+  void left(const hub::Names& names) override;
+  std::vector<std::vector<std::uint32_t>> deliver_everywhere(const std::vector<SendRequest>& requests,
+                                                             const std::vector<std::size_t>& indexes,
+                                                             const std::vector<hub::Hub::Delivery>& deliveries,
+                                                             std::vector<SendOutcome>& outcomes);
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   void replay_page(const hub::ReplayRequest& request);
 

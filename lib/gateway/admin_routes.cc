@@ -137,6 +137,11 @@ bool AdminToken::accepts(const std::string& authorization) const {
   return constant_time_equal(std::string_view(authorization).substr(kScheme.size()), token_);
 }
 
+std::string AdminToken::authorization() const {
+  const MutexLock lock(mutex_);
+  return token_.empty() ? std::string() : "Bearer " + token_;
+}
+
 AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     : deps_(std::move(dependencies)), router_(app, write_problem) {
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {

@@ -20,6 +20,8 @@ class AdminToken {
   void set(std::string token) EXCLUDES(mutex_);
   /// True when no token is set or the Authorization header carries it (RFC 6750 §2.1).
   bool accepts(const std::string& authorization) const EXCLUDES(mutex_);
+  /// The header that carries it; empty where none is asked for.
+  std::string authorization() const EXCLUDES(mutex_);
 
  private:
   mutable Mutex mutex_;

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <set>
 #include <thread>
@@ -16,9 +17,14 @@
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cluster/redis_cluster.h"
+#include "cluster/redis_repository.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
 #include "gateway/admin_routes.h"
+#include "gateway/cluster_admin.h"
+#include "gateway/cluster_gateway.h"
+#include "gateway/cluster_pages.h"
 #include "gateway/page_routes.h"
 #include "gateway/trusted_proxies.h"
 #include "net/http_front.h"
@@ -135,6 +141,7 @@ void check(const ServerOptions& options) {
   }
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
 }
 
@@ -159,17 +166,20 @@ class Server::Impl {
   observe::Registry& metrics() { return metrics_; }
 
  private:
+  cluster::RedisClusterOptions cluster_options() const;
+  void open_cluster();
   void open_repository();
   void open_fronts();
   void push_demo();
   void expire();
+  Json facts() const;
   Json status() const;
   std::size_t streams_held() const;
 
   const ServerOptions options_;
   const WallTime started_ = wall_now();
   observe::Registry metrics_;
-  IdGenerator ids_{std::random_device{}()};
+  std::optional<IdGenerator> ids_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Application> application_;
   TrustedProxies proxies_;
@@ -181,6 +191,8 @@ class Server::Impl {
   std::unique_ptr<delivery::MessageRepository> repository_;
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  cluster::RedisCluster cluster_;
+  std::unique_ptr<ClusterGateway> cluster_gateway_;  // null: this server is alone
   std::vector<Service> services_;
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<net::Listener> admin_listener_;
@@ -215,6 +227,11 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   reload();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
+  if (options_.cluster.empty()) {
+    ids_.emplace(std::random_device{}());
+  } else {
+    open_cluster();
+  }
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
@@ -222,20 +239,63 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
+    sender.elsewhere = cluster_gateway_.get();
+    sender.hub.in_cluster = cluster_gateway_ != nullptr;
     sender.hub.service = ServiceName(name);
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();
     sender.hub.stream.overflow = options_.drop_slow ? net::Stream::Overflow::kDrop : net::Stream::Overflow::kClose;
-    services_.push_back({path, std::make_unique<delivery::Sender>(sender, loops_, ids_, metrics_, *repository_)});
+    services_.push_back({path, std::make_unique<delivery::Sender>(sender, loops_, *ids_, metrics_, *repository_)});
   }
   open_fronts();
 }
 
+cluster::RedisClusterOptions Server::Impl::cluster_options() const {
+  cluster::RedisClusterOptions options;
+  options.address = options_.cluster;
+  options.password = options_.cluster_password;
+  options.cluster.node = server_id_;
+  return options;
+}
+
+void Server::Impl::open_cluster() {
+  cluster_ = cluster::open_redis_cluster(cluster_options(), metrics_);
+  cluster_gateway_ = std::make_unique<ClusterGateway>(*cluster_.cluster, services_, app_, admin_app_, token_,
+                                                      [this] { return facts(); });
+  ids_.emplace(cluster_.cluster->join(*cluster_gateway_));
+  app_.set_interceptor(ClusterPages(*cluster_.cluster, services_));
+  admin_app_.set_interceptor(ClusterAdmin(*cluster_.cluster, admin_app_, token_));
+}
+
+// What the other nodes are told of this one, with every heartbeat.
+Json Server::Impl::facts() const {
+  std::size_t connections = 0;
+  std::size_t users = 0;
+  for (const Service& service : services_) {
+    connections += service.sender->hub().connections();
+    users += service.sender->hub().users();
+  }
+  return {{"url", url()},    {"version", base::kVersion},        {"state", draining_.load() ? "draining" : "ready"},
+          {"pid", getpid()}, {"startTime", to_millis(started_)}, {"connections", connections},
+          {"users", users},  {"memoryBytes", resident_bytes()}};
+}
+
 void Server::Impl::open_repository() {
-  if (options_.database == ":memory:") {
-    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, options_.qos_max_per_user);
+  const auto log = [](const std::string& sentence) {
+    observe::log_error("pending repository", {{"error", sentence}});
+  };
+  if (!options_.cluster.empty()) {
+    cluster::RedisRepository::Options redis;
+    redis.link = cluster::link_options(cluster_options());
+    redis.max_per_recipient = options_.qos_max_per_user;
+    redis.on_error = log;
+    auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster_options().connect_patience);
+    catalog_ = repository.get();
+    repository_ = std::move(repository);
+  } else if (options_.database == ":memory:") {
+    auto repository = std::make_unique<delivery::MemoryRepository>(*ids_, options_.qos_max_per_user);
     catalog_ = repository.get();
     repository_ = std::move(repository);
   } else {
@@ -244,10 +304,8 @@ void Server::Impl::open_repository() {
     sqlite.sync =
         options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
     sqlite.max_per_recipient = options_.qos_max_per_user;
-    sqlite.on_error = [](const std::string& sentence) {
-      observe::log_error("pending repository", {{"error", sentence}});
-    };
-    auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, ids_);
+    sqlite.on_error = log;
+    auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, *ids_);
     catalog_ = repository.get();
     repository_ = std::move(repository);
   }
@@ -307,6 +365,8 @@ void Server::Impl::start() {
   front_loop_.start();
   admin_loop_.start();
   if (admin_front_) admin_front_->start();
+  // Before the first stream: it waits for the subscriptions.
+  if (cluster_gateway_) cluster_.cluster->start();
   front_->start();
   admin_loop_.post([this] {
     admin_loop_.run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
@@ -331,6 +391,7 @@ void Server::Impl::stop() {
   workers_.stop();
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
+  if (cluster_gateway_) cluster_.cluster->stop();
   front_loop_.stop();
   admin_loop_.stop();
   for (const auto& loop : loops_) loop->stop();

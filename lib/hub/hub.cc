@@ -36,7 +36,11 @@ class Arrival {
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
          observe::Registry& metrics, HubDelegate& delegate)
-    : options_(std::move(options)), ids_(ids), metrics_(metrics, options_.service), all_shards_(loops.size()) {
+    : options_(std::move(options)),
+      ids_(ids),
+      delegate_(delegate),
+      metrics_(metrics, options_.service),
+      all_shards_(loops.size()) {
   std::iota(all_shards_.begin(), all_shards_.end(), 0);
   for (const auto& loop : loops) {
     shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
@@ -87,11 +91,20 @@ ConnectionId Hub::connect(NewConnection request) {
                                        {"serverTime", to_millis(wall_now())},
                                        {"reconnectTime", options_.reconnect_time.count()},
                                        {"name", options_.service.str()},
-                                       {"enableCluster", false},
+                                       {"enableCluster", options_.in_cluster},
                                        {"version", base::kVersion}})
                    .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
+  if (options_.in_cluster) {
+    const Names names = names_of(request);
+    // Shared, as a std::function can be copied.
+    const auto shared = std::make_shared<NewConnection>(std::move(request));
+    delegate_.opening(names, [&shard, id, shared, frame = event::Frame::make(event::encode(first))] {
+      shard.loop().post([&shard, id, shared, frame] { shard.connect(id, std::move(*shared), frame); });
+    });
+    return id;
+  }
   shard.loop().post(
       [&shard, id, moved = std::move(request), frame = event::Frame::make(event::encode(first))]() mutable {
         shard.connect(id, std::move(moved), frame);
@@ -135,6 +148,10 @@ std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>
     }
   });
   return taken;
+}
+
+void Hub::look_again() {
+  for (const auto& shard : shards_) shard->loop().post([&shard = *shard] { shard.look_again(); });
 }
 
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last) {

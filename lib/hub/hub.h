@@ -61,6 +61,8 @@ class Hub {
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
+  /// Asks for the pending messages of all connections again: some may have come that nobody told of. Does not wait.
+  void look_again();
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last);
 
@@ -107,6 +109,7 @@ class Hub {
 
   const HubOptions options_;
   IdGenerator& ids_;
+  HubDelegate& delegate_;
   HubMetrics metrics_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::size_t> all_shards_;

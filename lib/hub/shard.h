@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,13 +27,19 @@ struct HubOptions {
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  bool in_cluster = false;  ///< connect-finish says so, and the delegate is asked before a stream opens
 };
+
+/// Kinds and names that sends reach a connection by.
+using Names = std::vector<std::pair<event::TargetKind, std::string>>;
+
+Names names_of(const NewConnection& connection);
 
 /// Asks for the pending messages of a connection, a page at a time.
 struct ReplayRequest {
   ConnectionId connection;
   std::size_t shard = 0;
-  std::vector<std::pair<event::TargetKind, std::string>> recipients;
+  Names recipients;
   MessageId after;                       ///< only messages with a greater id
   std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
 };
@@ -53,6 +60,11 @@ class HubDelegate {
   virtual bool replay_wanted(const ReplayRequest& request) = 0;
   /// The recipient's side has acknowledged the message.
   virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) = 0;
+
+  /// Only in_cluster. A stream with these names is about to be registered: `go_on`, to be called once and from any
+  /// thread, lets it. left() follows for every opening(), also of a stream that came to nothing.
+  virtual void opening(const Names& /*names*/, std::function<void()> go_on) { go_on(); }
+  virtual void left(const Names& /*names*/) {}
 
  protected:
   ~HubDelegate() = default;
@@ -89,6 +101,8 @@ class Shard final : private net::StreamOwner {
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
+  /// Looks for pending messages of every connection.
+  void look_again();
   /// A page of pending messages; `last`: nothing more is known to follow.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last);
 

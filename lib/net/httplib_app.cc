@@ -117,6 +117,13 @@ HttplibApp::HttplibApp() {
 }
 
 Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive) {
+  if (interceptor_) {
+    if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
+  }
+  return process_here(request, peer, keep_alive);
+}
+
+Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool keep_alive) {
   MemoryStream stream(request, peer);
   Exchange exchange{&stream, nullptr, false};
   current_exchange = &exchange;

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -34,12 +36,21 @@ class HttplibApp : public httplib::Server {
  public:
   HttplibApp();
 
+  /// Sees every request of process() first; what it returns is the answer, nullopt leaves it to the routes.
+  using Interceptor = std::function<std::optional<Reply>(std::string_view request, const Peer& peer, bool keep_alive)>;
+  void set_interceptor(Interceptor interceptor) { interceptor_ = std::move(interceptor); }
+
   /// Handles one complete request as normalized_request() writes it. Thread safe. Never throws.
   Reply process(std::string_view request, const Peer& peer, bool keep_alive);
+  /// As process(), by the routes alone.
+  Reply process_here(std::string_view request, const Peer& peer, bool keep_alive);
 
   /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
   /// `take` writes. Nothing more of `res` is sent.
   static void hand_over(httplib::Response& res, const std::string& content_type, HandOver take);
+
+ private:
+  Interceptor interceptor_;
 };
 
 }  // namespace sse::net
