@@ -8,6 +8,7 @@
 
 #include "api/client.h"
 #include "base/ids.h"
+#include "cluster/client.h"
 #include "output.h"
 
 namespace sse::ctl {
@@ -21,6 +22,9 @@ inline constexpr int kNobody = 3;
 /// The options that every command takes.
 struct GlobalOptions {
   std::string server;
+  std::string cluster;
+  std::string cluster_password_file;
+  bool local = false;
   std::string token_file;
   std::string service;
   std::string output = "table";
@@ -35,6 +39,7 @@ class Context {
  public:
   /// Throws Error(kInvalidArgument) for an option that makes no sense.
   explicit Context(const GlobalOptions& options);
+  ~Context();
 
   Output& out() { return out_; }
   ServiceName service() const { return ServiceName(options_.service); }
@@ -47,9 +52,12 @@ class Context {
   std::string token() const;
 
  private:
+  api::Carrier carrier();
+
   GlobalOptions options_;
   Output out_;
   std::chrono::milliseconds timeout_;
+  std::unique_ptr<cluster::ClusterClient> cluster_;
   std::unique_ptr<api::Client> client_;
 };
 
@@ -72,6 +80,9 @@ Run declare_bench(CLI::App& app);
 Run declare_connections_list(CLI::App& app);
 Run declare_connections_show(CLI::App& app);
 Run declare_connections_close(CLI::App& app);
+Run declare_nodes_list(CLI::App& app);
+Run declare_nodes_show(CLI::App& app);
+Run declare_nodes_drain(CLI::App& app);
 Run declare_messages_list(CLI::App& app);
 Run declare_messages_show(CLI::App& app);
 Run declare_messages_delete(CLI::App& app);

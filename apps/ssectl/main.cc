@@ -43,6 +43,11 @@ constexpr Command kCommands[] = {
      "  ssectl connections close --user 1\n"
      "  ssectl connections close --all --yes",
      declare_connections_close},
+    {"nodes", "list", "The servers of the cluster",
+     "ssectl nodes list\n  ssectl --cluster redis://127.0.0.1 nodes list", declare_nodes_list},
+    {"nodes", "show", "One server of the cluster in full", "ssectl nodes show web1:8080", declare_nodes_show},
+    {"nodes", "drain", "Send the streams of a server elsewhere, some a second; it takes no new ones",
+     "ssectl nodes drain web1:8080\n  ssectl nodes drain web1:8080 --rate 2000/s --yes", declare_nodes_drain},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",
@@ -61,6 +66,7 @@ struct Group {
 };
 constexpr Group kGroups[] = {
     {"connections", "Streams that are open now: list, show, close", "ssectl connections list"},
+    {"nodes", "Servers of a cluster: list, show, drain", "ssectl nodes list"},
     {"messages", "Messages that are not delivered yet: list, show, delete", "ssectl messages list"},
 };
 

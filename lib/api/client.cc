@@ -75,7 +75,7 @@ class Client::Transport {
  public:
   explicit Transport(ClientOptions options)
       : options_(std::move(options)),
-        address_(parse_address(options_.address)),
+        address_(options_.carrier ? Address{"", "localhost", 80} : parse_address(options_.address)),
         http_(make_http(address_, options_.timeout)) {
     require_token_characters(options_.token);
     if (options_.timeout <= std::chrono::milliseconds::zero()) {
@@ -91,10 +91,12 @@ class Client::Transport {
     if (address_.is_unix()) request.set_header("Host", "localhost");
     request.set_header("Accept", "application/json, application/problem+json");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
+    if (options_.local) request.set_header("X-Sse-Local", "1");
     if (body != nullptr) {
       request.set_header("Content-Type", std::string(kJson));
       request.body = event::dump_json(*body);
     }
+    if (options_.carrier) return carried(request);
     const SteadyTime start = steady_now();
     std::string body_read;
     // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
@@ -104,10 +106,17 @@ class Client::Transport {
     };
     const httplib::Result result = http_.send(request);
     if (!result) throw failure(result.error(), steady_now() - start);
-    return answer(*result, body_read);
+    return answer(result->status, result->get_header_value("Content-Type"), body_read);
   }
 
  private:
+  Json carried(const httplib::Request& request) const {
+    CarriedRequest out{request.method, request.path, {}, request.body};
+    out.headers.assign(request.headers.begin(), request.headers.end());
+    const CarriedResponse response = options_.carrier(out, options_.timeout);
+    return answer(response.status, response.type, response.body);
+  }
+
   Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const {
     const std::string where = "sse-serve at " + options_.address;
     const bool connecting = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout;
@@ -124,10 +133,20 @@ class Client::Transport {
     return {ErrorCode::kUnavailable, where + " broke the connection off before it had answered; look at its log"};
   }
 
-  Json answer(const httplib::Response& response, const std::string& body) const {
-    const std::string type = to_lower(response.get_header_value("Content-Type"));
+  void tell_missing(const Json& document) const {
+    const auto missing = document.find("missing");
+    if (!options_.on_missing || missing == document.end() || !missing->is_array() || missing->empty()) return;
+    std::vector<std::string> nodes;
+    for (const Json& node : *missing) {
+      if (node.is_string()) nodes.push_back(node.get<std::string>());
+    }
+    options_.on_missing(nodes);
+  }
+
+  Json answer(int status, const std::string& content_type, const std::string& body) const {
+    const std::string type = to_lower(content_type);
     const bool json = type.starts_with(kJson) || type.starts_with("application/problem+json");
-    const bool good = response.status >= 200 && response.status < 300;
+    const bool good = status >= 200 && status < 300;
     Json document;
     try {
       if (json) document = event::parse_json(body, "the answer");
@@ -135,10 +154,13 @@ class Client::Transport {
       throw Error(ErrorCode::kUnavailable, "cannot read what " + options_.address + " answered: " + e.what() +
                                                "; is that the admin address of sse-serve?");
     }
-    if (good && document.is_object()) return document;
-    if (!good && document.is_object()) throw problem(document, response.status);
+    if (good && document.is_object()) {
+      tell_missing(document);
+      return document;
+    }
+    if (!good && document.is_object()) throw problem(document, status);
     throw Error(ErrorCode::kUnavailable,
-                options_.address + " answered with status " + std::to_string(response.status) + " and " +
+                options_.address + " answered with status " + std::to_string(status) + " and " +
                     (type.empty() ? "no content type" : "'" + printable(type, 60) + "'") +
                     ", which is not sse-serve's admin API; name its admin address with --server");
   }
@@ -173,6 +195,15 @@ Json Client::show_connection(ConnectionId id, const ServiceName& service) {
 Json Client::close_connections(const CloseRequest& request) {
   const Json body = to_json(request);
   return transport_->call("POST", "/api/v1/connections/close", &body);
+}
+
+Json Client::list_nodes() {
+  return transport_->call("GET", "/api/v1/nodes");
+}
+
+Json Client::drain_node(const std::string& node, std::uint64_t rate) {
+  const Json body{{"node", node}, {"rate", rate}};
+  return transport_->call("POST", "/api/v1/nodes/drain", &body);
 }
 
 Json Client::list_messages(const MessageQuery& query, const Page& page) {

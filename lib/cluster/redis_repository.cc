@@ -145,8 +145,8 @@ std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> mes
             delivery::recipient_limit_reached({messages[i].target.kind, row[1].text}, number(row[2].text));
         outcome.refusal = {refusal.code(), refusal.what()};
       } else {
-        outcome.id = MessageId((number(row[1].text) << kTimeShift) | (std::uint64_t{kIdNode} << 12) |
-                               number(row[2].text));
+        outcome.id =
+            MessageId((number(row[1].text) << kTimeShift) | (std::uint64_t{kIdNode} << 12) | number(row[2].text));
       }
       outcomes.push_back(std::move(outcome));
     }

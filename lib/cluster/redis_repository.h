@@ -79,7 +79,7 @@ class RedisRepository final : public delivery::MessageRepository, public deliver
   const std::string prefix_;
   RedisLink link_;
   std::atomic<std::uint64_t> size_{0};
-  std::string epoch_;  // of the data in Redis; thread_ only
+  std::string epoch_;   // of the data in Redis; thread_ only
   std::thread thread_;  // writes confirmations, looks
 
   Mutex mutex_;

@@ -1,5 +1,8 @@
 #include "cluster/wire.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 #include "event/json.h"
 
@@ -10,6 +13,8 @@ using event::Json;
 
 constexpr std::string_view kDeliver = "deliver";
 constexpr std::string_view kRequest = "request";
+// In the order of Door.
+constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
 
 }  // namespace
 
@@ -23,7 +28,7 @@ std::string encode(const DeliverCommand& command) {
 }
 
 std::string encode(const RequestCommand& command) {
-  Json line{{"do", kRequest}, {"door", command.door == Door::kAdmin ? "admin" : "pages"}};
+  Json line{{"do", kRequest}, {"door", kDoors.at(static_cast<std::size_t>(command.door))}};
   if (!command.peer.empty()) line["peer"] = command.peer;
   return event::dump_json(line) + '\n' + command.request;
 }
@@ -50,9 +55,10 @@ std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes) {
   if (what == kRequest) {
     RequestCommand command;
     const std::string door = event::string_field(line, "door");
-    if (door != "admin" && door != "pages")
+    const auto* const known = std::ranges::find(kDoors, door);
+    if (known == kDoors.end())
       throw Error(ErrorCode::kInvalidArgument, "a request between nodes is for the admin API or for pages");
-    command.door = door == "admin" ? Door::kAdmin : Door::kPages;
+    command.door = static_cast<Door>(known - kDoors.begin());
     command.peer = event::string_field(line, "peer");
     command.request = rest;
     return command;

@@ -20,8 +20,9 @@ struct DeliverCommand {
   std::string frame;
 };
 
-/// Which of a node's two listeners a request is for.
-enum class Door : unsigned char { kPages, kAdmin };
+/// Where a request is to be handled: as one to a page's service or to the admin API, by that node alone; or as one to
+/// the admin API of the whole cluster, which a program without a server sends.
+enum class Door : unsigned char { kPages, kAdmin, kCluster };
 
 /// An HTTP request that one node passes on to another, as the front would give it to httplib; its answer is the raw
 /// response.

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "base/version.h"
 #include "gateway/connection_json.h"
+#include "gateway/local_header.h"
 
 namespace sse::gateway {
 
@@ -119,7 +120,9 @@ Json to_json(const delivery::SendResult& sent) {
   result.delivered = sent.delivered;
   result.pending = sent.pending;
   for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
-  return api::to_json(result);
+  Json json = api::to_json(result);
+  if (!sent.missing.empty()) json["missing"] = sent.missing;
+  return json;
 }
 
 }  // namespace
@@ -143,7 +146,7 @@ std::string AdminToken::authorization() const {
 }
 
 AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
-    : deps_(std::move(dependencies)), router_(app, write_problem) {
+    : deps_(std::move(dependencies)), router_(app, write_problem), node_routes_(router_, deps_.nodes) {
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
@@ -201,7 +204,9 @@ void AdminRoutes::send(const httplib::Request& req, httplib::Response& res) {
   }
   api::SendRequest asked = api::send_request_from_json(event::parse_json(req.body, "the request body"));
   delivery::Sender& sender = *service(asked.service.str()).sender;
-  answer(res, to_json(sender.send(send_request(std::move(asked)))));
+  delivery::SendRequest request = send_request(std::move(asked));
+  request.local = req.has_header(kLocalHeader);
+  answer(res, to_json(sender.send(request)));
 }
 
 // A request a line; a result or a problem a line. All that ask for qos share a commit.
@@ -228,6 +233,7 @@ void AdminRoutes::send_bulk(const httplib::Request& req, httplib::Response& res)
       delivery::Sender* sender = service(asked.service.str()).sender.get();
       Group& group = groups[sender];
       group.requests.push_back(send_request(std::move(asked)));
+      group.requests.back().local = req.has_header(kLocalHeader);
       group.lines.push_back(answers.size() - 1);
     } catch (const Error& e) {
       answers.back() = problem(http_status(e.code()), std::string(error_name(e.code())), e.what());

@@ -7,6 +7,7 @@
 #include "api/types.h"
 #include "base/mutex.h"
 #include "delivery/message_repository.h"
+#include "gateway/node_routes.h"
 #include "gateway/page_routes.h"
 #include "gateway/router.h"
 #include "observe/metrics.h"
@@ -39,6 +40,7 @@ class AdminRoutes {
     std::string server_id;
     std::function<event::Json()> status;
     std::function<bool()> ready;
+    NodeRoutes::Dependencies nodes{};
   };
 
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.
@@ -58,6 +60,7 @@ class AdminRoutes {
 
   Dependencies deps_;
   Router router_;
+  NodeRoutes node_routes_;
 };
 
 }  // namespace sse::gateway

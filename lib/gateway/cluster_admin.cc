@@ -9,6 +9,7 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "cluster/wire.h"
 
@@ -16,6 +17,8 @@ namespace sse::gateway {
 namespace {
 
 using cluster::ListRule;
+using cluster::RawRequest;
+using cluster::RawResponse;
 using event::Json;
 
 // How far into a list a page may lie: each node has to send everything before it.

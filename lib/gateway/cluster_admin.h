@@ -8,15 +8,13 @@
 
 #include "cluster/cluster.h"
 #include "cluster/merge.h"
+#include "cluster/raw_http.h"
 #include "event/json.h"
 #include "gateway/admin_routes.h"
-#include "gateway/raw_http.h"
+#include "gateway/local_header.h"
 #include "net/httplib_app.h"
 
 namespace sse::gateway {
-
-/// The header of a request that this node shall answer alone.
-inline constexpr const char* kLocalHeader = "X-Sse-Local";
 
 /// Answers requests to the admin API for the whole cluster: asks every node, this one included, and makes one document
 /// of what they say. Nodes that do not answer in time are named in `missing`. Thread safe.
@@ -30,14 +28,15 @@ class ClusterAdmin {
 
  private:
   struct Gathered {
-    RawResponse own;
+    cluster::RawResponse own;
     std::vector<event::Json> documents;  // of those who answered 200, this node first
     std::vector<std::string> missing;
   };
-  Gathered gather(const RawRequest& request, const net::Peer& peer);
-  RawResponse list(const RawRequest& request, const net::Peer& peer, cluster::ListRule rule);
-  RawResponse object(const RawRequest& request, const net::Peer& peer);
-  std::optional<RawResponse> at_owner(const RawRequest& request, const net::Peer& peer, std::string_view id);
+  Gathered gather(const cluster::RawRequest& request, const net::Peer& peer);
+  cluster::RawResponse list(const cluster::RawRequest& request, const net::Peer& peer, cluster::ListRule rule);
+  cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
+  std::optional<cluster::RawResponse> at_owner(const cluster::RawRequest& request, const net::Peer& peer,
+                                               std::string_view id);
 
   cluster::Cluster& cluster_;
   net::HttplibApp& app_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "observe/log.h"
 
@@ -9,6 +10,7 @@ namespace sse::gateway {
 namespace {
 
 using cluster::DeliverCommand;
+using cluster::RawRequest;
 
 std::vector<std::string> topics_of(const ServiceName& service, const hub::Names& names) {
   std::vector<std::string> topics;
@@ -76,7 +78,9 @@ std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
   RawRequest request = RawRequest::parse(command.request);
   request.remove_header("Authorization");
   if (const std::string mine = token_.authorization(); !mine.empty()) request.set_header("Authorization", mine);
-  return admin_.process_here(request.text(), {command.peer, 0}, true).bytes;
+  const std::string text = request.text();
+  return command.door == cluster::Door::kCluster ? admin_.process(text, {command.peer, 0}, true).bytes
+                                                 : admin_.process_here(text, {command.peer, 0}, true).bytes;
 }
 
 void ClusterGateway::missed_something() {

@@ -12,7 +12,6 @@
 #include "event/json.h"
 #include "gateway/admin_routes.h"
 #include "gateway/page_routes.h"
-#include "gateway/raw_http.h"
 #include "net/httplib_app.h"
 
 namespace sse::gateway {

@@ -4,13 +4,16 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "event/json.h"
-#include "gateway/raw_http.h"
 #include "hub/attributes.h"
 
 namespace sse::gateway {
 namespace {
+
+using cluster::RawRequest;
+using cluster::RawResponse;
 
 constexpr std::string_view kName = "connectionId";
 

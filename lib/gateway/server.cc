@@ -25,6 +25,7 @@
 #include "gateway/cluster_admin.h"
 #include "gateway/cluster_gateway.h"
 #include "gateway/cluster_pages.h"
+#include "gateway/drainer.h"
 #include "gateway/page_routes.h"
 #include "gateway/trusted_proxies.h"
 #include "net/http_front.h"
@@ -50,18 +51,18 @@ std::string host_name() {
   return name.data();
 }
 
-std::string read_token(const std::string& path) {
+std::string read_secret_file(const std::string& path, const std::string& option) {
   std::ifstream file(path);
-  std::string token;
-  if (!std::getline(file, token) || token.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "cannot read a token from '" + path +
-                                                 "'; --admin-token-file names a file whose first line is the token");
+  std::string secret;
+  if (!std::getline(file, secret) || secret.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "cannot read a secret from '" + path + "'; " + option + " names a file whose first line it is");
   }
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
-    observe::log_warn("the admin token file can be read by others; chmod 600 it", {{"file", path}});
+    observe::log_warn("the file of " + option + " can be read by others; chmod 600 it", {{"file", path}});
   }
-  return token;
+  return secret;
 }
 
 // RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
@@ -142,6 +143,8 @@ void check(const ServerOptions& options) {
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
+  if (options.cluster.empty() && !options.cluster_password_file.empty())
+    bad("--cluster-password-file means nothing without --cluster");
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
     bad("--qos-ack-timeout must be 0 or at least 100ms");
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
@@ -155,7 +158,8 @@ class Server::Impl {
   void start();
   void stop();
   void reload() {
-    if (!options_.admin_token_file.empty()) token_.set(read_token(options_.admin_token_file));
+    if (!options_.admin_token_file.empty())
+      token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
   }
 
   std::string url() const {
@@ -175,6 +179,8 @@ class Server::Impl {
   void push_demo();
   void expire();
   Json facts() const;
+  void drain_streams(unsigned rate);
+  Json cluster_status() const;
   Json status() const;
   std::size_t streams_held() const;
 
@@ -202,6 +208,7 @@ class Server::Impl {
   net::HttplibApp admin_app_;
   std::unique_ptr<PageRoutes> page_routes_;
   std::unique_ptr<AdminRoutes> admin_routes_;
+  Drainer drainer_{services_, 2 * options_.reconnect_time};
   net::EventLoop front_loop_{"sse-front"};
   net::EventLoop admin_loop_{"sse-admin"};
   net::WorkerPool workers_;
@@ -258,7 +265,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
 cluster::RedisClusterOptions Server::Impl::cluster_options() const {
   cluster::RedisClusterOptions options;
   options.address = options_.cluster;
-  options.password = options_.cluster_password;
+  if (!options_.cluster_password_file.empty())
+    options.password = read_secret_file(options_.cluster_password_file, "--cluster-password-file");
   options.cluster.node = server_id_;
   return options;
 }
@@ -270,6 +278,12 @@ void Server::Impl::open_cluster() {
   ids_.emplace(cluster_.cluster->join(*cluster_gateway_));
   app_.set_interceptor(ClusterPages(*cluster_.cluster, services_));
   admin_app_.set_interceptor(ClusterAdmin(*cluster_.cluster, admin_app_, token_));
+}
+
+// Not ready first, so that load balancers look elsewhere and nobody who was sent away comes back here.
+void Server::Impl::drain_streams(unsigned rate) {
+  draining_.store(true);
+  drainer_.start(rate);
 }
 
 // What the other nodes are told of this one, with every heartbeat.
@@ -343,8 +357,11 @@ void Server::Impl::open_fronts() {
 
   if (!admin_listener_) return;
   admin_routes_ = std::make_unique<AdminRoutes>(
-      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_,
-                                            [this] { return status(); }, [this] { return !draining_.load(); }});
+      admin_app_,
+      AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_, [this] { return status(); },
+                                [this] { return !draining_.load(); },
+                                NodeRoutes::Dependencies{server_id_, cluster_.cluster.get(), [this] { return facts(); },
+                                                         [this](unsigned rate) { drain_streams(rate); }}});
   net::FrontOptions admin;
   admin.name = "admin";
   admin.max_body = mebibytes(64);
@@ -392,6 +409,7 @@ void Server::Impl::stop() {
   workers_.stop();
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
+  drainer_.stop();
   if (cluster_gateway_) cluster_.cluster->stop();
   front_loop_.stop();
   admin_loop_.stop();
@@ -421,6 +439,16 @@ void Server::Impl::expire() {
   }
 }
 
+Json Server::Impl::cluster_status() const {
+  if (!cluster_gateway_) return nullptr;
+  const std::string degraded = cluster_.cluster->degraded();
+  return {{"address", cluster::parse_redis_address(options_.cluster).str()},
+          {"nodes", cluster_.cluster->nodes().size()},
+          {"number", cluster_.cluster->number()},
+          {"topics", cluster_.cluster->interest().topics()},
+          {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+}
+
 Json Server::Impl::status() const {
   Json services = Json::array();
   const std::int64_t cpu = cpu_micros();
@@ -435,24 +463,26 @@ Json Server::Impl::status() const {
     connections += hub.connections();
     users += hub.users();
   }
-  return {{"serverId", server_id_},
-          {"version", base::kVersion},
-          {"state", draining_.load() ? "draining" : "ready"},
-          {"pid", getpid()},
-          {"startTime", to_millis(started_)},
-          {"uptimeMillis", (wall_now() - started_).count()},
-          {"listen", url()},
-          {"database", options_.database},
-          {"connections", connections},
-          {"users", users},
-          {"pending", repository_->size()},
-          {"memoryBytes", resident_bytes()},
-          {"cpuMillis", cpu / 1000},
-          {"cpuMicros", cpu},
-          {"threads", thread_count()},
-          {"loops", loops_.size()},
-          {"services", services},
-          {"counters", metrics_.snapshot()}};
+  return {
+      {"serverId", server_id_},
+      {"version", base::kVersion},
+      {"state", draining_.load() ? "draining" : "ready"},
+      {"pid", getpid()},
+      {"startTime", to_millis(started_)},
+      {"uptimeMillis", (wall_now() - started_).count()},
+      {"listen", url()},
+      {"database", options_.cluster.empty() ? options_.database : cluster::parse_redis_address(options_.cluster).str()},
+      {"connections", connections},
+      {"users", users},
+      {"pending", repository_->size()},
+      {"memoryBytes", resident_bytes()},
+      {"cpuMillis", cpu / 1000},
+      {"cpuMicros", cpu},
+      {"threads", thread_count()},
+      {"loops", loops_.size()},
+      {"services", services},
+      {"cluster", cluster_status()},
+      {"counters", metrics_.snapshot()}};
 }
 
 delivery::Sender& Server::Impl::sender(const std::string& name) {

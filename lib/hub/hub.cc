@@ -5,6 +5,7 @@
 #include <latch>
 #include <mutex>
 #include <numeric>
+#include <random>
 #include <utility>
 
 #include "base/version.h"
@@ -299,6 +300,17 @@ bool Hub::disconnect(ConnectionId id, const UserId& owner) {
     found = true;
   });
   return found;
+}
+
+void Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
+  on_all_shards([&](Shard& shard, std::size_t) {
+    std::minstd_rand random(std::random_device{}());
+    std::uniform_int_distribution<std::int64_t> delay(1, std::max<std::int64_t>(spread.count(), 1));
+    for (const ConnectionId id : ids) {
+      if (Connection* connection = shard.find(id))
+        shard.send_away(*connection, std::chrono::milliseconds(delay(random)));
+    }
+  });
 }
 
 void Hub::drain() {

@@ -95,6 +95,8 @@ class Hub {
   /// The page said goodbye.
   bool disconnect(ConnectionId id, const UserId& owner);
 
+  /// Ends streams without connect-close, and has each client come back at a moment of its own within `spread`.
+  void send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
   void drain();
 

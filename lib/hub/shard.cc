@@ -526,6 +526,11 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
   wheel_.add(connection.id.value(), rare.finish_by);
 }
 
+void Shard::send_away(Connection& connection, std::chrono::milliseconds retry) {
+  connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
+  if (connection.open()) close(connection, CloseReason::kShutdown, false);
+}
+
 void Shard::close_all(CloseReason reason) {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;

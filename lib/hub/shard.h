@@ -126,6 +126,8 @@ class Shard final : private net::StreamOwner {
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
   void close(Connection& connection, net::CloseReason reason, bool say_so);
+  /// Ends the stream for a client that is to come back, here or elsewhere, after `retry`.
+  void send_away(Connection& connection, std::chrono::milliseconds retry);
   void close_all(net::CloseReason reason);
 
   // Any thread.

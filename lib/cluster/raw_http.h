@@ -6,7 +6,7 @@
 #include <vector>
 
 /// Requests and responses as text, for those who pass them on instead of handling them.
-namespace sse::gateway {
+namespace sse::cluster {
 
 struct RawRequest {
   std::string method;
@@ -39,4 +39,4 @@ struct RawResponse {
   std::string text() const;
 };
 
-}  // namespace sse::gateway
+}  // namespace sse::cluster

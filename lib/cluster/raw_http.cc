@@ -1,4 +1,4 @@
-#include "gateway/raw_http.h"
+#include "cluster/raw_http.h"
 
 #include <algorithm>
 #include <charconv>
@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "net/request_head.h"
 
-namespace sse::gateway {
+namespace sse::cluster {
 namespace {
 
 std::string_view trimmed(std::string_view text) {
@@ -132,4 +132,4 @@ std::string RawResponse::text() const {
          "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-}  // namespace sse::gateway
+}  // namespace sse::cluster
