@@ -74,7 +74,7 @@ void Cluster::stop() {
     changed_.notify_all();
   }
   if (heartbeat_.joinable()) heartbeat_.join();
-  if (local_ != nullptr) discovery_->leave();
+  if (local_.load() != nullptr) discovery_->leave();
   bus_->stop();
   requests_.stop();
 }
@@ -98,7 +98,7 @@ void Cluster::beat() {
   std::string why;
   std::vector<Node> seen;
   try {
-    discovery_->refresh(local_->facts());
+    discovery_->refresh(local_.load()->facts());
     seen = discovery_->nodes();
   } catch (const Error& e) {
     why = e.what();
@@ -125,7 +125,7 @@ void Cluster::beat() {
 }
 
 void Cluster::bus_up() {
-  local_->missed_something();
+  if (LocalNode* local = local_.load()) local->missed_something();
 }
 
 void Cluster::bus_down(const std::string& why) {
@@ -259,14 +259,14 @@ void Cluster::received(std::vector<Bus::Incoming> commands) {
   }
   if (events.empty()) return;
   // What came in together goes to the streams together.
-  const std::vector<std::uint32_t> taken = local_->deliver(events);
+  const std::vector<std::uint32_t> taken = local_.load()->deliver(events);
   for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
 }
 
 void Cluster::handle(Bus::Incoming incoming, RequestCommand command) {
   const auto shared =
       std::make_shared<std::pair<Bus::Incoming, RequestCommand>>(std::move(incoming), std::move(command));
-  const bool taken = requests_.submit([this, shared] { shared->first.answer(local_->handle(shared->second)); });
+  const bool taken = requests_.submit([this, shared] { shared->first.answer(local_.load()->handle(shared->second)); });
   if (!taken) shared->first.answer(kBusy);
 }
 

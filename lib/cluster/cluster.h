@@ -107,7 +107,7 @@ class Cluster final : private Bus::Receiver {
   const std::unique_ptr<Bus> bus_;
   const std::unique_ptr<Discovery> discovery_;
   Interest interest_;
-  LocalNode* local_ = nullptr;
+  std::atomic<LocalNode*> local_{nullptr};  // set by join(); the bus may be up before
   unsigned number_ = 0;
   net::WorkerPool requests_;  // what others pass on; blocks as they please
   std::thread heartbeat_;

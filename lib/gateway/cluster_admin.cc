@@ -23,6 +23,8 @@ using event::Json;
 
 // How far into a list a page may lie: each node has to send everything before it.
 constexpr std::uint64_t kDeepest = 200'000;
+// Connections are described at length, and Redis cuts off a subscriber that owes more than 32 MB by default.
+constexpr std::uint64_t kMostRows = 2000;
 
 struct Sorting {
   std::string_view name;
@@ -149,7 +151,7 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
                                                              ", which a cluster cannot show; narrow it down");
   }
   // Rows that may be the same are wanted all, as far as one page of a node goes.
-  const std::uint64_t most = rule.key.empty() ? std::min(needed, api::kMostPageSize) : api::kMostPageSize;
+  const std::uint64_t most = rule.key.empty() ? std::min(needed, kMostRows) : api::kMostPageSize;
   std::vector<Json> documents;
   std::set<std::string> missing;
   for (std::uint64_t round = 1; round == 1 || (round - 1) * most < needed; ++round) {

@@ -199,8 +199,9 @@ class Server::Impl {
   std::unique_ptr<delivery::MessageRepository> repository_;
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  // Null for a server that is alone. The gateway outlives what calls it.
+  std::unique_ptr<ClusterGateway> cluster_gateway_;
   cluster::RedisCluster cluster_;
-  std::unique_ptr<ClusterGateway> cluster_gateway_;  // null: this server is alone
   std::vector<Service> services_;
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<net::Listener> admin_listener_;
