@@ -374,7 +374,8 @@ TEST_F(ClusterTest, ADrainedNodeSendsItsStreamsElsewhereAndTakesNoNewOnes) {
   EXPECT_TRUE(b.streams().run_until([&] { return b.streams().ended() == 30; }));
   EXPECT_EQ(b.pages().get("/my-sse/connect?userId=1").status, 503);
   EXPECT_TRUE(eventually([&] {
-    for (const Json& node : a.get("/api/v1/nodes")["list"]) {
+    const Json nodes = a.get("/api/v1/nodes");
+    for (const Json& node : nodes["list"]) {
       if (node["id"] == "b") return node["state"] == "draining" && node["connections"] == 0;
     }
     return false;
