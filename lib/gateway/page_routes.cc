@@ -205,6 +205,9 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.listeners = checked_listeners(split_list(hub::form_value(fresh.attributes.query, "listeners")));
   fresh.keepalive = options_.keepalive ? *options_.keepalive
                                        : client_keepalive(hub::form_value(fresh.attributes.query, "keepaliveTime"));
+  // The browser's own header is newer than what the page put into the address when it made the EventSource.
+  fresh.last_event_id = req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID")
+                                                        : hub::form_value(fresh.attributes.query, "lastEventId");
   fresh.attributes.address = client_address(req);
   fresh.attributes.user_agent = req.get_header_value("User-Agent");
   fresh.attributes.host = req.get_header_value("Host");
@@ -218,7 +221,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
     shared->socket = std::move(socket);
     shared->response_head = std::move(head);
     shared->ticket = net::HttpFront::take_ticket();
-    service.sender->hub().connect(std::move(*shared));
+    service.sender->connect(std::move(*shared));
   });
 }
 

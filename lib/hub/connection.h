@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
+#include "hub/catch_up.h"
 #include "hub/index.h"
 #include "net/address_limiter.h"
 #include "net/stream.h"
@@ -34,6 +35,7 @@ struct NewConnection {
   std::vector<std::string> listeners;
   Attributes attributes;
   std::chrono::milliseconds keepalive{0};  ///< longest life; 0: no limit
+  std::string last_event_id;               ///< as the client sent it; empty: it has seen nothing yet
   UniqueFd socket;
   std::string response_head;  ///< written before the first event
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
@@ -71,6 +73,7 @@ struct Connection final : net::Stream {
     std::vector<std::string> new_listeners;  // a pass for these follows
     bool again = false;                      // a message was committed meanwhile: one more look
     bool waiting = false;                    // for the stream to drain, before it goes on
+    CatchUp catch_up;
   };
 
   Connection(ConnectionId connection_id, net::EventLoop& loop, net::StreamOwner& owner,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -26,6 +27,7 @@ struct HubOptions {
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  bool resumable = false;  ///< events are kept for clients that come back: positions and order count
 };
 
 /// Asks for the pending messages of a connection, a page at a time.
@@ -85,7 +87,9 @@ class Shard final : private net::StreamOwner {
   net::EventLoop& loop() { return loop_; }
 
   /// Registers first, then writes head and `first` event: nothing sent after the client saw the head is missed.
-  void connect(ConnectionId id, NewConnection request, const event::FrameRef& first);
+  void connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption = {});
+  /// Of the event that is delivered next, and of all that were: never falls.
+  void published(MessageId position) { published_ = std::max(published_, position); }
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
@@ -120,6 +124,7 @@ class Shard final : private net::StreamOwner {
   bool take(Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
+  void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
   void continue_replay(Connection& connection);
   bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
@@ -149,6 +154,7 @@ class Shard final : private net::StreamOwner {
   bool ack_timer_ = false;
   std::chrono::milliseconds ack_delay_{0};
   net::TimerWheel wheel_;
+  MessageId published_;
 
   std::atomic<std::size_t> connection_count_{0};
   std::atomic<std::size_t> user_count_{0};
