@@ -43,7 +43,11 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
   Json parameters = Json::object();
   for (const auto& [name, value] : values) parameters[name] = is_secret(name) ? mask_secret(value) : value;
   Json profile = nullptr;
-  if (!info.attributes.profile.empty()) profile = Json::parse(info.attributes.profile, nullptr, false);
+  if (!info.attributes.profile.empty()) {
+    profile = Json::parse(info.attributes.profile, nullptr, false);
+  } else if (!info.identity.user.empty()) {
+    profile = {{"id", info.identity.user.str()}};
+  }
   return {{"id", info.id.str()},
           {"service", service.str()},
           {"serverId", server_id},
@@ -76,7 +80,9 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"jsHeapSizeLimit", number(values, "jsHeapSizeLimit")},
           {"httpParameters", parameters},
           {"bytesSent", info.bytes_sent},
-          {"backlogBytes", info.backlog_bytes}};
+          {"backlogBytes", info.backlog_bytes},
+          {"ack", info.confirms},
+          {"inFlight", info.in_flight}};
 }
 
 Json to_json(const delivery::PendingMessage& message, bool with_data) {

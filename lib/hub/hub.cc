@@ -83,13 +83,15 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   first.id = id.str();
   first.retry = options_.reconnect_time;
   // In the order clients of the Java library know.
-  first.data = nlohmann::ordered_json({{"connectionId", id.str()},
-                                       {"serverTime", to_millis(wall_now())},
-                                       {"reconnectTime", options_.reconnect_time.count()},
-                                       {"name", options_.service.str()},
-                                       {"enableCluster", false},
-                                       {"version", base::kVersion}})
-                   .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  nlohmann::ordered_json data({{"connectionId", id.str()},
+                               {"serverTime", to_millis(wall_now())},
+                               {"reconnectTime", options_.reconnect_time.count()},
+                               {"name", options_.service.str()},
+                               {"enableCluster", false},
+                               {"version", base::kVersion}});
+  // The promise that ack.do is waited for.
+  if (request.confirms && !request.identity.user.empty()) data["ack"] = true;
+  first.data = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
   std::string bytes = event::encode(first);
@@ -173,10 +175,11 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
   return underway;
 }
 
-void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last) {
+void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
+                 bool failed) {
   Shard& shard = *shards_.at(request.shard);
-  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last]() mutable {
-    shard.replay(id, std::move(moved), through, last);
+  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last, failed]() mutable {
+    shard.replay(id, std::move(moved), through, last, failed);
   });
 }
 
@@ -192,7 +195,7 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
                                                    : shard.group(TargetKind::kAll, "");
     if (group == nullptr) return;
     std::vector<ConnectionId> mine;
-    for (const Connection* connection : group->members) {
+    for (const Connection* connection : group->members()) {
       const auto differs = [&](const std::string& wanted, TargetKind kind) {
         return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
       };
@@ -202,8 +205,7 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
       }
       if (!filter.listening.empty() && !connection->listens(filter.listening)) continue;
       if (!filter.client.empty()) {
-        const auto attributes = Attributes::unpack({connection->attributes.get(), connection->attributes_size});
-        if (form_value(attributes.query, "clientId") != filter.client) continue;
+        if (form_value(connection->unpacked_attributes().query, "clientId") != filter.client) continue;
       }
       mine.push_back(connection->id);
     }
@@ -271,7 +273,7 @@ std::size_t Hub::close(const event::Target& target) {
     for (const std::string& name : names) {
       const Group* group = shard.group(target.kind, name);
       if (group == nullptr) continue;
-      const std::vector<Connection*> members = group->members;
+      const std::vector<Connection*> members(group->members().begin(), group->members().end());
       for (Connection* connection : members) shard.close(*connection, CloseReason::kServerClosed, true);
       closed += members.size();
     }
@@ -283,7 +285,7 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
                                                  const std::vector<std::string>& names, bool add) {
   std::optional<ListenerSet> after;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    connection.last_request_millis = to_millis(wall_now());
+    connection.rare().last_request_millis = to_millis(wall_now());
     after = shard.change_listeners(connection, names, add);
   });
   return after;
@@ -292,11 +294,21 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
 std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& owner, Request kind) {
   std::optional<ConnectionInfo> info;
   on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
-    connection.last_request_millis = to_millis(wall_now());
-    ++(kind == Request::kMessage ? connection.request_messages : connection.request_uploads);
+    Connection::Rare& rare = connection.rare();
+    rare.last_request_millis = to_millis(wall_now());
+    ++(kind == Request::kMessage ? rare.request_messages : rare.request_uploads);
     info = shard.describe(connection);
   });
   return info;
+}
+
+std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner,
+                                            const std::vector<MessageId>& messages) {
+  std::optional<std::size_t> confirmed;
+  if (owner.empty() || !id.valid()) return confirmed;
+  on_shards({shard_of(owner)},
+            [&](Shard& shard, std::size_t) { confirmed = shard.acknowledge(id, owner.str(), messages); });
+  return confirmed;
 }
 
 bool Hub::disconnect(ConnectionId id, const UserId& owner) {

@@ -1,7 +1,6 @@
 #include "hub/shard.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -38,6 +37,11 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
                                {{"service", service.str()}})),
       heartbeats(registry.counter("sse_heartbeats_total", "Comment lines sent on silent streams",
                                   {{"service", service.str()}})),
+      resent(registry.counter("sse_resent_total", "Messages sent again on a live stream (--qos-ack-timeout)",
+                              {{"service", service.str()}})),
+      acks_ignored(registry.counter("sse_acks_ignored_total",
+                                    "Ids in ack.do that were not in flight on a stream of that client",
+                                    {{"service", service.str()}})),
       connections(registry.gauge("sse_streams_open", "Event streams open now", {{"service", service.str()}})) {
   for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
     const std::string reason(net::reason_name(static_cast<CloseReason>(i)));
@@ -53,38 +57,34 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       options_(options),
       metrics_(metrics),
       delegate_(delegate),
+      host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       wheel_(tick_of(options), 256, steady_now()) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
 
-Shard::~Shard() = default;
+Shard::~Shard() {
+  connections_.for_each([](Connection& connection) { delete &connection; });
+}
 
 void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption) {
   loop_.assert_in_loop_thread();
   std::unique_ptr<Connection> owned;
   try {
-    owned = std::make_unique<Connection>(id, loop_, static_cast<net::StreamOwner&>(*this), options_.stream,
-                                         std::move(request.socket));
+    owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
     return;
   }
   Connection& connection = *owned;
-  connection.ticket = std::move(request.ticket);
-  connection.created = wall_now();
+  if (request.ticket) connection.rare().ticket = std::move(request.ticket);
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
-  if (connection.keepalive_millis != 0)
-    connection.expires = steady_now() + std::chrono::milliseconds(connection.keepalive_millis);
   connection.listeners = listener_sets_.intern(ListenerSet(request.listeners.begin(), request.listeners.end()));
-  const std::string packed = request.attributes.pack();
-  connection.attributes = std::make_unique_for_overwrite<char[]>(packed.size());
-  connection.attributes_size = static_cast<std::uint32_t>(packed.size());
-  std::memcpy(connection.attributes.get(), packed.data(), packed.size());
+  connection.keep_attributes(request.attributes);
 
-  connections_.emplace(id.value(), std::move(owned));
+  connections_.insert(owned.release());
   connection.indexed = true;
   indexes_.join(connection, TargetKind::kUser, request.identity.user.str());
   indexes_.join(connection, TargetKind::kToken, request.identity.token.str());
@@ -97,9 +97,21 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
+  connection.confirms = request.confirms && !request.identity.user.empty();
+  if (connection.confirms) {
+    connection.leave_acknowledging_to_client();
+    if (request.last_event != 0) {
+      const std::string client = form_value(request.attributes.query, "clientId");
+      std::vector<MessageId> covered = confirm_earlier(connection, client, request.last_event);
+      if (!covered.empty()) {
+        connection.replay = std::make_unique<Connection::Replay>();
+        connection.replay->covered = std::move(covered);
+      }
+    }
+  }
   if (options_.resumable) {
     published(MessageId(id.value()));
-    connection.replay = std::make_unique<Connection::Replay>();
+    if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
     connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.course);
   }
   limit_client(connection, request.attributes);
@@ -112,17 +124,17 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 }
 
 void Shard::limit_client(const Connection& newcomer, const Attributes& attributes) {
-  const Group* same_user = newcomer.membership.groups[static_cast<std::size_t>(TargetKind::kUser)];
+  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
   const std::size_t most = options_.client_max_connections;
-  if (most == 0 || same_user == nullptr || same_user->members.size() <= most) return;
+  if (most == 0 || same_user == nullptr || same_user->size() <= most) return;
   const std::string client = form_value(attributes.query, "clientId");
   if (client.empty()) return;
-  const Group* tenant = newcomer.membership.groups[static_cast<std::size_t>(TargetKind::kTenant)];
+  const Group* tenant = newcomer.membership.group(TargetKind::kTenant);
   std::vector<Connection*> same_client;
-  for (Connection* other : same_user->members) {
-    const Attributes theirs = Attributes::unpack({other->attributes.get(), other->attributes_size});
-    if (other->membership.groups[static_cast<std::size_t>(TargetKind::kTenant)] == tenant &&
-        theirs.origin == attributes.origin && form_value(theirs.query, "clientId") == client) {
+  for (Connection* other : same_user->members()) {
+    const Attributes theirs = other->unpacked_attributes();
+    if (other->membership.group(TargetKind::kTenant) == tenant && theirs.origin == attributes.origin &&
+        form_value(theirs.query, "clientId") == client) {
       same_client.push_back(other);
     }
   }
@@ -138,7 +150,7 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
-  for (Connection* connection : group->members) {
+  for (Connection* connection : group->members()) {
     if (listening && !connection->listens(event)) continue;
     if (take(*connection, frame)) ++taken;
   }
@@ -150,20 +162,21 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
+  Connection::Replay* replay = connection.replay.get();
   if (message.valid() && message <= connection.replayed_through) {
     // The stream has it from the store; its place in the order is only known now.
-    if (options_.resumable && message < published_ && !connection.replay)
+    if (options_.resumable && message < published_ && replay == nullptr)
       connection.net::Stream::append(event::Frame::make(event::encode_cursor(published_.str())));
     return true;
   }
-  if (!connection.replay) return append(connection, frame);
-  if (message.valid() && (!options_.resumable || connection.replay->again ||
-                          connection.replay->held_bytes + frame->size() > options_.stream.max_backlog)) {
+  if (replay == nullptr) return append(connection, frame);
+  if (message.valid() &&
+      (!options_.resumable || replay->again || replay->held_bytes + frame->size() > options_.stream.max_backlog)) {
     // It is in the repository, where the replay will come by.
-    connection.replay->again = true;
+    replay->again = true;
     return true;
   }
-  if (connection.replay->held_bytes + frame->size() > options_.stream.max_backlog && !connection.replay->held.empty()) {
+  if (replay->held_bytes + frame->size() > options_.stream.max_backlog && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
     } else {
@@ -171,8 +184,8 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
     }
     return false;
   }
-  connection.replay->held_bytes += frame->size();
-  connection.replay->held.push_back(frame);
+  replay->held_bytes += frame->size();
+  replay->held.push_back(frame);
   return true;
 }
 
@@ -180,6 +193,7 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
+      if (connection.confirms) note_in_flight(connection, frame);
       return true;
     case net::Stream::Append::kDropped:
       metrics_.dropped.add();
@@ -203,9 +217,8 @@ void Shard::ask_replay(Connection& connection) {
   request.connection = connection.id;
   request.shard = number_;
   for (std::size_t i = 0; i < kIndexes; ++i) {
-    if (const Group* group = connection.membership.groups.at(i)) {
-      request.recipients.emplace_back(static_cast<TargetKind>(i), group->name);
-    }
+    const auto kind = static_cast<TargetKind>(i);
+    if (const Group* group = connection.membership.group(kind)) request.recipients.emplace_back(kind, group->name());
   }
   request.after = connection.replay->cursor;
   request.only_events = connection.replay->only_events;
@@ -217,15 +230,37 @@ void Shard::ask_replay(Connection& connection) {
   }
 }
 
-void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last) {
+bool Shard::wanted(const Connection& connection, const ReplayFrame& item) const {
+  const MessageId message = item.frame->message();
+  const Connection::Replay& state = *connection.replay;
+  if (state.resend) return std::ranges::binary_search(state.late, message);
+  if (item.listening && !connection.listens(item.event)) return false;
+  if (std::ranges::find(state.covered, message) != state.covered.end()) return false;
+  // It has this one, and time to confirm it.
+  return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
+}
+
+void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
   if (connection == nullptr || !connection->replay) return;
-  std::vector<event::FrameRef> wanted;
+  const Connection::Replay& state = *connection->replay;
+  std::vector<event::FrameRef> fresh;
   for (ReplayFrame& item : page) {
-    if (!item.listening || connection->listens(item.event)) wanted.push_back(std::move(item.frame));
+    if (wanted(*connection, item)) fresh.push_back(std::move(item.frame));
   }
-  begin_page(*connection, std::move(wanted), through, last);
+  if (state.resend) {
+    metrics_.resent.add(fresh.size());
+    // What the store has no more has nobody waiting for it.
+    const auto log = in_flight_.find(id.value());
+    for (const MessageId late : state.late) {
+      if (failed || log == in_flight_.end() || (late > through && !last)) break;
+      if (late <= state.cursor) continue;
+      if (std::ranges::none_of(fresh, [&](const event::FrameRef& f) { return f->message() == late; }))
+        log->second.forget(late);
+    }
+  }
+  begin_page(*connection, std::move(fresh), through, last);
 }
 
 void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last) {
@@ -240,7 +275,7 @@ void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page
   state.next_in_page = 0;
   state.last_page = last;
   state.cursor = std::max(state.cursor, through);
-  if (state.only_events.empty()) connection.replayed_through = state.cursor;
+  if (state.only_events.empty() && !state.resend) connection.replayed_through = state.cursor;
   continue_replay(connection);
 }
 
@@ -276,6 +311,8 @@ void Shard::continue_replay(Connection& connection) {
 
 bool Shard::next_pass(Connection& connection) {
   Connection::Replay& state = *connection.replay;
+  state.resend = false;
+  state.late.clear();
   if (!state.new_listeners.empty()) {
     state.only_events = std::exchange(state.new_listeners, {});
     state.cursor = MessageId();
@@ -299,15 +336,126 @@ void Shard::end_replay(Connection& connection) {
   }
 }
 
+void Shard::note_in_flight(Connection& connection, const event::FrameRef& frame) {
+  const MessageId message = frame->message();
+  if (!message.valid()) {
+    if (connection.in_flight) in_flight_.at(connection.id.value()).sent(event::id_of(frame->bytes()));
+    return;
+  }
+  connection.in_flight = true;
+  in_flight_[connection.id.value()].sent(message, frame->recipient(), loop_.now(), options_.ack_timeout);
+}
+
+// Streams of this client that have ended, and those it has left without our knowing yet.
+std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const std::string& client,
+                                              std::uint64_t event) {
+  if (client.empty()) return {};
+  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
+  std::vector<Confirmed> confirmed = departed_.confirm_through(std::string(same_user->name()), client, event);
+  for (const Connection* other : same_user->members()) {
+    if (!other->in_flight) continue;
+    if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
+    for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
+      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient))});
+  }
+  tell(confirmed);
+  std::vector<MessageId> messages;
+  for (const Confirmed& one : confirmed) messages.push_back(one.message);
+  return messages;
+}
+
+void Shard::tell(const std::vector<Confirmed>& confirmed) {
+  for (const auto& [message, recipient, name] : confirmed) delegate_.acknowledged(recipient, name, message);
+}
+
+std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
+                                              const std::vector<MessageId>& messages) {
+  loop_.assert_in_loop_thread();
+  std::vector<Confirmed> confirmed;
+  const Connection* connection = find(id);
+  if (connection == nullptr || Indexes::name_of(*connection, TargetKind::kUser) != user) {
+    auto late = departed_.confirm(user, id, messages);
+    if (!late) return std::nullopt;
+    confirmed = std::move(*late);
+  } else {
+    std::vector<MessageId> others;
+    for (const MessageId message : messages) {
+      const auto log = in_flight_.find(id.value());
+      const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
+      if (entry) {
+        confirmed.push_back({message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient))});
+      } else {
+        others.push_back(message);
+      }
+    }
+    if (!others.empty() && connection->confirms && !departed_.empty()) {
+      const auto earlier =
+          departed_.confirm_client(user, form_value(connection->unpacked_attributes().query, "clientId"), others);
+      confirmed.insert(confirmed.end(), earlier.begin(), earlier.end());
+    }
+  }
+  tell(confirmed);
+  metrics_.acks_ignored.add(messages.size() - std::min(messages.size(), confirmed.size()));
+  return confirmed.size();
+}
+
+// What was in flight stays known for a while; the client may yet confirm it.
+void Shard::depart(Connection& connection) {
+  if (!connection.in_flight) return;
+  connection.in_flight = false;
+  auto log = in_flight_.extract(connection.id.value());
+  if (log.mapped().empty()) return;
+  Departed::Stream gone{
+      connection.id, form_value(connection.unpacked_attributes().query, "clientId"), {}, std::move(log.mapped())};
+  for (std::size_t i = 0; i < kIndexes; ++i)
+    gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+  departed_.add(std::move(gone), loop_.now());
+}
+
+// Messages that were sent and not confirmed in time go out again, read from the store page by page as every replay is.
+void Shard::resend_late() {
+  departed_.expire(loop_.now());
+  if (options_.ack_timeout.count() == 0 || loop_.now() < next_resend_) return;
+  next_resend_ = loop_.now() + std::clamp<SteadyTime::duration>(options_.ack_timeout / 8, std::chrono::milliseconds(10),
+                                                                std::chrono::seconds(1));
+  std::vector<Connection*> late;
+  for (auto log = in_flight_.begin(); log != in_flight_.end();) {
+    Connection& connection = *connections_.find(log->first);
+    if (log->second.empty()) {
+      connection.in_flight = false;
+      log = in_flight_.erase(log);
+      continue;
+    }
+    if (log->second.next_due() <= loop_.now() && connection.open() && !connection.replay) {
+      // A stream that still owes what it was sent has had no time to confirm it.
+      connection.flush();
+      if (connection.open() && connection.backlog_bytes() == 0) late.push_back(&connection);
+    }
+    ++log;
+  }
+  for (Connection* connection : late) {
+    std::vector<MessageId> messages = in_flight_.at(connection->id.value()).due(loop_.now());
+    if (messages.empty()) continue;
+    connection->replay = std::make_unique<Connection::Replay>();
+    connection->replay->resend = true;
+    connection->replay->cursor = MessageId(messages.front().value() - 1);
+    connection->replay->late = std::move(messages);
+    ask_replay(*connection);
+    if (connection->replay) continue;
+    // Nothing is pending any more.
+    InFlight& log = in_flight_.at(connection->id.value());
+    for (const MessageId message : log.due(loop_.now())) log.forget(message);
+  }
+}
+
 void Shard::stream_drained(net::Stream& stream) {
   Connection& connection = connection_of(stream);
   if (connection.replay && connection.replay->waiting && connection.indexed) continue_replay(connection);
 }
 
 Connection* Shard::find(ConnectionId id) {
-  const auto found = connections_.find(id.value());
-  if (found == connections_.end() || !found->second->indexed || !found->second->open()) return nullptr;
-  return found->second.get();
+  Connection* found = connections_.find(id.value());
+  return found != nullptr && found->indexed && found->open() ? found : nullptr;
 }
 
 ConnectionInfo Shard::describe(const Connection& connection) const {
@@ -318,15 +466,19 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.identity.token = AccessToken(std::string(Indexes::name_of(connection, TargetKind::kToken)));
   info.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
   info.listeners.assign(connection.listeners->begin(), connection.listeners->end());
-  info.attributes = Attributes::unpack({connection.attributes.get(), connection.attributes_size});
-  info.created = connection.created;
+  info.attributes = connection.unpacked_attributes();
+  info.created = connection.created();
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
-  if (connection.last_request_millis != 0) info.last_request = from_millis(connection.last_request_millis);
   info.messages = connection.messages;
-  info.request_messages = connection.request_messages;
-  info.request_uploads = connection.request_uploads;
+  if (const Connection::Rare* rare = connection.rare_or_null()) {
+    if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
+    info.request_messages = rare->request_messages;
+    info.request_uploads = rare->request_uploads;
+  }
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
+  info.confirms = connection.confirms;
+  if (connection.in_flight) info.in_flight = in_flight_.at(connection.id.value()).size();
   return info;
 }
 
@@ -361,20 +513,21 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
     append(connection, event::Frame::make(event::encode(event)));
     if (!connection.open()) return;
   }
-  connection.former_names = std::make_unique<std::array<std::string, kIndexes>>();
+  Connection::Rare& rare = connection.rare();
+  rare.former_names = std::make_unique<std::array<std::string, kIndexes>>();
   for (std::size_t i = 0; i < kIndexes; ++i) {
-    connection.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+    rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason);
-  connection.finish_by = steady_now() + kFinishTime;
+  rare.finish_by = steady_now() + kFinishTime;
   connection.finish(reason);
-  wheel_.add(connection.id.value(), connection.finish_by);
+  wheel_.add(connection.id.value(), rare.finish_by);
 }
 
 void Shard::close_all(CloseReason reason) {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
-  const std::vector<Connection*> members = all->members;
+  const std::vector<Connection*> members(all->members().begin(), all->members().end());
   for (Connection* connection : members) close(*connection, reason, false);
 }
 
@@ -382,6 +535,7 @@ void Shard::close_all(CloseReason reason) {
 void Shard::leave(Connection& connection, CloseReason reason) {
   if (!connection.indexed) return;
   connection.indexed = false;
+  depart(connection);
   connection.replay.reset();
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
@@ -399,7 +553,7 @@ void Shard::leave(Connection& connection, CloseReason reason) {
 
 void Shard::update_counts() {
   const Group* all = indexes_.find(TargetKind::kAll, "");
-  connection_count_.store(all == nullptr ? 0 : all->members.size(), std::memory_order_relaxed);
+  connection_count_.store(all == nullptr ? 0 : all->size(), std::memory_order_relaxed);
   user_count_.store(indexes_.count(TargetKind::kUser), std::memory_order_relaxed);
   socket_count_.store(connections_.size(), std::memory_order_relaxed);
 }
@@ -422,8 +576,9 @@ void Shard::stream_awaits(net::Stream& stream) {
 
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
   const Connection& connection = connection_of(stream);
-  const std::string_view name = connection.former_names
-                                    ? std::string_view(connection.former_names->at(static_cast<std::size_t>(recipient)))
+  const Connection::Rare* rare = connection.rare_or_null();
+  const std::string_view name = rare != nullptr && rare->former_names
+                                    ? std::string_view(rare->former_names->at(static_cast<std::size_t>(recipient)))
                                     : Indexes::name_of(connection, recipient);
   delegate_.acknowledged(recipient, name, message);
 }
@@ -445,9 +600,14 @@ void Shard::end_turn() {
     leave(*connection, reason);
     if (connection->awaiting_ack) std::erase(awaiting_, connection);
     listener_sets_.release(connection->listeners);
-    connections_.erase(connection->id.value());
+    destroy(connection);
   }
   update_counts();
+}
+
+void Shard::destroy(Connection* connection) {
+  connections_.erase(connection);
+  delete connection;
 }
 
 void Shard::check_acknowledgements() {
@@ -466,23 +626,24 @@ void Shard::check_acknowledgements() {
 }
 
 void Shard::schedule_check(Connection& connection) {
-  SteadyTime due = std::min(connection.expires, connection.finish_by);
+  SteadyTime due = connection.expires(loop_.now());
   if (options_.heartbeat.count() != 0)
     due = std::min(due, std::max(connection.last_write() + options_.heartbeat, loop_.now()));
   if (due != SteadyTime::max()) wheel_.add(connection.id.value(), due);
 }
 
 void Shard::tick() {
+  resend_late();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
-    const auto found = connections_.find(key);
-    if (found == connections_.end() || found->second->closed()) return;
-    Connection& connection = *found->second;
+    Connection* found = connections_.find(key);
+    if (found == nullptr || found->closed()) return;
+    Connection& connection = *found;
     const SteadyTime now = loop_.now();
     if (!connection.indexed) {
-      if (connection.finish_by <= now) connection.abort(CloseReason::kServerClosed);
+      if (connection.rare().finish_by <= now) connection.abort(CloseReason::kServerClosed);
       return;
     }
-    if (connection.expires <= now) {
+    if (connection.expires(now) <= now) {
       close(connection, CloseReason::kKeepalive, false);
       return;
     }

@@ -7,14 +7,16 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/connection.h"
+#include "hub/departed.h"
+#include "hub/in_flight.h"
 #include "hub/index.h"
+#include "hub/pointer_table.h"
 #include "net/event_loop.h"
 #include "net/timer_wheel.h"
 #include "observe/metrics.h"
@@ -27,6 +29,8 @@ struct HubOptions {
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
+  std::chrono::milliseconds ack_timeout{30000};
   bool resumable = false;  ///< events are kept for clients that come back: positions and order count
 };
 
@@ -70,6 +74,8 @@ struct HubMetrics {
   observe::Counter& delivered_bytes;
   observe::Counter& dropped;
   observe::Counter& heartbeats;
+  observe::Counter& resent;
+  observe::Counter& acks_ignored;
   observe::Gauge& connections;
 };
 
@@ -93,8 +99,12 @@ class Shard final : private net::StreamOwner {
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
-  /// A page of pending messages; `last`: nothing more is known to follow.
-  void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last);
+  /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
+  void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
+  /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
+  /// how many of the messages were in flight there. Nothing: there is and was no such connection.
+  std::optional<std::size_t> acknowledge(ConnectionId id, const std::string& user,
+                                         const std::vector<MessageId>& messages);
 
   /// Null when it is not (any more) online here.
   Connection* find(ConnectionId id);
@@ -121,6 +131,11 @@ class Shard final : private net::StreamOwner {
   void stream_awaits(net::Stream& stream) override;
   void stream_drained(net::Stream& stream) override;
 
+  struct ById {
+    static std::uint64_t key(const Connection& connection) { return connection.id.value(); }
+    static std::uint64_t hash(std::uint64_t id) { return id; }
+  };
+
   bool take(Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
@@ -128,8 +143,15 @@ class Shard final : private net::StreamOwner {
   void continue_replay(Connection& connection);
   bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
+  void note_in_flight(Connection& connection, const event::FrameRef& frame);
+  std::vector<MessageId> confirm_earlier(const Connection& newcomer, const std::string& client, std::uint64_t event);
+  void tell(const std::vector<Confirmed>& confirmed);
+  void depart(Connection& connection);
+  void resend_late();
+  bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   void leave(Connection& connection, net::CloseReason reason);
+  void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();
   void tick();
@@ -141,10 +163,11 @@ class Shard final : private net::StreamOwner {
   const HubOptions& options_;
   HubMetrics& metrics_;
   HubDelegate& delegate_;
+  const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
 
   // Loop thread only.
-  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  PointerTable<Connection, ById> connections_;  // owned: destroy()
   Indexes indexes_;
   ListenerSets listener_sets_;
   std::vector<Connection*> dirty_;
@@ -154,6 +177,9 @@ class Shard final : private net::StreamOwner {
   bool ack_timer_ = false;
   std::chrono::milliseconds ack_delay_{0};
   net::TimerWheel wheel_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
+  Departed departed_;
+  SteadyTime next_resend_;
   MessageId published_;
 
   std::atomic<std::size_t> connection_count_{0};
