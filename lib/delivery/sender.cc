@@ -25,12 +25,17 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
+hub::HubOptions hub_options(const SenderOptions& options) {
+  hub::HubOptions hub = options.hub;
+  hub.resumable = options.history.events != 0;
+  return hub;
+}
+
 }  // namespace
 
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
                observe::Registry& metrics, MessageRepository& repository)
     : options_(std::move(options)),
-      ids_(ids),
       repository_(repository),
       sent_(
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
@@ -42,7 +47,8 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                 {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
-      hub_(options_.hub, loops, ids, metrics, *this) {}
+      hub_(hub_options(options_), loops, ids, metrics, *this),
+      publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere) {}
 
 Sender::~Sender() = default;
 
@@ -62,55 +68,30 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
   }
   keep(requests, outcomes);
-  std::vector<hub::Hub::Delivery> deliveries;
+  std::vector<Outgoing> outgoing;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (outcomes[i].refusal) continue;
     const SendRequest& request = requests[i];
-    std::uint64_t& id = outcomes[i].result.id;
-    if (!request.qos) id = ids_.next();
     (request.qos ? sent_qos_ : sent_).add();
-    const MessageId message(request.qos ? id : 0);
-    deliveries.push_back({request.target, request.event,
-                          encode(std::to_string(id), request.event, request.data, message, request.target.kind)});
+    outgoing.push_back(
+        {request.target, request.event, request.data, MessageId(outcomes[i].result.id), 0, request.local});
     indexes.push_back(i);
   }
-  const auto taken = options_.elsewhere == nullptr ? hub_.deliver(deliveries)
-                                                   : deliver_everywhere(requests, indexes, deliveries, outcomes);
+  std::vector<std::string> missing;
+  const auto taken = publisher_.publish(outgoing, &missing);
   for (std::size_t d = 0; d < taken.size(); ++d) {
     const event::Target& target = requests[indexes[d]].target;
     SendResult& result = outcomes[indexes[d]].result;
+    result.id = outgoing[d].id;
     for (std::size_t n = 0; n < taken[d].size(); ++n) {
       result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[d][n]});
       result.delivered += taken[d][n];
     }
     if (requests[indexes[d]].qos) result.pending = taken[d].size();
+    if (!requests[indexes[d]].local) result.missing = missing;
   }
   return outcomes;
-}
-
-// Here and in the rest of the cluster at the same time.
-std::vector<std::vector<std::uint32_t>> Sender::deliver_everywhere(const std::vector<SendRequest>& requests,
-                                                                   const std::vector<std::size_t>& indexes,
-                                                                   const std::vector<hub::Hub::Delivery>& deliveries,
-                                                                   std::vector<SendOutcome>& outcomes) {
-  std::vector<hub::Hub::Delivery> away;
-  std::vector<std::size_t> numbers;
-  for (std::size_t i = 0; i < deliveries.size(); ++i) {
-    if (requests[indexes[i]].local) continue;
-    away.push_back(deliveries[i]);
-    numbers.push_back(i);
-  }
-  const auto sent = options_.elsewhere->send(service(), away);
-  auto taken = hub_.deliver(deliveries);
-  std::vector<std::vector<std::uint32_t>> together;
-  for (const std::size_t i : numbers) together.push_back(taken[i]);
-  const std::vector<std::string> missing = sent->finish(together);
-  for (std::size_t a = 0; a < numbers.size(); ++a) {
-    taken[numbers[a]] = std::move(together[a]);
-    outcomes[indexes[numbers[a]]].result.missing = missing;
-  }
-  return taken;
 }
 
 void Sender::opening(const hub::Names& names, std::function<void()> go_on) {

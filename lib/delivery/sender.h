@@ -9,7 +9,9 @@
 
 #include "base/ids.h"
 #include "delivery/elsewhere.h"
+#include "delivery/history.h"
 #include "delivery/message_repository.h"
+#include "delivery/publisher.h"
 #include "event/target.h"
 #include "hub/hub.h"
 #include "net/event_loop.h"
@@ -52,6 +54,7 @@ struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
   Elsewhere* elsewhere = nullptr;  ///< the rest of the cluster, outlives the sender; null: there is none
+  HistoryOptions history;
 };
 
 /// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
@@ -71,6 +74,11 @@ class Sender final : private hub::HubDelegate {
   const ServiceName& service() const { return options_.hub.service; }
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
+
+  /// Takes a stream: Hub::connect(), and the client gets first what it missed since its last event id (History).
+  ConnectionId connect(hub::NewConnection request) { return publisher_.connect(std::move(request)); }
+  /// Drops kept events that are too old. From time to time.
+  void expire_history() { publisher_.expire(); }
 
   /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
   /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
@@ -92,15 +100,10 @@ class Sender final : private hub::HubDelegate {
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) override;
   void opening(const hub::Names& names, std::function<void()> go_on) override;
   void left(const hub::Names& names) override;
-  std::vector<std::vector<std::uint32_t>> deliver_everywhere(const std::vector<SendRequest>& requests,
-                                                             const std::vector<std::size_t>& indexes,
-                                                             const std::vector<hub::Hub::Delivery>& deliveries,
-                                                             std::vector<SendOutcome>& outcomes);
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
-  IdGenerator& ids_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
@@ -108,6 +111,7 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& replayed_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
+  Publisher publisher_;
 };
 
 }  // namespace sse::delivery
