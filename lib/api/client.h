@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/types.h"
 #include "base/ids.h"
@@ -38,11 +39,28 @@ class Client {
   /// `{"closed": n}`
   Json close_connections(const CloseRequest& request);
 
+  /// A send request a line; the answers, one for each, in their order: results, or problems with a `status`.
+  std::vector<Json> send_lines(const std::string& ndjson);
+
   Json list_messages(const MessageQuery& query, const Page& page);
   /// `{"list": […]}`, a row for every recipient that has not confirmed.
   Json show_message(MessageId id);
   /// `{"deleted": n}`
   Json delete_message(MessageId id);
+  /// All that match. `{"deleted": n}`
+  Json purge_messages(const MessageQuery& query);
+  /// `{"delivered": n}`
+  Json retry_message(MessageId id);
+  /// `{"id": …, "list": […]}`
+  Json trace_message(MessageId id);
+  /// A page of send requests, a line each; empty at the end. `after`: of what to go on behind.
+  std::string export_messages(const MessageQuery& query, MessageId& after);
+
+  Json list_dead(const MessageQuery& query, const Page& page);
+  /// Those of a message, or with an invalid id all that match. `{"ids": […]}`
+  Json requeue_dead(MessageId id, const MessageQuery& query);
+  /// `{"deleted": n}`
+  Json purge_dead(MessageId id, const MessageQuery& query);
 
  private:
   class Transport;

@@ -20,7 +20,7 @@ class SqliteRepositoryTest : public ::testing::Test {
   std::unique_ptr<SqliteRepository> open(std::size_t limit = 1000) {
     SqliteRepository::Options options;
     options.path = folder_.file();
-    options.max_per_recipient = limit;
+    options.limits.per_recipient = limit;
     options.idle = std::chrono::milliseconds(10);
     return std::make_unique<SqliteRepository>(options, ids_);
   }
