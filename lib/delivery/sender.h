@@ -9,7 +9,9 @@
 
 #include "base/ids.h"
 #include "delivery/attempts.h"
+#include "delivery/history.h"
 #include "delivery/message_repository.h"
+#include "delivery/publisher.h"
 #include "delivery/trace.h"
 #include "delivery/waits.h"
 #include "event/target.h"
@@ -56,6 +58,7 @@ struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
   AttemptLog* attempts = nullptr;  ///< outlives the sender; null: deliveries are not counted
+  HistoryOptions history;
 };
 
 /// `in-flight`, `waiting`, `not-listening`, `offline`.
@@ -78,6 +81,11 @@ class Sender final : private hub::HubDelegate {
   const ServiceName& service() const { return options_.hub.service; }
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
+
+  /// Takes a stream: Hub::connect(), and the client gets first what it missed since its last event id (History).
+  ConnectionId connect(hub::NewConnection request) { return publisher_.connect(std::move(request)); }
+  /// Drops kept events that are too old. From time to time.
+  void expire_history() { publisher_.expire(); }
 
   /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
   /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
@@ -118,7 +126,6 @@ class Sender final : private hub::HubDelegate {
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
-  IdGenerator& ids_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
@@ -130,6 +137,7 @@ class Sender final : private hub::HubDelegate {
   Attempts attempts_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
+  Publisher publisher_;
 };
 
 }  // namespace sse::delivery

@@ -45,6 +45,7 @@ struct ServerOptions {
   std::uint64_t qos_max_total = 10'000'000;  ///< (message, recipient) pairs
   ByteCount qos_max_total_bytes = mebibytes(std::uint64_t{16} * 1024);
   std::uint64_t qos_max_dead = 10'000;                ///< dead letters kept; the oldest go
+  delivery::HistoryOptions history;                   ///< its bytes are shared by the services
   std::chrono::milliseconds qos_ack_timeout{30'000};  ///< 0: an unconfirmed message waits for the next connect
   std::size_t workers = 0;                            ///< most worker threads of the public listener; 0: 8 a core
   std::size_t loops = 0;                              ///< stream loops; 0: one a core
