@@ -154,8 +154,10 @@ TEST_F(SqliteRepositoryTest, OpensAndServesAFileOfManyMessages) {
           "BEGIN;"
           "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
           "  SELECT i FROM n;"
-          "INSERT INTO recipient(id, name, kind, service, pending) SELECT i, 'u' || i, 0, 'defaultConnectionService', 20 FROM n WHERE i <= 10000;"
-          "INSERT INTO message(id, created, expires, listening, event, data) SELECT i, 1700000000000, 1700003600000, 0, 'server-push', 'data ' || i FROM n;"
+          "INSERT INTO recipient(id, name, kind, service, pending) SELECT i, 'u' || i, 0, 'defaultConnectionService', "
+          "20 FROM n WHERE i <= 10000;"
+          "INSERT INTO message(id, created, expires, listening, event, data) SELECT i, 1700000000000, 1700003600000, "
+          "0, 'server-push', 'data ' || i FROM n;"
           "INSERT INTO pending(recipient, message) SELECT 1 + (i - 1) % 10000, i FROM n;"
           "UPDATE total SET pairs = 200000;"
           "COMMIT");
