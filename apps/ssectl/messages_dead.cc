@@ -59,7 +59,7 @@ int list(const Options& options, Context& context) {
 // Ids, or what matches: never both, never neither.
 void require_choice(const Options& options, const char* verb) {
   if (options.ids.empty()) {
-    require_choice(options.query, options.all, verb);
+    ctl::require_choice(options.query, options.all, verb);
   } else if (options.all || !options.query.kind.empty() || !options.query.recipient.empty() ||
              !options.query.event.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "give either ids or what to choose by, not both");
