@@ -85,7 +85,7 @@ api::Carrier Context::carrier() {
     for (const auto& [name, value] : carried.headers) request.set_header(name, value);
     request.body = carried.body;
     cluster::RawResponse response = cluster_->handle(request, patience);
-    return api::CarriedResponse{response.status, std::move(response.type), std::move(response.body)};
+    return api::CarriedResponse{response.status, std::move(response.headers), std::move(response.body)};
   };
 }
 

@@ -17,6 +17,7 @@ namespace sse::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kNdjson = "application/x-ndjson";
 
 ErrorCode code_from_status(int status) {
   for (const ErrorCode code : {ErrorCode::kInvalidArgument, ErrorCode::kUnauthenticated, ErrorCode::kPermissionDenied,
@@ -84,6 +85,27 @@ class Client::Transport {
   }
 
   Json call(const char* method, std::string path, const Json* body = nullptr) {
+    std::string body_read;
+    const httplib::Response response =
+        exchange(method, std::move(path), body == nullptr ? std::string() : event::dump_json(*body), kJson, body_read);
+    return answer(response, body_read);
+  }
+
+  /// Lines of JSON, as they are. `headers` gets those of the answer.
+  std::string call_lines(const char* method, std::string path, std::string body, httplib::Headers& headers) {
+    std::string body_read;
+    const httplib::Response response = exchange(method, std::move(path), std::move(body), kNdjson, body_read);
+    if (response.status != 200 || !to_lower(response.get_header_value("Content-Type")).starts_with(kNdjson)) {
+      answer(response, body_read);  // throws
+      throw Error(ErrorCode::kUnavailable, options_.address + " did not answer with lines of JSON; is it sse-serve?");
+    }
+    headers = response.headers;
+    return body_read;
+  }
+
+ private:
+  httplib::Response exchange(const char* method, std::string path, std::string body, std::string_view type,
+                             std::string& body_read) {
     httplib::Request request;
     request.method = method;
     request.path = std::move(path);
@@ -92,13 +114,12 @@ class Client::Transport {
     request.set_header("Accept", "application/json, application/problem+json");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
     if (options_.local) request.set_header("X-Sse-Local", "1");
-    if (body != nullptr) {
-      request.set_header("Content-Type", std::string(kJson));
-      request.body = event::dump_json(*body);
+    if (!body.empty()) {
+      request.set_header("Content-Type", std::string(type));
+      request.body = std::move(body);
     }
-    if (options_.carrier) return carried(request);
+    if (options_.carrier) return carried(request, body_read);
     const SteadyTime start = steady_now();
-    std::string body_read;
     // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
       body_read.append(data, size);
@@ -106,15 +127,18 @@ class Client::Transport {
     };
     const httplib::Result result = http_.send(request);
     if (!result) throw failure(result.error(), steady_now() - start);
-    return answer(result->status, result->get_header_value("Content-Type"), body_read);
+    return *result;
   }
 
- private:
-  Json carried(const httplib::Request& request) const {
+  httplib::Response carried(const httplib::Request& request, std::string& body_read) const {
     CarriedRequest out{request.method, request.path, {}, request.body};
     out.headers.assign(request.headers.begin(), request.headers.end());
-    const CarriedResponse response = options_.carrier(out, options_.timeout);
-    return answer(response.status, response.type, response.body);
+    CarriedResponse carried = options_.carrier(out, options_.timeout);
+    body_read = std::move(carried.body);
+    httplib::Response response;
+    response.status = carried.status;
+    for (const auto& [name, value] : carried.headers) response.set_header(name, value);
+    return response;
   }
 
   Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const {
@@ -143,8 +167,9 @@ class Client::Transport {
     options_.on_missing(nodes);
   }
 
-  Json answer(int status, const std::string& content_type, const std::string& body) const {
-    const std::string type = to_lower(content_type);
+  Json answer(const httplib::Response& response, const std::string& body) const {
+    const int status = response.status;
+    const std::string type = to_lower(response.get_header_value("Content-Type"));
     const bool json = type.starts_with(kJson) || type.starts_with("application/problem+json");
     const bool good = status >= 200 && status < 300;
     Json document;
@@ -206,6 +231,19 @@ Json Client::drain_node(const std::string& node, std::uint64_t rate) {
   return transport_->call("POST", "/api/v1/nodes/drain", &body);
 }
 
+std::vector<Json> Client::send_lines(const std::string& ndjson) {
+  httplib::Headers headers;
+  const std::string answers = transport_->call_lines("POST", "/api/v1/send", ndjson, headers);
+  std::vector<Json> list;
+  std::string_view rest = answers;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    list.push_back(event::parse_json(rest.substr(0, end), "the answer"));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return list;
+}
+
 Json Client::list_messages(const MessageQuery& query, const Page& page) {
   return transport_->call("GET", path_with("/api/v1/messages", parameters(query, page)));
 }
@@ -216,6 +254,44 @@ Json Client::show_message(MessageId id) {
 
 Json Client::delete_message(MessageId id) {
   return transport_->call("DELETE", "/api/v1/messages/" + id.str());
+}
+
+Json Client::purge_messages(const MessageQuery& query) {
+  return transport_->call("DELETE", path_with("/api/v1/messages", parameters(query)));
+}
+
+Json Client::retry_message(MessageId id) {
+  return transport_->call("POST", "/api/v1/messages/" + id.str() + "/retry");
+}
+
+Json Client::trace_message(MessageId id) {
+  return transport_->call("GET", "/api/v1/messages/" + id.str() + "/trace");
+}
+
+std::string Client::export_messages(const MessageQuery& query, MessageId& after) {
+  QueryParameters list = parameters(query);
+  if (after.valid()) list.emplace_back("after", after.str());
+  httplib::Headers headers;
+  std::string lines = transport_->call_lines("GET", path_with("/api/v1/export", list), "", headers);
+  const auto last = headers.find("X-Sse-Last-Id");
+  if (!lines.empty() && last != headers.end()) after = MessageId(parse_id(last->second).value_or(0));
+  return lines;
+}
+
+Json Client::list_dead(const MessageQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/dead", parameters(query, page)));
+}
+
+Json Client::requeue_dead(MessageId id, const MessageQuery& query) {
+  QueryParameters list = parameters(query);
+  if (id.valid()) list.emplace_back("id", id.str());
+  return transport_->call("POST", path_with("/api/v1/dead/requeue", list));
+}
+
+Json Client::purge_dead(MessageId id, const MessageQuery& query) {
+  QueryParameters list = parameters(query);
+  if (id.valid()) list.emplace_back("id", id.str());
+  return transport_->call("DELETE", path_with("/api/v1/dead", list));
 }
 
 }  // namespace sse::api

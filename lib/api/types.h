@@ -20,6 +20,8 @@ using event::Json;
 
 inline constexpr std::string_view kDefaultEvent = "server-push";
 inline constexpr std::uint64_t kMostPageSize = 10000;
+inline constexpr std::chrono::minutes kLongestWait{10};
+inline constexpr std::size_t kMostKeyBytes = 256;
 
 struct SendRequest {
   ServiceName service;  ///< empty: the only one hosted
@@ -28,6 +30,9 @@ struct SendRequest {
   std::string data;
   bool qos = false;
   std::optional<std::chrono::milliseconds> ttl;  ///< with qos; none: the server's default
+  std::string key{};       ///< with qos; `id` in JSON: another request with it is the same message
+  std::string collapse{};  ///< with qos: takes the place of what a recipient has pending with this word
+  std::optional<std::chrono::milliseconds> wait{};  ///< with qos: answer when confirmed, or after so long
 };
 
 struct SendResult {
@@ -35,11 +40,13 @@ struct SendResult {
     event::TargetKind kind = event::TargetKind::kAll;
     std::string name;
     std::uint64_t delivered = 0;
+    std::string state{};  ///< after a wait: `confirmed`, `in-flight`, `waiting`, `not-listening`, `offline`, …
   };
 
   MessageId id;
   std::uint64_t delivered = 0;  ///< connections that took the event into their stream
   std::uint64_t pending = 0;    ///< recipients it was committed for
+  bool repeated = false;        ///< the key was known; nothing was sent
   std::vector<Recipient> recipients;
 };
 
@@ -82,5 +89,6 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 /// Only the fields that are set.
 QueryParameters parameters(const ConnectionQuery& query, const Page& page);
 QueryParameters parameters(const MessageQuery& query, const Page& page);
+QueryParameters parameters(const MessageQuery& query);
 
 }  // namespace sse::api

@@ -120,7 +120,8 @@ RawResponse RawResponse::parse(std::string_view text) {
   const std::string_view code = text.substr(9, 3);
   const auto [stop, error] = std::from_chars(code.data(), code.data() + code.size(), response.status);
   if (error != std::errc{} || stop != code.data() + code.size()) return {};
-  for (const auto& [name, value] : header_lines(text.substr(0, end))) {
+  response.headers = header_lines(text.substr(0, end));
+  for (const auto& [name, value] : response.headers) {
     if (same_name(name, "Content-Type")) response.type = value;
   }
   response.body = text.substr(end + 4);

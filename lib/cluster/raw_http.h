@@ -33,6 +33,7 @@ struct RawResponse {
   int status = 0;  ///< 0: that was no response
   std::string type;
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};  ///< as read, that of the type among them
 
   /// Reads a response with a length, such as httplib writes.
   static RawResponse parse(std::string_view text);

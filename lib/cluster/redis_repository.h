@@ -12,7 +12,9 @@
 
 #include "base/mutex.h"
 #include "cluster/redis_link.h"
+#include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "delivery/store_limits.h"
 
 namespace sse::cluster {
 
@@ -22,12 +24,15 @@ namespace sse::cluster {
 ///
 /// Ids are made inside the scripts, from Redis' clock and under node number kIdNode, so that they grow in commit order
 /// over all nodes, whatever the nodes' clocks say.
-class RedisRepository final : public delivery::MessageRepository, public delivery::MessageCatalog {
+class RedisRepository final : public delivery::MessageRepository,
+                              public delivery::MessageCatalog,
+                              public delivery::DeadLetters,
+                              public delivery::AttemptLog {
  public:
   struct Options {
     RedisLinkOptions link;
     std::string prefix = "sse:";
-    std::uint64_t max_per_recipient = 10'000;
+    delivery::StoreLimits limits;
     std::chrono::milliseconds look{1000};  ///< how often size() learns what other nodes did
     /// Told in one sentence when something failed that nobody waits for, and what Redis has lost.
     std::function<void(const std::string&)> on_error;
@@ -57,21 +62,38 @@ class RedisRepository final : public delivery::MessageRepository, public deliver
                                              std::size_t limit) override;
   std::vector<delivery::PendingMessage> find(MessageId id) override;
   std::uint64_t erase(MessageId id) override;
+  std::uint64_t purge(const delivery::MessageFilter& filter) override;
+
+  std::uint64_t count_dead(const delivery::MessageFilter& filter) override;
+  std::vector<delivery::DeadLetter> list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
+                                              std::size_t limit) override;
+  std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
+  std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override;
+
+  void note_attempts(const ServiceName& service, const delivery::Recipient& recipient, MessageId id,
+                     std::uint32_t attempts) override;
 
  private:
   struct Confirmation {
-    std::string recipient_key;
+    std::string recipient;
     std::string name;
     MessageId id;
   };
+  struct Dead {
+    std::string serial;
+    delivery::DeadLetter letter;
+  };
 
   void run() EXCLUDES(mutex_);
-  void write_confirmations(const std::vector<Confirmation>& batch);
+  std::uint64_t drop(const std::vector<Confirmation>& pairs);
   void look();
-  RedisReply run_script(const char* script, std::vector<std::string> arguments);
-  std::string recipient_key(const ServiceName& service, event::TargetKind kind, const std::string& name) const;
+  RedisReply run_script(const std::string& script, std::vector<std::string> arguments);
+  std::vector<std::string> limits() const;
+  delivery::AddOutcome outcome_of(const delivery::NewMessage& message, const RedisReply* field) const;
   template <class Use>
-  void each(const delivery::MessageFilter& filter, bool with_data, Use use);
+  void each(const delivery::MessageFilter& filter, Use use);
+  template <class Use>
+  void each_dead(MessageId id, const delivery::MessageFilter& filter, Use use);
   std::vector<delivery::PendingMessage> read(const std::vector<std::string>& members, bool with_data);
   void report(const std::string& sentence) const;
 

@@ -80,13 +80,14 @@ struct ObjectRoute {
   std::string_view path;
 };
 constexpr ObjectRoute kObjects[] = {
-    {"POST", "/api/v1/connections/close"},
-    {"GET", "/api/v1/user"},
-    {"POST", "/api/v1/duration"},
-    {"GET", "/api/v1/duration"},
+    {"POST", "/api/v1/connections/close"}, {"GET", "/api/v1/user"},
+    {"GET", "/api/v1/durations"},          {"POST", "/api/v1/durations"},
+    {"POST", "/api/v1/durations/clear"},
 };
 
 constexpr std::string_view kConnection = "/api/v1/connections/";
+// The messages are the cluster's, but each node knows where they went from there.
+constexpr std::string_view kMessage = "/api/v1/messages/";
 
 // 0 when it is no number that a page could have; the route itself then says so.
 std::uint64_t page_number(const RawRequest& request, const char* name, std::uint64_t fallback) {
@@ -226,6 +227,8 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
   for (const ObjectRoute& route : kObjects) {
     if (request.method == route.method && request.path == route.path) return reply(object(request, peer));
   }
+  if (request.path.starts_with(kMessage) && (request.path.ends_with("/retry") || request.path.ends_with("/trace")))
+    return reply(object(request, peer));
   if (request.method == "GET" && request.path.starts_with(kConnection)) {
     if (const auto response = at_owner(request, peer, std::string_view(request.path).substr(kConnection.size())))
       return reply(*response);
