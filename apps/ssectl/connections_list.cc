@@ -6,6 +6,7 @@
 #include "command.h"
 #include "paging.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 struct Options {
   api::ConnectionQuery query;
   PageOptions page;
+  Watch watch;
 };
 
 std::string table_of(const api::Json& page, const Look& look) {
@@ -63,8 +65,12 @@ Run declare_connections_list(CLI::App& app) {
   filter("--channel", options->query.channel, "CHANNEL", "Only in this channel");
   filter("--listening", options->query.listening, "EVENT", "Only those that listen to this event");
   filter("--client", options->query.client, "CLIENT", "Only of this clientId");
+  app.add_option("--sort", options->query.sort, "Largest backlog or events a second first, or by age (default)")
+      ->type_name("age|backlog|rate")
+      ->check(CLI::IsMember({"age", "backlog", "rate"}).description(""));
   options->page.declare(app);
-  return [options](Context& context) { return run(*options, context); };
+  options->watch.declare(app);
+  return [options](Context& context) { return options->watch.run(context, [&] { return run(*options, context); }); };
 }
 
 }  // namespace sse::ctl

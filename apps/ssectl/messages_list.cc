@@ -7,6 +7,7 @@
 #include "messages.h"
 #include "paging.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 struct Options {
   api::MessageQuery query;
   PageOptions page;
+  Watch watch;
   std::string db;
 };
 
@@ -61,8 +63,9 @@ Run declare_messages_list(CLI::App& app) {
   app.add_option("--recipient", options->query.recipient, "Only for the recipient of this name")->type_name("NAME");
   app.add_option("-e,--event", options->query.event, "Only with this event name")->type_name("NAME");
   options->page.declare(app);
+  options->watch.declare(app);
   declare_db(app, options->db);
-  return [options](Context& context) { return run(*options, context); };
+  return [options](Context& context) { return options->watch.run(context, [&] { return run(*options, context); }); };
 }
 
 }  // namespace sse::ctl

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "event/event.h"
 #include "input.h"
+#include "send_lines.h"
 #include "table.h"
 #include "target_options.h"
 
@@ -23,6 +24,7 @@ struct Options {
   std::string ttl;
   std::string data;
   std::string file;
+  bool lines = false;
   const CLI::Option* data_given = nullptr;
 };
 
@@ -68,7 +70,32 @@ std::string describe(const api::SendResult& result, bool qos, const Look& look) 
   return text + '\n' + table.render(look);
 }
 
+// What the command line says goes for every line that does not say otherwise.
+int run_lines(const Options& options, Context& context) {
+  LineDefaults defaults;
+  if (auto target = options.target.target()) {
+    target->listening = options.listening;
+    defaults.fields["target"] = event::to_json(*target);
+  } else if (options.listening) {
+    throw Error(ErrorCode::kInvalidArgument, "with --ndjson, --listening goes with a target; lines have their own");
+  }
+  defaults.fields["event"] = options.event;
+  if (options.qos) defaults.fields["qos"] = true;
+  if (!options.ttl.empty()) {
+    duration_option("--ttl", options.ttl);
+    defaults.fields["ttl"] = options.ttl;
+  }
+  if (!context.service().empty()) defaults.fields["service"] = context.service().str();
+  if (options.data_given->count() > 0 && options.data != "-") {
+    throw Error(ErrorCode::kInvalidArgument,
+                "with --ndjson the messages come from standard input or --file, not from '" +
+                    printable(options.data, 40) + "'");
+  }
+  return send_lines(context, options.file.empty() ? "-" : options.file, defaults);
+}
+
 int run(const Options& options, Context& context) {
+  if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
   const api::Json answer = context.client().send(request);
   const api::SendResult result = api::send_result_from_json(answer);
@@ -101,6 +128,8 @@ Run declare_send(CLI::App& app) {
                      "Data of the event; - for standard input. Default: what is piped in, else a demo payload")
           ->type_name("")
           ->excludes(file);
+  app.add_flag("--ndjson", options->lines,
+               "Send many: a JSON object a line with target, event, data, qos, ttl, from --file or standard input");
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -17,6 +17,7 @@ namespace sse::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kNdjson = "application/x-ndjson";
 
 ErrorCode code_from_status(int status) {
   for (const ErrorCode code : {ErrorCode::kInvalidArgument, ErrorCode::kUnauthenticated, ErrorCode::kPermissionDenied,
@@ -84,19 +85,42 @@ class Client::Transport {
   }
 
   Json call(const char* method, std::string path, const Json* body = nullptr) {
+    std::string read;
+    return body == nullptr ? answer(exchange(method, std::move(path), {}, {}, read), read)
+                           : answer(exchange(method, std::move(path), kJson, event::dump_json(*body), read), read);
+  }
+
+  std::vector<Json> call_lines(const char* method, std::string path, const std::string& lines) {
+    std::string read;
+    const httplib::Response response = exchange(method, std::move(path), kNdjson, lines, read);
+    if (response.status != 200 || !to_lower(response.get_header_value("Content-Type")).starts_with(kNdjson)) {
+      answer(response, read);
+      throw Error(ErrorCode::kUnavailable, options_.address + " does not know the bulk call; it is too old");
+    }
+    std::vector<Json> answers;
+    for (std::size_t at = 0; at < read.size();) {
+      const std::size_t end = std::min(read.find('\n', at), read.size());
+      answers.push_back(event::parse_json(std::string_view(read).substr(at, end - at), "a line of the answer"));
+      at = end + 1;
+    }
+    return answers;
+  }
+
+ private:
+  httplib::Response exchange(const char* method, std::string path, std::string_view type, std::string body,
+                             std::string& body_read) {
     httplib::Request request;
     request.method = method;
     request.path = std::move(path);
     // httplib would name the socket's path.
     if (address_.is_unix()) request.set_header("Host", "localhost");
-    request.set_header("Accept", "application/json, application/problem+json");
+    request.set_header("Accept", "application/json, application/x-ndjson, application/problem+json");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
-    if (body != nullptr) {
-      request.set_header("Content-Type", std::string(kJson));
-      request.body = event::dump_json(*body);
+    if (!type.empty()) {
+      request.set_header("Content-Type", std::string(type));
+      request.body = std::move(body);
     }
     const SteadyTime start = steady_now();
-    std::string body_read;
     // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
       body_read.append(data, size);
@@ -104,10 +128,9 @@ class Client::Transport {
     };
     const httplib::Result result = http_.send(request);
     if (!result) throw failure(result.error(), steady_now() - start);
-    return answer(*result, body_read);
+    return *result;
   }
 
- private:
   Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const {
     const std::string where = "sse-serve at " + options_.address;
     const bool connecting = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout;
@@ -158,6 +181,10 @@ Json Client::status() {
 Json Client::send(const SendRequest& request) {
   const Json body = to_json(request);
   return transport_->call("POST", "/api/v1/send", &body);
+}
+
+std::vector<Json> Client::send_bulk(const std::string& lines) {
+  return transport_->call_lines("POST", "/api/v1/send", lines);
 }
 
 Json Client::list_connections(const ConnectionQuery& query, const Page& page) {

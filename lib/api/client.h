@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/types.h"
 #include "base/ids.h"
@@ -32,6 +33,8 @@ class Client {
 
   Json status();
   Json send(const SendRequest& request);
+  /// The bulk call: `lines` holds a request a line. Returns the server's line for each, a result or a problem.
+  std::vector<Json> send_bulk(const std::string& lines);
 
   Json list_connections(const ConnectionQuery& query, const Page& page);
   Json show_connection(ConnectionId id, const ServiceName& service);

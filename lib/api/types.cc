@@ -130,6 +130,7 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page) {
   add_if_set(list, "channel", query.channel);
   add_if_set(list, "listening", query.listening);
   add_if_set(list, "client", query.client);
+  add_if_set(list, "sort", query.sort);
   add_page(list, page);
   return list;
 }

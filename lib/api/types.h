@@ -54,6 +54,7 @@ struct CloseRequest {
 struct ConnectionQuery {
   ServiceName service;
   std::string user, tenant, token, channel, listening, client;
+  std::string sort;  ///< `age` (the oldest first), `backlog` or `rate` (the largest first); empty: age
 };
 struct MessageQuery {
   ServiceName service;

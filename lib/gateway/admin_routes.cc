@@ -122,6 +122,13 @@ Json to_json(const delivery::SendResult& sent) {
   return api::to_json(result);
 }
 
+hub::ConnectionOrder connection_order(const std::string& name) {
+  if (name.empty() || name == "age") return hub::ConnectionOrder::kAge;
+  if (name == "backlog") return hub::ConnectionOrder::kBacklog;
+  if (name == "rate") return hub::ConnectionOrder::kRate;
+  throw Error(ErrorCode::kInvalidArgument, "sort must be age, backlog or rate, not '" + printable(name, 40) + "'");
+}
+
 }  // namespace
 
 void AdminToken::set(std::string token) {
@@ -243,8 +250,8 @@ void AdminRoutes::send_bulk(const httplib::Request& req, httplib::Response& res)
 }
 
 void AdminRoutes::list_connections(const httplib::Request& req, httplib::Response& res) {
-  require_parameters(req,
-                     {"service", "user", "tenant", "token", "channel", "listening", "client", "pageNum", "pageSize"});
+  require_parameters(
+      req, {"service", "user", "tenant", "token", "channel", "listening", "client", "sort", "pageNum", "pageSize"});
   const Page page = page_of(req);
   const Service& wanted = service(req.get_param_value("service"));
   hub::Hub& hub = wanted.sender->hub();
@@ -255,7 +262,7 @@ void AdminRoutes::list_connections(const httplib::Request& req, httplib::Respons
   filter.channel = ChannelName(req.get_param_value("channel"));
   filter.listening = req.get_param_value("listening");
   filter.client = req.get_param_value("client");
-  const std::vector<ConnectionId> ids = hub.find(filter);
+  const std::vector<ConnectionId> ids = hub.find(filter, connection_order(req.get_param_value("sort")));
   const std::uint64_t first = std::min<std::uint64_t>(page.skip(), ids.size());
   const std::uint64_t count = std::min<std::uint64_t>(page.size, ids.size() - first);
   const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(first);

@@ -81,6 +81,9 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"httpParameters", parameters},
           {"bytesSent", info.bytes_sent},
           {"backlogBytes", info.backlog_bytes},
+          {"oldestUnsentMillis", info.oldest_unsent ? Json(info.oldest_unsent->count()) : Json(nullptr)},
+          {"lastWriteMillis", info.last_write.count()},
+          {"droppedCount", info.dropped},
           {"ack", info.confirms},
           {"inFlight", info.in_flight}};
 }

@@ -183,8 +183,15 @@ void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, Me
   });
 }
 
-std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
-  std::vector<ConnectionId> found;
+std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter, ConnectionOrder order) {
+  std::vector<std::pair<double, ConnectionId>> found;
+  const WallTime now = wall_now();
+  const auto key = [&](const Connection& connection) {
+    if (order == ConnectionOrder::kAge) return 0.0;
+    if (order == ConnectionOrder::kBacklog) return -static_cast<double>(connection.backlog_bytes());
+    const auto age = std::max(now - connection.created(), std::chrono::milliseconds(1000));
+    return -static_cast<double>(connection.messages) / static_cast<double>(age.count());
+  };
   std::mutex mutex;
   const auto look = [&](Shard& shard, std::size_t) {
     // The narrowest index that applies; the rest is checked one by one.
@@ -194,7 +201,7 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
                          : !filter.tenant.empty()  ? shard.group(TargetKind::kTenant, filter.tenant.str())
                                                    : shard.group(TargetKind::kAll, "");
     if (group == nullptr) return;
-    std::vector<ConnectionId> mine;
+    std::vector<std::pair<double, ConnectionId>> mine;
     for (const Connection* connection : group->members()) {
       const auto differs = [&](const std::string& wanted, TargetKind kind) {
         return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
@@ -207,7 +214,7 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
       if (!filter.client.empty()) {
         if (form_value(connection->unpacked_attributes().query, "clientId") != filter.client) continue;
       }
-      mine.push_back(connection->id);
+      mine.emplace_back(key(*connection), connection->id);
     }
     const std::scoped_lock lock(mutex);
     found.insert(found.end(), mine.begin(), mine.end());
@@ -218,7 +225,10 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
     on_shards({shard_of(filter.user)}, look);
   }
   std::ranges::sort(found);
-  return found;
+  std::vector<ConnectionId> ids;
+  ids.reserve(found.size());
+  for (const auto& [ignored, id] : found) ids.push_back(id);
+  return ids;
 }
 
 std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {

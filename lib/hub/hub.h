@@ -27,6 +27,9 @@ struct ConnectionFilter {
   std::string client{};     ///< clientId
 };
 
+/// Which connections come first: the oldest, or those with the largest backlog or most events a second.
+enum class ConnectionOrder : unsigned char { kAge, kBacklog, kRate };
+
 /// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and
 /// must not be called from one.
 ///
@@ -82,8 +85,8 @@ class Hub {
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
               bool failed = false);
 
-  /// Ids of matching connections, oldest first.
-  std::vector<ConnectionId> find(const ConnectionFilter& filter);
+  /// Ids of matching connections; equals by age.
+  std::vector<ConnectionId> find(const ConnectionFilter& filter, ConnectionOrder order = ConnectionOrder::kAge);
   /// Snapshots, in the order of `ids`; those gone since are left out.
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
