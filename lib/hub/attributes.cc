@@ -37,8 +37,17 @@ std::string Attributes::pack() const {
 }
 
 Attributes Attributes::unpack(std::string_view packed) {
+  const AttributesView view = AttributesView::of(packed);
   Attributes out;
-  for (std::string* field : fields(out)) {
+  const auto from = fields(view);
+  const auto to = fields(out);
+  for (std::size_t i = 0; i < to.size(); ++i) *to.at(i) = *from.at(i);
+  return out;
+}
+
+AttributesView AttributesView::of(std::string_view packed) {
+  AttributesView out;
+  for (std::string_view* field : fields(out)) {
     std::size_t size = 0;
     const auto [stop, error] = std::from_chars(packed.data(), packed.data() + packed.size(), size);
     if (error != std::errc{}) break;
@@ -52,7 +61,8 @@ Attributes Attributes::unpack(std::string_view packed) {
 std::string form_value(std::string_view query, std::string_view name) {
   std::string found;
   each_pair(query, [&](std::string_view key, std::string_view value) {
-    if (key != name && url_decode(key) != name) return true;
+    const bool encoded = key.find_first_of("%+") != std::string_view::npos;
+    if (encoded ? url_decode(key) != name : key != name) return true;
     found = url_decode(value);
     return false;
   });

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "event/event.h"
+#include "hub/session_duration.h"
 #include "observe/log.h"
 
 namespace sse::hub {
@@ -132,10 +133,12 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   const Group* group = indexes_.find(kind, name);
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
+  const bool sets_duration = event == event::kSetDuration;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
   for (Connection* connection : group->members) {
-    if (listening && !connection->listens(event)) continue;
-    if (take(*connection, frame)) ++taken;
+    if (!wants(*connection, listening, event) || !take(*connection, frame)) continue;
+    ++taken;
+    if (sets_duration) note_duration(*connection, frame);
   }
   metrics_.deliveries.add(taken);
   metrics_.delivered_bytes.add(taken * frame->size());
@@ -163,6 +166,29 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   connection.replay->held_bytes += frame->size();
   connection.replay->held.push_back(frame);
   return true;
+}
+
+// The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
+Shard::Outlook Shard::outlook(const Connection& connection, std::size_t bytes) const {
+  const std::uint64_t most = options_.stream.max_backlog;
+  if (connection.replay) {
+    const Connection::Replay& replay = *connection.replay;
+    return replay.held_bytes + bytes > most && !replay.held.empty() ? Outlook::kOverflows : Outlook::kWaits;
+  }
+  const std::uint64_t owed = connection.backlog_bytes();
+  return connection.blocked() && owed > 0 && owed + bytes > most ? Outlook::kOverflows : Outlook::kTakes;
+}
+
+bool Shard::give(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+  if (!take(connection, frame)) return false;
+  if (event == event::kSetDuration) note_duration(connection, frame);
+  metrics_.deliveries.add();
+  metrics_.delivered_bytes.add(frame->size());
+  return true;
+}
+
+void Shard::note_duration(const Connection& connection, const event::FrameRef& frame) {
+  if (const auto seconds = duration_in(frame->bytes())) durations_[connection.id.value()] = {*seconds, wall_now()};
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
@@ -207,7 +233,9 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   Connection::Replay& state = *connection->replay;
   state.page.clear();
   for (ReplayFrame& item : page) {
-    if (!item.listening || connection->listens(item.event)) state.page.push_back(std::move(item.frame));
+    if (!wants(*connection, item.listening, item.event)) continue;
+    if (item.event == event::kSetDuration) note_duration(*connection, item.frame);
+    state.page.push_back(std::move(item.frame));
   }
   state.next_in_page = 0;
   state.last_page = last;
@@ -289,6 +317,8 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.created = connection.created;
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
   if (connection.last_request_millis != 0) info.last_request = from_millis(connection.last_request_millis);
+  info.last_write = wall_now() - std::chrono::floor<std::chrono::milliseconds>(steady_now() - connection.last_write());
+  if (const auto set = durations_.find(connection.id.value()); set != durations_.end()) info.duration = set->second;
   info.messages = connection.messages;
   info.request_messages = connection.request_messages;
   info.request_uploads = connection.request_uploads;
@@ -350,6 +380,7 @@ void Shard::leave(Connection& connection, CloseReason reason) {
   if (!connection.indexed) return;
   connection.indexed = false;
   connection.replay.reset();
+  durations_.erase(connection.id.value());
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
                  {{"service", options_.service.str()},
