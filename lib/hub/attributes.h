@@ -21,13 +21,6 @@ struct Attributes {
   static Attributes unpack(std::string_view packed);
 };
 
-/// Attributes that are looked at without being copied; valid as long as the packed string.
-struct AttributesView {
-  std::string_view query, address, user_agent, host, origin, profile;
-
-  static AttributesView of(std::string_view packed);
-};
-
 /// The first value of a parameter in a form-encoded string, decoded; empty when absent.
 std::string form_value(std::string_view query, std::string_view name);
 

@@ -211,7 +211,7 @@ std::size_t Hub::close(const event::Target& target) {
     for (const std::string& name : names) {
       const Group* group = shard.group(target.kind, name);
       if (group == nullptr) continue;
-      const std::vector<Connection*> members = group->members;
+      const std::vector<Connection*> members(group->members().begin(), group->members().end());
       for (Connection* connection : members) shard.close(*connection, CloseReason::kServerClosed, true);
       closed += members.size();
     }
@@ -224,7 +224,7 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
   std::optional<ListenerSet> after;
   bool too_many = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    connection.last_request_millis = to_millis(wall_now());
+    connection.rare().last_request_millis = to_millis(wall_now());
     if (add) {
       const std::set<std::string_view> fresh(names.begin(), names.end());
       too_many = connection.listeners->size() + static_cast<std::size_t>(std::ranges::count_if(
@@ -244,8 +244,9 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
 std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& owner, Request kind) {
   std::optional<ConnectionInfo> info;
   on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
-    connection.last_request_millis = to_millis(wall_now());
-    ++(kind == Request::kMessage ? connection.request_messages : connection.request_uploads);
+    Connection::Rare& rare = connection.rare();
+    rare.last_request_millis = to_millis(wall_now());
+    ++(kind == Request::kMessage ? rare.request_messages : rare.request_uploads);
     info = shard.describe(connection);
   });
   return info;

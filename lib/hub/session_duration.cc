@@ -59,8 +59,7 @@ std::optional<std::int64_t> duration_in(std::string_view frame_bytes) {
   if (!json.is_object() || field == json.end()) return std::nullopt;
   if (field->is_string()) return seconds_from(field->get<std::string>());
   if (!field->is_number()) return std::nullopt;
-  return static_cast<std::int64_t>(
-      std::clamp(field->get<double>(), 0.0, static_cast<double>(kMostDurationSeconds)));
+  return static_cast<std::int64_t>(std::clamp(field->get<double>(), 0.0, static_cast<double>(kMostDurationSeconds)));
 }
 
 std::vector<ConnectionId> set_duration(Hub& hub, const std::vector<ConnectionId>& ids, std::int64_t seconds) {

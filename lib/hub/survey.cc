@@ -15,10 +15,6 @@ using event::TargetKind;
 // So many connections are looked at before other work of the loop has its turn.
 constexpr std::size_t kAtOnce = 2048;
 
-AttributesView attributes_of(const Connection& connection) {
-  return AttributesView::of({connection.attributes.get(), connection.attributes_size});
-}
-
 std::string name_of(const Connection& connection, TargetKind kind) {
   return std::string(Indexes::name_of(connection, kind));
 }
@@ -40,51 +36,71 @@ bool matches(const Connection& connection, const ConnectionFilter& filter) {
       differs(filter.channel.str(), TargetKind::kChannel) || differs(filter.tenant.str(), TargetKind::kTenant)) {
     return false;
   }
-  if (!filter.listening.empty() && !connection.listens(filter.listening)) return false;
-  return filter.client.empty() || form_value(attributes_of(connection).query, "clientId") == filter.client;
+  return filter.listening.empty() || connection.listens(filter.listening);
 }
 
-// What `note` writes of every connection that matches. The loops copy, a part a turn; names are compared here.
-template <class Note>
-std::vector<SurveyRow> survey(Hub& hub, const ConnectionFilter& filter, Note note) {
-  const bool by_name = !filter.name.empty();
+// What is in the attributes is looked at outside of the loop.
+bool matches(const SurveyRow& row, const ConnectionFilter& filter, const std::string& lower_name) {
+  const Attributes attributes = Attributes::unpack(row.attributes);
+  if (!filter.client.empty() && form_value(attributes.query, "clientId") != filter.client) return false;
+  if (lower_name.empty()) return true;
+  const std::string name = profile_name(attributes.profile);
+  return to_lower(name.empty() ? row.user : name).find(lower_name) != std::string::npos;
+}
+
+// `gather` names a shard's connections, then `look` sees each that is still there, a part a turn of the loop.
+template <class Gather, class Look>
+void in_parts(Hub& hub, const UserId& user, Gather gather, Look look) {
   std::vector<std::vector<ConnectionId>> ids(hub.shards());
-  std::vector<std::vector<SurveyRow>> rows(hub.shards());
-  hub.visit(filter.user, [&](Shard& shard, std::size_t number) {
-    const Group* group = candidates(shard, filter);
-    if (group == nullptr) return;
-    ids[number].reserve(group->members.size());
-    for (const Connection* connection : group->members) ids[number].push_back(connection->id);
-  });
+  hub.visit(user, [&](Shard& shard, std::size_t number) { gather(shard, ids[number]); });
   std::size_t most = 0;
   for (const auto& mine : ids) most = std::max(most, mine.size());
   for (std::size_t begin = 0; begin < most; begin += kAtOnce) {
-    hub.visit(filter.user, [&](Shard& shard, std::size_t number) {
+    hub.visit(user, [&](Shard& shard, std::size_t number) {
       const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
       for (std::size_t i = begin; i < end; ++i) {
-        const Connection* connection = shard.find(ids[number][i]);
-        if (connection == nullptr || !matches(*connection, filter)) continue;
-        SurveyRow row;
-        row.id = connection->id;
-        if (by_name) {
-          row.user = name_of(*connection, TargetKind::kUser);
-          row.profile = attributes_of(*connection).profile;
-        }
-        note(*connection, row);
-        rows[number].push_back(std::move(row));
+        if (const Connection* connection = shard.find(ids[number][i])) look(shard, number, *connection);
       }
     });
   }
-  std::vector<SurveyRow> all;
-  for (auto& mine : rows) {
-    all.insert(all.end(), std::make_move_iterator(mine.begin()), std::make_move_iterator(mine.end()));
+}
+
+void add_ids(const Group* group, std::vector<ConnectionId>& ids) {
+  if (group == nullptr) return;
+  for (const Connection* connection : group->members()) ids.push_back(connection->id);
+}
+
+template <class T>
+std::vector<T> joined(std::vector<std::vector<T>> parts) {
+  std::vector<T> all;
+  for (auto& part : parts) {
+    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
   }
-  if (by_name) {
-    const std::string wanted = to_lower(filter.name);
-    std::erase_if(all, [&](const SurveyRow& row) {
-      const std::string name = profile_name(row.profile);
-      return to_lower(name.empty() ? row.user : name).find(wanted) == std::string::npos;
-    });
+  return all;
+}
+
+// What `note` writes of every connection that matches.
+template <class Note>
+std::vector<SurveyRow> survey(Hub& hub, const ConnectionFilter& filter, Note note) {
+  const bool look_closer = !filter.name.empty() || !filter.client.empty();
+  std::vector<std::vector<SurveyRow>> rows(hub.shards());
+  in_parts(
+      hub, filter.user, [&](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(candidates(shard, filter), ids); },
+      [&](Shard&, std::size_t number, const Connection& connection) {
+        if (!matches(connection, filter)) return;
+        SurveyRow row;
+        row.id = connection.id;
+        if (look_closer) {
+          row.user = name_of(connection, TargetKind::kUser);
+          row.attributes.assign(connection.attributes.get(), connection.attributes_size);
+        }
+        note(connection, row);
+        rows[number].push_back(std::move(row));
+      });
+  std::vector<SurveyRow> all = joined(std::move(rows));
+  if (look_closer) {
+    const std::string name = to_lower(filter.name);
+    std::erase_if(all, [&](const SurveyRow& row) { return !matches(row, filter, name); });
   }
   return all;
 }
@@ -115,7 +131,8 @@ void note_order(const Connection& connection, ConnectionOrder order, SurveyRow& 
       row.number = static_cast<std::uint64_t>(connection.last_write().time_since_epoch().count());
       break;
     case ConnectionOrder::kLastRequest:
-      row.number = static_cast<std::uint64_t>(connection.last_request_millis);
+      if (const Connection::Rare* rare = connection.rare_or_null())
+        row.number = static_cast<std::uint64_t>(rare->last_request_millis);
       break;
   }
 }
@@ -177,7 +194,6 @@ std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFi
   std::vector<SurveyRow> rows = survey(hub, filter, [&](const Connection& connection, SurveyRow& row) {
     row.name = name_of(connection, kind);
     if (!users) row.user = name_of(connection, TargetKind::kUser);
-    row.number = static_cast<std::uint64_t>(to_millis(connection.created));
   });
   if (users) {
     for (SurveyRow& row : rows) row.user.clear();
@@ -189,7 +205,7 @@ std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFi
   const SurveyRow* before = nullptr;
   for (const SurveyRow& row : rows) {
     if (row.name.empty()) continue;
-    const WallTime created = from_millis(static_cast<std::int64_t>(row.number));
+    const WallTime created = IdGenerator::time_of(row.id.value());
     const bool fresh = before == nullptr || before->name != row.name;
     if (fresh) counts.push_back({row.name, 0, 0, created, created});
     NameCount& count = counts.back();
@@ -220,35 +236,20 @@ std::string profile_name(std::string_view profile) {
 }
 
 std::vector<Verdict> explain(Hub& hub, const Question& question) {
-  static const std::vector<std::string> kEverybody{""};
   const event::Target& target = question.target;
-  std::vector<std::vector<Verdict>> verdicts(hub.shards());
-  // A part a turn, as above; which connections there are is noted first.
-  std::vector<std::vector<ConnectionId>> ids(hub.shards());
   const UserId only =
       target.kind == TargetKind::kUser && target.names.size() == 1 ? UserId(target.names.front()) : UserId();
-  hub.visit(only, [&](Shard& shard, std::size_t number) {
-    for (const std::string& name : target.kind == TargetKind::kAll ? kEverybody : target.names) {
-      const Group* group = shard.group(target.kind, name);
-      if (group == nullptr) continue;
-      for (const Connection* connection : group->members) ids[number].push_back(connection->id);
-    }
-  });
-  std::size_t most = 0;
-  for (const auto& mine : ids) most = std::max(most, mine.size());
-  for (std::size_t begin = 0; begin < most; begin += kAtOnce) {
-    hub.visit(only, [&](Shard& shard, std::size_t number) {
-      const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
-      for (std::size_t i = begin; i < end; ++i) {
-        const Connection* connection = shard.find(ids[number][i]);
-        if (connection != nullptr) verdicts[number].push_back(judge(shard, *connection, question));
-      }
-    });
-  }
-  std::vector<Verdict> all;
-  for (auto& mine : verdicts) {
-    all.insert(all.end(), std::make_move_iterator(mine.begin()), std::make_move_iterator(mine.end()));
-  }
+  std::vector<std::vector<Verdict>> verdicts(hub.shards());
+  in_parts(
+      hub, only,
+      [&](Shard& shard, std::vector<ConnectionId>& ids) {
+        if (target.kind == TargetKind::kAll) add_ids(shard.group(target.kind, ""), ids);
+        for (const std::string& name : target.names) add_ids(shard.group(target.kind, name), ids);
+      },
+      [&](Shard& shard, std::size_t number, const Connection& connection) {
+        verdicts[number].push_back(judge(shard, connection, question));
+      });
+  std::vector<Verdict> all = joined(std::move(verdicts));
   std::ranges::sort(all, {}, [](const Verdict& verdict) { return verdict.id; });
   return all;
 }

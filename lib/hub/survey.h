@@ -21,7 +21,7 @@ struct SurveyRow {
   ConnectionId id;
   std::string name;          ///< of the user, tenant, … that rows are grouped or sorted by
   std::string user;          ///< where users are counted
-  std::string profile;       ///< JSON text of what is known of the user
+  std::string attributes;    ///< packed
   std::uint64_t number = 0;  ///< sorted by
 };
 
@@ -56,8 +56,8 @@ enum class CountOrder : unsigned char { kName, kConnections, kUsers, kFirst, kLa
 
 /// The different names of a kind among matching connections, in that order; equal ones by name. Connections without
 /// such a name are left out.
-std::vector<NameCount> count_names(Hub& hub, event::TargetKind kind, const ConnectionFilter& filter, CountOrder order = CountOrder::kName,
-                                   bool reverse = false);
+std::vector<NameCount> count_names(Hub& hub, event::TargetKind kind, const ConnectionFilter& filter,
+                                   CountOrder order = CountOrder::kName, bool reverse = false);
 
 /// What a person calls the user: the profile's `name`; empty when there is none.
 std::string profile_name(std::string_view profile);
