@@ -66,7 +66,9 @@ class Hub {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
-  void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last);
+  /// `failed`: the store could not be read; the page is then empty.
+  void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
+              bool failed = false);
 
   /// Runs `use(shard, number)` on the loop of every shard; with a user only where that one's streams live. Waits until
   /// all are done. Keep it short: streams of that loop wait. See hub/survey.h for what is asked this way.
@@ -91,6 +93,9 @@ class Hub {
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const UserId& owner, Request kind);
+  /// What the client says it has handled, on this stream of its or on an earlier one that has ended; returns how many
+  /// of the messages were in flight there.
+  std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
   /// The page said goodbye.
   bool disconnect(ConnectionId id, const UserId& owner);
 
