@@ -60,6 +60,11 @@ std::string time_cell(const event::Json& object, std::string_view name) {
   return millis ? format_time(from_millis(*millis)) : "";
 }
 
+std::string seconds_cell(const event::Json& object, std::string_view name) {
+  const std::optional<std::int64_t> seconds = number_in(object, name);
+  return seconds ? format_age(std::chrono::seconds(std::max<std::int64_t>(*seconds, 0))) : "";
+}
+
 std::string size_cell(const event::Json& object, std::string_view name) {
   return find(object, name) == nullptr ? "" : human_size(count_in(object, name));
 }

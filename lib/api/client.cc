@@ -184,8 +184,8 @@ Json Client::list_user_ids(const ConnectionQuery& query, const Page& page) {
 }
 
 Json Client::list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page) {
-  return transport_->call(
-      "GET", path_with("/api/v1/" + std::string(event::kind_name(kind)) + "s", parameters(query, page)));
+  return transport_->call("GET",
+                          path_with("/api/v1/" + std::string(event::kind_name(kind)) + "s", parameters(query, page)));
 }
 
 Json Client::show_user(const UserId& user, const ServiceName& service) {

@@ -151,16 +151,16 @@ DurationRequest duration_request_from_json(const Json& json, bool with_seconds) 
   }
   if (!with_seconds) return request;
   const auto duration = json.find("duration");
-  if (duration == json.end() || !duration->is_number_integer() || *duration < 0 ||
-      *duration > kMostDurationSeconds) {
-    throw Error(ErrorCode::kInvalidArgument, "field 'duration' must be a whole number of seconds from 0 to " +
-                                                 std::to_string(kMostDurationSeconds));
+  if (duration == json.end() || !duration->is_number_integer() || *duration < 0 || *duration > kMostDurationSeconds) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'duration' must be a whole number of seconds from 0 to " + std::to_string(kMostDurationSeconds));
   }
   request.seconds = duration->get<std::int64_t>();
   if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) {
     request.ttl = parse_duration(ttl);
     if (request.ttl->count() == 0) {
-      throw Error(ErrorCode::kInvalidArgument, "a ttl of 0 would expire at once; leave it out for the server's default");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a ttl of 0 would expire at once; leave it out for the server's default");
     }
     if (!request.ids.empty())
       throw Error(ErrorCode::kInvalidArgument, "a ttl is for users and tokens: a connection is there or is not");

@@ -61,7 +61,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
     admin::write_problem(res, 401, "unauthenticated",
-                  "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
+                         "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {

@@ -45,8 +45,7 @@ Json waiting_json(const delivery::PendingMessage& message) {
 
 }  // namespace
 
-DurationRoutes::DurationRoutes(Router& router, const std::vector<Service>& services,
-                               delivery::MessageCatalog& catalog)
+DurationRoutes::DurationRoutes(Router& router, const std::vector<Service>& services, delivery::MessageCatalog& catalog)
     : services_(services), catalog_(catalog) {
   const auto bound = [this](void (DurationRoutes::*handle)(const httplib::Request&, httplib::Response&) const) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };

@@ -13,9 +13,9 @@ namespace sse::gateway {
 /// Session durations in the admin API: read, set, clear.
 ///
 /// One set for a user or a token is a qos message, an `sse-set-duration` event: it reaches who is online at once and
-/// waits on disk for who is not, with a time to live and within the limits of pending messages, a restart included. Only
-/// the newest setting of a recipient is kept. One set for a connection is sent to that and kept nowhere. The hub notes
-/// what it sends (hub/session_duration.h).
+/// waits on disk for who is not, with a time to live and within the limits of pending messages, a restart included.
+/// Only the newest setting of a recipient is kept. One set for a connection is sent to that and kept nowhere. The hub
+/// notes what it sends (hub/session_duration.h).
 class DurationRoutes {
  public:
   /// Registers the routes. All references must outlive this.

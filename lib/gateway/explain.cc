@@ -26,8 +26,7 @@ std::vector<std::string> values(const httplib::Request& req, const char* name) {
 
 std::string only_value(const httplib::Request& req, const char* name) {
   if (req.get_param_value_count(name) > 1) {
-    throw Error(ErrorCode::kInvalidArgument,
-                std::string(name) + " is given twice; only users can be several here");
+    throw Error(ErrorCode::kInvalidArgument, std::string(name) + " is given twice; only users can be several here");
   }
   return req.get_param_value(name);
 }
@@ -62,20 +61,21 @@ std::string listens_to(const std::vector<std::string>& listeners) {
 Json reasons_of(const hub::Verdict& verdict, const hub::Question& question) {
   Json reasons = Json::array();
   if (verdict.other_tenant) {
-    reasons.push_back(reason(
-        "other_tenant", other("tenant", verdict.tenant.empty() ? "" : quoted(verdict.tenant), quoted(question.tenant.str()))));
+    reasons.push_back(reason("other_tenant", other("tenant", verdict.tenant.empty() ? "" : quoted(verdict.tenant),
+                                                   quoted(question.tenant.str()))));
   }
   if (verdict.other_token) {
-    reasons.push_back(reason("other_token", other("token", verdict.token.empty() ? "" : shown(TargetKind::kToken, verdict.token),
-                                                  shown(TargetKind::kToken, question.token.str()))));
+    reasons.push_back(
+        reason("other_token", other("token", verdict.token.empty() ? "" : shown(TargetKind::kToken, verdict.token),
+                                    shown(TargetKind::kToken, question.token.str()))));
   }
   if (verdict.other_channel) {
     reasons.push_back(reason("other_channel", other("channel", verdict.channel.empty() ? "" : quoted(verdict.channel),
                                                     quoted(question.channel.str()))));
   }
   if (verdict.not_listening) {
-    reasons.push_back(reason("not_listening", "listens to " + listens_to(verdict.listeners) + ", not to " +
-                                                  quoted(question.event)));
+    reasons.push_back(
+        reason("not_listening", "listens to " + listens_to(verdict.listeners) + ", not to " + quoted(question.event)));
   }
   if (verdict.overflows) {
     reasons.push_back(reason("slow_consumer", "owes " + std::to_string(verdict.owed) +
@@ -87,12 +87,8 @@ Json reasons_of(const hub::Verdict& verdict, const hub::Question& question) {
 }
 
 Json row(const hub::Verdict& verdict, const hub::Question& question) {
-  return {{"connection", verdict.id.str()},
-          {"user", verdict.user},
-          {"tenant", verdict.tenant},
-          {"token", mask_secret(verdict.token)},
-          {"channel", verdict.channel},
-          {"gets", verdict.gets()},
+  return {{"connection", verdict.id.str()},          {"user", verdict.user},       {"tenant", verdict.tenant},
+          {"token", mask_secret(verdict.token)},     {"channel", verdict.channel}, {"gets", verdict.gets()},
           {"reasons", reasons_of(verdict, question)}};
 }
 
@@ -117,8 +113,8 @@ Json absent(const std::vector<Service>& services, const Service& service, Target
                                                     quoted(service.sender->service().str())));
     }
   }
-  Json row{{"connection", nullptr}, {"user", ""},      {"tenant", ""},        {"token", ""},
-           {"channel", ""},         {"gets", false},   {"reasons", reasons}};
+  Json row{{"connection", nullptr}, {"user", ""},    {"tenant", ""},      {"token", ""},
+           {"channel", ""},         {"gets", false}, {"reasons", reasons}};
   row[std::string(event::kind_name(kind))] = kind == TargetKind::kToken ? mask_secret(name) : name;
   return row;
 }
@@ -163,7 +159,8 @@ hub::Question question_of(const httplib::Request& req) {
 Explanation explain(const std::vector<Service>& services, const Service& service, const hub::Question& question,
                     const admin::Page& page) {
   std::vector<hub::Verdict> verdicts = hub::explain(service.sender->hub(), question);
-  const auto misses = std::ranges::stable_partition(verdicts, [](const hub::Verdict& verdict) { return verdict.gets(); });
+  const auto misses =
+      std::ranges::stable_partition(verdicts, [](const hub::Verdict& verdict) { return verdict.gets(); });
   Explanation explanation;
   explanation.receivers = verdicts.size() - misses.size();
   std::set<std::string> present;
@@ -174,9 +171,9 @@ Explanation explain(const std::vector<Service>& services, const Service& service
   }
   explanation.total = verdicts.size() + gone.size();
   for (std::uint64_t i = page.skip(); i < explanation.total && explanation.list.size() < page.size; ++i) {
-    explanation.list.push_back(i < verdicts.size() ? row(verdicts[i], question)
-                                                   : absent(services, service, question.target.kind,
-                                                            gone[i - verdicts.size()]));
+    explanation.list.push_back(i < verdicts.size()
+                                   ? row(verdicts[i], question)
+                                   : absent(services, service, question.target.kind, gone[i - verdicts.size()]));
   }
   return explanation;
 }

@@ -12,8 +12,8 @@ namespace sse::gateway {
 
 /// Whom an event would reach, and why not the others that come into question.
 struct Explanation {
-  std::size_t receivers = 0;            ///< connections that would get it
-  std::size_t total = 0;                ///< and near misses
+  std::size_t receivers = 0;                ///< connections that would get it
+  std::size_t total = 0;                    ///< and near misses
   event::Json list = event::Json::array();  ///< a page of them, receivers first; each as openapi.json describes
 };
 

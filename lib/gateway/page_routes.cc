@@ -87,7 +87,8 @@ std::vector<std::string> checked_listeners(std::vector<std::string> names) {
                 "more than " + std::to_string(hub::kMostListeners) + " listeners in one request");
   }
   for (const std::string& name : names) {
-    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) || name.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) ||
+        name.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument, "the listener '" + printable(name, 60) + "' is no event name: at most " +
                                                    std::to_string(kMostListenerBytes) +
                                                    " bytes of UTF-8 without line breaks and NUL");

@@ -45,9 +45,9 @@ bool descending(const httplib::Request& req) {
 
 // In the order of hub::ConnectionOrder.
 hub::ConnectionOrder connection_order(const httplib::Request& req) {
-  return static_cast<hub::ConnectionOrder>(
-      admin::choice_parameter(req, "sort", {"created", "user", "tenant", "channel", "messages", "bytes", "backlog",
-                                            "lastWrite", "lastRequest"}));
+  return static_cast<hub::ConnectionOrder>(admin::choice_parameter(
+      req, "sort",
+      {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest"}));
 }
 
 hub::CountOrder user_order(const httplib::Request& req) {
@@ -119,8 +119,7 @@ void PresenceRoutes::list_connections(const httplib::Request& req, httplib::Resp
   require_filter(req);
   const Page page = Page::of(req);
   delivery::Sender& sender = *admin::find_service(services_, req.get_param_value("service")).sender;
-  const std::vector<ConnectionId> ids =
-      hub::find(sender.hub(), filter_of(req), connection_order(req), descending(req));
+  const std::vector<ConnectionId> ids = hub::find(sender.hub(), filter_of(req), connection_order(req), descending(req));
   Json list = Json::array();
   for (const hub::ConnectionInfo& info : sender.hub().describe(page.cut(ids)))
     list.push_back(to_json(info, sender.service(), server_id_));
@@ -168,8 +167,7 @@ void PresenceRoutes::show_user(const httplib::Request& req, httplib::Response& r
   delivery::Sender& sender = *admin::find_service(services_, req.get_param_value("service")).sender;
   hub::ConnectionFilter filter;
   filter.user = UserId(id);
-  const std::vector<hub::ConnectionInfo> connections =
-      sender.hub().describe(hub::find(sender.hub(), filter));
+  const std::vector<hub::ConnectionInfo> connections = sender.hub().describe(hub::find(sender.hub(), filter));
   if (connections.empty())
     throw Error(ErrorCode::kNotFound, "user '" + printable(id, 60) + "' is not online in " + sender.service().str());
   Json json = user_json(connections);
@@ -203,8 +201,8 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
 }
 
 void PresenceRoutes::explain(const httplib::Request& req, httplib::Response& res) const {
-  admin::require_parameters(req, {"service", "user", "tenant", "token", "channel", "event", "listening", "size",
-                                  "pageNum", "pageSize"});
+  admin::require_parameters(
+      req, {"service", "user", "tenant", "token", "channel", "event", "listening", "size", "pageNum", "pageSize"});
   const Page page = Page::of(req);
   const Service& service = admin::find_service(services_, req.get_param_value("service"));
   Explanation found = gateway::explain(services_, service, question_of(req), page);

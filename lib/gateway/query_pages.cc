@@ -117,8 +117,7 @@ Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
   return page.json(all.size(), std::move(list));
 }
 
-Json connections(const Service& service, const std::string& server_id, const httplib::Request& req,
-                 const Page& page) {
+Json connections(const Service& service, const std::string& server_id, const httplib::Request& req, const Page& page) {
   hub::Hub& hub = service.sender->hub();
   std::vector<ConnectionId> all;
   if (const std::string id = req.get_param_value("id"); !id.empty()) {
