@@ -34,12 +34,12 @@ good=$(sed -n '1s/^id://p' "$scratch/good")
 printf '{"listeners":"%s"}' "$(repeat ,e 100000)" >"$scratch/listeners.json"
 refused 413 "16 KiB" -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/listeners.json" "$page?userId=good"
 printf '{"connectionId":"%s","listener":["e%s"]}' "$good" "$(repeat '","e' 100000)" >"$scratch/add.json"
-refused 400 "more than 1000 listeners" -X POST --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good"
+refused 400 "more than 1000 listeners" -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good"
 printf '{"connectionId":"%s","listener":["a%s"]}' "$good" "$(repeat '","a' 990)" >"$scratch/add.json"
-check_equal 200 "$(http_status -X POST --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good")"
+check_equal 200 "$(http_status -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good")"
 printf '{"connectionId":"%s","listener":["b%s"]}' "$good" "$(repeat '","b' 990)" >"$scratch/add.json"
-refused 429 "at most 1000" -X POST --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good"
-check_equal 200 "$(http_status -X POST --data-binary "@$scratch/add.json" "$page/removeListener.do?userId=good")"
+refused 429 "at most 1000" -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good"
+check_equal 200 "$(http_status -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/add.json" "$page/removeListener.do?userId=good")"
 
 # Commas and control characters: an event may be called so, but line breaks and NUL no stream can carry.
 add() { http_status -X POST -d "{\"connectionId\":\"$good\",\"listener\":[\"$1\"]}" "$page/addListener.do?userId=good"; }
