@@ -62,7 +62,8 @@ std::string time_cell(const event::Json& object, std::string_view name) {
 
 std::string seconds_cell(const event::Json& object, std::string_view name) {
   const std::optional<std::int64_t> seconds = number_in(object, name);
-  return seconds ? format_age(std::chrono::seconds(std::max<std::int64_t>(*seconds, 0))) : "";
+  if (!seconds) return "";
+  return *seconds <= 0 ? "0s" : format_age(std::chrono::seconds(*seconds));
 }
 
 std::string size_cell(const event::Json& object, std::string_view name) {
