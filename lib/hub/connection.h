@@ -46,6 +46,12 @@ struct NewConnection {
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
 };
 
+/// What the page was told its session duration is (sse-set-duration), and when.
+struct SetDuration {
+  std::int64_t seconds = 0;
+  WallTime at;
+};
+
 /// A snapshot of a connection for those who ask.
 struct ConnectionInfo {
   ConnectionId id;
@@ -56,6 +62,8 @@ struct ConnectionInfo {
   WallTime created;
   std::chrono::milliseconds keepalive{0};
   std::optional<WallTime> last_request;
+  WallTime last_write;  ///< when the socket last took bytes
+  std::optional<SetDuration> duration;
   std::uint64_t messages = 0;          ///< events taken into the stream
   std::uint64_t request_messages = 0;  ///< `message/….do` calls
   std::uint64_t request_uploads = 0;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "event/event.h"
+#include "hub/session_duration.h"
 #include "observe/log.h"
 
 namespace sse::hub {
@@ -156,10 +157,12 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   const Group* group = indexes_.find(kind, name);
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
+  const bool sets_duration = event == event::kSetDuration;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
   for (Connection* connection : group->members()) {
-    if (listening && !connection->listens(event)) continue;
-    if (take(*connection, frame)) ++taken;
+    if (!wants(*connection, listening, event) || !take(*connection, frame)) continue;
+    ++taken;
+    if (sets_duration) note_duration(*connection, frame);
   }
   metrics_.deliveries.add(taken);
   metrics_.delivered_bytes.add(taken * frame->size());
@@ -194,6 +197,29 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   replay->held_bytes += frame->size();
   replay->held.push_back(frame);
   return true;
+}
+
+// The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
+Shard::Outlook Shard::outlook(const Connection& connection, std::size_t bytes) const {
+  const std::uint64_t most = options_.stream.max_backlog;
+  if (connection.replay) {
+    const Connection::Replay& replay = *connection.replay;
+    return replay.held_bytes + bytes > most && !replay.held.empty() ? Outlook::kOverflows : Outlook::kWaits;
+  }
+  const std::uint64_t owed = connection.backlog_bytes();
+  return connection.blocked() && owed > 0 && owed + bytes > most ? Outlook::kOverflows : Outlook::kTakes;
+}
+
+bool Shard::give(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+  if (!take(connection, frame)) return false;
+  if (event == event::kSetDuration) note_duration(connection, frame);
+  metrics_.deliveries.add();
+  metrics_.delivered_bytes.add(frame->size());
+  return true;
+}
+
+void Shard::note_duration(const Connection& connection, const event::FrameRef& frame) {
+  if (const auto seconds = duration_in(frame->bytes())) durations_[connection.id.value()] = {*seconds, wall_now()};
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
@@ -256,7 +282,9 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   const Connection::Replay& state = *connection->replay;
   std::vector<event::FrameRef> fresh;
   for (ReplayFrame& item : page) {
-    if (wanted(*connection, item)) fresh.push_back(std::move(item.frame));
+    if (!wanted(*connection, item)) continue;
+    if (item.event == event::kSetDuration && !state.resend) note_duration(*connection, item.frame);
+    fresh.push_back(std::move(item.frame));
   }
   if (state.resend) {
     metrics_.resent.add(fresh.size());
@@ -478,6 +506,8 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.attributes = connection.unpacked_attributes();
   info.created = connection.created();
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
+  info.last_write = wall_now() - std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write());
+  if (const auto set = durations_.find(connection.id.value()); set != durations_.end()) info.duration = set->second;
   info.messages = connection.messages;
   if (const Connection::Rare* rare = connection.rare_or_null()) {
     if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
@@ -546,6 +576,7 @@ void Shard::leave(Connection& connection, CloseReason reason) {
   connection.indexed = false;
   depart(connection);
   connection.replay.reset();
+  durations_.erase(connection.id.value());
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
                  {{"service", options_.service.str()},
