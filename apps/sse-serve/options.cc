@@ -218,6 +218,32 @@ void declare_limits(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
 }
 
+void declare_application(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "The application";
+  app.add_option("--hook", server.hook,
+                 "URL that is asked about connects, messages and uploads, and told who left and listens to what")
+      ->type_name("URL")
+      ->group(group);
+  add_duration(app, "--hook-timeout", server.hook_timeout, "Longest wait for one answer of the hook")->group(group);
+  add_count(app, "--hook-queue", server.hook_queue, 1, kMostCount, "Most notifications that may wait for the hook")
+      ->group(group);
+  add_count(app, "--hook-threads", server.hook_threads, 1, kMostThreads,
+            "Most connects, and again most other requests, that wait for the application at a time")
+      ->group(group);
+  app.add_option("--hook-secret-file", server.hook_secret_file, "First line: the secret that signs calls of the hook")
+      ->type_name("FILE")
+      ->group(group);
+  add_choice(app, "--hook-uploads", "Files go to the hook by path, or in a multipart/form-data body",
+             {"path", "multipart"}, "path",
+             [&server](const std::string& text) { server.forward_uploads = text == "multipart"; })
+      ->group(group);
+  add_bytes(app, "--max-upload", server.max_upload, "Largest body of an upload")->group(group);
+  app.add_option("--upload-dir", server.upload_folder,
+                 "Folder where uploads wait until they are answered (default: $TMPDIR or /tmp)")
+      ->type_name("DIR")
+      ->group(group);
+}
+
 void declare_log(CLI::App& app, observe::LogOptions& log) {
   const char* group = "Log";
   app.add_option("--log-file", log.file, "Append to a file, reopened on SIGHUP (default: standard error)")
@@ -249,6 +275,7 @@ void declare(CLI::App& app, Options& options) {
   declare_streams(app, server);
   declare_qos(app, server);
   declare_admin(app, server);
+  declare_application(app, server);
   declare_limits(app, server);
   declare_log(app, options.log);
   name_environment(app);

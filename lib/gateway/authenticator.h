@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "hub/connection.h"
 
 namespace sse::gateway {
@@ -28,6 +29,7 @@ class PageRequest {
 struct User {
   hub::Identity identity;
   std::string profile;  ///< JSON text shown as `accessUser`; empty: nothing is known
+  std::optional<WallTime> expires{};  ///< when it must be established anew: no stream of the user lives longer
 };
 
 /// Decides who sends a request. Thread safe; runs on worker threads and may block.

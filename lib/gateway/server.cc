@@ -20,6 +20,8 @@
 #include "delivery/sqlite_repository.h"
 #include "gateway/admin_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/reactions.h"
+#include "gateway/upload_reader.h"
 #include "gateway/trusted_proxies.h"
 #include "net/http_front.h"
 #include "net/listener.h"
@@ -133,6 +135,7 @@ void check(const ServerOptions& options) {
       *options.keepalive_time < std::chrono::seconds(1)) {
     bad("--keepalive-time must be 0 or at least 1s");
   }
+  check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
@@ -140,7 +143,8 @@ void check(const ServerOptions& options) {
 
 class Server::Impl {
  public:
-  Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application);
+  Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application,
+       Callbacks callbacks);
   ~Impl() { stop(); }
 
   void start();
@@ -171,12 +175,12 @@ class Server::Impl {
   observe::Registry metrics_;
   IdGenerator ids_{std::random_device{}()};
   std::unique_ptr<Authenticator> authenticator_;
-  std::unique_ptr<Application> application_;
   TrustedProxies proxies_;
   AdminToken token_;
   std::string server_id_;
   std::atomic<bool> draining_{false};
   bool running_ = false;
+  std::unique_ptr<Reactions> reactions_;
 
   std::unique_ptr<delivery::MessageRepository> repository_;
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object
@@ -198,10 +202,9 @@ class Server::Impl {
 };
 
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
-                   std::unique_ptr<Application> application)
+                   std::unique_ptr<Application> application, Callbacks callbacks)
     : options_((check(options), std::move(options))),
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
-      application_(application ? std::move(application) : make_demo_application()),
       proxies_(options_.trusted_proxies),
       workers_("sse-worker", 1,
                options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()),
@@ -215,6 +218,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   reload();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
+  reactions_ = std::make_unique<Reactions>(options_, server_id_, std::move(application), std::move(callbacks), ids_,
+                                           metrics_);
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
@@ -223,6 +228,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
     sender.hub.service = ServiceName(name);
+    sender.hub.observer = &reactions_->happenings();
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
     sender.hub.client_max_connections = options_.client_max_connections;
@@ -262,15 +268,18 @@ void Server::Impl::open_fronts() {
   page.serve_page = options_.page && options_.web_root.empty();
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
+  page.upload_folder = options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
   page_routes_ =
-      std::make_unique<PageRoutes>(app_, services_, *authenticator_, application_.get(), proxies_, page, draining_);
+      std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
+                                   reactions_->happenings(), page, draining_);
   if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
-  app_.set_payload_max_length(options_.max_body.count());
+  app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
 
   const std::size_t descriptors = raise_descriptor_limit();
   net::FrontOptions front;
   front.name = "public";
   front.max_body = options_.max_body;
+  front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
     front.max_connections = descriptors - kReservedDescriptors;
@@ -328,12 +337,14 @@ void Server::Impl::stop() {
   wait_until(steady_now() + kDrainStreams, [this] { return streams_held() == 0; });
   if (admin_front_) admin_front_->drain();
   chores_.stop();
+  reactions_->stop_requests();
   workers_.stop();
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
   front_loop_.stop();
   admin_loop_.stop();
   for (const auto& loop : loops_) loop->stop();
+  reactions_->stop();
 }
 
 void Server::Impl::push_demo() {
@@ -403,7 +414,10 @@ delivery::Sender& Server::Impl::sender(const std::string& name) {
 
 Server::Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
                std::unique_ptr<Application> application)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application))) {}
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application), Callbacks())) {}
+Server::Server(ServerOptions options, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(std::move(options), make_callback_authenticator(callbacks),
+                                   make_callback_application(callbacks), callbacks)) {}
 Server::~Server() = default;
 
 void Server::start() {

@@ -77,7 +77,7 @@ void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
 }
 
 ConnectionId Hub::connect(NewConnection request) {
-  const ConnectionId id(ids_.next());
+  const ConnectionId id = request.id.valid() ? request.id : reserve_id();
   event::Event first;
   first.name = event::kConnectFinish;
   first.id = id.str();
@@ -263,10 +263,10 @@ std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& o
   return info;
 }
 
-bool Hub::disconnect(ConnectionId id, const UserId& owner) {
+bool Hub::disconnect(ConnectionId id, const UserId& owner, const std::string& note) {
   bool found = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    shard.close(connection, CloseReason::kDisconnect, false);
+    shard.close(connection, CloseReason::kDisconnect, false, note);
     found = true;
   });
   return found;

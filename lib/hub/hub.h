@@ -44,6 +44,8 @@ class Hub {
 
   const HubOptions& options() const { return options_; }
 
+  /// The id of a connection that is about to be, for those who must know it before.
+  ConnectionId reserve_id() { return ConnectionId(ids_.next()); }
   /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
   ConnectionId connect(NewConnection request);
 
@@ -85,8 +87,8 @@ class Hub {
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const UserId& owner, Request kind);
-  /// The page said goodbye.
-  bool disconnect(ConnectionId id, const UserId& owner);
+  /// The page said goodbye; `note`: why, for the observer.
+  bool disconnect(ConnectionId id, const UserId& owner, const std::string& note = "");
 
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
   void drain();

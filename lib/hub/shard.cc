@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "event/event.h"
+#include "hub/observer.h"
 #include "observe/log.h"
 
 namespace sse::hub {
@@ -69,6 +70,16 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
                                          std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    if (options_.observer != nullptr) {
+      ConnectionInfo info;
+      info.id = id;
+      info.identity = request.identity;
+      info.channel = request.channel;
+      info.listeners = request.listeners;
+      info.attributes = request.attributes;
+      info.created = wall_now();
+      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kConnectionLost, "");
+    }
     return;
   }
   Connection& connection = *owned;
@@ -97,6 +108,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
+  if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   limit_client(connection, request.attributes);
   ask_replay(connection);
   schedule_check(connection);
@@ -300,9 +312,10 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
+  std::vector<std::string> gone;
   for (const std::string& name : names) {
     if (!add) {
-      changed.erase(name);
+      if (changed.erase(name) != 0) gone.push_back(name);
     } else if (changed.insert(name).second) {
       fresh.push_back(name);
     }
@@ -316,10 +329,12 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
     wanted.insert(wanted.end(), fresh.begin(), fresh.end());
     if (idle && next_pass(connection)) ask_replay(connection);
   }
+  if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
+    options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);
   return changed;
 }
 
-void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
+void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note) {
   if (!connection.open()) return;
   if (say_so) {
     event::Event event;
@@ -332,7 +347,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
   for (std::size_t i = 0; i < kIndexes; ++i) {
     connection.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
-  leave(connection, reason);
+  leave(connection, reason, note);
   connection.finish_by = steady_now() + kFinishTime;
   connection.finish(reason);
   wheel_.add(connection.id.value(), connection.finish_by);
@@ -346,7 +361,7 @@ void Shard::close_all(CloseReason reason) {
 }
 
 // The one place where connections leave, whatever the cause.
-void Shard::leave(Connection& connection, CloseReason reason) {
+void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
   if (!connection.indexed) return;
   connection.indexed = false;
   connection.replay.reset();
@@ -358,6 +373,8 @@ void Shard::leave(Connection& connection, CloseReason reason) {
                   {"reason", std::string(net::reason_name(reason))},
                   {"messages", std::to_string(connection.messages)}});
   }
+  if (options_.observer != nullptr)
+    options_.observer->disconnected(options_.service, describe(connection), reason, note);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);

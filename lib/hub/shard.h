@@ -20,12 +20,15 @@
 
 namespace sse::hub {
 
+class Observer;
+
 struct HubOptions {
   ServiceName service;
   std::chrono::milliseconds heartbeat{15000};
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  Observer* observer = nullptr;  ///< must outlive the hub
 };
 
 /// Asks for the pending messages of a connection, a page at a time.
@@ -101,7 +104,7 @@ class Shard final : private net::StreamOwner {
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
-  void close(Connection& connection, net::CloseReason reason, bool say_so);
+  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
   void close_all(net::CloseReason reason);
 
   // Any thread.
@@ -124,7 +127,7 @@ class Shard final : private net::StreamOwner {
   bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
   void limit_client(const Connection& newcomer, const Attributes& attributes);
-  void leave(Connection& connection, net::CloseReason reason);
+  void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   void end_turn();
   void check_acknowledgements();
   void tick();

@@ -112,6 +112,8 @@ class HttpFront::Connection final : public EventLoop::Handler {
   // Of the request being read or handled.
   std::string head_text;
   RequestHead head;  // views point into head_text
+  RequestPlan plan;
+  SteadyTime dispatched{};
   std::string body;
   std::unique_ptr<ChunkedDecoder> decoder;
   std::size_t lingered = 0;
@@ -295,7 +297,8 @@ void HttpFront::advance(Connection& connection) {
       arm(connection, EPOLLIN | EPOLLRDHUP);
       return;
     }
-    if (scan.head.content_length > options_.max_body.count()) {
+    connection.plan = options_.plan ? options_.plan(scan.head) : RequestPlan{.max_body = options_.max_body};
+    if (scan.head.content_length > connection.plan.max_body.count()) {
       bad_requests_.add();
       refuse(connection, 413, "the request body is larger than this server takes");
       return;
@@ -348,7 +351,7 @@ void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
   connection.in.erase(0, head.size);
   connection.body.clear();
   if (head.framing == BodyFraming::kChunked)
-    connection.decoder = std::make_unique<ChunkedDecoder>(options_.max_body.count());
+    connection.decoder = std::make_unique<ChunkedDecoder>(connection.plan.max_body.count());
   const bool waits_for_body = head.framing == BodyFraming::kChunked ||
                               (head.framing == BodyFraming::kLength && connection.in.size() < head.content_length);
   if (waits_for_body) {
@@ -371,13 +374,22 @@ void HttpFront::refuse(Connection& connection, int status, const char* reason) {
 void HttpFront::dispatch(Connection& connection) {
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   requests_.add();
-  if (!workers_.submit([this, &connection] { handle(connection); })) {
+  connection.dispatched = loop_.now();
+  WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
+  if (!workers.submit([this, &connection] { handle(connection); })) {
     refuse(connection, 503, "the server has more requests waiting than it may; try again later");
   }
 }
 
 void HttpFront::handle(Connection& connection) {
   const bool keep_alive = connection.head.keep_alive && !draining_.load(std::memory_order_relaxed);
+  if (connection.plan.most_wait.count() != 0 && steady_now() - connection.dispatched > connection.plan.most_wait) {
+    // Who waits for it has long given up, or soon will.
+    connection.out = plain_response(503, "the server is busy with requests of this kind; try again later");
+    connection.written = 0;
+    finish(connection, false);
+    return;
+  }
   Reply reply = app_.process(normalized_request(connection.head, connection.body), connection.peer, keep_alive);
   connection.decoder.reset();
   std::string().swap(connection.body);

@@ -24,6 +24,13 @@
 
 namespace sse::net {
 
+/// How a request is to be handled, as far as its head tells.
+struct RequestPlan {
+  WorkerPool* workers = nullptr;           ///< null: the front's
+  std::chrono::milliseconds most_wait{0};  ///< for a worker, before it gets 503; 0: no limit
+  ByteCount max_body;
+};
+
 struct FrontOptions {
   std::string name;                               ///< of this listener in logs and metrics: "public", "admin"
   std::chrono::milliseconds head_timeout{5000};   ///< from a head's first byte to its last
@@ -33,6 +40,8 @@ struct FrontOptions {
   std::size_t max_connections = 0;                           ///< 0: no limit; `others_open` counts towards it
   std::size_t max_per_address = 0;                           ///< 0: no limit
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
+  /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
+  std::function<RequestPlan(const RequestHead&)> plan;
 };
 
 /// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
