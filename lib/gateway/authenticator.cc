@@ -11,12 +11,12 @@ class DemoAuthenticator final : public Authenticator {
     User user;
     std::string id = request.parameter("userId");
     if (id.empty()) id = "1";
-    event::Json profile{{"id", id}};
-    if (const std::string name = request.parameter("name"); !name.empty()) profile["name"] = name;
+    // Without a name there is nothing to know that the id does not say.
+    if (const std::string name = request.parameter("name"); !name.empty())
+      user.profile = event::dump_json({{"id", id}, {"name", name}});
     user.identity.user = UserId(id);
     user.identity.tenant = TenantId(request.parameter("tenantId"));
     user.identity.token = AccessToken(request.parameter("access-token"));
-    user.profile = event::dump_json(profile);
     return user;
   }
 };

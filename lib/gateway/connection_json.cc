@@ -43,7 +43,11 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
   Json parameters = Json::object();
   for (const auto& [name, value] : values) parameters[name] = is_secret(name) ? mask_secret(value) : value;
   Json profile = nullptr;
-  if (!info.attributes.profile.empty()) profile = Json::parse(info.attributes.profile, nullptr, false);
+  if (!info.attributes.profile.empty()) {
+    profile = Json::parse(info.attributes.profile, nullptr, false);
+  } else if (!info.identity.user.empty()) {
+    profile = {{"id", info.identity.user.str()}};
+  }
   return {{"id", info.id.str()},
           {"service", service.str()},
           {"serverId", server_id},

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "base/text.h"
 
@@ -12,6 +14,121 @@ namespace {
 template <class Self>
 auto fields(Self& self) {
   return std::array{&self.query, &self.address, &self.user_agent, &self.host, &self.origin, &self.profile};
+}
+
+// What pages and browsers say again and again costs one byte: 0x81 for the first of these, and so on. 0x80 goes before
+// a byte of its own that is not ASCII. The list only matters within a process.
+constexpr std::uint8_t kAsIs = 0x80;
+constexpr std::array<std::string_view, 43> kPhrases{"&clientId=",
+                                                    "&clientInstanceId=",
+                                                    "&clientInstanceTime=",
+                                                    "&clientImportModuleTime=",
+                                                    "&clientVersion=",
+                                                    "&listeners=",
+                                                    "&keepaliveTime=",
+                                                    "&sessionDuration=",
+                                                    "&accessTime=",
+                                                    "&screen=",
+                                                    "&locationHref=",
+                                                    "&useWindowEventBus=true",
+                                                    "&useWindowEventBus=false",
+                                                    "&totalJSHeapSize=",
+                                                    "&usedJSHeapSize=",
+                                                    "&jsHeapSizeLimit=",
+                                                    "&access-token=",
+                                                    "&channel=",
+                                                    "&lastEventId=",
+                                                    "&ack=",
+                                                    "&userId=",
+                                                    "&tenantId=",
+                                                    "&name=",
+                                                    "userId=",
+                                                    "clientId=",
+                                                    "server-push",
+                                                    "connect-finish",
+                                                    "connect-close",
+                                                    "https%3A%2F%2F",
+                                                    "http%3A%2F%2F",
+                                                    "https://",
+                                                    "http://",
+                                                    "127.0.0.1",
+                                                    "localhost",
+                                                    "1920x1080",
+                                                    "Mozilla/5.0 (",
+                                                    "Windows NT 10.0; Win64; x64",
+                                                    "Macintosh; Intel Mac OS X ",
+                                                    "X11; Linux x86_64",
+                                                    ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/",
+                                                    ".0.0.0 Safari/537.36",
+                                                    ") Gecko/20100101 Firefox/",
+                                                    ".0.0.0 Mobile Safari/537.36"};
+static_assert(kAsIs + kPhrases.size() < 0x100);
+
+// For each byte a phrase may begin with, those that do: most bytes of a text are passed with one look.
+class PhraseFinder {
+ public:
+  PhraseFinder() {
+    for (std::size_t i = 0; i < kPhrases.size(); ++i)
+      by_first_.at(static_cast<unsigned char>(kPhrases.at(i).front())).push_back(static_cast<std::uint8_t>(i));
+  }
+  /// Number of the phrase `text` begins with.
+  std::optional<std::uint8_t> find(std::string_view text) const {
+    for (const std::uint8_t i : by_first_[static_cast<unsigned char>(text.front())]) {
+      if (text.starts_with(kPhrases[i])) return i;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::array<std::vector<std::uint8_t>, 256> by_first_;
+};
+
+void put_phrases(std::string& out, std::string_view text) {
+  static const PhraseFinder kFinder;
+  while (!text.empty()) {
+    if (const auto number = kFinder.find(text)) {
+      out += static_cast<char>(kAsIs + 1 + *number);
+      text.remove_prefix(kPhrases.at(*number).size());
+      continue;
+    }
+    if (static_cast<unsigned char>(text.front()) >= kAsIs) out += static_cast<char>(kAsIs);
+    out += text.front();
+    text.remove_prefix(1);
+  }
+}
+
+std::string get_phrases(std::string_view packed) {
+  std::string out;
+  while (!packed.empty()) {
+    const auto byte = static_cast<unsigned char>(packed.front());
+    packed.remove_prefix(1);
+    if (byte > kAsIs) {
+      out += kPhrases.at(byte - kAsIs - 1U);
+    } else if (byte < kAsIs) {
+      out += static_cast<char>(byte);
+    } else if (!packed.empty()) {
+      out += packed.front();
+      packed.remove_prefix(1);
+    }
+  }
+  return out;
+}
+
+// LEB128.
+void put_size(std::string& out, std::size_t size) {
+  for (; size >= 0x80; size >>= 7) out += static_cast<char>(0x80 | (size & 0x7F));
+  out += static_cast<char>(size);
+}
+
+std::size_t get_size(std::string_view& packed) {
+  std::size_t size = 0;
+  for (unsigned shift = 0; !packed.empty() && shift < 64; shift += 7) {
+    const auto byte = static_cast<unsigned char>(packed.front());
+    packed.remove_prefix(1);
+    size |= std::size_t{byte & 0x7FU} << shift;
+    if (byte < 0x80) break;
+  }
+  return size;
 }
 
 // Calls `use(name, value)`, both still encoded, until it returns false.
@@ -29,21 +146,32 @@ void each_pair(std::string_view query, Use use) {
 
 }  // namespace
 
+// Of each field that is not empty: its number, the size of what follows, and its text with phrases shortened.
 std::string Attributes::pack() const {
-  // Length-prefixed: any byte may occur in a field.
   std::string out;
-  for (const std::string* field : fields(*this)) out += std::to_string(field->size()) + ":" + *field;
+  std::string shortened;
+  std::uint8_t number = 0;
+  for (const std::string* field : fields(*this)) {
+    ++number;
+    if (field->empty()) continue;
+    shortened.clear();
+    put_phrases(shortened, *field);
+    out += static_cast<char>(number);
+    put_size(out, shortened.size());
+    out += shortened;
+  }
   return out;
 }
 
 Attributes Attributes::unpack(std::string_view packed) {
   Attributes out;
-  for (std::string* field : fields(out)) {
-    std::size_t size = 0;
-    const auto [stop, error] = std::from_chars(packed.data(), packed.data() + packed.size(), size);
-    if (error != std::errc{}) break;
-    packed.remove_prefix(static_cast<std::size_t>(stop - packed.data()) + 1);
-    *field = packed.substr(0, size);
+  const auto all = fields(out);
+  while (packed.size() >= 2) {
+    const auto number = static_cast<unsigned char>(packed.front());
+    packed.remove_prefix(1);
+    const std::size_t size = std::min(get_size(packed), packed.size());
+    if (number == 0 || number > all.size()) break;
+    *all.at(number - 1U) = get_phrases(packed.substr(0, size));
     packed.remove_prefix(size);
   }
   return out;

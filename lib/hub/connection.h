@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/coarse_time.h"
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
@@ -58,6 +60,8 @@ struct ConnectionInfo {
 };
 
 /// One open stream and who it belongs to. Belongs to its shard; loop thread only.
+///
+/// Tens of thousands are held: what only few of them need goes into Rare, and what can be computed is not kept.
 struct Connection final : net::Stream {
   // Only while pending messages are being replayed. A pass goes through the repository page by page; one for new
   // listeners looks from the start, only for what they wait for.
@@ -74,32 +78,57 @@ struct Connection final : net::Stream {
     bool waiting = false;                    // for the stream to drain, before it goes on
   };
 
-  Connection(ConnectionId connection_id, net::EventLoop& loop, net::StreamOwner& owner,
-             const net::Stream::Limits& limits, UniqueFd socket)
-      : net::Stream(loop, owner, limits, std::move(socket)), id(connection_id) {}
+  // What most connections never have.
+  struct Rare {
+    std::unique_ptr<net::AddressLimiter::Ticket> ticket;
+    // Whose it was, for confirmations that arrive while a stream that has left the indexes is written out.
+    std::unique_ptr<std::array<std::string, kIndexes>> former_names;
+    SteadyTime finish_by = SteadyTime::max();  // of a stream that is being ended
+    std::int64_t last_request_millis = 0;
+    std::uint32_t request_messages = 0;
+    std::uint32_t request_uploads = 0;
+  };
+
+  Connection(ConnectionId connection_id, const net::Stream::Host& host, UniqueFd socket)
+      : net::Stream(host, std::move(socket)), id(connection_id), opened(host.loop.now()) {}
 
   bool listens(std::string_view event) const { return listeners->find(event) != listeners->end(); }
+  /// Made when first asked for.
+  Rare& rare() {
+    if (!rare_) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
+  /// Null for most.
+  const Rare* rare_or_null() const { return rare_.get(); }
+  Attributes unpacked_attributes() const { return Attributes::unpack({attributes.get(), attributes_size}); }
+  void keep_attributes(const Attributes& fresh) {
+    const std::string packed = fresh.pack();
+    attributes = std::make_unique_for_overwrite<char[]>(packed.size());
+    attributes_size = static_cast<std::uint32_t>(packed.size());
+    std::ranges::copy(packed, attributes.get());
+  }
+  /// When its keepaliveTime is over; max() for never.
+  SteadyTime expires(SteadyTime now) const {
+    return keepalive_millis == 0 ? SteadyTime::max() : opened.at(now) + std::chrono::milliseconds(keepalive_millis);
+  }
+  /// The id tells.
+  WallTime created() const { return IdGenerator::time_of(id.value()); }
 
+  bool indexed = false;
+  bool awaiting_ack = false;  // in the shard's list of those
+  std::uint32_t messages = 0;
   const ConnectionId id;
+  MessageId replayed_through;
+  std::unique_ptr<Replay> replay;
   Membership membership;
   const ListenerSet* listeners = nullptr;
   std::unique_ptr<char[]> attributes;  // Attributes::pack()
   std::uint32_t attributes_size = 0;
   std::uint32_t keepalive_millis = 0;
-  WallTime created;
-  SteadyTime expires = SteadyTime::max();    // by its keepaliveTime
-  SteadyTime finish_by = SteadyTime::max();  // of a stream that is being ended
-  MessageId replayed_through;
-  std::unique_ptr<Replay> replay;
-  std::unique_ptr<net::AddressLimiter::Ticket> ticket;
-  // Whose it was, for confirmations that arrive while a stream that has left the indexes is written out.
-  std::unique_ptr<std::array<std::string, kIndexes>> former_names;
-  std::int64_t last_request_millis = 0;
-  std::uint32_t messages = 0;
-  std::uint32_t request_messages = 0;
-  std::uint32_t request_uploads = 0;
-  bool indexed = false;
-  bool awaiting_ack = false;  // in the shard's list of those
+  CoarseTime opened;
+
+ private:
+  std::unique_ptr<Rare> rare_;
 };
 
 }  // namespace sse::hub

@@ -156,7 +156,7 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
                                                    : shard.group(TargetKind::kAll, "");
     if (group == nullptr) return;
     std::vector<ConnectionId> mine;
-    for (const Connection* connection : group->members) {
+    for (const Connection* connection : group->members()) {
       const auto differs = [&](const std::string& wanted, TargetKind kind) {
         return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
       };
@@ -166,8 +166,7 @@ std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
       }
       if (!filter.listening.empty() && !connection->listens(filter.listening)) continue;
       if (!filter.client.empty()) {
-        const auto attributes = Attributes::unpack({connection->attributes.get(), connection->attributes_size});
-        if (form_value(attributes.query, "clientId") != filter.client) continue;
+        if (form_value(connection->unpacked_attributes().query, "clientId") != filter.client) continue;
       }
       mine.push_back(connection->id);
     }
@@ -235,7 +234,7 @@ std::size_t Hub::close(const event::Target& target) {
     for (const std::string& name : names) {
       const Group* group = shard.group(target.kind, name);
       if (group == nullptr) continue;
-      const std::vector<Connection*> members = group->members;
+      const std::vector<Connection*> members(group->members().begin(), group->members().end());
       for (Connection* connection : members) shard.close(*connection, CloseReason::kServerClosed, true);
       closed += members.size();
     }
@@ -247,7 +246,7 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
                                                  const std::vector<std::string>& names, bool add) {
   std::optional<ListenerSet> after;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    connection.last_request_millis = to_millis(wall_now());
+    connection.rare().last_request_millis = to_millis(wall_now());
     after = shard.change_listeners(connection, names, add);
   });
   return after;
@@ -256,8 +255,9 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
 std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& owner, Request kind) {
   std::optional<ConnectionInfo> info;
   on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
-    connection.last_request_millis = to_millis(wall_now());
-    ++(kind == Request::kMessage ? connection.request_messages : connection.request_uploads);
+    Connection::Rare& rare = connection.rare();
+    rare.last_request_millis = to_millis(wall_now());
+    ++(kind == Request::kMessage ? rare.request_messages : rare.request_uploads);
     info = shard.describe(connection);
   });
   return info;

@@ -1,7 +1,6 @@
 #include "hub/shard.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -54,20 +53,22 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       options_(options),
       metrics_(metrics),
       delegate_(delegate),
+      host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       wheel_(tick_of(options), 256, steady_now()) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
 
-Shard::~Shard() = default;
+Shard::~Shard() {
+  connections_.for_each([](Connection& connection) { delete &connection; });
+}
 
 void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRef& first) {
   loop_.assert_in_loop_thread();
   std::unique_ptr<Connection> owned;
   try {
-    owned = std::make_unique<Connection>(id, loop_, static_cast<net::StreamOwner&>(*this), options_.stream,
-                                         std::move(request.socket));
+    owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
     if (options_.observer != nullptr) {
@@ -83,19 +84,13 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     return;
   }
   Connection& connection = *owned;
-  connection.ticket = std::move(request.ticket);
-  connection.created = wall_now();
+  if (request.ticket) connection.rare().ticket = std::move(request.ticket);
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
-  if (connection.keepalive_millis != 0)
-    connection.expires = steady_now() + std::chrono::milliseconds(connection.keepalive_millis);
   connection.listeners = listener_sets_.intern(ListenerSet(request.listeners.begin(), request.listeners.end()));
-  const std::string packed = request.attributes.pack();
-  connection.attributes = std::make_unique_for_overwrite<char[]>(packed.size());
-  connection.attributes_size = static_cast<std::uint32_t>(packed.size());
-  std::memcpy(connection.attributes.get(), packed.data(), packed.size());
+  connection.keep_attributes(request.attributes);
 
-  connections_.emplace(id.value(), std::move(owned));
+  connections_.insert(owned.release());
   connection.indexed = true;
   indexes_.join(connection, TargetKind::kUser, request.identity.user.str());
   indexes_.join(connection, TargetKind::kToken, request.identity.token.str());
@@ -119,17 +114,17 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 }
 
 void Shard::limit_client(const Connection& newcomer, const Attributes& attributes) {
-  const Group* same_user = newcomer.membership.groups[static_cast<std::size_t>(TargetKind::kUser)];
+  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
   const std::size_t most = options_.client_max_connections;
-  if (most == 0 || same_user == nullptr || same_user->members.size() <= most) return;
+  if (most == 0 || same_user == nullptr || same_user->size() <= most) return;
   const std::string client = form_value(attributes.query, "clientId");
   if (client.empty()) return;
-  const Group* tenant = newcomer.membership.groups[static_cast<std::size_t>(TargetKind::kTenant)];
+  const Group* tenant = newcomer.membership.group(TargetKind::kTenant);
   std::vector<Connection*> same_client;
-  for (Connection* other : same_user->members) {
-    const Attributes theirs = Attributes::unpack({other->attributes.get(), other->attributes_size});
-    if (other->membership.groups[static_cast<std::size_t>(TargetKind::kTenant)] == tenant &&
-        theirs.origin == attributes.origin && form_value(theirs.query, "clientId") == client) {
+  for (Connection* other : same_user->members()) {
+    const Attributes theirs = other->unpacked_attributes();
+    if (other->membership.group(TargetKind::kTenant) == tenant && theirs.origin == attributes.origin &&
+        form_value(theirs.query, "clientId") == client) {
       same_client.push_back(other);
     }
   }
@@ -145,7 +140,7 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
-  for (Connection* connection : group->members) {
+  for (Connection* connection : group->members()) {
     if (listening && !connection->listens(event)) continue;
     if (take(*connection, frame)) ++taken;
   }
@@ -158,13 +153,14 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
   if (message.valid() && message <= connection.replayed_through) return true;
-  if (!connection.replay) return append(connection, frame);
+  Connection::Replay* replay = connection.replay.get();
+  if (replay == nullptr) return append(connection, frame);
   if (message.valid()) {
     // It is in the repository, where the replay will come by.
-    connection.replay->again = true;
+    replay->again = true;
     return true;
   }
-  if (connection.replay->held_bytes + frame->size() > options_.stream.max_backlog && !connection.replay->held.empty()) {
+  if (replay->held_bytes + frame->size() > options_.stream.max_backlog && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
     } else {
@@ -172,8 +168,8 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
     }
     return false;
   }
-  connection.replay->held_bytes += frame->size();
-  connection.replay->held.push_back(frame);
+  replay->held_bytes += frame->size();
+  replay->held.push_back(frame);
   return true;
 }
 
@@ -203,9 +199,8 @@ void Shard::ask_replay(Connection& connection) {
   request.connection = connection.id;
   request.shard = number_;
   for (std::size_t i = 0; i < kIndexes; ++i) {
-    if (const Group* group = connection.membership.groups.at(i)) {
-      request.recipients.emplace_back(static_cast<TargetKind>(i), group->name);
-    }
+    const auto kind = static_cast<TargetKind>(i);
+    if (const Group* group = connection.membership.group(kind)) request.recipients.emplace_back(kind, group->name());
   }
   request.after = connection.replay->cursor;
   request.only_events = connection.replay->only_events;
@@ -284,9 +279,8 @@ void Shard::stream_drained(net::Stream& stream) {
 }
 
 Connection* Shard::find(ConnectionId id) {
-  const auto found = connections_.find(id.value());
-  if (found == connections_.end() || !found->second->indexed || !found->second->open()) return nullptr;
-  return found->second.get();
+  Connection* found = connections_.find(id.value());
+  return found != nullptr && found->indexed && found->open() ? found : nullptr;
 }
 
 ConnectionInfo Shard::describe(const Connection& connection) const {
@@ -297,13 +291,15 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.identity.token = AccessToken(std::string(Indexes::name_of(connection, TargetKind::kToken)));
   info.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
   info.listeners.assign(connection.listeners->begin(), connection.listeners->end());
-  info.attributes = Attributes::unpack({connection.attributes.get(), connection.attributes_size});
-  info.created = connection.created;
+  info.attributes = connection.unpacked_attributes();
+  info.created = connection.created();
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
-  if (connection.last_request_millis != 0) info.last_request = from_millis(connection.last_request_millis);
   info.messages = connection.messages;
-  info.request_messages = connection.request_messages;
-  info.request_uploads = connection.request_uploads;
+  if (const Connection::Rare* rare = connection.rare_or_null()) {
+    if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
+    info.request_messages = rare->request_messages;
+    info.request_uploads = rare->request_uploads;
+  }
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
   return info;
@@ -343,20 +339,21 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so, const
     append(connection, event::Frame::make(event::encode(event)));
     if (!connection.open()) return;
   }
-  connection.former_names = std::make_unique<std::array<std::string, kIndexes>>();
+  Connection::Rare& rare = connection.rare();
+  rare.former_names = std::make_unique<std::array<std::string, kIndexes>>();
   for (std::size_t i = 0; i < kIndexes; ++i) {
-    connection.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+    rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason, note);
-  connection.finish_by = steady_now() + kFinishTime;
+  rare.finish_by = steady_now() + kFinishTime;
   connection.finish(reason);
-  wheel_.add(connection.id.value(), connection.finish_by);
+  wheel_.add(connection.id.value(), rare.finish_by);
 }
 
 void Shard::close_all(CloseReason reason) {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
-  const std::vector<Connection*> members = all->members;
+  const std::vector<Connection*> members(all->members().begin(), all->members().end());
   for (Connection* connection : members) close(*connection, reason, false);
 }
 
@@ -383,7 +380,7 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
 
 void Shard::update_counts() {
   const Group* all = indexes_.find(TargetKind::kAll, "");
-  connection_count_.store(all == nullptr ? 0 : all->members.size(), std::memory_order_relaxed);
+  connection_count_.store(all == nullptr ? 0 : all->size(), std::memory_order_relaxed);
   user_count_.store(indexes_.count(TargetKind::kUser), std::memory_order_relaxed);
   socket_count_.store(connections_.size(), std::memory_order_relaxed);
 }
@@ -406,8 +403,9 @@ void Shard::stream_awaits(net::Stream& stream) {
 
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
   const Connection& connection = connection_of(stream);
-  const std::string_view name = connection.former_names
-                                    ? std::string_view(connection.former_names->at(static_cast<std::size_t>(recipient)))
+  const Connection::Rare* rare = connection.rare_or_null();
+  const std::string_view name = rare != nullptr && rare->former_names
+                                    ? std::string_view(rare->former_names->at(static_cast<std::size_t>(recipient)))
                                     : Indexes::name_of(connection, recipient);
   delegate_.acknowledged(recipient, name, message);
 }
@@ -429,9 +427,14 @@ void Shard::end_turn() {
     leave(*connection, reason);
     if (connection->awaiting_ack) std::erase(awaiting_, connection);
     listener_sets_.release(connection->listeners);
-    connections_.erase(connection->id.value());
+    destroy(connection);
   }
   update_counts();
+}
+
+void Shard::destroy(Connection* connection) {
+  connections_.erase(connection);
+  delete connection;
 }
 
 void Shard::check_acknowledgements() {
@@ -450,7 +453,7 @@ void Shard::check_acknowledgements() {
 }
 
 void Shard::schedule_check(Connection& connection) {
-  SteadyTime due = std::min(connection.expires, connection.finish_by);
+  SteadyTime due = connection.expires(loop_.now());
   if (options_.heartbeat.count() != 0)
     due = std::min(due, std::max(connection.last_write() + options_.heartbeat, loop_.now()));
   if (due != SteadyTime::max()) wheel_.add(connection.id.value(), due);
@@ -458,15 +461,15 @@ void Shard::schedule_check(Connection& connection) {
 
 void Shard::tick() {
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
-    const auto found = connections_.find(key);
-    if (found == connections_.end() || found->second->closed()) return;
-    Connection& connection = *found->second;
+    Connection* found = connections_.find(key);
+    if (found == nullptr || found->closed()) return;
+    Connection& connection = *found;
     const SteadyTime now = loop_.now();
     if (!connection.indexed) {
-      if (connection.finish_by <= now) connection.abort(CloseReason::kServerClosed);
+      if (connection.rare().finish_by <= now) connection.abort(CloseReason::kServerClosed);
       return;
     }
-    if (connection.expires <= now) {
+    if (connection.expires(now) <= now) {
       close(connection, CloseReason::kKeepalive, false);
       return;
     }

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
@@ -14,6 +13,7 @@
 #include "event/target.h"
 #include "hub/connection.h"
 #include "hub/index.h"
+#include "hub/pointer_table.h"
 #include "net/event_loop.h"
 #include "net/timer_wheel.h"
 #include "observe/metrics.h"
@@ -120,6 +120,11 @@ class Shard final : private net::StreamOwner {
   void stream_awaits(net::Stream& stream) override;
   void stream_drained(net::Stream& stream) override;
 
+  struct ById {
+    static std::uint64_t key(const Connection& connection) { return connection.id.value(); }
+    static std::uint64_t hash(std::uint64_t id) { return id; }
+  };
+
   bool take(Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
@@ -128,6 +133,7 @@ class Shard final : private net::StreamOwner {
   void end_replay(Connection& connection);
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
+  void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();
   void tick();
@@ -139,10 +145,11 @@ class Shard final : private net::StreamOwner {
   const HubOptions& options_;
   HubMetrics& metrics_;
   HubDelegate& delegate_;
+  const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
 
   // Loop thread only.
-  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  PointerTable<Connection, ById> connections_;  // owned: destroy()
   Indexes indexes_;
   ListenerSets listener_sets_;
   std::vector<Connection*> dirty_;

@@ -219,7 +219,9 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
     refuse(connection, status, refusal);
     return;
   }
-  set_deadline(connection, options_.idle_timeout);
+  // Looked at when a head that comes at once would be late: one entry in the wheel then serves both deadlines.
+  connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
+  schedule(connection, steady_now() + std::min(options_.head_timeout, options_.idle_timeout));
 }
 
 void HttpFront::shed() {

@@ -26,27 +26,27 @@ std::string_view reason_name(CloseReason reason) {
   return kReasonNames.at(static_cast<std::size_t>(reason));
 }
 
-Stream::Stream(EventLoop& loop, StreamOwner& owner, const Limits& limits, UniqueFd socket)
-    : loop_(loop), owner_(owner), limits_(limits), fd_(std::move(socket)) {
-  loop_.add(fd_.get(), kWatched, this);
+Stream::Stream(const Host& host, UniqueFd socket) : host_(host), fd_(std::move(socket)), last_write_(host.loop.now()) {
+  host_.loop.add(fd_.get(), kWatched, this);
 }
 
 Stream::~Stream() {
-  if (fd_.valid()) loop_.remove(fd_.get());
+  if (fd_.valid()) host_.loop.remove(fd_.get());
 }
 
 Stream::Append Stream::append(event::FrameRef frame) {
   if (!open()) return Append::kClosed;
   const std::uint64_t size = frame->size();
+  const std::uint64_t most = std::min<std::uint64_t>(host_.limits.max_backlog, UINT32_MAX);
   // What this turn has collected is not yet a debt of the client's: see what the socket takes first.
-  if (owed_ > 0 && owed_ + size > limits_.max_backlog && !blocked_) {
+  if (owed_ > 0 && owed_ + size > most && !blocked_) {
     flush();
     if (!open()) return Append::kClosed;
   }
-  if (owed_ > 0 && owed_ + size > limits_.max_backlog) {
-    return limits_.overflow == Overflow::kDrop ? Append::kDropped : Append::kOverflow;
+  if (owed_ > 0 && owed_ + size > most) {
+    return host_.limits.overflow == Overflow::kDrop ? Append::kDropped : Append::kOverflow;
   }
-  owed_ += size;
+  owed_ += static_cast<std::uint32_t>(size);
   if (!first_) {
     first_ = std::move(frame);
   } else {
@@ -55,7 +55,7 @@ Stream::Append Stream::append(event::FrameRef frame) {
   }
   if (!blocked_ && !dirty_) {
     dirty_ = true;
-    owner_.stream_dirty(*this);
+    host_.owner.stream_dirty(*this);
   }
   return Append::kTaken;
 }
@@ -77,7 +77,7 @@ void Stream::flush() {
     write_ended_ = true;
     ::shutdown(fd_.get(), SHUT_WR);
   }
-  if (was_blocked && open()) owner_.stream_drained(*this);
+  if (was_blocked && open()) host_.owner.stream_drained(*this);
 }
 
 // One call to the kernel. False when the socket is full or gone.
@@ -99,7 +99,7 @@ bool Stream::write_some() {
     n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   if (n >= 0) {
-    last_write_ = loop_.now();
+    last_write_ = CoarseTime(host_.loop.now());
     consume(static_cast<std::size_t>(n));
     return true;
   }
@@ -114,7 +114,7 @@ bool Stream::write_some() {
 
 void Stream::consume(std::size_t bytes) {
   sent_ += bytes;
-  owed_ -= bytes;
+  owed_ -= static_cast<std::uint32_t>(bytes);
   while (bytes > 0) {
     const std::size_t rest = first_->size() - first_written_;
     if (bytes < rest) {
@@ -125,7 +125,7 @@ void Stream::consume(std::size_t bytes) {
     if (first_->message().valid()) {
       if (!extra_) extra_ = std::make_unique<Extra>();
       extra_->unacknowledged.push_back({sent_ - bytes, first_->message(), first_->recipient()});
-      owner_.stream_awaits(*this);
+      host_.owner.stream_awaits(*this);
     }
     pop_first();
   }
@@ -154,7 +154,7 @@ void Stream::trim() {
 void Stream::set_blocked(bool blocked) {
   if (blocked_ == blocked) return;
   blocked_ = blocked;
-  loop_.modify(fd_.get(), kWatched | (blocked ? EPOLLOUT : 0U), this);
+  host_.loop.modify(fd_.get(), kWatched | (blocked ? EPOLLOUT : 0U), this);
 }
 
 void Stream::finish(CloseReason reason) {
@@ -163,7 +163,7 @@ void Stream::finish(CloseReason reason) {
   finish_reason_ = reason;
   if (!blocked_ && !dirty_) {
     dirty_ = true;
-    owner_.stream_dirty(*this);
+    host_.owner.stream_dirty(*this);
   }
 }
 
@@ -182,7 +182,7 @@ bool Stream::check_acknowledged() {
   auto& waiting = extra_->unacknowledged;
   std::size_t n = 0;
   while (n < waiting.size() && waiting[n].end <= acknowledged) {
-    owner_.stream_acknowledged(*this, waiting[n].message, waiting[n].recipient);
+    host_.owner.stream_acknowledged(*this, waiting[n].message, waiting[n].recipient);
     ++n;
   }
   waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
@@ -214,14 +214,14 @@ void Stream::close(CloseReason reason) {
   if (closed()) return;
   if (finishing_) reason = finish_reason_;
   check_acknowledged();
-  loop_.remove(fd_.get());
+  host_.loop.remove(fd_.get());
   fd_.reset();
   finishing_ = false;
   blocked_ = false;
   owed_ = 0;
   first_ = event::FrameRef();
   extra_.reset();
-  owner_.stream_closed(*this, reason);
+  host_.owner.stream_closed(*this, reason);
 }
 
 }  // namespace sse::net

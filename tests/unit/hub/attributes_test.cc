@@ -32,6 +32,40 @@ TEST(Attributes, UnpacksEmptyOnes) {
   EXPECT_EQ(Attributes::unpack("").query, "");
 }
 
+TEST(Attributes, KeepsEveryByteOfWhatItShortens) {
+  Attributes in;
+  for (int byte = 0; byte < 256; ++byte) in.query += static_cast<char>(byte);
+  in.query += "&clientId=&clientI&userId=userId=&ack=&useWindowEventBus=tru\x80\x81";
+  in.user_agent =
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+  in.host = std::string(300, 'h');
+  const Attributes out = Attributes::unpack(in.pack());
+  EXPECT_EQ(out.query, in.query);
+  EXPECT_EQ(out.user_agent, in.user_agent);
+  EXPECT_EQ(out.host, in.host);
+}
+
+TEST(Attributes, SpendsLittleOnWhatEveryPageSays) {
+  Attributes page;
+  page.query =
+      "clientId=6f2d7d5e-7c1b-4a3e-9a53-2f1f7a9c1d11&clientInstanceId=1&clientInstanceTime=1700000000000"
+      "&clientImportModuleTime=1700000000000&clientVersion=1.2.14&sessionDuration=12&useWindowEventBus=true";
+  page.user_agent =
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+  EXPECT_LT(page.pack().size(), (page.query.size() + page.user_agent.size()) / 2);
+  EXPECT_EQ(Attributes{}.pack(), "");
+}
+
+TEST(Attributes, SurvivesATornPack) {
+  Attributes in;
+  in.query = "a=\xFF&userId=1";
+  in.profile = "{}";
+  const std::string packed = in.pack();
+  for (std::size_t n = 0; n <= packed.size(); ++n) Attributes::unpack(std::string_view(packed).substr(0, n));
+  Attributes::unpack("\x07\x01z");
+  Attributes::unpack(std::string(200, '\xFF'));
+}
+
 TEST(FormValue, FindsTheFirstDecodedValue) {
   EXPECT_EQ(form_value("a=1&b=2&a=3", "a"), "1");
   EXPECT_EQ(form_value("x=%E6%9C%8D+y", "x"), "服 y");

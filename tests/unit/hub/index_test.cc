@@ -37,12 +37,12 @@ class IndexTest : public ::testing::Test {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) ADD_FAILURE() << "no socketpair";
     peers_.emplace_back(ends[1]);
-    return std::make_unique<Connection>(ConnectionId(++last_id_), loop_, owner_, limits_, UniqueFd(ends[0]));
+    return std::make_unique<Connection>(ConnectionId(++last_id_), host_, UniqueFd(ends[0]));
   }
   std::set<std::uint64_t> members(TargetKind kind, const std::string& name) const {
     std::set<std::uint64_t> ids;
     if (const Group* group = indexes_.find(kind, name)) {
-      for (const Connection* member : group->members) ids.insert(member->id.value());
+      for (const Connection* member : group->members()) ids.insert(member->id.value());
     }
     return ids;
   }
@@ -50,6 +50,7 @@ class IndexTest : public ::testing::Test {
   net::EventLoop loop_{"test"};
   NoOwner owner_;
   net::Stream::Limits limits_;
+  const net::Stream::Host host_{loop_, owner_, limits_};
   std::vector<UniqueFd> peers_;
   std::uint64_t last_id_ = 0;
   Indexes indexes_;
@@ -126,10 +127,10 @@ TEST_F(IndexTest, AgreesWithASimpleModelUnderRandomUse) {
     if (step % 50 != 0) continue;
     for (const auto& [key, ids] : model) ASSERT_EQ(members(key.first, key.second), ids);
     for (const auto& [id, connection] : live) {
-      for (std::size_t i = 0; i < kIndexes; ++i) {
-        const Group* group = connection->membership.groups.at(i);
+      for (const TargetKind kind : kKinds) {
+        const Group* group = connection->membership.group(kind);
         if (group == nullptr) continue;
-        ASSERT_EQ(group->members.at(connection->membership.positions.at(i)), connection.get());
+        ASSERT_EQ(group->members()[connection->membership.position(kind)], connection.get());
       }
     }
   }

@@ -40,7 +40,7 @@ class StreamTest : public ::testing::Test, public StreamOwner {
   void open(int send_buffer = 0, int receive_buffer = 0) {
     auto pair = tcp_pair(send_buffer, receive_buffer);
     client_.emplace(std::move(pair.client));
-    stream_ = std::make_unique<Stream>(loop_, *this, limits_, std::move(pair.server));
+    stream_ = std::make_unique<Stream>(host_, std::move(pair.server));
     loop_.at_turn_end([this] {
       if (std::exchange(dirty_, false)) {
         ++flushes_;
@@ -87,6 +87,7 @@ class StreamTest : public ::testing::Test, public StreamOwner {
   }
 
   Stream::Limits limits_;
+  const Stream::Host host_{loop_, *this, limits_};
   EventLoop loop_{"test"};
   std::optional<Client> client_;
   std::unique_ptr<Stream> stream_;
