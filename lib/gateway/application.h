@@ -16,11 +16,11 @@ namespace sse::gateway {
 /// A page that wants a stream; the application may fill in more before it gets one.
 struct ConnectRequest {
   const ServiceName& service;
-  ConnectionId id;                          ///< the stream's, if it comes to be
-  const hub::Identity& identity;            ///< as the authentication said
-  const hub::NewConnection& asked;          ///< what else is known: parameters, address, listeners
-  std::string& profile;                     ///< JSON text of what is known of the user; may be replaced
-  std::string& channel;                     ///< that it joins; may be replaced
+  ConnectionId id;                  ///< the stream's, if it comes to be
+  const hub::Identity& identity;    ///< as the authentication said
+  const hub::NewConnection& asked;  ///< what else is known: parameters, address, listeners
+  std::string& profile;             ///< JSON text of what is known of the user; may be replaced
+  std::string& channel;             ///< that it joins; may be replaced
   std::vector<std::pair<std::string, std::string>>& attributes;  ///< more parameters of the connection; may be added
 };
 

@@ -28,7 +28,7 @@ class PageRequest {
 /// Who somebody is.
 struct User {
   hub::Identity identity;
-  std::string profile;  ///< JSON text shown as `accessUser`; empty: nothing is known
+  std::string profile;                ///< JSON text shown as `accessUser`; empty: nothing is known
   std::optional<WallTime> expires{};  ///< when it must be established anew: no stream of the user lives longer
 };
 

@@ -65,12 +65,11 @@ CallbackSink::CallbackSink(Callbacks callbacks, observe::Registry& metrics)
 }
 
 const std::function<void(const Happening&)>* CallbackSink::callback_of(Happening::Type type) const {
-  const std::function<void(const Happening&)>* callback = type == Happening::Type::kConnect ? &callbacks_.connected
-                                                          : type == Happening::Type::kDisconnect
-                                                              ? &callbacks_.disconnected
-                                                          : type == Happening::Type::kListening
-                                                              ? &callbacks_.listening_changed
-                                                              : nullptr;
+  const std::function<void(const Happening&)>* callback =
+      type == Happening::Type::kConnect      ? &callbacks_.connected
+      : type == Happening::Type::kDisconnect ? &callbacks_.disconnected
+      : type == Happening::Type::kListening  ? &callbacks_.listening_changed
+                                             : nullptr;
   return callback == nullptr || !*callback ? nullptr : callback;
 }
 
@@ -118,8 +117,8 @@ void CallbackSink::work() {
     try {
       (*callback_of(next->type))(*next);
     } catch (const std::exception& e) {
-      observe::log_error("a callback of the program threw", {{"type", std::string(type_name(next->type))},
-                                                             {"error", e.what()}});
+      observe::log_error("a callback of the program threw",
+                         {{"type", std::string(type_name(next->type))}, {"error", e.what()}});
     }
   }
 }

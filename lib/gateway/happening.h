@@ -23,21 +23,22 @@ struct Happening {
   static constexpr std::size_t kMostNames = 100;
 
   Type type = Type::kConnect;
+  std::uint64_t sequence = 0;  ///< given by Happenings, in the order of happening
   WallTime time;
   ServiceName service;
   std::optional<hub::ConnectionInfo> connection;  ///< of all but kSend
 
-  std::string reason{};                ///< kDisconnect: `client-closed`, …
-  std::string note{};                  ///< kDisconnect: why, as the page put it
-  std::vector<std::string> names{};    ///< kListening: what is now listened to, or no longer
-  bool added = false;                  ///< kListening
-  std::string path{};                  ///< kMessage, kUpload: `hello` of `message/hello.do`
-  int status = 0;                      ///< kMessage, kUpload: what the page was answered
-  std::string event{};                 ///< kSend
+  std::string reason{};                   ///< kDisconnect: `client-closed`, …
+  std::string note{};                     ///< kDisconnect: why, as the page put it
+  std::vector<std::string> names{};       ///< kListening: what is now listened to, or no longer
+  bool added = false;                     ///< kListening
+  std::string path{};                     ///< kMessage, kUpload: `hello` of `message/hello.do`
+  int status = 0;                         ///< kMessage, kUpload: what the page was answered
+  std::string event{};                    ///< kSend
   std::optional<event::Target> target{};  ///< kSend: with at most kMostNames of its names
   std::size_t recipients = 0;             ///< kSend: names the target had
   bool qos = false;
-  std::uint64_t message = 0;           ///< kSend: its id
+  std::uint64_t message = 0;  ///< kSend: its id
   std::uint64_t delivered = 0;
   std::uint64_t pending = 0;
 

@@ -73,8 +73,9 @@ std::vector<HappeningRef> Happenings::last() const {
   const MutexLock lock(mutex_);
   std::vector<HappeningRef> all;
   all.reserve(presence_.size() + sends_.size());
-  std::ranges::merge(presence_, sends_, std::back_inserter(all), {}, [](const HappeningRef& h) { return h->time; },
-                     [](const HappeningRef& h) { return h->time; });
+  std::ranges::merge(
+      presence_, sends_, std::back_inserter(all), {}, [](const HappeningRef& h) { return h->sequence; },
+      [](const HappeningRef& h) { return h->sequence; });
   return all;
 }
 

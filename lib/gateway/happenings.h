@@ -54,6 +54,7 @@ class Happenings final : public hub::Observer {
   std::vector<HappeningSink*> sinks_;  // constant once things happen
 
   mutable Mutex mutex_;
+  std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;
   std::deque<HappeningRef> presence_ GUARDED_BY(mutex_);
   std::deque<HappeningRef> sends_ GUARDED_BY(mutex_);
 };

@@ -126,7 +126,8 @@ void HookNotifier::tell(Lane& lane, const Happening& happening) {
 bool HookNotifier::wait(Lane& lane, std::chrono::milliseconds pause) {
   const SteadyTime due = steady_now() + pause;
   const MutexLock lock(lane.mutex);
-  while (steady_now() < std::min(due, stop_by_.load())) lane.changed.wait_until(lane.mutex, std::min(due, stop_by_.load()));
+  while (steady_now() < std::min(due, stop_by_.load()))
+    lane.changed.wait_until(lane.mutex, std::min(due, stop_by_.load()));
   return steady_now() < stop_by_.load();
 }
 

@@ -158,9 +158,9 @@ HttpCaller::Answer HttpCaller::post(const Request& asked) {
   if (result.error() == httplib::Error::ConnectionTimeout) {
     throw Error(ErrorCode::kTimeout, base_ + " took no connection within " + format_duration(timeout_));
   }
-  throw Error(ErrorCode::kUnavailable, connecting ? "cannot connect to " + base_
-                                                  : base_ + " gave no complete answer (" +
-                                                        httplib::to_string(result.error()) + ")");
+  throw Error(ErrorCode::kUnavailable,
+              connecting ? "cannot connect to " + base_
+                         : base_ + " gave no complete answer (" + httplib::to_string(result.error()) + ")");
 }
 
 }  // namespace sse::gateway

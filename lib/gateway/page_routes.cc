@@ -275,8 +275,9 @@ void PageRoutes::answer_page(Happening::Type type, const ApplicationRequest& req
     const bool good = given.status < 400;
     res.status = given.status;
     res.set_header("Cache-Control", "no-store");
-    res.set_content(wrapped(good, given.status, std::move(given.data), good ? Json() : Json(printable(given.error, 500))),
-                    "application/json");
+    res.set_content(
+        wrapped(good, given.status, std::move(given.data), good ? Json() : Json(printable(given.error, 500))),
+        "application/json");
     publish(given.status);
   } catch (const Refusal& e) {
     publish(e.status());

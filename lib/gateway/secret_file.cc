@@ -37,7 +37,8 @@ std::string read_whole_secret_file(const std::string& path, const std::string& o
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.empty() || text.size() > kMostBytes)
-    throw Error(ErrorCode::kInvalidArgument, "cannot read '" + path + "' of " + option + ", or it is empty or too large");
+    throw Error(ErrorCode::kInvalidArgument,
+                "cannot read '" + path + "' of " + option + ", or it is empty or too large");
   warn_if_open(path, option);
   return text;
 }

@@ -21,8 +21,8 @@
 #include "gateway/admin_routes.h"
 #include "gateway/page_routes.h"
 #include "gateway/reactions.h"
-#include "gateway/upload_reader.h"
 #include "gateway/trusted_proxies.h"
+#include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "net/listener.h"
 #include "observe/log.h"
@@ -218,8 +218,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   reload();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
-  reactions_ = std::make_unique<Reactions>(options_, server_id_, std::move(application), std::move(callbacks), ids_,
-                                           metrics_);
+  reactions_ =
+      std::make_unique<Reactions>(options_, server_id_, std::move(application), std::move(callbacks), ids_, metrics_);
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
@@ -269,9 +269,8 @@ void Server::Impl::open_fronts() {
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
   page.upload_folder = options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
-  page_routes_ =
-      std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
-                                   reactions_->happenings(), page, draining_);
+  page_routes_ = std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
+                                              reactions_->happenings(), page, draining_);
   if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
 
@@ -414,7 +413,8 @@ delivery::Sender& Server::Impl::sender(const std::string& name) {
 
 Server::Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
                std::unique_ptr<Application> application)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application), Callbacks())) {}
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application), Callbacks())) {
+}
 Server::Server(ServerOptions options, Callbacks callbacks)
     : impl_(std::make_unique<Impl>(std::move(options), make_callback_authenticator(callbacks),
                                    make_callback_application(callbacks), callbacks)) {}

@@ -116,9 +116,8 @@ ReceivedUpload read_upload(const httplib::Request& req, const httplib::ContentRe
   if (!req.is_multipart_form_data()) throw Error(ErrorCode::kInvalidArgument, "an upload must be multipart/form-data");
   ReceivedUpload received;
   Receiver receiver(received, folder);
-  const bool complete =
-      reader([&](const httplib::MultipartFormData& part) { return receiver.part(part); },
-             [&](const char* data, std::size_t size) { return receiver.data(data, size); });
+  const bool complete = reader([&](const httplib::MultipartFormData& part) { return receiver.part(part); },
+                               [&](const char* data, std::size_t size) { return receiver.data(data, size); });
   receiver.finish();
   if (!complete) throw Error(ErrorCode::kInvalidArgument, "the multipart/form-data body is malformed");
   return received;

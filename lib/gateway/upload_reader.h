@@ -30,8 +30,9 @@ struct ReceivedUpload {
 };
 
 /// Reads a multipart/form-data body piece by piece: files go into temporary files of `folder` that only this user may
-/// read, other fields into memory (at most 1 MiB of them, at most 1000 parts). Throws Error: kInvalidArgument for a body
-/// that is no multipart/form-data, kTooLarge, kIo with advice when a file cannot be written. Nothing stays behind then.
+/// read, other fields into memory (at most 1 MiB of them, at most 1000 parts). Throws Error: kInvalidArgument for a
+/// body that is no multipart/form-data, kTooLarge, kIo with advice when a file cannot be written. Nothing stays behind
+/// then.
 ReceivedUpload read_upload(const httplib::Request& req, const httplib::ContentReader& reader,
                            const std::string& folder);
 
