@@ -72,6 +72,7 @@ Run declare_bench(CLI::App& app);
 Run declare_connections_list(CLI::App& app);
 Run declare_connections_show(CLI::App& app);
 Run declare_connections_close(CLI::App& app);
+Run declare_events(CLI::App& app);
 Run declare_messages_list(CLI::App& app);
 Run declare_messages_show(CLI::App& app);
 Run declare_messages_delete(CLI::App& app);

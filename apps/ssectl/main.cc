@@ -43,6 +43,11 @@ constexpr Command kCommands[] = {
      "  ssectl connections close --user 1\n"
      "  ssectl connections close --all --yes",
      declare_connections_close},
+    {"", "events", "What happens: who connects, leaves, listens, asks; what is sent",
+     "ssectl events --follow\n"
+     "  ssectl events --last 20 --type disconnect\n"
+     "  ssectl events --follow --user 1 -o ndjson | jq .reason",
+     declare_events},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",

@@ -78,8 +78,7 @@ void add_event_routes(Router& router, const std::vector<Service>& services, cons
     std::erase_if(all, [&](const HappeningRef& h) { return !filter.matches(*h); });
     const std::size_t count = std::min(last_of(req, 100), all.size());
     Json list = Json::array();
-    for (auto it = all.end() - static_cast<std::ptrdiff_t>(count); it != all.end(); ++it)
-      list.push_back(to_json(**it));
+    for (auto it = all.end() - static_cast<std::ptrdiff_t>(count); it != all.end(); ++it) list.push_back(to_json(**it));
     res.set_content(event::dump_json({{"list", std::move(list)}}), "application/json");
   });
 }

@@ -52,6 +52,7 @@ class PageRoutes {
   /// Writes what `ask` returns or throws, and publishes it.
   void answer_page(Happening::Type type, const ApplicationRequest& request, httplib::Response& res,
                    const std::function<Answer()>& ask);
+  void acknowledge(const Service& service, const httplib::Request& req, httplib::Response& res);
   void disconnect(const Service& service, const httplib::Request& req, httplib::Response& res);
   std::optional<User> authenticate(const httplib::Request& req) const;
   /// Authenticated or an Error(kUnauthenticated).

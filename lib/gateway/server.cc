@@ -19,6 +19,8 @@
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
 #include "gateway/admin_routes.h"
+#include "gateway/event_feed.h"
+#include "gateway/event_routes.h"
 #include "gateway/page_routes.h"
 #include "gateway/reactions.h"
 #include "gateway/trusted_proxies.h"
@@ -138,6 +140,8 @@ void check(const ServerOptions& options) {
   check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
+    bad("--qos-ack-timeout must be 0 or at least 100ms");
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
 }
 
@@ -194,6 +198,7 @@ class Server::Impl {
   std::unique_ptr<AdminRoutes> admin_routes_;
   net::EventLoop front_loop_{"sse-front"};
   net::EventLoop admin_loop_{"sse-admin"};
+  std::unique_ptr<EventFeed> feed_;
   net::WorkerPool workers_;
   net::WorkerPool admin_workers_;
   net::WorkerPool chores_;  // demo pushes, expiry: may block on the store
@@ -229,8 +234,12 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     sender.ttl = options_.qos_ttl;
     sender.hub.service = ServiceName(name);
     sender.hub.observer = &reactions_->happenings();
+    sender.on_sent = [this, service = sender.hub.service](const auto& requests, const auto& outcomes) {
+      reactions_->happenings().sent(service, requests, outcomes);
+    };
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
+    sender.hub.ack_timeout = options_.qos_ack_timeout;
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();
     sender.hub.stream.overflow = options_.drop_slow ? net::Stream::Overflow::kDrop : net::Stream::Overflow::kClose;
@@ -294,6 +303,9 @@ void Server::Impl::open_fronts() {
   admin_routes_ = std::make_unique<AdminRoutes>(
       admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_,
                                             [this] { return status(); }, [this] { return !draining_.load(); }});
+  feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
+  reactions_->happenings().add_sink(*feed_);
+  add_event_routes(admin_routes_->router(), services_, reactions_->happenings(), *feed_);
   net::FrontOptions admin;
   admin.name = "admin";
   admin.max_body = mebibytes(64);
@@ -335,6 +347,7 @@ void Server::Impl::stop() {
   for (const Service& service : services_) service.sender->hub().drain();
   wait_until(steady_now() + kDrainStreams, [this] { return streams_held() == 0; });
   if (admin_front_) admin_front_->drain();
+  if (feed_) feed_->stop();
   chores_.stop();
   reactions_->stop_requests();
   workers_.stop();
