@@ -38,6 +38,10 @@ class Authenticator {
   virtual ~Authenticator() = default;
   /// nullopt: not authenticated, the page gets 401. Throws Error(kUnavailable) when it could not be decided.
   virtual std::optional<User> authenticate(const PageRequest& request) = 0;
+  /// Reads its files again. Throws Error when it cannot; what was read before then stays.
+  virtual void reload() {}
+  /// Ends decisions that are being waited for: the server stops.
+  virtual void stop() {}
 };
 
 /// `--auth demo`: believes the parameters `userId` (default "1"), `tenantId`, `access-token`, `name`. For one's own

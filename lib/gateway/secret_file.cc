@@ -24,8 +24,8 @@ std::string read_secret_file(const std::string& path, const std::string& option)
   std::ifstream file(path);
   std::string secret;
   if (!std::getline(file, secret) || secret.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "cannot read a secret from '" + path + "'; " + option + " names a file whose first line is the secret");
+    throw Error(ErrorCode::kInvalidArgument, "cannot read a token or secret from '" + path + "'; " + option +
+                                                 " names a file whose first line is it");
   }
   warn_if_open(path, option);
   return secret;

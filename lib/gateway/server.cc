@@ -23,6 +23,7 @@
 #include "gateway/event_routes.h"
 #include "gateway/page_routes.h"
 #include "gateway/reactions.h"
+#include "gateway/secret_file.h"
 #include "gateway/trusted_proxies.h"
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
@@ -46,20 +47,6 @@ std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "sse-serve";
   return name.data();
-}
-
-std::string read_token(const std::string& path) {
-  std::ifstream file(path);
-  std::string token;
-  if (!std::getline(file, token) || token.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "cannot read a token from '" + path +
-                                                 "'; --admin-token-file names a file whose first line is the token");
-  }
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
-    observe::log_warn("the admin token file can be read by others; chmod 600 it", {{"file", path}});
-  }
-  return token;
 }
 
 // RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
@@ -154,7 +141,9 @@ class Server::Impl {
   void start();
   void stop();
   void reload() {
-    if (!options_.admin_token_file.empty()) token_.set(read_token(options_.admin_token_file));
+    if (!options_.admin_token_file.empty())
+      token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
+    authenticator_->reload();
   }
 
   std::string url() const {
@@ -349,6 +338,7 @@ void Server::Impl::stop() {
   if (admin_front_) admin_front_->drain();
   if (feed_) feed_->stop();
   chores_.stop();
+  authenticator_->stop();
   reactions_->stop_requests();
   workers_.stop();
   admin_workers_.stop();
