@@ -4,11 +4,17 @@
 #include <utility>
 
 namespace sse::gateway {
+namespace {
+
+constexpr std::size_t kSpoolers = 2;
+
+}  // namespace
 
 Bulkheads::Bulkheads(BulkheadOptions options)
     : options_(std::move(options)),
       connects_("sse-connects", 0, options_.threads, 20'000),
-      requests_("sse-requests", 0, options_.threads, 20'000) {}
+      requests_("sse-requests", 0, options_.threads, 20'000),
+      spoolers_("sse-spool", 0, kSpoolers, 20'000) {}
 
 net::RequestPlan Bulkheads::plan(const net::RequestHead& head) {
   net::RequestPlan plan;
@@ -26,6 +32,7 @@ net::RequestPlan Bulkheads::plan(const net::RequestHead& head) {
     } else if (rest.starts_with("/connect/upload/")) {
       plan.workers = &requests_;
       plan.max_body = options_.max_upload;
+      plan.spool = true;
     } else if (options_.connects_may_block) {
       plan.workers = &requests_;
     }
@@ -35,6 +42,7 @@ net::RequestPlan Bulkheads::plan(const net::RequestHead& head) {
 }
 
 void Bulkheads::stop() {
+  spoolers_.stop();
   connects_.stop();
   requests_.stop();
 }

@@ -27,11 +27,14 @@ class Bulkheads {
   /// What the front is to do with a request. Thread safe.
   net::RequestPlan plan(const net::RequestHead& head);
   void stop();
+  /// Write uploads to disk.
+  net::WorkerPool& spoolers() { return spoolers_; }
 
  private:
   const BulkheadOptions options_;
   net::WorkerPool connects_;
   net::WorkerPool requests_;
+  net::WorkerPool spoolers_;
 };
 
 }  // namespace sse::gateway

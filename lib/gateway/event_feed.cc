@@ -68,11 +68,10 @@ void EventFeed::offer(const HappeningRef& happening) {
 }
 
 void EventFeed::follow(UniqueFd socket, std::string head, HappeningFilter filter, std::size_t last) {
-  // Counted at once, so that nothing is missed from here on.
+  // Counted at once: nothing is missed from here on.
   count_.fetch_add(1);
-  loop_.post([this, fd = std::move(socket), head = std::move(head), filter = std::move(filter), last]() mutable {
-    add(std::move(fd), head, std::move(filter), last);
-  });
+  loop_.post([this, fd = std::move(socket), head = std::move(head), filter = std::move(filter), last,
+              since = happenings_.sequence()]() mutable { add(std::move(fd), head, std::move(filter), last, since); });
 }
 
 void EventFeed::stop() {
@@ -81,7 +80,8 @@ void EventFeed::stop() {
   });
 }
 
-void EventFeed::add(UniqueFd socket, const std::string& head, HappeningFilter filter, std::size_t last) {
+void EventFeed::add(UniqueFd socket, const std::string& head, HappeningFilter filter, std::size_t last,
+                    std::uint64_t since) {
   loop_.assert_in_loop_thread();
   try {
     followers_.push_back(std::make_unique<Follower>(host_, std::move(socket), std::move(filter)));
@@ -95,8 +95,10 @@ void EventFeed::add(UniqueFd socket, const std::string& head, HappeningFilter fi
   std::vector<HappeningRef> past = happenings_.last();
   if (!past.empty()) follower.seen = past.back()->sequence;
   std::erase_if(past, [&](const HappeningRef& h) { return !follower.filter.matches(*h); });
-  const std::size_t skip = past.size() - std::min(last, past.size());
-  for (std::size_t i = skip; i < past.size(); ++i) show(follower, line_of(to_json(*past[i])));
+  const auto live = std::ranges::upper_bound(past, since, {}, [](const HappeningRef& h) { return h->sequence; });
+  const auto before = static_cast<std::size_t>(live - past.begin());
+  for (std::size_t i = before - std::min(last, before); i < past.size(); ++i)
+    show(follower, line_of(to_json(*past[i])));
 }
 
 void EventFeed::take_inbox() {

@@ -58,7 +58,7 @@ class EventFeed final : public HappeningSink, private net::StreamOwner {
   void stream_awaits(net::Stream&) override {}
   void stream_drained(net::Stream& stream) override;
 
-  void add(UniqueFd socket, const std::string& head, HappeningFilter filter, std::size_t last);
+  void add(UniqueFd socket, const std::string& head, HappeningFilter filter, std::size_t last, std::uint64_t since);
   void take_inbox() EXCLUDES(mutex_);
   void show(Follower& follower, const event::FrameRef& line);
   void end_turn();

@@ -69,6 +69,11 @@ void Happenings::sent(const ServiceName& service, const std::vector<delivery::Se
   }
 }
 
+std::uint64_t Happenings::sequence() const {
+  const MutexLock lock(mutex_);
+  return sequence_;
+}
+
 std::vector<HappeningRef> Happenings::last() const {
   const MutexLock lock(mutex_);
   std::vector<HappeningRef> all;

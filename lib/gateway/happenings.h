@@ -43,6 +43,8 @@ class Happenings final : public hub::Observer {
 
   /// The last happenings, oldest first. Sends are kept apart: many of them do not push the others out.
   std::vector<HappeningRef> last() const EXCLUDES(mutex_);
+  /// Of the latest happening.
+  std::uint64_t sequence() const EXCLUDES(mutex_);
 
   void connected(const ServiceName& service, hub::ConnectionInfo connection) override;
   void disconnected(const ServiceName& service, hub::ConnectionInfo connection, net::CloseReason reason,

@@ -13,13 +13,16 @@ namespace sse::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kLastWords{2000};
+constexpr std::chrono::milliseconds kMostWait{30'000};
 
 BulkheadOptions bulkheads_of(const ServerOptions& options, bool connects_block) {
   BulkheadOptions bulkheads;
   for (const auto& [name, path] : options.services) bulkheads.services.push_back(path);
   bulkheads.connects_may_block = connects_block;
   bulkheads.threads = options.hook_threads;
-  bulkheads.most_wait = std::max(options.hook_timeout, std::chrono::milliseconds(1000));
+  // Callbacks of a program have no time limit that it could be derived from.
+  bulkheads.most_wait =
+      options.hook.empty() ? kMostWait : std::max(options.hook_timeout, std::chrono::milliseconds(1000));
   bulkheads.max_body = options.max_body;
   bulkheads.max_upload = options.max_upload;
   return bulkheads;

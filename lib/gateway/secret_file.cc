@@ -25,7 +25,7 @@ std::string read_secret_file(const std::string& path, const std::string& option)
   std::string secret;
   if (!std::getline(file, secret) || secret.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "cannot read a token or secret from '" + path + "'; " + option +
-                                                 " names a file whose first line is it");
+                                                 " names a file whose first line is the token or secret");
   }
   warn_if_open(path, option);
   return secret;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cassert>
 #include <fstream>
 #include <random>
 #include <set>
@@ -276,6 +277,8 @@ void Server::Impl::open_fronts() {
   net::FrontOptions front;
   front.name = "public";
   front.max_body = options_.max_body;
+  front.spoolers = &reactions_->bulkheads().spoolers();
+  front.spool_folder = page.upload_folder;
   front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
@@ -325,6 +328,9 @@ void Server::Impl::start() {
 
 void Server::Impl::stop() {
   if (!running_) return;
+  // Those threads are what it waits for.
+  assert(std::ranges::none_of(loops_, [](const auto& loop) { return loop->in_loop_thread(); }));
+  assert(!front_loop_.in_loop_thread() && !admin_loop_.in_loop_thread());
   running_ = false;
   draining_.store(true);
   const auto wait_until = [](SteadyTime deadline, const auto& done) {

@@ -66,8 +66,11 @@ void check(const ServerOptions& options);
 ///     server.sender().send({sse::event::Target::all(), "news", "hello"});
 ///     server.stop();
 ///
-/// Thread safe after construction, but stop() is called by one thread. Handlers of `authenticator` and `application`
-/// run on worker threads.
+/// Installed, it is found with `find_package(sse-server)` and linked as `sse-server::sse-server`.
+///
+/// Thread safe after construction, but start() and stop() are called by one thread, which is none of the server's own:
+/// a callback may send, ask and close through sender() and its hub(), but not stop or destroy the server (asserted).
+/// Handlers of `authenticator` and `application` run on worker threads; see Callbacks for the rest.
 class Server {
  public:
   /// Opens database and listeners, so that whatever is wrong is known before anything runs. `authenticator` null: the

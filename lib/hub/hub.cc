@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <latch>
 #include <mutex>
 #include <numeric>
@@ -56,6 +57,8 @@ void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
+    // It would wait for itself.
+    assert(!shard.loop().in_loop_thread() && "called on a loop thread");
     shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
   }
   done->wait();
