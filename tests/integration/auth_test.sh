@@ -41,7 +41,7 @@ check_contains '"name": "Ann"' "$output"
 ! grep -q "${token##*.}" <<<"$output" || fail "the token is shown"
 check_output "3 connections" "$SSECTL" send --token login-17 hello
 # A stream lives no longer than its token.
-brief=$(jwt "$secret" "{\"sub\":\"ann\",\"exp\":$(($(date +%s) + 1))}")
+brief=$(jwt "$secret" "{\"sub\":\"ann\",\"exp\":$(($(date +%s) + 8))}")
 open_stream "$scratch/d" "access-token=$brief&clientId=4&keepaliveTime=0"
 brief_ended() { ! kill -0 "$stream_pid" 2>/dev/null; }
 wait_for 20 "the end of a stream whose token has expired" brief_ended
