@@ -25,12 +25,17 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
+hub::HubOptions hub_options(const SenderOptions& options) {
+  hub::HubOptions hub = options.hub;
+  hub.resumable = options.history.events != 0;
+  return hub;
+}
+
 }  // namespace
 
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
                observe::Registry& metrics, MessageRepository& repository)
     : options_(std::move(options)),
-      ids_(ids),
       repository_(repository),
       sent_(
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
@@ -42,7 +47,8 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                 {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
-      hub_(options_.hub, loops, ids, metrics, *this) {}
+      hub_(hub_options(options_), loops, ids, metrics, *this),
+      publisher_(options_.history, hub_, ids, metrics, service()) {}
 
 Sender::~Sender() = default;
 
@@ -62,23 +68,20 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
   }
   keep(requests, outcomes);
-  std::vector<hub::Hub::Delivery> deliveries;
+  std::vector<Outgoing> outgoing;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (outcomes[i].refusal) continue;
     const SendRequest& request = requests[i];
-    std::uint64_t& id = outcomes[i].result.id;
-    if (!request.qos) id = ids_.next();
     (request.qos ? sent_qos_ : sent_).add();
-    const MessageId message(request.qos ? id : 0);
-    deliveries.push_back({request.target, request.event,
-                          encode(std::to_string(id), request.event, request.data, message, request.target.kind)});
+    outgoing.push_back({request.target, request.event, request.data, MessageId(outcomes[i].result.id)});
     indexes.push_back(i);
   }
-  const auto taken = hub_.deliver(deliveries);
+  const auto taken = publisher_.publish(outgoing);
   for (std::size_t d = 0; d < taken.size(); ++d) {
     const event::Target& target = requests[indexes[d]].target;
     SendResult& result = outcomes[indexes[d]].result;
+    result.id = outgoing[d].id;
     for (std::size_t n = 0; n < taken[d].size(); ++n) {
       result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[d][n]});
       result.delivered += taken[d][n];

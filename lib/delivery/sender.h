@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "delivery/history.h"
 #include "delivery/message_repository.h"
+#include "delivery/publisher.h"
 #include "event/target.h"
 #include "hub/hub.h"
 #include "net/event_loop.h"
@@ -51,6 +53,7 @@ struct SenderOptions {
   std::chrono::milliseconds ttl = std::chrono::days(7);
   /// Hears of every call of send_all(), on its thread and when all is done. May be empty; must be quick.
   std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
+  HistoryOptions history;
 };
 
 /// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
@@ -71,6 +74,11 @@ class Sender final : private hub::HubDelegate {
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
 
+  /// Takes a stream: Hub::connect(), and the client gets first what it missed since its last event id (History).
+  ConnectionId connect(hub::NewConnection request) { return publisher_.connect(std::move(request)); }
+  /// Drops kept events that are too old. From time to time.
+  void expire_history() { publisher_.expire(); }
+
   /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
   /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
   SendResult send(const SendRequest& request);
@@ -88,7 +96,6 @@ class Sender final : private hub::HubDelegate {
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
-  IdGenerator& ids_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
@@ -96,6 +103,7 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& replayed_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
+  Publisher publisher_;
 };
 
 }  // namespace sse::delivery

@@ -74,6 +74,8 @@ class Refusal : public Error {
 class Application {
  public:
   virtual ~Application() = default;
+  /// False: on_connect() lets everybody in and is not called.
+  virtual bool decides_connects() const { return false; }
   /// Returns when the page may have its stream; throws Refusal or another Error otherwise. Every connection that was
   /// let in ends with one kDisconnect happening.
   virtual void on_connect(ConnectRequest& /*request*/) {}

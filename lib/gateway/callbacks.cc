@@ -26,9 +26,8 @@ class CallbackApplication final : public Application {
  public:
   explicit CallbackApplication(const Callbacks& callbacks) : callbacks_(callbacks) {}
 
-  void on_connect(ConnectRequest& request) override {
-    if (callbacks_.connect) callbacks_.connect(request);
-  }
+  bool decides_connects() const override { return static_cast<bool>(callbacks_.connect); }
+  void on_connect(ConnectRequest& request) override { callbacks_.connect(request); }
   Answer on_message(const ApplicationRequest& request, const event::Json& message) override {
     if (!callbacks_.message) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
     return callbacks_.message(request, message);

@@ -42,6 +42,8 @@ class HookApplication final : public Application {
  public:
   HookApplication(HookCaller& caller, IdGenerator& ids) : caller_(caller), ids_(ids) {}
 
+  bool decides_connects() const override { return true; }
+
   void on_connect(ConnectRequest& request) override {
     HttpCaller::Answer answer;
     try {
