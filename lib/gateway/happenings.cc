@@ -22,10 +22,12 @@ Happening about(Happening::Type type, const ServiceName& service, hub::Connectio
 }  // namespace
 
 void Happenings::publish(Happening happening) {
-  const HappeningRef shared = std::make_shared<const Happening>(std::move(happening));
+  const auto made = std::make_shared<Happening>(std::move(happening));
+  const HappeningRef shared = made;
   HappeningRef oldest;  // destroyed outside the lock
   {
     const MutexLock lock(mutex_);
+    made->sequence = ++sequence_;
     std::deque<HappeningRef>& kept = shared->type == Happening::Type::kSend ? sends_ : presence_;
     kept.push_back(shared);
     if (kept.size() > kMostKept) {

@@ -226,7 +226,8 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
     fresh.keepalive = fresh.keepalive.count() == 0 ? left : std::min(fresh.keepalive, left);
   }
   // For HEAD there will be no stream.
-  if (application_ != nullptr && application_->decides_connects() && req.method != "HEAD") ask_application(service, fresh);
+  if (application_ != nullptr && application_->decides_connects() && req.method != "HEAD")
+    ask_application(service, fresh);
 
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
