@@ -82,6 +82,7 @@ Run declare_channels_list(CLI::App& app);
 Run declare_tokens_list(CLI::App& app);
 Run declare_tokens_duration(CLI::App& app);
 Run declare_explain(CLI::App& app);
+Run declare_events(CLI::App& app);
 Run declare_messages_list(CLI::App& app);
 Run declare_messages_show(CLI::App& app);
 Run declare_messages_delete(CLI::App& app);

@@ -61,6 +61,11 @@ constexpr Command kCommands[] = {
      "ssectl tokens duration k3y --set 120", declare_tokens_duration},
     {"", "explain", "Who would get an event, and why others would not",
      "ssectl explain --user 1 --event news --listening\n  ssectl explain --user 1 --tenant acme", declare_explain},
+    {"", "events", "What happens: who connects, leaves, listens, asks; what is sent",
+     "ssectl events --follow\n"
+     "  ssectl events --last 20 --type disconnect\n"
+     "  ssectl events --follow --user 1 -o ndjson | jq .reason",
+     declare_events},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",

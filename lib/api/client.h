@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -56,6 +57,11 @@ class Client {
   Json show_message(MessageId id);
   /// `{"deleted": n}`
   Json delete_message(MessageId id);
+
+  /// What happened lately: `{"list": […]}`, oldest first.
+  Json list_events(const EventQuery& query);
+  /// What happens from now on, one at a time, until `on_event` returns false or the server ends it (kUnavailable).
+  void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event);
 
  private:
   class Transport;

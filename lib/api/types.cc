@@ -217,4 +217,13 @@ QueryParameters parameters(const ExplainQuery& query, const Page& page) {
   return list;
 }
 
+QueryParameters parameters(const EventQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "user", query.user);
+  add_if_set(list, "type", query.type);
+  if (query.last) list.emplace_back("last", std::to_string(*query.last));
+  return list;
+}
+
 }  // namespace sse::api

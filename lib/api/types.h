@@ -86,6 +86,13 @@ struct MessageQuery {
   std::string kind, recipient, event;
 };
 
+struct EventQuery {
+  ServiceName service;
+  std::string user;
+  std::string type;  ///< several separated by commas
+  std::optional<std::uint64_t> last;
+};
+
 struct Page {
   std::uint64_t number = 1;  ///< from 1
   std::uint64_t size = 100;  ///< 1 to kMostPageSize
@@ -114,5 +121,6 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page);
 QueryParameters parameters(const MessageQuery& query, const Page& page);
 QueryParameters parameters(const DurationQuery& query);
 QueryParameters parameters(const ExplainQuery& query, const Page& page);
+QueryParameters parameters(const EventQuery& query);
 
 }  // namespace sse::api

@@ -88,6 +88,7 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
     if (requests[indexes[d]].qos) result.pending = taken[d].size();
   }
+  if (options_.on_sent) options_.on_sent(requests, outcomes);
   return outcomes;
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ struct SendOutcome {
 struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
+  /// Hears of every call of send_all(), on its thread and when all is done. May be empty; must be quick.
+  std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
   HistoryOptions history;
 };
 

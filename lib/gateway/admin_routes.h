@@ -44,6 +44,9 @@ class AdminRoutes {
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.
   AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
 
+  /// For routes of other files.
+  Router& router() { return router_; }
+
  private:
   void send(const httplib::Request& req, httplib::Response& res);
   void send_bulk(const httplib::Request& req, httplib::Response& res);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "event/event.h"
+#include "hub/observer.h"
 #include "hub/session_duration.h"
 #include "observe/log.h"
 
@@ -82,6 +83,16 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    if (options_.observer != nullptr) {
+      ConnectionInfo info;
+      info.id = id;
+      info.identity = request.identity;
+      info.channel = request.channel;
+      info.listeners = request.listeners;
+      info.attributes = request.attributes;
+      info.created = wall_now();
+      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kConnectionLost, "");
+    }
     return;
   }
   Connection& connection = *owned;
@@ -104,6 +115,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
+  if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   connection.confirms = request.confirms && !request.identity.user.empty();
   connection.marks = connection.confirms && request.marks;
   if (connection.confirms) {
@@ -118,7 +130,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     }
   }
   if (options_.resumable) {
-    published(MessageId(id.value()));
+    published(MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
     if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
     connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.course);
   }
@@ -524,9 +536,10 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
+  std::vector<std::string> gone;
   for (const std::string& name : names) {
     if (!add) {
-      changed.erase(name);
+      if (changed.erase(name) != 0) gone.push_back(name);
     } else if (changed.insert(name).second) {
       fresh.push_back(name);
     }
@@ -540,10 +553,12 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
     wanted.insert(wanted.end(), fresh.begin(), fresh.end());
     if (idle && next_pass(connection)) ask_replay(connection);
   }
+  if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
+    options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);
   return changed;
 }
 
-void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
+void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note) {
   if (!connection.open()) return;
   if (say_so) {
     event::Event event;
@@ -557,7 +572,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
   for (std::size_t i = 0; i < kIndexes; ++i) {
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
-  leave(connection, reason);
+  leave(connection, reason, note);
   rare.finish_by = steady_now() + (say_so ? kFarewellTime : kFinishTime);
   connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
@@ -571,7 +586,7 @@ void Shard::close_all(CloseReason reason) {
 }
 
 // The one place where connections leave, whatever the cause.
-void Shard::leave(Connection& connection, CloseReason reason) {
+void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
   if (!connection.indexed) return;
   connection.indexed = false;
   depart(connection);
@@ -585,6 +600,8 @@ void Shard::leave(Connection& connection, CloseReason reason) {
                   {"reason", std::string(net::reason_name(reason))},
                   {"messages", std::to_string(connection.messages)}});
   }
+  if (options_.observer != nullptr)
+    options_.observer->disconnected(options_.service, describe(connection), reason, note);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);

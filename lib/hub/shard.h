@@ -23,12 +23,15 @@
 
 namespace sse::hub {
 
+class Observer;
+
 struct HubOptions {
   ServiceName service;
   std::chrono::milliseconds heartbeat{15000};
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  Observer* observer = nullptr;  ///< must outlive the hub
   /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
   bool resumable = false;  ///< events are kept for clients that come back: positions and order count
@@ -126,7 +129,7 @@ class Shard final : private net::StreamOwner {
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
-  void close(Connection& connection, net::CloseReason reason, bool say_so);
+  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
   void close_all(net::CloseReason reason);
 
   // Any thread.
@@ -162,7 +165,7 @@ class Shard final : private net::StreamOwner {
   void resend_late();
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
-  void leave(Connection& connection, net::CloseReason reason);
+  void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();

@@ -83,7 +83,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       operations.emplace(later == order.end() ? 0 : later->second, std::pair(path, method));
     }
   }
-  EXPECT_EQ(operations.size(), 22U);
+  EXPECT_EQ(operations.size(), 23U);
   for (const auto& [when, where] : operations) {
     const auto& [path, method] = where;
     const Json& operation = document["paths"][path][method];
