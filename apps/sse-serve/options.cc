@@ -230,6 +230,16 @@ void declare_qos(CLI::App& app, gateway::ServerOptions& server) {
   add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMostCount,
             "Most pending messages of one recipient; the sender of more gets an error")
       ->group(group);
+  add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Most bytes they may have; 0: no limit")
+      ->group(group);
+  add_count(app, "--qos-max-total", server.qos_max_total, 0, kMostCount,
+            "Most pending messages in all, one for two recipients counted twice; 0: no limit")
+      ->group(group);
+  add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Most bytes they may have; 0: no limit")
+      ->group(group);
+  add_count(app, "--qos-max-dead", server.qos_max_dead, 0, kMostCount,
+            "Expired messages that are kept to be looked at ('ssectl messages dead'); the oldest go")
+      ->group(group);
 }
 
 void declare_history(CLI::App& app, delivery::HistoryOptions& history) {

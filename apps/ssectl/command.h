@@ -86,5 +86,13 @@ Run declare_events(CLI::App& app);
 Run declare_messages_list(CLI::App& app);
 Run declare_messages_show(CLI::App& app);
 Run declare_messages_delete(CLI::App& app);
+Run declare_messages_purge(CLI::App& app);
+Run declare_messages_retry(CLI::App& app);
+Run declare_messages_trace(CLI::App& app);
+Run declare_messages_export(CLI::App& app);
+Run declare_messages_import(CLI::App& app);
+Run declare_messages_dead_list(CLI::App& app);
+Run declare_messages_dead_requeue(CLI::App& app);
+Run declare_messages_dead_purge(CLI::App& app);
 
 }  // namespace sse::ctl

@@ -181,7 +181,9 @@ class Server::Impl {
   std::unique_ptr<Reactions> reactions_;
 
   std::unique_ptr<delivery::MessageRepository> repository_;
-  delivery::MessageCatalog* catalog_ = nullptr;  // the same object
+  delivery::MessageCatalog* catalog_ = nullptr;  // the same object, as are:
+  delivery::DeadLetters* dead_ = nullptr;
+  delivery::AttemptLog* attempts_ = nullptr;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::vector<Service> services_;
   std::unique_ptr<net::Listener> listener_;
@@ -226,6 +228,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
+    sender.attempts = attempts_;
     sender.history = options_.history;
     sender.history.bytes = ByteCount(options_.history.bytes.count() / options_.services.size());
     sender.hub.service = ServiceName(name);
@@ -245,21 +248,31 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
 }
 
 void Server::Impl::open_repository() {
+  delivery::StoreLimits limits;
+  limits.per_recipient = options_.qos_max_per_user;
+  limits.bytes_per_recipient = options_.qos_max_bytes_per_user;
+  limits.total = options_.qos_max_total;
+  limits.total_bytes = options_.qos_max_total_bytes;
+  limits.dead = options_.qos_max_dead;
   if (options_.database == ":memory:") {
-    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, options_.qos_max_per_user);
+    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, limits);
     catalog_ = repository.get();
+    dead_ = repository.get();
+    attempts_ = repository.get();
     repository_ = std::move(repository);
   } else {
     delivery::SqliteRepository::Options sqlite;
     sqlite.path = options_.database;
     sqlite.sync =
         options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
-    sqlite.max_per_recipient = options_.qos_max_per_user;
+    sqlite.limits = limits;
     sqlite.on_error = [](const std::string& sentence) {
       observe::log_error("pending repository", {{"error", sentence}});
     };
     auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, ids_);
     catalog_ = repository.get();
+    dead_ = repository.get();
+    attempts_ = repository.get();
     repository_ = std::move(repository);
   }
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
@@ -300,7 +313,7 @@ void Server::Impl::open_fronts() {
 
   if (!admin_listener_) return;
   admin_routes_ = std::make_unique<AdminRoutes>(
-      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_,
+      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_,
                                             [this] { return status(); }, [this] { return !draining_.load(); }});
   feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
   reactions_->happenings().add_sink(*feed_);
@@ -328,6 +341,7 @@ void Server::Impl::start() {
   if (admin_front_) admin_front_->start();
   front_->start();
   admin_loop_.post([this] {
+    chores_.submit([this] { expire(); });
     admin_loop_.run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
     if (options_.demo) admin_loop_.run_every(kDemoPeriod, [this] { chores_.submit([this] { push_demo(); }); });
   });
@@ -343,6 +357,7 @@ void Server::Impl::stop() {
   const auto wait_until = [](SteadyTime deadline, const auto& done) {
     while (!done() && steady_now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   };
+  for (const Service& service : services_) service.sender->end_waits();
   front_->drain();
   // Requests under way, streams about to be handed over among them, come first.
   wait_until(steady_now() + kDrainRequests, [this] { return front_->open() == 0; });
@@ -379,8 +394,9 @@ void Server::Impl::expire() {
     const std::uint64_t expired = repository_->expire(wall_now());
     if (expired == 0) return;
     metrics_.counter("sse_expired_total", "Pending messages given up because their time to live was over").add(expired);
-    observe::log_warn("pending messages expired unconfirmed (--qos-ttl, or their own ttl)",
-                      {{"count", std::to_string(expired)}});
+    observe::log_warn(
+        "pending messages expired unconfirmed (--qos-ttl, or their own ttl); see 'ssectl messages dead list'",
+        {{"count", std::to_string(expired)}});
   } catch (const Error& e) {
     observe::log_error("cannot remove expired messages", {{"error", e.what()}});
   }

@@ -52,6 +52,10 @@ struct ServerOptions {
   bool authentication_blocks = false;            ///< the authenticator asks somebody else
   std::chrono::milliseconds qos_ttl = std::chrono::days(7);
   std::size_t qos_max_per_user = 10'000;
+  ByteCount qos_max_bytes_per_user = mebibytes(256);
+  std::uint64_t qos_max_total = 10'000'000;  ///< (message, recipient) pairs
+  ByteCount qos_max_total_bytes = mebibytes(std::uint64_t{16} * 1024);
+  std::uint64_t qos_max_dead = 10'000;                ///< dead letters kept; the oldest go
   delivery::HistoryOptions history;                   ///< its bytes are shared by the services
   std::chrono::milliseconds qos_ack_timeout{30'000};  ///< 0: an unconfirmed message waits for the next connect
   std::size_t workers = 0;                            ///< most worker threads of the public listener; 0: 8 a core

@@ -188,6 +188,25 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
   return underway;
 }
 
+std::uint32_t Hub::deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame) {
+  const std::vector<std::string> everybody{""};
+  std::atomic<std::uint32_t> taken{0};
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const std::string& name : target.kind == TargetKind::kAll ? everybody : target.names)
+      taken += shard.deliver_again(target.kind, name, target.listening, event, frame);
+  });
+  return taken;
+}
+
+void Hub::locate(std::vector<Whereabouts>& messages) {
+  if (messages.empty()) return;
+  std::mutex mutex;
+  on_all_shards([&](const Shard& shard, std::size_t) {
+    const std::scoped_lock lock(mutex);
+    for (Whereabouts& message : messages) shard.locate(message);
+  });
+}
+
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
                  bool failed) {
   Shard& shard = *shards_.at(request.shard);

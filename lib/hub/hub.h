@@ -83,6 +83,10 @@ class Hub {
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
+  /// Once more, to all matching streams, also to those that had the message already; returns how many took it.
+  std::uint32_t deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame);
+  /// Where pending messages are now: fills in `state` and `connection`.
+  void locate(std::vector<Whereabouts>& messages);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   /// `failed`: the store could not be read; the page is then empty.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,

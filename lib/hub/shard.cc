@@ -181,6 +181,38 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   return taken;
 }
 
+std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                                   const event::FrameRef& frame) {
+  const Group* group = indexes_.find(kind, name);
+  if (group == nullptr) return 0;
+  std::uint32_t taken = 0;
+  for (Connection* connection : group->members()) {
+    if (connection->replay || (listening && !connection->listens(event))) continue;
+    if (append(*connection, frame)) ++taken;
+  }
+  metrics_.deliveries.add(taken);
+  metrics_.resent.add(taken);
+  return taken;
+}
+
+void Shard::locate(Whereabouts& message) const {
+  const Group* group = indexes_.find(message.kind, message.name);
+  if (group == nullptr) return;
+  for (const Connection* connection : group->members()) {
+    using State = Whereabouts::State;
+    const auto log = in_flight_.find(connection->id.value());
+    State state = State::kWaiting;
+    if (log != in_flight_.end() ? log->second.contains(message.message) : connection->carries(message.message)) {
+      state = State::kInFlight;
+    } else if (message.listening && !connection->listens(message.event)) {
+      state = State::kNotListening;
+    }
+    if (state < message.state) continue;
+    message.state = state;
+    if (state == State::kInFlight) message.connection = std::max(message.connection, connection->id);
+  }
+}
+
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
@@ -240,6 +272,10 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
+      if (frame->message().valid()) {
+        delegate_.sent(frame->recipient(), Indexes::name_of(connection, frame->recipient()), frame->message(),
+                       connection.id);
+      }
       if (connection.confirms) note_in_flight(connection, frame);
       return true;
     case net::Stream::Append::kDropped:
@@ -405,7 +441,7 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
     if (!other->in_flight) continue;
     if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
     for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
-      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient))});
+      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient)), other->id});
   }
   tell(confirmed);
   std::vector<MessageId> messages;
@@ -414,7 +450,8 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
 }
 
 void Shard::tell(const std::vector<Confirmed>& confirmed) {
-  for (const auto& [message, recipient, name] : confirmed) delegate_.acknowledged(recipient, name, message);
+  for (const auto& [message, recipient, name, connection] : confirmed)
+    delegate_.acknowledged(recipient, name, message, connection);
 }
 
 std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
@@ -432,7 +469,8 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string
       const auto log = in_flight_.find(id.value());
       const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
       if (entry) {
-        confirmed.push_back({message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient))});
+        confirmed.push_back(
+            {message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient)), id});
       } else {
         others.push_back(message);
       }
@@ -637,7 +675,7 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
   const std::string_view name = rare != nullptr && rare->former_names
                                     ? std::string_view(rare->former_names->at(static_cast<std::size_t>(recipient)))
                                     : Indexes::name_of(connection, recipient);
-  delegate_.acknowledged(recipient, name, message);
+  delegate_.acknowledged(recipient, name, message, connection.id);
 }
 
 void Shard::end_turn() {

@@ -46,6 +46,24 @@ struct ReplayRequest {
   std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
 };
 
+/// A pending message somebody asks after, and where it is.
+struct Whereabouts {
+  enum class State : unsigned char {
+    kOffline,       ///< no connection matches
+    kNotListening,  ///< connections match, but none listens to the event
+    kWaiting,       ///< connections match; it will go to them
+    kInFlight,      ///< it is in a stream, not confirmed
+  };
+
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;
+  MessageId message;
+  std::string event;
+  bool listening = false;
+  State state = State::kOffline;
+  ConnectionId connection{};  ///< in flight: on which, the latest
+};
+
 /// A pending message on its way into a stream.
 struct ReplayFrame {
   event::FrameRef frame;
@@ -60,8 +78,11 @@ class HubDelegate {
   /// The connection's pending messages are wanted: answer later through Hub::replay(). False: there are none, nothing
   /// will follow.
   virtual bool replay_wanted(const ReplayRequest& request) = 0;
-  /// The recipient's side has acknowledged the message.
-  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) = 0;
+  /// The recipient's side has acknowledged the message it got on `connection`.
+  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message,
+                            ConnectionId connection) = 0;
+  /// A message went into a stream.
+  virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
 
  protected:
   ~HubDelegate() = default;
@@ -113,6 +134,12 @@ class Shard final : private net::StreamOwner {
   bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
   /// The session duration is again what the client counts by itself.
   void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
+  /// As deliver(), for a message that streams may have had already. Streams that are being given pending messages come
+  /// by it anyway.
+  std::uint32_t deliver_again(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                              const event::FrameRef& frame);
+  /// Raises `state` to what is known here.
+  void locate(Whereabouts& message) const;
   /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
   /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
