@@ -42,7 +42,7 @@ Run declare_connections_list(CLI::App& app) {
   auto listing = std::make_shared<Listing>();
   listing->declare_filters(app);
   listing->declare_order(
-      app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest"});
+      app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest", "rate"});
   return [listing](Context& context) { return run(*listing, context); };
 }
 

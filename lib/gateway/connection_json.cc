@@ -1,5 +1,6 @@
 #include "gateway/connection_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -83,6 +84,9 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"lastWriteTime", to_millis(info.last_write)},
           {"bytesSent", info.bytes_sent},
           {"backlogBytes", info.backlog_bytes},
+          {"oldestUnsentMillis", info.oldest_unsent ? Json(info.oldest_unsent->count()) : Json(nullptr)},
+          {"lastWriteMillis", std::max<std::int64_t>((wall_now() - info.last_write).count(), 0)},
+          {"droppedCount", info.dropped},
           {"ack", info.confirms},
           {"inFlight", info.in_flight}};
 }

@@ -233,6 +233,7 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (replay->held_bytes + frame->size() > options_.stream.max_backlog && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
+      ++connection.rare().dropped;
     } else {
       connection.abort(CloseReason::kSlowConsumer);
     }
@@ -280,6 +281,7 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
       return true;
     case net::Stream::Append::kDropped:
       metrics_.dropped.add();
+      ++connection.rare().dropped;
       return false;
     case net::Stream::Append::kOverflow:
       connection.abort(CloseReason::kSlowConsumer);
@@ -563,9 +565,15 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
     if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
     info.request_messages = rare->request_messages;
     info.request_uploads = rare->request_uploads;
+    info.dropped = rare->dropped;
   }
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
+  if (const event::Frame* frame = connection.oldest_unsent()) {
+    // Its id tells when it was sent.
+    if (const std::uint64_t id = event::id_of(frame->bytes()); id != 0)
+      info.oldest_unsent = std::max(wall_now() - IdGenerator::time_of(id), std::chrono::milliseconds(0));
+  }
   info.confirms = connection.confirms;
   if (connection.in_flight) info.in_flight = in_flight_.at(connection.id.value()).size();
   return info;

@@ -105,6 +105,8 @@ class Stream : public EventLoop::Handler {
   std::uint64_t backlog_bytes() const { return owed_; }
   /// Bytes the socket has taken, response head included.
   std::uint64_t bytes_sent() const { return sent_; }
+  /// The frame the socket takes next; null when nothing is owed.
+  const event::Frame* oldest_unsent() const { return first_ ? &*first_ : nullptr; }
   /// True since the socket refused bytes, until the backlog is empty.
   bool blocked() const { return blocked_; }
   /// When the socket last took bytes, to 10 ms.
