@@ -25,6 +25,16 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
+SendResult result_of(std::uint64_t id, const event::Target& target, const std::vector<std::uint32_t>& taken) {
+  SendResult result;
+  result.id = id;
+  for (std::size_t n = 0; n < taken.size(); ++n) {
+    result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[n]});
+    result.delivered += taken[n];
+  }
+  return result;
+}
+
 }  // namespace
 
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
@@ -77,15 +87,22 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
   }
   const auto taken = hub_.deliver(deliveries);
   for (std::size_t d = 0; d < taken.size(); ++d) {
-    const event::Target& target = requests[indexes[d]].target;
     SendResult& result = outcomes[indexes[d]].result;
-    for (std::size_t n = 0; n < taken[d].size(); ++n) {
-      result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[d][n]});
-      result.delivered += taken[d][n];
-    }
+    result = result_of(result.id, requests[indexes[d]].target, taken[d]);
     if (requests[indexes[d]].qos) result.pending = taken[d].size();
   }
   return outcomes;
+}
+
+void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
+  event::validate({request.event, request.data, "", std::nullopt});
+  const std::uint64_t id = ids_.next();
+  sent_.add();
+  event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
+  hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
+                    [id, done = std::move(done)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
+                      done(result_of(id, target, taken));
+                    });
 }
 
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,13 @@ class Sender final : private hub::HubDelegate {
   /// As send() for each of them, in their order, with one commit for all that want qos. One that makes no sense or is
   /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
   std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
+
+  /// As send(), without waiting for the streams; `done` gets the result on a loop thread and must be quick. It is
+  /// destroyed uncalled when the server has stopped. REQUIRES: no qos. Any thread, loop threads included.
+  void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
+
+  /// Send calls accepted so far.
+  std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
 
   /// Ends the replays. Before the loops stop.
   void stop() { replayers_.stop(); }

@@ -113,15 +113,6 @@ std::uint64_t path_id(const httplib::Request& req) {
   return *id;
 }
 
-Json to_json(const delivery::SendResult& sent) {
-  api::SendResult result;
-  result.id = MessageId(sent.id);
-  result.delivered = sent.delivered;
-  result.pending = sent.pending;
-  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
-  return api::to_json(result);
-}
-
 }  // namespace
 
 void AdminToken::set(std::string token) {

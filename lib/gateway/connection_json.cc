@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "api/types.h"
 #include "base/text.h"
 
 namespace sse::gateway {
@@ -96,6 +97,15 @@ Json to_json(const delivery::PendingMessage& message, bool with_data) {
             {"expireTime", to_millis(message.expires)}};
   if (with_data) json["data"] = message.data;
   return json;
+}
+
+Json to_json(const delivery::SendResult& sent) {
+  api::SendResult result;
+  result.id = MessageId(sent.id);
+  result.delivered = sent.delivered;
+  result.pending = sent.pending;
+  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
+  return api::to_json(result);
 }
 
 }  // namespace sse::gateway

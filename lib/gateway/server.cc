@@ -1,5 +1,6 @@
 #include "gateway/server.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@
 #include "delivery/sqlite_repository.h"
 #include "gateway/admin_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/quick_send.h"
+#include "gateway/storm_watch.h"
 #include "gateway/trusted_proxies.h"
 #include "net/http_front.h"
 #include "net/listener.h"
@@ -32,6 +35,7 @@ using event::Json;
 
 constexpr std::chrono::milliseconds kDemoPeriod{3000};
 constexpr std::chrono::milliseconds kExpirePeriod{60'000};
+constexpr std::chrono::milliseconds kStormPeriod{1000};
 constexpr std::chrono::seconds kDrainRequests{2};
 constexpr std::chrono::seconds kDrainStreams{6};
 // Descriptors for everything that is no stream: listeners, database, log, admin connections.
@@ -163,6 +167,7 @@ class Server::Impl {
   void open_fronts();
   void push_demo();
   void expire();
+  std::uint64_t happenings();
   Json status() const;
   std::size_t streams_held() const;
 
@@ -195,6 +200,7 @@ class Server::Impl {
   net::WorkerPool chores_;  // demo pushes, expiry: may block on the store
   std::unique_ptr<net::HttpFront> front_;
   std::unique_ptr<net::HttpFront> admin_front_;
+  StormWatch storm_{1000};  // admin loop only
 };
 
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
@@ -293,6 +299,7 @@ void Server::Impl::open_fronts() {
   admin_app_.set_payload_max_length(admin.max_body.count());
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
                                                   metrics_, [] { return std::size_t{0}; });
+  admin_front_->set_quick(QuickSend(services_, token_));
 }
 
 std::size_t Server::Impl::streams_held() const {
@@ -310,6 +317,9 @@ void Server::Impl::start() {
   front_->start();
   admin_loop_.post([this] {
     admin_loop_.run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
+    admin_loop_.run_every(kStormPeriod, [this] {
+      if (storm_.over(happenings())) chores_.submit([] { malloc_trim(0); });
+    });
     if (options_.demo) admin_loop_.run_every(kDemoPeriod, [this] { chores_.submit([this] { push_demo(); }); });
   });
 }
@@ -345,6 +355,15 @@ void Server::Impl::push_demo() {
       service.sender->send({{event::TargetKind::kUser, {begin, end}, false}, "server-push", kDemoData});
     }
   }
+}
+
+// What makes the allocator grow: streams that come and go, and sends.
+std::uint64_t Server::Impl::happenings() {
+  std::uint64_t n = 0;
+  for (const Service& service : services_) {
+    n += service.sender->hub().turnover() + service.sender->sends();
+  }
+  return n;
 }
 
 void Server::Impl::expire() {

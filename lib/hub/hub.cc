@@ -32,6 +32,11 @@ class Arrival {
   std::shared_ptr<std::latch> latch_;
 };
 
+const std::vector<std::string>& names_of(const event::Target& target) {
+  static const std::vector<std::string> kEverybody{""};
+  return target.kind == TargetKind::kAll ? kEverybody : target.names;
+}
+
 }  // namespace
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
@@ -99,11 +104,53 @@ ConnectionId Hub::connect(NewConnection request) {
   return id;
 }
 
-std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>& deliveries) {
-  static const std::vector<std::string> kEverybody{""};
-  const auto names_of = [](const Delivery& delivery) -> const std::vector<std::string>& {
-    return delivery.target.kind == TargetKind::kAll ? kEverybody : delivery.target.names;
+// For each shard the numbers of the names it may have; one name for everybody.
+std::vector<std::vector<std::size_t>> Hub::names_by_shard(const event::Target& target) const {
+  std::vector<std::vector<std::size_t>> plan(shards_.size());
+  const std::vector<std::string>& names = names_of(target);
+  for (std::size_t n = 0; n < names.size(); ++n) {
+    if (target.kind == TargetKind::kUser) {
+      plan[shard_of(UserId(names[n]))].push_back(n);
+    } else {
+      for (auto& numbers : plan) numbers.push_back(n);
+    }
+  }
+  return plan;
+}
+
+void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done) {
+  struct Soon {
+    event::Target target;
+    std::string event;
+    event::FrameRef frame;
+    Taken done;
+    std::vector<std::vector<std::size_t>> plan;
+    std::vector<std::uint32_t> taken;
+    std::atomic<std::size_t> left{0};
   };
+  const auto soon = std::make_shared<Soon>();
+  soon->plan = names_by_shard(target);
+  soon->taken.resize(names_of(target).size());
+  soon->target = std::move(target);
+  soon->event = std::move(event);
+  soon->frame = std::move(frame);
+  soon->done = std::move(done);
+  soon->left = static_cast<std::size_t>(std::ranges::count_if(soon->plan, [](const auto& n) { return !n.empty(); }));
+  for (std::size_t number = 0; number < shards_.size(); ++number) {
+    if (soon->plan[number].empty()) continue;
+    Shard& shard = *shards_[number];
+    shard.loop().post([soon, &shard, number] {
+      const event::Target& to = soon->target;
+      for (const std::size_t n : soon->plan[number]) {
+        const std::uint32_t count = shard.deliver(to.kind, names_of(to)[n], to.listening, soon->event, soon->frame);
+        std::atomic_ref(soon->taken[n]).fetch_add(count, std::memory_order_relaxed);
+      }
+      if (soon->left.fetch_sub(1, std::memory_order_acq_rel) == 1) soon->done(to, soon->taken);
+    });
+  }
+}
+
+std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>& deliveries) {
   struct Step {
     std::size_t delivery;
     std::size_t name;
@@ -111,7 +158,7 @@ std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>
   std::vector<std::vector<std::uint32_t>> taken(deliveries.size());
   std::vector<std::vector<Step>> plan(shards_.size());
   for (std::size_t i = 0; i < deliveries.size(); ++i) {
-    const std::vector<std::string>& names = names_of(deliveries[i]);
+    const std::vector<std::string>& names = names_of(deliveries[i].target);
     taken[i].resize(names.size());
     for (std::size_t n = 0; n < names.size(); ++n) {
       if (deliveries[i].target.kind == TargetKind::kUser) {
@@ -128,7 +175,7 @@ std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>
   on_shards(numbers, [&](Shard& shard, std::size_t number) {
     for (const Step step : plan[number]) {
       const Delivery& delivery = deliveries[step.delivery];
-      const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery)[step.name],
+      const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery.target)[step.name],
                                                 delivery.target.listening, delivery.event, delivery.frame);
       // Other shards add to the same place.
       std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
@@ -291,6 +338,11 @@ std::size_t Hub::users() const {
 std::size_t Hub::sockets() const {
   return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
                          [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+}
+
+std::uint64_t Hub::turnover() const {
+  return std::accumulate(metrics_.closed.begin(), metrics_.closed.end(), metrics_.opened.value(),
+                         [](std::uint64_t n, const observe::Counter* closed) { return n + closed->value(); });
 }
 
 }  // namespace sse::hub

@@ -61,6 +61,10 @@ class Hub {
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
+  using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;
+  /// As deliver() of a single one, without waiting: `done` runs on the last of the loops to take it, and must be quick.
+  /// It is destroyed uncalled when a loop has stopped.
+  void deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last);
 
@@ -94,9 +98,12 @@ class Hub {
   std::size_t connections() const;
   std::size_t users() const;
   std::size_t sockets() const;
+  /// Streams opened and streams closed so far, added up.
+  std::uint64_t turnover() const;
 
  private:
   std::size_t shard_of(const UserId& user) const;
+  std::vector<std::vector<std::size_t>> names_by_shard(const event::Target& target) const;
   /// Runs `use(shard, number)` on the loops of the shards numbered, waits until all are done.
   template <class Use>
   void on_shards(const std::vector<std::size_t>& numbers, Use use);

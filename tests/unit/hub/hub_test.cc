@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -219,6 +220,35 @@ TEST_F(HubTest, DeliversByUserTokenTenantChannelAndToAll) {
   EXPECT_EQ(data_of(b), "users tokens tenants all");
   EXPECT_EQ(data_of(b2), "users tokens tenants all");
   EXPECT_EQ(data_of(none), "all");
+}
+
+TEST_F(HubTest, DeliversWithoutWaitingAndTellsOnceFromAllLoops) {
+  start();
+  Page a = open({.user = "a", .channel = "c"});
+  Page b = open({.user = "b"});
+  const auto soon = [&](const Target& target, const std::string& data) {
+    std::promise<std::vector<std::uint32_t>> told;
+    hub_->deliver_soon(target, "news", frame(data), [&](const Target& to, const std::vector<std::uint32_t>& taken) {
+      EXPECT_EQ(to.names, target.names);
+      told.set_value(taken);
+    });
+    return told.get_future().get();
+  };
+  EXPECT_THAT(soon({TargetKind::kUser, {"b", "a", "nobody"}, false}, "users"), ElementsAre(1, 1, 0));
+  EXPECT_THAT(soon({TargetKind::kChannel, {"c", "d"}, false}, "channel"), ElementsAre(1, 0));
+  EXPECT_THAT(soon({TargetKind::kUser, {"a"}, true}, "listening"), ElementsAre(0));
+  EXPECT_THAT(soon(Target::all(), "all"), ElementsAre(2));
+  EXPECT_EQ(times(a.until("all"), "data:users\n"), 1U);
+  EXPECT_EQ(times(b.until("all"), "data:channel\n"), 0U);
+}
+
+TEST_F(HubTest, GivesABroadcastToManyStreams) {
+  start(2);
+  std::vector<Page> pages;
+  for (int i = 0; i < 300; ++i) pages.push_back(open_user(std::to_string(i)));
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "one"), ElementsAre(300));
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "two"), ElementsAre(300));
+  for (Page& page : pages) EXPECT_THAT(page.until("two"), HasSubstr("data:one\n\ndata:two\n\n"));
 }
 
 TEST_F(HubTest, CountsOnlyThoseWhoListenWhenAsked) {
