@@ -31,7 +31,7 @@ void send_all(const std::vector<int>& streams, int events, int size, long long& 
   std::string event;
   for (int e = 0; e < events; ++e) {
     event = "id:" + std::to_string(sequence) + "\nevent:bench\ndata:t=" + std::to_string(monotonic_ns()) +
-            " s=" + std::to_string(sequence) + " ";
+            " k=0 s=" + std::to_string(sequence) + " ";
     ++sequence;
     const std::size_t data = event.find("data:") + 5;
     if (event.size() - data < static_cast<std::size_t>(size))

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "load/mark.h"
 #include "load/poster.h"
 #include "load/stream_clients.h"
 
@@ -188,13 +189,13 @@ class SseServe final : public Server {
     for (int i = 0; i < events; ++i) {
       if (i != 0) body += '\n';
       body +=
-          R"({"target":{"all":true},"event":"bench","data":")" + load::payload(steady_now(), sequence_++, size) + "\"}";
+          R"({"target":{"all":true},"event":"bench","data":")" + load::payload({steady_now(), 0, sequence_++}, size) + "\"}";
     }
     (events == 1 ? *one_ : *many_).post(body);
   }
   void unicast(std::size_t stream, std::size_t size) {
     one_->post(R"({"target":{"users":["u)" + std::to_string(stream) + R"("]},"event":"bench","data":")" +
-               load::payload(steady_now(), sequence_++, size) + "\"}");
+               load::payload({steady_now(), 0, sequence_++}, size) + "\"}");
   }
   std::string request(std::size_t stream) const override {
     return "GET /my-sse/connect?userId=u" + std::to_string(stream) + "&keepaliveTime=0" + extra_ +
@@ -233,7 +234,7 @@ class Nchan final : public Server {
     }
   }
   void broadcast(int events, std::size_t size) override {
-    for (int i = 0; i < events; ++i) one_->post(load::payload(steady_now(), sequence_++, size));
+    for (int i = 0; i < events; ++i) one_->post(load::payload({steady_now(), 0, sequence_++}, size));
   }
   std::string request(std::size_t stream) const override {
     return "GET /sub/u" + std::to_string(stream) + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
@@ -250,13 +251,12 @@ class Nchan final : public Server {
 struct Attached {
   Attached(Server& s, std::size_t streams) : server(s) {
     const double before = server.resident_bytes();
-    load::ClientOptions options;
-    options.port = server.port();
+    load::ClientOptions options{load::Peer("127.0.0.1", server.port())};
     options.streams = streams;
     options.sources = 4;
     options.request = [this](std::size_t n) { return server.request(n); };
     clients = std::make_unique<load::StreamClients>(options);
-    opened = clients->open({});
+    opened = clients->open(streams, {});
     if (opened.failed != 0)
       throw Error(ErrorCode::kUnavailable,
                   server.name() + ": " + std::to_string(opened.failed) + " streams failed, " + opened.first_error);
@@ -279,7 +279,7 @@ struct Fanout {
 Fanout fan_out(Attached& attached, int bursts, int burst, std::size_t size) {
   const double cpu = attached.server.cpu_seconds();
   const std::uint64_t per_burst = attached.opened.opened * static_cast<std::uint64_t>(burst);
-  std::uint64_t expected = attached.clients->events();
+  std::uint64_t expected = attached.clients->counters().events.load();
   const std::uint64_t first = expected;
   const SteadyTime begin = steady_now();
   for (int i = 0; i < bursts; ++i) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "load/peer.h"
 
 namespace sse::load {
 
@@ -11,21 +12,33 @@ namespace sse::load {
 /// server. Knows only answers with Content-Length. One thread at a time.
 class Poster {
  public:
-  /// `address`: `unix:PATH` or `http://IPV4:PORT`. Throws Error(kUnavailable).
+  /// `address`: `unix:PATH` or `http://HOST:PORT`. Throws Error: kInvalidArgument for another one, kUnavailable.
   Poster(const std::string& address, const std::string& path, const std::string& content_type,
          const std::string& token = "");
 
-  /// Sends a request and reads its answer: the body of a 2xx one. Throws Error, kUnavailable when the connection broke.
-  std::string_view post(std::string_view body);
+  struct Answer {
+    int status = 0;
+    std::string_view body;  ///< until the next post()
+
+    bool good() const { return status >= 200 && status < 300; }
+  };
+  /// Sends a request and reads its answer. Throws Error(kUnavailable) when the connection broke.
+  Answer post(std::string_view body) { return post_to({}, body); }
+  /// The same with `suffix` added to the path.
+  Answer post_to(std::string_view suffix, std::string_view body);
 
  private:
-  void connect(const std::string& address);
+  void connect();
+  void send_all(std::string_view bytes);
   [[noreturn]] void broken(const char* what) const;
 
   const std::string address_;
-  std::string head_;
+  const Peer peer_;
+  const std::string path_;
+  std::string fields_;
   std::string request_;
   std::string answer_;
+  bool last_ = false;  // the server closes after this answer
   UniqueFd fd_;
 };
 

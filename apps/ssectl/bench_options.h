@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sse::ctl {
+
+/// What `ssectl bench` was asked for.
+struct BenchOptions {
+  std::size_t streams = 100;
+  std::uint64_t events = 100;
+  std::size_t size = 100;
+  double rate = 0;  ///< events a second; 0: as fast as they are accepted
+  std::uint64_t burst = 1;
+  std::string to = "channel";
+  bool qos = false;
+  unsigned senders = 1;
+  unsigned threads = 1;
+  unsigned sources = 1;
+  std::string url;
+  std::vector<std::string> headers;
+  std::string drain = "10s";
+};
+
+/// Throws Error(kInvalidArgument) for options that make no sense, alone or together, and says what would.
+void check(const BenchOptions& options);
+
+/// Throws Error(kInvalidArgument) when this process may not open so many streams: which limit it is, how to raise it.
+void require_descriptors(const BenchOptions& options, std::size_t limit);
+
+}  // namespace sse::ctl

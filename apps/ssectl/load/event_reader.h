@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "load/mark.h"
+
+namespace sse::load {
+
+/// Finds the measured events in the bytes of one stream, however they are cut. It looks for their data lines only: what
+/// it costs is part of every measurement.
+class EventReader {
+ public:
+  enum class Head : unsigned char {
+    kIncomplete,
+    kGood,
+    kRefused,  ///< status() says how
+  };
+
+  /// Reads the response head off the front of `bytes`, which keep what is behind it. REQUIRES: head() is kIncomplete.
+  Head read_head(std::string_view& bytes);
+  Head head() const { return head_; }
+  /// The status line of a refusal.
+  const std::string& status() const { return partial_; }
+
+  /// Calls `take(const Mark&)` for each measured event. REQUIRES: head() is kGood.
+  template <class Take>
+  void read(std::string_view bytes, Take take) {
+    while (!bytes.empty()) {
+      const std::size_t end = bytes.find('\n');
+      if (end == std::string_view::npos) {
+        partial_ += bytes;
+        return;
+      }
+      std::string_view line = bytes.substr(0, end);
+      if (!partial_.empty()) line = partial_ += line;
+      if (const auto mark = mark_of(line)) take(*mark);
+      partial_.clear();
+      bytes.remove_prefix(end + 1);
+    }
+  }
+
+ private:
+  static std::optional<Mark> mark_of(std::string_view line);
+
+  std::string partial_;  // an unfinished head or line
+  Head head_ = Head::kIncomplete;
+};
+
+}  // namespace sse::load

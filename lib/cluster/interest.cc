@@ -1,0 +1,99 @@
+#include "cluster/interest.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sse::cluster {
+
+void Interest::acquire(const std::vector<std::string>& topics, std::function<void()> go_on) {
+  std::vector<std::string> fresh;
+  std::uint64_t number = 0;
+  const MutexLock in_order(order_);
+  {
+    const MutexLock lock(mutex_);
+    std::uint64_t needed = 0;
+    for (const std::string& name : topics) {
+      const auto [entry, is_new] = topics_.try_emplace(name);
+      ++entry->second.wanted;
+      if (is_new) {
+        if (fresh.empty()) ++last_call_;
+        entry->second.call = last_call_;
+        fresh.push_back(name);
+      }
+      needed = std::max(needed, entry->second.call);
+    }
+    number = last_call_;
+    if (needed > standing_) {
+      // Not always in order: one that waits for an older call may come after one that waits for a newer.
+      const auto place = std::ranges::upper_bound(waiting_, needed, {}, &Waiting::call);
+      waiting_.insert(place, {needed, round_, std::exchange(go_on, nullptr)});
+    }
+  }
+  if (!fresh.empty()) bus_.subscribe(fresh, [this, number](bool) { stands(number); });
+  if (go_on) go_on();
+}
+
+void Interest::stands(std::uint64_t call) {
+  std::vector<std::function<void()>> ready;
+  {
+    const MutexLock lock(mutex_);
+    standing_ = std::max(standing_, call);
+    while (!waiting_.empty() && waiting_.front().call <= standing_) {
+      ready.push_back(std::move(waiting_.front().go_on));
+      waiting_.pop_front();
+    }
+  }
+  for (const auto& go_on : ready) go_on();
+}
+
+void Interest::release(const std::vector<std::string>& topics) {
+  const MutexLock lock(mutex_);
+  for (const std::string& name : topics) {
+    const auto found = topics_.find(name);
+    if (found == topics_.end() || --found->second.wanted != 0) continue;
+    found->second.swept = false;
+    unwanted_.push_back(name);
+  }
+}
+
+void Interest::sweep() {
+  std::vector<std::string> gone;
+  const MutexLock in_order(order_);
+  {
+    const MutexLock lock(mutex_);
+    std::vector<std::string> later;
+    for (std::string& name : unwanted_) {
+      const auto found = topics_.find(name);
+      if (found == topics_.end() || found->second.wanted != 0) continue;
+      if (!std::exchange(found->second.swept, true)) {
+        later.push_back(std::move(name));
+      } else {
+        topics_.erase(found);
+        gone.push_back(std::move(name));
+      }
+    }
+    unwanted_ = std::move(later);
+  }
+  if (!gone.empty()) bus_.unsubscribe(gone);
+}
+
+void Interest::give_up_waiting() {
+  std::vector<std::function<void()>> ready;
+  {
+    const MutexLock lock(mutex_);
+    std::erase_if(waiting_, [&](Waiting& one) {
+      if (one.round == round_) return false;
+      ready.push_back(std::move(one.go_on));
+      return true;
+    });
+    ++round_;
+  }
+  for (const auto& go_on : ready) go_on();
+}
+
+std::size_t Interest::topics() const {
+  const MutexLock lock(mutex_);
+  return topics_.size();
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "cluster/discovery.h"
+
+namespace sse::cluster {
+
+/// What MemoryDiscovery objects share.
+struct MemoryRegistry {
+  struct Entry {
+    const void* owner;
+    Node node;
+    SteadyTime expires;
+  };
+  std::chrono::milliseconds ttl{6000};
+  Mutex mutex;
+  std::map<std::string, Entry> entries GUARDED_BY(mutex);
+  std::map<std::string, unsigned> numbers GUARDED_BY(mutex);  // id → number, kept for ever
+};
+
+/// Discovery among nodes of one process, for tests.
+class MemoryDiscovery final : public Discovery {
+ public:
+  explicit MemoryDiscovery(std::shared_ptr<MemoryRegistry> registry) : registry_(std::move(registry)) {}
+
+  unsigned join(const std::string& id, const event::Json& facts) override;
+  void refresh(const event::Json& facts) override;
+  void leave() noexcept override;
+  std::vector<Node> nodes() override;
+
+ private:
+  const std::shared_ptr<MemoryRegistry> registry_;
+  std::string id_;
+};
+
+}  // namespace sse::cluster

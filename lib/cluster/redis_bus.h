@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "base/mutex.h"
+#include "cluster/bus.h"
+#include "cluster/gathering.h"
+#include "cluster/redis_link.h"
+
+namespace sse::cluster {
+
+/// A bus over Redis' publish and subscribe: a command is one PUBLISH, which reaches the nodes that subscribed to the
+/// topic and no other, and whose integer reply tells how many answers to wait for. Answers are published to a topic of
+/// the asking node, all that became ready together in one message.
+class RedisBus final : public Bus, private RedisLink::Listener {
+ public:
+  struct Options {
+    RedisLinkOptions link;
+    std::string prefix = "sse:";  ///< of every channel
+    std::string node;             ///< unique among all that share the prefix; no blanks, no line breaks
+  };
+
+  explicit RedisBus(Options options);
+  ~RedisBus() override { stop(); }
+  RedisBus(const RedisBus&) = delete;
+  RedisBus& operator=(const RedisBus&) = delete;
+
+  void start(Receiver& receiver) override;
+  void stop() override;
+  /// Throws as RedisLink::require_up().
+  void require_up(std::chrono::milliseconds patience);
+
+  void subscribe(const std::vector<std::string>& topics, std::function<void(bool)> standing) override EXCLUDES(mutex_);
+  void unsubscribe(const std::vector<std::string>& topics) override EXCLUDES(mutex_);
+  std::shared_ptr<Asked> ask(const std::vector<Command>& commands) override;
+  std::string why_down() const override;
+
+  /// For others who need Redis: the link that publishes.
+  RedisLink& link() { return *commands_; }
+
+ private:
+  void link_up() override EXCLUDES(mutex_);
+  void link_down(const std::string& why) override EXCLUDES(mutex_);
+  void link_pushed(std::vector<RedisReply> pushes) override;
+
+  struct Outbox;
+  void take_answers(const std::string& bytes);
+  void take_command(const std::string& bytes, std::vector<Incoming>& commands, const std::shared_ptr<Outbox>& outbox);
+  void reach_barrier(const std::string& token) EXCLUDES(mutex_);
+  std::string answer_channel(const std::string& node) const { return options_.prefix + "answer:" + node; }
+  std::string topic_channel(const std::string& topic) const { return options_.prefix + "topic:" + topic; }
+  void say_subscribed(const std::string& verb, const std::vector<std::string>& topics);
+
+  const Options options_;
+  Gathering gathering_;
+  Receiver* receiver_ = nullptr;
+  bool started_ = false;
+
+  struct Barrier {
+    std::uint64_t number;
+    std::function<void(bool)> standing;
+  };
+  Mutex mutex_;
+  std::unordered_set<std::string> topics_ GUARDED_BY(mutex_);
+  std::deque<Barrier> barriers_ GUARDED_BY(mutex_);
+  std::uint64_t last_barrier_ GUARDED_BY(mutex_) = 0;
+
+  // Last: their threads use the rest.
+  const std::shared_ptr<RedisLink> commands_;  // shared with answers that are not given yet
+  RedisLink subscriber_;
+};
+
+}  // namespace sse::cluster

@@ -1,0 +1,165 @@
+#include "cluster/redis_discovery.h"
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+
+namespace sse::cluster {
+namespace {
+
+// KEYS: set of nodes, this node's hash, its remembered number. ARGV: id, nonce, ttl, facts, number or -1, lease of
+// numbers, prefix of the numbers' keys, where to begin looking.
+constexpr const char* kEnter = R"lua(
+local nonce = redis.call('HGET', KEYS[2], 'nonce')
+if nonce and nonce ~= ARGV[2] then
+  return {'taken', tostring(redis.call('PTTL', KEYS[2]))}
+end
+local function claim(number)
+  local key = ARGV[7] .. number
+  local owner = redis.call('GET', key)
+  if owner and owner ~= ARGV[1] then return false end
+  redis.call('SET', key, ARGV[1], 'PX', ARGV[6])
+  return true
+end
+local number = tonumber(ARGV[5])
+if number >= 0 then
+  if not claim(number) then return {'number'} end
+else
+  local before = redis.call('GET', KEYS[3])
+  if before and claim(before) then
+    number = tonumber(before)
+  else
+    for i = 0, 1023 do
+      local candidate = (tonumber(ARGV[8]) + i) % 1024
+      if claim(candidate) then
+        number = candidate
+        break
+      end
+    end
+  end
+  if number < 0 then return {'full'} end
+end
+redis.call('SET', KEYS[3], number, 'PX', ARGV[6])
+redis.call('HSET', KEYS[2], 'nonce', ARGV[2], 'number', number, 'facts', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+redis.call('SADD', KEYS[1], ARGV[1])
+return {'ok', tostring(number)}
+)lua";
+
+// KEYS: set of nodes, this node's hash. ARGV: id, nonce.
+constexpr const char* kLeave = R"lua(
+if redis.call('HGET', KEYS[2], 'nonce') ~= ARGV[2] then return 0 end
+redis.call('DEL', KEYS[2])
+redis.call('SREM', KEYS[1], ARGV[1])
+return 1
+)lua";
+
+// KEYS: set of nodes. ARGV: prefix of the nodes' hashes.
+constexpr const char* kNodes = R"lua(
+local found = {}
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  local node = redis.call('HMGET', ARGV[1] .. id, 'number', 'facts')
+  if node[1] then
+    found[#found + 1] = id
+    found[#found + 1] = node[1]
+    found[#found + 1] = node[2]
+  else
+    redis.call('SREM', KEYS[1], id)
+  end
+end
+return found
+)lua";
+
+std::string random_word() {
+  std::random_device random;
+  std::string word;
+  for (int i = 0; i < 4; ++i) word += std::to_string(random()) + (i < 3 ? "-" : "");
+  return word;
+}
+
+unsigned number_in(const std::string& text) {
+  unsigned number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number % kNodeNumbers;
+}
+
+}  // namespace
+
+// Redis keeps scripts by their digest; sent in full every time they are a kilobyte a heartbeat, which is nothing.
+RedisReply evaluate(RedisLink& link, const char* script, const std::vector<std::string>& keys,
+                    const std::vector<std::string>& arguments) {
+  RedisCommand command{"EVAL", script, std::to_string(keys.size())};
+  command.insert(command.end(), keys.begin(), keys.end());
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  RedisReply reply = link.ask(command);
+  if (reply.is_error()) throw Error(ErrorCode::kIo, "Redis cannot do it: " + printable(reply.text));
+  return reply;
+}
+
+RedisDiscovery::RedisDiscovery(RedisLink& link, Options options)
+    : link_(link), options_(std::move(options)), nonce_(random_word()) {}
+
+unsigned RedisDiscovery::enter(const event::Json& facts, int number) {
+  const std::string& prefix = options_.prefix;
+  const RedisReply reply =
+      evaluate(link_, kEnter, {prefix + "nodes", prefix + "node:" + id_, prefix + "number-of:" + id_},
+               {id_, nonce_, std::to_string(options_.ttl.count()), event::dump_json(facts), std::to_string(number),
+                std::to_string(options_.number_lease.count()),
+                prefix + "number:", std::to_string(std::random_device{}() % kNodeNumbers)});
+  const std::string verdict = reply.list.empty() ? "" : reply.list[0].text;
+  if (verdict == "ok" && reply.list.size() == 2) return number_in(reply.list[1].text);
+  if (verdict == "taken") {
+    throw Error(ErrorCode::kConflict, "another node of this cluster is called '" + printable(id_) +
+                                          "'; give each a --server-id of its own. If that one was killed, its entry "
+                                          "expires within " +
+                                          format_duration(options_.ttl));
+  }
+  if (verdict == "number") {
+    throw Error(ErrorCode::kConflict, "the number of this node, " + std::to_string(number) +
+                                          ", has gone to another node while this one was away; restart it");
+  }
+  throw Error(ErrorCode::kLimitExceeded, "all " + std::to_string(kNodeNumbers) +
+                                             " node numbers of this cluster are taken; they come free " +
+                                             format_duration(options_.number_lease) + " after a node has left");
+}
+
+unsigned RedisDiscovery::join(const std::string& id, const event::Json& facts) {
+  id_ = id;
+  number_ = enter(facts, -1);
+  return number_;
+}
+
+void RedisDiscovery::refresh(const event::Json& facts) {
+  enter(facts, static_cast<int>(number_));
+}
+
+void RedisDiscovery::leave() noexcept {
+  try {
+    if (!id_.empty())
+      evaluate(link_, kLeave, {options_.prefix + "nodes", options_.prefix + "node:" + id_}, {id_, nonce_});
+  } catch (const std::exception&) {
+    // It expires.
+  }
+}
+
+std::vector<Node> RedisDiscovery::nodes() {
+  const RedisReply reply = evaluate(link_, kNodes, {options_.prefix + "nodes"}, {options_.prefix + "node:"});
+  std::vector<Node> nodes;
+  for (std::size_t i = 0; i + 2 < reply.list.size(); i += 3) {
+    Node node{reply.list[i].text, number_in(reply.list[i + 1].text), event::Json::object()};
+    try {
+      node.facts = event::parse_json(reply.list[i + 2].text, "what a node says of itself");
+    } catch (const Error&) {
+      // It is a node all the same.
+    }
+    nodes.push_back(std::move(node));
+  }
+  std::ranges::sort(nodes, {}, &Node::id);
+  return nodes;
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,452 @@
+#include "cluster/redis_link.h"
+
+#include <hiredis.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "observe/log.h"
+
+namespace sse::cluster {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kReadBytes = std::size_t{64} << 10;
+
+int millis_until(SteadyTime when) {
+  const auto left = std::chrono::ceil<milliseconds>(when - steady_now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+}
+
+bool wait_for(int fd, short events, SteadyTime deadline) {
+  pollfd one{fd, events, 0};
+  for (;;) {
+    const int ready = ::poll(&one, 1, millis_until(deadline));
+    if (ready > 0) return true;
+    if (ready == 0 && steady_now() >= deadline) return false;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+std::string reason(int error) {
+  return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is, for known errors
+}
+
+struct Addresses {
+  addrinfo* first = nullptr;
+  ~Addresses() {
+    if (first != nullptr) freeaddrinfo(first);
+  }
+};
+
+// Tries each address of the host; the reason of the last one where none answers.
+std::string dial(const RedisAddress& address, milliseconds patience, UniqueFd& socket) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  Addresses found;
+  const int failed = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &wanted, &found.first);
+  if (failed != 0) return gai_strerror(failed);
+  std::string why = "it has no address";
+  for (const addrinfo* one = found.first; one != nullptr; one = one->ai_next) {
+    UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, one->ai_protocol));
+    if (!fd.valid()) {
+      why = reason(errno);
+      continue;
+    }
+    int error = ::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      socklen_t size = sizeof error;
+      if (!wait_for(fd.get(), POLLOUT, steady_now() + patience)) {
+        error = ETIMEDOUT;
+      } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        error = errno;
+      }
+    }
+    if (error != 0) {
+      why = reason(error);
+      continue;
+    }
+    const int on = 1;
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    socket = std::move(fd);
+    return "";
+  }
+  return why;
+}
+
+}  // namespace
+
+// hiredis' parser.
+class RedisLink::Reader {
+ public:
+  Reader() : reader_(redisReaderCreate()) {}
+
+  void reset() { reader_.reset(redisReaderCreate()); }
+
+  /// Appends the complete replies in `bytes`; false for something that is not Redis.
+  bool feed(const char* bytes, std::size_t size, std::vector<RedisReply>& replies) {
+    if (!reader_ || redisReaderFeed(reader_.get(), bytes, size) != REDIS_OK) return false;
+    for (;;) {
+      void* reply = nullptr;
+      if (redisReaderGetReply(reader_.get(), &reply) != REDIS_OK) return false;
+      if (reply == nullptr) return true;
+      const std::unique_ptr<redisReply, Free> owned(static_cast<redisReply*>(reply));
+      replies.push_back(RedisReply::from(*owned));
+    }
+  }
+
+ private:
+  struct Free {
+    void operator()(redisReader* reader) const { redisReaderFree(reader); }
+    void operator()(redisReply* reply) const { freeReplyObject(reply); }
+  };
+  std::unique_ptr<redisReader, Free> reader_;
+};
+
+RedisLink::RedisLink(RedisLinkOptions options, Mode mode, Listener* listener)
+    : options_(std::move(options)),
+      mode_(mode),
+      listener_(listener),
+      wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wakeup_.valid()) throw system_error(errno, "cannot make an eventfd for the link to Redis");
+  why_down_ = "no connection was tried yet";
+}
+
+void RedisLink::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
+    run();
+  });
+}
+
+void RedisLink::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  kick();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool RedisLink::stopping() const {
+  const MutexLock lock(mutex_);
+  return stopping_;
+}
+
+std::string RedisLink::why_down() const {
+  const MutexLock lock(mutex_);
+  return why_down_;
+}
+
+void RedisLink::kick() const {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(wakeup_.get(), &one, sizeof one));
+}
+
+void RedisLink::require_up(milliseconds patience) {
+  const SteadyTime deadline = steady_now() + patience;
+  const MutexLock lock(mutex_);
+  // A refused login will not be accepted a moment later.
+  while (!up() && !refused_login_ && !stopping_) {
+    if (!changed_.wait_until(mutex_, deadline)) break;
+  }
+  if (up()) return;
+  throw Error(refused_login_ ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable,
+              "cannot use Redis at " + options_.address.str() + ": " + why_down_ +
+                  (refused_login_ ? "; check the user and password" : "; is it running?"));
+}
+
+void RedisLink::call(const RedisCommand& command, Done done) {
+  call_all({command}, {std::move(done)});
+}
+
+void RedisLink::call_all(const std::vector<RedisCommand>& commands, const std::vector<Done>& done) {
+  std::string refusal;
+  {
+    const MutexLock lock(mutex_);
+    if (!up()) {
+      refusal = why_down_;
+    } else if (unsent_.size() > options_.most_unsent) {
+      refusal = "more than " + format_bytes(ByteCount(options_.most_unsent)) + " wait to be sent there";
+    } else {
+      const SteadyTime deadline = steady_now() + options_.answer_timeout;
+      const bool idle = waiting_.empty();
+      for (std::size_t i = 0; i < commands.size(); ++i) {
+        append_command(unsent_, commands[i]);
+        waiting_.push_back({done[i], deadline});
+      }
+      // The link's thread finds out by itself what is wrong with a socket that takes nothing.
+      static_cast<void>(flush());
+      if (idle || !unsent_.empty()) kick();
+      return;
+    }
+  }
+  for (const Done& one : done) {
+    if (one) one(RedisReply::error("cannot use Redis at " + options_.address.str() + ": " + refusal));
+  }
+}
+
+RedisReply RedisLink::ask(const RedisCommand& command) {
+  return std::move(ask_all({command}).front());
+}
+
+std::vector<RedisReply> RedisLink::ask_all(const std::vector<RedisCommand>& commands) {
+  struct Answers {
+    Mutex mutex;
+    CondVar changed;
+    std::vector<RedisReply> replies GUARDED_BY(mutex);
+    std::size_t missing GUARDED_BY(mutex) = 0;
+  };
+  if (commands.empty()) return {};
+  // Shared: the last one to answer may still be inside notify when this thread has gone on.
+  const auto answers = std::make_shared<Answers>();
+  std::vector<Done> done;
+  {
+    const MutexLock lock(answers->mutex);
+    answers->replies.resize(commands.size());
+    answers->missing = commands.size();
+  }
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    done.push_back([answers, i](RedisReply reply) {
+      const MutexLock lock(answers->mutex);
+      answers->replies[i] = std::move(reply);
+      if (--answers->missing == 0) answers->changed.notify_all();
+    });
+  }
+  call_all(commands, done);
+  const MutexLock lock(answers->mutex);
+  while (answers->missing != 0) answers->changed.wait(answers->mutex);
+  for (const RedisReply& reply : answers->replies) {
+    // Redis' own errors begin with a word in capitals; ours with "cannot".
+    if (reply.is_error() && reply.text.starts_with("cannot use Redis"))
+      throw Error(ErrorCode::kUnavailable, reply.text);
+  }
+  return std::move(answers->replies);
+}
+
+void RedisLink::write(const std::vector<RedisCommand>& commands) {
+  const MutexLock lock(mutex_);
+  if (!up()) return;
+  for (const RedisCommand& command : commands) append_command(unsent_, command);
+  static_cast<void>(flush());
+  if (!unsent_.empty()) kick();
+}
+
+std::string RedisLink::flush() {
+  std::size_t sent = 0;
+  std::string why;
+  while (sent < unsent_.size()) {
+    const ssize_t n = ::send(socket_.get(), unsent_.data() + sent, unsent_.size() - sent, MSG_NOSIGNAL);
+    if (n > 0) {
+      sent += static_cast<std::size_t>(n);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      break;
+    } else if (errno != EINTR) {
+      why = reason(errno);
+      break;
+    }
+  }
+  unsent_.erase(0, sent);
+  if (unsent_.empty() && unsent_.capacity() > kReadBytes) unsent_.shrink_to_fit();
+  return why;
+}
+
+void RedisLink::run() {
+  Reader reader;
+  std::minstd_rand random(std::random_device{}());
+  milliseconds pause = options_.backoff_least;
+  while (!stopping()) {
+    const std::string failed = connect(reader);
+    if (failed.empty()) {
+      pause = options_.backoff_least;
+      lose(serve(reader));
+    }
+    // Half fixed, half by chance: nodes that lost Redis together do not come back together.
+    rest(pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, pause.count() / 2)(random)));
+    pause = std::min(pause * 2, options_.backoff_most);
+  }
+}
+
+void RedisLink::rest(milliseconds time) {
+  const SteadyTime deadline = steady_now() + time;
+  const MutexLock lock(mutex_);
+  while (!stopping_ && changed_.wait_until(mutex_, deadline)) {
+  }
+}
+
+std::string RedisLink::connect(Reader& reader) {
+  UniqueFd fd;
+  reader.reset();
+  std::string why = dial(options_.address, options_.connect_timeout, fd);
+  if (why.empty()) why = log_in(fd.get(), reader);
+  const bool good = why.empty();
+  {
+    const MutexLock lock(mutex_);
+    why_down_ = why;
+    refused_login_ = why.starts_with("it refused the login");
+    if (good) {
+      socket_ = std::move(fd);
+      up_.store(true, std::memory_order_release);
+    }
+    changed_.notify_all();
+  }
+  if (good && listener_ != nullptr) listener_->link_up();
+  return why;
+}
+
+std::string RedisLink::log_in(int fd, Reader& reader) const {
+  std::vector<RedisCommand> commands;
+  const RedisAddress& address = options_.address;
+  if (!address.password.empty()) {
+    commands.push_back(address.user.empty() ? RedisCommand{"AUTH", address.password}
+                                            : RedisCommand{"AUTH", address.user, address.password});
+  }
+  commands.push_back({"CLIENT", "SETNAME", options_.name});
+  commands.push_back({"SELECT", std::to_string(address.database)});
+  // Shows that it may be used at all: refused without a login, and while it loads its data.
+  commands.push_back({"PING"});
+  std::string bytes;
+  for (const RedisCommand& command : commands) append_command(bytes, command);
+  if (::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+    return "it does not take the login";
+  const SteadyTime deadline = steady_now() + options_.answer_timeout;
+  std::vector<RedisReply> replies;
+  std::array<char, 4096> buffer{};
+  while (replies.size() < commands.size()) {
+    if (!wait_for(fd, POLLIN, deadline))
+      return "it took the connection but did not answer within " + format_duration(options_.answer_timeout);
+    const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (n == 0) return "it closed the connection at once";
+    if (n < 0 && errno != EAGAIN && errno != EINTR) return reason(errno);
+    if (n > 0 && !reader.feed(buffer.data(), static_cast<std::size_t>(n), replies))
+      return "what answers there is not Redis";
+  }
+  for (const RedisReply& reply : replies) {
+    if (!reply.is_error()) continue;
+    const bool login = reply.text.starts_with("NOAUTH") || reply.text.starts_with("WRONGPASS") ||
+                       reply.text.starts_with("NOPERM") || reply.text.starts_with("ERR AUTH") ||
+                       reply.text.starts_with("ERR invalid password");
+    return (login ? "it refused the login: " : "it says: ") + printable(reply.text);
+  }
+  return "";
+}
+
+std::string RedisLink::serve(Reader& reader) {
+  heard_ = pinged_ = steady_now();
+  for (;;) {
+    std::array<pollfd, 2> fds{};
+    int patience = static_cast<int>(std::min<std::int64_t>(options_.answer_timeout.count() / 2, 10'000));
+    {
+      const MutexLock lock(mutex_);
+      if (stopping_) return "this program is stopping";
+      fds[0] = {socket_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
+      if (!waiting_.empty()) patience = std::min(patience, millis_until(waiting_.front().deadline));
+    }
+    fds[1] = {wakeup_.get(), POLLIN, 0};
+    if (::poll(fds.data(), fds.size(), patience) < 0 && errno != EINTR) return reason(errno);
+    if (fds[1].revents != 0) {
+      std::uint64_t kicks = 0;
+      static_cast<void>(::read(wakeup_.get(), &kicks, sizeof kicks));
+    }
+    if ((fds[0].revents & POLLOUT) != 0) {
+      const MutexLock lock(mutex_);
+      if (const std::string why = flush(); !why.empty()) return why;
+    }
+    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+      if (const std::string why = read_some(reader); !why.empty()) return why;
+    }
+    if (const std::string why = watch_silence(); !why.empty()) return why;
+  }
+}
+
+std::string RedisLink::read_some(Reader& reader) {
+  std::vector<char> buffer(kReadBytes);
+  int fd = -1;
+  {
+    const MutexLock lock(mutex_);
+    fd = socket_.get();  // only this thread closes it
+  }
+  const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
+  if (n == 0) return "it closed the connection";
+  if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : reason(errno);
+  heard_ = steady_now();
+  std::vector<RedisReply> replies;
+  if (!reader.feed(buffer.data(), static_cast<std::size_t>(n), replies)) return "it answered what no Redis would";
+  take(std::move(replies));
+  return "";
+}
+
+void RedisLink::take(std::vector<RedisReply> replies) {
+  if (replies.empty()) return;
+  if (mode_ == Mode::kSubscriber) {
+    if (listener_ != nullptr) listener_->link_pushed(std::move(replies));
+    return;
+  }
+  std::vector<Done> done;
+  {
+    const MutexLock lock(mutex_);
+    for (std::size_t i = 0; i < replies.size() && !waiting_.empty(); ++i) {
+      done.push_back(std::move(waiting_.front().done));
+      waiting_.pop_front();
+    }
+  }
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    if (done[i]) done[i](std::move(replies[i]));
+  }
+}
+
+// A peer that is frozen, or a route that swallows everything, shows only by silence.
+std::string RedisLink::watch_silence() {
+  const SteadyTime now = steady_now();
+  const std::string silent = "it has not answered for " + format_duration(options_.answer_timeout);
+  {
+    const MutexLock lock(mutex_);
+    if (!waiting_.empty() && waiting_.front().deadline <= now) return silent;
+  }
+  if (heard_ > pinged_) pinged_ = heard_;
+  if (now - heard_ < options_.answer_timeout) return "";
+  if (pinged_ > heard_) return now - pinged_ < options_.answer_timeout ? "" : silent;
+  pinged_ = now;
+  if (mode_ == Mode::kSubscriber) {
+    write({{"PING"}});
+  } else {
+    call({"PING"}, nullptr);
+  }
+  return "";
+}
+
+void RedisLink::lose(const std::string& why) {
+  std::deque<Waiting> lost;
+  {
+    const MutexLock lock(mutex_);
+    up_.store(false, std::memory_order_release);
+    why_down_ = why;
+    socket_.reset();
+    unsent_.clear();
+    lost.swap(waiting_);
+  }
+  const std::string sentence = "cannot use Redis at " + options_.address.str() + ": " + why;
+  for (const Waiting& one : lost) {
+    if (one.done) one.done(RedisReply::error(sentence));
+  }
+  if (listener_ != nullptr) listener_->link_down(why);
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,21 @@
+#include "cluster/topics.h"
+
+namespace sse::cluster {
+
+std::string receiver_topic(const ServiceName& service, event::TargetKind kind, const std::string& name) {
+  // The service's size in front: a name may hold any character, a service's name a ':', too.
+  std::string topic = "to:" + std::to_string(service.str().size()) + ":" + service.str() + ":";
+  topic += event::kind_name(kind);
+  if (kind != event::TargetKind::kAll) topic += ":" + name;
+  return topic;
+}
+
+std::string everybody_topic() {
+  return "nodes";
+}
+
+std::string node_topic(unsigned number) {
+  return "node:" + std::to_string(number);
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "base/ids.h"
+#include "event/target.h"
+
+namespace sse::cluster {
+
+/// Topic of those who hold a connection of one name: a user's, a token's, …; of any connection for kAll.
+std::string receiver_topic(const ServiceName& service, event::TargetKind kind, const std::string& name);
+
+/// Topic of every node.
+std::string everybody_topic();
+
+/// Topic of the node whose ids carry this number.
+std::string node_topic(unsigned number);
+
+}  // namespace sse::cluster

@@ -1,0 +1,278 @@
+// What every bus promises, run over each of them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "base/mutex.h"
+#include "cluster/memory_bus.h"
+#include "cluster/redis_bus.h"
+#include "support/redis.h"
+
+namespace sse::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using sse::testing::eventually;
+using sse::testing::RedisProcess;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+constexpr auto kPatience = sse::testing::kPatience;
+
+class InMemory {
+ public:
+  std::unique_ptr<Bus> bus(const std::string& node) { return std::make_unique<MemoryBus>(exchange_, node); }
+  void wait_up(Bus&) {}
+  void cut() { exchange_->cut(true); }
+  void mend() { exchange_->cut(false); }
+
+ private:
+  std::shared_ptr<MemoryExchange> exchange_ = std::make_shared<MemoryExchange>();
+};
+
+class OverRedis {
+ public:
+  std::unique_ptr<Bus> bus(const std::string& node) {
+    RedisBus::Options options;
+    options.link.address = parse_redis_address(redis_.url());
+    options.link.answer_timeout = 1000ms;
+    options.link.backoff_most = 100ms;
+    options.node = node;
+    return std::make_unique<RedisBus>(options);
+  }
+  void wait_up(Bus& bus) { static_cast<RedisBus&>(bus).require_up(kPatience); }
+  void cut() { redis_.kill(); }
+  void mend() { redis_.start(); }
+
+ private:
+  RedisProcess redis_;
+};
+
+// Answers "<node>:<bytes>", or keeps what it got.
+struct Node final : Bus::Receiver {
+  Node(std::unique_ptr<Bus> with, std::string called) : bus(std::move(with)), name(std::move(called)) {
+    bus->start(*this);
+  }
+  ~Node() { bus->stop(); }
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  void received(std::vector<Bus::Incoming> commands) override {
+    const MutexLock lock(mutex);
+    for (Bus::Incoming& command : commands) {
+      seen.push_back(command.origin + ">" + command.bytes);
+      if (silent) {
+        kept.push_back(std::move(command.answer));
+      } else {
+        command.answer(name + ":" + command.bytes);
+      }
+    }
+  }
+  void bus_up() override { ++ups; }
+  void bus_down(const std::string&) override { ++downs; }
+
+  bool subscribe(const std::vector<std::string>& topics) {
+    const auto result = std::make_shared<std::atomic<int>>(-1);
+    bus->subscribe(topics, [result](bool stands) { *result = stands ? 1 : 0; });
+    EXPECT_TRUE(eventually([&] { return *result != -1; }));
+    return *result == 1;
+  }
+  Answers ask(const std::string& topic, const std::string& bytes, std::chrono::milliseconds patience = kPatience) {
+    return bus->ask({{topic, bytes}})->wait(patience).front();
+  }
+  std::vector<std::string> saw() {
+    const MutexLock lock(mutex);
+    return seen;
+  }
+
+  std::unique_ptr<Bus> bus;
+  const std::string name;
+  std::atomic<bool> silent{false};
+  std::atomic<int> ups{0};
+  std::atomic<int> downs{0};
+  Mutex mutex;
+  std::vector<std::string> seen GUARDED_BY(mutex);
+  std::vector<std::function<void(std::string)>> kept GUARDED_BY(mutex);
+};
+
+std::vector<std::string> texts(const Answers& answers) {
+  std::vector<std::string> texts;
+  for (const auto& [node, bytes] : answers.answers) texts.push_back(node + "=" + bytes);
+  return texts;
+}
+
+template <class Kind>
+class BusContract : public ::testing::Test {
+ protected:
+  std::unique_ptr<Node> node(const std::string& name) {
+    auto node = std::make_unique<Node>(kind_.bus(name), name);
+    kind_.wait_up(*node->bus);
+    return node;
+  }
+  Kind kind_;
+};
+
+using Kinds = ::testing::Types<InMemory, OverRedis>;
+TYPED_TEST_SUITE(BusContract, Kinds);
+
+TYPED_TEST(BusContract, ReachesThoseWhoSubscribedAndNobodyElse) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  auto c = this->node("c");
+  auto d = this->node("d");
+  ASSERT_TRUE(b->subscribe({"t", "u"}));
+  ASSERT_TRUE(c->subscribe({"t"}));
+  const Answers answers = a->ask("t", "hi");
+  EXPECT_THAT(texts(answers), UnorderedElementsAre("b=b:hi", "c=c:hi"));
+  EXPECT_EQ(answers.silent, 0u);
+  EXPECT_EQ(answers.failure, "");
+  EXPECT_THAT(texts(a->ask("u", "hi")), ElementsAre("b=b:hi"));
+  EXPECT_THAT(b->saw(), ElementsAre("a>hi", "a>hi"));
+  EXPECT_THAT(d->saw(), IsEmpty());
+}
+
+TYPED_TEST(BusContract, AnswersAtOnceWhenNobodySubscribed) {
+  auto a = this->node("a");
+  const Answers answers = a->ask("nobody's", "hi");
+  EXPECT_THAT(answers.answers, IsEmpty());
+  EXPECT_EQ(answers.silent, 0u);
+  EXPECT_EQ(answers.failure, "");
+}
+
+TYPED_TEST(BusContract, NeverGivesANodeItsOwnCommands) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(a->subscribe({"t"}));
+  const Answers alone = a->ask("t", "1");
+  EXPECT_THAT(alone.answers, IsEmpty());
+  EXPECT_EQ(alone.silent, 0u);
+  ASSERT_TRUE(b->subscribe({"t"}));
+  EXPECT_THAT(texts(a->ask("t", "2")), ElementsAre("b=b:2"));
+  EXPECT_THAT(a->saw(), IsEmpty());
+}
+
+TYPED_TEST(BusContract, CarriesAnyBytesAndManyCommandsInOrder) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(b->subscribe({"t"}));
+  std::vector<Command> commands;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string bytes = std::string("\0\n\r ", 4) + std::to_string(i);
+    commands.push_back({"t", bytes});
+    expected.push_back("a>" + bytes);
+  }
+  const std::vector<Answers> all = a->bus->ask(commands)->wait(kPatience);
+  ASSERT_THAT(all, SizeIs(1000));
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_THAT(texts(all[static_cast<std::size_t>(i)]),
+                ElementsAre("b=b:" + commands[static_cast<std::size_t>(i)].bytes));
+  }
+  EXPECT_EQ(b->saw(), expected);
+}
+
+TYPED_TEST(BusContract, StopsComingAfterUnsubscribe) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(b->subscribe({"t", "other"}));
+  b->bus->unsubscribe({"t"});
+  ASSERT_TRUE(b->subscribe({"later"}));
+  EXPECT_THAT(a->ask("t", "hi").answers, IsEmpty());
+  EXPECT_THAT(a->ask("other", "hi").answers, SizeIs(1));
+}
+
+TYPED_TEST(BusContract, CountsThoseWhoDoNotAnswerInTime) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  auto c = this->node("c");
+  ASSERT_TRUE(b->subscribe({"t"}));
+  ASSERT_TRUE(c->subscribe({"t"}));
+  c->silent = true;
+  const Answers answers = a->ask("t", "hi", 300ms);
+  EXPECT_THAT(texts(answers), ElementsAre("b=b:hi"));
+  EXPECT_EQ(answers.silent, 1u);
+  // A late answer hurts nobody.
+  {
+    const MutexLock lock(c->mutex);
+    for (const auto& answer : c->kept) answer("late");
+  }
+  c->silent = false;
+  EXPECT_THAT(texts(a->ask("t", "2")), UnorderedElementsAre("b=b:2", "c=c:2"));
+}
+
+TYPED_TEST(BusContract, AnswersMayBeGivenLaterFromAnotherThread) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(b->subscribe({"t"}));
+  b->silent = true;
+  const auto asked = a->bus->ask({{"t", "hi"}});
+  ASSERT_TRUE(eventually([&] { return b->saw().size() == 1; }));
+  std::thread([&] {
+    const MutexLock lock(b->mutex);
+    b->kept.front()("later");
+  }).join();
+  EXPECT_THAT(texts(asked->wait(kPatience).front()), ElementsAre("b=later"));
+}
+
+TYPED_TEST(BusContract, AnAnswerMayOutliveTheBus) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(b->subscribe({"t"}));
+  b->silent = true;
+  EXPECT_EQ(a->ask("t", "hi", 200ms).silent, 1u);
+  std::vector<std::function<void(std::string)>> kept;
+  {
+    const MutexLock lock(b->mutex);
+    kept.swap(b->kept);
+  }
+  b.reset();
+  a.reset();
+  ASSERT_THAT(kept, SizeIs(1));
+  kept.front()("after the end");
+}
+
+TYPED_TEST(BusContract, TwoNodesAskEachOtherFromManyThreads) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(a->subscribe({"for-a"}));
+  ASSERT_TRUE(b->subscribe({"for-b"}));
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      Node& from = t % 2 == 0 ? *a : *b;
+      const std::string to = t % 2 == 0 ? "b" : "a";
+      for (int i = 0; i < 100; ++i) {
+        const std::string bytes = std::to_string(t) + "." + std::to_string(i);
+        if (texts(from.ask("for-" + to, bytes)) == std::vector<std::string>{to + "=" + to + ":" + bytes}) ++right;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 800);
+}
+
+TYPED_TEST(BusContract, SaysWhenItCannotCarryAndTakesItsTopicsUpAgain) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(b->subscribe({"t"}));
+  const int ups = a->ups;
+  this->kind_.cut();
+  ASSERT_TRUE(eventually([&] { return a->downs == 1 && b->downs == 1; }));
+  EXPECT_NE(a->ask("t", "lost").failure, "");
+  EXPECT_NE(a->bus->why_down(), "");
+  EXPECT_FALSE(b->subscribe({"while-cut"}));
+  this->kind_.mend();
+  ASSERT_TRUE(eventually([&] { return a->ups > ups && b->ups > 0 && a->bus->why_down().empty(); }));
+  EXPECT_THAT(texts(a->ask("t", "1")), ElementsAre("b=b:1"));
+  EXPECT_THAT(texts(a->ask("while-cut", "2")), ElementsAre("b=b:2"));
+}
+
+}  // namespace
+}  // namespace sse::cluster

@@ -1,0 +1,196 @@
+#include "cluster/redis_link.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/error.h"
+#include "support/redis.h"
+
+namespace sse::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using sse::testing::eventually;
+using sse::testing::RedisProcess;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr auto kPatience = sse::testing::kPatience;
+
+RedisLinkOptions options_for(const RedisProcess& redis, const std::string& login = "") {
+  RedisLinkOptions options;
+  options.address = parse_redis_address("redis://" + login + "127.0.0.1:" + std::to_string(redis.port()) + "/1");
+  options.answer_timeout = 500ms;
+  options.backoff_most = 100ms;
+  return options;
+}
+
+TEST(RedisLink, AnswersInOrderToManyThreadsAtOnce) {
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        const std::string text = std::to_string(t) + ":" + std::to_string(i);
+        if (link.ask({"ECHO", text}).text == text) ++right;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 8 * 200);
+}
+
+TEST(RedisLink, CarriesAnyBytesAndSaysWhatRedisRefuses) {
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  const std::string value("\0\r\n$5\r\nhello\xff", 14);
+  const std::string large(3'000'000, 'x');
+  const auto replies = link.ask_all({{"SET", "a key", value},
+                                     {"GET", "a key"},
+                                     {"GET", "none"},
+                                     {"INCR", "a key"},
+                                     {"SET", "large", large},
+                                     {"GET", "large"}});
+  EXPECT_EQ(replies[0].text, "OK");
+  EXPECT_EQ(replies[1].text, value);
+  EXPECT_TRUE(replies[2].is_nil());
+  EXPECT_TRUE(replies[3].is_error());
+  EXPECT_THAT(replies[3].text, HasSubstr("not an integer"));
+  EXPECT_EQ(replies[5].text, large);
+  // In the database of its address.
+  EXPECT_EQ(redis.say("EXISTS large"), ":0\r\n");
+}
+
+TEST(RedisLink, SaysWhereNobodyAnswers) {
+  RedisLinkOptions options;
+  {
+    RedisProcess redis;
+    options = options_for(redis);
+  }
+  RedisLink link(options, RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  try {
+    link.require_up(300ms);
+    FAIL() << "it is up";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
+    EXPECT_THAT(e.what(), HasSubstr(options.address.str()));
+    EXPECT_THAT(e.what(), HasSubstr("Connection refused"));
+  }
+  EXPECT_THROW(link.ask({"PING"}), Error);
+}
+
+TEST(RedisLink, LogsInAndTellsARefusedLoginFromAServerThatIsDown) {
+  RedisProcess redis({"--requirepass", "secret"});
+  RedisLink good(options_for(redis, ":secret@"), RedisLink::Mode::kCommands, nullptr);
+  good.start();
+  good.require_up(kPatience);
+  EXPECT_EQ(good.ask({"ECHO", "in"}).text, "in");
+  for (const char* login : {"", ":wrong@"}) {
+    RedisLink bad(options_for(redis, login), RedisLink::Mode::kCommands, nullptr);
+    bad.start();
+    try {
+      bad.require_up(kPatience);
+      FAIL() << "it is up";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kPermissionDenied);
+      EXPECT_THAT(e.what(), HasSubstr("refused the login"));
+      EXPECT_THAT(e.what(), Not(HasSubstr("wrong@")));
+    }
+  }
+}
+
+TEST(RedisLink, ComesBackAfterRedisWasKilled) {
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  link.ask({"SET", "kept", "1"});
+  redis.kill();
+  ASSERT_TRUE(eventually([&] { return !link.up(); }));
+  EXPECT_THROW(link.ask({"PING"}), Error);
+  EXPECT_NE(link.why_down(), "");
+  redis.start();
+  link.require_up(kPatience);
+  EXPECT_EQ(link.ask({"GET", "kept"}).text, "1");
+}
+
+TEST(RedisLink, EndsEveryCommandWhenRedisIsFrozen) {
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  redis.freeze();
+  try {
+    link.ask({"PING"});
+    FAIL() << "a frozen server answered";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
+    EXPECT_THAT(e.what(), HasSubstr("500ms"));
+  }
+  EXPECT_TRUE(eventually([&] { return link.why_down().find("did not answer") != std::string::npos; }));
+  redis.thaw();
+  link.require_up(kPatience);
+  EXPECT_EQ(link.ask({"ECHO", "again"}).text, "again");
+}
+
+TEST(RedisLink, NoticesASubscribersFrozenServerBySilence) {
+  struct Listener final : RedisLink::Listener {
+    void link_up() override { ++ups; }
+    void link_down(const std::string&) override { ++downs; }
+    std::atomic<int> ups{0};
+    std::atomic<int> downs{0};
+  } listener;
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kSubscriber, &listener);
+  link.start();
+  link.require_up(kPatience);
+  redis.freeze();
+  EXPECT_TRUE(eventually([&] { return listener.downs == 1; }));
+  redis.thaw();
+  EXPECT_TRUE(eventually([&] { return listener.ups == 2; }));
+  // It lives on its own pings from then on.
+  std::this_thread::sleep_for(1200ms);
+  EXPECT_EQ(listener.downs, 1);
+}
+
+TEST(RedisLink, StopsAtOnceWhateverItDoes) {
+  RedisProcess redis;
+  RedisLinkOptions options = options_for(redis);
+  options.backoff_least = options.backoff_most = 60s;
+  RedisLink link(options, RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  redis.kill();
+  ASSERT_TRUE(eventually([&] { return !link.up(); }));
+  const SteadyTime start = steady_now();
+  link.stop();
+  EXPECT_LT(steady_now() - start, 20s);
+  EXPECT_THROW(link.ask({"PING"}), Error);
+}
+
+TEST(RedisLink, RepeatsWhatRedisSaysAgainstTheDatabase) {
+  RedisProcess redis;
+  RedisLinkOptions options = options_for(redis);
+  options.address.database = 9999;  // refused by Redis itself: 16 exist
+  RedisLink link(options, RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  try {
+    link.require_up(300ms);
+    FAIL() << "it is up";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("DB index is out of range"));
+  }
+}
+
+}  // namespace
+}  // namespace sse::cluster
