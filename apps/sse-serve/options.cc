@@ -185,6 +185,9 @@ void declare_qos(CLI::App& app, gateway::ServerOptions& server) {
              {"full", "normal"}, "full", [&server](const std::string& text) { server.sync_full = text == "full"; })
       ->group(group);
   add_duration(app, "--qos-ttl", server.qos_ttl, "How long an unconfirmed message is kept")->group(group);
+  add_duration(app, "--qos-ack-timeout", server.qos_ack_timeout,
+               "Sent again when a client that confirms by itself has not done so; 0: at its next connect only")
+      ->group(group);
   add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMostCount,
             "Most pending messages of one recipient; the sender of more gets an error")
       ->group(group);

@@ -140,6 +140,7 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
   std::vector<hub::ReplayFrame> page;
   MessageId through = request.after;
   bool last = true;
+  bool failed = false;
   try {
     std::vector<PendingMessage> pending =
         repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, wall_now());
@@ -157,11 +158,12 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
                       message.event, message.listening});
     }
   } catch (const Error& e) {
+    failed = true;
     // They stay pending; the next connect looks again.
     observe::log_error("cannot read pending messages", {{"service", service().str()}, {"error", e.what()}});
   }
   replayed_.add(page.size());
-  hub_.replay(request, std::move(page), through, last);
+  hub_.replay(request, std::move(page), through, last, failed);
 }
 
 }  // namespace sse::delivery

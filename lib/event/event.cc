@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/text.h"
 
 namespace sse::event {
@@ -36,6 +37,12 @@ void validate(const Event& event) {
   if (!is_valid_utf8(event.data)) {
     throw Error(ErrorCode::kInvalidArgument, "the event data is not valid UTF-8; encode binary data as base64");
   }
+}
+
+std::uint64_t id_of(std::string_view encoded) {
+  if (!encoded.starts_with("id:")) return 0;
+  encoded.remove_prefix(3);
+  return parse_id(encoded.substr(0, encoded.find('\n'))).value_or(0);
 }
 
 std::string encode(const Event& event) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ inline constexpr std::string_view kHeartbeat = ":\n\n";
 /// Throws Error(kInvalidArgument) when the name or id holds a line break or NUL (they cannot be carried, WHATWG HTML
 /// 9.2.6), or when any field is not valid UTF-8 (the stream is UTF-8 by definition).
 void validate(const Event& event);
+
+/// The id in an encoded event, if it is one of ours (parse_id); 0 otherwise.
+std::uint64_t id_of(std::string_view encoded);
 
 /// The event in stream form (WHATWG HTML 9.2.5), blank line included: `id`, `retry`, `event`, then `data` lines.
 /// REQUIRES: validate(event) passed.

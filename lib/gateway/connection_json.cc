@@ -81,7 +81,9 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"jsHeapSizeLimit", number(values, "jsHeapSizeLimit")},
           {"httpParameters", parameters},
           {"bytesSent", info.bytes_sent},
-          {"backlogBytes", info.backlog_bytes}};
+          {"backlogBytes", info.backlog_bytes},
+          {"ack", info.confirms},
+          {"inFlight", info.in_flight}};
 }
 
 Json to_json(const delivery::PendingMessage& message, bool with_data) {

@@ -20,6 +20,7 @@ constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
 constexpr std::size_t kMostListeners = 1000;
 constexpr std::size_t kMostListenerBytes = 256;
+constexpr std::size_t kMostAcknowledged = 10'000;
 
 std::string wrapped(bool success, int code, Json data, Json error) {
   // In the order the Java library writes.
@@ -156,6 +157,7 @@ void PageRoutes::add_service(const Service& service) {
                });
   router_.post(base + "\\/connect\\/message\\/(.+)\\.do", bound(&PageRoutes::message));
   router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
+  router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
   router_.get(base + "\\/connect\\/(?:users|connections|repositoryMessages)\\.json",
               [](const httplib::Request&, httplib::Response&) {
@@ -205,6 +207,11 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.listeners = checked_listeners(split_list(hub::form_value(fresh.attributes.query, "listeners")));
   fresh.keepalive = options_.keepalive ? *options_.keepalive
                                        : client_keepalive(hub::form_value(fresh.attributes.query, "keepaliveTime"));
+  fresh.confirms = hub::form_value(fresh.attributes.query, "ack") == "1";
+  // The browser's own header is newer than what the page put into the address when it made the EventSource.
+  const std::string last = req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID")
+                                                           : hub::form_value(fresh.attributes.query, "lastEventId");
+  fresh.last_event = parse_id(last).value_or(0);
   fresh.attributes.address = client_address(req);
   fresh.attributes.user_agent = req.get_header_value("User-Agent");
   fresh.attributes.host = req.get_header_value("Host");
@@ -263,6 +270,28 @@ void PageRoutes::upload(const Service& service, const httplib::Request& req, htt
   for (const auto& [field, file] : req.files) files.push_back({field, file.filename, file.content_type, file.content});
   answer(res, application_->on_upload(
                   {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, files));
+}
+
+void PageRoutes::acknowledge(const Service& service, const httplib::Request& req, httplib::Response& res) {
+  const User user = require_user(req);
+  // Whatever the content type says: a beacon's string is text/plain.
+  const Json body = event::parse_json(req.body, "the request body");
+  if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+  const auto ids = body.find("ids");
+  if (ids == body.end() || !ids->is_array() || ids->size() > kMostAcknowledged) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'ids' must be a list of at most " + std::to_string(kMostAcknowledged) + " event ids");
+  }
+  std::vector<MessageId> messages;
+  for (const Json& id : *ids) {
+    // What is no id of ours cannot be in flight: events of other origin may have any.
+    if (const MessageId message(event::id_field({{"id", id}}, "id")); message.valid()) messages.push_back(message);
+  }
+  std::ranges::sort(messages);
+  messages.erase(std::unique(messages.begin(), messages.end()), messages.end());
+  const auto acked = service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")),
+                                                       user.identity.user, messages);
+  answer(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", "connectionId not exist"}});
 }
 
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {

@@ -44,6 +44,7 @@ class PageRoutes {
   void change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res, bool add);
   void message(const Service& service, const httplib::Request& req, httplib::Response& res);
   void upload(const Service& service, const httplib::Request& req, httplib::Response& res);
+  void acknowledge(const Service& service, const httplib::Request& req, httplib::Response& res);
   void disconnect(const Service& service, const httplib::Request& req, httplib::Response& res);
   std::optional<User> authenticate(const httplib::Request& req) const;
   /// Authenticated or an Error(kUnauthenticated).

@@ -139,6 +139,8 @@ void check(const ServerOptions& options) {
   }
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
+    bad("--qos-ack-timeout must be 0 or at least 100ms");
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
 }
 
@@ -231,6 +233,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     sender.hub.service = ServiceName(name);
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
+    sender.hub.ack_timeout = options_.qos_ack_timeout;
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();
     sender.hub.stream.overflow = options_.drop_slow ? net::Stream::Overflow::kDrop : net::Stream::Overflow::kClose;

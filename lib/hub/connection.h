@@ -36,6 +36,8 @@ struct NewConnection {
   std::vector<std::string> listeners;
   Attributes attributes;
   std::chrono::milliseconds keepalive{0};  ///< longest life; 0: no limit
+  bool confirms = false;                   ///< its client confirms messages itself (`ack=1`); needs a user
+  std::uint64_t last_event = 0;            ///< id of the last event the client got on an earlier stream; 0: none
   UniqueFd socket;
   std::string response_head;  ///< written before the first event
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
@@ -56,6 +58,8 @@ struct ConnectionInfo {
   std::uint64_t request_uploads = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t backlog_bytes = 0;
+  bool confirms = false;        ///< its client confirms messages itself
+  std::uint64_t in_flight = 0;  ///< messages it got and has not confirmed; with `confirms` only
 };
 
 /// One open stream and who it belongs to. Belongs to its shard; loop thread only.
@@ -74,6 +78,9 @@ struct Connection final : net::Stream {
     std::vector<std::string> only_events;    // of this pass; empty: everything
     std::vector<std::string> new_listeners;  // a pass for these follows
     bool again = false;                      // a message was committed meanwhile: one more look
+    bool resend = false;                     // this pass is for messages in flight that are due again
+    std::vector<MessageId> late;             // those, ascending
+    std::vector<MessageId> covered;          // confirmed when the stream opened; the store may not know yet
     bool waiting = false;                    // for the stream to drain, before it goes on
   };
 
@@ -115,6 +122,8 @@ struct Connection final : net::Stream {
 
   bool indexed = false;
   bool awaiting_ack = false;  // in the shard's list of those
+  bool confirms = false;      // its client does, not its TCP
+  bool in_flight = false;     // the shard has an InFlight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

@@ -88,13 +88,15 @@ ConnectionId Hub::connect(NewConnection request) {
   first.id = id.str();
   first.retry = options_.reconnect_time;
   // In the order clients of the Java library know.
-  first.data = nlohmann::ordered_json({{"connectionId", id.str()},
-                                       {"serverTime", to_millis(wall_now())},
-                                       {"reconnectTime", options_.reconnect_time.count()},
-                                       {"name", options_.service.str()},
-                                       {"enableCluster", false},
-                                       {"version", base::kVersion}})
-                   .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  nlohmann::ordered_json data({{"connectionId", id.str()},
+                               {"serverTime", to_millis(wall_now())},
+                               {"reconnectTime", options_.reconnect_time.count()},
+                               {"name", options_.service.str()},
+                               {"enableCluster", false},
+                               {"version", base::kVersion}});
+  // The promise that ack.do is waited for.
+  if (request.confirms && !request.identity.user.empty()) data["ack"] = true;
+  first.data = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
   shard.loop().post(
@@ -184,10 +186,11 @@ std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>
   return taken;
 }
 
-void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last) {
+void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
+                 bool failed) {
   Shard& shard = *shards_.at(request.shard);
-  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last]() mutable {
-    shard.replay(id, std::move(moved), through, last);
+  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last, failed]() mutable {
+    shard.replay(id, std::move(moved), through, last, failed);
   });
 }
 
@@ -308,6 +311,15 @@ std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& o
     info = shard.describe(connection);
   });
   return info;
+}
+
+std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner,
+                                            const std::vector<MessageId>& messages) {
+  std::optional<std::size_t> confirmed;
+  if (owner.empty() || !id.valid()) return confirmed;
+  on_shards({shard_of(owner)},
+            [&](Shard& shard, std::size_t) { confirmed = shard.acknowledge(id, owner.str(), messages); });
+  return confirmed;
 }
 
 bool Hub::disconnect(ConnectionId id, const UserId& owner) {

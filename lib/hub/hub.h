@@ -66,7 +66,9 @@ class Hub {
   /// It is destroyed uncalled when a loop has stopped.
   void deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
-  void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last);
+  /// `failed`: the store could not be read; the page is then empty.
+  void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
+              bool failed = false);
 
   /// Ids of matching connections, oldest first.
   std::vector<ConnectionId> find(const ConnectionFilter& filter);
@@ -89,6 +91,9 @@ class Hub {
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const UserId& owner, Request kind);
+  /// What the client says it has handled, on this stream of its or on an earlier one that has ended; returns how many
+  /// of the messages were in flight there.
+  std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
   /// The page said goodbye.
   bool disconnect(ConnectionId id, const UserId& owner);
 

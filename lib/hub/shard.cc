@@ -47,6 +47,11 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
                                {{"service", service.str()}})),
       heartbeats(registry.counter("sse_heartbeats_total", "Comment lines sent on silent streams",
                                   {{"service", service.str()}})),
+      resent(registry.counter("sse_resent_total", "Messages sent again on a live stream (--qos-ack-timeout)",
+                              {{"service", service.str()}})),
+      acks_ignored(registry.counter("sse_acks_ignored_total",
+                                    "Ids in ack.do that were not in flight on a stream of that client",
+                                    {{"service", service.str()}})),
       connections(registry.gauge("sse_streams_open", "Event streams open now", {{"service", service.str()}})) {
   for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
     const std::string reason(net::reason_name(static_cast<CloseReason>(i)));
@@ -102,6 +107,18 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
+  connection.confirms = request.confirms && !request.identity.user.empty();
+  if (connection.confirms) {
+    connection.leave_acknowledging_to_client();
+    if (request.last_event != 0) {
+      const std::string client = form_value(request.attributes.query, "clientId");
+      std::vector<MessageId> covered = confirm_earlier(connection, client, request.last_event);
+      if (!covered.empty()) {
+        connection.replay = std::make_unique<Connection::Replay>();
+        connection.replay->covered = std::move(covered);
+      }
+    }
+  }
   limit_client(connection, request.attributes);
   ask_replay(connection);
   schedule_check(connection);
@@ -179,6 +196,7 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
+      if (connection.confirms) note_in_flight(connection, frame);
       return true;
     case net::Stream::Append::kDropped:
       metrics_.dropped.add();
@@ -209,19 +227,40 @@ void Shard::ask_replay(Connection& connection) {
   if (!delegate_.replay_wanted(request)) end_replay(connection);
 }
 
-void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last) {
+bool Shard::wanted(const Connection& connection, const ReplayFrame& item) const {
+  const MessageId message = item.frame->message();
+  const Connection::Replay& state = *connection.replay;
+  if (state.resend) return std::ranges::binary_search(state.late, message);
+  if (item.listening && !connection.listens(item.event)) return false;
+  if (std::ranges::find(state.covered, message) != state.covered.end()) return false;
+  // It has this one, and time to confirm it.
+  return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
+}
+
+void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
   if (connection == nullptr || !connection->replay) return;
   Connection::Replay& state = *connection->replay;
   state.page.clear();
   for (ReplayFrame& item : page) {
-    if (!item.listening || connection->listens(item.event)) state.page.push_back(std::move(item.frame));
+    if (wanted(*connection, item)) state.page.push_back(std::move(item.frame));
+  }
+  if (state.resend) {
+    metrics_.resent.add(state.page.size());
+    // What the store has no more has nobody waiting for it.
+    const auto log = in_flight_.find(id.value());
+    for (const MessageId late : state.late) {
+      if (failed || log == in_flight_.end() || (late > through && !last)) break;
+      if (late <= state.cursor) continue;
+      if (std::ranges::none_of(state.page, [&](const event::FrameRef& f) { return f->message() == late; }))
+        log->second.forget(late);
+    }
   }
   state.next_in_page = 0;
   state.last_page = last;
   state.cursor = std::max(state.cursor, through);
-  if (state.only_events.empty()) connection->replayed_through = state.cursor;
+  if (state.only_events.empty() && !state.resend) connection->replayed_through = state.cursor;
   continue_replay(*connection);
 }
 
@@ -257,6 +296,8 @@ void Shard::continue_replay(Connection& connection) {
 
 bool Shard::next_pass(Connection& connection) {
   Connection::Replay& state = *connection.replay;
+  state.resend = false;
+  state.late.clear();
   if (!state.new_listeners.empty()) {
     state.only_events = std::exchange(state.new_listeners, {});
     state.cursor = MessageId();
@@ -272,6 +313,118 @@ void Shard::end_replay(Connection& connection) {
   for (const event::FrameRef& frame : done->held) {
     if (!connection.open()) return;
     append(connection, frame);
+  }
+}
+
+void Shard::note_in_flight(Connection& connection, const event::FrameRef& frame) {
+  const MessageId message = frame->message();
+  if (!message.valid()) {
+    if (connection.in_flight) in_flight_.at(connection.id.value()).sent(event::id_of(frame->bytes()));
+    return;
+  }
+  connection.in_flight = true;
+  in_flight_[connection.id.value()].sent(message, frame->recipient(), loop_.now(), options_.ack_timeout);
+}
+
+// Streams of this client that have ended, and those it has left without our knowing yet.
+std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const std::string& client,
+                                              std::uint64_t event) {
+  if (client.empty()) return {};
+  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
+  std::vector<Confirmed> confirmed = departed_.confirm_through(std::string(same_user->name()), client, event);
+  for (const Connection* other : same_user->members()) {
+    if (!other->in_flight) continue;
+    if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
+    for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
+      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient))});
+  }
+  tell(confirmed);
+  std::vector<MessageId> messages;
+  for (const Confirmed& one : confirmed) messages.push_back(one.message);
+  return messages;
+}
+
+void Shard::tell(const std::vector<Confirmed>& confirmed) {
+  for (const auto& [message, recipient, name] : confirmed) delegate_.acknowledged(recipient, name, message);
+}
+
+std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
+                                              const std::vector<MessageId>& messages) {
+  loop_.assert_in_loop_thread();
+  std::vector<Confirmed> confirmed;
+  const Connection* connection = find(id);
+  if (connection == nullptr || Indexes::name_of(*connection, TargetKind::kUser) != user) {
+    auto late = departed_.confirm(user, id, messages);
+    if (!late) return std::nullopt;
+    confirmed = std::move(*late);
+  } else {
+    std::vector<MessageId> others;
+    for (const MessageId message : messages) {
+      const auto log = in_flight_.find(id.value());
+      const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
+      if (entry) {
+        confirmed.push_back({message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient))});
+      } else {
+        others.push_back(message);
+      }
+    }
+    if (!others.empty() && connection->confirms && !departed_.empty()) {
+      const auto earlier =
+          departed_.confirm_client(user, form_value(connection->unpacked_attributes().query, "clientId"), others);
+      confirmed.insert(confirmed.end(), earlier.begin(), earlier.end());
+    }
+  }
+  tell(confirmed);
+  metrics_.acks_ignored.add(messages.size() - std::min(messages.size(), confirmed.size()));
+  return confirmed.size();
+}
+
+// What was in flight stays known for a while; the client may yet confirm it.
+void Shard::depart(Connection& connection) {
+  if (!connection.in_flight) return;
+  connection.in_flight = false;
+  auto log = in_flight_.extract(connection.id.value());
+  if (log.mapped().empty()) return;
+  Departed::Stream gone{
+      connection.id, form_value(connection.unpacked_attributes().query, "clientId"), {}, std::move(log.mapped())};
+  for (std::size_t i = 0; i < kIndexes; ++i)
+    gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+  departed_.add(std::move(gone), loop_.now());
+}
+
+// Messages that were sent and not confirmed in time go out again, read from the store page by page as every replay is.
+void Shard::resend_late() {
+  departed_.expire(loop_.now());
+  if (options_.ack_timeout.count() == 0 || loop_.now() < next_resend_) return;
+  next_resend_ = loop_.now() + std::clamp<SteadyTime::duration>(options_.ack_timeout / 8, std::chrono::milliseconds(10),
+                                                                std::chrono::seconds(1));
+  std::vector<Connection*> late;
+  for (auto log = in_flight_.begin(); log != in_flight_.end();) {
+    Connection& connection = *connections_.find(log->first);
+    if (log->second.empty()) {
+      connection.in_flight = false;
+      log = in_flight_.erase(log);
+      continue;
+    }
+    if (log->second.next_due() <= loop_.now() && connection.open() && !connection.replay) {
+      // A stream that still owes what it was sent has had no time to confirm it.
+      connection.flush();
+      if (connection.open() && connection.backlog_bytes() == 0) late.push_back(&connection);
+    }
+    ++log;
+  }
+  for (Connection* connection : late) {
+    std::vector<MessageId> messages = in_flight_.at(connection->id.value()).due(loop_.now());
+    if (messages.empty()) continue;
+    connection->replay = std::make_unique<Connection::Replay>();
+    connection->replay->resend = true;
+    connection->replay->cursor = MessageId(messages.front().value() - 1);
+    connection->replay->late = std::move(messages);
+    ask_replay(*connection);
+    if (connection->replay) continue;
+    // Nothing is pending any more.
+    InFlight& log = in_flight_.at(connection->id.value());
+    for (const MessageId message : log.due(loop_.now())) log.forget(message);
   }
 }
 
@@ -304,6 +457,8 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   }
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
+  info.confirms = connection.confirms;
+  if (connection.in_flight) info.in_flight = in_flight_.at(connection.id.value()).size();
   return info;
 }
 
@@ -360,6 +515,7 @@ void Shard::close_all(CloseReason reason) {
 void Shard::leave(Connection& connection, CloseReason reason) {
   if (!connection.indexed) return;
   connection.indexed = false;
+  depart(connection);
   connection.replay.reset();
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
@@ -462,6 +618,7 @@ void Shard::tick() {
   if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
   if (awaiting_.capacity() > 1024 && awaiting_.size() < awaiting_.capacity() / 4) awaiting_.shrink_to_fit();
+  resend_late();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = connections_.find(key);
     if (found == nullptr || found->closed()) return;

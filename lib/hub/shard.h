@@ -12,6 +12,8 @@
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/connection.h"
+#include "hub/departed.h"
+#include "hub/in_flight.h"
 #include "hub/index.h"
 #include "hub/pointer_table.h"
 #include "net/event_loop.h"
@@ -26,6 +28,8 @@ struct HubOptions {
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
+  std::chrono::milliseconds ack_timeout{30000};
 };
 
 /// Asks for the pending messages of a connection, a page at a time.
@@ -68,6 +72,8 @@ struct HubMetrics {
   observe::Counter& delivered_bytes;
   observe::Counter& dropped;
   observe::Counter& heartbeats;
+  observe::Counter& resent;
+  observe::Counter& acks_ignored;
   observe::Gauge& connections;
 };
 
@@ -89,8 +95,12 @@ class Shard final : private net::StreamOwner {
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
-  /// A page of pending messages; `last`: nothing more is known to follow.
-  void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last);
+  /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
+  void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
+  /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
+  /// how many of the messages were in flight there. Nothing: there is and was no such connection.
+  std::optional<std::size_t> acknowledge(ConnectionId id, const std::string& user,
+                                         const std::vector<MessageId>& messages);
 
   /// Null when it is not (any more) online here.
   Connection* find(ConnectionId id);
@@ -128,6 +138,12 @@ class Shard final : private net::StreamOwner {
   void continue_replay(Connection& connection);
   bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
+  void note_in_flight(Connection& connection, const event::FrameRef& frame);
+  std::vector<MessageId> confirm_earlier(const Connection& newcomer, const std::string& client, std::uint64_t event);
+  void tell(const std::vector<Confirmed>& confirmed);
+  void depart(Connection& connection);
+  void resend_late();
+  bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   void leave(Connection& connection, net::CloseReason reason);
   void destroy(Connection* connection);
@@ -156,6 +172,9 @@ class Shard final : private net::StreamOwner {
   bool ack_timer_ = false;
   std::chrono::milliseconds ack_delay_{0};
   net::TimerWheel wheel_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
+  Departed departed_;
+  SteadyTime next_resend_;
 
   std::atomic<std::size_t> connection_count_{0};
   std::atomic<std::size_t> user_count_{0};

@@ -122,7 +122,7 @@ void Stream::consume(std::size_t bytes) {
       return;
     }
     bytes -= rest;
-    if (first_->message().valid()) {
+    if (watches_acknowledgements_ && first_->message().valid()) {
       if (!extra_) extra_ = std::make_unique<Extra>();
       extra_->unacknowledged.push_back({sent_ - bytes, first_->message(), first_->recipient()});
       host_.owner.stream_awaits(*this);
@@ -175,9 +175,11 @@ bool Stream::check_acknowledged() {
   if (!awaits_acknowledgement()) return false;
   if (closed()) return false;
   int unacknowledged = 0;
-  // SIOCOUTQ: bytes written that the peer has not acknowledged, tcp(7). A FIN of ours counts as one byte.
+  // SIOCOUTQ: bytes written that the peer has not acknowledged, tcp(7). A FIN of ours counts as one more; it is the
+  // last there is, so that as long as anything is missing, it is.
   if (::ioctl(fd_.get(), SIOCOUTQ, &unacknowledged) != 0) return true;
-  std::uint64_t missing = static_cast<std::uint64_t>(std::max(unacknowledged, 0));
+  const bool and_fin = write_ended_ && unacknowledged > 0;
+  const std::uint64_t missing = static_cast<std::uint64_t>(std::max(unacknowledged, 0) - (and_fin ? 1 : 0));
   const std::uint64_t acknowledged = sent_ > missing ? sent_ - missing : 0;
   auto& waiting = extra_->unacknowledged;
   std::size_t n = 0;

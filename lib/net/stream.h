@@ -87,6 +87,8 @@ class Stream : public EventLoop::Handler {
   void finish(CloseReason reason);
   /// Closes now.
   void abort(CloseReason reason);
+  /// From now on the peer's TCP confirms nothing: frames that carry a message are sent like all others.
+  void leave_acknowledging_to_client() { watches_acknowledgements_ = false; }
   /// Looks at how much the peer has acknowledged and reports it, stream_acknowledged() for each message. Returns false
   /// when nothing is left to wait for.
   bool check_acknowledged();
@@ -140,6 +142,7 @@ class Stream : public EventLoop::Handler {
   bool dirty_ = false;
   bool finishing_ = false;
   bool write_ended_ = false;
+  bool watches_acknowledgements_ = true;
   CloseReason finish_reason_ = CloseReason::kServerClosed;
 };
 

@@ -269,6 +269,41 @@ TEST_F(PageRoutesTest, TakesUploads) {
   EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestUploadCount"], 2);
 }
 
+TEST_F(PageRoutesTest, TakesConfirmationsOfTheConnectionsOwner) {
+  start();
+  OpenStream page = stream("userId=1&ack=1&clientId=c");
+  const std::string id =
+      admin_post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "a"}, {"qos", true}})["id"];
+  ASSERT_TRUE(page.client.receive_until("data:a\n\n"));
+  const std::string target = "/my-sse/connect/ack.do?userId=";
+  const std::string body = Json{{"connectionId", page.id}, {"ids", {id}}}.dump();
+  EXPECT_EQ(data(post(target + "2", body)), (Json{{"acked", 0}, {"error", "connectionId not exist"}}));
+  EXPECT_EQ(data(post(target + "1", Json{{"connectionId", "7"}, {"ids", {id}}}.dump())),
+            (Json{{"acked", 0}, {"error", "connectionId not exist"}}));
+  EXPECT_EQ(admin_get("/api/v1/connections/" + page.id)["inFlight"], 1);
+  // Garbage among good ones costs the good ones nothing; a beacon says text/plain.
+  const Json mixed{{"connectionId", std::stoull(page.id)}, {"ids", {id, id, "x", -1, nullptr, Json::object(), "99"}}};
+  EXPECT_EQ(data(post(target + "1", mixed.dump(), "text/plain")), (Json{{"acked", 1}}));
+  EXPECT_EQ(data(post(target + "1", body)), (Json{{"acked", 0}}));
+  EXPECT_TRUE(eventually([&] { return admin_get("/api/v1/status")["pending"] == 0; }));
+  for (const std::string bad : {"", "[]", "{", R"({"connectionId":"1"})", R"({"connectionId":"1","ids":"5"})"})
+    EXPECT_EQ(post(target + "1", bad).status, 400) << bad;
+}
+
+TEST_F(PageRoutesTest, TakesALastEventIdFromHeaderOrParameter) {
+  start();
+  for (const bool by_header : {true, false}) {
+    OpenStream page = stream("userId=1&ack=1&clientId=c");
+    const std::string id =
+        admin_post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "a"}, {"qos", true}})["id"];
+    ASSERT_TRUE(page.client.receive_until("data:a\n\n"));
+    page.client.close();
+    const OpenStream again = by_header ? stream("userId=1&ack=1&clientId=c", "Last-Event-ID: " + id + "\r\n")
+                                       : stream("userId=1&ack=1&clientId=c&lastEventId=" + id);
+    EXPECT_TRUE(eventually([&] { return admin_get("/api/v1/status")["pending"] == 0; }));
+  }
+}
+
 TEST_F(PageRoutesTest, DisconnectsWithABeacon) {
   start();
   OpenStream first = stream();

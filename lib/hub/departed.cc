@@ -1,0 +1,81 @@
+#include "hub/departed.h"
+
+#include <utility>
+
+namespace sse::hub {
+namespace {
+
+constexpr std::chrono::minutes kKept{5};
+// Of all streams together, about 32 bytes each.
+constexpr std::size_t kMostEvents = 500'000;
+
+}  // namespace
+
+void Departed::add(Stream stream, SteadyTime now) {
+  const std::string& user = stream.names.at(static_cast<std::size_t>(event::TargetKind::kUser));
+  order_.push_back({now + kKept, user, stream.in_flight.length()});
+  events_ += stream.in_flight.length();
+  by_user_[user].push_back(std::move(stream));
+  while (events_ > kMostEvents && order_.size() > 1) drop_oldest();
+}
+
+std::optional<std::vector<Confirmed>> Departed::confirm(const std::string& user, ConnectionId connection,
+                                                        const std::vector<MessageId>& messages) {
+  const auto known = by_user_.find(user);
+  if (known == by_user_.end()) return std::nullopt;
+  for (Stream& stream : known->second) {
+    if (stream.connection != connection) continue;
+    std::vector<Confirmed> confirmed;
+    confirm(stream, messages, confirmed);
+    return confirmed;
+  }
+  return std::nullopt;
+}
+
+std::vector<Confirmed> Departed::confirm_client(const std::string& user, const std::string& client,
+                                                const std::vector<MessageId>& messages) {
+  std::vector<Confirmed> confirmed;
+  const auto known = by_user_.find(user);
+  if (known == by_user_.end() || client.empty()) return confirmed;
+  for (Stream& stream : known->second) {
+    if (stream.client == client) confirm(stream, messages, confirmed);
+  }
+  return confirmed;
+}
+
+std::vector<Confirmed> Departed::confirm_through(const std::string& user, const std::string& client,
+                                                 std::uint64_t event) {
+  std::vector<Confirmed> confirmed;
+  const auto known = by_user_.find(user);
+  if (known == by_user_.end() || client.empty()) return confirmed;
+  for (Stream& stream : known->second) {
+    if (stream.client != client) continue;
+    for (const auto& [message, recipient] : stream.in_flight.confirm_through(event)) {
+      confirmed.push_back({message, recipient, stream.names.at(static_cast<std::size_t>(recipient))});
+    }
+  }
+  return confirmed;
+}
+
+void Departed::confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed) {
+  for (const MessageId message : messages) {
+    if (const auto entry = stream.in_flight.confirm(message)) {
+      confirmed.push_back({message, entry->recipient, stream.names.at(static_cast<std::size_t>(entry->recipient))});
+    }
+  }
+}
+
+void Departed::expire(SteadyTime now) {
+  while (!order_.empty() && order_.front().until <= now) drop_oldest();
+}
+
+void Departed::drop_oldest() {
+  const Turn oldest = std::move(order_.front());
+  order_.pop_front();
+  events_ -= oldest.events;
+  const auto known = by_user_.find(oldest.user);
+  known->second.pop_front();
+  if (known->second.empty()) by_user_.erase(known);
+}
+
+}  // namespace sse::hub

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "event/target.h"
+#include "hub/in_flight.h"
+#include "hub/index.h"
+
+namespace sse::hub {
+
+/// A message a client confirmed, and who that client was.
+struct Confirmed {
+  MessageId message;
+  event::TargetKind recipient = event::TargetKind::kAll;
+  std::string name;
+};
+
+/// What was in flight on streams that have ended, for a while: their clients may still confirm it, by a beacon that
+/// comes after the end, or when they reconnect. Forgetting one costs no more than a message sent twice. Loop thread
+/// only.
+class Departed {
+ public:
+  struct Stream {
+    ConnectionId connection;
+    std::string client;                         ///< its clientId
+    std::array<std::string, kIndexes> names{};  ///< of every index
+    InFlight in_flight;
+  };
+
+  void add(Stream stream, SteadyTime now);
+  /// The client says what it has handled. Nothing: `user` had no such stream.
+  std::optional<std::vector<Confirmed>> confirm(const std::string& user, ConnectionId connection,
+                                                const std::vector<MessageId>& messages);
+  /// As confirm(), for all streams the client has had.
+  std::vector<Confirmed> confirm_client(const std::string& user, const std::string& client,
+                                        const std::vector<MessageId>& messages);
+  /// The client has received everything up to `event` on one of its streams.
+  std::vector<Confirmed> confirm_through(const std::string& user, const std::string& client, std::uint64_t event);
+
+  /// Drops what is too old.
+  void expire(SteadyTime now);
+  bool empty() const { return order_.empty(); }
+
+ private:
+  void drop_oldest();
+  static void confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed);
+
+  struct Turn {
+    SteadyTime until;
+    std::string user;
+    std::size_t events = 0;
+  };
+  std::unordered_map<std::string, std::deque<Stream>> by_user_;  // oldest first
+  std::deque<Turn> order_;                                       // oldest first
+  std::size_t events_ = 0;
+};
+
+}  // namespace sse::hub

@@ -1,0 +1,306 @@
+// Clients that confirm by themselves (ack=1): what confirms a message, and what happens until then.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "delivery/memory_repository.h"
+#include "delivery/sender.h"
+#include "unit/event/stream_parser.h"
+#include "unit/net/loopback.h"
+
+namespace sse::delivery {
+namespace {
+
+using event::Dispatched;
+using event::Target;
+using event::TargetKind;
+using std::chrono::milliseconds;
+using testing::Client;
+using ::testing::ElementsAre;
+using testing::eventually;
+using ::testing::IsEmpty;
+
+struct Page {
+  ConnectionId id;
+  Client client;
+
+  std::vector<Dispatched> until(const std::string& data) {
+    EXPECT_TRUE(client.receive_until("data:" + data + "\n\n")) << client.received();
+    std::vector<Dispatched> parsed = event::StreamParser().parse(client.received());
+    std::erase_if(parsed, [](const Dispatched& e) { return e.type == "connect-finish"; });
+    return parsed;
+  }
+  std::vector<std::string> data_until(const std::string& data) {
+    std::vector<std::string> all;
+    for (const Dispatched& e : until(data)) all.push_back(e.data);
+    return all;
+  }
+};
+
+struct Who {
+  std::string user = "1";
+  std::string client = "browser";
+  std::uint64_t last_event = 0;
+  std::vector<std::string> listeners{};
+  std::string tenant{};
+  bool confirms = true;
+};
+
+class AcknowledgementTest : public ::testing::Test {
+ protected:
+  AcknowledgementTest() {
+    options_.hub.service = ServiceName("hr");
+    options_.hub.heartbeat = milliseconds(200);
+    options_.hub.ack_timeout = milliseconds(0);
+  }
+  ~AcknowledgementTest() override {
+    sender_->stop();
+    for (const auto& loop : loops_) loop->stop();
+    sender_.reset();
+  }
+  void start() {
+    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
+    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository_);
+    for (const auto& loop : loops_) loop->start();
+  }
+  Page open(const Who& who) {
+    auto pair = testing::tcp_pair();
+    hub::NewConnection fresh;
+    fresh.identity = {UserId(who.user), TenantId(who.tenant), {}};
+    fresh.listeners = who.listeners;
+    fresh.confirms = who.confirms;
+    fresh.last_event = who.last_event;
+    fresh.attributes.query = "clientId=" + who.client;
+    fresh.socket = std::move(pair.server);
+    Page page{sender_->hub().connect(std::move(fresh)), std::move(pair.client)};
+    EXPECT_TRUE(page.client.receive_until("\n\n"));
+    return page;
+  }
+  std::uint64_t send(const std::string& data, bool qos = true, bool listening = false) {
+    return sender_->send({{TargetKind::kUser, {"1"}, listening}, "news", data, qos, milliseconds(0)}).id;
+  }
+  std::optional<std::size_t> ack(const Page& page, std::vector<std::uint64_t> ids, const std::string& user = "1") {
+    std::vector<MessageId> messages;
+    for (const std::uint64_t id : ids) messages.emplace_back(id);
+    return sender_->hub().acknowledge(page.id, UserId(user), messages);
+  }
+  // Long enough for TCP to acknowledge and for the loop to look: what is pending then is so on purpose.
+  bool stays_pending(std::uint64_t count) {
+    std::this_thread::sleep_for(milliseconds(50));
+    return repository_.size() == count;
+  }
+  void close(Page& page) {
+    page.client.close();
+    ASSERT_TRUE(eventually([&] { return !sender_->hub().describe(page.id); }));
+  }
+  std::vector<std::string> pending() {
+    std::vector<std::string> all;
+    const std::vector<Recipient> recipients{{TargetKind::kUser, "1"}};
+    for (const auto& m : repository_.pending(ServiceName("hr"), recipients, {}, 100, mebibytes(1), wall_now()))
+      all.push_back(m.data);
+    return all;
+  }
+  double metric(const std::string& name) { return metrics_.snapshot()[name + "{service=\"hr\"}"]; }
+
+  SenderOptions options_;
+  IdGenerator ids_{1};
+  observe::Registry metrics_;
+  MemoryRepository repository_{ids_};
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  std::unique_ptr<Sender> sender_;
+};
+
+TEST_F(AcknowledgementTest, TellsTheClientThatItsConfirmationsAreWaitedFor) {
+  start();
+  EXPECT_NE(open({}).client.received().find("\",\"ack\":true}\n\n"), std::string::npos);
+  EXPECT_EQ(open({.confirms = false}).client.received().find("\"ack\""), std::string::npos);
+}
+
+TEST_F(AcknowledgementTest, WaitsForTheClientWhateverItsTcpSays) {
+  start();
+  Page page = open({});
+  const std::uint64_t id = send("a");
+  page.until("a");
+  EXPECT_TRUE(stays_pending(1));
+  EXPECT_EQ(sender_->hub().describe(page.id)->in_flight, 1U);
+  EXPECT_EQ(ack(page, {id}), 1U);
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
+  EXPECT_EQ(sender_->hub().describe(page.id)->in_flight, 0U);
+  EXPECT_EQ(metric("sse_confirmed_total"), 1);
+}
+
+TEST_F(AcknowledgementTest, TakesNothingFromOthersNorTwiceNorWhatItNeverSent) {
+  start();
+  Page page = open({});
+  Page other = open({.user = "2"});
+  const std::uint64_t id = send("a");
+  page.until("a");
+  EXPECT_EQ(ack(page, {id}, "2"), std::nullopt);
+  EXPECT_EQ(ack(page, {id}, ""), std::nullopt);
+  EXPECT_EQ(ack(other, {id}, "2"), 0U);
+  EXPECT_EQ(ack(page, {id + 1, id - 1, 1, 2, 3}), 0U);
+  EXPECT_TRUE(stays_pending(1));
+  EXPECT_EQ(ack(page, {id, id}), 1U);
+  EXPECT_EQ(ack(page, {id}), 0U);
+  EXPECT_EQ(metric("sse_acks_ignored_total"), 8);
+}
+
+TEST_F(AcknowledgementTest, DeliversAgainOnReconnectInOrderWithTheSameIds) {
+  start();
+  Page page = open({});
+  std::vector<std::uint64_t> sent;
+  for (const char* data : {"a", "b", "c"}) sent.push_back(send(data));
+  page.until("c");
+  EXPECT_EQ(ack(page, {sent[1]}), 1U);
+  close(page);
+  sent.push_back(send("d"));
+  Page again = open({});
+  std::vector<std::string> ids;
+  for (const Dispatched& e : again.until("d")) ids.push_back(e.last_event_id);
+  EXPECT_THAT(ids, ElementsAre(std::to_string(sent[0]), std::to_string(sent[2]), std::to_string(sent[3])));
+}
+
+TEST_F(AcknowledgementTest, ConfirmsWhatALastEventIdCovers) {
+  start();
+  Page page = open({});
+  send("a");
+  const std::uint64_t b = send("b");
+  send("c");
+  page.until("c");
+  close(page);
+  Page again = open({.last_event = b});
+  EXPECT_THAT(again.data_until("c"), ElementsAre("c"));
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 1; }));
+}
+
+TEST_F(AcknowledgementTest, ConfirmsByTheIdOfAnEventWithoutQosToo) {
+  start();
+  Page page = open({});
+  send("a");
+  const std::uint64_t plain = send("plain", false);
+  send("b");
+  page.until("b");
+  close(page);
+  Page again = open({.last_event = plain});
+  EXPECT_THAT(again.data_until("b"), ElementsAre("b"));
+}
+
+TEST_F(AcknowledgementTest, ConfirmsNoneThatWasNeverWrittenToThatClient) {
+  start();
+  send("for listeners", true, true);
+  Page page = open({});
+  const std::uint64_t a = send("a");
+  page.until("a");
+  close(page);
+  // Its id is smaller than the last the client has seen; it has never had it.
+  Page again = open({.last_event = a, .listeners = {"news"}});
+  EXPECT_THAT(again.data_until("for listeners"), ElementsAre("for listeners"));
+}
+
+TEST_F(AcknowledgementTest, BelievesNoLastEventIdOfAnotherClient) {
+  start();
+  Page page = open({});
+  const std::uint64_t a = send("a");
+  page.until("a");
+  close(page);
+  Page other = open({.client = "phone", .last_event = a});
+  EXPECT_THAT(other.data_until("a"), ElementsAre("a"));
+  Page nobody = open({.client = "", .last_event = a});
+  EXPECT_THAT(nobody.data_until("a"), ElementsAre("a"));
+  EXPECT_TRUE(stays_pending(1));
+}
+
+TEST_F(AcknowledgementTest, BelievesALastEventIdBeforeItKnowsThatTheOldStreamIsDead) {
+  start();
+  Page page = open({});
+  const std::uint64_t a = send("a");
+  page.until("a");
+  Page again = open({.last_event = a});
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
+}
+
+TEST_F(AcknowledgementTest, TakesConfirmationsThatComeAfterTheStreamHasEnded) {
+  start();
+  Page page = open({});
+  const std::uint64_t a = send("a");
+  const std::uint64_t b = send("b");
+  page.until("b");
+  close(page);
+  EXPECT_EQ(ack(page, {a}, "2"), std::nullopt);
+  EXPECT_EQ(ack(page, {a}), 1U);
+  // As does the client's next stream.
+  Page again = open({});
+  again.until("b");
+  EXPECT_EQ(ack(again, {b}), 1U);
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
+}
+
+TEST_F(AcknowledgementTest, SendsAgainOnALiveStreamWhatIsNotConfirmedInTime) {
+  options_.hub.ack_timeout = milliseconds(200);
+  start();
+  Page page = open({});
+  const std::uint64_t a = send("a");
+  const std::uint64_t b = send("b");
+  page.until("b");
+  EXPECT_EQ(ack(page, {a}), 1U);
+  ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") == 1; }));
+  send("end", false);
+  const std::vector<Dispatched> got = page.until("end");
+  ASSERT_EQ(got.size(), 4U);
+  EXPECT_EQ(got[2], (Dispatched{"news", "b", std::to_string(b)}));
+  EXPECT_EQ(ack(page, {b}), 1U);
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
+}
+
+TEST_F(AcknowledgementTest, SendsNothingAgainThatIsNoLongerPending) {
+  options_.hub.ack_timeout = milliseconds(200);
+  start();
+  Page page = open({});
+  const std::uint64_t a = send("a");
+  send("b");
+  page.until("b");
+  repository_.erase(MessageId(a));
+  ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") == 1; }));
+  send("end", false);
+  EXPECT_THAT(page.data_until("end"), ElementsAre("a", "b", "b", "end"));
+  EXPECT_TRUE(eventually([&] { return sender_->hub().describe(page.id)->in_flight == 1; }));
+}
+
+TEST_F(AcknowledgementTest, MissesNothingThatIsSentWhileItSendsAgain) {
+  options_.hub.ack_timeout = milliseconds(100);
+  start();
+  Page page = open({});
+  std::vector<std::string> sent;
+  // Twice the timeout and more; every message must be there, the first copies in order.
+  for (int i = 0; i < 400; ++i) {
+    sent.push_back(std::to_string(i));
+    send(sent.back());
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  send("end");
+  std::vector<std::string> firsts;
+  for (const std::string& data : page.data_until("end")) {
+    if (std::ranges::find(firsts, data) == firsts.end()) firsts.push_back(data);
+  }
+  sent.emplace_back("end");
+  EXPECT_EQ(firsts, sent);
+  EXPECT_GT(metric("sse_resent_total"), 0);
+  EXPECT_EQ(pending().size(), 100U) << "a page of what is pending";
+}
+
+TEST_F(AcknowledgementTest, HasOneOfATenantConfirmForAll) {
+  start();
+  Page one = open({.user = "1", .tenant = "t"});
+  Page two = open({.user = "2", .tenant = "t"});
+  const std::uint64_t id = sender_->send({{TargetKind::kTenant, {"t"}, false}, "news", "a", true, milliseconds(0)}).id;
+  one.until("a");
+  two.until("a");
+  EXPECT_EQ(ack(one, {id}), 1U);
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
+  EXPECT_EQ(ack(two, {id}, "2"), 1U) << "it had it in flight, too";
+}
+
+}  // namespace
+}  // namespace sse::delivery

@@ -1,0 +1,64 @@
+#include "hub/departed.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+namespace sse::hub {
+namespace {
+
+using event::TargetKind;
+
+Departed::Stream stream(std::uint64_t connection, const std::string& client, std::vector<std::uint64_t> messages) {
+  Departed::Stream gone;
+  gone.connection = ConnectionId(connection);
+  gone.client = client;
+  gone.names.at(static_cast<std::size_t>(TargetKind::kUser)) = "u";
+  for (const std::uint64_t id : messages)
+    gone.in_flight.sent(MessageId(id), TargetKind::kUser, steady_now(), std::chrono::seconds(30));
+  return gone;
+}
+
+TEST(Departed, TakesConfirmationsThatComeLate) {
+  Departed departed;
+  departed.add(stream(10, "c", {1, 2}), steady_now());
+  EXPECT_FALSE(departed.confirm("other", ConnectionId(10), {MessageId(1)})) << "somebody else's";
+  EXPECT_FALSE(departed.confirm("u", ConnectionId(11), {MessageId(1)}));
+  const auto confirmed = departed.confirm("u", ConnectionId(10), {MessageId(1), MessageId(3)});
+  ASSERT_TRUE(confirmed);
+  ASSERT_EQ(confirmed->size(), 1U);
+  EXPECT_EQ(confirmed->front().name, "u");
+  EXPECT_TRUE(departed.confirm("u", ConnectionId(10), {MessageId(1)})->empty());
+}
+
+TEST(Departed, ConfirmsForTheSameClientOnly) {
+  Departed departed;
+  departed.add(stream(10, "c", {1, 2}), steady_now());
+  departed.add(stream(11, "d", {1, 2}), steady_now());
+  EXPECT_EQ(departed.confirm_through("u", "c", 1).size(), 1U);
+  EXPECT_TRUE(departed.confirm_through("u", "", 2).empty());
+  EXPECT_EQ(departed.confirm_client("u", "d", {MessageId(1), MessageId(2)}).size(), 2U);
+  EXPECT_EQ(departed.confirm_client("u", "c", {MessageId(1), MessageId(2)}).size(), 1U);
+}
+
+TEST(Departed, ForgetsWhatIsOldAndWhatIsTooMuch) {
+  Departed departed;
+  const SteadyTime now = steady_now();
+  departed.add(stream(10, "c", {1}), now);
+  departed.expire(now + std::chrono::minutes(1));
+  EXPECT_FALSE(departed.empty());
+  departed.expire(now + std::chrono::minutes(6));
+  EXPECT_TRUE(departed.empty());
+  EXPECT_FALSE(departed.confirm("u", ConnectionId(10), {MessageId(1)}));
+  for (std::uint64_t i = 0; i < 30; ++i) {
+    Departed::Stream large = stream(i + 1, "c", {1});
+    for (std::uint64_t id = 2; id < 20'000; ++id)
+      large.in_flight.sent(MessageId(id), TargetKind::kUser, now, std::chrono::seconds(30));
+    departed.add(std::move(large), now);
+  }
+  EXPECT_FALSE(departed.confirm("u", ConnectionId(1), {}));
+  EXPECT_TRUE(departed.confirm("u", ConnectionId(30), {}));
+}
+
+}  // namespace
+}  // namespace sse::hub
