@@ -12,6 +12,8 @@ namespace {
 
 struct Options {
   api::ConnectionQuery query;
+  bool closed = false;
+  std::string reason;
   PageOptions page;
 };
 
@@ -34,7 +36,43 @@ std::string table_of(const api::Json& page, const Look& look) {
   return table.render(look);
 }
 
+std::string closed_table_of(const api::Json& page, const Look& look) {
+  Table table({{"ID"},
+               {"USER", false, true},
+               {"IP", false, true},
+               {"ENDED"},
+               {"REASON"},
+               {"OPENED"},
+               {"EVENTS", true},
+               {"SENT", true},
+               {"OWED", true}});
+  const WallTime now = wall_now();
+  for (const api::Json& one : page.at("list")) {
+    table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "requestIp"),
+               age_cell(one, "closeTime", now) + " ago", text_cell(one, "reason"),
+               age_cell(one, "createTime", now) + " ago", text_cell(one, "messageCount"), size_cell(one, "bytesSent"),
+               size_cell(one, "owedBytes")});
+  }
+  return table.render(look);
+}
+
+int run_closed(const Options& options, Context& context) {
+  const api::ClosedQuery query{context.service(), options.query.user, options.reason};
+  Output& out = context.out();
+  const api::Json page = fetch(
+      options.page, [&](const api::Page& p) { return context.client().list_closed(query, p); }, out);
+  if (!out.for_people()) {
+    out.listing(page);
+  } else if (page.at("list").empty()) {
+    out.note("no stream that ended lately matches");
+  } else {
+    out.write(closed_table_of(page, out.look()));
+  }
+  return kDone;
+}
+
 int run(const Options& options, Context& context) {
+  if (options.closed) return run_closed(options, context);
   api::ConnectionQuery query = options.query;
   query.service = context.service();
   Output& out = context.out();
@@ -63,6 +101,13 @@ Run declare_connections_list(CLI::App& app) {
   filter("--channel", options->query.channel, "CHANNEL", "Only in this channel");
   filter("--listening", options->query.listening, "EVENT", "Only those that listen to this event");
   filter("--client", options->query.client, "CLIENT", "Only of this clientId");
+  CLI::Option* closed =
+      app.add_flag("--closed", options->closed, "Instead: streams that have ended lately, newest first, and why");
+  app.add_option("--reason", options->reason, "With --closed: only those that ended for this, such as slow-consumer")
+      ->type_name("REASON")
+      ->needs(closed);
+  for (const char* open_only : {"--tenant", "--token", "--channel", "--listening", "--client"})
+    app.get_option(open_only)->excludes(closed);
   options->page.declare(app);
   return [options](Context& context) { return run(*options, context); };
 }

@@ -55,6 +55,10 @@ struct ConnectionQuery {
   ServiceName service;
   std::string user, tenant, token, channel, listening, client;
 };
+struct ClosedQuery {
+  ServiceName service;
+  std::string user, reason;
+};
 struct MessageQuery {
   ServiceName service;
   std::string kind, recipient, event;
@@ -81,6 +85,7 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
 /// Only the fields that are set.
 QueryParameters parameters(const ConnectionQuery& query, const Page& page);
+QueryParameters parameters(const ClosedQuery& query, const Page& page);
 QueryParameters parameters(const MessageQuery& query, const Page& page);
 
 }  // namespace sse::api

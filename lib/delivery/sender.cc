@@ -25,6 +25,10 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
+double seconds_since(SteadyTime begin) {
+  return std::chrono::duration<double>(steady_now() - begin).count();
+}
+
 SendResult result_of(std::uint64_t id, const event::Target& target, const std::vector<std::uint32_t>& taken) {
   SendResult result;
   result.id = id;
@@ -50,6 +54,10 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                  {{"service", service().str()}})),
       replayed_(metrics.counter("sse_replayed_total", "Pending messages given to a stream when it opened",
                                 {{"service", service().str()}})),
+      send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
+                                      observe::latencies(), {{"service", service().str()}})),
+      commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
+                                        observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
       hub_(options_.hub, loops, ids, metrics, *this) {}
@@ -63,6 +71,7 @@ SendResult Sender::send(const SendRequest& request) {
 }
 
 std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& requests) {
+  const SteadyTime begin = steady_now();
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     try {
@@ -86,6 +95,7 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     indexes.push_back(i);
   }
   const auto taken = hub_.deliver(deliveries);
+  if (!deliveries.empty()) send_seconds_.observe(seconds_since(begin));
   for (std::size_t d = 0; d < taken.size(); ++d) {
     SendResult& result = outcomes[indexes[d]].result;
     result = result_of(result.id, requests[indexes[d]].target, taken[d]);
@@ -96,13 +106,16 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
 
 void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
   event::validate({request.event, request.data, "", std::nullopt});
+  const SteadyTime begin = steady_now();
   const std::uint64_t id = ids_.next();
   sent_.add();
   event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
-  hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
-                    [id, done = std::move(done)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
-                      done(result_of(id, target, taken));
-                    });
+  hub_.deliver_soon(
+      std::move(request.target), std::move(request.event), std::move(frame),
+      [this, id, begin, done = std::move(done)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
+        send_seconds_.observe(seconds_since(begin));
+        done(result_of(id, target, taken));
+      });
 }
 
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
@@ -117,7 +130,9 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
     indexes.push_back(i);
   }
   if (messages.empty()) return;
+  const SteadyTime begin = steady_now();
   std::vector<AddOutcome> kept = repository_.add_all(messages);
+  commit_seconds_.observe(seconds_since(begin));
   for (std::size_t k = 0; k < kept.size(); ++k) {
     outcomes[indexes[k]].result.id = kept[k].id.value();
     outcomes[indexes[k]].refusal = std::move(kept[k].refusal);

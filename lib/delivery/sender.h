@@ -99,6 +99,8 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& sent_qos_;
   observe::Counter& confirmed_;
   observe::Counter& replayed_;
+  observe::Histogram& send_seconds_;
+  observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
 };

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "base/version.h"
+#include "gateway/closed_routes.h"
 #include "gateway/connection_json.h"
 
 namespace sse::gateway {
@@ -145,6 +146,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
               [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
   router_.get("\\/api\\/v1\\/connections", bound(&AdminRoutes::list_connections));
   router_.post("\\/api\\/v1\\/connections\\/close", bound(&AdminRoutes::close_connections));
+  add_closed_routes(router_, deps_.services);
   router_.get("\\/api\\/v1\\/connections\\/([^\\/]{1,40})", bound(&AdminRoutes::show_connection));
   router_.get("\\/api\\/v1\\/messages", bound(&AdminRoutes::list_messages));
   router_.get("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&AdminRoutes::show_message));

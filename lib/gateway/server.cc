@@ -131,6 +131,7 @@ void check(const ServerOptions& options) {
       bad("--web-root '" + options.web_root + "' is no directory");
   }
   if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
+  if (options.reconnect_jitter > std::chrono::hours(1)) bad("--reconnect-jitter must be at most 1h");
   if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
     bad("--heartbeat must be 0 or at least 100ms");
   if (options.keepalive_time && options.keepalive_time->count() != 0 &&
@@ -233,6 +234,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     sender.hub.service = ServiceName(name);
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
+    sender.hub.reconnect_jitter = options_.reconnect_jitter;
     sender.hub.ack_timeout = options_.qos_ack_timeout;
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();

@@ -31,6 +31,7 @@ struct ServerOptions {
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> cors_origins;
   std::chrono::milliseconds reconnect_time{5000};
+  std::chrono::milliseconds reconnect_jitter{0};            ///< spreads who comes back after a restart over so long
   std::optional<std::chrono::milliseconds> keepalive_time;  ///< set: wins over the client's
   std::chrono::milliseconds heartbeat{15000};               ///< 0: none
   std::size_t client_max_connections = 3;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <latch>
 #include <mutex>
 #include <numeric>
@@ -32,6 +33,16 @@ class Arrival {
   std::shared_ptr<std::latch> latch_;
 };
 
+// From 0 to `most`, evenly spread over the connections: after a restart they come back over that time, not all at once.
+std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most) {
+  // The finalizer of splitmix64: ids differ in few bits.
+  std::uint64_t x = id.value();
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  x ^= x >> 31;
+  return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(most.count()) + 1));
+}
+
 const std::vector<std::string>& names_of(const event::Target& target) {
   static const std::vector<std::string> kEverybody{""};
   return target.kind == TargetKind::kAll ? kEverybody : target.names;
@@ -46,6 +57,9 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
   for (const auto& loop : loops) {
     shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
   }
+  metrics.gauge_callback("sse_backlog_bytes", "Bytes that wait for slow streams",
+                         [this] { return static_cast<double>(backlog_bytes()); },
+                         {{"service", options_.service.str()}});
 }
 
 Hub::~Hub() = default;
@@ -86,11 +100,12 @@ ConnectionId Hub::connect(NewConnection request) {
   event::Event first;
   first.name = event::kConnectFinish;
   first.id = id.str();
-  first.retry = options_.reconnect_time;
+  const std::chrono::milliseconds comes_back = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
+  first.retry = comes_back;
   // In the order clients of the Java library know.
   nlohmann::ordered_json data({{"connectionId", id.str()},
                                {"serverTime", to_millis(wall_now())},
-                               {"reconnectTime", options_.reconnect_time.count()},
+                               {"reconnectTime", comes_back.count()},
                                {"name", options_.service.str()},
                                {"enableCluster", false},
                                {"version", base::kVersion}});
@@ -252,6 +267,17 @@ std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
   return std::move(infos.front());
 }
 
+std::vector<ClosedConnection> Hub::recently_closed() {
+  std::vector<ClosedConnection> all;
+  std::mutex mutex;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    const std::scoped_lock lock(mutex);
+    all.insert(all.end(), shard.closed().begin(), shard.closed().end());
+  });
+  std::ranges::stable_sort(all, std::greater<>(), &ClosedConnection::closed);
+  return all;
+}
+
 std::vector<std::string> Hub::names(TargetKind kind) {
   std::set<std::string> all;
   std::mutex mutex;
@@ -350,6 +376,11 @@ std::size_t Hub::users() const {
 std::size_t Hub::sockets() const {
   return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
                          [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+}
+
+std::uint64_t Hub::backlog_bytes() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::uint64_t{0},
+                         [](std::uint64_t n, const auto& shard) { return n + shard->backlog_bytes(); });
 }
 
 std::uint64_t Hub::turnover() const {

@@ -76,6 +76,9 @@ class Hub {
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
 
+  /// The streams that ended last, newest first: of each loop a bounded number.
+  std::vector<ClosedConnection> recently_closed();
+
   /// The users, tokens, tenants or channels that have a connection, sorted.
   std::vector<std::string> names(event::TargetKind kind);
 
@@ -103,6 +106,8 @@ class Hub {
   std::size_t connections() const;
   std::size_t users() const;
   std::size_t sockets() const;
+  /// Bytes all streams owe.
+  std::uint64_t backlog_bytes() const;
   /// Streams opened and streams closed so far, added up.
   std::uint64_t turnover() const;
 

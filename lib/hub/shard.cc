@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "event/event.h"
 #include "observe/log.h"
 
@@ -22,6 +23,8 @@ std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
 }
 
+// Of each shard, for those who ask why a stream has ended.
+constexpr std::size_t kClosedKept = 500;
 // From here on a frame's references are worth counting apart.
 constexpr std::size_t kManyMembers = 64;
 // Streams to look ahead in a broadcast: every write to a socket pushes the next streams out of the cache.
@@ -69,7 +72,8 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       delegate_(delegate),
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
-      wheel_(tick_of(options), 256, steady_now()) {
+      wheel_(tick_of(options), 256, steady_now()),
+      closed_log_(kClosedKept) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
@@ -85,6 +89,9 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    // Opened and closed at once, so that the counters add up.
+    metrics_.opened.add();
+    metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
     return;
   }
   Connection& connection = *owned;
@@ -517,18 +524,44 @@ void Shard::leave(Connection& connection, CloseReason reason) {
   connection.indexed = false;
   depart(connection);
   connection.replay.reset();
+  const ClosedConnection closed = closed_now(connection, reason);
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
-    observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
-                 {{"service", options_.service.str()},
-                  {"connection", connection.id.str()},
-                  {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
-                  {"reason", std::string(net::reason_name(reason))},
-                  {"messages", std::to_string(connection.messages)}});
+    observe::log(
+        reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug,
+        reason == CloseReason::kSlowConsumer ? "stream closed: it owed more than --max-backlog allows"
+                                             : "stream closed",
+        {{"service", options_.service.str()},
+         {"connection", connection.id.str()},
+         {"user", closed.user.str()},
+         {"address", closed.address},
+         {"reason", std::string(net::reason_name(reason))},
+         {"messages", std::to_string(closed.messages)},
+         {"sentBytes", std::to_string(closed.bytes_sent)},
+         {"owedBytes", std::to_string(closed.owed_bytes)},
+         {"lastWriteAgo",
+          format_duration(std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write()))}});
   }
+  closed_log_.add(closed);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);
   update_counts();
+}
+
+ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) {
+  ClosedConnection closed;
+  closed.id = connection.id;
+  closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
+  closed.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
+  closed.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  closed.address = connection.unpacked_attributes().address;
+  closed.reason = reason;
+  closed.created = connection.created();
+  closed.closed = wall_now();
+  closed.messages = connection.messages;
+  closed.bytes_sent = connection.bytes_sent();
+  closed.owed_bytes = connection.backlog_bytes();
+  return closed;
 }
 
 void Shard::update_counts() {

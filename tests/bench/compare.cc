@@ -188,8 +188,8 @@ class SseServe final : public Server {
     std::string body;
     for (int i = 0; i < events; ++i) {
       if (i != 0) body += '\n';
-      body +=
-          R"({"target":{"all":true},"event":"bench","data":")" + load::payload({steady_now(), 0, sequence_++}, size) + "\"}";
+      body += R"({"target":{"all":true},"event":"bench","data":")" +
+              load::payload({steady_now(), 0, sequence_++}, size) + "\"}";
     }
     (events == 1 ? *one_ : *many_).post(body);
   }
