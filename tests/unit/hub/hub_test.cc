@@ -251,6 +251,60 @@ TEST_F(HubTest, GivesABroadcastToManyStreams) {
   for (Page& page : pages) EXPECT_THAT(page.until("two"), HasSubstr("data:one\n\ndata:two\n\n"));
 }
 
+TEST_F(HubTest, TellsEachWhenToComeBackAndSpreadsThemOverTheJitter) {
+  options_.reconnect_time = milliseconds(1000);
+  options_.reconnect_jitter = milliseconds(1000);
+  start(2);
+  std::vector<int> in_quarter(4);
+  for (int i = 0; i < 200; ++i) {
+    const Page page = open_user(std::to_string(i));
+    const std::string& got = page.client.received();
+    const int retry = std::stoi(got.substr(got.find("retry:") + 6));
+    ASSERT_GE(retry, 1000);
+    ASSERT_LE(retry, 2000);
+    EXPECT_THAT(got, HasSubstr("\"reconnectTime\":" + std::to_string(retry) + ","));
+    ++in_quarter.at(static_cast<std::size_t>(std::min(retry - 1000, 999)) / 250);
+  }
+  for (const int n : in_quarter) EXPECT_GT(n, 20);
+}
+
+TEST_F(HubTest, RemembersWhyStreamsEnded) {
+  start();
+  const Page first = open({.user = "1", .tenant = "t"});
+  Page second = open_user("2");
+  EXPECT_THAT(hub_->recently_closed(), IsEmpty());
+  deliver(TargetKind::kUser, {"1"}, "one");
+  hub_->close({first.id});
+  second.client.close();
+  ASSERT_TRUE(eventually([&] { return hub_->recently_closed().size() == 2; }));
+  const auto closed = hub_->recently_closed();
+  EXPECT_EQ(closed[1].id, first.id);
+  EXPECT_EQ(closed[1].user.str(), "1");
+  EXPECT_EQ(closed[1].tenant.str(), "t");
+  EXPECT_EQ(closed[1].reason, net::CloseReason::kServerClosed);
+  EXPECT_GE(closed[1].messages, 2U);
+  EXPECT_GE(closed[1].closed, closed[1].created);
+  EXPECT_EQ(closed[0].id, second.id);
+  EXPECT_EQ(closed[0].reason, net::CloseReason::kClientClosed);
+}
+
+TEST_F(HubTest, KnowsWhatAllItsStreamsOwe) {
+  options_.stream.max_backlog = 256 * 1024;
+  start();
+  Page slow = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096});
+  EXPECT_EQ(hub_->backlog_bytes(), 0U);
+  const std::string data(16 * 1024, 'x');
+  while (hub_->backlog_bytes() < 64 * 1024) deliver(TargetKind::kUser, {"1"}, data);
+  EXPECT_EQ(hub_->backlog_bytes(), hub_->describe(slow.id)->backlog_bytes);
+  // Over its cap it is closed, owes no more, and it can be seen what it owed.
+  while (hub_->connections() == 1) deliver(TargetKind::kUser, {"1"}, data);
+  ASSERT_TRUE(eventually([&] { return hub_->recently_closed().size() == 1; }));
+  EXPECT_EQ(hub_->recently_closed()[0].reason, net::CloseReason::kSlowConsumer);
+  EXPECT_GT(hub_->recently_closed()[0].owed_bytes, 128U * 1024);
+  EXPECT_LE(hub_->recently_closed()[0].owed_bytes, 256U * 1024);
+  EXPECT_EQ(hub_->backlog_bytes(), 0U);
+}
+
 TEST_F(HubTest, CountsOnlyThoseWhoListenWhenAsked) {
   start();
   Page listens = open({.user = "1", .listeners = {"news", "weather"}});
