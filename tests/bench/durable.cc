@@ -1,0 +1,109 @@
+// Messages that are on disk before the answer, against the least a database can do for the same promise.
+#include <sqlite3.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "base/error.h"
+#include "load/mark.h"
+#include "sections.h"
+
+namespace sse::bench {
+namespace {
+
+constexpr std::size_t kUsers = 10'000;
+constexpr std::size_t kLines = 1000;
+
+std::string message_to(std::size_t user, std::size_t size) {
+  return SseServe::message(R"("users":["offline)" + std::to_string(user % kUsers) + R"("])",
+                           load::payload({steady_now(), 0, user}, size), true);
+}
+
+// A second of INSERTs, one row and one fsync each.
+double single_rows(const std::string& folder, double seconds) {
+  const std::string path = folder + "/single.db";
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
+  sqlite3* opened = nullptr;
+  sqlite3_open(path.c_str(), &opened);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db(opened, sqlite3_close);
+  const auto check = [&](int result) {
+    if (result != SQLITE_OK && result != SQLITE_DONE) throw Error(ErrorCode::kIo, sqlite3_errmsg(db.get()));
+  };
+  check(sqlite3_exec(db.get(),
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                     "CREATE TABLE message(id INTEGER PRIMARY KEY, user TEXT, event TEXT, data BLOB)",
+                     nullptr, nullptr, nullptr));
+  sqlite3_stmt* prepared = nullptr;
+  check(sqlite3_prepare_v2(db.get(), "INSERT INTO message(user, event, data) VALUES(?, 'bench', zeroblob(100))", -1,
+                           &prepared, nullptr));
+  const std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> insert(prepared, sqlite3_finalize);
+  std::size_t rows = 0;
+  const SteadyTime begin = steady_now();
+  while (seconds_since(begin) < seconds) {
+    const std::string user = "offline" + std::to_string(rows++ % kUsers);
+    check(sqlite3_bind_text(insert.get(), 1, user.data(), static_cast<int>(user.size()), SQLITE_TRANSIENT));
+    check(sqlite3_step(insert.get()));
+    check(sqlite3_reset(insert.get()));
+  }
+  return static_cast<double>(rows) / seconds_since(begin);
+}
+
+// So many senders, each with a connection of its own; `lines` messages a call.
+double sends(const SseServe& serve, unsigned senders, std::size_t lines, double seconds, std::size_t size) {
+  std::atomic<std::size_t> sent{0};
+  std::atomic<bool> failed{false};
+  const SteadyTime begin = steady_now();
+  std::vector<std::thread> threads;
+  for (unsigned number = 0; number < senders; ++number) {
+    threads.emplace_back([&, number] {
+      try {
+        load::Poster poster(serve.admin(), "/api/v1/send", lines > 1 ? "application/x-ndjson" : "application/json");
+        std::string body;
+        for (std::size_t i = number * 157; seconds_since(begin) < seconds && !failed.load(); i += lines) {
+          body = message_to(i, size);
+          for (std::size_t line = 1; line < lines; ++line) body += "\n" + message_to(i + line, size);
+          const load::Poster::Answer answer = poster.post(body);
+          if (!answer.good() || answer.body.find("\"detail\"") != std::string_view::npos)
+            throw Error(ErrorCode::kInternal, std::string(answer.body.substr(0, 300)));
+          sent.fetch_add(lines);
+        }
+      } catch (const Error& e) {
+        std::fprintf(stderr, "compare: a sender failed: %s\n", e.what());
+        failed.store(true);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (failed.load()) throw Error(ErrorCode::kInternal, "durable sends failed");
+  return static_cast<double>(sent.load()) / seconds_since(begin);
+}
+
+}  // namespace
+
+void durable(const Settings& settings, Table& table) {
+  const std::string path = settings.folder + "/pending.db";
+  SseServe serve(settings, "sse-serve", {"--db", path, "--qos-max-per-user", "1000000"});
+  const double seconds = settings.quick ? 0.3 : 1.5;
+  constexpr unsigned kSenders[] = {1, 8, 64};
+  std::vector<double> single;
+  std::vector<double> by_senders[3];
+  std::vector<double> bulk;
+  for (int round = 0; round < settings.rounds; ++round) {
+    single.push_back(single_rows(settings.folder, seconds));
+    for (std::size_t i = 0; i < 3; ++i) by_senders[i].push_back(sends(serve, kSenders[i], 1, seconds, settings.size));
+    bulk.push_back(sends(serve, 1, kLines, seconds, settings.size));
+  }
+  const char* reference = "single-row INSERTs";
+  for (std::size_t i = 0; i < 3; ++i) {
+    table.add({"f", "qos sends, " + std::to_string(kSenders[i]) + (i == 0 ? " sender" : " senders"), "sends/s",
+               median(by_senders[i]), median(single), reference,
+               kSenders[i] == 64 ? std::optional(Bar::ratio_at_least(15)) : std::nullopt});
+  }
+  table.add({"f", "qos sends, bulk calls of 1,000", "sends/s", median(bulk), median(single), reference,
+             Bar::ratio_at_least(40)});
+}
+
+}  // namespace sse::bench

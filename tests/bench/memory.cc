@@ -1,0 +1,51 @@
+// What an idle stream costs in memory.
+#include <thread>
+
+#include "sections.h"
+
+namespace sse::bench {
+namespace {
+
+// By the streams after the first thousand: what a server allocates once is not theirs.
+double bytes_per_stream(Server& server, const Settings& settings) {
+  const std::size_t warm = std::max<std::size_t>(1, settings.idle / 19);
+  Clients clients(server, settings.idle);
+  const auto settled = [&](std::size_t count) {
+    clients.open(count);
+    std::this_thread::sleep_for(std::chrono::milliseconds(settings.quick ? 300 : 1500));
+    return server.process().memory_bytes();
+  };
+  const double before = settled(warm);
+  return (settled(settings.idle) - before) / static_cast<double>(settings.idle - warm);
+}
+
+}  // namespace
+
+void idle_memory(const Settings& settings, Table& table) {
+  const std::string count = std::to_string(settings.idle);
+  std::vector<double> bare;
+  std::vector<double> page;
+  std::vector<double> reference;
+  // Every time with a fresh server: one that was in use has memory to spare. It hardly varies.
+  for (int round = 0; round < (settings.quick ? 1 : 3); ++round) {
+    {
+      SseServe serve(settings, "sse-serve", {});
+      bare.push_back(bytes_per_stream(serve, settings));
+    }
+    {
+      SseServe serve(settings, "sse-serve", {}, page_parameters());
+      page.push_back(bytes_per_stream(serve, settings));
+    }
+    if (!settings.nchan.empty()) {
+      Nginx nchan(settings, Nginx::Channels::kShared);
+      reference.push_back(bytes_per_stream(nchan, settings));
+    }
+  }
+  const std::string name = settings.nchan.empty() ? "" : "nchan";
+  table.add({"e", "an idle stream, only its user known, " + count + " open", "bytes", median(bare), median(reference),
+             name, Bar::at_most(400)});
+  table.add({"e", "an idle stream with a page's full parameters", "bytes", median(page), median(reference), name,
+             Bar::at_most(1024)});
+}
+
+}  // namespace sse::bench

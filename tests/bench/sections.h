@@ -1,0 +1,69 @@
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "clients.h"
+#include "servers.h"
+#include "table.h"
+
+/// What scripts/bench can measure: each section starts the servers it needs, and ends them.
+namespace sse::bench {
+
+void single_events(const Settings& settings, Table& table);    // a
+void bursts(const Settings& settings, Table& table);           // b
+void unicast(const Settings& settings, Table& table);          // c
+void connect_storm(const Settings& settings, Table& table);    // d
+void idle_memory(const Settings& settings, Table& table);      // e
+void durable(const Settings& settings, Table& table);          // f
+void beside_nchan(const Settings& settings, Table& table);     // g
+void stuck_streams(const Settings& settings, Table& table);    // h
+void reconnect_storm(const Settings& settings, Table& table);  // i
+
+/// Of the rounds of one figure.
+inline double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+inline double seconds_since(SteadyTime begin) {
+  return std::chrono::duration<double>(steady_now() - begin).count();
+}
+
+/// A server and its streams, all open.
+struct Attached {
+  Attached(Server& s, std::size_t streams) : server(s), clients(s, streams), count(streams) { clients.open(streams); }
+
+  Server& server;
+  Clients clients;
+  std::size_t count;
+};
+
+/// What a few rounds of the same measurement gave.
+struct Figures {
+  std::vector<double> rate;    ///< a second
+  std::vector<double> cpu;     ///< microseconds of the server each
+  std::vector<double> p50_ms;  ///< from the intended sending to reading
+  std::vector<double> p99_ms;
+};
+
+/// Has `send` make `deliveries` measured events arrive, and adds to the figures what that took.
+template <class Send>
+void measure(Attached& attached, std::uint64_t deliveries, Figures& figures, Send send) {
+  attached.clients.take();
+  const std::uint64_t expected = attached.clients.events() + deliveries;
+  const double cpu = attached.server.process().cpu_seconds();
+  const SteadyTime begin = steady_now();
+  send(expected - deliveries);
+  attached.clients.wait_events(expected);
+  const double seconds = seconds_since(begin);
+  const double used = attached.server.process().cpu_seconds() - cpu;
+  const Clients::Taken taken = attached.clients.take();
+  const auto count = static_cast<double>(deliveries);
+  figures.rate.push_back(count / seconds);
+  figures.cpu.push_back(used * 1e6 / count);
+  figures.p50_ms.push_back(taken.p50_ms);
+  figures.p99_ms.push_back(taken.p99_ms);
+}
+
+}  // namespace sse::bench

@@ -1,0 +1,257 @@
+// Puts a real server under everything that happens to one in a long time, and checks what must never change: clients
+// that stay get every event once and in order, memory and descriptors do not grow, counters add up.
+//
+//   soak [--minutes N] [--seed N]       run by scripts/soak; two minutes of it by ctest
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "soak/expectations.h"
+#include "soak/visitors.h"
+#include "soak/watch.h"
+#include "support/client.h"
+#include "support/process.h"
+#include "support/streams.h"
+
+namespace sse::soak {
+namespace {
+
+using testing::Json;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kStayers = 200;
+
+struct Options {
+  double minutes = 30;
+  unsigned seed = 1;
+};
+
+class Soak {
+ public:
+  explicit Soak(const Options& options)
+      : options_(options),
+        random_(options.seed),
+        server_(folder_, {"--heartbeat", "1s", "--max-backlog", "256KiB"}),
+        admin_(server_.admin()),
+        stayers_(server_.pages()),
+        visitors_(server_.pages(), admin_, random_) {
+    stayers_.on_event([this](std::size_t stream, const testing::ReceivedEvent& event) {
+      expectations_.got(stream, std::strtoull(event.data.c_str(), nullptr, 10));
+    });
+    for (std::size_t i = 0; i < kStayers; ++i) {
+      stayers_.connect("userId=s" + std::to_string(i) + "&tenantId=t" + std::to_string(i % 3) + "&access-token=k" +
+                       std::to_string(i % 7) + "&channel=c" + std::to_string(i % 5) + "&keepaliveTime=0" +
+                       (i % 2 == 0 ? "&listeners=news" : ""));
+    }
+  }
+
+  int run() {
+    std::printf("%8s %9s %9s %11s %8s %9s %5s %8s %8s\n", "seconds", "sends", "opened", "deliveries", "pending",
+                "memory", "fds", "threads", "closed by");
+    const auto length = std::chrono::duration<double>(options_.minutes * 60);
+    const auto start = Clock::now();
+    const auto period = std::chrono::duration_cast<Clock::duration>(length / 15);
+    auto next_calm = start + period;
+    while (Clock::now() - start < length) {
+      busy_moment();
+      if (Clock::now() < next_calm) continue;
+      calm_moment(std::chrono::duration<double>(Clock::now() - start).count());
+      next_calm = Clock::now() + period;
+    }
+    calm_moment(options_.minutes * 60);
+    return verdict();
+  }
+
+ private:
+  void busy_moment() {
+    if (random_() % 3 == 0) {
+      send(random_() % 20 == 0 ? 10 : 1);
+    } else {
+      visitors_.act();
+    }
+    if (random_() % 200 == 0) flood();
+    visitors_.run();
+    stayers_.run(std::chrono::milliseconds(1));
+  }
+
+  // One request with so many events, which are expected where they must arrive.
+  void send(unsigned count) {
+    std::string body;
+    for (unsigned i = 0; i < count; ++i) body += (i == 0 ? "" : "\n") + message().dump();
+    const testing::Response response =
+        admin_.request("POST", "/api/v1/send", body, count == 1 ? "application/json" : "application/x-ndjson");
+    if (response.status != 200 || response.body.find("\"detail\"") != std::string::npos)
+      throw std::runtime_error("a send was refused: " + response.body);
+    sends_ += count;
+  }
+
+  Json message() {
+    const std::uint64_t event = ++last_event_;
+    const bool news = random_() % 4 == 0;
+    Json message{{"event", news ? "news" : "e"},
+                 {"data", std::to_string(event) + " " + std::string(random_() % 2000, 'x')}};
+    // Messages to those who may never come go away by themselves.
+    if (random_() % 3 == 0) message.update({{"qos", true}, {"ttl", "5s"}});
+    const auto expect = [&](auto matches) {
+      for (std::size_t i = 0; i < kStayers; ++i) {
+        if (matches(i)) expectations_.expect(i, event);
+      }
+    };
+    const std::size_t pick = random_();
+    Json& target = message["target"];
+    switch (random_() % 8) {
+      case 0:
+      case 1: {
+        const std::size_t one = pick % kStayers;
+        const std::size_t other = (one + 1 + random_() % 10) % kStayers;
+        target = {{"users", {"s" + std::to_string(one), "s" + std::to_string(other)}}};
+        expect([&](std::size_t i) { return i == one || i == other; });
+        break;
+      }
+      case 2:
+        target = {{"tenants", {"t" + std::to_string(pick % 3)}}};
+        expect([&](std::size_t i) { return i % 3 == pick % 3; });
+        break;
+      case 3:
+        target = {{"tokens", {"k" + std::to_string(pick % 7)}}};
+        expect([&](std::size_t i) { return i % 7 == pick % 7; });
+        break;
+      case 4:
+        target = {{"channels", {"c" + std::to_string(pick % 5)}}};
+        expect([&](std::size_t i) { return i % 5 == pick % 5; });
+        break;
+      case 5:
+        target = {{"all", true}, {"listening", true}};
+        message["event"] = "news";
+        expect([](std::size_t i) { return i % 2 == 0; });
+        break;
+      case 6:
+        target = {{"users", {(random_() % 4 == 0 ? "nobody" : "v") + std::to_string(pick % 20)}}};
+        break;
+      default:
+        target = {{"all", true}};
+        expect([](std::size_t) { return true; });
+    }
+    return message;
+  }
+
+  // More than the slow readers may owe.
+  void flood() {
+    if (visitors_.slow() == 0) return;
+    const Json message{{"target", {{"channels", {"flood"}}}}, {"data", std::string(60'000, 'f')}};
+    for (int i = 0; i < 8; ++i) admin_.post("/api/v1/send", message);
+  }
+
+  void calm_moment(double seconds) {
+    visitors_.clear();
+    Calm calm;
+    // First the streams, so that nothing more is tried on them.
+    stayers_.run_until([&] { return look(admin_, server_.pid()).open == kStayers; });
+    forget_pending();
+    const bool quiet = stayers_.run_until([&] {
+      calm = look(admin_, server_.pid());
+      return (calm.open == kStayers && expectations_.outstanding() == 0 && calm.pending == 0) || stayers_.ended() != 0;
+    });
+    calms_.push_back(calm);
+    std::string reasons;
+    for (const auto& [reason, count] : calm.closed) {
+      if (count != 0) reasons += " " + reason + " " + std::to_string(count);
+    }
+    std::printf("%8.0f %9llu %9llu %11llu %8llu %7.1fMB %5llu %8llu %s\n", seconds,
+                static_cast<unsigned long long>(sends_), static_cast<unsigned long long>(calm.opened),
+                static_cast<unsigned long long>(expectations_.received()),
+                static_cast<unsigned long long>(calm.pending), static_cast<double>(calm.memory) / 1e6,
+                static_cast<unsigned long long>(calm.descriptors), static_cast<unsigned long long>(calm.threads),
+                reasons.c_str());
+    std::fflush(stdout);
+    if (stayers_.ended() != 0) throw std::runtime_error("a client that stayed and read lost its stream");
+    if (quiet) return;
+    throw std::runtime_error("the server did not come to rest: " + std::to_string(calm.open) + " streams, " +
+                             std::to_string(calm.pending) + " pending, " + std::to_string(expectations_.outstanding()) +
+                             " events lost");
+  }
+
+  // What was meant for users who did not come back.
+  void forget_pending() {
+    for (;;) {
+      const Json list = admin_.get("/api/v1/messages?pageSize=1000").json().at("list");
+      if (list.empty()) return;
+      for (const Json& message : list)
+        admin_.request("DELETE", "/api/v1/messages/" + message.at("id").get<std::string>());
+    }
+  }
+
+  int verdict() {
+    std::vector<std::string> wrong = complaints(calms_);
+    if (expectations_.doubled() != 0) wrong.push_back(std::to_string(expectations_.doubled()) + " events came twice");
+    if (expectations_.late() != 0) wrong.push_back(std::to_string(expectations_.late()) + " events were out of order");
+    const std::uint64_t ours = visitors_.opened() + kStayers;
+    if (calms_.back().opened != ours) {
+      wrong.push_back("the server counted " + std::to_string(calms_.back().opened) + " streams, and " +
+                      std::to_string(ours) + " were opened");
+    }
+    std::printf("%llu sends, %llu deliveries to the %zu who stayed, %llu streams opened, %llu peers vanished\n",
+                static_cast<unsigned long long>(sends_), static_cast<unsigned long long>(expectations_.received()),
+                kStayers, static_cast<unsigned long long>(ours), static_cast<unsigned long long>(visitors_.vanished()));
+    for (const std::string& sentence : wrong) std::printf("WRONG: %s\n", sentence.c_str());
+    if (wrong.empty()) std::printf("nothing lost, doubled or out of order; nothing grew; the counters add up\n");
+    stayers_.close_all();
+    if (server_.stop() != 0) wrong.emplace_back("the server did not stop cleanly");
+    return wrong.empty() ? 0 : 1;
+  }
+
+  const Options options_;
+  std::mt19937 random_;
+  const testing::ScratchFolder folder_;
+  testing::ServerProcess server_;
+  testing::Client admin_;
+  testing::Streams stayers_;
+  Visitors visitors_;
+  Expectations expectations_{kStayers};
+  std::vector<Calm> calms_;
+  std::uint64_t last_event_ = 0;
+  std::uint64_t sends_ = 0;
+};
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string name = argv[i];
+    char* end = nullptr;
+    const double value = std::strtod(argv[i + 1], &end);
+    if (*end != '\0' || !(value > 0) || value > 100'000)
+      throw std::invalid_argument(name + " '" + argv[i + 1] + "' is no number");
+    if (name == "--minutes") {
+      options.minutes = value;
+    } else if (name == "--seed") {
+      options.seed = static_cast<unsigned>(value);
+    } else {
+      throw std::invalid_argument("unknown option " + name);
+    }
+  }
+  if (argc % 2 == 0) throw std::invalid_argument("usage: soak [--minutes N] [--seed N]");
+  return options;
+}
+
+}  // namespace
+}  // namespace sse::soak
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const sse::soak::Options options = sse::soak::parse(argc, argv);
+    sse::testing::raise_descriptor_limit();
+    return sse::soak::Soak(options).run();
+  } catch (const std::invalid_argument& e) {
+    std::fprintf(stderr, "soak: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "soak: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/client.h"
+#include "support/socket.h"
+#include "support/streams.h"
+
+namespace sse::soak {
+
+/// Streams that come and go in every way there is, and connections that never become one.
+class Visitors {
+ public:
+  /// The admin client outlives it.
+  Visitors(testing::Endpoint pages, testing::Client& admin, std::mt19937& random);
+
+  /// Does one random thing.
+  void act();
+  /// Reads what has come.
+  void run();
+  /// Ends everybody, once all have been connected.
+  void clear();
+
+  std::uint64_t opened() const { return opened_; }
+  std::uint64_t vanished() const { return vanished_; }
+  std::size_t slow() const { return slow_.size(); }
+
+ private:
+  void open();
+  void close_one();
+  void vanish(testing::ClientStream& stream);
+  void page_request();
+  void open_slow();
+  void misbehave();
+
+  const testing::Endpoint pages_;
+  testing::Client& admin_;
+  testing::Client page_;
+  std::mt19937& random_;
+  std::unique_ptr<testing::Streams> streams_;
+  std::vector<std::pair<std::size_t, std::string>> open_;  // number, user
+  std::deque<UniqueFd> slow_;                              // streams that read nothing
+  std::deque<UniqueFd> halves_;                            // half a request each
+  std::uint64_t opened_ = 0;
+  std::uint64_t vanished_ = 0;
+};
+
+}  // namespace sse::soak

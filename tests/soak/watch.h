@@ -1,0 +1,32 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support/client.h"
+
+namespace sse::soak {
+
+/// The server's figures while nobody but the clients that stay is there.
+struct Calm {
+  std::uint64_t opened = 0;
+  std::uint64_t open = 0;
+  std::map<std::string, std::uint64_t> closed;  ///< by reason
+  std::uint64_t memory = 0;
+  std::uint64_t descriptors = 0;
+  std::uint64_t threads = 0;
+  std::uint64_t pending = 0;
+
+  std::uint64_t closed_in_all() const;
+};
+Calm look(testing::Client& admin, pid_t pid);
+
+/// What is wrong with a run's calm moments, a sentence each: memory or descriptors that grow, counters that do not add
+/// up, a kind of ending that never happened.
+std::vector<std::string> complaints(const std::vector<Calm>& calms);
+
+}  // namespace sse::soak
