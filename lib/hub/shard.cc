@@ -498,6 +498,8 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
     event.name = event::kConnectClose;
     event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
     append(connection, event::Frame::make(event::encode(event)));
+    // So that what is noted as owed is what the socket did not take.
+    if (connection.open()) connection.flush();
     if (!connection.open()) return;
   }
   Connection::Rare& rare = connection.rare();

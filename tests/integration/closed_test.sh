@@ -54,7 +54,7 @@ owed=$(grep -oE '"owedBytes": ?[0-9]+' <<<"$output" | grep -oE '[0-9]+')
 ((owed > 0 && owed <= 65536)) || fail "it owed $owed bytes, not at most the cap"
 check_exit 0 "$SSECTL" connections list --closed --user leaves -o json
 [[ $output =~ client-closed|connection-lost ]] || fail "$output"
-check_exit 1 "$SSECTL" connections list --closed --reason boredom
+check_exit 2 "$SSECTL" connections list --closed --reason boredom
 check_contains "no reason" "$errors"
 check_exit 2 "$SSECTL" connections list --reason slow-consumer
 check_exit 2 "$SSECTL" connections list --closed --tenant t
