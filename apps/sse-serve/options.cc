@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMostCount = 1'000'000'000;
 constexpr std::size_t kMostThreads = 1000;
+constexpr std::size_t kMostHistory = 1'000'000;
 
 // An option whose text is turned into a value by a function that throws sse::Error.
 CLI::Option* add(CLI::App& app, const std::string& name, const std::string& help, const std::string& type,
@@ -196,6 +197,16 @@ void declare_qos(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
 }
 
+void declare_history(CLI::App& app, delivery::HistoryOptions& history) {
+  const char* group = "Events kept for clients that come back";
+  add_count(app, "--history", history.events, 0, kMostHistory,
+            "Most events kept for each user, token, tenant and channel, and for all together; 0 = none")
+      ->group(group);
+  add_bytes(app, "--history-bytes", history.bytes, "Most memory of all kept events, shared by the services")
+      ->group(group);
+  add_duration(app, "--history-ttl", history.ttl, "How long an event is kept")->group(group);
+}
+
 void declare_admin(CLI::App& app, gateway::ServerOptions& server) {
   const char* group = "Admin API";
   app.add_option("--admin", server.admin,
@@ -254,6 +265,7 @@ void declare(CLI::App& app, Options& options) {
   declare_users(app, options);
   declare_streams(app, server);
   declare_qos(app, server);
+  declare_history(app, server.history);
   declare_admin(app, server);
   declare_limits(app, server);
   declare_log(app, options.log);

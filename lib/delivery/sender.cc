@@ -39,6 +39,12 @@ SendResult result_of(std::uint64_t id, const event::Target& target, const std::v
   return result;
 }
 
+hub::HubOptions hub_options(const SenderOptions& options) {
+  hub::HubOptions hub = options.hub;
+  hub.resumable = options.history.events != 0;
+  return hub;
+}
+
 }  // namespace
 
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
@@ -60,7 +66,8 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                         observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
-      hub_(options_.hub, loops, ids, metrics, *this) {}
+      hub_(hub_options(options_), loops, ids, metrics, *this),
+      publisher_(options_.history, hub_, ids, metrics, service()) {}
 
 Sender::~Sender() = default;
 
@@ -81,24 +88,20 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
   }
   keep(requests, outcomes);
-  std::vector<hub::Hub::Delivery> deliveries;
+  std::vector<Outgoing> outgoing;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (outcomes[i].refusal) continue;
     const SendRequest& request = requests[i];
-    std::uint64_t& id = outcomes[i].result.id;
-    if (!request.qos) id = ids_.next();
     (request.qos ? sent_qos_ : sent_).add();
-    const MessageId message(request.qos ? id : 0);
-    deliveries.push_back({request.target, request.event,
-                          encode(std::to_string(id), request.event, request.data, message, request.target.kind)});
+    outgoing.push_back({request.target, request.event, request.data, MessageId(outcomes[i].result.id)});
     indexes.push_back(i);
   }
-  const auto taken = hub_.deliver(deliveries);
-  if (!deliveries.empty()) send_seconds_.observe(seconds_since(begin));
+  const auto taken = publisher_.publish(outgoing);
+  if (!outgoing.empty()) send_seconds_.observe(seconds_since(begin));
   for (std::size_t d = 0; d < taken.size(); ++d) {
     SendResult& result = outcomes[indexes[d]].result;
-    result = result_of(result.id, requests[indexes[d]].target, taken[d]);
+    result = result_of(outgoing[d].id, requests[indexes[d]].target, taken[d]);
     if (requests[indexes[d]].qos) result.pending = taken[d].size();
   }
   return outcomes;

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "delivery/history.h"
 #include "delivery/message_repository.h"
+#include "delivery/publisher.h"
 #include "event/target.h"
 #include "hub/hub.h"
 #include "net/event_loop.h"
@@ -49,6 +51,7 @@ struct SendOutcome {
 struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
+  HistoryOptions history;
 };
 
 /// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
@@ -69,6 +72,11 @@ class Sender final : private hub::HubDelegate {
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
 
+  /// Takes a stream: Hub::connect(), and the client gets first what it missed since its last event id (History).
+  ConnectionId connect(hub::NewConnection request) { return publisher_.connect(std::move(request)); }
+  /// Drops kept events that are too old. From time to time.
+  void expire_history() { publisher_.expire(); }
+
   /// Blocks until committed (qos) and taken into the streams. Throws Error: kInvalidArgument for an event no stream can
   /// carry, kLimitExceeded or kIo from the repository, and then nothing was sent. Not from a loop thread.
   SendResult send(const SendRequest& request);
@@ -77,8 +85,11 @@ class Sender final : private hub::HubDelegate {
   std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
 
   /// As send(), without waiting for the streams; `done` gets the result on a loop thread and must be quick. It is
-  /// destroyed uncalled when the server has stopped. REQUIRES: no qos. Any thread, loop threads included.
+  /// destroyed uncalled when the server has stopped. REQUIRES: sends_soon(), no qos. Any thread, loop threads included.
   void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
+
+  /// False with a history: a send may then have to wait for its place in the order.
+  bool sends_soon() const { return options_.history.events == 0; }
 
   /// Send calls accepted so far.
   std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
@@ -103,6 +114,7 @@ class Sender final : private hub::HubDelegate {
   observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
+  Publisher publisher_;
 };
 
 }  // namespace sse::delivery

@@ -63,4 +63,11 @@ std::string encode(const Event& event) {
   return out;
 }
 
+std::string encode_cursor(std::string_view id) {
+  std::string out;
+  append_field(out, "id", id);
+  out += '\n';
+  return out;
+}
+
 }  // namespace sse::event

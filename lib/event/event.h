@@ -20,6 +20,8 @@ struct Event {
 inline constexpr std::string_view kConnectFinish = "connect-finish";
 inline constexpr std::string_view kConnectClose = "connect-close";
 inline constexpr std::string_view kSetDuration = "sse-set-duration";
+/// To a client whose last event id is older than what is kept: it has missed something for good.
+inline constexpr std::string_view kResync = "resync";
 
 /// What a comment line looks like on the wire; keeps proxies and dead-peer detection going (WHATWG HTML 9.2.7).
 inline constexpr std::string_view kHeartbeat = ":\n\n";
@@ -34,5 +36,9 @@ std::uint64_t id_of(std::string_view encoded);
 /// The event in stream form (WHATWG HTML 9.2.5), blank line included: `id`, `retry`, `event`, then `data` lines.
 /// REQUIRES: validate(event) passed.
 std::string encode(const Event& event);
+
+/// A block of nothing but an id: the client dispatches no event, and comes back with this id (WHATWG HTML 9.2.6: the
+/// last event id is set before an empty data buffer ends the dispatch).
+std::string encode_cursor(std::string_view id);
 
 }  // namespace sse::event

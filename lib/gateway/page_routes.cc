@@ -209,9 +209,9 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
                                        : client_keepalive(hub::form_value(fresh.attributes.query, "keepaliveTime"));
   fresh.confirms = hub::form_value(fresh.attributes.query, "ack") == "1";
   // The browser's own header is newer than what the page put into the address when it made the EventSource.
-  const std::string last = req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID")
-                                                           : hub::form_value(fresh.attributes.query, "lastEventId");
-  fresh.last_event = parse_id(last).value_or(0);
+  fresh.last_event_id = req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID")
+                                                        : hub::form_value(fresh.attributes.query, "lastEventId");
+  fresh.last_event = parse_id(fresh.last_event_id).value_or(0);
   fresh.attributes.address = client_address(req);
   fresh.attributes.user_agent = req.get_header_value("User-Agent");
   fresh.attributes.host = req.get_header_value("Host");
@@ -225,7 +225,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
     shared->socket = std::move(socket);
     shared->response_head = std::move(head);
     shared->ticket = net::HttpFront::take_ticket();
-    service.sender->hub().connect(std::move(*shared));
+    service.sender->connect(std::move(*shared));
   });
 }
 

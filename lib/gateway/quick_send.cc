@@ -32,7 +32,7 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
     return false;
   }
   const bool ours = services_.size() == 1 && (asked.service.empty() || asked.service == sender->service());
-  if (asked.qos || !ours) return false;
+  if (asked.qos || !ours || !sender->sends_soon()) return false;
   const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
   sender->send_soon({std::move(asked.target), std::move(asked.event), std::move(asked.data)},
                     [answer](const delivery::SendResult& sent) {

@@ -142,6 +142,10 @@ void check(const ServerOptions& options) {
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
     bad("--qos-ack-timeout must be 0 or at least 100ms");
+  if (options.history.events != 0 && options.history.bytes < kibibytes(64 * options.services.size()))
+    bad("--history-bytes must be at least 64KiB a service");
+  if (options.history.events != 0 && options.history.ttl < std::chrono::seconds(1))
+    bad("--history-ttl must be at least 1s");
   if (options.qos_max_per_user == 0) bad("--qos-max-per-user must be at least 1");
 }
 
@@ -231,6 +235,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
+    sender.history = options_.history;
+    sender.history.bytes = ByteCount(options_.history.bytes.count() / options_.services.size());
     sender.hub.service = ServiceName(name);
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
@@ -373,6 +379,7 @@ std::uint64_t Server::Impl::happenings() {
 
 void Server::Impl::expire() {
   try {
+    for (const Service& service : services_) service.sender->expire_history();
     const std::uint64_t expired = repository_->expire(wall_now());
     if (expired == 0) return;
     metrics_.counter("sse_expired_total", "Pending messages given up because their time to live was over").add(expired);

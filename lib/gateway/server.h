@@ -42,6 +42,7 @@ struct ServerOptions {
   ByteCount max_body = mebibytes(8);
   std::chrono::milliseconds qos_ttl = std::chrono::days(7);
   std::size_t qos_max_per_user = 10'000;
+  delivery::HistoryOptions history;                   ///< its bytes are shared by the services
   std::chrono::milliseconds qos_ack_timeout{30'000};  ///< 0: an unconfirmed message waits for the next connect
   std::size_t workers = 0;                            ///< most worker threads of the public listener; 0: 8 a core
   std::size_t loops = 0;                              ///< stream loops; 0: one a core

@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
+#include "hub/catch_up.h"
 #include "hub/index.h"
 #include "net/address_limiter.h"
 #include "net/stream.h"
@@ -38,6 +39,7 @@ struct NewConnection {
   std::chrono::milliseconds keepalive{0};  ///< longest life; 0: no limit
   bool confirms = false;                   ///< its client confirms messages itself (`ack=1`); needs a user
   std::uint64_t last_event = 0;            ///< id of the last event the client got on an earlier stream; 0: none
+  std::string last_event_id;               ///< as the client sent it; empty: it has seen nothing yet
   UniqueFd socket;
   std::string response_head;  ///< written before the first event
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
@@ -82,6 +84,7 @@ struct Connection final : net::Stream {
     std::vector<MessageId> late;             // those, ascending
     std::vector<MessageId> covered;          // confirmed when the stream opened; the store may not know yet
     bool waiting = false;                    // for the stream to drain, before it goes on
+    CatchUp catch_up;
   };
 
   // What most connections never have.

@@ -95,8 +95,8 @@ void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
   });
 }
 
-ConnectionId Hub::connect(NewConnection request) {
-  const ConnectionId id(ids_.next());
+ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
+  const ConnectionId id = resumption.id.valid() ? resumption.id : ConnectionId(ids_.next());
   event::Event first;
   first.name = event::kConnectFinish;
   first.id = id.str();
@@ -114,10 +114,17 @@ ConnectionId Hub::connect(NewConnection request) {
   first.data = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
-  shard.loop().post(
-      [&shard, id, moved = std::move(request), frame = event::Frame::make(event::encode(first))]() mutable {
-        shard.connect(id, std::move(moved), frame);
-      });
+  std::string bytes = event::encode(first);
+  if (!resumption.cursor.empty()) {
+    // A second id in the same event: the client must not come back with the connection's before it has what it missed.
+    const std::string line = event::encode_cursor(resumption.cursor);
+    bytes.replace(bytes.size() - 1, 1, line);
+  }
+  bytes += resumption.notice;
+  shard.loop().post([&shard, id, moved = std::move(request), resumption = std::move(resumption),
+                     frame = event::Frame::make(bytes)]() mutable {
+    shard.connect(id, std::move(moved), frame, std::move(resumption));
+  });
   return id;
 }
 
@@ -167,38 +174,67 @@ void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef 
   }
 }
 
-std::vector<std::vector<std::uint32_t>> Hub::deliver(const std::vector<Delivery>& deliveries) {
+struct Hub::Underway::Batch {
   struct Step {
     std::size_t delivery;
     std::size_t name;
   };
-  std::vector<std::vector<std::uint32_t>> taken(deliveries.size());
-  std::vector<std::vector<Step>> plan(shards_.size());
-  for (std::size_t i = 0; i < deliveries.size(); ++i) {
-    const std::vector<std::string>& names = names_of(deliveries[i].target);
-    taken[i].resize(names.size());
+
+  void run(Shard& shard, std::size_t number);
+
+  std::vector<Delivery> deliveries;
+  std::vector<std::vector<Step>> plan;  // by shard
+  std::vector<std::vector<std::uint32_t>> taken;
+  std::shared_ptr<std::latch> done;
+};
+
+void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
+  for (const Step step : plan[number]) {
+    const Delivery& delivery = deliveries[step.delivery];
+    shard.published(delivery.position);
+    const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery.target)[step.name],
+                                              delivery.target.listening, delivery.event, delivery.frame);
+    // Other shards add to the same place.
+    std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
+  }
+}
+
+std::vector<std::vector<std::uint32_t>> Hub::Underway::wait() {
+  if (!batch_) return {};
+  batch_->done->wait();
+  return std::move(batch_->taken);
+}
+
+Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
+  Underway underway;
+  if (deliveries.empty()) return underway;
+  underway.batch_ = std::make_shared<Underway::Batch>();
+  Underway::Batch& batch = *underway.batch_;
+  batch.deliveries = std::move(deliveries);
+  batch.taken.resize(batch.deliveries.size());
+  batch.plan.resize(shards_.size());
+  for (std::size_t i = 0; i < batch.deliveries.size(); ++i) {
+    const Delivery& delivery = batch.deliveries[i];
+    const std::vector<std::string>& names = names_of(delivery.target);
+    batch.taken[i].resize(names.size());
     for (std::size_t n = 0; n < names.size(); ++n) {
-      if (deliveries[i].target.kind == TargetKind::kUser) {
-        plan[shard_of(UserId(names[n]))].push_back({i, n});
+      if (delivery.target.kind == TargetKind::kUser) {
+        batch.plan[shard_of(UserId(names[n]))].push_back({i, n});
       } else {
-        for (auto& steps : plan) steps.push_back({i, n});
+        for (auto& steps : batch.plan) steps.push_back({i, n});
       }
     }
   }
   std::vector<std::size_t> numbers;
-  for (std::size_t number = 0; number < plan.size(); ++number) {
-    if (!plan[number].empty()) numbers.push_back(number);
+  for (std::size_t number = 0; number < batch.plan.size(); ++number) {
+    if (!batch.plan[number].empty()) numbers.push_back(number);
   }
-  on_shards(numbers, [&](Shard& shard, std::size_t number) {
-    for (const Step step : plan[number]) {
-      const Delivery& delivery = deliveries[step.delivery];
-      const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery.target)[step.name],
-                                                delivery.target.listening, delivery.event, delivery.frame);
-      // Other shards add to the same place.
-      std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
-    }
-  });
-  return taken;
+  batch.done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
+  for (const std::size_t number : numbers) {
+    Shard& shard = *shards_[number];
+    shard.loop().post([&batch, &shard, number, arrival = Arrival(batch.done)] { batch.run(shard, number); });
+  }
+  return underway;
 }
 
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,

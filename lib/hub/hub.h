@@ -45,17 +45,33 @@ class Hub {
   const HubOptions& options() const { return options_; }
 
   /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
-  ConnectionId connect(NewConnection request);
+  ConnectionId connect(NewConnection request, Resumption resumption = {});
 
   /// One frame on its way.
   struct Delivery {
     const event::Target& target;
     std::string_view event;
     event::FrameRef frame;
+    MessageId position{};  ///< in the order of events, where that is kept (HubOptions::resumable)
   };
+  /// Deliveries on their way. wait() before what they refer to goes.
+  class [[nodiscard]] Underway {
+   public:
+    /// As deliver() returns.
+    std::vector<std::vector<std::uint32_t>> wait();
+
+   private:
+    friend class Hub;
+    struct Batch;
+    std::shared_ptr<Batch> batch_;
+  };
+  /// As deliver(), without waiting for the loops: streams get what is started first before what is started next.
+  Underway start_delivery(std::vector<Delivery> deliveries);
   /// Puts the frames, in their order, into all matching streams. Returns for each of them and each name of its target
   /// (one for kAll) how many took it. What one call brings a stream leaves in one write.
-  std::vector<std::vector<std::uint32_t>> deliver(const std::vector<Delivery>& deliveries);
+  std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries) {
+    return start_delivery(std::move(deliveries)).wait();
+  }
   /// A single one.
   std::vector<std::uint32_t> deliver(const event::Target& target, std::string_view event,
                                      const event::FrameRef& frame) {

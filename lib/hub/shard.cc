@@ -82,7 +82,7 @@ Shard::~Shard() {
   connections_.for_each([](Connection& connection) { delete &connection; });
 }
 
-void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRef& first) {
+void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption) {
   loop_.assert_in_loop_thread();
   std::unique_ptr<Connection> owned;
   try {
@@ -125,6 +125,11 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
         connection.replay->covered = std::move(covered);
       }
     }
+  }
+  if (options_.resumable) {
+    published(MessageId(id.value()));
+    if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
+    connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.course);
   }
   limit_client(connection, request.attributes);
   ask_replay(connection);
@@ -178,10 +183,16 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
-  if (message.valid() && message <= connection.replayed_through) return true;
   Connection::Replay* replay = connection.replay.get();
+  if (message.valid() && message <= connection.replayed_through) {
+    // The stream has it from the store; its place in the order is only known now.
+    if (options_.resumable && message < published_ && replay == nullptr)
+      connection.net::Stream::append(event::Frame::make(event::encode_cursor(published_.str())));
+    return true;
+  }
   if (replay == nullptr) return append(connection, frame);
-  if (message.valid()) {
+  if (message.valid() &&
+      (!options_.resumable || replay->again || replay->held_bytes + frame->size() > options_.stream.max_backlog)) {
     // It is in the repository, where the replay will come by.
     replay->again = true;
     return true;
@@ -222,6 +233,7 @@ void Shard::ask_replay(Connection& connection) {
     connection.replay = std::make_unique<Connection::Replay>();
     connection.replay->cursor = connection.replayed_through;
   }
+  if (options_.resumable && !connection.replay->catch_up.begun()) connection.replay->catch_up.begin(published_);
   ReplayRequest request;
   request.connection = connection.id;
   request.shard = number_;
@@ -231,7 +243,12 @@ void Shard::ask_replay(Connection& connection) {
   }
   request.after = connection.replay->cursor;
   request.only_events = connection.replay->only_events;
-  if (!delegate_.replay_wanted(request)) end_replay(connection);
+  if (delegate_.replay_wanted(request)) return;
+  if (connection.replay->catch_up.missing()) {
+    begin_page(connection, {}, request.after, true);
+  } else {
+    end_replay(connection);
+  }
 }
 
 bool Shard::wanted(const Connection& connection, const ReplayFrame& item) const {
@@ -248,27 +265,39 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
   if (connection == nullptr || !connection->replay) return;
-  Connection::Replay& state = *connection->replay;
-  state.page.clear();
+  const Connection::Replay& state = *connection->replay;
+  std::vector<event::FrameRef> fresh;
   for (ReplayFrame& item : page) {
-    if (wanted(*connection, item)) state.page.push_back(std::move(item.frame));
+    if (wanted(*connection, item)) fresh.push_back(std::move(item.frame));
   }
   if (state.resend) {
-    metrics_.resent.add(state.page.size());
+    metrics_.resent.add(fresh.size());
     // What the store has no more has nobody waiting for it.
     const auto log = in_flight_.find(id.value());
     for (const MessageId late : state.late) {
       if (failed || log == in_flight_.end() || (late > through && !last)) break;
       if (late <= state.cursor) continue;
-      if (std::ranges::none_of(state.page, [&](const event::FrameRef& f) { return f->message() == late; }))
+      if (std::ranges::none_of(fresh, [&](const event::FrameRef& f) { return f->message() == late; }))
         log->second.forget(late);
     }
   }
+  begin_page(*connection, std::move(fresh), through, last);
+}
+
+void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last) {
+  Connection::Replay& state = *connection.replay;
+  CatchUp& catch_up = state.catch_up;
+  if (catch_up.comes_live(through)) {
+    std::erase_if(page, [&](const event::FrameRef& frame) { return catch_up.comes_live(frame->message()); });
+    through = page.empty() ? state.cursor : page.back()->message();
+    last = true;
+  }
+  state.page = catch_up.merge(std::move(page), last);
   state.next_in_page = 0;
   state.last_page = last;
   state.cursor = std::max(state.cursor, through);
-  if (state.only_events.empty() && !state.resend) connection->replayed_through = state.cursor;
-  continue_replay(*connection);
+  if (state.only_events.empty() && !state.resend) connection.replayed_through = state.cursor;
+  continue_replay(connection);
 }
 
 // As much as the stream takes without owing more than it may: replaying must not make a healthy client a slow one, and
@@ -312,13 +341,18 @@ bool Shard::next_pass(Connection& connection) {
   }
   state.only_events.clear();
   state.cursor = connection.replayed_through;
-  return std::exchange(state.again, false);
+  if (!state.again) return false;
+  state.catch_up.take_all_from_store();
+  state.again = false;
+  return true;
 }
 
 void Shard::end_replay(Connection& connection) {
   const std::unique_ptr<Connection::Replay> done = std::move(connection.replay);
   for (const event::FrameRef& frame : done->held) {
     if (!connection.open()) return;
+    const MessageId message = frame->message();
+    if (message.valid() && message <= connection.replayed_through) continue;
     append(connection, frame);
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -33,6 +34,7 @@ struct HubOptions {
   net::Stream::Limits stream;
   /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
+  bool resumable = false;  ///< events are kept for clients that come back: positions and order count
 };
 
 /// Asks for the pending messages of a connection, a page at a time.
@@ -94,7 +96,9 @@ class Shard final : private net::StreamOwner {
   net::EventLoop& loop() { return loop_; }
 
   /// Registers first, then writes head and `first` event: nothing sent after the client saw the head is missed.
-  void connect(ConnectionId id, NewConnection request, const event::FrameRef& first);
+  void connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption = {});
+  /// Of the event that is delivered next, and of all that were: never falls.
+  void published(MessageId position) { published_ = std::max(published_, position); }
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
@@ -142,6 +146,7 @@ class Shard final : private net::StreamOwner {
   bool take(Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
+  void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
   void continue_replay(Connection& connection);
   bool next_pass(Connection& connection);
   void end_replay(Connection& connection);
@@ -184,6 +189,7 @@ class Shard final : private net::StreamOwner {
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
   SteadyTime next_resend_;
+  MessageId published_;
 
   std::atomic<std::size_t> connection_count_{0};
   std::atomic<std::size_t> user_count_{0};

@@ -47,7 +47,9 @@ std::string Row::verdict() const {
   if (!bar) return "";
   if (reached(*this)) return "ok";
   const double value = bar->of == Bar::Of::kRatio ? ratio() : ours;
-  return "missed by " + number(std::abs(value / bar->limit - 1) * 100) + " %";
+  char text[40];
+  std::snprintf(text, sizeof text, "missed by %.1f %%", std::abs(value / bar->limit - 1) * 100);
+  return text;
 }
 
 std::string Row::text() const {

@@ -34,6 +34,8 @@ class StreamParser {
   }
 
   const std::optional<std::string>& retry() const { return retry_; }
+  /// What the browser would come back with.
+  const std::string& last_event_id() const { return last_event_id_; }
 
  private:
   void line(std::string_view text) {

@@ -1,0 +1,267 @@
+#include "delivery/history.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "base/text.h"
+#include "event/event.h"
+#include "event/json.h"
+
+namespace sse::delivery {
+namespace {
+
+constexpr std::size_t kMostRemembered = 128;  // positions of dropped events of a topic
+constexpr std::size_t kMostResting = 4096;
+// Part of the memory that names without events may take from those with some.
+constexpr std::uint64_t kRestingPart = 8;
+// What containers and the allocator add to a node.
+constexpr std::uint64_t kNodeBytes = 48;
+constexpr std::size_t kMostEchoed = 64;
+
+}  // namespace
+
+struct History::Topic {
+  struct Item {
+    Entries::iterator entry;
+    std::size_t slot;  // in the entry's topics
+  };
+
+  bool empty() const { return head == items.size(); }
+  std::uint64_t bytes() const {
+    return sizeof(Topic) + kNodeBytes + name.size() + dropped.size() * sizeof(std::uint64_t);
+  }
+
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string_view name;    // the map's key
+  std::vector<Item> items;  // from head on, ascending by position
+  std::size_t head = 0;
+  std::vector<std::uint64_t> dropped;  // positions of events dropped, the youngest of them
+  std::uint64_t unknown_through = 0;   // how many were dropped up to here is not known
+  std::optional<std::list<Topic*>::iterator> resting;
+};
+
+struct History::Entry {
+  MessageId position;
+  MessageId id;
+  event::FrameRef frame;
+  bool listening = false;
+  std::string event;  // with `listening` only
+  SteadyTime kept;
+  std::vector<Topic*> topics;  // null: dropped there
+  std::size_t left = 0;        // topics it still is in
+  std::uint64_t bytes = 0;
+};
+
+History::History(const HistoryOptions& options, MessageId since, observe::Registry& metrics, const ServiceName& service)
+    : options_(options),
+      since_(since),
+      events_gauge_(metrics.gauge("sse_history_events", "Events kept for clients that come back (--history)",
+                                  {{"service", service.str()}})),
+      bytes_gauge_(metrics.gauge("sse_history_bytes", "Memory of the events kept (--history-bytes)",
+                                 {{"service", service.str()}})),
+      resumed_(metrics.counter("sse_resumed_total", "Streams opened by clients that named a last event id",
+                               {{"service", service.str()}})),
+      resumed_events_(metrics.counter("sse_resumed_events_total", "Kept events given to clients that came back",
+                                      {{"service", service.str()}})),
+      resyncs_(metrics.counter("sse_resyncs_total", "Clients told that events they missed are not kept any more",
+                               {{"service", service.str()}})) {
+  constexpr std::array<const char*, 3> kWhy{"count", "bytes", "age"};
+  for (std::size_t i = 0; i < kWhy.size(); ++i) {
+    dropped_.at(i) =
+        &metrics.counter("sse_history_dropped_total", "Kept events given up, by the limit that was reached",
+                         {{"service", service.str()}, {"limit", kWhy.at(i)}});
+  }
+}
+
+History::~History() = default;
+
+History::Topic& History::topic_for(event::TargetKind kind, const std::string& name) {
+  const auto [at, fresh] = topics_.at(static_cast<std::size_t>(kind)).try_emplace(name);
+  Topic& topic = at->second;
+  if (fresh) {
+    topic.kind = kind;
+    topic.name = at->first;
+    topic.unknown_through = forgotten_;
+    bytes_ += topic.bytes();
+  } else if (topic.resting) {
+    resting_bytes_ -= topic.bytes();
+    resting_.erase(*topic.resting);
+    topic.resting.reset();
+  }
+  return topic;
+}
+
+const History::Topic* History::find(event::TargetKind kind, const std::string& name) const {
+  const auto& topics = topics_.at(static_cast<std::size_t>(kind));
+  const auto found = topics.find(name);
+  return found == topics.end() ? nullptr : &found->second;
+}
+
+void History::keep(const event::Target& target, std::string_view event, MessageId position, MessageId id,
+                   event::FrameRef frame, SteadyTime now) {
+  static const std::vector<std::string> kEverybody{""};
+  const std::vector<std::string>& names = target.kind == event::TargetKind::kAll ? kEverybody : target.names;
+  expire(now);
+  entries_.emplace_back();
+  const auto entry = std::prev(entries_.end());
+  entry->position = position;
+  entry->id = id;
+  entry->bytes = sizeof(Entry) + kNodeBytes + sizeof(event::Frame) + frame->size() +
+                 names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
+  entry->frame = std::move(frame);
+  entry->listening = target.listening;
+  if (target.listening) entry->event = event;
+  entry->kept = now;
+  entry->left = names.size();
+  entry->topics.reserve(names.size());
+  bytes_ += entry->bytes;
+  for (const std::string& name : names) {
+    Topic& topic = topic_for(target.kind, name);
+    if (topic.items.size() - topic.head == options_.events) drop_first(topic);
+    topic.items.push_back({entry, entry->topics.size()});
+    entry->topics.push_back(&topic);
+  }
+  while (bytes_ > options_.bytes.count() && !entries_.empty()) drop_oldest(Why::kBytes);
+  count();
+}
+
+void History::count() {
+  events_gauge_.set(static_cast<std::int64_t>(entries_.size()));
+  bytes_gauge_.set(static_cast<std::int64_t>(bytes_));
+}
+
+// Takes the oldest event out of the topic; it goes altogether when it is in no other.
+void History::drop_first(Topic& topic) {
+  const Topic::Item item = topic.items[topic.head++];
+  if (topic.head > topic.items.size() / 2) {
+    topic.items.erase(topic.items.begin(), topic.items.begin() + static_cast<std::ptrdiff_t>(topic.head));
+    topic.head = 0;
+  }
+  if (topic.dropped.size() == kMostRemembered) {
+    topic.unknown_through = topic.dropped.front();
+    topic.dropped.erase(topic.dropped.begin());
+  } else {
+    bytes_ += sizeof(std::uint64_t);
+  }
+  topic.dropped.push_back(item.entry->position.value());
+  item.entry->topics[item.slot] = nullptr;
+  if (--item.entry->left == 0) erase(item.entry, Why::kCount);
+}
+
+void History::drop_oldest(Why why) {
+  const auto entry = entries_.begin();
+  ++entry->left;  // ours
+  for (std::size_t i = 0; i < entry->topics.size(); ++i) {
+    // It is the first of every topic it still is in: topics are in the same order.
+    Topic* topic = entry->topics[i];
+    if (topic == nullptr) continue;
+    drop_first(*topic);
+    if (topic->empty()) rest(*topic);
+  }
+  erase(entry, why);
+}
+
+void History::erase(Entries::iterator entry, Why why) {
+  bytes_ -= entry->bytes;
+  dropped_.at(static_cast<std::size_t>(why))->add();
+  entries_.erase(entry);
+}
+
+void History::rest(Topic& topic) {
+  topic.items.shrink_to_fit();
+  topic.resting = resting_.insert(resting_.end(), &topic);
+  resting_bytes_ += topic.bytes();
+  while (resting_.size() > kMostResting || resting_bytes_ > options_.bytes.count() / kRestingPart) forget_topic();
+}
+
+void History::forget_topic() {
+  Topic& topic = *resting_.front();
+  resting_.pop_front();
+  forgotten_ = std::max({forgotten_, topic.unknown_through, topic.dropped.empty() ? 0 : topic.dropped.back()});
+  bytes_ -= topic.bytes();
+  resting_bytes_ -= topic.bytes();
+  auto& topics = topics_.at(static_cast<std::size_t>(topic.kind));
+  topics.erase(topics.find(std::string(topic.name)));
+}
+
+void History::expire(SteadyTime now) {
+  bool any = false;
+  while (!entries_.empty() && entries_.front().kept + options_.ttl <= now) {
+    drop_oldest(Why::kAge);
+    any = true;
+  }
+  if (any) count();
+}
+
+hub::Resumption History::resume(const Client& client, SteadyTime now) {
+  hub::Resumption resumption;
+  resumption.id = client.connection;
+  if (!on() || client.last_event_id.empty()) return resumption;
+  expire(now);
+  resumed_.add();
+  const std::optional<std::uint64_t> asked = parse_id(client.last_event_id);
+  const bool ours = asked && *asked < client.connection.value();
+  std::uint64_t cursor = ours ? *asked : std::numeric_limits<std::uint64_t>::max();
+
+  std::vector<const Topic*> topics;
+  bool unknown = !ours || cursor < since_.value();
+  std::uint64_t oldest = 0;
+  for (const auto& [kind, name] : client.topics) {
+    const Topic* topic = find(kind, name);
+    if (topic == nullptr) {
+      unknown = unknown || cursor < forgotten_;
+      continue;
+    }
+    topics.push_back(topic);
+    if (topic->empty()) continue;
+    const std::uint64_t first = topic->items[topic->head].entry->position.value();
+    if (oldest == 0 || first < oldest) oldest = first;
+    // The id of a message that went out of turn stands for the place it went to.
+    for (std::size_t i = topic->items.size(); ours && i > topic->head; --i) {
+      const Entry& entry = *topic->items[i - 1].entry;
+      if (entry.position.value() <= cursor) break;
+      if (entry.id.value() == *asked) cursor = entry.position.value();
+    }
+  }
+  std::uint64_t lost = 0;
+  std::vector<const Entry*> missed;
+  for (const Topic* topic : topics) {
+    unknown = unknown || cursor < topic->unknown_through;
+    lost += static_cast<std::uint64_t>(topic->dropped.end() - std::ranges::upper_bound(topic->dropped, cursor));
+    const auto begin = topic->items.begin() + static_cast<std::ptrdiff_t>(topic->head);
+    const auto from =
+        std::upper_bound(begin, topic->items.end(), cursor,
+                         [](std::uint64_t at, const Topic::Item& item) { return at < item.entry->position.value(); });
+    for (auto item = from; item != topic->items.end(); ++item) {
+      const Entry& entry = *item->entry;
+      if (!entry.listening || client.listens(entry.event)) missed.push_back(&entry);
+    }
+  }
+  std::ranges::sort(missed, {}, [](const Entry* entry) { return entry->position; });
+  for (const Entry* entry : missed) resumption.missed.push_back({entry->frame, entry->position});
+  resumed_events_.add(missed.size());
+
+  const bool told = unknown || lost > 0;
+  if (!missed.empty() || told) {
+    // A stranger's id is left to the client as it is, so that it asks again with it if it is cut right here.
+    const bool plain = client.last_event_id.size() <= kMostEchoed &&
+                       std::ranges::all_of(client.last_event_id, [](char c) { return c > ' ' && c <= '~'; });
+    resumption.cursor = ours ? std::to_string(*asked) : plain ? client.last_event_id : "0";
+    resumption.course = MessageId(ours ? cursor : 0);
+  }
+  if (!told) return resumption;
+  resyncs_.add();
+  resumption.course =
+      missed.empty() ? MessageId(client.connection.value()) : MessageId(missed.front()->position.value() - 1);
+  event::Event notice;
+  notice.name = event::kResync;
+  notice.id = resumption.course.str();
+  notice.data = event::dump_json({{"requested", printable(client.last_event_id, 100)},
+                                  {"oldest", oldest == 0 ? event::Json(nullptr) : event::Json(std::to_string(oldest))},
+                                  {"missed", unknown ? event::Json(nullptr) : event::Json(lost)}});
+  resumption.notice = event::encode(notice);
+  return resumption;
+}
+
+}  // namespace sse::delivery

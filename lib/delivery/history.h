@@ -1,0 +1,103 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/units.h"
+#include "event/frame.h"
+#include "event/target.h"
+#include "hub/catch_up.h"
+#include "observe/metrics.h"
+
+namespace sse::delivery {
+
+struct HistoryOptions {
+  std::size_t events = 0;  ///< most kept for one user, token, tenant or channel, and for all together; 0: none is kept
+  ByteCount bytes = mebibytes(64);                           ///< most memory, everything counted
+  std::chrono::milliseconds ttl = std::chrono::minutes(60);  ///< how long one is kept
+};
+
+/// The last events of one service, so that a client that was away gets what it missed. In memory, one shared frame an
+/// event whatever the number of its recipients. Not thread safe: belongs to the Publisher, under its lock.
+///
+/// An event is kept in a topic for each name of its target. A topic holds at most `events`; all together hold at most
+/// `bytes`, of which the oldest goes first, and nothing older than `ttl`. What was dropped from a topic is remembered
+/// as its position alone (the last 128), so that a client learns how many events it has missed for good. Topics in
+/// which nothing is left are remembered, too, 4096 of them at most; for one that was forgotten, a cursor older than
+/// that counts as "too old": a client is told to refresh once too often rather than once too seldom.
+class History {
+ public:
+  /// `since`: an id made now; cursors before it are older than this process.
+  History(const HistoryOptions& options, MessageId since, observe::Registry& metrics, const ServiceName& service);
+  ~History();
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  bool on() const { return options_.events != 0; }
+
+  /// REQUIRES: `position` is greater than all before.
+  void keep(const event::Target& target, std::string_view event, MessageId position, MessageId id,
+            event::FrameRef frame, SteadyTime now);
+
+  struct Client {
+    ConnectionId connection;    ///< its new one: no event with this position or a greater one is kept
+    std::string last_event_id;  ///< as the client sent it
+    std::vector<std::pair<event::TargetKind, std::string>> topics;
+    std::function<bool(std::string_view event)> listens;
+  };
+  /// What the client has missed, in order. An id it cannot have from here (no number, from the future) is answered with
+  /// a resync event alone, because nobody can tell what that client has; one that is too old with a resync event and
+  /// what is left.
+  hub::Resumption resume(const Client& client, SteadyTime now);
+
+  /// Drops what is too old at `now`.
+  void expire(SteadyTime now);
+
+  std::size_t events() const { return entries_.size(); }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  struct Topic;
+  struct Entry;
+  using Entries = std::list<Entry>;  // ascending by position
+  enum class Why : unsigned char { kCount, kBytes, kAge };
+
+  Topic& topic_for(event::TargetKind kind, const std::string& name);
+  const Topic* find(event::TargetKind kind, const std::string& name) const;
+  void drop_first(Topic& topic);
+  void drop_oldest(Why why);
+  void erase(Entries::iterator entry, Why why);
+  void rest(Topic& topic);
+  void forget_topic();
+  void count();
+
+  const HistoryOptions options_;
+  const MessageId since_;
+  observe::Gauge& events_gauge_;
+  observe::Gauge& bytes_gauge_;
+  std::array<observe::Counter*, 3> dropped_;  // by Why
+  observe::Counter& resumed_;
+  observe::Counter& resumed_events_;
+  observe::Counter& resyncs_;
+
+  Entries entries_;
+  std::array<std::unordered_map<std::string, Topic>, 5> topics_;  // by kind
+  std::list<Topic*> resting_;                                     // with nothing left in them, the longest first
+  std::uint64_t forgotten_ = 0;  // positions up to here may have been in a topic that is not remembered
+  std::uint64_t bytes_ = 0;
+  std::uint64_t resting_bytes_ = 0;
+};
+
+}  // namespace sse::delivery

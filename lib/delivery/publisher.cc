@@ -1,0 +1,93 @@
+#include "delivery/publisher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "event/event.h"
+#include "event/frame.h"
+
+namespace sse::delivery {
+namespace {
+
+event::FrameRef encode(const Outgoing& outgoing) {
+  event::Event event;
+  event.id = std::to_string(outgoing.id);
+  event.name = outgoing.event;
+  event.data = outgoing.data;
+  return event::Frame::make(event::encode(event), outgoing.message, outgoing.target.kind);
+}
+
+}  // namespace
+
+Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
+                     const ServiceName& service)
+    : hub_(hub),
+      ids_(ids),
+      history_(options, MessageId(ids.next()), metrics, service),
+      resumable_(options.events != 0) {}
+
+std::vector<std::vector<std::uint32_t>> Publisher::publish(std::vector<Outgoing>& events) {
+  std::vector<hub::Hub::Delivery> deliveries;
+  deliveries.reserve(events.size());
+  for (Outgoing& outgoing : events) {
+    outgoing.id = outgoing.message.valid() ? outgoing.message.value() : ids_.next();
+    deliveries.push_back({outgoing.target, outgoing.event, encode(outgoing), {}});
+  }
+  if (!resumable_) return hub_.deliver(std::move(deliveries));
+
+  hub::Hub::Underway underway;
+  {
+    const MutexLock lock(order_);
+    const SteadyTime now = steady_now();
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      Outgoing& outgoing = events[i];
+      hub::Hub::Delivery& delivery = deliveries[i];
+      if (outgoing.id > last_) {
+        delivery.position = MessageId(outgoing.id);
+      } else {
+        // Another sender was faster.
+        delivery.position = MessageId(ids_.next());
+        if (outgoing.message.valid()) {
+          delivery.frame = hub::with_cursor(*delivery.frame, delivery.position);
+        } else {
+          outgoing.id = delivery.position.value();
+          delivery.frame = encode(outgoing);
+        }
+      }
+      last_ = delivery.position.value();
+      history_.keep(outgoing.target, outgoing.event, delivery.position, MessageId(outgoing.id), delivery.frame, now);
+    }
+    underway = hub_.start_delivery(std::move(deliveries));
+  }
+  return underway.wait();
+}
+
+ConnectionId Publisher::connect(hub::NewConnection request) {
+  if (!resumable_) return hub_.connect(std::move(request));
+  History::Client client;
+  client.last_event_id = request.last_event_id;
+  const auto join = [&client](event::TargetKind kind, const std::string& name) {
+    if (!name.empty()) client.topics.emplace_back(kind, name);
+  };
+  join(event::TargetKind::kUser, request.identity.user.str());
+  join(event::TargetKind::kToken, request.identity.token.str());
+  join(event::TargetKind::kTenant, request.identity.tenant.str());
+  join(event::TargetKind::kChannel, request.channel.str());
+  client.topics.emplace_back(event::TargetKind::kAll, "");
+  const std::vector<std::string> listeners = request.listeners;
+  client.listens = [&listeners](std::string_view event) {
+    return std::ranges::find(listeners, event) != listeners.end();
+  };
+
+  const MutexLock lock(order_);
+  client.connection = ConnectionId(ids_.next());
+  last_ = client.connection.value();
+  return hub_.connect(std::move(request), history_.resume(client, steady_now()));
+}
+
+void Publisher::expire() {
+  const MutexLock lock(order_);
+  history_.expire(steady_now());
+}
+
+}  // namespace sse::delivery

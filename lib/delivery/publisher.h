@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "delivery/history.h"
+#include "event/target.h"
+#include "hub/hub.h"
+#include "observe/metrics.h"
+
+namespace sse::delivery {
+
+/// An event that is ready to go.
+struct Outgoing {
+  const event::Target& target;
+  const std::string& event;
+  const std::string& data;
+  MessageId message{};   ///< the store's id; not valid: at most once
+  std::uint64_t id = 0;  ///< out: what the event went by
+};
+
+/// Hands events to the streams, and with a history in one order that all streams and the history share. Thread safe.
+///
+/// Why "I have everything up to id N" is a sentence a client can rely on: an id is given, kept and posted to the stream
+/// loops under one lock, and so is a connection's. Whatever has a smaller id than a connection was kept before it came;
+/// whatever has a greater one goes to its loop after it. Only messages sent with qos get their ids elsewhere, when they
+/// are committed; one that younger events overtook meanwhile goes out with an extra id behind it that says where in
+/// the order it stands. The lock is held for appending and posting; events are encoded before.
+class Publisher {
+ public:
+  Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
+            const ServiceName& service);
+
+  /// Returns as Hub::deliver(), and the ids in `events`. Blocks until the events are in the streams.
+  std::vector<std::vector<std::uint32_t>> publish(std::vector<Outgoing>& events) EXCLUDES(order_);
+  /// Hub::connect(), the client's last event id respected.
+  ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
+  /// Drops kept events that are too old.
+  void expire() EXCLUDES(order_);
+
+ private:
+  hub::Hub& hub_;
+  IdGenerator& ids_;
+  Mutex order_;
+  History history_ GUARDED_BY(order_);
+  const bool resumable_;
+  std::uint64_t last_ GUARDED_BY(order_) = 0;  // id or position given
+};
+
+}  // namespace sse::delivery

@@ -1,0 +1,314 @@
+#include "delivery/history.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "event/event.h"
+#include "event/json.h"
+#include "unit/event/stream_parser.h"
+
+namespace sse::delivery {
+namespace {
+
+using event::Target;
+using event::TargetKind;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::uint64_t kSince = 1000;
+
+class HistoryTest : public ::testing::Test {
+ protected:
+  HistoryTest() { options_.events = 3; }
+
+  History& history() {
+    if (!history_) history_.emplace(options_, MessageId(kSince), metrics_, ServiceName("hr"));
+    return *history_;
+  }
+  void keep(const Target& target, std::uint64_t position, std::uint64_t id = 0, std::string event = "news",
+            std::string data = "x") {
+    if (id == 0) id = position;
+    history().keep(target, event, MessageId(position), MessageId(id),
+                   event::Frame::make(event::encode({event, std::move(data), std::to_string(id), {}})), now_);
+  }
+  struct Answer {
+    std::vector<std::uint64_t> positions;
+    std::optional<event::Json> resync;
+    std::string resync_id;
+    std::string cursor;
+  };
+  Answer resume(const std::string& last_event_id, const std::string& user = "1", std::set<std::string> listeners = {},
+                std::uint64_t connection = 9000) {
+    History::Client client;
+    client.connection = ConnectionId(connection);
+    client.last_event_id = last_event_id;
+    client.topics = {{TargetKind::kUser, user}, {TargetKind::kChannel, "c"}, {TargetKind::kAll, ""}};
+    client.listens = [&listeners](std::string_view event) { return listeners.contains(std::string(event)); };
+    const hub::Resumption resumption = history().resume(client, now_);
+    Answer answer;
+    answer.cursor = resumption.cursor;
+    for (const hub::KeptEvent& event : resumption.missed) answer.positions.push_back(event.position.value());
+    for (const event::Dispatched& e : event::StreamParser().parse(resumption.notice)) {
+      EXPECT_EQ(e.type, "resync");
+      answer.resync = event::Json::parse(e.data);
+      answer.resync_id = e.last_event_id;
+    }
+    return answer;
+  }
+  double metric(const std::string& name) { return metrics_.snapshot()[name]; }
+
+  HistoryOptions options_;
+  observe::Registry metrics_;
+  SteadyTime now_ = steady_now();
+  std::optional<History> history_;
+};
+
+Target user(const std::string& id) {
+  return Target::user(UserId(id));
+}
+
+TEST_F(HistoryTest, GivesWhatTheClientMissedOfAllThatIsForIt) {
+  keep(user("1"), 1001);
+  keep(user("2"), 1002);
+  keep(Target::channel(ChannelName("c")), 1003);
+  keep(Target::channel(ChannelName("d")), 1004);
+  keep(Target::all(), 1005);
+  keep({TargetKind::kUser, {"2", "1"}, false}, 1006);
+  EXPECT_THAT(resume("1001").positions, ElementsAre(1003, 1005, 1006));
+  EXPECT_THAT(resume("1005").positions, ElementsAre(1006));
+  EXPECT_THAT(resume("1006").positions, IsEmpty());
+  EXPECT_THAT(resume("1004").positions, ElementsAre(1005, 1006));
+  EXPECT_FALSE(resume("1001").resync);
+}
+
+TEST_F(HistoryTest, LeavesTheClientWhereItWasUntilItHasWhatItMissed) {
+  keep(user("1"), 1001);
+  keep(user("1"), 1002);
+  EXPECT_EQ(resume("1001").cursor, "1001");
+  EXPECT_EQ(resume("1002").cursor, "");
+  EXPECT_EQ(resume("").cursor, "");
+}
+
+TEST_F(HistoryTest, GivesEventsForListenersToThoseWhoListen) {
+  Target listening = user("1");
+  listening.listening = true;
+  keep(listening, 1001, 0, "a");
+  EXPECT_THAT(resume("1000").positions, IsEmpty());
+  EXPECT_THAT(resume("1000", "1", {"a"}).positions, ElementsAre(1001));
+  EXPECT_THAT(resume("1000", "1", {"b"}).positions, IsEmpty());
+}
+
+TEST_F(HistoryTest, KnowsWhereAMessageThatWentOutOfTurnStands) {
+  keep(user("1"), 1010);
+  keep(user("1"), 1011, 1005);  // id 1005, overtaken
+  keep(user("1"), 1012);
+  EXPECT_THAT(resume("1005").positions, ElementsAre(1012));
+  EXPECT_THAT(resume("1010").positions, ElementsAre(1011, 1012));
+  EXPECT_THAT(resume("1011").positions, ElementsAre(1012));
+}
+
+TEST_F(HistoryTest, SaysWhatIsGoneForGood) {
+  for (std::uint64_t position = 1001; position <= 1007; ++position) keep(user("1"), position);
+  const Answer answer = resume("1002");
+  EXPECT_THAT(answer.positions, ElementsAre(1005, 1006, 1007));
+  ASSERT_TRUE(answer.resync);
+  EXPECT_EQ(*answer.resync, event::Json({{"requested", "1002"}, {"oldest", "1005"}, {"missed", 2}}));
+  EXPECT_EQ(answer.resync_id, "1004");
+  EXPECT_EQ(metric("sse_history_dropped_total{limit=\"count\",service=\"hr\"}"), 4);
+  EXPECT_FALSE(resume("1004").resync) << "it has everything that is gone";
+}
+
+TEST_F(HistoryTest, DoesNotMistakeOthersLossesForTheClients) {
+  keep(user("1"), 1001);
+  for (std::uint64_t position = 1002; position <= 1020; ++position) keep(user("2"), position);
+  const Answer answer = resume("1000");
+  EXPECT_THAT(answer.positions, ElementsAre(1001));
+  EXPECT_FALSE(answer.resync);
+}
+
+TEST_F(HistoryTest, DropsTheOldestOfAllWhenMemoryIsShort) {
+  options_.events = 1000;
+  options_.bytes = kibibytes(64);
+  for (std::uint64_t i = 0; i < 100; ++i)
+    keep(user(std::to_string(i % 10)), 1001 + i, 0, "news", std::string(2000, 'x'));
+  EXPECT_LE(history().bytes(), options_.bytes.count());
+  EXPECT_EQ(metric("sse_history_bytes{service=\"hr\"}"), static_cast<double>(history().bytes()));
+  EXPECT_EQ(metric("sse_history_dropped_total{limit=\"bytes\",service=\"hr\"}"),
+            static_cast<double>(100 - history().events()));
+  const Answer answer = resume("1001");
+  EXPECT_FALSE(answer.positions.empty());
+  ASSERT_TRUE(answer.resync);
+  EXPECT_EQ(answer.resync->at("missed").get<std::size_t>() + answer.positions.size(), 10U) << "user 1's";
+}
+
+TEST_F(HistoryTest, GivesUpAnEventLargerThanItsMemoryAndSaysSo) {
+  options_.bytes = kibibytes(64);
+  keep(user("1"), 1001, 0, "news", std::string(100'000, 'x'));
+  EXPECT_EQ(history().events(), 0U);
+  const Answer answer = resume("1000");
+  EXPECT_THAT(answer.positions, IsEmpty());
+  ASSERT_TRUE(answer.resync);
+  EXPECT_EQ(answer.resync->at("missed"), 1);
+  EXPECT_EQ(answer.resync->at("oldest"), nullptr);
+}
+
+TEST_F(HistoryTest, StaysWithinItsMemoryHoweverManyNamesThereAre) {
+  options_.bytes = kibibytes(256);
+  for (std::uint64_t i = 0; i < 50'000; ++i) {
+    keep(user("somebody with a long name " + std::to_string(i)), 1001 + i);
+    ASSERT_LE(history().bytes(), options_.bytes.count());
+  }
+  // Who is not remembered is told rather too often than too seldom.
+  EXPECT_TRUE(resume("1002", "nobody", {}, 90'000).resync);
+  EXPECT_FALSE(resume("51000", "nobody", {}, 90'000).resync);
+}
+
+TEST_F(HistoryTest, DropsWhatIsOld) {
+  options_.ttl = seconds(60);
+  keep(user("1"), 1001);
+  now_ += seconds(59);
+  keep(user("1"), 1002);
+  EXPECT_THAT(resume("1000").positions, ElementsAre(1001, 1002));
+  now_ += seconds(1);
+  const Answer answer = resume("1000");
+  EXPECT_THAT(answer.positions, ElementsAre(1002));
+  ASSERT_TRUE(answer.resync);
+  EXPECT_EQ(answer.resync->at("missed"), 1);
+  EXPECT_EQ(metric("sse_history_dropped_total{limit=\"age\",service=\"hr\"}"), 1);
+}
+
+TEST_F(HistoryTest, CannotKnowWhatWasBeforeItsTime) {
+  keep(user("1"), 1001);
+  const Answer answer = resume("17");
+  EXPECT_THAT(answer.positions, ElementsAre(1001));
+  ASSERT_TRUE(answer.resync);
+  EXPECT_EQ(answer.resync->at("missed"), nullptr);
+  EXPECT_EQ(answer.cursor, "17");
+}
+
+TEST_F(HistoryTest, TellsAClientWithAnIdFromElsewhereToStartAfresh) {
+  keep(user("1"), 1001);
+  for (const std::string id : {"garbage", "-5", "0", "9000", "123456", "99999999999999999999999", "1001 ", "日本"}) {
+    const Answer answer = resume(id);
+    EXPECT_THAT(answer.positions, IsEmpty()) << id;
+    ASSERT_TRUE(answer.resync) << id;
+    EXPECT_EQ(answer.resync->at("requested"), id);
+    EXPECT_EQ(answer.resync->at("missed"), nullptr);
+    EXPECT_EQ(answer.resync->at("oldest"), "1001");
+    EXPECT_EQ(answer.resync_id, "9000") << "from here on it is a client like any other";
+  }
+  EXPECT_EQ(resume("garbage").cursor, "garbage");
+  EXPECT_EQ(resume("two\nlines").cursor, "0") << "what no id can be";
+  EXPECT_EQ(resume(std::string(10'000, 'x')).cursor, "0");
+  EXPECT_LT(resume(std::string(10'000, 'x')).resync->dump().size(), 300U);
+}
+
+TEST_F(HistoryTest, KeepsNothingUnlessToldTo) {
+  options_.events = 0;
+  EXPECT_FALSE(history().on());
+  EXPECT_EQ(resume("17").cursor, "");
+  EXPECT_FALSE(resume("17").resync);
+}
+
+// Against a model that remembers everything: random events to random targets, some out of turn, and clients that come
+// back with any cursor they could have.
+TEST_F(HistoryTest, AgreesWithAModelThatRemembersEverything) {
+  struct Happened {
+    std::uint64_t position;
+    std::uint64_t id;
+    TargetKind kind;
+    std::vector<std::string> names;
+    bool listening;
+    std::string event;
+  };
+  for (unsigned seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    const auto pick = [&random](std::size_t n) { return random() % n; };
+    options_.events = 1 + pick(6);
+    history_.reset();
+    std::vector<Happened> all;
+    std::uint64_t next = kSince;
+    for (std::size_t step = 0; step < 60; ++step) {
+      next += 1 + pick(3);
+      if (pick(4) != 0) {
+        Happened it{next, next, TargetKind::kAll, {}, pick(3) == 0, pick(2) == 0 ? "a" : "b"};
+        if (pick(5) == 0 && pick(2) == 0) {
+          ++next;
+          it.position = next;
+          it.id = next - 1;
+        }
+        switch (pick(3)) {
+          case 0: {
+            it.kind = TargetKind::kUser;
+            const std::size_t first = pick(3);
+            it.names = {std::to_string(first)};
+            if (pick(2) == 0) it.names.push_back(std::to_string((first + 1) % 3));
+            break;
+          }
+          case 1:
+            it.kind = TargetKind::kChannel;
+            it.names = {pick(2) == 0 ? "c" : "d"};
+            break;
+          default:
+            break;
+        }
+        keep({it.kind, it.names, it.listening}, it.position, it.id, it.event);
+        all.push_back(it);
+        continue;
+      }
+      const std::string who = std::to_string(pick(3));
+      const std::set<std::string> listeners = pick(2) == 0 ? std::set<std::string>{"a"} : std::set<std::string>{};
+      const std::uint64_t cursor = kSince + pick(static_cast<std::size_t>(next - kSince) + 1);
+      const Answer answer = resume(std::to_string(cursor), who, listeners, next + 1);
+
+      const auto mine = [&](const Happened& it, TargetKind kind, const std::string& name) {
+        return it.kind == kind && (kind == TargetKind::kAll || std::ranges::find(it.names, name) != it.names.end());
+      };
+      std::uint64_t from = cursor;
+      std::set<std::uint64_t> kept;
+      std::uint64_t lost = 0;
+      const std::vector<std::pair<TargetKind, std::string>> topics{
+          {TargetKind::kUser, who}, {TargetKind::kChannel, "c"}, {TargetKind::kAll, ""}};
+      for (const auto& [kind, name] : topics) {
+        std::vector<const Happened*> topic;
+        for (const Happened& it : all) {
+          if (mine(it, kind, name)) topic.push_back(&it);
+        }
+        for (std::size_t i = topic.size() > options_.events ? topic.size() - options_.events : 0; i < topic.size(); ++i)
+          if (topic[i]->id == cursor) from = topic[i]->position;
+      }
+      for (const auto& [kind, name] : topics) {
+        std::vector<const Happened*> topic;
+        for (const Happened& it : all) {
+          if (mine(it, kind, name)) topic.push_back(&it);
+        }
+        for (std::size_t i = 0; i < topic.size(); ++i) {
+          if (topic[i]->position <= from) continue;
+          if (topic.size() - i > options_.events) {
+            ++lost;
+          } else if (!topic[i]->listening || listeners.contains(topic[i]->event)) {
+            kept.insert(topic[i]->position);
+          }
+        }
+      }
+      ASSERT_EQ(answer.positions, std::vector<std::uint64_t>(kept.begin(), kept.end())) << "cursor " << cursor;
+      ASSERT_EQ(answer.resync.has_value(), lost > 0);
+      if (answer.resync) {
+        ASSERT_EQ(answer.resync->at("missed"), lost);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sse::delivery

@@ -1,0 +1,405 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "delivery/memory_repository.h"
+#include "delivery/sender.h"
+#include "event/json.h"
+#include "unit/event/stream_parser.h"
+#include "unit/net/loopback.h"
+
+namespace sse::delivery {
+namespace {
+
+using event::Dispatched;
+using event::Target;
+using event::TargetKind;
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class ResumeTest : public ::testing::Test {
+ protected:
+  ResumeTest() {
+    options_.hub.service = ServiceName("hr");
+    options_.hub.client_max_connections = 0;
+    options_.history.events = 100'000;
+  }
+  ~ResumeTest() override {
+    if (!sender_) return;
+    sender_->stop();
+    for (const auto& loop : loops_) loop->stop();
+    sender_.reset();
+  }
+
+  Sender& sender() {
+    if (sender_) return *sender_;
+    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
+    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository_);
+    for (const auto& loop : loops_) loop->start();
+    return *sender_;
+  }
+  std::string send(Target target, std::string data, bool qos = false, std::string event = "news") {
+    return std::to_string(
+        sender().send({std::move(target), std::move(event), std::move(data), qos, milliseconds(0)}).id);
+  }
+  double metric(const std::string& name) { return metrics_.snapshot()[name + "{service=\"hr\"}"]; }
+
+  SenderOptions options_;
+  IdGenerator ids_{1};
+  observe::Registry metrics_;
+  MemoryRepository repository_{ids_};
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  std::unique_ptr<Sender> sender_;
+};
+
+// A client that does what a browser does: reads events, keeps the last id, comes back with it.
+class Browser {
+ public:
+  Browser(Sender& sender, std::string user, std::string channel = "", std::vector<std::string> listeners = {})
+      : sender_(sender), user_(std::move(user)), channel_(std::move(channel)), listeners_(std::move(listeners)) {}
+
+  void connect() {
+    auto pair = testing::tcp_pair();
+    hub::NewConnection fresh;
+    fresh.identity.user = UserId(user_);
+    fresh.channel = ChannelName(channel_);
+    fresh.listeners = listeners_;
+    fresh.last_event_id = last_event_id_;
+    fresh.socket = std::move(pair.server);
+    sender_.connect(std::move(fresh));
+    client_.emplace(std::move(pair.client));
+  }
+  // Sees the first `bytes` of what has come, and is cut off there.
+  void cut(std::size_t bytes) { look(std::string_view(client_->received()).substr(0, bytes)); }
+  // Sees everything up to an event with this data, and stays.
+  void read_until(const std::string& data) {
+    EXPECT_TRUE(client_->receive_until("data:" + data + "\n"));
+    EXPECT_TRUE(client_->receive_until("\n\n"));
+  }
+  void leave() { cut(std::string::npos); }
+  testing::Client& client() { return *client_; }
+
+  const std::vector<Dispatched>& seen() const { return seen_; }
+  std::vector<std::string> data() const {
+    std::vector<std::string> all;
+    for (const Dispatched& e : seen_) all.push_back(e.data);
+    return all;
+  }
+  const std::string& last_event_id() const { return last_event_id_; }
+  void set_last_event_id(std::string id) { last_event_id_ = std::move(id); }
+  void forget() { seen_.clear(); }
+
+ private:
+  void look(std::string_view bytes) {
+    event::StreamParser parser;
+    for (Dispatched& e : parser.parse(bytes)) {
+      if (e.type != "connect-finish") seen_.push_back(std::move(e));
+    }
+    if (!parser.last_event_id().empty()) last_event_id_ = parser.last_event_id();
+    client_.reset();
+  }
+
+  Sender& sender_;
+  std::string user_;
+  std::string channel_;
+  std::vector<std::string> listeners_;
+  std::string last_event_id_;
+  std::optional<testing::Client> client_;
+  std::vector<Dispatched> seen_;
+};
+
+TEST_F(ResumeTest, GivesWhatWasMissedBeforeWhatIsLive) {
+  Browser browser(sender(), "1", "c");
+  browser.connect();
+  send(Target::user(UserId("1")), "seen");
+  browser.read_until("seen");
+  browser.leave();
+  send(Target::user(UserId("1")), "to the user");
+  send(Target::user(UserId("2")), "to another");
+  send(Target::channel(ChannelName("c")), "to the channel");
+  send(Target::all(), "to all", true);
+  browser.connect();
+  send(Target::user(UserId("1")), "live");
+  browser.read_until("live");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("seen", "to the user", "to the channel", "to all", "live"));
+  EXPECT_EQ(metric("sse_resumed_total"), 1);
+  EXPECT_EQ(metric("sse_resumed_events_total"), 3);
+  EXPECT_EQ(metric("sse_resyncs_total"), 0);
+}
+
+TEST_F(ResumeTest, LetsAClientResumeThatHasSeenNothingButTheFirstEvent) {
+  Browser browser(sender(), "1");
+  send(Target::user(UserId("1")), "before its time");
+  browser.connect();
+  ASSERT_TRUE(browser.client().receive_until("\n\n"));
+  browser.leave();
+  send(Target::user(UserId("1")), "missed");
+  browser.connect();
+  browser.read_until("missed");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("missed"));
+}
+
+TEST_F(ResumeTest, DoesNotTakeTheFirstEventForWhatWasMissed) {
+  Browser browser(sender(), "1");
+  browser.connect();
+  ASSERT_TRUE(browser.client().receive_until("\n\n"));
+  browser.leave();
+  send(Target::user(UserId("1")), "missed");
+  browser.connect();
+  browser.read_until("missed");
+  // Cut right behind connect-finish.
+  browser.cut(browser.client().received().find("\n\n") + 2);
+  EXPECT_THAT(browser.data(), IsEmpty());
+  browser.connect();
+  browser.read_until("missed");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("missed"));
+}
+
+TEST_F(ResumeTest, TellsAClientWhatIsGoneInAnEventItCanSee) {
+  options_.history.events = 2;
+  Browser browser(sender(), "1");
+  browser.connect();
+  const std::string first = send(Target::all(), "seen");
+  browser.read_until("seen");
+  browser.leave();
+  send(Target::all(), "gone");
+  const std::string oldest = send(Target::all(), "kept 1");
+  send(Target::all(), "kept 2");
+  browser.connect();
+  browser.read_until("kept 2");
+  browser.leave();
+  ASSERT_THAT(browser.data(), ::testing::SizeIs(4));
+  EXPECT_EQ(browser.seen()[1].type, "resync");
+  EXPECT_EQ(event::Json::parse(browser.seen()[1].data),
+            event::Json({{"requested", first}, {"oldest", oldest}, {"missed", 1}}));
+  EXPECT_EQ(browser.seen()[2].data, "kept 1");
+  EXPECT_EQ(browser.seen()[3].data, "kept 2");
+  EXPECT_EQ(metric("sse_resyncs_total"), 1);
+}
+
+TEST_F(ResumeTest, TreatsAnIdFromElsewhereAsAFreshStartThatIsSaid) {
+  Browser browser(sender(), "1");
+  send(Target::all(), "old");
+  browser.set_last_event_id("somebody else's");
+  browser.connect();
+  send(Target::all(), "new");
+  browser.read_until("new");
+  browser.leave();
+  ASSERT_THAT(browser.data(), ::testing::SizeIs(2));
+  EXPECT_EQ(browser.seen()[0].type, "resync");
+  EXPECT_EQ(browser.seen()[1].data, "new");
+}
+
+TEST_F(ResumeTest, GivesAMessageOnceWhetherItIsPendingOrKept) {
+  Browser one(sender(), "1");
+  Browser other(sender(), "1");
+  for (Browser* browser : {&one, &other}) {
+    browser->connect();
+    ASSERT_TRUE(browser->client().receive_until("\n\n"));
+  }
+  one.leave();
+  other.leave();
+  ASSERT_TRUE(testing::eventually([&] { return sender().hub().connections() == 0; }));
+  send(Target::user(UserId("1")), "first", true);
+  send(Target::user(UserId("1")), "second");
+  send(Target::user(UserId("1")), "third", true);
+  one.connect();
+  one.read_until("third");
+  ASSERT_TRUE(testing::eventually([&] { return repository_.size() == 0; }));
+  one.leave();
+  // Confirmed by the user's other device: only the history has it now.
+  other.connect();
+  send(Target::user(UserId("1")), "live", true);
+  other.read_until("live");
+  other.leave();
+  EXPECT_THAT(one.data(), ElementsAre("first", "second", "third"));
+  EXPECT_THAT(other.data(), ElementsAre("first", "second", "third", "live"));
+}
+
+// What waited for its recipient has an old id; the client must not come back with it.
+TEST_F(ResumeTest, DoesNotSendTheClientBackInTimeWithAMessageThatWaited) {
+  send(Target::user(UserId("1")), "waited", true);
+  Browser browser(sender(), "1");
+  send(Target::all(), "before its time");
+  browser.connect();
+  browser.read_until("waited");
+  ASSERT_TRUE(testing::eventually([&] { return repository_.size() == 0; }));
+  send(Target::all(), "live");
+  browser.read_until("live");
+  browser.leave();
+  browser.connect();
+  send(Target::all(), "end");
+  browser.read_until("end");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("waited", "live", "end"));
+}
+
+TEST_F(ResumeTest, KeepsTheOrderWhenAListenerIsAddedToAnOldStream) {
+  Target listening = Target::user(UserId("1"));
+  listening.listening = true;
+  Browser browser(sender(), "1");
+  browser.connect();
+  ASSERT_TRUE(browser.client().receive_until("\n\n"));
+  send(listening, "for listeners", true, "special");
+  send(Target::all(), "between");
+  browser.read_until("between");
+  const auto all = sender().hub().find({});
+  ASSERT_THAT(all, ::testing::SizeIs(1));
+  sender().hub().change_listeners(all.front(), UserId("1"), {"special"}, true);
+  browser.read_until("for listeners");
+  ASSERT_TRUE(testing::eventually([&] { return repository_.size() == 0; }));
+  browser.leave();
+  browser.connect();
+  send(Target::all(), "end");
+  browser.read_until("end");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("between", "for listeners", "end"));
+}
+
+TEST_F(ResumeTest, TakesWhatWasMissedAtTheClientsPace) {
+  options_.hub.stream.max_backlog = 32 * 1024;
+  Browser browser(sender(), "1");
+  browser.connect();
+  ASSERT_TRUE(browser.client().receive_until("\n\n"));
+  browser.leave();
+  const std::string big(10'000, 'x');
+  for (int i = 0; i < 1000; ++i) send(Target::all(), std::to_string(i) + big);
+  browser.connect();
+  send(Target::all(), "end");
+  browser.read_until("end");
+  browser.leave();
+  ASSERT_THAT(browser.data(), ::testing::SizeIs(1001));
+  EXPECT_EQ(browser.seen()[999].data, "999" + big);
+}
+
+TEST_F(ResumeTest, KeepsNothingForClientsWhereThereIsNoHistory) {
+  options_.history.events = 0;
+  Browser browser(sender(), "1");
+  send(Target::all(), "old");
+  browser.set_last_event_id("17");
+  browser.connect();
+  send(Target::all(), "end");
+  browser.read_until("end");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("end"));
+}
+
+// Everybody sends at once, clients are cut off at any byte and come back; `qos`: every other event is sent with it.
+class ResumeStormTest : public ResumeTest {
+ protected:
+  struct Sent {
+    std::string data;
+    Target target;
+    bool qos = false;
+  };
+  struct Client {
+    std::string user;
+    std::string channel;
+    std::vector<std::string> data;
+  };
+
+  void run(unsigned seed, bool qos) {
+    constexpr int kSenders = 3;
+    constexpr int kMessages = 250;
+    std::vector<Client> clients{{"1", "c", {}}, {"1", "", {}}, {"2", "c", {}}, {"", "d", {}}};
+    std::map<std::uint64_t, Sent> sent;  // by id
+    Mutex mutex;
+    std::atomic<int> ready{0};
+    std::vector<std::thread> readers;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      readers.emplace_back([&, i] {
+        std::mt19937 random(seed * 100 + static_cast<unsigned>(i));
+        Browser browser(sender(), clients[i].user, clients[i].channel);
+        browser.connect();
+        EXPECT_TRUE(browser.client().receive_until("\n\n"));
+        browser.leave();
+        ++ready;
+        for (int turn = 0; turn < 5000; ++turn) {
+          browser.connect();
+          const std::size_t reads = random() % 4;
+          for (std::size_t n = 0; n < reads; ++n) browser.client().receive_some(milliseconds(20));
+          const std::size_t all = browser.client().received().size();
+          browser.cut(random() % 3 == 0 || all == 0 ? all : random() % all);
+          if (!browser.seen().empty() && browser.seen().back().data == "end") break;
+        }
+        clients[i].data = browser.data();
+      });
+    }
+    ASSERT_TRUE(testing::eventually([&] { return ready == static_cast<int>(clients.size()); }));
+    std::vector<std::thread> senders;
+    for (int s = 0; s < kSenders; ++s) {
+      senders.emplace_back([&, s] {
+        std::mt19937 random(seed * 1000 + static_cast<unsigned>(s));
+        const std::vector<Target> targets{Target::user(UserId("1")),
+                                          Target::user(UserId("2")),
+                                          Target::channel(ChannelName("c")),
+                                          Target::channel(ChannelName("d")),
+                                          Target::all(),
+                                          {TargetKind::kUser, {"1", "2"}, false}};
+        for (int m = 0; m < kMessages; ++m) {
+          Sent it{std::to_string(s) + "/" + std::to_string(m), targets[random() % targets.size()], false};
+          it.qos = qos && random() % 2 == 0;
+          const std::string id = send(it.target, it.data, it.qos);
+          const MutexLock lock(mutex);
+          sent.emplace(std::stoull(id), std::move(it));
+        }
+      });
+    }
+    for (std::thread& thread : senders) thread.join();
+    send(Target::all(), "end");
+    for (std::thread& thread : readers) thread.join();
+
+    for (const Client& client : clients) {
+      SCOPED_TRACE("user '" + client.user + "', channel '" + client.channel + "'");
+      std::vector<std::string> expected;
+      std::vector<std::string> expected_messages;
+      for (const auto& [id, it] : sent) {
+        const auto& names = it.target.names;
+        const bool mine =
+            it.target.kind == TargetKind::kAll ||
+            (it.target.kind == TargetKind::kUser && std::ranges::find(names, client.user) != names.end()) ||
+            (it.target.kind == TargetKind::kChannel && names.front() == client.channel);
+        if (mine) (it.qos ? expected_messages : expected).push_back(it.data);
+      }
+      expected.emplace_back("end");
+      std::set<std::string> messages(expected_messages.begin(), expected_messages.end());
+      std::vector<std::string> got;
+      std::vector<std::string> got_messages;
+      for (const std::string& data : client.data) (messages.contains(data) ? got_messages : got).push_back(data);
+      EXPECT_EQ(got, expected) << "in order, each once";
+      std::ranges::sort(got_messages);
+      std::ranges::sort(expected_messages);
+      const auto doubles = std::ranges::unique(got_messages);
+      RecordProperty("doubles", static_cast<int>(doubles.size()));
+      got_messages.erase(doubles.begin(), doubles.end());
+      EXPECT_EQ(got_messages, expected_messages) << "none is missing";
+    }
+    EXPECT_EQ(metric("sse_resyncs_total"), 0);
+  }
+};
+
+class ResumeStormSeedTest : public ResumeStormTest, public ::testing::WithParamInterface<unsigned> {};
+
+TEST_P(ResumeStormSeedTest, GivesEveryEventOnceAndInOrder) {
+  run(GetParam(), false);
+}
+TEST_P(ResumeStormSeedTest, LosesNoMessageBetweenStoreAndHistory) {
+  run(GetParam(), true);
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, ResumeStormSeedTest, ::testing::Range(1U, 5U));
+
+}  // namespace
+}  // namespace sse::delivery
