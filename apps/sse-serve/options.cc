@@ -140,6 +140,9 @@ void declare_pages(CLI::App& app, Options& options) {
   app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
       ->type_name("ORIGIN")
       ->group(group);
+  app.add_flag("--enable-get-json", server.enable_get_json,
+               "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json")
+      ->group(group);
   app.add_option("--server-id", server.server_id, "Name of this server in its answers (default: host:port)")
       ->type_name("NAME")
       ->group(group);

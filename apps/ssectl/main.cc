@@ -43,6 +43,24 @@ constexpr Command kCommands[] = {
      "  ssectl connections close --user 1\n"
      "  ssectl connections close --all --yes",
      declare_connections_close},
+    {"connections", "duration", "How long the session of a connection lasts: read, set, clear",
+     "ssectl connections duration 847140540416\n  ssectl connections duration 847140540416 --set 2h",
+     declare_connections_duration},
+    {"users", "list", "Who is online",
+     "ssectl users list --tenant acme --listening news\n  ssectl users list --ids | wc -l", declare_users_list},
+    {"users", "show", "One user who is online, in full", "ssectl users show 1", declare_users_show},
+    {"users", "online", "Whether a user is online; exits with 3 when not",
+     "ssectl users online 1 || mail -s 'come back' you@example.org", declare_users_online},
+    {"users", "duration", "How long the session of a user lasts: read, set, clear",
+     "ssectl users duration 1\n  ssectl users duration 1 --set 120 --ttl 1d\n  ssectl users duration 1 --clear",
+     declare_users_duration},
+    {"tenants", "list", "Tenants with connections", "ssectl tenants list --sort users --reverse", declare_tenants_list},
+    {"channels", "list", "Channels with connections", "ssectl channels list --listening news", declare_channels_list},
+    {"tokens", "list", "Access tokens, masked, with connections", "ssectl tokens list --user 1", declare_tokens_list},
+    {"tokens", "duration", "How long the session under an access token lasts: read, set, clear",
+     "ssectl tokens duration k3y --set 120", declare_tokens_duration},
+    {"", "explain", "Who would get an event, and why others would not",
+     "ssectl explain --user 1 --event news --listening\n  ssectl explain --user 1 --tenant acme", declare_explain},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",
@@ -60,7 +78,11 @@ struct Group {
   const char* example;
 };
 constexpr Group kGroups[] = {
-    {"connections", "Streams that are open now: list, show, close", "ssectl connections list"},
+    {"connections", "Streams that are open now: list, show, close, duration", "ssectl connections list"},
+    {"users", "Who is online: list, show, online, duration", "ssectl users list"},
+    {"tenants", "Tenants of the open streams: list", "ssectl tenants list"},
+    {"channels", "Channels of the open streams: list", "ssectl channels list"},
+    {"tokens", "Access tokens of the open streams: list, duration", "ssectl tokens list"},
     {"messages", "Messages that are not delivered yet: list, show, delete", "ssectl messages list"},
 };
 

@@ -179,6 +179,43 @@ Json Client::close_connections(const CloseRequest& request) {
   return transport_->call("POST", "/api/v1/connections/close", &body);
 }
 
+Json Client::list_users(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/users", parameters(query, page)));
+}
+
+Json Client::list_user_ids(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/user-ids", parameters(query, page)));
+}
+
+Json Client::list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET",
+                          path_with("/api/v1/" + std::string(event::kind_name(kind)) + "s", parameters(query, page)));
+}
+
+Json Client::show_user(const UserId& user, const ServiceName& service) {
+  QueryParameters query{{"id", user.str()}};
+  if (!service.empty()) query.emplace_back("service", service.str());
+  return transport_->call("GET", path_with("/api/v1/user", query));
+}
+
+Json Client::explain(const ExplainQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/explain", parameters(query, page)));
+}
+
+Json Client::read_durations(const DurationQuery& query) {
+  return transport_->call("GET", path_with("/api/v1/durations", parameters(query)));
+}
+
+Json Client::set_durations(const DurationRequest& request) {
+  const Json body = to_json(request, true);
+  return transport_->call("POST", "/api/v1/durations", &body);
+}
+
+Json Client::clear_durations(const DurationRequest& request) {
+  const Json body = to_json(request, false);
+  return transport_->call("POST", "/api/v1/durations/clear", &body);
+}
+
 Json Client::list_messages(const MessageQuery& query, const Page& page) {
   return transport_->call("GET", path_with("/api/v1/messages", parameters(query, page)));
 }

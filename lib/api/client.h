@@ -40,6 +40,19 @@ class Client {
   /// `{"closed": n}`
   Json close_connections(const CloseRequest& request);
 
+  /// Pages of what openapi.json describes.
+  Json list_users(const ConnectionQuery& query, const Page& page);
+  Json list_user_ids(const ConnectionQuery& query, const Page& page);
+  /// The tenants, channels or tokens (masked) of connections, with counts. REQUIRES: `kind` is one of these.
+  Json list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page);
+  /// Throws Error(kNotFound) when the user is offline.
+  Json show_user(const UserId& user, const ServiceName& service);
+  Json explain(const ExplainQuery& query, const Page& page);
+
+  Json read_durations(const DurationQuery& query);
+  Json set_durations(const DurationRequest& request);
+  Json clear_durations(const DurationRequest& request);
+
   Json list_messages(const MessageQuery& query, const Page& page);
   /// `{"list": […]}`, a row for every recipient that has not confirmed.
   Json show_message(MessageId id);

@@ -7,7 +7,9 @@
 #include "api/types.h"
 #include "base/mutex.h"
 #include "delivery/message_repository.h"
+#include "gateway/duration_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/presence_routes.h"
 #include "gateway/router.h"
 #include "observe/metrics.h"
 
@@ -46,7 +48,6 @@ class AdminRoutes {
   void send(const httplib::Request& req, httplib::Response& res);
   void send_bulk(const httplib::Request& req, httplib::Response& res);
   static delivery::SendRequest send_request(api::SendRequest&& asked);
-  void list_connections(const httplib::Request& req, httplib::Response& res);
   void show_connection(const httplib::Request& req, httplib::Response& res);
   void close_connections(const httplib::Request& req, httplib::Response& res);
   void list_messages(const httplib::Request& req, httplib::Response& res);
@@ -56,6 +57,8 @@ class AdminRoutes {
 
   Dependencies deps_;
   Router router_;
+  PresenceRoutes presence_;
+  DurationRoutes durations_;
 };
 
 }  // namespace sse::gateway

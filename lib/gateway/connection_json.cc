@@ -5,6 +5,7 @@
 
 #include "api/types.h"
 #include "base/text.h"
+#include "hub/session_duration.h"
 
 namespace sse::gateway {
 namespace {
@@ -66,7 +67,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"clientInstanceTime", number(values, "clientInstanceTime")},
           {"clientImportModuleTime", number(values, "clientImportModuleTime")},
           {"accessTime", number(values, "accessTime")},
-          {"sessionDuration", number(values, "sessionDuration")},
+          {"sessionDuration", hub::session_duration(info, wall_now())},
           {"messageCount", info.messages},
           {"requestMessageCount", info.request_messages},
           {"requestUploadCount", info.request_uploads},
@@ -80,6 +81,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"usedJSHeapSize", number(values, "usedJSHeapSize")},
           {"jsHeapSizeLimit", number(values, "jsHeapSizeLimit")},
           {"httpParameters", parameters},
+          {"lastWriteTime", to_millis(info.last_write)},
           {"bytesSent", info.bytes_sent},
           {"backlogBytes", info.backlog_bytes},
           {"ack", info.confirms},

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/version.h"
+#include "gateway/query_pages.h"
 #include "net/http_front.h"
 #include "observe/log.h"
 #include "web/web.h"
@@ -18,7 +19,6 @@ using event::Json;
 constexpr const char* kScriptType = "application/javascript;charset=utf-8";
 constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
-constexpr std::size_t kMostListeners = 1000;
 constexpr std::size_t kMostListenerBytes = 256;
 constexpr std::size_t kMostAcknowledged = 10'000;
 
@@ -82,15 +82,16 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
 }
 
 std::vector<std::string> checked_listeners(std::vector<std::string> names) {
-  if (names.size() > kMostListeners) {
+  if (names.size() > hub::kMostListeners) {
     throw Error(ErrorCode::kInvalidArgument,
-                "more than " + std::to_string(kMostListeners) + " listeners in one request");
+                "more than " + std::to_string(hub::kMostListeners) + " listeners in one request");
   }
   for (const std::string& name : names) {
-    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) || name.find_first_of("\r\n") != std::string::npos) {
+    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) ||
+        name.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument, "the listener '" + printable(name, 60) + "' is no event name: at most " +
                                                    std::to_string(kMostListenerBytes) +
-                                                   " bytes of UTF-8 without line breaks");
+                                                   " bytes of UTF-8 without line breaks and NUL");
     }
   }
   return names;
@@ -159,9 +160,14 @@ void PageRoutes::add_service(const Service& service) {
   router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
   router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
-  router_.get(base + "\\/connect\\/(?:users|connections|repositoryMessages)\\.json",
-              [](const httplib::Request&, httplib::Response&) {
-                throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server");
+  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json",
+              [this, &service](const httplib::Request& req, httplib::Response& res) {
+                if (options_.queries == nullptr) {
+                  throw Error(ErrorCode::kPermissionDenied,
+                              "queries by pages are switched off on this server (--enable-get-json)");
+                }
+                require_user(req);
+                answer(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req));
               });
   router_.get(base + "(?:\\/sse\\.js)?", module);
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
@@ -208,6 +214,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.keepalive = options_.keepalive ? *options_.keepalive
                                        : client_keepalive(hub::form_value(fresh.attributes.query, "keepaliveTime"));
   fresh.confirms = hub::form_value(fresh.attributes.query, "ack") == "1";
+  fresh.marks = hub::form_value(fresh.attributes.query, "ackMarks") == "1";
   // The browser's own header is newer than what the page put into the address when it made the EventSource.
   fresh.last_event_id = req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID")
                                                         : hub::form_value(fresh.attributes.query, "lastEventId");

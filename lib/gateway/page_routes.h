@@ -26,6 +26,7 @@ struct PageOptions {
   bool serve_page = true;                              ///< the demo page at `/`
   std::optional<std::chrono::milliseconds> keepalive;  ///< set: wins over the client's keepaliveTime
   std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
+  delivery::MessageCatalog* queries = nullptr;         ///< set: pages may ask who is online and what is pending
 };
 
 /// What browsers speak (PROTOCOL.md): the client module, streams, what pages send back, the demo page.

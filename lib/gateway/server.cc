@@ -279,6 +279,7 @@ void Server::Impl::open_fronts() {
   page.serve_page = options_.page && options_.web_root.empty();
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
+  if (options_.enable_get_json) page.queries = catalog_;
   page_routes_ =
       std::make_unique<PageRoutes>(app_, services_, *authenticator_, application_.get(), proxies_, page, draining_);
   if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);

@@ -30,6 +30,7 @@ struct ServerOptions {
   std::string server_id;  ///< empty: made from host name and port
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> cors_origins;
+  bool enable_get_json = false;  ///< pages may ask who is online and what is pending: users.json and its like
   std::chrono::milliseconds reconnect_time{5000};
   std::chrono::milliseconds reconnect_jitter{0};            ///< spreads who comes back after a restart over so long
   std::optional<std::chrono::milliseconds> keepalive_time;  ///< set: wins over the client's

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/error.h"
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"
@@ -18,6 +19,8 @@ using event::TargetKind;
 using net::CloseReason;
 
 namespace {
+
+constexpr std::size_t kDescribeAtOnce = 256;
 
 // Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
 class Arrival {
@@ -109,8 +112,12 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
                                {"name", options_.service.str()},
                                {"enableCluster", false},
                                {"version", base::kVersion}});
-  // The promise that ack.do is waited for.
-  if (request.confirms && !request.identity.user.empty()) data["ack"] = true;
+  // The promise that ack.do is waited for, and that only marked events need it: confirming every broadcast would cost
+  // as many requests as it has readers.
+  if (request.confirms && !request.identity.user.empty()) {
+    data["ack"] = true;
+    if (request.marks) data["ackMarks"] = true;
+  }
   first.data = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
@@ -245,51 +252,25 @@ void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, Me
   });
 }
 
-std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
-  std::vector<ConnectionId> found;
-  std::mutex mutex;
-  const auto look = [&](Shard& shard, std::size_t) {
-    // The narrowest index that applies; the rest is checked one by one.
-    const Group* group = !filter.user.empty()      ? shard.group(TargetKind::kUser, filter.user.str())
-                         : !filter.token.empty()   ? shard.group(TargetKind::kToken, filter.token.str())
-                         : !filter.channel.empty() ? shard.group(TargetKind::kChannel, filter.channel.str())
-                         : !filter.tenant.empty()  ? shard.group(TargetKind::kTenant, filter.tenant.str())
-                                                   : shard.group(TargetKind::kAll, "");
-    if (group == nullptr) return;
-    std::vector<ConnectionId> mine;
-    for (const Connection* connection : group->members()) {
-      const auto differs = [&](const std::string& wanted, TargetKind kind) {
-        return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
-      };
-      if (differs(filter.token.str(), TargetKind::kToken) || differs(filter.channel.str(), TargetKind::kChannel) ||
-          differs(filter.tenant.str(), TargetKind::kTenant)) {
-        continue;
-      }
-      if (!filter.listening.empty() && !connection->listens(filter.listening)) continue;
-      if (!filter.client.empty()) {
-        if (form_value(connection->unpacked_attributes().query, "clientId") != filter.client) continue;
-      }
-      mine.push_back(connection->id);
-    }
-    const std::scoped_lock lock(mutex);
-    found.insert(found.end(), mine.begin(), mine.end());
-  };
-  if (filter.user.empty()) {
-    on_all_shards(look);
+void Hub::visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use) {
+  if (user.empty()) {
+    on_all_shards(std::cref(use));
   } else {
-    on_shards({shard_of(filter.user)}, look);
+    on_shards({shard_of(user)}, std::cref(use));
   }
-  std::ranges::sort(found);
-  return found;
 }
 
 std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {
   std::vector<std::optional<ConnectionInfo>> slots(ids.size());
-  on_all_shards([&](Shard& shard, std::size_t) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
-    }
-  });
+  // A part at a time, because streams wait while a loop copies.
+  for (std::size_t begin = 0; begin < ids.size(); begin += kDescribeAtOnce) {
+    const std::size_t end = std::min(begin + kDescribeAtOnce, ids.size());
+    on_all_shards([&](Shard& shard, std::size_t) {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
+      }
+    });
+  }
   std::vector<ConnectionInfo> infos;
   for (auto& slot : slots) {
     if (slot) infos.push_back(std::move(*slot));
@@ -357,10 +338,22 @@ std::size_t Hub::close(const event::Target& target) {
 std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& owner,
                                                  const std::vector<std::string>& names, bool add) {
   std::optional<ListenerSet> after;
+  bool too_many = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     connection.rare().last_request_millis = to_millis(wall_now());
+    if (add) {
+      const std::set<std::string_view> fresh(names.begin(), names.end());
+      too_many = connection.listeners->size() + static_cast<std::size_t>(std::ranges::count_if(
+                                                    fresh, [&](auto name) { return !connection.listens(name); })) >
+                 kMostListeners;
+      if (too_many) return;
+    }
     after = shard.change_listeners(connection, names, add);
   });
+  if (too_many) {
+    throw Error(ErrorCode::kLimitExceeded, "a connection listens to at most " + std::to_string(kMostListeners) +
+                                               " events; remove some listeners first");
+  }
   return after;
 }
 
@@ -387,7 +380,7 @@ std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner
 bool Hub::disconnect(ConnectionId id, const UserId& owner) {
   bool found = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    shard.close(connection, CloseReason::kDisconnect, false);
+    shard.close(connection, CloseReason::kDisconnect, true);
     found = true;
   });
   return found;

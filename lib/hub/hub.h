@@ -25,7 +25,11 @@ struct ConnectionFilter {
   ChannelName channel{};
   std::string listening{};  ///< an event name
   std::string client{};     ///< clientId
+  std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter
 };
+
+/// Most event names a connection may listen to.
+inline constexpr std::size_t kMostListeners = 1000;
 
 /// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and
 /// must not be called from one.
@@ -86,8 +90,10 @@ class Hub {
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
               bool failed = false);
 
-  /// Ids of matching connections, oldest first.
-  std::vector<ConnectionId> find(const ConnectionFilter& filter);
+  /// Runs `use(shard, number)` on the loop of every shard; with a user only where that one's streams live. Waits until
+  /// all are done. Keep it short: streams of that loop wait. See hub/survey.h for what is asked this way.
+  void visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use);
+  std::size_t shards() const { return shards_.size(); }
   /// Snapshots, in the order of `ids`; those gone since are left out.
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
@@ -104,7 +110,7 @@ class Hub {
 
   // For what pages send: only the user who owns the connection has it; for others it does not exist.
 
-  /// Returns all names listened to afterwards.
+  /// Returns all names listened to afterwards. Throws Error(kLimitExceeded) for more than kMostListeners.
   std::optional<ListenerSet> change_listeners(ConnectionId id, const UserId& owner,
                                               const std::vector<std::string>& names, bool add);
   enum class Request { kMessage, kUpload };
@@ -113,7 +119,8 @@ class Hub {
   /// What the client says it has handled, on this stream of its or on an earlier one that has ended; returns how many
   /// of the messages were in flight there.
   std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
-  /// The page said goodbye.
+  /// The page said goodbye. It gets connect-close: the Java library's client keeps its stream open until then, and
+  /// would take a stream that just ends for a failure and come back.
   bool disconnect(ConnectionId id, const UserId& owner);
 
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "event/event.h"
+#include "hub/session_duration.h"
 #include "observe/log.h"
 
 namespace sse::hub {
@@ -16,6 +17,11 @@ using net::CloseReason;
 
 // How long a stream that is being ended may take to write out what it owes and to see the peer close.
 constexpr std::chrono::seconds kFinishTime{5};
+// Clients told to stay away close by themselves. The Java library's does so from a timer, which runs once a second in a
+// hidden tab, and takes an end of the stream before that for a failure: it would come back.
+constexpr std::chrono::seconds kFarewellTime{2};
+// To clients that ask for marks: the next event is a message and wants to be confirmed.
+constexpr std::string_view kMark = "event:sse-qos\ndata:\n\n";
 constexpr std::chrono::milliseconds kAckDelayLeast{2};
 constexpr std::chrono::milliseconds kAckDelayMost{250};
 
@@ -72,6 +78,7 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       delegate_(delegate),
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
+      mark_(event::Frame::make(kMark)),
       wheel_(tick_of(options), 256, steady_now()),
       closed_log_(kClosedKept) {
   loop_.at_turn_end([this] { end_turn(); });
@@ -115,6 +122,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
   connection.confirms = request.confirms && !request.identity.user.empty();
+  connection.marks = connection.confirms && request.marks;
   if (connection.confirms) {
     connection.leave_acknowledging_to_client();
     if (request.last_event != 0) {
@@ -166,14 +174,16 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   const Group* group = indexes_.find(kind, name);
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
+  const bool sets_duration = event == event::kSetDuration;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
   const std::span<Connection* const> members = group->members();
   const event::FrameRef mine = members.size() >= kManyMembers ? frame->alias() : frame;
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (i + kAhead < members.size()) prefetch(members[i + kAhead]);
     Connection& connection = *members[i];
-    if (listening && !connection.listens(event)) continue;
-    if (take(connection, mine)) ++taken;
+    if (!wants(connection, listening, event) || !take(connection, mine)) continue;
+    ++taken;
+    if (sets_duration) note_duration(connection, frame);
   }
   metrics_.deliveries.add(taken);
   metrics_.delivered_bytes.add(taken * frame->size());
@@ -210,7 +220,32 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   return true;
 }
 
+// The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
+Shard::Outlook Shard::outlook(const Connection& connection, std::size_t bytes) const {
+  const std::uint64_t most = options_.stream.max_backlog;
+  if (connection.replay) {
+    const Connection::Replay& replay = *connection.replay;
+    return replay.held_bytes + bytes > most && !replay.held.empty() ? Outlook::kOverflows : Outlook::kWaits;
+  }
+  const std::uint64_t owed = connection.backlog_bytes();
+  return connection.blocked() && owed > 0 && owed + bytes > most ? Outlook::kOverflows : Outlook::kTakes;
+}
+
+bool Shard::give(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+  if (!take(connection, frame)) return false;
+  if (event == event::kSetDuration) note_duration(connection, frame);
+  metrics_.deliveries.add();
+  metrics_.delivered_bytes.add(frame->size());
+  return true;
+}
+
+void Shard::note_duration(const Connection& connection, const event::FrameRef& frame) {
+  if (const auto seconds = duration_in(frame->bytes())) durations_[connection.id.value()] = {*seconds, wall_now()};
+}
+
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
+  // Whether or not it is taken: a mark alone asks for a confirmation too many, a message alone for one later.
+  if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
@@ -268,7 +303,9 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   const Connection::Replay& state = *connection->replay;
   std::vector<event::FrameRef> fresh;
   for (ReplayFrame& item : page) {
-    if (wanted(*connection, item)) fresh.push_back(std::move(item.frame));
+    if (!wanted(*connection, item)) continue;
+    if (item.event == event::kSetDuration && !state.resend) note_duration(*connection, item.frame);
+    fresh.push_back(std::move(item.frame));
   }
   if (state.resend) {
     metrics_.resent.add(fresh.size());
@@ -490,6 +527,8 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.attributes = connection.unpacked_attributes();
   info.created = connection.created();
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
+  info.last_write = wall_now() - std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write());
+  if (const auto set = durations_.find(connection.id.value()); set != durations_.end()) info.duration = set->second;
   info.messages = connection.messages;
   if (const Connection::Rare* rare = connection.rare_or_null()) {
     if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
@@ -542,8 +581,8 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason);
-  rare.finish_by = steady_now() + kFinishTime;
-  connection.finish(reason);
+  rare.finish_by = steady_now() + (say_so ? kFarewellTime : kFinishTime);
+  connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
 }
 
@@ -560,6 +599,7 @@ void Shard::leave(Connection& connection, CloseReason reason) {
   connection.indexed = false;
   depart(connection);
   connection.replay.reset();
+  durations_.erase(connection.id.value());
   const ClosedConnection closed = closed_now(connection, reason);
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(
@@ -694,7 +734,14 @@ void Shard::tick() {
     Connection& connection = *found;
     const SteadyTime now = loop_.now();
     if (!connection.indexed) {
-      if (connection.rare().finish_by <= now) connection.abort(CloseReason::kServerClosed);
+      SteadyTime& finish_by = connection.rare().finish_by;
+      if (finish_by > now) return;
+      if (!connection.end()) {
+        connection.abort(CloseReason::kServerClosed);
+      } else if (!connection.closed()) {
+        finish_by = now + kFinishTime;
+        wheel_.add(connection.id.value(), finish_by);
+      }
       return;
     }
     if (connection.expires(now) <= now) {

@@ -102,6 +102,17 @@ class Shard final : private net::StreamOwner {
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
+  /// Whether an event for the connection's group is for the connection: what deliver() asks of each.
+  static bool wants(const Connection& connection, bool listening, std::string_view event) {
+    return !listening || connection.listens(event);
+  }
+  /// What deliver() would do with an event of `bytes`, without doing it.
+  enum class Outlook : unsigned char { kTakes, kWaits, kOverflows };
+  Outlook outlook(const Connection& connection, std::size_t bytes) const;
+  /// An event for one connection alone; false when that did not take it.
+  bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
+  /// The session duration is again what the client counts by itself.
+  void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
   /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
   /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
@@ -144,6 +155,7 @@ class Shard final : private net::StreamOwner {
   };
 
   bool take(Connection& connection, const event::FrameRef& frame);
+  void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
@@ -173,11 +185,13 @@ class Shard final : private net::StreamOwner {
   HubDelegate& delegate_;
   const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
+  const event::FrameRef mark_;
 
   // Loop thread only.
   PointerTable<Connection, ById> connections_;  // owned: destroy()
   Indexes indexes_;
   ListenerSets listener_sets_;
+  std::unordered_map<std::uint64_t, SetDuration> durations_;  // of the few connections that were told one
   std::vector<Connection*> dirty_;
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
   std::vector<Connection*> awaiting_;  // acknowledgements

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "event/json.h"
+#include "hub/survey.h"
 #include "unit/net/loopback.h"
 
 namespace sse::hub {
@@ -390,7 +391,7 @@ TEST_F(HubTest, FindsByWhatIsAsked) {
   const Page a = open({.user = "a", .tenant = "t", .token = "k1", .channel = "c", .query = "clientId=one"});
   const Page b = open({.user = "b", .tenant = "t", .listeners = {"news"}, .query = "clientId=two"});
   const Page none = open({});
-  const auto find = [&](ConnectionFilter filter) { return hub_->find(filter); };
+  const auto find = [&](ConnectionFilter filter) { return hub::find(*hub_, filter); };
   EXPECT_THAT(find({}), ElementsAre(a.id, b.id, none.id));
   EXPECT_THAT(find({.user = UserId("a")}), ElementsAre(a.id));
   EXPECT_THAT(find({.tenant = TenantId("t")}), ElementsAre(a.id, b.id));
@@ -444,7 +445,7 @@ TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
   EXPECT_TRUE(hub_->disconnect(page.id, UserId("1")));
   EXPECT_FALSE(hub_->disconnect(page.id, UserId("1")));
   EXPECT_TRUE(page.client.receive_all());
-  EXPECT_EQ(page.client.received(), "");
+  EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
   EXPECT_EQ(closed_for("disconnect"), 1);
 }
 
@@ -723,7 +724,7 @@ TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {
       while (!stop) {
         deliver(TargetKind::kAll, {}, "x");
         deliver(TargetKind::kUser, {"1", "2", "3"}, "y", true);
-        hub_->find({});
+        hub::find(*hub_, {});
         hub_->close(Target::user(UserId("3")));
       }
     });
