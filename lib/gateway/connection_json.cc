@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "api/types.h"
 #include "base/text.h"
 #include "hub/session_duration.h"
 
@@ -106,6 +107,15 @@ Json to_json(const delivery::PendingMessage& message, bool with_data) {
   if (with_data) json["data"] = message.data;
   if (!message.collapse.empty()) json["collapse"] = message.collapse;
   return json;
+}
+
+Json to_json(const delivery::SendResult& sent) {
+  api::SendResult result;
+  result.id = MessageId(sent.id);
+  result.delivered = sent.delivered;
+  result.pending = sent.pending;
+  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
+  return api::to_json(result);
 }
 
 }  // namespace sse::gateway
