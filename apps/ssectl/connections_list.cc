@@ -74,8 +74,8 @@ int run(const Options& listing, Context& context) {
 Run declare_connections_list(CLI::App& app) {
   auto listing = std::make_shared<Options>();
   listing->declare_filters(app);
-  listing->declare_order(
-      app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest", "rate"});
+  listing->declare_order(app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite",
+                               "lastRequest", "rate"});
   CLI::Option* closed =
       app.add_flag("--closed", listing->closed, "Instead: streams that have ended lately, newest first, and why");
   app.add_option("--reason", listing->reason, "With --closed: only those that ended for this, such as slow-consumer")
