@@ -214,6 +214,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.keepalive = options_.keepalive ? *options_.keepalive
                                        : client_keepalive(hub::form_value(fresh.attributes.query, "keepaliveTime"));
   fresh.confirms = hub::form_value(fresh.attributes.query, "ack") == "1";
+  fresh.marks = hub::form_value(fresh.attributes.query, "ackMarks") == "1";
   // The browser's own header is newer than what the page put into the address when it made the EventSource.
   fresh.last_event_id = req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID")
                                                         : hub::form_value(fresh.attributes.query, "lastEventId");

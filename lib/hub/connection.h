@@ -38,6 +38,7 @@ struct NewConnection {
   Attributes attributes;
   std::chrono::milliseconds keepalive{0};  ///< longest life; 0: no limit
   bool confirms = false;                   ///< its client confirms messages itself (`ack=1`); needs a user
+  bool marks = false;                      ///< it wants to be told which events those are (`ackMarks=1`)
   std::uint64_t last_event = 0;            ///< id of the last event the client got on an earlier stream; 0: none
   std::string last_event_id;               ///< as the client sent it; empty: it has seen nothing yet
   UniqueFd socket;
@@ -134,6 +135,7 @@ struct Connection final : net::Stream {
   bool indexed = false;
   bool awaiting_ack = false;  // in the shard's list of those
   bool confirms = false;      // its client does, not its TCP
+  bool marks = false;         // and gets a mark before each message
   bool in_flight = false;     // the shard has an InFlight for it
   std::uint32_t messages = 0;
   const ConnectionId id;

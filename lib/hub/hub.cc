@@ -92,8 +92,12 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
                                {"name", options_.service.str()},
                                {"enableCluster", false},
                                {"version", base::kVersion}});
-  // The promise that ack.do is waited for.
-  if (request.confirms && !request.identity.user.empty()) data["ack"] = true;
+  // The promise that ack.do is waited for, and that only marked events need it: confirming every broadcast would cost
+  // as many requests as it has readers.
+  if (request.confirms && !request.identity.user.empty()) {
+    data["ack"] = true;
+    if (request.marks) data["ackMarks"] = true;
+  }
   first.data = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   Shard& shard =
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
@@ -303,7 +307,7 @@ std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner
 bool Hub::disconnect(ConnectionId id, const UserId& owner) {
   bool found = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    shard.close(connection, CloseReason::kDisconnect, false);
+    shard.close(connection, CloseReason::kDisconnect, true);
     found = true;
   });
   return found;

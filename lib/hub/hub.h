@@ -112,7 +112,8 @@ class Hub {
   /// What the client says it has handled, on this stream of its or on an earlier one that has ended; returns how many
   /// of the messages were in flight there.
   std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
-  /// The page said goodbye.
+  /// The page said goodbye. It gets connect-close: the Java library's client keeps its stream open until then, and
+  /// would take a stream that just ends for a failure and come back.
   bool disconnect(ConnectionId id, const UserId& owner);
 
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.

@@ -16,6 +16,11 @@ using net::CloseReason;
 
 // How long a stream that is being ended may take to write out what it owes and to see the peer close.
 constexpr std::chrono::seconds kFinishTime{5};
+// Clients told to stay away close by themselves. The Java library's does so from a timer, which runs once a second in a
+// hidden tab, and takes an end of the stream before that for a failure: it would come back.
+constexpr std::chrono::seconds kFarewellTime{2};
+// To clients that ask for marks: the next event is a message and wants to be confirmed.
+constexpr std::string_view kMark = "event:sse-qos\ndata:\n\n";
 constexpr std::chrono::milliseconds kAckDelayLeast{2};
 constexpr std::chrono::milliseconds kAckDelayMost{250};
 
@@ -60,6 +65,7 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       delegate_(delegate),
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
+      mark_(event::Frame::make(kMark)),
       wheel_(tick_of(options), 256, steady_now()) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
@@ -99,6 +105,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
   connection.confirms = request.confirms && !request.identity.user.empty();
+  connection.marks = connection.confirms && request.marks;
   if (connection.confirms) {
     connection.leave_acknowledging_to_client();
     if (request.last_event != 0) {
@@ -216,6 +223,8 @@ void Shard::note_duration(const Connection& connection, const event::FrameRef& f
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
+  // Whether or not it is taken: a mark alone asks for a confirmation too many, a message alone for one later.
+  if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
@@ -549,8 +558,8 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason);
-  rare.finish_by = steady_now() + kFinishTime;
-  connection.finish(reason);
+  rare.finish_by = steady_now() + (say_so ? kFarewellTime : kFinishTime);
+  connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
 }
 
@@ -671,7 +680,14 @@ void Shard::tick() {
     Connection& connection = *found;
     const SteadyTime now = loop_.now();
     if (!connection.indexed) {
-      if (connection.rare().finish_by <= now) connection.abort(CloseReason::kServerClosed);
+      SteadyTime& finish_by = connection.rare().finish_by;
+      if (finish_by > now) return;
+      if (!connection.end()) {
+        connection.abort(CloseReason::kServerClosed);
+      } else if (!connection.closed()) {
+        finish_by = now + kFinishTime;
+        wheel_.add(connection.id.value(), finish_by);
+      }
       return;
     }
     if (connection.expires(now) <= now) {

@@ -177,6 +177,7 @@ class Shard final : private net::StreamOwner {
   HubDelegate& delegate_;
   const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
+  const event::FrameRef mark_;
 
   // Loop thread only.
   PointerTable<Connection, ById> connections_;  // owned: destroy()

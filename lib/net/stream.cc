@@ -73,7 +73,7 @@ void Stream::flush() {
   }
   const bool was_blocked = blocked_;
   set_blocked(false);
-  if (finishing_ && !write_ended_) {
+  if (finishing_ && !peer_first_ && !write_ended_) {
     write_ended_ = true;
     ::shutdown(fd_.get(), SHUT_WR);
   }
@@ -157,14 +157,22 @@ void Stream::set_blocked(bool blocked) {
   host_.loop.modify(fd_.get(), kWatched | (blocked ? EPOLLOUT : 0U), this);
 }
 
-void Stream::finish(CloseReason reason) {
+void Stream::finish(CloseReason reason, bool peer_first) {
   if (!open()) return;
   finishing_ = true;
+  peer_first_ = peer_first;
   finish_reason_ = reason;
   if (!blocked_ && !dirty_) {
     dirty_ = true;
     host_.owner.stream_dirty(*this);
   }
+}
+
+bool Stream::end() {
+  if (!finishing_ || !peer_first_) return false;
+  peer_first_ = false;
+  if (!blocked_) flush();
+  return true;
 }
 
 void Stream::abort(CloseReason reason) {

@@ -83,8 +83,11 @@ class Stream : public EventLoop::Handler {
   /// Writes what the socket takes, all queued frames in as few calls as possible.
   void flush();
   /// Writes what is queued, then ends the connection; nothing more is taken. The owner hears stream_closed(reason) when
-  /// the peer has closed too, or calls abort() when it has waited long enough.
-  void finish(CloseReason reason);
+  /// the peer has closed too, or calls abort() when it has waited long enough. With `peer_first` the peer is expected
+  /// to close of its own accord: our end stays open until it has, or end() is called.
+  void finish(CloseReason reason, bool peer_first = false);
+  /// Does not wait for the peer any longer. True when that ends our side now; false when it has ended before.
+  bool end();
   /// Closes now.
   void abort(CloseReason reason);
   /// From now on the peer's TCP confirms nothing: frames that carry a message are sent like all others.
@@ -142,6 +145,7 @@ class Stream : public EventLoop::Handler {
   bool dirty_ = false;
   bool finishing_ = false;
   bool write_ended_ = false;
+  bool peer_first_ = false;
   bool watches_acknowledgements_ = true;
   CloseReason finish_reason_ = CloseReason::kServerClosed;
 };

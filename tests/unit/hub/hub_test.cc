@@ -359,7 +359,7 @@ TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
   EXPECT_TRUE(hub_->disconnect(page.id, UserId("1")));
   EXPECT_FALSE(hub_->disconnect(page.id, UserId("1")));
   EXPECT_TRUE(page.client.receive_all());
-  EXPECT_EQ(page.client.received(), "");
+  EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
   EXPECT_EQ(closed_for("disconnect"), 1);
 }
 
