@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/types.h"
 #include "base/ids.h"
@@ -50,12 +52,33 @@ class Client {
   Json read_durations(const DurationQuery& query);
   Json set_durations(const DurationRequest& request);
   Json clear_durations(const DurationRequest& request);
+  /// A send request a line; the answers, one for each, in their order: results, or problems with a `status`.
+  std::vector<Json> send_lines(const std::string& ndjson);
 
   Json list_messages(const MessageQuery& query, const Page& page);
   /// `{"list": […]}`, a row for every recipient that has not confirmed.
   Json show_message(MessageId id);
   /// `{"deleted": n}`
   Json delete_message(MessageId id);
+  /// All that match. `{"deleted": n}`
+  Json purge_messages(const MessageQuery& query);
+  /// `{"delivered": n}`
+  Json retry_message(MessageId id);
+  /// `{"id": …, "list": […]}`
+  Json trace_message(MessageId id);
+  /// A page of send requests, a line each; empty at the end. `after`: of what to go on behind.
+  std::string export_messages(const MessageQuery& query, MessageId& after);
+
+  Json list_dead(const MessageQuery& query, const Page& page);
+  /// Those of a message, or with an invalid id all that match. `{"ids": […]}`
+  Json requeue_dead(MessageId id, const MessageQuery& query);
+  /// `{"deleted": n}`
+  Json purge_dead(MessageId id, const MessageQuery& query);
+
+  /// What happened lately: `{"list": […]}`, oldest first.
+  Json list_events(const EventQuery& query);
+  /// What happens from now on, one at a time, until `on_event` returns false or the server ends it (kUnavailable).
+  void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event);
 
  private:
   class Transport;

@@ -21,6 +21,17 @@ const Json& required_target(const Json& object) {
   return *found;
 }
 
+std::string word_field(const Json& object, const char* name, bool qos) {
+  std::string word = event::string_field(object, name);
+  if (word.empty()) return word;
+  if (!qos) throw Error(ErrorCode::kInvalidArgument, std::string(name) + " needs qos: without it nothing is kept");
+  if (word.size() > kMostKeyBytes || !is_valid_utf8(word)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(name) + " must be at most " + std::to_string(kMostKeyBytes) + " bytes of UTF-8");
+  }
+  return word;
+}
+
 void add_if_set(QueryParameters& parameters, const char* name, const std::string& value) {
   if (!value.empty()) parameters.emplace_back(name, value);
 }
@@ -60,11 +71,15 @@ Json to_json(const SendRequest& request) {
   if (!request.service.empty()) json["service"] = request.service.str();
   if (request.qos) json["qos"] = true;
   if (request.ttl) json["ttl"] = format_duration(*request.ttl);
+  if (!request.key.empty()) json["id"] = request.key;
+  if (!request.collapse.empty()) json["collapse"] = request.collapse;
+  if (request.wait) json["wait"] = format_duration(*request.wait);
   return json;
 }
 
 SendRequest send_request_from_json(const Json& json) {
-  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl"}, "the request to send");
+  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait"},
+                        "the request to send");
   SendRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
   request.target = event::target_from_json(required_target(json));
@@ -81,6 +96,16 @@ SendRequest send_request_from_json(const Json& json) {
     }
     if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is kept");
   }
+  request.key = word_field(json, "id", request.qos);
+  request.collapse = word_field(json, "collapse", request.qos);
+  if (const std::string wait = event::string_field(json, "wait"); !wait.empty()) {
+    request.wait = parse_duration(wait);
+    if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "wait needs qos: without it nothing is confirmed");
+    if (*request.wait > kLongestWait) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "wait must be at most " + format_duration(kLongestWait) + "; 'messages trace' tells what came later");
+    }
+  }
   return request;
 }
 
@@ -88,11 +113,14 @@ Json to_json(const SendResult& result) {
   Json recipients = Json::array();
   for (const SendResult::Recipient& one : result.recipients) {
     recipients.push_back({{"kind", event::kind_name(one.kind)}, {"name", one.name}, {"delivered", one.delivered}});
+    if (!one.state.empty()) recipients.back()["state"] = one.state;
   }
-  return {{"id", result.id.str()},
-          {"delivered", result.delivered},
-          {"pending", result.pending},
-          {"recipients", std::move(recipients)}};
+  Json json{{"id", result.id.str()},
+            {"delivered", result.delivered},
+            {"pending", result.pending},
+            {"recipients", std::move(recipients)}};
+  if (result.repeated) json["repeated"] = true;
+  return json;
 }
 
 SendResult send_result_from_json(const Json& json) {
@@ -101,11 +129,13 @@ SendResult send_result_from_json(const Json& json) {
   result.id = MessageId(event::id_field(json, "id"));
   result.delivered = count_field(json, "delivered");
   result.pending = count_field(json, "pending");
+  result.repeated = event::bool_field(json, "repeated");
   if (const auto list = json.find("recipients"); list != json.end() && list->is_array()) {
     for (const Json& one : *list) {
       if (!one.is_object()) throw Error(ErrorCode::kInvalidArgument, "field 'recipients' must be a list of objects");
       result.recipients.push_back({event::kind_from_name(event::string_field(one, "kind")),
-                                   event::string_field(one, "name"), count_field(one, "delivered")});
+                                   event::string_field(one, "name"), count_field(one, "delivered"),
+                                   event::string_field(one, "state")});
     }
   }
   return result;
@@ -214,6 +244,24 @@ QueryParameters parameters(const ExplainQuery& query, const Page& page) {
   if (query.listening) list.emplace_back("listening", "true");
   if (query.size != 0) list.emplace_back("size", std::to_string(query.size));
   add_page(list, page);
+  return list;
+}
+
+QueryParameters parameters(const EventQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "user", query.user);
+  add_if_set(list, "type", query.type);
+  if (query.last) list.emplace_back("last", std::to_string(*query.last));
+  return list;
+}
+
+QueryParameters parameters(const MessageQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "kind", query.kind);
+  add_if_set(list, "recipient", query.recipient);
+  add_if_set(list, "event", query.event);
   return list;
 }
 

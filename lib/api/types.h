@@ -22,6 +22,8 @@ inline constexpr std::string_view kDefaultEvent = "server-push";
 inline constexpr std::uint64_t kMostPageSize = 10000;
 /// A hundred years, more than any session lasts.
 inline constexpr std::int64_t kMostDurationSeconds = 100LL * 366 * 24 * 3600;
+inline constexpr std::chrono::minutes kLongestWait{10};
+inline constexpr std::size_t kMostKeyBytes = 256;
 
 struct SendRequest {
   ServiceName service;  ///< empty: the only one hosted
@@ -30,6 +32,9 @@ struct SendRequest {
   std::string data;
   bool qos = false;
   std::optional<std::chrono::milliseconds> ttl;  ///< with qos; none: the server's default
+  std::string key{};       ///< with qos; `id` in JSON: another request with it is the same message
+  std::string collapse{};  ///< with qos: takes the place of what a recipient has pending with this word
+  std::optional<std::chrono::milliseconds> wait{};  ///< with qos: answer when confirmed, or after so long
 };
 
 struct SendResult {
@@ -37,11 +42,13 @@ struct SendResult {
     event::TargetKind kind = event::TargetKind::kAll;
     std::string name;
     std::uint64_t delivered = 0;
+    std::string state{};  ///< after a wait: `confirmed`, `in-flight`, `waiting`, `not-listening`, `offline`, …
   };
 
   MessageId id;
   std::uint64_t delivered = 0;  ///< connections that took the event into their stream
   std::uint64_t pending = 0;    ///< recipients it was committed for
+  bool repeated = false;        ///< the key was known; nothing was sent
   std::vector<Recipient> recipients;
 };
 
@@ -86,6 +93,13 @@ struct MessageQuery {
   std::string kind, recipient, event;
 };
 
+struct EventQuery {
+  ServiceName service;
+  std::string user;
+  std::string type;  ///< several separated by commas
+  std::optional<std::uint64_t> last;
+};
+
 struct Page {
   std::uint64_t number = 1;  ///< from 1
   std::uint64_t size = 100;  ///< 1 to kMostPageSize
@@ -114,5 +128,7 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page);
 QueryParameters parameters(const MessageQuery& query, const Page& page);
 QueryParameters parameters(const DurationQuery& query);
 QueryParameters parameters(const ExplainQuery& query, const Page& page);
+QueryParameters parameters(const EventQuery& query);
+QueryParameters parameters(const MessageQuery& query);
 
 }  // namespace sse::api

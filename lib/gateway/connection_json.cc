@@ -97,8 +97,10 @@ Json to_json(const delivery::PendingMessage& message, bool with_data) {
             {"listening", message.listening},
             {"size", message.data_size},
             {"createTime", to_millis(message.created)},
-            {"expireTime", to_millis(message.expires)}};
+            {"expireTime", to_millis(message.expires)},
+            {"attempts", message.attempts}};
   if (with_data) json["data"] = message.data;
+  if (!message.collapse.empty()) json["collapse"] = message.collapse;
   return json;
 }
 

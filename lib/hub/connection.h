@@ -32,6 +32,7 @@ struct Identity {
 
 /// A connection that is about to be: everything that is decided before its loop takes it.
 struct NewConnection {
+  ConnectionId id;  ///< of Hub::reserve_id(); invalid: it gets one
   Identity identity;
   ChannelName channel;
   std::vector<std::string> listeners;

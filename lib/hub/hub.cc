@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <latch>
 #include <mutex>
 #include <numeric>
@@ -59,6 +60,8 @@ void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
+    // It would wait for itself.
+    assert(!shard.loop().in_loop_thread() && "called on a loop thread");
     shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
   }
   done->wait();
@@ -80,10 +83,13 @@ void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
 }
 
 ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
-  const ConnectionId id = resumption.id.valid() ? resumption.id : ConnectionId(ids_.next());
+  // An id that was given out before the stream came to be has no place in the order of events that are kept: then the
+  // first event has an id of its own.
+  if (!resumption.id.valid()) resumption.id = request.id.valid() ? request.id : reserve_id();
+  const ConnectionId id = request.id.valid() ? request.id : resumption.id;
   event::Event first;
   first.name = event::kConnectFinish;
-  first.id = id.str();
+  first.id = resumption.id.str();
   first.retry = options_.reconnect_time;
   // In the order clients of the Java library know.
   nlohmann::ordered_json data({{"connectionId", id.str()},
@@ -180,6 +186,25 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
     shard.loop().post([&batch, &shard, number, arrival = Arrival(batch.done)] { batch.run(shard, number); });
   }
   return underway;
+}
+
+std::uint32_t Hub::deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame) {
+  const std::vector<std::string> everybody{""};
+  std::atomic<std::uint32_t> taken{0};
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const std::string& name : target.kind == TargetKind::kAll ? everybody : target.names)
+      taken += shard.deliver_again(target.kind, name, target.listening, event, frame);
+  });
+  return taken;
+}
+
+void Hub::locate(std::vector<Whereabouts>& messages) {
+  if (messages.empty()) return;
+  std::mutex mutex;
+  on_all_shards([&](const Shard& shard, std::size_t) {
+    const std::scoped_lock lock(mutex);
+    for (Whereabouts& message : messages) shard.locate(message);
+  });
 }
 
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
@@ -304,10 +329,10 @@ std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner
   return confirmed;
 }
 
-bool Hub::disconnect(ConnectionId id, const UserId& owner) {
+bool Hub::disconnect(ConnectionId id, const UserId& owner, const std::string& note) {
   bool found = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    shard.close(connection, CloseReason::kDisconnect, true);
+    shard.close(connection, CloseReason::kDisconnect, true, note);
     found = true;
   });
   return found;

@@ -48,6 +48,8 @@ class Hub {
 
   const HubOptions& options() const { return options_; }
 
+  /// The id of a connection that is about to be, for those who must know it before.
+  ConnectionId reserve_id() { return ConnectionId(ids_.next()); }
   /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
   ConnectionId connect(NewConnection request, Resumption resumption = {});
 
@@ -81,6 +83,10 @@ class Hub {
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
+  /// Once more, to all matching streams, also to those that had the message already; returns how many took it.
+  std::uint32_t deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame);
+  /// Where pending messages are now: fills in `state` and `connection`.
+  void locate(std::vector<Whereabouts>& messages);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   /// `failed`: the store could not be read; the page is then empty.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
@@ -114,7 +120,8 @@ class Hub {
   std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
   /// The page said goodbye. It gets connect-close: the Java library's client keeps its stream open until then, and
   /// would take a stream that just ends for a failure and come back.
-  bool disconnect(ConnectionId id, const UserId& owner);
+  /// `note`: why, for the observer.
+  bool disconnect(ConnectionId id, const UserId& owner, const std::string& note = "");
 
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
   void drain();

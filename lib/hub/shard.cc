@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "event/event.h"
+#include "hub/observer.h"
 #include "hub/session_duration.h"
 #include "observe/log.h"
 
@@ -82,6 +83,16 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    if (options_.observer != nullptr) {
+      ConnectionInfo info;
+      info.id = id;
+      info.identity = request.identity;
+      info.channel = request.channel;
+      info.listeners = request.listeners;
+      info.attributes = request.attributes;
+      info.created = wall_now();
+      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kConnectionLost, "");
+    }
     return;
   }
   Connection& connection = *owned;
@@ -104,6 +115,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
+  if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   connection.confirms = request.confirms && !request.identity.user.empty();
   connection.marks = connection.confirms && request.marks;
   if (connection.confirms) {
@@ -118,7 +130,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     }
   }
   if (options_.resumable) {
-    published(MessageId(id.value()));
+    published(MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
     if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
     connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.course);
   }
@@ -167,6 +179,38 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   metrics_.deliveries.add(taken);
   metrics_.delivered_bytes.add(taken * frame->size());
   return taken;
+}
+
+std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                                   const event::FrameRef& frame) {
+  const Group* group = indexes_.find(kind, name);
+  if (group == nullptr) return 0;
+  std::uint32_t taken = 0;
+  for (Connection* connection : group->members()) {
+    if (connection->replay || (listening && !connection->listens(event))) continue;
+    if (append(*connection, frame)) ++taken;
+  }
+  metrics_.deliveries.add(taken);
+  metrics_.resent.add(taken);
+  return taken;
+}
+
+void Shard::locate(Whereabouts& message) const {
+  const Group* group = indexes_.find(message.kind, message.name);
+  if (group == nullptr) return;
+  for (const Connection* connection : group->members()) {
+    using State = Whereabouts::State;
+    const auto log = in_flight_.find(connection->id.value());
+    State state = State::kWaiting;
+    if (log != in_flight_.end() ? log->second.contains(message.message) : connection->carries(message.message)) {
+      state = State::kInFlight;
+    } else if (message.listening && !connection->listens(message.event)) {
+      state = State::kNotListening;
+    }
+    if (state < message.state) continue;
+    message.state = state;
+    if (state == State::kInFlight) message.connection = std::max(message.connection, connection->id);
+  }
 }
 
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {
@@ -228,6 +272,10 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
+      if (frame->message().valid()) {
+        delegate_.sent(frame->recipient(), Indexes::name_of(connection, frame->recipient()), frame->message(),
+                       connection.id);
+      }
       if (connection.confirms) note_in_flight(connection, frame);
       return true;
     case net::Stream::Append::kDropped:
@@ -393,7 +441,7 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
     if (!other->in_flight) continue;
     if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
     for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
-      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient))});
+      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient)), other->id});
   }
   tell(confirmed);
   std::vector<MessageId> messages;
@@ -402,7 +450,8 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
 }
 
 void Shard::tell(const std::vector<Confirmed>& confirmed) {
-  for (const auto& [message, recipient, name] : confirmed) delegate_.acknowledged(recipient, name, message);
+  for (const auto& [message, recipient, name, connection] : confirmed)
+    delegate_.acknowledged(recipient, name, message, connection);
 }
 
 std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
@@ -420,7 +469,8 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string
       const auto log = in_flight_.find(id.value());
       const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
       if (entry) {
-        confirmed.push_back({message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient))});
+        confirmed.push_back(
+            {message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient)), id});
       } else {
         others.push_back(message);
       }
@@ -524,9 +574,10 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
+  std::vector<std::string> gone;
   for (const std::string& name : names) {
     if (!add) {
-      changed.erase(name);
+      if (changed.erase(name) != 0) gone.push_back(name);
     } else if (changed.insert(name).second) {
       fresh.push_back(name);
     }
@@ -540,10 +591,12 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
     wanted.insert(wanted.end(), fresh.begin(), fresh.end());
     if (idle && next_pass(connection)) ask_replay(connection);
   }
+  if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
+    options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);
   return changed;
 }
 
-void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
+void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note) {
   if (!connection.open()) return;
   if (say_so) {
     event::Event event;
@@ -557,7 +610,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
   for (std::size_t i = 0; i < kIndexes; ++i) {
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
-  leave(connection, reason);
+  leave(connection, reason, note);
   rare.finish_by = steady_now() + (say_so ? kFarewellTime : kFinishTime);
   connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
@@ -571,7 +624,7 @@ void Shard::close_all(CloseReason reason) {
 }
 
 // The one place where connections leave, whatever the cause.
-void Shard::leave(Connection& connection, CloseReason reason) {
+void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
   if (!connection.indexed) return;
   connection.indexed = false;
   depart(connection);
@@ -585,6 +638,8 @@ void Shard::leave(Connection& connection, CloseReason reason) {
                   {"reason", std::string(net::reason_name(reason))},
                   {"messages", std::to_string(connection.messages)}});
   }
+  if (options_.observer != nullptr)
+    options_.observer->disconnected(options_.service, describe(connection), reason, note);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);
@@ -620,7 +675,7 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
   const std::string_view name = rare != nullptr && rare->former_names
                                     ? std::string_view(rare->former_names->at(static_cast<std::size_t>(recipient)))
                                     : Indexes::name_of(connection, recipient);
-  delegate_.acknowledged(recipient, name, message);
+  delegate_.acknowledged(recipient, name, message, connection.id);
 }
 
 void Shard::end_turn() {

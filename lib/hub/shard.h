@@ -23,12 +23,15 @@
 
 namespace sse::hub {
 
+class Observer;
+
 struct HubOptions {
   ServiceName service;
   std::chrono::milliseconds heartbeat{15000};
   std::chrono::milliseconds reconnect_time{5000};
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  Observer* observer = nullptr;  ///< must outlive the hub
   /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
   bool resumable = false;  ///< events are kept for clients that come back: positions and order count
@@ -41,6 +44,24 @@ struct ReplayRequest {
   std::vector<std::pair<event::TargetKind, std::string>> recipients;
   MessageId after;                       ///< only messages with a greater id
   std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
+};
+
+/// A pending message somebody asks after, and where it is.
+struct Whereabouts {
+  enum class State : unsigned char {
+    kOffline,       ///< no connection matches
+    kNotListening,  ///< connections match, but none listens to the event
+    kWaiting,       ///< connections match; it will go to them
+    kInFlight,      ///< it is in a stream, not confirmed
+  };
+
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;
+  MessageId message;
+  std::string event;
+  bool listening = false;
+  State state = State::kOffline;
+  ConnectionId connection{};  ///< in flight: on which, the latest
 };
 
 /// A pending message on its way into a stream.
@@ -57,8 +78,11 @@ class HubDelegate {
   /// The connection's pending messages are wanted: answer later through Hub::replay(). False: there are none, nothing
   /// will follow.
   virtual bool replay_wanted(const ReplayRequest& request) = 0;
-  /// The recipient's side has acknowledged the message.
-  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) = 0;
+  /// The recipient's side has acknowledged the message it got on `connection`.
+  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message,
+                            ConnectionId connection) = 0;
+  /// A message went into a stream.
+  virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
 
  protected:
   ~HubDelegate() = default;
@@ -110,6 +134,12 @@ class Shard final : private net::StreamOwner {
   bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
   /// The session duration is again what the client counts by itself.
   void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
+  /// As deliver(), for a message that streams may have had already. Streams that are being given pending messages come
+  /// by it anyway.
+  std::uint32_t deliver_again(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                              const event::FrameRef& frame);
+  /// Raises `state` to what is known here.
+  void locate(Whereabouts& message) const;
   /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
   /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
@@ -126,7 +156,7 @@ class Shard final : private net::StreamOwner {
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
-  void close(Connection& connection, net::CloseReason reason, bool say_so);
+  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
   void close_all(net::CloseReason reason);
 
   // Any thread.
@@ -162,7 +192,7 @@ class Shard final : private net::StreamOwner {
   void resend_late();
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
-  void leave(Connection& connection, net::CloseReason reason);
+  void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();

@@ -24,6 +24,14 @@
 
 namespace sse::net {
 
+/// How a request is to be handled, as far as its head tells.
+struct RequestPlan {
+  WorkerPool* workers = nullptr;           ///< null: the front's
+  std::chrono::milliseconds most_wait{0};  ///< for a worker, before it gets 503; 0: no limit
+  ByteCount max_body;
+  bool spool = false;  ///< a large body goes to disk while it comes in, and may take its time
+};
+
 struct FrontOptions {
   std::string name;                               ///< of this listener in logs and metrics: "public", "admin"
   std::chrono::milliseconds head_timeout{5000};   ///< from a head's first byte to its last
@@ -33,6 +41,11 @@ struct FrontOptions {
   std::size_t max_connections = 0;                           ///< 0: no limit; `others_open` counts towards it
   std::size_t max_per_address = 0;                           ///< 0: no limit
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
+  /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
+  std::function<RequestPlan(const RequestHead&)> plan;
+  /// For plans that spool: who writes (the loop must not wait for a disk), and where.
+  WorkerPool* spoolers = nullptr;
+  std::string spool_folder = "/tmp";
 };
 
 /// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
@@ -69,6 +82,8 @@ class HttpFront final : private EventLoop::Handler {
   void shed();
   void on_readable(Connection& connection);
   void advance(Connection& connection);
+  void spool(Connection& connection, bool complete);
+  void after_spool(Connection& connection, bool complete, const std::string& problem);
   void refuse(Connection& connection, int status, const char* reason);
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);

@@ -65,6 +65,15 @@ std::size_t Stream::queued() const {
   return 1 + (extra_ ? extra_->queue.size() - extra_->head : 0);
 }
 
+bool Stream::carries(MessageId message) const {
+  if (first_ && first_->message() == message) return true;
+  if (!extra_) return false;
+  for (std::size_t i = extra_->head; i < extra_->queue.size(); ++i) {
+    if (extra_->queue[i]->message() == message) return true;
+  }
+  return std::ranges::any_of(extra_->unacknowledged, [&](const Unacknowledged& u) { return u.message == message; });
+}
+
 void Stream::flush() {
   dirty_ = false;
   if (closed()) return;

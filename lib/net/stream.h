@@ -99,6 +99,8 @@ class Stream : public EventLoop::Handler {
   bool open() const { return fd_.valid() && !finishing_; }
   bool closed() const { return !fd_.valid(); }
   bool awaits_acknowledgement() const { return extra_ != nullptr && !extra_->unacknowledged.empty(); }
+  /// True for a message that is queued, or written and not acknowledged.
+  bool carries(MessageId message) const;
   /// Bytes queued and not yet taken by the socket.
   std::uint64_t backlog_bytes() const { return owed_; }
   /// Bytes the socket has taken, response head included.

@@ -62,7 +62,7 @@ class Delegate final : public HubDelegate {
     requests_.push_back(request);
     return answers_;
   }
-  void acknowledged(TargetKind kind, std::string_view name, MessageId message) override {
+  void acknowledged(TargetKind kind, std::string_view name, MessageId message, ConnectionId) override {
     const MutexLock lock(mutex_);
     acknowledged_.emplace_back(kind, std::string(name), message.value());
   }
