@@ -128,7 +128,7 @@ class Sending {
     }
     std::vector<api::Json> answers;
     try {
-      if (!body.empty()) answers = context_.client().send_bulk(body);
+      if (!body.empty()) answers = context_.client().send_lines(body);
     } catch (...) {
       progress_.clear();
       summarize();

@@ -30,7 +30,7 @@ struct Options {
 };
 
 const char* order_name(TopOrder order) {
-  return order == TopOrder::kBacklog ? "backlog" : order == TopOrder::kRate ? "rate" : "age";
+  return order == TopOrder::kBacklog ? "backlog" : order == TopOrder::kRate ? "rate" : "created";
 }
 
 class Top {
@@ -66,6 +66,7 @@ class Top {
     api::ConnectionQuery query;
     query.service = context_.service();
     query.sort = order_name(view_.order());
+    query.reverse = view_.order() != TopOrder::kAge;
     const api::Json status = context_.client().status();
     const api::Json connections = context_.client().list_connections(query, {1, kMostRows});
     read_at_ = steady_now();
@@ -163,7 +164,7 @@ int run(const Options& options, Context& context) {
     throw Error(ErrorCode::kInvalidArgument, "--interval must be from 100ms to 1h, not '" + options.interval + "'");
   if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
     throw Error(ErrorCode::kInvalidArgument,
-                "top needs a terminal; 'ssectl connections list --sort backlog --watch' works without one");
+                "top needs a terminal; 'ssectl connections list --sort backlog --reverse --watch' works without one");
   }
   Stopping stopping;
   Top top(context, interval);
