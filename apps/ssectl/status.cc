@@ -10,6 +10,7 @@
 #include "command.h"
 #include "nodes.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 namespace {
@@ -104,7 +105,9 @@ int run(bool cluster, Context& context) {
 Run declare_status(CLI::App& app) {
   auto cluster = std::make_shared<bool>(false);
   app.add_flag("--cluster", *cluster, "Of all servers of the cluster, a line each");
-  return [cluster](Context& context) { return run(*cluster, context); };
+  auto watch = std::make_shared<Watch>();
+  watch->declare(app);
+  return [cluster, watch](Context& context) { return watch->run(context, [&] { return run(*cluster, context); }); };
 }
 
 }  // namespace sse::ctl

@@ -17,6 +17,7 @@ namespace sse::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::size_t kMostProblem = std::size_t{64} * 1024;
 constexpr std::string_view kNdjson = "application/x-ndjson";
 
 ErrorCode code_from_status(int status) {
@@ -101,6 +102,46 @@ class Client::Transport {
     }
     headers = response.headers;
     return body_read;
+  }
+
+  // An answer without an end, a JSON object a line.
+  void follow(std::string path, const std::function<bool(const Json&)>& on_line) {
+    httplib::Request request;
+    request.method = "GET";
+    request.path = std::move(path);
+    if (address_.is_unix()) request.set_header("Host", "localhost");
+    if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
+    httplib::Response head;
+    request.response_handler = [&](const httplib::Response& response) {
+      head.status = response.status;
+      head.headers = response.headers;
+      return true;
+    };
+    std::string text;
+    bool enough = false;
+    request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+      text.append(data, size);
+      if (head.status != 200) return text.size() < kMostProblem;
+      std::size_t start = 0;
+      for (std::size_t end = text.find('\n'); end != std::string::npos && !enough; end = text.find('\n', start)) {
+        const std::string_view line = std::string_view(text).substr(start, end - start);
+        start = end + 1;
+        if (!line.empty()) enough = !on_line(event::parse_json(line, "an event of the server"));
+      }
+      text.erase(0, start);
+      return !enough;
+    };
+    // The server sends something at least every 15 seconds.
+    http_.set_read_timeout(60, 0);
+    const SteadyTime begin = steady_now();
+    const httplib::Result result = http_.send(request);
+    if (enough) return;
+    if (head.status != 0 && head.status != 200) {
+      answer(head, text);
+    } else if (head.status == 0) {
+      throw failure(result.error(), steady_now() - begin);
+    }
+    throw Error(ErrorCode::kUnavailable, "sse-serve at " + options_.address + " ended the stream of events");
   }
 
  private:
@@ -211,6 +252,10 @@ Json Client::list_connections(const ConnectionQuery& query, const Page& page) {
   return transport_->call("GET", path_with("/api/v1/connections", parameters(query, page)));
 }
 
+Json Client::list_closed(const ClosedQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/connections/closed", parameters(query, page)));
+}
+
 Json Client::show_connection(ConnectionId id, const ServiceName& service) {
   QueryParameters query;
   if (!service.empty()) query.emplace_back("service", service.str());
@@ -220,6 +265,43 @@ Json Client::show_connection(ConnectionId id, const ServiceName& service) {
 Json Client::close_connections(const CloseRequest& request) {
   const Json body = to_json(request);
   return transport_->call("POST", "/api/v1/connections/close", &body);
+}
+
+Json Client::list_users(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/users", parameters(query, page)));
+}
+
+Json Client::list_user_ids(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/user-ids", parameters(query, page)));
+}
+
+Json Client::list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET",
+                          path_with("/api/v1/" + std::string(event::kind_name(kind)) + "s", parameters(query, page)));
+}
+
+Json Client::show_user(const UserId& user, const ServiceName& service) {
+  QueryParameters query{{"id", user.str()}};
+  if (!service.empty()) query.emplace_back("service", service.str());
+  return transport_->call("GET", path_with("/api/v1/user", query));
+}
+
+Json Client::explain(const ExplainQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/explain", parameters(query, page)));
+}
+
+Json Client::read_durations(const DurationQuery& query) {
+  return transport_->call("GET", path_with("/api/v1/durations", parameters(query)));
+}
+
+Json Client::set_durations(const DurationRequest& request) {
+  const Json body = to_json(request, true);
+  return transport_->call("POST", "/api/v1/durations", &body);
+}
+
+Json Client::clear_durations(const DurationRequest& request) {
+  const Json body = to_json(request, false);
+  return transport_->call("POST", "/api/v1/durations/clear", &body);
 }
 
 Json Client::list_nodes() {
@@ -254,6 +336,16 @@ Json Client::show_message(MessageId id) {
 
 Json Client::delete_message(MessageId id) {
   return transport_->call("DELETE", "/api/v1/messages/" + id.str());
+}
+
+Json Client::list_events(const EventQuery& query) {
+  return transport_->call("GET", path_with("/api/v1/events", parameters(query)));
+}
+
+void Client::follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event) {
+  QueryParameters all = parameters(query);
+  all.emplace_back("follow", "true");
+  transport_->follow(path_with("/api/v1/events", all), on_event);
 }
 
 Json Client::purge_messages(const MessageQuery& query) {

@@ -56,9 +56,24 @@ class Client {
   Json send(const SendRequest& request);
 
   Json list_connections(const ConnectionQuery& query, const Page& page);
+  /// Streams that have ended, newest first.
+  Json list_closed(const ClosedQuery& query, const Page& page);
   Json show_connection(ConnectionId id, const ServiceName& service);
   /// `{"closed": n}`
   Json close_connections(const CloseRequest& request);
+
+  /// Pages of what openapi.json describes.
+  Json list_users(const ConnectionQuery& query, const Page& page);
+  Json list_user_ids(const ConnectionQuery& query, const Page& page);
+  /// The tenants, channels or tokens (masked) of connections, with counts. REQUIRES: `kind` is one of these.
+  Json list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page);
+  /// Throws Error(kNotFound) when the user is offline.
+  Json show_user(const UserId& user, const ServiceName& service);
+  Json explain(const ExplainQuery& query, const Page& page);
+
+  Json read_durations(const DurationQuery& query);
+  Json set_durations(const DurationRequest& request);
+  Json clear_durations(const DurationRequest& request);
 
   /// `{"list": […], "cluster": …, "degraded": …}`
   Json list_nodes();
@@ -86,6 +101,11 @@ class Client {
   Json requeue_dead(MessageId id, const MessageQuery& query);
   /// `{"deleted": n}`
   Json purge_dead(MessageId id, const MessageQuery& query);
+
+  /// What happened lately: `{"list": […]}`, oldest first.
+  Json list_events(const EventQuery& query);
+  /// What happens from now on, one at a time, until `on_event` returns false or the server ends it (kUnavailable).
+  void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event);
 
  private:
   class Transport;

@@ -41,6 +41,29 @@ void add_page(QueryParameters& parameters, const Page& page) {
   parameters.emplace_back("pageSize", std::to_string(page.size));
 }
 
+// Either ids or a target.
+void read_whom(const Json& json, const std::string& what, std::vector<ConnectionId>& into,
+               std::optional<event::Target>& target) {
+  const auto ids = json.find("ids");
+  if ((ids != json.end()) == json.contains("target")) {
+    throw Error(ErrorCode::kInvalidArgument, what + " must have either ids or target");
+  }
+  if (ids == json.end()) {
+    target = event::target_from_json(required_target(json));
+    return;
+  }
+  if (!ids->is_array() || ids->empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of at least one connection id");
+  }
+  for (const Json& one : *ids) {
+    const ConnectionId id(event::id_field({{"id", one}}, "id"));
+    if (!id.valid()) {
+      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(one), 40) + " in 'ids' is no connection id");
+    }
+    into.push_back(id);
+  }
+}
+
 }  // namespace
 
 Json to_json(const SendRequest& request) {
@@ -130,23 +153,47 @@ CloseRequest close_request_from_json(const Json& json) {
   event::require_fields(json, {"service", "ids", "target"}, "the request to close");
   CloseRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
-  const auto ids = json.find("ids");
-  if ((ids != json.end()) == json.contains("target")) {
-    throw Error(ErrorCode::kInvalidArgument, "the request to close must have either ids or target");
+  read_whom(json, "the request to close", request.ids, request.target);
+  return request;
+}
+
+Json to_json(const DurationRequest& request, bool with_seconds) {
+  Json json = to_json(CloseRequest{request.service, request.ids, request.target});
+  if (with_seconds) json["duration"] = request.seconds;
+  if (request.ttl) json["ttl"] = format_duration(*request.ttl);
+  return json;
+}
+
+DurationRequest duration_request_from_json(const Json& json, bool with_seconds) {
+  const std::string what = with_seconds ? "the request to set a duration" : "the request to clear a duration";
+  if (with_seconds) {
+    event::require_fields(json, {"service", "ids", "target", "duration", "ttl"}, what);
+  } else {
+    event::require_fields(json, {"service", "ids", "target"}, what);
   }
-  if (ids == json.end()) {
-    request.target = event::target_from_json(required_target(json));
-    return request;
+  DurationRequest request;
+  request.service = ServiceName(event::string_field(json, "service"));
+  read_whom(json, what, request.ids, request.target);
+  const bool persons = request.target && (request.target->kind == event::TargetKind::kUser ||
+                                          request.target->kind == event::TargetKind::kToken);
+  if (request.target && (!persons || request.target->listening)) {
+    throw Error(ErrorCode::kInvalidArgument, "a session duration is of users, tokens or connections; name those");
   }
-  if (!ids->is_array() || ids->empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of at least one connection id");
+  if (!with_seconds) return request;
+  const auto duration = json.find("duration");
+  if (duration == json.end() || !duration->is_number_integer() || *duration < 0 || *duration > kMostDurationSeconds) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'duration' must be a whole number of seconds from 0 to " + std::to_string(kMostDurationSeconds));
   }
-  for (const Json& one : *ids) {
-    const ConnectionId id(event::id_field({{"id", one}}, "id"));
-    if (!id.valid()) {
-      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(one), 40) + " in 'ids' is no connection id");
+  request.seconds = duration->get<std::int64_t>();
+  if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) {
+    request.ttl = parse_duration(ttl);
+    if (request.ttl->count() == 0) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a ttl of 0 would expire at once; leave it out for the server's default");
     }
-    request.ids.push_back(id);
+    if (!request.ids.empty())
+      throw Error(ErrorCode::kInvalidArgument, "a ttl is for users and tokens: a connection is there or is not");
   }
   return request;
 }
@@ -160,8 +207,20 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page) {
   add_if_set(list, "channel", query.channel);
   add_if_set(list, "listening", query.listening);
   add_if_set(list, "client", query.client);
+  add_if_set(list, "name", query.name);
+  add_if_set(list, "sort", query.sort);
+  if (query.reverse) list.emplace_back("order", "desc");
   add_page(list, page);
   return list;
+}
+
+QueryParameters parameters(const ClosedQuery& query, const Page& page) {
+  QueryParameters parameters;
+  add_if_set(parameters, "service", query.service.str());
+  add_if_set(parameters, "user", query.user);
+  add_if_set(parameters, "reason", query.reason);
+  add_page(parameters, page);
+  return parameters;
 }
 
 QueryParameters parameters(const MessageQuery& query, const Page& page) {
@@ -171,6 +230,38 @@ QueryParameters parameters(const MessageQuery& query, const Page& page) {
   add_if_set(list, "recipient", query.recipient);
   add_if_set(list, "event", query.event);
   add_page(list, page);
+  return list;
+}
+
+QueryParameters parameters(const DurationQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "user", query.user);
+  add_if_set(list, "token", query.token);
+  if (query.connection.valid()) list.emplace_back("connection", query.connection.str());
+  return list;
+}
+
+QueryParameters parameters(const ExplainQuery& query, const Page& page) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  for (const std::string& user : query.users) list.emplace_back("user", user);
+  add_if_set(list, "tenant", query.tenant);
+  add_if_set(list, "token", query.token);
+  add_if_set(list, "channel", query.channel);
+  add_if_set(list, "event", query.event);
+  if (query.listening) list.emplace_back("listening", "true");
+  if (query.size != 0) list.emplace_back("size", std::to_string(query.size));
+  add_page(list, page);
+  return list;
+}
+
+QueryParameters parameters(const EventQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "user", query.user);
+  add_if_set(list, "type", query.type);
+  if (query.last) list.emplace_back("last", std::to_string(*query.last));
   return list;
 }
 

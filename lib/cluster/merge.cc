@@ -46,6 +46,7 @@ void add_all(Json& into, const Json& from) {
 
 Json combined(const std::string& name, const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) {
+    if (name == "duration") return a;
     if (name.starts_with("first")) return std::min(a, b);
     if (name.starts_with("last") || name == "sessionDuration") return std::max(a, b);
     if (a.is_number_integer() && b.is_number_integer()) return a.get<std::int64_t>() + b.get<std::int64_t>();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,8 @@ struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
   Elsewhere* elsewhere = nullptr;  ///< the rest of the cluster, outlives the sender; null: there is none
+  /// Hears of every call that sends, on its thread and when all is done. May be empty; must be quick.
+  std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
   AttemptLog* attempts = nullptr;  ///< outlives the sender; null: deliveries are not counted
   HistoryOptions history;
 };
@@ -111,6 +114,16 @@ class Sender final : private hub::HubDelegate {
   /// Where each of these is now.
   std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows);
 
+  /// As send(), without waiting for the streams; `done` gets the result on a loop thread and must be quick. It is
+  /// destroyed uncalled when the server has stopped. REQUIRES: sends_soon(), no qos. Any thread, loop threads included.
+  void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
+
+  /// False with a history: a send may then have to wait for its place in the order.
+  bool sends_soon() const { return options_.history.events == 0; }
+
+  /// Send calls accepted so far.
+  std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
+
   Trace& trace() { return trace_; }
   /// Writes down how often what is pending was sent: until then the store may lag by a second.
   void flush_attempts() { attempts_.flush(); }
@@ -137,6 +150,7 @@ class Sender final : private hub::HubDelegate {
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
+  IdGenerator& ids_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
@@ -146,6 +160,8 @@ class Sender final : private hub::HubDelegate {
   Trace trace_;
   Waits waits_;
   Attempts attempts_;
+  observe::Histogram& send_seconds_;
+  observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
   Publisher publisher_;

@@ -1,12 +1,12 @@
 #include "gateway/admin_routes.h"
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "api/types.h"
 #include "base/text.h"
 #include "gateway/admin_http.h"
+#include "gateway/closed_routes.h"
 #include "gateway/connection_json.h"
 
 namespace sse::gateway {
@@ -16,9 +16,7 @@ extern const std::string_view kOpenApi;
 namespace {
 
 using admin::answer;
-using admin::Page;
 using admin::path_id;
-using admin::require_parameters;
 using admin::write_problem;
 using event::Json;
 
@@ -45,13 +43,15 @@ std::string AdminToken::authorization() const {
 AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     : deps_(std::move(dependencies)),
       router_(app, write_problem),
+      presence_(router_, deps_.services, deps_.server_id),
+      durations_(router_, deps_.services, deps_.catalog),
       messages_(router_, deps_.services, {deps_.catalog, deps_.dead}),
       node_routes_(router_, deps_.nodes) {
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
-    write_problem(res, 401, "unauthenticated",
-                  "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
+    admin::write_problem(res, 401, "unauthenticated",
+                         "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
@@ -59,8 +59,8 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   };
   router_.get("\\/api\\/v1\\/status",
               [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
-  router_.get("\\/api\\/v1\\/connections", bound(&AdminRoutes::list_connections));
   router_.post("\\/api\\/v1\\/connections\\/close", bound(&AdminRoutes::close_connections));
+  add_closed_routes(router_, deps_.services);
   router_.get("\\/api\\/v1\\/connections\\/([^\\/]{1,40})", bound(&AdminRoutes::show_connection));
   router_.get("\\/api\\/openapi\\.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), admin::kJsonType);
@@ -81,33 +81,12 @@ const Service& AdminRoutes::service(const std::string& name) const {
   return admin::find_service(deps_.services, name);
 }
 
-void AdminRoutes::list_connections(const httplib::Request& req, httplib::Response& res) {
-  require_parameters(req,
-                     {"service", "user", "tenant", "token", "channel", "listening", "client", "pageNum", "pageSize"});
-  const Page page = Page::of(req);
-  const Service& wanted = service(req.get_param_value("service"));
-  hub::Hub& hub = wanted.sender->hub();
-  hub::ConnectionFilter filter;
-  filter.user = UserId(req.get_param_value("user"));
-  filter.tenant = TenantId(req.get_param_value("tenant"));
-  filter.token = AccessToken(req.get_param_value("token"));
-  filter.channel = ChannelName(req.get_param_value("channel"));
-  filter.listening = req.get_param_value("listening");
-  filter.client = req.get_param_value("client");
-  const std::vector<ConnectionId> ids = hub.find(filter);
-  const std::uint64_t first = std::min<std::uint64_t>(page.skip(), ids.size());
-  const std::uint64_t count = std::min<std::uint64_t>(page.size, ids.size() - first);
-  const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(first);
-  Json list = Json::array();
-  for (const hub::ConnectionInfo& info : hub.describe({begin, begin + static_cast<std::ptrdiff_t>(count)})) {
-    list.push_back(to_json(info, wanted.sender->service(), deps_.server_id));
-  }
-  answer(res, page.json(ids.size(), std::move(list)));
-}
-
 void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response& res) {
   const ConnectionId id(path_id(req));
+  const std::string named = req.get_param_value("service");
+  if (!named.empty()) service(named);
   for (const Service& candidate : deps_.services) {
+    if (!named.empty() && candidate.sender->service().str() != named) continue;
     if (const auto info = candidate.sender->hub().describe(id)) {
       answer(res, to_json(*info, candidate.sender->service(), deps_.server_id));
       return;

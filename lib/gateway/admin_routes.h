@@ -8,9 +8,11 @@
 #include "base/mutex.h"
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "gateway/duration_routes.h"
 #include "gateway/message_routes.h"
 #include "gateway/node_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/presence_routes.h"
 #include "gateway/router.h"
 #include "observe/metrics.h"
 
@@ -49,14 +51,18 @@ class AdminRoutes {
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.
   AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
 
+  /// For routes of other files.
+  Router& router() { return router_; }
+
  private:
-  void list_connections(const httplib::Request& req, httplib::Response& res);
   void show_connection(const httplib::Request& req, httplib::Response& res);
   void close_connections(const httplib::Request& req, httplib::Response& res);
   const Service& service(const std::string& name) const;
 
   Dependencies deps_;
   Router router_;
+  PresenceRoutes presence_;
+  DurationRoutes durations_;
   MessageRoutes messages_;
   NodeRoutes node_routes_;
 };

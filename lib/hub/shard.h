@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/closed_log.h"
 #include "hub/connection.h"
 #include "hub/departed.h"
 #include "hub/in_flight.h"
@@ -24,13 +26,17 @@
 
 namespace sse::hub {
 
+class Observer;
+
 struct HubOptions {
   ServiceName service;
   std::chrono::milliseconds heartbeat{15000};
   std::chrono::milliseconds reconnect_time{5000};
+  std::chrono::milliseconds reconnect_jitter{0};  ///< a stream is told to come back up to so much later than that
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
-  bool in_cluster = false;  ///< connect-finish says so, and the delegate is asked before a stream opens
+  bool in_cluster = false;       ///< connect-finish says so, and the delegate is asked before a stream opens
+  Observer* observer = nullptr;  ///< must outlive the hub
   /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
   bool resumable = false;  ///< events are kept for clients that come back: positions and order count
@@ -134,6 +140,17 @@ class Shard final : private net::StreamOwner {
                         const event::FrameRef& frame);
   /// Looks for pending messages of every connection.
   void look_again();
+  /// Whether an event for the connection's group is for the connection: what deliver() asks of each.
+  static bool wants(const Connection& connection, bool listening, std::string_view event) {
+    return !listening || connection.listens(event);
+  }
+  /// What deliver() would do with an event of `bytes`, without doing it.
+  enum class Outlook : unsigned char { kTakes, kWaits, kOverflows };
+  Outlook outlook(const Connection& connection, std::size_t bytes) const;
+  /// An event for one connection alone; false when that did not take it.
+  bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
+  /// The session duration is again what the client counts by itself.
+  void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
   /// As deliver(), for a message that streams may have had already. Streams that are being given pending messages come
   /// by it anyway.
   std::uint32_t deliver_again(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
@@ -149,6 +166,8 @@ class Shard final : private net::StreamOwner {
 
   /// Null when it is not (any more) online here.
   Connection* find(ConnectionId id);
+  /// Those that ended last, oldest first.
+  const std::deque<ClosedConnection>& closed() const { return closed_log_.entries(); }
   /// Connections under a name; all of them for kAll.
   const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
   std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
@@ -156,7 +175,7 @@ class Shard final : private net::StreamOwner {
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
-  void close(Connection& connection, net::CloseReason reason, bool say_so);
+  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
   /// Ends the stream for a client that is to come back, here or elsewhere, after `retry`.
   void send_away(Connection& connection, std::chrono::milliseconds retry);
   void close_all(net::CloseReason reason);
@@ -164,6 +183,8 @@ class Shard final : private net::StreamOwner {
   // Any thread.
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
   std::size_t users() const { return user_count_.load(std::memory_order_relaxed); }
+  /// Bytes all its streams owe.
+  std::uint64_t backlog_bytes() const { return host_.owed.load(std::memory_order_relaxed); }
   /// Sockets held, streams that are being ended included.
   std::size_t sockets() const { return socket_count_.load(std::memory_order_relaxed); }
 
@@ -180,6 +201,7 @@ class Shard final : private net::StreamOwner {
   };
 
   bool take(Connection& connection, const event::FrameRef& frame);
+  void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
@@ -193,7 +215,8 @@ class Shard final : private net::StreamOwner {
   void resend_late();
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
-  void leave(Connection& connection, net::CloseReason reason);
+  void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
+  static ClosedConnection closed_now(const Connection& connection, net::CloseReason reason);
   void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();
@@ -208,11 +231,13 @@ class Shard final : private net::StreamOwner {
   HubDelegate& delegate_;
   const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
+  const event::FrameRef mark_;
 
   // Loop thread only.
   PointerTable<Connection, ById> connections_;  // owned: destroy()
   Indexes indexes_;
   ListenerSets listener_sets_;
+  std::unordered_map<std::uint64_t, SetDuration> durations_;  // of the few connections that were told one
   std::vector<Connection*> dirty_;
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
   std::vector<Connection*> awaiting_;  // acknowledgements
@@ -220,6 +245,7 @@ class Shard final : private net::StreamOwner {
   bool ack_timer_ = false;
   std::chrono::milliseconds ack_delay_{0};
   net::TimerWheel wheel_;
+  ClosedLog closed_log_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
   SteadyTime next_resend_;

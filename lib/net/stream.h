@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +26,11 @@ enum class CloseReason : unsigned char {
   kReplaced,        ///< newer streams of the same client took its place (--client-max-connections)
   kServerClosed,    ///< closed on purpose: an operator or the application
   kShutdown,        ///< the server is stopping
+  kRefused,         ///< the kernel had no room to watch it; nothing was written
 };
-inline constexpr std::size_t kCloseReasons = 8;
+inline constexpr std::size_t kCloseReasons = 9;
+/// Inverse of reason_name(); nullopt for none.
+std::optional<CloseReason> reason_from_name(std::string_view name);
 /// `client-closed`, `slow-consumer`, …
 std::string_view reason_name(CloseReason reason);
 
@@ -66,6 +71,8 @@ class Stream : public EventLoop::Handler {
     EventLoop& loop;
     StreamOwner& owner;
     const Limits& limits;
+    /// What all of them owe now. Written by the loop, read by any thread.
+    mutable std::atomic<std::uint64_t> owed{0};
   };
 
   /// Takes the socket and watches it. `host` and what it names must outlive the stream. Throws Error(kIo) when epoll
@@ -83,8 +90,11 @@ class Stream : public EventLoop::Handler {
   /// Writes what the socket takes, all queued frames in as few calls as possible.
   void flush();
   /// Writes what is queued, then ends the connection; nothing more is taken. The owner hears stream_closed(reason) when
-  /// the peer has closed too, or calls abort() when it has waited long enough.
-  void finish(CloseReason reason);
+  /// the peer has closed too, or calls abort() when it has waited long enough. With `peer_first` the peer is expected
+  /// to close of its own accord: our end stays open until it has, or end() is called.
+  void finish(CloseReason reason, bool peer_first = false);
+  /// Does not wait for the peer any longer. True when that ends our side now; false when it has ended before.
+  bool end();
   /// Closes now.
   void abort(CloseReason reason);
   /// From now on the peer's TCP confirms nothing: frames that carry a message are sent like all others.
@@ -98,10 +108,12 @@ class Stream : public EventLoop::Handler {
   bool awaits_acknowledgement() const { return extra_ != nullptr && !extra_->unacknowledged.empty(); }
   /// True for a message that is queued, or written and not acknowledged.
   bool carries(MessageId message) const;
-  /// Bytes queued and not yet taken by the socket.
+  /// Bytes queued and not yet taken by the socket; of a stream that has ended, those it never took.
   std::uint64_t backlog_bytes() const { return owed_; }
   /// Bytes the socket has taken, response head included.
   std::uint64_t bytes_sent() const { return sent_; }
+  /// The frame the socket takes next; null when nothing is owed.
+  const event::Frame* oldest_unsent() const { return first_ ? &*first_ : nullptr; }
   /// True since the socket refused bytes, until the backlog is empty.
   bool blocked() const { return blocked_; }
   /// When the socket last took bytes, to 10 ms.
@@ -129,6 +141,7 @@ class Stream : public EventLoop::Handler {
   void pop_first();
   std::size_t queued() const;
   void set_blocked(bool blocked);
+  void note_owed(std::int64_t change);
   void close(CloseReason reason);
 
   // What a delivery touches is one cache line, with room at its end for flags of the class derived.
@@ -144,6 +157,7 @@ class Stream : public EventLoop::Handler {
   bool dirty_ = false;
   bool finishing_ = false;
   bool write_ended_ = false;
+  bool peer_first_ = false;
   bool watches_acknowledgements_ = true;
   CloseReason finish_reason_ = CloseReason::kServerClosed;
 };

@@ -3,7 +3,8 @@
 const MOST_LINES = 1000;
 const MOST_SHOWN = 4000;
 const STATES = ['connecting', 'connected', 'closed'];
-const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel', events: 'events' };
+const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel' };
+const FIRST_EVENTS = ['server-push', 'message'];
 
 const element = (id) => document.getElementById(id);
 const log = element('log');
@@ -90,16 +91,58 @@ const listeners = {
   'sse-change-state'(event) {
     showState(STATES[event.data.newState]);
   },
+  'sse-change-active'(event) {
+    const { newActive, duration } = event.data;
+    const seconds = duration.sessionDuration + duration.duration;
+    element('activity').textContent = `${newActive ? 'here' : 'away'}, ${seconds} s active`;
+  },
+  resync(event) {
+    addLine('problem', this.connectionId, event.type, event.data);
+  },
 };
 
 function showEvent(event) {
   addLine('event', this.connectionId, event.type, event.data);
 }
 
-function eventNames() {
-  return ['server-push', 'message', ...element('events').value.split(/[\s,]+/)].filter(
-    (name) => name && !listeners[name],
-  );
+/** The events of the page's own choice. */
+const listening = new Set(FIRST_EVENTS);
+
+function showListening() {
+  const chips = [...listening].map((name) => {
+    const chip = document.createElement('li');
+    const stop = document.createElement('button');
+    stop.type = 'button';
+    stop.textContent = '×';
+    stop.setAttribute('aria-label', `Stop listening to ${name}`);
+    stop.addEventListener('click', () => stopListening(name));
+    chip.append(span('', name), stop);
+    return chip;
+  });
+  element('listening').replaceChildren(...chips);
+}
+
+function keepListening() {
+  const others = [...listening].filter((name) => !FIRST_EVENTS.includes(name));
+  if (others.length) page.searchParams.set('events', others.join(','));
+  else page.searchParams.delete('events');
+  history.replaceState(null, '', page);
+  showListening();
+}
+
+function startListening(name) {
+  if (!sse || listeners[name] || listening.has(name)) return;
+  listening.add(name);
+  keepListening();
+  showAnswer('addListener', name, () => sse.addListener(name, showEvent));
+}
+
+function stopListening(name) {
+  if (!sse) return;
+  listening.delete(name);
+  keepListening();
+  element('event').focus();
+  showAnswer('removeListener', name, () => sse.removeListener(name));
 }
 
 function connectAs() {
@@ -111,7 +154,7 @@ function connectAs() {
       tenantId: element('tenant').value || null,
       channel: element('channel').value || null,
     },
-    eventListeners: { ...listeners, ...Object.fromEntries(eventNames().map((name) => [name, showEvent])) },
+    eventListeners: { ...listeners, ...Object.fromEntries([...listening].map((name) => [name, showEvent])) },
     useWindowEventBus: false,
   });
   showState(STATES[sse.state]);
@@ -126,17 +169,16 @@ function service() {
 
 // ---- the buttons
 
-async function send(path, body) {
+function send(path, body) {
+  return showAnswer('send', `${path} ${JSON.stringify(body)}`, () => sse.send(path, body));
+}
+
+async function showAnswer(name, text, request) {
   const sender = sse;
   const id = sender.connectionId;
-  addLine(
-    'sent',
-    id,
-    'send',
-    `${path} ${JSON.stringify(body)}${sender.isActive() ? '' : ' (waits for the connection)'}`,
-  );
+  addLine('sent', id, name, `${text}${sender.isActive() ? '' : ' (waits for the connection)'}`);
   try {
-    const answer = await sender.send(path, body);
+    const answer = await request();
     addLine(
       answer.ok ? 'sent' : 'problem',
       id ?? sender.connectionId,
@@ -151,7 +193,10 @@ async function send(path, body) {
 function readIdentity() {
   for (const [id, parameter] of Object.entries(FIELDS)) element(id).value = page.searchParams.get(parameter) ?? '';
   element('user').value ||= '1';
-  element('advanced').open = Boolean(element('tenant').value || element('channel').value || element('events').value);
+  element('advanced').open = Boolean(element('tenant').value || element('channel').value);
+  for (const name of (page.searchParams.get('events') ?? '').split(/[\s,]+/)) {
+    if (name && !listeners[name]) listening.add(name);
+  }
 }
 
 function keepIdentity() {
@@ -189,6 +234,11 @@ element('identity').addEventListener('submit', (event) => {
   changeIdentity();
 });
 element('identity').addEventListener('change', changeIdentity);
+element('listen').addEventListener('submit', (event) => {
+  event.preventDefault();
+  for (const name of element('event').value.split(/[\s,]+/)) if (name) startListening(name);
+  element('event').value = '';
+});
 element('message').addEventListener('submit', (event) => {
   event.preventDefault();
   if (sse) send('hello', { text: element('text').value });
@@ -207,6 +257,7 @@ log.addEventListener('scroll', () => {
 
 readIdentity();
 keepIdentity();
+keepListening();
 showIdentity();
 element('service').textContent = service();
 showState('connecting');

@@ -32,14 +32,22 @@ export interface SseChangeActiveEvent extends SseEvent {
 
 /**
  * One listener for each event name; null listens only for the window's sake (`useWindowEventBus`).
- * An event nobody here listens to is not seen at all, and so not confirmed.
+ *
+ * A message sent with `qos` counts as handled, and is confirmed to the server, when its listener has run, whether or not
+ * it threw. It may be sent more than once; listeners see it once. An event nobody here listens to is not seen at all,
+ * and so not confirmed: the server keeps the message.
  */
 export interface SseEventListeners {
+  /** Connected, also again; `connectionId` is known from here on. `data` is JSON text. */
   'connect-finish'?: SseListener;
+  /** Closed on purpose, by `close()` and its like or by the server; not when a connection breaks. */
   'connect-close'?: SseListener<SseCloseEvent>;
   'sse-change-state'?: SseListener<SseChangeStateEvent>;
   'sse-change-active'?: SseListener<SseChangeActiveEvent>;
+  /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
   'sse-set-duration'?: SseListener;
+  /** Events were missed while away and the server no longer has them: load afresh. `data` is JSON text. */
+  resync?: SseListener;
   // any: a listener may ask for a narrower event than SseEvent.
   [name: string]: SseListener<any>;
 }
@@ -93,7 +101,9 @@ export default class Sse {
   /** The options with defaults. `query` may be changed and holds from the next request on. */
   readonly options: Required<SseOptions>;
   readonly state: SseState;
+  /** Id of this device, as in the option. */
   readonly clientId: string;
+  /** Id of this object, and when it was made, milliseconds since 1970. */
   readonly instanceId: string;
   readonly createTimestamp: number;
   /** Decimal digits of a 64-bit number: never make a Number of it. Undefined while not connected. */
@@ -102,6 +112,7 @@ export default class Sse {
   readonly connectionName: string;
   readonly serverVersion: string | undefined;
 
+  /** True while there is a connection, from `connect-finish` on. */
   isActive(): boolean;
   /** Connects again after `close()` or after the server closed; nothing when connected. */
   connect(): void;
@@ -109,9 +120,10 @@ export default class Sse {
   close(reason?: string): boolean;
   /** Closes, lets go of window and document, and rejects what is still queued. */
   destroy(): void;
-  /** Moves to another service. */
+  /** Moves to another service: closes, and connects there. Nothing when it is there already. */
   switchURL(url: string): void;
 
+  /** A copy: to change them, use `addListener` and `removeListener`. */
   getEventListeners(): SseEventListeners;
   /**
    * A name has one listener: a later one takes its place at once. The promise is for the server's answer.
@@ -119,9 +131,11 @@ export default class Sse {
    */
   addListener<K extends keyof SseEventListeners & string>(name: K, fn: SseEventListeners[K]): Promise<Response>;
   addListener(listeners: SseEventListeners | string[]): Promise<Response>;
+  /** Names alone count; functions are not looked at. */
   removeListener(names: string | string[] | SseEventListeners): Promise<Response>;
   /** The answer is the application's; not retried when the network fails, since it may have arrived. */
   send(path: string, body?: unknown, query?: SseOptions['query'], headers?: Record<string, string>): Promise<Response>;
+  /** Rejects with a TypeError when `formData` is none. */
   upload(
     path: string,
     formData: FormData,

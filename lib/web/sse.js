@@ -1,5 +1,4 @@
-// The browser's half of sse-server: one EventSource for a visible tab, and what the page sends back. Types and the
-// meaning of every option are in sse.d.ts. web.cc derives the classic script from this file by its last line.
+// The browser's half of sse-server. sse.d.ts is its manual; web.cc makes a classic script of it by its last line.
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -10,34 +9,36 @@ const MOST_QUEUED = 1000;
 const MOST_SEEN = 4096;
 const ACK_DELAY = 50;
 const ACK_BATCH = 100;
+const GOODBYE_DELAY = 1000;
 
 // `_set-duration` is what Java servers up to 1.2 call it.
-const OWN_EVENTS = ['connect-finish', 'connect-close', 'sse-set-duration', '_set-duration'];
+const OWN_EVENTS = ['connect-finish', 'connect-close', 'sse-qos', 'sse-set-duration', '_set-duration'];
 const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchstart'];
 const JSON_HEADERS = { 'content-type': 'application/json;charset=UTF-8' };
 
-const unstored = new Map();
+const memory = {};
 
-// Touching localStorage throws where the user has blocked it; then things are remembered as long as the page lives.
+// Storage throws when blocked or full; what is written then lives as long as the page.
 function read(kind, key) {
   try {
-    return window[kind].getItem(key) ?? unstored.get(key);
+    return window[kind][key] ?? memory[key];
   } catch {
-    return unstored.get(key);
+    return memory[key];
   }
 }
 
 function write(kind, key, value) {
+  memory[key] = value;
   try {
-    window[kind].setItem(key, value);
+    window[kind][key] = value;
   } catch {
-    unstored.set(key, value);
+    // memory has it
   }
 }
 
 // crypto.randomUUID is missing on plain http pages.
 function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('');
 }
 
 function listenerEntries(names, fn) {
@@ -88,18 +89,18 @@ class Sse {
   instanceId = randomId();
 
   #es;
-  #wanted = false; // The page wants a stream, whether or not there can be one now.
-  #destroyed = false;
+  #life = new AbortController();
+  #wanted = false; // By the page, whether or not there can be one now.
   #failures = 0;
   #retryTimer;
-  #serverReconnectTime;
+  #server = {}; // what connect-finish said
   #listeners;
   #queue = [];
   #draining = false;
 
-  #streamId = ''; // EventSource repeats the last id on events without one; a change tells them apart.
+  #streamId = ''; // EventSource repeats the last id on events without one.
   #lastEventId;
-  #confirms = false;
+  #marked = false;
   #seen = new Set();
   #acks = [];
   #ackTimer;
@@ -116,18 +117,20 @@ class Sse {
     this.clientId = this.options.clientId || read('localStorage', 'sseClientId') || randomId();
     write('localStorage', 'sseClientId', this.clientId);
     this.options.accessTimestamp ||= Number(read('sessionStorage', 'sseAccessTimestamp')) || Date.now();
-    write('sessionStorage', 'sseAccessTimestamp', String(this.options.accessTimestamp));
+    write('sessionStorage', 'sseAccessTimestamp', this.options.accessTimestamp);
 
-    document.addEventListener('visibilitychange', this.#onVisibilityChange);
-    window.addEventListener('pagehide', this.#onPageHide);
-    window.addEventListener('pageshow', this.#resume);
-    window.addEventListener('online', this.#resume);
-    for (const name of ACTIVITY_EVENTS) document.addEventListener(name, this.#onActivity, { passive: true });
+    const on = (target, name, fn) =>
+      target.addEventListener(name, fn, { passive: true, signal: this.#life.signal });
+    on(document, 'visibilitychange', this.#onVisibilityChange);
+    on(window, 'pagehide', this.#onPageHide);
+    on(window, 'pageshow', this.#resume);
+    on(window, 'online', this.#resume);
+    for (const name of ACTIVITY_EVENTS) on(document, name, this.#onActivity);
     this.connect();
   }
 
   connect() {
-    if (this.#destroyed) return;
+    if (this.#life.signal.aborted) return;
     this.#wanted = true;
     this.#resume();
   }
@@ -139,12 +142,7 @@ class Sse {
 
   destroy() {
     this.close('destroy');
-    this.#destroyed = true;
-    document.removeEventListener('visibilitychange', this.#onVisibilityChange);
-    window.removeEventListener('pagehide', this.#onPageHide);
-    window.removeEventListener('pageshow', this.#resume);
-    window.removeEventListener('online', this.#resume);
-    for (const name of ACTIVITY_EVENTS) document.removeEventListener(name, this.#onActivity);
+    this.#life.abort();
     for (const { reject } of this.#queue.splice(0)) reject(this.#destroyedError());
   }
 
@@ -198,15 +196,11 @@ class Sse {
 
   upload(path = '', formData, query = {}, headers = {}) {
     if (!(formData instanceof FormData)) {
-      return Promise.reject(new TypeError('upload() takes a FormData object as its second argument.'));
+      return Promise.reject(new TypeError('upload() takes a FormData object.'));
     }
     return this.#whenActive(() =>
       this.#post(`upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }),
     );
-  }
-
-  toString() {
-    return `${this.connectionName}:${this.state}:${this.createTimestamp}`;
   }
 
   // ---- the stream
@@ -243,6 +237,7 @@ class Sse {
       jsHeapSizeLimit,
       lastEventId: this.#lastEventId,
       ack: 1,
+      ackMarks: 1,
     };
     return `${this.options.url}/connect?${parameters(own, query)}`;
   }
@@ -252,14 +247,17 @@ class Sse {
     if ('data' in event || event.target !== this.#es) return;
     this.#leave(CONNECTING);
     this.connectionId = undefined;
-    const base = this.options.reconnectTime || this.#serverReconnectTime || Sse.DEFAULT_RECONNECT_TIME;
+    const base = this.options.reconnectTime || this.#server.reconnectTime || Sse.DEFAULT_RECONNECT_TIME;
     const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
     this.#retryTimer = setTimeout(this.#resume, delay * (0.5 + Math.random()));
   };
 
   #receive = (event) => {
     if (event.target !== this.#es) return;
-    const ownId = event.lastEventId !== this.#streamId && event.lastEventId;
+    const marked = this.#marked; // With ackMarks only the event after an `sse-qos` wants to be confirmed.
+    this.#marked = event.type === 'sse-qos';
+    if (this.#marked) return;
+    const ownId = (marked || event.lastEventId !== this.#streamId) && event.lastEventId;
     this.#streamId = event.lastEventId ?? this.#streamId;
     switch (event.type) {
       case 'connect-finish':
@@ -276,26 +274,26 @@ class Sse {
     }
     if (!ownId) return this.#emit(event);
 
-    // Java servers count ids from 1 on every connection, so ids mean something across connections only where the
-    // server asked for confirmations.
-    const known = this.#confirms && this.#seen.has(ownId);
-    this.#lastEventId = ownId;
-    if (this.#confirms) {
+    // Java servers count ids anew on every connection.
+    const { ack, ackMarks = false } = this.#server;
+    const known = ack && this.#seen.has(ownId);
+    // A message may be older than what was seen.
+    if (!marked || ownId.padStart(20) > this.#lastEventId.padStart(20)) this.#lastEventId = ownId;
+    if (ack) {
       this.#seen.add(ownId);
       if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.values().next().value);
     }
     if (!known) this.#emit(event);
-    if (this.#confirms) this.#confirm(ownId);
+    if (ack && marked === ackMarks) this.#confirm(ownId);
   };
 
   #onConnectFinish(event) {
-    const answer = JSON.parse(event.data);
-    this.connectionId = String(answer.connectionId);
-    this.connectionName = answer.name;
-    this.serverVersion = answer.version;
-    this.#serverReconnectTime = answer.reconnectTime;
-    this.#confirms = answer.ack === true;
+    this.#server = JSON.parse(event.data);
+    this.connectionId = String(this.#server.connectionId);
+    this.connectionName = this.#server.name;
+    this.serverVersion = this.#server.version;
     this.#failures = 0;
+    this.#lastEventId = event.lastEventId; // the old one while missed events follow
     this.#connectionSeconds = 0;
     this.#lastActivity = Date.now();
     this.#setState(OPEN);
@@ -306,7 +304,7 @@ class Sse {
     this.#drain();
   }
 
-  /** The stream is over, whoever ended it. `connectionId` stays for the listeners that are told. */
+  /** `connectionId` stays, for the listeners that are told. */
   #leave(state) {
     clearTimeout(this.#retryTimer);
     clearInterval(this.#activityTimer);
@@ -323,6 +321,11 @@ class Sse {
       return false;
     }
     this.#sendAcks();
+    // The server is to read why before the stream is gone; an EventSource that ends would reconnect.
+    const es = this.#es;
+    es.onerror = () => es.close();
+    setTimeout(es.onerror, GOODBYE_DELAY);
+    this.#es = undefined;
     this.#leave(CLOSED);
     const form = parameters({
       connectionId,
@@ -332,10 +335,7 @@ class Sse {
       sessionDuration: Math.round(this.#sessionSeconds),
       sseVersion: Sse.version,
     });
-    const sent = navigator.sendBeacon(
-      `${this.options.url}/connect/disconnect.do?${parameters(this.options.query)}`,
-      form,
-    );
+    const sent = this.#beacon('disconnect.do', form);
     const event = new MessageEvent('connect-close', { data: `{"connectionId": "${connectionId}"}` });
     this.#emitClose(event, Sse.CLIENT_TRIGGER_CLOSE, reason);
     return sent;
@@ -378,7 +378,7 @@ class Sse {
     }
   }
 
-  /** One listener's exception must not keep the others from hearing the event; it is reported as uncaught. */
+  /** An exception is reported as uncaught; others still hear the event. */
   #call(fn, ...args) {
     try {
       fn?.apply(this, args);
@@ -391,12 +391,19 @@ class Sse {
 
   // ---- what the page sends
 
-  #post(path, body, headers, query, keepalive = false) {
-    return fetch(`${this.options.url}/connect/${path}?${parameters(this.options.query, query)}`, {
+  #requestURL(path, query) {
+    return `${this.options.url}/connect/${path}?${parameters(this.options.query, query)}`;
+  }
+
+  #beacon(path, body) {
+    return navigator.sendBeacon(this.#requestURL(path), body);
+  }
+
+  #post(path, body, headers, query) {
+    return fetch(this.#requestURL(path, query), {
       method: 'POST',
       body,
       headers,
-      keepalive,
       credentials: this.options.withCredentials ? 'include' : 'same-origin',
     });
   }
@@ -409,17 +416,17 @@ class Sse {
   }
 
   #whenActive(task) {
-    if (this.#destroyed) return Promise.reject(this.#destroyedError());
+    if (this.#life.signal.aborted) return Promise.reject(this.#destroyedError());
     if (this.isActive() && !this.#draining) return task();
     if (this.#queue.length >= MOST_QUEUED) {
       return Promise.reject(
-        new Error(`${MOST_QUEUED} requests already wait for the connection; this one was refused.`),
+        new Error(`${MOST_QUEUED} requests wait already; this one was refused.`),
       );
     }
     return new Promise((resolve, reject) => this.#queue.push({ task, resolve, reject }));
   }
 
-  /** One after the other: what was queued in order is to arrive in order. */
+  /** One after the other, so that they arrive in order. */
   async #drain() {
     if (this.#draining) return;
     this.#draining = true;
@@ -440,20 +447,13 @@ class Sse {
     else this.#ackTimer ??= setTimeout(this.#sendAcks, ACK_DELAY);
   }
 
-  // A lost confirmation is harmless: the server sends the message again, it is dropped as known and confirmed again.
+  // A lost one is harmless: the message comes again and is confirmed again.
   #sendAcks = () => {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
-    if (!this.isActive()) return;
-    const ids = this.#acks.splice(0);
-    if (!ids.length || !this.#confirms) return;
-    const body = JSON.stringify({ connectionId: this.connectionId, ids });
-    this.#post('ack.do', body, JSON_HEADERS, {}, true).then(
-      (response) => {
-        if (response.status === 404) this.#confirms = false;
-      },
-      () => {},
-    );
+    if (!this.isActive() || !this.#acks.length) return;
+    const body = JSON.stringify({ connectionId: this.connectionId, ids: this.#acks });
+    if (this.#beacon('ack.do', body)) this.#acks = [];
   };
 
   // ---- how long the user has been there
@@ -463,7 +463,7 @@ class Sse {
   }
 
   set #sessionSeconds(seconds) {
-    write('sessionStorage', `sseDuration${this.options.url}`, String(seconds));
+    write('sessionStorage', `sseDuration${this.options.url}`, seconds);
   }
 
   #onActivity = () => {

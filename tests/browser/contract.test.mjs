@@ -81,6 +81,7 @@ test('sends what the protocol lists, and the page’s own query with every reque
   assert.equal(query.keepaliveTime, '1234');
   assert.equal(query.useWindowEventBus, 'true');
   assert.equal(query.ack, '1');
+  assert.equal(query.ackMarks, '1');
   assert.equal(query['access-token'], 'a b&c');
   assert.ok(!('none' in query));
   assert.ok(!('lastEventId' in query));
@@ -167,6 +168,32 @@ test('reconnects when a stream ends, resuming after the last event', async (t) =
   assert.equal(await page.evaluate(() => window.client.connectionId), server.streams[1].id);
 });
 
+test('resumes where connect-finish leaves it, and no message that waited takes it back', async (t) => {
+  const server = await startScripted(t, { onStream: (stream) => stream.finish({ ack: true, ackMarks: true }) });
+  const page = await openClient(t, server, {}, ['news', 'resync']);
+  const cursorAfter = async (n) => {
+    await connected(page);
+    server.streams[n].event('news', 'the end');
+    await until(async () => (await received(page)).filter(([, data]) => data === 'the end').length > n, 'all events');
+    server.streams[n].end();
+    await connects(server, n + 2);
+    return server.streams[n + 1].query.lastEventId;
+  };
+  await connected(page);
+  assert.equal(await cursorAfter(0), server.streams[0].id);
+  await connected(page);
+  server.streams[1].event('sse-qos', '');
+  server.streams[1].event('news', 'waited', '5');
+  assert.equal(await cursorAfter(1), server.streams[1].id);
+  await connected(page);
+  server.streams[2].event('sse-qos', '');
+  server.streams[2].event('news', 'live', '9223372036854775001');
+  assert.equal(await cursorAfter(2), '9223372036854775001');
+  await connected(page);
+  server.streams[3].event('resync', '{}', '7');
+  assert.equal(await cursorAfter(3), '7');
+});
+
 test('waits longer after every failure, and starts over after a success', async (t) => {
   const server = await startScripted(t, {
     onStream: (stream, n) => (n === 1 || n === 6 ? stream.finish() : stream.end()),
@@ -233,6 +260,40 @@ test('close() is final: neither a visible tab nor the network brings it back', a
   assert.equal(server.streams.length, 1);
 });
 
+test('says goodbye before its stream ends, and lets it go even when nobody answers', async (t) => {
+  let open;
+  const server = await startScripted(t, {
+    onRequest({ path }) {
+      if (path === 'disconnect.do') open = !server.streams[0].closed;
+    },
+  });
+  const page = await openClient(t, server);
+  await connected(page);
+  await page.evaluate(() => window.client.close());
+  await until(() => open !== undefined, 'the beacon');
+  assert.equal(open, true);
+  server.streams[0].event('news', 'too late');
+  await until(() => server.streams[0].closed, 'the stream is closed');
+  assert.deepEqual(await received(page), []);
+  assert.equal(server.streams.length, 1);
+});
+
+test('a stream that ends after the goodbye is not opened again', async (t) => {
+  const server = await startScripted(t, {
+    onStream(stream) {
+      stream.response.write('retry:1\n');
+      stream.finish();
+    },
+    onRequest: ({ path }) => path === 'disconnect.do' && server.streams[0].end(),
+  });
+  const page = await openClient(t, server);
+  await connected(page);
+  await page.evaluate(() => window.client.close());
+  await until(() => server.streams[0].closed, 'the stream is closed');
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 200)));
+  assert.equal(server.streams.length, 1);
+});
+
 test('close() while waiting to reconnect ends the trying', async (t) => {
   const server = await startScripted(t);
   const page = await openClient(t, server, { reconnectTime: 60000 });
@@ -294,22 +355,48 @@ test('confirms nothing where the server does not ask, and takes every event', as
   assert.equal(server.named('ack.do').length, 0);
 });
 
-test('a server that asks but has no ack.do is asked once and no more', async (t) => {
-  const server = await startScripted(t, {
-    onStream: (stream) => stream.finish({ ack: true }),
-    onRequest: ({ path }) => (path === 'ack.do' ? { status: 404, json: {} } : {}),
-  });
+test('confirms only marked events where the server marks, and knows a second copy that follows the first', async (t) => {
+  const server = await startScripted(t, { onStream: (stream) => stream.finish({ ack: true, ackMarks: true }) });
   const page = await openClient(t, server);
   await connected(page);
+  assert.equal(server.streams[0].query.ackMarks, '1');
+  const [stream] = server.streams;
+  const message = (id, name = 'news') => {
+    stream.event('sse-qos', '');
+    stream.event(name, `message ${id}`, id);
+  };
+  stream.event('news', 'broadcast', '5');
+  message('6');
+  message('6');
+  message('7', 'unheard');
+  stream.event('news', 'no id');
+  message('8');
+  stream.event('news', 'broadcast', '9');
+  const confirmed = () => server.named('ack.do').flatMap(({ body }) => body.ids);
+  await until(() => confirmed().includes('8'), 'the last message is confirmed');
+  assert.deepEqual(
+    (await received(page)).map(([, data]) => data),
+    ['broadcast', 'message 6', 'no id', 'message 8', 'broadcast'],
+  );
+  assert.deepEqual(
+    confirmed().filter((id) => id !== '7'),
+    ['6', '6', '8'],
+  );
+});
+
+test('what was handled last is confirmed before the goodbye', async (t) => {
+  const server = await startScripted(t, { onStream: (stream) => stream.finish({ ack: true }) });
+  const page = await openClient(t, server);
+  await page.evaluate(() => window.client.addListener('last', () => window.client.close()));
+  await connected(page);
   server.streams[0].event('news', 'a', '1');
-  await until(() => server.named('ack.do').length === 1, 'the first confirmation');
-  await page.evaluate(() => window.client.send('settled'));
-  server.streams[0].event('news', 'b', '2');
-  await arrived(page, 2);
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
-  await page.evaluate(() => window.client.send('done'));
-  assert.equal(server.named('ack.do').length, 1);
-  assert.deepEqual(page.problems, []);
+  server.streams[0].event('last', 'b', '2');
+  await until(() => server.named('disconnect.do').length, 'the goodbye');
+  const [first] = server.named('ack.do');
+  assert.equal(first.body.ids[0], '1');
+  assert.equal(first.body.connectionId, server.streams[0].id);
+  // A simple request (Fetch §2.2.2): from another origin it needs no preflight.
+  assert.match(first.headers['content-type'], /^text\/plain/);
 });
 
 test('the window hears every event after the intercepts, with the service it came from', async (t) => {
@@ -385,7 +472,7 @@ test('works where storage is blocked', async (t) => {
   await newClient(page);
   await connected(page);
   const first = server.streams[0].query.clientId;
-  assert.match(first, /^[0-9a-f]{32}$/);
+  assert.match(first, /^[0-9a-f]{20,32}$/);
   await page.evaluate(() => window.client.destroy());
   await newClient(page);
   await connected(page);

@@ -48,6 +48,11 @@ class Server {
     return path.join(this.#folder, 'admin.sock');
   }
 
+  /** What it has printed since it was started last. */
+  get log() {
+    return this.#talk;
+  }
+
   /** Starts, also again after stop(): then on the same port. */
   async start() {
     const listen = this.url ? new URL(this.url).host : '127.0.0.1:0';
@@ -210,6 +215,6 @@ export function setVisibility(page, state) {
   return page.evaluate((value) => {
     Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => value });
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => value === 'hidden' });
-    document.dispatchEvent(new Event('visibilitychange'));
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
   }, state);
 }

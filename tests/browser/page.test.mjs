@@ -152,6 +152,43 @@ test('another user id reconnects as that user and survives a reload', async (t) 
   await onlyConnectionIs('o’brien & 2');
 });
 
+test('listens to another event, and no more, without a new connection', async (t) => {
+  const { server, page } = await openDemo(t);
+  await page.fill('#event', 'order-paid');
+  await page.press('#event', 'Enter');
+  await logged(page, /^ID:\d+ answer 200 .*order-paid/);
+  await server.send('1', 'order-paid', 'number 7', { target: { users: ['1'], listening: true } });
+  await logged(page, /^ID:\d+ order-paid number 7$/);
+  await page.reload();
+  await logged(page, FINISH);
+  assert.ok((await server.connections())[0].listeners.includes('order-paid'));
+  await page.getByRole('button', { name: 'Stop listening to order-paid' }).click();
+  await logged(page, / answer 200 /);
+  assert.ok(!(await server.connections())[0].listeners.includes('order-paid'));
+  assert.ok(!page.url().includes('order-paid'));
+  assert.equal((await logged(page, FINISH)).length, 1);
+});
+
+test('nothing is wider than a phone, and everything has a name', async (t) => {
+  const server = await startServer(t, '--demo');
+  for (const width of [320, 375, 768, 1280]) {
+    const page = await openPage(t, `${server.url}/?events=${'a-rather-long-event-name-'.repeat(4)}`, {
+      viewport: { width, height: 700 },
+    });
+    await logged(page, FINISH);
+    const problems = await page.evaluate(() => {
+      const wide = [...document.querySelectorAll('body *')].filter(
+        (part) => part.getBoundingClientRect().right > innerWidth + 0.5,
+      );
+      const nameless = [...document.querySelectorAll('button, input')].filter(
+        (part) => !part.textContent && !part.ariaLabel && !part.labels?.length,
+      );
+      return [...wide, ...nameless].map((part) => part.outerHTML.slice(0, 100));
+    });
+    assert.deepEqual(problems, [], `at ${width}`);
+  }
+});
+
 test('leaving the page closes its connection', async (t) => {
   const { server, page } = await openDemo(t);
   await page.goto('about:blank');

@@ -46,6 +46,7 @@ struct Who {
   std::vector<std::string> listeners{};
   std::string tenant{};
   bool confirms = true;
+  bool marks = false;
 };
 
 class AcknowledgementTest : public ::testing::Test {
@@ -71,6 +72,7 @@ class AcknowledgementTest : public ::testing::Test {
     fresh.identity = {UserId(who.user), TenantId(who.tenant), {}};
     fresh.listeners = who.listeners;
     fresh.confirms = who.confirms;
+    fresh.marks = who.marks;
     fresh.last_event = who.last_event;
     fresh.attributes.query = "clientId=" + who.client;
     fresh.socket = std::move(pair.server);
@@ -116,6 +118,23 @@ TEST_F(AcknowledgementTest, TellsTheClientThatItsConfirmationsAreWaitedFor) {
   start();
   EXPECT_NE(open({}).client.received().find("\",\"ack\":true}\n\n"), std::string::npos);
   EXPECT_EQ(open({.confirms = false}).client.received().find("\"ack\""), std::string::npos);
+}
+
+TEST_F(AcknowledgementTest, MarksMessagesForAClientThatAsksForIt) {
+  start();
+  Page page = open({.marks = true});
+  EXPECT_NE(page.client.received().find("\",\"ack\":true,\"ackMarks\":true}\n\n"), std::string::npos);
+  send("broadcast", false);
+  const std::uint64_t id = send("message");
+  EXPECT_THAT(page.data_until("message"), ElementsAre("broadcast", "", "message"));
+  EXPECT_NE(page.client.received().find("event:sse-qos\ndata:\n\nid:" + std::to_string(id) + "\n"), std::string::npos);
+  EXPECT_EQ(ack(page, {id}), 1U);
+  close(page);
+  // Who cannot confirm has no use for marks.
+  Page other = open({.confirms = false, .marks = true});
+  send("again");
+  EXPECT_THAT(other.data_until("again"), ElementsAre("again"));
+  EXPECT_EQ(other.client.received().find("ackMarks"), std::string::npos);
 }
 
 TEST_F(AcknowledgementTest, WaitsForTheClientWhateverItsTcpSays) {

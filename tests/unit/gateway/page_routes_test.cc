@@ -12,6 +12,7 @@ namespace sse::gateway {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -312,7 +313,8 @@ TEST_F(PageRoutesTest, DisconnectsWithABeacon) {
                             "connectionId=" + first.id + "&clientId=x&reason=unload&duration=3&sseVersion=1", form);
   EXPECT_EQ(got.body, R"({"success":true,"code":200,"data":{"count":1},"message":null,"errorMessage":null})");
   EXPECT_TRUE(first.client.receive_all());
-  EXPECT_THAT(first.client.received(), Not(HasSubstr("connect-close")));
+  EXPECT_THAT(first.client.received(),
+              EndsWith("event:connect-close\ndata:{\"connectionId\":\"" + first.id + "\"}\n\n"));
   EXPECT_EQ(data(post("/my-sse/connect/disconnect.do", "connectionId=" + first.id, form))["count"], 0);
 }
 

@@ -331,6 +331,30 @@ TEST_F(StreamTest, FinishesAtOnceWhenItOwesNothing) {
   EXPECT_TRUE(closes_with(CloseReason::kKeepalive));
 }
 
+TEST_F(StreamTest, LetsThePeerCloseFirstUntilItIsToldToEnd) {
+  open();
+  append(frame("goodbye"));
+  on_loop([&] { stream_->finish(CloseReason::kServerClosed, true); });
+  EXPECT_EQ(append(frame("late")), Stream::Append::kClosed);
+  EXPECT_TRUE(client_->receive_until("goodbye"));
+  EXPECT_TRUE(on_loop([&] { return stream_->end(); }));
+  EXPECT_FALSE(on_loop([&] { return stream_->end(); }));
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_EQ(client_->received(), "goodbye");
+  client_->close();
+  EXPECT_TRUE(closes_with(CloseReason::kServerClosed));
+}
+
+TEST_F(StreamTest, NeedsNoEndWhenThePeerClosesFirst) {
+  open();
+  append(frame("goodbye"));
+  on_loop([&] { stream_->finish(CloseReason::kDisconnect, true); });
+  EXPECT_TRUE(client_->receive_until("goodbye"));
+  client_->close();
+  EXPECT_TRUE(closes_with(CloseReason::kDisconnect));
+  EXPECT_FALSE(on_loop([&] { return stream_->end(); }));
+}
+
 TEST_F(StreamTest, KeepsTheReasonItWasFinishedWithWhenItIsAborted) {
   limits_.max_backlog = 64 * 1024 * 1024;
   open(4096, 4096);
