@@ -98,7 +98,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       if (described["in"] != "query") continue;
       const std::string parameter_name = described["name"];
       const std::string value = parameter_name == "service"    ? "defaultConnectionService"
-                                : parameter_name == "id"       ? "9"
+                                : parameter_name == "id"       ? (path.starts_with("/api/v1/dead") ? "" : "9")
                                 : parameter_name == "user"     ? "9"
                                 : parameter_name == "kind"     ? "user"
                                 : parameter_name == "pageNum"  ? "1"
