@@ -201,6 +201,9 @@ void declare_streams(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
   add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream")
       ->group(group);
+  add_duration(app, "--reconnect-jitter", server.reconnect_jitter,
+               "Each client comes back up to so much later, so that a restart brings no storm")
+      ->group(group);
   add(app, "--keepalive-time", "Longest life of a stream, 0 = no limit (default: what the client asks for)", "DURATION",
       "", [&server](const std::string& text) { server.keepalive_time = parse_duration(text); })
       ->group(group);

@@ -68,6 +68,9 @@ struct Command {
 
 Run declare_status(CLI::App& app);
 Run declare_send(CLI::App& app);
+Run declare_listen(CLI::App& app);
+Run declare_top(CLI::App& app);
+Run declare_completion(CLI::App& app);
 Run declare_bench(CLI::App& app);
 Run declare_connections_list(CLI::App& app);
 Run declare_connections_show(CLI::App& app);

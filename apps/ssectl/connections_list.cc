@@ -29,7 +29,40 @@ std::string table_of(const api::Json& list, const Look& look) {
   return table.render(look);
 }
 
-int run(const Listing& listing, Context& context) {
+std::string closed_table_of(const api::Json& list, const Look& look) {
+  Table table({{"ID"},
+               {"USER", false, true},
+               {"IP", false, true},
+               {"ENDED"},
+               {"REASON"},
+               {"OPENED"},
+               {"EVENTS", true},
+               {"SENT", true},
+               {"OWED", true}});
+  const WallTime now = wall_now();
+  for (const api::Json& one : list) {
+    table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "requestIp"),
+               age_cell(one, "closeTime", now) + " ago", text_cell(one, "reason"),
+               age_cell(one, "createTime", now) + " ago", text_cell(one, "messageCount"), size_cell(one, "bytesSent"),
+               size_cell(one, "owedBytes")});
+  }
+  return table.render(look);
+}
+
+struct Options : Listing {
+  bool closed = false;
+  std::string reason;
+};
+
+int run_closed(const Options& options, Context& context) {
+  const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
+    return context.client().list_closed({query.service, query.user, options.reason}, page);
+  };
+  return run_listing(options, context, fetch, closed_table_of, "no stream that ended lately matches");
+}
+
+int run(const Options& listing, Context& context) {
+  if (listing.closed) return run_closed(listing, context);
   const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
     return context.client().list_connections(query, page);
   };
@@ -39,10 +72,18 @@ int run(const Listing& listing, Context& context) {
 }  // namespace
 
 Run declare_connections_list(CLI::App& app) {
-  auto listing = std::make_shared<Listing>();
+  auto listing = std::make_shared<Options>();
   listing->declare_filters(app);
-  listing->declare_order(
-      app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest"});
+  listing->declare_order(app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite",
+                               "lastRequest", "rate"});
+  CLI::Option* closed =
+      app.add_flag("--closed", listing->closed, "Instead: streams that have ended lately, newest first, and why");
+  app.add_option("--reason", listing->reason, "With --closed: only those that ended for this, such as slow-consumer")
+      ->type_name("REASON")
+      ->needs(closed);
+  for (const char* open_only :
+       {"--tenant", "--token", "--channel", "--listening", "--client", "--name", "--sort", "--reverse"})
+    app.get_option(open_only)->excludes(closed);
   return [listing](Context& context) { return run(*listing, context); };
 }
 

@@ -15,7 +15,7 @@ namespace sse::ctl {
 namespace {
 
 // In the order a reader asks; what a newer server adds follows behind.
-constexpr std::array<std::string_view, 24> kOrder{"id",
+constexpr std::array<std::string_view, 27> kOrder{"id",
                                                   "service",
                                                   "serverId",
                                                   "createTime",
@@ -29,6 +29,9 @@ constexpr std::array<std::string_view, 24> kOrder{"id",
                                                   "messageCount",
                                                   "bytesSent",
                                                   "backlogBytes",
+                                                  "oldestUnsentMillis",
+                                                  "lastWriteMillis",
+                                                  "droppedCount",
                                                   "requestMessageCount",
                                                   "requestUploadCount",
                                                   "lastRequestTime",

@@ -24,10 +24,13 @@ void Listing::declare_order(CLI::App& app, const std::vector<std::string>& keys)
   app.add_flag("-r,--reverse", query.reverse, "The largest, or last, first");
   page.declare(app);
   app.add_flag("--count", count, "Print only how many there are");
+  watch.declare(app);
 }
 
-int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-                const std::string& nobody) {
+namespace {
+
+int show(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
+         const std::string& nobody) {
   api::ConnectionQuery query = listing.query;
   query.service = context.service();
   Output& out = context.out();
@@ -50,6 +53,13 @@ int run_listing(const Listing& listing, Context& context, const FetchListing& fe
     out.write(render(page.at("list"), out.look()));
   }
   return kDone;
+}
+
+}  // namespace
+
+int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
+                const std::string& nobody) {
+  return listing.watch.run(context, [&] { return show(listing, context, fetch_page, render, nobody); });
 }
 
 }  // namespace sse::ctl

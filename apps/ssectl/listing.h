@@ -8,6 +8,7 @@
 #include "command.h"
 #include "paging.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 
@@ -16,10 +17,12 @@ struct Listing {
   api::ConnectionQuery query;
   PageOptions page;
   bool count = false;
+  Watch watch;
 
   /// --user, --tenant, --token, --channel, --listening, --client, --name: only connections like that count.
   void declare_filters(CLI::App& app);
-  /// --sort with these keys, the first being the default, --reverse, --page, --page-size and --count.
+  /// --sort with these keys, the first being the default, --reverse, --page, --page-size,
+  /// --count and --watch.
   void declare_order(CLI::App& app, const std::vector<std::string>& keys);
 };
 

@@ -26,8 +26,16 @@ constexpr Command kCommands[] = {
      "ssectl send --user 1 --qos\n"
      "  ssectl send --user 1 --user 2 --event note 'Lunch is ready'\n"
      "  date | ssectl send --channel clock --listening\n"
-     "  ssectl send --all --qos --ttl 1h --file news.json",
+     "  ssectl send --all --qos --ttl 1h --file news.json\n"
+     "  ssectl send --ndjson --qos --file messages.ndjson",
      declare_send},
+    {"", "listen", "Open a stream as a browser does and print its events",
+     "ssectl listen --user 1\n"
+     "  ssectl listen --channel news --event breaking -o ndjson | jq -r .data\n"
+     "  ssectl listen --url https://push.example.org/my-sse --count 1",
+     declare_listen},
+    {"", "top", "Live screen of the streams: what they are owed, how old that is, how fast they go",
+     "ssectl top\n  ssectl top --interval 500ms --service hr", declare_top},
     {"", "bench", "Open streams, send events, measure what arrives when",
      "ssectl bench --streams 10000 --sources 4 --events 100\n"
      "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"
@@ -94,6 +102,11 @@ constexpr Command kCommands[] = {
      "ssectl messages dead requeue 847140540417\n  ssectl messages dead requeue --all", declare_messages_dead_requeue},
     {"messages dead", "purge", "Forget dead letters for good",
      "ssectl messages dead purge --yes 847140540417\n  ssectl messages dead purge --all", declare_messages_dead_purge},
+    {"", "completion", "Print a completion script for a shell",
+     "ssectl completion bash > ~/.local/share/bash-completion/completions/ssectl\n"
+     "  ssectl completion zsh > \"${fpath[1]}/_ssectl\"\n"
+     "  ssectl completion fish > ~/.config/fish/completions/ssectl.fish",
+     declare_completion},
 };
 
 struct Group {

@@ -8,6 +8,7 @@
 #include "messages.h"
 #include "paging.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 struct Options {
   api::MessageQuery query;
   PageOptions page;
+  Watch watch;
   std::string db;
 };
 
@@ -65,8 +67,9 @@ Run declare_messages_list(CLI::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
   options->page.declare(app);
+  options->watch.declare(app);
   declare_db(app, options->db);
-  return [options](Context& context) { return run(*options, context); };
+  return [options](Context& context) { return options->watch.run(context, [&] { return run(*options, context); }); };
 }
 
 }  // namespace sse::ctl

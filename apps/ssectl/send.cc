@@ -9,6 +9,7 @@
 #include "command.h"
 #include "event/event.h"
 #include "input.h"
+#include "send_lines.h"
 #include "table.h"
 #include "target_options.h"
 
@@ -30,6 +31,7 @@ struct Options {
   std::string wait;
   std::string data;
   std::string file;
+  bool lines = false;
   const CLI::Option* data_given = nullptr;
 };
 
@@ -80,7 +82,32 @@ std::string describe(const api::SendResult& result, bool qos, const Look& look) 
   return text + '\n' + table.render(look);
 }
 
+// What the command line says goes for every line that does not say otherwise.
+int run_lines(const Options& options, Context& context) {
+  LineDefaults defaults;
+  if (auto target = options.target.target()) {
+    target->listening = options.listening;
+    defaults.fields["target"] = event::to_json(*target);
+  } else if (options.listening) {
+    throw Error(ErrorCode::kInvalidArgument, "with --ndjson, --listening goes with a target; lines have their own");
+  }
+  defaults.fields["event"] = options.event;
+  if (options.qos) defaults.fields["qos"] = true;
+  if (!options.ttl.empty()) {
+    duration_option("--ttl", options.ttl);
+    defaults.fields["ttl"] = options.ttl;
+  }
+  if (!context.service().empty()) defaults.fields["service"] = context.service().str();
+  if (options.data_given->count() > 0 && options.data != "-") {
+    throw Error(ErrorCode::kInvalidArgument,
+                "with --ndjson the messages come from standard input or --file, not from '" +
+                    printable(options.data, 40) + "'");
+  }
+  return send_lines(context, options.file.empty() ? "-" : options.file, defaults);
+}
+
 int run(const Options& options, Context& context) {
+  if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
   // The server answers when it has waited.
   api::Client patient({context.address(), context.token(), context.timeout() + request.wait.value_or(0ms)});
@@ -131,6 +158,8 @@ Run declare_send(CLI::App& app) {
                      "Data of the event; - for standard input. Default: what is piped in, else a demo payload")
           ->type_name("")
           ->excludes(file);
+  app.add_flag("--ndjson", options->lines,
+               "Send many: a JSON object a line with target, event, data, qos, ttl, from --file or standard input");
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -225,6 +225,10 @@ Json Client::list_connections(const ConnectionQuery& query, const Page& page) {
   return transport_->call("GET", path_with("/api/v1/connections", parameters(query, page)));
 }
 
+Json Client::list_closed(const ClosedQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/connections/closed", parameters(query, page)));
+}
+
 Json Client::show_connection(ConnectionId id, const ServiceName& service) {
   QueryParameters query;
   if (!service.empty()) query.emplace_back("service", service.str());

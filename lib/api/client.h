@@ -36,6 +36,8 @@ class Client {
   Json send(const SendRequest& request);
 
   Json list_connections(const ConnectionQuery& query, const Page& page);
+  /// Streams that have ended, newest first.
+  Json list_closed(const ClosedQuery& query, const Page& page);
   Json show_connection(ConnectionId id, const ServiceName& service);
   /// `{"closed": n}`
   Json close_connections(const CloseRequest& request);

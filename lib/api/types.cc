@@ -214,6 +214,15 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page) {
   return list;
 }
 
+QueryParameters parameters(const ClosedQuery& query, const Page& page) {
+  QueryParameters parameters;
+  add_if_set(parameters, "service", query.service.str());
+  add_if_set(parameters, "user", query.user);
+  add_if_set(parameters, "reason", query.reason);
+  add_page(parameters, page);
+  return parameters;
+}
+
 QueryParameters parameters(const MessageQuery& query, const Page& page) {
   QueryParameters list;
   add_if_set(list, "service", query.service.str());

@@ -88,6 +88,10 @@ struct ExplainQuery {
   bool listening = false;
   std::uint64_t size = 0;  ///< bytes of the event; 0: does not matter
 };
+struct ClosedQuery {
+  ServiceName service;
+  std::string user, reason;
+};
 struct MessageQuery {
   ServiceName service;
   std::string kind, recipient, event;
@@ -125,6 +129,7 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
 /// Only the fields that are set.
 QueryParameters parameters(const ConnectionQuery& query, const Page& page);
+QueryParameters parameters(const ClosedQuery& query, const Page& page);
 QueryParameters parameters(const MessageQuery& query, const Page& page);
 QueryParameters parameters(const DurationQuery& query);
 QueryParameters parameters(const ExplainQuery& query, const Page& page);

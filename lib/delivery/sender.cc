@@ -25,6 +25,20 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
+double seconds_since(SteadyTime begin) {
+  return std::chrono::duration<double>(steady_now() - begin).count();
+}
+
+SendResult result_of(std::uint64_t id, const event::Target& target, const std::vector<std::uint32_t>& taken) {
+  SendResult result;
+  result.id = id;
+  for (std::size_t n = 0; n < taken.size(); ++n) {
+    result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[n]});
+    result.delivered += taken[n];
+  }
+  return result;
+}
+
 hub::HubOptions hub_options(const SenderOptions& options) {
   hub::HubOptions hub = options.hub;
   hub.resumable = options.history.events != 0;
@@ -51,6 +65,7 @@ std::string_view state_name(hub::Whereabouts::State state) {
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
                observe::Registry& metrics, MessageRepository& repository)
     : options_(std::move(options)),
+      ids_(ids),
       repository_(repository),
       sent_(
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
@@ -63,6 +78,10 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       repeated_(metrics.counter("sse_sends_repeated_total", "Send calls whose key was known",
                                 {{"service", service().str()}})),
       attempts_(service(), options_.attempts),
+      send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
+                                      observe::latencies(), {{"service", service().str()}})),
+      commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
+                                        observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
       hub_(hub_options(options_), loops, ids, metrics, *this),
@@ -77,6 +96,7 @@ SendResult Sender::send(const SendRequest& request) {
 }
 
 std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& requests) {
+  const SteadyTime begin = steady_now();
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     try {
@@ -101,14 +121,12 @@ void Sender::deliver(const std::vector<SendRequest>& requests, std::vector<SendO
     indexes.push_back(i);
   }
   const auto taken = publisher_.publish(outgoing);
+  if (!outgoing.empty()) send_seconds_.observe(seconds_since(begin));
   for (std::size_t d = 0; d < taken.size(); ++d) {
-    const event::Target& target = requests[indexes[d]].target;
     SendResult& result = outcomes[indexes[d]].result;
-    result.id = outgoing[d].id;
-    for (std::size_t n = 0; n < taken[d].size(); ++n) {
-      result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[d][n]});
-      result.delivered += taken[d][n];
-    }
+    const std::uint64_t pending = result.pending;
+    result = result_of(outgoing[d].id, requests[indexes[d]].target, taken[d]);
+    result.pending = pending;
   }
   if (options_.on_sent) options_.on_sent(requests, outcomes);
 }
@@ -199,6 +217,23 @@ std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& 
   return places;
 }
 
+void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
+  event::validate({request.event, request.data, "", std::nullopt});
+  const SteadyTime begin = steady_now();
+  const std::uint64_t id = ids_.next();
+  sent_.add();
+  event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
+  std::string event = options_.on_sent ? request.event : std::string();
+  hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
+                    [this, id, begin, event = std::move(event), done = std::move(done)](
+                        const event::Target& target, const std::vector<std::uint32_t>& taken) {
+                      send_seconds_.observe(seconds_since(begin));
+                      const SendResult result = result_of(id, target, taken);
+                      if (options_.on_sent) options_.on_sent({{target, event, ""}}, {{result, std::nullopt}});
+                      done(result);
+                    });
+}
+
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
   std::vector<NewMessage> messages;
   std::vector<std::size_t> indexes;
@@ -211,7 +246,9 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
     indexes.push_back(i);
   }
   if (messages.empty()) return;
+  const SteadyTime begin = steady_now();
   std::vector<AddOutcome> kept = repository_.add_all(messages);
+  commit_seconds_.observe(seconds_since(begin));
   for (std::size_t k = 0; k < kept.size(); ++k) {
     SendOutcome& outcome = outcomes[indexes[k]];
     outcome.result.id = kept[k].id.value();

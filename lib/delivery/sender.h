@@ -105,6 +105,16 @@ class Sender final : private hub::HubDelegate {
   /// Where each of these is now.
   std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows);
 
+  /// As send(), without waiting for the streams; `done` gets the result on a loop thread and must be quick. It is
+  /// destroyed uncalled when the server has stopped. REQUIRES: sends_soon(), no qos. Any thread, loop threads included.
+  void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
+
+  /// False with a history: a send may then have to wait for its place in the order.
+  bool sends_soon() const { return options_.history.events == 0; }
+
+  /// Send calls accepted so far.
+  std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
+
   Trace& trace() { return trace_; }
   /// Writes down how often what is pending was sent: until then the store may lag by a second.
   void flush_attempts() { attempts_.flush(); }
@@ -129,6 +139,7 @@ class Sender final : private hub::HubDelegate {
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
+  IdGenerator& ids_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
@@ -138,6 +149,8 @@ class Sender final : private hub::HubDelegate {
   Trace trace_;
   Waits waits_;
   Attempts attempts_;
+  observe::Histogram& send_seconds_;
+  observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
   Publisher publisher_;

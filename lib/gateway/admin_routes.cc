@@ -6,6 +6,7 @@
 #include "api/types.h"
 #include "base/text.h"
 #include "gateway/admin_http.h"
+#include "gateway/closed_routes.h"
 #include "gateway/connection_json.h"
 
 namespace sse::gateway {
@@ -53,6 +54,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   router_.get("\\/api\\/v1\\/status",
               [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
   router_.post("\\/api\\/v1\\/connections\\/close", bound(&AdminRoutes::close_connections));
+  add_closed_routes(router_, deps_.services);
   router_.get("\\/api\\/v1\\/connections\\/([^\\/]{1,40})", bound(&AdminRoutes::show_connection));
   router_.get("\\/api\\/openapi\\.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), admin::kJsonType);

@@ -1,8 +1,10 @@
 #include "gateway/connection_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
+#include "api/types.h"
 #include "base/text.h"
 #include "hub/session_duration.h"
 
@@ -83,6 +85,9 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"lastWriteTime", to_millis(info.last_write)},
           {"bytesSent", info.bytes_sent},
           {"backlogBytes", info.backlog_bytes},
+          {"oldestUnsentMillis", info.oldest_unsent ? Json(info.oldest_unsent->count()) : Json(nullptr)},
+          {"lastWriteMillis", std::max<std::int64_t>((wall_now() - info.last_write).count(), 0)},
+          {"droppedCount", info.dropped},
           {"ack", info.confirms},
           {"inFlight", info.in_flight}};
 }
@@ -102,6 +107,15 @@ Json to_json(const delivery::PendingMessage& message, bool with_data) {
   if (with_data) json["data"] = message.data;
   if (!message.collapse.empty()) json["collapse"] = message.collapse;
   return json;
+}
+
+Json to_json(const delivery::SendResult& sent) {
+  api::SendResult result;
+  result.id = MessageId(sent.id);
+  result.delivered = sent.delivered;
+  result.pending = sent.pending;
+  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
+  return api::to_json(result);
 }
 
 }  // namespace sse::gateway

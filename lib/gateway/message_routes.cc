@@ -223,12 +223,16 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   }
   if (story.empty() && rows.empty())
     throw Error(ErrorCode::kNotFound, "nothing is known of a message " + id.str() + "; it was settled too long ago");
-  if (story.empty()) {
-    story.push_back(
-        {{"time", to_millis(rows.front().created)}, {"what", "accepted"}, {"service", rows.front().service.str()}});
-    story.push_back({{"time", to_millis(IdGenerator::time_of(id.value()))},
-                     {"what", "committed"},
-                     {"service", rows.front().service.str()}});
+  // What came after a restart is no beginning.
+  const bool begun = std::ranges::any_of(story, [](const Json& step) { return step.value("what", "") == "committed"; });
+  if (!begun && !rows.empty()) {
+    const std::string service = rows.front().service.str();
+    Json whole = Json::array();
+    whole.push_back({{"time", to_millis(rows.front().created)}, {"what", "accepted"}, {"service", service}});
+    whole.push_back(
+        {{"time", to_millis(IdGenerator::time_of(id.value()))}, {"what", "committed"}, {"service", service}});
+    for (Json& step : story) whole.push_back(std::move(step));
+    story = std::move(whole);
   }
   answer(res, {{"id", id.str()}, {"list", std::move(story)}, {"pending", described(rows, false)}});
 }

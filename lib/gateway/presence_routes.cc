@@ -47,7 +47,7 @@ bool descending(const httplib::Request& req) {
 hub::ConnectionOrder connection_order(const httplib::Request& req) {
   return static_cast<hub::ConnectionOrder>(admin::choice_parameter(
       req, "sort",
-      {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest"}));
+      {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest", "rate"}));
 }
 
 hub::CountOrder user_order(const httplib::Request& req) {

@@ -1,5 +1,6 @@
 #include "gateway/server.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,8 +24,10 @@
 #include "gateway/event_feed.h"
 #include "gateway/event_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/quick_send.h"
 #include "gateway/reactions.h"
 #include "gateway/secret_file.h"
+#include "gateway/storm_watch.h"
 #include "gateway/trusted_proxies.h"
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
@@ -38,6 +41,7 @@ using event::Json;
 
 constexpr std::chrono::milliseconds kDemoPeriod{3000};
 constexpr std::chrono::milliseconds kExpirePeriod{60'000};
+constexpr std::chrono::milliseconds kStormPeriod{1000};
 constexpr std::chrono::seconds kDrainRequests{2};
 constexpr std::chrono::seconds kDrainStreams{6};
 // Descriptors for everything that is no stream: listeners, database, log, admin connections.
@@ -119,6 +123,7 @@ void check(const ServerOptions& options) {
       bad("--web-root '" + options.web_root + "' is no directory");
   }
   if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
+  if (options.reconnect_jitter > std::chrono::hours(1)) bad("--reconnect-jitter must be at most 1h");
   if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
     bad("--heartbeat must be 0 or at least 100ms");
   if (options.keepalive_time && options.keepalive_time->count() != 0 &&
@@ -165,6 +170,7 @@ class Server::Impl {
   void open_fronts();
   void push_demo();
   void expire();
+  std::uint64_t happenings();
   Json status() const;
   std::size_t streams_held() const;
 
@@ -200,6 +206,7 @@ class Server::Impl {
   net::WorkerPool chores_;  // demo pushes, expiry: may block on the store
   std::unique_ptr<net::HttpFront> front_;
   std::unique_ptr<net::HttpFront> admin_front_;
+  StormWatch storm_{1000};  // admin loop only
 };
 
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
@@ -238,6 +245,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     };
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
+    sender.hub.reconnect_jitter = options_.reconnect_jitter;
     sender.hub.ack_timeout = options_.qos_ack_timeout;
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();
@@ -325,6 +333,7 @@ void Server::Impl::open_fronts() {
   admin_app_.set_payload_max_length(admin.max_body.count());
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
                                                   metrics_, [] { return std::size_t{0}; });
+  admin_front_->set_quick(QuickSend(services_, token_));
 }
 
 std::size_t Server::Impl::streams_held() const {
@@ -343,6 +352,9 @@ void Server::Impl::start() {
   admin_loop_.post([this] {
     chores_.submit([this] { expire(); });
     admin_loop_.run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
+    admin_loop_.run_every(kStormPeriod, [this] {
+      if (storm_.over(happenings())) chores_.submit([] { malloc_trim(0); });
+    });
     if (options_.demo) admin_loop_.run_every(kDemoPeriod, [this] { chores_.submit([this] { push_demo(); }); });
   });
 }
@@ -386,6 +398,15 @@ void Server::Impl::push_demo() {
       service.sender->send({{event::TargetKind::kUser, {begin, end}, false}, "server-push", kDemoData});
     }
   }
+}
+
+// What makes the allocator grow: streams that come and go, and sends.
+std::uint64_t Server::Impl::happenings() {
+  std::uint64_t n = 0;
+  for (const Service& service : services_) {
+    n += service.sender->hub().turnover() + service.sender->sends();
+  }
+  return n;
 }
 
 void Server::Impl::expire() {

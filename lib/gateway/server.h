@@ -33,6 +33,7 @@ struct ServerOptions {
   std::vector<std::string> cors_origins;
   bool enable_get_json = false;  ///< pages may ask who is online and what is pending: users.json and its like
   std::chrono::milliseconds reconnect_time{5000};
+  std::chrono::milliseconds reconnect_jitter{0};            ///< spreads who comes back after a restart over so long
   std::optional<std::chrono::milliseconds> keepalive_time;  ///< set: wins over the client's
   std::chrono::milliseconds heartbeat{15000};               ///< 0: none
   std::size_t client_max_connections = 3;

@@ -70,7 +70,9 @@ struct ConnectionInfo {
   std::uint64_t request_uploads = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t backlog_bytes = 0;
-  bool confirms = false;        ///< its client confirms messages itself
+  std::optional<std::chrono::milliseconds> oldest_unsent;  ///< age of the oldest event its socket has not taken
+  std::uint64_t dropped = 0;                               ///< events it did not get because it was too slow
+  bool confirms = false;                                   ///< its client confirms messages itself
   std::uint64_t in_flight = 0;  ///< messages it got and has not confirmed; with `confirms` only
 };
 
@@ -106,6 +108,7 @@ struct Connection final : net::Stream {
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;
     std::uint32_t request_uploads = 0;
+    std::uint32_t dropped = 0;
   };
 
   Connection(ConnectionId connection_id, const net::Stream::Host& host, UniqueFd socket)

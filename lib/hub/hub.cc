@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cassert>
+#include <functional>
 #include <latch>
 #include <mutex>
 #include <numeric>
@@ -36,6 +37,21 @@ class Arrival {
   std::shared_ptr<std::latch> latch_;
 };
 
+// From 0 to `most`, evenly spread over the connections: after a restart they come back over that time, not all at once.
+std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most) {
+  // The finalizer of splitmix64: ids differ in few bits.
+  std::uint64_t x = id.value();
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  x ^= x >> 31;
+  return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(most.count()) + 1));
+}
+
+const std::vector<std::string>& names_of(const event::Target& target) {
+  static const std::vector<std::string> kEverybody{""};
+  return target.kind == TargetKind::kAll ? kEverybody : target.names;
+}
+
 }  // namespace
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
@@ -45,6 +61,9 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
   for (const auto& loop : loops) {
     shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
   }
+  metrics.gauge_callback("sse_backlog_bytes", "Bytes that wait for slow streams",
+                         [this] { return static_cast<double>(backlog_bytes()); },
+                         {{"service", options_.service.str()}});
 }
 
 Hub::~Hub() = default;
@@ -90,11 +109,12 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   event::Event first;
   first.name = event::kConnectFinish;
   first.id = resumption.id.str();
-  first.retry = options_.reconnect_time;
+  const std::chrono::milliseconds comes_back = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
+  first.retry = comes_back;
   // In the order clients of the Java library know.
   nlohmann::ordered_json data({{"connectionId", id.str()},
                                {"serverTime", to_millis(wall_now())},
-                               {"reconnectTime", options_.reconnect_time.count()},
+                               {"reconnectTime", comes_back.count()},
                                {"name", options_.service.str()},
                                {"enableCluster", false},
                                {"version", base::kVersion}});
@@ -121,16 +141,58 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   return id;
 }
 
+// For each shard the numbers of the names it may have; one name for everybody.
+std::vector<std::vector<std::size_t>> Hub::names_by_shard(const event::Target& target) const {
+  std::vector<std::vector<std::size_t>> plan(shards_.size());
+  const std::vector<std::string>& names = names_of(target);
+  for (std::size_t n = 0; n < names.size(); ++n) {
+    if (target.kind == TargetKind::kUser) {
+      plan[shard_of(UserId(names[n]))].push_back(n);
+    } else {
+      for (auto& numbers : plan) numbers.push_back(n);
+    }
+  }
+  return plan;
+}
+
+void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done) {
+  struct Soon {
+    event::Target target;
+    std::string event;
+    event::FrameRef frame;
+    Taken done;
+    std::vector<std::vector<std::size_t>> plan;
+    std::vector<std::uint32_t> taken;
+    std::atomic<std::size_t> left{0};
+  };
+  const auto soon = std::make_shared<Soon>();
+  soon->plan = names_by_shard(target);
+  soon->taken.resize(names_of(target).size());
+  soon->target = std::move(target);
+  soon->event = std::move(event);
+  soon->frame = std::move(frame);
+  soon->done = std::move(done);
+  soon->left = static_cast<std::size_t>(std::ranges::count_if(soon->plan, [](const auto& n) { return !n.empty(); }));
+  for (std::size_t number = 0; number < shards_.size(); ++number) {
+    if (soon->plan[number].empty()) continue;
+    Shard& shard = *shards_[number];
+    shard.loop().post([soon, &shard, number] {
+      const event::Target& to = soon->target;
+      for (const std::size_t n : soon->plan[number]) {
+        const std::uint32_t count = shard.deliver(to.kind, names_of(to)[n], to.listening, soon->event, soon->frame);
+        std::atomic_ref(soon->taken[n]).fetch_add(count, std::memory_order_relaxed);
+      }
+      if (soon->left.fetch_sub(1, std::memory_order_acq_rel) == 1) soon->done(to, soon->taken);
+    });
+  }
+}
+
 struct Hub::Underway::Batch {
   struct Step {
     std::size_t delivery;
     std::size_t name;
   };
 
-  static const std::vector<std::string>& names_of(const Delivery& delivery) {
-    static const std::vector<std::string> kEverybody{""};
-    return delivery.target.kind == TargetKind::kAll ? kEverybody : delivery.target.names;
-  }
   void run(Shard& shard, std::size_t number);
 
   std::vector<Delivery> deliveries;
@@ -143,7 +205,7 @@ void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
   for (const Step step : plan[number]) {
     const Delivery& delivery = deliveries[step.delivery];
     shard.published(delivery.position);
-    const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery)[step.name],
+    const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery.target)[step.name],
                                               delivery.target.listening, delivery.event, delivery.frame);
     // Other shards add to the same place.
     std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
@@ -166,7 +228,7 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
   batch.plan.resize(shards_.size());
   for (std::size_t i = 0; i < batch.deliveries.size(); ++i) {
     const Delivery& delivery = batch.deliveries[i];
-    const std::vector<std::string>& names = Underway::Batch::names_of(delivery);
+    const std::vector<std::string>& names = names_of(delivery.target);
     batch.taken[i].resize(names.size());
     for (std::size_t n = 0; n < names.size(); ++n) {
       if (delivery.target.kind == TargetKind::kUser) {
@@ -245,6 +307,17 @@ std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
   std::vector<ConnectionInfo> infos = describe(std::vector<ConnectionId>{id});
   if (infos.empty()) return std::nullopt;
   return std::move(infos.front());
+}
+
+std::vector<ClosedConnection> Hub::recently_closed() {
+  std::vector<ClosedConnection> all;
+  std::mutex mutex;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    const std::scoped_lock lock(mutex);
+    all.insert(all.end(), shard.closed().begin(), shard.closed().end());
+  });
+  std::ranges::stable_sort(all, std::greater<>(), &ClosedConnection::closed);
+  return all;
 }
 
 std::vector<std::string> Hub::names(TargetKind kind) {
@@ -357,6 +430,16 @@ std::size_t Hub::users() const {
 std::size_t Hub::sockets() const {
   return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
                          [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+}
+
+std::uint64_t Hub::backlog_bytes() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::uint64_t{0},
+                         [](std::uint64_t n, const auto& shard) { return n + shard->backlog_bytes(); });
+}
+
+std::uint64_t Hub::turnover() const {
+  return std::accumulate(metrics_.closed.begin(), metrics_.closed.end(), metrics_.opened.value(),
+                         [](std::uint64_t n, const observe::Counter* closed) { return n + closed->value(); });
 }
 
 }  // namespace sse::hub

@@ -87,6 +87,10 @@ class Hub {
   std::uint32_t deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame);
   /// Where pending messages are now: fills in `state` and `connection`.
   void locate(std::vector<Whereabouts>& messages);
+  using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;
+  /// As deliver() of a single one, without waiting: `done` runs on the last of the loops to take it, and must be quick.
+  /// It is destroyed uncalled when a loop has stopped.
+  void deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   /// `failed`: the store could not be read; the page is then empty.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
@@ -99,6 +103,9 @@ class Hub {
   /// Snapshots, in the order of `ids`; those gone since are left out.
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
+
+  /// The streams that ended last, newest first: of each loop a bounded number.
+  std::vector<ClosedConnection> recently_closed();
 
   /// The users, tokens, tenants or channels that have a connection, sorted.
   std::vector<std::string> names(event::TargetKind kind);
@@ -129,9 +136,14 @@ class Hub {
   std::size_t connections() const;
   std::size_t users() const;
   std::size_t sockets() const;
+  /// Bytes all streams owe.
+  std::uint64_t backlog_bytes() const;
+  /// Streams opened and streams closed so far, added up.
+  std::uint64_t turnover() const;
 
  private:
   std::size_t shard_of(const UserId& user) const;
+  std::vector<std::vector<std::size_t>> names_by_shard(const event::Target& target) const;
   /// Runs `use(shard, number)` on the loops of the shards numbered, waits until all are done.
   template <class Use>
   void on_shards(const std::vector<std::size_t>& numbers, Use use);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "event/event.h"
 #include "hub/observer.h"
 #include "hub/session_duration.h"
@@ -27,6 +28,18 @@ constexpr std::chrono::milliseconds kAckDelayMost{250};
 
 std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
+}
+
+// Of each shard, for those who ask why a stream has ended.
+constexpr std::size_t kClosedKept = 500;
+// From here on a frame's references are worth counting apart.
+constexpr std::size_t kManyMembers = 64;
+// Streams to look ahead in a broadcast: every write to a socket pushes the next streams out of the cache.
+constexpr std::size_t kAhead = 8;
+
+void prefetch(const Connection* connection) {
+  __builtin_prefetch(connection, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(connection) + 64, 1);
 }
 
 Connection& connection_of(net::Stream& stream) {
@@ -67,7 +80,8 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       mark_(event::Frame::make(kMark)),
-      wheel_(tick_of(options), 256, steady_now()) {
+      wheel_(tick_of(options), 256, steady_now()),
+      closed_log_(kClosedKept) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
@@ -83,6 +97,9 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    // Opened and closed at once, so that the counters add up.
+    metrics_.opened.add();
+    metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
     if (options_.observer != nullptr) {
       ConnectionInfo info;
       info.id = id;
@@ -91,7 +108,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
       info.listeners = request.listeners;
       info.attributes = request.attributes;
       info.created = wall_now();
-      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kConnectionLost, "");
+      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kRefused, "");
     }
     return;
   }
@@ -171,10 +188,14 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   std::uint32_t taken = 0;
   const bool sets_duration = event == event::kSetDuration;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
-  for (Connection* connection : group->members()) {
-    if (!wants(*connection, listening, event) || !take(*connection, frame)) continue;
+  const std::span<Connection* const> members = group->members();
+  const event::FrameRef mine = members.size() >= kManyMembers ? frame->alias() : frame;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (i + kAhead < members.size()) prefetch(members[i + kAhead]);
+    Connection& connection = *members[i];
+    if (!wants(connection, listening, event) || !take(connection, mine)) continue;
     ++taken;
-    if (sets_duration) note_duration(*connection, frame);
+    if (sets_duration) note_duration(connection, frame);
   }
   metrics_.deliveries.add(taken);
   metrics_.delivered_bytes.add(taken * frame->size());
@@ -233,6 +254,7 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (replay->held_bytes + frame->size() > options_.stream.max_backlog && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
+      ++connection.rare().dropped;
     } else {
       connection.abort(CloseReason::kSlowConsumer);
     }
@@ -280,6 +302,7 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
       return true;
     case net::Stream::Append::kDropped:
       metrics_.dropped.add();
+      ++connection.rare().dropped;
       return false;
     case net::Stream::Append::kOverflow:
       connection.abort(CloseReason::kSlowConsumer);
@@ -563,9 +586,15 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
     if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
     info.request_messages = rare->request_messages;
     info.request_uploads = rare->request_uploads;
+    info.dropped = rare->dropped;
   }
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
+  if (const event::Frame* frame = connection.oldest_unsent()) {
+    // Its id tells when it was sent.
+    if (const std::uint64_t id = event::id_of(frame->bytes()); id != 0)
+      info.oldest_unsent = std::max(wall_now() - IdGenerator::time_of(id), std::chrono::milliseconds(0));
+  }
   info.confirms = connection.confirms;
   if (connection.in_flight) info.in_flight = in_flight_.at(connection.id.value()).size();
   return info;
@@ -603,6 +632,8 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so, const
     event.name = event::kConnectClose;
     event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
     append(connection, event::Frame::make(event::encode(event)));
+    // So that what is noted as owed is what the socket did not take.
+    if (connection.open()) connection.flush();
     if (!connection.open()) return;
   }
   Connection::Rare& rare = connection.rare();
@@ -630,20 +661,46 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
   depart(connection);
   connection.replay.reset();
   durations_.erase(connection.id.value());
+  const ClosedConnection closed = closed_now(connection, reason);
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
-    observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
-                 {{"service", options_.service.str()},
-                  {"connection", connection.id.str()},
-                  {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
-                  {"reason", std::string(net::reason_name(reason))},
-                  {"messages", std::to_string(connection.messages)}});
+    observe::log(
+        reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug,
+        reason == CloseReason::kSlowConsumer ? "stream closed: it owed more than --max-backlog allows"
+                                             : "stream closed",
+        {{"service", options_.service.str()},
+         {"connection", connection.id.str()},
+         {"user", closed.user.str()},
+         {"address", closed.address},
+         {"reason", std::string(net::reason_name(reason))},
+         {"messages", std::to_string(closed.messages)},
+         {"sentBytes", std::to_string(closed.bytes_sent)},
+         {"owedBytes", std::to_string(closed.owed_bytes)},
+         {"lastWriteAgo",
+          format_duration(std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write()))}});
   }
   if (options_.observer != nullptr)
     options_.observer->disconnected(options_.service, describe(connection), reason, note);
+  closed_log_.add(closed);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);
   update_counts();
+}
+
+ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) {
+  ClosedConnection closed;
+  closed.id = connection.id;
+  closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
+  closed.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
+  closed.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  closed.address = connection.unpacked_attributes().address;
+  closed.reason = reason;
+  closed.created = connection.created();
+  closed.closed = wall_now();
+  closed.messages = connection.messages;
+  closed.bytes_sent = connection.bytes_sent();
+  closed.owed_bytes = connection.backlog_bytes();
+  return closed;
 }
 
 void Shard::update_counts() {
@@ -681,6 +738,7 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
 void Shard::end_turn() {
   // flush() may dirty others (a replay that goes on), so no iterators.
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    if (i + kAhead < dirty_.size()) __builtin_prefetch(static_cast<net::Stream*>(dirty_[i + kAhead]), 1);
     dirty_[i]->flush();
   }
   dirty_.clear();
@@ -728,6 +786,10 @@ void Shard::schedule_check(Connection& connection) {
 }
 
 void Shard::tick() {
+  // What a burst needed.
+  if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
+  if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
+  if (awaiting_.capacity() > 1024 && awaiting_.size() < awaiting_.capacity() / 4) awaiting_.shrink_to_fit();
   resend_late();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = connections_.find(key);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/closed_log.h"
 #include "hub/connection.h"
 #include "hub/departed.h"
 #include "hub/in_flight.h"
@@ -29,6 +31,7 @@ struct HubOptions {
   ServiceName service;
   std::chrono::milliseconds heartbeat{15000};
   std::chrono::milliseconds reconnect_time{5000};
+  std::chrono::milliseconds reconnect_jitter{0};  ///< a stream is told to come back up to so much later than that
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
   Observer* observer = nullptr;  ///< must outlive the hub
@@ -149,6 +152,8 @@ class Shard final : private net::StreamOwner {
 
   /// Null when it is not (any more) online here.
   Connection* find(ConnectionId id);
+  /// Those that ended last, oldest first.
+  const std::deque<ClosedConnection>& closed() const { return closed_log_.entries(); }
   /// Connections under a name; all of them for kAll.
   const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
   std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
@@ -162,6 +167,8 @@ class Shard final : private net::StreamOwner {
   // Any thread.
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
   std::size_t users() const { return user_count_.load(std::memory_order_relaxed); }
+  /// Bytes all its streams owe.
+  std::uint64_t backlog_bytes() const { return host_.owed.load(std::memory_order_relaxed); }
   /// Sockets held, streams that are being ended included.
   std::size_t sockets() const { return socket_count_.load(std::memory_order_relaxed); }
 
@@ -193,6 +200,7 @@ class Shard final : private net::StreamOwner {
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
+  static ClosedConnection closed_now(const Connection& connection, net::CloseReason reason);
   void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();
@@ -221,6 +229,7 @@ class Shard final : private net::StreamOwner {
   bool ack_timer_ = false;
   std::chrono::milliseconds ack_delay_{0};
   net::TimerWheel wheel_;
+  ClosedLog closed_log_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
   SteadyTime next_resend_;

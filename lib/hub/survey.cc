@@ -134,6 +134,12 @@ void note_order(const Connection& connection, ConnectionOrder order, SurveyRow& 
       if (const Connection::Rare* rare = connection.rare_or_null())
         row.number = static_cast<std::uint64_t>(rare->last_request_millis);
       break;
+    case ConnectionOrder::kRate: {
+      // A young one's first events are no rate yet.
+      const auto age = std::max(wall_now() - connection.created(), std::chrono::milliseconds(1000));
+      row.number = std::uint64_t{1'000'000} * connection.messages / static_cast<std::uint64_t>(age.count());
+      break;
+    }
   }
 }
 

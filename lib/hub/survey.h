@@ -36,6 +36,7 @@ enum class ConnectionOrder : unsigned char {
   kBacklog,
   kLastWrite,
   kLastRequest,
+  kRate,  ///< events a second since it opened
 };
 
 /// Ids of matching connections in that order, ascending; with `reverse` descending.

@@ -30,6 +30,8 @@ thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
 const char* status_text(int status) {
   switch (status) {
+    case 200:
+      return "OK";
     case 400:
       return "Bad Request";
     case 408:
@@ -122,6 +124,7 @@ class HttpFront::Connection final : public EventLoop::Handler {
   std::string body;  // of a spooled one, what is not yet on disk
   std::unique_ptr<Spool> spooled;
   std::unique_ptr<ChunkedDecoder> decoder;
+  SteadyTime complete_at;
   std::size_t lingered = 0;
 };
 
@@ -146,6 +149,9 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
                                     {{"listener", options_.name}})),
       timeouts_(metrics.counter("sse_http_timeouts_total", "Connections closed for a head or body that came too slowly",
                                 {{"listener", options_.name}})),
+      request_seconds_(metrics.histogram("sse_http_request_seconds",
+                                         "From a request's last byte until its answer is ready", observe::latencies(),
+                                         {{"listener", options_.name}})),
       wheel_(kTick, 512, steady_now()) {
   spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -421,6 +427,12 @@ void HttpFront::dispatch(Connection& connection) {
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   requests_.add();
   connection.dispatched = loop_.now();
+  connection.complete_at = steady_now();
+  if (quick_ && !connection.spooled) {
+    Responder responder(*this, connection);
+    if (quick_(connection.head, connection.body, responder)) return;
+    responder.connection_ = nullptr;
+  }
   WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
   if (!workers.submit([this, &connection] { handle(connection); })) {
     refuse(connection, 503, "the server has more requests waiting than it may; try again later");
@@ -444,6 +456,7 @@ void HttpFront::handle(Connection& connection) {
   connection.spooled.reset();
   std::string().swap(connection.body);
   if (reply.hand_over) {
+    note_handled(connection);
     loop_.remove(connection.fd.get());
     handed_ticket = std::move(connection.ticket);
     reply.hand_over(std::move(connection.fd), std::move(reply.bytes));
@@ -460,7 +473,30 @@ void HttpFront::handle(Connection& connection) {
   finish(connection, reply.keep_alive);
 }
 
+void HttpFront::note_handled(const Connection& connection) {
+  request_seconds_.observe(std::chrono::duration<double>(steady_now() - connection.complete_at).count());
+}
+
+HttpFront::Responder::~Responder() {
+  if (connection_ != nullptr) answer(503, "text/plain; charset=utf-8", "this server is shutting down\n");
+}
+
+void HttpFront::Responder::answer(int status, std::string_view content_type, std::string_view body) {
+  Connection& connection = *std::exchange(connection_, nullptr);
+  const bool keep_alive = connection.head.keep_alive && !front_.draining_.load(std::memory_order_relaxed);
+  std::string& out = connection.out;
+  out = "HTTP/1.1 " + std::to_string(status) + ' ' + status_text(status) + "\r\n";
+  if (!keep_alive) out += "Connection: close\r\n";
+  out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
+  out.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
+  connection.written = 0;
+  connection.decoder.reset();
+  std::string().swap(connection.body);
+  front_.finish(connection, keep_alive);
+}
+
 void HttpFront::finish(Connection& connection, bool keep_alive) {
+  note_handled(connection);
   const ssize_t n = ::send(connection.fd.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
   const bool all = n == static_cast<ssize_t>(connection.out.size());
   if (all && keep_alive && connection.in.empty()) {

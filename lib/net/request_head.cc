@@ -180,6 +180,16 @@ HeadScan scan_head(std::string_view buffer, std::size_t& scanned) {
   return scan;
 }
 
+std::string_view header_value(const RequestHead& head, std::string_view name) {
+  std::string_view rest = head.headers;
+  while (!rest.empty()) {
+    const std::string_view line = next_line(rest);
+    const std::size_t colon = line.find(':');
+    if (colon == name.size() && to_lower(line.substr(0, colon)) == to_lower(name)) return trim(line.substr(colon + 1));
+  }
+  return {};
+}
+
 std::string normalized_request(const RequestHead& head, std::string_view body) {
   std::string out = normalized_head(head, body.size());
   if (head.method != "GET" && head.method != "HEAD") out.append(body);

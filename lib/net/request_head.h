@@ -45,6 +45,9 @@ struct HeadScan {
 /// bytes of `buffer` already looked at by earlier calls (0 at first); updated, so that a slow head costs O(n).
 HeadScan scan_head(std::string_view buffer, std::size_t& scanned);
 
+/// The first header of that name, without blanks around; empty when absent. REQUIRES: a complete head.
+std::string_view header_value(const RequestHead& head, std::string_view name);
+
 /// The request as httplib gets it: same method and target, a length-framed body, and without the headers that would
 /// make it do something of its own (ranges, compression, expectations, connection options, its REMOTE_ADDR family).
 std::string normalized_request(const RequestHead& head, std::string_view body);
