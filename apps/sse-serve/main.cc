@@ -30,7 +30,7 @@ constexpr const char* kFooter =
     "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"
     "the command line wins over the file, and that over the environment.\n"
     "SIGTERM and SIGINT end politely, a second one at once; SIGHUP reopens the log\n"
-    "and rereads the token. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
+    "and rereads tokens and keys. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
     "5 not allowed. Manual: man sse-serve";
 
 void say_where(const gateway::Server& server, const serve::Options& options) {
@@ -80,7 +80,7 @@ int serve_until_stopped(serve::Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  gateway::Server server(options.server, options.auth == "header" ? gateway::make_header_authenticator() : nullptr);
+  gateway::Server server(options.server, serve::make_authenticator(options));
   server.start();
   say_where(server, options);
   observe::log_info("serving", {{"url", server.url()}, {"server", server.server_id()}});

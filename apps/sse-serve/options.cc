@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -70,16 +70,15 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, std::size_t& valu
 }
 
 CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::string& help,
-                        const std::array<std::string, 2>& choices, const std::string& fallback,
+                        const std::vector<std::string>& choices, const std::string& fallback,
                         std::function<void(const std::string&)> take) {
-  return add(app, name, help, choices[0] + "|" + choices[1], fallback,
-             [choices, take = std::move(take)](const std::string& text) {
-               if (text != choices[0] && text != choices[1]) {
-                 throw Error(ErrorCode::kInvalidArgument,
-                             "'" + printable(text, 40) + "' is neither " + choices[0] + " nor " + choices[1]);
-               }
-               take(text);
-             });
+  std::string listed;
+  for (const std::string& choice : choices) listed += (listed.empty() ? "" : "|") + choice;
+  return add(app, name, help, listed, fallback, [choices, listed, take = std::move(take)](const std::string& text) {
+    if (std::ranges::find(choices, text) == choices.end())
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is none of " + listed);
+    take(text);
+  });
 }
 
 void set_services(gateway::ServerOptions& server, const std::vector<std::string>& texts) {
@@ -140,6 +139,9 @@ void declare_pages(CLI::App& app, Options& options) {
   app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
       ->type_name("ORIGIN")
       ->group(group);
+  app.add_flag("--enable-get-json", server.enable_get_json,
+               "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json")
+      ->group(group);
   app.add_option("--server-id", server.server_id, "Name of this server in its answers (default: host:port)")
       ->type_name("NAME")
       ->group(group);
@@ -147,8 +149,10 @@ void declare_pages(CLI::App& app, Options& options) {
 
 void declare_users(CLI::App& app, Options& options) {
   const char* group = "Who a user is";
-  add_choice(app, "--auth", "demo: the parameter userId, for your own machine; header: X-Sse-User of a trusted proxy",
-             {"demo", "header"}, "demo", [&options](const std::string& text) { options.auth = text; })
+  add_choice(app, "--auth",
+             "demo: the parameter userId, for your own machine; header: X-Sse-User of a trusted proxy; jwt: signed "
+             "tokens; webhook: a service is asked",
+             {"demo", "header", "jwt", "webhook"}, "demo", [&options](const std::string& text) { options.auth = text; })
       ->group(group);
   app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach")->group(group);
   app.add_option("--trusted-proxy", options.server.trusted_proxies,
@@ -157,11 +161,48 @@ void declare_users(CLI::App& app, Options& options) {
       ->group(group);
 }
 
+void declare_jwt(CLI::App& app, gateway::JwtOptions& jwt) {
+  const char* group = "Who a user is: --auth jwt";
+  const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
+    CLI::Option* option = app.add_option(name, value, help)->type_name(type)->group(group);
+    if (!value.empty()) option->capture_default_str();
+  };
+  text("--jwt-key-file", jwt.key_file, "FILE",
+       "A JWKS document, PEM public keys or certificates, or a secret; reread on SIGHUP");
+  text("--jwt-issuer", jwt.issuer, "TEXT", "The iss a token must have (default: any)");
+  app.add_option("--jwt-audience", jwt.audience,
+                 "An aud a token may be for (default: tokens for nobody in particular); repeatable")
+      ->type_name("TEXT")
+      ->group(group);
+  text("--jwt-user-claim", jwt.user_claim, "NAME", "Claim with the user id");
+  text("--jwt-tenant-claim", jwt.tenant_claim, "NAME", "Claim with the tenant id");
+  text("--jwt-token-claim", jwt.token_claim, "NAME", "Claim with the access token that sends may name");
+  text("--jwt-cookie", jwt.cookie, "NAME", "Cookie that may hold the token, too");
+  add_duration(app, "--jwt-leeway", jwt.leeway, "By how much clocks may differ")->group(group);
+}
+
+void declare_webhook(CLI::App& app, gateway::WebhookOptions& webhook) {
+  const char* group = "Who a user is: --auth webhook";
+  app.add_option("--auth-url", webhook.url, "Service that is asked with a page's Cookie and Authorization headers")
+      ->type_name("URL")
+      ->group(group);
+  add_duration(app, "--auth-timeout", webhook.timeout, "Longest wait for its answer")->group(group);
+  add_duration(app, "--auth-cache", webhook.cache, "How long an answer is believed; 0 = it is asked every time")
+      ->group(group);
+  app.add_option("--auth-parameter", webhook.parameters,
+                 "Parameter that is passed on (default: access-token, userId, tenantId); repeatable")
+      ->type_name("NAME")
+      ->group(group);
+}
+
 void declare_streams(CLI::App& app, gateway::ServerOptions& server) {
   const char* group = "Streams";
   add_duration(app, "--heartbeat", server.heartbeat, "A comment goes out on a stream silent for so long; 0 = never")
       ->group(group);
   add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream")
+      ->group(group);
+  add_duration(app, "--reconnect-jitter", server.reconnect_jitter,
+               "Each client comes back up to so much later, so that a restart brings no storm")
       ->group(group);
   add(app, "--keepalive-time", "Longest life of a stream, 0 = no limit (default: what the client asks for)", "DURATION",
       "", [&server](const std::string& text) { server.keepalive_time = parse_duration(text); })
@@ -191,6 +232,16 @@ void declare_qos(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
   add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMostCount,
             "Most pending messages of one recipient; the sender of more gets an error")
+      ->group(group);
+  add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Most bytes they may have; 0: no limit")
+      ->group(group);
+  add_count(app, "--qos-max-total", server.qos_max_total, 0, kMostCount,
+            "Most pending messages in all, one for two recipients counted twice; 0: no limit")
+      ->group(group);
+  add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Most bytes they may have; 0: no limit")
+      ->group(group);
+  add_count(app, "--qos-max-dead", server.qos_max_dead, 0, kMostCount,
+            "Expired messages that are kept to be looked at ('ssectl messages dead'); the oldest go")
       ->group(group);
 }
 
@@ -232,6 +283,32 @@ void declare_limits(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
 }
 
+void declare_application(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "The application";
+  app.add_option("--hook", server.hook,
+                 "URL that is asked about connects, messages and uploads, and told who left and listens to what")
+      ->type_name("URL")
+      ->group(group);
+  add_duration(app, "--hook-timeout", server.hook_timeout, "Longest wait for one answer of the hook")->group(group);
+  add_count(app, "--hook-queue", server.hook_queue, 1, kMostCount, "Most notifications that may wait for the hook")
+      ->group(group);
+  add_count(app, "--hook-threads", server.hook_threads, 1, kMostThreads,
+            "Most connects, and again most other requests, that wait for the application at a time")
+      ->group(group);
+  app.add_option("--hook-secret-file", server.hook_secret_file, "First line: the secret that signs calls of the hook")
+      ->type_name("FILE")
+      ->group(group);
+  add_choice(app, "--hook-uploads", "Files go to the hook by path, or in a multipart/form-data body",
+             {"path", "multipart"}, "path",
+             [&server](const std::string& text) { server.forward_uploads = text == "multipart"; })
+      ->group(group);
+  add_bytes(app, "--max-upload", server.max_upload, "Largest body of an upload")->group(group);
+  app.add_option("--upload-dir", server.upload_folder,
+                 "Folder where uploads wait until they are answered (default: $TMPDIR or /tmp)")
+      ->type_name("DIR")
+      ->group(group);
+}
+
 void declare_log(CLI::App& app, observe::LogOptions& log) {
   const char* group = "Log";
   app.add_option("--log-file", log.file, "Append to a file, reopened on SIGHUP (default: standard error)")
@@ -245,7 +322,33 @@ void declare_log(CLI::App& app, observe::LogOptions& log) {
       ->group(group);
 }
 
+void check_authentication(const Options& options) {
+  const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  if (options.auth == "jwt") {
+    if (options.jwt.key_file.empty()) bad("--auth jwt checks signatures; name the keys with --jwt-key-file");
+    gateway::make_jwt_authenticator(options.jwt);
+  } else if (!options.jwt.key_file.empty()) {
+    bad("--jwt-key-file is for --auth jwt, not " + options.auth);
+  }
+  if (options.jwt.user_claim.empty()) bad("--jwt-user-claim must name a claim");
+  if (options.auth == "webhook") {
+    if (options.webhook.url.empty()) bad("--auth webhook asks a service; name it with --auth-url");
+    if (options.webhook.timeout < std::chrono::milliseconds(10) || options.webhook.timeout > std::chrono::minutes(10))
+      bad("--auth-timeout must be from 10ms to 10m");
+    gateway::make_webhook_authenticator(options.webhook);
+  } else if (!options.webhook.url.empty()) {
+    bad("--auth-url is for --auth webhook, not " + options.auth);
+  }
+}
+
 }  // namespace
+
+std::unique_ptr<gateway::Authenticator> make_authenticator(const Options& options) {
+  if (options.auth == "header") return gateway::make_header_authenticator();
+  if (options.auth == "jwt") return gateway::make_jwt_authenticator(options.jwt);
+  if (options.auth == "webhook") return gateway::make_webhook_authenticator(options.webhook);
+  return nullptr;
+}
 
 void declare(CLI::App& app, Options& options) {
   gateway::ServerOptions& server = options.server;
@@ -260,10 +363,13 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--check-config", options.check_config, "Check the options, then exit")->group("General");
   declare_pages(app, options);
   declare_users(app, options);
+  declare_jwt(app, options.jwt);
+  declare_webhook(app, options.webhook);
   declare_streams(app, server);
   declare_qos(app, server);
   declare_history(app, server.history);
   declare_admin(app, server);
+  declare_application(app, server);
   declare_limits(app, server);
   declare_log(app, options.log);
   name_environment(app);
@@ -282,6 +388,8 @@ void complete(Options& options) {
   if (options.auth == "header" && server.trusted_proxies.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--auth header believes a proxy; name it with --trusted-proxy");
   }
+  check_authentication(options);
+  server.authentication_blocks = options.auth == "webhook";
   gateway::check(server);
   if (server.database.empty()) server.database = default_database_path();
   if (server.admin.empty()) {

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 
+#include "gateway/jwt_authenticator.h"
 #include "gateway/server.h"
+#include "gateway/webhook_authenticator.h"
 #include "observe/log.h"
 
 namespace sse::serve {
@@ -13,6 +16,8 @@ struct Options {
   gateway::ServerOptions server;
   observe::LogOptions log;
   std::string auth = "demo";
+  gateway::JwtOptions jwt;
+  gateway::WebhookOptions webhook;
   bool insecure = false;
   bool check_config = false;
 };
@@ -23,5 +28,8 @@ void declare(CLI::App& app, Options& options);
 /// What single options cannot check, and the folders of the default paths. Throws Error(kInvalidArgument) that names
 /// the options.
 void complete(Options& options);
+
+/// The authenticator of --auth; null for the demo's. Throws Error.
+std::unique_ptr<gateway::Authenticator> make_authenticator(const Options& options);
 
 }  // namespace sse::serve

@@ -60,6 +60,12 @@ std::string time_cell(const event::Json& object, std::string_view name) {
   return millis ? format_time(from_millis(*millis)) : "";
 }
 
+std::string seconds_cell(const event::Json& object, std::string_view name) {
+  const std::optional<std::int64_t> seconds = number_in(object, name);
+  if (!seconds) return "";
+  return *seconds <= 0 ? "0s" : format_age(std::chrono::seconds(*seconds));
+}
+
 std::string size_cell(const event::Json& object, std::string_view name) {
   return find(object, name) == nullptr ? "" : human_size(count_in(object, name));
 }

@@ -19,6 +19,8 @@ std::string age_cell(const event::Json& object, std::string_view name, WallTime 
 std::string expiry_cell(const event::Json& object, std::string_view name, WallTime now);
 /// RFC 3339.
 std::string time_cell(const event::Json& object, std::string_view name);
+/// A number of seconds as `2h 5m`.
+std::string seconds_cell(const event::Json& object, std::string_view name);
 /// `1.5 MiB`.
 std::string size_cell(const event::Json& object, std::string_view name);
 

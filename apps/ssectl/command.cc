@@ -26,7 +26,7 @@ void GlobalOptions::declare(CLI::App& app) {
       ->type_name("NAME")
       ->envname("SSECTL_SERVICE");
   app.add_option("-o,--output", output, "table, json (one document) or ndjson (a line each)")
-      ->type_name("FORMAT")
+      ->type_name("table|json|ndjson")
       ->capture_default_str()
       ->envname("SSECTL_OUTPUT")
       ->check(CLI::IsMember({"table", "json", "ndjson"}).description(""));

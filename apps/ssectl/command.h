@@ -68,12 +68,34 @@ struct Command {
 
 Run declare_status(CLI::App& app);
 Run declare_send(CLI::App& app);
+Run declare_listen(CLI::App& app);
+Run declare_top(CLI::App& app);
+Run declare_completion(CLI::App& app);
 Run declare_bench(CLI::App& app);
 Run declare_connections_list(CLI::App& app);
 Run declare_connections_show(CLI::App& app);
 Run declare_connections_close(CLI::App& app);
+Run declare_connections_duration(CLI::App& app);
+Run declare_users_list(CLI::App& app);
+Run declare_users_show(CLI::App& app);
+Run declare_users_online(CLI::App& app);
+Run declare_users_duration(CLI::App& app);
+Run declare_tenants_list(CLI::App& app);
+Run declare_channels_list(CLI::App& app);
+Run declare_tokens_list(CLI::App& app);
+Run declare_tokens_duration(CLI::App& app);
+Run declare_explain(CLI::App& app);
+Run declare_events(CLI::App& app);
 Run declare_messages_list(CLI::App& app);
 Run declare_messages_show(CLI::App& app);
 Run declare_messages_delete(CLI::App& app);
+Run declare_messages_purge(CLI::App& app);
+Run declare_messages_retry(CLI::App& app);
+Run declare_messages_trace(CLI::App& app);
+Run declare_messages_export(CLI::App& app);
+Run declare_messages_import(CLI::App& app);
+Run declare_messages_dead_list(CLI::App& app);
+Run declare_messages_dead_requeue(CLI::App& app);
+Run declare_messages_dead_purge(CLI::App& app);
 
 }  // namespace sse::ctl

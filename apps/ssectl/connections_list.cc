@@ -4,18 +4,13 @@
 #include "base/clock.h"
 #include "cells.h"
 #include "command.h"
-#include "paging.h"
+#include "listing.h"
 #include "table.h"
 
 namespace sse::ctl {
 namespace {
 
-struct Options {
-  api::ConnectionQuery query;
-  PageOptions page;
-};
-
-std::string table_of(const api::Json& page, const Look& look) {
+std::string table_of(const api::Json& list, const Look& look) {
   Table table({{"ID"},
                {"USER", false, true},
                {"TENANT", false, true},
@@ -26,7 +21,7 @@ std::string table_of(const api::Json& page, const Look& look) {
                {"OWED", true},
                {"LISTENS TO", false, true}});
   const WallTime now = wall_now();
-  for (const api::Json& one : page.at("list")) {
+  for (const api::Json& one : list) {
     table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "accessTenantId"),
                text_cell(one, "channel"), text_cell(one, "requestIp"), age_cell(one, "createTime", now),
                text_cell(one, "messageCount"), size_cell(one, "backlogBytes"), text_cell(one, "listeners")});
@@ -34,37 +29,62 @@ std::string table_of(const api::Json& page, const Look& look) {
   return table.render(look);
 }
 
-int run(const Options& options, Context& context) {
-  api::ConnectionQuery query = options.query;
-  query.service = context.service();
-  Output& out = context.out();
-  const api::Json page = fetch(
-      options.page, [&](const api::Page& p) { return context.client().list_connections(query, p); }, out);
-  if (!out.for_people()) {
-    out.listing(page);
-  } else if (page.at("list").empty()) {
-    out.note("no connection is open that matches");
-  } else {
-    out.write(table_of(page, out.look()));
+std::string closed_table_of(const api::Json& list, const Look& look) {
+  Table table({{"ID"},
+               {"USER", false, true},
+               {"IP", false, true},
+               {"ENDED"},
+               {"REASON"},
+               {"OPENED"},
+               {"EVENTS", true},
+               {"SENT", true},
+               {"OWED", true}});
+  const WallTime now = wall_now();
+  for (const api::Json& one : list) {
+    table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "requestIp"),
+               age_cell(one, "closeTime", now) + " ago", text_cell(one, "reason"),
+               age_cell(one, "createTime", now) + " ago", text_cell(one, "messageCount"), size_cell(one, "bytesSent"),
+               size_cell(one, "owedBytes")});
   }
-  return kDone;
+  return table.render(look);
+}
+
+struct Options : Listing {
+  bool closed = false;
+  std::string reason;
+};
+
+int run_closed(const Options& options, Context& context) {
+  const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
+    return context.client().list_closed({query.service, query.user, options.reason}, page);
+  };
+  return run_listing(options, context, fetch, closed_table_of, "no stream that ended lately matches");
+}
+
+int run(const Options& listing, Context& context) {
+  if (listing.closed) return run_closed(listing, context);
+  const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
+    return context.client().list_connections(query, page);
+  };
+  return run_listing(listing, context, fetch, table_of, "no connection is open that matches");
 }
 
 }  // namespace
 
 Run declare_connections_list(CLI::App& app) {
-  auto options = std::make_shared<Options>();
-  const auto filter = [&](const char* name, std::string& value, const char* type, const char* help) {
-    app.add_option(name, value, help)->type_name(type);
-  };
-  filter("-u,--user", options->query.user, "USER", "Only of this user");
-  filter("--tenant", options->query.tenant, "TENANT", "Only of this tenant");
-  filter("--token", options->query.token, "TOKEN", "Only with this access token");
-  filter("--channel", options->query.channel, "CHANNEL", "Only in this channel");
-  filter("--listening", options->query.listening, "EVENT", "Only those that listen to this event");
-  filter("--client", options->query.client, "CLIENT", "Only of this clientId");
-  options->page.declare(app);
-  return [options](Context& context) { return run(*options, context); };
+  auto listing = std::make_shared<Options>();
+  listing->declare_filters(app);
+  listing->declare_order(app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite",
+                               "lastRequest", "rate"});
+  CLI::Option* closed =
+      app.add_flag("--closed", listing->closed, "Instead: streams that have ended lately, newest first, and why");
+  app.add_option("--reason", listing->reason, "With --closed: only those that ended for this, such as slow-consumer")
+      ->type_name("REASON")
+      ->needs(closed);
+  for (const char* open_only :
+       {"--tenant", "--token", "--channel", "--listening", "--client", "--name", "--sort", "--reverse"})
+    app.get_option(open_only)->excludes(closed);
+  return [listing](Context& context) { return run(*listing, context); };
 }
 
 }  // namespace sse::ctl

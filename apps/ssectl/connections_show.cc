@@ -15,7 +15,7 @@ namespace sse::ctl {
 namespace {
 
 // In the order a reader asks; what a newer server adds follows behind.
-constexpr std::array<std::string_view, 24> kOrder{"id",
+constexpr std::array<std::string_view, 27> kOrder{"id",
                                                   "service",
                                                   "serverId",
                                                   "createTime",
@@ -29,6 +29,9 @@ constexpr std::array<std::string_view, 24> kOrder{"id",
                                                   "messageCount",
                                                   "bytesSent",
                                                   "backlogBytes",
+                                                  "oldestUnsentMillis",
+                                                  "lastWriteMillis",
+                                                  "droppedCount",
                                                   "requestMessageCount",
                                                   "requestUploadCount",
                                                   "lastRequestTime",
@@ -41,10 +44,11 @@ constexpr std::array<std::string_view, 24> kOrder{"id",
                                                   "sessionDuration"};
 
 std::string value_of(const api::Json& connection, const std::string& name) {
-  if (name == "createTime" || name == "lastRequestTime" || name == "accessTime") {
+  if (name == "createTime" || name == "lastRequestTime" || name == "lastWriteTime" || name == "accessTime") {
     const std::string age = age_cell(connection, name, wall_now());
     return age.empty() ? "" : time_cell(connection, name) + " (" + age + " ago)";
   }
+  if (name == "sessionDuration") return seconds_cell(connection, name);
   if (name == "bytesSent" || name == "backlogBytes") return size_cell(connection, name);
   return text_cell(connection, name);
 }

@@ -26,8 +26,16 @@ constexpr Command kCommands[] = {
      "ssectl send --user 1 --qos\n"
      "  ssectl send --user 1 --user 2 --event note 'Lunch is ready'\n"
      "  date | ssectl send --channel clock --listening\n"
-     "  ssectl send --all --qos --ttl 1h --file news.json",
+     "  ssectl send --all --qos --ttl 1h --file news.json\n"
+     "  ssectl send --ndjson --qos --file messages.ndjson",
      declare_send},
+    {"", "listen", "Open a stream as a browser does and print its events",
+     "ssectl listen --user 1\n"
+     "  ssectl listen --channel news --event breaking -o ndjson | jq -r .data\n"
+     "  ssectl listen --url https://push.example.org/my-sse --count 1",
+     declare_listen},
+    {"", "top", "Live screen of the streams: what they are owed, how old that is, how fast they go",
+     "ssectl top\n  ssectl top --interval 500ms --service hr", declare_top},
     {"", "bench", "Open streams, send events, measure what arrives when",
      "ssectl bench --streams 10000 --sources 4 --events 100\n"
      "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"
@@ -43,6 +51,29 @@ constexpr Command kCommands[] = {
      "  ssectl connections close --user 1\n"
      "  ssectl connections close --all --yes",
      declare_connections_close},
+    {"connections", "duration", "How long the session of a connection lasts: read, set, clear",
+     "ssectl connections duration 847140540416\n  ssectl connections duration 847140540416 --set 2h",
+     declare_connections_duration},
+    {"users", "list", "Who is online",
+     "ssectl users list --tenant acme --listening news\n  ssectl users list --ids | wc -l", declare_users_list},
+    {"users", "show", "One user who is online, in full", "ssectl users show 1", declare_users_show},
+    {"users", "online", "Whether a user is online; exits with 3 when not",
+     "ssectl users online 1 || mail -s 'come back' you@example.org", declare_users_online},
+    {"users", "duration", "How long the session of a user lasts: read, set, clear",
+     "ssectl users duration 1\n  ssectl users duration 1 --set 120 --ttl 1d\n  ssectl users duration 1 --clear",
+     declare_users_duration},
+    {"tenants", "list", "Tenants with connections", "ssectl tenants list --sort users --reverse", declare_tenants_list},
+    {"channels", "list", "Channels with connections", "ssectl channels list --listening news", declare_channels_list},
+    {"tokens", "list", "Access tokens, masked, with connections", "ssectl tokens list --user 1", declare_tokens_list},
+    {"tokens", "duration", "How long the session under an access token lasts: read, set, clear",
+     "ssectl tokens duration k3y --set 120", declare_tokens_duration},
+    {"", "explain", "Who would get an event, and why others would not",
+     "ssectl explain --user 1 --event news --listening\n  ssectl explain --user 1 --tenant acme", declare_explain},
+    {"", "events", "What happens: who connects, leaves, listens, asks; what is sent",
+     "ssectl events --follow\n"
+     "  ssectl events --last 20 --type disconnect\n"
+     "  ssectl events --follow --user 1 -o ndjson | jq .reason",
+     declare_events},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",
@@ -52,6 +83,30 @@ constexpr Command kCommands[] = {
     {"messages", "delete", "Forget pending messages for all their recipients",
      "ssectl messages delete 847140540417\n  ssectl messages delete --yes 847140540417 847140540418",
      declare_messages_delete},
+    {"messages", "purge", "Forget all pending messages that match",
+     "ssectl messages purge --recipient 1\n  ssectl messages purge --all --yes", declare_messages_purge},
+    {"messages", "retry", "Send pending messages once more to those who are connected now",
+     "ssectl messages retry 847140540417", declare_messages_retry},
+    {"messages", "trace", "What has become of a message, step by step", "ssectl messages trace 847140540417",
+     declare_messages_trace},
+    {"messages", "export", "Write out what is pending, a line of JSON each, for messages import",
+     "ssectl messages export >pending.ndjson\n  ssectl messages export --recipient 1 | jq .data",
+     declare_messages_export},
+    {"messages", "import", "Send what messages export wrote; twice does no harm",
+     "ssectl messages import pending.ndjson\n"
+     "  ssectl messages export | ssectl --server unix:/run/other.sock messages import -",
+     declare_messages_import},
+    {"messages dead", "list", "Messages that expired before they were confirmed", "ssectl messages dead list",
+     declare_messages_dead_list},
+    {"messages dead", "requeue", "Send dead letters again, as new messages with the time to live they had",
+     "ssectl messages dead requeue 847140540417\n  ssectl messages dead requeue --all", declare_messages_dead_requeue},
+    {"messages dead", "purge", "Forget dead letters for good",
+     "ssectl messages dead purge --yes 847140540417\n  ssectl messages dead purge --all", declare_messages_dead_purge},
+    {"", "completion", "Print a completion script for a shell",
+     "ssectl completion bash > ~/.local/share/bash-completion/completions/ssectl\n"
+     "  ssectl completion zsh > \"${fpath[1]}/_ssectl\"\n"
+     "  ssectl completion fish > ~/.config/fish/completions/ssectl.fish",
+     declare_completion},
 };
 
 struct Group {
@@ -60,8 +115,13 @@ struct Group {
   const char* example;
 };
 constexpr Group kGroups[] = {
-    {"connections", "Streams that are open now: list, show, close", "ssectl connections list"},
-    {"messages", "Messages that are not delivered yet: list, show, delete", "ssectl messages list"},
+    {"connections", "Streams that are open now: list, show, close, duration", "ssectl connections list"},
+    {"users", "Who is online: list, show, online, duration", "ssectl users list"},
+    {"tenants", "Tenants of the open streams: list", "ssectl tenants list"},
+    {"channels", "Channels of the open streams: list", "ssectl channels list"},
+    {"tokens", "Access tokens of the open streams: list, duration", "ssectl tokens list"},
+    {"messages", "Messages that are not confirmed yet: see, decide, trace", "ssectl messages list"},
+    {"messages dead", "Messages that expired unconfirmed: list, requeue, purge", "ssectl messages dead list"},
 };
 
 std::string footer(const char* examples) {
@@ -105,20 +165,24 @@ class Program {
   }
 
  private:
-  CLI::App& parent_of(const Command& command) {
-    if (*command.group == '\0') return app_;
-    CLI::App*& app = groups_[command.group];
-    if (app != nullptr) return *app;
+  // "messages dead" is "dead" below "messages".
+  CLI::App& parent_of(std::string_view name) {
+    if (name.empty()) return app_;
+    if (CLI::App* known = groups_[name]) return *known;
     const Group& group =
-        *std::find_if(std::begin(kGroups), std::end(kGroups), [&](const Group& g) { return g.name == command.group; });
-    app = app_.add_subcommand(std::string(group.name), group.summary);
+        *std::find_if(std::begin(kGroups), std::end(kGroups), [&](const Group& g) { return g.name == name; });
+    const std::size_t blank = name.rfind(' ');
+    CLI::App& above = parent_of(blank == std::string_view::npos ? "" : name.substr(0, blank));
+    CLI::App* app = above.add_subcommand(std::string(blank == std::string_view::npos ? name : name.substr(blank + 1)),
+                                         group.summary);
+    groups_[name] = app;
     app->require_subcommand(1);
     app->footer(footer(group.example));
     return *app;
   }
 
   void add(const Command& command) {
-    CLI::App* app = parent_of(command).add_subcommand(command.name, command.summary);
+    CLI::App* app = parent_of(command.group).add_subcommand(command.name, command.summary);
     app->footer(footer(command.examples));
     Run run = command.declare(*app);
     app->final_callback([this, run = std::move(run)] { run_ = run; });

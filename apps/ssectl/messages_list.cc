@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "cells.h"
 #include "command.h"
+#include "message_filter.h"
 #include "messages.h"
 #include "paging.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 namespace {
@@ -14,8 +16,14 @@ namespace {
 struct Options {
   api::MessageQuery query;
   PageOptions page;
+  Watch watch;
   std::string db;
 };
+
+std::string state_cell(const api::Json& one) {
+  const std::string connection = text_cell(one, "connection");
+  return text_cell(one, "state") + (connection.empty() ? "" : " on " + connection);
+}
 
 std::string table_of(const api::Json& page, const Look& look) {
   Table table({{"ID"},
@@ -25,12 +33,14 @@ std::string table_of(const api::Json& page, const Look& look) {
                {"SIZE", true},
                {"AGE"},
                {"EXPIRES"},
+               {"STATE"},
+               {"ATTEMPTS", true},
                {"SERVICE", false, true}});
   const WallTime now = wall_now();
   for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "kind"), text_cell(one, "recipient"), text_cell(one, "event"),
                size_cell(one, "size"), age_cell(one, "createTime", now), expiry_cell(one, "expireTime", now),
-               text_cell(one, "service")});
+               state_cell(one), text_cell(one, "attempts"), text_cell(one, "service")});
   }
   return table.render(look);
 }
@@ -55,14 +65,11 @@ int run(const Options& options, Context& context) {
 
 Run declare_messages_list(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("--kind", options->query.kind, "Only for a user, token, tenant, channel or all")
-      ->type_name("KIND")
-      ->check(CLI::IsMember({"user", "token", "tenant", "channel", "all"}).description(""));
-  app.add_option("--recipient", options->query.recipient, "Only for the recipient of this name")->type_name("NAME");
-  app.add_option("-e,--event", options->query.event, "Only with this event name")->type_name("NAME");
+  declare_filter(app, options->query);
   options->page.declare(app);
+  options->watch.declare(app);
   declare_db(app, options->db);
-  return [options](Context& context) { return run(*options, context); };
+  return [options](Context& context) { return options->watch.run(context, [&] { return run(*options, context); }); };
 }
 
 }  // namespace sse::ctl

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -34,7 +35,20 @@ Output::Output(Format format, bool plain) : format_(format) {
                  std::string_view(terminal) != "dumb";
 }
 
+void Output::hold() {
+  held_.emplace();
+  if (look_.width != 0) look_.width = terminal_width();
+}
+
+std::string Output::held() {
+  return std::exchange(held_, std::nullopt).value_or("");
+}
+
 void Output::write(std::string_view text) {
+  if (held_) {
+    *held_ += text;
+    return;
+  }
   while (!text.empty()) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
@@ -65,6 +79,10 @@ void Output::listing(const event::Json& page) {
 }
 
 void Output::note(std::string_view sentence) {
+  if (held_) {
+    *held_ += "ssectl: " + printable(sentence, kLongestNote) + '\n';
+    return;
+  }
   std::fprintf(stderr, "ssectl: %s\n", printable(sentence, kLongestNote).c_str());
 }
 

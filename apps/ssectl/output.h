@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,10 @@ class Output {
 
   /// As it is. Throws ReaderGone, or Error(kIo).
   void write(std::string_view text);
+  /// From now on what is written, notes included, is kept for held() instead, and the line width is read anew.
+  void hold();
+  /// What was held; it is no longer.
+  std::string held();
   /// One document: indented with kJson, a line with kNdjson. REQUIRES: !for_people().
   void document(const event::Json& json);
   /// What a listing holds: with kJson the whole `page`, with kNdjson its `list`, a line each. REQUIRES: !for_people().
@@ -36,6 +41,7 @@ class Output {
  private:
   Format format_;
   Look look_;
+  std::optional<std::string> held_;
 };
 
 }  // namespace sse::ctl

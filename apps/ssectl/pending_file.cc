@@ -19,7 +19,8 @@ api::Json row_of(const delivery::PendingMessage& message) {
           {"listening", message.listening},
           {"size", message.data_size},
           {"createTime", to_millis(message.created)},
-          {"expireTime", to_millis(message.expires)}};
+          {"expireTime", to_millis(message.expires)},
+          {"attempts", message.attempts}};
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -7,11 +9,14 @@
 #include "command.h"
 #include "event/event.h"
 #include "input.h"
+#include "send_lines.h"
 #include "table.h"
 #include "target_options.h"
 
 namespace sse::ctl {
 namespace {
+
+using std::chrono_literals::operator""ms;
 
 constexpr const char* kDemoPayload = R"({"name":"sendByUserId ssectl"})";
 
@@ -21,8 +26,12 @@ struct Options {
   std::string event = std::string(api::kDefaultEvent);
   bool qos = false;
   std::string ttl;
+  std::string key;
+  std::string collapse;
+  std::string wait;
   std::string data;
   std::string file;
+  bool lines = false;
   const CLI::Option* data_given = nullptr;
 };
 
@@ -45,6 +54,9 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   request.event = options.event;
   request.qos = options.qos;
   if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
+  if (!options.wait.empty()) request.wait = duration_option("--wait", options.wait);
+  request.key = options.key;
+  request.collapse = options.collapse;
   request.data = data_from(options, context);
   // JSON would carry a replacement character instead of what was meant.
   if (!is_valid_utf8(request.data)) {
@@ -58,25 +70,58 @@ api::SendRequest request_from(const Options& options, const Context& context) {
 std::string describe(const api::SendResult& result, bool qos, const Look& look) {
   std::string text = render_fields({{"id", result.id.valid() ? result.id.str() : ""},
                                     {"delivered", plural(result.delivered, "connection")},
-                                    {"pending", qos ? plural(result.pending, "recipient") : ""}},
+                                    {"pending", qos ? plural(result.pending, "recipient") : ""},
+                                    {"repeated", result.repeated ? "yes: this is the first one's id" : ""}},
                                    look);
-  if (result.recipients.size() < 2) return text;
-  Table table({{"KIND"}, {"NAME", false, true}, {"DELIVERED", true}});
+  const bool waited = !result.recipients.empty() && !result.recipients.front().state.empty();
+  if (result.recipients.size() < 2 && !waited) return text;
+  Table table({{"KIND"}, {"NAME", false, true}, {"DELIVERED", true}, {waited ? "STATE" : ""}});
   for (const auto& one : result.recipients) {
-    table.add({std::string(event::kind_name(one.kind)), one.name, std::to_string(one.delivered)});
+    table.add({std::string(event::kind_name(one.kind)), one.name, std::to_string(one.delivered), one.state});
   }
   return text + '\n' + table.render(look);
 }
 
+// What the command line says goes for every line that does not say otherwise.
+int run_lines(const Options& options, Context& context) {
+  LineDefaults defaults;
+  if (auto target = options.target.target()) {
+    target->listening = options.listening;
+    defaults.fields["target"] = event::to_json(*target);
+  } else if (options.listening) {
+    throw Error(ErrorCode::kInvalidArgument, "with --ndjson, --listening goes with a target; lines have their own");
+  }
+  defaults.fields["event"] = options.event;
+  if (options.qos) defaults.fields["qos"] = true;
+  if (!options.ttl.empty()) {
+    duration_option("--ttl", options.ttl);
+    defaults.fields["ttl"] = options.ttl;
+  }
+  if (!context.service().empty()) defaults.fields["service"] = context.service().str();
+  if (options.data_given->count() > 0 && options.data != "-") {
+    throw Error(ErrorCode::kInvalidArgument,
+                "with --ndjson the messages come from standard input or --file, not from '" +
+                    printable(options.data, 40) + "'");
+  }
+  return send_lines(context, options.file.empty() ? "-" : options.file, defaults);
+}
+
 int run(const Options& options, Context& context) {
+  if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
-  const api::Json answer = context.client().send(request);
+  // The server answers when it has waited.
+  api::Client patient({context.address(), context.token(), context.timeout() + request.wait.value_or(0ms)});
+  const api::Json answer = patient.send(request);
   const api::SendResult result = api::send_result_from_json(answer);
   Output& out = context.out();
   if (out.for_people()) {
     out.write(describe(result, request.qos, out.look()));
   } else {
     out.document(answer);
+  }
+  if (request.wait) {
+    const bool all = std::ranges::all_of(result.recipients, [](const auto& one) { return one.state == "confirmed"; });
+    return all ? kDone : kFailed;
   }
   if (request.qos || result.delivered > 0) return kDone;
   out.note("nobody is connected who would get this; with --qos it is kept until somebody is");
@@ -95,12 +140,26 @@ Run declare_send(CLI::App& app) {
   app.add_option("--ttl", options->ttl, "With --qos: how long to keep it, such as 90s, 1h, 7d (default: the server's)")
       ->type_name("DURATION")
       ->needs(qos);
+  app.add_option("--id", options->key,
+                 "With --qos: a word of yours that makes a repeat of this command harmless: it is the same message")
+      ->type_name("KEY")
+      ->needs(qos);
+  app.add_option("--collapse", options->collapse,
+                 "With --qos: takes the place of what a recipient has pending with this word")
+      ->type_name("KEY")
+      ->needs(qos);
+  app.add_option("--wait", options->wait,
+                 "With --qos: wait for the confirmation, at most so long; exits with 1 without")
+      ->type_name("DURATION")
+      ->needs(qos);
   CLI::Option* file = app.add_option("-f,--file", options->file, "Send what is in FILE")->type_name("FILE");
   options->data_given =
       app.add_option("DATA", options->data,
                      "Data of the event; - for standard input. Default: what is piped in, else a demo payload")
           ->type_name("")
           ->excludes(file);
+  app.add_flag("--ndjson", options->lines,
+               "Send many: a JSON object a line with target, event, data, qos, ttl, from --file or standard input");
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "cells.h"
 #include "command.h"
 #include "table.h"
+#include "watch.h"
 
 namespace sse::ctl {
 namespace {
@@ -78,8 +80,10 @@ int run(Context& context) {
 
 }  // namespace
 
-Run declare_status(CLI::App&) {
-  return run;
+Run declare_status(CLI::App& app) {
+  auto watch = std::make_shared<Watch>();
+  watch->declare(app);
+  return [watch](Context& context) { return watch->run(context, [&] { return run(context); }); };
 }
 
 }  // namespace sse::ctl

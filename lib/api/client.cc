@@ -17,6 +17,8 @@ namespace sse::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::size_t kMostProblem = std::size_t{64} * 1024;
+constexpr std::string_view kNdjson = "application/x-ndjson";
 
 ErrorCode code_from_status(int status) {
   for (const ErrorCode code : {ErrorCode::kInvalidArgument, ErrorCode::kUnauthenticated, ErrorCode::kPermissionDenied,
@@ -84,6 +86,67 @@ class Client::Transport {
   }
 
   Json call(const char* method, std::string path, const Json* body = nullptr) {
+    std::string body_read;
+    const httplib::Response response =
+        exchange(method, std::move(path), body == nullptr ? std::string() : event::dump_json(*body), kJson, body_read);
+    return answer(response, body_read);
+  }
+
+  /// Lines of JSON, as they are. `headers` gets those of the answer.
+  std::string call_lines(const char* method, std::string path, std::string body, httplib::Headers& headers) {
+    std::string body_read;
+    const httplib::Response response = exchange(method, std::move(path), std::move(body), kNdjson, body_read);
+    if (response.status != 200 || !to_lower(response.get_header_value("Content-Type")).starts_with(kNdjson)) {
+      answer(response, body_read);  // throws
+      throw Error(ErrorCode::kUnavailable, options_.address + " did not answer with lines of JSON; is it sse-serve?");
+    }
+    headers = response.headers;
+    return body_read;
+  }
+
+  // An answer without an end, a JSON object a line.
+  void follow(std::string path, const std::function<bool(const Json&)>& on_line) {
+    httplib::Request request;
+    request.method = "GET";
+    request.path = std::move(path);
+    if (address_.is_unix()) request.set_header("Host", "localhost");
+    if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
+    httplib::Response head;
+    request.response_handler = [&](const httplib::Response& response) {
+      head.status = response.status;
+      head.headers = response.headers;
+      return true;
+    };
+    std::string text;
+    bool enough = false;
+    request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+      text.append(data, size);
+      if (head.status != 200) return text.size() < kMostProblem;
+      std::size_t start = 0;
+      for (std::size_t end = text.find('\n'); end != std::string::npos && !enough; end = text.find('\n', start)) {
+        const std::string_view line = std::string_view(text).substr(start, end - start);
+        start = end + 1;
+        if (!line.empty()) enough = !on_line(event::parse_json(line, "an event of the server"));
+      }
+      text.erase(0, start);
+      return !enough;
+    };
+    // The server sends something at least every 15 seconds.
+    http_.set_read_timeout(60, 0);
+    const SteadyTime begin = steady_now();
+    const httplib::Result result = http_.send(request);
+    if (enough) return;
+    if (head.status != 0 && head.status != 200) {
+      answer(head, text);
+    } else if (head.status == 0) {
+      throw failure(result.error(), steady_now() - begin);
+    }
+    throw Error(ErrorCode::kUnavailable, "sse-serve at " + options_.address + " ended the stream of events");
+  }
+
+ private:
+  httplib::Response exchange(const char* method, std::string path, std::string body, std::string_view type,
+                             std::string& body_read) {
     httplib::Request request;
     request.method = method;
     request.path = std::move(path);
@@ -91,12 +154,11 @@ class Client::Transport {
     if (address_.is_unix()) request.set_header("Host", "localhost");
     request.set_header("Accept", "application/json, application/problem+json");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
-    if (body != nullptr) {
-      request.set_header("Content-Type", std::string(kJson));
-      request.body = event::dump_json(*body);
+    if (!body.empty()) {
+      request.set_header("Content-Type", std::string(type));
+      request.body = std::move(body);
     }
     const SteadyTime start = steady_now();
-    std::string body_read;
     // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
       body_read.append(data, size);
@@ -104,10 +166,9 @@ class Client::Transport {
     };
     const httplib::Result result = http_.send(request);
     if (!result) throw failure(result.error(), steady_now() - start);
-    return answer(*result, body_read);
+    return *result;
   }
 
- private:
   Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const {
     const std::string where = "sse-serve at " + options_.address;
     const bool connecting = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout;
@@ -164,6 +225,10 @@ Json Client::list_connections(const ConnectionQuery& query, const Page& page) {
   return transport_->call("GET", path_with("/api/v1/connections", parameters(query, page)));
 }
 
+Json Client::list_closed(const ClosedQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/connections/closed", parameters(query, page)));
+}
+
 Json Client::show_connection(ConnectionId id, const ServiceName& service) {
   QueryParameters query;
   if (!service.empty()) query.emplace_back("service", service.str());
@@ -173,6 +238,56 @@ Json Client::show_connection(ConnectionId id, const ServiceName& service) {
 Json Client::close_connections(const CloseRequest& request) {
   const Json body = to_json(request);
   return transport_->call("POST", "/api/v1/connections/close", &body);
+}
+
+Json Client::list_users(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/users", parameters(query, page)));
+}
+
+Json Client::list_user_ids(const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/user-ids", parameters(query, page)));
+}
+
+Json Client::list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page) {
+  return transport_->call("GET",
+                          path_with("/api/v1/" + std::string(event::kind_name(kind)) + "s", parameters(query, page)));
+}
+
+Json Client::show_user(const UserId& user, const ServiceName& service) {
+  QueryParameters query{{"id", user.str()}};
+  if (!service.empty()) query.emplace_back("service", service.str());
+  return transport_->call("GET", path_with("/api/v1/user", query));
+}
+
+Json Client::explain(const ExplainQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/explain", parameters(query, page)));
+}
+
+Json Client::read_durations(const DurationQuery& query) {
+  return transport_->call("GET", path_with("/api/v1/durations", parameters(query)));
+}
+
+Json Client::set_durations(const DurationRequest& request) {
+  const Json body = to_json(request, true);
+  return transport_->call("POST", "/api/v1/durations", &body);
+}
+
+Json Client::clear_durations(const DurationRequest& request) {
+  const Json body = to_json(request, false);
+  return transport_->call("POST", "/api/v1/durations/clear", &body);
+}
+
+std::vector<Json> Client::send_lines(const std::string& ndjson) {
+  httplib::Headers headers;
+  const std::string answers = transport_->call_lines("POST", "/api/v1/send", ndjson, headers);
+  std::vector<Json> list;
+  std::string_view rest = answers;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    list.push_back(event::parse_json(rest.substr(0, end), "the answer"));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return list;
 }
 
 Json Client::list_messages(const MessageQuery& query, const Page& page) {
@@ -185,6 +300,54 @@ Json Client::show_message(MessageId id) {
 
 Json Client::delete_message(MessageId id) {
   return transport_->call("DELETE", "/api/v1/messages/" + id.str());
+}
+
+Json Client::list_events(const EventQuery& query) {
+  return transport_->call("GET", path_with("/api/v1/events", parameters(query)));
+}
+
+void Client::follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event) {
+  QueryParameters all = parameters(query);
+  all.emplace_back("follow", "true");
+  transport_->follow(path_with("/api/v1/events", all), on_event);
+}
+
+Json Client::purge_messages(const MessageQuery& query) {
+  return transport_->call("DELETE", path_with("/api/v1/messages", parameters(query)));
+}
+
+Json Client::retry_message(MessageId id) {
+  return transport_->call("POST", "/api/v1/messages/" + id.str() + "/retry");
+}
+
+Json Client::trace_message(MessageId id) {
+  return transport_->call("GET", "/api/v1/messages/" + id.str() + "/trace");
+}
+
+std::string Client::export_messages(const MessageQuery& query, MessageId& after) {
+  QueryParameters list = parameters(query);
+  if (after.valid()) list.emplace_back("after", after.str());
+  httplib::Headers headers;
+  std::string lines = transport_->call_lines("GET", path_with("/api/v1/export", list), "", headers);
+  const auto last = headers.find("X-Sse-Last-Id");
+  if (!lines.empty() && last != headers.end()) after = MessageId(parse_id(last->second).value_or(0));
+  return lines;
+}
+
+Json Client::list_dead(const MessageQuery& query, const Page& page) {
+  return transport_->call("GET", path_with("/api/v1/dead", parameters(query, page)));
+}
+
+Json Client::requeue_dead(MessageId id, const MessageQuery& query) {
+  QueryParameters list = parameters(query);
+  if (id.valid()) list.emplace_back("id", id.str());
+  return transport_->call("POST", path_with("/api/v1/dead/requeue", list));
+}
+
+Json Client::purge_dead(MessageId id, const MessageQuery& query) {
+  QueryParameters list = parameters(query);
+  if (id.valid()) list.emplace_back("id", id.str());
+  return transport_->call("DELETE", path_with("/api/v1/dead", list));
 }
 
 }  // namespace sse::api

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/types.h"
 #include "base/ids.h"
@@ -34,15 +36,51 @@ class Client {
   Json send(const SendRequest& request);
 
   Json list_connections(const ConnectionQuery& query, const Page& page);
+  /// Streams that have ended, newest first.
+  Json list_closed(const ClosedQuery& query, const Page& page);
   Json show_connection(ConnectionId id, const ServiceName& service);
   /// `{"closed": n}`
   Json close_connections(const CloseRequest& request);
+
+  /// Pages of what openapi.json describes.
+  Json list_users(const ConnectionQuery& query, const Page& page);
+  Json list_user_ids(const ConnectionQuery& query, const Page& page);
+  /// The tenants, channels or tokens (masked) of connections, with counts. REQUIRES: `kind` is one of these.
+  Json list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page);
+  /// Throws Error(kNotFound) when the user is offline.
+  Json show_user(const UserId& user, const ServiceName& service);
+  Json explain(const ExplainQuery& query, const Page& page);
+
+  Json read_durations(const DurationQuery& query);
+  Json set_durations(const DurationRequest& request);
+  Json clear_durations(const DurationRequest& request);
+  /// A send request a line; the answers, one for each, in their order: results, or problems with a `status`.
+  std::vector<Json> send_lines(const std::string& ndjson);
 
   Json list_messages(const MessageQuery& query, const Page& page);
   /// `{"list": […]}`, a row for every recipient that has not confirmed.
   Json show_message(MessageId id);
   /// `{"deleted": n}`
   Json delete_message(MessageId id);
+  /// All that match. `{"deleted": n}`
+  Json purge_messages(const MessageQuery& query);
+  /// `{"delivered": n}`
+  Json retry_message(MessageId id);
+  /// `{"id": …, "list": […]}`
+  Json trace_message(MessageId id);
+  /// A page of send requests, a line each; empty at the end. `after`: of what to go on behind.
+  std::string export_messages(const MessageQuery& query, MessageId& after);
+
+  Json list_dead(const MessageQuery& query, const Page& page);
+  /// Those of a message, or with an invalid id all that match. `{"ids": […]}`
+  Json requeue_dead(MessageId id, const MessageQuery& query);
+  /// `{"deleted": n}`
+  Json purge_dead(MessageId id, const MessageQuery& query);
+
+  /// What happened lately: `{"list": […]}`, oldest first.
+  Json list_events(const EventQuery& query);
+  /// What happens from now on, one at a time, until `on_event` returns false or the server ends it (kUnavailable).
+  void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event);
 
  private:
   class Transport;

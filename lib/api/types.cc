@@ -21,6 +21,17 @@ const Json& required_target(const Json& object) {
   return *found;
 }
 
+std::string word_field(const Json& object, const char* name, bool qos) {
+  std::string word = event::string_field(object, name);
+  if (word.empty()) return word;
+  if (!qos) throw Error(ErrorCode::kInvalidArgument, std::string(name) + " needs qos: without it nothing is kept");
+  if (word.size() > kMostKeyBytes || !is_valid_utf8(word)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(name) + " must be at most " + std::to_string(kMostKeyBytes) + " bytes of UTF-8");
+  }
+  return word;
+}
+
 void add_if_set(QueryParameters& parameters, const char* name, const std::string& value) {
   if (!value.empty()) parameters.emplace_back(name, value);
 }
@@ -30,6 +41,29 @@ void add_page(QueryParameters& parameters, const Page& page) {
   parameters.emplace_back("pageSize", std::to_string(page.size));
 }
 
+// Either ids or a target.
+void read_whom(const Json& json, const std::string& what, std::vector<ConnectionId>& into,
+               std::optional<event::Target>& target) {
+  const auto ids = json.find("ids");
+  if ((ids != json.end()) == json.contains("target")) {
+    throw Error(ErrorCode::kInvalidArgument, what + " must have either ids or target");
+  }
+  if (ids == json.end()) {
+    target = event::target_from_json(required_target(json));
+    return;
+  }
+  if (!ids->is_array() || ids->empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of at least one connection id");
+  }
+  for (const Json& one : *ids) {
+    const ConnectionId id(event::id_field({{"id", one}}, "id"));
+    if (!id.valid()) {
+      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(one), 40) + " in 'ids' is no connection id");
+    }
+    into.push_back(id);
+  }
+}
+
 }  // namespace
 
 Json to_json(const SendRequest& request) {
@@ -37,11 +71,15 @@ Json to_json(const SendRequest& request) {
   if (!request.service.empty()) json["service"] = request.service.str();
   if (request.qos) json["qos"] = true;
   if (request.ttl) json["ttl"] = format_duration(*request.ttl);
+  if (!request.key.empty()) json["id"] = request.key;
+  if (!request.collapse.empty()) json["collapse"] = request.collapse;
+  if (request.wait) json["wait"] = format_duration(*request.wait);
   return json;
 }
 
 SendRequest send_request_from_json(const Json& json) {
-  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl"}, "the request to send");
+  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait"},
+                        "the request to send");
   SendRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
   request.target = event::target_from_json(required_target(json));
@@ -58,6 +96,16 @@ SendRequest send_request_from_json(const Json& json) {
     }
     if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is kept");
   }
+  request.key = word_field(json, "id", request.qos);
+  request.collapse = word_field(json, "collapse", request.qos);
+  if (const std::string wait = event::string_field(json, "wait"); !wait.empty()) {
+    request.wait = parse_duration(wait);
+    if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "wait needs qos: without it nothing is confirmed");
+    if (*request.wait > kLongestWait) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "wait must be at most " + format_duration(kLongestWait) + "; 'messages trace' tells what came later");
+    }
+  }
   return request;
 }
 
@@ -65,11 +113,14 @@ Json to_json(const SendResult& result) {
   Json recipients = Json::array();
   for (const SendResult::Recipient& one : result.recipients) {
     recipients.push_back({{"kind", event::kind_name(one.kind)}, {"name", one.name}, {"delivered", one.delivered}});
+    if (!one.state.empty()) recipients.back()["state"] = one.state;
   }
-  return {{"id", result.id.str()},
-          {"delivered", result.delivered},
-          {"pending", result.pending},
-          {"recipients", std::move(recipients)}};
+  Json json{{"id", result.id.str()},
+            {"delivered", result.delivered},
+            {"pending", result.pending},
+            {"recipients", std::move(recipients)}};
+  if (result.repeated) json["repeated"] = true;
+  return json;
 }
 
 SendResult send_result_from_json(const Json& json) {
@@ -78,11 +129,13 @@ SendResult send_result_from_json(const Json& json) {
   result.id = MessageId(event::id_field(json, "id"));
   result.delivered = count_field(json, "delivered");
   result.pending = count_field(json, "pending");
+  result.repeated = event::bool_field(json, "repeated");
   if (const auto list = json.find("recipients"); list != json.end() && list->is_array()) {
     for (const Json& one : *list) {
       if (!one.is_object()) throw Error(ErrorCode::kInvalidArgument, "field 'recipients' must be a list of objects");
       result.recipients.push_back({event::kind_from_name(event::string_field(one, "kind")),
-                                   event::string_field(one, "name"), count_field(one, "delivered")});
+                                   event::string_field(one, "name"), count_field(one, "delivered"),
+                                   event::string_field(one, "state")});
     }
   }
   return result;
@@ -100,23 +153,47 @@ CloseRequest close_request_from_json(const Json& json) {
   event::require_fields(json, {"service", "ids", "target"}, "the request to close");
   CloseRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
-  const auto ids = json.find("ids");
-  if ((ids != json.end()) == json.contains("target")) {
-    throw Error(ErrorCode::kInvalidArgument, "the request to close must have either ids or target");
+  read_whom(json, "the request to close", request.ids, request.target);
+  return request;
+}
+
+Json to_json(const DurationRequest& request, bool with_seconds) {
+  Json json = to_json(CloseRequest{request.service, request.ids, request.target});
+  if (with_seconds) json["duration"] = request.seconds;
+  if (request.ttl) json["ttl"] = format_duration(*request.ttl);
+  return json;
+}
+
+DurationRequest duration_request_from_json(const Json& json, bool with_seconds) {
+  const std::string what = with_seconds ? "the request to set a duration" : "the request to clear a duration";
+  if (with_seconds) {
+    event::require_fields(json, {"service", "ids", "target", "duration", "ttl"}, what);
+  } else {
+    event::require_fields(json, {"service", "ids", "target"}, what);
   }
-  if (ids == json.end()) {
-    request.target = event::target_from_json(required_target(json));
-    return request;
+  DurationRequest request;
+  request.service = ServiceName(event::string_field(json, "service"));
+  read_whom(json, what, request.ids, request.target);
+  const bool persons = request.target && (request.target->kind == event::TargetKind::kUser ||
+                                          request.target->kind == event::TargetKind::kToken);
+  if (request.target && (!persons || request.target->listening)) {
+    throw Error(ErrorCode::kInvalidArgument, "a session duration is of users, tokens or connections; name those");
   }
-  if (!ids->is_array() || ids->empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "field 'ids' must be a list of at least one connection id");
+  if (!with_seconds) return request;
+  const auto duration = json.find("duration");
+  if (duration == json.end() || !duration->is_number_integer() || *duration < 0 || *duration > kMostDurationSeconds) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'duration' must be a whole number of seconds from 0 to " + std::to_string(kMostDurationSeconds));
   }
-  for (const Json& one : *ids) {
-    const ConnectionId id(event::id_field({{"id", one}}, "id"));
-    if (!id.valid()) {
-      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(one), 40) + " in 'ids' is no connection id");
+  request.seconds = duration->get<std::int64_t>();
+  if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) {
+    request.ttl = parse_duration(ttl);
+    if (request.ttl->count() == 0) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a ttl of 0 would expire at once; leave it out for the server's default");
     }
-    request.ids.push_back(id);
+    if (!request.ids.empty())
+      throw Error(ErrorCode::kInvalidArgument, "a ttl is for users and tokens: a connection is there or is not");
   }
   return request;
 }
@@ -130,8 +207,20 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page) {
   add_if_set(list, "channel", query.channel);
   add_if_set(list, "listening", query.listening);
   add_if_set(list, "client", query.client);
+  add_if_set(list, "name", query.name);
+  add_if_set(list, "sort", query.sort);
+  if (query.reverse) list.emplace_back("order", "desc");
   add_page(list, page);
   return list;
+}
+
+QueryParameters parameters(const ClosedQuery& query, const Page& page) {
+  QueryParameters parameters;
+  add_if_set(parameters, "service", query.service.str());
+  add_if_set(parameters, "user", query.user);
+  add_if_set(parameters, "reason", query.reason);
+  add_page(parameters, page);
+  return parameters;
 }
 
 QueryParameters parameters(const MessageQuery& query, const Page& page) {
@@ -141,6 +230,47 @@ QueryParameters parameters(const MessageQuery& query, const Page& page) {
   add_if_set(list, "recipient", query.recipient);
   add_if_set(list, "event", query.event);
   add_page(list, page);
+  return list;
+}
+
+QueryParameters parameters(const DurationQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "user", query.user);
+  add_if_set(list, "token", query.token);
+  if (query.connection.valid()) list.emplace_back("connection", query.connection.str());
+  return list;
+}
+
+QueryParameters parameters(const ExplainQuery& query, const Page& page) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  for (const std::string& user : query.users) list.emplace_back("user", user);
+  add_if_set(list, "tenant", query.tenant);
+  add_if_set(list, "token", query.token);
+  add_if_set(list, "channel", query.channel);
+  add_if_set(list, "event", query.event);
+  if (query.listening) list.emplace_back("listening", "true");
+  if (query.size != 0) list.emplace_back("size", std::to_string(query.size));
+  add_page(list, page);
+  return list;
+}
+
+QueryParameters parameters(const EventQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "user", query.user);
+  add_if_set(list, "type", query.type);
+  if (query.last) list.emplace_back("last", std::to_string(*query.last));
+  return list;
+}
+
+QueryParameters parameters(const MessageQuery& query) {
+  QueryParameters list;
+  add_if_set(list, "service", query.service.str());
+  add_if_set(list, "kind", query.kind);
+  add_if_set(list, "recipient", query.recipient);
+  add_if_set(list, "event", query.event);
   return list;
 }
 

@@ -20,6 +20,10 @@ using event::Json;
 
 inline constexpr std::string_view kDefaultEvent = "server-push";
 inline constexpr std::uint64_t kMostPageSize = 10000;
+/// A hundred years, more than any session lasts.
+inline constexpr std::int64_t kMostDurationSeconds = 100LL * 366 * 24 * 3600;
+inline constexpr std::chrono::minutes kLongestWait{10};
+inline constexpr std::size_t kMostKeyBytes = 256;
 
 struct SendRequest {
   ServiceName service;  ///< empty: the only one hosted
@@ -28,6 +32,9 @@ struct SendRequest {
   std::string data;
   bool qos = false;
   std::optional<std::chrono::milliseconds> ttl;  ///< with qos; none: the server's default
+  std::string key{};       ///< with qos; `id` in JSON: another request with it is the same message
+  std::string collapse{};  ///< with qos: takes the place of what a recipient has pending with this word
+  std::optional<std::chrono::milliseconds> wait{};  ///< with qos: answer when confirmed, or after so long
 };
 
 struct SendResult {
@@ -35,11 +42,13 @@ struct SendResult {
     event::TargetKind kind = event::TargetKind::kAll;
     std::string name;
     std::uint64_t delivered = 0;
+    std::string state{};  ///< after a wait: `confirmed`, `in-flight`, `waiting`, `not-listening`, `offline`, …
   };
 
   MessageId id;
   std::uint64_t delivered = 0;  ///< connections that took the event into their stream
   std::uint64_t pending = 0;    ///< recipients it was committed for
+  bool repeated = false;        ///< the key was known; nothing was sent
   std::vector<Recipient> recipients;
 };
 
@@ -54,10 +63,45 @@ struct CloseRequest {
 struct ConnectionQuery {
   ServiceName service;
   std::string user, tenant, token, channel, listening, client;
+  std::string name;  ///< part of the user's name
+  std::string sort;  ///< see openapi.json; empty: what each listing sorts by
+  bool reverse = false;
+};
+/// What to say about a session duration. Either ids, or a target of users or tokens.
+struct DurationRequest {
+  ServiceName service;
+  std::vector<ConnectionId> ids;
+  std::optional<event::Target> target;
+  std::int64_t seconds = 0;                      ///< to set
+  std::optional<std::chrono::milliseconds> ttl;  ///< how long it waits for somebody who is offline
+};
+/// Whose session durations to read: one of these.
+struct DurationQuery {
+  ServiceName service;
+  std::string user, token;
+  ConnectionId connection;
+};
+struct ExplainQuery {
+  ServiceName service;
+  std::vector<std::string> users;
+  std::string tenant, token, channel, event;
+  bool listening = false;
+  std::uint64_t size = 0;  ///< bytes of the event; 0: does not matter
+};
+struct ClosedQuery {
+  ServiceName service;
+  std::string user, reason;
 };
 struct MessageQuery {
   ServiceName service;
   std::string kind, recipient, event;
+};
+
+struct EventQuery {
+  ServiceName service;
+  std::string user;
+  std::string type;  ///< several separated by commas
+  std::optional<std::uint64_t> last;
 };
 
 struct Page {
@@ -77,10 +121,19 @@ SendResult send_result_from_json(const Json& json);
 Json to_json(const CloseRequest& request);
 CloseRequest close_request_from_json(const Json& json);
 
+/// `with_seconds`: the request sets a duration; otherwise it clears one and must not say any.
+Json to_json(const DurationRequest& request, bool with_seconds);
+DurationRequest duration_request_from_json(const Json& json, bool with_seconds);
+
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
 /// Only the fields that are set.
 QueryParameters parameters(const ConnectionQuery& query, const Page& page);
+QueryParameters parameters(const ClosedQuery& query, const Page& page);
 QueryParameters parameters(const MessageQuery& query, const Page& page);
+QueryParameters parameters(const DurationQuery& query);
+QueryParameters parameters(const ExplainQuery& query, const Page& page);
+QueryParameters parameters(const EventQuery& query);
+QueryParameters parameters(const MessageQuery& query);
 
 }  // namespace sse::api

@@ -48,13 +48,22 @@ void Committer::commit(const Work& work) {
 }
 
 void Committer::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+  enqueue({service, recipient, id});
+}
+
+void Committer::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                              std::uint32_t attempts) {
+  enqueue({service, recipient, id, attempts});
+}
+
+void Committer::enqueue(Confirmation confirmation) {
   MutexLock lock(mutex_);
   if (stopping_) return;
   if (confirmations_.size() >= options_.most_confirmations) {
     confirmations_.pop_front();
     ++overflowed_;
   }
-  confirmations_.push_back({service, recipient, id});
+  confirmations_.push_back(std::move(confirmation));
   if (confirmations_.size() == 1) changed_.notify_one();
 }
 
@@ -72,6 +81,8 @@ void Committer::run() {
       reclaim();
     } else {
       write(std::exchange(batch, {}));
+      // After the senders have their answers.
+      writer_->checkpoint_if_due();
     }
   }
   writer_.reset();
@@ -147,7 +158,13 @@ void Committer::attempt(Batch& batch) {
                        std::string("cannot store a message: ") + e.what());
     }
   }
-  for (const Confirmation& c : batch.confirmations) writer_->confirm(c.service, c.recipient, c.id);
+  for (const Confirmation& c : batch.confirmations) {
+    if (c.attempts == 0) {
+      writer_->confirm(c.service, c.recipient, c.id);
+    } else {
+      writer_->note_attempts(c.service, c.recipient, c.id, c.attempts);
+    }
+  }
   writer_->commit();
 }
 

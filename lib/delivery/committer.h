@@ -53,6 +53,9 @@ class Committer {
   void commit(const Work& work) EXCLUDES(mutex_);
   /// Queues a confirmation; never blocks on the disk.
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) EXCLUDES(mutex_);
+  /// As confirm(): counts deliveries of a message that stays pending.
+  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts)
+      EXCLUDES(mutex_);
   /// From now on commit() throws; what is queued is still written. Idempotent.
   void stop() EXCLUDES(mutex_);
 
@@ -75,6 +78,7 @@ class Committer {
     ServiceName service;
     Recipient recipient;
     MessageId id;
+    std::uint32_t attempts = 0;  ///< not 0: no confirmation, but so many deliveries
   };
   struct Batch {
     std::vector<Job> jobs;
@@ -84,6 +88,7 @@ class Committer {
   };
 
   void run();
+  void enqueue(Confirmation confirmation) EXCLUDES(mutex_);
   bool next(Batch& batch) EXCLUDES(mutex_);
   bool ready() const REQUIRES(mutex_);
   void gather() REQUIRES(mutex_);

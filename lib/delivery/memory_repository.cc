@@ -1,8 +1,7 @@
 #include "delivery/memory_repository.h"
 
 #include <algorithm>
-
-#include "delivery/recipient_limit.h"
+#include <iterator>
 
 namespace sse::delivery {
 
@@ -17,7 +16,7 @@ std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> me
   MutexLock lock(mutex_);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     try {
-      outcomes[i].id = keep(messages[i]);
+      keep(messages[i], outcomes[i]);
     } catch (const Error& e) {
       outcomes[i].refusal = {e.code(), e.what()};
     }
@@ -25,34 +24,78 @@ std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> me
   return outcomes;
 }
 
-MessageId MemoryRepository::keep(const NewMessage& message) {
-  Message kept{
-      message.service,          message.target.kind, {message.target.names.begin(), message.target.names.end()},
-      message.target.listening, message.event,       message.data,
-      message.created,          message.expires};
-  if (kept.kind == event::TargetKind::kAll) kept.names = {""};
-  for (const std::string& name : kept.names) {
-    const auto known = by_recipient_.find({kept.service, kept.kind, name});
-    if (known == by_recipient_.end() || known->second.size() < max_per_recipient_) continue;
-    throw recipient_limit_reached({kept.kind, name}, known->second.size());
+void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
+  if (!message.key.empty()) {
+    const auto known = keys_.find({message.service, message.key});
+    if (known != keys_.end() && known->second.expires > message.created) {
+      const auto first = messages_.find(known->second.id);
+      outcome = {known->second.id, true, first == messages_.end() ? 0 : first->second.names.size(), {}};
+      return;
+    }
   }
+  Message kept{message.service,          message.target.kind, {},
+               message.target.listening, message.event,       message.data,
+               message.created,          message.expires,     message.collapse};
+  for (const std::string& name : message.target.names) kept.names.emplace(name, 0);
+  if (kept.kind == event::TargetKind::kAll) kept.names = {{"", 0}};
+  Usage total = total_;
+  std::vector<std::pair<RecipientKey, MessageId>> replaced;
+  for (const auto& [name, attempts] : kept.names) {
+    const RecipientKey recipient{kept.service, kept.kind, name};
+    const auto known = by_recipient_.find(recipient);
+    Usage usage;
+    if (known != by_recipient_.end()) {
+      usage = {known->second.messages.size(), known->second.bytes};
+      const auto same = known->second.collapsing.find(kept.collapse);
+      if (!kept.collapse.empty() && same != known->second.collapsing.end()) {
+        --usage.count;
+        --total.count;
+        usage.bytes -= messages_.at(same->second).data.size();
+        replaced.emplace_back(recipient, same->second);
+      }
+    }
+    require_room(limits_, {kept.kind, name}, usage, kept.data.size());
+  }
+  require_room(limits_, total, kept.names.size(), kept.data.size());
+  for (const auto& [recipient, id] : replaced) drop(recipient, id);
   const MessageId id(ids_.next());
-  for (const std::string& name : kept.names) by_recipient_[{kept.service, kept.kind, name}].insert(id);
+  for (const auto& [name, attempts] : kept.names) {
+    Queue& queue = by_recipient_[{kept.service, kept.kind, name}];
+    queue.messages.insert(id);
+    queue.bytes += kept.data.size();
+    if (!kept.collapse.empty()) queue.collapsing[kept.collapse] = id;
+  }
   by_expiry_.emplace(kept.expires, id);
-  size_ += kept.names.size();
+  if (!message.key.empty()) keys_[{message.service, message.key}] = {id, message.expires};
+  total_.count += kept.names.size();
+  total_.bytes += kept.data.size();
+  outcome = {id, false, kept.names.size(), {}};
   messages_.emplace(id, std::move(kept));
-  return id;
 }
 
 void MemoryRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   MutexLock lock(mutex_);
+  drop({service, recipient.kind, recipient.name}, id);
+}
+
+// One recipient has the message no more; the last takes it with it.
+bool MemoryRepository::drop(const RecipientKey& recipient, MessageId id) {
+  const auto known = by_recipient_.find(recipient);
+  if (known == by_recipient_.end() || known->second.messages.erase(id) == 0) return false;
   const auto found = messages_.find(id);
-  if (found == messages_.end()) return;
   Message& message = found->second;
-  if (message.service != service || message.kind != recipient.kind || message.names.erase(recipient.name) == 0) return;
-  forget({service, recipient.kind, recipient.name}, id);
-  --size_;
-  if (message.names.empty()) erase_locked(found);
+  known->second.bytes -= message.data.size();
+  const auto same = known->second.collapsing.find(message.collapse);
+  if (same != known->second.collapsing.end() && same->second == id) known->second.collapsing.erase(same);
+  if (known->second.messages.empty()) by_recipient_.erase(known);
+  --total_.count;
+  message.names.erase(std::get<2>(recipient));
+  if (message.names.empty()) {
+    by_expiry_.erase({message.expires, id});
+    total_.bytes -= message.data.size();
+    messages_.erase(found);
+  }
+  return true;
 }
 
 std::vector<PendingMessage> MemoryRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
@@ -64,8 +107,9 @@ std::vector<PendingMessage> MemoryRepository::pending(const ServiceName& service
   for (const Recipient& recipient : recipients) {
     const auto known = by_recipient_.find({service, recipient.kind, recipient.name});
     if (known == by_recipient_.end()) continue;
+    const std::set<MessageId>& ids = known->second.messages;
     std::size_t taken = 0;
-    for (auto id = known->second.upper_bound(after); id != known->second.end() && taken < limit; ++id) {
+    for (auto id = ids.upper_bound(after); id != ids.end() && taken < limit; ++id) {
       if (messages_.at(*id).expires <= now) continue;
       found.emplace_back(*id, &recipient);
       ++taken;
@@ -86,21 +130,36 @@ std::uint64_t MemoryRepository::expire(WallTime now) {
   std::uint64_t pairs = 0;
   MutexLock lock(mutex_);
   while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
-    pairs += erase_locked(messages_.find(by_expiry_.begin()->second));
+    const auto message = messages_.find(by_expiry_.begin()->second);
+    bury(message->first, message->second, now);
+    pairs += erase_locked(message);
   }
+  std::erase_if(keys_, [&](const auto& key) { return key.second.expires <= now; });
   return pairs;
+}
+
+void MemoryRepository::bury(MessageId id, const Message& message, WallTime now) {
+  for (const auto& [name, attempts] : message.names) {
+    dead_.push_back({row(id, message, name, true), now});
+    dead_bytes_ += message.data.size();
+  }
+  while (!dead_.empty() && (dead_.size() > limits_.dead || dead_bytes_ > limits_.dead_bytes.count())) {
+    dead_bytes_ -= dead_.front().message.data_size;
+    dead_.pop_front();
+  }
 }
 
 std::uint64_t MemoryRepository::size() const {
   MutexLock lock(mutex_);
-  return size_;
+  return total_.count;
 }
 
 std::uint64_t MemoryRepository::count(const MessageFilter& filter) {
   std::uint64_t n = 0;
   MutexLock lock(mutex_);
   for (const auto& [id, message] : messages_) {
-    for (const std::string& name : message.names) n += matches(filter, message, name) ? 1 : 0;
+    if (id <= filter.after) continue;
+    for (const auto& [name, attempts] : message.names) n += matches(filter, message, name) ? 1 : 0;
   }
   return n;
 }
@@ -109,7 +168,8 @@ std::vector<PendingMessage> MemoryRepository::list(const MessageFilter& filter, 
   std::vector<PendingMessage> result;
   MutexLock lock(mutex_);
   for (const auto& [id, message] : messages_) {
-    for (const std::string& name : message.names) {
+    if (id <= filter.after) continue;
+    for (const auto& [name, attempts] : message.names) {
       if (result.size() == limit) return result;
       if (!matches(filter, message, name)) continue;
       if (skip > 0) {
@@ -127,7 +187,7 @@ std::vector<PendingMessage> MemoryRepository::find(MessageId id) {
   MutexLock lock(mutex_);
   const auto found = messages_.find(id);
   if (found == messages_.end()) return result;
-  for (const std::string& name : found->second.names) result.push_back(row(id, found->second, name, true));
+  for (const auto& [name, attempts] : found->second.names) result.push_back(row(id, found->second, name, true));
   return result;
 }
 
@@ -137,38 +197,115 @@ std::uint64_t MemoryRepository::erase(MessageId id) {
   return found == messages_.end() ? 0 : erase_locked(found);
 }
 
-std::uint64_t MemoryRepository::erase_locked(Messages::iterator message) {
-  const Message& gone = message->second;
-  const std::uint64_t pairs = gone.names.size();
-  for (const std::string& name : gone.names) forget({gone.service, gone.kind, name}, message->first);
-  by_expiry_.erase({gone.expires, message->first});
-  size_ -= pairs;
-  messages_.erase(message);
-  return pairs;
+std::uint64_t MemoryRepository::purge(const MessageFilter& filter) {
+  MutexLock lock(mutex_);
+  std::vector<std::pair<RecipientKey, MessageId>> found;
+  for (const auto& [id, message] : messages_) {
+    if (id <= filter.after) continue;
+    for (const auto& [name, attempts] : message.names) {
+      if (matches(filter, message, name)) found.emplace_back(RecipientKey{message.service, message.kind, name}, id);
+    }
+  }
+  for (const auto& [recipient, id] : found) drop(recipient, id);
+  return found.size();
 }
 
-void MemoryRepository::forget(const RecipientKey& recipient, MessageId id) {
-  const auto known = by_recipient_.find(recipient);
-  known->second.erase(id);
-  if (known->second.empty()) by_recipient_.erase(known);
+std::uint64_t MemoryRepository::erase_locked(Messages::iterator message) {
+  const MessageId id = message->first;
+  std::vector<RecipientKey> recipients;
+  for (const auto& [name, attempts] : message->second.names)
+    recipients.emplace_back(message->second.service, message->second.kind, name);
+  for (const RecipientKey& recipient : recipients) drop(recipient, id);
+  return recipients.size();
+}
+
+std::uint64_t MemoryRepository::count_dead(const MessageFilter& filter) {
+  MutexLock lock(mutex_);
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(dead_, [&](const DeadLetter& letter) { return matches({}, filter, letter); }));
+}
+
+std::vector<DeadLetter> MemoryRepository::list_dead(const MessageFilter& filter, std::uint64_t skip,
+                                                    std::size_t limit) {
+  std::vector<DeadLetter> result;
+  MutexLock lock(mutex_);
+  for (const DeadLetter& letter : dead_) {
+    if (result.size() == limit) break;
+    if (!matches({}, filter, letter)) continue;
+    if (skip > 0) {
+      --skip;
+    } else {
+      result.push_back(letter);
+    }
+  }
+  return result;
+}
+
+std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
+  MutexLock lock(mutex_);
+  std::vector<MessageId> ids;
+  try {
+    for (const DeadLetter& letter : dead_) {
+      if (!matches(id, filter, letter)) continue;
+      const PendingMessage& m = letter.message;
+      std::vector<std::string> names;
+      if (m.recipient.kind != event::TargetKind::kAll) names.push_back(m.recipient.name);
+      AddOutcome outcome;
+      keep({m.service, {m.recipient.kind, names, m.listening}, m.event, m.data, now, now + (m.expires - m.created)},
+           outcome);
+      ids.push_back(outcome.id);
+    }
+  } catch (const Error&) {
+    for (const MessageId kept : ids) erase_locked(messages_.find(kept));
+    throw;
+  }
+  std::erase_if(dead_, [&](const DeadLetter& letter) {
+    const bool gone = matches(id, filter, letter);
+    if (gone) dead_bytes_ -= letter.message.data_size;
+    return gone;
+  });
+  return ids;
+}
+
+std::uint64_t MemoryRepository::purge_dead(MessageId id, const MessageFilter& filter) {
+  MutexLock lock(mutex_);
+  return std::erase_if(dead_, [&](const DeadLetter& letter) {
+    const bool gone = matches(id, filter, letter);
+    if (gone) dead_bytes_ -= letter.message.data_size;
+    return gone;
+  });
+}
+
+void MemoryRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                                     std::uint32_t attempts) {
+  MutexLock lock(mutex_);
+  const auto found = messages_.find(id);
+  if (found == messages_.end() || found->second.service != service || found->second.kind != recipient.kind) return;
+  const auto name = found->second.names.find(recipient.name);
+  if (name != found->second.names.end()) name->second += attempts;
 }
 
 PendingMessage MemoryRepository::row(MessageId id, const Message& message, const std::string& name, bool with_data) {
-  return {id,
-          message.service,
-          {message.kind, name},
-          message.listening,
-          message.event,
-          with_data ? message.data : "",
-          message.data.size(),
-          message.created,
-          message.expires};
+  PendingMessage row;
+  row.id = id;
+  row.service = message.service;
+  row.recipient = {message.kind, name};
+  row.listening = message.listening;
+  row.event = message.event;
+  if (with_data) row.data = message.data;
+  row.data_size = message.data.size();
+  row.created = message.created;
+  row.expires = message.expires;
+  if (with_data) row.collapse = message.collapse;
+  row.attempts = message.names.at(name);
+  return row;
 }
 
-bool MemoryRepository::matches(const MessageFilter& filter, const Message& message, const std::string& name) {
-  return (filter.service.empty() || filter.service == message.service) &&
-         (!filter.kind || *filter.kind == message.kind) && (filter.recipient.empty() || filter.recipient == name) &&
-         (filter.event.empty() || filter.event == message.event);
+bool MemoryRepository::matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,
+                               const std::string& event) {
+  return (filter.service.empty() || filter.service == service) && (!filter.kind || *filter.kind == recipient.kind) &&
+         (filter.recipient.empty() || filter.recipient == recipient.name) &&
+         (filter.event.empty() || filter.event == event);
 }
 
 }  // namespace sse::delivery

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -11,17 +12,18 @@
 
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "delivery/store_limits.h"
 
 namespace sse::delivery {
 
 /// Pending messages that end with the process (`--db :memory:`). Thread safe and never blocks on anything but its
 /// mutex, so that every thread may call.
-class MemoryRepository final : public MessageRepository, public MessageCatalog {
+class MemoryRepository final : public MessageRepository, public MessageCatalog, public DeadLetters, public AttemptLog {
  public:
   /// `ids` must outlive this.
-  explicit MemoryRepository(IdGenerator& ids, std::size_t max_per_recipient = 10'000)
-      : max_per_recipient_(max_per_recipient), ids_(ids) {}
+  explicit MemoryRepository(IdGenerator& ids, const StoreLimits& limits = {}) : limits_(limits), ids_(ids) {}
 
   std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
@@ -36,36 +38,69 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog {
       EXCLUDES(mutex_);
   std::vector<PendingMessage> find(MessageId id) override EXCLUDES(mutex_);
   std::uint64_t erase(MessageId id) override EXCLUDES(mutex_);
+  std::uint64_t purge(const MessageFilter& filter) override EXCLUDES(mutex_);
+
+  std::uint64_t count_dead(const MessageFilter& filter) override EXCLUDES(mutex_);
+  std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override
+      EXCLUDES(mutex_);
+  std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) override EXCLUDES(mutex_);
+  std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override EXCLUDES(mutex_);
+
+  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                     std::uint32_t attempts) override EXCLUDES(mutex_);
 
  private:
-  MessageId keep(const NewMessage& message) REQUIRES(mutex_);
   struct Message {
     ServiceName service;
     event::TargetKind kind;
-    std::set<std::string> names;  ///< those who have not confirmed
+    std::map<std::string, std::uint32_t> names;  ///< those who have not confirmed, and how often they were sent to
     bool listening;
     std::string event;
     std::string data;
     WallTime created;
     WallTime expires;
+    std::string collapse;
   };
   using Messages = std::map<MessageId, Message>;
   using RecipientKey = std::tuple<ServiceName, event::TargetKind, std::string>;
+  struct Queue {
+    std::set<MessageId> messages;
+    std::uint64_t bytes = 0;
+    std::map<std::string, MessageId> collapsing;  ///< word → the message that has it
+  };
+  struct Key {
+    MessageId id;
+    WallTime expires;
+  };
 
+  void keep(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
+  bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
   std::uint64_t erase_locked(Messages::iterator message) REQUIRES(mutex_);
-  void forget(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
+  void bury(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
   static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
-  static bool matches(const MessageFilter& filter, const Message& message, const std::string& name);
+  static bool matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,
+                      const std::string& event);
+  static bool matches(const MessageFilter& filter, const Message& message, const std::string& name) {
+    return matches(filter, message.service, {message.kind, name}, message.event);
+  }
+
+  static bool matches(MessageId id, const MessageFilter& filter, const DeadLetter& letter) {
+    const PendingMessage& m = letter.message;
+    return (!id.valid() || m.id == id) && matches(filter, m.service, m.recipient, m.event);
+  }
 
   // Constant after construction.
-  const std::size_t max_per_recipient_;
+  const StoreLimits limits_;
   IdGenerator& ids_;
 
   mutable Mutex mutex_;
   Messages messages_ GUARDED_BY(mutex_);
-  std::map<RecipientKey, std::set<MessageId>> by_recipient_ GUARDED_BY(mutex_);
+  std::map<RecipientKey, Queue> by_recipient_ GUARDED_BY(mutex_);
   std::set<std::pair<WallTime, MessageId>> by_expiry_ GUARDED_BY(mutex_);
-  std::uint64_t size_ GUARDED_BY(mutex_) = 0;
+  std::map<std::pair<ServiceName, std::string>, Key> keys_ GUARDED_BY(mutex_);
+  std::deque<DeadLetter> dead_ GUARDED_BY(mutex_);  ///< oldest first
+  std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;
+  Usage total_ GUARDED_BY(mutex_);
 };
 
 }  // namespace sse::delivery

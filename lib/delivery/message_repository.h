@@ -31,6 +31,8 @@ struct NewMessage {
   std::string data;
   WallTime created;
   WallTime expires;
+  std::string key{};  ///< not empty: another message with this key, while this one's time to live lasts, is this one
+  std::string collapse{};  ///< not empty: takes the place of what a recipient has pending with the same word
 };
 
 /// A message one recipient has not confirmed yet.
@@ -44,6 +46,9 @@ struct PendingMessage {
   std::uint64_t data_size = 0;  ///< bytes, also where `data` was left out
   WallTime created;
   WallTime expires;
+  std::string collapse{};      ///< where `data` is there, too
+  std::uint32_t attempts = 0;  ///< deliveries noted, see AttemptLog
+  bool damaged = false;        ///< the data is not what was stored; only looked at where `data` is there
 };
 
 /// What became of one message of several.
@@ -54,6 +59,8 @@ struct AddOutcome {
   };
 
   MessageId id;                    ///< when it was kept
+  bool repeated = false;           ///< its key was known: `id` is the first one's, nothing was kept or replaced
+  std::uint64_t pending = 0;       ///< recipients that have it pending
   std::optional<Refusal> refusal;  ///< when it alone was not
 };
 
@@ -68,7 +75,8 @@ class MessageRepository {
 
   /// Keeps every message for each recipient of its target, in one commit and in their order. Blocks until durable;
   /// concurrent calls share the commit. A message is refused alone, for all its recipients, with kLimitExceeded when
-  /// one of them has as many pending as it may. Throws Error(kIo) when the store failed: nothing is kept then.
+  /// one of them, or all together, would have more pending than StoreLimits allow. Throws Error(kIo) when the store
+  /// failed: nothing is kept then.
   virtual std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) = 0;
   /// One message; what would be its refusal is thrown.
   MessageId add(const NewMessage& message);
@@ -85,11 +93,21 @@ class MessageRepository {
   virtual std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                               MessageId after, std::size_t limit, ByteCount most, WallTime now) = 0;
 
-  /// Deletes what expired by `now` and returns how many (message, recipient) pairs that were. Blocks on the store.
+  /// Makes dead letters of what expired by `now` and returns how many (message, recipient) pairs that were. Blocks on
+  /// the store.
   virtual std::uint64_t expire(WallTime now) = 0;
 
   /// (message, recipient) pairs pending now. Cheap: kept in memory.
   virtual std::uint64_t size() const = 0;
+};
+
+/// Counts deliveries of pending messages.
+class AttemptLog {
+ public:
+  virtual ~AttemptLog() = default;
+  /// Asynchronous as MessageRepository::confirm(), and less is lost with it: a failure is not reported.
+  virtual void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                             std::uint32_t attempts) = 0;
 };
 
 /// Which pending messages to show. Empty fields match everything.
@@ -98,6 +116,7 @@ struct MessageFilter {
   std::optional<event::TargetKind> kind{};
   std::string recipient{};
   std::string event{};
+  MessageId after{};  ///< of the catalog: only larger ids
 };
 
 /// The operator's view of a repository; also over a file without a server. Thread safe, blocks on the store.
@@ -114,6 +133,8 @@ class MessageCatalog {
   /// Deletes the message for all its recipients, durable on return; returns how many pairs that were. Throws
   /// Error(kPermissionDenied) on a read-only catalog.
   virtual std::uint64_t erase(MessageId id) = 0;
+  /// Deletes all pairs that match, as erase(). Messages that are added meanwhile may stay.
+  virtual std::uint64_t purge(const MessageFilter& filter) = 0;
 };
 
 }  // namespace sse::delivery

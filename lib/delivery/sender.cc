@@ -25,6 +25,20 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
+double seconds_since(SteadyTime begin) {
+  return std::chrono::duration<double>(steady_now() - begin).count();
+}
+
+SendResult result_of(std::uint64_t id, const event::Target& target, const std::vector<std::uint32_t>& taken) {
+  SendResult result;
+  result.id = id;
+  for (std::size_t n = 0; n < taken.size(); ++n) {
+    result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[n]});
+    result.delivered += taken[n];
+  }
+  return result;
+}
+
 hub::HubOptions hub_options(const SenderOptions& options) {
   hub::HubOptions hub = options.hub;
   hub.resumable = options.history.events != 0;
@@ -33,9 +47,25 @@ hub::HubOptions hub_options(const SenderOptions& options) {
 
 }  // namespace
 
+std::string_view state_name(hub::Whereabouts::State state) {
+  using State = hub::Whereabouts::State;
+  switch (state) {
+    case State::kOffline:
+      return "offline";
+    case State::kNotListening:
+      return "not-listening";
+    case State::kWaiting:
+      return "waiting";
+    case State::kInFlight:
+      return "in-flight";
+  }
+  return "";
+}
+
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
                observe::Registry& metrics, MessageRepository& repository)
     : options_(std::move(options)),
+      ids_(ids),
       repository_(repository),
       sent_(
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
@@ -45,6 +75,13 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                  {{"service", service().str()}})),
       replayed_(metrics.counter("sse_replayed_total", "Pending messages given to a stream when it opened",
                                 {{"service", service().str()}})),
+      repeated_(metrics.counter("sse_sends_repeated_total", "Send calls whose key was known",
+                                {{"service", service().str()}})),
+      attempts_(service(), options_.attempts),
+      send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
+                                      observe::latencies(), {{"service", service().str()}})),
+      commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
+                                        observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
       hub_(hub_options(options_), loops, ids, metrics, *this),
@@ -59,6 +96,7 @@ SendResult Sender::send(const SendRequest& request) {
 }
 
 std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& requests) {
+  const SteadyTime begin = steady_now();
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     try {
@@ -68,27 +106,132 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
   }
   keep(requests, outcomes);
+  deliver(requests, outcomes);
+  return outcomes;
+}
+
+void Sender::deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
   std::vector<Outgoing> outgoing;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (outcomes[i].refusal) continue;
+    if (outcomes[i].refusal || outcomes[i].result.repeated) continue;
     const SendRequest& request = requests[i];
     (request.qos ? sent_qos_ : sent_).add();
     outgoing.push_back({request.target, request.event, request.data, MessageId(outcomes[i].result.id)});
     indexes.push_back(i);
   }
   const auto taken = publisher_.publish(outgoing);
+  if (!outgoing.empty()) send_seconds_.observe(seconds_since(begin));
   for (std::size_t d = 0; d < taken.size(); ++d) {
-    const event::Target& target = requests[indexes[d]].target;
     SendResult& result = outcomes[indexes[d]].result;
-    result.id = outgoing[d].id;
-    for (std::size_t n = 0; n < taken[d].size(); ++n) {
-      result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[d][n]});
-      result.delivered += taken[d][n];
-    }
-    if (requests[indexes[d]].qos) result.pending = taken[d].size();
+    const std::uint64_t pending = result.pending;
+    result = result_of(outgoing[d].id, requests[indexes[d]].target, taken[d]);
+    result.pending = pending;
   }
-  return outcomes;
+  if (options_.on_sent) options_.on_sent(requests, outcomes);
+}
+
+SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds patience) {
+  const SteadyTime started = steady_now();
+  std::vector<SendOutcome> outcomes(1);
+  event::validate({request.event, request.data, "", std::nullopt});
+  keep({request}, outcomes);
+  SendOutcome& outcome = outcomes.front();
+  if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
+  SendResult& result = outcome.result;
+  // Before the delivery, which may be confirmed before it returns.
+  Waits::Wait wait(waits_, MessageId(result.id));
+  deliver({request}, outcomes);
+  std::vector<Recipient> recipients;
+  if (result.repeated) {
+    for (const std::string& name :
+         request.target.kind == event::TargetKind::kAll ? std::vector<std::string>{""} : request.target.names) {
+      result.recipients.push_back({request.target.kind, name, 0});
+      if (result.pending > 0 && is_pending({request.target.kind, name}, MessageId(result.id)))
+        recipients.push_back({request.target.kind, name});
+    }
+  } else {
+    for (const SendResult::Recipient& r : result.recipients) recipients.push_back({r.kind, r.name});
+  }
+  // What has expired is confirmed by nobody.
+  const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
+  const std::vector<Recipient> confirmed = wait.until(recipients, started + std::min(patience, ttl));
+  tell_states(request, confirmed, result);
+  return std::move(result);
+}
+
+bool Sender::is_pending(const Recipient& recipient, MessageId id) {
+  const auto next =
+      repository_.pending(service(), {&recipient, 1}, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min());
+  return !next.empty() && next.front().id == id;
+}
+
+void Sender::tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result) {
+  const MessageId id(result.id);
+  const std::vector<Trace::Entry> story = trace_.of(id);
+  std::vector<hub::Whereabouts> open;
+  std::vector<std::size_t> indexes;
+  for (std::size_t i = 0; i < result.recipients.size(); ++i) {
+    SendResult::Recipient& recipient = result.recipients[i];
+    const Recipient who{recipient.kind, recipient.name};
+    const bool was_confirmed = std::ranges::any_of(story, [&](const Trace::Entry& e) {
+      return e.what == Trace::What::kConfirmed && e.kind == who.kind && e.name == who.name;
+    });
+    if (was_confirmed || std::ranges::find(confirmed, who) != confirmed.end()) {
+      recipient.state = "confirmed";
+    } else if (is_pending(who, id)) {
+      open.push_back({who.kind, who.name, id, request.event, request.target.listening});
+      indexes.push_back(i);
+    } else if (result.repeated) {
+      // It was settled so long ago that nothing is known of it but that it is not pending.
+      recipient.state = "confirmed";
+    } else {
+      recipient.state = "deleted";
+    }
+  }
+  hub_.locate(open);
+  const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
+  const bool expired = IdGenerator::time_of(id.value()) + ttl <= wall_now();
+  for (std::size_t n = 0; n < open.size(); ++n)
+    result.recipients[indexes[n]].state = expired ? "expired" : state_name(open[n].state);
+}
+
+std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
+  std::uint64_t taken = 0;
+  for (const PendingMessage& row : rows) {
+    if (row.service != service() || row.damaged) continue;
+    trace_.add({wall_now(), row.id, Trace::What::kRetried, row.recipient.kind, row.recipient.name, {}});
+    const event::FrameRef frame = encode(row.id.str(), row.event, row.data, row.id, row.recipient.kind);
+    event::Target target{row.recipient.kind, {}, row.listening};
+    if (target.kind != event::TargetKind::kAll) target.names.push_back(row.recipient.name);
+    taken += hub_.deliver_again(target, row.event, frame);
+  }
+  return taken;
+}
+
+std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& rows) {
+  std::vector<hub::Whereabouts> places;
+  for (const PendingMessage& row : rows)
+    places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
+  hub_.locate(places);
+  return places;
+}
+
+void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
+  event::validate({request.event, request.data, "", std::nullopt});
+  const SteadyTime begin = steady_now();
+  const std::uint64_t id = ids_.next();
+  sent_.add();
+  event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
+  std::string event = options_.on_sent ? request.event : std::string();
+  hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
+                    [this, id, begin, event = std::move(event), done = std::move(done)](
+                        const event::Target& target, const std::vector<std::uint32_t>& taken) {
+                      send_seconds_.observe(seconds_since(begin));
+                      const SendResult result = result_of(id, target, taken);
+                      if (options_.on_sent) options_.on_sent({{target, event, ""}}, {{result, std::nullopt}});
+                      done(result);
+                    });
 }
 
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
@@ -99,14 +242,27 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
     if (!request.qos || outcomes[i].refusal) continue;
     const WallTime now = wall_now();
     messages.push_back({service(), request.target, request.event, request.data, now,
-                        now + (request.ttl.count() != 0 ? request.ttl : options_.ttl)});
+                        now + (request.ttl.count() != 0 ? request.ttl : options_.ttl), request.key, request.collapse});
     indexes.push_back(i);
   }
   if (messages.empty()) return;
+  const SteadyTime begin = steady_now();
   std::vector<AddOutcome> kept = repository_.add_all(messages);
+  commit_seconds_.observe(seconds_since(begin));
   for (std::size_t k = 0; k < kept.size(); ++k) {
-    outcomes[indexes[k]].result.id = kept[k].id.value();
-    outcomes[indexes[k]].refusal = std::move(kept[k].refusal);
+    SendOutcome& outcome = outcomes[indexes[k]];
+    outcome.result.id = kept[k].id.value();
+    outcome.result.pending = kept[k].pending;
+    outcome.result.repeated = kept[k].repeated;
+    outcome.refusal = std::move(kept[k].refusal);
+    if (outcome.refusal) continue;
+    if (kept[k].repeated) {
+      repeated_.add();
+      trace_.add(kept[k].id, Trace::What::kRepeated);
+    } else {
+      trace_.add(kept[k].id, Trace::What::kAccepted, messages[k].created);
+      trace_.add(kept[k].id, Trace::What::kCommitted);
+    }
   }
 }
 
@@ -115,9 +271,17 @@ bool Sender::replay_wanted(const hub::ReplayRequest& request) {
   return replayers_.submit([this, request] { replay_page(request); });
 }
 
-void Sender::acknowledged(event::TargetKind kind, std::string_view name, MessageId message) {
+void Sender::acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
   confirmed_.add();
   repository_.confirm(service(), {kind, std::string(name)}, message);
+  attempts_.confirmed(kind, name, message);
+  trace_.add({wall_now(), message, Trace::What::kConfirmed, kind, std::string(name), connection});
+  waits_.confirmed(kind, name, message);
+}
+
+void Sender::sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
+  attempts_.sent(kind, name, message);
+  trace_.add({wall_now(), message, Trace::What::kSent, kind, std::string(name), connection});
 }
 
 void Sender::replay_page(const hub::ReplayRequest& request) {
@@ -136,6 +300,13 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
     last = pending.size() < kPageMessages && bytes < kPageBytes.count();
     for (const PendingMessage& message : pending) {
       through = std::max(through, message.id);
+      if (message.damaged) {
+        observe::log_error(
+            "a pending message is damaged and not delivered; look at it with 'ssectl messages show', "
+            "then delete it",
+            {{"service", service().str()}, {"message", message.id.str()}});
+        continue;
+      }
       const bool wanted =
           request.only_events.empty() ||
           (message.listening && std::ranges::find(request.only_events, message.event) != request.only_events.end());

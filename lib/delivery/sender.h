@@ -2,15 +2,19 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
+#include "delivery/attempts.h"
 #include "delivery/history.h"
 #include "delivery/message_repository.h"
 #include "delivery/publisher.h"
+#include "delivery/trace.h"
+#include "delivery/waits.h"
 #include "event/target.h"
 #include "hub/hub.h"
 #include "net/event_loop.h"
@@ -26,6 +30,8 @@ struct SendRequest {
   std::string data;
   bool qos = false;                  ///< at least once: kept until confirmed
   std::chrono::milliseconds ttl{0};  ///< with qos; 0: the sender's default
+  std::string key{};                 ///< with qos: makes a repeat of the request harmless
+  std::string collapse{};            ///< with qos: takes the place of what is pending with the same word
 };
 
 struct SendResult {
@@ -33,11 +39,13 @@ struct SendResult {
     event::TargetKind kind = event::TargetKind::kAll;
     std::string name;
     std::uint32_t delivered = 0;  ///< connections that took the event into their stream
+    std::string state{};          ///< after a wait: `confirmed`, or why not, see state_name()
   };
 
   std::uint64_t id = 0;
   std::uint64_t delivered = 0;
   std::uint64_t pending = 0;  ///< recipients it was committed for; 0 without qos
+  bool repeated = false;      ///< its key was known: this is what became of the first request, nothing was sent
   std::vector<Recipient> recipients;
 };
 
@@ -50,8 +58,14 @@ struct SendOutcome {
 struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
+  /// Hears of every call that sends, on its thread and when all is done. May be empty; must be quick.
+  std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
+  AttemptLog* attempts = nullptr;  ///< outlives the sender; null: deliveries are not counted
   HistoryOptions history;
 };
+
+/// `in-flight`, `waiting`, `not-listening`, `offline`.
+std::string_view state_name(hub::Whereabouts::State state);
 
 /// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
 /// to whoever is there, replays to whoever comes, forgets when confirmed. Thread safe.
@@ -83,21 +97,60 @@ class Sender final : private hub::HubDelegate {
   /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
   std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
 
-  /// Ends the replays. Before the loops stop.
-  void stop() { replayers_.stop(); }
+  /// As send() with qos, and then waits until all recipients have confirmed, or for `patience`. The result tells for
+  /// each recipient `confirmed`, `expired`, `deleted`, or where the message is now.
+  SendResult send_and_wait(const SendRequest& request, std::chrono::milliseconds patience);
+  /// Sends a message that is pending once more to those connected now; returns how many streams took it.
+  std::uint64_t retry(const std::vector<PendingMessage>& rows);
+  /// Where each of these is now.
+  std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows);
+
+  /// As send(), without waiting for the streams; `done` gets the result on a loop thread and must be quick. It is
+  /// destroyed uncalled when the server has stopped. REQUIRES: sends_soon(), no qos. Any thread, loop threads included.
+  void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
+
+  /// False with a history: a send may then have to wait for its place in the order.
+  bool sends_soon() const { return options_.history.events == 0; }
+
+  /// Send calls accepted so far.
+  std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
+
+  Trace& trace() { return trace_; }
+  /// Writes down how often what is pending was sent: until then the store may lag by a second.
+  void flush_attempts() { attempts_.flush(); }
+
+  /// Those who wait get what is known by now, also those to come.
+  void end_waits() { waits_.cancel(); }
+  /// Ends the replays and the waits. Before the loops stop.
+  void stop() {
+    waits_.cancel();
+    replayers_.stop();
+    attempts_.flush();
+  }
 
  private:
   bool replay_wanted(const hub::ReplayRequest& request) override;
-  void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) override;
+  void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
+  void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
+  void deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
+  void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
+  bool is_pending(const Recipient& recipient, MessageId id);
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
+  IdGenerator& ids_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
   observe::Counter& confirmed_;
   observe::Counter& replayed_;
+  observe::Counter& repeated_;
+  Trace trace_;
+  Waits waits_;
+  Attempts attempts_;
+  observe::Histogram& send_seconds_;
+  observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
   hub::Hub hub_;
   Publisher publisher_;

@@ -60,12 +60,15 @@ class SqliteCatalog final : public MessageCatalog {
   std::vector<PendingMessage> find(MessageId id) override {
     return read([&](SqliteReader& reader) { return reader.find(id); });
   }
-  std::uint64_t erase(MessageId) override {
+  std::uint64_t erase(MessageId) override { refuse(); }
+  std::uint64_t purge(const MessageFilter&) override { refuse(); }
+
+ private:
+  [[noreturn]] void refuse() const {
     throw Error(ErrorCode::kPermissionDenied,
                 "cannot delete from " + path_ + " directly; delete through the running server, without --db");
   }
 
- private:
   // Without a log the file is read as `immutable`, since any other way SQLite makes the -wal and -shm files. Immutable
   // means unlocked, so the answer counts only if no server has touched the file meanwhile.
   template <class Query>
@@ -96,7 +99,7 @@ class SqliteCatalog final : public MessageCatalog {
       SQLite::Database db("file:" + url_encode(path_) + mode, SQLite::OPEN_READONLY | SQLite::OPEN_URI,
                           static_cast<int>(kBusyTimeout.count()));
       const int application_id = db.execAndGet("PRAGMA application_id").getInt();
-      require_known_version(path_, application_id, db.execAndGet("PRAGMA user_version").getInt());
+      require_known_version(path_, application_id, db.execAndGet("PRAGMA user_version").getInt(), kSchemaVersion);
       return db;
     } catch (const SQLite::Exception& e) {
       throw store_error(e, "read the database", path_);

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/text.h"
 #include "delivery/store_error.h"
 
 namespace sse::delivery {
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // `data` is last: what stands before it is read without following a large row's overflow pages.
-constexpr const char* kSchema = R"sql(
+constexpr const char* kFormat1 = R"sql(
 CREATE TABLE recipient(
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,
@@ -45,6 +46,52 @@ CREATE TABLE pending(
   PRIMARY KEY(recipient, message)) WITHOUT ROWID;
 CREATE INDEX pending_by_message ON pending(message);
 )sql";
+
+constexpr const char* kFormat2 = R"sql(
+ALTER TABLE recipient ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN sum INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE pending ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pending ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+UPDATE pending SET size = (SELECT length(m.data) FROM message AS m WHERE m.id = pending.message);
+UPDATE recipient SET bytes = (SELECT coalesce(sum(p.size), 0) FROM pending AS p WHERE p.recipient = recipient.id);
+CREATE TABLE collapse(
+  recipient INTEGER NOT NULL,
+  word TEXT NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY(recipient, word)) WITHOUT ROWID;
+CREATE INDEX collapse_by_message ON collapse(message, recipient);
+CREATE TABLE sent_key(
+  service TEXT NOT NULL,
+  key TEXT NOT NULL,
+  message INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY(service, key)) WITHOUT ROWID;
+CREATE INDEX sent_key_by_expiry ON sent_key(expires);
+CREATE TABLE dead(
+  id INTEGER PRIMARY KEY,
+  message INTEGER NOT NULL,
+  service TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  recipient TEXT NOT NULL,
+  listening INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  died INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  data BLOB NOT NULL);
+CREATE INDEX dead_by_message ON dead(message);
+CREATE TABLE total(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  pairs INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  dead INTEGER NOT NULL,
+  dead_bytes INTEGER NOT NULL);
+INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), (SELECT coalesce(sum(length(data)), 0) FROM message), 0, 0;
+)sql";
+
+// What is looked through at every start: a fraction of a second.
+constexpr off_t kAlwaysChecked = 256L * 1024 * 1024;
 
 constexpr int kHeaderBytes = 100;  // https://www.sqlite.org/fileformat.html §1.3
 constexpr std::size_t kVersionOffset = 60;
@@ -92,7 +139,8 @@ void make_database(const std::string& path) {
     db.exec("BEGIN IMMEDIATE");
     db.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
-    db.exec(kSchema);
+    db.exec(kFormat1);
+    db.exec(kFormat2);
     db.exec("COMMIT");
   } catch (const SQLite::Exception& e) {
     unlink(draft.c_str());
@@ -104,6 +152,49 @@ void make_database(const std::string& path) {
     refuse(reason, "cannot create the database " + path);
   }
   sync_folder(path);
+}
+
+void bring_up_to_date(SQLite::Database& db) {
+  if (db.execAndGet("PRAGMA user_version").getInt() >= kSchemaVersion) return;
+  db.exec("PRAGMA synchronous=FULL");
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    db.exec(kFormat2);
+    db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
+    db.exec("COMMIT");
+  } catch (...) {
+    db.tryExec("ROLLBACK");
+    throw;
+  }
+}
+
+[[noreturn]] void refuse_damaged(const std::string& path, const std::string& finding) {
+  throw Error(ErrorCode::kIo, "the database " + path + " is damaged (" + finding +
+                                  "); it was left as it is: restore it from a backup, save what can be saved with "
+                                  "'sqlite3 " +
+                                  path + " .recover', or choose another file with --db");
+}
+
+// Through a connection that can change nothing: the log, if there is one, is read with it where its index is there,
+// too.
+void require_whole(const std::string& path) {
+  struct stat file {};
+  struct stat log {};
+  const bool unclean = stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0;
+  if (stat(path.c_str(), &file) != 0 || (file.st_size > kAlwaysChecked && !unclean)) return;
+  // Without the log's index, which only a writer can make anew, there is nothing to look at: pages of the file alone
+  // may be any mixture of old and new. The log's own sums guard it.
+  if (unclean && !exists(path + "-shm")) return;
+  try {
+    SQLite::Database db("file:" + url_encode(path) + (unclean ? "?readonly_shm=1" : "?immutable=1"),
+                        SQLite::OPEN_READONLY | SQLite::OPEN_URI, 2000);
+    SQLite::Statement check(db, "PRAGMA quick_check(1)");
+    const std::string finding = check.executeStep() ? check.getColumn(0).getString() : "ok";
+    if (finding != "ok") refuse_damaged(path, finding);
+  } catch (const SQLite::Exception& e) {
+    if (e.getErrorCode() == SQLITE_CORRUPT || e.getErrorCode() == SQLITE_NOTADB) refuse_damaged(path, e.what());
+    throw store_error(e, "check the database", path);
+  }
 }
 
 std::uint32_t big_endian(const std::array<unsigned char, kHeaderBytes>& header, std::size_t at) {
@@ -164,7 +255,9 @@ void require_writable_database(const std::string& path) {
   if (n < kHeaderBytes || std::memcmp(header.data(), kMagic, sizeof kMagic) != 0) {
     throw Error(ErrorCode::kInvalidArgument, path + " is no SQLite database; choose another file with --db");
   }
-  require_known_version(path, big_endian(header, kApplicationIdOffset), big_endian(header, kVersionOffset));
+  require_known_version(path, big_endian(header, kApplicationIdOffset), big_endian(header, kVersionOffset),
+                        kOldestVersion);
+  require_whole(path);
 }
 
 SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
@@ -177,6 +270,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
       throw Error(ErrorCode::kIo, "cannot use a write-ahead log for " + path +
                                       ": the file system has no shared memory; choose a local disk with --db");
     }
+    bring_up_to_date(db);
     db.exec(sync_every_commit ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
     db.exec("PRAGMA journal_size_limit=16777216");
     db.exec("PRAGMA cache_size=-16384");
@@ -195,12 +289,17 @@ SQLite::Database open_for_reading(const std::string& path, std::chrono::millisec
   }
 }
 
-void require_known_version(const std::string& path, long application_id, long version) {
+void require_known_version(const std::string& path, long application_id, long version, int oldest) {
   if (application_id != kApplicationId) {
     throw Error(ErrorCode::kInvalidArgument,
                 path + " is a database of another program; name the file of an sse-serve with --db");
   }
-  if (version != kSchemaVersion) {
+  if (version >= kOldestVersion && version < oldest) {
+    throw Error(ErrorCode::kInvalidArgument, path + " has format " + std::to_string(version) +
+                                                 ", which is read only by the server that brings it up to date; start "
+                                                 "sse-serve on it once");
+  }
+  if (version < oldest || version > kSchemaVersion) {
     throw Error(ErrorCode::kInvalidArgument, path + " has format " + std::to_string(version) +
                                                  ", this program knows format " + std::to_string(kSchemaVersion) +
                                                  "; use the version that wrote it or name another file with --db");

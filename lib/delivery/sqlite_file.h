@@ -11,11 +11,16 @@ namespace sse::delivery {
 ///
 /// A payload is stored once (`message`), and a pair of integers for each recipient that has not confirmed (`pending`),
 /// ordered so that one recipient's messages after an id are neighbours. `recipient` interns the names and counts its
-/// pending messages, so that the limit costs one look-up and opening a file of millions reads none of them.
-/// AUTOINCREMENT keeps the largest id ever used, also of deleted messages.
+/// pending messages and their bytes, `total` those of all, so that a limit costs one look-up and opening a file of
+/// millions reads none of them. AUTOINCREMENT keeps the largest id ever used, also of deleted messages. `message.sum`
+/// is the checksum of event and data (-1 for messages of format 1): SQLite sees a damaged page's structure, not its
+/// content.
+///
+/// A format is the one before it and a step, so that a new file and one brought up to date are the same.
 
 inline constexpr int kApplicationId = 0x73736571;  ///< "sseq"; `file(1)` and others read it
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
+inline constexpr int kOldestVersion = 1;  ///< that open_for_writing() brings up to date
 
 /// The absolute path with symbolic links resolved, so that two names of one file are one file.
 /// Throws Error(kInvalidArgument) for an empty path and for a folder.
@@ -24,11 +29,14 @@ std::string resolve_database_path(const std::string& path);
 /// Makes the folder of `path` and those above it, mode 0700, where they do not exist. Throws Error.
 void make_database_folder(const std::string& path);
 
-/// Throws Error unless `path` is absent, empty, or a database of ours in this version that may be written. Changes
-/// nothing. REQUIRES: the lock file is held, and this process has no connection to the file open.
+/// Throws Error unless `path` is absent, empty, or a database of ours, in this version or one that can be brought up to
+/// date, that may be written and is whole. Changes nothing. A file of more than 256 MiB is looked through only when its
+/// last user did not close it: that takes about a second per GiB. REQUIRES: the lock file is held, and this process has
+/// no connection to the file open.
 void require_writable_database(const std::string& path);
 
-/// Opens the database for the one writer, one thread at a time; makes it, mode 0600, when it is absent or empty.
+/// Opens the database for the one writer, one thread at a time; makes it, mode 0600, when it is absent or empty, brings
+/// it up to date, in one transaction, when it is older.
 /// REQUIRES: require_writable_database(path) passed. Throws StoreError.
 SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
                                   std::chrono::milliseconds busy_timeout);
@@ -36,7 +44,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
 /// A read-only connection beside a running writer, for one thread at a time. Throws StoreError.
 SQLite::Database open_for_reading(const std::string& path, std::chrono::milliseconds busy_timeout);
 
-/// Throws Error(kInvalidArgument) unless the application id and version are ours.
-void require_known_version(const std::string& path, long application_id, long version);
+/// Throws Error(kInvalidArgument) unless the application id is ours and the version between `oldest` and this one.
+void require_known_version(const std::string& path, long application_id, long version, int oldest);
 
 }  // namespace sse::delivery

@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/checksum.h"
+#include "delivery/sqlite_filter.h"
 #include "delivery/sqlite_statement.h"
 #include "delivery/store_error.h"
 
@@ -34,28 +36,8 @@ std::int64_t clamp(std::uint64_t n) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(n, std::numeric_limits<std::int64_t>::max()));
 }
 
-// The conditions of a filter and their values, in step.
-struct Conditions {
-  explicit Conditions(const MessageFilter& f) : filter(f) {
-    if (!f.service.empty()) add("r.service = ?");
-    if (f.kind) add("r.kind = ?");
-    if (!f.recipient.empty()) add("r.name = ?");
-    if (!f.event.empty()) add("m.event = ?");
-  }
-  void add(const char* condition) { sql += (sql.empty() ? " WHERE " : " AND ") + std::string(condition); }
-  void bind(Use& use) const {
-    if (!filter.service.empty()) use.text(filter.service.str());
-    if (filter.kind) use.kind(*filter.kind);
-    if (!filter.recipient.empty()) use.text(filter.recipient);
-    if (!filter.event.empty()) use.text(filter.event);
-  }
-
-  const MessageFilter& filter;
-  std::string sql;
-};
-
 constexpr const char* kColumns =
-    "SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, length(m.data), m.created, m.expires";
+    "SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, p.size, m.created, m.expires, p.attempts";
 
 PendingMessage row(const Use& use) {
   PendingMessage message;
@@ -67,7 +49,13 @@ PendingMessage row(const Use& use) {
   message.data_size = use.count_at(6);
   message.created = from_millis(use.integer_at(7));
   message.expires = from_millis(use.integer_at(8));
+  message.attempts = static_cast<std::uint32_t>(use.count_at(9));
   return message;
+}
+
+// A bit that flipped in the text of a message escapes SQLite. Format 1 had no sums.
+bool damaged(const PendingMessage& message, std::int64_t sum) {
+  return sum >= 0 && sum != crc32(message.data, crc32(message.event));
 }
 
 }  // namespace
@@ -77,7 +65,7 @@ SqliteReader::SqliteReader(SQLite::Database db, std::string path)
       path_(std::move(path)),
       pending_ids_(translated(path_, db_, [&] { return SQLite::Statement(db_, kPendingIdsSql); })),
       message_(translated(path_, db_, [&] {
-        return SQLite::Statement(db_, "SELECT listening, event, created, expires, data FROM message WHERE id = ?");
+        return SQLite::Statement(db_, "SELECT listening, event, created, expires, data, sum FROM message WHERE id = ?");
       })) {}
 
 std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, std::span<const Recipient> recipients,
@@ -119,6 +107,7 @@ std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, st
       message.expires = from_millis(payload.integer_at(3));
       message.data = payload.text_at(4);
       message.data_size = message.data.size();
+      message.damaged = damaged(message, payload.integer_at(5));
       bytes += message.data_size;
     }
     return result;
@@ -129,11 +118,11 @@ std::uint64_t SqliteReader::count(const MessageFilter& filter) {
   return translated(path_, db_, [&] {
     const Conditions conditions(filter);
     // Recipients count their own messages; only an event's name needs a look at each.
-    const std::string sql = filter.event.empty()
+    const std::string sql = filter.event.empty() && !filter.after.valid()
                                 ? "SELECT coalesce(sum(r.pending), 0) FROM recipient AS r"
                                 : "SELECT count(*) FROM message AS m JOIN pending AS p ON p.message = m.id "
                                   "JOIN recipient AS r ON r.id = p.recipient";
-    SQLite::Statement statement(db_, sql + conditions.sql);
+    SQLite::Statement statement(db_, sql + conditions.sql());
     Use use(statement);
     conditions.bind(use);
     use.step();
@@ -152,7 +141,7 @@ std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std:
                                  : " FROM recipient AS r CROSS JOIN pending AS p ON p.recipient = r.id "
                                    "CROSS JOIN message AS m ON m.id = p.message";
     SQLite::Statement statement(db_,
-                                kColumns + from + conditions.sql + " ORDER BY m.id, r.kind, r.name LIMIT ? OFFSET ?");
+                                kColumns + from + conditions.sql() + " ORDER BY m.id, r.kind, r.name LIMIT ? OFFSET ?");
     Use use(statement);
     conditions.bind(use);
     use.integer(clamp(limit)).integer(clamp(skip));
@@ -164,16 +153,52 @@ std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std:
 
 std::vector<PendingMessage> SqliteReader::find(MessageId id) {
   return translated(path_, db_, [&] {
-    SQLite::Statement statement(db_, std::string(kColumns) +
-                                         ", m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
-                                         "CROSS JOIN recipient AS r ON r.id = p.recipient "
-                                         "WHERE m.id = ? ORDER BY r.kind, r.name");
+    SQLite::Statement statement(
+        db_, std::string(kColumns) +
+                 ", m.data, m.sum, (SELECT c.word FROM collapse AS c WHERE c.message = m.id "
+                 "AND c.recipient = r.id) FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                 "CROSS JOIN recipient AS r ON r.id = p.recipient "
+                 "WHERE m.id = ? ORDER BY r.kind, r.name");
     Use use(statement);
     use.integer(clamp(id.value()));
     std::vector<PendingMessage> result;
     while (use.step()) {
       result.push_back(row(use));
-      result.back().data = use.text_at(9);
+      PendingMessage& message = result.back();
+      message.data = use.text_at(10);
+      message.damaged = damaged(message, use.integer_at(11));
+      message.collapse = use.text_at(12);
+    }
+    return result;
+  });
+}
+
+std::uint64_t SqliteReader::count_dead(const MessageFilter& filter) {
+  return translated(path_, db_, [&] {
+    const Conditions conditions(filter, Conditions::kDead);
+    SQLite::Statement statement(db_, "SELECT count(*) FROM dead" + conditions.sql());
+    Use use(statement);
+    conditions.bind(use);
+    use.step();
+    return use.count_at(0);
+  });
+}
+
+std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
+  return translated(path_, db_, [&] {
+    const Conditions conditions(filter, Conditions::kDead);
+    SQLite::Statement statement(
+        db_,
+        "SELECT message, service, kind, recipient, listening, event, length(data), created, expires, attempts, "
+        "died, data FROM dead" +
+            conditions.sql() + " ORDER BY id LIMIT ? OFFSET ?");
+    Use use(statement);
+    conditions.bind(use);
+    use.integer(clamp(limit)).integer(clamp(skip));
+    std::vector<DeadLetter> result;
+    while (use.step()) {
+      result.push_back({row(use), from_millis(use.integer_at(10))});
+      result.back().message.data = use.text_at(11);
     }
     return result;
   });

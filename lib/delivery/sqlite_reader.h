@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "base/units.h"
+#include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
 
 namespace sse::delivery {
@@ -30,6 +31,8 @@ class SqliteReader {
   std::uint64_t count(const MessageFilter& filter);
   std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit);
   std::vector<PendingMessage> find(MessageId id);
+  std::uint64_t count_dead(const MessageFilter& filter);
+  std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit);
 
  private:
   SQLite::Database db_;

@@ -23,7 +23,7 @@ SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
   lock_ = std::make_unique<LockFile>(path);
   require_writable_database(path);
   auto writer = std::make_unique<SqliteWriter>(
-      SqliteWriter::Options{path, options.sync == Sync::kFull, options.busy_timeout, options.max_per_recipient}, ids);
+      SqliteWriter::Options{path, options.sync == Sync::kFull, options.busy_timeout, options.limits}, ids);
   Committer::Options committer;
   committer.idle = options.idle;
   committer.on_error = std::move(options.on_error);
@@ -39,7 +39,7 @@ std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> me
     outcomes.assign(messages.size(), {});
     for (std::size_t i = 0; i < messages.size(); ++i) {
       try {
-        outcomes[i].id = writer.add(messages[i]);
+        outcomes[i] = writer.add(messages[i]);
       } catch (const StoreError&) {
         throw;
       } catch (const Error& e) {
@@ -69,6 +69,42 @@ std::uint64_t SqliteRepository::expire(WallTime now) {
     total += pairs;
   } while (pairs != 0);
   return total;
+}
+
+std::uint64_t SqliteRepository::purge(const MessageFilter& filter) {
+  std::uint64_t total = 0;
+  std::uint64_t pairs = 0;
+  do {
+    committer_->commit([&](SqliteWriter& writer) { pairs = writer.purge(filter, kExpirePerCommit); });
+    total += pairs;
+  } while (pairs != 0);
+  return total;
+}
+
+std::uint64_t SqliteRepository::count_dead(const MessageFilter& filter) {
+  return readers_->run([&](SqliteReader& reader) { return reader.count_dead(filter); });
+}
+
+std::vector<DeadLetter> SqliteRepository::list_dead(const MessageFilter& filter, std::uint64_t skip,
+                                                    std::size_t limit) {
+  return readers_->run([&](SqliteReader& reader) { return reader.list_dead(filter, skip, limit); });
+}
+
+std::vector<MessageId> SqliteRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
+  std::vector<MessageId> ids;
+  committer_->commit([&](SqliteWriter& writer) { ids = writer.requeue(id, filter, now); });
+  return ids;
+}
+
+std::uint64_t SqliteRepository::purge_dead(MessageId id, const MessageFilter& filter) {
+  std::uint64_t letters = 0;
+  committer_->commit([&](SqliteWriter& writer) { letters = writer.purge_dead(id, filter); });
+  return letters;
+}
+
+void SqliteRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                                     std::uint32_t attempts) {
+  committer_->note_attempts(service, recipient, id, attempts);
 }
 
 std::uint64_t SqliteRepository::size() const {

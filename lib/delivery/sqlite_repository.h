@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "delivery/store_limits.h"
 
 namespace sse::delivery {
 
@@ -20,7 +22,7 @@ class ReaderPool;
 /// only.
 ///
 /// One thread writes (see Committer), readers have connections of their own and wait for nobody (WAL).
-class SqliteRepository final : public MessageRepository, public MessageCatalog {
+class SqliteRepository final : public MessageRepository, public MessageCatalog, public DeadLetters, public AttemptLog {
  public:
   enum class Sync {
     kFull,    ///< fsync before every answer: survives the loss of power
@@ -29,7 +31,7 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog {
   struct Options {
     std::string path;
     Sync sync = Sync::kFull;
-    std::size_t max_per_recipient = 10'000;
+    StoreLimits limits{};
     /// How long to wait for another program that holds the file.
     std::chrono::milliseconds busy_timeout{2000};
     /// After this long without writes, space no longer needed is given back.
@@ -57,6 +59,15 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog {
   std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override;
   std::vector<PendingMessage> find(MessageId id) override;
   std::uint64_t erase(MessageId id) override;
+  std::uint64_t purge(const MessageFilter& filter) override;
+
+  std::uint64_t count_dead(const MessageFilter& filter) override;
+  std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override;
+  std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) override;
+  std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override;
+
+  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                     std::uint32_t attempts) override;
 
  private:
   // In the order they are needed; closed the other way round, so that the writer is last and tidies the WAL up.

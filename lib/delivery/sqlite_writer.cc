@@ -4,11 +4,12 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <vector>
+#include <optional>
 
+#include "base/checksum.h"
 #include "base/error.h"
-#include "delivery/recipient_limit.h"
 #include "delivery/sqlite_file.h"
+#include "delivery/sqlite_filter.h"
 #include "delivery/sqlite_statement.h"
 #include "delivery/store_error.h"
 
@@ -17,6 +18,8 @@ namespace {
 
 // Pages kept for reuse: giving back what the next message takes again would only cost writes.
 constexpr std::int64_t kReservePages = 256;
+// About 4 MB of log. More often costs fsyncs, more seldom costs readers, who look through it.
+constexpr int kLogPages = 1000;
 
 template <class F>
 auto translated(const char* what, const std::string& path, const SQLite::Database* db, F&& f) {
@@ -31,44 +34,75 @@ SQLite::Statement prepare(const SQLite::Database& db, const std::string& path, c
   return translated("open the database", path, &db, [&] { return SQLite::Statement(db, sql); });
 }
 
+std::int64_t as_integer(std::uint64_t n) {
+  return static_cast<std::int64_t>(n);
+}
+
 }  // namespace
 
 SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
     : path_(o.path),
-      max_per_recipient_(o.max_per_recipient),
+      limits_(o.limits),
       ids_(ids),
       db_(open_for_writing(o.path, o.sync_every_commit, o.busy_timeout)),
       begin_(prepare(db_, path_, "BEGIN IMMEDIATE")),
       commit_(prepare(db_, path_, "COMMIT")),
       rollback_(prepare(db_, path_, "ROLLBACK")),
+      totals_(prepare(db_, path_, "UPDATE total SET pairs = ?, bytes = ?, dead = ?, dead_bytes = ?")),
       find_recipient_(
-          prepare(db_, path_, "SELECT id, pending FROM recipient WHERE name = ? AND kind = ? AND service = ?")),
+          prepare(db_, path_, "SELECT id, pending, bytes FROM recipient WHERE name = ? AND kind = ? AND service = ?")),
       insert_recipient_(prepare(db_, path_, "INSERT INTO recipient(name, kind, service, pending) VALUES(?, ?, ?, 0)")),
-      count_recipient_(prepare(db_, path_, "UPDATE recipient SET pending = pending + 1 WHERE id = ?")),
-      release_recipient_(prepare(db_, path_, "UPDATE recipient SET pending = pending - 1 WHERE id = ?")),
+      count_recipient_(
+          prepare(db_, path_, "UPDATE recipient SET pending = pending + 1, bytes = bytes + ? WHERE id = ?")),
+      release_recipient_(
+          prepare(db_, path_, "UPDATE recipient SET pending = pending - 1, bytes = bytes - ? WHERE id = ?")),
       drop_recipient_(prepare(db_, path_, "DELETE FROM recipient WHERE id = ? AND pending = 0")),
       insert_message_(prepare(db_, path_,
-                              "INSERT INTO message(id, created, expires, listening, event, data) "
-                              "VALUES(?, ?, ?, ?, ?, ?)")),
-      drop_message_(prepare(db_, path_, "DELETE FROM message WHERE id = ?")),
+                              "INSERT INTO message(id, created, expires, listening, event, data, sum) "
+                              "VALUES(?, ?, ?, ?, ?, ?, ?)")),
       drop_unclaimed_message_(prepare(
           db_, path_, "DELETE FROM message WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM pending WHERE message = ?1)")),
-      insert_pending_(prepare(db_, path_, "INSERT INTO pending(recipient, message) VALUES(?, ?)")),
-      drop_pending_(prepare(db_, path_, "DELETE FROM pending WHERE recipient = ? AND message = ?")),
-      release_recipients_of_(prepare(db_, path_,
-                                     "UPDATE recipient SET pending = pending - 1 "
-                                     "WHERE id IN (SELECT recipient FROM pending WHERE message = ?)")),
-      drop_recipients_of_(prepare(db_, path_,
-                                  "DELETE FROM recipient WHERE pending = 0 "
-                                  "AND id IN (SELECT recipient FROM pending WHERE message = ?)")),
-      drop_pending_of_(prepare(db_, path_, "DELETE FROM pending WHERE message = ?")),
-      expired_(prepare(db_, path_, "SELECT id FROM message WHERE expires <= ? ORDER BY expires LIMIT 1000")) {
+      insert_pending_(prepare(db_, path_, "INSERT INTO pending(recipient, message, size) VALUES(?, ?, ?)")),
+      drop_pending_(prepare(db_, path_, "DELETE FROM pending WHERE recipient = ? AND message = ? RETURNING size")),
+      recipients_of_(prepare(db_, path_, "SELECT recipient FROM pending WHERE message = ?")),
+      count_attempts_(
+          prepare(db_, path_, "UPDATE pending SET attempts = attempts + ? WHERE recipient = ? AND message = ?")),
+      find_collapsing_(prepare(db_, path_,
+                               "SELECT c.message, p.size FROM collapse AS c CROSS JOIN pending AS p "
+                               "ON p.recipient = c.recipient AND p.message = c.message "
+                               "WHERE c.recipient = ? AND c.word = ?")),
+      put_collapsing_(prepare(db_, path_, "INSERT OR REPLACE INTO collapse(recipient, word, message) VALUES(?, ?, ?)")),
+      drop_collapsing_(prepare(db_, path_, "DELETE FROM collapse WHERE message = ? AND recipient = ?")),
+      find_key_(prepare(db_, path_, "SELECT message FROM sent_key WHERE service = ? AND key = ? AND expires > ?")),
+      put_key_(
+          prepare(db_, path_, "INSERT OR REPLACE INTO sent_key(service, key, message, expires) VALUES(?, ?, ?, ?)")),
+      count_pending_of_(prepare(db_, path_, "SELECT count(*) FROM pending WHERE message = ?")),
+      expire_keys_(prepare(db_, path_, "DELETE FROM sent_key WHERE expires <= ?")),
+      expired_(prepare(db_, path_, "SELECT id FROM message WHERE expires <= ? ORDER BY expires LIMIT 1000")),
+      bury_(prepare(db_, path_,
+                    "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, died, "
+                    "attempts, data) SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, m.created, "
+                    "m.expires, ?, p.attempts, m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                    "CROSS JOIN recipient AS r ON r.id = p.recipient WHERE m.id = ? ORDER BY r.kind, r.name "
+                    "RETURNING length(data)")),
+      oldest_dead_(prepare(db_, path_, "SELECT id, length(data) FROM dead ORDER BY id LIMIT 1")),
+      drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")) {
   translated("open the database", path_, &db_, [&] {
     SQLite::Statement largest(db_, "SELECT seq FROM sqlite_sequence WHERE name = 'message'");
     if (largest.executeStep()) ids_.raise_floor(static_cast<std::uint64_t>(largest.getColumn(0).getInt64()));
-    size_ = static_cast<std::uint64_t>(db_.execAndGet("SELECT count(*) FROM pending").getInt64());
-    committed_ = size_;
+    SQLite::Statement totals(db_, "SELECT pairs, bytes, dead, dead_bytes FROM total");
+    Use use(totals);
+    if (!use.step()) throw SQLite::Exception("the row of totals is missing", SQLITE_CORRUPT);
+    now_ = committed_ = {use.count_at(0), use.count_at(1), use.count_at(2), use.count_at(3)};
   });
+  // Instead of SQLite's own checkpoint inside of COMMIT, while senders wait for its end.
+  sqlite3_wal_hook(
+      db_.getHandle(),
+      [](void* pages, sqlite3*, const char*, int n) {
+        *static_cast<int*>(pages) = n;
+        return SQLITE_OK;
+      },
+      &log_pages_);
 }
 
 void SqliteWriter::begin() {
@@ -76,8 +110,18 @@ void SqliteWriter::begin() {
 }
 
 void SqliteWriter::commit() {
-  translated("write to", path_, &db_, [&] { Use(commit_).run(); });
-  committed_ = size_;
+  translated("write to", path_, &db_, [&] {
+    if (now_ != committed_) {
+      Use(totals_)
+          .integer(as_integer(now_.pairs))
+          .integer(as_integer(now_.bytes))
+          .integer(as_integer(now_.dead))
+          .integer(as_integer(now_.dead_bytes))
+          .run();
+    }
+    Use(commit_).run();
+  });
+  committed_ = now_;
 }
 
 void SqliteWriter::rollback() noexcept {
@@ -86,83 +130,275 @@ void SqliteWriter::rollback() noexcept {
     rollback_.tryExecuteStep();
     rollback_.tryReset();
   }
-  size_ = committed_;
+  now_ = committed_;
 }
 
-MessageId SqliteWriter::add(const NewMessage& message) {
+AddOutcome SqliteWriter::add(const NewMessage& message) {
   constexpr std::size_t kSqliteMost = 1'000'000'000;  // SQLITE_MAX_LENGTH
   if (message.data.size() + message.event.size() > kSqliteMost - 1000) {
     throw Error(ErrorCode::kTooLarge, "a message of " + std::to_string(message.data.size()) +
                                           " bytes cannot be stored; at most a gigabyte can");
   }
   return translated("store a message in", path_, &db_, [&] {
+    AddOutcome outcome;
+    if (known_key(message, outcome)) return outcome;
     std::vector<std::string> names = message.target.names;
     if (message.target.kind == event::TargetKind::kAll) names.assign(1, "");
-    std::vector<std::int64_t> recipients;
-    recipients.reserve(names.size());
+    Usage total{now_.pairs, now_.bytes};
+    std::vector<Place> places;
+    places.reserve(names.size());
     for (const std::string& name : names) {
-      Use find(find_recipient_);
-      find.text(name).kind(message.target.kind).text(message.service.str());
-      const bool known = find.step();
-      if (known && find.count_at(1) >= max_per_recipient_) {
-        throw recipient_limit_reached({message.target.kind, name}, find.count_at(1));
-      }
-      recipients.push_back(known ? find.integer_at(0) : 0);
+      places.push_back(require_place(message, {message.target.kind, name}, total));
     }
-    const MessageId id(ids_.next());
-    Use(insert_message_)
-        .id(id)
-        .integer(to_millis(message.created))
-        .integer(to_millis(message.expires))
-        .integer(message.target.listening ? 1 : 0)
-        .text(message.event)
-        .blob(message.data)
-        .run();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (recipients[i] == 0) recipients[i] = insert_recipient(message.service, {message.target.kind, names[i]});
-      Use(count_recipient_).integer(recipients[i]).run();
-      Use(insert_pending_).integer(recipients[i]).id(id).run();
-    }
-    size_ += names.size();
-    return id;
+    require_room(limits_, total, names.size(), message.data.size());
+    outcome.id = MessageId(ids_.next());
+    outcome.pending = names.size();
+    insert(message, outcome.id, names, places);
+    return outcome;
   });
+}
+
+bool SqliteWriter::known_key(const NewMessage& message, AddOutcome& outcome) {
+  if (message.key.empty()) return false;
+  Use find(find_key_);
+  find.text(message.service.str()).text(message.key).integer(to_millis(message.created));
+  if (!find.step()) return false;
+  outcome.id = find.id_at(0);
+  outcome.repeated = true;
+  Use count(count_pending_of_);
+  count.id(outcome.id);
+  count.step();
+  outcome.pending = count.count_at(0);
+  return true;
+}
+
+// What the recipient has now, less what the message will take the place of.
+SqliteWriter::Place SqliteWriter::require_place(const NewMessage& message, const Recipient& recipient, Usage& total) {
+  Place place;
+  Usage usage;
+  Use find(find_recipient_);
+  find.text(recipient.name).kind(recipient.kind).text(message.service.str());
+  if (find.step()) {
+    place.recipient = find.integer_at(0);
+    usage = {find.count_at(1), find.count_at(2)};
+  }
+  if (place.recipient != 0 && !message.collapse.empty()) {
+    Use same(find_collapsing_);
+    same.integer(place.recipient).text(message.collapse);
+    if (same.step()) {
+      place.replaced = same.id_at(0);
+      --usage.count;
+      --total.count;
+      usage.bytes -= same.count_at(1);
+    }
+  }
+  require_room(limits_, recipient, usage, message.data.size());
+  return place;
+}
+
+void SqliteWriter::insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
+                          std::vector<Place>& places) {
+  for (Place& place : places) {
+    // The recipient goes with its last message, and then has to be made anew.
+    if (place.replaced.valid() && drop(place.recipient, place.replaced)) place.recipient = 0;
+  }
+  const std::int64_t size = as_integer(message.data.size());
+  Use(insert_message_)
+      .id(id)
+      .integer(to_millis(message.created))
+      .integer(to_millis(message.expires))
+      .integer(message.target.listening ? 1 : 0)
+      .text(message.event)
+      .blob(message.data)
+      .integer(crc32(message.data, crc32(message.event)))
+      .run();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::int64_t recipient = places[i].recipient;
+    if (recipient == 0) recipient = recipient_id(message.service, {message.target.kind, names[i]});
+    if (recipient == 0) recipient = insert_recipient(message.service, {message.target.kind, names[i]});
+    Use(count_recipient_).integer(size).integer(recipient).run();
+    Use(insert_pending_).integer(recipient).id(id).integer(size).run();
+    if (!message.collapse.empty()) Use(put_collapsing_).integer(recipient).text(message.collapse).id(id).run();
+  }
+  if (!message.key.empty()) {
+    Use(put_key_).text(message.service.str()).text(message.key).id(id).integer(to_millis(message.expires)).run();
+  }
+  now_.pairs += names.size();
+  now_.bytes += message.data.size();
 }
 
 void SqliteWriter::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   translated("store a confirmation in", path_, &db_, [&] {
-    const std::int64_t row = recipient_id(service, recipient);
-    if (row == 0 || Use(drop_pending_).integer(row).id(id).run() == 0) return;
-    Use(release_recipient_).integer(row).run();
-    Use(drop_recipient_).integer(row).run();
-    Use(drop_unclaimed_message_).id(id).run();
-    --size_;
+    if (const std::int64_t row = recipient_id(service, recipient); row != 0) drop(row, id);
+  });
+}
+
+// One recipient has the message no more; the last takes it with it. True when something was dropped.
+bool SqliteWriter::drop(std::int64_t recipient, MessageId id) {
+  std::optional<std::int64_t> size;
+  {
+    Use dropped(drop_pending_);
+    dropped.integer(recipient).id(id);
+    while (dropped.step()) size = dropped.integer_at(0);
+  }
+  if (!size) return false;
+  Use(drop_collapsing_).id(id).integer(recipient).run();
+  Use(release_recipient_).integer(*size).integer(recipient).run();
+  Use(drop_recipient_).integer(recipient).run();
+  if (Use(drop_unclaimed_message_).id(id).run() != 0) now_.bytes -= static_cast<std::uint64_t>(*size);
+  --now_.pairs;
+  return true;
+}
+
+void SqliteWriter::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                                 std::uint32_t attempts) {
+  translated("count a delivery in", path_, &db_, [&] {
+    if (const std::int64_t row = recipient_id(service, recipient); row != 0)
+      Use(count_attempts_).integer(attempts).integer(row).id(id).run();
   });
 }
 
 std::uint64_t SqliteWriter::erase(MessageId id) {
   return translated("delete a message from", path_, &db_, [&] {
-    Use(release_recipients_of_).id(id).run();
-    Use(drop_recipients_of_).id(id).run();
-    const std::uint64_t pairs = Use(drop_pending_of_).id(id).run();
-    Use(drop_message_).id(id).run();
-    size_ -= pairs;
-    return pairs;
+    std::vector<std::int64_t> recipients;
+    {
+      Use find(recipients_of_);
+      find.id(id);
+      while (find.step()) recipients.push_back(find.integer_at(0));
+    }
+    for (const std::int64_t recipient : recipients) drop(recipient, id);
+    return static_cast<std::uint64_t>(recipients.size());
+  });
+}
+
+std::uint64_t SqliteWriter::purge(const MessageFilter& filter, std::uint64_t enough) {
+  return translated("delete messages from", path_, &db_, [&] {
+    const Conditions conditions(filter);
+    const std::string sql =
+        "SELECT p.recipient, p.message FROM recipient AS r CROSS JOIN pending AS p ON p.recipient = r.id "
+        "CROSS JOIN message AS m ON m.id = p.message" +
+        conditions.sql() + " LIMIT ?";
+    std::vector<std::pair<std::int64_t, MessageId>> pairs;
+    {
+      SQLite::Statement statement(db_, sql);
+      Use find(statement);
+      conditions.bind(find);
+      find.integer(as_integer(enough));
+      while (find.step()) pairs.emplace_back(find.integer_at(0), find.id_at(1));
+    }
+    for (const auto& [recipient, id] : pairs) drop(recipient, id);
+    return static_cast<std::uint64_t>(pairs.size());
   });
 }
 
 std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
-  std::vector<MessageId> expired;
-  translated("delete expired messages from", path_, &db_, [&] {
-    Use due(expired_);
-    due.integer(to_millis(now));
-    while (due.step()) expired.push_back(due.id_at(0));
+  return translated("remove expired messages from", path_, &db_, [&] {
+    std::vector<MessageId> expired;
+    {
+      Use due(expired_);
+      due.integer(to_millis(now));
+      while (due.step()) expired.push_back(due.id_at(0));
+    }
+    std::uint64_t pairs = 0;
+    for (const MessageId id : expired) {
+      if (pairs >= enough) return pairs;
+      bury(id, now);
+      pairs += erase(id);
+    }
+    Use(expire_keys_).integer(to_millis(now)).run();
+    return pairs;
   });
-  std::uint64_t pairs = 0;
-  for (const MessageId id : expired) {
-    if (pairs >= enough) break;
-    pairs += erase(id);
+}
+
+void SqliteWriter::bury(MessageId id, WallTime now) {
+  {
+    Use burial(bury_);
+    burial.integer(to_millis(now)).id(id);
+    while (burial.step()) {
+      ++now_.dead;
+      now_.dead_bytes += burial.count_at(0);
+    }
   }
-  return pairs;
+  while (now_.dead > 0 && (now_.dead > limits_.dead || now_.dead_bytes > limits_.dead_bytes.count()))
+    drop_oldest_dead();
+}
+
+void SqliteWriter::drop_oldest_dead() {
+  std::int64_t id = 0;
+  {
+    Use oldest(oldest_dead_);
+    if (!oldest.step()) throw SQLite::Exception("there are fewer dead letters than counted", SQLITE_CORRUPT);
+    id = oldest.integer_at(0);
+    now_.dead_bytes -= oldest.count_at(1);
+  }
+  Use(drop_dead_).integer(id).run();
+  --now_.dead;
+}
+
+std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
+  const Totals before = now_;
+  return translated("send dead letters again from", path_, &db_, [&] {
+    const Conditions conditions(filter, Conditions::kDead);
+    SQLite::Statement statement(
+        db_,
+        "SELECT id, service, kind, recipient, listening, event, created, expires, data FROM dead "
+        "WHERE (message = ?1 OR ?1 = 0)" +
+            conditions.further() + " ORDER BY id");
+    std::vector<std::pair<std::int64_t, NewMessage>> letters;
+    {
+      Use find(statement);
+      find.id(id);
+      conditions.bind(find);
+      while (find.step()) {
+        NewMessage message;
+        message.service = ServiceName(find.text_at(1));
+        message.target.kind = find.kind_at(2);
+        if (message.target.kind != event::TargetKind::kAll) message.target.names.push_back(find.text_at(3));
+        message.target.listening = find.integer_at(4) != 0;
+        message.event = find.text_at(5);
+        message.created = now;
+        message.expires = now + std::chrono::milliseconds(find.integer_at(7) - find.integer_at(6));
+        message.data = find.text_at(8);
+        letters.emplace_back(find.integer_at(0), std::move(message));
+      }
+    }
+    db_.exec("SAVEPOINT requeue");
+    try {
+      std::vector<MessageId> ids;
+      for (const auto& [row, message] : letters) {
+        ids.push_back(add(message).id);
+        Use(drop_dead_).integer(row).run();
+        --now_.dead;
+        now_.dead_bytes -= message.data.size();
+      }
+      db_.exec("RELEASE requeue");
+      return ids;
+    } catch (...) {
+      // A full disk may have ended the transaction already; the savepoint went with it.
+      db_.tryExec("ROLLBACK TO requeue");
+      db_.tryExec("RELEASE requeue");
+      now_ = before;
+      throw;
+    }
+  });
+}
+
+std::uint64_t SqliteWriter::purge_dead(MessageId id, const MessageFilter& filter) {
+  return translated("delete dead letters from", path_, &db_, [&] {
+    const Conditions conditions(filter, Conditions::kDead);
+    SQLite::Statement statement(
+        db_, "DELETE FROM dead WHERE (message = ?1 OR ?1 = 0)" + conditions.further() + " RETURNING length(data)");
+    Use dropped(statement);
+    dropped.id(id);
+    conditions.bind(dropped);
+    std::uint64_t letters = 0;
+    while (dropped.step()) {
+      ++letters;
+      --now_.dead;
+      now_.dead_bytes -= dropped.count_at(0);
+    }
+    return letters;
+  });
 }
 
 bool SqliteWriter::reclaim(int pages) {
@@ -176,6 +412,13 @@ bool SqliteWriter::reclaim(int pages) {
     db_.tryExec("PRAGMA wal_checkpoint(PASSIVE)");
     return false;
   });
+}
+
+void SqliteWriter::checkpoint_if_due() {
+  if (log_pages_ < kLogPages) return;
+  // 0 until the next commit: one that failed is tried again then.
+  log_pages_ = 0;
+  db_.tryExec("PRAGMA wal_checkpoint(PASSIVE)");
 }
 
 std::int64_t SqliteWriter::recipient_id(const ServiceName& service, const Recipient& recipient) {

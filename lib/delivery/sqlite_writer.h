@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "delivery/message_repository.h"
+#include "delivery/store_limits.h"
 
 namespace sse::delivery {
 
@@ -23,10 +25,10 @@ class SqliteWriter {
     std::string path;  ///< passed require_writable_database()
     bool sync_every_commit = true;
     std::chrono::milliseconds busy_timeout{};
-    std::size_t max_per_recipient = 0;
+    StoreLimits limits{};
   };
 
-  /// Opens or makes the database and raises `ids` above every id it ever held.
+  /// Opens or makes the database, brings an older one up to date, and raises `ids` above every id it ever held.
   SqliteWriter(const Options& options, IdGenerator& ids);
 
   void begin();
@@ -34,35 +36,69 @@ class SqliteWriter {
   void rollback() noexcept;
 
   /// Throws Error(kLimitExceeded), or kTooLarge, before it has changed anything: the transaction may go on.
-  MessageId add(const NewMessage& message);
+  AddOutcome add(const NewMessage& message);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id);
+  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts);
   /// Deletes the message for all recipients; returns how many.
   std::uint64_t erase(MessageId id);
-  /// Deletes expired messages until `enough` pairs are gone; returns how many were, 0 when nothing is left to expire.
+  /// Deletes up to `enough` pairs that match; returns how many, 0 when nothing is left.
+  std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough);
+  /// Makes dead letters of expired messages until `enough` pairs are gone; returns how many were, 0 when nothing is
+  /// left to expire.
   std::uint64_t expire(WallTime now, std::uint64_t enough);
+  /// As DeadLetters.
+  std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now);
+  std::uint64_t purge_dead(MessageId id, const MessageFilter& filter);
 
   /// Committed (message, recipient) pairs.
-  std::uint64_t size() const { return committed_; }
+  std::uint64_t size() const { return committed_.pairs; }
+
+  // Outside of a transaction.
 
   /// Gives up to `pages` free pages back to the file system, all but a small reserve; true when there is more to give.
-  /// Outside of a transaction.
   bool reclaim(int pages);
+  /// Moves the log into the database when it has grown enough for that; nobody who reads or waits is disturbed.
+  void checkpoint_if_due();
 
  private:
+  // What the file holds, also in its one row of `total`, so that opening it counts nothing.
+  struct Totals {
+    std::uint64_t pairs = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t dead = 0;
+    std::uint64_t dead_bytes = 0;
+
+    friend bool operator==(const Totals&, const Totals&) = default;
+  };
+  struct Place {
+    std::int64_t recipient = 0;  ///< 0: not known yet
+    MessageId replaced;
+  };
+
+  bool known_key(const NewMessage& message, AddOutcome& outcome);
+  Place require_place(const NewMessage& message, const Recipient& recipient, Usage& total);
+  void insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
+              std::vector<Place>& places);
+  bool drop(std::int64_t recipient, MessageId id);
+  void bury(MessageId id, WallTime now);
+  void drop_oldest_dead();
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
   std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient);
 
   std::string path_;
-  std::size_t max_per_recipient_;
+  const StoreLimits limits_;
   IdGenerator& ids_;
   SQLite::Database db_;
-  SQLite::Statement begin_, commit_, rollback_;
+  SQLite::Statement begin_, commit_, rollback_, totals_;
   SQLite::Statement find_recipient_, insert_recipient_, count_recipient_, release_recipient_, drop_recipient_;
-  SQLite::Statement insert_message_, drop_message_, drop_unclaimed_message_;
-  SQLite::Statement insert_pending_, drop_pending_;
-  SQLite::Statement release_recipients_of_, drop_recipients_of_, drop_pending_of_, expired_;
-  std::uint64_t committed_ = 0;
-  std::uint64_t size_ = 0;  ///< with what the open transaction did
+  SQLite::Statement insert_message_, drop_unclaimed_message_;
+  SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
+  SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
+  SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_;
+  SQLite::Statement expired_, bury_, oldest_dead_, drop_dead_;
+  Totals committed_;
+  Totals now_;  ///< with what the open transaction did
+  int log_pages_ = 0;
 };
 
 }  // namespace sse::delivery

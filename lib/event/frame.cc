@@ -7,9 +7,15 @@ namespace sse::event {
 
 FrameRef Frame::make(std::string_view bytes, MessageId message, TargetKind recipient) {
   void* memory = ::operator new(sizeof(Frame) + bytes.size());
-  Frame* frame = new (memory) Frame(bytes.size(), message, recipient);
-  if (!bytes.empty()) std::memcpy(static_cast<void*>(frame + 1), bytes.data(), bytes.size());
-  return FrameRef(frame);
+  char* copy = static_cast<char*>(memory) + sizeof(Frame);
+  if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
+  return FrameRef(new (memory) Frame(copy, bytes.size(), message, recipient, FrameRef()));
+}
+
+FrameRef Frame::alias() const {
+  retain();
+  void* memory = ::operator new(sizeof(Frame));
+  return FrameRef(new (memory) Frame(bytes_, size_, message_, recipient_, FrameRef(this)));
 }
 
 void Frame::release() const {

@@ -43,18 +43,28 @@ class Frame {
   /// for at-most-once events.
   static FrameRef make(std::string_view bytes, MessageId message = {}, TargetKind recipient = TargetKind::kAll);
 
-  std::string_view bytes() const { return {reinterpret_cast<const char*>(this + 1), size_}; }
+  /// Another frame with the same bytes, which it shares, and references of its own: each thread that gives one event to
+  /// very many streams counts in its own, instead of all contending for one counter.
+  FrameRef alias() const;
+
+  std::string_view bytes() const { return {bytes_, size_}; }
   std::size_t size() const { return size_; }
   MessageId message() const { return message_; }
   TargetKind recipient() const { return recipient_; }
 
  private:
   friend class FrameRef;
-  Frame(std::size_t size, MessageId message, TargetKind recipient)
-      : message_(message), size_(static_cast<std::uint32_t>(size)), recipient_(recipient) {}
+  Frame(const char* bytes, std::size_t size, MessageId message, TargetKind recipient, FrameRef origin)
+      : bytes_(bytes),
+        origin_(std::move(origin)),
+        message_(message),
+        size_(static_cast<std::uint32_t>(size)),
+        recipient_(recipient) {}
   void retain() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() const;
 
+  const char* bytes_;
+  FrameRef origin_;  // of an alias: who owns the bytes
   MessageId message_;
   std::uint32_t size_;
   mutable std::atomic<std::uint32_t> references_{1};

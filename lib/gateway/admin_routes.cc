@@ -1,15 +1,12 @@
 #include "gateway/admin_routes.h"
 
-#include <algorithm>
-#include <charconv>
-#include <map>
 #include <string_view>
 #include <utility>
 
 #include "api/types.h"
 #include "base/text.h"
-#include "base/units.h"
-#include "base/version.h"
+#include "gateway/admin_http.h"
+#include "gateway/closed_routes.h"
 #include "gateway/connection_json.h"
 
 namespace sse::gateway {
@@ -18,109 +15,10 @@ extern const std::string_view kOpenApi;
 
 namespace {
 
+using admin::answer;
+using admin::path_id;
+using admin::write_problem;
 using event::Json;
-
-constexpr const char* kJson = "application/json";
-constexpr const char* kNdjson = "application/x-ndjson";
-constexpr std::size_t kMostBulkLines = 100'000;
-
-const char* title_of(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 429:
-      return "Too Many Requests";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Internal Server Error";
-  }
-}
-
-Json problem(int status, const std::string& code, const std::string& sentence) {
-  return {{"type", "about:blank"},
-          {"title", title_of(status)},
-          {"status", status},
-          {"code", code},
-          {"detail", printable(sentence, 1000)}};
-}
-
-void write_problem(httplib::Response& res, int status, const std::string& code, const std::string& sentence) {
-  res.status = status;
-  res.set_content(event::dump_json(problem(status, code, sentence)), "application/problem+json");
-}
-
-void answer(httplib::Response& res, const Json& json) {
-  res.set_content(event::dump_json(json), kJson);
-}
-
-std::uint64_t positive_parameter(const httplib::Request& req, const char* name, std::uint64_t fallback,
-                                 std::uint64_t most) {
-  if (!req.has_param(name)) return fallback;
-  const std::string text = req.get_param_value(name);
-  std::uint64_t value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || stop != text.data() + text.size() || value == 0 || value > most) {
-    throw Error(ErrorCode::kInvalidArgument, std::string(name) + " '" + printable(text, 40) +
-                                                 "' must be a whole number from 1 to " + std::to_string(most));
-  }
-  return value;
-}
-
-struct Page {
-  std::uint64_t number = 1;
-  std::uint64_t size = 100;
-
-  std::uint64_t skip() const { return (number - 1) * size; }
-  Json json(std::uint64_t total, Json list) const {
-    return {{"total", total}, {"pageNum", number}, {"pageSize", size}, {"list", std::move(list)}};
-  }
-};
-
-Page page_of(const httplib::Request& req) {
-  return {positive_parameter(req, "pageNum", 1, 1'000'000'000'000),
-          positive_parameter(req, "pageSize", 100, api::kMostPageSize)};
-}
-
-void require_parameters(const httplib::Request& req, std::initializer_list<std::string_view> known) {
-  for (const auto& [name, value] : req.params) {
-    if (std::ranges::find(known, name) == known.end()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "unknown parameter '" + printable(name, 60) + "'; see /api/openapi.json");
-    }
-  }
-}
-
-std::uint64_t path_id(const httplib::Request& req) {
-  const auto id = parse_id(req.matches[1].str());
-  if (!id)
-    throw Error(ErrorCode::kInvalidArgument,
-                "'" + printable(req.matches[1].str(), 40) + "' is no id; ids are decimal numbers");
-  return *id;
-}
-
-Json to_json(const delivery::SendResult& sent) {
-  api::SendResult result;
-  result.id = MessageId(sent.id);
-  result.delivered = sent.delivered;
-  result.pending = sent.pending;
-  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
-  return api::to_json(result);
-}
 
 }  // namespace
 
@@ -138,28 +36,28 @@ bool AdminToken::accepts(const std::string& authorization) const {
 }
 
 AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
-    : deps_(std::move(dependencies)), router_(app, write_problem) {
+    : deps_(std::move(dependencies)),
+      router_(app, write_problem),
+      presence_(router_, deps_.services, deps_.server_id),
+      durations_(router_, deps_.services, deps_.catalog),
+      messages_(router_, deps_.services, {deps_.catalog, deps_.dead}) {
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
-    write_problem(res, 401, "unauthenticated",
-                  "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
+    admin::write_problem(res, 401, "unauthenticated",
+                         "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
-  router_.post("\\/api\\/v1\\/send", bound(&AdminRoutes::send));
   router_.get("\\/api\\/v1\\/status",
               [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
-  router_.get("\\/api\\/v1\\/connections", bound(&AdminRoutes::list_connections));
   router_.post("\\/api\\/v1\\/connections\\/close", bound(&AdminRoutes::close_connections));
+  add_closed_routes(router_, deps_.services);
   router_.get("\\/api\\/v1\\/connections\\/([^\\/]{1,40})", bound(&AdminRoutes::show_connection));
-  router_.get("\\/api\\/v1\\/messages", bound(&AdminRoutes::list_messages));
-  router_.get("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&AdminRoutes::show_message));
-  router_.del("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&AdminRoutes::delete_message));
   router_.get("\\/api\\/openapi\\.json", [](const httplib::Request&, httplib::Response& res) {
-    res.set_content(kOpenApi.data(), kOpenApi.size(), kJson);
+    res.set_content(kOpenApi.data(), kOpenApi.size(), admin::kJsonType);
   });
   router_.get("\\/healthz",
               [](const httplib::Request&, httplib::Response& res) { res.set_content("ok\n", "text/plain"); });
@@ -174,101 +72,15 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
 }
 
 const Service& AdminRoutes::service(const std::string& name) const {
-  std::string names;
-  for (const Service& service : deps_.services) {
-    if (service.sender->service().str() == name) return service;
-    names += (names.empty() ? "" : ", ") + service.sender->service().str();
-  }
-  if (name.empty() && deps_.services.size() == 1) return deps_.services.front();
-  if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "several services are hosted here; name one of " + names);
-  throw Error(ErrorCode::kNotFound, "no service '" + printable(name, 60) + "' is hosted here; there is " + names);
-}
-
-delivery::SendRequest AdminRoutes::send_request(api::SendRequest&& asked) {
-  return {std::move(asked.target), std::move(asked.event), std::move(asked.data), asked.qos,
-          asked.ttl.value_or(std::chrono::milliseconds(0))};
-}
-
-void AdminRoutes::send(const httplib::Request& req, httplib::Response& res) {
-  if (to_lower(req.get_header_value("Content-Type")).starts_with(kNdjson)) {
-    send_bulk(req, res);
-    return;
-  }
-  api::SendRequest asked = api::send_request_from_json(event::parse_json(req.body, "the request body"));
-  delivery::Sender& sender = *service(asked.service.str()).sender;
-  answer(res, to_json(sender.send(send_request(std::move(asked)))));
-}
-
-// A request a line; a result or a problem a line. All that ask for qos share a commit.
-void AdminRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) {
-  struct Group {
-    std::vector<delivery::SendRequest> requests;
-    std::vector<std::size_t> lines;
-  };
-  std::map<delivery::Sender*, Group> groups;
-  std::vector<Json> answers;
-  std::string_view rest = req.body;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (answers.size() == kMostBulkLines) {
-      throw Error(ErrorCode::kTooLarge,
-                  "more than " + std::to_string(kMostBulkLines) + " messages in one request; send several");
-    }
-    answers.emplace_back();
-    try {
-      api::SendRequest asked = api::send_request_from_json(event::parse_json(line, "the line"));
-      delivery::Sender* sender = service(asked.service.str()).sender.get();
-      Group& group = groups[sender];
-      group.requests.push_back(send_request(std::move(asked)));
-      group.lines.push_back(answers.size() - 1);
-    } catch (const Error& e) {
-      answers.back() = problem(http_status(e.code()), std::string(error_name(e.code())), e.what());
-    }
-  }
-  for (auto& [sender, group] : groups) {
-    const std::vector<delivery::SendOutcome> outcomes = sender->send_all(group.requests);
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-      const auto& refusal = outcomes[i].refusal;
-      answers[group.lines[i]] =
-          refusal ? problem(http_status(refusal->code), std::string(error_name(refusal->code)), refusal->sentence)
-                  : to_json(outcomes[i].result);
-    }
-  }
-  std::string out;
-  for (const Json& line : answers) out += event::dump_json(line) + "\n";
-  res.set_content(out, kNdjson);
-}
-
-void AdminRoutes::list_connections(const httplib::Request& req, httplib::Response& res) {
-  require_parameters(req,
-                     {"service", "user", "tenant", "token", "channel", "listening", "client", "pageNum", "pageSize"});
-  const Page page = page_of(req);
-  const Service& wanted = service(req.get_param_value("service"));
-  hub::Hub& hub = wanted.sender->hub();
-  hub::ConnectionFilter filter;
-  filter.user = UserId(req.get_param_value("user"));
-  filter.tenant = TenantId(req.get_param_value("tenant"));
-  filter.token = AccessToken(req.get_param_value("token"));
-  filter.channel = ChannelName(req.get_param_value("channel"));
-  filter.listening = req.get_param_value("listening");
-  filter.client = req.get_param_value("client");
-  const std::vector<ConnectionId> ids = hub.find(filter);
-  const std::uint64_t first = std::min<std::uint64_t>(page.skip(), ids.size());
-  const std::uint64_t count = std::min<std::uint64_t>(page.size, ids.size() - first);
-  const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(first);
-  Json list = Json::array();
-  for (const hub::ConnectionInfo& info : hub.describe({begin, begin + static_cast<std::ptrdiff_t>(count)})) {
-    list.push_back(to_json(info, wanted.sender->service(), deps_.server_id));
-  }
-  answer(res, page.json(ids.size(), std::move(list)));
+  return admin::find_service(deps_.services, name);
 }
 
 void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response& res) {
   const ConnectionId id(path_id(req));
+  const std::string named = req.get_param_value("service");
+  if (!named.empty()) service(named);
   for (const Service& candidate : deps_.services) {
+    if (!named.empty() && candidate.sender->service().str() != named) continue;
     if (const auto info = candidate.sender->hub().describe(id)) {
       answer(res, to_json(*info, candidate.sender->service(), deps_.server_id));
       return;
@@ -284,35 +96,6 @@ void AdminRoutes::close_connections(const httplib::Request& req, httplib::Respon
   }
   hub::Hub& hub = service(asked.service.str()).sender->hub();
   answer(res, {{"closed", asked.target ? hub.close(*asked.target) : hub.close(asked.ids)}});
-}
-
-void AdminRoutes::list_messages(const httplib::Request& req, httplib::Response& res) {
-  require_parameters(req, {"service", "kind", "recipient", "event", "pageNum", "pageSize"});
-  const Page page = page_of(req);
-  delivery::MessageFilter filter;
-  if (req.has_param("service")) filter.service = service(req.get_param_value("service")).sender->service();
-  if (req.has_param("kind")) filter.kind = event::kind_from_name(req.get_param_value("kind"));
-  filter.recipient = req.get_param_value("recipient");
-  filter.event = req.get_param_value("event");
-  Json list = Json::array();
-  for (const delivery::PendingMessage& message : deps_.catalog.list(filter, page.skip(), page.size))
-    list.push_back(to_json(message, false));
-  answer(res, page.json(deps_.catalog.count(filter), std::move(list)));
-}
-
-void AdminRoutes::show_message(const httplib::Request& req, httplib::Response& res) {
-  const MessageId id(path_id(req));
-  Json list = Json::array();
-  for (const delivery::PendingMessage& message : deps_.catalog.find(id)) list.push_back(to_json(message, true));
-  if (list.empty()) throw Error(ErrorCode::kNotFound, "no message " + id.str() + " is pending");
-  answer(res, {{"list", std::move(list)}});
-}
-
-void AdminRoutes::delete_message(const httplib::Request& req, httplib::Response& res) {
-  const MessageId id(path_id(req));
-  const std::uint64_t deleted = deps_.catalog.erase(id);
-  if (deleted == 0) throw Error(ErrorCode::kNotFound, "no message " + id.str() + " is pending");
-  answer(res, {{"deleted", deleted}});
 }
 
 }  // namespace sse::gateway

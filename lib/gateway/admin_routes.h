@@ -6,8 +6,12 @@
 
 #include "api/types.h"
 #include "base/mutex.h"
+#include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "gateway/duration_routes.h"
+#include "gateway/message_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/presence_routes.h"
 #include "gateway/router.h"
 #include "observe/metrics.h"
 
@@ -32,6 +36,7 @@ class AdminRoutes {
   struct Dependencies {
     const std::vector<Service>& services;
     delivery::MessageCatalog& catalog;
+    delivery::DeadLetters& dead;
     observe::Registry& metrics;
     const AdminToken& token;
     std::string server_id;
@@ -42,20 +47,19 @@ class AdminRoutes {
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.
   AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
 
+  /// For routes of other files.
+  Router& router() { return router_; }
+
  private:
-  void send(const httplib::Request& req, httplib::Response& res);
-  void send_bulk(const httplib::Request& req, httplib::Response& res);
-  static delivery::SendRequest send_request(api::SendRequest&& asked);
-  void list_connections(const httplib::Request& req, httplib::Response& res);
   void show_connection(const httplib::Request& req, httplib::Response& res);
   void close_connections(const httplib::Request& req, httplib::Response& res);
-  void list_messages(const httplib::Request& req, httplib::Response& res);
-  void show_message(const httplib::Request& req, httplib::Response& res);
-  void delete_message(const httplib::Request& req, httplib::Response& res);
   const Service& service(const std::string& name) const;
 
   Dependencies deps_;
   Router router_;
+  PresenceRoutes presence_;
+  DurationRoutes durations_;
+  MessageRoutes messages_;
 };
 
 }  // namespace sse::gateway

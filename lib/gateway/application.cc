@@ -9,31 +9,31 @@ using event::Json;
 
 class DemoApplication final : public Application {
  public:
-  Json on_message(const ApplicationRequest& request, const Json& message) override {
+  Answer on_message(const ApplicationRequest& request, const Json& message) override {
     observe::log_info("message from a page", {{"path", request.path},
                                               {"user", request.connection.identity.user.str()},
                                               {"connection", request.connection.id.str()},
                                               {"fields", std::to_string(message.size())}});
     if (request.path == "close") {
-      return {{"count", request.hub.close(std::vector<ConnectionId>{request.connection.id})}};
+      return Json{{"count", request.hub.close(std::vector<ConnectionId>{request.connection.id})}};
     }
-    return {{"path", request.path}, {"received", message}};
+    return Json{{"path", request.path}, {"received", message}};
   }
 
-  Json on_upload(const ApplicationRequest& request, const std::vector<UploadedFile>& files) override {
+  Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
     Json list = Json::array();
-    for (const UploadedFile& file : files) {
+    for (const UploadedFile& file : upload.files) {
       observe::log_info("upload from a page", {{"path", request.path},
                                                {"user", request.connection.identity.user.str()},
                                                {"connection", request.connection.id.str()},
                                                {"field", file.field},
-                                               {"bytes", std::to_string(file.content.size())}});
+                                               {"bytes", std::to_string(file.size.count())}});
       list.push_back({{"field", file.field},
                       {"filename", file.filename},
                       {"contentType", file.content_type},
-                      {"size", file.content.size()}});
+                      {"size", file.size.count()}});
     }
-    return {{"path", request.path}, {"files", list}};
+    return Json{{"path", request.path}, {"fields", upload.fields}, {"files", list}};
   }
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "hub/connection.h"
 
 namespace sse::gateway {
@@ -27,7 +28,8 @@ class PageRequest {
 /// Who somebody is.
 struct User {
   hub::Identity identity;
-  std::string profile;  ///< JSON text shown as `accessUser`; empty: nothing is known
+  std::string profile;                ///< JSON text shown as `accessUser`; empty: nothing is known
+  std::optional<WallTime> expires{};  ///< when it must be established anew: no stream of the user lives longer
 };
 
 /// Decides who sends a request. Thread safe; runs on worker threads and may block.
@@ -36,6 +38,10 @@ class Authenticator {
   virtual ~Authenticator() = default;
   /// nullopt: not authenticated, the page gets 401. Throws Error(kUnavailable) when it could not be decided.
   virtual std::optional<User> authenticate(const PageRequest& request) = 0;
+  /// Reads its files again. Throws Error when it cannot; what was read before then stays.
+  virtual void reload() {}
+  /// Ends decisions that are being waited for: the server stops.
+  virtual void stop() {}
 };
 
 /// `--auth demo`: believes the parameters `userId` (default "1"), `tenantId`, `access-token`, `name`. For one's own

@@ -1,9 +1,12 @@
 #include "gateway/connection_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
+#include "api/types.h"
 #include "base/text.h"
+#include "hub/session_duration.h"
 
 namespace sse::gateway {
 namespace {
@@ -65,7 +68,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"clientInstanceTime", number(values, "clientInstanceTime")},
           {"clientImportModuleTime", number(values, "clientImportModuleTime")},
           {"accessTime", number(values, "accessTime")},
-          {"sessionDuration", number(values, "sessionDuration")},
+          {"sessionDuration", hub::session_duration(info, wall_now())},
           {"messageCount", info.messages},
           {"requestMessageCount", info.request_messages},
           {"requestUploadCount", info.request_uploads},
@@ -79,8 +82,12 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"usedJSHeapSize", number(values, "usedJSHeapSize")},
           {"jsHeapSizeLimit", number(values, "jsHeapSizeLimit")},
           {"httpParameters", parameters},
+          {"lastWriteTime", to_millis(info.last_write)},
           {"bytesSent", info.bytes_sent},
           {"backlogBytes", info.backlog_bytes},
+          {"oldestUnsentMillis", info.oldest_unsent ? Json(info.oldest_unsent->count()) : Json(nullptr)},
+          {"lastWriteMillis", std::max<std::int64_t>((wall_now() - info.last_write).count(), 0)},
+          {"droppedCount", info.dropped},
           {"ack", info.confirms},
           {"inFlight", info.in_flight}};
 }
@@ -95,9 +102,20 @@ Json to_json(const delivery::PendingMessage& message, bool with_data) {
             {"listening", message.listening},
             {"size", message.data_size},
             {"createTime", to_millis(message.created)},
-            {"expireTime", to_millis(message.expires)}};
+            {"expireTime", to_millis(message.expires)},
+            {"attempts", message.attempts}};
   if (with_data) json["data"] = message.data;
+  if (!message.collapse.empty()) json["collapse"] = message.collapse;
   return json;
+}
+
+Json to_json(const delivery::SendResult& sent) {
+  api::SendResult result;
+  result.id = MessageId(sent.id);
+  result.delivered = sent.delivered;
+  result.pending = sent.pending;
+  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
+  return api::to_json(result);
 }
 
 }  // namespace sse::gateway

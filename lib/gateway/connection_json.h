@@ -3,6 +3,7 @@
 #include <string>
 
 #include "delivery/message_repository.h"
+#include "delivery/sender.h"
 #include "event/json.h"
 #include "hub/connection.h"
 
@@ -14,5 +15,8 @@ event::Json to_json(const hub::ConnectionInfo& info, const ServiceName& service,
 
 /// A pending message as the admin API shows it; a token as recipient is masked.
 event::Json to_json(const delivery::PendingMessage& message, bool with_data);
+
+/// The answer to a send.
+event::Json to_json(const delivery::SendResult& sent);
 
 }  // namespace sse::gateway

@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 #include "base/version.h"
+#include "gateway/query_pages.h"
+#include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "observe/log.h"
 #include "web/web.h"
@@ -18,7 +20,6 @@ using event::Json;
 constexpr const char* kScriptType = "application/javascript;charset=utf-8";
 constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
-constexpr std::size_t kMostListeners = 1000;
 constexpr std::size_t kMostListenerBytes = 256;
 constexpr std::size_t kMostAcknowledged = 10'000;
 
@@ -82,15 +83,16 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
 }
 
 std::vector<std::string> checked_listeners(std::vector<std::string> names) {
-  if (names.size() > kMostListeners) {
+  if (names.size() > hub::kMostListeners) {
     throw Error(ErrorCode::kInvalidArgument,
-                "more than " + std::to_string(kMostListeners) + " listeners in one request");
+                "more than " + std::to_string(hub::kMostListeners) + " listeners in one request");
   }
   for (const std::string& name : names) {
-    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) || name.find_first_of("\r\n") != std::string::npos) {
+    if (name.size() > kMostListenerBytes || !is_valid_utf8(name) ||
+        name.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       throw Error(ErrorCode::kInvalidArgument, "the listener '" + printable(name, 60) + "' is no event name: at most " +
                                                    std::to_string(kMostListenerBytes) +
-                                                   " bytes of UTF-8 without line breaks");
+                                                   " bytes of UTF-8 without line breaks and NUL");
     }
   }
   return names;
@@ -118,11 +120,12 @@ std::chrono::milliseconds client_keepalive(const std::string& text) {
 }  // namespace
 
 PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<Service>& services, Authenticator& authenticator,
-                       Application* application, const TrustedProxies& proxies, PageOptions options,
-                       const std::atomic<bool>& draining)
+                       Application* application, const TrustedProxies& proxies, Happenings& happenings,
+                       PageOptions options, const std::atomic<bool>& draining)
     : authenticator_(authenticator),
       application_(application),
       proxies_(proxies),
+      happenings_(happenings),
       options_(std::move(options)),
       draining_(draining),
       router_(app, write_error) {
@@ -156,12 +159,19 @@ void PageRoutes::add_service(const Service& service) {
                  change_listeners(service, req, res, false);
                });
   router_.post(base + "\\/connect\\/message\\/(.+)\\.do", bound(&PageRoutes::message));
-  router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
+  router_.post_reading(base + "\\/connect\\/upload\\/(.+)\\.do",
+                       [this, &service](const httplib::Request& req, httplib::Response& res,
+                                        const httplib::ContentReader& reader) { upload(service, req, res, reader); });
   router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
-  router_.get(base + "\\/connect\\/(?:users|connections|repositoryMessages)\\.json",
-              [](const httplib::Request&, httplib::Response&) {
-                throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server");
+  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json",
+              [this, &service](const httplib::Request& req, httplib::Response& res) {
+                if (options_.queries == nullptr) {
+                  throw Error(ErrorCode::kPermissionDenied,
+                              "queries by pages are switched off on this server (--enable-get-json)");
+                }
+                require_user(req);
+                answer(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req));
               });
   router_.get(base + "(?:\\/sse\\.js)?", module);
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
@@ -218,6 +228,13 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.attributes.host = req.get_header_value("Host");
   fresh.attributes.origin = req.get_header_value("Origin");
   fresh.attributes.profile = std::move(user->profile);
+  if (user->expires) {
+    const auto left = std::max(*user->expires - wall_now(), std::chrono::milliseconds(1));
+    fresh.keepalive = fresh.keepalive.count() == 0 ? left : std::min(fresh.keepalive, left);
+  }
+  // For HEAD there will be no stream.
+  if (application_ != nullptr && application_->decides_connects() && req.method != "HEAD")
+    ask_application(service, fresh);
 
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
@@ -246,6 +263,46 @@ void PageRoutes::change_listeners(const Service& service, const httplib::Request
   answer(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
 }
 
+void PageRoutes::ask_application(const Service& service, hub::NewConnection& fresh) {
+  fresh.id = service.sender->hub().reserve_id();
+  std::string channel = fresh.channel.str();
+  std::vector<std::pair<std::string, std::string>> more;
+  ConnectRequest request{
+      service.sender->service(), fresh.id, fresh.identity, fresh, fresh.attributes.profile, channel, more};
+  application_->on_connect(request);
+  fresh.channel = ChannelName(checked_name(std::move(channel), "channel"));
+  std::string& query = fresh.attributes.query;
+  for (const auto& [name, value] : more) {
+    if (!query.empty()) query += '&';
+    query += url_encode(name) + "=" + url_encode(value);
+  }
+  if (query.size() > 2 * net::kMaxHead)
+    throw Error(ErrorCode::kTooLarge, "the connection's parameters and attributes are larger than 32 KiB");
+}
+
+void PageRoutes::answer_page(Happening::Type type, const ApplicationRequest& request, httplib::Response& res,
+                             const std::function<Answer()>& ask) {
+  const auto publish = [&](int status) {
+    happenings_.requested(type, request.service, request.connection, request.path, status);
+  };
+  try {
+    Answer given = ask();
+    const bool good = given.status < 400;
+    res.status = given.status;
+    res.set_header("Cache-Control", "no-store");
+    res.set_content(
+        wrapped(good, given.status, std::move(given.data), good ? Json() : Json(printable(given.error, 500))),
+        "application/json");
+    publish(given.status);
+  } catch (const Refusal& e) {
+    publish(e.status());
+    throw;
+  } catch (const Error& e) {
+    publish(http_status(e.code()));
+    throw;
+  }
+}
+
 void PageRoutes::message(const Service& service, const httplib::Request& req, httplib::Response& res) {
   const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kMessage);
   if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
@@ -259,18 +316,20 @@ void PageRoutes::message(const Service& service, const httplib::Request& req, ht
     if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
     merged.update(body);
   }
-  answer(res, application_->on_message(
-                  {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, merged));
+  const std::string path = req.matches[1].str();
+  const ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
+  answer_page(Happening::Type::kMessage, request, res, [&] { return application_->on_message(request, merged); });
 }
 
-void PageRoutes::upload(const Service& service, const httplib::Request& req, httplib::Response& res) {
+void PageRoutes::upload(const Service& service, const httplib::Request& req, httplib::Response& res,
+                        const httplib::ContentReader& reader) {
   const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kUpload);
   if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application takes uploads on this server");
-  if (!req.is_multipart_form_data()) throw Error(ErrorCode::kInvalidArgument, "an upload must be multipart/form-data");
-  std::vector<UploadedFile> files;
-  for (const auto& [field, file] : req.files) files.push_back({field, file.filename, file.content_type, file.content});
-  answer(res, application_->on_upload(
-                  {service.sender->service(), service.sender->hub(), connection, req.matches[1].str()}, files));
+  const ReceivedUpload received = read_upload(req, reader, options_.upload_folder);
+  const std::string path = req.matches[1].str();
+  const ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
+  answer_page(Happening::Type::kUpload, request, res,
+              [&] { return application_->on_upload(request, received.upload); });
 }
 
 void PageRoutes::acknowledge(const Service& service, const httplib::Request& req, httplib::Response& res) {
@@ -298,10 +357,12 @@ void PageRoutes::acknowledge(const Service& service, const httplib::Request& req
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
   const User user = require_user(req);
   // A beacon is url-encoded or multipart, depending on what the page gave it.
-  const std::string named =
-      req.has_file("connectionId") ? req.get_file_value("connectionId").content : req.get_param_value("connectionId");
-  const ConnectionId id(parse_id(named).value_or(0));
-  answer(res, {{"count", service.sender->hub().disconnect(id, user.identity.user) ? 1 : 0}});
+  const auto said = [&](const char* name) {
+    return req.has_file(name) ? req.get_file_value(name).content : req.get_param_value(name);
+  };
+  const ConnectionId id(parse_id(said("connectionId")).value_or(0));
+  const std::string why = printable(said("reason"), 200);
+  answer(res, {{"count", service.sender->hub().disconnect(id, user.identity.user, why) ? 1 : 0}});
 }
 
 std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const {

@@ -10,6 +10,7 @@
 #include "delivery/sender.h"
 #include "gateway/application.h"
 #include "gateway/authenticator.h"
+#include "gateway/happenings.h"
 #include "gateway/router.h"
 #include "gateway/trusted_proxies.h"
 
@@ -26,6 +27,8 @@ struct PageOptions {
   bool serve_page = true;                              ///< the demo page at `/`
   std::optional<std::chrono::milliseconds> keepalive;  ///< set: wins over the client's keepaliveTime
   std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
+  delivery::MessageCatalog* queries = nullptr;         ///< set: pages may ask who is online and what is pending
+  std::string upload_folder = "/tmp";                  ///< where uploads wait for the application's answer
 };
 
 /// What browsers speak (PROTOCOL.md): the client module, streams, what pages send back, the demo page.
@@ -34,7 +37,7 @@ class PageRoutes {
   /// Registers all routes on `app`. References must outlive it. `application` may be null: then messages and uploads
   /// get 404.
   PageRoutes(net::HttplibApp& app, const std::vector<Service>& services, Authenticator& authenticator,
-             Application* application, const TrustedProxies& proxies, PageOptions options,
+             Application* application, const TrustedProxies& proxies, Happenings& happenings, PageOptions options,
              const std::atomic<bool>& draining);
 
  private:
@@ -43,7 +46,13 @@ class PageRoutes {
   void connect(const Service& service, const httplib::Request& req, httplib::Response& res);
   void change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res, bool add);
   void message(const Service& service, const httplib::Request& req, httplib::Response& res);
-  void upload(const Service& service, const httplib::Request& req, httplib::Response& res);
+  void upload(const Service& service, const httplib::Request& req, httplib::Response& res,
+              const httplib::ContentReader& reader);
+  /// Asks the application; throws when the page may not have its stream.
+  void ask_application(const Service& service, hub::NewConnection& fresh);
+  /// Writes what `ask` returns or throws, and publishes it.
+  void answer_page(Happening::Type type, const ApplicationRequest& request, httplib::Response& res,
+                   const std::function<Answer()>& ask);
   void acknowledge(const Service& service, const httplib::Request& req, httplib::Response& res);
   void disconnect(const Service& service, const httplib::Request& req, httplib::Response& res);
   std::optional<User> authenticate(const httplib::Request& req) const;
@@ -58,6 +67,7 @@ class PageRoutes {
   Authenticator& authenticator_;
   Application* application_;
   const TrustedProxies& proxies_;
+  Happenings& happenings_;
   const PageOptions options_;
   const std::atomic<bool>& draining_;
   Router router_;

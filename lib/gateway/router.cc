@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "gateway/application.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -29,6 +30,14 @@ void Router::post(const std::string& pattern, Handler handler) {
   app_.Post(pattern, guarded(std::move(handler)));
 }
 
+void Router::post_reading(const std::string& pattern, ReadingHandler handler) {
+  routes_.push_back({"POST", std::regex(pattern)});
+  app_.Post(pattern, [this, handler = std::move(handler)](const httplib::Request& req, httplib::Response& res,
+                                                          const httplib::ContentReader& reader) {
+    run(req, res, [&] { handler(req, res, reader); });
+  });
+}
+
 void Router::del(const std::string& pattern, Handler handler) {
   routes_.push_back({"DELETE", std::regex(pattern)});
   app_.Delete(pattern, guarded(std::move(handler)));
@@ -49,18 +58,26 @@ std::string Router::literal(const std::string& text) {
 
 Router::Handler Router::guarded(Handler handler) {
   return [this, handler = std::move(handler)](const httplib::Request& req, httplib::Response& res) {
-    try {
-      handler(req, res);
-    } catch (const Error& e) {
-      if (e.code() == ErrorCode::kIo || e.code() == ErrorCode::kInternal) {
-        observe::log_error("request failed", {{"path", req.path}, {"error", e.what()}});
-      }
-      write_error_(res, http_status(e.code()), std::string(error_name(e.code())), e.what());
-    } catch (const std::exception& e) {
-      observe::log_error("request failed", {{"path", req.path}, {"error", e.what()}});
-      write_error_(res, 500, "internal", "the request could not be handled; the server's log says why");
-    }
+    run(req, res, [&] { handler(req, res); });
   };
+}
+
+void Router::run(const httplib::Request& req, httplib::Response& res, const std::function<void()>& handler) const {
+  try {
+    handler();
+  } catch (const Refusal& e) {
+    write_error_(res, e.status(), std::string(error_name(e.code())), e.what());
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kIo || e.code() == ErrorCode::kInternal) {
+      observe::log_error("request failed", {{"path", req.path}, {"error", e.what()}});
+    }
+    write_error_(res, http_status(e.code()), std::string(error_name(e.code())), e.what());
+  } catch (const std::exception& e) {
+    observe::log_error("request failed", {{"path", req.path}, {"error", e.what()}});
+    write_error_(res, 500, "internal", "the request could not be handled; the server's log says why");
+  }
+  // RFC 9110 §10.2.3
+  if (res.status == 503) res.set_header("Retry-After", "5");
 }
 
 void Router::answer_unrouted(const httplib::Request& req, httplib::Response& res) const {

@@ -26,6 +26,10 @@ class Router {
   /// `pattern`: an ECMAScript regular expression over the whole path. Write literal text through literal().
   void get(const std::string& pattern, Handler handler);
   void post(const std::string& pattern, Handler handler);
+  /// For bodies too large for memory: `handler` reads them itself.
+  using ReadingHandler =
+      std::function<void(const httplib::Request&, httplib::Response&, const httplib::ContentReader&)>;
+  void post_reading(const std::string& pattern, ReadingHandler handler);
   void del(const std::string& pattern, Handler handler);
   /// A pattern here does not make a path exist: for preflight requests of whole subtrees.
   void options(const std::string& pattern, Handler handler);
@@ -34,6 +38,7 @@ class Router {
 
  private:
   Handler guarded(Handler handler);
+  void run(const httplib::Request& req, httplib::Response& res, const std::function<void()>& handler) const;
   void answer_unrouted(const httplib::Request& req, httplib::Response& res) const;
 
   struct Route {

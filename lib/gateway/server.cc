@@ -1,5 +1,6 @@
 #include "gateway/server.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cassert>
 #include <fstream>
 #include <random>
 #include <set>
@@ -19,8 +21,15 @@
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
 #include "gateway/admin_routes.h"
+#include "gateway/event_feed.h"
+#include "gateway/event_routes.h"
 #include "gateway/page_routes.h"
+#include "gateway/quick_send.h"
+#include "gateway/reactions.h"
+#include "gateway/secret_file.h"
+#include "gateway/storm_watch.h"
 #include "gateway/trusted_proxies.h"
+#include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "net/listener.h"
 #include "observe/log.h"
@@ -32,6 +41,7 @@ using event::Json;
 
 constexpr std::chrono::milliseconds kDemoPeriod{3000};
 constexpr std::chrono::milliseconds kExpirePeriod{60'000};
+constexpr std::chrono::milliseconds kStormPeriod{1000};
 constexpr std::chrono::seconds kDrainRequests{2};
 constexpr std::chrono::seconds kDrainStreams{6};
 // Descriptors for everything that is no stream: listeners, database, log, admin connections.
@@ -42,20 +52,6 @@ std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "sse-serve";
   return name.data();
-}
-
-std::string read_token(const std::string& path) {
-  std::ifstream file(path);
-  std::string token;
-  if (!std::getline(file, token) || token.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "cannot read a token from '" + path +
-                                                 "'; --admin-token-file names a file whose first line is the token");
-  }
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
-    observe::log_warn("the admin token file can be read by others; chmod 600 it", {{"file", path}});
-  }
-  return token;
 }
 
 // RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
@@ -127,12 +123,14 @@ void check(const ServerOptions& options) {
       bad("--web-root '" + options.web_root + "' is no directory");
   }
   if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
+  if (options.reconnect_jitter > std::chrono::hours(1)) bad("--reconnect-jitter must be at most 1h");
   if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
     bad("--heartbeat must be 0 or at least 100ms");
   if (options.keepalive_time && options.keepalive_time->count() != 0 &&
       *options.keepalive_time < std::chrono::seconds(1)) {
     bad("--keepalive-time must be 0 or at least 1s");
   }
+  check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
@@ -146,13 +144,16 @@ void check(const ServerOptions& options) {
 
 class Server::Impl {
  public:
-  Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application);
+  Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application,
+       Callbacks callbacks);
   ~Impl() { stop(); }
 
   void start();
   void stop();
   void reload() {
-    if (!options_.admin_token_file.empty()) token_.set(read_token(options_.admin_token_file));
+    if (!options_.admin_token_file.empty())
+      token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
+    authenticator_->reload();
   }
 
   std::string url() const {
@@ -169,6 +170,7 @@ class Server::Impl {
   void open_fronts();
   void push_demo();
   void expire();
+  std::uint64_t happenings();
   Json status() const;
   std::size_t streams_held() const;
 
@@ -177,15 +179,17 @@ class Server::Impl {
   observe::Registry metrics_;
   IdGenerator ids_{std::random_device{}()};
   std::unique_ptr<Authenticator> authenticator_;
-  std::unique_ptr<Application> application_;
   TrustedProxies proxies_;
   AdminToken token_;
   std::string server_id_;
   std::atomic<bool> draining_{false};
   bool running_ = false;
+  std::unique_ptr<Reactions> reactions_;
 
   std::unique_ptr<delivery::MessageRepository> repository_;
-  delivery::MessageCatalog* catalog_ = nullptr;  // the same object
+  delivery::MessageCatalog* catalog_ = nullptr;  // the same object, as are:
+  delivery::DeadLetters* dead_ = nullptr;
+  delivery::AttemptLog* attempts_ = nullptr;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::vector<Service> services_;
   std::unique_ptr<net::Listener> listener_;
@@ -196,18 +200,19 @@ class Server::Impl {
   std::unique_ptr<AdminRoutes> admin_routes_;
   net::EventLoop front_loop_{"sse-front"};
   net::EventLoop admin_loop_{"sse-admin"};
+  std::unique_ptr<EventFeed> feed_;
   net::WorkerPool workers_;
   net::WorkerPool admin_workers_;
   net::WorkerPool chores_;  // demo pushes, expiry: may block on the store
   std::unique_ptr<net::HttpFront> front_;
   std::unique_ptr<net::HttpFront> admin_front_;
+  StormWatch storm_{1000};  // admin loop only
 };
 
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
-                   std::unique_ptr<Application> application)
+                   std::unique_ptr<Application> application, Callbacks callbacks)
     : options_((check(options), std::move(options))),
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
-      application_(application ? std::move(application) : make_demo_application()),
       proxies_(options_.trusted_proxies),
       workers_("sse-worker", 1,
                options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()),
@@ -221,6 +226,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   reload();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
+  reactions_ =
+      std::make_unique<Reactions>(options_, server_id_, std::move(application), std::move(callbacks), ids_, metrics_);
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
@@ -228,11 +235,17 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
+    sender.attempts = attempts_;
     sender.history = options_.history;
     sender.history.bytes = ByteCount(options_.history.bytes.count() / options_.services.size());
     sender.hub.service = ServiceName(name);
+    sender.hub.observer = &reactions_->happenings();
+    sender.on_sent = [this, service = sender.hub.service](const auto& requests, const auto& outcomes) {
+      reactions_->happenings().sent(service, requests, outcomes);
+    };
     sender.hub.heartbeat = options_.heartbeat;
     sender.hub.reconnect_time = options_.reconnect_time;
+    sender.hub.reconnect_jitter = options_.reconnect_jitter;
     sender.hub.ack_timeout = options_.qos_ack_timeout;
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();
@@ -243,21 +256,31 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
 }
 
 void Server::Impl::open_repository() {
+  delivery::StoreLimits limits;
+  limits.per_recipient = options_.qos_max_per_user;
+  limits.bytes_per_recipient = options_.qos_max_bytes_per_user;
+  limits.total = options_.qos_max_total;
+  limits.total_bytes = options_.qos_max_total_bytes;
+  limits.dead = options_.qos_max_dead;
   if (options_.database == ":memory:") {
-    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, options_.qos_max_per_user);
+    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, limits);
     catalog_ = repository.get();
+    dead_ = repository.get();
+    attempts_ = repository.get();
     repository_ = std::move(repository);
   } else {
     delivery::SqliteRepository::Options sqlite;
     sqlite.path = options_.database;
     sqlite.sync =
         options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
-    sqlite.max_per_recipient = options_.qos_max_per_user;
+    sqlite.limits = limits;
     sqlite.on_error = [](const std::string& sentence) {
       observe::log_error("pending repository", {{"error", sentence}});
     };
     auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, ids_);
     catalog_ = repository.get();
+    dead_ = repository.get();
+    attempts_ = repository.get();
     repository_ = std::move(repository);
   }
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
@@ -271,15 +294,20 @@ void Server::Impl::open_fronts() {
   page.serve_page = options_.page && options_.web_root.empty();
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
-  page_routes_ =
-      std::make_unique<PageRoutes>(app_, services_, *authenticator_, application_.get(), proxies_, page, draining_);
+  if (options_.enable_get_json) page.queries = catalog_;
+  page.upload_folder = options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
+  page_routes_ = std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
+                                              reactions_->happenings(), page, draining_);
   if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
-  app_.set_payload_max_length(options_.max_body.count());
+  app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
 
   const std::size_t descriptors = raise_descriptor_limit();
   net::FrontOptions front;
   front.name = "public";
   front.max_body = options_.max_body;
+  front.spoolers = &reactions_->bulkheads().spoolers();
+  front.spool_folder = page.upload_folder;
+  front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
     front.max_connections = descriptors - kReservedDescriptors;
@@ -293,8 +321,11 @@ void Server::Impl::open_fronts() {
 
   if (!admin_listener_) return;
   admin_routes_ = std::make_unique<AdminRoutes>(
-      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, metrics_, token_, server_id_,
+      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_,
                                             [this] { return status(); }, [this] { return !draining_.load(); }});
+  feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
+  reactions_->happenings().add_sink(*feed_);
+  add_event_routes(admin_routes_->router(), services_, reactions_->happenings(), *feed_);
   net::FrontOptions admin;
   admin.name = "admin";
   admin.max_body = mebibytes(64);
@@ -302,6 +333,7 @@ void Server::Impl::open_fronts() {
   admin_app_.set_payload_max_length(admin.max_body.count());
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
                                                   metrics_, [] { return std::size_t{0}; });
+  admin_front_->set_quick(QuickSend(services_, token_));
 }
 
 std::size_t Server::Impl::streams_held() const {
@@ -318,31 +350,43 @@ void Server::Impl::start() {
   if (admin_front_) admin_front_->start();
   front_->start();
   admin_loop_.post([this] {
+    chores_.submit([this] { expire(); });
     admin_loop_.run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
+    admin_loop_.run_every(kStormPeriod, [this] {
+      if (storm_.over(happenings())) chores_.submit([] { malloc_trim(0); });
+    });
     if (options_.demo) admin_loop_.run_every(kDemoPeriod, [this] { chores_.submit([this] { push_demo(); }); });
   });
 }
 
 void Server::Impl::stop() {
   if (!running_) return;
+  // Those threads are what it waits for.
+  assert(std::ranges::none_of(loops_, [](const auto& loop) { return loop->in_loop_thread(); }));
+  assert(!front_loop_.in_loop_thread() && !admin_loop_.in_loop_thread());
   running_ = false;
   draining_.store(true);
   const auto wait_until = [](SteadyTime deadline, const auto& done) {
     while (!done() && steady_now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   };
+  for (const Service& service : services_) service.sender->end_waits();
   front_->drain();
   // Requests under way, streams about to be handed over among them, come first.
   wait_until(steady_now() + kDrainRequests, [this] { return front_->open() == 0; });
   for (const Service& service : services_) service.sender->hub().drain();
   wait_until(steady_now() + kDrainStreams, [this] { return streams_held() == 0; });
   if (admin_front_) admin_front_->drain();
+  if (feed_) feed_->stop();
   chores_.stop();
+  authenticator_->stop();
+  reactions_->stop_requests();
   workers_.stop();
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
   front_loop_.stop();
   admin_loop_.stop();
   for (const auto& loop : loops_) loop->stop();
+  reactions_->stop();
 }
 
 void Server::Impl::push_demo() {
@@ -356,14 +400,24 @@ void Server::Impl::push_demo() {
   }
 }
 
+// What makes the allocator grow: streams that come and go, and sends.
+std::uint64_t Server::Impl::happenings() {
+  std::uint64_t n = 0;
+  for (const Service& service : services_) {
+    n += service.sender->hub().turnover() + service.sender->sends();
+  }
+  return n;
+}
+
 void Server::Impl::expire() {
   try {
     for (const Service& service : services_) service.sender->expire_history();
     const std::uint64_t expired = repository_->expire(wall_now());
     if (expired == 0) return;
     metrics_.counter("sse_expired_total", "Pending messages given up because their time to live was over").add(expired);
-    observe::log_warn("pending messages expired unconfirmed (--qos-ttl, or their own ttl)",
-                      {{"count", std::to_string(expired)}});
+    observe::log_warn(
+        "pending messages expired unconfirmed (--qos-ttl, or their own ttl); see 'ssectl messages dead list'",
+        {{"count", std::to_string(expired)}});
   } catch (const Error& e) {
     observe::log_error("cannot remove expired messages", {{"error", e.what()}});
   }
@@ -413,7 +467,11 @@ delivery::Sender& Server::Impl::sender(const std::string& name) {
 
 Server::Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
                std::unique_ptr<Application> application)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application))) {}
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application), Callbacks())) {
+}
+Server::Server(ServerOptions options, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(std::move(options), make_callback_authenticator(callbacks),
+                                   make_callback_application(callbacks), callbacks)) {}
 Server::~Server() = default;
 
 void Server::start() {

@@ -12,6 +12,7 @@
 #include "delivery/sender.h"
 #include "gateway/application.h"
 #include "gateway/authenticator.h"
+#include "gateway/callbacks.h"
 #include "observe/metrics.h"
 
 namespace sse::gateway {
@@ -30,7 +31,9 @@ struct ServerOptions {
   std::string server_id;  ///< empty: made from host name and port
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> cors_origins;
+  bool enable_get_json = false;  ///< pages may ask who is online and what is pending: users.json and its like
   std::chrono::milliseconds reconnect_time{5000};
+  std::chrono::milliseconds reconnect_jitter{0};            ///< spreads who comes back after a restart over so long
   std::optional<std::chrono::milliseconds> keepalive_time;  ///< set: wins over the client's
   std::chrono::milliseconds heartbeat{15000};               ///< 0: none
   std::size_t client_max_connections = 3;
@@ -39,8 +42,21 @@ struct ServerOptions {
   ByteCount max_backlog = mebibytes(1);
   bool drop_slow = false;  ///< a slow stream misses events instead of being closed
   ByteCount max_body = mebibytes(8);
+  ByteCount max_upload = mebibytes(64);
+  std::string upload_folder;                     ///< for uploads until they are answered; empty: $TMPDIR or /tmp
+  std::string hook;                              ///< URL of the application; empty: none
+  std::chrono::milliseconds hook_timeout{5000};  ///< for one call
+  std::size_t hook_queue = 10'000;               ///< most notifications that wait
+  std::size_t hook_threads = 32;                 ///< most requests that wait for the application at once, of each kind
+  std::string hook_secret_file;                  ///< first line: signs the calls
+  bool forward_uploads = false;                  ///< to the hook as multipart/form-data instead of by path
+  bool authentication_blocks = false;            ///< the authenticator asks somebody else
   std::chrono::milliseconds qos_ttl = std::chrono::days(7);
   std::size_t qos_max_per_user = 10'000;
+  ByteCount qos_max_bytes_per_user = mebibytes(256);
+  std::uint64_t qos_max_total = 10'000'000;  ///< (message, recipient) pairs
+  ByteCount qos_max_total_bytes = mebibytes(std::uint64_t{16} * 1024);
+  std::uint64_t qos_max_dead = 10'000;                ///< dead letters kept; the oldest go
   delivery::HistoryOptions history;                   ///< its bytes are shared by the services
   std::chrono::milliseconds qos_ack_timeout{30'000};  ///< 0: an unconfirmed message waits for the next connect
   std::size_t workers = 0;                            ///< most worker threads of the public listener; 0: 8 a core
@@ -57,14 +73,19 @@ void check(const ServerOptions& options);
 ///     server.sender().send({sse::event::Target::all(), "news", "hello"});
 ///     server.stop();
 ///
-/// Thread safe after construction, but stop() is called by one thread. Handlers of `authenticator` and `application`
-/// run on worker threads.
+/// Installed, it is found with `find_package(sse-server)` and linked as `sse-server::sse-server`.
+///
+/// Thread safe after construction, but start() and stop() are called by one thread, which is none of the server's own:
+/// a callback may send, ask and close through sender() and its hub(), but not stop or destroy the server (asserted).
+/// Handlers of `authenticator` and `application` run on worker threads; see Callbacks for the rest.
 class Server {
  public:
   /// Opens database and listeners, so that whatever is wrong is known before anything runs. `authenticator` null: the
   /// demo's. `application` null: the demo's. Throws Error.
   explicit Server(ServerOptions options, std::unique_ptr<Authenticator> authenticator = nullptr,
                   std::unique_ptr<Application> application = nullptr);
+  /// With callbacks instead of objects.
+  Server(ServerOptions options, Callbacks callbacks);
   /// stop()s if still running.
   ~Server();
   Server(const Server&) = delete;

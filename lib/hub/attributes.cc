@@ -180,7 +180,8 @@ Attributes Attributes::unpack(std::string_view packed) {
 std::string form_value(std::string_view query, std::string_view name) {
   std::string found;
   each_pair(query, [&](std::string_view key, std::string_view value) {
-    if (key != name && url_decode(key) != name) return true;
+    const bool encoded = key.find_first_of("%+") != std::string_view::npos;
+    if (encoded ? url_decode(key) != name : key != name) return true;
     found = url_decode(value);
     return false;
   });

@@ -32,6 +32,7 @@ struct Identity {
 
 /// A connection that is about to be: everything that is decided before its loop takes it.
 struct NewConnection {
+  ConnectionId id;  ///< of Hub::reserve_id(); invalid: it gets one
   Identity identity;
   ChannelName channel;
   std::vector<std::string> listeners;
@@ -46,6 +47,12 @@ struct NewConnection {
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
 };
 
+/// What the page was told its session duration is (sse-set-duration), and when.
+struct SetDuration {
+  std::int64_t seconds = 0;
+  WallTime at;
+};
+
 /// A snapshot of a connection for those who ask.
 struct ConnectionInfo {
   ConnectionId id;
@@ -56,12 +63,16 @@ struct ConnectionInfo {
   WallTime created;
   std::chrono::milliseconds keepalive{0};
   std::optional<WallTime> last_request;
+  WallTime last_write;  ///< when the socket last took bytes
+  std::optional<SetDuration> duration;
   std::uint64_t messages = 0;          ///< events taken into the stream
   std::uint64_t request_messages = 0;  ///< `message/….do` calls
   std::uint64_t request_uploads = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t backlog_bytes = 0;
-  bool confirms = false;        ///< its client confirms messages itself
+  std::optional<std::chrono::milliseconds> oldest_unsent;  ///< age of the oldest event its socket has not taken
+  std::uint64_t dropped = 0;                               ///< events it did not get because it was too slow
+  bool confirms = false;                                   ///< its client confirms messages itself
   std::uint64_t in_flight = 0;  ///< messages it got and has not confirmed; with `confirms` only
 };
 
@@ -97,6 +108,7 @@ struct Connection final : net::Stream {
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;
     std::uint32_t request_uploads = 0;
+    std::uint32_t dropped = 0;
   };
 
   Connection(ConnectionId connection_id, const net::Stream::Host& host, UniqueFd socket)

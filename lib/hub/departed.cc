@@ -1,5 +1,6 @@
 #include "hub/departed.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sse::hub {
@@ -23,13 +24,15 @@ std::optional<std::vector<Confirmed>> Departed::confirm(const std::string& user,
                                                         const std::vector<MessageId>& messages) {
   const auto known = by_user_.find(user);
   if (known == by_user_.end()) return std::nullopt;
+  const auto named = std::ranges::find(known->second, connection, &Stream::connection);
+  if (named == known->second.end()) return std::nullopt;
+  std::vector<Confirmed> confirmed;
+  confirm(*named, messages, confirmed);
+  if (named->client.empty()) return confirmed;
   for (Stream& stream : known->second) {
-    if (stream.connection != connection) continue;
-    std::vector<Confirmed> confirmed;
-    confirm(stream, messages, confirmed);
-    return confirmed;
+    if (stream.client == named->client) confirm(stream, messages, confirmed);
   }
-  return std::nullopt;
+  return confirmed;
 }
 
 std::vector<Confirmed> Departed::confirm_client(const std::string& user, const std::string& client,
@@ -51,7 +54,8 @@ std::vector<Confirmed> Departed::confirm_through(const std::string& user, const 
   for (Stream& stream : known->second) {
     if (stream.client != client) continue;
     for (const auto& [message, recipient] : stream.in_flight.confirm_through(event)) {
-      confirmed.push_back({message, recipient, stream.names.at(static_cast<std::size_t>(recipient))});
+      confirmed.push_back(
+          {message, recipient, stream.names.at(static_cast<std::size_t>(recipient)), stream.connection});
     }
   }
   return confirmed;
@@ -60,7 +64,8 @@ std::vector<Confirmed> Departed::confirm_through(const std::string& user, const 
 void Departed::confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed) {
   for (const MessageId message : messages) {
     if (const auto entry = stream.in_flight.confirm(message)) {
-      confirmed.push_back({message, entry->recipient, stream.names.at(static_cast<std::size_t>(entry->recipient))});
+      confirmed.push_back(
+          {message, entry->recipient, stream.names.at(static_cast<std::size_t>(entry->recipient)), stream.connection});
     }
   }
 }

@@ -21,6 +21,7 @@ struct Confirmed {
   MessageId message;
   event::TargetKind recipient = event::TargetKind::kAll;
   std::string name;
+  ConnectionId connection;  ///< on which it had been sent
 };
 
 /// What was in flight on streams that have ended, for a while: their clients may still confirm it, by a beacon that
@@ -36,7 +37,7 @@ class Departed {
   };
 
   void add(Stream stream, SteadyTime now);
-  /// The client says what it has handled. Nothing: `user` had no such stream.
+  /// The client says what it has handled, on this or on another stream of its. Nothing: `user` had no such stream.
   std::optional<std::vector<Confirmed>> confirm(const std::string& user, ConnectionId connection,
                                                 const std::vector<MessageId>& messages);
   /// As confirm(), for all streams the client has had.

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
+#include <functional>
 #include <latch>
 #include <mutex>
 #include <numeric>
 #include <utility>
 
+#include "base/error.h"
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"
@@ -17,6 +20,8 @@ using event::TargetKind;
 using net::CloseReason;
 
 namespace {
+
+constexpr std::size_t kDescribeAtOnce = 256;
 
 // Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
 class Arrival {
@@ -32,6 +37,21 @@ class Arrival {
   std::shared_ptr<std::latch> latch_;
 };
 
+// From 0 to `most`, evenly spread over the connections: after a restart they come back over that time, not all at once.
+std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most) {
+  // The finalizer of splitmix64: ids differ in few bits.
+  std::uint64_t x = id.value();
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  x ^= x >> 31;
+  return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(most.count()) + 1));
+}
+
+const std::vector<std::string>& names_of(const event::Target& target) {
+  static const std::vector<std::string> kEverybody{""};
+  return target.kind == TargetKind::kAll ? kEverybody : target.names;
+}
+
 }  // namespace
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
@@ -41,6 +61,9 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
   for (const auto& loop : loops) {
     shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
   }
+  metrics.gauge_callback("sse_backlog_bytes", "Bytes that wait for slow streams",
+                         [this] { return static_cast<double>(backlog_bytes()); },
+                         {{"service", options_.service.str()}});
 }
 
 Hub::~Hub() = default;
@@ -56,6 +79,8 @@ void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
+    // It would wait for itself.
+    assert(!shard.loop().in_loop_thread() && "called on a loop thread");
     shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
   }
   done->wait();
@@ -77,15 +102,19 @@ void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
 }
 
 ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
-  const ConnectionId id = resumption.id.valid() ? resumption.id : ConnectionId(ids_.next());
+  // An id that was given out before the stream came to be has no place in the order of events that are kept: then the
+  // first event has an id of its own.
+  if (!resumption.id.valid()) resumption.id = request.id.valid() ? request.id : reserve_id();
+  const ConnectionId id = request.id.valid() ? request.id : resumption.id;
   event::Event first;
   first.name = event::kConnectFinish;
-  first.id = id.str();
-  first.retry = options_.reconnect_time;
+  first.id = resumption.id.str();
+  const std::chrono::milliseconds comes_back = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
+  first.retry = comes_back;
   // In the order clients of the Java library know.
   nlohmann::ordered_json data({{"connectionId", id.str()},
                                {"serverTime", to_millis(wall_now())},
-                               {"reconnectTime", options_.reconnect_time.count()},
+                               {"reconnectTime", comes_back.count()},
                                {"name", options_.service.str()},
                                {"enableCluster", false},
                                {"version", base::kVersion}});
@@ -112,16 +141,58 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   return id;
 }
 
+// For each shard the numbers of the names it may have; one name for everybody.
+std::vector<std::vector<std::size_t>> Hub::names_by_shard(const event::Target& target) const {
+  std::vector<std::vector<std::size_t>> plan(shards_.size());
+  const std::vector<std::string>& names = names_of(target);
+  for (std::size_t n = 0; n < names.size(); ++n) {
+    if (target.kind == TargetKind::kUser) {
+      plan[shard_of(UserId(names[n]))].push_back(n);
+    } else {
+      for (auto& numbers : plan) numbers.push_back(n);
+    }
+  }
+  return plan;
+}
+
+void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done) {
+  struct Soon {
+    event::Target target;
+    std::string event;
+    event::FrameRef frame;
+    Taken done;
+    std::vector<std::vector<std::size_t>> plan;
+    std::vector<std::uint32_t> taken;
+    std::atomic<std::size_t> left{0};
+  };
+  const auto soon = std::make_shared<Soon>();
+  soon->plan = names_by_shard(target);
+  soon->taken.resize(names_of(target).size());
+  soon->target = std::move(target);
+  soon->event = std::move(event);
+  soon->frame = std::move(frame);
+  soon->done = std::move(done);
+  soon->left = static_cast<std::size_t>(std::ranges::count_if(soon->plan, [](const auto& n) { return !n.empty(); }));
+  for (std::size_t number = 0; number < shards_.size(); ++number) {
+    if (soon->plan[number].empty()) continue;
+    Shard& shard = *shards_[number];
+    shard.loop().post([soon, &shard, number] {
+      const event::Target& to = soon->target;
+      for (const std::size_t n : soon->plan[number]) {
+        const std::uint32_t count = shard.deliver(to.kind, names_of(to)[n], to.listening, soon->event, soon->frame);
+        std::atomic_ref(soon->taken[n]).fetch_add(count, std::memory_order_relaxed);
+      }
+      if (soon->left.fetch_sub(1, std::memory_order_acq_rel) == 1) soon->done(to, soon->taken);
+    });
+  }
+}
+
 struct Hub::Underway::Batch {
   struct Step {
     std::size_t delivery;
     std::size_t name;
   };
 
-  static const std::vector<std::string>& names_of(const Delivery& delivery) {
-    static const std::vector<std::string> kEverybody{""};
-    return delivery.target.kind == TargetKind::kAll ? kEverybody : delivery.target.names;
-  }
   void run(Shard& shard, std::size_t number);
 
   std::vector<Delivery> deliveries;
@@ -134,7 +205,7 @@ void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
   for (const Step step : plan[number]) {
     const Delivery& delivery = deliveries[step.delivery];
     shard.published(delivery.position);
-    const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery)[step.name],
+    const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery.target)[step.name],
                                               delivery.target.listening, delivery.event, delivery.frame);
     // Other shards add to the same place.
     std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
@@ -157,7 +228,7 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
   batch.plan.resize(shards_.size());
   for (std::size_t i = 0; i < batch.deliveries.size(); ++i) {
     const Delivery& delivery = batch.deliveries[i];
-    const std::vector<std::string>& names = Underway::Batch::names_of(delivery);
+    const std::vector<std::string>& names = names_of(delivery.target);
     batch.taken[i].resize(names.size());
     for (std::size_t n = 0; n < names.size(); ++n) {
       if (delivery.target.kind == TargetKind::kUser) {
@@ -179,6 +250,25 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
   return underway;
 }
 
+std::uint32_t Hub::deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame) {
+  const std::vector<std::string> everybody{""};
+  std::atomic<std::uint32_t> taken{0};
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const std::string& name : target.kind == TargetKind::kAll ? everybody : target.names)
+      taken += shard.deliver_again(target.kind, name, target.listening, event, frame);
+  });
+  return taken;
+}
+
+void Hub::locate(std::vector<Whereabouts>& messages) {
+  if (messages.empty()) return;
+  std::mutex mutex;
+  on_all_shards([&](const Shard& shard, std::size_t) {
+    const std::scoped_lock lock(mutex);
+    for (Whereabouts& message : messages) shard.locate(message);
+  });
+}
+
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
                  bool failed) {
   Shard& shard = *shards_.at(request.shard);
@@ -187,51 +277,25 @@ void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, Me
   });
 }
 
-std::vector<ConnectionId> Hub::find(const ConnectionFilter& filter) {
-  std::vector<ConnectionId> found;
-  std::mutex mutex;
-  const auto look = [&](Shard& shard, std::size_t) {
-    // The narrowest index that applies; the rest is checked one by one.
-    const Group* group = !filter.user.empty()      ? shard.group(TargetKind::kUser, filter.user.str())
-                         : !filter.token.empty()   ? shard.group(TargetKind::kToken, filter.token.str())
-                         : !filter.channel.empty() ? shard.group(TargetKind::kChannel, filter.channel.str())
-                         : !filter.tenant.empty()  ? shard.group(TargetKind::kTenant, filter.tenant.str())
-                                                   : shard.group(TargetKind::kAll, "");
-    if (group == nullptr) return;
-    std::vector<ConnectionId> mine;
-    for (const Connection* connection : group->members()) {
-      const auto differs = [&](const std::string& wanted, TargetKind kind) {
-        return !wanted.empty() && Indexes::name_of(*connection, kind) != wanted;
-      };
-      if (differs(filter.token.str(), TargetKind::kToken) || differs(filter.channel.str(), TargetKind::kChannel) ||
-          differs(filter.tenant.str(), TargetKind::kTenant)) {
-        continue;
-      }
-      if (!filter.listening.empty() && !connection->listens(filter.listening)) continue;
-      if (!filter.client.empty()) {
-        if (form_value(connection->unpacked_attributes().query, "clientId") != filter.client) continue;
-      }
-      mine.push_back(connection->id);
-    }
-    const std::scoped_lock lock(mutex);
-    found.insert(found.end(), mine.begin(), mine.end());
-  };
-  if (filter.user.empty()) {
-    on_all_shards(look);
+void Hub::visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use) {
+  if (user.empty()) {
+    on_all_shards(std::cref(use));
   } else {
-    on_shards({shard_of(filter.user)}, look);
+    on_shards({shard_of(user)}, std::cref(use));
   }
-  std::ranges::sort(found);
-  return found;
 }
 
 std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {
   std::vector<std::optional<ConnectionInfo>> slots(ids.size());
-  on_all_shards([&](Shard& shard, std::size_t) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
-    }
-  });
+  // A part at a time, because streams wait while a loop copies.
+  for (std::size_t begin = 0; begin < ids.size(); begin += kDescribeAtOnce) {
+    const std::size_t end = std::min(begin + kDescribeAtOnce, ids.size());
+    on_all_shards([&](Shard& shard, std::size_t) {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
+      }
+    });
+  }
   std::vector<ConnectionInfo> infos;
   for (auto& slot : slots) {
     if (slot) infos.push_back(std::move(*slot));
@@ -243,6 +307,17 @@ std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
   std::vector<ConnectionInfo> infos = describe(std::vector<ConnectionId>{id});
   if (infos.empty()) return std::nullopt;
   return std::move(infos.front());
+}
+
+std::vector<ClosedConnection> Hub::recently_closed() {
+  std::vector<ClosedConnection> all;
+  std::mutex mutex;
+  on_all_shards([&](Shard& shard, std::size_t) {
+    const std::scoped_lock lock(mutex);
+    all.insert(all.end(), shard.closed().begin(), shard.closed().end());
+  });
+  std::ranges::stable_sort(all, std::greater<>(), &ClosedConnection::closed);
+  return all;
 }
 
 std::vector<std::string> Hub::names(TargetKind kind) {
@@ -288,10 +363,22 @@ std::size_t Hub::close(const event::Target& target) {
 std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& owner,
                                                  const std::vector<std::string>& names, bool add) {
   std::optional<ListenerSet> after;
+  bool too_many = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     connection.rare().last_request_millis = to_millis(wall_now());
+    if (add) {
+      const std::set<std::string_view> fresh(names.begin(), names.end());
+      too_many = connection.listeners->size() + static_cast<std::size_t>(std::ranges::count_if(
+                                                    fresh, [&](auto name) { return !connection.listens(name); })) >
+                 kMostListeners;
+      if (too_many) return;
+    }
     after = shard.change_listeners(connection, names, add);
   });
+  if (too_many) {
+    throw Error(ErrorCode::kLimitExceeded, "a connection listens to at most " + std::to_string(kMostListeners) +
+                                               " events; remove some listeners first");
+  }
   return after;
 }
 
@@ -315,10 +402,10 @@ std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner
   return confirmed;
 }
 
-bool Hub::disconnect(ConnectionId id, const UserId& owner) {
+bool Hub::disconnect(ConnectionId id, const UserId& owner, const std::string& note) {
   bool found = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    shard.close(connection, CloseReason::kDisconnect, true);
+    shard.close(connection, CloseReason::kDisconnect, true, note);
     found = true;
   });
   return found;
@@ -343,6 +430,16 @@ std::size_t Hub::users() const {
 std::size_t Hub::sockets() const {
   return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
                          [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+}
+
+std::uint64_t Hub::backlog_bytes() const {
+  return std::accumulate(shards_.begin(), shards_.end(), std::uint64_t{0},
+                         [](std::uint64_t n, const auto& shard) { return n + shard->backlog_bytes(); });
+}
+
+std::uint64_t Hub::turnover() const {
+  return std::accumulate(metrics_.closed.begin(), metrics_.closed.end(), metrics_.opened.value(),
+                         [](std::uint64_t n, const observe::Counter* closed) { return n + closed->value(); });
 }
 
 }  // namespace sse::hub

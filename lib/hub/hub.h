@@ -25,7 +25,11 @@ struct ConnectionFilter {
   ChannelName channel{};
   std::string listening{};  ///< an event name
   std::string client{};     ///< clientId
+  std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter
 };
+
+/// Most event names a connection may listen to.
+inline constexpr std::size_t kMostListeners = 1000;
 
 /// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and
 /// must not be called from one.
@@ -44,6 +48,8 @@ class Hub {
 
   const HubOptions& options() const { return options_; }
 
+  /// The id of a connection that is about to be, for those who must know it before.
+  ConnectionId reserve_id() { return ConnectionId(ids_.next()); }
   /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
   ConnectionId connect(NewConnection request, Resumption resumption = {});
 
@@ -77,16 +83,29 @@ class Hub {
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
+  /// Once more, to all matching streams, also to those that had the message already; returns how many took it.
+  std::uint32_t deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame);
+  /// Where pending messages are now: fills in `state` and `connection`.
+  void locate(std::vector<Whereabouts>& messages);
+  using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;
+  /// As deliver() of a single one, without waiting: `done` runs on the last of the loops to take it, and must be quick.
+  /// It is destroyed uncalled when a loop has stopped.
+  void deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
   /// `failed`: the store could not be read; the page is then empty.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
               bool failed = false);
 
-  /// Ids of matching connections, oldest first.
-  std::vector<ConnectionId> find(const ConnectionFilter& filter);
+  /// Runs `use(shard, number)` on the loop of every shard; with a user only where that one's streams live. Waits until
+  /// all are done. Keep it short: streams of that loop wait. See hub/survey.h for what is asked this way.
+  void visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use);
+  std::size_t shards() const { return shards_.size(); }
   /// Snapshots, in the order of `ids`; those gone since are left out.
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
+
+  /// The streams that ended last, newest first: of each loop a bounded number.
+  std::vector<ClosedConnection> recently_closed();
 
   /// The users, tokens, tenants or channels that have a connection, sorted.
   std::vector<std::string> names(event::TargetKind kind);
@@ -97,7 +116,7 @@ class Hub {
 
   // For what pages send: only the user who owns the connection has it; for others it does not exist.
 
-  /// Returns all names listened to afterwards.
+  /// Returns all names listened to afterwards. Throws Error(kLimitExceeded) for more than kMostListeners.
   std::optional<ListenerSet> change_listeners(ConnectionId id, const UserId& owner,
                                               const std::vector<std::string>& names, bool add);
   enum class Request { kMessage, kUpload };
@@ -108,7 +127,8 @@ class Hub {
   std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
   /// The page said goodbye. It gets connect-close: the Java library's client keeps its stream open until then, and
   /// would take a stream that just ends for a failure and come back.
-  bool disconnect(ConnectionId id, const UserId& owner);
+  /// `note`: why, for the observer.
+  bool disconnect(ConnectionId id, const UserId& owner, const std::string& note = "");
 
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
   void drain();
@@ -116,9 +136,14 @@ class Hub {
   std::size_t connections() const;
   std::size_t users() const;
   std::size_t sockets() const;
+  /// Bytes all streams owe.
+  std::uint64_t backlog_bytes() const;
+  /// Streams opened and streams closed so far, added up.
+  std::uint64_t turnover() const;
 
  private:
   std::size_t shard_of(const UserId& user) const;
+  std::vector<std::vector<std::size_t>> names_by_shard(const event::Target& target) const;
   /// Runs `use(shard, number)` on the loops of the shards numbered, waits until all are done.
   template <class Use>
   void on_shards(const std::vector<std::size_t>& numbers, Use use);

@@ -4,7 +4,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "event/event.h"
+#include "hub/observer.h"
+#include "hub/session_duration.h"
 #include "observe/log.h"
 
 namespace sse::hub {
@@ -25,6 +28,18 @@ constexpr std::chrono::milliseconds kAckDelayMost{250};
 
 std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
+}
+
+// Of each shard, for those who ask why a stream has ended.
+constexpr std::size_t kClosedKept = 500;
+// From here on a frame's references are worth counting apart.
+constexpr std::size_t kManyMembers = 64;
+// Streams to look ahead in a broadcast: every write to a socket pushes the next streams out of the cache.
+constexpr std::size_t kAhead = 8;
+
+void prefetch(const Connection* connection) {
+  __builtin_prefetch(connection, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(connection) + 64, 1);
 }
 
 Connection& connection_of(net::Stream& stream) {
@@ -65,7 +80,8 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       mark_(event::Frame::make(kMark)),
-      wheel_(tick_of(options), 256, steady_now()) {
+      wheel_(tick_of(options), 256, steady_now()),
+      closed_log_(kClosedKept) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
@@ -81,6 +97,19 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    // Opened and closed at once, so that the counters add up.
+    metrics_.opened.add();
+    metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
+    if (options_.observer != nullptr) {
+      ConnectionInfo info;
+      info.id = id;
+      info.identity = request.identity;
+      info.channel = request.channel;
+      info.listeners = request.listeners;
+      info.attributes = request.attributes;
+      info.created = wall_now();
+      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kRefused, "");
+    }
     return;
   }
   Connection& connection = *owned;
@@ -103,6 +132,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
   connection.messages = 1;
+  if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   connection.confirms = request.confirms && !request.identity.user.empty();
   connection.marks = connection.confirms && request.marks;
   if (connection.confirms) {
@@ -117,7 +147,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     }
   }
   if (options_.resumable) {
-    published(MessageId(id.value()));
+    published(MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
     if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
     connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.course);
   }
@@ -156,14 +186,52 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   const Group* group = indexes_.find(kind, name);
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
+  const bool sets_duration = event == event::kSetDuration;
   // Streams that overflow only note that they are closed: the group changes at the end of the turn.
-  for (Connection* connection : group->members()) {
-    if (listening && !connection->listens(event)) continue;
-    if (take(*connection, frame)) ++taken;
+  const std::span<Connection* const> members = group->members();
+  const event::FrameRef mine = members.size() >= kManyMembers ? frame->alias() : frame;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (i + kAhead < members.size()) prefetch(members[i + kAhead]);
+    Connection& connection = *members[i];
+    if (!wants(connection, listening, event) || !take(connection, mine)) continue;
+    ++taken;
+    if (sets_duration) note_duration(connection, frame);
   }
   metrics_.deliveries.add(taken);
   metrics_.delivered_bytes.add(taken * frame->size());
   return taken;
+}
+
+std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                                   const event::FrameRef& frame) {
+  const Group* group = indexes_.find(kind, name);
+  if (group == nullptr) return 0;
+  std::uint32_t taken = 0;
+  for (Connection* connection : group->members()) {
+    if (connection->replay || (listening && !connection->listens(event))) continue;
+    if (append(*connection, frame)) ++taken;
+  }
+  metrics_.deliveries.add(taken);
+  metrics_.resent.add(taken);
+  return taken;
+}
+
+void Shard::locate(Whereabouts& message) const {
+  const Group* group = indexes_.find(message.kind, message.name);
+  if (group == nullptr) return;
+  for (const Connection* connection : group->members()) {
+    using State = Whereabouts::State;
+    const auto log = in_flight_.find(connection->id.value());
+    State state = State::kWaiting;
+    if (log != in_flight_.end() ? log->second.contains(message.message) : connection->carries(message.message)) {
+      state = State::kInFlight;
+    } else if (message.listening && !connection->listens(message.event)) {
+      state = State::kNotListening;
+    }
+    if (state < message.state) continue;
+    message.state = state;
+    if (state == State::kInFlight) message.connection = std::max(message.connection, connection->id);
+  }
 }
 
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {
@@ -186,6 +254,7 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (replay->held_bytes + frame->size() > options_.stream.max_backlog && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
+      ++connection.rare().dropped;
     } else {
       connection.abort(CloseReason::kSlowConsumer);
     }
@@ -196,16 +265,44 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   return true;
 }
 
+// The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
+Shard::Outlook Shard::outlook(const Connection& connection, std::size_t bytes) const {
+  const std::uint64_t most = options_.stream.max_backlog;
+  if (connection.replay) {
+    const Connection::Replay& replay = *connection.replay;
+    return replay.held_bytes + bytes > most && !replay.held.empty() ? Outlook::kOverflows : Outlook::kWaits;
+  }
+  const std::uint64_t owed = connection.backlog_bytes();
+  return connection.blocked() && owed > 0 && owed + bytes > most ? Outlook::kOverflows : Outlook::kTakes;
+}
+
+bool Shard::give(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+  if (!take(connection, frame)) return false;
+  if (event == event::kSetDuration) note_duration(connection, frame);
+  metrics_.deliveries.add();
+  metrics_.delivered_bytes.add(frame->size());
+  return true;
+}
+
+void Shard::note_duration(const Connection& connection, const event::FrameRef& frame) {
+  if (const auto seconds = duration_in(frame->bytes())) durations_[connection.id.value()] = {*seconds, wall_now()};
+}
+
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   // Whether or not it is taken: a mark alone asks for a confirmation too many, a message alone for one later.
   if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
+      if (frame->message().valid()) {
+        delegate_.sent(frame->recipient(), Indexes::name_of(connection, frame->recipient()), frame->message(),
+                       connection.id);
+      }
       if (connection.confirms) note_in_flight(connection, frame);
       return true;
     case net::Stream::Append::kDropped:
       metrics_.dropped.add();
+      ++connection.rare().dropped;
       return false;
     case net::Stream::Append::kOverflow:
       connection.abort(CloseReason::kSlowConsumer);
@@ -256,7 +353,9 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   const Connection::Replay& state = *connection->replay;
   std::vector<event::FrameRef> fresh;
   for (ReplayFrame& item : page) {
-    if (wanted(*connection, item)) fresh.push_back(std::move(item.frame));
+    if (!wanted(*connection, item)) continue;
+    if (item.event == event::kSetDuration && !state.resend) note_duration(*connection, item.frame);
+    fresh.push_back(std::move(item.frame));
   }
   if (state.resend) {
     metrics_.resent.add(fresh.size());
@@ -365,7 +464,7 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
     if (!other->in_flight) continue;
     if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
     for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
-      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient))});
+      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient)), other->id});
   }
   tell(confirmed);
   std::vector<MessageId> messages;
@@ -374,7 +473,8 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
 }
 
 void Shard::tell(const std::vector<Confirmed>& confirmed) {
-  for (const auto& [message, recipient, name] : confirmed) delegate_.acknowledged(recipient, name, message);
+  for (const auto& [message, recipient, name, connection] : confirmed)
+    delegate_.acknowledged(recipient, name, message, connection);
 }
 
 std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
@@ -392,7 +492,8 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string
       const auto log = in_flight_.find(id.value());
       const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
       if (entry) {
-        confirmed.push_back({message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient))});
+        confirmed.push_back(
+            {message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient)), id});
       } else {
         others.push_back(message);
       }
@@ -478,14 +579,22 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.attributes = connection.unpacked_attributes();
   info.created = connection.created();
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
+  info.last_write = wall_now() - std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write());
+  if (const auto set = durations_.find(connection.id.value()); set != durations_.end()) info.duration = set->second;
   info.messages = connection.messages;
   if (const Connection::Rare* rare = connection.rare_or_null()) {
     if (rare->last_request_millis != 0) info.last_request = from_millis(rare->last_request_millis);
     info.request_messages = rare->request_messages;
     info.request_uploads = rare->request_uploads;
+    info.dropped = rare->dropped;
   }
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
+  if (const event::Frame* frame = connection.oldest_unsent()) {
+    // Its id tells when it was sent.
+    if (const std::uint64_t id = event::id_of(frame->bytes()); id != 0)
+      info.oldest_unsent = std::max(wall_now() - IdGenerator::time_of(id), std::chrono::milliseconds(0));
+  }
   info.confirms = connection.confirms;
   if (connection.in_flight) info.in_flight = in_flight_.at(connection.id.value()).size();
   return info;
@@ -494,9 +603,10 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
+  std::vector<std::string> gone;
   for (const std::string& name : names) {
     if (!add) {
-      changed.erase(name);
+      if (changed.erase(name) != 0) gone.push_back(name);
     } else if (changed.insert(name).second) {
       fresh.push_back(name);
     }
@@ -510,16 +620,20 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
     wanted.insert(wanted.end(), fresh.begin(), fresh.end());
     if (idle && next_pass(connection)) ask_replay(connection);
   }
+  if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
+    options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);
   return changed;
 }
 
-void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
+void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note) {
   if (!connection.open()) return;
   if (say_so) {
     event::Event event;
     event.name = event::kConnectClose;
     event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
     append(connection, event::Frame::make(event::encode(event)));
+    // So that what is noted as owed is what the socket did not take.
+    if (connection.open()) connection.flush();
     if (!connection.open()) return;
   }
   Connection::Rare& rare = connection.rare();
@@ -527,7 +641,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so) {
   for (std::size_t i = 0; i < kIndexes; ++i) {
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
-  leave(connection, reason);
+  leave(connection, reason, note);
   rare.finish_by = steady_now() + (say_so ? kFarewellTime : kFinishTime);
   connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
@@ -541,23 +655,52 @@ void Shard::close_all(CloseReason reason) {
 }
 
 // The one place where connections leave, whatever the cause.
-void Shard::leave(Connection& connection, CloseReason reason) {
+void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
   if (!connection.indexed) return;
   connection.indexed = false;
   depart(connection);
   connection.replay.reset();
+  durations_.erase(connection.id.value());
+  const ClosedConnection closed = closed_now(connection, reason);
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
-    observe::log(reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug, "stream closed",
-                 {{"service", options_.service.str()},
-                  {"connection", connection.id.str()},
-                  {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
-                  {"reason", std::string(net::reason_name(reason))},
-                  {"messages", std::to_string(connection.messages)}});
+    observe::log(
+        reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug,
+        reason == CloseReason::kSlowConsumer ? "stream closed: it owed more than --max-backlog allows"
+                                             : "stream closed",
+        {{"service", options_.service.str()},
+         {"connection", connection.id.str()},
+         {"user", closed.user.str()},
+         {"address", closed.address},
+         {"reason", std::string(net::reason_name(reason))},
+         {"messages", std::to_string(closed.messages)},
+         {"sentBytes", std::to_string(closed.bytes_sent)},
+         {"owedBytes", std::to_string(closed.owed_bytes)},
+         {"lastWriteAgo",
+          format_duration(std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write()))}});
   }
+  if (options_.observer != nullptr)
+    options_.observer->disconnected(options_.service, describe(connection), reason, note);
+  closed_log_.add(closed);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);
   update_counts();
+}
+
+ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) {
+  ClosedConnection closed;
+  closed.id = connection.id;
+  closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
+  closed.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
+  closed.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  closed.address = connection.unpacked_attributes().address;
+  closed.reason = reason;
+  closed.created = connection.created();
+  closed.closed = wall_now();
+  closed.messages = connection.messages;
+  closed.bytes_sent = connection.bytes_sent();
+  closed.owed_bytes = connection.backlog_bytes();
+  return closed;
 }
 
 void Shard::update_counts() {
@@ -589,12 +732,13 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
   const std::string_view name = rare != nullptr && rare->former_names
                                     ? std::string_view(rare->former_names->at(static_cast<std::size_t>(recipient)))
                                     : Indexes::name_of(connection, recipient);
-  delegate_.acknowledged(recipient, name, message);
+  delegate_.acknowledged(recipient, name, message, connection.id);
 }
 
 void Shard::end_turn() {
   // flush() may dirty others (a replay that goes on), so no iterators.
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    if (i + kAhead < dirty_.size()) __builtin_prefetch(static_cast<net::Stream*>(dirty_[i + kAhead]), 1);
     dirty_[i]->flush();
   }
   dirty_.clear();
@@ -642,6 +786,10 @@ void Shard::schedule_check(Connection& connection) {
 }
 
 void Shard::tick() {
+  // What a burst needed.
+  if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
+  if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
+  if (awaiting_.capacity() > 1024 && awaiting_.size() < awaiting_.capacity() / 4) awaiting_.shrink_to_fit();
   resend_late();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = connections_.find(key);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/closed_log.h"
 #include "hub/connection.h"
 #include "hub/departed.h"
 #include "hub/in_flight.h"
@@ -23,12 +25,16 @@
 
 namespace sse::hub {
 
+class Observer;
+
 struct HubOptions {
   ServiceName service;
   std::chrono::milliseconds heartbeat{15000};
   std::chrono::milliseconds reconnect_time{5000};
+  std::chrono::milliseconds reconnect_jitter{0};  ///< a stream is told to come back up to so much later than that
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  Observer* observer = nullptr;  ///< must outlive the hub
   /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
   bool resumable = false;  ///< events are kept for clients that come back: positions and order count
@@ -41,6 +47,24 @@ struct ReplayRequest {
   std::vector<std::pair<event::TargetKind, std::string>> recipients;
   MessageId after;                       ///< only messages with a greater id
   std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
+};
+
+/// A pending message somebody asks after, and where it is.
+struct Whereabouts {
+  enum class State : unsigned char {
+    kOffline,       ///< no connection matches
+    kNotListening,  ///< connections match, but none listens to the event
+    kWaiting,       ///< connections match; it will go to them
+    kInFlight,      ///< it is in a stream, not confirmed
+  };
+
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;
+  MessageId message;
+  std::string event;
+  bool listening = false;
+  State state = State::kOffline;
+  ConnectionId connection{};  ///< in flight: on which, the latest
 };
 
 /// A pending message on its way into a stream.
@@ -57,8 +81,11 @@ class HubDelegate {
   /// The connection's pending messages are wanted: answer later through Hub::replay(). False: there are none, nothing
   /// will follow.
   virtual bool replay_wanted(const ReplayRequest& request) = 0;
-  /// The recipient's side has acknowledged the message.
-  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message) = 0;
+  /// The recipient's side has acknowledged the message it got on `connection`.
+  virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message,
+                            ConnectionId connection) = 0;
+  /// A message went into a stream.
+  virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
 
  protected:
   ~HubDelegate() = default;
@@ -99,6 +126,23 @@ class Shard final : private net::StreamOwner {
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
+  /// Whether an event for the connection's group is for the connection: what deliver() asks of each.
+  static bool wants(const Connection& connection, bool listening, std::string_view event) {
+    return !listening || connection.listens(event);
+  }
+  /// What deliver() would do with an event of `bytes`, without doing it.
+  enum class Outlook : unsigned char { kTakes, kWaits, kOverflows };
+  Outlook outlook(const Connection& connection, std::size_t bytes) const;
+  /// An event for one connection alone; false when that did not take it.
+  bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
+  /// The session duration is again what the client counts by itself.
+  void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
+  /// As deliver(), for a message that streams may have had already. Streams that are being given pending messages come
+  /// by it anyway.
+  std::uint32_t deliver_again(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                              const event::FrameRef& frame);
+  /// Raises `state` to what is known here.
+  void locate(Whereabouts& message) const;
   /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
   /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
@@ -108,6 +152,8 @@ class Shard final : private net::StreamOwner {
 
   /// Null when it is not (any more) online here.
   Connection* find(ConnectionId id);
+  /// Those that ended last, oldest first.
+  const std::deque<ClosedConnection>& closed() const { return closed_log_.entries(); }
   /// Connections under a name; all of them for kAll.
   const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
   std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
@@ -115,12 +161,14 @@ class Shard final : private net::StreamOwner {
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
-  void close(Connection& connection, net::CloseReason reason, bool say_so);
+  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
   void close_all(net::CloseReason reason);
 
   // Any thread.
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
   std::size_t users() const { return user_count_.load(std::memory_order_relaxed); }
+  /// Bytes all its streams owe.
+  std::uint64_t backlog_bytes() const { return host_.owed.load(std::memory_order_relaxed); }
   /// Sockets held, streams that are being ended included.
   std::size_t sockets() const { return socket_count_.load(std::memory_order_relaxed); }
 
@@ -137,6 +185,7 @@ class Shard final : private net::StreamOwner {
   };
 
   bool take(Connection& connection, const event::FrameRef& frame);
+  void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
@@ -150,7 +199,8 @@ class Shard final : private net::StreamOwner {
   void resend_late();
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
-  void leave(Connection& connection, net::CloseReason reason);
+  void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
+  static ClosedConnection closed_now(const Connection& connection, net::CloseReason reason);
   void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();
@@ -171,6 +221,7 @@ class Shard final : private net::StreamOwner {
   PointerTable<Connection, ById> connections_;  // owned: destroy()
   Indexes indexes_;
   ListenerSets listener_sets_;
+  std::unordered_map<std::uint64_t, SetDuration> durations_;  // of the few connections that were told one
   std::vector<Connection*> dirty_;
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
   std::vector<Connection*> awaiting_;  // acknowledgements
@@ -178,6 +229,7 @@ class Shard final : private net::StreamOwner {
   bool ack_timer_ = false;
   std::chrono::milliseconds ack_delay_{0};
   net::TimerWheel wheel_;
+  ClosedLog closed_log_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
   SteadyTime next_resend_;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "net/spool.h"
 #include "observe/log.h"
 
 namespace sse::net {
@@ -22,11 +23,15 @@ constexpr std::chrono::milliseconds kWriteTimeout{30000};
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
 constexpr std::size_t kMostLingerBytes = std::size_t{4} * 1024 * 1024;
 constexpr int kAcceptsPerTurn = 256;
+// A body that is to be spooled goes to disk in such pieces; a smaller one never does.
+constexpr std::size_t kSpoolPiece = std::size_t{64} * 1024;
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
 const char* status_text(int status) {
   switch (status) {
+    case 200:
+      return "OK";
     case 400:
       return "Bad Request";
     case 408:
@@ -45,6 +50,8 @@ const char* status_text(int status) {
       return "Request Header Fields Too Large";
     case 501:
       return "Not Implemented";
+    case 507:
+      return "Insufficient Storage";
     case 505:
       return "HTTP Version Not Supported";
     default:
@@ -112,8 +119,12 @@ class HttpFront::Connection final : public EventLoop::Handler {
   // Of the request being read or handled.
   std::string head_text;
   RequestHead head;  // views point into head_text
-  std::string body;
+  RequestPlan plan;
+  SteadyTime dispatched{};
+  std::string body;  // of a spooled one, what is not yet on disk
+  std::unique_ptr<Spool> spooled;
   std::unique_ptr<ChunkedDecoder> decoder;
+  SteadyTime complete_at;
   std::size_t lingered = 0;
 };
 
@@ -138,6 +149,9 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
                                     {{"listener", options_.name}})),
       timeouts_(metrics.counter("sse_http_timeouts_total", "Connections closed for a head or body that came too slowly",
                                 {{"listener", options_.name}})),
+      request_seconds_(metrics.histogram("sse_http_request_seconds",
+                                         "From a request's last byte until its answer is ready", observe::latencies(),
+                                         {{"listener", options_.name}})),
       wheel_(kTick, 512, steady_now()) {
   spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -297,7 +311,8 @@ void HttpFront::advance(Connection& connection) {
       arm(connection, EPOLLIN | EPOLLRDHUP);
       return;
     }
-    if (scan.head.content_length > options_.max_body.count()) {
+    connection.plan = options_.plan ? options_.plan(scan.head) : RequestPlan{.max_body = options_.max_body};
+    if (scan.head.content_length > connection.plan.max_body.count()) {
       bad_requests_.add();
       refuse(connection, 413, "the request body is larger than this server takes");
       return;
@@ -323,17 +338,54 @@ void HttpFront::advance(Connection& connection) {
         return;
     }
   } else {
-    const std::size_t missing = static_cast<std::size_t>(connection.head.content_length) - connection.body.size();
+    const std::uint64_t on_disk = connection.spooled ? connection.spooled->size() : 0;
+    const std::size_t missing =
+        static_cast<std::size_t>(connection.head.content_length - on_disk) - connection.body.size();
     const std::size_t n = std::min(missing, connection.in.size());
     connection.body.append(connection.in, 0, n);
     connection.in.erase(0, n);
     complete = n == missing;
+  }
+  if (connection.plan.spool &&
+      (connection.body.size() >= kSpoolPiece || (complete && connection.spooled && !connection.body.empty()))) {
+    spool(connection, complete);
+    return;
   }
   if (!complete) {
     arm(connection, EPOLLIN | EPOLLRDHUP);
     return;
   }
   dispatch(connection);
+}
+
+// The connection is not read while its piece is written: a client that is faster than the disk waits.
+void HttpFront::spool(Connection& connection, bool complete) {
+  connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
+  if (!connection.spooled) connection.spooled = std::make_unique<Spool>();
+  const bool taken = options_.spoolers->submit([this, &connection, complete] {
+    std::string problem;
+    try {
+      connection.spooled->append(connection.body, options_.spool_folder);
+    } catch (const Error& e) {
+      problem = e.what();
+    }
+    connection.body.clear();
+    loop_.post([this, &connection, complete, problem] { after_spool(connection, complete, problem); });
+  });
+  if (!taken) refuse(connection, 503, "the server has more uploads waiting than it may; try again later");
+}
+
+void HttpFront::after_spool(Connection& connection, bool complete, const std::string& problem) {
+  if (!problem.empty()) {
+    observe::log_error("an upload was refused", {{"error", problem}});
+    refuse(connection, 507, "the server cannot store the request body");
+  } else if (complete) {
+    dispatch(connection);
+  } else {
+    connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
+    set_deadline(connection, options_.body_timeout);
+    advance(connection);
+  }
 }
 
 void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
@@ -349,8 +401,9 @@ void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
   }
   connection.in.erase(0, head.size);
   connection.body.clear();
+  connection.spooled.reset();
   if (head.framing == BodyFraming::kChunked)
-    connection.decoder = std::make_unique<ChunkedDecoder>(options_.max_body.count());
+    connection.decoder = std::make_unique<ChunkedDecoder>(connection.plan.max_body.count());
   const bool waits_for_body = head.framing == BodyFraming::kChunked ||
                               (head.framing == BodyFraming::kLength && connection.in.size() < head.content_length);
   if (waits_for_body) {
@@ -373,17 +426,37 @@ void HttpFront::refuse(Connection& connection, int status, const char* reason) {
 void HttpFront::dispatch(Connection& connection) {
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   requests_.add();
-  if (!workers_.submit([this, &connection] { handle(connection); })) {
+  connection.dispatched = loop_.now();
+  connection.complete_at = steady_now();
+  if (quick_ && !connection.spooled) {
+    Responder responder(*this, connection);
+    if (quick_(connection.head, connection.body, responder)) return;
+    responder.connection_ = nullptr;
+  }
+  WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
+  if (!workers.submit([this, &connection] { handle(connection); })) {
     refuse(connection, 503, "the server has more requests waiting than it may; try again later");
   }
 }
 
 void HttpFront::handle(Connection& connection) {
   const bool keep_alive = connection.head.keep_alive && !draining_.load(std::memory_order_relaxed);
-  Reply reply = app_.process(normalized_request(connection.head, connection.body), connection.peer, keep_alive);
+  if (connection.plan.most_wait.count() != 0 && steady_now() - connection.dispatched > connection.plan.most_wait) {
+    // Who waits for it has long given up, or soon will.
+    connection.out = plain_response(503, "the server is busy with requests of this kind; try again later");
+    connection.written = 0;
+    finish(connection, false);
+    return;
+  }
+  Reply reply = connection.spooled
+                    ? app_.process(normalized_head(connection.head, connection.spooled->size()), connection.peer,
+                                   keep_alive, connection.spooled->fd())
+                    : app_.process(normalized_request(connection.head, connection.body), connection.peer, keep_alive);
   connection.decoder.reset();
+  connection.spooled.reset();
   std::string().swap(connection.body);
   if (reply.hand_over) {
+    note_handled(connection);
     loop_.remove(connection.fd.get());
     handed_ticket = std::move(connection.ticket);
     reply.hand_over(std::move(connection.fd), std::move(reply.bytes));
@@ -400,7 +473,30 @@ void HttpFront::handle(Connection& connection) {
   finish(connection, reply.keep_alive);
 }
 
+void HttpFront::note_handled(const Connection& connection) {
+  request_seconds_.observe(std::chrono::duration<double>(steady_now() - connection.complete_at).count());
+}
+
+HttpFront::Responder::~Responder() {
+  if (connection_ != nullptr) answer(503, "text/plain; charset=utf-8", "this server is shutting down\n");
+}
+
+void HttpFront::Responder::answer(int status, std::string_view content_type, std::string_view body) {
+  Connection& connection = *std::exchange(connection_, nullptr);
+  const bool keep_alive = connection.head.keep_alive && !front_.draining_.load(std::memory_order_relaxed);
+  std::string& out = connection.out;
+  out = "HTTP/1.1 " + std::to_string(status) + ' ' + status_text(status) + "\r\n";
+  if (!keep_alive) out += "Connection: close\r\n";
+  out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
+  out.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
+  connection.written = 0;
+  connection.decoder.reset();
+  std::string().swap(connection.body);
+  front_.finish(connection, keep_alive);
+}
+
 void HttpFront::finish(Connection& connection, bool keep_alive) {
+  note_handled(connection);
   const ssize_t n = ::send(connection.fd.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
   const bool all = n == static_cast<ssize_t>(connection.out.size());
   if (all && keep_alive && connection.in.empty()) {

@@ -8,7 +8,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -24,6 +26,14 @@
 
 namespace sse::net {
 
+/// How a request is to be handled, as far as its head tells.
+struct RequestPlan {
+  WorkerPool* workers = nullptr;           ///< null: the front's
+  std::chrono::milliseconds most_wait{0};  ///< for a worker, before it gets 503; 0: no limit
+  ByteCount max_body;
+  bool spool = false;  ///< a large body goes to disk while it comes in, and may take its time
+};
+
 struct FrontOptions {
   std::string name;                               ///< of this listener in logs and metrics: "public", "admin"
   std::chrono::milliseconds head_timeout{5000};   ///< from a head's first byte to its last
@@ -33,6 +43,11 @@ struct FrontOptions {
   std::size_t max_connections = 0;                           ///< 0: no limit; `others_open` counts towards it
   std::size_t max_per_address = 0;                           ///< 0: no limit
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
+  /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
+  std::function<RequestPlan(const RequestHead&)> plan;
+  /// For plans that spool: who writes (the loop must not wait for a disk), and where.
+  WorkerPool* spoolers = nullptr;
+  std::string spool_folder = "/tmp";
 };
 
 /// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
@@ -41,6 +56,8 @@ struct FrontOptions {
 /// re-arms it: EPOLLONESHOT keeps the loop from hearing of it in between. So an idle or slow client costs a descriptor
 /// and a little memory, and a request crosses threads once.
 class HttpFront final : private EventLoop::Handler {
+  class Connection;
+
  public:
   /// All references must outlive the front. `others_open`: connections that left the front and count towards the limit.
   HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, WorkerPool& workers, FrontOptions options,
@@ -58,22 +75,47 @@ class HttpFront final : private EventLoop::Handler {
   /// Connections the front holds now. Any thread.
   std::size_t open() const { return open_.load(std::memory_order_relaxed); }
 
+  /// The duty to answer one request, once, from any thread. Destroyed unanswered it says that the server stops.
+  class Responder {
+   public:
+    Responder(Responder&& other) noexcept
+        : front_(other.front_), connection_(std::exchange(other.connection_, nullptr)) {}
+    Responder& operator=(Responder&&) = delete;
+    ~Responder();
+    /// `status`: 200 or one that goes with an error.
+    void answer(int status, std::string_view content_type, std::string_view body);
+
+   private:
+    friend class HttpFront;
+    Responder(HttpFront& front, Connection& connection) : front_(front), connection_(&connection) {}
+
+    HttpFront& front_;
+    Connection* connection_;
+  };
+
+  /// Looks at a complete request on the front's loop: takes the responder out and returns true when it will answer it,
+  /// or leaves it to the workers. For hot requests that never block; must be quick and must not throw.
+  using Quick = std::function<bool(const RequestHead& head, std::string_view body, Responder& responder)>;
+  /// Before start().
+  void set_quick(Quick quick) { quick_ = std::move(quick); }
+
   /// The ticket of the connection that is being handed over; to be called in a HandOver. Null where there is no limit.
   static std::unique_ptr<AddressLimiter::Ticket> take_ticket();
 
  private:
-  class Connection;
-
   void on_events(std::uint32_t events) override;
   void accept_one(int fd, const sockaddr_storage& address);
   void shed();
   void on_readable(Connection& connection);
   void advance(Connection& connection);
+  void spool(Connection& connection, bool complete);
+  void after_spool(Connection& connection, bool complete, const std::string& problem);
   void refuse(Connection& connection, int status, const char* reason);
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);
-  void handle(Connection& connection);                        // worker thread
-  void finish(Connection& connection, bool keep_alive);       // worker thread
+  void handle(Connection& connection);                   // worker thread
+  void finish(Connection& connection, bool keep_alive);  // worker thread
+  void note_handled(const Connection& connection);
   void send_out(Connection& connection, bool keep_alive);     // loop thread
   void after_reply(Connection& connection, bool keep_alive);  // loop thread
   void linger(Connection& connection);
@@ -90,6 +132,7 @@ class HttpFront final : private EventLoop::Handler {
   const FrontOptions options_;
   const std::function<std::size_t()> others_open_;
   const std::shared_ptr<AddressLimiter> limiter_;
+  Quick quick_;
   observe::Counter& accepted_;
   observe::Counter& requests_;
   observe::Counter& refused_full_;
@@ -97,6 +140,7 @@ class HttpFront final : private EventLoop::Handler {
   observe::Counter& refused_descriptors_;
   observe::Counter& bad_requests_;
   observe::Counter& timeouts_;
+  observe::Histogram& request_seconds_;
   std::atomic<std::size_t> open_{0};
   std::atomic<bool> draining_{false};
 

@@ -1,5 +1,7 @@
 #include "net/httplib_app.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -13,7 +15,7 @@ namespace {
 // overload.
 class MemoryStream final : public httplib::Stream {
  public:
-  MemoryStream(std::string_view request, const Peer& peer) : request_(request), peer_(peer) {}
+  MemoryStream(std::string_view request, const Peer& peer, int body) : request_(request), peer_(peer), body_(body) {}
 
   bool is_readable() const { return true; }           // NOLINT(modernize-use-override)
   bool wait_readable() const { return true; }         // NOLINT(modernize-use-override)
@@ -24,6 +26,11 @@ class MemoryStream final : public httplib::Stream {
   socket_t socket() const { return INVALID_SOCKET; }  // NOLINT(modernize-use-override)
 
   ssize_t read(char* out, size_t size) {  // NOLINT(modernize-use-override)
+    if (request_.empty() && body_ != -1) {
+      const ssize_t got = ::pread(body_, out, size, body_read_);
+      if (got > 0) body_read_ += got;
+      return got;
+    }
     const std::size_t n = std::min(size, request_.size());
     std::memcpy(out, request_.data(), n);
     request_.remove_prefix(n);
@@ -50,6 +57,8 @@ class MemoryStream final : public httplib::Stream {
  private:
   std::string_view request_;
   const Peer& peer_;
+  const int body_;
+  off_t body_read_ = 0;
   std::string reply_;
   bool muted_ = false;
 };
@@ -116,8 +125,8 @@ HttplibApp::HttplibApp() {
       [](const httplib::Request&, httplib::Response& res, const std::exception_ptr&) { res.status = 500; });
 }
 
-Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive) {
-  MemoryStream stream(request, peer);
+Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive, int body) {
+  MemoryStream stream(request, peer, body);
   Exchange exchange{&stream, nullptr, false};
   current_exchange = &exchange;
   bool closed = false;

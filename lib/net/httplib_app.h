@@ -34,8 +34,9 @@ class HttplibApp : public httplib::Server {
  public:
   HttplibApp();
 
-  /// Handles one complete request as normalized_request() writes it. Thread safe. Never throws.
-  Reply process(std::string_view request, const Peer& peer, bool keep_alive);
+  /// Handles one complete request as normalized_request() writes it. `body`: unless -1, a file from whose begin the
+  /// body is read, `request` then being the head alone. Thread safe. Never throws.
+  Reply process(std::string_view request, const Peer& peer, bool keep_alive, int body = -1);
 
   /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
   /// `take` writes. Nothing more of `res` is sent.

@@ -180,9 +180,25 @@ HeadScan scan_head(std::string_view buffer, std::size_t& scanned) {
   return scan;
 }
 
+std::string_view header_value(const RequestHead& head, std::string_view name) {
+  std::string_view rest = head.headers;
+  while (!rest.empty()) {
+    const std::string_view line = next_line(rest);
+    const std::size_t colon = line.find(':');
+    if (colon == name.size() && to_lower(line.substr(0, colon)) == to_lower(name)) return trim(line.substr(colon + 1));
+  }
+  return {};
+}
+
 std::string normalized_request(const RequestHead& head, std::string_view body) {
+  std::string out = normalized_head(head, body.size());
+  if (head.method != "GET" && head.method != "HEAD") out.append(body);
+  return out;
+}
+
+std::string normalized_head(const RequestHead& head, std::uint64_t length) {
   std::string out;
-  out.reserve(head.size + body.size() + 64);
+  out.reserve(head.size + 64);
   out.append(head.method).append(" ").append(head.target).append(" HTTP/1.1\r\n");
   std::string_view rest = head.headers;
   while (!rest.empty()) {
@@ -191,10 +207,8 @@ std::string normalized_request(const RequestHead& head, std::string_view body) {
     out.append(line).append("\r\n");
   }
   // httplib waits for bytes on a body-carrying method without a length, and leaves a GET's body unread.
-  if (head.method != "GET" && head.method != "HEAD")
-    out.append("Content-Length: " + std::to_string(body.size()) + "\r\n");
+  if (head.method != "GET" && head.method != "HEAD") out.append("Content-Length: " + std::to_string(length) + "\r\n");
   out.append("\r\n");
-  if (head.method != "GET" && head.method != "HEAD") out.append(body);
   return out;
 }
 
@@ -224,7 +238,8 @@ ChunkedDecoder::Status ChunkedDecoder::feed(std::string& input, std::string& bod
       const char* end = line.data() + line.size();
       const auto [stop, error] = std::from_chars(line.data(), end, left_, 16);
       if (error != std::errc{} || (stop != end && *stop != ';')) return Status::kBad;
-      if (left_ > limit_ || body.size() + left_ > limit_) return Status::kTooLarge;
+      if (left_ > limit_ - announced_) return Status::kTooLarge;
+      announced_ += left_;
       state_ = left_ == 0 ? State::kTrailer : State::kData;
     } else if (line.empty()) {
       status = Status::kComplete;

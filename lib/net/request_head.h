@@ -45,9 +45,14 @@ struct HeadScan {
 /// bytes of `buffer` already looked at by earlier calls (0 at first); updated, so that a slow head costs O(n).
 HeadScan scan_head(std::string_view buffer, std::size_t& scanned);
 
+/// The first header of that name, without blanks around; empty when absent. REQUIRES: a complete head.
+std::string_view header_value(const RequestHead& head, std::string_view name);
+
 /// The request as httplib gets it: same method and target, a length-framed body, and without the headers that would
 /// make it do something of its own (ranges, compression, expectations, connection options, its REMOTE_ADDR family).
 std::string normalized_request(const RequestHead& head, std::string_view body);
+/// Its head alone, for a body of `length` bytes that comes from elsewhere.
+std::string normalized_head(const RequestHead& head, std::uint64_t length);
 
 /// Decodes a chunked body (RFC 9112 §7.1) as it arrives. Trailers are dropped.
 class ChunkedDecoder {
@@ -56,7 +61,8 @@ class ChunkedDecoder {
 
   explicit ChunkedDecoder(std::uint64_t limit) : limit_(limit) {}
 
-  /// Consumes what it can from the front of `input` (erases it) and appends payload to `body`.
+  /// Consumes what it can from the front of `input` (erases it) and appends payload to `body`, which the caller may
+  /// empty between calls. kTooLarge: more than the limit in all.
   Status feed(std::string& input, std::string& body);
 
  private:
@@ -64,6 +70,7 @@ class ChunkedDecoder {
 
   std::uint64_t limit_;
   std::uint64_t left_ = 0;
+  std::uint64_t announced_ = 0;  // by the chunks so far
   std::size_t trailer_bytes_ = 0;
   State state_ = State::kSize;
 };

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::string_view, kCloseReasons> kReasonNames{"client-closed", "connection-lost", "disconnect",
                                                                    "slow-consumer", "keepalive",       "replaced",
-                                                                   "server-closed", "shutdown"};
+                                                                   "server-closed", "shutdown",        "refused"};
 constexpr std::uint32_t kWatched = EPOLLIN | EPOLLRDHUP;
 constexpr std::size_t kMostPieces = 256;
 
@@ -26,12 +26,20 @@ std::string_view reason_name(CloseReason reason) {
   return kReasonNames.at(static_cast<std::size_t>(reason));
 }
 
+std::optional<CloseReason> reason_from_name(std::string_view name) {
+  const auto found = std::ranges::find(kReasonNames, name);
+  if (found == kReasonNames.end()) return std::nullopt;
+  return static_cast<CloseReason>(found - kReasonNames.begin());
+}
+
 Stream::Stream(const Host& host, UniqueFd socket) : host_(host), fd_(std::move(socket)), last_write_(host.loop.now()) {
   host_.loop.add(fd_.get(), kWatched, this);
 }
 
 Stream::~Stream() {
-  if (fd_.valid()) host_.loop.remove(fd_.get());
+  if (!fd_.valid()) return;
+  note_owed(-std::int64_t{owed_});
+  host_.loop.remove(fd_.get());
 }
 
 Stream::Append Stream::append(event::FrameRef frame) {
@@ -47,6 +55,7 @@ Stream::Append Stream::append(event::FrameRef frame) {
     return host_.limits.overflow == Overflow::kDrop ? Append::kDropped : Append::kOverflow;
   }
   owed_ += static_cast<std::uint32_t>(size);
+  note_owed(static_cast<std::int64_t>(size));
   if (!first_) {
     first_ = std::move(frame);
   } else {
@@ -63,6 +72,15 @@ Stream::Append Stream::append(event::FrameRef frame) {
 std::size_t Stream::queued() const {
   if (!first_) return 0;
   return 1 + (extra_ ? extra_->queue.size() - extra_->head : 0);
+}
+
+bool Stream::carries(MessageId message) const {
+  if (first_ && first_->message() == message) return true;
+  if (!extra_) return false;
+  for (std::size_t i = extra_->head; i < extra_->queue.size(); ++i) {
+    if (extra_->queue[i]->message() == message) return true;
+  }
+  return std::ranges::any_of(extra_->unacknowledged, [&](const Unacknowledged& u) { return u.message == message; });
 }
 
 void Stream::flush() {
@@ -115,6 +133,7 @@ bool Stream::write_some() {
 void Stream::consume(std::size_t bytes) {
   sent_ += bytes;
   owed_ -= static_cast<std::uint32_t>(bytes);
+  note_owed(-static_cast<std::int64_t>(bytes));
   while (bytes > 0) {
     const std::size_t rest = first_->size() - first_written_;
     if (bytes < rest) {
@@ -144,6 +163,12 @@ void Stream::pop_first() {
     extra_->queue.erase(extra_->queue.begin(), extra_->queue.begin() + static_cast<std::ptrdiff_t>(extra_->head));
     extra_->head = 0;
   }
+}
+
+// One thread writes, so that no locked instruction is needed.
+void Stream::note_owed(std::int64_t change) {
+  host_.owed.store(host_.owed.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(change),
+                   std::memory_order_relaxed);
 }
 
 void Stream::trim() {
@@ -228,7 +253,7 @@ void Stream::close(CloseReason reason) {
   fd_.reset();
   finishing_ = false;
   blocked_ = false;
-  owed_ = 0;
+  note_owed(-std::int64_t{owed_});
   first_ = event::FrameRef();
   extra_.reset();
   host_.owner.stream_closed(*this, reason);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +26,11 @@ enum class CloseReason : unsigned char {
   kReplaced,        ///< newer streams of the same client took its place (--client-max-connections)
   kServerClosed,    ///< closed on purpose: an operator or the application
   kShutdown,        ///< the server is stopping
+  kRefused,         ///< the kernel had no room to watch it; nothing was written
 };
-inline constexpr std::size_t kCloseReasons = 8;
+inline constexpr std::size_t kCloseReasons = 9;
+/// Inverse of reason_name(); nullopt for none.
+std::optional<CloseReason> reason_from_name(std::string_view name);
 /// `client-closed`, `slow-consumer`, …
 std::string_view reason_name(CloseReason reason);
 
@@ -66,6 +71,8 @@ class Stream : public EventLoop::Handler {
     EventLoop& loop;
     StreamOwner& owner;
     const Limits& limits;
+    /// What all of them owe now. Written by the loop, read by any thread.
+    mutable std::atomic<std::uint64_t> owed{0};
   };
 
   /// Takes the socket and watches it. `host` and what it names must outlive the stream. Throws Error(kIo) when epoll
@@ -99,10 +106,14 @@ class Stream : public EventLoop::Handler {
   bool open() const { return fd_.valid() && !finishing_; }
   bool closed() const { return !fd_.valid(); }
   bool awaits_acknowledgement() const { return extra_ != nullptr && !extra_->unacknowledged.empty(); }
-  /// Bytes queued and not yet taken by the socket.
+  /// True for a message that is queued, or written and not acknowledged.
+  bool carries(MessageId message) const;
+  /// Bytes queued and not yet taken by the socket; of a stream that has ended, those it never took.
   std::uint64_t backlog_bytes() const { return owed_; }
   /// Bytes the socket has taken, response head included.
   std::uint64_t bytes_sent() const { return sent_; }
+  /// The frame the socket takes next; null when nothing is owed.
+  const event::Frame* oldest_unsent() const { return first_ ? &*first_ : nullptr; }
   /// True since the socket refused bytes, until the backlog is empty.
   bool blocked() const { return blocked_; }
   /// When the socket last took bytes, to 10 ms.
@@ -130,6 +141,7 @@ class Stream : public EventLoop::Handler {
   void pop_first();
   std::size_t queued() const;
   void set_blocked(bool blocked);
+  void note_owed(std::int64_t change);
   void close(CloseReason reason);
 
   // What a delivery touches is one cache line, with room at its end for flags of the class derived.

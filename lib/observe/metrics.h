@@ -60,6 +60,9 @@ class Histogram {
   std::atomic<double> sum_{0};
 };
 
+/// Bounds for how long something took, in seconds: from 50 µs to 10 s.
+std::vector<double> latencies();
+
 /// All metrics of a process or a test; an object, so that two servers in one process do not share counts. Thread safe:
 /// registering and reading take a mutex, counting never does. The objects returned belong to the registry and live as
 /// long as it. The same name and labels give the same object again.

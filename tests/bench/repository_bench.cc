@@ -111,7 +111,7 @@ Result adds(const std::filesystem::path& folder, bool full, Seconds time, int th
   SqliteRepository::Options options;
   options.path = fresh(folder);
   options.sync = full ? SqliteRepository::Sync::kFull : SqliteRepository::Sync::kNormal;
-  options.max_per_recipient = 1'000'000;
+  options.limits.per_recipient = 1'000'000;
   SqliteRepository repository(options, ids);
   std::atomic<std::uint64_t> n = 0;
   const Meter meter;

@@ -53,6 +53,16 @@ nonsense --web-root "$scratch/missing"
 nonsense --config "$scratch/missing.conf"
 nonsense --auth header
 refused 2 --trusted-proxy --auth header
+for value in hook.example ftp://a/ http:// http://:80/ http://a:0/ http://a:x/ 'http://a b/' http://user:pw@a/; do
+  nonsense --hook "$value"
+done
+nonsense --hook-secret-file "$scratch/none"
+refused 2 --hook --hook-uploads multipart
+nonsense --upload-dir "$scratch/missing"
+nonsense --max-upload 0
+for option in --hook-queue --hook-threads; do nonsense "$option" 0; done
+refused 2 --hook-timeout --hook http://127.0.0.1:1/ --hook-timeout 1ms
+refused 2 "$scratch/none" --hook http://127.0.0.1:1/ --hook-secret-file "$scratch/none"
 nonsense --admin 127.0.0.1:0
 refused 2 --admin-token-file --admin 127.0.0.1:0
 refused 2 "$scratch/missing" --admin-token-file "$scratch/missing"

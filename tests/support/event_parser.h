@@ -37,6 +37,8 @@ class EventParser {
 
   /// Comment lines so far.
   std::size_t comments() const { return comments_; }
+  /// The last reconnection time sent, milliseconds; -1 for none.
+  long retry() const { return retry_; }
 
  private:
   template <class Dispatch>
@@ -66,6 +68,8 @@ class EventParser {
       data_.append(value) += '\n';
       has_data_ = true;
     }
+    if (name == "retry" && !value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos)
+      retry_ = std::stol(std::string(value));
     if (name == "id" && value.find('\0') == std::string_view::npos) id_ = value;
   }
 
@@ -75,6 +79,7 @@ class EventParser {
   std::string id_;
   std::string last_id_;
   std::size_t comments_ = 0;
+  long retry_ = -1;
   bool has_data_ = false;
   bool after_cr_ = false;
   bool first_line_ = true;

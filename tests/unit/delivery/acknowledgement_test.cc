@@ -321,5 +321,54 @@ TEST_F(AcknowledgementTest, HasOneOfATenantConfirmForAll) {
   EXPECT_EQ(ack(two, {id}, "2"), 1U) << "it had it in flight, too";
 }
 
+TEST_F(AcknowledgementTest, TellsWhoHasConfirmedToThoseWhoWait) {
+  start();
+  Page page = open({.confirms = false});
+  SendRequest request{{TargetKind::kUser, {"1", "2"}, false}, "news", "a", true, milliseconds(0)};
+  const SendResult sent = sender_->send_and_wait(request, milliseconds(100));
+  ASSERT_EQ(sent.recipients.size(), 2U);
+  EXPECT_EQ(sent.recipients[0].state, "confirmed");
+  EXPECT_EQ(sent.recipients[1].state, "offline");
+  request.target = {TargetKind::kUser, {"1"}, false};
+  EXPECT_EQ(sender_->send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "confirmed");
+  Page slow = open({.user = "3"});
+  request.target.names = {"3"};
+  EXPECT_EQ(sender_->send_and_wait(request, milliseconds(10)).recipients[0].state, "in-flight");
+  request.target.listening = true;
+  EXPECT_EQ(sender_->send_and_wait(request, milliseconds(10)).recipients[0].state, "not-listening");
+  request.ttl = milliseconds(1);
+  request.target.names = {"4"};
+  const SteadyTime started = steady_now();
+  EXPECT_EQ(sender_->send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "expired");
+  EXPECT_LT(steady_now() - started, std::chrono::minutes(1)) << "waited for what nobody can confirm any more";
+}
+
+TEST_F(AcknowledgementTest, SendsARepeatedRequestOnce) {
+  start();
+  Page page = open({});
+  SendRequest request{{TargetKind::kUser, {"1"}, false}, "news", "a", true, milliseconds(0), "key"};
+  const SendResult first = sender_->send(request);
+  const SendResult second = sender_->send(request);
+  EXPECT_EQ(second.id, first.id);
+  EXPECT_TRUE(second.repeated);
+  EXPECT_EQ(second.pending, 1U);
+  send("end", false);
+  EXPECT_THAT(page.data_until("end"), ElementsAre("a", "end"));
+  ack(page, {first.id});
+  EXPECT_EQ(sender_->send_and_wait(request, milliseconds(10)).recipients[0].state, "confirmed");
+}
+
+TEST_F(AcknowledgementTest, SendsOnceMoreOnDemand) {
+  start();
+  Page page = open({});
+  const std::uint64_t id = send("a");
+  EXPECT_EQ(sender_->retry(repository_.find(MessageId(id))), 1U);
+  send("end", false);
+  EXPECT_THAT(page.data_until("end"), ElementsAre("a", "a", "end"));
+  std::vector<std::string> story;
+  for (const Trace::Entry& entry : sender_->trace().of(MessageId(id))) story.emplace_back(what_name(entry.what));
+  EXPECT_THAT(story, ElementsAre("accepted", "committed", "sent", "retried", "sent"));
+}
+
 }  // namespace
 }  // namespace sse::delivery

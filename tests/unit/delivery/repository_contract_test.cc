@@ -18,10 +18,15 @@ using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr std::size_t kLimit = 5;
+constexpr std::size_t kByteLimit = 2'000'000;
+constexpr std::size_t kTotalLimit = 3000;
+constexpr std::size_t kDeadLimit = 4;
+const StoreLimits kLimits{kLimit,     ByteCount(kByteLimit), kTotalLimit, ByteCount(2 * kByteLimit + 100'000),
+                          kDeadLimit, kibibytes(64)};
 
 struct InMemory {
   IdGenerator ids{1};
-  MemoryRepository repository{ids, kLimit};
+  MemoryRepository repository{ids, kLimits};
 };
 
 struct InSqlite {
@@ -32,7 +37,7 @@ struct InSqlite {
   SqliteRepository::Options options() const {
     SqliteRepository::Options options;
     options.path = folder.file();
-    options.max_per_recipient = kLimit;
+    options.limits = kLimits;
     return options;
   }
 };
@@ -369,6 +374,184 @@ TYPED_TEST(RepositoryContract, CountsStayRightWhileAllIsChangedAtOnce) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_TRUE(this->becomes_size(0));
   EXPECT_EQ(this->repository().count({}), 0u);
+}
+
+TYPED_TEST(RepositoryContract, TakesARequestWithAKnownKeyForTheFirst) {
+  NewMessage message = to_users({"1", "2"}, "first");
+  message.key = "order-7";
+  const MessageId first = this->repository().add(message);
+  this->repository().confirm(kService, user("2"), first);
+  ASSERT_TRUE(this->becomes_size(1));
+  message.data = "second";
+  const AddOutcome again = this->repository().add_all({&message, 1}).front();
+  EXPECT_EQ(again.id, first);
+  EXPECT_TRUE(again.repeated);
+  EXPECT_EQ(again.pending, 1u);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("first"));
+  EXPECT_THAT(this->pending(user("2")), IsEmpty());
+  // Also once nobody has it any more, but not in another service, and not after its time.
+  this->repository().confirm(kService, user("1"), first);
+  ASSERT_TRUE(this->becomes_size(0));
+  EXPECT_EQ(this->repository().add(message), first);
+  NewMessage other = message;
+  other.service = ServiceName("hunter");
+  EXPECT_NE(this->repository().add(other), first);
+  NewMessage later = message;
+  later.created = message.expires;
+  later.expires = later.created + std::chrono::hours(1);
+  EXPECT_NE(this->repository().add(later), first);
+}
+
+TYPED_TEST(RepositoryContract, TakesTwoOfOneKeyInOneCallForOne) {
+  NewMessage message = to_users({"1"});
+  message.key = "k";
+  const std::vector<NewMessage> twice{message, message};
+  const auto outcomes = this->repository().add_all(twice);
+  EXPECT_EQ(outcomes[0].id, outcomes[1].id);
+  EXPECT_FALSE(outcomes[0].repeated);
+  EXPECT_TRUE(outcomes[1].repeated);
+  EXPECT_EQ(this->repository().size(), 1u);
+}
+
+TYPED_TEST(RepositoryContract, KeepsOnlyTheNewestOfWhatCollapses) {
+  const auto collapsing = [&](std::vector<std::string> names, const std::string& data, const std::string& word) {
+    NewMessage message = to_users(std::move(names), data);
+    message.collapse = word;
+    return this->repository().add(message);
+  };
+  collapsing({"1", "2"}, "a", "score");
+  this->repository().add(to_users({"1"}, "plain"));
+  collapsing({"1"}, "other", "weather");
+  const MessageId newest = collapsing({"1"}, "b", "score");
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("plain", "other", "b"));
+  EXPECT_THAT(data_of(this->pending(user("2"))), ElementsAre("a"));
+  EXPECT_EQ(this->repository().find(newest).at(0).collapse, "score");
+  // A confirmed one is no more in the way than a deleted one.
+  this->repository().confirm(kService, user("1"), newest);
+  ASSERT_TRUE(this->becomes_size(3));
+  collapsing({"1"}, "c", "score");
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("plain", "other", "c"));
+  collapsing({"3"}, "only", "score");
+  collapsing({"3"}, "only, newer", "score");
+  EXPECT_THAT(data_of(this->pending(user("3"))), ElementsAre("only, newer"));
+}
+
+TYPED_TEST(RepositoryContract, HasRoomForWhatTakesAnothersPlace) {
+  for (std::size_t i = 0; i < kLimit; ++i) {
+    NewMessage message = to_users({"1"}, std::to_string(i));
+    message.collapse = "x" + std::to_string(i);
+    this->repository().add(message);
+  }
+  NewMessage message = to_users({"1"}, "new");
+  message.collapse = "x0";
+  this->repository().add(message);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("1", "2", "3", "4", "new"));
+  EXPECT_EQ(this->repository().size(), kLimit);
+}
+
+TYPED_TEST(RepositoryContract, LimitsTheBytesOfARecipientAndTheTotalAndSaysSo) {
+  const auto refusal = [&](const NewMessage& message) {
+    const AddOutcome outcome = this->repository().add_all({&message, 1}).front();
+    return outcome.refusal ? outcome.refusal->sentence : "";
+  };
+  EXPECT_EQ(refusal(to_users({"1"}, std::string(kByteLimit - 10, 'x'))), "");
+  EXPECT_THAT(refusal(to_users({"1"}, std::string(11, 'x'))),
+              ::testing::AllOf(HasSubstr("--qos-max-bytes-per-user"), HasSubstr(std::to_string(kByteLimit - 10)),
+                               HasSubstr("11")));
+  EXPECT_EQ(refusal(to_users({"1"}, std::string(10, 'x'))), "");
+  EXPECT_EQ(refusal(to_users({"2"}, std::string(kByteLimit, 'x'))), "");
+  EXPECT_THAT(refusal(to_users({"3"}, std::string(kByteLimit, 'x'))), HasSubstr("--qos-max-total-bytes"));
+  std::vector<std::string> many;
+  for (std::size_t i = 0; i < kTotalLimit; ++i) many.push_back("n" + std::to_string(i));
+  EXPECT_THAT(refusal(to_users(many, "x")), HasSubstr("--qos-max-total"));
+  many.resize(kTotalLimit - 3);
+  EXPECT_EQ(refusal(to_users(many, "x")), "");
+  EXPECT_THAT(refusal(to_users({"one more"}, "x")), HasSubstr(std::to_string(kTotalLimit)));
+  // What goes makes room.
+  this->repository().confirm(kService, user("2"), this->pending(user("2")).at(0).id);
+  ASSERT_TRUE(this->becomes_size(kTotalLimit - 1));
+  EXPECT_EQ(refusal(to_users({"one more"}, "x")), "");
+}
+
+TYPED_TEST(RepositoryContract, MakesDeadLettersOfWhatExpires) {
+  NewMessage message = to_users({"1", "2"}, "late");
+  const MessageId id = this->repository().add(message);
+  this->repository().note_attempts(kService, user("2"), id, 3);
+  this->repository().confirm(kService, user("1"), id);
+  ASSERT_TRUE(this->becomes_size(1));
+  EXPECT_EQ(this->repository().find(id).at(0).attempts, 3u);
+  const WallTime then = message.expires + std::chrono::minutes(1);
+  EXPECT_EQ(this->repository().expire(then), 1u);
+  EXPECT_EQ(this->repository().size(), 0u);
+  EXPECT_EQ(this->repository().count_dead({}), 1u);
+  const auto dead = this->repository().list_dead({}, 0, 10);
+  ASSERT_THAT(dead, SizeIs(1));
+  EXPECT_EQ(dead[0].message.id, id);
+  EXPECT_EQ(dead[0].message.recipient, user("2"));
+  EXPECT_EQ(dead[0].message.data, "late");
+  EXPECT_EQ(dead[0].message.attempts, 3u);
+  EXPECT_EQ(dead[0].died, then);
+
+  const auto fresh = this->repository().requeue(id, {}, then);
+  ASSERT_THAT(fresh, SizeIs(1));
+  EXPECT_GT(fresh[0], id);
+  EXPECT_EQ(this->repository().count_dead({}), 0u);
+  const auto row = this->repository().find(fresh[0]).at(0);
+  EXPECT_EQ(row.expires - row.created, message.expires - message.created);
+  EXPECT_EQ(row.data, "late");
+  EXPECT_EQ(this->repository().requeue(id, {}, then), std::vector<MessageId>{});
+}
+
+TYPED_TEST(RepositoryContract, BoundsItsDeadLettersAndForgetsThemOnDemand) {
+  for (std::size_t i = 0; i < kDeadLimit + 3; ++i)
+    this->repository().add(to_users({std::to_string(i)}, std::to_string(i)));
+  this->repository().expire(kNow + std::chrono::hours(2));
+  EXPECT_EQ(this->repository().count_dead({}), kDeadLimit);
+  EXPECT_EQ(this->repository().list_dead({}, 0, 1).at(0).message.data, "3") << "the oldest made room";
+  EXPECT_EQ(this->repository().list_dead({}, 1, 1).at(0).message.data, "4");
+  MessageFilter filter;
+  filter.recipient = "4";
+  EXPECT_EQ(this->repository().purge_dead({}, filter), 1u);
+  EXPECT_EQ(this->repository().purge_dead(this->repository().list_dead({}, 0, 1).at(0).message.id, {}), 1u);
+  EXPECT_EQ(this->repository().purge_dead({}, {}), kDeadLimit - 2);
+  EXPECT_EQ(this->repository().count_dead({}), 0u);
+}
+
+TYPED_TEST(RepositoryContract, RequeuesAllOrNothing) {
+  for (int i = 0; i < 3; ++i) this->repository().add(to_users({"1"}, "dead"));
+  this->repository().expire(kNow + std::chrono::hours(2));
+  for (std::size_t i = 0; i < kLimit - 2; ++i) this->repository().add(to_users({"1"}, "alive"));
+  const Error error = error_of([&] { this->repository().requeue({}, {}, kNow); });
+  EXPECT_EQ(error.code(), ErrorCode::kLimitExceeded);
+  EXPECT_EQ(this->repository().count_dead({}), 3u);
+  EXPECT_EQ(this->repository().size(), kLimit - 2);
+}
+
+TYPED_TEST(RepositoryContract, PurgesWhatMatches) {
+  this->repository().add(to_users({"1", "2"}, "a"));
+  NewMessage note = to_users({"1"}, "b");
+  note.event = "note";
+  this->repository().add(note);
+  MessageFilter filter;
+  filter.event = "note";
+  EXPECT_EQ(this->repository().purge(filter), 1u);
+  EXPECT_EQ(this->repository().size(), 2u);
+  filter.event.clear();
+  filter.recipient = "2";
+  EXPECT_EQ(this->repository().purge(filter), 1u);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("a"));
+  EXPECT_EQ(this->repository().purge({}), 1u);
+  EXPECT_EQ(this->repository().purge({}), 0u);
+  EXPECT_EQ(this->repository().size(), 0u);
+}
+
+TYPED_TEST(RepositoryContract, ListsWhatComesAfterAnId) {
+  const MessageId a = this->repository().add(to_users({"1"}, "a"));
+  const MessageId b = this->repository().add(to_users({"2"}, "b"));
+  MessageFilter filter;
+  filter.after = a;
+  EXPECT_THAT(ids_of(this->repository().list(filter, 0, 10)), ElementsAre(b));
+  EXPECT_EQ(this->repository().count(filter), 1u);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "delivery/memory_repository.h"
 #include "delivery/sender.h"
 #include "event/json.h"
+#include "hub/survey.h"
 #include "unit/event/stream_parser.h"
 #include "unit/net/loopback.h"
 
@@ -256,7 +257,7 @@ TEST_F(ResumeTest, KeepsTheOrderWhenAListenerIsAddedToAnOldStream) {
   send(listening, "for listeners", true, "special");
   send(Target::all(), "between");
   browser.read_until("between");
-  const auto all = sender().hub().find({});
+  const auto all = hub::find(sender().hub(), {});
   ASSERT_THAT(all, ::testing::SizeIs(1));
   sender().hub().change_listeners(all.front(), UserId("1"), {"special"}, true);
   browser.read_until("for listeners");

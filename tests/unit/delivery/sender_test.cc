@@ -301,7 +301,7 @@ TEST_F(SenderTest, ForgetsNothingWhenAClientLeavesInTheMiddleOfAReplay) {
 }
 
 TEST_F(SenderTest, SendsNothingWhenItCannotBeKept) {
-  MemoryRepository small(ids_, 1);
+  MemoryRepository small(ids_, {.per_recipient = 1});
   for (std::size_t i = 0; i < 1; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop"));
   sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, small);
   loops_.front()->start();
@@ -347,6 +347,23 @@ TEST_F(SenderTest, CarriesDataAsItIs) {
   send(users({"1"}), data);
   ASSERT_TRUE(page.client.receive_until("\xF0\x9F\x98\x80\n\n"));
   EXPECT_THAT(page.data(1), ElementsAre(data));
+}
+
+TEST_F(SenderTest, ConfirmsNothingThatWasCutInTheMiddleByAReset) {
+  start();
+  const std::string large(4'000'000, 'x');
+  for (int i = 0; i < 5; ++i) {
+    Page page = connect({.user = "1", .send_buffer = 65536, .receive_buffer = 65536});
+    ASSERT_TRUE(page.client.receive_until("connect-finish"));
+    if (i == 0) send(users({"1"}), large);
+    ASSERT_TRUE(page.client.receive_bytes(100'000 * static_cast<std::size_t>(i + 1)));
+    page.client.reset();
+    ASSERT_TRUE(eventually([&] { return sender_->hub().connections() == 0; }));
+    EXPECT_EQ(repository_.size(), 1U);
+  }
+  Page page = open({.user = "1"});
+  EXPECT_THAT(page.data(1), ElementsAre(large));
+  EXPECT_TRUE(all_confirmed());
 }
 
 // Streams of three users come and go while four threads send: nobody misses a message, doubles have the same id, and

@@ -28,7 +28,7 @@ class SqliteFailureTest : public ::testing::Test {
   std::unique_ptr<SqliteRepository> open(std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(0)) {
     SqliteRepository::Options options;
     options.path = folder_.file();
-    options.max_per_recipient = 1'000'000;
+    options.limits.per_recipient = 1'000'000;
     options.busy_timeout = busy_timeout;
     options.on_error = [this](const std::string& sentence) {
       const std::lock_guard lock(mutex_);
@@ -223,7 +223,7 @@ TEST_F(SqliteFailureTest, OneBadMessageFailsAloneInItsBatch) {
 TEST_F(SqliteFailureTest, OfOneBatchOnlyWhatIsOverTheLimitIsRefused) {
   SqliteRepository::Options options;
   options.path = folder_.file();
-  options.max_per_recipient = 5;
+  options.limits.per_recipient = 5;
   options.busy_timeout = std::chrono::seconds(60);
   SqliteRepository repository(options, ids_);
   Shell other(folder_.file());

@@ -20,7 +20,7 @@ class SqliteRepositoryTest : public ::testing::Test {
   std::unique_ptr<SqliteRepository> open(std::size_t limit = 1000) {
     SqliteRepository::Options options;
     options.path = folder_.file();
-    options.max_per_recipient = limit;
+    options.limits.per_recipient = limit;
     options.idle = std::chrono::milliseconds(10);
     return std::make_unique<SqliteRepository>(options, ids_);
   }
@@ -154,9 +154,12 @@ TEST_F(SqliteRepositoryTest, OpensAndServesAFileOfManyMessages) {
           "BEGIN;"
           "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
           "  SELECT i FROM n;"
-          "INSERT INTO recipient SELECT i, 'u' || i, 0, 'defaultConnectionService', 20 FROM n WHERE i <= 10000;"
-          "INSERT INTO message SELECT i, 1700000000000, 1700003600000, 0, 'server-push', 'data ' || i FROM n;"
-          "INSERT INTO pending SELECT 1 + (i - 1) % 10000, i FROM n;"
+          "INSERT INTO recipient(id, name, kind, service, pending) SELECT i, 'u' || i, 0, 'defaultConnectionService', "
+          "20 FROM n WHERE i <= 10000;"
+          "INSERT INTO message(id, created, expires, listening, event, data) SELECT i, 1700000000000, 1700003600000, "
+          "0, 'server-push', 'data ' || i FROM n;"
+          "INSERT INTO pending(recipient, message) SELECT 1 + (i - 1) % 10000, i FROM n;"
+          "UPDATE total SET pairs = 200000;"
           "COMMIT");
 
   auto repository = open(20);

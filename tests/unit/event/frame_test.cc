@@ -25,6 +25,17 @@ TEST(Frame, AnAtMostOnceFrameConfirmsNothing) {
   EXPECT_FALSE(Frame::make("x")->message().valid());
 }
 
+TEST(Frame, AnAliasSharesTheBytesAndOutlivesTheFrameItWasMadeOf) {
+  FrameRef frame = Frame::make("data:x\n\n", MessageId(7), TargetKind::kTenant);
+  const char* bytes = frame->bytes().data();
+  const FrameRef alias = frame->alias();
+  frame = FrameRef();
+  EXPECT_EQ(alias->bytes(), "data:x\n\n");
+  EXPECT_EQ(alias->bytes().data(), bytes);
+  EXPECT_EQ(alias->message(), MessageId(7));
+  EXPECT_EQ(alias->recipient(), TargetKind::kTenant);
+}
+
 TEST(Frame, MayBeEmpty) {
   EXPECT_TRUE(Frame::make("")->bytes().empty());
 }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "base/error.h"
 #include "event/json.h"
+#include "hub/survey.h"
 #include "unit/net/loopback.h"
 
 namespace sse::hub {
@@ -61,7 +63,7 @@ class Delegate final : public HubDelegate {
     requests_.push_back(request);
     return answers_;
   }
-  void acknowledged(TargetKind kind, std::string_view name, MessageId message) override {
+  void acknowledged(TargetKind kind, std::string_view name, MessageId message, ConnectionId) override {
     const MutexLock lock(mutex_);
     acknowledged_.emplace_back(kind, std::string(name), message.value());
   }
@@ -221,6 +223,91 @@ TEST_F(HubTest, DeliversByUserTokenTenantChannelAndToAll) {
   EXPECT_EQ(data_of(none), "all");
 }
 
+TEST_F(HubTest, DeliversWithoutWaitingAndTellsOnceFromAllLoops) {
+  start();
+  Page a = open({.user = "a", .channel = "c"});
+  Page b = open({.user = "b"});
+  const auto soon = [&](const Target& target, const std::string& data) {
+    std::promise<std::vector<std::uint32_t>> told;
+    hub_->deliver_soon(target, "news", frame(data), [&](const Target& to, const std::vector<std::uint32_t>& taken) {
+      EXPECT_EQ(to.names, target.names);
+      told.set_value(taken);
+    });
+    return told.get_future().get();
+  };
+  EXPECT_THAT(soon({TargetKind::kUser, {"b", "a", "nobody"}, false}, "users"), ElementsAre(1, 1, 0));
+  EXPECT_THAT(soon({TargetKind::kChannel, {"c", "d"}, false}, "channel"), ElementsAre(1, 0));
+  EXPECT_THAT(soon({TargetKind::kUser, {"a"}, true}, "listening"), ElementsAre(0));
+  EXPECT_THAT(soon(Target::all(), "all"), ElementsAre(2));
+  EXPECT_EQ(times(a.until("all"), "data:users\n"), 1U);
+  EXPECT_EQ(times(b.until("all"), "data:channel\n"), 0U);
+}
+
+TEST_F(HubTest, GivesABroadcastToManyStreams) {
+  start(2);
+  std::vector<Page> pages;
+  for (int i = 0; i < 300; ++i) pages.push_back(open_user(std::to_string(i)));
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "one"), ElementsAre(300));
+  EXPECT_THAT(deliver(TargetKind::kAll, {}, "two"), ElementsAre(300));
+  for (Page& page : pages) EXPECT_THAT(page.until("two"), HasSubstr("data:one\n\ndata:two\n\n"));
+}
+
+TEST_F(HubTest, TellsEachWhenToComeBackAndSpreadsThemOverTheJitter) {
+  options_.reconnect_time = milliseconds(1000);
+  options_.reconnect_jitter = milliseconds(1000);
+  start(2);
+  std::vector<int> in_quarter(4);
+  for (int i = 0; i < 200; ++i) {
+    const Page page = open_user(std::to_string(i));
+    const std::string& got = page.client.received();
+    const int retry = std::stoi(got.substr(got.find("retry:") + 6));
+    ASSERT_GE(retry, 1000);
+    ASSERT_LE(retry, 2000);
+    EXPECT_THAT(got, HasSubstr("\"reconnectTime\":" + std::to_string(retry) + ","));
+    ++in_quarter.at(static_cast<std::size_t>(std::min(retry - 1000, 999)) / 250);
+  }
+  for (const int n : in_quarter) EXPECT_GT(n, 20);
+}
+
+TEST_F(HubTest, RemembersWhyStreamsEnded) {
+  start();
+  const Page first = open({.user = "1", .tenant = "t"});
+  Page second = open_user("2");
+  EXPECT_THAT(hub_->recently_closed(), IsEmpty());
+  deliver(TargetKind::kUser, {"1"}, "one");
+  hub_->close({first.id});
+  second.client.close();
+  ASSERT_TRUE(eventually([&] { return hub_->recently_closed().size() == 2; }));
+  auto closed = hub_->recently_closed();
+  if (closed[0].id == second.id) std::swap(closed[0], closed[1]);  // they may have ended in the same millisecond
+  EXPECT_EQ(closed[0].id, first.id);
+  EXPECT_EQ(closed[0].user.str(), "1");
+  EXPECT_EQ(closed[0].tenant.str(), "t");
+  EXPECT_EQ(closed[0].reason, net::CloseReason::kServerClosed);
+  EXPECT_EQ(closed[0].messages, 3U);
+  EXPECT_EQ(closed[0].owed_bytes, 0U);
+  EXPECT_GE(closed[0].closed, closed[0].created);
+  EXPECT_EQ(closed[1].id, second.id);
+  EXPECT_EQ(closed[1].reason, net::CloseReason::kClientClosed);
+}
+
+TEST_F(HubTest, KnowsWhatAllItsStreamsOwe) {
+  options_.stream.max_backlog = 256 * 1024;
+  start();
+  Page slow = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096});
+  EXPECT_EQ(hub_->backlog_bytes(), 0U);
+  const std::string data(16 * 1024, 'x');
+  while (hub_->backlog_bytes() < 64 * 1024) deliver(TargetKind::kUser, {"1"}, data);
+  EXPECT_TRUE(eventually([&] { return hub_->backlog_bytes() == hub_->describe(slow.id)->backlog_bytes; }));
+  // Over its cap it is closed, owes no more, and it can be seen what it owed.
+  while (hub_->connections() == 1) deliver(TargetKind::kUser, {"1"}, data);
+  ASSERT_TRUE(eventually([&] { return hub_->recently_closed().size() == 1; }));
+  EXPECT_EQ(hub_->recently_closed()[0].reason, net::CloseReason::kSlowConsumer);
+  EXPECT_GT(hub_->recently_closed()[0].owed_bytes, 128U * 1024);
+  EXPECT_LE(hub_->recently_closed()[0].owed_bytes, 256U * 1024);
+  EXPECT_EQ(hub_->backlog_bytes(), 0U);
+}
+
 TEST_F(HubTest, CountsOnlyThoseWhoListenWhenAsked) {
   start();
   Page listens = open({.user = "1", .listeners = {"news", "weather"}});
@@ -304,7 +391,7 @@ TEST_F(HubTest, FindsByWhatIsAsked) {
   const Page a = open({.user = "a", .tenant = "t", .token = "k1", .channel = "c", .query = "clientId=one"});
   const Page b = open({.user = "b", .tenant = "t", .listeners = {"news"}, .query = "clientId=two"});
   const Page none = open({});
-  const auto find = [&](ConnectionFilter filter) { return hub_->find(filter); };
+  const auto find = [&](ConnectionFilter filter) { return hub::find(*hub_, filter); };
   EXPECT_THAT(find({}), ElementsAre(a.id, b.id, none.id));
   EXPECT_THAT(find({.user = UserId("a")}), ElementsAre(a.id));
   EXPECT_THAT(find({.tenant = TenantId("t")}), ElementsAre(a.id, b.id));
@@ -637,7 +724,7 @@ TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {
       while (!stop) {
         deliver(TargetKind::kAll, {}, "x");
         deliver(TargetKind::kUser, {"1", "2", "3"}, "y", true);
-        hub_->find({});
+        hub::find(*hub_, {});
         hub_->close(Target::user(UserId("3")));
       }
     });

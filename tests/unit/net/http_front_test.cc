@@ -80,11 +80,17 @@ class HttpFrontTest : public ::testing::Test {
   }
 
   void start(std::size_t queue = 1000) {
+    start_front_only(queue);
+    run();
+  }
+  void start_front_only(std::size_t queue = 1000) {
     workers_ = std::make_unique<WorkerPool>("test-worker", 0, kWorkers, queue);
     front_ = std::make_unique<HttpFront>(loop_, listener_, app_, *workers_, options_, metrics_, [this] {
       const MutexLock lock(mutex_);
       return streams_.size();
     });
+  }
+  void run() {
     loop_.start();
     front_->start();
   }
@@ -162,6 +168,52 @@ TEST_F(HttpFrontTest, TakesABodyOfManyReads) {
   const std::string body(3'000'000, 'b');
   app_.set_payload_max_length(mebibytes(8).count());
   EXPECT_TRUE(c.post("/echo", body).body == body);
+}
+
+class QuickFrontTest : public HttpFrontTest {
+ protected:
+  // /quick is answered by a thread of its own, /dropped by nobody, all else by the workers.
+  void start_quick() {
+    start_front_only();
+    front_->set_quick([this](const RequestHead& head, std::string_view body, HttpFront::Responder& responder) {
+      if (head.target == "/dropped") {
+        const HttpFront::Responder dropped(std::move(responder));
+        return true;
+      }
+      if (head.target != "/quick") return false;
+      const auto mine = std::make_shared<HttpFront::Responder>(std::move(responder));
+      answerers_.emplace_back([mine, text = std::string(body)] { mine->answer(200, "text/plain", "quick " + text); });
+      return true;
+    });
+    run();
+  }
+  ~QuickFrontTest() override {
+    for (std::thread& answerer : answerers_) answerer.join();
+  }
+
+  std::vector<std::thread> answerers_;  // loop thread, then the test
+};
+
+TEST_F(QuickFrontTest, LetsARequestBeAnsweredFromAnyThreadInTheOrderTheyCame) {
+  start_quick();
+  Client c = client();
+  c.send(
+      "POST /quick HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"
+      "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+      "POST /quick HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n2");
+  EXPECT_EQ(c.response().body, "quick 1");
+  EXPECT_EQ(c.response().body, "hello");
+  EXPECT_EQ(c.response().body, "quick 2");
+  c.send("POST /quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n3");
+  EXPECT_TRUE(c.receive_all());
+  EXPECT_THAT(c.received(), AllOf(HasSubstr("Connection: close\r\n"), HasSubstr("quick 3")));
+}
+
+TEST_F(QuickFrontTest, AnswersForAResponderThatWasDropped) {
+  start_quick();
+  Client c = client();
+  c.send("GET /dropped HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(c.response().status, 503);
 }
 
 TEST_F(HttpFrontTest, EndsTheConnectionWhenTheClientAsksForIt) {

@@ -1,0 +1,154 @@
+#include <charconv>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cells.h"
+#include "command.h"
+#include "input.h"
+#include "table.h"
+
+/// `users duration`, `tokens duration` and `connections duration`: the same for each of them.
+namespace sse::ctl {
+namespace {
+
+enum class Whose { kUser, kToken, kConnection };
+
+struct Options {
+  std::string name;
+  std::string set;
+  std::string ttl;
+  bool clear = false;
+};
+
+// A number is seconds.
+std::int64_t seconds_from(const std::string& text) {
+  std::int64_t seconds = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool number = error == std::errc{} && stop == text.data() + text.size();
+  if (!number) seconds = duration_option("--set", text).count() / 1000;
+  if (seconds < 0 || seconds > api::kMostDurationSeconds) {
+    throw Error(ErrorCode::kInvalidArgument, "--set must be from 0 to " + std::to_string(api::kMostDurationSeconds) +
+                                                 " seconds, not '" + printable(text, 40) + "'");
+  }
+  return seconds;
+}
+
+api::DurationRequest request_for(const Options& options, Whose whose, const Context& context) {
+  api::DurationRequest request;
+  request.service = context.service();
+  if (whose == Whose::kConnection) {
+    request.ids.emplace_back(parse_ids({options.name}).front());
+  } else {
+    request.target = event::Target{
+        whose == Whose::kUser ? event::TargetKind::kUser : event::TargetKind::kToken, {options.name}, false};
+    event::normalize(*request.target);
+  }
+  if (!options.set.empty()) request.seconds = seconds_from(options.set);
+  if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
+  return request;
+}
+
+std::string describe(const api::Json& answer, const Look& look) {
+  std::string text;
+  Table table({{"CONNECTION"}, {"USER", false, true}, {"SESSION"}, {"SECONDS", true}, {"COUNTED BY"}});
+  for (const api::Json& one : answer.value("connections", api::Json::array())) {
+    table.add({text_cell(one, "id"), text_cell(one, "user"), seconds_cell(one, "sessionDuration"),
+               text_cell(one, "sessionDuration"), one.value("set", false) ? "what was set" : "the page"});
+  }
+  if (!table.empty()) text += table.render(look);
+  if (const auto pending = answer.find("pending"); pending != answer.end() && pending->is_object()) {
+    text += "not yet confirmed: " + text_cell(*pending, "duration") + " seconds, set " +
+            age_cell(*pending, "createTime", wall_now()) + " ago, expires " +
+            expiry_cell(*pending, "expireTime", wall_now()) + '\n';
+  }
+  return text;
+}
+
+int read(const Options& options, Whose whose, Context& context) {
+  api::DurationQuery query;
+  query.service = context.service();
+  if (whose == Whose::kUser) query.user = options.name;
+  if (whose == Whose::kToken) query.token = options.name;
+  if (whose == Whose::kConnection) query.connection = ConnectionId(parse_ids({options.name}).front());
+  const api::Json answer = context.client().read_durations(query);
+  Output& out = context.out();
+  const bool nobody = answer.value("connections", api::Json::array()).empty();
+  if (!out.for_people()) {
+    out.document(answer);
+  } else {
+    out.write(describe(answer, out.look()));
+    if (nobody) out.note("nobody is online there, so that no session lasts");
+  }
+  return nobody ? kNobody : kDone;
+}
+
+int set(const Options& options, Whose whose, Context& context) {
+  const api::Json answer = context.client().set_durations(request_for(options, whose, context));
+  Output& out = context.out();
+  if (!out.for_people()) {
+    out.document(answer);
+  } else if (count_in(answer, "connections") > 0) {
+    out.write("told " + plural(count_in(answer, "connections"), "connection") + '\n');
+  } else {
+    out.write("nobody is online; it is kept for the next connect\n");
+  }
+  return kDone;
+}
+
+int clear(const Options& options, Whose whose, Context& context) {
+  const api::Json answer = context.client().clear_durations(request_for(options, whose, context));
+  const std::uint64_t connections = count_in(answer, "connections");
+  const std::uint64_t pending = count_in(answer, "pending");
+  Output& out = context.out();
+  if (out.for_people()) {
+    out.write("cleared for " + plural(connections, "connection") + ", " + plural(pending, "setting") + " forgotten\n");
+  } else {
+    out.document(answer);
+  }
+  if (connections + pending > 0) return kDone;
+  out.note("no duration was set there");
+  return kNobody;
+}
+
+int run(const Options& options, Whose whose, Context& context) {
+  if (options.clear) return clear(options, whose, context);
+  return options.set.empty() ? read(options, whose, context) : set(options, whose, context);
+}
+
+Run declare(CLI::App& app, Whose whose, const char* name, const char* help) {
+  auto options = std::make_shared<Options>();
+  app.add_option(name, options->name, help)
+      ->required()
+      ->type_name("")
+      ->check(CLI::Validator([](const std::string& text) { return text.empty() ? "it is empty" : std::string(); }, ""));
+  CLI::Option* set_option = app.add_option("--set", options->set, "Set it to so many seconds, or a duration such as 2h")
+                                ->type_name("DURATION")
+                                ->configurable(false);
+  app.add_flag("--clear", options->clear, "Undo what was set")->excludes(set_option)->configurable(false);
+  if (whose != Whose::kConnection) {
+    app.add_option("--ttl", options->ttl,
+                   "With --set: how long it waits for one who is offline (default: the server's)")
+        ->type_name("DURATION")
+        ->needs(set_option);
+  }
+  return [options, whose](Context& context) { return run(*options, whose, context); };
+}
+
+}  // namespace
+
+Run declare_users_duration(CLI::App& app) {
+  return declare(app, Whose::kUser, "USER", "Id of the user");
+}
+
+Run declare_tokens_duration(CLI::App& app) {
+  return declare(app, Whose::kToken, "TOKEN", "The access token");
+}
+
+Run declare_connections_duration(CLI::App& app) {
+  return declare(app, Whose::kConnection, "ID", "Id of the connection");
+}
+
+}  // namespace sse::ctl

@@ -1,0 +1,31 @@
+#include "message_filter.h"
+
+#include "base/error.h"
+#include "input.h"
+
+namespace sse::ctl {
+
+void declare_filter(CLI::App& app, api::MessageQuery& query) {
+  app.add_option("--kind", query.kind, "Only for a user, token, tenant, channel or all")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"user", "token", "tenant", "channel", "all"}).description(""));
+  app.add_option("--recipient", query.recipient, "Only for the recipient of this name")->type_name("NAME");
+  app.add_option("-e,--event", query.event, "Only with this event name")->type_name("NAME");
+}
+
+void require_choice(const api::MessageQuery& query, bool all, const char* verb) {
+  const bool chosen = !query.kind.empty() || !query.recipient.empty() || !query.event.empty();
+  if (chosen != all) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              chosen ? "give either --all or what to choose by, not both"
+                     : std::string("which to ") + verb +
+                           " is missing; give --kind, --recipient or --event, or --all for everything");
+}
+
+std::vector<MessageId> message_ids(const std::vector<std::string>& texts) {
+  std::vector<MessageId> ids;
+  for (const std::uint64_t id : parse_ids(texts)) ids.emplace_back(id);
+  return ids;
+}
+
+}  // namespace sse::ctl

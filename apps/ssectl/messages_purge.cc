@@ -1,0 +1,48 @@
+#include <memory>
+
+#include "cells.h"
+#include "command.h"
+#include "input.h"
+#include "message_filter.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Options {
+  api::MessageQuery query;
+  bool all = false;
+  bool yes = false;
+};
+
+int run(const Options& options, Context& context) {
+  require_choice(options.query, options.all, "purge");
+  api::MessageQuery query = options.query;
+  query.service = context.service();
+  Output& out = context.out();
+  if (!options.yes) {
+    const std::uint64_t count = count_in(context.client().list_messages(query, {1, 1}), "total");
+    if (!confirmed("delete " + plural(count, "pending message") + "? nobody will get them")) {
+      out.note("nothing was deleted");
+      return kFailed;
+    }
+  }
+  const api::Json answer = context.client().purge_messages(query);
+  if (out.for_people()) {
+    out.write("deleted " + plural(count_in(answer, "deleted"), "pending message") + '\n');
+  } else {
+    out.document(answer);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Run declare_messages_purge(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  declare_filter(app, options->query);
+  app.add_flag("--all", options->all, "Everything that is pending");
+  app.add_flag("-y,--yes", options->yes, "Do not ask")->configurable(false);
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

@@ -1,0 +1,44 @@
+#include <memory>
+
+#include "base/error.h"
+#include "cells.h"
+#include "command.h"
+#include "message_filter.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Options {
+  std::vector<std::string> ids;
+};
+
+int run(const Options& options, Context& context) {
+  Output& out = context.out();
+  std::uint64_t delivered = 0;
+  bool missing = false;
+  for (const MessageId id : message_ids(options.ids)) {
+    try {
+      const std::uint64_t taken = count_in(context.client().retry_message(id), "delivered");
+      delivered += taken;
+      if (out.format() == Format::kNdjson) out.document({{"id", id.str()}, {"delivered", taken}});
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kNotFound) throw;
+      out.note("no message " + id.str() + " is pending");
+      missing = true;
+    }
+  }
+  if (out.format() == Format::kJson) out.document({{"delivered", delivered}});
+  if (out.for_people()) out.write("sent again to " + plural(delivered, "connection") + '\n');
+  if (delivered == 0 && !missing) out.note("nobody is connected who would get this; it stays pending");
+  return delivered == 0 || missing ? kNobody : kDone;
+}
+
+}  // namespace
+
+Run declare_messages_retry(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("ID", options->ids, "Ids of messages")->required()->type_name("");
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

@@ -1,0 +1,55 @@
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "cells.h"
+#include "command.h"
+#include "listing.h"
+#include "table.h"
+
+namespace sse::ctl {
+namespace {
+
+using event::TargetKind;
+
+std::string heading(TargetKind kind) {
+  return kind == TargetKind::kTenant ? "TENANT" : kind == TargetKind::kToken ? "TOKEN" : "CHANNEL";
+}
+
+Run declare(CLI::App& app, TargetKind kind) {
+  auto listing = std::make_shared<Listing>();
+  listing->declare_filters(app);
+  listing->declare_order(app, {"name", "connections", "users", "first", "last"});
+  return [listing, kind](Context& context) {
+    const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
+      return context.client().list_names(kind, query, page);
+    };
+    const Render render = [&](const api::Json& list, const Look& look) {
+      Table table({{heading(kind), false, true}, {"CONNECTIONS", true}, {"USERS", true}, {"OLDEST"}, {"NEWEST"}});
+      const WallTime now = wall_now();
+      for (const api::Json& one : list) {
+        table.add({text_cell(one, "name"), text_cell(one, "connections"), text_cell(one, "users"),
+                   age_cell(one, "firstConnectTime", now), age_cell(one, "lastConnectTime", now)});
+      }
+      return table.render(look);
+    };
+    return run_listing(*listing, context, fetch, render,
+                       "no connection that matches has a " + std::string(event::kind_name(kind)));
+  };
+}
+
+}  // namespace
+
+Run declare_tenants_list(CLI::App& app) {
+  return declare(app, TargetKind::kTenant);
+}
+
+Run declare_channels_list(CLI::App& app) {
+  return declare(app, TargetKind::kChannel);
+}
+
+Run declare_tokens_list(CLI::App& app) {
+  return declare(app, TargetKind::kToken);
+}
+
+}  // namespace sse::ctl

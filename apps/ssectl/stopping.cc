@@ -1,0 +1,26 @@
+#include "stopping.h"
+
+#include <ctime>
+
+namespace sse::ctl {
+
+Stopping::Stopping() {
+  sigemptyset(&signals_);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
+  pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+}
+
+Stopping::~Stopping() {
+  // What is still pending was meant for what has ended already.
+  while (wait(0)) stopped_ = false;
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+bool Stopping::wait(int millis) {
+  if (stopped_) return true;
+  const timespec time{millis / 1000, millis % 1000 * 1'000'000L};
+  stopped_ = sigtimedwait(&signals_, nullptr, &time) > 0;
+  return stopped_;
+}
+
+}  // namespace sse::ctl

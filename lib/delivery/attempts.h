@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "delivery/message_repository.h"
+
+namespace sse::delivery {
+
+/// Counts deliveries on their way to an AttemptLog. Most messages are confirmed within a second, and then their count
+/// is of no use to anybody: only what is still waiting after that is written down. Thread safe; for loop threads.
+class Attempts {
+ public:
+  /// `log` null: counts nothing.
+  Attempts(ServiceName service, AttemptLog* log) : service_(std::move(service)), log_(log) {}
+
+  void sent(event::TargetKind kind, std::string_view name, MessageId message) EXCLUDES(mutex_);
+  void confirmed(event::TargetKind kind, std::string_view name, MessageId message) EXCLUDES(mutex_);
+  /// Hands on what has been counted.
+  void flush() EXCLUDES(mutex_);
+
+ private:
+  using Counts = std::map<std::tuple<MessageId, event::TargetKind, std::string>, std::uint32_t>;
+
+  void write(const Counts& counts) const;
+
+  const ServiceName service_;
+  AttemptLog* const log_;
+  Mutex mutex_;
+  Counts counts_ GUARDED_BY(mutex_);
+  SteadyTime flush_at_ GUARDED_BY(mutex_);
+};
+
+}  // namespace sse::delivery

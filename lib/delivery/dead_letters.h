@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "delivery/message_repository.h"
+
+namespace sse::delivery {
+
+/// A message that expired before its recipient confirmed it.
+struct DeadLetter {
+  PendingMessage message;
+  WallTime died;
+};
+
+/// What became of messages that expired: kept, up to StoreLimits::dead and dead_bytes, so that somebody can look and
+/// decide. The oldest make room. Thread safe, blocks on the store.
+class DeadLetters {
+ public:
+  virtual ~DeadLetters() = default;
+
+  virtual std::uint64_t count_dead(const MessageFilter& filter) = 0;
+  /// In the order they died; `skip` left out first, at most `limit`; with data.
+  virtual std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) = 0;
+  /// Sends the dead letters of a message, or with an invalid id all that match, once more: each becomes a new message
+  /// for its one recipient, with the time to live it once had, at the end of that recipient's queue. In one commit.
+  /// Returns the new ids in that order. Throws Error(kLimitExceeded) when there is no room; all stay dead then.
+  virtual std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) = 0;
+  /// Forgets the dead letters of a message, or with an invalid id all that match; returns how many.
+  virtual std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) = 0;
+};
+
+}  // namespace sse::delivery

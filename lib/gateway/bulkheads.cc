@@ -1,0 +1,50 @@
+#include "gateway/bulkheads.h"
+
+#include <string_view>
+#include <utility>
+
+namespace sse::gateway {
+namespace {
+
+constexpr std::size_t kSpoolers = 2;
+
+}  // namespace
+
+Bulkheads::Bulkheads(BulkheadOptions options)
+    : options_(std::move(options)),
+      connects_("sse-connects", 0, options_.threads, 20'000),
+      requests_("sse-requests", 0, options_.threads, 20'000),
+      spoolers_("sse-spool", 0, kSpoolers, 20'000) {}
+
+net::RequestPlan Bulkheads::plan(const net::RequestHead& head) {
+  net::RequestPlan plan;
+  plan.max_body = options_.max_body;
+  const std::string_view path = head.target.substr(0, head.target.find('?'));
+  for (const std::string& service : options_.services) {
+    if (!path.starts_with(service)) continue;
+    const std::string_view rest = path.substr(service.size());
+    if (!rest.starts_with("/connect")) continue;
+    plan.most_wait = options_.most_wait;
+    if (rest == "/connect") {
+      if (options_.connects_may_block) plan.workers = &connects_;
+    } else if (rest.starts_with("/connect/message/")) {
+      plan.workers = &requests_;
+    } else if (rest.starts_with("/connect/upload/")) {
+      plan.workers = &requests_;
+      plan.max_body = options_.max_upload;
+      plan.spool = true;
+    } else if (options_.connects_may_block) {
+      plan.workers = &requests_;
+    }
+    break;
+  }
+  return plan;
+}
+
+void Bulkheads::stop() {
+  spoolers_.stop();
+  connects_.stop();
+  requests_.stop();
+}
+
+}  // namespace sse::gateway

@@ -1,0 +1,160 @@
+#include "gateway/event_feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "event/frame.h"
+#include "observe/log.h"
+
+namespace sse::gateway {
+namespace {
+
+constexpr std::size_t kMostInbox = 50'000;
+constexpr std::chrono::milliseconds kHeartbeat{15'000};
+
+event::FrameRef line_of(const event::Json& json) {
+  return event::Frame::make(event::dump_json(json) + "\n");
+}
+
+}  // namespace
+
+bool HappeningFilter::matches(const Happening& happening) const {
+  if (!types.empty() && !types.contains(happening.type)) return false;
+  if (!service.empty() && happening.service != service) return false;
+  return user.empty() || concerns(happening, user);
+}
+
+struct EventFeed::Follower final : net::Stream {
+  Follower(const net::Stream::Host& host, UniqueFd socket, HappeningFilter wanted)
+      : net::Stream(host, std::move(socket)), filter(std::move(wanted)) {}
+
+  const HappeningFilter filter;
+  std::uint64_t seen = 0;  // sequence up to which the past was shown
+  std::uint64_t missed = 0;
+};
+
+EventFeed::EventFeed(net::EventLoop& loop, const Happenings& happenings, observe::Registry& metrics)
+    : loop_(loop),
+      happenings_(happenings),
+      missed_(metrics.counter("sse_event_feed_missed_total", "Happenings a follower was too slow to see")),
+      limits_{1024ULL * 1024, net::Stream::Overflow::kDrop},
+      host_{loop, *this, limits_} {
+  metrics.gauge_callback("sse_event_feed_followers", "Who follows what happens (ssectl events --follow)",
+                         [this] { return static_cast<double>(followers()); });
+  loop_.at_turn_end([this] { end_turn(); });
+  // An empty line: finds peers that are gone, and keeps proxies.
+  loop_.run_every(kHeartbeat, [this] {
+    const event::FrameRef blank = event::Frame::make("\n");
+    for (const auto& follower : followers_) follower->append(blank);
+  });
+}
+
+EventFeed::~EventFeed() = default;
+
+void EventFeed::offer(const HappeningRef& happening) {
+  if (followers() == 0) return;
+  bool first = false;
+  {
+    const MutexLock lock(mutex_);
+    if (inbox_.size() >= kMostInbox) {
+      ++overflowed_;
+      return;
+    }
+    first = inbox_.empty();
+    inbox_.push_back(happening);
+  }
+  if (first) loop_.post([this] { take_inbox(); });
+}
+
+void EventFeed::follow(UniqueFd socket, std::string head, HappeningFilter filter, std::size_t last) {
+  // Counted at once: nothing is missed from here on.
+  count_.fetch_add(1);
+  loop_.post([this, fd = std::move(socket), head = std::move(head), filter = std::move(filter), last,
+              since = happenings_.sequence()]() mutable { add(std::move(fd), head, std::move(filter), last, since); });
+}
+
+void EventFeed::stop() {
+  loop_.post([this] {
+    for (const auto& follower : followers_) follower->abort(net::CloseReason::kShutdown);
+  });
+}
+
+void EventFeed::add(UniqueFd socket, const std::string& head, HappeningFilter filter, std::size_t last,
+                    std::uint64_t since) {
+  loop_.assert_in_loop_thread();
+  try {
+    followers_.push_back(std::make_unique<Follower>(host_, std::move(socket), std::move(filter)));
+  } catch (const Error& e) {
+    count_.fetch_sub(1);
+    observe::log_warn("a follower of events was refused", {{"error", e.what()}});
+    return;
+  }
+  Follower& follower = *followers_.back();
+  follower.append(event::Frame::make(head));
+  std::vector<HappeningRef> past = happenings_.last();
+  if (!past.empty()) follower.seen = past.back()->sequence;
+  std::erase_if(past, [&](const HappeningRef& h) { return !follower.filter.matches(*h); });
+  const auto live = std::ranges::upper_bound(past, since, {}, [](const HappeningRef& h) { return h->sequence; });
+  const auto before = static_cast<std::size_t>(live - past.begin());
+  for (std::size_t i = before - std::min(last, before); i < past.size(); ++i)
+    show(follower, line_of(to_json(*past[i])));
+}
+
+void EventFeed::take_inbox() {
+  std::vector<HappeningRef> inbox;
+  std::uint64_t overflowed = 0;
+  {
+    const MutexLock lock(mutex_);
+    inbox.swap(inbox_);
+    overflowed = std::exchange(overflowed_, 0);
+  }
+  for (const HappeningRef& happening : inbox) {
+    event::FrameRef line;  // made when the first wants it
+    for (const auto& follower : followers_) {
+      if (happening->sequence <= follower->seen || !follower->filter.matches(*happening)) continue;
+      if (!line) line = line_of(to_json(*happening));
+      show(*follower, line);
+    }
+  }
+  if (overflowed == 0) return;
+  missed_.add(overflowed);
+  for (const auto& follower : followers_) follower->missed += overflowed;
+}
+
+void EventFeed::show(Follower& follower, const event::FrameRef& line) {
+  if (!follower.open()) return;
+  if (follower.missed > 0) {
+    const event::FrameRef marker = line_of({{"type", "missed"}, {"count", follower.missed}});
+    if (follower.append(marker) == net::Stream::Append::kTaken) follower.missed = 0;
+  }
+  if (follower.missed > 0 || follower.append(line) == net::Stream::Append::kDropped) {
+    ++follower.missed;
+    missed_.add();
+  }
+}
+
+void EventFeed::stream_drained(net::Stream& stream) {
+  auto& follower = static_cast<Follower&>(stream);
+  if (follower.missed == 0) return;
+  follower.append(line_of({{"type", "missed"}, {"count", std::exchange(follower.missed, 0)}}));
+}
+
+void EventFeed::stream_dirty(net::Stream& stream) {
+  dirty_.push_back(static_cast<Follower*>(&stream));
+}
+
+void EventFeed::stream_closed(net::Stream& stream, net::CloseReason /*reason*/) {
+  closed_.push_back(static_cast<Follower*>(&stream));
+}
+
+void EventFeed::end_turn() {
+  for (std::size_t i = 0; i < dirty_.size(); ++i) dirty_[i]->flush();
+  dirty_.clear();
+  for (Follower* gone : std::exchange(closed_, {})) {
+    std::erase_if(followers_, [gone](const auto& follower) { return follower.get() == gone; });
+    count_.fetch_sub(1);
+  }
+}
+
+}  // namespace sse::gateway

@@ -1,0 +1,109 @@
+#include "gateway/happenings.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace sse::gateway {
+namespace {
+
+// Enough to see what was going on a moment ago; what is kept counts into the memory a stream costs.
+constexpr std::size_t kMostKept = 256;
+
+Happening about(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection) {
+  Happening happening;
+  happening.type = type;
+  happening.time = wall_now();
+  happening.service = service;
+  happening.connection = std::move(connection);
+  return happening;
+}
+
+}  // namespace
+
+void Happenings::publish(Happening happening) {
+  const auto made = std::make_shared<Happening>(std::move(happening));
+  const HappeningRef shared = made;
+  HappeningRef oldest;  // destroyed outside the lock
+  {
+    const MutexLock lock(mutex_);
+    made->sequence = ++sequence_;
+    std::deque<HappeningRef>& kept = shared->type == Happening::Type::kSend ? sends_ : presence_;
+    kept.push_back(shared);
+    if (kept.size() > kMostKept) {
+      oldest = std::move(kept.front());
+      kept.pop_front();
+    }
+  }
+  for (HappeningSink* sink : sinks_) sink->offer(shared);
+}
+
+void Happenings::requested(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection,
+                           std::string path, int status) {
+  Happening happening = about(type, service, std::move(connection));
+  happening.path = std::move(path);
+  happening.status = status;
+  publish(std::move(happening));
+}
+
+void Happenings::sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
+                      const std::vector<delivery::SendOutcome>& outcomes) {
+  const WallTime now = wall_now();
+  const bool all = std::ranges::any_of(sinks_, [](const HappeningSink* sink) { return sink->wants_sends(); });
+  // Of a bulk of a hundred thousand only the last are remembered anyway.
+  for (std::size_t i = all || requests.size() < kMostKept ? 0 : requests.size() - kMostKept; i < requests.size(); ++i) {
+    if (outcomes[i].refusal) continue;
+    Happening happening;
+    happening.type = Happening::Type::kSend;
+    happening.time = now;
+    happening.service = service;
+    happening.event = requests[i].event;
+    const event::Target& target = requests[i].target;
+    const auto names = target.names.begin();
+    const auto most = static_cast<std::ptrdiff_t>(std::min(target.names.size(), Happening::kMostNames));
+    happening.target = event::Target{target.kind, {names, names + most}, target.listening};
+    happening.recipients = target.names.size();
+    happening.qos = requests[i].qos;
+    happening.message = outcomes[i].result.id;
+    happening.delivered = outcomes[i].result.delivered;
+    happening.pending = outcomes[i].result.pending;
+    publish(std::move(happening));
+  }
+}
+
+std::uint64_t Happenings::sequence() const {
+  const MutexLock lock(mutex_);
+  return sequence_;
+}
+
+std::vector<HappeningRef> Happenings::last() const {
+  const MutexLock lock(mutex_);
+  std::vector<HappeningRef> all;
+  all.reserve(presence_.size() + sends_.size());
+  std::ranges::merge(
+      presence_, sends_, std::back_inserter(all), {}, [](const HappeningRef& h) { return h->sequence; },
+      [](const HappeningRef& h) { return h->sequence; });
+  return all;
+}
+
+void Happenings::connected(const ServiceName& service, hub::ConnectionInfo connection) {
+  publish(about(Happening::Type::kConnect, service, std::move(connection)));
+}
+
+void Happenings::disconnected(const ServiceName& service, hub::ConnectionInfo connection, net::CloseReason reason,
+                              std::string note) {
+  Happening happening = about(Happening::Type::kDisconnect, service, std::move(connection));
+  happening.reason = net::reason_name(reason);
+  happening.note = std::move(note);
+  publish(std::move(happening));
+}
+
+void Happenings::listening_changed(const ServiceName& service, hub::ConnectionInfo connection,
+                                   std::vector<std::string> names, bool added) {
+  Happening happening = about(Happening::Type::kListening, service, std::move(connection));
+  happening.names = std::move(names);
+  happening.added = added;
+  publish(std::move(happening));
+}
+
+}  // namespace sse::gateway

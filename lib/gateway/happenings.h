@@ -1,0 +1,64 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "delivery/sender.h"
+#include "gateway/happening.h"
+#include "hub/observer.h"
+
+namespace sse::gateway {
+
+/// Takes happenings as they come, on loop and worker threads: must be quick, must not block, must not throw. Where that
+/// is not enough, it queues, with a bound.
+class HappeningSink {
+ public:
+  virtual void offer(const HappeningRef& happening) = 0;
+  /// False while nobody would look at every single send.
+  virtual bool wants_sends() const { return false; }
+
+ protected:
+  ~HappeningSink() = default;
+};
+
+/// The one place where everything that happens passes: remembers the last of each and tells the sinks. Thread safe.
+class Happenings final : public hub::Observer {
+ public:
+  Happenings() = default;
+  Happenings(const Happenings&) = delete;
+  Happenings& operator=(const Happenings&) = delete;
+
+  /// Before anything happens; must outlive what publishes.
+  void add_sink(HappeningSink& sink) { sinks_.push_back(&sink); }
+
+  void publish(Happening happening) EXCLUDES(mutex_);
+  /// A page's request and what it was answered.
+  void requested(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection, std::string path,
+                 int status);
+  /// What Sender::send_all() did.
+  void sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
+            const std::vector<delivery::SendOutcome>& outcomes);
+
+  /// The last happenings, oldest first. Sends are kept apart: many of them do not push the others out.
+  std::vector<HappeningRef> last() const EXCLUDES(mutex_);
+  /// Of the latest happening.
+  std::uint64_t sequence() const EXCLUDES(mutex_);
+
+  void connected(const ServiceName& service, hub::ConnectionInfo connection) override;
+  void disconnected(const ServiceName& service, hub::ConnectionInfo connection, net::CloseReason reason,
+                    std::string note) override;
+  void listening_changed(const ServiceName& service, hub::ConnectionInfo connection, std::vector<std::string> names,
+                         bool added) override;
+
+ private:
+  std::vector<HappeningSink*> sinks_;  // constant once things happen
+
+  mutable Mutex mutex_;
+  std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;
+  std::deque<HappeningRef> presence_ GUARDED_BY(mutex_);
+  std::deque<HappeningRef> sends_ GUARDED_BY(mutex_);
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,211 @@
+#include "gateway/hook.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "observe/log.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+constexpr std::chrono::seconds kComplainEvery{5};
+
+// RFC 7578 §4.2, WHATWG HTML "multipart/form-data encoding": quotes and line breaks are escaped.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') {
+      out += "%22";
+    } else if (c == '\r') {
+      out += "%0D";
+    } else if (c == '\n') {
+      out += "%0A";
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string header_safe(std::string text) {
+  std::erase_if(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+  return text;
+}
+
+// A body made of texts and files, read piece by piece.
+class Pieces {
+ public:
+  void add(std::string text) { pieces_.push_back({std::move(text), {}, 0}), length_ += pieces_.back().text.size(); }
+  void add_file(const UploadedFile& file) {
+    UniqueFd fd(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) throw system_error(errno, "cannot read the upload " + file.path);
+    pieces_.push_back({"", std::move(fd), file.size.count()});
+    length_ += file.size.count();
+  }
+  std::size_t length() const { return length_; }
+
+  bool write(std::size_t offset, std::size_t length, const std::function<bool(const char*, std::size_t)>& sink) const {
+    for (const Piece& piece : pieces_) {
+      const std::size_t size = piece.fd.valid() ? piece.file_size : piece.text.size();
+      if (offset >= size) {
+        offset -= size;
+        continue;
+      }
+      std::array<char, std::size_t{64} * 1024> buffer;
+      const std::size_t n = std::min({length, size - offset, buffer.size()});
+      if (!piece.fd.valid()) return sink(piece.text.data() + offset, n);
+      const ssize_t got = ::pread(piece.fd.get(), buffer.data(), n, static_cast<off_t>(offset));
+      return got > 0 && sink(buffer.data(), static_cast<std::size_t>(got));
+    }
+    return false;
+  }
+
+ private:
+  struct Piece {
+    std::string text;
+    UniqueFd fd;
+    std::size_t file_size = 0;
+  };
+  std::vector<Piece> pieces_;
+  std::size_t length_ = 0;
+};
+
+}  // namespace
+
+std::string hmac_sha256_hex(const std::string& key, const std::string& text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), digest.data(), &size);
+  std::string out;
+  for (unsigned i = 0; i < size; ++i) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    out += kDigits[digest[i] >> 4];
+    out += kDigits[digest[i] & 15];
+  }
+  return out;
+}
+
+HookCaller::HookCaller(HookOptions options, std::string server_id, observe::Registry& metrics)
+    : options_(std::move(options)),
+      server_id_(std::move(server_id)),
+      metrics_(metrics),
+      seconds_(metrics.histogram("sse_hook_seconds", "Time a call of the application's hook took",
+                                 {0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30})),
+      requests_(options_.url, "--hook", options_.timeout),
+      notifications_(options_.url, "--hook", options_.timeout) {}
+
+void HookCaller::stop() {
+  requests_.stop();
+  notifications_.stop();
+}
+
+HttpCaller::Answer HookCaller::call(const std::string& type, const std::string& delivery, WallTime time, Json body) {
+  return send_json(requests_, type, delivery, time, std::move(body));
+}
+
+HttpCaller::Answer HookCaller::notify(const std::string& type, const std::string& delivery, WallTime time, Json body) {
+  return send_json(notifications_, type, delivery, time, std::move(body));
+}
+
+HttpCaller::Answer HookCaller::send_json(HttpCaller& http, const std::string& type, const std::string& delivery,
+                                         WallTime time, Json&& body) {
+  body["type"] = type;
+  body["id"] = delivery;
+  body["time"] = to_millis(time);
+  body["serverId"] = server_id_;
+  HttpCaller::Request request;
+  request.body = event::dump_json(body);
+  const std::string text = request.body;
+  return send(http, type, delivery, text, std::move(request));
+}
+
+HttpCaller::Answer HookCaller::call_with_files(const std::string& type, const std::string& delivery, WallTime time,
+                                               Json body, const std::vector<UploadedFile>& files) {
+  body["type"] = type;
+  body["id"] = delivery;
+  body["time"] = to_millis(time);
+  body["serverId"] = server_id_;
+  const std::string text = event::dump_json(body);
+  const std::string boundary = "sse-" + hmac_sha256_hex(server_id_, delivery).substr(0, 40);
+  Pieces pieces;
+  pieces.add("--" + boundary +
+             "\r\nContent-Disposition: form-data; name=\"event\"\r\nContent-Type: application/json\r\n\r\n" + text);
+  for (const UploadedFile& file : files) {
+    pieces.add("\r\n--" + boundary + "\r\nContent-Disposition: form-data; name=" + quoted(file.field) +
+               "; filename=" + quoted(file.filename) + "\r\nContent-Type: " +
+               header_safe(file.content_type.empty() ? "application/octet-stream" : file.content_type) + "\r\n\r\n");
+    pieces.add_file(file);
+  }
+  pieces.add("\r\n--" + boundary + "--\r\n");
+  HttpCaller::Request request;
+  request.content_type = "multipart/form-data; boundary=" + boundary;
+  request.stream_length = pieces.length();
+  request.stream = [&pieces](std::size_t offset, std::size_t length, const auto& sink) {
+    return pieces.write(offset, length, sink);
+  };
+  return send(requests_, type, delivery, text, std::move(request));
+}
+
+HttpCaller::Answer HookCaller::send(HttpCaller& http, const std::string& type, const std::string& delivery,
+                                    const std::string& signed_text, HttpCaller::Request request) {
+  request.headers.emplace_back("X-Sse-Event", type);
+  request.headers.emplace_back("X-Sse-Delivery", delivery);
+  if (!options_.secret.empty()) {
+    const std::string stamp = std::to_string(to_millis(wall_now()) / 1000);
+    request.headers.emplace_back("X-Sse-Timestamp", stamp);
+    request.headers.emplace_back("X-Sse-Signature",
+                                 "sha256=" + hmac_sha256_hex(options_.secret, stamp + "." + signed_text));
+  }
+  const SteadyTime start = steady_now();
+  const auto took = [&] { return std::chrono::duration<double>(steady_now() - start).count(); };
+  try {
+    HttpCaller::Answer answer = http.post(request);
+    seconds_.observe(took());
+    count(type, answer.status < 300 ? "ok" : answer.status < 500 ? "refused" : "failed");
+    if (answer.status >= 500) complain(type, "it answered with status " + std::to_string(answer.status));
+    return answer;
+  } catch (const Error& e) {
+    seconds_.observe(took());
+    count(type, e.code() == ErrorCode::kTimeout ? "timeout" : e.code() == ErrorCode::kTooLarge ? "garbage" : "failed");
+    complain(type, e.what());
+    throw;
+  }
+}
+
+void HookCaller::count(const std::string& type, const std::string& outcome) {
+  metrics_.counter("sse_hook_calls_total", "Calls of the application's hook", {{"type", type}, {"outcome", outcome}})
+      .add();
+}
+
+void HookCaller::count_garbage(const std::string& type, const std::string& why) {
+  count(type, "garbage");
+  complain(type, why);
+}
+
+void HookCaller::complain(const std::string& type, const std::string& why) {
+  std::uint64_t untold = 0;
+  {
+    const MutexLock lock(mutex_);
+    if (steady_now() - last_complaint_ < kComplainEvery && last_complaint_ != SteadyTime{}) {
+      ++untold_;
+      return;
+    }
+    last_complaint_ = steady_now();
+    untold = std::exchange(untold_, 0);
+  }
+  observe::log_warn("the application's hook failed (--hook)",
+                    {{"type", type}, {"error", why}, {"unreported", std::to_string(untold)}});
+}
+
+}  // namespace sse::gateway

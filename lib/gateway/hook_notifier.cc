@@ -1,0 +1,143 @@
+#include "gateway/hook_notifier.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/connection_json.h"
+#include "observe/log.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+constexpr std::chrono::milliseconds kFirstPause{200};
+constexpr std::chrono::milliseconds kLongestPause{10'000};
+constexpr std::chrono::seconds kGiveUpAfter{60};
+constexpr std::chrono::seconds kLogEvery{5};
+constexpr const char* kDropped = "sse_hook_dropped_total";
+constexpr const char* kDroppedHelp = "Notifications the application's hook did not get";
+
+Json body_of(const Happening& happening, const std::string& server_id) {
+  Json body{{"service", happening.service.str()},
+            {"connection", to_json(*happening.connection, happening.service, server_id)}};
+  if (happening.type == Happening::Type::kDisconnect) {
+    body["reason"] = happening.reason;
+    body["note"] = happening.note;
+    body["durationMillis"] = happening.age().count();
+  } else {
+    body[happening.added ? "added" : "removed"] = happening.names;
+  }
+  return body;
+}
+
+}  // namespace
+
+HookNotifier::HookNotifier(HookCaller& caller, IdGenerator& ids, observe::Registry& metrics)
+    : caller_(caller),
+      ids_(ids),
+      dropped_full_(metrics.counter(kDropped, kDroppedHelp, {{"reason", "queue_full"}})),
+      dropped_late_(metrics.counter(kDropped, kDroppedHelp, {{"reason", "given_up"}})),
+      dropped_refused_(metrics.counter(kDropped, kDroppedHelp, {{"reason", "refused"}})),
+      retries_(metrics.counter("sse_hook_retries_total", "Notifications of the hook that were repeated")) {
+  metrics.gauge_callback("sse_hook_queue", "Notifications that wait for the application's hook",
+                         [this] { return static_cast<double>(waiting()); });
+  for (Lane& lane : lanes_) {
+    lane.thread = std::thread([this, &lane] {
+      pthread_setname_np(pthread_self(), "sse-hook-note");
+      work(lane);
+    });
+  }
+}
+
+HookNotifier::~HookNotifier() {
+  stop(std::chrono::milliseconds(0));
+}
+
+void HookNotifier::offer(const HappeningRef& happening) {
+  if (happening->type != Happening::Type::kDisconnect && happening->type != Happening::Type::kListening) return;
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) >= caller_.options().queue) {
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    drop(dropped_full_, "more wait than may (--hook-queue)");
+    return;
+  }
+  Lane& lane = lanes_[happening->connection->id.value() % kLanes];
+  const MutexLock lock(lane.mutex);
+  lane.queue.push_back(happening);
+  lane.changed.notify_one();
+}
+
+void HookNotifier::stop(std::chrono::milliseconds patience) {
+  stop_by_.store(steady_now() + patience);
+  stopping_.store(true);
+  for (Lane& lane : lanes_) {
+    const MutexLock lock(lane.mutex);
+    lane.changed.notify_all();
+  }
+  for (Lane& lane : lanes_) {
+    if (lane.thread.joinable()) lane.thread.join();
+  }
+}
+
+void HookNotifier::work(Lane& lane) {
+  for (;;) {
+    HappeningRef next;
+    {
+      const MutexLock lock(lane.mutex);
+      while (lane.queue.empty() && !stopping_.load()) lane.changed.wait(lane.mutex);
+      if (lane.queue.empty()) return;
+      next = std::move(lane.queue.front());
+      lane.queue.pop_front();
+    }
+    tell(lane, *next);
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+void HookNotifier::tell(Lane& lane, const Happening& happening) {
+  const std::string type(type_name(happening.type));
+  const std::string delivery = std::to_string(ids_.next());
+  const Json body = body_of(happening, caller_.server_id());
+  std::chrono::milliseconds pause = kFirstPause;
+  for (;;) {
+    if (steady_now() >= stop_by_.load()) break;
+    try {
+      const HttpCaller::Answer answer = caller_.notify(type, delivery, happening.time, body);
+      if (answer.status < 300) return;
+      // Repeating will not change its mind, unless it says so (RFC 6585 §4).
+      if (answer.status < 500 && answer.status != 408 && answer.status != 429) {
+        drop(dropped_refused_, "the hook refused it");
+        return;
+      }
+    } catch (const Error&) {
+      // Told and counted by the caller; worth another try.
+    }
+    if (wall_now() - happening.time > kGiveUpAfter) break;
+    if (!wait(lane, pause)) break;
+    retries_.add();
+    pause = std::min(pause * 2, kLongestPause);
+  }
+  drop(dropped_late_, "the hook did not take it in time");
+}
+
+// False when there is no time left.
+bool HookNotifier::wait(Lane& lane, std::chrono::milliseconds pause) {
+  const SteadyTime due = steady_now() + pause;
+  const MutexLock lock(lane.mutex);
+  while (steady_now() < std::min(due, stop_by_.load()))
+    lane.changed.wait_until(lane.mutex, std::min(due, stop_by_.load()));
+  return steady_now() < stop_by_.load();
+}
+
+void HookNotifier::drop(observe::Counter& counter, const char* why) {
+  counter.add();
+  const std::int64_t now = steady_now().time_since_epoch().count();
+  std::int64_t due = next_log_.load();
+  if (now < due || !next_log_.compare_exchange_strong(due, now + std::chrono::nanoseconds(kLogEvery).count())) return;
+  observe::log_warn("notification of the application dropped",
+                    {{"reason", why}, {"waiting", std::to_string(waiting())}, {"see", kDropped}});
+}
+
+}  // namespace sse::gateway

@@ -1,0 +1,261 @@
+#include "gateway/jwt_keys.h"
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "event/json.h"
+#include "gateway/base64url.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+constexpr std::size_t kLeastSecret = 32;  // RFC 7518 §3.2
+constexpr int kLeastRsaBits = 2048;       // RFC 7518 §3.3
+
+template <auto free_it>
+struct Freer {
+  template <class T>
+  void operator()(T* object) const {
+    free_it(object);
+  }
+};
+using PublicKey = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
+using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
+using Number = std::unique_ptr<BIGNUM, Freer<BN_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, Freer<OSSL_PARAM_BLD_free>>;
+using Params = std::unique_ptr<OSSL_PARAM, Freer<OSSL_PARAM_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
+using Signature = std::unique_ptr<ECDSA_SIG, Freer<ECDSA_SIG_free>>;
+
+enum class Kind : unsigned char { kSecret, kRsa, kEc };
+
+struct Algorithm {
+  std::string_view name;
+  Kind kind;
+  const EVP_MD* (*digest)();
+  int curve_bits;  // of kEc
+};
+constexpr std::array kAlgorithms{
+    Algorithm{"HS256", Kind::kSecret, EVP_sha256, 0}, Algorithm{"HS384", Kind::kSecret, EVP_sha384, 0},
+    Algorithm{"HS512", Kind::kSecret, EVP_sha512, 0}, Algorithm{"RS256", Kind::kRsa, EVP_sha256, 0},
+    Algorithm{"RS384", Kind::kRsa, EVP_sha384, 0},    Algorithm{"RS512", Kind::kRsa, EVP_sha512, 0},
+    Algorithm{"ES256", Kind::kEc, EVP_sha256, 256},   Algorithm{"ES384", Kind::kEc, EVP_sha384, 384},
+    Algorithm{"ES512", Kind::kEc, EVP_sha512, 521},
+};
+
+const Algorithm* find_algorithm(std::string_view name) {
+  for (const Algorithm& algorithm : kAlgorithms) {
+    if (algorithm.name == name) return &algorithm;
+  }
+  return nullptr;
+}
+
+Error bad(const std::string& what, const std::string& why) {
+  return {ErrorCode::kInvalidArgument, what + " " + why};
+}
+
+Kind kind_of(EVP_PKEY* key, const std::string& what) {
+  if (EVP_PKEY_is_a(key, "RSA") == 1) {
+    if (EVP_PKEY_get_bits(key) < kLeastRsaBits) throw bad(what, "holds an RSA key of less than 2048 bits");
+    return Kind::kRsa;
+  }
+  if (EVP_PKEY_is_a(key, "EC") == 1) return Kind::kEc;
+  throw bad(what, "holds a key that is neither RSA nor of an elliptic curve");
+}
+
+PublicKey build(const char* type, const Builder& builder, const std::string& what) {
+  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
+  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+  EVP_PKEY* key = nullptr;
+  if (params == nullptr || context == nullptr || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
+    ERR_clear_error();
+    throw bad(what, "holds a key that is none");
+  }
+  return PublicKey(key);
+}
+
+std::string bytes_field(const Json& json, const char* name, const std::string& what) {
+  const auto bytes = base64url_decode(event::string_field(json, name));
+  if (!bytes || bytes->empty()) throw bad(what, "holds a key whose '" + std::string(name) + "' is no base64url text");
+  return *bytes;
+}
+
+PublicKey rsa_key(const Json& json, const std::string& what) {
+  const std::string modulus = bytes_field(json, "n", what);
+  const std::string exponent = bytes_field(json, "e", what);
+  const auto number = [](const std::string& bytes) {
+    return Number(
+        BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), nullptr));
+  };
+  const Number n = number(modulus);
+  const Number e = number(exponent);
+  const Builder builder(OSSL_PARAM_BLD_new());
+  OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get());
+  OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get());
+  return build("RSA", builder, what);
+}
+
+PublicKey ec_key(const Json& json, const std::string& what) {
+  const std::string curve = event::string_field(json, "crv");
+  const std::size_t size = curve == "P-256" ? 32 : curve == "P-384" ? 48 : curve == "P-521" ? 66 : 0;
+  if (size == 0) throw bad(what, "holds a key of the unknown curve '" + printable(curve, 40) + "'");
+  const std::string x = bytes_field(json, "x", what);
+  const std::string y = bytes_field(json, "y", what);
+  if (x.size() != size || y.size() != size)
+    throw bad(what, "holds a key whose 'x' or 'y' has another size than " + curve);
+  const std::string point = "\x04" + x + y;
+  const Builder builder(OSSL_PARAM_BLD_new());
+  OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve.c_str(), 0);
+  OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
+  return build("EC", builder, what);
+}
+
+// RFC 7518 §3.4: R and S side by side; OpenSSL wants them as ASN.1.
+std::optional<std::string> ecdsa_der(std::string_view signature, int curve_bits) {
+  const std::size_t size = (static_cast<std::size_t>(curve_bits) + 7) / 8;
+  if (signature.size() != 2 * size) return std::nullopt;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(signature.data());
+  Number r(BN_bin2bn(bytes, static_cast<int>(size), nullptr));
+  Number s(BN_bin2bn(bytes + size, static_cast<int>(size), nullptr));
+  const Signature pair(ECDSA_SIG_new());
+  if (ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) return std::nullopt;
+  static_cast<void>(r.release());
+  static_cast<void>(s.release());
+  unsigned char* der = nullptr;
+  const int length = i2d_ECDSA_SIG(pair.get(), &der);
+  if (length <= 0) return std::nullopt;
+  std::string out(reinterpret_cast<const char*>(der), static_cast<std::size_t>(length));
+  OPENSSL_free(der);
+  return out;
+}
+
+}  // namespace
+
+struct JwtKeys::Key {
+  Kind kind = Kind::kSecret;
+  std::string id;
+  std::string algorithm;  // the only one it is for; empty: any of its kind
+  std::string secret;
+  PublicKey key;
+
+  bool verify(const Algorithm& wanted, std::string_view text, std::string_view signature) const {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+    if (kind == Kind::kSecret) {
+      std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+      unsigned size = 0;
+      HMAC(wanted.digest(), secret.data(), static_cast<int>(secret.size()), bytes, text.size(), digest.data(), &size);
+      return constant_time_equal(signature, {reinterpret_cast<const char*>(digest.data()), size});
+    }
+    std::string raw(signature);
+    if (kind == Kind::kEc) {
+      if (EVP_PKEY_get_bits(key.get()) != wanted.curve_bits) return false;
+      auto der = ecdsa_der(signature, wanted.curve_bits);
+      if (!der) return false;
+      raw = std::move(*der);
+    }
+    const DigestContext context(EVP_MD_CTX_new());
+    const bool good = EVP_DigestVerifyInit(context.get(), nullptr, wanted.digest(), nullptr, key.get()) == 1 &&
+                      EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(raw.data()), raw.size(),
+                                       bytes, text.size()) == 1;
+    ERR_clear_error();
+    return good;
+  }
+};
+
+JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
+  JwtKeys keys;
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) throw bad(what, "is empty");
+  if (text[first] == '{') {
+    const Json document = event::parse_json(text, what);
+    const auto list = document.find("keys");
+    if (list == document.end() || !list->is_array()) throw bad(what, "is JSON without a list 'keys'");
+    for (const Json& one : *list) {
+      if (!one.is_object()) throw bad(what, "has something in 'keys' that is no object");
+      // Keys for other purposes, and of types that we do not know, are none of our business (RFC 7517 §5).
+      if (event::string_field(one, "use", "sig") != "sig") continue;
+      auto key = std::make_shared<Key>();
+      key->id = event::string_field(one, "kid");
+      key->algorithm = event::string_field(one, "alg");
+      const std::string type = event::string_field(one, "kty");
+      if (type == "oct") {
+        key->kind = Kind::kSecret;
+        key->secret = bytes_field(one, "k", what);
+        if (key->secret.size() < kLeastSecret) throw bad(what, "holds a secret of less than 32 bytes");
+      } else if (type == "RSA") {
+        key->key = rsa_key(one, what);
+        key->kind = kind_of(key->key.get(), what);
+      } else if (type == "EC") {
+        key->key = ec_key(one, what);
+        key->kind = Kind::kEc;
+      } else {
+        continue;
+      }
+      keys.keys_.push_back(std::move(key));
+    }
+    if (keys.keys_.empty()) throw bad(what, "holds no key that signs");
+    return keys;
+  }
+  if (text.find("-----BEGIN ") != std::string::npos) {
+    if (text.find("PRIVATE KEY") != std::string::npos)
+      throw bad(what, "holds a private key, which this server must not have; give it the public one");
+    std::size_t at = 0;
+    while ((at = text.find("-----BEGIN ", at)) != std::string::npos) {
+      const Bio bio(BIO_new_mem_buf(text.data() + at, static_cast<int>(text.size() - at)));
+      auto key = std::make_shared<Key>();
+      if (text.compare(at, 27, "-----BEGIN CERTIFICATE-----") == 0) {
+        const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+        if (certificate) key->key.reset(X509_get_pubkey(certificate.get()));
+      } else {
+        key->key.reset(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+      }
+      ERR_clear_error();
+      if (!key->key) throw bad(what, "holds PEM text that is neither a public key nor a certificate");
+      key->kind = kind_of(key->key.get(), what);
+      keys.keys_.push_back(std::move(key));
+      ++at;
+    }
+    return keys;
+  }
+  auto key = std::make_shared<Key>();
+  key->secret = text;
+  while (!key->secret.empty() && (key->secret.back() == '\n' || key->secret.back() == '\r')) key->secret.pop_back();
+  if (key->secret.size() < kLeastSecret)
+    throw bad(what, "holds a secret of less than 32 bytes, or neither a JWKS document nor PEM keys");
+  keys.keys_.push_back(std::move(key));
+  return keys;
+}
+
+bool JwtKeys::verify(std::string_view algorithm, std::string_view key_id, std::string_view text,
+                     std::string_view signature) const {
+  const Algorithm* wanted = find_algorithm(algorithm);
+  if (wanted == nullptr) return false;
+  for (const auto& key : keys_) {
+    if (key->kind != wanted->kind || (!key->algorithm.empty() && key->algorithm != algorithm)) continue;
+    // A key without an id may be meant by any.
+    if (!key_id.empty() && !key->id.empty() && key->id != key_id) continue;
+    if (key->verify(*wanted, text, signature)) return true;
+  }
+  return false;
+}
+
+}  // namespace sse::gateway

@@ -1,0 +1,354 @@
+#include "gateway/message_routes.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "gateway/admin_http.h"
+#include "gateway/connection_json.h"
+
+namespace sse::gateway {
+namespace {
+
+using admin::answer;
+using admin::Page;
+using admin::path_id;
+using event::Json;
+
+constexpr const char* kNdjson = "application/x-ndjson";
+constexpr std::size_t kMostBulkLines = 100'000;
+constexpr std::size_t kExportMessages = 1000;
+constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
+
+Json result_json(const delivery::SendResult& sent) {
+  api::SendResult result;
+  result.id = MessageId(sent.id);
+  result.delivered = sent.delivered;
+  result.pending = sent.pending;
+  result.repeated = sent.repeated;
+  for (const auto& [kind, name, delivered, state] : sent.recipients)
+    result.recipients.push_back({kind, name, delivered, state});
+  return api::to_json(result);
+}
+
+delivery::SendRequest send_request(api::SendRequest&& asked) {
+  return {std::move(asked.target),
+          std::move(asked.event),
+          std::move(asked.data),
+          asked.qos,
+          asked.ttl.value_or(std::chrono::milliseconds(0)),
+          std::move(asked.key),
+          std::move(asked.collapse)};
+}
+
+std::string shown_name(event::TargetKind kind, const std::string& name) {
+  return kind == event::TargetKind::kToken ? mask_secret(name) : name;
+}
+
+Json dead_json(const delivery::DeadLetter& letter) {
+  Json json = gateway::to_json(letter.message, true);
+  json["diedTime"] = to_millis(letter.died);
+  return json;
+}
+
+// A key that makes the import of the same line harmless; no secret in it.
+std::string import_key(const delivery::PendingMessage& message) {
+  std::array<char, 16> sum{};
+  std::snprintf(sum.data(), sum.size(), "%08x", crc32(message.recipient.name));
+  return "import/" + message.id.str() + "/" + std::string(event::kind_name(message.recipient.kind)) + "/" + sum.data();
+}
+
+MessageId id_parameter(const httplib::Request& req, const char* name) {
+  if (!req.has_param(name)) return {};
+  const auto id = parse_id(req.get_param_value(name));
+  if (!id) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "'" + printable(req.get_param_value(name), 40) + "' is no id; ids are decimal numbers");
+  }
+  return MessageId(*id);
+}
+
+}  // namespace
+
+MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores)
+    : services_(services), stores_(stores) {
+  const auto bound = [this](void (MessageRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
+    return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
+  };
+  router.post("\\/api\\/v1\\/send", bound(&MessageRoutes::send));
+  router.get("\\/api\\/v1\\/messages", bound(&MessageRoutes::list));
+  router.del("\\/api\\/v1\\/messages", bound(&MessageRoutes::purge));
+  router.get("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&MessageRoutes::show));
+  router.del("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&MessageRoutes::remove));
+  router.post("\\/api\\/v1\\/messages\\/([^\\/]{1,40})\\/retry", bound(&MessageRoutes::retry));
+  router.get("\\/api\\/v1\\/messages\\/([^\\/]{1,40})\\/trace", bound(&MessageRoutes::trace));
+  router.get("\\/api\\/v1\\/export", bound(&MessageRoutes::export_lines));
+  router.get("\\/api\\/v1\\/dead", bound(&MessageRoutes::list_dead));
+  router.del("\\/api\\/v1\\/dead", bound(&MessageRoutes::purge_dead));
+  router.post("\\/api\\/v1\\/dead\\/requeue", bound(&MessageRoutes::requeue));
+}
+
+void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
+  if (to_lower(req.get_header_value("Content-Type")).starts_with(kNdjson)) {
+    send_bulk(req, res);
+    return;
+  }
+  api::SendRequest asked = api::send_request_from_json(event::parse_json(req.body, "the request body"));
+  delivery::Sender& sender = *admin::find_service(services_, asked.service.str()).sender;
+  const auto wait = asked.wait;
+  const delivery::SendRequest request = send_request(std::move(asked));
+  answer(res, result_json(wait ? sender.send_and_wait(request, *wait) : sender.send(request)));
+}
+
+// A request a line; a result or a problem a line. All that ask for qos share a commit.
+void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) {
+  struct Group {
+    std::vector<delivery::SendRequest> requests;
+    std::vector<std::size_t> lines;
+  };
+  const auto problem = [](ErrorCode code, const std::string& sentence) {
+    return admin::problem(http_status(code), std::string(error_name(code)), sentence);
+  };
+  std::map<delivery::Sender*, Group> groups;
+  std::vector<Json> answers;
+  std::string_view rest = req.body;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (answers.size() == kMostBulkLines) {
+      throw Error(ErrorCode::kTooLarge,
+                  "more than " + std::to_string(kMostBulkLines) + " messages in one request; send several");
+    }
+    answers.emplace_back();
+    try {
+      api::SendRequest asked = api::send_request_from_json(event::parse_json(line, "the line"));
+      if (asked.wait) throw Error(ErrorCode::kInvalidArgument, "wait is for single messages, not for lines of many");
+      delivery::Sender* sender = admin::find_service(services_, asked.service.str()).sender.get();
+      Group& group = groups[sender];
+      group.requests.push_back(send_request(std::move(asked)));
+      group.lines.push_back(answers.size() - 1);
+    } catch (const Error& e) {
+      answers.back() = problem(e.code(), e.what());
+    }
+  }
+  for (auto& [sender, group] : groups) {
+    const std::vector<delivery::SendOutcome> outcomes = sender->send_all(group.requests);
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      const auto& refusal = outcomes[i].refusal;
+      answers[group.lines[i]] = refusal ? problem(refusal->code, refusal->sentence) : result_json(outcomes[i].result);
+    }
+  }
+  std::string out;
+  for (const Json& line : answers) out += event::dump_json(line) + "\n";
+  res.set_content(out, kNdjson);
+}
+
+void MessageRoutes::list(const httplib::Request& req, httplib::Response& res) {
+  const delivery::MessageFilter filter = filter_of(req, {"pageNum", "pageSize"});
+  const Page page = Page::of(req);
+  flush_attempts();
+  const auto rows = stores_.catalog.list(filter, page.skip(), page.size);
+  answer(res, page.json(stores_.catalog.count(filter), described(rows, false)));
+}
+
+void MessageRoutes::show(const httplib::Request& req, httplib::Response& res) {
+  flush_attempts();
+  answer(res, {{"list", described(require_message(MessageId(path_id(req))), true)}});
+}
+
+void MessageRoutes::remove(const httplib::Request& req, httplib::Response& res) {
+  const MessageId id(path_id(req));
+  const auto rows = require_message(id);
+  const std::uint64_t deleted = stores_.catalog.erase(id);
+  for (const Service& service : services_) {
+    if (service.sender->service() == rows.front().service)
+      service.sender->trace().add(id, delivery::Trace::What::kDeleted);
+  }
+  answer(res, {{"deleted", deleted}});
+}
+
+void MessageRoutes::purge(const httplib::Request& req, httplib::Response& res) {
+  answer(res, {{"deleted", stores_.catalog.purge(filter_of(req, {}))}});
+}
+
+void MessageRoutes::retry(const httplib::Request& req, httplib::Response& res) {
+  const auto rows = require_message(MessageId(path_id(req)));
+  std::uint64_t delivered = 0;
+  for (const Service& service : services_) delivered += service.sender->retry(rows);
+  answer(res, {{"delivered", delivered}});
+}
+
+// What is remembered, and for what is still pending where it is now. A message of an earlier run has its id's time and
+// its row.
+void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
+  const MessageId id(path_id(req));
+  Json story = Json::array();
+  const auto rows = stores_.catalog.find(id);
+  std::map<ConnectionId, bool> open;
+  for (const Service& service : services_) {
+    for (const delivery::Trace::Entry& entry : service.sender->trace().of(id)) {
+      Json step{{"time", to_millis(entry.time)},
+                {"what", what_name(entry.what)},
+                {"service", service.sender->service().str()}};
+      if (!entry.name.empty() || entry.kind == event::TargetKind::kAll) {
+        step["kind"] = event::kind_name(entry.kind);
+        step["recipient"] = shown_name(entry.kind, entry.name);
+      }
+      if (entry.connection.valid()) step["connection"] = entry.connection.str();
+      if (entry.what == delivery::Trace::What::kSent) {
+        const auto [known, fresh] = open.try_emplace(entry.connection, false);
+        if (fresh) known->second = service.sender->hub().describe(entry.connection).has_value();
+        step["streamOpen"] = known->second;
+      }
+      story.push_back(std::move(step));
+    }
+  }
+  delivery::MessageFilter later;
+  later.after = MessageId(id.value() - 1);
+  for (const delivery::DeadLetter& letter : stores_.dead.list_dead(later, 0, kExportMessages)) {
+    if (letter.message.id != id) continue;
+    story.push_back({{"time", to_millis(letter.died)},
+                     {"what", "expired"},
+                     {"service", letter.message.service.str()},
+                     {"kind", event::kind_name(letter.message.recipient.kind)},
+                     {"recipient", shown_name(letter.message.recipient.kind, letter.message.recipient.name)}});
+  }
+  if (story.empty() && rows.empty())
+    throw Error(ErrorCode::kNotFound, "nothing is known of a message " + id.str() + "; it was settled too long ago");
+  // What came after a restart is no beginning.
+  const bool begun = std::ranges::any_of(story, [](const Json& step) { return step.value("what", "") == "committed"; });
+  if (!begun && !rows.empty()) {
+    const std::string service = rows.front().service.str();
+    Json whole = Json::array();
+    whole.push_back({{"time", to_millis(rows.front().created)}, {"what", "accepted"}, {"service", service}});
+    whole.push_back(
+        {{"time", to_millis(IdGenerator::time_of(id.value()))}, {"what", "committed"}, {"service", service}});
+    for (Json& step : story) whole.push_back(std::move(step));
+    story = std::move(whole);
+  }
+  answer(res, {{"id", id.str()}, {"list", std::move(story)}, {"pending", described(rows, false)}});
+}
+
+void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response& res) {
+  delivery::MessageFilter filter = filter_of(req, {"after"});
+  filter.after = id_parameter(req, "after");
+  std::string lines;
+  MessageId last;
+  const WallTime now = wall_now();
+  for (const delivery::PendingMessage& row : stores_.catalog.list(filter, 0, kExportMessages)) {
+    if (row.id == last) continue;
+    if (lines.size() >= kExportBytes) break;
+    last = row.id;
+    for (const delivery::PendingMessage& message : stores_.catalog.find(row.id)) {
+      const bool wanted = (filter.service.empty() || filter.service == message.service) &&
+                          (!filter.kind || *filter.kind == message.recipient.kind) &&
+                          (filter.recipient.empty() || filter.recipient == message.recipient.name);
+      if (!wanted || message.damaged || message.expires <= now) continue;
+      api::SendRequest line;
+      line.service = message.service;
+      line.target.kind = message.recipient.kind;
+      if (line.target.kind != event::TargetKind::kAll) line.target.names.push_back(message.recipient.name);
+      line.target.listening = message.listening;
+      line.event = message.event;
+      line.data = message.data;
+      line.qos = true;
+      line.ttl = message.expires - now;
+      line.key = import_key(message);
+      line.collapse = message.collapse;
+      lines += event::dump_json(api::to_json(line)) + "\n";
+    }
+  }
+  if (last.valid()) res.set_header("X-Sse-Last-Id", last.str());
+  res.set_content(lines, kNdjson);
+}
+
+void MessageRoutes::list_dead(const httplib::Request& req, httplib::Response& res) {
+  const delivery::MessageFilter filter = filter_of(req, {"pageNum", "pageSize"});
+  const Page page = Page::of(req);
+  Json list = Json::array();
+  for (const delivery::DeadLetter& letter : stores_.dead.list_dead(filter, page.skip(), page.size))
+    list.push_back(dead_json(letter));
+  answer(res, page.json(stores_.dead.count_dead(filter), std::move(list)));
+}
+
+void MessageRoutes::requeue(const httplib::Request& req, httplib::Response& res) {
+  const delivery::MessageFilter filter = filter_of(req, {"id"});
+  const MessageId id = id_parameter(req, "id");
+  Json ids = Json::array();
+  const std::vector<MessageId> fresh = stores_.dead.requeue(id, filter, wall_now());
+  if (fresh.empty() && id.valid()) throw Error(ErrorCode::kNotFound, "no dead letter of message " + id.str());
+  for (const MessageId message : fresh) {
+    ids.push_back(message.str());
+    const auto rows = stores_.catalog.find(message);
+    for (const Service& service : services_) service.sender->retry(rows);
+  }
+  answer(res, {{"ids", std::move(ids)}});
+}
+
+void MessageRoutes::purge_dead(const httplib::Request& req, httplib::Response& res) {
+  const delivery::MessageFilter filter = filter_of(req, {"id"});
+  answer(res, {{"deleted", stores_.dead.purge_dead(id_parameter(req, "id"), filter)}});
+}
+
+delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
+                                                 std::initializer_list<std::string_view> also) const {
+  for (const auto& [name, value] : req.params) {
+    if (name == "service" || name == "kind" || name == "recipient" || name == "event") continue;
+    if (std::ranges::find(also, name) == also.end()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "unknown parameter '" + printable(name, 60) + "'; see /api/openapi.json");
+    }
+  }
+  delivery::MessageFilter filter;
+  if (req.has_param("service"))
+    filter.service = admin::find_service(services_, req.get_param_value("service")).sender->service();
+  if (req.has_param("kind")) filter.kind = event::kind_from_name(req.get_param_value("kind"));
+  filter.recipient = req.get_param_value("recipient");
+  filter.event = req.get_param_value("event");
+  return filter;
+}
+
+Json MessageRoutes::described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const {
+  Json list = Json::array();
+  for (const delivery::PendingMessage& row : rows) list.push_back(gateway::to_json(row, with_data));
+  const WallTime now = wall_now();
+  for (const Service& service : services_) {
+    std::vector<delivery::PendingMessage> ours;
+    std::vector<std::size_t> indexes;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].service != service.sender->service()) continue;
+      ours.push_back(rows[i]);
+      ours.back().data.clear();
+      indexes.push_back(i);
+    }
+    const std::vector<hub::Whereabouts> places = service.sender->locate(ours);
+    for (std::size_t n = 0; n < places.size(); ++n) {
+      Json& json = list[indexes[n]];
+      json["state"] = ours[n].damaged          ? "damaged"
+                      : ours[n].expires <= now ? "expired"
+                                               : std::string(delivery::state_name(places[n].state));
+      if (places[n].connection.valid()) json["connection"] = places[n].connection.str();
+    }
+  }
+  return list;
+}
+
+std::vector<delivery::PendingMessage> MessageRoutes::require_message(MessageId id) const {
+  auto rows = stores_.catalog.find(id);
+  if (rows.empty()) throw Error(ErrorCode::kNotFound, "no message " + id.str() + " is pending");
+  return rows;
+}
+
+void MessageRoutes::flush_attempts() const {
+  for (const Service& service : services_) service.sender->flush_attempts();
+}
+
+}  // namespace sse::gateway

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/types.h"
+#include "delivery/dead_letters.h"
+#include "delivery/message_repository.h"
+#include "gateway/page_routes.h"
+#include "gateway/router.h"
+
+namespace sse::gateway {
+
+/// The admin API's part about messages: send, see what is pending and why, decide over it, and over what has died.
+class MessageRoutes {
+ public:
+  struct Stores {
+    delivery::MessageCatalog& catalog;
+    delivery::DeadLetters& dead;
+  };
+
+  /// Registers the routes. References must outlive it.
+  MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores);
+
+ private:
+  void send(const httplib::Request& req, httplib::Response& res);
+  void send_bulk(const httplib::Request& req, httplib::Response& res);
+  void list(const httplib::Request& req, httplib::Response& res);
+  void show(const httplib::Request& req, httplib::Response& res);
+  void remove(const httplib::Request& req, httplib::Response& res);
+  void purge(const httplib::Request& req, httplib::Response& res);
+  void retry(const httplib::Request& req, httplib::Response& res);
+  void trace(const httplib::Request& req, httplib::Response& res);
+  void export_lines(const httplib::Request& req, httplib::Response& res);
+  void list_dead(const httplib::Request& req, httplib::Response& res);
+  void requeue(const httplib::Request& req, httplib::Response& res);
+  void purge_dead(const httplib::Request& req, httplib::Response& res);
+
+  /// Of `service`, `kind`, `recipient` and `event`; further parameters in `also`.
+  delivery::MessageFilter filter_of(const httplib::Request& req, std::initializer_list<std::string_view> also) const;
+  /// Rows as JSON with state and connection, whatever services they belong to.
+  event::Json described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const;
+  std::vector<delivery::PendingMessage> require_message(MessageId id) const;
+  void flush_attempts() const;
+
+  const std::vector<Service>& services_;
+  Stores stores_;
+};
+
+}  // namespace sse::gateway

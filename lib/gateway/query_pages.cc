@@ -1,0 +1,224 @@
+#include "gateway/query_pages.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "api/types.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "gateway/connection_json.h"
+#include "hub/survey.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+using event::TargetKind;
+
+constexpr std::size_t kMostEvents = 100;
+
+// A connection's fields, in the order PROTOCOL.md names them.
+constexpr std::array kConnectionFields{"id",
+                                       "createTime",
+                                       "timeout",
+                                       "accessTime",
+                                       "messageCount",
+                                       "channel",
+                                       "sessionDuration",
+                                       "lastRequestTime",
+                                       "requestMessageCount",
+                                       "requestUploadCount",
+                                       "listeners",
+                                       "locationHref",
+                                       "accessUserId",
+                                       "accessTenantId",
+                                       "accessToken",
+                                       "accessUser",
+                                       "clientId",
+                                       "clientVersion",
+                                       "clientImportModuleTime",
+                                       "clientInstanceId",
+                                       "clientInstanceTime",
+                                       "serverId",
+                                       "requestIp",
+                                       "requestDomain",
+                                       "userAgent",
+                                       "httpParameters",
+                                       "screen",
+                                       "totalJSHeapSize",
+                                       "usedJSHeapSize",
+                                       "jsHeapSizeLimit"};
+
+// A whole number, also a negative one or one that fits nowhere.
+std::int64_t number_parameter(const httplib::Request& req, const char* name, std::int64_t fallback) {
+  const std::string text = req.get_param_value(name);
+  if (text.empty()) return fallback;
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (stop != text.data() + text.size() || (error != std::errc{} && error != std::errc::result_out_of_range)) {
+    throw Error(ErrorCode::kInvalidArgument, std::string(name) + " '" + printable(text, 40) + "' is no whole number");
+  }
+  if (error == std::errc{}) return value;
+  return text.front() == '-' ? INT64_MIN : INT64_MAX;
+}
+
+// Java's paging: what makes no sense is cut to what does.
+struct Page {
+  std::uint64_t number;
+  std::uint64_t size;
+
+  explicit Page(const httplib::Request& req)
+      : number(static_cast<std::uint64_t>(std::max<std::int64_t>(number_parameter(req, "pageNum", 1), 1))),
+        size(std::min(static_cast<std::uint64_t>(std::max<std::int64_t>(number_parameter(req, "pageSize", 100), 0)),
+                      api::kMostPageSize)) {
+    if (number_parameter(req, "timeout", 5000) < 0)
+      throw Error(ErrorCode::kInvalidArgument, "timeout must be a number of milliseconds from 0");
+  }
+
+  // Where the page begins among `total`.
+  std::uint64_t begin(std::uint64_t total) const {
+    if (size == 0 || number - 1 > total / size) return total;
+    return std::min((number - 1) * size, total);
+  }
+  template <class T>
+  std::vector<T> cut(const std::vector<T>& all) const {
+    const std::uint64_t first = begin(all.size());
+    const auto from = all.begin() + static_cast<std::ptrdiff_t>(first);
+    return {from, from + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(size, all.size() - first))};
+  }
+  Json json(std::uint64_t total, Json list) const {
+    return {{"total", total}, {"pageNum", number}, {"pageSize", size}, {"list", std::move(list)}, {"timeout", false}};
+  }
+};
+
+std::string trimmed(const std::string& text) {
+  const std::vector<std::string> lines = split_list(text, '\n');
+  return lines.empty() ? "" : lines.front();
+}
+
+Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
+  hub::ConnectionFilter filter;
+  filter.name = trimmed(req.get_param_value("name"));
+  const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, filter);
+  std::vector<ConnectionId> newest;
+  for (const hub::NameCount& user : page.cut(all)) newest.push_back(user.ids.back());
+  Json list = Json::array();
+  for (const hub::ConnectionInfo& info : hub.describe(newest)) {
+    Json user = Json::parse(info.attributes.profile, nullptr, false);
+    if (!user.is_object()) user = Json::object();
+    if (!user.contains("id")) user["id"] = info.identity.user.str();
+    list.push_back(std::move(user));
+  }
+  return page.json(all.size(), std::move(list));
+}
+
+Json connections(const Service& service, const std::string& server_id, const httplib::Request& req, const Page& page) {
+  hub::Hub& hub = service.sender->hub();
+  std::vector<ConnectionId> all;
+  if (const std::string id = req.get_param_value("id"); !id.empty()) {
+    const auto parsed = parse_id(id);
+    if (!parsed) throw Error(ErrorCode::kInvalidArgument, "id '" + printable(id, 40) + "' is no connection id");
+    if (hub.describe(ConnectionId(*parsed))) all.emplace_back(*parsed);
+  } else {
+    hub::ConnectionFilter filter;
+    filter.name = trimmed(req.get_param_value("name"));
+    filter.client = req.get_param_value("clientId");
+    filter.tenant = TenantId(req.get_param_value("tenantId"));
+    filter.channel = ChannelName(req.get_param_value("channel"));
+    filter.token = AccessToken(req.get_param_value("accessToken"));
+    filter.user = UserId(req.get_param_value("userId"));
+    filter.listening = req.get_param_value("listeners");
+    all = hub::find(hub, filter, hub::ConnectionOrder::kUser);
+  }
+  Json list = Json::array();
+  for (const hub::ConnectionInfo& info : hub.describe(page.cut(all))) {
+    Json whole = to_json(info, service.sender->service(), server_id);
+    Json fields = Json::object();
+    for (const char* name : kConnectionFields) fields[name] = std::move(whole[name]);
+    list.push_back(std::move(fields));
+  }
+  return page.json(all.size(), std::move(list));
+}
+
+Json message_json(const delivery::PendingMessage& message) {
+  Json json = to_json(message, false);
+  const Json recipient = json["recipient"];
+  const auto list_for = [&](TargetKind kind) {
+    return message.recipient.kind == kind ? Json::array({recipient}) : Json::array();
+  };
+  json["eventName"] = message.event;
+  json["listenerName"] = message.listening ? Json(message.event) : Json(nullptr);
+  json["userIdList"] = list_for(TargetKind::kUser);
+  json["tenantIdList"] = list_for(TargetKind::kTenant);
+  json["accessTokenList"] = list_for(TargetKind::kToken);
+  json["channelList"] = list_for(TargetKind::kChannel);
+  return json;
+}
+
+// What any of the recipients named has pending; everything when none is. With listeners only these events.
+std::vector<delivery::MessageFilter> message_filters(const ServiceName& service, const httplib::Request& req) {
+  std::vector<delivery::MessageFilter> filters;
+  const auto add = [&](const char* name, TargetKind kind) {
+    const std::string value = req.get_param_value(name);
+    if (value.empty()) return;
+    filters.push_back({service, kind, value, ""});
+  };
+  add("userId", TargetKind::kUser);
+  add("tenantId", TargetKind::kTenant);
+  add("accessToken", TargetKind::kToken);
+  add("channel", TargetKind::kChannel);
+  if (filters.empty()) filters.push_back({service, std::nullopt, "", ""});
+  const std::vector<std::string> events = split_list(req.get_param_value("listeners"));
+  if (events.empty()) return filters;
+  if (events.size() > kMostEvents)
+    throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMostEvents) + " listeners in one query");
+  std::vector<delivery::MessageFilter> narrowed;
+  for (const delivery::MessageFilter& filter : filters) {
+    for (const std::string& event : events) {
+      narrowed.push_back(filter);
+      narrowed.back().event = event;
+    }
+  }
+  return narrowed;
+}
+
+Json messages(const ServiceName& service, delivery::MessageCatalog& catalog, const httplib::Request& req,
+              const Page& page) {
+  const std::vector<delivery::MessageFilter> filters = message_filters(service, req);
+  std::vector<std::uint64_t> counts;
+  std::uint64_t total = 0;
+  for (const delivery::MessageFilter& filter : filters) {
+    counts.push_back(catalog.count(filter));
+    total += counts.back();
+  }
+  Json list = Json::array();
+  // The lists one behind the other, of which the page is a window.
+  std::uint64_t skip = page.begin(total);
+  for (std::size_t i = 0; i < filters.size() && list.size() < page.size; ++i) {
+    if (skip >= counts[i]) {
+      skip -= counts[i];
+      continue;
+    }
+    for (const delivery::PendingMessage& message : catalog.list(filters[i], skip, page.size - list.size()))
+      list.push_back(message_json(message));
+    skip = 0;
+  }
+  return page.json(total, std::move(list));
+}
+
+}  // namespace
+
+Json query_page(const Service& service, delivery::MessageCatalog& catalog, const std::string& server_id,
+                const std::string& what, const httplib::Request& req) {
+  const Page page(req);
+  if (what == "users") return users(service.sender->hub(), req, page);
+  if (what == "connections") return connections(service, server_id, req, page);
+  return messages(service.sender->service(), catalog, req, page);
+}
+
+}  // namespace sse::gateway

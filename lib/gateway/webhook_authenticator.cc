@@ -1,0 +1,131 @@
+#include "gateway/webhook_authenticator.h"
+
+#include <atomic>
+#include <unordered_map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/mutex.h"
+#include "event/json.h"
+#include "gateway/hook.h"
+#include "gateway/http_caller.h"
+#include "observe/log.h"
+
+namespace sse::gateway {
+namespace {
+
+using event::Json;
+
+constexpr std::size_t kMostCached = 10'000;
+constexpr std::chrono::milliseconds kMostCachedRefusal{2000};
+constexpr std::chrono::seconds kComplainEvery{5};
+
+std::string id_field(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  if (found != json.end() && found->is_number_integer()) return found->dump();
+  return event::string_field(json, name);
+}
+
+User user_of(const Json& json) {
+  User user;
+  if (!json.is_object()) throw Error(ErrorCode::kInvalidArgument, "its answer is no JSON object");
+  user.identity.user = UserId(id_field(json, "user"));
+  if (user.identity.user.empty()) throw Error(ErrorCode::kInvalidArgument, "its answer has no field 'user'");
+  user.identity.tenant = TenantId(id_field(json, "tenant"));
+  user.identity.token = AccessToken(id_field(json, "token"));
+  if (const auto profile = json.find("profile"); profile != json.end() && !profile->is_null())
+    user.profile = event::dump_json(*profile);
+  return user;
+}
+
+class WebhookAuthenticator final : public Authenticator {
+ public:
+  explicit WebhookAuthenticator(WebhookOptions options)
+      : options_(std::move(options)), http_(options_.url, "--auth-url", options_.timeout) {}
+
+  std::optional<User> authenticate(const PageRequest& request) override {
+    HttpCaller::Request call;
+    Json parameters = Json::object();
+    for (const std::string& name : options_.parameters) {
+      if (const std::string value = request.parameter(name); !value.empty()) parameters[name] = value;
+    }
+    call.body = event::dump_json(
+        {{"parameters", std::move(parameters)}, {"address", request.address()}, {"origin", request.header("Origin")}});
+    std::string key = call.body;
+    for (const char* name : {"Authorization", "Cookie"}) {
+      const std::string value = request.header(name);
+      key += '\0' + value;
+      if (!value.empty()) call.headers.emplace_back(name, value);
+    }
+    // Not the credentials themselves: what is kept must be of no use to who reads this memory.
+    key = hmac_sha256_hex("sse-auth", key);
+    if (auto known = find(key)) return std::move(*known);
+    std::optional<User> user = ask(call);
+    remember(key, user);
+    return user;
+  }
+
+  void stop() override { http_.stop(); }
+
+ private:
+  struct Known {
+    std::optional<User> user;
+    SteadyTime until;
+  };
+
+  std::optional<User> ask(const HttpCaller::Request& call) {
+    std::string why;
+    try {
+      const HttpCaller::Answer answer = http_.post(call);
+      if (answer.status == 401 || answer.status == 403) return std::nullopt;
+      if (answer.status < 300) return user_of(event::parse_json(answer.body, "its answer"));
+      why = "it answered with status " + std::to_string(answer.status);
+    } catch (const Error& e) {
+      why = e.what();
+    }
+    complain(why);
+    throw Error(ErrorCode::kUnavailable, "who sends this could not be established right now; try again later");
+  }
+
+  std::optional<std::optional<User>> find(const std::string& key) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    const auto found = known_.find(key);
+    if (found == known_.end()) return std::nullopt;
+    if (found->second.until <= steady_now()) {
+      known_.erase(found);
+      return std::nullopt;
+    }
+    return found->second.user;
+  }
+
+  void remember(const std::string& key, const std::optional<User>& user) EXCLUDES(mutex_) {
+    if (options_.cache.count() == 0) return;
+    const SteadyTime now = steady_now();
+    const MutexLock lock(mutex_);
+    if (known_.size() >= kMostCached) std::erase_if(known_, [now](const auto& one) { return one.second.until <= now; });
+    if (known_.size() >= kMostCached) known_.clear();
+    known_[key] = {user, now + (user ? options_.cache : std::min(options_.cache, kMostCachedRefusal))};
+  }
+
+  void complain(const std::string& why) {
+    const std::int64_t now = steady_now().time_since_epoch().count();
+    std::int64_t due = next_complaint_.load();
+    if (now < due) return;
+    if (!next_complaint_.compare_exchange_strong(due, now + std::chrono::nanoseconds(kComplainEvery).count())) return;
+    observe::log_warn("the authentication service failed (--auth-url)", {{"error", why}});
+  }
+
+  const WebhookOptions options_;
+  HttpCaller http_;
+  std::atomic<std::int64_t> next_complaint_{0};
+  Mutex mutex_;
+  std::unordered_map<std::string, Known> known_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<Authenticator> make_webhook_authenticator(WebhookOptions options) {
+  return std::make_unique<WebhookAuthenticator>(std::move(options));
+}
+
+}  // namespace sse::gateway

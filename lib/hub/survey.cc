@@ -1,0 +1,263 @@
+#include "hub/survey.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/text.h"
+#include "event/json.h"
+
+namespace sse::hub {
+namespace {
+
+using event::TargetKind;
+
+// So many connections are looked at before other work of the loop has its turn.
+constexpr std::size_t kAtOnce = 2048;
+
+std::string name_of(const Connection& connection, TargetKind kind) {
+  return std::string(Indexes::name_of(connection, kind));
+}
+
+// The narrowest index that applies.
+const Group* candidates(const Shard& shard, const ConnectionFilter& filter) {
+  if (!filter.user.empty()) return shard.group(TargetKind::kUser, filter.user.str());
+  if (!filter.token.empty()) return shard.group(TargetKind::kToken, filter.token.str());
+  if (!filter.channel.empty()) return shard.group(TargetKind::kChannel, filter.channel.str());
+  if (!filter.tenant.empty()) return shard.group(TargetKind::kTenant, filter.tenant.str());
+  return shard.group(TargetKind::kAll, "");
+}
+
+bool matches(const Connection& connection, const ConnectionFilter& filter) {
+  const auto differs = [&](const std::string& wanted, TargetKind kind) {
+    return !wanted.empty() && Indexes::name_of(connection, kind) != wanted;
+  };
+  if (differs(filter.user.str(), TargetKind::kUser) || differs(filter.token.str(), TargetKind::kToken) ||
+      differs(filter.channel.str(), TargetKind::kChannel) || differs(filter.tenant.str(), TargetKind::kTenant)) {
+    return false;
+  }
+  return filter.listening.empty() || connection.listens(filter.listening);
+}
+
+// What is in the attributes is looked at outside of the loop.
+bool matches(const SurveyRow& row, const ConnectionFilter& filter, const std::string& lower_name) {
+  const Attributes attributes = Attributes::unpack(row.attributes);
+  if (!filter.client.empty() && form_value(attributes.query, "clientId") != filter.client) return false;
+  if (lower_name.empty()) return true;
+  const std::string name = profile_name(attributes.profile);
+  return to_lower(name.empty() ? row.user : name).find(lower_name) != std::string::npos;
+}
+
+// `gather` names a shard's connections, then `look` sees each that is still there, a part a turn of the loop.
+template <class Gather, class Look>
+void in_parts(Hub& hub, const UserId& user, Gather gather, Look look) {
+  std::vector<std::vector<ConnectionId>> ids(hub.shards());
+  hub.visit(user, [&](Shard& shard, std::size_t number) { gather(shard, ids[number]); });
+  std::size_t most = 0;
+  for (const auto& mine : ids) most = std::max(most, mine.size());
+  for (std::size_t begin = 0; begin < most; begin += kAtOnce) {
+    hub.visit(user, [&](Shard& shard, std::size_t number) {
+      const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
+      for (std::size_t i = begin; i < end; ++i) {
+        if (const Connection* connection = shard.find(ids[number][i])) look(shard, number, *connection);
+      }
+    });
+  }
+}
+
+void add_ids(const Group* group, std::vector<ConnectionId>& ids) {
+  if (group == nullptr) return;
+  for (const Connection* connection : group->members()) ids.push_back(connection->id);
+}
+
+template <class T>
+std::vector<T> joined(std::vector<std::vector<T>> parts) {
+  std::vector<T> all;
+  for (auto& part : parts) {
+    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+  }
+  return all;
+}
+
+// What `note` writes of every connection that matches.
+template <class Note>
+std::vector<SurveyRow> survey(Hub& hub, const ConnectionFilter& filter, Note note) {
+  const bool look_closer = !filter.name.empty() || !filter.client.empty();
+  std::vector<std::vector<SurveyRow>> rows(hub.shards());
+  in_parts(
+      hub, filter.user, [&](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(candidates(shard, filter), ids); },
+      [&](Shard&, std::size_t number, const Connection& connection) {
+        if (!matches(connection, filter)) return;
+        SurveyRow row;
+        row.id = connection.id;
+        if (look_closer) {
+          row.user = name_of(connection, TargetKind::kUser);
+          row.attributes.assign(connection.attributes.get(), connection.attributes_size);
+        }
+        note(connection, row);
+        rows[number].push_back(std::move(row));
+      });
+  std::vector<SurveyRow> all = joined(std::move(rows));
+  if (look_closer) {
+    const std::string name = to_lower(filter.name);
+    std::erase_if(all, [&](const SurveyRow& row) { return !matches(row, filter, name); });
+  }
+  return all;
+}
+
+void note_order(const Connection& connection, ConnectionOrder order, SurveyRow& row) {
+  switch (order) {
+    case ConnectionOrder::kCreated:
+      break;  // ids grow with time
+    case ConnectionOrder::kUser:
+      row.name = name_of(connection, TargetKind::kUser);
+      break;
+    case ConnectionOrder::kTenant:
+      row.name = name_of(connection, TargetKind::kTenant);
+      break;
+    case ConnectionOrder::kChannel:
+      row.name = name_of(connection, TargetKind::kChannel);
+      break;
+    case ConnectionOrder::kMessages:
+      row.number = connection.messages;
+      break;
+    case ConnectionOrder::kBytes:
+      row.number = connection.bytes_sent();
+      break;
+    case ConnectionOrder::kBacklog:
+      row.number = connection.backlog_bytes();
+      break;
+    case ConnectionOrder::kLastWrite:
+      row.number = static_cast<std::uint64_t>(connection.last_write().time_since_epoch().count());
+      break;
+    case ConnectionOrder::kLastRequest:
+      if (const Connection::Rare* rare = connection.rare_or_null())
+        row.number = static_cast<std::uint64_t>(rare->last_request_millis);
+      break;
+    case ConnectionOrder::kRate: {
+      // A young one's first events are no rate yet.
+      const auto age = std::max(wall_now() - connection.created(), std::chrono::milliseconds(1000));
+      row.number = std::uint64_t{1'000'000} * connection.messages / static_cast<std::uint64_t>(age.count());
+      break;
+    }
+  }
+}
+
+std::uint64_t order_number(const NameCount& count, CountOrder order) {
+  switch (order) {
+    case CountOrder::kName:
+      return 0;
+    case CountOrder::kConnections:
+      return count.connections;
+    case CountOrder::kUsers:
+      return count.users;
+    case CountOrder::kFirst:
+      return static_cast<std::uint64_t>(to_millis(count.first));
+    case CountOrder::kLast:
+      return static_cast<std::uint64_t>(to_millis(count.last));
+  }
+  return 0;
+}
+
+Verdict judge(const Shard& shard, const Connection& connection, const Question& question) {
+  Verdict verdict;
+  verdict.id = connection.id;
+  verdict.user = name_of(connection, TargetKind::kUser);
+  verdict.tenant = name_of(connection, TargetKind::kTenant);
+  verdict.token = name_of(connection, TargetKind::kToken);
+  verdict.channel = name_of(connection, TargetKind::kChannel);
+  verdict.other_tenant = !question.tenant.empty() && verdict.tenant != question.tenant.str();
+  verdict.other_token = !question.token.empty() && verdict.token != question.token.str();
+  verdict.other_channel = !question.channel.empty() && verdict.channel != question.channel.str();
+  verdict.not_listening = !Shard::wants(connection, question.target.listening, question.event);
+  if (verdict.not_listening) verdict.listeners.assign(connection.listeners->begin(), connection.listeners->end());
+  const Shard::Outlook outlook = shard.outlook(connection, question.bytes);
+  verdict.overflows = outlook == Shard::Outlook::kOverflows;
+  if (verdict.overflows) verdict.owed = connection.backlog_bytes();
+  verdict.waits = outlook == Shard::Outlook::kWaits;
+  return verdict;
+}
+
+}  // namespace
+
+std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter, ConnectionOrder order, bool reverse) {
+  std::vector<SurveyRow> rows =
+      survey(hub, filter, [&](const Connection& connection, SurveyRow& row) { note_order(connection, order, row); });
+  std::ranges::sort(rows, [&](const SurveyRow& a, const SurveyRow& b) {
+    const auto left = std::tie(a.name, a.number, a.id);
+    const auto right = std::tie(b.name, b.number, b.id);
+    return reverse ? right < left : left < right;
+  });
+  std::vector<ConnectionId> ids;
+  ids.reserve(rows.size());
+  for (const SurveyRow& row : rows) ids.push_back(row.id);
+  return ids;
+}
+
+std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFilter& filter, CountOrder order,
+                                   bool reverse) {
+  const bool users = kind == TargetKind::kUser;
+  std::vector<SurveyRow> rows = survey(hub, filter, [&](const Connection& connection, SurveyRow& row) {
+    row.name = name_of(connection, kind);
+    if (!users) row.user = name_of(connection, TargetKind::kUser);
+  });
+  if (users) {
+    for (SurveyRow& row : rows) row.user.clear();
+  }
+  std::ranges::sort(rows, [](const SurveyRow& a, const SurveyRow& b) {
+    return std::tie(a.name, a.user, a.id) < std::tie(b.name, b.user, b.id);
+  });
+  std::vector<NameCount> counts;
+  const SurveyRow* before = nullptr;
+  for (const SurveyRow& row : rows) {
+    if (row.name.empty()) continue;
+    const WallTime created = IdGenerator::time_of(row.id.value());
+    const bool fresh = before == nullptr || before->name != row.name;
+    if (fresh) counts.push_back({row.name, 0, 0, created, created});
+    NameCount& count = counts.back();
+    ++count.connections;
+    if (users ? fresh : !row.user.empty() && (fresh || before->user != row.user)) ++count.users;
+    count.first = std::min(count.first, created);
+    count.last = std::max(count.last, created);
+    if (users) count.ids.push_back(row.id);
+    before = &row;
+  }
+  if (order != CountOrder::kName || reverse) {
+    std::ranges::stable_sort(counts, [&](const NameCount& a, const NameCount& b) {
+      const std::uint64_t left = order_number(a, order);
+      const std::uint64_t right = order_number(b, order);
+      if (left != right) return reverse ? right < left : left < right;
+      return reverse ? b.name < a.name : a.name < b.name;
+    });
+  }
+  return counts;
+}
+
+std::string profile_name(std::string_view profile) {
+  if (profile.empty()) return "";
+  const event::Json json = event::Json::parse(profile, nullptr, false);
+  if (!json.is_object()) return "";
+  const auto name = json.find("name");
+  return name != json.end() && name->is_string() ? name->get<std::string>() : "";
+}
+
+std::vector<Verdict> explain(Hub& hub, const Question& question) {
+  const event::Target& target = question.target;
+  const UserId only =
+      target.kind == TargetKind::kUser && target.names.size() == 1 ? UserId(target.names.front()) : UserId();
+  std::vector<std::vector<Verdict>> verdicts(hub.shards());
+  in_parts(
+      hub, only,
+      [&](Shard& shard, std::vector<ConnectionId>& ids) {
+        if (target.kind == TargetKind::kAll) add_ids(shard.group(target.kind, ""), ids);
+        for (const std::string& name : target.names) add_ids(shard.group(target.kind, name), ids);
+      },
+      [&](Shard& shard, std::size_t number, const Connection& connection) {
+        verdicts[number].push_back(judge(shard, connection, question));
+      });
+  std::vector<Verdict> all = joined(std::move(verdicts));
+  std::ranges::sort(all, {}, [](const Verdict& verdict) { return verdict.id; });
+  return all;
+}
+
+}  // namespace sse::hub

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# ssectl completion: the scripts as the shells run them.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+check_exit 0 "$SSECTL" completion bash
+printf '%s\n' "$output" >"$scratch/bash"
+check_exit 2 "$SSECTL" completion tcsh
+check_exit 2 "$SSECTL" completion
+
+# complete WORD…: what bash would offer for the last word, sorted, in one line.
+complete() {
+  bash --norc -c '
+    source "$1"; shift
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+    _ssectl; printf "%s\n" "${COMPREPLY[@]}"' bash "$scratch/bash" "$@" | sort | tr '\n' ' '
+}
+offers() { [[ " $(complete "${@:2}")" == *" $1 "* ]] || fail "no '$1' in the completions of '${*:2}': $(complete "${@:2}")"; }
+offers_not() { [[ " $(complete "${@:2}")" != *" $1 "* ]] || fail "'$1' in the completions of '${*:2}'"; }
+
+# Every command of --help, and every option of every level.
+for command in status send listen top bench connections messages completion; do offers "$command" ssectl ""; done
+check_equal "close list show " "$(complete ssectl connections "")"
+check_equal "connections " "$(complete ssectl con)"
+check_equal "bash fish zsh " "$(complete ssectl completion "")"
+check_equal "json ndjson table " "$(complete ssectl -o "")"
+check_equal "ndjson " "$(complete ssectl status --output nd)"
+check_equal "json " "$(complete ssectl status --output = j)"
+# The value of an option is no command.
+check_equal "close list show " "$(complete ssectl --service status connections "")"
+offers --listening ssectl send --
+offers --server ssectl send --
+offers_not --listening ssectl messages list --
+for path in "" status send listen top "connections list" "messages delete"; do
+  # shellcheck disable=SC2086
+  for option in $("$SSECTL" $path --help | sed -nE 's/^  (-[^ ]*).*/\1/p' | grep -oE -e '--[a-z-]+'); do
+    # shellcheck disable=SC2086
+    offers "$option" ssectl $path "$option"
+  done
+done
+: >"$scratch/a-file.json"
+(cd "$scratch" && check_equal "a-file.json " "$(complete ssectl send --file a-f)")
+
+for shell in zsh fish; do
+  check_exit 0 "$SSECTL" completion "$shell"
+  printf '%s\n' "$output" >"$scratch/$shell"
+done
+if command -v fish >/dev/null; then
+  check_equal "close list show " "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl connections '" | cut -f1 | sort | tr '\n' ' ')"
+  check_contains "--listening" "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl send --l'")"
+  check_contains "ndjson" "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl status -o '")"
+fi
+if command -v zsh >/dev/null; then
+  # The function itself; compadd only works inside the line editor, so that a stand-in prints what it is given.
+  offered=$(zsh -f -c "compdef() { :; }; source $scratch/zsh; compadd() { shift; print -l -- \"\$@\"; }
+    words=(ssectl --service x connections ''); CURRENT=5; _ssectl")
+  check_equal "close list show " "$(sort <<<"$offered" | tr '\n' ' ')"
+  offered=$(zsh -f -c "compdef() { :; }; source $scratch/zsh; compadd() { shift; print -l -- \"\$@\"; }
+    words=(ssectl status -o ''); CURRENT=4; _ssectl")
+  check_equal "json ndjson table " "$(sort <<<"$offered" | tr '\n' ' ')"
+fi

@@ -1,0 +1,49 @@
+#include "delivery/attempts.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace sse::delivery {
+namespace {
+
+using event::TargetKind;
+
+struct Log final : AttemptLog {
+  void note_attempts(const ServiceName&, const Recipient& recipient, MessageId id, std::uint32_t attempts) override {
+    noted[{recipient.name, id}] += attempts;
+  }
+  std::map<std::pair<std::string, MessageId>, std::uint32_t> noted;
+};
+
+TEST(Attempts, WritesDownOnlyWhatIsNotConfirmed) {
+  Log log;
+  Attempts attempts(ServiceName("s"), &log);
+  attempts.sent(TargetKind::kUser, "1", MessageId(5));
+  attempts.sent(TargetKind::kUser, "1", MessageId(6));
+  attempts.sent(TargetKind::kUser, "1", MessageId(6));
+  attempts.confirmed(TargetKind::kUser, "1", MessageId(5));
+  attempts.flush();
+  attempts.flush();
+  ASSERT_EQ(log.noted.size(), 1U);
+  EXPECT_EQ((log.noted[{"1", MessageId(6)}]), 2U);
+}
+
+TEST(Attempts, WritesDownWhatIsOlderThanASecondWhenMoreIsSent) {
+  Log log;
+  Attempts attempts(ServiceName("s"), &log);
+  attempts.sent(TargetKind::kUser, "1", MessageId(5));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+  EXPECT_TRUE(log.noted.empty());
+  attempts.sent(TargetKind::kUser, "1", MessageId(6));
+  EXPECT_EQ(log.noted.size(), 1U);
+}
+
+TEST(Attempts, NeedsNoLog) {
+  Attempts attempts(ServiceName("s"), nullptr);
+  attempts.sent(TargetKind::kUser, "1", MessageId(5));
+  attempts.flush();
+}
+
+}  // namespace
+}  // namespace sse::delivery

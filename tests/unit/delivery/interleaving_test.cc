@@ -1,0 +1,313 @@
+// Random sends, connects, disconnects, confirmations, last event ids and deletions against a model of a few lines: what
+// may be forgotten, and in which order the rest comes. SSE_MODEL_ROUNDS and SSE_MODEL_SEED ask for more or for one
+// again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "delivery/memory_repository.h"
+#include "delivery/sender.h"
+#include "delivery/sqlite_repository.h"
+#include "unit/delivery/store_fixture.h"
+#include "unit/event/stream_parser.h"
+#include "unit/net/loopback.h"
+
+namespace sse::delivery {
+namespace {
+
+using event::TargetKind;
+using std::chrono::milliseconds;
+
+unsigned number_from(const char* name, unsigned fallback) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : fallback;
+}
+
+struct InMemory {
+  IdGenerator ids{1};
+  MemoryRepository repository{ids};
+};
+
+struct InSqlite {
+  TempFolder folder;
+  IdGenerator ids{1};
+  SqliteRepository repository{options(), ids};
+
+  SqliteRepository::Options options() const {
+    SqliteRepository::Options options;
+    options.path = folder.file();
+    options.sync = SqliteRepository::Sync::kNormal;
+    return options;
+  }
+};
+
+// One client of one user: what it has read on each of its streams, in order.
+struct Browser {
+  std::string user;
+  std::string id;
+  std::unique_ptr<testing::Client> client{};
+  ConnectionId connection{};
+  bool listens = false;
+  std::vector<std::vector<std::uint64_t>> streams{};
+};
+
+// A run of one seed against a server's inside. What it did is in `log`; what went wrong in `failure`.
+template <class Store>
+class Run {
+ public:
+  explicit Run(unsigned seed) : random_(seed) {
+    SenderOptions options;
+    options.hub.service = kService;
+    options.hub.client_max_connections = 0;
+    options.hub.ack_timeout = milliseconds(0);
+    options.attempts = &store_.repository;
+    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
+    sender_ = std::make_unique<Sender>(options, loops_, store_.ids, metrics_, store_.repository);
+    for (const auto& loop : loops_) loop->start();
+    for (const char* user : {"1", "2"}) {
+      for (const char* id : {"a", "b"}) browsers_.push_back({user, std::string(user) + id});
+    }
+  }
+  ~Run() {
+    for (Browser& browser : browsers_) browser.client.reset();
+    sender_->stop();
+    for (const auto& loop : loops_) loop->stop();
+    sender_.reset();
+  }
+
+  bool steps(unsigned count) {
+    for (unsigned i = 0; i < count && failure.str().empty(); ++i) step();
+    if (failure.str().empty()) check();
+    return failure.str().empty();
+  }
+
+  std::ostringstream log;
+  std::ostringstream failure;
+
+ private:
+  unsigned pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
+  Browser& any() { return browsers_[pick(static_cast<unsigned>(browsers_.size()))]; }
+
+  void step() {
+    const unsigned what = pick(100);
+    if (what < 35) {
+      send(std::to_string(1 + pick(2)), pick(4) != 0, pick(4) == 0);
+    } else if (what < 55) {
+      connect(any(), pick(3));
+    } else if (what < 68) {
+      disconnect(any(), pick(2) == 0);
+    } else if (what < 80) {
+      read(any());
+    } else if (what < 93) {
+      acknowledge(any());
+    } else {
+      erase();
+    }
+  }
+
+  void send(const std::string& user, bool qos, bool listening) {
+    const std::uint64_t id =
+        sender_->send({{TargetKind::kUser, {user}, listening}, "news", std::to_string(++sent_), qos, milliseconds(0)})
+            .id;
+    log << "send " << sent_ << " to " << user << (qos ? " qos" : "") << (listening ? " listening" : "") << " = " << id
+        << "\n";
+    if (!qos) return;
+    if (!open_[user].empty() && id <= *open_[user].rbegin()) failure << "id " << id << " does not grow\n";
+    open_[user].insert(id);
+  }
+
+  void connect(Browser& browser, unsigned how) {
+    if (browser.client) return;
+    std::uint64_t last = 0;
+    if (how > 0 && !browser.streams.empty() && !browser.streams.back().empty()) {
+      const auto& read = browser.streams.back();
+      last = how == 1 ? read.back() : read[pick(static_cast<unsigned>(read.size()))];
+      for (const auto& stream : browser.streams) cover(browser.user, stream, last);
+    }
+    auto pair = testing::tcp_pair();
+    hub::NewConnection fresh;
+    fresh.identity.user = UserId(browser.user);
+    fresh.confirms = true;
+    fresh.last_event = last;
+    fresh.attributes.query = "clientId=" + browser.id;
+    browser.listens = pick(2) == 0;
+    if (browser.listens) fresh.listeners = {"news"};
+    fresh.socket = std::move(pair.server);
+    browser.connection = sender_->hub().connect(std::move(fresh));
+    browser.client = std::make_unique<testing::Client>(std::move(pair.client));
+    browser.streams.emplace_back();
+    log << "connect " << browser.id << (browser.listens ? " listening" : "") << " after " << last << "\n";
+    read(browser);
+  }
+
+  // The model of a last event id: the client had everything up to its place.
+  void cover(const std::string& user, const std::vector<std::uint64_t>& stream, std::uint64_t last) {
+    const auto place = std::find(stream.begin(), stream.end(), last);
+    if (place == stream.end()) return;
+    for (auto id = stream.begin(); id <= place; ++id) open_[user].erase(*id);
+  }
+
+  void disconnect(Browser& browser, bool reset) {
+    if (!browser.client) return;
+    read(browser);
+    log << "disconnect " << browser.id << (reset ? " by reset" : "") << "\n";
+    reset ? browser.client->reset() : browser.client->close();
+    browser.client.reset();
+    const SteadyTime deadline = steady_now() + std::chrono::seconds(60);
+    while (sender_->hub().describe(browser.connection)) {
+      if (steady_now() > deadline) {
+        failure << "the stream stays\n";
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+
+  // Everything up to a marker that goes the same way.
+  void read(Browser& browser) {
+    if (!browser.client) return;
+    const std::string marker = "end " + std::to_string(++sent_);
+    sender_->send({{TargetKind::kUser, {browser.user}, false}, "news", marker, false, milliseconds(0)});
+    if (!browser.client->receive_until("data:" + marker + "\n\n")) {
+      failure << browser.id << " did not get the marker\n";
+      return;
+    }
+    std::vector<std::uint64_t>& read = browser.streams.back();
+    read.clear();
+    std::uint64_t largest = 0;
+    std::set<std::uint64_t> seen;
+    for (const event::Dispatched& e : event::StreamParser().parse(browser.client->received())) {
+      if (e.type != "news") continue;
+      const std::uint64_t id = std::stoull(e.last_event_id);
+      read.push_back(id);
+      if (!seen.insert(id).second) failure << browser.id << " got " << id << " twice on one stream\n";
+      // Live events and replayed messages come as they were accepted.
+      if (id < largest) failure << browser.id << " got " << id << " after " << largest << "\n";
+      largest = std::max(largest, id);
+    }
+    log << "read " << browser.id << ": " << read.size() << "\n";
+  }
+
+  void acknowledge(Browser& browser) {
+    if (browser.streams.empty()) return;
+    read(browser);
+    std::vector<MessageId> ids;
+    for (const auto& stream : browser.streams) {
+      for (const std::uint64_t id : stream) {
+        if (pick(3) != 0) continue;
+        ids.emplace_back(id);
+        open_[browser.user].erase(id);
+      }
+    }
+    // And what it has no right to: another user's, what was never sent to it, garbage.
+    for (const auto& [user, open] : open_) {
+      for (const std::uint64_t id : open) {
+        if (pick(3) == 0 && !was_sent(browser, id)) ids.emplace_back(id);
+      }
+    }
+    ids.emplace_back(random_());
+    std::shuffle(ids.begin(), ids.end(), random_);
+    // Of an unknown user, or of a connection that never was: nothing happens.
+    sender_->hub().acknowledge(browser.connection, UserId("nobody"), ids);
+    sender_->hub().acknowledge(ConnectionId(1 + pick(1000)), UserId(browser.user), ids);
+    const auto acked = sender_->hub().acknowledge(browser.connection, UserId(browser.user), ids);
+    log << "ack " << browser.id << ": " << ids.size() << " ids, " << (acked ? std::to_string(*acked) : "none") << "\n";
+  }
+  static bool was_sent(const Browser& browser, std::uint64_t id) {
+    return std::ranges::any_of(browser.streams,
+                               [&](const auto& stream) { return std::ranges::find(stream, id) != stream.end(); });
+  }
+
+  void erase() {
+    const std::string user = std::to_string(1 + pick(2));
+    if (open_[user].empty()) return;
+    auto id = open_[user].begin();
+    std::advance(id, pick(static_cast<unsigned>(open_[user].size())));
+    log << "erase " << *id << "\n";
+    store_.repository.erase(MessageId(*id));
+    open_[user].erase(id);
+  }
+
+  // What is pending is what the model says, and a newcomer gets all of it, in order.
+  void check() {
+    for (Browser& browser : browsers_) disconnect(browser, false);
+    for (const char* user : {"1", "2"}) {
+      const std::set<std::uint64_t>& open = open_[user];
+      const auto pending = [&] {
+        std::vector<std::uint64_t> ids;
+        for (const MessageId id : ids_of(store_.repository.pending(
+                 kService, std::vector{Recipient{TargetKind::kUser, user}}, {}, 100'000, kAnySize, wall_now())))
+          ids.push_back(id.value());
+        return ids;
+      };
+      const std::vector<std::uint64_t> expected(open.begin(), open.end());
+      for (int i = 0; i < 500 && pending() != expected; ++i) std::this_thread::sleep_for(milliseconds(10));
+      if (pending() != expected) {
+        failure << "user " << user << " has pending " << ::testing::PrintToString(pending()) << ", expected "
+                << ::testing::PrintToString(expected) << "\n";
+        return;
+      }
+      Browser fresh{user, "newcomer"};
+      auto pair = testing::tcp_pair();
+      hub::NewConnection request;
+      request.identity.user = UserId(user);
+      request.listeners = {"news"};
+      request.socket = std::move(pair.server);
+      fresh.connection = sender_->hub().connect(std::move(request));
+      fresh.client = std::make_unique<testing::Client>(std::move(pair.client));
+      fresh.streams.emplace_back();
+      read(fresh);
+      std::vector<std::uint64_t> got = fresh.streams.back();
+      if (!got.empty()) got.pop_back();  // the marker
+      if (got != expected) failure << "a newcomer for " << user << " got " << ::testing::PrintToString(got) << "\n";
+    }
+  }
+
+  std::mt19937 random_;
+  Store store_;
+  observe::Registry metrics_;
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  std::unique_ptr<Sender> sender_;
+  std::vector<Browser> browsers_;
+  std::map<std::string, std::set<std::uint64_t>> open_;  // the model: user → ids nobody has confirmed
+  int sent_ = 0;
+};
+
+template <class Store>
+void explore(unsigned rounds, unsigned most_steps) {
+  const unsigned first = number_from("SSE_MODEL_SEED", std::random_device{}());
+  for (unsigned round = 0; round < rounds; ++round) {
+    const unsigned seed = first + round;
+    Run<Store> run(seed);
+    if (run.steps(most_steps)) continue;
+    // The shortest beginning that fails tells most.
+    for (unsigned steps = 1; steps <= most_steps; ++steps) {
+      Run<Store> shorter(seed);
+      if (shorter.steps(steps)) continue;
+      FAIL() << "SSE_MODEL_SEED=" << seed << ", after " << steps << " steps: " << shorter.failure.str() << "\n"
+             << shorter.log.str();
+    }
+    FAIL() << "SSE_MODEL_SEED=" << seed << " failed once: " << run.failure.str() << "\n" << run.log.str();
+  }
+  std::cout << rounds << " rounds of up to " << most_steps << " steps from SSE_MODEL_SEED=" << first << "\n";
+}
+
+TEST(Interleaving, AgreesWithTheModelInMemory) {
+  explore<InMemory>(number_from("SSE_MODEL_ROUNDS", 300), 60);
+}
+
+TEST(Interleaving, AgreesWithTheModelInSqlite) {
+  explore<InSqlite>(number_from("SSE_MODEL_ROUNDS", 300) / 5, 40);
+}
+
+}  // namespace
+}  // namespace sse::delivery

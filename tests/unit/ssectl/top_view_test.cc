@@ -1,0 +1,129 @@
+#include "top_view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "width.h"
+
+namespace sse::ctl {
+namespace {
+
+using api::Json;
+using std::chrono::seconds;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Le;
+using ::testing::ResultOf;
+
+Json connection(const std::string& id, const std::string& user, std::uint64_t owed, std::uint64_t events,
+                std::int64_t age_seconds) {
+  return {{"id", id},
+          {"accessUserId", user},
+          {"channel", "c"},
+          {"requestIp", "127.0.0.1"},
+          {"createTime", to_millis(wall_now()) - age_seconds * 1000},
+          {"messageCount", events},
+          {"backlogBytes", owed},
+          {"oldestUnsentMillis", owed == 0 ? Json(nullptr) : Json(1500)},
+          {"lastWriteMillis", 200},
+          {"droppedCount", 3}};
+}
+
+Json page(const std::vector<Json>& list) {
+  return {{"total", list.size()}, {"list", list}};
+}
+
+Json status(double deliveries) {
+  return {{"serverId", "vm:8080"},
+          {"state", "ready"},
+          {"uptimeMillis", 185'000},
+          {"connections", 3},
+          {"users", 2},
+          {"pending", 7},
+          {"memoryBytes", 1048576},
+          {"cpuMicros", 0},
+          {"counters",
+           {{"sse_deliveries_total{service=\"a\"}", deliveries}, {"sse_deliveries_total{service=\"b\"}", 1.0}}}};
+}
+
+class TopViewTest : public ::testing::Test {
+ protected:
+  TopViewTest() {
+    view_.update(status(0),
+                 page({connection("1", "ann", 0, 10, 30), connection("2", "bob", 5000, 10, 20),
+                       connection("3", "名前の長い人", 100, 10, 10)}),
+                 now_);
+    view_.update(status(200),
+                 page({connection("1", "ann", 0, 110, 30), connection("2", "bob", 5000, 20, 20),
+                       connection("3", "名前の長い人", 100, 10, 10)}),
+                 now_ + seconds(2));
+  }
+  std::vector<std::string> ids() {
+    std::vector<std::string> out;
+    for (const std::string& line : view_.draw(24, 80, false)) {
+      if (!line.empty() && line[0] >= '1' && line[0] <= '9') out.push_back(line.substr(0, line.find(' ')));
+    }
+    return out;
+  }
+
+  SteadyTime now_ = steady_now();
+  TopView view_;
+};
+
+TEST_F(TopViewTest, SortsByBacklogRateAndAge) {
+  EXPECT_THAT(ids(), ::testing::ElementsAre("2", "3", "1"));
+  view_.sort_by(TopOrder::kRate);
+  EXPECT_THAT(ids(), ::testing::ElementsAre("1", "2", "3"));
+  view_.sort_by(TopOrder::kAge);
+  EXPECT_THAT(ids(), ::testing::ElementsAre("1", "2", "3"));
+}
+
+TEST_F(TopViewTest, FillsTheTerminalExactlyWhateverItsSize) {
+  for (const auto& [rows, columns] :
+       {std::pair{24U, 80U}, std::pair{40U, 140U}, std::pair{8U, 40U}, std::pair{3U, 10U}}) {
+    const std::vector<std::string> lines = view_.draw(rows, columns, false);
+    EXPECT_EQ(lines.size(), rows);
+    EXPECT_THAT(lines, Each(ResultOf([](const std::string& line) { return display_width(line); }, Le(columns))));
+  }
+}
+
+TEST_F(TopViewTest, ShowsTotalsRatesAndWhatAStreamIsOwed) {
+  const std::vector<std::string> lines = view_.draw(24, 80, false);
+  EXPECT_THAT(lines[0], HasSubstr("vm:8080  up 3m  ready"));
+  EXPECT_THAT(lines[2], HasSubstr("deliveries 100/s"));
+  EXPECT_THAT(lines[2], HasSubstr("on 2 streams"));
+  EXPECT_THAT(lines[5], HasSubstr("bob"));
+  EXPECT_THAT(lines[5], HasSubstr("5.0"));
+  EXPECT_THAT(lines[5], HasSubstr("4.9 KiB      1s   200ms     3"));
+  EXPECT_THAT(lines[6], HasSubstr("名前の長い人"));
+}
+
+TEST_F(TopViewTest, KeepsTheSelectionOnItsStream) {
+  view_.move(1);
+  ASSERT_NE(view_.selected(), nullptr);
+  EXPECT_EQ(view_.selected()->id, "3");
+  view_.sort_by(TopOrder::kAge);
+  EXPECT_EQ(view_.selected()->id, "3");
+  view_.move(100);
+  EXPECT_EQ(view_.selected()->id, "3");
+  view_.move(-100);
+  EXPECT_EQ(view_.selected()->id, "1");
+  view_.update(status(0), page({}), now_ + seconds(3));
+  EXPECT_EQ(view_.selected(), nullptr);
+  EXPECT_THAT(view_.draw(24, 80, false)[5], HasSubstr("no stream is open"));
+}
+
+TEST_F(TopViewTest, FiltersByTextWhateverItsCase) {
+  view_.filter("ANN");
+  EXPECT_THAT(ids(), ::testing::ElementsAre("1"));
+  EXPECT_THAT(view_.draw(24, 80, false).back(), HasSubstr("filter: ANN (1)"));
+  view_.filter("nobody");
+  EXPECT_EQ(view_.selected(), nullptr);
+}
+
+}  // namespace
+}  // namespace sse::ctl
