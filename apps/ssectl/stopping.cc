@@ -1,6 +1,7 @@
 #include "stopping.h"
 
 #include <ctime>
+#include <initializer_list>
 
 namespace sse::ctl {
 
