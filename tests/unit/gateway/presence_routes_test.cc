@@ -300,7 +300,7 @@ TEST_F(PresenceRoutesTest, ExplainsThatASlowReaderHasNoRoom) {
   // Nobody reads: the socket fills, then the backlog, until nothing is taken any more.
   const Json send{{"target", {{"users", {"slow"}}}}, {"data", std::string(30'000, 'x')}};
   ASSERT_TRUE(eventually([&] { return admin_post("/api/v1/send", send)["delivered"] == 0; }));
-  const Json why = admin_get("/api/v1/explain?user=slow&size=30000");
+  const Json why = admin_get("/api/v1/explain?user=slow&size=31000");
   EXPECT_EQ(why["receivers"], 0);
   EXPECT_THAT(reasons(why["list"][0]), ElementsAre("slow_consumer"));
 }
