@@ -165,8 +165,7 @@ TEST_F(PresenceRoutesTest, ShowsAUserInFullAndSaysWhoIsOffline) {
 
 TEST_F(PresenceRoutesTest, ShowsUsersWithUnusualIds) {
   start();
-  for (const std::string& id :
-       std::vector<std::string>{"a/b", "..", "a b+c", "日本", "x\ny", std::string(1024, 'u')}) {
+  for (const std::string& id : std::vector<std::string>{"a/b", "..", "a b+c", "日本", "x\ny", std::string(1024, 'u')}) {
     const OpenStream page = stream("userId=" + url_encode(id));
     EXPECT_EQ(admin_get("/api/v1/user?id=" + url_encode(id))["id"], id);
   }
