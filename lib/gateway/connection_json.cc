@@ -114,7 +114,9 @@ Json to_json(const delivery::SendResult& sent) {
   result.id = MessageId(sent.id);
   result.delivered = sent.delivered;
   result.pending = sent.pending;
-  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
+  result.repeated = sent.repeated;
+  for (const auto& [kind, name, delivered, state] : sent.recipients)
+    result.recipients.push_back({kind, name, delivered, state});
   return api::to_json(result);
 }
 
