@@ -58,7 +58,7 @@ TEST_F(CallbacksTest, RefusesWithTheStatusAskedFor) {
   EXPECT_EQ(refused.status, 451);
   EXPECT_THAT(refused.body, HasSubstr("for legal reasons"));
   stream("userId=welcome");
-  EXPECT_EQ(admin_get("/api/v1/connections")["total"], 1);
+  EXPECT_TRUE(eventually([&] { return admin_get("/api/v1/connections")["total"] == 1; }));
 }
 
 TEST_F(CallbacksTest, FillInWhatTheyKnowOfAConnection) {
