@@ -95,6 +95,7 @@ kill_server() {
 open_stream() {
   local file=$1 query=$2
   shift 2
+  : >"$file"  # not that of an earlier stream
   curl -sSN "$@" "$url/my-sse/connect?$query" >"$file" 2>"$file.err" &
   stream_pid=$!
   children+=("$stream_pid")
