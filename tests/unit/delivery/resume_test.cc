@@ -395,9 +395,9 @@ class ResumeStormTest : public ResumeTest {
       EXPECT_EQ(first_difference(got, expected), "") << "in order, each once";
       std::ranges::sort(got_messages);
       std::ranges::sort(expected_messages);
-      const auto doubles = std::ranges::unique(got_messages);
-      RecordProperty("doubles", static_cast<int>(doubles.size()));
-      got_messages.erase(doubles.begin(), doubles.end());
+      const auto doubles = std::unique(got_messages.begin(), got_messages.end());
+      RecordProperty("doubles", static_cast<int>(got_messages.end() - doubles));
+      got_messages.erase(doubles, got_messages.end());
       std::vector<std::string> missing;
       std::ranges::set_difference(expected_messages, got_messages, std::back_inserter(missing));
       EXPECT_THAT(missing, ::testing::IsEmpty());
