@@ -81,8 +81,8 @@ void Interest::give_up_waiting() {
   std::vector<std::function<void()>> ready;
   {
     const MutexLock lock(mutex_);
-    std::erase_if(waiting_, [&](Waiting& one) {
-      if (one.round == round_) return false;
+    std::erase_if(waiting_, [&, round = round_](Waiting& one) {
+      if (one.round == round) return false;
       ready.push_back(std::move(one.go_on));
       return true;
     });

@@ -43,7 +43,6 @@ struct History::Topic {
 
 struct History::Entry {
   MessageId position;
-  MessageId id;
   event::FrameRef frame;
   bool listening = false;
   std::string event;  // with `listening` only
@@ -98,15 +97,14 @@ const History::Topic* History::find(event::TargetKind kind, const std::string& n
   return found == topics.end() ? nullptr : &found->second;
 }
 
-void History::keep(const event::Target& target, std::string_view event, MessageId position, MessageId id,
-                   event::FrameRef frame, SteadyTime now) {
+void History::keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
+                   SteadyTime now) {
   static const std::vector<std::string> kEverybody{""};
   const std::vector<std::string>& names = target.kind == event::TargetKind::kAll ? kEverybody : target.names;
   expire(now);
   entries_.emplace_back();
   const auto entry = std::prev(entries_.end());
   entry->position = position;
-  entry->id = id;
   entry->bytes = sizeof(Entry) + kNodeBytes + sizeof(event::Frame) + frame->size() +
                  names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
   entry->frame = std::move(frame);
@@ -217,12 +215,6 @@ hub::Resumption History::resume(const Client& client, SteadyTime now) {
     if (topic->empty()) continue;
     const std::uint64_t first = topic->items[topic->head].entry->position.value();
     if (oldest == 0 || first < oldest) oldest = first;
-    // The id of a message that went out of turn stands for the place it went to.
-    for (std::size_t i = topic->items.size(); ours && i > topic->head; --i) {
-      const Entry& entry = *topic->items[i - 1].entry;
-      if (entry.position.value() <= cursor) break;
-      if (entry.id.value() == *asked) cursor = entry.position.value();
-    }
   }
   std::uint64_t lost = 0;
   std::vector<const Entry*> missed;

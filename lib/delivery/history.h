@@ -48,8 +48,8 @@ class History {
   bool on() const { return options_.events != 0; }
 
   /// REQUIRES: `position` is greater than all before.
-  void keep(const event::Target& target, std::string_view event, MessageId position, MessageId id,
-            event::FrameRef frame, SteadyTime now);
+  void keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
+            SteadyTime now);
 
   struct Client {
     ConnectionId connection;    ///< its new one: no event with this position or a greater one is kept

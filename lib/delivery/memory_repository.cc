@@ -259,21 +259,24 @@ std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilt
     for (const MessageId kept : ids) erase_locked(messages_.find(kept));
     throw;
   }
-  std::erase_if(dead_, [&](const DeadLetter& letter) {
-    const bool gone = matches(id, filter, letter);
-    if (gone) dead_bytes_ -= letter.message.data_size;
-    return gone;
-  });
+  drop_dead(id, filter);
   return ids;
 }
 
 std::uint64_t MemoryRepository::purge_dead(MessageId id, const MessageFilter& filter) {
   MutexLock lock(mutex_);
-  return std::erase_if(dead_, [&](const DeadLetter& letter) {
+  return drop_dead(id, filter);
+}
+
+std::uint64_t MemoryRepository::drop_dead(MessageId id, const MessageFilter& filter) {
+  std::uint64_t bytes = 0;
+  const std::uint64_t count = std::erase_if(dead_, [&](const DeadLetter& letter) {
     const bool gone = matches(id, filter, letter);
-    if (gone) dead_bytes_ -= letter.message.data_size;
+    if (gone) bytes += letter.message.data_size;
     return gone;
   });
+  dead_bytes_ -= bytes;
+  return count;
 }
 
 void MemoryRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,

@@ -76,6 +76,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   void keep(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
   std::uint64_t erase_locked(Messages::iterator message) REQUIRES(mutex_);
+  std::uint64_t drop_dead(MessageId id, const MessageFilter& filter) REQUIRES(mutex_);
   void bury(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
   static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
   static bool matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,

@@ -80,7 +80,7 @@ std::vector<std::vector<std::uint32_t>> Publisher::publish(std::vector<Outgoing>
         }
       }
       last_ = delivery.position.value();
-      history_.keep(outgoing.target, outgoing.event, delivery.position, MessageId(outgoing.id), delivery.frame, now);
+      history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
     }
     underway = hub_.start_delivery(std::move(deliveries));
   }

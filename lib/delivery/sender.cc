@@ -107,11 +107,11 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
   }
   keep(requests, outcomes);
-  deliver(requests, outcomes);
+  deliver(requests, outcomes, begin);
   return outcomes;
 }
 
-void Sender::deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
+void Sender::deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes, SteadyTime begin) {
   std::vector<Outgoing> outgoing;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -145,7 +145,7 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
   SendResult& result = outcome.result;
   // Before the delivery, which may be confirmed before it returns.
   Waits::Wait wait(waits_, MessageId(result.id));
-  deliver({request}, outcomes);
+  deliver({request}, outcomes, started);
   std::vector<Recipient> recipients;
   if (result.repeated) {
     for (const std::string& name :

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "delivery/attempts.h"
 #include "delivery/elsewhere.h"
@@ -141,7 +142,8 @@ class Sender final : private hub::HubDelegate {
   bool replay_wanted(const hub::ReplayRequest& request) override;
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
-  void deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
+  /// `begin`: of the call, for the histogram.
+  void deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes, SteadyTime begin);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
   bool is_pending(const Recipient& recipient, MessageId id);
   void opening(const hub::Names& names, std::function<void()> go_on) override;

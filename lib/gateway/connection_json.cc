@@ -114,8 +114,12 @@ Json to_json(const delivery::SendResult& sent) {
   result.id = MessageId(sent.id);
   result.delivered = sent.delivered;
   result.pending = sent.pending;
-  for (const auto& [kind, name, delivered] : sent.recipients) result.recipients.push_back({kind, name, delivered});
-  return api::to_json(result);
+  result.repeated = sent.repeated;
+  for (const auto& [kind, name, delivered, state] : sent.recipients)
+    result.recipients.push_back({kind, name, delivered, state});
+  Json json = api::to_json(result);
+  if (!sent.missing.empty()) json["missing"] = sent.missing;
+  return json;
 }
 
 }  // namespace sse::gateway

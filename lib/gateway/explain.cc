@@ -159,10 +159,11 @@ hub::Question question_of(const httplib::Request& req) {
 Explanation explain(const std::vector<Service>& services, const Service& service, const hub::Question& question,
                     const admin::Page& page) {
   std::vector<hub::Verdict> verdicts = hub::explain(service.sender->hub(), question);
-  const auto misses =
-      std::ranges::stable_partition(verdicts, [](const hub::Verdict& verdict) { return verdict.gets(); });
+  // Not the one of std::ranges: what that returns is more than clang 14 understands of GCC's headers.
+  const auto misses = std::stable_partition(verdicts.begin(), verdicts.end(),
+                                            [](const hub::Verdict& verdict) { return verdict.gets(); });
   Explanation explanation;
-  explanation.receivers = verdicts.size() - misses.size();
+  explanation.receivers = static_cast<std::uint64_t>(misses - verdicts.begin());
   std::set<std::string> present;
   for (const hub::Verdict& verdict : verdicts) present.insert(name_of(verdict, question.target.kind));
   std::vector<std::string> gone;

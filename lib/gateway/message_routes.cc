@@ -27,19 +27,6 @@ constexpr std::size_t kMostBulkLines = 100'000;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
 
-Json result_json(const delivery::SendResult& sent) {
-  api::SendResult result;
-  result.id = MessageId(sent.id);
-  result.delivered = sent.delivered;
-  result.pending = sent.pending;
-  result.repeated = sent.repeated;
-  for (const auto& [kind, name, delivered, state] : sent.recipients)
-    result.recipients.push_back({kind, name, delivered, state});
-  Json json = api::to_json(result);
-  if (!sent.missing.empty()) json["missing"] = sent.missing;
-  return json;
-}
-
 delivery::SendRequest send_request(api::SendRequest&& asked) {
   return {std::move(asked.target),
           std::move(asked.event),
@@ -107,7 +94,7 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
   const auto wait = asked.wait;
   delivery::SendRequest request = send_request(std::move(asked));
   request.local = req.has_header(kLocalHeader);
-  answer(res, result_json(wait ? sender.send_and_wait(request, *wait) : sender.send(request)));
+  answer(res, to_json(wait ? sender.send_and_wait(request, *wait) : sender.send(request)));
 }
 
 // A request a line; a result or a problem a line. All that ask for qos share a commit.
@@ -148,7 +135,7 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
     const std::vector<delivery::SendOutcome> outcomes = sender->send_all(group.requests);
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       const auto& refusal = outcomes[i].refusal;
-      answers[group.lines[i]] = refusal ? problem(refusal->code, refusal->sentence) : result_json(outcomes[i].result);
+      answers[group.lines[i]] = refusal ? problem(refusal->code, refusal->sentence) : to_json(outcomes[i].result);
     }
   }
   std::string out;

@@ -104,6 +104,8 @@ struct Connection final : net::Stream {
     std::unique_ptr<net::AddressLimiter::Ticket> ticket;
     // Whose it was, for confirmations that arrive while a stream that has left the indexes is written out.
     std::unique_ptr<std::array<std::string, kIndexes>> former_names;
+    // Messages of the last moments that came from the store: they may yet be sent live, too. Where events are kept.
+    std::vector<MessageId> given;
     SteadyTime finish_by = SteadyTime::max();  // of a stream that is being ended
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;

@@ -21,6 +21,8 @@ constexpr std::chrono::seconds kFinishTime{5};
 // Clients told to stay away close by themselves. The Java library's does so from a timer, which runs once a second in a
 // hidden tab, and takes an end of the stream before that for a failure: it would come back.
 constexpr std::chrono::seconds kFarewellTime{2};
+// Between the commit of a message and its way into the streams lies no more than this.
+constexpr std::chrono::seconds kPublishTime{10};
 // To clients that ask for marks: the next event is a message and wants to be confirmed.
 constexpr std::string_view kMark = "event:sse-qos\ndata:\n\n";
 constexpr std::chrono::milliseconds kAckDelayLeast{2};
@@ -261,8 +263,8 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
   Connection::Replay* replay = connection.replay.get();
-  if (message.valid() && message <= connection.replayed_through) {
-    // The stream has it from the store; its place in the order is only known now.
+  if (message.valid() && message <= connection.replayed_through && has_from_store(connection, message)) {
+    // Its place in the order is only known now.
     if (options_.resumable && message < published_ && replay == nullptr)
       connection.net::Stream::append(event::Frame::make(event::encode_cursor(published_.str())));
     return true;
@@ -286,6 +288,30 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   replay->held_bytes += frame->size();
   replay->held.push_back(frame);
   return true;
+}
+
+// A message that was passed by may have been confirmed by another stream of the recipient's before this one saw it.
+// Without history that settles it; a stream that is promised everything still gets it.
+bool Shard::has_from_store(const Connection& connection, MessageId message) const {
+  if (!options_.resumable) return true;
+  const Connection::Rare* rare = connection.rare_or_null();
+  return rare != nullptr && std::ranges::find(rare->given, message) != rare->given.end();
+}
+
+void Shard::note_given(Connection& connection, const std::vector<event::FrameRef>& page) {
+  const WallTime recent = wall_now() - kPublishTime;
+  for (const event::FrameRef& frame : page) {
+    const MessageId message = frame->message();
+    if (message.valid() && IdGenerator::time_of(message.value()) > recent) connection.rare().given.push_back(message);
+  }
+}
+
+void Shard::forget_given(Connection& connection) {
+  if (connection.rare_or_null() == nullptr || connection.rare().given.empty()) return;
+  std::vector<MessageId>& given = connection.rare().given;
+  const WallTime recent = wall_now() - kPublishTime;
+  std::erase_if(given, [&](MessageId message) { return IdGenerator::time_of(message.value()) <= recent; });
+  if (given.empty()) given.shrink_to_fit();
 }
 
 // The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
@@ -407,6 +433,14 @@ void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page
   state.last_page = last;
   state.cursor = std::max(state.cursor, through);
   if (state.only_events.empty() && !state.resend) connection.replayed_through = state.cursor;
+  if (options_.resumable) note_given(connection, state.page);
+  // What came live and is in the page comes once. What came live and is not, another stream of the recipient's has
+  // confirmed meanwhile: this one gets it all the same.
+  std::erase_if(state.held, [&](const event::FrameRef& frame) {
+    const MessageId message = frame->message();
+    return message.valid() &&
+           std::ranges::any_of(state.page, [&](const event::FrameRef& given) { return given->message() == message; });
+  });
   continue_replay(connection);
 }
 
@@ -461,8 +495,6 @@ void Shard::end_replay(Connection& connection) {
   const std::unique_ptr<Connection::Replay> done = std::move(connection.replay);
   for (const event::FrameRef& frame : done->held) {
     if (!connection.open()) return;
-    const MessageId message = frame->message();
-    if (message.valid() && message <= connection.replayed_through) continue;
     append(connection, frame);
   }
 }
@@ -859,6 +891,7 @@ void Shard::tick() {
       metrics_.heartbeats.add();
     }
     connection.trim();
+    forget_given(connection);
     schedule_check(connection);
   });
 }

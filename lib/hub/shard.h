@@ -201,6 +201,9 @@ class Shard final : private net::StreamOwner {
   };
 
   bool take(Connection& connection, const event::FrameRef& frame);
+  bool has_from_store(const Connection& connection, MessageId message) const;
+  static void note_given(Connection& connection, const std::vector<event::FrameRef>& page);
+  static void forget_given(Connection& connection);
   void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);

@@ -62,9 +62,10 @@ int configure_nginx(const Settings& settings, bool empty) {
   const std::string& folder = settings.folder;
   std::ofstream file(join(settings, "nginx.conf"));
   if (!empty) file << "load_module " << settings.nchan << ";\n";
+  // More places than descriptors: nginx resets connections when only a sixteenth of its places is left.
   file << "worker_processes " << (empty ? "auto" : "1") << ";\nworker_rlimit_nofile 20000;\ndaemon off;\n"
        << (geteuid() == 0 ? "user root;\n" : "") << "pid " << folder << "/nginx.pid;\nerror_log " << folder
-       << "/nginx.log;\nevents { worker_connections 19500; multi_accept on; }\nhttp { access_log off;\n";
+       << "/nginx.log;\nevents { worker_connections 24000; multi_accept on; }\nhttp { access_log off;\n";
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
     file << kind << "_temp_path " << folder << "/" << kind << ";\n";
   file << "keepalive_requests 100000000; keepalive_timeout 600;\nserver { listen 127.0.0.1:" << port

@@ -58,7 +58,7 @@ _printed_address() {
 
 # start_server [OPTION…]: on a free port, with its own admin socket; keeps $db over restarts. Sets url (no slash at the
 # end), admin, server_pid, server_log and SSECTL_SERVER. A second server: set db to another file and admin to another
-# socket first, and keep the variables of the first.
+# socket first, and keep the variables of the first. `listen=ADDR:PORT start_server` for an address of your own.
 start_server() {
   db=${db-$scratch/pending.db}
   admin=${admin-$scratch/admin.sock}
@@ -66,7 +66,7 @@ start_server() {
   # A killed server leaves its socket file; readiness is seen by the new one.
   rm -f "$admin"
   : >"$server_log"
-  "$SSE_SERVE" --listen 127.0.0.1:0 --admin "unix:$admin" --db "$db" "$@" >"$server_log" 2>&1 &
+  "$SSE_SERVE" --listen "${listen-127.0.0.1:0}" --admin "unix:$admin" --db "$db" "$@" >"$server_log" 2>&1 &
   server_pid=$!
   servers[$server_pid]=$server_log
   wait_for 30 "the address sse-serve prints" _printed_address
@@ -95,6 +95,7 @@ kill_server() {
 open_stream() {
   local file=$1 query=$2
   shift 2
+  : >"$file"  # not that of an earlier stream
   curl -sSN "$@" "$url/my-sse/connect?$query" >"$file" 2>"$file.err" &
   stream_pid=$!
   children+=("$stream_pid")

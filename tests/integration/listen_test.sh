@@ -37,7 +37,7 @@ port=${url##*:}
 kill_server
 sleep 0.3
 check_exit 0 true
-start_server --history 100 --listen "127.0.0.1:$port"
+listen="127.0.0.1:$port" start_server --history 100
 wait_for 40 "a resync after the restart" grep -q 'resync' "$scratch/one"
 check_file 'trying again in' "$scratch/one.err"
 check_exit 0 "$SSECTL" send --user 1 'after the restart'

@@ -1,6 +1,7 @@
 // A program with pages of its own that pushes to them: the server is a part of it, there is no other process. It prints
 // where it serves and ends when a page sends `stop`.
 #include <gateway/server.h>
+#include <hub/survey.h>
 
 #include <cstdio>
 #include <exception>
@@ -62,7 +63,7 @@ int run() {
     sse::hub::ConnectionFilter readers;
     readers.tenant = sse::TenantId("readers");
     return {{{"online", server->sender().hub().names(sse::event::TargetKind::kUser)},
-             {"connections", server->sender().hub().find(readers).size()}}};
+             {"connections", sse::hub::find(server->sender().hub(), readers).size()}}};
   };
 
   server = std::make_unique<gateway::Server>(options, react);

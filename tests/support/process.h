@@ -10,7 +10,12 @@
 
 namespace sse::testing {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SSE_UNDER_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SSE_UNDER_SANITIZER)
 inline constexpr bool kSanitized = true;  ///< the programs are built like the tests
 #else
 inline constexpr bool kSanitized = false;

@@ -37,7 +37,7 @@ class HistoryTest : public ::testing::Test {
   void keep(const Target& target, std::uint64_t position, std::uint64_t id = 0, std::string event = "news",
             std::string data = "x") {
     if (id == 0) id = position;
-    history().keep(target, event, MessageId(position), MessageId(id),
+    history().keep(target, event, MessageId(position),
                    event::Frame::make(event::encode({event, std::move(data), std::to_string(id), {}})), now_);
   }
   struct Answer {
@@ -107,11 +107,12 @@ TEST_F(HistoryTest, GivesEventsForListenersToThoseWhoListen) {
   EXPECT_THAT(resume("1000", "1", {"b"}).positions, IsEmpty());
 }
 
-TEST_F(HistoryTest, KnowsWhereAMessageThatWentOutOfTurnStands) {
+// The stream may have had it from the store, before what was published in between: twice is better than never.
+TEST_F(HistoryTest, TakesTheIdOfAMessageThatWentOutOfTurnForWhatItSays) {
   keep(user("1"), 1010);
   keep(user("1"), 1011, 1005);  // id 1005, overtaken
   keep(user("1"), 1012);
-  EXPECT_THAT(resume("1005").positions, ElementsAre(1012));
+  EXPECT_THAT(resume("1005").positions, ElementsAre(1010, 1011, 1012));
   EXPECT_THAT(resume("1010").positions, ElementsAre(1011, 1012));
   EXPECT_THAT(resume("1011").positions, ElementsAre(1012));
 }
@@ -274,7 +275,6 @@ TEST_F(HistoryTest, AgreesWithAModelThatRemembersEverything) {
       const auto mine = [&](const Happened& it, TargetKind kind, const std::string& name) {
         return it.kind == kind && (kind == TargetKind::kAll || std::ranges::find(it.names, name) != it.names.end());
       };
-      std::uint64_t from = cursor;
       std::set<std::uint64_t> kept;
       std::uint64_t lost = 0;
       const std::vector<std::pair<TargetKind, std::string>> topics{
@@ -284,16 +284,8 @@ TEST_F(HistoryTest, AgreesWithAModelThatRemembersEverything) {
         for (const Happened& it : all) {
           if (mine(it, kind, name)) topic.push_back(&it);
         }
-        for (std::size_t i = topic.size() > options_.events ? topic.size() - options_.events : 0; i < topic.size(); ++i)
-          if (topic[i]->id == cursor) from = topic[i]->position;
-      }
-      for (const auto& [kind, name] : topics) {
-        std::vector<const Happened*> topic;
-        for (const Happened& it : all) {
-          if (mine(it, kind, name)) topic.push_back(&it);
-        }
         for (std::size_t i = 0; i < topic.size(); ++i) {
-          if (topic[i]->position <= from) continue;
+          if (topic[i]->position <= cursor) continue;
           if (topic.size() - i > options_.events) {
             ++lost;
           } else if (!topic[i]->listening || listeners.contains(topic[i]->event)) {

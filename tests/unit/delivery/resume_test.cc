@@ -312,7 +312,19 @@ class ResumeStormTest : public ResumeTest {
     std::vector<std::string> data;
   };
 
+  // Where they differ first, with what stands around it; a list of hundreds says nothing.
+  static std::string first_difference(const std::vector<std::string>& got, const std::vector<std::string>& expected) {
+    const auto [g, e] = std::ranges::mismatch(got, expected);
+    if (g == got.end() && e == expected.end()) return "";
+    std::string text = "at " + std::to_string(g - got.begin()) + " got";
+    for (auto i = g; i != got.end() && i - g < 4; ++i) text += " " + *i;
+    text += ", expected";
+    for (auto i = e; i != expected.end() && i - e < 4; ++i) text += " " + *i;
+    return text;
+  }
+
   void run(unsigned seed, bool qos) {
+    sender();  // the first call makes it, and is not for several threads
     constexpr int kSenders = 3;
     constexpr int kMessages = 250;
     std::vector<Client> clients{{"1", "c", {}}, {"1", "", {}}, {"2", "c", {}}, {"", "d", {}}};
@@ -379,14 +391,24 @@ class ResumeStormTest : public ResumeTest {
       std::set<std::string> messages(expected_messages.begin(), expected_messages.end());
       std::vector<std::string> got;
       std::vector<std::string> got_messages;
-      for (const std::string& data : client.data) (messages.contains(data) ? got_messages : got).push_back(data);
-      EXPECT_EQ(got, expected) << "in order, each once";
+      for (const std::string& data : client.data) {
+        if (messages.contains(data)) {
+          got_messages.push_back(data);
+        } else if (!qos || std::ranges::find(got, data) == got.end()) {
+          // Cut off between an old message and the id behind it, the client sees again what it has seen.
+          got.push_back(data);
+        }
+      }
+      EXPECT_EQ(first_difference(got, expected), "") << "in order, each once";
       std::ranges::sort(got_messages);
       std::ranges::sort(expected_messages);
-      const auto doubles = std::ranges::unique(got_messages);
-      RecordProperty("doubles", static_cast<int>(doubles.size()));
-      got_messages.erase(doubles.begin(), doubles.end());
-      EXPECT_EQ(got_messages, expected_messages) << "none is missing";
+      const auto doubles = std::unique(got_messages.begin(), got_messages.end());
+      RecordProperty("doubles", static_cast<int>(got_messages.end() - doubles));
+      got_messages.erase(doubles, got_messages.end());
+      std::vector<std::string> missing;
+      std::ranges::set_difference(expected_messages, got_messages, std::back_inserter(missing));
+      EXPECT_THAT(missing, ::testing::IsEmpty());
+      EXPECT_EQ(got_messages.size(), expected_messages.size()) << "and none is somebody else's";
     }
     EXPECT_EQ(metric("sse_resyncs_total"), 0);
   }

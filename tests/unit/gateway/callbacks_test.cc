@@ -57,8 +57,8 @@ TEST_F(CallbacksTest, RefusesWithTheStatusAskedFor) {
   const Response refused = get("/my-sse/connect?userId=banned");
   EXPECT_EQ(refused.status, 451);
   EXPECT_THAT(refused.body, HasSubstr("for legal reasons"));
-  stream("userId=welcome");
-  EXPECT_EQ(admin_get("/api/v1/connections")["total"], 1);
+  const OpenStream welcome = stream("userId=welcome");
+  EXPECT_TRUE(eventually([&] { return admin_get("/api/v1/connections")["total"] == 1; }));
 }
 
 TEST_F(CallbacksTest, FillInWhatTheyKnowOfAConnection) {

@@ -186,7 +186,8 @@ TEST_F(JwtTest, RefusesWhatIsNotSignedByOurKey) {
     EXPECT_NE(why_refused(changed), "accepted") << i;
     EXPECT_NE(why_refused(good.substr(0, i)), "accepted") << i;
   }
-  for (const std::string junk : {"", ".", "..", "...", "a.b.c", good + ".x", good + "="})
+  for (const std::string& junk :
+       std::initializer_list<std::string>{"", ".", "..", "...", "a.b.c", good + ".x", good + "="})
     EXPECT_NE(why_refused(junk), "accepted") << junk;
 }
 

@@ -165,8 +165,7 @@ TEST_F(PresenceRoutesTest, ShowsAUserInFullAndSaysWhoIsOffline) {
 
 TEST_F(PresenceRoutesTest, ShowsUsersWithUnusualIds) {
   start();
-  for (const std::string& id :
-       std::vector<std::string>{"a/b", "..", "a b+c", "日本", "x\ny", std::string(1024, 'u')}) {
+  for (const std::string& id : std::vector<std::string>{"a/b", "..", "a b+c", "日本", "x\ny", std::string(1024, 'u')}) {
     const OpenStream page = stream("userId=" + url_encode(id));
     EXPECT_EQ(admin_get("/api/v1/user?id=" + url_encode(id))["id"], id);
   }
@@ -300,7 +299,7 @@ TEST_F(PresenceRoutesTest, ExplainsThatASlowReaderHasNoRoom) {
   // Nobody reads: the socket fills, then the backlog, until nothing is taken any more.
   const Json send{{"target", {{"users", {"slow"}}}}, {"data", std::string(30'000, 'x')}};
   ASSERT_TRUE(eventually([&] { return admin_post("/api/v1/send", send)["delivered"] == 0; }));
-  const Json why = admin_get("/api/v1/explain?user=slow&size=30000");
+  const Json why = admin_get("/api/v1/explain?user=slow&size=31000");
   EXPECT_EQ(why["receivers"], 0);
   EXPECT_THAT(reasons(why["list"][0]), ElementsAre("slow_consumer"));
 }

@@ -64,7 +64,7 @@ TEST(PointerTable, GivesMemoryBackWhenItHasBecomeEmpty) {
   PointerTable<Numbered, ByNumber> table;
   std::vector<std::unique_ptr<Numbered>> items;
   for (std::uint64_t i = 0; i < 10'000; ++i) {
-    items.push_back(std::make_unique<Numbered>(i << 22));
+    items.push_back(std::make_unique<Numbered>(Numbered{i << 22}));
     table.insert(items.back().get());
   }
   EXPECT_LE(table.capacity(), 32'768U);

@@ -182,16 +182,22 @@ class QuickFrontTest : public HttpFrontTest {
       }
       if (head.target != "/quick") return false;
       const auto mine = std::make_shared<HttpFront::Responder>(std::move(responder));
+      const MutexLock lock(mutex_);
       answerers_.emplace_back([mine, text = std::string(body)] { mine->answer(200, "text/plain", "quick " + text); });
       return true;
     });
     run();
   }
   ~QuickFrontTest() override {
-    for (std::thread& answerer : answerers_) answerer.join();
+    std::vector<std::thread> answerers;
+    {
+      const MutexLock lock(mutex_);
+      answerers.swap(answerers_);
+    }
+    for (std::thread& answerer : answerers) answerer.join();
   }
 
-  std::vector<std::thread> answerers_;  // loop thread, then the test
+  std::vector<std::thread> answerers_ GUARDED_BY(mutex_);
 };
 
 TEST_F(QuickFrontTest, LetsARequestBeAnsweredFromAnyThreadInTheOrderTheyCame) {
