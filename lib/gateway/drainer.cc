@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hub/survey.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -40,7 +41,7 @@ void Drainer::run() {
     owed -= static_cast<double>(count);
     for (const Service& service : services_) {
       if (count == 0) break;
-      std::vector<ConnectionId> ids = service.sender->hub().find({});
+      std::vector<ConnectionId> ids = hub::find(service.sender->hub(), {});
       if (ids.size() > count) ids.resize(count);
       count -= ids.size();
       service.sender->hub().send_away(ids, spread_);
