@@ -89,9 +89,9 @@ api::Carrier Context::carrier() {
   };
 }
 
-api::Client& Context::client() {
+api::Client& Context::client(std::chrono::milliseconds more) {
   if (client_ == nullptr) {
-    api::ClientOptions client{address(), token(), timeout_};
+    api::ClientOptions client{address(), token(), timeout_ + more};
     client.local = options_.local;
     client.on_missing = [this](const std::vector<std::string>& nodes) {
       std::string names;

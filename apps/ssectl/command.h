@@ -44,8 +44,9 @@ class Context {
   Output& out() { return out_; }
   ServiceName service() const { return ServiceName(options_.service); }
   std::chrono::milliseconds timeout() const { return timeout_; }
-  /// Made at the first call, so that commands without a server need none.
-  api::Client& client();
+  /// Made at the first call, so that commands without a server need none. `more`, of that call: how much longer than
+  /// --timeout an answer may take.
+  api::Client& client(std::chrono::milliseconds more = {});
   /// Of the server's admin API, for those who speak to it themselves.
   std::string address() const;
   /// The admin token; empty without --token-file.

@@ -106,6 +106,10 @@ class Client::Transport {
 
   // An answer without an end, a JSON object a line.
   void follow(std::string path, const std::function<bool(const Json&)>& on_line) {
+    if (options_.carrier) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "events can be followed at a server only, not over the cluster; name one with --server");
+    }
     httplib::Request request;
     request.method = "GET";
     request.path = std::move(path);

@@ -11,7 +11,11 @@ test('both pages of a cluster show what both producers push', async (t) => {
   const script = new URL('../../scripts/run-cluster', import.meta.url).pathname;
   const cluster = spawn(script, [], { env: { ...process.env, SSE_PORTS: '0 0' }, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise((resolve) => cluster.once('exit', resolve));
-  t.after(() => cluster.exitCode ?? cluster.kill('SIGKILL'));
+  // It ends its servers; killed outright it would leave them, and node waits for their output.
+  t.after(async () => {
+    if (cluster.exitCode === null) cluster.kill('SIGINT');
+    await ended;
+  });
   let talk = '';
   for (const stream of [cluster.stdout, cluster.stderr]) stream.on('data', (text) => (talk += text));
   await until(() => {
