@@ -42,6 +42,8 @@ class Context {
   ~Context();
 
   Output& out() { return out_; }
+  /// --local was given.
+  bool local() const { return options_.local; }
   ServiceName service() const { return ServiceName(options_.service); }
   std::chrono::milliseconds timeout() const { return timeout_; }
   /// Made at the first call, so that commands without a server need none. `more`, of that call: how much longer than

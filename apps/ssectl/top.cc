@@ -67,7 +67,9 @@ class Top {
     query.service = context_.service();
     query.sort = order_name(view_.order());
     query.reverse = view_.order() != TopOrder::kAge;
-    const api::Json status = context_.client().status();
+    api::Json status = context_.client().status();
+    if (!context_.local() && status.contains("cluster") && status["cluster"].is_object())
+      status = status_of_cluster(std::move(status), context_.client().list_nodes());
     const api::Json connections = context_.client().list_connections(query, {1, kMostRows});
     read_at_ = steady_now();
     view_.update(status, connections, read_at_);

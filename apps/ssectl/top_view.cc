@@ -102,6 +102,32 @@ std::string cell(const TopView::Row& row, std::size_t column) {
 
 }  // namespace
 
+api::Json status_of_cluster(api::Json status, const api::Json& nodes) {
+  api::Json sums{{"connections", 0}, {"users", 0}, {"memoryBytes", 0}, {"cpuMicros", 0}};
+  double deliveries = 0;
+  double bytes = 0;
+  double drops = 0;
+  std::string state = "ready";
+  std::int64_t oldest = INT64_MAX;
+  const api::Json list = nodes.value("list", api::Json::array());
+  for (const api::Json& node : list) {
+    for (auto& [name, sum] : sums.items()) sum = sum.get<std::int64_t>() + millis_in(node, name.c_str(), 0);
+    deliveries += node.value("deliveries", 0.0);
+    bytes += node.value("deliveredBytes", 0.0);
+    drops += node.value("dropped", 0.0);
+    oldest = std::min(oldest, millis_in(node, "startTime", oldest));
+    if (text_cell(node, "state") != "ready") state = text_cell(node, "id") + " " + text_cell(node, "state");
+  }
+  if (!text_cell(nodes, "degraded").empty()) state = "degraded";
+  status.update(sums);
+  status["counters"] = {
+      {"sse_deliveries_total", deliveries}, {"sse_delivered_bytes_total", bytes}, {"sse_dropped_total", drops}};
+  status["state"] = state;
+  status["serverId"] = "cluster of " + plural(list.size(), "node");
+  status["uptimeMillis"] = list.empty() ? 0 : std::max<std::int64_t>(to_millis(wall_now()) - oldest, 0);
+  return status;
+}
+
 void TopView::update(const api::Json& status, const api::Json& connections, SteadyTime now) {
   const double seconds = std::chrono::duration<double>(now - read_).count();
   const auto rate = [&](double after, double before) {

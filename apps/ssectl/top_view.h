@@ -77,4 +77,7 @@ class TopView {
   bool read_once_ = false;
 };
 
+/// What a server's status would say if all nodes of its cluster were one: `nodes` is the answer to list_nodes().
+api::Json status_of_cluster(api::Json status, const api::Json& nodes);
+
 }  // namespace sse::ctl

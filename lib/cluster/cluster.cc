@@ -238,16 +238,46 @@ std::string Cluster::pass_on(unsigned number, const RequestCommand& command) {
   throw Error(ErrorCode::kUnavailable, "the node of that connection is gone");
 }
 
+std::vector<std::vector<ConnectionId>> Cluster::connections_of(const std::vector<ClientCommand>& clients) {
+  std::vector<Command> out;
+  out.reserve(clients.size());
+  for (const ClientCommand& client : clients)
+    out.push_back({receiver_topic(client.service, event::TargetKind::kUser, client.user), encode(client)});
+  sent_.add(out.size());
+  const std::vector<Answers> all = bus_->ask(out)->wait(options_.patience);
+  std::vector<std::vector<ConnectionId>> found(clients.size());
+  for (std::size_t i = 0; i < all.size() && i < found.size(); ++i) {
+    for (const auto& [node, bytes] : all[i].answers) {
+      const std::vector<ConnectionId> ids = decode_ids(bytes);
+      found[i].insert(found[i].end(), ids.begin(), ids.end());
+    }
+  }
+  return found;
+}
+
+void Cluster::replace(unsigned number, const ReplaceCommand& command) {
+  sent_.add();
+  bus_->ask({{node_topic(number), encode(command)}});
+}
+
 void Cluster::received(std::vector<Bus::Incoming> commands) {
   received_.add(commands.size());
   std::vector<DeliverCommand> events;
   std::vector<std::function<void(std::string)>> waiting;
+  std::vector<ClientCommand> clients;
+  std::vector<std::function<void(std::string)>> asking;
   for (Bus::Incoming& incoming : commands) {
     try {
       auto decoded = decode(incoming.bytes);
       if (auto* event = std::get_if<DeliverCommand>(&decoded)) {
         events.push_back(std::move(*event));
         waiting.push_back(std::move(incoming.answer));
+      } else if (auto* client = std::get_if<ClientCommand>(&decoded)) {
+        clients.push_back(std::move(*client));
+        asking.push_back(std::move(incoming.answer));
+      } else if (const auto* replace = std::get_if<ReplaceCommand>(&decoded)) {
+        local_.load()->replace(*replace);
+        incoming.answer("");
       } else {
         handle(std::move(incoming), std::move(std::get<RequestCommand>(decoded)));
       }
@@ -257,10 +287,15 @@ void Cluster::received(std::vector<Bus::Incoming> commands) {
       incoming.answer("");
     }
   }
-  if (events.empty()) return;
   // What came in together goes to the streams together.
-  const std::vector<std::uint32_t> taken = local_.load()->deliver(events);
-  for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
+  if (!events.empty()) {
+    const std::vector<std::uint32_t> taken = local_.load()->deliver(events);
+    for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
+  }
+  if (!clients.empty()) {
+    const auto found = local_.load()->connections_of(clients);
+    for (std::size_t i = 0; i < asking.size(); ++i) asking[i](encode_ids(found.at(i)));
+  }
 }
 
 void Cluster::handle(Bus::Incoming incoming, RequestCommand command) {

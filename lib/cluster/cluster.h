@@ -27,6 +27,11 @@ class LocalNode {
   virtual std::vector<std::uint32_t> deliver(const std::vector<DeliverCommand>& commands) = 0;
   /// Handles a request that another node passed on, for this node alone; returns the raw response. May block.
   virtual std::string handle(const RequestCommand& command) = 0;
+  /// Of each client the streams that are open here, and the end of some of them. On the bus' thread.
+  virtual std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientCommand>& clients) {
+    return std::vector<std::vector<ConnectionId>>(clients.size());
+  }
+  virtual void replace(const ReplaceCommand& /*command*/) {}
   /// What was sent while this node could not be reached did not come here: pending messages have to be looked for.
   virtual void missed_something() = 0;
   /// For the list of nodes. Often, so quick.
@@ -80,6 +85,11 @@ class Cluster final : private Bus::Receiver {
   /// Sends each event to the nodes that hold a receiver of its topic. finish() waits for their answers.
   std::shared_ptr<Asked> deliver(const std::vector<DeliverCommand>& commands);
   Delivered finish(Asked& asked, std::size_t count);
+
+  /// Of each client the streams that other nodes have. Waits.
+  std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientCommand>& clients);
+  /// Has the node with that number close streams. Does not wait.
+  void replace(unsigned number, const ReplaceCommand& command);
 
   /// What others answered to a request.
   struct Responses {

@@ -10,7 +10,7 @@ namespace sse::cluster {
 /// A node that serves streams, as the others see it.
 struct Node {
   std::string id;       ///< the server id; unique
-  unsigned number = 0;  ///< 0 to 1023, unique too: in the ids of its connections
+  unsigned number = 0;  ///< below kNodeNumbers, unique too: in the ids of its connections
   event::Json facts;    ///< what it tells about itself: url, version, connections, …
 };
 
@@ -33,6 +33,7 @@ class Discovery {
   virtual std::vector<Node> nodes() = 0;
 };
 
-inline constexpr unsigned kNodeNumbers = 1024;
+/// One less than fit into an id: the last is that of ids made by a store all nodes share.
+inline constexpr unsigned kNodeNumbers = 1023;
 
 }  // namespace sse::cluster

@@ -71,6 +71,14 @@ std::uint64_t total_of(const Json& document) {
                                                                                         : 0;
 }
 
+Json cut(std::vector<Json>& rows, std::uint64_t page, std::uint64_t size) {
+  const std::uint64_t begin = page - 1 > rows.size() / size ? rows.size() : (page - 1) * size;
+  const std::uint64_t end = std::min<std::uint64_t>(begin + size, rows.size());
+  Json list = Json::array();
+  for (std::uint64_t i = begin; i < end; ++i) list.push_back(std::move(rows[i]));
+  return list;
+}
+
 }  // namespace
 
 Json combine(Json one, const Json& other) {
@@ -127,16 +135,53 @@ Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
     if (order == 0) order = compare(field(a, plain ? "" : rule.tie), field(b, plain ? "" : rule.tie));
     return rule.descending ? order > 0 : order < 0;
   });
-  const std::uint64_t begin = std::min<std::uint64_t>((rule.page - 1) * rule.size, rows.size());
-  const std::uint64_t end = std::min<std::uint64_t>(begin + rule.size, rows.size());
-  Json page = Json::array();
-  for (std::uint64_t i = begin; i < end; ++i) page.push_back(std::move(rows[i]));
   merged["total"] = total - same;
   merged["pageNum"] = rule.page;
   merged["pageSize"] = rule.size;
-  merged["list"] = std::move(page);
+  merged["list"] = cut(rows, rule.page, rule.size);
   if (approximate) merged["approximate"] = true;
   return merged;
+}
+
+Json merge_explanations(const std::vector<Json>& documents, std::uint64_t page, std::uint64_t size) {
+  std::vector<Json> present;
+  std::map<Json, std::pair<Json, std::size_t>> absent;  // by who it is: the row, and how many nodes say so
+  std::uint64_t total = 0;
+  std::uint64_t receivers = 0;
+  for (const Json& document : documents) {
+    const Json* list = list_of(document);
+    if (list == nullptr) continue;
+    total += total_of(document);
+    receivers += document.value("receivers", std::uint64_t{0});
+    for (const Json& row : *list) {
+      if (!row.value("connection", Json()).is_null()) {
+        present.push_back(row);
+        continue;
+      }
+      --total;
+      Json who = row;
+      who.erase("reasons");
+      auto& [kept, nodes] = absent[who];
+      // Another service of some node may have what all others miss.
+      if (nodes == 0 || row.value("reasons", Json()).size() > kept.value("reasons", Json()).size()) kept = row;
+      ++nodes;
+    }
+  }
+  std::stable_sort(present.begin(), present.end(), [](const Json& a, const Json& b) {
+    const bool gets = a.value("gets", false);
+    if (gets != b.value("gets", false)) return gets;
+    return compare(field(a, "connection"), field(b, "connection")) < 0;
+  });
+  for (auto& [who, row] : absent) {
+    if (row.second < documents.size()) continue;
+    present.push_back(std::move(row.first));
+    ++total;
+  }
+  return {{"total", total},
+          {"pageNum", page},
+          {"pageSize", size},
+          {"receivers", receivers},
+          {"list", cut(present, page, size)}};
 }
 
 }  // namespace sse::cluster

@@ -28,6 +28,10 @@ event::Json merge_lists(const std::vector<event::Json>& documents, const ListRul
 /// `sessionDuration` the larger, others the sum; lists what is in either; of all else the first that is not null.
 event::Json combine(event::Json one, const event::Json& other);
 
+/// Whom an event would reach in the whole cluster (`GET /api/v1/explain`), receivers first. Somebody is offline only
+/// where every node says so.
+event::Json merge_explanations(const std::vector<event::Json>& documents, std::uint64_t page, std::uint64_t size);
+
 /// combine() over all.
 event::Json merge_objects(const std::vector<event::Json>& documents);
 

@@ -129,8 +129,15 @@ RawResponse RawResponse::parse(std::string_view text) {
 }
 
 std::string RawResponse::text() const {
-  return "HTTP/1.1 " + std::to_string(status) + ' ' + phrase_of(status) + "\r\nContent-Type: " + type +
-         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  std::string out = "HTTP/1.1 " + std::to_string(status) + ' ' + phrase_of(status) + "\r\nContent-Type: " + type +
+                    "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  for (const auto& [name, value] : headers) {
+    const std::string lower = to_lower(name);
+    // Of the connection it came by, and what is known better here.
+    if (lower != "content-type" && lower != "content-length" && lower != "connection" && lower != "keep-alive")
+      out += name + ": " + value + "\r\n";
+  }
+  return out + "\r\n" + body;
 }
 
 }  // namespace sse::cluster

@@ -38,8 +38,8 @@ else
   if before and claim(before) then
     number = tonumber(before)
   else
-    for i = 0, 1023 do
-      local candidate = (tonumber(ARGV[8]) + i) % 1024
+    for i = 0, 1022 do
+      local candidate = (tonumber(ARGV[8]) + i) % 1023
       if claim(candidate) then
         number = candidate
         break

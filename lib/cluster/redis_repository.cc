@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <utility>
@@ -36,6 +37,10 @@ constexpr std::size_t kFieldsOfARow = 10;
 constexpr std::size_t kFieldsOfAnOutcome = 4;
 constexpr std::size_t kDeadPage = 100;
 constexpr std::chrono::milliseconds kRetry{200};
+// Less is what a round trip and rounding make of it.
+constexpr std::int64_t kSameClock = 1000;
+// What has no end, or lies before everything, is no time of a clock.
+constexpr std::int64_t kNoTime = std::int64_t{1} << 60;
 
 std::string member_of(MessageId id) {
   char text[32];
@@ -53,16 +58,6 @@ std::uint64_t number(const std::string& text) {
 MessageId id_of(const std::string& member) {
   if (member.size() != 20) return {};
   return MessageId((number(member.substr(0, 13)) << kTimeShift) | number(member.substr(13)));
-}
-
-std::string millis_text(WallTime time) {
-  return std::to_string(to_millis(time));
-}
-
-WallTime time_in(const std::string& text) {
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return from_millis(value);
 }
 
 std::uint64_t integer(const RedisReply& reply) {
@@ -133,6 +128,19 @@ RedisRepository::~RedisRepository() {
   link_.stop();
 }
 
+std::string RedisRepository::there(WallTime time) const {
+  const std::int64_t millis = to_millis(time);
+  return std::to_string(millis < kNoTime && millis > -kNoTime ? millis + ahead_.load(std::memory_order_relaxed)
+                                                              : millis);
+}
+
+WallTime RedisRepository::here(const std::string& text) const {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  if (value < kNoTime && value > -kNoTime) value -= ahead_.load(std::memory_order_relaxed);
+  return from_millis(value);
+}
+
 void RedisRepository::report(const std::string& sentence) const {
   if (options_.on_error) options_.on_error(sentence);
 }
@@ -165,10 +173,10 @@ std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> mes
       if (message.target.kind == TargetKind::kAll) to = {""};
       bytes += message.data.size();
       names += to.size();
-      for (std::string part : {message.service.str(), std::string(event::kind_name(message.target.kind)),
-                               std::string(message.target.listening ? "1" : "0"), message.event, message.data,
-                               millis_text(message.created), millis_text(message.expires), message.key,
-                               message.collapse, std::to_string(to.size())}) {
+      for (std::string part :
+           {message.service.str(), std::string(event::kind_name(message.target.kind)),
+            std::string(message.target.listening ? "1" : "0"), message.event, message.data, there(message.created),
+            there(message.expires), message.key, message.collapse, std::to_string(to.size())}) {
         arguments.push_back(std::move(part));
       }
       for (std::string& name : to) arguments.push_back(std::move(name));
@@ -264,8 +272,11 @@ void RedisRepository::note_attempts(const ServiceName& service, const Recipient&
 }
 
 void RedisRepository::look() {
+  const std::int64_t asked = to_millis(wall_now());
   const RedisReply reply = run_script(scripts::kLook, {random_word()});
-  if (reply.list.size() != 2) return;
+  if (reply.list.size() != 3) return;
+  const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(wall_now())) / 2;
+  ahead_.store(std::abs(ahead) < kSameClock ? 0 : ahead, std::memory_order_relaxed);
   const std::string& epoch = reply.list[1].text;
   const std::uint64_t before = size_.exchange(integer(reply.list[0]), std::memory_order_relaxed);
   if (!epoch_.empty() && epoch_ != epoch) {
@@ -279,8 +290,7 @@ std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service,
                                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) {
   std::vector<PendingMessage> rows;
   if (limit == 0 || recipients.empty()) return rows;
-  std::vector<std::string> arguments{member_of(after), std::to_string(limit), std::to_string(most.count()),
-                                     millis_text(now)};
+  std::vector<std::string> arguments{member_of(after), std::to_string(limit), std::to_string(most.count()), there(now)};
   for (const Recipient& recipient : recipients) {
     arguments.push_back(recipient_of(service, recipient.kind, recipient.name));
     arguments.push_back(recipient.name);
@@ -298,8 +308,8 @@ std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service,
     row.event = field[3].text;
     row.data = field[4].text;
     row.data_size = number(field[5].text);
-    row.created = time_in(field[6].text);
-    row.expires = time_in(field[7].text);
+    row.created = here(field[6].text);
+    row.expires = here(field[7].text);
     row.collapse = field[8].text;
     row.attempts = static_cast<std::uint32_t>(number(field[9].text));
     rows.push_back(std::move(row));
@@ -311,7 +321,7 @@ std::uint64_t RedisRepository::expire(WallTime now) {
   std::uint64_t pairs = 0;
   for (;;) {
     const RedisReply reply =
-        run_script(scripts::kExpire, {millis_text(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
+        run_script(scripts::kExpire, {there(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
                                       std::to_string(options_.limits.dead_bytes.count())});
     if (reply.list.size() != 3) return pairs;
     pairs += integer(reply.list[1]);
@@ -342,8 +352,8 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
     row.listening = fields[2].text == "1";
     row.event = fields[3].text;
     row.data_size = number(fields[4].text);
-    row.created = time_in(fields[5].text);
-    row.expires = time_in(fields[6].text);
+    row.created = here(fields[5].text);
+    row.expires = here(fields[6].text);
     if (with_data && fields.size() > 8) {
       row.data = fields[7].text;
       row.collapse = fields[8].text;
@@ -458,11 +468,11 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       message.event = field[5].text;
       message.data = field[6].text;
       message.data_size = number(field[7].text);
-      message.created = time_in(field[8].text);
-      message.expires = time_in(field[9].text);
+      message.created = here(field[8].text);
+      message.expires = here(field[9].text);
       message.collapse = field[10].text;
       message.attempts = static_cast<std::uint32_t>(number(field[11].text));
-      dead.letter.died = time_in(field[12].text);
+      dead.letter.died = here(field[12].text);
       if ((!id.valid() || message.id == id) && matches(filter, message) && !use(dead)) return;
     }
     if (page.list.size() < kDeadPage) return;
@@ -497,7 +507,7 @@ std::vector<delivery::DeadLetter> RedisRepository::list_dead(const MessageFilter
 std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
   for (;;) {
     std::vector<std::string> arguments = limits();
-    arguments.push_back(millis_text(now));
+    arguments.push_back(there(now));
     const std::size_t fixed = arguments.size();
     each_dead(id, filter, [&](const Dead& dead) {
       arguments.push_back(dead.serial);

@@ -24,6 +24,8 @@ namespace sse::cluster {
 ///
 /// Ids are made inside the scripts, from Redis' clock and under node number kIdNode, so that they grow in commit order
 /// over all nodes, whatever the nodes' clocks say.
+/// Times in Redis are by its clock, too: a node whose own is a second or more off converts, so that no message expires
+/// by the clock of another node.
 class RedisRepository final : public delivery::MessageRepository,
                               public delivery::MessageCatalog,
                               public delivery::DeadLetters,
@@ -95,14 +97,17 @@ class RedisRepository final : public delivery::MessageRepository,
   template <class Use>
   void each_dead(MessageId id, const delivery::MessageFilter& filter, Use use);
   std::vector<delivery::PendingMessage> read(const std::vector<std::string>& members, bool with_data);
+  std::string there(WallTime time) const;
+  WallTime here(const std::string& text) const;
   void report(const std::string& sentence) const;
 
   const Options options_;
   const std::string prefix_;
   RedisLink link_;
   std::atomic<std::uint64_t> size_{0};
-  std::string epoch_;   // of the data in Redis; thread_ only
-  std::thread thread_;  // writes confirmations, looks
+  std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours
+  std::string epoch_;                   // of the data in Redis; thread_ only
+  std::thread thread_;                  // writes confirmations, looks
 
   Mutex mutex_;
   CondVar changed_;

@@ -288,10 +288,11 @@ for i = 2, #ARGV do gone = gone + forget_dead(ARGV[i]) end
 return gone
 )lua";
 
-// ARGV: prefix, a word. Returns the count and the epoch, which is that word where there was none.
+// ARGV: prefix, a word. Returns the count, the epoch, which is that word where there was none, and the time.
 inline constexpr const char* kLook = R"lua(
 redis.call('SET', P .. 'epoch', ARGV[2], 'NX')
-return {number('count'), redis.call('GET', P .. 'epoch')}
+local time = redis.call('TIME')
+return {number('count'), redis.call('GET', P .. 'epoch'), time[1] * 1000 + math.floor(time[2] / 1000)}
 )lua";
 
 }  // namespace sse::cluster::scripts

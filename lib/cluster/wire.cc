@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "event/json.h"
 
 namespace sse::cluster {
@@ -13,6 +14,8 @@ using event::Json;
 
 constexpr std::string_view kDeliver = "deliver";
 constexpr std::string_view kRequest = "request";
+constexpr std::string_view kClient = "client";
+constexpr std::string_view kReplace = "replace";
 // In the order of Door.
 constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
 
@@ -33,7 +36,35 @@ std::string encode(const RequestCommand& command) {
   return event::dump_json(line) + '\n' + command.request;
 }
 
-std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes) {
+std::string encode(const ClientCommand& command) {
+  return event::dump_json({{"do", kClient},
+                           {"service", command.service.str()},
+                           {"user", command.user},
+                           {"client", command.client},
+                           {"origin", command.origin},
+                           {"tenant", command.tenant}}) +
+         '\n';
+}
+
+std::string encode(const ReplaceCommand& command) {
+  return event::dump_json({{"do", kReplace}, {"service", command.service.str()}}) + '\n' + encode_ids(command.ids);
+}
+
+std::string encode_ids(const std::vector<ConnectionId>& ids) {
+  std::string text;
+  for (const ConnectionId id : ids) text += (text.empty() ? "" : ",") + id.str();
+  return text;
+}
+
+std::vector<ConnectionId> decode_ids(std::string_view text) {
+  std::vector<ConnectionId> ids;
+  for (const std::string& one : split_list(std::string(text))) {
+    if (const auto id = parse_id(one)) ids.emplace_back(*id);
+  }
+  return ids;
+}
+
+AnyCommand decode(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
   if (end == std::string_view::npos)
     throw Error(ErrorCode::kInvalidArgument, "a command between nodes has no line to begin with");
@@ -63,6 +94,12 @@ std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes) {
     command.request = rest;
     return command;
   }
+  if (what == kClient) {
+    return ClientCommand{ServiceName(event::string_field(line, "service")), event::string_field(line, "user"),
+                         event::string_field(line, "client"), event::string_field(line, "origin"),
+                         event::string_field(line, "tenant")};
+  }
+  if (what == kReplace) return ReplaceCommand{ServiceName(event::string_field(line, "service")), decode_ids(rest)};
   throw Error(ErrorCode::kInvalidArgument, "a node sent a command this version does not know; are all of one version?");
 }
 

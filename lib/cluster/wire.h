@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/ids.h"
 #include "event/target.h"
@@ -32,11 +33,30 @@ struct RequestCommand {
   std::string request;
 };
 
-/// Both as one line of compact JSON and, behind it, the bytes as they are.
+/// Which streams of one client are open? Goes to those who hold one of its user; the answer is encode_ids().
+struct ClientCommand {
+  ServiceName service;
+  std::string user, client, origin, tenant;
+};
+
+/// Close these streams: their client has too many, and younger ones.
+struct ReplaceCommand {
+  ServiceName service;
+  std::vector<ConnectionId> ids;
+};
+
+/// All as one line of compact JSON and, behind it, the bytes as they are.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
+std::string encode(const ClientCommand& command);
+std::string encode(const ReplaceCommand& command);
 
 /// Throws Error(kInvalidArgument) for what no node of this version sends.
-std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes);
+using AnyCommand = std::variant<DeliverCommand, RequestCommand, ClientCommand, ReplaceCommand>;
+AnyCommand decode(std::string_view bytes);
+
+/// `1,2,3`; what makes no sense in it is left out.
+std::string encode_ids(const std::vector<ConnectionId>& ids);
+std::vector<ConnectionId> decode_ids(std::string_view text);
 
 }  // namespace sse::cluster

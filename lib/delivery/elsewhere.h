@@ -31,6 +31,10 @@ class Elsewhere {
   /// That stream is gone, or never came to be. Once for every expect(). Any thread.
   virtual void gone(const ServiceName& service, const hub::Names& names) = 0;
 
+  /// A stream of this client has opened: the oldest of those it has in the whole cluster end, where they are too many.
+  /// A loop's thread; does not wait.
+  virtual void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) = 0;
+
  protected:
   ~Elsewhere() = default;
 };

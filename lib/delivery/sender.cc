@@ -244,6 +244,10 @@ void Sender::left(const hub::Names& names) {
   if (options_.elsewhere != nullptr) options_.elsewhere->gone(service(), names);
 }
 
+void Sender::client_opened(const hub::ClientKey& client, ConnectionId connection) {
+  if (options_.elsewhere != nullptr) options_.elsewhere->client_opened(service(), client, connection);
+}
+
 void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
   event::validate({request.event, request.data, "", std::nullopt});
   const SteadyTime begin = steady_now();

@@ -148,6 +148,7 @@ class Sender final : private hub::HubDelegate {
   bool is_pending(const Recipient& recipient, MessageId id);
   void opening(const hub::Names& names, std::function<void()> go_on) override;
   void left(const hub::Names& names) override;
+  void client_opened(const hub::ClientKey& client, ConnectionId connection) override;
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   void replay_page(const hub::ReplayRequest& request);
 

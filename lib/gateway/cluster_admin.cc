@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/types.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cluster/raw_http.h"
@@ -26,14 +27,19 @@ constexpr std::uint64_t kDeepest = 200'000;
 // Connections are described at length, and Redis cuts off a subscriber that owes more than 32 MB by default.
 constexpr std::uint64_t kMostRows = 2000;
 
+// Of rows while they are sorted.
+constexpr const char* kRate = "eventRate";
+constexpr std::string_view kExplain = "/api/v1/explain";
+
 struct Sorting {
   std::string_view name;
   const char* field;
 };
 struct ListRoute {
   std::string_view path;
-  const char* key;                  // "": rows are never the same
-  std::array<Sorting, 9> sortings;  // the first is the default
+  const char* key;                   // "": rows are never the same
+  std::array<Sorting, 10> sortings;  // the first is the default
+  bool newest_first = false;
 };
 constexpr ListRoute kLists[] = {
     {"/api/v1/connections",
@@ -46,7 +52,9 @@ constexpr ListRoute kLists[] = {
        {"bytes", "bytesSent"},
        {"backlog", "backlogBytes"},
        {"lastWrite", "lastWriteTime"},
-       {"lastRequest", "lastRequestTime"}}}},
+       {"lastRequest", "lastRequestTime"},
+       {"rate", kRate}}}},
+    {"/api/v1/connections/closed", "", {{{"", "closeTime"}}}, true},
     {"/api/v1/users",
      "id",
      {{{"id", "id"}, {"connections", "connections"}, {"first", "firstConnectTime"}, {"last", "lastConnectTime"}}}},
@@ -116,6 +124,15 @@ RawResponse problem_response(ErrorCode code, const std::string& sentence) {
                             {"detail", printable(sentence, 1000)}})};
 }
 
+// As the nodes sort by it: events a second of a stream's life.
+void note_rates(Json& rows) {
+  const std::int64_t now = to_millis(wall_now());
+  for (Json& row : rows) {
+    const auto age = std::max<std::int64_t>(now - row.value("createTime", now), 1000);
+    row[kRate] = row.value("messageCount", std::uint64_t{0}) * 1'000'000 / static_cast<std::uint64_t>(age);
+  }
+}
+
 RawResponse answer(Json merged, const std::vector<std::string>& missing) {
   if (!missing.empty()) merged["missing"] = missing;
   return {200, "application/json", event::dump_json(merged)};
@@ -168,11 +185,28 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
       more = more || full;
       // A node's total counts once.
       if (round > 1) one["total"] = 0;
+      if (rule.sort == kRate && one.contains("list")) note_rates(one["list"]);
       documents.push_back(std::move(one));
     }
     if (!more) break;
   }
-  return answer(cluster::merge_lists(documents, rule), {missing.begin(), missing.end()});
+  Json merged = cluster::merge_lists(documents, rule);
+  if (rule.sort == kRate) {
+    for (Json& row : merged["list"]) row.erase(kRate);
+  }
+  return answer(std::move(merged), {missing.begin(), missing.end()});
+}
+
+std::optional<RawResponse> ClusterAdmin::explain(const RawRequest& request, const net::Peer& peer) {
+  const std::uint64_t page = page_number(request, "pageNum", 1);
+  const std::uint64_t size = page_number(request, "pageSize", 100);
+  if (page == 0 || size == 0 || size > api::kMostPageSize) return std::nullopt;
+  RawRequest all = request;
+  all.set_parameter("pageNum", "1");
+  all.set_parameter("pageSize", std::to_string(api::kMostPageSize));
+  const Gathered gathered = gather(all, peer);
+  if (gathered.own.status != 200) return gathered.own;
+  return answer(cluster::merge_explanations(gathered.documents, page, size), gathered.missing);
 }
 
 RawResponse ClusterAdmin::object(const RawRequest& request, const net::Peer& peer) {
@@ -221,8 +255,12 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
     for (const Sorting& sorting : route.sortings) {
       if (!sorting.name.empty() && sorting.name == sort) rule.sort = sorting.field;
     }
-    rule.descending = request.parameter("order") == "desc";
+    rule.descending = route.newest_first || request.parameter("order") == "desc";
     return reply(list(request, peer, std::move(rule)));
+  }
+  if (request.method == "GET" && request.path == kExplain) {
+    if (const auto response = explain(request, peer)) return reply(*response);
+    return std::nullopt;
   }
   // One for users or tokens is sent to them, and reaches every node by itself.
   if (request.path == "/api/v1/durations" && request.method == "POST" &&

@@ -34,6 +34,7 @@ class ClusterAdmin {
   };
   Gathered gather(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse list(const cluster::RawRequest& request, const net::Peer& peer, cluster::ListRule rule);
+  std::optional<cluster::RawResponse> explain(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
   std::optional<cluster::RawResponse> at_owner(const cluster::RawRequest& request, const net::Peer& peer,
                                                std::string_view id);

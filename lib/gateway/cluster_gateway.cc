@@ -43,7 +43,13 @@ class OnItsWay final : public delivery::Elsewhere::Sent {
 
 ClusterGateway::ClusterGateway(cluster::Cluster& cluster, const std::vector<Service>& services, net::HttplibApp& pages,
                                net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts)
-    : cluster_(cluster), services_(services), pages_(pages), admin_(admin), token_(token), facts_(std::move(facts)) {}
+    : cluster_(cluster),
+      services_(services),
+      pages_(pages),
+      admin_(admin),
+      token_(token),
+      facts_(std::move(facts)),
+      limiter_(cluster, services) {}
 
 std::vector<std::uint32_t> ClusterGateway::deliver(const std::vector<DeliverCommand>& commands) {
   std::vector<std::uint32_t> taken(commands.size());
@@ -81,6 +87,30 @@ std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
   const std::string text = request.text();
   return command.door == cluster::Door::kCluster ? admin_.process(text, {command.peer, 0}, true).bytes
                                                  : admin_.process_here(text, {command.peer, 0}, true).bytes;
+}
+
+std::vector<std::vector<ConnectionId>> ClusterGateway::connections_of(
+    const std::vector<cluster::ClientCommand>& clients) {
+  std::vector<std::vector<ConnectionId>> found(clients.size());
+  for (const Service& service : services_) {
+    std::vector<hub::ClientKey> keys;
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      if (clients[i].service != service.sender->service()) continue;
+      keys.push_back({clients[i].user, clients[i].client, clients[i].origin, clients[i].tenant});
+      numbers.push_back(i);
+    }
+    if (keys.empty()) continue;
+    auto theirs = service.sender->hub().connections_of(keys);
+    for (std::size_t k = 0; k < numbers.size(); ++k) found[numbers[k]] = std::move(theirs[k]);
+  }
+  return found;
+}
+
+void ClusterGateway::replace(const cluster::ReplaceCommand& command) {
+  for (const Service& service : services_) {
+    if (service.sender->service() == command.service) service.sender->hub().replace(command.ids);
+  }
 }
 
 void ClusterGateway::missed_something() {

@@ -11,6 +11,7 @@
 #include "delivery/elsewhere.h"
 #include "event/json.h"
 #include "gateway/admin_routes.h"
+#include "gateway/client_limiter.h"
 #include "gateway/page_routes.h"
 #include "net/httplib_app.h"
 
@@ -32,10 +33,15 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
                  net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts);
 
   cluster::Cluster& cluster() { return cluster_; }
+  /// What it does on a thread of its own. stop() before the cluster's.
+  void start() { limiter_.start(); }
+  void stop() { limiter_.stop(); }
 
   // cluster::LocalNode
   std::vector<std::uint32_t> deliver(const std::vector<cluster::DeliverCommand>& commands) override;
   std::string handle(const cluster::RequestCommand& command) override;
+  std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
+  void replace(const cluster::ReplaceCommand& command) override;
   void missed_something() override;
   event::Json facts() override { return facts_(); }
 
@@ -43,6 +49,9 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   std::unique_ptr<Sent> send(const ServiceName& service, const std::vector<hub::Hub::Delivery>& deliveries) override;
   void expect(const ServiceName& service, const hub::Names& names, std::function<void()> go_on) override;
   void gone(const ServiceName& service, const hub::Names& names) override;
+  void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) override {
+    limiter_.opened(service, client, connection);
+  }
 
  private:
   cluster::Cluster& cluster_;
@@ -51,6 +60,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   net::HttplibApp& admin_;
   const AdminToken& token_;
   const std::function<event::Json()> facts_;
+  ClientLimiter limiter_;
 };
 
 }  // namespace sse::gateway

@@ -1,9 +1,13 @@
 #include "gateway/cluster_pages.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
+#include "api/types.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cluster/merge.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "event/json.h"
@@ -14,6 +18,7 @@ namespace {
 
 using cluster::RawRequest;
 using cluster::RawResponse;
+using event::Json;
 
 constexpr std::string_view kName = "connectionId";
 
@@ -25,6 +30,26 @@ std::string multipart_field(const std::string& body) {
   if (begin == std::string::npos) return "";
   const std::size_t end = body.find("\r\n", begin + 4);
   return end == std::string::npos ? "" : body.substr(begin + 4, end - begin - 4);
+}
+
+// Java's paging: what makes no sense is cut to what does. Nothing: it is no number, and the route says so.
+std::optional<std::uint64_t> count_parameter(const RawRequest& request, const char* name, std::uint64_t fallback) {
+  const std::string text = request.parameter(name);
+  if (text.empty()) return fallback;
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(value, 0, 1'000'000'000));
+}
+
+Json merge(const std::vector<Json>& documents, cluster::ListRule rule) {
+  const std::uint64_t size = rule.size;
+  // A page of nothing, which asks for the total alone.
+  rule.size = std::max<std::uint64_t>(size, 1);
+  Json merged = cluster::merge_lists(documents, rule);
+  if (size == 0) merged["list"] = Json::array();
+  merged["pageSize"] = size;
+  return merged;
 }
 
 }  // namespace
@@ -57,7 +82,66 @@ bool ClusterPages::is_about_a_connection(std::string_view text) const {
   return false;
 }
 
+std::string_view ClusterPages::query_in(std::string_view text) const {
+  if (!text.starts_with("GET ")) return {};
+  const std::string_view target = text.substr(4, text.find(' ', 4) - 4);
+  const std::string_view path = target.substr(0, target.find('?'));
+  for (const Service& service : services_) {
+    for (const std::string_view what : {"users", "connections"}) {
+      if (path == service.path + "/connect/" + std::string(what) + ".json") return what;
+    }
+  }
+  return {};
+}
+
+// Each node checks for itself who asks. What this one refuses is refused.
+std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string_view text, const net::Peer& peer,
+                                              bool keep_alive) {
+  RawRequest request = RawRequest::parse(text);
+  const auto page = count_parameter(request, "pageNum", 1);
+  const auto size = count_parameter(request, "pageSize", 100);
+  if (request.parameter("cluster") == "false" || !page || !size) return std::nullopt;
+  cluster::ListRule rule;
+  rule.key = what == "users" ? "id" : "";
+  rule.sort = what == "users" ? "id" : "accessUserId";
+  rule.tie = "id";
+  rule.page = std::max<std::uint64_t>(*page, 1);
+  rule.size = std::min(*size, api::kMostPageSize);
+  request.set_parameter("pageNum", "1");
+  request.set_parameter(
+      "pageSize",
+      std::to_string(rule.size == 0 ? 0 : std::min(rule.page, api::kMostPageSize / rule.size + 1) * rule.size));
+  const std::string part = request.text();
+  const auto asked = cluster_.pass_on({cluster::Door::kPages, peer.address, part});
+  RawResponse own = RawResponse::parse(app_.process_here(part, peer, true).bytes);
+  std::vector<Json> documents;
+  const auto add = [&](const RawResponse& response) {
+    if (response.status != 200) return false;
+    Json json = Json::parse(response.body, nullptr, false);
+    if (!json.is_object() || !json.contains("data") || !json["data"].is_object()) return false;
+    documents.push_back(std::move(json["data"]));
+    return true;
+  };
+  const bool allowed = add(own);
+  cluster::Cluster::Responses others = cluster_.finish(*asked);
+  if (allowed) {
+    for (const auto& [node, bytes] : others.responses) {
+      if (!add(RawResponse::parse(bytes))) others.missing.push_back(node);
+    }
+    Json merged = merge(documents, rule);
+    merged["timeout"] = !others.missing.empty();
+    Json body = Json::parse(own.body, nullptr, false);
+    body["data"] = std::move(merged);
+    own.body = event::dump_json(body);
+  }
+  net::Reply reply;
+  reply.keep_alive = keep_alive;
+  reply.bytes = own.text();
+  return reply;
+}
+
 std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const net::Peer& peer, bool keep_alive) {
+  if (const std::string_view what = query_in(text); !what.empty()) return query(what, text, peer, keep_alive);
   if (!is_about_a_connection(text)) return std::nullopt;
   const std::uint64_t id = named_connection(text);
   if (id == 0) return std::nullopt;

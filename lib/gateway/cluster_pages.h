@@ -12,20 +12,25 @@
 namespace sse::gateway {
 
 /// Hands what a page says about its connection to the node that holds it, whichever node a load balancer chose: the
-/// connection's id tells. That node then decides as if it had been asked itself. Thread safe.
+/// connection's id tells. That node then decides as if it had been asked itself. And what a page asks about users and
+/// connections (--enable-get-json) is asked everywhere, unless it says `cluster=false`. Thread safe.
 class ClusterPages {
  public:
-  ClusterPages(cluster::Cluster& cluster, const std::vector<Service>& services)
-      : cluster_(cluster), services_(services) {}
+  ClusterPages(cluster::Cluster& cluster, const std::vector<Service>& services, net::HttplibApp& app)
+      : cluster_(cluster), services_(services), app_(app) {}
 
-  /// As HttplibApp::Interceptor: nullopt for what is about no connection, or one of this node.
+  /// As HttplibApp::Interceptor: nullopt for what this node answers alone.
   std::optional<net::Reply> operator()(std::string_view text, const net::Peer& peer, bool keep_alive);
 
  private:
   bool is_about_a_connection(std::string_view text) const;
+  /// `users` or `connections`, asked by a page; else empty.
+  std::string_view query_in(std::string_view text) const;
+  std::optional<net::Reply> query(std::string_view what, std::string_view text, const net::Peer& peer, bool keep_alive);
 
   cluster::Cluster& cluster_;
   const std::vector<Service>& services_;
+  net::HttplibApp& app_;
 };
 
 /// The connection a page's request is about: in the query, else in a JSON, form or multipart body; 0 when it names

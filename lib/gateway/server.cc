@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cassert>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <random>
 #include <set>
@@ -298,7 +299,7 @@ void Server::Impl::open_cluster() {
   cluster_gateway_ = std::make_unique<ClusterGateway>(*cluster_.cluster, services_, app_, admin_app_, token_,
                                                       [this] { return facts(); });
   ids_.emplace(cluster_.cluster->join(*cluster_gateway_));
-  app_.set_interceptor(ClusterPages(*cluster_.cluster, services_));
+  app_.set_interceptor(ClusterPages(*cluster_.cluster, services_, app_));
   admin_app_.set_interceptor(ClusterAdmin(*cluster_.cluster, admin_app_, token_));
 }
 
@@ -316,9 +317,26 @@ Json Server::Impl::facts() const {
     connections += service.sender->hub().connections();
     users += service.sender->hub().users();
   }
-  return {{"url", url()},    {"version", base::kVersion},        {"state", draining_.load() ? "draining" : "ready"},
-          {"pid", getpid()}, {"startTime", to_millis(started_)}, {"connections", connections},
-          {"users", users},  {"memoryBytes", resident_bytes()}};
+  const std::map<std::string, double> counters = metrics_.snapshot();
+  const auto sum = [&](const std::string& name) {
+    double all = 0;
+    for (const auto& [key, value] : counters) {
+      if (key.starts_with(name + "{")) all += value;
+    }
+    return all;
+  };
+  return {{"url", url()},
+          {"version", base::kVersion},
+          {"state", draining_.load() ? "draining" : "ready"},
+          {"pid", getpid()},
+          {"startTime", to_millis(started_)},
+          {"connections", connections},
+          {"users", users},
+          {"memoryBytes", resident_bytes()},
+          {"cpuMicros", cpu_micros()},
+          {"deliveries", sum("sse_deliveries_total")},
+          {"deliveredBytes", sum("sse_delivered_bytes_total")},
+          {"dropped", sum("sse_dropped_total")}};
 }
 
 void Server::Impl::open_repository() {
@@ -428,7 +446,10 @@ void Server::Impl::start() {
   admin_loop_.start();
   if (admin_front_) admin_front_->start();
   // Before the first stream: it waits for the subscriptions.
-  if (cluster_gateway_) cluster_.cluster->start();
+  if (cluster_gateway_) {
+    cluster_.cluster->start();
+    cluster_gateway_->start();
+  }
   front_->start();
   admin_loop_.post([this] {
     chores_.submit([this] { expire(); });
@@ -465,7 +486,10 @@ void Server::Impl::stop() {
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
   drainer_.stop();
-  if (cluster_gateway_) cluster_.cluster->stop();
+  if (cluster_gateway_) {
+    cluster_gateway_->stop();
+    cluster_.cluster->stop();
+  }
   front_loop_.stop();
   admin_loop_.stop();
   for (const auto& loop : loops_) loop->stop();

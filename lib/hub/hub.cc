@@ -432,6 +432,24 @@ bool Hub::disconnect(ConnectionId id, const UserId& owner, const std::string& no
   return found;
 }
 
+std::vector<std::vector<ConnectionId>> Hub::connections_of(const std::vector<ClientKey>& clients) {
+  std::vector<std::vector<ConnectionId>> found(clients.size());
+  on_all_shards([&](const Shard& shard, std::size_t number) {
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      if (shard_of(UserId(clients[i].user)) == number) found[i] = shard.connections_of(clients[i]);
+    }
+  });
+  return found;
+}
+
+void Hub::replace(const std::vector<ConnectionId>& ids) {
+  on_all_shards([&](Shard& shard, std::size_t) {
+    for (const ConnectionId id : ids) {
+      if (Connection* connection = shard.find(id)) shard.close(*connection, CloseReason::kReplaced, true);
+    }
+  });
+}
+
 void Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
   on_all_shards([&](Shard& shard, std::size_t) {
     std::minstd_rand random(std::random_device{}());

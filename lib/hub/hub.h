@@ -112,6 +112,10 @@ class Hub {
   /// The users, tokens, tenants or channels that have a connection, sorted.
   std::vector<std::string> names(event::TargetKind kind);
 
+  /// Of each client the streams that are open.
+  std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientKey>& clients);
+  /// Closes streams whose client has younger ones elsewhere, with connect-close.
+  void replace(const std::vector<ConnectionId>& ids);
   /// Closes from the server's side, with connect-close; returns how many were open.
   std::size_t close(const std::vector<ConnectionId>& ids);
   std::size_t close(const event::Target& target);

@@ -188,22 +188,39 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 void Shard::limit_client(const Connection& newcomer, const Attributes& attributes) {
   const Group* same_user = newcomer.membership.group(TargetKind::kUser);
   const std::size_t most = options_.client_max_connections;
-  if (most == 0 || same_user == nullptr || same_user->size() <= most) return;
-  const std::string client = form_value(attributes.query, "clientId");
-  if (client.empty()) return;
-  const Group* tenant = newcomer.membership.group(TargetKind::kTenant);
-  std::vector<Connection*> same_client;
-  for (Connection* other : same_user->members()) {
-    const Attributes theirs = other->unpacked_attributes();
-    if (other->membership.group(TargetKind::kTenant) == tenant && theirs.origin == attributes.origin &&
-        form_value(theirs.query, "clientId") == client) {
-      same_client.push_back(other);
+  if (most == 0 || same_user == nullptr || (same_user->size() <= most && !options_.in_cluster)) return;
+  ClientKey key{std::string(same_user->name()), form_value(attributes.query, "clientId"), attributes.origin,
+                std::string(Indexes::name_of(newcomer, TargetKind::kTenant))};
+  if (key.client.empty()) return;
+  if (same_user->size() > most) {
+    std::vector<Connection*> same_client = streams_of(key);
+    if (same_client.size() > most) {
+      std::ranges::sort(same_client, {}, [](const Connection* c) { return c->id; });
+      same_client.resize(same_client.size() - most);
+      for (Connection* oldest : same_client) close(*oldest, CloseReason::kReplaced, true);
     }
   }
-  if (same_client.size() <= most) return;
-  std::ranges::sort(same_client, {}, [](const Connection* c) { return c->id; });
-  same_client.resize(same_client.size() - most);
-  for (Connection* oldest : same_client) close(*oldest, CloseReason::kReplaced, true);
+  if (options_.in_cluster) delegate_.client_opened(key, newcomer.id);
+}
+
+std::vector<Connection*> Shard::streams_of(const ClientKey& client) const {
+  std::vector<Connection*> streams;
+  const Group* same_user = indexes_.find(TargetKind::kUser, client.user);
+  if (same_user == nullptr) return streams;
+  for (Connection* one : same_user->members()) {
+    if (Indexes::name_of(*one, TargetKind::kTenant) != client.tenant) continue;
+    const Attributes theirs = one->unpacked_attributes();
+    if (theirs.origin == client.origin && form_value(theirs.query, "clientId") == client.client) streams.push_back(one);
+  }
+  return streams;
+}
+
+std::vector<ConnectionId> Shard::connections_of(const ClientKey& client) const {
+  std::vector<ConnectionId> ids;
+  for (const Connection* one : streams_of(client)) {
+    if (one->open()) ids.push_back(one->id);
+  }
+  return ids;
 }
 
 std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool listening, std::string_view event,

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/client_key.h"
 #include "hub/closed_log.h"
 #include "hub/connection.h"
 #include "hub/departed.h"
@@ -98,6 +99,8 @@ class HubDelegate {
   /// thread, lets it. left() follows for every opening(), also of a stream that came to nothing.
   virtual void opening(const Names& /*names*/, std::function<void()> go_on) { go_on(); }
   virtual void left(const Names& /*names*/) {}
+  /// Only in_cluster. A stream of this client has opened, and it may have more of them elsewhere than it should.
+  virtual void client_opened(const ClientKey& /*client*/, ConnectionId) {}
 
  protected:
   ~HubDelegate() = default;
@@ -164,6 +167,8 @@ class Shard final : private net::StreamOwner {
   std::optional<std::size_t> acknowledge(ConnectionId id, const std::string& user,
                                          const std::vector<MessageId>& messages);
 
+  /// The client's streams that are open here.
+  std::vector<ConnectionId> connections_of(const ClientKey& client) const;
   /// Null when it is not (any more) online here.
   Connection* find(ConnectionId id);
   /// Those that ended last, oldest first.
@@ -218,6 +223,7 @@ class Shard final : private net::StreamOwner {
   void resend_late();
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
+  std::vector<Connection*> streams_of(const ClientKey& client) const;
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   static ClosedConnection closed_now(const Connection& connection, net::CloseReason reason);
   void destroy(Connection* connection);

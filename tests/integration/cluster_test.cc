@@ -1,4 +1,6 @@
 // Several real servers and a real Redis: one system from outside, whichever node is asked.
+#include "support/cluster.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,11 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "support/client.h"
-#include "support/process.h"
-#include "support/redis.h"
-#include "support/streams.h"
-
 namespace sse::testing {
 namespace {
 
@@ -22,88 +19,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-// A server in a cluster, with a client of its admin API and one of its pages.
-class Node {
- public:
-  Node(const RedisProcess& redis, const std::string& id, const std::vector<std::string>& more = {})
-      : server_(folder_, options(redis, id, more)),
-        id_(id),
-        admin_(server_.admin()),
-        pages_(server_.pages()),
-        streams_(server_.pages()) {}
-
-  static std::vector<std::string> options(const RedisProcess& redis, const std::string& id,
-                                          const std::vector<std::string>& more) {
-    std::vector<std::string> words{"--cluster", redis.url(), "--server-id", id};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-
-  ServerProcess& server() { return server_; }
-  const std::string& id() const { return id_; }
-  Streams& streams() { return streams_; }
-  Client& pages() { return pages_; }
-
-  Json get(const std::string& target) {
-    const Response response = admin_.get(target);
-    EXPECT_EQ(response.status, 200) << response.body;
-    return response.status == 200 ? response.json() : Json();
-  }
-  Response post(const std::string& target, const Json& body) { return admin_.post(target, body); }
-  Json send(const Json& target, const std::string& data, const Json& more = Json::object()) {
-    Json body{{"target", target}, {"data", data}};
-    body.update(more);
-    const Response response = admin_.post("/api/v1/send", body);
-    EXPECT_EQ(response.status, 200) << response.body;
-    return response.status == 200 ? response.json() : Json();
-  }
-  Json send_to_user(const std::string& user, const std::string& data, const Json& more = Json::object()) {
-    return send({{"users", {user}}}, data, more);
-  }
-  double counter(const std::string& name) { return get("/api/v1/status")["counters"].value(name, 0.0); }
-  bool sees(std::size_t nodes) {
-    return eventually([&] { return get("/api/v1/nodes")["list"].size() == nodes; });
-  }
-  std::string degraded() {
-    const Json why = get("/api/v1/status")["cluster"]["degraded"];
-    return why.is_string() ? why.get<std::string>() : "";
-  }
-  std::vector<std::string> data(std::size_t stream) {
-    std::vector<std::string> all;
-    for (const ReceivedEvent& event : streams_[stream].events) all.push_back(event.data);
-    return all;
-  }
-  bool receives(std::size_t stream, const std::string& data) {
-    return streams_.run_until([&] {
-      const auto& events = streams_[stream].events;
-      return std::any_of(events.begin(), events.end(), [&](const ReceivedEvent& e) { return e.data == data; });
-    });
-  }
-
- private:
-  ScratchFolder folder_;
-  ServerProcess server_;
-  const std::string id_;
-  Client admin_;
-  Client pages_;
-  Streams streams_;
-};
-
-class ClusterTest : public ::testing::Test {
- protected:
-  Node& start(const std::string& id, const std::vector<std::string>& more = {}) {
-    nodes_.push_back(std::make_unique<Node>(redis_, id, more));
-    return *nodes_.back();
-  }
-  // Everybody knows everybody.
-  void settle() {
-    for (const auto& node : nodes_) ASSERT_TRUE(node->sees(nodes_.size()));
-  }
-
-  RedisProcess redis_;
-  std::vector<std::unique_ptr<Node>> nodes_;
-};
 
 TEST_F(ClusterTest, AnEventSentAnywhereReachesItsReceiversWhereverTheyAre) {
   Node& a = start("a");
@@ -380,6 +295,102 @@ TEST_F(ClusterTest, ADrainedNodeSendsItsStreamsElsewhereAndTakesNoNewOnes) {
     }
     return false;
   }));
+}
+
+TEST_F(ClusterTest, AClientHasItsFewStreamsInTheWholeCluster) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  const std::string query = "userId=1&clientId=tab";
+  const std::size_t first = a.streams().connect(query);
+  const std::size_t second = b.streams().connect(query);
+  a.streams().connect("userId=1&clientId=other");
+  const std::size_t third = a.streams().connect(query);
+  const std::size_t fourth = b.streams().connect(query);
+  ASSERT_TRUE(a.streams().run_until([&] { return a.streams()[first].ended; }));
+  const std::size_t fifth = a.streams().connect(query);
+  ASSERT_TRUE(b.streams().run_until([&] { return b.streams()[second].ended; }));
+  EXPECT_EQ(a.get("/api/v1/connections?client=tab")["total"], 3);
+  EXPECT_EQ(a.get("/api/v1/connections?client=other")["total"], 1);
+  EXPECT_FALSE(a.streams()[third].ended);
+  EXPECT_FALSE(b.streams()[fourth].ended);
+  EXPECT_FALSE(a.streams()[fifth].ended);
+  EXPECT_EQ(b.get("/api/v1/connections/closed?reason=replaced")["total"], 2);
+}
+
+TEST_F(ClusterTest, ExplainsForAllNodesWhomAnEventWouldReach) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  a.streams().connect("userId=1");
+  b.streams().connect("userId=1&listeners=note");
+  b.streams().connect("userId=2");
+  const Json told = a.get("/api/v1/explain?user=1&user=2&user=3&listening=true&event=note");
+  EXPECT_EQ(told["receivers"], 1);
+  EXPECT_EQ(told["total"], 4);
+  EXPECT_EQ(told["list"][0]["gets"], true);
+  EXPECT_EQ(told["list"][1]["reasons"][0]["code"], "not_listening");
+  EXPECT_EQ(told["list"][3]["user"], "3");
+  EXPECT_EQ(told["list"][3]["reasons"][0]["code"], "offline");
+  EXPECT_EQ(a.get("/api/v1/explain?user=1&user=2&user=3&pageSize=3&pageNum=2")["list"].size(), 1u);
+}
+
+TEST_F(ClusterTest, SessionDurationsAreReadAndSetWhereverTheStreamIs) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  const std::size_t stream = b.streams().connect("userId=1&sessionDuration=5");
+  const std::string id = b.streams()[stream].connection_id;
+  EXPECT_EQ(a.post("/api/v1/durations", {{"ids", {id}}, {"duration", 120}}).json()["connections"], 1);
+  ASSERT_TRUE(b.receives(stream, R"({"duration":"120"})"));
+  const Json read = a.get("/api/v1/durations?user=1");
+  ASSERT_EQ(read["connections"].size(), 1u);
+  EXPECT_EQ(read["connections"][0]["set"], true);
+  EXPECT_EQ(a.post("/api/v1/durations", {{"target", {{"users", {"1"}}}}, {"duration", 7}}).json()["connections"], 1);
+  ASSERT_TRUE(b.receives(stream, R"({"duration":"7"})"));
+  EXPECT_EQ(a.post("/api/v1/durations/clear", {{"target", {{"users", {"1"}}}}}).json()["connections"], 1);
+}
+
+TEST_F(ClusterTest, PagesThatMayAskGetTheWholeClusterToo) {
+  Node& a = start("a", {"--enable-get-json"});
+  Node& b = start("b", {"--enable-get-json"});
+  settle();
+  a.streams().connect("userId=1");
+  b.streams().connect("userId=1");
+  b.streams().connect("userId=2");
+  const auto ask = [&](const std::string& query) { return a.pages().get("/my-sse/connect/" + query).json()["data"]; };
+  EXPECT_EQ(ask("users.json?userId=1")["total"], 2);
+  EXPECT_EQ(ask("users.json")["timeout"], false);
+  EXPECT_EQ(ask("users.json?cluster=false")["total"], 1);
+  EXPECT_EQ(ask("connections.json?pageSize=2&pageNum=2")["list"].size(), 1u);
+  EXPECT_EQ(ask("connections.json?pageSize=0")["total"], 3);
+  Node& c = start("c");
+  const Response refused = c.pages().get("/my-sse/connect/users.json");
+  EXPECT_EQ(refused.status, 403) << refused.body;
+}
+
+TEST_F(ClusterTest, AnUploadThroughAnotherNodeReachesTheOneWithTheStream) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  const std::size_t stream = b.streams().connect("userId=1&ack=1");
+  const std::string id = b.streams()[stream].connection_id;
+  const std::string body =
+      "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n"
+      "Content-Type: text/plain\r\n\r\nhello\r\n--b--\r\n";
+  const Response response = a.pages().request("POST", "/my-sse/connect/upload/docs.do?userId=1&connectionId=" + id,
+                                              body, "multipart/form-data; boundary=b");
+  EXPECT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.headers.at("x-sse-server-id"), "b");
+  EXPECT_EQ(a.get("/api/v1/connections/" + id)["requestUploadCount"], 1);
+  // And so does a confirmation.
+  const Json sent = a.send_to_user("1", "kept", {{"qos", true}});
+  ASSERT_TRUE(b.receives(stream, "kept"));
+  EXPECT_EQ(a.get("/api/v1/messages")["total"], 1);
+  const Response acknowledged =
+      a.pages().post("/my-sse/connect/ack.do?userId=1", {{"connectionId", id}, {"ids", {sent["id"]}}});
+  EXPECT_EQ(acknowledged.json()["data"]["acked"], 1) << acknowledged.body;
+  EXPECT_TRUE(eventually([&] { return a.get("/api/v1/messages")["total"] == 0; }));
 }
 
 }  // namespace

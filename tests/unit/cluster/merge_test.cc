@@ -94,5 +94,25 @@ TEST(Merge, LooksAwayFromWhatIsNoList) {
   EXPECT_EQ(page["total"], 1);
 }
 
+TEST(Merge, ShowsSomebodyAsOfflineOnlyWhereEveryNodeSaysSo) {
+  const auto row = [](const Json& connection, const std::string& user, bool gets) {
+    return Json{{"connection", connection}, {"user", user}, {"gets", gets}, {"reasons", Json::array()}};
+  };
+  const Json a{{"total", 3},
+               {"receivers", 0},
+               {"list", {row("847140540416009", "1", false), row(nullptr, "2", false), row(nullptr, "3", false)}}};
+  const Json b{{"total", 3},
+               {"receivers", 1},
+               {"list", {row("847140540416001", "2", true), row(nullptr, "1", false), row(nullptr, "3", false)}}};
+  const Json merged = merge_explanations({a, b}, 1, 10);
+  EXPECT_EQ(merged["total"], 3);
+  EXPECT_EQ(merged["receivers"], 1);
+  ASSERT_EQ(merged["list"].size(), 3u);
+  EXPECT_EQ(merged["list"][0]["user"], "2");
+  EXPECT_EQ(merged["list"][1]["user"], "1");
+  EXPECT_EQ(merged["list"][2]["user"], "3");
+  EXPECT_EQ(merge_explanations({a, b}, 2, 2)["list"].size(), 1u);
+}
+
 }  // namespace
 }  // namespace sse::cluster

@@ -36,6 +36,21 @@ TEST(Wire, CarriesARequestAsItIs) {
   EXPECT_EQ(got.request, sent.request);
 }
 
+TEST(Wire, CarriesWhoseStreamsAreCountedAndEnded) {
+  const ClientCommand sent{ServiceName("hr"), "u\n1", "tab", "https://a.example", "acme"};
+  const auto got = std::get<ClientCommand>(decode(encode(sent)));
+  EXPECT_EQ(got.service, sent.service);
+  EXPECT_EQ(got.user, sent.user);
+  EXPECT_EQ(got.client, sent.client);
+  EXPECT_EQ(got.origin, sent.origin);
+  EXPECT_EQ(got.tenant, sent.tenant);
+  const std::vector<ConnectionId> ids{ConnectionId(847140540416), ConnectionId(9'000'000'000'000'000'001)};
+  const auto replace = std::get<ReplaceCommand>(decode(encode(ReplaceCommand{ServiceName("hr"), ids})));
+  EXPECT_EQ(replace.service, ServiceName("hr"));
+  EXPECT_EQ(replace.ids, ids);
+  EXPECT_EQ(decode_ids(""), std::vector<ConnectionId>());
+}
+
 TEST(Wire, RefusesWhatNoNodeSends) {
   for (const char* bytes :
        {"", "x", "\n", "[]\n", "{}\n", "{\"do\":\"dance\"}\n", "{\"do\":1}\n",

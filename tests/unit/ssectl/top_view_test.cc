@@ -125,5 +125,25 @@ TEST_F(TopViewTest, FiltersByTextWhateverItsCase) {
   EXPECT_EQ(view_.selected(), nullptr);
 }
 
+TEST(TopOfACluster, AddsUpWhatTheNodesSay) {
+  const auto node = [](const char* id, const char* state, std::uint64_t connections, double deliveries) {
+    return Json{{"id", id},      {"state", state},     {"connections", connections},
+                {"users", 1},    {"memoryBytes", 100}, {"deliveries", deliveries},
+                {"startTime", 1}};
+  };
+  Json nodes{{"degraded", nullptr}, {"list", {node("a", "ready", 2, 10), node("b", "ready", 3, 5)}}};
+  const Json all = status_of_cluster(status(1), nodes);
+  EXPECT_EQ(all["connections"], 5);
+  EXPECT_EQ(all["memoryBytes"], 200);
+  EXPECT_EQ(all["counters"]["sse_deliveries_total"], 15);
+  EXPECT_EQ(all["state"], "ready");
+  EXPECT_EQ(all["serverId"], "cluster of 2 nodes");
+  EXPECT_EQ(all["pending"], 7);
+  nodes["list"][1]["state"] = "draining";
+  EXPECT_EQ(status_of_cluster(status(1), nodes)["state"], "b draining");
+  nodes["degraded"] = "Redis is gone";
+  EXPECT_EQ(status_of_cluster(status(1), nodes)["state"], "degraded");
+}
+
 }  // namespace
 }  // namespace sse::ctl
