@@ -103,7 +103,8 @@ std::string cell(const TopView::Row& row, std::size_t column) {
 }  // namespace
 
 api::Json status_of_cluster(api::Json status, const api::Json& nodes) {
-  api::Json sums{{"connections", 0}, {"users", 0}, {"memoryBytes", 0}, {"cpuMicros", 0}};
+  constexpr std::array kSummed{"connections", "users", "memoryBytes", "cpuMicros"};
+  std::array<std::int64_t, kSummed.size()> sums{};
   double deliveries = 0;
   double bytes = 0;
   double drops = 0;
@@ -111,7 +112,7 @@ api::Json status_of_cluster(api::Json status, const api::Json& nodes) {
   std::int64_t oldest = INT64_MAX;
   const api::Json list = nodes.value("list", api::Json::array());
   for (const api::Json& node : list) {
-    for (auto& [name, sum] : sums.items()) sum = sum.get<std::int64_t>() + millis_in(node, name.c_str(), 0);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += millis_in(node, kSummed[i], 0);
     deliveries += node.value("deliveries", 0.0);
     bytes += node.value("deliveredBytes", 0.0);
     drops += node.value("dropped", 0.0);
@@ -119,7 +120,7 @@ api::Json status_of_cluster(api::Json status, const api::Json& nodes) {
     if (text_cell(node, "state") != "ready") state = text_cell(node, "id") + " " + text_cell(node, "state");
   }
   if (!text_cell(nodes, "degraded").empty()) state = "degraded";
-  status.update(sums);
+  for (std::size_t i = 0; i < sums.size(); ++i) status[kSummed[i]] = sums[i];
   status["counters"] = {
       {"sse_deliveries_total", deliveries}, {"sse_delivered_bytes_total", bytes}, {"sse_dropped_total", drops}};
   status["state"] = state;

@@ -19,6 +19,8 @@ void durable(const Settings& settings, Table& table);          // f
 void beside_nchan(const Settings& settings, Table& table);     // g
 void stuck_streams(const Settings& settings, Table& table);    // h
 void reconnect_storm(const Settings& settings, Table& table);  // i
+void cross_node(const Settings& settings, Table& table);       // j
+void five_nodes(const Settings& settings, Table& table);       // k
 
 /// Of the rounds of one figure.
 inline double median(std::vector<double> values) {

@@ -15,16 +15,7 @@
 #include "load/mark.h"
 
 namespace sse::bench {
-namespace {
 
-UniqueFd connect_to(int port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() || load::Peer("127.0.0.1", port).connect(fd.get()) != 0)
-    throw system_error(errno, "cannot connect to port " + std::to_string(port));
-  return fd;
-}
-
-// A port that is free now; nginx cannot choose one itself.
 int free_port() {
   const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name{};
@@ -35,6 +26,15 @@ int free_port() {
       getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
     throw system_error(errno, "cannot find a free port");
   return ntohs(name.sin_port);
+}
+
+namespace {
+
+UniqueFd connect_to(int port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid() || load::Peer("127.0.0.1", port).connect(fd.get()) != 0)
+    throw system_error(errno, "cannot connect to port " + std::to_string(port));
+  return fd;
 }
 
 std::string join(const Settings& settings, const char* name) {

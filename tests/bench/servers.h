@@ -25,6 +25,9 @@ struct Settings {
   bool quick = false;
 };
 
+/// A port that is free now, for programs that cannot choose one themselves.
+int free_port();
+
 /// Something that holds streams and can be told to send to them.
 class Server {
  public:

@@ -85,10 +85,10 @@ TEST_F(ClusterFaultsTest, ARollingRestartWithClientsAttachedLosesNoMessage) {
     ::kill(leaving->server().pid(), SIGTERM);
     send(other);
     // Its streams end; their clients go elsewhere, as a load balancer has them do.
-    for (auto& [user, where] : attached) {
-      if (where.first != leaving) continue;
-      ASSERT_TRUE(leaving->streams().run_until([&] { return leaving->streams()[where.second].ended; }));
-      read(user);
+    for (const auto& entry : attached) {
+      if (entry.second.first != leaving) continue;
+      ASSERT_TRUE(leaving->streams().run_until([&] { return leaving->streams()[entry.second.second].ended; }));
+      read(entry.first);
     }
     send(other);
     for (auto& [user, where] : attached) {

@@ -1,0 +1,330 @@
+// Several nodes over one Redis: events to users of another node next to what Redis itself does, and many streams.
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <thread>
+
+#include "base/error.h"
+#include "load/mark.h"
+#include "load/peer.h"
+#include "pace.h"
+#include "sections.h"
+
+namespace sse::bench {
+namespace {
+
+constexpr std::size_t kUsers = 2000;
+constexpr std::size_t kMostSamples = 1'000'000;
+constexpr std::chrono::seconds kPatience{20};
+
+class Redis {
+ public:
+  Redis()
+      : port_(free_port()),
+        process_({"/usr/bin/redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1", "--save", "",
+                  "--appendonly", "no", "--daemonize", "no"},
+                 "Ready to accept connections") {}
+
+  int port() const { return port_; }
+  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_) + "/0"; }
+
+ private:
+  const int port_;
+  Process process_;
+};
+
+UniqueFd connected(int port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid() || load::Peer("127.0.0.1", port).connect(fd.get()) != 0)
+    throw system_error(errno, "cannot connect to Redis");
+  return fd;
+}
+
+void send_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) throw system_error(errno, "cannot write to Redis");
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+std::string resp(const std::vector<std::string>& words) {
+  std::string text = "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string& word : words) text += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+  return text;
+}
+
+// A process that subscribes to channels u0, u1, … and nothing else.
+class BareSubscriber {
+ public:
+  BareSubscriber(int port, std::size_t channels, std::size_t size) {
+    void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw system_error(errno, "cannot prepare a subscriber");
+    shared_ = new (memory) Shared;
+    pid_ = fork();
+    if (pid_ == 0) serve(port, channels, size);
+    wait([this] { return shared_->ready.load(); });
+  }
+  ~BareSubscriber() {
+    ::kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    munmap(shared_, sizeof(Shared));
+  }
+  BareSubscriber(const BareSubscriber&) = delete;
+  BareSubscriber& operator=(const BareSubscriber&) = delete;
+
+  std::uint64_t events() const { return shared_->events.load(); }
+  void wait_events(std::uint64_t count) const {
+    wait([&] { return events() >= count; });
+  }
+  // Milliseconds, of what came since event number `from`.
+  std::vector<double> latencies(std::uint64_t from) const {
+    std::vector<double> all;
+    for (std::uint64_t i = from; i < std::min<std::uint64_t>(events(), kMostSamples); ++i)
+      all.push_back(shared_->micros[i] / 1000.0);
+    std::ranges::sort(all);
+    return all;
+  }
+
+ private:
+  struct Shared {
+    std::atomic<bool> ready{false};
+    std::atomic<std::uint64_t> events{0};
+    std::uint32_t micros[kMostSamples];
+  };
+
+  template <class Done>
+  static void wait(Done done) {
+    const SteadyTime deadline = steady_now() + kPatience;
+    while (!done()) {
+      if (steady_now() > deadline) throw Error(ErrorCode::kTimeout, "the subscriber of Redis lost events");
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
+
+  [[noreturn]] void serve(int port, std::size_t channels, std::size_t size) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    try {
+      const UniqueFd fd = connected(port);
+      std::vector<std::string> words{"SUBSCRIBE"};
+      for (std::size_t i = 0; i < channels; ++i) words.push_back("u" + std::to_string(i));
+      send_all(fd.get(), resp(words));
+      const std::string before = "\r\n$" + std::to_string(size) + "\r\n";
+      const std::string last = ":" + std::to_string(channels) + "\r\n";
+      std::string text;
+      std::vector<char> buffer(1 << 16);
+      for (;;) {
+        const ssize_t n = recv(fd.get(), buffer.data(), buffer.size(), 0);
+        if (n <= 0) _exit(1);
+        text.append(buffer.data(), static_cast<std::size_t>(n));
+        if (!shared_->ready && text.ends_with(last)) {
+          shared_->ready = true;
+          text.clear();
+        }
+        std::size_t at = 0;
+        for (std::size_t found = text.find(before); found != std::string::npos; found = text.find(before, at)) {
+          const std::size_t begin = found + before.size();
+          if (begin + size > text.size()) break;
+          at = begin + size;
+          const auto mark = load::read_mark(std::string_view(text).substr(begin, size));
+          if (!mark) continue;
+          const std::uint64_t number = shared_->events.load();
+          const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - mark->intended);
+          if (number < kMostSamples) shared_->micros[number] = static_cast<std::uint32_t>(took.count());
+          shared_->events.store(number + 1);
+        }
+        text.erase(0, at);
+      }
+    } catch (const std::exception&) {
+      _exit(1);
+    }
+  }
+
+  Shared* shared_;
+  pid_t pid_ = -1;
+};
+
+class BarePublisher {
+ public:
+  explicit BarePublisher(int port) : fd_(connected(port)) {}
+
+  void publish(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
+    send_all(fd_.get(), command(user, size, intended));
+    read_answers(1);
+  }
+  // All in one pipeline.
+  void publish_all(std::size_t users, std::size_t size) {
+    std::string text;
+    for (std::size_t i = 0; i < users; ++i) text += command(i, size, steady_now());
+    std::thread writer([&] { send_all(fd_.get(), text); });
+    read_answers(users);
+    writer.join();
+  }
+
+ private:
+  std::string command(std::size_t user, std::size_t size, SteadyTime intended) {
+    return resp({"PUBLISH", "u" + std::to_string(user), load::payload({intended, 0, sequence_++}, size)});
+  }
+  void read_answers(std::size_t count) {
+    char buffer[4096];
+    while (count > 0) {
+      const ssize_t n = recv(fd_.get(), buffer, sizeof buffer, 0);
+      if (n <= 0) throw system_error(errno, "cannot read from Redis");
+      count -= std::min<std::size_t>(count, static_cast<std::size_t>(std::count(buffer, buffer + n, ':')));
+    }
+  }
+
+  UniqueFd fd_;
+  std::uint64_t sequence_ = 0;
+};
+
+double quantile(const std::vector<double>& sorted, double q) {
+  if (sorted.empty()) return 0;
+  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())))];
+}
+
+// As measure(), of the subscriber.
+template <class Send>
+void measure_bare(const BareSubscriber& subscriber, std::uint64_t events, Figures& figures, Send send) {
+  const std::uint64_t before = subscriber.events();
+  const SteadyTime begin = steady_now();
+  send();
+  subscriber.wait_events(before + events);
+  figures.rate.push_back(static_cast<double>(events) / seconds_since(begin));
+  const std::vector<double> latencies = subscriber.latencies(before);
+  figures.p50_ms.push_back(quantile(latencies, 0.5));
+  figures.p99_ms.push_back(quantile(latencies, 0.99));
+}
+
+std::vector<std::string> node_options(const Redis& redis, std::size_t number) {
+  return {"--cluster", redis.url(), "--server-id", "n" + std::to_string(number)};
+}
+
+}  // namespace
+
+void cross_node(const Settings& settings, Table& table) {
+  Redis redis;
+  const std::size_t users = std::min(settings.streams, kUsers);
+  BareSubscriber subscriber(redis.port(), users, settings.size);
+  SseServe sending(settings, "sending node", node_options(redis, 1));
+  SseServe holding(settings, "holding node", node_options(redis, 2));
+  Attached ours(holding, users);
+  BarePublisher publisher(redis.port());
+  const std::size_t rounds = static_cast<std::size_t>(settings.rounds);
+  const std::size_t count = settings.quick ? 300 : 3000;
+  constexpr double kRate = 500;
+  Figures paced, bare_paced, calls, bare_calls, bulk, bare_bulk, warm_up;
+  measure(ours, users, warm_up, [&](auto) { sending.unicast_bulk(users, settings.size); });
+  for (std::size_t round = 0; round < rounds; ++round) {
+    measure(ours, count, paced, [&](auto) {
+      at_rate(kRate, count, [&](std::size_t n, SteadyTime due) { sending.unicast(n % users, settings.size, due); });
+    });
+    measure_bare(subscriber, count, bare_paced, [&] {
+      at_rate(kRate, count, [&](std::size_t n, SteadyTime due) { publisher.publish(n % users, settings.size, due); });
+    });
+    measure(ours, users, calls, [&](auto) {
+      for (std::size_t i = 0; i < users; ++i) sending.unicast(i, settings.size);
+    });
+    measure_bare(subscriber, users, bare_calls, [&] {
+      for (std::size_t i = 0; i < users; ++i) publisher.publish(i, settings.size);
+    });
+    measure(ours, users, bulk, [&](auto) { sending.unicast_bulk(users, settings.size); });
+    measure_bare(subscriber, users, bare_bulk, [&] { publisher.publish_all(users, settings.size); });
+  }
+  const char* name = "bare PUBLISH";
+  const char* steady = "500 sends/s to users of another node";
+  table.add({"j", steady, "p50 ms", median(paced.p50_ms), median(bare_paced.p50_ms), name, std::nullopt});
+  table.add({"j", steady, "p99 ms", median(paced.p99_ms), median(bare_paced.p99_ms), name, Bar::ratio_at_most(2)});
+  table.add({"j", "a call each, one after the other", "sends/s", median(calls.rate), median(bare_calls.rate), name,
+             std::nullopt});
+  table.add({"j", "one bulk call, a pipeline of PUBLISH", "sends/s", median(bulk.rate), median(bare_bulk.rate), name,
+             std::nullopt});
+  table.add({"j", "one bulk call, PUBLISH one after the other", "sends/s", median(bulk.rate), median(bare_calls.rate),
+             name, Bar::ratio_at_least(0.7)});
+}
+
+void five_nodes(const Settings& settings, Table& table) {
+  constexpr std::size_t kNodes = 5;
+  Redis redis;
+  std::vector<std::unique_ptr<SseServe>> nodes;
+  std::vector<std::unique_ptr<Clients>> clients;
+  for (std::size_t n = 0; n < kNodes; ++n) {
+    nodes.push_back(std::make_unique<SseServe>(settings, "node " + std::to_string(n), node_options(redis, n)));
+  }
+  const std::size_t each = settings.idle;
+  for (std::size_t n = 0; n < kNodes; ++n) clients.push_back(std::make_unique<Clients>(*nodes[n], each, n * each));
+  const SteadyTime begin = steady_now();
+  for (auto& one : clients) one->open(each);
+  const double opened = seconds_since(begin);
+  const std::size_t streams = kNodes * each;
+  table.add({"k", "5 nodes: streams opened, subscriptions standing", "streams/s", static_cast<double>(streams) / opened,
+             0, "", std::nullopt});
+
+  const auto received = [&] {
+    double sum = 0;
+    for (const auto& node : nodes) sum += node->status(".sse_cluster_received_total");
+    return sum;
+  };
+  const auto events = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& one : clients) sum += one->events();
+    return sum;
+  };
+  const auto wait_events = [&](std::uint64_t count) {
+    const SteadyTime deadline = steady_now() + 3 * kPatience;
+    while (events() < count) {
+      if (steady_now() > deadline) throw Error(ErrorCode::kTimeout, "the nodes lost events");
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  };
+
+  // To users of the other nodes.
+  const std::size_t unicasts = settings.quick ? 100 : 2000;
+  double commands = received();
+  std::uint64_t expected = events() + unicasts;
+  for (std::size_t i = 0; i < unicasts; ++i) nodes[0]->unicast(each + i * 7919 % (streams - each), settings.size);
+  wait_events(expected);
+  const double per_unicast = (received() - commands) / static_cast<double>(unicasts);
+  table.add({"k", "5 nodes: commands received by all nodes for a unicast", "per send", per_unicast, 0, "",
+             Bar::at_most(1.0001)});
+
+  commands = received();
+  const int rounds = settings.quick ? 1 : settings.rounds;
+  std::vector<double> rates;
+  std::vector<double> p50;
+  std::vector<double> p99;
+  for (int round = 0; round < rounds; ++round) {
+    for (auto& one : clients) one->take();
+    expected = events() + streams;
+    const SteadyTime start = steady_now();
+    nodes[0]->broadcast(1, settings.size);
+    wait_events(expected);
+    rates.push_back(static_cast<double>(streams) / seconds_since(start));
+    double worst50 = 0;
+    double worst99 = 0;
+    for (auto& one : clients) {
+      const Clients::Taken taken = one->take();
+      worst50 = std::max(worst50, taken.p50_ms);
+      worst99 = std::max(worst99, taken.p99_ms);
+    }
+    p50.push_back(worst50);
+    p99.push_back(worst99);
+  }
+  table.add({"k", "5 nodes: commands received by all nodes for an event to all", "per send",
+             (received() - commands) / rounds, 0, "", Bar::at_most(kNodes - 1 + 0.0001)});
+  table.add({"k", "5 nodes: an event to all streams", "deliveries/s", median(rates), 0, "", std::nullopt});
+  table.add({"k", "5 nodes: an event to all streams, slowest node", "p50 ms", median(p50), 0, "", std::nullopt});
+  table.add({"k", "5 nodes: an event to all streams, slowest node", "p99 ms", median(p99), 0, "", std::nullopt});
+}
+
+}  // namespace sse::bench
