@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "api/types.h"
+#include "api/send_reader.h"
 #include "base/text.h"
 #include "event/event.h"
 #include "gateway/connection_json.h"
@@ -26,7 +26,7 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
   api::SendRequest asked;
   delivery::Sender* sender = services_.front().sender.get();
   try {
-    asked = api::send_request_from_json(event::parse_json(body, "the request body"));
+    asked = api::read_send_request(body, "the request body");
     event::validate({asked.event, asked.data, "", std::nullopt});
   } catch (const Error&) {
     return false;
@@ -34,10 +34,9 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
   const bool ours = services_.size() == 1 && (asked.service.empty() || asked.service == sender->service());
   if (asked.qos || !ours || !sender->sends_soon()) return false;
   const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
-  sender->send_soon({std::move(asked.target), std::move(asked.event), std::move(asked.data)},
-                    [answer](const delivery::SendResult& sent) {
-                      answer->answer(200, "application/json", event::dump_json(to_json(sent)));
-                    });
+  sender->send_soon(
+      {std::move(asked.target), std::move(asked.event), std::move(asked.data)},
+      [answer](const delivery::SendResult& sent) { answer->answer(200, "application/json", to_text(sent)); });
   return true;
 }
 

@@ -774,6 +774,7 @@ void Shard::end_turn() {
     dirty_[i]->flush();
   }
   dirty_.clear();
+  for (const auto& task : std::exchange(after_flush_, {})) task();
   if (new_awaiting_) {
     new_awaiting_ = false;
     ack_delay_ = kAckDelayLeast;
