@@ -127,7 +127,13 @@ std::string to_text(const delivery::SendResult& sent) {
   };
   number(R"({"delivered":)", sent.delivered);
   number(R"(,"id":")", sent.id);
-  number(R"(","pending":)", sent.pending);
+  out += '"';
+  for (const std::string& node : sent.missing) {
+    out += &node == &sent.missing.front() ? R"(,"missing":[)" : ",";
+    append_string(out, node);
+  }
+  if (!sent.missing.empty()) out += ']';
+  number(R"(,"pending":)", sent.pending);
   out += R"(,"recipients":[)";
   for (const auto& [kind, name, delivered, state] : sent.recipients) {
     if (out.back() == '}') out += ',';

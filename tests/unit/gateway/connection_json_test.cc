@@ -19,6 +19,8 @@ TEST(SendResultText, IsWhatTheClientReads) {
   sent.recipients = {{event::TargetKind::kUser, "1", 3}, {event::TargetKind::kToken, "a\"\\\n\xC3\xA9", 0, "offline"}};
   sent.repeated = true;
   EXPECT_EQ(to_text(sent), text_of_the_document());
+  sent.missing = {"n\"1", "n2"};
+  EXPECT_EQ(event::Json::parse(to_text(sent))["missing"], event::Json({"n\"1", "n2"}));
   EXPECT_EQ(event::Json::parse(to_text(sent))["recipients"][1]["name"], "a\"\\\n\xC3\xA9");
 }
 
