@@ -13,7 +13,7 @@
 namespace sse::api {
 
 struct ClientOptions {
-  std::string address;                       ///< `unix:PATH` or `http://HOST:PORT`
+  std::string address;                       ///< `unix:PATH`, `http://HOST:PORT` or `https://…`
   std::string token;                         ///< bearer token; empty: none is sent
   std::chrono::milliseconds timeout{10000};  ///< for connecting, and again for the whole answer
 };
