@@ -86,6 +86,8 @@ class HubDelegate {
                             ConnectionId connection) = 0;
   /// A message went into a stream.
   virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
+  /// A stream into which messages went has ended, or is about to: what nobody has confirmed was lost with it.
+  virtual void cut_off(ConnectionId, net::CloseReason) {}
 
  protected:
   ~HubDelegate() = default;
