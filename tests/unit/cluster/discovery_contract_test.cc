@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
+#include <thread>
 
 #include "base/error.h"
 #include "cluster/memory_discovery.h"
@@ -94,12 +96,21 @@ TYPED_TEST(DiscoveryContract, RefusesASecondNodeWithTheSameId) {
   auto a = this->kind_.discovery();
   auto other = this->kind_.discovery();
   const unsigned number = a->join("a", {});
+  std::atomic<bool> done{false};
+  std::thread heart([&] {
+    while (!done) {
+      a->refresh({});
+      std::this_thread::sleep_for(50ms);
+    }
+  });
   try {
     other->join("a", {});
-    FAIL() << "two nodes are called a";
+    ADD_FAILURE() << "two nodes are called a";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kConflict);
   }
+  done = true;
+  heart.join();
   // Nor does the second's end take the first out.
   other->leave();
   EXPECT_THAT(ids(*a), ElementsAre("a"));
