@@ -28,16 +28,6 @@ constexpr std::size_t kMostBulkLines = 100'000;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
 
-delivery::SendRequest send_request(api::SendRequest&& asked) {
-  return {std::move(asked.target),
-          std::move(asked.event),
-          std::move(asked.data),
-          asked.qos,
-          asked.ttl.value_or(std::chrono::milliseconds(0)),
-          std::move(asked.key),
-          std::move(asked.collapse)};
-}
-
 std::string shown_name(event::TargetKind kind, const std::string& name) {
   return kind == event::TargetKind::kToken ? mask_secret(name) : name;
 }
@@ -66,6 +56,16 @@ MessageId id_parameter(const httplib::Request& req, const char* name) {
 }
 
 }  // namespace
+
+delivery::SendRequest send_request(api::SendRequest&& asked) {
+  return {std::move(asked.target),
+          std::move(asked.event),
+          std::move(asked.data),
+          asked.qos,
+          asked.ttl.value_or(std::chrono::milliseconds(0)),
+          std::move(asked.key),
+          std::move(asked.collapse)};
+}
 
 MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores)
     : services_(services), stores_(stores) {
@@ -196,6 +196,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
         step["recipient"] = shown_name(entry.kind, entry.name);
       }
       if (entry.connection.valid()) step["connection"] = entry.connection.str();
+      if (entry.reason) step["reason"] = net::reason_name(*entry.reason);
       if (entry.what == delivery::Trace::What::kSent) {
         const auto [known, fresh] = open.try_emplace(entry.connection, false);
         if (fresh) known->second = service.sender->hub().describe(entry.connection).has_value();

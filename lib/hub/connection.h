@@ -140,10 +140,11 @@ struct Connection final : net::Stream {
   WallTime created() const { return IdGenerator::time_of(id.value()); }
 
   bool indexed = false;
-  bool awaiting_ack = false;  // in the shard's list of those
-  bool confirms = false;      // its client does, not its TCP
-  bool marks = false;         // and gets a mark before each message
-  bool in_flight = false;     // the shard has an InFlight for it
+  bool awaiting_ack = false;        // in the shard's list of those
+  bool confirms = false;            // its client does, not its TCP
+  bool marks : 1 = false;           // and gets a mark before each message
+  bool given_messages : 1 = false;  // one at least went into its stream
+  bool in_flight = false;           // the shard has an InFlight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

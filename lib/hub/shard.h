@@ -93,6 +93,8 @@ class HubDelegate {
                             ConnectionId connection) = 0;
   /// A message went into a stream.
   virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
+  /// A stream into which messages went has ended, or is about to: what nobody has confirmed was lost with it.
+  virtual void cut_off(ConnectionId, net::CloseReason) {}
 
   /// Only in_cluster. A stream with these names is about to be registered: `go_on`, to be called once and from any
   /// thread, lets it. left() follows for every opening(), also of a stream that came to nothing.

@@ -49,6 +49,8 @@ const char* status_text(int status) {
       return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
     case 501:
       return "Not Implemented";
     case 507:
@@ -479,6 +481,7 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
   std::string& out = connection.out;
   out = "HTTP/1.1 " + std::to_string(status) + ' ' + status_text(status) + "\r\n";
   if (!keep_alive) out += "Connection: close\r\n";
+  if (status == 503) out += "Retry-After: 5\r\n";
   out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
   out.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
   connection.written = 0;
