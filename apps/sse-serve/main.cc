@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
+#include "cluster/redis_address.h"
 #include "gateway/server.h"
 #include "help.h"
 #include "observe/log.h"
@@ -40,7 +41,9 @@ void say_where(const gateway::Server& server, const serve::Options& options) {
   const bool page = options.server.page || !options.server.web_root.empty();
   std::printf("sse-serve %s on %s%s\n", base::kVersion, server.url().c_str(), page ? "  (open it in a browser)" : "");
   std::printf("services  %s\n", services.c_str());
-  std::printf("pending   %s\n", options.server.database.c_str());
+  const std::string& cluster = options.server.cluster;
+  std::printf("pending   %s\n",
+              cluster.empty() ? options.server.database.c_str() : cluster::parse_redis_address(cluster).str().c_str());
   std::printf("admin     %s  (ssectl finds it there)\n", server.admin_address().c_str());
   std::fflush(stdout);
 }

@@ -142,7 +142,8 @@ void declare_pages(CLI::App& app, Options& options) {
   app.add_flag("--enable-get-json", server.enable_get_json,
                "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json")
       ->group(group);
-  app.add_option("--server-id", server.server_id, "Name of this server in its answers (default: host:port)")
+  app.add_option("--server-id,--node-id", server.server_id,
+                 "Name of this server in its answers and its cluster (default: host:port)")
       ->type_name("NAME")
       ->group(group);
 }
@@ -267,6 +268,17 @@ void declare_admin(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
 }
 
+void declare_cluster(CLI::App& app, gateway::ServerOptions& server) {
+  const char* group = "Cluster";
+  app.add_option("--cluster", server.cluster,
+                 "Join the servers that meet in this Redis, which keeps their pending messages, too")
+      ->type_name("redis://[:PASSWORD@]HOST:PORT/DB")
+      ->group(group);
+  app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
+      ->type_name("FILE")
+      ->group(group);
+}
+
 void declare_limits(CLI::App& app, gateway::ServerOptions& server) {
   const char* group = "Limits";
   add_count(app, "--max-connections", server.max_connections, 1, kMostCount,
@@ -369,6 +381,7 @@ void declare(CLI::App& app, Options& options) {
   declare_qos(app, server);
   declare_history(app, server.history);
   declare_admin(app, server);
+  declare_cluster(app, server);
   declare_application(app, server);
   declare_limits(app, server);
   declare_log(app, options.log);

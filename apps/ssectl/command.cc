@@ -1,5 +1,8 @@
 #include "command.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/error.h"
 #include "base/paths.h"
 #include "input.h"
@@ -19,6 +22,14 @@ void GlobalOptions::declare(CLI::App& app) {
                  "Admin address: unix:PATH or http://HOST:PORT (default: the socket of your own sse-serve)")
       ->type_name("ADDRESS")
       ->envname("SSECTL_SERVER");
+  app.add_option("--cluster", cluster,
+                 "Instead of a server: any node of the cluster at redis://[:PASSWORD@]HOST:PORT/DB")
+      ->type_name("ADDRESS")
+      ->envname("SSECTL_CLUSTER");
+  app.add_option("--cluster-password-file", cluster_password_file, "File whose first line is the password of Redis")
+      ->type_name("FILE")
+      ->envname("SSECTL_CLUSTER_PASSWORD_FILE");
+  app.add_flag("--local", local, "In a cluster: what the server knows and does alone");
   app.add_option("--token-file", token_file, "File whose first line is the admin token")
       ->type_name("FILE")
       ->envname("SSECTL_TOKEN_FILE");
@@ -55,9 +66,40 @@ std::string Context::token() const {
   return options_.token_file.empty() ? "" : read_token(options_.token_file);
 }
 
-api::Client& Context::client() {
+Context::~Context() = default;
+
+// To any node of the cluster, over Redis.
+api::Carrier Context::carrier() {
+  if (options_.local) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--local means the server of --server; with --cluster any node may be the one that answers");
+  }
+  cluster::RedisClusterOptions options;
+  options.address = options_.cluster;
+  if (!options_.cluster_password_file.empty()) options.password = read_token(options_.cluster_password_file);
+  options.connect_patience = std::min(timeout_, std::chrono::milliseconds(5000));
+  cluster_ = std::make_unique<cluster::ClusterClient>(options);
+  return [this](const api::CarriedRequest& carried, std::chrono::milliseconds patience) {
+    cluster::RawRequest request =
+        cluster::RawRequest::parse(carried.method + ' ' + carried.target + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (const auto& [name, value] : carried.headers) request.set_header(name, value);
+    request.body = carried.body;
+    cluster::RawResponse response = cluster_->handle(request, patience);
+    return api::CarriedResponse{response.status, std::move(response.headers), std::move(response.body)};
+  };
+}
+
+api::Client& Context::client(std::chrono::milliseconds more) {
   if (client_ == nullptr) {
-    client_ = std::make_unique<api::Client>(api::ClientOptions{address(), token(), timeout_});
+    api::ClientOptions client{address(), token(), timeout_ + more};
+    client.local = options_.local;
+    client.on_missing = [this](const std::vector<std::string>& nodes) {
+      std::string names;
+      for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + node;
+      out_.note("the answer is without what these nodes of the cluster know: " + names);
+    };
+    if (!options_.cluster.empty()) client.carrier = carrier();
+    client_ = std::make_unique<api::Client>(std::move(client));
   }
   return *client_;
 }

@@ -8,6 +8,7 @@
 
 #include "api/client.h"
 #include "base/ids.h"
+#include "cluster/client.h"
 #include "output.h"
 
 namespace sse::ctl {
@@ -21,6 +22,9 @@ inline constexpr int kNobody = 3;
 /// The options that every command takes.
 struct GlobalOptions {
   std::string server;
+  std::string cluster;
+  std::string cluster_password_file;
+  bool local = false;
   std::string token_file;
   std::string service;
   std::string output = "table";
@@ -35,21 +39,26 @@ class Context {
  public:
   /// Throws Error(kInvalidArgument) for an option that makes no sense.
   explicit Context(const GlobalOptions& options);
+  ~Context();
 
   Output& out() { return out_; }
   ServiceName service() const { return ServiceName(options_.service); }
   std::chrono::milliseconds timeout() const { return timeout_; }
-  /// Made at the first call, so that commands without a server need none.
-  api::Client& client();
+  /// Made at the first call, so that commands without a server need none. `more`, of that call: how much longer than
+  /// --timeout an answer may take.
+  api::Client& client(std::chrono::milliseconds more = {});
   /// Of the server's admin API, for those who speak to it themselves.
   std::string address() const;
   /// The admin token; empty without --token-file.
   std::string token() const;
 
  private:
+  api::Carrier carrier();
+
   GlobalOptions options_;
   Output out_;
   std::chrono::milliseconds timeout_;
+  std::unique_ptr<cluster::ClusterClient> cluster_;
   std::unique_ptr<api::Client> client_;
 };
 
@@ -86,6 +95,9 @@ Run declare_tokens_list(CLI::App& app);
 Run declare_tokens_duration(CLI::App& app);
 Run declare_explain(CLI::App& app);
 Run declare_events(CLI::App& app);
+Run declare_nodes_list(CLI::App& app);
+Run declare_nodes_show(CLI::App& app);
+Run declare_nodes_drain(CLI::App& app);
 Run declare_messages_list(CLI::App& app);
 Run declare_messages_show(CLI::App& app);
 Run declare_messages_delete(CLI::App& app);

@@ -74,6 +74,11 @@ constexpr Command kCommands[] = {
      "  ssectl events --last 20 --type disconnect\n"
      "  ssectl events --follow --user 1 -o ndjson | jq .reason",
      declare_events},
+    {"nodes", "list", "The servers of the cluster",
+     "ssectl nodes list\n  ssectl --cluster redis://127.0.0.1 nodes list", declare_nodes_list},
+    {"nodes", "show", "One server of the cluster in full", "ssectl nodes show web1:8080", declare_nodes_show},
+    {"nodes", "drain", "Send the streams of a server elsewhere, some a second; it takes no new ones",
+     "ssectl nodes drain web1:8080\n  ssectl nodes drain web1:8080 --rate 2000/s --yes", declare_nodes_drain},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",
@@ -120,6 +125,7 @@ constexpr Group kGroups[] = {
     {"tenants", "Tenants of the open streams: list", "ssectl tenants list"},
     {"channels", "Channels of the open streams: list", "ssectl channels list"},
     {"tokens", "Access tokens of the open streams: list, duration", "ssectl tokens list"},
+    {"nodes", "Servers of a cluster: list, show, drain", "ssectl nodes list"},
     {"messages", "Messages that are not confirmed yet: see, decide, trace", "ssectl messages list"},
     {"messages dead", "Messages that expired unconfirmed: list, requeue, purge", "ssectl messages dead list"},
 };

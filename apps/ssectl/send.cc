@@ -110,8 +110,7 @@ int run(const Options& options, Context& context) {
   if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
   // The server answers when it has waited.
-  api::Client patient({context.address(), context.token(), context.timeout() + request.wait.value_or(0ms)});
-  const api::Json answer = patient.send(request);
+  const api::Json answer = context.client(request.wait.value_or(0ms)).send(request);
   const api::SendResult result = api::send_result_from_json(answer);
   Output& out = context.out();
   if (out.for_people()) {

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "cells.h"
 #include "command.h"
+#include "nodes.h"
 #include "table.h"
 #include "watch.h"
 
@@ -48,12 +49,19 @@ std::string describe(const api::Json& status, bool ready, const Look& look) {
   const std::string since = time_cell(status, "startTime");
   std::string up = age_cell(status, "startTime", wall_now());
   if (!up.empty()) up += " (since " + since + ")";
+  std::string cluster;
+  if (const auto found = status.find("cluster"); found != status.end() && found->is_object()) {
+    const std::string why = text_cell(*found, "degraded");
+    cluster = text_cell(*found, "address") + ", " + plural(count_in(*found, "nodes"), "node") +
+              (why.empty() ? "" : "; degraded: " + why);
+  }
   return render_fields({{"state", text_cell(status, "state"), ready ? Mood::kGood : Mood::kBad},
                         {"server", text_cell(status, "serverId")},
                         {"version", text_cell(status, "version")},
                         {"pid", text_cell(status, "pid")},
                         {"up", up},
                         {"url", text_cell(status, "listen")},
+                        {"cluster", cluster, cluster.find("degraded") == std::string::npos ? Mood::kPlain : Mood::kBad},
                         {"database", text_cell(status, "database")},
                         {"connections", text_cell(status, "connections")},
                         {"users", text_cell(status, "users")},
@@ -66,7 +74,21 @@ std::string describe(const api::Json& status, bool ready, const Look& look) {
          services(status, look) + counters(status, look);
 }
 
-int run(Context& context) {
+int run_cluster(Context& context) {
+  const api::Json answer = context.client().list_nodes();
+  Output& out = context.out();
+  if (out.for_people()) {
+    out.write(nodes_table(answer, out.look()));
+  } else {
+    out.listing(answer);
+  }
+  bool good = !note_degraded(answer, out);
+  for (const api::Json& one : answer.at("list")) good = good && text_cell(one, "state") == "ready";
+  return good ? kDone : kFailed;
+}
+
+int run(bool cluster, Context& context) {
+  if (cluster) return run_cluster(context);
   const api::Json status = context.client().status();
   const bool ready = text_cell(status, "state") == "ready";
   Output& out = context.out();
@@ -81,9 +103,11 @@ int run(Context& context) {
 }  // namespace
 
 Run declare_status(CLI::App& app) {
+  auto cluster = std::make_shared<bool>(false);
+  app.add_flag("--cluster", *cluster, "Of all servers of the cluster, a line each");
   auto watch = std::make_shared<Watch>();
   watch->declare(app);
-  return [watch](Context& context) { return watch->run(context, [&] { return run(context); }); };
+  return [cluster, watch](Context& context) { return watch->run(context, [&] { return run(*cluster, context); }); };
 }
 
 }  // namespace sse::ctl

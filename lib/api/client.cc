@@ -77,7 +77,7 @@ class Client::Transport {
  public:
   explicit Transport(ClientOptions options)
       : options_(std::move(options)),
-        address_(parse_address(options_.address)),
+        address_(options_.carrier ? Address{"", "localhost", 80} : parse_address(options_.address)),
         http_(make_http(address_, options_.timeout)) {
     require_token_characters(options_.token);
     if (options_.timeout <= std::chrono::milliseconds::zero()) {
@@ -106,6 +106,10 @@ class Client::Transport {
 
   // An answer without an end, a JSON object a line.
   void follow(std::string path, const std::function<bool(const Json&)>& on_line) {
+    if (options_.carrier) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "events can be followed at a server only, not over the cluster; name one with --server");
+    }
     httplib::Request request;
     request.method = "GET";
     request.path = std::move(path);
@@ -154,10 +158,12 @@ class Client::Transport {
     if (address_.is_unix()) request.set_header("Host", "localhost");
     request.set_header("Accept", "application/json, application/problem+json");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
+    if (options_.local) request.set_header("X-Sse-Local", "1");
     if (!body.empty()) {
       request.set_header("Content-Type", std::string(type));
       request.body = std::move(body);
     }
+    if (options_.carrier) return carried(request, body_read);
     const SteadyTime start = steady_now();
     // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
@@ -167,6 +173,17 @@ class Client::Transport {
     const httplib::Result result = http_.send(request);
     if (!result) throw failure(result.error(), steady_now() - start);
     return *result;
+  }
+
+  httplib::Response carried(const httplib::Request& request, std::string& body_read) const {
+    CarriedRequest out{request.method, request.path, {}, request.body};
+    out.headers.assign(request.headers.begin(), request.headers.end());
+    CarriedResponse carried = options_.carrier(out, options_.timeout);
+    body_read = std::move(carried.body);
+    httplib::Response response;
+    response.status = carried.status;
+    for (const auto& [name, value] : carried.headers) response.set_header(name, value);
+    return response;
   }
 
   Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const {
@@ -185,10 +202,21 @@ class Client::Transport {
     return {ErrorCode::kUnavailable, where + " broke the connection off before it had answered; look at its log"};
   }
 
+  void tell_missing(const Json& document) const {
+    const auto missing = document.find("missing");
+    if (!options_.on_missing || missing == document.end() || !missing->is_array() || missing->empty()) return;
+    std::vector<std::string> nodes;
+    for (const Json& node : *missing) {
+      if (node.is_string()) nodes.push_back(node.get<std::string>());
+    }
+    options_.on_missing(nodes);
+  }
+
   Json answer(const httplib::Response& response, const std::string& body) const {
+    const int status = response.status;
     const std::string type = to_lower(response.get_header_value("Content-Type"));
     const bool json = type.starts_with(kJson) || type.starts_with("application/problem+json");
-    const bool good = response.status >= 200 && response.status < 300;
+    const bool good = status >= 200 && status < 300;
     Json document;
     try {
       if (json) document = event::parse_json(body, "the answer");
@@ -196,10 +224,13 @@ class Client::Transport {
       throw Error(ErrorCode::kUnavailable, "cannot read what " + options_.address + " answered: " + e.what() +
                                                "; is that the admin address of sse-serve?");
     }
-    if (good && document.is_object()) return document;
-    if (!good && document.is_object()) throw problem(document, response.status);
+    if (good && document.is_object()) {
+      tell_missing(document);
+      return document;
+    }
+    if (!good && document.is_object()) throw problem(document, status);
     throw Error(ErrorCode::kUnavailable,
-                options_.address + " answered with status " + std::to_string(response.status) + " and " +
+                options_.address + " answered with status " + std::to_string(status) + " and " +
                     (type.empty() ? "no content type" : "'" + printable(type, 60) + "'") +
                     ", which is not sse-serve's admin API; name its admin address with --server");
   }
@@ -275,6 +306,15 @@ Json Client::set_durations(const DurationRequest& request) {
 Json Client::clear_durations(const DurationRequest& request) {
   const Json body = to_json(request, false);
   return transport_->call("POST", "/api/v1/durations/clear", &body);
+}
+
+Json Client::list_nodes() {
+  return transport_->call("GET", "/api/v1/nodes");
+}
+
+Json Client::drain_node(const std::string& node, std::uint64_t rate) {
+  const Json body{{"node", node}, {"rate", rate}};
+  return transport_->call("POST", "/api/v1/nodes/drain", &body);
 }
 
 std::vector<Json> Client::send_lines(const std::string& ndjson) {

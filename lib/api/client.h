@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/types.h"
@@ -12,10 +13,29 @@
 
 namespace sse::api {
 
+/// A request that goes another way than over a connection of its own, and its answer.
+struct CarriedRequest {
+  std::string method;
+  std::string target;  ///< path and query
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+struct CarriedResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+/// Throws Error where there is no answer within the time given.
+using Carrier = std::function<CarriedResponse(const CarriedRequest&, std::chrono::milliseconds)>;
+
 struct ClientOptions {
-  std::string address;                       ///< `unix:PATH` or `http://HOST:PORT`
+  std::string address;                       ///< `unix:PATH` or `http://HOST:PORT`; with a carrier, for messages only
   std::string token;                         ///< bearer token; empty: none is sent
   std::chrono::milliseconds timeout{10000};  ///< for connecting, and again for the whole answer
+  bool local = false;                        ///< in a cluster: what this server knows and does alone
+  Carrier carrier{};                         ///< not null: takes every request
+  /// Told which nodes of a cluster an answer is without.
+  std::function<void(const std::vector<std::string>&)> on_missing{};
 };
 
 /// Calls the admin API of one server over cpp-httplib, a connection a call. Blocks. One thread at a time.
@@ -54,6 +74,11 @@ class Client {
   Json read_durations(const DurationQuery& query);
   Json set_durations(const DurationRequest& request);
   Json clear_durations(const DurationRequest& request);
+
+  /// `{"list": […], "cluster": …, "degraded": …}`
+  Json list_nodes();
+  /// `{"node": …, "rate": …, "streams": n}`; streams a second.
+  Json drain_node(const std::string& node, std::uint64_t rate);
   /// A send request a line; the answers, one for each, in their order: results, or problems with a `status`.
   std::vector<Json> send_lines(const std::string& ndjson);
 

@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <charconv>
 #include <random>
+#include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
 
 namespace sse::cluster {
 namespace {
+
+constexpr std::chrono::milliseconds kGrace{1000};
+constexpr std::chrono::milliseconds kLook{200};
 
 // KEYS: set of nodes, this node's hash, its remembered number. ARGV: id, nonce, ttl, facts, number or -1, lease of
 // numbers, prefix of the numbers' keys, where to begin looking.
@@ -81,10 +86,10 @@ std::string random_word() {
   return word;
 }
 
-unsigned number_in(const std::string& text) {
-  unsigned number = 0;
+std::int64_t number_in(const std::string& text) {
+  std::int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
-  return number % kNodeNumbers;
+  return number;
 }
 
 }  // namespace
@@ -103,24 +108,27 @@ RedisReply evaluate(RedisLink& link, const char* script, const std::vector<std::
 RedisDiscovery::RedisDiscovery(RedisLink& link, Options options)
     : link_(link), options_(std::move(options)), nonce_(random_word()) {}
 
-unsigned RedisDiscovery::enter(const event::Json& facts, int number) {
+RedisDiscovery::Verdict RedisDiscovery::enter(const event::Json& facts, int number) {
   const std::string& prefix = options_.prefix;
   const RedisReply reply =
       evaluate(link_, kEnter, {prefix + "nodes", prefix + "node:" + id_, prefix + "number-of:" + id_},
                {id_, nonce_, std::to_string(options_.ttl.count()), event::dump_json(facts), std::to_string(number),
                 std::to_string(options_.number_lease.count()),
                 prefix + "number:", std::to_string(std::random_device{}() % kNodeNumbers)});
-  const std::string verdict = reply.list.empty() ? "" : reply.list[0].text;
-  if (verdict == "ok" && reply.list.size() == 2) return number_in(reply.list[1].text);
-  if (verdict == "taken") {
-    throw Error(ErrorCode::kConflict, "another node of this cluster is called '" + printable(id_) +
-                                          "'; give each a --server-id of its own. If that one was killed, its entry "
-                                          "expires within " +
-                                          format_duration(options_.ttl));
+  Verdict verdict;
+  if (!reply.list.empty()) verdict.word = reply.list[0].text;
+  if (reply.list.size() == 2) verdict.value = number_in(reply.list[1].text);
+  return verdict;
+}
+
+void RedisDiscovery::refuse(const Verdict& verdict) const {
+  if (verdict.word == "taken") {
+    throw Error(ErrorCode::kConflict,
+                "another node of this cluster is called '" + printable(id_) + "'; give each a --server-id of its own");
   }
-  if (verdict == "number") {
-    throw Error(ErrorCode::kConflict, "the number of this node, " + std::to_string(number) +
-                                          ", has gone to another node while this one was away; restart it");
+  if (verdict.word == "number") {
+    throw Error(ErrorCode::kConflict,
+                "the number of this node has gone to another one while it was away; restart it to get a new one");
   }
   throw Error(ErrorCode::kLimitExceeded, "all " + std::to_string(kNodeNumbers) +
                                              " node numbers of this cluster are taken; they come free " +
@@ -129,12 +137,24 @@ unsigned RedisDiscovery::enter(const event::Json& facts, int number) {
 
 unsigned RedisDiscovery::join(const std::string& id, const event::Json& facts) {
   id_ = id;
-  number_ = enter(facts, -1);
-  return number_;
+  const SteadyTime deadline = steady_now() + options_.ttl + kGrace;
+  std::int64_t left = options_.ttl.count() + 1;
+  for (;;) {
+    const Verdict verdict = enter(facts, -1);
+    if (verdict.word == "ok") {
+      number_ = static_cast<unsigned>(verdict.value);
+      return number_;
+    }
+    // An entry that gets older is a dead one's.
+    if (verdict.word != "taken" || verdict.value > left || steady_now() > deadline) refuse(verdict);
+    left = verdict.value;
+    std::this_thread::sleep_for(kLook);
+  }
 }
 
 void RedisDiscovery::refresh(const event::Json& facts) {
-  enter(facts, static_cast<int>(number_));
+  const Verdict verdict = enter(facts, static_cast<int>(number_));
+  if (verdict.word != "ok") refuse(verdict);
 }
 
 void RedisDiscovery::leave() noexcept {
@@ -150,7 +170,7 @@ std::vector<Node> RedisDiscovery::nodes() {
   const RedisReply reply = evaluate(link_, kNodes, {options_.prefix + "nodes"}, {options_.prefix + "node:"});
   std::vector<Node> nodes;
   for (std::size_t i = 0; i + 2 < reply.list.size(); i += 3) {
-    Node node{reply.list[i].text, number_in(reply.list[i + 1].text), event::Json::object()};
+    Node node{reply.list[i].text, static_cast<unsigned>(number_in(reply.list[i + 1].text)), event::Json::object()};
     try {
       node.facts = event::parse_json(reply.list[i + 2].text, "what a node says of itself");
     } catch (const Error&) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 namespace sse::cluster {
 
 /// Nodes as Redis keys with a time to live. Numbers are leased for longer than that, so that a node which comes back
-/// has the one it had.
+/// has the one it had. Where a node's own entry is in the way because it was killed, join() waits until that expires.
 class RedisDiscovery final : public Discovery {
  public:
   struct Options {
@@ -28,7 +29,12 @@ class RedisDiscovery final : public Discovery {
   std::vector<Node> nodes() override;
 
  private:
-  unsigned enter(const event::Json& facts, int number);
+  struct Verdict {
+    std::string word;
+    std::int64_t value = 0;  // the number; of an entry in the way, how long it lives still
+  };
+  Verdict enter(const event::Json& facts, int number);
+  [[noreturn]] void refuse(const Verdict& verdict) const;
 
   RedisLink& link_;
   const Options options_;

@@ -14,6 +14,10 @@ std::string everybody_topic() {
   return "nodes";
 }
 
+unsigned node_of_id(std::uint64_t id) {
+  return static_cast<unsigned>((id >> 12) & 0x3FF);
+}
+
 std::string node_topic(unsigned number) {
   return "node:" + std::to_string(number);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/ids.h"
@@ -12,6 +13,9 @@ std::string receiver_topic(const ServiceName& service, event::TargetKind kind, c
 
 /// Topic of every node.
 std::string everybody_topic();
+
+/// The number of the node that made an id (see IdGenerator).
+unsigned node_of_id(std::uint64_t id);
 
 /// Topic of the node whose ids carry this number.
 std::string node_topic(unsigned number);

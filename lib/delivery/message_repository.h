@@ -99,6 +99,9 @@ class MessageRepository {
 
   /// (message, recipient) pairs pending now. Cheap: kept in memory.
   virtual std::uint64_t size() const = 0;
+
+  /// Whether others change it, too, so that size() may be behind.
+  virtual bool shared() const { return false; }
 };
 
 /// Counts deliveries of pending messages.

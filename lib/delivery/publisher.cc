@@ -20,19 +20,44 @@ event::FrameRef encode(const Outgoing& outgoing) {
 }  // namespace
 
 Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
-                     const ServiceName& service)
-    : hub_(hub),
+                     const ServiceName& service, Elsewhere* elsewhere)
+    : elsewhere_(elsewhere),
+      service_(service),
+      hub_(hub),
       ids_(ids),
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
-std::vector<std::vector<std::uint32_t>> Publisher::publish(std::vector<Outgoing>& events) {
+// Here and in the rest of the cluster at the same time.
+std::vector<std::vector<std::uint32_t>> Publisher::publish_everywhere(const std::vector<Outgoing>& events,
+                                                                      std::vector<hub::Hub::Delivery> deliveries,
+                                                                      std::vector<std::string>* missing) {
+  std::vector<hub::Hub::Delivery> away;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    if (events[i].local) continue;
+    away.push_back(deliveries[i]);
+    numbers.push_back(i);
+  }
+  const auto sent = elsewhere_->send(service_, away);
+  auto taken = hub_.deliver(std::move(deliveries));
+  std::vector<std::vector<std::uint32_t>> together;
+  for (const std::size_t i : numbers) together.push_back(std::move(taken[i]));
+  std::vector<std::string> silent = sent->finish(together);
+  for (std::size_t a = 0; a < numbers.size(); ++a) taken[numbers[a]] = std::move(together[a]);
+  if (missing != nullptr) *missing = std::move(silent);
+  return taken;
+}
+
+std::vector<std::vector<std::uint32_t>> Publisher::publish(std::vector<Outgoing>& events,
+                                                           std::vector<std::string>* missing) {
   std::vector<hub::Hub::Delivery> deliveries;
   deliveries.reserve(events.size());
   for (Outgoing& outgoing : events) {
     outgoing.id = outgoing.message.valid() ? outgoing.message.value() : ids_.next();
     deliveries.push_back({outgoing.target, outgoing.event, encode(outgoing), {}});
   }
+  if (elsewhere_ != nullptr) return publish_everywhere(events, std::move(deliveries), missing);
   if (!resumable_) return hub_.deliver(std::move(deliveries));
 
   hub::Hub::Underway underway;

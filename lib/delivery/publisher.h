@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "delivery/elsewhere.h"
 #include "delivery/history.h"
 #include "event/target.h"
 #include "hub/hub.h"
@@ -20,6 +21,7 @@ struct Outgoing {
   const std::string& data;
   MessageId message{};   ///< the store's id; not valid: at most once
   std::uint64_t id = 0;  ///< out: what the event went by
+  bool local = false;    ///< in a cluster: to streams of this node alone
 };
 
 /// Hands events to the streams, and with a history in one order that all streams and the history share. Thread safe.
@@ -32,16 +34,24 @@ struct Outgoing {
 class Publisher {
  public:
   Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
-            const ServiceName& service);
+            const ServiceName& service, Elsewhere* elsewhere = nullptr);
 
-  /// Returns as Hub::deliver(), and the ids in `events`. Blocks until the events are in the streams.
-  std::vector<std::vector<std::uint32_t>> publish(std::vector<Outgoing>& events) EXCLUDES(order_);
+  /// Returns as Hub::deliver(), streams of other nodes included, and the ids in `events`. Blocks until the events are
+  /// in the streams. `missing`: gets the nodes that may not have got something; may be null.
+  std::vector<std::vector<std::uint32_t>> publish(std::vector<Outgoing>& events,
+                                                  std::vector<std::string>* missing = nullptr) EXCLUDES(order_);
   /// Hub::connect(), the client's last event id respected.
   ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
   /// Drops kept events that are too old.
   void expire() EXCLUDES(order_);
 
  private:
+  std::vector<std::vector<std::uint32_t>> publish_everywhere(const std::vector<Outgoing>& events,
+                                                             std::vector<hub::Hub::Delivery> deliveries,
+                                                             std::vector<std::string>* missing);
+
+  Elsewhere* const elsewhere_;
+  const ServiceName service_;
   hub::Hub& hub_;
   IdGenerator& ids_;
   Mutex order_;

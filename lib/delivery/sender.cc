@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kPageMessages = 256;
 constexpr ByteCount kPageBytes = kibibytes(256);
 constexpr std::size_t kReplayThreads = 2;
+constexpr std::chrono::milliseconds kLookForConfirmations{100};
 
 event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data, MessageId message,
                        event::TargetKind kind) {
@@ -85,7 +86,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
       hub_(hub_options(options_), loops, ids, metrics, *this),
-      publisher_(options_.history, hub_, ids, metrics, service()) {}
+      publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere) {}
 
 Sender::~Sender() = default;
 
@@ -117,16 +118,19 @@ void Sender::deliver(const std::vector<SendRequest>& requests, std::vector<SendO
     if (outcomes[i].refusal || outcomes[i].result.repeated) continue;
     const SendRequest& request = requests[i];
     (request.qos ? sent_qos_ : sent_).add();
-    outgoing.push_back({request.target, request.event, request.data, MessageId(outcomes[i].result.id)});
+    outgoing.push_back(
+        {request.target, request.event, request.data, MessageId(outcomes[i].result.id), 0, request.local});
     indexes.push_back(i);
   }
-  const auto taken = publisher_.publish(outgoing);
+  std::vector<std::string> missing;
+  const auto taken = publisher_.publish(outgoing, &missing);
   if (!outgoing.empty()) send_seconds_.observe(seconds_since(begin));
   for (std::size_t d = 0; d < taken.size(); ++d) {
     SendResult& result = outcomes[indexes[d]].result;
     const std::uint64_t pending = result.pending;
     result = result_of(outgoing[d].id, requests[indexes[d]].target, taken[d]);
     result.pending = pending;
+    if (!requests[indexes[d]].local) result.missing = missing;
   }
   if (options_.on_sent) options_.on_sent(requests, outcomes);
 }
@@ -155,7 +159,18 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
   }
   // What has expired is confirmed by nobody.
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
-  const std::vector<Recipient> confirmed = wait.until(recipients, started + std::min(patience, ttl));
+  const SteadyTime deadline = started + std::min(patience, ttl);
+  std::vector<Recipient> confirmed;
+  for (;;) {
+    // Where other nodes share the store it may be one of them who hears of the confirmation.
+    const SteadyTime next = repository_.shared() ? std::min(deadline, steady_now() + kLookForConfirmations) : deadline;
+    confirmed = wait.until(recipients, next);
+    if (!repository_.shared() || steady_now() >= deadline || waits_.cancelled()) break;
+    const bool all = std::ranges::all_of(recipients, [&](const Recipient& who) {
+      return std::ranges::find(confirmed, who) != confirmed.end() || !is_pending(who, MessageId(result.id));
+    });
+    if (all) break;
+  }
   tell_states(request, confirmed, result);
   return std::move(result);
 }
@@ -182,8 +197,8 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
     } else if (is_pending(who, id)) {
       open.push_back({who.kind, who.name, id, request.event, request.target.listening});
       indexes.push_back(i);
-    } else if (result.repeated) {
-      // It was settled so long ago that nothing is known of it but that it is not pending.
+    } else if (result.repeated || repository_.shared()) {
+      // It was settled so long ago, or by another node, that nothing is known of it but that it is not pending.
       recipient.state = "confirmed";
     } else {
       recipient.state = "deleted";
@@ -215,6 +230,18 @@ std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& 
     places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
   hub_.locate(places);
   return places;
+}
+
+void Sender::opening(const hub::Names& names, std::function<void()> go_on) {
+  if (options_.elsewhere == nullptr) {
+    go_on();
+  } else {
+    options_.elsewhere->expect(service(), names, std::move(go_on));
+  }
+}
+
+void Sender::left(const hub::Names& names) {
+  if (options_.elsewhere != nullptr) options_.elsewhere->gone(service(), names);
 }
 
 void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
@@ -267,7 +294,7 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
 }
 
 bool Sender::replay_wanted(const hub::ReplayRequest& request) {
-  if (repository_.size() == 0) return false;
+  if (repository_.size() == 0 && !repository_.shared()) return false;
   return replayers_.submit([this, request] { replay_page(request); });
 }
 

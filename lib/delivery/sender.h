@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "delivery/attempts.h"
+#include "delivery/elsewhere.h"
 #include "delivery/history.h"
 #include "delivery/message_repository.h"
 #include "delivery/publisher.h"
@@ -33,6 +34,7 @@ struct SendRequest {
   std::chrono::milliseconds ttl{0};  ///< with qos; 0: the sender's default
   std::string key{};                 ///< with qos: makes a repeat of the request harmless
   std::string collapse{};            ///< with qos: takes the place of what is pending with the same word
+  bool local = false;                ///< in a cluster: to streams of this node alone
 };
 
 struct SendResult {
@@ -48,6 +50,7 @@ struct SendResult {
   std::uint64_t pending = 0;  ///< recipients it was committed for; 0 without qos
   bool repeated = false;      ///< its key was known: this is what became of the first request, nothing was sent
   std::vector<Recipient> recipients;
+  std::vector<std::string> missing{};  ///< nodes of the cluster that may not have got it, or did not say in time
 };
 
 /// What became of one of several.
@@ -59,6 +62,7 @@ struct SendOutcome {
 struct SenderOptions {
   hub::HubOptions hub;
   std::chrono::milliseconds ttl = std::chrono::days(7);
+  Elsewhere* elsewhere = nullptr;  ///< the rest of the cluster, outlives the sender; null: there is none
   /// Hears of every call that sends, on its thread and when all is done. May be empty; must be quick.
   std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
   AttemptLog* attempts = nullptr;  ///< outlives the sender; null: deliveries are not counted
@@ -97,6 +101,11 @@ class Sender final : private hub::HubDelegate {
   /// As send() for each of them, in their order, with one commit for all that want qos. One that makes no sense or is
   /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
   std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
+
+  /// What another node sent, for streams here: returns how many took each.
+  std::vector<std::vector<std::uint32_t>> deliver_here(const std::vector<hub::Hub::Delivery>& deliveries) {
+    return hub_.deliver(deliveries);
+  }
 
   /// As send() with qos, and then waits until all recipients have confirmed, or for `patience`. The result tells for
   /// each recipient `confirmed`, `expired`, `deleted`, or where the message is now.
@@ -137,6 +146,8 @@ class Sender final : private hub::HubDelegate {
   void deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes, SteadyTime begin);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
   bool is_pending(const Recipient& recipient, MessageId id);
+  void opening(const hub::Names& names, std::function<void()> go_on) override;
+  void left(const hub::Names& names) override;
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   void replay_page(const hub::ReplayRequest& request);
 

@@ -38,6 +38,11 @@ void Waits::confirmed(event::TargetKind kind, std::string_view name, MessageId m
   changed_.notify_all();
 }
 
+bool Waits::cancelled() const {
+  const MutexLock lock(mutex_);
+  return cancelled_;
+}
+
 void Waits::cancel() {
   MutexLock lock(mutex_);
   cancelled_ = true;

@@ -37,6 +37,7 @@ class Waits {
   void confirmed(event::TargetKind kind, std::string_view name, MessageId message) EXCLUDES(mutex_);
   /// Ends all waits, also those to come.
   void cancel() EXCLUDES(mutex_);
+  bool cancelled() const EXCLUDES(mutex_);
 
  private:
   struct Message {
@@ -44,7 +45,7 @@ class Waits {
     std::vector<Recipient> confirmed;
   };
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar changed_;
   std::map<MessageId, Message> messages_ GUARDED_BY(mutex_);
   bool cancelled_ GUARDED_BY(mutex_) = false;

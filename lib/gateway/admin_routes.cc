@@ -35,12 +35,18 @@ bool AdminToken::accepts(const std::string& authorization) const {
   return constant_time_equal(std::string_view(authorization).substr(kScheme.size()), token_);
 }
 
+std::string AdminToken::authorization() const {
+  const MutexLock lock(mutex_);
+  return token_.empty() ? std::string() : "Bearer " + token_;
+}
+
 AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     : deps_(std::move(dependencies)),
       router_(app, write_problem),
       presence_(router_, deps_.services, deps_.server_id),
       durations_(router_, deps_.services, deps_.catalog),
-      messages_(router_, deps_.services, {deps_.catalog, deps_.dead}) {
+      messages_(router_, deps_.services, {deps_.catalog, deps_.dead}),
+      node_routes_(router_, deps_.nodes) {
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");

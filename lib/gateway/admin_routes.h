@@ -10,6 +10,7 @@
 #include "delivery/message_repository.h"
 #include "gateway/duration_routes.h"
 #include "gateway/message_routes.h"
+#include "gateway/node_routes.h"
 #include "gateway/page_routes.h"
 #include "gateway/presence_routes.h"
 #include "gateway/router.h"
@@ -24,6 +25,8 @@ class AdminToken {
   void set(std::string token) EXCLUDES(mutex_);
   /// True when no token is set or the Authorization header carries it (RFC 6750 §2.1).
   bool accepts(const std::string& authorization) const EXCLUDES(mutex_);
+  /// The header that carries it; empty where none is asked for.
+  std::string authorization() const EXCLUDES(mutex_);
 
  private:
   mutable Mutex mutex_;
@@ -42,6 +45,7 @@ class AdminRoutes {
     std::string server_id;
     std::function<event::Json()> status;
     std::function<bool()> ready;
+    NodeRoutes::Dependencies nodes{};
   };
 
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.
@@ -60,6 +64,7 @@ class AdminRoutes {
   PresenceRoutes presence_;
   DurationRoutes durations_;
   MessageRoutes messages_;
+  NodeRoutes node_routes_;
 };
 
 }  // namespace sse::gateway

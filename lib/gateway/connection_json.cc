@@ -117,7 +117,9 @@ Json to_json(const delivery::SendResult& sent) {
   result.repeated = sent.repeated;
   for (const auto& [kind, name, delivered, state] : sent.recipients)
     result.recipients.push_back({kind, name, delivered, state});
-  return api::to_json(result);
+  Json json = api::to_json(result);
+  if (!sent.missing.empty()) json["missing"] = sent.missing;
+  return json;
 }
 
 }  // namespace sse::gateway

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
+#include "gateway/local_header.h"
 
 namespace sse::gateway {
 namespace {
@@ -91,7 +92,8 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
   api::SendRequest asked = api::send_request_from_json(event::parse_json(req.body, "the request body"));
   delivery::Sender& sender = *admin::find_service(services_, asked.service.str()).sender;
   const auto wait = asked.wait;
-  const delivery::SendRequest request = send_request(std::move(asked));
+  delivery::SendRequest request = send_request(std::move(asked));
+  request.local = req.has_header(kLocalHeader);
   answer(res, to_json(wait ? sender.send_and_wait(request, *wait) : sender.send(request)));
 }
 
@@ -123,6 +125,7 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
       delivery::Sender* sender = admin::find_service(services_, asked.service.str()).sender.get();
       Group& group = groups[sender];
       group.requests.push_back(send_request(std::move(asked)));
+      group.requests.back().local = req.has_header(kLocalHeader);
       group.lines.push_back(answers.size() - 1);
     } catch (const Error& e) {
       answers.back() = problem(e.code(), e.what());

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cassert>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <set>
 #include <thread>
@@ -18,9 +19,15 @@
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cluster/redis_cluster.h"
+#include "cluster/redis_repository.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
 #include "gateway/admin_routes.h"
+#include "gateway/cluster_admin.h"
+#include "gateway/cluster_gateway.h"
+#include "gateway/cluster_pages.h"
+#include "gateway/drainer.h"
 #include "gateway/event_feed.h"
 #include "gateway/event_routes.h"
 #include "gateway/page_routes.h"
@@ -133,6 +140,12 @@ void check(const ServerOptions& options) {
   check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
+  // Kept by one server, in the order of its own clock.
+  if (!options.cluster.empty() && options.history.events != 0)
+    bad("--history is of one server and does not work in a cluster; leave out --history or --cluster");
+  if (options.cluster.empty() && !options.cluster_password_file.empty())
+    bad("--cluster-password-file means nothing without --cluster");
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
     bad("--qos-ack-timeout must be 0 or at least 100ms");
   if (options.history.events != 0 && options.history.bytes < kibibytes(64 * options.services.size()))
@@ -166,10 +179,15 @@ class Server::Impl {
   observe::Registry& metrics() { return metrics_; }
 
  private:
+  cluster::RedisClusterOptions cluster_options() const;
+  void open_cluster();
   void open_repository();
   void open_fronts();
   void push_demo();
   void expire();
+  Json facts() const;
+  void drain_streams(unsigned rate);
+  Json cluster_status() const;
   std::uint64_t happenings();
   Json status() const;
   std::size_t streams_held() const;
@@ -177,7 +195,7 @@ class Server::Impl {
   const ServerOptions options_;
   const WallTime started_ = wall_now();
   observe::Registry metrics_;
-  IdGenerator ids_{std::random_device{}()};
+  std::optional<IdGenerator> ids_;
   std::unique_ptr<Authenticator> authenticator_;
   TrustedProxies proxies_;
   AdminToken token_;
@@ -191,6 +209,9 @@ class Server::Impl {
   delivery::DeadLetters* dead_ = nullptr;
   delivery::AttemptLog* attempts_ = nullptr;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  // Null for a server that is alone. The gateway outlives what calls it.
+  std::unique_ptr<ClusterGateway> cluster_gateway_;
+  cluster::RedisCluster cluster_;
   std::vector<Service> services_;
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<net::Listener> admin_listener_;
@@ -198,6 +219,7 @@ class Server::Impl {
   net::HttplibApp admin_app_;
   std::unique_ptr<PageRoutes> page_routes_;
   std::unique_ptr<AdminRoutes> admin_routes_;
+  Drainer drainer_{services_, 2 * options_.reconnect_time};
   net::EventLoop front_loop_{"sse-front"};
   net::EventLoop admin_loop_{"sse-admin"};
   std::unique_ptr<EventFeed> feed_;
@@ -226,8 +248,13 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   reload();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
+  if (options_.cluster.empty()) {
+    ids_.emplace(std::random_device{}());
+  } else {
+    open_cluster();
+  }
   reactions_ =
-      std::make_unique<Reactions>(options_, server_id_, std::move(application), std::move(callbacks), ids_, metrics_);
+      std::make_unique<Reactions>(options_, server_id_, std::move(application), std::move(callbacks), *ids_, metrics_);
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
@@ -235,6 +262,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
+    sender.elsewhere = cluster_gateway_.get();
+    sender.hub.in_cluster = cluster_gateway_ != nullptr;
     sender.attempts = attempts_;
     sender.history = options_.history;
     sender.history.bytes = ByteCount(options_.history.bytes.count() / options_.services.size());
@@ -250,9 +279,46 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     sender.hub.client_max_connections = options_.client_max_connections;
     sender.hub.stream.max_backlog = options_.max_backlog.count();
     sender.hub.stream.overflow = options_.drop_slow ? net::Stream::Overflow::kDrop : net::Stream::Overflow::kClose;
-    services_.push_back({path, std::make_unique<delivery::Sender>(sender, loops_, ids_, metrics_, *repository_)});
+    services_.push_back({path, std::make_unique<delivery::Sender>(sender, loops_, *ids_, metrics_, *repository_)});
   }
   open_fronts();
+}
+
+cluster::RedisClusterOptions Server::Impl::cluster_options() const {
+  cluster::RedisClusterOptions options;
+  options.address = options_.cluster;
+  if (!options_.cluster_password_file.empty())
+    options.password = read_secret_file(options_.cluster_password_file, "--cluster-password-file");
+  options.cluster.node = server_id_;
+  return options;
+}
+
+void Server::Impl::open_cluster() {
+  cluster_ = cluster::open_redis_cluster(cluster_options(), metrics_);
+  cluster_gateway_ = std::make_unique<ClusterGateway>(*cluster_.cluster, services_, app_, admin_app_, token_,
+                                                      [this] { return facts(); });
+  ids_.emplace(cluster_.cluster->join(*cluster_gateway_));
+  app_.set_interceptor(ClusterPages(*cluster_.cluster, services_));
+  admin_app_.set_interceptor(ClusterAdmin(*cluster_.cluster, admin_app_, token_));
+}
+
+// Not ready first, so that load balancers look elsewhere and nobody who was sent away comes back here.
+void Server::Impl::drain_streams(unsigned rate) {
+  draining_.store(true);
+  drainer_.start(rate);
+}
+
+// What the other nodes are told of this one, with every heartbeat.
+Json Server::Impl::facts() const {
+  std::size_t connections = 0;
+  std::size_t users = 0;
+  for (const Service& service : services_) {
+    connections += service.sender->hub().connections();
+    users += service.sender->hub().users();
+  }
+  return {{"url", url()},    {"version", base::kVersion},        {"state", draining_.load() ? "draining" : "ready"},
+          {"pid", getpid()}, {"startTime", to_millis(started_)}, {"connections", connections},
+          {"users", users},  {"memoryBytes", resident_bytes()}};
 }
 
 void Server::Impl::open_repository() {
@@ -262,8 +328,19 @@ void Server::Impl::open_repository() {
   limits.total = options_.qos_max_total;
   limits.total_bytes = options_.qos_max_total_bytes;
   limits.dead = options_.qos_max_dead;
-  if (options_.database == ":memory:") {
-    auto repository = std::make_unique<delivery::MemoryRepository>(ids_, limits);
+  const auto log = [](const std::string& sentence) { observe::log_error("pending repository", {{"error", sentence}}); };
+  if (!options_.cluster.empty()) {
+    cluster::RedisRepository::Options redis;
+    redis.link = cluster::link_options(cluster_options());
+    redis.limits = limits;
+    redis.on_error = log;
+    auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster_options().connect_patience);
+    catalog_ = repository.get();
+    dead_ = repository.get();
+    attempts_ = repository.get();
+    repository_ = std::move(repository);
+  } else if (options_.database == ":memory:") {
+    auto repository = std::make_unique<delivery::MemoryRepository>(*ids_, limits);
     catalog_ = repository.get();
     dead_ = repository.get();
     attempts_ = repository.get();
@@ -274,10 +351,8 @@ void Server::Impl::open_repository() {
     sqlite.sync =
         options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
     sqlite.limits = limits;
-    sqlite.on_error = [](const std::string& sentence) {
-      observe::log_error("pending repository", {{"error", sentence}});
-    };
-    auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, ids_);
+    sqlite.on_error = log;
+    auto repository = std::make_unique<delivery::SqliteRepository>(sqlite, *ids_);
     catalog_ = repository.get();
     dead_ = repository.get();
     attempts_ = repository.get();
@@ -321,8 +396,11 @@ void Server::Impl::open_fronts() {
 
   if (!admin_listener_) return;
   admin_routes_ = std::make_unique<AdminRoutes>(
-      admin_app_, AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_,
-                                            [this] { return status(); }, [this] { return !draining_.load(); }});
+      admin_app_,
+      AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_, [this] { return status(); },
+                                [this] { return !draining_.load(); },
+                                NodeRoutes::Dependencies{server_id_, cluster_.cluster.get(), [this] { return facts(); },
+                                                         [this](unsigned rate) { drain_streams(rate); }}});
   feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
   reactions_->happenings().add_sink(*feed_);
   add_event_routes(admin_routes_->router(), services_, reactions_->happenings(), *feed_);
@@ -333,7 +411,8 @@ void Server::Impl::open_fronts() {
   admin_app_.set_payload_max_length(admin.max_body.count());
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
                                                   metrics_, [] { return std::size_t{0}; });
-  admin_front_->set_quick(QuickSend(services_, token_));
+  // The short cut knows no other nodes.
+  if (!cluster_gateway_) admin_front_->set_quick(QuickSend(services_, token_));
 }
 
 std::size_t Server::Impl::streams_held() const {
@@ -348,6 +427,8 @@ void Server::Impl::start() {
   front_loop_.start();
   admin_loop_.start();
   if (admin_front_) admin_front_->start();
+  // Before the first stream: it waits for the subscriptions.
+  if (cluster_gateway_) cluster_.cluster->start();
   front_->start();
   admin_loop_.post([this] {
     chores_.submit([this] { expire(); });
@@ -383,6 +464,8 @@ void Server::Impl::stop() {
   workers_.stop();
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
+  drainer_.stop();
+  if (cluster_gateway_) cluster_.cluster->stop();
   front_loop_.stop();
   admin_loop_.stop();
   for (const auto& loop : loops_) loop->stop();
@@ -423,6 +506,16 @@ void Server::Impl::expire() {
   }
 }
 
+Json Server::Impl::cluster_status() const {
+  if (!cluster_gateway_) return nullptr;
+  const std::string degraded = cluster_.cluster->degraded();
+  return {{"address", cluster::parse_redis_address(options_.cluster).str()},
+          {"nodes", cluster_.cluster->nodes().size()},
+          {"number", cluster_.cluster->number()},
+          {"topics", cluster_.cluster->interest().topics()},
+          {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+}
+
 Json Server::Impl::status() const {
   Json services = Json::array();
   const std::int64_t cpu = cpu_micros();
@@ -437,24 +530,26 @@ Json Server::Impl::status() const {
     connections += hub.connections();
     users += hub.users();
   }
-  return {{"serverId", server_id_},
-          {"version", base::kVersion},
-          {"state", draining_.load() ? "draining" : "ready"},
-          {"pid", getpid()},
-          {"startTime", to_millis(started_)},
-          {"uptimeMillis", (wall_now() - started_).count()},
-          {"listen", url()},
-          {"database", options_.database},
-          {"connections", connections},
-          {"users", users},
-          {"pending", repository_->size()},
-          {"memoryBytes", resident_bytes()},
-          {"cpuMillis", cpu / 1000},
-          {"cpuMicros", cpu},
-          {"threads", thread_count()},
-          {"loops", loops_.size()},
-          {"services", services},
-          {"counters", metrics_.snapshot()}};
+  return {
+      {"serverId", server_id_},
+      {"version", base::kVersion},
+      {"state", draining_.load() ? "draining" : "ready"},
+      {"pid", getpid()},
+      {"startTime", to_millis(started_)},
+      {"uptimeMillis", (wall_now() - started_).count()},
+      {"listen", url()},
+      {"database", options_.cluster.empty() ? options_.database : cluster::parse_redis_address(options_.cluster).str()},
+      {"connections", connections},
+      {"users", users},
+      {"pending", repository_->size()},
+      {"memoryBytes", resident_bytes()},
+      {"cpuMillis", cpu / 1000},
+      {"cpuMicros", cpu},
+      {"threads", thread_count()},
+      {"loops", loops_.size()},
+      {"services", services},
+      {"cluster", cluster_status()},
+      {"counters", metrics_.snapshot()}};
 }
 
 delivery::Sender& Server::Impl::sender(const std::string& name) {

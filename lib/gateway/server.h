@@ -53,6 +53,8 @@ struct ServerOptions {
   bool authentication_blocks = false;            ///< the authenticator asks somebody else
   std::chrono::milliseconds qos_ttl = std::chrono::days(7);
   std::size_t qos_max_per_user = 10'000;
+  std::string cluster;                ///< `redis://HOST:PORT/DB`; empty: this server is alone
+  std::string cluster_password_file;  ///< wins over one in the address
   ByteCount qos_max_bytes_per_user = mebibytes(256);
   std::uint64_t qos_max_total = 10'000'000;  ///< (message, recipient) pairs
   ByteCount qos_max_total_bytes = mebibytes(std::uint64_t{16} * 1024);

@@ -7,6 +7,7 @@
 #include <latch>
 #include <mutex>
 #include <numeric>
+#include <random>
 #include <utility>
 
 #include "base/error.h"
@@ -56,7 +57,11 @@ const std::vector<std::string>& names_of(const event::Target& target) {
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
          observe::Registry& metrics, HubDelegate& delegate)
-    : options_(std::move(options)), ids_(ids), metrics_(metrics, options_.service), all_shards_(loops.size()) {
+    : options_(std::move(options)),
+      ids_(ids),
+      delegate_(delegate),
+      metrics_(metrics, options_.service),
+      all_shards_(loops.size()) {
   std::iota(all_shards_.begin(), all_shards_.end(), 0);
   for (const auto& loop : loops) {
     shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
@@ -116,7 +121,7 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
                                {"serverTime", to_millis(wall_now())},
                                {"reconnectTime", comes_back.count()},
                                {"name", options_.service.str()},
-                               {"enableCluster", false},
+                               {"enableCluster", options_.in_cluster},
                                {"version", base::kVersion}});
   // The promise that ack.do is waited for, and that only marked events need it: confirming every broadcast would cost
   // as many requests as it has readers.
@@ -134,6 +139,18 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     bytes.replace(bytes.size() - 1, 1, line);
   }
   bytes += resumption.notice;
+  if (options_.in_cluster) {
+    const Names names = names_of(request);
+    // Shared, as a std::function can be copied.
+    const auto shared =
+        std::make_shared<std::pair<NewConnection, Resumption>>(std::move(request), std::move(resumption));
+    delegate_.opening(names, [&shard, id, shared, frame = event::Frame::make(bytes)] {
+      shard.loop().post([&shard, id, shared, frame] {
+        shard.connect(id, std::move(shared->first), frame, std::move(shared->second));
+      });
+    });
+    return id;
+  }
   shard.loop().post([&shard, id, moved = std::move(request), resumption = std::move(resumption),
                      frame = event::Frame::make(bytes)]() mutable {
     shard.connect(id, std::move(moved), frame, std::move(resumption));
@@ -248,6 +265,10 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
     shard.loop().post([&batch, &shard, number, arrival = Arrival(batch.done)] { batch.run(shard, number); });
   }
   return underway;
+}
+
+void Hub::look_again() {
+  for (const auto& shard : shards_) shard->loop().post([&shard = *shard] { shard.look_again(); });
 }
 
 std::uint32_t Hub::deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame) {
@@ -409,6 +430,17 @@ bool Hub::disconnect(ConnectionId id, const UserId& owner, const std::string& no
     found = true;
   });
   return found;
+}
+
+void Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
+  on_all_shards([&](Shard& shard, std::size_t) {
+    std::minstd_rand random(std::random_device{}());
+    std::uniform_int_distribution<std::int64_t> delay(1, std::max<std::int64_t>(spread.count(), 1));
+    for (const ConnectionId id : ids) {
+      if (Connection* connection = shard.find(id))
+        shard.send_away(*connection, std::chrono::milliseconds(delay(random)));
+    }
+  });
 }
 
 void Hub::drain() {

@@ -83,6 +83,8 @@ class Hub {
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
+  /// Asks for the pending messages of all connections again: some may have come that nobody told of. Does not wait.
+  void look_again();
   /// Once more, to all matching streams, also to those that had the message already; returns how many took it.
   std::uint32_t deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame);
   /// Where pending messages are now: fills in `state` and `connection`.
@@ -130,6 +132,8 @@ class Hub {
   /// `note`: why, for the observer.
   bool disconnect(ConnectionId id, const UserId& owner, const std::string& note = "");
 
+  /// Ends streams without connect-close, and has each client come back at a moment of its own within `spread`.
+  void send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
   void drain();
 
@@ -154,6 +158,7 @@ class Hub {
 
   const HubOptions options_;
   IdGenerator& ids_;
+  HubDelegate& delegate_;
   HubMetrics metrics_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::size_t> all_shards_;

@@ -48,7 +48,29 @@ Connection& connection_of(net::Stream& stream) {
   return static_cast<Connection&>(stream);
 }
 
+Names names_of(const Connection& connection) {
+  Names names;
+  for (std::size_t i = 0; i < kIndexes; ++i) {
+    const auto kind = static_cast<TargetKind>(i);
+    if (const Group* group = connection.membership.group(kind)) names.emplace_back(kind, group->name());
+  }
+  return names;
+}
+
 }  // namespace
+
+Names names_of(const NewConnection& connection) {
+  Names names;
+  const auto add = [&](TargetKind kind, const std::string& name) {
+    if (!name.empty()) names.emplace_back(kind, name);
+  };
+  add(TargetKind::kUser, connection.identity.user.str());
+  add(TargetKind::kToken, connection.identity.token.str());
+  add(TargetKind::kTenant, connection.identity.tenant.str());
+  add(TargetKind::kChannel, connection.channel.str());
+  names.emplace_back(TargetKind::kAll, "");
+  return names;
+}
 
 HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
     : opened(registry.counter("sse_streams_opened_total", "Event streams opened", {{"service", service.str()}})),
@@ -99,6 +121,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
+    if (options_.in_cluster) delegate_.left(names_of(request));
     // Opened and closed at once, so that the counters add up.
     metrics_.opened.add();
     metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
@@ -595,6 +618,19 @@ void Shard::stream_drained(net::Stream& stream) {
   if (connection.replay && connection.replay->waiting && connection.indexed) continue_replay(connection);
 }
 
+void Shard::look_again() {
+  const Group* all = indexes_.find(TargetKind::kAll, "");
+  if (all == nullptr) return;
+  const std::vector<Connection*> members(all->members().begin(), all->members().end());
+  for (Connection* connection : members) {
+    if (connection->replay) {
+      connection->replay->again = true;
+    } else {
+      ask_replay(*connection);
+    }
+  }
+}
+
 Connection* Shard::find(ConnectionId id) {
   Connection* found = connections_.find(id.value());
   return found != nullptr && found->indexed && found->open() ? found : nullptr;
@@ -679,6 +715,11 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so, const
   wheel_.add(connection.id.value(), rare.finish_by);
 }
 
+void Shard::send_away(Connection& connection, std::chrono::milliseconds retry) {
+  connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
+  if (connection.open()) close(connection, CloseReason::kShutdown, false);
+}
+
 void Shard::close_all(CloseReason reason) {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
@@ -710,6 +751,7 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
          {"lastWriteAgo",
           format_duration(std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write()))}});
   }
+  if (options_.in_cluster) delegate_.left(names_of(connection));
   if (options_.observer != nullptr)
     options_.observer->disconnected(options_.service, describe(connection), reason, note);
   closed_log_.add(closed);

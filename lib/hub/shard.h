@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,17 +35,23 @@ struct HubOptions {
   std::chrono::milliseconds reconnect_jitter{0};  ///< a stream is told to come back up to so much later than that
   std::size_t client_max_connections = 3;  ///< live streams of one user + clientId + origin + tenant; 0: no limit
   net::Stream::Limits stream;
+  bool in_cluster = false;       ///< connect-finish says so, and the delegate is asked before a stream opens
   Observer* observer = nullptr;  ///< must outlive the hub
   /// A client that confirms by itself gets a message again when it has not confirmed it for so long; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
   bool resumable = false;  ///< events are kept for clients that come back: positions and order count
 };
 
+/// Kinds and names that sends reach a connection by.
+using Names = std::vector<std::pair<event::TargetKind, std::string>>;
+
+Names names_of(const NewConnection& connection);
+
 /// Asks for the pending messages of a connection, a page at a time.
 struct ReplayRequest {
   ConnectionId connection;
   std::size_t shard = 0;
-  std::vector<std::pair<event::TargetKind, std::string>> recipients;
+  Names recipients;
   MessageId after;                       ///< only messages with a greater id
   std::vector<std::string> only_events;  ///< not empty: only "listening" messages for these events
 };
@@ -87,6 +94,11 @@ class HubDelegate {
   /// A message went into a stream.
   virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
 
+  /// Only in_cluster. A stream with these names is about to be registered: `go_on`, to be called once and from any
+  /// thread, lets it. left() follows for every opening(), also of a stream that came to nothing.
+  virtual void opening(const Names& /*names*/, std::function<void()> go_on) { go_on(); }
+  virtual void left(const Names& /*names*/) {}
+
  protected:
   ~HubDelegate() = default;
 };
@@ -126,6 +138,8 @@ class Shard final : private net::StreamOwner {
   /// Puts the frame into the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
+  /// Looks for pending messages of every connection.
+  void look_again();
   /// Whether an event for the connection's group is for the connection: what deliver() asks of each.
   static bool wants(const Connection& connection, bool listening, std::string_view event) {
     return !listening || connection.listens(event);
@@ -162,6 +176,8 @@ class Shard final : private net::StreamOwner {
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
   void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
+  /// Ends the stream for a client that is to come back, here or elsewhere, after `retry`.
+  void send_away(Connection& connection, std::chrono::milliseconds retry);
   void close_all(net::CloseReason reason);
 
   // Any thread.

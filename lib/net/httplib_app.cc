@@ -126,6 +126,14 @@ HttplibApp::HttplibApp() {
 }
 
 Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive, int body) {
+  // A body that is in a file stays here.
+  if (interceptor_ && body == -1) {
+    if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
+  }
+  return process_here(request, peer, keep_alive, body);
+}
+
+Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool keep_alive, int body) {
   MemoryStream stream(request, peer, body);
   Exchange exchange{&stream, nullptr, false};
   current_exchange = &exchange;

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -34,13 +36,23 @@ class HttplibApp : public httplib::Server {
  public:
   HttplibApp();
 
+  /// Sees every request of process() first that has no file for a body; what it returns is the answer, nullopt leaves
+  /// it to the routes.
+  using Interceptor = std::function<std::optional<Reply>(std::string_view request, const Peer& peer, bool keep_alive)>;
+  void set_interceptor(Interceptor interceptor) { interceptor_ = std::move(interceptor); }
+
   /// Handles one complete request as normalized_request() writes it. `body`: unless -1, a file from whose begin the
   /// body is read, `request` then being the head alone. Thread safe. Never throws.
   Reply process(std::string_view request, const Peer& peer, bool keep_alive, int body = -1);
+  /// As process(), by the routes alone.
+  Reply process_here(std::string_view request, const Peer& peer, bool keep_alive, int body = -1);
 
   /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
   /// `take` writes. Nothing more of `res` is sent.
   static void hand_over(httplib::Response& res, const std::string& content_type, HandOver take);
+
+ private:
+  Interceptor interceptor_;
 };
 
 }  // namespace sse::net

@@ -4,8 +4,10 @@
 #include <memory>
 #include <set>
 
+#include "cluster/redis_repository.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
+#include "support/redis.h"
 #include "unit/delivery/store_fixture.h"
 
 namespace sse::delivery {
@@ -42,6 +44,24 @@ struct InSqlite {
   }
 };
 
+// One Redis for all tests: each has a prefix of its own there.
+struct InRedis {
+  static sse::testing::RedisProcess& redis() {
+    static sse::testing::RedisProcess process({"--appendfsync", "no"});
+    return process;
+  }
+  static cluster::RedisRepository::Options options() {
+    static int tests = 0;
+    cluster::RedisRepository::Options options;
+    options.link.address = cluster::parse_redis_address(redis().url());
+    options.link.answer_timeout = sse::testing::kPatience;
+    options.prefix = "test" + std::to_string(++tests) + ":";
+    options.limits = kLimits;
+    return options;
+  }
+  cluster::RedisRepository repository{options(), sse::testing::kPatience};
+};
+
 template <class Store>
 class RepositoryContract : public ::testing::Test {
  protected:
@@ -54,7 +74,7 @@ class RepositoryContract : public ::testing::Test {
   Store store_;
 };
 
-using Stores = ::testing::Types<InMemory, InSqlite>;
+using Stores = ::testing::Types<InMemory, InSqlite, InRedis>;
 TYPED_TEST_SUITE(RepositoryContract, Stores);
 
 TYPED_TEST(RepositoryContract, KeepsEverythingAboutAMessage) {

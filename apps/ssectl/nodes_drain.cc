@@ -1,0 +1,58 @@
+#include <charconv>
+#include <memory>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cells.h"
+#include "command.h"
+#include "input.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Options {
+  std::string node;
+  std::string rate = "500/s";
+  bool yes = false;
+};
+
+std::uint64_t rate_of(const std::string& text) {
+  std::string_view digits = text;
+  if (digits.ends_with("/s")) digits.remove_suffix(2);
+  std::uint64_t rate = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rate);
+  if (error != std::errc{} || stop != digits.data() + digits.size() || rate == 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--rate '" + printable(text, 40) + "' is no number of streams a second, such as 500/s");
+  }
+  return rate;
+}
+
+int run(const Options& options, Context& context) {
+  const std::uint64_t rate = rate_of(options.rate);
+  Output& out = context.out();
+  if (!options.yes && !confirmed("send all streams of " + printable(options.node, 60) + " elsewhere?")) {
+    out.note("nothing was changed");
+    return kFailed;
+  }
+  const api::Json answer = context.client().drain_node(options.node, rate);
+  if (out.for_people()) {
+    out.write(plural(count_in(answer, "streams"), "stream") + " of " + printable(options.node, 60) + " will go, " +
+              std::to_string(rate) + " a second; it takes no new ones until it is restarted\n");
+  } else {
+    out.document(answer);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Run declare_nodes_drain(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("NODE", options->node, "Its server id")->type_name("")->required()->configurable(false);
+  app.add_option("--rate", options->rate, "Streams a second")->type_name("RATE")->capture_default_str();
+  app.add_flag("-y,--yes", options->yes, "Do not ask")->configurable(false);
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

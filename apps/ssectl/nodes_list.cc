@@ -1,0 +1,24 @@
+#include "command.h"
+#include "nodes.h"
+
+namespace sse::ctl {
+namespace {
+
+int run(Context& context) {
+  const api::Json answer = context.client().list_nodes();
+  Output& out = context.out();
+  if (out.for_people()) {
+    out.write(nodes_table(answer, out.look()));
+  } else {
+    out.listing(answer);
+  }
+  return note_degraded(answer, out) ? kFailed : kDone;
+}
+
+}  // namespace
+
+Run declare_nodes_list(CLI::App&) {
+  return run;
+}
+
+}  // namespace sse::ctl

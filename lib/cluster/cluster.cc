@@ -1,0 +1,273 @@
+#include "cluster/cluster.h"
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "cluster/topics.h"
+#include "observe/log.h"
+
+namespace sse::cluster {
+namespace {
+
+constexpr std::size_t kRequestThreads = 16;
+constexpr std::size_t kMostRequests = 1000;
+constexpr const char* kBusy =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
+
+std::uint32_t count_in(const std::string& text) {
+  std::uint32_t count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return count;
+}
+
+}  // namespace
+
+std::string bus_name(const std::string& node_id) {
+  std::random_device random;
+  return node_id + "~" + std::to_string(random()) + std::to_string(random());
+}
+
+std::string node_of(const std::string& bus_name) {
+  return bus_name.substr(0, bus_name.rfind('~'));
+}
+
+Cluster::Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Discovery> discovery,
+                 observe::Registry& metrics)
+    : options_(std::move(options)),
+      bus_(std::move(bus)),
+      discovery_(std::move(discovery)),
+      interest_(*bus_),
+      requests_("sse-cluster-req", 0, kRequestThreads, kMostRequests),
+      sent_(metrics.counter("sse_cluster_sent_total", "Commands sent to other nodes")),
+      received_(metrics.counter("sse_cluster_received_total", "Commands received from other nodes")),
+      unanswered_(metrics.counter("sse_cluster_unanswered_total", "Answers of other nodes that did not come in time")),
+      nodes_gauge_(metrics.gauge("sse_cluster_nodes", "Nodes alive, this one included")),
+      up_gauge_(metrics.gauge("sse_cluster_up", "1 while the other nodes can be reached, 0 while degraded")) {}
+
+unsigned Cluster::join(LocalNode& local) {
+  local_ = &local;
+  number_ = discovery_->join(options_.node, local.facts());
+  const MutexLock lock(mutex_);
+  nodes_ = {Node{options_.node, number_, event::Json::object()}};
+  return number_;
+}
+
+void Cluster::start() {
+  interest_.acquire({everybody_topic(), node_topic(number_)}, [] {});
+  beat();
+  heartbeat_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "sse-cluster");
+    run_heartbeat();
+  });
+}
+
+void Cluster::stop() {
+  {
+    const MutexLock lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    changed_.notify_all();
+  }
+  if (heartbeat_.joinable()) heartbeat_.join();
+  if (local_.load() != nullptr) discovery_->leave();
+  bus_->stop();
+  requests_.stop();
+}
+
+void Cluster::run_heartbeat() {
+  for (;;) {
+    {
+      const SteadyTime next = steady_now() + options_.heartbeat;
+      const MutexLock lock(mutex_);
+      while (!stopping_ && changed_.wait_until(mutex_, next)) {
+      }
+      if (stopping_) return;
+    }
+    interest_.give_up_waiting();
+    interest_.sweep();
+    beat();
+  }
+}
+
+void Cluster::beat() {
+  std::string why;
+  std::vector<Node> seen;
+  try {
+    discovery_->refresh(local_.load()->facts());
+    seen = discovery_->nodes();
+  } catch (const Error& e) {
+    why = e.what();
+  }
+  const std::string bus = bus_->why_down();
+  if (!bus.empty()) why = bus;
+  bool changed = false;
+  {
+    const MutexLock lock(mutex_);
+    changed = why.empty() != why_lost_.empty() || !ever_up_;
+    ever_up_ = ever_up_ || why.empty();
+    why_lost_ = why;
+    // Without the registry nobody knows who lives: the last ones seen are asked, and named when they do not answer.
+    if (!seen.empty()) nodes_ = std::move(seen);
+    nodes_gauge_.set(static_cast<std::int64_t>(nodes_.size()));
+  }
+  up_gauge_.set(why.empty() ? 1 : 0);
+  if (!changed) return;
+  if (why.empty()) {
+    observe::log_info("in the cluster", {{"node", options_.node}, {"number", std::to_string(number_)}});
+  } else {
+    observe::log_error("degraded: the other nodes cannot be reached, this node goes on alone", {{"error", why}});
+  }
+}
+
+void Cluster::bus_up() {
+  if (LocalNode* local = local_.load()) local->missed_something();
+}
+
+void Cluster::bus_down(const std::string& why) {
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_ || !why_lost_.empty()) return;
+    why_lost_ = why;
+  }
+  up_gauge_.set(0);
+  observe::log_error("degraded: the other nodes cannot be reached, this node goes on alone", {{"error", why}});
+}
+
+std::vector<Node> Cluster::nodes() const {
+  const MutexLock lock(mutex_);
+  return nodes_;
+}
+
+std::string Cluster::degraded() const {
+  const MutexLock lock(mutex_);
+  return why_lost_;
+}
+
+std::vector<std::string> Cluster::others() const {
+  std::vector<std::string> ids;
+  const MutexLock lock(mutex_);
+  for (const Node& node : nodes_) {
+    if (node.id != options_.node) ids.push_back(node.id);
+  }
+  return ids;
+}
+
+bool Cluster::is_other(unsigned number) const {
+  if (number == number_) return false;
+  const MutexLock lock(mutex_);
+  return std::ranges::any_of(nodes_, [&](const Node& node) { return node.number == number; });
+}
+
+std::shared_ptr<Asked> Cluster::deliver(const std::vector<DeliverCommand>& commands) {
+  std::vector<Command> out;
+  out.reserve(commands.size());
+  for (const DeliverCommand& command : commands)
+    out.push_back({receiver_topic(command.service, command.kind, command.name), encode(command)});
+  sent_.add(out.size());
+  return bus_->ask(out);
+}
+
+// Those that the bus says are silent have no names there: whoever is known and has not answered may be one.
+std::vector<std::string> Cluster::silent_ones(const std::vector<Answers>& all) const {
+  std::set<std::string> named;
+  bool somebody = false;
+  const std::vector<std::string> known = others();
+  for (const Answers& answers : all) {
+    if (answers.failure.empty() && answers.silent == 0) continue;
+    somebody = somebody || answers.silent != 0;
+    std::set<std::string> heard;
+    for (const auto& [node, bytes] : answers.answers) heard.insert(node_of(node));
+    for (const std::string& id : known) {
+      if (!heard.contains(id)) named.insert(id);
+    }
+  }
+  if (somebody && named.empty()) named.insert("(a node that is gone or frozen)");
+  return {named.begin(), named.end()};
+}
+
+Cluster::Delivered Cluster::finish(Asked& asked, std::size_t count) {
+  const std::vector<Answers> all = asked.wait(options_.patience);
+  Delivered delivered;
+  delivered.taken.resize(count);
+  for (std::size_t i = 0; i < all.size() && i < count; ++i) {
+    for (const auto& [node, bytes] : all[i].answers) delivered.taken[i] += count_in(bytes);
+    unanswered_.add(all[i].silent);
+  }
+  delivered.missing = silent_ones(all);
+  return delivered;
+}
+
+std::shared_ptr<Asked> Cluster::pass_on(const RequestCommand& command) {
+  sent_.add();
+  return bus_->ask({{everybody_topic(), encode(command)}});
+}
+
+Cluster::Responses Cluster::finish(Asked& asked) {
+  Answers answers = std::move(asked.wait(options_.patience).front());
+  unanswered_.add(answers.silent);
+  Responses responses;
+  std::set<std::string> heard;
+  for (auto& [node, bytes] : answers.answers) {
+    heard.insert(node_of(node));
+    responses.responses.push_back({node_of(node), std::move(bytes)});
+  }
+  // One that is entered but did not even receive it is missing, too.
+  for (const std::string& id : others()) {
+    if (!heard.contains(id)) responses.missing.push_back(id);
+  }
+  std::ranges::sort(responses.responses, {}, &Answers::One::node);
+  return responses;
+}
+
+std::string Cluster::pass_on(unsigned number, const RequestCommand& command) {
+  sent_.add();
+  const auto asked = bus_->ask({{node_topic(number), encode(command)}});
+  Answers answers = std::move(asked->wait(options_.patience).front());
+  if (!answers.answers.empty()) return std::move(answers.answers.front().bytes);
+  if (!answers.failure.empty()) throw Error(ErrorCode::kUnavailable, answers.failure);
+  if (answers.silent != 0) {
+    unanswered_.add(answers.silent);
+    throw Error(ErrorCode::kTimeout, "the node of that connection did not answer within " +
+                                         format_duration(options_.patience) + "; what was asked may have been done");
+  }
+  throw Error(ErrorCode::kUnavailable, "the node of that connection is gone");
+}
+
+void Cluster::received(std::vector<Bus::Incoming> commands) {
+  received_.add(commands.size());
+  std::vector<DeliverCommand> events;
+  std::vector<std::function<void(std::string)>> waiting;
+  for (Bus::Incoming& incoming : commands) {
+    try {
+      auto decoded = decode(incoming.bytes);
+      if (auto* event = std::get_if<DeliverCommand>(&decoded)) {
+        events.push_back(std::move(*event));
+        waiting.push_back(std::move(incoming.answer));
+      } else {
+        handle(std::move(incoming), std::move(std::get<RequestCommand>(decoded)));
+      }
+    } catch (const Error& e) {
+      observe::log_error("a command of another node is refused",
+                         {{"node", node_of(incoming.origin)}, {"error", e.what()}});
+      incoming.answer("");
+    }
+  }
+  if (events.empty()) return;
+  // What came in together goes to the streams together.
+  const std::vector<std::uint32_t> taken = local_.load()->deliver(events);
+  for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
+}
+
+void Cluster::handle(Bus::Incoming incoming, RequestCommand command) {
+  const auto shared =
+      std::make_shared<std::pair<Bus::Incoming, RequestCommand>>(std::move(incoming), std::move(command));
+  const bool taken = requests_.submit([this, shared] { shared->first.answer(local_.load()->handle(shared->second)); });
+  if (!taken) shared->first.answer(kBusy);
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "cluster/bus.h"
+#include "cluster/discovery.h"
+#include "cluster/interest.h"
+#include "cluster/wire.h"
+#include "event/json.h"
+#include "net/worker_pool.h"
+#include "observe/metrics.h"
+
+namespace sse::cluster {
+
+/// What a node does for the others, and tells them of itself. Thread safe.
+class LocalNode {
+ public:
+  /// Puts the frames into this node's streams, in their order; returns how many streams took each. On the bus' thread.
+  virtual std::vector<std::uint32_t> deliver(const std::vector<DeliverCommand>& commands) = 0;
+  /// Handles a request that another node passed on, for this node alone; returns the raw response. May block.
+  virtual std::string handle(const RequestCommand& command) = 0;
+  /// What was sent while this node could not be reached did not come here: pending messages have to be looked for.
+  virtual void missed_something() = 0;
+  /// For the list of nodes. Often, so quick.
+  virtual event::Json facts() = 0;
+
+ protected:
+  ~LocalNode() = default;
+};
+
+/// One node's part in a cluster: it enters itself and stays entered, knows the others, receives what is for it, and
+/// passes on what is for others. Thread safe.
+class Cluster final : private Bus::Receiver {
+ public:
+  struct Options {
+    std::string node;                           ///< the server id
+    std::chrono::milliseconds patience{2000};   ///< for other nodes' answers
+    std::chrono::milliseconds heartbeat{1000};  ///< how often the entry is refreshed and the others are looked for
+  };
+
+  Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Discovery> discovery, observe::Registry& metrics);
+  ~Cluster() { stop(); }
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  /// Enters the node and returns its number. `local` outlives stop(). REQUIRES: the bus was started with receiver().
+  /// Throws as Discovery::join().
+  unsigned join(LocalNode& local);
+  /// Begins to receive and to stay entered.
+  void start();
+  /// Takes the node out and ends everything. Idempotent.
+  void stop() EXCLUDES(mutex_);
+
+  /// For Bus::start(), which this does not call, so that the caller can wait for its bus in its own way.
+  Bus::Receiver& receiver() { return *this; }
+  Interest& interest() { return interest_; }
+  const Options& options() const { return options_; }
+  unsigned number() const { return number_; }
+
+  /// Every node that is alive, this one included, ascending by id, as last seen.
+  std::vector<Node> nodes() const EXCLUDES(mutex_);
+  /// Whether a living node other than this has the number.
+  bool is_other(unsigned number) const EXCLUDES(mutex_);
+  /// Why this node is alone now, one sentence; empty while it is not.
+  std::string degraded() const EXCLUDES(mutex_);
+
+  /// What the others did with events.
+  struct Delivered {
+    std::vector<std::uint32_t> taken;  ///< by command
+    std::vector<std::string> missing;  ///< nodes that may have missed them, or did not say
+  };
+  /// Sends each event to the nodes that hold a receiver of its topic. finish() waits for their answers.
+  std::shared_ptr<Asked> deliver(const std::vector<DeliverCommand>& commands);
+  Delivered finish(Asked& asked, std::size_t count);
+
+  /// What others answered to a request.
+  struct Responses {
+    std::vector<Answers::One> responses;  ///< raw, with the id of their node
+    std::vector<std::string> missing;     ///< nodes that did not answer in time
+  };
+  /// Passes a request on to every other node.
+  std::shared_ptr<Asked> pass_on(const RequestCommand& command);
+  Responses finish(Asked& asked);
+  /// To one node, and waits. Throws Error(kUnavailable) or Error(kTimeout) without a response.
+  std::string pass_on(unsigned number, const RequestCommand& command);
+
+ private:
+  void received(std::vector<Bus::Incoming> commands) override;
+  void bus_up() override;
+  void bus_down(const std::string& why) override;
+
+  void handle(Bus::Incoming incoming, RequestCommand command);
+  void beat() EXCLUDES(mutex_);
+  void run_heartbeat() EXCLUDES(mutex_);
+  std::vector<std::string> others() const EXCLUDES(mutex_);
+  std::vector<std::string> silent_ones(const std::vector<Answers>& all) const;
+
+  const Options options_;
+  const std::unique_ptr<Bus> bus_;
+  const std::unique_ptr<Discovery> discovery_;
+  Interest interest_;
+  std::atomic<LocalNode*> local_{nullptr};  // set by join(); the bus may be up before
+  unsigned number_ = 0;
+  net::WorkerPool requests_;  // what others pass on; blocks as they please
+  std::thread heartbeat_;
+
+  observe::Counter& sent_;
+  observe::Counter& received_;
+  observe::Counter& unanswered_;
+  observe::Gauge& nodes_gauge_;
+  observe::Gauge& up_gauge_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<Node> nodes_ GUARDED_BY(mutex_);
+  std::string why_lost_ GUARDED_BY(mutex_);  // the bus or the registry, whichever was lost last
+  bool ever_up_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+};
+
+/// A bus' name for a node: the id, and something that tells its runs apart.
+std::string bus_name(const std::string& node_id);
+/// The id in it.
+std::string node_of(const std::string& bus_name);
+
+}  // namespace sse::cluster

@@ -1,0 +1,142 @@
+#include "cluster/merge.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <utility>
+
+namespace sse::cluster {
+namespace {
+
+using event::Json;
+
+const Json* field(const Json& row, const std::string& name) {
+  if (!row.is_object()) return name.empty() ? &row : nullptr;
+  const auto found = row.find(name);
+  return found == row.end() ? nullptr : &*found;
+}
+
+// Ids are decimal strings.
+std::optional<std::uint64_t> whole_number(const Json& value) {
+  if (value.is_number_unsigned()) return value.get<std::uint64_t>();
+  if (!value.is_string()) return std::nullopt;
+  const std::string& text = value.get_ref<const std::string&>();
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+int compare(const Json* a, const Json* b) {
+  if (a == nullptr || b == nullptr) return (a != nullptr ? 1 : 0) - (b != nullptr ? 1 : 0);
+  const auto left = whole_number(*a);
+  const auto right = whole_number(*b);
+  // Numbers only where both are: a user may be called 10, another ten.
+  if (a->type() == b->type() && left && right && (a->is_number() || std::to_string(*left).size() > 15))
+    return *left < *right ? -1 : (*left > *right ? 1 : 0);
+  return *a < *b ? -1 : (*b < *a ? 1 : 0);
+}
+
+void add_all(Json& into, const Json& from) {
+  for (const Json& one : from) {
+    if (std::ranges::find(into, one) == into.end()) into.push_back(one);
+  }
+}
+
+Json combined(const std::string& name, const Json& a, const Json& b) {
+  if (a.is_number() && b.is_number()) {
+    if (name == "duration") return a;
+    if (name.starts_with("first")) return std::min(a, b);
+    if (name.starts_with("last") || name == "sessionDuration") return std::max(a, b);
+    if (a.is_number_integer() && b.is_number_integer()) return a.get<std::int64_t>() + b.get<std::int64_t>();
+    return a.get<double>() + b.get<double>();
+  }
+  if (a.is_array() && b.is_array()) {
+    Json both = a;
+    add_all(both, b);
+    return both;
+  }
+  return a.is_null() ? b : a;
+}
+
+const Json* list_of(const Json& document) {
+  const auto found = document.is_object() ? document.find("list") : document.end();
+  return document.is_object() && found != document.end() && found->is_array() ? &*found : nullptr;
+}
+
+std::uint64_t total_of(const Json& document) {
+  const auto found = document.is_object() ? document.find("total") : document.end();
+  return document.is_object() && found != document.end() && found->is_number_unsigned() ? found->get<std::uint64_t>()
+                                                                                        : 0;
+}
+
+}  // namespace
+
+Json combine(Json one, const Json& other) {
+  if (!one.is_object() || !other.is_object()) return one.is_null() ? other : one;
+  for (const auto& [name, value] : other.items()) {
+    const auto mine = one.find(name);
+    if (mine == one.end()) {
+      one[name] = value;
+    } else {
+      *mine = combined(name, *mine, value);
+    }
+  }
+  return one;
+}
+
+Json merge_objects(const std::vector<Json>& documents) {
+  Json merged;
+  for (const Json& document : documents) merged = combine(std::move(merged), document);
+  return merged;
+}
+
+Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
+  std::vector<Json> rows;
+  std::map<Json, std::size_t> by_key;
+  std::uint64_t total = 0;
+  std::uint64_t same = 0;
+  bool approximate = false;
+  Json merged = Json::object();
+  for (const Json& document : documents) {
+    const Json* list = list_of(document);
+    if (list == nullptr) continue;
+    total += total_of(document);
+    approximate = approximate || (!rule.key.empty() && documents.size() > 1 && list->size() < total_of(document));
+    for (const auto& [name, value] : document.items()) {
+      if (name == "list" || name == "total" || name == "pageNum" || name == "pageSize") continue;
+      merged[name] = merged.contains(name) ? combined(name, merged[name], value) : value;
+    }
+    for (const Json& row : *list) {
+      const Json* key = rule.key.empty() ? nullptr : field(row, row.is_object() ? rule.key : "");
+      if (key != nullptr) {
+        const auto [entry, fresh] = by_key.try_emplace(*key, rows.size());
+        if (!fresh) {
+          rows[entry->second] = combine(std::move(rows[entry->second]), row);
+          ++same;
+          continue;
+        }
+      }
+      rows.push_back(row);
+    }
+  }
+  std::ranges::stable_sort(rows, [&](const Json& a, const Json& b) {
+    const bool plain = !a.is_object();
+    int order = compare(field(a, plain ? "" : rule.sort), field(b, plain ? "" : rule.sort));
+    if (order == 0) order = compare(field(a, plain ? "" : rule.tie), field(b, plain ? "" : rule.tie));
+    return rule.descending ? order > 0 : order < 0;
+  });
+  const std::uint64_t begin = std::min<std::uint64_t>((rule.page - 1) * rule.size, rows.size());
+  const std::uint64_t end = std::min<std::uint64_t>(begin + rule.size, rows.size());
+  Json page = Json::array();
+  for (std::uint64_t i = begin; i < end; ++i) page.push_back(std::move(rows[i]));
+  merged["total"] = total - same;
+  merged["pageNum"] = rule.page;
+  merged["pageSize"] = rule.size;
+  merged["list"] = std::move(page);
+  if (approximate) merged["approximate"] = true;
+  return merged;
+}
+
+}  // namespace sse::cluster

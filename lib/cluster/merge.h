@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "event/json.h"
+
+/// Brings together what several nodes answered to the same question. Pure.
+namespace sse::cluster {
+
+/// How the rows of a list are put together.
+struct ListRule {
+  std::string key;   ///< rows with the same value here are one, combined; empty: every row stands for itself
+  std::string sort;  ///< ascending by this field, numbers as numbers; ties by `tie`
+  std::string tie;
+  bool descending = false;
+  std::uint64_t page = 1;
+  std::uint64_t size = 100;
+};
+
+/// One page out of `{"total":n,"list":[…]}` documents, which must hold at least the rows up to the end of that page, or
+/// all they have. Other numbers beside `total` are added up. `"approximate":true` is set where rows beyond what the
+/// documents hold could be the same, so that the total may be too high.
+event::Json merge_lists(const std::vector<event::Json>& documents, const ListRule& rule);
+
+/// Two descriptions of the same thing as one: numbers whose name begins with `first` give the smaller, `last` and
+/// `sessionDuration` the larger, others the sum; lists what is in either; of all else the first that is not null.
+event::Json combine(event::Json one, const event::Json& other);
+
+/// combine() over all.
+event::Json merge_objects(const std::vector<event::Json>& documents);
+
+}  // namespace sse::cluster

@@ -1,0 +1,538 @@
+#include "cluster/redis_repository.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <random>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cluster/redis_discovery.h"
+#include "cluster/redis_repository_scripts.h"
+
+namespace sse::cluster {
+namespace {
+
+using delivery::AddOutcome;
+using delivery::MessageFilter;
+using delivery::NewMessage;
+using delivery::PendingMessage;
+using delivery::Recipient;
+using delivery::Usage;
+using event::TargetKind;
+
+constexpr int kTimeShift = 22;
+constexpr std::uint64_t kBelowMask = (std::uint64_t{1} << kTimeShift) - 1;
+constexpr std::size_t kMostConfirmations = 1'000'000;
+constexpr std::size_t kConfirmationBatch = 500;
+constexpr std::size_t kScanPage = 500;
+// What one script handles: Redis does nothing else meanwhile.
+constexpr std::size_t kAddMessages = 500;
+constexpr std::size_t kAddBytes = std::size_t{4} << 20;
+constexpr std::size_t kAddNames = 10'000;
+constexpr std::size_t kFieldsOfARow = 10;
+constexpr std::size_t kFieldsOfAnOutcome = 4;
+constexpr std::size_t kDeadPage = 100;
+constexpr std::chrono::milliseconds kRetry{200};
+
+std::string member_of(MessageId id) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%013llu%07llu", static_cast<unsigned long long>(id.value() >> kTimeShift),
+                static_cast<unsigned long long>(id.value() & kBelowMask));
+  return text;
+}
+
+std::uint64_t number(const std::string& text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+MessageId id_of(const std::string& member) {
+  if (member.size() != 20) return {};
+  return MessageId((number(member.substr(0, 13)) << kTimeShift) | number(member.substr(13)));
+}
+
+std::string millis_text(WallTime time) {
+  return std::to_string(to_millis(time));
+}
+
+WallTime time_in(const std::string& text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return from_millis(value);
+}
+
+std::uint64_t integer(const RedisReply& reply) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(reply.integer, 0));
+}
+
+std::string random_word() {
+  std::random_device random;
+  return std::to_string(random()) + "-" + std::to_string(random());
+}
+
+// As who() in the scripts.
+std::string recipient_of(const ServiceName& service, TargetKind kind, const std::string& name) {
+  return std::to_string(service.str().size()) + ":" + service.str() + ":" + std::string(event::kind_name(kind)) + ":" +
+         name;
+}
+
+bool matches(const MessageFilter& filter, const PendingMessage& row) {
+  return (filter.service.empty() || filter.service == row.service) &&
+         (!filter.kind || *filter.kind == row.recipient.kind) &&
+         (filter.recipient.empty() || filter.recipient == row.recipient.name) &&
+         (filter.event.empty() || filter.event == row.event) && row.id > filter.after;
+}
+
+// The Error that says in the words of all stores why there is no room.
+Error refusal(const delivery::StoreLimits& limits, const std::string& why, const Recipient& recipient, Usage usage,
+              std::uint64_t pairs, std::uint64_t bytes) {
+  try {
+    if (why == "full") require_room(limits, recipient, usage, bytes);
+    if (why == "total") require_room(limits, usage, pairs, bytes);
+  } catch (const Error& e) {
+    return e;
+  }
+  return {ErrorCode::kInternal, "Redis refused a message for no reason that is known here"};
+}
+
+std::string keep_and(const char* script) {
+  return std::string(scripts::kKeep) + script;
+}
+
+RedisLinkOptions named(RedisLinkOptions options) {
+  options.name = "sse-pending";
+  return options;
+}
+
+}  // namespace
+
+RedisRepository::RedisRepository(Options options, std::chrono::milliseconds patience)
+    : options_(std::move(options)),
+      prefix_(options_.prefix + "pending:"),
+      link_(named(options_.link), RedisLink::Mode::kCommands, nullptr) {
+  link_.start();
+  link_.require_up(patience);
+  look();
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "sse-confirm");
+    run();
+  });
+}
+
+RedisRepository::~RedisRepository() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  link_.stop();
+}
+
+void RedisRepository::report(const std::string& sentence) const {
+  if (options_.on_error) options_.on_error(sentence);
+}
+
+std::vector<std::string> RedisRepository::limits() const {
+  const delivery::StoreLimits& limits = options_.limits;
+  return {std::to_string(limits.per_recipient), std::to_string(limits.bytes_per_recipient.count()),
+          std::to_string(limits.total), std::to_string(limits.total_bytes.count())};
+}
+
+RedisReply RedisRepository::run_script(const std::string& script, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), prefix_);
+  const std::string text = std::string(scripts::kCommon) + script;
+  return evaluate(link_, text.c_str(), {}, arguments);
+}
+
+std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> messages) {
+  std::vector<AddOutcome> outcomes;
+  outcomes.reserve(messages.size());
+  for (std::size_t begin = 0; begin < messages.size();) {
+    std::vector<std::string> arguments = limits();
+    const std::size_t count_at = arguments.size();
+    arguments.emplace_back();
+    std::size_t bytes = 0;
+    std::size_t names = 0;
+    std::size_t end = begin;
+    for (; end < messages.size() && end - begin < kAddMessages && bytes < kAddBytes && names < kAddNames; ++end) {
+      const NewMessage& message = messages[end];
+      std::vector<std::string> to = message.target.names;
+      if (message.target.kind == TargetKind::kAll) to = {""};
+      bytes += message.data.size();
+      names += to.size();
+      for (std::string part : {message.service.str(), std::string(event::kind_name(message.target.kind)),
+                               std::string(message.target.listening ? "1" : "0"), message.event, message.data,
+                               millis_text(message.created), millis_text(message.expires), message.key,
+                               message.collapse, std::to_string(to.size())}) {
+        arguments.push_back(std::move(part));
+      }
+      for (std::string& name : to) arguments.push_back(std::move(name));
+    }
+    arguments[count_at] = std::to_string(end - begin);
+    const RedisReply reply = run_script(keep_and(scripts::kAdd), std::move(arguments));
+    if (reply.list.size() != 1 + kFieldsOfAnOutcome * (end - begin))
+      throw Error(ErrorCode::kInternal, "Redis answered to added messages with something else");
+    size_.store(integer(reply.list[0]), std::memory_order_relaxed);
+    for (std::size_t i = begin; i < end; ++i)
+      outcomes.push_back(outcome_of(messages[i], &reply.list[1 + kFieldsOfAnOutcome * (i - begin)]));
+    begin = end;
+  }
+  return outcomes;
+}
+
+AddOutcome RedisRepository::outcome_of(const NewMessage& message, const RedisReply* field) const {
+  AddOutcome outcome;
+  const std::string& verdict = field[0].text;
+  if (verdict.empty() || verdict == "again") {
+    outcome.id = id_of(field[1].text);
+    outcome.repeated = !verdict.empty();
+    outcome.pending = number(field[2].text);
+    return outcome;
+  }
+  const std::size_t pairs = message.target.kind == TargetKind::kAll ? 1 : message.target.names.size();
+  const Error why = refusal(options_.limits, verdict, {message.target.kind, field[1].text},
+                            {number(field[2].text), number(field[3].text)}, pairs, message.data.size());
+  outcome.refusal = {why.code(), why.what()};
+  return outcome;
+}
+
+void RedisRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+  Confirmation confirmation{recipient_of(service, recipient.kind, recipient.name), recipient.name, id};
+  const MutexLock lock(mutex_);
+  // What is dropped here is delivered once more.
+  if (queue_.size() >= kMostConfirmations) return;
+  queue_.push_back(std::move(confirmation));
+  if (queue_.size() == 1) changed_.notify_one();
+}
+
+void RedisRepository::run() {
+  SteadyTime next_look = steady_now() + options_.look;
+  for (;;) {
+    std::vector<Confirmation> batch;
+    bool last = false;
+    {
+      const MutexLock lock(mutex_);
+      while (queue_.empty() && !stopping_) {
+        if (!changed_.wait_until(mutex_, next_look)) break;
+      }
+      last = stopping_;
+      const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), kConfirmationBatch));
+      batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.begin() + count));
+      queue_.erase(queue_.begin(), queue_.begin() + count);
+    }
+    try {
+      if (!batch.empty()) drop(batch);
+      if (batch.empty() && last) return;
+      if (steady_now() >= next_look) look();
+    } catch (const Error& e) {
+      if (!batch.empty()) report(std::string("confirmations have to wait: ") + e.what());
+      const SteadyTime again = steady_now() + kRetry;
+      const MutexLock lock(mutex_);
+      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+      if (stopping_) return;
+      while (!stopping_ && changed_.wait_until(mutex_, again)) {
+      }
+    }
+    if (steady_now() >= next_look) next_look = steady_now() + options_.look;
+  }
+}
+
+std::uint64_t RedisRepository::drop(const std::vector<Confirmation>& pairs) {
+  std::vector<std::string> arguments;
+  for (const Confirmation& one : pairs) {
+    arguments.push_back(one.recipient);
+    arguments.push_back(one.name);
+    arguments.push_back(member_of(one.id));
+  }
+  const RedisReply reply = run_script(scripts::kDrop, std::move(arguments));
+  if (reply.list.size() != 2) return 0;
+  size_.store(integer(reply.list[1]), std::memory_order_relaxed);
+  return integer(reply.list[0]);
+}
+
+void RedisRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
+                                    std::uint32_t attempts) {
+  link_.call(
+      {"EVAL", std::string(scripts::kCommon) + scripts::kAttempts, "0", prefix_,
+       recipient_of(service, recipient.kind, recipient.name), recipient.name, member_of(id), std::to_string(attempts)},
+      nullptr);
+}
+
+void RedisRepository::look() {
+  const RedisReply reply = run_script(scripts::kLook, {random_word()});
+  if (reply.list.size() != 2) return;
+  const std::string& epoch = reply.list[1].text;
+  const std::uint64_t before = size_.exchange(integer(reply.list[0]), std::memory_order_relaxed);
+  if (!epoch_.empty() && epoch_ != epoch) {
+    report("Redis at " + options_.link.address.str() + " has lost its data: about " + std::to_string(before) +
+           " pending messages are gone; run it with 'appendonly yes'");
+  }
+  epoch_ = epoch;
+}
+
+std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                                     MessageId after, std::size_t limit, ByteCount most, WallTime now) {
+  std::vector<PendingMessage> rows;
+  if (limit == 0 || recipients.empty()) return rows;
+  std::vector<std::string> arguments{member_of(after), std::to_string(limit), std::to_string(most.count()),
+                                     millis_text(now)};
+  for (const Recipient& recipient : recipients) {
+    arguments.push_back(recipient_of(service, recipient.kind, recipient.name));
+    arguments.push_back(recipient.name);
+  }
+  const RedisReply reply = run_script(scripts::kPending, std::move(arguments));
+  for (std::size_t at = 0; at + kFieldsOfARow <= reply.list.size(); at += kFieldsOfARow) {
+    const RedisReply* field = &reply.list[at];
+    const std::uint64_t recipient = number(field[0].text);
+    if (recipient >= recipients.size()) continue;
+    PendingMessage row;
+    row.id = id_of(field[1].text);
+    row.service = service;
+    row.recipient = recipients[recipient];
+    row.listening = field[2].text == "1";
+    row.event = field[3].text;
+    row.data = field[4].text;
+    row.data_size = number(field[5].text);
+    row.created = time_in(field[6].text);
+    row.expires = time_in(field[7].text);
+    row.collapse = field[8].text;
+    row.attempts = static_cast<std::uint32_t>(number(field[9].text));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::uint64_t RedisRepository::expire(WallTime now) {
+  std::uint64_t pairs = 0;
+  for (;;) {
+    const RedisReply reply =
+        run_script(scripts::kExpire, {millis_text(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
+                                      std::to_string(options_.limits.dead_bytes.count())});
+    if (reply.list.size() != 3) return pairs;
+    pairs += integer(reply.list[1]);
+    size_.store(integer(reply.list[2]), std::memory_order_relaxed);
+    if (integer(reply.list[0]) < kScanPage) return pairs;
+  }
+}
+
+// Rows of the messages, those with several recipients in the order of their names.
+std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>& members, bool with_data) {
+  std::vector<RedisCommand> commands;
+  for (const std::string& member : members) {
+    commands.push_back({"HMGET", prefix_ + "message:" + member, "service", "kind", "listening", "event", "size",
+                        "created", "expires"});
+    if (with_data) commands.back().insert(commands.back().end(), {"data", "collapse"});
+    commands.push_back({"SMEMBERS", prefix_ + "names:" + member});
+    commands.push_back({"HGETALL", prefix_ + "attempts:" + member});
+  }
+  std::vector<PendingMessage> rows;
+  const std::vector<RedisReply> replies = link_.ask_all(commands);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const std::vector<RedisReply>& fields = replies[3 * i].list;
+    if (fields.size() < 7 || fields[0].is_nil()) continue;  // gone meanwhile
+    PendingMessage row;
+    row.id = id_of(members[i]);
+    row.service = ServiceName(fields[0].text);
+    row.recipient.kind = event::kind_from_name(fields[1].text);
+    row.listening = fields[2].text == "1";
+    row.event = fields[3].text;
+    row.data_size = number(fields[4].text);
+    row.created = time_in(fields[5].text);
+    row.expires = time_in(fields[6].text);
+    if (with_data && fields.size() > 8) {
+      row.data = fields[7].text;
+      row.collapse = fields[8].text;
+    }
+    std::map<std::string, std::uint32_t> names;
+    for (const RedisReply& name : replies[3 * i + 1].list) names.emplace(name.text, 0);
+    const std::vector<RedisReply>& attempts = replies[3 * i + 2].list;
+    for (std::size_t a = 0; a + 1 < attempts.size(); a += 2) {
+      if (const auto found = names.find(attempts[a].text); found != names.end())
+        found->second = static_cast<std::uint32_t>(number(attempts[a + 1].text));
+    }
+    for (const auto& [name, count] : names) {
+      row.recipient.name = name;
+      row.attempts = count;
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+// In pages, so that Redis is never held up. `use` returns false to end it.
+template <class Use>
+void RedisRepository::each(const MessageFilter& filter, Use use) {
+  const bool one_recipient = !filter.service.empty() && filter.kind && !filter.recipient.empty();
+  const std::string key =
+      one_recipient ? prefix_ + "of:" + recipient_of(filter.service, *filter.kind, filter.recipient) : prefix_ + "all";
+  std::string from = filter.after.valid() ? "(" + member_of(filter.after) : "-";
+  for (;;) {
+    const RedisReply page = link_.ask({"ZRANGEBYLEX", key, from, "+", "LIMIT", "0", std::to_string(kScanPage)});
+    std::vector<std::string> members;
+    for (const RedisReply& member : page.list) members.push_back(member.text);
+    if (members.empty()) return;
+    from = "(" + members.back();
+    for (PendingMessage& row : read(members, false)) {
+      if (matches(filter, row) && !use(row)) return;
+    }
+    if (members.size() < kScanPage) return;
+  }
+}
+
+std::uint64_t RedisRepository::count(const MessageFilter& filter) {
+  if (filter.service.empty() && !filter.kind && filter.recipient.empty() && filter.event.empty() &&
+      !filter.after.valid()) {
+    return number(link_.ask({"GET", prefix_ + "count"}).text);
+  }
+  std::uint64_t n = 0;
+  each(filter, [&](const PendingMessage&) {
+    ++n;
+    return true;
+  });
+  return n;
+}
+
+std::vector<PendingMessage> RedisRepository::list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
+  std::vector<PendingMessage> rows;
+  if (limit == 0) return rows;
+  each(filter, [&](PendingMessage& row) {
+    if (skip > 0) {
+      --skip;
+      return true;
+    }
+    rows.push_back(std::move(row));
+    return rows.size() < limit;
+  });
+  return rows;
+}
+
+std::vector<PendingMessage> RedisRepository::find(MessageId id) {
+  return read({member_of(id)}, true);
+}
+
+std::uint64_t RedisRepository::erase(MessageId id) {
+  const RedisReply reply = run_script(scripts::kErase, {member_of(id)});
+  if (reply.list.size() != 2) return 0;
+  size_.store(integer(reply.list[1]), std::memory_order_relaxed);
+  return integer(reply.list[0]);
+}
+
+std::uint64_t RedisRepository::purge(const MessageFilter& filter) {
+  std::uint64_t gone = 0;
+  std::vector<Confirmation> batch;
+  each(filter, [&](const PendingMessage& row) {
+    batch.push_back({recipient_of(row.service, row.recipient.kind, row.recipient.name), row.recipient.name, row.id});
+    if (batch.size() >= kConfirmationBatch) gone += drop(std::exchange(batch, {}));
+    return true;
+  });
+  if (!batch.empty()) gone += drop(batch);
+  return gone;
+}
+
+template <class Use>
+void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use use) {
+  std::string from = "-inf";
+  for (;;) {
+    const RedisReply page =
+        link_.ask({"ZRANGEBYSCORE", prefix_ + "deads", from, "+inf", "LIMIT", "0", std::to_string(kDeadPage)});
+    std::vector<RedisCommand> commands;
+    for (const RedisReply& serial : page.list)
+      commands.push_back({"HMGET", prefix_ + "dead:" + serial.text, "member", "service", "kind", "name", "listening",
+                          "event", "data", "size", "created", "expires", "collapse", "attempts", "died"});
+    const std::vector<RedisReply> replies = link_.ask_all(commands);
+    for (std::size_t i = 0; i < replies.size(); ++i) {
+      const std::vector<RedisReply>& field = replies[i].list;
+      if (field.size() != 13 || field[0].is_nil()) continue;  // gone meanwhile
+      Dead dead;
+      dead.serial = page.list[i].text;
+      PendingMessage& message = dead.letter.message;
+      message.id = id_of(field[0].text);
+      message.service = ServiceName(field[1].text);
+      message.recipient = {event::kind_from_name(field[2].text), field[3].text};
+      message.listening = field[4].text == "1";
+      message.event = field[5].text;
+      message.data = field[6].text;
+      message.data_size = number(field[7].text);
+      message.created = time_in(field[8].text);
+      message.expires = time_in(field[9].text);
+      message.collapse = field[10].text;
+      message.attempts = static_cast<std::uint32_t>(number(field[11].text));
+      dead.letter.died = time_in(field[12].text);
+      if ((!id.valid() || message.id == id) && matches(filter, message) && !use(dead)) return;
+    }
+    if (page.list.size() < kDeadPage) return;
+    from = "(" + page.list.back().text;
+  }
+}
+
+std::uint64_t RedisRepository::count_dead(const MessageFilter& filter) {
+  std::uint64_t n = 0;
+  each_dead({}, filter, [&](const Dead&) {
+    ++n;
+    return true;
+  });
+  return n;
+}
+
+std::vector<delivery::DeadLetter> RedisRepository::list_dead(const MessageFilter& filter, std::uint64_t skip,
+                                                             std::size_t limit) {
+  std::vector<delivery::DeadLetter> letters;
+  if (limit == 0) return letters;
+  each_dead({}, filter, [&](Dead& dead) {
+    if (skip > 0) {
+      --skip;
+      return true;
+    }
+    letters.push_back(std::move(dead.letter));
+    return letters.size() < limit;
+  });
+  return letters;
+}
+
+std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
+  for (;;) {
+    std::vector<std::string> arguments = limits();
+    arguments.push_back(millis_text(now));
+    const std::size_t fixed = arguments.size();
+    each_dead(id, filter, [&](const Dead& dead) {
+      arguments.push_back(dead.serial);
+      return true;
+    });
+    if (arguments.size() == fixed) return {};
+    const RedisReply reply = run_script(keep_and(scripts::kRequeue), std::move(arguments));
+    if (reply.list.size() < 2) throw Error(ErrorCode::kInternal, "Redis answered to a requeue with something else");
+    size_.store(integer(reply.list[0]), std::memory_order_relaxed);
+    const std::string& verdict = reply.list[1].text;
+    // Somebody else has requeued or purged some: what is left, then.
+    if (verdict == "changed") continue;
+    if (!verdict.empty() && reply.list.size() == 7) {
+      throw refusal(options_.limits, verdict, {event::kind_from_name(reply.list[5].text), reply.list[2].text},
+                    {number(reply.list[3].text), number(reply.list[4].text)}, 1, integer(reply.list[6]));
+    }
+    std::vector<MessageId> ids;
+    for (std::size_t i = 2; i < reply.list.size(); ++i) ids.push_back(id_of(reply.list[i].text));
+    return ids;
+  }
+}
+
+std::uint64_t RedisRepository::purge_dead(MessageId id, const MessageFilter& filter) {
+  std::vector<std::string> serials;
+  each_dead(id, filter, [&](const Dead& dead) {
+    serials.push_back(dead.serial);
+    return true;
+  });
+  std::uint64_t gone = 0;
+  for (std::size_t i = 0; i < serials.size(); i += kConfirmationBatch) {
+    const auto begin = serials.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto end = serials.begin() + static_cast<std::ptrdiff_t>(std::min(i + kConfirmationBatch, serials.size()));
+    gone += integer(run_script(scripts::kForgetDead, {begin, end}));
+  }
+  return gone;
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "cluster/redis_link.h"
+#include "delivery/dead_letters.h"
+#include "delivery/message_repository.h"
+#include "delivery/store_limits.h"
+
+namespace sse::cluster {
+
+/// Pending messages in Redis, shared by all nodes of a cluster, so that any of them can deliver. Every change is one
+/// Lua script and so atomic. What was added survives whatever Redis' own persistence survives: with `appendonly yes`
+/// (and any `appendfsync`) the death of the redis-server process, with `appendfsync always` also that of the machine.
+///
+/// Ids are made inside the scripts, from Redis' clock and under node number kIdNode, so that they grow in commit order
+/// over all nodes, whatever the nodes' clocks say.
+class RedisRepository final : public delivery::MessageRepository,
+                              public delivery::MessageCatalog,
+                              public delivery::DeadLetters,
+                              public delivery::AttemptLog {
+ public:
+  struct Options {
+    RedisLinkOptions link;
+    std::string prefix = "sse:";
+    delivery::StoreLimits limits;
+    std::chrono::milliseconds look{1000};  ///< how often size() learns what other nodes did
+    /// Told in one sentence when something failed that nobody waits for, and what Redis has lost.
+    std::function<void(const std::string&)> on_error;
+  };
+  /// Node number of the ids made here; no node has it.
+  static constexpr unsigned kIdNode = 1023;
+
+  /// Throws Error as RedisLink::require_up() after `patience`.
+  RedisRepository(Options options, std::chrono::milliseconds patience);
+  ~RedisRepository() override;
+  RedisRepository(const RedisRepository&) = delete;
+  RedisRepository& operator=(const RedisRepository&) = delete;
+
+  /// Throws Error(kUnavailable) without Redis; where the answer was lost, the messages may have been kept.
+  std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override;
+  void confirm(const ServiceName& service, const delivery::Recipient& recipient, MessageId id) override
+      EXCLUDES(mutex_);
+  std::vector<delivery::PendingMessage> pending(const ServiceName& service,
+                                                std::span<const delivery::Recipient> recipients, MessageId after,
+                                                std::size_t limit, ByteCount most, WallTime now) override;
+  std::uint64_t expire(WallTime now) override;
+  std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
+  bool shared() const override { return true; }
+
+  std::uint64_t count(const delivery::MessageFilter& filter) override;
+  std::vector<delivery::PendingMessage> list(const delivery::MessageFilter& filter, std::uint64_t skip,
+                                             std::size_t limit) override;
+  std::vector<delivery::PendingMessage> find(MessageId id) override;
+  std::uint64_t erase(MessageId id) override;
+  std::uint64_t purge(const delivery::MessageFilter& filter) override;
+
+  std::uint64_t count_dead(const delivery::MessageFilter& filter) override;
+  std::vector<delivery::DeadLetter> list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
+                                              std::size_t limit) override;
+  std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
+  std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override;
+
+  void note_attempts(const ServiceName& service, const delivery::Recipient& recipient, MessageId id,
+                     std::uint32_t attempts) override;
+
+ private:
+  struct Confirmation {
+    std::string recipient;
+    std::string name;
+    MessageId id;
+  };
+  struct Dead {
+    std::string serial;
+    delivery::DeadLetter letter;
+  };
+
+  void run() EXCLUDES(mutex_);
+  std::uint64_t drop(const std::vector<Confirmation>& pairs);
+  void look();
+  RedisReply run_script(const std::string& script, std::vector<std::string> arguments);
+  std::vector<std::string> limits() const;
+  delivery::AddOutcome outcome_of(const delivery::NewMessage& message, const RedisReply* field) const;
+  template <class Use>
+  void each(const delivery::MessageFilter& filter, Use use);
+  template <class Use>
+  void each_dead(MessageId id, const delivery::MessageFilter& filter, Use use);
+  std::vector<delivery::PendingMessage> read(const std::vector<std::string>& members, bool with_data);
+  void report(const std::string& sentence) const;
+
+  const Options options_;
+  const std::string prefix_;
+  RedisLink link_;
+  std::atomic<std::uint64_t> size_{0};
+  std::string epoch_;   // of the data in Redis; thread_ only
+  std::thread thread_;  // writes confirmations, looks
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<Confirmation> queue_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sse::cluster

@@ -1,0 +1,69 @@
+#include "cluster/wire.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "event/json.h"
+
+namespace sse::cluster {
+namespace {
+
+using event::Json;
+
+constexpr std::string_view kDeliver = "deliver";
+constexpr std::string_view kRequest = "request";
+// In the order of Door.
+constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
+
+}  // namespace
+
+std::string encode(const DeliverCommand& command) {
+  Json line{{"do", kDeliver}, {"service", command.service.str()}, {"kind", event::kind_name(command.kind)}};
+  if (!command.name.empty()) line["name"] = command.name;
+  if (!command.event.empty()) line["event"] = command.event;
+  if (command.listening) line["listening"] = true;
+  if (command.message.valid()) line["message"] = command.message.str();
+  return event::dump_json(line) + '\n' + command.frame;
+}
+
+std::string encode(const RequestCommand& command) {
+  Json line{{"do", kRequest}, {"door", kDoors.at(static_cast<std::size_t>(command.door))}};
+  if (!command.peer.empty()) line["peer"] = command.peer;
+  return event::dump_json(line) + '\n' + command.request;
+}
+
+std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes) {
+  const std::size_t end = bytes.find('\n');
+  if (end == std::string_view::npos)
+    throw Error(ErrorCode::kInvalidArgument, "a command between nodes has no line to begin with");
+  const Json line = event::parse_json(bytes.substr(0, end), "a command between nodes");
+  if (!line.is_object()) throw Error(ErrorCode::kInvalidArgument, "a command between nodes must be a JSON object");
+  const std::string_view rest = bytes.substr(end + 1);
+  const std::string what = event::string_field(line, "do");
+  if (what == kDeliver) {
+    DeliverCommand command;
+    command.service = ServiceName(event::string_field(line, "service"));
+    command.kind = event::kind_from_name(event::string_field(line, "kind"));
+    command.name = event::string_field(line, "name");
+    command.event = event::string_field(line, "event");
+    command.listening = event::bool_field(line, "listening");
+    command.message = MessageId(event::id_field(line, "message"));
+    command.frame = rest;
+    return command;
+  }
+  if (what == kRequest) {
+    RequestCommand command;
+    const std::string door = event::string_field(line, "door");
+    const auto* const known = std::ranges::find(kDoors, door);
+    if (known == kDoors.end())
+      throw Error(ErrorCode::kInvalidArgument, "a request between nodes is for the admin API or for pages");
+    command.door = static_cast<Door>(known - kDoors.begin());
+    command.peer = event::string_field(line, "peer");
+    command.request = rest;
+    return command;
+  }
+  throw Error(ErrorCode::kInvalidArgument, "a node sent a command this version does not know; are all of one version?");
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/ids.h"
+#include "event/target.h"
+
+namespace sse::cluster {
+
+/// An event on its way to the connections of one name. The frame is encoded once, by the node it was sent at.
+struct DeliverCommand {
+  ServiceName service;
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;  ///< empty for kAll
+  bool listening = false;
+  std::string event;
+  MessageId message;  ///< with qos
+  std::string frame;
+};
+
+/// Where a request is to be handled: as one to a page's service or to the admin API, by that node alone; or as one to
+/// the admin API of the whole cluster, which a program without a server sends.
+enum class Door : unsigned char { kPages, kAdmin, kCluster };
+
+/// An HTTP request that one node passes on to another, as the front would give it to httplib; its answer is the raw
+/// response.
+struct RequestCommand {
+  Door door = Door::kAdmin;
+  std::string peer;  ///< address of the client; empty where it came over a unix socket
+  std::string request;
+};
+
+/// Both as one line of compact JSON and, behind it, the bytes as they are.
+std::string encode(const DeliverCommand& command);
+std::string encode(const RequestCommand& command);
+
+/// Throws Error(kInvalidArgument) for what no node of this version sends.
+std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes);
+
+}  // namespace sse::cluster

@@ -1,0 +1,244 @@
+#include "gateway/cluster_admin.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include "api/types.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cluster/raw_http.h"
+#include "cluster/topics.h"
+#include "cluster/wire.h"
+
+namespace sse::gateway {
+namespace {
+
+using cluster::ListRule;
+using cluster::RawRequest;
+using cluster::RawResponse;
+using event::Json;
+
+// How far into a list a page may lie: each node has to send everything before it.
+constexpr std::uint64_t kDeepest = 200'000;
+// Connections are described at length, and Redis cuts off a subscriber that owes more than 32 MB by default.
+constexpr std::uint64_t kMostRows = 2000;
+
+struct Sorting {
+  std::string_view name;
+  const char* field;
+};
+struct ListRoute {
+  std::string_view path;
+  const char* key;                  // "": rows are never the same
+  std::array<Sorting, 9> sortings;  // the first is the default
+};
+constexpr ListRoute kLists[] = {
+    {"/api/v1/connections",
+     "",
+     {{{"created", "id"},
+       {"user", "accessUserId"},
+       {"tenant", "accessTenantId"},
+       {"channel", "channel"},
+       {"messages", "messageCount"},
+       {"bytes", "bytesSent"},
+       {"backlog", "backlogBytes"},
+       {"lastWrite", "lastWriteTime"},
+       {"lastRequest", "lastRequestTime"}}}},
+    {"/api/v1/users",
+     "id",
+     {{{"id", "id"}, {"connections", "connections"}, {"first", "firstConnectTime"}, {"last", "lastConnectTime"}}}},
+    {"/api/v1/user-ids", "id", {{{"id", "id"}}}},
+    {"/api/v1/tenants",
+     "name",
+     {{{"name", "name"},
+       {"connections", "connections"},
+       {"users", "users"},
+       {"first", "firstConnectTime"},
+       {"last", "lastConnectTime"}}}},
+    {"/api/v1/channels",
+     "name",
+     {{{"name", "name"},
+       {"connections", "connections"},
+       {"users", "users"},
+       {"first", "firstConnectTime"},
+       {"last", "lastConnectTime"}}}},
+    // Tokens are shown masked, so that two may look the same.
+    {"/api/v1/tokens",
+     "",
+     {{{"name", "name"},
+       {"connections", "connections"},
+       {"users", "users"},
+       {"first", "firstConnectTime"},
+       {"last", "lastConnectTime"}}}},
+};
+
+struct ObjectRoute {
+  std::string_view method;
+  std::string_view path;
+};
+constexpr ObjectRoute kObjects[] = {
+    {"POST", "/api/v1/connections/close"}, {"GET", "/api/v1/user"},
+    {"GET", "/api/v1/durations"},          {"POST", "/api/v1/durations"},
+    {"POST", "/api/v1/durations/clear"},
+};
+
+constexpr std::string_view kConnection = "/api/v1/connections/";
+// The messages are the cluster's, but each node knows where they went from there.
+constexpr std::string_view kMessage = "/api/v1/messages/";
+
+// 0 when it is no number that a page could have; the route itself then says so.
+std::uint64_t page_number(const RawRequest& request, const char* name, std::uint64_t fallback) {
+  const std::string text = request.parameter(name);
+  if (text.empty()) return fallback;
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && stop == text.data() + text.size() && number <= 1'000'000'000'000 ? number : 0;
+}
+
+std::optional<Json> document(const RawResponse& response) {
+  if (response.status != 200) return std::nullopt;
+  try {
+    return event::parse_json(response.body, "the answer of a node");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+RawResponse problem_response(ErrorCode code, const std::string& sentence) {
+  return {http_status(code), "application/problem+json",
+          event::dump_json({{"type", "about:blank"},
+                            {"title", code == ErrorCode::kTimeout ? "Gateway Timeout" : "Error"},
+                            {"status", http_status(code)},
+                            {"code", error_name(code)},
+                            {"detail", printable(sentence, 1000)}})};
+}
+
+RawResponse answer(Json merged, const std::vector<std::string>& missing) {
+  if (!missing.empty()) merged["missing"] = missing;
+  return {200, "application/json", event::dump_json(merged)};
+}
+
+}  // namespace
+
+ClusterAdmin::Gathered ClusterAdmin::gather(const RawRequest& request, const net::Peer& peer) {
+  const std::string text = request.text();
+  RawRequest without_token = request;
+  without_token.remove_header("Authorization");
+  const auto asked = cluster_.pass_on({cluster::Door::kAdmin, peer.address, without_token.text()});
+  Gathered gathered;
+  gathered.own = RawResponse::parse(app_.process_here(text, peer, true).bytes);
+  if (auto mine = document(gathered.own)) gathered.documents.push_back(std::move(*mine));
+  cluster::Cluster::Responses others = cluster_.finish(*asked);
+  for (const auto& [node, bytes] : others.responses) {
+    const RawResponse response = RawResponse::parse(bytes);
+    if (auto theirs = document(response)) {
+      gathered.documents.push_back(std::move(*theirs));
+    } else if (response.status != gathered.own.status && response.status != 404) {
+      others.missing.push_back(node);
+    }
+  }
+  std::ranges::sort(others.missing);
+  gathered.missing = std::move(others.missing);
+  return gathered;
+}
+
+RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer, ListRule rule) {
+  const std::uint64_t needed = rule.page * rule.size;
+  if (needed > kDeepest) {
+    return problem_response(ErrorCode::kInvalidArgument, "that page begins past entry " + std::to_string(kDeepest) +
+                                                             ", which a cluster cannot show; narrow it down");
+  }
+  // Rows that may be the same are wanted all, as far as one page of a node goes.
+  const std::uint64_t most = rule.key.empty() ? std::min(needed, kMostRows) : api::kMostPageSize;
+  std::vector<Json> documents;
+  std::set<std::string> missing;
+  for (std::uint64_t round = 1; round == 1 || (round - 1) * most < needed; ++round) {
+    RawRequest part = request;
+    part.set_parameter("pageNum", std::to_string(round));
+    part.set_parameter("pageSize", std::to_string(most));
+    Gathered gathered = gather(part, peer);
+    if (gathered.own.status != 200) return gathered.own;
+    missing.insert(gathered.missing.begin(), gathered.missing.end());
+    bool more = false;
+    for (Json& one : gathered.documents) {
+      const bool full = one.contains("list") && one["list"].size() == most;
+      more = more || full;
+      // A node's total counts once.
+      if (round > 1) one["total"] = 0;
+      documents.push_back(std::move(one));
+    }
+    if (!more) break;
+  }
+  return answer(cluster::merge_lists(documents, rule), {missing.begin(), missing.end()});
+}
+
+RawResponse ClusterAdmin::object(const RawRequest& request, const net::Peer& peer) {
+  const Gathered gathered = gather(request, peer);
+  // What makes no sense here makes none elsewhere; what is not found here may be there.
+  if (gathered.own.status != 200 && gathered.own.status != 404) return gathered.own;
+  if (gathered.documents.empty()) return gathered.own;
+  return answer(cluster::merge_objects(gathered.documents), gathered.missing);
+}
+
+std::optional<RawResponse> ClusterAdmin::at_owner(const RawRequest& request, const net::Peer& peer,
+                                                  std::string_view id) {
+  const auto number = parse_id(id);
+  if (!number) return std::nullopt;
+  const unsigned node = cluster::node_of_id(*number);
+  if (!cluster_.is_other(node)) return std::nullopt;
+  RawRequest without_token = request;
+  without_token.remove_header("Authorization");
+  try {
+    return RawResponse::parse(cluster_.pass_on(node, {cluster::Door::kAdmin, peer.address, without_token.text()}));
+  } catch (const Error& e) {
+    return problem_response(e.code(), e.what());
+  }
+}
+
+std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const net::Peer& peer, bool keep_alive) {
+  const RawRequest request = RawRequest::parse(text);
+  if (request.method.empty() || !request.header(kLocalHeader).empty()) return std::nullopt;
+  if (!token_.accepts(request.header("Authorization"))) return std::nullopt;
+  const auto reply = [keep_alive](const RawResponse& response) {
+    net::Reply made;
+    made.bytes = response.text();
+    made.keep_alive = keep_alive;
+    return made;
+  };
+  for (const ListRoute& route : kLists) {
+    if (request.method != "GET" || request.path != route.path) continue;
+    ListRule rule;
+    rule.key = route.key;
+    rule.page = page_number(request, "pageNum", 1);
+    rule.size = page_number(request, "pageSize", 100);
+    if (rule.page == 0 || rule.size == 0 || rule.size > api::kMostPageSize) return std::nullopt;
+    const std::string sort = request.parameter("sort");
+    rule.tie = route.sortings.front().field;
+    rule.sort = rule.tie;
+    for (const Sorting& sorting : route.sortings) {
+      if (!sorting.name.empty() && sorting.name == sort) rule.sort = sorting.field;
+    }
+    rule.descending = request.parameter("order") == "desc";
+    return reply(list(request, peer, std::move(rule)));
+  }
+  // One for users or tokens is sent to them, and reaches every node by itself.
+  if (request.path == "/api/v1/durations" && request.method == "POST" &&
+      request.body.find("\"target\"") != std::string::npos) {
+    return std::nullopt;
+  }
+  for (const ObjectRoute& route : kObjects) {
+    if (request.method == route.method && request.path == route.path) return reply(object(request, peer));
+  }
+  if (request.path.starts_with(kMessage) && (request.path.ends_with("/retry") || request.path.ends_with("/trace")))
+    return reply(object(request, peer));
+  if (request.method == "GET" && request.path.starts_with(kConnection)) {
+    if (const auto response = at_owner(request, peer, std::string_view(request.path).substr(kConnection.size())))
+      return reply(*response);
+  }
+  return std::nullopt;
+}
+
+}  // namespace sse::gateway

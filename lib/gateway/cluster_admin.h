@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/cluster.h"
+#include "cluster/merge.h"
+#include "cluster/raw_http.h"
+#include "event/json.h"
+#include "gateway/admin_routes.h"
+#include "gateway/local_header.h"
+#include "net/httplib_app.h"
+
+namespace sse::gateway {
+
+/// Answers requests to the admin API for the whole cluster: asks every node, this one included, and makes one document
+/// of what they say. Nodes that do not answer in time are named in `missing`. Thread safe.
+class ClusterAdmin {
+ public:
+  ClusterAdmin(cluster::Cluster& cluster, net::HttplibApp& app, const AdminToken& token)
+      : cluster_(cluster), app_(app), token_(token) {}
+
+  /// As HttplibApp::Interceptor: nullopt for what this node answers alone.
+  std::optional<net::Reply> operator()(std::string_view text, const net::Peer& peer, bool keep_alive);
+
+ private:
+  struct Gathered {
+    cluster::RawResponse own;
+    std::vector<event::Json> documents;  // of those who answered 200, this node first
+    std::vector<std::string> missing;
+  };
+  Gathered gather(const cluster::RawRequest& request, const net::Peer& peer);
+  cluster::RawResponse list(const cluster::RawRequest& request, const net::Peer& peer, cluster::ListRule rule);
+  cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
+  std::optional<cluster::RawResponse> at_owner(const cluster::RawRequest& request, const net::Peer& peer,
+                                               std::string_view id);
+
+  cluster::Cluster& cluster_;
+  net::HttplibApp& app_;
+  const AdminToken& token_;
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/cluster.h"
+#include "delivery/elsewhere.h"
+#include "event/json.h"
+#include "gateway/admin_routes.h"
+#include "gateway/page_routes.h"
+#include "net/httplib_app.h"
+
+namespace sse::gateway {
+
+/// What makes a server a node: it does for other nodes what they ask, and has them do what concerns their streams.
+///
+/// - An event that is sent here goes to the nodes that hold a receiver (delivery::Elsewhere).
+/// - A question or order of the admin API goes to every node, and the answers become one: ClusterAdmin. With the header
+///   `X-Sse-Local` it stays here.
+/// - What a page says about a connection (its id tells the node) goes to that node, whichever a load balancer chose:
+///   ClusterPages.
+///
+/// Whoever can publish in the cluster's Redis is trusted like somebody who holds the admin token.
+class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhere {
+ public:
+  /// References must outlive stop().
+  ClusterGateway(cluster::Cluster& cluster, const std::vector<Service>& services, net::HttplibApp& pages,
+                 net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts);
+
+  cluster::Cluster& cluster() { return cluster_; }
+
+  // cluster::LocalNode
+  std::vector<std::uint32_t> deliver(const std::vector<cluster::DeliverCommand>& commands) override;
+  std::string handle(const cluster::RequestCommand& command) override;
+  void missed_something() override;
+  event::Json facts() override { return facts_(); }
+
+  // delivery::Elsewhere
+  std::unique_ptr<Sent> send(const ServiceName& service, const std::vector<hub::Hub::Delivery>& deliveries) override;
+  void expect(const ServiceName& service, const hub::Names& names, std::function<void()> go_on) override;
+  void gone(const ServiceName& service, const hub::Names& names) override;
+
+ private:
+  cluster::Cluster& cluster_;
+  const std::vector<Service>& services_;
+  net::HttplibApp& pages_;
+  net::HttplibApp& admin_;
+  const AdminToken& token_;
+  const std::function<event::Json()> facts_;
+};
+
+}  // namespace sse::gateway

@@ -1,0 +1,194 @@
+#include "cluster/cluster.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "base/error.h"
+#include "cluster/memory_bus.h"
+#include "cluster/memory_discovery.h"
+#include "cluster/topics.h"
+#include "support/process.h"
+
+namespace sse::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using sse::testing::eventually;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// A node whose every stream takes everything.
+class TestNode final : public LocalNode {
+ public:
+  TestNode(const std::string& id, const std::shared_ptr<MemoryExchange>& exchange,
+           const std::shared_ptr<MemoryRegistry>& registry, std::chrono::milliseconds patience = 10s) {
+    Cluster::Options options;
+    options.node = id;
+    options.heartbeat = 20ms;
+    options.patience = patience;
+    auto bus = std::make_unique<MemoryBus>(exchange, bus_name(id));
+    MemoryBus& started = *bus;
+    cluster = std::make_unique<Cluster>(options, std::move(bus), std::make_unique<MemoryDiscovery>(registry), metrics);
+    started.start(cluster->receiver());
+    number = cluster->join(*this);
+    cluster->start();
+  }
+  ~TestNode() { cluster->stop(); }
+  TestNode(const TestNode&) = delete;
+  TestNode& operator=(const TestNode&) = delete;
+
+  std::vector<std::uint32_t> deliver(const std::vector<DeliverCommand>& commands) override {
+    for (const DeliverCommand& command : commands) {
+      const MutexLock lock(mutex);
+      got.push_back(command.frame);
+    }
+    return std::vector<std::uint32_t>(commands.size(), streams);
+  }
+  std::string handle(const RequestCommand& command) override {
+    while (stuck) std::this_thread::sleep_for(1ms);
+    return cluster->options().node + " answers " + command.request;
+  }
+  void missed_something() override { ++missed; }
+  event::Json facts() override { return {{"streams", streams.load()}}; }
+
+  void hold(const std::string& user) {
+    std::atomic<bool> stands{false};
+    cluster->interest().acquire({receiver_topic(ServiceName("s"), event::TargetKind::kUser, user)},
+                                [&] { stands = true; });
+    ASSERT_TRUE(eventually([&] { return stands.load(); }));
+  }
+  Cluster::Delivered send(const std::string& user, const std::string& frame) {
+    const std::vector<DeliverCommand> commands{
+        {ServiceName("s"), event::TargetKind::kUser, user, false, "e", MessageId(), frame}};
+    return cluster->finish(*cluster->deliver(commands), 1);
+  }
+  bool knows(std::size_t nodes) {
+    return eventually([&] { return cluster->nodes().size() == nodes; });
+  }
+  std::vector<std::string> frames() {
+    const MutexLock lock(mutex);
+    return got;
+  }
+
+  observe::Registry metrics;
+  std::atomic<std::uint32_t> streams{1};
+  std::atomic<bool> stuck{false};
+  std::atomic<int> missed{0};
+  unsigned number = 0;
+  Mutex mutex;
+  std::vector<std::string> got GUARDED_BY(mutex);
+  std::unique_ptr<Cluster> cluster;
+};
+
+class ClusterTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<TestNode> node(const std::string& id, std::chrono::milliseconds patience = 10s) {
+    return std::make_unique<TestNode>(id, exchange_, registry_, patience);
+  }
+  std::shared_ptr<MemoryExchange> exchange_ = std::make_shared<MemoryExchange>();
+  std::shared_ptr<MemoryRegistry> registry_ = std::make_shared<MemoryRegistry>();
+};
+
+TEST_F(ClusterTest, DeliversToNodesThatHoldTheReceiverAndAddsUp) {
+  auto a = node("a");
+  auto b = node("b");
+  auto c = node("c");
+  auto d = node("d");
+  b->streams = 2;
+  c->streams = 5;
+  b->hold("1");
+  c->hold("1");
+  c->hold("2");
+  const Cluster::Delivered both = a->send("1", "first");
+  EXPECT_THAT(both.taken, ElementsAre(7));
+  EXPECT_THAT(both.missing, IsEmpty());
+  EXPECT_THAT(a->send("2", "second").taken, ElementsAre(5));
+  EXPECT_THAT(a->send("3", "third").taken, ElementsAre(0));
+  EXPECT_THAT(b->frames(), ElementsAre("first"));
+  EXPECT_THAT(c->frames(), ElementsAre("first", "second"));
+  EXPECT_THAT(d->frames(), IsEmpty());
+}
+
+TEST_F(ClusterTest, PassesARequestOnToAllOthersOrToOne) {
+  auto a = node("a");
+  auto b = node("b");
+  auto c = node("c");
+  ASSERT_TRUE(a->knows(3));
+  const auto responses = a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"}));
+  ASSERT_THAT(responses.responses, SizeIs(2));
+  EXPECT_EQ(responses.responses[0].node, "b");
+  EXPECT_EQ(responses.responses[0].bytes, "b answers question");
+  EXPECT_EQ(responses.responses[1].bytes, "c answers question");
+  EXPECT_THAT(responses.missing, IsEmpty());
+  EXPECT_EQ(a->cluster->pass_on(c->number, {Door::kPages, "", "page"}), "c answers page");
+  EXPECT_TRUE(a->cluster->is_other(c->number));
+  EXPECT_FALSE(a->cluster->is_other(a->number));
+  EXPECT_FALSE(a->cluster->is_other(77));
+}
+
+TEST_F(ClusterTest, NamesTheNodesThatDoNotAnswerInTime) {
+  auto a = node("a", 200ms);
+  auto b = node("b");
+  auto c = node("c");
+  ASSERT_TRUE(a->knows(3));
+  c->stuck = true;
+  const auto responses = a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"}));
+  EXPECT_THAT(responses.responses, SizeIs(1));
+  EXPECT_THAT(responses.missing, ElementsAre("c"));
+  try {
+    a->cluster->pass_on(c->number, {Door::kPages, "", "page"});
+    FAIL() << "a stuck node answered";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kTimeout);
+  }
+  c->stuck = false;
+}
+
+TEST_F(ClusterTest, SaysThatANodeIsGone) {
+  auto a = node("a");
+  auto b = node("b");
+  ASSERT_TRUE(a->knows(2));
+  const unsigned number = b->number;
+  b.reset();
+  try {
+    a->cluster->pass_on(number, {Door::kPages, "", "page"});
+    FAIL() << "a dead node answered";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
+  }
+  EXPECT_TRUE(a->knows(1));
+}
+
+TEST_F(ClusterTest, GoesOnAloneAndSaysSoUntilItIsBack) {
+  auto a = node("a");
+  auto b = node("b");
+  b->hold("1");
+  ASSERT_TRUE(a->knows(2));
+  EXPECT_EQ(a->cluster->degraded(), "");
+  exchange_->cut(true);
+  EXPECT_TRUE(eventually([&] { return !a->cluster->degraded().empty(); }));
+  const Cluster::Delivered lost = a->send("1", "lost");
+  EXPECT_THAT(lost.taken, ElementsAre(0));
+  EXPECT_THAT(lost.missing, ElementsAre("b"));
+  EXPECT_EQ(a->metrics.snapshot().at("sse_cluster_up"), 0);
+  const int missed = b->missed;
+  exchange_->cut(false);
+  EXPECT_TRUE(eventually([&] { return b->missed == missed + 1; }));
+  EXPECT_TRUE(eventually([&] { return a->cluster->degraded().empty(); }));
+  EXPECT_THAT(a->send("1", "again").taken, ElementsAre(1));
+  EXPECT_THAT(b->frames(), ElementsAre("again"));
+}
+
+TEST_F(ClusterTest, RefusesASecondNodeOfTheSameName) {
+  auto a = node("a");
+  EXPECT_THROW(node("a"), Error);
+  auto b = node("b");
+  EXPECT_TRUE(b->knows(2));
+}
+
+}  // namespace
+}  // namespace sse::cluster

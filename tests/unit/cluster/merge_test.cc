@@ -1,0 +1,98 @@
+#include "cluster/merge.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sse::cluster {
+namespace {
+
+using event::Json;
+
+Json document(std::uint64_t total, const Json& list) {
+  return {{"total", total}, {"pageNum", 1}, {"pageSize", 100}, {"list", list}};
+}
+
+TEST(Merge, CutsOnePageOutOfWhatAllNodesHold) {
+  const Json a = document(3, {{{"id", "847140540416001"}}, {{"id", "847140540416003"}}, {{"id", "847140540416005"}}});
+  const Json b = document(2, {{{"id", "847140540416002"}}, {{"id", "1847140540416004"}}});
+  ListRule rule{"", "id", "", false, 1, 3};
+  Json page = merge_lists({a, b}, rule);
+  EXPECT_EQ(page["total"], 5);
+  EXPECT_EQ(page["list"],
+            (Json{{{"id", "847140540416001"}}, {{"id", "847140540416002"}}, {{"id", "847140540416003"}}}));
+  EXPECT_FALSE(page.contains("approximate"));
+  rule.page = 2;
+  page = merge_lists({a, b}, rule);
+  // Longer ids are larger ones.
+  EXPECT_EQ(page["list"], (Json{{{"id", "847140540416005"}}, {{"id", "1847140540416004"}}}));
+  rule.page = 1'000'000'000'000;
+  EXPECT_EQ(merge_lists({a, b}, rule)["list"], Json::array());
+}
+
+TEST(Merge, SortsByAnyFieldAndDescending) {
+  const Json a = document(2, {{{"id", "x"}, {"bytes", 9}}, {{"id", "y"}, {"bytes", 100}}});
+  const Json b = document(2, {{{"id", "z"}, {"bytes", 20}}, {{"id", "a"}, {"bytes", 20}}});
+  const Json page = merge_lists({a, b}, {"", "bytes", "id", true, 1, 10});
+  std::vector<std::string> ids;
+  for (const Json& row : page["list"]) ids.push_back(row["id"]);
+  EXPECT_THAT(ids, ::testing::ElementsAre("y", "z", "a", "x"));
+}
+
+TEST(Merge, MakesOneRowOfAUserWhoIsOnSeveralNodes) {
+  const Json a = document(2, {{{"id", "1"},
+                               {"connections", 2},
+                               {"channels", {"news"}},
+                               {"firstConnectTime", 10},
+                               {"lastConnectTime", 30},
+                               {"lastRequestTime", nullptr},
+                               {"sessionDuration", 5}},
+                              {{"id", "3"}, {"connections", 1}}});
+  const Json b = document(2, {{{"id", "1"},
+                               {"connections", 3},
+                               {"channels", {"news", "sport"}},
+                               {"firstConnectTime", 20},
+                               {"lastConnectTime", 40},
+                               {"lastRequestTime", 7},
+                               {"sessionDuration", 9}},
+                              {{"id", "2"}, {"connections", 1}}});
+  const Json page = merge_lists({a, b}, {"id", "id", "", false, 1, 2});
+  EXPECT_EQ(page["total"], 3);
+  ASSERT_EQ(page["list"].size(), 2u);
+  EXPECT_EQ(page["list"][0], (Json{{"id", "1"},
+                                   {"connections", 5},
+                                   {"channels", {"news", "sport"}},
+                                   {"firstConnectTime", 10},
+                                   {"lastConnectTime", 40},
+                                   {"lastRequestTime", 7},
+                                   {"sessionDuration", 9}}));
+  EXPECT_EQ(page["list"][1]["id"], "2");
+}
+
+TEST(Merge, SaysWhenATotalMayBeTooHigh) {
+  const Json a = document(5000, {{{"id", "1"}}});
+  const Json b = document(1, {{{"id", "1"}}});
+  const Json page = merge_lists({a, b}, {"id", "id", "", false, 1, 1});
+  EXPECT_EQ(page["total"], 5000);
+  EXPECT_EQ(page["approximate"], true);
+  EXPECT_FALSE(merge_lists({a}, {"id", "id", "", false, 1, 1}).contains("approximate"));
+}
+
+TEST(Merge, TakesPlainNamesToo) {
+  const Json page = merge_lists({document(2, {"b", "c"}), document(2, {"a", "c"})}, {"name", "name", "", false, 1, 10});
+  EXPECT_EQ(page["total"], 3);
+  EXPECT_EQ(page["list"], (Json{"a", "b", "c"}));
+}
+
+TEST(Merge, AddsUpCounts) {
+  EXPECT_EQ(merge_objects({{{"closed", 1}}, {{"closed", 0}}, {{"closed", 4}}}), (Json{{"closed", 5}}));
+  EXPECT_EQ(merge_objects({{{"closed", 1}}}), (Json{{"closed", 1}}));
+}
+
+TEST(Merge, LooksAwayFromWhatIsNoList) {
+  const Json page =
+      merge_lists({Json("nonsense"), Json::object(), document(1, {{{"id", "1"}}})}, {"", "id", "", false, 1, 10});
+  EXPECT_EQ(page["total"], 1);
+}
+
+}  // namespace
+}  // namespace sse::cluster
