@@ -67,6 +67,9 @@ struct HttpBus::Door {
         response.set_content(e.what(), "text/plain");
       }
     });
+    app.Get(kWhoPath, [&bus](const httplib::Request&, httplib::Response& response) {
+      response.set_content(event::dump_json(bus.who()), "application/json");
+    });
     front =
         std::make_unique<net::HttpFront>(loop, at, app, workers, front_options, metrics, [] { return std::size_t{0}; });
   }

@@ -84,6 +84,8 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   void set_hello(event::Json hello) EXCLUDES(mutex_);
   /// As set_hello(), and waits until every node that can be reached knows, at most for `patience`.
   void tell_hello(event::Json hello, std::chrono::milliseconds patience) EXCLUDES(mutex_);
+  /// For who has no `listen`: how long other nodes wait for answers, to give them in the response. Any thread.
+  void set_hold(std::chrono::milliseconds hold) EXCLUDES(mutex_);
   std::vector<Seen> seen() const EXCLUDES(mutex_);
   /// Waits until every peer has either been told all topics or cannot be reached; false after `patience`.
   bool settle(std::chrono::milliseconds patience) EXCLUDES(mutex_);
@@ -141,6 +143,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   std::unordered_set<std::string> own_ GUARDED_BY(mutex_);                     // addresses that lead back here
   event::Json hello_ GUARDED_BY(mutex_);
   std::uint64_t hellos_ GUARDED_BY(mutex_) = 1;
+  std::chrono::milliseconds hold_ GUARDED_BY(mutex_){2000};
   bool down_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
 

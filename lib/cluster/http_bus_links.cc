@@ -117,6 +117,11 @@ void HttpBus::set_hello(event::Json hello) {
   ++hellos_;
 }
 
+void HttpBus::set_hold(std::chrono::milliseconds hold) {
+  const MutexLock lock(mutex_);
+  hold_ = hold;
+}
+
 void HttpBus::tell_hello(event::Json hello, std::chrono::milliseconds patience) {
   set_hello(std::move(hello));
   const SteadyTime deadline = steady_now() + patience;
@@ -284,7 +289,7 @@ bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret)
     link.saying = hellos_;
     link.told.write(post);
   } else {
-    post.hold = options_.hold;
+    post.hold = hold_;
   }
   std::size_t bytes = 0;
   const auto size = [](const auto& item) { return size_of(item); };

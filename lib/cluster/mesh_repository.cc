@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cluster/topics.h"
+#include "cluster/wire.h"
 #include "event/json.h"
 #include "observe/log.h"
 
@@ -37,7 +38,7 @@ Json line_of(const char* what, const ServiceName& service, const Recipient& reci
 }
 
 // A line of JSON and the data, as often as it takes.
-std::string encode(const std::vector<PendingMessage>& messages) {
+std::string write(const std::vector<PendingMessage>& messages) {
   std::string out;
   for (const PendingMessage& message : messages) {
     Json line{{"id", message.id.str()},
@@ -54,7 +55,7 @@ std::string encode(const std::vector<PendingMessage>& messages) {
   return out;
 }
 
-std::vector<PendingMessage> decode(std::string_view bytes, const ServiceName& service, const Recipient& recipient) {
+std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& service, const Recipient& recipient) {
   std::vector<PendingMessage> messages;
   while (!bytes.empty()) {
     const std::size_t end = bytes.find('\n');
@@ -118,7 +119,7 @@ MeshRepository::MeshRepository(Own own, Bus& bus, Interest& interest, Options op
 
 void MeshRepository::start() {
   wait(hold_all_there_is());
-  bus_.ask({{everybody_topic(), std::string(kStoreMark) + event::dump_json(Json{{"do", kLook}})}});
+  bus_.ask({{everybody_topic(), encode(StoreCommand{event::dump_json(Json{{"do", kLook}})})}});
 }
 
 MeshRepository::Signals MeshRepository::hold_all_there_is() {
@@ -213,7 +214,7 @@ void MeshRepository::confirm(const ServiceName& service, const Recipient& recipi
   Json line = line_of(kConfirm, service, recipient);
   line["id"] = id.str();
   // Nobody waits: a confirmation that gets lost makes the message come again.
-  bus_.ask({{topic, std::string(kStoreMark) + event::dump_json(line)}});
+  bus_.ask({{topic, encode(StoreCommand{event::dump_json(line)})}});
 }
 
 std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
@@ -224,7 +225,7 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
     line["after"] = after.str();
     line["limit"] = limit;
     line["most"] = most.count();
-    commands.push_back({pending_topic(service, recipient), std::string(kStoreMark) + event::dump_json(line)});
+    commands.push_back({pending_topic(service, recipient), encode(StoreCommand{event::dump_json(line)})});
   }
   const auto asked = bus_.ask(commands);
   std::vector<PendingMessage> all = own_.messages.pending(service, recipients, after, limit, most, now);
@@ -239,7 +240,7 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
   for (std::size_t i = 0; i < answers.size(); ++i) {
     for (const Answers::One& one : answers[i].answers) {
       try {
-        std::vector<PendingMessage> theirs = decode(one.bytes, service, recipients[i]);
+        std::vector<PendingMessage> theirs = read(one.bytes, service, recipients[i]);
         cut(theirs);
         all.insert(all.end(), std::make_move_iterator(theirs.begin()), std::make_move_iterator(theirs.end()));
       } catch (const Error& e) {
@@ -271,8 +272,8 @@ std::string MeshRepository::handle(std::string_view bytes) {
   }
   if (what != kPending)
     throw Error(ErrorCode::kInvalidArgument, "another node's repository asks for what this version does not know");
-  return encode(own_.messages.pending(service, {&recipient, 1}, MessageId(event::id_field(line, "after")),
-                                      count_field(line, "limit"), ByteCount(count_field(line, "most")), wall_now()));
+  return write(own_.messages.pending(service, {&recipient, 1}, MessageId(event::id_field(line, "after")),
+                                     count_field(line, "limit"), ByteCount(count_field(line, "most")), wall_now()));
 }
 
 std::uint64_t MeshRepository::expire(WallTime now) {

@@ -60,7 +60,7 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
                                                 std::size_t limit, ByteCount most, WallTime now) override;
   std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
   std::uint64_t size() const override { return own_.messages.size(); }
-  bool shared() const { return true; }
+  bool shared() const override { return true; }
 
   // DeadLetters
   std::uint64_t count_dead(const delivery::MessageFilter& filter) override { return own_.dead.count_dead(filter); }
@@ -101,9 +101,6 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
   std::unordered_map<std::string, Held> held_ GUARDED_BY(mutex_);  // by topic
   std::unordered_set<std::string> touched_ GUARDED_BY(mutex_);     // topics that may be held for nothing
 };
-
-/// What a command between repositories begins with.
-inline constexpr std::string_view kStoreMark = "{\"do\":\"store\"}\n";
 
 /// Topic of the nodes that hold pending messages for somebody.
 std::string pending_topic(const ServiceName& service, const delivery::Recipient& recipient);

@@ -47,7 +47,10 @@ std::vector<std::string> parse_static_addresses(std::string_view text) {
   return addresses;
 }
 
-StaticDiscovery::StaticDiscovery(HttpBus& bus, Options options) : bus_(bus), options_(std::move(options)) {
+StaticDiscovery::StaticDiscovery(HttpBus& bus, Options options) : bus_(bus), options_(std::move(options)) {}
+
+void StaticDiscovery::introduce() {
+  if (std::exchange(introduced_, true)) return;
   std::vector<HttpBus::Peer> peers;
   for (const std::string& address : options_.addresses) peers.push_back({address, options_.secret, ""});
   bus_.set_peers(peers);
@@ -70,6 +73,7 @@ std::vector<NodeProbe> StaticDiscovery::probe_all() const {
 // As with Nacos: say the number first, look then. Of two that do so at once, at least one sees the other.
 unsigned StaticDiscovery::join(const std::string& id, const event::Json& facts) {
   const MutexLock lock(mutex_);
+  introduce();
   id_ = id;
   facts_ = facts;
   std::set<unsigned> taken;
@@ -122,10 +126,11 @@ void StaticDiscovery::leave() noexcept {
 }
 
 std::vector<Node> StaticDiscovery::nodes() {
+  const MutexLock lock(mutex_);
+  introduce();
   const std::vector<HttpBus::Seen> seen = bus_.seen();
   const SteadyTime now = steady_now();
   std::vector<Node> nodes;
-  const MutexLock lock(mutex_);
   if (joined_ && now - refreshed_ < options_.ttl) nodes.push_back({id_, number_, facts_});
   for (const HttpBus::Seen& one : seen) {
     const std::string id = text_in(one.hello, "id");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ class StaticDiscovery final : public Discovery {
     std::chrono::milliseconds ttl{6000};
     std::chrono::milliseconds timeout{1000};  ///< for the question who is at an address
   };
-  /// `bus` outlives this, was started, and gives up on who is silent for the time to live.
+  /// `bus` outlives this, is started before the first call, and gives up on who is silent for the time to live.
   StaticDiscovery(HttpBus& bus, Options options);
 
   unsigned join(const std::string& id, const event::Json& facts) override EXCLUDES(mutex_);
@@ -38,6 +39,8 @@ class StaticDiscovery final : public Discovery {
     SteadyTime seen;
   };
 
+  /// Tells the bus of the addresses.
+  void introduce() REQUIRES(mutex_);
   event::Json hello(bool settled) REQUIRES(mutex_);
   std::vector<NodeProbe> probe_all() const;
 
@@ -48,6 +51,7 @@ class StaticDiscovery final : public Discovery {
   unsigned number_ GUARDED_BY(mutex_) = 0;
   std::uint64_t beats_ GUARDED_BY(mutex_) = 0;
   event::Json facts_ GUARDED_BY(mutex_);
+  bool introduced_ GUARDED_BY(mutex_) = false;
   bool joined_ GUARDED_BY(mutex_) = false;
   SteadyTime refreshed_ GUARDED_BY(mutex_){};
   std::map<std::string, Beat> others_ GUARDED_BY(mutex_);  // by address

@@ -168,6 +168,7 @@ class Static {
       options.secret = "secret";
       options.ttl = kTtl;
       discovery_ = std::make_unique<StaticDiscovery>(bus_, options);
+      discovery_->nodes();  // it looks for the others from now on
     }
     unsigned join(const std::string& id, const event::Json& facts) override { return discovery_->join(id, facts); }
     void refresh(const event::Json& facts) override { discovery_->refresh(facts); }

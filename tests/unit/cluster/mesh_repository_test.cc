@@ -7,6 +7,7 @@
 
 #include "cluster/memory_bus.h"
 #include "cluster/topics.h"
+#include "cluster/wire.h"
 #include "delivery/memory_repository.h"
 #include "support/process.h"
 
@@ -39,8 +40,8 @@ class Node final : public Bus::Receiver {
 
   void received(std::vector<Bus::Incoming> commands) override {
     for (const Bus::Incoming& command : commands) {
-      const std::string_view asked = std::string_view(command.bytes).substr(kStoreMark.size());
-      if (asked.find("\"look\"") == std::string_view::npos) ++received_;
+      const std::string asked = std::get<StoreCommand>(decode(command.bytes)).bytes;
+      if (asked.find("\"look\"") == std::string::npos) ++received_;
       command.answer(mesh_->handle(asked));
     }
   }
