@@ -286,6 +286,24 @@ void declare_cluster(CLI::App& app, gateway::ServerOptions& server) {
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
       ->type_name("FILE")
       ->group(group);
+  app.add_option("--discovery", server.discovery,
+                 "Join the servers that Nacos knows, or that are at known addresses; they talk to each other directly")
+      ->type_name("nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE|static:HOST:PORT,...")
+      ->group(group);
+  app.add_option("--discovery-password-file", server.discovery_password_file, "First line: the password of Nacos")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--cluster-listen", server.cluster_listen, "With --discovery: listener for the other servers")
+      ->type_name("ADDRESS:PORT")
+      ->group(group);
+  app.add_option("--cluster-advertise", server.cluster_advertise,
+                 "Where the other servers reach it (default: as --cluster-listen)")
+      ->type_name("HOST:PORT")
+      ->group(group);
+  app.add_option("--cluster-secret-file", server.cluster_secret_file,
+                 "First line: the secret servers show each other; needed with static:")
+      ->type_name("FILE")
+      ->group(group);
 }
 
 void declare_limits(CLI::App& app, gateway::ServerOptions& server) {

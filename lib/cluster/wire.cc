@@ -13,6 +13,7 @@ using event::Json;
 
 constexpr std::string_view kDeliver = "deliver";
 constexpr std::string_view kRequest = "request";
+constexpr std::string_view kStore = "store";
 // In the order of Door.
 constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
 
@@ -33,7 +34,11 @@ std::string encode(const RequestCommand& command) {
   return event::dump_json(line) + '\n' + command.request;
 }
 
-std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes) {
+std::string encode(const StoreCommand& command) {
+  return event::dump_json(Json{{"do", kStore}}) + '\n' + command.bytes;
+}
+
+std::variant<DeliverCommand, RequestCommand, StoreCommand> decode(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
   if (end == std::string_view::npos)
     throw Error(ErrorCode::kInvalidArgument, "a command between nodes has no line to begin with");
@@ -63,6 +68,7 @@ std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes) {
     command.request = rest;
     return command;
   }
+  if (what == kStore) return StoreCommand{std::string(rest)};
   throw Error(ErrorCode::kInvalidArgument, "a node sent a command this version does not know; are all of one version?");
 }
 

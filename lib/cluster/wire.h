@@ -32,11 +32,17 @@ struct RequestCommand {
   std::string request;
 };
 
-/// Both as one line of compact JSON and, behind it, the bytes as they are.
+/// What one node's MeshRepository asks of others'.
+struct StoreCommand {
+  std::string bytes;
+};
+
+/// All as one line of compact JSON and, behind it, the bytes as they are.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
+std::string encode(const StoreCommand& command);
 
 /// Throws Error(kInvalidArgument) for what no node of this version sends.
-std::variant<DeliverCommand, RequestCommand> decode(std::string_view bytes);
+std::variant<DeliverCommand, RequestCommand, StoreCommand> decode(std::string_view bytes);
 
 }  // namespace sse::cluster

@@ -19,6 +19,8 @@
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cluster/http_cluster.h"
+#include "cluster/mesh_repository.h"
 #include "cluster/redis_cluster.h"
 #include "cluster/redis_repository.h"
 #include "delivery/memory_repository.h"
@@ -26,6 +28,7 @@
 #include "gateway/admin_routes.h"
 #include "gateway/cluster_admin.h"
 #include "gateway/cluster_gateway.h"
+#include "gateway/cluster_options.h"
 #include "gateway/cluster_pages.h"
 #include "gateway/drainer.h"
 #include "gateway/event_feed.h"
@@ -153,12 +156,7 @@ void check(const ServerOptions& options) {
   check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
-  if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
-  // Kept by one server, in the order of its own clock.
-  if (!options.cluster.empty() && options.history.events != 0)
-    bad("--history is of one server and does not work in a cluster; leave out --history or --cluster");
-  if (options.cluster.empty() && !options.cluster_password_file.empty())
-    bad("--cluster-password-file means nothing without --cluster");
+  check_cluster(options);
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
     bad("--qos-ack-timeout must be 0 or at least 100ms");
   if (options.history.events != 0 && options.history.bytes < kibibytes(64 * options.services.size()))
@@ -190,9 +188,10 @@ class Server::Impl {
  private:
   void open_tls();
   void read_token();
-  cluster::RedisClusterOptions cluster_options() const;
+  bool in_cluster() const { return !options_.cluster.empty() || !options_.discovery.empty(); }
   void open_cluster();
   void open_repository();
+  void share_repository();
   void open_fronts();
   void push_demo();
   void expire();
@@ -215,14 +214,18 @@ class Server::Impl {
   bool running_ = false;
   std::unique_ptr<Reactions> reactions_;
 
+  std::unique_ptr<delivery::MessageRepository> own_repository_;  // under a mesh's
   std::unique_ptr<delivery::MessageRepository> repository_;
+  cluster::MeshRepository* mesh_repository_ =
+      nullptr;                                   // the same object; null where nodes share a store, or for one alone
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object, as are:
   delivery::DeadLetters* dead_ = nullptr;
   delivery::AttemptLog* attempts_ = nullptr;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   // Null for a server that is alone. The gateway outlives what calls it.
   std::unique_ptr<ClusterGateway> cluster_gateway_;
-  cluster::RedisCluster cluster_;
+  std::unique_ptr<cluster::Cluster> cluster_;
+  cluster::HttpBus* mesh_ = nullptr;  // the cluster's bus, where nodes talk to each other directly
   std::vector<Service> services_;
   std::unique_ptr<net::TlsContext> tls_;
   std::unique_ptr<net::Listener> listener_;
@@ -261,7 +264,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   read_token();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
-  if (options_.cluster.empty()) {
+  if (!in_cluster()) {
     ids_.emplace(std::random_device{}());
   } else {
     open_cluster();
@@ -322,22 +325,19 @@ void Server::Impl::reload() {
   if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }
 
-cluster::RedisClusterOptions Server::Impl::cluster_options() const {
-  cluster::RedisClusterOptions options;
-  options.address = options_.cluster;
-  if (!options_.cluster_password_file.empty())
-    options.password = read_secret_file(options_.cluster_password_file, "--cluster-password-file");
-  options.cluster.node = server_id_;
-  return options;
-}
-
 void Server::Impl::open_cluster() {
-  cluster_ = cluster::open_redis_cluster(cluster_options(), metrics_);
-  cluster_gateway_ = std::make_unique<ClusterGateway>(*cluster_.cluster, services_, app_, admin_app_, token_,
-                                                      [this] { return facts(); });
-  ids_.emplace(cluster_.cluster->join(*cluster_gateway_));
-  app_.set_interceptor(ClusterPages(*cluster_.cluster, services_));
-  admin_app_.set_interceptor(ClusterAdmin(*cluster_.cluster, admin_app_, token_));
+  if (!options_.cluster.empty()) {
+    cluster_ = cluster::open_redis_cluster(redis_options(options_, server_id_), metrics_).cluster;
+  } else {
+    cluster::HttpCluster opened = cluster::open_http_cluster(mesh_options(options_, server_id_), metrics_);
+    mesh_ = opened.bus;
+    cluster_ = std::move(opened.cluster);
+  }
+  cluster_gateway_ =
+      std::make_unique<ClusterGateway>(*cluster_, services_, app_, admin_app_, token_, [this] { return facts(); });
+  ids_.emplace(cluster_->join(*cluster_gateway_));
+  app_.set_interceptor(ClusterPages(*cluster_, services_));
+  admin_app_.set_interceptor(ClusterAdmin(*cluster_, admin_app_, token_, mesh_ != nullptr));
 }
 
 // Not ready first, so that load balancers look elsewhere and nobody who was sent away comes back here.
@@ -369,10 +369,11 @@ void Server::Impl::open_repository() {
   const auto log = [](const std::string& sentence) { observe::log_error("pending repository", {{"error", sentence}}); };
   if (!options_.cluster.empty()) {
     cluster::RedisRepository::Options redis;
-    redis.link = cluster::link_options(cluster_options());
+    const cluster::RedisClusterOptions cluster = redis_options(options_, server_id_);
+    redis.link = cluster::link_options(cluster);
     redis.limits = limits;
     redis.on_error = log;
-    auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster_options().connect_patience);
+    auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster.connect_patience);
     catalog_ = repository.get();
     dead_ = repository.get();
     attempts_ = repository.get();
@@ -396,9 +397,24 @@ void Server::Impl::open_repository() {
     attempts_ = repository.get();
     repository_ = std::move(repository);
   }
+  if (mesh_ != nullptr) share_repository();
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
                           [this] { return static_cast<double>(repository_->size()); });
   metrics_.gauge("sse_build_info", "Always 1; the version is in the label", {{"version", base::kVersion}}).set(1);
+}
+
+// Each node keeps what it accepted, and hands it to whichever node the receiver comes to.
+void Server::Impl::share_repository() {
+  own_repository_ = std::move(repository_);
+  cluster::MeshRepository::Options mesh;
+  mesh.patience = cluster_->options().patience;
+  mesh.look_again = [this] { cluster_gateway_->missed_something(); };
+  auto repository = std::make_unique<cluster::MeshRepository>(
+      cluster::MeshRepository::Own{*own_repository_, *catalog_, *dead_}, *mesh_, cluster_->interest(), mesh);
+  mesh_repository_ = repository.get();
+  dead_ = mesh_repository_;
+  repository_ = std::move(repository);
+  cluster_->set_keeper([this](const std::string& bytes) { return mesh_repository_->handle(bytes); });
 }
 
 void Server::Impl::open_fronts() {
@@ -441,7 +457,7 @@ void Server::Impl::open_fronts() {
       admin_app_,
       AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_, [this] { return status(); },
                                 [this] { return !draining_.load(); },
-                                NodeRoutes::Dependencies{server_id_, cluster_.cluster.get(), [this] { return facts(); },
+                                NodeRoutes::Dependencies{server_id_, cluster_.get(), [this] { return facts(); },
                                                          [this](unsigned rate) { drain_streams(rate); }}});
   feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
   reactions_->happenings().add_sink(*feed_);
@@ -471,7 +487,8 @@ void Server::Impl::start() {
   admin_loop_.start();
   if (admin_front_) admin_front_->start();
   // Before the first stream: it waits for the subscriptions.
-  if (cluster_gateway_) cluster_.cluster->start();
+  if (cluster_gateway_) cluster_->start();
+  if (mesh_repository_ != nullptr) mesh_repository_->start();
   front_->start();
   admin_loop_.post([this] {
     chores_.submit([this] { expire(); });
@@ -508,7 +525,7 @@ void Server::Impl::stop() {
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();
   drainer_.stop();
-  if (cluster_gateway_) cluster_.cluster->stop();
+  if (cluster_gateway_) cluster_->stop();
   front_loop_.stop();
   admin_loop_.stop();
   for (const auto& loop : loops_) loop->stop();
@@ -551,12 +568,18 @@ void Server::Impl::expire() {
 
 Json Server::Impl::cluster_status() const {
   if (!cluster_gateway_) return nullptr;
-  const std::string degraded = cluster_.cluster->degraded();
-  return {{"address", cluster::parse_redis_address(options_.cluster).str()},
-          {"nodes", cluster_.cluster->nodes().size()},
-          {"number", cluster_.cluster->number()},
-          {"topics", cluster_.cluster->interest().topics()},
-          {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+  const std::string degraded = cluster_->degraded();
+  Json status{{"address", cluster_address(options_)},
+              {"nodes", cluster_->nodes().size()},
+              {"number", cluster_->number()},
+              {"topics", cluster_->interest().topics()},
+              {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+  if (mesh_ != nullptr) {
+    status["listening"] = mesh_->listening();
+    status["advertised"] = mesh_->address();
+    status["heldRecipients"] = mesh_repository_->held();
+  }
+  return status;
 }
 
 Json Server::Impl::status() const {

@@ -57,6 +57,11 @@ struct ServerOptions {
   std::size_t qos_max_per_user = 10'000;
   std::string cluster;                ///< `redis://HOST:PORT/DB`; empty: this server is alone
   std::string cluster_password_file;  ///< wins over one in the address
+  std::string discovery;  ///< `nacos://…` or `static:…`: a cluster whose nodes talk to each other; not with `cluster`
+  std::string discovery_password_file;  ///< of Nacos; wins over one in the address
+  std::string cluster_listen;           ///< ADDR:PORT for other nodes, with `discovery`
+  std::string cluster_advertise;        ///< HOST:PORT that they reach it at; empty: `cluster_listen`
+  std::string cluster_secret_file;      ///< what nodes show each other; with Nacos each may make its own
   ByteCount qos_max_bytes_per_user = mebibytes(256);
   std::uint64_t qos_max_total = 10'000'000;  ///< (message, recipient) pairs
   ByteCount qos_max_total_bytes = mebibytes(std::uint64_t{16} * 1024);
