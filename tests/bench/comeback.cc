@@ -1,5 +1,6 @@
 // Somebody for whom ten thousand messages wait comes back: how soon all are there, and what the others notice.
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
