@@ -19,7 +19,7 @@ Format format_from(const std::string& name) {
 
 void GlobalOptions::declare(CLI::App& app) {
   app.add_option("-s,--server", server,
-                 "Admin address: unix:PATH or http://HOST:PORT (default: the socket of your own sse-serve)")
+                 "Admin address: unix:PATH, http[s]://HOST:PORT (default: the socket of your own sse-serve)")
       ->type_name("ADDRESS")
       ->envname("SSECTL_SERVER");
   app.add_option("--cluster", cluster,
@@ -29,6 +29,19 @@ void GlobalOptions::declare(CLI::App& app) {
   app.add_option("--cluster-password-file", cluster_password_file, "File whose first line is the password of Redis")
       ->type_name("FILE")
       ->envname("SSECTL_CLUSTER_PASSWORD_FILE");
+  app.add_option(
+         "--discovery", discovery,
+         "Instead of a server: any node that nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE knows, or "
+         "of static:HOST:PORT,...")
+      ->type_name("ADDRESS")
+      ->envname("SSECTL_DISCOVERY");
+  app.add_option("--discovery-password-file", discovery_password_file, "File whose first line is the password of Nacos")
+      ->type_name("FILE")
+      ->envname("SSECTL_DISCOVERY_PASSWORD_FILE");
+  app.add_option("--cluster-secret-file", cluster_secret_file,
+                 "With static nodes: file whose first line they all share")
+      ->type_name("FILE")
+      ->envname("SSECTL_CLUSTER_SECRET_FILE");
   app.add_flag("--local", local, "In a cluster: what the server knows and does alone");
   app.add_option("--token-file", token_file, "File whose first line is the admin token")
       ->type_name("FILE")
@@ -68,17 +81,29 @@ std::string Context::token() const {
 
 Context::~Context() = default;
 
-// To any node of the cluster, over Redis.
+std::unique_ptr<cluster::ClusterClient> Context::open_cluster() const {
+  const auto secret = [](const std::string& file) { return file.empty() ? std::string() : read_token(file); };
+  if (!options_.cluster.empty()) {
+    cluster::RedisClusterOptions options;
+    options.address = options_.cluster;
+    options.password = secret(options_.cluster_password_file);
+    options.connect_patience = std::min(timeout_, std::chrono::milliseconds(5000));
+    return std::make_unique<cluster::ClusterClient>(options);
+  }
+  cluster::HttpClusterOptions options;
+  options.discovery = options_.discovery;
+  options.password = secret(options_.discovery_password_file);
+  options.secret = secret(options_.cluster_secret_file);
+  return std::make_unique<cluster::ClusterClient>(options);
+}
+
+// To any node of the cluster.
 api::Carrier Context::carrier() {
   if (options_.local) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--local means the server of --server; with --cluster any node may be the one that answers");
+                "--local means the server of --server; in a cluster any node may be the one that answers");
   }
-  cluster::RedisClusterOptions options;
-  options.address = options_.cluster;
-  if (!options_.cluster_password_file.empty()) options.password = read_token(options_.cluster_password_file);
-  options.connect_patience = std::min(timeout_, std::chrono::milliseconds(5000));
-  cluster_ = std::make_unique<cluster::ClusterClient>(options);
+  cluster_ = open_cluster();
   return [this](const api::CarriedRequest& carried, std::chrono::milliseconds patience) {
     cluster::RawRequest request =
         cluster::RawRequest::parse(carried.method + ' ' + carried.target + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -98,7 +123,9 @@ api::Client& Context::client(std::chrono::milliseconds more) {
       for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + node;
       out_.note("the answer is without what these nodes of the cluster know: " + names);
     };
-    if (!options_.cluster.empty()) client.carrier = carrier();
+    if (!options_.cluster.empty() && !options_.discovery.empty())
+      throw Error(ErrorCode::kInvalidArgument, "--cluster and --discovery are two kinds of cluster; give one of them");
+    if (!options_.cluster.empty() || !options_.discovery.empty()) client.carrier = carrier();
     client_ = std::make_unique<api::Client>(std::move(client));
   }
   return *client_;

@@ -24,6 +24,9 @@ struct GlobalOptions {
   std::string server;
   std::string cluster;
   std::string cluster_password_file;
+  std::string discovery;
+  std::string discovery_password_file;
+  std::string cluster_secret_file;
   bool local = false;
   std::string token_file;
   std::string service;
@@ -56,6 +59,7 @@ class Context {
 
  private:
   api::Carrier carrier();
+  std::unique_ptr<cluster::ClusterClient> open_cluster() const;
 
   GlobalOptions options_;
   Output out_;

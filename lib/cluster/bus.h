@@ -25,8 +25,9 @@ struct Answers {
     std::string bytes;
   };
   std::vector<One> answers;
-  std::size_t silent = 0;  ///< how many received it and did not answer in time
-  std::string failure;     ///< not empty: the command did not get out at all, and why
+  std::size_t silent = 0;              ///< how many received it, or may have, and did not answer in time
+  std::vector<std::string> missing{};  ///< their names, from a bus that knows them
+  std::string failure;                 ///< not empty: the command did not get out at all, and why
 };
 
 /// Commands under way.

@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "cluster/topics.h"
 
 namespace sse::cluster {
 namespace {
+
+constexpr std::chrono::milliseconds kLookForNodes{3000};
 
 RedisBus::Options bus_options(const RedisClusterOptions& options) {
   RedisBus::Options bus;
@@ -30,34 +34,50 @@ RedisDiscovery::Options discovery_options(const RedisClusterOptions& options) {
 }  // namespace
 
 ClusterClient::ClusterClient(const RedisClusterOptions& options)
-    : address_(parse_redis_address(options.address).str()),
-      bus_(bus_options(options)),
-      discovery_(bus_.link(), discovery_options(options)) {
-  bus_.start(deaf_);
-  try {
-    bus_.require_up(options.connect_patience);
-  } catch (...) {
-    bus_.stop();
-    throw;
-  }
+    : address_(parse_redis_address(options.address).str()), option_("--cluster") {
+  auto bus = std::make_unique<RedisBus>(bus_options(options));
+  RedisBus& redis = *bus;
+  bus_ = std::move(bus);
+  discovery_ = std::make_unique<RedisDiscovery>(redis.link(), discovery_options(options));
+  redis.start(deaf_);
+  redis.require_up(options.connect_patience);
+}
+
+ClusterClient::ClusterClient(const HttpClusterOptions& options)
+    : address_(shown_discovery(options.discovery)), option_("--discovery") {
+  HttpClientParts parts = open_http_client(options, bus_name("client-" + std::to_string(getpid())), deaf_, metrics_);
+  mesh_ = parts.bus.get();
+  bus_ = std::move(parts.bus);
+  discovery_ = std::move(parts.discovery);
 }
 
 ClusterClient::~ClusterClient() {
-  bus_.stop();
+  bus_->stop();
+}
+
+// Over HTTP at known addresses it takes a moment until the first one has told that it is a node.
+std::vector<Node> ClusterClient::find_nodes(std::chrono::milliseconds patience) {
+  const SteadyTime deadline = steady_now() + std::min<std::chrono::milliseconds>(patience, kLookForNodes);
+  for (;;) {
+    std::vector<Node> nodes = discovery_->nodes();
+    if (!nodes.empty() || mesh_ == nullptr || steady_now() > deadline) return nodes;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::milliseconds patience) {
-  std::vector<Node> nodes = discovery_.nodes();
+  if (mesh_ != nullptr) mesh_->set_hold(patience);
+  std::vector<Node> nodes = find_nodes(patience);
   if (nodes.empty()) {
-    throw Error(ErrorCode::kUnavailable,
-                "no node is in the cluster at " + address_ + "; start one with 'sse-serve --cluster " + address_ + "'");
+    throw Error(ErrorCode::kUnavailable, "no node is in the cluster at " + address_ + "; start one with 'sse-serve " +
+                                             option_ + " " + address_ + "'");
   }
   // Any will do: one by chance shares the work. One that is about to stop only when there is no other.
   std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
   std::ranges::stable_partition(nodes, [](const Node& node) { return node.facts.value("state", "") == "ready"; });
   const std::string bytes = encode(RequestCommand{Door::kCluster, "", request.text()});
   for (const Node& node : nodes) {
-    const Answers answers = std::move(bus_.ask({{node_topic(node.number), bytes}})->wait(patience).front());
+    const Answers answers = std::move(bus_->ask({{node_topic(node.number), bytes}})->wait(patience).front());
     if (!answers.answers.empty()) return RawResponse::parse(answers.answers.front().bytes);
     if (!answers.failure.empty()) throw Error(ErrorCode::kUnavailable, answers.failure);
     if (answers.silent != 0) {

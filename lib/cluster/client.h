@@ -3,10 +3,13 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cluster/cluster.h"
+#include "cluster/http_cluster.h"
 #include "cluster/raw_http.h"
 #include "cluster/redis_cluster.h"
+#include "observe/metrics.h"
 
 namespace sse::cluster {
 
@@ -16,6 +19,8 @@ class ClusterClient {
  public:
   /// Throws Error as open_redis_cluster().
   explicit ClusterClient(const RedisClusterOptions& options);
+  /// Throws Error(kInvalidArgument).
+  explicit ClusterClient(const HttpClusterOptions& options);
   ~ClusterClient();
   ClusterClient(const ClusterClient&) = delete;
   ClusterClient& operator=(const ClusterClient&) = delete;
@@ -29,10 +34,15 @@ class ClusterClient {
     void received(std::vector<Bus::Incoming>) override {}
   };
 
+  std::vector<Node> find_nodes(std::chrono::milliseconds patience);
+
   const std::string address_;
+  const std::string option_;  // that names it
   Deaf deaf_;
-  RedisBus bus_;
-  RedisDiscovery discovery_;
+  observe::Registry metrics_;
+  std::unique_ptr<Bus> bus_;
+  HttpBus* mesh_ = nullptr;  // the same, where it is one
+  std::unique_ptr<Discovery> discovery_;
 };
 
 }  // namespace sse::cluster

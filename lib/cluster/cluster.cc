@@ -28,6 +28,16 @@ std::uint32_t count_in(const std::string& text) {
 
 }  // namespace
 
+void require_node_id(const std::string& id) {
+  const bool fits = !id.empty() && id.size() <= 200 && is_valid_utf8(id) &&
+                    std::ranges::none_of(id, [](unsigned char c) { return c <= ' ' || c == '~' || c == 0x7f; });
+  if (!fits) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "--server-id '" + printable(id, 60) + "' does not do in a cluster: at most 200 bytes without blanks and '~'");
+  }
+}
+
 std::string bus_name(const std::string& node_id) {
   std::random_device random;
   return node_id + "~" + std::to_string(random()) + std::to_string(random());
@@ -115,12 +125,15 @@ void Cluster::beat() {
     if (!seen.empty()) nodes_ = std::move(seen);
     nodes_gauge_.set(static_cast<std::int64_t>(nodes_.size()));
   }
-  up_gauge_.set(why.empty() ? 1 : 0);
+  const bool together = why.empty() || (options_.registry_apart && bus.empty());
+  up_gauge_.set(together ? 1 : 0);
   if (!changed) return;
   if (why.empty()) {
     observe::log_info("in the cluster", {{"node", options_.node}, {"number", std::to_string(number_)}});
   } else {
-    observe::log_error("degraded: the other nodes cannot be reached, this node goes on alone", {{"error", why}});
+    observe::log_error(together ? "degraded: the nodes known so far go on, but who comes and goes is not seen"
+                                : "degraded: the other nodes cannot be reached, this node goes on alone",
+                       {{"error", why}});
   }
 }
 
@@ -179,6 +192,10 @@ std::vector<std::string> Cluster::silent_ones(const std::vector<Answers>& all) c
   const std::vector<std::string> known = others();
   for (const Answers& answers : all) {
     if (answers.failure.empty() && answers.silent == 0) continue;
+    if (!answers.missing.empty()) {
+      for (const std::string& name : answers.missing) named.insert(node_of(name));
+      continue;
+    }
     somebody = somebody || answers.silent != 0;
     std::set<std::string> heard;
     for (const auto& [node, bytes] : answers.answers) heard.insert(node_of(node));
@@ -278,8 +295,14 @@ void Cluster::received(std::vector<Bus::Incoming> commands) {
       } else if (const auto* replace = std::get_if<ReplaceCommand>(&decoded)) {
         local_.load()->replace(*replace);
         incoming.answer("");
+      } else if (auto* request = std::get_if<RequestCommand>(&decoded)) {
+        handle(
+            std::move(incoming), [this, command = std::move(*request)] { return local_.load()->handle(command); },
+            kBusy);
       } else {
-        handle(std::move(incoming), std::move(std::get<RequestCommand>(decoded)));
+        handle(
+            std::move(incoming),
+            [this, command = std::move(std::get<StoreCommand>(decoded))] { return ask_keeper(command.bytes); }, "");
       }
     } catch (const Error& e) {
       observe::log_error("a command of another node is refused",
@@ -298,11 +321,18 @@ void Cluster::received(std::vector<Bus::Incoming> commands) {
   }
 }
 
-void Cluster::handle(Bus::Incoming incoming, RequestCommand command) {
-  const auto shared =
-      std::make_shared<std::pair<Bus::Incoming, RequestCommand>>(std::move(incoming), std::move(command));
-  const bool taken = requests_.submit([this, shared] { shared->first.answer(local_.load()->handle(shared->second)); });
-  if (!taken) shared->first.answer(kBusy);
+std::string Cluster::ask_keeper(const std::string& bytes) {
+  try {
+    return keeper_ ? keeper_(bytes) : std::string();
+  } catch (const Error& e) {
+    observe::log_error("another node's question about pending messages cannot be answered", {{"error", e.what()}});
+    return "";
+  }
+}
+
+void Cluster::handle(Bus::Incoming incoming, std::function<std::string()> work, const char* when_busy) {
+  const auto answer = std::make_shared<std::function<void(std::string)>>(std::move(incoming.answer));
+  if (!requests_.submit([answer, todo = std::move(work)] { (*answer)(todo()); })) (*answer)(when_busy);
 }
 
 }  // namespace sse::cluster

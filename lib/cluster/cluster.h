@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ class Cluster final : private Bus::Receiver {
     std::string node;                           ///< the server id
     std::chrono::milliseconds patience{2000};   ///< for other nodes' answers
     std::chrono::milliseconds heartbeat{1000};  ///< how often the entry is refreshed and the others are looked for
+    /// Whether the nodes known so far reach each other also without the registry.
+    bool registry_apart = false;
   };
 
   Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Discovery> discovery, observe::Registry& metrics);
@@ -63,6 +66,9 @@ class Cluster final : private Bus::Receiver {
   void start();
   /// Takes the node out and ends everything. Idempotent.
   void stop() EXCLUDES(mutex_);
+
+  /// Answers what other nodes' repositories ask. Before start(); on threads that may block.
+  void set_keeper(std::function<std::string(const std::string&)> keeper) { keeper_ = std::move(keeper); }
 
   /// For Bus::start(), which this does not call, so that the caller can wait for its bus in its own way.
   Bus::Receiver& receiver() { return *this; }
@@ -107,7 +113,8 @@ class Cluster final : private Bus::Receiver {
   void bus_up() override;
   void bus_down(const std::string& why) override;
 
-  void handle(Bus::Incoming incoming, RequestCommand command);
+  void handle(Bus::Incoming incoming, std::function<std::string()> work, const char* when_busy);
+  std::string ask_keeper(const std::string& bytes);
   void beat() EXCLUDES(mutex_);
   void run_heartbeat() EXCLUDES(mutex_);
   std::vector<std::string> others() const EXCLUDES(mutex_);
@@ -119,7 +126,8 @@ class Cluster final : private Bus::Receiver {
   Interest interest_;
   std::atomic<LocalNode*> local_{nullptr};  // set by join(); the bus may be up before
   unsigned number_ = 0;
-  net::WorkerPool requests_;  // what others pass on; blocks as they please
+  std::function<std::string(const std::string&)> keeper_;  // constant after start()
+  net::WorkerPool requests_;                               // what others pass on; blocks as they please
   std::thread heartbeat_;
 
   observe::Counter& sent_;
@@ -135,6 +143,9 @@ class Cluster final : private Bus::Receiver {
   bool ever_up_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
+
+/// Throws Error(kInvalidArgument) for a node id that does not do in a cluster.
+void require_node_id(const std::string& id);
 
 /// A bus' name for a node: the id, and something that tells its runs apart.
 std::string bus_name(const std::string& node_id);

@@ -1,5 +1,6 @@
 #include "cluster/gathering.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -26,7 +27,7 @@ class Gathering::Waiter final : public Asked {
 
 bool Gathering::Slot::complete() const {
   if (!answers.failure.empty()) return true;
-  return reached && answers.answers.size() + (came_back ? 1 : 0) >= *reached;
+  return reached && heard() + lost >= *reached;
 }
 
 std::pair<std::uint64_t, std::shared_ptr<Asked>> Gathering::open(std::size_t count) {
@@ -59,7 +60,33 @@ void Gathering::answered(std::uint64_t number, std::string node, std::string byt
 }
 
 void Gathering::came_back(std::uint64_t number) {
-  change(number, [](Slot& slot) { slot.came_back = true; });
+  change(number, [](Slot& slot) { slot.excused = 1; });
+}
+
+void Gathering::expect(std::uint64_t number, std::vector<Expected> nodes) {
+  change(number, [&](Slot& slot) {
+    slot.reached = nodes.size();
+    slot.open = std::move(nodes);
+  });
+}
+
+void Gathering::answered_by(const std::string& key, std::uint64_t number, std::string node, std::string bytes) {
+  change(number, [&](Slot& slot) {
+    if (std::erase_if(slot.open, [&](const Expected& one) { return one.key == key; }) != 0)
+      slot.answers.answers.push_back({std::move(node), std::move(bytes)});
+  });
+}
+
+void Gathering::excused(const std::string& key, std::uint64_t number) {
+  change(number, [&](Slot& slot) {
+    slot.excused += std::erase_if(slot.open, [&](const Expected& one) { return one.key == key; });
+  });
+}
+
+void Gathering::lost(const std::string& key, std::uint64_t number) {
+  change(number, [&](Slot& slot) {
+    if (std::ranges::any_of(slot.open, [&](const Expected& one) { return one.key == key; })) ++slot.lost;
+  });
 }
 
 std::vector<Answers> Gathering::wait(std::uint64_t first, std::size_t count, std::chrono::milliseconds patience) {
@@ -72,11 +99,12 @@ std::vector<Answers> Gathering::wait(std::uint64_t first, std::size_t count, std
       if (!changed_.wait_until(mutex_, deadline)) break;
     }
     Slot& slot = slots_[number];
-    const std::size_t heard = slot.answers.answers.size() + (slot.came_back ? 1 : 0);
+    const std::size_t heard = slot.heard();
     if (slot.answers.failure.empty() && !slot.reached) {
       slot.answers.failure = "it was not known in time whether it got out";
     } else if (slot.reached && *slot.reached > heard) {
       slot.answers.silent = *slot.reached - heard;
+      for (Expected& one : slot.open) slot.answers.missing.push_back(std::move(one.name));
     }
     all.push_back(std::move(slot.answers));
     slots_.erase(number);

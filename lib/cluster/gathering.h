@@ -31,13 +31,29 @@ class Gathering {
   /// The command came back to its sender, who does not answer.
   void came_back(std::uint64_t number) EXCLUDES(mutex_);
 
+  /// As reached(), by a bus that knows who they are: by a key of its own, and a name to show.
+  struct Expected {
+    std::string key;
+    std::string name;
+  };
+  void expect(std::uint64_t number, std::vector<Expected> nodes) EXCLUDES(mutex_);
+  /// As answered(), by one of those expected.
+  void answered_by(const std::string& key, std::uint64_t number, std::string node, std::string bytes) EXCLUDES(mutex_);
+  /// One of those expected has no use for the command.
+  void excused(const std::string& key, std::uint64_t number) EXCLUDES(mutex_);
+  /// One of those expected will not answer any more: it is silent.
+  void lost(const std::string& key, std::uint64_t number) EXCLUDES(mutex_);
+
  private:
   class Waiter;
   struct Slot {
     Answers answers;
     std::optional<std::size_t> reached;
-    bool came_back = false;
+    std::vector<Expected> open;  // no answer yet
+    std::size_t excused = 0;
+    std::size_t lost = 0;
 
+    std::size_t heard() const { return answers.answers.size() + excused; }
     bool complete() const;
   };
 

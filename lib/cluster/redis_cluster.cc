@@ -1,10 +1,5 @@
 #include "cluster/redis_cluster.h"
 
-#include <algorithm>
-
-#include "base/error.h"
-#include "base/text.h"
-
 namespace sse::cluster {
 
 RedisLinkOptions link_options(const RedisClusterOptions& options) {
@@ -17,13 +12,7 @@ RedisLinkOptions link_options(const RedisClusterOptions& options) {
 
 RedisCluster open_redis_cluster(const RedisClusterOptions& options, observe::Registry& metrics) {
   const std::string& id = options.cluster.node;
-  const bool fits = !id.empty() && id.size() <= 200 && is_valid_utf8(id) &&
-                    std::ranges::none_of(id, [](unsigned char c) { return c <= ' ' || c == '~' || c == 0x7f; });
-  if (!fits) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        "--server-id '" + printable(id, 60) + "' does not do in a cluster: at most 200 bytes without blanks and '~'");
-  }
+  require_node_id(id);
   RedisBus::Options bus_options;
   bus_options.link = link_options(options);
   bus_options.prefix = options.prefix;

@@ -16,6 +16,7 @@ constexpr std::string_view kDeliver = "deliver";
 constexpr std::string_view kRequest = "request";
 constexpr std::string_view kClient = "client";
 constexpr std::string_view kReplace = "replace";
+constexpr std::string_view kStore = "store";
 // In the order of Door.
 constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
 
@@ -64,6 +65,10 @@ std::vector<ConnectionId> decode_ids(std::string_view text) {
   return ids;
 }
 
+std::string encode(const StoreCommand& command) {
+  return event::dump_json(Json{{"do", kStore}}) + '\n' + command.bytes;
+}
+
 AnyCommand decode(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
   if (end == std::string_view::npos)
@@ -100,6 +105,7 @@ AnyCommand decode(std::string_view bytes) {
                          event::string_field(line, "tenant")};
   }
   if (what == kReplace) return ReplaceCommand{ServiceName(event::string_field(line, "service")), decode_ids(rest)};
+  if (what == kStore) return StoreCommand{std::string(rest)};
   throw Error(ErrorCode::kInvalidArgument, "a node sent a command this version does not know; are all of one version?");
 }
 

@@ -45,14 +45,20 @@ struct ReplaceCommand {
   std::vector<ConnectionId> ids;
 };
 
+/// What one node's MeshRepository asks of others'.
+struct StoreCommand {
+  std::string bytes;
+};
+
 /// All as one line of compact JSON and, behind it, the bytes as they are.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
 std::string encode(const ClientCommand& command);
 std::string encode(const ReplaceCommand& command);
+std::string encode(const StoreCommand& command);
 
+using AnyCommand = std::variant<DeliverCommand, RequestCommand, ClientCommand, ReplaceCommand, StoreCommand>;
 /// Throws Error(kInvalidArgument) for what no node of this version sends.
-using AnyCommand = std::variant<DeliverCommand, RequestCommand, ClientCommand, ReplaceCommand>;
 AnyCommand decode(std::string_view bytes);
 
 /// `1,2,3`; what makes no sense in it is left out.

@@ -93,6 +93,10 @@ constexpr ObjectRoute kObjects[] = {
     {"POST", "/api/v1/durations/clear"},
 };
 
+// Where each node has a store of its own.
+constexpr ListRoute kStoreLists[] = {{"/api/v1/messages", "", {{{"id", "id"}}}},
+                                     {"/api/v1/dead", "", {{{"died", "diedTime"}}}}};
+
 constexpr std::string_view kConnection = "/api/v1/connections/";
 // The messages are the cluster's, but each node knows where they went from there.
 constexpr std::string_view kMessage = "/api/v1/messages/";
@@ -131,6 +135,23 @@ void note_rates(Json& rows) {
     const auto age = std::max<std::int64_t>(now - row.value("createTime", now), 1000);
     row[kRate] = row.value("messageCount", std::uint64_t{0}) * 1'000'000 / static_cast<std::uint64_t>(age);
   }
+}
+
+// Nullopt where the page makes no sense, which the route itself then says.
+std::optional<ListRule> rule_of(const ListRoute& route, const RawRequest& request) {
+  ListRule rule;
+  rule.key = route.key;
+  rule.page = page_number(request, "pageNum", 1);
+  rule.size = page_number(request, "pageSize", 100);
+  if (rule.page == 0 || rule.size == 0 || rule.size > api::kMostPageSize) return std::nullopt;
+  const std::string sort = request.parameter("sort");
+  rule.tie = route.sortings.front().field;
+  rule.sort = rule.tie;
+  for (const Sorting& sorting : route.sortings) {
+    if (!sorting.name.empty() && sorting.name == sort) rule.sort = sorting.field;
+  }
+  rule.descending = route.newest_first || request.parameter("order") == "desc";
+  return rule;
 }
 
 RawResponse answer(Json merged, const std::vector<std::string>& missing) {
@@ -217,6 +238,19 @@ RawResponse ClusterAdmin::object(const RawRequest& request, const net::Peer& pee
   return answer(cluster::merge_objects(gathered.documents), gathered.missing);
 }
 
+std::optional<RawResponse> ClusterAdmin::stores(const RawRequest& request, const net::Peer& peer) {
+  for (const ListRoute& route : kStoreLists) {
+    if (request.method != "GET" || request.path != route.path) continue;
+    auto rule = rule_of(route, request);
+    if (!rule) return std::nullopt;
+    return list(request, peer, std::move(*rule));
+  }
+  const bool concerned = request.path == "/api/v1/messages" || request.path.starts_with(kMessage) ||
+                         request.path == "/api/v1/dead" || request.path == "/api/v1/dead/requeue";
+  if (!concerned) return std::nullopt;
+  return object(request, peer);
+}
+
 std::optional<RawResponse> ClusterAdmin::at_owner(const RawRequest& request, const net::Peer& peer,
                                                   std::string_view id) {
   const auto number = parse_id(id);
@@ -244,19 +278,12 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
   };
   for (const ListRoute& route : kLists) {
     if (request.method != "GET" || request.path != route.path) continue;
-    ListRule rule;
-    rule.key = route.key;
-    rule.page = page_number(request, "pageNum", 1);
-    rule.size = page_number(request, "pageSize", 100);
-    if (rule.page == 0 || rule.size == 0 || rule.size > api::kMostPageSize) return std::nullopt;
-    const std::string sort = request.parameter("sort");
-    rule.tie = route.sortings.front().field;
-    rule.sort = rule.tie;
-    for (const Sorting& sorting : route.sortings) {
-      if (!sorting.name.empty() && sorting.name == sort) rule.sort = sorting.field;
-    }
-    rule.descending = route.newest_first || request.parameter("order") == "desc";
-    return reply(list(request, peer, std::move(rule)));
+    auto rule = rule_of(route, request);
+    if (!rule) return std::nullopt;
+    return reply(list(request, peer, std::move(*rule)));
+  }
+  if (own_stores_) {
+    if (const auto response = stores(request, peer)) return reply(*response);
   }
   if (request.method == "GET" && request.path == kExplain) {
     if (const auto response = explain(request, peer)) return reply(*response);

@@ -20,8 +20,9 @@ namespace sse::gateway {
 /// of what they say. Nodes that do not answer in time are named in `missing`. Thread safe.
 class ClusterAdmin {
  public:
-  ClusterAdmin(cluster::Cluster& cluster, net::HttplibApp& app, const AdminToken& token)
-      : cluster_(cluster), app_(app), token_(token) {}
+  /// `own_stores`: whether each node has pending messages of its own.
+  ClusterAdmin(cluster::Cluster& cluster, net::HttplibApp& app, const AdminToken& token, bool own_stores)
+      : cluster_(cluster), app_(app), token_(token), own_stores_(own_stores) {}
 
   /// As HttplibApp::Interceptor: nullopt for what this node answers alone.
   std::optional<net::Reply> operator()(std::string_view text, const net::Peer& peer, bool keep_alive);
@@ -35,6 +36,8 @@ class ClusterAdmin {
   Gathered gather(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse list(const cluster::RawRequest& request, const net::Peer& peer, cluster::ListRule rule);
   std::optional<cluster::RawResponse> explain(const cluster::RawRequest& request, const net::Peer& peer);
+  /// What concerns stores, where each node has its own.
+  std::optional<cluster::RawResponse> stores(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
   std::optional<cluster::RawResponse> at_owner(const cluster::RawRequest& request, const net::Peer& peer,
                                                std::string_view id);
@@ -42,6 +45,7 @@ class ClusterAdmin {
   cluster::Cluster& cluster_;
   net::HttplibApp& app_;
   const AdminToken& token_;
+  const bool own_stores_;
 };
 
 }  // namespace sse::gateway

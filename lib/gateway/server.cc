@@ -20,6 +20,8 @@
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cluster/http_cluster.h"
+#include "cluster/mesh_repository.h"
 #include "cluster/redis_cluster.h"
 #include "cluster/redis_repository.h"
 #include "delivery/memory_repository.h"
@@ -27,6 +29,7 @@
 #include "gateway/admin_routes.h"
 #include "gateway/cluster_admin.h"
 #include "gateway/cluster_gateway.h"
+#include "gateway/cluster_options.h"
 #include "gateway/cluster_pages.h"
 #include "gateway/drainer.h"
 #include "gateway/event_feed.h"
@@ -40,6 +43,7 @@
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "net/listener.h"
+#include "net/tls_context.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -60,6 +64,13 @@ std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "sse-serve";
   return name.data();
+}
+
+// `https://ADDR:PORT`: with the certificate of the public listener.
+constexpr std::string_view kTls = "https://";
+
+net::ListenAddress admin_of(const ServerOptions& options) {
+  return net::ListenAddress::parse(options.admin.starts_with(kTls) ? options.admin.substr(kTls.size()) : options.admin);
 }
 
 // RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
@@ -101,10 +112,11 @@ void check(const ServerOptions& options) {
   const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
   [[maybe_unused]] const TrustedProxies proxies(options.trusted_proxies);
   net::ListenAddress::parse(options.listen);
-  if (!options.admin.empty() && !net::ListenAddress::parse(options.admin).is_unix() &&
-      options.admin_token_file.empty()) {
+  if (!options.admin.empty() && !admin_of(options).is_unix() && options.admin_token_file.empty()) {
     bad("an admin listener on TCP (--admin " + options.admin + ") needs --admin-token-file");
   }
+  if (options.admin.starts_with(kTls) && (admin_of(options).is_unix() || options.tls_certificate.empty()))
+    bad("--admin " + options.admin + " is an address and port with TLS, and needs --tls-cert and --tls-key");
   for (const std::string& origin : options.cors_origins) {
     if (origin != "*" && !is_origin(origin)) {
       bad("--cors-origin '" + printable(origin, 80) + "' is no origin; write https://example.org or *");
@@ -130,6 +142,10 @@ void check(const ServerOptions& options) {
     if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
       bad("--web-root '" + options.web_root + "' is no directory");
   }
+  if (options.tls_certificate.empty() != options.tls_key.empty()) {
+    bad("--tls-cert and --tls-key go together: TLS needs a certificate and its private key; " +
+        std::string(options.tls_key.empty() ? "--tls-key" : "--tls-cert") + " is missing");
+  }
   if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
   if (options.reconnect_jitter > std::chrono::hours(1)) bad("--reconnect-jitter must be at most 1h");
   if (options.heartbeat.count() != 0 && options.heartbeat < std::chrono::milliseconds(100))
@@ -141,12 +157,7 @@ void check(const ServerOptions& options) {
   check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
-  if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
-  // Kept by one server, in the order of its own clock.
-  if (!options.cluster.empty() && options.history.events != 0)
-    bad("--history is of one server and does not work in a cluster; leave out --history or --cluster");
-  if (options.cluster.empty() && !options.cluster_password_file.empty())
-    bad("--cluster-password-file means nothing without --cluster");
+  check_cluster(options);
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
     bad("--qos-ack-timeout must be 0 or at least 100ms");
   if (options.history.events != 0 && options.history.bytes < kibibytes(64 * options.services.size()))
@@ -164,25 +175,24 @@ class Server::Impl {
 
   void start();
   void stop();
-  void reload() {
-    if (!options_.admin_token_file.empty())
-      token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
-    authenticator_->reload();
-  }
+  void reload();
 
-  std::string url() const {
-    const net::ListenAddress& address = listener_->address();
-    return "http://" + address.str();
+  std::string url() const { return (tls_ ? "https://" : "http://") + listener_->address().str(); }
+  std::string admin_address() const {
+    if (!admin_listener_) return {};
+    return (options_.admin.starts_with(kTls) ? std::string(kTls) : "") + admin_listener_->address().str();
   }
-  std::string admin_address() const { return admin_listener_ ? admin_listener_->address().str() : std::string(); }
   const std::string& server_id() const { return server_id_; }
   delivery::Sender& sender(const std::string& name);
   observe::Registry& metrics() { return metrics_; }
 
  private:
-  cluster::RedisClusterOptions cluster_options() const;
+  void open_tls();
+  void read_token();
+  bool in_cluster() const { return !options_.cluster.empty() || !options_.discovery.empty(); }
   void open_cluster();
   void open_repository();
+  void share_repository();
   void open_fronts();
   void push_demo();
   void expire();
@@ -205,15 +215,20 @@ class Server::Impl {
   bool running_ = false;
   std::unique_ptr<Reactions> reactions_;
 
+  std::unique_ptr<delivery::MessageRepository> own_repository_;  // under a mesh's
   std::unique_ptr<delivery::MessageRepository> repository_;
+  cluster::MeshRepository* mesh_repository_ =
+      nullptr;                                   // the same object; null where nodes share a store, or for one alone
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object, as are:
   delivery::DeadLetters* dead_ = nullptr;
   delivery::AttemptLog* attempts_ = nullptr;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   // Null for a server that is alone. The gateway outlives what calls it.
   std::unique_ptr<ClusterGateway> cluster_gateway_;
-  cluster::RedisCluster cluster_;
+  std::unique_ptr<cluster::Cluster> cluster_;
+  cluster::HttpBus* mesh_ = nullptr;  // the cluster's bus, where nodes talk to each other directly
   std::vector<Service> services_;
+  std::unique_ptr<net::TlsContext> tls_;
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<net::Listener> admin_listener_;
   net::HttplibApp app_;
@@ -244,12 +259,13 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
       chores_("sse-chores", 0, 1, 16) {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
-    admin_listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.admin), "--admin");
+    admin_listener_ = std::make_unique<net::Listener>(admin_of(options_), "--admin");
   }
-  reload();
+  if (!options_.tls_certificate.empty()) open_tls();
+  read_token();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
-  if (options_.cluster.empty()) {
+  if (!in_cluster()) {
     ids_.emplace(std::random_device{}());
   } else {
     open_cluster();
@@ -285,22 +301,44 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   open_fronts();
 }
 
-cluster::RedisClusterOptions Server::Impl::cluster_options() const {
-  cluster::RedisClusterOptions options;
-  options.address = options_.cluster;
-  if (!options_.cluster_password_file.empty())
-    options.password = read_secret_file(options_.cluster_password_file, "--cluster-password-file");
-  options.cluster.node = server_id_;
-  return options;
+void Server::Impl::open_tls() {
+  tls_ = std::make_unique<net::TlsContext>(options_.tls_certificate, options_.tls_key);
+  metrics_.gauge_callback("sse_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires",
+                          [this] { return static_cast<double>(to_millis(tls_->expires()) / 1000); });
+}
+
+void Server::Impl::read_token() {
+  if (!options_.admin_token_file.empty()) token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
+}
+
+void Server::Impl::reload() {
+  std::string problems;
+  const auto attempt = [&](const auto& read) {
+    try {
+      read();
+    } catch (const Error& e) {
+      problems += (problems.empty() ? "" : "; ") + std::string(e.what());
+    }
+  };
+  attempt([this] { read_token(); });
+  attempt([this] { authenticator_->reload(); });
+  if (tls_) attempt([this] { tls_->reload(); });
+  if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }
 
 void Server::Impl::open_cluster() {
-  cluster_ = cluster::open_redis_cluster(cluster_options(), metrics_);
-  cluster_gateway_ = std::make_unique<ClusterGateway>(*cluster_.cluster, services_, app_, admin_app_, token_,
-                                                      [this] { return facts(); });
-  ids_.emplace(cluster_.cluster->join(*cluster_gateway_));
-  app_.set_interceptor(ClusterPages(*cluster_.cluster, services_, app_));
-  admin_app_.set_interceptor(ClusterAdmin(*cluster_.cluster, admin_app_, token_));
+  if (!options_.cluster.empty()) {
+    cluster_ = cluster::open_redis_cluster(redis_options(options_, server_id_), metrics_).cluster;
+  } else {
+    cluster::HttpCluster opened = cluster::open_http_cluster(mesh_options(options_, server_id_), metrics_);
+    mesh_ = opened.bus;
+    cluster_ = std::move(opened.cluster);
+  }
+  cluster_gateway_ =
+      std::make_unique<ClusterGateway>(*cluster_, services_, app_, admin_app_, token_, [this] { return facts(); });
+  ids_.emplace(cluster_->join(*cluster_gateway_));
+  app_.set_interceptor(ClusterPages(*cluster_, services_, app_));
+  admin_app_.set_interceptor(ClusterAdmin(*cluster_, admin_app_, token_, mesh_ != nullptr));
 }
 
 // Not ready first, so that load balancers look elsewhere and nobody who was sent away comes back here.
@@ -323,7 +361,8 @@ Json Server::Impl::facts() const {
     for (const auto& [key, value] : counters) {
       if (key.starts_with(name + "{")) all += value;
     }
-    return all;
+    // Whole, as registries take few characters.
+    return static_cast<std::uint64_t>(all);
   };
   return {{"url", url()},
           {"version", base::kVersion},
@@ -349,10 +388,11 @@ void Server::Impl::open_repository() {
   const auto log = [](const std::string& sentence) { observe::log_error("pending repository", {{"error", sentence}}); };
   if (!options_.cluster.empty()) {
     cluster::RedisRepository::Options redis;
-    redis.link = cluster::link_options(cluster_options());
+    const cluster::RedisClusterOptions cluster = redis_options(options_, server_id_);
+    redis.link = cluster::link_options(cluster);
     redis.limits = limits;
     redis.on_error = log;
-    auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster_options().connect_patience);
+    auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster.connect_patience);
     catalog_ = repository.get();
     dead_ = repository.get();
     attempts_ = repository.get();
@@ -376,9 +416,24 @@ void Server::Impl::open_repository() {
     attempts_ = repository.get();
     repository_ = std::move(repository);
   }
+  if (mesh_ != nullptr) share_repository();
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
                           [this] { return static_cast<double>(repository_->size()); });
   metrics_.gauge("sse_build_info", "Always 1; the version is in the label", {{"version", base::kVersion}}).set(1);
+}
+
+// Each node keeps what it accepted, and hands it to whichever node the receiver comes to.
+void Server::Impl::share_repository() {
+  own_repository_ = std::move(repository_);
+  cluster::MeshRepository::Options mesh;
+  mesh.patience = cluster_->options().patience;
+  mesh.look_again = [this] { cluster_gateway_->missed_something(); };
+  auto repository = std::make_unique<cluster::MeshRepository>(
+      cluster::MeshRepository::Own{*own_repository_, *catalog_, *dead_}, *mesh_, cluster_->interest(), mesh);
+  mesh_repository_ = repository.get();
+  dead_ = mesh_repository_;
+  repository_ = std::move(repository);
+  cluster_->set_keeper([this](const std::string& bytes) { return mesh_repository_->handle(bytes); });
 }
 
 void Server::Impl::open_fronts() {
@@ -400,6 +455,9 @@ void Server::Impl::open_fronts() {
   front.max_body = options_.max_body;
   front.spoolers = &reactions_->bulkheads().spoolers();
   front.spool_folder = page.upload_folder;
+  front.refusal = [this](const auto& head, int status, const std::string& sentence) {
+    return page_routes_->refusal(head, status, sentence);
+  };
   front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
@@ -409,6 +467,7 @@ void Server::Impl::open_fronts() {
                       {{"limit", std::to_string(descriptors)}});
   }
   front.max_per_address = options_.max_connections_per_ip;
+  front.tls = tls_.get();
   front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
                                             [this] { return streams_held(); });
 
@@ -417,13 +476,14 @@ void Server::Impl::open_fronts() {
       admin_app_,
       AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_, [this] { return status(); },
                                 [this] { return !draining_.load(); },
-                                NodeRoutes::Dependencies{server_id_, cluster_.cluster.get(), [this] { return facts(); },
+                                NodeRoutes::Dependencies{server_id_, cluster_.get(), [this] { return facts(); },
                                                          [this](unsigned rate) { drain_streams(rate); }}});
   feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
   reactions_->happenings().add_sink(*feed_);
   add_event_routes(admin_routes_->router(), services_, reactions_->happenings(), *feed_);
   net::FrontOptions admin;
   admin.name = "admin";
+  if (options_.admin.starts_with(kTls)) admin.tls = tls_.get();
   admin.max_body = mebibytes(64);
   admin.body_timeout = std::chrono::milliseconds(60'000);
   admin_app_.set_payload_max_length(admin.max_body.count());
@@ -447,9 +507,10 @@ void Server::Impl::start() {
   if (admin_front_) admin_front_->start();
   // Before the first stream: it waits for the subscriptions.
   if (cluster_gateway_) {
-    cluster_.cluster->start();
+    cluster_->start();
     cluster_gateway_->start();
   }
+  if (mesh_repository_ != nullptr) mesh_repository_->start();
   front_->start();
   admin_loop_.post([this] {
     chores_.submit([this] { expire(); });
@@ -488,7 +549,7 @@ void Server::Impl::stop() {
   drainer_.stop();
   if (cluster_gateway_) {
     cluster_gateway_->stop();
-    cluster_.cluster->stop();
+    cluster_->stop();
   }
   front_loop_.stop();
   admin_loop_.stop();
@@ -532,12 +593,18 @@ void Server::Impl::expire() {
 
 Json Server::Impl::cluster_status() const {
   if (!cluster_gateway_) return nullptr;
-  const std::string degraded = cluster_.cluster->degraded();
-  return {{"address", cluster::parse_redis_address(options_.cluster).str()},
-          {"nodes", cluster_.cluster->nodes().size()},
-          {"number", cluster_.cluster->number()},
-          {"topics", cluster_.cluster->interest().topics()},
-          {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+  const std::string degraded = cluster_->degraded();
+  Json status{{"address", cluster_address(options_)},
+              {"nodes", cluster_->nodes().size()},
+              {"number", cluster_->number()},
+              {"topics", cluster_->interest().topics()},
+              {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+  if (mesh_ != nullptr) {
+    status["listening"] = mesh_->listening();
+    status["advertised"] = mesh_->address();
+    status["heldRecipients"] = mesh_repository_->held();
+  }
+  return status;
 }
 
 Json Server::Impl::status() const {

@@ -22,16 +22,16 @@ using ::testing::HasSubstr;
 class ClusterFaultsTest : public ClusterTest {};
 
 TEST_F(ClusterFaultsTest, APartitionedNodeServesItsOwnAndGetsWhatItMissedWhenItIsBack) {
-  Relay relay(redis_.port());
+  Relay relay;
+  relay.lead_to("127.0.0.1:" + std::to_string(redis_.port()));
   Node& a = start("a");
-  nodes_.push_back(std::make_unique<Node>("redis://127.0.0.1:" + std::to_string(relay.port()) + "/0", "b",
-                                          std::vector<std::string>{}));
+  nodes_.push_back(std::make_unique<Node>("redis://" + relay.address() + "/0", "b", std::vector<std::string>{}));
   Node& b = *nodes_.back();
   settle();
   const std::size_t at_b = b.streams().connect("userId=1");
   ASSERT_TRUE(eventually([&] { return a.get("/api/v1/users")["total"] == 1; }));
 
-  relay.cut();
+  relay.swallow();
   // Kept at once, and delivered when the way is free again.
   EXPECT_EQ(a.send_to_user("1", "kept", {{"qos", true}})["pending"], 1);
   ASSERT_TRUE(eventually([&] { return !b.degraded().empty(); }));
@@ -45,7 +45,7 @@ TEST_F(ClusterFaultsTest, APartitionedNodeServesItsOwnAndGetsWhatItMissedWhenItI
   EXPECT_EQ(a.get("/api/v1/users")["total"], 0);
   EXPECT_TRUE(a.degraded().empty());
 
-  relay.heal();
+  relay.mend();
   ASSERT_TRUE(eventually([&] { return b.degraded().empty(); }));
   ASSERT_TRUE(a.sees(2));
   ASSERT_TRUE(b.receives(at_b, "kept"));

@@ -2,96 +2,121 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <list>
-#include <stdexcept>
-#include <vector>
+#include <system_error>
+
+#include "support/socket.h"
 
 namespace sse::testing {
-namespace {
 
-constexpr int kLookMillis = 20;
-
-struct Pair {
-  UniqueFd from, to;
-  bool ended = false;
-};
-
-sockaddr_in loopback(int port) {
+Relay::Relay() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  return address;
-}
-
-// False when either side has ended.
-bool carry(int from, int to) {
-  std::array<char, 65536> buffer{};
-  const ssize_t n = ::recv(from, buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (n < 0) return errno == EAGAIN || errno == EINTR;
-  if (n == 0) return false;
-  for (ssize_t sent = 0; sent < n;) {
-    const ssize_t m = ::send(to, buffer.data() + sent, static_cast<std::size_t>(n - sent), MSG_NOSIGNAL);
-    if (m <= 0) return false;
-    sent += m;
-  }
-  return true;
-}
-
-}  // namespace
-
-Relay::Relay(int target) : target_(target), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
-  if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      ::listen(listener_.get(), 16) != 0 ||
+  if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 64) != 0 ||
       ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("the relay cannot listen");
+    throw std::system_error(errno, std::generic_category(), "a relay cannot listen");
   }
   port_ = ntohs(address.sin_port);
-  thread_ = std::thread([this] { run(); });
+  acceptor_ = std::thread([this] { accept_all(); });
 }
 
 Relay::~Relay() {
-  stopping_ = true;
-  thread_.join();
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    break_all();
+    changed_.notify_all();
+  }
+  ::shutdown(listener_.get(), SHUT_RDWR);
+  acceptor_.join();
+  std::list<Pair> pairs;
+  {
+    const MutexLock lock(mutex_);
+    pairs.swap(pairs_);
+  }
+  for (Pair& pair : pairs) {
+    pair.there.join();
+    pair.back.join();
+  }
 }
 
-void Relay::run() {
-  std::list<Pair> pairs;
-  while (!stopping_) {
-    if (cut_) {
-      ::poll(nullptr, 0, kLookMillis);
+void Relay::lead_to(const std::string& address) {
+  const MutexLock lock(mutex_);
+  target_ = address;
+}
+
+void Relay::break_all() {
+  for (Pair& pair : pairs_) {
+    ::shutdown(pair.near.get(), SHUT_RDWR);
+    ::shutdown(pair.far.get(), SHUT_RDWR);
+  }
+}
+
+void Relay::cut() {
+  const MutexLock lock(mutex_);
+  mode_ = Mode::kCut;
+  break_all();
+  changed_.notify_all();
+}
+
+void Relay::swallow() {
+  const MutexLock lock(mutex_);
+  mode_ = Mode::kSwallow;
+}
+
+void Relay::mend() {
+  const MutexLock lock(mutex_);
+  // What was swallowed is gone, as with a route that comes back.
+  if (mode_ == Mode::kSwallow) break_all();
+  mode_ = Mode::kOpen;
+  changed_.notify_all();
+}
+
+void Relay::accept_all() {
+  for (;;) {
+    UniqueFd near(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const MutexLock lock(mutex_);
+    if (stopping_) return;
+    if (!near.valid() || mode_ == Mode::kCut || target_.empty()) continue;
+    const std::size_t colon = target_.rfind(':');
+    UniqueFd far;
+    try {
+      far = connect_to(Endpoint::tcp(target_.substr(0, colon), std::stoi(target_.substr(colon + 1))));
+    } catch (const std::system_error&) {
       continue;
     }
-    std::vector<pollfd> fds{{listener_.get(), POLLIN, 0}};
-    for (const Pair& pair : pairs) {
-      fds.push_back({pair.from.get(), POLLIN, 0});
-      fds.push_back({pair.to.get(), POLLIN, 0});
-    }
-    ::poll(fds.data(), fds.size(), kLookMillis);
-    if (cut_) continue;
-    std::size_t at = 1;
-    for (Pair& pair : pairs) {
-      if (fds[at].revents != 0) pair.ended = !carry(pair.from.get(), pair.to.get());
-      if (fds[at + 1].revents != 0) pair.ended = pair.ended || !carry(pair.to.get(), pair.from.get());
-      at += 2;
-    }
-    pairs.remove_if([](const Pair& pair) { return pair.ended; });
-    if (fds[0].revents != 0) {
-      Pair pair;
-      pair.from = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      pair.to = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      const sockaddr_in address = loopback(target_);
-      if (::connect(pair.to.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
-        pairs.push_back(std::move(pair));
-    }
+    const int on = 1;
+    ::setsockopt(near.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(far.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    Pair& pair = pairs_.emplace_back();
+    pair.near = std::move(near);
+    pair.far = std::move(far);
+    pair.there = std::thread([this, from = pair.near.get(), to = pair.far.get()] { carry(from, to); });
+    pair.back = std::thread([this, from = pair.far.get(), to = pair.near.get()] { carry(from, to); });
   }
+}
+
+void Relay::carry(int from, int to) {
+  std::array<char, 65536> buffer{};
+  for (;;) {
+    const ssize_t n = ::recv(from, buffer.data(), buffer.size(), 0);
+    if (n <= 0) break;
+    {
+      const MutexLock lock(mutex_);
+      if (stopping_) break;
+      if (mode_ == Mode::kSwallow) continue;
+    }
+    if (!write_all(to, {buffer.data(), static_cast<std::size_t>(n)})) break;
+  }
+  ::shutdown(to, SHUT_RDWR);
+  ::shutdown(from, SHUT_RDWR);
 }
 
 }  // namespace sse::testing

@@ -1,35 +1,55 @@
 #pragma once
 
-#include <atomic>
+#include <list>
 #include <string>
 #include <thread>
 
-#include "support/socket.h"
+#include "base/fd.h"
+#include "base/mutex.h"
 
 namespace sse::testing {
 
-/// Carries TCP connections to a port of 127.0.0.1, until it is cut: then it takes connections and bytes in, and nothing
-/// comes out, as where a network swallows everything. Nothing is lost that was under way when it heals.
+/// A TCP relay on a free port of 127.0.0.1, to stand between two programs and fail as networks do. Thread safe.
 class Relay {
  public:
-  explicit Relay(int target);
+  Relay();
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  int port() const { return port_; }
-  void cut() { cut_ = true; }
-  void heal() { cut_ = false; }
+  /// HOST:PORT to connect to.
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  /// Where connections lead from now on, HOST:PORT.
+  void lead_to(const std::string& address) EXCLUDES(mutex_);
+
+  /// Breaks every connection off and takes no more, until mend().
+  void cut() EXCLUDES(mutex_);
+  /// Swallows everything, as a broken route does, until mend().
+  void swallow() EXCLUDES(mutex_);
+  void mend() EXCLUDES(mutex_);
 
  private:
-  void run();
+  enum class Mode { kOpen, kCut, kSwallow };
+  struct Pair {
+    UniqueFd near;
+    UniqueFd far;
+    std::thread there;
+    std::thread back;
+  };
 
-  const int target_;
-  int port_ = 0;
+  void accept_all();
+  void carry(int from, int to) EXCLUDES(mutex_);
+  void break_all() REQUIRES(mutex_);
+
   UniqueFd listener_;
-  std::atomic<bool> cut_{false};
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  int port_ = 0;
+  Mutex mutex_;
+  CondVar changed_;
+  std::string target_ GUARDED_BY(mutex_);
+  Mode mode_ GUARDED_BY(mutex_) = Mode::kOpen;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::list<Pair> pairs_ GUARDED_BY(mutex_);
+  std::thread acceptor_;
 };
 
 }  // namespace sse::testing

@@ -7,9 +7,11 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "cluster/http_bus.h"
 #include "cluster/memory_bus.h"
 #include "cluster/redis_bus.h"
 #include "support/redis.h"
+#include "support/relay.h"
 
 namespace sse::cluster {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using sse::testing::eventually;
 using sse::testing::RedisProcess;
+using sse::testing::Relay;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -52,6 +55,47 @@ class OverRedis {
 
  private:
   RedisProcess redis_;
+};
+
+// Every node behind a relay of its own, so that the network can break.
+class OverHttp {
+ public:
+  std::unique_ptr<Bus> bus(const std::string& node) {
+    const auto relay = std::make_shared<Relay>();
+    HttpBus::Options options;
+    options.node = node;
+    options.listen = "127.0.0.1:0";
+    options.advertise = relay->address();
+    options.secret = "secret of " + node;
+    options.ping = 100ms;
+    options.lease = 30'000ms;  // the machine may be slow
+    options.link.backoff_most = 100ms;
+    options.link.answer_timeout = kPatience;
+    auto bus = std::make_unique<HttpBus>(options, metrics_);
+    relay->lead_to(bus->listening());
+    relays_.push_back(relay);
+    // Those before hear of it when it posts to them.
+    bus->set_peers(peers_);
+    peers_.push_back({bus->address(), bus->secret(), node});
+    return bus;
+  }
+  void wait_up(Bus& bus) {
+    auto& mesh = static_cast<HttpBus&>(bus);
+    all_.push_back(&mesh);
+    for (HttpBus* one : all_) ASSERT_TRUE(one->settle(kPatience));
+  }
+  void cut() {
+    for (const auto& relay : relays_) relay->cut();
+  }
+  void mend() {
+    for (const auto& relay : relays_) relay->mend();
+  }
+
+ private:
+  observe::Registry metrics_;
+  std::vector<std::shared_ptr<Relay>> relays_;
+  std::vector<HttpBus::Peer> peers_;
+  std::vector<HttpBus*> all_;
 };
 
 // Answers "<node>:<bytes>", or keeps what it got.
@@ -118,7 +162,7 @@ class BusContract : public ::testing::Test {
   Kind kind_;
 };
 
-using Kinds = ::testing::Types<InMemory, OverRedis>;
+using Kinds = ::testing::Types<InMemory, OverRedis, OverHttp>;
 TYPED_TEST_SUITE(BusContract, Kinds);
 
 TYPED_TEST(BusContract, ReachesThoseWhoSubscribedAndNobodyElse) {

@@ -2,20 +2,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <thread>
 
 #include "base/error.h"
+#include "cluster/http_bus.h"
 #include "cluster/memory_discovery.h"
+#include "cluster/nacos_discovery.h"
 #include "cluster/redis_discovery.h"
+#include "cluster/static_discovery.h"
+#include "support/nacos.h"
 #include "support/redis.h"
+#include "support/relay.h"
 
 namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
 using sse::testing::eventually;
+using sse::testing::NacosStandIn;
 using sse::testing::RedisProcess;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -53,6 +61,165 @@ class InRedis {
   RedisLink link_{options(), RedisLink::Mode::kCommands, nullptr};
 };
 
+// Nodes whose buses exist, so that they can be asked whether they live.
+class LivingNodes {
+ public:
+  NacosDiscovery::Life ask(const std::string& address, const std::string&, const std::string& run) {
+    const MutexLock lock(mutex_);
+    const auto found = runs_.find(address);
+    return found != runs_.end() && found->second == run ? NacosDiscovery::Life::kAlive : NacosDiscovery::Life::kDead;
+  }
+  void add(const std::string& address, const std::string& run) {
+    const MutexLock lock(mutex_);
+    runs_[address] = run;
+  }
+  void remove(const std::string& address) {
+    const MutexLock lock(mutex_);
+    runs_.erase(address);
+  }
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, std::string> runs_ GUARDED_BY(mutex_);
+};
+
+// With the lag that a Nacos has between a change and its lists.
+template <int Generation>
+class InNacosStandIn {
+ public:
+  class OfNode final : public Discovery {
+   public:
+    OfNode(std::shared_ptr<LivingNodes> living, const NacosDiscovery::Options& options)
+        : living_(std::move(living)), address_(options.address), discovery_(options) {
+      living_->add(options.address, options.run);
+    }
+    ~OfNode() override { living_->remove(address_); }
+    OfNode(const OfNode&) = delete;
+    OfNode& operator=(const OfNode&) = delete;
+    unsigned join(const std::string& id, const event::Json& facts) override {
+      const unsigned number = discovery_.join(id, facts);
+      settle();
+      return number;
+    }
+    void refresh(const event::Json& facts) override {
+      discovery_.refresh(facts);
+      settle();
+    }
+    void leave() noexcept override {
+      discovery_.leave();
+      settle();
+    }
+    std::vector<sse::cluster::Node> nodes() override { return discovery_.nodes(); }
+
+   private:
+    // What other nodes see comes late with Nacos; the contract is about what they see.
+    void settle() const { std::this_thread::sleep_for(kLag); }
+
+    const std::shared_ptr<LivingNodes> living_;
+    const std::string address_;
+    NacosDiscovery discovery_;
+  };
+
+  std::unique_ptr<Discovery> discovery() {
+    NacosDiscovery::Options options;
+    options.nacos = {parse_nacos_address(nacos_.url()), sse::testing::kPatience};
+    options.address = "127.0.0.1:" + std::to_string(++port_);
+    options.secret = "secret";
+    options.run = "run " + std::to_string(port_);
+    options.beat = 20ms;
+    options.unhealthy_after = kTtl;
+    options.removed_after = 2 * kTtl;
+    options.facts_every = 0ms;
+    options.ask = [living = living_](const auto& address, const auto& id, const auto& run) {
+      return living->ask(address, id, run);
+    };
+    return std::make_unique<OfNode>(living_, options);
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kLag{50};
+  static NacosStandIn::Options stand_in() {
+    NacosStandIn::Options options;
+    options.generation = Generation;
+    options.list_lag = kLag / 2;
+    return options;
+  }
+  NacosStandIn nacos_{stand_in()};
+  const std::shared_ptr<LivingNodes> living_ = std::make_shared<LivingNodes>();
+  int port_ = 7600;
+};
+
+// Three nodes at addresses that all know.
+class Static {
+ public:
+  class OfNode final : public Discovery {
+   public:
+    OfNode(const HttpBus::Options& options, const std::vector<std::string>& all) : bus_(options, metrics_) {
+      addresses_ = all;
+    }
+    ~OfNode() override { bus_.stop(); }
+    OfNode(const OfNode&) = delete;
+    OfNode& operator=(const OfNode&) = delete;
+    HttpBus& bus() { return bus_; }
+    void start() {
+      bus_.start(deaf_);
+      StaticDiscovery::Options options;
+      options.addresses = addresses_;
+      options.secret = "secret";
+      options.ttl = kTtl;
+      discovery_ = std::make_unique<StaticDiscovery>(bus_, options);
+      discovery_->nodes();  // it looks for the others from now on
+    }
+    unsigned join(const std::string& id, const event::Json& facts) override { return discovery_->join(id, facts); }
+    void refresh(const event::Json& facts) override { discovery_->refresh(facts); }
+    void leave() noexcept override { discovery_->leave(); }
+    std::vector<sse::cluster::Node> nodes() override { return discovery_->nodes(); }
+
+   private:
+    struct Deaf final : Bus::Receiver {
+      void received(std::vector<Bus::Incoming>) override {}
+    };
+    Deaf deaf_;
+    observe::Registry metrics_;
+    HttpBus bus_;
+    std::vector<std::string> addresses_;
+    std::unique_ptr<StaticDiscovery> discovery_;
+  };
+
+  Static() {
+    std::vector<std::string> all;
+    for (const auto& relay : relays_) all.push_back(relay.address());
+    for (auto& relay : relays_) {
+      HttpBus::Options options;
+      options.node = relay.address() + "~1";
+      options.listen = "127.0.0.1:0";
+      options.advertise = relay.address();
+      options.secret = "secret";
+      options.ping = 20ms;
+      options.link.backoff_most = 50ms;
+      options.link.answer_timeout = sse::testing::kPatience;
+      nodes_.push_back(std::make_unique<OfNode>(options, all));
+      relay.lead_to(nodes_.back()->bus().listening());
+    }
+    for (const auto& node : nodes_) node->start();
+    for (const auto& node : nodes_) {
+      EXPECT_TRUE(eventually([&] {
+        const auto seen = node->bus().seen();
+        return seen.size() == 2 && seen[0].up && seen[1].up;
+      }));
+    }
+  }
+  std::unique_ptr<Discovery> discovery() {
+    auto next = std::move(nodes_.front());
+    nodes_.erase(nodes_.begin());
+    return next;
+  }
+
+ private:
+  std::array<sse::testing::Relay, 3> relays_;
+  std::vector<std::unique_ptr<OfNode>> nodes_;
+};
+
 std::vector<std::string> ids(Discovery& discovery) {
   std::vector<std::string> ids;
   for (const Node& node : discovery.nodes()) ids.push_back(node.id);
@@ -65,7 +232,7 @@ class DiscoveryContract : public ::testing::Test {
   Kind kind_;
 };
 
-using Kinds = ::testing::Types<InMemory, InRedis>;
+using Kinds = ::testing::Types<InMemory, InRedis, InNacosStandIn<1>, InNacosStandIn<2>, InNacosStandIn<3>, Static>;
 TYPED_TEST_SUITE(DiscoveryContract, Kinds);
 
 TYPED_TEST(DiscoveryContract, ShowsEveryNodeToAll) {

@@ -1,0 +1,214 @@
+#include "cluster/http_bus.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "observe/log.h"
+
+namespace sse::cluster {
+namespace {
+
+constexpr std::size_t kDoorThreads = 64;
+constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
+constexpr ByteCount kMostBody = mebibytes(160);
+
+std::string node_in(const std::string& name) {
+  return name.substr(0, name.rfind('~'));
+}
+
+}  // namespace
+
+// The answers of one post: what comes before it is closed leaves with the response, what comes later with a post.
+class HttpBus::Outbox {
+ public:
+  explicit Outbox(HttpBus* bus) : bus_(bus) {}
+
+  void close() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    bus_ = nullptr;
+  }
+  void later(const std::string& address, std::uint64_t number, std::string bytes) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (bus_ != nullptr) bus_->answer_later(address, number, std::move(bytes));
+  }
+
+  struct Batch {
+    Mutex mutex;
+    CondVar changed;
+    bool open GUARDED_BY(mutex) = true;
+    std::vector<MeshMessage::Answer> answers GUARDED_BY(mutex);
+  };
+
+ private:
+  Mutex mutex_;
+  HttpBus* bus_ GUARDED_BY(mutex_);
+};
+
+struct HttpBus::Door {
+  Door(HttpBus& bus, net::Listener& at, observe::Registry& metrics)
+      : loop("sse-mesh"), workers("sse-mesh-work", 1, kDoorThreads, 10'000) {
+    net::FrontOptions front_options;
+    front_options.name = "cluster";
+    front_options.max_body = kMostBody;
+    app.set_payload_max_length(kMostBody.count());
+    app.Post(kMeshPath, [&bus](const httplib::Request& request, httplib::Response& response) {
+      const std::string expected = "Bearer " + bus.options_.secret;
+      if (bus.options_.secret.empty() || !constant_time_equal(request.get_header_value("Authorization"), expected)) {
+        response.status = 401;
+        response.set_content("another secret is expected here", "text/plain");
+        return;
+      }
+      try {
+        response.set_content(encode(bus.handle(decode_mesh_message(request.body))), "application/octet-stream");
+      } catch (const Error& e) {
+        response.status = http_status(e.code());
+        response.set_content(e.what(), "text/plain");
+      }
+    });
+    app.Get(kWhoPath, [&bus](const httplib::Request&, httplib::Response& response) {
+      response.set_content(event::dump_json(bus.who()), "application/json");
+    });
+    front =
+        std::make_unique<net::HttpFront>(loop, at, app, workers, front_options, metrics, [] { return std::size_t{0}; });
+  }
+  void start() {
+    loop.start();
+    front->start();
+  }
+  void stop() {
+    front->drain();
+    workers.stop();
+    loop.stop();
+  }
+
+  net::HttplibApp app;
+  net::EventLoop loop;
+  net::WorkerPool workers;
+  std::unique_ptr<net::HttpFront> front;
+};
+
+HttpBus::HttpBus(Options options, observe::Registry& metrics)
+    : options_(std::move(options)), outbox_(std::make_shared<Outbox>(this)), peer_topics_(options_.lease) {
+  if (options_.listen.empty()) return;
+  listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--cluster-listen");
+  address_ = options_.advertise.empty() ? listener_->address().str() : options_.advertise;
+  door_ = std::make_unique<Door>(*this, *listener_, metrics);
+}
+
+HttpBus::~HttpBus() {
+  stop();
+}
+
+void HttpBus::start(Receiver& receiver) {
+  receiver_ = &receiver;
+  started_ = true;
+  if (door_) door_->start();
+}
+
+void HttpBus::stop() {
+  if (!std::exchange(started_, false)) return;
+  std::vector<std::shared_ptr<PeerLink>> links;
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    for (const auto& [address, link] : links_) {
+      (link->state == PeerLink::State::kUp && door_ ? link->farewell : link->ending) = true;
+      if (link->ending) link->interrupt();
+      link->wake.notify_all();
+      links.push_back(link);
+    }
+    links.insert(links.end(), gone_.begin(), gone_.end());
+  }
+  for (const auto& link : links) link->join();
+  if (door_) door_->stop();
+  outbox_->close();
+  TopicBarriers through;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& link : links) {
+      link->told.lost(through);
+      lose(link->address, link->commands);
+    }
+    links_.clear();
+    gone_.clear();
+  }
+  for (const auto& barrier : through) barrier->standing(false);
+}
+
+event::Json HttpBus::who() const {
+  const MutexLock lock(mutex_);
+  event::Json who = hello_.is_object() ? hello_ : event::Json::object();
+  who.erase("facts");
+  return who;
+}
+
+// Notes who posted, and what it wants from now on.
+bool HttpBus::note_sender(const MeshMessage& post) {
+  if (post.address.empty() || post.from == options_.node) return false;
+  const SteadyTime now = steady_now();
+  const MutexLock lock(mutex_);
+  if (stopping_) return false;
+  PeerLink& link = link_to({post.address, post.secret, ""});
+  link.hello = post.hello;
+  if (post.bye) {
+    peer_topics_.forget(post.address);
+    link.departed = true;
+    return false;
+  }
+  link.departed = false;
+  // It lives: no need to wait with the next attempt.
+  if (link.state == PeerLink::State::kDown) {
+    link.due = std::min(link.due, now + options_.link.backoff_least);
+    link.wake.notify_all();
+  }
+  return !peer_topics_.read(post.address, post, now);
+}
+
+MeshMessage HttpBus::handle(MeshMessage post) {
+  if (node_in(post.from) == node_in(options_.node) && post.from != options_.node) {
+    throw Error(ErrorCode::kConflict, "a node called '" + printable(node_in(post.from)) +
+                                          "' is here already; give each a --server-id of its own");
+  }
+  MeshMessage response;
+  response.from = options_.node;
+  response.resync = note_sender(post);
+  const auto batch = std::make_shared<Outbox::Batch>();
+  std::vector<Incoming> mine;
+  {
+    const MutexLock lock(mutex_);
+    response.hello = hello_;
+    for (const MeshMessage::Answer& answer : post.answers)
+      gathering_.answered_by(post.address, answer.number, post.from, answer.bytes);
+    for (MeshMessage::Command& command : post.commands) {
+      if (!topics_.contains(command.topic)) {
+        response.excused.push_back(command.number);
+        continue;
+      }
+      mine.push_back({post.from, std::move(command.bytes),
+                      [batch, outbox = outbox_, address = post.address, number = command.number](std::string bytes) {
+                        {
+                          const MutexLock in_time(batch->mutex);
+                          if (batch->open) {
+                            batch->answers.push_back({number, std::move(bytes)});
+                            batch->changed.notify_all();
+                            return;
+                          }
+                        }
+                        outbox->later(address, number, std::move(bytes));
+                      }});
+    }
+  }
+  const std::size_t count = mine.size();
+  if (!mine.empty()) receiver_->received(std::move(mine));
+  const SteadyTime deadline = steady_now() + std::min<std::chrono::milliseconds>(post.hold, kMostHold);
+  const MutexLock lock(batch->mutex);
+  while (batch->answers.size() < count && batch->changed.wait_until(batch->mutex, deadline)) {
+  }
+  batch->open = false;
+  response.answers = std::move(batch->answers);
+  return response;
+}
+
+}  // namespace sse::cluster

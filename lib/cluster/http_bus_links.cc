@@ -1,0 +1,380 @@
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/error.h"
+#include "cluster/http_bus.h"
+#include "observe/log.h"
+
+// The side of the bus that posts: what waits for each node, and what its responses mean.
+namespace sse::cluster {
+namespace {
+
+constexpr std::size_t kBytesInOnePost = std::size_t{4} << 20;
+constexpr std::size_t kOverhead = 32;
+
+// Moves what fits into one post; the first always does.
+template <class Item, class Size>
+void take(std::deque<Item>& from, std::size_t& queued, std::size_t& bytes, Size size, std::vector<Item>& to) {
+  while (!from.empty() && (bytes == 0 || bytes + size(from.front()) <= kBytesInOnePost)) {
+    const std::size_t n = size(from.front());
+    bytes += n;
+    queued -= std::min(queued, n);
+    to.push_back(std::move(from.front()));
+    from.pop_front();
+  }
+}
+
+std::size_t size_of(const MeshMessage::Command& command) {
+  return command.topic.size() + command.bytes.size() + kOverhead;
+}
+
+std::size_t size_of(const MeshMessage::Answer& answer) {
+  return answer.bytes.size() + kOverhead;
+}
+
+}  // namespace
+
+// Who has not answered for too long is no member; who has said goodbye is none either.
+bool HttpBus::counts(const PeerLink& link, SteadyTime now) const {
+  if (link.departed) return false;
+  if (options_.give_up.count() == 0 || link.state != PeerLink::State::kDown) return true;
+  return now - std::max(link.heard, peer_topics_.heard(link.address)) < options_.give_up;
+}
+
+PeerLink& HttpBus::link_to(const Peer& peer) {
+  auto found = links_.find(peer.address);
+  if (found == links_.end()) {
+    PeerLink::Owner& owner = *this;
+    const auto fresh = std::make_shared<PeerLink>(owner, options_.link, peer.address, peer.secret);
+    fresh->told.start_over(topics_);
+    fresh->start();
+    found = links_.emplace(peer.address, fresh).first;
+  }
+  const std::shared_ptr<PeerLink>& link = found->second;
+  if (!peer.secret.empty() && link->secret != peer.secret) {
+    link->secret = peer.secret;
+    link->due = SteadyTime{};
+    link->wake.notify_all();
+  }
+  if (!peer.id.empty()) link->id = peer.id;
+  return *link;
+}
+
+void HttpBus::set_peers(const std::vector<Peer>& peers) {
+  TopicBarriers through;
+  std::vector<std::shared_ptr<PeerLink>> ended;
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_) return;
+    wanted_.clear();
+    for (const Peer& peer : peers) {
+      if (peer.address == address_ || own_.contains(peer.address)) continue;
+      wanted_.insert(peer.address);
+      try {
+        link_to(peer);
+      } catch (const Error& e) {
+        observe::log_error("another node's address cannot be used", {{"node", peer.id}, {"error", e.what()}});
+      }
+    }
+    const SteadyTime now = steady_now();
+    std::vector<std::string> forgotten;
+    for (const auto& [address, link] : links_) {
+      if (wanted_.contains(address)) continue;
+      if (link->departed || now - std::max({link->heard, link->since, peer_topics_.heard(address)}) > options_.lease)
+        forgotten.push_back(address);
+    }
+    for (const std::string& address : forgotten) {
+      links_.at(address)->told.lost(through);
+      forget(address);
+    }
+    std::erase_if(gone_, [&](const std::shared_ptr<PeerLink>& link) {
+      if (!link->ended()) return false;
+      ended.push_back(link);
+      return true;
+    });
+  }
+  for (const auto& barrier : through) barrier->standing(barrier->good);
+  notice_down();
+}
+
+void HttpBus::forget(const std::string& address) {
+  const auto found = links_.find(address);
+  if (found == links_.end()) return;
+  PeerLink& link = *found->second;
+  link.ending = true;
+  lose(address, link.commands);
+  link.commands.clear();
+  link.wake.notify_all();
+  peer_topics_.forget(address);
+  gone_.push_back(std::move(found->second));
+  links_.erase(found);
+}
+
+void HttpBus::set_hello(event::Json hello) {
+  const MutexLock lock(mutex_);
+  hello_ = std::move(hello);
+  ++hellos_;
+}
+
+void HttpBus::set_hold(std::chrono::milliseconds hold) {
+  const MutexLock lock(mutex_);
+  hold_ = hold;
+}
+
+void HttpBus::tell_hello(event::Json hello, std::chrono::milliseconds patience) {
+  set_hello(std::move(hello));
+  const SteadyTime deadline = steady_now() + patience;
+  const MutexLock lock(mutex_);
+  const std::uint64_t mine = hellos_;
+  const auto knows = [&](const auto& entry) {
+    return entry.second->state == PeerLink::State::kDown || entry.second->said >= mine;
+  };
+  for (const auto& [address, link] : links_) {
+    if (link->state == PeerLink::State::kDown) continue;
+    link->due = SteadyTime{};
+    link->wake.notify_all();
+  }
+  while (!stopping_ && !std::ranges::all_of(links_, knows)) {
+    if (!changed_.wait_until(mutex_, deadline)) return;
+  }
+}
+
+std::vector<HttpBus::Seen> HttpBus::seen() const {
+  std::vector<Seen> all;
+  const MutexLock lock(mutex_);
+  for (const auto& [address, link] : links_) {
+    if (link->departed) continue;
+    all.push_back({address, link->secret, link->name, link->hello, std::max(link->heard, peer_topics_.heard(address)),
+                   link->state == PeerLink::State::kUp, link->why});
+  }
+  return all;
+}
+
+bool HttpBus::settle(std::chrono::milliseconds patience) {
+  const SteadyTime deadline = steady_now() + patience;
+  const MutexLock lock(mutex_);
+  for (;;) {
+    const bool settled = std::ranges::all_of(links_, [](const auto& entry) {
+      return entry.second->announced || entry.second->state == PeerLink::State::kDown;
+    });
+    if (settled) return true;
+    if (!changed_.wait_until(mutex_, deadline)) return false;
+  }
+}
+
+void HttpBus::subscribe(const std::vector<std::string>& topics, std::function<void(bool)> standing) {
+  const auto barrier = std::make_shared<TopicBarrier>();
+  {
+    const MutexLock lock(mutex_);
+    topics_.insert(topics.begin(), topics.end());
+    for (const auto& [address, link] : links_) {
+      link->told.add(true, topics);
+      if (link->departed) continue;
+      if (link->state == PeerLink::State::kDown || stopping_) {
+        barrier->good = false;
+        continue;
+      }
+      link->told.wait(barrier);
+      link->wake.notify_all();
+    }
+    if (barrier->open != 0) {
+      barrier->standing = std::move(standing);
+      return;
+    }
+  }
+  standing(barrier->good);
+}
+
+void HttpBus::unsubscribe(const std::vector<std::string>& topics) {
+  const MutexLock lock(mutex_);
+  for (const std::string& topic : topics) topics_.erase(topic);
+  for (const auto& [address, link] : links_) link->told.add(false, topics);
+}
+
+std::shared_ptr<Asked> HttpBus::ask(const std::vector<Command>& commands) {
+  const auto [first, asked] = gathering_.open(commands.size());
+  const SteadyTime now = steady_now();
+  const MutexLock lock(mutex_);
+  const std::string down = stopping_ ? "this node is stopping" : why_down_locked();
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::uint64_t number = first + i;
+    if (!down.empty()) {
+      gathering_.failed(number, down);
+      continue;
+    }
+    std::vector<Gathering::Expected> expected;
+    std::vector<std::string> lost;
+    for (const auto& [address, link] : links_) {
+      if (!counts(*link, now) || !peer_topics_.wants(address, commands[i].topic, now)) continue;
+      expected.push_back({address, link->label()});
+      MeshMessage::Command command{number, commands[i].topic, commands[i].bytes};
+      if (link->state == PeerLink::State::kDown || link->queued + size_of(command) > options_.link.most_queued) {
+        lost.push_back(address);
+        continue;
+      }
+      link->queued += size_of(command);
+      link->commands.push_back(std::move(command));
+      link->wake.notify_all();
+    }
+    gathering_.expect(number, std::move(expected));
+    for (const std::string& address : lost) gathering_.lost(address, number);
+  }
+  return asked;
+}
+
+std::string HttpBus::why_down_locked() const {
+  const SteadyTime now = steady_now();
+  std::string why;
+  for (const auto& [address, link] : links_) {
+    if (!counts(*link, now)) continue;
+    if (link->state != PeerLink::State::kDown) return "";
+    if (why.empty()) why = "cannot reach node '" + link->label() + "' at " + address + ": " + link->why;
+  }
+  return why;
+}
+
+std::string HttpBus::why_down() const {
+  const MutexLock lock(mutex_);
+  return why_down_locked();
+}
+
+void HttpBus::notice_down() {
+  std::string why;
+  {
+    const MutexLock lock(mutex_);
+    why = why_down_locked();
+    if (why.empty() != down_) return;
+    down_ = !why.empty();
+  }
+  if (!why.empty() && receiver_ != nullptr) receiver_->bus_down(why);
+}
+
+void HttpBus::lose(const std::string& address, const std::deque<MeshMessage::Command>& commands) {
+  for (const MeshMessage::Command& command : commands) gathering_.lost(address, command.number);
+}
+
+void HttpBus::answer_later(const std::string& address, std::uint64_t number, std::string bytes) {
+  const MutexLock lock(mutex_);
+  const auto found = links_.find(address);
+  if (found == links_.end() || found->second->state == PeerLink::State::kDown) return;
+  PeerLink& link = *found->second;
+  MeshMessage::Answer answer{number, std::move(bytes)};
+  if (link.queued + size_of(answer) > options_.link.most_queued) return;
+  link.queued += size_of(answer);
+  link.answers.push_back(std::move(answer));
+  link.wake.notify_all();
+}
+
+bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret) {
+  const MutexLock lock(mutex_);
+  for (;;) {
+    const bool down = link.state == PeerLink::State::kDown;
+    if (link.ending || (link.farewell && down)) return false;
+    if (link.farewell) {
+      link.ending = true;
+      post.bye = true;
+      break;
+    }
+    const bool work = !link.commands.empty() || !link.answers.empty() || (door_ && link.told.urgent());
+    if ((work && !down) || link.due <= steady_now()) break;
+    link.wake.wait_until(mutex_, link.due);
+  }
+  post.from = options_.node;
+  secret = link.secret;
+  if (door_) {
+    post.address = address_;
+    post.secret = options_.secret;
+    post.hello = hello_;
+    link.saying = hellos_;
+    link.told.write(post);
+  } else {
+    post.hold = hold_;
+  }
+  std::size_t bytes = 0;
+  const auto size = [](const auto& item) { return size_of(item); };
+  take(link.commands, link.queued, bytes, size, post.commands);
+  take(link.answers, link.queued, bytes, size, post.answers);
+  return true;
+}
+
+void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response) {
+  TopicBarriers through;
+  bool came_up = false;
+  {
+    const MutexLock lock(mutex_);
+    if (response.from == options_.node) {
+      own_.insert(link.address);
+      wanted_.erase(link.address);
+      link.told.lost(through);
+      for (const MeshMessage::Command& command : post.commands) gathering_.excused(link.address, command.number);
+      forget(link.address);
+    } else {
+      const SteadyTime now = steady_now();
+      // Another run at the same address wants nothing of what the one before did.
+      if (!link.name.empty() && link.name != response.from) peer_topics_.forget(link.address);
+      link.name = response.from;
+      link.hello = std::move(response.hello);
+      link.said = link.saying;
+      link.heard = now;
+      link.state = PeerLink::State::kUp;
+      link.departed = false;
+      link.why.clear();
+      link.attempts = 0;
+      link.due = now + options_.ping;
+      if (response.resync) {
+        link.told.start_over(topics_);
+        link.due = now;
+      } else {
+        link.told.confirmed(through);
+        came_up = !link.announced && (!door_ || link.told.complete());
+        link.announced = link.announced || came_up;
+      }
+      for (MeshMessage::Answer& answer : response.answers)
+        gathering_.answered_by(link.address, answer.number, response.from, std::move(answer.bytes));
+      for (const std::uint64_t number : response.excused) gathering_.excused(link.address, number);
+    }
+    changed_.notify_all();
+  }
+  for (const auto& barrier : through) barrier->standing(barrier->good);
+  notice_down();
+  if (came_up) receiver_->bus_up();
+}
+
+void HttpBus::failed(PeerLink& link, const MeshMessage& post, const std::string& why) {
+  TopicBarriers through;
+  bool news = false;
+  std::string label;
+  {
+    const MutexLock lock(mutex_);
+    news = link.state != PeerLink::State::kDown && !link.departed && !link.ending;
+    link.state = PeerLink::State::kDown;
+    link.why = why;
+    link.announced = false;
+    const auto grown = options_.link.backoff_least * (std::int64_t{1} << std::min<std::size_t>(link.attempts, 10));
+    const auto pause = std::min<std::chrono::milliseconds>(grown, options_.link.backoff_most);
+    ++link.attempts;
+    // Half of it by chance: nodes that lost one another together do not all come back at once.
+    std::random_device random;
+    link.due = steady_now() + pause / 2 +
+               std::chrono::milliseconds(random() % static_cast<std::uint64_t>(pause.count() / 2 + 1));
+    for (const MeshMessage::Command& command : post.commands) gathering_.lost(link.address, command.number);
+    lose(link.address, link.commands);
+    link.commands.clear();
+    link.answers.clear();
+    link.queued = 0;
+    link.told.lost(through);
+    link.told.start_over(topics_);
+    // What it told may have changed meanwhile, and it may not have noticed.
+    peer_topics_.doubt(link.address);
+    label = link.label();
+    changed_.notify_all();
+  }
+  if (news) {
+    observe::log_warn("another node cannot be reached", {{"node", label}, {"address", link.address}, {"error", why}});
+  }
+  for (const auto& barrier : through) barrier->standing(barrier->good);
+  notice_down();
+}
+
+}  // namespace sse::cluster

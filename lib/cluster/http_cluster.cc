@@ -1,0 +1,144 @@
+#include "cluster/http_cluster.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cluster/nacos_discovery.h"
+#include "cluster/node_probe.h"
+#include "cluster/static_discovery.h"
+#include "net/listener.h"
+
+namespace sse::cluster {
+namespace {
+
+constexpr std::chrono::milliseconds kProbe{1000};
+// Longer than any heartbeat, so that discovery is the first to say that a node is gone.
+constexpr std::chrono::milliseconds kGiveUp{8000};
+
+constexpr std::chrono::milliseconds kLongest = std::chrono::hours(1);
+
+[[noreturn]] void bad(const std::string& what) {
+  throw Error(ErrorCode::kInvalidArgument, what);
+}
+
+bool is_static(const HttpClusterOptions& options) {
+  return options.discovery.starts_with("static:");
+}
+
+NacosAddress nacos_address(const HttpClusterOptions& options) {
+  NacosAddress address = parse_nacos_address(options.discovery);
+  if (!options.password.empty()) {
+    if (address.user.empty()) address.user = "nacos";
+    address.password = options.password;
+  }
+  return address;
+}
+
+// 160 bits by chance, as text.
+std::string random_secret() {
+  static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz234567";
+  std::random_device random;
+  std::string secret;
+  for (int i = 0; i < 32; ++i) secret += kLetters[random() % 32];
+  return secret;
+}
+
+HttpBus::Options bus_options(const HttpClusterOptions& options, const std::string& name) {
+  HttpBus::Options bus;
+  bus.node = name;
+  bus.secret = !options.secret.empty() ? options.secret : random_secret();
+  if (is_static(options)) bus.give_up = kGiveUp;
+  return bus;
+}
+
+NacosDiscovery::Life ask_life(const std::string& address, const std::string& id, const std::string& run) {
+  const NodeProbe probe = probe_node(address, kProbe);
+  if (probe.nobody) return NacosDiscovery::Life::kDead;
+  if (probe.who.is_null()) return NacosDiscovery::Life::kUnknown;
+  const bool same = probe.who.value("id", event::Json()) == id && probe.who.value("run", event::Json()) == run;
+  return same ? NacosDiscovery::Life::kAlive : NacosDiscovery::Life::kDead;
+}
+
+std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, HttpBus& bus) {
+  if (is_static(options)) {
+    StaticDiscovery::Options known;
+    known.addresses = parse_static_addresses(options.discovery);
+    known.secret = options.secret;
+    return std::make_unique<StaticDiscovery>(bus, known);
+  }
+  NacosDiscovery::Options nacos;
+  nacos.nacos.address = nacos_address(options);
+  nacos.address = bus.address();
+  nacos.secret = bus.secret();
+  nacos.run = bus.name();
+  nacos.ask = ask_life;
+  nacos.on_peers = [&bus](const std::vector<HttpBus::Peer>& peers) { bus.set_peers(peers); };
+  return std::make_unique<NacosDiscovery>(std::move(nacos));
+}
+
+}  // namespace
+
+void check(const HttpClusterOptions& options) {
+  if (is_static(options)) {
+    parse_static_addresses(options.discovery);
+    if (!options.password.empty()) bad("--discovery-password-file is the password of Nacos; static nodes have none");
+    if (options.secret.empty()) bad("with --discovery static:… all nodes need the same --cluster-secret-file");
+  } else if (options.discovery.starts_with("nacos:")) {
+    parse_nacos_address(options.discovery);
+  } else {
+    bad("--discovery '" + printable(options.discovery.substr(0, options.discovery.find(':')), 20) +
+        ":…' is not known; write nacos://HOST:8848/NAMESPACE/GROUP/SERVICE or static:HOST:PORT,HOST:PORT");
+  }
+  if (options.listen.empty()) return;
+  const net::ListenAddress at = net::ListenAddress::parse(options.listen);
+  if (at.is_unix()) bad("--cluster-listen is for other machines: write ADDRESS:PORT");
+  if (options.advertise.empty() && (at.host == "0.0.0.0" || at.host == "::"))
+    bad("--cluster-listen on every address needs --cluster-advertise HOST:PORT, where other nodes reach this one");
+  if (!options.advertise.empty()) {
+    const net::ListenAddress advertised = net::ListenAddress::parse(options.advertise);
+    if (advertised.is_unix() || advertised.port == 0) bad("--cluster-advertise must be HOST:PORT");
+  }
+}
+
+std::string shown_discovery(const std::string& discovery) {
+  return discovery.starts_with("nacos:") ? parse_nacos_address(discovery).str() : discovery;
+}
+
+HttpCluster open_http_cluster(const HttpClusterOptions& options, observe::Registry& metrics) {
+  check(options);
+  if (options.listen.empty()) bad("with --discovery a node says where others reach it: --cluster-listen ADDRESS:PORT");
+  const std::string& id = options.cluster.node;
+  require_node_id(id);
+  HttpBus::Options bus_of_node = bus_options(options, bus_name(id));
+  bus_of_node.listen = options.listen;
+  bus_of_node.advertise = options.advertise;
+  auto bus = std::make_unique<HttpBus>(bus_of_node, metrics);
+  HttpCluster opened;
+  opened.bus = bus.get();
+  // So that another one with this id learns that it is taken.
+  bus->set_hello({{"id", id}, {"run", bus->name()}});
+  Cluster::Options node = options.cluster;
+  node.registry_apart = true;
+  auto discovery = make_discovery(options, *bus);
+  opened.cluster = std::make_unique<Cluster>(node, std::move(bus), std::move(discovery), metrics);
+  opened.bus->start(opened.cluster->receiver());
+  return opened;
+}
+
+HttpClientParts open_http_client(const HttpClusterOptions& options, const std::string& name, Bus::Receiver& receiver,
+                                 observe::Registry& metrics) {
+  check(options);
+  HttpClientParts parts;
+  HttpBus::Options bus = bus_options(options, name);
+  // Whoever asks decides how long it waits.
+  bus.link.answer_timeout = kLongest;
+  parts.bus = std::make_unique<HttpBus>(bus, metrics);
+  parts.discovery = make_discovery(options, *parts.bus);
+  parts.bus->start(receiver);
+  return parts;
+}
+
+}  // namespace sse::cluster

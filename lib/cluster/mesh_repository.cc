@@ -1,0 +1,305 @@
+#include "cluster/mesh_repository.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "cluster/topics.h"
+#include "cluster/wire.h"
+#include "event/json.h"
+#include "observe/log.h"
+
+namespace sse::cluster {
+
+using delivery::PendingMessage;
+using delivery::Recipient;
+using event::Json;
+
+namespace {
+
+constexpr std::size_t kPage = 10'000;
+constexpr const char* kConfirm = "confirm";
+constexpr const char* kPending = "pending";
+constexpr const char* kLook = "look";
+
+std::uint64_t count_field(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::int64_t time_field(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
+Json line_of(const char* what, const ServiceName& service, const Recipient& recipient) {
+  return {
+      {"do", what}, {"service", service.str()}, {"kind", event::kind_name(recipient.kind)}, {"name", recipient.name}};
+}
+
+// A line of JSON and the data, as often as it takes.
+std::string write(const std::vector<PendingMessage>& messages) {
+  std::string out;
+  for (const PendingMessage& message : messages) {
+    Json line{{"id", message.id.str()},
+              {"event", message.event},
+              {"size", message.data.size()},
+              {"created", to_millis(message.created)},
+              {"expires", to_millis(message.expires)},
+              {"attempts", message.attempts}};
+    if (message.listening) line["listening"] = true;
+    if (message.damaged) line["damaged"] = true;
+    if (!message.collapse.empty()) line["collapse"] = message.collapse;
+    out += event::dump_json(line) + '\n' + message.data;
+  }
+  return out;
+}
+
+std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& service, const Recipient& recipient) {
+  std::vector<PendingMessage> messages;
+  while (!bytes.empty()) {
+    const std::size_t end = bytes.find('\n');
+    const Json line = event::parse_json(bytes.substr(0, end), "a pending message of another node");
+    const std::uint64_t size = count_field(line, "size");
+    if (end == std::string_view::npos || size > bytes.size() - end - 1)
+      throw Error(ErrorCode::kInvalidArgument, "a pending message of another node is cut off");
+    PendingMessage message;
+    message.id = MessageId(event::id_field(line, "id"));
+    message.service = service;
+    message.recipient = recipient;
+    message.event = event::string_field(line, "event");
+    message.collapse = event::string_field(line, "collapse");
+    message.listening = event::bool_field(line, "listening");
+    message.damaged = event::bool_field(line, "damaged");
+    message.created = from_millis(time_field(line, "created"));
+    message.expires = from_millis(time_field(line, "expires"));
+    message.attempts = static_cast<std::uint32_t>(count_field(line, "attempts"));
+    message.data = bytes.substr(end + 1, size);
+    message.data_size = size;
+    bytes.remove_prefix(end + 1 + size);
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+std::uint64_t bytes_of(const std::vector<PendingMessage>& messages) {
+  std::uint64_t n = 0;
+  for (const PendingMessage& message : messages) n += message.data.size();
+  return n;
+}
+
+}  // namespace
+
+std::string pending_topic(const ServiceName& service, const Recipient& recipient) {
+  return "pending:" + receiver_topic(service, recipient.kind, recipient.name);
+}
+
+// Shared with whoever sets it, who may be later than who waits.
+class MeshRepository::Signal {
+ public:
+  void set() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    set_ = true;
+    changed_.notify_all();
+  }
+  void wait(SteadyTime deadline) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    while (!set_ && changed_.wait_until(mutex_, deadline)) {
+    }
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  bool set_ GUARDED_BY(mutex_) = false;
+};
+
+MeshRepository::MeshRepository(Own own, Bus& bus, Interest& interest, Options options)
+    : own_(own), bus_(bus), interest_(interest), options_(std::move(options)) {}
+
+void MeshRepository::start() {
+  wait(hold_all_there_is());
+  bus_.ask({{everybody_topic(), encode(StoreCommand{event::dump_json(Json{{"do", kLook}})})}});
+}
+
+MeshRepository::Signals MeshRepository::hold_all_there_is() {
+  Signals signals;
+  delivery::MessageFilter filter;
+  std::uint64_t skip = 0;
+  for (;;) {
+    const std::vector<PendingMessage> page = own_.catalog.list(filter, skip, kPage);
+    Recipients recipients;
+    for (const PendingMessage& message : page) recipients.emplace_back(message.service, message.recipient);
+    for (auto& signal : hold(recipients)) signals.push_back(std::move(signal));
+    if (page.size() < kPage) return signals;
+    // The last message may go on in the next page.
+    const MessageId last(page.back().id.value() - 1);
+    skip = page.front().id.value() > last.value() ? skip + kPage : 0;
+    if (skip == 0) filter.after = last;
+  }
+}
+
+MeshRepository::Signals MeshRepository::hold(const Recipients& recipients) {
+  Signals signals;
+  std::vector<std::string> topics;
+  const auto fresh = std::make_shared<Signal>();
+  const MutexLock lock(mutex_);
+  for (const auto& [service, recipient] : recipients) {
+    std::string topic = pending_topic(service, recipient);
+    const auto [entry, is_new] = held_.try_emplace(topic, Held{service, recipient, 0, fresh});
+    ++entry->second.added;
+    touched_.insert(topic);
+    if (std::ranges::find(signals, entry->second.known) == signals.end()) signals.push_back(entry->second.known);
+    if (is_new) topics.push_back(std::move(topic));
+  }
+  // Under the lock, so that it cannot overtake letting go.
+  if (!topics.empty()) interest_.acquire(topics, [fresh] { fresh->set(); });
+  return signals;
+}
+
+void MeshRepository::wait(const Signals& signals) const {
+  const SteadyTime deadline = steady_now() + options_.patience;
+  for (const auto& signal : signals) signal->wait(deadline);
+}
+
+void MeshRepository::let_go() {
+  std::vector<std::string> look;
+  {
+    const MutexLock lock(mutex_);
+    look.assign(touched_.begin(), touched_.end());
+    touched_.clear();
+  }
+  for (const std::string& topic : look) {
+    Held held;
+    {
+      const MutexLock lock(mutex_);
+      const auto found = held_.find(topic);
+      if (found == held_.end()) continue;
+      held = found->second;
+    }
+    if (!own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
+             .empty())
+      continue;
+    const MutexLock lock(mutex_);
+    const auto found = held_.find(topic);
+    // Something came in between.
+    if (found == held_.end() || found->second.added != held.added) continue;
+    held_.erase(found);
+    interest_.release({topic});
+  }
+}
+
+std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delivery::NewMessage> messages) {
+  Recipients recipients;
+  for (const delivery::NewMessage& message : messages) {
+    if (message.target.kind == event::TargetKind::kAll)
+      recipients.push_back({message.service, {message.target.kind, ""}});
+    for (const std::string& name : message.target.names)
+      recipients.push_back({message.service, {message.target.kind, name}});
+  }
+  // The disk works meanwhile.
+  const Signals known = hold(recipients);
+  std::vector<delivery::AddOutcome> outcomes = own_.messages.add_all(messages);
+  wait(known);
+  return outcomes;
+}
+
+void MeshRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+  const std::string topic = pending_topic(service, recipient);
+  own_.messages.confirm(service, recipient, id);
+  {
+    const MutexLock lock(mutex_);
+    if (held_.contains(topic)) touched_.insert(topic);
+  }
+  Json line = line_of(kConfirm, service, recipient);
+  line["id"] = id.str();
+  // Nobody waits: a confirmation that gets lost makes the message come again.
+  bus_.ask({{topic, encode(StoreCommand{event::dump_json(line)})}});
+}
+
+std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                                    MessageId after, std::size_t limit, ByteCount most, WallTime now) {
+  std::vector<Command> commands;
+  for (const Recipient& recipient : recipients) {
+    Json line = line_of(kPending, service, recipient);
+    line["after"] = after.str();
+    line["limit"] = limit;
+    line["most"] = most.count();
+    commands.push_back({pending_topic(service, recipient), encode(StoreCommand{event::dump_json(line)})});
+  }
+  const auto asked = bus_.ask(commands);
+  std::vector<PendingMessage> all = own_.messages.pending(service, recipients, after, limit, most, now);
+  // A source that has more is complete only up to here.
+  MessageId through(UINT64_MAX);
+  const auto cut = [&](const std::vector<PendingMessage>& source) {
+    if (!source.empty() && (source.size() >= limit || bytes_of(source) >= most.count()))
+      through = std::min(through, source.back().id);
+  };
+  cut(all);
+  const std::vector<Answers> answers = asked->wait(options_.patience);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    for (const Answers::One& one : answers[i].answers) {
+      try {
+        std::vector<PendingMessage> theirs = read(one.bytes, service, recipients[i]);
+        cut(theirs);
+        all.insert(all.end(), std::make_move_iterator(theirs.begin()), std::make_move_iterator(theirs.end()));
+      } catch (const Error& e) {
+        observe::log_error("another node's pending messages make no sense", {{"node", one.node}, {"error", e.what()}});
+      }
+    }
+  }
+  std::erase_if(all, [&](const PendingMessage& message) { return message.id > through; });
+  std::ranges::stable_sort(all, {}, &PendingMessage::id);
+  return all;
+}
+
+std::string MeshRepository::handle(std::string_view bytes) {
+  const Json line = event::parse_json(bytes, "what another node's repository asks");
+  if (!line.is_object()) throw Error(ErrorCode::kInvalidArgument, "another node's repository asks nonsense");
+  const std::string what = event::string_field(line, "do");
+  if (what == kLook) {
+    if (options_.look_again) options_.look_again();
+    return "";
+  }
+  const ServiceName service(event::string_field(line, "service"));
+  const Recipient recipient{event::kind_from_name(event::string_field(line, "kind")),
+                            event::string_field(line, "name")};
+  if (what == kConfirm) {
+    own_.messages.confirm(service, recipient, MessageId(event::id_field(line, "id")));
+    const MutexLock lock(mutex_);
+    touched_.insert(pending_topic(service, recipient));
+    return "";
+  }
+  if (what != kPending)
+    throw Error(ErrorCode::kInvalidArgument, "another node's repository asks for what this version does not know");
+  return write(own_.messages.pending(service, {&recipient, 1}, MessageId(event::id_field(line, "after")),
+                                     count_field(line, "limit"), ByteCount(count_field(line, "most")), wall_now()));
+}
+
+std::uint64_t MeshRepository::expire(WallTime now) {
+  const std::uint64_t expired = own_.messages.expire(now);
+  if (expired != 0) {
+    const MutexLock lock(mutex_);
+    for (const auto& [topic, held] : held_) touched_.insert(topic);
+  }
+  let_go();
+  return expired;
+}
+
+std::vector<MessageId> MeshRepository::requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) {
+  std::vector<MessageId> ids = own_.dead.requeue(id, filter, now);
+  Recipients recipients;
+  for (const MessageId fresh : ids) {
+    for (const PendingMessage& message : own_.catalog.find(fresh))
+      recipients.emplace_back(message.service, message.recipient);
+  }
+  wait(hold(recipients));
+  return ids;
+}
+
+std::size_t MeshRepository::held() const {
+  const MutexLock lock(mutex_);
+  return held_.size();
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/mutex.h"
+#include "cluster/bus.h"
+#include "cluster/interest.h"
+#include "delivery/dead_letters.h"
+#include "delivery/message_repository.h"
+
+namespace sse::cluster {
+
+/// The pending messages of a cluster whose nodes share no store: each stays with the node that accepted it, and comes
+/// from there to wherever its recipient is.
+///
+/// A node wants the topic `pending:…` of everybody it holds a message for. Whoever takes a recipient's stream asks that
+/// topic, and so reaches just the nodes that hold something; a confirmation goes there, too. Nothing falls between two
+/// nodes: the one that accepts a message wants its topic, known to all, before it looks for streams; the one that opens
+/// a stream makes itself known before it asks. So one of them sees the other.
+///
+/// A node that cannot be reached keeps what it holds until it is back; then the others ask again (Bus::Receiver's
+/// bus_up(), and look_again() of those that hear of a node's start). Limits, keys and collapse words are of one node.
+/// Thread safe.
+class MeshRepository final : public delivery::MessageRepository, public delivery::DeadLetters {
+ public:
+  struct Options {
+    std::chrono::milliseconds patience{2000};  ///< for other nodes
+    std::function<void()> look_again{};        ///< other nodes may have something for the streams here
+  };
+  /// What this node holds itself; all outlive this. The three are usually one object.
+  struct Own {
+    delivery::MessageRepository& messages;
+    delivery::MessageCatalog& catalog;
+    delivery::DeadLetters& dead;
+  };
+  MeshRepository(Own own, Bus& bus, Interest& interest, Options options);
+
+  /// Makes known what this node holds from earlier, and has the others look whether they have use for it. REQUIRES:
+  /// what the bus receives comes to handle() from now on.
+  void start();
+  /// Does what another node's repository asks for; returns the answer. Throws Error(kInvalidArgument) for nonsense. May
+  /// block on the store.
+  std::string handle(std::string_view bytes);
+
+  // MessageRepository
+  std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override EXCLUDES(mutex_);
+  void confirm(const ServiceName& service, const delivery::Recipient& recipient, MessageId id) override
+      EXCLUDES(mutex_);
+  std::vector<delivery::PendingMessage> pending(const ServiceName& service,
+                                                std::span<const delivery::Recipient> recipients, MessageId after,
+                                                std::size_t limit, ByteCount most, WallTime now) override;
+  std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
+  std::uint64_t size() const override { return own_.messages.size(); }
+  bool shared() const override { return true; }
+
+  // DeadLetters
+  std::uint64_t count_dead(const delivery::MessageFilter& filter) override { return own_.dead.count_dead(filter); }
+  std::vector<delivery::DeadLetter> list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
+                                              std::size_t limit) override {
+    return own_.dead.list_dead(filter, skip, limit);
+  }
+  std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
+  std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override {
+    return own_.dead.purge_dead(id, filter);
+  }
+
+  /// How many recipients this node holds something for.
+  std::size_t held() const EXCLUDES(mutex_);
+
+ private:
+  class Signal;
+  using Signals = std::vector<std::shared_ptr<Signal>>;
+  struct Held {
+    ServiceName service;
+    delivery::Recipient recipient;
+    std::uint64_t added = 0;        // how often something was
+    std::shared_ptr<Signal> known;  // to all
+  };
+  using Recipients = std::vector<std::pair<ServiceName, delivery::Recipient>>;
+
+  /// Wants the topics of these; what it returns is set as soon as all nodes know.
+  Signals hold(const Recipients& recipients) EXCLUDES(mutex_);
+  void wait(const Signals& signals) const;
+  Signals hold_all_there_is();
+  void let_go() EXCLUDES(mutex_);
+
+  const Own own_;
+  Bus& bus_;
+  Interest& interest_;
+  const Options options_;
+  mutable Mutex mutex_;
+  std::unordered_map<std::string, Held> held_ GUARDED_BY(mutex_);  // by topic
+  std::unordered_set<std::string> touched_ GUARDED_BY(mutex_);     // topics that may be held for nothing
+};
+
+/// Topic of the nodes that hold pending messages for somebody.
+std::string pending_topic(const ServiceName& service, const delivery::Recipient& recipient);
+
+}  // namespace sse::cluster

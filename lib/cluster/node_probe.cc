@@ -1,0 +1,38 @@
+#include "cluster/node_probe.h"
+
+#include <httplib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "cluster/peer_link.h"
+#include "net/listener.h"
+
+namespace sse::cluster {
+
+NodeProbe probe_node(const std::string& address, std::chrono::milliseconds timeout) {
+  NodeProbe probe;
+  net::ListenAddress at;
+  try {
+    at = net::ListenAddress::parse(address);
+  } catch (const Error&) {
+    probe.nobody = true;
+    return probe;
+  }
+  httplib::Client http(at.host, at.port);
+  const auto seconds = static_cast<time_t>(timeout.count() / 1000);
+  const auto micros = static_cast<time_t>(timeout.count() % 1000 * 1000);
+  http.set_connection_timeout(seconds, micros);
+  http.set_read_timeout(seconds, micros);
+  const SteadyTime begin = steady_now();
+  const httplib::Result result = http.Get(kWhoPath);
+  if (result) {
+    probe.who = event::Json::parse(result->body, nullptr, false);
+    if (result->status != 200 || !probe.who.is_object()) probe = {true, nullptr};
+    return probe;
+  }
+  // A refusal comes at once; a node that is frozen or cut off may be there all the same.
+  probe.nobody = steady_now() - begin < timeout / 2;
+  return probe;
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,99 @@
+#include "cluster/peer_link.h"
+
+#include <httplib.h>
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "net/listener.h"
+
+namespace sse::cluster {
+namespace {
+
+std::unique_ptr<httplib::Client> make_client(const std::string& address, const PeerLink::Options& options) {
+  const net::ListenAddress parsed = net::ListenAddress::parse(address);
+  auto http = std::make_unique<httplib::Client>(parsed.host, parsed.port);
+  const auto set = [](std::chrono::milliseconds time, auto setter) {
+    setter(static_cast<time_t>(time.count() / 1000), static_cast<time_t>(time.count() % 1000 * 1000));
+  };
+  set(options.connect_timeout, [&](time_t s, time_t us) { http->set_connection_timeout(s, us); });
+  set(options.answer_timeout, [&](time_t s, time_t us) { http->set_read_timeout(s, us); });
+  set(options.answer_timeout, [&](time_t s, time_t us) { http->set_write_timeout(s, us); });
+  http->set_keep_alive(true);
+  http->set_tcp_nodelay(true);
+  return http;
+}
+
+}  // namespace
+
+PeerLink::PeerLink(Owner& owner, const Options& options, std::string to, std::string shown)
+    : address(std::move(to)),
+      secret(std::move(shown)),
+      owner_(owner),
+      options_(options),
+      http_(make_client(address, options)) {}
+
+PeerLink::~PeerLink() {
+  join();
+}
+
+void PeerLink::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "sse-peer");
+    run();
+    ended_.store(true, std::memory_order_release);
+  });
+}
+
+void PeerLink::interrupt() {
+  http_->stop();
+}
+
+void PeerLink::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void PeerLink::run() {
+  for (;;) {
+    MeshMessage message;
+    std::string shown;
+    if (!owner_.write_post(*this, message, shown)) return;
+    std::string body;
+    std::string problem;
+    if (!post(encode(message), shown, body, problem)) {
+      owner_.failed(*this, message, problem);
+      continue;
+    }
+    try {
+      MeshMessage response = decode_mesh_message(body);
+      owner_.took(*this, message, std::move(response));
+    } catch (const Error& e) {
+      owner_.failed(*this, message, e.what());
+    }
+  }
+}
+
+bool PeerLink::post(const std::string& body, const std::string& shown, std::string& response, std::string& problem) {
+  const httplib::Headers headers{{"Authorization", "Bearer " + shown}};
+  const httplib::Result result = http_->Post(kMeshPath, headers, body, "application/octet-stream");
+  if (!result) {
+    problem =
+        result.error() == httplib::Error::Read
+            ? "it has not answered for " + format_duration(options_.answer_timeout) + ", or broke the connection off"
+            : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
+    return false;
+  }
+  if (result->status == 401) {
+    problem = "it refuses the secret it is shown: another program, or another run of it, is there";
+    return false;
+  }
+  if (result->status != 200) {
+    problem = "it refuses with status " + std::to_string(result->status) + ": " + printable(result->body);
+    return false;
+  }
+  response = result->body;
+  return true;
+}
+
+}  // namespace sse::cluster

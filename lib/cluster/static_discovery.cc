@@ -1,0 +1,150 @@
+#include "cluster/static_discovery.h"
+
+#include <algorithm>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cluster/node_number.h"
+#include "net/listener.h"
+
+namespace sse::cluster {
+namespace {
+
+constexpr std::string_view kScheme = "static:";
+constexpr unsigned kMostAttempts = 20;
+constexpr std::chrono::milliseconds kTell{1000};
+
+std::string text_in(const event::Json& json, const char* name) {
+  if (!json.is_object()) return "";
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::uint64_t count_in(const event::Json& json, const char* name, std::uint64_t fallback) {
+  if (!json.is_object()) return fallback;
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : fallback;
+}
+
+}  // namespace
+
+std::vector<std::string> parse_static_addresses(std::string_view text) {
+  const std::vector<std::string> addresses =
+      text.starts_with(kScheme) ? split_list(text.substr(kScheme.size())) : std::vector<std::string>();
+  if (addresses.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "'" + printable(text) +
+                                                 "' names no nodes; write static:10.0.0.1:7600,10.0.0.2:7600 with the "
+                                                 "--cluster-listen address of every node");
+  }
+  for (const std::string& address : addresses) {
+    const net::ListenAddress parsed = net::ListenAddress::parse(address);
+    if (parsed.is_unix() || parsed.port == 0)
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(address) + "' is no HOST:PORT of a node");
+  }
+  return addresses;
+}
+
+StaticDiscovery::StaticDiscovery(HttpBus& bus, Options options) : bus_(bus), options_(std::move(options)) {}
+
+void StaticDiscovery::introduce() {
+  if (std::exchange(introduced_, true)) return;
+  std::vector<HttpBus::Peer> peers;
+  for (const std::string& address : options_.addresses) peers.push_back({address, options_.secret, ""});
+  bus_.set_peers(peers);
+}
+
+event::Json StaticDiscovery::hello(bool settled) {
+  return {{"id", id_},          {"run", bus_.name()}, {"number", number_},
+          {"settled", settled}, {"beat", ++beats_},   {"facts", facts_}};
+}
+
+std::vector<NodeProbe> StaticDiscovery::probe_all() const {
+  std::vector<NodeProbe> probes(options_.addresses.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < probes.size(); ++i)
+    threads.emplace_back([&, i] { probes[i] = probe_node(options_.addresses[i], options_.timeout); });
+  for (std::thread& thread : threads) thread.join();
+  return probes;
+}
+
+// As with Nacos: say the number first, look then. Of two that do so at once, at least one sees the other.
+unsigned StaticDiscovery::join(const std::string& id, const event::Json& facts) {
+  const MutexLock lock(mutex_);
+  introduce();
+  id_ = id;
+  facts_ = facts;
+  std::set<unsigned> taken;
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    number_ = pick_number(id_, taken, attempt);
+    bus_.set_hello(hello(false));
+    taken.clear();
+    for (const NodeProbe& probe : probe_all()) {
+      const std::string other = text_in(probe.who, "id");
+      if (other.empty() || text_in(probe.who, "run") == bus_.name()) continue;
+      if (other == id_) {
+        bus_.set_hello(nullptr);
+        throw Error(ErrorCode::kConflict, "another node of this cluster is called '" + printable(id_) +
+                                              "'; give each a --server-id of its own");
+      }
+      taken.insert(static_cast<unsigned>(count_in(probe.who, "number", kNodeNumbers)));
+    }
+    if (taken.contains(number_)) continue;
+    joined_ = true;
+    refreshed_ = steady_now();
+    bus_.tell_hello(hello(true), kTell);
+    return number_;
+  }
+  bus_.set_hello(nullptr);
+  throw Error(ErrorCode::kUnavailable,
+              "no number could be agreed on with the nodes that start at the same time; start this one again");
+}
+
+void StaticDiscovery::refresh(const event::Json& facts) {
+  const MutexLock lock(mutex_);
+  if (!joined_) return;
+  facts_ = facts;
+  const bool was_gone = steady_now() - refreshed_ >= options_.ttl;
+  refreshed_ = steady_now();
+  if (was_gone) {
+    bus_.tell_hello(hello(true), kTell);
+  } else {
+    bus_.set_hello(hello(true));
+  }
+}
+
+void StaticDiscovery::leave() noexcept {
+  try {
+    const MutexLock lock(mutex_);
+    if (!std::exchange(joined_, false)) return;
+    bus_.tell_hello(nullptr, kTell);
+  } catch (const std::exception&) {
+    // The others notice.
+  }
+}
+
+std::vector<Node> StaticDiscovery::nodes() {
+  const MutexLock lock(mutex_);
+  introduce();
+  const std::vector<HttpBus::Seen> seen = bus_.seen();
+  const SteadyTime now = steady_now();
+  std::vector<Node> nodes;
+  if (joined_ && now - refreshed_ < options_.ttl) nodes.push_back({id_, number_, facts_});
+  for (const HttpBus::Seen& one : seen) {
+    const std::string id = text_in(one.hello, "id");
+    if (id.empty() || !event::bool_field(one.hello, "settled")) continue;
+    Beat& beat = others_[one.address];
+    const std::string mark = text_in(one.hello, "run") + ' ' + std::to_string(count_in(one.hello, "beat", 0));
+    if (beat.mark != mark) beat = {mark, std::max(one.heard, now - options_.ttl)};
+    if (now - beat.seen >= options_.ttl) continue;
+    Node node{id, static_cast<unsigned>(count_in(one.hello, "number", 0)), event::Json::object()};
+    if (const auto facts = one.hello.find("facts"); facts != one.hello.end()) node.facts = *facts;
+    nodes.push_back(std::move(node));
+  }
+  std::ranges::sort(nodes, {}, &Node::id);
+  return nodes;
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,71 @@
+#include "gateway/cluster_options.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "cluster/redis_address.h"
+#include "gateway/secret_file.h"
+
+namespace sse::gateway {
+namespace {
+
+[[noreturn]] void bad(const std::string& sentence) {
+  throw Error(ErrorCode::kInvalidArgument, sentence);
+}
+
+std::string secret_in(const std::string& file, const char* option) {
+  return file.empty() ? std::string() : read_secret_file(file, option);
+}
+
+}  // namespace
+
+cluster::RedisClusterOptions redis_options(const ServerOptions& options, const std::string& id) {
+  cluster::RedisClusterOptions redis;
+  redis.address = options.cluster;
+  redis.password = secret_in(options.cluster_password_file, "--cluster-password-file");
+  redis.cluster.node = id;
+  return redis;
+}
+
+cluster::HttpClusterOptions mesh_options(const ServerOptions& options, const std::string& id) {
+  cluster::HttpClusterOptions mesh;
+  mesh.discovery = options.discovery;
+  mesh.listen = options.cluster_listen;
+  mesh.advertise = options.cluster_advertise;
+  mesh.password = secret_in(options.discovery_password_file, "--discovery-password-file");
+  mesh.secret = secret_in(options.cluster_secret_file, "--cluster-secret-file");
+  mesh.cluster.node = id;
+  return mesh;
+}
+
+std::string cluster_address(const ServerOptions& options) {
+  if (!options.cluster.empty()) return cluster::parse_redis_address(options.cluster).str();
+  return options.discovery.empty() ? std::string() : cluster::shown_discovery(options.discovery);
+}
+
+void check_cluster(const ServerOptions& options) {
+  if (!options.cluster.empty() && !options.discovery.empty())
+    bad("--cluster and --discovery are two kinds of cluster; give one of them");
+  if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
+  // Kept by one server, in the order of its own clock.
+  if ((!options.cluster.empty() || !options.discovery.empty()) && options.history.events != 0)
+    bad("--history is of one server and does not work in a cluster; leave out --history, --cluster and --discovery");
+  if (options.cluster.empty() && !options.cluster_password_file.empty())
+    bad("--cluster-password-file means nothing without --cluster");
+  if (!options.discovery.empty()) {
+    if (options.cluster_listen.empty())
+      bad("with --discovery a node says where others reach it: --cluster-listen ADDRESS:PORT");
+    cluster::check(mesh_options(options, options.server_id));
+    return;
+  }
+  const std::pair<const char*, const std::string&> parts[] = {
+      {"--discovery-password-file", options.discovery_password_file},
+      {"--cluster-listen", options.cluster_listen},
+      {"--cluster-advertise", options.cluster_advertise},
+      {"--cluster-secret-file", options.cluster_secret_file}};
+  for (const auto& [name, value] : parts) {
+    if (!value.empty()) bad(std::string(name) + " means nothing without --discovery");
+  }
+}
+
+}  // namespace sse::gateway

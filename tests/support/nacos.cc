@@ -1,0 +1,343 @@
+#include "support/nacos.h"
+
+#include <httplib.h>
+
+#include <random>
+#include <stdexcept>
+
+#include "base/text.h"
+
+namespace sse::testing {
+
+using event::Json;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t kMostMetadata = 1024;
+
+void json(httplib::Response& response, int status, const Json& body) {
+  response.status = status;
+  response.set_content(event::dump_json(body), "application/json");
+}
+
+// What Spring says about a path that nobody handles.
+void no_such_path(const httplib::Request& request, httplib::Response& response) {
+  json(response, 404,
+       {{"timestamp", "2024-01-01T00:00:00.000+00:00"},
+        {"status", 404},
+        {"error", "Not Found"},
+        {"path", request.path}});
+}
+
+milliseconds time_in(const Json& metadata, const char* name, milliseconds fallback) {
+  const auto found = metadata.find(name);
+  return found == metadata.end() ? fallback : milliseconds(std::stoll(found->get<std::string>()));
+}
+
+}  // namespace
+
+class NacosStandIn::Server {
+ public:
+  Server(NacosStandIn& nacos, int port) : nacos_(nacos) {
+    const int generation = nacos_.options_.generation;
+    if (generation <= 2) routes(1, "/nacos/v1/ns/instance");
+    if (generation == 2) routes(2, "/nacos/v2/ns/instance");
+    if (generation == 3) routes(3, "/nacos/v3/client/ns/instance");
+    const auto login = [this](const httplib::Request& q, httplib::Response& r) { log_in(q, r); };
+    http_.Post(generation == 3 ? "/nacos/v3/auth/user/login" : "/nacos/v1/auth/login", login);
+    http_.set_error_handler([](const httplib::Request& q, httplib::Response& r) {
+      if (r.status == 404 && r.body.empty()) no_such_path(q, r);
+    });
+    http_.set_pre_routing_handler([this](const httplib::Request& q, httplib::Response&) {
+      const MutexLock lock(nacos_.mutex_);
+      ++nacos_.requests_[q.method + " " + q.path];
+      while (nacos_.frozen_) nacos_.changed_.wait(nacos_.mutex_);
+      return httplib::Server::HandlerResponse::Unhandled;
+    });
+    http_.set_keep_alive_max_count(1'000'000);
+    http_.set_keep_alive_timeout(1);  // stop() waits for idle connections
+    http_.set_tcp_nodelay(true);
+    http_.new_task_queue = [] { return new httplib::ThreadPool(32); };
+    port_ = port;
+    const bool bound =
+        port == 0 ? (port_ = http_.bind_to_any_port("127.0.0.1")) > 0 : http_.bind_to_port("127.0.0.1", port);
+    if (!bound) throw std::runtime_error("the stand-in for Nacos cannot listen");
+    thread_ = std::thread([this] { http_.listen_after_bind(); });
+  }
+  ~Server() {
+    while (!http_.is_running()) std::this_thread::yield();
+    http_.stop();
+    thread_.join();
+  }
+  int port() const { return port_; }
+
+ private:
+  using Parameters = std::map<std::string, std::string>;
+
+  void routes(int api, const std::string& base) {
+    const auto guarded = [this, api](auto handle) {
+      return [this, api, handle](const httplib::Request& request, httplib::Response& response) {
+        if (!allowed(request)) {
+          json(response, 403,
+               {{"timestamp", ""},
+                {"status", 403},
+                {"code", 403},
+                {"error", "Forbidden"},
+                {"message", "access denied"}});
+          return;
+        }
+        Parameters parameters;
+        for (const auto& [name, value] : request.params) parameters[name] = value;
+        handle(api, parameters, response);
+      };
+    };
+    http_.Post(base, guarded([this](int a, Parameters& p, httplib::Response& r) { enter(a, p, r); }));
+    http_.Delete(base, guarded([this](int a, Parameters& p, httplib::Response& r) { remove(a, p, r); }));
+    http_.Get(base + "/list", guarded([this](int a, Parameters& p, httplib::Response& r) { list(a, p, r); }));
+    if (api != 3)
+      http_.Put(base + "/beat", guarded([this](int a, Parameters& p, httplib::Response& r) { beat(a, p, r); }));
+  }
+
+  void log_in(const httplib::Request& request, httplib::Response& response) {
+    const MutexLock lock(nacos_.mutex_);
+    ++nacos_.logins_;
+    const auto& options = nacos_.options_;
+    if (request.get_param_value("username") != options.user ||
+        request.get_param_value("password") != options.password) {
+      json(response, 403, {{"timestamp", ""}, {"status", 403}, {"error", "Forbidden"}, {"message", "user not found!"}});
+      return;
+    }
+    std::random_device random;
+    const std::string token = "token-" + std::to_string(random()) + std::to_string(random());
+    nacos_.tokens_[token] = steady_clock::now() + options.token_ttl;
+    json(response, 200,
+         {{"accessToken", token},
+          {"tokenTtl", options.token_ttl.count()},
+          {"globalAdmin", true},
+          {"username", options.user}});
+  }
+
+  bool allowed(const httplib::Request& request) {
+    if (nacos_.options_.user.empty()) return true;
+    std::string token = request.get_header_value("accessToken");
+    if (token.empty()) token = request.get_param_value("accessToken");
+    if (token.empty() && request.get_header_value("Authorization").starts_with("Bearer "))
+      token = request.get_header_value("Authorization").substr(7);
+    const MutexLock lock(nacos_.mutex_);
+    const auto found = nacos_.tokens_.find(token);
+    return found != nacos_.tokens_.end() && found->second > steady_clock::now();
+  }
+
+  // v1 has the group in front of the name; the others have both apart, but for v2's heartbeat.
+  static std::string service_key(const Parameters& p) {
+    const auto value = [&](const char* name, const char* fallback) {
+      const auto found = p.find(name);
+      return found == p.end() || found->second.empty() ? std::string(fallback) : found->second;
+    };
+    std::string name = value("serviceName", "");
+    if (name.find("@@") == std::string::npos) name = value("groupName", "DEFAULT_GROUP") + "@@" + name;
+    return value("namespaceId", "public") + "##" + name;
+  }
+
+  static std::string instance_key(const Parameters& p) {
+    const auto cluster = p.find("clusterName");
+    return p.at("ip") + "#" + p.at("port") + "#" + (cluster == p.end() ? "DEFAULT" : cluster->second);
+  }
+
+  void ok(int api, httplib::Response& response) {
+    if (api == 1) {
+      response.set_content("ok", "text/plain");
+    } else {
+      json(response, 200, {{"code", 0}, {"message", "success"}, {"data", "ok"}});
+    }
+  }
+
+  void enter(int api, const Parameters& p, httplib::Response& response) {
+    if (!p.contains("ip") || !p.contains("port") || !p.contains("serviceName")) {
+      json(response, 400, {{"code", 10000}, {"message", "parameter missing"}, {"data", nullptr}});
+      return;
+    }
+    const auto told = p.find("heartBeat");
+    const bool heart = api == 3 && told != p.end() && told->second == "true";
+    const MutexLock lock(nacos_.mutex_);
+    Service& service = nacos_.service(service_key(p));
+    const std::string key = instance_key(p);
+    if (heart) {
+      const auto found = service.instances.find(key);
+      if (found == service.instances.end()) {
+        json(response, 200, {{"code", 21003}, {"message", "instance not found"}, {"data", nullptr}});
+        return;
+      }
+      found->second.beaten = steady_clock::now();
+      ok(api, response);
+      return;
+    }
+    Json metadata = Json::object();
+    if (const auto given = p.find("metadata"); given != p.end()) metadata = Json::parse(given->second);
+    std::size_t size = 0;
+    for (const auto& [name, value] : metadata.items()) size += name.size() + value.get<std::string>().size();
+    if (api != 1 && size > kMostMetadata) {
+      json(response, 400,
+           {{"code", 400}, {"message", "Param 'metadata' is illegal, the param length should not exceed 1024."}});
+      return;
+    }
+    put(service, key, p, metadata);
+    ok(api, response);
+  }
+
+  void put(Service& service, const std::string& key, const Parameters& p, const Json& metadata)
+      REQUIRES(nacos_.mutex_) {
+    Instance& instance = service.instances[key];
+    instance.beaten = steady_clock::now();
+    instance.unhealthy_after = time_in(metadata, "preserved.heart.beat.timeout", nacos_.options_.unhealthy_after);
+    instance.removed_after = time_in(metadata, "preserved.ip.delete.timeout", nacos_.options_.removed_after);
+    instance.shown = {
+        {"instanceId", key}, {"ip", p.at("ip")},  {"port", std::stoi(p.at("port"))}, {"weight", 1.0},
+        {"enabled", true},   {"ephemeral", true}, {"clusterName", "DEFAULT"},        {"metadata", metadata}};
+    nacos_.touch(service);
+  }
+
+  void remove(int api, const Parameters& p, httplib::Response& response) {
+    const MutexLock lock(nacos_.mutex_);
+    Service& service = nacos_.service(service_key(p));
+    service.instances.erase(instance_key(p));
+    nacos_.touch(service);
+    ok(api, response);
+  }
+
+  void beat(int, const Parameters& p, httplib::Response& response) {
+    const MutexLock lock(nacos_.mutex_);
+    // The group is in the name here, whatever the generation.
+    if (p.at("serviceName").find("@@") == std::string::npos || (nacos_.options_.full_beats && !p.contains("beat"))) {
+      response.status = 400;
+      response.set_content("caused: Param 'beat' is required.;", "text/plain");
+      return;
+    }
+    Service& service = nacos_.service(service_key(p));
+    nacos_.expire(service.instances);
+    auto found = service.instances.find(instance_key(p));
+    if (found == service.instances.end() && p.contains("beat")) {
+      put(service, instance_key(p), p, Json::parse(p.at("beat"))["metadata"]);
+      found = service.instances.find(instance_key(p));
+    }
+    if (found == service.instances.end()) {
+      json(response, 200, {{"clientBeatInterval", 5000}, {"code", 20404}, {"lightBeatEnabled", true}});
+      return;
+    }
+    found->second.beaten = steady_clock::now();
+    const Json& metadata = found->second.shown["metadata"];
+    json(response, 200,
+         {{"clientBeatInterval", time_in(metadata, "preserved.heart.beat.interval", milliseconds(5000)).count()},
+          {"code", 10200},
+          {"lightBeatEnabled", true}});
+  }
+
+  void list(int api, const Parameters& p, httplib::Response& response) {
+    const MutexLock lock(nacos_.mutex_);
+    const std::string key = service_key(p);
+    Service& service = nacos_.service(key);
+    Json hosts = Json::array();
+    for (const auto& [name, instance] : service.listed) {
+      Json shown = instance.shown;
+      const auto live = service.instances.find(name);
+      const auto beaten = live == service.instances.end() ? instance.beaten : live->second.beaten;
+      shown["healthy"] = steady_clock::now() - beaten < instance.unhealthy_after;
+      hosts.push_back(std::move(shown));
+    }
+    if (api == 3) {
+      json(response, 200, {{"code", 0}, {"message", "success"}, {"data", hosts}});
+      return;
+    }
+    const std::string name = key.substr(key.find("##") + 2);
+    const Json info{{"name", name},   {"groupName", name.substr(0, name.find("@@"))},
+                    {"clusters", ""}, {"cacheMillis", 10000},
+                    {"hosts", hosts}, {"lastRefTime", 0},
+                    {"checksum", ""}, {"allIPs", false},
+                    {"valid", true},  {"reachProtectionThreshold", false}};
+    json(response, 200, api == 1 ? info : Json{{"code", 0}, {"message", "success"}, {"data", info}});
+  }
+
+  NacosStandIn& nacos_;
+  httplib::Server http_;
+  int port_ = 0;
+  std::thread thread_;
+};
+
+NacosStandIn::NacosStandIn(Options options) : options_(std::move(options)) {
+  start();
+}
+
+NacosStandIn::~NacosStandIn() {
+  kill();
+}
+
+void NacosStandIn::start() {
+  server_ = std::make_unique<Server>(*this, port_);
+  port_ = server_->port();
+}
+
+void NacosStandIn::kill() {
+  thaw();
+  server_.reset();
+  const MutexLock lock(mutex_);
+  services_.clear();
+  tokens_.clear();
+}
+
+void NacosStandIn::freeze() {
+  const MutexLock lock(mutex_);
+  frozen_ = true;
+}
+
+void NacosStandIn::thaw() {
+  const MutexLock lock(mutex_);
+  frozen_ = false;
+  changed_.notify_all();
+}
+
+void NacosStandIn::end_tokens() {
+  const MutexLock lock(mutex_);
+  tokens_.clear();
+}
+
+void NacosStandIn::expire(std::map<std::string, Instance>& instances) const {
+  const auto now = steady_clock::now();
+  std::erase_if(instances, [&](const auto& entry) { return now - entry.second.beaten >= entry.second.removed_after; });
+}
+
+NacosStandIn::Service& NacosStandIn::service(const std::string& key) {
+  Service& service = services_[key];
+  const std::size_t before = service.instances.size();
+  expire(service.instances);
+  if (service.instances.size() != before) touch(service);
+  if (service.stale && steady_clock::now() - service.stale_since >= options_.list_lag) {
+    service.listed = service.instances;
+    service.stale = false;
+  }
+  return service;
+}
+
+void NacosStandIn::touch(Service& service) {
+  if (service.stale) return;
+  service.stale = true;
+  service.stale_since = steady_clock::now();
+}
+
+std::size_t NacosStandIn::instances() {
+  const MutexLock lock(mutex_);
+  return service("public##tests@@sse").instances.size();
+}
+
+std::uint64_t NacosStandIn::requests(const std::string& method_and_path) {
+  const MutexLock lock(mutex_);
+  return requests_[method_and_path];
+}
+
+std::uint64_t NacosStandIn::logins() {
+  const MutexLock lock(mutex_);
+  return logins_;
+}
+
+}  // namespace sse::testing

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/mutex.h"
+#include "event/json.h"
+
+namespace sse::testing {
+
+/// A stand-in for a Nacos server: what its open HTTP API documents of the naming service and the login, for the
+/// generations 1 (v1), 2 (v1 and v2) and 3 (v3 client API), with real sockets and real time. No Nacos can be had from
+/// the package registries that this project's machines reach. Faithful in what a client can trip over: instances turn
+/// unhealthy and vanish without heartbeats, metadata set those times and are limited to 1024 characters, lists lag
+/// behind changes, tokens end, unknown paths are answered as Spring does, and a restart forgets every instance.
+class NacosStandIn {
+ public:
+  struct Options {
+    int generation = 3;  ///< 1, 2 or 3
+    std::string user;    ///< empty: no login is wanted
+    std::string password;
+    std::chrono::milliseconds unhealthy_after{15'000};  ///< without heartbeat, unless the metadata say otherwise
+    std::chrono::milliseconds removed_after{30'000};
+    std::chrono::milliseconds list_lag{500};
+    std::chrono::seconds token_ttl{18'000};
+    bool full_beats = false;  ///< as before 1.3: a heartbeat says everything
+  };
+
+  explicit NacosStandIn(Options options);
+  NacosStandIn() : NacosStandIn(Options{}) {}
+  ~NacosStandIn();
+  NacosStandIn(const NacosStandIn&) = delete;
+  NacosStandIn& operator=(const NacosStandIn&) = delete;
+
+  int port() const { return port_; }
+  /// `login`: "user:password@" or empty.
+  std::string url(const std::string& login = "") const {
+    return "nacos://" + login + "127.0.0.1:" + std::to_string(port_) + "/public/tests/sse";
+  }
+
+  /// Gone, with everything it knew; start() begins empty on the same port.
+  void kill();
+  void start();
+  /// Answers nothing any more, until thaw(): requests hang.
+  void freeze() EXCLUDES(mutex_);
+  void thaw() EXCLUDES(mutex_);
+  /// All tokens end now.
+  void end_tokens() EXCLUDES(mutex_);
+
+  /// Live entries of the tests' service, all of them.
+  std::size_t instances() EXCLUDES(mutex_);
+  std::uint64_t requests(const std::string& method_and_path) EXCLUDES(mutex_);
+  std::uint64_t logins() EXCLUDES(mutex_);
+
+ private:
+  struct Instance {
+    event::Json shown;
+    std::chrono::steady_clock::time_point beaten;
+    std::chrono::milliseconds unhealthy_after;
+    std::chrono::milliseconds removed_after;
+  };
+  struct Service {
+    std::map<std::string, Instance> instances;
+    std::map<std::string, Instance> listed;
+    std::chrono::steady_clock::time_point stale_since{};
+    bool stale = false;
+  };
+  class Server;
+  friend class Server;
+
+  Service& service(const std::string& key) REQUIRES(mutex_);
+  void touch(Service& service) REQUIRES(mutex_);
+  void expire(std::map<std::string, Instance>& instances) const REQUIRES(mutex_);
+
+  const Options options_;
+  int port_ = 0;
+  Mutex mutex_;
+  CondVar changed_;
+  bool frozen_ GUARDED_BY(mutex_) = false;
+  std::map<std::string, Service> services_ GUARDED_BY(mutex_);
+  std::map<std::string, std::chrono::steady_clock::time_point> tokens_ GUARDED_BY(mutex_);
+  std::map<std::string, std::uint64_t> requests_ GUARDED_BY(mutex_);
+  std::uint64_t logins_ GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace sse::testing

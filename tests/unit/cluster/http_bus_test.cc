@@ -1,0 +1,230 @@
+// What only the bus over HTTP has: peers that come, go and break one by one. The rest is in bus_contract_test.cc.
+#include "cluster/http_bus.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "support/process.h"
+#include "support/relay.h"
+
+namespace sse::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using sse::testing::eventually;
+using sse::testing::kPatience;
+using sse::testing::Relay;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class Node final : public Bus::Receiver {
+ public:
+  struct Setting {
+    std::string name;
+    std::string secret;
+    bool asks_only = false;
+    std::chrono::milliseconds answer_timeout = kPatience;
+  };
+  explicit Node(const Setting& setting) : bus(options(setting, relay), metrics_) {
+    if (!setting.asks_only) relay.lead_to(bus.listening());
+    bus.start(*this);
+  }
+  ~Node() { bus.stop(); }
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  void received(std::vector<Bus::Incoming> commands) override {
+    for (Bus::Incoming& command : commands) {
+      ++received_;
+      if (keep) {
+        kept.push_back(std::move(command.answer));
+      } else {
+        command.answer(command.bytes + "!");
+      }
+    }
+  }
+  void bus_up() override { ++ups; }
+
+  HttpBus::Peer as_peer() const { return {bus.address(), bus.secret(), bus.name()}; }
+  bool subscribe(const std::string& topic) {
+    const auto result = std::make_shared<std::atomic<int>>(-1);
+    bus.subscribe({topic}, [result](bool stands) { *result = stands ? 1 : 0; });
+    EXPECT_TRUE(eventually([&] { return *result != -1; }));
+    return *result == 1;
+  }
+  Answers ask(const std::string& topic, std::chrono::milliseconds patience = kPatience) {
+    return bus.ask({{topic, "x"}})->wait(patience).front();
+  }
+  std::string why(const Node& other) const {
+    for (const HttpBus::Seen& seen : bus.seen()) {
+      if (seen.address == other.bus.address()) return seen.why;
+    }
+    return "not known";
+  }
+
+  Relay relay;
+  std::atomic<int> received_{0};
+  std::atomic<int> ups{0};
+  std::atomic<bool> keep{false};
+  std::vector<std::function<void(std::string)>> kept;
+
+ private:
+  static HttpBus::Options options(const Setting& setting, const Relay& relay) {
+    HttpBus::Options options;
+    options.node = setting.name + "~1";
+    options.secret = setting.secret.empty() ? "secret of " + setting.name : setting.secret;
+    if (!setting.asks_only) {
+      options.listen = "127.0.0.1:0";
+      options.advertise = relay.address();
+    }
+    options.ping = 50ms;
+    options.lease = 60'000ms;
+    options.link.backoff_most = 100ms;
+    options.link.answer_timeout = setting.answer_timeout;
+    return options;
+  }
+  observe::Registry metrics_;
+
+ public:
+  HttpBus bus;
+};
+
+TEST(HttpBus, ADeadPeerIsNamedAtOnceAndHoldsUpNobody) {
+  Node a({"a", ""});
+  Node b({"b", ""});
+  Node c({"c", ""});
+  a.bus.set_peers({b.as_peer(), c.as_peer()});
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(b.subscribe("t"));
+  ASSERT_TRUE(c.subscribe("t"));
+  EXPECT_THAT(a.ask("t").answers, SizeIs(2));
+  b.relay.cut();
+  const Answers answers = a.ask("t");
+  EXPECT_THAT(answers.answers, SizeIs(1));
+  EXPECT_EQ(answers.silent, 1u);
+  EXPECT_THAT(answers.missing, ElementsAre("b~1"));
+  EXPECT_EQ(answers.failure, "");
+  EXPECT_EQ(a.bus.why_down(), "");
+  b.relay.mend();
+  EXPECT_TRUE(eventually([&] { return a.ask("t").answers.size() == 2; }));
+}
+
+TEST(HttpBus, APeerThatSwallowsEverythingIsGivenUpAfterAWhileAndHoldsUpNobodyElse) {
+  Node a({"a", "", false, 300ms});
+  Node b({"b", ""});
+  Node c({"c", ""});
+  a.bus.set_peers({b.as_peer(), c.as_peer()});
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(b.subscribe("t"));
+  ASSERT_TRUE(c.subscribe("t"));
+  b.relay.swallow();
+  const Answers answers = a.ask("t");
+  EXPECT_THAT(answers.answers, SizeIs(1));
+  EXPECT_THAT(answers.missing, ElementsAre("b~1"));
+}
+
+TEST(HttpBus, WhoShowsTheWrongSecretIsRefused) {
+  Node a({"a", ""});
+  Node b({"b", ""});
+  ASSERT_TRUE(b.subscribe("t"));
+  a.bus.set_peers({{b.bus.address(), "a guess", "b"}});
+  EXPECT_TRUE(eventually([&] { return a.why(b).find("refuses the secret") != std::string::npos; }));
+  EXPECT_NE(a.ask("t").failure, "");
+  EXPECT_EQ(b.received_, 0);
+  EXPECT_THAT(b.bus.seen(), IsEmpty());
+  // Discovery tells the right one later.
+  a.bus.set_peers({b.as_peer()});
+  EXPECT_TRUE(eventually([&] { return a.ask("t").answers.size() == 1; }));
+}
+
+TEST(HttpBus, ASecondRunOfANodeIsRefusedByTheFirst) {
+  Node a({"a", ""});
+  Node twin({"a", ""});
+  HttpBus::Options options;
+  options.node = "a~2";
+  options.listen = "127.0.0.1:0";
+  options.secret = "s";
+  observe::Registry metrics;
+  HttpBus second(options, metrics);
+  second.start(twin);
+  second.set_peers({a.as_peer()});
+  EXPECT_TRUE(eventually([&] {
+    const auto seen = second.seen();
+    return !seen.empty() && seen[0].why.find("'a' is here already") != std::string::npos;
+  }));
+  second.stop();
+}
+
+TEST(HttpBus, ANodeThatStopsSaysSoAndIsNotMissed) {
+  Node a({"a", ""});
+  auto b = std::make_unique<Node>(Node::Setting{"b", ""});
+  a.bus.set_peers({b->as_peer()});
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(b->bus.settle(kPatience));
+  ASSERT_TRUE(b->subscribe("t"));
+  b->bus.stop();
+  const Answers answers = a.ask("t");
+  EXPECT_EQ(answers.silent, 0u);
+  EXPECT_EQ(answers.failure, "");
+  EXPECT_THAT(a.bus.seen(), IsEmpty());
+}
+
+TEST(HttpBus, AProgramThatOnlyAsksGetsItsAnswersInTheResponse) {
+  Node a({"a", ""});
+  Node b({"b", ""});
+  a.bus.set_peers({b.as_peer()});
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(b.subscribe("t"));
+  Node client({"client", "", true});
+  client.bus.set_hold(kPatience);
+  client.bus.set_peers({a.as_peer(), b.as_peer()});
+  const Answers answers = client.ask("t");
+  ASSERT_THAT(answers.answers, SizeIs(1));
+  EXPECT_EQ(answers.answers[0].node, "b~1");
+  EXPECT_EQ(answers.answers[0].bytes, "x!");
+  // Also when it takes its time.
+  b.keep = true;
+  const auto asked = client.bus.ask({{"t", "x"}});
+  ASSERT_TRUE(eventually([&] { return b.received_ == 2; }));
+  b.kept.front()("late");
+  EXPECT_EQ(asked->wait(kPatience).front().answers.at(0).bytes, "late");
+  // Nobody posts to it.
+  EXPECT_THAT(a.bus.seen(), SizeIs(1));
+}
+
+TEST(HttpBus, WhatAPeerWantsIsKnownAgainAfterTheConnectionBroke) {
+  Node a({"a", ""});
+  Node b({"b", ""});
+  a.bus.set_peers({b.as_peer()});
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(b.subscribe("t"));
+  a.relay.cut();  // b cannot tell a any more; a can still post
+  ASSERT_TRUE(eventually([&] { return !b.bus.why_down().empty(); }));
+  EXPECT_FALSE(b.subscribe("meanwhile"));
+  const int ups = b.ups;
+  a.relay.mend();
+  ASSERT_TRUE(eventually([&] { return b.ups > ups; }));
+  EXPECT_THAT(a.ask("meanwhile").answers, SizeIs(1));
+  EXPECT_THAT(a.ask("nobody's").answers, IsEmpty());
+}
+
+TEST(HttpBus, AnUnknownPeerThatPostsIsAPeerAndOneThatIsSilentIsForgotten) {
+  Node a({"a", ""});
+  Node b({"b", ""});
+  ASSERT_TRUE(a.subscribe("t"));
+  b.bus.set_peers({a.as_peer()});
+  EXPECT_TRUE(eventually([&] { return a.bus.seen().size() == 1; }));
+  EXPECT_THAT(b.ask("t").answers, SizeIs(1));
+  // Discovery does not know it, but it lives.
+  a.bus.set_peers({});
+  EXPECT_THAT(a.bus.seen(), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace sse::cluster

@@ -1,0 +1,62 @@
+#include "cluster/http_cluster.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace sse::cluster {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string complaint(HttpClusterOptions options) {
+  try {
+    check(options);
+    return "";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+    return e.what();
+  }
+}
+
+TEST(HttpCluster, TakesWhatMakesSense) {
+  EXPECT_EQ(complaint({.discovery = "nacos://h",
+                       .password = "",
+                       .secret = "",
+                       .listen = "10.0.0.1:7600",
+                       .advertise = "",
+                       .cluster = {}}),
+            "");
+  EXPECT_EQ(complaint({.discovery = "static:a:1,b:2",
+                       .password = "",
+                       .secret = "s",
+                       .listen = "0.0.0.0:7600",
+                       .advertise = "a:1",
+                       .cluster = {}}),
+            "");
+}
+
+TEST(HttpCluster, NamesTheOptionThatMakesNoSense) {
+  HttpClusterOptions options;
+  options.discovery = "zookeeper://h";
+  EXPECT_THAT(complaint(options), HasSubstr("--discovery 'zookeeper:"));
+  options.discovery = "static:a:1";
+  EXPECT_THAT(complaint(options), HasSubstr("--cluster-secret-file"));
+  options.secret = "s";
+  options.password = "p";
+  EXPECT_THAT(complaint(options), HasSubstr("--discovery-password-file"));
+  options.password = "";
+  options.discovery = "static:";
+  EXPECT_THAT(complaint(options), HasSubstr("names no nodes"));
+  options.discovery = "nacos://u:topsecret@h";
+  options.listen = "0.0.0.0:7600";
+  EXPECT_THAT(complaint(options), HasSubstr("--cluster-advertise"));
+  options.advertise = "h:0";
+  EXPECT_THAT(complaint(options), HasSubstr("--cluster-advertise"));
+  EXPECT_THAT(shown_discovery(options.discovery), Not(HasSubstr("topsecret")));
+}
+
+}  // namespace
+}  // namespace sse::cluster

@@ -1,0 +1,180 @@
+#include "cluster/mesh_repository.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "cluster/memory_bus.h"
+#include "cluster/topics.h"
+#include "cluster/wire.h"
+#include "delivery/memory_repository.h"
+#include "support/process.h"
+
+namespace sse::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using delivery::NewMessage;
+using delivery::PendingMessage;
+using delivery::Recipient;
+using event::TargetKind;
+using sse::testing::eventually;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const ServiceName kService("s");
+
+class Node final : public Bus::Receiver {
+ public:
+  Node(const std::shared_ptr<MemoryExchange>& exchange, const std::string& name, unsigned number)
+      : ids_(number), own_(ids_, {}), bus_(exchange, name), interest_(bus_) {
+    bus_.start(*this);
+    interest_.acquire({everybody_topic()}, [] {});
+    open();
+  }
+  ~Node() { bus_.stop(); }
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  void received(std::vector<Bus::Incoming> commands) override {
+    for (const Bus::Incoming& command : commands) {
+      const std::string asked = std::get<StoreCommand>(decode(command.bytes)).bytes;
+      if (asked.find("\"look\"") == std::string::npos) ++received_;
+      command.answer(mesh_->handle(asked));
+    }
+  }
+
+  // As after a restart, with what is in the store.
+  void open() {
+    mesh_ = std::make_unique<MeshRepository>(MeshRepository::Own{own_, own_, own_}, bus_, interest_,
+                                             MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
+    mesh_->start();
+  }
+  MessageId add(const std::string& user, const std::string& data) {
+    return mesh_->add({kService, {TargetKind::kUser, {user}, false}, "e", data, wall_now(), wall_now() + 1h});
+  }
+  std::vector<PendingMessage> pending(const std::vector<std::string>& users, std::size_t limit = 100,
+                                      MessageId after = MessageId(), ByteCount most = mebibytes(1)) {
+    std::vector<Recipient> recipients;
+    for (const std::string& user : users) recipients.push_back({TargetKind::kUser, user});
+    return mesh_->pending(kService, recipients, after, limit, most, wall_now());
+  }
+  std::vector<std::string> data(const std::vector<std::string>& users) {
+    std::vector<std::string> data;
+    for (const PendingMessage& message : pending(users)) data.push_back(message.data);
+    return data;
+  }
+  MeshRepository& mesh() { return *mesh_; }
+  delivery::MemoryRepository& own() { return own_; }
+  int received() const { return received_; }
+  int looks() const { return looks_; }
+
+ private:
+  IdGenerator ids_;
+  delivery::MemoryRepository own_;
+  MemoryBus bus_;
+  Interest interest_;
+  std::unique_ptr<MeshRepository> mesh_;
+  std::atomic<int> received_{0};
+  std::atomic<int> looks_{0};
+};
+
+class MeshRepositoryTest : public ::testing::Test {
+ protected:
+  const std::shared_ptr<MemoryExchange> exchange_ = std::make_shared<MemoryExchange>();
+  Node a_{exchange_, "a", 1};
+  Node b_{exchange_, "b", 2};
+  Node c_{exchange_, "c", 3};
+};
+
+TEST_F(MeshRepositoryTest, FindsWhatOtherNodesAccepted) {
+  a_.add("1", "one");
+  b_.add("1", "two");
+  a_.add("1", std::string("three\n\0x", 8));
+  a_.add("2", "other");
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("one", "two", std::string("three\n\0x", 8)));
+  EXPECT_THAT(b_.data({"1"}), ElementsAre("one", "two", std::string("three\n\0x", 8)));
+  EXPECT_THAT(c_.data({"1", "2"}), SizeIs(4));
+  const PendingMessage message = c_.pending({"2"}).front();
+  EXPECT_EQ(message.recipient, (Recipient{TargetKind::kUser, "2"}));
+  EXPECT_EQ(message.event, "e");
+  EXPECT_EQ(message.service, kService);
+}
+
+TEST_F(MeshRepositoryTest, AsksOnlyNodesThatHoldSomething) {
+  a_.add("1", "one");
+  c_.data({"1"});
+  c_.data({"nobody"});
+  EXPECT_EQ(a_.received(), 1);
+  EXPECT_EQ(b_.received(), 0);
+}
+
+TEST_F(MeshRepositoryTest, AConfirmationGoesToWhoeverHoldsTheMessage) {
+  const MessageId id = a_.add("1", "one");
+  c_.mesh().confirm(kService, {TargetKind::kUser, "1"}, id);
+  EXPECT_TRUE(eventually([&] { return a_.own().size() == 0; }));
+  EXPECT_THAT(c_.data({"1"}), IsEmpty());
+}
+
+TEST_F(MeshRepositoryTest, StopsBeingAskedWhenNothingIsLeft) {
+  const MessageId id = a_.add("1", "one");
+  EXPECT_EQ(a_.mesh().held(), 1u);
+  c_.mesh().confirm(kService, {TargetKind::kUser, "1"}, id);
+  ASSERT_TRUE(eventually([&] {
+    a_.mesh().expire(wall_now());
+    return a_.mesh().held() == 0;
+  }));
+  a_.add("1", "two");
+  EXPECT_EQ(a_.mesh().held(), 1u);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("two"));
+}
+
+TEST_F(MeshRepositoryTest, StillHoldsWhatItHeldBeforeARestart) {
+  a_.own().add({kService, {TargetKind::kUser, {"1", "2"}, false}, "e", "kept", wall_now(), wall_now() + 1h});
+  EXPECT_THAT(c_.data({"1"}), IsEmpty());
+  const int looks = c_.looks();
+  a_.open();
+  EXPECT_TRUE(eventually([&] { return c_.looks() > looks; }));
+  EXPECT_EQ(a_.mesh().held(), 2u);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("kept"));
+}
+
+TEST_F(MeshRepositoryTest, PagesOverSeveralNodesMissNothing) {
+  for (int i = 0; i < 50; ++i) (i % 3 == 0 ? a_ : i % 3 == 1 ? b_ : c_).add("1", std::to_string(i));
+  std::vector<MessageId> seen;
+  MessageId after;
+  for (;;) {
+    const auto page = c_.pending({"1"}, 7, after);
+    for (const PendingMessage& message : page) seen.push_back(message.id);
+    if (page.size() < 7) break;
+    after = seen.back();
+  }
+  EXPECT_THAT(seen, SizeIs(50));
+  EXPECT_TRUE(std::ranges::is_sorted(seen));
+  EXPECT_EQ(std::ranges::adjacent_find(seen), seen.end());
+}
+
+TEST_F(MeshRepositoryTest, GoesOnAloneWhenNobodyCanBeReached) {
+  a_.add("1", "one");
+  c_.add("1", "mine");
+  exchange_->cut(true);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("mine"));
+  const MessageId id = c_.add("2", "accepted all the same");
+  EXPECT_TRUE(id.valid());
+  exchange_->cut(false);
+  EXPECT_THAT(a_.data({"1"}), SizeIs(2));
+  EXPECT_THAT(a_.data({"2"}), ElementsAre("accepted all the same"));
+}
+
+TEST_F(MeshRepositoryTest, WhatIsSentOnceMoreIsFoundToo) {
+  a_.mesh().add({kService, {TargetKind::kUser, {"1"}, false}, "e", "late", wall_now() - 2h, wall_now() - 1h});
+  a_.mesh().expire(wall_now());
+  ASSERT_EQ(a_.mesh().held(), 0u);
+  EXPECT_THAT(a_.mesh().requeue(MessageId(), {}, wall_now()), SizeIs(1));
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("late"));
+}
+
+}  // namespace
+}  // namespace sse::cluster
