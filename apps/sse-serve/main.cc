@@ -31,8 +31,8 @@ constexpr const char* kFooter =
     "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"
     "the command line wins over the file, and that over the environment.\n"
     "SIGTERM and SIGINT end politely, a second one at once; SIGHUP reopens the log\n"
-    "and rereads tokens and keys. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
-    "5 not allowed. Manual: man sse-serve";
+    "and rereads tokens, keys and certificates. Exit status: 0 done, 1 failed,\n"
+    "2 wrong usage, 5 not allowed. Manual: man sse-serve";
 
 void say_where(const gateway::Server& server, const serve::Options& options) {
   std::string services;
@@ -59,7 +59,7 @@ void wait_for_stop(const sigset_t& signals, gateway::Server& server) {
         server.reload();
         observe::log_info("reloaded on SIGHUP");
       } catch (const Error& e) {
-        observe::log_error("reload failed, the old settings stay", {{"error", e.what()}});
+        observe::log_error("reload failed; what could not be read stays as it was", {{"error", e.what()}});
       }
       continue;
     }

@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "base/version.h"
 #include "net/listener.h"
+#include "net/tls_context.h"
 
 namespace sse::serve {
 namespace {
@@ -122,6 +123,13 @@ void declare_pages(CLI::App& app, Options& options) {
   app.add_option("-l,--listen", server.listen, "Public listener; port 0 picks one and prints it")
       ->type_name("ADDR:PORT")
       ->capture_default_str()
+      ->group(group);
+  app.add_option("--tls-cert", server.tls_certificate,
+                 "PEM file with its certificate and those of the issuers: it speaks TLS; reread on SIGHUP")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--tls-key", server.tls_key, "PEM file with the private key of --tls-cert; reread on SIGHUP")
+      ->type_name("FILE")
       ->group(group);
   app.add_option_function<std::vector<std::string>>(
          "--service", [&server](const std::vector<std::string>& texts) { set_services(server, texts); },
@@ -258,9 +266,10 @@ void declare_history(CLI::App& app, delivery::HistoryOptions& history) {
 
 void declare_admin(CLI::App& app, gateway::ServerOptions& server) {
   const char* group = "Admin API";
-  app.add_option("--admin", server.admin,
-                 "unix:PATH, for this user only, or ADDR:PORT with a token (default: "
-                 "unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
+  app.add_option(
+         "--admin", server.admin,
+         "unix:PATH, for this user only, or ADDR:PORT with a token, or https://ADDR:PORT with the certificate of "
+         "--tls-cert, too (default: unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
       ->type_name("ADDRESS")
       ->group(group);
   app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token the admin API asks for")
@@ -422,6 +431,9 @@ void complete(Options& options) {
   check_authentication(options);
   server.authentication_blocks = options.auth == "webhook";
   gateway::check(server);
+  // The server itself looks when it starts.
+  if (options.check_config && !server.tls_certificate.empty())
+    const net::TlsContext readable(server.tls_certificate, server.tls_key);
   if (server.database.empty()) server.database = default_database_path();
   if (server.admin.empty()) {
     server.admin = default_admin_address();

@@ -15,8 +15,8 @@ std::string BenchPlace::authority() const {
 BenchPlace parse_place(const std::string& url, std::string_view admin) {
   constexpr std::string_view kScheme = "http://";
   if (url.starts_with("https://")) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "bench speaks plain HTTP; name a listener without TLS with --url http://HOST:PORT/my-sse");
+    throw Error(ErrorCode::kInvalidArgument, "bench speaks plain HTTP, and " + printable(url, 80) +
+                                                 " is TLS; measure a server started without --tls-cert");
   }
   const std::size_t slash = url.starts_with(kScheme) ? url.find('/', kScheme.size()) : std::string::npos;
   BenchPlace place;

@@ -19,7 +19,7 @@ Format format_from(const std::string& name) {
 
 void GlobalOptions::declare(CLI::App& app) {
   app.add_option("-s,--server", server,
-                 "Admin address: unix:PATH or http://HOST:PORT (default: the socket of your own sse-serve)")
+                 "Admin address: unix:PATH, http[s]://HOST:PORT (default: the socket of your own sse-serve)")
       ->type_name("ADDRESS")
       ->envname("SSECTL_SERVER");
   app.add_option("--cluster", cluster,

@@ -61,8 +61,8 @@ class Seen {
 
 // `http://host:8080/my-sse` in two parts; the path may be missing.
 std::pair<std::string, std::string> split_url(const std::string& url) {
-  if (!url.empty() && !url.starts_with("http://"))
-    throw Error(ErrorCode::kInvalidArgument, "--url '" + printable(url, 80) + "' must begin with http://");
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
+    throw Error(ErrorCode::kInvalidArgument, "--url '" + printable(url, 80) + "' must begin with http:// or https://");
   const std::size_t scheme = url.find("://");
   const std::size_t slash = scheme == std::string::npos ? scheme : url.find('/', scheme + 3);
   std::string path = slash == std::string::npos ? "" : url.substr(slash);

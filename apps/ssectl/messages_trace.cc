@@ -15,7 +15,7 @@ struct Options {
 
 std::string what_cell(const api::Json& step) {
   std::string what = text_cell(step, "what");
-  if (what == "sent" && text_cell(step, "streamOpen") == "false") what += ", and the stream has ended";
+  if (what == "failed") what += ", the stream has ended: " + text_cell(step, "reason");
   return what;
 }
 

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "width.h"
+
 namespace sse::ctl {
 namespace {
 
@@ -29,6 +31,19 @@ void put(std::string_view bytes) {
       return;
     }
   }
+}
+
+// Columns a line takes, colours not counted.
+std::size_t columns_of(const std::string& line) {
+  std::string text;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] != '\033') {
+      text += line[i];
+      continue;
+    }
+    while (i + 1 < line.size() && line[i] != 'm') ++i;
+  }
+  return display_width(text);
 }
 
 }  // namespace
@@ -71,7 +86,9 @@ void Screen::draw(const std::vector<std::string>& lines) {
     static const std::string kEmpty;
     const std::string& text = row < fresh.size() ? fresh[row] : kEmpty;
     if (row < shown_.size() && shown_[row] == text) continue;
-    out += "\033[" + std::to_string(row + 1) + ";1H" + text + "\033[K";
+    out += "\033[" + std::to_string(row + 1) + ";1H" + text;
+    // Behind a full line the cursor stays on its last character, which this would erase.
+    if (columns_of(text) < now.columns) out += "\033[K";
   }
   shown_ = std::move(fresh);
   if (!out.empty()) put(out);

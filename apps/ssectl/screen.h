@@ -39,8 +39,8 @@ class Screen {
  private:
   std::string parse_key();
 
+  termios before_{};  // filled while keys_ is made, so before it
   bool keys_;
-  termios before_{};
   std::vector<std::string> shown_;
   Size shown_size_{0, 0};
   std::string pressed_;  // bytes of keys not asked for yet

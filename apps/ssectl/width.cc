@@ -8,24 +8,29 @@
 namespace sse::ctl {
 namespace {
 
+// Made once: it is read from files.
+locale_t utf8() {
+  static const locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  return made;
+}
+
 // wcwidth asks the locale of the thread, and the user's may be "C", which knows ASCII only.
 class Utf8Locale {
  public:
-  Utf8Locale() : own_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-    if (own_ != nullptr) before_ = uselocale(own_);
-  }
+  Utf8Locale() : before_(utf8() != nullptr ? uselocale(utf8()) : nullptr) {}
   ~Utf8Locale() {
-    if (own_ == nullptr) return;
-    uselocale(before_);
-    freelocale(own_);
+    if (before_ != nullptr) uselocale(before_);
   }
   Utf8Locale(const Utf8Locale&) = delete;
   Utf8Locale& operator=(const Utf8Locale&) = delete;
 
  private:
-  locale_t own_;
-  locale_t before_ = nullptr;
+  const locale_t before_;
 };
+
+bool is_plain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
 
 struct Glyph {
   std::size_t bytes;
@@ -54,11 +59,13 @@ std::size_t measure(std::string_view text) {
 }  // namespace
 
 std::size_t display_width(std::string_view text) {
+  if (is_plain(text)) return text.size();
   const Utf8Locale locale;
   return measure(text);
 }
 
 std::string fit(std::string_view text, std::size_t width) {
+  if (text.size() <= width && is_plain(text)) return std::string(text);
   const Utf8Locale locale;
   if (measure(text) <= width) return std::string(text);
   if (width == 0) return {};

@@ -21,11 +21,12 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kHttp = "http://";
+constexpr std::string_view kHttps = "https://";
 constexpr std::size_t kMostPathBytes = sizeof(sockaddr_un{}.sun_path) - 1;
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw Error(ErrorCode::kInvalidArgument,
-              "'" + printable(text) + "' is no server address: " + why + "; give unix:PATH or http://HOST:PORT");
+  throw Error(ErrorCode::kInvalidArgument, "'" + printable(text) + "' is no server address: " + why +
+                                               "; give unix:PATH, http://HOST:PORT or https://HOST:PORT");
 }
 
 std::uint16_t parse_port(std::string_view text, std::string_view whole) {
@@ -66,8 +67,9 @@ Address parse_address(std::string_view text) {
     }
     return address;
   }
-  if (!text.starts_with(kHttp)) refuse(text, "it starts with neither unix: nor http://");
-  std::string_view rest = text.substr(kHttp.size());
+  address.tls = text.starts_with(kHttps);
+  if (!address.tls && !text.starts_with(kHttp)) refuse(text, "it starts with none of unix:, http:// and https://");
+  std::string_view rest = text.substr((address.tls ? kHttps : kHttp).size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (rest.find_first_of("/?#@ ") != std::string_view::npos) refuse(text, "there is more than host and port");
   std::size_t host_end = rest.rfind(':');
@@ -83,7 +85,8 @@ Address parse_address(std::string_view text) {
     if (address.host.find(':') != std::string::npos) refuse(text, "an IPv6 address goes in brackets, as [::1]");
   }
   if (address.host.empty()) refuse(text, "the host is missing");
-  address.port = host_end == std::string_view::npos ? std::uint16_t{80} : parse_port(rest.substr(host_end + 1), text);
+  const std::uint16_t usual = address.tls ? 443 : 80;
+  address.port = host_end == std::string_view::npos ? usual : parse_port(rest.substr(host_end + 1), text);
   return address;
 }
 

@@ -61,7 +61,10 @@ void require_token_characters(const std::string& token) {
 }
 
 httplib::Client make_http(const Address& address, std::chrono::milliseconds timeout) {
-  httplib::Client http(address.is_unix() ? address.path : address.host, address.is_unix() ? 80 : address.port);
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  httplib::Client http = address.tls ? httplib::Client("https://" + host + ":" + std::to_string(address.port))
+                                     : httplib::Client(address.is_unix() ? address.path : address.host,
+                                                       address.is_unix() ? 80 : address.port);
   if (address.is_unix()) http.set_address_family(AF_UNIX);
   const auto seconds = static_cast<time_t>(timeout.count() / 1000);
   const auto micros = static_cast<time_t>(timeout.count() % 1000 * 1000);
@@ -194,6 +197,15 @@ class Client::Transport {
       if (why.empty()) why = "it did not take the connection";
       return {ErrorCode::kUnavailable, "cannot reach " + where + ": " + why +
                                            "; is it running? start it with 'sse-serve' or name another with --server"};
+    }
+    if (error == httplib::Error::SSLServerVerification) {
+      return {ErrorCode::kUnavailable, "the certificate of " + where +
+                                           " is not trusted, or is another host's; name the file with that of its "
+                                           "issuer in the environment: SSL_CERT_FILE"};
+    }
+    if (error == httplib::Error::SSLConnection || error == httplib::Error::SSLLoadingCerts) {
+      return {ErrorCode::kUnavailable,
+              "cannot speak TLS with " + where + "; does that port speak it? Without TLS it is http://"};
     }
     if (taken >= options_.timeout || error == httplib::Error::Canceled) {
       return {ErrorCode::kTimeout, where + " did not answer within " + format_duration(options_.timeout) +

@@ -29,7 +29,7 @@ struct CarriedResponse {
 using Carrier = std::function<CarriedResponse(const CarriedRequest&, std::chrono::milliseconds)>;
 
 struct ClientOptions {
-  std::string address;                       ///< `unix:PATH` or `http://HOST:PORT`; with a carrier, for messages only
+  std::string address;                       ///< `unix:PATH`, `http[s]://HOST:PORT`; with a carrier, for messages only
   std::string token;                         ///< bearer token; empty: none is sent
   std::chrono::milliseconds timeout{10000};  ///< for connecting, and again for the whole answer
   bool local = false;                        ///< in a cluster: what this server knows and does alone

@@ -54,6 +54,8 @@ class EventSource::Impl {
       end.reason = "the server answered with status " + std::to_string(end.status);
     } else if (result) {
       end.reason = "the stream ended";
+    } else if (result.error() == httplib::Error::SSLServerVerification) {
+      end.reason = "its certificate is not trusted, or is another host's (trust that of SSL_CERT_FILE?)";
     } else {
       end.reason = end.status == 0 ? "cannot connect" : "the connection broke";
     }

@@ -3,11 +3,13 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <future>
 #include <iterator>
 #include <utility>
 
 #include "delivery/sqlite_writer.h"
 #include "delivery/store_error.h"
+#include "observe/metrics.h"
 
 namespace sse::delivery {
 namespace {
@@ -34,21 +36,31 @@ Committer::~Committer() {
 }
 
 void Committer::commit(const Work& work) {
-  std::future<Outcome> outcome;
-  {
-    MutexLock lock(mutex_);
-    if (stopping_) {
-      throw Error(ErrorCode::kUnavailable, "the message store is shutting down; send again once the server is back");
-    }
-    Job& job = jobs_.emplace_back(Job{&work, {}, {}});
-    outcome = job.done.get_future();
-    if (jobs_.size() >= wanted_) changed_.notify_one();
+  // Not on this stack: it may be gone before set_value() is through.
+  const auto promise = std::make_shared<std::promise<Outcome>>();
+  std::future<Outcome> outcome = promise->get_future();
+  if (!commit_soon([&work](SqliteWriter& writer) { work(writer); },
+                   [promise](Outcome failure) { promise->set_value(std::move(failure)); })) {
+    throw Error(ErrorCode::kUnavailable, "the message store is shutting down; send again once the server is back");
   }
   if (const Outcome failure = outcome.get()) throw Error(failure->code, failure->sentence);
 }
 
+bool Committer::commit_soon(Work work, std::function<void(Outcome)> done) {
+  MutexLock lock(mutex_);
+  if (stopping_) return false;
+  jobs_.push_back({std::move(work), std::move(done)});
+  if (jobs_.size() >= wanted_) changed_.notify_one();
+  return true;
+}
+
 void Committer::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   enqueue({service, recipient, id});
+}
+
+void Committer::count_confirmed(const ServiceName& service, observe::Counter* counter) {
+  MutexLock lock(mutex_);
+  counters_[service] = counter;
 }
 
 void Committer::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
@@ -148,7 +160,7 @@ void Committer::attempt(Batch& batch) {
   for (Job& job : batch.jobs) {
     job.refusal.reset();
     try {
-      (*job.work)(*writer_);
+      job.work(*writer_);
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
@@ -158,9 +170,9 @@ void Committer::attempt(Batch& batch) {
                        std::string("cannot store a message: ") + e.what());
     }
   }
-  for (const Confirmation& c : batch.confirmations) {
+  for (Confirmation& c : batch.confirmations) {
     if (c.attempts == 0) {
-      writer_->confirm(c.service, c.recipient, c.id);
+      c.removed = writer_->confirm(c.service, c.recipient, c.id);
     } else {
       writer_->note_attempts(c.service, c.recipient, c.id, c.attempts);
     }
@@ -186,17 +198,28 @@ void Committer::succeed(Batch batch, SteadyTime started) {
   failing_ = false;
   last_jobs_ = batch.jobs.size();
   last_write_ = now - started;
-  size_.store(writer_->size(), std::memory_order_relaxed);
-  for (Job& job : batch.jobs) job.done.set_value(std::move(job.refusal));
+  // Who sees the new size sees the new counts.
+  count(batch.confirmations);
+  size_.store(writer_->size(), std::memory_order_release);
+  for (Job& job : batch.jobs) job.done(std::move(job.refusal));
   MutexLock lock(mutex_);
   retry_at_ = {};
   retry_in_ = options_.retry;
   reclaim_at_ = now + options_.idle;
 }
 
+void Committer::count(const std::vector<Confirmation>& confirmations) {
+  MutexLock lock(mutex_);
+  for (const Confirmation& c : confirmations) {
+    if (!c.removed) continue;
+    const auto counter = counters_.find(c.service);
+    if (counter != counters_.end() && counter->second != nullptr) counter->second->add();
+  }
+}
+
 void Committer::fail(Batch batch, const StoreError& error) {
   last_jobs_ = 0;
-  for (Job& job : batch.jobs) job.done.set_value(Failure{error.code(), error.what()});
+  for (Job& job : batch.jobs) job.done(Failure{error.code(), error.what()});
   if (batch.confirmations.empty()) return;
   if (error.blame() == StoreError::Blame::kStatement) {
     report(std::string(error.what()) + "; the message will be delivered again");

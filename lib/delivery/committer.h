@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,8 +51,15 @@ class Committer {
   /// Runs `work` in the next transaction and returns once that is durable. Throws the Error that kept it from being
   /// so, kUnavailable after stop(). The queue is as long as there are threads that call.
   void commit(const Work& work) EXCLUDES(mutex_);
+  /// Why a work is not durable; nothing when it is.
+  using Outcome = std::optional<AddOutcome::Refusal>;
+  /// As commit(), without waiting: `done` is told on the committer's thread; must be quick, not throw, and not call
+  /// commit(). False after stop(): then neither is called. Who calls bounds the queue.
+  bool commit_soon(Work work, std::function<void(Outcome)> done) EXCLUDES(mutex_);
   /// Queues a confirmation; never blocks on the disk.
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) EXCLUDES(mutex_);
+  /// As MessageRepository: who counts the confirmations of a service, null for nobody.
+  void count_confirmed(const ServiceName& service, observe::Counter* counter) EXCLUDES(mutex_);
   /// As confirm(): counts deliveries of a message that stays pending.
   void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts)
       EXCLUDES(mutex_);
@@ -60,25 +67,22 @@ class Committer {
   void stop() EXCLUDES(mutex_);
 
   /// Committed (message, recipient) pairs.
-  std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
 
  private:
   // Not an exception_ptr: its text would be shared between two threads that free it.
-  struct Failure {
-    ErrorCode code;
-    std::string sentence;
-  };
-  using Outcome = std::optional<Failure>;
+  using Failure = AddOutcome::Refusal;
   struct Job {
-    const Work* work;  ///< lives on the stack of the caller, who waits
-    std::promise<Outcome> done;
-    Outcome refusal;
+    Work work;
+    std::function<void(Outcome)> done;
+    Outcome refusal{};
   };
   struct Confirmation {
     ServiceName service;
     Recipient recipient;
     MessageId id;
     std::uint32_t attempts = 0;  ///< not 0: no confirmation, but so many deliveries
+    bool removed = false;        ///< by the transaction that is under way
   };
   struct Batch {
     std::vector<Job> jobs;
@@ -96,6 +100,7 @@ class Committer {
   void attempt(Batch& batch);
   void write_one_by_one(Batch batch);
   void succeed(Batch batch, SteadyTime started) EXCLUDES(mutex_);
+  void count(const std::vector<Confirmation>& confirmations) EXCLUDES(mutex_);
   void fail(Batch batch, const StoreError& error);
   void keep_for_retry(std::vector<Confirmation> confirmations, const std::string& reason) EXCLUDES(mutex_);
   void reclaim() EXCLUDES(mutex_);
@@ -121,6 +126,7 @@ class Committer {
   SteadyTime reclaim_at_ GUARDED_BY(mutex_) = SteadyTime::max();
   std::chrono::milliseconds retry_in_ GUARDED_BY(mutex_);
   std::uint64_t overflowed_ GUARDED_BY(mutex_) = 0;  ///< confirmations dropped and not yet reported
+  std::map<ServiceName, observe::Counter*> counters_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
 
   std::thread thread_;  ///< last: it uses all of the above

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "observe/metrics.h"
+
 namespace sse::delivery {
 
 MessageId MessageRepository::add(const NewMessage& message) {
@@ -73,9 +75,23 @@ void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
   messages_.emplace(id, std::move(kept));
 }
 
+bool MemoryRepository::add_soon(NewMessage message, Added added) {
+  std::vector<AddOutcome> outcomes = add_all({&message, 1});
+  added(std::move(message), std::move(outcomes.front()));
+  return true;
+}
+
 void MemoryRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   MutexLock lock(mutex_);
-  drop({service, recipient.kind, recipient.name}, id);
+  if (!drop({service, recipient.kind, recipient.name}, id)) return;
+  const auto counter = confirmed_.find(service);
+  if (counter != confirmed_.end() && counter->second != nullptr) counter->second->add();
+}
+
+bool MemoryRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
+  MutexLock lock(mutex_);
+  confirmed_[service] = counter;
+  return true;
 }
 
 // One recipient has the message no more; the last takes it with it.

@@ -26,7 +26,10 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   explicit MemoryRepository(IdGenerator& ids, const StoreLimits& limits = {}) : limits_(limits), ids_(ids) {}
 
   std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
+  bool adds_soon() const override { return true; }
+  bool add_soon(NewMessage message, Added added) override EXCLUDES(mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
+  bool count_confirmed(const ServiceName& service, observe::Counter* counter) override EXCLUDES(mutex_);
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override
       EXCLUDES(mutex_);
@@ -102,6 +105,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   std::deque<DeadLetter> dead_ GUARDED_BY(mutex_);  ///< oldest first
   std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;
   Usage total_ GUARDED_BY(mutex_);
+  std::map<ServiceName, observe::Counter*> confirmed_ GUARDED_BY(mutex_);
 };
 
 }  // namespace sse::delivery

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,10 @@
 #include "base/ids.h"
 #include "base/units.h"
 #include "event/target.h"
+
+namespace sse::observe {
+class Counter;
+}
 
 namespace sse::delivery {
 
@@ -81,10 +86,24 @@ class MessageRepository {
   /// One message; what would be its refusal is thrown.
   MessageId add(const NewMessage& message);
 
+  /// Gets back what add_soon() took, and what became of it; a store that failed is a refusal, too. Called once, on a
+  /// thread of the repository's or the caller's own; must be quick, not throw, and not call add() or add_all().
+  using Added = std::function<void(NewMessage&& message, AddOutcome&& outcome)>;
+  /// As add(), without waiting for the disk: for threads that have better things to do. False: it is closing; then
+  /// `added` is not called. REQUIRES: adds_soon().
+  virtual bool add_soon(NewMessage /*message*/, Added /*added*/) { return false; }
+  /// Whether this implementation can.
+  virtual bool adds_soon() const { return false; }
+
   /// The recipient has confirmed. Asynchronous: queued, and durable soon; never blocks on the disk, so that loop
   /// threads may call it. Unknown pairs are ignored. A failure to write is reported through the implementation's
   /// error callback and tried again; the message may then be delivered again.
   virtual void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) = 0;
+
+  /// From now on confirm() adds to `counter` for every pair of the service it removes, and for no other: a message that
+  /// was sent twice, or to two streams of its recipient, is confirmed once. `counter` must outlive the repository's
+  /// work; null ends it. False: the implementation cannot tell, and counts nothing.
+  virtual bool count_confirmed(const ServiceName& /*service*/, observe::Counter* /*counter*/) { return false; }
 
   /// Unexpired messages of any of `recipients` with an id greater than `after`, ascending by id, with data: at most
   /// `limit`, and no more once their data has reached `most` bytes (at least one is returned if there is one and

@@ -86,9 +86,12 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
       hub_(hub_options(options_), loops, ids, metrics, *this),
-      publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere) {}
+      publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
+      store_counts_(repository_.count_confirmed(service(), &confirmed_)) {}
 
-Sender::~Sender() = default;
+Sender::~Sender() {
+  repository_.count_confirmed(service(), nullptr);
+}
 
 SendResult Sender::send(const SendRequest& request) {
   SendOutcome outcome = send_all({request}).front();
@@ -256,9 +259,79 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
                         const event::Target& target, const std::vector<std::uint32_t>& taken) {
                       send_seconds_.observe(seconds_since(begin));
                       const SendResult result = result_of(id, target, taken);
-                      if (options_.on_sent) options_.on_sent({{target, event, ""}}, {{result, std::nullopt}});
+                      tell_sent(target, event, false, {result, std::nullopt});
                       done(result);
                     });
+}
+
+void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) {
+  const SteadyTime begin = steady_now();
+  {
+    const MutexLock lock(soon_mutex_);
+    if (stopping_) return;
+    ++soon_;
+  }
+  const auto shared = std::make_shared<std::function<void(const SendOutcome&)>>(std::move(done));
+  const bool taken = repository_.add_soon(message_of(std::move(request)),
+                                          [this, begin, shared](NewMessage&& given, AddOutcome&& kept) {
+                                            kept_soon(std::move(given), std::move(kept), begin, shared);
+                                            const MutexLock lock(soon_mutex_);
+                                            if (--soon_ == 0) soon_changed_.notify_all();
+                                          });
+  if (taken) return;
+  const MutexLock lock(soon_mutex_);
+  if (--soon_ == 0) soon_changed_.notify_all();
+}
+
+void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
+                       const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
+  commit_seconds_.observe(seconds_since(begin));
+  SendOutcome outcome;
+  note_kept(std::move(kept), message.created, outcome);
+  if (outcome.refusal || outcome.result.repeated) {
+    tell_sent(std::move(message.target), std::move(message.event), true, outcome);
+    (*done)(outcome);
+    return;
+  }
+  sent_qos_.add();
+  const MessageId id(outcome.result.id);
+  event::FrameRef frame = encode(id.str(), message.event, message.data, id, message.target.kind);
+  std::string event = options_.on_sent ? message.event : std::string();
+  hub_.deliver_soon(std::move(message.target), std::move(message.event), std::move(frame),
+                    [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
+                        const event::Target& target, const std::vector<std::uint32_t>& taken) {
+                      send_seconds_.observe(seconds_since(begin));
+                      SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
+                      sent.result.pending = pending;
+                      tell_sent(target, event, true, sent);
+                      (*done)(sent);
+                    });
+}
+
+void Sender::tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const {
+  if (options_.on_sent) options_.on_sent({{std::move(target), std::move(event), "", qos}}, {outcome});
+}
+
+void Sender::stop() {
+  waits_.cancel();
+  replayers_.stop();
+  attempts_.flush();
+  const MutexLock lock(soon_mutex_);
+  stopping_ = true;
+  // They come back to this object.
+  while (soon_ != 0) soon_changed_.wait(soon_mutex_);
+}
+
+NewMessage Sender::message_of(SendRequest request) const {
+  const WallTime now = wall_now();
+  return {service(),
+          std::move(request.target),
+          std::move(request.event),
+          std::move(request.data),
+          now,
+          now + (request.ttl.count() != 0 ? request.ttl : options_.ttl),
+          std::move(request.key),
+          std::move(request.collapse)};
 }
 
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
@@ -267,29 +340,29 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const SendRequest& request = requests[i];
     if (!request.qos || outcomes[i].refusal) continue;
-    const WallTime now = wall_now();
-    messages.push_back({service(), request.target, request.event, request.data, now,
-                        now + (request.ttl.count() != 0 ? request.ttl : options_.ttl), request.key, request.collapse});
+    messages.push_back(message_of(request));
     indexes.push_back(i);
   }
   if (messages.empty()) return;
   const SteadyTime begin = steady_now();
   std::vector<AddOutcome> kept = repository_.add_all(messages);
   commit_seconds_.observe(seconds_since(begin));
-  for (std::size_t k = 0; k < kept.size(); ++k) {
-    SendOutcome& outcome = outcomes[indexes[k]];
-    outcome.result.id = kept[k].id.value();
-    outcome.result.pending = kept[k].pending;
-    outcome.result.repeated = kept[k].repeated;
-    outcome.refusal = std::move(kept[k].refusal);
-    if (outcome.refusal) continue;
-    if (kept[k].repeated) {
-      repeated_.add();
-      trace_.add(kept[k].id, Trace::What::kRepeated);
-    } else {
-      trace_.add(kept[k].id, Trace::What::kAccepted, messages[k].created);
-      trace_.add(kept[k].id, Trace::What::kCommitted);
-    }
+  for (std::size_t k = 0; k < kept.size(); ++k)
+    note_kept(std::move(kept[k]), messages[k].created, outcomes[indexes[k]]);
+}
+
+void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome) {
+  outcome.result.id = kept.id.value();
+  outcome.result.pending = kept.pending;
+  outcome.result.repeated = kept.repeated;
+  outcome.refusal = std::move(kept.refusal);
+  if (outcome.refusal) return;
+  if (kept.repeated) {
+    repeated_.add();
+    trace_.add(kept.id, Trace::What::kRepeated);
+  } else {
+    trace_.add(kept.id, Trace::What::kAccepted, created);
+    trace_.add(kept.id, Trace::What::kCommitted);
   }
 }
 
@@ -299,7 +372,7 @@ bool Sender::replay_wanted(const hub::ReplayRequest& request) {
 }
 
 void Sender::acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
-  confirmed_.add();
+  if (!store_counts_) confirmed_.add();
   repository_.confirm(service(), {kind, std::string(name)}, message);
   attempts_.confirmed(kind, name, message);
   trace_.add({wall_now(), message, Trace::What::kConfirmed, kind, std::string(name), connection});

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "delivery/attempts.h"
 #include "delivery/elsewhere.h"
 #include "delivery/history.h"
@@ -119,8 +120,15 @@ class Sender final : private hub::HubDelegate {
   /// destroyed uncalled when the server has stopped. REQUIRES: sends_soon(), no qos. Any thread, loop threads included.
   void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
 
+  /// As send_soon(), with qos: `done` gets what send() would return, or the refusal it would throw, on any thread. It
+  /// is destroyed uncalled when the sender is stopping. REQUIRES: keeps_soon(), a valid event.
+  void keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) EXCLUDES(soon_mutex_);
+
   /// False with a history: a send may then have to wait for its place in the order.
   bool sends_soon() const { return options_.history.events == 0; }
+
+  /// The same for keep_soon(); false in a cluster and where the repository makes everybody wait, too.
+  bool keeps_soon() const { return sends_soon() && options_.elsewhere == nullptr && repository_.adds_soon(); }
 
   /// Send calls accepted so far.
   std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
@@ -132,16 +140,13 @@ class Sender final : private hub::HubDelegate {
   /// Those who wait get what is known by now, also those to come.
   void end_waits() { waits_.cancel(); }
   /// Ends the replays and the waits. Before the loops stop.
-  void stop() {
-    waits_.cancel();
-    replayers_.stop();
-    attempts_.flush();
-  }
+  void stop() EXCLUDES(soon_mutex_);
 
  private:
   bool replay_wanted(const hub::ReplayRequest& request) override;
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
+  void cut_off(ConnectionId connection, net::CloseReason reason) override { trace_.ended(connection, reason); }
   /// `begin`: of the call, for the histogram.
   void deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes, SteadyTime begin);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
@@ -149,6 +154,11 @@ class Sender final : private hub::HubDelegate {
   void opening(const hub::Names& names, std::function<void()> go_on) override;
   void left(const hub::Names& names) override;
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
+  NewMessage message_of(SendRequest request) const;
+  void note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome);
+  void kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
+                 const std::shared_ptr<std::function<void(const SendOutcome&)>>& done);
+  void tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
   void replay_page(const hub::ReplayRequest& request);
 
   const SenderOptions options_;
@@ -167,6 +177,12 @@ class Sender final : private hub::HubDelegate {
   net::WorkerPool replayers_;
   hub::Hub hub_;
   Publisher publisher_;
+  const bool store_counts_;  ///< what is confirmed
+
+  Mutex soon_mutex_;
+  CondVar soon_changed_;
+  std::size_t soon_ GUARDED_BY(soon_mutex_) = 0;  ///< messages the repository has and has not told about
+  bool stopping_ GUARDED_BY(soon_mutex_) = false;
 };
 
 }  // namespace sse::delivery

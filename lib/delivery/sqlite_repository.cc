@@ -50,8 +50,27 @@ std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> me
   return outcomes;
 }
 
+bool SqliteRepository::add_soon(NewMessage message, Added added) {
+  struct Adding {
+    NewMessage message;
+    Added added;
+    AddOutcome outcome{};
+  };
+  const auto adding = std::make_shared<Adding>(Adding{std::move(message), std::move(added)});
+  return committer_->commit_soon([adding](SqliteWriter& writer) { adding->outcome = writer.add(adding->message); },
+                                 [adding](Committer::Outcome failure) {
+                                   if (failure) adding->outcome = {{}, false, 0, std::move(failure)};
+                                   adding->added(std::move(adding->message), std::move(adding->outcome));
+                                 });
+}
+
 void SqliteRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   committer_->confirm(service, recipient, id);
+}
+
+bool SqliteRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
+  committer_->count_confirmed(service, counter);
+  return true;
 }
 
 std::vector<PendingMessage> SqliteRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,

@@ -49,7 +49,10 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   ~SqliteRepository() override;
 
   std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override;
+  bool adds_soon() const override { return true; }
+  bool add_soon(NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;
+  bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
   std::uint64_t expire(WallTime now) override;

@@ -18,8 +18,9 @@ namespace {
 
 // Pages kept for reuse: giving back what the next message takes again would only cost writes.
 constexpr std::int64_t kReservePages = 256;
-// About 4 MB of log. More often costs fsyncs, more seldom costs readers, who look through it.
-constexpr int kLogPages = 1000;
+// About 16 MB of log. More often costs fsyncs and writes pages that will be written again, more seldom costs readers,
+// who look through it.
+constexpr int kLogPages = 4000;
 
 template <class F>
 auto translated(const char* what, const std::string& path, const SQLite::Database* db, F&& f) {
@@ -51,7 +52,8 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
       totals_(prepare(db_, path_, "UPDATE total SET pairs = ?, bytes = ?, dead = ?, dead_bytes = ?")),
       find_recipient_(
           prepare(db_, path_, "SELECT id, pending, bytes FROM recipient WHERE name = ? AND kind = ? AND service = ?")),
-      insert_recipient_(prepare(db_, path_, "INSERT INTO recipient(name, kind, service, pending) VALUES(?, ?, ?, 0)")),
+      insert_recipient_(
+          prepare(db_, path_, "INSERT INTO recipient(name, kind, service, pending, bytes) VALUES(?, ?, ?, 1, ?)")),
       count_recipient_(
           prepare(db_, path_, "UPDATE recipient SET pending = pending + 1, bytes = bytes + ? WHERE id = ?")),
       release_recipient_(
@@ -198,9 +200,10 @@ SqliteWriter::Place SqliteWriter::require_place(const NewMessage& message, const
 
 void SqliteWriter::insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
                           std::vector<Place>& places) {
-  for (Place& place : places) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
     // The recipient goes with its last message, and then has to be made anew.
-    if (place.replaced.valid() && drop(place.recipient, place.replaced)) place.recipient = 0;
+    if (places[i].replaced.valid() && drop(places[i].recipient, places[i].replaced))
+      places[i].recipient = recipient_id(message.service, {message.target.kind, names[i]});
   }
   const std::int64_t size = as_integer(message.data.size());
   Use(insert_message_)
@@ -214,9 +217,11 @@ void SqliteWriter::insert(const NewMessage& message, MessageId id, const std::ve
       .run();
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::int64_t recipient = places[i].recipient;
-    if (recipient == 0) recipient = recipient_id(message.service, {message.target.kind, names[i]});
-    if (recipient == 0) recipient = insert_recipient(message.service, {message.target.kind, names[i]});
-    Use(count_recipient_).integer(size).integer(recipient).run();
+    if (recipient == 0) {
+      recipient = insert_recipient(message.service, {message.target.kind, names[i]}, size);
+    } else {
+      Use(count_recipient_).integer(size).integer(recipient).run();
+    }
     Use(insert_pending_).integer(recipient).id(id).integer(size).run();
     if (!message.collapse.empty()) Use(put_collapsing_).integer(recipient).text(message.collapse).id(id).run();
   }
@@ -227,9 +232,10 @@ void SqliteWriter::insert(const NewMessage& message, MessageId id, const std::ve
   now_.bytes += message.data.size();
 }
 
-void SqliteWriter::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
-  translated("store a confirmation in", path_, &db_, [&] {
-    if (const std::int64_t row = recipient_id(service, recipient); row != 0) drop(row, id);
+bool SqliteWriter::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+  return translated("store a confirmation in", path_, &db_, [&] {
+    const std::int64_t row = recipient_id(service, recipient);
+    return row != 0 && drop(row, id);
   });
 }
 
@@ -427,8 +433,8 @@ std::int64_t SqliteWriter::recipient_id(const ServiceName& service, const Recipi
   return find.step() ? find.integer_at(0) : 0;
 }
 
-std::int64_t SqliteWriter::insert_recipient(const ServiceName& service, const Recipient& recipient) {
-  Use(insert_recipient_).text(recipient.name).kind(recipient.kind).text(service.str()).run();
+std::int64_t SqliteWriter::insert_recipient(const ServiceName& service, const Recipient& recipient, std::int64_t size) {
+  Use(insert_recipient_).text(recipient.name).kind(recipient.kind).text(service.str()).integer(size).run();
   return db_.getLastInsertRowid();
 }
 

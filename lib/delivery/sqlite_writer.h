@@ -37,7 +37,8 @@ class SqliteWriter {
 
   /// Throws Error(kLimitExceeded), or kTooLarge, before it has changed anything: the transaction may go on.
   AddOutcome add(const NewMessage& message);
-  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id);
+  /// False when there was no such pair.
+  bool confirm(const ServiceName& service, const Recipient& recipient, MessageId id);
   void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts);
   /// Deletes the message for all recipients; returns how many.
   std::uint64_t erase(MessageId id);
@@ -83,7 +84,7 @@ class SqliteWriter {
   void bury(MessageId id, WallTime now);
   void drop_oldest_dead();
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
-  std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient);
+  std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient, std::int64_t size);
 
   std::string path_;
   const StoreLimits limits_;

@@ -32,6 +32,18 @@ constexpr std::array kStoreFaults{
     Advice{SQLITE_PROTOCOL, ErrorCode::kIo, "the file is overused; try again"},
 };
 
+// SQLite does not note it for a COMMIT, but the file does in which it happened.
+int system_errno(sqlite3* db) {
+  int reason = sqlite3_system_errno(db);
+  for (const int which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+    sqlite3_file* file = nullptr;
+    if (reason != 0 || sqlite3_file_control(db, "main", which, &file) != SQLITE_OK) continue;
+    if (file != nullptr && file->pMethods != nullptr)
+      file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &reason);
+  }
+  return reason;
+}
+
 }  // namespace
 
 StoreError store_error(const SQLite::Exception& thrown, std::string_view what, const std::string& path,
@@ -39,7 +51,7 @@ StoreError store_error(const SQLite::Exception& thrown, std::string_view what, c
   const int result = thrown.getErrorCode() & 0xFF;
   std::string sentence = "cannot " + std::string(what) + " " + path + ": " + thrown.what();
   if (db != nullptr && (result == SQLITE_IOERR || result == SQLITE_CANTOPEN)) {
-    const int reason = sqlite3_system_errno(db->getHandle());
+    const int reason = system_errno(db->getHandle());
     if (reason != 0) sentence += " (" + std::system_category().message(reason) + ")";
   }
   for (const Advice& advice : kStoreFaults) {

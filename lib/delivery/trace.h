@@ -2,19 +2,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "event/target.h"
+#include "net/stream.h"
 
 namespace sse::delivery {
 
-/// What happened to messages lately, for those who ask what became of one: the last 50,000 happenings, in memory, of
-/// one service. Thread safe; cheap enough for loop threads.
+/// What happened to messages lately, for those who ask what became of one: the last 50,000 happenings and 10,000
+/// ends of streams, in memory, of one service. Thread safe; cheap enough for loop threads.
 class Trace {
  public:
   enum class What : unsigned char {
@@ -26,28 +30,42 @@ class Trace {
     kExpired,
     kDeleted,  ///< by an operator
     kRetried,  ///< an operator asked for one more delivery
+    kFailed,   ///< the stream it had been sent into ended, and nothing on it confirmed the message
   };
   struct Entry {
     WallTime time;
     MessageId message;
     What what = What::kAccepted;
     event::TargetKind kind = event::TargetKind::kAll;
-    std::string name;           ///< of the recipient
-    ConnectionId connection{};  ///< kSent, kConfirmed
+    std::string name;                          ///< of the recipient
+    ConnectionId connection{};                 ///< kSent, kConfirmed, kFailed
+    std::optional<net::CloseReason> reason{};  ///< kFailed: why the stream ended
   };
 
-  explicit Trace(std::size_t most = 50'000) : most_(most) {}
+  explicit Trace(std::size_t most = 50'000, std::size_t most_ended = 10'000) : most_(most), most_ended_(most_ended) {}
 
   void add(MessageId message, What what, WallTime time = wall_now()) { add({time, message, what, {}, {}, {}}); }
   void add(Entry entry) EXCLUDES(mutex_);
+  /// A stream has ended: what was sent into it has failed, but for what has been confirmed or still will be.
+  void ended(ConnectionId connection, net::CloseReason reason, WallTime time = wall_now()) EXCLUDES(mutex_);
   /// In the order they happened.
   std::vector<Entry> of(MessageId message) const EXCLUDES(mutex_);
 
  private:
+  struct End {
+    WallTime time;
+    net::CloseReason reason = net::CloseReason::kClientClosed;
+  };
+
+  void add_failures(std::vector<Entry>& story) const REQUIRES(mutex_);
+
   const std::size_t most_;
+  const std::size_t most_ended_;
   mutable Mutex mutex_;
   std::vector<Entry> ring_ GUARDED_BY(mutex_);
   std::size_t next_ GUARDED_BY(mutex_) = 0;
+  std::unordered_map<std::uint64_t, End> ends_ GUARDED_BY(mutex_);  // by connection
+  std::deque<std::uint64_t> ends_order_ GUARDED_BY(mutex_);         // oldest first
 };
 
 /// `accepted`, `sent`, …

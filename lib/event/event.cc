@@ -9,10 +9,8 @@
 namespace sse::event {
 namespace {
 
-constexpr std::string_view kBreaks("\r\n\0", 3);
-
 void validate_line(std::string_view what, const std::string& value) {
-  if (value.find_first_of(kBreaks) != std::string::npos) {
+  if (std::ranges::any_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; })) {
     throw Error(ErrorCode::kInvalidArgument, "the event " + std::string(what) + " '" + printable(value, 60) +
                                                  "' holds a line break or NUL, which an event stream cannot carry");
   }
@@ -52,8 +50,10 @@ std::string encode(const Event& event) {
   if (event.retry) append_field(out, "retry", std::to_string(event.retry->count()));
   if (!event.name.empty()) append_field(out, "event", event.name);
   std::string_view rest = event.data;
+  // Two passes of memchr are far quicker than one of find_first_of; most data has no CR at all.
+  const bool has_cr = rest.find('\r') != std::string_view::npos;
   for (;;) {
-    const std::size_t cut = rest.find_first_of("\r\n");
+    const std::size_t cut = has_cr ? rest.find_first_of("\r\n") : rest.find('\n');
     append_field(out, "data", rest.substr(0, cut));
     if (cut == std::string_view::npos) break;
     const bool crlf = rest[cut] == '\r' && cut + 1 < rest.size() && rest[cut + 1] == '\n';

@@ -39,6 +39,16 @@ bool is_secret(const std::string& name) {
   return false;
 }
 
+// What dump_json() makes of a string.
+void append_string(std::string& out, std::string_view text) {
+  const bool plain = std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
+  if (plain) {
+    out.append(1, '"').append(text).append(1, '"');
+  } else {
+    out += event::dump_json(Json(text));
+  }
+}
+
 }  // namespace
 
 Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id) {
@@ -109,17 +119,34 @@ Json to_json(const delivery::PendingMessage& message, bool with_data) {
   return json;
 }
 
-Json to_json(const delivery::SendResult& sent) {
-  api::SendResult result;
-  result.id = MessageId(sent.id);
-  result.delivered = sent.delivered;
-  result.pending = sent.pending;
-  result.repeated = sent.repeated;
-  for (const auto& [kind, name, delivered, state] : sent.recipients)
-    result.recipients.push_back({kind, name, delivered, state});
-  Json json = api::to_json(result);
-  if (!sent.missing.empty()) json["missing"] = sent.missing;
-  return json;
+std::string to_text(const delivery::SendResult& sent) {
+  std::string out;
+  out.reserve(80 + sent.recipients.size() * 64);
+  const auto number = [&out](std::string_view before, std::uint64_t value) {
+    out.append(before).append(std::to_string(value));
+  };
+  number(R"({"delivered":)", sent.delivered);
+  number(R"(,"id":")", sent.id);
+  out += '"';
+  for (const std::string& node : sent.missing) {
+    out += &node == &sent.missing.front() ? R"(,"missing":[)" : ",";
+    append_string(out, node);
+  }
+  if (!sent.missing.empty()) out += ']';
+  number(R"(,"pending":)", sent.pending);
+  out += R"(,"recipients":[)";
+  for (const auto& [kind, name, delivered, state] : sent.recipients) {
+    if (out.back() == '}') out += ',';
+    number(R"({"delivered":)", delivered);
+    out.append(R"(,"kind":")").append(event::kind_name(kind)).append(R"(","name":)");
+    append_string(out, name);
+    if (!state.empty()) out.append(R"(,"state":")").append(state).append(1, '"');
+    out += '}';
+  }
+  out += ']';
+  if (sent.repeated) out += R"(,"repeated":true)";
+  out += '}';
+  return out;
 }
 
 }  // namespace sse::gateway

@@ -16,7 +16,7 @@ event::Json to_json(const hub::ConnectionInfo& info, const ServiceName& service,
 /// A pending message as the admin API shows it; a token as recipient is masked.
 event::Json to_json(const delivery::PendingMessage& message, bool with_data);
 
-/// The answer to a send.
-event::Json to_json(const delivery::SendResult& sent);
+/// The answer to a send: the text of api::to_json(SendResult), without making a document first.
+std::string to_text(const delivery::SendResult& sent);
 
 }  // namespace sse::gateway

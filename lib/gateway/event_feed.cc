@@ -26,7 +26,7 @@ bool HappeningFilter::matches(const Happening& happening) const {
 }
 
 struct EventFeed::Follower final : net::Stream {
-  Follower(const net::Stream::Host& host, UniqueFd socket, HappeningFilter wanted)
+  Follower(const net::Stream::Host& host, net::Socket socket, HappeningFilter wanted)
       : net::Stream(host, std::move(socket)), filter(std::move(wanted)) {}
 
   const HappeningFilter filter;
@@ -67,11 +67,12 @@ void EventFeed::offer(const HappeningRef& happening) {
   if (first) loop_.post([this] { take_inbox(); });
 }
 
-void EventFeed::follow(UniqueFd socket, std::string head, HappeningFilter filter, std::size_t last) {
+void EventFeed::follow(net::Socket socket, std::string head, HappeningFilter filter, std::size_t last) {
   // Counted at once: nothing is missed from here on.
   count_.fetch_add(1);
-  loop_.post([this, fd = std::move(socket), head = std::move(head), filter = std::move(filter), last,
-              since = happenings_.sequence()]() mutable { add(std::move(fd), head, std::move(filter), last, since); });
+  loop_.post(
+      [this, socket = std::move(socket), head = std::move(head), filter = std::move(filter), last,
+       since = happenings_.sequence()]() mutable { add(std::move(socket), head, std::move(filter), last, since); });
 }
 
 void EventFeed::stop() {
@@ -80,7 +81,7 @@ void EventFeed::stop() {
   });
 }
 
-void EventFeed::add(UniqueFd socket, const std::string& head, HappeningFilter filter, std::size_t last,
+void EventFeed::add(net::Socket socket, const std::string& head, HappeningFilter filter, std::size_t last,
                     std::uint64_t since) {
   loop_.assert_in_loop_thread();
   try {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "api/send_reader.h"
 #include "base/checksum.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -26,16 +27,6 @@ constexpr const char* kNdjson = "application/x-ndjson";
 constexpr std::size_t kMostBulkLines = 100'000;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
-
-delivery::SendRequest send_request(api::SendRequest&& asked) {
-  return {std::move(asked.target),
-          std::move(asked.event),
-          std::move(asked.data),
-          asked.qos,
-          asked.ttl.value_or(std::chrono::milliseconds(0)),
-          std::move(asked.key),
-          std::move(asked.collapse)};
-}
 
 std::string shown_name(event::TargetKind kind, const std::string& name) {
   return kind == event::TargetKind::kToken ? mask_secret(name) : name;
@@ -66,6 +57,16 @@ MessageId id_parameter(const httplib::Request& req, const char* name) {
 
 }  // namespace
 
+delivery::SendRequest send_request(api::SendRequest&& asked) {
+  return {std::move(asked.target),
+          std::move(asked.event),
+          std::move(asked.data),
+          asked.qos,
+          asked.ttl.value_or(std::chrono::milliseconds(0)),
+          std::move(asked.key),
+          std::move(asked.collapse)};
+}
+
 MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores)
     : services_(services), stores_(stores) {
   const auto bound = [this](void (MessageRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
@@ -89,12 +90,12 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
     send_bulk(req, res);
     return;
   }
-  api::SendRequest asked = api::send_request_from_json(event::parse_json(req.body, "the request body"));
+  api::SendRequest asked = api::read_send_request(req.body, "the request body");
   delivery::Sender& sender = *admin::find_service(services_, asked.service.str()).sender;
   const auto wait = asked.wait;
   delivery::SendRequest request = send_request(std::move(asked));
   request.local = req.has_header(kLocalHeader);
-  answer(res, to_json(wait ? sender.send_and_wait(request, *wait) : sender.send(request)));
+  res.set_content(to_text(wait ? sender.send_and_wait(request, *wait) : sender.send(request)), admin::kJsonType);
 }
 
 // A request a line; a result or a problem a line. All that ask for qos share a commit.
@@ -104,10 +105,10 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
     std::vector<std::size_t> lines;
   };
   const auto problem = [](ErrorCode code, const std::string& sentence) {
-    return admin::problem(http_status(code), std::string(error_name(code)), sentence);
+    return event::dump_json(admin::problem(http_status(code), std::string(error_name(code)), sentence));
   };
   std::map<delivery::Sender*, Group> groups;
-  std::vector<Json> answers;
+  std::vector<std::string> answers;
   std::string_view rest = req.body;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -120,7 +121,7 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
     }
     answers.emplace_back();
     try {
-      api::SendRequest asked = api::send_request_from_json(event::parse_json(line, "the line"));
+      api::SendRequest asked = api::read_send_request(line, "the line");
       if (asked.wait) throw Error(ErrorCode::kInvalidArgument, "wait is for single messages, not for lines of many");
       delivery::Sender* sender = admin::find_service(services_, asked.service.str()).sender.get();
       Group& group = groups[sender];
@@ -135,11 +136,11 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
     const std::vector<delivery::SendOutcome> outcomes = sender->send_all(group.requests);
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       const auto& refusal = outcomes[i].refusal;
-      answers[group.lines[i]] = refusal ? problem(refusal->code, refusal->sentence) : to_json(outcomes[i].result);
+      answers[group.lines[i]] = refusal ? problem(refusal->code, refusal->sentence) : to_text(outcomes[i].result);
     }
   }
   std::string out;
-  for (const Json& line : answers) out += event::dump_json(line) + "\n";
+  for (const std::string& line : answers) out.append(line).append(1, '\n');
   res.set_content(out, kNdjson);
 }
 
@@ -195,6 +196,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
         step["recipient"] = shown_name(entry.kind, entry.name);
       }
       if (entry.connection.valid()) step["connection"] = entry.connection.str();
+      if (entry.reason) step["reason"] = net::reason_name(*entry.reason);
       if (entry.what == delivery::Trace::What::kSent) {
         const auto [known, fresh] = open.try_emplace(entry.connection, false);
         if (fresh) known->second = service.sender->hub().describe(entry.connection).has_value();

@@ -12,6 +12,9 @@
 
 namespace sse::gateway {
 
+/// What a request of the API asks a sender for.
+delivery::SendRequest send_request(api::SendRequest&& asked);
+
 /// The admin API's part about messages: send, see what is pending and why, decide over it, and over what has died.
 class MessageRoutes {
  public:

@@ -130,7 +130,10 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<Service>& service
       draining_(draining),
       router_(app, write_error) {
   app.set_default_headers({{"X-Sse-Server-Id", options_.server_id}, {"X-Sse-Version", base::kVersion}});
-  app.set_post_routing_handler([this](const httplib::Request& req, httplib::Response& res) { allow_origin(req, res); });
+  app.set_post_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
+    for (const auto& [name, value] : origin_headers(req.get_header_value("Origin"))) res.set_header(name, value);
+  });
+  for (const Service& service : services) paths_.push_back(service.path);
   for (const Service& service : services) add_service(service);
   if (options_.serve_page) add_page();
 }
@@ -239,7 +242,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
   const auto shared = std::make_shared<hub::NewConnection>(std::move(fresh));
-  net::HttplibApp::hand_over(res, kStreamType, [&service, shared](UniqueFd socket, std::string head) {
+  net::HttplibApp::hand_over(res, kStreamType, [&service, shared](net::Socket socket, std::string head) {
     shared->socket = std::move(socket);
     shared->response_head = std::move(head);
     shared->ticket = net::HttpFront::take_ticket();
@@ -389,21 +392,31 @@ std::string PageRoutes::client_address(const httplib::Request& req) const {
   return proxies_.client_address(req.remote_addr, req.get_header_value("X-Forwarded-For"));
 }
 
-void PageRoutes::allow_origin(const httplib::Request& req, httplib::Response& res) const {
-  if (options_.cors_origins.empty()) return;
-  const std::string origin = req.get_header_value("Origin");
-  if (origin.empty()) return;
+std::vector<std::pair<std::string, std::string>> PageRoutes::origin_headers(const std::string& origin) const {
+  if (options_.cors_origins.empty() || origin.empty()) return {};
   const auto listed = [&](const std::string& wanted) {
     return std::ranges::find(options_.cors_origins, wanted) != options_.cors_origins.end();
   };
   if (listed(origin)) {
-    res.set_header("Access-Control-Allow-Origin", origin);
-    res.set_header("Access-Control-Allow-Credentials", "true");
-    res.set_header("Vary", "Origin");
-  } else if (listed("*")) {
-    // Fetch §3.2.3: no credentials with a wildcard.
-    res.set_header("Access-Control-Allow-Origin", "*");
+    return {{"Access-Control-Allow-Origin", origin}, {"Access-Control-Allow-Credentials", "true"}, {"Vary", "Origin"}};
   }
+  // Fetch §3.2.3: no credentials with a wildcard.
+  if (listed("*")) return {{"Access-Control-Allow-Origin", "*"}};
+  return {};
+}
+
+net::RefusalText PageRoutes::refusal(const net::RequestHead& head, int status, const std::string& sentence) const {
+  net::RefusalText text;
+  text.headers = "X-Sse-Server-Id: " + options_.server_id + "\r\nX-Sse-Version: " + base::kVersion + "\r\n";
+  for (const auto& [name, value] : origin_headers(std::string(net::header_value(head, "Origin"))))
+    text.headers.append(name).append(": ").append(value).append("\r\n");
+  const std::string_view path = head.target.substr(0, head.target.find('?'));
+  const bool of_page = std::ranges::any_of(paths_, [&](const std::string& service) {
+    return path.starts_with(service) && path.substr(service.size()).starts_with("/connect");
+  });
+  text.body = of_page ? wrapped(false, status, nullptr, sentence) : sentence + "\n";
+  if (of_page) text.content_type = "application/json";
+  return text;
 }
 
 }  // namespace sse::gateway

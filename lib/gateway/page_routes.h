@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "delivery/sender.h"
@@ -13,6 +14,7 @@
 #include "gateway/happenings.h"
 #include "gateway/router.h"
 #include "gateway/trusted_proxies.h"
+#include "net/http_front.h"
 
 namespace sse::gateway {
 
@@ -40,6 +42,10 @@ class PageRoutes {
              Application* application, const TrustedProxies& proxies, Happenings& happenings, PageOptions options,
              const std::atomic<bool>& draining);
 
+  /// How the front says no, before a route has seen the request: to pages wrapped like every answer, with the headers
+  /// that let them read it. Thread safe.
+  net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence) const;
+
  private:
   void add_service(const Service& service);
   void add_page();
@@ -62,7 +68,8 @@ class PageRoutes {
   hub::ConnectionInfo require_connection(const Service& service, const httplib::Request& req,
                                          hub::Hub::Request kind) const;
   std::string client_address(const httplib::Request& req) const;
-  void allow_origin(const httplib::Request& req, httplib::Response& res) const;
+  /// What lets a page of that origin read the answer (Fetch §3.2).
+  std::vector<std::pair<std::string, std::string>> origin_headers(const std::string& origin) const;
 
   Authenticator& authenticator_;
   Application* application_;
@@ -70,6 +77,7 @@ class PageRoutes {
   Happenings& happenings_;
   const PageOptions options_;
   const std::atomic<bool>& draining_;
+  std::vector<std::string> paths_;  // of the services
   Router router_;
 };
 

@@ -4,40 +4,59 @@
 #include <optional>
 #include <utility>
 
-#include "api/types.h"
+#include "api/send_reader.h"
 #include "base/text.h"
 #include "event/event.h"
+#include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
+#include "gateway/message_routes.h"
+#include "observe/log.h"
 
 namespace sse::gateway {
 namespace {
 
 constexpr std::size_t kMostBody = std::size_t{64} * 1024;
+constexpr std::string_view kPath = "/api/v1/send";
+
+void answer_kept(net::HttpFront::Responder& responder, const delivery::SendOutcome& sent) {
+  if (!sent.refusal) {
+    responder.answer(200, admin::kJsonType, to_text(sent.result));
+    return;
+  }
+  const auto& [code, sentence] = *sent.refusal;
+  if (code == ErrorCode::kIo || code == ErrorCode::kInternal)
+    observe::log_error("request failed", {{"path", std::string(kPath)}, {"error", sentence}});
+  const int status = http_status(code);
+  responder.answer(status, "application/problem+json",
+                   event::dump_json(admin::problem(status, std::string(error_name(code)), sentence)));
+}
 
 }  // namespace
 
 bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
                            net::HttpFront::Responder& responder) const {
-  if (head.target != "/api/v1/send" || head.method != "POST" || body.size() > kMostBody) return false;
-  // A qos message waits for a commit. The word in the data of one without only costs it the short cut.
-  if (body.find("\"qos\"") != std::string_view::npos) return false;
+  if (head.target != kPath || head.method != "POST" || body.size() > kMostBody) return false;
   if (to_lower(net::header_value(head, "Content-Type")).starts_with("application/x-ndjson")) return false;
   if (!token_.accepts(std::string(net::header_value(head, "Authorization")))) return false;
   api::SendRequest asked;
   delivery::Sender* sender = services_.front().sender.get();
   try {
-    asked = api::send_request_from_json(event::parse_json(body, "the request body"));
+    asked = api::read_send_request(body, "the request body");
     event::validate({asked.event, asked.data, "", std::nullopt});
   } catch (const Error&) {
     return false;
   }
   const bool ours = services_.size() == 1 && (asked.service.empty() || asked.service == sender->service());
-  if (asked.qos || !ours || !sender->sends_soon()) return false;
+  if (asked.wait || !ours || !(asked.qos ? sender->keeps_soon() : sender->sends_soon())) return false;
   const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
-  sender->send_soon({std::move(asked.target), std::move(asked.event), std::move(asked.data)},
-                    [answer](const delivery::SendResult& sent) {
-                      answer->answer(200, "application/json", event::dump_json(to_json(sent)));
-                    });
+  if (asked.qos) {
+    sender->keep_soon(send_request(std::move(asked)),
+                      [answer](const delivery::SendOutcome& sent) { answer_kept(*answer, sent); });
+    return true;
+  }
+  sender->send_soon(
+      {std::move(asked.target), std::move(asked.event), std::move(asked.data)},
+      [answer](const delivery::SendResult& sent) { answer->answer(200, admin::kJsonType, to_text(sent)); });
   return true;
 }
 

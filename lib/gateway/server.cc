@@ -42,6 +42,7 @@
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "net/listener.h"
+#include "net/tls_context.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -62,6 +63,13 @@ std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "sse-serve";
   return name.data();
+}
+
+// `https://ADDR:PORT`: with the certificate of the public listener.
+constexpr std::string_view kTls = "https://";
+
+net::ListenAddress admin_of(const ServerOptions& options) {
+  return net::ListenAddress::parse(options.admin.starts_with(kTls) ? options.admin.substr(kTls.size()) : options.admin);
 }
 
 // RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
@@ -103,10 +111,11 @@ void check(const ServerOptions& options) {
   const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
   [[maybe_unused]] const TrustedProxies proxies(options.trusted_proxies);
   net::ListenAddress::parse(options.listen);
-  if (!options.admin.empty() && !net::ListenAddress::parse(options.admin).is_unix() &&
-      options.admin_token_file.empty()) {
+  if (!options.admin.empty() && !admin_of(options).is_unix() && options.admin_token_file.empty()) {
     bad("an admin listener on TCP (--admin " + options.admin + ") needs --admin-token-file");
   }
+  if (options.admin.starts_with(kTls) && (admin_of(options).is_unix() || options.tls_certificate.empty()))
+    bad("--admin " + options.admin + " is an address and port with TLS, and needs --tls-cert and --tls-key");
   for (const std::string& origin : options.cors_origins) {
     if (origin != "*" && !is_origin(origin)) {
       bad("--cors-origin '" + printable(origin, 80) + "' is no origin; write https://example.org or *");
@@ -131,6 +140,10 @@ void check(const ServerOptions& options) {
     struct stat status {};
     if (::stat(options.web_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
       bad("--web-root '" + options.web_root + "' is no directory");
+  }
+  if (options.tls_certificate.empty() != options.tls_key.empty()) {
+    bad("--tls-cert and --tls-key go together: TLS needs a certificate and its private key; " +
+        std::string(options.tls_key.empty() ? "--tls-key" : "--tls-cert") + " is missing");
   }
   if (options.max_backlog < kibibytes(4)) bad("--max-backlog must be at least 4KiB");
   if (options.reconnect_jitter > std::chrono::hours(1)) bad("--reconnect-jitter must be at most 1h");
@@ -161,22 +174,20 @@ class Server::Impl {
 
   void start();
   void stop();
-  void reload() {
-    if (!options_.admin_token_file.empty())
-      token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
-    authenticator_->reload();
-  }
+  void reload();
 
-  std::string url() const {
-    const net::ListenAddress& address = listener_->address();
-    return "http://" + address.str();
+  std::string url() const { return (tls_ ? "https://" : "http://") + listener_->address().str(); }
+  std::string admin_address() const {
+    if (!admin_listener_) return {};
+    return (options_.admin.starts_with(kTls) ? std::string(kTls) : "") + admin_listener_->address().str();
   }
-  std::string admin_address() const { return admin_listener_ ? admin_listener_->address().str() : std::string(); }
   const std::string& server_id() const { return server_id_; }
   delivery::Sender& sender(const std::string& name);
   observe::Registry& metrics() { return metrics_; }
 
  private:
+  void open_tls();
+  void read_token();
   bool in_cluster() const { return !options_.cluster.empty() || !options_.discovery.empty(); }
   void open_cluster();
   void open_repository();
@@ -216,6 +227,7 @@ class Server::Impl {
   std::unique_ptr<cluster::Cluster> cluster_;
   cluster::HttpBus* mesh_ = nullptr;  // the cluster's bus, where nodes talk to each other directly
   std::vector<Service> services_;
+  std::unique_ptr<net::TlsContext> tls_;
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<net::Listener> admin_listener_;
   net::HttplibApp app_;
@@ -246,9 +258,10 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
       chores_("sse-chores", 0, 1, 16) {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
-    admin_listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.admin), "--admin");
+    admin_listener_ = std::make_unique<net::Listener>(admin_of(options_), "--admin");
   }
-  reload();
+  if (!options_.tls_certificate.empty()) open_tls();
+  read_token();
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
   if (!in_cluster()) {
@@ -285,6 +298,31 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
     services_.push_back({path, std::make_unique<delivery::Sender>(sender, loops_, *ids_, metrics_, *repository_)});
   }
   open_fronts();
+}
+
+void Server::Impl::open_tls() {
+  tls_ = std::make_unique<net::TlsContext>(options_.tls_certificate, options_.tls_key);
+  metrics_.gauge_callback("sse_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires",
+                          [this] { return static_cast<double>(to_millis(tls_->expires()) / 1000); });
+}
+
+void Server::Impl::read_token() {
+  if (!options_.admin_token_file.empty()) token_.set(read_secret_file(options_.admin_token_file, "--admin-token-file"));
+}
+
+void Server::Impl::reload() {
+  std::string problems;
+  const auto attempt = [&](const auto& read) {
+    try {
+      read();
+    } catch (const Error& e) {
+      problems += (problems.empty() ? "" : "; ") + std::string(e.what());
+    }
+  };
+  attempt([this] { read_token(); });
+  attempt([this] { authenticator_->reload(); });
+  if (tls_) attempt([this] { tls_->reload(); });
+  if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }
 
 void Server::Impl::open_cluster() {
@@ -398,6 +436,9 @@ void Server::Impl::open_fronts() {
   front.max_body = options_.max_body;
   front.spoolers = &reactions_->bulkheads().spoolers();
   front.spool_folder = page.upload_folder;
+  front.refusal = [this](const auto& head, int status, const std::string& sentence) {
+    return page_routes_->refusal(head, status, sentence);
+  };
   front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
   front.max_connections = options_.max_connections;
   if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
@@ -407,6 +448,7 @@ void Server::Impl::open_fronts() {
                       {{"limit", std::to_string(descriptors)}});
   }
   front.max_per_address = options_.max_connections_per_ip;
+  front.tls = tls_.get();
   front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
                                             [this] { return streams_held(); });
 
@@ -422,6 +464,7 @@ void Server::Impl::open_fronts() {
   add_event_routes(admin_routes_->router(), services_, reactions_->happenings(), *feed_);
   net::FrontOptions admin;
   admin.name = "admin";
+  if (options_.admin.starts_with(kTls)) admin.tls = tls_.get();
   admin.max_body = mebibytes(64);
   admin.body_timeout = std::chrono::milliseconds(60'000);
   admin_app_.set_payload_max_length(admin.max_body.count());

@@ -21,12 +21,14 @@ namespace sse::gateway {
 struct ServerOptions {
   std::string listen = "127.0.0.1:8080";  ///< `ADDR:PORT`; port 0 picks one
   std::vector<std::pair<std::string, std::string>> services{{"defaultConnectionService", "/my-sse"}};  ///< name, path
+  std::string tls_certificate;        ///< PEM file: `listen` speaks TLS; the issuers' certificates may follow
+  std::string tls_key;                ///< PEM file with its private key
   bool page = true;                   ///< the demo page at `/`
   std::string web_root;               ///< files to serve at `/` instead; empty: none
   bool demo = false;                  ///< push something to every online user every 3 seconds
   std::string database = ":memory:";  ///< pending messages: a file, or `:memory:`
   bool sync_full = true;              ///< fsync before a qos send is answered
-  std::string admin;                  ///< `unix:PATH` or `ADDR:PORT`; empty: no admin listener
+  std::string admin;                  ///< `unix:PATH`, `ADDR:PORT` or `https://ADDR:PORT`; empty: no admin listener
   std::string admin_token_file;
   std::string server_id;  ///< empty: made from host name and port
   std::vector<std::string> trusted_proxies;
@@ -103,10 +105,11 @@ class Server {
   /// Takes no new streams, writes out what is queued, ends all streams without connect-close, stores what is to be
   /// stored. Returns within 10 seconds. Idempotent.
   void stop();
-  /// Reads the admin token file again. Throws Error when it cannot; the old token then stays.
+  /// Reads the admin token file, the TLS certificate and key, and what the authenticator has read, again. Throws Error
+  /// that tells what it cannot read; that stays as it was, and the rest is new.
   void reload();
 
-  /// `http://127.0.0.1:8080`, with the port actually bound.
+  /// `http://127.0.0.1:8080` or `https://…`, with the port actually bound.
   std::string url() const;
   std::string admin_address() const;
   const std::string& server_id() const;

@@ -19,6 +19,7 @@
 #include "hub/catch_up.h"
 #include "hub/index.h"
 #include "net/address_limiter.h"
+#include "net/socket.h"
 #include "net/stream.h"
 
 namespace sse::hub {
@@ -42,7 +43,7 @@ struct NewConnection {
   bool marks = false;                      ///< it wants to be told which events those are (`ackMarks=1`)
   std::uint64_t last_event = 0;            ///< id of the last event the client got on an earlier stream; 0: none
   std::string last_event_id;               ///< as the client sent it; empty: it has seen nothing yet
-  UniqueFd socket;
+  net::Socket socket;
   std::string response_head;  ///< written before the first event
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
 };
@@ -113,7 +114,7 @@ struct Connection final : net::Stream {
     std::uint32_t dropped = 0;
   };
 
-  Connection(ConnectionId connection_id, const net::Stream::Host& host, UniqueFd socket)
+  Connection(ConnectionId connection_id, const net::Stream::Host& host, net::Socket socket)
       : net::Stream(host, std::move(socket)), id(connection_id), opened(host.loop.now()) {}
 
   bool listens(std::string_view event) const { return listeners->find(event) != listeners->end(); }
@@ -139,10 +140,11 @@ struct Connection final : net::Stream {
   WallTime created() const { return IdGenerator::time_of(id.value()); }
 
   bool indexed = false;
-  bool awaiting_ack = false;  // in the shard's list of those
-  bool confirms = false;      // its client does, not its TCP
-  bool marks = false;         // and gets a mark before each message
-  bool in_flight = false;     // the shard has an InFlight for it
+  bool awaiting_ack = false;        // in the shard's list of those
+  bool confirms = false;            // its client does, not its TCP
+  bool marks : 1 = false;           // and gets a mark before each message
+  bool given_messages : 1 = false;  // one at least went into its stream
+  bool in_flight = false;           // the shard has an InFlight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

@@ -199,7 +199,9 @@ void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef 
         const std::uint32_t count = shard.deliver(to.kind, names_of(to)[n], to.listening, soon->event, soon->frame);
         std::atomic_ref(soon->taken[n]).fetch_add(count, std::memory_order_relaxed);
       }
-      if (soon->left.fetch_sub(1, std::memory_order_acq_rel) == 1) soon->done(to, soon->taken);
+      // Who asked can wait a moment longer than the streams.
+      if (soon->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        shard.after_flush([soon] { soon->done(soon->target, soon->taken); });
     });
   }
 }

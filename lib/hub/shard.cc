@@ -344,6 +344,7 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
       if (frame->message().valid()) {
+        connection.given_messages = true;
         delegate_.sent(frame->recipient(), Indexes::name_of(connection, frame->recipient()), frame->message(),
                        connection.id);
       }
@@ -731,6 +732,7 @@ void Shard::close_all(CloseReason reason) {
 void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
   if (!connection.indexed) return;
   connection.indexed = false;
+  if (connection.given_messages) delegate_.cut_off(connection.id, reason);
   depart(connection);
   connection.replay.reset();
   durations_.erase(connection.id.value());
@@ -816,6 +818,7 @@ void Shard::end_turn() {
     dirty_[i]->flush();
   }
   dirty_.clear();
+  for (const auto& task : std::exchange(after_flush_, {})) task();
   if (new_awaiting_) {
     new_awaiting_ = false;
     ack_delay_ = kAckDelayLeast;

@@ -93,6 +93,8 @@ class HubDelegate {
                             ConnectionId connection) = 0;
   /// A message went into a stream.
   virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
+  /// A stream into which messages went has ended, or is about to: what nobody has confirmed was lost with it.
+  virtual void cut_off(ConnectionId, net::CloseReason) {}
 
   /// Only in_cluster. A stream with these names is about to be registered: `go_on`, to be called once and from any
   /// thread, lets it. left() follows for every opening(), also of a stream that came to nothing.
@@ -151,6 +153,8 @@ class Shard final : private net::StreamOwner {
   bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
   /// The session duration is again what the client counts by itself.
   void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
+  /// Runs the task when the streams have been written to, at the end of this turn of the loop.
+  void after_flush(std::function<void()> task) { after_flush_.push_back(std::move(task)); }
   /// As deliver(), for a message that streams may have had already. Streams that are being given pending messages come
   /// by it anyway.
   std::uint32_t deliver_again(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
@@ -242,6 +246,7 @@ class Shard final : private net::StreamOwner {
   ListenerSets listener_sets_;
   std::unordered_map<std::uint64_t, SetDuration> durations_;  // of the few connections that were told one
   std::vector<Connection*> dirty_;
+  std::vector<std::function<void()>> after_flush_;
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
   std::vector<Connection*> awaiting_;  // acknowledgements
   bool new_awaiting_ = false;

@@ -31,7 +31,8 @@ EventLoop::EventLoop(std::string name) : name_(std::move(name)) {
   if (!epoll_.valid()) throw system_error(errno, "cannot create an epoll descriptor");
   wakeup_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeup_.valid()) throw system_error(errno, "cannot create an eventfd");
-  add(wakeup_.get(), EPOLLIN, nullptr);
+  // Edge-triggered: it never has to be read.
+  add(wakeup_.get(), EPOLLIN | EPOLLET, nullptr);
 }
 
 EventLoop::~EventLoop() {
@@ -135,8 +136,6 @@ void EventLoop::run() {
 }
 
 void EventLoop::run_inbox() {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t n = ::read(wakeup_.get(), &count, sizeof count);
   {
     const MutexLock lock(mutex_);
     running_.swap(inbox_);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "net/http_front_connection.h"
 #include "net/spool.h"
 #include "observe/log.h"
 
@@ -48,6 +49,8 @@ const char* status_text(int status) {
       return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
     case 501:
       return "Not Implemented";
     case 507:
@@ -59,12 +62,18 @@ const char* status_text(int status) {
   }
 }
 
-std::string plain_response(int status, const std::string& sentence) {
+std::string closing_response(int status, const RefusalText& text) {
   std::string out = "HTTP/1.1 " + std::to_string(status) + " " + status_text(status) + "\r\n";
   if (status == 503 || status == 429) out += "Retry-After: 5\r\n";
-  out += "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: " +
-         std::to_string(sentence.size() + 1) + "\r\n\r\n" + sentence + "\n";
+  out += text.headers + "Content-Type: " + text.content_type +
+         "\r\nConnection: close\r\nContent-Length: " + std::to_string(text.body.size()) + "\r\n\r\n" + text.body;
   return out;
+}
+
+RefusalText plain(const std::string& sentence) {
+  RefusalText text;
+  text.body = sentence + "\n";
+  return text;
 }
 
 Peer peer_of(const sockaddr_storage& address) {
@@ -83,50 +92,6 @@ Peer peer_of(const sockaddr_storage& address) {
 }
 
 }  // namespace
-
-class HttpFront::Connection final : public EventLoop::Handler {
- public:
-  enum class State : unsigned char { kIdle, kHead, kBody, kBusy, kWriting, kLingering };
-
-  Connection(HttpFront& owner, std::uint64_t id, UniqueFd socket, Peer from)
-      : front(owner), key(id), fd(std::move(socket)), peer(std::move(from)) {}
-
-  void on_events(std::uint32_t /*events*/) override {
-    if (state.load(std::memory_order_acquire) == State::kWriting) {
-      front.send_out(*this, keep_after_write);
-    } else {
-      front.on_readable(*this);
-    }
-  }
-
-  HttpFront& front;
-  const std::uint64_t key;
-  UniqueFd fd;
-  const Peer peer;
-  std::unique_ptr<AddressLimiter::Ticket> ticket;
-
-  // Written by the thread that owns the connection; the loop looks at it to tell whether that is the loop.
-  std::atomic<State> state{State::kIdle};
-  std::atomic<SteadyTime> deadline{};
-  SteadyTime scheduled = SteadyTime::max();  // loop only: when the wheel's earliest entry for this connection fires
-
-  std::string in;
-  std::size_t scanned = 0;
-  std::string out;
-  std::size_t written = 0;
-  bool keep_after_write = false;
-
-  // Of the request being read or handled.
-  std::string head_text;
-  RequestHead head;  // views point into head_text
-  RequestPlan plan;
-  SteadyTime dispatched{};
-  std::string body;  // of a spooled one, what is not yet on disk
-  std::unique_ptr<Spool> spooled;
-  std::unique_ptr<ChunkedDecoder> decoder;
-  SteadyTime complete_at;
-  std::size_t lingered = 0;
-};
 
 HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, WorkerPool& workers, FrontOptions options,
                      observe::Registry& metrics, std::function<std::size_t()> others_open)
@@ -153,6 +118,15 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
                                          "From a request's last byte until its answer is ready", observe::latencies(),
                                          {{"listener", options_.name}})),
       wheel_(kTick, 512, steady_now()) {
+  if (options_.tls != nullptr) {
+    const auto count = [&](const char* result) {
+      return &metrics.counter("sse_tls_handshakes_total", "TLS handshakes, by how they ended",
+                              {{"listener", options_.name}, {"result", result}});
+    };
+    handshakes_done_ = count("done");
+    handshakes_failed_ = count("failed");
+    handshakes_late_ = count("timeout");
+  }
   spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
@@ -171,9 +145,10 @@ void HttpFront::drain() {
     std::vector<Connection*> half_heard;
     for (const auto& [key, connection] : connections_) {
       const auto state = connection->state.load();
-      if (state == Connection::State::kHead) half_heard.push_back(connection.get());
+      if (state == Connection::State::kHead || state == Connection::State::kHandshake)
+        half_heard.push_back(connection.get());
       // Not destroyed: a worker may be just about to re-arm it. It reads its end as soon as it is armed.
-      if (state == Connection::State::kIdle) ::shutdown(connection->fd.get(), SHUT_RD);
+      if (state == Connection::State::kIdle) ::shutdown(connection->fd(), SHUT_RD);
     }
     for (Connection* connection : half_heard) destroy(*connection);
   });
@@ -220,13 +195,20 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
   Connection& connection = *owned;
   connection.ticket = std::move(ticket);
   try {
-    loop_.add(connection.fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
+    loop_.add(connection.fd(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
   } catch (const Error& e) {
     observe::log_warn("connection refused", {{"listener", options_.name}, {"error", e.what()}});
     return;
   }
   connections_.emplace(key, std::move(owned));
   open_.store(connections_.size(), std::memory_order_relaxed);
+  if (options_.tls != nullptr) {
+    connection.state.store(Connection::State::kHandshake, std::memory_order_relaxed);
+    connection.refusal = refusal;
+    connection.refusal_status = status;
+    set_deadline(connection, options_.handshake_timeout);
+    return;
+  }
   if (refusal != nullptr) {
     refuse(connection, status, refusal);
     return;
@@ -239,13 +221,14 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
 void HttpFront::shed() {
   // Level-triggered accept would spin on a full descriptor table: the spare one takes the waiting connections in turn
   // and sends them away.
-  const std::string refusal = plain_response(503, "the server is out of descriptors; try again later");
+  const std::string refusal = closing_response(503, plain("the server is out of descriptors; try again later"));
   spare_.reset();
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.valid()) break;
     refused_descriptors_.add();
-    ::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+    // In plain text it would mean nothing to a client of TLS.
+    if (options_.tls == nullptr) ::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
     ::shutdown(socket.get(), SHUT_WR);
   }
   spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -267,7 +250,11 @@ void HttpFront::shed() {
 
 void HttpFront::on_readable(Connection& connection) {
   thread_local std::array<char, kReadSize> buffer;
-  const ssize_t n = ::recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+  static_assert(kReadSize >= TlsSession::kMostRecord);
+  // What is discarded need not be decrypted.
+  const bool lingering = connection.state.load(std::memory_order_relaxed) == Connection::State::kLingering;
+  const ssize_t n = lingering ? ::recv(connection.fd(), buffer.data(), buffer.size(), 0)
+                              : connection.socket.receive(buffer.data(), buffer.size());
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
     arm(connection, EPOLLIN | EPOLLRDHUP);
     return;
@@ -276,7 +263,7 @@ void HttpFront::on_readable(Connection& connection) {
     destroy(connection);
     return;
   }
-  if (connection.state.load(std::memory_order_relaxed) == Connection::State::kLingering) {
+  if (lingering) {
     connection.lingered += static_cast<std::size_t>(n);
     if (connection.lingered > kMostLingerBytes) {
       destroy(connection);
@@ -314,7 +301,7 @@ void HttpFront::advance(Connection& connection) {
     connection.plan = options_.plan ? options_.plan(scan.head) : RequestPlan{.max_body = options_.max_body};
     if (scan.head.content_length > connection.plan.max_body.count()) {
       bad_requests_.add();
-      refuse(connection, 413, "the request body is larger than this server takes");
+      refuse(connection, 413, "the request body is larger than this server takes", &scan.head);
       return;
     }
     begin_request(connection, scan.head);
@@ -330,11 +317,11 @@ void HttpFront::advance(Connection& connection) {
         break;
       case ChunkedDecoder::Status::kBad:
         bad_requests_.add();
-        refuse(connection, 400, "the chunked request body is malformed");
+        refuse(connection, 400, "the chunked request body is malformed", &connection.head);
         return;
       case ChunkedDecoder::Status::kTooLarge:
         bad_requests_.add();
-        refuse(connection, 413, "the request body is larger than this server takes");
+        refuse(connection, 413, "the request body is larger than this server takes", &connection.head);
         return;
     }
   } else {
@@ -372,13 +359,14 @@ void HttpFront::spool(Connection& connection, bool complete) {
     connection.body.clear();
     loop_.post([this, &connection, complete, problem] { after_spool(connection, complete, problem); });
   });
-  if (!taken) refuse(connection, 503, "the server has more uploads waiting than it may; try again later");
+  if (!taken)
+    refuse(connection, 503, "the server has more uploads waiting than it may; try again later", &connection.head);
 }
 
 void HttpFront::after_spool(Connection& connection, bool complete, const std::string& problem) {
   if (!problem.empty()) {
     observe::log_error("an upload was refused", {{"error", problem}});
-    refuse(connection, 507, "the server cannot store the request body");
+    refuse(connection, 507, "the server cannot store the request body", &connection.head);
   } else if (complete) {
     dispatch(connection);
   } else {
@@ -410,15 +398,21 @@ void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
     set_deadline(connection, options_.body_timeout);
     if (head.expects_continue && connection.in.empty()) {
       constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-      // The socket's buffer is empty between requests; a failure shows at the next read.
-      ::send(connection.fd.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL);
+      // The socket's buffer is empty between requests; a failure shows at the next read, or is made to: half a record
+      // of TLS cannot be left behind.
+      if (connection.socket.send(kContinue) < 0) ::shutdown(connection.fd(), SHUT_RDWR);
     }
   }
   connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
 }
 
-void HttpFront::refuse(Connection& connection, int status, const char* reason) {
-  connection.out = plain_response(status, reason);
+std::string HttpFront::refusal(int status, const std::string& sentence, const RequestHead* head) const {
+  return closing_response(
+      status, head != nullptr && options_.refusal ? options_.refusal(*head, status, sentence) : plain(sentence));
+}
+
+void HttpFront::refuse(Connection& connection, int status, const char* reason, const RequestHead* head) {
+  connection.out = refusal(status, reason, head);
   connection.written = 0;
   send_out(connection, false);
 }
@@ -435,7 +429,7 @@ void HttpFront::dispatch(Connection& connection) {
   }
   WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
   if (!workers.submit([this, &connection] { handle(connection); })) {
-    refuse(connection, 503, "the server has more requests waiting than it may; try again later");
+    refuse(connection, 503, "the server has more requests waiting than it may; try again later", &connection.head);
   }
 }
 
@@ -443,7 +437,7 @@ void HttpFront::handle(Connection& connection) {
   const bool keep_alive = connection.head.keep_alive && !draining_.load(std::memory_order_relaxed);
   if (connection.plan.most_wait.count() != 0 && steady_now() - connection.dispatched > connection.plan.most_wait) {
     // Who waits for it has long given up, or soon will.
-    connection.out = plain_response(503, "the server is busy with requests of this kind; try again later");
+    connection.out = refusal(503, "the server is busy with requests of this kind; try again later", &connection.head);
     connection.written = 0;
     finish(connection, false);
     return;
@@ -457,9 +451,9 @@ void HttpFront::handle(Connection& connection) {
   std::string().swap(connection.body);
   if (reply.hand_over) {
     note_handled(connection);
-    loop_.remove(connection.fd.get());
+    loop_.remove(connection.fd());
     handed_ticket = std::move(connection.ticket);
-    reply.hand_over(std::move(connection.fd), std::move(reply.bytes));
+    reply.hand_over(std::move(connection.socket), std::move(reply.bytes));
     handed_ticket.reset();
     loop_.post([this, &connection] { destroy(connection); });
     return;
@@ -487,6 +481,7 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
   std::string& out = connection.out;
   out = "HTTP/1.1 " + std::to_string(status) + ' ' + status_text(status) + "\r\n";
   if (!keep_alive) out += "Connection: close\r\n";
+  if (status == 503) out += "Retry-After: 5\r\n";
   out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
   out.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
   connection.written = 0;
@@ -497,13 +492,12 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
 
 void HttpFront::finish(Connection& connection, bool keep_alive) {
   note_handled(connection);
-  const ssize_t n = ::send(connection.fd.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
-  const bool all = n == static_cast<ssize_t>(connection.out.size());
+  const bool all = push(connection) && connection.written == connection.out.size();
   if (all && keep_alive && connection.in.empty()) {
     // The common case ends here, without a trip through the loop.
     std::string().swap(connection.out);
     connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
-    const int fd = connection.fd.get();
+    const int fd = connection.fd();
     connection.state.store(Connection::State::kIdle);
     // drain() sets its flag, then looks at the states: one of us sees the other.
     if (draining_.load()) ::shutdown(fd, SHUT_RD);
@@ -511,26 +505,33 @@ void HttpFront::finish(Connection& connection, bool keep_alive) {
     loop_.modify(fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
     return;
   }
-  if (n > 0) connection.written = static_cast<std::size_t>(n);
   loop_.post([this, &connection, keep_alive] { send_out(connection, keep_alive); });
 }
 
-void HttpFront::send_out(Connection& connection, bool keep_alive) {
+// Writes what the socket takes. False when the connection is lost.
+bool HttpFront::push(Connection& connection) {
   while (connection.written < connection.out.size()) {
-    const ssize_t n = ::send(connection.fd.get(), connection.out.data() + connection.written,
-                             connection.out.size() - connection.written, MSG_NOSIGNAL);
+    const ssize_t n = connection.socket.send(std::string_view(connection.out).substr(connection.written));
     if (n >= 0) {
       connection.written += static_cast<std::size_t>(n);
-    } else if (errno == EAGAIN) {
-      connection.keep_after_write = keep_alive;
-      connection.state.store(Connection::State::kWriting, std::memory_order_relaxed);
-      set_deadline(connection, kWriteTimeout);
-      arm(connection, EPOLLOUT);
-      return;
     } else if (errno != EINTR) {
-      destroy(connection);
-      return;
+      return errno == EAGAIN;
     }
+  }
+  return true;
+}
+
+void HttpFront::send_out(Connection& connection, bool keep_alive) {
+  if (!push(connection)) {
+    destroy(connection);
+    return;
+  }
+  if (connection.written < connection.out.size()) {
+    connection.keep_after_write = keep_alive;
+    connection.state.store(Connection::State::kWriting, std::memory_order_relaxed);
+    set_deadline(connection, kWriteTimeout);
+    arm(connection, EPOLLOUT);
+    return;
   }
   std::string().swap(connection.out);
   after_reply(connection, keep_alive);
@@ -549,7 +550,8 @@ void HttpFront::after_reply(Connection& connection, bool keep_alive) {
 void HttpFront::linger(Connection& connection) {
   // Closing a socket with unread bytes sends RST, which can destroy the answer before the client has read it (RFC 9112
   // §9.6).
-  ::shutdown(connection.fd.get(), SHUT_WR);
+  if (connection.socket.tls) connection.socket.tls->end();
+  ::shutdown(connection.fd(), SHUT_WR);
   connection.state.store(Connection::State::kLingering, std::memory_order_relaxed);
   std::string().swap(connection.in);
   set_deadline(connection, kLingerTime);
@@ -557,7 +559,7 @@ void HttpFront::linger(Connection& connection) {
 }
 
 void HttpFront::arm(Connection& connection, std::uint32_t events) {
-  loop_.modify(connection.fd.get(), events | EPOLLONESHOT, &connection);
+  loop_.modify(connection.fd(), events | EPOLLONESHOT, &connection);
 }
 
 void HttpFront::set_deadline(Connection& connection, std::chrono::milliseconds delay) {
@@ -585,9 +587,12 @@ void HttpFront::check_deadlines() {
       return;
     }
     connection.scheduled = SteadyTime::max();
-    if (state == Connection::State::kHead || state == Connection::State::kBody) {
+    if (state == Connection::State::kHandshake) {
+      give_up_handshake(connection);
+    } else if (state == Connection::State::kHead || state == Connection::State::kBody) {
       timeouts_.add();
-      refuse(connection, 408, "the request came too slowly");
+      refuse(connection, 408, "the request came too slowly",
+             state == Connection::State::kBody ? &connection.head : nullptr);
     } else {
       destroy(connection);
     }
@@ -595,6 +600,8 @@ void HttpFront::check_deadlines() {
 }
 
 void HttpFront::destroy(Connection& connection) {
+  if (connection.socket.tls && connection.state.load(std::memory_order_relaxed) == Connection::State::kIdle)
+    connection.socket.tls->end();
   connections_.erase(connection.key);
   open_.store(connections_.size(), std::memory_order_relaxed);
 }

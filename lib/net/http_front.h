@@ -21,6 +21,7 @@
 #include "net/listener.h"
 #include "net/request_head.h"
 #include "net/timer_wheel.h"
+#include "net/tls_context.h"
 #include "net/worker_pool.h"
 #include "observe/metrics.h"
 
@@ -34,6 +35,13 @@ struct RequestPlan {
   bool spool = false;  ///< a large body goes to disk while it comes in, and may take its time
 };
 
+/// How the front says no to a request by itself.
+struct RefusalText {
+  std::string headers;  ///< lines with their CRLF, such as CORS asks for
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
 struct FrontOptions {
   std::string name;                               ///< of this listener in logs and metrics: "public", "admin"
   std::chrono::milliseconds head_timeout{5000};   ///< from a head's first byte to its last
@@ -45,9 +53,14 @@ struct FrontOptions {
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
   /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
   std::function<RequestPlan(const RequestHead&)> plan;
+  /// Null: refusals are plain text. Not called for what has no readable head. Any thread; must not block.
+  std::function<RefusalText(const RequestHead&, int status, const std::string& sentence)> refusal;
   /// For plans that spool: who writes (the loop must not wait for a disk), and where.
   WorkerPool* spoolers = nullptr;
   std::string spool_folder = "/tmp";
+  /// Not null: connections speak TLS, and nothing else. Must outlive the front.
+  const TlsContext* tls = nullptr;
+  std::chrono::milliseconds handshake_timeout{10'000};  ///< from a connection to the end of its handshake
 };
 
 /// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
@@ -106,15 +119,20 @@ class HttpFront final : private EventLoop::Handler {
   void on_events(std::uint32_t events) override;
   void accept_one(int fd, const sockaddr_storage& address);
   void shed();
+  void shake_hands(Connection& connection);
+  void end_handshake(Connection& connection);
+  void give_up_handshake(Connection& connection);
   void on_readable(Connection& connection);
   void advance(Connection& connection);
   void spool(Connection& connection, bool complete);
   void after_spool(Connection& connection, bool complete, const std::string& problem);
-  void refuse(Connection& connection, int status, const char* reason);
+  void refuse(Connection& connection, int status, const char* reason, const RequestHead* head = nullptr);
+  std::string refusal(int status, const std::string& sentence, const RequestHead* head) const;
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);
   void handle(Connection& connection);                   // worker thread
   void finish(Connection& connection, bool keep_alive);  // worker thread
+  bool push(Connection& connection);                     // loop or worker thread, whoever has it
   void note_handled(const Connection& connection);
   void send_out(Connection& connection, bool keep_alive);     // loop thread
   void after_reply(Connection& connection, bool keep_alive);  // loop thread
@@ -141,6 +159,10 @@ class HttpFront final : private EventLoop::Handler {
   observe::Counter& bad_requests_;
   observe::Counter& timeouts_;
   observe::Histogram& request_seconds_;
+  // Where TLS is spoken.
+  observe::Counter* handshakes_done_ = nullptr;
+  observe::Counter* handshakes_failed_ = nullptr;
+  observe::Counter* handshakes_late_ = nullptr;
   std::atomic<std::size_t> open_{0};
   std::atomic<bool> draining_{false};
 

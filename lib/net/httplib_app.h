@@ -9,12 +9,12 @@
 #include <string_view>
 #include <utility>
 
-#include "base/fd.h"
+#include "net/socket.h"
 
 namespace sse::net {
 
 /// Takes over a connection whose response is an endless stream: the socket and the response head still to be written.
-using HandOver = std::function<void(UniqueFd socket, std::string head)>;
+using HandOver = std::function<void(Socket socket, std::string head)>;
 
 /// Where a request came from.
 struct Peer {

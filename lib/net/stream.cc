@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace sse::net {
@@ -32,7 +33,11 @@ std::optional<CloseReason> reason_from_name(std::string_view name) {
   return static_cast<CloseReason>(found - kReasonNames.begin());
 }
 
-Stream::Stream(const Host& host, UniqueFd socket) : host_(host), fd_(std::move(socket)), last_write_(host.loop.now()) {
+Stream::Stream(const Host& host, Socket socket) : host_(host), fd_(std::move(socket.fd)), last_write_(host.loop.now()) {
+  if (socket.tls) {
+    extra_ = std::make_unique<Extra>();
+    extra_->tls = std::move(socket.tls);
+  }
   host_.loop.add(fd_.get(), kWatched, this);
 }
 
@@ -92,6 +97,10 @@ void Stream::flush() {
   const bool was_blocked = blocked_;
   set_blocked(false);
   if (finishing_ && !peer_first_ && !write_ended_) {
+    if (tls() != nullptr && !tls()->end()) {
+      set_blocked(true);
+      return;
+    }
     write_ended_ = true;
     ::shutdown(fd_.get(), SHUT_WR);
   }
@@ -100,22 +109,7 @@ void Stream::flush() {
 
 // One call to the kernel. False when the socket is full or gone.
 bool Stream::write_some() {
-  ssize_t n = 0;
-  const std::size_t count = std::min(queued(), kMostPieces);
-  if (count == 1) {
-    // For a single buffer plain send() beats every gathering call.
-    n = ::send(fd_.get(), first_->bytes().data() + first_written_, first_->size() - first_written_,
-               MSG_NOSIGNAL | MSG_DONTWAIT);
-  } else {
-    std::array<iovec, kMostPieces> pieces;
-    const auto piece = [](std::string_view bytes) { return iovec{const_cast<char*>(bytes.data()), bytes.size()}; };
-    pieces[0] = piece(first_->bytes().substr(first_written_));
-    for (std::size_t i = 1; i < count; ++i) pieces[i] = piece(extra_->queue[extra_->head + i - 1]->bytes());
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = count;
-    n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  }
+  const ssize_t n = tls() != nullptr ? send_encrypted() : send_plain();
   if (n >= 0) {
     last_write_ = CoarseTime(host_.loop.now());
     consume(static_cast<std::size_t>(n));
@@ -128,6 +122,39 @@ bool Stream::write_some() {
     close(CloseReason::kConnectionLost);
   }
   return false;
+}
+
+ssize_t Stream::send_plain() {
+  const std::size_t count = std::min(queued(), kMostPieces);
+  if (count == 1) {
+    // For a single buffer plain send() beats every gathering call.
+    return ::send(fd_.get(), first_->bytes().data() + first_written_, first_->size() - first_written_,
+                  MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  std::array<iovec, kMostPieces> pieces;
+  const auto piece = [](std::string_view bytes) { return iovec{const_cast<char*>(bytes.data()), bytes.size()}; };
+  pieces[0] = piece(first_->bytes().substr(first_written_));
+  for (std::size_t i = 1; i < count; ++i) pieces[i] = piece(extra_->queue[extra_->head + i - 1]->bytes());
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = count;
+  return ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// One record of what is queued. A second try offers the same bytes: the queue grows at its end only.
+ssize_t Stream::send_encrypted() {
+  const std::string_view first = first_->bytes().substr(first_written_);
+  if (queued() == 1 || first.size() >= TlsSession::kMostRecord) return tls()->write(first);
+  thread_local std::array<char, TlsSession::kMostRecord> record;
+  std::memcpy(record.data(), first.data(), first.size());
+  std::size_t size = first.size();
+  for (std::size_t i = extra_->head; i < extra_->queue.size() && size < record.size(); ++i) {
+    const std::string_view bytes = extra_->queue[i]->bytes();
+    const std::size_t n = std::min(bytes.size(), record.size() - size);
+    std::memcpy(record.data() + size, bytes.data(), n);
+    size += n;
+  }
+  return tls()->write({record.data(), size});
 }
 
 void Stream::consume(std::size_t bytes) {
@@ -143,7 +170,9 @@ void Stream::consume(std::size_t bytes) {
     bytes -= rest;
     if (watches_acknowledgements_ && first_->message().valid()) {
       if (!extra_) extra_ = std::make_unique<Extra>();
-      extra_->unacknowledged.push_back({sent_ - bytes, first_->message(), first_->recipient()});
+      // The rest of `bytes` lies behind it; of a record, all of it has to be acknowledged.
+      const std::uint64_t end = tls() != nullptr ? tls()->wire_bytes() : sent_ - bytes;
+      extra_->unacknowledged.push_back({end, first_->message(), first_->recipient()});
       host_.owner.stream_awaits(*this);
     }
     pop_first();
@@ -173,7 +202,12 @@ void Stream::note_owed(std::int64_t change) {
 
 void Stream::trim() {
   if (!extra_ || !extra_->unacknowledged.empty() || !extra_->queue.empty()) return;
-  extra_.reset();
+  if (extra_->tls) {
+    extra_->queue.shrink_to_fit();
+    extra_->unacknowledged.shrink_to_fit();
+  } else {
+    extra_.reset();
+  }
 }
 
 void Stream::set_blocked(bool blocked) {
@@ -213,7 +247,7 @@ bool Stream::check_acknowledged() {
   if (::ioctl(fd_.get(), SIOCOUTQ, &unacknowledged) != 0) return true;
   const bool and_fin = write_ended_ && unacknowledged > 0;
   const std::uint64_t missing = static_cast<std::uint64_t>(std::max(unacknowledged, 0) - (and_fin ? 1 : 0));
-  const std::uint64_t acknowledged = sent_ > missing ? sent_ - missing : 0;
+  const std::uint64_t acknowledged = position() > missing ? position() - missing : 0;
   auto& waiting = extra_->unacknowledged;
   std::size_t n = 0;
   while (n < waiting.size() && waiting[n].end <= acknowledged) {
@@ -236,7 +270,8 @@ void Stream::on_events(std::uint32_t events) {
 // A stream's client has nothing more to say; what it sends all the same is dropped, its end is the news.
 void Stream::read_and_discard() {
   thread_local std::array<char, std::size_t{16} * 1024> sink;
-  const ssize_t n = ::recv(fd_.get(), sink.data(), sink.size(), MSG_DONTWAIT);
+  const ssize_t n = tls() != nullptr ? tls()->read(sink.data(), sink.size())
+                                     : ::recv(fd_.get(), sink.data(), sink.size(), MSG_DONTWAIT);
   if (n > 0) return;
   if (n == 0) {
     close(CloseReason::kClientClosed);

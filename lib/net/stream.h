@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "base/coarse_time.h"
-#include "base/fd.h"
 #include "base/ids.h"
 #include "event/frame.h"
 #include "net/event_loop.h"
+#include "net/socket.h"
 
 namespace sse::net {
 
@@ -77,7 +77,7 @@ class Stream : public EventLoop::Handler {
 
   /// Takes the socket and watches it. `host` and what it names must outlive the stream. Throws Error(kIo) when epoll
   /// refuses.
-  Stream(const Host& host, UniqueFd socket);
+  Stream(const Host& host, Socket socket);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -110,7 +110,7 @@ class Stream : public EventLoop::Handler {
   bool carries(MessageId message) const;
   /// Bytes queued and not yet taken by the socket; of a stream that has ended, those it never took.
   std::uint64_t backlog_bytes() const { return owed_; }
-  /// Bytes the socket has taken, response head included.
+  /// Bytes the socket has taken, response head included; with TLS before they were encrypted.
   std::uint64_t bytes_sent() const { return sent_; }
   /// The frame the socket takes next; null when nothing is owed.
   const event::Frame* oldest_unsent() const { return first_ ? &*first_ : nullptr; }
@@ -123,12 +123,13 @@ class Stream : public EventLoop::Handler {
 
  private:
   struct Unacknowledged {
-    std::uint64_t end = 0;  // in bytes of the stream
+    std::uint64_t end = 0;  // of what the socket has taken, see position()
     MessageId message;
     event::TargetKind recipient = event::TargetKind::kAll;
   };
-  // Only streams that owe more than one frame or await acknowledgements have one.
+  // Only streams that owe more than one frame, await acknowledgements or speak TLS have one.
   struct Extra {
+    std::unique_ptr<TlsSession> tls;
     std::vector<event::FrameRef> queue;  // frames after first_; [head, size) are queued
     std::size_t head = 0;
     std::vector<Unacknowledged> unacknowledged;  // ascending by end
@@ -137,6 +138,11 @@ class Stream : public EventLoop::Handler {
   void on_events(std::uint32_t events) override;
   void read_and_discard();
   bool write_some();
+  ssize_t send_plain();
+  ssize_t send_encrypted();
+  TlsSession* tls() const { return extra_ ? extra_->tls.get() : nullptr; }
+  // How many bytes TCP has been given.
+  std::uint64_t position() const { return tls() != nullptr ? tls()->wire_bytes() : sent_; }
   void consume(std::size_t bytes);
   void pop_first();
   std::size_t queued() const;

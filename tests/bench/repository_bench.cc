@@ -1,5 +1,6 @@
 // What the SQLite repository is worth on this machine's disk. `repository_bench [FOLDER [SECONDS]]`, JSON on stdout.
-//  - durable adds a second with 1, 8 and 64 senders, against one INSERT a transaction with the same fsync
+//  - durable adds a second with 1, 8 and 64 senders and in calls of a thousand, against one INSERT a transaction with
+//  the same fsync
 //  - opening a file of a million pending messages, and reading one user's among them
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -128,6 +129,24 @@ Result adds(const std::filesystem::path& folder, bool full, Seconds time, int th
   return meter.result(n);
 }
 
+// Calls of a thousand messages each.
+Result bulk(const std::filesystem::path& folder, bool full, Seconds time) {
+  IdGenerator ids(1);
+  SqliteRepository::Options options;
+  options.path = fresh(folder);
+  options.sync = full ? SqliteRepository::Sync::kFull : SqliteRepository::Sync::kNormal;
+  options.limits.per_recipient = 1'000'000;
+  SqliteRepository repository(options, ids);
+  std::uint64_t n = 0;
+  const Meter meter;
+  while (meter.elapsed() < time) {
+    std::vector<NewMessage> messages;
+    for (int i = 0; i < 1000; ++i) messages.push_back(message_to("user" + std::to_string(n++ % 10'000)));
+    repository.add_all(messages);
+  }
+  return meter.result(n);
+}
+
 void million(const std::filesystem::path& folder) {
   SqliteRepository::Options options;
   options.path = fresh(folder);
@@ -196,11 +215,13 @@ int main(int argc, char** argv) {
       constexpr std::array kSenders{1, 8, 64};
       Result single{};
       std::array<Result, kSenders.size()> group{};
+      Result thousands{};
       for (int round = 0; round < kRounds; ++round) {
         single += single_inserts(folder, full, time / kRounds) / kRounds;
         for (std::size_t i = 0; i < kSenders.size(); ++i) {
           group.at(i) += adds(folder, full, time / kRounds, kSenders.at(i)) / kRounds;
         }
+        thousands += bulk(folder, full, time / kRounds) / kRounds;
       }
       std::printf("  \"%s\": {\n    \"single\": {\"rate\": %.0f, \"cpu_us\": %.1f}", full ? "full" : "normal",
                   single.rate, single.cpu_micros);
@@ -208,6 +229,8 @@ int main(int argc, char** argv) {
         std::printf(",\n    \"senders_%d\": {\"rate\": %.0f, \"cpu_us\": %.1f, \"ratio\": %.1f}", kSenders.at(i),
                     group.at(i).rate, group.at(i).cpu_micros, group.at(i).rate / single.rate);
       }
+      std::printf(",\n    \"bulk\": {\"rate\": %.0f, \"cpu_us\": %.1f, \"ratio\": %.1f}", thousands.rate,
+                  thousands.cpu_micros, thousands.rate / single.rate);
       std::printf("},\n");
       std::fflush(stdout);
     }

@@ -16,6 +16,7 @@ void unicast(const Settings& settings, Table& table);          // c
 void connect_storm(const Settings& settings, Table& table);    // d
 void idle_memory(const Settings& settings, Table& table);      // e
 void durable(const Settings& settings, Table& table);          // f
+void comeback(const Settings& settings, Table& table);         // f
 void beside_nchan(const Settings& settings, Table& table);     // g
 void stuck_streams(const Settings& settings, Table& table);    // h
 void reconnect_storm(const Settings& settings, Table& table);  // i

@@ -1,5 +1,5 @@
 """The application behind sse-serve in the hook tests: takes its calls, writes each into a file as a line of JSON, and
-behaves as the file `mode` beside it says, so that a test can change its mind.
+behaves as the file `mode` beside it says, so that a test can change its mind. HOOK_CERT and HOOK_KEY: it speaks TLS.
 
 usage: hook_server.py FOLDER [SECRET]   writes FOLDER/port, FOLDER/calls, reads FOLDER/mode
 """
@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,6 +70,8 @@ class Hook(BaseHTTPRequestHandler):
                                 "signed": hmac.compare_digest(expected, self.headers.get("X-Sse-Signature", ""))}) + "\n")
         if now == "hang":
             time.sleep(600)
+        while now == "ponder" and mode() == "ponder":
+            time.sleep(0.02)
         if now == "drip":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
             for _ in range(600):
@@ -116,6 +119,10 @@ class Server(ThreadingHTTPServer):
 
 
 server = Server(("127.0.0.1", int(os.environ.get("HOOK_PORT", "0"))), Hook)
+if "HOOK_CERT" in os.environ:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["HOOK_CERT"], os.environ["HOOK_KEY"])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 with open(folder + "/port.new", "w") as f:
     f.write(str(server.server_port))
 os.rename(folder + "/port.new", folder + "/port")

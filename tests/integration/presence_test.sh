@@ -80,7 +80,20 @@ check_equal alice "$output"
 check_equal 200 "$(http_status "$url/my-sse/connect/users.json?pageSize=1")"
 check_contains '"success":true,"code":200,"data":{' "$(<"$scratch/body")"
 check_contains '"total":1' "$(<"$scratch/body")"
-check_equal 200 "$(http_status "$url/my-sse/connect/connections.json?pageNum=-1")"
+# Page numbers that make no sense are the first page, as with the Java library; one beyond the end is empty.
+for number in 0 -1; do
+  check_equal 200 "$(http_status "$url/my-sse/connect/connections.json?pageNum=$number")"
+  check_contains '"pageNum":1' "$(<"$scratch/body")"
+done
+check_equal 200 "$(http_status "$url/my-sse/connect/connections.json?pageNum=1000000000000")"
+check_contains '"list":[]' "$(<"$scratch/body")"
+check_equal 200 "$(http_status "$url/my-sse/connect/repositoryMessages.json?pageNum=1000000000000&pageSize=1000")"
+for number in 0 -1 x 99999999999999999999; do
+  check_exit 2 "$SSECTL" connections list --page "$number"
+  check_equal 400 "$(http_status --unix-socket "$admin" "http://localhost/api/v1/connections?pageNum=$number")"
+done
+check_exit 0 "$SSECTL" connections list --page 1000000000000 -o ndjson
+check_equal "" "$output"
 check_equal 400 "$(http_status "$url/my-sse/connect/connections.json?pageNum=x")"
 check_contains "is no whole number" "$(<"$scratch/body")"
 stop_server

@@ -24,10 +24,10 @@ users_are() { [[ $(users) == "$1 " ]]; }
 start_server --max-backlog 8MiB
 terminal -f /dev/null new-session -d -x 80 -y 24 "env TERM=xterm-256color SSECTL_SERVER=$SSECTL_SERVER bash --norc"
 start_top() {
-  terminal send-keys "clear; echo before; $SSECTL top --interval 200ms; echo ended with \$?" Enter
+  terminal send-keys "clear; echo before; tty=\$(stty -g); $SSECTL top --interval 200ms; echo ended with \$?; [[ \$tty == \$(stty -g) ]] && echo settings as before" Enter
   wait_for 20 "the screen of top" on_screen 'b backlog'
 }
-restored() { on_screen "ended with $1" && on_screen '^before$' && not_on_screen 'b backlog'; }
+restored() { on_screen "^ended with $1" && on_screen '^settings as before' && on_screen '^before$' && not_on_screen 'b backlog'; }
 
 start_top
 wait_for 20 "an empty list" on_screen 'no stream is open'
@@ -78,6 +78,9 @@ wait_for 20 "the wide layout" on_screen 'CHANNEL .*IP'
 check_equal 40 "$(screen | wc -l)"
 terminal resize-window -x 80 -y 24
 wait_for 20 "the narrow layout" not_on_screen 'CHANNEL'
+# To the last of the 80 columns.
+wait_for 20 "all of the columns" on_screen ' DROPS$'
+wait_for 20 "the number in the last column" on_screen '^[0-9]{15,19} ann .* 0$'
 
 # Every way out leaves the terminal as it was.
 press q

@@ -43,7 +43,9 @@ PY
 
 # Too large: by its length at once, in chunks when it gets there; other requests have their own, smaller limit.
 truncate -s 300M "$scratch/larger"
-check_equal 413 "$(http_status -F "film=@$scratch/larger" "$to")"
+check_equal 413 "$(http_status -F "film=@$scratch/larger" "$to" -D "$scratch/head")"
+check_contains '{"success":false,"code":413,"data":null,"message":null,"errorMessage":"the request body' "$(<"$scratch/body")"
+check_contains "X-Sse-Server-Id: " "$(<"$scratch/head")"
 check_equal 413 "$(http_status -H 'Transfer-Encoding: chunked' -F "film=@$scratch/larger" "$to")"
 check_equal 413 "$(http_status -H 'Content-Type: application/json' --data-binary "@$scratch/photo" \
   "$url/my-sse/connect/message/x.do?userId=1&connectionId=$id")"
@@ -80,6 +82,7 @@ no_files_left || fail "files stayed behind: $(ls "$scratch/uploads")"
 # Nowhere to put it: an error that says so in the log, and the server goes on.
 rmdir "$scratch/uploads"
 check_equal 507 "$(http_status -F "photo=@$scratch/photo" "$to")"
+check_file '"success":false,"code":507' "$scratch/body"
 check_file "--upload-dir" "$server_log"
 echo small >"$scratch/small"
 check_equal 500 "$(http_status -F "photo=@$scratch/small" "$to")"

@@ -18,6 +18,8 @@ namespace {
 
 Peer peer_of(const std::string& text) {
   const api::Address address = api::parse_address(text);
+  if (address.tls)
+    throw Error(ErrorCode::kInvalidArgument, "bench speaks plain HTTP; name an admin address without TLS, not " + text);
   return address.is_unix() ? Peer::unix_socket(address.path) : Peer(address.host, address.port);
 }
 

@@ -22,21 +22,31 @@ TEST(ParseAddress, ReadsHostAndPort) {
   EXPECT_EQ(parse_address("http://[::1]:81").host, "::1");
   EXPECT_EQ(parse_address("http://[::1]:81").port, 81);
   EXPECT_EQ(parse_address("http://[::1]").port, 80);
+  EXPECT_FALSE(parse_address("http://push.example").tls);
+}
+
+TEST(ParseAddress, TellsTlsByItsScheme) {
+  EXPECT_TRUE(parse_address("https://push.example").tls);
+  EXPECT_EQ(parse_address("https://push.example").port, 443);
+  EXPECT_EQ(parse_address("https://[::1]:9443/").host, "::1");
+  EXPECT_EQ(parse_address("https://[::1]:9443/").port, 9443);
 }
 
 TEST(ParseAddress, RefusesTheRestAndNamesTheForms) {
   const std::string long_path = "unix:/" + std::string(200, 'x');
   for (const std::string& text :
-       {std::string(), std::string("/run/admin.sock"), std::string("unix:"), long_path, std::string("https://a:1"),
-        std::string("http://"), std::string("http://:80"), std::string("http://a:0"), std::string("http://a:65536"),
-        std::string("http://a:x"), std::string("http://a:1/api"), std::string("http://me@a:1"),
-        std::string("http://::1:80"), std::string("http://[::1"), std::string("http://[::1]8")}) {
+       {std::string(), std::string("/run/admin.sock"), std::string("unix:"), long_path, std::string("ftp://a:1"),
+        std::string("https://"), std::string("http://"), std::string("http://:80"), std::string("http://a:0"),
+        std::string("http://a:65536"), std::string("http://a:x"), std::string("http://a:1/api"),
+        std::string("http://me@a:1"), std::string("http://::1:80"), std::string("http://[::1"),
+        std::string("http://[::1]8")}) {
     try {
       parse_address(text);
       ADD_FAILURE() << "took " << text;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument) << text;
-      EXPECT_NE(std::string(e.what()).find("unix:PATH or http://HOST:PORT"), std::string::npos) << e.what();
+      EXPECT_NE(std::string(e.what()).find("unix:PATH, http://HOST:PORT or https://HOST:PORT"), std::string::npos)
+          << e.what();
     }
   }
 }

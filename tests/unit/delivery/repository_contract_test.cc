@@ -1,12 +1,14 @@
 // What every message repository promises, run over each of them.
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <memory>
 #include <set>
 
 #include "cluster/redis_repository.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
+#include "observe/metrics.h"
 #include "support/redis.h"
 #include "unit/delivery/store_fixture.h"
 
@@ -111,6 +113,56 @@ TYPED_TEST(RepositoryContract, TracksEachRecipientAlone) {
   EXPECT_THAT(this->pending(user("1")), SizeIs(1));
   EXPECT_THAT(this->pending(user("2")), IsEmpty());
   EXPECT_THAT(this->pending(user("3")), SizeIs(1));
+}
+
+TYPED_TEST(RepositoryContract, CountsWhatIsConfirmedAndThatOnce) {
+  observe::Counter counter;
+  observe::Counter others;
+  // Whoever cannot leaves it to the sender.
+  if (!this->repository().count_confirmed(kService, &counter)) GTEST_SKIP();
+  ASSERT_TRUE(this->repository().count_confirmed(ServiceName("hunter"), &others));
+  const MessageId id = this->repository().add(to_users({"1", "2"}));
+  for (int i = 0; i < 2; ++i) this->repository().confirm(kService, user("1"), id);
+  this->repository().confirm(kService, user("3"), id);
+  this->repository().confirm(kService, user("2"), MessageId(id.value() + 1));
+  ASSERT_TRUE(this->becomes_size(1));
+  this->repository().erase(id);
+  EXPECT_EQ(counter.value(), 1U);
+  EXPECT_EQ(others.value(), 0U);
+
+  ASSERT_TRUE(this->repository().count_confirmed(kService, nullptr));
+  this->repository().confirm(kService, user("1"), this->repository().add(to_users({"1"})));
+  ASSERT_TRUE(this->becomes_size(0));
+  EXPECT_EQ(counter.value(), 1U);
+}
+
+TYPED_TEST(RepositoryContract, AddsWithoutMakingTheCallerWait) {
+  if (!this->repository().adds_soon()) GTEST_SKIP();
+  std::promise<std::pair<NewMessage, AddOutcome>> promise;
+  auto answer = promise.get_future();
+  ASSERT_TRUE(this->repository().add_soon(to_users({"1", "2"}, "hello"), [&](NewMessage&& message, AddOutcome&& kept) {
+    promise.set_value({std::move(message), std::move(kept)});
+  }));
+  const auto [message, kept] = answer.get();
+  EXPECT_EQ(message.data, "hello");
+  EXPECT_EQ(kept.pending, 2U);
+  EXPECT_FALSE(kept.refusal);
+  EXPECT_THAT(ids_of(this->pending(user("2"))), ElementsAre(kept.id));
+}
+
+TYPED_TEST(RepositoryContract, RefusesWithoutMakingTheCallerWait) {
+  if (!this->repository().adds_soon()) GTEST_SKIP();
+  std::atomic<std::size_t> refused{0};
+  std::atomic<std::size_t> answered{0};
+  for (std::size_t i = 0; i < kLimit + 3; ++i) {
+    ASSERT_TRUE(this->repository().add_soon(to_users({"full"}), [&](NewMessage&&, AddOutcome&& kept) {
+      if (kept.refusal && kept.refusal->code == ErrorCode::kLimitExceeded) ++refused;
+      ++answered;
+    }));
+  }
+  ASSERT_TRUE(eventually([&] { return answered == kLimit + 3; }));
+  EXPECT_EQ(refused, 3U);
+  EXPECT_THAT(this->pending(user("full")), SizeIs(kLimit));
 }
 
 TYPED_TEST(RepositoryContract, TellsKindsOfRecipientsApart) {

@@ -76,6 +76,9 @@ class Browser {
     fresh.channel = ChannelName(channel_);
     fresh.listeners = listeners_;
     fresh.last_event_id = last_event_id_;
+    fresh.last_event = parse_id(last_event_id_).value_or(0);
+    fresh.confirms = confirms_;
+    fresh.attributes.query = "clientId=browser";
     fresh.socket = std::move(pair.server);
     sender_.connect(std::move(fresh));
     client_.emplace(std::move(pair.client));
@@ -99,6 +102,8 @@ class Browser {
   const std::string& last_event_id() const { return last_event_id_; }
   void set_last_event_id(std::string id) { last_event_id_ = std::move(id); }
   void forget() { seen_.clear(); }
+  // As ack=1 says: what its TCP acknowledges confirms nothing.
+  void confirm_by_itself() { confirms_ = true; }
 
  private:
   void look(std::string_view bytes) {
@@ -115,6 +120,7 @@ class Browser {
   std::string channel_;
   std::vector<std::string> listeners_;
   std::string last_event_id_;
+  bool confirms_ = false;
   std::optional<testing::Client> client_;
   std::vector<Dispatched> seen_;
 };
@@ -268,6 +274,78 @@ TEST_F(ResumeTest, KeepsTheOrderWhenAListenerIsAddedToAnOldStream) {
   browser.read_until("end");
   browser.leave();
   EXPECT_THAT(browser.data(), ElementsAre("between", "for listeners", "end"));
+}
+
+TEST_F(ResumeTest, ConfirmsWithItsLastEventIdWhatThatCovers) {
+  const Target user = Target::user(UserId("1"));
+  Browser browser(sender(), "1");
+  browser.confirm_by_itself();
+  browser.connect();
+  ASSERT_TRUE(browser.client().receive_until("\n\n"));
+  send(user, "a", true);
+  send(user, "b");
+  send(user, "c", true);
+  browser.read_until("c");
+  // It has handled no more than a and b.
+  browser.cut(browser.client().received().find("data:b\n\n") + 8);
+  EXPECT_EQ(repository_.size(), 2U);
+  send(user, "d");
+  send(user, "e", true);
+  browser.connect();
+  send(user, "f", true);
+  browser.read_until("f");
+  EXPECT_TRUE(testing::eventually([&] { return repository_.size() == 3; })) << "a is confirmed, c, e and f are not";
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("a", "b", "c", "d", "e", "f"));
+  browser.connect();
+  EXPECT_TRUE(testing::eventually([&] { return repository_.size() == 0; }));
+  send(user, "g");
+  browser.read_until("g");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("a", "b", "c", "d", "e", "f", "g"));
+}
+
+TEST_F(ResumeTest, LeavesNoGapToAClientThatConfirmsWhereverItIsCutOff) {
+  const Target user = Target::user(UserId("1"));
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    Browser browser(sender(), "1");
+    browser.confirm_by_itself();
+    browser.connect();
+    ASSERT_TRUE(browser.client().receive_until("\n\n"));
+    // Who has seen no id at all is promised nothing of the past.
+    browser.leave();
+    browser.connect();
+    std::vector<std::string> sent;
+    for (int turn = 0; turn < 20; ++turn) {
+      const auto events = random() % 4;
+      for (auto n = events; n > 0; --n) {
+        sent.push_back(std::to_string(turn) + "/" + std::to_string(n));
+        send(random() % 4 == 0 ? Target::all() : user, sent.back(), random() % 2 == 0);
+      }
+      if (events == 0 || random() % 2 == 0) continue;
+      browser.read_until(sent.back());
+      browser.cut(random() % (browser.client().received().size() + 1));
+      browser.connect();
+    }
+    sent.emplace_back("end");
+    send(user, "end", true);
+    browser.read_until("end");
+    browser.leave();
+    std::vector<std::string> first_sights;
+    std::map<std::string, std::set<std::string>> ids;
+    for (const Dispatched& e : browser.seen()) {
+      if (ids[e.data].insert(e.last_event_id).second && ids[e.data].size() == 1) first_sights.push_back(e.data);
+    }
+    EXPECT_EQ(first_sights, sent) << "no gap, in order";
+    EXPECT_EQ(browser.seen().size(), sent.size()) << "none twice";
+    browser.connect();
+    EXPECT_TRUE(testing::eventually([&] { return repository_.size() == 0; })) << "its id confirms all";
+    browser.leave();
+    ASSERT_TRUE(testing::eventually([&] { return sender().hub().connections() == 0; }));
+    if (HasFailure()) return;
+  }
 }
 
 TEST_F(ResumeTest, TakesWhatWasMissedAtTheClientsPace) {

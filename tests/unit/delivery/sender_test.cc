@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -126,6 +127,80 @@ TEST_F(SenderTest, ConfirmsWhatAnOnlineUserReceived) {
   EXPECT_THAT(page.events(1), ElementsAre(Dispatched{"news", "hello", std::to_string(sent.id)}));
   EXPECT_TRUE(all_confirmed());
   EXPECT_EQ(metric("sse_confirmed_total"), 1);
+}
+
+TEST_F(SenderTest, CountsAMessageAsConfirmedOnceHoweverOftenItWas) {
+  start();
+  Page one = open({.user = "1"});
+  Page two = open({.user = "1"});
+  const SendResult both = send(users({"1"}), "to both");
+  const auto confirmations = [&](std::uint64_t id) {
+    const auto story = sender_->trace().of(MessageId(id));
+    return std::ranges::count(story, Trace::What::kConfirmed, &Trace::Entry::what);
+  };
+  ASSERT_TRUE(eventually([&] { return confirmations(both.id) == 2; }));
+  EXPECT_EQ(metric("sse_confirmed_total"), 1);
+
+  // Retried while the first copy is on its way: each is confirmed, one counts.
+  const SendResult sent = send(users({"2"}), "to nobody");
+  std::vector<PendingMessage> rows = repository_.find(MessageId(sent.id));
+  Page late = open({.user = "2"});
+  late.events(1);
+  ASSERT_TRUE(all_confirmed());
+  EXPECT_EQ(sender_->retry(rows), 1U);
+  late.events(2);
+  ASSERT_TRUE(eventually([&] { return confirmations(sent.id) == 2; }));
+  EXPECT_EQ(metric("sse_confirmed_total"), 2);
+}
+
+TEST_F(SenderTest, TellsWhyAnAttemptFailed) {
+  start();
+  // A reader that takes nothing: its machine acknowledges what fits into its buffer and no more.
+  Page page = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096});
+  const SendResult sent = send(users({"1"}), std::string(600'000, 'x'));
+  page.client.close();
+  const auto failed = [&] {
+    const auto story = sender_->trace().of(MessageId(sent.id));
+    const auto entry = std::ranges::find(story, Trace::What::kFailed, &Trace::Entry::what);
+    // Reset or FIN, depending on what lay in the client's buffer.
+    return entry != story.end() && entry->connection == page.id &&
+           (entry->reason == net::CloseReason::kConnectionLost || entry->reason == net::CloseReason::kClientClosed);
+  };
+  EXPECT_TRUE(eventually(failed));
+  EXPECT_EQ(repository_.size(), 1U);
+}
+
+TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
+  start();
+  Page page = open({.user = "1"});
+  ASSERT_TRUE(sender_->keeps_soon());
+  std::mutex mutex;
+  std::vector<SendOutcome> outcomes;
+  const auto keep = [&](SendRequest request) {
+    const std::size_t before = outcomes.size();
+    sender_->keep_soon(std::move(request), [&](const SendOutcome& outcome) {
+      const std::lock_guard lock(mutex);
+      outcomes.push_back(outcome);
+    });
+    ASSERT_TRUE(eventually([&] {
+      const std::lock_guard lock(mutex);
+      return outcomes.size() > before;
+    }));
+  };
+  SendRequest request{users({"1", "2"}), "news", "hello", true, milliseconds(0), "key"};
+  keep(request);
+  keep(request);
+  ASSERT_THAT(outcomes, SizeIs(2));
+  EXPECT_EQ(outcomes[0].result.pending, 2U);
+  EXPECT_EQ(outcomes[0].result.delivered, 1U);
+  ASSERT_THAT(outcomes[0].result.recipients, SizeIs(2));
+  EXPECT_EQ(outcomes[0].result.recipients[1].name, "2");
+  EXPECT_FALSE(outcomes[0].result.repeated);
+  EXPECT_TRUE(outcomes[1].result.repeated);
+  EXPECT_EQ(outcomes[1].result.id, outcomes[0].result.id);
+  EXPECT_THAT(page.events(1), ElementsAre(Dispatched{"news", "hello", std::to_string(outcomes[0].result.id)}));
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 1; }));
+  EXPECT_EQ(what_name(sender_->trace().of(MessageId(outcomes[0].result.id))[1].what), "committed");
 }
 
 TEST_F(SenderTest, KeepsNothingWithoutQos) {

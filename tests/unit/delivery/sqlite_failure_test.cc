@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <future>
@@ -134,6 +135,63 @@ TEST_F(SqliteFailureTest, AFullDiskIsToldToTheSenderAndGoneOnceThereIsRoom) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+// What the kernel does with a file system whose disk fails: from now on every write says EROFS.
+class ReadOnlyDisk {
+ public:
+  ReadOnlyDisk() {
+    for (const auto& [name, call] : calls()) vfs_->xSetSystemCall(vfs_, name, call);
+  }
+  ~ReadOnlyDisk() {
+    for (const auto& [name, call] : calls()) vfs_->xSetSystemCall(vfs_, name, nullptr);
+  }
+  ReadOnlyDisk(const ReadOnlyDisk&) = delete;
+  ReadOnlyDisk& operator=(const ReadOnlyDisk&) = delete;
+
+ private:
+  template <class... Arguments>
+  static int refuse(Arguments...) {
+    errno = EROFS;
+    return -1;
+  }
+  template <class... Arguments>
+  static ssize_t refuse_write(Arguments...) {
+    return refuse();
+  }
+  static std::vector<std::pair<const char*, sqlite3_syscall_ptr>> calls() {
+    const auto as_call = [](auto* function) { return reinterpret_cast<sqlite3_syscall_ptr>(function); };
+    return {{"write", as_call(&refuse_write<int, const void*, std::size_t>)},
+            {"pwrite", as_call(&refuse_write<int, const void*, std::size_t, off_t>)},
+            {"pwrite64", as_call(&refuse_write<int, const void*, std::size_t, off_t>)},
+            {"ftruncate", as_call(&refuse<int, off_t>)}};
+  }
+
+  sqlite3_vfs* const vfs_ = sqlite3_vfs_find(nullptr);
+};
+
+TEST_F(SqliteFailureTest, AFileSystemThatTurnsReadOnlyFailsTheSendersAndCostsNothing) {
+  auto repository = open();
+  const MessageId first = repository->add(to_users({"1"}, "first"));
+  const MessageId second = repository->add(to_users({"1"}, "second"));
+  {
+    const ReadOnlyDisk disk;
+    for (int i = 0; i < 3; ++i) {
+      const Error error = error_of([&] { repository->add(to_users({"1"}, "refused")); });
+      EXPECT_EQ(error.code(), ErrorCode::kIo);
+      EXPECT_THAT(error.what(),
+                  AllOf(HasSubstr(folder_.file()), HasSubstr("Read-only file system"), HasSubstr("check the disk")));
+    }
+    // What was accepted is there to be delivered, and its confirmation is not forgotten.
+    EXPECT_THAT(ids_of(pending_of(*repository, user("1"))), ElementsAre(first, second));
+    repository->confirm(kService, user("1"), first);
+    ASSERT_TRUE(eventually([&] { return !reported().empty(); }));
+    EXPECT_THAT(reported(), ElementsAre(HasSubstr("1 confirmations wait")));
+  }
+  EXPECT_TRUE(eventually([&] { return repository->size() == 1; }));
+  repository->add(to_users({"1"}, "third"));
+  repository.reset();
+  EXPECT_THAT(data_of(pending_of(*open(), user("1"))), ElementsAre("second", "third"));
 }
 
 TEST_F(SqliteFailureTest, ALockHeldByAnotherProgramFailsTheSendersAndKeepsTheConfirmations) {

@@ -1,6 +1,10 @@
 #include "delivery/trace.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
 
 namespace sse::delivery {
 namespace {
@@ -16,6 +20,45 @@ TEST(Trace, TellsWhatHappenedToAMessageInOrder) {
   EXPECT_EQ(what_name(story[1].what), "sent");
   EXPECT_EQ(story[1].connection, ConnectionId(7));
   EXPECT_TRUE(trace.of(MessageId(3)).empty());
+}
+
+TEST(Trace, TellsThatAnAttemptFailedAndWhy) {
+  Trace trace;
+  const WallTime start = wall_now();
+  const auto at = [&](int ms) { return start + std::chrono::milliseconds(ms); };
+  const auto happen = [&](int ms, Trace::What what, std::string name, std::uint64_t connection) {
+    trace.add({at(ms), MessageId(1), what, event::TargetKind::kUser, std::move(name), ConnectionId(connection)});
+  };
+  happen(1, Trace::What::kSent, "a", 7);
+  happen(2, Trace::What::kSent, "a", 7);
+  happen(3, Trace::What::kSent, "b", 8);
+  happen(4, Trace::What::kConfirmed, "b", 8);
+  trace.ended(ConnectionId(7), net::CloseReason::kConnectionLost, at(5));
+  trace.ended(ConnectionId(8), net::CloseReason::kShutdown, at(6));
+  trace.ended(ConnectionId(9), net::CloseReason::kShutdown, at(7));
+  happen(8, Trace::What::kSent, "a", 10);
+  std::vector<std::string> told;
+  for (const Trace::Entry& entry : trace.of(MessageId(1)))
+    told.push_back(std::string(what_name(entry.what)) + " " + entry.name + " " + entry.connection.str() +
+                   (entry.reason ? " " + std::string(net::reason_name(*entry.reason)) : ""));
+  EXPECT_THAT(told, ::testing::ElementsAre("sent a 7", "sent a 7", "sent b 8", "confirmed b 8",
+                                           "failed a 7 connection-lost", "sent a 10"));
+  // A confirmation that comes after the end makes it none.
+  happen(9, Trace::What::kConfirmed, "a", 7);
+  EXPECT_EQ(trace.of(MessageId(1)).size(), 6U);
+  EXPECT_EQ(trace.of(MessageId(1)).back().what, Trace::What::kConfirmed);
+}
+
+TEST(Trace, RemembersAsManyEndsAsItMay) {
+  Trace trace(100, 2);
+  for (std::uint64_t c = 1; c <= 3; ++c) {
+    trace.add({wall_now(), MessageId(c), Trace::What::kSent, event::TargetKind::kUser, "u", ConnectionId(c)});
+    trace.ended(ConnectionId(c), net::CloseReason::kClientClosed);
+    trace.ended(ConnectionId(c), net::CloseReason::kShutdown);
+  }
+  EXPECT_EQ(trace.of(MessageId(1)).size(), 1U);
+  EXPECT_EQ(trace.of(MessageId(3)).size(), 2U);
+  EXPECT_EQ(trace.of(MessageId(3)).back().reason, net::CloseReason::kClientClosed);
 }
 
 TEST(Trace, ForgetsTheOldest) {

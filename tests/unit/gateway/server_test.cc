@@ -47,6 +47,15 @@ TEST_F(ServerTest, RefusesOptionsThatMakeNoSense) {
   refused([](ServerOptions& o) { o.trusted_proxies = {"x"}; }, "--trusted-proxy");
   refused([](ServerOptions& o) { o.listen = "nowhere"; }, "nowhere");
   refused([](ServerOptions& o) { o.admin_token_file = "/no/such/file"; }, "/no/such/file");
+  refused([](ServerOptions& o) { o.tls_key = "/no/such/file"; }, "--tls-cert is missing");
+  refused([](ServerOptions& o) { o.tls_certificate = "/no/such/file"; }, "--tls-key is missing");
+  refused([](ServerOptions& o) { o.tls_certificate = o.tls_key = "/no/such/file"; }, "--tls-cert");
+  refused(
+      [](ServerOptions& o) {
+        o.admin = "https://127.0.0.1:0";
+        o.admin_token_file = "/no/such/file";
+      },
+      "--tls-cert");
 }
 
 TEST_F(ServerTest, NeverSharesAPortASocketOrADatabase) {

@@ -66,7 +66,7 @@ class HttpFrontTest : public ::testing::Test {
     app_.Get("/throw",
              [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("the secret of the inside"); });
     app_.Get("/stream", [this](const httplib::Request&, httplib::Response& res) {
-      HttplibApp::hand_over(res, "text/event-stream", [this](UniqueFd socket, std::string head) {
+      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, std::string head) {
         const MutexLock lock(mutex_);
         streams_.push_back({std::move(socket), std::move(head), HttpFront::take_ticket()});
       });
@@ -115,7 +115,7 @@ class HttpFrontTest : public ::testing::Test {
   }
 
   struct HandedOver {
-    UniqueFd socket;
+    Socket socket;
     std::string head;
     std::unique_ptr<AddressLimiter::Ticket> ticket;
   };
@@ -422,7 +422,7 @@ TEST_F(HttpFrontTest, HandsAStreamOverWithItsHeadStillToBeWritten) {
                                    Not(HasSubstr("Keep-Alive")), Not(HasSubstr("Content-Length")),
                                    Not(HasSubstr("Transfer-Encoding")), ::testing::EndsWith("\r\n\r\n")));
     const std::string all = stream.head + "data: 1\n\n";
-    EXPECT_EQ(::send(stream.socket.get(), all.data(), all.size(), MSG_NOSIGNAL), static_cast<ssize_t>(all.size()));
+    EXPECT_EQ(::send(stream.socket.fd.get(), all.data(), all.size(), MSG_NOSIGNAL), static_cast<ssize_t>(all.size()));
   }
   EXPECT_TRUE(c.receive_until("\r\n\r\ndata: 1\n\n"));
   EXPECT_THAT(c.received(), StartsWith("HTTP/1.1 200 OK\r\n"));

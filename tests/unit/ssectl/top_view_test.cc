@@ -91,6 +91,16 @@ TEST_F(TopViewTest, FillsTheTerminalExactlyWhateverItsSize) {
   }
 }
 
+TEST_F(TopViewTest, LeavesOutColumnsThatDoNotFitInsteadOfCuttingThem) {
+  for (const unsigned columns : {54U, 60U, 61U, 68U, 69U, 74U, 75U, 80U, 103U, 104U, 122U}) {
+    const std::string titles = view_.draw(24, columns, false)[4];
+    EXPECT_TRUE(titles.ends_with(" OWED") || titles.ends_with(" UNSENT") || titles.ends_with(" WRITE") ||
+                titles.ends_with(" DROPS"))
+        << columns << ": " << titles;
+  }
+  EXPECT_TRUE(view_.draw(24, 80, false)[4].ends_with(" DROPS"));
+}
+
 TEST_F(TopViewTest, ShowsTotalsRatesAndWhatAStreamIsOwed) {
   const std::vector<std::string> lines = view_.draw(24, 80, false);
   EXPECT_THAT(lines[0], HasSubstr("vm:8080  up 3m  ready"));

@@ -1,0 +1,158 @@
+#include "net/tls_context.h"
+
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <ctime>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "observe/log.h"
+
+namespace sse::net {
+namespace {
+
+constexpr std::string_view kProtocol = "\x08http/1.1";
+
+std::string quoted(const std::string& file) {
+  return "'" + printable(file, 200) + "'";
+}
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  ERR_clear_error();
+  throw Error(ErrorCode::kInvalidArgument, sentence);
+}
+
+std::string openssl_reason() {
+  const unsigned long code = ERR_peek_last_error();
+  const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
+  return reason != nullptr ? std::string(" (") + reason + ")" : std::string();
+}
+
+// OpenSSL's own sentences name neither the file nor the reason.
+void require_readable(const std::string& file, const std::string& option) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  int reason = 0;
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
+    reason = errno;
+  } else if (S_ISDIR(status.st_mode)) {
+    reason = EISDIR;
+  }
+  if (reason != 0)
+    refuse("cannot read " + quoted(file) + " of " + option + ": " + std::generic_category().message(reason));
+}
+
+int select_protocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                    unsigned int in_size, void* /*unused*/) {
+  unsigned char* chosen = nullptr;
+  const int found = SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(kProtocol.data()),
+                                          static_cast<unsigned int>(kProtocol.size()), in, in_size);
+  *out = chosen;
+  // RFC 7301 §3.2: who speaks none of ours is told so.
+  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+WallTime expiry_of(const X509* certificate) {
+  std::tm when{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) return {};
+  return WallTime(std::chrono::seconds(timegm(&when)));
+}
+
+void warn_of_times(const X509* certificate, const std::string& file) {
+  const bool early = X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0;
+  const bool late = X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+  if (early || late) {
+    observe::log_warn(late ? "the certificate has expired; clients will refuse it"
+                           : "the certificate is not valid yet; clients will refuse it",
+                      {{"file", file}, {"option", "--tls-cert"}});
+  }
+}
+
+void warn_if_open(const std::string& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
+    observe::log_warn("a file with a secret can be read by others; chmod 600 it",
+                      {{"file", file}, {"option", "--tls-key"}});
+  }
+}
+
+}  // namespace
+
+void TlsContext::Free::operator()(ssl_ctx_st* context) const {
+  SSL_CTX_free(context);
+}
+
+TlsContext::TlsContext(std::string certificate_file, std::string key_file)
+    : certificate_file_(std::move(certificate_file)), key_file_(std::move(key_file)) {
+  reload();
+}
+
+TlsContext::~TlsContext() = default;
+
+TlsContext::Context TlsContext::load() const {
+  ERR_clear_error();
+  Context context(SSL_CTX_new(TLS_server_method()));
+  SSL_CTX* ctx = context.get();
+  if (ctx == nullptr) throw Error(ErrorCode::kInternal, "OpenSSL cannot be set up" + openssl_reason());
+  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+  SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");  // of TLS 1.2; those of 1.3 are all good
+  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // A stream that is idle, as most are, keeps no buffers of 16 KiB.
+  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_alpn_select_cb(ctx, &select_protocol, nullptr);
+  // Otherwise OpenSSL asks on the terminal.
+  SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
+
+  require_readable(certificate_file_, "--tls-cert");
+  require_readable(key_file_, "--tls-key");
+  if (SSL_CTX_use_certificate_chain_file(ctx, certificate_file_.c_str()) != 1) {
+    refuse(quoted(certificate_file_) + " of --tls-cert holds no usable certificate in PEM form" + openssl_reason());
+  }
+  const X509* certificate = SSL_CTX_get0_certificate(ctx);
+  // Loaded before the certificate is compared, so that the two faults are told apart.
+  if (SSL_CTX_use_PrivateKey_file(ctx, key_file_.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const int reason = ERR_GET_REASON(ERR_peek_last_error());
+    if (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH) {
+      refuse("the key in " + quoted(key_file_) + " of --tls-key does not belong to the certificate in " +
+             quoted(certificate_file_) + " of --tls-cert");
+    }
+    refuse(quoted(key_file_) +
+           " of --tls-key holds no usable private key in PEM form; one with a passphrase cannot be used" +
+           openssl_reason());
+  }
+  if (SSL_CTX_check_private_key(ctx) != 1) {
+    refuse("the key in " + quoted(key_file_) + " of --tls-key does not belong to the certificate in " +
+           quoted(certificate_file_) + " of --tls-cert");
+  }
+  warn_of_times(certificate, certificate_file_);
+  warn_if_open(key_file_);
+  return context;
+}
+
+void TlsContext::reload() {
+  Context fresh = load();
+  const MutexLock lock(mutex_);
+  context_.swap(fresh);
+}
+
+std::unique_ptr<TlsSession> TlsContext::accept(int fd) const {
+  const MutexLock lock(mutex_);
+  return std::make_unique<TlsSession>(context_.get(), fd);
+}
+
+WallTime TlsContext::expires() const {
+  const MutexLock lock(mutex_);
+  return expiry_of(SSL_CTX_get0_certificate(context_.get()));
+}
+
+}  // namespace sse::net

@@ -1,0 +1,189 @@
+#include "net/tls_session.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+
+#include "base/error.h"
+
+namespace sse::net {
+
+// OpenSSL's own socket BIO writes with write(2), which raises SIGPIPE, and counts nothing.
+struct TlsBio {
+  static TlsSession& session(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+
+  static int write(BIO* bio, const char* bytes, int size) {
+    TlsSession& tls = session(bio);
+    BIO_clear_retry_flags(bio);
+    const ssize_t n = ::send(tls.fd_, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      tls.wire_bytes_ += static_cast<std::uint64_t>(n);
+      return static_cast<int>(n);
+    }
+    if (try_again(tls)) BIO_set_retry_write(bio);
+    return -1;
+  }
+
+  static int read(BIO* bio, char* out, int size) {
+    TlsSession& tls = session(bio);
+    BIO_clear_retry_flags(bio);
+    const ssize_t n = ::recv(tls.fd_, out, static_cast<std::size_t>(size), MSG_DONTWAIT);
+    if (n > 0) return static_cast<int>(n);
+    if (n == 0) {
+      tls.socket_ended_ = true;
+      return 0;
+    }
+    if (try_again(tls)) BIO_set_retry_read(bio);
+    return -1;
+  }
+
+  static long control(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
+    if (command == BIO_CTRL_FLUSH) return 1;
+    if (command == BIO_CTRL_EOF) return session(bio).socket_ended_ ? 1 : 0;
+    return 0;
+  }
+
+  // True when another try may do.
+  static bool try_again(TlsSession& tls) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return true;
+    tls.socket_error_ = errno;
+    return false;
+  }
+
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const made = [] {
+      BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sse socket");
+      BIO_meth_set_write(m, &TlsBio::write);
+      BIO_meth_set_read(m, &TlsBio::read);
+      BIO_meth_set_ctrl(m, &TlsBio::control);
+      return m;
+    }();
+    return made;
+  }
+};
+
+namespace {
+
+std::string first_openssl_error() {
+  const unsigned long code = ERR_peek_error();
+  if (code == 0) return {};
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "error " + std::to_string(code);
+}
+
+}  // namespace
+
+void TlsSession::Free::operator()(ssl_st* ssl) const {
+  SSL_free(ssl);
+}
+
+TlsSession::TlsSession(ssl_ctx_st* context, int fd) : fd_(fd), ssl_(SSL_new(context)) {
+  BIO* bio = ssl_ ? BIO_new(TlsBio::method()) : nullptr;
+  if (bio == nullptr) {
+    ERR_clear_error();
+    throw Error(ErrorCode::kInternal, "no memory for another TLS connection");
+  }
+  BIO_set_data(bio, this);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_accept_state(ssl_.get());
+}
+
+TlsSession::~TlsSession() = default;
+
+TlsSession::Step TlsSession::handshake() {
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) return Step::kDone;
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return Step::kWantsRead;
+    case SSL_ERROR_WANT_WRITE:
+      return Step::kWantsWrite;
+    default:
+      failed(result);
+      return Step::kFailed;
+  }
+}
+
+ssize_t TlsSession::read(char* out, std::size_t size) {
+  if (broken_) {
+    errno = EPROTO;
+    return -1;
+  }
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_read_ex(ssl_.get(), out, size, &n);
+  return result == 1 ? static_cast<ssize_t>(n) : failed(result);
+}
+
+ssize_t TlsSession::write(std::string_view bytes) {
+  if (broken_) {
+    errno = EPROTO;
+    return -1;
+  }
+  if (bytes.empty()) return 0;
+  assert(bytes.size() >= retry_);
+  // The record that is half written is finished first, and alone: a success then says exactly where its bytes end.
+  const std::size_t size = retry_ != 0 ? retry_ : std::min(bytes.size(), kMostRecord);
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_write_ex(ssl_.get(), bytes.data(), size, &n);
+  if (result == 1) {
+    retry_ = 0;
+    return static_cast<ssize_t>(n);
+  }
+  const ssize_t none = failed(result);
+  if (none == 0) {
+    errno = EPIPE;
+    return -1;
+  }
+  if (errno == EAGAIN) retry_ = static_cast<std::uint32_t>(size);
+  return none;
+}
+
+bool TlsSession::end() {
+  // In the midst of a record there is no place for it.
+  if (broken_ || retry_ != 0) return true;
+  ERR_clear_error();
+  const int result = SSL_shutdown(ssl_.get());
+  if (result >= 0) return true;
+  const bool full = SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_WRITE;
+  ERR_clear_error();
+  return !full;
+}
+
+// What read() and write() answer: 0 at the end, else -1 and errno.
+ssize_t TlsSession::failed(int result) {
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      errno = EAGAIN;
+      return -1;
+    case SSL_ERROR_ZERO_RETURN:
+      return 0;
+    case SSL_ERROR_SYSCALL:
+      broken_ = true;
+      problem_ = socket_error_ != 0 ? system_error(socket_error_, "the connection broke").what()
+                                    : "the peer ended the connection";
+      if (socket_error_ == 0) return 0;
+      errno = socket_error_;
+      return -1;
+    default:
+      broken_ = true;
+      problem_ = first_openssl_error();
+      ERR_clear_error();
+      errno = EPROTO;
+      return -1;
+  }
+}
+
+std::string TlsSession::version() const {
+  return SSL_get_version(ssl_.get());
+}
+
+}  // namespace sse::net
