@@ -42,8 +42,6 @@ class HttpBus final : public Bus, private PeerLink::Owner {
     std::string listen;     ///< ADDR:PORT; empty: for a program that only asks, and gets its answers in the responses
     std::string advertise;  ///< HOST:PORT that others reach it at; empty: what it listens on
     std::string secret;     ///< that others must show
-    std::chrono::milliseconds hold{
-        2000};  ///< for who has no `listen`: how long others wait for answers to give at once
     std::chrono::milliseconds ping{1000};
     std::chrono::milliseconds lease{3500};  ///< more than two pings
     /// A node that has not answered for so long is no member any more; 0: only discovery says who is.

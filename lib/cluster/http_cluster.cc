@@ -58,8 +58,11 @@ NacosDiscovery::Life ask_life(const std::string& address, const std::string& id,
   const NodeProbe probe = probe_node(address, kProbe);
   if (probe.nobody) return NacosDiscovery::Life::kDead;
   if (probe.who.is_null()) return NacosDiscovery::Life::kUnknown;
-  const bool same = probe.who.value("id", event::Json()) == id && probe.who.value("run", event::Json()) == run;
-  return same ? NacosDiscovery::Life::kAlive : NacosDiscovery::Life::kDead;
+  const auto says = [&](const char* name, const std::string& value) {
+    const auto found = probe.who.find(name);
+    return found != probe.who.end() && found->is_string() && found->get<std::string>() == value;
+  };
+  return says("id", id) && says("run", run) ? NacosDiscovery::Life::kAlive : NacosDiscovery::Life::kDead;
 }
 
 std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, HttpBus& bus) {
