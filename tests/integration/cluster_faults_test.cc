@@ -152,9 +152,9 @@ TEST_F(ClusterFaultsTest, ClocksFiveMinutesApartCostNeitherMessagesNorOrder) {
   Node& behind = *nodes_[1];
   Node& right = start("right");
   settle();
-  const auto time = [](Node& node) { return node.get("/api/v1/nodes")["list"]; };
+  const auto nodes_of = [](Node& node) { return node.get("/api/v1/nodes")["list"]; };
   std::map<std::string, std::int64_t> started;
-  for (const Json& node : time(right)) started[node["id"]] = node["startTime"];
+  for (const Json& node : nodes_of(right)) started[node["id"]] = node["startTime"];
   ASSERT_GT(started["ahead"] - started["behind"], 500'000);
 
   // A minute to live: by the other's clock that is long over, or begins only in minutes.
