@@ -74,7 +74,8 @@ RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::millis
   }
   // Any will do: one by chance shares the work. One that is about to stop only when there is no other.
   std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
-  std::ranges::stable_partition(nodes, [](const Node& node) { return node.facts.value("state", "") == "ready"; });
+  std::stable_partition(nodes.begin(), nodes.end(),
+                        [](const Node& node) { return node.facts.value("state", "") == "ready"; });
   const std::string bytes = encode(RequestCommand{Door::kCluster, "", request.text()});
   for (const Node& node : nodes) {
     const Answers answers = std::move(bus_->ask({{node_topic(node.number), bytes}})->wait(patience).front());

@@ -141,8 +141,8 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::wait_to_be_seen() {
   const SteadyTime deadline = steady_now() + options_.join_patience;
   for (;;) {
     std::vector<Entry> all = entries();
-    const bool seen = std::ranges::any_of(all, [&](const Entry& entry) {
-      return entry.run == options_.run && entry.node.number == number_ && entry.address == options_.address;
+    const bool seen = std::ranges::any_of(all, [&, number = number_](const Entry& entry) {
+      return entry.run == options_.run && entry.node.number == number && entry.address == options_.address;
     });
     if (seen) return all;
     if (steady_now() > deadline) {
@@ -162,7 +162,7 @@ unsigned NacosDiscovery::join(const std::string& id, const event::Json& facts) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     std::set<unsigned> taken;
     const auto others = [&](const Entry& entry) {
-      return entry.run != options_.run && entry.address != options_.address && entry.node.id != id_;
+      return entry.run != options_.run && entry.address != options_.address && entry.node.id != id;
     };
     for (const Entry& entry : all) {
       if (others(entry)) taken.insert(entry.node.number);
