@@ -30,9 +30,9 @@ constexpr std::array<Column, 10> kColumns{{{"ID", 19, false, 0},
                                            {"AGE", 7, false, 0},
                                            {"EVENT/S", 7, true, 0},
                                            {"OWED", 9, true, 0},
-                                           {"UNSENT", 7, true, 61},
-                                           {"WRITE", 7, true, 69},
-                                           {"DROPS", 5, true, 75}}};
+                                           {"UNSENT", 7, true, 62},
+                                           {"WRITE", 7, true, 70},
+                                           {"DROPS", 5, true, 76}}};
 
 std::string padded(const std::string& text, std::size_t width, bool right) {
   const std::string cut = fit(text, width);

@@ -67,8 +67,8 @@ const Json* list_of(const Json& document) {
 
 std::uint64_t total_of(const Json& document) {
   const auto found = document.is_object() ? document.find("total") : document.end();
-  return document.is_object() && found != document.end() && found->is_number_unsigned() ? found->get<std::uint64_t>()
-                                                                                        : 0;
+  if (!document.is_object() || found == document.end() || !found->is_number_integer()) return 0;
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(found->get<std::int64_t>(), 0));
 }
 
 Json cut(std::vector<Json>& rows, std::uint64_t page, std::uint64_t size) {

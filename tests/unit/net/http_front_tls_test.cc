@@ -136,9 +136,12 @@ TEST_F(HttpFrontTlsTest, HandsAStreamOverWithItsSession) {
   TlsClient c = client();
   c.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
   ASSERT_TRUE(c.receive_until("data:first\n\n"));
+  ASSERT_TRUE(eventually([&] {
+    const MutexLock lock(mutex_);
+    return streams_.size() == 1;
+  }));
   {
     const MutexLock lock(mutex_);
-    ASSERT_EQ(streams_.size(), 1U);
     EXPECT_EQ(streams_[0].send("data:second\n\n"), 13);
   }
   EXPECT_TRUE(c.receive_until("data:second\n\n"));

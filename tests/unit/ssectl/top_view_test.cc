@@ -92,9 +92,9 @@ TEST_F(TopViewTest, FillsTheTerminalExactlyWhateverItsSize) {
 }
 
 TEST_F(TopViewTest, LeavesOutColumnsThatDoNotFitInsteadOfCuttingThem) {
-  for (const unsigned columns : {54U, 60U, 61U, 68U, 69U, 74U, 75U, 80U, 103U, 104U, 122U}) {
+  for (const unsigned columns : {54U, 61U, 62U, 69U, 70U, 75U, 76U, 80U, 103U, 104U, 122U}) {
     const std::string titles = view_.draw(24, columns, false)[4];
-    EXPECT_TRUE(titles.ends_with(" OWED") || titles.ends_with(" UNSENT") || titles.ends_with(" WRITE") ||
+    EXPECT_TRUE(titles.ends_with(" *OWED") || titles.ends_with(" UNSENT") || titles.ends_with(" WRITE") ||
                 titles.ends_with(" DROPS"))
         << columns << ": " << titles;
   }
