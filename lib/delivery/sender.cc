@@ -78,6 +78,13 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                 {{"service", service().str()}})),
       repeated_(metrics.counter("sse_sends_repeated_total", "Send calls whose key was known",
                                 {{"service", service().str()}})),
+      refused_(metrics.counter("sse_sends_refused_total",
+                               "Send calls with qos that the store refused: a limit is reached, or it cannot write",
+                               {{"service", service().str()}})),
+      attempted_(metrics.counter("sse_attempts_total", "Pending messages put into a stream",
+                                 {{"service", service().str()}})),
+      retried_(metrics.counter("sse_retried_total", "Pending messages that an operator sent once more",
+                               {{"service", service().str()}})),
       attempts_(service(), options_.attempts),
       send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
                                       observe::latencies(), {{"service", service().str()}})),
@@ -218,6 +225,7 @@ std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
   std::uint64_t taken = 0;
   for (const PendingMessage& row : rows) {
     if (row.service != service() || row.damaged) continue;
+    retried_.add();
     trace_.add({wall_now(), row.id, Trace::What::kRetried, row.recipient.kind, row.recipient.name, {}});
     const event::FrameRef frame = encode(row.id.str(), row.event, row.data, row.id, row.recipient.kind);
     event::Target target{row.recipient.kind, {}, row.listening};
@@ -360,7 +368,10 @@ void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome
   outcome.result.pending = kept.pending;
   outcome.result.repeated = kept.repeated;
   outcome.refusal = std::move(kept.refusal);
-  if (outcome.refusal) return;
+  if (outcome.refusal) {
+    refused_.add();
+    return;
+  }
   if (kept.repeated) {
     repeated_.add();
     trace_.add(kept.id, Trace::What::kRepeated);
@@ -384,6 +395,7 @@ void Sender::acknowledged(event::TargetKind kind, std::string_view name, Message
 }
 
 void Sender::sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
+  attempted_.add();
   attempts_.sent(kind, name, message);
   trace_.add({wall_now(), message, Trace::What::kSent, kind, std::string(name), connection});
 }

@@ -170,6 +170,9 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& confirmed_;
   observe::Counter& replayed_;
   observe::Counter& repeated_;
+  observe::Counter& refused_;
+  observe::Counter& attempted_;
+  observe::Counter& retried_;
   Trace trace_;
   Waits waits_;
   Attempts attempts_;

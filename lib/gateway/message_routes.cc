@@ -67,8 +67,13 @@ delivery::SendRequest send_request(api::SendRequest&& asked) {
           std::move(asked.collapse)};
 }
 
-MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores)
-    : services_(services), stores_(stores) {
+MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores,
+                             observe::Registry& metrics)
+    : services_(services),
+      stores_(stores),
+      deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
+      requeued_(metrics.counter("sse_dead_requeued_total", "Dead letters that an operator made pending again")),
+      purged_dead_(metrics.counter("sse_dead_purged_total", "Dead letters that an operator purged")) {
   const auto bound = [this](void (MessageRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
@@ -161,6 +166,7 @@ void MessageRoutes::remove(const httplib::Request& req, httplib::Response& res) 
   const MessageId id(path_id(req));
   const auto rows = require_message(id);
   const std::uint64_t deleted = stores_.catalog.erase(id);
+  deleted_.add(deleted);
   for (const Service& service : services_) {
     if (service.sender->service() == rows.front().service)
       service.sender->trace().add(id, delivery::Trace::What::kDeleted);
@@ -169,7 +175,9 @@ void MessageRoutes::remove(const httplib::Request& req, httplib::Response& res) 
 }
 
 void MessageRoutes::purge(const httplib::Request& req, httplib::Response& res) {
-  answer(res, {{"deleted", stores_.catalog.purge(filter_of(req, {}))}});
+  const std::uint64_t deleted = stores_.catalog.purge(filter_of(req, {}));
+  deleted_.add(deleted);
+  answer(res, {{"deleted", deleted}});
 }
 
 void MessageRoutes::retry(const httplib::Request& req, httplib::Response& res) {
@@ -279,6 +287,7 @@ void MessageRoutes::requeue(const httplib::Request& req, httplib::Response& res)
   Json ids = Json::array();
   const std::vector<MessageId> fresh = stores_.dead.requeue(id, filter, wall_now());
   if (fresh.empty() && id.valid()) throw Error(ErrorCode::kNotFound, "no dead letter of message " + id.str());
+  requeued_.add(fresh.size());
   for (const MessageId message : fresh) {
     ids.push_back(message.str());
     const auto rows = stores_.catalog.find(message);
@@ -289,7 +298,9 @@ void MessageRoutes::requeue(const httplib::Request& req, httplib::Response& res)
 
 void MessageRoutes::purge_dead(const httplib::Request& req, httplib::Response& res) {
   const delivery::MessageFilter filter = filter_of(req, {"id"});
-  answer(res, {{"deleted", stores_.dead.purge_dead(id_parameter(req, "id"), filter)}});
+  const std::uint64_t deleted = stores_.dead.purge_dead(id_parameter(req, "id"), filter);
+  purged_dead_.add(deleted);
+  answer(res, {{"deleted", deleted}});
 }
 
 delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,

@@ -9,6 +9,7 @@
 #include "delivery/message_repository.h"
 #include "gateway/page_routes.h"
 #include "gateway/router.h"
+#include "observe/metrics.h"
 
 namespace sse::gateway {
 
@@ -24,7 +25,7 @@ class MessageRoutes {
   };
 
   /// Registers the routes. References must outlive it.
-  MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores);
+  MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores, observe::Registry& metrics);
 
  private:
   void send(const httplib::Request& req, httplib::Response& res);
@@ -49,6 +50,9 @@ class MessageRoutes {
 
   const std::vector<Service>& services_;
   Stores stores_;
+  observe::Counter& deleted_;
+  observe::Counter& requeued_;
+  observe::Counter& purged_dead_;
 };
 
 }  // namespace sse::gateway

@@ -83,6 +83,9 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
                                   {{"service", service.str()}})),
       resent(registry.counter("sse_resent_total", "Messages sent again on a live stream (--qos-ack-timeout)",
                               {{"service", service.str()}})),
+      attempts_failed(registry.counter("sse_attempts_failed_total",
+                                       "Messages in a stream that ended before they were confirmed",
+                                       {{"service", service.str()}})),
       acks_ignored(registry.counter("sse_acks_ignored_total",
                                     "Ids in ack.do that were not in flight on a stream of that client",
                                     {{"service", service.str()}})),
@@ -588,6 +591,7 @@ void Shard::depart(Connection& connection) {
   connection.in_flight = false;
   auto log = in_flight_.extract(connection.id.value());
   if (log.mapped().empty()) return;
+  metrics_.attempts_failed.add(log.mapped().size());
   Departed::Stream gone{
       connection.id, form_value(connection.unpacked_attributes().query, "clientId"), {}, std::move(log.mapped())};
   for (std::size_t i = 0; i < kIndexes; ++i)
@@ -817,6 +821,10 @@ void Shard::stream_awaits(net::Stream& stream) {
   if (connection.awaiting_ack) return;
   connection.awaiting_ack = true;
   awaiting_.push_back(&connection);
+}
+
+void Shard::stream_lost(net::Stream& /*stream*/, std::size_t messages) {
+  metrics_.attempts_failed.add(messages);
 }
 
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {

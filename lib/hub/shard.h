@@ -119,6 +119,7 @@ struct HubMetrics {
   observe::Counter& dropped;
   observe::Counter& heartbeats;
   observe::Counter& resent;
+  observe::Counter& attempts_failed;
   observe::Counter& acks_ignored;
   observe::Gauge& connections;
 };
@@ -200,6 +201,7 @@ class Shard final : private net::StreamOwner {
  private:
   void stream_dirty(net::Stream& stream) override;
   void stream_closed(net::Stream& stream, net::CloseReason reason) override;
+  void stream_lost(net::Stream& stream, std::size_t messages) override;
   void stream_acknowledged(net::Stream& stream, MessageId message, event::TargetKind recipient) override;
   void stream_awaits(net::Stream& stream) override;
   void stream_drained(net::Stream& stream) override;

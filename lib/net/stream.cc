@@ -88,6 +88,16 @@ bool Stream::carries(MessageId message) const {
   return std::ranges::any_of(extra_->unacknowledged, [&](const Unacknowledged& u) { return u.message == message; });
 }
 
+std::size_t Stream::unconfirmed_messages() const {
+  if (!watches_acknowledgements_) return 0;
+  std::size_t messages = first_ && first_->message().valid() ? 1 : 0;
+  if (!extra_) return messages;
+  for (std::size_t i = extra_->head; i < extra_->queue.size(); ++i) {
+    if (extra_->queue[i]->message().valid()) ++messages;
+  }
+  return messages + extra_->unacknowledged.size();
+}
+
 void Stream::flush() {
   dirty_ = false;
   if (closed()) return;
@@ -284,6 +294,7 @@ void Stream::close(CloseReason reason) {
   if (closed()) return;
   if (finishing_) reason = finish_reason_;
   check_acknowledged();
+  if (const std::size_t lost = unconfirmed_messages(); lost != 0) host_.owner.stream_lost(*this, lost);
   host_.loop.remove(fd_.get());
   fd_.reset();
   finishing_ = false;

@@ -44,6 +44,8 @@ class StreamOwner {
   /// The stream is over and holds no socket any more. Called once, possibly from inside append(). The owner may destroy
   /// it at the end of the turn, not before.
   virtual void stream_closed(Stream& stream, CloseReason reason) = 0;
+  /// Before stream_closed(): so many messages were with it whose last byte nobody has acknowledged.
+  virtual void stream_lost(Stream& /*stream*/, std::size_t /*messages*/) {}
   /// The peer's TCP has acknowledged the last byte of a frame that carries a message.
   virtual void stream_acknowledged(Stream& stream, MessageId message, event::TargetKind recipient) = 0;
   /// A frame that carries a message is with the socket: call check_acknowledged() from time to time.
@@ -146,6 +148,8 @@ class Stream : public EventLoop::Handler {
   void consume(std::size_t bytes);
   void pop_first();
   std::size_t queued() const;
+  /// Queued or written; 0 where the client confirms by itself.
+  std::size_t unconfirmed_messages() const;
   void set_blocked(bool blocked);
   void note_owed(std::int64_t change);
   void close(CloseReason reason);

@@ -6,6 +6,10 @@
 id_of() { sed -n 's/.*"id": *"\([0-9]*\)".*/\1/p' <<<"$output" | head -n 1; }
 state_is() { [[ $("$SSECTL" messages list --recipient "$1" -o ndjson | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p') == "$2" ]]; }
 pending_is() { curl -sS --unix-socket "$admin" "http://localhost/api/v1/messages" | grep -q "\"total\":$1}"; }
+counter() {
+  curl -sS --unix-socket "$admin" http://localhost/metrics |
+    awk -v name="$1" '$1 == name || index($1, name "{") == 1 {sum += $2} END {print sum + 0}'
+}
 
 start_server --qos-max-per-user 3 --qos-max-bytes-per-user 1000 --qos-max-dead 5
 
@@ -70,6 +74,8 @@ check_contains "--qos-max-per-user" "$errors"
 check_equal 429 "$(http_status --unix-socket "$admin" -d '{"target":{"users":["4"]},"qos":true}' http://localhost/api/v1/send)"
 check_exit 1 "$SSECTL" send --user 5 --qos "$(head -c 1001 /dev/zero | tr '\0' x)"
 check_contains "--qos-max-bytes-per-user" "$errors"
+check_equal 3 "$(counter sse_sends_refused_total)"
+check_equal 1 "$(counter sse_sends_repeated_total)"
 
 # Expired: a dead letter, which can live again or be forgotten.
 for i in 1 2; do check_exit 0 "$SSECTL" send --user 6 --qos --ttl 1ms "dead $i"; done
@@ -83,6 +89,7 @@ check_exit 2 "$SSECTL" messages dead purge --yes
 check_output "deleted 1 dead letter" "$SSECTL" messages dead purge --yes "$first"
 check_exit 2 "$SSECTL" messages dead requeue
 check_output "sent 1 dead letter again" "$SSECTL" messages dead requeue --all
+check_equal "1 1" "$(counter sse_dead_purged_total) $(counter sse_dead_requeued_total)"
 check_output "no dead letter" bash -c "'$SSECTL' messages dead list 2>&1"
 
 # All that is pending moves to another server, once.
@@ -104,5 +111,6 @@ check_exit 2 "$SSECTL" messages purge
 check_exit 0 "$SSECTL" messages purge --recipient 3 --yes
 check_exit 0 "$SSECTL" messages purge --all --yes
 pending_is 0 || fail "something survived the purge"
+[[ $(counter sse_deleted_total) -gt 0 ]] || fail "what was purged was not counted"
 stop_server
 stop_server "$first_server"

@@ -273,6 +273,20 @@ TEST_F(AcknowledgementTest, SendsAgainOnALiveStreamWhatIsNotConfirmedInTime) {
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
 }
 
+TEST_F(AcknowledgementTest, CountsAttemptsAndThoseThatFailed) {
+  start();
+  {
+    Page page = open({});
+    const std::uint64_t a = send("a");
+    send("b");
+    page.until("b");
+    EXPECT_EQ(ack(page, {a}), 1U);
+    EXPECT_EQ(metric("sse_attempts_total"), 2);
+    EXPECT_EQ(metric("sse_attempts_failed_total"), 0);
+  }
+  EXPECT_TRUE(eventually([&] { return metric("sse_attempts_failed_total") == 1; }));
+}
+
 TEST_F(AcknowledgementTest, SendsNothingAgainThatIsNoLongerPending) {
   options_.hub.ack_timeout = milliseconds(200);
   start();

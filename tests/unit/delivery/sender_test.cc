@@ -168,6 +168,8 @@ TEST_F(SenderTest, TellsWhyAnAttemptFailed) {
   };
   EXPECT_TRUE(eventually(failed));
   EXPECT_EQ(repository_.size(), 1U);
+  EXPECT_EQ(metric("sse_attempts_total"), 1);
+  EXPECT_TRUE(eventually([&] { return metric("sse_attempts_failed_total") == 1; }));
 }
 
 TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
