@@ -288,7 +288,7 @@ void declare_cluster(CLI::App& app, gateway::ServerOptions& server) {
       ->group(group);
   app.add_option("--discovery", server.discovery,
                  "Join the servers that Nacos knows, or that are at known addresses; they talk to each other directly")
-      ->type_name("nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE|static:HOST:PORT,...")
+      ->type_name("nacos://HOST:PORT/...|static:HOST:PORT,...")
       ->group(group);
   app.add_option("--discovery-password-file", server.discovery_password_file, "First line: the password of Nacos")
       ->type_name("FILE")

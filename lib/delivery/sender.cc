@@ -432,7 +432,7 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
     }
   } catch (const Error& e) {
     failed = true;
-    // They stay pending; the next connect looks again.
+    // They stay pending; the hub asks again.
     observe::log_error("cannot read pending messages", {{"service", service().str()}, {"error", e.what()}});
   }
   replayed_.add(page.size());

@@ -32,6 +32,8 @@ std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
 }
 
+// Between two tries to read a store that could not be read.
+constexpr std::chrono::seconds kReadAgain{1};
 // Of each shard, for those who ask why a stream has ended.
 constexpr std::size_t kClosedKept = 500;
 // From here on a frame's references are worth counting apart.
@@ -419,8 +421,10 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item) const 
 void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
+  store_reads_ = !failed;
   if (connection == nullptr || !connection->replay) return;
   const Connection::Replay& state = *connection->replay;
+  if (failed && !state.resend) unread_.push_back({id, state.only_events});
   std::vector<event::FrameRef> fresh;
   for (ReplayFrame& item : page) {
     if (!wanted(*connection, item)) continue;
@@ -644,13 +648,45 @@ void Shard::look_again() {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
   const std::vector<Connection*> members(all->members().begin(), all->members().end());
-  for (Connection* connection : members) {
-    if (connection->replay) {
-      connection->replay->again = true;
+  for (Connection* connection : members) look_again(*connection);
+}
+
+void Shard::look_again(Connection& connection) {
+  if (connection.replay) {
+    connection.replay->again = true;
+  } else {
+    ask_replay(connection);
+  }
+}
+
+// A store that cannot be read is asked by one stream now and then; once it answers, by all it owes an answer.
+void Shard::read_again() {
+  if (unread_.empty() || loop_.now() < next_reading_) return;
+  next_reading_ = loop_.now() + kReadAgain;
+  std::erase_if(unread_, [this](const Unread& unread) { return find(unread.connection) == nullptr; });
+  std::deque<Unread> now;
+  now.swap(unread_);
+  if (!store_reads_ && now.size() > 1) {
+    unread_.assign(std::make_move_iterator(now.begin() + 1), std::make_move_iterator(now.end()));
+    now.resize(1);
+  }
+  for (const Unread& unread : now) {
+    Connection* connection = find(unread.connection);
+    if (connection == nullptr) continue;
+    if (unread.only_events.empty()) {
+      look_again(*connection);
     } else {
-      ask_replay(*connection);
+      replay_for(*connection, unread.only_events);
     }
   }
+}
+
+void Shard::replay_for(Connection& connection, const std::vector<std::string>& new_listeners) {
+  const bool idle = !connection.replay;
+  if (idle) connection.replay = std::make_unique<Connection::Replay>();
+  auto& wanted = connection.replay->new_listeners;
+  wanted.insert(wanted.end(), new_listeners.begin(), new_listeners.end());
+  if (idle && next_pass(connection)) ask_replay(connection);
 }
 
 Connection* Shard::find(ConnectionId id) {
@@ -703,13 +739,7 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
   }
   const ListenerSet* old = std::exchange(connection.listeners, listener_sets_.intern(changed));
   listener_sets_.release(old);
-  if (!fresh.empty()) {
-    const bool idle = !connection.replay;
-    if (idle) connection.replay = std::make_unique<Connection::Replay>();
-    auto& wanted = connection.replay->new_listeners;
-    wanted.insert(wanted.end(), fresh.begin(), fresh.end());
-    if (idle && next_pass(connection)) ask_replay(connection);
-  }
+  if (!fresh.empty()) replay_for(connection, fresh);
   if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
     options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);
   return changed;
@@ -893,6 +923,7 @@ void Shard::tick() {
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
   if (awaiting_.capacity() > 1024 && awaiting_.size() < awaiting_.capacity() / 4) awaiting_.shrink_to_fit();
   resend_late();
+  read_again();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = connections_.find(key);
     if (found == nullptr || found->closed()) return;

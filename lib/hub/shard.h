@@ -227,6 +227,9 @@ class Shard final : private net::StreamOwner {
   void tell(const std::vector<Confirmed>& confirmed);
   void depart(Connection& connection);
   void resend_late();
+  void look_again(Connection& connection);
+  void read_again();
+  void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
   bool wanted(const Connection& connection, const ReplayFrame& item) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   std::vector<Connection*> streams_of(const ClientKey& client) const;
@@ -265,6 +268,14 @@ class Shard final : private net::StreamOwner {
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
   SteadyTime next_resend_;
+  // Streams whose pending messages could not be read.
+  struct Unread {
+    ConnectionId connection;
+    std::vector<std::string> only_events;
+  };
+  std::deque<Unread> unread_;
+  bool store_reads_ = true;  // at the last try
+  SteadyTime next_reading_;
   MessageId published_;
 
   std::atomic<std::size_t> connection_count_{0};

@@ -65,7 +65,8 @@ check_exit 2 "${client[@]}" --local status
 check_exit 5 "$SSECTL" --cluster "$redis" status
 
 # Nodes.
-check_output "2 nodes, 3 connections" "${client[@]}" nodes list
+all_counted() { "${client[@]}" nodes list | grep -q "2 nodes, 3 connections"; }
+wait_for 30 "what the nodes say of themselves" all_counted
 check_exit 0 "${client[@]}" status --cluster
 check_output '"id": "b"' "${client[@]}" -o json nodes show b
 check_exit 3 "${client[@]}" nodes show c

@@ -10,6 +10,7 @@ start_server --auth header --trusted-proxy 127.0.0.1 --qos-ack-timeout 1h
 proxy=$scratch/nginx.sock
 cat >"$scratch/nginx.conf" <<CONF
 daemon off;
+master_process off;
 pid $scratch/nginx.pid;
 error_log $scratch/nginx.log;
 events {}

@@ -80,7 +80,7 @@ terminal resize-window -x 80 -y 24
 wait_for 20 "the narrow layout" not_on_screen 'CHANNEL'
 # To the last of the 80 columns.
 wait_for 20 "all of the columns" on_screen ' DROPS$'
-wait_for 20 "the number in the last column" on_screen '^[0-9]{15,19} ann .* 0$'
+wait_for 20 "the number in the last column" on_screen '^[0-9]{15,19} +ann .* 0$'
 
 # Every way out leaves the terminal as it was.
 press q

@@ -59,6 +59,28 @@ struct Page {
   }
 };
 
+// A store that cannot be read for a while.
+class UnreadableRepository final : public MessageRepository {
+ public:
+  explicit UnreadableRepository(MessageRepository& real) : real_(real) {}
+  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override { return real_.add_all(messages); }
+  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
+    real_.confirm(service, recipient, id);
+  }
+  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+    if (failures.fetch_sub(1) > 0) throw Error(ErrorCode::kIo, "cannot read");
+    return real_.pending(service, recipients, after, limit, most, now);
+  }
+  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
+  std::uint64_t size() const override { return real_.size(); }
+
+  std::atomic<int> failures{0};
+
+ private:
+  MessageRepository& real_;
+};
+
 class SenderTest : public ::testing::Test {
  protected:
   SenderTest() { options_.hub.service = ServiceName("hr"); }
@@ -68,10 +90,11 @@ class SenderTest : public ::testing::Test {
     sender_.reset();
   }
 
-  void start(std::size_t loops = 2) {
+  void start(std::size_t loops = 2) { start(repository_, loops); }
+  void start(MessageRepository& repository, std::size_t loops = 2) {
     for (std::size_t i = 0; i < loops; ++i)
       loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
-    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository_);
+    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository);
     for (const auto& loop : loops_) loop->start();
   }
 
@@ -170,6 +193,24 @@ TEST_F(SenderTest, TellsWhyAnAttemptFailed) {
   EXPECT_EQ(repository_.size(), 1U);
   EXPECT_EQ(metric("sse_attempts_total"), 1);
   EXPECT_TRUE(eventually([&] { return metric("sse_attempts_failed_total") == 1; }));
+}
+
+TEST_F(SenderTest, GivesWhatCouldNotBeReadWhenItCanBeRead) {
+  UnreadableRepository unreadable(repository_);
+  start(unreadable, 1);
+  send(users({"1"}), "early");
+  send(users({"2"}), "early, too");
+  SendRequest for_listeners{{TargetKind::kUser, {"3"}, true}, "news", "listening", true, milliseconds(0)};
+  sender_->send(for_listeners);
+  unreadable.failures = 4;
+  Page one = connect({.user = "1"});
+  Page two = connect({.user = "2"});
+  Page three = open({.user = "3"});
+  sender_->hub().change_listeners(three.id, UserId("3"), {"news"}, true);
+  EXPECT_THAT(one.data(1), ElementsAre("early"));
+  EXPECT_THAT(two.data(1), ElementsAre("early, too"));
+  EXPECT_THAT(three.data(1), ElementsAre("listening"));
+  EXPECT_TRUE(all_confirmed());
 }
 
 TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
