@@ -60,10 +60,18 @@ void Poster::send_all(std::string_view bytes) {
 }
 
 Poster::Answer Poster::post_to(std::string_view suffix, std::string_view body) {
+  begin_to(suffix, body);
+  return finish();
+}
+
+void Poster::begin_to(std::string_view suffix, std::string_view body) {
   if (last_) connect();
   request_.assign("POST ").append(path_).append(suffix).append(fields_);
   request_.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n\r\n").append(body);
   send_all(request_);
+}
+
+Poster::Answer Poster::finish() {
   answer_.clear();
   std::array<char, std::size_t{64} * 1024> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   std::size_t wanted = std::string::npos;

@@ -27,8 +27,14 @@ class Poster {
   /// The same with `suffix` added to the path.
   Answer post_to(std::string_view suffix, std::string_view body);
 
+  /// The two halves of post(), for one thread with many of these: finish() when fd() can be read.
+  void begin(std::string_view body) { begin_to({}, body); }
+  Answer finish();
+  int fd() const { return fd_.get(); }
+
  private:
   void connect();
+  void begin_to(std::string_view suffix, std::string_view body);
   void send_all(std::string_view bytes);
   [[noreturn]] void broken(const char* what) const;
 
