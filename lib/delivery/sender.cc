@@ -92,6 +92,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                         observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
+      finishers_("sse-finish", 0, kMostFinishing, SIZE_MAX),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {}
@@ -266,14 +267,36 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
   sent_.add();
   event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
   std::string event = options_.on_sent ? request.event : std::string();
-  hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
-                    [this, id, begin, event = std::move(event), done = std::move(done)](
-                        const event::Target& target, const std::vector<std::uint32_t>& taken) {
-                      send_seconds_.observe(seconds_since(begin));
-                      const SendResult result = result_of(id, target, taken);
-                      tell_sent(target, event, false, {result, std::nullopt});
-                      done(result);
-                    });
+  auto finish = [this, id, begin, event = std::move(event), done = std::move(done)](
+                    const event::Target& target, const std::vector<std::uint32_t>& taken,
+                    std::vector<std::string> missing) {
+    send_seconds_.observe(seconds_since(begin));
+    SendResult result = result_of(id, target, taken);
+    result.missing = std::move(missing);
+    tell_sent(target, event, false, {result, std::nullopt});
+    done(result);
+  };
+  if (options_.elsewhere == nullptr || request.local) {
+    hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
+                      [finish = std::move(finish)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
+                        finish(target, taken, {});
+                      });
+    return;
+  }
+  // To the other nodes first: theirs is the longer way.
+  const std::shared_ptr<Elsewhere::Sent> away =
+      options_.elsewhere->send(service(), {{request.target, request.event, frame, {}}});
+  finishing_.fetch_add(1);
+  hub_.deliver_soon(
+      std::move(request.target), std::move(request.event), std::move(frame),
+      [this, away, finish = std::move(finish)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
+        finishers_.submit([this, away, finish, target, here = taken] {
+          std::vector<std::vector<std::uint32_t>> together{here};
+          std::vector<std::string> missing = away->finish(together);
+          finish(target, together.front(), std::move(missing));
+          finishing_.fetch_sub(1);
+        });
+      });
 }
 
 void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) {
@@ -327,6 +350,7 @@ void Sender::tell_sent(event::Target target, std::string event, bool qos, const 
 void Sender::stop() {
   waits_.cancel();
   replayers_.stop();
+  finishers_.stop();
   attempts_.flush();
   const MutexLock lock(soon_mutex_);
   stopping_ = true;

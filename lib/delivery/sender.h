@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -116,16 +117,17 @@ class Sender final : private hub::HubDelegate {
   /// Where each of these is now.
   std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows);
 
-  /// As send(), without waiting for the streams; `done` gets the result on a loop thread and must be quick. It is
-  /// destroyed uncalled when the server has stopped. REQUIRES: sends_soon(), no qos. Any thread, loop threads included.
+  /// As send(), without waiting for the streams or for other nodes; `done` gets the result on another thread, which may
+  /// be a loop's, and must be quick. It is destroyed uncalled when the sender is stopping. REQUIRES: sends_soon(), no
+  /// qos. Any thread, loop threads included.
   void send_soon(SendRequest request, std::function<void(const SendResult&)> done);
 
   /// As send_soon(), with qos: `done` gets what send() would return, or the refusal it would throw, on any thread. It
   /// is destroyed uncalled when the sender is stopping. REQUIRES: keeps_soon(), a valid event.
   void keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) EXCLUDES(soon_mutex_);
 
-  /// False with a history: a send may then have to wait for its place in the order.
-  bool sends_soon() const { return options_.history.events == 0; }
+  /// False with a history: a send may then have to wait for its place in the order; and while many wait for other nodes.
+  bool sends_soon() const { return options_.history.events == 0 && finishing_.load() < kMostFinishing; }
 
   /// The same for keep_soon(); false in a cluster and where the repository makes everybody wait, too.
   bool keeps_soon() const { return sends_soon() && options_.elsewhere == nullptr && repository_.adds_soon(); }
@@ -162,6 +164,9 @@ class Sender final : private hub::HubDelegate {
   void tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
   void replay_page(const hub::ReplayRequest& request);
 
+  // Each has a thread to wait for other nodes.
+  static constexpr std::size_t kMostFinishing = 32;
+
   const SenderOptions options_;
   IdGenerator& ids_;
   MessageRepository& repository_;
@@ -179,6 +184,8 @@ class Sender final : private hub::HubDelegate {
   observe::Histogram& send_seconds_;
   observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
+  net::WorkerPool finishers_;  // of send_soon() in a cluster
+  std::atomic<std::size_t> finishing_{0};
   hub::Hub hub_;
   Publisher publisher_;
   const bool store_counts_;  ///< what is confirmed

@@ -9,6 +9,7 @@
 #include "event/event.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
+#include "gateway/local_header.h"
 #include "gateway/message_routes.h"
 #include "observe/log.h"
 
@@ -37,6 +38,7 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
                            net::HttpFront::Responder& responder) const {
   if (head.target != kPath || head.method != "POST" || body.size() > kMostBody) return false;
   if (to_lower(net::header_value(head, "Content-Type")).starts_with("application/x-ndjson")) return false;
+  if (!net::header_value(head, kLocalHeader).empty()) return false;
   if (!token_.accepts(std::string(net::header_value(head, "Authorization")))) return false;
   api::SendRequest asked;
   delivery::Sender* sender = services_.front().sender.get();

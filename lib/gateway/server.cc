@@ -222,11 +222,12 @@ class Server::Impl {
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object, as are:
   delivery::DeadLetters* dead_ = nullptr;
   delivery::AttemptLog* attempts_ = nullptr;
-  std::vector<std::unique_ptr<net::EventLoop>> loops_;
-  // Null for a server that is alone. The gateway outlives what calls it.
+  // Null for a server that is alone. The gateway outlives what calls it, and the cluster the loops, whose tasks may hold
+  // what is on its way to other nodes.
   std::unique_ptr<ClusterGateway> cluster_gateway_;
   std::unique_ptr<cluster::Cluster> cluster_;
   cluster::HttpBus* mesh_ = nullptr;  // the cluster's bus, where nodes talk to each other directly
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::vector<Service> services_;
   std::unique_ptr<net::TlsContext> tls_;
   std::unique_ptr<net::Listener> listener_;
@@ -490,7 +491,7 @@ void Server::Impl::open_fronts() {
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
                                                   metrics_, [] { return std::size_t{0}; });
   // The short cut knows no other nodes.
-  if (!cluster_gateway_) admin_front_->set_quick(QuickSend(services_, token_));
+  admin_front_->set_quick(QuickSend(services_, token_));
 }
 
 std::size_t Server::Impl::streams_held() const {

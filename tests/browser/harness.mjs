@@ -75,7 +75,7 @@ class Server {
     child.on('exit', (code, signal) => (failure ??= new Error(`sse-serve ended with ${code ?? signal}`)));
     const address = await until(() => {
       if (failure) throw new Error(`${failure.message}; it said:\n${this.#talk}`);
-      return this.#talk.match(/http:\/\/127\.0\.0\.1:\d+/);
+      return this.#talk.match(/https?:\/\/127\.0\.0\.1:\d+/);
     }, 'sse-serve prints its address');
     this.url = address[0];
   }

@@ -134,6 +134,7 @@ class SenderTest : public ::testing::Test {
   IdGenerator ids_{1};
   observe::Registry metrics_;
   MemoryRepository repository_{ids_};
+  UnreadableRepository unreadable_{repository_};
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
 };
@@ -196,13 +197,12 @@ TEST_F(SenderTest, TellsWhyAnAttemptFailed) {
 }
 
 TEST_F(SenderTest, GivesWhatCouldNotBeReadWhenItCanBeRead) {
-  UnreadableRepository unreadable(repository_);
-  start(unreadable, 1);
+  start(unreadable_, 1);
   send(users({"1"}), "early");
   send(users({"2"}), "early, too");
   SendRequest for_listeners{{TargetKind::kUser, {"3"}, true}, "news", "listening", true, milliseconds(0)};
   sender_->send(for_listeners);
-  unreadable.failures = 4;
+  unreadable_.failures = 4;
   Page one = connect({.user = "1"});
   Page two = connect({.user = "2"});
   Page three = open({.user = "3"});
