@@ -81,8 +81,8 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       refused_(metrics.counter("sse_sends_refused_total",
                                "Send calls with qos that the store refused: a limit is reached, or it cannot write",
                                {{"service", service().str()}})),
-      attempted_(metrics.counter("sse_attempts_total", "Pending messages put into a stream",
-                                 {{"service", service().str()}})),
+      attempted_(
+          metrics.counter("sse_attempts_total", "Pending messages put into a stream", {{"service", service().str()}})),
       retried_(metrics.counter("sse_retried_total", "Pending messages that an operator sent once more",
                                {{"service", service().str()}})),
       attempts_(service(), options_.attempts),
@@ -277,10 +277,11 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
     done(result);
   };
   if (options_.elsewhere == nullptr || request.local) {
-    hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
-                      [finish = std::move(finish)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
-                        finish(target, taken, {});
-                      });
+    hub_.deliver_soon(
+        std::move(request.target), std::move(request.event), std::move(frame),
+        [finish = std::move(finish)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
+          finish(target, taken, {});
+        });
     return;
   }
   // To the other nodes first: theirs is the longer way.

@@ -126,7 +126,8 @@ class Sender final : private hub::HubDelegate {
   /// is destroyed uncalled when the sender is stopping. REQUIRES: keeps_soon(), a valid event.
   void keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) EXCLUDES(soon_mutex_);
 
-  /// False with a history: a send may then have to wait for its place in the order; and while many wait for other nodes.
+  /// False with a history: a send may then have to wait for its place in the order; and while many wait for other
+  /// nodes.
   bool sends_soon() const { return options_.history.events == 0 && finishing_.load() < kMostFinishing; }
 
   /// The same for keep_soon(); false in a cluster and where the repository makes everybody wait, too.

@@ -222,8 +222,8 @@ class Server::Impl {
   delivery::MessageCatalog* catalog_ = nullptr;  // the same object, as are:
   delivery::DeadLetters* dead_ = nullptr;
   delivery::AttemptLog* attempts_ = nullptr;
-  // Null for a server that is alone. The gateway outlives what calls it, and the cluster the loops, whose tasks may hold
-  // what is on its way to other nodes.
+  // Null for a server that is alone. The gateway outlives what calls it, and the cluster the loops, whose tasks may
+  // hold what is on its way to other nodes.
   std::unique_ptr<ClusterGateway> cluster_gateway_;
   std::unique_ptr<cluster::Cluster> cluster_;
   cluster::HttpBus* mesh_ = nullptr;  // the cluster's bus, where nodes talk to each other directly
