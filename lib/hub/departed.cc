@@ -14,8 +14,10 @@ constexpr std::size_t kMostEvents = 500'000;
 
 void Departed::add(Stream stream, SteadyTime now) {
   const std::string& user = stream.names.at(static_cast<std::size_t>(event::TargetKind::kUser));
-  order_.push_back({now + kKept, user, stream.in_flight.length()});
-  events_ += stream.in_flight.length();
+  // One at least, so that streams are bounded, too.
+  const std::size_t events = std::max<std::size_t>(stream.in_flight.length(), 1);
+  order_.push_back({now + kKept, user, events});
+  events_ += events;
   by_user_[user].push_back(std::move(stream));
   while (events_ > kMostEvents && order_.size() > 1) drop_oldest();
 }
@@ -68,6 +70,12 @@ void Departed::confirm(Stream& stream, const std::vector<MessageId>& messages, s
           {message, entry->recipient, stream.names.at(static_cast<std::size_t>(entry->recipient)), stream.connection});
     }
   }
+}
+
+bool Departed::knows(const std::string& user, const std::string& client) const {
+  const auto known = by_user_.find(user);
+  return known != by_user_.end() && !client.empty() &&
+         std::ranges::find(known->second, client, &Stream::client) != known->second.end();
 }
 
 void Departed::expire(SteadyTime now) {

@@ -46,6 +46,10 @@ class Departed {
   /// The client has received everything up to `event` on one of its streams.
   std::vector<Confirmed> confirm_through(const std::string& user, const std::string& client, std::uint64_t event);
 
+  /// Whether streams of the user, of this client of the user's, are remembered.
+  bool knows(const std::string& user) const { return by_user_.contains(user); }
+  bool knows(const std::string& user, const std::string& client) const;
+
   /// Drops what is too old.
   void expire(SteadyTime now);
   bool empty() const { return order_.empty(); }

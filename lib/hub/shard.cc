@@ -591,13 +591,15 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string
 
 // What was in flight stays known for a while; the client may yet confirm it.
 void Shard::depart(Connection& connection) {
-  if (!connection.in_flight) return;
-  connection.in_flight = false;
-  auto log = in_flight_.extract(connection.id.value());
-  if (log.mapped().empty()) return;
-  metrics_.attempts_failed.add(log.mapped().size());
-  Departed::Stream gone{
-      connection.id, form_value(connection.unpacked_attributes().query, "clientId"), {}, std::move(log.mapped())};
+  InFlight log;
+  if (std::exchange(connection.in_flight, false)) log = std::move(in_flight_.extract(connection.id.value()).mapped());
+  metrics_.attempts_failed.add(log.size());
+  const std::string user(Indexes::name_of(connection, TargetKind::kUser));
+  // A stream with nothing in flight is worth remembering where its client may confirm by its id what others had.
+  if (log.empty() && !(connection.confirms && departed_.knows(user))) return;
+  std::string client = form_value(connection.unpacked_attributes().query, "clientId");
+  if (log.empty() && !departed_.knows(user, client)) return;
+  Departed::Stream gone{connection.id, std::move(client), {}, std::move(log)};
   for (std::size_t i = 0; i < kIndexes; ++i)
     gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   departed_.add(std::move(gone), loop_.now());

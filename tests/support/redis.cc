@@ -37,7 +37,16 @@ RedisProcess::RedisProcess(std::vector<std::string> options) : options_(std::mov
   for (int attempt = 0; attempt < 5 && pid_ < 0; ++attempt) {
     port_ = free_port();
     spawn();
-    if (!eventually([this] { return answers() || ::waitpid(pid_, nullptr, WNOHANG) == pid_; }) || !answers()) pid_ = -1;
+    bool up = false;
+    bool ended = false;
+    eventually([&] {
+      up = answers();
+      ended = !up && ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+      return up || ended;
+    });
+    if (up) continue;
+    if (!ended) kill();
+    pid_ = -1;
   }
   if (pid_ < 0) {
     std::ifstream log(folder_.file("redis.log"));

@@ -273,6 +273,22 @@ TEST_F(AcknowledgementTest, SendsAgainOnALiveStreamWhatIsNotConfirmedInTime) {
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
 }
 
+TEST_F(AcknowledgementTest, ConfirmsByTheNameOfAnEndedStreamThatHadNothingInFlightWhatAnEarlierOneHad) {
+  start();
+  Page first = open({.listeners = {"news"}});
+  const std::uint64_t a = send("a", true, true);
+  first.until("a");
+  close(first);
+  // It does not listen, so it gets nothing.
+  Page second = open({});
+  close(second);
+  Page other = open({.client = "another"});
+  close(other);
+  EXPECT_EQ(ack(other, {a}), std::nullopt);
+  EXPECT_EQ(ack(second, {a}), 1U);
+  EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
+}
+
 TEST_F(AcknowledgementTest, CountsAttemptsAndThoseThatFailed) {
   start();
   {
