@@ -73,11 +73,11 @@ class BrokenClients : public ::testing::Test {
 
   void expect_the_healthy_go_on() {
     const std::size_t before = streams_.events();
-    const Response sent = admin_.post("/api/v1/send", {{"target", {{"users", {"good"}}}}, {"data", "still here"}});
+    const HttpResponse sent = admin_.post("/api/v1/send", {{"target", {{"users", {"good"}}}}, {"data", "still here"}});
     ASSERT_EQ(sent.status, 200) << sent.body;
     ASSERT_EQ(sent.json()["delivered"], 1);
     ASSERT_TRUE(streams_.run_until([&] { return streams_.events() == before + 1; }));
-    const Response answer = page_.post(
+    const HttpResponse answer = page_.post(
         "/my-sse/connect/message/hello.do?userId=good&connectionId=" + streams_[stream_].connection_id, {{"a", 1}});
     ASSERT_EQ(answer.status, 200) << answer.body;
     ASSERT_EQ(answer.json()["data"]["received"]["a"], 1);
@@ -86,8 +86,8 @@ class BrokenClients : public ::testing::Test {
 
   const ScratchFolder folder_;
   ServerProcess server_{folder_};
-  Client admin_{server_.admin()};
-  Client page_{server_.pages()};
+  HttpClient admin_{server_.admin()};
+  HttpClient page_{server_.pages()};
   Streams streams_{server_.pages()};
   const std::size_t stream_;
 };
@@ -100,7 +100,7 @@ TEST_F(BrokenClients, MalformedRequestsGetTheirStatusAndAreCutOff) {
     bool ended = false;
     std::string answer = read_to_end(fd.get(), &ended);
     EXPECT_TRUE(ended) << "the connection stays open after: " << answer;
-    const Response response = take_response(answer);
+    const HttpResponse response = take_response(answer);
     EXPECT_EQ(response.status, broken.status);
     // One sentence, and nothing after it: what followed the broken request was not taken for another one.
     EXPECT_GT(response.body.size(), 10U);
@@ -133,15 +133,15 @@ TEST_F(BrokenClients, SomebodyElsesConnectionDoesNotExist) {
   const std::string id = streams_[stream_].connection_id;
   for (const std::string& wrong : {"?userId=evil&connectionId=" + id, std::string("?userId=good&connectionId=12345"),
                                    std::string("?userId=good&connectionId=x"), std::string("?userId=good")}) {
-    const Response answer = page_.post("/my-sse/connect/message/close.do" + wrong, Json::object());
+    const HttpResponse answer = page_.post("/my-sse/connect/message/close.do" + wrong, Json::object());
     EXPECT_EQ(answer.status, 404) << wrong;
     EXPECT_NE(answer.body.find("connectionId not exist"), std::string::npos) << answer.body;
   }
-  const Response listening =
+  const HttpResponse listening =
       page_.post("/my-sse/connect/addListener.do?userId=evil", {{"connectionId", id}, {"listener", {"secret"}}});
   EXPECT_EQ(listening.json()["data"]["error"], "connectionId not exist");
-  const Response goodbye = page_.request("POST", "/my-sse/connect/disconnect.do?userId=evil", "connectionId=" + id,
-                                         "application/x-www-form-urlencoded");
+  const HttpResponse goodbye = page_.request("POST", "/my-sse/connect/disconnect.do?userId=evil", "connectionId=" + id,
+                                             "application/x-www-form-urlencoded");
   EXPECT_EQ(goodbye.json()["data"]["count"], 0);
   EXPECT_FALSE(streams_[stream_].ended);
   ASSERT_NO_FATAL_FAILURE(expect_the_healthy_go_on());

@@ -182,7 +182,7 @@ TEST_F(ClusterFaultsTest, WhatIsAcceptedWhileRedisFreezesIsDeliveredAndTheRestRe
   settle();
   std::vector<std::string> accepted;
   const auto send = [&](Node& node, const std::string& data) {
-    const Response response =
+    const HttpResponse response =
         node.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", data}, {"qos", true}});
     if (response.status == 200) {
       accepted.push_back(data);

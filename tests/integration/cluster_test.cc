@@ -118,7 +118,7 @@ TEST_F(ClusterTest, QuestionsAndOrdersAreAboutTheWholeClusterUnlessToldOtherwise
   EXPECT_EQ(a.get("/api/v1/connections?user=3")["list"][0]["serverId"], "b");
   for (const std::string& id : ids) EXPECT_EQ(a.get("/api/v1/connections/" + id)["id"], id);
 
-  Client local(a.server().admin());
+  HttpClient local(a.server().admin());
   const std::string body = Json{{"target", {{"all", true}}}, {"data", "x"}}.dump();
   // Over a raw socket, for the header.
   const UniqueFd fd = connect_to(a.server().admin());
@@ -140,7 +140,7 @@ TEST_F(ClusterTest, WhatAPageSaysReachesItsStreamThroughAnyNode) {
   settle();
   const std::size_t stream = b.streams().connect("userId=1");
   const std::string id = b.streams()[stream].connection_id;
-  Response response =
+  HttpResponse response =
       a.pages().post("/my-sse/connect/addListener.do?userId=1", {{"connectionId", id}, {"listener", {"note"}}});
   EXPECT_EQ(response.json()["data"]["listener"], Json({"note"}));
   // Not for somebody else, through whichever node.
@@ -223,7 +223,7 @@ TEST_F(ClusterTest, WithoutRedisANodeServesItsOwnAndSaysSoAndHealsByItself) {
   a.streams().connect("userId=new");
   EXPECT_EQ(a.send_to_user("new", "alone")["delivered"], 1);
   // What cannot be kept is refused, not lost.
-  const Response refused = a.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "x"}, {"qos", true}});
+  const HttpResponse refused = a.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "x"}, {"qos", true}});
   EXPECT_EQ(refused.status, 503) << refused.body;
   EXPECT_THAT(refused.body, HasSubstr("Redis"));
   EXPECT_EQ(a.counter("sse_cluster_up"), 0);
@@ -281,10 +281,10 @@ TEST_F(ClusterTest, ADrainedNodeSendsItsStreamsElsewhereAndTakesNoNewOnes) {
   for (int i = 0; i < 30; ++i) b.streams().connect("userId=" + std::to_string(i));
   EXPECT_EQ(a.post("/api/v1/nodes/drain", {{"node", "nobody"}}).status, 404);
   EXPECT_EQ(a.post("/api/v1/nodes/drain", {{"node", "b"}, {"rate", 0}}).status, 400);
-  const Response answer = a.post("/api/v1/nodes/drain", {{"node", "b"}, {"rate", 200}});
+  const HttpResponse answer = a.post("/api/v1/nodes/drain", {{"node", "b"}, {"rate", 200}});
   EXPECT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(answer.json()["streams"], 30);
-  Client ready(b.server().admin());
+  HttpClient ready(b.server().admin());
   EXPECT_EQ(ready.get("/readyz").status, 503);
   EXPECT_TRUE(b.streams().run_until([&] { return b.streams().ended() == 30; }));
   EXPECT_EQ(b.pages().get("/my-sse/connect?userId=1").status, 503);
@@ -365,7 +365,7 @@ TEST_F(ClusterTest, PagesThatMayAskGetTheWholeClusterToo) {
   EXPECT_EQ(ask("connections.json?pageSize=2&pageNum=2")["list"].size(), 1u);
   EXPECT_EQ(ask("connections.json?pageSize=0")["total"], 3);
   Node& c = start("c");
-  const Response refused = c.pages().get("/my-sse/connect/users.json");
+  const HttpResponse refused = c.pages().get("/my-sse/connect/users.json");
   EXPECT_EQ(refused.status, 403) << refused.body;
 }
 
@@ -378,8 +378,8 @@ TEST_F(ClusterTest, AnUploadThroughAnotherNodeReachesTheOneWithTheStream) {
   const std::string body =
       "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n"
       "Content-Type: text/plain\r\n\r\nhello\r\n--b--\r\n";
-  const Response response = a.pages().request("POST", "/my-sse/connect/upload/docs.do?userId=1&connectionId=" + id,
-                                              body, "multipart/form-data; boundary=b");
+  const HttpResponse response = a.pages().request("POST", "/my-sse/connect/upload/docs.do?userId=1&connectionId=" + id,
+                                                  body, "multipart/form-data; boundary=b");
   EXPECT_EQ(response.status, 200) << response.body;
   EXPECT_EQ(response.headers.at("x-sse-server-id"), "b");
   EXPECT_EQ(a.get("/api/v1/connections/" + id)["requestUploadCount"], 1);
@@ -387,7 +387,7 @@ TEST_F(ClusterTest, AnUploadThroughAnotherNodeReachesTheOneWithTheStream) {
   const Json sent = a.send_to_user("1", "kept", {{"qos", true}});
   ASSERT_TRUE(b.receives(stream, "kept"));
   EXPECT_EQ(a.get("/api/v1/messages")["total"], 1);
-  const Response acknowledged =
+  const HttpResponse acknowledged =
       a.pages().post("/my-sse/connect/ack.do?userId=1", {{"connectionId", id}, {"ids", {sent["id"]}}});
   EXPECT_EQ(acknowledged.json()["data"]["acked"], 1) << acknowledged.body;
   EXPECT_TRUE(eventually([&] { return a.get("/api/v1/messages")["total"] == 0; }));

@@ -63,13 +63,13 @@ class Senders {
 
  private:
   void run(const Endpoint& admin, int round, std::size_t sender, unsigned seed, Ledger& ledger) {
-    Client client(admin);
+    HttpClient client(admin);
     std::mt19937 random(seed + static_cast<unsigned>(sender) + 1);
     for (std::size_t i = 0; i < kSends / kSenders; ++i) {
       const std::string user = std::to_string(random() % kUsers);
       const std::string data =
           "u" + user + " r" + std::to_string(round) + " s" + std::to_string(sender) + " n" + std::to_string(i);
-      const Response answer =
+      const HttpResponse answer =
           client.post("/api/v1/send", {{"target", {{"users", {user}}}}, {"data", data}, {"qos", true}});
       // The crash: whether this one was kept is not known, and was not promised.
       if (answer.status == 0) return;
@@ -135,7 +135,7 @@ TEST(Crash, NoAcceptedMessageIsLost) {
       for (const std::string& data : texts) ASSERT_TRUE(data.starts_with("u" + user + " ")) << user << " got " << data;
     }
     // Confirmed, all of them: the next round begins with an empty repository.
-    Client admin(server.admin());
+    HttpClient admin(server.admin());
     const auto pending = [&] {
       streams.run(std::chrono::milliseconds(5));
       return admin.get("/api/v1/status").json()["pending"].get<int>();

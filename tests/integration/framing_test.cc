@@ -9,14 +9,14 @@ namespace {
 
 class Framing : public ::testing::Test {
  protected:
-  Response send(const std::string& data, const std::string& event = "e") {
+  HttpResponse send(const std::string& data, const std::string& event = "e") {
     return admin_.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"event", event}, {"data", data}});
   }
-  Response send_raw(const std::string& body) { return admin_.request("POST", "/api/v1/send", body); }
+  HttpResponse send_raw(const std::string& body) { return admin_.request("POST", "/api/v1/send", body); }
 
   const ScratchFolder folder_;
   ServerProcess server_{folder_};
-  Client admin_{server_.admin()};
+  HttpClient admin_{server_.admin()};
   Streams streams_{server_.pages()};
 };
 
@@ -61,7 +61,7 @@ TEST_F(Framing, DataArrivesByteForByte) {
       {"after", "after"}};
   const std::size_t stream = streams_.connect("userId=1");
   for (const Case& one : cases) {
-    const Response sent = send(one.sent, "名 of event");
+    const HttpResponse sent = send(one.sent, "名 of event");
     ASSERT_EQ(sent.status, 200) << sent.body;
     ASSERT_EQ(sent.json()["delivered"], 1);
     ASSERT_TRUE(streams_.run_until([&] { return streams_.events() > 0 && !streams_[stream].events.empty(); }))
@@ -89,7 +89,7 @@ TEST_F(Framing, TextThatIsNoUnicodeIsRefused) {
   const std::size_t stream = streams_.connect("userId=1");
   for (const std::string bad : {"\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF5\x80\x80\x80", "cut \xE2\x82", "\\ud800",
                                 "\\udc00x", "\\ud83d\\ud83d", "\\ude00\\ud83d"}) {
-    const Response refused = send_raw(R"({"target":{"users":["1"]},"data":")" + bad + R"("})");
+    const HttpResponse refused = send_raw(R"({"target":{"users":["1"]},"data":")" + bad + R"("})");
     EXPECT_EQ(refused.status, 400) << bad << ": " << refused.body;
     EXPECT_EQ(refused.headers.at("content-type"), "application/problem+json");
   }
@@ -102,7 +102,7 @@ TEST_F(Framing, TextThatIsNoUnicodeIsRefused) {
 TEST_F(Framing, EventNamesWithLineBreaksAreRefused) {
   for (const std::string& bad :
        {std::string("a\nb"), std::string("a\r"), std::string("\r\n"), std::string("a\0b", 3)}) {
-    const Response refused = send("x", bad);
+    const HttpResponse refused = send("x", bad);
     EXPECT_EQ(refused.status, 400) << refused.body;
     EXPECT_NE(refused.body.find("line break or NUL"), std::string::npos) << refused.body;
   }
@@ -133,7 +133,7 @@ TEST_F(Framing, RequestsThatMakeNoSenseAreRefusedWithASentence) {
       {std::string(100'000, '['), "nested deeper"},
   };
   for (const Bad& bad : cases) {
-    const Response refused = send_raw(bad.body);
+    const HttpResponse refused = send_raw(bad.body);
     const int expected = bad.says == "no such" ? 404 : 400;
     EXPECT_EQ(refused.status, expected) << bad.body.substr(0, 200);
     EXPECT_NE(refused.body.find(bad.says), std::string::npos) << bad.body.substr(0, 200) << "\n" << refused.body;

@@ -34,7 +34,7 @@ TEST(ManyStreams, AllGetAnEventWhileThreadsDoNotGrow) {
   if (count < 10'000) std::cout << "descriptor limit or sanitizer: only " << count << " streams\n";
   const ScratchFolder folder;
   ServerProcess server(folder);
-  Client admin(server.admin());
+  HttpClient admin(server.admin());
   Streams streams(server.pages());
 
   ASSERT_NO_FATAL_FAILURE(open_until(streams, 100));
@@ -48,7 +48,7 @@ TEST(ManyStreams, AllGetAnEventWhileThreadsDoNotGrow) {
   EXPECT_LE(status["threads"], threads_before + handlers);
   EXPECT_LE(server.threads(), threads_before + handlers);
 
-  const Response sent = admin.post("/api/v1/send", {{"target", {{"all", true}}}, {"data", "to everybody"}});
+  const HttpResponse sent = admin.post("/api/v1/send", {{"target", {{"all", true}}}, {"data", "to everybody"}});
   ASSERT_EQ(sent.status, 200) << sent.body;
   EXPECT_EQ(sent.json()["delivered"], count);
   EXPECT_TRUE(streams.run_until([&] { return streams.events() >= count; })) << streams.events();

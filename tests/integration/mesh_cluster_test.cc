@@ -275,7 +275,7 @@ TEST(NacosClusterLogin, WrongCredentialsAreRefusedAtTheStart) {
 TEST_F(NacosCluster, StrangersArePostedNothingAndMayPostNothing) {
   ClusterNode& a = start("a");
   const std::string at = a.get("/api/v1/status")["cluster"]["listening"].get<std::string>();
-  Client stranger(Endpoint::tcp("127.0.0.1", std::stoi(at.substr(at.rfind(':') + 1))));
+  HttpClient stranger(Endpoint::tcp("127.0.0.1", std::stoi(at.substr(at.rfind(':') + 1))));
   EXPECT_EQ(stranger.request("POST", "/cluster/v1/post", "{\"from\":\"x~1\"}\n").status, 401);
   EXPECT_EQ(stranger.get("/cluster/v1/who").json()["id"], "a");
 }

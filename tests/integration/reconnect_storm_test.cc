@@ -41,7 +41,7 @@ TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryReturns) {
   const ScratchFolder folder;
   ServerProcess server(folder, {"--reconnect-time", std::to_string(kReconnectTime) + "ms", "--reconnect-jitter",
                                 std::to_string(kJitter) + "ms"});
-  Client admin(server.admin());
+  HttpClient admin(server.admin());
   // What does not come back is what a first request of each kind needs.
   {
     Streams first(server.pages());
@@ -67,7 +67,7 @@ TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryReturns) {
       EXPECT_GT(n, count / 10 - count / 40);
       EXPECT_LT(n, count / 10 + count / 40);
     }
-    const Response sent = admin.post("/api/v1/send", {{"target", {{"all", true}}}, {"data", "to everybody"}});
+    const HttpResponse sent = admin.post("/api/v1/send", {{"target", {{"all", true}}}, {"data", "to everybody"}});
     EXPECT_EQ(sent.json()["delivered"], count);
     ASSERT_TRUE(streams.run_until([&] { return streams.events() == count; })) << streams.events();
     during = resident_bytes(server.pid()) - before;

@@ -20,7 +20,7 @@ double sample(const std::string& metrics, const std::string& series) {
 TEST(SlowReader, DelaysNobodyAndIsClosedForItsBacklog) {
   const ScratchFolder folder;
   ServerProcess server(folder, {"--max-backlog", "256KiB"});
-  Client admin(server.admin());
+  HttpClient admin(server.admin());
   Streams healthy(server.pages());
   const std::size_t stream = healthy.connect("userId=healthy");
   // Of the same user, too: the two share a loop and a group.
@@ -50,7 +50,7 @@ TEST(SlowReader, DelaysNobodyAndIsClosedForItsBacklog) {
 TEST(SlowReader, OnlyMissesEventsWhenToldToDrop) {
   const ScratchFolder folder;
   ServerProcess server(folder, {"--max-backlog", "256KiB", "--slow-consumer", "drop"});
-  Client admin(server.admin());
+  HttpClient admin(server.admin());
   Streams streams(server.pages());
   const std::size_t stream = streams.connect("userId=1", kSmallBuffer);
   const std::string data(32 * 1024, 'x');
@@ -58,7 +58,7 @@ TEST(SlowReader, OnlyMissesEventsWhenToldToDrop) {
   int dropped = 0;
   // Nothing is read meanwhile.
   while (dropped < 3 && delivered < 1000) {
-    const Response sent = admin.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", data}});
+    const HttpResponse sent = admin.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", data}});
     ASSERT_EQ(sent.status, 200);
     ++(sent.json()["delivered"] == 1 ? delivered : dropped);
   }
@@ -72,7 +72,7 @@ TEST(SlowReader, OnlyMissesEventsWhenToldToDrop) {
 TEST(SlowReader, KeepsItsPendingMessagesForTheNextStream) {
   const ScratchFolder folder;
   ServerProcess server(folder);
-  Client admin(server.admin());
+  HttpClient admin(server.admin());
   const std::string data(1024 * 1024, 'q');
   std::string id;
   {
@@ -80,7 +80,8 @@ TEST(SlowReader, KeepsItsPendingMessagesForTheNextStream) {
     ASSERT_TRUE(write_all(breaking.get(), "GET /my-sse/connect?userId=1 HTTP/1.1\r\nHost: a\r\n\r\n"));
     read_until(breaking.get(),
                [](const std::string& text) { return text.find("connect-finish") != std::string::npos; });
-    const Response sent = admin.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", data}, {"qos", true}});
+    const HttpResponse sent =
+        admin.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", data}, {"qos", true}});
     ASSERT_EQ(sent.status, 200) << sent.body;
     EXPECT_EQ(sent.json()["delivered"], 1);
     id = sent.json()["id"];

@@ -83,7 +83,7 @@ class Soak {
   void send(unsigned count) {
     std::string body;
     for (unsigned i = 0; i < count; ++i) body += (i == 0 ? "" : "\n") + message().dump();
-    const testing::Response response =
+    const testing::HttpResponse response =
         admin_.request("POST", "/api/v1/send", body, count == 1 ? "application/json" : "application/x-ndjson");
     if (response.status != 200 || response.body.find("\"detail\"") != std::string::npos)
       throw std::runtime_error("a send was refused: " + response.body);
@@ -209,7 +209,7 @@ class Soak {
   std::mt19937 random_;
   const testing::ScratchFolder folder_;
   testing::ServerProcess server_;
-  testing::Client admin_;
+  testing::HttpClient admin_;
   testing::Streams stayers_;
   Visitors visitors_;
   Expectations expectations_{kStayers};

@@ -15,7 +15,7 @@ constexpr std::size_t kUsers = 20;
 
 }  // namespace
 
-Visitors::Visitors(testing::Endpoint pages, testing::Client& admin, std::mt19937& random)
+Visitors::Visitors(testing::Endpoint pages, testing::HttpClient& admin, std::mt19937& random)
     : pages_(std::move(pages)),
       admin_(admin),
       page_(pages_),

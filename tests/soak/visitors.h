@@ -18,7 +18,7 @@ namespace sse::soak {
 class Visitors {
  public:
   /// The admin client outlives it.
-  Visitors(testing::Endpoint pages, testing::Client& admin, std::mt19937& random);
+  Visitors(testing::Endpoint pages, testing::HttpClient& admin, std::mt19937& random);
 
   /// Does one random thing.
   void act();
@@ -40,8 +40,8 @@ class Visitors {
   void misbehave();
 
   const testing::Endpoint pages_;
-  testing::Client& admin_;
-  testing::Client page_;
+  testing::HttpClient& admin_;
+  testing::HttpClient page_;
   std::mt19937& random_;
   std::unique_ptr<testing::Streams> streams_;
   std::vector<std::pair<std::size_t, std::string>> open_;  // number, user

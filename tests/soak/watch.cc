@@ -40,8 +40,8 @@ std::uint64_t Calm::closed_in_all() const {
   return sum;
 }
 
-Calm look(testing::Client& admin, pid_t pid) {
-  const testing::Response response = admin.get("/api/v1/status");
+Calm look(testing::HttpClient& admin, pid_t pid) {
+  const testing::HttpResponse response = admin.get("/api/v1/status");
   if (response.status != 200) throw std::runtime_error("the server gave no status");
   const Json status = response.json();
   Calm calm;

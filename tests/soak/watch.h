@@ -23,7 +23,7 @@ struct Calm {
 
   std::uint64_t closed_in_all() const;
 };
-Calm look(testing::Client& admin, pid_t pid);
+Calm look(testing::HttpClient& admin, pid_t pid);
 
 /// What is wrong with a run's calm moments, a sentence each: memory or descriptors that grow, counters that do not add
 /// up, a kind of ending that never happened.

@@ -7,10 +7,10 @@
 
 namespace sse::testing {
 
-Response take_response(std::string& bytes) {
+HttpResponse take_response(std::string& bytes) {
   const std::size_t end = bytes.find("\r\n\r\n");
   if (end == std::string::npos || !bytes.starts_with("HTTP/1.1 ")) return {};
-  Response response;
+  HttpResponse response;
   std::size_t line = bytes.find("\r\n") + 2;
   while (line < end) {
     const std::size_t next = bytes.find("\r\n", line);
@@ -28,8 +28,8 @@ Response take_response(std::string& bytes) {
   return response;
 }
 
-Response Client::request(const std::string& method, const std::string& target, std::string_view body,
-                         const std::string& type) {
+HttpResponse HttpClient::request(const std::string& method, const std::string& target, std::string_view body,
+                                 const std::string& type) {
   std::string head = method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n";
   if (method != "GET") head += "Content-Type: " + type + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   head += "\r\n";
@@ -42,7 +42,7 @@ Response Client::request(const std::string& method, const std::string& target, s
       return {};
     }
   }
-  Response response;
+  HttpResponse response;
   // Also when not all could be written: a server may answer a body it does not want before the body's end.
   write_all(fd_.get(), head);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -11,7 +11,7 @@ namespace sse::testing {
 
 using event::Json;
 
-struct Response {
+struct HttpResponse {
   int status = 0;                              ///< 0: the connection ended before an answer
   std::map<std::string, std::string> headers;  ///< names in lower case
   std::string body;
@@ -20,19 +20,19 @@ struct Response {
 };
 
 /// Parses one answer with its body out of the start of `bytes` and cuts it off; status 0 when it is not complete.
-Response take_response(std::string& bytes);
+HttpResponse take_response(std::string& bytes);
 
 /// One keep-alive HTTP connection that connects again when the server has closed it. Written from RFC 9112, not with
 /// the library the server uses. Not thread safe.
-class Client {
+class HttpClient {
  public:
-  explicit Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
   /// Status 0 when the server is gone or says nothing for kPatience.
-  Response request(const std::string& method, const std::string& target, std::string_view body = {},
-                   const std::string& type = "application/json");
-  Response get(const std::string& target) { return request("GET", target); }
-  Response post(const std::string& target, const Json& body) { return request("POST", target, body.dump()); }
+  HttpResponse request(const std::string& method, const std::string& target, std::string_view body = {},
+                       const std::string& type = "application/json");
+  HttpResponse get(const std::string& target) { return request("GET", target); }
+  HttpResponse post(const std::string& target, const Json& body) { return request("POST", target, body.dump()); }
 
  private:
   Endpoint endpoint_;

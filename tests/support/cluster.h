@@ -37,18 +37,18 @@ class Node {
   ServerProcess& server() { return server_; }
   const std::string& id() const { return id_; }
   Streams& streams() { return streams_; }
-  Client& pages() { return pages_; }
+  HttpClient& pages() { return pages_; }
 
   Json get(const std::string& target) {
-    const Response response = admin_.get(target);
+    const HttpResponse response = admin_.get(target);
     EXPECT_EQ(response.status, 200) << response.body;
     return response.status == 200 ? response.json() : Json();
   }
-  Response post(const std::string& target, const Json& body) { return admin_.post(target, body); }
+  HttpResponse post(const std::string& target, const Json& body) { return admin_.post(target, body); }
   Json send(const Json& target, const std::string& data, const Json& more = Json::object()) {
     Json body{{"target", target}, {"data", data}};
     body.update(more);
-    const Response response = admin_.post("/api/v1/send", body);
+    const HttpResponse response = admin_.post("/api/v1/send", body);
     EXPECT_EQ(response.status, 200) << response.body;
     return response.status == 200 ? response.json() : Json();
   }
@@ -79,8 +79,8 @@ class Node {
   ScratchFolder folder_;
   ServerProcess server_;
   const std::string id_;
-  Client admin_;
-  Client pages_;
+  HttpClient admin_;
+  HttpClient pages_;
   Streams streams_;
 };
 

@@ -28,26 +28,26 @@ class ClusterNode {
   void restart() {
     server_.reset();
     server_ = std::make_unique<ServerProcess>(folder_, options_);
-    admin_ = std::make_unique<Client>(server_->admin());
-    pages_ = std::make_unique<Client>(server_->pages());
+    admin_ = std::make_unique<HttpClient>(server_->admin());
+    pages_ = std::make_unique<HttpClient>(server_->pages());
     streams_ = std::make_unique<Streams>(server_->pages());
   }
 
   ServerProcess& server() { return *server_; }
   const std::string& id() const { return id_; }
   Streams& streams() { return *streams_; }
-  Client& pages() { return *pages_; }
+  HttpClient& pages() { return *pages_; }
 
   Json get(const std::string& target) {
-    const Response response = admin_->get(target);
+    const HttpResponse response = admin_->get(target);
     EXPECT_EQ(response.status, 200) << response.body;
     return response.status == 200 ? response.json() : Json();
   }
-  Response post(const std::string& target, const Json& body) { return admin_->post(target, body); }
+  HttpResponse post(const std::string& target, const Json& body) { return admin_->post(target, body); }
   Json send(const Json& target, const std::string& data, const Json& more = Json::object()) {
     Json body{{"target", target}, {"data", data}};
     body.update(more);
-    const Response response = admin_->post("/api/v1/send", body);
+    const HttpResponse response = admin_->post("/api/v1/send", body);
     EXPECT_EQ(response.status, 200) << response.body;
     return response.status == 200 ? response.json() : Json::object();
   }
@@ -83,8 +83,8 @@ class ClusterNode {
   const std::string id_;
   std::vector<std::string> options_;
   std::unique_ptr<ServerProcess> server_;
-  std::unique_ptr<Client> admin_;
-  std::unique_ptr<Client> pages_;
+  std::unique_ptr<HttpClient> admin_;
+  std::unique_ptr<HttpClient> pages_;
   std::unique_ptr<Streams> streams_;
 };
 

@@ -33,18 +33,21 @@ int free_port() {
 }  // namespace
 
 RedisProcess::RedisProcess(std::vector<std::string> options) : options_(std::move(options)) {
+  std::ostringstream ends;
   // Another program may take the port in between: then with another one.
   for (int attempt = 0; attempt < 5 && pid_ < 0; ++attempt) {
     port_ = free_port();
     spawn();
     bool up = false;
     bool ended = false;
+    int status = 0;
     eventually([&] {
       up = answers();
-      ended = !up && ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+      ended = !up && ::waitpid(pid_, &status, WNOHANG) == pid_;
       return up || ended;
     });
     if (up) continue;
+    ends << " " << port_ << ": " << status;
     if (!ended) kill();
     pid_ = -1;
   }
@@ -52,7 +55,9 @@ RedisProcess::RedisProcess(std::vector<std::string> options) : options_(std::mov
     std::ifstream log(folder_.file("redis.log"));
     std::ostringstream text;
     text << log.rdbuf();
-    throw std::runtime_error("redis-server does not come up (scripts/setup --tests installs it): " + text.str());
+    throw std::runtime_error(
+        "redis-server does not come up (scripts/setup --tests installs it); port and status of each try:" + ends.str() +
+        "; its log: " + text.str());
   }
 }
 

@@ -27,7 +27,8 @@ TEST(NodeProbe, TellsWhichNodeIsThereAndWhenNobodyIs) {
   bus.start(deaf);
   bus.set_hello({{"id", "a"}, {"facts", "not for everybody"}});
   const net::ListenAddress at = net::ListenAddress::parse(bus.address());
-  const sse::testing::Response raw = sse::testing::Client(sse::testing::Endpoint::tcp(at.host, at.port)).get(kWhoPath);
+  const sse::testing::HttpResponse raw =
+      sse::testing::HttpClient(sse::testing::Endpoint::tcp(at.host, at.port)).get(kWhoPath);
   EXPECT_EQ(raw.status, 200) << raw.body;
   const NodeProbe there = probe_node(bus.address(), sse::testing::kPatience);
   EXPECT_FALSE(there.nobody);

@@ -63,7 +63,7 @@ TEST(EventLoop, RunsWhatATaskPosts) {
   loop.start();
   std::promise<void> ran;
   loop.post([&] { loop.post([&] { ran.set_value(); }); });
-  EXPECT_EQ(ran.get_future().wait_for(testing::kPatience), std::future_status::ready);
+  EXPECT_EQ(ran.get_future().wait_for(testing::kSocketPatience), std::future_status::ready);
   loop.stop();
 }
 

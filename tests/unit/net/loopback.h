@@ -26,11 +26,11 @@
 namespace sse::testing {
 
 /// How long a test waits for something that is to happen; only a failing test waits that long.
-inline constexpr std::chrono::seconds kPatience{30};
+inline constexpr std::chrono::seconds kSocketPatience{30};
 
 /// Waits for a condition another thread brings about; false when it never did.
 inline bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kSocketPatience;
   while (std::chrono::steady_clock::now() < deadline) {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -124,7 +124,7 @@ class Client {
   std::string take() { return std::exchange(received_, {}); }
 
   /// One recv(); false at the end of the connection, on an error and when nothing came in time.
-  bool receive_some(std::chrono::milliseconds patience = kPatience) {
+  bool receive_some(std::chrono::milliseconds patience = kSocketPatience) {
     pollfd waiting{fd_.get(), POLLIN, 0};
     if (::poll(&waiting, 1, static_cast<int>(patience.count())) <= 0) return false;
     std::array<char, 64 * 1024> buffer;

@@ -16,7 +16,7 @@ namespace sse::testing {
 /// Waits until `fd` is ready for `events`.
 inline bool await(int fd, short events) {
   pollfd waiting{fd, events, 0};
-  return ::poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) == 1;
+  return ::poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(kSocketPatience).count())) == 1;
 }
 
 /// Drives the server's side until the handshake is over.
