@@ -42,8 +42,9 @@ void say_where(const gateway::Server& server, const serve::Options& options) {
   std::printf("sse-serve %s on %s%s\n", base::kVersion, server.url().c_str(), page ? "  (open it in a browser)" : "");
   std::printf("services  %s\n", services.c_str());
   const std::string& cluster = options.server.cluster;
-  std::printf("pending   %s\n",
-              cluster.empty() ? options.server.database.c_str() : cluster::parse_redis_address(cluster).str().c_str());
+  std::printf("pending   %s%s\n",
+              cluster.empty() ? options.server.database.c_str() : cluster::parse_redis_address(cluster).str().c_str(),
+              options.server.discovery.empty() ? "" : "  (of what this server accepts, for readers on any)");
   std::printf("admin     %s  (ssectl finds it there)\n", server.admin_address().c_str());
   std::fflush(stdout);
 }

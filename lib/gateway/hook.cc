@@ -103,7 +103,13 @@ HookCaller::HookCaller(HookOptions options, std::string server_id, observe::Regi
       seconds_(metrics.histogram("sse_hook_seconds", "Time a call of the application's hook took",
                                  {0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30})),
       requests_(options_.url, "--hook", options_.timeout),
-      notifications_(options_.url, "--hook", options_.timeout) {}
+      notifications_(options_.url, "--hook", options_.timeout),
+      secret_(options_.secret) {}
+
+void HookCaller::set_secret(std::string secret) {
+  const MutexLock lock(mutex_);
+  secret_ = std::move(secret);
+}
 
 void HookCaller::stop() {
   requests_.stop();
@@ -161,11 +167,15 @@ HttpCaller::Answer HookCaller::send(HttpCaller& http, const std::string& type, c
                                     const std::string& signed_text, HttpCaller::Request request) {
   request.headers.emplace_back("X-Sse-Event", type);
   request.headers.emplace_back("X-Sse-Delivery", delivery);
-  if (!options_.secret.empty()) {
+  std::string secret;
+  {
+    const MutexLock lock(mutex_);
+    secret = secret_;
+  }
+  if (!secret.empty()) {
     const std::string stamp = std::to_string(to_millis(wall_now()) / 1000);
     request.headers.emplace_back("X-Sse-Timestamp", stamp);
-    request.headers.emplace_back("X-Sse-Signature",
-                                 "sha256=" + hmac_sha256_hex(options_.secret, stamp + "." + signed_text));
+    request.headers.emplace_back("X-Sse-Signature", "sha256=" + hmac_sha256_hex(secret, stamp + "." + signed_text));
   }
   const SteadyTime start = steady_now();
   const auto took = [&] { return std::chrono::duration<double>(steady_now() - start).count(); };

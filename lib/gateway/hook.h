@@ -39,6 +39,8 @@ class HookCaller {
                                      event::Json body, const std::vector<UploadedFile>& files);
   /// As call(), for what nobody waits for: it goes on after stop_requests().
   HttpCaller::Answer notify(const std::string& type, const std::string& delivery, WallTime time, event::Json body);
+  /// What signs calls from now on.
+  void set_secret(std::string secret) EXCLUDES(mutex_);
   /// Ends calls that pages wait for; later ones fail at once.
   void stop_requests() { requests_.stop(); }
   /// Ends everything.
@@ -53,7 +55,7 @@ class HookCaller {
   HttpCaller::Answer send_json(HttpCaller& http, const std::string& type, const std::string& delivery, WallTime time,
                                event::Json&& body);
   HttpCaller::Answer send(HttpCaller& http, const std::string& type, const std::string& delivery,
-                          const std::string& signed_text, HttpCaller::Request request);
+                          const std::string& signed_text, HttpCaller::Request request) EXCLUDES(mutex_);
   void count(const std::string& type, const std::string& outcome);
   void complain(const std::string& type, const std::string& why) EXCLUDES(mutex_);
 
@@ -65,6 +67,7 @@ class HookCaller {
   HttpCaller notifications_;
 
   Mutex mutex_;
+  std::string secret_ GUARDED_BY(mutex_);
   SteadyTime last_complaint_ GUARDED_BY(mutex_){};
   std::uint64_t untold_ GUARDED_BY(mutex_) = 0;
 };

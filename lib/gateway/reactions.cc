@@ -43,7 +43,8 @@ std::unique_ptr<HookCaller> hook_of(const ServerOptions& options, std::string se
 
 Reactions::Reactions(const ServerOptions& options, std::string server_id, std::unique_ptr<Application> application,
                      Callbacks callbacks, IdGenerator& ids, observe::Registry& metrics)
-    : hook_(hook_of(options, std::move(server_id), metrics)),
+    : hook_secret_file_(options.hook_secret_file),
+      hook_(hook_of(options, std::move(server_id), metrics)),
       notifier_(hook_ ? std::make_unique<HookNotifier>(*hook_, ids, metrics) : nullptr),
       callbacks_(std::move(callbacks), metrics),
       application_(application ? std::move(application)
@@ -52,6 +53,10 @@ Reactions::Reactions(const ServerOptions& options, std::string server_id, std::u
       bulkheads_(bulkheads_of(options, hook_ != nullptr || options.authentication_blocks)) {
   if (notifier_) happenings_.add_sink(*notifier_);
   happenings_.add_sink(callbacks_);
+}
+
+void Reactions::reload() {
+  if (hook_ && !hook_secret_file_.empty()) hook_->set_secret(read_secret_file(hook_secret_file_, "--hook-secret-file"));
 }
 
 void Reactions::stop_requests() {

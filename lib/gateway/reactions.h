@@ -22,12 +22,15 @@ class Reactions {
   Happenings& happenings() { return happenings_; }
   Application& application() { return *application_; }
   Bulkheads& bulkheads() { return bulkheads_; }
+  /// Reads the hook's secret again. Throws Error, and then the old one stays.
+  void reload();
   /// Ends requests that wait for the application. Before the fronts' loops stop.
   void stop_requests();
   /// Tells what is left to tell. After the last stream has gone.
   void stop();
 
  private:
+  const std::string hook_secret_file_;
   Happenings happenings_;
   std::unique_ptr<HookCaller> hook_;
   std::unique_ptr<HookNotifier> notifier_;

@@ -323,6 +323,7 @@ void Server::Impl::reload() {
   };
   attempt([this] { read_token(); });
   attempt([this] { authenticator_->reload(); });
+  attempt([this] { reactions_->reload(); });
   if (tls_) attempt([this] { tls_->reload(); });
   if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }

@@ -161,6 +161,18 @@ disconnect disconnect leaving the page True" "$(calls "chr(10).join(
   'listening ' + ','.join(e.get('added', ['-'])) + ' ' + ','.join(e.get('removed', ['-'])) if e['type'] == 'listening'
   else 'disconnect ' + e['reason'] + ' ' + e['note'] + ' ' + str(e['durationMillis'] > 0) for e in $told)")"
 
+# Another secret, without a restart; one that cannot be read is no reason to go without.
+echo "an0ther-secret" >"$scratch/secret"
+kill -HUP "$server_pid"
+wait_for 10 "the new secret" grep -q "reloaded on SIGHUP" "$server_log"
+open_stream "$scratch/resigned" "userId=5"
+wait_for 10 "a call that is signed otherwise" called \
+  "[c['signed'] for c in calls if c['event']['type'] == 'connect'][-1] == False"
+mv "$scratch/secret" "$scratch/elsewhere"
+kill -HUP "$server_pid"
+wait_for 10 "a word about it" grep -q -- "--hook-secret-file" "$server_log"
+mv "$scratch/elsewhere" "$scratch/secret"
+
 # At the end the hook hears of those who were still there.
 open_stream "$scratch/b" "userId=4"
 id=$(sed -n '1s/^id://p' "$scratch/b")
