@@ -302,11 +302,11 @@ void explore(unsigned rounds, unsigned most_steps) {
 }
 
 TEST(Interleaving, AgreesWithTheModelInMemory) {
-  explore<InMemory>(number_from("SSE_MODEL_ROUNDS", 300), 60);
+  explore<InMemory>(number_from("SSE_MODEL_ROUNDS", 600), 60);
 }
 
 TEST(Interleaving, AgreesWithTheModelInSqlite) {
-  explore<InSqlite>(number_from("SSE_MODEL_ROUNDS", 300) / 5, 40);
+  explore<InSqlite>(number_from("SSE_MODEL_ROUNDS", 600) / 5, 40);
 }
 
 }  // namespace
