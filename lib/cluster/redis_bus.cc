@@ -109,6 +109,7 @@ void RedisBus::subscribe(const std::vector<std::string>& topics, std::function<v
       }
     }
   }
+  // NOLINTNEXTLINE(bugprone-use-after-move): only where it was not moved, or has come back.
   if (hopeless && standing) standing(false);
 }
 
@@ -238,7 +239,7 @@ std::shared_ptr<Asked> RedisBus::ask(const std::vector<Command>& commands) {
     const std::uint64_t number = first + i;
     publish.push_back({"PUBLISH", topic_channel(commands[i].topic),
                        options_.node + ' ' + std::to_string(number) + '\n' + commands[i].bytes});
-    done.push_back([this, number, deaf](const RedisReply& reply) {
+    done.emplace_back([this, number, deaf](const RedisReply& reply) {
       if (reply.is_error()) {
         gathering_.failed(number, reply.text);
       } else if (deaf && reply.integer > 0) {

@@ -46,7 +46,7 @@ class RedisLink {
     virtual void link_up() {}
     virtual void link_down(const std::string& /*why*/) {}
     /// What a subscriber was sent, as it was read.
-    virtual void link_pushed(std::vector<RedisReply> /*pushes*/) {}
+    virtual void link_pushed(std::vector<RedisReply> /*pushes*/) {}  // NOLINT: others keep them
 
    protected:
     ~Listener() = default;

@@ -91,7 +91,7 @@ class MessageRepository {
   using Added = std::function<void(NewMessage&& message, AddOutcome&& outcome)>;
   /// As add(), without waiting for the disk: for threads that have better things to do. False: it is closing; then
   /// `added` is not called. REQUIRES: adds_soon().
-  virtual bool add_soon(NewMessage /*message*/, Added /*added*/) { return false; }
+  virtual bool add_soon(NewMessage /*message*/, Added /*added*/) { return false; }  // NOLINT: others keep them
   /// Whether this implementation can.
   virtual bool adds_soon() const { return false; }
 

@@ -203,17 +203,14 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
     const bool was_confirmed = std::ranges::any_of(story, [&](const Trace::Entry& e) {
       return e.what == Trace::What::kConfirmed && e.kind == who.kind && e.name == who.name;
     });
-    if (was_confirmed || std::ranges::find(confirmed, who) != confirmed.end()) {
-      recipient.state = "confirmed";
-    } else if (is_pending(who, id)) {
+    const bool told = was_confirmed || std::ranges::find(confirmed, who) != confirmed.end();
+    if (!told && is_pending(who, id)) {
       open.push_back({who.kind, who.name, id, request.event, request.target.listening});
       indexes.push_back(i);
-    } else if (result.repeated || repository_.shared()) {
-      // It was settled so long ago, or by another node, that nothing is known of it but that it is not pending.
-      recipient.state = "confirmed";
-    } else {
-      recipient.state = "deleted";
+      continue;
     }
+    // It may have been settled so long ago, or by another node, that nothing is known of it but that it is not pending.
+    recipient.state = told || result.repeated || repository_.shared() ? "confirmed" : "deleted";
   }
   hub_.locate(open);
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
@@ -238,6 +235,7 @@ std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
 
 std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& rows) {
   std::vector<hub::Whereabouts> places;
+  places.reserve(rows.size());
   for (const PendingMessage& row : rows)
     places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
   hub_.locate(places);

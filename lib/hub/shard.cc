@@ -548,6 +548,7 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
   }
   tell(confirmed);
   std::vector<MessageId> messages;
+  messages.reserve(confirmed.size());
   for (const Confirmed& one : confirmed) messages.push_back(one.message);
   return messages;
 }

@@ -99,7 +99,7 @@ class HubDelegate {
 
   /// Only in_cluster. A stream with these names is about to be registered: `go_on`, to be called once and from any
   /// thread, lets it. left() follows for every opening(), also of a stream that came to nothing.
-  virtual void opening(const Names& /*names*/, std::function<void()> go_on) { go_on(); }
+  virtual void opening(const Names& /*names*/, std::function<void()> go_on) { go_on(); }  // NOLINT: others keep it
   virtual void left(const Names& /*names*/) {}
   /// Only in_cluster. A stream of this client has opened, and it may have more of them elsewhere than it should.
   virtual void client_opened(const ClientKey& /*client*/, ConnectionId) {}
