@@ -1,6 +1,7 @@
 #include "hub/shard.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
@@ -673,9 +674,15 @@ void Shard::read_again() {
     unread_.assign(std::make_move_iterator(now.begin() + 1), std::make_move_iterator(now.end()));
     now.resize(1);
   }
-  for (const Unread& unread : now) {
+  std::unordered_set<std::uint64_t> busy;
+  for (Unread& unread : now) {
     Connection* connection = find(unread.connection);
     if (connection == nullptr) continue;
+    // One after the other: what the first gives has been confirmed by then.
+    if (!busy.insert(unread.connection.value()).second) {
+      unread_.push_back(std::move(unread));
+      continue;
+    }
     if (unread.only_events.empty()) {
       look_again(*connection);
     } else {
