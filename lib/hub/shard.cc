@@ -593,12 +593,13 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string
 
 // What was in flight stays known for a while; the client may yet confirm it.
 void Shard::depart(Connection& connection) {
+  if (!connection.confirms) return;
   InFlight log;
   if (std::exchange(connection.in_flight, false)) log = std::move(in_flight_.extract(connection.id.value()).mapped());
   metrics_.attempts_failed.add(log.size());
   const std::string user(Indexes::name_of(connection, TargetKind::kUser));
   // A stream with nothing in flight is worth remembering where its client may confirm by its id what others had.
-  if (log.empty() && !(connection.confirms && departed_.knows(user))) return;
+  if (log.empty() && !departed_.knows(user)) return;
   std::string client = form_value(connection.unpacked_attributes().query, "clientId");
   if (log.empty() && !departed_.knows(user, client)) return;
   Departed::Stream gone{connection.id, std::move(client), {}, std::move(log)};
