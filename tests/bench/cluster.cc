@@ -1,11 +1,14 @@
 // Several nodes over one Redis: events to users of another node next to what Redis itself does, and many streams.
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -13,6 +16,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "load/mark.h"
@@ -24,6 +28,9 @@ namespace sse::bench {
 namespace {
 
 constexpr std::size_t kUsers = 2000;
+constexpr std::size_t kToOne = 5000;
+constexpr std::size_t kSenders = 64;
+constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 constexpr std::size_t kMostSamples = 1'000'000;
 constexpr std::chrono::seconds kPatience{20};
 
@@ -64,16 +71,19 @@ std::string resp(const std::vector<std::string>& words) {
   return text;
 }
 
-// A process that subscribes to channels u0, u1, … and nothing else.
+// A process that subscribes to the channels u<first>, u<first + 1>, … and nothing else: by one connection for all, or by
+// one for each.
 class BareSubscriber {
  public:
-  BareSubscriber(int port, std::size_t channels, std::size_t size) {
+  enum class Connections { kOne, kOneEach };
+
+  BareSubscriber(int port, std::size_t first, std::size_t channels, Connections connections, std::size_t size) {
     void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw system_error(errno, "cannot prepare a subscriber");
     shared_ = new (memory) Shared;
     pid_ = fork();
-    if (pid_ == 0) serve(port, channels, size);
-    wait([this] { return shared_->ready.load(); });
+    if (pid_ == 0) serve(port, first, channels, connections, size);
+    wait([&] { return shared_->subscribed.load() == channels; });
   }
   ~BareSubscriber() {
     ::kill(pid_, SIGKILL);
@@ -98,9 +108,14 @@ class BareSubscriber {
 
  private:
   struct Shared {
-    std::atomic<bool> ready{false};
+    std::atomic<std::uint64_t> subscribed{0};
     std::atomic<std::uint64_t> events{0};
     std::uint32_t micros[kMostSamples];
+  };
+  struct Connection {
+    UniqueFd fd;
+    std::size_t channels = 0;  // whose subscription is not confirmed yet
+    std::string text;          // read and not used
   };
 
   template <class Done>
@@ -112,42 +127,60 @@ class BareSubscriber {
     }
   }
 
-  [[noreturn]] void serve(int port, std::size_t channels, std::size_t size) {
+  [[noreturn]] void serve(int port, std::size_t first, std::size_t channels, Connections connections,
+                          std::size_t size) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     try {
-      const UniqueFd fd = connected(port);
-      std::vector<std::string> words{"SUBSCRIBE"};
-      for (std::size_t i = 0; i < channels; ++i) words.push_back("u" + std::to_string(i));
-      send_all(fd.get(), resp(words));
+      const std::size_t each = connections == Connections::kOne ? channels : 1;
+      const UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+      std::vector<std::unique_ptr<Connection>> all;
+      for (std::size_t begin = first; begin < first + channels; begin += each) {
+        std::vector<std::string> words{"SUBSCRIBE"};
+        for (std::size_t i = begin; i < begin + each; ++i) words.push_back("u" + std::to_string(i));
+        all.push_back(std::make_unique<Connection>(Connection{connected(port), each, ""}));
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.ptr = all.back().get();
+        if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, all.back()->fd.get(), &event) != 0) _exit(1);
+        send_all(all.back()->fd.get(), resp(words));
+      }
       const std::string before = "\r\n$" + std::to_string(size) + "\r\n";
-      const std::string last = ":" + std::to_string(channels) + "\r\n";
-      std::string text;
-      std::vector<char> buffer(1 << 16);
+      std::vector<char> buffer(kReadBytes);
+      std::array<epoll_event, 1024> ready{};
       for (;;) {
-        const ssize_t n = recv(fd.get(), buffer.data(), buffer.size(), 0);
-        if (n <= 0) _exit(1);
-        text.append(buffer.data(), static_cast<std::size_t>(n));
-        if (!shared_->ready && text.ends_with(last)) {
-          shared_->ready = true;
-          text.clear();
-        }
-        std::size_t at = 0;
-        for (std::size_t found = text.find(before); found != std::string::npos; found = text.find(before, at)) {
-          const std::size_t begin = found + before.size();
-          if (begin + size > text.size()) break;
-          at = begin + size;
-          const auto mark = load::read_mark(std::string_view(text).substr(begin, size));
-          if (!mark) continue;
-          const std::uint64_t number = shared_->events.load();
-          const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - mark->intended);
-          if (number < kMostSamples) shared_->micros[number] = static_cast<std::uint32_t>(took.count());
-          shared_->events.store(number + 1);
-        }
-        text.erase(0, at);
+        const int n = epoll_wait(epoll.get(), ready.data(), static_cast<int>(ready.size()), -1);
+        for (int i = 0; i < n; ++i)
+          read(*static_cast<Connection*>(ready.at(static_cast<std::size_t>(i)).data.ptr), buffer, before, size);
       }
     } catch (const std::exception&) {
       _exit(1);
     }
+  }
+
+  void read(Connection& connection, std::vector<char>& buffer, const std::string& before, std::size_t size) {
+    const ssize_t n = recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+    if (n <= 0) _exit(1);
+    std::string& text = connection.text;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+    if (connection.channels != 0) {
+      // Each answer ends with how many channels there are now.
+      if (!text.ends_with(":" + std::to_string(connection.channels) + "\r\n")) return;
+      shared_->subscribed.fetch_add(std::exchange(connection.channels, 0));
+      text.clear();
+    }
+    std::size_t at = 0;
+    for (std::size_t found = text.find(before); found != std::string::npos; found = text.find(before, at)) {
+      const std::size_t begin = found + before.size();
+      if (begin + size > text.size()) break;
+      at = begin + size;
+      const auto mark = load::read_mark(std::string_view(text).substr(begin, size));
+      if (!mark) continue;
+      const std::uint64_t number = shared_->events.load();
+      const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - mark->intended);
+      if (number < kMostSamples) shared_->micros[number] = static_cast<std::uint32_t>(took.count());
+      shared_->events.store(number + 1);
+    }
+    text.erase(0, at);
   }
 
   Shared* shared_;
@@ -159,15 +192,22 @@ class BarePublisher {
   explicit BarePublisher(int port) : fd_(connected(port)) {}
 
   void publish(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
-    send_all(fd_.get(), command(user, size, intended));
-    read_answers(1);
+    begin(user, size, intended);
+    finish();
   }
-  // All in one pipeline.
-  void publish_all(std::size_t users, std::size_t size) {
+  // The two halves of it, for one thread with many of these: finish() when fd() can be read.
+  void begin(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
+    send_all(fd_.get(), command(user, size, intended));
+  }
+  void finish() { read_answers(1); }
+  int fd() const { return fd_.get(); }
+
+  // As many as `users` has, in one pipeline.
+  void publish_all(const std::vector<std::size_t>& users, std::size_t size) {
     std::string text;
-    for (std::size_t i = 0; i < users; ++i) text += command(i, size, steady_now());
+    for (const std::size_t user : users) text += command(user, size, steady_now());
     std::thread writer([&] { send_all(fd_.get(), text); });
-    read_answers(users);
+    read_answers(users.size());
     writer.join();
   }
 
@@ -212,19 +252,33 @@ std::vector<std::string> node_options(const Redis& redis, std::size_t number) {
 
 }  // namespace
 
+// Every row has the same number of connections at the receiving end and the same number of calls under way at the
+// sending end on both sides: what differs is the server between them.
 void cross_node(const Settings& settings, Table& table) {
   Redis redis;
   const std::size_t users = std::min(settings.streams, kUsers);
-  BareSubscriber subscriber(redis.port(), users, settings.size);
+  const std::size_t alone = users;  // the number of the one who gets everything
+  const std::vector<std::size_t> everybody = first_streams(users);
+  const std::vector<std::size_t> to_one(settings.quick ? 500 : kToOne, alone);
+  BareSubscriber subscriber(redis.port(), 0, users, BareSubscriber::Connections::kOneEach, settings.size);
+  BareSubscriber single(redis.port(), alone, 1, BareSubscriber::Connections::kOne, settings.size);
   SseServe sending(settings, "sending node", node_options(redis, 1));
   SseServe holding(settings, "holding node", node_options(redis, 2));
   Attached ours(holding, users);
+  Attached our_one(holding, 1, alone);
   BarePublisher publisher(redis.port());
+  std::vector<std::unique_ptr<load::Poster>> posters;
+  std::vector<std::unique_ptr<BarePublisher>> publishers;
+  for (std::size_t n = 0; n < kSenders; ++n) {
+    posters.push_back(std::make_unique<load::Poster>(sending.admin(), "/api/v1/send", "application/json"));
+    publishers.push_back(std::make_unique<BarePublisher>(redis.port()));
+  }
   const std::size_t rounds = static_cast<std::size_t>(settings.rounds);
   const std::size_t count = settings.quick ? 300 : 3000;
+  const std::size_t calls_at_once = settings.quick ? 500 : 5 * users;
   constexpr double kRate = 500;
-  Figures paced, bare_paced, calls, bare_calls, bulk, bare_bulk, warm_up;
-  measure(ours, users, warm_up, [&](auto) { sending.unicast_bulk(users, settings.size); });
+  Figures paced, bare_paced, calls, bare_calls, many, bare_many, bulk, bare_bulk, one, bare_one, warm_up;
+  measure(ours, users, warm_up, [&](auto) { sending.unicast_bulk(everybody, settings.size); });
   for (std::size_t round = 0; round < rounds; ++round) {
     measure(ours, count, paced, [&](auto) {
       at_rate(kRate, count, [&](std::size_t n, SteadyTime due) { sending.unicast(n % users, settings.size, due); });
@@ -238,19 +292,44 @@ void cross_node(const Settings& settings, Table& table) {
     measure_bare(subscriber, users, bare_calls, [&] {
       for (std::size_t i = 0; i < users; ++i) publisher.publish(i, settings.size);
     });
-    measure(ours, users, bulk, [&](auto) { sending.unicast_bulk(users, settings.size); });
-    measure_bare(subscriber, users, bare_bulk, [&] { publisher.publish_all(users, settings.size); });
+    measure(ours, calls_at_once, many, [&](auto) {
+      std::size_t left = calls_at_once;
+      side_by_side(
+          posters,
+          [&](std::size_t n) {
+            if (left == 0) return false;
+            posters[n]->begin(sending.unicast_body(--left % users, settings.size));
+            return true;
+          },
+          [&](std::size_t n) { SseServe::require_accepted(posters[n]->finish()); });
+    });
+    measure_bare(subscriber, calls_at_once, bare_many, [&] {
+      std::size_t left = calls_at_once;
+      side_by_side(
+          publishers,
+          [&](std::size_t n) {
+            if (left == 0) return false;
+            publishers[n]->begin(--left % users, settings.size);
+            return true;
+          },
+          [&](std::size_t n) { publishers[n]->finish(); });
+    });
+    measure(ours, users, bulk, [&](auto) { sending.unicast_bulk(everybody, settings.size); });
+    measure_bare(subscriber, users, bare_bulk, [&] { publisher.publish_all(everybody, settings.size); });
+    measure(our_one, to_one.size(), one, [&](auto) { sending.unicast_bulk(to_one, settings.size); });
+    measure_bare(single, to_one.size(), bare_one, [&] { publisher.publish_all(to_one, settings.size); });
   }
   const char* name = "bare PUBLISH";
-  const char* steady = "500 sends/s to users of another node";
+  const std::string steady = "500 sends/s to users of another node";
+  const auto add = [&](const std::string& what, const Figures& figures, const Figures& bare, std::optional<Bar> bar) {
+    table.add({"j", what, "sends/s", median(figures.rate), median(bare.rate), name, bar});
+  };
   table.add({"j", steady, "p50 ms", median(paced.p50_ms), median(bare_paced.p50_ms), name, std::nullopt});
   table.add({"j", steady, "p99 ms", median(paced.p99_ms), median(bare_paced.p99_ms), name, Bar::ratio_at_most(2)});
-  table.add({"j", "a call each, one after the other", "sends/s", median(calls.rate), median(bare_calls.rate), name,
-             std::nullopt});
-  table.add({"j", "one bulk call, a pipeline of PUBLISH", "sends/s", median(bulk.rate), median(bare_bulk.rate), name,
-             std::nullopt});
-  table.add({"j", "one bulk call, PUBLISH one after the other", "sends/s", median(bulk.rate), median(bare_calls.rate),
-             name, Bar::ratio_at_least(0.7)});
+  add("a call each, one after the other", calls, bare_calls, std::nullopt);
+  add("a call each, " + std::to_string(kSenders) + " senders", many, bare_many, std::nullopt);
+  add("one bulk call to " + std::to_string(users) + " users, a pipeline", bulk, bare_bulk, Bar::ratio_at_least(0.7));
+  add("one bulk call to one user, a pipeline", one, bare_one, Bar::ratio_at_least(0.7));
 }
 
 void five_nodes(const Settings& settings, Table& table) {

@@ -1,5 +1,4 @@
 // Messages that are on disk before the answer, against the least a database can do for the same promise.
-#include <poll.h>
 #include <sqlite3.h>
 
 #include <filesystem>
@@ -8,6 +7,7 @@
 
 #include "base/error.h"
 #include "load/mark.h"
+#include "pace.h"
 #include "sections.h"
 
 namespace sse::bench {
@@ -50,50 +50,34 @@ double single_rows(const std::string& folder, double seconds) {
   return static_cast<double>(rows) / seconds_since(begin);
 }
 
-// So many senders, each with a connection of its own and one call at a time; `lines` messages a call. One thread has
-// them all: what so many threads cost would be taken from the server's two cores.
+// So many senders, each with a connection of its own and one call at a time; `lines` messages a call.
 double sends(const SseServe& serve, unsigned senders, std::size_t lines, double seconds, std::size_t size) {
   std::vector<std::unique_ptr<load::Poster>> posters;
-  std::vector<pollfd> waiting;
   std::vector<std::size_t> next;
-  std::string body;
-  const auto begin_call = [&](std::size_t sender) {
-    std::size_t& user = next[sender];
-    body = message_to(user, size);
-    for (std::size_t line = 1; line < lines; ++line) body += "\n" + message_to(user + line, size);
-    user += lines;
-    posters[sender]->begin(body);
-  };
   for (std::size_t sender = 0; sender < senders; ++sender) {
     posters.push_back(std::make_unique<load::Poster>(serve.admin(), "/api/v1/send",
                                                      lines > 1 ? "application/x-ndjson" : "application/json"));
-    waiting.push_back({posters.back()->fd(), POLLIN, 0});
     next.push_back(sender * 157);
   }
+  std::string body;
   std::size_t sent = 0;
-  std::size_t calling = senders;
-  const SteadyTime begin = steady_now();
-  for (std::size_t sender = 0; sender < senders; ++sender) begin_call(sender);
-  while (calling > 0) {
-    if (::poll(waiting.data(), waiting.size(), 60'000) <= 0)
-      throw Error(ErrorCode::kTimeout, "durable sends: no answer for a minute");
-    const bool over = seconds_since(begin) >= seconds;
-    for (std::size_t sender = 0; sender < senders; ++sender) {
-      if (waiting[sender].revents == 0) continue;
-      const load::Poster::Answer answer = posters[sender]->finish();
-      if (!answer.good() || answer.body.find("\"detail\"") != std::string_view::npos)
-        throw Error(ErrorCode::kInternal, "durable sends: " + std::string(answer.body.substr(0, 300)));
-      sent += lines;
-      if (over) {
-        waiting[sender].fd = -1;
-        --calling;
-      } else {
-        begin_call(sender);
-        waiting[sender].fd = posters[sender]->fd();
-      }
-    }
-  }
-  return static_cast<double>(sent) / seconds_since(begin);
+  const SteadyTime start = steady_now();
+  side_by_side(
+      posters,
+      [&](std::size_t sender) {
+        if (seconds_since(start) >= seconds) return false;
+        std::size_t& user = next[sender];
+        body = message_to(user, size);
+        for (std::size_t line = 1; line < lines; ++line) body += "\n" + message_to(user + line, size);
+        user += lines;
+        posters[sender]->begin(body);
+        return true;
+      },
+      [&](std::size_t sender) {
+        SseServe::require_accepted(posters[sender]->finish());
+        sent += lines;
+      });
+  return static_cast<double>(sent) / seconds_since(start);
 }
 
 }  // namespace

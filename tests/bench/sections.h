@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "clients.h"
@@ -29,13 +30,23 @@ inline double median(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
+/// 0, 1, … up to count - 1.
+inline std::vector<std::size_t> first_streams(std::size_t count) {
+  std::vector<std::size_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+  return numbers;
+}
+
 inline double seconds_since(SteadyTime begin) {
   return std::chrono::duration<double>(steady_now() - begin).count();
 }
 
-/// A server and its streams, all open.
+/// A server and its streams, all open, the first of them number `first`.
 struct Attached {
-  Attached(Server& s, std::size_t streams) : server(s), clients(s, streams), count(streams) { clients.open(streams); }
+  Attached(Server& s, std::size_t streams, std::size_t first = 0)
+      : server(s), clients(s, streams, first), count(streams) {
+    clients.open(streams);
+  }
 
   Server& server;
   Clients clients;

@@ -129,10 +129,13 @@ std::string SseServe::message(const std::string& target, const std::string& data
          "\"}";
 }
 
-void SseServe::post(load::Poster& poster, const std::string& body) {
-  const load::Poster::Answer answer = poster.post(body);
+void SseServe::require_accepted(const load::Poster::Answer& answer) {
   if (!answer.good() || answer.body.find("\"status\":") != std::string_view::npos)
     throw Error(ErrorCode::kInternal, "sse-serve answered " + std::string(answer.body.substr(0, 300)));
+}
+
+void SseServe::post(load::Poster& poster, const std::string& body) {
+  require_accepted(poster.post(body));
 }
 
 void SseServe::send(const std::string& body) {
@@ -150,15 +153,17 @@ void SseServe::broadcast_singly(int events, std::size_t size) {
   for (int i = 0; i < events; ++i) post(*one_, message(R"("all":true)", data(size)));
 }
 
-void SseServe::unicast(std::size_t stream, std::size_t size, SteadyTime intended) {
-  post(*one_,
-       message(R"("users":["u)" + std::to_string(stream) + R"("])", load::payload({intended, 0, sequence_++}, size)));
+std::string SseServe::unicast_body(std::size_t stream, std::size_t size, SteadyTime intended) {
+  return message(R"("users":["u)" + std::to_string(stream) + R"("])", load::payload({intended, 0, sequence_++}, size));
 }
 
-void SseServe::unicast_bulk(std::size_t streams, std::size_t size) {
+void SseServe::unicast(std::size_t stream, std::size_t size, SteadyTime intended) {
+  post(*one_, unicast_body(stream, size, intended));
+}
+
+void SseServe::unicast_bulk(const std::vector<std::size_t>& streams, std::size_t size) {
   std::string body;
-  for (std::size_t i = 0; i < streams; ++i)
-    body += message(R"("users":["u)" + std::to_string(i) + R"("])", data(size)) + "\n";
+  for (const std::size_t stream : streams) body += unicast_body(stream, size) + "\n";
   post(*many_, body);
 }
 

@@ -82,8 +82,10 @@ class SseServe final : public Server {
   void broadcast_singly(int events, std::size_t size);
   /// One event to one stream.
   void unicast(std::size_t stream, std::size_t size, SteadyTime intended = steady_now());
-  /// One event to each of the first `streams`, in one call.
-  void unicast_bulk(std::size_t streams, std::size_t size);
+  /// One event to each of `streams`, in their order and in one call.
+  void unicast_bulk(const std::vector<std::size_t>& streams, std::size_t size);
+  /// The body of a call that sends one event to one stream.
+  std::string unicast_body(std::size_t stream, std::size_t size, SteadyTime intended = steady_now());
   /// Any requests; throws Error unless all are accepted.
   void send(const std::string& body);
   std::string request(std::size_t stream) const override;
@@ -92,6 +94,8 @@ class SseServe final : public Server {
   const std::string& admin() const { return admin_; }
 
   static std::string message(const std::string& target, const std::string& data, bool qos = false);
+  /// Throws Error unless everything was accepted.
+  static void require_accepted(const load::Poster::Answer& answer);
 
  private:
   SseServe(const Settings& settings, const std::string& name, std::vector<std::string> options, std::string parameters,

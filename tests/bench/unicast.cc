@@ -21,7 +21,7 @@ void bulk(SseServe& serve, Attached& ours, const Settings& settings, Bulk& figur
   Figures all;
   measure(ours, ours.count, all, [&](auto) {
     const SteadyTime begin = steady_now();
-    serve.unicast_bulk(ours.count, settings.size);
+    serve.unicast_bulk(first_streams(ours.count), settings.size);
     figures.accepted.push_back(static_cast<double>(ours.count) / seconds_since(begin));
   });
   figures.delivered.push_back(all.rate.front());
