@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -164,6 +165,21 @@ std::string printable(std::string_view text, std::size_t most) {
     text.remove_prefix(std::max<std::size_t>(n, 1));
   }
   return out;
+}
+
+bool take_word(std::string_view& text, char end, std::string_view& word) {
+  const std::size_t found = text.find(end);
+  if (found == std::string_view::npos) return false;
+  word = text.substr(0, found);
+  text.remove_prefix(found + 1);
+  return true;
+}
+
+bool take_number(std::string_view& text, char end, std::uint64_t& number) {
+  std::string_view word;
+  if (!take_word(text, end, word)) return false;
+  const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  return error == std::errc{} && stop == word.data() + word.size();
 }
 
 }  // namespace sse

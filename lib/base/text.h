@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,5 +30,10 @@ std::string mask_secret(std::string_view secret);
 /// `text` fit for one log line or terminal cell: control characters, line separators, bidirectional overrides and
 /// invalid UTF-8 become `\xNN`; what is longer than `most` bytes is cut at a whole character and gets an ellipsis.
 std::string printable(std::string_view text, std::size_t most = 200);
+
+/// Cuts a word and the `end` behind it off the front of `text`; false where there is no `end`.
+bool take_word(std::string_view& text, char end, std::string_view& word);
+/// The same for a word that is a decimal number; where it is none, the word is gone all the same.
+bool take_number(std::string_view& text, char end, std::uint64_t& number);
 
 }  // namespace sse

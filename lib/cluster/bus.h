@@ -34,8 +34,12 @@ struct Answers {
 class Asked {
  public:
   virtual ~Asked() = default;
-  /// Waits until everybody reached has answered, at most `patience`; an entry for each command, in their order. Once.
+  /// Waits until everybody reached has answered, at most `patience` since they were asked; an entry for each command, in
+  /// their order. Once.
   virtual std::vector<Answers> wait(std::chrono::milliseconds patience) = 0;
+  /// The same without waiting: `done` is called once, at once or on a thread of the bus, also when the bus stops; it must
+  /// be quick. Instead of wait().
+  virtual void then(std::chrono::milliseconds patience, std::function<void(std::vector<Answers>)> done) = 0;
 };
 
 /// Carries commands between nodes, each to those alone that subscribed to its topic, and gathers their answers. A
@@ -49,11 +53,12 @@ class Bus {
     /// Answers it; to be called once, from any thread, also after the bus has stopped.
     std::function<void(std::string)> answer;
   };
+  /// Keeps answers back while anybody has it: what is answered meanwhile leaves together. May be null.
+  using Together = std::shared_ptr<void>;
   /// What a node does with what it receives. On a thread of the bus: whoever needs long for one takes it elsewhere.
-  /// Answers given before `received` returns leave together.
   class Receiver {
    public:
-    virtual void received(std::vector<Incoming> commands) = 0;
+    virtual void received(std::vector<Incoming> commands, Together together) = 0;
     /// The bus carries again after it could not: what was sent meanwhile did not come here.
     virtual void bus_up() {}
     virtual void bus_down(const std::string& /*why*/) {}

@@ -31,7 +31,7 @@ class ClusterClient {
  private:
   // Nothing is ever sent to a client.
   struct Deaf final : Bus::Receiver {
-    void received(std::vector<Bus::Incoming>) override {}
+    void received(std::vector<Bus::Incoming>, Bus::Together) override {}
   };
 
   std::vector<Node> find_nodes(std::chrono::milliseconds patience);

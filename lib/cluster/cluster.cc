@@ -187,11 +187,13 @@ std::shared_ptr<Asked> Cluster::deliver(const std::vector<DeliverCommand>& comma
 
 // Those that the bus says are silent have no names there: whoever is known and has not answered may be one.
 std::vector<std::string> Cluster::silent_ones(const std::vector<Answers>& all) const {
+  const auto missed = [](const Answers& answers) { return !answers.failure.empty() || answers.silent != 0; };
+  if (std::ranges::none_of(all, missed)) return {};
   std::set<std::string> named;
   bool somebody = false;
   const std::vector<std::string> known = others();
   for (const Answers& answers : all) {
-    if (answers.failure.empty() && answers.silent == 0) continue;
+    if (!missed(answers)) continue;
     if (!answers.missing.empty()) {
       for (const std::string& name : answers.missing) named.insert(node_of(name));
       continue;
@@ -208,7 +210,17 @@ std::vector<std::string> Cluster::silent_ones(const std::vector<Answers>& all) c
 }
 
 Cluster::Delivered Cluster::finish(Asked& asked, std::size_t count) {
-  const std::vector<Answers> all = asked.wait(options_.patience);
+  return delivered_of(asked.wait(options_.patience), count);
+}
+
+void Cluster::finish_soon(const std::shared_ptr<Asked>& asked, std::size_t count,
+                          std::function<void(Delivered)> done) {
+  asked->then(options_.patience, [this, count, done = std::move(done)](const std::vector<Answers>& all) {
+    done(delivered_of(all, count));
+  });
+}
+
+Cluster::Delivered Cluster::delivered_of(const std::vector<Answers>& all, std::size_t count) {
   Delivered delivered;
   delivered.taken.resize(count);
   for (std::size_t i = 0; i < all.size() && i < count; ++i) {
@@ -277,7 +289,7 @@ void Cluster::replace(unsigned number, const ReplaceCommand& command) {
   bus_->ask({{node_topic(number), encode(command)}});
 }
 
-void Cluster::received(std::vector<Bus::Incoming> commands) {
+void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together together) {
   received_.add(commands.size());
   std::vector<DeliverCommand> events;
   std::vector<std::function<void(std::string)>> waiting;
@@ -312,8 +324,10 @@ void Cluster::received(std::vector<Bus::Incoming> commands) {
   }
   // What came in together goes to the streams together.
   if (!events.empty()) {
-    const std::vector<std::uint32_t> taken = local_.load()->deliver(events);
-    for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
+    local_.load()->deliver(std::move(events), [together = std::move(together), waiting = std::move(waiting)](
+                                                  const std::vector<std::uint32_t>& taken) {
+      for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
+    });
   }
   if (!clients.empty()) {
     const auto found = local_.load()->connections_of(clients);

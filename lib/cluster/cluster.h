@@ -24,8 +24,9 @@ namespace sse::cluster {
 /// What a node does for the others, and tells them of itself. Thread safe.
 class LocalNode {
  public:
-  /// Puts the frames into this node's streams, in their order; returns how many streams took each. On the bus' thread.
-  virtual std::vector<std::uint32_t> deliver(const std::vector<DeliverCommand>& commands) = 0;
+  /// Puts the frames into this node's streams, in their order; `done` gets how many streams took each, on any thread.
+  /// On the bus' thread; may block while very much is under way.
+  virtual void deliver(std::vector<DeliverCommand> commands, std::function<void(std::vector<std::uint32_t>)> done) = 0;
   /// Handles a request that another node passed on, for this node alone; returns the raw response. May block.
   virtual std::string handle(const RequestCommand& command) = 0;
   /// Of each client the streams that are open here, and the end of some of them. On the bus' thread.
@@ -91,6 +92,8 @@ class Cluster final : private Bus::Receiver {
   /// Sends each event to the nodes that hold a receiver of its topic. finish() waits for their answers.
   std::shared_ptr<Asked> deliver(const std::vector<DeliverCommand>& commands);
   Delivered finish(Asked& asked, std::size_t count);
+  /// As finish(), without waiting: `done` as of Asked::then().
+  void finish_soon(const std::shared_ptr<Asked>& asked, std::size_t count, std::function<void(Delivered)> done);
 
   /// Of each client the streams that other nodes have. Waits.
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientCommand>& clients);
@@ -109,7 +112,8 @@ class Cluster final : private Bus::Receiver {
   std::string pass_on(unsigned number, const RequestCommand& command);
 
  private:
-  void received(std::vector<Bus::Incoming> commands) override;
+  void received(std::vector<Bus::Incoming> commands, Bus::Together together) override;
+  Delivered delivered_of(const std::vector<Answers>& all, std::size_t count);
   void bus_up() override;
   void bus_down(const std::string& why) override;
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kDoorThreads = 64;
 constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
+// For streams to take an event, which is at once or never soon.
+constexpr std::chrono::seconds kMostSettling{1};
 constexpr ByteCount kMostBody = mebibytes(160);
 
 std::string node_in(const std::string& name) {
@@ -38,6 +40,7 @@ class HttpBus::Outbox {
     Mutex mutex;
     CondVar changed;
     bool open GUARDED_BY(mutex) = true;
+    bool settled GUARDED_BY(mutex) = false;  // what is answered together has been
     std::vector<MeshMessage::Answer> answers GUARDED_BY(mutex);
   };
 
@@ -134,6 +137,7 @@ void HttpBus::stop() {
     links_.clear();
     gone_.clear();
   }
+  gathering_.stop();
   for (const auto& barrier : through) barrier->standing(false);
 }
 
@@ -200,10 +204,24 @@ MeshMessage HttpBus::handle(MeshMessage post) {
                       }});
     }
   }
+  gathering_.run_ready();
   const std::size_t count = mine.size();
-  if (!mine.empty()) receiver_->received(std::move(mine));
-  const SteadyTime deadline = steady_now() + std::min<std::chrono::milliseconds>(post.hold, kMostHold);
+  if (mine.empty()) {
+    const MutexLock lock(batch->mutex);
+    batch->settled = true;
+  } else {
+    Together together(nullptr, [batch](std::nullptr_t) {
+      const MutexLock lock(batch->mutex);
+      batch->settled = true;
+      batch->changed.notify_all();
+    });
+    receiver_->received(std::move(mine), std::move(together));
+  }
+  const SteadyTime now = steady_now();
+  const SteadyTime deadline = now + std::min<std::chrono::milliseconds>(post.hold, kMostHold);
   const MutexLock lock(batch->mutex);
+  while (!batch->settled && batch->changed.wait_until(batch->mutex, now + kMostSettling)) {
+  }
   while (batch->answers.size() < count && batch->changed.wait_until(batch->mutex, deadline)) {
   }
   batch->open = false;

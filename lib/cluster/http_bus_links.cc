@@ -336,6 +336,7 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
     }
     changed_.notify_all();
   }
+  gathering_.run_ready();
   for (const auto& barrier : through) barrier->standing(barrier->good);
   notice_down();
   if (came_up) receiver_->bus_up();
@@ -370,6 +371,7 @@ void HttpBus::failed(PeerLink& link, const MeshMessage& post, const std::string&
     label = link.label();
     changed_.notify_all();
   }
+  gathering_.run_ready();
   if (news) {
     observe::log_warn("another node cannot be reached", {{"node", label}, {"address", link.address}, {"error", why}});
   }

@@ -91,6 +91,12 @@ void Interest::give_up_waiting() {
   for (const auto& go_on : ready) go_on();
 }
 
+bool Interest::wants(const std::string& topic) const {
+  const MutexLock lock(mutex_);
+  const auto found = topics_.find(topic);
+  return found != topics_.end() && found->second.wanted != 0;
+}
+
 std::size_t Interest::topics() const {
   const MutexLock lock(mutex_);
   return topics_.size();

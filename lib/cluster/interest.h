@@ -34,6 +34,8 @@ class Interest {
   void give_up_waiting() EXCLUDES(mutex_);
 
   std::size_t topics() const EXCLUDES(mutex_);
+  /// Whether anybody who acquired the topic has not released it.
+  bool wants(const std::string& topic) const EXCLUDES(mutex_);
 
  private:
   struct Topic {

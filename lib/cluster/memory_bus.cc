@@ -40,6 +40,7 @@ void MemoryBus::stop() {
     for (auto& [topic, nodes] : exchange_->topics_) nodes.erase(node_);
   }
   thread_.stop();
+  gathering_->stop();
 }
 
 void MemoryBus::subscribe(const std::vector<std::string>& topics, std::function<void(bool)> standing) {
@@ -82,6 +83,7 @@ std::shared_ptr<Asked> MemoryBus::ask(const std::vector<Command>& commands) {
       exchange_->nodes_.at(name)->take(
           {node_, commands[i].bytes, [gathering = gathering_, number, name](std::string answer) {
              gathering->answered(number, name, std::move(answer));
+             gathering->run_ready();
            }});
     }
   }
@@ -92,7 +94,7 @@ void MemoryBus::take(Incoming command) {
   thread_.submit([this, moved = std::make_shared<Incoming>(std::move(command))] {
     std::vector<Incoming> batch;
     batch.push_back(std::move(*moved));
-    receiver_->received(std::move(batch));
+    receiver_->received(std::move(batch), nullptr);
   });
 }
 

@@ -2,51 +2,76 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "observe/log.h"
 
 namespace sse::cluster {
 namespace {
 
 constexpr std::size_t kTopicsInOneCommand = 500;
+constexpr std::size_t kMostInOneMessage = std::size_t{256} << 10;
+constexpr std::size_t kWriteBytes = std::size_t{64} << 10;
+constexpr std::string_view kTopicPrefix = "topic:";
 
 RedisLinkOptions named(RedisLinkOptions options, const char* name) {
   options.name = name;
   return options;
 }
 
-// Cuts "<word><end>" off the front; false where there is none.
-bool take_word(std::string_view& bytes, char end, std::string_view& word) {
-  const std::size_t found = bytes.find(end);
-  if (found == std::string_view::npos) return false;
-  word = bytes.substr(0, found);
-  bytes.remove_prefix(found + 1);
-  return true;
+void append_argument(std::string& out, std::initializer_list<std::string_view> pieces) {
+  std::size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  out.append(1, '$').append(std::to_string(size)).append("\r\n");
+  for (const std::string_view piece : pieces) out += piece;
+  out += "\r\n";
 }
 
-bool take_number(std::string_view& bytes, char end, std::uint64_t& number) {
-  std::string_view word;
-  if (!take_word(bytes, end, word)) return false;
-  const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  return error == std::errc{} && stop == word.data() + word.size();
+void append_publish(std::string& out, std::initializer_list<std::string_view> channel,
+                    std::initializer_list<std::string_view> message) {
+  out += "*3\r\n$7\r\nPUBLISH\r\n";
+  append_argument(out, channel);
+  append_argument(out, message);
 }
 
 }  // namespace
 
-// Answers on their way back. While the receiver works on what came in together they are collected; what is answered
-// later goes out at once. Shared with the answer functions, which may outlive the bus' interest in them.
-struct RedisBus::Outbox {
-  Mutex mutex;
-  std::shared_ptr<RedisLink> link GUARDED_BY(mutex);
-  bool collecting GUARDED_BY(mutex) = true;
-  std::map<std::string, std::string> by_channel GUARDED_BY(mutex);
+// Answers on their way back. While somebody wants them together they are collected; what is answered later goes out at
+// once. Shared with the answer functions, which may outlive the bus' interest in them.
+class RedisBus::Outbox {
+ public:
+  Outbox(std::shared_ptr<RedisLink> link, std::string node) : link_(std::move(link)), node_(std::move(node)) {}
 
-  void flush() REQUIRES(mutex) {
-    for (const auto& [channel, bytes] : by_channel) link->call({"PUBLISH", channel, bytes}, nullptr);
-    by_channel.clear();
+  void answer(const std::string& channel, std::uint64_t number, std::string_view bytes) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    std::string& out = by_channel_[channel];
+    if (out.empty()) out.append(node_).append(1, '\n');
+    out.append(std::to_string(number)).append(1, ' ').append(std::to_string(bytes.size())).append(1, '\n').append(bytes);
+    if (!collecting_) flush();
   }
+  void stop_collecting() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    collecting_ = false;
+    flush();
+  }
+
+ private:
+  void flush() REQUIRES(mutex_) {
+    if (by_channel_.empty()) return;
+    std::string commands;
+    for (const auto& [channel, bytes] : by_channel_) append_publish(commands, {channel}, {bytes});
+    link_->call_all(commands, by_channel_.size(), nullptr);
+    by_channel_.clear();
+  }
+
+  const std::shared_ptr<RedisLink> link_;
+  const std::string node_;
+  Mutex mutex_;
+  bool collecting_ GUARDED_BY(mutex_) = true;
+  std::map<std::string, std::string> by_channel_ GUARDED_BY(mutex_);
 };
 
 RedisBus::RedisBus(Options options)
@@ -65,6 +90,7 @@ void RedisBus::stop() {
   if (!started_) return;
   subscriber_.stop();
   commands_->stop();
+  gathering_.stop();
   started_ = false;
 }
 
@@ -78,6 +104,10 @@ std::string RedisBus::why_down() const {
   std::string why = subscriber_.up() ? commands_->why_down() : subscriber_.why_down();
   if (commands_->up() && subscriber_.up()) return "";
   return "cannot use Redis at " + options_.link.address.str() + ": " + (why.empty() ? "it is just back" : why);
+}
+
+std::string RedisBus::topic_channel(const std::string& topic) const {
+  return std::string(options_.prefix).append(kTopicPrefix).append(topic);
 }
 
 void RedisBus::say_subscribed(const std::string& verb, const std::vector<std::string>& topics) {
@@ -158,12 +188,7 @@ void RedisBus::reach_barrier(const std::string& token) {
 }
 
 void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
-  const auto outbox = std::make_shared<Outbox>();
-  {
-    const MutexLock lock(outbox->mutex);
-    outbox->link = commands_;
-  }
-  std::vector<Incoming> commands;
+  Incomings incoming{std::make_shared<Outbox>(commands_, options_.node), {}, {}, nullptr};
   const std::string answers = answer_channel(options_.node);
   for (RedisReply& push : pushes) {
     if (push.is_error()) {
@@ -176,81 +201,119 @@ void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
       if (push.list[1].text == answers) {
         take_answers(push.list[2].text);
       } else {
-        take_command(push.list[2].text, commands, outbox);
+        take_commands(push.list[2].text, incoming);
       }
     } else if (push.list.empty() && push.text != "PONG") {
       // What is not subscribed to anything yet is answered in the short form.
       reach_barrier(push.text);
     }
   }
-  if (!commands.empty()) receiver_->received(std::move(commands));
-  const MutexLock lock(outbox->mutex);
-  outbox->collecting = false;
-  outbox->flush();
+  if (!incoming.commands.empty()) {
+    // Flushes the outbox when the last who has it lets it go.
+    Together together(nullptr, [outbox = incoming.outbox](std::nullptr_t) { outbox->stop_collecting(); });
+    receiver_->received(std::move(incoming.commands), std::move(together));
+  }
+  gathering_.run_ready();
 }
 
-// "<node> <number> <size>\n<bytes>", as often as it takes.
-void RedisBus::take_answers(const std::string& bytes) {
-  std::string_view rest = bytes;
-  while (!rest.empty()) {
-    std::string_view node;
+// "<node>\n", and "<number> <size>\n<bytes>" as often as it takes.
+void RedisBus::take_answers(std::string_view bytes) {
+  std::string_view node;
+  bool good = take_word(bytes, '\n', node);
+  const std::string name(node);
+  while (good && !bytes.empty()) {
     std::uint64_t number = 0;
     std::uint64_t size = 0;
-    if (!take_word(rest, ' ', node) || !take_number(rest, ' ', number) || !take_number(rest, '\n', size) ||
-        size > rest.size()) {
-      observe::log_error("an answer of another node makes no sense; are all of the same version?");
-      return;
-    }
-    gathering_.answered(number, std::string(node), std::string(rest.substr(0, size)));
-    rest.remove_prefix(size);
+    good = take_number(bytes, ' ', number) && take_number(bytes, '\n', size) && size <= bytes.size();
+    if (!good) break;
+    gathering_.answered(number, name, std::string(bytes.substr(0, size)));
+    bytes.remove_prefix(size);
   }
+  if (!good) observe::log_error("an answer of another node makes no sense; are all of the same version?");
 }
 
-// "<node> <number>\n<bytes>"
-void RedisBus::take_command(const std::string& bytes, std::vector<Incoming>& commands,
-                            const std::shared_ptr<Outbox>& outbox) {
-  std::string_view rest = bytes;
+// "<node> <first number> <size> <size> …\n", and the commands one behind the other.
+void RedisBus::take_commands(std::string_view bytes, Incomings& incoming) {
+  std::string_view head;
   std::string_view node;
-  std::uint64_t number = 0;
-  if (!take_word(rest, ' ', node) || !take_number(rest, '\n', number)) {
+  std::uint64_t first = 0;
+  std::vector<std::uint64_t>& sizes = incoming.sizes;
+  sizes.clear();
+  bool good = take_word(bytes, '\n', head) && take_word(head, ' ', node) && take_number(head, ' ', first);
+  std::uint64_t left = bytes.size();
+  while (good && !head.empty()) {
+    std::uint64_t size = 0;
+    good = take_number(head, ' ', size) && size <= left;
+    left -= good ? size : 0;
+    sizes.push_back(size);
+  }
+  if (!good || left != 0) {
     observe::log_error("a command of another node makes no sense; are all of the same version?");
     return;
   }
   if (node == options_.node) {
-    gathering_.came_back(number);
+    for (std::size_t i = 0; i < sizes.size(); ++i) gathering_.came_back(first + i);
     return;
   }
-  const std::string head = options_.node + ' ' + std::to_string(number) + ' ';
-  commands.push_back({std::string(node), std::string(rest),
-                      [outbox, head, channel = answer_channel(std::string(node))](const std::string& answer) {
-                        const MutexLock lock(outbox->mutex);
-                        std::string& out = outbox->by_channel[channel];
-                        out += head + std::to_string(answer.size()) + '\n' + answer;
-                        if (!outbox->collecting) outbox->flush();
-                      }});
+  if (!incoming.origin || incoming.origin->node != node)
+    incoming.origin = std::make_shared<const Origin>(std::string(node), answer_channel(std::string(node)));
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    incoming.commands.push_back(
+        {std::string(node), std::string(bytes.substr(0, sizes[i])),
+         [outbox = incoming.outbox, origin = incoming.origin, number = first + i](const std::string& answer) {
+           outbox->answer(origin->channel, number, answer);
+         }});
+    bytes.remove_prefix(sizes[i]);
+  }
 }
 
+// What follows each other to the same topic is one PUBLISH; not more, so that all arrive in the order they were sent in.
 std::shared_ptr<Asked> RedisBus::ask(const std::vector<Command>& commands) {
   const auto [first, asked] = gathering_.open(commands.size());
-  std::vector<RedisCommand> publish;
-  std::vector<RedisLink::Done> done;
-  const bool deaf = !subscriber_.up();
-  for (std::size_t i = 0; i < commands.size(); ++i) {
-    const std::uint64_t number = first + i;
-    publish.push_back({"PUBLISH", topic_channel(commands[i].topic),
-                       options_.node + ' ' + std::to_string(number) + '\n' + commands[i].bytes});
-    done.emplace_back([this, number, deaf](const RedisReply& reply) {
-      if (reply.is_error()) {
-        gathering_.failed(number, reply.text);
-      } else if (deaf && reply.integer > 0) {
-        gathering_.failed(number, "answers cannot be received now: " + why_down());
-      } else {
-        gathering_.reached(number, static_cast<std::size_t>(std::max<std::int64_t>(reply.integer, 0)));
-      }
-    });
+  Outgoing out;
+  for (std::size_t begin = 0; begin < commands.size();) {
+    std::string sizes;
+    std::string bytes;
+    std::size_t end = begin;
+    for (; end < commands.size() && commands[end].topic == commands[begin].topic; ++end) {
+      const std::string& command = commands[end].bytes;
+      if (end != begin && bytes.size() + command.size() > kMostInOneMessage) break;
+      sizes.append(std::to_string(command.size())).append(1, ' ');
+      bytes += command;
+    }
+    append_publish(out.bytes, {options_.prefix, kTopicPrefix, commands[begin].topic},
+                   {options_.node, " ", std::to_string(first + begin), " ", sizes, "\n", bytes});
+    out.groups.push_back({first + begin, end - begin});
+    begin = end;
+    // So that Redis and the others begin while the rest is being written.
+    if (out.bytes.size() >= kWriteBytes) publish(out);
   }
-  if (!commands.empty()) commands_->call_all(publish, done);
+  publish(out);
   return asked;
+}
+
+void RedisBus::publish(Outgoing& out) {
+  if (out.groups.empty()) return;
+  const bool deaf = !subscriber_.up();
+  const std::size_t count = out.groups.size();
+  commands_->call_all(out.bytes, count,
+                      [this, deaf, groups = std::move(out.groups)](const std::vector<RedisReply>& replies) {
+                        for (std::size_t g = 0; g < groups.size(); ++g) note_reply(groups[g], replies[g], deaf);
+                        gathering_.run_ready();
+                      });
+  out = {};
+}
+
+void RedisBus::note_reply(const Group& group, const RedisReply& reply, bool deaf) {
+  for (std::uint64_t number = group.first; number < group.first + group.count; ++number) {
+    if (reply.is_error()) {
+      gathering_.failed(number, reply.text);
+    } else if (deaf && reply.integer > 0) {
+      gathering_.failed(number, "answers cannot be received now: " + why_down());
+    } else {
+      gathering_.reached(number, static_cast<std::size_t>(std::max<std::int64_t>(reply.integer, 0)));
+    }
+  }
 }
 
 }  // namespace sse::cluster

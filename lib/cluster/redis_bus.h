@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -17,8 +18,9 @@
 namespace sse::cluster {
 
 /// A bus over Redis' publish and subscribe: a command is one PUBLISH, which reaches the nodes that subscribed to the
-/// topic and no other, and whose integer reply tells how many answers to wait for. Answers are published to a topic of
-/// the asking node, all that became ready together in one message.
+/// topic and no other, and whose integer reply tells how many answers to wait for; several that follow each other to the
+/// same topic share one. Answers are published to a topic of the asking node, all that became ready together in one
+/// message.
 class RedisBus final : public Bus, private RedisLink::Listener {
  public:
   struct Options {
@@ -50,12 +52,33 @@ class RedisBus final : public Bus, private RedisLink::Listener {
   void link_down(const std::string& why) override EXCLUDES(mutex_);
   void link_pushed(std::vector<RedisReply> pushes) override;
 
-  struct Outbox;
-  void take_answers(const std::string& bytes);
-  void take_command(const std::string& bytes, std::vector<Incoming>& commands, const std::shared_ptr<Outbox>& outbox);
+  class Outbox;
+  struct Origin {
+    std::string node, channel;
+  };
+  // What came in together.
+  struct Incomings {
+    std::shared_ptr<Outbox> outbox;
+    std::vector<Incoming> commands;
+    std::vector<std::uint64_t> sizes;      // of one message
+    std::shared_ptr<const Origin> origin;  // of the last one
+  };
+  // Numbers of commands in one PUBLISH.
+  struct Group {
+    std::uint64_t first;
+    std::size_t count;
+  };
+  struct Outgoing {
+    std::string bytes;
+    std::vector<Group> groups;
+  };
+  void take_answers(std::string_view bytes);
+  void take_commands(std::string_view bytes, Incomings& incoming);
+  void publish(Outgoing& out);
+  void note_reply(const Group& group, const RedisReply& reply, bool deaf);
   void reach_barrier(const std::string& token) EXCLUDES(mutex_);
   std::string answer_channel(const std::string& node) const { return options_.prefix + "answer:" + node; }
-  std::string topic_channel(const std::string& topic) const { return options_.prefix + "topic:" + topic; }
+  std::string topic_channel(const std::string& topic) const;
   void say_subscribed(const std::string& verb, const std::vector<std::string>& topics);
 
   const Options options_;

@@ -1,6 +1,5 @@
 #include "cluster/redis_link.h"
 
-#include <hiredis.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -92,33 +91,6 @@ std::string dial(const RedisAddress& address, milliseconds patience, UniqueFd& s
 
 }  // namespace
 
-// hiredis' parser.
-class RedisLink::Reader {
- public:
-  Reader() : reader_(redisReaderCreate()) {}
-
-  void reset() { reader_.reset(redisReaderCreate()); }
-
-  /// Appends the complete replies in `bytes`; false for something that is not Redis.
-  bool feed(const char* bytes, std::size_t size, std::vector<RedisReply>& replies) {
-    if (!reader_ || redisReaderFeed(reader_.get(), bytes, size) != REDIS_OK) return false;
-    for (;;) {
-      void* reply = nullptr;
-      if (redisReaderGetReply(reader_.get(), &reply) != REDIS_OK) return false;
-      if (reply == nullptr) return true;
-      const std::unique_ptr<redisReply, Free> owned(static_cast<redisReply*>(reply));
-      replies.push_back(RedisReply::from(*owned));
-    }
-  }
-
- private:
-  struct Free {
-    void operator()(redisReader* reader) const { redisReaderFree(reader); }
-    void operator()(redisReply* reply) const { freeReplyObject(reply); }
-  };
-  std::unique_ptr<redisReader, Free> reader_;
-};
-
 RedisLink::RedisLink(RedisLinkOptions options, Mode mode, Listener* listener)
     : options_(std::move(options)),
       mode_(mode),
@@ -174,10 +146,14 @@ void RedisLink::require_up(milliseconds patience) {
 }
 
 void RedisLink::call(const RedisCommand& command, Done done) {
-  call_all({command}, {std::move(done)});
+  std::string bytes;
+  append_command(bytes, command);
+  AllDone all;
+  if (done) all = [done = std::move(done)](std::vector<RedisReply> replies) { done(std::move(replies.front())); };
+  call_all(bytes, 1, std::move(all));
 }
 
-void RedisLink::call_all(const std::vector<RedisCommand>& commands, const std::vector<Done>& done) {
+void RedisLink::call_all(std::string_view commands, std::size_t count, AllDone done) {
   std::string refusal;
   {
     const MutexLock lock(mutex_);
@@ -186,21 +162,17 @@ void RedisLink::call_all(const std::vector<RedisCommand>& commands, const std::v
     } else if (unsent_.size() > options_.most_unsent) {
       refusal = "more than " + format_bytes(ByteCount(options_.most_unsent)) + " wait to be sent there";
     } else {
-      const SteadyTime deadline = steady_now() + options_.answer_timeout;
-      const bool idle = waiting_.empty();
-      for (std::size_t i = 0; i < commands.size(); ++i) {
-        append_command(unsent_, commands[i]);
-        waiting_.push_back({done[i], deadline});
-      }
+      unsent_ += commands;
+      waiting_.push_back({std::move(done), count, {}, steady_now() + options_.answer_timeout});
       // The link's thread finds out by itself what is wrong with a socket that takes nothing.
       static_cast<void>(flush());
-      if (idle || !unsent_.empty()) kick();
+      if (!unsent_.empty()) kick();
       return;
     }
   }
-  for (const Done& one : done) {
-    if (one) one(RedisReply::error("cannot use Redis at " + options_.address.str() + ": " + refusal));
-  }
+  if (!done) return;
+  const std::string sentence = "cannot use Redis at " + options_.address.str() + ": " + refusal;
+  done(std::vector<RedisReply>(count, RedisReply::error(sentence)));
 }
 
 RedisReply RedisLink::ask(const RedisCommand& command) {
@@ -212,27 +184,19 @@ std::vector<RedisReply> RedisLink::ask_all(const std::vector<RedisCommand>& comm
     Mutex mutex;
     CondVar changed;
     std::vector<RedisReply> replies GUARDED_BY(mutex);
-    std::size_t missing GUARDED_BY(mutex) = 0;
   };
   if (commands.empty()) return {};
-  // Shared: the last one to answer may still be inside notify when this thread has gone on.
+  std::string bytes;
+  for (const RedisCommand& command : commands) append_command(bytes, command);
+  // Shared: who answers may still be inside notify when this thread has gone on.
   const auto answers = std::make_shared<Answers>();
-  std::vector<Done> done;
-  {
+  call_all(bytes, commands.size(), [answers](std::vector<RedisReply> replies) {
     const MutexLock lock(answers->mutex);
-    answers->replies.resize(commands.size());
-    answers->missing = commands.size();
-  }
-  for (std::size_t i = 0; i < commands.size(); ++i) {
-    done.push_back([answers, i](RedisReply reply) {
-      const MutexLock lock(answers->mutex);
-      answers->replies[i] = std::move(reply);
-      if (--answers->missing == 0) answers->changed.notify_all();
-    });
-  }
-  call_all(commands, done);
+    answers->replies = std::move(replies);
+    answers->changed.notify_all();
+  });
   const MutexLock lock(answers->mutex);
-  while (answers->missing != 0) answers->changed.wait(answers->mutex);
+  while (answers->replies.empty()) answers->changed.wait(answers->mutex);
   for (const RedisReply& reply : answers->replies) {
     // Redis' own errors begin with a word in capitals; ours with "cannot".
     if (reply.is_error() && reply.text.starts_with("cannot use Redis"))
@@ -269,7 +233,7 @@ std::string RedisLink::flush() {
 }
 
 void RedisLink::run() {
-  Reader reader;
+  RedisReader reader;
   std::minstd_rand random(std::random_device{}());
   milliseconds pause = options_.backoff_least;
   while (!stopping()) {
@@ -291,7 +255,7 @@ void RedisLink::rest(milliseconds time) {
   }
 }
 
-std::string RedisLink::connect(Reader& reader) {
+std::string RedisLink::connect(RedisReader& reader) {
   UniqueFd fd;
   reader.reset();
   std::string why = dial(options_.address, options_.connect_timeout, fd);
@@ -311,7 +275,7 @@ std::string RedisLink::connect(Reader& reader) {
   return why;
 }
 
-std::string RedisLink::log_in(int fd, Reader& reader) const {
+std::string RedisLink::log_in(int fd, RedisReader& reader) const {
   std::vector<RedisCommand> commands;
   const RedisAddress& address = options_.address;
   if (!address.password.empty()) {
@@ -348,16 +312,17 @@ std::string RedisLink::log_in(int fd, Reader& reader) const {
   return "";
 }
 
-std::string RedisLink::serve(Reader& reader) {
+std::string RedisLink::serve(RedisReader& reader) {
   heard_ = pinged_ = steady_now();
   for (;;) {
     std::array<pollfd, 2> fds{};
-    int patience = static_cast<int>(std::min<std::int64_t>(options_.answer_timeout.count() / 2, 10'000));
+    // Whoever calls does not wake this thread, which would cost as much again as the call: a silence is found a quarter
+    // later than it could be.
+    const int patience = static_cast<int>(std::min<std::int64_t>(options_.answer_timeout.count() / 4, 10'000));
     {
       const MutexLock lock(mutex_);
       if (stopping_) return "this program is stopping";
       fds[0] = {socket_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
-      if (!waiting_.empty()) patience = std::min(patience, millis_until(waiting_.front().deadline));
     }
     fds[1] = {wakeup_.get(), POLLIN, 0};
     if (::poll(fds.data(), fds.size(), patience) < 0 && errno != EINTR) return reason(errno);
@@ -376,7 +341,7 @@ std::string RedisLink::serve(Reader& reader) {
   }
 }
 
-std::string RedisLink::read_some(Reader& reader) {
+std::string RedisLink::read_some(RedisReader& reader) {
   std::vector<char> buffer(kReadBytes);
   int fd = -1;
   {
@@ -399,16 +364,20 @@ void RedisLink::take(std::vector<RedisReply> replies) {
     if (listener_ != nullptr) listener_->link_pushed(std::move(replies));
     return;
   }
-  std::vector<Done> done;
+  std::vector<Waiting> complete;
   {
     const MutexLock lock(mutex_);
-    for (std::size_t i = 0; i < replies.size() && !waiting_.empty(); ++i) {
-      done.push_back(std::move(waiting_.front().done));
+    for (RedisReply& reply : replies) {
+      if (waiting_.empty()) break;
+      Waiting& first = waiting_.front();
+      first.replies.push_back(std::move(reply));
+      if (first.replies.size() < first.count) continue;
+      complete.push_back(std::move(first));
       waiting_.pop_front();
     }
   }
-  for (std::size_t i = 0; i < done.size(); ++i) {
-    if (done[i]) done[i](std::move(replies[i]));
+  for (Waiting& one : complete) {
+    if (one.done) one.done(std::move(one.replies));
   }
 }
 
@@ -443,8 +412,10 @@ void RedisLink::lose(const std::string& why) {
     lost.swap(waiting_);
   }
   const std::string sentence = "cannot use Redis at " + options_.address.str() + ": " + why;
-  for (const Waiting& one : lost) {
-    if (one.done) one.done(RedisReply::error(sentence));
+  for (Waiting& one : lost) {
+    if (!one.done) continue;
+    one.replies.resize(one.count, RedisReply::error(sentence));
+    one.done(std::move(one.replies));
   }
   if (listener_ != nullptr) listener_->link_down(why);
 }

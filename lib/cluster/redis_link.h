@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -52,6 +53,7 @@ class RedisLink {
     ~Listener() = default;
   };
   using Done = std::function<void(RedisReply)>;
+  using AllDone = std::function<void(std::vector<RedisReply>)>;
 
   /// `listener`: may be null; outlives the link.
   RedisLink(RedisLinkOptions options, Mode mode, Listener* listener);
@@ -70,10 +72,12 @@ class RedisLink {
   /// `patience`.
   void require_up(std::chrono::milliseconds patience) EXCLUDES(mutex_);
 
-  /// Sends a command; `done` runs on the link's thread, or at once where the link is down. kCommands only.
+  /// Sends a command; `done`, which may be null, runs on the link's thread, or at once where the link is down.
+  /// kCommands only.
   void call(const RedisCommand& command, Done done) EXCLUDES(mutex_);
-  /// Several in one write, answered in order.
-  void call_all(const std::vector<RedisCommand>& commands, const std::vector<Done>& done) EXCLUDES(mutex_);
+  /// Several in one write, `count` of them, encoded by append_command(); `done` gets an answer for each, in their order,
+  /// when the last is there.
+  void call_all(std::string_view commands, std::size_t count, AllDone done) EXCLUDES(mutex_);
   /// Sends and waits. Throws Error(kUnavailable) where no answer came; an error that Redis answered is returned. Not
   /// from the link's thread.
   RedisReply ask(const RedisCommand& command);
@@ -85,18 +89,19 @@ class RedisLink {
 
  private:
   struct Waiting {
-    Done done;
+    AllDone done;
+    std::size_t count;
+    std::vector<RedisReply> replies;
     SteadyTime deadline;
   };
-  class Reader;
 
   void run() EXCLUDES(mutex_);
   /// Connected and logged in; else the reason.
-  std::string connect(Reader& reader) EXCLUDES(mutex_);
-  std::string log_in(int fd, Reader& reader) const;
+  std::string connect(RedisReader& reader) EXCLUDES(mutex_);
+  std::string log_in(int fd, RedisReader& reader) const;
   /// Until the connection breaks; returns why.
-  std::string serve(Reader& reader) EXCLUDES(mutex_);
-  std::string read_some(Reader& reader) EXCLUDES(mutex_);
+  std::string serve(RedisReader& reader) EXCLUDES(mutex_);
+  std::string read_some(RedisReader& reader) EXCLUDES(mutex_);
   void take(std::vector<RedisReply> replies) EXCLUDES(mutex_);
   std::string watch_silence() EXCLUDES(mutex_);
   void lose(const std::string& why) EXCLUDES(mutex_);

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
-
-struct redisReply;
 
 namespace sse::cluster {
 
@@ -21,7 +21,6 @@ struct RedisReply {
   bool is_nil() const { return kind == Kind::kNil; }
 
   static RedisReply error(std::string sentence) { return {Kind::kError, std::move(sentence), 0, {}}; }
-  static RedisReply from(const redisReply& reply);
 };
 
 /// One command: its name, then its arguments.
@@ -29,5 +28,23 @@ using RedisCommand = std::vector<std::string>;
 
 /// Appends the command as Redis reads it (RESP, an array of bulk strings).
 void append_command(std::string& out, const RedisCommand& command);
+
+/// Reads what Redis says, with hiredis' parser. One thread at a time.
+class RedisReader {
+ public:
+  RedisReader();
+  ~RedisReader();
+  RedisReader(const RedisReader&) = delete;
+  RedisReader& operator=(const RedisReader&) = delete;
+
+  /// Forgets an incomplete reply: for a new connection.
+  void reset();
+  /// Appends the complete replies in `bytes`; false for something that is not Redis.
+  bool feed(const char* bytes, std::size_t size, std::vector<RedisReply>& replies);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace sse::cluster

@@ -12,7 +12,7 @@ namespace {
 
 using event::Json;
 
-constexpr std::string_view kDeliver = "deliver";
+constexpr std::string_view kDeliverBegin = "deliver ";
 constexpr std::string_view kRequest = "request";
 constexpr std::string_view kClient = "client";
 constexpr std::string_view kReplace = "replace";
@@ -20,15 +20,51 @@ constexpr std::string_view kStore = "store";
 // In the order of Door.
 constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
 
+[[noreturn]] void refuse_event() {
+  throw Error(ErrorCode::kInvalidArgument, "an event of another node makes no sense; are all of one version?");
+}
+
+// `line` begins behind the first word.
+DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
+  const auto number = [&line] {
+    std::uint64_t value = 0;
+    if (!take_number(line, ' ', value)) refuse_event();
+    return value;
+  };
+  const auto piece = [&rest](std::uint64_t size) {
+    if (size > rest.size()) refuse_event();
+    const std::string_view found = rest.substr(0, size);
+    rest.remove_prefix(size);
+    return found;
+  };
+  DeliverCommand command;
+  std::string_view kind;
+  if (!take_word(line, ' ', kind)) refuse_event();
+  command.kind = event::kind_from_name(kind);
+  command.listening = number() != 0;
+  const MessageId message(number());
+  const std::uint64_t service = number();
+  const std::uint64_t name = number();
+  const std::uint64_t event = number();
+  command.service = ServiceName(std::string(piece(service)));
+  command.name = piece(name);
+  command.event = piece(event);
+  command.frame = event::Frame::make(rest, message, command.kind);
+  return command;
+}
+
 }  // namespace
 
 std::string encode(const DeliverCommand& command) {
-  Json line{{"do", kDeliver}, {"service", command.service.str()}, {"kind", event::kind_name(command.kind)}};
-  if (!command.name.empty()) line["name"] = command.name;
-  if (!command.event.empty()) line["event"] = command.event;
-  if (command.listening) line["listening"] = true;
-  if (command.message.valid()) line["message"] = command.message.str();
-  return event::dump_json(line) + '\n' + command.frame;
+  const std::string_view frame = command.frame->bytes();
+  std::string out;
+  out.reserve(80 + command.service.str().size() + command.name.size() + command.event.size() + frame.size());
+  out.append(kDeliverBegin).append(event::kind_name(command.kind)).append(command.listening ? " 1" : " 0");
+  for (const std::uint64_t number : {command.frame->message().value(), std::uint64_t{command.service.str().size()},
+                                     std::uint64_t{command.name.size()}, std::uint64_t{command.event.size()}})
+    out.append(1, ' ').append(std::to_string(number));
+  out.append(1, ' ').append(1, '\n').append(command.service.str()).append(command.name).append(command.event).append(frame);
+  return out;
 }
 
 std::string encode(const RequestCommand& command) {
@@ -73,21 +109,12 @@ AnyCommand decode(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
   if (end == std::string_view::npos)
     throw Error(ErrorCode::kInvalidArgument, "a command between nodes has no line to begin with");
+  if (bytes.starts_with(kDeliverBegin))
+    return decode_deliver(bytes.substr(0, end).substr(kDeliverBegin.size()), bytes.substr(end + 1));
   const Json line = event::parse_json(bytes.substr(0, end), "a command between nodes");
   if (!line.is_object()) throw Error(ErrorCode::kInvalidArgument, "a command between nodes must be a JSON object");
   const std::string_view rest = bytes.substr(end + 1);
   const std::string what = event::string_field(line, "do");
-  if (what == kDeliver) {
-    DeliverCommand command;
-    command.service = ServiceName(event::string_field(line, "service"));
-    command.kind = event::kind_from_name(event::string_field(line, "kind"));
-    command.name = event::string_field(line, "name");
-    command.event = event::string_field(line, "event");
-    command.listening = event::bool_field(line, "listening");
-    command.message = MessageId(event::id_field(line, "message"));
-    command.frame = rest;
-    return command;
-  }
   if (what == kRequest) {
     RequestCommand command;
     const std::string door = event::string_field(line, "door");

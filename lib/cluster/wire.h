@@ -6,19 +6,19 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "event/frame.h"
 #include "event/target.h"
 
 namespace sse::cluster {
 
-/// An event on its way to the connections of one name. The frame is encoded once, by the node it was sent at.
+/// An event on its way to the connections of one name.
 struct DeliverCommand {
   ServiceName service;
   event::TargetKind kind = event::TargetKind::kAll;
   std::string name;  ///< empty for kAll
   bool listening = false;
   std::string event;
-  MessageId message;  ///< with qos
-  std::string frame;
+  event::FrameRef frame;  ///< encoded once, by the node it was sent at; not null
 };
 
 /// Where a request is to be handled: as one to a page's service or to the admin API, by that node alone; or as one to
@@ -50,7 +50,9 @@ struct StoreCommand {
   std::string bytes;
 };
 
-/// All as one line of compact JSON and, behind it, the bytes as they are.
+/// Events, which are many, as one line of words, `deliver KIND LISTENING MESSAGE` and the sizes of service, name and
+/// event name, and behind it those and the frame. All others as one line of compact JSON and, behind it, the bytes as
+/// they are.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
 std::string encode(const ClientCommand& command);

@@ -21,9 +21,17 @@ class Elsewhere {
     /// Waits, not for long, and adds what streams of other nodes took to `taken`, which is as Hub::deliver() returned
     /// it for the same deliveries. Returns the nodes that may have missed something. Once.
     virtual std::vector<std::string> finish(std::vector<std::vector<std::uint32_t>>& taken) = 0;
+    /// The same without waiting, instead of finish(): `done` gets what streams of other nodes took, delivery by delivery
+    /// and name by name, and the nodes that may have missed something. Called once, at once or on any thread; must be
+    /// quick.
+    using Done = std::function<void(const std::vector<std::uint32_t>& taken, std::vector<std::string> missing)>;
+    virtual void then(Done done) = 0;
   };
   /// Sends at once; never blocks, never throws.
   virtual std::unique_ptr<Sent> send(const ServiceName& service, const std::vector<hub::Hub::Delivery>& deliveries) = 0;
+
+  /// False when no stream of the target is open here, nor was one between expect() and gone() at any time of the call.
+  virtual bool may_be_here(const ServiceName& service, const event::Target& target) = 0;
 
   /// A stream with these names is about to open: calls `go_on`, once, as soon as what other nodes send to them comes
   /// here, or when that cannot be had now. Any thread.

@@ -28,63 +28,62 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
-// Here and in the rest of the cluster at the same time.
-std::vector<std::vector<std::uint32_t>> Publisher::publish_everywhere(const std::vector<Outgoing>& events,
-                                                                      std::vector<hub::Hub::Delivery> deliveries,
-                                                                      std::vector<std::string>* missing) {
-  std::vector<hub::Hub::Delivery> away;
-  std::vector<std::size_t> numbers;
-  for (std::size_t i = 0; i < deliveries.size(); ++i) {
-    if (events[i].local) continue;
-    away.push_back(deliveries[i]);
-    numbers.push_back(i);
-  }
-  const auto sent = elsewhere_->send(service_, away);
-  auto taken = hub_.deliver(std::move(deliveries));
-  std::vector<std::vector<std::uint32_t>> together;
-  for (const std::size_t i : numbers) together.push_back(std::move(taken[i]));
-  std::vector<std::string> silent = sent->finish(together);
-  for (std::size_t a = 0; a < numbers.size(); ++a) taken[numbers[a]] = std::move(together[a]);
-  if (missing != nullptr) *missing = std::move(silent);
-  return taken;
-}
-
-std::vector<std::vector<std::uint32_t>> Publisher::publish(std::vector<Outgoing>& events,
-                                                           std::vector<std::string>* missing) {
+Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
   std::vector<hub::Hub::Delivery> deliveries;
   deliveries.reserve(events.size());
   for (Outgoing& outgoing : events) {
     outgoing.id = outgoing.message.valid() ? outgoing.message.value() : ids_.next();
     deliveries.push_back({outgoing.target, outgoing.event, encode(outgoing), {}});
   }
-  if (elsewhere_ != nullptr) return publish_everywhere(events, std::move(deliveries), missing);
-  if (!resumable_) return hub_.deliver(std::move(deliveries));
-
-  hub::Hub::Underway underway;
-  {
-    const MutexLock lock(order_);
-    const SteadyTime now = steady_now();
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      Outgoing& outgoing = events[i];
-      hub::Hub::Delivery& delivery = deliveries[i];
-      if (outgoing.id > last_) {
-        delivery.position = MessageId(outgoing.id);
-      } else {
-        // Another sender was faster.
-        delivery.position = MessageId(ids_.next());
-        if (outgoing.message.valid()) {
-          delivery.frame = hub::with_cursor(*delivery.frame, delivery.position);
-        } else {
-          outgoing.id = delivery.position.value();
-          delivery.frame = encode(outgoing);
-        }
-      }
-      last_ = delivery.position.value();
-      history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
+  Underway underway;
+  if (elsewhere_ != nullptr) {
+    std::vector<hub::Hub::Delivery> away;
+    away.reserve(events.size());
+    for (std::size_t i = 0; i < deliveries.size(); ++i) {
+      if (events[i].local) continue;
+      away.push_back(deliveries[i]);
+      underway.gone_away_.push_back(i);
     }
-    underway = hub_.start_delivery(std::move(deliveries));
+    underway.away_ = elsewhere_->send(service_, away);
   }
-  return underway.wait();
+  if (elsewhere_ != nullptr || !resumable_) {
+    underway.here_ = hub_.start_delivery(std::move(deliveries));
+    return underway;
+  }
+
+  const MutexLock lock(order_);
+  const SteadyTime now = steady_now();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    Outgoing& outgoing = events[i];
+    hub::Hub::Delivery& delivery = deliveries[i];
+    if (outgoing.id > last_) {
+      delivery.position = MessageId(outgoing.id);
+    } else {
+      // Another sender was faster.
+      delivery.position = MessageId(ids_.next());
+      if (outgoing.message.valid()) {
+        delivery.frame = hub::with_cursor(*delivery.frame, delivery.position);
+      } else {
+        outgoing.id = delivery.position.value();
+        delivery.frame = encode(outgoing);
+      }
+    }
+    last_ = delivery.position.value();
+    history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
+  }
+  underway.here_ = hub_.start_delivery(std::move(deliveries));
+  return underway;
+}
+
+std::vector<std::vector<std::uint32_t>> Publisher::Underway::finish(std::vector<std::string>& missing) {
+  auto taken = here_.wait();
+  if (!away_) return taken;
+  std::vector<std::vector<std::uint32_t>> together;
+  together.reserve(gone_away_.size());
+  for (const std::size_t i : gone_away_) together.push_back(std::move(taken[i]));
+  missing = away_->finish(together);
+  for (std::size_t a = 0; a < gone_away_.size(); ++a) taken[gone_away_[a]] = std::move(together[a]);
+  return taken;
 }
 
 ConnectionId Publisher::connect(hub::NewConnection request) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,20 +38,33 @@ class Publisher {
   Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
             const ServiceName& service, Elsewhere* elsewhere = nullptr);
 
-  /// Returns as Hub::deliver(), streams of other nodes included, and the ids in `events`. Blocks until the events are
-  /// in the streams. `missing`: gets the nodes that may not have got something; may be null.
-  std::vector<std::vector<std::uint32_t>> publish(std::vector<Outgoing>& events,
-                                                  std::vector<std::string>* missing = nullptr) EXCLUDES(order_);
+  /// Events on their way.
+  class [[nodiscard]] Underway {
+   public:
+    Underway() = default;
+    Underway(Underway&& other) noexcept = default;
+    Underway& operator=(Underway&&) = delete;
+    ~Underway() { here_.wait(); }
+
+    /// Returns as Hub::deliver(), streams of other nodes included. Waits until the events are in the streams.
+    /// `missing` gets the nodes that may not have got something. Once.
+    std::vector<std::vector<std::uint32_t>> finish(std::vector<std::string>& missing);
+
+   private:
+    friend class Publisher;
+    hub::Hub::Underway here_;
+    std::unique_ptr<Elsewhere::Sent> away_;
+    std::vector<std::size_t> gone_away_;  // numbers of the events that others get, too
+  };
+  /// Hands the events over in their order, and fills in their ids. Whatever they refer to, and they themselves, stay
+  /// until the Underway is gone. Does not wait.
+  Underway start(std::vector<Outgoing>& events) EXCLUDES(order_);
   /// Hub::connect(), the client's last event id respected.
   ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
   /// Drops kept events that are too old.
   void expire() EXCLUDES(order_);
 
  private:
-  std::vector<std::vector<std::uint32_t>> publish_everywhere(const std::vector<Outgoing>& events,
-                                                             std::vector<hub::Hub::Delivery> deliveries,
-                                                             std::vector<std::string>* missing);
-
   Elsewhere* const elsewhere_;
   const ServiceName service_;
   hub::Hub& hub_;

@@ -92,7 +92,6 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                         observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
-      finishers_("sse-finish", 0, kMostFinishing, SIZE_MAX),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {}
@@ -102,12 +101,30 @@ Sender::~Sender() {
 }
 
 SendResult Sender::send(const SendRequest& request) {
-  SendOutcome outcome = send_all({request}).front();
+  SendOutcome outcome = std::move(send_all({request}).front());
   if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
   return std::move(outcome.result);
 }
 
-std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& requests) {
+struct Sender::Sending::State {
+  State(Sender& by, SteadyTime since, std::vector<SendRequest> what, std::vector<SendOutcome> so_far)
+      : sender(by), begin(since), requests(std::move(what)), outcomes(std::move(so_far)) {}
+
+  Sender& sender;
+  const SteadyTime begin;
+  const std::vector<SendRequest> requests;
+  std::vector<SendOutcome> outcomes;
+  std::vector<Outgoing> outgoing;
+  std::vector<std::size_t> indexes;  // into requests, of what goes out
+  // Last: waits for those who look at the rest.
+  std::optional<Publisher::Underway> underway;
+};
+
+Sender::Sending::Sending(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Sender::Sending::Sending(Sending&&) noexcept = default;
+Sender::Sending::~Sending() = default;
+
+Sender::Sending Sender::start_all(std::vector<SendRequest> requests) {
   const SteadyTime begin = steady_now();
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -118,32 +135,42 @@ std::vector<SendOutcome> Sender::send_all(const std::vector<SendRequest>& reques
     }
   }
   keep(requests, outcomes);
-  deliver(requests, outcomes, begin);
-  return outcomes;
+  return deliver(std::move(requests), std::move(outcomes), begin);
 }
 
-void Sender::deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes, SteadyTime begin) {
-  std::vector<Outgoing> outgoing;
-  std::vector<std::size_t> indexes;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (outcomes[i].refusal || outcomes[i].result.repeated) continue;
-    const SendRequest& request = requests[i];
+Sender::Sending Sender::deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes,
+                                SteadyTime begin) {
+  auto state = std::make_unique<Sending::State>(*this, begin, std::move(requests), std::move(outcomes));
+  state->outgoing.reserve(state->requests.size());
+  for (std::size_t i = 0; i < state->requests.size(); ++i) {
+    const SendOutcome& outcome = state->outcomes[i];
+    if (outcome.refusal || outcome.result.repeated) continue;
+    const SendRequest& request = state->requests[i];
     (request.qos ? sent_qos_ : sent_).add();
-    outgoing.push_back(
-        {request.target, request.event, request.data, MessageId(outcomes[i].result.id), 0, request.local});
-    indexes.push_back(i);
+    state->outgoing.push_back(
+        {request.target, request.event, request.data, MessageId(outcome.result.id), 0, request.local});
+    state->indexes.push_back(i);
   }
+  state->underway.emplace(publisher_.start(state->outgoing));
+  return Sending(std::move(state));
+}
+
+std::vector<SendOutcome> Sender::Sending::finish() {
+  State& state = *state_;
   std::vector<std::string> missing;
-  const auto taken = publisher_.publish(outgoing, &missing);
-  if (!outgoing.empty()) send_seconds_.observe(seconds_since(begin));
+  const auto taken = state.underway->finish(missing);
+  if (!taken.empty()) state.sender.send_seconds_.observe(seconds_since(state.begin));
   for (std::size_t d = 0; d < taken.size(); ++d) {
-    SendResult& result = outcomes[indexes[d]].result;
+    const SendRequest& request = state.requests[state.indexes[d]];
+    SendResult& result = state.outcomes[state.indexes[d]].result;
     const std::uint64_t pending = result.pending;
-    result = result_of(outgoing[d].id, requests[indexes[d]].target, taken[d]);
+    result = result_of(state.outgoing[d].id, request.target, taken[d]);
     result.pending = pending;
-    if (!requests[indexes[d]].local) result.missing = missing;
+    if (!request.local) result.missing = missing;
   }
-  if (options_.on_sent) options_.on_sent(requests, outcomes);
+  const auto& on_sent = state.sender.options_.on_sent;
+  if (on_sent) on_sent(state.requests, state.outcomes);
+  return std::move(state.outcomes);
 }
 
 SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds patience) {
@@ -151,12 +178,11 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
   keep({request}, outcomes);
-  SendOutcome& outcome = outcomes.front();
-  if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
-  SendResult& result = outcome.result;
+  if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
   // Before the delivery, which may be confirmed before it returns.
-  Waits::Wait wait(waits_, MessageId(result.id));
-  deliver({request}, outcomes, started);
+  Waits::Wait wait(waits_, MessageId(outcomes.front().result.id));
+  outcomes = deliver({request}, std::move(outcomes), started).finish();
+  SendResult& result = outcomes.front().result;
   std::vector<Recipient> recipients;
   if (result.repeated) {
     for (const std::string& name :
@@ -282,39 +308,67 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
         });
     return;
   }
+  // Until this node and the others have said what they took.
+  struct Together {
+    decltype(finish) done;
+    event::Target target;
+    std::shared_ptr<void> open;
+    std::vector<std::uint32_t> here, away;
+    std::vector<std::string> missing{};
+    std::atomic<int> left{2};
+
+    void part_is_there() {
+      if (left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+      for (std::size_t n = 0; n < here.size(); ++n) here[n] += away.at(n);
+      done(target, here, std::move(missing));
+    }
+  };
+  std::shared_ptr<void> open = begin_soon();
+  if (!open) return;
+  away_.fetch_add(1);
+  const std::size_t names = std::max<std::size_t>(request.target.names.size(), 1);
+  const auto together =
+      std::make_shared<Together>(std::move(finish), request.target, std::move(open), std::vector<std::uint32_t>(names),
+                                 std::vector<std::uint32_t>(names));
   // To the other nodes first: theirs is the longer way.
-  const std::shared_ptr<Elsewhere::Sent> away =
-      options_.elsewhere->send(service(), {{request.target, request.event, frame, {}}});
-  finishing_.fetch_add(1);
-  hub_.deliver_soon(
-      std::move(request.target), std::move(request.event), std::move(frame),
-      [this, away, finish = std::move(finish)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
-        finishers_.submit([this, away, finish, target, here = taken] {
-          std::vector<std::vector<std::uint32_t>> together{here};
-          std::vector<std::string> missing = away->finish(together);
-          finish(target, together.front(), std::move(missing));
-          finishing_.fetch_sub(1);
-        });
-      });
+  const auto sent = options_.elsewhere->send(service(), {{together->target, request.event, frame, {}}});
+  if (options_.elsewhere->may_be_here(service(), together->target)) {
+    hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
+                      [together](const event::Target&, const std::vector<std::uint32_t>& taken) {
+                        together->here = taken;
+                        together->part_is_there();
+                      });
+  } else {
+    together->part_is_there();
+  }
+  sent->then([this, together](const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+    away_.fetch_sub(1);
+    together->away = taken;
+    together->missing = std::move(missing);
+    together->part_is_there();
+  });
+}
+
+// Lives as long as somebody else has something to call back for; null when it is too late for that.
+std::shared_ptr<void> Sender::begin_soon() {
+  const MutexLock lock(soon_mutex_);
+  if (stopping_) return nullptr;
+  ++soon_;
+  return {this, [](Sender* sender) {
+            const MutexLock in_time(sender->soon_mutex_);
+            if (--sender->soon_ == 0) sender->soon_changed_.notify_all();
+          }};
 }
 
 void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) {
   const SteadyTime begin = steady_now();
-  {
-    const MutexLock lock(soon_mutex_);
-    if (stopping_) return;
-    ++soon_;
-  }
+  std::shared_ptr<void> open = begin_soon();
+  if (!open) return;
   const auto shared = std::make_shared<std::function<void(const SendOutcome&)>>(std::move(done));
-  const bool taken = repository_.add_soon(message_of(std::move(request)),
-                                          [this, begin, shared](NewMessage&& given, AddOutcome&& kept) {
-                                            kept_soon(std::move(given), std::move(kept), begin, shared);
-                                            const MutexLock lock(soon_mutex_);
-                                            if (--soon_ == 0) soon_changed_.notify_all();
-                                          });
-  if (taken) return;
-  const MutexLock lock(soon_mutex_);
-  if (--soon_ == 0) soon_changed_.notify_all();
+  repository_.add_soon(message_of(std::move(request)),
+                       [this, begin, shared, open = std::move(open)](NewMessage&& given, AddOutcome&& kept) {
+                         kept_soon(std::move(given), std::move(kept), begin, shared);
+                       });
 }
 
 void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
@@ -349,7 +403,6 @@ void Sender::tell_sent(event::Target target, std::string event, bool qos, const 
 void Sender::stop() {
   waits_.cancel();
   replayers_.stop();
-  finishers_.stop();
   attempts_.flush();
   const MutexLock lock(soon_mutex_);
   stopping_ = true;

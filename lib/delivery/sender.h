@@ -89,6 +89,8 @@ class Sender final : private hub::HubDelegate {
   ~Sender();
 
   const ServiceName& service() const { return options_.hub.service; }
+  /// Whether other nodes may have streams of its receivers.
+  bool in_cluster() const { return options_.elsewhere != nullptr; }
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
 
@@ -102,11 +104,33 @@ class Sender final : private hub::HubDelegate {
   SendResult send(const SendRequest& request);
   /// As send() for each of them, in their order, with one commit for all that want qos. One that makes no sense or is
   /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
-  std::vector<SendOutcome> send_all(const std::vector<SendRequest>& requests);
+  std::vector<SendOutcome> send_all(std::vector<SendRequest> requests) { return start_all(std::move(requests)).finish(); }
 
-  /// What another node sent, for streams here: returns how many took each.
-  std::vector<std::vector<std::uint32_t>> deliver_here(const std::vector<hub::Hub::Delivery>& deliveries) {
-    return hub_.deliver(deliveries);
+  /// Several that are on their way.
+  class [[nodiscard]] Sending {
+   public:
+    Sending(Sending&&) noexcept;
+    Sending& operator=(Sending&&) = delete;
+    ~Sending();
+
+    /// Waits until they are in the streams; returns as send_all(). Once.
+    std::vector<SendOutcome> finish();
+
+   private:
+    friend class Sender;
+    // What the events on their way refer to does not move.
+    struct State;
+    explicit Sending(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+  };
+  /// The first half of send_all(): returns when what wants qos is committed and everything has been handed over; streams
+  /// get what was started first before what is started next. The Sending goes before the sender does.
+  Sending start_all(std::vector<SendRequest> requests);
+
+  /// What another node sent, for streams here; as Hub::start_delivery().
+  void deliver_here(std::vector<hub::Hub::Delivery> deliveries,
+                    std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
+    hub_.start_delivery(std::move(deliveries), std::move(done));
   }
 
   /// As send() with qos, and then waits until all recipients have confirmed, or for `patience`. The result tells for
@@ -126,12 +150,12 @@ class Sender final : private hub::HubDelegate {
   /// is destroyed uncalled when the sender is stopping. REQUIRES: keeps_soon(), a valid event.
   void keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) EXCLUDES(soon_mutex_);
 
-  /// False with a history: a send may then have to wait for its place in the order; and while many wait for other
+  /// False with a history: a send may then have to wait for its place in the order; and while very many wait for other
   /// nodes.
-  bool sends_soon() const { return options_.history.events == 0 && finishing_.load() < kMostFinishing; }
+  bool sends_soon() const { return options_.history.events == 0 && away_.load() < kMostAway; }
 
   /// The same for keep_soon(); false in a cluster and where the repository makes everybody wait, too.
-  bool keeps_soon() const { return sends_soon() && options_.elsewhere == nullptr && repository_.adds_soon(); }
+  bool keeps_soon() const { return sends_soon() && !in_cluster() && repository_.adds_soon(); }
 
   /// Send calls accepted so far.
   std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
@@ -150,8 +174,8 @@ class Sender final : private hub::HubDelegate {
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void cut_off(ConnectionId connection, net::CloseReason reason) override { trace_.ended(connection, reason); }
-  /// `begin`: of the call, for the histogram.
-  void deliver(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes, SteadyTime begin);
+  /// `begin`: of the call, for the histogram. The messages are kept already.
+  Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
   bool is_pending(const Recipient& recipient, MessageId id);
   void opening(const hub::Names& names, std::function<void()> go_on) override;
@@ -162,11 +186,11 @@ class Sender final : private hub::HubDelegate {
   void note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome);
   void kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
                  const std::shared_ptr<std::function<void(const SendOutcome&)>>& done);
+  std::shared_ptr<void> begin_soon() EXCLUDES(soon_mutex_);
   void tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
   void replay_page(const hub::ReplayRequest& request);
 
-  // Each has a thread to wait for other nodes.
-  static constexpr std::size_t kMostFinishing = 32;
+  static constexpr std::size_t kMostAway = 1024;
 
   const SenderOptions options_;
   IdGenerator& ids_;
@@ -185,15 +209,14 @@ class Sender final : private hub::HubDelegate {
   observe::Histogram& send_seconds_;
   observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
-  net::WorkerPool finishers_;  // of send_soon() in a cluster
-  std::atomic<std::size_t> finishing_{0};
+  std::atomic<std::size_t> away_{0};  // of send_soon(), without an answer of other nodes
   hub::Hub hub_;
   Publisher publisher_;
   const bool store_counts_;  ///< what is confirmed
 
   Mutex soon_mutex_;
   CondVar soon_changed_;
-  std::size_t soon_ GUARDED_BY(soon_mutex_) = 0;  ///< messages the repository has and has not told about
+  std::size_t soon_ GUARDED_BY(soon_mutex_) = 0;  ///< what others have and have not called back for
   bool stopping_ GUARDED_BY(soon_mutex_) = false;
 };
 

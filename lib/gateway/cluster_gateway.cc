@@ -1,7 +1,9 @@
 #include "gateway/cluster_gateway.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/mutex.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "observe/log.h"
@@ -33,6 +35,12 @@ class OnItsWay final : public delivery::Elsewhere::Sent {
     return std::move(delivered.missing);
   }
 
+  void then(Done done) override {
+    cluster_.finish_soon(asked_, count_, [done = std::move(done)](cluster::Cluster::Delivered delivered) {
+      done(delivered.taken, std::move(delivered.missing));
+    });
+  }
+
  private:
   cluster::Cluster& cluster_;
   const std::shared_ptr<cluster::Asked> asked_;
@@ -49,33 +57,82 @@ ClusterGateway::ClusterGateway(cluster::Cluster& cluster, const std::vector<Serv
       admin_(admin),
       token_(token),
       facts_(std::move(facts)),
-      limiter_(cluster, services) {}
+      limiter_(cluster, services),
+      underway_(std::make_shared<Underway>()) {}
 
-std::vector<std::uint32_t> ClusterGateway::deliver(const std::vector<DeliverCommand>& commands) {
-  std::vector<std::uint32_t> taken(commands.size());
-  for (const Service& service : services_) {
+// Events of other nodes that the loops have not taken yet: a bounded number, so that a node whose loops are behind leaves
+// the rest to the bus instead of piling it up.
+class ClusterGateway::Underway {
+ public:
+  void begin() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    while (batches_ >= kMostBatches) changed_.wait(mutex_);
+    ++batches_;
+  }
+  void end() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (batches_-- == kMostBatches) changed_.notify_one();
+  }
+
+ private:
+  static constexpr std::size_t kMostBatches = 16;
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::size_t batches_ GUARDED_BY(mutex_) = 0;
+};
+
+void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
+                             std::function<void(std::vector<std::uint32_t>)> done) {
+  // What came in together, until the last service has taken its part.
+  struct Batch {
+    Batch(std::vector<DeliverCommand> all, std::function<void(std::vector<std::uint32_t>)> then)
+        : commands(std::move(all)), taken(commands.size()), done(std::move(then)) {}
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    ~Batch() { done(std::move(taken)); }
+
+    const std::vector<DeliverCommand> commands;
+    std::vector<std::uint32_t> taken;
+    const std::function<void(std::vector<std::uint32_t>)> done;
+  };
+  // Of one service. Ends where it is destroyed, as a loop that has stopped destroys what it has not done.
+  struct Part {
+    Part(std::shared_ptr<Batch> whole, std::shared_ptr<Underway> counted)
+        : batch(std::move(whole)), underway(std::move(counted)) {
+      underway->begin();
+    }
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+    ~Part() { underway->end(); }
+
+    const std::shared_ptr<Batch> batch;
+    const std::shared_ptr<Underway> underway;
     std::vector<event::Target> targets;
     std::vector<std::size_t> numbers;
-    targets.reserve(commands.size());
-    for (std::size_t i = 0; i < commands.size(); ++i) {
-      const DeliverCommand& command = commands[i];
-      if (command.service != service.sender->service()) continue;
-      event::Target target{command.kind, {}, command.listening};
-      if (command.kind != event::TargetKind::kAll) target.names = {command.name};
-      targets.push_back(std::move(target));
-      numbers.push_back(i);
+  };
+  const auto batch = std::make_shared<Batch>(std::move(commands), std::move(done));
+  for (const Service& service : services_) {
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < batch->commands.size(); ++i) {
+      if (batch->commands[i].service == service.sender->service()) numbers.push_back(i);
     }
-    if (targets.empty()) continue;
+    if (numbers.empty()) continue;
+    const auto part = std::make_shared<Part>(batch, underway_);
+    part->numbers = std::move(numbers);
+    part->targets.reserve(part->numbers.size());
     std::vector<hub::Hub::Delivery> deliveries;
-    for (std::size_t t = 0; t < targets.size(); ++t) {
-      const DeliverCommand& command = commands[numbers[t]];
-      deliveries.push_back(
-          {targets[t], command.event, event::Frame::make(command.frame, command.message, command.kind)});
+    deliveries.reserve(part->numbers.size());
+    for (const std::size_t i : part->numbers) {
+      const DeliverCommand& command = batch->commands[i];
+      event::Target& target = part->targets.emplace_back(event::Target{command.kind, {}, command.listening});
+      if (command.kind != event::TargetKind::kAll) target.names = {command.name};
+      deliveries.push_back({target, command.event, command.frame, {}});
     }
-    const auto counts = service.sender->deliver_here(deliveries);
-    for (std::size_t t = 0; t < counts.size(); ++t) taken[numbers[t]] = counts[t].front();
+    service.sender->deliver_here(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
+      for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
+    });
   }
-  return taken;
 }
 
 std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
@@ -120,10 +177,11 @@ void ClusterGateway::missed_something() {
 std::unique_ptr<delivery::Elsewhere::Sent> ClusterGateway::send(const ServiceName& service,
                                                                 const std::vector<hub::Hub::Delivery>& deliveries) {
   std::vector<DeliverCommand> commands;
+  commands.reserve(deliveries.size());
   for (const hub::Hub::Delivery& delivery : deliveries) {
     const auto add = [&](const std::string& name) {
       commands.push_back({service, delivery.target.kind, name, delivery.target.listening, std::string(delivery.event),
-                          delivery.frame->message(), std::string(delivery.frame->bytes())});
+                          delivery.frame});
     };
     if (delivery.target.kind == event::TargetKind::kAll) {
       add("");
@@ -132,6 +190,13 @@ std::unique_ptr<delivery::Elsewhere::Sent> ClusterGateway::send(const ServiceNam
     }
   }
   return std::make_unique<OnItsWay>(cluster_, cluster_.deliver(commands), commands.size());
+}
+
+bool ClusterGateway::may_be_here(const ServiceName& service, const event::Target& target) {
+  const auto wants = [&](const std::string& name) {
+    return cluster_.interest().wants(cluster::receiver_topic(service, target.kind, name));
+  };
+  return target.kind == event::TargetKind::kAll ? wants("") : std::ranges::any_of(target.names, wants);
 }
 
 void ClusterGateway::expect(const ServiceName& service, const hub::Names& names, std::function<void()> go_on) {

@@ -38,7 +38,8 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   void stop() { limiter_.stop(); }
 
   // cluster::LocalNode
-  std::vector<std::uint32_t> deliver(const std::vector<cluster::DeliverCommand>& commands) override;
+  void deliver(std::vector<cluster::DeliverCommand> commands,
+               std::function<void(std::vector<std::uint32_t>)> done) override;
   std::string handle(const cluster::RequestCommand& command) override;
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
   void replace(const cluster::ReplaceCommand& command) override;
@@ -47,6 +48,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
 
   // delivery::Elsewhere
   std::unique_ptr<Sent> send(const ServiceName& service, const std::vector<hub::Hub::Delivery>& deliveries) override;
+  bool may_be_here(const ServiceName& service, const event::Target& target) override;
   void expect(const ServiceName& service, const hub::Names& names, std::function<void()> go_on) override;
   void gone(const ServiceName& service, const hub::Names& names) override;
   void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) override {
@@ -54,6 +56,8 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   }
 
  private:
+  class Underway;
+
   cluster::Cluster& cluster_;
   const std::vector<Service>& services_;
   net::HttplibApp& pages_;
@@ -61,6 +65,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   const AdminToken& token_;
   const std::function<event::Json()> facts_;
   ClientLimiter limiter_;
+  std::shared_ptr<Underway> underway_;
 };
 
 }  // namespace sse::gateway

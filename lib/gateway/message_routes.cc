@@ -25,6 +25,7 @@ using event::Json;
 
 constexpr const char* kNdjson = "application/x-ndjson";
 constexpr std::size_t kMostBulkLines = 100'000;
+constexpr std::size_t kSliceLines = 500;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
 
@@ -103,45 +104,76 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
   res.set_content(to_text(wait ? sender.send_and_wait(request, *wait) : sender.send(request)), admin::kJsonType);
 }
 
-// A request a line; a result or a problem a line. All that ask for qos share a commit.
+namespace {
+
+// Lines of one bulk call to one service.
+struct Slice {
+  std::vector<delivery::SendRequest> requests;
+  std::vector<std::size_t> lines;
+};
+
+std::string problem_line(ErrorCode code, const std::string& sentence) {
+  return event::dump_json(admin::problem(http_status(code), std::string(error_name(code)), sentence));
+}
+
+// Calls `use` with each line that is not blank.
+template <class Use>
+void for_each_line(std::string_view text, Use use) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) use(line);
+  }
+}
+
+}  // namespace
+
+// A request a line; a result or a problem a line. All that ask for qos share a commit. Where none does and there are other
+// nodes, the first are on their way to those while the next are read; streams of this node alone would only take the
+// core that reads.
 void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) {
-  struct Group {
-    std::vector<delivery::SendRequest> requests;
-    std::vector<std::size_t> lines;
+  std::size_t count = 0;
+  for_each_line(req.body, [&](std::string_view) { ++count; });
+  if (count > kMostBulkLines) {
+    throw Error(ErrorCode::kTooLarge,
+                "more than " + std::to_string(kMostBulkLines) + " messages in one request; send several");
+  }
+  const bool local = req.has_header(kLocalHeader);
+  const bool kept = req.body.find("\"qos\"") != std::string::npos;
+  std::vector<std::string> answers(count);
+  std::map<delivery::Sender*, Slice> slices;
+  std::vector<std::pair<delivery::Sender::Sending, std::vector<std::size_t>>> sending;
+  const auto start = [&](delivery::Sender& sender, Slice& slice) {
+    sending.emplace_back(sender.start_all(std::move(slice.requests)), std::move(slice.lines));
+    slice = {};
   };
-  const auto problem = [](ErrorCode code, const std::string& sentence) {
-    return event::dump_json(admin::problem(http_status(code), std::string(error_name(code)), sentence));
-  };
-  std::map<delivery::Sender*, Group> groups;
-  std::vector<std::string> answers;
-  std::string_view rest = req.body;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (answers.size() == kMostBulkLines) {
-      throw Error(ErrorCode::kTooLarge,
-                  "more than " + std::to_string(kMostBulkLines) + " messages in one request; send several");
-    }
-    answers.emplace_back();
+  std::size_t number = 0;
+  for_each_line(req.body, [&](std::string_view line) {
+    delivery::Sender* sender = nullptr;
     try {
       api::SendRequest asked = api::read_send_request(line, "the line");
       if (asked.wait) throw Error(ErrorCode::kInvalidArgument, "wait is for single messages, not for lines of many");
-      delivery::Sender* sender = admin::find_service(services_, asked.service.str()).sender.get();
-      Group& group = groups[sender];
-      group.requests.push_back(send_request(std::move(asked)));
-      group.requests.back().local = req.has_header(kLocalHeader);
-      group.lines.push_back(answers.size() - 1);
+      sender = admin::find_service(services_, asked.service.str()).sender.get();
+      Slice& slice = slices[sender];
+      slice.requests.push_back(send_request(std::move(asked)));
+      slice.requests.back().local = local;
+      slice.lines.push_back(number);
     } catch (const Error& e) {
-      answers.back() = problem(e.code(), e.what());
+      answers[number] = problem_line(e.code(), e.what());
     }
+    ++number;
+    if (sender == nullptr || kept || local || !sender->in_cluster()) return;
+    if (Slice& slice = slices[sender]; slice.requests.size() >= kSliceLines) start(*sender, slice);
+  });
+  for (auto& [sender, slice] : slices) {
+    if (!slice.requests.empty()) start(*sender, slice);
   }
-  for (auto& [sender, group] : groups) {
-    const std::vector<delivery::SendOutcome> outcomes = sender->send_all(group.requests);
+  for (auto& [underway, lines] : sending) {
+    const std::vector<delivery::SendOutcome> outcomes = underway.finish();
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       const auto& refusal = outcomes[i].refusal;
-      answers[group.lines[i]] = refusal ? problem(refusal->code, refusal->sentence) : to_text(outcomes[i].result);
+      answers[lines[i]] = refusal ? problem_line(refusal->code, refusal->sentence) : to_text(outcomes[i].result);
     }
   }
   std::string out;

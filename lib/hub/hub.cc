@@ -158,52 +158,17 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   return id;
 }
 
-// For each shard the numbers of the names it may have; one name for everybody.
-std::vector<std::vector<std::size_t>> Hub::names_by_shard(const event::Target& target) const {
-  std::vector<std::vector<std::size_t>> plan(shards_.size());
-  const std::vector<std::string>& names = names_of(target);
-  for (std::size_t n = 0; n < names.size(); ++n) {
-    if (target.kind == TargetKind::kUser) {
-      plan[shard_of(UserId(names[n]))].push_back(n);
-    } else {
-      for (auto& numbers : plan) numbers.push_back(n);
-    }
-  }
-  return plan;
-}
-
 void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done) {
   struct Soon {
     event::Target target;
     std::string event;
-    event::FrameRef frame;
     Taken done;
-    std::vector<std::vector<std::size_t>> plan;
-    std::vector<std::uint32_t> taken;
-    std::atomic<std::size_t> left{0};
   };
-  const auto soon = std::make_shared<Soon>();
-  soon->plan = names_by_shard(target);
-  soon->taken.resize(names_of(target).size());
-  soon->target = std::move(target);
-  soon->event = std::move(event);
-  soon->frame = std::move(frame);
-  soon->done = std::move(done);
-  soon->left = static_cast<std::size_t>(std::ranges::count_if(soon->plan, [](const auto& n) { return !n.empty(); }));
-  for (std::size_t number = 0; number < shards_.size(); ++number) {
-    if (soon->plan[number].empty()) continue;
-    Shard& shard = *shards_[number];
-    shard.loop().post([soon, &shard, number] {
-      const event::Target& to = soon->target;
-      for (const std::size_t n : soon->plan[number]) {
-        const std::uint32_t count = shard.deliver(to.kind, names_of(to)[n], to.listening, soon->event, soon->frame);
-        std::atomic_ref(soon->taken[n]).fetch_add(count, std::memory_order_relaxed);
-      }
-      // Who asked can wait a moment longer than the streams.
-      if (soon->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
-        shard.after_flush([soon] { soon->done(soon->target, soon->taken); });
-    });
-  }
+  const auto soon = std::make_shared<const Soon>(std::move(target), std::move(event), std::move(done));
+  start_delivery({{soon->target, soon->event, std::move(frame), {}}},
+                 [soon](const std::vector<std::vector<std::uint32_t>>& taken) {
+                   soon->done(soon->target, taken.front());
+                 });
 }
 
 struct Hub::Underway::Batch {
@@ -216,8 +181,10 @@ struct Hub::Underway::Batch {
 
   std::vector<Delivery> deliveries;
   std::vector<std::vector<Step>> plan;  // by shard
+  std::vector<std::size_t> numbers;     // of shards with a plan
   std::vector<std::vector<std::uint32_t>> taken;
-  std::shared_ptr<std::latch> done;
+  std::atomic<std::size_t> left{0};  // shards
+  std::function<void(std::vector<std::vector<std::uint32_t>>)> done;
 };
 
 void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
@@ -233,15 +200,13 @@ void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
 
 std::vector<std::vector<std::uint32_t>> Hub::Underway::wait() {
   if (!batch_) return {};
-  batch_->done->wait();
-  return std::move(batch_->taken);
+  latch_->wait();
+  return std::move(std::exchange(batch_, nullptr)->taken);
 }
 
-Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
-  Underway underway;
-  if (deliveries.empty()) return underway;
-  underway.batch_ = std::make_shared<Underway::Batch>();
-  Underway::Batch& batch = *underway.batch_;
+std::shared_ptr<Hub::Underway::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
+  const auto shared = std::make_shared<Underway::Batch>();
+  Underway::Batch& batch = *shared;
   batch.deliveries = std::move(deliveries);
   batch.taken.resize(batch.deliveries.size());
   batch.plan.resize(shards_.size());
@@ -257,16 +222,43 @@ Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
       }
     }
   }
-  std::vector<std::size_t> numbers;
   for (std::size_t number = 0; number < batch.plan.size(); ++number) {
-    if (!batch.plan[number].empty()) numbers.push_back(number);
+    if (!batch.plan[number].empty()) batch.numbers.push_back(number);
   }
-  batch.done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
-  for (const std::size_t number : numbers) {
+  return shared;
+}
+
+Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
+  Underway underway;
+  if (deliveries.empty()) return underway;
+  underway.batch_ = plan(std::move(deliveries));
+  Underway::Batch& batch = *underway.batch_;
+  underway.latch_ = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(batch.numbers.size()));
+  for (const std::size_t number : batch.numbers) {
     Shard& shard = *shards_[number];
-    shard.loop().post([&batch, &shard, number, arrival = Arrival(batch.done)] { batch.run(shard, number); });
+    shard.loop().post([&batch, &shard, number, arrival = Arrival(underway.latch_)] { batch.run(shard, number); });
   }
   return underway;
+}
+
+void Hub::start_delivery(std::vector<Delivery> deliveries,
+                         std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
+  const std::shared_ptr<Underway::Batch> batch = plan(std::move(deliveries));
+  batch->done = std::move(done);
+  batch->left = batch->numbers.size();
+  if (batch->numbers.empty()) {
+    batch->done(std::move(batch->taken));
+    return;
+  }
+  for (const std::size_t number : batch->numbers) {
+    Shard& shard = *shards_[number];
+    shard.loop().post([batch, &shard, number] {
+      batch->run(shard, number);
+      // Who asked can wait a moment longer than the streams.
+      if (batch->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        shard.after_flush([batch] { batch->done(std::move(batch->taken)); });
+    });
+  }
 }
 
 void Hub::look_again() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,16 +64,22 @@ class Hub {
   /// Deliveries on their way. wait() before what they refer to goes.
   class [[nodiscard]] Underway {
    public:
-    /// As deliver() returns.
+    /// As deliver() returns; nothing the second time.
     std::vector<std::vector<std::uint32_t>> wait();
 
    private:
     friend class Hub;
     struct Batch;
     std::shared_ptr<Batch> batch_;
+    std::shared_ptr<std::latch> latch_;
   };
   /// As deliver(), without waiting for the loops: streams get what is started first before what is started next.
   Underway start_delivery(std::vector<Delivery> deliveries);
+  /// As start_delivery(): `done` gets what deliver() would return, on the last of the loops to take it, when that has
+  /// written to its streams; it must be quick. What the deliveries refer to stays until it is called or, when a loop has
+  /// stopped, destroyed uncalled.
+  void start_delivery(std::vector<Delivery> deliveries,
+                      std::function<void(std::vector<std::vector<std::uint32_t>>)> done);
   /// Puts the frames, in their order, into all matching streams. Returns for each of them and each name of its target
   /// (one for kAll) how many took it. What one call brings a stream leaves in one write.
   std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries) {
@@ -151,7 +158,7 @@ class Hub {
 
  private:
   std::size_t shard_of(const UserId& user) const;
-  std::vector<std::vector<std::size_t>> names_by_shard(const event::Target& target) const;
+  std::shared_ptr<Underway::Batch> plan(std::vector<Delivery> deliveries) const;
   /// Runs `use(shard, number)` on the loops of the shards numbered, waits until all are done.
   template <class Use>
   void on_shards(const std::vector<std::size_t>& numbers, Use use);

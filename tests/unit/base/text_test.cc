@@ -129,5 +129,20 @@ TEST(Printable, CutsAtAWholeCharacter) {
   EXPECT_EQ(printable("abc", 0), "…");
 }
 
+TEST(TakeNumber, CutsWordsAndNumbersOffTheFront) {
+  std::string_view text = "a 18446744073709551615 -1 x\nrest";
+  std::string_view word;
+  std::uint64_t number = 0;
+  EXPECT_TRUE(take_word(text, ' ', word));
+  EXPECT_EQ(word, "a");
+  EXPECT_TRUE(take_number(text, ' ', number));
+  EXPECT_EQ(number, 18446744073709551615U);
+  EXPECT_FALSE(take_number(text, ' ', number));
+  EXPECT_FALSE(take_number(text, '\n', number));
+  EXPECT_EQ(text, "rest");
+  EXPECT_FALSE(take_word(text, ' ', word));
+  EXPECT_EQ(text, "rest");
+}
+
 }  // namespace
 }  // namespace sse

@@ -107,7 +107,7 @@ struct Node final : Bus::Receiver {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  void received(std::vector<Bus::Incoming> commands) override {
+  void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
     const MutexLock lock(mutex);
     for (Bus::Incoming& command : commands) {
       seen.push_back(command.origin + ">" + command.bytes);
@@ -219,6 +219,78 @@ TYPED_TEST(BusContract, CarriesAnyBytesAndManyCommandsInOrder) {
                 ElementsAre("b=b:" + commands[static_cast<std::size_t>(i)].bytes));
   }
   EXPECT_EQ(b->saw(), expected);
+}
+
+TYPED_TEST(BusContract, CarriesCommandsToSeveralTopicsInTheOrderTheyWereSentIn) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  ASSERT_TRUE(b->subscribe({"t", "u"}));
+  std::vector<Command> commands;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 200; ++i) {
+    // Runs of one topic, some of them with far more bytes than fit one message; among them what nobody wants.
+    const std::string topic = i % 7 < 3 ? "t" : i % 7 < 6 ? "u" : "nobody's";
+    const std::string bytes = std::to_string(i) + std::string(i % 50 < 5 ? 200'000 : 10, '.');
+    commands.push_back({topic, bytes});
+    if (topic != "nobody's") expected.push_back("a>" + bytes);
+  }
+  const std::vector<Answers> all = a->bus->ask(commands)->wait(kPatience);
+  ASSERT_THAT(all, SizeIs(200));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].failure, "");
+    if (commands[i].topic == "nobody's") {
+      EXPECT_THAT(all[i].answers, IsEmpty());
+    } else {
+      ASSERT_TRUE(texts(all[i]) == std::vector<std::string>{"b=b:" + commands[i].bytes}) << i;
+    }
+  }
+  EXPECT_TRUE(b->saw() == expected);
+}
+
+TYPED_TEST(BusContract, TellsOfTheAnswersInsteadOfWaitingForThem) {
+  auto a = this->node("a");
+  auto b = this->node("b");
+  auto c = this->node("c");
+  ASSERT_TRUE(b->subscribe({"t", "u"}));
+  ASSERT_TRUE(c->subscribe({"t"}));
+  c->silent = true;
+  struct Told {
+    Mutex mutex;
+    std::vector<Answers> answers GUARDED_BY(mutex);
+    std::atomic<int> times{0};
+
+    std::function<void(std::vector<Answers>)> ear() {
+      return [this](std::vector<Answers> all) {
+        const MutexLock lock(mutex);
+        answers = std::move(all);
+        ++times;
+      };
+    }
+  };
+  Told at_once, all, some;
+  a->bus->ask({})->then(kPatience, at_once.ear());
+  EXPECT_EQ(at_once.times, 1);
+  a->bus->ask({{"u", "1"}, {"nobody's", "2"}, {"u", "3"}})->then(kPatience, all.ear());
+  a->bus->ask({{"t", "4"}})->then(100ms, some.ear());
+  ASSERT_TRUE(eventually([&] { return all.times == 1 && some.times == 1; }));
+  {
+    const MutexLock lock(all.mutex);
+    ASSERT_THAT(all.answers, SizeIs(3));
+    EXPECT_THAT(texts(all.answers[0]), ElementsAre("b=b:1"));
+    EXPECT_THAT(texts(all.answers[1]), IsEmpty());
+    EXPECT_THAT(texts(all.answers[2]), ElementsAre("b=b:3"));
+  }
+  {
+    const MutexLock lock(some.mutex);
+    EXPECT_EQ(some.answers.at(0).silent, 1u);
+  }
+  // The end of the bus is the end of all waiting.
+  Told last;
+  a->bus->ask({{"t", "5"}})->then(std::chrono::hours(1), last.ear());
+  a->bus->stop();
+  EXPECT_EQ(last.times, 1);
+  EXPECT_EQ(all.times, 1);
+  EXPECT_EQ(some.times, 1);
 }
 
 TYPED_TEST(BusContract, StopsComingAfterUnsubscribe) {

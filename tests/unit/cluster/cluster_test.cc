@@ -41,12 +41,12 @@ class TestNode final : public LocalNode {
   TestNode(const TestNode&) = delete;
   TestNode& operator=(const TestNode&) = delete;
 
-  std::vector<std::uint32_t> deliver(const std::vector<DeliverCommand>& commands) override {
+  void deliver(std::vector<DeliverCommand> commands, std::function<void(std::vector<std::uint32_t>)> done) override {
     for (const DeliverCommand& command : commands) {
       const MutexLock lock(mutex);
-      got.push_back(command.frame);
+      got.emplace_back(command.frame->bytes());
     }
-    return std::vector<std::uint32_t>(commands.size(), streams);
+    done(std::vector<std::uint32_t>(commands.size(), streams));
   }
   std::string handle(const RequestCommand& command) override {
     while (stuck) std::this_thread::sleep_for(1ms);
@@ -63,7 +63,7 @@ class TestNode final : public LocalNode {
   }
   Cluster::Delivered send(const std::string& user, const std::string& frame) {
     const std::vector<DeliverCommand> commands{
-        {ServiceName("s"), event::TargetKind::kUser, user, false, "e", MessageId(), frame}};
+        {ServiceName("s"), event::TargetKind::kUser, user, false, "e", event::Frame::make(frame)}};
     return cluster->finish(*cluster->deliver(commands), 1);
   }
   bool knows(std::size_t nodes) {

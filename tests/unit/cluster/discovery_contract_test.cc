@@ -177,7 +177,7 @@ class Static {
 
    private:
     struct Deaf final : Bus::Receiver {
-      void received(std::vector<Bus::Incoming>) override {}
+      void received(std::vector<Bus::Incoming>, Bus::Together) override {}
     };
     Deaf deaf_;
     observe::Registry metrics_;

@@ -92,6 +92,17 @@ TEST_F(InterestTest, UnsubscribesWhenTheLastIsGoneAndStaysAwayForAWhile) {
   EXPECT_EQ(interest_.topics(), 0u);
 }
 
+TEST_F(InterestTest, KnowsWhatIsWantedFromTheFirstAcquireToTheLastRelease) {
+  EXPECT_FALSE(interest_.wants("t"));
+  acquire("one", {"t"});
+  EXPECT_TRUE(interest_.wants("t"));  // though it does not stand yet
+  acquire("two", {"t"});
+  interest_.release({"t"});
+  EXPECT_TRUE(interest_.wants("t"));
+  interest_.release({"t"});
+  EXPECT_FALSE(interest_.wants("t"));  // though it is still subscribed
+}
+
 TEST_F(InterestTest, ALostBusHoldsNobodyUp) {
   acquire("one", {"t"});
   bus_.calls[0](false);

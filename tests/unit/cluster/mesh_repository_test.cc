@@ -39,7 +39,7 @@ class Node final : public Bus::Receiver {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  void received(std::vector<Bus::Incoming> commands) override {
+  void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
     for (const Bus::Incoming& command : commands) {
       const std::string asked = std::get<StoreCommand>(decode(command.bytes)).bytes;
       if (asked.find("\"look\"") == std::string::npos) ++received_;

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Deaf final : Bus::Receiver {
-  void received(std::vector<Bus::Incoming>) override {}
+  void received(std::vector<Bus::Incoming>, Bus::Together) override {}
 };
 
 TEST(NodeProbe, TellsWhichNodeIsThereAndWhenNobodyIs) {

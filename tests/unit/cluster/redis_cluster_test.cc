@@ -40,8 +40,8 @@ class Node final : public LocalNode {
   Node& operator=(const Node&) = delete;
 
   Cluster& cluster() { return *opened_.cluster; }
-  std::vector<std::uint32_t> deliver(const std::vector<DeliverCommand>& commands) override {
-    return std::vector<std::uint32_t>(commands.size(), 1);
+  void deliver(std::vector<DeliverCommand> commands, std::function<void(std::vector<std::uint32_t>)> done) override {
+    done(std::vector<std::uint32_t>(commands.size(), 1));
   }
   std::string handle(const RequestCommand& command) override {
     const RawRequest request = RawRequest::parse(command.request);
@@ -78,8 +78,8 @@ TEST(RedisCluster, NodesFindEachOtherAndDeliver) {
                                  [&] { stands = true; });
   ASSERT_TRUE(eventually([&] { return stands.load(); }));
   const std::vector<DeliverCommand> commands{
-      {ServiceName("s"), event::TargetKind::kUser, "1", false, "e", MessageId(), "frame"},
-      {ServiceName("s"), event::TargetKind::kUser, "2", false, "e", MessageId(), "frame"}};
+      {ServiceName("s"), event::TargetKind::kUser, "1", false, "e", event::Frame::make("frame")},
+      {ServiceName("s"), event::TargetKind::kUser, "2", false, "e", event::Frame::make("frame")}};
   const auto delivered = a.cluster().finish(*a.cluster().deliver(commands), 2);
   EXPECT_THAT(delivered.taken, ::testing::ElementsAre(1, 0));
   EXPECT_TRUE(delivered.missing.empty());

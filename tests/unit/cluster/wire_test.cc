@@ -16,16 +16,27 @@ TEST(Wire, CarriesAnEventAsItIs) {
   sent.name = "a\n\"b\"";
   sent.listening = true;
   sent.event = "note";
-  sent.message = MessageId(9'000'000'000'000'000'001);
-  sent.frame = "id:1\ndata:{\n\n";
+  sent.frame = event::Frame::make("id:1\ndata:{\n\n", MessageId(9'000'000'000'000'000'001), sent.kind);
   const auto got = std::get<DeliverCommand>(decode(encode(sent)));
   EXPECT_EQ(got.service, sent.service);
   EXPECT_EQ(got.kind, sent.kind);
   EXPECT_EQ(got.name, sent.name);
   EXPECT_TRUE(got.listening);
   EXPECT_EQ(got.event, sent.event);
-  EXPECT_EQ(got.message, sent.message);
-  EXPECT_EQ(got.frame, sent.frame);
+  EXPECT_EQ(got.frame->bytes(), sent.frame->bytes());
+  EXPECT_EQ(got.frame->message(), sent.frame->message());
+  EXPECT_EQ(got.frame->recipient(), sent.kind);
+}
+
+TEST(Wire, RefusesAnEventThatDoesNotAddUp) {
+  for (const std::string bytes :
+       {"deliver ", "deliver \n", "deliver user 0 0 1 1 1 \n", "deliver user 0 0 2 18446744073709551615 1 \nhr1e",
+        "deliver user 0 0 2 1 9 \nhr1edata", "deliver user 0 0 2 1 \nhr1edata", "deliver user x 0 2 1 1 \nhr1edata",
+        "deliver user 0 0 2 1 -1 \nhr1edata", "deliver nobody 0 0 2 1 1 \nhr1edata"})
+    EXPECT_THROW(decode(bytes), Error) << bytes;
+  const auto got = std::get<DeliverCommand>(decode("deliver user 1 0 2 1 1 \nhr1edata"));
+  EXPECT_EQ(got.frame->bytes(), "data");
+  EXPECT_FALSE(got.frame->message().valid());
 }
 
 TEST(Wire, CarriesARequestAsItIs) {

@@ -243,6 +243,26 @@ TEST_F(HubTest, DeliversWithoutWaitingAndTellsOnceFromAllLoops) {
   EXPECT_EQ(times(b.until("all"), "data:channel\n"), 0U);
 }
 
+TEST_F(HubTest, GivesABatchInItsOrderWithoutWaitingAndTellsWhatWasTaken) {
+  start();
+  Page a = open({.user = "a", .channel = "c"});
+  Page b = open({.user = "b"});
+  const Target user{TargetKind::kUser, {"b", "nobody"}, false};
+  const Target channel{TargetKind::kChannel, {"c"}, false};
+  const Target all = Target::all();
+  std::promise<std::vector<std::vector<std::uint32_t>>> told;
+  hub_->start_delivery(
+      {{user, "news", frame("1"), {}}, {channel, "news", frame("2"), {}}, {all, "news", frame("3"), {}}},
+      [&](std::vector<std::vector<std::uint32_t>> taken) { told.set_value(std::move(taken)); });
+  EXPECT_THAT(told.get_future().get(), ElementsAre(ElementsAre(1, 0), ElementsAre(1), ElementsAre(2)));
+  EXPECT_THAT(a.until("3"), HasSubstr("data:2\n\ndata:3\n\n"));
+  EXPECT_THAT(b.until("3"), HasSubstr("data:1\n\ndata:3\n\n"));
+  // Nobody could take it: told all the same.
+  std::promise<std::size_t> none;
+  hub_->start_delivery({}, [&](const std::vector<std::vector<std::uint32_t>>& taken) { none.set_value(taken.size()); });
+  EXPECT_EQ(none.get_future().get(), 0U);
+}
+
 TEST_F(HubTest, GivesABroadcastToManyStreams) {
   start(2);
   std::vector<Page> pages;

@@ -1,0 +1,126 @@
+#include "cluster/gathering.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "support/process.h"
+
+namespace sse::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using sse::testing::eventually;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr auto kPatience = sse::testing::kPatience;
+
+TEST(Gathering, WaitsForThoseReachedAndForTheirAnswersInAnyOrder) {
+  Gathering gathering;
+  const auto [first, asked] = gathering.open(2);
+  gathering.answered(first + 1, "b", "early");
+  gathering.reached(first + 1, 1);
+  gathering.reached(first, 2);
+  gathering.came_back(first);
+  std::thread later([&, number = first] { gathering.answered(number, "c", "late"); });
+  const std::vector<Answers> all = asked->wait(kPatience);
+  later.join();
+  ASSERT_THAT(all, SizeIs(2));
+  EXPECT_EQ(all[0].answers.at(0).bytes, "late");
+  EXPECT_EQ(all[0].silent, 0u);
+  EXPECT_EQ(all[1].answers.at(0).bytes, "early");
+}
+
+TEST(Gathering, IgnoresWhatNobodyAskedOrWaitsForAnyMore) {
+  Gathering gathering;
+  gathering.answered(7, "b", "to nothing");
+  std::uint64_t number = 0;
+  {
+    const auto [first, asked] = gathering.open(1);
+    number = first;
+  }
+  gathering.reached(number, 1);
+  gathering.answered(number, "b", "too late");
+  const auto [next, asked] = gathering.open(1);
+  EXPECT_GT(next, number);
+  gathering.reached(next, 0);
+  EXPECT_THAT(asked->wait(kPatience).at(0).answers, IsEmpty());
+}
+
+TEST(Gathering, SaysWhenItWasNotKnownWhetherItGotOut) {
+  Gathering gathering;
+  const auto [first, asked] = gathering.open(1);
+  EXPECT_NE(asked->wait(1ms).at(0).failure, "");
+}
+
+TEST(Gathering, CallsBackInTheOrderInWhichAnswersWereComplete) {
+  Gathering gathering;
+  std::vector<std::string> got;
+  const auto ear = [&got](const std::vector<Answers>& all) { got.push_back(all.at(0).answers.at(0).bytes); };
+  const auto [one, asked_one] = gathering.open(1);
+  const auto [two, asked_two] = gathering.open(1);
+  asked_one->then(kPatience, ear);
+  asked_two->then(kPatience, ear);
+  for (const std::uint64_t number : {two, one}) {
+    gathering.reached(number, 1);
+    gathering.answered(number, "b", number == one ? "one" : "two");
+  }
+  EXPECT_THAT(got, IsEmpty());
+  gathering.run_ready();
+  EXPECT_THAT(got, ElementsAre("two", "one"));
+  gathering.run_ready();
+  EXPECT_THAT(got, SizeIs(2));
+}
+
+TEST(Gathering, CallsBackWhenPatienceIsOverTheShorterOneFirst) {
+  Gathering gathering;
+  std::atomic<int> called{0};
+  std::atomic<bool> long_one{false};
+  const auto [one, asked_one] = gathering.open(1);
+  const auto [two, asked_two] = gathering.open(1);
+  asked_one->then(std::chrono::hours(1), [&](const std::vector<Answers>&) { long_one = true; });
+  gathering.reached(two, 3);
+  asked_two->then(50ms, [&](const std::vector<Answers>& all) {
+    EXPECT_EQ(all.at(0).silent, 3u);
+    ++called;
+  });
+  ASSERT_TRUE(eventually([&] { return called == 1; }));
+  EXPECT_FALSE(long_one);
+  // After it has slept for want of deadlines, too.
+  gathering.failed(one, "gone");
+  gathering.run_ready();
+  EXPECT_TRUE(long_one);
+  const auto [three, asked_three] = gathering.open(1);
+  asked_three->then(50ms, [&](const std::vector<Answers>&) { ++called; });
+  ASSERT_TRUE(eventually([&] { return called == 2; }));
+}
+
+// Answers, ends of patience and the end of all race; each is called exactly once.
+TEST(Gathering, CallsBackOnceWhateverComesFirst) {
+  std::atomic<int> called{0};
+  constexpr int kCalls = 2000;
+  {
+    Gathering gathering;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 2; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < kCalls / 2; ++i) {
+          const auto [number, asked] = gathering.open(1);
+          gathering.reached(number, 1);
+          asked->then(std::chrono::milliseconds(i % 4), [&](const std::vector<Answers>&) { ++called; });
+          if (i % 3 != 0) gathering.answered(number, "b", "");
+          gathering.run_ready();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_EQ(called, kCalls);
+}
+
+}  // namespace
+}  // namespace sse::cluster
