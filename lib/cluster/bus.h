@@ -34,11 +34,11 @@ struct Answers {
 class Asked {
  public:
   virtual ~Asked() = default;
-  /// Waits until everybody reached has answered, at most `patience` since they were asked; an entry for each command, in
-  /// their order. Once.
+  /// Waits until everybody reached has answered, at most `patience` since they were asked; an entry for each command,
+  /// in their order. Once.
   virtual std::vector<Answers> wait(std::chrono::milliseconds patience) = 0;
-  /// The same without waiting: `done` is called once, at once or on a thread of the bus, also when the bus stops; it must
-  /// be quick. Instead of wait().
+  /// The same without waiting: `done` is called once, at once or on a thread of the bus, also when the bus stops; it
+  /// must be quick. Instead of wait().
   virtual void then(std::chrono::milliseconds patience, std::function<void(std::vector<Answers>)> done) = 0;
 };
 

@@ -213,8 +213,7 @@ Cluster::Delivered Cluster::finish(Asked& asked, std::size_t count) {
   return delivered_of(asked.wait(options_.patience), count);
 }
 
-void Cluster::finish_soon(const std::shared_ptr<Asked>& asked, std::size_t count,
-                          std::function<void(Delivered)> done) {
+void Cluster::finish_soon(const std::shared_ptr<Asked>& asked, std::size_t count, std::function<void(Delivered)> done) {
   asked->then(options_.patience, [this, count, done = std::move(done)](const std::vector<Answers>& all) {
     done(delivered_of(all, count));
   });
@@ -324,8 +323,8 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
   }
   // What came in together goes to the streams together.
   if (!events.empty()) {
-    local_.load()->deliver(std::move(events), [together = std::move(together), waiting = std::move(waiting)](
-                                                  const std::vector<std::uint32_t>& taken) {
+    local_.load()->deliver(std::move(events), [together = std::move(together),
+                                               waiting = std::move(waiting)](const std::vector<std::uint32_t>& taken) {
       for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
     });
   }

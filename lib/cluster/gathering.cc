@@ -226,7 +226,7 @@ void Gathering::watch_deadlines() {
       }
       if (ready_.empty()) {
         // While calls come, it wakes by itself now and then; otherwise each call would have to wake it.
-        wakes_ = !deadlines_.empty()          ? std::max(deadlines_.front().when, now + kTick)
+        wakes_ = !deadlines_.empty()           ? std::max(deadlines_.front().when, now + kTick)
                  : std::exchange(used_, false) ? now + kLinger
                                                : SteadyTime::max();
         if (wakes_ == SteadyTime::max()) {

@@ -31,8 +31,8 @@ class Gathering {
   /// Ends what Asked::then() waits for with what there is by now, and then() from now on at once. Idempotent.
   void stop() EXCLUDES(mutex_);
 
-  /// Numbers of `count` commands that are about to be sent, in a row from the first; open until wait() has returned, the
-  /// `done` of then() was called, or the Asked is gone without either.
+  /// Numbers of `count` commands that are about to be sent, in a row from the first; open until wait() has returned,
+  /// the `done` of then() was called, or the Asked is gone without either.
   std::pair<std::uint64_t, std::shared_ptr<Asked>> open(std::size_t count) EXCLUDES(mutex_);
 
   /// So many nodes got the command, this one included where it subscribed itself.
@@ -100,9 +100,9 @@ class Gathering {
   CondVar hurry_;
   std::uint64_t next_ GUARDED_BY(mutex_) = 1;
   std::map<std::uint64_t, std::shared_ptr<Call>> calls_ GUARDED_BY(mutex_);  // by the number of the first command
-  std::deque<std::uint64_t> ready_ GUARDED_BY(mutex_);  // have all answers, or waited long enough
-  std::deque<Deadline> deadlines_ GUARDED_BY(mutex_);  // of then(), ascending
-  std::thread watcher_ GUARDED_BY(mutex_);             // since the first then()
+  std::deque<std::uint64_t> ready_ GUARDED_BY(mutex_);                       // have all answers, or waited long enough
+  std::deque<Deadline> deadlines_ GUARDED_BY(mutex_);                        // of then(), ascending
+  std::thread watcher_ GUARDED_BY(mutex_);                                   // since the first then()
   SteadyTime wakes_ GUARDED_BY(mutex_) = SteadyTime::max();
   bool used_ GUARDED_BY(mutex_) = false;  // then() was called since the watcher last had nothing to watch
   bool stopping_ GUARDED_BY(mutex_) = false;

@@ -49,7 +49,11 @@ class RedisBus::Outbox {
     const MutexLock lock(mutex_);
     std::string& out = by_channel_[channel];
     if (out.empty()) out.append(node_).append(1, '\n');
-    out.append(std::to_string(number)).append(1, ' ').append(std::to_string(bytes.size())).append(1, '\n').append(bytes);
+    out.append(std::to_string(number))
+        .append(1, ' ')
+        .append(std::to_string(bytes.size()))
+        .append(1, '\n')
+        .append(bytes);
     if (!collecting_) flush();
   }
   void stop_collecting() EXCLUDES(mutex_) {
@@ -258,16 +262,15 @@ void RedisBus::take_commands(std::string_view bytes, Incomings& incoming) {
   if (!incoming.origin || incoming.origin->node != node)
     incoming.origin = std::make_shared<const Origin>(std::string(node), answer_channel(std::string(node)));
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    incoming.commands.push_back(
-        {std::string(node), std::string(bytes.substr(0, sizes[i])),
-         [outbox = incoming.outbox, origin = incoming.origin, number = first + i](const std::string& answer) {
-           outbox->answer(origin->channel, number, answer);
-         }});
+    incoming.commands.push_back({std::string(node), std::string(bytes.substr(0, sizes[i])),
+                                 [outbox = incoming.outbox, origin = incoming.origin, number = first + i](
+                                     const std::string& answer) { outbox->answer(origin->channel, number, answer); }});
     bytes.remove_prefix(sizes[i]);
   }
 }
 
-// What follows each other to the same topic is one PUBLISH; not more, so that all arrive in the order they were sent in.
+// What follows each other to the same topic is one PUBLISH; not more, so that all arrive in the order they were sent
+// in.
 std::shared_ptr<Asked> RedisBus::ask(const std::vector<Command>& commands) {
   const auto [first, asked] = gathering_.open(commands.size());
   Outgoing out;

@@ -18,8 +18,8 @@
 namespace sse::cluster {
 
 /// A bus over Redis' publish and subscribe: a command is one PUBLISH, which reaches the nodes that subscribed to the
-/// topic and no other, and whose integer reply tells how many answers to wait for; several that follow each other to the
-/// same topic share one. Answers are published to a topic of the asking node, all that became ready together in one
+/// topic and no other, and whose integer reply tells how many answers to wait for; several that follow each other to
+/// the same topic share one. Answers are published to a topic of the asking node, all that became ready together in one
 /// message.
 class RedisBus final : public Bus, private RedisLink::Listener {
  public:

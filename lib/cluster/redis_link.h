@@ -75,8 +75,8 @@ class RedisLink {
   /// Sends a command; `done`, which may be null, runs on the link's thread, or at once where the link is down.
   /// kCommands only.
   void call(const RedisCommand& command, Done done) EXCLUDES(mutex_);
-  /// Several in one write, `count` of them, encoded by append_command(); `done` gets an answer for each, in their order,
-  /// when the last is there.
+  /// Several in one write, `count` of them, encoded by append_command(); `done` gets an answer for each, in their
+  /// order, when the last is there.
   void call_all(std::string_view commands, std::size_t count, AllDone done) EXCLUDES(mutex_);
   /// Sends and waits. Throws Error(kUnavailable) where no answer came; an error that Redis answered is returned. Not
   /// from the link's thread.

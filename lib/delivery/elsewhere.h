@@ -21,9 +21,9 @@ class Elsewhere {
     /// Waits, not for long, and adds what streams of other nodes took to `taken`, which is as Hub::deliver() returned
     /// it for the same deliveries. Returns the nodes that may have missed something. Once.
     virtual std::vector<std::string> finish(std::vector<std::vector<std::uint32_t>>& taken) = 0;
-    /// The same without waiting, instead of finish(): `done` gets what streams of other nodes took, delivery by delivery
-    /// and name by name, and the nodes that may have missed something. Called once, at once or on any thread; must be
-    /// quick.
+    /// The same without waiting, instead of finish(): `done` gets what streams of other nodes took, delivery by
+    /// delivery and name by name, and the nodes that may have missed something. Called once, at once or on any thread;
+    /// must be quick.
     using Done = std::function<void(const std::vector<std::uint32_t>& taken, std::vector<std::string> missing)>;
     virtual void then(Done done) = 0;
   };

@@ -104,7 +104,9 @@ class Sender final : private hub::HubDelegate {
   SendResult send(const SendRequest& request);
   /// As send() for each of them, in their order, with one commit for all that want qos. One that makes no sense or is
   /// over a limit is refused alone. Throws Error(kIo) when the store failed: then nothing was sent.
-  std::vector<SendOutcome> send_all(std::vector<SendRequest> requests) { return start_all(std::move(requests)).finish(); }
+  std::vector<SendOutcome> send_all(std::vector<SendRequest> requests) {
+    return start_all(std::move(requests)).finish();
+  }
 
   /// Several that are on their way.
   class [[nodiscard]] Sending {
@@ -123,8 +125,8 @@ class Sender final : private hub::HubDelegate {
     explicit Sending(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
   };
-  /// The first half of send_all(): returns when what wants qos is committed and everything has been handed over; streams
-  /// get what was started first before what is started next. The Sending goes before the sender does.
+  /// The first half of send_all(): returns when what wants qos is committed and everything has been handed over;
+  /// streams get what was started first before what is started next. The Sending goes before the sender does.
   Sending start_all(std::vector<SendRequest> requests);
 
   /// What another node sent, for streams here; as Hub::start_delivery().

@@ -60,8 +60,8 @@ ClusterGateway::ClusterGateway(cluster::Cluster& cluster, const std::vector<Serv
       limiter_(cluster, services),
       underway_(std::make_shared<Underway>()) {}
 
-// Events of other nodes that the loops have not taken yet: a bounded number, so that a node whose loops are behind leaves
-// the rest to the bus instead of piling it up.
+// Events of other nodes that the loops have not taken yet: a bounded number, so that a node whose loops are behind
+// leaves the rest to the bus instead of piling it up.
 class ClusterGateway::Underway {
  public:
   void begin() EXCLUDES(mutex_) {

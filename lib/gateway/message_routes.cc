@@ -129,9 +129,9 @@ void for_each_line(std::string_view text, Use use) {
 
 }  // namespace
 
-// A request a line; a result or a problem a line. All that ask for qos share a commit. Where none does and there are other
-// nodes, the first are on their way to those while the next are read; streams of this node alone would only take the
-// core that reads.
+// A request a line; a result or a problem a line. All that ask for qos share a commit. Where none does and there are
+// other nodes, the first are on their way to those while the next are read; streams of this node alone would only take
+// the core that reads.
 void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) {
   std::size_t count = 0;
   for_each_line(req.body, [&](std::string_view) { ++count; });

@@ -76,8 +76,8 @@ class Hub {
   /// As deliver(), without waiting for the loops: streams get what is started first before what is started next.
   Underway start_delivery(std::vector<Delivery> deliveries);
   /// As start_delivery(): `done` gets what deliver() would return, on the last of the loops to take it, when that has
-  /// written to its streams; it must be quick. What the deliveries refer to stays until it is called or, when a loop has
-  /// stopped, destroyed uncalled.
+  /// written to its streams; it must be quick. What the deliveries refer to stays until it is called or, when a loop
+  /// has stopped, destroyed uncalled.
   void start_delivery(std::vector<Delivery> deliveries,
                       std::function<void(std::vector<std::vector<std::uint32_t>>)> done);
   /// Puts the frames, in their order, into all matching streams. Returns for each of them and each name of its target

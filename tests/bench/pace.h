@@ -25,10 +25,10 @@ void at_rate(double per_second, std::size_t count, Send send) {
   }
 }
 
-/// Has each of `callers` make one call after the other, all side by side on this thread: `begin(n)` starts the next call
-/// of caller n, or returns false when there is none; `finish(n)` reads its answer when its fd() can be read. One thread,
-/// because what as many threads cost would be taken from the server's cores. Throws Error(kTimeout) when nobody gets an
-/// answer for a minute.
+/// Has each of `callers` make one call after the other, all side by side on this thread: `begin(n)` starts the next
+/// call of caller n, or returns false when there is none; `finish(n)` reads its answer when its fd() can be read. One
+/// thread, because what as many threads cost would be taken from the server's cores. Throws Error(kTimeout) when nobody
+/// gets an answer for a minute.
 template <class Caller, class Begin, class Finish>
 void side_by_side(const std::vector<std::unique_ptr<Caller>>& callers, Begin begin, Finish finish) {
   std::vector<pollfd> waiting(callers.size());
