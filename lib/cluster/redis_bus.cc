@@ -260,7 +260,7 @@ void RedisBus::take_commands(std::string_view bytes, Incomings& incoming) {
     return;
   }
   if (!incoming.origin || incoming.origin->node != node)
-    incoming.origin = std::make_shared<const Origin>(std::string(node), answer_channel(std::string(node)));
+    incoming.origin = std::make_shared<const Origin>(Origin{std::string(node), answer_channel(std::string(node))});
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     incoming.commands.push_back({std::string(node), std::string(bytes.substr(0, sizes[i])),
                                  [outbox = incoming.outbox, origin = incoming.origin, number = first + i](

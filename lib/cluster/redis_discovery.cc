@@ -95,26 +95,21 @@ std::int64_t number_in(const std::string& text) {
 }  // namespace
 
 // Redis keeps scripts by their digest; sent in full every time they are a kilobyte a heartbeat, which is nothing.
-RedisReply evaluate(RedisLink& link, const char* script, const std::vector<std::string>& keys,
-                    const std::vector<std::string>& arguments) {
-  RedisCommand command{"EVAL", script, std::to_string(keys.size())};
-  command.insert(command.end(), keys.begin(), keys.end());
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  RedisReply reply = link.ask(command);
-  if (reply.is_error()) throw Error(ErrorCode::kIo, "Redis cannot do it: " + printable(reply.text));
-  return reply;
-}
-
 RedisDiscovery::RedisDiscovery(RedisLink& link, Options options)
-    : link_(link), options_(std::move(options)), nonce_(random_word()) {}
+    : link_(link),
+      options_(std::move(options)),
+      nonce_(random_word()),
+      enter_script_(kEnter),
+      leave_script_(kLeave),
+      nodes_script_(kNodes) {}
 
 RedisDiscovery::Verdict RedisDiscovery::enter(const event::Json& facts, int number) {
   const std::string& prefix = options_.prefix;
   const RedisReply reply =
-      evaluate(link_, kEnter, {prefix + "nodes", prefix + "node:" + id_, prefix + "number-of:" + id_},
-               {id_, nonce_, std::to_string(options_.ttl.count()), event::dump_json(facts), std::to_string(number),
-                std::to_string(options_.number_lease.count()),
-                prefix + "number:", std::to_string(std::random_device{}() % kNodeNumbers)});
+      enter_script_.run(link_, {prefix + "nodes", prefix + "node:" + id_, prefix + "number-of:" + id_},
+                        {id_, nonce_, std::to_string(options_.ttl.count()), event::dump_json(facts),
+                         std::to_string(number), std::to_string(options_.number_lease.count()),
+                         prefix + "number:", std::to_string(std::random_device{}() % kNodeNumbers)});
   Verdict verdict;
   if (!reply.list.empty()) verdict.word = reply.list[0].text;
   if (reply.list.size() == 2) verdict.value = number_in(reply.list[1].text);
@@ -160,14 +155,14 @@ void RedisDiscovery::refresh(const event::Json& facts) {
 void RedisDiscovery::leave() noexcept {
   try {
     if (!id_.empty())
-      evaluate(link_, kLeave, {options_.prefix + "nodes", options_.prefix + "node:" + id_}, {id_, nonce_});
+      leave_script_.run(link_, {options_.prefix + "nodes", options_.prefix + "node:" + id_}, {id_, nonce_});
   } catch (const std::exception&) {
     // It expires.
   }
 }
 
 std::vector<Node> RedisDiscovery::nodes() {
-  const RedisReply reply = evaluate(link_, kNodes, {options_.prefix + "nodes"}, {options_.prefix + "node:"});
+  const RedisReply reply = nodes_script_.run(link_, {options_.prefix + "nodes"}, {options_.prefix + "node:"});
   std::vector<Node> nodes;
   for (std::size_t i = 0; i + 2 < reply.list.size(); i += 3) {
     Node node{reply.list[i].text, static_cast<unsigned>(number_in(reply.list[i + 1].text)), event::Json::object()};

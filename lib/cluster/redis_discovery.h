@@ -7,6 +7,7 @@
 
 #include "cluster/discovery.h"
 #include "cluster/redis_link.h"
+#include "cluster/redis_script.h"
 
 namespace sse::cluster {
 
@@ -39,13 +40,9 @@ class RedisDiscovery final : public Discovery {
   RedisLink& link_;
   const Options options_;
   const std::string nonce_;  // tells this process from another with the same id
+  const RedisScript enter_script_, leave_script_, nodes_script_;
   std::string id_;
   unsigned number_ = 0;
 };
-
-/// Evaluates a Lua script, by its digest where Redis knows it already. Throws Error(kUnavailable) without an answer and
-/// Error(kIo) with Redis' words when the script failed.
-RedisReply evaluate(RedisLink& link, const char* script, const std::vector<std::string>& keys,
-                    const std::vector<std::string>& arguments);
 
 }  // namespace sse::cluster

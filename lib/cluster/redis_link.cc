@@ -175,6 +175,11 @@ void RedisLink::call_all(std::string_view commands, std::size_t count, AllDone d
   done(std::vector<RedisReply>(count, RedisReply::error(sentence)));
 }
 
+// Redis' own errors begin with a word in capitals.
+bool RedisLink::gave_no_answer(const RedisReply& reply) {
+  return reply.is_error() && reply.text.starts_with("cannot use Redis");
+}
+
 RedisReply RedisLink::ask(const RedisCommand& command) {
   return std::move(ask_all({command}).front());
 }
@@ -198,9 +203,7 @@ std::vector<RedisReply> RedisLink::ask_all(const std::vector<RedisCommand>& comm
   const MutexLock lock(answers->mutex);
   while (answers->replies.empty()) answers->changed.wait(answers->mutex);
   for (const RedisReply& reply : answers->replies) {
-    // Redis' own errors begin with a word in capitals; ours with "cannot".
-    if (reply.is_error() && reply.text.starts_with("cannot use Redis"))
-      throw Error(ErrorCode::kUnavailable, reply.text);
+    if (gave_no_answer(reply)) throw Error(ErrorCode::kUnavailable, reply.text);
   }
   return std::move(answers->replies);
 }

@@ -83,6 +83,9 @@ class RedisLink {
   RedisReply ask(const RedisCommand& command);
   std::vector<RedisReply> ask_all(const std::vector<RedisCommand>& commands);
 
+  /// Whether this is no answer of Redis but says why there is none.
+  static bool gave_no_answer(const RedisReply& reply);
+
   /// Sends commands that nobody waits for; dropped while the link is down (link_up tells when to say it all again).
   /// kSubscriber only.
   void write(const std::vector<RedisCommand>& commands) EXCLUDES(mutex_);

@@ -60,7 +60,7 @@ redisReplyObjectFunctions* functions() {
 
 struct RedisReader::Impl {
   struct Free {
-    void operator()(redisReader* reader) const { redisReaderFree(reader); }
+    void operator()(redisReader* done) const { redisReaderFree(done); }
   };
   std::unique_ptr<redisReader, Free> reader{redisReaderCreateWithFunctions(functions())};
 };

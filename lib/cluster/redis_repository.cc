@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cluster/redis_discovery.h"
 #include "cluster/redis_repository_scripts.h"
 
 namespace sse::cluster {
@@ -94,10 +93,6 @@ Error refusal(const delivery::StoreLimits& limits, const std::string& why, const
   return {ErrorCode::kInternal, "Redis refused a message for no reason that is known here"};
 }
 
-std::string keep_and(const char* script) {
-  return std::string(scripts::kKeep) + script;
-}
-
 RedisLinkOptions named(RedisLinkOptions options) {
   options.name = "sse-pending";
   return options;
@@ -105,9 +100,25 @@ RedisLinkOptions named(RedisLinkOptions options) {
 
 }  // namespace
 
+struct RedisRepository::Scripts {
+  explicit Scripts(const std::string& common = scripts::kCommon, const std::string& keep = scripts::kKeep)
+      : add(common + keep + scripts::kAdd),
+        requeue(common + keep + scripts::kRequeue),
+        drop(common + scripts::kDrop),
+        attempts(common + scripts::kAttempts),
+        pending(common + scripts::kPending),
+        expire(common + scripts::kExpire),
+        erase(common + scripts::kErase),
+        forget_dead(common + scripts::kForgetDead),
+        look(common + scripts::kLook) {}
+
+  const RedisScript add, requeue, drop, attempts, pending, expire, erase, forget_dead, look;
+};
+
 RedisRepository::RedisRepository(Options options, std::chrono::milliseconds patience)
     : options_(std::move(options)),
       prefix_(options_.prefix + "pending:"),
+      scripts_(std::make_unique<const Scripts>()),
       link_(named(options_.link), RedisLink::Mode::kCommands, nullptr) {
   link_.start();
   link_.require_up(patience);
@@ -151,10 +162,34 @@ std::vector<std::string> RedisRepository::limits() const {
           std::to_string(limits.total), std::to_string(limits.total_bytes.count())};
 }
 
-RedisReply RedisRepository::run_script(const std::string& script, std::vector<std::string> arguments) {
+RedisReply RedisRepository::run_script(const RedisScript& script, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), prefix_);
-  const std::string text = std::string(scripts::kCommon) + script;
-  return evaluate(link_, text.c_str(), {}, arguments);
+  return script.run(link_, {}, arguments);
+}
+
+// Appends what the script that adds wants to know of a message; returns how many recipients it has.
+std::size_t RedisRepository::append_message(const NewMessage& message, std::vector<std::string>& arguments) const {
+  std::vector<std::string> to = message.target.names;
+  if (message.target.kind == TargetKind::kAll) to = {""};
+  for (std::string part :
+       {message.service.str(), std::string(event::kind_name(message.target.kind)),
+        std::string(message.target.listening ? "1" : "0"), message.event, message.data, there(message.created),
+        there(message.expires), message.key, message.collapse, std::to_string(to.size())}) {
+    arguments.push_back(std::move(part));
+  }
+  for (std::string& name : to) arguments.push_back(std::move(name));
+  return to.size();
+}
+
+std::vector<AddOutcome> RedisRepository::outcomes_of(std::span<const NewMessage> messages, const RedisReply& reply) {
+  if (reply.list.size() != 1 + kFieldsOfAnOutcome * messages.size())
+    throw Error(ErrorCode::kInternal, "Redis answered to added messages with something else");
+  size_.store(integer(reply.list[0]), std::memory_order_relaxed);
+  std::vector<AddOutcome> outcomes;
+  outcomes.reserve(messages.size());
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    outcomes.push_back(outcome_of(messages[i], &reply.list[1 + kFieldsOfAnOutcome * i]));
+  return outcomes;
 }
 
 std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> messages) {
@@ -168,29 +203,36 @@ std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> mes
     std::size_t names = 0;
     std::size_t end = begin;
     for (; end < messages.size() && end - begin < kAddMessages && bytes < kAddBytes && names < kAddNames; ++end) {
-      const NewMessage& message = messages[end];
-      std::vector<std::string> to = message.target.names;
-      if (message.target.kind == TargetKind::kAll) to = {""};
-      bytes += message.data.size();
-      names += to.size();
-      for (std::string part :
-           {message.service.str(), std::string(event::kind_name(message.target.kind)),
-            std::string(message.target.listening ? "1" : "0"), message.event, message.data, there(message.created),
-            there(message.expires), message.key, message.collapse, std::to_string(to.size())}) {
-        arguments.push_back(std::move(part));
-      }
-      for (std::string& name : to) arguments.push_back(std::move(name));
+      bytes += messages[end].data.size();
+      names += append_message(messages[end], arguments);
     }
     arguments[count_at] = std::to_string(end - begin);
-    const RedisReply reply = run_script(keep_and(scripts::kAdd), std::move(arguments));
-    if (reply.list.size() != 1 + kFieldsOfAnOutcome * (end - begin))
-      throw Error(ErrorCode::kInternal, "Redis answered to added messages with something else");
-    size_.store(integer(reply.list[0]), std::memory_order_relaxed);
-    for (std::size_t i = begin; i < end; ++i)
-      outcomes.push_back(outcome_of(messages[i], &reply.list[1 + kFieldsOfAnOutcome * (i - begin)]));
+    for (AddOutcome& one :
+         outcomes_of(messages.subspan(begin, end - begin), run_script(scripts_->add, std::move(arguments))))
+      outcomes.push_back(std::move(one));
     begin = end;
   }
   return outcomes;
+}
+
+bool RedisRepository::add_soon(NewMessage message, Added added) {
+  std::vector<std::string> arguments{prefix_};
+  for (std::string& limit : limits()) arguments.push_back(std::move(limit));
+  arguments.emplace_back("1");
+  append_message(message, arguments);
+  // Shared, as a std::function can be copied.
+  const auto shared = std::make_shared<std::pair<NewMessage, Added>>(std::move(message), std::move(added));
+  scripts_->add.run_soon(link_, {}, arguments, [this, shared](const RedisReply& reply) {
+    AddOutcome outcome;
+    try {
+      if (reply.is_error()) throw error_in(reply);
+      outcome = std::move(outcomes_of({&shared->first, 1}, reply).front());
+    } catch (const Error& e) {
+      outcome.refusal = {e.code(), e.what()};
+    }
+    shared->second(std::move(shared->first), std::move(outcome));
+  });
+  return true;
 }
 
 AddOutcome RedisRepository::outcome_of(const NewMessage& message, const RedisReply* field) const {
@@ -257,23 +299,30 @@ std::uint64_t RedisRepository::drop(const std::vector<Confirmation>& pairs) {
     arguments.push_back(one.name);
     arguments.push_back(member_of(one.id));
   }
-  const RedisReply reply = run_script(scripts::kDrop, std::move(arguments));
+  const RedisReply reply = run_script(scripts_->drop, std::move(arguments));
   if (reply.list.size() != 2) return 0;
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
   return integer(reply.list[0]);
 }
 
-void RedisRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                                    std::uint32_t attempts) {
-  link_.call(
-      {"EVAL", std::string(scripts::kCommon) + scripts::kAttempts, "0", prefix_,
-       recipient_of(service, recipient.kind, recipient.name), recipient.name, member_of(id), std::to_string(attempts)},
-      nullptr);
+void RedisRepository::note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) {
+  while (!attempts.empty()) {
+    const auto page = attempts.first(std::min(attempts.size(), kConfirmationBatch));
+    attempts = attempts.subspan(page.size());
+    std::vector<std::string> arguments{prefix_};
+    for (const auto& [recipient, id, count] : page) {
+      arguments.push_back(recipient_of(service, recipient.kind, recipient.name));
+      arguments.push_back(recipient.name);
+      arguments.push_back(member_of(id));
+      arguments.push_back(std::to_string(count));
+    }
+    scripts_->attempts.run_soon(link_, {}, arguments, nullptr);
+  }
 }
 
 void RedisRepository::look() {
   const std::int64_t asked = to_millis(wall_now());
-  const RedisReply reply = run_script(scripts::kLook, {random_word()});
+  const RedisReply reply = run_script(scripts_->look, {random_word()});
   if (reply.list.size() != 3) return;
   const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(wall_now())) / 2;
   ahead_.store(std::abs(ahead) < kSameClock ? 0 : ahead, std::memory_order_relaxed);
@@ -295,7 +344,7 @@ std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service,
     arguments.push_back(recipient_of(service, recipient.kind, recipient.name));
     arguments.push_back(recipient.name);
   }
-  const RedisReply reply = run_script(scripts::kPending, std::move(arguments));
+  const RedisReply reply = run_script(scripts_->pending, std::move(arguments));
   for (std::size_t at = 0; at + kFieldsOfARow <= reply.list.size(); at += kFieldsOfARow) {
     const RedisReply* field = &reply.list[at];
     const std::uint64_t recipient = number(field[0].text);
@@ -321,7 +370,7 @@ std::uint64_t RedisRepository::expire(WallTime now) {
   std::uint64_t pairs = 0;
   for (;;) {
     const RedisReply reply =
-        run_script(scripts::kExpire, {there(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
+        run_script(scripts_->expire, {there(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
                                       std::to_string(options_.limits.dead_bytes.count())});
     if (reply.list.size() != 3) return pairs;
     pairs += integer(reply.list[1]);
@@ -426,7 +475,7 @@ std::vector<PendingMessage> RedisRepository::find(MessageId id) {
 }
 
 std::uint64_t RedisRepository::erase(MessageId id) {
-  const RedisReply reply = run_script(scripts::kErase, {member_of(id)});
+  const RedisReply reply = run_script(scripts_->erase, {member_of(id)});
   if (reply.list.size() != 2) return 0;
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
   return integer(reply.list[0]);
@@ -514,7 +563,7 @@ std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilte
       return true;
     });
     if (arguments.size() == fixed) return {};
-    const RedisReply reply = run_script(keep_and(scripts::kRequeue), std::move(arguments));
+    const RedisReply reply = run_script(scripts_->requeue, std::move(arguments));
     if (reply.list.size() < 2) throw Error(ErrorCode::kInternal, "Redis answered to a requeue with something else");
     size_.store(integer(reply.list[0]), std::memory_order_relaxed);
     const std::string& verdict = reply.list[1].text;
@@ -540,7 +589,7 @@ std::uint64_t RedisRepository::purge_dead(MessageId id, const MessageFilter& fil
   for (std::size_t i = 0; i < serials.size(); i += kConfirmationBatch) {
     const auto begin = serials.begin() + static_cast<std::ptrdiff_t>(i);
     const auto end = serials.begin() + static_cast<std::ptrdiff_t>(std::min(i + kConfirmationBatch, serials.size()));
-    gone += integer(run_script(scripts::kForgetDead, {begin, end}));
+    gone += integer(run_script(scripts_->forget_dead, {begin, end}));
   }
   return gone;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "cluster/redis_link.h"
+#include "cluster/redis_script.h"
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
 #include "delivery/store_limits.h"
@@ -50,6 +52,9 @@ class RedisRepository final : public delivery::MessageRepository,
 
   /// Throws Error(kUnavailable) without Redis; where the answer was lost, the messages may have been kept.
   std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override;
+  /// `added` runs on the thread of the link to Redis.
+  bool add_soon(delivery::NewMessage message, Added added) override;
+  bool adds_soon() const override { return true; }
   void confirm(const ServiceName& service, const delivery::Recipient& recipient, MessageId id) override
       EXCLUDES(mutex_);
   std::vector<delivery::PendingMessage> pending(const ServiceName& service,
@@ -72,8 +77,7 @@ class RedisRepository final : public delivery::MessageRepository,
   std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
   std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override;
 
-  void note_attempts(const ServiceName& service, const delivery::Recipient& recipient, MessageId id,
-                     std::uint32_t attempts) override;
+  void note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) override;
 
  private:
   struct Confirmation {
@@ -89,7 +93,10 @@ class RedisRepository final : public delivery::MessageRepository,
   void run() EXCLUDES(mutex_);
   std::uint64_t drop(const std::vector<Confirmation>& pairs);
   void look();
-  RedisReply run_script(const std::string& script, std::vector<std::string> arguments);
+  RedisReply run_script(const RedisScript& script, std::vector<std::string> arguments);
+  std::size_t append_message(const delivery::NewMessage& message, std::vector<std::string>& arguments) const;
+  std::vector<delivery::AddOutcome> outcomes_of(std::span<const delivery::NewMessage> messages,
+                                                const RedisReply& reply);
   std::vector<std::string> limits() const;
   delivery::AddOutcome outcome_of(const delivery::NewMessage& message, const RedisReply* field) const;
   template <class Use>
@@ -103,6 +110,8 @@ class RedisRepository final : public delivery::MessageRepository,
 
   const Options options_;
   const std::string prefix_;
+  struct Scripts;
+  const std::unique_ptr<const Scripts> scripts_;
   RedisLink link_;
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours

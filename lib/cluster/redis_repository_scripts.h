@@ -193,10 +193,12 @@ for at = 2, #ARGV, 3 do gone = gone + drop(ARGV[at], ARGV[at + 1], ARGV[at + 2])
 return {gone, number('count')}
 )lua";
 
-// ARGV: prefix, recipient, name, member, deliveries.
+// ARGV: prefix, then of each pair: recipient, name, member, deliveries.
 inline constexpr const char* kAttempts = R"lua(
-if redis.call('ZSCORE', P .. 'of:' .. ARGV[2], ARGV[4]) then
-  redis.call('HINCRBY', P .. 'attempts:' .. ARGV[4], ARGV[3], ARGV[5])
+for at = 2, #ARGV, 4 do
+  if redis.call('ZSCORE', P .. 'of:' .. ARGV[at], ARGV[at + 2]) then
+    redis.call('HINCRBY', P .. 'attempts:' .. ARGV[at + 2], ARGV[at + 1], ARGV[at + 3])
+  end
 end
 return 1
 )lua";

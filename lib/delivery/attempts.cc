@@ -1,6 +1,7 @@
 #include "delivery/attempts.h"
 
 #include <utility>
+#include <vector>
 
 namespace sse::delivery {
 namespace {
@@ -41,10 +42,13 @@ void Attempts::flush() {
 }
 
 void Attempts::write(const Counts& counts) const {
+  std::vector<Attempted> attempts;
+  attempts.reserve(counts.size());
   for (const auto& [key, count] : counts) {
     const auto& [message, kind, name] = key;
-    log_->note_attempts(service_, {kind, name}, message, count);
+    attempts.push_back({{kind, name}, message, count});
   }
+  if (!attempts.empty()) log_->note_attempts(service_, attempts);
 }
 
 }  // namespace sse::delivery

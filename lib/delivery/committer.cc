@@ -63,9 +63,8 @@ void Committer::count_confirmed(const ServiceName& service, observe::Counter* co
   counters_[service] = counter;
 }
 
-void Committer::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                              std::uint32_t attempts) {
-  enqueue({service, recipient, id, attempts});
+void Committer::note_attempts(const ServiceName& service, std::span<const Attempted> attempts) {
+  for (const Attempted& one : attempts) enqueue({service, one.recipient, one.id, one.attempts});
 }
 
 void Committer::enqueue(Confirmation confirmation) {

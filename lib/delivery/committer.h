@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -61,8 +62,7 @@ class Committer {
   /// As MessageRepository: who counts the confirmations of a service, null for nobody.
   void count_confirmed(const ServiceName& service, observe::Counter* counter) EXCLUDES(mutex_);
   /// As confirm(): counts deliveries of a message that stays pending.
-  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts)
-      EXCLUDES(mutex_);
+  void note_attempts(const ServiceName& service, std::span<const Attempted> attempts) EXCLUDES(mutex_);
   /// From now on commit() throws; what is queued is still written. Idempotent.
   void stop() EXCLUDES(mutex_);
 

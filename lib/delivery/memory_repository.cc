@@ -295,13 +295,14 @@ std::uint64_t MemoryRepository::drop_dead(MessageId id, const MessageFilter& fil
   return count;
 }
 
-void MemoryRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                                     std::uint32_t attempts) {
+void MemoryRepository::note_attempts(const ServiceName& service, std::span<const Attempted> attempts) {
   MutexLock lock(mutex_);
-  const auto found = messages_.find(id);
-  if (found == messages_.end() || found->second.service != service || found->second.kind != recipient.kind) return;
-  const auto name = found->second.names.find(recipient.name);
-  if (name != found->second.names.end()) name->second += attempts;
+  for (const auto& [recipient, id, count] : attempts) {
+    const auto found = messages_.find(id);
+    if (found == messages_.end() || found->second.service != service || found->second.kind != recipient.kind) continue;
+    const auto name = found->second.names.find(recipient.name);
+    if (name != found->second.names.end()) name->second += count;
+  }
 }
 
 PendingMessage MemoryRepository::row(MessageId id, const Message& message, const std::string& name, bool with_data) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -49,8 +50,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) override EXCLUDES(mutex_);
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override EXCLUDES(mutex_);
 
-  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                     std::uint32_t attempts) override EXCLUDES(mutex_);
+  void note_attempts(const ServiceName& service, std::span<const Attempted> attempts) override EXCLUDES(mutex_);
 
  private:
   struct Message {

@@ -123,13 +123,20 @@ class MessageRepository {
   virtual bool shared() const { return false; }
 };
 
+/// How often a pending message went into a stream of a recipient.
+struct Attempted {
+  Recipient recipient;
+  MessageId id;
+  std::uint32_t attempts = 0;
+};
+
 /// Counts deliveries of pending messages.
 class AttemptLog {
  public:
   virtual ~AttemptLog() = default;
-  /// Asynchronous as MessageRepository::confirm(), and less is lost with it: a failure is not reported.
-  virtual void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                             std::uint32_t attempts) = 0;
+  /// Adds to what was counted before. Asynchronous as MessageRepository::confirm(), and less is lost with it: a failure
+  /// is not reported.
+  virtual void note_attempts(const ServiceName& service, std::span<const Attempted> attempts) = 0;
 };
 
 /// Which pending messages to show. Empty fields match everything.

@@ -291,30 +291,40 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
   sent_.add();
   event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
   std::string event = options_.on_sent ? request.event : std::string();
-  auto finish = [this, id, begin, event = std::move(event), done = std::move(done)](
-                    const event::Target& target, const std::vector<std::uint32_t>& taken,
-                    std::vector<std::string> missing) {
-    send_seconds_.observe(seconds_since(begin));
-    SendResult result = result_of(id, target, taken);
-    result.missing = std::move(missing);
-    tell_sent(target, event, false, {result, std::nullopt});
-    done(result);
-  };
-  if (options_.elsewhere == nullptr || request.local) {
-    hub_.deliver_soon(
-        std::move(request.target), std::move(request.event), std::move(frame),
-        [finish = std::move(finish)](const event::Target& target, const std::vector<std::uint32_t>& taken) {
-          finish(target, taken, {});
-        });
+  hand_over(
+      std::move(request.target), std::move(request.event), std::move(frame), request.local,
+      [this, id, begin, event = std::move(event), done = std::move(done)](
+          const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+        send_seconds_.observe(seconds_since(begin));
+        SendResult result = result_of(id, target, taken);
+        result.missing = std::move(missing);
+        tell_sent(target, event, false, {result, std::nullopt});
+        done(result);
+      });
+}
+
+void Sender::hand_over(event::Target target, std::string event, event::FrameRef frame, bool local, HandedOver done) {
+  if (!in_cluster() || local) {
+    hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
+                      [done = std::move(done)](const event::Target& to, const std::vector<std::uint32_t>& taken) {
+                        done(to, taken, {});
+                      });
     return;
   }
   // Until this node and the others have said what they took.
   struct Together {
-    decltype(finish) done;
-    event::Target target;
-    std::shared_ptr<void> open;
+    Together(HandedOver then, event::Target to, std::shared_ptr<void> until)
+        : done(std::move(then)),
+          target(std::move(to)),
+          open(std::move(until)),
+          here(std::max<std::size_t>(target.names.size(), 1)),
+          away(here.size()) {}
+
+    const HandedOver done;
+    const event::Target target;
+    const std::shared_ptr<void> open;
     std::vector<std::uint32_t> here, away;
-    std::vector<std::string> missing{};
+    std::vector<std::string> missing;
     std::atomic<int> left{2};
 
     void part_is_there() {
@@ -326,14 +336,11 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
   std::shared_ptr<void> open = begin_soon();
   if (!open) return;
   away_.fetch_add(1);
-  const std::size_t names = std::max<std::size_t>(request.target.names.size(), 1);
-  const auto together =
-      std::make_shared<Together>(std::move(finish), request.target, std::move(open), std::vector<std::uint32_t>(names),
-                                 std::vector<std::uint32_t>(names));
+  const auto together = std::make_shared<Together>(std::move(done), target, std::move(open));
   // To the other nodes first: theirs is the longer way.
-  const auto sent = options_.elsewhere->send(service(), {{together->target, request.event, frame, {}}});
+  const auto sent = options_.elsewhere->send(service(), {{together->target, event, frame, {}}});
   if (options_.elsewhere->may_be_here(service(), together->target)) {
-    hub_.deliver_soon(std::move(request.target), std::move(request.event), std::move(frame),
+    hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
                       [together](const event::Target&, const std::vector<std::uint32_t>& taken) {
                         together->here = taken;
                         together->part_is_there();
@@ -385,15 +392,17 @@ void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin
   const MessageId id(outcome.result.id);
   event::FrameRef frame = encode(id.str(), message.event, message.data, id, message.target.kind);
   std::string event = options_.on_sent ? message.event : std::string();
-  hub_.deliver_soon(std::move(message.target), std::move(message.event), std::move(frame),
-                    [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
-                        const event::Target& target, const std::vector<std::uint32_t>& taken) {
-                      send_seconds_.observe(seconds_since(begin));
-                      SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
-                      sent.result.pending = pending;
-                      tell_sent(target, event, true, sent);
-                      (*done)(sent);
-                    });
+  hand_over(
+      std::move(message.target), std::move(message.event), std::move(frame), false,
+      [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
+          const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+        send_seconds_.observe(seconds_since(begin));
+        SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
+        sent.result.pending = pending;
+        sent.result.missing = std::move(missing);
+        tell_sent(target, event, true, sent);
+        (*done)(sent);
+      });
 }
 
 void Sender::tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const {

@@ -156,8 +156,8 @@ class Sender final : private hub::HubDelegate {
   /// nodes.
   bool sends_soon() const { return options_.history.events == 0 && away_.load() < kMostAway; }
 
-  /// The same for keep_soon(); false in a cluster and where the repository makes everybody wait, too.
-  bool keeps_soon() const { return sends_soon() && !in_cluster() && repository_.adds_soon(); }
+  /// The same for keep_soon(); false where the repository makes everybody wait, too.
+  bool keeps_soon() const { return sends_soon() && repository_.adds_soon(); }
 
   /// Send calls accepted so far.
   std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
@@ -188,6 +188,11 @@ class Sender final : private hub::HubDelegate {
   void note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome);
   void kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
                  const std::shared_ptr<std::function<void(const SendOutcome&)>>& done);
+  /// What became of it; the nodes that may have missed it.
+  using HandedOver = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken,
+                                        std::vector<std::string> missing)>;
+  /// Gives an event to the streams here and, unless `local`, of other nodes. Does not wait; `done` as of send_soon().
+  void hand_over(event::Target target, std::string event, event::FrameRef frame, bool local, HandedOver done);
   std::shared_ptr<void> begin_soon() EXCLUDES(soon_mutex_);
   void tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
   void replay_page(const hub::ReplayRequest& request);

@@ -121,9 +121,8 @@ std::uint64_t SqliteRepository::purge_dead(MessageId id, const MessageFilter& fi
   return letters;
 }
 
-void SqliteRepository::note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                                     std::uint32_t attempts) {
-  committer_->note_attempts(service, recipient, id, attempts);
+void SqliteRepository::note_attempts(const ServiceName& service, std::span<const Attempted> attempts) {
+  committer_->note_attempts(service, attempts);
 }
 
 std::uint64_t SqliteRepository::size() const {

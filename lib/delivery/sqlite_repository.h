@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,8 +70,7 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) override;
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override;
 
-  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id,
-                     std::uint32_t attempts) override;
+  void note_attempts(const ServiceName& service, std::span<const Attempted> attempts) override;
 
  private:
   // In the order they are needed; closed the other way round, so that the writer is last and tidies the WAL up.

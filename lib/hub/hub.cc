@@ -164,7 +164,7 @@ void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef 
     std::string event;
     Taken done;
   };
-  const auto soon = std::make_shared<const Soon>(std::move(target), std::move(event), std::move(done));
+  const auto soon = std::make_shared<const Soon>(Soon{std::move(target), std::move(event), std::move(done)});
   start_delivery(
       {{soon->target, soon->event, std::move(frame), {}}},
       [soon](const std::vector<std::vector<std::uint32_t>>& taken) { soon->done(soon->target, taken.front()); });

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -199,6 +200,11 @@ class BarePublisher {
   void begin(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
     send_all(fd_.get(), command(user, size, intended));
   }
+  // Instead, an entry of the user's Redis stream.
+  void begin_adding(std::size_t user, std::size_t size) {
+    send_all(fd_.get(), resp({"XADD", "entries:u" + std::to_string(user), "*", "data",
+                              load::payload({steady_now(), 0, sequence_++}, size)}));
+  }
   void finish() { read_answers(1); }
   int fd() const { return fd_.get(); }
 
@@ -215,12 +221,17 @@ class BarePublisher {
   std::string command(std::size_t user, std::size_t size, SteadyTime intended) {
     return resp({"PUBLISH", "u" + std::to_string(user), load::payload({intended, 0, sequence_++}, size)});
   }
+  // An answer is a number, or the length of an id and the id.
   void read_answers(std::size_t count) {
     char buffer[4096];
     while (count > 0) {
       const ssize_t n = recv(fd_.get(), buffer, sizeof buffer, 0);
       if (n <= 0) throw system_error(errno, "cannot read from Redis");
-      count -= std::min<std::size_t>(count, static_cast<std::size_t>(std::count(buffer, buffer + n, ':')));
+      for (ssize_t i = 0; i < n; ++i) {
+        if (buffer[i] == '-' && i + 1 < n && std::isupper(static_cast<unsigned char>(buffer[i + 1])) != 0)
+          throw Error(ErrorCode::kInternal, "Redis answered " + std::string(buffer + i, buffer + n));
+        if ((buffer[i] == ':' || buffer[i] == '-') && count > 0) --count;
+      }
     }
   }
 
@@ -244,6 +255,19 @@ void measure_bare(const BareSubscriber& subscriber, std::uint64_t events, Figure
   const std::vector<double> latencies = subscriber.latencies(before);
   figures.p50_ms.push_back(quantile(latencies, 0.5));
   figures.p99_ms.push_back(quantile(latencies, 0.99));
+}
+
+// `count` calls of all callers side by side, begun by `begin(caller, number)`.
+template <class Caller, class Begin, class Finish>
+void call_each(const std::vector<std::unique_ptr<Caller>>& callers, std::size_t count, Begin begin, Finish finish) {
+  side_by_side(
+      callers,
+      [&](std::size_t n) {
+        if (count == 0) return false;
+        begin(*callers[n], --count);
+        return true;
+      },
+      [&](std::size_t n) { finish(*callers[n]); });
 }
 
 std::vector<std::string> node_options(const Redis& redis, std::size_t number) {
@@ -277,7 +301,9 @@ void cross_node(const Settings& settings, Table& table) {
   const std::size_t count = settings.quick ? 300 : 3000;
   const std::size_t calls_at_once = settings.quick ? 500 : 5 * users;
   constexpr double kRate = 500;
-  Figures paced, bare_paced, calls, bare_calls, many, bare_many, bulk, bare_bulk, one, bare_one, warm_up;
+  Figures paced, bare_paced, calls, bare_calls, many, bare_many, bulk, bare_bulk, solo, bare_solo, warm_up;
+  std::vector<double> kept;
+  std::vector<double> added;
   measure(ours, users, warm_up, [&](auto) { sending.unicast_bulk(everybody, settings.size); });
   for (std::size_t round = 0; round < rounds; ++round) {
     measure(ours, count, paced, [&](auto) {
@@ -292,32 +318,37 @@ void cross_node(const Settings& settings, Table& table) {
     measure_bare(subscriber, users, bare_calls, [&] {
       for (std::size_t i = 0; i < users; ++i) publisher.publish(i, settings.size);
     });
+    const auto post = [](load::Poster& poster) { SseServe::require_accepted(poster.finish()); };
+    const auto answer = [](BarePublisher& one) { one.finish(); };
     measure(ours, calls_at_once, many, [&](auto) {
-      std::size_t left = calls_at_once;
-      side_by_side(
-          posters,
-          [&](std::size_t n) {
-            if (left == 0) return false;
-            posters[n]->begin(sending.unicast_body(--left % users, settings.size));
-            return true;
-          },
-          [&](std::size_t n) { SseServe::require_accepted(posters[n]->finish()); });
+      call_each(
+          posters, calls_at_once,
+          [&](load::Poster& poster, std::size_t n) { poster.begin(sending.unicast_body(n % users, settings.size)); },
+          post);
     });
     measure_bare(subscriber, calls_at_once, bare_many, [&] {
-      std::size_t left = calls_at_once;
-      side_by_side(
-          publishers,
-          [&](std::size_t n) {
-            if (left == 0) return false;
-            publishers[n]->begin(--left % users, settings.size);
-            return true;
-          },
-          [&](std::size_t n) { publishers[n]->finish(); });
+      call_each(
+          publishers, calls_at_once, [&](BarePublisher& one, std::size_t n) { one.begin(n % users, settings.size); },
+          answer);
     });
+    const SteadyTime begin_kept = steady_now();
+    call_each(
+        posters, calls_at_once,
+        [&](load::Poster& poster, std::size_t n) {
+          poster.begin(SseServe::message(R"("users":["offline)" + std::to_string(n % users) + R"("])",
+                                         load::payload({steady_now(), 0, n}, settings.size), true));
+        },
+        post);
+    kept.push_back(static_cast<double>(calls_at_once) / seconds_since(begin_kept));
+    const SteadyTime begin_added = steady_now();
+    call_each(
+        publishers, calls_at_once,
+        [&](BarePublisher& one, std::size_t n) { one.begin_adding(n % users, settings.size); }, answer);
+    added.push_back(static_cast<double>(calls_at_once) / seconds_since(begin_added));
     measure(ours, users, bulk, [&](auto) { sending.unicast_bulk(everybody, settings.size); });
     measure_bare(subscriber, users, bare_bulk, [&] { publisher.publish_all(everybody, settings.size); });
-    measure(our_one, to_one.size(), one, [&](auto) { sending.unicast_bulk(to_one, settings.size); });
-    measure_bare(single, to_one.size(), bare_one, [&] { publisher.publish_all(to_one, settings.size); });
+    measure(our_one, to_one.size(), solo, [&](auto) { sending.unicast_bulk(to_one, settings.size); });
+    measure_bare(single, to_one.size(), bare_solo, [&] { publisher.publish_all(to_one, settings.size); });
   }
   const char* name = "bare PUBLISH";
   const std::string steady = "500 sends/s to users of another node";
@@ -328,8 +359,10 @@ void cross_node(const Settings& settings, Table& table) {
   table.add({"j", steady, "p99 ms", median(paced.p99_ms), median(bare_paced.p99_ms), name, Bar::ratio_at_most(2)});
   add("a call each, one after the other", calls, bare_calls, std::nullopt);
   add("a call each, " + std::to_string(kSenders) + " senders", many, bare_many, std::nullopt);
+  table.add({"j", "qos sends kept in Redis, " + std::to_string(kSenders) + " senders", "sends/s", median(kept),
+             median(added), "bare XADD", std::nullopt});
   add("one bulk call to " + std::to_string(users) + " users, a pipeline", bulk, bare_bulk, Bar::ratio_at_least(0.7));
-  add("one bulk call to one user, a pipeline", one, bare_one, std::nullopt);
+  add("one bulk call to one user, a pipeline", solo, bare_solo, std::nullopt);
 }
 
 void five_nodes(const Settings& settings, Table& table) {

@@ -10,8 +10,8 @@ namespace {
 using event::TargetKind;
 
 struct Log final : AttemptLog {
-  void note_attempts(const ServiceName&, const Recipient& recipient, MessageId id, std::uint32_t attempts) override {
-    noted[{recipient.name, id}] += attempts;
+  void note_attempts(const ServiceName&, std::span<const Attempted> attempts) override {
+    for (const auto& [recipient, id, count] : attempts) noted[{recipient.name, id}] += count;
   }
   std::map<std::pair<std::string, MessageId>, std::uint32_t> noted;
 };

@@ -548,7 +548,8 @@ TYPED_TEST(RepositoryContract, LimitsTheBytesOfARecipientAndTheTotalAndSaysSo) {
 TYPED_TEST(RepositoryContract, MakesDeadLettersOfWhatExpires) {
   NewMessage message = to_users({"1", "2"}, "late");
   const MessageId id = this->repository().add(message);
-  this->repository().note_attempts(kService, user("2"), id, 3);
+  const std::vector<Attempted> attempts{{user("2"), id, 2}, {user("nobody"), id, 1}, {user("2"), id, 1}};
+  this->repository().note_attempts(kService, attempts);
   this->repository().confirm(kService, user("1"), id);
   ASSERT_TRUE(this->becomes_size(1));
   EXPECT_EQ(this->repository().find(id).at(0).attempts, 3u);

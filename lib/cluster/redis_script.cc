@@ -1,0 +1,75 @@
+#include "cluster/redis_script.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <utility>
+
+#include "base/text.h"
+
+namespace sse::cluster {
+namespace {
+
+// Redis' own name for a script. Empty where this system's OpenSSL does not do SHA-1.
+std::string digest_of(const std::string& text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) != 1) return "";
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    hex += kDigits[digest.at(i) >> 4U];
+    hex += kDigits[digest.at(i) & 15U];
+  }
+  return hex;
+}
+
+bool is_unknown(const RedisReply& reply) {
+  return reply.is_error() && reply.text.starts_with("NOSCRIPT");
+}
+
+}  // namespace
+
+Error error_in(const RedisReply& reply) {
+  if (RedisLink::gave_no_answer(reply)) return {ErrorCode::kUnavailable, reply.text};
+  return {ErrorCode::kIo, "Redis cannot do it: " + printable(reply.text)};
+}
+
+RedisScript::RedisScript(std::string text) : text_(std::move(text)), digest_(digest_of(text_)) {}
+
+RedisCommand RedisScript::command(bool by_digest, const std::vector<std::string>& keys,
+                                  const std::vector<std::string>& arguments) const {
+  RedisCommand command;
+  command.reserve(3 + keys.size() + arguments.size());
+  command.emplace_back(by_digest ? "EVALSHA" : "EVAL");
+  command.push_back(by_digest ? digest_ : text_);
+  command.push_back(std::to_string(keys.size()));
+  command.insert(command.end(), keys.begin(), keys.end());
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return command;
+}
+
+RedisReply RedisScript::run(RedisLink& link, const std::vector<std::string>& keys,
+                            const std::vector<std::string>& arguments) const {
+  RedisReply reply = link.ask(command(!digest_.empty(), keys, arguments));
+  if (is_unknown(reply)) reply = link.ask(command(false, keys, arguments));
+  if (reply.is_error()) throw error_in(reply);
+  return reply;
+}
+
+void RedisScript::run_soon(RedisLink& link, const std::vector<std::string>& keys,
+                           const std::vector<std::string>& arguments, RedisLink::Done done) const {
+  if (digest_.empty()) {
+    link.call(command(false, keys, arguments), std::move(done));
+    return;
+  }
+  link.call(command(true, keys, arguments), [this, &link, keys, arguments, done = std::move(done)](RedisReply reply) {
+    if (is_unknown(reply)) {
+      link.call(command(false, keys, arguments), done);
+    } else if (done) {
+      done(std::move(reply));
+    }
+  });
+}
+
+}  // namespace sse::cluster

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cluster/redis_link.h"
+
+namespace sse::cluster {
+
+/// A Lua script for Redis, called by its SHA-1 digest, so that its text goes out only where Redis does not know it
+/// (yet, or any more: a restart forgets all). Thread safe.
+class RedisScript {
+ public:
+  explicit RedisScript(std::string text);
+
+  /// Runs it and waits. Throws Error: kUnavailable without an answer, kIo for an error that Redis or the script gave.
+  RedisReply run(RedisLink& link, const std::vector<std::string>& keys,
+                 const std::vector<std::string>& arguments) const;
+  /// Runs it; `done`, which may be null, gets the answer or the error as of RedisLink::call(). Script and link outlive
+  /// that.
+  void run_soon(RedisLink& link, const std::vector<std::string>& keys, const std::vector<std::string>& arguments,
+                RedisLink::Done done) const;
+
+ private:
+  RedisCommand command(bool by_digest, const std::vector<std::string>& keys,
+                       const std::vector<std::string>& arguments) const;
+
+  const std::string text_;
+  const std::string digest_;
+};
+
+/// The error in a reply as one of ours: kUnavailable where there was no answer, else kIo.
+Error error_in(const RedisReply& reply);
+
+}  // namespace sse::cluster
