@@ -215,7 +215,7 @@ MeshMessage HttpBus::handle(MeshMessage post) {
       batch->settled = true;
       batch->changed.notify_all();
     });
-    receiver_->received(std::move(mine), std::move(together));
+    receiver_.load()->received(std::move(mine), std::move(together));
   }
   const SteadyTime now = steady_now();
   const SteadyTime deadline = now + std::min<std::chrono::milliseconds>(post.hold, kMostHold);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -128,7 +129,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   Gathering gathering_;
   std::unique_ptr<net::Listener> listener_;
   const std::shared_ptr<Outbox> outbox_;
-  Receiver* receiver_ = nullptr;
+  std::atomic<Receiver*> receiver_{nullptr};  // links may be up before start()
   bool started_ = false;
 
   mutable Mutex mutex_;

@@ -247,7 +247,8 @@ void HttpBus::notice_down() {
     if (why.empty() != down_) return;
     down_ = !why.empty();
   }
-  if (!why.empty() && receiver_ != nullptr) receiver_->bus_down(why);
+  Receiver* receiver = receiver_.load();
+  if (!why.empty() && receiver != nullptr) receiver->bus_down(why);
 }
 
 void HttpBus::lose(const std::string& address, const std::deque<MeshMessage::Command>& commands) {
@@ -339,7 +340,9 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
   gathering_.run_ready();
   for (const auto& barrier : through) barrier->standing(barrier->good);
   notice_down();
-  if (came_up) receiver_->bus_up();
+  // Before start() nothing was missed.
+  Receiver* receiver = receiver_.load();
+  if (came_up && receiver != nullptr) receiver->bus_up();
 }
 
 void HttpBus::failed(PeerLink& link, const MeshMessage& post, const std::string& why) {

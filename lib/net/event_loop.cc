@@ -19,8 +19,10 @@
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   return "race:sse::net::EventLoop::modify\n"
-         // Not instrumented: the guards of its function-local statics are not seen.
-         "called_from_lib:libcpp-httplib.so\n";
+         // Not instrumented: the guards of its function-local statics are not seen. Its last unlock is a jump from
+         // there, which looks like one by us, of a mutex that was not seen locked.
+         "called_from_lib:libcpp-httplib.so\n"
+         "mutex:sse::cluster::PeerLink::interrupt\n";
 }
 #endif
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 
+#include "base/mutex.h"
 #include "support/process.h"
 #include "support/relay.h"
 
@@ -41,12 +42,13 @@ class Node final : public Bus::Receiver {
 
   void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
     for (Bus::Incoming& command : commands) {
-      ++received_;
       if (keep) {
+        const MutexLock lock(mutex);
         kept.push_back(std::move(command.answer));
       } else {
         command.answer(command.bytes + "!");
       }
+      ++received_;
     }
   }
   void bus_up() override { ++ups; }
@@ -72,7 +74,8 @@ class Node final : public Bus::Receiver {
   std::atomic<int> received_{0};
   std::atomic<int> ups{0};
   std::atomic<bool> keep{false};
-  std::vector<std::function<void(std::string)>> kept;
+  Mutex mutex;
+  std::vector<std::function<void(std::string)>> kept GUARDED_BY(mutex);
 
  private:
   static HttpBus::Options options(const Setting& setting, const Relay& relay) {
@@ -192,7 +195,10 @@ TEST(HttpBus, AProgramThatOnlyAsksGetsItsAnswersInTheResponse) {
   b.keep = true;
   const auto asked = client.bus.ask({{"t", "x"}});
   ASSERT_TRUE(eventually([&] { return b.received_ == 2; }));
-  b.kept.front()("late");
+  {
+    const MutexLock lock(b.mutex);
+    b.kept.front()("late");
+  }
   EXPECT_EQ(asked->wait(kPatience).front().answers.at(0).bytes, "late");
   // Nobody posts to it.
   EXPECT_THAT(a.bus.seen(), SizeIs(1));

@@ -48,12 +48,12 @@ class Node final : public LocalNode {
     return RawResponse{200, "text/plain", cluster().options().node + " got " + request.path}.text();
   }
   void missed_something() override { ++missed; }
-  event::Json facts() override { return {{"state", state}}; }
+  event::Json facts() override { return {{"state", draining ? "draining" : "ready"}}; }
   bool knows(std::size_t nodes) {
     return eventually([&] { return cluster().nodes().size() == nodes; });
   }
 
-  std::string state = "ready";
+  std::atomic<bool> draining{false};
   std::atomic<int> missed{0};
   unsigned number = 0;
 
@@ -99,7 +99,7 @@ TEST(RedisCluster, AProgramWithoutAServerHasANodeAnswer) {
   EXPECT_EQ(client.handle(get("/x"), 60s).body, "a got /x");
   // One that is about to stop only where there is no other.
   Node b(redis, "b");
-  a.state = "draining";
+  a.draining = true;
   ASSERT_TRUE(eventually([&] {
     const auto nodes = b.cluster().nodes();
     return nodes.size() == 2 && nodes[0].facts.value("state", "") == "draining";
