@@ -69,6 +69,7 @@ unsigned Cluster::join(LocalNode& local) {
 }
 
 void Cluster::start() {
+  started_.store(true);
   interest_.acquire({everybody_topic(), node_topic(number_)}, [] {});
   beat();
   heartbeat_ = std::thread([this] {
@@ -138,7 +139,7 @@ void Cluster::beat() {
 }
 
 void Cluster::bus_up() {
-  if (LocalNode* local = local_.load()) local->missed_something();
+  if (started_.load()) local_.load()->missed_something();
 }
 
 void Cluster::bus_down(const std::string& why) {

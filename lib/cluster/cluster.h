@@ -129,6 +129,7 @@ class Cluster final : private Bus::Receiver {
   const std::unique_ptr<Discovery> discovery_;
   Interest interest_;
   std::atomic<LocalNode*> local_{nullptr};  // set by join(); the bus may be up before
+  std::atomic<bool> started_{false};        // until then the node is being put together, and has nothing to miss
   unsigned number_ = 0;
   std::function<std::string(const std::string&)> keeper_;  // constant after start()
   net::WorkerPool requests_;                               // what others pass on; blocks as they please

@@ -22,7 +22,8 @@ extern "C" const char* __tsan_default_suppressions() {
          // Not instrumented: the guards of its function-local statics are not seen. Its last unlock is a jump from
          // there, which looks like one by us, of a mutex that was not seen locked.
          "called_from_lib:libcpp-httplib.so\n"
-         "mutex:sse::cluster::PeerLink::interrupt\n";
+         "mutex:sse::cluster::PeerLink::interrupt\n"
+         "mutex:sse::gateway::HttpCaller::";
 }
 #endif
 

@@ -1,0 +1,330 @@
+// What a shard does about pending messages: gives them to streams that open, and learns what clients have handled.
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "event/event.h"
+#include "hub/session_duration.h"
+#include "hub/shard.h"
+
+namespace sse::hub {
+
+using event::TargetKind;
+
+namespace {
+
+// Between two tries to read a store that could not be read.
+constexpr std::chrono::seconds kReadAgain{1};
+
+}  // namespace
+
+void Shard::ask_replay(Connection& connection) {
+  if (!connection.replay) {
+    connection.replay = std::make_unique<Connection::Replay>();
+    connection.replay->cursor = connection.replayed_through;
+  }
+  if (options_.resumable && !connection.replay->catch_up.begun()) connection.replay->catch_up.begin(published_);
+  ReplayRequest request;
+  request.connection = connection.id;
+  request.shard = number_;
+  for (std::size_t i = 0; i < kIndexes; ++i) {
+    const auto kind = static_cast<TargetKind>(i);
+    if (const Group* group = connection.membership.group(kind)) request.recipients.emplace_back(kind, group->name());
+  }
+  request.after = connection.replay->cursor;
+  request.only_events = connection.replay->only_events;
+  if (delegate_.replay_wanted(request)) return;
+  if (connection.replay->catch_up.missing()) {
+    begin_page(connection, {}, request.after, true);
+  } else {
+    end_replay(connection);
+  }
+}
+
+bool Shard::wanted(const Connection& connection, const ReplayFrame& item) const {
+  const MessageId message = item.frame->message();
+  const Connection::Replay& state = *connection.replay;
+  if (state.resend) return std::ranges::binary_search(state.late, message);
+  if (item.listening && !connection.listens(item.event)) return false;
+  if (std::ranges::find(state.covered, message) != state.covered.end()) return false;
+  // It has this one, and time to confirm it.
+  return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
+}
+
+void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
+  loop_.assert_in_loop_thread();
+  Connection* connection = find(id);
+  store_reads_ = !failed;
+  if (connection == nullptr || !connection->replay) return;
+  const Connection::Replay& state = *connection->replay;
+  if (failed && !state.resend) unread_.push_back({id, state.only_events});
+  std::vector<event::FrameRef> fresh;
+  for (ReplayFrame& item : page) {
+    if (!wanted(*connection, item)) continue;
+    if (item.event == event::kSetDuration && !state.resend) note_duration(*connection, item.frame);
+    fresh.push_back(std::move(item.frame));
+  }
+  if (state.resend) {
+    metrics_.resent.add(fresh.size());
+    // What the store has no more has nobody waiting for it.
+    const auto log = in_flight_.find(id.value());
+    for (const MessageId late : state.late) {
+      if (failed || log == in_flight_.end() || (late > through && !last)) break;
+      if (late <= state.cursor) continue;
+      if (std::ranges::none_of(fresh, [&](const event::FrameRef& f) { return f->message() == late; }))
+        log->second.forget(late);
+    }
+  }
+  begin_page(*connection, std::move(fresh), through, last);
+}
+
+void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last) {
+  Connection::Replay& state = *connection.replay;
+  CatchUp& catch_up = state.catch_up;
+  if (catch_up.comes_live(through)) {
+    std::erase_if(page, [&](const event::FrameRef& frame) { return catch_up.comes_live(frame->message()); });
+    through = page.empty() ? state.cursor : page.back()->message();
+    last = true;
+  }
+  state.page = catch_up.merge(std::move(page), last);
+  state.next_in_page = 0;
+  state.last_page = last;
+  state.cursor = std::max(state.cursor, through);
+  if (state.only_events.empty() && !state.resend) connection.replayed_through = state.cursor;
+  if (options_.resumable) note_given(connection, state.page);
+  // What came live and is in the page comes once. What came live and is not, another stream of the recipient's has
+  // confirmed meanwhile: this one gets it all the same.
+  std::erase_if(state.held, [&](const event::FrameRef& frame) {
+    const MessageId message = frame->message();
+    return message.valid() &&
+           std::ranges::any_of(state.page, [&](const event::FrameRef& given) { return given->message() == message; });
+  });
+  continue_replay(connection);
+}
+
+// As much as the stream takes without owing more than it may: replaying must not make a healthy client a slow one, and
+// what it cannot take yet stays in the repository.
+void Shard::continue_replay(Connection& connection) {
+  Connection::Replay& state = *connection.replay;
+  state.waiting = false;
+  while (state.next_in_page < state.page.size()) {
+    const event::FrameRef& frame = state.page[state.next_in_page];
+    if (connection.backlog_bytes() + frame->size() > options_.stream.max_backlog) {
+      connection.flush();
+      if (!connection.open()) return;
+      state.waiting = connection.backlog_bytes() > 0;
+      if (state.waiting) return;
+    }
+    if (append(connection, frame)) metrics_.deliveries.add();
+    if (!connection.open()) return;
+    ++state.next_in_page;
+  }
+  state.page.clear();
+  state.next_in_page = 0;
+  connection.flush();
+  if (!connection.open()) return;
+  state.waiting = connection.backlog_bytes() > 0;
+  if (state.waiting) return;
+  if (state.last_page && !next_pass(connection)) {
+    end_replay(connection);
+  } else {
+    ask_replay(connection);
+  }
+}
+
+bool Shard::next_pass(Connection& connection) {
+  Connection::Replay& state = *connection.replay;
+  state.resend = false;
+  state.late.clear();
+  if (!state.new_listeners.empty()) {
+    state.only_events = std::exchange(state.new_listeners, {});
+    state.cursor = MessageId();
+    return true;
+  }
+  state.only_events.clear();
+  state.cursor = connection.replayed_through;
+  if (!state.again) return false;
+  state.catch_up.take_all_from_store();
+  state.again = false;
+  return true;
+}
+
+void Shard::end_replay(Connection& connection) {
+  const std::unique_ptr<Connection::Replay> done = std::move(connection.replay);
+  for (const event::FrameRef& frame : done->held) {
+    if (!connection.open()) return;
+    append(connection, frame);
+  }
+}
+
+void Shard::note_in_flight(Connection& connection, const event::FrameRef& frame) {
+  const MessageId message = frame->message();
+  if (!message.valid()) {
+    if (connection.in_flight) in_flight_.at(connection.id.value()).sent(event::id_of(frame->bytes()));
+    return;
+  }
+  connection.in_flight = true;
+  in_flight_[connection.id.value()].sent(message, frame->recipient(), loop_.now(), options_.ack_timeout);
+}
+
+// Streams of this client that have ended, and those it has left without our knowing yet.
+std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const std::string& client,
+                                              std::uint64_t event) {
+  if (client.empty()) return {};
+  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
+  std::vector<Confirmed> confirmed = departed_.confirm_through(std::string(same_user->name()), client, event);
+  for (const Connection* other : same_user->members()) {
+    if (!other->in_flight) continue;
+    if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
+    for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
+      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient)), other->id});
+  }
+  tell(confirmed);
+  std::vector<MessageId> messages;
+  messages.reserve(confirmed.size());
+  for (const Confirmed& one : confirmed) messages.push_back(one.message);
+  return messages;
+}
+
+void Shard::tell(const std::vector<Confirmed>& confirmed) {
+  for (const auto& [message, recipient, name, connection] : confirmed)
+    delegate_.acknowledged(recipient, name, message, connection);
+}
+
+std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
+                                              const std::vector<MessageId>& messages) {
+  loop_.assert_in_loop_thread();
+  std::vector<Confirmed> confirmed;
+  const Connection* connection = find(id);
+  if (connection == nullptr || Indexes::name_of(*connection, TargetKind::kUser) != user) {
+    auto late = departed_.confirm(user, id, messages);
+    if (!late) return std::nullopt;
+    confirmed = std::move(*late);
+  } else {
+    std::vector<MessageId> others;
+    for (const MessageId message : messages) {
+      const auto log = in_flight_.find(id.value());
+      const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
+      if (entry) {
+        confirmed.push_back(
+            {message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient)), id});
+      } else {
+        others.push_back(message);
+      }
+    }
+    if (!others.empty() && connection->confirms && !departed_.empty()) {
+      const auto earlier =
+          departed_.confirm_client(user, form_value(connection->unpacked_attributes().query, "clientId"), others);
+      confirmed.insert(confirmed.end(), earlier.begin(), earlier.end());
+    }
+  }
+  tell(confirmed);
+  metrics_.acks_ignored.add(messages.size() - std::min(messages.size(), confirmed.size()));
+  return confirmed.size();
+}
+
+// What was in flight stays known for a while; the client may yet confirm it.
+void Shard::depart(Connection& connection) {
+  if (!connection.confirms) return;
+  InFlight log;
+  if (std::exchange(connection.in_flight, false)) log = std::move(in_flight_.extract(connection.id.value()).mapped());
+  metrics_.attempts_failed.add(log.size());
+  const std::string user(Indexes::name_of(connection, TargetKind::kUser));
+  // A stream with nothing in flight is worth remembering where its client may confirm by its id what others had.
+  if (log.empty() && !departed_.knows(user)) return;
+  std::string client = form_value(connection.unpacked_attributes().query, "clientId");
+  if (log.empty() && !departed_.knows(user, client)) return;
+  Departed::Stream gone{connection.id, std::move(client), {}, std::move(log)};
+  for (std::size_t i = 0; i < kIndexes; ++i)
+    gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+  departed_.add(std::move(gone), loop_.now());
+}
+
+// Messages that were sent and not confirmed in time go out again, read from the store page by page as every replay is.
+void Shard::resend_late() {
+  departed_.expire(loop_.now());
+  if (options_.ack_timeout.count() == 0 || loop_.now() < next_resend_) return;
+  next_resend_ = loop_.now() + std::clamp<SteadyTime::duration>(options_.ack_timeout / 8, std::chrono::milliseconds(10),
+                                                                std::chrono::seconds(1));
+  std::vector<Connection*> late;
+  for (auto log = in_flight_.begin(); log != in_flight_.end();) {
+    Connection& connection = *connections_.find(log->first);
+    if (log->second.empty()) {
+      connection.in_flight = false;
+      log = in_flight_.erase(log);
+      continue;
+    }
+    if (log->second.next_due() <= loop_.now() && connection.open() && !connection.replay) {
+      // A stream that still owes what it was sent has had no time to confirm it.
+      connection.flush();
+      if (connection.open() && connection.backlog_bytes() == 0) late.push_back(&connection);
+    }
+    ++log;
+  }
+  for (Connection* connection : late) {
+    std::vector<MessageId> messages = in_flight_.at(connection->id.value()).due(loop_.now());
+    if (messages.empty()) continue;
+    connection->replay = std::make_unique<Connection::Replay>();
+    connection->replay->resend = true;
+    connection->replay->cursor = MessageId(messages.front().value() - 1);
+    connection->replay->late = std::move(messages);
+    ask_replay(*connection);
+    if (connection->replay) continue;
+    // Nothing is pending any more.
+    InFlight& log = in_flight_.at(connection->id.value());
+    for (const MessageId message : log.due(loop_.now())) log.forget(message);
+  }
+}
+
+void Shard::look_again() {
+  const Group* all = indexes_.find(TargetKind::kAll, "");
+  if (all == nullptr) return;
+  const std::vector<Connection*> members(all->members().begin(), all->members().end());
+  for (Connection* connection : members) look_again(*connection);
+}
+
+void Shard::look_again(Connection& connection) {
+  if (connection.replay) {
+    connection.replay->again = true;
+  } else {
+    ask_replay(connection);
+  }
+}
+
+// A store that cannot be read is asked by one stream now and then; once it answers, by all it owes an answer.
+void Shard::read_again() {
+  if (unread_.empty() || loop_.now() < next_reading_) return;
+  next_reading_ = loop_.now() + kReadAgain;
+  std::erase_if(unread_, [this](const Unread& unread) { return find(unread.connection) == nullptr; });
+  std::deque<Unread> now;
+  now.swap(unread_);
+  if (!store_reads_ && now.size() > 1) {
+    unread_.assign(std::make_move_iterator(now.begin() + 1), std::make_move_iterator(now.end()));
+    now.resize(1);
+  }
+  std::unordered_set<std::uint64_t> busy;
+  for (Unread& unread : now) {
+    Connection* connection = find(unread.connection);
+    if (connection == nullptr) continue;
+    // One after the other: what the first gives has been confirmed by then.
+    if (!busy.insert(unread.connection.value()).second) {
+      unread_.push_back(std::move(unread));
+      continue;
+    }
+    if (unread.only_events.empty()) {
+      look_again(*connection);
+    } else {
+      replay_for(*connection, unread.only_events);
+    }
+  }
+}
+
+void Shard::replay_for(Connection& connection, const std::vector<std::string>& new_listeners) {
+  const bool idle = !connection.replay;
+  if (idle) connection.replay = std::make_unique<Connection::Replay>();
+  auto& wanted = connection.replay->new_listeners;
+  wanted.insert(wanted.end(), new_listeners.begin(), new_listeners.end());
+  if (idle && next_pass(connection)) ask_replay(connection);
+}
+
+}  // namespace sse::hub
