@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "base/mutex.h"
 #include "cluster/memory_bus.h"
 #include "cluster/topics.h"
 #include "cluster/wire.h"
@@ -43,14 +44,21 @@ class Node final : public Bus::Receiver {
     for (const Bus::Incoming& command : commands) {
       const std::string asked = std::get<StoreCommand>(decode(command.bytes)).bytes;
       if (asked.find("\"look\"") == std::string::npos) ++received_;
-      command.answer(mesh_->handle(asked));
+      const MutexLock lock(mutex_);
+      command.answer(mesh_ ? mesh_->handle(asked) : "");
     }
   }
 
   // As after a restart, with what is in the store.
   void open() {
-    mesh_ = std::make_unique<MeshRepository>(MeshRepository::Own{own_, own_, own_}, bus_, interest_,
-                                             MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
+    auto mesh =
+        std::make_unique<MeshRepository>(MeshRepository::Own{own_, own_, own_}, bus_, interest_,
+                                         MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
+    {
+      const MutexLock lock(mutex_);
+      mesh_.swap(mesh);
+    }
+    mesh.reset();
     mesh_->start();
   }
   MessageId add(const std::string& user, const std::string& data) {
@@ -77,6 +85,7 @@ class Node final : public Bus::Receiver {
   delivery::MemoryRepository own_;
   MemoryBus bus_;
   Interest interest_;
+  Mutex mutex_;  // open() may come between; all else is done by the thread that does that
   std::unique_ptr<MeshRepository> mesh_;
   std::atomic<int> received_{0};
   std::atomic<int> looks_{0};
