@@ -139,7 +139,9 @@ void Cluster::beat() {
 }
 
 void Cluster::bus_up() {
-  if (started_.load()) local_.load()->missed_something();
+  if (!started_.load()) return;
+  local_.load()->missed_something();
+  if (reunited_) reunited_();
 }
 
 void Cluster::bus_down(const std::string& why) {

@@ -71,6 +71,9 @@ class Cluster final : private Bus::Receiver {
   /// Answers what other nodes' repositories ask. Before start(); on threads that may block.
   void set_keeper(std::function<std::string(const std::string&)> keeper) { keeper_ = std::move(keeper); }
 
+  /// Called when other nodes can be reached again, on a thread of the bus; must be quick. Before start().
+  void set_reunited(std::function<void()> reunited) { reunited_ = std::move(reunited); }
+
   /// For Bus::start(), which this does not call, so that the caller can wait for its bus in its own way.
   Bus::Receiver& receiver() { return *this; }
   Interest& interest() { return interest_; }
@@ -132,6 +135,7 @@ class Cluster final : private Bus::Receiver {
   std::atomic<bool> started_{false};        // until then the node is being put together, and has nothing to miss
   unsigned number_ = 0;
   std::function<std::string(const std::string&)> keeper_;  // constant after start()
+  std::function<void()> reunited_;                         // constant after start()
   net::WorkerPool requests_;                               // what others pass on; blocks as they please
   std::thread heartbeat_;
 

@@ -119,6 +119,10 @@ MeshRepository::MeshRepository(Own own, Bus& bus, Interest& interest, Options op
 
 void MeshRepository::start() {
   wait(hold_all_there_is());
+  have_others_look();
+}
+
+void MeshRepository::have_others_look() {
   bus_.ask({{everybody_topic(), encode(StoreCommand{event::dump_json(Json{{"do", kLook}})})}});
 }
 

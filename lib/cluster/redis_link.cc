@@ -335,12 +335,12 @@ std::string RedisLink::serve(RedisReader& reader) {
     }
     if ((fds[0].revents & POLLOUT) != 0) {
       const MutexLock lock(mutex_);
-      if (const std::string why = flush(); !why.empty()) return why;
+      if (std::string why = flush(); !why.empty()) return why;
     }
     if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-      if (const std::string why = read_some(reader); !why.empty()) return why;
+      if (std::string why = read_some(reader); !why.empty()) return why;
     }
-    if (const std::string why = watch_silence(); !why.empty()) return why;
+    if (std::string why = watch_silence(); !why.empty()) return why;
   }
 }
 
@@ -387,7 +387,7 @@ void RedisLink::take(std::vector<RedisReply> replies) {
 // A peer that is frozen, or a route that swallows everything, shows only by silence.
 std::string RedisLink::watch_silence() {
   const SteadyTime now = steady_now();
-  const std::string silent = "it has not answered for " + format_duration(options_.answer_timeout);
+  std::string silent = "it has not answered for " + format_duration(options_.answer_timeout);
   {
     const MutexLock lock(mutex_);
     if (!waiting_.empty() && waiting_.front().deadline <= now) return silent;

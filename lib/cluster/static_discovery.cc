@@ -32,7 +32,7 @@ std::uint64_t count_in(const event::Json& json, const char* name, std::uint64_t 
 }  // namespace
 
 std::vector<std::string> parse_static_addresses(std::string_view text) {
-  const std::vector<std::string> addresses =
+  std::vector<std::string> addresses =
       text.starts_with(kScheme) ? split_list(text.substr(kScheme.size())) : std::vector<std::string>();
   if (addresses.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "'" + printable(text) +

@@ -436,6 +436,7 @@ void Server::Impl::share_repository() {
   dead_ = mesh_repository_;
   repository_ = std::move(repository);
   cluster_->set_keeper([this](const std::string& bytes) { return mesh_repository_->handle(bytes); });
+  cluster_->set_reunited([this] { mesh_repository_->have_others_look(); });
 }
 
 void Server::Impl::open_fronts() {

@@ -204,7 +204,7 @@ std::vector<std::vector<std::uint32_t>> Hub::Underway::wait() {
 }
 
 std::shared_ptr<Hub::Underway::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
-  const auto shared = std::make_shared<Underway::Batch>();
+  auto shared = std::make_shared<Underway::Batch>();
   Underway::Batch& batch = *shared;
   batch.deliveries = std::move(deliveries);
   batch.taken.resize(batch.deliveries.size());
