@@ -14,7 +14,7 @@ constexpr const char* kQos = R"(,"qos":true,"ttl":"10m")";
 
 }  // namespace
 
-BenchPlan::BenchPlan(const BenchOptions& options, std::string mark, std::string service,
+BenchPlan::BenchPlan(const BenchOptions& options, std::string mark, const std::string& service,
                      std::vector<std::size_t> streams)
     : options_(options),
       mark_(std::move(mark)),

@@ -15,7 +15,8 @@ namespace sse::ctl {
 class BenchPlan {
  public:
   /// `mark` is the channel and the start of the user names of the run; `streams` those that are open, not none.
-  BenchPlan(const BenchOptions& options, std::string mark, std::string service, std::vector<std::size_t> streams);
+  BenchPlan(const BenchOptions& options, std::string mark, const std::string& service,
+            std::vector<std::size_t> streams);
 
   std::uint64_t groups() const { return (options_.events + options_.burst - 1) / options_.burst; }
   /// How many events the group has; only the last may have fewer than the others.

@@ -47,8 +47,8 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
   /// Makes known what this node holds from earlier, and has the others look whether they have use for it. REQUIRES:
   /// what the bus receives comes to handle() from now on.
   void start();
-  /// Has other nodes ask for what their streams may have missed. After they could not be reached: those who asked before
-  /// this node could answer them do not ask again by themselves. Does not wait.
+  /// Has other nodes ask for what their streams may have missed. After they could not be reached: those who asked
+  /// before this node could answer them do not ask again by themselves. Does not wait.
   void have_others_look();
   /// Does what another node's repository asks for; returns the answer. Throws Error(kInvalidArgument) for nonsense. May
   /// block on the store.
