@@ -65,15 +65,14 @@ void Gathering::stop() {
 }
 
 std::pair<std::uint64_t, std::shared_ptr<Asked>> Gathering::open(std::size_t count) {
-  const auto call = std::make_shared<Call>();
-  call->slots.resize(count);
-  call->opened = steady_now();
-  call->incomplete = count;
   const MutexLock lock(mutex_);
   const std::uint64_t first = next_;
   // Also where nothing is asked the number is its own.
   next_ += std::max<std::size_t>(count, 1);
-  calls_.emplace_hint(calls_.end(), first, call);
+  Call& call = calls_[first];
+  call.slots.resize(count);
+  call.opened = steady_now();
+  call.incomplete = count;
   return {first, std::make_shared<Waiter>(*this, first)};
 }
 
@@ -83,7 +82,7 @@ void Gathering::change(std::uint64_t number, Change change) {
   auto found = calls_.upper_bound(number);
   if (found == calls_.begin()) return;  // an answer that comes too late, as below
   --found;
-  Call& call = *found->second;
+  Call& call = found->second;
   const std::uint64_t index = number - found->first;
   if (index >= call.slots.size()) return;
   Slot& slot = call.slots[index];
@@ -143,8 +142,8 @@ std::vector<Answers> Gathering::take(std::uint64_t first) {
   std::vector<Answers> all;
   const auto found = calls_.find(first);
   if (found == calls_.end()) return all;
-  all.reserve(found->second->slots.size());
-  for (Slot& slot : found->second->slots) all.push_back(slot.take());
+  all.reserve(found->second.slots.size());
+  for (Slot& slot : found->second.slots) all.push_back(slot.take());
   calls_.erase(found);
   return all;
 }
@@ -153,9 +152,10 @@ std::vector<Answers> Gathering::wait(std::uint64_t first, std::chrono::milliseco
   const MutexLock lock(mutex_);
   const auto found = calls_.find(first);
   if (found == calls_.end()) return {};
-  const std::shared_ptr<Call> call = found->second;
-  const SteadyTime deadline = call->opened + patience;
-  while (call->incomplete != 0 && call->changed.wait_until(mutex_, deadline)) {
+  // Stays until take(): only its own Asked waits for it or forgets it.
+  Call& call = found->second;
+  const SteadyTime deadline = call.opened + patience;
+  while (call.incomplete != 0 && call.changed.wait_until(mutex_, deadline)) {
   }
   return take(first);
 }
@@ -164,7 +164,7 @@ void Gathering::then(std::uint64_t first, std::chrono::milliseconds patience, Do
   std::vector<Answers> answers;
   {
     const MutexLock lock(mutex_);
-    Call& call = *calls_.at(first);
+    Call& call = calls_.at(first);
     if (call.incomplete != 0 && !stopping_) {
       call.done = std::move(done);
       const Deadline mine{call.opened + patience, first};
@@ -206,7 +206,7 @@ void Gathering::run_ready() {
       ready_.pop_front();
       const auto found = calls_.find(first);
       if (found == calls_.end()) continue;  // its patience was over at the same time
-      done = std::move(found->second->done);
+      done = std::move(found->second.done);
       answers = take(first);
     }
     done(std::move(answers));

@@ -99,10 +99,10 @@ class Gathering {
   Mutex mutex_;
   CondVar hurry_;
   std::uint64_t next_ GUARDED_BY(mutex_) = 1;
-  std::map<std::uint64_t, std::shared_ptr<Call>> calls_ GUARDED_BY(mutex_);  // by the number of the first command
-  std::deque<std::uint64_t> ready_ GUARDED_BY(mutex_);                       // have all answers, or waited long enough
-  std::deque<Deadline> deadlines_ GUARDED_BY(mutex_);                        // of then(), ascending
-  std::thread watcher_ GUARDED_BY(mutex_);                                   // since the first then()
+  std::map<std::uint64_t, Call> calls_ GUARDED_BY(mutex_);  // by the number of the first command
+  std::deque<std::uint64_t> ready_ GUARDED_BY(mutex_);      // have all answers, or waited long enough
+  std::deque<Deadline> deadlines_ GUARDED_BY(mutex_);       // of then(), ascending
+  std::thread watcher_ GUARDED_BY(mutex_);                  // since the first then()
   SteadyTime wakes_ GUARDED_BY(mutex_) = SteadyTime::max();
   bool used_ GUARDED_BY(mutex_) = false;  // then() was called since the watcher last had nothing to watch
   bool stopping_ GUARDED_BY(mutex_) = false;

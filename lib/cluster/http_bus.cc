@@ -206,10 +206,7 @@ MeshMessage HttpBus::handle(MeshMessage post) {
   }
   gathering_.run_ready();
   const std::size_t count = mine.size();
-  if (mine.empty()) {
-    const MutexLock lock(batch->mutex);
-    batch->settled = true;
-  } else {
+  if (count != 0) {
     Together together(nullptr, [batch](std::nullptr_t) {
       const MutexLock lock(batch->mutex);
       batch->settled = true;
@@ -220,7 +217,7 @@ MeshMessage HttpBus::handle(MeshMessage post) {
   const SteadyTime now = steady_now();
   const SteadyTime deadline = now + std::min<std::chrono::milliseconds>(post.hold, kMostHold);
   const MutexLock lock(batch->mutex);
-  while (!batch->settled && batch->changed.wait_until(batch->mutex, now + kMostSettling)) {
+  while (count != 0 && !batch->settled && batch->changed.wait_until(batch->mutex, now + kMostSettling)) {
   }
   while (batch->answers.size() < count && batch->changed.wait_until(batch->mutex, deadline)) {
   }

@@ -222,7 +222,7 @@ bool RedisRepository::add_soon(NewMessage message, Added added) {
   append_message(message, arguments);
   // Shared, as a std::function can be copied.
   const auto shared = std::make_shared<std::pair<NewMessage, Added>>(std::move(message), std::move(added));
-  scripts_->add.run_soon(link_, {}, arguments, [this, shared](const RedisReply& reply) {
+  scripts_->add.run_soon(link_, {}, std::move(arguments), [this, shared](const RedisReply& reply) {
     AddOutcome outcome;
     try {
       if (reply.is_error()) throw error_in(reply);
@@ -316,7 +316,7 @@ void RedisRepository::note_attempts(const ServiceName& service, std::span<const 
       arguments.push_back(member_of(id));
       arguments.push_back(std::to_string(count));
     }
-    scripts_->attempts.run_soon(link_, {}, arguments, nullptr);
+    scripts_->attempts.run_soon(link_, {}, std::move(arguments), nullptr);
   }
 }
 

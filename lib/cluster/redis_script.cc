@@ -57,13 +57,11 @@ RedisReply RedisScript::run(RedisLink& link, const std::vector<std::string>& key
   return reply;
 }
 
-void RedisScript::run_soon(RedisLink& link, const std::vector<std::string>& keys,
-                           const std::vector<std::string>& arguments, RedisLink::Done done) const {
-  if (digest_.empty()) {
-    link.call(command(false, keys, arguments), std::move(done));
-    return;
-  }
-  link.call(command(true, keys, arguments), [this, &link, keys, arguments, done = std::move(done)](RedisReply reply) {
+void RedisScript::run_soon(RedisLink& link, std::vector<std::string> keys, std::vector<std::string> arguments,
+                           RedisLink::Done done) const {
+  const RedisCommand first = command(!digest_.empty(), keys, arguments);
+  link.call(first, [this, &link, keys = std::move(keys), arguments = std::move(arguments),
+                    done = std::move(done)](RedisReply reply) {
     if (is_unknown(reply)) {
       link.call(command(false, keys, arguments), done);
     } else if (done) {

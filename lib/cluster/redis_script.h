@@ -20,7 +20,7 @@ class RedisScript {
                  const std::vector<std::string>& arguments) const;
   /// Runs it; `done`, which may be null, gets the answer or the error as of RedisLink::call(). Script and link outlive
   /// that.
-  void run_soon(RedisLink& link, const std::vector<std::string>& keys, const std::vector<std::string>& arguments,
+  void run_soon(RedisLink& link, std::vector<std::string> keys, std::vector<std::string> arguments,
                 RedisLink::Done done) const;
 
  private:

@@ -17,7 +17,6 @@
 #include <memory>
 #include <new>
 #include <thread>
-#include <utility>
 
 #include "base/error.h"
 #include "load/mark.h"
@@ -72,18 +71,15 @@ std::string resp(const std::vector<std::string>& words) {
   return text;
 }
 
-// A process that subscribes to the channels u<first>, u<first + 1>, … and nothing else: by one connection for all, or
-// by one for each.
+// A process that subscribes to the channels u<first>, u<first + 1>, … by a connection each, and does nothing else.
 class BareSubscriber {
  public:
-  enum class Connections { kOne, kOneEach };
-
-  BareSubscriber(int port, std::size_t first, std::size_t channels, Connections connections, std::size_t size) {
+  BareSubscriber(int port, std::size_t first, std::size_t channels, std::size_t size) {
     void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw system_error(errno, "cannot prepare a subscriber");
     shared_ = new (memory) Shared;
     pid_ = fork();
-    if (pid_ == 0) serve(port, first, channels, connections, size);
+    if (pid_ == 0) serve(port, first, channels, size);
     wait([&] { return shared_->subscribed.load() == channels; });
   }
   ~BareSubscriber() {
@@ -115,8 +111,8 @@ class BareSubscriber {
   };
   struct Connection {
     UniqueFd fd;
-    std::size_t channels = 0;  // whose subscription is not confirmed yet
-    std::string text;          // read and not used
+    bool subscribed = false;
+    std::string text;  // read and not used
   };
 
   template <class Done>
@@ -128,22 +124,18 @@ class BareSubscriber {
     }
   }
 
-  [[noreturn]] void serve(int port, std::size_t first, std::size_t channels, Connections connections,
-                          std::size_t size) {
+  [[noreturn]] void serve(int port, std::size_t first, std::size_t channels, std::size_t size) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     try {
-      const std::size_t each = connections == Connections::kOne ? channels : 1;
       const UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
       std::vector<std::unique_ptr<Connection>> all;
-      for (std::size_t begin = first; begin < first + channels; begin += each) {
-        std::vector<std::string> words{"SUBSCRIBE"};
-        for (std::size_t i = begin; i < begin + each; ++i) words.push_back("u" + std::to_string(i));
-        all.push_back(std::make_unique<Connection>(Connection{connected(port), each, ""}));
+      for (std::size_t channel = first; channel < first + channels; ++channel) {
+        all.push_back(std::make_unique<Connection>(Connection{connected(port), false, ""}));
         epoll_event event{};
         event.events = EPOLLIN;
         event.data.ptr = all.back().get();
         if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, all.back()->fd.get(), &event) != 0) _exit(1);
-        send_all(all.back()->fd.get(), resp(words));
+        send_all(all.back()->fd.get(), resp({"SUBSCRIBE", "u" + std::to_string(channel)}));
       }
       const std::string before = "\r\n$" + std::to_string(size) + "\r\n";
       std::vector<char> buffer(kReadBytes);
@@ -163,10 +155,11 @@ class BareSubscriber {
     if (n <= 0) _exit(1);
     std::string& text = connection.text;
     text.append(buffer.data(), static_cast<std::size_t>(n));
-    if (connection.channels != 0) {
-      // Each answer ends with how many channels there are now.
-      if (!text.ends_with(":" + std::to_string(connection.channels) + "\r\n")) return;
-      shared_->subscribed.fetch_add(std::exchange(connection.channels, 0));
+    if (!connection.subscribed) {
+      // The answer ends with how many channels there are now.
+      if (!text.ends_with(":1\r\n")) return;
+      connection.subscribed = true;
+      shared_->subscribed.fetch_add(1);
       text.clear();
     }
     std::size_t at = 0;
@@ -284,8 +277,8 @@ void cross_node(const Settings& settings, Table& table) {
   const std::size_t alone = users;  // the number of the one who gets everything
   const std::vector<std::size_t> everybody = first_streams(users);
   const std::vector<std::size_t> to_one(settings.quick ? 500 : kToOne, alone);
-  BareSubscriber subscriber(redis.port(), 0, users, BareSubscriber::Connections::kOneEach, settings.size);
-  BareSubscriber single(redis.port(), alone, 1, BareSubscriber::Connections::kOne, settings.size);
+  BareSubscriber subscriber(redis.port(), 0, users, settings.size);
+  BareSubscriber single(redis.port(), alone, 1, settings.size);
   SseServe sending(settings, "sending node", node_options(redis, 1));
   SseServe holding(settings, "holding node", node_options(redis, 2));
   Attached ours(holding, users);
