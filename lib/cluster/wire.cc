@@ -63,12 +63,7 @@ std::string encode(const DeliverCommand& command) {
   for (const std::uint64_t number : {command.frame->message().value(), std::uint64_t{command.service.str().size()},
                                      std::uint64_t{command.name.size()}, std::uint64_t{command.event.size()}})
     out.append(1, ' ').append(std::to_string(number));
-  out.append(1, ' ')
-      .append(1, '\n')
-      .append(command.service.str())
-      .append(command.name)
-      .append(command.event)
-      .append(frame);
+  out.append(" \n").append(command.service.str()).append(command.name).append(command.event).append(frame);
   return out;
 }
 

@@ -291,8 +291,13 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
   sent_.add();
   event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
   std::string event = options_.on_sent ? request.event : std::string();
+  std::shared_ptr<void> open;
+  if (in_cluster() && !request.local) {
+    open = begin_soon();
+    if (!open) return;
+  }
   hand_over(
-      std::move(request.target), std::move(request.event), std::move(frame), request.local,
+      std::move(request.target), std::move(request.event), std::move(frame), std::move(open),
       [this, id, begin, event = std::move(event), done = std::move(done)](
           const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
         send_seconds_.observe(seconds_since(begin));
@@ -303,8 +308,9 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
       });
 }
 
-void Sender::hand_over(event::Target target, std::string event, event::FrameRef frame, bool local, HandedOver done) {
-  if (!in_cluster() || local) {
+void Sender::hand_over(event::Target target, std::string event, event::FrameRef frame, std::shared_ptr<void> everywhere,
+                       HandedOver done) {
+  if (!everywhere) {
     hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
                       [done = std::move(done)](const event::Target& to, const std::vector<std::uint32_t>& taken) {
                         done(to, taken, {});
@@ -333,10 +339,8 @@ void Sender::hand_over(event::Target target, std::string event, event::FrameRef 
       done(target, here, std::move(missing));
     }
   };
-  std::shared_ptr<void> open = begin_soon();
-  if (!open) return;
   away_.fetch_add(1);
-  const auto together = std::make_shared<Together>(std::move(done), target, std::move(open));
+  const auto together = std::make_shared<Together>(std::move(done), target, std::move(everywhere));
   // To the other nodes first: theirs is the longer way.
   const auto sent = options_.elsewhere->send(service(), {{together->target, event, frame, {}}});
   if (options_.elsewhere->may_be_here(service(), together->target)) {
@@ -374,11 +378,11 @@ void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome
   const auto shared = std::make_shared<std::function<void(const SendOutcome&)>>(std::move(done));
   repository_.add_soon(message_of(std::move(request)),
                        [this, begin, shared, open = std::move(open)](NewMessage&& given, AddOutcome&& kept) {
-                         kept_soon(std::move(given), std::move(kept), begin, shared);
+                         kept_soon(std::move(given), std::move(kept), begin, open, shared);
                        });
 }
 
-void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
+void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,
                        const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
   commit_seconds_.observe(seconds_since(begin));
   SendOutcome outcome;
@@ -393,7 +397,7 @@ void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin
   event::FrameRef frame = encode(id.str(), message.event, message.data, id, message.target.kind);
   std::string event = options_.on_sent ? message.event : std::string();
   hand_over(
-      std::move(message.target), std::move(message.event), std::move(frame), false,
+      std::move(message.target), std::move(message.event), std::move(frame), in_cluster() ? open : nullptr,
       [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
           const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
         send_seconds_.observe(seconds_since(begin));

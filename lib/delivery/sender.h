@@ -186,13 +186,15 @@ class Sender final : private hub::HubDelegate {
   void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   NewMessage message_of(SendRequest request) const;
   void note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome);
-  void kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin,
+  void kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,
                  const std::shared_ptr<std::function<void(const SendOutcome&)>>& done);
   /// What became of it; the nodes that may have missed it.
   using HandedOver = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken,
                                         std::vector<std::string> missing)>;
-  /// Gives an event to the streams here and, unless `local`, of other nodes. Does not wait; `done` as of send_soon().
-  void hand_over(event::Target target, std::string event, event::FrameRef frame, bool local, HandedOver done);
+  /// Gives an event to the streams here and, where there is an `everywhere` of begin_soon(), of other nodes. Does not
+  /// wait; `done` as of send_soon().
+  void hand_over(event::Target target, std::string event, event::FrameRef frame, std::shared_ptr<void> everywhere,
+                 HandedOver done);
   std::shared_ptr<void> begin_soon() EXCLUDES(soon_mutex_);
   void tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
   void replay_page(const hub::ReplayRequest& request);
