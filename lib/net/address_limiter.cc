@@ -1,16 +1,19 @@
 #include "net/address_limiter.h"
 
+#include "net/peer_address.h"
+
 namespace sse::net {
 
 bool AddressLimiter::admit(const std::string& address, std::unique_ptr<Ticket>& ticket) {
   if (most_ == 0 || address.empty()) return true;
+  std::string counted = counted_address(address);
   {
     const MutexLock lock(mutex_);
-    std::size_t& count = counts_[address];
+    std::size_t& count = counts_[counted];
     if (count >= most_) return false;
     ++count;
   }
-  ticket = std::make_unique<Ticket>(shared_from_this(), address);
+  ticket = std::make_unique<Ticket>(shared_from_this(), std::move(counted));
   return true;
 }
 

@@ -10,7 +10,8 @@
 
 namespace sse::net {
 
-/// Counts connections per client address, streams included, against `--max-connections-per-ip`. Thread safe.
+/// Counts connections per client, streams included, against `--max-connections-per-ip`: by IPv4 address, by /64 network
+/// of IPv6 (see counted_address()). Thread safe.
 class AddressLimiter : public std::enable_shared_from_this<AddressLimiter> {
  public:
   /// Held by whoever owns the connection; destroying it gives the place back.

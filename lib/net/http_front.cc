@@ -1,6 +1,5 @@
 #include "net/http_front.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -12,6 +11,7 @@
 
 #include "base/error.h"
 #include "net/http_front_connection.h"
+#include "net/peer_address.h"
 #include "net/spool.h"
 #include "observe/log.h"
 
@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kWriteTimeout{30000};
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
 constexpr std::size_t kMostLingerBytes = std::size_t{4} * 1024 * 1024;
 constexpr int kAcceptsPerTurn = 256;
+constexpr const char* kTooManyOfAddress =
+    "too many connections from this address (--max-connections-per-ip); close some first";
 // A body that is to be spooled goes to disk in such pieces; a smaller one never does.
 constexpr std::size_t kSpoolPiece = std::size_t{64} * 1024;
 
@@ -77,18 +79,10 @@ RefusalText plain(const std::string& sentence) {
 }
 
 Peer peer_of(const sockaddr_storage& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.ss_family == AF_INET) {
-    const auto& in = reinterpret_cast<const sockaddr_in&>(address);
-    inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size());
-    return {text.data(), ntohs(in.sin_port)};
-  }
-  if (address.ss_family == AF_INET6) {
-    const auto& in = reinterpret_cast<const sockaddr_in6&>(address);
-    inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size());
-    return {text.data(), ntohs(in.sin6_port)};
-  }
-  return {};
+  Peer peer{address_of(address), 0};
+  if (address.ss_family == AF_INET) peer.port = ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  if (address.ss_family == AF_INET6) peer.port = ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+  return peer;
 }
 
 }  // namespace
@@ -182,18 +176,20 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
   int status = 503;
   Peer peer = peer_of(address);
   std::unique_ptr<AddressLimiter::Ticket> ticket;
+  const bool from_proxy = options_.max_per_address != 0 && options_.is_proxy && options_.is_proxy(peer.address);
   if (options_.max_connections != 0 && connections_.size() + others_open_() >= options_.max_connections) {
     refused_full_.add();
     refusal = "the server holds as many connections as it may (--max-connections); try again later";
-  } else if (!limiter_->admit(peer.address, ticket)) {
+  } else if (!from_proxy && !limiter_->admit(peer.address, ticket)) {
     refused_address_.add();
     status = 429;
-    refusal = "too many connections from this address (--max-connections-per-ip); close some first";
+    refusal = kTooManyOfAddress;
   }
   const std::uint64_t key = next_key_++;
   auto owned = std::make_unique<Connection>(*this, key, std::move(socket), std::move(peer));
   Connection& connection = *owned;
   connection.ticket = std::move(ticket);
+  connection.from_proxy = from_proxy;
   try {
     loop_.add(connection.fd(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
   } catch (const Error& e) {
@@ -298,6 +294,7 @@ void HttpFront::advance(Connection& connection) {
       arm(connection, EPOLLIN | EPOLLRDHUP);
       return;
     }
+    if (!admit_forwarded(connection, scan.head)) return;
     connection.plan = options_.plan ? options_.plan(scan.head) : RequestPlan{.max_body = options_.max_body};
     if (scan.head.content_length > connection.plan.max_body.count()) {
       bad_requests_.add();
@@ -374,6 +371,16 @@ void HttpFront::after_spool(Connection& connection, bool complete, const std::st
     set_deadline(connection, options_.body_timeout);
     advance(connection);
   }
+}
+
+// What a proxy forwards counts for its client, while the request or the stream it becomes lasts.
+bool HttpFront::admit_forwarded(Connection& connection, const RequestHead& head) {
+  if (!connection.from_proxy) return true;
+  connection.ticket.reset();
+  if (limiter_->admit(options_.client_address(connection.peer.address, head), connection.ticket)) return true;
+  refused_address_.add();
+  refuse(connection, 429, kTooManyOfAddress, &head);
+  return false;
 }
 
 void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
@@ -492,6 +499,7 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
 
 void HttpFront::finish(Connection& connection, bool keep_alive) {
   note_handled(connection);
+  if (connection.from_proxy) connection.ticket.reset();
   const bool all = push(connection) && connection.written == connection.out.size();
   if (all && keep_alive && connection.in.empty()) {
     // The common case ends here, without a trip through the loop.

@@ -48,8 +48,12 @@ struct FrontOptions {
   std::chrono::milliseconds body_timeout{30000};  ///< from the head's last byte to the body's
   std::chrono::milliseconds idle_timeout{75000};  ///< between requests
   ByteCount max_body = mebibytes(8);
-  std::size_t max_connections = 0;                           ///< 0: no limit; `others_open` counts towards it
-  std::size_t max_per_address = 0;                           ///< 0: no limit
+  std::size_t max_connections = 0;  ///< 0: no limit; `others_open` counts towards it
+  std::size_t max_per_address = 0;  ///< 0: no limit
+  /// Null: nobody is a proxy. Whether this peer forwards requests of others; those count by the address that the next
+  /// tells, request by request, and the peer itself not at all. Called on the loop thread; must not block.
+  std::function<bool(const std::string& peer)> is_proxy;
+  std::function<std::string(const std::string& peer, const RequestHead&)> client_address;
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
   /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
   std::function<RequestPlan(const RequestHead&)> plan;
@@ -128,6 +132,7 @@ class HttpFront final : private EventLoop::Handler {
   void after_spool(Connection& connection, bool complete, const std::string& problem);
   void refuse(Connection& connection, int status, const char* reason, const RequestHead* head = nullptr);
   std::string refusal(int status, const std::string& sentence, const RequestHead* head) const;
+  bool admit_forwarded(Connection& connection, const RequestHead& head);
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);
   void handle(Connection& connection);                   // worker thread

@@ -40,6 +40,7 @@ class HttpFront::Connection final : public EventLoop::Handler {
   Socket socket;
   const Peer peer;
   std::unique_ptr<AddressLimiter::Ticket> ticket;
+  bool from_proxy = false;  // its requests have tickets, each its own
 
   // Written by the thread that owns the connection; the loop looks at it to tell whether that is the loop.
   std::atomic<State> state{State::kIdle};

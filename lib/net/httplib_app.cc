@@ -7,6 +7,8 @@
 #include <exception>
 #include <utility>
 
+#include "net/request_head.h"
+
 namespace sse::net {
 namespace {
 
@@ -72,14 +74,24 @@ thread_local Exchange* current_exchange = nullptr;
 
 using Setup = std::function<void(httplib::Request&)>;
 
+// httplib percent-decodes header values, which are opaque (RFC 9110 §5.5): `X-Sse-User: a%64min` would be admin. So the
+// handlers get those that the client sent.
+void set_headers(httplib::Request& req, std::string_view request) {
+  req.headers.clear();
+  for_each_header(request, [&](std::string_view name, std::string&& value) {
+    req.headers.emplace(std::string(name), std::move(value));
+  });
+}
+
 // httplib's protected process_request changed its signature; the overload that fits the one found is taken.
 // 0.11
 template <class S>
 void call(HttplibApp& app, bool (S::*process)(httplib::Stream&, bool, bool&, const Setup&), httplib::Stream& stream,
-          const Peer& peer, bool close, bool& closed) {
+          std::string_view request, const Peer& peer, bool close, bool& closed) {
   (app.*process)(stream, close, closed, [&](httplib::Request& req) {
     req.remote_addr = peer.address;
     req.remote_port = peer.port;
+    set_headers(req, request);
   });
 }
 // 0.18: addresses and ports became parameters.
@@ -87,16 +99,19 @@ template <class S>
 void call(HttplibApp& app,
           bool (S::*process)(httplib::Stream&, const std::string&, int, const std::string&, int, bool, bool&,
                              const Setup&),
-          httplib::Stream& stream, const Peer& peer, bool close, bool& closed) {
-  (app.*process)(stream, peer.address, peer.port, "", 0, close, closed, nullptr);
+          httplib::Stream& stream, std::string_view request, const Peer& peer, bool close, bool& closed) {
+  (app.*process)(stream, peer.address, peer.port, "", 0, close, closed,
+                 [&](httplib::Request& req) { set_headers(req, request); });
 }
 // 0.33: and a flag that is set when the connection became a websocket.
 template <class S>
 void call(HttplibApp& app,
           bool (S::*process)(httplib::Stream&, const std::string&, int, const std::string&, int, bool, bool&,
                              const Setup&, bool*),
-          httplib::Stream& stream, const Peer& peer, bool close, bool& closed) {
-  (app.*process)(stream, peer.address, peer.port, "", 0, close, closed, nullptr, nullptr);
+          httplib::Stream& stream, std::string_view request, const Peer& peer, bool close, bool& closed) {
+  (app.*process)(
+      stream, peer.address, peer.port, "", 0, close, closed, [&](httplib::Request& req) { set_headers(req, request); },
+      nullptr);
 }
 
 // Cuts a header line that httplib adds by itself.
@@ -138,7 +153,7 @@ Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool 
   Exchange exchange{&stream, nullptr, false};
   current_exchange = &exchange;
   bool closed = false;
-  call(*this, &HttplibApp::process_request, stream, peer, !keep_alive, closed);
+  call(*this, &HttplibApp::process_request, stream, request, peer, !keep_alive, closed);
   current_exchange = nullptr;
   Reply reply;
   reply.bytes = std::move(stream.reply());

@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "net/peer_address.h"
 
 namespace sse::net {
 namespace {
@@ -64,9 +65,8 @@ ListenAddress ListenAddress::parse(const std::string& text) {
 }
 
 bool ListenAddress::is_loopback() const {
-  in_addr address{};
-  const bool numeric = inet_pton(AF_INET, host.c_str(), &address) == 1;
-  return is_unix() || (numeric && host.starts_with("127.")) || host == "::1" || host == "localhost";
+  const std::string numeric = normalized_address(host);
+  return is_unix() || numeric.starts_with("127.") || numeric == "::1" || host == "localhost";
 }
 
 std::string ListenAddress::str() const {

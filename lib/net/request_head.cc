@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 
@@ -19,6 +21,12 @@ constexpr std::array<std::string_view, 14> kDropped{
     "content-length", "transfer-encoding", "expect",     "connection",      "keep-alive",
     "range",          "if-range",          "te",         "accept-encoding", "remote_addr",
     "remote_port",    "local_addr",        "local_port", "content-encoding"};
+
+// Lists and the like that proxies and clients spread over several lines.
+constexpr std::array<std::string_view, 3> kJoined{"x-forwarded-for", "forwarded", "cookie"};
+constexpr std::array<std::string_view, 8> kOnce{"authorization",  "proxy-authorization", "content-type",
+                                                "origin",         "last-event-id",       "sec-fetch-site",
+                                                "sec-fetch-mode", "sec-fetch-dest"};
 
 // RFC 9110 §5.6.2
 bool is_token(std::string_view text) {
@@ -88,6 +96,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head, bool http_1_0) {
   int lengths = 0;
   std::size_t count = 0;
   bool chunked = false;
+  std::vector<std::string> singletons;
   head.keep_alive = !http_1_0;
   std::string_view rest = head.headers;
   while (!rest.empty()) {
@@ -105,6 +114,11 @@ std::optional<HeadScan> parse_headers(RequestHead& head, bool http_1_0) {
     }
     if (line.size() > 8000) return bad(431, "a header field is longer than 8000 bytes");
     const std::string name = to_lower(line.substr(0, colon));
+    if (is_singleton(name)) {
+      if (std::ranges::find(singletons, name) != singletons.end())
+        return bad(400, "a header field that may be given once, such as Authorization or X-Sse-User, is doubled");
+      singletons.push_back(name);
+    }
     if (name == "host") {
       ++hosts;
     } else if (name == "content-length") {
@@ -188,6 +202,48 @@ std::string_view header_value(const RequestHead& head, std::string_view name) {
     if (colon == name.size() && to_lower(line.substr(0, colon)) == to_lower(name)) return trim(line.substr(colon + 1));
   }
   return {};
+}
+
+bool is_singleton(std::string_view name) {
+  return name.starts_with("x-sse-") || std::ranges::find(kOnce, name) != kOnce.end();
+}
+
+std::string joined_header(const RequestHead& head, std::string_view name) {
+  const std::string wanted = to_lower(name);
+  std::string joined;
+  std::string_view rest = head.headers;
+  while (!rest.empty()) {
+    const std::string_view line = next_line(rest);
+    const std::size_t colon = line.find(':');
+    if (colon != wanted.size() || to_lower(line.substr(0, colon)) != wanted) continue;
+    const std::string_view value = trim(line.substr(colon + 1));
+    if (!joined.empty() && !value.empty()) joined += wanted == "cookie" ? "; " : ", ";
+    joined += value;
+  }
+  return joined;
+}
+
+void for_each_header(std::string_view normalized, const std::function<void(std::string_view, std::string&&)>& use) {
+  const std::size_t first = normalized.find("\r\n");
+  const std::size_t end = normalized.find("\r\n\r\n");
+  if (first == std::string_view::npos || end == std::string_view::npos) return;
+  RequestHead head;
+  head.headers = normalized.substr(first + 2, end - first);
+  std::vector<std::string> joined;
+  std::string_view rest = head.headers;
+  while (!rest.empty()) {
+    const std::string_view line = next_line(rest);
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string name = to_lower(line.substr(0, colon));
+    std::string value(trim(line.substr(colon + 1)));
+    if (std::ranges::find(kJoined, name) != kJoined.end()) {
+      if (std::ranges::find(joined, name) != joined.end()) continue;
+      joined.push_back(name);
+      value = joined_header(head, name);
+    }
+    if (!value.empty()) use(line.substr(0, colon), std::move(value));
+  }
 }
 
 std::string normalized_request(const RequestHead& head, std::string_view body) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -40,13 +41,26 @@ struct HeadScan {
 };
 
 /// Scans strictly (RFC 9112): CRLF only, no obsolete folding, no space before a colon, one Host, one Content-Length of
-/// digits only, never Content-Length with Transfer-Encoding, no transfer coding but `chunked`, known methods. httplib
-/// 0.11.4 lets most of these pass, and disagreement about where a request ends is how requests are smuggled. `scanned`:
-/// bytes of `buffer` already looked at by earlier calls (0 at first); updated, so that a slow head costs O(n).
+/// digits only, never Content-Length with Transfer-Encoding, no transfer coding but `chunked`, known methods, and once
+/// at most what says who asks (see is_singleton()). httplib 0.11.4 lets most of these pass, and disagreement about
+/// where a request ends is how requests are smuggled. `scanned`: bytes of `buffer` already looked at by earlier calls
+/// (0 at first); updated, so that a slow head costs O(n).
 HeadScan scan_head(std::string_view buffer, std::size_t& scanned);
 
-/// The first header of that name, without blanks around; empty when absent. REQUIRES: a complete head.
+/// Whether a request may have one field line of this name only (lower case): readers that take the first and readers
+/// that take the last would believe different things.
+bool is_singleton(std::string_view name);
+
+/// The first header of that name, without blanks around; empty when absent. The bytes as the client sent them: a field
+/// value is opaque (RFC 9110 §5.5). REQUIRES: a complete head.
 std::string_view header_value(const RequestHead& head, std::string_view name);
+/// All field lines of that name in their order as one value (RFC 9110 §5.3): with ", " between them, Cookie with "; "
+/// (RFC 6265 §5.4). REQUIRES: a complete head.
+std::string joined_header(const RequestHead& head, std::string_view name);
+
+/// Calls `use(name, value)` for each field of a head that normalized_request() wrote, in order: names as sent, values
+/// as the client sent them, lines of X-Forwarded-For, Forwarded and Cookie joined, empty values left out.
+void for_each_header(std::string_view normalized, const std::function<void(std::string_view, std::string&&)>& use);
 
 /// The request as httplib gets it: same method and target, a length-framed body, and without the headers that would
 /// make it do something of its own (ranges, compression, expectations, connection options, its REMOTE_ADDR family).

@@ -55,6 +55,11 @@ class HttpFrontTest : public ::testing::Test {
         all += " " + req.get_header_value("REMOTE_ADDR", i);
       res.set_content(all, "text/plain");
     });
+    app_.Get("/headers", [](const httplib::Request& req, httplib::Response& res) {
+      res.set_content(req.get_header_value("X-Sse-User") + "|" + req.get_header_value("Cookie") + "|" +
+                          req.get_header_value("X-Other"),
+                      "text/plain");
+    });
     app_.Get("/slow", [this](const httplib::Request&, httplib::Response& res) {
       ++slow_;
       released_.wait();
@@ -365,7 +370,14 @@ TEST_F(HttpFrontTest, HttplibFact_EndsTheConnectionAfterA400) {
 TEST_F(HttpFrontTest, HttplibFact_DoesNotBelieveARemoteAddrHeader) {
   start();
   Client c = client();
-  EXPECT_EQ(c.get("/who", "REMOTE_ADDR: 6.6.6.6\r\nremote_addr: 7.7.7.7\r\n").body, "127.0.0.1 127.0.0.1");
+  EXPECT_EQ(c.get("/who", "REMOTE_ADDR: 6.6.6.6\r\nremote_addr: 7.7.7.7\r\n").body, "127.0.0.1");
+}
+
+TEST_F(HttpFrontTest, HttplibFact_DecodesNoHeaderValues) {
+  start();
+  EXPECT_EQ(client().get("/headers", "X-Sse-User: a%64min\r\nCookie: t=%41%25%u0041\r\nX-Other: %0d%0aX: y\r\n").body,
+            "a%64min|t=%41%25%u0041|%0d%0aX: y");
+  EXPECT_EQ(client().get("/headers", "Cookie: a=%31\r\nX-Other: 1\r\ncookie: b=2\r\n").body, "|a=%31; b=2|1");
 }
 
 TEST_F(HttpFrontTest, HttplibFact_ShowsNoExceptionTextInAHeader) {
@@ -510,6 +522,37 @@ TEST_F(HttpFrontTest, RefusesMoreConnectionsOfAnAddressThanItMayHaveAndCountsIts
     two.push_back(client());
     return two[0].get("/hello").status == 200 && two[1].get("/hello").status == 200;
   }));
+}
+
+TEST_F(HttpFrontTest, CountsWhatAProxyForwardsByTheAddressItTells) {
+  options_.max_per_address = 1;
+  options_.is_proxy = [](const std::string& peer) { return peer == "127.0.0.1"; };
+  options_.client_address = [](const std::string&, const RequestHead& head) {
+    return joined_header(head, "X-Forwarded-For");
+  };
+  start();
+  const auto from = [](const std::string& address) { return "X-Forwarded-For: " + address + "\r\n"; };
+  const auto stream_of = [&](const std::string& address) {
+    Client opened = client();
+    opened.send("GET /stream HTTP/1.1\r\nHost: h\r\n" + from(address) + "\r\n");
+    return opened;
+  };
+  // The proxy's own connections are many, and all of one address.
+  std::vector<Client> kept;
+  for (int i = 0; i < 5; ++i) {
+    kept.push_back(client());
+    EXPECT_EQ(kept.back().get("/hello", from("203.0.113.7")).status, 200) << "requests that are over count no more";
+  }
+  const Client first = stream_of("203.0.113.7");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 1; }));
+  EXPECT_EQ(kept[0].get("/hello", from("203.0.113.7")).status, 429);
+  EXPECT_EQ(kept[1].get("/hello", from("203.0.113.8")).status, 200);
+  const Client second = stream_of("2001:db8:1:2::1");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 2; }));
+  EXPECT_EQ(kept[2].get("/hello", from("2001:db8:1:2:ffff::9")).status, 429) << "of the same /64";
+  EXPECT_EQ(kept[3].get("/hello", from("2001:db8:1:3::1")).status, 200);
+  end_streams();
+  EXPECT_EQ(kept[4].get("/hello", from("203.0.113.7")).status, 200);
 }
 
 TEST_F(HttpFrontTest, RefusesRequestsWhenTooManyWait) {

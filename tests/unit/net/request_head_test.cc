@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
+
 namespace sse::net {
 namespace {
 
@@ -306,6 +308,33 @@ TEST(ChunkedDecoder, RefusesMoreThanTheLimitBeforeItArrives) {
   EXPECT_EQ(decode("b\r\n", 0, 10).status, Decoded::kTooLarge);
   EXPECT_EQ(decode("6\r\n012345\r\n5\r\n", 0, 10).status, Decoded::kTooLarge);
   EXPECT_EQ(decode("1\r\n0\r\nffffffffffffffff\r\n", 0, 10).status, Decoded::kTooLarge);
+}
+
+TEST(RequestHead, RefusesADoubledFieldThatSaysWhoAsks) {
+  for (const std::string name : {"Authorization", "X-Sse-User", "X-Sse-Tenant", "X-Sse-Token", "X-Sse-Local", "Origin",
+                                 "Content-Type", "Last-Event-ID", "Sec-Fetch-Site", "Proxy-Authorization"}) {
+    const HeadScan doubled = scan(get_with(name + ": a\r\nX: y\r\n" + to_lower(name) + ": a\r\n"));
+    EXPECT_EQ(doubled.status, Status::kBad) << name;
+    EXPECT_EQ(doubled.http_status, 400);
+    EXPECT_THAT(doubled.reason, HasSubstr("doubled"));
+    EXPECT_EQ(scan(get_with(name + ": a\r\n")).status, Status::kComplete) << name;
+  }
+  EXPECT_EQ(scan(get_with("Cookie: a\r\nCookie: b\r\nAccept: x\r\nAccept: y\r\n")).status, Status::kComplete);
+}
+
+TEST(RequestHead, JoinsFieldLinesThatAreLists) {
+  const std::string text =
+      get_with("X-Forwarded-For: 1.1.1.1\r\nCookie: a=1\r\nx-forwarded-for:  2.2.2.2, 3.3.3.3 \r\ncookie: b=2\r\n");
+  const HeadScan result = scan(text);
+  ASSERT_EQ(result.status, Status::kComplete);
+  EXPECT_EQ(joined_header(result.head, "X-Forwarded-For"), "1.1.1.1, 2.2.2.2, 3.3.3.3");
+  EXPECT_EQ(joined_header(result.head, "Cookie"), "a=1; b=2");
+  EXPECT_EQ(joined_header(result.head, "Forwarded"), "");
+  std::vector<std::string> fields;
+  for_each_header(normalized_request(result.head, ""), [&](std::string_view name, std::string&& value) {
+    fields.push_back(std::string(name) + "=" + value);
+  });
+  EXPECT_THAT(fields, ::testing::ElementsAre("Host=h", "X-Forwarded-For=1.1.1.1, 2.2.2.2, 3.3.3.3", "Cookie=a=1; b=2"));
 }
 
 }  // namespace
