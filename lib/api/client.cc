@@ -140,13 +140,13 @@ class Client::Transport {
     };
     // The server sends something at least every 15 seconds.
     http_.set_read_timeout(60, 0);
-    const SteadyTime begin = steady_now();
+    const SteadyTime begin = Clock::system().steady_now();
     const httplib::Result result = http_.send(request);
     if (enough) return;
     if (head.status != 0 && head.status != 200) {
       answer(head, text);
     } else if (head.status == 0) {
-      throw failure(result.error(), steady_now() - begin);
+      throw failure(result.error(), Clock::system().steady_now() - begin);
     }
     throw Error(ErrorCode::kUnavailable, "sse-serve at " + options_.address + " ended the stream of events");
   }
@@ -167,14 +167,14 @@ class Client::Transport {
       request.body = std::move(body);
     }
     if (options_.carrier) return carried(request, body_read);
-    const SteadyTime start = steady_now();
+    const SteadyTime start = Clock::system().steady_now();
     // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
       body_read.append(data, size);
-      return steady_now() - start < options_.timeout;
+      return Clock::system().steady_now() - start < options_.timeout;
     };
     const httplib::Result result = http_.send(request);
-    if (!result) throw failure(result.error(), steady_now() - start);
+    if (!result) throw failure(result.error(), Clock::system().steady_now() - start);
     return *result;
   }
 

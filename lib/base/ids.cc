@@ -25,8 +25,8 @@ std::optional<std::uint64_t> parse_id(std::string_view text) {
   return value;
 }
 
-IdGenerator::IdGenerator(unsigned node, std::uint64_t floor)
-    : node_bits_((node & kNodeMask) << kNodeShift), last_(floor) {}
+IdGenerator::IdGenerator(unsigned node, std::uint64_t floor, const Clock& clock)
+    : clock_(clock), node_bits_((node & kNodeMask) << kNodeShift), last_(floor) {}
 
 std::uint64_t IdGenerator::next_at(WallTime now) {
   const std::uint64_t millis = static_cast<std::uint64_t>(std::max<std::int64_t>(to_millis(now) - kEpochMillis, 0));

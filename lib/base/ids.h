@@ -63,10 +63,13 @@ std::optional<std::uint64_t> parse_id(std::string_view text);
 /// Thread safe, lock free.
 class IdGenerator {
  public:
-  /// `node` uses its low 10 bits. `floor`: every id made is greater (the largest id a former run left on disk).
-  explicit IdGenerator(unsigned node, std::uint64_t floor = 0);
+  /// `clock` outlives this. `node` uses its low 10 bits. `floor`: every id made is greater (the largest id a former run
+  /// left on disk).
+  explicit IdGenerator(unsigned node, std::uint64_t floor = 0, const Clock& clock = Clock::system());
 
-  std::uint64_t next() { return next_at(wall_now()); }
+  std::uint64_t next() { return next_at(clock_.wall_now()); }
+  /// What it takes the time from; also the clock of what makes its ids by this.
+  const Clock& clock() const { return clock_; }
   /// For tests: as next() at civil time `now`.
   std::uint64_t next_at(WallTime now);
   /// From now on every id is greater than `floor`.
@@ -76,6 +79,7 @@ class IdGenerator {
   static WallTime time_of(std::uint64_t id);
 
  private:
+  const Clock& clock_;
   std::uint64_t node_bits_;
   std::atomic<std::uint64_t> last_;
 };

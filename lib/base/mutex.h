@@ -1,8 +1,9 @@
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
+
+#include "base/clock.h"
 
 // clang's thread-safety attributes; no-ops elsewhere. https://clang.llvm.org/docs/ThreadSafetyAnalysis.html
 #if defined(__clang__)
@@ -16,6 +17,7 @@
 #define REQUIRES(...) SSE_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) SSE_THREAD_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define SSE_ACQUIRE(...) SSE_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
+#define SSE_TRY_ACQUIRE(...) SSE_THREAD_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
 #define SSE_RELEASE(...) SSE_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
 #define SSE_NO_ANALYSIS SSE_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 
@@ -26,6 +28,7 @@ class SSE_CAPABILITY("mutex") Mutex {
  public:
   void lock() SSE_ACQUIRE() { mutex_.lock(); }
   void unlock() SSE_RELEASE() { mutex_.unlock(); }
+  bool try_lock() SSE_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
 
  private:
   friend class CondVar;
@@ -53,9 +56,13 @@ class CondVar {
     cv_.wait(lock);
     lock.release();
   }
-  /// Returns false when `deadline` passed first.
-  template <class TimePoint>
-  bool wait_until(Mutex& mutex, TimePoint deadline) REQUIRES(mutex) {
+  /// Waits until notified, or until `clock` has moved to `deadline`: returns false when that came first. Wakes for no
+  /// reason now and then, as wait() does. REQUIRES: as for wait().
+  bool wait_until(Mutex& mutex, SteadyTime deadline, const Clock& clock = Clock::system()) REQUIRES(mutex) {
+    return clock.wait_until(*this, mutex, deadline);
+  }
+  /// For Clock: waits by the system's clock.
+  bool wait_until_system(Mutex& mutex, SteadyTime deadline) REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const bool in_time = cv_.wait_until(lock, deadline) == std::cv_status::no_timeout;
     lock.release();

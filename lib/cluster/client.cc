@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <random>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -57,11 +56,12 @@ ClusterClient::~ClusterClient() {
 
 // Over HTTP at known addresses it takes a moment until the first one has told that it is a node.
 std::vector<Node> ClusterClient::find_nodes(std::chrono::milliseconds patience) {
-  const SteadyTime deadline = steady_now() + std::min<std::chrono::milliseconds>(patience, kLookForNodes);
+  const SteadyTime deadline =
+      Clock::system().steady_now() + std::min<std::chrono::milliseconds>(patience, kLookForNodes);
   for (;;) {
     std::vector<Node> nodes = discovery_->nodes();
-    if (!nodes.empty() || mesh_ == nullptr || steady_now() > deadline) return nodes;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (!nodes.empty() || mesh_ == nullptr || Clock::system().steady_now() > deadline) return nodes;
+    Clock::system().sleep_for(std::chrono::milliseconds(20));
   }
 }
 

@@ -16,6 +16,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::size_t kRequestThreads = 16;
+constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::size_t kMostRequests = 1000;
 constexpr const char* kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
@@ -53,7 +54,7 @@ Cluster::Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Disc
       bus_(std::move(bus)),
       discovery_(std::move(discovery)),
       interest_(*bus_),
-      requests_("sse-cluster-req", 0, kRequestThreads, kMostRequests),
+      requests_("sse-cluster-req", 0, kRequestThreads, kMostRequests, kThreadIdle, *options_.clock),
       sent_(metrics.counter("sse_cluster_sent_total", "Commands sent to other nodes")),
       received_(metrics.counter("sse_cluster_received_total", "Commands received from other nodes")),
       unanswered_(metrics.counter("sse_cluster_unanswered_total", "Answers of other nodes that did not come in time")),
@@ -93,9 +94,9 @@ void Cluster::stop() {
 void Cluster::run_heartbeat() {
   for (;;) {
     {
-      const SteadyTime next = steady_now() + options_.heartbeat;
+      const SteadyTime next = options_.clock->steady_now() + options_.heartbeat;
       const MutexLock lock(mutex_);
-      while (!stopping_ && changed_.wait_until(mutex_, next)) {
+      while (!stopping_ && changed_.wait_until(mutex_, next, *options_.clock)) {
       }
       if (stopping_) return;
     }

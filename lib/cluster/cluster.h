@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "cluster/bus.h"
 #include "cluster/discovery.h"
@@ -53,6 +54,7 @@ class Cluster final : private Bus::Receiver {
     std::chrono::milliseconds heartbeat{1000};  ///< how often the entry is refreshed and the others are looked for
     /// Whether the nodes known so far reach each other also without the registry.
     bool registry_apart = false;
+    const Clock* clock = &Clock::system();  ///< outlives the cluster and all its parts
   };
 
   Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Discovery> discovery, observe::Registry& metrics);

@@ -71,7 +71,7 @@ std::pair<std::uint64_t, std::shared_ptr<Asked>> Gathering::open(std::size_t cou
   next_ += std::max<std::size_t>(count, 1);
   Call& call = calls_[first];
   call.slots.resize(count);
-  call.opened = steady_now();
+  call.opened = clock_.steady_now();
   call.incomplete = count;
   return {first, std::make_shared<Waiter>(*this, first)};
 }
@@ -155,7 +155,7 @@ std::vector<Answers> Gathering::wait(std::uint64_t first, std::chrono::milliseco
   // Stays until take(): only its own Asked waits for it or forgets it.
   Call& call = found->second;
   const SteadyTime deadline = call.opened + patience;
-  while (call.incomplete != 0 && call.changed.wait_until(mutex_, deadline)) {
+  while (call.incomplete != 0 && call.changed.wait_until(mutex_, deadline, clock_)) {
   }
   return take(first);
 }
@@ -219,7 +219,7 @@ void Gathering::watch_deadlines() {
       const MutexLock lock(mutex_);
       if (stopping_) return;
       drop_answered();
-      const SteadyTime now = steady_now();
+      const SteadyTime now = clock_.steady_now();
       while (!deadlines_.empty() && deadlines_.front().when <= now) {
         ready_.push_back(deadlines_.front().first);
         deadlines_.pop_front();
@@ -232,7 +232,7 @@ void Gathering::watch_deadlines() {
         if (wakes_ == SteadyTime::max()) {
           hurry_.wait(mutex_);
         } else {
-          hurry_.wait_until(mutex_, wakes_);
+          hurry_.wait_until(mutex_, wakes_, clock_);
         }
         continue;
       }

@@ -23,7 +23,8 @@ namespace sse::cluster {
 /// Thread safe; outlives every Asked it made.
 class Gathering {
  public:
-  Gathering() = default;
+  /// `clock` outlives this.
+  explicit Gathering(const Clock& clock = Clock::system()) : clock_(clock) {}
   ~Gathering() { stop(); }
   Gathering(const Gathering&) = delete;
   Gathering& operator=(const Gathering&) = delete;
@@ -96,6 +97,7 @@ class Gathering {
   void drop_answered() REQUIRES(mutex_);
   void watch_deadlines() EXCLUDES(mutex_);
 
+  const Clock& clock_;
   Mutex mutex_;
   CondVar hurry_;
   std::uint64_t next_ GUARDED_BY(mutex_) = 1;

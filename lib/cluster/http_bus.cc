@@ -11,6 +11,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::size_t kDoorThreads = 64;
+constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
@@ -51,7 +52,7 @@ class HttpBus::Outbox {
 
 struct HttpBus::Door {
   Door(HttpBus& bus, net::Listener& at, observe::Registry& metrics)
-      : loop("sse-mesh"), workers("sse-mesh-work", 1, kDoorThreads, 10'000) {
+      : loop("sse-mesh", bus.clock_), workers("sse-mesh-work", 1, kDoorThreads, 10'000, kThreadIdle, bus.clock_) {
     net::FrontOptions front_options;
     front_options.name = "cluster";
     front_options.max_body = kMostBody;
@@ -93,7 +94,11 @@ struct HttpBus::Door {
 };
 
 HttpBus::HttpBus(Options options, observe::Registry& metrics)
-    : options_(std::move(options)), outbox_(std::make_shared<Outbox>(this)), peer_topics_(options_.lease) {
+    : options_(std::move(options)),
+      clock_(*options_.clock),
+      gathering_(clock_),
+      outbox_(std::make_shared<Outbox>(this)),
+      peer_topics_(options_.lease) {
   if (options_.listen.empty()) return;
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--cluster-listen");
   address_ = options_.advertise.empty() ? listener_->address().str() : options_.advertise;
@@ -151,7 +156,7 @@ event::Json HttpBus::who() const {
 // Notes who posted, and what it wants from now on.
 bool HttpBus::note_sender(const MeshMessage& post) {
   if (post.address.empty() || post.from == options_.node) return false;
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   const MutexLock lock(mutex_);
   if (stopping_) return false;
   PeerLink& link = link_to({post.address, post.secret, ""});
@@ -214,12 +219,12 @@ MeshMessage HttpBus::handle(MeshMessage post) {
     });
     receiver_.load()->received(std::move(mine), std::move(together));
   }
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   const SteadyTime deadline = now + std::min<std::chrono::milliseconds>(post.hold, kMostHold);
   const MutexLock lock(batch->mutex);
-  while (count != 0 && !batch->settled && batch->changed.wait_until(batch->mutex, now + kMostSettling)) {
+  while (count != 0 && !batch->settled && batch->changed.wait_until(batch->mutex, now + kMostSettling, clock_)) {
   }
-  while (batch->answers.size() < count && batch->changed.wait_until(batch->mutex, deadline)) {
+  while (batch->answers.size() < count && batch->changed.wait_until(batch->mutex, deadline, clock_)) {
   }
   batch->open = false;
   response.answers = std::move(batch->answers);

@@ -48,6 +48,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
     /// A node that has not answered for so long is no member any more; 0: only discovery says who is.
     std::chrono::milliseconds give_up{0};
     PeerLink::Options link;
+    const Clock* clock = &Clock::system();  ///< outlives the bus; of its links, too
   };
   /// Another node, as discovery knows it.
   struct Peer {
@@ -95,6 +96,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   std::string listening() const { return listener_ ? listener_->address().str() : std::string(); }
   const std::string& secret() const { return options_.secret; }
   const std::string& name() const { return options_.node; }
+  const Clock& clock() const { return clock_; }
 
   void subscribe(const std::vector<std::string>& topics, std::function<void(bool)> standing) override EXCLUDES(mutex_);
   void unsubscribe(const std::vector<std::string>& topics) override EXCLUDES(mutex_);
@@ -125,6 +127,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   void notice_down() EXCLUDES(mutex_);
 
   const Options options_;
+  const Clock& clock_;
   std::string address_;
   Gathering gathering_;
   std::unique_ptr<net::Listener> listener_;

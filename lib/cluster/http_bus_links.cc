@@ -46,7 +46,7 @@ PeerLink& HttpBus::link_to(const Peer& peer) {
   auto found = links_.find(peer.address);
   if (found == links_.end()) {
     PeerLink::Owner& owner = *this;
-    const auto fresh = std::make_shared<PeerLink>(owner, options_.link, peer.address, peer.secret);
+    const auto fresh = std::make_shared<PeerLink>(owner, options_.link, peer.address, peer.secret, clock_);
     fresh->told.start_over(topics_);
     fresh->start();
     found = links_.emplace(peer.address, fresh).first;
@@ -77,7 +77,7 @@ void HttpBus::set_peers(const std::vector<Peer>& peers) {
         observe::log_error("another node's address cannot be used", {{"node", peer.id}, {"error", e.what()}});
       }
     }
-    const SteadyTime now = steady_now();
+    const SteadyTime now = clock_.steady_now();
     std::vector<std::string> forgotten;
     for (const auto& [address, link] : links_) {
       if (wanted_.contains(address)) continue;
@@ -124,7 +124,7 @@ void HttpBus::set_hold(std::chrono::milliseconds hold) {
 
 void HttpBus::tell_hello(event::Json hello, std::chrono::milliseconds patience) {
   set_hello(std::move(hello));
-  const SteadyTime deadline = steady_now() + patience;
+  const SteadyTime deadline = clock_.steady_now() + patience;
   const MutexLock lock(mutex_);
   const std::uint64_t mine = hellos_;
   const auto knows = [&](const auto& entry) {
@@ -136,7 +136,7 @@ void HttpBus::tell_hello(event::Json hello, std::chrono::milliseconds patience) 
     link->wake.notify_all();
   }
   while (!stopping_ && !std::ranges::all_of(links_, knows)) {
-    if (!changed_.wait_until(mutex_, deadline)) return;
+    if (!changed_.wait_until(mutex_, deadline, clock_)) return;
   }
 }
 
@@ -152,14 +152,14 @@ std::vector<HttpBus::Seen> HttpBus::seen() const {
 }
 
 bool HttpBus::settle(std::chrono::milliseconds patience) {
-  const SteadyTime deadline = steady_now() + patience;
+  const SteadyTime deadline = clock_.steady_now() + patience;
   const MutexLock lock(mutex_);
   for (;;) {
     const bool settled = std::ranges::all_of(links_, [](const auto& entry) {
       return entry.second->announced || entry.second->state == PeerLink::State::kDown;
     });
     if (settled) return true;
-    if (!changed_.wait_until(mutex_, deadline)) return false;
+    if (!changed_.wait_until(mutex_, deadline, clock_)) return false;
   }
 }
 
@@ -194,7 +194,7 @@ void HttpBus::unsubscribe(const std::vector<std::string>& topics) {
 
 std::shared_ptr<Asked> HttpBus::ask(const std::vector<Command>& commands) {
   const auto [first, asked] = gathering_.open(commands.size());
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   const MutexLock lock(mutex_);
   const std::string down = stopping_ ? "this node is stopping" : why_down_locked();
   for (std::size_t i = 0; i < commands.size(); ++i) {
@@ -224,7 +224,7 @@ std::shared_ptr<Asked> HttpBus::ask(const std::vector<Command>& commands) {
 }
 
 std::string HttpBus::why_down_locked() const {
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   std::string why;
   for (const auto& [address, link] : links_) {
     if (!counts(*link, now)) continue;
@@ -278,8 +278,8 @@ bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret)
       break;
     }
     const bool work = !link.commands.empty() || !link.answers.empty() || (door_ && link.told.urgent());
-    if ((work && !down) || link.due <= steady_now()) break;
-    link.wake.wait_until(mutex_, link.due);
+    if ((work && !down) || link.due <= clock_.steady_now()) break;
+    link.wake.wait_until(mutex_, link.due, clock_);
   }
   post.from = options_.node;
   secret = link.secret;
@@ -311,7 +311,7 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
       for (const MeshMessage::Command& command : post.commands) gathering_.excused(link.address, command.number);
       forget(link.address);
     } else {
-      const SteadyTime now = steady_now();
+      const SteadyTime now = clock_.steady_now();
       // Another run at the same address wants nothing of what the one before did.
       if (!link.name.empty() && link.name != response.from) peer_topics_.forget(link.address);
       link.name = response.from;
@@ -360,7 +360,7 @@ void HttpBus::failed(PeerLink& link, const MeshMessage& post, const std::string&
     ++link.attempts;
     // Half of it by chance: nodes that lost one another together do not all come back at once.
     std::random_device random;
-    link.due = steady_now() + pause / 2 +
+    link.due = clock_.steady_now() + pause / 2 +
                std::chrono::milliseconds(random() % static_cast<std::uint64_t>(pause.count() / 2 + 1));
     for (const MeshMessage::Command& command : post.commands) gathering_.lost(link.address, command.number);
     lose(link.address, link.commands);

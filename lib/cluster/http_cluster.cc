@@ -49,6 +49,7 @@ std::string random_secret() {
 HttpBus::Options bus_options(const HttpClusterOptions& options, const std::string& name) {
   HttpBus::Options bus;
   bus.node = name;
+  bus.clock = options.cluster.clock;
   bus.secret = !options.secret.empty() ? options.secret : random_secret();
   if (is_static(options)) bus.give_up = kGiveUp;
   return bus;
@@ -74,6 +75,7 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
   }
   NacosDiscovery::Options nacos;
   nacos.nacos.address = nacos_address(options);
+  nacos.nacos.clock = &bus.clock();
   nacos.address = bus.address();
   nacos.secret = bus.secret();
   nacos.run = bus.name();

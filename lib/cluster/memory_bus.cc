@@ -24,8 +24,11 @@ void MemoryExchange::cut(bool cut) {
   }
 }
 
-MemoryBus::MemoryBus(std::shared_ptr<MemoryExchange> exchange, std::string node)
-    : exchange_(std::move(exchange)), node_(std::move(node)), thread_("sse-bus", 0, 1, SIZE_MAX) {}
+MemoryBus::MemoryBus(std::shared_ptr<MemoryExchange> exchange, std::string node, const Clock& clock)
+    : exchange_(std::move(exchange)),
+      node_(std::move(node)),
+      gathering_(std::make_shared<Gathering>(clock)),
+      thread_("sse-bus", 0, 1, SIZE_MAX) {}
 
 void MemoryBus::start(Receiver& receiver) {
   receiver_ = &receiver;

@@ -33,7 +33,8 @@ class MemoryExchange {
 /// A bus between nodes of one process, for tests. Receives on a thread of its own.
 class MemoryBus final : public Bus {
  public:
-  MemoryBus(std::shared_ptr<MemoryExchange> exchange, std::string node);
+  /// `clock` outlives this.
+  MemoryBus(std::shared_ptr<MemoryExchange> exchange, std::string node, const Clock& clock = Clock::system());
   ~MemoryBus() override { stop(); }
   MemoryBus(const MemoryBus&) = delete;
   MemoryBus& operator=(const MemoryBus&) = delete;
@@ -51,7 +52,7 @@ class MemoryBus final : public Bus {
 
   const std::shared_ptr<MemoryExchange> exchange_;
   const std::string node_;
-  const std::shared_ptr<Gathering> gathering_ = std::make_shared<Gathering>();
+  const std::shared_ptr<Gathering> gathering_;
   Receiver* receiver_ = nullptr;
   net::WorkerPool thread_;
 };

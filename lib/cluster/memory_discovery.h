@@ -27,7 +27,9 @@ struct MemoryRegistry {
 /// Discovery among nodes of one process, for tests.
 class MemoryDiscovery final : public Discovery {
  public:
-  explicit MemoryDiscovery(std::shared_ptr<MemoryRegistry> registry) : registry_(std::move(registry)) {}
+  /// `clock` outlives this; what others entered expires by it.
+  explicit MemoryDiscovery(std::shared_ptr<MemoryRegistry> registry, const Clock& clock = Clock::system())
+      : registry_(std::move(registry)), clock_(clock) {}
 
   unsigned join(const std::string& id, const event::Json& facts) override;
   void refresh(const event::Json& facts) override;
@@ -36,6 +38,7 @@ class MemoryDiscovery final : public Discovery {
 
  private:
   const std::shared_ptr<MemoryRegistry> registry_;
+  const Clock& clock_;
   std::string id_;
 };
 

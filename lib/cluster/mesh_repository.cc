@@ -102,9 +102,9 @@ class MeshRepository::Signal {
     set_ = true;
     changed_.notify_all();
   }
-  void wait(SteadyTime deadline) EXCLUDES(mutex_) {
+  void wait(SteadyTime deadline, const Clock& clock) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    while (!set_ && changed_.wait_until(mutex_, deadline)) {
+    while (!set_ && changed_.wait_until(mutex_, deadline, clock)) {
     }
   }
 
@@ -162,8 +162,8 @@ MeshRepository::Signals MeshRepository::hold(const Recipients& recipients) {
 }
 
 void MeshRepository::wait(const Signals& signals) const {
-  const SteadyTime deadline = steady_now() + options_.patience;
-  for (const auto& signal : signals) signal->wait(deadline);
+  const SteadyTime deadline = options_.clock->steady_now() + options_.patience;
+  for (const auto& signal : signals) signal->wait(deadline, *options_.clock);
 }
 
 void MeshRepository::let_go() {
@@ -277,7 +277,8 @@ std::string MeshRepository::handle(std::string_view bytes) {
   if (what != kPending)
     throw Error(ErrorCode::kInvalidArgument, "another node's repository asks for what this version does not know");
   return write(own_.messages.pending(service, {&recipient, 1}, MessageId(event::id_field(line, "after")),
-                                     count_field(line, "limit"), ByteCount(count_field(line, "most")), wall_now()));
+                                     count_field(line, "limit"), ByteCount(count_field(line, "most")),
+                                     options_.clock->wall_now()));
 }
 
 std::uint64_t MeshRepository::expire(WallTime now) {

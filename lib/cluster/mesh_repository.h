@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "cluster/bus.h"
 #include "cluster/interest.h"
@@ -35,6 +36,7 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
   struct Options {
     std::chrono::milliseconds patience{2000};  ///< for other nodes
     std::function<void()> look_again{};        ///< other nodes may have something for the streams here
+    const Clock* clock = &Clock::system();     ///< outlives this
   };
   /// What this node holds itself; all outlive this. The three are usually one object.
   struct Own {

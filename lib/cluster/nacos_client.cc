@@ -111,11 +111,12 @@ NacosClient::Response NacosClient::call_once(const char* method, const std::stri
                                              const Parameters& parameters) {
   const std::string text = encoded(parameters);
   std::string why;
-  const SteadyTime begin = steady_now();
+  // The time-outs are the library's, and run by the system's clock.
+  const SteadyTime begin = Clock::system().steady_now();
   // Once more than there are: a kept-alive connection may just have been closed at the other end. Nothing here does
   // harm when it is done twice.
   for (std::size_t tried = 0; tried <= servers_.size(); ++tried) {
-    if (tried == servers_.size() && steady_now() - begin > options_.timeout / 2) break;
+    if (tried == servers_.size() && Clock::system().steady_now() - begin > options_.timeout / 2) break;
     httplib::Request request;
     request.method = method;
     request.path = path;
@@ -160,7 +161,7 @@ void NacosClient::log_in() {
     token_ = text_in(told, "accessToken");
     if (response.status == 200 && !token_.empty()) {
       const std::chrono::seconds ttl(number_in(told, "tokenTtl", 18'000));
-      token_ends_ = steady_now() + ttl - ttl / 10;
+      token_ends_ = options_.clock->steady_now() + ttl - ttl / 10;
       return;
     }
     why = response.message();
@@ -177,7 +178,7 @@ void NacosClient::log_in() {
 NacosClient::Response NacosClient::call(const char* method, const std::string& path, const Parameters& parameters) {
   const bool logs_in = !options_.address.user.empty();
   bool fresh = false;
-  if (logs_in && steady_now() >= token_ends_) {
+  if (logs_in && options_.clock->steady_now() >= token_ends_) {
     log_in();
     fresh = true;
   }

@@ -35,6 +35,7 @@ class NacosClient {
   struct Options {
     NacosAddress address;
     std::chrono::milliseconds timeout{2000};
+    const Clock* clock = &Clock::system();  ///< outlives the client
   };
   explicit NacosClient(Options options);
   ~NacosClient();

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <map>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -54,7 +53,8 @@ struct NacosDiscovery::Entry {
   bool live() const { return instance.healthy && instance.enabled; }
 };
 
-NacosDiscovery::NacosDiscovery(Options options) : options_(std::move(options)), client_(options_.nacos) {}
+NacosDiscovery::NacosDiscovery(Options options)
+    : options_(std::move(options)), clock_(*options_.nacos.clock), client_(options_.nacos) {}
 
 NacosInstance NacosDiscovery::instance(bool settled) const {
   const net::ListenAddress at = net::ListenAddress::parse(options_.address);
@@ -68,7 +68,7 @@ NacosInstance NacosDiscovery::instance(bool settled) const {
                    {"preserved.heart.beat.interval", std::to_string(options_.beat.count())},
                    {"preserved.heart.beat.timeout", std::to_string(options_.unhealthy_after.count())},
                    {"preserved.ip.delete.timeout", std::to_string(options_.removed_after.count())}};
-  if (settled) made.metadata[kSince] = std::to_string(to_millis(wall_now()));
+  if (settled) made.metadata[kSince] = std::to_string(to_millis(clock_.wall_now()));
   made.metadata[kFacts] = event::dump_json(facts_);
   if (size_of(made.metadata) > kMostMetadata) {
     event::Json few = event::Json::object();
@@ -109,7 +109,7 @@ void NacosDiscovery::refuse_id() const {
 }
 
 std::vector<NacosDiscovery::Entry> NacosDiscovery::make_room() {
-  const SteadyTime deadline = steady_now() + options_.join_patience;
+  const SteadyTime deadline = clock_.steady_now() + options_.join_patience;
   for (;;) {
     std::vector<Entry> all = entries();
     bool in_the_way = false;
@@ -126,31 +126,31 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::make_room() {
       }
     }
     if (!in_the_way) return all;
-    if (steady_now() > deadline) refuse_id();
-    std::this_thread::sleep_for(kLook);
+    if (clock_.steady_now() > deadline) refuse_id();
+    clock_.sleep_for(kLook);
   }
 }
 
 void NacosDiscovery::enter(bool settled) {
   client_.enter(instance(settled));
-  told_ = beaten_ = steady_now();
+  told_ = beaten_ = clock_.steady_now();
 }
 
 // What is read then was true after this node had entered itself.
 std::vector<NacosDiscovery::Entry> NacosDiscovery::wait_to_be_seen() {
-  const SteadyTime deadline = steady_now() + options_.join_patience;
+  const SteadyTime deadline = clock_.steady_now() + options_.join_patience;
   for (;;) {
     std::vector<Entry> all = entries();
     const bool seen = std::ranges::any_of(all, [&, number = number_](const Entry& entry) {
       return entry.run == options_.run && entry.node.number == number && entry.address == options_.address;
     });
     if (seen) return all;
-    if (steady_now() > deadline) {
+    if (clock_.steady_now() > deadline) {
       throw Error(ErrorCode::kUnavailable, "Nacos took this node in but does not show it within " +
                                                format_duration(options_.join_patience) + "; look at its own log");
     }
-    std::this_thread::sleep_for(kLook);
-    if (steady_now() - beaten_ > options_.beat && client_.beat(instance(false))) beaten_ = steady_now();
+    clock_.sleep_for(kLook);
+    if (clock_.steady_now() - beaten_ > options_.beat && client_.beat(instance(false))) beaten_ = clock_.steady_now();
   }
 }
 
@@ -193,7 +193,7 @@ void NacosDiscovery::refresh(const event::Json& facts) {
   const MutexLock lock(mutex_);
   if (!joined_) return;
   latest_ = facts;
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   const bool other_state = state_in(facts) != state_in(facts_);
   if (other_state || (facts != facts_ && now - told_ >= options_.facts_every)) {
     facts_ = facts;

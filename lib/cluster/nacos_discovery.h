@@ -23,10 +23,10 @@ class NacosDiscovery final : public Discovery {
  public:
   enum class Life : unsigned char { kAlive, kDead, kUnknown };
   struct Options {
-    NacosClient::Options nacos;
-    std::string address;  ///< HOST:PORT of this node's bus; empty: for a program that only looks
-    std::string secret;   ///< of its bus
-    std::string run;      ///< tells this run from others with the same id
+    NacosClient::Options nacos;  ///< its clock is that of all this
+    std::string address;         ///< HOST:PORT of this node's bus; empty: for a program that only looks
+    std::string secret;          ///< of its bus
+    std::string run;             ///< tells this run from others with the same id
     std::chrono::milliseconds beat{2000};
     std::chrono::milliseconds unhealthy_after{6000};  ///< without a heartbeat; Nacos looks every few seconds
     std::chrono::milliseconds removed_after{12'000};
@@ -60,6 +60,7 @@ class NacosDiscovery final : public Discovery {
   void look_for_conflict(const std::vector<Entry>& all) REQUIRES(mutex_);
 
   const Options options_;
+  const Clock& clock_;
   NacosClient client_;
   Mutex mutex_;
   std::string id_ GUARDED_BY(mutex_);

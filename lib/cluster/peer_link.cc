@@ -27,9 +27,10 @@ std::unique_ptr<httplib::Client> make_client(const std::string& address, const P
 
 }  // namespace
 
-PeerLink::PeerLink(Owner& owner, const Options& options, std::string to, std::string shown)
+PeerLink::PeerLink(Owner& owner, const Options& options, std::string to, std::string shown, const Clock& clock)
     : address(std::move(to)),
       secret(std::move(shown)),
+      since(clock.steady_now()),
       owner_(owner),
       options_(options),
       http_(make_client(address, options)) {}

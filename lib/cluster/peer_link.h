@@ -47,7 +47,7 @@ class PeerLink {
     ~Owner() = default;
   };
 
-  PeerLink(Owner& owner, const Options& options, std::string address, std::string secret);
+  PeerLink(Owner& owner, const Options& options, std::string address, std::string secret, const Clock& clock);
   ~PeerLink();
   PeerLink(const PeerLink&) = delete;
   PeerLink& operator=(const PeerLink&) = delete;
@@ -69,7 +69,7 @@ class PeerLink {
   std::string name;    // what it calls itself
   event::Json hello;   // what it said last
   SteadyTime heard{};  // its last response
-  const SteadyTime since = steady_now();
+  const SteadyTime since;
   State state = State::kNew;
   std::string why;        // while kDown
   bool departed = false;  // it has said that it stops

@@ -80,6 +80,7 @@ class RedisBus::Outbox {
 
 RedisBus::RedisBus(Options options)
     : options_(std::move(options)),
+      gathering_(*options_.link.clock),
       commands_(std::make_shared<RedisLink>(named(options_.link, "sse-bus-out"), RedisLink::Mode::kCommands, nullptr)),
       subscriber_(named(options_.link, "sse-bus-in"), RedisLink::Mode::kSubscriber, this) {}
 
@@ -99,9 +100,9 @@ void RedisBus::stop() {
 }
 
 void RedisBus::require_up(std::chrono::milliseconds patience) {
-  const SteadyTime deadline = steady_now() + patience;
+  const SteadyTime deadline = options_.link.clock->steady_now() + patience;
   commands_->require_up(patience);
-  subscriber_.require_up(std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_now()));
+  subscriber_.require_up(std::chrono::ceil<std::chrono::milliseconds>(deadline - options_.link.clock->steady_now()));
 }
 
 std::string RedisBus::why_down() const {

@@ -6,6 +6,7 @@ RedisLinkOptions link_options(const RedisClusterOptions& options) {
   RedisLinkOptions link;
   link.address = parse_redis_address(options.address);
   if (!options.password.empty()) link.address.password = options.password;
+  link.clock = options.cluster.clock;
   link.connect_timeout = link.answer_timeout = options.link_timeout;
   return link;
 }
@@ -22,6 +23,7 @@ RedisCluster open_redis_cluster(const RedisClusterOptions& options, observe::Reg
   opened.bus = bus.get();
   RedisDiscovery::Options discovery;
   discovery.prefix = options.prefix;
+  discovery.clock = options.cluster.clock;
   opened.cluster = std::make_unique<Cluster>(options.cluster, std::move(bus),
                                              std::make_unique<RedisDiscovery>(opened.bus->link(), discovery), metrics);
   opened.bus->start(opened.cluster->receiver());

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <random>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -132,7 +131,7 @@ void RedisDiscovery::refuse(const Verdict& verdict) const {
 
 unsigned RedisDiscovery::join(const std::string& id, const event::Json& facts) {
   id_ = id;
-  const SteadyTime deadline = steady_now() + options_.ttl + kGrace;
+  const SteadyTime deadline = options_.clock->steady_now() + options_.ttl + kGrace;
   std::int64_t left = options_.ttl.count() + 1;
   for (;;) {
     const Verdict verdict = enter(facts, -1);
@@ -141,9 +140,9 @@ unsigned RedisDiscovery::join(const std::string& id, const event::Json& facts) {
       return number_;
     }
     // An entry that gets older is a dead one's.
-    if (verdict.word != "taken" || verdict.value > left || steady_now() > deadline) refuse(verdict);
+    if (verdict.word != "taken" || verdict.value > left || options_.clock->steady_now() > deadline) refuse(verdict);
     left = verdict.value;
-    std::this_thread::sleep_for(kLook);
+    options_.clock->sleep_for(kLook);
   }
 }
 

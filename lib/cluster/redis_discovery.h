@@ -19,6 +19,7 @@ class RedisDiscovery final : public Discovery {
     std::string prefix = "sse:";
     std::chrono::milliseconds ttl{6000};
     std::chrono::milliseconds number_lease = std::chrono::hours(1);
+    const Clock* clock = &Clock::system();  ///< outlives this
   };
 
   /// `link` outlives this.

@@ -27,21 +27,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
-
-int millis_until(SteadyTime when) {
-  const auto left = std::chrono::ceil<milliseconds>(when - steady_now()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
-}
-
-bool wait_for(int fd, short events, SteadyTime deadline) {
-  pollfd one{fd, events, 0};
-  for (;;) {
-    const int ready = ::poll(&one, 1, millis_until(deadline));
-    if (ready > 0) return true;
-    if (ready == 0 && steady_now() >= deadline) return false;
-    if (ready < 0 && errno != EINTR) return false;
-  }
-}
+constexpr milliseconds kLongestNap{10'000};
 
 std::string reason(int error) {
   return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is, for known errors
@@ -54,48 +40,15 @@ struct Addresses {
   }
 };
 
-// Tries each address of the host; the reason of the last one where none answers.
-std::string dial(const RedisAddress& address, milliseconds patience, UniqueFd& socket) {
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  Addresses found;
-  const int failed = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &wanted, &found.first);
-  if (failed != 0) return gai_strerror(failed);
-  std::string why = "it has no address";
-  for (const addrinfo* one = found.first; one != nullptr; one = one->ai_next) {
-    UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, one->ai_protocol));
-    if (!fd.valid()) {
-      why = reason(errno);
-      continue;
-    }
-    int error = ::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) {
-      socklen_t size = sizeof error;
-      if (!wait_for(fd.get(), POLLOUT, steady_now() + patience)) {
-        error = ETIMEDOUT;
-      } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-        error = errno;
-      }
-    }
-    if (error != 0) {
-      why = reason(error);
-      continue;
-    }
-    const int on = 1;
-    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    socket = std::move(fd);
-    return "";
-  }
-  return why;
-}
-
 }  // namespace
 
 RedisLink::RedisLink(RedisLinkOptions options, Mode mode, Listener* listener)
     : options_(std::move(options)),
+      clock_(*options_.clock),
       mode_(mode),
       listener_(listener),
-      wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      clock_moved_(clock_.on_move([this] { kick(); })) {
   if (!wakeup_.valid()) throw system_error(errno, "cannot make an eventfd for the link to Redis");
   why_down_ = "no connection was tried yet";
 }
@@ -132,12 +85,17 @@ void RedisLink::kick() const {
   static_cast<void>(::write(wakeup_.get(), &one, sizeof one));
 }
 
+void RedisLink::take_kicks() const {
+  std::uint64_t kicks = 0;
+  static_cast<void>(::read(wakeup_.get(), &kicks, sizeof kicks));
+}
+
 void RedisLink::require_up(milliseconds patience) {
-  const SteadyTime deadline = steady_now() + patience;
+  const SteadyTime deadline = clock_.steady_now() + patience;
   const MutexLock lock(mutex_);
   // A refused login will not be accepted a moment later.
   while (!up() && !refused_login_ && !stopping_) {
-    if (!changed_.wait_until(mutex_, deadline)) break;
+    if (!changed_.wait_until(mutex_, deadline, clock_)) break;
   }
   if (up()) return;
   throw Error(refused_login_ ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable,
@@ -163,7 +121,7 @@ void RedisLink::call_all(std::string_view commands, std::size_t count, AllDone d
       refusal = "more than " + format_bytes(ByteCount(options_.most_unsent)) + " wait to be sent there";
     } else {
       unsent_ += commands;
-      waiting_.push_back({std::move(done), count, {}, steady_now() + options_.answer_timeout});
+      waiting_.push_back({std::move(done), count, {}, clock_.steady_now() + options_.answer_timeout});
       // The link's thread finds out by itself what is wrong with a socket that takes nothing.
       static_cast<void>(flush());
       if (!unsent_.empty()) kick();
@@ -252,16 +210,16 @@ void RedisLink::run() {
 }
 
 void RedisLink::rest(milliseconds time) {
-  const SteadyTime deadline = steady_now() + time;
+  const SteadyTime deadline = clock_.steady_now() + time;
   const MutexLock lock(mutex_);
-  while (!stopping_ && changed_.wait_until(mutex_, deadline)) {
+  while (!stopping_ && changed_.wait_until(mutex_, deadline, clock_)) {
   }
 }
 
 std::string RedisLink::connect(RedisReader& reader) {
   UniqueFd fd;
   reader.reset();
-  std::string why = dial(options_.address, options_.connect_timeout, fd);
+  std::string why = dial(fd);
   if (why.empty()) why = log_in(fd.get(), reader);
   const bool good = why.empty();
   {
@@ -275,6 +233,54 @@ std::string RedisLink::connect(RedisReader& reader) {
     changed_.notify_all();
   }
   if (good && listener_ != nullptr) listener_->link_up();
+  return why;
+}
+
+bool RedisLink::wait_for(int fd, short events, SteadyTime deadline) const {
+  std::array<pollfd, 2> fds{{{fd, events, 0}, {wakeup_.get(), POLLIN, 0}}};
+  for (;;) {
+    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(clock_.wait_time(deadline).count()));
+    if (ready < 0 && errno != EINTR) return false;
+    if (ready > 0 && fds[0].revents != 0) return true;
+    if (ready > 0) take_kicks();
+    if (stopping()) return false;
+    if (clock_.steady_now() >= deadline) return false;
+  }
+}
+
+// Tries each address of the host; the reason of the last one where none answers.
+std::string RedisLink::dial(UniqueFd& socket) const {
+  const RedisAddress& address = options_.address;
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  Addresses found;
+  const int failed = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &wanted, &found.first);
+  if (failed != 0) return gai_strerror(failed);
+  std::string why = "it has no address";
+  for (const addrinfo* one = found.first; one != nullptr; one = one->ai_next) {
+    UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, one->ai_protocol));
+    if (!fd.valid()) {
+      why = reason(errno);
+      continue;
+    }
+    int error = ::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      socklen_t size = sizeof error;
+      if (!wait_for(fd.get(), POLLOUT, clock_.steady_now() + options_.connect_timeout)) {
+        error = ETIMEDOUT;
+      } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        error = errno;
+      }
+    }
+    if (error != 0) {
+      why = reason(error);
+      continue;
+    }
+    const int on = 1;
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    socket = std::move(fd);
+    return "";
+  }
   return why;
 }
 
@@ -293,7 +299,7 @@ std::string RedisLink::log_in(int fd, RedisReader& reader) const {
   for (const RedisCommand& command : commands) append_command(bytes, command);
   if (::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
     return "it does not take the login";
-  const SteadyTime deadline = steady_now() + options_.answer_timeout;
+  const SteadyTime deadline = clock_.steady_now() + options_.answer_timeout;
   std::vector<RedisReply> replies;
   std::array<char, 4096> buffer{};
   while (replies.size() < commands.size()) {
@@ -316,12 +322,13 @@ std::string RedisLink::log_in(int fd, RedisReader& reader) const {
 }
 
 std::string RedisLink::serve(RedisReader& reader) {
-  heard_ = pinged_ = steady_now();
+  heard_ = pinged_ = clock_.steady_now();
   for (;;) {
     std::array<pollfd, 2> fds{};
     // Whoever calls does not wake this thread, which would cost as much again as the call: a silence is found a quarter
     // later than it could be.
-    const int patience = static_cast<int>(std::min<std::int64_t>(options_.answer_timeout.count() / 4, 10'000));
+    const milliseconds nap = std::min(options_.answer_timeout / 4, kLongestNap);
+    const int patience = static_cast<int>(clock_.wait_time(clock_.steady_now() + nap).count());
     {
       const MutexLock lock(mutex_);
       if (stopping_) return "this program is stopping";
@@ -329,10 +336,7 @@ std::string RedisLink::serve(RedisReader& reader) {
     }
     fds[1] = {wakeup_.get(), POLLIN, 0};
     if (::poll(fds.data(), fds.size(), patience) < 0 && errno != EINTR) return reason(errno);
-    if (fds[1].revents != 0) {
-      std::uint64_t kicks = 0;
-      static_cast<void>(::read(wakeup_.get(), &kicks, sizeof kicks));
-    }
+    if (fds[1].revents != 0) take_kicks();
     if ((fds[0].revents & POLLOUT) != 0) {
       const MutexLock lock(mutex_);
       if (std::string why = flush(); !why.empty()) return why;
@@ -354,7 +358,7 @@ std::string RedisLink::read_some(RedisReader& reader) {
   const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
   if (n == 0) return "it closed the connection";
   if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : reason(errno);
-  heard_ = steady_now();
+  heard_ = clock_.steady_now();
   std::vector<RedisReply> replies;
   if (!reader.feed(buffer.data(), static_cast<std::size_t>(n), replies)) return "it answered what no Redis would";
   take(std::move(replies));
@@ -386,7 +390,7 @@ void RedisLink::take(std::vector<RedisReply> replies) {
 
 // A peer that is frozen, or a route that swallows everything, shows only by silence.
 std::string RedisLink::watch_silence() {
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   std::string silent = "it has not answered for " + format_duration(options_.answer_timeout);
   {
     const MutexLock lock(mutex_);

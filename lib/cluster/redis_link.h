@@ -27,6 +27,7 @@ struct RedisLinkOptions {
   std::chrono::milliseconds backoff_least{50};
   std::chrono::milliseconds backoff_most{2000};
   std::size_t most_unsent = std::size_t{64} << 20;  ///< bytes that may wait to be written
+  const Clock* clock = &Clock::system();            ///< outlives the link
 };
 
 /// One connection to Redis that is made anew, with growing pauses, whenever it is lost, on a thread of its own. Many
@@ -101,7 +102,10 @@ class RedisLink {
   void run() EXCLUDES(mutex_);
   /// Connected and logged in; else the reason.
   std::string connect(RedisReader& reader) EXCLUDES(mutex_);
+  std::string dial(UniqueFd& socket) const;
   std::string log_in(int fd, RedisReader& reader) const;
+  bool wait_for(int fd, short events, SteadyTime deadline) const;
+  void take_kicks() const;
   /// Until the connection breaks; returns why.
   std::string serve(RedisReader& reader) EXCLUDES(mutex_);
   std::string read_some(RedisReader& reader) EXCLUDES(mutex_);
@@ -114,6 +118,7 @@ class RedisLink {
   void kick() const;
 
   const RedisLinkOptions options_;
+  const Clock& clock_;
   const Mode mode_;
   Listener* const listener_;
   const UniqueFd wakeup_;
@@ -132,6 +137,8 @@ class RedisLink {
   std::string why_down_ GUARDED_BY(mutex_);
   bool refused_login_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
+
+  const std::shared_ptr<void> clock_moved_;  // last: it writes to wakeup_ until it is gone
 };
 
 }  // namespace sse::cluster

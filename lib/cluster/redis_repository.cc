@@ -261,14 +261,14 @@ void RedisRepository::confirm(const ServiceName& service, const Recipient& recip
 }
 
 void RedisRepository::run() {
-  SteadyTime next_look = steady_now() + options_.look;
+  SteadyTime next_look = options_.link.clock->steady_now() + options_.look;
   for (;;) {
     std::vector<Confirmation> batch;
     bool last = false;
     {
       const MutexLock lock(mutex_);
       while (queue_.empty() && !stopping_) {
-        if (!changed_.wait_until(mutex_, next_look)) break;
+        if (!changed_.wait_until(mutex_, next_look, *options_.link.clock)) break;
       }
       last = stopping_;
       const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), kConfirmationBatch));
@@ -278,17 +278,17 @@ void RedisRepository::run() {
     try {
       if (!batch.empty()) drop(batch);
       if (batch.empty() && last) return;
-      if (steady_now() >= next_look) look();
+      if (options_.link.clock->steady_now() >= next_look) look();
     } catch (const Error& e) {
       if (!batch.empty()) report(std::string("confirmations have to wait: ") + e.what());
-      const SteadyTime again = steady_now() + kRetry;
+      const SteadyTime again = options_.link.clock->steady_now() + kRetry;
       const MutexLock lock(mutex_);
       queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
       if (stopping_) return;
-      while (!stopping_ && changed_.wait_until(mutex_, again)) {
+      while (!stopping_ && changed_.wait_until(mutex_, again, *options_.link.clock)) {
       }
     }
-    if (steady_now() >= next_look) next_look = steady_now() + options_.look;
+    if (options_.link.clock->steady_now() >= next_look) next_look = options_.link.clock->steady_now() + options_.look;
   }
 }
 
@@ -321,10 +321,10 @@ void RedisRepository::note_attempts(const ServiceName& service, std::span<const 
 }
 
 void RedisRepository::look() {
-  const std::int64_t asked = to_millis(wall_now());
+  const std::int64_t asked = to_millis(options_.link.clock->wall_now());
   const RedisReply reply = run_script(scripts_->look, {random_word()});
   if (reply.list.size() != 3) return;
-  const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(wall_now())) / 2;
+  const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(options_.link.clock->wall_now())) / 2;
   ahead_.store(std::abs(ahead) < kSameClock ? 0 : ahead, std::memory_order_relaxed);
   const std::string& epoch = reply.list[1].text;
   const std::uint64_t before = size_.exchange(integer(reply.list[0]), std::memory_order_relaxed);

@@ -93,7 +93,7 @@ unsigned StaticDiscovery::join(const std::string& id, const event::Json& facts) 
     }
     if (taken.contains(number_)) continue;
     joined_ = true;
-    refreshed_ = steady_now();
+    refreshed_ = bus_.clock().steady_now();
     bus_.tell_hello(hello(true), kTell);
     return number_;
   }
@@ -106,8 +106,8 @@ void StaticDiscovery::refresh(const event::Json& facts) {
   const MutexLock lock(mutex_);
   if (!joined_) return;
   facts_ = facts;
-  const bool was_gone = steady_now() - refreshed_ >= options_.ttl;
-  refreshed_ = steady_now();
+  const bool was_gone = bus_.clock().steady_now() - refreshed_ >= options_.ttl;
+  refreshed_ = bus_.clock().steady_now();
   if (was_gone) {
     bus_.tell_hello(hello(true), kTell);
   } else {
@@ -129,7 +129,7 @@ std::vector<Node> StaticDiscovery::nodes() {
   const MutexLock lock(mutex_);
   introduce();
   const std::vector<HttpBus::Seen> seen = bus_.seen();
-  const SteadyTime now = steady_now();
+  const SteadyTime now = bus_.clock().steady_now();
   std::vector<Node> nodes;
   if (joined_ && now - refreshed_ < options_.ttl) nodes.push_back({id_, number_, facts_});
   for (const HttpBus::Seen& one : seen) {

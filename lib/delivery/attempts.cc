@@ -15,7 +15,7 @@ void Attempts::sent(event::TargetKind kind, std::string_view name, MessageId mes
   Counts late;
   {
     MutexLock lock(mutex_);
-    const SteadyTime now = steady_now();
+    const SteadyTime now = clock_.steady_now();
     if (now >= flush_at_) {
       late = std::exchange(counts_, {});
       flush_at_ = now + kPatience;

@@ -17,8 +17,9 @@ namespace sse::delivery {
 /// is of no use to anybody: only what is still waiting after that is written down. Thread safe; for loop threads.
 class Attempts {
  public:
-  /// `log` null: counts nothing.
-  Attempts(ServiceName service, AttemptLog* log) : service_(std::move(service)), log_(log) {}
+  /// `log` null: counts nothing. `clock` outlives this.
+  Attempts(ServiceName service, AttemptLog* log, const Clock& clock = Clock::system())
+      : service_(std::move(service)), log_(log), clock_(clock) {}
 
   void sent(event::TargetKind kind, std::string_view name, MessageId message) EXCLUDES(mutex_);
   void confirmed(event::TargetKind kind, std::string_view name, MessageId message) EXCLUDES(mutex_);
@@ -32,6 +33,7 @@ class Attempts {
 
   const ServiceName service_;
   AttemptLog* const log_;
+  const Clock& clock_;
   Mutex mutex_;
   Counts counts_ GUARDED_BY(mutex_);
   SteadyTime flush_at_ GUARDED_BY(mutex_);

@@ -21,10 +21,16 @@ constexpr std::chrono::milliseconds kLongestGathering{2};
 // Free pages given back in one go: senders that come meanwhile wait for its end.
 constexpr int kPagesPerReclaim = 128;
 
+// How long the disk takes shows by the system's clock alone.
+const Clock& disk_clock() {
+  return Clock::system();
+}
+
 }  // namespace
 
 Committer::Committer(std::unique_ptr<SqliteWriter> writer, Options options)
     : options_(std::move(options)),
+      clock_(*options_.clock),
       writer_(std::move(writer)),
       size_(writer_->size()),
       retry_in_(options_.retry),
@@ -108,7 +114,7 @@ bool Committer::next(Batch& batch) {
     if (wake_up == SteadyTime::max()) {
       changed_.wait(mutex_);
     } else {
-      changed_.wait_until(mutex_, wake_up);
+      changed_.wait_until(mutex_, wake_up, clock_);
     }
   }
   if (!jobs_.empty()) gather();
@@ -123,7 +129,7 @@ bool Committer::next(Batch& batch) {
 
 bool Committer::ready() const {
   if (!jobs_.empty() || stopping_) return true;
-  const SteadyTime now = steady_now();
+  const SteadyTime now = clock_.steady_now();
   return now >= reclaim_at_ || (!confirmations_.empty() && now >= retry_at_);
 }
 
@@ -131,15 +137,16 @@ bool Committer::ready() const {
 // message and all others, which doubles the fsyncs.
 void Committer::gather() {
   if (last_jobs_ < 2) return;
-  const SteadyTime deadline = steady_now() + std::min<SteadyTime::duration>(last_write_ / 2, kLongestGathering);
+  const SteadyTime deadline =
+      disk_clock().steady_now() + std::min<SteadyTime::duration>(last_write_ / 2, kLongestGathering);
   wanted_ = last_jobs_;
-  while (jobs_.size() < wanted_ && !stopping_ && changed_.wait_until(mutex_, deadline)) {
+  while (jobs_.size() < wanted_ && !stopping_ && changed_.wait_until(mutex_, deadline, disk_clock())) {
   }
   wanted_ = 1;
 }
 
 void Committer::write(Batch batch) {
-  const SteadyTime started = steady_now();
+  const SteadyTime started = disk_clock().steady_now();
   try {
     attempt(batch);
   } catch (const StoreError& e) {
@@ -193,10 +200,9 @@ void Committer::write_one_by_one(Batch batch) {
 }
 
 void Committer::succeed(Batch batch, SteadyTime started) {
-  const SteadyTime now = steady_now();
   failing_ = false;
   last_jobs_ = batch.jobs.size();
-  last_write_ = now - started;
+  last_write_ = disk_clock().steady_now() - started;
   // Who sees the new size sees the new counts.
   count(batch.confirmations);
   size_.store(writer_->size(), std::memory_order_release);
@@ -204,7 +210,7 @@ void Committer::succeed(Batch batch, SteadyTime started) {
   MutexLock lock(mutex_);
   retry_at_ = {};
   retry_in_ = options_.retry;
-  reclaim_at_ = now + options_.idle;
+  reclaim_at_ = clock_.steady_now() + options_.idle;
 }
 
 void Committer::count(const std::vector<Confirmation>& confirmations) {
@@ -233,7 +239,7 @@ void Committer::keep_for_retry(std::vector<Confirmation> confirmations, const st
     MutexLock lock(mutex_);
     confirmations_.insert(confirmations_.begin(), std::make_move_iterator(confirmations.begin()),
                           std::make_move_iterator(confirmations.end()));
-    retry_at_ = steady_now() + retry_in_;
+    retry_at_ = clock_.steady_now() + retry_in_;
     retry_in_ = std::min(retry_in_ * 2, kLongestRetry);
     const std::string count = std::to_string(confirmations_.size());
     if (stopping_) {
@@ -259,7 +265,7 @@ void Committer::reclaim() {
     report(e.what());
   }
   MutexLock lock(mutex_);
-  reclaim_at_ = more ? steady_now() : SteadyTime::max();
+  reclaim_at_ = more ? clock_.steady_now() : SteadyTime::max();
 }
 
 void Committer::report(const std::string& sentence) const {

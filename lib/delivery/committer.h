@@ -36,6 +36,7 @@ class Committer {
     std::chrono::milliseconds idle{1000};        ///< after this long without work, free pages are given back
     std::chrono::milliseconds retry{1000};       ///< how soon failed confirmations are tried again, at first
     std::size_t most_confirmations = 1'000'000;  ///< kept while the disk fails; the oldest go first
+    const Clock* clock = &Clock::system();       ///< outlives the committer
     /// Told, on the committer's thread, what nobody waits for: confirmations that could not be stored.
     std::function<void(const std::string&)> on_error;
   };
@@ -108,6 +109,7 @@ class Committer {
 
   // Constant after construction.
   const Options options_;
+  const Clock& clock_;
 
   // Committer thread only.
   std::unique_ptr<SqliteWriter> writer_;

@@ -52,7 +52,7 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
   }
 
   const MutexLock lock(order_);
-  const SteadyTime now = steady_now();
+  const SteadyTime now = ids_.clock().steady_now();
   for (std::size_t i = 0; i < events.size(); ++i) {
     Outgoing& outgoing = events[i];
     hub::Hub::Delivery& delivery = deliveries[i];
@@ -106,12 +106,12 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
   const MutexLock lock(order_);
   client.connection = ConnectionId(ids_.next());
   last_ = client.connection.value();
-  return hub_.connect(std::move(request), history_.resume(client, steady_now()));
+  return hub_.connect(std::move(request), history_.resume(client, ids_.clock().steady_now()));
 }
 
 void Publisher::expire() {
   const MutexLock lock(order_);
-  history_.expire(steady_now());
+  history_.expire(ids_.clock().steady_now());
 }
 
 }  // namespace sse::delivery

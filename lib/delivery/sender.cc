@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kPageMessages = 256;
 constexpr ByteCount kPageBytes = kibibytes(256);
 constexpr std::size_t kReplayThreads = 2;
+constexpr std::chrono::seconds kReplayIdle{10};
 constexpr std::chrono::milliseconds kLookForConfirmations{100};
 
 event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data, MessageId message,
@@ -26,8 +27,8 @@ event::FrameRef encode(const std::string& id, const std::string& name, const std
   return event::Frame::make(event::encode(event), message, kind);
 }
 
-double seconds_since(SteadyTime begin) {
-  return std::chrono::duration<double>(steady_now() - begin).count();
+double seconds_since(SteadyTime begin, const Clock& clock) {
+  return std::chrono::duration<double>(clock.steady_now() - begin).count();
 }
 
 SendResult result_of(std::uint64_t id, const event::Target& target, const std::vector<std::uint32_t>& taken) {
@@ -67,6 +68,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                observe::Registry& metrics, MessageRepository& repository)
     : options_(std::move(options)),
       ids_(ids),
+      clock_(ids.clock()),
       repository_(repository),
       sent_(
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
@@ -85,13 +87,14 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
           metrics.counter("sse_attempts_total", "Pending messages put into a stream", {{"service", service().str()}})),
       retried_(metrics.counter("sse_retried_total", "Pending messages that an operator sent once more",
                                {{"service", service().str()}})),
-      attempts_(service(), options_.attempts),
+      waits_(clock_),
+      attempts_(service(), options_.attempts, clock_),
       send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
                                       observe::latencies(), {{"service", service().str()}})),
       commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
                                         observe::latencies(), {{"service", service().str()}})),
       // Every open stream waits for at most one page, so that this queue is bounded by their number.
-      replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX),
+      replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX, kReplayIdle, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {}
@@ -125,7 +128,7 @@ Sender::Sending::Sending(Sending&&) noexcept = default;
 Sender::Sending::~Sending() = default;
 
 Sender::Sending Sender::start_all(std::vector<SendRequest> requests) {
-  const SteadyTime begin = steady_now();
+  const SteadyTime begin = clock_.steady_now();
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     try {
@@ -159,7 +162,7 @@ std::vector<SendOutcome> Sender::Sending::finish() {
   State& state = *state_;
   std::vector<std::string> missing;
   const auto taken = state.underway->finish(missing);
-  if (!taken.empty()) state.sender.send_seconds_.observe(seconds_since(state.begin));
+  if (!taken.empty()) state.sender.send_seconds_.observe(seconds_since(state.begin, state.sender.clock_));
   for (std::size_t d = 0; d < taken.size(); ++d) {
     const SendRequest& request = state.requests[state.indexes[d]];
     SendResult& result = state.outcomes[state.indexes[d]].result;
@@ -174,7 +177,7 @@ std::vector<SendOutcome> Sender::Sending::finish() {
 }
 
 SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds patience) {
-  const SteadyTime started = steady_now();
+  const SteadyTime started = clock_.steady_now();
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
   keep({request}, outcomes);
@@ -200,9 +203,10 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
   std::vector<Recipient> confirmed;
   for (;;) {
     // Where other nodes share the store it may be one of them who hears of the confirmation.
-    const SteadyTime next = repository_.shared() ? std::min(deadline, steady_now() + kLookForConfirmations) : deadline;
+    const SteadyTime next =
+        repository_.shared() ? std::min(deadline, clock_.steady_now() + kLookForConfirmations) : deadline;
     confirmed = wait.until(recipients, next);
-    if (!repository_.shared() || steady_now() >= deadline || waits_.cancelled()) break;
+    if (!repository_.shared() || clock_.steady_now() >= deadline || waits_.cancelled()) break;
     const bool all = std::ranges::all_of(recipients, [&](const Recipient& who) {
       return std::ranges::find(confirmed, who) != confirmed.end() || !is_pending(who, MessageId(result.id));
     });
@@ -240,7 +244,7 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
   }
   hub_.locate(open);
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
-  const bool expired = IdGenerator::time_of(id.value()) + ttl <= wall_now();
+  const bool expired = IdGenerator::time_of(id.value()) + ttl <= clock_.wall_now();
   for (std::size_t n = 0; n < open.size(); ++n)
     result.recipients[indexes[n]].state = expired ? "expired" : state_name(open[n].state);
 }
@@ -250,7 +254,7 @@ std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
   for (const PendingMessage& row : rows) {
     if (row.service != service() || row.damaged) continue;
     retried_.add();
-    trace_.add({wall_now(), row.id, Trace::What::kRetried, row.recipient.kind, row.recipient.name, {}});
+    trace_.add({clock_.wall_now(), row.id, Trace::What::kRetried, row.recipient.kind, row.recipient.name, {}});
     const event::FrameRef frame = encode(row.id.str(), row.event, row.data, row.id, row.recipient.kind);
     event::Target target{row.recipient.kind, {}, row.listening};
     if (target.kind != event::TargetKind::kAll) target.names.push_back(row.recipient.name);
@@ -286,7 +290,7 @@ void Sender::client_opened(const hub::ClientKey& client, ConnectionId connection
 
 void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
   event::validate({request.event, request.data, "", std::nullopt});
-  const SteadyTime begin = steady_now();
+  const SteadyTime begin = clock_.steady_now();
   const std::uint64_t id = ids_.next();
   sent_.add();
   event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
@@ -300,7 +304,7 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
       std::move(request.target), std::move(request.event), std::move(frame), std::move(open),
       [this, id, begin, event = std::move(event), done = std::move(done)](
           const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
-        send_seconds_.observe(seconds_since(begin));
+        send_seconds_.observe(seconds_since(begin, clock_));
         SendResult result = result_of(id, target, taken);
         result.missing = std::move(missing);
         tell_sent(target, event, false, {result, std::nullopt});
@@ -372,7 +376,7 @@ std::shared_ptr<void> Sender::begin_soon() {
 }
 
 void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) {
-  const SteadyTime begin = steady_now();
+  const SteadyTime begin = clock_.steady_now();
   std::shared_ptr<void> open = begin_soon();
   if (!open) return;
   const auto shared = std::make_shared<std::function<void(const SendOutcome&)>>(std::move(done));
@@ -384,7 +388,7 @@ void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome
 
 void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,
                        const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
-  commit_seconds_.observe(seconds_since(begin));
+  commit_seconds_.observe(seconds_since(begin, clock_));
   SendOutcome outcome;
   note_kept(std::move(kept), message.created, outcome);
   if (outcome.refusal || outcome.result.repeated) {
@@ -400,7 +404,7 @@ void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin
       std::move(message.target), std::move(message.event), std::move(frame), in_cluster() ? open : nullptr,
       [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
           const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
-        send_seconds_.observe(seconds_since(begin));
+        send_seconds_.observe(seconds_since(begin, clock_));
         SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
         sent.result.pending = pending;
         sent.result.missing = std::move(missing);
@@ -424,7 +428,7 @@ void Sender::stop() {
 }
 
 NewMessage Sender::message_of(SendRequest request) const {
-  const WallTime now = wall_now();
+  const WallTime now = clock_.wall_now();
   return {service(),
           std::move(request.target),
           std::move(request.event),
@@ -445,9 +449,9 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
     indexes.push_back(i);
   }
   if (messages.empty()) return;
-  const SteadyTime begin = steady_now();
+  const SteadyTime begin = clock_.steady_now();
   std::vector<AddOutcome> kept = repository_.add_all(messages);
-  commit_seconds_.observe(seconds_since(begin));
+  commit_seconds_.observe(seconds_since(begin, clock_));
   for (std::size_t k = 0; k < kept.size(); ++k)
     note_kept(std::move(kept[k]), messages[k].created, outcomes[indexes[k]]);
 }
@@ -463,10 +467,10 @@ void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome
   }
   if (kept.repeated) {
     repeated_.add();
-    trace_.add(kept.id, Trace::What::kRepeated);
+    trace_.add(kept.id, Trace::What::kRepeated, clock_.wall_now());
   } else {
     trace_.add(kept.id, Trace::What::kAccepted, created);
-    trace_.add(kept.id, Trace::What::kCommitted);
+    trace_.add(kept.id, Trace::What::kCommitted, clock_.wall_now());
   }
 }
 
@@ -479,14 +483,14 @@ void Sender::acknowledged(event::TargetKind kind, std::string_view name, Message
   if (!store_counts_) confirmed_.add();
   repository_.confirm(service(), {kind, std::string(name)}, message);
   attempts_.confirmed(kind, name, message);
-  trace_.add({wall_now(), message, Trace::What::kConfirmed, kind, std::string(name), connection});
+  trace_.add({clock_.wall_now(), message, Trace::What::kConfirmed, kind, std::string(name), connection});
   waits_.confirmed(kind, name, message);
 }
 
 void Sender::sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
   attempted_.add();
   attempts_.sent(kind, name, message);
-  trace_.add({wall_now(), message, Trace::What::kSent, kind, std::string(name), connection});
+  trace_.add({clock_.wall_now(), message, Trace::What::kSent, kind, std::string(name), connection});
 }
 
 void Sender::replay_page(const hub::ReplayRequest& request) {
@@ -498,7 +502,7 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
   bool failed = false;
   try {
     std::vector<PendingMessage> pending =
-        repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, wall_now());
+        repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, clock_.wall_now());
     const std::uint64_t bytes =
         std::accumulate(pending.begin(), pending.end(), std::uint64_t{0},
                         [](std::uint64_t n, const PendingMessage& m) { return n + m.data.size(); });

@@ -82,7 +82,7 @@ std::string_view state_name(hub::Whereabouts::State state);
 /// drops doubles).
 class Sender final : private hub::HubDelegate {
  public:
-  /// All references must outlive the sender; `loops` must not be started yet.
+  /// All references must outlive the sender; `loops` must not be started yet. The clock is that of `ids`.
   Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
          observe::Registry& metrics, MessageRepository& repository);
   /// REQUIRES: stop() was called and the loops have stopped.
@@ -91,6 +91,7 @@ class Sender final : private hub::HubDelegate {
   const ServiceName& service() const { return options_.hub.service; }
   /// Whether other nodes may have streams of its receivers.
   bool in_cluster() const { return options_.elsewhere != nullptr; }
+  const Clock& clock() const { return clock_; }
   hub::Hub& hub() { return hub_; }
   const hub::Hub& hub() const { return hub_; }
 
@@ -175,7 +176,9 @@ class Sender final : private hub::HubDelegate {
   bool replay_wanted(const hub::ReplayRequest& request) override;
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
-  void cut_off(ConnectionId connection, net::CloseReason reason) override { trace_.ended(connection, reason); }
+  void cut_off(ConnectionId connection, net::CloseReason reason) override {
+    trace_.ended(connection, reason, clock_.wall_now());
+  }
   /// `begin`: of the call, for the histogram. The messages are kept already.
   Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
@@ -203,6 +206,7 @@ class Sender final : private hub::HubDelegate {
 
   const SenderOptions options_;
   IdGenerator& ids_;
+  const Clock& clock_;
   MessageRepository& repository_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;

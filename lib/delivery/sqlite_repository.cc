@@ -26,6 +26,7 @@ SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
       SqliteWriter::Options{path, options.sync == Sync::kFull, options.busy_timeout, options.limits}, ids);
   Committer::Options committer;
   committer.idle = options.idle;
+  committer.clock = &ids.clock();
   committer.on_error = std::move(options.on_error);
   committer_ = std::make_unique<Committer>(std::move(writer), std::move(committer));
   readers_ = std::make_unique<ReaderPool>(path, options.busy_timeout);

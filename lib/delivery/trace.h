@@ -44,10 +44,10 @@ class Trace {
 
   explicit Trace(std::size_t most = 50'000, std::size_t most_ended = 10'000) : most_(most), most_ended_(most_ended) {}
 
-  void add(MessageId message, What what, WallTime time = wall_now()) { add({time, message, what, {}, {}, {}}); }
+  void add(MessageId message, What what, WallTime time) { add({time, message, what, {}, {}, {}}); }
   void add(Entry entry) EXCLUDES(mutex_);
   /// A stream has ended: what was sent into it has failed, but for what has been confirmed or still will be.
-  void ended(ConnectionId connection, net::CloseReason reason, WallTime time = wall_now()) EXCLUDES(mutex_);
+  void ended(ConnectionId connection, net::CloseReason reason, WallTime time) EXCLUDES(mutex_);
   /// In the order they happened.
   std::vector<Entry> of(MessageId message) const EXCLUDES(mutex_);
 

@@ -25,7 +25,9 @@ std::vector<Recipient> Waits::Wait::until(const std::vector<Recipient>& recipien
     return std::ranges::all_of(recipients,
                                [&](const Recipient& r) { return std::ranges::find(confirmed, r) != confirmed.end(); });
   };
-  while (!done() && !waits_.cancelled_ && steady_now() < deadline) waits_.changed_.wait_until(waits_.mutex_, deadline);
+  const Clock& clock = waits_.clock_;
+  while (!done() && !waits_.cancelled_ && clock.steady_now() < deadline)
+    waits_.changed_.wait_until(waits_.mutex_, deadline, clock);
   return confirmed;
 }
 

@@ -18,6 +18,9 @@ namespace sse::delivery {
 /// while nobody waits.
 class Waits {
  public:
+  /// `clock` outlives this; it ends the waits.
+  explicit Waits(const Clock& clock = Clock::system()) : clock_(clock) {}
+
   /// One who waits. Made before the message can be confirmed, so that none is missed.
   class Wait {
    public:
@@ -45,6 +48,7 @@ class Waits {
     std::vector<Recipient> confirmed;
   };
 
+  const Clock& clock_;
   mutable Mutex mutex_;
   CondVar changed_;
   std::map<MessageId, Message> messages_ GUARDED_BY(mutex_);

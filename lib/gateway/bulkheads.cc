@@ -7,14 +7,15 @@ namespace sse::gateway {
 namespace {
 
 constexpr std::size_t kSpoolers = 2;
+constexpr std::chrono::seconds kThreadIdle{10};
 
 }  // namespace
 
 Bulkheads::Bulkheads(BulkheadOptions options)
     : options_(std::move(options)),
-      connects_("sse-connects", 0, options_.threads, 20'000),
-      requests_("sse-requests", 0, options_.threads, 20'000),
-      spoolers_("sse-spool", 0, kSpoolers, 20'000) {}
+      connects_("sse-connects", 0, options_.threads, 20'000, kThreadIdle, *options_.clock),
+      requests_("sse-requests", 0, options_.threads, 20'000, kThreadIdle, *options_.clock),
+      spoolers_("sse-spool", 0, kSpoolers, 20'000, kThreadIdle, *options_.clock) {}
 
 net::RequestPlan Bulkheads::plan(const net::RequestHead& head) {
   net::RequestPlan plan;

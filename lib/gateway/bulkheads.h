@@ -10,9 +10,10 @@
 namespace sse::gateway {
 
 struct BulkheadOptions {
-  std::vector<std::string> services;  ///< their paths
-  bool connects_may_block = false;    ///< somebody outside is asked who may connect
-  std::size_t threads = 32;           ///< most of each pool
+  const Clock* clock = &Clock::system();  ///< outlives them
+  std::vector<std::string> services;      ///< their paths
+  bool connects_may_block = false;        ///< somebody outside is asked who may connect
+  std::size_t threads = 32;               ///< most of each pool
   std::chrono::milliseconds most_wait{5000};
   ByteCount max_body;
   ByteCount max_upload;

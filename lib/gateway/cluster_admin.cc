@@ -129,8 +129,8 @@ RawResponse problem_response(ErrorCode code, const std::string& sentence) {
 }
 
 // As the nodes sort by it: events a second of a stream's life.
-void note_rates(Json& rows) {
-  const std::int64_t now = to_millis(wall_now());
+void note_rates(Json& rows, WallTime at) {
+  const std::int64_t now = to_millis(at);
   for (Json& row : rows) {
     const auto age = std::max<std::int64_t>(now - row.value("createTime", now), 1000);
     row[kRate] = row.value("messageCount", std::uint64_t{0}) * 1'000'000 / static_cast<std::uint64_t>(age);
@@ -206,7 +206,7 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
       more = more || full;
       // A node's total counts once.
       if (round > 1) one["total"] = 0;
-      if (rule.sort == kRate && one.contains("list")) note_rates(one["list"]);
+      if (rule.sort == kRate && one.contains("list")) note_rates(one["list"], cluster_.options().clock->wall_now());
       documents.push_back(std::move(one));
     }
     if (!more) break;

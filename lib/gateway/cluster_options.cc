@@ -24,6 +24,7 @@ cluster::RedisClusterOptions redis_options(const ServerOptions& options, const s
   redis.address = options.cluster;
   redis.password = secret_in(options.cluster_password_file, "--cluster-password-file");
   redis.cluster.node = id;
+  redis.cluster.clock = options.clock;
   return redis;
 }
 
@@ -35,6 +36,7 @@ cluster::HttpClusterOptions mesh_options(const ServerOptions& options, const std
   mesh.password = secret_in(options.discovery_password_file, "--discovery-password-file");
   mesh.secret = secret_in(options.cluster_secret_file, "--cluster-secret-file");
   mesh.cluster.node = id;
+  mesh.cluster.clock = options.clock;
   return mesh;
 }
 

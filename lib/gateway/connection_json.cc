@@ -78,7 +78,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"clientInstanceTime", number(values, "clientInstanceTime")},
           {"clientImportModuleTime", number(values, "clientImportModuleTime")},
           {"accessTime", number(values, "accessTime")},
-          {"sessionDuration", hub::session_duration(info, wall_now())},
+          {"sessionDuration", hub::session_duration(info, info.as_of)},
           {"messageCount", info.messages},
           {"requestMessageCount", info.request_messages},
           {"requestUploadCount", info.request_uploads},
@@ -96,7 +96,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"bytesSent", info.bytes_sent},
           {"backlogBytes", info.backlog_bytes},
           {"oldestUnsentMillis", info.oldest_unsent ? Json(info.oldest_unsent->count()) : Json(nullptr)},
-          {"lastWriteMillis", std::max<std::int64_t>((wall_now() - info.last_write).count(), 0)},
+          {"lastWriteMillis", std::max<std::int64_t>((info.as_of - info.last_write).count(), 0)},
           {"droppedCount", info.dropped},
           {"ack", info.confirms},
           {"inFlight", info.in_flight}};

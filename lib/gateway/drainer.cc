@@ -33,7 +33,8 @@ void Drainer::stop() {
 // Until it is stopped: a stream that was on its way when the draining began is seen a step later.
 void Drainer::run() {
   observe::log_info("draining: streams are sent elsewhere", {{"rate", std::to_string(rate_) + "/s"}});
-  SteadyTime next = steady_now();
+  const Clock& clock = clock_of(services_);
+  SteadyTime next = clock.steady_now();
   double owed = 0;
   for (;;) {
     owed += static_cast<double>(rate_) * 0.1;
@@ -48,7 +49,7 @@ void Drainer::run() {
     }
     next += kStep;
     const MutexLock lock(mutex_);
-    while (!stopping_ && changed_.wait_until(mutex_, next)) {
+    while (!stopping_ && changed_.wait_until(mutex_, next, clock)) {
     }
     if (stopping_) return;
   }

@@ -101,7 +101,7 @@ void DurationRoutes::read(const httplib::Request& req, httplib::Response& res) c
     }
   }
   Json rows = Json::array();
-  const WallTime now = wall_now();
+  const WallTime now = sender.clock().wall_now();
   for (const hub::ConnectionInfo& info : sender.hub().describe(ids)) rows.push_back(row(info, now));
   if (!connection.empty() && rows.empty())
     throw Error(ErrorCode::kNotFound, "no connection " + printable(connection, 40) + " is open here");

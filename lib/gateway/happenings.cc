@@ -10,16 +10,16 @@ namespace {
 // Enough to see what was going on a moment ago; what is kept counts into the memory a stream costs.
 constexpr std::size_t kMostKept = 256;
 
-Happening about(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection) {
+}  // namespace
+
+Happening Happenings::about(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection) const {
   Happening happening;
   happening.type = type;
-  happening.time = wall_now();
+  happening.time = clock_.wall_now();
   happening.service = service;
   happening.connection = std::move(connection);
   return happening;
 }
-
-}  // namespace
 
 void Happenings::publish(Happening happening) {
   const auto made = std::make_shared<Happening>(std::move(happening));
@@ -48,7 +48,7 @@ void Happenings::requested(Happening::Type type, const ServiceName& service, hub
 
 void Happenings::sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
                       const std::vector<delivery::SendOutcome>& outcomes) {
-  const WallTime now = wall_now();
+  const WallTime now = clock_.wall_now();
   const bool all = std::ranges::any_of(sinks_, [](const HappeningSink* sink) { return sink->wants_sends(); });
   // Of a bulk of a hundred thousand only the last are remembered anyway.
   for (std::size_t i = all || requests.size() < kMostKept ? 0 : requests.size() - kMostKept; i < requests.size(); ++i) {

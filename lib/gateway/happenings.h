@@ -26,7 +26,8 @@ class HappeningSink {
 /// The one place where everything that happens passes: remembers the last of each and tells the sinks. Thread safe.
 class Happenings final : public hub::Observer {
  public:
-  Happenings() = default;
+  /// `clock` outlives this.
+  explicit Happenings(const Clock& clock = Clock::system()) : clock_(clock) {}
   Happenings(const Happenings&) = delete;
   Happenings& operator=(const Happenings&) = delete;
 
@@ -53,6 +54,9 @@ class Happenings final : public hub::Observer {
                          bool added) override;
 
  private:
+  Happening about(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection) const;
+
+  const Clock& clock_;
   std::vector<HappeningSink*> sinks_;  // constant once things happen
 
   mutable Mutex mutex_;

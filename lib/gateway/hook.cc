@@ -102,8 +102,8 @@ HookCaller::HookCaller(HookOptions options, std::string server_id, observe::Regi
       metrics_(metrics),
       seconds_(metrics.histogram("sse_hook_seconds", "Time a call of the application's hook took",
                                  {0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30})),
-      requests_(options_.url, "--hook", options_.timeout),
-      notifications_(options_.url, "--hook", options_.timeout),
+      requests_(options_.url, "--hook", options_.timeout, *options_.clock),
+      notifications_(options_.url, "--hook", options_.timeout, *options_.clock),
       secret_(options_.secret) {}
 
 void HookCaller::set_secret(std::string secret) {
@@ -173,12 +173,12 @@ HttpCaller::Answer HookCaller::send(HttpCaller& http, const std::string& type, c
     secret = secret_;
   }
   if (!secret.empty()) {
-    const std::string stamp = std::to_string(to_millis(wall_now()) / 1000);
+    const std::string stamp = std::to_string(to_millis(options_.clock->wall_now()) / 1000);
     request.headers.emplace_back("X-Sse-Timestamp", stamp);
     request.headers.emplace_back("X-Sse-Signature", "sha256=" + hmac_sha256_hex(secret, stamp + "." + signed_text));
   }
-  const SteadyTime start = steady_now();
-  const auto took = [&] { return std::chrono::duration<double>(steady_now() - start).count(); };
+  const SteadyTime start = options_.clock->steady_now();
+  const auto took = [&] { return std::chrono::duration<double>(options_.clock->steady_now() - start).count(); };
   try {
     HttpCaller::Answer answer = http.post(request);
     seconds_.observe(took());
@@ -207,11 +207,11 @@ void HookCaller::complain(const std::string& type, const std::string& why) {
   std::uint64_t untold = 0;
   {
     const MutexLock lock(mutex_);
-    if (steady_now() - last_complaint_ < kComplainEvery && last_complaint_ != SteadyTime{}) {
+    if (options_.clock->steady_now() - last_complaint_ < kComplainEvery && last_complaint_ != SteadyTime{}) {
       ++untold_;
       return;
     }
-    last_complaint_ = steady_now();
+    last_complaint_ = options_.clock->steady_now();
     untold = std::exchange(untold_, 0);
   }
   observe::log_warn("the application's hook failed (--hook)",

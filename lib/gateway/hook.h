@@ -19,6 +19,7 @@ struct HookOptions {
   std::size_t queue = 10'000;               ///< most notifications that wait
   std::string secret;                       ///< signs the calls; empty: they are not signed
   bool forward_uploads = false;             ///< files as multipart/form-data instead of by path
+  const Clock* clock = &Clock::system();    ///< outlives the caller
 };
 
 /// Speaks to the hook: signs, sends, counts, logs (not every single failure). Thread safe.

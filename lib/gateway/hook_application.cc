@@ -25,7 +25,7 @@ std::string text_of(const Json& json, std::initializer_list<const char*> names) 
   return "";
 }
 
-hub::ConnectionInfo info_of(const ConnectRequest& request) {
+hub::ConnectionInfo info_of(const ConnectRequest& request, WallTime now) {
   hub::ConnectionInfo info;
   info.id = request.id;
   info.identity = request.identity;
@@ -33,7 +33,7 @@ hub::ConnectionInfo info_of(const ConnectRequest& request) {
   info.listeners = request.asked.listeners;
   info.attributes = request.asked.attributes;
   info.attributes.profile = request.profile;
-  info.created = wall_now();
+  info.created = info.as_of = now;
   info.keepalive = request.asked.keepalive;
   return info;
 }
@@ -47,9 +47,10 @@ class HookApplication final : public Application {
   void on_connect(ConnectRequest& request) override {
     HttpCaller::Answer answer;
     try {
-      answer = caller_.call("connect", request.id.str(), wall_now(),
+      const WallTime now = ids_.clock().wall_now();
+      answer = caller_.call("connect", request.id.str(), now,
                             {{"service", request.service.str()},
-                             {"connection", to_json(info_of(request), request.service, caller_.server_id())}});
+                             {"connection", to_json(info_of(request, now), request.service, caller_.server_id())}});
     } catch (const Error&) {
       throw Refusal(503, "the application behind this server could not be asked; try again later");
     }
@@ -73,7 +74,7 @@ class HookApplication final : public Application {
   Answer on_message(const ApplicationRequest& request, const Json& message) override {
     Json body = about(request);
     body["message"] = message;
-    return ask("message", [&] { return caller_.call("message", next_id(), wall_now(), std::move(body)); });
+    return ask("message", [&] { return caller_.call("message", next_id(), ids_.clock().wall_now(), std::move(body)); });
   }
 
   Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
@@ -89,8 +90,9 @@ class HookApplication final : public Application {
       if (!forward) body["files"].back()["path"] = file.path;
     }
     return ask("upload", [&] {
-      return forward ? caller_.call_with_files("upload", next_id(), wall_now(), std::move(body), upload.files)
-                     : caller_.call("upload", next_id(), wall_now(), std::move(body));
+      return forward
+                 ? caller_.call_with_files("upload", next_id(), ids_.clock().wall_now(), std::move(body), upload.files)
+                 : caller_.call("upload", next_id(), ids_.clock().wall_now(), std::move(body));
     });
   }
 

@@ -70,7 +70,7 @@ void HookNotifier::offer(const HappeningRef& happening) {
 }
 
 void HookNotifier::stop(std::chrono::milliseconds patience) {
-  stop_by_.store(steady_now() + patience);
+  stop_by_.store(Clock::system().steady_now() + patience);
   stopping_.store(true);
   for (Lane& lane : lanes_) {
     const MutexLock lock(lane.mutex);
@@ -102,7 +102,7 @@ void HookNotifier::tell(Lane& lane, const Happening& happening) {
   const Json body = body_of(happening, caller_.server_id());
   std::chrono::milliseconds pause = kFirstPause;
   for (;;) {
-    if (steady_now() >= stop_by_.load()) break;
+    if (Clock::system().steady_now() >= stop_by_.load()) break;
     try {
       const HttpCaller::Answer answer = caller_.notify(type, delivery, happening.time, body);
       if (answer.status < 300) return;
@@ -114,7 +114,7 @@ void HookNotifier::tell(Lane& lane, const Happening& happening) {
     } catch (const Error&) {
       // Told and counted by the caller; worth another try.
     }
-    if (wall_now() - happening.time > kGiveUpAfter) break;
+    if (ids_.clock().wall_now() - happening.time > kGiveUpAfter) break;
     if (!wait(lane, pause)) break;
     retries_.add();
     pause = std::min(pause * 2, kLongestPause);
@@ -122,18 +122,25 @@ void HookNotifier::tell(Lane& lane, const Happening& happening) {
   drop(dropped_late_, "the hook did not take it in time");
 }
 
-// False when there is no time left.
+// False when there is no time left. The end of the server ends the pause: whoever stops a server may have stopped its
+// clock, so that the last tries are timed by the system's.
 bool HookNotifier::wait(Lane& lane, std::chrono::milliseconds pause) {
-  const SteadyTime due = steady_now() + pause;
+  const Clock& clock = ids_.clock();
+  const Clock& real = Clock::system();
   const MutexLock lock(lane.mutex);
-  while (steady_now() < std::min(due, stop_by_.load()))
-    lane.changed.wait_until(lane.mutex, std::min(due, stop_by_.load()));
-  return steady_now() < stop_by_.load();
+  if (!stopping_.load()) {
+    const SteadyTime due = clock.steady_now() + pause;
+    while (!stopping_.load() && clock.steady_now() < due) lane.changed.wait_until(lane.mutex, due, clock);
+  } else {
+    const SteadyTime due = std::min(real.steady_now() + pause, stop_by_.load());
+    while (real.steady_now() < due) lane.changed.wait_until(lane.mutex, due, real);
+  }
+  return real.steady_now() < stop_by_.load();
 }
 
 void HookNotifier::drop(observe::Counter& counter, const char* why) {
   counter.add();
-  const std::int64_t now = steady_now().time_since_epoch().count();
+  const std::int64_t now = ids_.clock().steady_now().time_since_epoch().count();
   std::int64_t due = next_log_.load();
   if (now < due || !next_log_.compare_exchange_strong(due, now + std::chrono::nanoseconds(kLogEvery).count())) return;
   observe::log_warn("notification of the application dropped",

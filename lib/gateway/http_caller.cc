@@ -17,8 +17,9 @@ constexpr std::size_t kMostIdle = 64;
 
 }  // namespace
 
-HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout)
-    : timeout_(timeout) {
+HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
+                       const Clock& clock)
+    : timeout_(timeout), clock_(clock) {
   const auto bad = [&](const std::string& why) {
     throw Error(ErrorCode::kInvalidArgument,
                 option + " '" + printable(url, 80) + "' " + why + "; write http://127.0.0.1:9000/path");
@@ -68,8 +69,8 @@ void HttpCaller::watch() {
       continue;
     }
     const SteadyTime due = running_.begin()->first;
-    if (due > steady_now()) {
-      changed_.wait_until(mutex_, due);
+    if (due > clock_.steady_now()) {
+      changed_.wait_until(mutex_, due, clock_);
       continue;
     }
     running_.begin()->second->stop();
@@ -124,7 +125,7 @@ HttpCaller::Answer HttpCaller::post(const Request& asked) {
     if (!too_large) answer.body.append(data, size);
     return !too_large;
   };
-  const SteadyTime deadline = steady_now() + timeout_;
+  const SteadyTime deadline = clock_.steady_now() + timeout_;
   std::multimap<SteadyTime, httplib::Client*>::iterator mine;
   {
     const MutexLock lock(mutex_);
@@ -152,7 +153,7 @@ HttpCaller::Answer HttpCaller::post(const Request& asked) {
   }
   if (too_large) throw Error(ErrorCode::kTooLarge, base_ + " answered with more than 1 MiB");
   const bool connecting = result.error() == httplib::Error::Connection;
-  if (!connecting && (!in_time || steady_now() >= deadline)) {
+  if (!connecting && (!in_time || clock_.steady_now() >= deadline)) {
     throw Error(ErrorCode::kTimeout, base_ + " did not answer within " + format_duration(timeout_));
   }
   if (result.error() == httplib::Error::ConnectionTimeout) {

@@ -41,7 +41,9 @@ class HttpCaller {
   };
 
   /// `url`: `http://host:port/path` or https, given with `option`. Throws Error(kInvalidArgument) that names it.
-  HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout);
+  /// `clock` ends calls that take too long, and outlives this.
+  HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
+             const Clock& clock = Clock::system());
   ~HttpCaller();
   HttpCaller(const HttpCaller&) = delete;
   HttpCaller& operator=(const HttpCaller&) = delete;
@@ -59,6 +61,7 @@ class HttpCaller {
   void watch() EXCLUDES(mutex_);
 
   const std::chrono::milliseconds timeout_;
+  const Clock& clock_;
   std::string base_;  // scheme, host and port
   std::string path_;
   std::thread watcher_;

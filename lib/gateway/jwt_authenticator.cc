@@ -79,7 +79,7 @@ class JwtAuthenticator final : public Authenticator {
       keys = keys_;
     }
     try {
-      return user_of_token(token, *keys, options_, wall_now());
+      return user_of_token(token, *keys, options_, options_.clock->wall_now());
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kUnauthenticated) throw;
       observe::log_debug("a token was refused", {{"address", request.address()}, {"reason", e.what()}});

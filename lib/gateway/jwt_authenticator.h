@@ -20,6 +20,7 @@ struct JwtOptions {
   std::string token_claim = "jti";  ///< becomes the access token that sends can be addressed to
   std::string cookie;               ///< name of a cookie that may hold the token; empty: none
   std::chrono::milliseconds leeway{30'000};
+  const Clock* clock = &Clock::system();  ///< outlives the authenticator
 };
 
 /// What a token says when it is good for us at `now`. Throws Error(kUnauthenticated) that says what is wrong with it,

@@ -201,7 +201,7 @@ void MessageRoutes::remove(const httplib::Request& req, httplib::Response& res) 
   deleted_.add(deleted);
   for (const Service& service : services_) {
     if (service.sender->service() == rows.front().service)
-      service.sender->trace().add(id, delivery::Trace::What::kDeleted);
+      service.sender->trace().add(id, delivery::Trace::What::kDeleted, service.sender->clock().wall_now());
   }
   answer(res, {{"deleted", deleted}});
 }
@@ -276,7 +276,7 @@ void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response&
   filter.after = id_parameter(req, "after");
   std::string lines;
   MessageId last;
-  const WallTime now = wall_now();
+  const WallTime now = clock_of(services_).wall_now();
   for (const delivery::PendingMessage& row : stores_.catalog.list(filter, 0, kExportMessages)) {
     if (row.id == last) continue;
     if (lines.size() >= kExportBytes) break;
@@ -317,7 +317,7 @@ void MessageRoutes::requeue(const httplib::Request& req, httplib::Response& res)
   const delivery::MessageFilter filter = filter_of(req, {"id"});
   const MessageId id = id_parameter(req, "id");
   Json ids = Json::array();
-  const std::vector<MessageId> fresh = stores_.dead.requeue(id, filter, wall_now());
+  const std::vector<MessageId> fresh = stores_.dead.requeue(id, filter, clock_of(services_).wall_now());
   if (fresh.empty() && id.valid()) throw Error(ErrorCode::kNotFound, "no dead letter of message " + id.str());
   requeued_.add(fresh.size());
   for (const MessageId message : fresh) {
@@ -356,7 +356,7 @@ delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
 Json MessageRoutes::described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const {
   Json list = Json::array();
   for (const delivery::PendingMessage& row : rows) list.push_back(gateway::to_json(row, with_data));
-  const WallTime now = wall_now();
+  const WallTime now = clock_of(services_).wall_now();
   for (const Service& service : services_) {
     std::vector<delivery::PendingMessage> ours;
     std::vector<std::size_t> indexes;

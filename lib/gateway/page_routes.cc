@@ -232,7 +232,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.attributes.origin = req.get_header_value("Origin");
   fresh.attributes.profile = std::move(user->profile);
   if (user->expires) {
-    const auto left = std::max(*user->expires - wall_now(), std::chrono::milliseconds(1));
+    const auto left = std::max(*user->expires - service.sender->clock().wall_now(), std::chrono::milliseconds(1));
     fresh.keepalive = fresh.keepalive.count() == 0 ? left : std::min(fresh.keepalive, left);
   }
   // For HEAD there will be no stream.

@@ -24,6 +24,11 @@ struct Service {
   std::unique_ptr<delivery::Sender> sender;
 };
 
+/// That of the server. REQUIRES: the services are there.
+inline const Clock& clock_of(const std::vector<Service>& services) {
+  return services.front().sender->clock();
+}
+
 struct PageOptions {
   std::string server_id;
   bool serve_page = true;                              ///< the demo page at `/`

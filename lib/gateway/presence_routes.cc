@@ -72,14 +72,13 @@ Json user_json(const std::vector<hub::ConnectionInfo>& connections) {
   std::optional<WallTime> last_request;
   std::int64_t duration = 0;
   Json profile = nullptr;
-  const WallTime now = wall_now();
   for (const hub::ConnectionInfo& one : connections) {
     if (!one.identity.tenant.empty()) tenants.insert(one.identity.tenant.str());
     if (!one.channel.empty()) channels.insert(one.channel.str());
     first = std::min(first, one.created);
     last = std::max(last, one.created);
     if (one.last_request) last_request = std::max(last_request.value_or(WallTime::min()), *one.last_request);
-    duration = std::max(duration, hub::session_duration(one, now));
+    duration = std::max(duration, hub::session_duration(one, one.as_of));
     if (!one.attributes.profile.empty()) profile = Json::parse(one.attributes.profile, nullptr, false);
   }
   if (profile.is_discarded()) profile = nullptr;

@@ -20,6 +20,7 @@ BulkheadOptions bulkheads_of(const ServerOptions& options, bool connects_block) 
   for (const auto& [name, path] : options.services) bulkheads.services.push_back(path);
   bulkheads.connects_may_block = connects_block;
   bulkheads.threads = options.hook_threads;
+  bulkheads.clock = options.clock;
   // Callbacks of a program have no time limit that it could be derived from.
   bulkheads.most_wait =
       options.hook.empty() ? kMostWait : std::max(options.hook_timeout, std::chrono::milliseconds(1000));
@@ -32,6 +33,7 @@ std::unique_ptr<HookCaller> hook_of(const ServerOptions& options, std::string se
   if (options.hook.empty()) return nullptr;
   HookOptions hook;
   hook.url = options.hook;
+  hook.clock = options.clock;
   hook.timeout = options.hook_timeout;
   hook.queue = options.hook_queue;
   hook.forward_uploads = options.forward_uploads;
@@ -44,6 +46,7 @@ std::unique_ptr<HookCaller> hook_of(const ServerOptions& options, std::string se
 Reactions::Reactions(const ServerOptions& options, std::string server_id, std::unique_ptr<Application> application,
                      Callbacks callbacks, IdGenerator& ids, observe::Registry& metrics)
     : hook_secret_file_(options.hook_secret_file),
+      happenings_(*options.clock),
       hook_(hook_of(options, std::move(server_id), metrics)),
       notifier_(hook_ ? std::make_unique<HookNotifier>(*hook_, ids, metrics) : nullptr),
       callbacks_(std::move(callbacks), metrics),

@@ -54,6 +54,7 @@ using event::Json;
 constexpr std::chrono::milliseconds kDemoPeriod{3000};
 constexpr std::chrono::milliseconds kExpirePeriod{60'000};
 constexpr std::chrono::milliseconds kStormPeriod{1000};
+constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::chrono::seconds kDrainRequests{2};
 constexpr std::chrono::seconds kDrainStreams{6};
 // Descriptors for everything that is no stream: listeners, database, log, admin connections.
@@ -204,7 +205,8 @@ class Server::Impl {
   std::size_t streams_held() const;
 
   const ServerOptions options_;
-  const WallTime started_ = wall_now();
+  const Clock& clock_ = *options_.clock;
+  const WallTime started_ = clock_.wall_now();
   observe::Registry metrics_;
   std::optional<IdGenerator> ids_;
   std::unique_ptr<Authenticator> authenticator_;
@@ -237,8 +239,8 @@ class Server::Impl {
   std::unique_ptr<PageRoutes> page_routes_;
   std::unique_ptr<AdminRoutes> admin_routes_;
   Drainer drainer_{services_, 2 * options_.reconnect_time};
-  net::EventLoop front_loop_{"sse-front"};
-  net::EventLoop admin_loop_{"sse-admin"};
+  net::EventLoop front_loop_{"sse-front", clock_};
+  net::EventLoop admin_loop_{"sse-admin", clock_};
   std::unique_ptr<EventFeed> feed_;
   net::WorkerPool workers_;
   net::WorkerPool admin_workers_;
@@ -254,10 +256,10 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
       proxies_(options_.trusted_proxies),
       workers_("sse-worker", 1,
-               options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()),
-               20'000),
-      admin_workers_("sse-admin-work", 1, 64, 20'000),
-      chores_("sse-chores", 0, 1, 16) {
+               options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()), 20'000,
+               kThreadIdle, clock_),
+      admin_workers_("sse-admin-work", 1, 64, 20'000, kThreadIdle, clock_),
+      chores_("sse-chores", 0, 1, 16, kThreadIdle, clock_) {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
     admin_listener_ = std::make_unique<net::Listener>(admin_of(options_), "--admin");
@@ -267,7 +269,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(listener_->address().port);
   if (!in_cluster()) {
-    ids_.emplace(std::random_device{}());
+    ids_.emplace(std::random_device{}(), 0, clock_);
   } else {
     open_cluster();
   }
@@ -276,7 +278,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
   open_repository();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
-    loops_.push_back(std::make_unique<net::EventLoop>("sse-stream-" + std::to_string(i)));
+    loops_.push_back(std::make_unique<net::EventLoop>("sse-stream-" + std::to_string(i), clock_));
   for (const auto& [name, path] : options_.services) {
     delivery::SenderOptions sender;
     sender.ttl = options_.qos_ttl;
@@ -338,7 +340,7 @@ void Server::Impl::open_cluster() {
   }
   cluster_gateway_ =
       std::make_unique<ClusterGateway>(*cluster_, services_, app_, admin_app_, token_, [this] { return facts(); });
-  ids_.emplace(cluster_->join(*cluster_gateway_));
+  ids_.emplace(cluster_->join(*cluster_gateway_), 0, clock_);
   app_.set_interceptor(ClusterPages(*cluster_, services_, app_));
   admin_app_.set_interceptor(ClusterAdmin(*cluster_, admin_app_, token_, mesh_ != nullptr));
 }
@@ -429,6 +431,7 @@ void Server::Impl::share_repository() {
   own_repository_ = std::move(repository_);
   cluster::MeshRepository::Options mesh;
   mesh.patience = cluster_->options().patience;
+  mesh.clock = &clock_;
   mesh.look_again = [this] { cluster_gateway_->missed_something(); };
   auto repository = std::make_unique<cluster::MeshRepository>(
       cluster::MeshRepository::Own{*own_repository_, *catalog_, *dead_}, *mesh_, cluster_->interest(), mesh);
@@ -532,15 +535,18 @@ void Server::Impl::stop() {
   assert(!front_loop_.in_loop_thread() && !admin_loop_.in_loop_thread());
   running_ = false;
   draining_.store(true);
-  const auto wait_until = [](SteadyTime deadline, const auto& done) {
-    while (!done() && steady_now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // The system's: this waits for peers' sockets, and whoever stops a server may have stopped its clock.
+  const Clock& real = Clock::system();
+  const auto wait_for = [&real](std::chrono::seconds patience, const auto& done) {
+    const SteadyTime deadline = real.steady_now() + patience;
+    while (!done() && real.steady_now() < deadline) real.sleep_for(std::chrono::milliseconds(5));
   };
   for (const Service& service : services_) service.sender->end_waits();
   front_->drain();
   // Requests under way, streams about to be handed over among them, come first.
-  wait_until(steady_now() + kDrainRequests, [this] { return front_->open() == 0; });
+  wait_for(kDrainRequests, [this] { return front_->open() == 0; });
   for (const Service& service : services_) service.sender->hub().drain();
-  wait_until(steady_now() + kDrainStreams, [this] { return streams_held() == 0; });
+  wait_for(kDrainStreams, [this] { return streams_held() == 0; });
   if (admin_front_) admin_front_->drain();
   if (feed_) feed_->stop();
   chores_.stop();
@@ -583,7 +589,7 @@ std::uint64_t Server::Impl::happenings() {
 void Server::Impl::expire() {
   try {
     for (const Service& service : services_) service.sender->expire_history();
-    const std::uint64_t expired = repository_->expire(wall_now());
+    const std::uint64_t expired = repository_->expire(clock_.wall_now());
     if (expired == 0) return;
     metrics_.counter("sse_expired_total", "Pending messages given up because their time to live was over").add(expired);
     observe::log_warn(
@@ -630,7 +636,7 @@ Json Server::Impl::status() const {
       {"state", draining_.load() ? "draining" : "ready"},
       {"pid", getpid()},
       {"startTime", to_millis(started_)},
-      {"uptimeMillis", (wall_now() - started_).count()},
+      {"uptimeMillis", (clock_.wall_now() - started_).count()},
       {"listen", url()},
       {"database", options_.cluster.empty() ? options_.database : cluster::parse_redis_address(options_.cluster).str()},
       {"connections", connections},

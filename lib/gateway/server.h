@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "delivery/sender.h"
 #include "gateway/application.h"
@@ -70,6 +71,9 @@ struct ServerOptions {
   std::chrono::milliseconds qos_ack_timeout{30'000};  ///< 0: an unconfirmed message waits for the next connect
   std::size_t workers = 0;                            ///< most worker threads of the public listener; 0: 8 a core
   std::size_t loops = 0;                              ///< stream loops; 0: one a core
+  /// What all the server looks at the time by, and waits by; outlives the server. A program's tests may put a
+  /// ManualClock here (base/manual_clock.h). Authenticators have options of their own for it.
+  const Clock* clock = &Clock::system();
 };
 
 /// Throws Error(kInvalidArgument) that names the option that makes no sense. Looks, but opens and creates nothing.

@@ -41,7 +41,7 @@ User user_of(const Json& json) {
 class WebhookAuthenticator final : public Authenticator {
  public:
   explicit WebhookAuthenticator(WebhookOptions options)
-      : options_(std::move(options)), http_(options_.url, "--auth-url", options_.timeout) {}
+      : options_(std::move(options)), http_(options_.url, "--auth-url", options_.timeout, *options_.clock) {}
 
   std::optional<User> authenticate(const PageRequest& request) override {
     HttpCaller::Request call;
@@ -91,7 +91,7 @@ class WebhookAuthenticator final : public Authenticator {
     const MutexLock lock(mutex_);
     const auto found = known_.find(key);
     if (found == known_.end()) return std::nullopt;
-    if (found->second.until <= steady_now()) {
+    if (found->second.until <= options_.clock->steady_now()) {
       known_.erase(found);
       return std::nullopt;
     }
@@ -100,7 +100,7 @@ class WebhookAuthenticator final : public Authenticator {
 
   void remember(const std::string& key, const std::optional<User>& user) EXCLUDES(mutex_) {
     if (options_.cache.count() == 0) return;
-    const SteadyTime now = steady_now();
+    const SteadyTime now = options_.clock->steady_now();
     const MutexLock lock(mutex_);
     if (known_.size() >= kMostCached) std::erase_if(known_, [now](const auto& one) { return one.second.until <= now; });
     if (known_.size() >= kMostCached) known_.clear();
@@ -108,7 +108,7 @@ class WebhookAuthenticator final : public Authenticator {
   }
 
   void complain(const std::string& why) {
-    const std::int64_t now = steady_now().time_since_epoch().count();
+    const std::int64_t now = options_.clock->steady_now().time_since_epoch().count();
     std::int64_t due = next_complaint_.load();
     if (now < due) return;
     if (!next_complaint_.compare_exchange_strong(due, now + std::chrono::nanoseconds(kComplainEvery).count())) return;

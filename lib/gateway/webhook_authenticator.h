@@ -14,6 +14,7 @@ struct WebhookOptions {
   std::string url;
   std::chrono::milliseconds timeout{3000};
   std::chrono::milliseconds cache{10'000};  ///< how long an answer is believed; 0: it is asked every time
+  const Clock* clock = &Clock::system();    ///< outlives the authenticator
   /// Parameters of a page that are passed on, and so may decide.
   std::vector<std::string> parameters{"access-token", "userId", "tenantId"};
 };

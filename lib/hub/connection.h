@@ -62,6 +62,7 @@ struct ConnectionInfo {
   std::vector<std::string> listeners;
   Attributes attributes;
   WallTime created;
+  WallTime as_of;  ///< when this was so
   std::chrono::milliseconds keepalive{0};
   std::optional<WallTime> last_request;
   WallTime last_write;  ///< when the socket last took bytes

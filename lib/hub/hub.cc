@@ -118,7 +118,7 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   first.retry = comes_back;
   // In the order clients of the Java library know.
   nlohmann::ordered_json data({{"connectionId", id.str()},
-                               {"serverTime", to_millis(wall_now())},
+                               {"serverTime", to_millis(clock().wall_now())},
                                {"reconnectTime", comes_back.count()},
                                {"name", options_.service.str()},
                                {"enableCluster", options_.in_cluster},
@@ -379,7 +379,7 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
   std::optional<ListenerSet> after;
   bool too_many = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    connection.rare().last_request_millis = to_millis(wall_now());
+    connection.rare().last_request_millis = to_millis(clock().wall_now());
     if (add) {
       const std::set<std::string_view> fresh(names.begin(), names.end());
       too_many = connection.listeners->size() + static_cast<std::size_t>(std::ranges::count_if(
@@ -400,7 +400,7 @@ std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& o
   std::optional<ConnectionInfo> info;
   on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
     Connection::Rare& rare = connection.rare();
-    rare.last_request_millis = to_millis(wall_now());
+    rare.last_request_millis = to_millis(clock().wall_now());
     ++(kind == Request::kMessage ? rare.request_messages : rare.request_uploads);
     info = shard.describe(connection);
   });

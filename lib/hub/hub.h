@@ -48,6 +48,8 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   const HubOptions& options() const { return options_; }
+  /// That of `ids`, which is also that of the loops.
+  const Clock& clock() const { return ids_.clock(); }
 
   /// The id of a connection that is about to be, for those who must know it before.
   ConnectionId reserve_id() { return ConnectionId(ids_.next()); }

@@ -83,7 +83,7 @@ std::vector<ConnectionId> clear_duration(Hub& hub, const std::vector<ConnectionI
     event::FrameRef frame;
   };
   std::vector<Clear> clears;
-  const WallTime now = wall_now();
+  const WallTime now = hub.clock().wall_now();
   for (const ConnectionInfo& info : hub.describe(ids)) {
     if (info.duration) clears.push_back({info.id, duration_frame(own_duration(info, now))});
   }

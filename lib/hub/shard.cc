@@ -107,7 +107,7 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       mark_(event::Frame::make(kMark)),
-      wheel_(tick_of(options), 256, steady_now()),
+      wheel_(tick_of(options), 256, loop.clock().steady_now()),
       closed_log_(kClosedKept) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
@@ -135,7 +135,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
       info.channel = request.channel;
       info.listeners = request.listeners;
       info.attributes = request.attributes;
-      info.created = wall_now();
+      info.created = info.as_of = clock().wall_now();
       options_.observer->disconnected(options_.service, std::move(info), CloseReason::kRefused, "");
     }
     return;
@@ -318,18 +318,18 @@ bool Shard::has_from_store(const Connection& connection, MessageId message) cons
   return rare != nullptr && std::ranges::find(rare->given, message) != rare->given.end();
 }
 
-void Shard::note_given(Connection& connection, const std::vector<event::FrameRef>& page) {
-  const WallTime recent = wall_now() - kPublishTime;
+void Shard::note_given(Connection& connection, const std::vector<event::FrameRef>& page) const {
+  const WallTime recent = clock().wall_now() - kPublishTime;
   for (const event::FrameRef& frame : page) {
     const MessageId message = frame->message();
     if (message.valid() && IdGenerator::time_of(message.value()) > recent) connection.rare().given.push_back(message);
   }
 }
 
-void Shard::forget_given(Connection& connection) {
+void Shard::forget_given(Connection& connection) const {
   if (connection.rare_or_null() == nullptr || connection.rare().given.empty()) return;
   std::vector<MessageId>& given = connection.rare().given;
-  const WallTime recent = wall_now() - kPublishTime;
+  const WallTime recent = clock().wall_now() - kPublishTime;
   std::erase_if(given, [&](MessageId message) { return IdGenerator::time_of(message.value()) <= recent; });
   if (given.empty()) given.shrink_to_fit();
 }
@@ -354,7 +354,8 @@ bool Shard::give(Connection& connection, std::string_view event, const event::Fr
 }
 
 void Shard::note_duration(const Connection& connection, const event::FrameRef& frame) {
-  if (const auto seconds = duration_in(frame->bytes())) durations_[connection.id.value()] = {*seconds, wall_now()};
+  if (const auto seconds = duration_in(frame->bytes()))
+    durations_[connection.id.value()] = {*seconds, clock().wall_now()};
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
@@ -403,8 +404,9 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.listeners.assign(connection.listeners->begin(), connection.listeners->end());
   info.attributes = connection.unpacked_attributes();
   info.created = connection.created();
+  info.as_of = clock().wall_now();
   info.keepalive = std::chrono::milliseconds(connection.keepalive_millis);
-  info.last_write = wall_now() - std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write());
+  info.last_write = info.as_of - std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write());
   if (const auto set = durations_.find(connection.id.value()); set != durations_.end()) info.duration = set->second;
   info.messages = connection.messages;
   if (const Connection::Rare* rare = connection.rare_or_null()) {
@@ -418,7 +420,7 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   if (const event::Frame* frame = connection.oldest_unsent()) {
     // Its id tells when it was sent.
     if (const std::uint64_t id = event::id_of(frame->bytes()); id != 0)
-      info.oldest_unsent = std::max(wall_now() - IdGenerator::time_of(id), std::chrono::milliseconds(0));
+      info.oldest_unsent = std::max(info.as_of - IdGenerator::time_of(id), std::chrono::milliseconds(0));
   }
   info.confirms = connection.confirms;
   if (connection.in_flight) info.in_flight = in_flight_.at(connection.id.value()).size();
@@ -461,7 +463,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so, const
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason, note);
-  rare.finish_by = steady_now() + (say_so ? kFarewellTime : kFinishTime);
+  rare.finish_by = clock().steady_now() + (say_so ? kFarewellTime : kFinishTime);
   connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
 }
@@ -513,7 +515,7 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
   update_counts();
 }
 
-ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) {
+ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) const {
   ClosedConnection closed;
   closed.id = connection.id;
   closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
@@ -522,7 +524,7 @@ ClosedConnection Shard::closed_now(const Connection& connection, CloseReason rea
   closed.address = connection.unpacked_attributes().address;
   closed.reason = reason;
   closed.created = connection.created();
-  closed.closed = wall_now();
+  closed.closed = clock().wall_now();
   closed.messages = connection.messages;
   closed.bytes_sent = connection.bytes_sent();
   closed.owed_bytes = connection.backlog_bytes();

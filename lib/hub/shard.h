@@ -136,6 +136,7 @@ class Shard final : private net::StreamOwner {
   Shard& operator=(const Shard&) = delete;
 
   net::EventLoop& loop() { return loop_; }
+  const Clock& clock() const { return loop_.clock(); }
 
   /// Registers first, then writes head and `first` event: nothing sent after the client saw the head is missed.
   void connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption = {});
@@ -213,8 +214,8 @@ class Shard final : private net::StreamOwner {
 
   bool take(Connection& connection, const event::FrameRef& frame);
   bool has_from_store(const Connection& connection, MessageId message) const;
-  static void note_given(Connection& connection, const std::vector<event::FrameRef>& page);
-  static void forget_given(Connection& connection);
+  void note_given(Connection& connection, const std::vector<event::FrameRef>& page) const;
+  void forget_given(Connection& connection) const;
   void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
@@ -234,7 +235,7 @@ class Shard final : private net::StreamOwner {
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   std::vector<Connection*> streams_of(const ClientKey& client) const;
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
-  static ClosedConnection closed_now(const Connection& connection, net::CloseReason reason);
+  ClosedConnection closed_now(const Connection& connection, net::CloseReason reason) const;
   void destroy(Connection* connection);
   void end_turn();
   void check_acknowledgements();

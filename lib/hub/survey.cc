@@ -105,7 +105,7 @@ std::vector<SurveyRow> survey(Hub& hub, const ConnectionFilter& filter, Note not
   return all;
 }
 
-void note_order(const Connection& connection, ConnectionOrder order, SurveyRow& row) {
+void note_order(const Connection& connection, ConnectionOrder order, WallTime now, SurveyRow& row) {
   switch (order) {
     case ConnectionOrder::kCreated:
       break;  // ids grow with time
@@ -136,7 +136,7 @@ void note_order(const Connection& connection, ConnectionOrder order, SurveyRow& 
       break;
     case ConnectionOrder::kRate: {
       // A young one's first events are no rate yet.
-      const auto age = std::max(wall_now() - connection.created(), std::chrono::milliseconds(1000));
+      const auto age = std::max(now - connection.created(), std::chrono::milliseconds(1000));
       row.number = std::uint64_t{1'000'000} * connection.messages / static_cast<std::uint64_t>(age.count());
       break;
     }
@@ -182,7 +182,9 @@ Verdict judge(const Shard& shard, const Connection& connection, const Question& 
 
 std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter, ConnectionOrder order, bool reverse) {
   std::vector<SurveyRow> rows =
-      survey(hub, filter, [&](const Connection& connection, SurveyRow& row) { note_order(connection, order, row); });
+      survey(hub, filter, [&, now = hub.clock().wall_now()](const Connection& connection, SurveyRow& row) {
+        note_order(connection, order, now, row);
+      });
   std::ranges::sort(rows, [&](const SurveyRow& a, const SurveyRow& b) {
     const auto left = std::tie(a.name, a.number, a.id);
     const auto right = std::tie(b.name, b.number, b.id);

@@ -29,13 +29,14 @@ extern "C" const char* __tsan_default_suppressions() {
 
 namespace sse::net {
 
-EventLoop::EventLoop(std::string name) : name_(std::move(name)) {
+EventLoop::EventLoop(std::string name, const Clock& clock) : name_(std::move(name)), clock_(clock) {
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) throw system_error(errno, "cannot create an epoll descriptor");
   wakeup_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeup_.valid()) throw system_error(errno, "cannot create an eventfd");
   // Edge-triggered: it never has to be read.
   add(wakeup_.get(), EPOLLIN | EPOLLET, nullptr);
+  clock_moved_ = clock_.on_move([this] { kick(); });
 }
 
 EventLoop::~EventLoop() {
@@ -60,11 +61,13 @@ void EventLoop::post(Task task) {
     was_empty = inbox_.empty();
     inbox_.push_back(std::move(task));
   }
-  if (was_empty) {
-    const std::uint64_t one = 1;
-    // Can only fail when the counter is full, and then the loop is awake anyway.
-    [[maybe_unused]] const ssize_t n = ::write(wakeup_.get(), &one, sizeof one);
-  }
+  if (was_empty) kick();
+}
+
+void EventLoop::kick() {
+  const std::uint64_t one = 1;
+  // Can only fail when the counter is full, and then the loop is awake anyway.
+  [[maybe_unused]] const ssize_t n = ::write(wakeup_.get(), &one, sizeof one);
 }
 
 void EventLoop::assert_in_loop_thread() const {
@@ -94,7 +97,7 @@ void EventLoop::remove(int fd) {
 }
 
 EventLoop::TimerId EventLoop::run_after(std::chrono::milliseconds delay, std::function<void()> task) {
-  const TimerId id{steady_now() + delay, next_timer_++};
+  const TimerId id{clock_.steady_now() + delay, next_timer_++};
   timers_.emplace(id, std::move(task));
   return id;
 }
@@ -108,8 +111,7 @@ void EventLoop::run_every(std::chrono::milliseconds period, std::function<void()
 
 int EventLoop::wait_millis() const {
   if (timers_.empty()) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - steady_now());
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+  return static_cast<int>(clock_.wait_time(timers_.begin()->first.first).count());
 }
 
 void EventLoop::run() {
@@ -118,7 +120,7 @@ void EventLoop::run() {
   std::array<epoll_event, 512> events{};
   while (!stopping_) {
     const int n = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_millis());
-    now_ = steady_now();
+    now_ = clock_.steady_now();
     bool posted = false;
     for (int i = 0; i < n; ++i) {
       const epoll_event& event = events.at(static_cast<std::size_t>(i));

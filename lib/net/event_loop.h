@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,8 +36,9 @@ class EventLoop {
 
   using TimerId = std::pair<SteadyTime, std::uint64_t>;
 
-  /// `name`: of the thread, at most 15 characters. Throws Error(kIo) when the kernel gives no descriptors.
-  explicit EventLoop(std::string name);
+  /// `name`: of the thread, at most 15 characters. `clock` drives the timers and outlives the loop. Throws Error(kIo)
+  /// when the kernel gives no descriptors.
+  explicit EventLoop(std::string name, const Clock& clock = Clock::system());
   /// REQUIRES: stopped or never started.
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
@@ -65,21 +67,25 @@ class EventLoop {
   void at_turn_end(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
   /// The monotonic clock as read after this turn's wait.
   SteadyTime now() const { return now_; }
+  /// Any thread.
+  const Clock& clock() const { return clock_; }
 
  private:
   void run();
   void run_inbox() EXCLUDES(mutex_);
   void run_timers();
+  void kick();
   int wait_millis() const;
 
   const std::string name_;
+  const Clock& clock_;
   UniqueFd epoll_;
   UniqueFd wakeup_;
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
 
   // Loop thread only.
-  SteadyTime now_ = steady_now();
+  SteadyTime now_ = clock_.steady_now();
   std::map<TimerId, std::function<void()>> timers_;
   std::uint64_t next_timer_ = 0;
   std::vector<std::function<void()>> hooks_;
@@ -89,6 +95,8 @@ class EventLoop {
   Mutex mutex_;
   std::vector<Task> inbox_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
+
+  std::shared_ptr<void> clock_moved_;  // last: it writes to wakeup_ until it is gone
 };
 
 }  // namespace sse::net

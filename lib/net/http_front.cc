@@ -111,7 +111,7 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
       request_seconds_(metrics.histogram("sse_http_request_seconds",
                                          "From a request's last byte until its answer is ready", observe::latencies(),
                                          {{"listener", options_.name}})),
-      wheel_(kTick, 512, steady_now()) {
+      wheel_(kTick, 512, loop.clock().steady_now()) {
   if (options_.tls != nullptr) {
     const auto count = [&](const char* result) {
       return &metrics.counter("sse_tls_handshakes_total", "TLS handshakes, by how they ended",
@@ -210,8 +210,8 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
     return;
   }
   // Looked at when a head that comes at once would be late: one entry in the wheel then serves both deadlines.
-  connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
-  schedule(connection, steady_now() + std::min(options_.head_timeout, options_.idle_timeout));
+  connection.deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
+  schedule(connection, loop_.clock().steady_now() + std::min(options_.head_timeout, options_.idle_timeout));
 }
 
 void HttpFront::shed() {
@@ -428,7 +428,7 @@ void HttpFront::dispatch(Connection& connection) {
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   requests_.add();
   connection.dispatched = loop_.now();
-  connection.complete_at = steady_now();
+  connection.complete_at = loop_.clock().steady_now();
   if (quick_ && !connection.spooled) {
     Responder responder(*this, connection);
     if (quick_(connection.head, connection.body, responder)) return;
@@ -442,7 +442,8 @@ void HttpFront::dispatch(Connection& connection) {
 
 void HttpFront::handle(Connection& connection) {
   const bool keep_alive = connection.head.keep_alive && !draining_.load(std::memory_order_relaxed);
-  if (connection.plan.most_wait.count() != 0 && steady_now() - connection.dispatched > connection.plan.most_wait) {
+  if (connection.plan.most_wait.count() != 0 &&
+      loop_.clock().steady_now() - connection.dispatched > connection.plan.most_wait) {
     // Who waits for it has long given up, or soon will.
     connection.out = refusal(503, "the server is busy with requests of this kind; try again later", &connection.head);
     connection.written = 0;
@@ -475,7 +476,7 @@ void HttpFront::handle(Connection& connection) {
 }
 
 void HttpFront::note_handled(const Connection& connection) {
-  request_seconds_.observe(std::chrono::duration<double>(steady_now() - connection.complete_at).count());
+  request_seconds_.observe(std::chrono::duration<double>(loop_.clock().steady_now() - connection.complete_at).count());
 }
 
 HttpFront::Responder::~Responder() {
@@ -504,7 +505,7 @@ void HttpFront::finish(Connection& connection, bool keep_alive) {
   if (all && keep_alive && connection.in.empty()) {
     // The common case ends here, without a trip through the loop.
     std::string().swap(connection.out);
-    connection.deadline.store(steady_now() + options_.idle_timeout, std::memory_order_relaxed);
+    connection.deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
     const int fd = connection.fd();
     connection.state.store(Connection::State::kIdle);
     // drain() sets its flag, then looks at the states: one of us sees the other.
@@ -571,7 +572,7 @@ void HttpFront::arm(Connection& connection, std::uint32_t events) {
 }
 
 void HttpFront::set_deadline(Connection& connection, std::chrono::milliseconds delay) {
-  const SteadyTime due = steady_now() + delay;
+  const SteadyTime due = loop_.clock().steady_now() + delay;
   connection.deadline.store(due, std::memory_order_relaxed);
   if (due < connection.scheduled) schedule(connection, due);
 }

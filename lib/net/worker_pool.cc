@@ -5,13 +5,16 @@
 #include <system_error>
 #include <utility>
 
-#include "base/clock.h"
-
 namespace sse::net {
 
 WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit,
-                       std::chrono::milliseconds idle_time)
-    : name_(std::move(name)), least_(least), most_(most), queue_limit_(queue_limit), idle_time_(idle_time) {}
+                       std::chrono::milliseconds idle_time, const Clock& clock)
+    : name_(std::move(name)),
+      least_(least),
+      most_(most),
+      queue_limit_(queue_limit),
+      idle_time_(idle_time),
+      clock_(clock) {}
 
 bool WorkerPool::submit(Task task) {
   std::list<std::thread> ended;
@@ -83,7 +86,7 @@ void WorkerPool::work(std::list<std::thread>::iterator self) {
     }
     if (stopping_) break;
     ++idle_;
-    const bool woken = changed_.wait_until(mutex_, steady_now() + idle_time_);
+    const bool woken = changed_.wait_until(mutex_, clock_.steady_now() + idle_time_, clock_);
     --idle_;
     if (!woken && queue_.empty() && threads_.size() > least_) break;
   }

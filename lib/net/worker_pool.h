@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "net/task.h"
 
@@ -18,7 +19,7 @@ class WorkerPool {
  public:
   /// `name`: of the threads. `queue_limit`: tasks that may wait.
   WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit,
-             std::chrono::milliseconds idle_time = std::chrono::seconds(10));
+             std::chrono::milliseconds idle_time = std::chrono::seconds(10), const Clock& clock = Clock::system());
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -38,6 +39,7 @@ class WorkerPool {
   const std::size_t most_;
   const std::size_t queue_limit_;
   const std::chrono::milliseconds idle_time_;
+  const Clock& clock_;
 
   mutable Mutex mutex_;
   CondVar changed_;

@@ -3,8 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <thread>
+#include <future>
 
+#include "base/manual_clock.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sender.h"
 #include "unit/event/stream_parser.h"
@@ -19,7 +20,6 @@ using event::TargetKind;
 using std::chrono::milliseconds;
 using testing::Client;
 using ::testing::ElementsAre;
-using testing::eventually;
 using ::testing::IsEmpty;
 
 struct Page {
@@ -62,7 +62,7 @@ class AcknowledgementTest : public ::testing::Test {
     sender_.reset();
   }
   void start() {
-    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
+    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i), clock_));
     sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository_);
     for (const auto& loop : loops_) loop->start();
   }
@@ -88,10 +88,30 @@ class AcknowledgementTest : public ::testing::Test {
     for (const std::uint64_t id : ids) messages.emplace_back(id);
     return sender_->hub().acknowledge(page.id, UserId(user), messages);
   }
-  // Long enough for TCP to acknowledge and for the loop to look: what is pending then is so on purpose.
-  bool stays_pending(std::uint64_t count) {
-    std::this_thread::sleep_for(milliseconds(50));
+  // Waits for a condition; time goes on meanwhile, and stands still otherwise.
+  bool eventually(const std::function<bool()>& condition) {
+    return clock_.advance_until(milliseconds(1), condition, testing::kSocketPatience);
+  }
+  // Every loop has been through what was due before the call.
+  void settle() {
+    // A turn runs its tasks before its timers: the second task comes after the first one's turn.
+    for (int i = 0; i < 2; ++i) sender_->hub().visit({}, [](hub::Shard&, std::size_t) {});
+  }
+  // TCP has acknowledged all that the page has read, and the loops have looked at that often: what is pending then is
+  // so on purpose.
+  bool stays_pending(const Page& page, std::uint64_t count) {
+    page.client.acknowledge();
+    for (int i = 0; i < 5; ++i) {
+      clock_.advance(milliseconds(100));
+      settle();
+    }
     return repository_.size() == count;
+  }
+  // Blocks; time goes on meanwhile.
+  SendResult send_and_wait(const SendRequest& request, milliseconds patience) {
+    auto result = std::async(std::launch::async, [&] { return sender_->send_and_wait(request, patience); });
+    EXPECT_TRUE(eventually([&] { return result.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+    return result.get();
   }
   void close(Page& page) {
     page.client.close();
@@ -100,14 +120,15 @@ class AcknowledgementTest : public ::testing::Test {
   std::vector<std::string> pending() {
     std::vector<std::string> all;
     const std::vector<Recipient> recipients{{TargetKind::kUser, "1"}};
-    for (const auto& m : repository_.pending(ServiceName("hr"), recipients, {}, 100, mebibytes(1), wall_now()))
+    for (const auto& m : repository_.pending(ServiceName("hr"), recipients, {}, 100, mebibytes(1), clock_.wall_now()))
       all.push_back(m.data);
     return all;
   }
   double metric(const std::string& name) { return metrics_.snapshot()[name + "{service=\"hr\"}"]; }
 
   SenderOptions options_;
-  IdGenerator ids_{1};
+  ManualClock clock_;
+  IdGenerator ids_{1, 0, clock_};
   observe::Registry metrics_;
   MemoryRepository repository_{ids_};
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
@@ -142,7 +163,7 @@ TEST_F(AcknowledgementTest, WaitsForTheClientWhateverItsTcpSays) {
   Page page = open({});
   const std::uint64_t id = send("a");
   page.until("a");
-  EXPECT_TRUE(stays_pending(1));
+  EXPECT_TRUE(stays_pending(page, 1));
   EXPECT_EQ(sender_->hub().describe(page.id)->in_flight, 1U);
   EXPECT_EQ(ack(page, {id}), 1U);
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
@@ -160,7 +181,7 @@ TEST_F(AcknowledgementTest, TakesNothingFromOthersNorTwiceNorWhatItNeverSent) {
   EXPECT_EQ(ack(page, {id}, ""), std::nullopt);
   EXPECT_EQ(ack(other, {id}, "2"), 0U);
   EXPECT_EQ(ack(page, {id + 1, id - 1, 1, 2, 3}), 0U);
-  EXPECT_TRUE(stays_pending(1));
+  EXPECT_TRUE(stays_pending(page, 1));
   EXPECT_EQ(ack(page, {id, id}), 1U);
   EXPECT_EQ(ack(page, {id}), 0U);
   EXPECT_EQ(metric("sse_acks_ignored_total"), 8);
@@ -228,7 +249,7 @@ TEST_F(AcknowledgementTest, BelievesNoLastEventIdOfAnotherClient) {
   EXPECT_THAT(other.data_until("a"), ElementsAre("a"));
   Page nobody = open({.client = "", .last_event = a});
   EXPECT_THAT(nobody.data_until("a"), ElementsAre("a"));
-  EXPECT_TRUE(stays_pending(1));
+  EXPECT_TRUE(stays_pending(page, 1));
 }
 
 TEST_F(AcknowledgementTest, BelievesALastEventIdBeforeItKnowsThatTheOldStreamIsDead) {
@@ -326,7 +347,9 @@ TEST_F(AcknowledgementTest, MissesNothingThatIsSentWhileItSendsAgain) {
   for (int i = 0; i < 400; ++i) {
     sent.push_back(std::to_string(i));
     send(sent.back());
-    std::this_thread::sleep_for(milliseconds(1));
+    if (i % 20 != 19) continue;
+    clock_.advance(milliseconds(20));
+    settle();
   }
   send("end");
   std::vector<std::string> firsts;
@@ -355,22 +378,22 @@ TEST_F(AcknowledgementTest, TellsWhoHasConfirmedToThoseWhoWait) {
   start();
   Page page = open({.confirms = false});
   SendRequest request{{TargetKind::kUser, {"1", "2"}, false}, "news", "a", true, milliseconds(0)};
-  const SendResult sent = sender_->send_and_wait(request, milliseconds(100));
+  const SendResult sent = send_and_wait(request, milliseconds(100));
   ASSERT_EQ(sent.recipients.size(), 2U);
   EXPECT_EQ(sent.recipients[0].state, "confirmed");
   EXPECT_EQ(sent.recipients[1].state, "offline");
   request.target = {TargetKind::kUser, {"1"}, false};
-  EXPECT_EQ(sender_->send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "confirmed");
+  EXPECT_EQ(send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "confirmed");
   Page slow = open({.user = "3"});
   request.target.names = {"3"};
-  EXPECT_EQ(sender_->send_and_wait(request, milliseconds(10)).recipients[0].state, "in-flight");
+  EXPECT_EQ(send_and_wait(request, milliseconds(10)).recipients[0].state, "in-flight");
   request.target.listening = true;
-  EXPECT_EQ(sender_->send_and_wait(request, milliseconds(10)).recipients[0].state, "not-listening");
+  EXPECT_EQ(send_and_wait(request, milliseconds(10)).recipients[0].state, "not-listening");
   request.ttl = milliseconds(1);
   request.target.names = {"4"};
-  const SteadyTime started = steady_now();
-  EXPECT_EQ(sender_->send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "expired");
-  EXPECT_LT(steady_now() - started, std::chrono::minutes(1)) << "waited for what nobody can confirm any more";
+  const SteadyTime started = clock_.steady_now();
+  EXPECT_EQ(send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "expired");
+  EXPECT_LT(clock_.steady_now() - started, std::chrono::minutes(1)) << "waited for what nobody can confirm any more";
 }
 
 TEST_F(AcknowledgementTest, SendsARepeatedRequestOnce) {
@@ -385,7 +408,7 @@ TEST_F(AcknowledgementTest, SendsARepeatedRequestOnce) {
   send("end", false);
   EXPECT_THAT(page.data_until("end"), ElementsAre("a", "end"));
   ack(page, {first.id});
-  EXPECT_EQ(sender_->send_and_wait(request, milliseconds(10)).recipients[0].state, "confirmed");
+  EXPECT_EQ(send_and_wait(request, milliseconds(10)).recipients[0].state, "confirmed");
 }
 
 TEST_F(AcknowledgementTest, SendsOnceMoreOnDemand) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
+#include "base/manual_clock.h"
 
 namespace sse::delivery {
 namespace {
@@ -31,12 +31,16 @@ TEST(Attempts, WritesDownOnlyWhatIsNotConfirmed) {
 
 TEST(Attempts, WritesDownWhatIsOlderThanASecondWhenMoreIsSent) {
   Log log;
-  Attempts attempts(ServiceName("s"), &log);
+  ManualClock clock;
+  Attempts attempts(ServiceName("s"), &log, clock);
   attempts.sent(TargetKind::kUser, "1", MessageId(5));
-  std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+  clock.advance(std::chrono::milliseconds(999));
+  attempts.sent(TargetKind::kUser, "2", MessageId(5));
+  EXPECT_TRUE(log.noted.empty());
+  clock.advance(std::chrono::milliseconds(1));
   EXPECT_TRUE(log.noted.empty());
   attempts.sent(TargetKind::kUser, "1", MessageId(6));
-  EXPECT_EQ(log.noted.size(), 1U);
+  EXPECT_EQ(log.noted.size(), 2U);
 }
 
 TEST(Attempts, NeedsNoLog) {

@@ -11,8 +11,8 @@ namespace {
 
 TEST(Trace, TellsWhatHappenedToAMessageInOrder) {
   Trace trace;
-  trace.add(MessageId(1), Trace::What::kAccepted);
-  trace.add(MessageId(2), Trace::What::kAccepted);
+  trace.add(MessageId(1), Trace::What::kAccepted, wall_now());
+  trace.add(MessageId(2), Trace::What::kAccepted, wall_now());
   trace.add({wall_now(), MessageId(1), Trace::What::kSent, event::TargetKind::kUser, "u", ConnectionId(7)});
   const auto story = trace.of(MessageId(1));
   ASSERT_EQ(story.size(), 2U);
@@ -53,8 +53,8 @@ TEST(Trace, RemembersAsManyEndsAsItMay) {
   Trace trace(100, 2);
   for (std::uint64_t c = 1; c <= 3; ++c) {
     trace.add({wall_now(), MessageId(c), Trace::What::kSent, event::TargetKind::kUser, "u", ConnectionId(c)});
-    trace.ended(ConnectionId(c), net::CloseReason::kClientClosed);
-    trace.ended(ConnectionId(c), net::CloseReason::kShutdown);
+    trace.ended(ConnectionId(c), net::CloseReason::kClientClosed, wall_now());
+    trace.ended(ConnectionId(c), net::CloseReason::kShutdown, wall_now());
   }
   EXPECT_EQ(trace.of(MessageId(1)).size(), 1U);
   EXPECT_EQ(trace.of(MessageId(3)).size(), 2U);
@@ -63,10 +63,10 @@ TEST(Trace, RemembersAsManyEndsAsItMay) {
 
 TEST(Trace, ForgetsTheOldest) {
   Trace trace(3);
-  for (std::uint64_t id = 1; id <= 5; ++id) trace.add(MessageId(id), Trace::What::kAccepted);
+  for (std::uint64_t id = 1; id <= 5; ++id) trace.add(MessageId(id), Trace::What::kAccepted, wall_now());
   EXPECT_TRUE(trace.of(MessageId(2)).empty());
   EXPECT_EQ(trace.of(MessageId(3)).size(), 1U);
-  for (int i = 0; i < 2; ++i) trace.add(MessageId(5), Trace::What::kSent);
+  for (int i = 0; i < 2; ++i) trace.add(MessageId(5), Trace::What::kSent, wall_now());
   const auto story = trace.of(MessageId(5));
   ASSERT_EQ(story.size(), 3U);
   EXPECT_EQ(story[0].what, Trace::What::kAccepted);

@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "base/manual_clock.h"
+
 namespace sse::delivery {
 namespace {
 
@@ -27,6 +29,18 @@ TEST(Waits, EndWhenTheirTimeIsOver) {
   waits.confirmed(TargetKind::kUser, "1", MessageId(5));
   waits.confirmed(TargetKind::kUser, "2", MessageId(6));
   EXPECT_EQ(wait.until({kOne, kTwo}, steady_now()), std::vector<Recipient>{kOne});
+}
+
+TEST(Waits, WaitByTheirClock) {
+  ManualClock clock;
+  Waits waits(clock);
+  Waits::Wait wait(waits, MessageId(5));
+  std::thread later([&] {
+    EXPECT_TRUE(clock.wait_for_sleepers(1));
+    clock.advance(std::chrono::minutes(5));
+  });
+  EXPECT_TRUE(wait.until({kOne}, clock.steady_now() + std::chrono::minutes(5)).empty());
+  later.join();
 }
 
 TEST(Waits, EndWhenTheServerDoes) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/manual_clock.h"
 #include "event/json.h"
 #include "hub/survey.h"
 #include "unit/net/loopback.h"
@@ -26,7 +27,6 @@ using event::TargetKind;
 using std::chrono::milliseconds;
 using testing::Client;
 using ::testing::ElementsAre;
-using testing::eventually;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
@@ -102,7 +102,7 @@ class HubTest : public ::testing::Test {
 
   void start(std::size_t loops = 3) {
     for (std::size_t i = 0; i < loops; ++i)
-      loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
+      loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i), clock_));
     hub_ = std::make_unique<Hub>(options_, loops_, ids_, metrics_, delegate_);
     for (const auto& loop : loops_) loop->start();
   }
@@ -133,6 +133,15 @@ class HubTest : public ::testing::Test {
     EXPECT_TRUE(page.client.receive_until("\n\n"));
     return page;
   }
+  // Every loop has been through what was due before the call.
+  void settle() {
+    // A turn runs its tasks before its timers: the second task comes after the first one's turn.
+    for (int i = 0; i < 2; ++i) hub_->visit({}, [](Shard&, std::size_t) {});
+  }
+  // Waits for a condition; time goes on meanwhile, and stands still otherwise.
+  bool eventually(const std::function<bool()>& condition) {
+    return clock_.advance_until(milliseconds(1), condition, testing::kSocketPatience);
+  }
   Page open_user(const std::string& user) {
     Who who;
     who.user = user;
@@ -148,7 +157,8 @@ class HubTest : public ::testing::Test {
   }
 
   HubOptions options_;
-  IdGenerator ids_{1};
+  ManualClock clock_;
+  IdGenerator ids_{1, 0, clock_};
   observe::Registry metrics_;
   Delegate delegate_;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
@@ -437,7 +447,7 @@ TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
   EXPECT_EQ(hub_->close({page.id, ConnectionId(1)}), 1U);
   EXPECT_EQ(hub_->close({page.id}), 0U);
   page.client.take();
-  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_TRUE(page.client.receive_all(clock_));
   EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
   EXPECT_EQ(hub_->connections(), 1U);
   page.client.close();
@@ -452,10 +462,10 @@ TEST_F(HubTest, ClosesByTarget) {
   Page b = open({.user = "b", .tenant = "t"});
   Page c = open({.user = "c", .tenant = "u"});
   EXPECT_EQ(hub_->close(Target{TargetKind::kTenant, {"t", "x"}, false}), 2U);
-  EXPECT_TRUE(a.client.receive_all());
-  EXPECT_TRUE(b.client.receive_all());
+  EXPECT_TRUE(a.client.receive_all(clock_));
+  EXPECT_TRUE(b.client.receive_all(clock_));
   EXPECT_EQ(hub_->close(Target::all()), 1U);
-  EXPECT_TRUE(c.client.receive_all());
+  EXPECT_TRUE(c.client.receive_all(clock_));
 }
 
 TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
@@ -464,7 +474,7 @@ TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
   page.client.take();
   EXPECT_TRUE(hub_->disconnect(page.id, UserId("1")));
   EXPECT_FALSE(hub_->disconnect(page.id, UserId("1")));
-  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_TRUE(page.client.receive_all(clock_));
   EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
   EXPECT_EQ(closed_for("disconnect"), 1);
 }
@@ -492,7 +502,7 @@ TEST_F(HubTest, KeepsAsManyStreamsOfAClientAsAllowedAndClosesTheOldest) {
   EXPECT_EQ(hub_->connections(), 6U);
   pages.push_back(open({.user = "1", .query = "clientId=x"}));
   EXPECT_TRUE(pages[0].client.receive_until("event:connect-close\n"));
-  EXPECT_TRUE(pages[0].client.receive_all());
+  EXPECT_TRUE(pages[0].client.receive_all(clock_));
   EXPECT_TRUE(eventually([&] { return hub_->connections() == 6; }));
   EXPECT_EQ(closed_for("replaced"), 1);
   for (std::size_t i = 1; i < pages.size(); ++i) EXPECT_TRUE(hub_->describe(pages[i].id).has_value()) << i;
@@ -508,36 +518,35 @@ TEST_F(HubTest, DoesNotLimitClientsWithoutAnId) {
 
 TEST_F(HubTest, EndsAStreamWithoutGoodbyeWhenItsKeepaliveTimeIsOver) {
   start();
-  Page page = open({.user = "1", .keepalive = milliseconds(100)});
+  Page page = open({.user = "1", .keepalive = std::chrono::minutes(10)});
   Page unlimited = open_user("1");
   page.client.take();
-  EXPECT_TRUE(page.client.receive_all());
+  clock_.advance(std::chrono::minutes(9));
+  settle();
+  EXPECT_EQ(hub_->connections(), 2U);
+  EXPECT_TRUE(page.client.receive_all(clock_, std::chrono::seconds(10)));
   EXPECT_EQ(page.client.received(), "");
   EXPECT_EQ(closed_for("keepalive"), 1);
   EXPECT_EQ(hub_->connections(), 1U);
 }
 
 TEST_F(HubTest, SendsHeartbeatsOnSilentStreamsOnly) {
-  options_.heartbeat = milliseconds(200);
+  options_.heartbeat = std::chrono::seconds(15);
   start(1);
   Page silent = open_user("silent");
   Page busy = open_user("busy");
   silent.client.take();
-  std::atomic<bool> stop{false};
-  std::thread talker([&] {
-    while (!stop) {
-      deliver(TargetKind::kUser, {"busy"}, "x");
-      std::this_thread::sleep_for(milliseconds(5));
-    }
-  });
-  EXPECT_TRUE(silent.client.receive_bytes(9));
-  EXPECT_THAT(silent.client.received(), MatchesRegex("(:\n\n)+"));
-  stop = true;
-  talker.join();
+  for (int second = 0; second < 60; ++second) {
+    deliver(TargetKind::kUser, {"busy"}, "x");
+    clock_.advance(std::chrono::seconds(1));
+    settle();
+  }
   deliver(TargetKind::kUser, {"busy"}, "end");
-  const std::string got = busy.until("end");
-  // A machine that stands still for a while may let one through; three went to the silent stream.
-  EXPECT_LT(times(got, "\n:\n\n"), 3U);
+  deliver(TargetKind::kUser, {"silent"}, "end");
+  EXPECT_EQ(times(busy.until("end"), ":\n\n"), 0U);
+  const std::string got = silent.until("end");
+  EXPECT_GE(times(got, ":\n\n"), 2U);
+  EXPECT_LE(times(got, ":\n\n"), 4U);
 }
 
 TEST_F(HubTest, ClosesASlowConsumerAndNobodyElse) {
@@ -611,7 +620,7 @@ TEST_F(HubTest, ReportsWhatIsAcknowledgedWhileAStreamIsBeingEnded) {
   EXPECT_EQ(hub_->close({page.id}), 1U);
   EXPECT_THAT(delegate_.acknowledgements(), IsEmpty());
   EXPECT_TRUE(page.client.receive_until("data:kept\n\n"));
-  EXPECT_TRUE(page.client.receive_all());
+  EXPECT_TRUE(page.client.receive_all(clock_));
   EXPECT_TRUE(eventually([&] { return delegate_.acknowledgements().size() == 1; }));
   EXPECT_THAT(delegate_.acknowledgements(), ElementsAre(std::tuple(TargetKind::kUser, "u", 5)));
 }

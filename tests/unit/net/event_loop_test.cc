@@ -13,12 +13,16 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/manual_clock.h"
 #include "unit/net/loopback.h"
 
 namespace sse::net {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using testing::eventually;
 
@@ -80,74 +84,134 @@ TEST(EventLoop, DestroysTasksThatNeverRan) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+// Returns when the loop has been through everything that was due before the call.
+void settle(EventLoop& loop) {
+  // A turn runs its tasks before its timers: the second task shows that the first one's turn has ended.
+  for (int i = 0; i < 2; ++i) {
+    std::promise<void> ran;
+    loop.post([&] { ran.set_value(); });
+    ran.get_future().wait();
+  }
+}
+
 TEST(EventLoop, RunsTimersInTheOrderTheyAreDue) {
-  EventLoop loop("test");
-  std::vector<int> order;
-  std::promise<void> done;
-  loop.run_after(milliseconds(30), [&] {
-    order.push_back(3);
-    done.set_value();
-  });
+  ManualClock clock;
+  EventLoop loop("test", clock);
+  std::vector<int> order;  // loop thread only, or while it is settled
+  loop.run_after(milliseconds(30), [&] { order.push_back(3); });
   loop.run_after(milliseconds(10), [&] { order.push_back(1); });
   loop.run_after(milliseconds(20), [&] { order.push_back(2); });
   loop.start();
-  done.get_future().wait();
+  clock.advance(milliseconds(9));
+  settle(loop);
+  EXPECT_THAT(order, ElementsAre());
+  clock.advance(milliseconds(1));
+  settle(loop);
+  EXPECT_THAT(order, ElementsAre(1));
+  clock.advance(hours(1));
+  settle(loop);
   loop.stop();
   EXPECT_THAT(order, ElementsAre(1, 2, 3));
 }
 
-TEST(EventLoop, RunsTimersOfOneMomentInTheOrderTheyWereMade) {
-  EventLoop loop("test");
-  std::vector<int> order;
-  std::promise<void> done;
-  loop.post([&] {
-    // Same deadline for all: a turn has one clock reading for what it runs, but run_after reads its own.
-    for (int i = 0; i < 5; ++i) loop.run_after(milliseconds(i == 0 ? 0 : 1), [&order, i] { order.push_back(i); });
-    loop.run_after(milliseconds(50), [&] { done.set_value(); });
-  });
+TEST(EventLoop, AMoveOfItsClockWakesIt) {
+  ManualClock clock;
+  EventLoop loop("test", clock);
+  std::promise<SteadyTime> ran;
+  const SteadyTime begin = clock.steady_now();
+  loop.run_after(hours(10), [&] { ran.set_value(loop.now()); });
   loop.start();
-  done.get_future().wait();
+  settle(loop);
+  clock.advance(hours(10));
+  auto result = ran.get_future();
+  ASSERT_EQ(result.wait_for(testing::kSocketPatience), std::future_status::ready);
+  EXPECT_EQ(result.get(), begin + hours(10));
+  loop.stop();
+}
+
+TEST(EventLoop, TwoLoopsMayHaveTheirOwnClocks) {
+  ManualClock fast;
+  ManualClock slow;
+  EventLoop one("fast", fast);
+  EventLoop other("slow", slow);
+  std::atomic<bool> one_ran{false};
+  std::atomic<bool> other_ran{false};
+  one.run_after(seconds(1), [&] { one_ran = true; });
+  other.run_after(seconds(1), [&] { other_ran = true; });
+  one.start();
+  other.start();
+  fast.advance(minutes(5));
+  settle(one);
+  settle(other);
+  EXPECT_TRUE(one_ran);
+  EXPECT_FALSE(other_ran);
+  one.stop();
+  other.stop();
+}
+
+TEST(EventLoop, RunsATimerByTheSystemsClock) {
+  EventLoop loop("test");
+  std::promise<void> ran;
+  const SteadyTime begin = steady_now();
+  loop.run_after(milliseconds(5), [&] { ran.set_value(); });
+  loop.start();
+  ran.get_future().wait();
+  EXPECT_GE(steady_now() - begin, milliseconds(5));
+  loop.stop();
+}
+
+TEST(EventLoop, RunsTimersOfOneMomentInTheOrderTheyWereMade) {
+  ManualClock clock;
+  EventLoop loop("test", clock);
+  std::vector<int> order;
+  for (int i = 0; i < 5; ++i) loop.run_after(milliseconds(i == 0 ? 0 : 1), [&order, i] { order.push_back(i); });
+  loop.start();
+  clock.advance(milliseconds(1));
+  settle(loop);
   loop.stop();
   EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4));
 }
 
 TEST(EventLoop, DoesNotRunACancelledTimer) {
-  EventLoop loop("test");
+  ManualClock clock;
+  EventLoop loop("test", clock);
   std::atomic<bool> ran{false};
-  std::promise<void> done;
   const EventLoop::TimerId timer = loop.run_after(milliseconds(1), [&] { ran = true; });
-  loop.run_after(milliseconds(20), [&] { done.set_value(); });
   loop.cancel(timer);
   loop.start();
-  done.get_future().wait();
+  clock.advance(hours(1));
+  settle(loop);
   loop.stop();
   EXPECT_FALSE(ran);
 }
 
 TEST(EventLoop, CancelsAnotherTimerThatIsDueInTheSameTurn) {
-  EventLoop loop("test");
+  ManualClock clock;
+  EventLoop loop("test", clock);
   bool ran = false;
-  std::promise<void> done;
   EventLoop::TimerId second;
-  loop.run_after(milliseconds(0), [&] {
-    std::this_thread::sleep_for(milliseconds(5));
-    loop.cancel(second);
-  });
+  loop.run_after(milliseconds(1), [&] { loop.cancel(second); });
   second = loop.run_after(milliseconds(1), [&] { ran = true; });
-  loop.run_after(milliseconds(20), [&] { done.set_value(); });
   loop.start();
-  done.get_future().wait();
+  clock.advance(milliseconds(1));
+  settle(loop);
   loop.stop();
   EXPECT_FALSE(ran);
 }
 
 TEST(EventLoop, RepeatsWhatIsToRunEvery) {
-  EventLoop loop("test");
-  std::atomic<int> times{0};
-  loop.run_every(milliseconds(1), [&] { ++times; });
+  ManualClock clock;
+  EventLoop loop("test", clock);
+  int times = 0;
+  loop.run_every(seconds(1), [&] { ++times; });
   loop.start();
-  EXPECT_TRUE(eventually([&] { return times >= 5; }));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(times, i);
+    clock.advance(seconds(1));
+    settle(loop);
+  }
   loop.stop();
+  EXPECT_EQ(times, 5);
 }
 
 TEST(EventLoop, EndsATurnOnceForAllItsTasks) {

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "base/manual_clock.h"
 
 namespace sse::testing {
 
@@ -33,7 +34,7 @@ inline bool eventually(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + kSocketPatience;
   while (std::chrono::steady_clock::now() < deadline) {
     if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   return condition();
 }
@@ -154,6 +155,16 @@ class Client {
     }
     return ended_;
   }
+  /// As receive_all(), and moves `clock` until the server does.
+  bool receive_all(ManualClock& clock, std::chrono::milliseconds step = std::chrono::milliseconds(100)) {
+    const auto deadline = std::chrono::steady_clock::now() + kSocketPatience;
+    while (!ended_ && !reset_) {
+      if (receive_some(std::chrono::milliseconds(1)) || ended_ || reset_) continue;
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      clock.advance(step);
+    }
+    return ended_;
+  }
   bool was_reset() const { return reset_; }
 
   /// The next response, by its Content-Length; status 0 when the connection ended first. `head`: answers HEAD.
@@ -180,6 +191,11 @@ class Client {
     return response();
   }
 
+  /// Has TCP acknowledge at once what was received, instead of up to 40 ms later.
+  void acknowledge() const {
+    const int on = 1;
+    setsockopt(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  }
   /// FIN: nothing more will be sent.
   void finish() { ::shutdown(fd_.get(), SHUT_WR); }
   void close() { fd_.reset(); }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/manual_clock.h"
 #include "unit/net/loopback.h"
 
 namespace sse::net {
@@ -65,23 +66,28 @@ TEST(WorkerPool, GrowsWhileWorkWaitsAndNotPastItsMost) {
 }
 
 TEST(WorkerPool, ReusesAnIdleThread) {
-  WorkerPool pool("test", 0, 8, 100);
+  const ManualClock clock;
+  WorkerPool pool("test", 0, 8, 100, std::chrono::hours(1), clock);
   for (int i = 0; i < 50; ++i) {
     std::atomic<bool> ran{false};
     ASSERT_TRUE(pool.submit([&] { ran = true; }));
     ASSERT_TRUE(eventually([&] { return ran.load(); }));
     // The thread is idle a moment after its task.
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_TRUE(clock.wait_for_sleepers(1));
   }
-  EXPECT_LT(pool.threads(), 8U);
+  EXPECT_EQ(pool.threads(), 1U);
 }
 
 TEST(WorkerPool, ShrinksToItsLeastWhenThereIsNothingToDo) {
   Gate gate;
-  WorkerPool pool("test", 1, 4, 100, std::chrono::milliseconds(20));
+  ManualClock clock;
+  WorkerPool pool("test", 1, 4, 100, std::chrono::hours(1), clock);
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(pool.submit([&] { gate.wait(); }));
   ASSERT_TRUE(eventually([&] { return gate.waiting() == 4; }));
   gate.open();
+  ASSERT_TRUE(clock.wait_for_sleepers(4));
+  EXPECT_EQ(pool.threads(), 4U);
+  clock.advance(std::chrono::hours(1));
   EXPECT_TRUE(eventually([&] { return pool.threads() == 1; }));
   std::atomic<bool> ran{false};
   EXPECT_TRUE(pool.submit([&] { ran = true; }));
@@ -124,7 +130,8 @@ TEST(WorkerPool, StopRunsWhatIsQueuedAndRefusesTheRest) {
 
 TEST(WorkerPool, LosesNoWakeUpWithManySubmitters) {
   // Threads come and go all the time, and every task is waited for: a lost wake-up would hang.
-  WorkerPool pool("test", 0, 4, 10'000, std::chrono::milliseconds(1));
+  ManualClock clock;
+  WorkerPool pool("test", 0, 4, 10'000, std::chrono::milliseconds(1), clock);
   std::atomic<int> ran{0};
   std::vector<std::thread> submitters;
   for (int t = 0; t < 8; ++t) {
@@ -138,7 +145,7 @@ TEST(WorkerPool, LosesNoWakeUpWithManySubmitters) {
           done->notify_one();
         }));
         done->wait(false);
-        if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        if (i % 100 == 0) clock.advance(std::chrono::milliseconds(1));
       }
     });
   }
