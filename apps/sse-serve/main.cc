@@ -1,7 +1,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -12,7 +11,6 @@
 #include "base/version.h"
 #include "cluster/redis_address.h"
 #include "gateway/server.h"
-#include "help.h"
 #include "observe/log.h"
 #include "options.h"
 
@@ -104,23 +102,29 @@ int serve_until_stopped(serve::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Holds the event streams of a site's users and delivers to them.", "sse-serve"};
-  app.formatter(std::make_shared<serve::HelpFormatter>());
+  cli::App app{"Holds the event streams of a site's users and delivers to them.", "sse-serve"};
+  app.wrap_help();
   app.footer(kFooter);
   serve::Options options;
   options.server.database.clear();
   serve::declare(app, options);
   try {
-    app.parse(argc, argv);
-    return serve_until_stopped(options);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
-  } catch (const CLI::FileError& e) {
-    std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", e.what());
-    return 2;
-  } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", e.what());
-    return 2;
+    const cli::Outcome outcome = app.parse(argc, argv);
+    switch (outcome.kind) {
+      case cli::Outcome::Kind::kParsed:
+        return serve_until_stopped(options);
+      case cli::Outcome::Kind::kPrint:
+        std::fputs(outcome.text.c_str(), stdout);
+        return 0;
+      case cli::Outcome::Kind::kUnreadableFile:
+        std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", outcome.text.c_str());
+        return 2;
+      case cli::Outcome::Kind::kUnfitFile:
+      case cli::Outcome::Kind::kMisuse:
+        std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", outcome.text.c_str());
+        return 2;
+    }
+    return 1;
   } catch (const Error& e) {
     std::fprintf(stderr, "sse-serve: %s\n", e.what());
     return exit_code(e.code());

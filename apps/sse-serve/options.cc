@@ -27,55 +27,41 @@ constexpr std::size_t kMostThreads = 1000;
 constexpr std::size_t kMostHistory = 1'000'000;
 
 // An option whose text is turned into a value by a function that throws sse::Error.
-CLI::Option* add(CLI::App& app, const std::string& name, const std::string& help, const std::string& type,
-                 const std::string& fallback, std::function<void(const std::string&)> take) {
-  CLI::Option* option = app.add_option_function<std::string>(
-      name,
-      [name, take = std::move(take)](const std::string& text) {
-        try {
-          take(text);
-        } catch (const Error& e) {
-          throw CLI::ValidationError(name, e.what());
-        }
-      },
-      help);
-  option->type_name(type);
-  if (!fallback.empty()) option->default_str(fallback);
-  return option;
+void add(cli::App& app, const std::string& name, const std::string& help, const std::string& type,
+         const std::string& fallback, std::function<void(const std::string&)> take) {
+  cli::Option option = app.add_text(name, std::move(take), help).type_name(type);
+  if (!fallback.empty()) option.default_str(fallback);
 }
 
-CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
-                          const std::string& help) {
-  return add(app, name, help, "DURATION", format_duration(value),
-             [&value](const std::string& text) { value = parse_duration(text); });
+void add_duration(cli::App& app, const std::string& name, std::chrono::milliseconds& value, const std::string& help) {
+  add(app, name, help, "DURATION", format_duration(value),
+      [&value](const std::string& text) { value = parse_duration(text); });
 }
 
-CLI::Option* add_bytes(CLI::App& app, const std::string& name, ByteCount& value, const std::string& help) {
-  return add(app, name, help, "SIZE", format_bytes(value),
-             [&value](const std::string& text) { value = parse_bytes(text); });
+void add_bytes(cli::App& app, const std::string& name, ByteCount& value, const std::string& help) {
+  add(app, name, help, "SIZE", format_bytes(value), [&value](const std::string& text) { value = parse_bytes(text); });
 }
 
 // CLI11 itself would take -1 for a very large number.
-CLI::Option* add_count(CLI::App& app, const std::string& name, std::size_t& value, std::size_t least, std::size_t most,
-                       const std::string& help, bool show_default = true) {
-  return add(app, name, help, "N", show_default ? std::to_string(value) : "",
-             [&value, least, most](const std::string& text) {
-               std::size_t number = 0;
-               const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-               if (error != std::errc{} || stop != text.data() + text.size() || number < least || number > most) {
-                 throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is no whole number from " +
-                                                              std::to_string(least) + " to " + std::to_string(most));
-               }
-               value = number;
-             });
+void add_count(cli::App& app, const std::string& name, std::size_t& value, std::size_t least, std::size_t most,
+               const std::string& help, bool show_default = true) {
+  add(app, name, help, "N", show_default ? std::to_string(value) : "", [&value, least, most](const std::string& text) {
+    std::size_t number = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || stop != text.data() + text.size() || number < least || number > most) {
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is no whole number from " +
+                                                   std::to_string(least) + " to " + std::to_string(most));
+    }
+    value = number;
+  });
 }
 
-CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::string& help,
-                        const std::vector<std::string>& choices, const std::string& fallback,
-                        std::function<void(const std::string&)> take) {
+void add_choice(cli::App& app, const std::string& name, const std::string& help,
+                const std::vector<std::string>& choices, const std::string& fallback,
+                std::function<void(const std::string&)> take) {
   std::string listed;
   for (const std::string& choice : choices) listed += (listed.empty() ? "" : "|") + choice;
-  return add(app, name, help, listed, fallback, [choices, listed, take = std::move(take)](const std::string& text) {
+  add(app, name, help, listed, fallback, [choices, listed, take = std::move(take)](const std::string& text) {
     if (std::ranges::find(choices, text) == choices.end())
       throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is none of " + listed);
     take(text);
@@ -87,21 +73,22 @@ void set_services(gateway::ServerOptions& server, const std::vector<std::string>
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
-      throw CLI::ValidationError("--service", "'" + printable(text, 80) + "' is no NAME=PATH, such as hr=/hr-sse");
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 80) + "' is no NAME=PATH, such as hr=/hr-sse");
     server.services.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
 }
 
 // Every long option also from the environment: --max-backlog is SSE_SERVE_MAX_BACKLOG.
-void name_environment(CLI::App& app) {
-  for (CLI::Option* option : app.get_options()) {
-    if (option->get_lnames().empty()) continue;
-    const std::string& name = option->get_lnames().front();
+void name_environment(cli::App& app) {
+  for (cli::Option& option : app.options()) {
+    const std::vector<std::string> names = option.long_names();
+    if (names.empty()) continue;
+    const std::string& name = names.front();
     if (name == "help" || name == "version" || name == "config") continue;
     std::string variable = "SSE_SERVE_";
     for (const char c : name)
       variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    option->envname(variable);
+    option.envname(variable);
   }
 }
 
@@ -117,248 +104,195 @@ void make_private_folder(const std::string& file) {
   }
 }
 
-void declare_pages(CLI::App& app, Options& options) {
+void declare_pages(cli::App& app, Options& options) {
   gateway::ServerOptions& server = options.server;
-  const char* group = "Pages and services";
+  app.begin_group("Pages and services");
   app.add_option("-l,--listen", server.listen, "Public listener; port 0 picks one and prints it")
-      ->type_name("ADDR:PORT")
-      ->capture_default_str()
-      ->group(group);
+      .type_name("ADDR:PORT")
+      .show_default();
   app.add_option("--tls-cert", server.tls_certificate,
                  "PEM file with its certificate and those of the issuers: it speaks TLS; reread on SIGHUP")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
   app.add_option("--tls-key", server.tls_key, "PEM file with the private key of --tls-cert; reread on SIGHUP")
-      ->type_name("FILE")
-      ->group(group);
-  app.add_option_function<std::vector<std::string>>(
+      .type_name("FILE");
+  app.add_texts(
          "--service", [&server](const std::vector<std::string>& texts) { set_services(server, texts); },
          "A service to host, with its own connections and messages; repeatable")
-      ->type_name("NAME=PATH")
-      ->default_str("defaultConnectionService=/my-sse")
-      ->group(group);
-  app.add_flag("--demo", server.demo, "Push an event to every online user every 3 seconds")->group(group);
-  app.add_flag_callback(
-         "--no-page", [&server] { server.page = false; }, "No demo page at /")
-      ->group(group);
-  app.add_option("--web-root", server.web_root, "Serve these files at / instead of the demo page")
-      ->type_name("DIR")
-      ->group(group);
+      .type_name("NAME=PATH")
+      .default_str("defaultConnectionService=/my-sse");
+  app.add_flag("--demo", server.demo, "Push an event to every online user every 3 seconds");
+  app.add_flag(
+      "--no-page", [&server] { server.page = false; }, "No demo page at /");
+  app.add_option("--web-root", server.web_root, "Serve these files at / instead of the demo page").type_name("DIR");
   app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
-      ->type_name("ORIGIN")
-      ->group(group);
+      .type_name("ORIGIN");
   app.add_flag("--enable-get-json", server.enable_get_json,
-               "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json")
-      ->group(group);
+               "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json");
   app.add_option("--server-id,--node-id", server.server_id,
                  "Name of this server in its answers and its cluster (default: host:port)")
-      ->type_name("NAME")
-      ->group(group);
+      .type_name("NAME");
 }
 
-void declare_users(CLI::App& app, Options& options) {
-  const char* group = "Who a user is";
+void declare_users(cli::App& app, Options& options) {
+  app.begin_group("Who a user is");
   add_choice(app, "--auth",
              "demo: the parameter userId, for your own machine; header: X-Sse-User of a trusted proxy; jwt: signed "
              "tokens; webhook: a service is asked",
-             {"demo", "header", "jwt", "webhook"}, "demo", [&options](const std::string& text) { options.auth = text; })
-      ->group(group);
-  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach")->group(group);
+             {"demo", "header", "jwt", "webhook"}, "demo",
+             [&options](const std::string& text) { options.auth = text; });
+  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach");
   app.add_option("--trusted-proxy", options.server.trusted_proxies,
                  "Address or network whose X-Forwarded-For and X-Sse-User are believed; repeatable")
-      ->type_name("ADDR")
-      ->group(group);
+      .type_name("ADDR");
 }
 
-void declare_jwt(CLI::App& app, gateway::JwtOptions& jwt) {
-  const char* group = "Who a user is: --auth jwt";
+void declare_jwt(cli::App& app, gateway::JwtOptions& jwt) {
+  app.begin_group("Who a user is: --auth jwt");
   const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
-    CLI::Option* option = app.add_option(name, value, help)->type_name(type)->group(group);
-    if (!value.empty()) option->capture_default_str();
+    cli::Option option = app.add_option(name, value, help).type_name(type);
+    if (!value.empty()) option.show_default();
   };
   text("--jwt-key-file", jwt.key_file, "FILE",
        "A JWKS document, PEM public keys or certificates, or a secret; reread on SIGHUP");
   text("--jwt-issuer", jwt.issuer, "TEXT", "The iss a token must have (default: any)");
   app.add_option("--jwt-audience", jwt.audience,
                  "An aud a token may be for (default: tokens for nobody in particular); repeatable")
-      ->type_name("TEXT")
-      ->group(group);
+      .type_name("TEXT");
   text("--jwt-user-claim", jwt.user_claim, "NAME", "Claim with the user id");
   text("--jwt-tenant-claim", jwt.tenant_claim, "NAME", "Claim with the tenant id");
   text("--jwt-token-claim", jwt.token_claim, "NAME", "Claim with the access token that sends may name");
   text("--jwt-cookie", jwt.cookie, "NAME", "Cookie that may hold the token, too");
-  add_duration(app, "--jwt-leeway", jwt.leeway, "By how much clocks may differ")->group(group);
+  add_duration(app, "--jwt-leeway", jwt.leeway, "By how much clocks may differ");
 }
 
-void declare_webhook(CLI::App& app, gateway::WebhookOptions& webhook) {
-  const char* group = "Who a user is: --auth webhook";
+void declare_webhook(cli::App& app, gateway::WebhookOptions& webhook) {
+  app.begin_group("Who a user is: --auth webhook");
   app.add_option("--auth-url", webhook.url, "Service that is asked with a page's Cookie and Authorization headers")
-      ->type_name("URL")
-      ->group(group);
-  add_duration(app, "--auth-timeout", webhook.timeout, "Longest wait for its answer")->group(group);
-  add_duration(app, "--auth-cache", webhook.cache, "How long an answer is believed; 0 = it is asked every time")
-      ->group(group);
+      .type_name("URL");
+  add_duration(app, "--auth-timeout", webhook.timeout, "Longest wait for its answer");
+  add_duration(app, "--auth-cache", webhook.cache, "How long an answer is believed; 0 = it is asked every time");
   app.add_option("--auth-parameter", webhook.parameters,
                  "Parameter that is passed on (default: access-token, userId, tenantId); repeatable")
-      ->type_name("NAME")
-      ->group(group);
+      .type_name("NAME");
 }
 
-void declare_streams(CLI::App& app, gateway::ServerOptions& server) {
-  const char* group = "Streams";
-  add_duration(app, "--heartbeat", server.heartbeat, "A comment goes out on a stream silent for so long; 0 = never")
-      ->group(group);
-  add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream")
-      ->group(group);
+void declare_streams(cli::App& app, gateway::ServerOptions& server) {
+  app.begin_group("Streams");
+  add_duration(app, "--heartbeat", server.heartbeat, "A comment goes out on a stream silent for so long; 0 = never");
+  add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream");
   add_duration(app, "--reconnect-jitter", server.reconnect_jitter,
-               "Each client comes back up to so much later, so that a restart brings no storm")
-      ->group(group);
+               "Each client comes back up to so much later, so that a restart brings no storm");
   add(app, "--keepalive-time", "Longest life of a stream, 0 = no limit (default: what the client asks for)", "DURATION",
-      "", [&server](const std::string& text) { server.keepalive_time = parse_duration(text); })
-      ->group(group);
+      "", [&server](const std::string& text) { server.keepalive_time = parse_duration(text); });
   add_count(app, "--client-max-connections", server.client_max_connections, 0, kMostCount,
-            "Most live streams of one user, clientId, origin and tenant, the oldest are closed; 0 = no limit")
-      ->group(group);
-  add_bytes(app, "--max-backlog", server.max_backlog, "Most bytes a slow stream may owe")->group(group);
+            "Most live streams of one user, clientId, origin and tenant, the oldest are closed; 0 = no limit");
+  add_bytes(app, "--max-backlog", server.max_backlog, "Most bytes a slow stream may owe");
   add_choice(app, "--slow-consumer", "What happens to a stream over its backlog: it is closed, or misses the event",
-             {"close", "drop"}, "close", [&server](const std::string& text) { server.drop_slow = text == "drop"; })
-      ->group(group);
+             {"close", "drop"}, "close", [&server](const std::string& text) { server.drop_slow = text == "drop"; });
 }
 
-void declare_qos(CLI::App& app, gateway::ServerOptions& server) {
-  const char* group = "Messages sent with qos";
+void declare_qos(cli::App& app, gateway::ServerOptions& server) {
+  app.begin_group("Messages sent with qos");
   app.add_option("--db", server.database,
                  "Where they are kept until confirmed, or :memory: (default: $XDG_STATE_HOME/sse-serve/pending.db)")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
   add_choice(app, "--qos-sync",
              "full: on disk before a send is answered; normal: survives kill -9, but not every loss of power",
-             {"full", "normal"}, "full", [&server](const std::string& text) { server.sync_full = text == "full"; })
-      ->group(group);
-  add_duration(app, "--qos-ttl", server.qos_ttl, "How long an unconfirmed message is kept")->group(group);
+             {"full", "normal"}, "full", [&server](const std::string& text) { server.sync_full = text == "full"; });
+  add_duration(app, "--qos-ttl", server.qos_ttl, "How long an unconfirmed message is kept");
   add_duration(app, "--qos-ack-timeout", server.qos_ack_timeout,
-               "Sent again when a client that confirms by itself has not done so; 0: at its next connect only")
-      ->group(group);
+               "Sent again when a client that confirms by itself has not done so; 0: at its next connect only");
   add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMostCount,
-            "Most pending messages of one recipient; the sender of more gets an error")
-      ->group(group);
-  add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Most bytes they may have; 0: no limit")
-      ->group(group);
+            "Most pending messages of one recipient; the sender of more gets an error");
+  add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Most bytes they may have; 0: no limit");
   add_count(app, "--qos-max-total", server.qos_max_total, 0, kMostCount,
-            "Most pending messages in all, one for two recipients counted twice; 0: no limit")
-      ->group(group);
-  add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Most bytes they may have; 0: no limit")
-      ->group(group);
+            "Most pending messages in all, one for two recipients counted twice; 0: no limit");
+  add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Most bytes they may have; 0: no limit");
   add_count(app, "--qos-max-dead", server.qos_max_dead, 0, kMostCount,
-            "Expired messages that are kept to be looked at ('ssectl messages dead'); the oldest go")
-      ->group(group);
+            "Expired messages that are kept to be looked at ('ssectl messages dead'); the oldest go");
 }
 
-void declare_history(CLI::App& app, delivery::HistoryOptions& history) {
-  const char* group = "Events kept for clients that come back";
+void declare_history(cli::App& app, delivery::HistoryOptions& history) {
+  app.begin_group("Events kept for clients that come back");
   add_count(app, "--history", history.events, 0, kMostHistory,
-            "Most events kept for each user, token, tenant and channel, and for all together; 0 = none")
-      ->group(group);
-  add_bytes(app, "--history-bytes", history.bytes, "Most memory of all kept events, shared by the services")
-      ->group(group);
-  add_duration(app, "--history-ttl", history.ttl, "How long an event is kept")->group(group);
+            "Most events kept for each user, token, tenant and channel, and for all together; 0 = none");
+  add_bytes(app, "--history-bytes", history.bytes, "Most memory of all kept events, shared by the services");
+  add_duration(app, "--history-ttl", history.ttl, "How long an event is kept");
 }
 
-void declare_admin(CLI::App& app, gateway::ServerOptions& server) {
-  const char* group = "Admin API";
+void declare_admin(cli::App& app, gateway::ServerOptions& server) {
+  app.begin_group("Admin API");
   app.add_option(
          "--admin", server.admin,
          "unix:PATH, for this user only, or ADDR:PORT with a token, or https://ADDR:PORT with the certificate of "
          "--tls-cert, too (default: unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
-      ->type_name("ADDRESS")
-      ->group(group);
+      .type_name("ADDRESS");
   app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token the admin API asks for")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
 }
 
-void declare_cluster(CLI::App& app, gateway::ServerOptions& server) {
-  const char* group = "Cluster";
+void declare_cluster(cli::App& app, gateway::ServerOptions& server) {
+  app.begin_group("Cluster");
   app.add_option("--cluster", server.cluster,
                  "Join the servers that meet in this Redis, which keeps their pending messages, too")
-      ->type_name("redis://[:PASSWORD@]HOST:PORT/DB")
-      ->group(group);
+      .type_name("redis://[:PASSWORD@]HOST:PORT/DB");
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
   app.add_option("--discovery", server.discovery,
                  "Join the servers that Nacos knows, or that are at known addresses; they talk to each other directly")
-      ->type_name("nacos://HOST:PORT/...|static:HOST:PORT,...")
-      ->group(group);
+      .type_name("nacos://HOST:PORT/...|static:HOST:PORT,...");
   app.add_option("--discovery-password-file", server.discovery_password_file, "First line: the password of Nacos")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
   app.add_option("--cluster-listen", server.cluster_listen, "With --discovery: listener for the other servers")
-      ->type_name("ADDRESS:PORT")
-      ->group(group);
+      .type_name("ADDRESS:PORT");
   app.add_option("--cluster-advertise", server.cluster_advertise,
                  "Where the other servers reach it (default: as --cluster-listen)")
-      ->type_name("HOST:PORT")
-      ->group(group);
+      .type_name("HOST:PORT");
   app.add_option("--cluster-secret-file", server.cluster_secret_file,
                  "First line: the secret servers show each other; needed with static:")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
 }
 
-void declare_limits(CLI::App& app, gateway::ServerOptions& server) {
-  const char* group = "Limits";
+void declare_limits(cli::App& app, gateway::ServerOptions& server) {
+  app.begin_group("Limits");
   add_count(app, "--max-connections", server.max_connections, 1, kMostCount,
-            "Most connections in all (default: sized to the descriptor limit)", false)
-      ->group(group);
+            "Most connections in all (default: sized to the descriptor limit)", false);
   add_count(app, "--max-connections-per-ip", server.max_connections_per_ip, 0, kMostCount,
-            "Most connections of one address; 0 = no limit")
-      ->group(group);
-  add_bytes(app, "--max-body", server.max_body, "Largest request body of a page")->group(group);
+            "Most connections of one address; 0 = no limit");
+  add_bytes(app, "--max-body", server.max_body, "Largest request body of a page");
   add_count(app, "--workers", server.workers, 1, kMostThreads,
-            "Most threads that handle requests of pages (default: 8 a core)", false)
-      ->group(group);
-  add_count(app, "--loops", server.loops, 1, kMostThreads, "Threads that own the streams (default: one a core)", false)
-      ->group(group);
+            "Most threads that handle requests of pages (default: 8 a core)", false);
+  add_count(app, "--loops", server.loops, 1, kMostThreads, "Threads that own the streams (default: one a core)", false);
 }
 
-void declare_application(CLI::App& app, gateway::ServerOptions& server) {
-  const char* group = "The application";
+void declare_application(cli::App& app, gateway::ServerOptions& server) {
+  app.begin_group("The application");
   app.add_option("--hook", server.hook,
                  "URL that is asked about connects, messages and uploads, and told who left and listens to what")
-      ->type_name("URL")
-      ->group(group);
-  add_duration(app, "--hook-timeout", server.hook_timeout, "Longest wait for one answer of the hook")->group(group);
-  add_count(app, "--hook-queue", server.hook_queue, 1, kMostCount, "Most notifications that may wait for the hook")
-      ->group(group);
+      .type_name("URL");
+  add_duration(app, "--hook-timeout", server.hook_timeout, "Longest wait for one answer of the hook");
+  add_count(app, "--hook-queue", server.hook_queue, 1, kMostCount, "Most notifications that may wait for the hook");
   add_count(app, "--hook-threads", server.hook_threads, 1, kMostThreads,
-            "Most connects, and again most other requests, that wait for the application at a time")
-      ->group(group);
+            "Most connects, and again most other requests, that wait for the application at a time");
   app.add_option("--hook-secret-file", server.hook_secret_file, "First line: the secret that signs calls of the hook")
-      ->type_name("FILE")
-      ->group(group);
+      .type_name("FILE");
   add_choice(app, "--hook-uploads", "Files go to the hook by path, or in a multipart/form-data body",
              {"path", "multipart"}, "path",
-             [&server](const std::string& text) { server.forward_uploads = text == "multipart"; })
-      ->group(group);
-  add_bytes(app, "--max-upload", server.max_upload, "Largest body of an upload")->group(group);
+             [&server](const std::string& text) { server.forward_uploads = text == "multipart"; });
+  add_bytes(app, "--max-upload", server.max_upload, "Largest body of an upload");
   app.add_option("--upload-dir", server.upload_folder,
                  "Folder where uploads wait until they are answered (default: $TMPDIR or /tmp)")
-      ->type_name("DIR")
-      ->group(group);
+      .type_name("DIR");
 }
 
-void declare_log(CLI::App& app, observe::LogOptions& log) {
-  const char* group = "Log";
+void declare_log(cli::App& app, observe::LogOptions& log) {
+  app.begin_group("Log");
   app.add_option("--log-file", log.file, "Append to a file, reopened on SIGHUP (default: standard error)")
-      ->type_name("FILE")
-      ->group(group);
-  add(app, "--log-level", "debug, info, warn or error", "LEVEL", "info", [&log](const std::string& text) {
-    log.level = observe::level_from_name(text);
-  })->group(group);
+      .type_name("FILE");
+  add(app, "--log-level", "debug, info, warn or error", "LEVEL", "info",
+      [&log](const std::string& text) { log.level = observe::level_from_name(text); });
   add(app, "--log-format", "One line of text, or one JSON object, an entry", "text|json", "text",
-      [&log](const std::string& text) { log.format = observe::log_format_from_name(text); })
-      ->group(group);
+      [&log](const std::string& text) { log.format = observe::log_format_from_name(text); });
 }
 
 void check_authentication(const Options& options) {
@@ -389,17 +323,13 @@ std::unique_ptr<gateway::Authenticator> make_authenticator(const Options& option
   return nullptr;
 }
 
-void declare(CLI::App& app, Options& options) {
+void declare(cli::App& app, Options& options) {
   gateway::ServerOptions& server = options.server;
-  app.set_help_flag("-h,--help", "Show this help and exit")->group("General");
-  app.set_version_flag("-V,--version", std::string("sse-serve ") + base::kVersion, "Show the version and exit")
-      ->group("General");
-  app.set_config("-c,--config", "", "Read options from a file: a line 'demo = true' is --demo")
-      ->type_name("FILE")
-      ->group("General");
-  // A slip of the keyboard must not pass as a setting.
-  app.allow_config_extras(CLI::config_extras_mode::error);
-  app.add_flag("--check-config", options.check_config, "Check the options, then exit")->group("General");
+  app.begin_group("General");
+  app.set_help_flag("-h,--help", "Show this help and exit");
+  app.set_version_flag("-V,--version", std::string("sse-serve ") + base::kVersion, "Show the version and exit");
+  app.set_config("-c,--config", "Read options from a file: a line 'demo = true' is --demo").type_name("FILE");
+  app.add_flag("--check-config", options.check_config, "Check the options, then exit");
   declare_pages(app, options);
   declare_users(app, options);
   declare_jwt(app, options.jwt);

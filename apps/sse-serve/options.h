@@ -1,9 +1,9 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
+#include "cli/app.h"
 #include "gateway/jwt_authenticator.h"
 #include "gateway/server.h"
 #include "gateway/webhook_authenticator.h"
@@ -23,7 +23,7 @@ struct Options {
 };
 
 /// Declares all options on `app`; parsing fills `options`. Both must outlive the parse.
-void declare(CLI::App& app, Options& options);
+void declare(cli::App& app, Options& options);
 
 /// What single options cannot check, and the folders of the default paths. Throws Error(kInvalidArgument) that names
 /// the options.

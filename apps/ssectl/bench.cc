@@ -191,41 +191,38 @@ int run(const BenchOptions& options, Context& context) {
 
 }  // namespace
 
-Run declare_bench(CLI::App& app) {
+Run declare_bench(cli::App& app) {
   auto options = std::make_shared<BenchOptions>();
-  const auto count = [&app](const char* name, auto& value, const char* help, auto least, auto most) {
-    app.add_option(name, value, help)
-        ->type_name("N")
-        ->capture_default_str()
-        ->check(CLI::Range(least, most).description(""));
+  const auto count = [&app](const char* name, auto& value, const char* help, std::int64_t least, std::int64_t most) {
+    app.add_option(name, value, help).type_name("N").show_default().range(least, most);
   };
   count("--streams", options->streams, "Streams to open", 1, 1'000'000);
-  count("--events", options->events, "Events to send", 1ULL, 1'000'000'000ULL);
+  count("--events", options->events, "Events to send", 1, 1'000'000'000);
   app.add_option("--size", options->size, "Bytes of data in each, at least 40")
-      ->type_name("BYTES")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 16 * 1024 * 1024).description(""));
+      .type_name("BYTES")
+      .show_default()
+      .range(1, 16 * 1024 * 1024);
   app.add_option("--rate", options->rate, "Events a second; 0: as fast as they are accepted")
-      ->type_name("N")
-      ->capture_default_str();
+      .type_name("N")
+      .show_default();
   count("--burst", options->burst, "Events sent in one bulk call", 1, 100'000);
   app.add_option("--to", options->to,
                  "channel: each event to all streams; each: to one after the other; random: to any one; all: to "
                  "everybody on the server, others too")
-      ->type_name("WHOM")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"channel", "each", "random", "all"}).description(""));
+      .type_name("WHOM")
+      .show_default()
+      .one_of({"channel", "each", "random", "all"});
   app.add_flag("-q,--qos", options->qos, "At least once: every send is committed first");
   count("--senders", options->senders, "Connections that send", 1, 1000);
   count("--threads", options->threads, "Threads that read the streams", 1, 64);
   count("--sources", options->sources, "Addresses 127.0.0.x to connect from, for a server on this machine", 1, 200);
-  app.add_option("--url", options->url, "The service; default: where the server says it is")->type_name("URL");
+  app.add_option("--url", options->url, "The service; default: where the server says it is").type_name("URL");
   app.add_option("--header", options->headers,
                  "Send it when opening a stream, {user} replaced by the stream's user; repeatable")
-      ->type_name("'NAME: VALUE'");
+      .type_name("'NAME: VALUE'");
   app.add_option("--drain", options->drain, "How long to wait at the end while nothing more arrives")
-      ->type_name("DURATION")
-      ->capture_default_str();
+      .type_name("DURATION")
+      .show_default();
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -12,6 +12,14 @@ namespace {
 // A run that is cut short leaves no message behind for days.
 constexpr const char* kQos = R"(,"qos":true,"ttl":"10m")";
 
+// SplitMix64: https://prng.di.unimi.it/splitmix64.c
+std::uint64_t next_random(std::uint64_t& state) {
+  std::uint64_t z = state += 0x9E3779B97F4A7C15;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return z ^ (z >> 31);
+}
+
 }  // namespace
 
 BenchPlan::BenchPlan(const BenchOptions& options, std::string mark, const std::string& service,
@@ -59,7 +67,7 @@ const std::string& BenchSender::group(std::uint64_t group, SteadyTime intended) 
 
 void BenchSender::add_message(SteadyTime intended) {
   std::size_t pick = 0;
-  if (plan_.one_each_) pick = (plan_.options_.to == "random" ? random_() : sent_) % mine_.size();
+  if (plan_.one_each_) pick = (plan_.options_.to == "random" ? next_random(random_) : sent_) % mine_.size();
   ++sent_;
   body_ += R"({"target":{)";
   if (plan_.one_each_) {

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -53,7 +52,7 @@ class BenchSender {
 
   const BenchPlan& plan_;
   const unsigned number_;
-  std::mt19937_64 random_;
+  std::uint64_t random_;  // state of next_random()
   std::vector<std::size_t> mine_;
   std::vector<std::uint64_t> sequences_;  // of the streams in mine_, or one for all
   std::uint64_t sent_ = 0;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/paths.h"
+#include "cluster/client.h"
 #include "input.h"
 
 namespace sse::ctl {
@@ -17,47 +18,47 @@ Format format_from(const std::string& name) {
 
 }  // namespace
 
-void GlobalOptions::declare(CLI::App& app) {
+void GlobalOptions::declare(cli::App& app) {
   app.add_option("-s,--server", server,
                  "Admin address: unix:PATH, http[s]://HOST:PORT (default: the socket of your own sse-serve)")
-      ->type_name("ADDRESS")
-      ->envname("SSECTL_SERVER");
+      .type_name("ADDRESS")
+      .envname("SSECTL_SERVER");
   app.add_option("--cluster", cluster,
                  "Instead of a server: any node of the cluster at redis://[:PASSWORD@]HOST:PORT/DB")
-      ->type_name("ADDRESS")
-      ->envname("SSECTL_CLUSTER");
+      .type_name("ADDRESS")
+      .envname("SSECTL_CLUSTER");
   app.add_option("--cluster-password-file", cluster_password_file, "File whose first line is the password of Redis")
-      ->type_name("FILE")
-      ->envname("SSECTL_CLUSTER_PASSWORD_FILE");
+      .type_name("FILE")
+      .envname("SSECTL_CLUSTER_PASSWORD_FILE");
   app.add_option(
          "--discovery", discovery,
          "Instead of a server: any node that nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE knows, or "
          "of static:HOST:PORT,...")
-      ->type_name("ADDRESS")
-      ->envname("SSECTL_DISCOVERY");
+      .type_name("ADDRESS")
+      .envname("SSECTL_DISCOVERY");
   app.add_option("--discovery-password-file", discovery_password_file, "File whose first line is the password of Nacos")
-      ->type_name("FILE")
-      ->envname("SSECTL_DISCOVERY_PASSWORD_FILE");
+      .type_name("FILE")
+      .envname("SSECTL_DISCOVERY_PASSWORD_FILE");
   app.add_option("--cluster-secret-file", cluster_secret_file,
                  "With static nodes: file whose first line they all share")
-      ->type_name("FILE")
-      ->envname("SSECTL_CLUSTER_SECRET_FILE");
+      .type_name("FILE")
+      .envname("SSECTL_CLUSTER_SECRET_FILE");
   app.add_flag("--local", local, "In a cluster: what the server knows and does alone");
   app.add_option("--token-file", token_file, "File whose first line is the admin token")
-      ->type_name("FILE")
-      ->envname("SSECTL_TOKEN_FILE");
+      .type_name("FILE")
+      .envname("SSECTL_TOKEN_FILE");
   app.add_option("--service", service, "Service meant, where the server hosts several")
-      ->type_name("NAME")
-      ->envname("SSECTL_SERVICE");
+      .type_name("NAME")
+      .envname("SSECTL_SERVICE");
   app.add_option("-o,--output", output, "table, json (one document) or ndjson (a line each)")
-      ->type_name("table|json|ndjson")
-      ->capture_default_str()
-      ->envname("SSECTL_OUTPUT")
-      ->check(CLI::IsMember({"table", "json", "ndjson"}).description(""));
+      .type_name("table|json|ndjson")
+      .show_default()
+      .envname("SSECTL_OUTPUT")
+      .one_of({"table", "json", "ndjson"});
   app.add_option("--timeout", timeout, "Longest wait for the server, such as 500ms, 10s, 1m")
-      ->type_name("DURATION")
-      ->capture_default_str()
-      ->envname("SSECTL_TIMEOUT");
+      .type_name("DURATION")
+      .show_default()
+      .envname("SSECTL_TIMEOUT");
   app.add_flag("--no-color", no_color, "No colour on a terminal either (as NO_COLOR=1)");
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -8,8 +7,12 @@
 
 #include "api/client.h"
 #include "base/ids.h"
-#include "cluster/client.h"
+#include "cli/app.h"
 #include "output.h"
+
+namespace sse::cluster {
+class ClusterClient;
+}  // namespace sse::cluster
 
 namespace sse::ctl {
 
@@ -34,7 +37,7 @@ struct GlobalOptions {
   std::string timeout = "10s";
   bool no_color = false;
 
-  void declare(CLI::App& app);
+  void declare(cli::App& app);
 };
 
 /// What a command runs with.
@@ -78,42 +81,42 @@ struct Command {
   const char* summary;
   const char* examples;
   /// Adds the command's options to its app; what it returns owns their values.
-  Run (*declare)(CLI::App& app);
+  Run (*declare)(cli::App& app);
 };
 
-Run declare_status(CLI::App& app);
-Run declare_send(CLI::App& app);
-Run declare_listen(CLI::App& app);
-Run declare_top(CLI::App& app);
-Run declare_completion(CLI::App& app);
-Run declare_bench(CLI::App& app);
-Run declare_connections_list(CLI::App& app);
-Run declare_connections_show(CLI::App& app);
-Run declare_connections_close(CLI::App& app);
-Run declare_connections_duration(CLI::App& app);
-Run declare_users_list(CLI::App& app);
-Run declare_users_show(CLI::App& app);
-Run declare_users_online(CLI::App& app);
-Run declare_users_duration(CLI::App& app);
-Run declare_tenants_list(CLI::App& app);
-Run declare_channels_list(CLI::App& app);
-Run declare_tokens_list(CLI::App& app);
-Run declare_tokens_duration(CLI::App& app);
-Run declare_explain(CLI::App& app);
-Run declare_events(CLI::App& app);
-Run declare_nodes_list(CLI::App& app);
-Run declare_nodes_show(CLI::App& app);
-Run declare_nodes_drain(CLI::App& app);
-Run declare_messages_list(CLI::App& app);
-Run declare_messages_show(CLI::App& app);
-Run declare_messages_delete(CLI::App& app);
-Run declare_messages_purge(CLI::App& app);
-Run declare_messages_retry(CLI::App& app);
-Run declare_messages_trace(CLI::App& app);
-Run declare_messages_export(CLI::App& app);
-Run declare_messages_import(CLI::App& app);
-Run declare_messages_dead_list(CLI::App& app);
-Run declare_messages_dead_requeue(CLI::App& app);
-Run declare_messages_dead_purge(CLI::App& app);
+Run declare_status(cli::App& app);
+Run declare_send(cli::App& app);
+Run declare_listen(cli::App& app);
+Run declare_top(cli::App& app);
+Run declare_completion(cli::App& app);
+Run declare_bench(cli::App& app);
+Run declare_connections_list(cli::App& app);
+Run declare_connections_show(cli::App& app);
+Run declare_connections_close(cli::App& app);
+Run declare_connections_duration(cli::App& app);
+Run declare_users_list(cli::App& app);
+Run declare_users_show(cli::App& app);
+Run declare_users_online(cli::App& app);
+Run declare_users_duration(cli::App& app);
+Run declare_tenants_list(cli::App& app);
+Run declare_channels_list(cli::App& app);
+Run declare_tokens_list(cli::App& app);
+Run declare_tokens_duration(cli::App& app);
+Run declare_explain(cli::App& app);
+Run declare_events(cli::App& app);
+Run declare_nodes_list(cli::App& app);
+Run declare_nodes_show(cli::App& app);
+Run declare_nodes_drain(cli::App& app);
+Run declare_messages_list(cli::App& app);
+Run declare_messages_show(cli::App& app);
+Run declare_messages_delete(cli::App& app);
+Run declare_messages_purge(cli::App& app);
+Run declare_messages_retry(cli::App& app);
+Run declare_messages_trace(cli::App& app);
+Run declare_messages_export(cli::App& app);
+Run declare_messages_import(cli::App& app);
+Run declare_messages_dead_list(cli::App& app);
+Run declare_messages_dead_requeue(cli::App& app);
+Run declare_messages_dead_purge(cli::App& app);
 
 }  // namespace sse::ctl

@@ -6,15 +6,15 @@
 
 namespace sse::ctl {
 
-Run declare_completion(CLI::App& app) {
+Run declare_completion(cli::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "bash, zsh or fish")
-      ->type_name("bash|zsh|fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
+      .type_name("bash|zsh|fish")
+      .required()
+      .one_of({"bash", "zsh", "fish"});
   return [shell, &app](Context& context) {
-    const CLI::App* root = &app;
-    while (root->get_parent() != nullptr) root = root->get_parent();
+    const cli::App* root = &app;
+    while (root->parent() != nullptr) root = root->parent();
     context.out().write(completion_script(*root, *shell));
     return kDone;
   };

@@ -47,31 +47,29 @@ std::string short_help(std::string text) {
   return text;
 }
 
-void collect(const CLI::App& app, const std::string& path, std::vector<Level>& levels) {
+void collect(const cli::App& app, const std::string& path, std::vector<Level>& levels) {
   Level level;
   level.path = path;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-    level.words.push_back({sub->get_name(), short_help(sub->get_description())});
-  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) {
-    const std::string type = option->get_type_name();
-    if (option->get_positional()) {
+  for (const auto& sub : app.subcommands()) level.words.push_back({sub->name(), short_help(sub->description())});
+  for (const cli::Option& option : app.options()) {
+    const std::string type = option.type_name();
+    if (option.positional()) {
       for (const std::string& choice : choices_in(type)) level.words.push_back({choice, ""});
       level.files = level.files || type == "FILE";
       continue;
     }
     Option one;
-    for (const std::string& name : option->get_lnames()) one.names.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) one.names.push_back("-" + name);
-    one.help = short_help(option->get_description());
+    for (const std::string& name : option.long_names()) one.names.push_back("--" + name);
+    for (const std::string& name : option.short_names()) one.names.push_back("-" + name);
+    one.help = short_help(option.help());
     // What may stand alone is no promise of a value.
-    one.takes_value = option->get_items_expected_min() > 0;
+    one.takes_value = option.needs_value();
     one.files = type == "FILE" || type == "DIR";
     one.choices = choices_in(type);
     level.options.push_back(std::move(one));
   }
   levels.push_back(std::move(level));
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-    collect(*sub, path + ' ' + sub->get_name(), levels);
+  for (const auto& sub : app.subcommands()) collect(*sub, path + ' ' + sub->name(), levels);
 }
 
 std::string joined(const std::vector<std::string>& words, const char* separator) {
@@ -219,11 +217,11 @@ std::string fish_script(const std::vector<Level>& levels, const std::string& pro
 
 }  // namespace
 
-std::string completion_script(const CLI::App& root, const std::string& shell) {
+std::string completion_script(const cli::App& root, const std::string& shell) {
   std::vector<Level> levels;
   collect(root, "", levels);
-  if (shell == "fish") return fish_script(levels, root.get_name());
-  return sh_script(levels, root.get_name(), shell == "zsh");
+  if (shell == "fish") return fish_script(levels, root.name());
+  return sh_script(levels, root.name(), shell == "zsh");
 }
 
 }  // namespace sse::ctl

@@ -54,11 +54,11 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_connections_close(CLI::App& app) {
+Run declare_connections_close(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("ID", options->ids, "Ids of connections")->type_name("");
+  app.add_option("ID", options->ids, "Ids of connections").type_name("");
   options->target.declare(app);
-  app.add_flag("-y,--yes", options->yes, "Do not ask before closing all")->configurable(false);
+  app.add_flag("-y,--yes", options->yes, "Do not ask before closing all").not_configurable();
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -71,19 +71,19 @@ int run(const Options& listing, Context& context) {
 
 }  // namespace
 
-Run declare_connections_list(CLI::App& app) {
+Run declare_connections_list(cli::App& app) {
   auto listing = std::make_shared<Options>();
   listing->declare_filters(app);
   listing->declare_order(app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite",
                                "lastRequest", "rate"});
-  CLI::Option* closed =
+  cli::Option closed =
       app.add_flag("--closed", listing->closed, "Instead: streams that have ended lately, newest first, and why");
   app.add_option("--reason", listing->reason, "With --closed: only those that ended for this, such as slow-consumer")
-      ->type_name("REASON")
-      ->needs(closed);
+      .type_name("REASON")
+      .needs(closed);
   for (const char* open_only :
        {"--tenant", "--token", "--channel", "--listening", "--client", "--name", "--sort", "--reverse"})
-    app.get_option(open_only)->excludes(closed);
+    app.option(open_only).excludes(closed);
   return [listing](Context& context) { return run(*listing, context); };
 }
 

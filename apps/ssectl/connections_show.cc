@@ -84,9 +84,9 @@ int run(const std::string& id, Context& context) {
 
 }  // namespace
 
-Run declare_connections_show(CLI::App& app) {
+Run declare_connections_show(cli::App& app) {
   auto id = std::make_shared<std::string>();
-  app.add_option("ID", *id, "Id of the connection")->required()->type_name("");
+  app.add_option("ID", *id, "Id of the connection").required().type_name("");
   return [id](Context& context) { return run(*id, context); };
 }
 

@@ -118,36 +118,33 @@ int run(const Options& options, Whose whose, Context& context) {
   return options.set.empty() ? read(options, whose, context) : set(options, whose, context);
 }
 
-Run declare(CLI::App& app, Whose whose, const char* name, const char* help) {
+Run declare(cli::App& app, Whose whose, const char* name, const char* help) {
   auto options = std::make_shared<Options>();
-  app.add_option(name, options->name, help)
-      ->required()
-      ->type_name("")
-      ->check(CLI::Validator([](const std::string& text) { return text.empty() ? "it is empty" : std::string(); }, ""));
-  CLI::Option* set_option = app.add_option("--set", options->set, "Set it to so many seconds, or a duration such as 2h")
-                                ->type_name("DURATION")
-                                ->configurable(false);
-  app.add_flag("--clear", options->clear, "Undo what was set")->excludes(set_option)->configurable(false);
+  app.add_option(name, options->name, help).required().type_name("").not_empty();
+  cli::Option set_option = app.add_option("--set", options->set, "Set it to so many seconds, or a duration such as 2h")
+                               .type_name("DURATION")
+                               .not_configurable();
+  app.add_flag("--clear", options->clear, "Undo what was set").excludes(set_option).not_configurable();
   if (whose != Whose::kConnection) {
     app.add_option("--ttl", options->ttl,
                    "With --set: how long it waits for one who is offline (default: the server's)")
-        ->type_name("DURATION")
-        ->needs(set_option);
+        .type_name("DURATION")
+        .needs(set_option);
   }
   return [options, whose](Context& context) { return run(*options, whose, context); };
 }
 
 }  // namespace
 
-Run declare_users_duration(CLI::App& app) {
+Run declare_users_duration(cli::App& app) {
   return declare(app, Whose::kUser, "USER", "Id of the user");
 }
 
-Run declare_tokens_duration(CLI::App& app) {
+Run declare_tokens_duration(cli::App& app) {
   return declare(app, Whose::kToken, "TOKEN", "The access token");
 }
 
-Run declare_connections_duration(CLI::App& app) {
+Run declare_connections_duration(cli::App& app) {
   return declare(app, Whose::kConnection, "ID", "Id of the connection");
 }
 

@@ -95,17 +95,17 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_events(CLI::App& app) {
+Run declare_events(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_flag("-f,--follow", options->follow,
                "Go on with what happens from now on; a JSON object a line with -o json");
-  app.add_option("-u,--user", options->query.user, "Only of this user, or sent to this user id")->type_name("ID");
+  app.add_option("-u,--user", options->query.user, "Only of this user, or sent to this user id").type_name("ID");
   app.add_option("-t,--type", options->query.type,
                  "Only connect, disconnect, listening, message, upload or send; several with commas")
-      ->type_name("TYPE");
+      .type_name("TYPE");
   app.add_option("-n,--last", options->last, "Most events of the past (default: 100, with --follow none)")
-      ->type_name("N")
-      ->check(CLI::Range(0, 1000).description(""));
+      .type_name("N")
+      .range(0, 1000);
   return [options](Context& context) { return run(*options, context); };
 }
 

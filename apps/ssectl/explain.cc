@@ -62,21 +62,18 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_explain(CLI::App& app) {
+Run declare_explain(cli::App& app) {
   auto options = std::make_shared<Options>();
   api::ExplainQuery& query = options->query;
-  app.add_option("-u,--user", query.users, "Sent to this user; repeatable")
-      ->type_name("USER")
-      ->type_size(1)
-      ->allow_extra_args(false);
+  app.add_option("-u,--user", query.users, "Sent to this user; repeatable").type_name("USER").one_value_each();
   app.add_option("--tenant", query.tenant, "Sent to this tenant; with another option: only connections of it")
-      ->type_name("TENANT");
-  app.add_option("--token", query.token, "The same for an access token")->type_name("TOKEN");
-  app.add_option("--channel", query.channel, "The same for a channel")->type_name("CHANNEL");
+      .type_name("TENANT");
+  app.add_option("--token", query.token, "The same for an access token").type_name("TOKEN");
+  app.add_option("--channel", query.channel, "The same for a channel").type_name("CHANNEL");
   app.add_option("-e,--event", query.event, "Name of the event (default " + std::string(api::kDefaultEvent) + ")")
-      ->type_name("NAME");
+      .type_name("NAME");
   app.add_flag("--listening", query.listening, "Sent only to streams that listen to the event");
-  app.add_option("--size", query.size, "Bytes of the event, for streams that owe much")->type_name("BYTES");
+  app.add_option("--size", query.size, "Bytes of the event, for streams that owe much").type_name("BYTES");
   options->page.declare(app);
   return [options](Context& context) { return run(*options, context); };
 }

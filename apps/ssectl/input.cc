@@ -9,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <iostream>
 #include <string_view>
 
 #include "base/error.h"
@@ -112,7 +111,7 @@ bool confirmed(const std::string& question) {
   }
   std::fprintf(stderr, "%s [y/N] ", question.c_str());
   std::string answer;
-  std::getline(std::cin, answer);
+  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) answer += static_cast<char>(c);
   return to_lower(answer) == "y" || to_lower(answer) == "yes";
 }
 

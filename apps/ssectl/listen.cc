@@ -255,20 +255,20 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_listen(CLI::App& app) {
+Run declare_listen(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("--url", options->url,
                  "Public address, such as http://HOST:PORT/my-sse (default: what the server says)")
-      ->type_name("URL");
-  app.add_option("-u,--user", options->user, "User to be, with --auth demo")->type_name("USER");
-  app.add_option("--tenant", options->tenant, "Tenant to be of")->type_name("TENANT");
-  app.add_option("--token", options->token, "Access token to come with")->type_name("TOKEN");
-  app.add_option("--channel", options->channel, "Channel to join")->type_name("CHANNEL");
+      .type_name("URL");
+  app.add_option("-u,--user", options->user, "User to be, with --auth demo").type_name("USER");
+  app.add_option("--tenant", options->tenant, "Tenant to be of").type_name("TENANT");
+  app.add_option("--token", options->token, "Access token to come with").type_name("TOKEN");
+  app.add_option("--channel", options->channel, "Channel to join").type_name("CHANNEL");
   app.add_option("-e,--event", options->events, "Listen to this event, and show no other; repeatable")
-      ->type_name("NAME");
+      .type_name("NAME");
   app.add_option("-n,--count", options->count, "End after so many events")
-      ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}).description(""));
+      .type_name("N")
+      .range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000});
   return [options](Context& context) { return run(*options, context); };
 }
 

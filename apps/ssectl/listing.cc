@@ -4,9 +4,9 @@
 
 namespace sse::ctl {
 
-void Listing::declare_filters(CLI::App& app) {
+void Listing::declare_filters(cli::App& app) {
   const auto filter = [&](const char* name, std::string& value, const char* type, const char* help) {
-    app.add_option(name, value, help)->type_name(type);
+    app.add_option(name, value, help).type_name(type);
   };
   filter("-u,--user", query.user, "USER", "Only of this user");
   filter("--tenant", query.tenant, "TENANT", "Only of this tenant");
@@ -17,10 +17,10 @@ void Listing::declare_filters(CLI::App& app) {
   filter("--name", query.name, "PART", "Only users whose name holds this, whatever its case; of nameless ones the id");
 }
 
-void Listing::declare_order(CLI::App& app, const std::vector<std::string>& keys) {
+void Listing::declare_order(cli::App& app, const std::vector<std::string>& keys) {
   std::string help = "What to sort by (default " + keys.front() + "):";
   for (const std::string& key : keys) help += (key == keys.front() ? " " : ", ") + key;
-  app.add_option("--sort", query.sort, help)->type_name("KEY")->check(CLI::IsMember(keys).description(""));
+  app.add_option("--sort", query.sort, help).type_name("KEY").one_of(keys);
   app.add_flag("-r,--reverse", query.reverse, "The largest, or last, first");
   page.declare(app);
   app.add_flag("--count", count, "Print only how many there are");

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
 #include "api/types.h"
+#include "cli/app.h"
 #include "command.h"
 #include "paging.h"
 #include "table.h"
@@ -20,10 +20,10 @@ struct Listing {
   Watch watch;
 
   /// --user, --tenant, --token, --channel, --listening, --client, --name: only connections like that count.
-  void declare_filters(CLI::App& app);
+  void declare_filters(cli::App& app);
   /// --sort with these keys, the first being the default, --reverse, --page, --page-size,
   /// --count and --watch.
-  void declare_order(CLI::App& app, const std::vector<std::string>& keys);
+  void declare_order(cli::App& app, const std::vector<std::string>& keys);
 };
 
 using FetchListing = std::function<api::Json(const api::ConnectionQuery&, const api::Page&)>;

@@ -1,12 +1,10 @@
 #include <fcntl.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <exception>
 #include <iterator>
 #include <map>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -145,12 +143,10 @@ class Program {
  public:
   Program() : app_("Talks to a running sse-serve: who is connected, send to them, what is undelivered.", "ssectl") {
     app_.fallthrough();
-    app_.require_subcommand(1);
+    app_.require_subcommand();
     app_.set_version_flag("--version", std::string("ssectl ") + base::kVersion, "Print the version and exit");
-    app_.set_config("--config", "", "Read options from this TOML or INI file")->type_name("FILE");
-    app_.allow_config_extras(CLI::config_extras_mode::error);
-    app_.get_formatter()->column_width(34);
-    app_.failure_message(CLI::FailureMessage::simple);
+    app_.set_config("--config", "Read options from this TOML or INI file").type_name("FILE");
+    app_.help_column(34);
     options_.declare(app_);
     app_.footer(
         footer("ssectl status\n  ssectl send --user 1 --qos\n  ssectl connections list\n\n"
@@ -159,70 +155,60 @@ class Program {
   }
 
   int run(int argc, char** argv) {
-    try {
-      app_.parse(argc, argv);
-    } catch (const CLI::Success& e) {
-      return print(e);
-    } catch (const CLI::ParseError& e) {
-      return complain(e);
+    const cli::Outcome outcome = app_.parse(argc, argv);
+    if (outcome.kind == cli::Outcome::Kind::kPrint) {
+      Output(Format::kTable, true).write(outcome.text);
+      return kDone;
     }
+    if (outcome.kind != cli::Outcome::Kind::kParsed) return complain(outcome);
     Context context(options_);
     return run_(context);
   }
 
  private:
   // "messages dead" is "dead" below "messages".
-  CLI::App& parent_of(std::string_view name) {
+  cli::App& parent_of(std::string_view name) {
     if (name.empty()) return app_;
-    if (CLI::App* known = groups_[name]) return *known;
+    if (cli::App* known = groups_[name]) return *known;
     const Group& group =
         *std::find_if(std::begin(kGroups), std::end(kGroups), [&](const Group& g) { return g.name == name; });
     const std::size_t blank = name.rfind(' ');
-    CLI::App& above = parent_of(blank == std::string_view::npos ? "" : name.substr(0, blank));
-    CLI::App* app = above.add_subcommand(std::string(blank == std::string_view::npos ? name : name.substr(blank + 1)),
+    cli::App& above = parent_of(blank == std::string_view::npos ? "" : name.substr(0, blank));
+    cli::App& app = above.add_subcommand(std::string(blank == std::string_view::npos ? name : name.substr(blank + 1)),
                                          group.summary);
-    groups_[name] = app;
-    app->require_subcommand(1);
-    app->footer(footer(group.example));
-    return *app;
+    groups_[name] = &app;
+    app.require_subcommand();
+    app.footer(footer(group.example));
+    return app;
   }
 
   void add(const Command& command) {
-    CLI::App* app = parent_of(command.group).add_subcommand(command.name, command.summary);
-    app->footer(footer(command.examples));
-    Run run = command.declare(*app);
-    app->final_callback([this, run = std::move(run)] { run_ = run; });
+    cli::App& app = parent_of(command.group).add_subcommand(command.name, command.summary);
+    app.footer(footer(command.examples));
+    Run run = command.declare(app);
+    app.on_chosen([this, run = std::move(run)] { run_ = run; });
   }
 
-  // Help or version.
-  int print(const CLI::Success& wanted) {
-    std::ostringstream text;
-    app_.exit(wanted, text, text);
-    Output(Format::kTable, true).write(text.str());
-    return kDone;
-  }
-
-  int complain(const CLI::ParseError& e) const {
-    const CLI::App* app = &app_;
+  int complain(const cli::Outcome& outcome) const {
+    const cli::App* app = &app_;
     std::string command = "ssectl";
-    while (!app->get_subcommands().empty()) {
-      app = app->get_subcommands().front();
-      command += ' ' + app->get_name();
+    while (const cli::App* chosen = app->chosen()) {
+      app = chosen;
+      command += ' ' + app->name();
     }
-    std::string what = e.what();
-    // CLI11 would say "A subcommand is required" to a misspelt one.
-    const std::vector<std::string> unknown = app_.remaining(true);
-    const bool wants_command = app->get_require_subcommand_min() > 0 && app->get_subcommands().empty();
-    if (wants_command)
+    std::string what = outcome.text;
+    // The parser would say "A subcommand is required" to a misspelt one.
+    const std::vector<std::string> unknown = app_.unknown();
+    if (app->misses_subcommand())
       what = unknown.empty() ? "a command is missing" : "there is no command '" + unknown.front() + "'";
-    if (e.get_name() == "ConfigError") what = "the configuration file does not fit: " + what;
+    if (outcome.kind == cli::Outcome::Kind::kUnfitFile) what = "the configuration file does not fit: " + what;
     Output(Format::kTable, true).note(what + "; see '" + command + " --help'");
     return kUsage;
   }
 
-  CLI::App app_;
+  cli::App app_;
   GlobalOptions options_;
-  std::map<std::string_view, CLI::App*> groups_;
+  std::map<std::string_view, cli::App*> groups_;
   Run run_;
 };
 

@@ -5,12 +5,12 @@
 
 namespace sse::ctl {
 
-void declare_filter(CLI::App& app, api::MessageQuery& query) {
+void declare_filter(cli::App& app, api::MessageQuery& query) {
   app.add_option("--kind", query.kind, "Only for a user, token, tenant, channel or all")
-      ->type_name("KIND")
-      ->check(CLI::IsMember({"user", "token", "tenant", "channel", "all"}).description(""));
-  app.add_option("--recipient", query.recipient, "Only for the recipient of this name")->type_name("NAME");
-  app.add_option("-e,--event", query.event, "Only with this event name")->type_name("NAME");
+      .type_name("KIND")
+      .one_of({"user", "token", "tenant", "channel", "all"});
+  app.add_option("--recipient", query.recipient, "Only for the recipient of this name").type_name("NAME");
+  app.add_option("-e,--event", query.event, "Only with this event name").type_name("NAME");
 }
 
 void require_choice(const api::MessageQuery& query, bool all, const char* verb) {

@@ -1,17 +1,17 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "api/types.h"
 #include "base/ids.h"
+#include "cli/app.h"
 #include "command.h"
 
 namespace sse::ctl {
 
 /// --kind, --recipient and --event.
-void declare_filter(CLI::App& app, api::MessageQuery& query);
+void declare_filter(cli::App& app, api::MessageQuery& query);
 /// The same for commands that destroy: one of them, or --all, must be given. Throws Error(kInvalidArgument) otherwise.
 void require_choice(const api::MessageQuery& query, bool all, const char* verb);
 /// Ids of messages, checked.

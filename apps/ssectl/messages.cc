@@ -4,8 +4,8 @@
 
 namespace sse::ctl {
 
-void declare_db(CLI::App& app, std::string& path) {
-  app.add_option("--db", path, "Read this database file instead of asking a server")->type_name("FILE");
+void declare_db(cli::App& app, std::string& path) {
+  app.add_option("--db", path, "Read this database file instead of asking a server").type_name("FILE");
 }
 
 api::Json list_messages(Context& context, const std::string& path, const api::MessageQuery& query,

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "api/types.h"
+#include "cli/app.h"
 #include "command.h"
 
 /// Pending messages, whether a server answers for them or a database file is read.
 namespace sse::ctl {
 
 /// Adds --db FILE.
-void declare_db(CLI::App& app, std::string& path);
+void declare_db(cli::App& app, std::string& path);
 
 /// Both in the shape of the admin API. With a `path` the SQLite file is read directly, read-only, server or not; the
 /// service of the context is a filter then. Throw Error.

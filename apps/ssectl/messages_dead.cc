@@ -104,31 +104,31 @@ int purge(const Options& options, Context& context) {
   return deleted == 0 && !options.ids.empty() ? kNobody : kDone;
 }
 
-void declare_choice(CLI::App& app, Options& options) {
-  app.add_option("ID", options.ids, "Ids of messages")->type_name("");
+void declare_choice(cli::App& app, Options& options) {
+  app.add_option("ID", options.ids, "Ids of messages").type_name("");
   declare_filter(app, options.query);
   app.add_flag("--all", options.all, "All dead letters");
 }
 
 }  // namespace
 
-Run declare_messages_dead_list(CLI::App& app) {
+Run declare_messages_dead_list(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
   options->page.declare(app);
   return [options](Context& context) { return list(*options, context); };
 }
 
-Run declare_messages_dead_requeue(CLI::App& app) {
+Run declare_messages_dead_requeue(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_choice(app, *options);
   return [options](Context& context) { return requeue(*options, context); };
 }
 
-Run declare_messages_dead_purge(CLI::App& app) {
+Run declare_messages_dead_purge(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_choice(app, *options);
-  app.add_flag("-y,--yes", options->yes, "Do not ask")->configurable(false);
+  app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
   return [options](Context& context) { return purge(*options, context); };
 }
 

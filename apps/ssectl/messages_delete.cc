@@ -55,10 +55,10 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_delete(CLI::App& app) {
+Run declare_messages_delete(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("ID", options->ids, "Ids of messages")->required()->type_name("");
-  app.add_flag("-y,--yes", options->yes, "Do not ask before deleting several")->configurable(false);
+  app.add_option("ID", options->ids, "Ids of messages").required().type_name("");
+  app.add_flag("-y,--yes", options->yes, "Do not ask before deleting several").not_configurable();
   declare_db(app, options->db);
   return [options](Context& context) { return run(*options, context); };
 }

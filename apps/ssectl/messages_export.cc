@@ -26,7 +26,7 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_export(CLI::App& app) {
+Run declare_messages_export(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
   return [options](Context& context) { return run(*options, context); };

@@ -71,9 +71,9 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_import(CLI::App& app) {
+Run declare_messages_import(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("FILE", options->file, "Lines of messages export; - for standard input")->required()->type_name("");
+  app.add_option("FILE", options->file, "Lines of messages export; - for standard input").required().type_name("");
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -63,7 +63,7 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_list(CLI::App& app) {
+Run declare_messages_list(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
   options->page.declare(app);

@@ -37,11 +37,11 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_purge(CLI::App& app) {
+Run declare_messages_purge(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
   app.add_flag("--all", options->all, "Everything that is pending");
-  app.add_flag("-y,--yes", options->yes, "Do not ask")->configurable(false);
+  app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -35,9 +35,9 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_retry(CLI::App& app) {
+Run declare_messages_retry(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("ID", options->ids, "Ids of messages")->required()->type_name("");
+  app.add_option("ID", options->ids, "Ids of messages").required().type_name("");
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -68,9 +68,9 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_show(CLI::App& app) {
+Run declare_messages_show(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("ID", options->id, "Id of the message")->required()->type_name("");
+  app.add_option("ID", options->id, "Id of the message").required().type_name("");
   declare_db(app, options->db);
   return [options](Context& context) { return run(*options, context); };
 }

@@ -50,9 +50,9 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_messages_trace(CLI::App& app) {
+Run declare_messages_trace(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("ID", options->id, "Id of the message")->required()->type_name("");
+  app.add_option("ID", options->id, "Id of the message").required().type_name("");
   return [options](Context& context) { return run(*options, context); };
 }
 

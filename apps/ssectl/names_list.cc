@@ -16,7 +16,7 @@ std::string heading(TargetKind kind) {
   return kind == TargetKind::kTenant ? "TENANT" : kind == TargetKind::kToken ? "TOKEN" : "CHANNEL";
 }
 
-Run declare(CLI::App& app, TargetKind kind) {
+Run declare(cli::App& app, TargetKind kind) {
   auto listing = std::make_shared<Listing>();
   listing->declare_filters(app);
   listing->declare_order(app, {"name", "connections", "users", "first", "last"});
@@ -40,15 +40,15 @@ Run declare(CLI::App& app, TargetKind kind) {
 
 }  // namespace
 
-Run declare_tenants_list(CLI::App& app) {
+Run declare_tenants_list(cli::App& app) {
   return declare(app, TargetKind::kTenant);
 }
 
-Run declare_channels_list(CLI::App& app) {
+Run declare_channels_list(cli::App& app) {
   return declare(app, TargetKind::kChannel);
 }
 
-Run declare_tokens_list(CLI::App& app) {
+Run declare_tokens_list(cli::App& app) {
   return declare(app, TargetKind::kToken);
 }
 

@@ -47,11 +47,11 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_nodes_drain(CLI::App& app) {
+Run declare_nodes_drain(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("NODE", options->node, "Its server id")->type_name("")->required()->configurable(false);
-  app.add_option("--rate", options->rate, "Streams a second")->type_name("RATE")->capture_default_str();
-  app.add_flag("-y,--yes", options->yes, "Do not ask")->configurable(false);
+  app.add_option("NODE", options->node, "Its server id").type_name("").required().not_configurable();
+  app.add_option("--rate", options->rate, "Streams a second").type_name("RATE").show_default();
+  app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -17,7 +17,7 @@ int run(Context& context) {
 
 }  // namespace
 
-Run declare_nodes_list(CLI::App&) {
+Run declare_nodes_list(cli::App&) {
   return run;
 }
 

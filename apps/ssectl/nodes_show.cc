@@ -37,9 +37,9 @@ int run(const std::string& id, Context& context) {
 
 }  // namespace
 
-Run declare_nodes_show(CLI::App& app) {
+Run declare_nodes_show(cli::App& app) {
   auto id = std::make_shared<std::string>();
-  app.add_option("NODE", *id, "Its server id")->type_name("")->required();
+  app.add_option("NODE", *id, "Its server id").type_name("").required();
   return [id](Context& context) { return run(*id, context); };
 }
 

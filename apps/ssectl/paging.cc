@@ -14,11 +14,11 @@ constexpr std::uint64_t kUsualSize = 100;
 
 }  // namespace
 
-void PageOptions::declare(CLI::App& app) {
-  app.add_option("--page", number, "Only this page, from 1")->type_name("N")->check(CLI::PositiveNumber);
+void PageOptions::declare(cli::App& app) {
+  app.add_option("--page", number, "Only this page, from 1").type_name("N").positive();
   app.add_option("--page-size", size, "Rows of a page, 1 to 10000 (default 100)")
-      ->type_name("N")
-      ->check(CLI::Range(1, static_cast<int>(api::kMostPageSize)));
+      .type_name("N")
+      .shown_range(1, api::kMostPageSize);
 }
 
 api::Json fetch(const PageOptions& options, const FetchPage& fetch_page, Output& out) {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 
 #include "api/types.h"
+#include "cli/app.h"
 #include "output.h"
 
 namespace sse::ctl {
@@ -14,7 +14,7 @@ struct PageOptions {
   std::uint64_t number = 0;
   std::uint64_t size = 0;
 
-  void declare(CLI::App& app);
+  void declare(cli::App& app);
 };
 
 using FetchPage = std::function<api::Json(const api::Page&)>;

@@ -32,12 +32,12 @@ struct Options {
   std::string data;
   std::string file;
   bool lines = false;
-  const CLI::Option* data_given = nullptr;
+  cli::Option data_given;
 };
 
 std::string data_from(const Options& options, const Context& context) {
   if (!options.file.empty()) return read_file(options.file);
-  if (options.data_given->count() > 0) return options.data == "-" ? read_file("-") : options.data;
+  if (options.data_given.given()) return options.data == "-" ? read_file("-") : options.data;
   return piped_input(context.timeout()).value_or(kDemoPayload);
 }
 
@@ -98,7 +98,7 @@ int run_lines(const Options& options, Context& context) {
     defaults.fields["ttl"] = options.ttl;
   }
   if (!context.service().empty()) defaults.fields["service"] = context.service().str();
-  if (options.data_given->count() > 0 && options.data != "-") {
+  if (options.data_given.given() && options.data != "-") {
     throw Error(ErrorCode::kInvalidArgument,
                 "with --ndjson the messages come from standard input or --file, not from '" +
                     printable(options.data, 40) + "'");
@@ -129,34 +129,34 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_send(CLI::App& app) {
+Run declare_send(cli::App& app) {
   auto options = std::make_shared<Options>();
   options->target.declare(app);
   options->target.declare_groups(app);
   app.add_flag("--listening", options->listening, "Only streams that listen to the event");
-  app.add_option("-e,--event", options->event, "Name of the event")->type_name("NAME")->capture_default_str();
-  CLI::Option* qos = app.add_flag("-q,--qos", options->qos, "At least once: kept on the server until confirmed");
+  app.add_option("-e,--event", options->event, "Name of the event").type_name("NAME").show_default();
+  cli::Option qos = app.add_flag("-q,--qos", options->qos, "At least once: kept on the server until confirmed");
   app.add_option("--ttl", options->ttl, "With --qos: how long to keep it, such as 90s, 1h, 7d (default: the server's)")
-      ->type_name("DURATION")
-      ->needs(qos);
+      .type_name("DURATION")
+      .needs(qos);
   app.add_option("--id", options->key,
                  "With --qos: a word of yours that makes a repeat of this command harmless: it is the same message")
-      ->type_name("KEY")
-      ->needs(qos);
+      .type_name("KEY")
+      .needs(qos);
   app.add_option("--collapse", options->collapse,
                  "With --qos: takes the place of what a recipient has pending with this word")
-      ->type_name("KEY")
-      ->needs(qos);
+      .type_name("KEY")
+      .needs(qos);
   app.add_option("--wait", options->wait,
                  "With --qos: wait for the confirmation, at most so long; exits with 1 without")
-      ->type_name("DURATION")
-      ->needs(qos);
-  CLI::Option* file = app.add_option("-f,--file", options->file, "Send what is in FILE")->type_name("FILE");
+      .type_name("DURATION")
+      .needs(qos);
+  cli::Option file = app.add_option("-f,--file", options->file, "Send what is in FILE").type_name("FILE");
   options->data_given =
       app.add_option("DATA", options->data,
                      "Data of the event; - for standard input. Default: what is piped in, else a demo payload")
-          ->type_name("")
-          ->excludes(file);
+          .type_name("")
+          .excludes(file);
   app.add_flag("--ndjson", options->lines,
                "Send many: a JSON object a line with target, event, data, qos, ttl, from --file or standard input");
   return [options](Context& context) { return run(*options, context); };

@@ -102,7 +102,7 @@ int run(bool cluster, Context& context) {
 
 }  // namespace
 
-Run declare_status(CLI::App& app) {
+Run declare_status(cli::App& app) {
   auto cluster = std::make_shared<bool>(false);
   app.add_flag("--cluster", *cluster, "Of all servers of the cluster, a line each");
   auto watch = std::make_shared<Watch>();

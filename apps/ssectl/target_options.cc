@@ -5,20 +5,20 @@
 namespace sse::ctl {
 namespace {
 
-void add_names(CLI::App& app, const char* option, std::vector<std::string>& names, const char* type, const char* help) {
+void add_names(cli::App& app, const char* option, std::vector<std::string>& names, const char* type, const char* help) {
   // One value an occurrence: what follows may be DATA or an id.
-  app.add_option(option, names, help)->type_name(type)->type_size(1)->allow_extra_args(false)->configurable(false);
+  app.add_option(option, names, help).type_name(type).one_value_each().not_configurable();
 }
 
 }  // namespace
 
-void TargetOptions::declare(CLI::App& app) {
+void TargetOptions::declare(cli::App& app) {
   add_names(app, "-u,--user", users, "USER", "Streams of this user; repeatable");
   add_names(app, "--token", tokens, "TOKEN", "Streams with this access token; repeatable");
-  app.add_flag("--all", all, "Every stream")->configurable(false);
+  app.add_flag("--all", all, "Every stream").not_configurable();
 }
 
-void TargetOptions::declare_groups(CLI::App& app) {
+void TargetOptions::declare_groups(cli::App& app) {
   add_names(app, "--tenant", tenants, "TENANT", "Streams of this tenant; repeatable");
   add_names(app, "--channel", channels, "CHANNEL", "Streams in this channel; repeatable");
 }

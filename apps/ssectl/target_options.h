@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/app.h"
 #include "event/target.h"
 
 namespace sse::ctl {
@@ -15,9 +15,9 @@ struct TargetOptions {
   bool all = false;
 
   /// -u,--user, --token and --all.
-  void declare(CLI::App& app);
+  void declare(cli::App& app);
   /// --tenant and --channel as well.
-  void declare_groups(CLI::App& app);
+  void declare_groups(cli::App& app);
 
   /// nullopt when none was given. Throws Error(kInvalidArgument) for several kinds or a name that cannot be.
   std::optional<event::Target> target() const;

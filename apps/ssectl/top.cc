@@ -175,11 +175,11 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_top(CLI::App& app) {
+Run declare_top(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("-i,--interval", options->interval, "How often to look, such as 500ms, 2s")
-      ->type_name("DURATION")
-      ->capture_default_str();
+      .type_name("DURATION")
+      .show_default();
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -50,7 +50,7 @@ int run(const Options& options, Context& context) {
 
 }  // namespace
 
-Run declare_users_list(CLI::App& app) {
+Run declare_users_list(cli::App& app) {
   auto options = std::make_shared<Options>();
   options->listing.declare_filters(app);
   options->listing.declare_order(app, {"id", "connections", "first", "last"});

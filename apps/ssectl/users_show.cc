@@ -72,23 +72,20 @@ int online(const std::string& user, Context& context) {
   return connections > 0 ? kDone : kNobody;
 }
 
-Run declare_with_user(CLI::App& app, int (*run)(const std::string&, Context&)) {
+Run declare_with_user(cli::App& app, int (*run)(const std::string&, Context&)) {
   auto user = std::make_shared<std::string>();
   // An empty filter would match everybody.
-  app.add_option("USER", *user, "Id of the user")
-      ->required()
-      ->type_name("")
-      ->check(CLI::Validator([](const std::string& id) { return id.empty() ? "it is empty" : std::string(); }, ""));
+  app.add_option("USER", *user, "Id of the user").required().type_name("").not_empty();
   return [user, run](Context& context) { return run(*user, context); };
 }
 
 }  // namespace
 
-Run declare_users_show(CLI::App& app) {
+Run declare_users_show(cli::App& app) {
   return declare_with_user(app, show);
 }
 
-Run declare_users_online(CLI::App& app) {
+Run declare_users_online(cli::App& app) {
   return declare_with_user(app, online);
 }
 

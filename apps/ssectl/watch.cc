@@ -31,15 +31,15 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 }  // namespace
 
-void Watch::declare(CLI::App& app) {
+void Watch::declare(cli::App& app) {
   given_ = app.add_option("-w,--watch", interval_, "Show it again every INTERVAL (default 2s) until Ctrl-C")
-               ->type_name("INTERVAL")
-               ->expected(0, 1);
+               .type_name("INTERVAL")
+               .optional_value();
 }
 
 int Watch::run(Context& context, const std::function<int()>& once) const {
-  if (given_->count() == 0) return once();
-  // CLI11 gives an option that stands alone a value of its own making.
+  if (!given_.given()) return once();
+  // What stands alone gets a value of the parser's own making.
   const std::string text = interval_.empty() || interval_ == "true" ? "2s" : interval_;
   const std::chrono::milliseconds interval = duration_option("--watch", text);
   if (interval < std::chrono::milliseconds(100) || interval > std::chrono::hours(24))

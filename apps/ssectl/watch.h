@@ -1,9 +1,9 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
+#include "cli/app.h"
 #include "command.h"
 
 namespace sse::ctl {
@@ -11,7 +11,7 @@ namespace sse::ctl {
 /// `--watch [INTERVAL]`, for commands that show how things are now.
 class Watch {
  public:
-  void declare(CLI::App& app);
+  void declare(cli::App& app);
 
   /// Runs `once` once, or with --watch again and again until SIGINT or SIGTERM, which is exit code 0. On a terminal a
   /// table is redrawn in place; elsewhere, and in the other formats, one goes out after the other. The first run must
@@ -20,7 +20,7 @@ class Watch {
 
  private:
   std::string interval_ = "2s";
-  CLI::Option* given_ = nullptr;
+  cli::Option given_;
 };
 
 }  // namespace sse::ctl

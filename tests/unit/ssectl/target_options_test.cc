@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -16,12 +16,11 @@ struct Parsed {
   std::vector<std::string> rest;
 
   explicit Parsed(std::vector<std::string> arguments) {
-    CLI::App app;
+    cli::App app("", "test");
     options.declare(app);
     options.declare_groups(app);
-    app.add_option("REST", rest);
-    std::reverse(arguments.begin(), arguments.end());
-    app.parse(arguments);
+    app.add_option("REST", rest, "");
+    EXPECT_EQ(app.parse(std::move(arguments)).text, "");
   }
 };
 
