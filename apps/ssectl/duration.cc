@@ -60,7 +60,7 @@ std::string describe(const api::Json& answer, const Look& look) {
   }
   if (!table.empty()) text += table.render(look);
   if (const auto pending = answer.find("pending"); pending != answer.end() && pending->is_object()) {
-    text += "not yet confirmed: " + text_cell(*pending, "duration") + " seconds, set " +
+    text += "not yet confirmed: " + printable(text_cell(*pending, "duration"), 40) + " seconds, set " +
             age_cell(*pending, "createTime", wall_now()) + " ago, expires " +
             expiry_cell(*pending, "expireTime", wall_now()) + '\n';
   }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "base/shown_json.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cells.h"
@@ -63,7 +64,7 @@ std::string details(const api::Json& one, const std::string& type) {
 std::string line_of(const api::Json& one) {
   const std::string type = text_cell(one, "type");
   const std::string time = one.contains("time") ? time_cell(one, "time") : std::string(24, ' ');
-  return time + "  " + padded(type, 10) + "  " + printable(details(one, type), 1000) + "\n";
+  return time + "  " + padded(printable(type, 40), 10) + "  " + printable(details(one, type), 1000) + "\n";
 }
 
 int run(const Options& options, Context& context) {
@@ -76,7 +77,7 @@ int run(const Options& options, Context& context) {
       if (out.for_people()) {
         out.write(line_of(one));
       } else {
-        out.write(event::dump_json(one) + "\n");
+        out.write(shown_json(event::dump_json(one)) + "\n");
       }
       return true;
     });

@@ -109,7 +109,7 @@ bool confirmed(const std::string& question) {
     throw Error(ErrorCode::kInvalidArgument,
                 "'" + question + "' cannot be asked without a terminal; add --yes to do it");
   }
-  std::fprintf(stderr, "%s [y/N] ", question.c_str());
+  std::fprintf(stderr, "%s [y/N] ", printable(question, 500).c_str());
   std::string answer;
   for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) answer += static_cast<char>(c);
   return to_lower(answer) == "y" || to_lower(answer) == "yes";

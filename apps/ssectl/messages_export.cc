@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "base/shown_json.h"
 #include "cells.h"
 #include "command.h"
 #include "message_filter.h"
@@ -19,7 +20,7 @@ int run(const Options& options, Context& context) {
   for (;;) {
     const MessageId before = after;
     const std::string lines = context.client().export_messages(query, after);
-    if (!lines.empty()) out.write(lines);
+    if (!lines.empty()) out.write(shown_json(lines));
     if (after == before) return kDone;
   }
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/shown_json.h"
 #include "base/text.h"
 
 namespace sse::ctl {
@@ -66,14 +67,14 @@ void Output::write(std::string_view text) {
 
 void Output::document(const event::Json& json) {
   const int indent = format_ == Format::kJson ? 2 : -1;
-  write(json.dump(indent, ' ', false, event::Json::error_handler_t::replace) + '\n');
+  write(shown_json(json.dump(indent, ' ', false, event::Json::error_handler_t::replace)) + '\n');
 }
 
 void Output::listing(const event::Json& page) {
   if (format_ == Format::kJson) return document(page);
   std::string lines;
   if (const auto list = page.find("list"); list != page.end() && list->is_array()) {
-    for (const event::Json& one : *list) lines += event::dump_json(one) + '\n';
+    for (const event::Json& one : *list) lines += shown_json(event::dump_json(one)) + '\n';
   }
   write(lines);
 }

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 8;
 constexpr std::size_t kWidestCell = 4096;
+constexpr std::size_t kWidestLabel = 60;
 constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kGreen = "\x1b[32m";
 constexpr std::string_view kRed = "\x1b[31m";
@@ -77,14 +78,18 @@ std::string Table::render(const Look& look) const {
 
 std::string render_fields(const std::vector<Field>& fields, const Look& look) {
   std::size_t widest = 0;
+  // Labels may be names that clients chose.
+  std::vector<std::string> labels;
   for (const Field& field : fields) {
-    if (!field.value.empty()) widest = std::max(widest, display_width(field.label));
+    labels.push_back(printable(field.label, kWidestLabel));
+    if (!field.value.empty()) widest = std::max(widest, display_width(labels.back()));
   }
   std::string text;
-  for (const Field& field : fields) {
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const Field& field = fields[i];
     if (field.value.empty()) continue;
-    const std::string pad(widest - display_width(field.label) + kGap, ' ');
-    text += paint(field.label, kBold, look) + pad;
+    const std::string pad(widest - display_width(labels[i]) + kGap, ' ');
+    text += paint(labels[i], kBold, look) + pad;
     text += paint(printable(field.value, kWidestCell), colour_of(field.mood), look) + '\n';
   }
   return text;

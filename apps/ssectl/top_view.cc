@@ -148,7 +148,7 @@ void TopView::update(const api::Json& status, const api::Json& connections, Stea
   rows_.clear();
   for (const api::Json& one : connections.value("list", api::Json::array())) {
     Row row;
-    row.id = text_cell(one, "id");
+    row.id = printable(text_cell(one, "id"), 40);
     row.who = printable(text_cell(one, "accessUserId"), 100);
     row.channel = printable(text_cell(one, "channel"), 100);
     row.address = printable(text_cell(one, "requestIp"), 100);
@@ -213,7 +213,8 @@ const TopView::Row* TopView::selected() const {
 
 std::vector<std::string> TopView::header(std::size_t columns, bool colour) const {
   const bool ready = text_cell(status_, "state") == "ready";
-  const std::string state = text_cell(status_, "state");
+  const auto shown = [this](const char* name) { return printable(text_cell(status_, name), 200); };
+  const std::string state = shown("state");
   std::uint64_t owed = 0;
   std::size_t owing = 0;
   for (const Row& row : rows_) {
@@ -221,13 +222,13 @@ std::vector<std::string> TopView::header(std::size_t columns, bool colour) const
     owing += row.owed > 0 ? 1 : 0;
   }
   const std::string up = short_age(millis_in(status_, "uptimeMillis", 0));
-  std::string first = fit("sse-serve " + text_cell(status_, "serverId") + "  up " + up + "  ",
-                          columns > state.size() ? columns - state.size() : 0);
+  std::string first =
+      fit("sse-serve " + shown("serverId") + "  up " + up + "  ", columns > state.size() ? columns - state.size() : 0);
   first += colour ? std::string(ready ? "\033[32m" : "\033[31m") + state + "\033[0m" : state;
   return {first,
-          fit("streams " + text_cell(status_, "connections") + "   users " + text_cell(status_, "users") +
-                  "   pending " + text_cell(status_, "pending") + "   memory " + size_cell(status_, "memoryBytes") +
-                  "   cpu " + rate_text(static_cast<double>(rates_.cpu_micros) / 10'000) + "%",
+          fit("streams " + shown("connections") + "   users " + shown("users") + "   pending " + shown("pending") +
+                  "   memory " + size_cell(status_, "memoryBytes") + "   cpu " +
+                  rate_text(static_cast<double>(rates_.cpu_micros) / 10'000) + "%",
               columns),
           fit("deliveries " + rate_text(rates_.deliveries) + "/s   bytes " +
                   human_size(static_cast<std::uint64_t>(rates_.bytes)) + "/s   owed " + human_size(owed) + " on " +
@@ -279,7 +280,7 @@ std::vector<std::string> TopView::draw(std::size_t rows, std::size_t columns, bo
     lines.push_back(fit(filter_.empty() ? "no stream is open" : "no stream matches the filter", columns));
   }
   while (lines.size() + 1 < rows) lines.emplace_back();
-  std::string bottom = sentence_;
+  std::string bottom = printable(sentence_, 500);
   if (bottom.empty()) {
     bottom = kKeys;
     if (!filter_.empty())

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "cells.h"
 #include "command.h"
@@ -35,7 +36,8 @@ std::string table_of(const api::Json& list, const Look& look) {
 
 std::string lines_of(const api::Json& list, const Look&) {
   std::string lines;
-  for (const api::Json& one : list) lines += (one.is_string() ? one.get<std::string>() : event::dump_json(one)) + '\n';
+  for (const api::Json& one : list)
+    lines += printable(one.is_string() ? one.get<std::string>() : event::dump_json(one), 8192) + '\n';
   return lines;
 }
 

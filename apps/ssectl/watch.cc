@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "input.h"
 #include "screen.h"
@@ -62,7 +63,7 @@ int Watch::run(Context& context, const std::function<int()>& once) const {
       std::vector<std::string> lines{
           "every " + format_duration(interval) + ", now " + format_time(wall_now()).substr(11, 8) + " UTC; Ctrl-C ends",
           ""};
-      if (!failure.empty()) lines.push_back("ssectl: " + failure);
+      if (!failure.empty()) lines.push_back("ssectl: " + printable(failure, 1000));
       for (std::string& line : lines_of(out.held())) lines.push_back(std::move(line));
       screen->draw(lines);
     } else if (!failure.empty()) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/shown_json.h"
+
 namespace sse {
 namespace {
 
@@ -163,6 +165,29 @@ std::string printable(std::string_view text, std::size_t most) {
     if (out.size() + piece.size() > most) return out + "…";
     out += piece;
     text.remove_prefix(std::max<std::size_t>(n, 1));
+  }
+  return out;
+}
+
+std::string shown_json(std::string json) {
+  // Nearly all texts have none of it.
+  if (json.find_first_of("\x7F\xC2\xE2") == std::string::npos) return json;
+  std::string out;
+  out.reserve(json.size() + 32);
+  std::string_view rest = json;
+  while (!rest.empty()) {
+    const std::size_t n = std::max<std::size_t>(utf8_sequence(rest), 1);
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(rest[i])); };
+    if (byte(0) < 0x7F || (n == 1 && byte(0) != 0x7F) || !is_control(rest.substr(0, n))) {
+      out.append(rest.substr(0, n));
+    } else {
+      const unsigned code = n == 1   ? byte(0)
+                            : n == 2 ? (byte(0) & 0x1FU) << 6U | (byte(1) & 0x3FU)
+                                     : (byte(0) & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
+      out += "\\u";
+      for (const unsigned shift : {12U, 8U, 4U, 0U}) out += kHex[code >> shift & 15U];
+    }
+    rest.remove_prefix(n);
   }
   return out;
 }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/shown_json.h"
 #include "base/text.h"
 
 namespace sse::observe {
@@ -102,7 +103,7 @@ spdlog::level::level_enum to_spdlog(Level level) {
 
 std::string json_string(std::string_view text) {
   using nlohmann::json;
-  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+  return shown_json(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 std::string json_body(std::string_view message, std::initializer_list<Field> fields) {

@@ -52,6 +52,19 @@ for name in 'a\nb' 'a\rb' 'a\u0000b' '\ud800'; do check_equal 400 "$(add "$name"
 "$SSECTL" connections list >"$scratch/table"
 grep -q $'\a' "$scratch/table" && fail "a control character reached the terminal"
 
+# Names of parameters are as free as their values: escapes of a terminal, C1 and bidirectional controls.
+open_stream "$scratch/evil" 'userId=evil&%1b%5d0%3bowned%07=1&%c2%9b2J=2&%e2%80%ae=3&x=%1b%5b2J%c2%9b&channel=%e2%81%a6c%c2%9b'
+evil=$(sed -n '1s/^id://p' "$scratch/evil")
+for command in "connections show $evil" "connections show $evil -o json" "connections list" "connections list -o ndjson" \
+  "channels list" "users show evil" "users list" "events --last 20" "events --last 20 -o json"; do
+  # shellcheck disable=SC2086
+  check_exit 0 "$SSECTL" $command
+  if LC_ALL=C grep -qP '\x1b|\x07|\xc2\x9b|\xe2\x80\xae|\xe2\x81\xa6' <<<"$output"; then
+    fail "'ssectl $command' prints what a terminal acts on: $(cat -v <<<"$output")"
+  fi
+done
+check_output '\x1B]0;owned\x07' "$SSECTL" connections show "$evil"
+
 # A channel named like a path is a name.
 for channel in /etc/passwd ../../admin 'a/b/' '%2F' '.'; do
   encoded=$(python3 -c 'import sys, urllib.parse; print(urllib.parse.quote(sys.argv[1], safe=""))' "$channel")

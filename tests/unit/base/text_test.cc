@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/shown_json.h"
+
 namespace sse {
 namespace {
 
@@ -142,6 +144,15 @@ TEST(TakeNumber, CutsWordsAndNumbersOffTheFront) {
   EXPECT_EQ(text, "rest");
   EXPECT_FALSE(take_word(text, ' ', word));
   EXPECT_EQ(text, "rest");
+}
+
+TEST(ShownJson, EscapesWhatATerminalWouldActOn) {
+  EXPECT_EQ(shown_json("{\n  \"a\": \"x\\u001b\xC3\xA9\xE2\x82\xAC\"\n}"),
+            "{\n  \"a\": \"x\\u001b\xC3\xA9\xE2\x82\xAC\"\n}");
+  EXPECT_EQ(shown_json("\"\x7F\xC2\x9B\xC2\x80\xC2\x9F\xC2\xA0\""), "\"\\u007F\\u009B\\u0080\\u009F\xC2\xA0\"");
+  EXPECT_EQ(shown_json("\"\xE2\x80\xAE\xE2\x81\xA6\xE2\x81\xA9\xE2\x80\xA8\xE2\x80\x93\""),
+            "\"\\u202E\\u2066\\u2069\\u2028\xE2\x80\x93\"");
+  EXPECT_EQ(shown_json("\xF0\x9F\x98\x80\x7F"), "\xF0\x9F\x98\x80\\u007F");
 }
 
 }  // namespace

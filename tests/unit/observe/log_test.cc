@@ -60,6 +60,22 @@ TEST_F(LogTest, NobodyCanForgeALineOrDriveATerminal) {
   EXPECT_TRUE(all[0].ends_with("Z warning bad\\x0Aline agent=\"a\\x0D\\x0A2024 info fake\\x1B[2J\\xFF\"")) << all[0];
 }
 
+TEST_F(LogTest, JsonLinesHoldNothingATerminalActsOn) {
+  start(LogFormat::kJson);
+  const std::string evil =
+      "\xC2\x9B"
+      "2J\x7F\xE2\x80\xAE"
+      "gpj.exe\xE2\x81\xA6\x1b[31m";
+  log_error(evil, {{"agent", evil}});
+  const auto all = lines(path());
+  ASSERT_EQ(all.size(), 1U);
+  for (const char* bytes : {"\xC2\x9B", "\x7F", "\xE2\x80\xAE", "\xE2\x81\xA6", "\x1b"})
+    EXPECT_EQ(all[0].find(bytes), std::string::npos) << all[0];
+  const auto line = nlohmann::json::parse(all[0]);
+  EXPECT_EQ(line["message"], evil);
+  EXPECT_EQ(line["fields"]["agent"], evil);
+}
+
 TEST_F(LogTest, JsonLinesParseWhateverTheValues) {
   start(LogFormat::kJson);
   log_error("no \"luck\"\n", {{"a", "tab\t\\"},

@@ -50,6 +50,21 @@ TEST(Table, MakesControlCharactersVisible) {
   EXPECT_EQ(table.render({}), "NAME\na\\x1B[31m\\x0Ab\n");
 }
 
+TEST(Table, MakesControlCharactersInLabelsVisible) {
+  EXPECT_EQ(render_fields({{"a\x1b]0;title\x07", "1"},
+                           {"\xC2\x9B"
+                            "2J",
+                            "2"},
+                           {"\xE2\x80\xAE"
+                            "x",
+                            "3"}},
+                          {}),
+            "a\\x1B]0;title\\x07  1\n"
+            "\\xC2\\x9B2J         2\n"
+            "\\xE2\\x80\\xAEx     3\n");
+  EXPECT_LT(render_fields({{std::string(5000, 'x'), "1"}}, {}).size(), 100U) << "a name pushes its value out of sight";
+}
+
 TEST(Table, ColoursOnlyWhereAsked) {
   Table table({{"A"}});
   table.add({"x"});

@@ -74,6 +74,20 @@ class TopViewTest : public ::testing::Test {
   TopView view_;
 };
 
+// Whatever a server says, a terminal shows it and does nothing else.
+TEST_F(TopViewTest, ShowsControlCharactersAndObeysNone) {
+  const std::string evil = "x\x1b]0;t\x07\xC2\x9B";
+  Json all = status(1);
+  for (const char* name : {"serverId", "state", "connections", "users", "pending"}) all[name] = evil;
+  view_.update(all, page({connection(evil, evil, 1, 1, 1)}), now_ + seconds(2));
+  view_.say("the server answered: " + evil);
+  view_.filter("x");
+  for (const std::string& line : view_.draw(24, 200, false)) {
+    for (const char c : line) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) << line;
+    EXPECT_EQ(line.find("\xC2\x9B"), std::string::npos) << line;
+  }
+}
+
 TEST_F(TopViewTest, SortsByBacklogRateAndAge) {
   EXPECT_THAT(ids(), ::testing::ElementsAre("2", "3", "1"));
   view_.sort_by(TopOrder::kRate);
