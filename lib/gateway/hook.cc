@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <memory>
 #include <utility>
 
 #include "base/fd.h"
@@ -35,6 +38,25 @@ std::string quoted(const std::string& text) {
     }
   }
   return out + "\"";
+}
+
+std::string to_hex(const unsigned char* bytes, std::size_t size) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < size; ++i) {
+    out += kDigits[bytes[i] >> 4];
+    out += kDigits[bytes[i] & 15];
+  }
+  return out;
+}
+
+// 128 bits that nobody can foresee: who could, would write parts of their own into a file that is uploaded (RFC 2046
+// §5.1.1 leaves it to the sender that the boundary is not in the parts).
+std::string random_hex() {
+  std::array<unsigned char, 16> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    throw Error(ErrorCode::kInternal, "there are no random numbers for the boundary of an upload");
+  return to_hex(bytes.data(), bytes.size());
 }
 
 std::string header_safe(std::string text) {
@@ -87,13 +109,27 @@ std::string hmac_sha256_hex(const std::string& key, const std::string& text) {
   unsigned size = 0;
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
        text.size(), digest.data(), &size);
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    out += kDigits[digest[i] >> 4];
-    out += kDigits[digest[i] & 15];
+  return to_hex(digest.data(), size);
+}
+
+std::string sha256_of_file(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) throw system_error(errno, "cannot read the upload " + path);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  bool good = context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+  std::array<char, std::size_t{64} * 1024> buffer;
+  while (good) {
+    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw system_error(errno, "cannot read the upload " + path);
+    if (n == 0) break;
+    good = EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(n)) == 1;
   }
-  return out;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1)
+    throw Error(ErrorCode::kInternal, "cannot compute the SHA-256 of an upload");
+  return to_hex(digest.data(), size);
 }
 
 HookCaller::HookCaller(HookOptions options, std::string server_id, observe::Registry& metrics)
@@ -143,7 +179,7 @@ HttpCaller::Answer HookCaller::call_with_files(const std::string& type, const st
   body["time"] = to_millis(time);
   body["serverId"] = server_id_;
   const std::string text = event::dump_json(body);
-  const std::string boundary = "sse-" + hmac_sha256_hex(server_id_, delivery).substr(0, 40);
+  const std::string boundary = "sse-" + random_hex();
   Pieces pieces;
   pieces.add("--" + boundary +
              "\r\nContent-Disposition: form-data; name=\"event\"\r\nContent-Type: application/json\r\n\r\n" + text);

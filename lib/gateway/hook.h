@@ -27,7 +27,8 @@ struct HookOptions {
 /// A call is a POST of a JSON object whose `type` is connect, disconnect, listening, message or upload. Its headers:
 ///   - `X-Sse-Event`: the type, `X-Sse-Delivery`: an id that stays the same when a notification is repeated;
 ///   - with a secret, `X-Sse-Timestamp`: seconds since 1970 and `X-Sse-Signature`: `sha256=` and the hexadecimal
-///     HMAC-SHA256 of timestamp, a dot and the body.
+///     HMAC-SHA256 of timestamp, a dot and the JSON. Of an upload with its files in the body the JSON holds the
+///     `sha256` of each, so that the signature covers them, too.
 class HookCaller {
  public:
   /// Throws Error(kInvalidArgument).
@@ -35,7 +36,7 @@ class HookCaller {
 
   /// `body`: the fields but type, id, time and serverId, which are added. Throws as HttpCaller::post().
   HttpCaller::Answer call(const std::string& type, const std::string& delivery, WallTime time, event::Json body);
-  /// As call(), with the files as further parts of a multipart/form-data body; the JSON is the part `event`.
+  /// As call(), with the files as further parts of a multipart/form-data body; the JSON is the first part, `event`.
   HttpCaller::Answer call_with_files(const std::string& type, const std::string& delivery, WallTime time,
                                      event::Json body, const std::vector<UploadedFile>& files);
   /// As call(), for what nobody waits for: it goes on after stop_requests().
@@ -78,5 +79,8 @@ std::unique_ptr<Application> make_hook_application(HookCaller& caller, IdGenerat
 
 /// The lower-case hexadecimal HMAC-SHA256.
 std::string hmac_sha256_hex(const std::string& key, const std::string& text);
+
+/// The lower-case hexadecimal SHA-256 of a file. Throws Error.
+std::string sha256_of_file(const std::string& path);
 
 }  // namespace sse::gateway

@@ -87,7 +87,13 @@ class HookApplication final : public Application {
                                {"filename", file.filename},
                                {"contentType", file.content_type},
                                {"size", file.size.count()}});
-      if (!forward) body["files"].back()["path"] = file.path;
+      if (!forward) {
+        body["files"].back()["path"] = file.path;
+        continue;
+      }
+      // A hook that looks parts up by name must find one of this name only.
+      if (file.field == "event") throw Refusal(400, "a file that is uploaded here cannot have the name 'event'");
+      body["files"].back()["sha256"] = sha256_of_file(file.path);
     }
     return ask("upload", [&] {
       return forward

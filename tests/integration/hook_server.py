@@ -44,12 +44,16 @@ class Hook(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         kind = self.headers["Content-Type"]
         files = {}
+        events = 0
+        boundary = ""
         if kind.startswith("multipart/"):
             message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
                 b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
+            boundary = message.get_boundary()
             for part in message.iter_parts():
                 name = part.get_param("name", header="content-disposition")
                 if name == "event":
+                    events += 1
                     body = part.get_content().encode() if isinstance(part.get_content(), str) else part.get_content()
                 else:
                     data = part.get_payload(decode=True)
@@ -60,11 +64,15 @@ class Hook(BaseHTTPRequestHandler):
                 with open(file["path"], "rb") as f:
                     file["sha"] = hashlib.sha256(f.read()).hexdigest()
                 file["mode"] = oct(os.stat(file["path"]).st_mode & 0o777)
+        # The signature is that of the JSON, which names what each file must be.
+        genuine = all(files.get(file["field"], {}).get("sha") == file.get("sha256")
+                      for file in event.get("files", [])) if files else True
         stamp = self.headers.get("X-Sse-Timestamp", "")
         expected = "sha256=" + hmac.new(secret, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
         now = mode()
         with open(folder + "/calls", "a") as f:
-            f.write(json.dumps({"mode": now, "event": event, "forwarded": files,
+            f.write(json.dumps({"mode": now, "event": event, "forwarded": files, "events": events,
+                                "boundary": boundary, "genuine": genuine,
                                 "header": self.headers.get("X-Sse-Event"),
                                 "delivery": self.headers.get("X-Sse-Delivery"),
                                 "signed": hmac.compare_digest(expected, self.headers.get("X-Sse-Signature", ""))}) + "\n")

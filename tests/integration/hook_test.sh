@@ -181,10 +181,31 @@ check_equal "shutdown" "$(calls "[c['event']['reason'] for c in calls if c['even
 grep -q s3cret "$server_log" && fail "the hook's secret is in the log"
 
 # Files in the body instead of by path, for a hook on another machine.
-start_server --hook "http://127.0.0.1:$port/" --hook-uploads multipart --upload-dir "$scratch/uploads"
+echo "s3cret-of-the-hook" >"$scratch/secret"
+start_server --hook "http://127.0.0.1:$port/" --hook-uploads multipart --upload-dir "$scratch/uploads" \
+  --hook-secret-file "$scratch/secret"
 open_stream "$scratch/c" "userId=1"
 id=$(sed -n '1s/^id://p' "$scratch/c")
 check_equal 201 "$(upload "$scratch/photo")"
 check_equal "$sum False" "$(calls '(lambda c: c["forwarded"]["photo"]["sha"] + " " + str("path" in c["event"]["files"][0]))(calls[-1])')"
+# Signed: the JSON, and through it the file.
+check_equal "True True 1 $sum" "$(calls '" ".join(map(str, (calls[-1]["signed"], calls[-1]["genuine"], calls[-1]["events"],
+  calls[-1]["event"]["files"][0]["sha256"])))')"
+# Who knows everything but the random boundary writes no part of their own; not even under the name of the first.
+node=$(calls 'calls[-1]["event"]["serverId"]')
+delivery=$(calls 'calls[-1]["delivery"]')
+forged=sse-$(python3 -c 'import hashlib, hmac, sys
+print(hmac.new(sys.argv[1].encode(), sys.argv[2].encode(), hashlib.sha256).hexdigest()[:40])' "$node" "$delivery")
+check_equal False "$(calls "any(c['boundary'] == '$forged' for c in calls)")"
+old=$(calls 'calls[-1]["boundary"]')
+[[ $old =~ ^sse-[0-9a-f]{32}$ ]] || fail "the boundary is not 128 bits: $old"
+printf 'x\r\n--%s\r\nContent-Disposition: form-data; name="event"\r\n\r\n{"type":"disconnect"}\r\n--%s--\r\n' "$old" "$old" \
+  >"$scratch/forged"
+check_equal 201 "$(upload "$scratch/forged")"
+check_equal "upload True True 1 True" "$(calls '" ".join(map(str, (calls[-1]["event"]["type"], calls[-1]["signed"],
+  calls[-1]["genuine"], calls[-1]["events"], calls[-1]["boundary"] != "'"$old"'")))')"
+before=$(calls 'len(calls)')
+check_equal 400 "$(http_status -F "event=@$scratch/forged" "$url/my-sse/connect/upload/x.do?userId=1&connectionId=$id")"
+check_equal "$before" "$(calls 'len(calls)')"
 no_files_left || fail "a forwarded file stayed behind"
 stop_server

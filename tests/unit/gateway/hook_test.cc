@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/error.h"
 #include "gateway/bulkheads.h"
 #include "net/request_head.h"
+#include "unit/net/loopback.h"
 
 namespace sse::gateway {
 namespace {
@@ -13,6 +16,13 @@ namespace {
 TEST(Hook, SignsAsTheRfcSays) {
   EXPECT_EQ(hmac_sha256_hex("Jefe", "what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Hook, HashesFiles) {
+  const testing::TempFolder folder;
+  std::ofstream(folder.file("abc")) << "abc";
+  EXPECT_EQ(sha256_of_file(folder.file("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_THROW(sha256_of_file(folder.file("missing")), Error);
 }
 
 TEST(HttpCaller, RefusesWhatIsNoUrl) {
