@@ -21,7 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::AllOf;
 using testing::Client;
-using testing::eventually;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Response;
@@ -111,11 +110,31 @@ class HttpFrontTest : public ::testing::Test {
     const MutexLock lock(mutex_);
     streams_.clear();
   }
+  // Waits for a condition; time goes on meanwhile, and stands still otherwise.
+  bool eventually(const std::function<bool()>& condition) {
+    return clock_.advance_until(std::chrono::milliseconds(1), condition, testing::kSocketPatience);
+  }
+  // Everything that was due before the call has been done.
+  void settle() {
+    // A turn runs its tasks before its timers: the second task comes after the first one's turn.
+    for (int i = 0; i < 2; ++i) {
+      std::promise<void> ran;
+      loop_.post([&] { ran.set_value(); });
+      ran.get_future().wait();
+    }
+  }
   // The whole answer to `text`, of a connection that the server then ends.
   std::string answer_and_end(const std::string& text) {
     Client c = client();
     c.send(text);
     EXPECT_TRUE(c.receive_all()) << "the connection stayed open after: " << text;
+    return c.received();
+  }
+  // The same, of one that the server ends because of its time.
+  std::string answer_and_end_in_time(const std::string& text, milliseconds step = milliseconds(100)) {
+    Client c = client();
+    c.send(text);
+    EXPECT_TRUE(c.receive_all(clock_, step)) << "the connection stayed open after: " << text;
     return c.received();
   }
 
@@ -134,7 +153,8 @@ class HttpFrontTest : public ::testing::Test {
   std::vector<HandedOver> streams_ GUARDED_BY(mutex_);
   HttplibApp app_;
   Listener listener_{ListenAddress::parse("127.0.0.1:0"), "--listen"};
-  EventLoop loop_{"test-front"};
+  ManualClock clock_;
+  EventLoop loop_{"test-front", clock_};
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<HttpFront> front_;
 
@@ -443,36 +463,36 @@ TEST_F(HttpFrontTest, HandsAStreamOverWithItsHeadStillToBeWritten) {
 }
 
 TEST_F(HttpFrontTest, TellsAClientWhoseHeadIsTooSlow) {
-  options_.head_timeout = milliseconds(50);
   start();
-  EXPECT_THAT(answer_and_end("GET /hello HTTP/1.1\r\nHost:"), StartsWith("HTTP/1.1 408 "));
+  EXPECT_THAT(answer_and_end_in_time("GET /hello HTTP/1.1\r\nHost:"), StartsWith("HTTP/1.1 408 "));
   Client c = client();
   EXPECT_EQ(c.get("/hello").status, 200);
 }
 
 TEST_F(HttpFrontTest, TellsAClientWhoseBodyIsTooSlow) {
-  options_.body_timeout = milliseconds(50);
   start();
-  EXPECT_THAT(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab"),
+  EXPECT_THAT(answer_and_end_in_time("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab"),
               StartsWith("HTTP/1.1 408 "));
 }
 
 TEST_F(HttpFrontTest, EndsAConnectionThatIsIdleForLong) {
-  options_.idle_timeout = milliseconds(50);
   start();
-  EXPECT_EQ(answer_and_end(""), "");
+  EXPECT_EQ(answer_and_end_in_time("", std::chrono::seconds(1)), "");
   Client c = client();
   EXPECT_EQ(c.get("/hello").status, 200);
-  EXPECT_TRUE(c.receive_all());
+  EXPECT_TRUE(c.receive_all(clock_, std::chrono::seconds(1)));
 }
 
 TEST_F(HttpFrontTest, DoesNotHurryTheHandler) {
-  options_.head_timeout = options_.body_timeout = options_.idle_timeout = milliseconds(1);
   start();
   Client c = client();
   c.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return slow_ == 1; }));
-  EXPECT_FALSE(c.receive_some(milliseconds(600)));  // two rounds of the deadline check
+  for (int minute = 0; minute < 10; ++minute) {
+    clock_.advance(std::chrono::minutes(1));
+    settle();
+  }
+  EXPECT_FALSE(c.receive_some(milliseconds(0)));
   release();
   EXPECT_EQ(c.response().body, "at last");
 }
