@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/manual_clock.h"
 #include "support/process.h"
 
 namespace sse::cluster {
@@ -86,7 +87,8 @@ TEST(Gathering, CallsBackOnceAllAnswersAreThere) {
 }
 
 TEST(Gathering, CallsBackWhenPatienceIsOverTheShorterOneFirst) {
-  Gathering gathering;
+  ManualClock clock;
+  Gathering gathering(clock);
   std::atomic<int> called{0};
   std::atomic<bool> long_one{false};
   const auto [one, asked_one] = gathering.open(1);
@@ -97,7 +99,10 @@ TEST(Gathering, CallsBackWhenPatienceIsOverTheShorterOneFirst) {
     EXPECT_EQ(all.at(0).silent, 3u);
     ++called;
   });
-  ASSERT_TRUE(eventually([&] { return called == 1; }));
+  // The watcher waits for the nearer deadline.
+  ASSERT_TRUE(eventually([&] { return clock.next_deadline() == clock.steady_now() + 50ms; }));
+  EXPECT_EQ(called, 0);
+  ASSERT_TRUE(clock.advance_until(10ms, [&] { return called == 1; }));
   EXPECT_FALSE(long_one);
   gathering.failed(one, "gone");
   gathering.run_ready();
@@ -105,7 +110,7 @@ TEST(Gathering, CallsBackWhenPatienceIsOverTheShorterOneFirst) {
   // Again, when nothing had been waited for.
   const auto [three, asked_three] = gathering.open(1);
   asked_three->then(50ms, [&](const std::vector<Answers>&) { ++called; });
-  ASSERT_TRUE(eventually([&] { return called == 2; }));
+  ASSERT_TRUE(clock.advance_until(10ms, [&] { return called == 2; }));
 }
 
 // Answers, ends of patience and the end of all race; each is called exactly once.
