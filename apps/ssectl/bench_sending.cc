@@ -21,7 +21,7 @@ SendCount count_results(std::string_view body) {
     const std::string_view line = body.substr(0, end);
     body.remove_prefix(std::min(end + 1, body.size()));
     if (line.empty()) continue;
-    const event::Json result = event::Json::parse(line, nullptr, false);
+    const event::Json result = event::parse_json_or_null(line);
     if (result.is_object() && result.contains("delivered")) {
       ++count.accepted;
       count.delivered += count_in(result, "delivered");

@@ -161,7 +161,7 @@ class Listener {
 
   void handle(const api::StreamEvent& event, bool own_id) {
     if (event.name == event::kConnectFinish) {
-      const api::Json answer = api::Json::parse(event.data, nullptr, false);
+      const api::Json answer = event::parse_json_or_null(event.data);
       connection_ = text_cell(answer, "connectionId");
       confirms_ = answer.is_object() && answer.value("ack", api::Json()) == true;
       failures_ = 0;

@@ -67,7 +67,7 @@ void Output::write(std::string_view text) {
 
 void Output::document(const event::Json& json) {
   const int indent = format_ == Format::kJson ? 2 : -1;
-  write(shown_json(json.dump(indent, ' ', false, event::Json::error_handler_t::replace)) + '\n');
+  write(shown_json(json.dump(indent)) + '\n');
 }
 
 void Output::listing(const event::Json& page) {

@@ -21,7 +21,7 @@ const Json* field(const Json& row, const std::string& name) {
 std::optional<std::uint64_t> whole_number(const Json& value) {
   if (value.is_number_unsigned()) return value.get<std::uint64_t>();
   if (!value.is_string()) return std::nullopt;
-  const std::string& text = value.get_ref<const std::string&>();
+  const std::string& text = value.text();
   std::uint64_t number = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
@@ -33,7 +33,7 @@ int compare(const Json* a, const Json* b) {
   const auto left = whole_number(*a);
   const auto right = whole_number(*b);
   // Numbers only where both are: a user may be called 10, another ten.
-  if (a->type() == b->type() && left && right && (a->is_number() || std::to_string(*left).size() > 15))
+  if (a->same_kind(*b) && left && right && (a->is_number() || std::to_string(*left).size() > 15))
     return *left < *right ? -1 : (*left > *right ? 1 : 0);
   return *a < *b ? -1 : (*b < *a ? 1 : 0);
 }

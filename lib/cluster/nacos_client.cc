@@ -135,8 +135,7 @@ NacosClient::Response NacosClient::call_once(const char* method, const std::stri
     const httplib::Result result = servers_[current_]->http().send(request);
     if (result) {
       Response response{result->status, result->body, nullptr};
-      response.json = Json::parse(response.body, nullptr, false);
-      if (response.json.is_discarded()) response.json = nullptr;
+      response.json = event::parse_json_or_null(response.body);
       return response;
     }
     why = httplib::to_string(result.error());

@@ -95,7 +95,7 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::entries() {
     at.host = instance.ip;
     at.port = instance.port;
     entry.address = at.str();
-    entry.node.facts = event::Json::parse(value_of(instance, kFacts), nullptr, false);
+    entry.node.facts = event::parse_json_or_null(value_of(instance, kFacts));
     if (!entry.node.facts.is_object()) entry.node.facts = event::Json::object();
     entry.instance = std::move(instance);
     entries.push_back(std::move(entry));

@@ -27,7 +27,7 @@ NodeProbe probe_node(const std::string& address, std::chrono::milliseconds timeo
   const SteadyTime begin = Clock::system().steady_now();
   const httplib::Result result = http.Get(kWhoPath);
   if (result) {
-    probe.who = event::Json::parse(result->body, nullptr, false);
+    probe.who = event::parse_json_or_null(result->body);
     if (result->status != 200 || !probe.who.is_object()) probe = {true, nullptr};
     return probe;
   }

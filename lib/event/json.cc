@@ -15,55 +15,19 @@ constexpr std::array<std::pair<TargetKind, std::string_view>, 4> kNamed{{{Target
                                                                          {TargetKind::kToken, "tokens"},
                                                                          {TargetKind::kTenant, "tenants"},
                                                                          {TargetKind::kChannel, "channels"}}};
-constexpr int kMaxDepth = 64;
 
 [[noreturn]] void wrong_type(std::string_view name, std::string_view expected) {
   throw Error(ErrorCode::kInvalidArgument, "field '" + std::string(name) + "' must be " + std::string(expected));
 }
 
 std::string name_from_json(const Json& value, std::string_view field) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return value.text();
   if (value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
   if (value.is_number_integer()) return std::to_string(value.get<std::int64_t>());
   wrong_type(field, "a list of strings");
 }
 
 }  // namespace
-
-Json parse_json(std::string_view text, std::string_view what) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxDepth) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    std::string(what) + " is nested deeper than " + std::to_string(kMaxDepth) + " levels");
-      }
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& e) {
-    std::string_view reason = e.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …", or, for 1e999,
-    // "[json.exception.out_of_range.406] number overflow parsing '1e999'": the tail is for people.
-    if (const std::size_t cut = reason.find("] "); cut != std::string_view::npos) reason.remove_prefix(cut + 2);
-    if (reason.starts_with("parse error at ")) reason.remove_prefix(12);
-    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid JSON: " + printable(reason));
-  }
-}
-
-std::string dump_json(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json to_json(const Target& target) {
   Json json = Json::object();
@@ -104,14 +68,14 @@ Target target_from_json(const Json& json) {
 
 void require_fields(const Json& object, std::initializer_list<std::string_view> known, std::string_view what) {
   if (!object.is_object()) throw Error(ErrorCode::kInvalidArgument, std::string(what) + " must be a JSON object");
-  for (const auto& item : object.items()) {
+  for (const auto& [field, value] : object.items()) {
     bool found = false;
-    for (const std::string_view name : known) found = found || name == item.key();
+    for (const std::string_view name : known) found = found || name == field;
     if (found) continue;
     std::string list;
     for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
     throw Error(ErrorCode::kInvalidArgument,
-                "unknown field '" + printable(item.key(), 60) + "' in " + std::string(what) + "; it takes " + list);
+                "unknown field '" + printable(field, 60) + "' in " + std::string(what) + "; it takes " + list);
   }
 }
 
@@ -132,7 +96,7 @@ bool bool_field(const Json& object, std::string_view name, bool fallback) {
 std::uint64_t id_field(const Json& object, std::string_view name) {
   const auto found = object.find(std::string(name));
   if (found == object.end()) return 0;
-  if (found->is_string()) return parse_id(found->get_ref<const std::string&>()).value_or(0);
+  if (found->is_string()) return parse_id(found->text()).value_or(0);
   // Through text, so that both forms have the same range.
   return found->is_number_unsigned() ? parse_id(std::to_string(found->get<std::uint64_t>())).value_or(0) : 0;
 }

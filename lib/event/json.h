@@ -1,21 +1,27 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "event/json_value.h"
 #include "event/target.h"
 
 namespace sse::event {
 
-using Json = nlohmann::json;
-
 /// Parses a JSON document. Throws Error(kInvalidArgument) "<what> is not valid JSON: at line 1, column 2: …", also for
 /// more than 64 levels of nesting, which no request of ours needs and recursion could not survive.
 Json parse_json(std::string_view text, std::string_view what);
+/// As parse_json(), with null for what is no JSON: for documents that are checked for being an object anyway.
+Json parse_json_or_null(std::string_view text);
 
 /// Serialises; invalid UTF-8 inside strings is replaced by U+FFFD instead of throwing.
 std::string dump_json(const Json& json);
+/// An object whose members stand in the order given, for readers that have seen them so for years.
+std::string dump_fields(const std::vector<std::pair<std::string_view, Json>>& fields);
 
 /// `{"users":["1"]}`, `{"tenants":[…]}`, `{"tokens":[…]}`, `{"channels":[…]}` or `{"all":true}`, each optionally with
 /// `"listening":true`.

@@ -117,7 +117,7 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
   std::vector<Json> documents;
   const auto add = [&](const RawResponse& response) {
     if (response.status != 200) return false;
-    Json json = Json::parse(response.body, nullptr, false);
+    Json json = event::parse_json_or_null(response.body);
     if (!json.is_object() || !json.contains("data") || !json["data"].is_object()) return false;
     documents.push_back(std::move(json["data"]));
     return true;
@@ -130,7 +130,7 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
     }
     Json merged = merge(documents, rule);
     merged["timeout"] = !others.missing.empty();
-    Json body = Json::parse(own.body, nullptr, false);
+    Json body = event::parse_json_or_null(own.body);
     body["data"] = std::move(merged);
     own.body = event::dump_json(body);
   }

@@ -57,7 +57,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
   for (const auto& [name, value] : values) parameters[name] = is_secret(name) ? mask_secret(value) : value;
   Json profile = nullptr;
   if (!info.attributes.profile.empty()) {
-    profile = Json::parse(info.attributes.profile, nullptr, false);
+    profile = event::parse_json_or_null(info.attributes.profile);
   } else if (!info.identity.user.empty()) {
     profile = {{"id", info.identity.user.str()}};
   }

@@ -25,12 +25,11 @@ constexpr std::size_t kMostAcknowledged = 10'000;
 
 std::string wrapped(bool success, int code, Json data, Json error) {
   // In the order the Java library writes.
-  const nlohmann::ordered_json json{{"success", success},
-                                    {"code", code},
-                                    {"data", std::move(data)},
-                                    {"message", nullptr},
-                                    {"errorMessage", std::move(error)}};
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return event::dump_fields({{"success", success},
+                             {"code", code},
+                             {"data", std::move(data)},
+                             {"message", nullptr},
+                             {"errorMessage", std::move(error)}});
 }
 
 void answer(httplib::Response& res, Json data) {

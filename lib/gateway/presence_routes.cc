@@ -79,9 +79,8 @@ Json user_json(const std::vector<hub::ConnectionInfo>& connections) {
     last = std::max(last, one.created);
     if (one.last_request) last_request = std::max(last_request.value_or(WallTime::min()), *one.last_request);
     duration = std::max(duration, hub::session_duration(one, one.as_of));
-    if (!one.attributes.profile.empty()) profile = Json::parse(one.attributes.profile, nullptr, false);
+    if (!one.attributes.profile.empty()) profile = event::parse_json_or_null(one.attributes.profile);
   }
-  if (profile.is_discarded()) profile = nullptr;
   const auto name = profile.is_object() ? profile.find("name") : profile.end();
   const bool named = profile.is_object() && name != profile.end() && name->is_string();
   return {{"id", connections.front().identity.user.str()},

@@ -109,7 +109,7 @@ Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
   for (const hub::NameCount& user : page.cut(all)) newest.push_back(user.ids.back());
   Json list = Json::array();
   for (const hub::ConnectionInfo& info : hub.describe(newest)) {
-    Json user = Json::parse(info.attributes.profile, nullptr, false);
+    Json user = event::parse_json_or_null(info.attributes.profile);
     if (!user.is_object()) user = Json::object();
     if (!user.contains("id")) user["id"] = info.identity.user.str();
     list.push_back(std::move(user));

@@ -54,7 +54,7 @@ std::optional<std::int64_t> duration_in(std::string_view frame_bytes) {
   frame_bytes.remove_prefix(at + kData.size());
   const std::string_view data = frame_bytes.substr(0, frame_bytes.find('\n'));
   if (data.size() > kMostDataBytes) return std::nullopt;
-  const event::Json json = event::Json::parse(data, nullptr, false);
+  const event::Json json = event::parse_json_or_null(data);
   const auto field = json.is_object() ? json.find("duration") : json.end();
   if (!json.is_object() || field == json.end()) return std::nullopt;
   if (field->is_string()) return seconds_from(field->get<std::string>());

@@ -237,7 +237,7 @@ std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFi
 
 std::string profile_name(std::string_view profile) {
   if (profile.empty()) return "";
-  const event::Json json = event::Json::parse(profile, nullptr, false);
+  const event::Json json = event::parse_json_or_null(profile);
   if (!json.is_object()) return "";
   const auto name = json.find("name");
   return name != json.end() && name->is_string() ? name->get<std::string>() : "";

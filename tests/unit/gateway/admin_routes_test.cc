@@ -257,7 +257,7 @@ class AdminTokenTest : public AdminRoutesTest {
     const Response got = Client::tcp(admin_port).get("/api/v1/status", header);
     if (got.status == 401) {
       EXPECT_EQ(got.header("WWW-Authenticate"), "Bearer");
-      expect_problem(Json::parse(got.body, nullptr, false), 401, "unauthenticated", "--admin-token-file");
+      expect_problem(event::parse_json_or_null(got.body), 401, "unauthenticated", "--admin-token-file");
       EXPECT_THAT(got.body, Not(HasSubstr("s3cret")));
     }
     return got.status;

@@ -64,7 +64,7 @@ class ServerTest : public ::testing::Test {
   /// `data` of a wrapped answer.
   Json data(const Response& response) const {
     EXPECT_EQ(response.status, 200) << response.body;
-    return Json::parse(response.body, nullptr, false).value("data", Json());
+    return event::parse_json_or_null(response.body).value("data", Json());
   }
 
   /// Opens a stream and waits for connect-finish. `query` without '?'.
@@ -102,7 +102,7 @@ class ServerTest : public ::testing::Test {
       return {};
     }
     EXPECT_EQ(result->status, status) << result->body;
-    return Json::parse(result->body, nullptr, false);
+    return event::parse_json_or_null(result->body);
   }
 
   TempFolder folder_;

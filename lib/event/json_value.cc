@@ -1,0 +1,503 @@
+#include "event/json_value.h"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "event/json.h"
+
+namespace sse::event {
+
+struct Json::Array {
+  std::vector<Json> elements;
+};
+struct Json::Object {
+  std::map<std::string, Json, std::less<>> members;
+};
+
+namespace {
+
+using Members = std::map<std::string, Json, std::less<>>;
+
+// An iterator of a map as the pointer that it is, so that the header needs no map.
+template <class Position>
+void* node_from(Position position) {
+  static_assert(sizeof(Position) == sizeof(void*) && std::is_trivially_copyable_v<Position>);
+  return std::bit_cast<void*>(position);
+}
+Members::iterator position_from(void* node) {
+  return std::bit_cast<Members::iterator>(node);
+}
+
+constexpr int kMaxDepth = 64;
+constexpr std::array<const char*, 8> kKindNames{"null",     "true or false", "a number", "a number",
+                                                "a number", "a string",      "a list",   "an object"};
+
+constexpr bool needs_no_escape(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != 0x7F;
+}
+
+void write_text(std::string& out, const std::string& text) {
+  for (const char c : text) {
+    if (!needs_no_escape(c)) {
+      out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      return;
+    }
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
+
+template <class Number>
+void write_integer(std::string& out, Number number) {
+  std::array<char, 24> digits{};
+  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+}
+
+}  // namespace
+
+Json::Json(Kind kind) : kind_(kind) {
+  if (kind == Kind::kArray) {
+    held_.array = new Array;
+  } else if (kind == Kind::kObject) {
+    held_.object = new Object;
+  }
+}
+
+Json::Json(FromText, std::string_view text) : kind_(Kind::kString) {
+  held_.text = new std::string(text);
+}
+
+Json::Json(std::string&& text) : kind_(Kind::kString) {
+  held_.text = new std::string(std::move(text));
+}
+
+Json::Json(std::initializer_list<Json> list) : Json() {
+  bool pairs = true;
+  for (const Json& one : list) pairs = pairs && one.is_array() && one.size() == 2 && one[0U].is_string();
+  *this = pairs ? object(list) : array(list);
+}
+
+Json Json::object(std::initializer_list<Json> pairs) {
+  Json json = object();
+  for (const Json& pair : pairs) {
+    auto& elements = const_cast<Json&>(pair).held_.array->elements;
+    json.held_.object->members.insert_or_assign(std::move(*elements[0].held_.text), std::move(elements[1]));
+  }
+  return json;
+}
+
+Json Json::array(std::initializer_list<Json> list) {
+  Json json = array();
+  json.held_.array->elements.reserve(list.size());
+  for (const Json& one : list) json.held_.array->elements.push_back(std::move(const_cast<Json&>(one)));
+  return json;
+}
+
+Json::Json(const Json& other) : kind_(Kind::kNull), held_(other.held_) {
+  if (other.kind_ == Kind::kString) {
+    held_.text = new std::string(*other.held_.text);
+  } else if (other.kind_ == Kind::kArray) {
+    held_.array = new Array(*other.held_.array);
+  } else if (other.kind_ == Kind::kObject) {
+    held_.object = new Object(*other.held_.object);
+  }
+  kind_ = other.kind_;
+}
+
+void Json::release() noexcept {
+  if (kind_ == Kind::kString) {
+    delete held_.text;
+  } else if (kind_ == Kind::kArray) {
+    delete held_.array;
+  } else if (kind_ == Kind::kObject) {
+    delete held_.object;
+  }
+  kind_ = Kind::kNull;
+}
+
+void Json::wrong_type(const char* wanted) const {
+  throw Error(ErrorCode::kInvalidArgument, std::string("the JSON has ") + kKindNames[static_cast<std::size_t>(kind_)] +
+                                               " where " + wanted + " is expected");
+}
+
+bool Json::to_bool() const {
+  if (!is_boolean()) wrong_type("true or false");
+  return held_.boolean;
+}
+
+std::int64_t Json::to_signed(std::int64_t least, std::int64_t greatest) const {
+  std::int64_t value = 0;
+  if (kind_ == Kind::kSigned) {
+    value = held_.signed_number;
+  } else if (kind_ == Kind::kUnsigned && std::in_range<std::int64_t>(held_.unsigned_number)) {
+    value = static_cast<std::int64_t>(held_.unsigned_number);
+  } else if (kind_ == Kind::kDouble && std::abs(held_.number) < 0x1p63) {
+    value = static_cast<std::int64_t>(held_.number);
+  } else {
+    wrong_type(is_number() ? "a smaller number" : "a number");
+  }
+  if (value < least || value > greatest) wrong_type("a smaller number");
+  return value;
+}
+
+std::uint64_t Json::to_unsigned(std::uint64_t greatest) const {
+  std::uint64_t value = 0;
+  if (is_number_unsigned()) {
+    value = held_.unsigned_number;
+  } else if (kind_ == Kind::kDouble && held_.number > -1 && held_.number < 0x1p64) {
+    value = static_cast<std::uint64_t>(held_.number);
+  } else {
+    wrong_type(is_number() ? "a number that fits" : "a number");
+  }
+  if (value > greatest) wrong_type("a smaller number");
+  return value;
+}
+
+double Json::to_double() const {
+  if (kind_ == Kind::kSigned) return static_cast<double>(held_.signed_number);
+  if (kind_ == Kind::kUnsigned) return static_cast<double>(held_.unsigned_number);
+  if (kind_ != Kind::kDouble) wrong_type("a number");
+  return held_.number;
+}
+
+const std::string& Json::text() const {
+  if (!is_string()) wrong_type("a string");
+  return *held_.text;
+}
+
+const Json& Json::elements() const {
+  if (!is_array()) wrong_type("a list");
+  return *this;
+}
+
+std::size_t Json::size() const {
+  if (is_array()) return held_.array->elements.size();
+  if (is_object()) return held_.object->members.size();
+  return is_null() ? 0 : 1;
+}
+
+const Json* Json::member(std::string_view name) const {
+  if (!is_object()) wrong_type("an object");
+  const auto found = held_.object->members.find(name);
+  return found == held_.object->members.end() ? nullptr : &found->second;
+}
+
+Json::iterator Json::find(std::string_view name) {
+  return is_object() ? iterator(node_from(held_.object->members.find(name))) : end();
+}
+
+Json::const_iterator Json::find(std::string_view name) const {
+  return const_cast<Json*>(this)->find(name);
+}
+
+Json& Json::operator[](std::string_view name) {
+  if (is_null()) *this = object();
+  if (!is_object()) wrong_type("an object");
+  auto& members = held_.object->members;
+  const auto place = members.lower_bound(name);
+  if (place != members.end() && place->first == name) return place->second;
+  return members.emplace_hint(place, std::string(name), Json())->second;
+}
+
+const Json& Json::operator[](std::string_view name) const {
+  static const Json kNone;
+  const Json* const found = member(name);
+  return found == nullptr ? kNone : *found;
+}
+
+const Json& Json::at(std::string_view name) const {
+  const Json* const found = member(name);
+  if (found == nullptr) {
+    throw Error(ErrorCode::kInvalidArgument, "the JSON object has no field '" + printable(name, 60) + "'");
+  }
+  return *found;
+}
+
+Json& Json::at(std::string_view name) {
+  return const_cast<Json&>(std::as_const(*this).at(name));
+}
+
+void Json::update(const Json& other) {
+  if (is_null()) *this = object();
+  if (!is_object() || !other.is_object()) (is_object() ? other : *this).wrong_type("an object");
+  for (const auto& [name, value] : other.held_.object->members) held_.object->members.insert_or_assign(name, value);
+}
+
+std::size_t Json::erase(std::string_view name) {
+  if (!is_object()) wrong_type("an object");
+  auto& members = held_.object->members;
+  const auto found = members.find(name);
+  if (found == members.end()) return 0;
+  members.erase(found);
+  return 1;
+}
+
+Json& Json::element(std::size_t index) {
+  if (!is_array()) wrong_type("a list");
+  auto& elements = held_.array->elements;
+  if (index >= elements.size()) {
+    throw Error(ErrorCode::kInvalidArgument, "the JSON list has " + std::to_string(elements.size()) +
+                                                 " elements, and number " + std::to_string(index) + " was asked for");
+  }
+  return elements[index];
+}
+
+void Json::push_back(Json value) {
+  if (is_null()) *this = array();
+  if (!is_array()) wrong_type("a list");
+  held_.array->elements.push_back(std::move(value));
+}
+
+Json::iterator Json::erase(const_iterator where) {
+  if (is_object()) return iterator(node_from(held_.object->members.erase(position_from(where.node_))));
+  const_iterator next = where;
+  return erase(where, ++next);
+}
+
+Json::iterator Json::erase(const_iterator first, const_iterator last) {
+  if (!is_array()) wrong_type("a list");
+  auto& elements = held_.array->elements;
+  const auto at = [&](const_iterator position) { return elements.begin() + (position.element_ - elements.data()); };
+  const auto next = elements.erase(at(first), at(last));
+  return iterator(elements.data() + (next - elements.begin()));
+}
+
+Json::iterator Json::begin() {
+  if (is_array()) return iterator(held_.array->elements.data());
+  return is_object() ? iterator(node_from(held_.object->members.begin())) : iterator();
+}
+
+Json::iterator Json::end() {
+  if (is_array()) return iterator(held_.array->elements.data() + held_.array->elements.size());
+  return is_object() ? iterator(node_from(held_.object->members.end())) : iterator();
+}
+
+Json::const_iterator Json::begin() const {
+  return const_cast<Json*>(this)->begin();
+}
+
+Json::const_iterator Json::end() const {
+  return const_cast<Json*>(this)->end();
+}
+
+bool Json::equals(const Json& other) const {
+  if (is_number() && other.is_number()) {
+    if (kind_ == Kind::kDouble || other.kind_ == Kind::kDouble) return to_double() == other.to_double();
+    if (is_number_unsigned() != other.is_number_unsigned()) return false;
+    return held_.unsigned_number == other.held_.unsigned_number;
+  }
+  if (kind_ != other.kind_) return false;
+  switch (kind_) {
+    case Kind::kBool: return held_.boolean == other.held_.boolean;
+    case Kind::kString: return *held_.text == *other.held_.text;
+    case Kind::kArray: return held_.array->elements == other.held_.array->elements;
+    case Kind::kObject: return held_.object->members == other.held_.object->members;
+    default: return true;
+  }
+}
+
+bool Json::less(const Json& other) const {
+  if (is_number() && other.is_number()) {
+    if (kind_ == Kind::kDouble || other.kind_ == Kind::kDouble) return to_double() < other.to_double();
+    if (is_number_unsigned() != other.is_number_unsigned()) return other.is_number_unsigned();
+    return is_number_unsigned() ? held_.unsigned_number < other.held_.unsigned_number
+                                : held_.signed_number < other.held_.signed_number;
+  }
+  if (kind_ != other.kind_) return kind_ < other.kind_;
+  switch (kind_) {
+    case Kind::kBool: return held_.boolean < other.held_.boolean;
+    case Kind::kString: return *held_.text < *other.held_.text;
+    case Kind::kArray:
+      return std::lexicographical_compare(held_.array->elements.begin(), held_.array->elements.end(),
+                                          other.held_.array->elements.begin(), other.held_.array->elements.end());
+    case Kind::kObject:
+      return std::lexicographical_compare(
+          held_.object->members.begin(), held_.object->members.end(), other.held_.object->members.begin(),
+          other.held_.object->members.end(), [](const auto& a, const auto& b) {
+            return a.first != b.first ? a.first < b.first : a.second < b.second;
+          });
+    default: return false;
+  }
+}
+
+std::ostream& operator<<(std::ostream& out, const Json& json) {
+  return out << json.dump();
+}
+
+std::string Json::dump(int indent) const {
+  std::string out;
+  write(out, indent, 0);
+  return out;
+}
+
+void Json::write(std::string& out, int indent, std::size_t depth) const {
+  const auto line = [&](std::size_t level) {
+    if (indent < 0) return;
+    out += '\n';
+    out.append(level * static_cast<std::size_t>(indent), ' ');
+  };
+  switch (kind_) {
+    case Kind::kNull: out += "null"; break;
+    case Kind::kBool: out += held_.boolean ? "true" : "false"; break;
+    case Kind::kSigned: write_integer(out, held_.signed_number); break;
+    case Kind::kUnsigned: write_integer(out, held_.unsigned_number); break;
+    case Kind::kDouble: out += nlohmann::json(held_.number).dump(); break;
+    case Kind::kString: write_text(out, *held_.text); break;
+    case Kind::kArray: {
+      out += '[';
+      bool first = true;
+      for (const Json& one : held_.array->elements) {
+        if (!std::exchange(first, false)) out += ',';
+        line(depth + 1);
+        one.write(out, indent, depth + 1);
+      }
+      if (!first) line(depth);
+      out += ']';
+      break;
+    }
+    case Kind::kObject: {
+      out += '{';
+      bool first = true;
+      for (const auto& [name, value] : held_.object->members) {
+        if (!std::exchange(first, false)) out += ',';
+        line(depth + 1);
+        write_text(out, name);
+        out += indent < 0 ? ":" : ": ";
+        value.write(out, indent, depth + 1);
+      }
+      if (!first) line(depth);
+      out += '}';
+      break;
+    }
+  }
+}
+
+template <bool kConst>
+Json* Json::Iterator<kConst>::value_of(void* node) {
+  return &position_from(node)->second;
+}
+template <bool kConst>
+const std::string& Json::Iterator<kConst>::name_of(void* node) {
+  return position_from(node)->first;
+}
+template <bool kConst>
+void* Json::Iterator<kConst>::next(void* node) {
+  return node_from(std::next(position_from(node)));
+}
+template class Json::Iterator<false>;
+template class Json::Iterator<true>;
+
+/// Makes a Json of what nlohmann's parser reports, https://json.nlohmann.me/features/parsing/sax_interface/. Answering
+/// false ends the parsing.
+class JsonBuilder {
+ public:
+  bool null() { return put(Json()); }
+  bool boolean(bool value) { return put(Json(value)); }
+  bool number_integer(std::int64_t value) { return put(Json(value)); }
+  bool number_unsigned(std::uint64_t value) { return put(Json(value)); }
+  bool number_float(double value, const std::string&) { return put(Json(value)); }
+  bool string(std::string& value) { return put(Json(std::move(value))); }
+  bool binary(std::vector<std::uint8_t>&) { return false; }
+  bool start_object(std::size_t) { return open(Json::object()); }
+  bool key(std::string& name) {
+    name_ = std::move(name);
+    return true;
+  }
+  bool end_object() { return close(); }
+  bool start_array(std::size_t) { return open(Json::array()); }
+  bool end_array() { return close(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& problem) {
+    std::string_view reason = problem.what();
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …", or, for 1e999,
+    // "[json.exception.out_of_range.406] number overflow parsing '1e999'": the tail is for people.
+    if (const std::size_t cut = reason.find("] "); cut != std::string_view::npos) reason.remove_prefix(cut + 2);
+    if (reason.starts_with("parse error at ")) reason.remove_prefix(12);
+    problem_ = "is not valid JSON: " + printable(reason);
+    return false;
+  }
+
+  Json take() { return std::move(root_); }
+  /// Why there is no document: "is not valid JSON: at line 1, column 2: …".
+  const std::string& problem() const { return problem_; }
+
+ private:
+  bool put(Json value) {
+    place(std::move(value));
+    return true;
+  }
+  bool open(Json value) {
+    if (open_.size() == kMaxDepth) {
+      problem_ = "is nested deeper than " + std::to_string(kMaxDepth) + " levels";
+      return false;
+    }
+    open_.push_back(&place(std::move(value)));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+  // The parent does not grow while a child is open, so that pointers to children stay good.
+  Json& place(Json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    Json& parent = *open_.back();
+    if (parent.is_object()) return parent.held_.object->members.insert_or_assign(name_, std::move(value)).first->second;
+    return parent.held_.array->elements.emplace_back(std::move(value));
+  }
+
+  Json root_;
+  std::vector<Json*> open_;
+  std::string name_;
+  std::string problem_;
+};
+
+namespace {
+
+// Whether `text` is JSON, which `builder` then has.
+bool build(std::string_view text, JsonBuilder& builder) {
+  return nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view what) {
+  JsonBuilder builder;
+  if (!build(text, builder)) throw Error(ErrorCode::kInvalidArgument, std::string(what) + ' ' + builder.problem());
+  return builder.take();
+}
+
+Json parse_json_or_null(std::string_view text) {
+  JsonBuilder builder;
+  return build(text, builder) ? builder.take() : Json();
+}
+
+Json Json::parse(std::string_view text) {
+  return parse_json(text, "the text");
+}
+
+std::string dump_json(const Json& json) {
+  return json.dump();
+}
+
+std::string dump_fields(const std::vector<std::pair<std::string_view, Json>>& fields) {
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    out += out.empty() ? '{' : ',';
+    write_text(out, std::string(name));
+    out += ':';
+    out += value.dump();
+  }
+  return out + (out.empty() ? "{}" : "}");
+}
+
+}  // namespace sse::event

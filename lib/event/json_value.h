@@ -1,0 +1,346 @@
+#pragma once
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace sse::event {
+
+template <class T>
+concept JsonInteger = std::integral<T> && !std::same_as<T, bool>;
+template <class T>
+concept JsonText = std::convertible_to<const T&, std::string_view>;
+
+/// A JSON document (RFC 8259) or a part of one: null, true or false, a number, a string, an array, or an object whose
+/// members are sorted by name.
+///
+/// Everything that costs compile time is in one source; nlohmann/json parses there and writes strings and numbers. The
+/// interface is the part of nlohmann's that is used here, and what it says of braces holds: `{{"a", 1}, {"b", 2}}`, a
+/// list of pairs whose first halves are strings, is an object; any other list is an array.
+///
+/// A value that is asked for what it does not hold throws Error(kInvalidArgument), so that a document from outside can be
+/// read without looking at every type first. One thread at a time, as a std::string.
+class Json {
+ public:
+  template <bool kConst>
+  class Iterator;
+  template <bool kConst>
+  class Items;
+  using iterator = Iterator<false>;
+  using const_iterator = Iterator<true>;
+
+  Json() noexcept : kind_(Kind::kNull) {}
+  Json(std::nullptr_t) noexcept : Json() {}  // NOLINT(google-explicit-constructor): values stand for themselves
+  template <std::same_as<bool> T>
+  Json(T value) noexcept : kind_(Kind::kBool) {  // NOLINT(google-explicit-constructor)
+    held_.boolean = value;
+  }
+  template <JsonInteger T>
+  Json(T value) noexcept {  // NOLINT(google-explicit-constructor)
+    if constexpr (std::is_signed_v<T>) {
+      kind_ = Kind::kSigned;
+      held_.signed_number = value;
+    } else {
+      kind_ = Kind::kUnsigned;
+      held_.unsigned_number = value;
+    }
+  }
+  template <std::floating_point T>
+  Json(T value) noexcept : kind_(Kind::kDouble) {  // NOLINT(google-explicit-constructor)
+    held_.number = static_cast<double>(value);
+  }
+  template <JsonText T>
+  Json(const T& text) : Json(FromText{}, std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
+  Json(std::string&& text);                                          // NOLINT(google-explicit-constructor)
+  /// An array of what a container holds; of a map from strings, an object.
+  template <class List>
+    requires(!JsonText<List> && !std::same_as<List, Json> && requires { typename List::value_type; })
+  Json(const List& list) : Json(kIsMap<List> ? object() : array()) {  // NOLINT(google-explicit-constructor)
+    if constexpr (kIsMap<List>) {
+      for (const auto& [name, value] : list) (*this)[name] = Json(value);
+    } else {
+      for (const auto& one : list) push_back(Json(one));
+    }
+  }
+  Json(std::initializer_list<Json> list);
+  Json(const Json& other);
+  Json(Json&& other) noexcept : kind_(std::exchange(other.kind_, Kind::kNull)), held_(other.held_) {}
+  Json& operator=(Json other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Json() {
+    if (kind_ >= Kind::kString) release();
+  }
+  void swap(Json& other) noexcept {
+    std::swap(kind_, other.kind_);
+    std::swap(held_, other.held_);
+  }
+
+  static Json object() { return Json(Kind::kObject); }
+  static Json array() { return Json(Kind::kArray); }
+  static Json object(std::initializer_list<Json> pairs);
+  static Json array(std::initializer_list<Json> list);
+  /// Throws Error(kInvalidArgument) for what is no JSON, see parse_json().
+  static Json parse(std::string_view text);
+
+  bool is_null() const { return kind_ == Kind::kNull; }
+  bool same_kind(const Json& other) const { return kind_ == other.kind_; }
+  bool is_boolean() const { return kind_ == Kind::kBool; }
+  bool is_number() const { return is_number_integer() || kind_ == Kind::kDouble; }
+  bool is_number_float() const { return kind_ == Kind::kDouble; }
+  bool is_number_integer() const { return kind_ == Kind::kSigned || kind_ == Kind::kUnsigned; }
+  /// A whole number that is not negative, however it was made.
+  bool is_number_unsigned() const {
+    return kind_ == Kind::kUnsigned || (kind_ == Kind::kSigned && held_.signed_number >= 0);
+  }
+  bool is_string() const { return kind_ == Kind::kString; }
+  bool is_array() const { return kind_ == Kind::kArray; }
+  bool is_object() const { return kind_ == Kind::kObject; }
+  bool is_structured() const { return is_array() || is_object(); }
+
+  /// The value as T: bool, a number (a whole one only when T holds it exactly), std::string, or a container of these
+  /// that has push_back().
+  template <class T>
+  T get() const {
+    if constexpr (std::same_as<T, Json>) {
+      return *this;
+    } else if constexpr (std::same_as<T, bool>) {
+      return to_bool();
+    } else if constexpr (JsonInteger<T>) {
+      if constexpr (std::is_signed_v<T>) {
+        return static_cast<T>(to_signed(std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+      } else {
+        return static_cast<T>(to_unsigned(std::numeric_limits<T>::max()));
+      }
+    } else if constexpr (std::floating_point<T>) {
+      return static_cast<T>(to_double());
+    } else if constexpr (std::same_as<T, std::string>) {
+      return text();
+    } else {
+      T list;
+      for (const Json& one : elements()) list.push_back(one.get<typename T::value_type>());
+      return list;
+    }
+  }
+  /// The string itself.
+  const std::string& text() const;
+
+  /// How many elements or members; 0 for null, 1 for any other single value.
+  std::size_t size() const;
+  bool empty() const { return size() == 0; }
+
+  // Members of an object.
+  bool contains(std::string_view name) const { return is_object() && member(name) != nullptr; }
+  /// end() without such a member, and for what is no object.
+  iterator find(std::string_view name);
+  const_iterator find(std::string_view name) const;
+  std::size_t count(std::string_view name) const { return contains(name) ? 1 : 0; }
+  /// The member, which is made if there is none; null becomes an object.
+  Json& operator[](std::string_view name);
+  /// The member, or null without it.
+  const Json& operator[](std::string_view name) const;
+  Json& operator[](const char* name) { return (*this)[std::string_view(name)]; }
+  const Json& operator[](const char* name) const { return (*this)[std::string_view(name)]; }
+  /// Throws without such a member.
+  const Json& at(std::string_view name) const;
+  Json& at(std::string_view name);
+  /// The member as T, or `fallback` without it. Throws when it is there and has another type.
+  template <class T>
+  auto value(std::string_view name, const T& fallback) const {
+    using Result = std::conditional_t<JsonText<T>, std::string, T>;
+    const Json* const found = member(name);
+    return found == nullptr ? Result(fallback) : found->get<Result>();
+  }
+  /// Adds or replaces the members that `other` has.
+  void update(const Json& other);
+  /// How many were removed.
+  std::size_t erase(std::string_view name);
+
+  // Elements of an array.
+  template <JsonInteger Index>
+  Json& operator[](Index index) {
+    return element(static_cast<std::size_t>(index));
+  }
+  template <JsonInteger Index>
+  const Json& operator[](Index index) const {
+    return const_cast<Json*>(this)->element(static_cast<std::size_t>(index));
+  }
+  template <JsonInteger Index>
+  const Json& at(Index index) const {
+    return (*this)[index];
+  }
+  Json& front() { return element(0); }
+  const Json& front() const { return (*this)[0U]; }
+  Json& back() { return element(size() - 1); }
+  const Json& back() const { return (*this)[size() - 1]; }
+  /// Null becomes an array.
+  void push_back(Json value);
+  iterator erase(const_iterator where);
+  iterator erase(const_iterator first, const_iterator last);
+
+  /// Elements, or the values of members; none in anything else.
+  iterator begin();
+  iterator end();
+  const_iterator begin() const;
+  const_iterator end() const;
+  /// Members as [name, value], none unless this is an object.
+  Items<false> items();
+  Items<true> items() const;
+
+  /// Serialised, without line breaks unless `indent` is given. What is not UTF-8 in a string becomes U+FFFD.
+  std::string dump(int indent = -1) const;
+
+  /// Numbers are equal when their values are.
+  friend bool operator==(const Json& a, const Json& b) { return a.equals(b); }
+  /// Of any two: first by kind, then by value.
+  friend bool operator<(const Json& a, const Json& b) { return a.less(b); }
+  friend bool operator>(const Json& a, const Json& b) { return b.less(a); }
+  friend std::ostream& operator<<(std::ostream& out, const Json& json);
+
+ private:
+  friend class JsonBuilder;
+  // Behind kDouble are those that hold memory.
+  enum class Kind : std::uint8_t { kNull, kBool, kSigned, kUnsigned, kDouble, kString, kArray, kObject };
+  struct Array;
+  struct Object;
+  struct FromText {};
+  union Held {
+    bool boolean;
+    std::int64_t signed_number;
+    std::uint64_t unsigned_number;
+    double number;
+    std::string* text;
+    Array* array;
+    Object* object;
+  };
+
+  template <class List>
+  static constexpr bool kIsMap = requires { typename List::mapped_type; };
+
+  explicit Json(Kind kind);
+  Json(FromText, std::string_view text);
+  void release() noexcept;
+  [[noreturn]] void wrong_type(const char* wanted) const;
+  bool to_bool() const;
+  std::int64_t to_signed(std::int64_t least, std::int64_t greatest) const;
+  std::uint64_t to_unsigned(std::uint64_t greatest) const;
+  double to_double() const;
+  /// This, when it is an array.
+  const Json& elements() const;
+  const Json* member(std::string_view name) const;
+  Json& element(std::size_t index);
+  bool equals(const Json& other) const;
+  bool less(const Json& other) const;
+  void write(std::string& out, int indent, std::size_t depth) const;
+
+  Kind kind_;
+  Held held_{};
+};
+
+/// Stands at an element of an array or a member of an object. Invalid once the array changes its size or the member is
+/// erased.
+template <bool kConst>
+class Json::Iterator {
+ public:
+  using Value = std::conditional_t<kConst, const Json, Json>;
+  using iterator_category = std::forward_iterator_tag;
+  using value_type = Json;
+  using difference_type = std::ptrdiff_t;
+  using pointer = Value*;
+  using reference = Value&;
+
+  Iterator() = default;
+  Iterator(const Iterator<false>& other)  // NOLINT(google-explicit-constructor): as for any container
+    requires kConst
+      : element_(other.element_), node_(other.node_) {}
+  Iterator(const Iterator&) = default;
+  Iterator& operator=(const Iterator&) = default;
+
+  Value& operator*() const { return node_ == nullptr ? *element_ : *value_of(node_); }
+  Value* operator->() const { return &**this; }
+  /// The member's name. REQUIRES: this stands in an object.
+  const std::string& key() const { return name_of(node_); }
+  Value& value() const { return **this; }
+  Iterator& operator++() {
+    if (node_ == nullptr) {
+      ++element_;
+    } else {
+      node_ = next(node_);
+    }
+    return *this;
+  }
+  Iterator operator++(int) {
+    Iterator before = *this;
+    ++*this;
+    return before;
+  }
+  friend bool operator==(const Iterator& a, const Iterator& b) {
+    return a.element_ == b.element_ && a.node_ == b.node_;
+  }
+
+ private:
+  friend class Json;
+  template <bool>
+  friend class Iterator;
+  explicit Iterator(Value* element) : element_(element) {}
+  explicit Iterator(void* node) : node_(node) {}
+
+  Value* element_ = nullptr;
+  void* node_ = nullptr;  // of the map; null in an array
+
+  static Json* value_of(void* node);
+  static const std::string& name_of(void* node);
+  static void* next(void* node);
+};
+
+template <bool kConst>
+class Json::Items {
+ public:
+  using Holder = std::conditional_t<kConst, const Json, Json>;
+  struct Item {
+    const std::string& name;
+    Holder& value;
+  };
+  class Position {
+   public:
+    explicit Position(Json::Iterator<kConst> at) : at_(at) {}
+    Item operator*() const { return {at_.key(), *at_}; }
+    Position& operator++() {
+      ++at_;
+      return *this;
+    }
+    friend bool operator==(const Position&, const Position&) = default;
+
+   private:
+    Json::Iterator<kConst> at_;
+  };
+
+  explicit Items(Holder& json) : begin_(json.is_object() ? json.begin() : json.end()), end_(json.end()) {}
+  Position begin() const { return Position(begin_); }
+  Position end() const { return Position(end_); }
+
+ private:
+  Json::Iterator<kConst> begin_, end_;
+};
+
+inline Json::Items<false> Json::items() {
+  return Items<false>(*this);
+}
+inline Json::Items<true> Json::items() const {
+  return Items<true>(*this);
+}
+
+extern template class Json::Iterator<false>;
+extern template class Json::Iterator<true>;
+
+}  // namespace sse::event
