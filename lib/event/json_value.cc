@@ -298,11 +298,16 @@ bool Json::equals(const Json& other) const {
   }
   if (kind_ != other.kind_) return false;
   switch (kind_) {
-    case Kind::kBool: return held_.boolean == other.held_.boolean;
-    case Kind::kString: return *held_.text == *other.held_.text;
-    case Kind::kArray: return held_.array->elements == other.held_.array->elements;
-    case Kind::kObject: return held_.object->members == other.held_.object->members;
-    default: return true;
+    case Kind::kBool:
+      return held_.boolean == other.held_.boolean;
+    case Kind::kString:
+      return *held_.text == *other.held_.text;
+    case Kind::kArray:
+      return held_.array->elements == other.held_.array->elements;
+    case Kind::kObject:
+      return held_.object->members == other.held_.object->members;
+    default:
+      return true;
   }
 }
 
@@ -315,18 +320,20 @@ bool Json::less(const Json& other) const {
   }
   if (kind_ != other.kind_) return kind_ < other.kind_;
   switch (kind_) {
-    case Kind::kBool: return held_.boolean < other.held_.boolean;
-    case Kind::kString: return *held_.text < *other.held_.text;
+    case Kind::kBool:
+      return held_.boolean < other.held_.boolean;
+    case Kind::kString:
+      return *held_.text < *other.held_.text;
     case Kind::kArray:
       return std::lexicographical_compare(held_.array->elements.begin(), held_.array->elements.end(),
                                           other.held_.array->elements.begin(), other.held_.array->elements.end());
     case Kind::kObject:
       return std::lexicographical_compare(
           held_.object->members.begin(), held_.object->members.end(), other.held_.object->members.begin(),
-          other.held_.object->members.end(), [](const auto& a, const auto& b) {
-            return a.first != b.first ? a.first < b.first : a.second < b.second;
-          });
-    default: return false;
+          other.held_.object->members.end(),
+          [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second < b.second; });
+    default:
+      return false;
   }
 }
 
@@ -347,12 +354,24 @@ void Json::write(std::string& out, int indent, std::size_t depth) const {
     out.append(level * static_cast<std::size_t>(indent), ' ');
   };
   switch (kind_) {
-    case Kind::kNull: out += "null"; break;
-    case Kind::kBool: out += held_.boolean ? "true" : "false"; break;
-    case Kind::kSigned: write_integer(out, held_.signed_number); break;
-    case Kind::kUnsigned: write_integer(out, held_.unsigned_number); break;
-    case Kind::kDouble: out += nlohmann::json(held_.number).dump(); break;
-    case Kind::kString: write_text(out, *held_.text); break;
+    case Kind::kNull:
+      out += "null";
+      break;
+    case Kind::kBool:
+      out += held_.boolean ? "true" : "false";
+      break;
+    case Kind::kSigned:
+      write_integer(out, held_.signed_number);
+      break;
+    case Kind::kUnsigned:
+      write_integer(out, held_.unsigned_number);
+      break;
+    case Kind::kDouble:
+      out += nlohmann::json(held_.number).dump();
+      break;
+    case Kind::kString:
+      write_text(out, *held_.text);
+      break;
     case Kind::kArray: {
       out += '[';
       bool first = true;

@@ -18,6 +18,8 @@ namespace sse::event {
 template <class T>
 concept JsonInteger = std::integral<T> && !std::same_as<T, bool>;
 template <class T>
+concept JsonNumber = std::floating_point<T> ||(JsonInteger<T> && sizeof(T) > 1);
+template <class T>
 concept JsonText = std::convertible_to<const T&, std::string_view>;
 
 /// A JSON document (RFC 8259) or a part of one: null, true or false, a number, a string, an array, or an object whose
@@ -27,14 +29,15 @@ concept JsonText = std::convertible_to<const T&, std::string_view>;
 /// interface is the part of nlohmann's that is used here, and what it says of braces holds: `{{"a", 1}, {"b", 2}}`, a
 /// list of pairs whose first halves are strings, is an object; any other list is an array.
 ///
-/// A value that is asked for what it does not hold throws Error(kInvalidArgument), so that a document from outside can be
-/// read without looking at every type first. One thread at a time, as a std::string.
+/// A value that is asked for what it does not hold throws Error(kInvalidArgument), so that a document from outside can
+/// be read without looking at every type first. One thread at a time, as a std::string.
 class Json {
  public:
   template <bool kConst>
   class Iterator;
   template <bool kConst>
   class Items;
+  using value_type = Json;
   using iterator = Iterator<false>;
   using const_iterator = Iterator<true>;
 
@@ -63,8 +66,12 @@ class Json {
   Json(std::string&& text);                                          // NOLINT(google-explicit-constructor)
   /// An array of what a container holds; of a map from strings, an object.
   template <class List>
-    requires(!JsonText<List> && !std::same_as<List, Json> && requires { typename List::value_type; })
-  Json(const List& list) : Json(kIsMap<List> ? object() : array()) {  // NOLINT(google-explicit-constructor)
+  requires(!JsonText<List> && !std::same_as<List, Json> &&
+           requires(const List& list) {
+             typename List::value_type;
+             list.begin() != list.end();
+           }) Json(const List& list)
+      : Json(kIsMap<List> ? object() : array()) {  // NOLINT(google-explicit-constructor)
     if constexpr (kIsMap<List>) {
       for (const auto& [name, value] : list) (*this)[name] = Json(value);
     } else {
@@ -131,6 +138,11 @@ class Json {
       for (const Json& one : elements()) list.push_back(one.get<typename T::value_type>());
       return list;
     }
+  }
+  /// As get(), where a string or a number is wanted.
+  template <class T>
+  requires(std::same_as<T, std::string> || JsonNumber<T>) operator T() const {  // NOLINT(google-explicit-constructor)
+    return get<T>();
   }
   /// The string itself.
   const std::string& text() const;
@@ -202,9 +214,14 @@ class Json {
 
   /// Numbers are equal when their values are.
   friend bool operator==(const Json& a, const Json& b) { return a.equals(b); }
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  friend bool operator==(const Json& a, T b) { return a.equals(Json(b)); }
   /// Of any two: first by kind, then by value.
-  friend bool operator<(const Json& a, const Json& b) { return a.less(b); }
-  friend bool operator>(const Json& a, const Json& b) { return b.less(a); }
+  friend std::weak_ordering operator<=>(const Json& a, const Json& b) { return a.compare(b); }
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  friend std::weak_ordering operator<=>(const Json& a, T b) { return a.compare(Json(b)); }
   friend std::ostream& operator<<(std::ostream& out, const Json& json);
 
  private:
@@ -225,7 +242,9 @@ class Json {
   };
 
   template <class List>
-  static constexpr bool kIsMap = requires { typename List::mapped_type; };
+  static constexpr bool kIsMap = requires {
+    typename List::mapped_type;
+  };
 
   explicit Json(Kind kind);
   Json(FromText, std::string_view text);
@@ -241,6 +260,10 @@ class Json {
   Json& element(std::size_t index);
   bool equals(const Json& other) const;
   bool less(const Json& other) const;
+  std::weak_ordering compare(const Json& other) const {
+    if (less(other)) return std::weak_ordering::less;
+    return other.less(*this) ? std::weak_ordering::greater : std::weak_ordering::equivalent;
+  }
   void write(std::string& out, int indent, std::size_t depth) const;
 
   Kind kind_;
@@ -261,8 +284,8 @@ class Json::Iterator {
 
   Iterator() = default;
   Iterator(const Iterator<false>& other)  // NOLINT(google-explicit-constructor): as for any container
-    requires kConst
-      : element_(other.element_), node_(other.node_) {}
+      requires kConst : element_(other.element_),
+                        node_(other.node_) {}
   Iterator(const Iterator&) = default;
   Iterator& operator=(const Iterator&) = default;
 

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "base/text.h"
 #include "unit/gateway/server_fixture.h"
 
 namespace sse::gateway {
@@ -11,7 +12,7 @@ namespace {
 // What a reference such as "#/components/schemas/Problem" names.
 const Json& referenced(const Json& document, const Json& reference) {
   const Json* at = &document;
-  for (const std::string& name : split_list(reference.text().substr(2), '/')) at = &at->at(name);
+  for (const std::string& name : sse::split_list(reference.text().substr(2), '/')) at = &at->at(name);
   return *at;
 }
 
@@ -99,9 +100,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
     if (const std::size_t at = target.find("{id}"); at != std::string::npos)
       target.replace(at, 4, path.find("messages") != std::string::npos ? pending : page.id);
     for (const Json& parameter : operation.value("parameters", Json::array())) {
-      const Json& described = parameter.contains("$ref")
-                                  ? referenced(document, parameter["$ref"])
-                                  : parameter;
+      const Json& described = parameter.contains("$ref") ? referenced(document, parameter["$ref"]) : parameter;
       if (described["in"] != "query") continue;
       const std::string parameter_name = described["name"];
       const std::string value = parameter_name == "service"    ? "defaultConnectionService"
