@@ -117,9 +117,12 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   const std::chrono::milliseconds comes_back = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
   first.retry = comes_back;
   // In the order clients of the Java library know.
-  std::vector<std::pair<std::string_view, event::Json>> data{
-      {"connectionId", id.str()},       {"serverTime", to_millis(clock().wall_now())},  {"reconnectTime", comes_back.count()},
-      {"name", options_.service.str()}, {"enableCluster", options_.in_cluster}, {"version", base::kVersion}};
+  std::vector<std::pair<std::string_view, event::Json>> data{{"connectionId", id.str()},
+                                                             {"serverTime", to_millis(clock().wall_now())},
+                                                             {"reconnectTime", comes_back.count()},
+                                                             {"name", options_.service.str()},
+                                                             {"enableCluster", options_.in_cluster},
+                                                             {"version", base::kVersion}};
   // The promise that ack.do is waited for, and that only marked events need it: confirming every broadcast would cost
   // as many requests as it has readers.
   if (request.confirms && !request.identity.user.empty()) {
