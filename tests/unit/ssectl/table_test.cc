@@ -61,7 +61,7 @@ TEST(Table, MakesControlCharactersInLabelsVisible) {
                           {}),
             "a\\x1B]0;title\\x07  1\n"
             "\\xC2\\x9B2J         2\n"
-            "\\xE2\\x80\\xAEx     3\n");
+            "\\xE2\\x80\\xAEx      3\n");
   EXPECT_LT(render_fields({{std::string(5000, 'x'), "1"}}, {}).size(), 100U) << "a name pushes its value out of sight";
 }
 
