@@ -82,12 +82,14 @@ std::string RedisLink::why_down() const {
 
 void RedisLink::kick() const {
   const std::uint64_t one = 1;
-  static_cast<void>(::write(wakeup_.get(), &one, sizeof one));
+  // It fails only when it was kicked 2^64 - 1 times already.
+  if (::write(wakeup_.get(), &one, sizeof one) < 0) return;
 }
 
 void RedisLink::take_kicks() const {
   std::uint64_t kicks = 0;
-  static_cast<void>(::read(wakeup_.get(), &kicks, sizeof kicks));
+  // It fails only when there is nothing to take.
+  if (::read(wakeup_.get(), &kicks, sizeof kicks) < 0) return;
 }
 
 void RedisLink::require_up(milliseconds patience) {
