@@ -135,7 +135,8 @@ class Json {
       return text();
     } else {
       T list;
-      for (const Json& one : elements()) list.push_back(one.get<typename T::value_type>());
+      const Json& all = elements();
+      for (std::size_t i = 0; i < all.size(); ++i) list.push_back(all[i].get<typename T::value_type>());
       return list;
     }
   }
