@@ -111,7 +111,7 @@ class NacosStandIn::Server {
     }
     std::random_device random;
     const std::string token = "token-" + std::to_string(random()) + std::to_string(random());
-    nacos_.tokens_[token] = steady_clock::now() + options.token_ttl;
+    nacos_.tokens_[token] = options_.clock->steady_now() + options.token_ttl;
     json(response, 200,
          {{"accessToken", token},
           {"tokenTtl", options.token_ttl.count()},
@@ -127,7 +127,7 @@ class NacosStandIn::Server {
       token = request.get_header_value("Authorization").substr(7);
     const MutexLock lock(nacos_.mutex_);
     const auto found = nacos_.tokens_.find(token);
-    return found != nacos_.tokens_.end() && found->second > steady_clock::now();
+    return found != nacos_.tokens_.end() && found->second > options_.clock->steady_now();
   }
 
   // v1 has the group in front of the name; the others have both apart, but for v2's heartbeat.
@@ -170,7 +170,7 @@ class NacosStandIn::Server {
         json(response, 200, {{"code", 21003}, {"message", "instance not found"}, {"data", nullptr}});
         return;
       }
-      found->second.beaten = steady_clock::now();
+      found->second.beaten = options_.clock->steady_now();
       ok(api, response);
       return;
     }
@@ -190,7 +190,7 @@ class NacosStandIn::Server {
   void put(Service& service, const std::string& key, const Parameters& p, const Json& metadata)
       REQUIRES(nacos_.mutex_) {
     Instance& instance = service.instances[key];
-    instance.beaten = steady_clock::now();
+    instance.beaten = options_.clock->steady_now();
     instance.unhealthy_after = time_in(metadata, "preserved.heart.beat.timeout", nacos_.options_.unhealthy_after);
     instance.removed_after = time_in(metadata, "preserved.ip.delete.timeout", nacos_.options_.removed_after);
     instance.shown = {
@@ -226,7 +226,7 @@ class NacosStandIn::Server {
       json(response, 200, {{"clientBeatInterval", 5000}, {"code", 20404}, {"lightBeatEnabled", true}});
       return;
     }
-    found->second.beaten = steady_clock::now();
+    found->second.beaten = options_.clock->steady_now();
     const Json& metadata = found->second.shown["metadata"];
     json(response, 200,
          {{"clientBeatInterval", time_in(metadata, "preserved.heart.beat.interval", milliseconds(5000)).count()},
@@ -243,7 +243,7 @@ class NacosStandIn::Server {
       Json shown = instance.shown;
       const auto live = service.instances.find(name);
       const auto beaten = live == service.instances.end() ? instance.beaten : live->second.beaten;
-      shown["healthy"] = steady_clock::now() - beaten < instance.unhealthy_after;
+      shown["healthy"] = options_.clock->steady_now() - beaten < instance.unhealthy_after;
       hosts.push_back(std::move(shown));
     }
     if (api == 3) {
@@ -303,7 +303,7 @@ void NacosStandIn::end_tokens() {
 }
 
 void NacosStandIn::expire(std::map<std::string, Instance>& instances) const {
-  const auto now = steady_clock::now();
+  const auto now = options_.clock->steady_now();
   std::erase_if(instances, [&](const auto& entry) { return now - entry.second.beaten >= entry.second.removed_after; });
 }
 
@@ -312,7 +312,7 @@ NacosStandIn::Service& NacosStandIn::service(const std::string& key) {
   const std::size_t before = service.instances.size();
   expire(service.instances);
   if (service.instances.size() != before) touch(service);
-  if (service.stale && steady_clock::now() - service.stale_since >= options_.list_lag) {
+  if (service.stale && options_.clock->steady_now() - service.stale_since >= options_.list_lag) {
     service.listed = service.instances;
     service.stale = false;
   }
@@ -322,7 +322,7 @@ NacosStandIn::Service& NacosStandIn::service(const std::string& key) {
 void NacosStandIn::touch(Service& service) {
   if (service.stale) return;
   service.stale = true;
-  service.stale_since = steady_clock::now();
+  service.stale_since = options_.clock->steady_now();
 }
 
 std::size_t NacosStandIn::instances() {

@@ -7,13 +7,14 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "event/json.h"
 
 namespace sse::testing {
 
 /// A stand-in for a Nacos server: what its open HTTP API documents of the naming service and the login, for the
-/// generations 1 (v1), 2 (v1 and v2) and 3 (v3 client API), with real sockets and real time. No Nacos can be had from
+/// generations 1 (v1), 2 (v1 and v2) and 3 (v3 client API), with real sockets. No Nacos can be had from
 /// the package registries that this project's machines reach. Faithful in what a client can trip over: instances turn
 /// unhealthy and vanish without heartbeats, metadata set those times and are limited to 1024 characters, lists lag
 /// behind changes, tokens end, unknown paths are answered as Spring does, and a restart forgets every instance.
@@ -27,7 +28,8 @@ class NacosStandIn {
     std::chrono::milliseconds removed_after{30'000};
     std::chrono::milliseconds list_lag{500};
     std::chrono::seconds token_ttl{18'000};
-    bool full_beats = false;  ///< as before 1.3: a heartbeat says everything
+    bool full_beats = false;                ///< as before 1.3: a heartbeat says everything
+    const Clock* clock = &Clock::system();  ///< of everything that ends or lags
   };
 
   explicit NacosStandIn(Options options);

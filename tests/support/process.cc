@@ -34,7 +34,7 @@ int port_in(const std::string& log) {
 }  // namespace
 
 void nap() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
 }
 
 ScratchFolder::ScratchFolder() {

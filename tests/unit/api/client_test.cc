@@ -251,6 +251,7 @@ TEST(Client, GivesUpOnAServerThatDripsItsAnswer) {
   FakeServer server;
   server.http().Get("/api/v1/status", [](const httplib::Request&, httplib::Response& response) {
     response.set_chunked_content_provider("application/json", [](std::size_t, httplib::DataSink& sink) {
+      // What drips must come slower than the client reads; its time-out is the library's, by real time.
       std::this_thread::sleep_for(milliseconds(5));
       return sink.write(" ", 1);
     });

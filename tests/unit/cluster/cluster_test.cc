@@ -49,7 +49,7 @@ class TestNode final : public LocalNode {
     done(std::vector<std::uint32_t>(commands.size(), streams));
   }
   std::string handle(const RequestCommand& command) override {
-    while (stuck) std::this_thread::sleep_for(1ms);
+    stuck.wait(true);
     return cluster->options().node + " answers " + command.request;
   }
   void missed_something() override { ++missed; }
@@ -146,6 +146,7 @@ TEST_F(ClusterTest, NamesTheNodesThatDoNotAnswerInTime) {
     EXPECT_EQ(e.code(), ErrorCode::kTimeout);
   }
   c->stuck = false;
+  c->stuck.notify_all();
 }
 
 TEST_F(ClusterTest, SaysThatANodeIsGone) {

@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
-#include <thread>
 
 #include "base/error.h"
 #include "cluster/http_bus.h"
@@ -14,6 +13,7 @@
 #include "cluster/nacos_discovery.h"
 #include "cluster/redis_discovery.h"
 #include "cluster/static_discovery.h"
+#include "support/manual_time.h"
 #include "support/nacos.h"
 #include "support/redis.h"
 #include "support/relay.h"
@@ -22,24 +22,39 @@ namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
-using sse::testing::eventually;
 using sse::testing::NacosStandIn;
 using sse::testing::RedisProcess;
+using sse::testing::while_time_passes;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr std::chrono::milliseconds kTtl{700};
 
-class InMemory {
+// What the kinds have in common: a clock of their own, and time that passes only where a test waits.
+class Timed {
+ public:
+  /// Joins, which may take time; `meanwhile` runs as time passes.
+  unsigned join(Discovery& discovery, const std::string& id, const std::function<void()>& meanwhile) {
+    return while_time_passes(
+        clock_, [&] { return discovery.join(id, {}); }, meanwhile);
+  }
+  bool eventually(const std::function<bool()>& condition) { return clock_.advance_until(1ms, condition); }
+
+ protected:
+  ManualClock clock_;
+};
+
+class InMemory : public Timed {
  public:
   InMemory() { registry_->ttl = kTtl; }
-  std::unique_ptr<Discovery> discovery() { return std::make_unique<MemoryDiscovery>(registry_); }
+  std::unique_ptr<Discovery> discovery() { return std::make_unique<MemoryDiscovery>(registry_, clock_); }
 
  private:
   std::shared_ptr<MemoryRegistry> registry_ = std::make_shared<MemoryRegistry>();
 };
 
-class InRedis {
+// Entries live by Redis' clock, which nobody moves.
+class InRedis : public Timed {
  public:
   InRedis() {
     link_.start();
@@ -48,6 +63,7 @@ class InRedis {
   std::unique_ptr<Discovery> discovery() {
     RedisDiscovery::Options options;
     options.ttl = kTtl;
+    options.clock = &clock_;
     return std::make_unique<RedisDiscovery>(link_, options);
   }
 
@@ -85,19 +101,20 @@ class LivingNodes {
 
 // With the lag that a Nacos has between a change and its lists.
 template <int Generation>
-class InNacosStandIn {
+class InNacosStandIn : public Timed {
  public:
   class OfNode final : public Discovery {
    public:
-    OfNode(std::shared_ptr<LivingNodes> living, const NacosDiscovery::Options& options)
-        : living_(std::move(living)), address_(options.address), discovery_(options) {
-      living_->add(options.address, options.run);
+    OfNode(InNacosStandIn& kind, const NacosDiscovery::Options& options)
+        : kind_(kind), address_(options.address), discovery_(options) {
+      kind_.living_->add(options.address, options.run);
     }
-    ~OfNode() override { living_->remove(address_); }
+    ~OfNode() override { kind_.living_->remove(address_); }
     OfNode(const OfNode&) = delete;
     OfNode& operator=(const OfNode&) = delete;
     unsigned join(const std::string& id, const event::Json& facts) override {
-      const unsigned number = discovery_.join(id, facts);
+      const unsigned number = while_time_passes(
+          kind_.clock_, [&] { return discovery_.join(id, facts); }, kind_.meanwhile_);
       settle();
       return number;
     }
@@ -113,16 +130,22 @@ class InNacosStandIn {
 
    private:
     // What other nodes see comes late with Nacos; the contract is about what they see.
-    void settle() const { std::this_thread::sleep_for(kLag); }
+    void settle() const { kind_.clock_.advance(kLag); }
 
-    const std::shared_ptr<LivingNodes> living_;
+    InNacosStandIn& kind_;
     const std::string address_;
     NacosDiscovery discovery_;
   };
 
+  /// Its nodes have time pass by themselves while they join.
+  unsigned join(Discovery& discovery, const std::string& id, const std::function<void()>& meanwhile) {
+    meanwhile_ = meanwhile;
+    const std::shared_ptr<void> after(nullptr, [this](void*) { meanwhile_ = nullptr; });
+    return discovery.join(id, {});
+  }
   std::unique_ptr<Discovery> discovery() {
     NacosDiscovery::Options options;
-    options.nacos = {parse_nacos_address(nacos_.url()), sse::testing::kPatience};
+    options.nacos = {parse_nacos_address(nacos_.url()), sse::testing::kPatience, &clock_};
     options.address = "127.0.0.1:" + std::to_string(++port_);
     options.secret = "secret";
     options.run = "run " + std::to_string(port_);
@@ -133,24 +156,26 @@ class InNacosStandIn {
     options.ask = [living = living_](const auto& address, const auto& id, const auto& run) {
       return living->ask(address, id, run);
     };
-    return std::make_unique<OfNode>(living_, options);
+    return std::make_unique<OfNode>(*this, options);
   }
 
  private:
   static constexpr std::chrono::milliseconds kLag{50};
-  static NacosStandIn::Options stand_in() {
+  NacosStandIn::Options stand_in() const {
     NacosStandIn::Options options;
+    options.clock = &clock_;
     options.generation = Generation;
     options.list_lag = kLag / 2;
     return options;
   }
+  std::function<void()> meanwhile_;
   NacosStandIn nacos_{stand_in()};
   const std::shared_ptr<LivingNodes> living_ = std::make_shared<LivingNodes>();
   int port_ = 7600;
 };
 
 // Three nodes at addresses that all know.
-class Static {
+class Static : public Timed {
  public:
   class OfNode final : public Discovery {
    public:
@@ -195,6 +220,7 @@ class Static {
       options.listen = "127.0.0.1:0";
       options.advertise = relay.address();
       options.secret = "secret";
+      options.clock = &clock_;
       options.ping = 20ms;
       options.link.backoff_most = 50ms;
       options.link.answer_timeout = sse::testing::kPatience;
@@ -263,21 +289,12 @@ TYPED_TEST(DiscoveryContract, RefusesASecondNodeWithTheSameId) {
   auto a = this->kind_.discovery();
   auto other = this->kind_.discovery();
   const unsigned number = a->join("a", {});
-  std::atomic<bool> done{false};
-  std::thread heart([&] {
-    while (!done) {
-      a->refresh({});
-      std::this_thread::sleep_for(50ms);
-    }
-  });
   try {
-    other->join("a", {});
+    this->kind_.join(*other, "a", [&] { a->refresh({}); });
     ADD_FAILURE() << "two nodes are called a";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kConflict);
   }
-  done = true;
-  heart.join();
   // Nor does the second's end take the first out.
   other->leave();
   EXPECT_THAT(ids(*a), ElementsAre("a"));
@@ -299,7 +316,7 @@ TYPED_TEST(DiscoveryContract, ForgetsANodeThatIsSilentAndTakesItBack) {
   auto b = this->kind_.discovery();
   const unsigned number = a->join("a", {});
   b->join("b", {});
-  ASSERT_TRUE(eventually([&] {
+  ASSERT_TRUE(this->kind_.eventually([&] {
     b->refresh({});
     return ids(*b) == std::vector<std::string>{"b"};
   }));
@@ -314,9 +331,9 @@ TYPED_TEST(DiscoveryContract, GivesARestartedNodeItsNumberAgain) {
   const unsigned number = before->join("a", {});
   before.reset();  // as kill -9 would
   auto after = this->kind_.discovery();
-  ASSERT_TRUE(eventually([&] {
+  ASSERT_TRUE(this->kind_.eventually([&] {
     try {
-      return after->join("a", {}) == number;
+      return this->kind_.join(*after, "a", {}) == number;
     } catch (const Error&) {
       return false;
     }

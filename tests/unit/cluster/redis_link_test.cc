@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/manual_clock.h"
+#include "support/manual_time.h"
 #include "support/redis.h"
 
 namespace sse::cluster {
@@ -15,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using sse::testing::eventually;
 using sse::testing::RedisProcess;
+using sse::testing::while_time_passes;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -26,6 +29,21 @@ RedisLinkOptions options_for(const RedisProcess& redis, const std::string& login
   options.answer_timeout = 500ms;
   options.backoff_most = 100ms;
   return options;
+}
+
+RedisLinkOptions options_for(const RedisProcess& redis, const Clock& clock) {
+  RedisLinkOptions options = options_for(redis);
+  options.answer_timeout = 10s;
+  options.clock = &clock;
+  return options;
+}
+
+// How often Redis has carried a command out.
+std::uint64_t calls(RedisProcess& redis, const std::string& command) {
+  const std::string all = redis.say("INFO commandstats");
+  const std::string name = "cmdstat_" + command + ":calls=";
+  const std::size_t at = all.find(name);
+  return at == std::string::npos ? 0 : std::stoull(all.substr(at + name.size()));
 }
 
 TEST(RedisLink, AnswersInOrderToManyThreadsAtOnce) {
@@ -125,21 +143,22 @@ TEST(RedisLink, ComesBackAfterRedisWasKilled) {
 }
 
 TEST(RedisLink, EndsEveryCommandWhenRedisIsFrozen) {
+  ManualClock clock;
   RedisProcess redis;
-  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  RedisLink link(options_for(redis, clock), RedisLink::Mode::kCommands, nullptr);
   link.start();
   link.require_up(kPatience);
   redis.freeze();
   try {
-    link.ask({"PING"});
+    while_time_passes(clock, [&] { return link.ask({"PING"}); });
     FAIL() << "a frozen server answered";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
-    EXPECT_THAT(e.what(), HasSubstr("500ms"));
+    EXPECT_THAT(e.what(), HasSubstr("10s"));
   }
-  EXPECT_TRUE(eventually([&] { return link.why_down().find("did not answer") != std::string::npos; }));
+  EXPECT_TRUE(clock.advance_until(10ms, [&] { return link.why_down().find("did not answer") != std::string::npos; }));
   redis.thaw();
-  link.require_up(kPatience);
+  EXPECT_TRUE(clock.advance_until(1ms, [&] { return link.up(); }));
   EXPECT_EQ(link.ask({"ECHO", "again"}).text, "again");
 }
 
@@ -150,16 +169,22 @@ TEST(RedisLink, NoticesASubscribersFrozenServerBySilence) {
     std::atomic<int> ups{0};
     std::atomic<int> downs{0};
   } listener;
+  ManualClock clock;
   RedisProcess redis;
-  RedisLink link(options_for(redis), RedisLink::Mode::kSubscriber, &listener);
+  RedisLink link(options_for(redis, clock), RedisLink::Mode::kSubscriber, &listener);
   link.start();
   link.require_up(kPatience);
   redis.freeze();
-  EXPECT_TRUE(eventually([&] { return listener.downs == 1; }));
+  EXPECT_TRUE(clock.advance_until(10ms, [&] { return listener.downs == 1; }));
   redis.thaw();
-  EXPECT_TRUE(eventually([&] { return listener.ups == 2; }));
-  // It lives on its own pings from then on.
-  std::this_thread::sleep_for(1200ms);
+  EXPECT_TRUE(clock.advance_until(1ms, [&] { return listener.ups == 2; }));
+  // It lives on its own pings from then on: minutes of silence, in steps of less than the 10 s it waits for an answer.
+  for (int i = 0; i < 40; ++i) {
+    const std::uint64_t pings = calls(redis, "ping");
+    clock.advance(6s);
+    // Every other step it pings.
+    if (i % 2 == 1) ASSERT_TRUE(eventually([&] { return calls(redis, "ping") > pings || listener.downs > 1; }));
+  }
   EXPECT_EQ(listener.downs, 1);
 }
 

@@ -12,7 +12,6 @@
 #include <random>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "delivery/memory_repository.h"
 #include "delivery/sender.h"
@@ -162,14 +161,7 @@ class Run {
     log << "disconnect " << browser.id << (reset ? " by reset" : "") << "\n";
     reset ? browser.client->reset() : browser.client->close();
     browser.client.reset();
-    const SteadyTime deadline = steady_now() + std::chrono::seconds(60);
-    while (sender_->hub().describe(browser.connection)) {
-      if (steady_now() > deadline) {
-        failure << "the stream stays\n";
-        return;
-      }
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
+    if (!eventually([&] { return !sender_->hub().describe(browser.connection); })) failure << "the stream stays\n";
   }
 
   // Everything up to a marker that goes the same way.
@@ -250,8 +242,7 @@ class Run {
         return ids;
       };
       const std::vector<std::uint64_t> expected(open.begin(), open.end());
-      for (int i = 0; i < 500 && pending() != expected; ++i) std::this_thread::sleep_for(milliseconds(10));
-      if (pending() != expected) {
+      if (!eventually([&] { return pending() == expected; })) {
         failure << "user " << user << " has pending " << ::testing::PrintToString(pending()) << ", expected "
                 << ::testing::PrintToString(expected) << "\n";
         return;

@@ -65,6 +65,7 @@ TEST(PowerCut, CostsNothingThatWasAnswered) {
           }
         });
       }
+      // The power goes at any moment of the writing.
       std::this_thread::sleep_for(std::chrono::milliseconds(random() % 150));
       {
         const std::scoped_lock lock(mutex);

@@ -267,6 +267,7 @@ TEST_F(SqliteFailureTest, OneBadMessageFailsAloneInItsBatch) {
     });
   }
   repository->confirm(kService, user("gone"), confirmed);
+  // Nothing tells when all have queued up; with fewer the batch is smaller, and the outcome must be the same.
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   other.run("COMMIT");
   for (std::thread& sender : senders) sender.join();
@@ -298,6 +299,7 @@ TEST_F(SqliteFailureTest, OfOneBatchOnlyWhatIsOverTheLimitIsRefused) {
       }
     });
   }
+  // Nothing tells when all have queued up; with fewer the batch is smaller, and the outcome must be the same.
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   other.run("COMMIT");
   for (std::thread& sender : senders) sender.join();

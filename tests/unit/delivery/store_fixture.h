@@ -55,9 +55,10 @@ inline std::vector<PendingMessage> pending_of(MessageRepository& repository, con
 
 /// Waits for a condition another thread or process brings about; false when it never did.
 inline bool eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 6000; ++i) {
+  const SteadyTime deadline = steady_now() + std::chrono::seconds(60);
+  while (steady_now() < deadline) {
     if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   return condition();
 }
