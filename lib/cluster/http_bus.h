@@ -145,6 +145,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   std::unordered_set<std::string> own_ GUARDED_BY(mutex_);                     // addresses that lead back here
   event::Json hello_ GUARDED_BY(mutex_);
   std::uint64_t hellos_ GUARDED_BY(mutex_) = 1;
+  std::uint64_t urgent_hello_ GUARDED_BY(mutex_) = 0;  // the last one of tell_hello()
   std::chrono::milliseconds hold_ GUARDED_BY(mutex_){2000};
   bool down_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;

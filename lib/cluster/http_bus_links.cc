@@ -127,6 +127,7 @@ void HttpBus::tell_hello(event::Json hello, std::chrono::milliseconds patience) 
   const SteadyTime deadline = clock_.steady_now() + patience;
   const MutexLock lock(mutex_);
   const std::uint64_t mine = hellos_;
+  urgent_hello_ = mine;
   const auto knows = [&](const auto& entry) {
     return entry.second->state == PeerLink::State::kDown || entry.second->said >= mine;
   };
@@ -322,7 +323,8 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
       link.departed = false;
       link.why.clear();
       link.attempts = 0;
-      link.due = now + options_.ping;
+      // What tell_hello() said while the post was under way does not wait for a ping.
+      link.due = link.said < urgent_hello_ ? now : now + options_.ping;
       if (response.resync) {
         link.told.start_over(topics_);
         link.due = now;

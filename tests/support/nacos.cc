@@ -111,7 +111,7 @@ class NacosStandIn::Server {
     }
     std::random_device random;
     const std::string token = "token-" + std::to_string(random()) + std::to_string(random());
-    nacos_.tokens_[token] = options_.clock->steady_now() + options.token_ttl;
+    nacos_.tokens_[token] = nacos_.options_.clock->steady_now() + options.token_ttl;
     json(response, 200,
          {{"accessToken", token},
           {"tokenTtl", options.token_ttl.count()},
@@ -127,7 +127,7 @@ class NacosStandIn::Server {
       token = request.get_header_value("Authorization").substr(7);
     const MutexLock lock(nacos_.mutex_);
     const auto found = nacos_.tokens_.find(token);
-    return found != nacos_.tokens_.end() && found->second > options_.clock->steady_now();
+    return found != nacos_.tokens_.end() && found->second > nacos_.options_.clock->steady_now();
   }
 
   // v1 has the group in front of the name; the others have both apart, but for v2's heartbeat.
@@ -170,7 +170,7 @@ class NacosStandIn::Server {
         json(response, 200, {{"code", 21003}, {"message", "instance not found"}, {"data", nullptr}});
         return;
       }
-      found->second.beaten = options_.clock->steady_now();
+      found->second.beaten = nacos_.options_.clock->steady_now();
       ok(api, response);
       return;
     }
@@ -190,7 +190,7 @@ class NacosStandIn::Server {
   void put(Service& service, const std::string& key, const Parameters& p, const Json& metadata)
       REQUIRES(nacos_.mutex_) {
     Instance& instance = service.instances[key];
-    instance.beaten = options_.clock->steady_now();
+    instance.beaten = nacos_.options_.clock->steady_now();
     instance.unhealthy_after = time_in(metadata, "preserved.heart.beat.timeout", nacos_.options_.unhealthy_after);
     instance.removed_after = time_in(metadata, "preserved.ip.delete.timeout", nacos_.options_.removed_after);
     instance.shown = {
@@ -226,7 +226,7 @@ class NacosStandIn::Server {
       json(response, 200, {{"clientBeatInterval", 5000}, {"code", 20404}, {"lightBeatEnabled", true}});
       return;
     }
-    found->second.beaten = options_.clock->steady_now();
+    found->second.beaten = nacos_.options_.clock->steady_now();
     const Json& metadata = found->second.shown["metadata"];
     json(response, 200,
          {{"clientBeatInterval", time_in(metadata, "preserved.heart.beat.interval", milliseconds(5000)).count()},
@@ -243,7 +243,7 @@ class NacosStandIn::Server {
       Json shown = instance.shown;
       const auto live = service.instances.find(name);
       const auto beaten = live == service.instances.end() ? instance.beaten : live->second.beaten;
-      shown["healthy"] = options_.clock->steady_now() - beaten < instance.unhealthy_after;
+      shown["healthy"] = nacos_.options_.clock->steady_now() - beaten < instance.unhealthy_after;
       hosts.push_back(std::move(shown));
     }
     if (api == 3) {

@@ -22,6 +22,7 @@ namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
+using sse::testing::Moves;
 using sse::testing::NacosStandIn;
 using sse::testing::RedisProcess;
 using sse::testing::while_time_passes;
@@ -38,7 +39,7 @@ class Timed {
     return while_time_passes(
         clock_, [&] { return discovery.join(id, {}); }, meanwhile);
   }
-  bool eventually(const std::function<bool()>& condition) { return clock_.advance_until(1ms, condition); }
+  bool eventually(const std::function<bool()>& condition) { return clock_.advance_until(10ms, condition); }
 
  protected:
   ManualClock clock_;
@@ -114,7 +115,7 @@ class InNacosStandIn : public Timed {
     OfNode& operator=(const OfNode&) = delete;
     unsigned join(const std::string& id, const event::Json& facts) override {
       const unsigned number = while_time_passes(
-          kind_.clock_, [&] { return discovery_.join(id, facts); }, kind_.meanwhile_);
+          kind_.clock_, [&] { return discovery_.join(id, facts); }, kind_.meanwhile_, Moves::kForSleepers);
       settle();
       return number;
     }
