@@ -131,6 +131,7 @@ class HubTest : public ::testing::Test {
     fresh.response_head = kHead;
     Page page{hub_->connect(std::move(fresh)), std::move(pair.client)};
     EXPECT_TRUE(page.client.receive_until("\n\n"));
+    page.client.follow(clock_);
     return page;
   }
   // Every loop has been through what was due before the call.

@@ -126,8 +126,7 @@ class Client {
 
   /// One recv(); false at the end of the connection, on an error and when nothing came in time.
   bool receive_some(std::chrono::milliseconds patience = kSocketPatience) {
-    pollfd waiting{fd_.get(), POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(patience.count())) <= 0) return false;
+    if (!wait_readable(patience)) return false;
     std::array<char, 64 * 1024> buffer;
     const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (n == 0) ended_ = true;
@@ -196,6 +195,8 @@ class Client {
     const int on = 1;
     setsockopt(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
   }
+  /// From now on time goes on while this waits for the server: `clock` is moved as long as nothing comes.
+  void follow(ManualClock& clock) { clock_ = &clock; }
   /// FIN: nothing more will be sent.
   void finish() { ::shutdown(fd_.get(), SHUT_WR); }
   void close() { fd_.reset(); }
@@ -211,6 +212,18 @@ class Client {
   std::string received_;
   bool ended_ = false;
   bool reset_ = false;
+  ManualClock* clock_ = nullptr;
+
+  bool wait_readable(std::chrono::milliseconds patience) {
+    pollfd waiting{fd_.get(), POLLIN, 0};
+    if (clock_ == nullptr) return ::poll(&waiting, 1, static_cast<int>(patience.count())) > 0;
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+      if (::poll(&waiting, 1, patience.count() == 0 ? 0 : 1) > 0) return true;
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      clock_->advance(std::chrono::milliseconds(10));
+    }
+  }
 };
 
 /// Two ends of one TCP connection over loopback: the server's (non-blocking, as a listener of ours gives it) and the
