@@ -1,14 +1,17 @@
 #include "cli/app.h"
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <utility>
 
+#include "cli/configuration.h"
 #include "cli/wrapped_help.h"
 
 namespace sse::cli {
 
 App::App(const std::string& description, const std::string& name)
-    : program_(std::make_unique<CLI::App>(description, name)), app_(program_.get()) {}
+    : program_(std::make_unique<CLI::App>(description, name)), app_(program_.get()) {
+  app_->config_formatter(make_configuration());
+}
 
 App::App(CLI::App* app, const App* parent) : app_(app), parent_(parent) {}
 

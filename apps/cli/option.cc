@@ -1,4 +1,4 @@
-#include <CLI/CLI.hpp>
+#include <CLI/Option.hpp>
 
 #include "cli/app.h"
 

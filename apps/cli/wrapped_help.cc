@@ -1,6 +1,6 @@
 #include "cli/wrapped_help.h"
 
-#include <CLI/CLI.hpp>
+#include <CLI/Formatter.hpp>
 #include <cstddef>
 #include <sstream>
 #include <string>
