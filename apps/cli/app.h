@@ -41,6 +41,8 @@ class Option {
   Option& excludes(const Option& other);
   /// Of a list: every occurrence takes one value, so that what follows may be an argument.
   Option& one_value_each();
+  /// Of one that may be repeated: a text may hold several values with this between them. Otherwise it means nothing.
+  Option& list_separator(char separator);
   /// May stand without a value; its variable is then empty or `true`.
   Option& optional_value();
 

@@ -54,6 +54,11 @@ Option& Option::one_value_each() {
   return *this;
 }
 
+Option& Option::list_separator(char separator) {
+  if (option_->get_expected_max() > 1) option_->delimiter(separator);
+  return *this;
+}
+
 Option& Option::optional_value() {
   option_->expected(0, 1);
   return *this;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "cluster/redis_address.h"
 #include "gateway/server.h"
@@ -67,6 +68,11 @@ void wait_for_stop(const sigset_t& signals, gateway::Server& server) {
   }
 }
 
+// It may quote files and what others said.
+std::string shown(const std::exception& e) {
+  return printable(e.what(), 4096);
+}
+
 int serve_until_stopped(serve::Options& options) {
   serve::complete(options);
   if (options.check_config) {
@@ -117,19 +123,19 @@ int main(int argc, char** argv) {
         std::fputs(outcome.text.c_str(), stdout);
         return 0;
       case cli::Outcome::Kind::kUnreadableFile:
-        std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", outcome.text.c_str());
+        std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", printable(outcome.text, 4096).c_str());
         return 2;
       case cli::Outcome::Kind::kUnfitFile:
       case cli::Outcome::Kind::kMisuse:
-        std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", outcome.text.c_str());
+        std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", printable(outcome.text, 4096).c_str());
         return 2;
     }
     return 1;
   } catch (const Error& e) {
-    std::fprintf(stderr, "sse-serve: %s\n", e.what());
+    std::fprintf(stderr, "sse-serve: %s\n", shown(e).c_str());
     return exit_code(e.code());
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "sse-serve: %s\n", e.what());
+    std::fprintf(stderr, "sse-serve: %s\n", shown(e).c_str());
     return 1;
   }
 }

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "base/version.h"
+#include "gateway/secret_file.h"
 #include "net/listener.h"
 #include "net/tls_context.h"
 
@@ -88,7 +89,8 @@ void name_environment(cli::App& app) {
     std::string variable = "SSE_SERVE_";
     for (const char c : name)
       variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    option.envname(variable);
+    // A variable holds one text only: what may be repeated may be a list, there and everywhere.
+    option.envname(variable).list_separator(',');
   }
 }
 
@@ -152,8 +154,9 @@ void declare_jwt(cli::App& app, gateway::JwtOptions& jwt) {
     cli::Option option = app.add_option(name, value, help).type_name(type);
     if (!value.empty()) option.show_default();
   };
-  text("--jwt-key-file", jwt.key_file, "FILE",
-       "A JWKS document, PEM public keys or certificates, or a secret; reread on SIGHUP");
+  text("--jwt-key-file", jwt.key_file, "FILE", "A JWKS document, or PEM public keys or certificates; reread on SIGHUP");
+  text("--jwt-secret-file", jwt.secret_file, "FILE",
+       "A secret of HS256 and its like, at least 32 bytes as they are or as base64:TEXT; reread on SIGHUP");
   text("--jwt-issuer", jwt.issuer, "TEXT", "The iss a token must have (default: any)");
   app.add_option("--jwt-audience", jwt.audience,
                  "An aud a token may be for (default: tokens for nobody in particular); repeatable")
@@ -298,10 +301,12 @@ void declare_log(cli::App& app, observe::LogOptions& log) {
 void check_authentication(const Options& options) {
   const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
   if (options.auth == "jwt") {
-    if (options.jwt.key_file.empty()) bad("--auth jwt checks signatures; name the keys with --jwt-key-file");
+    if (options.jwt.key_file.empty() && options.jwt.secret_file.empty())
+      bad("--auth jwt checks signatures; name the keys with --jwt-key-file, or a secret with --jwt-secret-file");
     gateway::make_jwt_authenticator(options.jwt);
-  } else if (!options.jwt.key_file.empty()) {
-    bad("--jwt-key-file is for --auth jwt, not " + options.auth);
+  } else if (!options.jwt.key_file.empty() || !options.jwt.secret_file.empty()) {
+    bad(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
+        " is for --auth jwt, not " + options.auth);
   }
   if (options.jwt.user_claim.empty()) bad("--jwt-user-claim must name a claim");
   if (options.auth == "webhook") {
@@ -311,6 +316,19 @@ void check_authentication(const Options& options) {
     gateway::make_webhook_authenticator(options.webhook);
   } else if (!options.webhook.url.empty()) {
     bad("--auth-url is for --auth webhook, not " + options.auth);
+  }
+}
+
+// What the server itself reads when it starts.
+void check_secret_files(const gateway::ServerOptions& server) {
+  const std::pair<const char*, const std::string&> files[] = {
+      {"--admin-token-file", server.admin_token_file},
+      {"--hook-secret-file", server.hook_secret_file},
+      {"--cluster-password-file", server.cluster_password_file},
+      {"--discovery-password-file", server.discovery_password_file},
+      {"--cluster-secret-file", server.cluster_secret_file}};
+  for (const auto& [option, file] : files) {
+    if (!file.empty()) gateway::read_secret_file(file, option);
   }
 }
 
@@ -364,7 +382,11 @@ void complete(Options& options) {
   // The server itself looks when it starts.
   if (options.check_config && !server.tls_certificate.empty())
     const net::TlsContext readable(server.tls_certificate, server.tls_key);
-  if (server.database.empty()) server.database = default_database_path();
+  if (options.check_config) check_secret_files(server);
+  if (server.database.empty()) {
+    server.database = default_database_path();
+    server.make_database_folder = true;
+  }
   if (server.admin.empty()) {
     server.admin = default_admin_address();
     if (!options.check_config) make_private_folder(server.admin.substr(server.admin.find(':') + 1));

@@ -223,6 +223,15 @@ std::string resolve_database_path(const std::string& path) {
   return resolved.string();
 }
 
+void require_database_folder(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  struct stat info {};
+  if (stat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
+  if (errno == EACCES) refuse(errno, "cannot look into the folder of the database " + path);
+  throw Error(ErrorCode::kInvalidArgument, "there is no folder " + folder.string() + " for the database " + path +
+                                               "; make it, or choose another file with --db");
+}
+
 void make_database_folder(const std::string& path) {
   fs::path missing;
   for (const fs::path& part : fs::path(path).parent_path()) {

@@ -26,6 +26,10 @@ inline constexpr int kOldestVersion = 1;  ///< that open_for_writing() brings up
 /// Throws Error(kInvalidArgument) for an empty path and for a folder.
 std::string resolve_database_path(const std::string& path);
 
+/// Throws Error(kInvalidArgument) when the folder of `path` is not there, or kPermissionDenied when that cannot be
+/// seen.
+void require_database_folder(const std::string& path);
+
 /// Makes the folder of `path` and those above it, mode 0700, where they do not exist. Throws Error.
 void make_database_folder(const std::string& path);
 

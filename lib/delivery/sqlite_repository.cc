@@ -19,7 +19,7 @@ constexpr std::uint64_t kExpirePerCommit = 1000;
 
 SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
   const std::string path = resolve_database_path(options.path);
-  make_database_folder(path);
+  options.make_folders ? make_database_folder(path) : require_database_folder(path);
   lock_ = std::make_unique<LockFile>(path);
   require_writable_database(path);
   auto writer = std::make_unique<SqliteWriter>(

@@ -32,6 +32,9 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   struct Options {
     std::string path;
     Sync sync = Sync::kFull;
+    /// Makes the folders it is in, mode 0700. Otherwise a folder that is not there is an error: most likely it is
+    /// misspelt, and the messages of yesterday lie elsewhere.
+    bool make_folders = false;
     StoreLimits limits{};
     /// How long to wait for another program that holds the file.
     std::chrono::milliseconds busy_timeout{2000};
@@ -41,8 +44,7 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
     std::function<void(const std::string&)> on_error;
   };
 
-  /// Opens the file, or makes it (mode 0600) and the folders it is in (0700). `ids` must outlive this; it is raised
-  /// above every id the file ever held.
+  /// Opens the file, or makes it (mode 0600). `ids` must outlive this; it is raised above every id the file ever held.
   /// Throws Error and leaves the file as it is: kConflict when another repository has it open, kInvalidArgument when it
   /// is not ours (no database, another program's, a newer version, a folder), kPermissionDenied or kIo.
   SqliteRepository(Options options, IdGenerator& ids);

@@ -91,10 +91,23 @@ class JwtAuthenticator final : public Authenticator {
 
  private:
   void read() EXCLUDES(mutex_) {
-    auto keys = std::make_shared<const JwtKeys>(JwtKeys::parse(
-        read_whole_secret_file(options_.key_file, "--jwt-key-file"), "--jwt-key-file '" + options_.key_file + "'"));
+    JwtKeys keys;
+    const auto what = [](const char* option, const std::string& file) {
+      return std::string(option) + " '" + printable(file, 200) + "'";
+    };
+    if (!options_.key_file.empty()) {
+      constexpr const char* kOption = "--jwt-key-file";
+      keys.add(JwtKeys::parse(read_whole_file(options_.key_file, kOption), what(kOption, options_.key_file)));
+    }
+    if (!options_.secret_file.empty()) {
+      constexpr const char* kOption = "--jwt-secret-file";
+      keys.add(
+          JwtKeys::parse_secret(read_whole_file(options_.secret_file, kOption), what(kOption, options_.secret_file)));
+      warn_if_readable_by_others(options_.secret_file, kOption);
+    }
+    // All of them are good: only now they replace the old ones.
     const MutexLock lock(mutex_);
-    keys_ = std::move(keys);
+    keys_ = std::make_shared<const JwtKeys>(std::move(keys));
   }
 
   std::string token_of(const PageRequest& request) const {
@@ -130,7 +143,7 @@ User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptio
   if (!signature || !keys.verify(alg->get<std::string>(),
                                  kid != head.end() && kid->is_string() ? kid->get<std::string>() : std::string(),
                                  view.substr(0, second), *signature)) {
-    throw refused("no key of --jwt-key-file has signed it so");
+    throw refused("no key of --jwt-key-file or --jwt-secret-file has signed it so");
   }
   const Json claims = json_part(view.substr(first + 1, second - first - 1), "claims");
   const auto expires = time_claim(claims, "exp");

@@ -12,7 +12,8 @@ namespace sse::gateway {
 
 /// How `--auth jwt` reads JSON Web Tokens.
 struct JwtOptions {
-  std::string key_file;               ///< JWKS, PEM or a secret; read again by reload()
+  std::string key_file;               ///< JWKS or PEM; read again by reload(). This, `secret_file`, or both
+  std::string secret_file;            ///< a secret for HMAC (JwtKeys::parse_secret); read again by reload()
   std::string issuer;                 ///< `iss` must be this; empty: any
   std::vector<std::string> audience;  ///< `aud` must hold one of these; empty: a token with an `aud` is not for us
   std::string user_claim = "sub";

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "event/json.h"
 #include "gateway/base64url.h"
+#include "gateway/file_kind.h"
 
 namespace sse::gateway {
 namespace {
@@ -27,6 +28,7 @@ using event::Json;
 
 constexpr std::size_t kLeastSecret = 32;  // RFC 7518 §3.2
 constexpr int kLeastRsaBits = 2048;       // RFC 7518 §3.3
+constexpr const char* kPrivateKey = "holds a private key, which this server must not have; give it the public one";
 
 template <auto free_it>
 struct Freer {
@@ -66,6 +68,22 @@ const Algorithm* find_algorithm(std::string_view name) {
     if (algorithm.name == name) return &algorithm;
   }
   return nullptr;
+}
+
+// The plain alphabet or the one of URLs, padded or not.
+std::optional<std::string> base64_decode(std::string_view text) {
+  std::string url(text);
+  for (char& c : url) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  if (url.size() % 4 == 0) {
+    for (int i = 0; i < 2 && url.ends_with('='); ++i) url.pop_back();
+  }
+  return base64url_decode(url);
+}
+
+bool is_text_of_lines(std::string_view bytes) {
+  return is_valid_utf8(bytes) && bytes.find('\n') != std::string_view::npos &&
+         bytes.find_first_of(std::string_view("\0\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f", 11)) ==
+             std::string_view::npos;
 }
 
 Error bad(const std::string& what, const std::string& why) {
@@ -183,16 +201,30 @@ struct JwtKeys::Key {
 
 JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
   JwtKeys keys;
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) throw bad(what, "is empty");
-  if (text[first] == '{') {
+  constexpr const char* kWanted = "; give a JWKS document, or PEM public keys or certificates";
+  const FileKind kind = recognize(text);
+  switch (kind) {
+    case FileKind::kEmpty:
+      throw bad(what, "is empty");
+    case FileKind::kJsonObject:
+    case FileKind::kPem:
+      break;
+    case FileKind::kOther:
+      throw bad(what, std::string("is neither a JWKS document nor PEM text") + kWanted +
+                          ", or a secret with --jwt-secret-file");
+    default:
+      throw bad(what, "is " + std::string(describe(kind)) + kWanted);
+  }
+  if (kind == FileKind::kJsonObject) {
     const Json document = event::parse_json(text, what);
+    if (document.contains("kty")) throw bad(what, "is a single JWK; a JWKS document lists its keys: {\"keys\":[…]}");
     const auto list = document.find("keys");
     if (list == document.end() || !list->is_array()) throw bad(what, "is JSON without a list 'keys'");
     for (const Json& one : *list) {
       if (!one.is_object()) throw bad(what, "has something in 'keys' that is no object");
       // Keys for other purposes, and of types that we do not know, are none of our business (RFC 7517 §5).
       if (event::string_field(one, "use", "sig") != "sig") continue;
+      if (one.contains("d")) throw bad(what, kPrivateKey);
       auto key = std::make_shared<Key>();
       key->id = event::string_field(one, "kid");
       key->algorithm = event::string_field(one, "alg");
@@ -215,32 +247,54 @@ JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
     if (keys.keys_.empty()) throw bad(what, "holds no key that signs");
     return keys;
   }
-  if (text.find("-----BEGIN ") != std::string::npos) {
-    if (text.find("PRIVATE KEY") != std::string::npos)
-      throw bad(what, "holds a private key, which this server must not have; give it the public one");
-    std::size_t at = 0;
-    while ((at = text.find("-----BEGIN ", at)) != std::string::npos) {
-      const Bio bio(BIO_new_mem_buf(text.data() + at, static_cast<int>(text.size() - at)));
-      auto key = std::make_shared<Key>();
-      if (text.compare(at, 27, "-----BEGIN CERTIFICATE-----") == 0) {
-        const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-        if (certificate) key->key.reset(X509_get_pubkey(certificate.get()));
-      } else {
-        key->key.reset(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
-      }
-      ERR_clear_error();
-      if (!key->key) throw bad(what, "holds PEM text that is neither a public key nor a certificate");
-      key->kind = kind_of(key->key.get(), what);
-      keys.keys_.push_back(std::move(key));
-      ++at;
+  if (text.find("PRIVATE KEY-----") != std::string::npos) throw bad(what, kPrivateKey);
+  std::size_t at = 0;
+  while ((at = text.find("-----BEGIN ", at)) != std::string::npos) {
+    const Bio bio(BIO_new_mem_buf(text.data() + at, static_cast<int>(text.size() - at)));
+    auto key = std::make_shared<Key>();
+    if (text.compare(at, 27, "-----BEGIN CERTIFICATE-----") == 0) {
+      const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+      if (certificate) key->key.reset(X509_get_pubkey(certificate.get()));
+    } else {
+      key->key.reset(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
     }
-    return keys;
+    ERR_clear_error();
+    if (!key->key) {
+      throw bad(
+          what,
+          "holds PEM text that is neither a public key ('BEGIN PUBLIC KEY') nor a certificate, or that is damaged");
+    }
+    key->kind = kind_of(key->key.get(), what);
+    keys.keys_.push_back(std::move(key));
+    ++at;
   }
+  return keys;
+}
+
+JwtKeys JwtKeys::parse_secret(const std::string& text, const std::string& what) {
+  constexpr std::string_view kEncoded = "base64:";
+  const FileKind kind = recognize(text);
+  if (kind == FileKind::kEmpty) throw bad(what, "is empty");
+  if (kind != FileKind::kOther) {
+    throw bad(what,
+              "is " + std::string(describe(kind)) + ", which others may know; a secret is at least 32 random bytes" +
+                  (kind == FileKind::kJsonObject || kind == FileKind::kPem ? ", and keys go to --jwt-key-file" : ""));
+  }
+  std::string_view bytes = text;
+  if (bytes.ends_with('\n')) bytes.remove_suffix(1);
+  if (bytes.ends_with('\r')) bytes.remove_suffix(1);
   auto key = std::make_shared<Key>();
-  key->secret = text;
-  while (!key->secret.empty() && (key->secret.back() == '\n' || key->secret.back() == '\r')) key->secret.pop_back();
-  if (key->secret.size() < kLeastSecret)
-    throw bad(what, "holds a secret of less than 32 bytes, or neither a JWKS document nor PEM keys");
+  if (bytes.starts_with(kEncoded)) {
+    auto decoded = base64_decode(bytes.substr(kEncoded.size()));
+    if (!decoded) throw bad(what, "begins with base64:, but what follows is no base64 text of one line");
+    key->secret = std::move(*decoded);
+  } else if (is_text_of_lines(bytes)) {
+    throw bad(what, "holds several lines of text; a secret is one, or bytes in base64 (base64:…)");
+  } else {
+    key->secret = bytes;
+  }
+  if (key->secret.size() < kLeastSecret) throw bad(what, "holds a secret of less than 32 bytes");
+  JwtKeys keys;
   keys.keys_.push_back(std::move(key));
   return keys;
 }

@@ -9,11 +9,13 @@
 #include <array>
 #include <atomic>
 #include <cassert>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <random>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -74,11 +76,29 @@ net::ListenAddress admin_of(const ServerOptions& options) {
   return net::ListenAddress::parse(options.admin.starts_with(kTls) ? options.admin.substr(kTls.size()) : options.admin);
 }
 
-// RFC 6454 §6.2: scheme, host and port; what browsers send has no path, not even '/'.
-bool is_origin(const std::string& text) {
-  const std::size_t host = text.find("://");
-  return host != std::string::npos && host > 0 && host + 3 < text.size() &&
-         text.find_first_of("/?# \t\r\n", host + 3) == std::string::npos;
+// What a browser puts into an Origin line (RFC 6454 §6.2): scheme and host in lower case and ASCII, a port that is not
+// the usual one, no path, not even '/'. Anything else would be compared with it, and never match.
+void check_origin(const std::string& text) {
+  const auto bad = [&](const std::string& why) {
+    throw Error(ErrorCode::kInvalidArgument, "--cors-origin '" + printable(text, 80) + "' " + why);
+  };
+  if (text == "*") return;
+  const std::size_t end = text.find("://");
+  if (end == std::string::npos || end == 0 || end + 3 >= text.size())
+    bad("is no origin; write https://example.org or *");
+  const std::string scheme = text.substr(0, end);
+  const std::string host = text.substr(end + 3);
+  if (host.find('*') != std::string::npos)
+    bad("has a wildcard, which would match no page; name each origin, or * for all of them");
+  if (host.find_first_of("/?#@,; \t\r\n") != std::string::npos)
+    bad("is no origin: nothing may follow host and port; write https://example.org or *");
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7F)
+      bad("is no origin as browsers send it: ASCII only, a name with other letters in its form xn--…");
+    if (c >= 'A' && c <= 'Z') bad("is no origin as browsers send it: in lower case");
+  }
+  if ((scheme == "https" && host.ends_with(":443")) || (scheme == "http" && host.ends_with(":80")))
+    bad("names the usual port, which browsers leave out; leave it out, too");
 }
 
 std::uint64_t resident_bytes() {
@@ -118,11 +138,7 @@ void check(const ServerOptions& options) {
   }
   if (options.admin.starts_with(kTls) && (admin_of(options).is_unix() || options.tls_certificate.empty()))
     bad("--admin " + options.admin + " is an address and port with TLS, and needs --tls-cert and --tls-key");
-  for (const std::string& origin : options.cors_origins) {
-    if (origin != "*" && !is_origin(origin)) {
-      bad("--cors-origin '" + printable(origin, 80) + "' is no origin; write https://example.org or *");
-    }
-  }
+  for (const std::string& origin : options.cors_origins) check_origin(origin);
   // It goes into a header of every answer.
   if (options.server_id.size() > 200 ||
       std::ranges::any_of(options.server_id, [](char c) { return c < '!' || c > '~'; }))
@@ -132,11 +148,19 @@ void check(const ServerOptions& options) {
     const std::string shown = "--service '" + printable(name + "=" + path, 80) + "'";
     if (name.empty() || name.size() > 200) bad(shown + " has no usable name; write NAME=PATH");
     if (path.size() < 2 || path.size() > 200 || path.front() != '/' || path.back() == '/' ||
-        path.find_first_of("?#% \t\r\n") != std::string::npos) {
-      bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%'");
+        path.find_first_of("?#%,;= \t\r\n") != std::string::npos) {
+      bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%,;='");
     }
     if (!names.insert(name).second) bad(shown + ": that name is given twice");
     if (!paths.insert(path).second) bad(shown + ": that path is given twice");
+  }
+  if (options.database != ":memory:" && options.cluster.empty() && !options.make_database_folder) {
+    std::error_code unseen;
+    const std::filesystem::path folder = std::filesystem::path(options.database).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder, unseen) && unseen != std::errc::permission_denied) {
+      bad("there is no folder " + folder.string() + " for --db '" + options.database +
+          "'; make it, or choose another file");
+    }
   }
   if (!options.web_root.empty()) {
     struct stat status {};
@@ -410,6 +434,7 @@ void Server::Impl::open_repository() {
   } else {
     delivery::SqliteRepository::Options sqlite;
     sqlite.path = options_.database;
+    sqlite.make_folders = options_.make_database_folder;
     sqlite.sync =
         options_.sync_full ? delivery::SqliteRepository::Sync::kFull : delivery::SqliteRepository::Sync::kNormal;
     sqlite.limits = limits;

@@ -27,7 +27,8 @@ struct ServerOptions {
   bool page = true;                   ///< the demo page at `/`
   std::string web_root;               ///< files to serve at `/` instead; empty: none
   bool demo = false;                  ///< push something to every online user every 3 seconds
-  std::string database = ":memory:";  ///< pending messages: a file, or `:memory:`
+  std::string database = ":memory:";  ///< pending messages: a file in a folder that exists, or `:memory:`
+  bool make_database_folder = false;  ///< makes the folders of `database`, for a path of one's own making
   bool sync_full = true;              ///< fsync before a qos send is answered
   std::string admin;                  ///< `unix:PATH`, `ADDR:PORT` or `https://ADDR:PORT`; empty: no admin listener
   std::string admin_token_file;

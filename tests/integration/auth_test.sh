@@ -22,11 +22,31 @@ check_exit 2 "$SSE_SERVE" --check-config --auth webhook
 check_contains --auth-url "$errors"
 check_exit 2 "$SSE_SERVE" --check-config --auth-url http://127.0.0.1/
 echo short >"$scratch/key"
-check_exit 2 "$SSE_SERVE" --check-config --auth jwt --jwt-key-file "$scratch/key"
+check_exit 2 "$SSE_SERVE" --check-config --auth jwt --jwt-secret-file "$scratch/key"
 check_contains "less than 32 bytes" "$errors"
+check_exit 2 "$SSE_SERVE" --check-config --jwt-secret-file "$scratch/key"
+check_contains "--jwt-secret-file is for --auth jwt" "$errors"
+# Text is no key: not a secret, and not the page of a proxy that says what is wrong.
+echo "$secret" >"$scratch/key"
+check_exit 2 "$SSE_SERVE" --check-config --auth jwt --jwt-key-file "$scratch/key"
+check_contains "--jwt-secret-file" "$errors"
+error_page='<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body></body></html>'
+echo "$error_page" >"$scratch/page"
+for option in --jwt-key-file --jwt-secret-file; do
+  check_exit 2 "$SSE_SERVE" --check-config --auth jwt "$option" "$scratch/page"
+  check_contains "a web page" "$errors"
+done
+for option in --admin-token-file '--hook http://127.0.0.1:1/ --hook-secret-file'; do
+  # shellcheck disable=SC2086
+  check_exit 2 "$SSE_SERVE" --check-config $option "$scratch/page"
+  check_contains "a web page" "$errors"
+done
 
 (umask 077 && echo "$secret" >"$scratch/key")
-start_server --auth jwt --jwt-key-file "$scratch/key" --jwt-cookie session --jwt-leeway 1s
+(umask 077 && echo "admin-token" >"$scratch/token")
+start_server --auth jwt --jwt-secret-file "$scratch/key" --jwt-cookie session --jwt-leeway 1s \
+  --admin-token-file "$scratch/token"
+export SSECTL_TOKEN_FILE=$scratch/token
 token=$(jwt "$secret" '{"sub":"ann","tenant":"hr","jti":"login-17","name":"Ann"}')
 check_equal 401 "$(connect_status "")"
 check_equal "" "$(<"$scratch/body")"
@@ -53,9 +73,25 @@ new_key() { [[ $(connect_status "access-token=$token") == 401 ]]; }
 wait_for 10 "the new key" new_key
 check_exit 0 "$SSECTL" send --user ann "still here"
 wait_for 10 "an event" grep -qx 'data:still here' "$scratch/a"
-echo short >"$scratch/key"
-kill -HUP "$server_pid"
-wait_for 10 "a complaint" grep -q "reload failed" "$server_log"
+complaints() { [[ $(grep -c "reload failed" "$server_log") -eq $1 ]]; }
+expected=0
+for text in short "$error_page" '{"keys":[]}' '["0123456789012345678901234567890123456789"]' $'\xef\xbb\xbf'"$secret" ''; do
+  echo "$text" >"$scratch/key"
+  kill -HUP "$server_pid"
+  wait_for 10 "a complaint about '$text'" complaints $((++expected))
+done
+echo "$secret-new" >"$scratch/key"
+# The admin token, too.
+for text in "$error_page" '{"message":"denied"}' $'\xef\xbb\xbfadmin-token' '-----BEGIN PRIVATE KEY-----'; do
+  echo "$text" >"$scratch/token"
+  kill -HUP "$server_pid"
+  wait_for 10 "a complaint about '$text'" complaints $((++expected))
+  check_equal 401 "$(http_status --unix-socket "$admin" -H "Authorization: Bearer $text" http://localhost/api/v1/status)"
+  check_equal 200 "$(http_status --unix-socket "$admin" -H "Authorization: Bearer admin-token" http://localhost/api/v1/status)"
+done
+printf 'admin-token\r\n' >"$scratch/token"
+check_exit 0 "$SSECTL" status
+unset SSECTL_TOKEN_FILE
 open_stream "$scratch/e" "access-token=$(jwt "$secret-new" '{"sub":"bob"}')"
 grep -q "${token##*.}" "$server_log" && fail "a token is in the log"
 stop_server

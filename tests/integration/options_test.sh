@@ -41,13 +41,16 @@ for value in 127.0.0.1 :80 127.0.0.1:x 127.0.0.1:65536 127.0.0.1:-1 ""; do
   refused 2 "address" --listen "$value"
 done
 refused 2 "unix socket is for --admin" --listen "unix:$scratch/x.sock"
-for value in hr =/hr hr= hr=hr hr=/ hr=/hr/ 'hr=/a b' 'hr=/a?b' 'hr=/%41'; do nonsense --service "$value"; done
+for value in hr =/hr hr= hr=hr hr=/ hr=/hr/ 'hr=/a b' 'hr=/a?b' 'hr=/%41' 'hr=/a=b' 'a=/a;b=/b' 'a=/a b=/b'; do nonsense --service "$value"; done
 nonsense --service a=/x --service a=/y
 nonsense --service a=/x --service b=/x
 nonsense --trusted-proxy 10.0.0.0/33
 nonsense --trusted-proxy gateway
 nonsense --cors-origin example.org
-nonsense --cors-origin https://example.org/
+for value in https://example.org/ 'https://*.example.com' 'https://*' 'http*://a' https://Example.org https://example.org:443 \
+  http://a:80 https://exämple.org https://u@a 'https://a b' https:// ://a null; do
+  nonsense --cors-origin "$value"
+done
 nonsense --server-id $'a\r\nX-Injected: b'
 nonsense --web-root "$scratch/missing"
 nonsense --config "$scratch/missing.conf"
@@ -67,7 +70,16 @@ nonsense --admin 127.0.0.1:0
 refused 2 --admin-token-file --admin 127.0.0.1:0
 refused 2 "$scratch/missing" --admin-token-file "$scratch/missing"
 : >"$scratch/empty"
-refused 2 "first line is the token" --admin-token-file "$scratch/empty"
+refused 2 "it is empty" --admin-token-file "$scratch/empty"
+echo '<html>' >"$scratch/page"
+for option in --admin-token-file '--hook http://127.0.0.1:1/ --hook-secret-file'; do
+  # shellcheck disable=SC2086
+  refused 2 "a web page" $option "$scratch/page"
+  # shellcheck disable=SC2086
+  refused 2 "a web page" $option "$scratch/page" --check-config
+done
+nonsense --db "$scratch/misspelt/pending.db"
+[[ ! -e $scratch/misspelt ]] || fail "a misspelt --db made folders"
 
 # Others can reach these addresses: the demo's way to believe everybody is not for them.
 for address in 0.0.0.0:0 '[::]:0' example.org:80; do
@@ -78,6 +90,13 @@ check_exit 0 "$SSE_SERVE" --check-config --listen 0.0.0.0:8080 --insecure
 check_exit 0 "$SSE_SERVE" --check-config --listen 0.0.0.0:8080 --auth header --trusted-proxy 10.0.0.0/8
 check_exit 0 "$SSE_SERVE" --check-config --service a=/x --service b=/y --cors-origin '*' --cors-origin http://a:8080
 check_contains "fine" "$output"
+# Several values in one variable, as in one option.
+check_exit 0 env SSE_SERVE_SERVICE='a=/x,b=/y' SSE_SERVE_CORS_ORIGIN='https://a.example,https://b.example:8443' \
+  SSE_SERVE_TRUSTED_PROXY='10.0.0.0/8,::1' "$SSE_SERVE" --check-config --auth header
+check_exit 2 env SSE_SERVE_SERVICE='a=/x,b=/x' "$SSE_SERVE" --check-config
+check_contains "given twice" "$errors"
+check_exit 2 env SSE_SERVE_CORS_ORIGIN='https://a.example,https://*.b.example' "$SSE_SERVE" --check-config
+check_contains "https://*.b.example" "$errors"
 [[ ! -e $XDG_RUNTIME_DIR/sse-serve && ! -e $XDG_STATE_HOME/sse-serve ]] || fail "--check-config made folders"
 
 # What the options cannot know.

@@ -56,3 +56,9 @@ for path in /../outside /%2e%2e/outside /..%2foutside //../outside; do
   grep -q secret "$scratch/body" && fail "$path leads out of --web-root"
 done
 stop_server
+
+# Several services in one variable.
+SSE_SERVE_SERVICE='a=/a-sse,b=/b-sse' start_server
+check_equal 200 "$(http_status "$url/a-sse")"
+check_equal 200 "$(http_status "$url/b-sse")"
+stop_server

@@ -46,7 +46,9 @@ refused 2 "another program" "${free[@]}" "${socket[@]}" --db "$scratch/foreign.d
 check_equal "$sum" "$(cksum <"$scratch/foreign.db")"
 refused 2 "is a folder" "${free[@]}" "${socket[@]}" --db "$scratch"
 refused 2 "no regular file" "${free[@]}" "${socket[@]}" --db /dev/null
-refused 1 "--db" "${free[@]}" "${socket[@]}" --db "$scratch/file/below.db"
+refused 2 "--db" "${free[@]}" "${socket[@]}" --db "$scratch/file/below.db"
+refused 2 "there is no folder $scratch/misspelt/state" "${free[@]}" "${socket[@]}" --db "$scratch/misspelt/state/pending.db"
+[[ ! -e $scratch/misspelt ]] || fail "a misspelt --db made folders"
 if [[ $(id -u) -ne 0 ]]; then
   : >"$scratch/unreadable.db"
   chmod 000 "$scratch/unreadable.db"

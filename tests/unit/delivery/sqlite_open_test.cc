@@ -30,13 +30,14 @@ class AsNobody {
 
 class SqliteOpenTest : public ::testing::Test {
  protected:
-  std::unique_ptr<SqliteRepository> open(const std::string& path) {
+  std::unique_ptr<SqliteRepository> open(const std::string& path, bool make_folders = false) {
     SqliteRepository::Options options;
     options.path = path;
+    options.make_folders = make_folders;
     return std::make_unique<SqliteRepository>(options, ids_);
   }
-  Error refusal(const std::string& path) {
-    return error_of([&] { open(path); });
+  Error refusal(const std::string& path, bool make_folders = false) {
+    return error_of([&] { open(path, make_folders); });
   }
   // A database of ours with one message.
   std::string ours() {
@@ -128,7 +129,7 @@ TEST_F(SqliteOpenTest, RefusesAFolderAndOtherThingsThatAreNoFile) {
 
 TEST_F(SqliteOpenTest, RefusesAParentThatIsAFile) {
   write_file(folder_.file("file"), "");
-  const Error error = refusal(folder_.file("file/sub/pending.db"));
+  const Error error = refusal(folder_.file("file/sub/pending.db"), true);
   EXPECT_EQ(error.code(), ErrorCode::kIo) << error.what();
   EXPECT_THAT(error.what(), HasSubstr("Not a directory"));
 }
@@ -150,7 +151,18 @@ TEST_F(SqliteOpenTest, RefusesAFileItMayNotWriteAndAFolderItMayNotMake) {
   std::filesystem::permissions(folder_.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec |
                                                    std::filesystem::perms::others_exec);
   const AsNobody nobody;
-  EXPECT_EQ(refusal(folder_.file("sub/pending.db")).code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(refusal(folder_.file("sub/pending.db"), true).code(), ErrorCode::kPermissionDenied);
+}
+
+// Most likely a path that is misspelt.
+TEST_F(SqliteOpenTest, MakesNoFolderUnlessToldTo) {
+  const Error error = refusal(folder_.file("misspelt/deeper/pending.db"));
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.what(), HasSubstr(folder_.file("misspelt/deeper")));
+  EXPECT_THAT(error.what(), HasSubstr("--db"));
+  EXPECT_THAT(folder_.names(), ElementsAre());
+  EXPECT_NO_THROW(open(folder_.file("wanted/deeper/pending.db"), true));
+  EXPECT_THAT(folder_.names(), ElementsAre("wanted"));
 }
 
 TEST_F(SqliteOpenTest, TakesAnEmptyFile) {

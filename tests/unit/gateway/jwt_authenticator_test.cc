@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -71,6 +72,35 @@ class JwtTest : public ::testing::Test {
     BIO_free(bio);
     return out;
   }
+  static std::string der(const PublicKey& key) {
+    unsigned char* bytes = nullptr;
+    const int size = i2d_PUBKEY(key.get(), &bytes);
+    std::string out(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(size));
+    OPENSSL_free(bytes);
+    return out;
+  }
+  static std::vector<std::string> not_secrets() {
+    return {"",
+            "\n",
+            "short\n",
+            "base64:c2hvcnQ=",
+            "base64:" + std::string(50, '*'),
+            "base64:AAAA AAAA",
+            "<!DOCTYPE html><html><body>502 Bad Gateway, and some more</body></html>",
+            "<?xml version=\"1.0\"?><error>no such secret, no such secret</error>",
+            kRfcHs256Key,
+            R"({"error":"not found, and more text than thirty-two bytes"})",
+            R"(["a list of texts", "that is longer than thirty-two bytes"])",
+            "\xEF\xBB\xBF" + kSecret,
+            pem(ec()),
+            der(ec()),
+            der(rsa()),
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6Zx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1V me@example.org\n",
+            "a first line of text, rather long\nand a second line, too\n",
+            kSecret + "\n\n",
+            "404 page not found\n"};
+  }
   static std::string hmac(const std::string& key, const std::string& text) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
@@ -112,7 +142,7 @@ class JwtTest : public ::testing::Test {
     return all;
   }
   User user(const std::string& text) const {
-    return user_of_token(text, JwtKeys::parse(kSecret, "keys"), options_, kNow);
+    return user_of_token(text, JwtKeys::parse_secret(kSecret, "keys"), options_, kNow);
   }
   std::string why_refused(const std::string& text) const {
     try {
@@ -257,6 +287,136 @@ TEST_F(JwtTest, RefusesKeysThatAreNone) {
   for (const std::string& text : bad) EXPECT_THROW(JwtKeys::parse(text, "keys"), Error) << text;
 }
 
+class FakePage final : public PageRequest {
+ public:
+  std::string header(const std::string& name) const override { return find(headers, name); }
+  std::string parameter(const std::string& name) const override { return find(parameters, name); }
+  std::string address() const override { return "192.0.2.1"; }
+  bool from_trusted_proxy() const override { return false; }
+
+  std::map<std::string, std::string> headers;
+  std::map<std::string, std::string> parameters;
+
+ private:
+  static std::string find(const std::map<std::string, std::string>& map, const std::string& name) {
+    const auto found = map.find(name);
+    return found == map.end() ? "" : found->second;
+  }
+};
+
+// What may lie where keys are expected: by a mistake, or put there by a tool or a proxy.
+const std::string kErrorPage =
+    "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n";
+const std::string kSshKey =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6Zx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx1Vx me@example.org\n";
+
+TEST_F(JwtTest, TakesNothingForAKeyButJwksAndPem) {
+  const std::string good = pem(ec());
+  EXPECT_EQ(JwtKeys::parse("Subject: CN=x\n" + good + good, "k").size(), 2U);
+  EXPECT_EQ(JwtKeys::parse("\n " + std::string(kRfcEs256Key), "k").size(), 1U);
+  const auto why = [](const std::string& text) -> std::string {
+    try {
+      JwtKeys::parse(text, "--jwt-key-file 'k'");
+      return "accepted";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+      return e.what();
+    }
+  };
+  const std::vector<std::pair<std::string, std::string>> refused{
+      {kSecret, "--jwt-secret-file"},
+      {std::string(64, 'x') + "\n", "--jwt-secret-file"},
+      {kErrorPage, "web page"},
+      {"  \n" + kErrorPage, "web page"},
+      {"<?xml version=\"1.0\"?><error>no such key, no such key, no such key</error>", "web page"},
+      {"<Error><Code>AccessDenied</Code><Message>Access Denied to this object</Message></Error>", "web page"},
+      {"\xEF\xBB\xBF" + std::string(kRfcEs256Key), "byte order mark"},
+      {std::string("\xFF\xFE{\0\"\0k\0", 8) + std::string(40, 'x'), "byte order mark"},
+      {"[" + std::string(kRfcEs256Key) + "]", "JSON, but no object"},
+      {"\"a text in JSON that is longer than thirty-two bytes\"", "JSON, but no object"},
+      {R"({"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"})",
+       "single JWK"},
+      {R"({"error":"not found, and more text than thirty-two bytes"})", "without a list 'keys'"},
+      {std::string(kRfcEs256Key).substr(0, 100), "--jwt-key-file 'k'"},
+      {R"({"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}]})",
+       "private key"},
+      {kSshKey, "a key of ssh"},
+      {der(ec()), "DER"},
+      {der(rsa()), "DER"},
+      {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "private key"},
+      {good + "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", "private key"},
+      {good + good.substr(0, good.size() / 2), "damaged"},
+      {"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", "neither a public key"},
+      {std::string("\x1f\x8b") + std::string(50, 'x'), "archive"},
+      {" \r\n\t", "is empty"},
+  };
+  for (const auto& [text, sentence] : refused) {
+    const std::string said = why(text);
+    EXPECT_NE(said.find(sentence), std::string::npos) << text << "\n" << said;
+    EXPECT_TRUE(said.starts_with("--jwt-key-file 'k' ")) << said;
+  }
+}
+
+TEST_F(JwtTest, TakesNothingForASecretThatIsSomethingElse) {
+  for (const std::string& text : not_secrets()) EXPECT_THROW(JwtKeys::parse_secret(text, "s"), Error) << text;
+}
+
+TEST_F(JwtTest, TakesASecretAsItIsOrInBase64) {
+  const auto accepted = [&](const std::string& file, const std::string& secret) {
+    try {
+      user_of_token(token(claims(), secret), JwtKeys::parse_secret(file, "s"), options_, kNow);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  EXPECT_TRUE(accepted(kSecret, kSecret));
+  EXPECT_TRUE(accepted(kSecret + "\n", kSecret));
+  EXPECT_TRUE(accepted(kSecret + "\r\n", kSecret));
+  EXPECT_FALSE(accepted(kSecret + "\n\n", kSecret)) << "one line break does not count";
+  EXPECT_TRUE(accepted(" " + kSecret + " \n", " " + kSecret + " ")) << "blanks do";
+  // Bytes that are no text.
+  std::string binary;
+  for (int i = 0; i < 64; ++i) binary += static_cast<char>(i * 37);
+  EXPECT_TRUE(accepted(binary, binary));
+  EXPECT_TRUE(accepted("base64:" + base64url(binary), binary));
+  EXPECT_TRUE(accepted("base64:" + base64url(binary) + "==\r\n", binary));
+  std::string plain = base64url(binary);
+  for (char& c : plain) c = c == '-' ? '+' : c == '_' ? '/' : c;
+  EXPECT_TRUE(accepted("base64:" + plain + "\n", binary));
+  // What only looks a little like something else.
+  for (const std::string& odd : {"<" + kSecret + ">", "[" + kSecret, "\"" + kSecret + "\" ", "ssh-" + kSecret})
+    EXPECT_TRUE(accepted(odd, odd)) << odd;
+}
+
+TEST_F(JwtTest, UsesKeysAndASecretTogether) {
+  testing::TempFolder folder;
+  const PublicKey key = ec();
+  options_.key_file = folder.file("keys.pem");
+  options_.secret_file = folder.file("secret");
+  std::ofstream(options_.key_file) << pem(key);
+  std::ofstream(options_.secret_file) << "base64:" << base64url(kSecret) << "\n";
+  const auto authenticator = make_jwt_authenticator(options_);
+  const auto soon = to_millis(wall_now()) / 1000 + 600;
+  const std::string text = unsigned_token({{"alg", "ES256"}}, {{"sub", "bob"}, {"exp", soon}});
+  const auto both_work = [&] {
+    FakePage page;
+    page.parameters["access-token"] = token({{"sub", "ann"}, {"exp", soon}});
+    const bool first = authenticator->authenticate(page).has_value();
+    page.parameters["access-token"] = text + "." + base64url(sign(key, text));
+    return first && authenticator->authenticate(page).has_value();
+  };
+  EXPECT_TRUE(both_work());
+  // One that makes no sense changes neither.
+  std::ofstream(options_.secret_file) << kSecret << "-new\n";
+  std::ofstream(options_.key_file) << kErrorPage;
+  EXPECT_THROW(authenticator->reload(), Error);
+  EXPECT_TRUE(both_work());
+  std::filesystem::remove(options_.key_file);
+  EXPECT_THROW(authenticator->reload(), Error);
+  EXPECT_TRUE(both_work());
+}
+
 TEST_F(JwtTest, DecodesBase64UrlStrictly) {
   EXPECT_EQ(base64url_decode(""), "");
   EXPECT_EQ(base64url_decode("Zg"), "f");
@@ -276,28 +436,11 @@ TEST_F(JwtTest, ReadsCookies) {
   EXPECT_EQ(cookie_value("a=b=c", "a"), "b=c");
 }
 
-class FakePage final : public PageRequest {
- public:
-  std::string header(const std::string& name) const override { return find(headers, name); }
-  std::string parameter(const std::string& name) const override { return find(parameters, name); }
-  std::string address() const override { return "192.0.2.1"; }
-  bool from_trusted_proxy() const override { return false; }
-
-  std::map<std::string, std::string> headers;
-  std::map<std::string, std::string> parameters;
-
- private:
-  static std::string find(const std::map<std::string, std::string>& map, const std::string& name) {
-    const auto found = map.find(name);
-    return found == map.end() ? "" : found->second;
-  }
-};
-
 TEST_F(JwtTest, LooksInHeaderParameterAndCookie) {
   testing::TempFolder folder;
-  options_.key_file = folder.file("key");
+  options_.secret_file = folder.file("key");
   options_.cookie = "jwt";
-  std::ofstream(options_.key_file) << kSecret << "\n";
+  std::ofstream(options_.secret_file) << kSecret << "\n";
   const auto authenticator = make_jwt_authenticator(options_);
   const auto soon = to_millis(wall_now()) / 1000 + 600;
   const std::string ann = token({{"sub", "ann"}, {"exp", soon}});
@@ -319,11 +462,13 @@ TEST_F(JwtTest, LooksInHeaderParameterAndCookie) {
   EXPECT_EQ(who(page), "nobody");
   // A new key, and one that cannot be read.
   page.headers["Authorization"] = "Bearer " + ann;
-  std::ofstream(options_.key_file) << kSecret << "-new\n";
+  std::ofstream(options_.secret_file) << kSecret << "-new\n";
   authenticator->reload();
   EXPECT_EQ(who(page), "nobody");
-  std::ofstream(options_.key_file) << "short\n";
-  EXPECT_THROW(authenticator->reload(), Error);
+  for (const std::string& text : not_secrets()) {
+    std::ofstream(options_.secret_file) << text;
+    EXPECT_THROW(authenticator->reload(), Error) << text;
+  }
   page.headers["Authorization"] = "Bearer " + token({{"sub", "ann"}, {"exp", soon}}, kSecret + "-new");
   EXPECT_EQ(who(page), "ann");
 }
