@@ -123,7 +123,8 @@ int main(int argc, char** argv) {
         std::fputs(outcome.text.c_str(), stdout);
         return 0;
       case cli::Outcome::Kind::kUnreadableFile:
-        std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n", printable(outcome.text, 4096).c_str());
+        std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n",
+                     printable(outcome.text, 4096).c_str());
         return 2;
       case cli::Outcome::Kind::kUnfitFile:
       case cli::Outcome::Kind::kMisuse:

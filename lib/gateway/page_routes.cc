@@ -10,14 +10,12 @@
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "observe/log.h"
-#include "web/web.h"
 
 namespace sse::gateway {
 namespace {
 
 using event::Json;
 
-constexpr const char* kScriptType = "application/javascript;charset=utf-8";
 constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
 constexpr std::size_t kMostListenerBytes = 256;
@@ -127,23 +125,23 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<Service>& service
       happenings_(happenings),
       options_(std::move(options)),
       draining_(draining),
+      clock_(clock_of(services)),
+      content_(options_.serve_page, options_.web_root),
       router_(app, write_error) {
   app.set_default_headers({{"X-Sse-Server-Id", options_.server_id}, {"X-Sse-Version", base::kVersion}});
   app.set_post_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     for (const auto& [name, value] : origin_headers(req.get_header_value("Origin"))) res.set_header(name, value);
   });
-  for (const Service& service : services) paths_.push_back(service.path);
+  for (const Service& service : services) {
+    paths_.push_back(service.path);
+    content_.add_service(service.path);
+  }
   for (const Service& service : services) add_service(service);
-  if (options_.serve_page) add_page();
+  for (const std::string& path : content_.paths()) router_.answered_elsewhere(Router::literal(path));
 }
 
 void PageRoutes::add_service(const Service& service) {
   const std::string base = Router::literal(service.path);
-  const auto module = [](const httplib::Request& req, httplib::Response& res) {
-    const bool classic = req.has_param("script-type") && req.get_param_value("script-type") != "module";
-    res.set_header("Cache-Control", "no-cache");
-    res.set_content(classic ? web::client_script() : std::string(web::client_module()), kScriptType);
-  };
   const auto bound =
       [this, &service](void (PageRoutes::*handle)(const Service&, const httplib::Request&, httplib::Response&)) {
         return [this, &service, handle](const httplib::Request& req, httplib::Response& res) {
@@ -175,7 +173,6 @@ void PageRoutes::add_service(const Service& service) {
                 require_user(req);
                 answer(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req));
               });
-  router_.get(base + "(?:\\/sse\\.js)?", module);
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
     if (req.has_header("Access-Control-Request-Headers")) {
       res.set_header("Access-Control-Allow-Headers", req.get_header_value("Access-Control-Request-Headers"));
@@ -186,17 +183,15 @@ void PageRoutes::add_service(const Service& service) {
   });
 }
 
-void PageRoutes::add_page() {
-  for (const web::Asset& asset : web::page_assets()) {
-    router_.get(Router::literal(std::string(asset.path)), [asset](const httplib::Request&, httplib::Response& res) {
-      res.set_header("Cache-Control", "no-cache");
-      res.set_header(
-          "Content-Security-Policy",
-          "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'");
-      res.set_header("X-Content-Type-Options", "nosniff");
-      res.set_content(asset.bytes.data(), asset.bytes.size(), std::string(asset.content_type));
-    });
-  }
+std::optional<net::Reply> PageRoutes::content(const net::RequestHead& head, bool keep_alive) const {
+  return content_.answer(head, common_headers(head), keep_alive, clock_.wall_now());
+}
+
+std::string PageRoutes::common_headers(const net::RequestHead& head) const {
+  std::string lines = "X-Sse-Server-Id: " + options_.server_id + "\r\nX-Sse-Version: " + base::kVersion + "\r\n";
+  for (const auto& [name, value] : origin_headers(std::string(net::header_value(head, "Origin"))))
+    lines.append(name).append(": ").append(value).append("\r\n");
+  return lines;
 }
 
 void PageRoutes::connect(const Service& service, const httplib::Request& req, httplib::Response& res) {
@@ -406,9 +401,7 @@ std::vector<std::pair<std::string, std::string>> PageRoutes::origin_headers(cons
 
 net::RefusalText PageRoutes::refusal(const net::RequestHead& head, int status, const std::string& sentence) const {
   net::RefusalText text;
-  text.headers = "X-Sse-Server-Id: " + options_.server_id + "\r\nX-Sse-Version: " + base::kVersion + "\r\n";
-  for (const auto& [name, value] : origin_headers(std::string(net::header_value(head, "Origin"))))
-    text.headers.append(name).append(": ").append(value).append("\r\n");
+  text.headers = common_headers(head);
   const std::string_view path = head.target.substr(0, head.target.find('?'));
   const bool of_page = std::ranges::any_of(paths_, [&](const std::string& service) {
     return path.starts_with(service) && path.substr(service.size()).starts_with("/connect");

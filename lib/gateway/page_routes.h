@@ -12,6 +12,7 @@
 #include "gateway/application.h"
 #include "gateway/authenticator.h"
 #include "gateway/happenings.h"
+#include "gateway/page_content.h"
 #include "gateway/router.h"
 #include "gateway/trusted_proxies.h"
 #include "net/http_front.h"
@@ -32,6 +33,7 @@ inline const Clock& clock_of(const std::vector<Service>& services) {
 struct PageOptions {
   std::string server_id;
   bool serve_page = true;                              ///< the demo page at `/`
+  std::string web_root;                                ///< a folder whose files are served at `/`; empty: none
   std::optional<std::chrono::milliseconds> keepalive;  ///< set: wins over the client's keepaliveTime
   std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
   delivery::MessageCatalog* queries = nullptr;         ///< set: pages may ask who is online and what is pending
@@ -51,9 +53,11 @@ class PageRoutes {
   /// that let them read it. Thread safe.
   net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence) const;
 
+  /// What needs no application: the client module, the demo page, files (FrontOptions::content).
+  std::optional<net::Reply> content(const net::RequestHead& head, bool keep_alive) const;
+
  private:
   void add_service(const Service& service);
-  void add_page();
   void connect(const Service& service, const httplib::Request& req, httplib::Response& res);
   void change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res, bool add);
   void message(const Service& service, const httplib::Request& req, httplib::Response& res);
@@ -75,6 +79,8 @@ class PageRoutes {
   std::string client_address(const httplib::Request& req) const;
   /// What lets a page of that origin read the answer (Fetch §3.2).
   std::vector<std::pair<std::string, std::string>> origin_headers(const std::string& origin) const;
+  /// Lines that every answer has.
+  std::string common_headers(const net::RequestHead& head) const;
 
   Authenticator& authenticator_;
   Application* application_;
@@ -83,6 +89,8 @@ class PageRoutes {
   const PageOptions options_;
   const std::atomic<bool>& draining_;
   std::vector<std::string> paths_;  // of the services
+  const Clock& clock_;
+  PageContent content_;
   Router router_;
 };
 

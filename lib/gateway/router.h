@@ -31,6 +31,8 @@ class Router {
       std::function<void(const httplib::Request&, httplib::Response&, const httplib::ContentReader&)>;
   void post_reading(const std::string& pattern, ReadingHandler handler);
   void del(const std::string& pattern, Handler handler);
+  /// A GET that is answered elsewhere: other methods get 405.
+  void answered_elsewhere(const std::string& pattern) { routes_.push_back({"GET", std::regex(pattern)}); }
   /// A pattern here does not make a path exist: for preflight requests of whole subtrees.
   void options(const std::string& pattern, Handler handler);
   /// `text` with what is special in patterns escaped.

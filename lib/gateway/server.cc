@@ -40,6 +40,7 @@
 #include "gateway/quick_send.h"
 #include "gateway/reactions.h"
 #include "gateway/secret_file.h"
+#include "gateway/static_files.h"
 #include "gateway/storm_watch.h"
 #include "gateway/trusted_proxies.h"
 #include "gateway/upload_reader.h"
@@ -59,8 +60,8 @@ constexpr std::chrono::milliseconds kStormPeriod{1000};
 constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::chrono::seconds kDrainRequests{2};
 constexpr std::chrono::seconds kDrainStreams{6};
-// Descriptors for everything that is no stream: listeners, database, log, admin connections.
-constexpr std::size_t kReservedDescriptors = 128;
+// Descriptors for everything that is no stream: listeners, database, log, admin connections, files being sent.
+constexpr std::size_t kReservedDescriptors = 128 + StaticFiles::kMaxOpen;
 constexpr const char* kDemoData = "{\"name\":\"sendByUserId 服务端推送的\"}";
 
 std::string host_name() {
@@ -471,13 +472,13 @@ void Server::Impl::open_fronts() {
   PageOptions page;
   page.server_id = server_id_;
   page.serve_page = options_.page && options_.web_root.empty();
+  page.web_root = options_.web_root;
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
   if (options_.enable_get_json) page.queries = catalog_;
   page.upload_folder = options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
   page_routes_ = std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
                                               reactions_->happenings(), page, draining_);
-  if (!options_.web_root.empty()) app_.set_mount_point("/", options_.web_root);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
 
   const std::size_t descriptors = raise_descriptor_limit();
@@ -488,6 +489,9 @@ void Server::Impl::open_fronts() {
   front.spool_folder = page.upload_folder;
   front.refusal = [this](const auto& head, int status, const std::string& sentence) {
     return page_routes_->refusal(head, status, sentence);
+  };
+  front.content = [this](const net::RequestHead& head, bool keep_alive) {
+    return page_routes_->content(head, keep_alive);
   };
   front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
   front.max_connections = options_.max_connections;

@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "net/file_body.h"
 
 #if defined(__SANITIZE_THREAD__)
 // ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, not that EPOLL_CTL_MOD does: a worker that re-arms
@@ -117,6 +118,7 @@ int EventLoop::wait_millis() const {
 void EventLoop::run() {
   thread_id_.store(std::this_thread::get_id());
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  block_broken_pipe_signal();
   std::array<epoll_event, 512> events{};
   while (!stopping_) {
     const int n = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_millis());

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "net/http_date.h"
 #include "net/http_front_connection.h"
 #include "net/peer_address.h"
 #include "net/spool.h"
@@ -28,6 +29,8 @@ constexpr const char* kTooManyOfAddress =
     "too many connections from this address (--max-connections-per-ip); close some first";
 // A body that is to be spooled goes to disk in such pieces; a smaller one never does.
 constexpr std::size_t kSpoolPiece = std::size_t{64} * 1024;
+// Most bytes of a file that leave before others have their turn.
+constexpr std::size_t kMaxFileTurn = std::size_t{1024} * 1024;
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
@@ -64,8 +67,9 @@ const char* status_text(int status) {
   }
 }
 
-std::string closing_response(int status, const RefusalText& text) {
+std::string closing_response(WallTime now, int status, const RefusalText& text) {
   std::string out = "HTTP/1.1 " + std::to_string(status) + " " + status_text(status) + "\r\n";
+  out += date_line(now);
   if (status == 503 || status == 429) out += "Retry-After: 5\r\n";
   out += text.headers + "Content-Type: " + text.content_type +
          "\r\nConnection: close\r\nContent-Length: " + std::to_string(text.body.size()) + "\r\n\r\n" + text.body;
@@ -217,7 +221,8 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
 void HttpFront::shed() {
   // Level-triggered accept would spin on a full descriptor table: the spare one takes the waiting connections in turn
   // and sends them away.
-  const std::string refusal = closing_response(503, plain("the server is out of descriptors; try again later"));
+  const std::string refusal =
+      closing_response(loop_.clock().wall_now(), 503, plain("the server is out of descriptors; try again later"));
   spare_.reset();
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -415,7 +420,8 @@ void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
 
 std::string HttpFront::refusal(int status, const std::string& sentence, const RequestHead* head) const {
   return closing_response(
-      status, head != nullptr && options_.refusal ? options_.refusal(*head, status, sentence) : plain(sentence));
+      loop_.clock().wall_now(), status,
+      head != nullptr && options_.refusal ? options_.refusal(*head, status, sentence) : plain(sentence));
 }
 
 void HttpFront::refuse(Connection& connection, int status, const char* reason, const RequestHead* head) {
@@ -450,13 +456,18 @@ void HttpFront::handle(Connection& connection) {
     finish(connection, false);
     return;
   }
-  Reply reply = connection.spooled
+  std::optional<Reply> content;
+  if (options_.content) content = options_.content(connection.head, keep_alive);
+  Reply reply = content ? std::move(*content)
+                : connection.spooled
                     ? app_.process(normalized_head(connection.head, connection.spooled->size()), connection.peer,
                                    keep_alive, connection.spooled->fd())
                     : app_.process(normalized_request(connection.head, connection.body), connection.peer, keep_alive);
   connection.decoder.reset();
   connection.spooled.reset();
   std::string().swap(connection.body);
+  reply.bytes.insert(std::min(reply.bytes.find("\r\n"), reply.bytes.size() - 2) + 2,
+                     date_line(loop_.clock().wall_now()));
   if (reply.hand_over) {
     note_handled(connection);
     loop_.remove(connection.fd());
@@ -468,6 +479,7 @@ void HttpFront::handle(Connection& connection) {
   }
   connection.out = std::move(reply.bytes);
   connection.written = 0;
+  connection.file = std::move(reply.file);
   if (reply.keep_alive && draining_.load()) {
     reply.keep_alive = false;
     connection.out.insert(connection.out.find("\r\n"), "\r\nConnection: close");
@@ -488,6 +500,7 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
   const bool keep_alive = connection.head.keep_alive && !front_.draining_.load(std::memory_order_relaxed);
   std::string& out = connection.out;
   out = "HTTP/1.1 " + std::to_string(status) + ' ' + status_text(status) + "\r\n";
+  out += date_line(front_.loop_.clock().wall_now());
   if (!keep_alive) out += "Connection: close\r\n";
   if (status == 503) out += "Retry-After: 5\r\n";
   out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
@@ -501,10 +514,28 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
 void HttpFront::finish(Connection& connection, bool keep_alive) {
   note_handled(connection);
   if (connection.from_proxy) connection.ticket.reset();
-  const bool all = push(connection) && connection.written == connection.out.size();
-  if (all && keep_alive && connection.in.empty()) {
+  send_on(connection, keep_alive);
+}
+
+void HttpFront::send_on(Connection& connection, bool keep_alive) {
+  const Pushed pushed = push(connection);
+  if (pushed == Pushed::kLost) {
+    loop_.post([this, &connection] { destroy(connection); });
+    return;
+  }
+  if (pushed == Pushed::kSome && connection.file.left > 0) {
+    // The next turn begins when the socket has room; until then nobody waits for the client.
+    connection.keep_after_write = keep_alive;
+    connection.deadline.store(loop_.clock().steady_now() + kWriteTimeout, std::memory_order_relaxed);
+    const int fd = connection.fd();
+    connection.state.store(Connection::State::kWriting);
+    loop_.modify(fd, EPOLLOUT | EPOLLONESHOT, &connection);
+    return;
+  }
+  if (pushed == Pushed::kAll && keep_alive && connection.in.empty()) {
     // The common case ends here, without a trip through the loop.
     std::string().swap(connection.out);
+    connection.file = {};
     connection.deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
     const int fd = connection.fd();
     connection.state.store(Connection::State::kIdle);
@@ -517,25 +548,42 @@ void HttpFront::finish(Connection& connection, bool keep_alive) {
   loop_.post([this, &connection, keep_alive] { send_out(connection, keep_alive); });
 }
 
-// Writes what the socket takes. False when the connection is lost.
-bool HttpFront::push(Connection& connection) {
+// Writes what the socket takes, of a file no more than is one's turn.
+HttpFront::Pushed HttpFront::push(Connection& connection) {
   while (connection.written < connection.out.size()) {
     const ssize_t n = connection.socket.send(std::string_view(connection.out).substr(connection.written));
     if (n >= 0) {
       connection.written += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
-      return errno == EAGAIN;
+      return errno == EAGAIN ? Pushed::kSome : Pushed::kLost;
     }
   }
-  return true;
+  std::size_t turn = kMaxFileTurn;
+  while (connection.file.left > 0) {
+    if (turn == 0) return Pushed::kSome;
+    const ssize_t n = connection.file.send_some(connection.socket, turn);
+    if (n >= 0) {
+      turn -= static_cast<std::size_t>(n);
+    } else if (errno != EINTR) {
+      // A file that has become shorter breaks the promise of its length: the client must see that.
+      return errno == EAGAIN ? Pushed::kSome : Pushed::kLost;
+    }
+  }
+  return Pushed::kAll;
 }
 
 void HttpFront::send_out(Connection& connection, bool keep_alive) {
-  if (!push(connection)) {
+  if (connection.file.left > 0) {
+    // Reading the disk is for workers. Where they are too busy to take this on, it is no time to be particular.
+    connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
+    if (workers_.submit([this, &connection, keep_alive] { send_on(connection, keep_alive); })) return;
+  }
+  const Pushed pushed = push(connection);
+  if (pushed == Pushed::kLost) {
     destroy(connection);
     return;
   }
-  if (connection.written < connection.out.size()) {
+  if (pushed == Pushed::kSome) {
     connection.keep_after_write = keep_alive;
     connection.state.store(Connection::State::kWriting, std::memory_order_relaxed);
     set_deadline(connection, kWriteTimeout);
@@ -543,6 +591,7 @@ void HttpFront::send_out(Connection& connection, bool keep_alive) {
     return;
   }
   std::string().swap(connection.out);
+  connection.file = {};
   after_reply(connection, keep_alive);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -59,6 +60,9 @@ struct FrontOptions {
   std::function<RequestPlan(const RequestHead&)> plan;
   /// Null: refusals are plain text. Not called for what has no readable head. Any thread; must not block.
   std::function<RefusalText(const RequestHead&, int status, const std::string& sentence)> refusal;
+  /// Null: every request is the app's. Called on a worker thread, where it may read the disk: answers what needs no
+  /// more than the head, or returns nullopt. Must not throw.
+  std::function<std::optional<Reply>(const RequestHead& head, bool keep_alive)> content;
   /// For plans that spool: who writes (the loop must not wait for a disk), and where.
   WorkerPool* spoolers = nullptr;
   std::string spool_folder = "/tmp";
@@ -135,9 +139,11 @@ class HttpFront final : private EventLoop::Handler {
   bool admit_forwarded(Connection& connection, const RequestHead& head);
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);
-  void handle(Connection& connection);                   // worker thread
-  void finish(Connection& connection, bool keep_alive);  // worker thread
-  bool push(Connection& connection);                     // loop or worker thread, whoever has it
+  void handle(Connection& connection);                    // worker thread
+  void finish(Connection& connection, bool keep_alive);   // worker thread
+  void send_on(Connection& connection, bool keep_alive);  // worker thread
+  enum class Pushed : unsigned char { kAll, kSome, kLost };
+  Pushed push(Connection& connection);  // loop or worker thread, whoever has it
   void note_handled(const Connection& connection);
   void send_out(Connection& connection, bool keep_alive);     // loop thread
   void after_reply(Connection& connection, bool keep_alive);  // loop thread

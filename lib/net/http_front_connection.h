@@ -55,6 +55,7 @@ class HttpFront::Connection final : public EventLoop::Handler {
   std::size_t scanned = 0;
   std::string out;
   std::size_t written = 0;
+  FileBody file;  // behind `out`
   bool keep_after_write = false;
 
   // Of the request being read or handled.

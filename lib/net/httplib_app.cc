@@ -160,6 +160,10 @@ Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool 
   // Not for HEAD, where httplib asks for no body.
   if (exchange.head_written) reply.hand_over = std::move(exchange.hand_over);
   erase_header(reply.bytes, "Keep-Alive");
+  // httplib never sees a range; what can be had in parts does not come from it.
+  erase_header(reply.bytes, "Accept-Ranges");
+  // RFC 9110 §8.6
+  if (reply.bytes.starts_with("HTTP/1.1 204")) erase_header(reply.bytes, "Content-Length");
   reply.keep_alive = keep_alive && !closed && !reply.hand_over && !says_close(reply.bytes);
   return reply;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "net/file_body.h"
 #include "net/socket.h"
 
 namespace sse::net {
@@ -26,6 +27,7 @@ struct Peer {
 struct Reply {
   std::string bytes;  ///< the response; or the head alone where `hand_over` is set
   bool keep_alive = false;
+  FileBody file;  ///< of the response, behind `bytes`
   HandOver hand_over;
 };
 

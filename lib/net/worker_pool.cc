@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "net/file_body.h"
+
 namespace sse::net {
 
 WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit,
@@ -73,6 +75,7 @@ std::size_t WorkerPool::threads() const {
 
 void WorkerPool::work(std::list<std::thread>::iterator self) {
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  block_broken_pipe_signal();
   mutex_.lock();
   for (;;) {
     if (!queue_.empty()) {

@@ -67,6 +67,75 @@ TEST_F(PageRoutesTest, ServesAFolderInsteadOfTheDemoPage) {
     EXPECT_EQ(get(target).status, 404) << target;
 }
 
+TEST_F(PageRoutesTest, SendsTheClientOnceAndCompressed) {
+  start();
+  Client c = client();
+  const Response plain = c.get("/my-sse/sse.js");
+  const std::string tag = plain.header("ETag");
+  EXPECT_THAT(tag, AllOf(StartsWith("\""), EndsWith("\"")));
+  EXPECT_EQ(plain.header("Vary"), "Accept-Encoding");
+  EXPECT_EQ(plain.header("X-Content-Type-Options"), "nosniff");
+  EXPECT_EQ(c.get("/my-sse", "If-None-Match: " + tag + "\r\n").status, 304);
+  EXPECT_EQ(c.get("/my-sse?script-type=", "If-None-Match: " + tag + "\r\n").status, 200) << "another script";
+  const Response gzip = c.get("/my-sse/sse.js", "Accept-Encoding: gzip, deflate\r\n");
+  EXPECT_EQ(gzip.header("Content-Encoding"), "gzip");
+  EXPECT_THAT(gzip.body, StartsWith("\x1f\x8b"));
+  EXPECT_NE(gzip.header("ETag"), tag);
+  const Response brotli = c.get("/my-sse/sse.js", "Accept-Encoding: gzip, deflate, br\r\n");
+  EXPECT_EQ(brotli.header("Content-Encoding"), "br");
+  EXPECT_LT(brotli.body.size() * 3, plain.body.size());
+  EXPECT_EQ(c.get("/my-sse/sse.js", "Accept-Encoding: br\r\nIf-None-Match: " + brotli.header("ETag") + "\r\n").status,
+            304);
+  EXPECT_EQ(c.get("/my-sse/sse.js", "Accept-Encoding: br\r\nIf-None-Match: " + tag + "\r\n").status, 200);
+  const Response refused = c.post("/my-sse/sse.js", "");
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(refused.header("Allow"), "GET, HEAD");
+}
+
+TEST_F(PageRoutesTest, RefusesControlCharactersInAPath) {
+  options_.web_root = folder_.file("web");
+  std::filesystem::create_directory(options_.web_root);
+  std::ofstream(options_.web_root + "/data") << "<script>";
+  start();
+  for (const std::string target : {"/data%00.html", "/%0d%0a", "/x%7f", "/my-sse/connect%00", "/%zz"}) {
+    const Response got = get(target);
+    EXPECT_EQ(got.status, 400) << target;
+    EXPECT_THAT(got.header("Content-Type"), StartsWith("text/plain"));
+  }
+  EXPECT_EQ(post("/my-sse/connect/message/a%00b.do", "{}").status, 400);
+}
+
+TEST_F(PageRoutesTest, ServesFilesAsFilesAreServed) {
+  options_.web_root = folder_.file("web");
+  options_.cors_origins = {"https://a.example"};
+  std::filesystem::create_directories(options_.web_root + "/docs");
+  std::ofstream(options_.web_root + "/data") << "0123456789";
+  std::ofstream(options_.web_root + "/docs/index.html") << "<p>docs";
+  std::ofstream(options_.web_root + "/.env") << "secret";
+  start();
+  Client c = client();
+  const Response whole = c.get("/data", "Origin: https://a.example\r\n");
+  EXPECT_EQ(whole.body, "0123456789");
+  EXPECT_EQ(whole.header("Content-Type"), "application/octet-stream");
+  EXPECT_EQ(whole.header("X-Content-Type-Options"), "nosniff");
+  EXPECT_EQ(whole.header("X-Sse-Server-Id"), "node-1");
+  EXPECT_EQ(whole.header("Access-Control-Allow-Origin"), "https://a.example");
+  EXPECT_NE(whole.header("Last-Modified"), "");
+  EXPECT_NE(whole.header("Date"), "");
+  EXPECT_EQ(c.get("/data", "If-None-Match: " + whole.header("ETag") + "\r\n").status, 304);
+  EXPECT_EQ(c.get("/data", "If-Modified-Since: " + whole.header("Last-Modified") + "\r\n").status, 304);
+  EXPECT_EQ(c.get("/data", "Range: bytes=3-5\r\n").body, "345");
+  EXPECT_EQ(c.get("/.env").status, 404);
+  const Response folder = c.get("/docs?a=b");
+  EXPECT_EQ(folder.status, 301);
+  EXPECT_EQ(folder.header("Location"), "/docs/?a=b");
+  EXPECT_EQ(c.get("/docs/").body, "<p>docs");
+  const Response refused = c.post("/data", "x");
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(refused.header("Allow"), "GET, HEAD");
+  EXPECT_EQ(c.post("/missing", "x").status, 404);
+}
+
 TEST_F(PageRoutesTest, OpensAStream) {
   start();
   const OpenStream page = stream();

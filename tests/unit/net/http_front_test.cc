@@ -281,6 +281,48 @@ TEST_F(HttpFrontTest, AnswersHeadOfAStreamWithoutHandingItOver) {
   EXPECT_EQ(stream_count(), 0U);
 }
 
+TEST_F(HttpFrontTest, SaysOfNoStreamThatItCanBeHadInParts) {
+  start();
+  Client c = client();
+  c.send("HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(c.response(true).header("Accept-Ranges"), "");
+  c.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(c.response(true).header("Accept-Ranges"), "");
+}
+
+TEST_F(HttpFrontTest, SaysNothingOfALengthWhereThereIsNoContent) {
+  app_.Post("/nothing", [](const httplib::Request&, httplib::Response& res) { res.status = 204; });
+  start();
+  Client c = client();
+  const Response got = c.post("/nothing", "x");
+  EXPECT_EQ(got.status, 204);
+  EXPECT_THAT(got.head, Not(HasSubstr("Content-Length")));
+  EXPECT_EQ(c.get("/hello").body, "hello");
+}
+
+// RFC 9110 §6.6.1
+TEST_F(HttpFrontTest, DatesEveryAnswer) {
+  start();
+  const auto dates = [](const std::string& head) {
+    std::size_t n = 0;
+    for (auto at = head.find("\r\nDate: "); at != std::string::npos; at = head.find("\r\nDate: ", at + 1)) ++n;
+    return n;
+  };
+  Client c = client();
+  EXPECT_EQ(dates(c.get("/hello").head), 1U);
+  EXPECT_EQ(dates(c.get("/missing").head), 1U);
+  EXPECT_EQ(dates(c.get("/throw").head), 1U);
+  c.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(dates(c.response(true).head), 1U);
+  EXPECT_EQ(dates(answer_and_end("nonsense\r\n\r\n")), 1U);
+  EXPECT_EQ(dates(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 70000\r\n\r\n")), 1U);
+  Client s = client();
+  s.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 1; }));
+  const MutexLock lock(mutex_);
+  EXPECT_EQ(dates(streams_.front().head), 1U) << streams_.front().head;
+}
+
 TEST_F(HttpFrontTest, TellsAClientThatExpectsItToContinue) {
   start();
   Client c = client();
