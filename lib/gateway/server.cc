@@ -89,7 +89,7 @@ void check_origin(const std::string& text) {
     bad("is no origin; write https://example.org or *");
   const std::string scheme = text.substr(0, end);
   const std::string host = text.substr(end + 3);
-  if (host.find('*') != std::string::npos)
+  if (text.find('*') != std::string::npos)
     bad("has a wildcard, which would match no page; name each origin, or * for all of them");
   if (host.find_first_of("/?#@,; \t\r\n") != std::string::npos)
     bad("is no origin: nothing may follow host and port; write https://example.org or *");

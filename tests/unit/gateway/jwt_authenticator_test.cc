@@ -385,7 +385,7 @@ TEST_F(JwtTest, TakesASecretAsItIsOrInBase64) {
   for (char& c : plain) c = c == '-' ? '+' : c == '_' ? '/' : c;
   EXPECT_TRUE(accepted("base64:" + plain + "\n", binary));
   // What only looks a little like something else.
-  for (const std::string& odd : {"<" + kSecret + ">", "[" + kSecret, "\"" + kSecret + "\" ", "ssh-" + kSecret})
+  for (const std::string& odd : {"<3 " + kSecret + ">", "[" + kSecret, "\"" + kSecret, "ssh-" + kSecret})
     EXPECT_TRUE(accepted(odd, odd)) << odd;
 }
 

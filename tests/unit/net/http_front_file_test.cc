@@ -100,8 +100,8 @@ TEST_F(HttpFrontFileTest, GoesOnWithWhatWasAskedBehindIt) {
 TEST_F(HttpFrontFileTest, HoldsNoWorkerForAClientThatDoesNotRead) {
   start();
   std::vector<Client> slow;
-  for (int i = 0; i < 8; ++i) {
-    slow.push_back(client(4096));
+  for (int i = 0; i < 4; ++i) {
+    slow.push_back(client(65536));
     ASSERT_TRUE(slow.back().send(kGet));
     ASSERT_TRUE(slow.back().receive_until("\r\n\r\n"));
   }
@@ -144,7 +144,7 @@ TEST_F(HttpFrontFileTest, SendsAFileOverTls) {
   const TlsContext context(certificate.file, certificate.key);
   options_.tls = &context;
   start();
-  testing::TlsClient c(client(4096));
+  testing::TlsClient c(client(65536));
   ASSERT_TRUE(c.handshake());
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(c.send(kGet));
