@@ -63,8 +63,7 @@ History::History(const HistoryOptions& options, MessageId since, observe::Regist
                                {{"service", service.str()}})),
       resumed_events_(metrics.counter("sse_resumed_events_total", "Kept events given to clients that came back",
                                       {{"service", service.str()}})),
-      resyncs_(metrics.counter("sse_resyncs_total", "Clients told that events they missed are not kept any more",
-                               {{"service", service.str()}})) {
+      resyncs_(resync_counter(metrics, service)) {
   constexpr std::array<const char*, 3> kWhy{"count", "bytes", "age"};
   for (std::size_t i = 0; i < kWhy.size(); ++i) {
     dropped_.at(i) =
@@ -105,8 +104,8 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
   entries_.emplace_back();
   const auto entry = std::prev(entries_.end());
   entry->position = position;
-  entry->bytes = sizeof(Entry) + kNodeBytes + sizeof(event::Frame) + frame->size() +
-                 names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
+  entry->bytes =
+      sizeof(Entry) + kNodeBytes + frame->memory_bytes() + names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
   entry->frame = std::move(frame);
   entry->listening = target.listening;
   if (target.listening) entry->event = event;
@@ -246,14 +245,26 @@ hub::Resumption History::resume(const Client& client, SteadyTime now) {
   resyncs_.add();
   resumption.course =
       missed.empty() ? MessageId(client.connection.value()) : MessageId(missed.front()->position.value() - 1);
+  resumption.notice =
+      resync_event(client.last_event_id, resumption.course.str(), oldest == 0 ? std::nullopt : std::optional(oldest),
+                   unknown ? std::nullopt : std::optional(lost));
+  return resumption;
+}
+
+std::string History::resync_event(const std::string& requested, const std::string& id,
+                                  std::optional<std::uint64_t> oldest, std::optional<std::uint64_t> missed) {
   event::Event notice;
   notice.name = event::kResync;
-  notice.id = resumption.course.str();
-  notice.data = event::dump_json({{"requested", printable(client.last_event_id, 100)},
-                                  {"oldest", oldest == 0 ? event::Json(nullptr) : event::Json(std::to_string(oldest))},
-                                  {"missed", unknown ? event::Json(nullptr) : event::Json(lost)}});
-  resumption.notice = event::encode(notice);
-  return resumption;
+  notice.id = id;
+  notice.data = event::dump_json({{"requested", printable(requested, 100)},
+                                  {"oldest", oldest ? event::Json(std::to_string(*oldest)) : event::Json(nullptr)},
+                                  {"missed", missed ? event::Json(*missed) : event::Json(nullptr)}});
+  return event::encode(notice);
+}
+
+observe::Counter& History::resync_counter(observe::Registry& metrics, const ServiceName& service) {
+  return metrics.counter("sse_resyncs_total", "Clients told that they may have missed events that are not kept",
+                         {{"service", service.str()}});
 }
 
 }  // namespace sse::delivery

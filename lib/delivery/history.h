@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -61,6 +62,13 @@ class History {
   /// a resync event alone, because nobody can tell what that client has; one that is too old with a resync event and
   /// what is left.
   hub::Resumption resume(const Client& client, SteadyTime now);
+
+  /// An encoded resync event: the client named `requested`, holds `id` after it, the oldest event kept for it and how
+  /// many it has missed for good; nullopt: none, unknown.
+  static std::string resync_event(const std::string& requested, const std::string& id,
+                                  std::optional<std::uint64_t> oldest, std::optional<std::uint64_t> missed);
+  /// Counts those.
+  static observe::Counter& resync_counter(observe::Registry& metrics, const ServiceName& service);
 
   /// Drops what is too old at `now`.
   void expire(SteadyTime now);

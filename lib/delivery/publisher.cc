@@ -1,6 +1,7 @@
 #include "delivery/publisher.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "event/event.h"
@@ -25,6 +26,7 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
       service_(service),
       hub_(hub),
       ids_(ids),
+      resyncs_(History::resync_counter(metrics, service)),
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
@@ -87,7 +89,15 @@ std::vector<std::vector<std::uint32_t>> Publisher::Underway::finish(std::vector<
 }
 
 ConnectionId Publisher::connect(hub::NewConnection request) {
-  if (!resumable_) return hub_.connect(std::move(request));
+  if (!resumable_) {
+    hub::Resumption resumption;
+    if (!request.last_event_id.empty() && !hub_.is_renewed(request)) {
+      resyncs_.add();
+      resumption.id = request.id.valid() ? request.id : hub_.reserve_id();
+      resumption.notice = History::resync_event(request.last_event_id, resumption.id.str(), std::nullopt, std::nullopt);
+    }
+    return hub_.connect(std::move(request), std::move(resumption));
+  }
   History::Client client;
   client.last_event_id = request.last_event_id;
   const auto join = [&client](event::TargetKind kind, const std::string& name) {

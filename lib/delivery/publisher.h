@@ -59,7 +59,8 @@ class Publisher {
   /// Hands the events over in their order, and fills in their ids. Whatever they refer to, and they themselves, stay
   /// until the Underway is gone. Does not wait.
   Underway start(std::vector<Outgoing>& events) EXCLUDES(order_);
-  /// Hub::connect(), the client's last event id respected.
+  /// Hub::connect(), the client's last event id respected: without a history by a resync event, unless its stream was
+  /// ended just now because its time was over.
   ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
   /// Drops kept events that are too old.
   void expire() EXCLUDES(order_);
@@ -70,6 +71,7 @@ class Publisher {
   hub::Hub& hub_;
   IdGenerator& ids_;
   Mutex order_;
+  observe::Counter& resyncs_;
   History history_ GUARDED_BY(order_);
   const bool resumable_;
   std::uint64_t last_ GUARDED_BY(order_) = 0;  // id or position given

@@ -26,8 +26,8 @@ bool HappeningFilter::matches(const Happening& happening) const {
 }
 
 struct EventFeed::Follower final : net::Stream {
-  Follower(const net::Stream::Host& host, net::Socket socket, HappeningFilter wanted)
-      : net::Stream(host, std::move(socket)), filter(std::move(wanted)) {}
+  Follower(const net::Stream::Host& host, net::Socket socket, bool chunked, HappeningFilter wanted)
+      : net::Stream(host, std::move(socket), chunked), filter(std::move(wanted)) {}
 
   const HappeningFilter filter;
   std::uint64_t seen = 0;  // sequence up to which the past was shown
@@ -67,7 +67,7 @@ void EventFeed::offer(const HappeningRef& happening) {
   if (first) loop_.post([this] { take_inbox(); });
 }
 
-void EventFeed::follow(net::Socket socket, std::string head, HappeningFilter filter, std::size_t last) {
+void EventFeed::follow(net::Socket socket, net::StreamHead head, HappeningFilter filter, std::size_t last) {
   // Counted at once: nothing is missed from here on.
   count_.fetch_add(1);
   loop_.post(
@@ -77,22 +77,26 @@ void EventFeed::follow(net::Socket socket, std::string head, HappeningFilter fil
 
 void EventFeed::stop() {
   loop_.post([this] {
-    for (const auto& follower : followers_) follower->abort(net::CloseReason::kShutdown);
+    for (const auto& follower : followers_) {
+      follower->finish(net::CloseReason::kShutdown);
+      follower->flush();
+      follower->abort(net::CloseReason::kShutdown);
+    }
   });
 }
 
-void EventFeed::add(net::Socket socket, const std::string& head, HappeningFilter filter, std::size_t last,
+void EventFeed::add(net::Socket socket, const net::StreamHead& head, HappeningFilter filter, std::size_t last,
                     std::uint64_t since) {
   loop_.assert_in_loop_thread();
   try {
-    followers_.push_back(std::make_unique<Follower>(host_, std::move(socket), std::move(filter)));
+    followers_.push_back(std::make_unique<Follower>(host_, std::move(socket), head.chunked, std::move(filter)));
   } catch (const Error& e) {
     count_.fetch_sub(1);
     observe::log_warn("a follower of events was refused", {{"error", e.what()}});
     return;
   }
   Follower& follower = *followers_.back();
-  follower.append(event::Frame::make(head));
+  follower.append(event::Frame::make_unframed(head.bytes));
   std::vector<HappeningRef> past = happenings_.last();
   if (!past.empty()) follower.seen = past.back()->sequence;
   std::erase_if(past, [&](const HappeningRef& h) { return !follower.filter.matches(*h); });

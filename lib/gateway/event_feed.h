@@ -11,6 +11,7 @@
 #include "gateway/happenings.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
+#include "net/stream_head.h"
 #include "observe/metrics.h"
 
 namespace sse::gateway {
@@ -43,7 +44,7 @@ class EventFeed final : public HappeningSink, private net::StreamOwner {
   void offer(const HappeningRef& happening) override EXCLUDES(mutex_);
   bool wants_sends() const override { return followers() > 0; }
   /// Begins with up to `last` happenings of the past, then goes on live, without gap or double.
-  void follow(net::Socket socket, std::string head, HappeningFilter filter, std::size_t last);
+  void follow(net::Socket socket, net::StreamHead head, HappeningFilter filter, std::size_t last);
   std::size_t followers() const { return count_.load(std::memory_order_relaxed); }
   /// Ends all of them.
   void stop();
@@ -57,7 +58,8 @@ class EventFeed final : public HappeningSink, private net::StreamOwner {
   void stream_awaits(net::Stream&) override {}
   void stream_drained(net::Stream& stream) override;
 
-  void add(net::Socket socket, const std::string& head, HappeningFilter filter, std::size_t last, std::uint64_t since);
+  void add(net::Socket socket, const net::StreamHead& head, HappeningFilter filter, std::size_t last,
+           std::uint64_t since);
   void take_inbox() EXCLUDES(mutex_);
   void show(Follower& follower, const event::FrameRef& line);
   void end_turn();

@@ -69,7 +69,7 @@ void add_event_routes(Router& router, const std::vector<Service>& services, cons
       const std::size_t last = last_of(req, 0);
       res.set_header("Cache-Control", "no-store");
       net::HttplibApp::hand_over(res, "application/x-ndjson",
-                                 [&feed, filter = std::move(filter), last](net::Socket socket, std::string head) {
+                                 [&feed, filter = std::move(filter), last](net::Socket socket, net::StreamHead head) {
                                    feed.follow(std::move(socket), std::move(head), filter, last);
                                  });
       return;

@@ -227,7 +227,12 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   fresh.attributes.profile = std::move(user->profile);
   if (user->expires) {
     const auto left = std::max(*user->expires - service.sender->clock().wall_now(), std::chrono::milliseconds(1));
-    fresh.keepalive = fresh.keepalive.count() == 0 ? left : std::min(fresh.keepalive, left);
+    fresh.ends_with_token = fresh.keepalive.count() == 0 || left <= fresh.keepalive;
+    if (fresh.ends_with_token) fresh.keepalive = left;
+  }
+  if (req.method != "HEAD" && service.sender->hub().stays_away(fresh)) {
+    res.status = 204;
+    return;
   }
   // For HEAD there will be no stream.
   if (application_ != nullptr && application_->decides_connects() && req.method != "HEAD")
@@ -236,9 +241,10 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
   const auto shared = std::make_shared<hub::NewConnection>(std::move(fresh));
-  net::HttplibApp::hand_over(res, kStreamType, [&service, shared](net::Socket socket, std::string head) {
+  net::HttplibApp::hand_over(res, kStreamType, [&service, shared](net::Socket socket, net::StreamHead head) {
     shared->socket = std::move(socket);
-    shared->response_head = std::move(head);
+    shared->response_head = std::move(head.bytes);
+    shared->chunked = head.chunked;
     shared->ticket = net::HttpFront::take_ticket();
     service.sender->connect(std::move(*shared));
   });

@@ -39,12 +39,14 @@ struct NewConnection {
   std::vector<std::string> listeners;
   Attributes attributes;
   std::chrono::milliseconds keepalive{0};  ///< longest life; 0: no limit
+  bool ends_with_token = false;            ///< that life is as long as what its client identified itself by is valid
   bool confirms = false;                   ///< its client confirms messages itself (`ack=1`); needs a user
   bool marks = false;                      ///< it wants to be told which events those are (`ackMarks=1`)
   std::uint64_t last_event = 0;            ///< id of the last event the client got on an earlier stream; 0: none
   std::string last_event_id;               ///< as the client sent it; empty: it has seen nothing yet
   net::Socket socket;
   std::string response_head;  ///< written before the first event
+  bool chunked = false;       ///< that head says `Transfer-Encoding: chunked`
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
 };
 
@@ -115,8 +117,8 @@ struct Connection final : net::Stream {
     std::uint32_t dropped = 0;
   };
 
-  Connection(ConnectionId connection_id, const net::Stream::Host& host, net::Socket socket)
-      : net::Stream(host, std::move(socket)), id(connection_id), opened(host.loop.now()) {}
+  Connection(ConnectionId connection_id, const net::Stream::Host& host, net::Socket socket, bool chunked = false)
+      : net::Stream(host, std::move(socket), chunked), id(connection_id), opened(host.loop.now()) {}
 
   bool listens(std::string_view event) const { return listeners->find(event) != listeners->end(); }
   /// Made when first asked for.
@@ -145,7 +147,8 @@ struct Connection final : net::Stream {
   bool confirms = false;            // its client does, not its TCP
   bool marks : 1 = false;           // and gets a mark before each message
   bool given_messages : 1 = false;  // one at least went into its stream
-  bool in_flight = false;           // the shard has an InFlight for it
+  bool ends_with_token : 1 = false;
+  bool in_flight = false;  // the shard has an InFlight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

@@ -61,10 +61,11 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
       ids_(ids),
       delegate_(delegate),
       metrics_(metrics, options_.service),
+      returns_(options_),
       all_shards_(loops.size()) {
   std::iota(all_shards_.begin(), all_shards_.end(), 0);
   for (const auto& loop : loops) {
-    shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate));
+    shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate, ids_, returns_));
   }
   metrics.gauge_callback("sse_backlog_bytes", "Bytes that wait for slow streams",
                          [this] { return static_cast<double>(backlog_bytes()); },
@@ -156,6 +157,20 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     shard.connect(id, std::move(moved), frame, std::move(resumption));
   });
   return id;
+}
+
+bool Hub::stays_away(const NewConnection& request) {
+  if (returns_.closed.empty()) return false;
+  const std::string key = return_key(request.identity, request.attributes, request.last_event_id, false);
+  if (!returns_.closed.take(key, clock().steady_now())) return false;
+  metrics_.turned_away.add();
+  return true;
+}
+
+bool Hub::is_renewed(const NewConnection& request) {
+  if (returns_.renewed.empty()) return false;
+  return returns_.renewed.take(return_key(request.identity, request.attributes, request.last_event_id, true),
+                               clock().steady_now());
 }
 
 void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done) {
@@ -350,7 +365,7 @@ std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
   on_all_shards([&](Shard& shard, std::size_t) {
     for (const ConnectionId id : ids) {
       if (Connection* connection = shard.find(id)) {
-        shard.close(*connection, CloseReason::kServerClosed, true);
+        shard.close_for_good(*connection);
         ++closed;
       }
     }
@@ -367,7 +382,7 @@ std::size_t Hub::close(const event::Target& target) {
       const Group* group = shard.group(target.kind, name);
       if (group == nullptr) continue;
       const std::vector<Connection*> members(group->members().begin(), group->members().end());
-      for (Connection* connection : members) shard.close(*connection, CloseReason::kServerClosed, true);
+      for (Connection* connection : members) shard.close_for_good(*connection);
       closed += members.size();
     }
   });

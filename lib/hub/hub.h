@@ -56,6 +56,12 @@ class Hub {
   /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
   ConnectionId connect(NewConnection request, Resumption resumption = {});
 
+  /// Whether the client of a connection that is about to be was closed just now from the server's side, and has not
+  /// been told to stay away by the way EventSource knows (204; WHATWG HTML 9.2.3): once for each stream closed.
+  bool stays_away(const NewConnection& request);
+  /// Whether the client comes back from a stream that was ended just now because its time was over. Once for each.
+  bool is_renewed(const NewConnection& request);
+
   /// One frame on its way.
   struct Delivery {
     const event::Target& target;
@@ -125,7 +131,8 @@ class Hub {
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientKey>& clients);
   /// Closes streams whose client has younger ones elsewhere, with connect-close.
   void replace(const std::vector<ConnectionId>& ids);
-  /// Closes from the server's side, with connect-close; returns how many were open.
+  /// Closes from the server's side, with connect-close; returns how many were open. A client that comes back all the
+  /// same is to be told to stay away, once: see stays_away().
   std::size_t close(const std::vector<ConnectionId>& ids);
   std::size_t close(const event::Target& target);
 
@@ -173,6 +180,7 @@ class Hub {
   IdGenerator& ids_;
   HubDelegate& delegate_;
   HubMetrics metrics_;
+  ExpectedReturns returns_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::size_t> all_shards_;
 };

@@ -32,6 +32,17 @@ std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
 }
 
+// How long a client that was closed from the server's side is expected to come back, where its reconnect time is not
+// longer.
+constexpr std::chrono::seconds kClosedExpected{30};
+constexpr ByteCount kClosedBytes = mebibytes(1);
+constexpr ByteCount kRenewedBytes = mebibytes(4);
+
+// Clients wait for the reconnect time, and then a little longer.
+std::chrono::milliseconds return_time(const HubOptions& options) {
+  return 2 * (options.reconnect_time + options.reconnect_jitter);
+}
+
 // Of each shard, for those who ask why a stream has ended.
 constexpr std::size_t kClosedKept = 500;
 // From here on a frame's references are worth counting apart.
@@ -89,6 +100,9 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
       acks_ignored(registry.counter("sse_acks_ignored_total",
                                     "Ids in ack.do that were not in flight on a stream of that client",
                                     {{"service", service.str()}})),
+      turned_away(registry.counter("sse_turned_away_total",
+                                   "Clients closed from the server's side that came back and were answered with 204",
+                                   {{"service", service.str()}})),
       connections(registry.gauge("sse_streams_open", "Event streams open now", {{"service", service.str()}})) {
   for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
     const std::string reason(net::reason_name(static_cast<CloseReason>(i)));
@@ -97,13 +111,19 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
   }
 }
 
+ExpectedReturns::ExpectedReturns(const HubOptions& options)
+    : closed(std::max<std::chrono::milliseconds>(kClosedExpected, return_time(options)), kClosedBytes),
+      renewed(return_time(options), kRenewedBytes) {}
+
 Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics,
-             HubDelegate& delegate)
+             HubDelegate& delegate, IdGenerator& ids, ExpectedReturns& returns)
     : loop_(loop),
       number_(number),
       options_(options),
       metrics_(metrics),
       delegate_(delegate),
+      ids_(ids),
+      returns_(returns),
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       mark_(event::Frame::make(kMark)),
@@ -121,7 +141,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   loop_.assert_in_loop_thread();
   std::unique_ptr<Connection> owned;
   try {
-    owned = std::make_unique<Connection>(id, host_, std::move(request.socket));
+    owned = std::make_unique<Connection>(id, host_, std::move(request.socket), request.chunked);
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
     if (options_.in_cluster) delegate_.left(names_of(request));
@@ -144,6 +164,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   if (request.ticket) connection.rare().ticket = std::move(request.ticket);
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
+  connection.ends_with_token = request.ends_with_token;
   connection.listeners = listener_sets_.intern(ListenerSet(request.listeners.begin(), request.listeners.end()));
   connection.keep_attributes(request.attributes);
 
@@ -158,7 +179,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   metrics_.opened.add();
   metrics_.connections.add(1);
 
-  connection.append(event::Frame::make(request.response_head + std::string(first->bytes())));
+  connection.append(event::Frame::make_unframed(request.response_head.append(first->view(request.chunked).bytes())));
   connection.messages = 1;
   if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   connection.confirms = request.confirms && !request.identity.user.empty();
@@ -290,13 +311,13 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
     return true;
   }
   if (replay == nullptr) return append(connection, frame);
-  if (message.valid() &&
-      (!options_.resumable || replay->again || replay->held_bytes + frame->size() > options_.stream.max_backlog)) {
+  if (message.valid() && (!options_.resumable || replay->again ||
+                          replay->held_bytes + connection.size_of(*frame) > options_.stream.max_backlog)) {
     // It is in the repository, where the replay will come by.
     replay->again = true;
     return true;
   }
-  if (replay->held_bytes + frame->size() > options_.stream.max_backlog && !replay->held.empty()) {
+  if (replay->held_bytes + connection.size_of(*frame) > options_.stream.max_backlog && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
       ++connection.rare().dropped;
@@ -305,7 +326,7 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
     }
     return false;
   }
-  replay->held_bytes += frame->size();
+  replay->held_bytes += connection.size_of(*frame);
   replay->held.push_back(frame);
   return true;
 }
@@ -335,7 +356,8 @@ void Shard::forget_given(Connection& connection) const {
 }
 
 // The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
-Shard::Outlook Shard::outlook(const Connection& connection, std::size_t bytes) const {
+Shard::Outlook Shard::outlook(const Connection& connection, std::size_t event_bytes) const {
+  const std::uint64_t bytes = event::size_on_stream(event_bytes, connection.chunked());
   const std::uint64_t most = options_.stream.max_backlog;
   if (connection.replay) {
     const Connection::Replay& replay = *connection.replay;
@@ -446,11 +468,13 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
   return changed;
 }
 
-void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note) {
+void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note,
+                  const std::string& id) {
   if (!connection.open()) return;
   if (say_so) {
     event::Event event;
     event.name = event::kConnectClose;
+    event.id = id;
     event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
     append(connection, event::Frame::make(event::encode(event)));
     // So that what is noted as owed is what the socket did not take.
@@ -466,6 +490,41 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so, const
   rare.finish_by = clock().steady_now() + (say_so ? kFarewellTime : kFinishTime);
   connection.finish(reason, say_so);
   wheel_.add(connection.id.value(), rare.finish_by);
+}
+
+// The id a plain client will name when it comes back; empty where it is not recognised by one.
+std::string Shard::id_for_return(const Connection& connection, const Attributes& attributes) {
+  if (!form_value(attributes.query, "clientId").empty()) return "";
+  if (!options_.resumable) return std::to_string(ids_.next());
+  // There an id says what its client has seen: all up to here, unless it is being given what it missed.
+  return connection.replay ? "" : published_.str();
+}
+
+void Shard::close_for_good(Connection& connection) {
+  if (!connection.open()) return;
+  const ConnectionInfo info = describe(connection);
+  const std::string id = id_for_return(connection, info.attributes);
+  // The client module stays away by itself, and comes back only when its page wants it to.
+  if (form_value(info.attributes.query, "clientVersion").empty())
+    returns_.closed.add(return_key(info.identity, info.attributes, id, false), loop_.now());
+  close(connection, CloseReason::kServerClosed, true, "", id);
+}
+
+// Ends the stream at the end of its time. Its client comes back at once, and is not told that it may have missed
+// something, though nothing is kept for it.
+void Shard::end_life(Connection& connection) {
+  if (!options_.resumable) {
+    const ConnectionInfo info = describe(connection);
+    const std::string id = id_for_return(connection, info.attributes);
+    if (!id.empty()) {
+      const event::FrameRef cursor = event::Frame::make(event::encode_cursor(id));
+      connection.net::Stream::append(cursor);
+      if (!connection.open()) return;
+      if (connection.confirms) note_in_flight(connection, cursor);
+    }
+    returns_.renewed.add(return_key(info.identity, info.attributes, id, true), loop_.now());
+  }
+  close(connection, connection.ends_with_token ? CloseReason::kTokenExpired : CloseReason::kKeepalive, false);
 }
 
 void Shard::send_away(Connection& connection, std::chrono::milliseconds retry) {
@@ -642,7 +701,7 @@ void Shard::tick() {
       return;
     }
     if (connection.expires(now) <= now) {
-      close(connection, CloseReason::kKeepalive, false);
+      end_life(connection);
       return;
     }
     if (options_.heartbeat.count() != 0 && connection.last_write() + options_.heartbeat <= now &&

@@ -21,6 +21,7 @@
 #include "hub/in_flight.h"
 #include "hub/index.h"
 #include "hub/pointer_table.h"
+#include "hub/returning_clients.h"
 #include "net/event_loop.h"
 #include "net/timer_wheel.h"
 #include "observe/metrics.h"
@@ -121,15 +122,24 @@ struct HubMetrics {
   observe::Counter& resent;
   observe::Counter& attempts_failed;
   observe::Counter& acks_ignored;
+  observe::Counter& turned_away;
   observe::Gauge& connections;
+};
+
+/// Clients of one service that may come back, shared by its shards.
+struct ExpectedReturns {
+  explicit ExpectedReturns(const HubOptions& options);
+
+  ReturningClients closed;   ///< from the server's side: the next request of such a client is to be told to stay away
+  ReturningClients renewed;  ///< at the end of their time: they miss nothing that has to be told
 };
 
 /// The connections of one service that live on one loop, and this loop's part of every index. Loop thread only, but for
 /// the counters at the end.
 class Shard final : private net::StreamOwner {
  public:
-  Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics,
-        HubDelegate& delegate);
+  Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics, HubDelegate& delegate,
+        IdGenerator& ids, ExpectedReturns& returns);
   /// REQUIRES: the loop has stopped.
   ~Shard();
   Shard(const Shard&) = delete;
@@ -151,9 +161,9 @@ class Shard final : private net::StreamOwner {
   static bool wants(const Connection& connection, bool listening, std::string_view event) {
     return !listening || connection.listens(event);
   }
-  /// What deliver() would do with an event of `bytes`, without doing it.
+  /// What deliver() would do with an event of `event_bytes`, without doing it.
   enum class Outlook : unsigned char { kTakes, kWaits, kOverflows };
-  Outlook outlook(const Connection& connection, std::size_t bytes) const;
+  Outlook outlook(const Connection& connection, std::size_t event_bytes) const;
   /// An event for one connection alone; false when that did not take it.
   bool give(Connection& connection, std::string_view event, const event::FrameRef& frame);
   /// The session duration is again what the client counts by itself.
@@ -186,7 +196,12 @@ class Shard final : private net::StreamOwner {
   /// Returns the set after the change; asks for the pending messages of names that are new.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
   /// Ends the stream; with `say_so` a connect-close event goes first, so that the client stays away.
-  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "");
+  /// `id`: of that event; may be empty.
+  void close(Connection& connection, net::CloseReason reason, bool say_so, const std::string& note = "",
+             const std::string& id = "");
+  /// As close() with connect-close. A client that does not know that event comes back: it is remembered, see
+  /// ExpectedReturns::closed.
+  void close_for_good(Connection& connection);
   /// Ends the stream for a client that is to come back, here or elsewhere, after `retry`.
   void send_away(Connection& connection, std::chrono::milliseconds retry);
   void close_all(net::CloseReason reason);
@@ -240,6 +255,8 @@ class Shard final : private net::StreamOwner {
   void end_turn();
   void check_acknowledgements();
   void tick();
+  void end_life(Connection& connection);
+  std::string id_for_return(const Connection& connection, const Attributes& attributes);
   void schedule_check(Connection& connection);
   void update_counts();
 
@@ -248,6 +265,8 @@ class Shard final : private net::StreamOwner {
   const HubOptions& options_;
   HubMetrics& metrics_;
   HubDelegate& delegate_;
+  IdGenerator& ids_;
+  ExpectedReturns& returns_;
   const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
   const event::FrameRef mark_;

@@ -109,7 +109,7 @@ void Shard::continue_replay(Connection& connection) {
   state.waiting = false;
   while (state.next_in_page < state.page.size()) {
     const event::FrameRef& frame = state.page[state.next_in_page];
-    if (connection.backlog_bytes() + frame->size() > options_.stream.max_backlog) {
+    if (connection.backlog_bytes() + connection.size_of(*frame) > options_.stream.max_backlog) {
       connection.flush();
       if (!connection.open()) return;
       state.waiting = connection.backlog_bytes() > 0;

@@ -472,7 +472,7 @@ void HttpFront::handle(Connection& connection) {
     note_handled(connection);
     loop_.remove(connection.fd());
     handed_ticket = std::move(connection.ticket);
-    reply.hand_over(std::move(connection.socket), std::move(reply.bytes));
+    reply.hand_over(std::move(connection.socket), stream_head(std::move(reply.bytes), connection.head.http_1_0));
     handed_ticket.reset();
     loop_.post([this, &connection] { destroy(connection); });
     return;

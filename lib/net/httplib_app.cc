@@ -114,14 +114,6 @@ void call(HttplibApp& app,
       nullptr);
 }
 
-// Cuts a header line that httplib adds by itself.
-void erase_header(std::string& head, std::string_view name) {
-  const std::size_t start = head.find("\r\n" + std::string(name) + ":");
-  const std::size_t limit = head.find("\r\n\r\n");
-  if (start == std::string::npos || start >= limit) return;
-  head.erase(start, head.find("\r\n", start + 2) - start);
-}
-
 bool says_close(const std::string& reply) {
   const std::size_t found = reply.find("\r\nConnection: close\r\n");
   return found != std::string::npos && found < reply.find("\r\n\r\n");
@@ -159,6 +151,7 @@ Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool 
   reply.bytes = std::move(stream.reply());
   // Not for HEAD, where httplib asks for no body.
   if (exchange.head_written) reply.hand_over = std::move(exchange.hand_over);
+  // httplib adds it by itself.
   erase_header(reply.bytes, "Keep-Alive");
   // httplib never sees a range; what can be had in parts does not come from it.
   erase_header(reply.bytes, "Accept-Ranges");

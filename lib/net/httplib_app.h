@@ -11,11 +11,12 @@
 
 #include "net/file_body.h"
 #include "net/socket.h"
+#include "net/stream_head.h"
 
 namespace sse::net {
 
-/// Takes over a connection whose response is an endless stream: the socket and the response head still to be written.
-using HandOver = std::function<void(Socket socket, std::string head)>;
+/// Takes over a connection whose response is an endless stream.
+using HandOver = std::function<void(Socket socket, StreamHead head)>;
 
 /// Where a request came from.
 struct Peer {
@@ -50,7 +51,7 @@ class HttplibApp : public httplib::Server {
   Reply process_here(std::string_view request, const Peer& peer, bool keep_alive, int body = -1);
 
   /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
-  /// `take` writes. Nothing more of `res` is sent.
+  /// `take` writes. Nothing more of `res` is sent. REQUIRES: the headers say nothing about the body's framing.
   static void hand_over(httplib::Response& res, const std::string& content_type, HandOver take);
 
  private:

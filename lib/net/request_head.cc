@@ -58,7 +58,7 @@ std::string_view next_line(std::string_view& text) {
   return line;
 }
 
-std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& head, bool& http_1_0) {
+std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& head) {
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
   if (first == std::string_view::npos || first == last)
@@ -70,7 +70,7 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.')
     return bad(400, "the HTTP version is malformed");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return bad(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-  http_1_0 = version == "HTTP/1.0";
+  head.http_1_0 = version == "HTTP/1.0";
   if (std::ranges::find(kMethods, head.method) == kMethods.end()) return bad(501, "this method is not implemented");
   // Absolute form (RFC 9112 §3.2.2): what follows the authority is the origin form.
   for (const std::string_view scheme : {"http://", "https://"}) {
@@ -91,13 +91,13 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   return std::nullopt;
 }
 
-std::optional<HeadScan> parse_headers(RequestHead& head, bool http_1_0) {
+std::optional<HeadScan> parse_headers(RequestHead& head) {
   int hosts = 0;
   int lengths = 0;
   std::size_t count = 0;
   bool chunked = false;
   std::vector<std::string> singletons;
-  head.keep_alive = !http_1_0;
+  head.keep_alive = !head.http_1_0;
   std::string_view rest = head.headers;
   while (!rest.empty()) {
     const std::string_view line = next_line(rest);
@@ -128,7 +128,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head, bool http_1_0) {
       }
       head.framing = BodyFraming::kLength;
     } else if (name == "transfer-encoding") {
-      if (http_1_0) return bad(400, "HTTP/1.0 has no Transfer-Encoding");
+      if (head.http_1_0) return bad(400, "HTTP/1.0 has no Transfer-Encoding");
       if (chunked || to_lower(value) != "chunked")
         return bad(501, "no transfer coding but a single 'chunked' is implemented");
       chunked = true;
@@ -136,15 +136,15 @@ std::optional<HeadScan> parse_headers(RequestHead& head, bool http_1_0) {
       if (!value.empty() && to_lower(value) != "identity") return bad(415, "compressed request bodies are not taken");
     } else if (name == "expect") {
       if (to_lower(value) != "100-continue") return bad(417, "no expectation but 100-continue is known");
-      head.expects_continue = !http_1_0;
+      head.expects_continue = !head.http_1_0;
     } else if (name == "connection") {
       for (const std::string& option : split_list(to_lower(value))) {
         if (option == "close") head.keep_alive = false;
-        if (option == "keep-alive" && http_1_0) head.keep_alive = true;
+        if (option == "keep-alive" && head.http_1_0) head.keep_alive = true;
       }
     }
   }
-  if (hosts > 1 || (hosts == 0 && !http_1_0)) return bad(400, "exactly one Host header is needed");
+  if (hosts > 1 || (hosts == 0 && !head.http_1_0)) return bad(400, "exactly one Host header is needed");
   if (chunked && lengths > 0) return bad(400, "Content-Length and Transfer-Encoding exclude each other");
   if (chunked) head.framing = BodyFraming::kChunked;
   return std::nullopt;
@@ -187,9 +187,8 @@ HeadScan scan_head(std::string_view buffer, std::size_t& scanned) {
   for (std::size_t cr = whole.find('\r'); cr != std::string_view::npos; cr = whole.find('\r', cr + 1)) {
     if (cr + 1 >= whole.size() || whole[cr + 1] != '\n') return bad(400, "a bare CR in the request head");
   }
-  bool http_1_0 = false;
-  if (auto refused = parse_request_line(line, scan.head, http_1_0)) return *refused;
-  if (auto refused = parse_headers(scan.head, http_1_0)) return *refused;
+  if (auto refused = parse_request_line(line, scan.head)) return *refused;
+  if (auto refused = parse_headers(scan.head)) return *refused;
   scan.status = HeadScan::Status::kComplete;
   return scan;
 }

@@ -20,6 +20,7 @@ struct RequestHead {
   BodyFraming framing = BodyFraming::kNone;
   std::uint64_t content_length = 0;
   bool keep_alive = true;
+  bool http_1_0 = false;
   bool expects_continue = false;
 };
 

@@ -15,11 +15,12 @@
 namespace sse::net {
 namespace {
 
-constexpr std::array<std::string_view, kCloseReasons> kReasonNames{"client-closed", "connection-lost", "disconnect",
-                                                                   "slow-consumer", "keepalive",       "replaced",
-                                                                   "server-closed", "shutdown",        "refused"};
+constexpr std::array<std::string_view, kCloseReasons> kReasonNames{
+    "client-closed", "connection-lost", "disconnect", "slow-consumer", "keepalive",
+    "replaced",      "server-closed",   "shutdown",   "refused",       "token-expired"};
 constexpr std::uint32_t kWatched = EPOLLIN | EPOLLRDHUP;
 constexpr std::size_t kMostPieces = 256;
+static_assert(sizeof(Stream) <= 64, "a delivery touches one cache line of a stream");
 
 }  // namespace
 
@@ -33,7 +34,8 @@ std::optional<CloseReason> reason_from_name(std::string_view name) {
   return static_cast<CloseReason>(found - kReasonNames.begin());
 }
 
-Stream::Stream(const Host& host, Socket socket) : host_(host), fd_(std::move(socket.fd)), last_write_(host.loop.now()) {
+Stream::Stream(const Host& host, Socket socket, bool chunked)
+    : host_(host), fd_(std::move(socket.fd)), last_write_(host.loop.now()), chunked_(chunked) {
   if (socket.tls) {
     extra_ = std::make_unique<Extra>();
     extra_->tls = std::move(socket.tls);
@@ -47,9 +49,10 @@ Stream::~Stream() {
   host_.loop.remove(fd_.get());
 }
 
-Stream::Append Stream::append(event::FrameRef frame) {
+Stream::Append Stream::append(const event::FrameRef& frame) {
   if (!open()) return Append::kClosed;
-  const std::uint64_t size = frame->size();
+  const event::Frame& view = frame->view(chunked_);
+  const std::uint64_t size = view.size();
   const std::uint64_t most = std::min<std::uint64_t>(host_.limits.max_backlog, UINT32_MAX);
   // What this turn has collected is not yet a debt of the client's: see what the socket takes first.
   if (owed_ > 0 && owed_ + size > most && !blocked_) {
@@ -59,19 +62,23 @@ Stream::Append Stream::append(event::FrameRef frame) {
   if (owed_ > 0 && owed_ + size > most) {
     return host_.limits.overflow == Overflow::kDrop ? Append::kDropped : Append::kOverflow;
   }
-  owed_ += static_cast<std::uint32_t>(size);
-  note_owed(static_cast<std::int64_t>(size));
+  enqueue(view);
+  return Append::kTaken;
+}
+
+void Stream::enqueue(const event::Frame& view) {
+  owed_ += static_cast<std::uint32_t>(view.size());
+  note_owed(static_cast<std::int64_t>(view.size()));
   if (!first_) {
-    first_ = std::move(frame);
+    first_ = event::Frame::share(view);
   } else {
     if (!extra_) extra_ = std::make_unique<Extra>();
-    extra_->queue.push_back(std::move(frame));
+    extra_->queue.push_back(event::Frame::share(view));
   }
   if (!blocked_ && !dirty_) {
     dirty_ = true;
     host_.owner.stream_dirty(*this);
   }
-  return Append::kTaken;
 }
 
 std::size_t Stream::queued() const {
@@ -231,6 +238,8 @@ void Stream::finish(CloseReason reason, bool peer_first) {
   finishing_ = true;
   peer_first_ = peer_first;
   finish_reason_ = reason;
+  // A client takes the last chunk for the end, as it does our FIN: neither goes before the other end has closed.
+  if (chunked_ && !peer_first) enqueue(event::last_chunk()->view(true));
   if (!blocked_ && !dirty_) {
     dirty_ = true;
     host_.owner.stream_dirty(*this);
@@ -240,6 +249,7 @@ void Stream::finish(CloseReason reason, bool peer_first) {
 bool Stream::end() {
   if (!finishing_ || !peer_first_) return false;
   peer_first_ = false;
+  if (chunked_) enqueue(event::last_chunk()->view(true));
   if (!blocked_) flush();
   return true;
 }

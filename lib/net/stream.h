@@ -27,8 +27,9 @@ enum class CloseReason : unsigned char {
   kServerClosed,    ///< closed on purpose: an operator or the application
   kShutdown,        ///< the server is stopping
   kRefused,         ///< the kernel had no room to watch it; nothing was written
+  kTokenExpired,    ///< what its client identified itself by is valid no longer
 };
-inline constexpr std::size_t kCloseReasons = 9;
+inline constexpr std::size_t kCloseReasons = 10;
 /// Inverse of reason_name(); nullopt for none.
 std::optional<CloseReason> reason_from_name(std::string_view name);
 /// `client-closed`, `slow-consumer`, …
@@ -77,9 +78,10 @@ class Stream : public EventLoop::Handler {
     mutable std::atomic<std::uint64_t> owed{0};
   };
 
-  /// Takes the socket and watches it. `host` and what it names must outlive the stream. Throws Error(kIo) when epoll
-  /// refuses.
-  Stream(const Host& host, Socket socket);
+  /// Takes the socket and watches it. With `chunked` every frame is written as a chunk (RFC 9112 §7.1), and what ends
+  /// on purpose ends with the last chunk; the caller's response head says so. `host` and what it names must outlive the
+  /// stream. Throws Error(kIo) when epoll refuses.
+  Stream(const Host& host, Socket socket, bool chunked = false);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -88,12 +90,17 @@ class Stream : public EventLoop::Handler {
   enum class Append : unsigned char { kTaken, kDropped, kOverflow, kClosed };
 
   /// Queues a frame; it is written by flush(). kOverflow: the stream is over its cap and must be closed by the caller.
-  Append append(event::FrameRef frame);
+  /// REQUIRES: a plain view.
+  Append append(const event::FrameRef& frame);
+  /// Bytes that append() of this frame would add to the backlog.
+  std::size_t size_of(const event::Frame& frame) const { return frame.view(chunked_).size(); }
+  /// Whether its body is chunked.
+  bool chunked() const { return chunked_; }
   /// Writes what the socket takes, all queued frames in as few calls as possible.
   void flush();
-  /// Writes what is queued, then ends the connection; nothing more is taken. The owner hears stream_closed(reason) when
-  /// the peer has closed too, or calls abort() when it has waited long enough. With `peer_first` the peer is expected
-  /// to close of its own accord: our end stays open until it has, or end() is called.
+  /// Writes what is queued, then ends the body and the connection; nothing more is taken. The owner hears
+  /// stream_closed(reason) when the peer has closed too, or calls abort() when it has waited long enough. With
+  /// `peer_first` the peer is expected to close of its own accord: our end stays open until it has, or end() is called.
   void finish(CloseReason reason, bool peer_first = false);
   /// Does not wait for the peer any longer. True when that ends our side now; false when it has ended before.
   bool end();
@@ -114,8 +121,8 @@ class Stream : public EventLoop::Handler {
   std::uint64_t backlog_bytes() const { return owed_; }
   /// Bytes the socket has taken, response head included; with TLS before they were encrypted.
   std::uint64_t bytes_sent() const { return sent_; }
-  /// The frame the socket takes next; null when nothing is owed.
-  const event::Frame* oldest_unsent() const { return first_ ? &*first_ : nullptr; }
+  /// The frame the socket takes next, as it was appended; null when nothing is owed.
+  const event::Frame* oldest_unsent() const { return first_ ? &first_->plain() : nullptr; }
   /// True since the socket refused bytes, until the backlog is empty.
   bool blocked() const { return blocked_; }
   /// When the socket last took bytes, to 10 ms.
@@ -146,6 +153,7 @@ class Stream : public EventLoop::Handler {
   // How many bytes TCP has been given.
   std::uint64_t position() const { return tls() != nullptr ? tls()->wire_bytes() : sent_; }
   void consume(std::size_t bytes);
+  void enqueue(const event::Frame& view);
   void pop_first();
   std::size_t queued() const;
   /// Queued or written; 0 where the client confirms by itself.
@@ -158,7 +166,7 @@ class Stream : public EventLoop::Handler {
   const Host& host_;
   UniqueFd fd_;
   std::uint32_t first_written_ = 0;  // of first_
-  event::FrameRef first_;
+  event::FrameRef first_;            // of this and of the queue: views that are written as they are
   std::unique_ptr<Extra> extra_;
   std::uint64_t sent_ = 0;
   std::uint32_t owed_ = 0;
@@ -166,9 +174,10 @@ class Stream : public EventLoop::Handler {
   bool blocked_ = false;
   bool dirty_ = false;
   bool finishing_ = false;
-  bool write_ended_ = false;
-  bool peer_first_ = false;
+  bool write_ended_ : 1 = false;
+  bool peer_first_ : 1 = false;
   bool watches_acknowledgements_ = true;
+  bool chunked_;
   CloseReason finish_reason_ = CloseReason::kServerClosed;
 };
 

@@ -46,7 +46,7 @@ export interface SseEventListeners {
   'sse-change-active'?: SseListener<SseChangeActiveEvent>;
   /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
   'sse-set-duration'?: SseListener;
-  /** Events were missed while away and the server no longer has them: load afresh. `data` is JSON text. */
+  /** Events were missed while away, or may have been, and the server does not have them: load afresh. `data` is JSON text. */
   resync?: SseListener;
   // any: a listener may ask for a narrower event than SseEvent.
   [name: string]: SseListener<any>;

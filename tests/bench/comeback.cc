@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "event/chunk_reader.h"
 #include "load/mark.h"
 #include "load/peer.h"
 #include "pace.h"
@@ -40,14 +41,27 @@ double come_back(int port, std::size_t messages) {
     throw system_error(errno, "cannot open a stream");
   std::array<char, std::size_t{256} * 1024> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   char last = 0;
+  std::string head;
+  bool in_body = false;
+  event::ChunkReader chunks;
   // connect-finish is one more.
   for (std::size_t events = 0; events < messages + 1;) {
     const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
     if (n <= 0) throw Error(ErrorCode::kInternal, "not all that waited came");
-    for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(n))) {
-      if (c == '\n' && last == '\n') ++events;
-      last = c;
+    std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
+    if (!in_body) {
+      head += bytes;
+      const std::size_t end = head.find("\r\n\r\n");
+      if (end == std::string::npos) continue;
+      in_body = true;
+      bytes = std::string_view(head).substr(end + 4);
     }
+    chunks.feed(bytes, [&](std::string_view part) {
+      for (const char c : part) {
+        if (c == '\n' && last == '\n') ++events;
+        last = c;
+      }
+    });
   }
   return seconds_since(begin);
 }

@@ -65,6 +65,11 @@ brief=$(jwt "$secret" "{\"sub\":\"ann\",\"exp\":$(($(date +%s) + 8))}")
 open_stream "$scratch/d" "access-token=$brief&clientId=4&keepaliveTime=0"
 brief_ended() { ! kill -0 "$stream_pid" 2>/dev/null; }
 wait_for 20 "the end of a stream whose token has expired" brief_ended
+check_output token-expired "$SSECTL" connections list --closed --reason token-expired -o json
+check_output token-expired "$SSECTL" events --user ann --type disconnect
+curl -sS --unix-socket "$admin" -H "Authorization: Bearer admin-token" http://localhost/metrics >"$scratch/metrics"
+check_file 'sse_streams_closed_total{reason="token-expired",service="defaultConnectionService"} 1' "$scratch/metrics"
+check_file 'sse_streams_closed_total{reason="keepalive",service="defaultConnectionService"} 0' "$scratch/metrics"
 check_equal 401 "$(connect_status "access-token=$brief")"
 # New keys are read on SIGHUP; streams stay; a file that makes no sense changes nothing.
 echo "$secret-new" >"$scratch/key"

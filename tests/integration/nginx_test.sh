@@ -3,7 +3,7 @@
 # what it has taken, and a reader that dies then has lost it), and that a client with ack=1 loses nothing.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-[[ -x /usr/sbin/nginx ]] || { echo "nginx is not installed (scripts/setup --bench)"; exit 77; }
+[[ -x /usr/sbin/nginx ]] || { echo "nginx is not installed (scripts/setup --tests)"; exit 77; }
 pending_is() { curl -sS --unix-socket "$admin" "http://localhost/api/v1/messages" | grep -q "\"total\":$1}"; }
 
 start_server --auth header --trusted-proxy 127.0.0.1 --qos-ack-timeout 1h

@@ -90,8 +90,19 @@ void Streams::take_bytes(std::size_t number, std::string_view bytes) {
     rest = stream.head.substr(end_of_head + 4);
     stream.head.resize(end_of_head + 4);
     stream.status = std::atoi(stream.head.c_str() + 9);
+    stream.chunked = stream.head.find("\r\nTransfer-Encoding: chunked\r\n") != std::string::npos;
     bytes = rest;
   }
+  if (!stream.chunked) {
+    take_body(number, bytes);
+    return;
+  }
+  stream.chunks.feed(bytes, [&](std::string_view part) { take_body(number, part); });
+  if (stream.chunks.bad()) throw std::runtime_error("malformed chunks on stream " + std::to_string(number));
+}
+
+void Streams::take_body(std::size_t number, std::string_view bytes) {
+  ClientStream& stream = *streams_[number];
   stream.parser.feed(bytes, [&](ReceivedEvent event) {
     if (!stream.connected && event.type == "connect-finish") {
       stream.connected = true;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "event/chunk_reader.h"
 #include "support/event_parser.h"
 #include "support/socket.h"
 
@@ -20,8 +21,10 @@ struct ClientStream {
   int status = 0;          ///< 0: not answered yet
   bool connected = false;  ///< connect-finish has come
   bool ended = false;
+  bool chunked = false;
   std::string connection_id;
   std::vector<ReceivedEvent> events;  ///< without connect-finish; empty where a listener takes them
+  event::ChunkReader chunks;          ///< where it is chunked; complete(): the server ended it on purpose
   EventParser parser;
 };
 
@@ -67,6 +70,7 @@ class Streams {
  private:
   void on_ready(std::size_t number);
   void take_bytes(std::size_t number, std::string_view bytes);
+  void take_body(std::size_t number, std::string_view bytes);
   void end(ClientStream& stream);
 
   const Endpoint endpoint_;

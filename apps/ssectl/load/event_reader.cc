@@ -1,5 +1,7 @@
 #include "load/event_reader.h"
 
+#include "base/text.h"
+
 namespace sse::load {
 
 EventReader::Head EventReader::read_head(std::string_view& bytes) {
@@ -14,6 +16,7 @@ EventReader::Head EventReader::read_head(std::string_view& bytes) {
   bytes.remove_prefix(end + kEnd.size() - before);
   const bool good = partial_.starts_with("HTTP/1.1 200") || partial_.starts_with("HTTP/1.0 200");
   head_ = good ? Head::kGood : Head::kRefused;
+  chunked_ = to_lower(partial_.substr(0, end)).find("\r\ntransfer-encoding: chunked") != std::string::npos;
   partial_.resize(good ? 0 : partial_.find('\r'));
   return head_;
 }

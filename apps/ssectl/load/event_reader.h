@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "event/chunk_reader.h"
 #include "load/mark.h"
 
 namespace sse::load {
@@ -26,6 +27,16 @@ class EventReader {
   /// Calls `take(const Mark&)` for each measured event. REQUIRES: head() is kGood.
   template <class Take>
   void read(std::string_view bytes, Take take) {
+    if (chunked_) {
+      chunks_.feed(bytes, [&](std::string_view part) { read_body(part, take); });
+    } else {
+      read_body(bytes, take);
+    }
+  }
+
+ private:
+  template <class Take>
+  void read_body(std::string_view bytes, Take& take) {
     while (!bytes.empty()) {
       const std::size_t end = bytes.find('\n');
       if (end == std::string_view::npos) {
@@ -40,11 +51,12 @@ class EventReader {
     }
   }
 
- private:
   static std::optional<Mark> mark_of(std::string_view line);
 
   std::string partial_;  // an unfinished head or line
+  event::ChunkReader chunks_;
   Head head_ = Head::kIncomplete;
+  bool chunked_ = false;
 };
 
 }  // namespace sse::load

@@ -78,6 +78,7 @@ class Browser {
     fresh.last_event_id = last_event_id_;
     fresh.last_event = parse_id(last_event_id_).value_or(0);
     fresh.confirms = confirms_;
+    fresh.keepalive = keepalive_;
     fresh.attributes.query = "clientId=browser";
     fresh.socket = std::move(pair.server);
     sender_.connect(std::move(fresh));
@@ -91,6 +92,10 @@ class Browser {
     EXPECT_TRUE(client_->receive_until("\n\n"));
   }
   void leave() { cut(std::string::npos); }
+  void read_to_end() {
+    EXPECT_TRUE(client_->receive_all());
+    leave();
+  }
   testing::Client& client() { return *client_; }
 
   const std::vector<Dispatched>& seen() const { return seen_; }
@@ -104,6 +109,8 @@ class Browser {
   void forget() { seen_.clear(); }
   // As ack=1 says: what its TCP acknowledges confirms nothing.
   void confirm_by_itself() { confirms_ = true; }
+  // Its streams from now on; 0: for ever.
+  void live_for(milliseconds time) { keepalive_ = time; }
 
  private:
   void look(std::string_view bytes) {
@@ -121,6 +128,7 @@ class Browser {
   std::vector<std::string> listeners_;
   std::string last_event_id_;
   bool confirms_ = false;
+  milliseconds keepalive_{0};
   std::optional<testing::Client> client_;
   std::vector<Dispatched> seen_;
 };
@@ -364,16 +372,45 @@ TEST_F(ResumeTest, TakesWhatWasMissedAtTheClientsPace) {
   EXPECT_EQ(browser.seen()[999].data, "999" + big);
 }
 
-TEST_F(ResumeTest, KeepsNothingForClientsWhereThereIsNoHistory) {
+TEST_F(ResumeTest, TellsClientsThatComeBackWhereThereIsNoHistoryThatTheyMayHaveMissedSomething) {
   options_.history.events = 0;
   Browser browser(sender(), "1");
-  send(Target::all(), "old");
-  browser.set_last_event_id("17");
+  browser.connect();
+  send(Target::all(), "seen");
+  browser.read_until("seen");
+  browser.leave();
+  const std::string came_with = browser.last_event_id();
+  send(Target::all(), "missed");
+  const std::string kept = send(Target::user(UserId("1")), "kept", true);
+  browser.forget();
+  browser.connect();
+  send(Target::all(), "end");
+  browser.read_until("end");
+  browser.leave();
+  ASSERT_EQ(browser.seen().size(), 3U);
+  EXPECT_EQ(browser.seen()[0].type, "resync");
+  EXPECT_EQ(event::Json::parse(browser.seen()[0].data),
+            event::Json({{"requested", came_with}, {"oldest", nullptr}, {"missed", nullptr}}));
+  // It stands behind the connection: cut right here, the client is told once more.
+  EXPECT_GT(parse_id(browser.seen()[0].last_event_id).value_or(0), parse_id(kept).value_or(0));
+  EXPECT_THAT(browser.data(), ElementsAre(browser.seen()[0].data, "kept", "end"));
+  EXPECT_EQ(metric("sse_resyncs_total"), 1);
+}
+
+TEST_F(ResumeTest, TellsAClientNothingWhoseTimeWasOverJustBefore) {
+  options_.history.events = 0;
+  options_.hub.heartbeat = milliseconds(200);
+  Browser browser(sender(), "1");
+  browser.live_for(milliseconds(1));
+  browser.connect();
+  browser.read_to_end();
+  browser.live_for(milliseconds(0));
   browser.connect();
   send(Target::all(), "end");
   browser.read_until("end");
   browser.leave();
   EXPECT_THAT(browser.data(), ElementsAre("end"));
+  EXPECT_EQ(metric("sse_resyncs_total"), 0);
 }
 
 // Everybody sends at once, clients are cut off at any byte and come back; `qos`: every other event is sent with it.

@@ -314,11 +314,64 @@ TEST_F(PageRoutesTest, PassesMessagesToTheApplication) {
   EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestMessageCount"], 4);
 }
 
+TEST_F(PageRoutesTest, ChunksStreamsForThoseWhoKnowChunks) {
+  start();
+  OpenStream page = stream();
+  EXPECT_THAT(page.head, HasSubstr("\r\nTransfer-Encoding: chunked\r\n"));
+  EXPECT_THAT(page.head, HasSubstr("\r\nConnection: close\r\n"));
+  Client old = client();
+  old.send("GET /my-sse/connect HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(old.receive_until("}\n\n"));
+  EXPECT_THAT(old.received(), ::testing::MatchesRegex("HTTP/1.1 200 OK\r\n(.*\r\n)?\r\nid:[0-9]+\nretry:.*\n\n"));
+  EXPECT_THAT(old.received(), Not(HasSubstr("chunked")));
+  server_->sender().send({event::Target::all(), "news", "x"});
+  EXPECT_TRUE(page.client.receive_until("event:news\ndata:x\n\n"));
+  EXPECT_TRUE(old.receive_until("}\n\nid:"));
+  EXPECT_TRUE(old.receive_until("event:news\ndata:x\n\n"));
+}
+
+// The standard's way to keep an EventSource away (WHATWG HTML 9.2.3).
+TEST_F(PageRoutesTest, AnswersAClientThatItClosedOnceWith204) {
+  start();
+  OpenStream page = stream("clientId=c&userId=1");
+  EXPECT_EQ(admin_post("/api/v1/connections/close", {{"ids", {page.id}}})["closed"], 1);
+  Client head = client();
+  head.send("HEAD /my-sse/connect?clientId=c&userId=1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(head.response(true).status, 200);
+  EXPECT_EQ(get("/my-sse/connect?clientId=c&userId=2&keepaliveTime=soon").status, 400);
+  const Response away = get("/my-sse/connect?clientId=c&userId=1");
+  EXPECT_EQ(away.status, 204);
+  EXPECT_EQ(away.body, "");
+  EXPECT_NE(stream("clientId=c&userId=1").id, page.id);
+}
+
+TEST_F(PageRoutesTest, TellsAClientThatComesBackThatItMayHaveMissedSomething) {
+  start();
+  OpenStream fresh = stream("userId=1");
+  EXPECT_THAT(fresh.client.received(), Not(HasSubstr("resync")));
+  for (const bool by_header : {true, false}) {
+    OpenStream back = by_header ? stream("userId=1", "Last-Event-ID: " + fresh.id + "\r\n")
+                                : stream("userId=1&lastEventId=" + fresh.id);
+    EXPECT_TRUE(back.client.receive_until("id:" + back.id +
+                                          "\nevent:resync\ndata:{\"missed\":null,\"oldest\":null,\"requested\":\"" +
+                                          fresh.id + "\"}\n\n"))
+        << back.client.received();
+  }
+  // Its time was over: it is back before anybody could call that an absence.
+  OpenStream brief = stream("userId=2&clientId=c&keepaliveTime=1");
+  EXPECT_TRUE(brief.client.receive_all());
+  OpenStream renewed = stream("userId=2&clientId=c", "Last-Event-ID: " + brief.id + "\r\n");
+  admin_post("/api/v1/send", {{"target", {{"users", {"2"}}}}, {"data", "x"}});
+  EXPECT_TRUE(renewed.client.receive_until("data:x\n\n"));
+  EXPECT_THAT(renewed.client.received(), Not(HasSubstr("resync")));
+}
+
 TEST_F(PageRoutesTest, ClosesThePagesConnectionWhenTheDemoIsAskedTo) {
   start();
   OpenStream page = stream();
   EXPECT_EQ(data(post("/my-sse/connect/message/close.do?connectionId=" + page.id, "{}"))["count"], 1);
   EXPECT_TRUE(page.client.receive_all());
+  EXPECT_TRUE(page.client.chunks().complete());
   EXPECT_THAT(page.client.received(),
               HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id + "\"}\n\n"));
 }

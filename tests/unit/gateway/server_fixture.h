@@ -79,6 +79,7 @@ class ServerTest : public ::testing::Test {
     EXPECT_TRUE(out.client.receive_until("\r\n\r\n"));
     const std::string all = out.client.received();
     out.head = all.substr(0, all.find("\r\n\r\n") + 4);
+    if (out.head.find("Transfer-Encoding: chunked") != std::string::npos) out.client.decode_chunks(out.head.size());
     EXPECT_TRUE(out.client.receive_until("\n\n")) << all;
     const std::string event = out.client.received().substr(out.head.size());
     EXPECT_EQ(event.substr(0, 3), "id:") << all;

@@ -117,6 +117,9 @@ class HubTest : public ::testing::Test {
     milliseconds keepalive{0};
     int send_buffer = 0;
     int receive_buffer = 0;
+    bool chunked = false;
+    bool with_token = false;  // keepalive is how long its token is valid
+    bool marks = false;       // confirms by itself, and wants to be told which events are messages
   };
   // Connects and waits until connect-finish has arrived.
   Page open(const Who& who) {
@@ -129,7 +132,11 @@ class HubTest : public ::testing::Test {
     fresh.keepalive = who.keepalive;
     fresh.socket = std::move(pair.server);
     fresh.response_head = kHead;
+    fresh.chunked = who.chunked;
+    fresh.ends_with_token = who.with_token;
+    fresh.confirms = fresh.marks = who.marks;
     Page page{hub_->connect(std::move(fresh)), std::move(pair.client)};
+    if (who.chunked && page.client.receive_until(kHead)) page.client.decode_chunks(std::string(kHead).size());
     EXPECT_TRUE(page.client.receive_until("\n\n"));
     page.client.follow(clock_);
     return page;
@@ -274,10 +281,155 @@ TEST_F(HubTest, GivesABatchInItsOrderWithoutWaitingAndTellsWhatWasTaken) {
   EXPECT_EQ(none.get_future().get(), 0U);
 }
 
+TEST_F(HubTest, WritesEverythingIntoAChunkedStreamAsChunks) {
+  options_.heartbeat = milliseconds(50);
+  start();
+  Page page = open({.user = "1", .chunked = true, .marks = true});
+  EXPECT_THAT(page.client.received(), HasSubstr("\nevent:connect-finish\n"));
+  deliver(TargetKind::kUser, {"1"}, "one");
+  hub_->deliver(Target::user(UserId("1")), "news", frame("message", 7));
+  EXPECT_THAT(page.until("message"), HasSubstr("data:one\n\nevent:sse-qos\ndata:\n\ndata:message\n\n"));
+  for (int i = 0; i < 5; ++i) {
+    clock_.advance(milliseconds(50));
+    settle();
+  }
+  EXPECT_TRUE(page.client.receive_until("\n\n:\n\n"));  // a heartbeat
+  Page plain = open_user("1");
+  deliver(TargetKind::kUser, {"1"}, "both");
+  EXPECT_THAT(page.until("both"), HasSubstr("data:both\n\n"));
+  EXPECT_THAT(plain.until("both"), HasSubstr("data:both\n\n"));
+}
+
+// Without its last chunk a client has to take the stream for broken (RFC 9112 §8).
+TEST_F(HubTest, EndsTheBodyOfAChunkedStreamThatItEndsOnPurpose) {
+  options_.heartbeat = milliseconds(200);
+  options_.client_max_connections = 1;
+  start();
+  Page closed = open({.user = "1", .chunked = true});
+  Page said_goodbye = open({.user = "2", .chunked = true});
+  Page replaced = open({.user = "3", .query = "clientId=c", .chunked = true});
+  Page replacing = open({.user = "3", .query = "clientId=c", .chunked = true});
+  Page over = open({.user = "4", .keepalive = milliseconds(1), .chunked = true});
+  Page sent_away = open({.user = "5", .chunked = true});
+  hub_->close({closed.id});
+  EXPECT_TRUE(hub_->disconnect(said_goodbye.id, UserId("2")));
+  hub_->send_away({sent_away.id}, milliseconds(10));
+  clock_.advance(milliseconds(500));
+  settle();
+  Page drained = open({.user = "6", .chunked = true});
+  hub_->drain();
+  for (Page* page : {&closed, &said_goodbye, &replaced, &replacing, &over, &sent_away, &drained}) {
+    EXPECT_TRUE(page->client.receive_all(clock_));
+    EXPECT_TRUE(page->client.chunks().complete()) << page->client.received();
+  }
+  EXPECT_THAT(closed.client.received(), HasSubstr("event:connect-close\n"));
+  EXPECT_THAT(over.client.received(), Not(HasSubstr("event:connect-close\n")));
+}
+
+TEST_F(HubTest, LeavesTheBodyOfASlowChunkedStreamUnfinished) {
+  options_.stream.max_backlog = 64 * 1024;
+  start();
+  Page slow = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096, .chunked = true});
+  while (hub_->connections() == 1) deliver(TargetKind::kUser, {"1"}, std::string(16 * 1024, 'x'));
+  slow.client.receive_all();
+  EXPECT_FALSE(slow.client.chunks().complete());
+}
+
+TEST_F(HubTest, EndsAStreamWithItsToken) {
+  options_.heartbeat = milliseconds(200);
+  start();
+  Page token = open({.user = "1", .keepalive = milliseconds(1), .with_token = true});
+  Page keepalive = open({.user = "2", .keepalive = milliseconds(1)});
+  EXPECT_TRUE(token.client.receive_all(clock_));
+  EXPECT_TRUE(keepalive.client.receive_all(clock_));
+  ASSERT_TRUE(eventually([&] { return hub_->recently_closed().size() == 2; }));
+  for (const ClosedConnection& closed : hub_->recently_closed()) {
+    EXPECT_EQ(net::reason_name(closed.reason), closed.user.str() == "1" ? "token-expired" : "keepalive");
+  }
+  EXPECT_EQ(closed_for("token-expired"), 1);
+  EXPECT_EQ(closed_for("keepalive"), 1);
+}
+
+TEST_F(HubTest, TurnsAClientAwayOnceForEachStreamItClosed) {
+  start();
+  const auto comes_back = [&](const std::string& user, const std::string& query, const std::string& last_event_id) {
+    NewConnection request;
+    request.identity.user = UserId(user);
+    request.attributes.query = query;
+    request.last_event_id = last_event_id;
+    return hub_->stays_away(request);
+  };
+  Page one = open({.user = "1", .query = "clientId=c"});
+  Page two = open({.user = "1", .query = "clientId=c"});
+  Page other = open({.user = "1", .query = "clientId=d"});
+  EXPECT_FALSE(comes_back("1", "clientId=c", ""));
+  EXPECT_EQ(hub_->close({one.id, two.id}), 2U);
+  EXPECT_FALSE(comes_back("2", "clientId=c", ""));
+  EXPECT_FALSE(comes_back("1", "clientId=d", ""));
+  EXPECT_TRUE(comes_back("1", "clientId=c", ""));
+  EXPECT_TRUE(comes_back("1", "clientId=c", "17"));
+  EXPECT_FALSE(comes_back("1", "clientId=c", ""));
+  // With a clientId the event is as it always was.
+  ASSERT_TRUE(one.client.receive_until("event:connect-close\n"));
+  EXPECT_THAT(one.client.received(), HasSubstr("\n\nevent:connect-close\n"));
+
+  // Without one it gives the client an id to come back with.
+  Page plain = open_user("3");
+  EXPECT_EQ(hub_->close(Target::user(UserId("3"))), 1U);
+  ASSERT_TRUE(plain.client.receive_until("\nevent:connect-close\n"));
+  const std::string all = plain.client.received();
+  const std::size_t at = all.rfind("id:") + 3;
+  const std::string id = all.substr(at, all.find('\n', at) - at);
+  EXPECT_NE(id, plain.id.str());
+  EXPECT_FALSE(comes_back("3", "", plain.id.str()));
+  EXPECT_FALSE(comes_back("3", "", ""));
+  EXPECT_TRUE(comes_back("3", "", id));
+  EXPECT_FALSE(comes_back("3", "", id));
+
+  // Clients that know connect-close stay away by themselves; those that left or were replaced may come back.
+  Page module = open({.user = "4", .query = "clientId=c&clientVersion=1.0"});
+  EXPECT_EQ(hub_->close({module.id}), 1U);
+  EXPECT_FALSE(comes_back("4", "clientId=c&clientVersion=1.0", ""));
+  Page left = open({.user = "5", .query = "clientId=c"});
+  EXPECT_TRUE(hub_->disconnect(left.id, UserId("5")));
+  hub_->replace({open({.user = "5", .query = "clientId=c"}).id});
+  EXPECT_FALSE(comes_back("5", "clientId=c", ""));
+}
+
+TEST_F(HubTest, KnowsClientsThatComeBackFromTheEndOfTheirTime) {
+  options_.heartbeat = milliseconds(200);
+  start();
+  const auto renewed = [&](const std::string& user, const std::string& query, const std::string& last_event_id) {
+    NewConnection request;
+    request.identity.user = UserId(user);
+    request.attributes.query = query;
+    request.last_event_id = last_event_id;
+    return hub_->is_renewed(request);
+  };
+  Page plain = open({.user = "1", .keepalive = milliseconds(1)});
+  Page page = open({.user = "2", .query = "clientId=c&clientInstanceId=1", .keepalive = milliseconds(1)});
+  EXPECT_TRUE(plain.client.receive_all(clock_));
+  EXPECT_TRUE(page.client.receive_all(clock_));
+  // A plain client gets an id to come back with: a block that is no event.
+  const std::string all = plain.client.received();
+  EXPECT_THAT(all, MatchesRegex("(.|\n|\r)*\n\nid:[0-9]+\n\n"));
+  const std::size_t at = all.rfind("id:") + 3;
+  const std::string id = all.substr(at, all.find('\n', at) - at);
+  EXPECT_FALSE(renewed("1", "", plain.id.str()));
+  EXPECT_TRUE(renewed("1", "", id));
+  EXPECT_FALSE(renewed("1", "", id));
+  EXPECT_EQ(times(page.client.received(), "id:"), 1U);
+  EXPECT_FALSE(renewed("2", "clientId=c&clientInstanceId=2", "5"));
+  EXPECT_TRUE(renewed("2", "clientId=c&clientInstanceId=1", "5"));
+  Page closed = open({.user = "3", .query = "clientId=c"});
+  hub_->close({closed.id});
+  EXPECT_FALSE(renewed("3", "clientId=c", "5"));
+}
+
 TEST_F(HubTest, GivesABroadcastToManyStreams) {
   start(2);
   std::vector<Page> pages;
-  for (int i = 0; i < 300; ++i) pages.push_back(open_user(std::to_string(i)));
+  for (int i = 0; i < 300; ++i) pages.push_back(open({.user = std::to_string(i), .chunked = i % 3 != 0}));
   EXPECT_THAT(deliver(TargetKind::kAll, {}, "one"), ElementsAre(300));
   EXPECT_THAT(deliver(TargetKind::kAll, {}, "two"), ElementsAre(300));
   for (Page& page : pages) EXPECT_THAT(page.until("two"), HasSubstr("data:one\n\ndata:two\n\n"));
@@ -449,7 +601,8 @@ TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
   EXPECT_EQ(hub_->close({page.id}), 0U);
   page.client.take();
   EXPECT_TRUE(page.client.receive_all(clock_));
-  EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
+  EXPECT_THAT(page.client.received(),
+              MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\":\"" + page.id.str() + "\".\n\n"));
   EXPECT_EQ(hub_->connections(), 1U);
   page.client.close();
   EXPECT_TRUE(eventually([&] { return hub_->sockets() == 1; }));
@@ -526,7 +679,7 @@ TEST_F(HubTest, EndsAStreamWithoutGoodbyeWhenItsKeepaliveTimeIsOver) {
   settle();
   EXPECT_EQ(hub_->connections(), 2U);
   EXPECT_TRUE(page.client.receive_all(clock_, std::chrono::seconds(10)));
-  EXPECT_EQ(page.client.received(), "");
+  EXPECT_THAT(page.client.received(), MatchesRegex("id:[0-9]+\n\n"));  // no event
   EXPECT_EQ(closed_for("keepalive"), 1);
   EXPECT_EQ(hub_->connections(), 1U);
 }

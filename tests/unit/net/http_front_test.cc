@@ -70,7 +70,7 @@ class HttpFrontTest : public ::testing::Test {
     app_.Get("/throw",
              [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("the secret of the inside"); });
     app_.Get("/stream", [this](const httplib::Request&, httplib::Response& res) {
-      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, std::string head) {
+      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, StreamHead head) {
         const MutexLock lock(mutex_);
         streams_.push_back({std::move(socket), std::move(head), HttpFront::take_ticket()});
       });
@@ -140,7 +140,7 @@ class HttpFrontTest : public ::testing::Test {
 
   struct HandedOver {
     Socket socket;
-    std::string head;
+    StreamHead head;
     std::unique_ptr<AddressLimiter::Ticket> ticket;
   };
 
@@ -492,16 +492,46 @@ TEST_F(HttpFrontTest, HandsAStreamOverWithItsHeadStillToBeWritten) {
   {
     const MutexLock lock(mutex_);
     const HandedOver& stream = streams_.front();
-    EXPECT_THAT(stream.head, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"),
-                                   Not(HasSubstr("Keep-Alive")), Not(HasSubstr("Content-Length")),
-                                   Not(HasSubstr("Transfer-Encoding")), ::testing::EndsWith("\r\n\r\n")));
-    const std::string all = stream.head + "data: 1\n\n";
+    EXPECT_TRUE(stream.head.chunked);
+    EXPECT_THAT(stream.head.bytes,
+                AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"),
+                      Not(HasSubstr("Keep-Alive")), Not(HasSubstr("Content-Length")),
+                      ::testing::EndsWith("\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")));
+    const std::string all = stream.head.bytes + "data: 1\n\n";
     EXPECT_EQ(::send(stream.socket.fd.get(), all.data(), all.size(), MSG_NOSIGNAL), static_cast<ssize_t>(all.size()));
   }
   EXPECT_TRUE(c.receive_until("\r\n\r\ndata: 1\n\n"));
   EXPECT_THAT(c.received(), StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_EQ(smuggled_, 0);
   end_streams();
+}
+
+// RFC 9112 §6.1: a server must not send a transfer coding to a client that speaks HTTP/1.0.
+TEST_F(HttpFrontTest, ChunksNoStreamOfHttp10) {
+  start();
+  for (const char* connection : {"", "Connection: keep-alive\r\n"}) {
+    Client c = client();
+    c.send(std::string("GET /stream HTTP/1.0\r\n") + connection + "\r\n");
+    ASSERT_TRUE(eventually([&] { return stream_count() == 1; }));
+    {
+      const MutexLock lock(mutex_);
+      EXPECT_FALSE(streams_.front().head.chunked);
+      EXPECT_THAT(streams_.front().head.bytes, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), Not(HasSubstr("chunked"))));
+    }
+    end_streams();
+  }
+}
+
+// Both ways: a client that asked for the end of the connection is not told so twice.
+TEST_F(HttpFrontTest, SaysOnceThatTheConnectionClosesBehindAStream) {
+  start();
+  Client c = client();
+  c.send("GET /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return stream_count() == 1; }));
+  const MutexLock lock(mutex_);
+  const std::string& head = streams_.front().head.bytes;
+  EXPECT_NE(head.find("Connection: "), std::string::npos);
+  EXPECT_EQ(head.find("Connection: "), head.rfind("Connection: "));
 }
 
 TEST_F(HttpFrontTest, TellsAClientWhoseHeadIsTooSlow) {

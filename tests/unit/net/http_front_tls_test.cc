@@ -38,8 +38,8 @@ class HttpFrontTlsTest : public ::testing::Test {
       res.set_content(std::string(kHuge, 'x'), "text/plain");
     });
     app_.Get("/stream", [this](const httplib::Request&, httplib::Response& res) {
-      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, std::string head) {
-        socket.send(head + "data:first\n\n");
+      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, StreamHead head) {
+        socket.send(head.bytes + "data:first\n\n");
         const MutexLock lock(mutex_);
         streams_.push_back(std::move(socket));
       });

@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/manual_clock.h"
+#include "event/chunk_reader.h"
 
 namespace sse::testing {
 
@@ -132,9 +133,17 @@ class Client {
     if (n == 0) ended_ = true;
     if (n < 0) reset_ = errno == ECONNRESET;
     if (n <= 0) return false;
-    received_.append(buffer.data(), static_cast<std::size_t>(n));
+    take_bytes({buffer.data(), static_cast<std::size_t>(n)});
     return true;
   }
+  /// What was received from `begin` on, and all that comes, is a chunked body: received() shows it without its framing.
+  void decode_chunks(std::size_t begin) {
+    chunked_ = true;
+    const std::string body = received_.substr(begin);
+    received_.resize(begin);
+    take_bytes(body);
+  }
+  const event::ChunkReader& chunks() const { return chunks_; }
   /// Receives until `text` has arrived.
   bool receive_until(std::string_view text) {
     while (received_.find(text) == std::string::npos) {
@@ -208,8 +217,19 @@ class Client {
   }
 
  private:
+  void take_bytes(std::string_view bytes) {
+    if (!chunked_) {
+      received_.append(bytes);
+      return;
+    }
+    chunks_.feed(bytes, [this](std::string_view part) { received_.append(part); });
+    if (chunks_.bad()) throw std::runtime_error("malformed chunks");
+  }
+
   UniqueFd fd_;
   std::string received_;
+  event::ChunkReader chunks_;
+  bool chunked_ = false;
   bool ended_ = false;
   bool reset_ = false;
   ManualClock* clock_ = nullptr;

@@ -38,11 +38,12 @@ class StreamTest : public ::testing::Test, public StreamOwner {
   void open(int send_buffer = 0, int receive_buffer = 0) {
     auto pair = testing::tcp_pair(send_buffer, receive_buffer);
     client_.emplace(std::move(pair.client));
+    if (chunked_) client_->decode_chunks(0);
     take(std::move(pair.server));
   }
   // Puts a stream on the server's end and starts the loop.
   void take(Socket server) {
-    stream_ = std::make_unique<PlainStream>(host_, std::move(server));
+    stream_ = std::make_unique<PlainStream>(host_, std::move(server), chunked_);
     loop_.at_turn_end([this] {
       if (std::exchange(dirty_, false)) {
         ++flushes_;
@@ -88,6 +89,7 @@ class StreamTest : public ::testing::Test, public StreamOwner {
     return testing::eventually([&] { return reason().has_value(); }) && reason() == expected;
   }
 
+  bool chunked_ = false;
   Stream::Limits limits_;
   const Stream::Host host_{loop_, *this, limits_};
   EventLoop loop_{"test"};

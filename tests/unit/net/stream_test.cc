@@ -24,6 +24,14 @@ using testing::eventually;
 using ::testing::IsEmpty;
 using testing::tcp_pair;
 
+// What holds for chunked streams and for those that end with their connection.
+class AnyStreamTest : public StreamTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  AnyStreamTest() { chunked_ = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(Framed, AnyStreamTest, ::testing::Bool(),
+                         [](const auto& framing) { return std::string(framing.param ? "Chunked" : "Plain"); });
+
 TEST_F(StreamTest, WritesTheFramesOfATurnTogether) {
   open();
   on_loop([&] {
@@ -39,7 +47,7 @@ TEST_F(StreamTest, WritesTheFramesOfATurnTogether) {
   EXPECT_EQ(on_loop([&] { return stream_->bytes_sent(); }), 100U);
 }
 
-TEST_F(StreamTest, KeepsTheOrderOfMoreFramesThanOneCallTakes) {
+TEST_P(AnyStreamTest, KeepsTheOrderOfMoreFramesThanOneCallTakes) {
   open();
   std::string expected;
   on_loop([&] {
@@ -71,7 +79,7 @@ TEST_F(StreamTest, ResumesWhereAFullSocketStopped) {
   EXPECT_TRUE(client_->receive_until("more"));
 }
 
-TEST_F(StreamTest, TellsItsOwnerWhenItOwesMoreThanItsCap) {
+TEST_P(AnyStreamTest, TellsItsOwnerWhenItOwesMoreThanItsCap) {
   limits_.max_backlog = 10'000;
   open(4096, 4096);
   fill(3001);
@@ -89,7 +97,7 @@ TEST_F(StreamTest, TellsItsOwnerWhenItOwesMoreThanItsCap) {
   EXPECT_EQ(append(frame("late")), Stream::Append::kClosed);
 }
 
-TEST_F(StreamTest, DropsWhatIsOverTheCapAndGoesOnIfToldSo) {
+TEST_P(AnyStreamTest, DropsWhatIsOverTheCapAndGoesOnIfToldSo) {
   limits_.max_backlog = 10'000;
   limits_.overflow = Stream::Overflow::kDrop;
   open(4096, 4096);
@@ -107,7 +115,7 @@ TEST_F(StreamTest, DropsWhatIsOverTheCapAndGoesOnIfToldSo) {
   EXPECT_TRUE(client_->received() == expected + "after");
 }
 
-TEST_F(StreamTest, DoesNotCallABurstInOneTurnSlow) {
+TEST_P(AnyStreamTest, DoesNotCallABurstInOneTurnSlow) {
   limits_.max_backlog = 1000;
   open();
   on_loop([&] {
@@ -116,7 +124,7 @@ TEST_F(StreamTest, DoesNotCallABurstInOneTurnSlow) {
   EXPECT_TRUE(client_->receive_bytes(50 * 400));
 }
 
-TEST_F(StreamTest, TakesOneFrameLargerThanTheCapWhenItOwesNothing) {
+TEST_P(AnyStreamTest, TakesOneFrameLargerThanTheCapWhenItOwesNothing) {
   limits_.max_backlog = 1000;
   open(4096, 4096);
   const std::string large(1'000'000, 'x');
@@ -126,7 +134,7 @@ TEST_F(StreamTest, TakesOneFrameLargerThanTheCapWhenItOwesNothing) {
   EXPECT_TRUE(client_->received() == large);
 }
 
-TEST_F(StreamTest, AcknowledgesWhatThePeersTcpHas) {
+TEST_P(AnyStreamTest, AcknowledgesWhatThePeersTcpHas) {
   open();
   on_loop([&] {
     stream_->append(frame("head"));
@@ -141,7 +149,7 @@ TEST_F(StreamTest, AcknowledgesWhatThePeersTcpHas) {
   EXPECT_FALSE(on_loop([&] { return stream_->awaits_acknowledgement(); }));
 }
 
-TEST_F(StreamTest, DoesNotAcknowledgeWhatIsStuckInItsOwnSocket) {
+TEST_P(AnyStreamTest, DoesNotAcknowledgeWhatIsStuckInItsOwnSocket) {
   limits_.max_backlog = 64 * 1024 * 1024;
   open(256 * 1024, 2048);
   // More than the peer's window, all of it taken by our socket: written is not received.
@@ -156,7 +164,7 @@ TEST_F(StreamTest, DoesNotAcknowledgeWhatIsStuckInItsOwnSocket) {
   EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(7));
 }
 
-TEST_F(StreamTest, DoesNotAcknowledgeWhatAResetPeerNeverGot) {
+TEST_P(AnyStreamTest, DoesNotAcknowledgeWhatAResetPeerNeverGot) {
   open(256 * 1024, 2048);
   on_loop([&] { stream_->append(frame("got", 1)); });
   ASSERT_TRUE(client_->receive_until("got"));
@@ -169,7 +177,7 @@ TEST_F(StreamTest, DoesNotAcknowledgeWhatAResetPeerNeverGot) {
   EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(1));
 }
 
-TEST_F(StreamTest, DoesNotAcknowledgeWhatItNeverWrote) {
+TEST_P(AnyStreamTest, DoesNotAcknowledgeWhatItNeverWrote) {
   limits_.max_backlog = 64 * 1024 * 1024;
   open(4096, 4096);
   fill(3001);
@@ -180,7 +188,7 @@ TEST_F(StreamTest, DoesNotAcknowledgeWhatItNeverWrote) {
   EXPECT_THAT(on_loop([&] { return acknowledged_; }), IsEmpty());
 }
 
-TEST_F(StreamTest, AcknowledgesWhatArrivedBeforeThePeerLeft) {
+TEST_P(AnyStreamTest, AcknowledgesWhatArrivedBeforeThePeerLeft) {
   open();
   append(frame("message", 9));
   ASSERT_TRUE(client_->receive_until("message"));
@@ -212,7 +220,7 @@ TEST_F(StreamTest, DiscardsWhatThePeerSays) {
   EXPECT_EQ(reason(), std::nullopt);
 }
 
-TEST_F(StreamTest, WritesEverythingBeforeItFinishes) {
+TEST_P(AnyStreamTest, WritesEverythingBeforeItFinishes) {
   limits_.max_backlog = 64 * 1024 * 1024;
   open(4096, 4096);
   std::string expected = fill(3001);
@@ -230,7 +238,7 @@ TEST_F(StreamTest, WritesEverythingBeforeItFinishes) {
   EXPECT_EQ(on_loop([&] { return closed_times_; }), 1);
 }
 
-TEST_F(StreamTest, FinishesAtOnceWhenItOwesNothing) {
+TEST_P(AnyStreamTest, FinishesAtOnceWhenItOwesNothing) {
   open();
   on_loop([&] { stream_->finish(CloseReason::kKeepalive); });
   EXPECT_TRUE(client_->receive_all());
@@ -239,7 +247,7 @@ TEST_F(StreamTest, FinishesAtOnceWhenItOwesNothing) {
   EXPECT_TRUE(closes_with(CloseReason::kKeepalive));
 }
 
-TEST_F(StreamTest, LetsThePeerCloseFirstUntilItIsToldToEnd) {
+TEST_P(AnyStreamTest, LetsThePeerCloseFirstUntilItIsToldToEnd) {
   open();
   append(frame("goodbye"));
   on_loop([&] { stream_->finish(CloseReason::kServerClosed, true); });
@@ -253,7 +261,7 @@ TEST_F(StreamTest, LetsThePeerCloseFirstUntilItIsToldToEnd) {
   EXPECT_TRUE(closes_with(CloseReason::kServerClosed));
 }
 
-TEST_F(StreamTest, NeedsNoEndWhenThePeerClosesFirst) {
+TEST_P(AnyStreamTest, NeedsNoEndWhenThePeerClosesFirst) {
   open();
   append(frame("goodbye"));
   on_loop([&] { stream_->finish(CloseReason::kDisconnect, true); });
@@ -263,7 +271,7 @@ TEST_F(StreamTest, NeedsNoEndWhenThePeerClosesFirst) {
   EXPECT_FALSE(on_loop([&] { return stream_->end(); }));
 }
 
-TEST_F(StreamTest, KeepsTheReasonItWasFinishedWithWhenItIsAborted) {
+TEST_P(AnyStreamTest, KeepsTheReasonItWasFinishedWithWhenItIsAborted) {
   limits_.max_backlog = 64 * 1024 * 1024;
   open(4096, 4096);
   fill(3001);
@@ -276,7 +284,7 @@ TEST_F(StreamTest, KeepsTheReasonItWasFinishedWithWhenItIsAborted) {
   EXPECT_EQ(on_loop([&] { return closed_times_; }), 1);
 }
 
-TEST_F(StreamTest, GivesMemoryOfABurstBackAndGoesOn) {
+TEST_P(AnyStreamTest, GivesMemoryOfABurstBackAndGoesOn) {
   open();
   on_loop([&] {
     for (int i = 0; i < 100; ++i) stream_->append(frame("x"));
@@ -289,6 +297,107 @@ TEST_F(StreamTest, GivesMemoryOfABurstBackAndGoesOn) {
   on_loop([&] { stream_->trim(); });
   EXPECT_TRUE(eventually([&] { return on_loop([&] { return !stream_->check_acknowledged(); }); }));
   EXPECT_THAT(on_loop([&] { return acknowledged_; }), ElementsAre(4));
+}
+
+class ChunkedStreamTest : public StreamTest {
+ protected:
+  ChunkedStreamTest() { chunked_ = true; }
+};
+
+TEST_F(ChunkedStreamTest, WritesEveryFrameAsAChunkAndThoseOfATurnTogether) {
+  auto pair = tcp_pair();
+  client_.emplace(std::move(pair.client));
+  take({std::move(pair.server), nullptr});
+  on_loop([&] {
+    stream_->append(event::Frame::make_unframed("head"));
+    stream_->append(frame("one"));
+    stream_->append(frame("", 1));
+    stream_->append(frame("0123456789abcdef"));
+    EXPECT_EQ(stream_->backlog_bytes(), 4U + 8 + 22);
+    EXPECT_EQ(stream_->oldest_unsent()->bytes(), "head");
+  });
+  ASSERT_TRUE(client_->receive_some());
+  EXPECT_EQ(client_->received(), "head3\r\none\r\n10\r\n0123456789abcdef\r\n");
+  EXPECT_EQ(on_loop([&] { return flushes_; }), 1);
+  EXPECT_EQ(on_loop([&] { return stream_->bytes_sent(); }), 34U);
+}
+
+TEST_F(ChunkedStreamTest, EndsTheBodyInTheWriteOfWhatIsLeft) {
+  open();
+  on_loop([&] {
+    stream_->append(frame("goodbye"));
+    stream_->finish(CloseReason::kShutdown);
+    EXPECT_EQ(stream_->backlog_bytes(), 12U + 5);
+  });
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_EQ(client_->received(), "goodbye");
+  EXPECT_TRUE(client_->chunks().complete());
+  EXPECT_EQ(on_loop([&] { return flushes_; }), 1);
+}
+
+TEST_F(ChunkedStreamTest, EndsTheBodyBehindWhatAFullSocketOwes) {
+  limits_.max_backlog = 10'000;
+  open(4096, 4096);
+  std::string expected = fill(3001);
+  // The last chunk is no matter of the cap.
+  while (append(frame("more")) == Stream::Append::kTaken) {
+    expected += "more";
+  }
+  on_loop([&] { stream_->finish(CloseReason::kKeepalive); });
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_TRUE(client_->received() == expected);
+  EXPECT_TRUE(client_->chunks().complete());
+}
+
+// A client takes the last chunk for the end, and reconnects: it must not come before the client has closed.
+TEST_F(ChunkedStreamTest, KeepsTheBodyOpenForAPeerThatIsToCloseFirst) {
+  open();
+  append(frame("goodbye"));
+  on_loop([&] { stream_->finish(CloseReason::kServerClosed, true); });
+  EXPECT_TRUE(client_->receive_until("goodbye"));
+  EXPECT_EQ(on_loop([&] { return stream_->bytes_sent(); }), 12U);
+  EXPECT_FALSE(client_->chunks().complete());
+  EXPECT_TRUE(on_loop([&] { return stream_->end(); }));
+  EXPECT_TRUE(client_->receive_all());
+  EXPECT_TRUE(client_->chunks().complete());
+  EXPECT_EQ(on_loop([&] { return stream_->bytes_sent(); }), 17U);
+}
+
+TEST_F(ChunkedStreamTest, LeavesTheBodyUnfinishedWhenItIsAborted) {
+  open();
+  append(frame("cut"));
+  ASSERT_TRUE(client_->receive_until("cut"));
+  on_loop([&] { stream_->abort(CloseReason::kSlowConsumer); });
+  client_->receive_all();
+  EXPECT_EQ(client_->received(), "cut");
+  EXPECT_FALSE(client_->chunks().complete());
+}
+
+// To the byte: the frames of the chunks count, for otherwise the error would add up.
+TEST_F(ChunkedStreamTest, AcknowledgesWhatThePeersTcpHasOfAllChunks) {
+  limits_.max_backlog = 64 * 1024 * 1024;
+  open(65536, 16384);
+  std::vector<std::uint64_t> ends;
+  while (!on_loop([&] { return stream_->blocked(); })) {
+    const event::FrameRef message = frame("m", ends.size() + 1);
+    ends.push_back((ends.empty() ? 0 : ends.back()) + message->view(true).size());
+    append(message);
+  }
+  // The peer reads nothing.
+  const auto arrived = [&] {
+    int unread = 0;
+    EXPECT_EQ(::ioctl(client_->fd(), FIONREAD, &unread), 0);
+    return std::ranges::upper_bound(ends, static_cast<std::uint64_t>(unread)) - ends.begin();
+  };
+  const auto confirmed = [&] {
+    return on_loop([&] {
+      stream_->check_acknowledged();
+      return static_cast<std::ptrdiff_t>(acknowledged_.size());
+    });
+  };
+  EXPECT_TRUE(eventually([&] { return confirmed() > 0 && confirmed() == arrived(); }))
+      << confirmed() << " of " << arrived();
+  EXPECT_LT(confirmed(), static_cast<std::ptrdiff_t>(ends.size()));
 }
 
 TEST_F(StreamTest, NamesEveryReason) {

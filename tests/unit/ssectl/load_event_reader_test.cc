@@ -48,6 +48,20 @@ TEST(EventReader, FindsTheSameEventsHoweverTheBytesAreCut) {
     ASSERT_EQ(read_in_pieces(stream, piece), (std::vector{kMark, second})) << "pieces of " << piece;
 }
 
+TEST(EventReader, FindsThemInAChunkedStreamToo) {
+  const std::string line = "id:2\nevent:bench\ndata:" + payload(kMark, 60) + "\n\n";
+  // Chunks that begin and end in the middle of a line.
+  const auto chunk = [](const std::string& bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    return std::string{kDigits[bytes.size() / 16], kDigits[bytes.size() % 16]} + "\r\n" + bytes + "\r\n";
+  };
+  const std::string stream = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" +
+                             chunk("id:1\nevent:connect-finish\ndata:{}\n\n") + chunk(line.substr(0, 30)) +
+                             chunk(line.substr(30)) + chunk(line) + "0\r\n\r\n";
+  for (std::size_t piece = 1; piece <= stream.size(); ++piece)
+    ASSERT_EQ(read_in_pieces(stream, piece), (std::vector{kMark, kMark})) << "pieces of " << piece;
+}
+
 TEST(EventReader, ShowsHowAStreamWasRefused) {
   EventReader reader;
   std::string_view bytes = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\r\nfull";
