@@ -262,7 +262,15 @@ void declare_limits(cli::App& app, gateway::ServerOptions& server) {
             "Most connections in all (default: sized to the descriptor limit)", false);
   add_count(app, "--max-connections-per-ip", server.max_connections_per_ip, 0, kMostCount,
             "Most connections of one address; 0 = no limit");
+  add_count(app, "--admin-max-connections", server.admin_max_connections, 1, kMostCount,
+            "Most connections of the admin API");
+  add_count(app, "--cluster-max-connections", server.cluster_max_connections, 1, kMostCount,
+            "With --discovery: most connections of the other servers");
   add_bytes(app, "--max-body", server.max_body, "Largest request body of a page");
+  add_bytes(app, "--max-body-memory", server.max_body_memory,
+            "Most memory for request bodies, of each listener; what finds none waits, then gets 503");
+  add_bytes(app, "--max-body-disk", server.max_body_disk,
+            "Most request bodies over 64KiB that wait in --upload-dir, in bytes");
   add_count(app, "--workers", server.workers, 1, kMostThreads,
             "Most threads that handle requests of pages (default: 8 a core)", false);
   add_count(app, "--loops", server.loops, 1, kMostThreads, "Threads that own the streams (default: one a core)", false);
@@ -283,8 +291,9 @@ void declare_application(cli::App& app, gateway::ServerOptions& server) {
              {"path", "multipart"}, "path",
              [&server](const std::string& text) { server.forward_uploads = text == "multipart"; });
   add_bytes(app, "--max-upload", server.max_upload, "Largest body of an upload");
-  app.add_option("--upload-dir", server.upload_folder,
-                 "Folder where uploads wait until they are answered (default: $TMPDIR or /tmp)")
+  app.add_option(
+         "--upload-dir", server.upload_folder,
+         "Folder where uploads and large request bodies wait until they are answered (default: $TMPDIR or /tmp)")
       .type_name("DIR");
 }
 

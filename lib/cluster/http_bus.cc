@@ -16,6 +16,9 @@ constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
 constexpr ByteCount kMostBody = mebibytes(160);
+// Posts are batches under load; larger ones are rare.
+constexpr ByteCount kMaxInMemory = mebibytes(1);
+constexpr const char* kOtherSecret = "another secret is expected here";
 
 std::string node_in(const std::string& name) {
   return name.substr(0, name.rfind('~'));
@@ -52,16 +55,24 @@ class HttpBus::Outbox {
 
 struct HttpBus::Door {
   Door(HttpBus& bus, net::Listener& at, observe::Registry& metrics)
-      : loop("sse-mesh", bus.clock_), workers("sse-mesh-work", 1, kDoorThreads, 10'000, kThreadIdle, bus.clock_) {
+      : loop("sse-mesh", bus.clock_),
+        workers("sse-mesh-work", 1, kDoorThreads, 10'000, kThreadIdle, bus.clock_),
+        spoolers("sse-mesh-spool", 0, 1, 10'000, kThreadIdle, bus.clock_),
+        memory(std::max(bus.options_.max_body_memory, kMostBody), "--max-body-memory") {
     net::FrontOptions front_options;
     front_options.name = "cluster";
     front_options.max_body = kMostBody;
+    front_options.max_connections = bus.options_.max_connections;
+    front_options.max_connections_option = "--cluster-max-connections";
+    front_options.memory = &memory;
+    front_options.spoolers = &spoolers;
+    front_options.spool_folder = bus.options_.spool_folder;
+    front_options.plan = [&bus](const net::RequestHead& head, const net::Peer&) { return decide(bus, head); };
     app.set_payload_max_length(kMostBody.count());
     app.Post(kMeshPath, [&bus](const httplib::Request& request, httplib::Response& response) {
-      const std::string expected = "Bearer " + bus.options_.secret;
-      if (bus.options_.secret.empty() || !constant_time_equal(request.get_header_value("Authorization"), expected)) {
+      if (!shows_secret(bus, request.get_header_value("Authorization"))) {
         response.status = 401;
-        response.set_content("another secret is expected here", "text/plain");
+        response.set_content(kOtherSecret, "text/plain");
         return;
       }
       try {
@@ -83,13 +94,36 @@ struct HttpBus::Door {
   }
   void stop() {
     front->drain();
+    spoolers.stop();
     workers.stop();
     loop.stop();
+  }
+
+  static bool shows_secret(const HttpBus& bus, std::string_view authorization) {
+    return !bus.options_.secret.empty() && constant_time_equal(authorization, "Bearer " + bus.options_.secret);
+  }
+
+  // Nothing of a post is read before it has shown the secret.
+  static net::RequestPlan decide(const HttpBus& bus, const net::RequestHead& head) {
+    net::RequestPlan plan{.max_body = kMostBody, .max_in_memory = kMaxInMemory};
+    if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return plan;
+    if (head.target == kWhoPath) {
+      plan.refusal = net::HeadRefusal{405, "this path takes GET", "Allow: GET, HEAD\r\n"};
+    } else if (head.target != kMeshPath) {
+      plan.refusal = net::HeadRefusal{404, "nothing but other nodes' posts is taken here"};
+    } else if (head.method != "POST") {
+      plan.refusal = net::HeadRefusal{405, "this path takes POST", "Allow: POST\r\n"};
+    } else if (!shows_secret(bus, net::header_value(head, "Authorization"))) {
+      plan.refusal = net::HeadRefusal{401, kOtherSecret};
+    }
+    return plan;
   }
 
   net::HttplibApp app;
   net::EventLoop loop;
   net::WorkerPool workers;
+  net::WorkerPool spoolers;
+  net::ByteBudget memory;
   std::unique_ptr<net::HttpFront> front;
 };
 

@@ -48,7 +48,10 @@ class HttpBus final : public Bus, private PeerLink::Owner {
     /// A node that has not answered for so long is no member any more; 0: only discovery says who is.
     std::chrono::milliseconds give_up{0};
     PeerLink::Options link;
-    const Clock* clock = &Clock::system();  ///< outlives the bus; of its links, too
+    std::size_t max_connections = 1024;          ///< of other nodes
+    ByteCount max_body_memory = mebibytes(320);  ///< bytes of posts in memory
+    std::string spool_folder = "/tmp";           ///< where large posts wait
+    const Clock* clock = &Clock::system();       ///< outlives the bus; of its links, too
   };
   /// Another node, as discovery knows it.
   struct Peer {

@@ -52,6 +52,9 @@ HttpBus::Options bus_options(const HttpClusterOptions& options, const std::strin
   bus.clock = options.cluster.clock;
   bus.secret = !options.secret.empty() ? options.secret : random_secret();
   if (is_static(options)) bus.give_up = kGiveUp;
+  bus.max_connections = options.max_connections;
+  bus.max_body_memory = options.max_body_memory;
+  bus.spool_folder = options.spool_folder;
   return bus;
 }
 

@@ -17,6 +17,9 @@ struct HttpClusterOptions {
   std::string secret;     ///< that nodes show each other; empty with Nacos: each makes its own, and tells it there
   std::string listen;     ///< ADDR:PORT for other nodes
   std::string advertise;  ///< HOST:PORT that they reach it at; empty: `listen`
+  std::size_t max_connections = HttpBus::Options().max_connections;  ///< of other nodes
+  ByteCount max_body_memory = HttpBus::Options().max_body_memory;    ///< of posts of other nodes
+  std::string spool_folder = HttpBus::Options().spool_folder;        ///< where large posts wait
   Cluster::Options cluster;
 };
 

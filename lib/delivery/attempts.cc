@@ -7,6 +7,7 @@ namespace sse::delivery {
 namespace {
 
 constexpr std::chrono::seconds kPatience{1};
+constexpr std::size_t kMaxCounts = 20'000;
 
 }  // namespace
 
@@ -16,7 +17,7 @@ void Attempts::sent(event::TargetKind kind, std::string_view name, MessageId mes
   {
     MutexLock lock(mutex_);
     const SteadyTime now = clock_.steady_now();
-    if (now >= flush_at_) {
+    if (now >= flush_at_ || counts_.size() >= kMaxCounts) {
       late = std::exchange(counts_, {});
       flush_at_ = now + kPatience;
     }

@@ -14,19 +14,18 @@ std::string_view what_name(Trace::What what) {
 
 void Trace::add(Entry entry) {
   MutexLock lock(mutex_);
-  if (ring_.size() < most_) {
-    ring_.push_back(std::move(entry));
-    return;
+  name_bytes_ += entry.name.size();
+  entries_.push_back(std::move(entry));
+  while (entries_.size() > most_ || name_bytes_ > kMaxNameBytes) {
+    name_bytes_ -= entries_.front().name.size();
+    entries_.pop_front();
   }
-  ring_[next_] = std::move(entry);
-  next_ = (next_ + 1) % most_;
 }
 
 std::vector<Trace::Entry> Trace::of(MessageId message) const {
   std::vector<Entry> found;
   MutexLock lock(mutex_);
-  for (std::size_t i = 0; i < ring_.size(); ++i) {
-    const Entry& entry = ring_[(next_ + i) % ring_.size()];
+  for (const Entry& entry : entries_) {
     if (entry.message == message) found.push_back(entry);
   }
   add_failures(found);

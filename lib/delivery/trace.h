@@ -17,8 +17,8 @@
 
 namespace sse::delivery {
 
-/// What happened to messages lately, for those who ask what became of one: the last 50,000 happenings and 10,000
-/// ends of streams, in memory, of one service. Thread safe; cheap enough for loop threads.
+/// What happened to messages lately, for those who ask what became of one: the last 50,000 happenings, less where names
+/// are long, and 10,000 ends of streams, in memory, of one service. Thread safe; cheap enough for loop threads.
 class Trace {
  public:
   enum class What : unsigned char {
@@ -42,6 +42,9 @@ class Trace {
     std::optional<net::CloseReason> reason{};  ///< kFailed: why the stream ended
   };
 
+  /// Of all recipients' names together.
+  static constexpr std::size_t kMaxNameBytes = std::size_t{4} * 1024 * 1024;
+
   explicit Trace(std::size_t most = 50'000, std::size_t most_ended = 10'000) : most_(most), most_ended_(most_ended) {}
 
   void add(MessageId message, What what, WallTime time) { add({time, message, what, {}, {}, {}}); }
@@ -62,8 +65,8 @@ class Trace {
   const std::size_t most_;
   const std::size_t most_ended_;
   mutable Mutex mutex_;
-  std::vector<Entry> ring_ GUARDED_BY(mutex_);
-  std::size_t next_ GUARDED_BY(mutex_) = 0;
+  std::deque<Entry> entries_ GUARDED_BY(mutex_);  // oldest first
+  std::size_t name_bytes_ GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, End> ends_ GUARDED_BY(mutex_);  // by connection
   std::deque<std::uint64_t> ends_order_ GUARDED_BY(mutex_);         // oldest first
 };

@@ -1,5 +1,6 @@
 #include "gateway/admin_routes.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -19,6 +20,18 @@ using admin::answer;
 using admin::path_id;
 using admin::write_problem;
 using event::Json;
+
+constexpr const char* kNeedsToken = "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'";
+// Of a request whose body means nothing.
+constexpr ByteCount kMaxIgnoredBody = kibibytes(4);
+
+std::string_view code_of(int status) {
+  for (const ErrorCode code :
+       {ErrorCode::kUnauthenticated, ErrorCode::kNotFound, ErrorCode::kTooLarge, ErrorCode::kUnavailable}) {
+    if (http_status(code) == status) return error_name(code);
+  }
+  return error_name(status >= 500 ? ErrorCode::kInternal : ErrorCode::kInvalidArgument);
+}
 
 }  // namespace
 
@@ -50,8 +63,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
-    admin::write_problem(res, 401, "unauthenticated",
-                         "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'");
+    admin::write_problem(res, 401, "unauthenticated", kNeedsToken);
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
@@ -75,6 +87,23 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   router_.get("\\/metrics", [this](const httplib::Request&, httplib::Response& res) {
     res.set_content(deps_.metrics.prometheus(), "text/plain; version=0.0.4; charset=utf-8");
   });
+}
+
+void AdminRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) const {
+  if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return;
+  if (!deps_.token.accepts(std::string(net::header_value(head, "Authorization")))) {
+    plan.refusal = net::HeadRefusal{401, kNeedsToken, "WWW-Authenticate: Bearer\r\n"};
+    return;
+  }
+  plan.refusal = router_.refuse(head.method, head.target);
+  if (head.method != "POST") plan.max_body = std::min(plan.max_body, kMaxIgnoredBody);
+}
+
+net::RefusalText AdminRoutes::refusal(const net::RequestHead& /*head*/, int status, const std::string& sentence) {
+  net::RefusalText text;
+  text.content_type = "application/problem+json";
+  text.body = event::dump_json(admin::problem(status, std::string(code_of(status)), sentence));
+  return text;
 }
 
 const Service& AdminRoutes::service(const std::string& name) const {

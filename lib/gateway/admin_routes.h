@@ -51,6 +51,12 @@ class AdminRoutes {
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.
   AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
 
+  /// What the head of a request with a body decides: whether it carries the token, and whether there is such a path.
+  /// Thread safe; does not block.
+  void decide(const net::RequestHead& head, net::RequestPlan& plan) const;
+  /// As FrontOptions::refusal: a problem document.
+  static net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence);
+
   /// For routes of other files.
   Router& router() { return router_; }
 

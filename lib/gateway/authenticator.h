@@ -17,13 +17,16 @@ class PageRequest {
   virtual ~PageRequest() = default;
   /// Empty when absent.
   virtual std::string header(const std::string& name) const = 0;
-  /// A query or form parameter; empty when absent.
+  /// A parameter of the query; empty when absent. A body never says who sends it: it has not been read yet.
   virtual std::string parameter(const std::string& name) const = 0;
   /// The client's address, as a trusted proxy tells it.
   virtual std::string address() const = 0;
   /// True when the request came directly from a `--trusted-proxy` (or this machine, for a listener only it can reach).
   virtual bool from_trusted_proxy() const = 0;
 };
+
+/// Most bytes of what is known of a user beside its identity: it is kept for each of its streams.
+inline constexpr std::size_t kMaxProfileBytes = std::size_t{16} * 1024;
 
 /// Who somebody is.
 struct User {

@@ -33,7 +33,7 @@ net::RequestPlan Bulkheads::plan(const net::RequestHead& head) {
     } else if (rest.starts_with("/connect/upload/")) {
       plan.workers = &requests_;
       plan.max_body = options_.max_upload;
-      plan.spool = true;
+      plan.in_file = true;
     } else if (options_.connects_may_block) {
       plan.workers = &requests_;
     }

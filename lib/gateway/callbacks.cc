@@ -12,6 +12,7 @@ namespace sse::gateway {
 namespace {
 
 constexpr std::size_t kMostWaiting = 10'000;
+constexpr std::size_t kMaxWaitingBytes = std::size_t{64} * 1024 * 1024;
 
 class CallbackAuthenticator final : public Authenticator {
  public:
@@ -78,8 +79,9 @@ void CallbackSink::offer(const HappeningRef& happening) {
   {
     const MutexLock lock(mutex_);
     if (stopping_) return;
-    if (queue_.size() < kMostWaiting) {
+    if (queue_.size() < kMostWaiting && queue_bytes_ + happening->bytes <= kMaxWaitingBytes) {
       queue_.push_back(happening);
+      queue_bytes_ += happening->bytes;
       changed_.notify_one();
       return;
     }
@@ -111,6 +113,7 @@ void CallbackSink::work() {
       if (queue_.empty()) return;
       next = std::move(queue_.front());
       queue_.pop_front();
+      queue_bytes_ -= next->bytes;
       if (queue_.empty()) told_ = false;
     }
     try {

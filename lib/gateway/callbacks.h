@@ -64,6 +64,7 @@ class CallbackSink final : public HappeningSink {
   Mutex mutex_;
   CondVar changed_;
   std::deque<HappeningRef> queue_ GUARDED_BY(mutex_);
+  std::size_t queue_bytes_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;
   bool told_ GUARDED_BY(mutex_) = false;  // that callbacks fall behind
 };

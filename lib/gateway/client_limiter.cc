@@ -14,6 +14,11 @@ namespace {
 constexpr std::size_t kBatch = 256;
 // Beyond these the limit is kept when the client opens its next stream.
 constexpr std::size_t kMostWaiting = 100'000;
+constexpr std::size_t kMaxWaitingBytes = std::size_t{32} * 1024 * 1024;
+
+std::size_t bytes_of(const hub::ClientKey& client) {
+  return sizeof client + client.user.size() + client.client.size() + client.origin.size() + client.tenant.size();
+}
 
 }  // namespace
 
@@ -43,7 +48,8 @@ void ClientLimiter::stop() {
 
 void ClientLimiter::opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) {
   const MutexLock lock(mutex_);
-  if (stopping_ || queue_.size() >= kMostWaiting) return;
+  if (stopping_ || queue_.size() >= kMostWaiting || queue_bytes_ > kMaxWaitingBytes) return;
+  queue_bytes_ += bytes_of(client);
   queue_.push_back({service, client, connection});
   if (queue_.size() == 1) changed_.notify_one();
 }
@@ -58,6 +64,7 @@ void ClientLimiter::run() {
       const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kBatch));
       batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
       queue_.erase(queue_.begin(), end);
+      for (const Newcomer& one : batch) queue_bytes_ -= bytes_of(one.client);
     }
     limit(batch);
   }

@@ -48,6 +48,7 @@ class ClientLimiter {
   Mutex mutex_;
   CondVar changed_;
   std::deque<Newcomer> queue_ GUARDED_BY(mutex_);
+  std::size_t queue_bytes_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cluster/redis_address.h"
 #include "gateway/secret_file.h"
+#include "gateway/upload_reader.h"
 
 namespace sse::gateway {
 namespace {
@@ -35,6 +36,9 @@ cluster::HttpClusterOptions mesh_options(const ServerOptions& options, const std
   mesh.advertise = options.cluster_advertise;
   mesh.password = secret_in(options.discovery_password_file, "--discovery-password-file");
   mesh.secret = secret_in(options.cluster_secret_file, "--cluster-secret-file");
+  mesh.max_connections = options.cluster_max_connections;
+  mesh.max_body_memory = options.max_body_memory;
+  mesh.spool_folder = options.upload_folder.empty() ? default_upload_folder() : options.upload_folder;
   mesh.cluster.node = id;
   mesh.cluster.clock = options.clock;
   return mesh;

@@ -11,7 +11,7 @@
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "event/json.h"
-#include "hub/attributes.h"
+#include "net/multipart.h"
 
 namespace sse::gateway {
 namespace {
@@ -21,16 +21,8 @@ using cluster::RawResponse;
 using event::Json;
 
 constexpr std::string_view kName = "connectionId";
-
-// The value of a small text field of a multipart body (RFC 7578), which FormData of a beacon becomes.
-std::string multipart_field(const std::string& body) {
-  const std::size_t name = body.find("name=\"connectionId\"");
-  if (name == std::string::npos) return "";
-  const std::size_t begin = body.find("\r\n\r\n", name);
-  if (begin == std::string::npos) return "";
-  const std::size_t end = body.find("\r\n", begin + 4);
-  return end == std::string::npos ? "" : body.substr(begin + 4, end - begin - 4);
-}
+// What a goodbye may have (PageRoutes).
+constexpr std::size_t kMaxForm = std::size_t{4} * 1024;
 
 // Java's paging: what makes no sense is cut to what does. Nothing: it is no number, and the route says so.
 std::optional<std::uint64_t> count_parameter(const RawRequest& request, const char* name, std::uint64_t fallback) {
@@ -58,11 +50,16 @@ std::uint64_t named_connection(std::string_view text) {
   const RawRequest request = RawRequest::parse(text);
   if (const std::string id = request.parameter(kName); !id.empty()) return parse_id(id).value_or(0);
   const std::string type = to_lower(request.header("Content-Type"));
-  if (type.starts_with("multipart/form-data")) return parse_id(multipart_field(request.body)).value_or(0);
-  if (type.starts_with("application/x-www-form-urlencoded"))
-    return parse_id(hub::form_value(request.body, kName)).value_or(0);
-  if (request.body.find(kName) == std::string::npos) return 0;
+  // Uploads name it in the query.
+  const bool form = net::is_multipart(type) || type.starts_with("application/x-www-form-urlencoded");
+  if (form && request.body.size() > kMaxForm) return 0;
   try {
+    if (form) {
+      const auto fields = net::read_form(request.header("Content-Type"), request.body);
+      const auto id = fields.find(std::string(kName));
+      return id == fields.end() ? 0 : parse_id(id->second).value_or(0);
+    }
+    if (request.body.find(kName) == std::string::npos) return 0;
     const event::Json body = event::parse_json(request.body, "the request body");
     return body.is_object() ? event::id_field(body, kName) : 0;
   } catch (const Error&) {

@@ -11,6 +11,7 @@ namespace sse::gateway {
 namespace {
 
 constexpr std::size_t kMostInbox = 50'000;
+constexpr std::size_t kMaxInboxBytes = std::size_t{16} * 1024 * 1024;
 constexpr std::chrono::milliseconds kHeartbeat{15'000};
 
 event::FrameRef line_of(const event::Json& json) {
@@ -57,12 +58,13 @@ void EventFeed::offer(const HappeningRef& happening) {
   bool first = false;
   {
     const MutexLock lock(mutex_);
-    if (inbox_.size() >= kMostInbox) {
+    if (inbox_.size() >= kMostInbox || inbox_bytes_ + happening->bytes > kMaxInboxBytes) {
       ++overflowed_;
       return;
     }
     first = inbox_.empty();
     inbox_.push_back(happening);
+    inbox_bytes_ += happening->bytes;
   }
   if (first) loop_.post([this] { take_inbox(); });
 }
@@ -112,6 +114,7 @@ void EventFeed::take_inbox() {
   {
     const MutexLock lock(mutex_);
     inbox.swap(inbox_);
+    inbox_bytes_ = 0;
     overflowed = std::exchange(overflowed_, 0);
   }
   for (const HappeningRef& happening : inbox) {

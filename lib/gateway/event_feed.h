@@ -78,6 +78,7 @@ class EventFeed final : public HappeningSink, private net::StreamOwner {
   std::atomic<std::size_t> count_{0};
   Mutex mutex_;
   std::vector<HappeningRef> inbox_ GUARDED_BY(mutex_);
+  std::size_t inbox_bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t overflowed_ GUARDED_BY(mutex_) = 0;  // happenings the inbox had no room for
 };
 

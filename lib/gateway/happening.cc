@@ -36,6 +36,23 @@ std::chrono::milliseconds Happening::age() const {
   return std::max(time - connection->created, std::chrono::milliseconds(0));
 }
 
+std::size_t Happening::count_bytes() const {
+  std::size_t sum = sizeof *this + note.size() + path.size() + event.size();
+  const auto add = [&sum](const std::vector<std::string>& all) {
+    for (const std::string& one : all) sum += sizeof one + one.size();
+  };
+  add(names);
+  if (target) add(target->names);
+  if (!connection) return sum;
+  const hub::Attributes& known = connection->attributes;
+  add(connection->listeners);
+  for (const std::string* text :
+       {&known.query, &known.address, &known.user_agent, &known.host, &known.origin, &known.profile})
+    sum += text->size();
+  return sum + connection->identity.user.str().size() + connection->identity.tenant.str().size() +
+         connection->identity.token.str().size() + connection->channel.str().size();
+}
+
 std::string_view type_name(Happening::Type type) {
   return kTypes.at(static_cast<std::size_t>(type));
 }

@@ -24,6 +24,7 @@ struct Happening {
 
   Type type = Type::kConnect;
   std::uint64_t sequence = 0;  ///< given by Happenings, in the order of happening
+  std::size_t bytes = 0;       ///< of memory it takes, about; given by Happenings, so that queues can be bounded by it
   WallTime time;
   ServiceName service;
   std::optional<hub::ConnectionInfo> connection;  ///< of all but kSend
@@ -44,6 +45,8 @@ struct Happening {
 
   /// How long the connection lived, or has lived so far.
   std::chrono::milliseconds age() const;
+  /// For `bytes`.
+  std::size_t count_bytes() const;
 };
 
 /// Shared, because several look at one, each in its own time.

@@ -9,6 +9,7 @@ namespace {
 
 // Enough to see what was going on a moment ago; what is kept counts into the memory a stream costs.
 constexpr std::size_t kMostKept = 256;
+constexpr std::size_t kMaxKeptBytes = std::size_t{512} * 1024;
 
 }  // namespace
 
@@ -23,16 +24,19 @@ Happening Happenings::about(Happening::Type type, const ServiceName& service, hu
 
 void Happenings::publish(Happening happening) {
   const auto made = std::make_shared<Happening>(std::move(happening));
+  made->bytes = made->count_bytes();
   const HappeningRef shared = made;
-  HappeningRef oldest;  // destroyed outside the lock
+  std::vector<HappeningRef> oldest;  // destroyed outside the lock
   {
     const MutexLock lock(mutex_);
     made->sequence = ++sequence_;
-    std::deque<HappeningRef>& kept = shared->type == Happening::Type::kSend ? sends_ : presence_;
-    kept.push_back(shared);
-    if (kept.size() > kMostKept) {
-      oldest = std::move(kept.front());
-      kept.pop_front();
+    Kept& kept = shared->type == Happening::Type::kSend ? sends_ : presence_;
+    kept.all.push_back(shared);
+    kept.bytes += shared->bytes;
+    while (kept.all.size() > kMostKept || kept.bytes > kMaxKeptBytes) {
+      kept.bytes -= kept.all.front()->bytes;
+      oldest.push_back(std::move(kept.all.front()));
+      kept.all.pop_front();
     }
   }
   for (HappeningSink* sink : sinks_) sink->offer(shared);
@@ -79,9 +83,9 @@ std::uint64_t Happenings::sequence() const {
 std::vector<HappeningRef> Happenings::last() const {
   const MutexLock lock(mutex_);
   std::vector<HappeningRef> all;
-  all.reserve(presence_.size() + sends_.size());
+  all.reserve(presence_.all.size() + sends_.all.size());
   std::ranges::merge(
-      presence_, sends_, std::back_inserter(all), {}, [](const HappeningRef& h) { return h->sequence; },
+      presence_.all, sends_.all, std::back_inserter(all), {}, [](const HappeningRef& h) { return h->sequence; },
       [](const HappeningRef& h) { return h->sequence; });
   return all;
 }

@@ -42,7 +42,8 @@ class Happenings final : public hub::Observer {
   void sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
             const std::vector<delivery::SendOutcome>& outcomes);
 
-  /// The last happenings, oldest first. Sends are kept apart: many of them do not push the others out.
+  /// The last happenings, oldest first; bounded in number and in bytes. Sends are kept apart: many of them do not push
+  /// the others out.
   std::vector<HappeningRef> last() const EXCLUDES(mutex_);
   /// Of the latest happening.
   std::uint64_t sequence() const EXCLUDES(mutex_);
@@ -61,8 +62,12 @@ class Happenings final : public hub::Observer {
 
   mutable Mutex mutex_;
   std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;
-  std::deque<HappeningRef> presence_ GUARDED_BY(mutex_);
-  std::deque<HappeningRef> sends_ GUARDED_BY(mutex_);
+  struct Kept {
+    std::deque<HappeningRef> all;  // oldest first
+    std::size_t bytes = 0;
+  };
+  Kept presence_ GUARDED_BY(mutex_);
+  Kept sends_ GUARDED_BY(mutex_);
 };
 
 }  // namespace sse::gateway

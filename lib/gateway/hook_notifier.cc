@@ -17,6 +17,8 @@ constexpr std::chrono::milliseconds kFirstPause{200};
 constexpr std::chrono::milliseconds kLongestPause{10'000};
 constexpr std::chrono::seconds kGiveUpAfter{60};
 constexpr std::chrono::seconds kLogEvery{5};
+// Beside their number, as each holds what a page has said of itself.
+constexpr std::size_t kMaxWaitingBytes = std::size_t{64} * 1024 * 1024;
 constexpr const char* kDropped = "sse_hook_dropped_total";
 constexpr const char* kDroppedHelp = "Notifications the application's hook did not get";
 
@@ -58,9 +60,13 @@ HookNotifier::~HookNotifier() {
 
 void HookNotifier::offer(const HappeningRef& happening) {
   if (happening->type != Happening::Type::kDisconnect && happening->type != Happening::Type::kListening) return;
-  if (waiting_.fetch_add(1, std::memory_order_relaxed) >= caller_.options().queue) {
+  const std::size_t bytes = happening->bytes;
+  const bool many = waiting_.fetch_add(1, std::memory_order_relaxed) >= caller_.options().queue;
+  const bool large = waiting_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes > kMaxWaitingBytes;
+  if (many || large) {
     waiting_.fetch_sub(1, std::memory_order_relaxed);
-    drop(dropped_full_, "more wait than may (--hook-queue)");
+    waiting_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    drop(dropped_full_, many ? "more wait than may (--hook-queue)" : "more than 64 MiB of them wait");
     return;
   }
   Lane& lane = lanes_[happening->connection->id.value() % kLanes];
@@ -93,6 +99,7 @@ void HookNotifier::work(Lane& lane) {
     }
     tell(lane, *next);
     waiting_.fetch_sub(1, std::memory_order_relaxed);
+    waiting_bytes_.fetch_sub(next->bytes, std::memory_order_relaxed);
   }
 }
 

@@ -51,6 +51,7 @@ class HookNotifier final : public HappeningSink {
   observe::Counter& dropped_refused_;
   observe::Counter& retries_;
   std::atomic<std::size_t> waiting_{0};
+  std::atomic<std::size_t> waiting_bytes_{0};
   std::atomic<std::int64_t> next_log_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<SteadyTime> stop_by_{SteadyTime::max()};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "base/text.h"
@@ -9,6 +10,7 @@
 #include "gateway/query_pages.h"
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
+#include "net/multipart.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -20,6 +22,15 @@ constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
 constexpr std::size_t kMostListenerBytes = 256;
 constexpr std::size_t kMostAcknowledged = 10'000;
+constexpr std::size_t kMaxClientId = 256;
+// A host name has 255 bytes at most (RFC 1035 §2.3.4).
+constexpr std::size_t kMaxHost = 300;
+constexpr std::size_t kMaxUserAgent = 512;
+constexpr ByteCount kMaxGoodbye = kibibytes(4);
+constexpr ByteCount kMaxConnectBody = kibibytes(64);
+// Of a request whose body means nothing.
+constexpr ByteCount kMaxIgnoredBody = kibibytes(4);
+constexpr const char* kWhoIsIt = "who sends this could not be established; log in first";
 
 std::string wrapped(bool success, int code, Json data, Json error) {
   // In the order the Java library writes.
@@ -40,13 +51,18 @@ void write_error(httplib::Response& res, int status, const std::string& /*code*/
   res.set_content(wrapped(false, status, nullptr, printable(sentence, 500)), "application/json");
 }
 
+std::string_view query_of(std::string_view target) {
+  const std::size_t mark = target.find('?');
+  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+}
+
 class HttplibPageRequest final : public PageRequest {
  public:
   HttplibPageRequest(const httplib::Request& req, std::string address, bool trusted)
       : req_(req), address_(std::move(address)), trusted_(trusted) {}
 
   std::string header(const std::string& name) const override { return req_.get_header_value(name); }
-  std::string parameter(const std::string& name) const override { return req_.get_param_value(name); }
+  std::string parameter(const std::string& name) const override { return hub::form_value(query_of(req_.target), name); }
   std::string address() const override { return address_; }
   bool from_trusted_proxy() const override { return trusted_; }
 
@@ -56,10 +72,33 @@ class HttplibPageRequest final : public PageRequest {
   bool trusted_;
 };
 
-std::string query_of(const httplib::Request& req) {
-  const std::size_t mark = req.target.find('?');
-  return mark == std::string::npos ? std::string() : req.target.substr(mark + 1);
-}
+// A request whose body has not been read yet.
+class HeadPageRequest final : public PageRequest {
+ public:
+  HeadPageRequest(const net::RequestHead& head, std::string address, bool trusted)
+      : head_(head), address_(std::move(address)), trusted_(trusted) {}
+
+  std::string header(const std::string& name) const override { return net::joined_header(head_, name); }
+  std::string parameter(const std::string& name) const override {
+    return hub::form_value(query_of(head_.target), name);
+  }
+  std::string address() const override { return address_; }
+  bool from_trusted_proxy() const override { return trusted_; }
+
+ private:
+  const net::RequestHead& head_;
+  std::string address_;
+  bool trusted_;
+};
+
+class AdmittedUser final : public net::Admission {
+ public:
+  explicit AdmittedUser(User user) : user_(std::move(user)) {}
+  const User& user() const { return user_; }
+
+ private:
+  const User user_;
+};
 
 std::string scalar_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -80,6 +119,12 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
 }
 
 std::vector<std::string> checked_listeners(std::vector<std::string> names) {
+  std::size_t bytes = 0;
+  for (const std::string& name : names) bytes += name.size();
+  if (bytes > hub::kMaxListenerBytes) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "more than " + std::to_string(hub::kMaxListenerBytes) + " bytes of listeners in one request");
+  }
   if (names.size() > hub::kMostListeners) {
     throw Error(ErrorCode::kInvalidArgument,
                 "more than " + std::to_string(hub::kMostListeners) + " listeners in one request");
@@ -95,12 +140,25 @@ std::vector<std::string> checked_listeners(std::vector<std::string> names) {
   return names;
 }
 
-std::string checked_name(std::string name, const char* what) {
-  if (name.size() > event::kMaxNameBytes || !is_valid_utf8(name)) {
-    throw Error(ErrorCode::kInvalidArgument, std::string("the ") + what + " must be at most " +
-                                                 std::to_string(event::kMaxNameBytes) + " bytes of UTF-8");
+std::string checked_name(std::string name, const char* what, std::size_t most = event::kMaxNameBytes) {
+  if (name.size() > most || !is_valid_utf8(name)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string("the ") + what + " must be at most " + std::to_string(most) + " bytes of UTF-8");
   }
   return name;
+}
+
+// What is kept for a stream as long as it is open, and of some for a while after that.
+void check_kept(const hub::NewConnection& fresh) {
+  checked_name(hub::form_value(fresh.attributes.query, "clientId"), "clientId", kMaxClientId);
+  for (const std::string* text : {&fresh.attributes.host, &fresh.attributes.origin}) {
+    if (text->size() > kMaxHost)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the Host and Origin headers must be at most " + std::to_string(kMaxHost) + " bytes");
+  }
+  if (fresh.attributes.profile.size() > kMaxProfileBytes)
+    throw Error(ErrorCode::kTooLarge, "what is known of the user is larger than " + std::to_string(kMaxProfileBytes) +
+                                          " bytes (the profile its authentication gave)");
 }
 
 std::chrono::milliseconds client_keepalive(const std::string& text) {
@@ -159,9 +217,7 @@ void PageRoutes::add_service(const Service& service) {
                  change_listeners(service, req, res, false);
                });
   router_.post(base + "\\/connect\\/message\\/(.+)\\.do", bound(&PageRoutes::message));
-  router_.post_reading(base + "\\/connect\\/upload\\/(.+)\\.do",
-                       [this, &service](const httplib::Request& req, httplib::Response& res,
-                                        const httplib::ContentReader& reader) { upload(service, req, res, reader); });
+  router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
   router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
   router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json",
@@ -208,7 +264,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   checked_name(fresh.identity.user.str(), "user id");
   checked_name(fresh.identity.tenant.str(), "tenant id");
   checked_name(fresh.identity.token.str(), "access token");
-  fresh.attributes.query = query_of(req);
+  fresh.attributes.query = query_of(req.target);
   if (req.method == "POST") add_body_parameters(req, fresh.attributes.query);
   fresh.channel = ChannelName(checked_name(hub::form_value(fresh.attributes.query, "channel"), "channel"));
   fresh.listeners = checked_listeners(split_list(hub::form_value(fresh.attributes.query, "listeners")));
@@ -221,10 +277,11 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
                                                         : hub::form_value(fresh.attributes.query, "lastEventId");
   fresh.last_event = parse_id(fresh.last_event_id).value_or(0);
   fresh.attributes.address = client_address(req);
-  fresh.attributes.user_agent = req.get_header_value("User-Agent");
+  fresh.attributes.user_agent = req.get_header_value("User-Agent").substr(0, kMaxUserAgent);
   fresh.attributes.host = req.get_header_value("Host");
   fresh.attributes.origin = req.get_header_value("Origin");
   fresh.attributes.profile = std::move(user->profile);
+  check_kept(fresh);
   if (user->expires) {
     const auto left = std::max(*user->expires - service.sender->clock().wall_now(), std::chrono::milliseconds(1));
     fresh.ends_with_token = fresh.keepalive.count() == 0 || left <= fresh.keepalive;
@@ -279,6 +336,7 @@ void PageRoutes::ask_application(const Service& service, hub::NewConnection& fre
     if (!query.empty()) query += '&';
     query += url_encode(name) + "=" + url_encode(value);
   }
+  check_kept(fresh);
   if (query.size() > 2 * net::kMaxHead)
     throw Error(ErrorCode::kTooLarge, "the connection's parameters and attributes are larger than 32 KiB");
 }
@@ -324,11 +382,10 @@ void PageRoutes::message(const Service& service, const httplib::Request& req, ht
   answer_page(Happening::Type::kMessage, request, res, [&] { return application_->on_message(request, merged); });
 }
 
-void PageRoutes::upload(const Service& service, const httplib::Request& req, httplib::Response& res,
-                        const httplib::ContentReader& reader) {
+void PageRoutes::upload(const Service& service, const httplib::Request& req, httplib::Response& res) {
   const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kUpload);
   if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application takes uploads on this server");
-  const ReceivedUpload received = read_upload(req, reader, options_.upload_folder);
+  const ReceivedUpload received = read_upload(net::HttplibApp::multipart_body(), options_.upload_folder);
   const std::string path = req.matches[1].str();
   const ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
   answer_page(Happening::Type::kUpload, request, res,
@@ -360,8 +417,15 @@ void PageRoutes::acknowledge(const Service& service, const httplib::Request& req
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
   const User user = require_user(req);
   // A beacon is url-encoded or multipart, depending on what the page gave it.
+  std::map<std::string, std::string> form;
+  if (const net::MultipartBody* body = net::HttplibApp::multipart_body()) {
+    std::string text;
+    body->read([&](std::string_view piece) { text.append(piece); });
+    form = net::read_form(body->content_type(), text);
+  }
   const auto said = [&](const char* name) {
-    return req.has_file(name) ? req.get_file_value(name).content : req.get_param_value(name);
+    const auto field = form.find(name);
+    return field != form.end() ? field->second : req.get_param_value(name);
   };
   const ConnectionId id(parse_id(said("connectionId")).value_or(0));
   const std::string why = printable(said("reason"), 200);
@@ -369,12 +433,73 @@ void PageRoutes::disconnect(const Service& service, const httplib::Request& req,
 }
 
 std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const {
+  // Established before the body was read.
+  if (const auto* known = dynamic_cast<const AdmittedUser*>(net::HttplibApp::admission())) return known->user();
   return authenticator_.authenticate(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
+}
+
+net::AdmitResult PageRoutes::admit(const net::RequestHead& head, const net::Peer& peer) const {
+  net::AdmitResult result;
+  try {
+    const std::string address = proxies_.client_address(peer.address, net::joined_header(head, "X-Forwarded-For"));
+    auto user = authenticator_.authenticate(HeadPageRequest(head, address, proxies_.contains(peer.address)));
+    if (user) {
+      result.admission = std::make_shared<AdmittedUser>(std::move(*user));
+    } else {
+      result.refusal = net::HeadRefusal{401, kWhoIsIt, "WWW-Authenticate: Bearer\r\n"};
+    }
+  } catch (const Error& e) {
+    result.refusal = net::HeadRefusal{http_status(e.code()), e.what()};
+  } catch (const std::exception& e) {
+    observe::log_error("request failed",
+                       {{"path", std::string(head.target.substr(0, head.target.find('?')))}, {"error", e.what()}});
+    result.refusal = net::HeadRefusal{500, "the request could not be handled; the server's log says why"};
+  }
+  return result;
+}
+
+std::optional<std::string_view> PageRoutes::path_in_service(std::string_view target) const {
+  const std::string_view path = target.substr(0, target.find('?'));
+  for (const std::string& service : paths_) {
+    if (path.starts_with(service) && path.substr(service.size()).starts_with("/connect"))
+      return path.substr(service.size());
+  }
+  return std::nullopt;
+}
+
+void PageRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) const {
+  if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return;
+  plan.refusal = router_.refuse(head.method, head.target);
+  const auto rest = path_in_service(head.target);
+  if (plan.refusal && plan.refusal->status == 404 && !rest && !options_.web_root.empty()) {
+    // There may be a file, which takes no body; looking for it is not for a loop.
+    plan.refusal.reset();
+    plan.max_body = std::min(plan.max_body, kMaxIgnoredBody);
+    return;
+  }
+  if (plan.refusal) return;
+  if (head.method != "POST" || !rest) {
+    plan.max_body = std::min(plan.max_body, kMaxIgnoredBody);
+  } else if (*rest == "/connect/disconnect.do") {
+    // Beacons carry no credentials: the one body that is read before anybody is asked who sends it.
+    plan.max_body = std::min(plan.max_body, kMaxGoodbye);
+    plan.takes_multipart = true;
+  } else {
+    if (*rest == "/connect") plan.max_body = std::min(plan.max_body, kMaxConnectBody);
+    const bool upload = rest->starts_with("/connect/upload/");
+    plan.takes_multipart = upload;
+    plan.admit = [this, upload](const net::RequestHead& of, const net::Peer& peer) {
+      net::AdmitResult result = admit(of, peer);
+      if (upload && !result.refusal && !net::multipart_boundary(net::header_value(of, "Content-Type")))
+        result.refusal = net::HeadRefusal{415, kNoUpload};
+      return result;
+    };
+  }
 }
 
 User PageRoutes::require_user(const httplib::Request& req) const {
   std::optional<User> user = authenticate(req);
-  if (!user) throw Error(ErrorCode::kUnauthenticated, "who sends this could not be established; log in first");
+  if (!user) throw Error(ErrorCode::kUnauthenticated, kWhoIsIt);
   return std::move(*user);
 }
 
@@ -408,11 +533,10 @@ std::vector<std::pair<std::string, std::string>> PageRoutes::origin_headers(cons
 net::RefusalText PageRoutes::refusal(const net::RequestHead& head, int status, const std::string& sentence) const {
   net::RefusalText text;
   text.headers = common_headers(head);
-  const std::string_view path = head.target.substr(0, head.target.find('?'));
-  const bool of_page = std::ranges::any_of(paths_, [&](const std::string& service) {
-    return path.starts_with(service) && path.substr(service.size()).starts_with("/connect");
-  });
-  text.body = of_page ? wrapped(false, status, nullptr, sentence) : sentence + "\n";
+  const auto rest = path_in_service(head.target);
+  const bool of_page = rest.has_value() || status == 404 || status == 405;
+  if (status == 401 && rest == "/connect") return text;
+  text.body = of_page ? wrapped(false, status, nullptr, printable(sentence, 500)) : sentence + "\n";
   if (of_page) text.content_type = "application/json";
   return text;
 }

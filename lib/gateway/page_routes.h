@@ -52,6 +52,9 @@ class PageRoutes {
   /// How the front says no, before a route has seen the request: to pages wrapped like every answer, with the headers
   /// that let them read it. Thread safe.
   net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence) const;
+  /// What the head of a request with a body decides: whether there is such a path, how large the body may be, and who
+  /// must be asked before it is read. Thread safe; does not block.
+  void decide(const net::RequestHead& head, net::RequestPlan& plan) const;
 
   /// What needs no application: the client module, the demo page, files (FrontOptions::content).
   std::optional<net::Reply> content(const net::RequestHead& head, bool keep_alive) const;
@@ -61,8 +64,7 @@ class PageRoutes {
   void connect(const Service& service, const httplib::Request& req, httplib::Response& res);
   void change_listeners(const Service& service, const httplib::Request& req, httplib::Response& res, bool add);
   void message(const Service& service, const httplib::Request& req, httplib::Response& res);
-  void upload(const Service& service, const httplib::Request& req, httplib::Response& res,
-              const httplib::ContentReader& reader);
+  void upload(const Service& service, const httplib::Request& req, httplib::Response& res);
   /// Asks the application; throws when the page may not have its stream.
   void ask_application(const Service& service, hub::NewConnection& fresh);
   /// Writes what `ask` returns or throws, and publishes it.
@@ -71,6 +73,10 @@ class PageRoutes {
   void acknowledge(const Service& service, const httplib::Request& req, httplib::Response& res);
   void disconnect(const Service& service, const httplib::Request& req, httplib::Response& res);
   std::optional<User> authenticate(const httplib::Request& req) const;
+  /// Whether who sends a request may, by its head alone.
+  net::AdmitResult admit(const net::RequestHead& head, const net::Peer& peer) const;
+  /// What follows the service's path in a target of a service; nullopt for others.
+  std::optional<std::string_view> path_in_service(std::string_view target) const;
   /// Authenticated or an Error(kUnauthenticated).
   User require_user(const httplib::Request& req) const;
   /// The page's own connection, its request counted, or an Error(kNotFound).

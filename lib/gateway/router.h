@@ -1,11 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "net/http_front.h"
 #include "net/httplib_app.h"
 
 namespace sse::gateway {
@@ -26,15 +29,14 @@ class Router {
   /// `pattern`: an ECMAScript regular expression over the whole path. Write literal text through literal().
   void get(const std::string& pattern, Handler handler);
   void post(const std::string& pattern, Handler handler);
-  /// For bodies too large for memory: `handler` reads them itself.
-  using ReadingHandler =
-      std::function<void(const httplib::Request&, httplib::Response&, const httplib::ContentReader&)>;
-  void post_reading(const std::string& pattern, ReadingHandler handler);
   void del(const std::string& pattern, Handler handler);
   /// A GET that is answered elsewhere: other methods get 405.
-  void answered_elsewhere(const std::string& pattern) { routes_.push_back({"GET", std::regex(pattern)}); }
+  void answered_elsewhere(const std::string& pattern) { add("GET", pattern); }
   /// A pattern here does not make a path exist: for preflight requests of whole subtrees.
   void options(const std::string& pattern, Handler handler);
+  /// Why no route takes such a request; nullopt where one does, and for OPTIONS. `target`: path and query as they came.
+  /// Thread safe, and quick enough for a loop thread.
+  std::optional<net::HeadRefusal> refuse(std::string_view method, std::string_view target) const;
   /// `text` with what is special in patterns escaped.
   static std::string literal(const std::string& text);
 
@@ -45,8 +47,13 @@ class Router {
 
   struct Route {
     std::string method;
+    std::string literal;  // that the path begins with
+    bool exact = false;   // and ends with
     std::regex pattern;
   };
+
+  void add(const char* method, const std::string& pattern);
+  std::string allowed_at(const std::string& path) const;
 
   net::HttplibApp& app_;
   const ErrorWriter write_error_;

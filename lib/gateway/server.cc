@@ -62,6 +62,9 @@ constexpr std::chrono::seconds kDrainRequests{2};
 constexpr std::chrono::seconds kDrainStreams{6};
 // Descriptors for everything that is no stream: listeners, database, log, admin connections, files being sent.
 constexpr std::size_t kReservedDescriptors = 128 + StaticFiles::kMaxOpen;
+// Bodies on disk at a time.
+constexpr std::size_t kMaxSpooled = 256;
+constexpr ByteCount kMaxAdminBody = mebibytes(64);
 constexpr const char* kDemoData = "{\"name\":\"sendByUserId 服务端推送的\"}";
 
 std::string host_name() {
@@ -182,6 +185,11 @@ void check(const ServerOptions& options) {
   }
   check_reactions(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
+  if (options.max_body_memory < options.max_body) bad("--max-body-memory must be at least --max-body");
+  if (options.max_body_disk < std::max(options.max_body, options.max_upload))
+    bad("--max-body-disk must be at least --max-body and --max-upload");
+  if (options.admin_max_connections == 0) bad("--admin-max-connections must be at least 1");
+  if (options.cluster_max_connections == 0) bad("--cluster-max-connections must be at least 1");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   check_cluster(options);
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
@@ -269,7 +277,11 @@ class Server::Impl {
   std::unique_ptr<EventFeed> feed_;
   net::WorkerPool workers_;
   net::WorkerPool admin_workers_;
+  net::WorkerPool admin_spoolers_;
   net::WorkerPool chores_;  // demo pushes, expiry: may block on the store
+  net::ByteBudget body_memory_;
+  net::ByteBudget admin_body_memory_;  // of its own, so that pages cannot take the operator's
+  net::ByteBudget body_disk_;
   std::unique_ptr<net::HttpFront> front_;
   std::unique_ptr<net::HttpFront> admin_front_;
   StormWatch storm_{1000};  // admin loop only
@@ -284,7 +296,11 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authent
                options_.workers != 0 ? options_.workers : std::max(4U, 8 * std::thread::hardware_concurrency()), 20'000,
                kThreadIdle, clock_),
       admin_workers_("sse-admin-work", 1, 64, 20'000, kThreadIdle, clock_),
-      chores_("sse-chores", 0, 1, 16, kThreadIdle, clock_) {
+      admin_spoolers_("sse-admin-spool", 0, 1, 20'000, kThreadIdle, clock_),
+      chores_("sse-chores", 0, 1, 16, kThreadIdle, clock_),
+      body_memory_(options_.max_body_memory, "--max-body-memory"),
+      admin_body_memory_(std::max(options_.max_body_memory, kMaxAdminBody), "--max-body-memory"),
+      body_disk_(options_.max_body_disk, "--max-body-disk") {
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--listen");
   if (!options_.admin.empty()) {
     admin_listener_ = std::make_unique<net::Listener>(admin_of(options_), "--admin");
@@ -493,10 +509,19 @@ void Server::Impl::open_fronts() {
   front.content = [this](const net::RequestHead& head, bool keep_alive) {
     return page_routes_->content(head, keep_alive);
   };
-  front.plan = [this](const net::RequestHead& head) { return reactions_->bulkheads().plan(head); };
+  front.plan = [this](const net::RequestHead& head, const net::Peer&) {
+    net::RequestPlan plan = reactions_->bulkheads().plan(head);
+    page_routes_->decide(head, plan);
+    return plan;
+  };
+  front.memory = &body_memory_;
+  front.disk = &body_disk_;
+  // Each costs a descriptor; of few descriptors the streams are to have most.
+  front.max_spooled = std::min(kMaxSpooled, std::max<std::size_t>(descriptors / 16, 8));
+  const std::size_t reserved =
+      kReservedDescriptors + std::min(2 * front.max_spooled + options_.admin_max_connections, descriptors / 4);
   front.max_connections = options_.max_connections;
-  if (front.max_connections == 0 && descriptors > 2 * kReservedDescriptors)
-    front.max_connections = descriptors - kReservedDescriptors;
+  if (front.max_connections == 0 && descriptors > 2 * reserved) front.max_connections = descriptors - reserved;
   if (front.max_connections > descriptors) {
     observe::log_warn("--max-connections is more than the descriptor limit (ulimit -n) allows",
                       {{"limit", std::to_string(descriptors)}});
@@ -519,11 +544,24 @@ void Server::Impl::open_fronts() {
   net::FrontOptions admin;
   admin.name = "admin";
   if (options_.admin.starts_with(kTls)) admin.tls = tls_.get();
-  admin.max_body = mebibytes(64);
+  admin.max_body = kMaxAdminBody;
+  admin.max_connections = options_.admin_max_connections;
+  admin.max_connections_option = "--admin-max-connections";
+  admin.memory = &admin_body_memory_;
+  admin.disk = &body_disk_;
+  admin.spoolers = &admin_spoolers_;
+  admin.spool_folder = page.upload_folder;
+  admin.max_spooled = front.max_spooled;
+  admin.refusal = &AdminRoutes::refusal;
+  admin.plan = [this](const net::RequestHead& head, const net::Peer&) {
+    net::RequestPlan plan{.max_body = kMaxAdminBody};
+    admin_routes_->decide(head, plan);
+    return plan;
+  };
   admin.body_timeout = std::chrono::milliseconds(60'000);
   admin_app_.set_payload_max_length(admin.max_body.count());
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
-                                                  metrics_, [] { return std::size_t{0}; });
+                                                  metrics_, [this] { return feed_->followers(); });
   // The short cut knows no other nodes.
   admin_front_->set_quick(QuickSend(services_, token_));
 }
@@ -581,6 +619,7 @@ void Server::Impl::stop() {
   chores_.stop();
   authenticator_->stop();
   reactions_->stop_requests();
+  admin_spoolers_.stop();
   workers_.stop();
   admin_workers_.stop();
   for (const Service& service : services_) service.sender->stop();

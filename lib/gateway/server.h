@@ -43,6 +43,10 @@ struct ServerOptions {
   std::size_t client_max_connections = 3;
   std::size_t max_connections = 0;         ///< 0: sized to the descriptor limit
   std::size_t max_connections_per_ip = 0;  ///< 0: no limit
+  std::size_t admin_max_connections = 256;
+  std::size_t cluster_max_connections = 1024;  ///< of other nodes, with `discovery`
+  ByteCount max_body_memory = mebibytes(128);  ///< of request bodies in memory, each listener for itself
+  ByteCount max_body_disk = mebibytes(1024);   ///< of request bodies that wait on disk
   ByteCount max_backlog = mebibytes(1);
   bool drop_slow = false;  ///< a slow stream misses events instead of being closed
   ByteCount max_body = mebibytes(8);

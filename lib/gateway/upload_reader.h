@@ -29,12 +29,13 @@ struct ReceivedUpload {
   TemporaryFiles files;
 };
 
+inline constexpr const char* kNoUpload = "an upload must be multipart/form-data with a boundary";
+
 /// Reads a multipart/form-data body piece by piece: files go into temporary files of `folder` that only this user may
-/// read, other fields into memory (at most 1 MiB of them, at most 1000 parts). Throws Error: kInvalidArgument for a
-/// body that is no multipart/form-data, kTooLarge, kIo with advice when a file cannot be written. Nothing stays behind
-/// then.
-ReceivedUpload read_upload(const httplib::Request& req, const httplib::ContentReader& reader,
-                           const std::string& folder);
+/// read, other fields into memory (at most 1 MiB of them with their names, at most 1000 parts). `body` null: it was no
+/// such body. Throws Refusal(415) for that, Error(kInvalidArgument) for one that is malformed, kTooLarge, kIo with
+/// advice when a file cannot be written. Nothing stays behind then.
+ReceivedUpload read_upload(const net::MultipartBody* body, const std::string& folder);
 
 /// The folder for temporary files where none is named: $TMPDIR or /tmp.
 std::string default_upload_folder();

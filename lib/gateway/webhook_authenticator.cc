@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mutex.h"
 #include "event/json.h"
+#include "event/target.h"
 #include "gateway/hook.h"
 #include "gateway/http_caller.h"
 #include "observe/log.h"
@@ -17,6 +18,7 @@ namespace {
 using event::Json;
 
 constexpr std::size_t kMostCached = 10'000;
+constexpr std::size_t kMaxCachedBytes = std::size_t{16} * 1024 * 1024;
 constexpr std::chrono::milliseconds kMostCachedRefusal{2000};
 constexpr std::chrono::seconds kComplainEvery{5};
 
@@ -35,6 +37,14 @@ User user_of(const Json& json) {
   user.identity.token = AccessToken(id_field(json, "token"));
   if (const auto profile = json.find("profile"); profile != json.end() && !profile->is_null())
     user.profile = event::dump_json(*profile);
+  if (user.profile.size() > kMaxProfileBytes)
+    throw Error(ErrorCode::kTooLarge,
+                "its answer's 'profile' is larger than " + std::to_string(kMaxProfileBytes) + " bytes");
+  for (const std::string* name : {&user.identity.user.str(), &user.identity.tenant.str(), &user.identity.token.str()}) {
+    if (name->size() > event::kMaxNameBytes)
+      throw Error(ErrorCode::kTooLarge,
+                  "its answer has a name of more than " + std::to_string(event::kMaxNameBytes) + " bytes");
+  }
   return user;
 }
 
@@ -71,6 +81,13 @@ class WebhookAuthenticator final : public Authenticator {
   struct Known {
     std::optional<User> user;
     SteadyTime until;
+
+    std::size_t bytes() const {
+      constexpr std::size_t kKeyAndNode = 192;
+      if (!user) return sizeof(Known) + kKeyAndNode;
+      return sizeof(Known) + kKeyAndNode + user->profile.size() + user->identity.user.str().size() +
+             user->identity.tenant.str().size() + user->identity.token.str().size();
+    }
   };
 
   std::optional<User> ask(const HttpCaller::Request& call) {
@@ -92,6 +109,7 @@ class WebhookAuthenticator final : public Authenticator {
     const auto found = known_.find(key);
     if (found == known_.end()) return std::nullopt;
     if (found->second.until <= options_.clock->steady_now()) {
+      known_bytes_ -= found->second.bytes();
       known_.erase(found);
       return std::nullopt;
     }
@@ -102,9 +120,25 @@ class WebhookAuthenticator final : public Authenticator {
     if (options_.cache.count() == 0) return;
     const SteadyTime now = options_.clock->steady_now();
     const MutexLock lock(mutex_);
-    if (known_.size() >= kMostCached) std::erase_if(known_, [now](const auto& one) { return one.second.until <= now; });
-    if (known_.size() >= kMostCached) known_.clear();
-    known_[key] = {user, now + (user ? options_.cache : std::min(options_.cache, kMostCachedRefusal))};
+    Known fresh{user, now + (user ? options_.cache : std::min(options_.cache, kMostCachedRefusal))};
+    const auto full = [&]() REQUIRES(mutex_) {
+      return known_.size() >= kMostCached || known_bytes_ + fresh.bytes() > kMaxCachedBytes;
+    };
+    if (full()) {
+      std::erase_if(known_, [&](const auto& one) REQUIRES(mutex_) {
+        const bool old = one.second.until <= now;
+        if (old) known_bytes_ -= one.second.bytes();
+        return old;
+      });
+    }
+    if (full()) {
+      known_.clear();
+      known_bytes_ = 0;
+    }
+    known_bytes_ += fresh.bytes();
+    const auto [place, is_new] = known_.try_emplace(key);
+    if (!is_new) known_bytes_ -= place->second.bytes();
+    place->second = std::move(fresh);
   }
 
   void complain(const std::string& why) {
@@ -120,6 +154,7 @@ class WebhookAuthenticator final : public Authenticator {
   std::atomic<std::int64_t> next_complaint_{0};
   Mutex mutex_;
   std::unordered_map<std::string, Known> known_ GUARDED_BY(mutex_);
+  std::size_t known_bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -7,19 +7,26 @@ namespace sse::hub {
 namespace {
 
 constexpr std::chrono::minutes kKept{5};
-// Of all streams together, about 32 bytes each.
-constexpr std::size_t kMostEvents = 500'000;
+// Of an event in the log of a stream, and of what holds a stream and its turn together.
+constexpr std::size_t kEventBytes = 32;
+constexpr std::size_t kOverhead = 128;
 
 }  // namespace
 
 void Departed::add(Stream stream, SteadyTime now) {
   const std::string& user = stream.names.at(static_cast<std::size_t>(event::TargetKind::kUser));
-  // One at least, so that streams are bounded, too.
-  const std::size_t events = std::max<std::size_t>(stream.in_flight.length(), 1);
-  order_.push_back({now + kKept, user, events});
-  events_ += events;
+  const std::size_t bytes = stream.bytes();
+  order_.push_back({now + kKept, user, bytes});
+  bytes_ += bytes;
   by_user_[user].push_back(std::move(stream));
-  while (events_ > kMostEvents && order_.size() > 1) drop_oldest();
+  while (bytes_ > kMaxBytes) drop_oldest();
+}
+
+std::size_t Departed::Stream::bytes() const {
+  std::size_t sum = sizeof(Stream) + sizeof(Turn) + kOverhead + client.capacity() + in_flight.length() * kEventBytes;
+  for (const std::string& name : names) sum += name.capacity();
+  // The turn and the index know the user, too.
+  return sum + 2 * names.at(static_cast<std::size_t>(event::TargetKind::kUser)).size();
 }
 
 std::optional<std::vector<Confirmed>> Departed::confirm(const std::string& user, ConnectionId connection,
@@ -85,7 +92,7 @@ void Departed::expire(SteadyTime now) {
 void Departed::drop_oldest() {
   const Turn oldest = std::move(order_.front());
   order_.pop_front();
-  events_ -= oldest.events;
+  bytes_ -= oldest.bytes;
   const auto known = by_user_.find(oldest.user);
   known->second.pop_front();
   if (known->second.empty()) by_user_.erase(known);

@@ -25,8 +25,8 @@ struct Confirmed {
 };
 
 /// What was in flight on streams that have ended, for a while: their clients may still confirm it, by a beacon that
-/// comes after the end, or when they reconnect. Forgetting one costs no more than a message sent twice. Loop thread
-/// only.
+/// comes after the end, or when they reconnect. Bounded in bytes: the oldest are forgotten, which costs no more than a
+/// message sent twice. Loop thread only.
 class Departed {
  public:
   struct Stream {
@@ -34,7 +34,12 @@ class Departed {
     std::string client;                         ///< its clientId
     std::array<std::string, kIndexes> names{};  ///< of every index
     InFlight in_flight;
+
+    /// What remembering it takes, about.
+    std::size_t bytes() const;
   };
+  /// Of all streams together.
+  static constexpr std::size_t kMaxBytes = std::size_t{16} * 1024 * 1024;
 
   void add(Stream stream, SteadyTime now);
   /// The client says what it has handled, on this or on another stream of its. Nothing: `user` had no such stream.
@@ -53,6 +58,7 @@ class Departed {
   /// Drops what is too old.
   void expire(SteadyTime now);
   bool empty() const { return order_.empty(); }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   void drop_oldest();
@@ -61,11 +67,11 @@ class Departed {
   struct Turn {
     SteadyTime until;
     std::string user;
-    std::size_t events = 0;
+    std::size_t bytes = 0;
   };
   std::unordered_map<std::string, std::deque<Stream>> by_user_;  // oldest first
   std::deque<Turn> order_;                                       // oldest first
-  std::size_t events_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace sse::hub

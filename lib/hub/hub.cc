@@ -396,17 +396,20 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     connection.rare().last_request_millis = to_millis(clock().wall_now());
     if (add) {
-      const std::set<std::string_view> fresh(names.begin(), names.end());
-      too_many = connection.listeners->size() + static_cast<std::size_t>(std::ranges::count_if(
-                                                    fresh, [&](auto name) { return !connection.listens(name); })) >
-                 kMostListeners;
+      std::set<std::string_view> all(names.begin(), names.end());
+      all.insert(connection.listeners->begin(), connection.listeners->end());
+      std::size_t bytes = 0;
+      for (const std::string_view name : all) bytes += name.size();
+      too_many = all.size() > kMostListeners || bytes > kMaxListenerBytes;
       if (too_many) return;
     }
     after = shard.change_listeners(connection, names, add);
   });
   if (too_many) {
     throw Error(ErrorCode::kLimitExceeded, "a connection listens to at most " + std::to_string(kMostListeners) +
-                                               " events; remove some listeners first");
+                                               " events, whose names have at most " +
+                                               std::to_string(kMaxListenerBytes) +
+                                               " bytes together; remove some listeners first");
   }
   return after;
 }

@@ -31,6 +31,8 @@ struct ConnectionFilter {
 
 /// Most event names a connection may listen to.
 inline constexpr std::size_t kMostListeners = 1000;
+/// Most bytes of these names together.
+inline constexpr std::size_t kMaxListenerBytes = std::size_t{32} * 1024;
 
 /// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and
 /// must not be called from one.
@@ -138,7 +140,8 @@ class Hub {
 
   // For what pages send: only the user who owns the connection has it; for others it does not exist.
 
-  /// Returns all names listened to afterwards. Throws Error(kLimitExceeded) for more than kMostListeners.
+  /// Returns all names listened to afterwards. Throws Error(kLimitExceeded) for more than kMostListeners, or
+  /// kMaxListenerBytes of them.
   std::optional<ListenerSet> change_listeners(ConnectionId id, const UserId& owner,
                                               const std::vector<std::string>& names, bool add);
   enum class Request { kMessage, kUpload };

@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "net/http_date.h"
 #include "net/http_front_connection.h"
+#include "net/multipart.h"
 #include "net/peer_address.h"
 #include "net/spool.h"
 #include "observe/log.h"
@@ -23,14 +25,21 @@ constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::chrono::milliseconds kWriteTimeout{30000};
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
+// Before a head has decided.
+constexpr std::size_t kHeadReadSize = std::size_t{16} * 1024;
 constexpr std::size_t kMostLingerBytes = std::size_t{4} * 1024 * 1024;
 constexpr int kAcceptsPerTurn = 256;
 constexpr const char* kTooManyOfAddress =
     "too many connections from this address (--max-connections-per-ip); close some first";
-// A body that is to be spooled goes to disk in such pieces; a smaller one never does.
-constexpr std::size_t kSpoolPiece = std::size_t{64} * 1024;
 // Most bytes of a file that leave before others have their turn.
 constexpr std::size_t kMaxFileTurn = std::size_t{1024} * 1024;
+// Connections refused for a limit that may wait for their client to read why. Well below the descriptors that are kept
+// for the admin listener.
+constexpr std::size_t kMaxTurnedAway = 64;
+// What a body on disk costs at least, so that small ones are bounded in number by the same budget.
+constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
+constexpr const char* kTooMany = "the server has more requests waiting than it may; try again later";
+constexpr const char* kTooBusy = "the server is busy with requests of this kind; try again later";
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
@@ -40,6 +49,14 @@ const char* status_text(int status) {
       return "OK";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
     case 408:
       return "Request Timeout";
     case 413:
@@ -76,6 +93,10 @@ std::string closing_response(WallTime now, int status, const RefusalText& text) 
   return out;
 }
 
+bool has_body(const RequestHead& head) {
+  return head.framing == BodyFraming::kChunked || head.content_length > 0;
+}
+
 RefusalText plain(const std::string& sentence) {
   RefusalText text;
   text.body = sentence + "\n";
@@ -99,6 +120,8 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
       workers_(workers),
       options_(std::move(options)),
       others_open_(std::move(others_open)),
+      full_("the server holds as many connections as it may (" + options_.max_connections_option +
+            "); try again later"),
       limiter_(std::make_shared<AddressLimiter>(options_.max_per_address)),
       accepted_(metrics.counter("sse_http_accepted_total", "Connections accepted", {{"listener", options_.name}})),
       requests_(metrics.counter("sse_http_requests_total", "Requests handled", {{"listener", options_.name}})),
@@ -112,6 +135,10 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
                                     {{"listener", options_.name}})),
       timeouts_(metrics.counter("sse_http_timeouts_total", "Connections closed for a head or body that came too slowly",
                                 {{"listener", options_.name}})),
+      refused_memory_(metrics.counter("sse_http_bodies_refused_total", "Requests refused for what their body takes",
+                                      {{"listener", options_.name}, {"reason", "memory"}})),
+      refused_disk_(metrics.counter("sse_http_bodies_refused_total", "Requests refused for what their body takes",
+                                    {{"listener", options_.name}, {"reason", "disk"}})),
       request_seconds_(metrics.histogram("sse_http_request_seconds",
                                          "From a request's last byte until its answer is ready", observe::latencies(),
                                          {{"listener", options_.name}})),
@@ -124,6 +151,11 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
     handshakes_done_ = count("done");
     handshakes_failed_ = count("failed");
     handshakes_late_ = count("timeout");
+  }
+  if (options_.memory != nullptr) {
+    metrics.gauge_callback("sse_http_body_memory_bytes", "Memory taken for request bodies",
+                           [budget = options_.memory] { return static_cast<double>(budget->used()); },
+                           {{"listener", options_.name}});
   }
   spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -176,46 +208,71 @@ void HttpFront::on_events(std::uint32_t /*events*/) {
 void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
   UniqueFd socket(fd);
   accepted_.add();
-  const char* refusal = nullptr;
-  int status = 503;
   Peer peer = peer_of(address);
-  std::unique_ptr<AddressLimiter::Ticket> ticket;
   const bool from_proxy = options_.max_per_address != 0 && options_.is_proxy && options_.is_proxy(peer.address);
-  if (options_.max_connections != 0 && connections_.size() + others_open_() >= options_.max_connections) {
+  const std::size_t admitted = connections_.size() - turned_away_;
+  if (options_.max_connections != 0 && admitted + others_open_() >= options_.max_connections) {
     refused_full_.add();
-    refusal = "the server holds as many connections as it may (--max-connections); try again later";
-  } else if (!from_proxy && !limiter_->admit(peer.address, ticket)) {
-    refused_address_.add();
-    status = 429;
-    refusal = kTooManyOfAddress;
+    turn_away(std::move(socket), std::move(peer), 503, full_.c_str());
+    return;
   }
+  std::unique_ptr<AddressLimiter::Ticket> ticket;
+  if (!from_proxy && !limiter_->admit(peer.address, ticket)) {
+    refused_address_.add();
+    turn_away(std::move(socket), std::move(peer), 429, kTooManyOfAddress);
+    return;
+  }
+  Connection* connection = adopt(std::move(socket), std::move(peer));
+  if (connection == nullptr) return;
+  connection->ticket = std::move(ticket);
+  connection->from_proxy = from_proxy;
+  if (options_.tls != nullptr) {
+    connection->state.store(Connection::State::kHandshake, std::memory_order_relaxed);
+    set_deadline(*connection, options_.handshake_timeout);
+    return;
+  }
+  // Looked at when a head that comes at once would be late: one entry in the wheel then serves both deadlines.
+  connection->deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
+  schedule(*connection, loop_.clock().steady_now() + std::min(options_.head_timeout, options_.idle_timeout));
+}
+
+// Null when the loop cannot take it.
+HttpFront::Connection* HttpFront::adopt(UniqueFd socket, Peer peer) {
   const std::uint64_t key = next_key_++;
   auto owned = std::make_unique<Connection>(*this, key, std::move(socket), std::move(peer));
   Connection& connection = *owned;
-  connection.ticket = std::move(ticket);
-  connection.from_proxy = from_proxy;
   try {
     loop_.add(connection.fd(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
   } catch (const Error& e) {
     observe::log_warn("connection refused", {{"listener", options_.name}, {"error", e.what()}});
-    return;
+    return nullptr;
   }
   connections_.emplace(key, std::move(owned));
   open_.store(connections_.size(), std::memory_order_relaxed);
-  if (options_.tls != nullptr) {
-    connection.state.store(Connection::State::kHandshake, std::memory_order_relaxed);
-    connection.refusal = refusal;
-    connection.refusal_status = status;
-    set_deadline(connection, options_.handshake_timeout);
+  return &connection;
+}
+
+// Over TLS the client can only be told after a handshake.
+void HttpFront::turn_away(UniqueFd socket, Peer peer, int status, const char* reason) {
+  if (turned_away_ >= kMaxTurnedAway) {
+    if (options_.tls == nullptr) {
+      const std::string text = closing_response(loop_.clock().wall_now(), status, plain(reason));
+      ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     return;
   }
-  if (refusal != nullptr) {
-    refuse(connection, status, refusal);
+  Connection* connection = adopt(std::move(socket), std::move(peer));
+  if (connection == nullptr) return;
+  connection->admitted = false;
+  ++turned_away_;
+  if (options_.tls == nullptr) {
+    refuse(*connection, status, reason);
     return;
   }
-  // Looked at when a head that comes at once would be late: one entry in the wheel then serves both deadlines.
-  connection.deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
-  schedule(connection, loop_.clock().steady_now() + std::min(options_.head_timeout, options_.idle_timeout));
+  connection->state.store(Connection::State::kHandshake, std::memory_order_relaxed);
+  connection->refusal = reason;
+  connection->refusal_status = status;
+  set_deadline(*connection, std::min(options_.handshake_timeout, kLingerTime));
 }
 
 void HttpFront::shed() {
@@ -251,11 +308,13 @@ void HttpFront::shed() {
 
 void HttpFront::on_readable(Connection& connection) {
   thread_local std::array<char, kReadSize> buffer;
-  static_assert(kReadSize >= TlsSession::kMostRecord);
+  static_assert(kHeadReadSize >= TlsSession::kMostRecord);
+  const auto state = connection.state.load(std::memory_order_relaxed);
   // What is discarded need not be decrypted.
-  const bool lingering = connection.state.load(std::memory_order_relaxed) == Connection::State::kLingering;
-  const ssize_t n = lingering ? ::recv(connection.fd(), buffer.data(), buffer.size(), 0)
-                              : connection.socket.receive(buffer.data(), buffer.size());
+  const bool lingering = state == Connection::State::kLingering;
+  const std::size_t most = lingering || state == Connection::State::kBody ? kReadSize : kHeadReadSize;
+  const ssize_t n =
+      lingering ? ::recv(connection.fd(), buffer.data(), most, 0) : connection.socket.receive(buffer.data(), most);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
     arm(connection, EPOLLIN | EPOLLRDHUP);
     return;
@@ -288,27 +347,100 @@ void HttpFront::advance(Connection& connection) {
     connection.scanned = 0;
     set_deadline(connection, options_.head_timeout);
   }
-  if (connection.state.load(std::memory_order_relaxed) == State::kHead) {
-    const HeadScan scan = scan_head(connection.in, connection.scanned);
-    if (scan.status == HeadScan::Status::kBad) {
-      bad_requests_.add();
-      refuse(connection, scan.http_status, scan.reason);
-      return;
-    }
-    if (scan.status == HeadScan::Status::kIncomplete) {
-      arm(connection, EPOLLIN | EPOLLRDHUP);
-      return;
-    }
-    if (!admit_forwarded(connection, scan.head)) return;
-    connection.plan = options_.plan ? options_.plan(scan.head) : RequestPlan{.max_body = options_.max_body};
-    if (scan.head.content_length > connection.plan.max_body.count()) {
-      bad_requests_.add();
-      refuse(connection, 413, "the request body is larger than this server takes", &scan.head);
-      return;
-    }
-    begin_request(connection, scan.head);
+  if (connection.state.load(std::memory_order_relaxed) == State::kHead && !read_head(connection)) return;
+  read_body(connection);
+}
+
+// True when the body may be read now.
+bool HttpFront::read_head(Connection& connection) {
+  const HeadScan scan = scan_head(connection.in, connection.scanned);
+  if (scan.status == HeadScan::Status::kBad) {
+    bad_requests_.add();
+    refuse(connection, scan.http_status, scan.reason);
+    return false;
   }
-  // In state kBody.
+  if (scan.status == HeadScan::Status::kIncomplete) {
+    arm(connection, EPOLLIN | EPOLLRDHUP);
+    return false;
+  }
+  begin_request(connection, scan.head);
+  const RequestHead& head = connection.head;
+  if (!admit_forwarded(connection, head)) return false;
+  RequestPlan& plan = connection.plan;
+  plan = options_.plan ? options_.plan(head, connection.peer) : RequestPlan{.max_body = options_.max_body};
+  const bool multipart = !plan.takes_multipart && is_multipart(url_decode(header_value(head, "Content-Type")));
+  if (plan.refusal) {
+    bad_requests_.add();
+    refuse(connection, *plan.refusal);
+    return false;
+  }
+  if (multipart && has_body(head)) {
+    bad_requests_.add();
+    refuse(connection, 415, "a multipart body is not taken here", &head);
+    return false;
+  }
+  if (head.content_length > plan.max_body.count()) {
+    bad_requests_.add();
+    refuse(connection, 413, "the request body is larger than this server takes", &head);
+    return false;
+  }
+  if (head.framing == BodyFraming::kChunked)
+    connection.decoder = std::make_unique<ChunkedDecoder>(plan.max_body.count());
+  if (has_whole_body(connection)) return true;
+  if (plan.admit) {
+    ask_admission(connection);
+    return false;
+  }
+  invite_body(connection);
+  return true;
+}
+
+// What came with the head is here already, and its handler asks who sends it.
+bool HttpFront::has_whole_body(const Connection& connection) const {
+  const RequestHead& head = connection.head;
+  if (head.framing == BodyFraming::kChunked) return false;
+  return head.framing == BodyFraming::kNone || connection.in.size() >= head.content_length;
+}
+
+void HttpFront::invite_body(Connection& connection) {
+  set_deadline(connection, options_.body_timeout);
+  if (!connection.head.expects_continue || !connection.in.empty()) return;
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  // The socket's buffer is empty between requests; a failure shows at the next read, or is made to: half a record of
+  // TLS cannot be left behind.
+  if (connection.socket.send(kContinue) < 0) ::shutdown(connection.fd(), SHUT_RDWR);
+}
+
+void HttpFront::ask_admission(Connection& connection) {
+  connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
+  connection.dispatched = loop_.now();
+  WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
+  const bool taken = workers.submit([this, &connection] {
+    AdmitResult result;
+    const auto most_wait = connection.plan.most_wait;
+    if (most_wait.count() != 0 && loop_.clock().steady_now() - connection.dispatched > most_wait) {
+      result.refusal = HeadRefusal{503, kTooBusy};
+    } else {
+      result = connection.plan.admit(connection.head, connection.peer);
+    }
+    loop_.post(
+        [this, &connection, result = std::move(result)]() mutable { after_admission(connection, std::move(result)); });
+  });
+  if (!taken) refuse(connection, 503, kTooMany, &connection.head);
+}
+
+void HttpFront::after_admission(Connection& connection, AdmitResult result) {
+  if (result.refusal) {
+    refuse(connection, *result.refusal);
+    return;
+  }
+  connection.admission = std::move(result.admission);
+  connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
+  invite_body(connection);
+  read_body(connection);
+}
+
+void HttpFront::read_body(Connection& connection) {
   bool complete = true;
   if (connection.head.framing == BodyFraming::kChunked) {
     switch (connection.decoder->feed(connection.in, connection.body)) {
@@ -335,8 +467,12 @@ void HttpFront::advance(Connection& connection) {
     connection.in.erase(0, n);
     complete = n == missing;
   }
-  if (connection.plan.spool &&
-      (connection.body.size() >= kSpoolPiece || (complete && connection.spooled && !connection.body.empty()))) {
+  if (!connection.memory.raise_to(connection.body.size())) {
+    refuse_for_memory(connection);
+    return;
+  }
+  const bool large = connection.body.size() > connection.plan.max_in_memory.count();
+  if (options_.spoolers != nullptr && (large || (complete && connection.spooled && !connection.body.empty()))) {
     spool(connection, complete);
     return;
   }
@@ -347,10 +483,32 @@ void HttpFront::advance(Connection& connection) {
   dispatch(connection);
 }
 
+void HttpFront::refuse_for_memory(Connection& connection) {
+  refused_memory_.add();
+  refuse(connection, 503,
+         "the server holds as many bytes of request bodies in memory as it may (" + options_.memory->option() +
+             "); try again later",
+         &connection.head);
+}
+
 // The connection is not read while its piece is written: a client that is faster than the disk waits.
 void HttpFront::spool(Connection& connection, bool complete) {
+  const std::uint64_t on_disk = connection.spooled ? connection.spooled->size() : 0;
+  const bool fresh = !connection.spooled;
+  if ((fresh && spooled_.load(std::memory_order_relaxed) >= options_.max_spooled) ||
+      !connection.disk.raise_to(std::max(on_disk + connection.body.size(), kLeastOnDisk))) {
+    refused_disk_.add();
+    refuse(connection, 503,
+           "the server holds as many request bodies on disk as it may" +
+               (options_.disk != nullptr ? " (" + options_.disk->option() + ")" : "") + "; try again later",
+           &connection.head);
+    return;
+  }
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
-  if (!connection.spooled) connection.spooled = std::make_unique<Spool>();
+  if (fresh) {
+    connection.spooled = std::make_unique<Spool>();
+    spooled_.fetch_add(1, std::memory_order_relaxed);
+  }
   const bool taken = options_.spoolers->submit([this, &connection, complete] {
     std::string problem;
     try {
@@ -374,7 +532,7 @@ void HttpFront::after_spool(Connection& connection, bool complete, const std::st
   } else {
     connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
     set_deadline(connection, options_.body_timeout);
-    advance(connection);
+    read_body(connection);
   }
 }
 
@@ -401,36 +559,84 @@ void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
   }
   connection.in.erase(0, head.size);
   connection.body.clear();
-  connection.spooled.reset();
-  if (head.framing == BodyFraming::kChunked)
-    connection.decoder = std::make_unique<ChunkedDecoder>(connection.plan.max_body.count());
-  const bool waits_for_body = head.framing == BodyFraming::kChunked ||
-                              (head.framing == BodyFraming::kLength && connection.in.size() < head.content_length);
-  if (waits_for_body) {
-    set_deadline(connection, options_.body_timeout);
-    if (head.expects_continue && connection.in.empty()) {
-      constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-      // The socket's buffer is empty between requests; a failure shows at the next read, or is made to: half a record
-      // of TLS cannot be left behind.
-      if (connection.socket.send(kContinue) < 0) ::shutdown(connection.fd(), SHUT_RDWR);
-    }
-  }
+  connection.memory = ByteBudget::Share(options_.memory);
+  connection.disk = ByteBudget::Share(options_.disk);
+  connection.admission.reset();
   connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
 }
 
-std::string HttpFront::refusal(int status, const std::string& sentence, const RequestHead* head) const {
-  return closing_response(
-      loop_.clock().wall_now(), status,
-      head != nullptr && options_.refusal ? options_.refusal(*head, status, sentence) : plain(sentence));
+std::string HttpFront::refusal(int status, const std::string& sentence, const RequestHead* head,
+                               const std::string& headers) const {
+  RefusalText text = head != nullptr && options_.refusal ? options_.refusal(*head, status, sentence) : plain(sentence);
+  text.headers += headers;
+  return closing_response(loop_.clock().wall_now(), status, text);
 }
 
-void HttpFront::refuse(Connection& connection, int status, const char* reason, const RequestHead* head) {
-  connection.out = refusal(status, reason, head);
+void HttpFront::refuse(Connection& connection, int status, const std::string& reason, const RequestHead* head,
+                       const std::string& headers) {
+  connection.out = refusal(status, reason, head, headers);
   connection.written = 0;
+  forget_body(connection);
   send_out(connection, false);
 }
 
+void HttpFront::refuse(Connection& connection, const HeadRefusal& refusal) {
+  refuse(connection, refusal.status, refusal.sentence, &connection.head, refusal.headers);
+}
+
+// Waits, in turn, until there is memory for a body that is on disk.
+void HttpFront::wait_for_memory(Connection& connection) {
+  if (options_.memory != nullptr && connection.spooled->size() > options_.memory->limit()) {
+    refuse_for_memory(connection);
+    return;
+  }
+  connection.state.store(Connection::State::kWaiting, std::memory_order_relaxed);
+  const auto most_wait = connection.plan.most_wait;
+  set_deadline(connection, most_wait.count() != 0 ? std::min(most_wait, options_.body_timeout) : options_.body_timeout);
+  memory_waiters_.push_back(connection.key);
+}
+
+// Gives back what a request's body took.
+void HttpFront::forget_body(Connection& connection) {
+  connection.decoder.reset();
+  if (connection.spooled) {
+    connection.spooled.reset();
+    spooled_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  std::string().swap(connection.body);
+  connection.memory.release();
+  connection.disk.release();
+  connection.admission.reset();
+}
+
+void HttpFront::dispatch_waiting() {
+  while (!memory_waiters_.empty()) {
+    const auto found = connections_.find(memory_waiters_.front());
+    if (found != connections_.end() && found->second->state.load() == Connection::State::kWaiting) {
+      Connection& connection = *found->second;
+      if (!connection.memory.raise_to(connection.spooled->size())) return;
+      memory_waiters_.pop_front();
+      dispatch(connection);
+    } else {
+      memory_waiters_.pop_front();
+    }
+  }
+}
+
 void HttpFront::dispatch(Connection& connection) {
+  if (connection.spooled && !connection.plan.in_file) {
+    // What it took while it came in has been written.
+    if (connection.state.load() != Connection::State::kWaiting) connection.memory.release();
+    std::string().swap(connection.body);
+    if (!memory_waiters_.empty() && connection.state.load() != Connection::State::kWaiting) {
+      wait_for_memory(connection);
+      return;
+    }
+    if (!connection.memory.raise_to(connection.spooled->size())) {
+      wait_for_memory(connection);
+      return;
+    }
+  }
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   requests_.add();
   connection.dispatched = loop_.now();
@@ -442,7 +648,7 @@ void HttpFront::dispatch(Connection& connection) {
   }
   WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
   if (!workers.submit([this, &connection] { handle(connection); })) {
-    refuse(connection, 503, "the server has more requests waiting than it may; try again later", &connection.head);
+    refuse(connection, 503, kTooMany, &connection.head);
   }
 }
 
@@ -451,21 +657,29 @@ void HttpFront::handle(Connection& connection) {
   if (connection.plan.most_wait.count() != 0 &&
       loop_.clock().steady_now() - connection.dispatched > connection.plan.most_wait) {
     // Who waits for it has long given up, or soon will.
-    connection.out = refusal(503, "the server is busy with requests of this kind; try again later", &connection.head);
+    connection.out = refusal(503, kTooBusy, &connection.head);
+    forget_body(connection);
     connection.written = 0;
     finish(connection, false);
     return;
   }
   std::optional<Reply> content;
   if (options_.content) content = options_.content(connection.head, keep_alive);
-  Reply reply = content ? std::move(*content)
-                : connection.spooled
-                    ? app_.process(normalized_head(connection.head, connection.spooled->size()), connection.peer,
-                                   keep_alive, connection.spooled->fd())
-                    : app_.process(normalized_request(connection.head, connection.body), connection.peer, keep_alive);
-  connection.decoder.reset();
-  connection.spooled.reset();
-  std::string().swap(connection.body);
+  RequestExtras extras;
+  extras.admission = connection.admission.get();
+  std::string text;
+  if (connection.spooled) {
+    extras.file = connection.spooled->fd();
+    extras.file_size = connection.spooled->size();
+    extras.loadable = !connection.plan.in_file;
+    text = normalized_head(connection.head, extras.file_size);
+  } else {
+    text = normalized_request(connection.head, connection.body);
+    std::string().swap(connection.body);
+  }
+  Reply reply = content ? std::move(*content) : app_.process(text, connection.peer, keep_alive, extras);
+  std::string().swap(text);
+  forget_body(connection);
   reply.bytes.insert(std::min(reply.bytes.find("\r\n"), reply.bytes.size() - 2) + 2,
                      date_line(loop_.clock().wall_now()));
   if (reply.hand_over) {
@@ -506,8 +720,7 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
   out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
   out.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
   connection.written = 0;
-  connection.decoder.reset();
-  std::string().swap(connection.body);
+  front_.forget_body(connection);
   front_.finish(connection, keep_alive);
 }
 
@@ -632,6 +845,7 @@ void HttpFront::schedule(Connection& connection, SteadyTime when) {
 
 void HttpFront::check_deadlines() {
   const SteadyTime now = loop_.now();
+  dispatch_waiting();
   wheel_.advance(now, [&](std::uint64_t key) {
     const auto found = connections_.find(key);
     if (found == connections_.end()) return;
@@ -647,6 +861,8 @@ void HttpFront::check_deadlines() {
     connection.scheduled = SteadyTime::max();
     if (state == Connection::State::kHandshake) {
       give_up_handshake(connection);
+    } else if (state == Connection::State::kWaiting) {
+      refuse_for_memory(connection);
     } else if (state == Connection::State::kHead || state == Connection::State::kBody) {
       timeouts_.add();
       refuse(connection, 408, "the request came too slowly",
@@ -660,6 +876,8 @@ void HttpFront::check_deadlines() {
 void HttpFront::destroy(Connection& connection) {
   if (connection.socket.tls && connection.state.load(std::memory_order_relaxed) == Connection::State::kIdle)
     connection.socket.tls->end();
+  forget_body(connection);
+  if (!connection.admitted) --turned_away_;
   connections_.erase(connection.key);
   open_.store(connections_.size(), std::memory_order_relaxed);
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "base/fd.h"
 #include "base/units.h"
 #include "net/address_limiter.h"
+#include "net/byte_budget.h"
 #include "net/event_loop.h"
 #include "net/httplib_app.h"
 #include "net/listener.h"
@@ -28,12 +30,34 @@
 
 namespace sse::net {
 
-/// How a request is to be handled, as far as its head tells.
+/// Why a request is refused by its head.
+struct HeadRefusal {
+  int status = 0;
+  std::string sentence;
+  std::string headers{};  ///< lines with their CRLF, such as `Allow`
+};
+
+/// What an Admit found out: who sends the request, or why it is refused.
+struct AdmitResult {
+  std::optional<HeadRefusal> refusal{};
+  std::shared_ptr<const Admission> admission{};
+};
+
+/// Asked about a request whose body has still to come; must not throw.
+using Admit = std::function<AdmitResult(const RequestHead& head, const Peer& peer)>;
+
+/// What a request's head decides.
 struct RequestPlan {
   WorkerPool* workers = nullptr;           ///< null: the front's
   std::chrono::milliseconds most_wait{0};  ///< for a worker, before it gets 503; 0: no limit
   ByteCount max_body;
-  bool spool = false;  ///< a large body goes to disk while it comes in, and may take its time
+  ByteCount max_in_memory = kibibytes(64);  ///< what is larger goes to disk while it comes in (FrontOptions::spoolers)
+  bool in_file = false;                     ///< the handler reads a body that is on disk from there
+  bool takes_multipart = false;             ///< else such a body is refused with 415
+  std::optional<HeadRefusal> refusal{};     ///< the answer, without the body being read
+  /// Null: whoever sends it may. Runs on a worker, may block, and only when the body has not come with the head; the
+  /// connection stays unread meanwhile.
+  Admit admit{};
 };
 
 /// How the front says no to a request by itself.
@@ -57,21 +81,32 @@ struct FrontOptions {
   std::function<std::string(const std::string& peer, const RequestHead&)> client_address;
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
   /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
-  std::function<RequestPlan(const RequestHead&)> plan;
+  std::function<RequestPlan(const RequestHead&, const Peer&)> plan;
   /// Null: refusals are plain text. Not called for what has no readable head. Any thread; must not block.
   std::function<RefusalText(const RequestHead&, int status, const std::string& sentence)> refusal;
   /// Null: every request is the app's. Called on a worker thread, where it may read the disk: answers what needs no
   /// more than the head, or returns nullopt. Must not throw.
   std::function<std::optional<Reply>(const RequestHead& head, bool keep_alive)> content;
-  /// For plans that spool: who writes (the loop must not wait for a disk), and where.
+  /// Who writes large bodies to disk, as the loop must not wait for it, and where. Null: they stay in memory.
   WorkerPool* spoolers = nullptr;
   std::string spool_folder = "/tmp";
+  std::size_t max_spooled = 256;  ///< bodies on disk at a time, each of which costs a descriptor
+  /// Bytes of request bodies in memory, and on disk. Null: no bound. Must outlive the front.
+  ByteBudget* memory = nullptr;
+  ByteBudget* disk = nullptr;
   /// Not null: connections speak TLS, and nothing else. Must outlive the front.
   const TlsContext* tls = nullptr;
   std::chrono::milliseconds handshake_timeout{10'000};  ///< from a connection to the end of its handshake
 };
 
 /// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
+///
+/// A request's head decides what becomes of it (RequestPlan). Until it has, no more than the head and what came in the
+/// same piece, 16 KiB at most, is taken from the connection; what is refused then is answered with the body unread, and
+/// the connection ends. `Expect: 100-continue` is answered when the decision has been made.
+///
+/// Only connections that were admitted count against max_connections. Those refused for a limit stay open for a moment,
+/// so that their client can read why: a small number of them, the rest are closed at once.
 ///
 /// A connection belongs to the front loop, except from the moment its request goes to a worker until the worker
 /// re-arms it: EPOLLONESHOT keeps the loop from hearing of it in between. So an idle or slow client costs a descriptor
@@ -126,19 +161,34 @@ class HttpFront final : private EventLoop::Handler {
  private:
   void on_events(std::uint32_t events) override;
   void accept_one(int fd, const sockaddr_storage& address);
+  void turn_away(UniqueFd socket, Peer peer, int status, const char* reason);
+  Connection* adopt(UniqueFd socket, Peer peer);
   void shed();
   void shake_hands(Connection& connection);
   void end_handshake(Connection& connection);
   void give_up_handshake(Connection& connection);
   void on_readable(Connection& connection);
   void advance(Connection& connection);
+  bool read_head(Connection& connection);
+  void read_body(Connection& connection);
+  bool has_whole_body(const Connection& connection) const;
+  void ask_admission(Connection& connection);
+  void after_admission(Connection& connection, AdmitResult result);
+  void invite_body(Connection& connection);
   void spool(Connection& connection, bool complete);
   void after_spool(Connection& connection, bool complete, const std::string& problem);
-  void refuse(Connection& connection, int status, const char* reason, const RequestHead* head = nullptr);
-  std::string refusal(int status, const std::string& sentence, const RequestHead* head) const;
+  void refuse(Connection& connection, int status, const std::string& reason, const RequestHead* head = nullptr,
+              const std::string& headers = "");
+  void refuse(Connection& connection, const HeadRefusal& refusal);
+  void refuse_for_memory(Connection& connection);
+  std::string refusal(int status, const std::string& sentence, const RequestHead* head,
+                      const std::string& headers = "") const;
   bool admit_forwarded(Connection& connection, const RequestHead& head);
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);
+  void forget_body(Connection& connection);  // whoever has it
+  void wait_for_memory(Connection& connection);
+  void dispatch_waiting();
   void handle(Connection& connection);                    // worker thread
   void finish(Connection& connection, bool keep_alive);   // worker thread
   void send_on(Connection& connection, bool keep_alive);  // worker thread
@@ -160,6 +210,7 @@ class HttpFront final : private EventLoop::Handler {
   WorkerPool& workers_;
   const FrontOptions options_;
   const std::function<std::size_t()> others_open_;
+  const std::string full_;  // the sentence of a refusal
   const std::shared_ptr<AddressLimiter> limiter_;
   Quick quick_;
   observe::Counter& accepted_;
@@ -169,6 +220,8 @@ class HttpFront final : private EventLoop::Handler {
   observe::Counter& refused_descriptors_;
   observe::Counter& bad_requests_;
   observe::Counter& timeouts_;
+  observe::Counter& refused_memory_;
+  observe::Counter& refused_disk_;
   observe::Histogram& request_seconds_;
   // Where TLS is spoken.
   observe::Counter* handshakes_done_ = nullptr;
@@ -176,9 +229,12 @@ class HttpFront final : private EventLoop::Handler {
   observe::Counter* handshakes_late_ = nullptr;
   std::atomic<std::size_t> open_{0};
   std::atomic<bool> draining_{false};
+  std::atomic<std::size_t> spooled_{0};  // bodies on disk
 
   // Loop thread only.
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::size_t turned_away_ = 0;               // of those: refused for a limit, and about to end
+  std::deque<std::uint64_t> memory_waiters_;  // keys of connections whose body is on disk, in the order they came
   std::uint64_t next_key_ = 1;
   TimerWheel wheel_;
   UniqueFd spare_;  // given up to accept and refuse when descriptors run out

@@ -15,7 +15,7 @@ namespace sse::net {
 /// For the front's own files.
 class HttpFront::Connection final : public EventLoop::Handler {
  public:
-  enum class State : unsigned char { kHandshake, kIdle, kHead, kBody, kBusy, kWriting, kLingering };
+  enum class State : unsigned char { kHandshake, kIdle, kHead, kBody, kWaiting, kBusy, kWriting, kLingering };
 
   Connection(HttpFront& owner, std::uint64_t id, UniqueFd fd, Peer from)
       : front(owner), key(id), socket(std::move(fd)), peer(std::move(from)) {}
@@ -41,6 +41,7 @@ class HttpFront::Connection final : public EventLoop::Handler {
   const Peer peer;
   std::unique_ptr<AddressLimiter::Ticket> ticket;
   bool from_proxy = false;  // its requests have tickets, each its own
+  bool admitted = true;     // else it was refused for a limit and does not count
 
   // Written by the thread that owns the connection; the loop looks at it to tell whether that is the loop.
   std::atomic<State> state{State::kIdle};
@@ -62,9 +63,12 @@ class HttpFront::Connection final : public EventLoop::Handler {
   std::string head_text;
   RequestHead head;  // views point into head_text
   RequestPlan plan;
+  std::shared_ptr<const Admission> admission;
   SteadyTime dispatched{};
   std::string body;  // of a spooled one, what is not yet on disk
   std::unique_ptr<Spool> spooled;
+  ByteBudget::Share memory;
+  ByteBudget::Share disk;
   std::unique_ptr<ChunkedDecoder> decoder;
   SteadyTime complete_at;
   std::size_t lingered = 0;

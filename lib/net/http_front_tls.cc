@@ -83,7 +83,7 @@ void HttpFront::end_handshake(Connection& connection) {
 
 void HttpFront::give_up_handshake(Connection& connection) {
   int unread = 0;
-  if (::ioctl(connection.fd(), FIONREAD, &unread) == 0 && unread > 0) {
+  if (connection.admitted && ::ioctl(connection.fd(), FIONREAD, &unread) == 0 && unread > 0) {
     // It is us who are late: thousands may come back at the same time.
     set_deadline(connection, options_.handshake_timeout / 4);
     return;

@@ -3,10 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <utility>
 
+#include "base/error.h"
+#include "base/text.h"
+#include "net/multipart.h"
 #include "net/request_head.h"
 
 namespace sse::net {
@@ -69,6 +74,8 @@ struct Exchange {
   MemoryStream* stream = nullptr;
   HandOver hand_over;
   bool head_written = false;
+  std::optional<MultipartBody> multipart{};
+  const Admission* admission = nullptr;
 };
 thread_local Exchange* current_exchange = nullptr;
 
@@ -114,6 +121,38 @@ void call(HttplibApp& app,
       nullptr);
 }
 
+// The multipart body of a request, or nullopt. `bare` is then the request without it and without its Content-Type.
+std::optional<MultipartBody> take_multipart(std::string_view request, const RequestExtras& extras, std::string& bare) {
+  const std::size_t head_end = std::min(request.find("\r\n\r\n"), request.size());
+  std::string_view rest = request.substr(0, head_end);
+  std::optional<std::string> type;
+  std::string head;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find("\r\n"));
+    rest.remove_prefix(std::min(line.size() + 2, rest.size()));
+    const std::string name = to_lower(line.substr(0, std::min(line.find(':'), line.size())));
+    if (name == "content-type") {
+      const std::string_view value = line.substr(name.size() + 1);
+      // httplib percent-decodes the values of fields before it looks at them.
+      if (is_multipart(value) || is_multipart(url_decode(value))) type = value;
+      continue;
+    }
+    if (name != "content-length") head.append(line).append("\r\n");
+  }
+  if (!type) return std::nullopt;
+  bare = head + "Content-Length: 0\r\n\r\n";
+  if (extras.file != -1) return MultipartBody(std::move(*type), extras.file, extras.file_size);
+  return MultipartBody(std::move(*type), request.substr(std::min(head_end + 4, request.size())));
+}
+
+std::string whole(std::string_view head, const RequestExtras& extras) {
+  std::string text;
+  text.reserve(head.size() + extras.file_size);
+  text.append(head);
+  MultipartBody("", extras.file, extras.file_size).read([&](std::string_view piece) { text.append(piece); });
+  return text;
+}
+
 bool says_close(const std::string& reply) {
   const std::size_t found = reply.find("\r\nConnection: close\r\n");
   return found != std::string::npos && found < reply.find("\r\n\r\n");
@@ -132,17 +171,41 @@ HttplibApp::HttplibApp() {
       [](const httplib::Request&, httplib::Response& res, const std::exception_ptr&) { res.status = 500; });
 }
 
-Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive, int body) {
-  // A body that is in a file stays here.
-  if (interceptor_ && body == -1) {
-    if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
+void MultipartBody::read(const std::function<void(std::string_view)>& use) const {
+  if (file_ == -1) {
+    if (!bytes_.empty()) use(bytes_);
+    return;
   }
-  return process_here(request, peer, keep_alive, body);
+  std::array<char, 64 * 1024> buffer;
+  for (std::uint64_t at = 0; at < size_;) {
+    const ssize_t got = ::pread(file_, buffer.data(), buffer.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw system_error(errno, "cannot read a request body that was put on disk (--upload-dir)");
+    if (got == 0) throw Error(ErrorCode::kIo, "a request body that was put on disk is shorter than it was");
+    at += static_cast<std::uint64_t>(got);
+    use({buffer.data(), static_cast<std::size_t>(got)});
+  }
 }
 
-Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool keep_alive, int body) {
-  MemoryStream stream(request, peer, body);
-  Exchange exchange{&stream, nullptr, false};
+Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras) {
+  if (interceptor_ && extras.file == -1) {
+    if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
+  } else if (interceptor_ && extras.loadable) {
+    const std::string text = whole(request, extras);
+    if (auto reply = interceptor_(text, peer, keep_alive)) return std::move(*reply);
+  }
+  return process_here(request, peer, keep_alive, extras);
+}
+
+Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool keep_alive,
+                               const RequestExtras& extras) {
+  std::string bare;
+  Exchange exchange;
+  exchange.admission = extras.admission;
+  if (!request.starts_with("GET ")) exchange.multipart = take_multipart(request, extras, bare);
+  if (exchange.multipart) request = bare;
+  MemoryStream stream(request, peer, exchange.multipart ? -1 : extras.file);
+  exchange.stream = &stream;
   current_exchange = &exchange;
   bool closed = false;
   call(*this, &HttplibApp::process_request, stream, request, peer, !keep_alive, closed);
@@ -159,6 +222,14 @@ Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool 
   if (reply.bytes.starts_with("HTTP/1.1 204")) erase_header(reply.bytes, "Content-Length");
   reply.keep_alive = keep_alive && !closed && !reply.hand_over && !says_close(reply.bytes);
   return reply;
+}
+
+const MultipartBody* HttplibApp::multipart_body() {
+  return current_exchange != nullptr && current_exchange->multipart ? &*current_exchange->multipart : nullptr;
+}
+
+const Admission* HttplibApp::admission() {
+  return current_exchange != nullptr ? current_exchange->admission : nullptr;
 }
 
 void HttplibApp::hand_over(httplib::Response& res, const std::string& content_type, HandOver take) {

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,40 @@ struct Peer {
   int port = 0;
 };
 
+/// What was found out about the sender of a request before its body was read. What derives from it says more.
+class Admission {
+ public:
+  virtual ~Admission() = default;
+};
+
+/// What a request has beside its text.
+struct RequestExtras {
+  int file = -1;                ///< unless -1: from its begin on the body is read; the text is then the head alone
+  std::uint64_t file_size = 0;  ///< bytes of that body
+  bool loadable = false;        ///< the body in the file may be read into memory as a whole
+  const Admission* admission = nullptr;
+};
+
+/// A body that its handler reads itself. Valid while the request is handled.
+class MultipartBody {
+ public:
+  MultipartBody(std::string content_type, std::string_view bytes)
+      : content_type_(std::move(content_type)), bytes_(bytes), size_(bytes.size()) {}
+  MultipartBody(std::string content_type, int file, std::uint64_t size)
+      : content_type_(std::move(content_type)), file_(file), size_(size) {}
+
+  const std::string& content_type() const { return content_type_; }
+  std::uint64_t size() const { return size_; }
+  /// Hands all of it to `use`, piece by piece. Throws Error(kIo), and what `use` throws.
+  void read(const std::function<void(std::string_view)>& use) const;
+
+ private:
+  std::string content_type_;
+  std::string_view bytes_;
+  int file_ = -1;
+  std::uint64_t size_ = 0;
+};
+
 /// What handling one request led to.
 struct Reply {
   std::string bytes;  ///< the response; or the head alone where `hand_over` is set
@@ -39,16 +74,21 @@ class HttplibApp : public httplib::Server {
  public:
   HttplibApp();
 
-  /// Sees every request of process() first that has no file for a body; what it returns is the answer, nullopt leaves
-  /// it to the routes.
+  /// Sees every request of process() first, but for one whose body is in a file and not loadable; what it returns is
+  /// the answer, nullopt leaves it to the routes.
   using Interceptor = std::function<std::optional<Reply>(std::string_view request, const Peer& peer, bool keep_alive)>;
   void set_interceptor(Interceptor interceptor) { interceptor_ = std::move(interceptor); }
 
-  /// Handles one complete request as normalized_request() writes it. `body`: unless -1, a file from whose begin the
-  /// body is read, `request` then being the head alone. Thread safe. Never throws.
-  Reply process(std::string_view request, const Peer& peer, bool keep_alive, int body = -1);
+  /// Handles one complete request as normalized_request() writes it. Thread safe. Never throws.
+  Reply process(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras = {});
   /// As process(), by the routes alone.
-  Reply process_here(std::string_view request, const Peer& peer, bool keep_alive, int body = -1);
+  Reply process_here(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras = {});
+
+  /// For the handler of a request: its multipart body, which httplib has not seen; the request looks as if it had no
+  /// body and no Content-Type. Null for a request of another type.
+  static const MultipartBody* multipart_body();
+  /// For the handler of a request: RequestExtras::admission.
+  static const Admission* admission();
 
   /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
   /// `take` writes. Nothing more of `res` is sent. REQUIRES: the headers say nothing about the body's framing.

@@ -85,6 +85,8 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F)
       return bad(400, "the request target holds a space or control character");
   }
+  if (std::ranges::count(head.target, '&') >= static_cast<std::ptrdiff_t>(kMaxParameters))
+    return bad(400, "more than 500 query parameters");
   if (head.target.size() > kMaxTarget || std::min(head.target.find('?'), head.target.size()) > kMaxPath) {
     return bad(414, "the request target is too long: at most 1024 bytes of path and 8 KiB in all");
   }

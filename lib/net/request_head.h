@@ -31,6 +31,8 @@ inline constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
 inline constexpr std::size_t kMaxTarget = std::size_t{8} * 1024;
 inline constexpr std::size_t kMaxPath = 1024;
 inline constexpr std::size_t kMaxHeaders = 100;
+/// Most query parameters; more get 400.
+inline constexpr std::size_t kMaxParameters = 500;
 
 /// Result of looking at the start of a connection's bytes.
 struct HeadScan {

@@ -49,7 +49,7 @@ check_contains "X-Sse-Server-Id: " "$(<"$scratch/head")"
 check_equal 413 "$(http_status -H 'Transfer-Encoding: chunked' -F "film=@$scratch/larger" "$to")"
 check_equal 413 "$(http_status -H 'Content-Type: application/json' --data-binary "@$scratch/photo" \
   "$url/my-sse/connect/message/x.do?userId=1&connectionId=$id")"
-check_equal 400 "$(http_status -H 'Content-Type: text/plain' --data-binary "@$scratch/photo" "$to")"
+check_equal 415 "$(http_status -H 'Content-Type: text/plain' --data-binary "@$scratch/photo" "$to")"
 check_equal 404 "$(http_status -F "film=@$scratch/photo" "$url/my-sse/connect/upload/x.do?userId=1&connectionId=1")"
 
 # A hundred that stall half way hold nobody up; when they are cut off nothing is left of them.

@@ -52,8 +52,9 @@ ServerProcess::ServerProcess(const ScratchFolder& folder, std::vector<std::strin
     : admin_(Endpoint::unix_socket(folder.file("admin.sock"))) {
   static int starts = 0;
   log_ = folder.file("server-" + std::to_string(++starts) + ".log");
-  std::vector<std::string> words{
-      SSE_SERVE, "--listen", "127.0.0.1:0", "--admin", "unix:" + admin_.path, "--db", folder.file("pending.db")};
+  std::vector<std::string> words{SSE_SERVE, "--listen", "127.0.0.1:0", "--db", folder.file("pending.db")};
+  const bool own_admin = std::ranges::find(options, "--admin") == options.end();
+  if (own_admin) words.insert(words.end(), {"--admin", "unix:" + admin_.path});
   words.insert(words.end(), options.begin(), options.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -78,6 +79,10 @@ ServerProcess::ServerProcess(const ScratchFolder& folder, std::vector<std::strin
     throw std::runtime_error("sse-serve does not come up: " + read_file(log_));
   }
   pages_ = Endpoint::tcp("127.0.0.1", port);
+  if (own_admin) return;
+  const std::string text = read_file(log_);
+  const std::size_t admin = text.find("127.0.0.1:", text.find("\nadmin "));
+  if (admin != std::string::npos) admin_ = Endpoint::tcp("127.0.0.1", std::atoi(text.c_str() + admin + 10));
 }
 
 ServerProcess::~ServerProcess() {
@@ -112,6 +117,16 @@ void ServerProcess::kill() {
 
 std::string ServerProcess::log() const {
   return read_file(log_);
+}
+
+std::size_t ServerProcess::peak_memory() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  std::string word;
+  std::size_t kibibytes = 0;
+  while (status >> word) {
+    if (word == "VmHWM:") status >> kibibytes;
+  }
+  return kibibytes * 1024;
 }
 
 int ServerProcess::threads() const {

@@ -39,8 +39,8 @@ class ScratchFolder {
 /// kernel ends it with that thread should the test die.
 class ServerProcess {
  public:
-  /// Uses `pending.db` and `admin.sock` in `folder`, so that a second one continues what the first left behind. Returns
-  /// when it serves; throws std::runtime_error with its log when it does not.
+  /// Uses `pending.db` and `admin.sock` in `folder`, so that a second one continues what the first left behind; with
+  /// "--admin" in `options`, that one. Returns when it serves; throws std::runtime_error with its log when it does not.
   ServerProcess(const ScratchFolder& folder, std::vector<std::string> options = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
@@ -57,6 +57,7 @@ class ServerProcess {
 
   std::string log() const;
   int threads() const;
+  std::size_t peak_memory() const;  ///< most bytes it has had resident
   std::chrono::milliseconds cpu_time() const;
 
  private:

@@ -25,6 +25,7 @@ struct ConnectOptions {
   std::string source;      ///< local address such as 127.0.0.7: each has its own range of ports; empty: any
   int receive_buffer = 0;  ///< SO_RCVBUF; 0: the system's
   bool blocking = true;    ///< false: returns while the connection is still being made
+  std::string headers{};   ///< lines with their CRLF, in the request of who sends one (Streams)
 };
 
 /// Connects. Throws std::system_error.

@@ -18,7 +18,7 @@ std::size_t Streams::open(const std::string& query, const ConnectOptions& option
   ConnectOptions without_waiting = options;
   without_waiting.blocking = false;
   stream->fd = connect_to(endpoint_, without_waiting);
-  stream->request = "GET " + path + "/connect?" + query + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  stream->request = "GET " + path + "/connect?" + query + " HTTP/1.1\r\nHost: localhost\r\n" + options.headers + "\r\n";
   const std::size_t number = streams_.size();
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT;

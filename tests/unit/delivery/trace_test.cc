@@ -22,6 +22,15 @@ TEST(Trace, TellsWhatHappenedToAMessageInOrder) {
   EXPECT_TRUE(trace.of(MessageId(3)).empty());
 }
 
+TEST(Trace, IsBoundedInBytesWhereNamesAreLong) {
+  Trace trace;
+  const std::string name(1000, 'n');
+  for (std::uint64_t id = 1; id <= 10'000; ++id)
+    trace.add({wall_now(), MessageId(id), Trace::What::kSent, event::TargetKind::kUser, name, ConnectionId(7)});
+  EXPECT_TRUE(trace.of(MessageId(10'000 - Trace::kMaxNameBytes / name.size() - 1)).empty());
+  EXPECT_EQ(trace.of(MessageId(10'000 - Trace::kMaxNameBytes / name.size() + 1)).size(), 1U);
+}
+
 TEST(Trace, TellsThatAnAttemptFailedAndWhy) {
   Trace trace;
   const WallTime start = wall_now();

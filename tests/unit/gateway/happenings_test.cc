@@ -55,6 +55,22 @@ TEST(Happenings, TellsEverySinkAndRemembersTheLast) {
   EXPECT_EQ(last.back()->connection->id, ConnectionId(300));
 }
 
+TEST(Happenings, AreBoundedInBytesWhateverPagesSayOfThemselves) {
+  Happenings happenings;
+  Collector sink;
+  happenings.add_sink(sink);
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    hub::ConnectionInfo info = connection(i);
+    info.attributes.query = std::string(10'000, 'q');
+    info.listeners.assign(20, std::string(256, 'l'));
+    happenings.connected(kService, std::move(info));
+  }
+  EXPECT_GT(sink.all.front()->bytes, 15'000U);
+  EXPECT_LT(happenings.last().size(), 40U);
+  EXPECT_GT(happenings.last().size(), 20U);
+  EXPECT_EQ(happenings.last().back()->connection->id, ConnectionId(100));
+}
+
 TEST(Happenings, KeepsSendsFromPushingOutTheRest) {
   Happenings happenings;
   happenings.connected(kService, connection(1));

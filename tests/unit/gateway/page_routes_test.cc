@@ -201,6 +201,10 @@ TEST_F(PageRoutesTest, RefusesStreamsThatMakeNoSense) {
     EXPECT_THAT(got.body, StartsWith(R"({"success":false,"code":400,"data":null,"message":null,"errorMessage":")"));
   }
   EXPECT_EQ(get("/my-sse/connect?userId=" + std::string(1025, 'x')).status, 400);
+  const Response long_id = get("/my-sse/connect?clientId=" + std::string(257, 'x'));
+  EXPECT_EQ(long_id.status, 400);
+  EXPECT_THAT(long_id.body, HasSubstr("the clientId must be at most 256 bytes"));
+  EXPECT_EQ(client().get("/my-sse/connect", "Origin: http://" + std::string(300, 'x') + "\r\n").status, 400);
   EXPECT_EQ(post("/my-sse/connect", "{").status, 400);
   EXPECT_EQ(post("/my-sse/connect", "[]").status, 400);
   EXPECT_EQ(post("/my-sse/connect", R"({"x":")" + std::string(20'000, 'x') + "\"}").status, 413);
@@ -388,8 +392,48 @@ TEST_F(PageRoutesTest, TakesUploads) {
   EXPECT_EQ(answer["path"], "docs");
   EXPECT_EQ(answer["files"],
             (Json{{{"field", "f"}, {"filename", "a.txt"}, {"contentType", "text/plain"}, {"size", 5}}}));
-  EXPECT_EQ(post("/my-sse/connect/upload/docs.do?connectionId=" + id, "x", "text/plain").status, 400);
-  EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestUploadCount"], 2);
+  EXPECT_EQ(post("/my-sse/connect/upload/docs.do?connectionId=" + id, "x", "text/plain").status, 415);
+  EXPECT_EQ(post("/my-sse/connect/upload/docs.do?connectionId=" + id, body, "multipart/form-data; boundary=YY").status,
+            400);
+  EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestUploadCount"], 3);
+}
+
+// Nothing of a body is taken before its head has said who sends it, and where to.
+TEST_F(PageRoutesTest, DecidesByTheHeadOfARequest) {
+  start(make_header_authenticator());
+  const auto answer = [&](const std::string& target, std::size_t length, const std::string& headers = "") {
+    Client c = client();
+    c.send("POST " + target + " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + headers +
+           "Content-Length: " + std::to_string(length) + "\r\n\r\n");
+    EXPECT_TRUE(c.receive_all()) << target << " was invited";
+    return c.received();
+  };
+  for (const std::string target :
+       {"connect", "connect/addListener.do", "connect/ack.do", "connect/message/x.do", "connect/upload/x.do"}) {
+    const std::string got = answer("/my-sse/" + target, 50'000);
+    EXPECT_THAT(got, AllOf(StartsWith("HTTP/1.1 401 "), HasSubstr("\r\nWWW-Authenticate: Bearer\r\n"),
+                           HasSubstr("\r\nX-Sse-Server-Id: node-1\r\n")))
+        << target;
+  }
+  EXPECT_THAT(answer("/my-sse/connect", 50'000), EndsWith("\r\n\r\n"));
+  EXPECT_THAT(answer("/my-sse/connect/nothing", 50'000), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("nothing at")));
+  EXPECT_THAT(answer("/my-sse/connect/users.json", 50'000),
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("\r\nAllow: GET, HEAD\r\n")));
+  EXPECT_THAT(answer("/my-sse/connect", 65'537), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(answer("/my-sse/connect/disconnect.do", 4097), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(answer("/my-sse/connect/ack.do", 4097, "Content-Type: multipart/form-data; boundary=b\r\n"),
+              StartsWith("HTTP/1.1 415 "));
+}
+
+TEST_F(PageRoutesTest, TakesNoCredentialsFromABody) {
+  start();
+  const Response got = client().post("/my-sse/connect/ack.do?userId=a", "userId=b",
+                                     "Content-Type: application/x-www-form-urlencoded\r\n");
+  EXPECT_EQ(got.status, 400) << "it is no JSON, whoever sends it";
+  const OpenStream page = stream("userId=a");
+  const std::string form = "connectionId=" + page.id + "&userId=a";
+  EXPECT_EQ(data(post("/my-sse/connect/disconnect.do?userId=b", form, "application/x-www-form-urlencoded"))["count"],
+            0);
 }
 
 TEST_F(PageRoutesTest, TakesConfirmationsOfTheConnectionsOwner) {

@@ -48,6 +48,27 @@ TEST_F(RouterTest, SaysThatThereIsNothing) {
               AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("not_found: there is nothing at /nothing\\x0A\\x1B[31m")));
 }
 
+TEST_F(RouterTest, SaysByTheHeadAloneWhatNoRouteTakes) {
+  const auto nothing = [](const httplib::Request&, httplib::Response&) {};
+  router_.get("\\/a", nothing);
+  router_.post("\\/a", nothing);
+  router_.post("\\/my\\-sse\\/(.+)\\.do", nothing);
+  router_.get("\\/p(?:\\/q\\.js)?", nothing);
+  EXPECT_FALSE(router_.refuse("POST", "/a?x=/b"));
+  EXPECT_FALSE(router_.refuse("HEAD", "/%61"));
+  EXPECT_FALSE(router_.refuse("POST", "/my-sse/x.do?y"));
+  EXPECT_FALSE(router_.refuse("GET", "/p/q.js"));
+  EXPECT_FALSE(router_.refuse("GET", "/p"));
+  EXPECT_FALSE(router_.refuse("OPTIONS", "/whatever"));
+  EXPECT_EQ(router_.refuse("POST", "/a/b").value().status, 404);
+  EXPECT_EQ(router_.refuse("POST", "/my-sse/.do").value().status, 404);
+  EXPECT_EQ(router_.refuse("POST", "/my-sse/xxdo").value().status, 404);
+  EXPECT_EQ(router_.refuse("GET", "/pp").value().status, 404);
+  const net::HeadRefusal refusal = router_.refuse("PUT", "/a").value();
+  EXPECT_EQ(refusal.status, 405);
+  EXPECT_EQ(refusal.headers, "Allow: GET, HEAD, POST\r\n");
+}
+
 TEST_F(RouterTest, SaysWhichMethodsAPathTakes) {
   const auto nothing = [](const httplib::Request&, httplib::Response&) {};
   router_.get("\\/a", nothing);

@@ -158,7 +158,6 @@ class HttpFrontTest : public ::testing::Test {
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<HttpFront> front_;
 
- private:
   std::promise<void> release_;
   std::shared_future<void> released_{release_.get_future()};
   bool was_released_ = false;
@@ -665,6 +664,253 @@ TEST_F(HttpFrontTest, RefusesRequestsWhenTooManyWait) {
   release();
   EXPECT_EQ(busy.front().response().body, "at last");
   EXPECT_EQ(waiting.response().body, "hello");
+}
+
+// With a plan that knows one path and asks who sends a body to it.
+class HeadDecidesTest : public HttpFrontTest {
+ protected:
+  HeadDecidesTest() {
+    options_.plan = [this](const RequestHead& head, const Peer&) {
+      RequestPlan plan{.max_body = mebibytes(16)};
+      if (!head.target.starts_with("/echo")) plan.refusal = HeadRefusal{404, "there is no such path", "X-More: 1\r\n"};
+      plan.admit = [this](const RequestHead& of, const Peer& peer) {
+        ++asked_;
+        EXPECT_EQ(peer.address, "127.0.0.1");
+        AdmitResult result;
+        if (header_value(of, "X-Wait") == "yes") released_.wait();
+        if (header_value(of, "X-User").empty()) result.refusal = HeadRefusal{401, "who are you"};
+        return result;
+      };
+      return plan;
+    };
+  }
+  ~HeadDecidesTest() override { release(); }
+
+  // What the other side's socket takes of a body nobody reads.
+  static std::size_t push(Client& c, std::size_t most) {
+    const std::string piece(65536, 'x');
+    std::size_t sent = 0;
+    while (sent < most) {
+      const ssize_t n = ::send(c.fd(), piece.data(), std::min(piece.size(), most - sent), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n <= 0) break;
+      sent += static_cast<std::size_t>(n);
+    }
+    return sent;
+  }
+
+  std::atomic<int> asked_{0};
+};
+
+TEST_F(HeadDecidesTest, RefusesAnUnknownPathWithTheBodyUnread) {
+  start();
+  const std::string answer =
+      answer_and_end("POST /nowhere HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 10000000\r\n\r\n");
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 404 Not Found\r\n"), HasSubstr("\r\nX-More: 1\r\n"),
+                            HasSubstr("\r\nConnection: close\r\n"), HasSubstr("there is no such path")));
+  EXPECT_EQ(asked_, 0);
+}
+
+TEST_F(HeadDecidesTest, ReadsNothingUntilItKnowsWhoSendsIt) {
+  start();
+  Client c = client();
+  c.send(
+      "POST /echo HTTP/1.1\r\nHost: h\r\nX-Wait: yes\r\nX-User: a\r\nExpect: 100-continue\r\n"
+      "Content-Length: 12000000\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return asked_ == 1; }));
+  EXPECT_FALSE(c.receive_some(milliseconds(50))) << "it was invited before: " << c.received();
+  // Two sockets' buffers, and no more.
+  std::size_t sent = 0;
+  for (int i = 0; i < 20; ++i) {
+    sent += push(c, 12'000'000 - sent);
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_LT(sent, 12'000'000U);
+  release();
+  EXPECT_TRUE(c.send(std::string(12'000'000 - sent, 'x')));
+  EXPECT_EQ(c.response().body.size(), 12'000'000U);
+}
+
+TEST_F(HeadDecidesTest, InvitesTheBodyOfWhoIsKnown) {
+  start();
+  Client c = client();
+  c.send("POST /echo HTTP/1.1\r\nHost: h\r\nX-User: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  ASSERT_TRUE(c.receive_until("\r\n\r\n"));
+  EXPECT_EQ(c.take(), "HTTP/1.1 100 Continue\r\n\r\n");
+  c.send("abc");
+  EXPECT_EQ(c.response().body, "abc");
+  // In chunks, too, and on the same connection.
+  c.send("POST /echo HTTP/1.1\r\nHost: h\r\nX-User: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  EXPECT_EQ(c.response().body, "abc");
+}
+
+TEST_F(HeadDecidesTest, RefusesTheBodyOfWhoIsNot) {
+  start();
+  EXPECT_THAT(
+      answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n" + std::string(100'000, 'x')),
+      AllOf(StartsWith("HTTP/1.1 401 "), HasSubstr("who are you")));
+  EXPECT_EQ(asked_, 1);
+}
+
+TEST_F(HttpFrontTest, TakesNoMultipartBodyWhereNoneIsExpected) {
+  start();
+  for (const char* type : {"multipart/form-data; boundary=b", "Multipart/mixed", "m%75ltipart/form-data"}) {
+    EXPECT_THAT(answer_and_end("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Type: " + std::string(type) +
+                               "\r\nContent-Length: 3\r\n\r\nabc"),
+                StartsWith("HTTP/1.1 415 "))
+        << type;
+  }
+}
+
+TEST_F(HttpFrontTest, HttplibFact_NeverSeesAMultipartBody) {
+  for (const char* type : {"multipart/form-data; boundary=b", "m%75ltipart/form-data; boundary=b"}) {
+    std::string seen = "-";
+    app_.Post("/parts", [&](const httplib::Request& req, httplib::Response&) {
+      EXPECT_EQ(req.body, "");
+      EXPECT_FALSE(req.is_multipart_form_data());
+      ASSERT_NE(HttplibApp::multipart_body(), nullptr);
+      seen = HttplibApp::multipart_body()->content_type() + "|";
+      HttplibApp::multipart_body()->read([&](std::string_view piece) { seen.append(piece); });
+    });
+    const Reply reply = app_.process(
+        "POST /parts HTTP/1.1\r\nHost: h\r\ncontent-TYPE: " + std::string(type) + "\r\nContent-Length: 6\r\n\r\n--b--x",
+        {"127.0.0.1", 1}, true);
+    EXPECT_THAT(reply.bytes, StartsWith("HTTP/1.1 200 "));
+    EXPECT_THAT(seen, HasSubstr("boundary=b|--b--x"));
+    EXPECT_EQ(HttplibApp::multipart_body(), nullptr);
+  }
+}
+
+// With threads that write to disk, and little memory.
+class BodyMemoryTest : public HttpFrontTest {
+ protected:
+  BodyMemoryTest() {
+    options_.max_body = mebibytes(4);
+    options_.memory = &memory_;
+    options_.disk = &disk_;
+    app_.Post("/wait", [this](const httplib::Request& req, httplib::Response& res) {
+      ++slow_;
+      released_.wait();
+      res.set_content(std::to_string(req.body.size()), "text/plain");
+    });
+  }
+  ~BodyMemoryTest() override {
+    release();
+    spoolers_.stop();
+  }
+  void spool() {
+    options_.spoolers = &spoolers_;
+    options_.spool_folder = folder_.file("");
+  }
+  static std::string post(const std::string& target, std::size_t length, std::size_t sent) {
+    return "POST " + target + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n" +
+           std::string(sent, 'x');
+  }
+
+  testing::TempFolder folder_;
+  WorkerPool spoolers_{"test-spool", 0, 1, 1000};
+  ByteBudget memory_{kibibytes(300), "--memory-option"};
+  ByteBudget disk_{mebibytes(3), "--disk-option"};
+};
+
+TEST_F(BodyMemoryTest, PutsLargeBodiesOnDiskAndGivesEverythingBack) {
+  spool();
+  start();
+  Client c = client();
+  for (const std::size_t size : {1U, 65'536U, 65'537U, 300'000U, 200'000U}) {
+    const std::string body(size, 'y');
+    EXPECT_EQ(c.post("/echo", body).body, body) << size;
+  }
+  EXPECT_EQ(c.get("/hello").body, "hello");
+  EXPECT_EQ(memory_.used(), 0U);
+  EXPECT_EQ(disk_.used(), 0U);
+}
+
+TEST_F(BodyMemoryTest, RefusesABodyForWhichThereIsNoMemory) {
+  start();
+  Client first = client();
+  first.send(post("/echo", 250'000, 240'000));
+  ASSERT_TRUE(eventually([&] { return memory_.used() == 240'000; }));
+  EXPECT_THAT(answer_and_end(post("/echo", 250'000, 240'000)),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("--memory-option"), HasSubstr("\r\nRetry-After: ")));
+  EXPECT_EQ(memory_.used(), 240'000U);
+  first.close();
+  EXPECT_TRUE(eventually([&] { return memory_.used() == 0; }));
+}
+
+TEST_F(BodyMemoryTest, LetsABodyOnDiskWaitForMemory) {
+  spool();
+  start();
+  Client first = client();
+  Client second = client();
+  first.send(post("/wait", 200'000, 200'000));
+  ASSERT_TRUE(eventually([&] { return slow_ == 1; }));
+  second.send(post("/wait", 200'000, 200'000));
+  ASSERT_TRUE(eventually([&] { return disk_.used() == 2 * mebibytes(1).count(); }));
+  // Others have theirs.
+  EXPECT_EQ(client().post("/echo", "abc").body, "abc");
+  EXPECT_EQ(slow_, 1);
+  release();
+  EXPECT_EQ(first.response().body, "200000");
+  EXPECT_EQ(second.response().body, "200000");
+  EXPECT_TRUE(eventually([&] { return memory_.used() == 0 && disk_.used() == 0; }));
+}
+
+TEST_F(BodyMemoryTest, RefusesWhatNoMemoryComesFreeFor) {
+  spool();
+  options_.body_timeout = milliseconds(300);
+  start();
+  Client first = client();
+  first.send(post("/wait", 200'000, 200'000));
+  ASSERT_TRUE(eventually([&] { return slow_ == 1; }));
+  EXPECT_THAT(answer_and_end(post("/wait", 200'000, 200'000)),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("--memory-option")));
+  EXPECT_THAT(answer_and_end(post("/wait", 400'000, 400'000)),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("--memory-option")));
+  release();
+  EXPECT_EQ(first.response().body, "200000");
+}
+
+TEST_F(BodyMemoryTest, BoundsWhatIsOnDisk) {
+  spool();
+  start();
+  std::vector<Client> held;
+  for (int i = 0; i < 3; ++i) {
+    held.push_back(client());
+    held.back().send(post("/echo", 250'000, 200'000));
+  }
+  ASSERT_TRUE(eventually([&] { return disk_.used() == mebibytes(3).count(); }));
+  EXPECT_THAT(answer_and_end(post("/echo", 250'000, 200'000)),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("--disk-option")));
+  held.clear();
+  EXPECT_TRUE(eventually([&] { return disk_.used() == 0 && memory_.used() == 0; }));
+}
+
+TEST_F(HttpFrontTest, ConnectionsItHasRefusedDoNotCount) {
+  options_.max_connections = 4;
+  options_.max_per_address = 2;
+  start();
+  std::vector<Client> admitted;
+  for (int i = 0; i < 2; ++i) {
+    admitted.push_back(client());
+    EXPECT_EQ(admitted.back().get("/hello").status, 200);
+  }
+  std::vector<Client> refused;
+  for (int i = 0; i < 300; ++i) refused.push_back(client());
+  // All have been looked at once one that came later has been. Few of them may stay.
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+  sockaddr_in to = from;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(static_cast<std::uint16_t>(listener_.address().port));
+  ASSERT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from), 0);
+  ASSERT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  Client other(std::move(fd));
+  EXPECT_EQ(other.get("/hello").status, 200);
+  EXPECT_LE(front_->open(), 3U + 64U);
+  EXPECT_THAT(answer_and_end(""), HasSubstr("--max-connections-per-ip"));
+  EXPECT_EQ(admitted.front().get("/hello").status, 200);
 }
 
 TEST_F(HttpFrontTest, ForgetsAClientThatLeftWhileItsRequestWasHandled) {

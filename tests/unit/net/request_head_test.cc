@@ -90,7 +90,10 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     RequestLine, RequestHeads,
-    ::testing::Values(Case{"NotThreeWords", "GET /\r\nHost: h\r\n\r\n", 400},
+    ::testing::Values(Case{"ManyParameters", "GET /?" + std::string(500, '&') + " HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+                      Case{"TwoContentTypes", get_with("Content-Type: a/b\r\ncontent-type: multipart/form-data\r\n"),
+                           400},
+                      Case{"NotThreeWords", "GET /\r\nHost: h\r\n\r\n", 400},
                       Case{"OneWord", "GET\r\nHost: h\r\n\r\n", 400}, Case{"Empty", "\r\n\r\n\r\nHost: h\r\n\r\n", 400},
                       Case{"Http09", "GET /\r\n\r\n", 400},
                       Case{"SpaceInTarget", "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400},

@@ -1,0 +1,279 @@
+#include "net/multipart.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace sse::net {
+namespace {
+
+constexpr std::string_view kFormData = "multipart/form-data";
+constexpr std::size_t kMaxBoundary = 70;
+// Transport padding (RFC 2046 §5.1.1), which nothing known sends.
+constexpr std::size_t kMaxPadding = 128;
+constexpr std::size_t kPiece = std::size_t{64} * 1024;
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+[[noreturn]] void malformed(const char* what) {
+  throw Error(ErrorCode::kInvalidArgument, std::string("the multipart/form-data body is malformed: ") + what);
+}
+
+struct Parameter {
+  std::string name;  // lower case
+  std::string value;
+};
+
+// The parameters behind the first ';' (RFC 9110 §5.6.6). In a quoted string a backslash escapes a quote or another
+// backslash; before anything else it is itself, as browsers send paths of Windows.
+std::vector<Parameter> parameters(std::string_view value) {
+  std::vector<Parameter> found;
+  std::size_t at = value.find(';');
+  while (at < value.size()) {
+    ++at;
+    const std::size_t equals = value.find_first_of("=;", at);
+    if (equals == std::string_view::npos) break;
+    if (value[equals] == ';') {
+      at = equals;
+      continue;
+    }
+    Parameter parameter;
+    parameter.name = to_lower(trim(value.substr(at, equals - at)));
+    at = equals + 1;
+    while (at < value.size() && (value[at] == ' ' || value[at] == '\t')) ++at;
+    if (at < value.size() && value[at] == '"') {
+      ++at;
+      for (; at < value.size() && value[at] != '"'; ++at) {
+        if (value[at] == '\\' && at + 1 < value.size() && (value[at + 1] == '"' || value[at + 1] == '\\')) ++at;
+        parameter.value += value[at];
+      }
+      at = value.find(';', at);
+    } else {
+      const std::size_t end = std::min(value.find(';', at), value.size());
+      parameter.value = trim(value.substr(at, end - at));
+      at = end;
+    }
+    found.push_back(std::move(parameter));
+  }
+  return found;
+}
+
+// RFC 8187: charset'language'percent-encoded text. Nullopt for another charset than UTF-8.
+std::optional<std::string> extended_value(std::string_view value) {
+  const std::size_t charset = value.find('\'');
+  const std::size_t language = charset == std::string_view::npos ? charset : value.find('\'', charset + 1);
+  if (language == std::string_view::npos || to_lower(value.substr(0, charset)) != "utf-8") return std::nullopt;
+  std::string text(value.substr(language + 1));
+  // '+' is no space here.
+  for (std::size_t plus = text.find('+'); plus != std::string::npos; plus = text.find('+', plus))
+    text.replace(plus, 1, "%2B");
+  return url_decode(text);
+}
+
+MultipartPart part_of(std::string_view head) {
+  MultipartPart part;
+  bool named = false;
+  bool disposed = false;
+  while (!head.empty()) {
+    const std::size_t end = head.find("\r\n");
+    const std::string_view line = head.substr(0, end);
+    head.remove_prefix(std::min(head.size(), end == std::string_view::npos ? head.size() : end + 2));
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || colon == 0) malformed("a line of a part's head has no field name");
+    const std::string name = to_lower(line.substr(0, colon));
+    const std::string_view value = trim(line.substr(colon + 1));
+    if (name == "content-type") {
+      part.content_type = value;
+    } else if (name == "content-disposition") {
+      if (std::exchange(disposed, true)) malformed("a part has two Content-Disposition fields");
+      if (to_lower(trim(value.substr(0, value.find(';')))) != "form-data") malformed("a part is no form-data");
+      std::optional<std::string> extended;
+      for (Parameter& parameter : parameters(value)) {
+        if (parameter.name == "name") {
+          part.name = std::move(parameter.value);
+          named = true;
+        } else if (parameter.name == "filename") {
+          part.filename = std::move(parameter.value);
+          part.is_file = true;
+        } else if (parameter.name == "filename*") {
+          extended = extended_value(parameter.value);
+        }
+      }
+      if (extended) {
+        part.filename = std::move(*extended);
+        part.is_file = true;
+      }
+    }
+  }
+  if (!named) malformed("a part has no name");
+  return part;
+}
+
+class FieldSink final : public MultipartParser::Sink {
+ public:
+  void part(const MultipartPart& part) override {
+    const auto [field, fresh] = fields.try_emplace(part.name);
+    current_ = fresh && !part.is_file ? &field->second : nullptr;
+  }
+  void data(std::string_view bytes) override {
+    if (current_ != nullptr) current_->append(bytes);
+  }
+
+  std::map<std::string, std::string> fields;
+
+ private:
+  std::string* current_ = nullptr;
+};
+
+}  // namespace
+
+bool is_multipart(std::string_view content_type) {
+  return to_lower(trim(content_type).substr(0, 9)) == "multipart";
+}
+
+std::optional<std::string> multipart_boundary(std::string_view content_type) {
+  const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+  if (to_lower(type) != kFormData) return std::nullopt;
+  constexpr std::string_view kSymbols = "'()+_,-./:=? ";
+  for (Parameter& parameter : parameters(content_type)) {
+    if (parameter.name != "boundary") continue;
+    const std::string& value = parameter.value;
+    const bool good = !value.empty() && value.size() <= kMaxBoundary && value.back() != ' ' &&
+                      std::ranges::all_of(value, [&](char c) {
+                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                               kSymbols.find(c) != std::string_view::npos;
+                      });
+    return good ? std::optional(std::move(parameter.value)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// The first delimiter needs no line break before it: one is put there.
+MultipartParser::MultipartParser(std::string_view boundary, Sink& sink, MultipartLimits limits)
+    : delimiter_("\r\n--" + std::string(boundary)), sink_(sink), limits_(limits), buffer_("\r\n") {}
+
+// What step() leaves is shorter than a delimiter line or one part's head, and a step looks at a byte once: a call costs
+// what it is given and a bounded amount more.
+void MultipartParser::feed(std::string_view bytes) {
+  while (!bytes.empty() && state_ != State::kEnd) {
+    const std::string_view piece = bytes.substr(0, kPiece);
+    bytes.remove_prefix(piece.size());
+    buffer_.append(piece);
+    std::string_view rest = buffer_;
+    while (step(rest)) {
+    }
+    buffer_.erase(0, buffer_.size() - rest.size());
+  }
+}
+
+void MultipartParser::finish() const {
+  if (state_ != State::kEnd) malformed("it ends before its last delimiter");
+}
+
+// One step on; false when more bytes are needed.
+bool MultipartParser::step(std::string_view& rest) {
+  switch (state_) {
+    case State::kPreamble:
+    case State::kData:
+      return take_content(rest);
+    case State::kDelimiter:
+      return take_delimiter_line(rest);
+    case State::kHead:
+      return take_head(rest);
+    case State::kEnd:
+      rest = {};  // the epilogue
+      return false;
+  }
+  return false;
+}
+
+bool MultipartParser::take_content(std::string_view& rest) {
+  // A boundary holds no CR, so that find() never goes back by more than it looked ahead.
+  const std::size_t found = rest.find(delimiter_);
+  std::size_t content = found;
+  if (found == std::string_view::npos) {
+    // The end may be the beginning of a delimiter.
+    content = rest.size();
+    const std::size_t tail = rest.size() - std::min(rest.size(), delimiter_.size() - 1);
+    const std::size_t cr = rest.find('\r', tail);
+    if (cr != std::string_view::npos && std::string_view(delimiter_).starts_with(rest.substr(cr))) content = cr;
+  }
+  if (state_ == State::kPreamble) {
+    skipped_ += content;
+    if (skipped_ > limits_.skipped_bytes) malformed("there is no delimiter");
+  } else if (content > 0) {
+    sink_.data(rest.substr(0, content));
+  }
+  rest.remove_prefix(content);
+  if (found == std::string_view::npos) return false;
+  rest.remove_prefix(delimiter_.size());
+  state_ = State::kDelimiter;
+  return true;
+}
+
+bool MultipartParser::take_delimiter_line(std::string_view& rest) {
+  if (rest.size() < 2) return false;
+  if (rest.starts_with("--")) {
+    state_ = State::kEnd;
+    return true;
+  }
+  const std::size_t end = rest.substr(0, kMaxPadding + 2).find("\r\n");
+  if (end == std::string_view::npos) {
+    if (rest.size() > kMaxPadding) malformed("a delimiter does not end its line");
+    return false;
+  }
+  if (!trim(rest.substr(0, end)).empty()) malformed("there is more on the line of a delimiter");
+  rest.remove_prefix(end + 2);
+  if (++parts_ > limits_.parts)
+    throw Error(ErrorCode::kTooLarge, "more than " + std::to_string(limits_.parts) + " parts in one body");
+  state_ = State::kHead;
+  return true;
+}
+
+bool MultipartParser::take_head(std::string_view& rest) {
+  if (rest.starts_with("\r\n")) malformed("a part has no name");
+  const std::size_t end = rest.substr(0, limits_.head_bytes).find("\r\n\r\n");
+  if (end == std::string_view::npos) {
+    if (rest.size() >= limits_.head_bytes) {
+      throw Error(ErrorCode::kTooLarge,
+                  "the head of a part is longer than " + std::to_string(limits_.head_bytes) + " bytes");
+    }
+    return false;
+  }
+  sink_.part(part_of(rest.substr(0, end)));
+  rest.remove_prefix(end + 4);
+  state_ = State::kData;
+  return true;
+}
+
+std::map<std::string, std::string> read_form(std::string_view content_type, std::string_view body) {
+  if (const auto boundary = multipart_boundary(content_type)) {
+    FieldSink sink;
+    MultipartParser parser(*boundary, sink);
+    parser.feed(body);
+    parser.finish();
+    return std::move(sink.fields);
+  }
+  std::map<std::string, std::string> fields;
+  if (to_lower(trim(content_type.substr(0, content_type.find(';')))) != "application/x-www-form-urlencoded")
+    return fields;
+  while (!body.empty()) {
+    const std::string_view pair = body.substr(0, body.find('&'));
+    body.remove_prefix(std::min(pair.size() + 1, body.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (!pair.empty())
+      fields.try_emplace(url_decode(pair.substr(0, equals)),
+                         url_decode(pair.substr(std::min(equals + 1, pair.size()))));
+  }
+  return fields;
+}
+
+}  // namespace sse::net
