@@ -241,6 +241,8 @@ void declare_cluster(cli::App& app, gateway::ServerOptions& server) {
       .type_name("redis://[:PASSWORD@]HOST:PORT/DB");
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
       .type_name("FILE");
+  app.add_flag("--allow-redis-eviction", server.allow_redis_eviction,
+               "Start also where Redis throws keys away when it is full, which loses messages");
   app.add_option("--discovery", server.discovery,
                  "Join the servers that Nacos knows, or that are at known addresses; they talk to each other directly")
       .type_name("nacos://HOST:PORT/...|static:HOST:PORT,...");

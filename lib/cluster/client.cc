@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cluster/topics.h"
+#include "cluster/typed_json.h"
 
 namespace sse::cluster {
 namespace {
@@ -75,7 +76,7 @@ RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::millis
   // Any will do: one by chance shares the work. One that is about to stop only when there is no other.
   std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
   std::stable_partition(nodes.begin(), nodes.end(),
-                        [](const Node& node) { return node.facts.value("state", "") == "ready"; });
+                        [](const Node& node) { return text_in(node.facts, "state") == "ready"; });
   const std::string bytes = encode(RequestCommand{Door::kCluster, "", request.text()});
   for (const Node& node : nodes) {
     const Answers answers = std::move(bus_->ask({{node_topic(node.number), bytes}})->wait(patience).front());

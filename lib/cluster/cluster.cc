@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cluster/topics.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::cluster {
@@ -20,8 +21,10 @@ constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::size_t kMostRequests = 1000;
 constexpr const char* kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
+constexpr const char* kFailed =
+    "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
 
-std::uint32_t count_in(const std::string& text) {
+std::uint32_t taken_in(const std::string& text) {
   std::uint32_t count = 0;
   std::from_chars(text.data(), text.data() + text.size(), count);
   return count;
@@ -100,8 +103,8 @@ void Cluster::run_heartbeat() {
       }
       if (stopping_) return;
     }
-    interest_.give_up_waiting();
-    interest_.sweep();
+    observe::guarded("those who wait for a subscription", [this] { interest_.give_up_waiting(); });
+    observe::guarded("topics nobody wants", [this] { interest_.sweep(); });
     beat();
   }
 }
@@ -114,13 +117,16 @@ void Cluster::beat() {
     seen = discovery_->nodes();
   } catch (const Error& e) {
     why = e.what();
+  } catch (...) {
+    observe::note_exception("the heartbeat of this node");
+    why = "the registry of nodes cannot be used: this program failed, see its log";
   }
   const std::string bus = bus_->why_down();
   if (!bus.empty()) why = bus;
   bool changed = false;
   {
     const MutexLock lock(mutex_);
-    changed = why.empty() != why_lost_.empty() || !ever_up_;
+    changed = why.empty() != why_lost_.empty() || (why.empty() && !ever_up_);
     ever_up_ = ever_up_ || why.empty();
     why_lost_ = why;
     // Without the registry nobody knows who lives: the last ones seen are asked, and named when they do not answer.
@@ -227,7 +233,7 @@ Cluster::Delivered Cluster::delivered_of(const std::vector<Answers>& all, std::s
   Delivered delivered;
   delivered.taken.resize(count);
   for (std::size_t i = 0; i < all.size() && i < count; ++i) {
-    for (const auto& [node, bytes] : all[i].answers) delivered.taken[i] += count_in(bytes);
+    for (const auto& [node, bytes] : all[i].answers) delivered.taken[i] += taken_in(bytes);
     unanswered_.add(all[i].silent);
   }
   delivered.missing = silent_ones(all);
@@ -294,6 +300,12 @@ void Cluster::replace(unsigned number, const ReplaceCommand& command) {
 
 void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together together) {
   received_.add(commands.size());
+  LocalNode* const local = local_.load();
+  if (local == nullptr) {
+    // Nobody has a reason to send something before this node has entered itself.
+    for (const Bus::Incoming& incoming : commands) incoming.answer("");
+    return;
+  }
   std::vector<DeliverCommand> events;
   std::vector<std::function<void(std::string)>> waiting;
   std::vector<ClientCommand> clients;
@@ -308,12 +320,11 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
         clients.push_back(std::move(*client));
         asking.push_back(std::move(incoming.answer));
       } else if (const auto* replace = std::get_if<ReplaceCommand>(&decoded)) {
-        local_.load()->replace(*replace);
+        local->replace(*replace);
         incoming.answer("");
       } else if (auto* request = std::get_if<RequestCommand>(&decoded)) {
         handle(
-            std::move(incoming), [this, command = std::move(*request)] { return local_.load()->handle(command); },
-            kBusy);
+            std::move(incoming), [local, command = std::move(*request)] { return local->handle(command); }, kBusy);
       } else {
         handle(
             std::move(incoming),
@@ -323,17 +334,20 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
       observe::log_error("a command of another node is refused",
                          {{"node", node_of(incoming.origin)}, {"error", e.what()}});
       incoming.answer("");
+    } catch (...) {
+      observe::note_exception("a command of another node");
+      if (incoming.answer) incoming.answer("");
     }
   }
   // What came in together goes to the streams together.
   if (!events.empty()) {
-    local_.load()->deliver(std::move(events), [together = std::move(together),
-                                               waiting = std::move(waiting)](const std::vector<std::uint32_t>& taken) {
+    local->deliver(std::move(events), [together = std::move(together),
+                                       waiting = std::move(waiting)](const std::vector<std::uint32_t>& taken) {
       for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i](std::to_string(taken.at(i)));
     });
   }
   if (!clients.empty()) {
-    const auto found = local_.load()->connections_of(clients);
+    const auto found = local->connections_of(clients);
     for (std::size_t i = 0; i < asking.size(); ++i) asking[i](encode_ids(found.at(i)));
   }
 }
@@ -349,7 +363,12 @@ std::string Cluster::ask_keeper(const std::string& bytes) {
 
 void Cluster::handle(Bus::Incoming incoming, std::function<std::string()> work, const char* when_busy) {
   const auto answer = std::make_shared<std::function<void(std::string)>>(std::move(incoming.answer));
-  if (!requests_.submit([answer, todo = std::move(work)] { (*answer)(todo()); })) (*answer)(when_busy);
+  const auto task = [answer, todo = std::move(work), http = *when_busy != '\0'] {
+    std::string text = http ? kFailed : "";
+    observe::guarded("what another node asks", [&] { text = todo(); });
+    (*answer)(std::move(text));
+  };
+  if (!requests_.submit(task)) (*answer)(when_busy);
 }
 
 }  // namespace sse::cluster

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "observe/barrier.h"
+
 namespace sse::cluster {
 namespace {
 
@@ -209,7 +211,7 @@ void Gathering::run_ready() {
       done = std::move(found->second.done);
       answers = take(first);
     }
-    done(std::move(answers));
+    observe::guarded("the answers of other nodes", [&] { done(std::move(answers)); });
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cluster/mesh_limits.h"
 #include "observe/log.h"
 
 namespace sse::cluster {
@@ -15,7 +16,7 @@ constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
-constexpr ByteCount kMostBody = mebibytes(160);
+constexpr ByteCount kMostBody{kMaxMeshBody};
 // Posts are batches under load; larger ones are rare.
 constexpr ByteCount kMaxInMemory = mebibytes(1);
 constexpr const char* kOtherSecret = "another secret is expected here";

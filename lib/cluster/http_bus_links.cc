@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "cluster/discovery.h"
 #include "cluster/http_bus.h"
 #include "observe/log.h"
 
@@ -12,6 +13,9 @@ namespace {
 
 constexpr std::size_t kBytesInOnePost = std::size_t{4} << 20;
 constexpr std::size_t kOverhead = 32;
+// Each is a thread: what posts here makes no more of them than a cluster may have nodes, twice over for a rolling
+// restart.
+constexpr std::size_t kMaxLinks = 2 * kNodeNumbers;
 
 // Moves what fits into one post; the first always does.
 template <class Item, class Size>
@@ -45,6 +49,10 @@ bool HttpBus::counts(const PeerLink& link, SteadyTime now) const {
 PeerLink& HttpBus::link_to(const Peer& peer) {
   auto found = links_.find(peer.address);
   if (found == links_.end()) {
+    if (links_.size() >= kMaxLinks) {
+      throw Error(ErrorCode::kLimitExceeded,
+                  "more than " + std::to_string(kMaxLinks) + " addresses of nodes are known here already");
+    }
     PeerLink::Owner& owner = *this;
     const auto fresh = std::make_shared<PeerLink>(owner, options_.link, peer.address, peer.secret, clock_);
     fresh->told.start_over(topics_);

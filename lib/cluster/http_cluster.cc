@@ -9,6 +9,7 @@
 #include "cluster/nacos_discovery.h"
 #include "cluster/node_probe.h"
 #include "cluster/static_discovery.h"
+#include "cluster/typed_json.h"
 #include "net/listener.h"
 
 namespace sse::cluster {
@@ -62,11 +63,8 @@ NacosDiscovery::Life ask_life(const std::string& address, const std::string& id,
   const NodeProbe probe = probe_node(address, kProbe);
   if (probe.nobody) return NacosDiscovery::Life::kDead;
   if (probe.who.is_null()) return NacosDiscovery::Life::kUnknown;
-  const auto says = [&](const char* name, const std::string& value) {
-    const auto found = probe.who.find(name);
-    return found != probe.who.end() && found->is_string() && found->get<std::string>() == value;
-  };
-  return says("id", id) && says("run", run) ? NacosDiscovery::Life::kAlive : NacosDiscovery::Life::kDead;
+  return text_in(probe.who, "id") == id && text_in(probe.who, "run") == run ? NacosDiscovery::Life::kAlive
+                                                                            : NacosDiscovery::Life::kDead;
 }
 
 std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, HttpBus& bus) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "cluster/typed_json.h"
+
 namespace sse::cluster {
 namespace {
 
@@ -38,6 +40,34 @@ int compare(const Json* a, const Json* b) {
   return *a < *b ? -1 : (*b < *a ? 1 : 0);
 }
 
+// As far as numbers go: one that a node made up must not overflow.
+std::int64_t sum(const Json& a, const Json& b) {
+  std::int64_t total = 0;
+  const auto value = [](const Json& number) {
+    const bool huge =
+        number.is_number_unsigned() && number.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+    return huge ? INT64_MAX : number.get<std::int64_t>();
+  };
+  if (!__builtin_add_overflow(value(a), value(b), &total)) return total;
+  return value(a) < 0 ? INT64_MIN : INT64_MAX;
+}
+
+// Of totals that nodes tell.
+std::uint64_t bounded_sum(std::uint64_t a, std::uint64_t b) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 53;  // what JavaScript counts to
+  return std::min(std::min(a, kMost) + std::min(b, kMost), kMost);
+}
+
+bool has_connection(const Json& row) {
+  const auto found = row.find("connection");
+  return found != row.end() && !found->is_null();
+}
+
+std::size_t reasons_of(const Json& row) {
+  const auto found = row.is_object() ? row.find("reasons") : row.end();
+  return row.is_object() && found != row.end() && found->is_array() ? found->size() : 0;
+}
+
 void add_all(Json& into, const Json& from) {
   for (const Json& one : from) {
     if (std::ranges::find(into, one) == into.end()) into.push_back(one);
@@ -49,7 +79,7 @@ Json combined(const std::string& name, const Json& a, const Json& b) {
     if (name == "duration") return a;
     if (name.starts_with("first")) return std::min(a, b);
     if (name.starts_with("last") || name == "sessionDuration") return std::max(a, b);
-    if (a.is_number_integer() && b.is_number_integer()) return a.get<std::int64_t>() + b.get<std::int64_t>();
+    if (a.is_number_integer() && b.is_number_integer()) return sum(a, b);
     return a.get<double>() + b.get<double>();
   }
   if (a.is_array() && b.is_array()) {
@@ -110,7 +140,7 @@ Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
   for (const Json& document : documents) {
     const Json* list = list_of(document);
     if (list == nullptr) continue;
-    total += total_of(document);
+    total = bounded_sum(total, total_of(document));
     approximate = approximate || (!rule.key.empty() && documents.size() > 1 && list->size() < total_of(document));
     for (const auto& [name, value] : document.items()) {
       if (name == "list" || name == "total" || name == "pageNum" || name == "pageSize") continue;
@@ -135,7 +165,7 @@ Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
     if (order == 0) order = compare(field(a, plain ? "" : rule.tie), field(b, plain ? "" : rule.tie));
     return rule.descending ? order > 0 : order < 0;
   });
-  merged["total"] = total - same;
+  merged["total"] = total - std::min(total, same);
   merged["pageNum"] = rule.page;
   merged["pageSize"] = rule.size;
   merged["list"] = cut(rows, rule.page, rule.size);
@@ -151,25 +181,27 @@ Json merge_explanations(const std::vector<Json>& documents, std::uint64_t page, 
   for (const Json& document : documents) {
     const Json* list = list_of(document);
     if (list == nullptr) continue;
-    total += total_of(document);
-    receivers += document.value("receivers", std::uint64_t{0});
+    total = bounded_sum(total, total_of(document));
+    receivers = bounded_sum(receivers, count_in(document, "receivers"));
     for (const Json& row : *list) {
-      if (!row.value("connection", Json()).is_null()) {
+      // Another version may list what this one does not know.
+      if (!row.is_object()) continue;
+      if (has_connection(row)) {
         present.push_back(row);
         continue;
       }
-      --total;
+      total -= std::min<std::uint64_t>(total, 1);
       Json who = row;
       who.erase("reasons");
       auto& [kept, nodes] = absent[who];
       // Another service of some node may have what all others miss.
-      if (nodes == 0 || row.value("reasons", Json()).size() > kept.value("reasons", Json()).size()) kept = row;
+      if (nodes == 0 || reasons_of(row) > reasons_of(kept)) kept = row;
       ++nodes;
     }
   }
   std::stable_sort(present.begin(), present.end(), [](const Json& a, const Json& b) {
-    const bool gets = a.value("gets", false);
-    if (gets != b.value("gets", false)) return gets;
+    const bool gets = flag_in(a, "gets");
+    if (gets != flag_in(b, "gets")) return gets;
     return compare(field(a, "connection"), field(b, "connection")) < 0;
   });
   for (auto& [who, row] : absent) {

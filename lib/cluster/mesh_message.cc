@@ -1,13 +1,21 @@
 #include "cluster/mesh_message.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
+#include "cluster/typed_json.h"
 
 namespace sse::cluster {
 namespace {
 
 using event::Json;
+
+// Beside topics, commands and answers: names, a secret, what a node says of itself.
+constexpr std::size_t kMaxLine = std::size_t{256} << 10;
+// More than fits into the 4 MiB that a node posts at once.
+constexpr std::size_t kMaxItems = 500'000;
+constexpr std::uint64_t kMaxHold = 600'000;  // milliseconds
 
 [[noreturn]] void bad() {
   throw Error(ErrorCode::kInvalidArgument, "what another node sent makes no sense; are all of the same version?");
@@ -54,11 +62,6 @@ void put(std::string& out, char letter, std::initializer_list<std::uint64_t> num
   out += '\n';
 }
 
-std::uint64_t count_field(const Json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
 }  // namespace
 
 std::string encode(const MeshMessage& message) {
@@ -93,7 +96,7 @@ std::string encode(const MeshMessage& message) {
 
 MeshMessage decode_mesh_message(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
-  if (end == std::string_view::npos) bad();
+  if (end == std::string_view::npos || end > kMaxLine) bad();
   const Json line = event::parse_json(bytes.substr(0, end), "what another node sent");
   if (!line.is_object()) bad();
   MeshMessage message;
@@ -102,14 +105,15 @@ MeshMessage decode_mesh_message(std::string_view bytes) {
   message.secret = event::string_field(line, "secret");
   if (const auto hello = line.find("hello"); hello != line.end()) message.hello = *hello;
   message.session = event::string_field(line, "session");
-  message.number = count_field(line, "number");
-  message.hold = std::chrono::milliseconds(count_field(line, "hold"));
+  message.number = count_in(line, "number");
+  message.hold = std::chrono::milliseconds(std::min(count_in(line, "hold"), kMaxHold));
   message.bye = event::bool_field(line, "bye");
   message.reset = event::bool_field(line, "reset");
   message.complete = event::bool_field(line, "complete");
   message.resync = event::bool_field(line, "resync");
   Cursor cursor(bytes.substr(end + 1));
-  while (!cursor.done()) {
+  for (std::size_t items = 0; !cursor.done(); ++items) {
+    if (items == kMaxItems) bad();
     const char letter = cursor.letter();
     const std::uint64_t first = cursor.number();
     if (letter == '+' || letter == '-') {

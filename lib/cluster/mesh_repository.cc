@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cluster/topics.h"
+#include "cluster/typed_json.h"
 #include "cluster/wire.h"
 #include "event/json.h"
 #include "observe/log.h"
@@ -18,19 +19,11 @@ using event::Json;
 namespace {
 
 constexpr std::size_t kPage = 10'000;
+// Of what another node may ask for at once, and of what comes.
+constexpr std::uint64_t kMaxPendingBytes = std::uint64_t{64} << 20;
 constexpr const char* kConfirm = "confirm";
 constexpr const char* kPending = "pending";
 constexpr const char* kLook = "look";
-
-std::uint64_t count_field(const Json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-std::int64_t time_field(const Json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
-}
 
 Json line_of(const char* what, const ServiceName& service, const Recipient& recipient) {
   return {
@@ -60,7 +53,7 @@ std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& serv
   while (!bytes.empty()) {
     const std::size_t end = bytes.find('\n');
     const Json line = event::parse_json(bytes.substr(0, end), "a pending message of another node");
-    const std::uint64_t size = count_field(line, "size");
+    const std::uint64_t size = count_in(line, "size");
     if (end == std::string_view::npos || size > bytes.size() - end - 1)
       throw Error(ErrorCode::kInvalidArgument, "a pending message of another node is cut off");
     PendingMessage message;
@@ -71,9 +64,9 @@ std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& serv
     message.collapse = event::string_field(line, "collapse");
     message.listening = event::bool_field(line, "listening");
     message.damaged = event::bool_field(line, "damaged");
-    message.created = from_millis(time_field(line, "created"));
-    message.expires = from_millis(time_field(line, "expires"));
-    message.attempts = static_cast<std::uint32_t>(count_field(line, "attempts"));
+    message.created = from_millis(number_in(line, "created", 0));
+    message.expires = from_millis(number_in(line, "expires", 0));
+    message.attempts = static_cast<std::uint32_t>(count_in(line, "attempts"));
     message.data = bytes.substr(end + 1, size);
     message.data_size = size;
     bytes.remove_prefix(end + 1 + size);
@@ -277,7 +270,8 @@ std::string MeshRepository::handle(std::string_view bytes) {
   if (what != kPending)
     throw Error(ErrorCode::kInvalidArgument, "another node's repository asks for what this version does not know");
   return write(own_.messages.pending(service, {&recipient, 1}, MessageId(event::id_field(line, "after")),
-                                     count_field(line, "limit"), ByteCount(count_field(line, "most")),
+                                     std::min<std::uint64_t>(count_in(line, "limit"), kPage),
+                                     ByteCount(std::min(count_in(line, "most"), kMaxPendingBytes)),
                                      options_.clock->wall_now()));
 }
 

@@ -2,11 +2,15 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/units.h"
+#include "cluster/bounded_http.h"
+#include "cluster/typed_json.h"
 
 // Paths, parameters and answers as in Nacos' documentation of its open API (nacos.io, manual/user/open-api).
 namespace sse::cluster {
@@ -17,6 +21,11 @@ using event::Json;
 constexpr const char* kDefaultCluster = "DEFAULT";
 constexpr std::int64_t kNotFoundV1 = 20404;  // of a heartbeat
 constexpr std::int64_t kNotFoundV3 = 21003;
+// A list of 1023 nodes with 1 KiB of metadata each, twice over.
+constexpr std::size_t kMaxAnswer = std::size_t{4} << 20;
+constexpr std::size_t kMaxInstances = 10'000;
+constexpr std::int64_t kMaxTokenSeconds = std::int64_t{365} * 24 * 3600;
+constexpr std::int64_t kMaxBeatMillis = 60'000;
 
 std::string base_of(NacosApi api) {
   switch (api) {
@@ -29,23 +38,6 @@ std::string base_of(NacosApi api) {
   }
 }
 
-std::int64_t number_in(const Json& json, const char* name, std::int64_t fallback) {
-  if (!json.is_object()) return fallback;
-  const auto found = json.find(name);
-  return found != json.end() && found->is_number() ? found->get<std::int64_t>() : fallback;
-}
-
-bool flag_in(const Json& json, const char* name, bool fallback) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_boolean() ? found->get<bool>() : fallback;
-}
-
-std::string text_in(const Json& json, const char* name) {
-  if (!json.is_object()) return "";
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 std::string encoded(const std::vector<std::pair<std::string, std::string>>& parameters) {
   std::string out;
   for (const auto& [name, value] : parameters) {
@@ -56,6 +48,33 @@ std::string encoded(const std::vector<std::pair<std::string, std::string>>& para
 }
 
 }  // namespace
+
+std::vector<NacosInstance> nacos_instances_in(const Json& answer) {
+  const Json* hosts = &answer;
+  // v2 and v3 wrap what v1 answers.
+  if (hosts->is_object() && hosts->contains("data")) hosts = &hosts->at("data");
+  if (hosts->is_object() && hosts->contains("hosts")) hosts = &hosts->at("hosts");
+  std::vector<NacosInstance> instances;
+  if (!hosts->is_array()) return instances;
+  for (const Json& host : *hosts) {
+    if (instances.size() == kMaxInstances) break;
+    if (!host.is_object()) continue;
+    NacosInstance instance;
+    instance.ip = text_in(host, "ip");
+    const std::int64_t port = number_in(host, "port", 0);
+    if (port < 0 || port > 65535) continue;
+    instance.port = static_cast<int>(port);
+    instance.healthy = flag_in(host, "healthy", flag_in(host, "valid", true));
+    instance.enabled = flag_in(host, "enabled", true);
+    if (const auto metadata = host.find("metadata"); metadata != host.end() && metadata->is_object()) {
+      for (const auto& [name, value] : metadata->items()) {
+        if (value.is_string()) instance.metadata[name] = value.get<std::string>();
+      }
+    }
+    instances.push_back(std::move(instance));
+  }
+  return instances;
+}
 
 class NacosServer {
  public:
@@ -132,13 +151,15 @@ NacosClient::Response NacosClient::call_once(const char* method, const std::stri
       request.set_header("Authorization", "Bearer " + token_);
       request.set_header("accessToken", token_);
     }
+    BoundedBody body(request, kMaxAnswer);
     const httplib::Result result = servers_[current_]->http().send(request);
     if (result) {
-      Response response{result->status, result->body, nullptr};
-      response.json = event::parse_json_or_null(response.body);
+      Response response{result->status, body.take(), nullptr};
+      response.json = read_json(response.body, kMaxAnswer).value_or(Json());
       return response;
     }
-    why = httplib::to_string(result.error());
+    why = body.too_large() ? "its answer is larger than " + format_bytes(ByteCount(kMaxAnswer))
+                           : httplib::to_string(result.error());
     current_ = (current_ + 1) % servers_.size();
   }
   throw Error(ErrorCode::kUnavailable, "cannot reach Nacos at " + options_.address.str() + " (" + why + ")");
@@ -159,7 +180,8 @@ void NacosClient::log_in() {
                            : response.json;
     token_ = text_in(told, "accessToken");
     if (response.status == 200 && !token_.empty()) {
-      const std::chrono::seconds ttl(number_in(told, "tokenTtl", 18'000));
+      const std::chrono::seconds ttl(
+          std::clamp<std::int64_t>(number_in(told, "tokenTtl", 18'000), 1, kMaxTokenSeconds));
       token_ends_ = options_.clock->steady_now() + ttl - ttl / 10;
       return;
     }
@@ -281,7 +303,7 @@ bool NacosClient::beat(const NacosInstance& instance) {
   if (code == kNotFoundV1) return false;
   if (response.status != 200) require(response, "take the heartbeat");
   if (const std::int64_t interval = number_in(response.json, "clientBeatInterval", 0); interval > 0)
-    beat_interval_ = std::chrono::milliseconds(interval);
+    beat_interval_ = std::chrono::milliseconds(std::min(interval, kMaxBeatMillis));
   return true;
 }
 
@@ -296,26 +318,7 @@ std::vector<NacosInstance> NacosClient::instances() {
   detect();
   const Response response = list(api_);
   require(response, "list the nodes");
-  const Json* hosts = &response.json;
-  if (api_ != NacosApi::kV1 && hosts->is_object() && hosts->contains("data")) hosts = &(*hosts)["data"];
-  if (hosts->is_object() && hosts->contains("hosts")) hosts = &(*hosts)["hosts"];
-  std::vector<NacosInstance> instances;
-  if (!hosts->is_array()) return instances;
-  for (const Json& host : *hosts) {
-    if (!host.is_object()) continue;
-    NacosInstance instance;
-    instance.ip = text_in(host, "ip");
-    instance.port = static_cast<int>(number_in(host, "port", 0));
-    instance.healthy = flag_in(host, "healthy", flag_in(host, "valid", true));
-    instance.enabled = flag_in(host, "enabled", true);
-    if (const auto metadata = host.find("metadata"); metadata != host.end() && metadata->is_object()) {
-      for (const auto& [name, value] : metadata->items()) {
-        if (value.is_string()) instance.metadata[name] = value.get<std::string>();
-      }
-    }
-    instances.push_back(std::move(instance));
-  }
-  return instances;
+  return nacos_instances_in(response.json);
 }
 
 std::chrono::milliseconds NacosClient::beat_interval() const {

@@ -23,6 +23,10 @@ struct NacosInstance {
   bool enabled = true;
 };
 
+/// The instances in an answer to a list, in the form of any version of Nacos; none in what is no list. What makes no
+/// sense in it is left out.
+std::vector<NacosInstance> nacos_instances_in(const event::Json& answer);
+
 /// Nacos' naming service over its open HTTP API: one service in one group and namespace, instances that live as long as
 /// their heartbeats come. Finds out by itself which generation of the API the server speaks, logs in where it has a
 /// password, and again when the token is about to end or is refused. Thread safe; may block as long as `timeout` for

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cluster/node_number.h"
+#include "cluster/typed_json.h"
 #include "net/listener.h"
 
 namespace sse::cluster {
@@ -95,8 +96,7 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::entries() {
     at.host = instance.ip;
     at.port = instance.port;
     entry.address = at.str();
-    entry.node.facts = event::parse_json_or_null(value_of(instance, kFacts));
-    if (!entry.node.facts.is_object()) entry.node.facts = event::Json::object();
+    entry.node.facts = read_facts(value_of(instance, kFacts));
     entry.instance = std::move(instance);
     entries.push_back(std::move(entry));
   }

@@ -6,7 +6,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cluster/bounded_http.h"
+#include "cluster/mesh_limits.h"
 #include "net/listener.h"
+#include "observe/barrier.h"
 
 namespace sse::cluster {
 namespace {
@@ -42,7 +45,8 @@ PeerLink::~PeerLink() {
 void PeerLink::start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "sse-peer");
-    run();
+    while (!observe::guarded("the link to another node", [this] { run(); }))
+      Clock::system().sleep_for(options_.backoff_least);
     ended_.store(true, std::memory_order_release);
   });
 }
@@ -61,26 +65,32 @@ void PeerLink::run() {
     std::string shown;
     if (!owner_.write_post(*this, message, shown)) return;
     std::string body;
-    std::string problem;
-    if (!post(encode(message), shown, body, problem)) {
-      owner_.failed(*this, message, problem);
-      continue;
-    }
-    try {
-      MeshMessage response = decode_mesh_message(body);
-      owner_.took(*this, message, std::move(response));
-    } catch (const Error& e) {
-      owner_.failed(*this, message, e.what());
-    }
+    std::string problem = "this program failed to handle its answer; see its log";
+    const bool done = observe::guarded("an exchange with another node", [&] {
+      if (!post(encode(message), shown, body, problem)) return;
+      try {
+        owner_.took(*this, message, decode_mesh_message(body));
+        problem.clear();
+      } catch (const Error& e) {
+        problem = e.what();
+      }
+    });
+    if (!done || !problem.empty()) owner_.failed(*this, message, problem);
   }
 }
 
 bool PeerLink::post(const std::string& body, const std::string& shown, std::string& response, std::string& problem) {
-  const httplib::Headers headers{{"Authorization", "Bearer " + shown}};
-  const httplib::Result result = http_->Post(kMeshPath, headers, body, "application/octet-stream");
+  httplib::Request request;
+  request.method = "POST";
+  request.path = kMeshPath;
+  request.headers = {{"Authorization", "Bearer " + shown}, {"Content-Type", "application/octet-stream"}};
+  request.body = body;
+  BoundedBody answer(request, kMaxMeshBody);
+  const httplib::Result result = http_->send(request);
   if (!result) {
     problem =
-        result.error() == httplib::Error::Read
+        answer.too_large() ? "it answers with more than " + format_bytes(ByteCount(kMaxMeshBody))
+        : result.error() == httplib::Error::Read
             ? "it has not answered for " + format_duration(options_.answer_timeout) + ", or broke the connection off"
             : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
     return false;
@@ -90,10 +100,10 @@ bool PeerLink::post(const std::string& body, const std::string& shown, std::stri
     return false;
   }
   if (result->status != 200) {
-    problem = "it refuses with status " + std::to_string(result->status) + ": " + printable(result->body);
+    problem = "it refuses with status " + std::to_string(result->status) + ": " + printable(answer.take());
     return false;
   }
-  response = result->body;
+  response = answer.take();
   return true;
 }
 

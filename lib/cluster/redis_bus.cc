@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::cluster {
@@ -16,6 +17,9 @@ constexpr std::size_t kTopicsInOneCommand = 500;
 constexpr std::size_t kMostInOneMessage = std::size_t{256} << 10;
 constexpr std::size_t kWriteBytes = std::size_t{64} << 10;
 constexpr std::string_view kTopicPrefix = "topic:";
+// How soon a refused subscription is tried again; twice as late each time.
+constexpr std::chrono::milliseconds kRetryFirst{1000};
+constexpr std::chrono::milliseconds kRetryLast{30'000};
 
 RedisLinkOptions named(RedisLinkOptions options, const char* name) {
   options.name = name;
@@ -107,7 +111,10 @@ void RedisBus::require_up(std::chrono::milliseconds patience) {
 
 std::string RedisBus::why_down() const {
   std::string why = subscriber_.up() ? commands_->why_down() : subscriber_.why_down();
-  if (commands_->up() && subscriber_.up()) return "";
+  if (commands_->up() && subscriber_.up()) {
+    const MutexLock lock(mutex_);
+    return refusal_;
+  }
   return "cannot use Redis at " + options_.link.address.str() + ": " + (why.empty() ? "it is just back" : why);
 }
 
@@ -157,14 +164,45 @@ void RedisBus::unsubscribe(const std::vector<std::string>& topics) {
 void RedisBus::link_up() {
   {
     const MutexLock lock(mutex_);
-    subscriber_.write({{"SUBSCRIBE", answer_channel(options_.node)}});
-    say_subscribed("SUBSCRIBE", {topics_.begin(), topics_.end()});
-    const std::uint64_t number = ++last_barrier_;
-    barriers_.push_back({number, [this](bool stands) {
-                           if (stands) receiver_->bus_up();
-                         }});
-    subscriber_.write({{"PING", std::to_string(number)}});
+    refused_now_ = false;
+    retry_in_ = kRetryFirst;
+    subscribe_all();
   }
+}
+
+void RedisBus::subscribe_all() {
+  retry_at_ = SteadyTime::max();
+  subscriber_.write({{"SUBSCRIBE", answer_channel(options_.node)}});
+  say_subscribed("SUBSCRIBE", {topics_.begin(), topics_.end()});
+  const std::uint64_t number = ++last_barrier_;
+  barriers_.push_back({number, [this](bool stands) {
+                         if (!stands) return;
+                         {
+                           const MutexLock lock(mutex_);
+                           refusal_.clear();
+                         }
+                         receiver_->bus_up();
+                       }});
+  subscriber_.write({{"PING", std::to_string(number)}});
+}
+
+void RedisBus::note_refusal(const std::string& why) {
+  bool news = false;
+  {
+    const MutexLock lock(mutex_);
+    news = refusal_.empty();
+    refused_now_ = true;
+    refusal_ = "Redis at " + options_.link.address.str() + " refuses a subscription: " + printable(why) +
+               "; give its user the channels " + options_.prefix + "* (ACL SETUSER … &" + options_.prefix + "*)";
+    retry_at_ = options_.link.clock->steady_now() + retry_in_;
+    retry_in_ = std::min(std::max(retry_in_, kRetryFirst) * 2, kRetryLast);
+  }
+  if (news) receiver_->bus_down(why_down());
+}
+
+void RedisBus::link_tick() {
+  const MutexLock lock(mutex_);
+  if (options_.link.clock->steady_now() >= retry_at_) subscribe_all();
 }
 
 void RedisBus::link_down(const std::string& why) {
@@ -172,8 +210,11 @@ void RedisBus::link_down(const std::string& why) {
   {
     const MutexLock lock(mutex_);
     lost.swap(barriers_);
+    refusal_.clear();
+    retry_at_ = SteadyTime::max();
   }
-  for (const Barrier& barrier : lost) barrier.standing(false);
+  for (const Barrier& barrier : lost)
+    observe::guarded("a subscription that cannot stand", [&barrier] { barrier.standing(false); });
   receiver_->bus_down("cannot use Redis at " + options_.link.address.str() + ": " + why);
 }
 
@@ -182,14 +223,17 @@ void RedisBus::reach_barrier(const std::string& token) {
   const auto [stop, error] = std::from_chars(token.data(), token.data() + token.size(), number);
   if (error != std::errc{} || stop != token.data() + token.size()) return;
   std::vector<Barrier> reached;
+  bool stands = true;
   {
     const MutexLock lock(mutex_);
+    stands = !std::exchange(refused_now_, false);
     while (!barriers_.empty() && barriers_.front().number <= number) {
       reached.push_back(std::move(barriers_.front()));
       barriers_.pop_front();
     }
   }
-  for (const Barrier& barrier : reached) barrier.standing(true);
+  for (const Barrier& barrier : reached)
+    observe::guarded("a subscription that stands", [&] { barrier.standing(stands); });
 }
 
 void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
@@ -197,7 +241,7 @@ void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
   const std::string answers = answer_channel(options_.node);
   for (RedisReply& push : pushes) {
     if (push.is_error()) {
-      observe::log_error("Redis refuses a subscription", {{"error", push.text}});
+      note_refusal(push.text);
       continue;
     }
     if (push.list.size() >= 2 && push.list[0].text == "pong") {
@@ -215,7 +259,9 @@ void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
   }
   if (!incoming.commands.empty()) {
     // Flushes the outbox when the last who has it lets it go.
-    Together together(nullptr, [outbox = incoming.outbox](std::nullptr_t) { outbox->stop_collecting(); });
+    Together together(nullptr, [outbox = incoming.outbox](std::nullptr_t) {
+      observe::guarded("answers to another node", [&outbox] { outbox->stop_collecting(); });
+    });
     receiver_->received(std::move(incoming.commands), std::move(together));
   }
   gathering_.run_ready();
@@ -298,7 +344,7 @@ std::shared_ptr<Asked> RedisBus::ask(const std::vector<Command>& commands) {
 
 void RedisBus::publish(Outgoing& out) {
   if (out.groups.empty()) return;
-  const bool deaf = !subscriber_.up();
+  const bool deaf = !why_down().empty();
   const std::size_t count = out.groups.size();
   commands_->call_all(out.bytes, count,
                       [this, deaf, groups = std::move(out.groups)](const std::vector<RedisReply>& replies) {

@@ -20,7 +20,7 @@ namespace sse::cluster {
 /// A bus over Redis' publish and subscribe: a command is one PUBLISH, which reaches the nodes that subscribed to the
 /// topic and no other, and whose integer reply tells how many answers to wait for; several that follow each other to
 /// the same topic share one. Answers are published to a topic of the asking node, all that became ready together in one
-/// message.
+/// message. A subscription that Redis refuses (its ACL) makes the bus one that is down, says so, and is tried again.
 class RedisBus final : public Bus, private RedisLink::Listener {
  public:
   struct Options {
@@ -42,13 +42,14 @@ class RedisBus final : public Bus, private RedisLink::Listener {
   void subscribe(const std::vector<std::string>& topics, std::function<void(bool)> standing) override EXCLUDES(mutex_);
   void unsubscribe(const std::vector<std::string>& topics) override EXCLUDES(mutex_);
   std::shared_ptr<Asked> ask(const std::vector<Command>& commands) override;
-  std::string why_down() const override;
+  std::string why_down() const override EXCLUDES(mutex_);
 
   /// For others who need Redis: the link that publishes.
   RedisLink& link() { return *commands_; }
 
  private:
   void link_up() override EXCLUDES(mutex_);
+  void link_tick() override EXCLUDES(mutex_);
   void link_down(const std::string& why) override EXCLUDES(mutex_);
   void link_pushed(std::vector<RedisReply> pushes) override;
 
@@ -77,6 +78,10 @@ class RedisBus final : public Bus, private RedisLink::Listener {
   void publish(Outgoing& out);
   void note_reply(const Group& group, const RedisReply& reply, bool deaf);
   void reach_barrier(const std::string& token) EXCLUDES(mutex_);
+  /// Everything from the start, and the bus is up when it stands.
+  void subscribe_all() REQUIRES(mutex_);
+  /// Redis refused a SUBSCRIBE: nothing up to the next barrier stands, and all is tried again later.
+  void note_refusal(const std::string& why) EXCLUDES(mutex_);
   std::string answer_channel(const std::string& node) const { return options_.prefix + "answer:" + node; }
   std::string topic_channel(const std::string& topic) const;
   void say_subscribed(const std::string& verb, const std::vector<std::string>& topics);
@@ -90,10 +95,14 @@ class RedisBus final : public Bus, private RedisLink::Listener {
     std::uint64_t number;
     std::function<void(bool)> standing;
   };
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::unordered_set<std::string> topics_ GUARDED_BY(mutex_);
   std::deque<Barrier> barriers_ GUARDED_BY(mutex_);
   std::uint64_t last_barrier_ GUARDED_BY(mutex_) = 0;
+  bool refused_now_ GUARDED_BY(mutex_) = false;  // since the last barrier
+  std::string refusal_ GUARDED_BY(mutex_);       // until all subscriptions stand again
+  SteadyTime retry_at_ GUARDED_BY(mutex_) = SteadyTime::max();
+  std::chrono::milliseconds retry_in_ GUARDED_BY(mutex_){};
 
   // Last: their threads use the rest.
   const std::shared_ptr<RedisLink> commands_;  // shared with answers that are not given yet

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cluster/typed_json.h"
 
 namespace sse::cluster {
 namespace {
@@ -22,6 +23,8 @@ local nonce = redis.call('HGET', KEYS[2], 'nonce')
 if nonce and nonce ~= ARGV[2] then
   return {'taken', tostring(redis.call('PTTL', KEYS[2]))}
 end
+-- Never refused for want of memory, and with it in front neither is the rest, which takes next to none.
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 local function claim(number)
   local key = ARGV[7] .. number
   local owner = redis.call('GET', key)
@@ -112,6 +115,10 @@ RedisDiscovery::Verdict RedisDiscovery::enter(const event::Json& facts, int numb
   Verdict verdict;
   if (!reply.list.empty()) verdict.word = reply.list[0].text;
   if (reply.list.size() == 2) verdict.value = number_in(reply.list[1].text);
+  const bool known = verdict.word == "ok"
+                         ? verdict.value >= 0 && verdict.value < kNodeNumbers
+                         : verdict.word == "taken" || verdict.word == "number" || verdict.word == "full";
+  if (!known) throw Error(ErrorCode::kIo, "Redis answered to the entry of this node with something else");
   return verdict;
 }
 
@@ -164,13 +171,9 @@ std::vector<Node> RedisDiscovery::nodes() {
   const RedisReply reply = nodes_script_.run(link_, {options_.prefix + "nodes"}, {options_.prefix + "node:"});
   std::vector<Node> nodes;
   for (std::size_t i = 0; i + 2 < reply.list.size(); i += 3) {
-    Node node{reply.list[i].text, static_cast<unsigned>(number_in(reply.list[i + 1].text)), event::Json::object()};
-    try {
-      node.facts = event::parse_json(reply.list[i + 2].text, "what a node says of itself");
-    } catch (const Error&) {
-      // It is a node all the same.
-    }
-    nodes.push_back(std::move(node));
+    const std::int64_t number = number_in(reply.list[i + 1].text);
+    if (number < 0 || number >= kNodeNumbers) continue;
+    nodes.push_back({reply.list[i].text, static_cast<unsigned>(number), read_facts(reply.list[i + 2].text)});
   }
   std::ranges::sort(nodes, {}, &Node::id);
   return nodes;

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "observe/log.h"
+#include "observe/barrier.h"
 
 namespace sse::cluster {
 namespace {
@@ -140,11 +140,50 @@ bool RedisLink::gave_no_answer(const RedisReply& reply) {
   return reply.is_error() && reply.text.starts_with("cannot use Redis");
 }
 
+Error error_in(const RedisReply& reply) {
+  if (RedisLink::gave_no_answer(reply)) return {ErrorCode::kUnavailable, reply.text};
+  struct Known {
+    std::string_view begin;
+    ErrorCode code;
+    const char* advice;
+  };
+  static constexpr std::array<Known, 10> kKnown{{
+      {"OOM", ErrorCode::kLimitExceeded, "it is over its maxmemory: raise that, or delete what is not needed"},
+      {"NOPERM", ErrorCode::kIo, "give the user that right (ACL SETUSER)"},
+      {"ERR The user executing the script", ErrorCode::kIo, "give the user that right (ACL SETUSER)"},
+      {"NOAUTH", ErrorCode::kIo, "give user and password"},
+      {"BUSY", ErrorCode::kUnavailable, "a script runs there for too long"},
+      {"LOADING", ErrorCode::kUnavailable, "it reads its data; try again in a moment"},
+      {"MASTERDOWN", ErrorCode::kUnavailable, "it is a replica without its master"},
+      {"READONLY", ErrorCode::kUnavailable, "it is a replica; give the address of the master"},
+      {"TRYAGAIN", ErrorCode::kUnavailable, "try again in a moment"},
+      {"MISCONF", ErrorCode::kUnavailable, "it cannot write its data to disk"},
+  }};
+  for (const Known& known : kKnown) {
+    // Redis 6 and older put what a script ran into behind where it did.
+    if (reply.text.starts_with(known.begin) || reply.text.find(": -" + std::string(known.begin)) != std::string::npos)
+      return {known.code, "Redis cannot do it: " + printable(reply.text) + "; " + known.advice};
+  }
+  return {ErrorCode::kIo, "Redis cannot do it: " + printable(reply.text)};
+}
+
+RedisReply RedisLink::ask_unchecked(const RedisCommand& command) {
+  return std::move(wait_for_all({command}).front());
+}
+
 RedisReply RedisLink::ask(const RedisCommand& command) {
   return std::move(ask_all({command}).front());
 }
 
 std::vector<RedisReply> RedisLink::ask_all(const std::vector<RedisCommand>& commands) {
+  std::vector<RedisReply> replies = wait_for_all(commands);
+  for (const RedisReply& reply : replies) {
+    if (reply.is_error()) throw error_in(reply);
+  }
+  return replies;
+}
+
+std::vector<RedisReply> RedisLink::wait_for_all(const std::vector<RedisCommand>& commands) {
   struct Answers {
     Mutex mutex;
     CondVar changed;
@@ -163,7 +202,7 @@ std::vector<RedisReply> RedisLink::ask_all(const std::vector<RedisCommand>& comm
   const MutexLock lock(answers->mutex);
   while (answers->replies.empty()) answers->changed.wait(answers->mutex);
   for (const RedisReply& reply : answers->replies) {
-    if (gave_no_answer(reply)) throw Error(ErrorCode::kUnavailable, reply.text);
+    if (gave_no_answer(reply)) throw error_in(reply);
   }
   return std::move(answers->replies);
 }
@@ -196,14 +235,19 @@ std::string RedisLink::flush() {
 }
 
 void RedisLink::run() {
-  RedisReader reader;
+  RedisReader reader(options_.reply);
   std::minstd_rand random(std::random_device{}());
   milliseconds pause = options_.backoff_least;
   while (!stopping()) {
-    const std::string failed = connect(reader);
-    if (failed.empty()) {
-      pause = options_.backoff_least;
-      lose(serve(reader));
+    bool connected = false;
+    observe::guarded("connecting to Redis", [&] { connected = connect(reader).empty(); });
+    if (connected) {
+      const SteadyTime since = options_.clock->steady_now();
+      std::string why = "this program failed to handle its answer";
+      observe::guarded("the link to Redis", [&] { why = serve(reader); });
+      lose(why);
+      // One that takes every connection and breaks it off is no better than one that takes none.
+      if (options_.clock->steady_now() - since > options_.backoff_most) pause = options_.backoff_least;
     }
     // Half fixed, half by chance: nodes that lost Redis together do not come back together.
     rest(pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, pause.count() / 2)(random)));
@@ -234,7 +278,8 @@ std::string RedisLink::connect(RedisReader& reader) {
     }
     changed_.notify_all();
   }
-  if (good && listener_ != nullptr) listener_->link_up();
+  if (good && listener_ != nullptr)
+    observe::guarded("what follows a connection to Redis", [this] { listener_->link_up(); });
   return why;
 }
 
@@ -311,7 +356,7 @@ std::string RedisLink::log_in(int fd, RedisReader& reader) const {
     if (n == 0) return "it closed the connection at once";
     if (n < 0 && errno != EAGAIN && errno != EINTR) return reason(errno);
     if (n > 0 && !reader.feed(buffer.data(), static_cast<std::size_t>(n), replies))
-      return "what answers there is not Redis";
+      return "what answers there is not Redis: it " + reader.problem();
   }
   for (const RedisReply& reply : replies) {
     if (!reply.is_error()) continue;
@@ -347,6 +392,7 @@ std::string RedisLink::serve(RedisReader& reader) {
       if (std::string why = read_some(reader); !why.empty()) return why;
     }
     if (std::string why = watch_silence(); !why.empty()) return why;
+    if (listener_ != nullptr) observe::guarded("the care for a link to Redis", [this] { listener_->link_tick(); });
   }
 }
 
@@ -362,22 +408,24 @@ std::string RedisLink::read_some(RedisReader& reader) {
   if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : reason(errno);
   heard_ = clock_.steady_now();
   std::vector<RedisReply> replies;
-  if (!reader.feed(buffer.data(), static_cast<std::size_t>(n), replies)) return "it answered what no Redis would";
-  take(std::move(replies));
-  return "";
+  if (!reader.feed(buffer.data(), static_cast<std::size_t>(n), replies)) return "it " + reader.problem();
+  return take(std::move(replies));
 }
 
-void RedisLink::take(std::vector<RedisReply> replies) {
-  if (replies.empty()) return;
+std::string RedisLink::take(std::vector<RedisReply> replies) {
+  if (replies.empty()) return "";
+  bool unasked = false;
   if (mode_ == Mode::kSubscriber) {
-    if (listener_ != nullptr) listener_->link_pushed(std::move(replies));
-    return;
+    if (listener_ != nullptr)
+      observe::guarded("what Redis published", [&] { listener_->link_pushed(std::move(replies)); });
+    return "";
   }
   std::vector<Waiting> complete;
   {
     const MutexLock lock(mutex_);
     for (RedisReply& reply : replies) {
-      if (waiting_.empty()) break;
+      unasked = waiting_.empty();
+      if (unasked) break;
       Waiting& first = waiting_.front();
       first.replies.push_back(std::move(reply));
       if (first.replies.size() < first.count) continue;
@@ -386,8 +434,10 @@ void RedisLink::take(std::vector<RedisReply> replies) {
     }
   }
   for (Waiting& one : complete) {
-    if (one.done) one.done(std::move(one.replies));
+    if (one.done) observe::guarded("an answer of Redis", [&one] { one.done(std::move(one.replies)); });
   }
+  // Every answer behind it would be taken for that of another command.
+  return unasked ? "it answered what was not asked" : "";
 }
 
 // A peer that is frozen, or a route that swallows everything, shows only by silence.
@@ -423,10 +473,12 @@ void RedisLink::lose(const std::string& why) {
   const std::string sentence = "cannot use Redis at " + options_.address.str() + ": " + why;
   for (Waiting& one : lost) {
     if (!one.done) continue;
-    one.replies.resize(one.count, RedisReply::error(sentence));
-    one.done(std::move(one.replies));
+    observe::guarded("the end of a call of Redis", [&] {
+      one.replies.resize(one.count, RedisReply::error(sentence));
+      one.done(std::move(one.replies));
+    });
   }
-  if (listener_ != nullptr) listener_->link_down(why);
+  if (listener_ != nullptr) observe::guarded("the end of a link to Redis", [&] { listener_->link_down(why); });
 }
 
 }  // namespace sse::cluster

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/mutex.h"
 #include "cluster/redis_address.h"
@@ -28,6 +29,7 @@ struct RedisLinkOptions {
   std::chrono::milliseconds backoff_most{2000};
   std::size_t most_unsent = std::size_t{64} << 20;  ///< bytes that may wait to be written
   const Clock* clock = &Clock::system();            ///< outlives the link
+  RedisReader::Limits reply;                        ///< what one reply may be; with more the connection is given up
 };
 
 /// One connection to Redis that is made anew, with growing pauses, whenever it is lost, on a thread of its own. Many
@@ -42,10 +44,13 @@ class RedisLink {
  public:
   enum class Mode { kCommands, kSubscriber };
 
-  /// Called on the link's thread; must not block for long and must not call ask().
+  /// Called on the link's thread; must not block for long and must not call ask(). What it throws is noted and left
+  /// behind.
   class Listener {
    public:
     virtual void link_up() {}
+    /// While the link is up, a few times a second.
+    virtual void link_tick() {}
     virtual void link_down(const std::string& /*why*/) {}
     /// What a subscriber was sent, as it was read.
     virtual void link_pushed(std::vector<RedisReply> /*pushes*/) {}  // NOLINT: others keep them
@@ -79,10 +84,12 @@ class RedisLink {
   /// Several in one write, `count` of them, encoded by append_command(); `done` gets an answer for each, in their
   /// order, when the last is there.
   void call_all(std::string_view commands, std::size_t count, AllDone done) EXCLUDES(mutex_);
-  /// Sends and waits. Throws Error(kUnavailable) where no answer came; an error that Redis answered is returned. Not
-  /// from the link's thread.
+  /// Sends and waits; the one way to ask, so that an error is never taken for an empty answer. Throws Error as
+  /// error_in(), also for an error that Redis answered to any of several commands. Not from the link's thread.
   RedisReply ask(const RedisCommand& command);
   std::vector<RedisReply> ask_all(const std::vector<RedisCommand>& commands);
+  /// As ask(), but an error that Redis answered is returned: for who has something to do about it.
+  RedisReply ask_unchecked(const RedisCommand& command);
 
   /// Whether this is no answer of Redis but says why there is none.
   static bool gave_no_answer(const RedisReply& reply);
@@ -100,6 +107,7 @@ class RedisLink {
   };
 
   void run() EXCLUDES(mutex_);
+  std::vector<RedisReply> wait_for_all(const std::vector<RedisCommand>& commands);
   /// Connected and logged in; else the reason.
   std::string connect(RedisReader& reader) EXCLUDES(mutex_);
   std::string dial(UniqueFd& socket) const;
@@ -109,7 +117,7 @@ class RedisLink {
   /// Until the connection breaks; returns why.
   std::string serve(RedisReader& reader) EXCLUDES(mutex_);
   std::string read_some(RedisReader& reader) EXCLUDES(mutex_);
-  void take(std::vector<RedisReply> replies) EXCLUDES(mutex_);
+  std::string take(std::vector<RedisReply> replies) EXCLUDES(mutex_);
   std::string watch_silence() EXCLUDES(mutex_);
   void lose(const std::string& why) EXCLUDES(mutex_);
   void rest(std::chrono::milliseconds pause) EXCLUDES(mutex_);
@@ -140,5 +148,9 @@ class RedisLink {
 
   const std::shared_ptr<void> clock_moved_;  // last: it writes to wakeup_ until it is gone
 };
+
+/// The error in a reply as one of ours, in Redis' words and with what to do about it: kUnavailable where there was no
+/// answer or Redis cannot answer now (BUSY, LOADING, …), kLimitExceeded where it has no memory left (OOM), else kIo.
+Error error_in(const RedisReply& reply);
 
 }  // namespace sse::cluster

@@ -2,45 +2,116 @@
 
 #include <hiredis.h>
 
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "base/units.h"
+
 namespace sse::cluster {
+
+// What the callbacks share: hiredis' tree of replies is its own; made of ours instead, nothing is copied twice.
+struct RedisReader::Impl {
+  struct Free {
+    void operator()(redisReader* done) const { redisReaderFree(done); }
+  };
+
+  explicit Impl(Limits at_most);
+
+  const Limits limits;
+  std::size_t bytes = 0;     // of the reply that is being read
+  std::size_t elements = 0;  // the same
+  // Set by the callbacks, which must not make the text themselves: that could throw.
+  enum class Refused : unsigned char { kNothing, kElements, kDepth } refused = Refused::kNothing;
+  std::string problem;
+  std::unique_ptr<redisReader, Free> reader;  // last: freed first, its callbacks use the rest
+};
+
 namespace {
 
-// hiredis has its own tree of replies; made of ours instead, nothing is copied twice.
+using Impl = RedisReader::Impl;
 
-RedisReply* place(const redisReadTask* task) {
-  if (task->parent == nullptr) return new RedisReply;  // NOLINT(cppcoreguidelines-owning-memory): free_root()
-  return &static_cast<RedisReply*>(task->parent->obj)->list.at(static_cast<std::size_t>(task->idx));
+int depth_of(const redisReadTask* task) {
+  int depth = 0;
+  for (const redisReadTask* above = task->parent; above != nullptr; above = above->parent) ++depth;
+  return depth;
+}
+
+// Runs `fill` on the place of the reply that `task` is about. Null where there is none: hiredis then gives up, as if
+// there was no memory. Nothing may be thrown from here, the caller is C.
+template <class Fill>
+void* make(const redisReadTask* task, Fill fill) noexcept {
+  auto& impl = *static_cast<Impl*>(task->privdata);
+  try {
+    if (task->parent == nullptr) {
+      auto root = std::make_unique<RedisReply>();
+      fill(*root);
+      return root.release();  // free_root() takes it
+    }
+    if (++impl.elements > impl.limits.elements) {
+      impl.refused = Impl::Refused::kElements;
+      return nullptr;
+    }
+    // As they come, never as many as were announced. Only the last element of a list has pointers into it.
+    std::vector<RedisReply>& list = static_cast<RedisReply*>(task->parent->obj)->list;
+    RedisReply& reply = list.emplace_back();
+    fill(reply);
+    return &reply;
+  } catch (const std::exception&) {
+    return nullptr;
+  }
 }
 
 void* make_text(const redisReadTask* task, char* text, std::size_t size) {
-  RedisReply* reply = place(task);
-  reply->kind = task->type == REDIS_REPLY_ERROR ? RedisReply::Kind::kError : RedisReply::Kind::kText;
-  reply->text.assign(text, size);
-  return reply;
+  return make(task, [&](RedisReply& reply) {
+    reply.kind = task->type == REDIS_REPLY_ERROR ? RedisReply::Kind::kError : RedisReply::Kind::kText;
+    reply.text.assign(text, size);
+  });
 }
 
 // `Size` is int or std::size_t, by the version of hiredis.
 template <class Size>
 void* make_list(const redisReadTask* task, Size size) {
-  RedisReply* reply = place(task);
-  reply->kind = RedisReply::Kind::kList;
-  reply->list.resize(static_cast<std::size_t>(size));
-  return reply;
+  auto& impl = *static_cast<Impl*>(task->privdata);
+  if (depth_of(task) >= RedisReader::kMaxDepth) {
+    impl.refused = Impl::Refused::kDepth;
+    return nullptr;
+  }
+  if (static_cast<std::uint64_t>(size) > impl.limits.elements - std::min(impl.elements, impl.limits.elements)) {
+    impl.refused = Impl::Refused::kElements;
+    return nullptr;
+  }
+  return make(task, [](RedisReply& reply) { reply.kind = RedisReply::Kind::kList; });
 }
 
 void* make_integer(const redisReadTask* task, long long value) {
-  RedisReply* reply = place(task);
-  reply->kind = RedisReply::Kind::kInteger;
-  reply->integer = value;
-  return reply;
+  return make(task, [&](RedisReply& reply) {
+    reply.kind = RedisReply::Kind::kInteger;
+    reply.integer = value;
+  });
 }
 
 void* make_nil(const redisReadTask* task) {
-  return place(task);
+  return make(task, [](RedisReply&) {});
 }
 
 void free_root(void* reply) {
   delete static_cast<RedisReply*>(reply);  // NOLINT(cppcoreguidelines-owning-memory)
+}
+
+// What RESP3 adds. Without a function of its own hiredis gives the type's number for a pointer.
+template <class Functions>
+void add_resp3(Functions& made) {
+  if constexpr (requires { made.createDouble; }) {
+    made.createDouble = [](const redisReadTask* task, double, char* text, std::size_t size) -> void* {
+      return make(task, [&](RedisReply& reply) {
+        reply.kind = RedisReply::Kind::kText;
+        reply.text.assign(text, size);
+      });
+    };
+    made.createBool = [](const redisReadTask* task, int value) -> void* { return make_integer(task, value); };
+  }
 }
 
 redisReplyObjectFunctions* functions() {
@@ -51,6 +122,7 @@ redisReplyObjectFunctions* functions() {
     made.createInteger = make_integer;
     made.createNil = make_nil;
     made.freeObject = free_root;
+    add_resp3(made);
     return made;
   }();
   return &all;
@@ -58,30 +130,51 @@ redisReplyObjectFunctions* functions() {
 
 }  // namespace
 
-struct RedisReader::Impl {
-  struct Free {
-    void operator()(redisReader* done) const { redisReaderFree(done); }
-  };
-  std::unique_ptr<redisReader, Free> reader{redisReaderCreateWithFunctions(functions())};
-};
+RedisReader::Impl::Impl(Limits at_most) : limits(at_most), reader(redisReaderCreateWithFunctions(functions())) {
+  if (reader == nullptr) throw std::bad_alloc();
+  reader->privdata = this;
+}
 
-RedisReader::RedisReader() : impl_(std::make_unique<Impl>()) {}
+RedisReader::RedisReader(Limits limits) : impl_(std::make_unique<Impl>(limits)) {}
 RedisReader::~RedisReader() = default;
 
 void RedisReader::reset() {
-  impl_ = std::make_unique<Impl>();
+  impl_ = std::make_unique<Impl>(impl_->limits);
+}
+
+const std::string& RedisReader::problem() const {
+  return impl_->problem;
 }
 
 bool RedisReader::feed(const char* bytes, std::size_t size, std::vector<RedisReply>& replies) {
-  redisReader* reader = impl_->reader.get();
-  if (reader == nullptr || redisReaderFeed(reader, bytes, size) != REDIS_OK) return false;
+  Impl& impl = *impl_;
+  const auto fail = [&impl] {
+    if (impl.refused == Impl::Refused::kElements) {
+      impl.problem = "sent a reply of more than " + std::to_string(impl.limits.elements) + " elements";
+    } else if (impl.refused == Impl::Refused::kDepth) {
+      impl.problem = "sent lists in lists, more than " + std::to_string(kMaxDepth) + " deep";
+    } else {
+      impl.problem =
+          impl.reader->err == REDIS_ERR_OOM ? "sent a reply there is no memory for" : "sent what no Redis would";
+    }
+    return false;
+  };
+  if (!impl.problem.empty()) return false;
+  if (redisReaderFeed(impl.reader.get(), bytes, size) != REDIS_OK) return fail();
+  impl.bytes += size;
   for (;;) {
     void* reply = nullptr;
-    if (redisReaderGetReply(reader, &reply) != REDIS_OK) return false;
-    if (reply == nullptr) return true;
+    if (redisReaderGetReply(impl.reader.get(), &reply) != REDIS_OK) return fail();
+    if (reply == nullptr) break;
     const std::unique_ptr<RedisReply> owned(static_cast<RedisReply*>(reply));
     replies.push_back(std::move(*owned));
+    impl.elements = 0;
+    // What follows in these bytes belongs to the next one.
+    impl.bytes = impl.reader->len - impl.reader->pos;
   }
+  if (impl.bytes <= impl.limits.bytes) return true;
+  impl.problem = "sent a reply of more than " + format_bytes(ByteCount(impl.limits.bytes));
+  return false;
 }
 
 void append_command(std::string& out, const RedisCommand& command) {

@@ -29,21 +29,35 @@ using RedisCommand = std::vector<std::string>;
 /// Appends the command as Redis reads it (RESP, an array of bulk strings).
 void append_command(std::string& out, const RedisCommand& command);
 
-/// Reads what Redis says, with hiredis' parser. One thread at a time.
+/// Reads what Redis says, with hiredis' parser. Redis is not trusted: memory is taken for what has arrived, never for
+/// what was announced, and no exception crosses the parser, which is C. One thread at a time.
 class RedisReader {
  public:
-  RedisReader();
+  /// What one reply may be at most.
+  struct Limits {
+    std::size_t bytes = std::size_t{256} << 20;  ///< as it arrives
+    std::size_t elements = 2'000'000;            ///< of all lists in it together
+  };
+  /// Lists in lists; no command used here is answered with more than two.
+  static constexpr int kMaxDepth = 5;
+
+  RedisReader() : RedisReader(Limits{}) {}
+  explicit RedisReader(Limits limits);
   ~RedisReader();
   RedisReader(const RedisReader&) = delete;
   RedisReader& operator=(const RedisReader&) = delete;
 
   /// Forgets an incomplete reply: for a new connection.
   void reset();
-  /// Appends the complete replies in `bytes`; false for something that is not Redis.
+  /// Appends the complete replies in `bytes`; false for something that is not Redis or is over a limit. After that only
+  /// reset() helps.
   bool feed(const char* bytes, std::size_t size, std::vector<RedisReply>& replies);
+  /// Why feed() was false, to be put behind "it "; empty otherwise.
+  const std::string& problem() const;
+
+  struct Impl;  ///< of the source alone
 
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -10,7 +10,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "cluster/redis_repository_scripts.h"
+#include "observe/barrier.h"
 
 namespace sse::cluster {
 namespace {
@@ -35,6 +37,12 @@ constexpr std::size_t kAddNames = 10'000;
 constexpr std::size_t kFieldsOfARow = 10;
 constexpr std::size_t kFieldsOfAnOutcome = 4;
 constexpr std::size_t kDeadPage = 100;
+constexpr std::size_t kRecountMessages = 200;
+constexpr std::size_t kRecountNames = 1000;
+constexpr std::size_t kRecountLetters = 20'000;
+// A Redis that says for ever that there is more.
+constexpr std::size_t kMaxRounds = 100'000;
+constexpr std::size_t kMaxRequeueRounds = 100;
 constexpr std::chrono::milliseconds kRetry{200};
 // Less is what a round trip and rounding make of it.
 constexpr std::int64_t kSameClock = 1000;
@@ -93,6 +101,25 @@ Error refusal(const delivery::StoreLimits& limits, const std::string& why, const
   return {ErrorCode::kInternal, "Redis refused a message for no reason that is known here"};
 }
 
+// What INFO says, of one field.
+std::string info_field(const std::string& info, std::string_view name) {
+  const std::string begin = std::string(name) + ":";
+  std::size_t at = info.starts_with(begin) ? 0 : info.find("\n" + begin);
+  if (at == std::string::npos) return "";
+  at = info.find(':', at) + 1;
+  return info.substr(at, std::min(info.find_first_of("\r\n", at), info.size()) - at);
+}
+
+// A pattern of SCAN that stands for itself.
+std::string escaped_pattern(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("*?[]\\^").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 RedisLinkOptions named(RedisLinkOptions options) {
   options.name = "sse-pending";
   return options;
@@ -110,9 +137,13 @@ struct RedisRepository::Scripts {
         expire(common + scripts::kExpire),
         erase(common + scripts::kErase),
         forget_dead(common + scripts::kForgetDead),
-        look(common + scripts::kLook) {}
+        look(common + scripts::kLook),
+        relist(common + scripts::kRelist),
+        recount(common + scripts::kRecount),
+        recount_dead(common + scripts::kRecountDead) {}
 
-  const RedisScript add, requeue, drop, attempts, pending, expire, erase, forget_dead, look;
+  const RedisScript add, requeue, drop, attempts, pending, expire, erase, forget_dead, look, relist, recount,
+      recount_dead;
 };
 
 RedisRepository::RedisRepository(Options options, std::chrono::milliseconds patience)
@@ -122,7 +153,9 @@ RedisRepository::RedisRepository(Options options, std::chrono::milliseconds pati
       link_(named(options_.link), RedisLink::Mode::kCommands, nullptr) {
   link_.start();
   link_.require_up(patience);
+  inspect(true);
   look();
+  begin_repair(false);
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "sse-confirm");
     run();
@@ -154,6 +187,106 @@ WallTime RedisRepository::here(const std::string& text) const {
 
 void RedisRepository::report(const std::string& sentence) const {
   if (options_.on_error) options_.on_error(sentence);
+}
+
+void RedisRepository::inspect(bool starting) {
+  next_inspection_ = clock().steady_now() + options_.inspect;
+  try {
+    inspect_memory(starting);
+  } catch (const Error& e) {
+    // Managed servers do not always let one look.
+    if (e.code() == ErrorCode::kConflict || e.code() == ErrorCode::kUnavailable) throw;
+    if (!std::exchange(uninspected_, true))
+      report(std::string("whether Redis evicts messages, or is full, cannot be seen: ") + e.what());
+  }
+}
+
+void RedisRepository::inspect_memory(bool starting) {
+  const std::string where = "Redis at " + options_.link.address.str();
+  const std::string memory = link_.ask({"INFO", "memory"}).text;
+  const std::uint64_t most = number(info_field(memory, "maxmemory"));
+  const std::uint64_t used = number(info_field(memory, "used_memory"));
+  const std::string policy = info_field(memory, "maxmemory_policy");
+  if (policy != policy_ && policy.starts_with("allkeys-")) {
+    const std::string sentence = where + " has 'maxmemory-policy " + printable(policy, 40) +
+                                 "', which throws away pending messages when it runs full; set it to noeviction";
+    // Without a limit it never runs full.
+    if (starting && most != 0 && !options_.allow_eviction)
+      throw Error(ErrorCode::kConflict, sentence + ", or allow it with --allow-redis-eviction");
+    report(sentence);
+  }
+  policy_ = policy;
+  const bool full = most != 0 && used >= most && policy == "noeviction";
+  if (full && !full_) {
+    report(where + " is over its maxmemory (" + format_bytes(ByteCount(used)) + " of " + format_bytes(ByteCount(most)) +
+           "): new messages with qos are refused until there is room; what is there is delivered, confirmed and "
+           "expires, without dead letters");
+  }
+  full_ = full;
+  const std::uint64_t evicted = number(info_field(link_.ask({"INFO", "stats"}).text, "evicted_keys"));
+  if (evicted > evicted_ && (!starting || evicted != 0)) {
+    if (!starting) {
+      report(where + " has thrown away " + std::to_string(evicted - evicted_) +
+             " keys for want of memory; if messages were among them, they are gone");
+    }
+    begin_repair(true);
+  }
+  evicted_ = evicted;
+}
+
+void RedisRepository::begin_repair(bool relist) {
+  next_recount_ = clock().steady_now() + options_.recount;
+  if (relist) {
+    repair_ = Repair::kRelist;
+    scan_cursor_ = "0";
+    relisted_ = 0;
+  } else if (repair_ == Repair::kNone) {
+    repair_ = Repair::kRecount;
+    repair_begins_ = true;
+  }
+}
+
+// A bounded piece of it, so that confirmations do not wait for the whole.
+void RedisRepository::repair_step() {
+  if (repair_ == Repair::kRecount) {
+    recount_step();
+    return;
+  }
+  const std::string begin = prefix_ + "message:";
+  const RedisReply reply =
+      link_.ask({"SCAN", scan_cursor_, "MATCH", escaped_pattern(begin) + "*", "COUNT", std::to_string(kScanPage)});
+  if (reply.list.size() != 2) throw Error(ErrorCode::kIo, "Redis answered to SCAN with something else");
+  std::vector<std::string> members;
+  for (const RedisReply& key : reply.list[1].list) {
+    if (key.text.size() == begin.size() + 20 && key.text.starts_with(begin))
+      members.push_back(key.text.substr(begin.size()));
+  }
+  if (!members.empty()) relisted_ += integer(run_script(scripts_->relist, std::move(members)));
+  scan_cursor_ = reply.list[0].text;
+  if (scan_cursor_ != "0") return;
+  repair_ = Repair::kRecount;
+  repair_begins_ = true;
+}
+
+void RedisRepository::recount_step() {
+  const RedisReply reply =
+      run_script(scripts_->recount, {std::to_string(kRecountMessages), std::to_string(kRecountNames),
+                                     std::exchange(repair_begins_, false) ? "1" : "0"});
+  if (reply.list.size() != 7) throw Error(ErrorCode::kIo, "Redis answered to a count with something else");
+  if (integer(reply.list[0]) == 0) return;
+  repair_ = Repair::kNone;
+  const std::uint64_t letters = integer(run_script(scripts_->recount_dead, {std::to_string(kRecountLetters)}));
+  const std::uint64_t before = integer(reply.list[1]);
+  const std::uint64_t there = integer(reply.list[3]);
+  const std::uint64_t lost = integer(reply.list[5]);
+  const std::uint64_t listed = integer(reply.list[6]) + std::exchange(relisted_, 0);
+  if (before == there && lost == 0 && listed == 0 && letters == 0 && reply.list[2].integer == reply.list[4].integer)
+    return;
+  report("counts and lists in Redis at " + options_.link.address.str() +
+         " did not agree and are repaired: " + std::to_string(there) + " messages are pending, " +
+         std::to_string(before) + " were counted; " + std::to_string(lost) + " were lost in part and are removed, " +
+         std::to_string(listed) + " are listed again, " + std::to_string(letters) + " dead letters were lost");
+  size_.store(there, std::memory_order_relaxed);
 }
 
 std::vector<std::string> RedisRepository::limits() const {
@@ -261,35 +394,63 @@ void RedisRepository::confirm(const ServiceName& service, const Recipient& recip
 }
 
 void RedisRepository::run() {
-  SteadyTime next_look = options_.link.clock->steady_now() + options_.look;
+  SteadyTime next_look = clock().steady_now() + options_.look;
+  bool failing = false;
   for (;;) {
     std::vector<Confirmation> batch;
     bool last = false;
     {
       const MutexLock lock(mutex_);
-      while (queue_.empty() && !stopping_) {
-        if (!changed_.wait_until(mutex_, next_look, *options_.link.clock)) break;
+      while (queue_.empty() && !stopping_ && repair_ == Repair::kNone) {
+        if (!changed_.wait_until(mutex_, next_look, clock())) break;
       }
       last = stopping_;
       const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), kConfirmationBatch));
       batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.begin() + count));
       queue_.erase(queue_.begin(), queue_.begin() + count);
     }
-    try {
-      if (!batch.empty()) drop(batch);
-      if (batch.empty() && last) return;
-      if (options_.link.clock->steady_now() >= next_look) look();
-    } catch (const Error& e) {
-      if (!batch.empty()) report(std::string("confirmations have to wait: ") + e.what());
-      const SteadyTime again = options_.link.clock->steady_now() + kRetry;
-      const MutexLock lock(mutex_);
-      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
-      if (stopping_) return;
-      while (!stopping_ && changed_.wait_until(mutex_, again, *options_.link.clock)) {
+    if (batch.empty() && last) return;
+    bool done = false;
+    std::string failure = "this program failed, see its log";
+    observe::guarded("the confirmations of messages in Redis", [&] {
+      try {
+        work(batch, next_look);
+        done = true;
+      } catch (const Error& e) {
+        failure = e.what();
       }
+    });
+    if (done) {
+      failing = false;
+      continue;
     }
-    if (options_.link.clock->steady_now() >= next_look) next_look = options_.link.clock->steady_now() + options_.look;
+    if (!batch.empty() && !std::exchange(failing, true)) report("confirmations have to wait: " + failure);
+    next_look = std::max(next_look, clock().steady_now() + kRetry);
+    const SteadyTime again = clock().steady_now() + kRetry;
+    const MutexLock lock(mutex_);
+    queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+    if (stopping_) return;
+    while (!stopping_ && changed_.wait_until(mutex_, again, clock())) {
+    }
   }
+}
+
+// `batch` is empty as soon as what is in it is done.
+void RedisRepository::work(std::vector<Confirmation>& batch, SteadyTime& next_look) {
+  if (!batch.empty()) drop(batch);
+  batch.clear();
+  try {
+    if (repair_ != Repair::kNone) repair_step();
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kUnavailable) throw;
+    repair_ = Repair::kNone;
+    report(std::string("counts and lists in Redis cannot be compared: ") + e.what());
+  }
+  if (clock().steady_now() < next_look) return;
+  look();
+  if (clock().steady_now() >= next_inspection_) inspect(false);
+  if (clock().steady_now() >= next_recount_) begin_repair(false);
+  next_look = clock().steady_now() + options_.look;
 }
 
 std::uint64_t RedisRepository::drop(const std::vector<Confirmation>& pairs) {
@@ -300,7 +461,7 @@ std::uint64_t RedisRepository::drop(const std::vector<Confirmation>& pairs) {
     arguments.push_back(member_of(one.id));
   }
   const RedisReply reply = run_script(scripts_->drop, std::move(arguments));
-  if (reply.list.size() != 2) return 0;
+  if (reply.list.size() != 2) throw Error(ErrorCode::kIo, "Redis answered to a confirmation with something else");
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
   return integer(reply.list[0]);
 }
@@ -316,15 +477,22 @@ void RedisRepository::note_attempts(const ServiceName& service, std::span<const 
       arguments.push_back(member_of(id));
       arguments.push_back(std::to_string(count));
     }
-    scripts_->attempts.run_soon(link_, {}, std::move(arguments), nullptr);
+    // A count that is too low; what Redis is over its memory for is told of elsewhere.
+    scripts_->attempts.run_soon(link_, {}, std::move(arguments), [this](const RedisReply& reply) {
+      if (!reply.is_error()) return;
+      const Error why = error_in(reply);
+      if (why.code() == ErrorCode::kIo) report(std::string("deliveries are not counted: ") + why.what());
+    });
   }
 }
 
 void RedisRepository::look() {
   const std::int64_t asked = to_millis(options_.link.clock->wall_now());
   const RedisReply reply = run_script(scripts_->look, {random_word()});
-  if (reply.list.size() != 3) return;
-  const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(options_.link.clock->wall_now())) / 2;
+  if (reply.list.size() != 3) throw Error(ErrorCode::kIo, "Redis answered to a look at it with something else");
+  if (std::abs(reply.list[2].integer / 2) >= kNoTime / 2)
+    throw Error(ErrorCode::kIo, "Redis tells a time that is none");
+  const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(clock().wall_now())) / 2;
   ahead_.store(std::abs(ahead) < kSameClock ? 0 : ahead, std::memory_order_relaxed);
   const std::string& epoch = reply.list[1].text;
   const std::uint64_t before = size_.exchange(integer(reply.list[0]), std::memory_order_relaxed);
@@ -345,7 +513,13 @@ std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service,
     arguments.push_back(recipient.name);
   }
   const RedisReply reply = run_script(scripts_->pending, std::move(arguments));
-  for (std::size_t at = 0; at + kFieldsOfARow <= reply.list.size(); at += kFieldsOfARow) {
+  if (reply.list.size() % kFieldsOfARow != 1)
+    throw Error(ErrorCode::kIo, "Redis answered to a question for pending messages with something else");
+  if (const std::uint64_t lost = number(reply.list[0].text); lost != 0) {
+    report("Redis at " + options_.link.address.str() + " has lost " + std::to_string(lost) +
+           " pending messages of a recipient: they are taken off its list");
+  }
+  for (std::size_t at = 1; at + kFieldsOfARow <= reply.list.size(); at += kFieldsOfARow) {
     const RedisReply* field = &reply.list[at];
     const std::uint64_t recipient = number(field[0].text);
     if (recipient >= recipients.size()) continue;
@@ -368,15 +542,25 @@ std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service,
 
 std::uint64_t RedisRepository::expire(WallTime now) {
   std::uint64_t pairs = 0;
-  for (;;) {
-    const RedisReply reply =
-        run_script(scripts_->expire, {there(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
-                                      std::to_string(options_.limits.dead_bytes.count())});
-    if (reply.list.size() != 3) return pairs;
+  const char* letters = "1";
+  for (std::size_t round = 0; round < kMaxRounds; ++round) {
+    RedisReply reply;
+    try {
+      reply = run_script(scripts_->expire, {there(now), std::to_string(kScanPage), std::to_string(options_.limits.dead),
+                                            std::to_string(options_.limits.dead_bytes.count()), letters});
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kLimitExceeded || *letters == '0') throw;
+      // No room for dead letters: what expires is let go, which makes some.
+      letters = "0";
+      report(std::string("what expires now leaves no dead letters: ") + e.what());
+      continue;
+    }
+    if (reply.list.size() != 3) throw Error(ErrorCode::kIo, "Redis answered to an expiry with something else");
     pairs += integer(reply.list[1]);
     size_.store(integer(reply.list[2]), std::memory_order_relaxed);
-    if (integer(reply.list[0]) < kScanPage) return pairs;
+    if (integer(reply.list[0]) < kScanPage) break;
   }
+  return pairs;
 }
 
 // Rows of the messages, those with several recipients in the order of their names.
@@ -435,7 +619,9 @@ void RedisRepository::each(const MessageFilter& filter, Use use) {
     std::vector<std::string> members;
     for (const RedisReply& member : page.list) members.push_back(member.text);
     if (members.empty()) return;
-    from = "(" + members.back();
+    const std::string next = "(" + members.back();
+    if (from != "-" && next <= from) throw Error(ErrorCode::kIo, "Redis lists the same messages again and again");
+    from = next;
     for (PendingMessage& row : read(members, false)) {
       if (matches(filter, row) && !use(row)) return;
     }
@@ -476,7 +662,7 @@ std::vector<PendingMessage> RedisRepository::find(MessageId id) {
 
 std::uint64_t RedisRepository::erase(MessageId id) {
   const RedisReply reply = run_script(scripts_->erase, {member_of(id)});
-  if (reply.list.size() != 2) return 0;
+  if (reply.list.size() != 2) throw Error(ErrorCode::kIo, "Redis answered to a deletion with something else");
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
   return integer(reply.list[0]);
 }
@@ -496,6 +682,7 @@ std::uint64_t RedisRepository::purge(const MessageFilter& filter) {
 template <class Use>
 void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use use) {
   std::string from = "-inf";
+  std::uint64_t passed = 0;
   for (;;) {
     const RedisReply page =
         link_.ask({"ZRANGEBYSCORE", prefix_ + "deads", from, "+inf", "LIMIT", "0", std::to_string(kDeadPage)});
@@ -525,6 +712,9 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       if ((!id.valid() || message.id == id) && matches(filter, message) && !use(dead)) return;
     }
     if (page.list.size() < kDeadPage) return;
+    const std::uint64_t last = number(page.list.back().text);
+    if (last <= passed) throw Error(ErrorCode::kIo, "Redis lists the same dead letters again and again");
+    passed = last;
     from = "(" + page.list.back().text;
   }
 }
@@ -554,7 +744,7 @@ std::vector<delivery::DeadLetter> RedisRepository::list_dead(const MessageFilter
 }
 
 std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
-  for (;;) {
+  for (std::size_t round = 0; round < kMaxRequeueRounds; ++round) {
     std::vector<std::string> arguments = limits();
     arguments.push_back(there(now));
     const std::size_t fixed = arguments.size();
@@ -577,6 +767,7 @@ std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilte
     for (std::size_t i = 2; i < reply.list.size(); ++i) ids.push_back(id_of(reply.list[i].text));
     return ids;
   }
+  throw Error(ErrorCode::kUnavailable, "the dead letters change faster than they can be requeued; try again");
 }
 
 std::uint64_t RedisRepository::purge_dead(MessageId id, const MessageFilter& filter) {

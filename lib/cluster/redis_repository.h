@@ -26,6 +26,7 @@ namespace sse::cluster {
 ///
 /// Ids are made inside the scripts, from Redis' clock and under node number kIdNode, so that they grow in commit order
 /// over all nodes, whatever the nodes' clocks say.
+/// What Redis has lost alone (an evicted key) is told of, and counts and lists are made to agree again.
 /// Times in Redis are by its clock, too: a node whose own is a second or more off converts, so that no message expires
 /// by the clock of another node.
 class RedisRepository final : public delivery::MessageRepository,
@@ -38,13 +39,20 @@ class RedisRepository final : public delivery::MessageRepository,
     std::string prefix = "sse:";
     delivery::StoreLimits limits;
     std::chrono::milliseconds look{1000};  ///< how often size() learns what other nodes did
+    std::chrono::milliseconds inspect =
+        std::chrono::seconds(10);  ///< how often Redis' memory and evictions are looked at
+    std::chrono::milliseconds recount =
+        std::chrono::hours(1);  ///< how often what is counted is compared with what is there
+    /// A Redis that evicts keys without a time to live loses messages: told of where this is set, else refused.
+    bool allow_eviction = false;
     /// Told in one sentence when something failed that nobody waits for, and what Redis has lost.
     std::function<void(const std::string&)> on_error;
   };
   /// Node number of the ids made here; no node has it.
   static constexpr unsigned kIdNode = 1023;
 
-  /// Throws Error as RedisLink::require_up() after `patience`.
+  /// Throws Error as RedisLink::require_up() after `patience`; kConflict where Redis evicts, see allow_eviction. One
+  /// that is over its memory is told of: what is there is delivered, confirmed and expires, new messages are refused.
   RedisRepository(Options options, std::chrono::milliseconds patience);
   ~RedisRepository() override;
   RedisRepository(const RedisRepository&) = delete;
@@ -91,6 +99,12 @@ class RedisRepository final : public delivery::MessageRepository,
   };
 
   void run() EXCLUDES(mutex_);
+  void work(std::vector<Confirmation>& batch, SteadyTime& next_look);
+  void inspect(bool starting);
+  void inspect_memory(bool starting);
+  void begin_repair(bool relist);
+  void repair_step();
+  void recount_step();
   std::uint64_t drop(const std::vector<Confirmation>& pairs);
   void look();
   RedisReply run_script(const RedisScript& script, std::vector<std::string> arguments);
@@ -107,6 +121,7 @@ class RedisRepository final : public delivery::MessageRepository,
   std::string there(WallTime time) const;
   WallTime here(const std::string& text) const;
   void report(const std::string& sentence) const;
+  const Clock& clock() const { return *options_.link.clock; }
 
   const Options options_;
   const std::string prefix_;
@@ -115,8 +130,22 @@ class RedisRepository final : public delivery::MessageRepository,
   RedisLink link_;
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours
-  std::string epoch_;                   // of the data in Redis; thread_ only
-  std::thread thread_;                  // writes confirmations, looks
+
+  // thread_ only, after the constructor.
+  std::string epoch_;  // of the data in Redis
+  SteadyTime next_inspection_{};
+  SteadyTime next_recount_{};
+  std::string policy_;  // as told last
+  bool full_ = false;   // as told last
+  bool uninspected_ = false;
+  std::uint64_t evicted_ = 0;  // of all keys of that Redis
+  enum class Repair : unsigned char { kNone, kRelist, kRecount };
+  Repair repair_ = Repair::kNone;
+  bool repair_begins_ = false;
+  std::string scan_cursor_;
+  std::uint64_t relisted_ = 0;
+
+  std::thread thread_;  // writes confirmations, looks
 
   Mutex mutex_;
   CondVar changed_;

@@ -17,6 +17,15 @@
 ///     dead:<serial>           hash: a dead letter
 ///     deads                   sorted set: their serials
 ///     dead-serial, dead-bytes
+///     recount                 hash, while somebody counts anew: cursor, and of all members up to it pairs, bytes; what
+///                             was lost and listed again
+///
+/// Redis is not trusted to keep all of that: with a maxmemory-policy that evicts, any key may be gone alone. A script
+/// takes what is missing for gone, removes what it meant to remove all the same, and does a bounded piece of work.
+///
+/// Over its `maxmemory` Redis refuses, as the first write of a script, one that may take memory (INCR, HSET, ZADD, …);
+/// behind one that never does (DEL, ZREM, PERSIST, …) it carries out all. So what frees memory deletes before it
+/// writes, and what takes a little for good reason begins with such a write.
 ///
 /// A member is an id as 13 digits of milliseconds and 7 of what is below them: Lua's numbers are doubles, which do not
 /// hold an id, and members of one score are ordered by their bytes.
@@ -28,42 +37,79 @@ local P = ARGV[1]
 local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
 local function over(now, more, most) return most ~= 0 and (now >= most or more > most - now) end
 local function who(service, kind, name) return #service .. ':' .. service .. ':' .. kind .. ':' .. name end
+-- While somebody counts anew (kRecount), what is behind its cursor has been counted.
+local function recounted(member, pairs_gone, bytes_gone)
+  local cursor = redis.call('HGET', P .. 'recount', 'cursor')
+  if cursor and member <= cursor then
+    if pairs_gone ~= 0 then redis.call('HINCRBY', P .. 'recount', 'pairs', -pairs_gone) end
+    if bytes_gone ~= 0 then redis.call('HINCRBY', P .. 'recount', 'bytes', -bytes_gone) end
+  end
+end
+local function forget(member, size)
+  if redis.call('DEL', P .. 'message:' .. member) == 1 then
+    redis.call('DECRBY', P .. 'bytes', size)
+    recounted(member, 0, size)
+  end
+  redis.call('DEL', P .. 'names:' .. member, P .. 'attempts:' .. member)
+  redis.call('ZREM', P .. 'all', member)
+  redis.call('ZREM', P .. 'expiry', member)
+end
 local function drop(recipient, name, member)
-  if redis.call('ZREM', P .. 'of:' .. recipient, member) == 0 then return 0 end
-  local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse')
+  local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse', 'service', 'kind')
+  -- The name may be that of a recipient of another kind or service.
+  if message[3] and message[4] and who(message[3], message[4], name) ~= recipient then return 0 end
+  local listed = redis.call('ZREM', P .. 'of:' .. recipient, member)
+  if listed == 0 and not message[3] then return 0 end
+  local named = redis.call('SREM', P .. 'names:' .. member, name)
+  if listed == 0 and named == 0 then return 0 end
+  local size = tonumber(message[1] or '0')
   if redis.call('ZCARD', P .. 'of:' .. recipient) == 0 then
     redis.call('DEL', P .. 'bytes:' .. recipient, P .. 'collapse:' .. recipient)
-  else
-    redis.call('DECRBY', P .. 'bytes:' .. recipient, message[1])
-    if message[2] ~= '' and redis.call('HGET', P .. 'collapse:' .. recipient, message[2]) == member then
+  elseif listed == 1 then
+    redis.call('DECRBY', P .. 'bytes:' .. recipient, size)
+    if message[2] and message[2] ~= '' and
+        redis.call('HGET', P .. 'collapse:' .. recipient, message[2]) == member then
       redis.call('HDEL', P .. 'collapse:' .. recipient, message[2])
     end
   end
-  redis.call('DECRBY', P .. 'count', 1)
-  redis.call('SREM', P .. 'names:' .. member, name)
-  if redis.call('SCARD', P .. 'names:' .. member) == 0 then
-    redis.call('DECRBY', P .. 'bytes', message[1])
-    redis.call('DEL', P .. 'message:' .. member, P .. 'names:' .. member, P .. 'attempts:' .. member)
-    redis.call('ZREM', P .. 'all', member)
-    redis.call('ZREM', P .. 'expiry', member)
+  if named == 1 then
+    redis.call('DECRBY', P .. 'count', 1)
+    recounted(member, 1, 0)
+    if redis.call('SCARD', P .. 'names:' .. member) == 0 then forget(member, size) end
   end
   return 1
 end
+-- Whatever of it was left. Returns the pairs that went.
 local function erase(member)
-  local message = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind')
+  local message = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'size')
   local gone = 0
-  for _, name in ipairs(redis.call('SMEMBERS', P .. 'names:' .. member)) do
-    gone = gone + drop(who(message[1], message[2], name), name, member)
+  if message[1] and message[2] then
+    for _, name in ipairs(redis.call('SMEMBERS', P .. 'names:' .. member)) do
+      gone = gone + drop(who(message[1], message[2], name), name, member)
+    end
+  else
+    -- Whose it was nobody knows any more; their lists are mended when they are read.
+    local names = redis.call('SCARD', P .. 'names:' .. member)
+    redis.call('DEL', P .. 'names:' .. member)
+    if names > 0 then
+      redis.call('DECRBY', P .. 'count', names)
+      recounted(member, names, 0)
+      gone = names
+    end
   end
+  forget(member, tonumber(message[3] or '0'))
   return gone
 end
 local function forget_dead(serial)
   local size = redis.call('HGET', P .. 'dead:' .. serial, 'size')
-  if not size then return 0 end
-  redis.call('DECRBY', P .. 'dead-bytes', size)
-  redis.call('DEL', P .. 'dead:' .. serial)
-  redis.call('ZREM', P .. 'deads', serial)
-  return 1
+  local gone = redis.call('DEL', P .. 'dead:' .. serial)
+  local listed = redis.call('ZREM', P .. 'deads', serial)
+  if redis.call('ZCARD', P .. 'deads') == 0 then
+    redis.call('DEL', P .. 'dead-bytes')
+  elseif size then
+    redis.call('DECRBY', P .. 'dead-bytes', size)
+  end
+  return math.max(gone, listed)
 end
 )lua";
 
@@ -105,10 +151,10 @@ local function keep(limits, m)
     local have = redis.call('ZCARD', P .. 'of:' .. recipient)
     local bytes = number('bytes:' .. recipient)
     local same = m.collapse ~= '' and redis.call('HGET', P .. 'collapse:' .. recipient, m.collapse)
-    if same then
+    if same and redis.call('ZSCORE', P .. 'of:' .. recipient, same) then
       have = have - 1
       total = total - 1
-      bytes = bytes - tonumber(redis.call('HGET', P .. 'message:' .. same, 'size'))
+      bytes = bytes - tonumber(redis.call('HGET', P .. 'message:' .. same, 'size') or '0')
       replaced[#replaced + 1] = {recipient, name, same}
     end
     if over(have, 1, limits[1]) or over(bytes, size, limits[2]) then return {'full', name, have, bytes} end
@@ -168,6 +214,8 @@ for i = 7, #ARGV do
   if redis.call('EXISTS', P .. 'dead:' .. ARGV[i]) == 0 then return {number('count'), 'changed'} end
 end
 local kept = {number('count'), ''}
+-- Frees what it takes: not to be refused for want of memory.
+for i = 7, #ARGV do redis.call('PERSIST', P .. 'dead:' .. ARGV[i]) end
 for i = 7, #ARGV do
   local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'service', 'kind', 'listening', 'event', 'data', 'created',
     'expires', 'name')
@@ -204,10 +252,12 @@ return 1
 )lua";
 
 // ARGV: prefix, member to begin after, limit, bytes, now, then of each recipient: recipient, name. Returns of each row:
-// number of the recipient, member, and the message's fields.
+// number of the recipient, member, and the message's fields; in front of all how many had lost their message, which
+// are taken off the list.
 inline constexpr const char* kPending = R"lua(
 local limit, most, now = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = {}
+local lost = {}
 for r = 6, #ARGV, 2 do
   local from = '(' .. ARGV[2]
   local taken = 0
@@ -215,7 +265,9 @@ for r = 6, #ARGV, 2 do
     local members = redis.call('ZRANGEBYLEX', P .. 'of:' .. ARGV[r], from, '+', 'LIMIT', 0, limit)
     for _, member in ipairs(members) do
       local expires = redis.call('HGET', P .. 'message:' .. member, 'expires')
-      if expires and tonumber(expires) > now and taken < limit then
+      if not expires then
+        lost[#lost + 1] = {ARGV[r], ARGV[r + 1], member}
+      elseif tonumber(expires) > now and taken < limit then
         found[#found + 1] = {member, r}
         taken = taken + 1
       end
@@ -224,11 +276,12 @@ for r = 6, #ARGV, 2 do
     from = '(' .. members[#members]
   end
 end
+for _, one in ipairs(lost) do drop(one[1], one[2], one[3]) end
 table.sort(found, function(a, b)
   if a[1] ~= b[1] then return a[1] < b[1] end
   return a[2] < b[2]
 end)
-local rows = {}
+local rows = {tostring(#lost)}
 local bytes, count = 0, 0
 for i, one in ipairs(found) do
   local same = i > 1 and found[i - 1][1] == one[1]
@@ -237,23 +290,26 @@ for i, one in ipairs(found) do
     'expires', 'collapse')
   rows[#rows + 1] = tostring((one[2] - 6) / 2)
   rows[#rows + 1] = one[1]
-  for f = 1, 7 do rows[#rows + 1] = message[f] end
+  for f = 1, 7 do rows[#rows + 1] = message[f] or '' end
   rows[#rows + 1] = redis.call('HGET', P .. 'attempts:' .. one[1], ARGV[one[2] + 1]) or '0'
-  bytes = bytes + tonumber(message[4])
+  bytes = bytes + tonumber(message[4] or '0')
   count = count + 1
 end
 return rows
 )lua";
 
-// ARGV: prefix, now, how many at most, most dead letters, their most bytes. Returns how many messages and pairs went,
-// and the count.
+// ARGV: prefix, now, how many at most, most dead letters, their most bytes, 1 to keep what expires as dead letters.
+// Returns how much of `how many` was used at most, the pairs that went, and the count. With dead letters its first
+// write is one that a Redis over its memory refuses; without them it only frees.
 inline constexpr const char* kExpire = R"lua(
-local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
+local limit = tonumber(ARGV[3])
+local letters = ARGV[6] == '1' and tonumber(ARGV[4]) > 0
+local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIMIT', 0, limit)
 local pairs_gone = 0
 for _, member in ipairs(members) do
   local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'listening', 'event', 'data', 'size',
     'created', 'expires', 'collapse')
-  local names = redis.call('SMEMBERS', P .. 'names:' .. member)
+  local names = letters and m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
   table.sort(names)
   for _, name in ipairs(names) do
     local serial = redis.call('INCR', P .. 'dead-serial')
@@ -265,16 +321,19 @@ for _, member in ipairs(members) do
   end
   pairs_gone = pairs_gone + erase(member)
 end
-while redis.call('ZCARD', P .. 'deads') > tonumber(ARGV[4]) or
-    (number('dead-bytes') > tonumber(ARGV[5]) and redis.call('ZCARD', P .. 'deads') > 0) do
+local trimmed = 0
+while trimmed < limit do
+  local have = redis.call('ZCARD', P .. 'deads')
+  if have == 0 or (have <= tonumber(ARGV[4]) and number('dead-bytes') <= tonumber(ARGV[5])) then break end
   forget_dead(redis.call('ZRANGE', P .. 'deads', 0, 0)[1])
+  trimmed = trimmed + 1
 end
-local keys = redis.call('ZRANGEBYSCORE', P .. 'keys', '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
+local keys = redis.call('ZRANGEBYSCORE', P .. 'keys', '-inf', ARGV[2], 'LIMIT', 0, limit)
 for _, key in ipairs(keys) do
   redis.call('DEL', key)
   redis.call('ZREM', P .. 'keys', key)
 end
-return {math.max(#members, #keys), pairs_gone, number('count')}
+return {math.max(#members, #keys, trimmed), pairs_gone, number('count')}
 )lua";
 
 // ARGV: prefix, member. Returns the pairs gone and the count.
@@ -292,9 +351,102 @@ return gone
 
 // ARGV: prefix, a word. Returns the count, the epoch, which is that word where there was none, and the time.
 inline constexpr const char* kLook = R"lua(
-redis.call('SET', P .. 'epoch', ARGV[2], 'NX')
+local epoch = redis.call('GET', P .. 'epoch')
+if not epoch then
+  epoch = ARGV[2]
+  redis.call('DEL', P .. 'epoch')
+  redis.call('SET', P .. 'epoch', epoch)
+end
 local time = redis.call('TIME')
-return {number('count'), redis.call('GET', P .. 'epoch'), time[1] * 1000 + math.floor(time[2] / 1000)}
+return {number('count'), epoch, time[1] * 1000 + math.floor(time[2] / 1000)}
+)lua";
+
+// Puts messages back into the lists of all, where those were lost. ARGV: prefix, members. Returns how many.
+inline constexpr const char* kRelist = R"lua(
+local listed = 0
+redis.call('PERSIST', P .. 'all')
+for i = 2, #ARGV do
+  local expires = redis.call('HGET', P .. 'message:' .. ARGV[i], 'expires')
+  if expires then
+    local all = redis.call('ZADD', P .. 'all', 0, ARGV[i])
+    local expiry = redis.call('ZADD', P .. 'expiry', 'NX', expires, ARGV[i])
+    listed = listed + math.max(all, expiry)
+  end
+end
+return listed
+)lua";
+
+// Counts anew, a page at a time, while others go on adding and confirming; removes messages of which only parts are
+// left, and lists again at its recipients what is missing there. ARGV: prefix, members at most, names at most, 1 to
+// begin where nobody has begun. Returns 1 when all are counted (else 0), the count and bytes that there were and that
+// there are, how many pairs were lost and how many are listed again.
+inline constexpr const char* kRecount = R"lua(
+local cursor = redis.call('HGET', P .. 'recount', 'cursor')
+if not cursor then
+  if ARGV[4] ~= '1' then return {1, 0, 0, 0, 0, 0, 0} end
+  cursor = ''
+  redis.call('DEL', P .. 'recount')
+end
+redis.call('PERSIST', P .. 'recount')
+local from = cursor == '' and '-' or '(' .. cursor
+local members = redis.call('ZRANGEBYLEX', P .. 'all', from, '+', 'LIMIT', 0, ARGV[2])
+local pairs_there, bytes, lost, listed, seen = 0, 0, 0, 0, 0
+local complete = #members < tonumber(ARGV[2])
+for i, member in ipairs(members) do
+  local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'size', 'expires')
+  local names = m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
+  if #names == 0 then
+    lost = lost + math.max(erase(member), 1)
+  else
+    for _, name in ipairs(names) do
+      local recipient = who(m[1], m[2], name)
+      if redis.call('ZADD', P .. 'of:' .. recipient, 'NX', 0, member) == 1 then
+        redis.call('INCRBY', P .. 'bytes:' .. recipient, m[3])
+        listed = listed + 1
+      end
+    end
+    redis.call('ZADD', P .. 'expiry', 'NX', m[4], member)
+    pairs_there = pairs_there + #names
+    bytes = bytes + tonumber(m[3])
+  end
+  cursor = member
+  seen = seen + #names + 1
+  if seen >= tonumber(ARGV[3]) and i < #members then
+    complete = false
+    break
+  end
+end
+redis.call('HSET', P .. 'recount', 'cursor', cursor)
+pairs_there = redis.call('HINCRBY', P .. 'recount', 'pairs', pairs_there)
+bytes = redis.call('HINCRBY', P .. 'recount', 'bytes', bytes)
+lost = redis.call('HINCRBY', P .. 'recount', 'lost', lost)
+listed = redis.call('HINCRBY', P .. 'recount', 'listed', listed)
+if not complete then return {0, 0, 0, 0, 0, lost, listed} end
+local before, bytes_before = number('count'), number('bytes')
+redis.call('SET', P .. 'count', pairs_there)
+redis.call('SET', P .. 'bytes', bytes)
+redis.call('DEL', P .. 'recount')
+return {1, before, bytes_before, pairs_there, bytes, lost, listed}
+)lua";
+
+// The same for dead letters, whose number has a limit. ARGV: prefix, how many at most. Returns how many were lost.
+inline constexpr const char* kRecountDead = R"lua(
+local lost, bytes = 0, 0
+local serials = redis.call('ZRANGE', P .. 'deads', 0, tonumber(ARGV[2]) - 1)
+for _, serial in ipairs(serials) do
+  local size = redis.call('HGET', P .. 'dead:' .. serial, 'size')
+  if size then
+    bytes = bytes + tonumber(size)
+  else
+    redis.call('ZREM', P .. 'deads', serial)
+    lost = lost + 1
+  end
+end
+if #serials < tonumber(ARGV[2]) and number('dead-bytes') ~= bytes then
+  redis.call('DEL', P .. 'dead-bytes')
+  redis.call('SET', P .. 'dead-bytes', bytes)
+end
+return lost
 )lua";
 
 }  // namespace sse::cluster::scripts

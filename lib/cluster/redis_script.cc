@@ -5,8 +5,6 @@
 #include <array>
 #include <utility>
 
-#include "base/text.h"
-
 namespace sse::cluster {
 namespace {
 
@@ -30,11 +28,6 @@ bool is_unknown(const RedisReply& reply) {
 
 }  // namespace
 
-Error error_in(const RedisReply& reply) {
-  if (RedisLink::gave_no_answer(reply)) return {ErrorCode::kUnavailable, reply.text};
-  return {ErrorCode::kIo, "Redis cannot do it: " + printable(reply.text)};
-}
-
 RedisScript::RedisScript(std::string text) : text_(std::move(text)), digest_(digest_of(text_)) {}
 
 RedisCommand RedisScript::command(bool by_digest, const std::vector<std::string>& keys,
@@ -51,8 +44,8 @@ RedisCommand RedisScript::command(bool by_digest, const std::vector<std::string>
 
 RedisReply RedisScript::run(RedisLink& link, const std::vector<std::string>& keys,
                             const std::vector<std::string>& arguments) const {
-  RedisReply reply = link.ask(command(!digest_.empty(), keys, arguments));
-  if (is_unknown(reply)) reply = link.ask(command(false, keys, arguments));
+  RedisReply reply = link.ask_unchecked(command(!digest_.empty(), keys, arguments));
+  if (is_unknown(reply)) reply = link.ask_unchecked(command(false, keys, arguments));
   if (reply.is_error()) throw error_in(reply);
   return reply;
 }

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "cluster/redis_link.h"
 
 namespace sse::cluster {
@@ -15,7 +14,7 @@ class RedisScript {
  public:
   explicit RedisScript(std::string text);
 
-  /// Runs it and waits. Throws Error: kUnavailable without an answer, kIo for an error that Redis or the script gave.
+  /// Runs it and waits. Throws Error as error_in().
   RedisReply run(RedisLink& link, const std::vector<std::string>& keys,
                  const std::vector<std::string>& arguments) const;
   /// Runs it; `done`, which may be null, gets the answer or the error as of RedisLink::call(). Script and link outlive
@@ -30,8 +29,5 @@ class RedisScript {
   const std::string text_;
   const std::string digest_;
 };
-
-/// The error in a reply as one of ours: kUnavailable where there was no answer, else kIo.
-Error error_in(const RedisReply& reply);
 
 }  // namespace sse::cluster

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "cluster/node_number.h"
+#include "cluster/typed_json.h"
 #include "net/listener.h"
+#include "observe/barrier.h"
 
 namespace sse::cluster {
 namespace {
@@ -16,18 +19,6 @@ namespace {
 constexpr std::string_view kScheme = "static:";
 constexpr unsigned kMostAttempts = 20;
 constexpr std::chrono::milliseconds kTell{1000};
-
-std::string text_in(const event::Json& json, const char* name) {
-  if (!json.is_object()) return "";
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::uint64_t count_in(const event::Json& json, const char* name, std::uint64_t fallback) {
-  if (!json.is_object()) return fallback;
-  const auto found = json.find(name);
-  return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : fallback;
-}
 
 }  // namespace
 
@@ -64,8 +55,18 @@ event::Json StaticDiscovery::hello(bool settled) {
 std::vector<NodeProbe> StaticDiscovery::probe_all() const {
   std::vector<NodeProbe> probes(options_.addresses.size());
   std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < probes.size(); ++i)
-    threads.emplace_back([&, i] { probes[i] = probe_node(options_.addresses[i], options_.timeout); });
+  threads.reserve(probes.size());
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    const auto probe = [&, i] {
+      observe::guarded("the question who is at an address",
+                       [&] { probes[i] = probe_node(options_.addresses[i], options_.timeout); });
+    };
+    try {
+      threads.emplace_back(probe);
+    } catch (const std::system_error&) {
+      probe();  // the system has no thread to give
+    }
+  }
   for (std::thread& thread : threads) thread.join();
   return probes;
 }
@@ -89,7 +90,8 @@ unsigned StaticDiscovery::join(const std::string& id, const event::Json& facts) 
         throw Error(ErrorCode::kConflict, "another node of this cluster is called '" + printable(id_) +
                                               "'; give each a --server-id of its own");
       }
-      taken.insert(static_cast<unsigned>(count_in(probe.who, "number", kNodeNumbers)));
+      const std::uint64_t number = count_in(probe.who, "number", kNodeNumbers);
+      if (number < kNodeNumbers) taken.insert(static_cast<unsigned>(number));
     }
     if (taken.contains(number_)) continue;
     joined_ = true;
@@ -134,14 +136,15 @@ std::vector<Node> StaticDiscovery::nodes() {
   if (joined_ && now - refreshed_ < options_.ttl) nodes.push_back({id_, number_, facts_});
   for (const HttpBus::Seen& one : seen) {
     const std::string id = text_in(one.hello, "id");
-    if (id.empty() || !event::bool_field(one.hello, "settled")) continue;
+    const std::uint64_t number = count_in(one.hello, "number", kNodeNumbers);
+    if (id.empty() || !flag_in(one.hello, "settled") || number >= kNodeNumbers) continue;
     Beat& beat = others_[one.address];
     const std::string mark = text_in(one.hello, "run") + ' ' + std::to_string(count_in(one.hello, "beat", 0));
     if (beat.mark != mark) beat = {mark, std::max(one.heard, now - options_.ttl)};
     if (now - beat.seen >= options_.ttl) continue;
-    Node node{id, static_cast<unsigned>(count_in(one.hello, "number", 0)), event::Json::object()};
-    if (const auto facts = one.hello.find("facts"); facts != one.hello.end()) node.facts = *facts;
-    nodes.push_back(std::move(node));
+    const auto facts = one.hello.find("facts");
+    nodes.push_back(
+        {id, static_cast<unsigned>(number), facts != one.hello.end() ? typed_facts(*facts) : event::Json::object()});
   }
   std::ranges::sort(nodes, {}, &Node::id);
   return nodes;

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <future>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "delivery/sqlite_writer.h"
 #include "delivery/store_error.h"
+#include "observe/barrier.h"
 #include "observe/metrics.h"
 
 namespace sse::delivery {
@@ -94,13 +96,15 @@ void Committer::run() {
   pthread_setname_np(pthread_self(), "sse-committer");
   Batch batch;
   while (next(batch)) {
-    if (batch.size() == 0) {
-      reclaim();
-    } else {
-      write(std::exchange(batch, {}));
-      // After the senders have their answers.
-      writer_->checkpoint_if_due();
-    }
+    observe::guarded("the committer of messages", [&] {
+      if (batch.size() == 0) {
+        reclaim();
+      } else {
+        write(std::exchange(batch, {}));
+        // After the senders have their answers.
+        writer_->checkpoint_if_due();
+      }
+    });
   }
   writer_.reset();
 }
@@ -147,18 +151,27 @@ void Committer::gather() {
 
 void Committer::write(Batch batch) {
   const SteadyTime started = disk_clock().steady_now();
+  std::optional<StoreError> failure;
   try {
     attempt(batch);
   } catch (const StoreError& e) {
-    writer_->rollback();
-    if (e.blame() == StoreError::Blame::kStatement && batch.size() > 1) {
-      write_one_by_one(std::move(batch));
-    } else {
-      fail(std::move(batch), e);
-    }
+    failure = e;
+  } catch (const std::exception& e) {
+    // A defect, or no memory: those who wait get an answer all the same.
+    observe::note_exception("a transaction of the message store");
+    failure.emplace(StoreError::Blame::kStatement, ErrorCode::kInternal,
+                    std::string("cannot store a message: ") + e.what());
+  }
+  if (!failure) {
+    succeed(std::move(batch), started);
     return;
   }
-  succeed(std::move(batch), started);
+  writer_->rollback();
+  if (failure->blame() == StoreError::Blame::kStatement && batch.size() > 1) {
+    write_one_by_one(std::move(batch));
+  } else {
+    fail(std::move(batch), *failure);
+  }
 }
 
 void Committer::attempt(Batch& batch) {
@@ -206,7 +219,7 @@ void Committer::succeed(Batch batch, SteadyTime started) {
   // Who sees the new size sees the new counts.
   count(batch.confirmations);
   size_.store(writer_->size(), std::memory_order_release);
-  for (Job& job : batch.jobs) job.done(std::move(job.refusal));
+  for (Job& job : batch.jobs) observe::guarded("the answer to a sender", [&job] { job.done(std::move(job.refusal)); });
   MutexLock lock(mutex_);
   retry_at_ = {};
   retry_in_ = options_.retry;
@@ -224,7 +237,8 @@ void Committer::count(const std::vector<Confirmation>& confirmations) {
 
 void Committer::fail(Batch batch, const StoreError& error) {
   last_jobs_ = 0;
-  for (Job& job : batch.jobs) job.done(Failure{error.code(), error.what()});
+  for (Job& job : batch.jobs)
+    observe::guarded("the answer to a sender", [&] { job.done(Failure{error.code(), error.what()}); });
   if (batch.confirmations.empty()) return;
   if (error.blame() == StoreError::Blame::kStatement) {
     report(std::string(error.what()) + "; the message will be delivered again");

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -121,6 +122,8 @@ void CallbackSink::work() {
     } catch (const std::exception& e) {
       observe::log_error("a callback of the program threw",
                          {{"type", std::string(type_name(next->type))}, {"error", e.what()}});
+    } catch (...) {
+      observe::note_exception("a callback of the program");
     }
   }
 }

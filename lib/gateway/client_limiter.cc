@@ -7,6 +7,7 @@
 
 #include "cluster/topics.h"
 #include "cluster/wire.h"
+#include "observe/barrier.h"
 
 namespace sse::gateway {
 namespace {
@@ -66,7 +67,7 @@ void ClientLimiter::run() {
       queue_.erase(queue_.begin(), end);
       for (const Newcomer& one : batch) queue_bytes_ -= bytes_of(one.client);
     }
-    limit(batch);
+    observe::guarded("the limit of a client's streams", [&] { limit(batch); });
   }
 }
 

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
+#include "cluster/typed_json.h"
 #include "cluster/wire.h"
 
 namespace sse::gateway {
@@ -26,6 +27,8 @@ using event::Json;
 constexpr std::uint64_t kDeepest = 200'000;
 // Connections are described at length, and Redis cuts off a subscriber that owes more than 32 MB by default.
 constexpr std::uint64_t kMostRows = 2000;
+constexpr std::size_t kMaxDocument = std::size_t{64} << 20;  // of one node
+constexpr std::uint64_t kMostCounted = 1'000'000'000'000;
 
 // Of rows while they are sorted.
 constexpr const char* kRate = "eventRate";
@@ -110,13 +113,19 @@ std::uint64_t page_number(const RawRequest& request, const char* name, std::uint
   return error == std::errc{} && stop == text.data() + text.size() && number <= 1'000'000'000'000 ? number : 0;
 }
 
+// Nothing for what no node of ours answers: an object is what all have in common, and a list in it is one of objects,
+// or of names.
 std::optional<Json> document(const RawResponse& response) {
   if (response.status != 200) return std::nullopt;
-  try {
-    return event::parse_json(response.body, "the answer of a node");
-  } catch (const Error&) {
-    return std::nullopt;
+  std::optional<Json> json = cluster::read_json(response.body, kMaxDocument);
+  if (!json || !json->is_object()) return std::nullopt;
+  if (const auto list = json->find("list"); list != json->end()) {
+    if (!list->is_array()) return std::nullopt;
+    for (const Json& row : *list) {
+      if (!row.is_object() && !row.is_string()) return std::nullopt;
+    }
   }
+  return json;
 }
 
 RawResponse problem_response(ErrorCode code, const std::string& sentence) {
@@ -132,8 +141,11 @@ RawResponse problem_response(ErrorCode code, const std::string& sentence) {
 void note_rates(Json& rows, WallTime at) {
   const std::int64_t now = to_millis(at);
   for (Json& row : rows) {
-    const auto age = std::max<std::int64_t>(now - row.value("createTime", now), 1000);
-    row[kRate] = row.value("messageCount", std::uint64_t{0}) * 1'000'000 / static_cast<std::uint64_t>(age);
+    if (!row.is_object()) continue;
+    const std::int64_t created = std::clamp<std::int64_t>(cluster::number_in(row, "createTime", now), 0, now);
+    const auto age = std::max<std::int64_t>(now - created, 1000);
+    const std::uint64_t count = std::min(cluster::count_in(row, "messageCount"), kMostCounted);
+    row[kRate] = count * 1'000'000 / static_cast<std::uint64_t>(age);
   }
 }
 
@@ -202,7 +214,7 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
     missing.insert(gathered.missing.begin(), gathered.missing.end());
     bool more = false;
     for (Json& one : gathered.documents) {
-      const bool full = one.contains("list") && one["list"].size() == most;
+      const bool full = one.contains("list") && one["list"].size() >= most;
       more = more || full;
       // A node's total counts once.
       if (round > 1) one["total"] = 0;
@@ -213,7 +225,9 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
   }
   Json merged = cluster::merge_lists(documents, rule);
   if (rule.sort == kRate) {
-    for (Json& row : merged["list"]) row.erase(kRate);
+    for (Json& row : merged["list"]) {
+      if (row.is_object()) row.erase(kRate);
+    }
   }
   return answer(std::move(merged), {missing.begin(), missing.end()});
 }

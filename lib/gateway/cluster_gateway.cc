@@ -6,6 +6,7 @@
 #include "base/mutex.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -90,7 +91,9 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
         : commands(std::move(all)), taken(commands.size()), done(std::move(then)) {}
     Batch(const Batch&) = delete;
     Batch& operator=(const Batch&) = delete;
-    ~Batch() { done(std::move(taken)); }
+    ~Batch() {
+      observe::guarded("the answer to another node", [this] { done(std::move(taken)); });
+    }
 
     const std::vector<DeliverCommand> commands;
     std::vector<std::uint32_t> taken;

@@ -58,6 +58,8 @@ void check_cluster(const ServerOptions& options) {
     bad("--history is of one server and does not work in a cluster; leave out --history, --cluster and --discovery");
   if (options.cluster.empty() && !options.cluster_password_file.empty())
     bad("--cluster-password-file means nothing without --cluster");
+  if (options.cluster.empty() && options.allow_redis_eviction)
+    bad("--allow-redis-eviction means nothing without --cluster");
   if (!options.discovery.empty()) {
     if (options.cluster_listen.empty())
       bad("with --discovery a node says where others reach it: --cluster-listen ADDRESS:PORT");

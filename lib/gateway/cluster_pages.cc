@@ -10,6 +10,7 @@
 #include "cluster/merge.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
+#include "cluster/typed_json.h"
 #include "event/json.h"
 #include "net/multipart.h"
 
@@ -23,6 +24,7 @@ using event::Json;
 constexpr std::string_view kName = "connectionId";
 // What a goodbye may have (PageRoutes).
 constexpr std::size_t kMaxForm = std::size_t{4} * 1024;
+constexpr std::size_t kMaxDocument = std::size_t{64} << 20;  // of one node
 
 // Java's paging: what makes no sense is cut to what does. Nothing: it is no number, and the route says so.
 std::optional<std::uint64_t> count_parameter(const RawRequest& request, const char* name, std::uint64_t fallback) {
@@ -114,9 +116,9 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
   std::vector<Json> documents;
   const auto add = [&](const RawResponse& response) {
     if (response.status != 200) return false;
-    Json json = event::parse_json_or_null(response.body);
-    if (!json.is_object() || !json.contains("data") || !json["data"].is_object()) return false;
-    documents.push_back(std::move(json["data"]));
+    std::optional<Json> json = cluster::read_json(response.body, kMaxDocument);
+    if (!json || !json->is_object() || !json->contains("data") || !(*json)["data"].is_object()) return false;
+    documents.push_back(std::move((*json)["data"]));
     return true;
   };
   const bool allowed = add(own);
@@ -127,7 +129,7 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
     }
     Json merged = merge(documents, rule);
     merged["timeout"] = !others.missing.empty();
-    Json body = event::parse_json_or_null(own.body);
+    Json body = event::parse_json(own.body, "this node's own answer");
     body["data"] = std::move(merged);
     own.body = event::dump_json(body);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hub/survey.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -42,10 +43,12 @@ void Drainer::run() {
     owed -= static_cast<double>(count);
     for (const Service& service : services_) {
       if (count == 0) break;
-      std::vector<ConnectionId> ids = hub::find(service.sender->hub(), {});
-      if (ids.size() > count) ids.resize(count);
-      count -= ids.size();
-      service.sender->hub().send_away(ids, spread_);
+      observe::guarded("the draining of streams", [&] {
+        std::vector<ConnectionId> ids = hub::find(service.sender->hub(), {});
+        if (ids.size() > count) ids.resize(count);
+        count -= ids.size();
+        service.sender->hub().send_away(ids, spread_);
+      });
     }
     next += kStep;
     const MutexLock lock(mutex_);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/connection_json.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -97,7 +98,7 @@ void HookNotifier::work(Lane& lane) {
       next = std::move(lane.queue.front());
       lane.queue.pop_front();
     }
-    tell(lane, *next);
+    observe::guarded("a notification of the hook", [&] { tell(lane, *next); });
     waiting_.fetch_sub(1, std::memory_order_relaxed);
     waiting_bytes_.fetch_sub(next->bytes, std::memory_order_relaxed);
   }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "observe/barrier.h"
 
 namespace sse::gateway {
 namespace {
@@ -44,7 +45,7 @@ HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::c
   if (path_.empty() || path_.front() != '/') path_.insert(0, "/");
   watcher_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "sse-call-watch");
-    watch();
+    observe::guarded("the time limits of calls", [this] { watch(); });
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "gateway/application.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -131,8 +132,8 @@ void Router::run(const httplib::Request& req, httplib::Response& res, const std:
       observe::log_error("request failed", {{"path", req.path}, {"error", e.what()}});
     }
     write_error_(res, http_status(e.code()), std::string(error_name(e.code())), e.what());
-  } catch (const std::exception& e) {
-    observe::log_error("request failed", {{"path", req.path}, {"error", e.what()}});
+  } catch (...) {
+    observe::note_exception("a request", req.path);
     write_error_(res, 500, "internal", "the request could not be handled; the server's log says why");
   }
   // RFC 9110 §10.2.3

@@ -47,6 +47,7 @@
 #include "net/http_front.h"
 #include "net/listener.h"
 #include "net/tls_context.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -241,6 +242,8 @@ class Server::Impl {
   const Clock& clock_ = *options_.clock;
   const WallTime started_ = clock_.wall_now();
   observe::Registry metrics_;
+  observe::ExceptionCounter exceptions_{metrics_.counter(
+      "sse_exceptions_total", "Failures that ended at the barrier of a thread instead of ending the process")};
   std::optional<IdGenerator> ids_;
   std::unique_ptr<Authenticator> authenticator_;
   TrustedProxies proxies_;
@@ -436,6 +439,7 @@ void Server::Impl::open_repository() {
     const cluster::RedisClusterOptions cluster = redis_options(options_, server_id_);
     redis.link = cluster::link_options(cluster);
     redis.limits = limits;
+    redis.allow_eviction = options_.allow_redis_eviction;
     redis.on_error = log;
     auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster.connect_patience);
     catalog_ = repository.get();

@@ -63,6 +63,7 @@ struct ServerOptions {
   std::size_t qos_max_per_user = 10'000;
   std::string cluster;                ///< `redis://HOST:PORT/DB`; empty: this server is alone
   std::string cluster_password_file;  ///< wins over one in the address
+  bool allow_redis_eviction = false;  ///< start also where Redis evicts keys without a time to live, and tell
   std::string discovery;  ///< `nacos://…` or `static:…`: a cluster whose nodes talk to each other; not with `cluster`
   std::string discovery_password_file;  ///< of Nacos; wins over one in the address
   std::string cluster_listen;           ///< ADDR:PORT for other nodes, with `discovery`

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "net/file_body.h"
+#include "observe/barrier.h"
 
 #if defined(__SANITIZE_THREAD__)
 // ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, not that EPOLL_CTL_MOD does: a worker that re-arms
@@ -105,7 +106,7 @@ EventLoop::TimerId EventLoop::run_after(std::chrono::milliseconds delay, std::fu
 
 void EventLoop::run_every(std::chrono::milliseconds period, std::function<void()> task) {
   run_after(period, [this, period, task = std::move(task)] {
-    task();
+    observe::guarded("a timer of a loop", task);
     run_every(period, task);
   });
 }
@@ -129,12 +130,12 @@ void EventLoop::run() {
       if (event.data.ptr == nullptr) {
         posted = true;
       } else {
-        static_cast<Handler*>(event.data.ptr)->on_events(event.events);
+        observe::guarded("an event of a loop", [&] { static_cast<Handler*>(event.data.ptr)->on_events(event.events); });
       }
     }
     if (posted) run_inbox();
     run_timers();
-    for (const auto& hook : hooks_) hook();
+    for (const auto& hook : hooks_) observe::guarded("the end of a loop's turn", hook);
   }
   std::vector<Task> late;
   const MutexLock lock(mutex_);
@@ -148,8 +149,8 @@ void EventLoop::run_inbox() {
     running_.swap(inbox_);
   }
   for (Task& task : running_) {
-    task();
-    task = Task();
+    observe::guarded("a task of a loop", [&task] { task(); });
+    observe::guarded("the end of a loop's task", [&task] { task = Task(); });
   }
   running_.clear();
   // A burst should not pin its queue for ever.
@@ -159,7 +160,7 @@ void EventLoop::run_inbox() {
 void EventLoop::run_timers() {
   while (!timers_.empty() && timers_.begin()->first.first <= now_) {
     auto node = timers_.extract(timers_.begin());
-    node.mapped()();
+    observe::guarded("a timer of a loop", node.mapped());
   }
 }
 

@@ -16,6 +16,7 @@
 #include "net/multipart.h"
 #include "net/peer_address.h"
 #include "net/spool.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::net {
@@ -40,6 +41,7 @@ constexpr std::size_t kMaxTurnedAway = 64;
 constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
 constexpr const char* kTooMany = "the server has more requests waiting than it may; try again later";
 constexpr const char* kTooBusy = "the server is busy with requests of this kind; try again later";
+constexpr const char* kFailed = "the request could not be handled; the server's log says why";
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
@@ -420,8 +422,9 @@ void HttpFront::ask_admission(Connection& connection) {
     const auto most_wait = connection.plan.most_wait;
     if (most_wait.count() != 0 && loop_.clock().steady_now() - connection.dispatched > most_wait) {
       result.refusal = HeadRefusal{503, kTooBusy};
-    } else {
-      result = connection.plan.admit(connection.head, connection.peer);
+    } else if (!observe::guarded("who sends a request",
+                                 [&] { result = connection.plan.admit(connection.head, connection.peer); })) {
+      result.refusal = HeadRefusal{500, kFailed};
     }
     loop_.post(
         [this, &connection, result = std::move(result)]() mutable { after_admission(connection, std::move(result)); });
@@ -515,6 +518,9 @@ void HttpFront::spool(Connection& connection, bool complete) {
       connection.spooled->append(connection.body, options_.spool_folder);
     } catch (const Error& e) {
       problem = e.what();
+    } catch (...) {
+      observe::note_exception("a body on its way to disk");
+      problem = kFailed;
     }
     connection.body.clear();
     loop_.post([this, &connection, complete, problem] { after_spool(connection, complete, problem); });
@@ -643,11 +649,28 @@ void HttpFront::dispatch(Connection& connection) {
   connection.complete_at = loop_.clock().steady_now();
   if (quick_ && !connection.spooled) {
     Responder responder(*this, connection);
-    if (quick_(connection.head, connection.body, responder)) return;
+    bool taken = false;
+    if (!observe::guarded("a request", [&] { taken = quick_(connection.head, connection.body, responder); })) {
+      if (std::exchange(responder.connection_, nullptr) != nullptr)
+        refuse(connection, 500, kFailed, &connection.head);
+      return;
+    }
+    if (taken) return;
     responder.connection_ = nullptr;
   }
   WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
-  if (!workers.submit([this, &connection] { handle(connection); })) {
+  const auto work = [this, &connection] {
+    if (observe::guarded("a request", [&] { handle(connection); })) return;
+    if (!connection.socket.fd.valid()) {
+      loop_.post([this, &connection] { destroy(connection); });
+      return;
+    }
+    connection.out = refusal(500, kFailed, &connection.head);
+    connection.written = 0;
+    forget_body(connection);
+    finish(connection, false);
+  };
+  if (!workers.submit(work)) {
     refuse(connection, 503, kTooMany, &connection.head);
   }
 }
@@ -706,7 +729,9 @@ void HttpFront::note_handled(const Connection& connection) {
 }
 
 HttpFront::Responder::~Responder() {
-  if (connection_ != nullptr) answer(503, "text/plain; charset=utf-8", "this server is shutting down\n");
+  if (connection_ == nullptr) return;
+  observe::guarded("the answer to a request",
+                   [this] { answer(503, "text/plain; charset=utf-8", "this server is shutting down\n"); });
 }
 
 void HttpFront::Responder::answer(int status, std::string_view content_type, std::string_view body) {

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "net/multipart.h"
 #include "net/request_head.h"
+#include "observe/barrier.h"
 
 namespace sse::net {
 namespace {
@@ -158,6 +159,16 @@ bool says_close(const std::string& reply) {
   return found != std::string::npos && found < reply.find("\r\n\r\n");
 }
 
+// 500; within a catch.
+Reply failed(const char* what) {
+  observe::note_exception(what);
+  static constexpr std::string_view kBody = "the request could not be handled; the server's log says why\n";
+  Reply reply;
+  reply.bytes = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: " +
+                std::to_string(kBody.size()) + "\r\nConnection: close\r\n\r\n" + std::string(kBody);
+  return reply;
+}
+
 }  // namespace
 
 HttplibApp::HttplibApp() {
@@ -167,8 +178,14 @@ HttplibApp::HttplibApp() {
   set_tcp_nodelay(false);
   set_keep_alive_max_count(1'000'000);
   // httplib's own way puts the text into a header for all to see.
-  set_exception_handler(
-      [](const httplib::Request&, httplib::Response& res, const std::exception_ptr&) { res.status = 500; });
+  set_exception_handler([](const httplib::Request& req, httplib::Response& res, const std::exception_ptr& thrown) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (...) {
+      observe::note_exception("a request", req.path);
+    }
+    res.status = 500;
+  });
 }
 
 void MultipartBody::read(const std::function<void(std::string_view)>& use) const {
@@ -188,17 +205,21 @@ void MultipartBody::read(const std::function<void(std::string_view)>& use) const
 }
 
 Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras) {
-  if (interceptor_ && extras.file == -1) {
-    if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
-  } else if (interceptor_ && extras.loadable) {
-    const std::string text = whole(request, extras);
-    if (auto reply = interceptor_(text, peer, keep_alive)) return std::move(*reply);
+  try {
+    if (interceptor_ && extras.file == -1) {
+      if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
+    } else if (interceptor_ && extras.loadable) {
+      const std::string text = whole(request, extras);
+      if (auto reply = interceptor_(text, peer, keep_alive)) return std::move(*reply);
+    }
+  } catch (...) {
+    return failed("a request to the whole cluster");
   }
   return process_here(request, peer, keep_alive, extras);
 }
 
 Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool keep_alive,
-                               const RequestExtras& extras) {
+                               const RequestExtras& extras) try {
   std::string bare;
   Exchange exchange;
   exchange.admission = extras.admission;
@@ -222,6 +243,9 @@ Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool 
   if (reply.bytes.starts_with("HTTP/1.1 204")) erase_header(reply.bytes, "Content-Length");
   reply.keep_alive = keep_alive && !closed && !reply.hand_over && !says_close(reply.bytes);
   return reply;
+} catch (...) {
+  current_exchange = nullptr;
+  return failed("a request");
 }
 
 const MultipartBody* HttplibApp::multipart_body() {

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "observe/barrier.h"
+
 namespace sse::net {
 namespace {
 
@@ -279,12 +281,16 @@ bool Stream::check_acknowledged() {
 }
 
 void Stream::on_events(std::uint32_t events) {
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-    close(CloseReason::kConnectionLost);
-    return;
-  }
-  if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) read_and_discard();
-  if ((events & EPOLLOUT) != 0 && !closed()) flush();
+  const auto handle = [&] {
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+      close(CloseReason::kConnectionLost);
+      return;
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) read_and_discard();
+    if ((events & EPOLLOUT) != 0 && !closed()) flush();
+  };
+  // The same event would come back for ever.
+  if (!observe::guarded("an event of a stream", handle)) close(CloseReason::kConnectionLost);
 }
 
 // A stream's client has nothing more to say; what it sends all the same is dropped, its end is the news.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "net/file_body.h"
+#include "observe/barrier.h"
 
 namespace sse::net {
 
@@ -82,8 +83,8 @@ void WorkerPool::work(std::list<std::thread>::iterator self) {
       Task task = std::move(queue_.front());
       queue_.pop_front();
       mutex_.unlock();
-      task();
-      task = Task();
+      observe::guarded("a task of a worker", [&task] { task(); });
+      observe::guarded("the end of a worker's task", [&task] { task = Task(); });
       mutex_.lock();
       continue;
     }

@@ -1,10 +1,10 @@
-#include <fuzzer/FuzzedDataProvider.h>
-
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 
 #include "base/error.h"
 #include "event/event.h"
+#include "fuzz/fuzz.h"
 #include "unit/event/stream_parser.h"
 
 namespace {
@@ -23,11 +23,15 @@ std::string breaks_as_lf(std::string_view text) {
 // What passes validate() reaches a strict reader as exactly one event with the same name, id and data.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::event;
-  FuzzedDataProvider input(data, size);
+  // Sizes of name and id, those, and the data.
+  sse::fuzz::Input input(data, size);
+  const std::size_t name = input.byte();
+  const std::size_t id = input.byte();
+  const std::string_view rest = input.rest();
   Event event;
-  event.name = input.ConsumeRandomLengthString(64);
-  event.id = input.ConsumeRandomLengthString(64);
-  event.data = input.ConsumeRemainingBytesAsString();
+  event.name = rest.substr(0, name);
+  event.id = rest.substr(std::min(name, rest.size()), id);
+  event.data = rest.substr(std::min(name + id, rest.size()));
   try {
     validate(event);
   } catch (const sse::Error&) {

@@ -27,7 +27,9 @@ std::string read_file(const std::string& path) {
 // "sse-serve 0.1 on http://127.0.0.1:40123  (…)"; the fourth line says that everything is up.
 int port_in(const std::string& log) {
   if (log.find("\nadmin ") == std::string::npos) return 0;
-  const std::size_t scheme = log.find("://127.0.0.1:");
+  // Behind the "on": a line of the log may name the address of something else before.
+  const std::size_t on = log.find(" on http");
+  const std::size_t scheme = on == std::string::npos ? on : log.find("://127.0.0.1:", on);
   return scheme == std::string::npos ? 0 : std::atoi(log.c_str() + scheme + 13);
 }
 

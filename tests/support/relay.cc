@@ -14,16 +14,7 @@
 
 namespace sse::testing {
 
-Relay::Relay() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 64) != 0 ||
-      ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::system_error(errno, std::generic_category(), "a relay cannot listen");
-  }
-  port_ = ntohs(address.sin_port);
+Relay::Relay() : listener_(listen_on_free_port(port_)) {
   acceptor_ = std::thread([this] { accept_all(); });
 }
 
@@ -71,10 +62,16 @@ void Relay::swallow() {
   mode_ = Mode::kSwallow;
 }
 
+void Relay::lie(std::string bytes) {
+  const MutexLock lock(mutex_);
+  mode_ = Mode::kLie;
+  lie_ = std::move(bytes);
+}
+
 void Relay::mend() {
   const MutexLock lock(mutex_);
   // What was swallowed is gone, as with a route that comes back.
-  if (mode_ == Mode::kSwallow) break_all();
+  if (mode_ == Mode::kSwallow || mode_ == Mode::kLie) break_all();
   mode_ = Mode::kOpen;
   changed_.notify_all();
 }
@@ -98,20 +95,26 @@ void Relay::accept_all() {
     Pair& pair = pairs_.emplace_back();
     pair.near = std::move(near);
     pair.far = std::move(far);
-    pair.there = std::thread([this, from = pair.near.get(), to = pair.far.get()] { carry(from, to); });
-    pair.back = std::thread([this, from = pair.far.get(), to = pair.near.get()] { carry(from, to); });
+    pair.there = std::thread([this, from = pair.near.get(), to = pair.far.get()] { carry(from, to, false); });
+    pair.back = std::thread([this, from = pair.far.get(), to = pair.near.get()] { carry(from, to, true); });
   }
 }
 
-void Relay::carry(int from, int to) {
+void Relay::carry(int from, int to, bool back) {
   std::array<char, 65536> buffer{};
   for (;;) {
     const ssize_t n = ::recv(from, buffer.data(), buffer.size(), 0);
     if (n <= 0) break;
+    std::string lie;
     {
       const MutexLock lock(mutex_);
       if (stopping_) break;
-      if (mode_ == Mode::kSwallow) continue;
+      if (mode_ == Mode::kSwallow || (mode_ == Mode::kLie && back)) continue;
+      if (mode_ == Mode::kLie) lie = lie_;
+    }
+    if (!lie.empty()) {
+      if (!write_all(from, lie)) break;
+      continue;
     }
     if (!write_all(to, {buffer.data(), static_cast<std::size_t>(n)})) break;
   }

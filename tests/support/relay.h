@@ -27,9 +27,11 @@ class Relay {
   /// Swallows everything, as a broken route does, until mend().
   void swallow() EXCLUDES(mutex_);
   void mend() EXCLUDES(mutex_);
+  /// Answers whatever comes with these bytes instead of passing it on, until mend().
+  void lie(std::string bytes) EXCLUDES(mutex_);
 
  private:
-  enum class Mode { kOpen, kCut, kSwallow };
+  enum class Mode { kOpen, kCut, kSwallow, kLie };
   struct Pair {
     UniqueFd near;
     UniqueFd far;
@@ -38,15 +40,16 @@ class Relay {
   };
 
   void accept_all();
-  void carry(int from, int to) EXCLUDES(mutex_);
+  void carry(int from, int to, bool back) EXCLUDES(mutex_);
   void break_all() REQUIRES(mutex_);
 
-  UniqueFd listener_;
   int port_ = 0;
+  UniqueFd listener_;
   Mutex mutex_;
   CondVar changed_;
   std::string target_ GUARDED_BY(mutex_);
   Mode mode_ GUARDED_BY(mutex_) = Mode::kOpen;
+  std::string lie_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::list<Pair> pairs_ GUARDED_BY(mutex_);
   std::thread acceptor_;

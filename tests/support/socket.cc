@@ -97,6 +97,20 @@ std::string read_to_end(int fd, bool* ended, std::chrono::milliseconds patience)
   return text;
 }
 
+UniqueFd listen_on_free_port(int& port) {
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener.get(), 64) != 0 ||
+      ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot listen on 127.0.0.1");
+  }
+  port = ntohs(address.sin_port);
+  return listener;
+}
+
 void reset_on_close(int fd) {
   const linger now{1, 0};
   check(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), "SO_LINGER");

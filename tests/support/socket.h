@@ -40,6 +40,9 @@ std::string read_until(int fd, Done done, std::chrono::milliseconds patience = k
 /// Reads to the end of the connection. `ended`, if given: whether that came in time.
 std::string read_to_end(int fd, bool* ended = nullptr, std::chrono::milliseconds patience = kPatience);
 
+/// Listens on a free port of 127.0.0.1, which it tells. Throws std::system_error.
+UniqueFd listen_on_free_port(int& port);
+
 /// Makes the next close() send RST instead of FIN.
 void reset_on_close(int fd);
 

@@ -29,6 +29,23 @@ TEST(Merge, CutsOnePageOutOfWhatAllNodesHold) {
   EXPECT_EQ(merge_lists({a, b}, rule)["list"], Json::array());
 }
 
+TEST(Merge, MakesWhatItCanOfWhatNoNodeOfOursAnswers) {
+  const std::uint64_t huge = UINT64_MAX;
+  const Json good = document(1, {{{"connection", "1"}, {"gets", true}}});
+  for (const Json& odd : {document(2, {1, 2}), document(huge, {{{"reasons", 7}, {"gets", "yes"}}}), Json{{"list", 7}},
+                          Json{1, 2}, Json("text"), Json(nullptr),
+                          Json{{"receivers", "many"}, {"total", -1}, {"list", {{{"connection", Json::array()}}}}}}) {
+    const Json merged = merge_explanations({good, odd, odd}, 1, 10);
+    EXPECT_GE(merged["list"].size(), 1U) << odd;
+    EXPECT_LE(merged["total"].get<std::uint64_t>(), std::uint64_t{1} << 53) << odd;
+    EXPECT_GE(merge_lists({good, odd, odd}, {"id", "id", "", false, 1, 10})["list"].size(), 1U) << odd;
+    combine(odd, good);
+    combine(good, odd);
+  }
+  EXPECT_EQ(combine({{"n", INT64_MAX}}, {{"n", huge}})["n"], INT64_MAX);
+  EXPECT_EQ(combine({{"n", INT64_MIN}}, {{"n", -5}})["n"], INT64_MIN);
+}
+
 TEST(Merge, SortsByAnyFieldAndDescending) {
   const Json a = document(2, {{{"id", "x"}, {"bytes", 9}}, {{"id", "y"}, {"bytes", 100}}});
   const Json b = document(2, {{{"id", "z"}, {"bytes", 20}}, {{"id", "a"}, {"bytes", 20}}});

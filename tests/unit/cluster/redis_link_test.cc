@@ -2,14 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 
 #include "base/error.h"
 #include "base/manual_clock.h"
 #include "support/manual_time.h"
 #include "support/redis.h"
+#include "support/socket.h"
 
 namespace sse::cluster {
 namespace {
@@ -18,6 +21,7 @@ using namespace std::chrono_literals;
 using sse::testing::eventually;
 using sse::testing::Moves;
 using sse::testing::RedisProcess;
+using ::testing::AllOf;
 using sse::testing::while_time_passes;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -73,18 +77,13 @@ TEST(RedisLink, CarriesAnyBytesAndSaysWhatRedisRefuses) {
   link.require_up(kPatience);
   const std::string value("\0\r\n$5\r\nhello\xff", 14);
   const std::string large(3'000'000, 'x');
-  const auto replies = link.ask_all({{"SET", "a key", value},
-                                     {"GET", "a key"},
-                                     {"GET", "none"},
-                                     {"INCR", "a key"},
-                                     {"SET", "large", large},
-                                     {"GET", "large"}});
+  const auto replies = link.ask_all(
+      {{"SET", "a key", value}, {"GET", "a key"}, {"GET", "none"}, {"SET", "large", large}, {"GET", "large"}});
   EXPECT_EQ(replies[0].text, "OK");
   EXPECT_EQ(replies[1].text, value);
   EXPECT_TRUE(replies[2].is_nil());
-  EXPECT_TRUE(replies[3].is_error());
-  EXPECT_THAT(replies[3].text, HasSubstr("not an integer"));
-  EXPECT_EQ(replies[5].text, large);
+  EXPECT_EQ(replies[4].text, large);
+  EXPECT_THAT(link.ask_unchecked({"INCR", "a key"}).text, HasSubstr("not an integer"));
   // In the database of its address.
   EXPECT_EQ(redis.say("EXISTS large"), ":0\r\n");
 }
@@ -219,6 +218,116 @@ TEST(RedisLink, RepeatsWhatRedisSaysAgainstTheDatabase) {
   } catch (const Error& e) {
     EXPECT_THAT(e.what(), HasSubstr("DB index is out of range"));
   }
+}
+
+TEST(RedisLink, NeverTakesAnErrorForAnEmptyAnswer) {
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  const auto fails = [&](const std::vector<RedisCommand>& commands) -> std::string {
+    try {
+      link.ask_all(commands);
+      return "";
+    } catch (const Error& e) {
+      return e.what();
+    }
+  };
+  link.ask({"SET", "text", "a"});
+  EXPECT_THAT(fails({{"GET", "text"}, {"SMEMBERS", "text"}}), HasSubstr("WRONGTYPE"));
+  redis.say("ACL SETUSER default -get");
+  EXPECT_THAT(fails({{"GET", "text"}}), AllOf(HasSubstr("NOPERM"), HasSubstr("ACL SETUSER")));
+  redis.say("CONFIG SET maxmemory 1");
+  try {
+    link.ask({"SET", "text", "b"});
+    FAIL() << "there is room";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kLimitExceeded);
+    EXPECT_THAT(e.what(), HasSubstr("maxmemory"));
+  }
+}
+
+// Answers whatever it is sent with what it was given, to every connection.
+class FakeRedis {
+ public:
+  explicit FakeRedis(std::string answer) : answer_(std::move(answer)) {
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~FakeRedis() {
+    stopping_ = true;
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  RedisLinkOptions options() const {
+    RedisLinkOptions options;
+    options.address = parse_redis_address("redis://127.0.0.1:" + std::to_string(port_) + "/0");
+    options.answer_timeout = 500ms;
+    options.backoff_most = 50ms;
+    return options;
+  }
+  int connections() const { return connections_; }
+
+ private:
+  void serve() {
+    while (!stopping_) {
+      const UniqueFd fd(::accept(listener_.get(), nullptr, nullptr));
+      if (!fd.valid()) return;
+      ++connections_;
+      // The login: three commands at once.
+      std::string heard;
+      const auto deadline = std::chrono::steady_clock::now() + kPatience;
+      while (heard.find("PING") == std::string::npos && sse::testing::read_some(fd.get(), heard, deadline) > 0) {
+      }
+      sse::testing::write_all(fd.get(), "+OK\r\n+OK\r\n+PONG\r\n");
+      if (sse::testing::read_some(fd.get(), heard, deadline) <= 0) continue;
+      sse::testing::write_all(fd.get(), answer_);
+      while (sse::testing::read_some(fd.get(), heard, deadline) > 0) {
+      }
+    }
+  }
+
+  const std::string answer_;
+  int port_ = 0;
+  UniqueFd listener_{sse::testing::listen_on_free_port(port_)};
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> connections_{0};
+  std::thread thread_;
+};
+
+TEST(RedisLink, OutlivesARedisThatLies) {
+  std::string deep;
+  for (int i = 0; i < 1000; ++i) deep += "*1\r\n";
+  for (const std::string& lie : {std::string("*2000000000\r\n"), std::string("HTTP/1.1 200 OK\r\n\r\n"), deep,
+                                 std::string("+A\r\n+B\r\n+C\r\n"), std::string("$99999999999999999999\r\n")}) {
+    FakeRedis redis(lie);
+    RedisLink link(redis.options(), RedisLink::Mode::kCommands, nullptr);
+    link.start();
+    link.require_up(kPatience);
+    const RedisReply reply = [&] {
+      try {
+        return link.ask_unchecked({"GET", "a"});
+      } catch (const Error& e) {
+        return RedisReply::error(e.what());
+      }
+    }();
+    EXPECT_TRUE(reply.is_error() || reply.text == "A") << lie;
+    // It breaks off and tries again.
+    EXPECT_TRUE(eventually([&] { return redis.connections() > 1; })) << lie;
+  }
+}
+
+TEST(RedisLink, GoesOnAfterACallerThatThrows) {
+  RedisProcess redis;
+  RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
+  link.start();
+  link.require_up(kPatience);
+  std::atomic<bool> called{false};
+  link.call({"PING"}, [&](const RedisReply&) {
+    called = true;
+    throw std::runtime_error("a caller's defect");
+  });
+  ASSERT_TRUE(eventually([&] { return called.load(); }));
+  EXPECT_EQ(link.ask({"ECHO", "still"}).text, "still");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -25,6 +26,38 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using testing::eventually;
+
+TEST(EventLoop, OutlivesTasksTimersEventsAndHooksThatThrow) {
+  struct Careless final : EventLoop::Handler {
+    void on_events(std::uint32_t) override {
+      ++events;
+      loop->remove(fd);
+      throw std::runtime_error("an event's defect");
+    }
+    EventLoop* loop = nullptr;
+    int fd = -1;
+    std::atomic<int> events{0};
+  };
+  EventLoop loop("test");
+  const UniqueFd event(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  Careless handler;
+  handler.loop = &loop;
+  handler.fd = event.get();
+  std::atomic<int> timers{0};
+  std::atomic<bool> ran{false};
+  loop.at_turn_end([] { throw std::runtime_error("a hook's defect"); });
+  loop.run_every(milliseconds(1), [&] {
+    ++timers;
+    throw std::runtime_error("a timer's defect");
+  });
+  loop.add(event.get(), EPOLLIN, &handler);
+  loop.start();
+  loop.post([] { throw std::runtime_error("a task's defect"); });
+  loop.post([&] { ran = true; });
+  EXPECT_TRUE(eventually([&] { return ran && timers > 2 && handler.events > 0; }));
+  loop.stop();
+  EXPECT_EQ(handler.events, 1);
+}
 
 TEST(EventLoop, RunsEveryTaskPostedFromManyThreads) {
   EventLoop loop("test");

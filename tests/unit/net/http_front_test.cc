@@ -175,6 +175,16 @@ TEST_F(HttpFrontTest, AnswersOneRequestAfterAnotherOnOneConnection) {
   EXPECT_EQ(front_->open(), 1U);
 }
 
+TEST_F(HttpFrontTest, Answers500WhereWhatLooksAtARequestFirstThrows) {
+  app_.set_interceptor([](std::string_view request, const Peer&, bool) -> std::optional<Reply> {
+    if (request.starts_with("GET /hello?throw")) throw 7;
+    return std::nullopt;
+  });
+  start();
+  EXPECT_EQ(client().get("/hello?throw").status, 500);
+  EXPECT_EQ(client().get("/hello").status, 200);
+}
+
 TEST_F(HttpFrontTest, AnswersARequestThatComesByteByByte) {
   start();
   Client c = client();

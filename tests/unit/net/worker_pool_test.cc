@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -151,6 +152,19 @@ TEST(WorkerPool, LosesNoWakeUpWithManySubmitters) {
   }
   for (std::thread& thread : submitters) thread.join();
   EXPECT_EQ(ran, 8 * 500);
+}
+
+TEST(WorkerPool, GoesOnAfterATaskThatThrows) {
+  WorkerPool pool("test", 1, 1, 10);
+  std::atomic<int> ran{0};
+  struct Careless {
+    std::atomic<int>* ran;
+    void operator()() const { ++*ran, throw std::runtime_error("a task's defect"); }
+  };
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool.submit(Careless{&ran}));
+  ASSERT_TRUE(pool.submit([&] { ++ran; }));
+  pool.stop();
+  EXPECT_EQ(ran, 4);
 }
 
 }  // namespace

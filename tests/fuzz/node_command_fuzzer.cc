@@ -1,0 +1,28 @@
+#include <string>
+#include <variant>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cluster/raw_http.h"
+#include "cluster/wire.h"
+#include "fuzz/fuzz.h"
+
+using sse::fuzz::expect;
+
+// What one node sends another is a command that writes and reads back as itself, or refused with one sentence.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace sse::cluster;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  expect(decode_ids(bytes).size() <= size);
+  const RawRequest request = RawRequest::parse(bytes);
+  if (!request.method.empty()) expect(!request.path.empty());
+  RawResponse::parse(bytes);
+  try {
+    const AnyCommand command = decode(bytes);
+    const std::string again = std::visit([](const auto& one) { return encode(one); }, command);
+    expect(std::visit([](const auto& one) { return encode(one); }, decode(again)) == again);
+  } catch (const sse::Error& error) {
+    expect(sse::printable(error.what(), 10000) == error.what());
+  }
+  return 0;
+}

@@ -1,0 +1,28 @@
+#include <map>
+#include <string>
+
+#include "base/text.h"
+#include "fuzz/fuzz.h"
+#include "hub/attributes.h"
+
+// A form-encoded string: one way to read it as the other, and what is encoded decodes to itself.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace sse;
+  using fuzz::expect;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  expect(url_decode(url_encode(text)) == text);
+  expect(url_decode(text).size() <= size);
+  const std::map<std::string, std::string> values = hub::form_values(text);
+  for (const auto& [name, value] : values) {
+    if (!name.empty()) expect(hub::form_value(text, name) == value);
+  }
+  hub::Attributes attributes;
+  attributes.query = text;
+  attributes.address = text.substr(0, size / 2);
+  attributes.origin = text.substr(size / 2);
+  const hub::Attributes back = hub::Attributes::unpack(attributes.pack());
+  expect(back.query == attributes.query && back.address == attributes.address && back.origin == attributes.origin);
+  // Whatever a store hands back.
+  hub::Attributes::unpack(text);
+  return 0;
+}
