@@ -96,9 +96,7 @@ const Json* list_of(const Json& document) {
 }
 
 std::uint64_t total_of(const Json& document) {
-  const auto found = document.is_object() ? document.find("total") : document.end();
-  if (!document.is_object() || found == document.end() || !found->is_number_integer()) return 0;
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(found->get<std::int64_t>(), 0));
+  return count_in(document, "total");
 }
 
 Json cut(std::vector<Json>& rows, std::uint64_t page, std::uint64_t size) {

@@ -7,33 +7,44 @@
 #include "gateway/jwt_authenticator.h"
 #include "gateway/jwt_keys.h"
 
-// A line with a token, and behind it the file of keys: no token is good but for a key that was read.
+namespace {
+
+using namespace sse::gateway;
+using sse::fuzz::expect;
+
+void expect_sentence(const sse::Error& error, sse::ErrorCode code) {
+  expect(error.code() == code);
+  expect(sse::printable(error.what(), 100'000) == error.what());
+}
+
+void try_token(const std::string& token, const JwtKeys& keys) {
+  try {
+    user_of_token(token, keys, {}, sse::WallTime{});
+  } catch (const sse::Error& error) {
+    expect_sentence(error, sse::ErrorCode::kUnauthenticated);
+  }
+}
+
+}  // namespace
+
+// A line with a token, and behind it a file of keys or a secret: it is read, or refused with one sentence, and so is the
+// token by what was read.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace sse::gateway;
-  using sse::fuzz::expect;
   sse::fuzz::Input input(data, size);
   const std::string token(input.line());
+  const std::string text(input.rest());
   expect(cookie_value(token, "session").size() <= token.size());
-  const auto printable = [](const sse::Error& error) { expect(sse::printable(error.what(), 100'000) == error.what()); };
-  try {
-    const JwtKeys keys = JwtKeys::parse(std::string(input.rest()), "the keys");
-    expect(keys.size() > 0);
-    keys.verify("RS256", "", token, "signature");
+  for (const bool secret : {false, true}) {
     try {
-      user_of_token(token, keys, {}, sse::WallTime{});
+      const JwtKeys keys = secret ? JwtKeys::parse_secret(text, "the secret") : JwtKeys::parse(text, "the keys");
+      expect(keys.size() > 0);
+      keys.verify("RS256", "", token, "signature");
+      try_token(token, keys);
     } catch (const sse::Error& error) {
-      expect(error.code() == sse::ErrorCode::kUnauthenticated);
-      printable(error);
+      expect_sentence(error, sse::ErrorCode::kInvalidArgument);
     }
-  } catch (const sse::Error& error) {
-    expect(error.code() == sse::ErrorCode::kInvalidArgument);
-    printable(error);
   }
-  static const JwtKeys known = JwtKeys::parse("a secret of thirty-two bytes, at least", "the keys");
-  try {
-    user_of_token(token, known, {}, sse::WallTime{});
-  } catch (const sse::Error& error) {
-    printable(error);
-  }
+  static const JwtKeys known = JwtKeys::parse_secret("a secret of thirty-two bytes, at least", "the secret");
+  try_token(token, known);
   return 0;
 }
