@@ -108,8 +108,6 @@ struct Connection final : net::Stream {
     std::unique_ptr<net::AddressLimiter::Ticket> ticket;
     // Whose it was, for confirmations that arrive while a stream that has left the indexes is written out.
     std::unique_ptr<std::array<std::string, kIndexes>> former_names;
-    // Messages of the last moments that came from the store: they may yet be sent live, too. Where events are kept.
-    std::vector<MessageId> given;
     SteadyTime finish_by = SteadyTime::max();  // of a stream that is being ended
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;
@@ -143,10 +141,11 @@ struct Connection final : net::Stream {
   WallTime created() const { return IdGenerator::time_of(id.value()); }
 
   bool indexed = false;
-  bool awaiting_ack = false;        // in the shard's list of those
-  bool confirms = false;            // its client does, not its TCP
-  bool marks : 1 = false;           // and gets a mark before each message
-  bool given_messages : 1 = false;  // one at least went into its stream
+  bool awaiting_ack = false;          // in the shard's list of those
+  bool confirms = false;              // its client does, not its TCP
+  bool marks : 1 = false;             // and gets a mark before each message
+  bool given_messages : 1 = false;    // one at least went into its stream
+  bool given_from_store : 1 = false;  // the shard has GivenMessages for it
   bool ends_with_token : 1 = false;
   bool in_flight = false;  // the shard has an InFlight for it
   std::uint32_t messages = 0;

@@ -21,8 +21,6 @@ constexpr std::chrono::seconds kFinishTime{5};
 // Clients told to stay away close by themselves. The Java library's does so from a timer, which runs once a second in a
 // hidden tab, and takes an end of the stream before that for a failure: it would come back.
 constexpr std::chrono::seconds kFarewellTime{2};
-// Between the commit of a message and its way into the streams lies no more than this.
-constexpr std::chrono::seconds kPublishTime{10};
 // To clients that ask for marks: the next event is a message and wants to be confirmed.
 constexpr std::string_view kMark = "event:sse-qos\ndata:\n\n";
 constexpr std::chrono::milliseconds kAckDelayLeast{2};
@@ -304,20 +302,20 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
   Connection::Replay* replay = connection.replay.get();
-  if (message.valid() && message <= connection.replayed_through && has_from_store(connection, message)) {
+  if (message.valid() && has_from_store(connection, message)) {
     // Its place in the order is only known now.
     if (options_.resumable && message < published_ && replay == nullptr)
       connection.net::Stream::append(event::Frame::make(event::encode_cursor(published_.str())));
     return true;
   }
   if (replay == nullptr) return append(connection, frame);
-  if (message.valid() && (!options_.resumable || replay->again ||
-                          replay->held_bytes + connection.size_of(*frame) > options_.stream.max_backlog)) {
+  const bool fits = replay->held_bytes + connection.size_of(*frame) <= options_.stream.max_backlog;
+  if (message.valid() && (!fits || (options_.resumable && replay->again))) {
     // It is in the repository, where the replay will come by.
     replay->again = true;
     return true;
   }
-  if (replay->held_bytes + connection.size_of(*frame) > options_.stream.max_backlog && !replay->held.empty()) {
+  if (!fits && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
       ++connection.rare().dropped;
@@ -331,28 +329,31 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   return true;
 }
 
-// A message that was passed by may have been confirmed by another stream of the recipient's before this one saw it.
-// Without history that settles it; a stream that is promised everything still gets it.
+// A message that the store did not have (any more) when this stream read it is not one that the stream has had: it may
+// have been stored since, with a smaller id at another node, or another stream of the recipient may have confirmed it.
 bool Shard::has_from_store(const Connection& connection, MessageId message) const {
-  if (!options_.resumable) return true;
-  const Connection::Rare* rare = connection.rare_or_null();
-  return rare != nullptr && std::ranges::find(rare->given, message) != rare->given.end();
+  if (!connection.given_from_store) return false;
+  const auto given = given_.find(connection.id.value());
+  return given != given_.end() && given->second.contains(message);
 }
 
-void Shard::note_given(Connection& connection, const std::vector<event::FrameRef>& page) const {
-  const WallTime recent = clock().wall_now() - kPublishTime;
-  for (const event::FrameRef& frame : page) {
-    const MessageId message = frame->message();
-    if (message.valid() && IdGenerator::time_of(message.value()) > recent) connection.rare().given.push_back(message);
+void Shard::note_given(Connection& connection, const std::vector<event::FrameRef>& page) {
+  if (std::ranges::none_of(page, [](const event::FrameRef& frame) { return frame->message().valid(); })) return;
+  given_[connection.id.value()].add(page, loop_.now());
+  connection.given_from_store = true;
+}
+
+void Shard::forget_given() {
+  for (auto one = given_.begin(); one != given_.end();) {
+    Connection* connection = connections_.find(one->first);
+    const bool gone = connection == nullptr || !connection->indexed;
+    // A further look at the store must not give again what the first one gave.
+    if (!gone && !connection->replay) {
+      one->second.expire(loop_.now());
+      connection->given_from_store = !one->second.empty();
+    }
+    one = gone || one->second.empty() ? given_.erase(one) : std::next(one);
   }
-}
-
-void Shard::forget_given(Connection& connection) const {
-  if (connection.rare_or_null() == nullptr || connection.rare().given.empty()) return;
-  std::vector<MessageId>& given = connection.rare().given;
-  const WallTime recent = clock().wall_now() - kPublishTime;
-  std::erase_if(given, [&](MessageId message) { return IdGenerator::time_of(message.value()) <= recent; });
-  if (given.empty()) given.shrink_to_fit();
 }
 
 // The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
@@ -684,6 +685,7 @@ void Shard::tick() {
   if (awaiting_.capacity() > 1024 && awaiting_.size() < awaiting_.capacity() / 4) awaiting_.shrink_to_fit();
   resend_late();
   read_again();
+  forget_given();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = connections_.find(key);
     if (found == nullptr || found->closed()) return;
@@ -710,7 +712,6 @@ void Shard::tick() {
       metrics_.heartbeats.add();
     }
     connection.trim();
-    forget_given(connection);
     schedule_check(connection);
   });
 }

@@ -18,6 +18,7 @@
 #include "hub/closed_log.h"
 #include "hub/connection.h"
 #include "hub/departed.h"
+#include "hub/given_messages.h"
 #include "hub/in_flight.h"
 #include "hub/index.h"
 #include "hub/pointer_table.h"
@@ -229,11 +230,12 @@ class Shard final : private net::StreamOwner {
 
   bool take(Connection& connection, const event::FrameRef& frame);
   bool has_from_store(const Connection& connection, MessageId message) const;
-  void note_given(Connection& connection, const std::vector<event::FrameRef>& page) const;
-  void forget_given(Connection& connection) const;
+  void note_given(Connection& connection, const std::vector<event::FrameRef>& page);
+  void forget_given();
   void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
   void ask_replay(Connection& connection);
+  MessageId seen_through(const Connection& connection) const;
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
   void continue_replay(Connection& connection);
   bool next_pass(Connection& connection);
@@ -246,7 +248,7 @@ class Shard final : private net::StreamOwner {
   void look_again(Connection& connection);
   void read_again();
   void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
-  bool wanted(const Connection& connection, const ReplayFrame& item) const;
+  bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   std::vector<Connection*> streams_of(const ClientKey& client) const;
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
@@ -287,6 +289,7 @@ class Shard final : private net::StreamOwner {
   ClosedLog closed_log_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
+  std::unordered_map<std::uint64_t, GivenMessages> given_;  // by connection id; of those that just had some
   SteadyTime next_resend_;
   // Streams whose pending messages could not be read.
   struct Unread {

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kReadAgain{1};
 void Shard::ask_replay(Connection& connection) {
   if (!connection.replay) {
     connection.replay = std::make_unique<Connection::Replay>();
-    connection.replay->cursor = connection.replayed_through;
+    connection.replay->cursor = seen_through(connection);
   }
   if (options_.resumable && !connection.replay->catch_up.begun()) connection.replay->catch_up.begin(published_);
   ReplayRequest request;
@@ -41,13 +41,20 @@ void Shard::ask_replay(Connection& connection) {
   }
 }
 
-bool Shard::wanted(const Connection& connection, const ReplayFrame& item) const {
+// Where a further look at the store begins. In a cluster it begins at the start: another node's clock may be behind, so
+// that what it has stored since has smaller ids than what the stream has had.
+MessageId Shard::seen_through(const Connection& connection) const {
+  return options_.in_cluster ? MessageId() : connection.replayed_through;
+}
+
+bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const {
   const MessageId message = item.frame->message();
   const Connection::Replay& state = *connection.replay;
   if (state.resend) return std::ranges::binary_search(state.late, message);
   if (item.listening && !connection.listens(item.event)) return false;
   if (std::ranges::find(state.covered, message) != state.covered.end()) return false;
   // It has this one, and time to confirm it.
+  if (has_from_store(connection, message) || std::ranges::binary_search(carried, message)) return false;
   return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
 }
 
@@ -59,8 +66,9 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   const Connection::Replay& state = *connection->replay;
   if (failed && !state.resend) unread_.push_back({id, state.only_events});
   std::vector<event::FrameRef> fresh;
+  const std::vector<MessageId> carried = page.empty() ? std::vector<MessageId>() : connection->carried_messages();
   for (ReplayFrame& item : page) {
-    if (!wanted(*connection, item)) continue;
+    if (!wanted(*connection, item, carried)) continue;
     if (item.event == event::kSetDuration && !state.resend) note_duration(*connection, item.frame);
     fresh.push_back(std::move(item.frame));
   }
@@ -90,15 +98,18 @@ void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page
   state.next_in_page = 0;
   state.last_page = last;
   state.cursor = std::max(state.cursor, through);
-  if (state.only_events.empty() && !state.resend) connection.replayed_through = state.cursor;
-  if (options_.resumable) note_given(connection, state.page);
+  if (state.only_events.empty() && !state.resend)
+    connection.replayed_through = std::max(connection.replayed_through, state.cursor);
+  note_given(connection, state.page);
   // What came live and is in the page comes once. What came live and is not, another stream of the recipient's has
-  // confirmed meanwhile: this one gets it all the same.
-  std::erase_if(state.held, [&](const event::FrameRef& frame) {
-    const MessageId message = frame->message();
-    return message.valid() &&
-           std::ranges::any_of(state.page, [&](const event::FrameRef& given) { return given->message() == message; });
-  });
+  // confirmed meanwhile, or it was stored since: this one gets it all the same.
+  if (!state.page.empty()) {
+    std::erase_if(state.held, [&](const event::FrameRef& frame) {
+      const bool had = frame->message().valid() && has_from_store(connection, frame->message());
+      if (had) state.held_bytes -= frame->size();
+      return had;
+    });
+  }
   continue_replay(connection);
 }
 
@@ -142,7 +153,7 @@ bool Shard::next_pass(Connection& connection) {
     return true;
   }
   state.only_events.clear();
-  state.cursor = connection.replayed_through;
+  state.cursor = seen_through(connection);
   if (!state.again) return false;
   state.catch_up.take_all_from_store();
   state.again = false;

@@ -97,6 +97,18 @@ bool Stream::carries(MessageId message) const {
   return std::ranges::any_of(extra_->unacknowledged, [&](const Unacknowledged& u) { return u.message == message; });
 }
 
+std::vector<MessageId> Stream::carried_messages() const {
+  std::vector<MessageId> messages;
+  if (first_ && first_->message().valid()) messages.push_back(first_->message());
+  if (!extra_) return messages;
+  for (std::size_t i = extra_->head; i < extra_->queue.size(); ++i) {
+    if (extra_->queue[i]->message().valid()) messages.push_back(extra_->queue[i]->message());
+  }
+  for (const Unacknowledged& one : extra_->unacknowledged) messages.push_back(one.message);
+  std::ranges::sort(messages);
+  return messages;
+}
+
 std::size_t Stream::unconfirmed_messages() const {
   if (!watches_acknowledgements_) return 0;
   std::size_t messages = first_ && first_->message().valid() ? 1 : 0;

@@ -117,6 +117,8 @@ class Stream : public EventLoop::Handler {
   bool awaits_acknowledgement() const { return extra_ != nullptr && !extra_->unacknowledged.empty(); }
   /// True for a message that is queued, or written and not acknowledged.
   bool carries(MessageId message) const;
+  /// All of those, sorted.
+  std::vector<MessageId> carried_messages() const;
   /// Bytes queued and not yet taken by the socket; of a stream that has ended, those it never took.
   std::uint64_t backlog_bytes() const { return owed_; }
   /// Bytes the socket has taken, response head included; with TLS before they were encrypted.

@@ -34,6 +34,8 @@ class ClusterNode {
   }
 
   ServerProcess& server() { return *server_; }
+  std::string database() const { return folder_.file("pending.db"); }
+  std::string admin() const { return "unix:" + folder_.file("admin.sock"); }
   const std::string& id() const { return id_; }
   Streams& streams() { return *streams_; }
   HttpClient& pages() { return *pages_; }

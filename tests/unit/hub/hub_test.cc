@@ -818,7 +818,7 @@ TEST_F(HubReplayTest, PutsLiveEventsBehindTheReplayedOnes) {
   EXPECT_THAT(got, ::testing::EndsWith("data:old 1\n\ndata:old 2\n\ndata:old 3\n\ndata:live\n\n"));
 }
 
-TEST_F(HubReplayTest, LooksAgainForWhatWasCommittedMeanwhileAndDropsDoubles) {
+TEST_F(HubReplayTest, HoldsWhatWasCommittedMeanwhileAndDropsDoubles) {
   delegate_.answer(true);
   start();
   Page page = open_user("u");
@@ -827,12 +827,60 @@ TEST_F(HubReplayTest, LooksAgainForWhatWasCommittedMeanwhileAndDropsDoubles) {
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("two", 2));
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("three", 3));
   hub_->replay(first, {item("one", 1), item("two", 2)}, MessageId(2), true);
-  const ReplayRequest second = wait_request(2);
-  EXPECT_EQ(second.after, MessageId(2));
-  hub_->replay(second, {item("three", 3)}, MessageId(3), true);
-  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("three", 3));
+  // Committed before the page was read, and delivered after.
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("one", 1));
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("four", 4));
   EXPECT_THAT(page.until("four"), ::testing::EndsWith("data:one\n\ndata:two\n\ndata:three\n\ndata:four\n\n"));
+}
+
+// Nodes of a mesh give ids by their own clocks: this one's is behind that of the node whose message the store had.
+TEST_F(HubReplayTest, GivesALiveMessageWhoseIdIsSmallerThanWhatTheStoreHad) {
+  options_.in_cluster = true;
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  const ReplayRequest first = wait_request(1);
+  EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("while it was read", 5)), ElementsAre(1));
+  hub_->replay(first, {item("from the store", 100)}, MessageId(100), true);
+  EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("later", 6)), ElementsAre(1));
+  EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("from the store", 100)), ElementsAre(1));
+  deliver(TargetKind::kUser, {"u"}, "end");
+  EXPECT_THAT(page.until("end"), ::testing::EndsWith("data:from the store\n\ndata:while it was read\n\ndata:later\n\n"
+                                                     "data:end\n\n"));
+}
+
+TEST_F(HubReplayTest, LooksFromTheStartInAClusterAndGivesWhatItHasNotGiven) {
+  options_.in_cluster = true;
+  delegate_.answer(true);
+  start();
+  Page page = open({.user = "u", .send_buffer = 4096, .receive_buffer = 4096});
+  hub_->replay(wait_request(1), {item("from the store", 100)}, MessageId(100), true);
+  ASSERT_THAT(page.until("from the store"), HasSubstr("from the store"));
+  // Its peer reads nothing from here on, so that this one is not acknowledged.
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live" + std::string(500'000, 'x'), 200));
+  hub_->look_again();
+  const ReplayRequest again = wait_request(2);
+  EXPECT_EQ(again.after, MessageId());
+  hub_->replay(
+      again,
+      {item("of a node that was away", 7), item("from the store", 100), item("live" + std::string(500'000, 'x'), 200)},
+      MessageId(200), true);
+  deliver(TargetKind::kUser, {"u"}, "end");
+  const std::string got = page.until("end");
+  EXPECT_EQ(times(got, "data:of a node that was away\n"), 1U);
+  EXPECT_EQ(times(got, "data:from the store\n"), 1U);
+  EXPECT_EQ(times(got, "data:live"), 1U);
+}
+
+// It was in the store when the recipient's other stream confirmed it, and no more when this one read it.
+TEST_F(HubReplayTest, GivesWhatItCountedAlthoughAnotherStreamHasConfirmedIt) {
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  const ReplayRequest first = wait_request(1);
+  EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("counted", 5)), ElementsAre(1));
+  hub_->replay(first, {item("younger", 6)}, MessageId(6), true);
+  EXPECT_THAT(page.until("counted"), ::testing::EndsWith("data:younger\n\ndata:counted\n\n"));
 }
 
 TEST_F(HubReplayTest, GivesListeningMessagesOnlyToThoseWhoListen) {
