@@ -74,6 +74,16 @@ void add_all(Json& into, const Json& from) {
   }
 }
 
+// What the application says about a user: shown as it is, never added up, whatever it is made of.
+bool of_application(const std::string& name) {
+  return name == "user" || name == "name" || name == "accessUser";
+}
+
+std::uint64_t last_connect(const Json& row) {
+  const auto found = row.find("lastConnectTime");
+  return found == row.end() ? 0 : whole_number(*found).value_or(0);
+}
+
 Json combined(const std::string& name, const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) {
     if (name == "duration") return a;
@@ -111,10 +121,13 @@ Json cut(std::vector<Json>& rows, std::uint64_t page, std::uint64_t size) {
 
 Json combine(Json one, const Json& other) {
   if (!one.is_object() || !other.is_object()) return one.is_null() ? other : one;
+  const bool newer = last_connect(other) > last_connect(one);
   for (const auto& [name, value] : other.items()) {
     const auto mine = one.find(name);
     if (mine == one.end()) {
       one[name] = value;
+    } else if (of_application(name)) {
+      if (mine->is_null() || (newer && !value.is_null())) *mine = value;
     } else {
       *mine = combined(name, *mine, value);
     }
@@ -149,7 +162,9 @@ Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
       if (key != nullptr) {
         const auto [entry, fresh] = by_key.try_emplace(*key, rows.size());
         if (!fresh) {
-          rows[entry->second] = combine(std::move(rows[entry->second]), row);
+          Json& kept = rows[entry->second];
+          // The same from whichever node one looks.
+          kept = rule.whole_rows ? std::max(kept, row) : combine(std::move(kept), row);
           ++same;
           continue;
         }

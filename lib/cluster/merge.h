@@ -17,6 +17,7 @@ struct ListRule {
   bool descending = false;
   std::uint64_t page = 1;
   std::uint64_t size = 100;
+  bool whole_rows = false;  ///< rows are the application's JSON: of those with the same key one is taken as it is
 };
 
 /// One page out of `{"total":n,"list":[…]}` documents, which must hold at least the rows up to the end of that page, or
@@ -25,7 +26,9 @@ struct ListRule {
 event::Json merge_lists(const std::vector<event::Json>& documents, const ListRule& rule);
 
 /// Two descriptions of the same thing as one: numbers whose name begins with `first` give the smaller, `last` and
-/// `sessionDuration` the larger, others the sum; lists what is in either; of all else the first that is not null.
+/// `sessionDuration` the larger, others the sum; lists what is in either; of all else the first that is not null. What
+/// is the application's (`user`, `name`) is never put together: it is that of the description with the newest
+/// connection.
 event::Json combine(event::Json one, const event::Json& other);
 
 /// Whom an event would reach in the whole cluster (`GET /api/v1/explain`), receivers first. Somebody is offline only

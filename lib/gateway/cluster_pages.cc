@@ -104,6 +104,8 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
   rule.key = what == "users" ? "id" : "";
   rule.sort = what == "users" ? "id" : "accessUserId";
   rule.tie = "id";
+  // The list of users is of their profiles, which the application has made.
+  rule.whole_rows = what == "users";
   rule.page = std::max<std::uint64_t>(*page, 1);
   rule.size = std::min(*size, api::kMostPageSize);
   request.set_parameter("pageNum", "1");

@@ -85,6 +85,33 @@ TEST(Merge, MakesOneRowOfAUserWhoIsOnSeveralNodes) {
   EXPECT_EQ(page["list"][1]["id"], "2");
 }
 
+TEST(Merge, TakesTheApplicationsRowsAsTheyAre) {
+  const Json old_one{{"id", "1"}, {"age", 30}, {"roles", {"a"}}, {"last", "x"}, {"address", {{"zip", 1}}}};
+  const Json new_one{{"id", "1"}, {"age", 31}, {"roles", {"b"}}, {"phone", 5}};
+  ListRule rule{"id", "id", "", false, 1, 10, true};
+  const Json page = merge_lists({document(1, {old_one}), document(2, {new_one, {{"id", "2"}, {"age", 7}}})}, rule);
+  EXPECT_EQ(page["total"], 2);
+  ASSERT_EQ(page["list"].size(), 2u);
+  EXPECT_TRUE(page["list"][0] == old_one || page["list"][0] == new_one) << page["list"][0].dump();
+  EXPECT_EQ(page["list"][1], (Json{{"id", "2"}, {"age", 7}}));
+  // Whichever node is asked.
+  EXPECT_EQ(merge_lists({document(1, {new_one}), document(1, {old_one})}, rule)["list"][0], page["list"][0]);
+  EXPECT_EQ(merge_lists({document(1, {old_one}), document(1, {old_one})}, rule)["list"][0], old_one);
+}
+
+TEST(Merge, NeverAddsUpWhatTheApplicationSaysAboutAUser) {
+  for (const auto& [older, newer] : std::vector<std::pair<Json, Json>>{
+           {30, 31}, {{1, 2}, {2, 3}}, {{{"age", 30}}, {{"age", 30}, {"lastSeen", 4}}}, {"x", 7}, {nullptr, 5}}) {
+    const Json a{{"id", "1"}, {"connections", 1}, {"name", "old"}, {"user", older}, {"lastConnectTime", 10}};
+    const Json b{{"id", "1"}, {"connections", 2}, {"name", "new"}, {"user", newer}, {"lastConnectTime", 20}};
+    for (const Json& both : {combine(a, b), combine(b, a)}) {
+      EXPECT_EQ(both["user"], newer);
+      EXPECT_EQ(both["name"], "new");
+      EXPECT_EQ(both["connections"], 3);
+    }
+  }
+}
+
 TEST(Merge, SaysWhenATotalMayBeTooHigh) {
   const Json a = document(5000, {{{"id", "1"}}});
   const Json b = document(1, {{{"id", "1"}}});
