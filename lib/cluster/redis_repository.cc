@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "cluster/redis_repository_scripts.h"
 #include "observe/barrier.h"
+#include "observe/metrics.h"
 
 namespace sse::cluster {
 namespace {
@@ -27,7 +28,6 @@ using event::TargetKind;
 
 constexpr int kTimeShift = 22;
 constexpr std::uint64_t kBelowMask = (std::uint64_t{1} << kTimeShift) - 1;
-constexpr std::size_t kMostConfirmations = 1'000'000;
 constexpr std::size_t kConfirmationBatch = 500;
 constexpr std::size_t kScanPage = 500;
 // What one script handles: Redis does nothing else meanwhile.
@@ -307,7 +307,8 @@ std::size_t RedisRepository::append_message(const NewMessage& message, std::vect
   for (std::string part :
        {message.service.str(), std::string(event::kind_name(message.target.kind)),
         std::string(message.target.listening ? "1" : "0"), message.event, message.data, there(message.created),
-        there(message.expires), message.key, message.collapse, std::to_string(to.size())}) {
+        there(message.expires), message.key, message.collapse,
+        message.original.valid() ? member_of(message.original) : std::string(), std::to_string(to.size())}) {
     arguments.push_back(std::move(part));
   }
   for (std::string& name : to) arguments.push_back(std::move(name));
@@ -386,11 +387,20 @@ AddOutcome RedisRepository::outcome_of(const NewMessage& message, const RedisRep
 
 void RedisRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   Confirmation confirmation{recipient_of(service, recipient.kind, recipient.name), recipient.name, id};
-  const MutexLock lock(mutex_);
-  // What is dropped here is delivered once more.
-  if (queue_.size() >= kMostConfirmations) return;
-  queue_.push_back(std::move(confirmation));
-  if (queue_.size() == 1) changed_.notify_one();
+  {
+    const MutexLock lock(mutex_);
+    if (queue_.size() < options_.max_confirmations) {
+      queue_.push_back(std::move(confirmation));
+      if (queue_.size() == 1) changed_.notify_one();
+      full_ = false;
+      return;
+    }
+    if (options_.dropped != nullptr) options_.dropped->add();
+    if (std::exchange(full_, true)) return;
+  }
+  report(std::to_string(options_.max_confirmations) +
+         " confirmations wait for Redis, and there is no room for more: the messages of the next ones are delivered "
+         "once more (sse_confirmations_dropped_total counts them)");
 }
 
 void RedisRepository::run() {
@@ -569,7 +579,7 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
   for (const std::string& member : members) {
     commands.push_back({"HMGET", prefix_ + "message:" + member, "service", "kind", "listening", "event", "size",
                         "created", "expires"});
-    if (with_data) commands.back().insert(commands.back().end(), {"data", "collapse"});
+    if (with_data) commands.back().insert(commands.back().end(), {"data", "collapse", "original"});
     commands.push_back({"SMEMBERS", prefix_ + "names:" + member});
     commands.push_back({"HGETALL", prefix_ + "attempts:" + member});
   }
@@ -587,9 +597,10 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
     row.data_size = number(fields[4].text);
     row.created = here(fields[5].text);
     row.expires = here(fields[6].text);
-    if (with_data && fields.size() > 8) {
+    if (with_data && fields.size() > 9) {
       row.data = fields[7].text;
       row.collapse = fields[8].text;
+      if (!fields[9].text.empty()) row.original = id_of(fields[9].text);
     }
     std::map<std::string, std::uint32_t> names;
     for (const RedisReply& name : replies[3 * i + 1].list) names.emplace(name.text, 0);
@@ -709,7 +720,8 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       message.collapse = field[10].text;
       message.attempts = static_cast<std::uint32_t>(number(field[11].text));
       dead.letter.died = here(field[12].text);
-      if ((!id.valid() || message.id == id) && matches(filter, message) && !use(dead)) return;
+      const bool meant = (!id.valid() || message.id == id) && (!filter.message.valid() || message.id == filter.message);
+      if (meant && matches(filter, message) && !use(dead)) return;
     }
     if (page.list.size() < kDeadPage) return;
     const std::uint64_t last = number(page.list.back().text);

@@ -18,6 +18,10 @@
 #include "delivery/message_repository.h"
 #include "delivery/store_limits.h"
 
+namespace sse::observe {
+class Counter;
+}
+
 namespace sse::cluster {
 
 /// Pending messages in Redis, shared by all nodes of a cluster, so that any of them can deliver. Every change is one
@@ -45,6 +49,8 @@ class RedisRepository final : public delivery::MessageRepository,
         std::chrono::hours(1);  ///< how often what is counted is compared with what is there
     /// A Redis that evicts keys without a time to live loses messages: told of where this is set, else refused.
     bool allow_eviction = false;
+    std::size_t max_confirmations = 1'000'000;  ///< that wait for Redis; more are dropped, which is told
+    observe::Counter* dropped = nullptr;        ///< adds up those; must outlive this
     /// Told in one sentence when something failed that nobody waits for, and what Redis has lost.
     std::function<void(const std::string&)> on_error;
   };
@@ -150,6 +156,7 @@ class RedisRepository final : public delivery::MessageRepository,
   Mutex mutex_;
   CondVar changed_;
   std::deque<Confirmation> queue_ GUARDED_BY(mutex_);
+  bool full_ GUARDED_BY(mutex_) = false;  // since some were dropped
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 

@@ -143,6 +143,15 @@ local function keep(limits, m)
       return {'again', member, redis.call('SCARD', P .. 'names:' .. member)}
     end
   end
+  -- Imported: the id it had first decides.
+  if m.original ~= '' then
+    local recipient = who(m.service, m.kind, m.names[1])
+    if redis.call('ZSCORE', P .. 'of:' .. recipient, m.original) then return {'again', m.original, 1} end
+    local same = m.collapse ~= '' and redis.call('HGET', P .. 'collapse:' .. recipient, m.collapse)
+    local first = same and redis.call('HGET', P .. 'message:' .. same, 'original')
+    if same and (not first or first == '') then first = same end
+    if same and first > m.original then return {'again', same, 1} end
+  end
   local size = #m.data
   local total = number('count')
   local replaced = {}
@@ -167,6 +176,7 @@ local function keep(limits, m)
   local member = next_member()
   redis.call('HSET', P .. 'message:' .. member, 'service', m.service, 'kind', m.kind, 'listening', m.listening,
     'event', m.event, 'data', m.data, 'size', size, 'created', m.created, 'expires', m.expires, 'collapse', m.collapse)
+  if m.original ~= '' then redis.call('HSET', P .. 'message:' .. member, 'original', m.original) end
   for _, name in ipairs(m.names) do
     local recipient = who(m.service, m.kind, name)
     redis.call('SADD', P .. 'names:' .. member, name)
@@ -187,7 +197,8 @@ end
 )lua";
 
 // ARGV: prefix, four limits, number of messages; of each: service, kind, listening, event, data, created, expires, key,
-// collapse, number of names, names. Returns the count, then of each what keep() returned, as four.
+// collapse, member of the id it had first or nothing, number of names, names. Returns the count, then of each what
+// keep() returned, as four.
 inline constexpr const char* kAdd = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
 local results = {0}
@@ -195,12 +206,12 @@ local at = 7
 for _ = 1, tonumber(ARGV[6]) do
   local m = {service = ARGV[at], kind = ARGV[at + 1], listening = ARGV[at + 2], event = ARGV[at + 3],
     data = ARGV[at + 4], created = ARGV[at + 5], expires = ARGV[at + 6], key = ARGV[at + 7], collapse = ARGV[at + 8],
-    names = {}}
-  local names = tonumber(ARGV[at + 9])
-  for n = 1, names do m.names[n] = ARGV[at + 9 + n] end
+    original = ARGV[at + 9], names = {}}
+  local names = tonumber(ARGV[at + 10])
+  for n = 1, names do m.names[n] = ARGV[at + 10 + n] end
   local result = keep(limits, m)
   for i = 1, 4 do results[#results + 1] = tostring(result[i] or '') end
-  at = at + 10 + names
+  at = at + 11 + names
 end
 results[1] = number('count')
 return results
@@ -222,7 +233,7 @@ for i = 7, #ARGV do
   local lasts = tonumber(dead[7]) - tonumber(dead[6])
   local result = keep(limits, {service = dead[1], kind = dead[2], listening = dead[3], event = dead[4],
     data = dead[5], created = ARGV[6], expires = string.format('%d', tonumber(ARGV[6]) + lasts), key = '',
-    collapse = '', names = {dead[8]}})
+    collapse = '', original = '', names = {dead[8]}})
   if result[1] ~= '' then
     for k = 3, #kept do erase(kept[k]) end
     return {number('count'), result[1], result[2], tostring(result[3]), tostring(result[4]), dead[2], #dead[5]}

@@ -35,9 +35,11 @@ void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
       return;
     }
   }
+  if (message.original.valid() && known_import(message, outcome)) return;
   Message kept{message.service,          message.target.kind, {},
                message.target.listening, message.event,       message.data,
-               message.created,          message.expires,     message.collapse};
+               message.created,          message.expires,     message.collapse,
+               message.original};
   for (const std::string& name : message.target.names) kept.names.emplace(name, 0);
   if (kept.kind == event::TargetKind::kAll) kept.names = {{"", 0}};
   Usage total = total_;
@@ -73,6 +75,22 @@ void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
   total_.bytes += kept.data.size();
   outcome = {id, false, kept.names.size(), {}};
   messages_.emplace(id, std::move(kept));
+}
+
+bool MemoryRepository::known_import(const NewMessage& message, AddOutcome& outcome) {
+  const std::string name = message.target.names.empty() ? "" : message.target.names.front();
+  const auto queue = by_recipient_.find({message.service, message.target.kind, name});
+  if (queue == by_recipient_.end()) return false;
+  MessageId known;
+  if (queue->second.messages.contains(message.original)) known = message.original;
+  const auto same = queue->second.collapsing.find(message.collapse);
+  if (!message.collapse.empty() && same != queue->second.collapsing.end()) {
+    const MessageId first = messages_.at(same->second).original;
+    if ((first.valid() ? first : same->second) > message.original) known = same->second;
+  }
+  if (!known.valid()) return false;
+  outcome = {known, true, messages_.at(known).names.size(), {}};
+  return true;
 }
 
 bool MemoryRepository::add_soon(NewMessage message, Added added) {
@@ -317,6 +335,7 @@ PendingMessage MemoryRepository::row(MessageId id, const Message& message, const
   row.created = message.created;
   row.expires = message.expires;
   if (with_data) row.collapse = message.collapse;
+  if (with_data) row.original = message.original;
   row.attempts = message.names.at(name);
   return row;
 }

@@ -63,6 +63,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
     WallTime created;
     WallTime expires;
     std::string collapse;
+    MessageId original;
   };
   using Messages = std::map<MessageId, Message>;
   using RecipientKey = std::tuple<ServiceName, event::TargetKind, std::string>;
@@ -77,6 +78,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   };
 
   void keep(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
+  bool known_import(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
   std::uint64_t erase_locked(Messages::iterator message) REQUIRES(mutex_);
   std::uint64_t drop_dead(MessageId id, const MessageFilter& filter) REQUIRES(mutex_);
@@ -90,7 +92,8 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
 
   static bool matches(MessageId id, const MessageFilter& filter, const DeadLetter& letter) {
     const PendingMessage& m = letter.message;
-    return (!id.valid() || m.id == id) && matches(filter, m.service, m.recipient, m.event);
+    return (!id.valid() || m.id == id) && (!filter.message.valid() || m.id == filter.message) &&
+           matches(filter, m.service, m.recipient, m.event);
   }
 
   // Constant after construction.

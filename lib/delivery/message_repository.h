@@ -38,6 +38,10 @@ struct NewMessage {
   WallTime expires;
   std::string key{};  ///< not empty: another message with this key, while this one's time to live lasts, is this one
   std::string collapse{};  ///< not empty: takes the place of what a recipient has pending with the same word
+  /// Valid: it is imported for its one recipient, and had this id where it was first, which `key` names, too. What the
+  /// recipient has pending under this id is this message; what it has with the same `collapse` stays when it is
+  /// younger. Either is answered as a repeat.
+  MessageId original{};
 };
 
 /// A message one recipient has not confirmed yet.
@@ -52,6 +56,7 @@ struct PendingMessage {
   WallTime created;
   WallTime expires;
   std::string collapse{};      ///< where `data` is there, too
+  MessageId original{};        ///< of an imported one, where `data` is there: see NewMessage
   std::uint32_t attempts = 0;  ///< deliveries noted, see AttemptLog
   bool damaged = false;        ///< the data is not what was stored; only looked at where `data` is there
 };
@@ -64,7 +69,8 @@ struct AddOutcome {
   };
 
   MessageId id;                    ///< when it was kept
-  bool repeated = false;           ///< its key was known: `id` is the first one's, nothing was kept or replaced
+  bool repeated = false;           ///< its key was known: `id` is the first one's, nothing was kept or replaced; see
+                                   ///< also NewMessage::original
   std::uint64_t pending = 0;       ///< recipients that have it pending
   std::optional<Refusal> refusal;  ///< when it alone was not
 };
@@ -145,7 +151,8 @@ struct MessageFilter {
   std::optional<event::TargetKind> kind{};
   std::string recipient{};
   std::string event{};
-  MessageId after{};  ///< of the catalog: only larger ids
+  MessageId after{};    ///< of the catalog: only larger ids
+  MessageId message{};  ///< of dead letters: valid, only those of this one
 };
 
 /// The operator's view of a repository; also over a file without a server. Thread safe, blocks on the store.

@@ -436,7 +436,8 @@ NewMessage Sender::message_of(SendRequest request) const {
           now,
           now + (request.ttl.count() != 0 ? request.ttl : options_.ttl),
           std::move(request.key),
-          std::move(request.collapse)};
+          std::move(request.collapse),
+          request.original};
 }
 
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {

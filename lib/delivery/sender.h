@@ -37,6 +37,7 @@ struct SendRequest {
   std::string key{};                 ///< with qos: makes a repeat of the request harmless
   std::string collapse{};            ///< with qos: takes the place of what is pending with the same word
   bool local = false;                ///< in a cluster: to streams of this node alone
+  MessageId original{};              ///< of an imported message: see NewMessage
 };
 
 struct SendResult {

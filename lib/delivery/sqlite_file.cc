@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "delivery/sqlite_check.h"
 #include "delivery/store_error.h"
 
 namespace sse::delivery {
@@ -90,7 +92,7 @@ CREATE TABLE total(
 INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), (SELECT coalesce(sum(length(data)), 0) FROM message), 0, 0;
 )sql";
 
-// What is looked through at every start: a fraction of a second.
+// What is looked through at every start.
 constexpr off_t kAlwaysChecked = 256L * 1024 * 1024;
 
 constexpr int kHeaderBytes = 100;  // https://www.sqlite.org/fileformat.html §1.3
@@ -168,33 +170,59 @@ void bring_up_to_date(SQLite::Database& db) {
   }
 }
 
+// At the start nobody asked anything of us yet that could be asked again.
+Error in_use_at_start(const Error& error) {
+  return {error.code() == ErrorCode::kUnavailable ? ErrorCode::kConflict : error.code(), error.what()};
+}
+
 [[noreturn]] void refuse_damaged(const std::string& path, const std::string& finding) {
   throw Error(ErrorCode::kIo, "the database " + path + " is damaged (" + finding +
                                   "); it was left as it is: restore it from a backup, save what can be saved with "
                                   "'sqlite3 " +
-                                  path + " .recover', or choose another file with --db");
+                                  path + " .recover' (where it is an index that is wrong, 'sqlite3 " + path +
+                                  " REINDEX' makes it anew from its table), or choose another file with --db");
 }
 
-// Through a connection that can change nothing: the log, if there is one, is read with it where its index is there,
-// too.
-void require_whole(const std::string& path) {
-  struct stat file {};
-  struct stat log {};
-  const bool unclean = stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0;
-  if (stat(path.c_str(), &file) != 0 || (file.st_size > kAlwaysChecked && !unclean)) return;
-  // Without the log's index, which only a writer can make anew, there is nothing to look at: pages of the file alone
-  // may be any mixture of old and new. The log's own sums guard it.
-  if (unclean && !exists(path + "-shm")) return;
+// Runs `look` on a connection that can change nothing: the log, if there is one, is read with it where its index is
+// there, too.
+template <class F>
+auto looking(const std::string& path, bool unclean, F&& look) {
   try {
     SQLite::Database db("file:" + url_encode(path) + (unclean ? "?readonly_shm=1" : "?immutable=1"),
                         SQLite::OPEN_READONLY | SQLite::OPEN_URI, 2000);
+    return look(db);
+  } catch (const SQLite::Exception& e) {
+    // SQLITE_ERROR is what a schema that cannot be read gives.
+    const int result = e.getErrorCode() & 0xFF;
+    if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB || result == SQLITE_ERROR) refuse_damaged(path, e.what());
+    throw in_use_at_start(store_error(e, "check the database", path));
+  }
+}
+
+FileFindings require_whole(const std::string& path, int version) {
+  struct stat file {};
+  struct stat log {};
+  const bool unclean = stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0;
+  if (stat(path.c_str(), &file) != 0 || (file.st_size > kAlwaysChecked && !unclean)) return {};
+  // Without the log's index, which only a writer can make anew, there is nothing to look at: pages of the file alone
+  // may be any mixture of old and new. The log's own sums guard it.
+  if (unclean && !exists(path + "-shm")) return {};
+  // Beside each other: both read all there is.
+  std::future<bool> counts_agree = std::async(std::launch::async, [&path, unclean, version] {
+    return looking(path, unclean, [&](SQLite::Database& db) {
+      try {
+        return compare_with_indexes(db, version);
+      } catch (const Error& e) {
+        refuse_damaged(path, e.what());
+      }
+    });
+  });
+  looking(path, unclean, [&](SQLite::Database& db) {
     SQLite::Statement check(db, "PRAGMA quick_check(1)");
     const std::string finding = check.executeStep() ? check.getColumn(0).getString() : "ok";
     if (finding != "ok") refuse_damaged(path, finding);
-  } catch (const SQLite::Exception& e) {
-    if (e.getErrorCode() == SQLITE_CORRUPT || e.getErrorCode() == SQLITE_NOTADB) refuse_damaged(path, e.what());
-    throw store_error(e, "check the database", path);
-  }
+  });
+  return {!counts_agree.get()};
 }
 
 std::uint32_t big_endian(const std::array<unsigned char, kHeaderBytes>& header, std::size_t at) {
@@ -203,6 +231,10 @@ std::uint32_t big_endian(const std::array<unsigned char, kHeaderBytes>& header, 
 }
 
 }  // namespace
+
+std::string schema_of(int version) {
+  return version >= 2 ? std::string(kFormat1) + kFormat2 : kFormat1;
+}
 
 std::string resolve_database_path(const std::string& path) {
   if (path.empty()) throw Error(ErrorCode::kInvalidArgument, "the database needs a file name; give one with --db");
@@ -244,16 +276,16 @@ void make_database_folder(const std::string& path) {
   }
 }
 
-void require_writable_database(const std::string& path) {
+FileFindings require_writable_database(const std::string& path) {
   if (is_new(path)) {
     require_absent(path + "-wal", path);
     require_absent(path + "-journal", path);
-    if (!exists(path)) return;
+    if (!exists(path)) return {};
   }
   if (faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
     refuse(errno, "cannot read and write the database " + path);
   }
-  if (is_new(path)) return;
+  if (is_new(path)) return {};
   // Read by hand: SQLite would look for journals, and roll a foreign one back into a foreign file.
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) refuse(errno, "cannot read the database " + path);
@@ -262,15 +294,15 @@ void require_writable_database(const std::string& path) {
   if (n < 0) refuse(errno, "cannot read the database " + path);
   constexpr char kMagic[] = "SQLite format 3";
   if (n < kHeaderBytes || std::memcmp(header.data(), kMagic, sizeof kMagic) != 0) {
-    throw Error(ErrorCode::kInvalidArgument, path + " is no SQLite database; choose another file with --db");
+    throw Error(ErrorCode::kIo, path + " is no SQLite database; choose another file with --db");
   }
-  require_known_version(path, big_endian(header, kApplicationIdOffset), big_endian(header, kVersionOffset),
-                        kOldestVersion);
-  require_whole(path);
+  const std::uint32_t version = big_endian(header, kVersionOffset);
+  require_known_version(path, big_endian(header, kApplicationIdOffset), version, kOldestVersion);
+  return require_whole(path, static_cast<int>(version));
 }
 
 SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
-                                  std::chrono::milliseconds busy_timeout) {
+                                  std::chrono::milliseconds busy_timeout, FileFindings findings) {
   if (is_new(path)) make_database(path);
   try {
     SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, static_cast<int>(busy_timeout.count()));
@@ -280,13 +312,15 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
                                       ": the file system has no shared memory; choose a local disk with --db");
     }
     bring_up_to_date(db);
+    db.exec(std::string("CREATE INDEX IF NOT EXISTS sent_key_of_import ON sent_key(message) WHERE ") + kImported);
+    if (findings.counts_differ) make_counts_anew(db);
     db.exec(sync_every_commit ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
     db.exec("PRAGMA journal_size_limit=16777216");
     db.exec("PRAGMA cache_size=-16384");
     db.exec("PRAGMA temp_store=MEMORY");
     return db;
   } catch (const SQLite::Exception& e) {
-    throw store_error(e, "open the database", path);
+    throw in_use_at_start(store_error(e, "open the database", path));
   }
 }
 
@@ -300,18 +334,17 @@ SQLite::Database open_for_reading(const std::string& path, std::chrono::millisec
 
 void require_known_version(const std::string& path, long application_id, long version, int oldest) {
   if (application_id != kApplicationId) {
-    throw Error(ErrorCode::kInvalidArgument,
-                path + " is a database of another program; name the file of an sse-serve with --db");
+    throw Error(ErrorCode::kIo, path + " is a database of another program; name the file of an sse-serve with --db");
   }
   if (version >= kOldestVersion && version < oldest) {
-    throw Error(ErrorCode::kInvalidArgument, path + " has format " + std::to_string(version) +
-                                                 ", which is read only by the server that brings it up to date; start "
-                                                 "sse-serve on it once");
+    throw Error(ErrorCode::kConflict, path + " has format " + std::to_string(version) +
+                                          ", which is read only by the server that brings it up to date; start "
+                                          "sse-serve on it once");
   }
   if (version < oldest || version > kSchemaVersion) {
-    throw Error(ErrorCode::kInvalidArgument, path + " has format " + std::to_string(version) +
-                                                 ", this program knows format " + std::to_string(kSchemaVersion) +
-                                                 "; use the version that wrote it or name another file with --db");
+    throw Error(ErrorCode::kConflict, path + " has format " + std::to_string(version) + ", this program knows format " +
+                                          std::to_string(kSchemaVersion) +
+                                          "; use the version that wrote it or name another file with --db");
   }
 }
 

@@ -27,6 +27,7 @@ class Conditions {
     if (!filter.recipient.empty()) add(columns.recipient);
     if (!filter.event.empty()) add(columns.event);
     if (filter.after.valid()) add(columns.id, " > ?");
+    if (filter.message.valid()) add(columns.id);
   }
 
   /// " WHERE …", or nothing.
@@ -39,6 +40,7 @@ class Conditions {
     if (!filter_.recipient.empty()) use.text(filter_.recipient);
     if (!filter_.event.empty()) use.text(filter_.event);
     if (filter_.after.valid()) use.id(filter_.after);
+    if (filter_.message.valid()) use.id(filter_.message);
   }
 
  private:

@@ -7,7 +7,9 @@
 #include <limits>
 #include <utility>
 
-#include "base/checksum.h"
+#include "delivery/imported.h"
+#include "delivery/message_checksum.h"
+#include "delivery/sqlite_file.h"
 #include "delivery/sqlite_filter.h"
 #include "delivery/sqlite_statement.h"
 #include "delivery/store_error.h"
@@ -53,9 +55,10 @@ PendingMessage row(const Use& use) {
   return message;
 }
 
-// A bit that flipped in the text of a message escapes SQLite. Format 1 had no sums.
+// A bit that flipped in a message's row escapes SQLite.
 bool damaged(const PendingMessage& message, std::int64_t sum) {
-  return sum >= 0 && sum != crc32(message.data, crc32(message.event));
+  return !matches_checksum(sum, message.id, message.created, message.expires, message.listening, message.event,
+                           message.data);
 }
 
 }  // namespace
@@ -156,7 +159,9 @@ std::vector<PendingMessage> SqliteReader::find(MessageId id) {
     SQLite::Statement statement(
         db_, std::string(kColumns) +
                  ", m.data, m.sum, (SELECT c.word FROM collapse AS c WHERE c.message = m.id "
-                 "AND c.recipient = r.id) FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                 "AND c.recipient = r.id), (SELECT k.key FROM sent_key AS k WHERE k.message = m.id AND " +
+                 kImported +
+                 ") FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
                  "CROSS JOIN recipient AS r ON r.id = p.recipient "
                  "WHERE m.id = ? ORDER BY r.kind, r.name");
     Use use(statement);
@@ -168,6 +173,7 @@ std::vector<PendingMessage> SqliteReader::find(MessageId id) {
       message.data = use.text_at(10);
       message.damaged = damaged(message, use.integer_at(11));
       message.collapse = use.text_at(12);
+      message.original = original_in(use.text_at(13));
     }
     return result;
   });

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "base/lock_file.h"
 #include "delivery/committer.h"
-#include "delivery/lock_file.h"
 #include "delivery/reader_pool.h"
 #include "delivery/sqlite_file.h"
 #include "delivery/sqlite_writer.h"
@@ -20,10 +20,21 @@ constexpr std::uint64_t kExpirePerCommit = 1000;
 SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
   const std::string path = resolve_database_path(options.path);
   options.make_folders ? make_database_folder(path) : require_database_folder(path);
-  lock_ = std::make_unique<LockFile>(path);
-  require_writable_database(path);
+  const std::string lock = path + ".lock";
+  lock_ =
+      std::make_unique<LockFile>(lock, LockFile::Sentences{"cannot open the lock file " + lock,
+                                                           "make its folder writable or choose another file with --db",
+                                                           [&path](const std::string& holder) {
+                                                             return "another sse-serve" + holder + " already uses " +
+                                                                    path + "; stop it or choose another file with --db";
+                                                           }});
+  const FileFindings findings = require_writable_database(path);
   auto writer = std::make_unique<SqliteWriter>(
-      SqliteWriter::Options{path, options.sync == Sync::kFull, options.busy_timeout, options.limits}, ids);
+      SqliteWriter::Options{path, options.sync == Sync::kFull, options.busy_timeout, options.limits, findings}, ids);
+  if (findings.counts_differ && options.on_error) {
+    options.on_error("the counts in the database " + path +
+                     " were not those of its tables, as after a fault of the disk; they were made anew");
+  }
   Committer::Options committer;
   committer.idle = options.idle;
   committer.clock = &ids.clock();

@@ -13,10 +13,13 @@
 #include "delivery/message_repository.h"
 #include "delivery/store_limits.h"
 
+namespace sse {
+class LockFile;
+}
+
 namespace sse::delivery {
 
 class Committer;
-class LockFile;
 class ReaderPool;
 
 /// Pending messages in one SQLite file that one server owns. Thread safe; loop threads may call confirm() and size()
@@ -40,13 +43,14 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
     std::chrono::milliseconds busy_timeout{2000};
     /// After this long without writes, space no longer needed is given back.
     std::chrono::milliseconds idle{1000};
-    /// Told, on the committer's thread, of failures no caller waits for. Must not throw or call the repository.
+    /// Told, on the committer's thread, of failures no caller waits for, and by the constructor of what it had to
+    /// repair. Must not throw or call the repository.
     std::function<void(const std::string&)> on_error;
   };
 
   /// Opens the file, or makes it (mode 0600). `ids` must outlive this; it is raised above every id the file ever held.
-  /// Throws Error and leaves the file as it is: kConflict when another repository has it open, kInvalidArgument when it
-  /// is not ours (no database, another program's, a newer version, a folder), kPermissionDenied or kIo.
+  /// Throws Error and leaves the file as it is: kConflict when another repository has it open or a newer version wrote
+  /// it, kIo when it is damaged, no database or another program's, kInvalidArgument for a folder, kPermissionDenied.
   SqliteRepository(Options options, IdGenerator& ids);
   /// Writes what is queued and closes; the file is then complete without its `-wal`. REQUIRES: no call is running.
   ~SqliteRepository() override;

@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "base/checksum.h"
 #include "base/error.h"
+#include "delivery/imported.h"
+#include "delivery/message_checksum.h"
 #include "delivery/sqlite_file.h"
 #include "delivery/sqlite_filter.h"
 #include "delivery/sqlite_statement.h"
@@ -31,7 +32,7 @@ auto translated(const char* what, const std::string& path, const SQLite::Databas
   }
 }
 
-SQLite::Statement prepare(const SQLite::Database& db, const std::string& path, const char* sql) {
+SQLite::Statement prepare(const SQLite::Database& db, const std::string& path, const std::string& sql) {
   return translated("open the database", path, &db, [&] { return SQLite::Statement(db, sql); });
 }
 
@@ -45,7 +46,7 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
     : path_(o.path),
       limits_(o.limits),
       ids_(ids),
-      db_(open_for_writing(o.path, o.sync_every_commit, o.busy_timeout)),
+      db_(open_for_writing(o.path, o.sync_every_commit, o.busy_timeout, o.findings)),
       begin_(prepare(db_, path_, "BEGIN IMMEDIATE")),
       commit_(prepare(db_, path_, "COMMIT")),
       rollback_(prepare(db_, path_, "ROLLBACK")),
@@ -80,6 +81,8 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
           prepare(db_, path_, "INSERT OR REPLACE INTO sent_key(service, key, message, expires) VALUES(?, ?, ?, ?)")),
       count_pending_of_(prepare(db_, path_, "SELECT count(*) FROM pending WHERE message = ?")),
       expire_keys_(prepare(db_, path_, "DELETE FROM sent_key WHERE expires <= ?")),
+      find_import_(prepare(db_, path_, std::string("SELECT key FROM sent_key WHERE message = ? AND ") + kImported)),
+      is_pending_(prepare(db_, path_, "SELECT 1 FROM pending WHERE recipient = ? AND message = ?")),
       expired_(prepare(db_, path_, "SELECT id FROM message WHERE expires <= ? ORDER BY expires LIMIT 1000")),
       bury_(prepare(db_, path_,
                     "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, died, "
@@ -144,6 +147,7 @@ AddOutcome SqliteWriter::add(const NewMessage& message) {
   return translated("store a message in", path_, &db_, [&] {
     AddOutcome outcome;
     if (known_key(message, outcome)) return outcome;
+    if (message.original.valid() && known_import(message, outcome)) return outcome;
     std::vector<std::string> names = message.target.names;
     if (message.target.kind == event::TargetKind::kAll) names.assign(1, "");
     Usage total{now_.pairs, now_.bytes};
@@ -172,6 +176,35 @@ bool SqliteWriter::known_key(const NewMessage& message, AddOutcome& outcome) {
   count.step();
   outcome.pending = count.count_at(0);
   return true;
+}
+
+bool SqliteWriter::known_import(const NewMessage& message, AddOutcome& outcome) {
+  const std::string name = message.target.names.empty() ? "" : message.target.names.front();
+  const std::int64_t recipient = recipient_id(message.service, {message.target.kind, name});
+  if (recipient == 0) return false;
+  const auto known = [&](MessageId id) {
+    outcome.id = id;
+    outcome.repeated = true;
+    outcome.pending = 1;
+    return true;
+  };
+  {
+    Use there(is_pending_);
+    there.integer(recipient).id(message.original);
+    if (there.step()) return known(message.original);
+  }
+  if (message.collapse.empty()) return false;
+  MessageId same;
+  {
+    Use find(find_collapsing_);
+    find.integer(recipient).text(message.collapse);
+    if (!find.step()) return false;
+    same = find.id_at(0);
+  }
+  Use find(find_import_);
+  find.id(same);
+  const MessageId first = find.step() ? original_in(find.text_at(0)) : same;
+  return first > message.original && known(same);
 }
 
 // What the recipient has now, less what the message will take the place of.
@@ -213,7 +246,8 @@ void SqliteWriter::insert(const NewMessage& message, MessageId id, const std::ve
       .integer(message.target.listening ? 1 : 0)
       .text(message.event)
       .blob(message.data)
-      .integer(crc32(message.data, crc32(message.event)))
+      .integer(
+          message_checksum(id, message.created, message.expires, message.target.listening, message.event, message.data))
       .run();
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::int64_t recipient = places[i].recipient;

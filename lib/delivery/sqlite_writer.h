@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "delivery/message_repository.h"
+#include "delivery/sqlite_file.h"
 #include "delivery/store_limits.h"
 
 namespace sse::delivery {
@@ -26,6 +27,7 @@ class SqliteWriter {
     bool sync_every_commit = true;
     std::chrono::milliseconds busy_timeout{};
     StoreLimits limits{};
+    FileFindings findings{};  ///< of require_writable_database()
   };
 
   /// Opens or makes the database, brings an older one up to date, and raises `ids` above every id it ever held.
@@ -77,6 +79,7 @@ class SqliteWriter {
   };
 
   bool known_key(const NewMessage& message, AddOutcome& outcome);
+  bool known_import(const NewMessage& message, AddOutcome& outcome);
   Place require_place(const NewMessage& message, const Recipient& recipient, Usage& total);
   void insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
               std::vector<Place>& places);
@@ -95,7 +98,7 @@ class SqliteWriter {
   SQLite::Statement insert_message_, drop_unclaimed_message_;
   SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
   SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
-  SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_;
+  SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
   SQLite::Statement expired_, bury_, oldest_dead_, drop_dead_;
   Totals committed_;
   Totals now_;  ///< with what the open transaction did

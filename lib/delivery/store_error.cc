@@ -19,8 +19,8 @@ struct Advice {
 // Results that concern the whole file. Whatever is not here concerns the statement.
 constexpr std::array kStoreFaults{
     Advice{SQLITE_FULL, ErrorCode::kIo, "free some space on that disk and try again"},
-    Advice{SQLITE_BUSY, ErrorCode::kIo, "another program holds the file; end its transaction and try again"},
-    Advice{SQLITE_LOCKED, ErrorCode::kIo, "another program holds the file; end its transaction and try again"},
+    Advice{SQLITE_BUSY, ErrorCode::kUnavailable, "another program holds the file; end its transaction and try again"},
+    Advice{SQLITE_LOCKED, ErrorCode::kUnavailable, "another program holds the file; end its transaction and try again"},
     Advice{SQLITE_IOERR, ErrorCode::kIo, "check the disk and its limits and try again"},
     Advice{SQLITE_NOMEM, ErrorCode::kIo, "the machine is out of memory"},
     Advice{SQLITE_READONLY, ErrorCode::kPermissionDenied, "make the file and its folder writable"},
@@ -28,8 +28,8 @@ constexpr std::array kStoreFaults{
     Advice{SQLITE_AUTH, ErrorCode::kPermissionDenied, "make the file and its folder accessible"},
     Advice{SQLITE_CANTOPEN, ErrorCode::kIo, "check that the file and its folder may be read and written"},
     Advice{SQLITE_CORRUPT, ErrorCode::kIo, "the file is damaged; restore it from a backup or choose another with --db"},
-    Advice{SQLITE_NOTADB, ErrorCode::kInvalidArgument, "it is no SQLite database; choose another file with --db"},
-    Advice{SQLITE_PROTOCOL, ErrorCode::kIo, "the file is overused; try again"},
+    Advice{SQLITE_NOTADB, ErrorCode::kIo, "it is no SQLite database; choose another file with --db"},
+    Advice{SQLITE_PROTOCOL, ErrorCode::kUnavailable, "the file is overused; try again"},
 };
 
 // SQLite does not note it for a COMMIT, but the file does in which it happened.

@@ -441,6 +441,9 @@ void Server::Impl::open_repository() {
     redis.limits = limits;
     redis.allow_eviction = options_.allow_redis_eviction;
     redis.on_error = log;
+    redis.dropped =
+        &metrics_.counter("sse_confirmations_dropped_total",
+                          "Confirmations for which there was no room while Redis was away: their messages come again");
     auto repository = std::make_unique<cluster::RedisRepository>(redis, cluster.connect_patience);
     catalog_ = repository.get();
     dead_ = repository.get();

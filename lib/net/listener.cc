@@ -1,11 +1,9 @@
 #include "net/listener.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -83,10 +81,8 @@ Listener::Listener(const ListenAddress& address, const std::string& option) : ad
 }
 
 Listener::~Listener() {
-  if (address_.is_unix() && lock_.valid()) {
-    ::unlink(address_.path.c_str());
-    ::unlink((address_.path + ".lock").c_str());
-  }
+  // Before the lock is dropped.
+  if (lock_) ::unlink(address_.path.c_str());
 }
 
 void Listener::listen_tcp(const std::string& option) {
@@ -120,16 +116,12 @@ void Listener::listen_tcp(const std::string& option) {
 void Listener::listen_unix(const std::string& option) {
   const std::string what = "cannot listen on " + address_.str();
   // The lock, not the file, says whether a server is alive: a file may outlive its server, a lock cannot.
-  lock_.reset(::open((address_.path + ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock_.valid()) {
-    const Error plain = system_error(errno, what);
-    throw Error(plain.code(), std::string(plain.what()) + "; choose another place with " + option);
-  }
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    lock_.reset();
-    throw Error(ErrorCode::kConflict,
-                what + ": another server listens there; stop it or choose another with " + option);
-  }
+  lock_ = std::make_unique<LockFile>(
+      address_.path + ".lock",
+      LockFile::Sentences{what, "choose another place with " + option, [&](const std::string& holder) {
+                            return what + ": another server" + holder +
+                                   " listens there; stop it or choose another with " + option;
+                          }});
   struct stat status {};
   if (::lstat(address_.path.c_str(), &status) == 0) {
     if (!S_ISSOCK(status.st_mode)) {

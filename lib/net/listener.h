@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/fd.h"
+#include "base/lock_file.h"
 
 namespace sse::net {
 
@@ -47,7 +49,7 @@ class Listener {
 
   ListenAddress address_;
   UniqueFd fd_;
-  UniqueFd lock_;  // unix: held while the socket file is ours
+  std::unique_ptr<LockFile> lock_;  // unix: held while the socket file is ours
 };
 
 }  // namespace sse::net

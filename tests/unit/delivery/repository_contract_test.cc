@@ -590,6 +590,64 @@ TYPED_TEST(RepositoryContract, BoundsItsDeadLettersAndForgetsThemOnDemand) {
   EXPECT_EQ(this->repository().count_dead({}), 0u);
 }
 
+TYPED_TEST(RepositoryContract, FindsTheDeadLettersOfOneMessage) {
+  this->repository().add(to_users({"1"}, "older"));
+  const MessageId id = this->repository().add(to_users({"1", "2"}, "this one"));
+  this->repository().add(to_users({"2"}, "younger"));
+  this->repository().expire(kNow + std::chrono::hours(2));
+  MessageFilter filter;
+  filter.message = id;
+  const auto letters = this->repository().list_dead(filter, 0, 10);
+  ASSERT_THAT(letters, SizeIs(2));
+  for (const auto& letter : letters) EXPECT_EQ(letter.message.data, "this one");
+  filter.recipient = "2";
+  EXPECT_EQ(this->repository().count_dead(filter), 1u);
+}
+
+NewMessage imported(std::uint64_t original, std::string data, std::string collapse = "") {
+  NewMessage message = to_users({"1"}, std::move(data));
+  message.original = MessageId(original);
+  message.key = "import/" + std::to_string(original) + "/user/of-1";
+  message.collapse = std::move(collapse);
+  return message;
+}
+
+TYPED_TEST(RepositoryContract, KnowsWhatIsImportedByTheIdItHadFirst) {
+  const MessageId own = this->repository().add(to_users({"1"}, "own"));
+  // Back to where it came from.
+  const AddOutcome back = this->repository().add_all(std::vector{imported(own.value(), "own")}).at(0);
+  EXPECT_TRUE(back.repeated);
+  EXPECT_EQ(back.id, own);
+  // An older one of another server, twice, and as that server got it from this one.
+  const AddOutcome once = this->repository().add_all(std::vector{imported(77, "other")}).at(0);
+  EXPECT_FALSE(once.repeated);
+  EXPECT_GT(once.id, own);
+  EXPECT_TRUE(this->repository().add_all(std::vector{imported(77, "other")}).at(0).repeated);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("own", "other"));
+  EXPECT_EQ(this->repository().find(once.id).at(0).original, MessageId(77));
+  EXPECT_FALSE(this->repository().find(own).at(0).original.valid());
+}
+
+TYPED_TEST(RepositoryContract, KeepsTheYoungerOfTwoWithTheSameCollapseKey) {
+  NewMessage message = to_users({"1"}, "live");
+  message.collapse = "price";
+  const MessageId live = this->repository().add(message);
+  EXPECT_TRUE(this->repository().add_all(std::vector{imported(live.value() - 1, "older", "price")}).at(0).repeated);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("live"));
+  EXPECT_FALSE(this->repository().add_all(std::vector{imported(live.value() + 10, "younger", "price")}).at(0).repeated);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("younger"));
+  // By the age it has, not by that of its import.
+  EXPECT_TRUE(this->repository().add_all(std::vector{imported(live.value() + 9, "between", "price")}).at(0).repeated);
+  EXPECT_FALSE(
+      this->repository().add_all(std::vector{imported(live.value() + 11, "youngest", "price")}).at(0).repeated);
+  EXPECT_FALSE(this->repository().add_all(std::vector{imported(5, "another key", "weight")}).at(0).repeated);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("youngest", "another key"));
+  // What is sent now is the youngest of all.
+  message.data = "sent";
+  this->repository().add(message);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("another key", "sent"));
+}
+
 TYPED_TEST(RepositoryContract, RequeuesAllOrNothing) {
   for (int i = 0; i < 3; ++i) this->repository().add(to_users({"1"}, "dead"));
   this->repository().expire(kNow + std::chrono::hours(2));

@@ -144,9 +144,9 @@ TEST_F(SqliteCatalogTest, RefusesWhatIsMissingOrNotOurs) {
   EXPECT_THAT(folder_.names(), ElementsAre());
 
   write_file(folder_.file(), std::string(9000, 'x'));
-  EXPECT_EQ(refusal(folder_.file()).code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refusal(folder_.file()).code(), ErrorCode::kIo);
   write_file(folder_.file(), "");
-  EXPECT_EQ(refusal(folder_.file()).code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refusal(folder_.file()).code(), ErrorCode::kIo);
   std::filesystem::remove(folder_.file());
 
   Shell(folder_.file()).run("PRAGMA journal_mode=WAL; CREATE TABLE accounts(id)");

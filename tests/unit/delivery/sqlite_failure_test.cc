@@ -201,7 +201,7 @@ TEST_F(SqliteFailureTest, ALockHeldByAnotherProgramFailsTheSendersAndKeepsTheCon
   other.run("BEGIN IMMEDIATE");
 
   const Error error = error_of([&] { repository->add(to_users({"2"})); });
-  EXPECT_EQ(error.code(), ErrorCode::kIo);
+  EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("locked"), HasSubstr("another program holds the file")));
   repository->confirm(kService, user("1"), id);
   ASSERT_TRUE(eventually([&] { return !reported().empty(); }));

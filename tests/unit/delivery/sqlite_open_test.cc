@@ -90,21 +90,21 @@ TEST_F(SqliteOpenTest, ALockFileLeftByAKilledServerIsNoObstacle) {
 
 TEST_F(SqliteOpenTest, RefusesAnotherProgramsDatabase) {
   Shell(folder_.file("other.db")).run("CREATE TABLE accounts(id); INSERT INTO accounts VALUES(1)");
-  expect_refused(folder_.file("other.db"), ErrorCode::kInvalidArgument, "another program");
+  expect_refused(folder_.file("other.db"), ErrorCode::kIo, "another program");
   Shell(folder_.file("other.db")).run("PRAGMA application_id=1234");
-  expect_refused(folder_.file("other.db"), ErrorCode::kInvalidArgument, "another program");
+  expect_refused(folder_.file("other.db"), ErrorCode::kIo, "another program");
 }
 
 TEST_F(SqliteOpenTest, RefusesANewerFormat) {
   Shell(ours()).run("PRAGMA user_version=7; PRAGMA journal_mode=DELETE");
-  expect_refused(folder_.file(), ErrorCode::kInvalidArgument, "has format 7, this program knows format 2");
+  expect_refused(folder_.file(), ErrorCode::kConflict, "has format 7, this program knows format 2");
 }
 
 TEST_F(SqliteOpenTest, RefusesWhatIsNoDatabase) {
   write_file(folder_.file("notes.txt"), std::string(5000, 'n'));
-  expect_refused(folder_.file("notes.txt"), ErrorCode::kInvalidArgument, "no SQLite database");
+  expect_refused(folder_.file("notes.txt"), ErrorCode::kIo, "no SQLite database");
   write_file(folder_.file("notes.txt"), "short");
-  expect_refused(folder_.file("notes.txt"), ErrorCode::kInvalidArgument, "no SQLite database");
+  expect_refused(folder_.file("notes.txt"), ErrorCode::kIo, "no SQLite database");
 }
 
 TEST_F(SqliteOpenTest, RefusesATruncatedDatabase) {

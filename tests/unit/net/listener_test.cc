@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "unit/net/loopback.h"
@@ -137,6 +140,35 @@ TEST(Listener, RefusesTheSocketOfALiveServerAndLeavesItAlone) {
   EXPECT_EQ(error.code(), ErrorCode::kConflict);
   EXPECT_THAT(error.what(), AllOf(HasSubstr(path), HasSubstr("--admin")));
   Client::unix_socket(path);
+}
+
+// The one that goes deletes its lock file while another has just opened it: what that locks then has no name any more.
+TEST(Listener, IsTheOnlyOneAtItsPathHoweverOthersComeAndGo) {
+  const TempFolder folder;
+  const std::string path = folder.file("admin.sock");
+  std::atomic<int> listening{0};
+  std::atomic<int> listened{0};
+  std::vector<std::thread> servers;
+  for (int t = 0; t < 4; ++t) {
+    servers.emplace_back([&] {
+      for (int i = 0; i < 1500; ++i) {
+        try {
+          const Listener listener(unix_address(path), "--admin");
+          EXPECT_EQ(listening.fetch_add(1), 0);
+          ++listened;
+          std::this_thread::yield();
+          EXPECT_TRUE(std::filesystem::exists(path));
+          --listening;
+        } catch (const Error& e) {
+          EXPECT_EQ(e.code(), ErrorCode::kConflict) << e.what();
+        }
+      }
+    });
+  }
+  for (std::thread& server : servers) server.join();
+  EXPECT_GT(listened, 0);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(path + ".lock"));
 }
 
 TEST(Listener, RefusesAPathWhereAFileIsAndLeavesItAlone) {

@@ -1,4 +1,4 @@
-#include "delivery/lock_file.h"
+#include "base/lock_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -8,10 +8,11 @@
 #include <array>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 
-namespace sse::delivery {
+namespace sse {
 namespace {
 
 std::string holder(int fd) {
@@ -32,18 +33,16 @@ bool still_named(int fd, const std::string& path) {
 
 }  // namespace
 
-LockFile::LockFile(const std::string& database) : path_(database + ".lock") {
+LockFile::LockFile(std::string path, const Sentences& say) : path_(std::move(path)) {
   do {
     fd_.reset(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd_.valid()) {
-      throw Error(system_error(errno, "").code(),
-                  system_error(errno, "cannot open the lock file " + path_).what() +
-                      std::string("; make its folder writable or choose another file with --db"));
+      const Error plain = system_error(errno, say.cannot_open);
+      throw Error(plain.code(), plain.what() + ("; " + say.advice));
     }
     if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) throw system_error(errno, "cannot lock " + path_);
-      throw Error(ErrorCode::kConflict, "another sse-serve" + holder(fd_.get()) + " already uses " + database +
-                                            "; stop it or choose another file with --db");
+      throw Error(ErrorCode::kConflict, say.taken(holder(fd_.get())));
     }
   } while (!still_named(fd_.get(), path_));
   const std::string pid = std::to_string(getpid()) + "\n";
@@ -56,4 +55,4 @@ LockFile::~LockFile() {
   unlink(path_.c_str());
 }
 
-}  // namespace sse::delivery
+}  // namespace sse
