@@ -1,9 +1,15 @@
+#include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "base/shown_json.h"
+#include "base/text.h"
 #include "cells.h"
 #include "command.h"
 #include "message_filter.h"
+#include "progress.h"
 
 namespace sse::ctl {
 namespace {
@@ -12,17 +18,51 @@ struct Options {
   api::MessageQuery query;
 };
 
+// "3 messages" or "2998 of 3017 messages", and why not all.
+std::string told(std::uint64_t written, std::uint64_t total, std::uint64_t expired, std::uint64_t damaged) {
+  std::string text =
+      written == total ? plural(written, "message") : std::to_string(written) + " of " + plural(total, "message");
+  if (expired > 0) text += ", " + std::to_string(expired) + " had expired";
+  if (damaged > 0) text += ", " + std::to_string(damaged) + " are damaged";
+  if (written + expired + damaged < total) text += "; the others were confirmed or deleted meanwhile";
+  return text;
+}
+
 int run(const Options& options, Context& context) {
   api::MessageQuery query = options.query;
   query.service = context.service();
   Output& out = context.out();
+  Progress progress;
   MessageId after;
+  std::uint64_t total = 0;
+  std::uint64_t written = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t damaged = 0;
+  std::set<std::string> missing;
   for (;;) {
-    const MessageId before = after;
-    const std::string lines = context.client().export_messages(query, after);
-    if (!lines.empty()) out.write(shown_json(lines));
-    if (after == before) return kDone;
+    const api::Client::ExportPage page = context.client().export_messages(query, after);
+    try {
+      if (!page.lines.empty()) out.write(shown_json(page.lines));
+    } catch (const ReaderGone&) {
+      progress.clear();
+      out.note("standard output was closed before all was written; what was written is not all");
+      return kFailed;
+    }
+    total = page.total.value_or(total);
+    written += static_cast<std::uint64_t>(std::ranges::count(page.lines, '\n'));
+    expired += page.expired;
+    damaged += page.damaged;
+    missing.insert(page.missing.begin(), page.missing.end());
+    if (page.complete) break;
+    after = page.last;
+    progress.show("exporting", written, total);
   }
+  progress.clear();
+  // What was sent meanwhile may be among them.
+  out.note("exported " + told(written, std::max(total, written), expired, damaged));
+  for (const std::string& node : missing)
+    out.note("node " + printable(node, 80) + " did not answer: what it holds is not exported");
+  return missing.empty() && damaged == 0 ? kDone : kFailed;
 }
 
 }  // namespace

@@ -1,80 +1,125 @@
-#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <vector>
 
+#include "base/error.h"
+#include "base/units.h"
 #include "cells.h"
 #include "command.h"
-#include "input.h"
+#include "line_reader.h"
+#include "progress.h"
 
 namespace sse::ctl {
 namespace {
 
 constexpr std::size_t kLinesPerCall = 1000;
 constexpr std::size_t kBytesPerCall = std::size_t{4} * 1024 * 1024;
+// What the admin API takes in one call.
+constexpr ByteCount kMostLine = mebibytes(64);
+constexpr std::uint64_t kMostNotes = 20;
 
 struct Options {
   std::string file;
 };
 
-struct Counts {
-  std::uint64_t accepted = 0;
-  std::uint64_t repeated = 0;
-  std::uint64_t refused = 0;
-};
+class Import {
+ public:
+  Import(Context& context, const std::string& file)
+      : context_(context), out_(context.out()), reader_(file, kMostLine) {}
 
-void send(const std::string& lines, std::uint64_t first, Context& context, Counts& counts) {
-  std::uint64_t line = first;
-  for (const api::Json& answer : context.client().send_lines(lines)) {
-    if (answer.contains("status")) {
-      ++counts.refused;
-      context.out().note("line " + std::to_string(line) + ": " + text_cell(answer, "detail"));
-    } else {
-      ++(answer.value("repeated", false) ? counts.repeated : counts.accepted);
+  int run() {
+    out_.outlive_reader();
+    for (;;) {
+      std::string line;
+      LineReader::Got got = LineReader::Got::kEnd;
+      try {
+        got = reader_.next(line, -1);
+      } catch (...) {
+        // What was read before is imported.
+        flush();
+        summarize();
+        throw;
+      }
+      if (got == LineReader::Got::kEnd) break;
+      ++number_;
+      if (got == LineReader::Got::kTooLong) {
+        refuse(number_, "the line is longer than " + format_bytes(kMostLine));
+        continue;
+      }
+      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      if (!batch_.empty() && batch_.size() + line.size() > kBytesPerCall) flush();
+      batch_.append(line).append("\n");
+      numbers_.push_back(number_);
+      if (numbers_.size() >= kLinesPerCall) flush();
     }
-    ++line;
+    flush();
+    summarize();
+    return refused_ == 0 ? kDone : kFailed;
   }
-}
 
-int run(const Options& options, Context& context) {
-  const std::string all = read_file(options.file);
-  std::string_view rest = all;
-  Counts counts;
-  std::string batch;
-  std::uint64_t in_batch = 0;
-  std::uint64_t number = 0;  // of lines that hold something
-  const auto flush = [&] {
-    if (in_batch > 0) send(batch, number - in_batch + 1, context, counts);
-    batch.clear();
-    in_batch = 0;
-  };
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    batch.append(line).append("\n");
-    ++in_batch;
-    ++number;
-    if (in_batch >= kLinesPerCall || batch.size() >= kBytesPerCall) flush();
+ private:
+  void flush() {
+    if (numbers_.empty()) return;
+    std::vector<api::Json> answers;
+    try {
+      answers = context_.client().send_lines(batch_);
+    } catch (...) {
+      summarize();
+      out_.note("the lines from " + std::to_string(numbers_.front()) +
+                " on were not confirmed; import the file again, "
+                "what is there already does not come twice");
+      throw;
+    }
+    if (answers.size() != numbers_.size())
+      throw Error(ErrorCode::kUnavailable, "the server answered fewer lines than it was sent");
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i].contains("status")) {
+        refuse(numbers_[i], text_cell(answers[i], "detail"));
+      } else {
+        ++(answers[i].value("repeated", false) ? repeated_ : accepted_);
+      }
+    }
+    batch_.clear();
+    numbers_.clear();
+    if (reader_.size() != 0) progress_.show("importing", reader_.bytes_done(), reader_.size());
   }
-  flush();
-  Output& out = context.out();
-  if (out.for_people()) {
-    out.write("imported " + plural(counts.accepted, "message") + ", " + std::to_string(counts.repeated) +
-              " were there already, " + std::to_string(counts.refused) + " refused\n");
-  } else {
-    out.document({{"accepted", counts.accepted}, {"repeated", counts.repeated}, {"refused", counts.refused}});
+
+  void refuse(std::uint64_t line, const std::string& why) {
+    if (++refused_ > kMostNotes) return;
+    progress_.clear();
+    out_.note("line " + std::to_string(line) + ": " + why);
+    if (refused_ == kMostNotes) out_.note("what else is refused is only counted");
   }
-  return counts.refused == 0 ? kDone : kFailed;
-}
+
+  void summarize() {
+    progress_.clear();
+    if (out_.for_people()) {
+      out_.write("imported " + plural(accepted_, "message") + ", " + std::to_string(repeated_) +
+                 " were there already, " + std::to_string(refused_) + " refused\n");
+    } else {
+      out_.document({{"accepted", accepted_}, {"repeated", repeated_}, {"refused", refused_}});
+    }
+  }
+
+  Context& context_;
+  Output& out_;
+  LineReader reader_;
+  Progress progress_;
+  std::string batch_;
+  std::vector<std::uint64_t> numbers_;  // of the lines in it
+  std::uint64_t number_ = 0;
+  std::uint64_t accepted_ = 0;
+  std::uint64_t repeated_ = 0;
+  std::uint64_t refused_ = 0;
+};
 
 }  // namespace
 
 Run declare_messages_import(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("FILE", options->file, "Lines of messages export; - for standard input").required().type_name("");
-  return [options](Context& context) { return run(*options, context); };
+  return [options](Context& context) { return Import(context, options->file).run(); };
 }
 
 }  // namespace sse::ctl

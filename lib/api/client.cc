@@ -376,14 +376,28 @@ Json Client::trace_message(MessageId id) {
   return transport_->call("GET", "/api/v1/messages/" + id.str() + "/trace");
 }
 
-std::string Client::export_messages(const MessageQuery& query, MessageId& after) {
+Client::ExportPage Client::export_messages(const MessageQuery& query, MessageId after) {
   QueryParameters list = parameters(query);
   if (after.valid()) list.emplace_back("after", after.str());
   httplib::Headers headers;
-  std::string lines = transport_->call_lines("GET", path_with("/api/v1/export", list), "", headers);
-  const auto last = headers.find("X-Sse-Last-Id");
-  if (!lines.empty() && last != headers.end()) after = MessageId(parse_id(last->second).value_or(0));
-  return lines;
+  ExportPage page;
+  page.lines = transport_->call_lines("GET", path_with("/api/v1/export", list), "", headers);
+  const auto header = [&](const char* name) {
+    const auto found = headers.find(name);
+    return found == headers.end() ? std::string() : found->second;
+  };
+  page.last = MessageId(parse_id(header("X-Sse-Last-Id")).value_or(0));
+  const std::string complete = header("X-Sse-Complete");
+  // Servers from before that header end with an empty page.
+  page.complete = complete.empty() ? page.lines.empty() : complete == "true";
+  if (!page.complete && page.last <= after)
+    throw Error(ErrorCode::kUnavailable, "the server says that more messages follow, but not behind which one");
+  if (const std::string total = header("X-Sse-Total"); !total.empty()) page.total = parse_id(total).value_or(0);
+  page.expired = parse_id(header("X-Sse-Expired")).value_or(0);
+  page.damaged = parse_id(header("X-Sse-Damaged")).value_or(0);
+  const auto [begin, end] = headers.equal_range("X-Sse-Missing");
+  for (auto node = begin; node != end; ++node) page.missing.push_back(node->second);
+  return page;
 }
 
 Json Client::list_dead(const MessageQuery& query, const Page& page) {

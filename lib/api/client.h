@@ -93,8 +93,17 @@ class Client {
   Json retry_message(MessageId id);
   /// `{"id": …, "list": […]}`
   Json trace_message(MessageId id);
-  /// A page of send requests, a line each; empty at the end. `after`: of what to go on behind.
-  std::string export_messages(const MessageQuery& query, MessageId& after);
+  struct ExportPage {
+    std::string lines;                   ///< send requests, a line each; may be empty while more follows
+    bool complete = false;               ///< nothing follows
+    MessageId last;                      ///< what to go on behind
+    std::optional<std::uint64_t> total;  ///< of the first page: how many there are, left out ones included
+    std::uint64_t expired = 0;           ///< left out, as their time is over
+    std::uint64_t damaged = 0;           ///< left out, as they cannot be read
+    std::vector<std::string> missing{};  ///< nodes that did not answer: what they hold is not in it
+  };
+  /// The page behind `after`; the first one for an invalid id.
+  ExportPage export_messages(const MessageQuery& query, MessageId after);
 
   Json list_dead(const MessageQuery& query, const Page& page);
   /// Those of a message, or with an invalid id all that match. `{"ids": […]}`

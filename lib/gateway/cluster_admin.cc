@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
+#include <deque>
 #include <set>
 #include <utility>
 
@@ -33,6 +35,7 @@ constexpr std::uint64_t kMostCounted = 1'000'000'000'000;
 // Of rows while they are sorted.
 constexpr const char* kRate = "eventRate";
 constexpr std::string_view kExplain = "/api/v1/explain";
+constexpr std::string_view kExport = "/api/v1/export";
 
 struct Sorting {
   std::string_view name;
@@ -244,6 +247,89 @@ std::optional<RawResponse> ClusterAdmin::explain(const RawRequest& request, cons
   return answer(cluster::merge_explanations(gathered.documents, page, size), gathered.missing);
 }
 
+namespace {
+
+std::string header_of(const RawResponse& response, std::string_view name) {
+  for (const auto& [known, value] : response.headers) {
+    if (to_lower(known) == to_lower(name)) return value;
+  }
+  return "";
+}
+
+// What the nodes answered to the same question for a page, each with the ids of its messages.
+struct ExportParts {
+  // The page ends where the first of those ends that have more.
+  std::uint64_t through = UINT64_MAX;
+  std::uint64_t last = 0;
+  std::uint64_t total = 0;
+  std::vector<std::pair<std::uint64_t, std::string_view>> lines;  // views into `bodies`
+  std::deque<std::string> bodies;
+
+  // False when it is no answer to that.
+  bool add(RawResponse response) {
+    const std::string complete = header_of(response, "X-Sse-Complete");
+    if (response.status != 200 || complete.empty()) return false;
+    const std::uint64_t end = parse_id(header_of(response, "X-Sse-Last-Id")).value_or(0);
+    if (complete != "true") through = std::min(through, end);
+    last = std::max(last, end);
+    total += parse_id(header_of(response, "X-Sse-Total")).value_or(0);
+    bodies.push_back(std::move(response.body));
+    std::string_view rest = bodies.back();
+    while (!rest.empty()) {
+      const std::size_t stop = std::min(rest.find('\n'), rest.size());
+      const std::string_view line = rest.substr(0, stop);
+      rest.remove_prefix(std::min(stop + 1, rest.size()));
+      const std::size_t blank = std::min(line.find(' '), line.size());
+      if (const auto id = parse_id(line.substr(0, blank)); id && blank < line.size())
+        lines.emplace_back(*id, line.substr(blank + 1));
+    }
+    return true;
+  }
+};
+
+}  // namespace
+
+RawResponse ClusterAdmin::export_page(const RawRequest& request, const net::Peer& peer) {
+  RawRequest part = request;
+  part.set_parameter("ids", "true");
+  const std::string text = part.text();
+  part.remove_header("Authorization");
+  const auto asked = cluster_.pass_on({cluster::Door::kAdmin, peer.address, part.text()});
+  RawResponse own = RawResponse::parse(app_.process_here(text, peer, true).bytes);
+  cluster::Cluster::Responses others = cluster_.finish(*asked);
+  ExportParts parts;
+  RawResponse page{200, own.type, "", {}};
+  if (!parts.add(own)) return own;
+  for (const auto& [node, bytes] : others.responses) {
+    RawResponse theirs = RawResponse::parse(bytes);
+    // One that does not host this service has nothing of it.
+    if (theirs.status != 404 && !parts.add(std::move(theirs))) others.missing.push_back(node);
+  }
+  std::ranges::stable_sort(parts.lines, {}, &std::pair<std::uint64_t, std::string_view>::first);
+  std::uint64_t expired = 0;
+  std::uint64_t damaged = 0;
+  for (const auto& [id, line] : parts.lines) {
+    if (id > parts.through) break;
+    if (line == "expired") {
+      ++expired;
+    } else if (line == "damaged") {
+      ++damaged;
+    } else {
+      page.body.append(line).append(1, '\n');
+    }
+  }
+  const bool complete = parts.through == UINT64_MAX;
+  const std::uint64_t last = complete ? parts.last : parts.through;
+  if (last != 0) page.headers.emplace_back("X-Sse-Last-Id", std::to_string(last));
+  page.headers.emplace_back("X-Sse-Complete", complete ? "true" : "false");
+  if (request.parameter("after").empty()) page.headers.emplace_back("X-Sse-Total", std::to_string(parts.total));
+  page.headers.emplace_back("X-Sse-Expired", std::to_string(expired));
+  page.headers.emplace_back("X-Sse-Damaged", std::to_string(damaged));
+  std::ranges::sort(others.missing);
+  for (const std::string& node : others.missing) page.headers.emplace_back("X-Sse-Missing", node);
+  return page;
+}
+
 RawResponse ClusterAdmin::object(const RawRequest& request, const net::Peer& peer) {
   const Gathered gathered = gather(request, peer);
   // What makes no sense here makes none elsewhere; what is not found here may be there.
@@ -259,6 +345,7 @@ std::optional<RawResponse> ClusterAdmin::stores(const RawRequest& request, const
     if (!rule) return std::nullopt;
     return list(request, peer, std::move(*rule));
   }
+  if (request.method == "GET" && request.path == kExport) return export_page(request, peer);
   const bool concerned = request.path == "/api/v1/messages" || request.path.starts_with(kMessage) ||
                          request.path == "/api/v1/dead" || request.path == "/api/v1/dead/requeue";
   if (!concerned) return std::nullopt;

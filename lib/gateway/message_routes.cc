@@ -8,11 +8,12 @@
 #include <utility>
 
 #include "api/send_reader.h"
-#include "base/checksum.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "delivery/imported.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
+#include "gateway/import_key.h"
 #include "gateway/local_header.h"
 
 namespace sse::gateway {
@@ -39,13 +40,6 @@ Json dead_json(const delivery::DeadLetter& letter) {
   return json;
 }
 
-// A key that makes the import of the same line harmless; no secret in it.
-std::string import_key(const delivery::PendingMessage& message) {
-  std::array<char, 16> sum{};
-  std::snprintf(sum.data(), sum.size(), "%08x", crc32(message.recipient.name));
-  return "import/" + message.id.str() + "/" + std::string(event::kind_name(message.recipient.kind)) + "/" + sum.data();
-}
-
 MessageId id_parameter(const httplib::Request& req, const char* name) {
   if (!req.has_param(name)) return {};
   const auto id = parse_id(req.get_param_value(name));
@@ -59,13 +53,21 @@ MessageId id_parameter(const httplib::Request& req, const char* name) {
 }  // namespace
 
 delivery::SendRequest send_request(api::SendRequest&& asked) {
-  return {std::move(asked.target),
-          std::move(asked.event),
-          std::move(asked.data),
-          asked.qos,
-          asked.ttl.value_or(std::chrono::milliseconds(0)),
-          std::move(asked.key),
-          std::move(asked.collapse)};
+  delivery::SendRequest request{std::move(asked.target),
+                                std::move(asked.event),
+                                std::move(asked.data),
+                                asked.qos,
+                                asked.ttl.value_or(std::chrono::milliseconds(0)),
+                                std::move(asked.key),
+                                std::move(asked.collapse)};
+  request.original = delivery::original_in(request.key);
+  if (!request.original.valid()) return request;
+  if (request.target.names.size() > 1)
+    throw Error(ErrorCode::kInvalidArgument, "a message that is imported is for one recipient; this one names several");
+  // Also where an older version wrote the line, whose sum of the recipient's name did not tell some from others.
+  request.key = import_key(request.original,
+                           {request.target.kind, request.target.names.empty() ? "" : request.target.names.front()});
+  return request;
 }
 
 MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& services, Stores stores,
@@ -245,10 +247,9 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
       story.push_back(std::move(step));
     }
   }
-  delivery::MessageFilter later;
-  later.after = MessageId(id.value() - 1);
-  for (const delivery::DeadLetter& letter : stores_.dead.list_dead(later, 0, kExportMessages)) {
-    if (letter.message.id != id) continue;
+  delivery::MessageFilter its_own;
+  its_own.message = id;
+  for (const delivery::DeadLetter& letter : stores_.dead.list_dead(its_own, 0, event::kMaxNames)) {
     story.push_back({{"time", to_millis(letter.died)},
                      {"what", "expired"},
                      {"service", letter.message.service.str()},
@@ -271,21 +272,38 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   answer(res, {{"id", id.str()}, {"list", std::move(story)}, {"pending", described(rows, false)}});
 }
 
+// A page, and in its headers how it goes on. With `ids` each line begins with the id of its message, and there are also
+// lines of those that are left out, for the node that puts the pages of several together.
 void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response& res) {
-  delivery::MessageFilter filter = filter_of(req, {"after"});
+  delivery::MessageFilter filter = filter_of(req, {"after", "ids"});
+  if (!req.has_param("after")) res.set_header("X-Sse-Total", std::to_string(stores_.catalog.count(filter)));
   filter.after = id_parameter(req, "after");
+  const bool with_ids = req.get_param_value("ids") == "true";
   std::string lines;
   MessageId last;
+  std::uint64_t expired = 0;
+  std::uint64_t damaged = 0;
   const WallTime now = clock_of(services_).wall_now();
-  for (const delivery::PendingMessage& row : stores_.catalog.list(filter, 0, kExportMessages)) {
+  const std::vector<delivery::PendingMessage> rows = stores_.catalog.list(filter, 0, kExportMessages);
+  bool complete = rows.size() < kExportMessages;
+  for (const delivery::PendingMessage& row : rows) {
     if (row.id == last) continue;
-    if (lines.size() >= kExportBytes) break;
+    if (lines.size() >= kExportBytes) {
+      complete = false;
+      break;
+    }
     last = row.id;
     for (const delivery::PendingMessage& message : stores_.catalog.find(row.id)) {
       const bool wanted = (filter.service.empty() || filter.service == message.service) &&
                           (!filter.kind || *filter.kind == message.recipient.kind) &&
                           (filter.recipient.empty() || filter.recipient == message.recipient.name);
-      if (!wanted || message.damaged || message.expires <= now) continue;
+      if (!wanted) continue;
+      if (with_ids) lines.append(row.id.str()).append(1, ' ');
+      if (message.damaged || message.expires <= now) {
+        ++(message.damaged ? damaged : expired);
+        if (with_ids) lines += message.damaged ? "damaged\n" : "expired\n";
+        continue;
+      }
       api::SendRequest line;
       line.service = message.service;
       line.target.kind = message.recipient.kind;
@@ -295,12 +313,15 @@ void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response&
       line.data = message.data;
       line.qos = true;
       line.ttl = message.expires - now;
-      line.key = import_key(message);
+      line.key = import_key(message.original.valid() ? message.original : message.id, message.recipient);
       line.collapse = message.collapse;
       lines += event::dump_json(api::to_json(line)) + "\n";
     }
   }
   if (last.valid()) res.set_header("X-Sse-Last-Id", last.str());
+  res.set_header("X-Sse-Complete", complete ? "true" : "false");
+  res.set_header("X-Sse-Expired", std::to_string(expired));
+  res.set_header("X-Sse-Damaged", std::to_string(damaged));
   res.set_content(lines, kNdjson);
 }
 

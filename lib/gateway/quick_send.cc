@@ -6,6 +6,7 @@
 
 #include "api/send_reader.h"
 #include "base/text.h"
+#include "delivery/imported.h"
 #include "event/event.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
@@ -48,6 +49,8 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
   } catch (const Error&) {
     return false;
   }
+  // Imports are checked further.
+  if (asked.key.starts_with(delivery::kImportPrefix)) return false;
   const bool ours = services_.size() == 1 && (asked.service.empty() || asked.service == sender->service());
   if (asked.wait || !ours || !(asked.qos ? sender->keeps_soon() : sender->sends_soon())) return false;
   const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
