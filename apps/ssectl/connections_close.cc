@@ -32,6 +32,7 @@ int run(const Options& options, Context& context) {
   api::CloseRequest request = request_from(options);
   request.service = context.service();
   Output& out = context.out();
+  out.outlive_reader();
   if (options.target.all && !options.yes && !confirmed("close every connection?")) {
     out.note("nothing was closed");
     return kFailed;

@@ -88,6 +88,7 @@ int read(const Options& options, Whose whose, Context& context) {
 int set(const Options& options, Whose whose, Context& context) {
   const api::Json answer = context.client().set_durations(request_for(options, whose, context));
   Output& out = context.out();
+  out.outlive_reader();
   if (!out.for_people()) {
     out.document(answer);
   } else if (count_in(answer, "connections") > 0) {
@@ -103,6 +104,7 @@ int clear(const Options& options, Whose whose, Context& context) {
   const std::uint64_t connections = count_in(answer, "connections");
   const std::uint64_t pending = count_in(answer, "pending");
   Output& out = context.out();
+  out.outlive_reader();
   if (out.for_people()) {
     out.write("cleared for " + plural(connections, "connection") + ", " + plural(pending, "setting") + " forgotten\n");
   } else {

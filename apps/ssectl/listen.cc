@@ -15,6 +15,7 @@
 #include "api/stream_parser.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cells.h"
@@ -29,6 +30,12 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestDelay{30'000};
 constexpr std::size_t kMostSeen = 4096;
+constexpr std::size_t kMostUnconfirmed = 10'000;
+constexpr std::size_t kMostInCall = 1000;
+constexpr milliseconds kConfirmPause{200};
+constexpr milliseconds kLongestConfirmPause{2000};
+// To clients that ask for marks: the next event is a message.
+constexpr std::string_view kMark = "sse-qos";
 
 struct Options {
   std::string url;
@@ -98,7 +105,21 @@ class Listener {
 
   // Until it is stopped, has seen enough, or the server does not want it.
   void run() {
-    const std::string path = place_.second + "/connect?" + who_ + "&ack=1&keepaliveTime=0";
+    std::thread confirmer([this] { confirm_all(); });
+    try {
+      follow();
+    } catch (...) {
+      end_confirming();
+      confirmer.join();
+      throw;
+    }
+    end_confirming();
+    confirmer.join();
+  }
+
+ private:
+  void follow() {
+    const std::string path = place_.second + "/connect?" + who_ + "&ack=1&ackMarks=1&keepaliveTime=0";
     while (!stopped_) {
       parser_.restart();
       const auto end =
@@ -120,7 +141,6 @@ class Listener {
     }
   }
 
- private:
   static std::pair<std::string, std::string> find_place(const Options& options, Context& context) {
     std::pair<std::string, std::string> place = split_url(options.url);
     if (!place.second.empty()) return place;
@@ -139,18 +159,9 @@ class Listener {
 
   bool take(std::string_view bytes) {
     try {
-      std::vector<std::string> handled;
       parser_.feed(bytes, [&](api::StreamEvent&& event) {
-        if (enough_ || closed_) return;
-        const bool own_id = event.id != former_id_ && !event.id.empty();
-        former_id_ = event.id;
-        if (own_id && event.name != event::kConnectFinish) handled.push_back(event.id);
-        handle(event, own_id);
+        if (!enough_ && !closed_) handle(event);
       });
-      if (confirms_ && !handled.empty()) {
-        source_.post(place_.second + "/connect/ack.do?" + who_,
-                     event::dump_json({{"connectionId", connection_}, {"ids", handled}}));
-      }
       return !enough_ && !closed_;
     } catch (...) {
       // Not through the HTTP library.
@@ -159,25 +170,101 @@ class Listener {
     }
   }
 
-  void handle(const api::StreamEvent& event, bool own_id) {
+  void handle(const api::StreamEvent& event) {
+    // Only the event after a mark is a message that wants to be confirmed. It has an id of its own also where that is
+    // the one the stream had before, as of a message that is sent again.
+    const bool marked = std::exchange(marked_, event.name == kMark);
+    if (marked_) return;
+    const bool own_id = !event.id.empty() && (marked || event.id != former_id_);
+    former_id_ = event.id;
     if (event.name == event::kConnectFinish) {
-      const api::Json answer = event::parse_json_or_null(event.data);
-      connection_ = text_cell(answer, "connectionId");
-      confirms_ = answer.is_object() && answer.value("ack", api::Json()) == true;
-      failures_ = 0;
-      if (!std::exchange(opened_, true) || out_.for_people()) out_.note("listening as connection " + connection_);
+      begin(event);
       return;
     }
     if (event.name == event::kConnectClose) {
       closed_ = true;
       return;
     }
-    if (own_id && !seen_.add(event.id)) return;
+    const bool seen_before = own_id && !seen_.add(event.id);
+    if (!seen_before) show(event);
+    // When it has been shown.
+    if (own_id && marked == marks_) confirm(event.id);
+  }
+
+  void begin(const api::StreamEvent& event) {
+    const api::Json answer = event::parse_json_or_null(event.data);
+    const std::string connection = text_cell(answer, "connectionId");
+    const auto promised = [&](const char* what) {
+      return answer.is_object() && answer.contains(what) && answer[what] == true;
+    };
+    marks_ = promised("ackMarks");
+    {
+      const MutexLock lock(mutex_);
+      connection_ = connection;
+      confirms_ = promised("ack");
+      changed_.notify_all();
+    }
+    failures_ = 0;
+    if (!std::exchange(opened_, true) || out_.for_people()) out_.note("listening as connection " + connection);
+  }
+
+  void show(const api::StreamEvent& event) {
     const bool wanted = options_.events.empty() || event.name == event::kResync ||
                         std::ranges::find(options_.events, event.name) != options_.events.end();
     if (!wanted) return;
     print(event);
     if (options_.count != 0 && ++printed_ >= options_.count) enough_ = true;
+  }
+
+  void confirm(const std::string& id) {
+    const MutexLock lock(mutex_);
+    if (!confirms_) return;
+    unconfirmed_.push_back(id);
+    // The server sends again what it does not hear of.
+    if (unconfirmed_.size() > kMostUnconfirmed) unconfirmed_.pop_front();
+    changed_.notify_all();
+  }
+
+  // What has come is confirmed on a thread of its own, and again until the server has heard it: on this stream, or on
+  // the next one.
+  void confirm_all() {
+    milliseconds pause = kConfirmPause;
+    for (;;) {
+      std::vector<std::string> ids;
+      std::string connection;
+      bool ending = false;
+      {
+        const MutexLock lock(mutex_);
+        while (unconfirmed_.empty() && !ending_) changed_.wait(mutex_);
+        if (unconfirmed_.empty()) return;
+        ending = ending_;
+        connection = connection_;
+        ids.assign(unconfirmed_.begin(),
+                   unconfirmed_.begin() + static_cast<std::ptrdiff_t>(std::min(unconfirmed_.size(), kMostInCall)));
+      }
+      const bool heard = source_.post(place_.second + "/connect/ack.do?" + who_,
+                                      event::dump_json({{"connectionId", connection}, {"ids", ids}}));
+      const MutexLock lock(mutex_);
+      if (heard) {
+        for (const std::string& id : ids) {
+          if (!unconfirmed_.empty() && unconfirmed_.front() == id) unconfirmed_.pop_front();
+        }
+        pause = kConfirmPause;
+        continue;
+      }
+      // Nobody waits longer for the end than for one more try.
+      if (ending) return;
+      const SteadyTime again = steady_now() + pause;
+      pause = std::min(pause * 2, kLongestConfirmPause);
+      while (!ending_ && changed_.wait_until(mutex_, again)) {
+      }
+    }
+  }
+
+  void end_confirming() {
+    const MutexLock lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
   }
 
   void print(const api::StreamEvent& event) {
@@ -218,11 +305,11 @@ class Listener {
   std::string who_;
   api::EventSource source_;
   api::StreamParser parser_;
-  std::string connection_;
   std::string former_id_;
   Seen seen_;
   bool opened_ = false;
-  bool confirms_ = false;
+  bool marked_ = false;  // the event before was a mark
+  bool marks_ = false;   // the server sends them
   bool closed_ = false;
   bool enough_ = false;
   std::uint64_t printed_ = 0;
@@ -230,6 +317,12 @@ class Listener {
   std::mt19937 random_{std::random_device{}()};
   std::exception_ptr failure_;
   std::atomic<bool> stopped_{false};
+  Mutex mutex_;
+  CondVar changed_;
+  std::string connection_ GUARDED_BY(mutex_);
+  bool confirms_ GUARDED_BY(mutex_) = false;  // the server waits for that
+  std::deque<std::string> unconfirmed_ GUARDED_BY(mutex_);
+  bool ending_ GUARDED_BY(mutex_) = false;
 };
 
 int run(const Options& options, Context& context) {

@@ -162,7 +162,10 @@ class Program {
     }
     if (outcome.kind != cli::Outcome::Kind::kParsed) return complain(outcome);
     Context context(options_);
-    return run_(context);
+    const int code = run_(context);
+    if (code != kDone || !context.out().lost()) return code;
+    context.out().note("all was done, but standard output was closed before it was told");
+    return kFailed;
   }
 
  private:

@@ -73,9 +73,10 @@ int requeue(const Options& options, Context& context) {
   const auto add = [&](const api::Json& answer) {
     for (const api::Json& id : answer.at("ids")) ids.push_back(id);
   };
+  Output& out = context.out();
+  out.outlive_reader();
   for (const MessageId id : message_ids(options.ids)) add(context.client().requeue_dead(id, query));
   if (options.ids.empty()) add(context.client().requeue_dead({}, query));
-  Output& out = context.out();
   if (out.for_people()) {
     out.write("sent " + plural(ids.size(), "dead letter") + " again\n");
   } else {
@@ -88,6 +89,7 @@ int purge(const Options& options, Context& context) {
   require_choice(options, "purge");
   const api::MessageQuery query = options.query_of(context);
   Output& out = context.out();
+  out.outlive_reader();
   if (!options.yes && !confirmed("forget these dead letters for good?")) {
     out.note("nothing was deleted");
     return kFailed;

@@ -34,6 +34,7 @@ int run(const Options& options, Context& context) {
   }
   const std::vector<std::uint64_t> ids = parse_ids(options.ids);
   Output& out = context.out();
+  out.outlive_reader();
   if (ids.size() > 1 && !options.yes && !confirmed("delete " + plural(ids.size(), "message") + '?')) {
     out.note("nothing was deleted");
     return kFailed;

@@ -19,6 +19,7 @@ int run(const Options& options, Context& context) {
   api::MessageQuery query = options.query;
   query.service = context.service();
   Output& out = context.out();
+  out.outlive_reader();
   if (!options.yes) {
     const std::uint64_t count = count_in(context.client().list_messages(query, {1, 1}), "total");
     if (!confirmed("delete " + plural(count, "pending message") + "? nobody will get them")) {

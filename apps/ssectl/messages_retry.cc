@@ -14,6 +14,7 @@ struct Options {
 
 int run(const Options& options, Context& context) {
   Output& out = context.out();
+  out.outlive_reader();
   std::uint64_t delivered = 0;
   bool missing = false;
   for (const MessageId id : message_ids(options.ids)) {

@@ -31,6 +31,7 @@ std::uint64_t rate_of(const std::string& text) {
 int run(const Options& options, Context& context) {
   const std::uint64_t rate = rate_of(options.rate);
   Output& out = context.out();
+  out.outlive_reader();
   if (!options.yes && !confirmed("send all streams of " + printable(options.node, 60) + " elsewhere?")) {
     out.note("nothing was changed");
     return kFailed;

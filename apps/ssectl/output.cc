@@ -50,7 +50,7 @@ void Output::write(std::string_view text) {
     *held_ += text;
     return;
   }
-  while (!text.empty()) {
+  while (!text.empty() && !lost_) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
@@ -58,7 +58,8 @@ void Output::write(std::string_view text) {
       pollfd wait{STDOUT_FILENO, POLLOUT, 0};
       poll(&wait, 1, -1);
     } else if (errno == EPIPE) {
-      throw ReaderGone();
+      if (!outlives_) throw ReaderGone();
+      lost_ = true;
     } else if (errno != EINTR) {
       throw system_error(errno, "cannot write to standard output");
     }

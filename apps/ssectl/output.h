@@ -25,6 +25,11 @@ class Output {
   bool for_people() const { return format_ == Format::kTable; }
   const Look& look() const { return look_; }
 
+  /// The command changes something: it is not ended by a reader that goes. From now on what is written then is dropped,
+  /// and lost() says so.
+  void outlive_reader() { outlives_ = true; }
+  bool lost() const { return lost_; }
+
   /// As it is. Throws ReaderGone, or Error(kIo).
   void write(std::string_view text);
   /// From now on what is written, notes included, is kept for held() instead, and the line width is read anew.
@@ -42,6 +47,8 @@ class Output {
   Format format_;
   Look look_;
   std::optional<std::string> held_;
+  bool outlives_ = false;
+  bool lost_ = false;
 };
 
 }  // namespace sse::ctl

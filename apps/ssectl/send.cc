@@ -97,6 +97,16 @@ int run_lines(const Options& options, Context& context) {
     duration_option("--ttl", options.ttl);
     defaults.fields["ttl"] = options.ttl;
   }
+  if (!options.collapse.empty()) defaults.fields["collapse"] = options.collapse;
+  if (!options.key.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "with --ndjson, --id would make all lines the same message; give each line an \"id\" of its own");
+  }
+  if (!options.wait.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "with --ndjson, --wait is not possible: many messages are not waited for; 'ssectl messages list' shows "
+                "what is not confirmed");
+  }
   if (!context.service().empty()) defaults.fields["service"] = context.service().str();
   if (options.data_given.given() && options.data != "-") {
     throw Error(ErrorCode::kInvalidArgument,
@@ -107,6 +117,7 @@ int run_lines(const Options& options, Context& context) {
 }
 
 int run(const Options& options, Context& context) {
+  context.out().outlive_reader();
   if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
   // The server answers when it has waited.

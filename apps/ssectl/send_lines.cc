@@ -1,20 +1,15 @@
 #include "send_lines.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <cstdint>
+#include <exception>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "cells.h"
+#include "line_reader.h"
 #include "progress.h"
 #include "table.h"
 
@@ -23,75 +18,36 @@ namespace {
 
 constexpr std::size_t kBatchLines = 1000;
 constexpr std::size_t kBatchBytes = 1024UL * 1024;
-constexpr std::size_t kMostLine = 8UL * 1024 * 1024;
+constexpr ByteCount kMostLine = mebibytes(8);
 constexpr int kPauseMillis = 200;
 constexpr std::uint64_t kMostNotes = 20;
-
-// Lines of a file or pipe as they come.
-class LineReader {
- public:
-  explicit LineReader(const std::string& file) {
-    if (file != "-") {
-      own_ = UniqueFd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-      if (!own_.valid()) throw system_error(errno, "cannot read " + file);
-    }
-    fd_ = file == "-" ? STDIN_FILENO : own_.get();
-    struct stat status {};
-    if (fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-
-  enum class Got { kLine, kPause, kEnd };
-  // kPause: nothing came for so long; negative: waits for ever.
-  Got next(std::string& line, int pause_millis) {
-    for (;;) {
-      if (const std::size_t end = rest_.find('\n', begin_); end != std::string::npos) {
-        line = rest_.substr(begin_, end - begin_);
-        begin_ = end + 1;
-        return Got::kLine;
-      }
-      rest_.erase(0, std::exchange(begin_, 0));
-      if (rest_.size() > kMostLine) throw Error(ErrorCode::kTooLarge, "a line of the input is longer than 8 MiB");
-      pollfd input{fd_, POLLIN, 0};
-      const int ready = poll(&input, 1, pause_millis);
-      if (ready == 0) return Got::kPause;
-      if (ready < 0 && errno == EINTR) continue;
-      std::array<char, 65536> bytes{};
-      const ssize_t n = ::read(fd_, bytes.data(), bytes.size());
-      if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-      if (n < 0) throw system_error(errno, "cannot read the input");
-      if (n == 0) {
-        line = std::exchange(rest_, {});
-        return line.empty() ? Got::kEnd : Got::kLine;
-      }
-      read_ += static_cast<std::uint64_t>(n);
-      rest_.append(bytes.data(), static_cast<std::size_t>(n));
-    }
-  }
-  std::uint64_t bytes_done() const { return read_ - (rest_.size() - begin_); }
-  /// 0 when nobody knows.
-  std::uint64_t size() const { return size_; }
-
- private:
-  UniqueFd own_;
-  int fd_ = -1;
-  std::string rest_;
-  std::size_t begin_ = 0;
-  std::uint64_t read_ = 0;
-  std::uint64_t size_ = 0;
-};
 
 class Sending {
  public:
   Sending(Context& context, const std::string& file, const LineDefaults& defaults)
-      : context_(context), out_(context.out()), reader_(file), defaults_(defaults) {}
+      : context_(context), out_(context.out()), reader_(file, kMostLine), defaults_(defaults) {}
 
   int run() {
+    out_.outlive_reader();
     for (;;) {
       std::string line;
-      const auto got = reader_.next(line, batch_.empty() ? -1 : kPauseMillis);
+      LineReader::Got got = LineReader::Got::kEnd;
+      std::exception_ptr failure;
+      try {
+        got = reader_.next(line, batch_.empty() ? -1 : kPauseMillis);
+      } catch (...) {
+        // What was read before is sent.
+        failure = std::current_exception();
+      }
       if (got == LineReader::Got::kLine) take(line);
-      const bool full = waiting_ >= kBatchLines || bytes_ >= kBatchBytes;
-      if (full || got != LineReader::Got::kLine) flush();
+      if (got == LineReader::Got::kTooLong) refuse("the line is longer than " + format_bytes(kMostLine));
+      const bool goes_on = got == LineReader::Got::kLine || got == LineReader::Got::kTooLong;
+      if (batch_.size() >= kBatchLines || bytes_ >= kBatchBytes || !goes_on) flush();
+      if (failure) {
+        progress_.clear();
+        summarize();
+        std::rethrow_exception(failure);
+      }
       if (got == LineReader::Got::kEnd) break;
     }
     progress_.clear();
@@ -109,15 +65,16 @@ class Sending {
   void take(const std::string& line) {
     ++lines_;
     if (line.find_first_not_of(" \t\r") == std::string::npos) return;
-    Waiting one{lines_, {}, nullptr};
     try {
-      one.request = bulk_line(line, defaults_);
-      ++waiting_;
-      bytes_ += one.request.size();
+      batch_.push_back({lines_, bulk_line(line, defaults_), nullptr});
+      bytes_ += batch_.back().request.size();
     } catch (const Error& e) {
-      one.problem = {{"code", error_name(e.code())}, {"detail", e.what()}};
+      batch_.push_back({lines_, {}, {{"code", error_name(e.code())}, {"detail", e.what()}}});
     }
-    batch_.push_back(std::move(one));
+  }
+
+  void refuse(const std::string& why) {
+    batch_.push_back({++lines_, {}, {{"code", error_name(ErrorCode::kTooLarge)}, {"detail", why}}});
   }
 
   void flush() {
@@ -143,7 +100,6 @@ class Sending {
       result(one.line, one.request.empty() ? one.problem : answers[next++]);
     }
     batch_.clear();
-    waiting_ = 0;
     bytes_ = 0;
     if (reader_.size() != 0) progress_.show("sending", reader_.bytes_done(), reader_.size());
   }
@@ -187,7 +143,6 @@ class Sending {
   const LineDefaults& defaults_;
   Progress progress_;
   std::vector<Waiting> batch_;
-  std::size_t waiting_ = 0;  // requests in the batch
   std::size_t bytes_ = 0;
   std::uint64_t lines_ = 0;
   std::uint64_t sent_ = 0;
@@ -202,8 +157,9 @@ std::string bulk_line(std::string_view line, const LineDefaults& defaults) {
   api::Json request = event::parse_json(line, "the line");
   if (!request.is_object()) throw Error(ErrorCode::kInvalidArgument, "the line is no JSON object");
   for (const auto& [name, value] : defaults.fields.items()) {
-    // A ttl needs qos, which the line may have switched off.
-    if (!request.contains(name) && (name != "ttl" || request.value("qos", api::Json()) != false)) request[name] = value;
+    // A ttl and a collapse key need qos, which the line may have switched off.
+    const bool needs_qos = name == "ttl" || name == "collapse";
+    if (!request.contains(name) && (!needs_qos || request.value("qos", api::Json()) != false)) request[name] = value;
   }
   // What the server would say, without asking it; and replacement characters must not stand in for what was meant.
   const api::SendRequest checked = api::send_request_from_json(request);

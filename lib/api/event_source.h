@@ -8,7 +8,8 @@
 
 namespace sse::api {
 
-/// Reads event streams from a public listener, one at a time. read() and post() belong to one thread.
+/// Reads event streams from a public listener, one at a time. read() belongs to one thread, post() to one, too, which
+/// may be another.
 class EventSource {
  public:
   /// `origin`: `http://HOST:PORT` or `https://…`. Throws Error(kInvalidArgument).

@@ -66,6 +66,49 @@ check_exit 0 "$SSECTL" connections close --user 4
 ended "$listen_pid" 0
 check_file 'the server closed the stream' "$scratch/four.err"
 
+# A message that comes again right behind itself is shown once, and confirmed until the server has heard it.
+cat >"$scratch/twice.py" <<'PYTHON'
+import http.server, json, sys, threading
+acks, connects = [], []
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *a): pass
+    def do_GET(self):
+        connects.append(self.path)
+        with open(sys.argv[1] + "/connects", "a") as f: f.write(self.path + "\n")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        out = 'id:7\nevent:connect-finish\ndata:{"connectionId":"7","ack":true,"ackMarks":true}\n\n'
+        for n in range(3): out += "event:sse-qos\ndata:\n\nid:9\nevent:note\ndata:repeated\n\n"
+        out += "id:11\nevent:note\ndata:plain\n\nevent:note\ndata:without id\n\nevent:note\ndata:without id\n\n"
+        self.wfile.write(out.encode()); self.wfile.flush()
+        threading.Event().wait()
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        acks.append(body["ids"])
+        with open(sys.argv[1] + "/acks", "a") as f: f.write(" ".join(body["ids"]) + "\n")
+        self.send_response(503 if len(acks) < 3 else 200)
+        self.send_header("Content-Length", "2"); self.end_headers(); self.wfile.write(b"{}")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+open(sys.argv[1] + "/port", "w").write(str(server.server_port) + "\n")
+server.serve_forever()
+PYTHON
+python3 "$scratch/twice.py" "$scratch" &
+children+=("$!")
+wait_for 20 "the stand-in for a server" test -s "$scratch/port"
+listen "$scratch/five" --url "http://127.0.0.1:$(<"$scratch/port")/my-sse" -o ndjson
+wait_for 20 "all events" bash -c "[[ \$(grep -c 'without id' '$scratch/five') -eq 2 ]]"
+check_equal 1 "$(grep -c '"data":"repeated"' "$scratch/five")"
+check_file 'ackMarks=1' "$scratch/connects"
+wait_for 20 "a confirmation that is heard" bash -c "[[ \$(wc -l <'$scratch/acks') -ge 3 ]]"
+kill -INT "$listen_pid"
+ended "$listen_pid" 0
+# What is no message needs none.
+check_equal 9 "$(tr ' ' '\n' <"$scratch/acks" | sort -u)"
+
 # Nobody there, no such service, not let in.
 check_exit 4 "$SSECTL" listen --url http://127.0.0.1:1/my-sse
 check_contains 'cannot listen at http://127.0.0.1:1/my-sse' "$errors"

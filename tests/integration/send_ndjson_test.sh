@@ -42,6 +42,54 @@ exec 7>&-
 wait "$sender" || fail "it ended with $?"
 check_file "1 message" "$scratch/piped"
 
+# A line that is too long is one that fails; those before and behind it are sent.
+{
+  for i in $(seq 1500); do echo '{"data":"before"}'; done
+  head -c 9000000 /dev/zero | tr '\0' x
+  echo
+  echo '{"data":"behind the long one"}'
+} >"$scratch/long"
+check_exit 1 "$SSECTL" send --ndjson --user 1 --file "$scratch/long"
+check_contains "1501 messages" "$output"
+check_contains "line 1501: the line is longer than 8MiB" "$errors"
+wait_for 20 "the last one" grep -qx 'data:behind the long one' "$scratch/stream"
+check_equal 1500 "$(grep -cx 'data:before' "$scratch/stream")"
+
+# So they are where the input itself fails.
+status=0
+{ head -n 3 "$scratch/many"; } >"$scratch/three"
+"$SSECTL" send --ndjson --user 1 --file "$scratch" >"$scratch/results" 2>"$scratch/errors" || status=$?
+check_equal 1 "$status"
+check_file "cannot read the input" "$scratch/errors"
+
+# Lines that are wrong are not piled up: a million in the memory of a few.
+yes nonsense 2>/dev/null | head -n 300000 >"$scratch/nonsense"
+status=0
+(
+  ulimit -v 400000
+  exec "$SSECTL" send --ndjson --user 1 -o json --file "$scratch/nonsense"
+) >"$scratch/results" 2>"$scratch/errors" || status=$?
+check_equal 1 "$status"
+check_file '"failed": 300000' "$scratch/results"
+
+# Nobody reads its output any more: all is sent, and that is not called well done.
+for i in $(seq 5000); do echo "{\"data\":\"unread $i\"}"; done >"$scratch/unread"
+status=0
+{ "$SSECTL" send --ndjson --user 1 -o ndjson --file "$scratch/unread" 2>"$scratch/errors" || echo $? >"$scratch/code"; } | head -n 1 >/dev/null
+wait_for 20 "the last one" grep -qx 'data:unread 5000' "$scratch/stream"
+wait_for 20 "its end" test -s "$scratch/code"
+check_equal 1 "$(<"$scratch/code")"
+check_file "standard output was closed" "$scratch/errors"
+
+# What the command line says is what a line does not, or is refused.
+printf '%s\n' '{"data":"old"}' '{"data":"new"}' '{"data":"other","collapse":"y"}' '{"data":"plain","qos":false}' >"$scratch/prices"
+check_exit 0 "$SSECTL" send --ndjson --user away --qos --collapse price --file "$scratch/prices"
+check_exit 0 "$SSECTL" messages export --recipient away
+check_equal '"new" "other"' "$(grep -o '"data":"[a-z]*"' <<<"$output" | cut -d: -f2 | paste -sd' ')"
+check_exit 2 "$SSECTL" send --ndjson --user 1 --qos --id once --file "$scratch/many"
+check_contains "an \"id\" of its own" "$errors"
+check_exit 2 "$SSECTL" send --ndjson --user 1 --qos --wait 1s --file "$scratch/many"
+
 check_exit 1 "$SSECTL" send --ndjson --file "$scratch/no-such-file"
 check_exit 2 "$SSECTL" send --ndjson --user 1 data
 check_exit 2 "$SSECTL" send --ndjson --listening --file "$scratch/many"
