@@ -128,6 +128,11 @@ void declare_pages(cli::App& app, Options& options) {
   app.add_option("--web-root", server.web_root, "Serve these files at / instead of the demo page").type_name("DIR");
   app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
       .type_name("ORIGIN");
+  app.add_option(
+         "--allowed-host", server.allowed_hosts,
+         "With --auth demo: name that requests may have in Host, beside IP addresses, localhost and the hosts of "
+         "--cors-origin, or *; repeatable")
+      .type_name("HOST");
   app.add_flag("--enable-get-json", server.enable_get_json,
                "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json");
   app.add_option("--server-id,--node-id", server.server_id,
@@ -144,7 +149,7 @@ void declare_users(cli::App& app, Options& options) {
              [&options](const std::string& text) { options.auth = text; });
   app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach");
   app.add_option("--trusted-proxy", options.server.trusted_proxies,
-                 "Address or network whose X-Forwarded-For and X-Sse-User are believed; repeatable")
+                 "Address or network whose X-Forwarded-For, Forwarded and X-Sse-User are believed; repeatable")
       .type_name("ADDR");
 }
 
@@ -263,7 +268,7 @@ void declare_limits(cli::App& app, gateway::ServerOptions& server) {
   add_count(app, "--max-connections", server.max_connections, 1, kMostCount,
             "Most connections in all (default: sized to the descriptor limit)", false);
   add_count(app, "--max-connections-per-ip", server.max_connections_per_ip, 0, kMostCount,
-            "Most connections of one address; 0 = no limit");
+            "Most connections of one IPv4 address or IPv6 /64 network; 0 = no limit");
   add_count(app, "--admin-max-connections", server.admin_max_connections, 1, kMostCount,
             "Most connections of the admin API");
   add_count(app, "--cluster-max-connections", server.cluster_max_connections, 1, kMostCount,

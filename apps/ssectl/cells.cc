@@ -44,6 +44,11 @@ std::string text_cell(const event::Json& object, std::string_view name) {
   return joined;
 }
 
+std::string recipient_cell(const event::Json& object) {
+  const std::string tenant = text_cell(object, "tenant");
+  return text_cell(object, "recipient") + (tenant.empty() ? "" : " of " + tenant);
+}
+
 std::string age_cell(const event::Json& object, std::string_view name, WallTime now) {
   const auto left = until(object, name, now);
   return left ? format_age(std::max(-*left, std::chrono::milliseconds::zero())) : "";

@@ -13,6 +13,8 @@ namespace sse::ctl {
 
 /// Strings as they are, lists joined with commas, anything else as JSON text; empty for null and what is missing.
 std::string text_cell(const event::Json& object, std::string_view name);
+/// The recipient of a message: `bob`, or `bob of acme` for a user of one tenant.
+std::string recipient_cell(const event::Json& object);
 /// Time since the field's milliseconds: `3m 5s`. Never negative, whatever the clocks say.
 std::string age_cell(const event::Json& object, std::string_view name, WallTime now);
 /// Time until them: `in 6d 23h`, or `expired`.

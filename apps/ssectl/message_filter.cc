@@ -10,6 +10,8 @@ void declare_filter(cli::App& app, api::MessageQuery& query) {
       .type_name("KIND")
       .one_of({"user", "token", "tenant", "channel", "all"});
   app.add_option("--recipient", query.recipient, "Only for the recipient of this name").type_name("NAME");
+  app.add_option("--tenant", query.tenant, "With --kind user and --recipient: only for the user of this tenant")
+      .type_name("TENANT");
   app.add_option("-e,--event", query.event, "Only with this event name").type_name("NAME");
 }
 

@@ -48,7 +48,7 @@ int list(const Options& options, Context& context) {
                {"DIED"},
                {"ATTEMPTS", true}});
   for (const api::Json& one : page.at("list")) {
-    table.add({text_cell(one, "id"), text_cell(one, "kind"), text_cell(one, "recipient"), text_cell(one, "event"),
+    table.add({text_cell(one, "id"), text_cell(one, "kind"), recipient_cell(one), text_cell(one, "event"),
                size_cell(one, "size"), time_cell(one, "createTime"), time_cell(one, "diedTime"),
                text_cell(one, "attempts")});
   }

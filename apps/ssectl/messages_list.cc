@@ -38,7 +38,7 @@ std::string table_of(const api::Json& page, const Look& look) {
                {"SERVICE", false, true}});
   const WallTime now = wall_now();
   for (const api::Json& one : page.at("list")) {
-    table.add({text_cell(one, "id"), text_cell(one, "kind"), text_cell(one, "recipient"), text_cell(one, "event"),
+    table.add({text_cell(one, "id"), text_cell(one, "kind"), recipient_cell(one), text_cell(one, "event"),
                size_cell(one, "size"), age_cell(one, "createTime", now), expiry_cell(one, "expireTime", now),
                state_cell(one), text_cell(one, "attempts"), text_cell(one, "service")});
   }

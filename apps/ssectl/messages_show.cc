@@ -44,8 +44,8 @@ std::string describe(const api::Json& rows, const Look& look) {
                                    look);
   Table table({{"KIND"}, {"RECIPIENT", false, true}, {"STATE"}, {"CONNECTION"}, {"ATTEMPTS", true}});
   for (const api::Json& row : rows) {
-    table.add({text_cell(row, "kind"), text_cell(row, "recipient"), text_cell(row, "state"),
-               text_cell(row, "connection"), text_cell(row, "attempts")});
+    table.add({text_cell(row, "kind"), recipient_cell(row), text_cell(row, "state"), text_cell(row, "connection"),
+               text_cell(row, "attempts")});
   }
   return text + '\n' + table.render(look) + '\n' + readable(text_cell(first, "data"));
 }

@@ -22,7 +22,7 @@ std::string what_cell(const api::Json& step) {
 std::string describe(const api::Json& story, const Look& look) {
   Table steps({{"TIME"}, {"WHAT"}, {"KIND"}, {"RECIPIENT", false, true}, {"CONNECTION"}});
   for (const api::Json& step : story.at("list")) {
-    steps.add({time_cell(step, "time"), what_cell(step), text_cell(step, "kind"), text_cell(step, "recipient"),
+    steps.add({time_cell(step, "time"), what_cell(step), text_cell(step, "kind"), recipient_cell(step),
                text_cell(step, "connection")});
   }
   std::string text = steps.render(look);
@@ -31,8 +31,8 @@ std::string describe(const api::Json& story, const Look& look) {
   const WallTime now = wall_now();
   Table open({{"PENDING"}, {"RECIPIENT", false, true}, {"STATE"}, {"CONNECTION"}, {"ATTEMPTS", true}, {"EXPIRES"}});
   for (const api::Json& row : *pending) {
-    open.add({text_cell(row, "kind"), text_cell(row, "recipient"), text_cell(row, "state"),
-              text_cell(row, "connection"), text_cell(row, "attempts"), expiry_cell(row, "expireTime", now)});
+    open.add({text_cell(row, "kind"), recipient_cell(row), text_cell(row, "state"), text_cell(row, "connection"),
+              text_cell(row, "attempts"), expiry_cell(row, "expireTime", now)});
   }
   return text + '\n' + open.render(look);
 }

@@ -1,6 +1,7 @@
 #include "pending_file.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "delivery/message_repository.h"
 #include "delivery/sqlite_catalog.h"
@@ -10,17 +11,20 @@ namespace sse::ctl {
 namespace {
 
 api::Json row_of(const delivery::PendingMessage& message) {
-  const bool secret = message.recipient.kind == event::TargetKind::kToken;
-  return {{"id", message.id.str()},
-          {"service", message.service.str()},
-          {"kind", event::kind_name(message.recipient.kind)},
-          {"recipient", secret ? mask_secret(message.recipient.name) : message.recipient.name},
-          {"event", message.event},
-          {"listening", message.listening},
-          {"size", message.data_size},
-          {"createTime", to_millis(message.created)},
-          {"expireTime", to_millis(message.expires)},
-          {"attempts", message.attempts}};
+  const event::ShownName recipient = event::shown(message.recipient.kind, message.recipient.name);
+  const bool secret = recipient.kind == event::TargetKind::kToken;
+  api::Json row{{"id", message.id.str()},
+                {"service", message.service.str()},
+                {"kind", event::kind_name(recipient.kind)},
+                {"recipient", secret ? mask_secret(recipient.name) : recipient.name},
+                {"event", message.event},
+                {"listening", message.listening},
+                {"size", message.data_size},
+                {"createTime", to_millis(message.created)},
+                {"expireTime", to_millis(message.expires)},
+                {"attempts", message.attempts}};
+  if (!recipient.tenant.empty()) row["tenant"] = recipient.tenant;
+  return row;
 }
 
 }  // namespace
@@ -30,6 +34,12 @@ api::Json list_file(const std::string& path, const api::MessageQuery& query, con
   filter.service = query.service;
   if (!query.kind.empty()) filter.kind = event::kind_from_name(query.kind);
   filter.recipient = query.recipient;
+  if (!query.tenant.empty()) {
+    if (query.kind != "user" || query.recipient.empty())
+      throw Error(ErrorCode::kInvalidArgument, "--tenant goes with --kind user and --recipient");
+    filter.kind = event::TargetKind::kMember;
+    filter.recipient = event::member_name(query.recipient, query.tenant);
+  }
   filter.event = query.event;
   const auto catalog = delivery::open_catalog(path);
   api::Json list = api::Json::array();

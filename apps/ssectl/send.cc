@@ -77,7 +77,8 @@ std::string describe(const api::SendResult& result, bool qos, const Look& look) 
   if (result.recipients.size() < 2 && !waited) return text;
   Table table({{"KIND"}, {"NAME", false, true}, {"DELIVERED", true}, {waited ? "STATE" : ""}});
   for (const auto& one : result.recipients) {
-    table.add({std::string(event::kind_name(one.kind)), one.name, std::to_string(one.delivered), one.state});
+    table.add({std::string(event::kind_name(one.kind)), one.tenant.empty() ? one.name : one.name + " of " + one.tenant,
+               std::to_string(one.delivered), one.state});
   }
   return text + '\n' + table.render(look);
 }

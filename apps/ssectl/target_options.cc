@@ -19,7 +19,8 @@ void TargetOptions::declare(cli::App& app) {
 }
 
 void TargetOptions::declare_groups(cli::App& app) {
-  add_names(app, "--tenant", tenants, "TENANT", "Streams of this tenant; repeatable");
+  add_names(app, "--tenant", tenants, "TENANT",
+            "Streams of this tenant, repeatable; with --user: only those of the user");
   add_names(app, "--channel", channels, "CHANNEL", "Streams in this channel; repeatable");
 }
 
@@ -31,14 +32,25 @@ std::optional<event::Target> TargetOptions::target() const {
     ++kinds;
     target = event::Target{kind, names, false};
   };
-  take(event::TargetKind::kUser, users, !users.empty());
-  take(event::TargetKind::kTenant, tenants, !tenants.empty());
+  if (!users.empty() && tenants.size() == 1) {
+    std::vector<std::string> members;
+    for (const std::string& user : users) {
+      if (user.empty() || tenants.front().empty())
+        throw Error(ErrorCode::kInvalidArgument, "--user and --tenant must not be empty");
+      members.push_back(event::member_name(user, tenants.front()));
+    }
+    take(event::TargetKind::kMember, members, true);
+  } else {
+    take(event::TargetKind::kUser, users, !users.empty());
+    take(event::TargetKind::kTenant, tenants, !tenants.empty());
+  }
   take(event::TargetKind::kToken, tokens, !tokens.empty());
   take(event::TargetKind::kChannel, channels, !channels.empty());
   take(event::TargetKind::kAll, {}, all);
   if (kinds > 1) {
     throw Error(ErrorCode::kInvalidArgument,
-                "several kinds of receivers were named; give one of --user, --tenant, --token, --channel and --all");
+                "several kinds of receivers were named; give one of --user, --tenant, --token, --channel and --all, or "
+                "--user and one --tenant for a user of that tenant");
   }
   if (target) event::normalize(*target);
   return target;

@@ -114,6 +114,7 @@ Json to_json(const SendResult& result) {
   for (const SendResult::Recipient& one : result.recipients) {
     recipients.push_back({{"kind", event::kind_name(one.kind)}, {"name", one.name}, {"delivered", one.delivered}});
     if (!one.state.empty()) recipients.back()["state"] = one.state;
+    if (!one.tenant.empty()) recipients.back()["tenant"] = one.tenant;
   }
   Json json{{"id", result.id.str()},
             {"delivered", result.delivered},
@@ -135,7 +136,7 @@ SendResult send_result_from_json(const Json& json) {
       if (!one.is_object()) throw Error(ErrorCode::kInvalidArgument, "field 'recipients' must be a list of objects");
       result.recipients.push_back({event::kind_from_name(event::string_field(one, "kind")),
                                    event::string_field(one, "name"), count_field(one, "delivered"),
-                                   event::string_field(one, "state")});
+                                   event::string_field(one, "state"), event::string_field(one, "tenant")});
     }
   }
   return result;
@@ -228,6 +229,7 @@ QueryParameters parameters(const MessageQuery& query, const Page& page) {
   add_if_set(list, "service", query.service.str());
   add_if_set(list, "kind", query.kind);
   add_if_set(list, "recipient", query.recipient);
+  add_if_set(list, "tenant", query.tenant);
   add_if_set(list, "event", query.event);
   add_page(list, page);
   return list;
@@ -270,6 +272,7 @@ QueryParameters parameters(const MessageQuery& query) {
   add_if_set(list, "service", query.service.str());
   add_if_set(list, "kind", query.kind);
   add_if_set(list, "recipient", query.recipient);
+  add_if_set(list, "tenant", query.tenant);
   add_if_set(list, "event", query.event);
   return list;
 }

@@ -42,7 +42,8 @@ struct SendResult {
     event::TargetKind kind = event::TargetKind::kAll;
     std::string name;
     std::uint64_t delivered = 0;
-    std::string state{};  ///< after a wait: `confirmed`, `in-flight`, `waiting`, `not-listening`, `offline`, …
+    std::string state{};   ///< after a wait: `confirmed`, `in-flight`, `waiting`, `not-listening`, `offline`, …
+    std::string tenant{};  ///< of a user, where the send named one
   };
 
   MessageId id;
@@ -95,6 +96,7 @@ struct ClosedQuery {
 struct MessageQuery {
   ServiceName service;
   std::string kind, recipient, event;
+  std::string tenant{};  ///< with kind `user` and a recipient: that user of this tenant
 };
 
 struct EventQuery {

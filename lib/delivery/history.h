@@ -101,8 +101,8 @@ class History {
   observe::Counter& resyncs_;
 
   Entries entries_;
-  std::array<std::unordered_map<std::string, Topic>, 5> topics_;  // by kind
-  std::list<Topic*> resting_;                                     // with nothing left in them, the longest first
+  std::array<std::unordered_map<std::string, Topic>, event::kTargetKinds> topics_;  // by kind
+  std::list<Topic*> resting_;    // with nothing left in them, the longest first
   std::uint64_t forgotten_ = 0;  // positions up to here may have been in a topic that is not remembered
   std::uint64_t bytes_ = 0;
   std::uint64_t resting_bytes_ = 0;

@@ -107,6 +107,8 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
   join(event::TargetKind::kToken, request.identity.token.str());
   join(event::TargetKind::kTenant, request.identity.tenant.str());
   join(event::TargetKind::kChannel, request.channel.str());
+  if (!request.identity.user.empty() && !request.identity.tenant.empty())
+    join(event::TargetKind::kMember, event::member_name(request.identity.user.str(), request.identity.tenant.str()));
   client.topics.emplace_back(event::TargetKind::kAll, "");
   const std::vector<std::string> listeners = request.listeners;
   client.listens = [&listeners](std::string_view event) {

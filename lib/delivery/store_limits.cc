@@ -11,6 +11,9 @@ std::string shown(const Recipient& recipient) {
   std::string who(event::kind_name(recipient.kind));
   if (recipient.kind == event::TargetKind::kToken) {
     who += " '" + printable(mask_secret(recipient.name), 60) + "'";
+  } else if (recipient.kind == event::TargetKind::kMember) {
+    const event::Member member = event::member_of(recipient.name);
+    who = "user '" + printable(member.user, 60) + "' of tenant '" + printable(member.tenant, 60) + "'";
   } else if (recipient.kind != event::TargetKind::kAll) {
     who += " '" + printable(recipient.name, 60) + "'";
   }

@@ -35,12 +35,19 @@ Json to_json(const Target& target) {
   for (const auto& [kind, name] : kNamed) {
     if (kind == target.kind) json[std::string(name)] = target.names;
   }
+  if (target.kind == TargetKind::kMember) {
+    for (const std::string& name : target.names) {
+      const Member member = member_of(name);
+      json["users"].push_back(std::string(member.user));
+      json["tenant"] = std::string(member.tenant);
+    }
+  }
   if (target.listening) json["listening"] = true;
   return json;
 }
 
 Target target_from_json(const Json& json) {
-  require_fields(json, {"users", "tokens", "tenants", "channels", "all", "listening"}, "target");
+  require_fields(json, {"users", "tenant", "tokens", "tenants", "channels", "all", "listening"}, "target");
   Target target;
   int kinds = 0;
   if (bool_field(json, "all")) {
@@ -60,6 +67,19 @@ Target target_from_json(const Json& json) {
     throw Error(ErrorCode::kInvalidArgument,
                 std::string(kinds == 0 ? "the target names nobody" : "the target has several kinds") +
                     "; give exactly one of users, tenants, tokens, channels or all");
+  }
+  if (const auto tenant = json.find("tenant"); tenant != json.end() && !tenant->is_null()) {
+    const std::string of = name_from_json(*tenant, "tenant");
+    if (target.kind != TargetKind::kUser || of.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the target's tenant goes with users, and says which of that id are meant; for all of a tenant give "
+                  "tenants");
+    }
+    target.kind = TargetKind::kMember;
+    for (std::string& name : target.names) {
+      if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty user");
+      name = member_name(name, of);
+    }
   }
   target.listening = bool_field(json, "listening");
   normalize(target);

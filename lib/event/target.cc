@@ -1,6 +1,7 @@
 #include "event/target.h"
 
 #include <array>
+#include <cstdint>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -9,7 +10,17 @@
 namespace sse::event {
 namespace {
 
-constexpr std::array<std::string_view, 5> kKindNames{"user", "token", "tenant", "channel", "all"};
+constexpr std::array<std::string_view, kTargetKinds> kKindNames{"user", "token", "tenant", "channel", "all", "member"};
+
+void require_name(std::string_view name, const std::string& kind) {
+  if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty " + kind);
+  if (name.size() > kMaxNameBytes) {
+    throw Error(ErrorCode::kInvalidArgument, "the target holds a " + kind + " of " + std::to_string(name.size()) +
+                                                 " bytes, at most " + std::to_string(kMaxNameBytes) + " are allowed");
+  }
+  if (!is_valid_utf8(name))
+    throw Error(ErrorCode::kInvalidArgument, "the target holds a " + kind + " that is not valid UTF-8");
+}
 
 }  // namespace
 
@@ -25,8 +36,33 @@ TargetKind kind_from_name(std::string_view name) {
               "'" + printable(name, 40) + "' is no kind of target; use user, token, tenant, channel or all");
 }
 
+std::string member_name(std::string_view user, std::string_view tenant) {
+  std::string name = std::to_string(user.size());
+  name.reserve(name.size() + 1 + user.size() + tenant.size());
+  return name.append(1, ':').append(user).append(tenant);
+}
+
+Member member_of(std::string_view name) {
+  std::uint64_t size = 0;
+  if (!take_number(name, ':', size) || size > name.size()) return {};
+  return {name.substr(0, size), name.substr(size)};
+}
+
+ShownName shown(TargetKind kind, std::string_view name) {
+  if (kind != TargetKind::kMember) return {kind, std::string(name)};
+  const Member member = member_of(name);
+  return {TargetKind::kUser, std::string(member.user), std::string(member.tenant)};
+}
+
+ShownName tracked(TargetKind kind, std::string_view name, std::string_view tenant) {
+  if (tenant.empty()) return {kind, std::string(name)};
+  if (kind != TargetKind::kUser)
+    throw Error(ErrorCode::kInvalidArgument, "a tenant beside a name is for users: it says which of that id is meant");
+  return {TargetKind::kMember, member_name(name, tenant)};
+}
+
 void normalize(Target& target) {
-  const std::string kind(kind_name(target.kind));
+  const std::string kind(target.kind == TargetKind::kMember ? "user" : kind_name(target.kind));
   if (target.kind == TargetKind::kAll) {
     if (!target.names.empty()) throw Error(ErrorCode::kInvalidArgument, "a target 'all' takes no names");
     return;
@@ -41,13 +77,13 @@ void normalize(Target& target) {
                                                  "s, at most " + std::to_string(kMaxNames) + " fit one send");
   }
   for (const std::string& name : target.names) {
-    if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty " + kind);
-    if (name.size() > kMaxNameBytes) {
-      throw Error(ErrorCode::kInvalidArgument, "the target holds a " + kind + " of " + std::to_string(name.size()) +
-                                                   " bytes, at most " + std::to_string(kMaxNameBytes) + " are allowed");
+    if (target.kind == TargetKind::kMember) {
+      const Member member = member_of(name);
+      require_name(member.user, "user");
+      require_name(member.tenant, "tenant");
+    } else {
+      require_name(name, kind);
     }
-    if (!is_valid_utf8(name))
-      throw Error(ErrorCode::kInvalidArgument, "the target holds a " + kind + " that is not valid UTF-8");
   }
 }
 

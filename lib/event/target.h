@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,10 +9,12 @@
 
 namespace sse::event {
 
-/// What the names of a Target are.
-enum class TargetKind : unsigned char { kUser = 0, kToken = 1, kTenant = 2, kChannel = 3, kAll = 4 };
+/// What the names of a Target are. kMember: a user of one tenant, where kUser is a user of any; its names are those
+/// that member_name() makes, and to people it is a user and a tenant, see shown().
+enum class TargetKind : unsigned char { kUser = 0, kToken = 1, kTenant = 2, kChannel = 3, kAll = 4, kMember = 5 };
+inline constexpr std::size_t kTargetKinds = 6;
 
-/// `user`, `token`, `tenant`, `channel`, `all`: stable, used in JSON, tables and the database.
+/// `user`, `token`, `tenant`, `channel`, `all`, `member`: stable, used in tables, the database and between nodes.
 std::string_view kind_name(TargetKind kind);
 /// Inverse of kind_name. Throws Error(kInvalidArgument).
 TargetKind kind_from_name(std::string_view name);
@@ -26,6 +29,25 @@ struct Target {
   static Target channel(const ChannelName& name) { return {TargetKind::kChannel, {name.str()}, false}; }
   static Target all() { return {}; }
 };
+
+/// User and tenant in one name, such as `3:bobacme`: the same for no other pair.
+std::string member_name(std::string_view user, std::string_view tenant);
+/// The user and the tenant of a name that member_name() made; both empty for any other.
+struct Member {
+  std::string_view user;
+  std::string_view tenant;
+};
+Member member_of(std::string_view name);
+
+/// A kind and a name as people and the admin API have them: for a member its user, and the tenant.
+struct ShownName {
+  TargetKind kind = TargetKind::kAll;
+  std::string name;
+  std::string tenant{};  ///< of a member only
+};
+ShownName shown(TargetKind kind, std::string_view name);
+/// The reverse: a user and a tenant are a member. Throws Error(kInvalidArgument) for a tenant with any other kind.
+ShownName tracked(TargetKind kind, std::string_view name, std::string_view tenant);
 
 /// Longest name of a user, tenant, token or channel, bytes.
 inline constexpr std::size_t kMaxNameBytes = 1024;

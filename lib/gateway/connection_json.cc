@@ -39,6 +39,18 @@ bool is_secret(const std::string& name) {
   return false;
 }
 
+// In the address of a page: what identity providers hand over there, too.
+bool is_secret_in_url(const std::string& name) {
+  const std::string lower = to_lower(name);
+  return is_secret(name) || lower == "code" || lower == "key" || lower == "sig" || lower == "signature" ||
+         lower == "assertion" || lower == "samlresponse" || lower == "sid" || lower == "auth";
+}
+
+void replace_all(std::string& text, const std::string& what, const std::string& with) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
+}
+
 // What dump_json() makes of a string.
 void append_string(std::string& out, std::string_view text) {
   const bool plain = std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
@@ -51,10 +63,60 @@ void append_string(std::string& out, std::string_view text) {
 
 }  // namespace
 
+std::string mask_url(std::string_view url, const std::string& token) {
+  std::string out;
+  std::string_view rest = url;
+  // RFC 3986 §3.1: what stands before is no scheme where it holds anything else.
+  const std::size_t scheme = std::min(url.find("://"), url.size());
+  if (scheme < url.size() && url.substr(0, scheme).find_first_of("/?#&;=@") == std::string_view::npos) {
+    const std::size_t begin = scheme + 3;
+    const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());
+    const std::size_t at = url.substr(begin, end - begin).rfind('@');
+    out = url.substr(0, begin);
+    rest = url.substr(begin);
+    if (at != std::string_view::npos) {
+      out += "***";
+      rest.remove_prefix(at);
+    }
+  }
+  // A fragment may hold parameters as a query does, behind a route of its own.
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find_first_of("?#&;"), rest.size());
+    const std::string_view piece = rest.substr(0, end);
+    const std::size_t equals = piece.find('=');
+    if (equals != std::string_view::npos && is_secret_in_url(url_decode(piece.substr(0, equals)))) {
+      out.append(piece.substr(0, equals + 1)).append(mask_secret(piece.substr(equals + 1)));
+    } else {
+      out.append(piece);
+    }
+    if (end < rest.size()) out += rest[end];
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  // Shorter ones are masked to nothing, and would be found in every word.
+  if (token.size() >= 4) {
+    replace_all(out, token, mask_secret(token));
+    if (const std::string encoded = url_encode(token); encoded != token) replace_all(out, encoded, mask_secret(token));
+  }
+  return out;
+}
+
+void mask_client_id(Json& connection) {
+  const auto mask = [](Json& object) {
+    const auto found = object.find("clientId");
+    if (found != object.end() && found->is_string()) *found = mask_secret(found->get<std::string>());
+  };
+  mask(connection);
+  if (const auto parameters = connection.find("httpParameters"); parameters != connection.end()) mask(*parameters);
+}
+
 Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id) {
   const std::map<std::string, std::string> values = hub::form_values(info.attributes.query);
   Json parameters = Json::object();
-  for (const auto& [name, value] : values) parameters[name] = is_secret(name) ? mask_secret(value) : value;
+  const std::string& token = info.identity.token.str();
+  for (const auto& [name, value] : values) {
+    const bool is_url = name == "locationHref" || value.find("://") != std::string::npos;
+    parameters[name] = is_secret(name) ? mask_secret(value) : is_url ? mask_url(value, token) : value;
+  }
   Json profile = nullptr;
   if (!info.attributes.profile.empty()) {
     profile = event::parse_json_or_null(info.attributes.profile);
@@ -68,7 +130,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"timeout", info.keepalive.count()},
           {"accessUserId", info.identity.user.str()},
           {"accessTenantId", info.identity.tenant.str()},
-          {"accessToken", mask_secret(info.identity.token.str())},
+          {"accessToken", mask_secret(token)},
           {"accessUser", profile},
           {"channel", info.channel.str()},
           {"listeners", info.listeners},
@@ -86,7 +148,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"requestIp", info.attributes.address},
           {"requestDomain", info.attributes.host},
           {"userAgent", info.attributes.user_agent},
-          {"locationHref", text(values, "locationHref")},
+          {"locationHref", mask_url(text(values, "locationHref"), token)},
           {"screen", text(values, "screen")},
           {"totalJSHeapSize", number(values, "totalJSHeapSize")},
           {"usedJSHeapSize", number(values, "usedJSHeapSize")},
@@ -103,17 +165,18 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
 }
 
 Json to_json(const delivery::PendingMessage& message, bool with_data) {
-  const std::string& name = message.recipient.name;
+  const event::ShownName recipient = event::shown(message.recipient.kind, message.recipient.name);
   Json json{{"id", message.id.str()},
             {"service", message.service.str()},
-            {"kind", event::kind_name(message.recipient.kind)},
-            {"recipient", message.recipient.kind == event::TargetKind::kToken ? mask_secret(name) : name},
+            {"kind", event::kind_name(recipient.kind)},
+            {"recipient", recipient.kind == event::TargetKind::kToken ? mask_secret(recipient.name) : recipient.name},
             {"event", message.event},
             {"listening", message.listening},
             {"size", message.data_size},
             {"createTime", to_millis(message.created)},
             {"expireTime", to_millis(message.expires)},
             {"attempts", message.attempts}};
+  if (!recipient.tenant.empty()) json["tenant"] = recipient.tenant;
   if (with_data) json["data"] = message.data;
   if (!message.collapse.empty()) json["collapse"] = message.collapse;
   return json;
@@ -138,9 +201,15 @@ std::string to_text(const delivery::SendResult& sent) {
   for (const auto& [kind, name, delivered, state] : sent.recipients) {
     if (out.back() == '}') out += ',';
     number(R"({"delivered":)", delivered);
-    out.append(R"(,"kind":")").append(event::kind_name(kind)).append(R"(","name":)");
-    append_string(out, name);
+    const bool member = kind == event::TargetKind::kMember;
+    const event::ShownName shown = member ? event::shown(kind, name) : event::ShownName{};
+    out.append(R"(,"kind":")").append(event::kind_name(member ? shown.kind : kind)).append(R"(","name":)");
+    append_string(out, member ? shown.name : name);
     if (!state.empty()) out.append(R"(,"state":")").append(state).append(1, '"');
+    if (member) {
+      out.append(R"(,"tenant":)");
+      append_string(out, shown.tenant);
+    }
     out += '}';
   }
   out += ']';

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "delivery/message_repository.h"
 #include "delivery/sender.h"
@@ -9,9 +10,15 @@
 
 namespace sse::gateway {
 
-/// A connection as PROTOCOL.md and the admin API show it. Tokens are masked, in the parameters too; headers and cookies
-/// are not shown.
+/// A connection as PROTOCOL.md and the admin API show it. Tokens are masked, in the parameters and in the addresses of
+/// pages too; headers and cookies are not shown.
 event::Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id);
+/// Masks the clientId in what to_json() wrote.
+void mask_client_id(event::Json& connection);
+
+/// A URL, or a part of one, with its password and the values of parameters that hold secrets masked, in the query and
+/// in the fragment; and `token`, the stream's access token, wherever it stands.
+std::string mask_url(std::string_view url, const std::string& token = "");
 
 /// A pending message as the admin API shows it; a token as recipient is masked.
 event::Json to_json(const delivery::PendingMessage& message, bool with_data);

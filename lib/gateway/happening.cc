@@ -25,7 +25,8 @@ Json connection_fields(const hub::ConnectionInfo& info) {
 Json names_shown(const event::Target& target) {
   Json names = Json::array();
   for (const std::string& name : target.names)
-    names.push_back(target.kind == event::TargetKind::kToken ? mask_secret(name) : name);
+    names.push_back(target.kind == event::TargetKind::kToken ? mask_secret(name)
+                                                             : event::shown(target.kind, name).name);
   return names;
 }
 
@@ -97,7 +98,10 @@ Json to_json(const Happening& happening) {
       json["delivered"] = happening.delivered;
       json["pending"] = happening.pending;
       if (happening.target) {
-        json["kind"] = event::kind_name(happening.target->kind);
+        const event::TargetKind kind = happening.target->kind;
+        const bool member = kind == event::TargetKind::kMember && !happening.target->names.empty();
+        json["kind"] = event::kind_name(member ? event::TargetKind::kUser : kind);
+        if (member) json["tenant"] = event::shown(kind, happening.target->names.front()).tenant;
         json["names"] = names_shown(*happening.target);
         json["recipients"] = happening.recipients;
         json["listening"] = happening.target->listening;
@@ -109,8 +113,12 @@ Json to_json(const Happening& happening) {
 
 bool concerns(const Happening& happening, const UserId& user) {
   if (happening.connection) return happening.connection->identity.user == user;
-  return happening.target && happening.target->kind == event::TargetKind::kUser &&
-         std::ranges::find(happening.target->names, user.str()) != happening.target->names.end();
+  if (!happening.target) return false;
+  const event::Target& target = *happening.target;
+  if (target.kind != event::TargetKind::kUser && target.kind != event::TargetKind::kMember) return false;
+  return std::ranges::any_of(target.names, [&](const std::string& name) {
+    return (target.kind == event::TargetKind::kUser ? name : event::member_of(name).user) == user.str();
+  });
 }
 
 }  // namespace sse::gateway

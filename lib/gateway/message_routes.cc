@@ -30,8 +30,11 @@ constexpr std::size_t kSliceLines = 500;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
 
-std::string shown_name(event::TargetKind kind, const std::string& name) {
-  return kind == event::TargetKind::kToken ? mask_secret(name) : name;
+void put_recipient(Json& json, event::TargetKind kind, const std::string& name) {
+  const event::ShownName shown = event::shown(kind, name);
+  json["kind"] = event::kind_name(shown.kind);
+  json["recipient"] = kind == event::TargetKind::kToken ? mask_secret(shown.name) : shown.name;
+  if (!shown.tenant.empty()) json["tenant"] = shown.tenant;
 }
 
 Json dead_json(const delivery::DeadLetter& letter) {
@@ -234,8 +237,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
                 {"what", what_name(entry.what)},
                 {"service", service.sender->service().str()}};
       if (!entry.name.empty() || entry.kind == event::TargetKind::kAll) {
-        step["kind"] = event::kind_name(entry.kind);
-        step["recipient"] = shown_name(entry.kind, entry.name);
+        put_recipient(step, entry.kind, entry.name);
       }
       if (entry.connection.valid()) step["connection"] = entry.connection.str();
       if (entry.reason) step["reason"] = net::reason_name(*entry.reason);
@@ -250,11 +252,8 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   delivery::MessageFilter its_own;
   its_own.message = id;
   for (const delivery::DeadLetter& letter : stores_.dead.list_dead(its_own, 0, event::kMaxNames)) {
-    story.push_back({{"time", to_millis(letter.died)},
-                     {"what", "expired"},
-                     {"service", letter.message.service.str()},
-                     {"kind", event::kind_name(letter.message.recipient.kind)},
-                     {"recipient", shown_name(letter.message.recipient.kind, letter.message.recipient.name)}});
+    story.push_back({{"time", to_millis(letter.died)}, {"what", "expired"}, {"service", letter.message.service.str()}});
+    put_recipient(story.back(), letter.message.recipient.kind, letter.message.recipient.name);
   }
   if (story.empty() && rows.empty())
     throw Error(ErrorCode::kNotFound, "nothing is known of a message " + id.str() + "; it was settled too long ago");
@@ -359,7 +358,7 @@ void MessageRoutes::purge_dead(const httplib::Request& req, httplib::Response& r
 delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
                                                  std::initializer_list<std::string_view> also) const {
   for (const auto& [name, value] : req.params) {
-    if (name == "service" || name == "kind" || name == "recipient" || name == "event") continue;
+    if (name == "service" || name == "kind" || name == "recipient" || name == "tenant" || name == "event") continue;
     if (std::ranges::find(also, name) == also.end()) {
       throw Error(ErrorCode::kInvalidArgument,
                   "unknown parameter '" + printable(name, 60) + "'; see /api/openapi.json");
@@ -370,6 +369,13 @@ delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
     filter.service = admin::find_service(services_, req.get_param_value("service")).sender->service();
   if (req.has_param("kind")) filter.kind = event::kind_from_name(req.get_param_value("kind"));
   filter.recipient = req.get_param_value("recipient");
+  if (const std::string tenant = req.get_param_value("tenant"); !tenant.empty()) {
+    if (!filter.kind || filter.recipient.empty())
+      throw Error(ErrorCode::kInvalidArgument, "tenant goes with kind=user and recipient: a user of that tenant");
+    const event::ShownName member = event::tracked(*filter.kind, filter.recipient, tenant);
+    filter.kind = member.kind;
+    filter.recipient = member.name;
+  }
   filter.event = req.get_param_value("event");
   return filter;
 }

@@ -161,6 +161,12 @@ void check_kept(const hub::NewConnection& fresh) {
                                           " bytes (the profile its authentication gave)");
 }
 
+std::string unknown_host(std::string_view host) {
+  return "the Host '" + printable(host, 80) +
+         "' is not known here, so a foreign page may be behind it; name it with --allowed-host, or use an IP address "
+         "or localhost";
+}
+
 std::chrono::milliseconds client_keepalive(const std::string& text) {
   if (text.empty()) return kDefaultKeepalive;
   std::int64_t value = 0;
@@ -182,13 +188,20 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<Service>& service
       proxies_(proxies),
       happenings_(happenings),
       options_(std::move(options)),
+      origins_(options_.cors_origins, options_.allowed_hosts, options_.check_hosts),
       draining_(draining),
       clock_(clock_of(services)),
       content_(options_.serve_page, options_.web_root),
       router_(app, write_error) {
   app.set_default_headers({{"X-Sse-Server-Id", options_.server_id}, {"X-Sse-Version", base::kVersion}});
   app.set_post_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
-    for (const auto& [name, value] : origin_headers(req.get_header_value("Origin"))) res.set_header(name, value);
+    for (const auto& [name, value] : origins_.headers_for(req.get_header_value("Origin"))) res.set_header(name, value);
+  });
+  app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
+    const std::string host = req.get_header_value("Host");
+    if (origins_.knows_host(host)) return httplib::Server::HandlerResponse::Unhandled;
+    write_error(res, 403, "", unknown_host(host));
+    return httplib::Server::HandlerResponse::Handled;
   });
   for (const Service& service : services) {
     paths_.push_back(service.path);
@@ -220,15 +233,15 @@ void PageRoutes::add_service(const Service& service) {
   router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
   router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
-  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json",
-              [this, &service](const httplib::Request& req, httplib::Response& res) {
-                if (options_.queries == nullptr) {
-                  throw Error(ErrorCode::kPermissionDenied,
-                              "queries by pages are switched off on this server (--enable-get-json)");
-                }
-                require_user(req);
-                answer(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req));
-              });
+  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json", [this, &service](
+                                                                                       const httplib::Request& req,
+                                                                                       httplib::Response& res) {
+    if (options_.queries == nullptr) {
+      throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server (--enable-get-json)");
+    }
+    const User asker = require_user(req);
+    answer(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req, asker.identity));
+  });
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
     if (req.has_header("Access-Control-Request-Headers")) {
       res.set_header("Access-Control-Allow-Headers", req.get_header_value("Access-Control-Request-Headers"));
@@ -240,18 +253,21 @@ void PageRoutes::add_service(const Service& service) {
 }
 
 std::optional<net::Reply> PageRoutes::content(const net::RequestHead& head, bool keep_alive) const {
+  // Refused with everything else.
+  if (!origins_.knows_host(net::header_value(head, "Host"))) return std::nullopt;
   return content_.answer(head, common_headers(head), keep_alive, clock_.wall_now());
 }
 
 std::string PageRoutes::common_headers(const net::RequestHead& head) const {
   std::string lines = "X-Sse-Server-Id: " + options_.server_id + "\r\nX-Sse-Version: " + base::kVersion + "\r\n";
-  for (const auto& [name, value] : origin_headers(std::string(net::header_value(head, "Origin"))))
+  for (const auto& [name, value] : origins_.headers_for(std::string(net::header_value(head, "Origin"))))
     lines.append(name).append(": ").append(value).append("\r\n");
   return lines;
 }
 
 void PageRoutes::connect(const Service& service, const httplib::Request& req, httplib::Response& res) {
   if (draining_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
+  require_admitted(HttplibPageRequest(req, "", false), OriginPolicy::Use::kRead);
   std::optional<User> user = authenticate(req);
   if (!user) {
     res.status = 401;
@@ -318,7 +334,7 @@ void PageRoutes::change_listeners(const Service& service, const httplib::Request
     throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
   }
   const auto after =
-      service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity.user,
+      service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity,
                                              checked_listeners(names->get<std::vector<std::string>>()), add);
   answer(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
 }
@@ -409,8 +425,8 @@ void PageRoutes::acknowledge(const Service& service, const httplib::Request& req
   }
   std::ranges::sort(messages);
   messages.erase(std::unique(messages.begin(), messages.end()), messages.end());
-  const auto acked = service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")),
-                                                       user.identity.user, messages);
+  const auto acked =
+      service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")), user.identity, messages);
   answer(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", "connectionId not exist"}});
 }
 
@@ -429,7 +445,7 @@ void PageRoutes::disconnect(const Service& service, const httplib::Request& req,
   };
   const ConnectionId id(parse_id(said("connectionId")).value_or(0));
   const std::string why = printable(said("reason"), 200);
-  answer(res, {{"count", service.sender->hub().disconnect(id, user.identity.user, why) ? 1 : 0}});
+  answer(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
 }
 
 std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const {
@@ -438,11 +454,14 @@ std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const 
   return authenticator_.authenticate(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
 }
 
-net::AdmitResult PageRoutes::admit(const net::RequestHead& head, const net::Peer& peer) const {
+net::AdmitResult PageRoutes::admit(const net::RequestHead& head, const net::Peer& peer, OriginPolicy::Use use) const {
   net::AdmitResult result;
   try {
-    const std::string address = proxies_.client_address(peer.address, net::joined_header(head, "X-Forwarded-For"));
-    auto user = authenticator_.authenticate(HeadPageRequest(head, address, proxies_.contains(peer.address)));
+    const std::string address = proxies_.client_address(peer.address, net::joined_header(head, "X-Forwarded-For"),
+                                                        net::joined_header(head, "Forwarded"));
+    const HeadPageRequest request(head, address, proxies_.contains(peer.address));
+    require_admitted(request, use);
+    auto user = authenticator_.authenticate(request);
     if (user) {
       result.admission = std::make_shared<AdmittedUser>(std::move(*user));
     } else {
@@ -469,6 +488,10 @@ std::optional<std::string_view> PageRoutes::path_in_service(std::string_view tar
 
 void PageRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) const {
   if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return;
+  if (const std::string_view host = net::header_value(head, "Host"); !origins_.knows_host(host)) {
+    plan.refusal = net::HeadRefusal{403, unknown_host(host)};
+    return;
+  }
   plan.refusal = router_.refuse(head.method, head.target);
   const auto rest = path_in_service(head.target);
   if (plan.refusal && plan.refusal->status == 404 && !rest && !options_.web_root.empty()) {
@@ -488,8 +511,9 @@ void PageRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) co
     if (*rest == "/connect") plan.max_body = std::min(plan.max_body, kMaxConnectBody);
     const bool upload = rest->starts_with("/connect/upload/");
     plan.takes_multipart = upload;
-    plan.admit = [this, upload](const net::RequestHead& of, const net::Peer& peer) {
-      net::AdmitResult result = admit(of, peer);
+    const auto use = *rest == "/connect" ? OriginPolicy::Use::kRead : OriginPolicy::Use::kWrite;
+    plan.admit = [this, upload, use](const net::RequestHead& of, const net::Peer& peer) {
+      net::AdmitResult result = admit(of, peer, use);
       if (upload && !result.refusal && !net::multipart_boundary(net::header_value(of, "Content-Type")))
         result.refusal = net::HeadRefusal{415, kNoUpload};
       return result;
@@ -498,6 +522,8 @@ void PageRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) co
 }
 
 User PageRoutes::require_user(const httplib::Request& req) const {
+  require_admitted(HttplibPageRequest(req, "", false),
+                   req.method == "POST" ? OriginPolicy::Use::kWrite : OriginPolicy::Use::kRead);
   std::optional<User> user = authenticate(req);
   if (!user) throw Error(ErrorCode::kUnauthenticated, kWhoIsIt);
   return std::move(*user);
@@ -507,27 +533,23 @@ hub::ConnectionInfo PageRoutes::require_connection(const Service& service, const
                                                    hub::Hub::Request kind) const {
   const User user = require_user(req);
   const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
-  auto connection = service.sender->hub().note_request(id, user.identity.user, kind);
+  auto connection = service.sender->hub().note_request(id, user.identity, kind);
   // Somebody else's connection is answered just like none.
   if (!connection) throw Error(ErrorCode::kNotFound, "connectionId not exist");
   return std::move(*connection);
 }
 
 std::string PageRoutes::client_address(const httplib::Request& req) const {
-  return proxies_.client_address(req.remote_addr, req.get_header_value("X-Forwarded-For"));
+  return proxies_.client_address(req.remote_addr, req.get_header_value("X-Forwarded-For"),
+                                 req.get_header_value("Forwarded"));
 }
 
-std::vector<std::pair<std::string, std::string>> PageRoutes::origin_headers(const std::string& origin) const {
-  if (options_.cors_origins.empty() || origin.empty()) return {};
-  const auto listed = [&](const std::string& wanted) {
-    return std::ranges::find(options_.cors_origins, wanted) != options_.cors_origins.end();
-  };
-  if (listed(origin)) {
-    return {{"Access-Control-Allow-Origin", origin}, {"Access-Control-Allow-Credentials", "true"}, {"Vary", "Origin"}};
-  }
-  // Fetch §3.2.3: no credentials with a wildcard.
-  if (listed("*")) return {{"Access-Control-Allow-Origin", "*"}};
-  return {};
+void PageRoutes::require_admitted(const PageRequest& request, OriginPolicy::Use use) const {
+  const FetchMetadata fetch{request.header("Origin"), request.header("Sec-Fetch-Site"),
+                            request.header("Sec-Fetch-Mode"), request.header("Sec-Fetch-Dest")};
+  if (origins_.admits(fetch, use)) return;
+  throw Error(ErrorCode::kPermissionDenied,
+              "a page of another origin may not do this; the server's --cors-origin names those that may");
 }
 
 net::RefusalText PageRoutes::refusal(const net::RequestHead& head, int status, const std::string& sentence) const {

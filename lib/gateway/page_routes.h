@@ -12,6 +12,7 @@
 #include "gateway/application.h"
 #include "gateway/authenticator.h"
 #include "gateway/happenings.h"
+#include "gateway/origin_policy.h"
 #include "gateway/page_content.h"
 #include "gateway/router.h"
 #include "gateway/trusted_proxies.h"
@@ -36,6 +37,8 @@ struct PageOptions {
   std::string web_root;                                ///< a folder whose files are served at `/`; empty: none
   std::optional<std::chrono::milliseconds> keepalive;  ///< set: wins over the client's keepaliveTime
   std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
+  std::vector<std::string> allowed_hosts;              ///< that Host may name, with check_hosts
+  bool check_hosts = false;                            ///< a Host that is not known is refused: see OriginPolicy
   delivery::MessageCatalog* queries = nullptr;         ///< set: pages may ask who is online and what is pending
   std::string upload_folder = "/tmp";                  ///< where uploads wait for the application's answer
 };
@@ -74,7 +77,7 @@ class PageRoutes {
   void disconnect(const Service& service, const httplib::Request& req, httplib::Response& res);
   std::optional<User> authenticate(const httplib::Request& req) const;
   /// Whether who sends a request may, by its head alone.
-  net::AdmitResult admit(const net::RequestHead& head, const net::Peer& peer) const;
+  net::AdmitResult admit(const net::RequestHead& head, const net::Peer& peer, OriginPolicy::Use use) const;
   /// What follows the service's path in a target of a service; nullopt for others.
   std::optional<std::string_view> path_in_service(std::string_view target) const;
   /// Authenticated or an Error(kUnauthenticated).
@@ -83,8 +86,8 @@ class PageRoutes {
   hub::ConnectionInfo require_connection(const Service& service, const httplib::Request& req,
                                          hub::Hub::Request kind) const;
   std::string client_address(const httplib::Request& req) const;
-  /// What lets a page of that origin read the answer (Fetch §3.2).
-  std::vector<std::pair<std::string, std::string>> origin_headers(const std::string& origin) const;
+  /// Throws Error(kPermissionDenied) for a request that a page of a foreign origin caused.
+  void require_admitted(const PageRequest& request, OriginPolicy::Use use) const;
   /// Lines that every answer has.
   std::string common_headers(const net::RequestHead& head) const;
 
@@ -93,6 +96,7 @@ class PageRoutes {
   const TrustedProxies& proxies_;
   Happenings& happenings_;
   const PageOptions options_;
+  const OriginPolicy origins_;
   const std::atomic<bool>& draining_;
   std::vector<std::string> paths_;  // of the services
   const Clock& clock_;

@@ -117,7 +117,8 @@ Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
   return page.json(all.size(), std::move(list));
 }
 
-Json connections(const Service& service, const std::string& server_id, const httplib::Request& req, const Page& page) {
+Json connections(const Service& service, const std::string& server_id, const httplib::Request& req, const Page& page,
+                 const hub::Identity& asker) {
   hub::Hub& hub = service.sender->hub();
   std::vector<ConnectionId> all;
   if (const std::string id = req.get_param_value("id"); !id.empty()) {
@@ -138,6 +139,7 @@ Json connections(const Service& service, const std::string& server_id, const htt
   Json list = Json::array();
   for (const hub::ConnectionInfo& info : hub.describe(page.cut(all))) {
     Json whole = to_json(info, service.sender->service(), server_id);
+    if (!hub::owns(asker, info.identity)) mask_client_id(whole);
     Json fields = Json::object();
     for (const char* name : kConnectionFields) fields[name] = std::move(whole[name]);
     list.push_back(std::move(fields));
@@ -153,8 +155,9 @@ Json message_json(const delivery::PendingMessage& message) {
   };
   json["eventName"] = message.event;
   json["listenerName"] = message.listening ? Json(message.event) : Json(nullptr);
-  json["userIdList"] = list_for(TargetKind::kUser);
-  json["tenantIdList"] = list_for(TargetKind::kTenant);
+  const bool member = message.recipient.kind == TargetKind::kMember;
+  json["userIdList"] = list_for(member ? TargetKind::kMember : TargetKind::kUser);
+  json["tenantIdList"] = member ? Json::array({json["tenant"]}) : list_for(TargetKind::kTenant);
   json["accessTokenList"] = list_for(TargetKind::kToken);
   json["channelList"] = list_for(TargetKind::kChannel);
   return json;
@@ -214,10 +217,10 @@ Json messages(const ServiceName& service, delivery::MessageCatalog& catalog, con
 }  // namespace
 
 Json query_page(const Service& service, delivery::MessageCatalog& catalog, const std::string& server_id,
-                const std::string& what, const httplib::Request& req) {
+                const std::string& what, const httplib::Request& req, const hub::Identity& asker) {
   const Page page(req);
   if (what == "users") return users(service.sender->hub(), req, page);
-  if (what == "connections") return connections(service, server_id, req, page);
+  if (what == "connections") return connections(service, server_id, req, page, asker);
   return messages(service.sender->service(), catalog, req, page);
 }
 

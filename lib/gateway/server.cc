@@ -144,6 +144,13 @@ void check(const ServerOptions& options) {
   if (options.admin.starts_with(kTls) && (admin_of(options).is_unix() || options.tls_certificate.empty()))
     bad("--admin " + options.admin + " is an address and port with TLS, and needs --tls-cert and --tls-key");
   for (const std::string& origin : options.cors_origins) check_origin(origin);
+  for (const std::string& host : options.allowed_hosts) {
+    if (host.empty() || host.find_first_of("/@?# \t\r\n") != std::string::npos ||
+        (host != "*" && host.find('*') != std::string::npos)) {
+      bad("--allowed-host '" + printable(host, 80) +
+          "' is no host name; write push.example.org, without scheme and path");
+    }
+  }
   // It goes into a header of every answer.
   if (options.server_id.size() > 200 ||
       std::ranges::any_of(options.server_id, [](char c) { return c < '!' || c > '~'; }))
@@ -245,6 +252,7 @@ class Server::Impl {
   observe::ExceptionCounter exceptions_{metrics_.counter(
       "sse_exceptions_total", "Failures that ended at the barrier of a thread instead of ending the process")};
   std::optional<IdGenerator> ids_;
+  const bool demo_authentication_;
   std::unique_ptr<Authenticator> authenticator_;
   TrustedProxies proxies_;
   AdminToken token_;
@@ -293,6 +301,7 @@ class Server::Impl {
 Server::Impl::Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator,
                    std::unique_ptr<Application> application, Callbacks callbacks)
     : options_((check(options), std::move(options))),
+      demo_authentication_(!authenticator),
       authenticator_(authenticator ? std::move(authenticator) : make_demo_authenticator()),
       proxies_(options_.trusted_proxies),
       workers_("sse-worker", 1,
@@ -498,6 +507,10 @@ void Server::Impl::open_fronts() {
   page.web_root = options_.web_root;
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
+  page.allowed_hosts = options_.allowed_hosts;
+  page.allowed_hosts.push_back(net::ListenAddress::parse(options_.listen).host);
+  // Any other authentication asks for something that a rebound page does not have.
+  page.check_hosts = demo_authentication_;
   if (options_.enable_get_json) page.queries = catalog_;
   page.upload_folder = options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
   page_routes_ = std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
@@ -534,6 +547,11 @@ void Server::Impl::open_fronts() {
                       {{"limit", std::to_string(descriptors)}});
   }
   front.max_per_address = options_.max_connections_per_ip;
+  front.is_proxy = [this](const std::string& peer) { return proxies_.contains(peer); };
+  front.client_address = [this](const std::string& peer, const net::RequestHead& head) {
+    return proxies_.client_address(peer, net::joined_header(head, "X-Forwarded-For"),
+                                   net::joined_header(head, "Forwarded"));
+  };
   front.tls = tls_.get();
   front_ = std::make_unique<net::HttpFront>(front_loop_, *listener_, app_, workers_, front, metrics_,
                                             [this] { return streams_held(); });

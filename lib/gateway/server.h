@@ -35,6 +35,9 @@ struct ServerOptions {
   std::string server_id;  ///< empty: made from host name and port
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> cors_origins;
+  /// Host names, beside IP addresses, `localhost` and the hosts of cors_origins, that requests may name while the
+  /// demo's authentication is in use: a page of any other name that points here is refused. `*`: all.
+  std::vector<std::string> allowed_hosts;
   bool enable_get_json = false;  ///< pages may ask who is online and what is pending: users.json and its like
   std::chrono::milliseconds reconnect_time{5000};
   std::chrono::milliseconds reconnect_jitter{0};            ///< spreads who comes back after a restart over so long

@@ -6,15 +6,18 @@
 
 namespace sse::gateway {
 
-/// Addresses and networks (`10.0.0.0/8`, `::1`) whose X-Forwarded-For is believed. Immutable, thread safe.
+/// Addresses and networks (`10.0.0.0/8`, `::1`) whose X-Forwarded-For or Forwarded is believed. Immutable, thread safe.
 class TrustedProxies {
  public:
   /// Throws Error(kInvalidArgument) that names the entry.
   explicit TrustedProxies(const std::vector<std::string>& entries);
 
   bool contains(const std::string& address) const;
-  /// The client's address: the peer's, or, as long as that is trusted, the one before it in X-Forwarded-For.
-  std::string client_address(const std::string& peer, std::string_view forwarded_for) const;
+  /// The client's address: the peer's, or, as long as that is trusted, the one before it in X-Forwarded-For; where a
+  /// request has none of that, in Forwarded (RFC 7239). `peer` as net::normalized_address() writes it; so is the
+  /// result.
+  std::string client_address(const std::string& peer, std::string_view forwarded_for,
+                             std::string_view forwarded = {}) const;
 
  private:
   struct Network {

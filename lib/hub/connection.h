@@ -27,9 +27,14 @@ namespace sse::hub {
 /// Whose connection it is, as the authentication said. Empty fields: unknown.
 struct Identity {
   UserId user;
-  TenantId tenant;
-  AccessToken token;
+  TenantId tenant{};
+  AccessToken token{};
 };
+
+/// Whether a stream of `owner` is `who`'s own: the same user of the same tenant. Nobody owns streams without a user.
+inline bool owns(const Identity& who, const Identity& owner) {
+  return !who.user.empty() && who.user == owner.user && who.tenant == owner.tenant;
+}
 
 /// A connection that is about to be: everything that is decided before its loop takes it.
 struct NewConnection {

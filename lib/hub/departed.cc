@@ -29,60 +29,63 @@ std::size_t Departed::Stream::bytes() const {
   return sum + 2 * names.at(static_cast<std::size_t>(event::TargetKind::kUser)).size();
 }
 
-std::optional<std::vector<Confirmed>> Departed::confirm(const std::string& user, ConnectionId connection,
+std::optional<std::vector<Confirmed>> Departed::confirm(const Owner& owner, ConnectionId connection,
                                                         const std::vector<MessageId>& messages) {
-  const auto known = by_user_.find(user);
+  const auto known = by_user_.find(owner.user);
   if (known == by_user_.end()) return std::nullopt;
   const auto named = std::ranges::find(known->second, connection, &Stream::connection);
-  if (named == known->second.end()) return std::nullopt;
+  if (named == known->second.end() || !is_of(*named, owner)) return std::nullopt;
   std::vector<Confirmed> confirmed;
   confirm(*named, messages, confirmed);
   if (named->client.empty()) return confirmed;
   for (Stream& stream : known->second) {
-    if (stream.client == named->client) confirm(stream, messages, confirmed);
+    if (stream.client == named->client && is_of(stream, owner)) confirm(stream, messages, confirmed);
   }
   return confirmed;
 }
 
-std::vector<Confirmed> Departed::confirm_client(const std::string& user, const std::string& client,
+std::vector<Confirmed> Departed::confirm_client(const Owner& owner, const std::string& client,
                                                 const std::vector<MessageId>& messages) {
   std::vector<Confirmed> confirmed;
-  const auto known = by_user_.find(user);
+  const auto known = by_user_.find(owner.user);
   if (known == by_user_.end() || client.empty()) return confirmed;
   for (Stream& stream : known->second) {
-    if (stream.client == client) confirm(stream, messages, confirmed);
+    if (stream.client == client && is_of(stream, owner)) confirm(stream, messages, confirmed);
   }
   return confirmed;
 }
 
-std::vector<Confirmed> Departed::confirm_through(const std::string& user, const std::string& client,
-                                                 std::uint64_t event) {
+std::vector<Confirmed> Departed::confirm_through(const Owner& owner, const std::string& client, std::uint64_t event) {
   std::vector<Confirmed> confirmed;
-  const auto known = by_user_.find(user);
+  const auto known = by_user_.find(owner.user);
   if (known == by_user_.end() || client.empty()) return confirmed;
   for (Stream& stream : known->second) {
-    if (stream.client != client) continue;
+    if (stream.client != client || !is_of(stream, owner)) continue;
     for (const auto& [message, recipient] : stream.in_flight.confirm_through(event)) {
-      confirmed.push_back(
-          {message, recipient, stream.names.at(static_cast<std::size_t>(recipient)), stream.connection});
+      confirmed.push_back({message, recipient, recipient_name(stream.names, recipient), stream.connection});
     }
   }
   return confirmed;
+}
+
+bool Departed::is_of(const Stream& stream, const Owner& owner) {
+  return stream.names.at(static_cast<std::size_t>(event::TargetKind::kTenant)) == owner.tenant;
 }
 
 void Departed::confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed) {
   for (const MessageId message : messages) {
     if (const auto entry = stream.in_flight.confirm(message)) {
       confirmed.push_back(
-          {message, entry->recipient, stream.names.at(static_cast<std::size_t>(entry->recipient)), stream.connection});
+          {message, entry->recipient, recipient_name(stream.names, entry->recipient), stream.connection});
     }
   }
 }
 
-bool Departed::knows(const std::string& user, const std::string& client) const {
-  const auto known = by_user_.find(user);
-  return known != by_user_.end() && !client.empty() &&
-         std::ranges::find(known->second, client, &Stream::client) != known->second.end();
+bool Departed::knows(const Owner& owner, const std::string& client) const {
+  const auto known = by_user_.find(owner.user);
+  return known != by_user_.end() && !client.empty() && std::ranges::any_of(known->second, [&](const Stream& stream) {
+           return stream.client == client && is_of(stream, owner);
+         });
 }
 
 void Departed::expire(SteadyTime now) {

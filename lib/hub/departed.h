@@ -42,18 +42,23 @@ class Departed {
   static constexpr std::size_t kMaxBytes = std::size_t{16} * 1024 * 1024;
 
   void add(Stream stream, SteadyTime now);
-  /// The client says what it has handled, on this or on another stream of its. Nothing: `user` had no such stream.
-  std::optional<std::vector<Confirmed>> confirm(const std::string& user, ConnectionId connection,
+  /// Whose streams they were: the same user id in another tenant is somebody else.
+  struct Owner {
+    std::string user;
+    std::string tenant{};
+  };
+  /// The client says what it has handled, on this or on another stream of its. Nothing: `owner` had no such stream.
+  std::optional<std::vector<Confirmed>> confirm(const Owner& owner, ConnectionId connection,
                                                 const std::vector<MessageId>& messages);
   /// As confirm(), for all streams the client has had.
-  std::vector<Confirmed> confirm_client(const std::string& user, const std::string& client,
+  std::vector<Confirmed> confirm_client(const Owner& owner, const std::string& client,
                                         const std::vector<MessageId>& messages);
   /// The client has received everything up to `event` on one of its streams.
-  std::vector<Confirmed> confirm_through(const std::string& user, const std::string& client, std::uint64_t event);
+  std::vector<Confirmed> confirm_through(const Owner& owner, const std::string& client, std::uint64_t event);
 
   /// Whether streams of the user, of this client of the user's, are remembered.
   bool knows(const std::string& user) const { return by_user_.contains(user); }
-  bool knows(const std::string& user, const std::string& client) const;
+  bool knows(const Owner& owner, const std::string& client) const;
 
   /// Drops what is too old.
   void expire(SteadyTime now);
@@ -62,6 +67,7 @@ class Departed {
 
  private:
   void drop_oldest();
+  static bool is_of(const Stream& stream, const Owner& owner);
   static void confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed);
 
   struct Turn {

@@ -98,12 +98,11 @@ void Hub::on_all_shards(Use use) {
 }
 
 template <class Use>
-void Hub::on_owned(ConnectionId id, const UserId& owner, Use use) {
-  if (owner.empty() || !id.valid()) return;
-  on_shards({shard_of(owner)}, [&](Shard& shard, std::size_t) {
+void Hub::on_owned(ConnectionId id, const Identity& owner, Use use) {
+  if (owner.user.empty() || !id.valid()) return;
+  on_shards({shard_of(owner.user)}, [&](Shard& shard, std::size_t) {
     Connection* connection = shard.find(id);
-    if (connection != nullptr && Indexes::name_of(*connection, TargetKind::kUser) == owner.str())
-      use(shard, *connection);
+    if (connection != nullptr && Shard::owns(owner, *connection)) use(shard, *connection);
   });
 }
 
@@ -231,6 +230,8 @@ std::shared_ptr<Hub::Underway::Batch> Hub::plan(std::vector<Delivery> deliveries
     for (std::size_t n = 0; n < names.size(); ++n) {
       if (delivery.target.kind == TargetKind::kUser) {
         batch.plan[shard_of(UserId(names[n]))].push_back({i, n});
+      } else if (delivery.target.kind == TargetKind::kMember) {
+        batch.plan[shard_of(UserId(std::string(event::member_of(names[n]).user)))].push_back({i, n});
       } else {
         for (auto& steps : batch.plan) steps.push_back({i, n});
       }
@@ -379,9 +380,7 @@ std::size_t Hub::close(const event::Target& target) {
   const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
   on_all_shards([&](Shard& shard, std::size_t) {
     for (const std::string& name : names) {
-      const Group* group = shard.group(target.kind, name);
-      if (group == nullptr) continue;
-      const std::vector<Connection*> members(group->members().begin(), group->members().end());
+      const std::vector<Connection*> members = shard.connections_for(target.kind, name);
       for (Connection* connection : members) shard.close_for_good(*connection);
       closed += members.size();
     }
@@ -389,7 +388,7 @@ std::size_t Hub::close(const event::Target& target) {
   return closed;
 }
 
-std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& owner,
+std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const Identity& owner,
                                                  const std::vector<std::string>& names, bool add) {
   std::optional<ListenerSet> after;
   bool too_many = false;
@@ -414,7 +413,7 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const UserId& 
   return after;
 }
 
-std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& owner, Request kind) {
+std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const Identity& owner, Request kind) {
   std::optional<ConnectionInfo> info;
   on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
     Connection::Rare& rare = connection.rare();
@@ -425,16 +424,16 @@ std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const UserId& o
   return info;
 }
 
-std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const UserId& owner,
+std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const Identity& owner,
                                             const std::vector<MessageId>& messages) {
   std::optional<std::size_t> confirmed;
-  if (owner.empty() || !id.valid()) return confirmed;
-  on_shards({shard_of(owner)},
-            [&](Shard& shard, std::size_t) { confirmed = shard.acknowledge(id, owner.str(), messages); });
+  if (owner.user.empty() || !id.valid()) return confirmed;
+  on_shards({shard_of(owner.user)},
+            [&](Shard& shard, std::size_t) { confirmed = shard.acknowledge(id, owner, messages); });
   return confirmed;
 }
 
-bool Hub::disconnect(ConnectionId id, const UserId& owner, const std::string& note) {
+bool Hub::disconnect(ConnectionId id, const Identity& owner, const std::string& note) {
   bool found = false;
   on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     shard.close(connection, CloseReason::kDisconnect, true, note);

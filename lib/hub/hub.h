@@ -138,22 +138,24 @@ class Hub {
   std::size_t close(const std::vector<ConnectionId>& ids);
   std::size_t close(const event::Target& target);
 
-  // For what pages send: only the user who owns the connection has it; for others it does not exist.
+  // For what pages send: only the user who owns the connection, which is one of a tenant, has it (see owns()); for
+  // others it does not exist.
 
   /// Returns all names listened to afterwards. Throws Error(kLimitExceeded) for more than kMostListeners, or
   /// kMaxListenerBytes of them.
-  std::optional<ListenerSet> change_listeners(ConnectionId id, const UserId& owner,
+  std::optional<ListenerSet> change_listeners(ConnectionId id, const Identity& owner,
                                               const std::vector<std::string>& names, bool add);
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
-  std::optional<ConnectionInfo> note_request(ConnectionId id, const UserId& owner, Request kind);
+  std::optional<ConnectionInfo> note_request(ConnectionId id, const Identity& owner, Request kind);
   /// What the client says it has handled, on this stream of its or on an earlier one that has ended; returns how many
   /// of the messages were in flight there.
-  std::optional<std::size_t> acknowledge(ConnectionId id, const UserId& owner, const std::vector<MessageId>& messages);
+  std::optional<std::size_t> acknowledge(ConnectionId id, const Identity& owner,
+                                         const std::vector<MessageId>& messages);
   /// The page said goodbye. It gets connect-close: the Java library's client keeps its stream open until then, and
   /// would take a stream that just ends for a failure and come back.
   /// `note`: why, for the observer.
-  bool disconnect(ConnectionId id, const UserId& owner, const std::string& note = "");
+  bool disconnect(ConnectionId id, const Identity& owner, const std::string& note = "");
 
   /// Ends streams without connect-close, and has each client come back at a moment of its own within `spread`.
   void send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
@@ -177,7 +179,7 @@ class Hub {
   template <class Use>
   void on_all_shards(Use use);
   template <class Use>
-  void on_owned(ConnectionId id, const UserId& owner, Use use);
+  void on_owned(ConnectionId id, const Identity& owner, Use use);
 
   const HubOptions options_;
   IdGenerator& ids_;

@@ -62,6 +62,11 @@ Indexes::~Indexes() {
   for (const auto& groups : groups_) groups.for_each([](Group& group) { Group::destroy(&group); });
 }
 
+std::string recipient_name(const std::array<std::string, kIndexes>& names, TargetKind kind) {
+  const auto of = [&](TargetKind one) -> const std::string& { return names.at(static_cast<std::size_t>(one)); };
+  return kind == TargetKind::kMember ? event::member_name(of(TargetKind::kUser), of(TargetKind::kTenant)) : of(kind);
+}
+
 void Indexes::join(Connection& connection, TargetKind kind, std::string_view name) {
   if (name.empty() && kind != TargetKind::kAll) return;
   auto& groups = groups_.at(static_cast<std::size_t>(kind));

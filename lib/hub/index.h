@@ -52,6 +52,9 @@ class Group {
 
 inline constexpr std::size_t kIndexes = 5;
 
+/// The name under which a message of that kind was for a connection with these names of the indexes.
+std::string recipient_name(const std::array<std::string, kIndexes>& names, event::TargetKind kind);
+
 /// Where a connection stands in each index, so that it leaves in O(1). Most have a user and nothing else.
 class Membership {
  public:

@@ -57,16 +57,20 @@ Connection& connection_of(net::Stream& stream) {
   return static_cast<Connection&>(stream);
 }
 
+}  // namespace
+
 Names names_of(const Connection& connection) {
   Names names;
   for (std::size_t i = 0; i < kIndexes; ++i) {
     const auto kind = static_cast<TargetKind>(i);
     if (const Group* group = connection.membership.group(kind)) names.emplace_back(kind, group->name());
   }
+  const Group* user = connection.membership.group(TargetKind::kUser);
+  const Group* tenant = connection.membership.group(TargetKind::kTenant);
+  if (user != nullptr && tenant != nullptr)
+    names.emplace_back(TargetKind::kMember, event::member_name(user->name(), tenant->name()));
   return names;
 }
-
-}  // namespace
 
 Names names_of(const NewConnection& connection) {
   Names names;
@@ -78,6 +82,9 @@ Names names_of(const NewConnection& connection) {
   add(TargetKind::kTenant, connection.identity.tenant.str());
   add(TargetKind::kChannel, connection.channel.str());
   names.emplace_back(TargetKind::kAll, "");
+  const Identity& identity = connection.identity;
+  if (!identity.user.empty() && !identity.tenant.empty())
+    names.emplace_back(TargetKind::kMember, event::member_name(identity.user.str(), identity.tenant.str()));
   return names;
 }
 
@@ -245,9 +252,38 @@ std::vector<ConnectionId> Shard::connections_of(const ClientKey& client) const {
   return ids;
 }
 
+bool Shard::Receivers::include(const Connection& connection) const {
+  return !of_tenant || Indexes::name_of(connection, TargetKind::kTenant) == tenant;
+}
+
+Shard::Receivers Shard::receivers_of(TargetKind kind, std::string_view name) const {
+  if (kind != TargetKind::kMember) return {indexes_.find(kind, name)};
+  const event::Member member = event::member_of(name);
+  return {indexes_.find(TargetKind::kUser, member.user), true, member.tenant};
+}
+
+std::vector<Connection*> Shard::connections_for(TargetKind kind, std::string_view name) const {
+  std::vector<Connection*> connections;
+  const Receivers receivers = receivers_of(kind, name);
+  if (receivers.group == nullptr) return connections;
+  for (Connection* connection : receivers.group->members()) {
+    if (receivers.include(*connection)) connections.push_back(connection);
+  }
+  return connections;
+}
+
+std::string Shard::recipient_name(const Connection& connection, TargetKind kind) {
+  if (kind == TargetKind::kMember) {
+    return event::member_name(Indexes::name_of(connection, TargetKind::kUser),
+                              Indexes::name_of(connection, TargetKind::kTenant));
+  }
+  return std::string(Indexes::name_of(connection, kind));
+}
+
 std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool listening, std::string_view event,
                              const event::FrameRef& frame) {
-  const Group* group = indexes_.find(kind, name);
+  const Receivers receivers = receivers_of(kind, name);
+  const Group* group = receivers.group;
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
   const bool sets_duration = event == event::kSetDuration;
@@ -257,7 +293,7 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (i + kAhead < members.size()) prefetch(members[i + kAhead]);
     Connection& connection = *members[i];
-    if (!wants(connection, listening, event) || !take(connection, mine)) continue;
+    if (!receivers.include(connection) || !wants(connection, listening, event) || !take(connection, mine)) continue;
     ++taken;
     if (sets_duration) note_duration(connection, frame);
   }
@@ -268,11 +304,11 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
 
 std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, bool listening, std::string_view event,
                                    const event::FrameRef& frame) {
-  const Group* group = indexes_.find(kind, name);
-  if (group == nullptr) return 0;
+  const Receivers receivers = receivers_of(kind, name);
+  if (receivers.group == nullptr) return 0;
   std::uint32_t taken = 0;
-  for (Connection* connection : group->members()) {
-    if (connection->replay || (listening && !connection->listens(event))) continue;
+  for (Connection* connection : receivers.group->members()) {
+    if (!receivers.include(*connection) || connection->replay || (listening && !connection->listens(event))) continue;
     if (append(*connection, frame)) ++taken;
   }
   metrics_.deliveries.add(taken);
@@ -281,9 +317,10 @@ std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, boo
 }
 
 void Shard::locate(Whereabouts& message) const {
-  const Group* group = indexes_.find(message.kind, message.name);
-  if (group == nullptr) return;
-  for (const Connection* connection : group->members()) {
+  const Receivers receivers = receivers_of(message.kind, message.name);
+  if (receivers.group == nullptr) return;
+  for (const Connection* connection : receivers.group->members()) {
+    if (!receivers.include(*connection)) continue;
     using State = Whereabouts::State;
     const auto log = in_flight_.find(connection->id.value());
     State state = State::kWaiting;
@@ -389,7 +426,7 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
       ++connection.messages;
       if (frame->message().valid()) {
         connection.given_messages = true;
-        delegate_.sent(frame->recipient(), Indexes::name_of(connection, frame->recipient()), frame->message(),
+        delegate_.sent(frame->recipient(), recipient_name(connection, frame->recipient()), frame->message(),
                        connection.id);
       }
       if (connection.confirms) note_in_flight(connection, frame);
@@ -621,9 +658,8 @@ void Shard::stream_lost(net::Stream& /*stream*/, std::size_t messages) {
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
   const Connection& connection = connection_of(stream);
   const Connection::Rare* rare = connection.rare_or_null();
-  const std::string_view name = rare != nullptr && rare->former_names
-                                    ? std::string_view(rare->former_names->at(static_cast<std::size_t>(recipient)))
-                                    : Indexes::name_of(connection, recipient);
+  const std::string name = rare != nullptr && rare->former_names ? hub::recipient_name(*rare->former_names, recipient)
+                                                                 : recipient_name(connection, recipient);
   delegate_.acknowledged(recipient, name, message, connection.id);
 }
 

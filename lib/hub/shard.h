@@ -49,6 +49,7 @@ struct HubOptions {
 using Names = std::vector<std::pair<event::TargetKind, std::string>>;
 
 Names names_of(const NewConnection& connection);
+Names names_of(const Connection& connection);
 
 /// Asks for the pending messages of a connection, a page at a time.
 struct ReplayRequest {
@@ -179,10 +180,11 @@ class Shard final : private net::StreamOwner {
   void locate(Whereabouts& message) const;
   /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
-  /// What the client of one of `user`'s connections says it has handled, on this stream or on an earlier one. Returns
+  /// Whether the connection is `who`'s own, as hub::owns().
+  static bool owns(const Identity& who, const Connection& connection);
+  /// What the client of one of `who`'s connections says it has handled, on this stream or on an earlier one. Returns
   /// how many of the messages were in flight there. Nothing: there is and was no such connection.
-  std::optional<std::size_t> acknowledge(ConnectionId id, const std::string& user,
-                                         const std::vector<MessageId>& messages);
+  std::optional<std::size_t> acknowledge(ConnectionId id, const Identity& who, const std::vector<MessageId>& messages);
 
   /// The client's streams that are open here.
   std::vector<ConnectionId> connections_of(const ClientKey& client) const;
@@ -190,7 +192,9 @@ class Shard final : private net::StreamOwner {
   Connection* find(ConnectionId id);
   /// Those that ended last, oldest first.
   const std::deque<ClosedConnection>& closed() const { return closed_log_.entries(); }
-  /// Connections under a name; all of them for kAll.
+  /// Those that a send to the name reaches.
+  std::vector<Connection*> connections_for(event::TargetKind kind, std::string_view name) const;
+  /// Connections under a name of an index, not kMember; all of them for kAll.
   const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
   std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
   ConnectionInfo describe(const Connection& connection) const;
@@ -228,6 +232,16 @@ class Shard final : private net::StreamOwner {
     static std::uint64_t hash(std::uint64_t id) { return id; }
   };
 
+  // A group, or those of it that are of one tenant.
+  struct Receivers {
+    const Group* group = nullptr;
+    bool of_tenant = false;
+    std::string_view tenant{};
+
+    bool include(const Connection& connection) const;
+  };
+  Receivers receivers_of(event::TargetKind kind, std::string_view name) const;
+  static std::string recipient_name(const Connection& connection, event::TargetKind kind);
   bool take(Connection& connection, const event::FrameRef& frame);
   bool has_from_store(const Connection& connection, MessageId message) const;
   void note_given(Connection& connection, const std::vector<event::FrameRef>& page);
@@ -243,6 +257,7 @@ class Shard final : private net::StreamOwner {
   void note_in_flight(Connection& connection, const event::FrameRef& frame);
   std::vector<MessageId> confirm_earlier(const Connection& newcomer, const std::string& client, std::uint64_t event);
   void tell(const std::vector<Confirmed>& confirmed);
+  static Departed::Owner owner_of(const Connection& connection);
   void depart(Connection& connection);
   void resend_late();
   void look_again(Connection& connection);

@@ -27,10 +27,7 @@ void Shard::ask_replay(Connection& connection) {
   ReplayRequest request;
   request.connection = connection.id;
   request.shard = number_;
-  for (std::size_t i = 0; i < kIndexes; ++i) {
-    const auto kind = static_cast<TargetKind>(i);
-    if (const Group* group = connection.membership.group(kind)) request.recipients.emplace_back(kind, group->name());
-  }
+  request.recipients = names_of(connection);
   request.after = connection.replay->cursor;
   request.only_events = connection.replay->only_events;
   if (delegate_.replay_wanted(request)) return;
@@ -183,12 +180,13 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
                                               std::uint64_t event) {
   if (client.empty()) return {};
   const Group* same_user = newcomer.membership.group(TargetKind::kUser);
-  std::vector<Confirmed> confirmed = departed_.confirm_through(std::string(same_user->name()), client, event);
+  const Departed::Owner owner = owner_of(newcomer);
+  std::vector<Confirmed> confirmed = departed_.confirm_through(owner, client, event);
   for (const Connection* other : same_user->members()) {
-    if (!other->in_flight) continue;
+    if (!other->in_flight || Indexes::name_of(*other, TargetKind::kTenant) != owner.tenant) continue;
     if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
     for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
-      confirmed.push_back({message, recipient, std::string(Indexes::name_of(*other, recipient)), other->id});
+      confirmed.push_back({message, recipient, recipient_name(*other, recipient), other->id});
   }
   tell(confirmed);
   std::vector<MessageId> messages;
@@ -197,18 +195,29 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
   return messages;
 }
 
+Departed::Owner Shard::owner_of(const Connection& connection) {
+  return {std::string(Indexes::name_of(connection, TargetKind::kUser)),
+          std::string(Indexes::name_of(connection, TargetKind::kTenant))};
+}
+
+bool Shard::owns(const Identity& who, const Connection& connection) {
+  return !who.user.empty() && Indexes::name_of(connection, TargetKind::kUser) == who.user.str() &&
+         Indexes::name_of(connection, TargetKind::kTenant) == who.tenant.str();
+}
+
 void Shard::tell(const std::vector<Confirmed>& confirmed) {
   for (const auto& [message, recipient, name, connection] : confirmed)
     delegate_.acknowledged(recipient, name, message, connection);
 }
 
-std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string& user,
+std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& who,
                                               const std::vector<MessageId>& messages) {
   loop_.assert_in_loop_thread();
   std::vector<Confirmed> confirmed;
+  const Departed::Owner owner{who.user.str(), who.tenant.str()};
   const Connection* connection = find(id);
-  if (connection == nullptr || Indexes::name_of(*connection, TargetKind::kUser) != user) {
-    auto late = departed_.confirm(user, id, messages);
+  if (connection == nullptr || !owns(who, *connection)) {
+    auto late = departed_.confirm(owner, id, messages);
     if (!late) return std::nullopt;
     confirmed = std::move(*late);
   } else {
@@ -217,15 +226,14 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const std::string
       const auto log = in_flight_.find(id.value());
       const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
       if (entry) {
-        confirmed.push_back(
-            {message, entry->recipient, std::string(Indexes::name_of(*connection, entry->recipient)), id});
+        confirmed.push_back({message, entry->recipient, recipient_name(*connection, entry->recipient), id});
       } else {
         others.push_back(message);
       }
     }
     if (!others.empty() && connection->confirms && !departed_.empty()) {
       const auto earlier =
-          departed_.confirm_client(user, form_value(connection->unpacked_attributes().query, "clientId"), others);
+          departed_.confirm_client(owner, form_value(connection->unpacked_attributes().query, "clientId"), others);
       confirmed.insert(confirmed.end(), earlier.begin(), earlier.end());
     }
   }
@@ -240,11 +248,11 @@ void Shard::depart(Connection& connection) {
   InFlight log;
   if (std::exchange(connection.in_flight, false)) log = std::move(in_flight_.extract(connection.id.value()).mapped());
   metrics_.attempts_failed.add(log.size());
-  const std::string user(Indexes::name_of(connection, TargetKind::kUser));
+  const Departed::Owner owner = owner_of(connection);
   // A stream with nothing in flight is worth remembering where its client may confirm by its id what others had.
-  if (log.empty() && !departed_.knows(user)) return;
+  if (log.empty() && !departed_.knows(owner.user)) return;
   std::string client = form_value(connection.unpacked_attributes().query, "clientId");
-  if (log.empty() && !departed_.knows(user, client)) return;
+  if (log.empty() && !departed_.knows(owner, client)) return;
   Departed::Stream gone{connection.id, std::move(client), {}, std::move(log)};
   for (std::size_t i = 0; i < kIndexes; ++i)
     gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));

@@ -33,7 +33,7 @@ void store(SseServe& serve, std::size_t messages, std::size_t size) {
 double come_back(int port, std::size_t messages) {
   const SteadyTime begin = steady_now();
   const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const std::string request = "GET /my-sse/connect?userId=back&keepaliveTime=0 HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string request = "GET /my-sse/connect?userId=back&keepaliveTime=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const timeval limit{20, 0};
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   if (load::Peer("127.0.0.1", port).connect(fd.get()) != 0 ||

@@ -23,7 +23,7 @@ class StuckPeers {
       const int smallest = 1;
       setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &smallest, sizeof smallest);
       const std::string request = "GET /my-sse/connect?userId=stuck" + std::to_string(i) +
-                                  "&channel=stuck&keepaliveTime=0 HTTP/1.1\r\nHost: x\r\n\r\n";
+                                  "&channel=stuck&keepaliveTime=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
       if (!load::bind_source(fd.get(), 40) || peer.connect(fd.get()) != 0 ||
           ::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
         throw system_error(errno, "cannot open a stream that will not read");

@@ -105,7 +105,7 @@ void BareLoop::broadcast(int events, std::size_t size) {
 }
 
 std::string BareLoop::request(std::size_t) const {
-  return "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  return "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }
 
 SseServe::SseServe(const Settings& settings, const std::string& name, std::vector<std::string> options,
@@ -169,7 +169,7 @@ void SseServe::unicast_bulk(const std::vector<std::size_t>& streams, std::size_t
 
 std::string SseServe::request(std::size_t stream) const {
   return "GET /my-sse/connect?userId=u" + std::to_string(stream) + "&keepaliveTime=0" + parameters_ +
-         " HTTP/1.1\r\nHost: x\r\n\r\n";
+         " HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }
 
 double SseServe::status(const std::string& name) const {
@@ -208,9 +208,9 @@ void Nginx::unicast(std::size_t stream, std::size_t size) {
 }
 
 std::string Nginx::request(std::size_t stream) const {
-  if (empty_) return "GET /empty HTTP/1.1\r\nHost: x\r\n\r\n";
+  if (empty_) return "GET /empty HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const std::string channel = channels_ == Channels::kShared ? "all" : "u" + std::to_string(stream);
-  return "GET /sub/" + channel + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+  return "GET /sub/" + channel + " HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
 }
 
 std::string page_parameters() {

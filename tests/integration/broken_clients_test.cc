@@ -17,27 +17,27 @@ struct Broken {
 };
 
 std::string request(const std::string& head, const std::string& body = "") {
-  return head + "\r\nHost: a\r\n\r\n" + body;
+  return head + "\r\nHost: localhost\r\n\r\n" + body;
 }
 
 std::vector<Broken> broken_requests() {
-  const std::string post = "POST /my-sse/connect/message/hello.do HTTP/1.1\r\nHost: a\r\n";
-  const std::string get = "GET /my-sse HTTP/1.1\r\nHost: a\r\n";
+  const std::string post = "POST /my-sse/connect/message/hello.do HTTP/1.1\r\nHost: localhost\r\n";
+  const std::string get = "GET /my-sse HTTP/1.1\r\nHost: localhost\r\n";
   std::string many_fields = get;
   for (int i = 0; i < 101; ++i) many_fields += "X-" + std::to_string(i) + ": 1\r\n";
   return {
       {"Garbage", std::string("\x16\x03\x01\x02\x00\x01\x00\x01", 8), 400},
       {"RequestLineOfOneWord", "GET\r\n\r\n", 400},
-      {"RequestLineWithoutVersion", "GET /\r\nHost: a\r\n\r\n", 400},
+      {"RequestLineWithoutVersion", "GET /\r\nHost: localhost\r\n\r\n", 400},
       {"ControlCharacterInTarget", request("GET /\x01 HTTP/1.1"), 400},
       {"TwoSpacesInRequestLine", request("GET  / HTTP/1.1"), 400},
       {"RelativeTarget", request("GET my-sse HTTP/1.1"), 400},
       {"UnknownMethod", request("BREW / HTTP/1.1"), 501},
       {"UnknownVersion", request("GET / HTTP/3.0"), 505},
       {"MalformedVersion", request("GET / HTTQ/1.1"), 400},
-      {"BareLf", "GET /my-sse HTTP/1.1\nHost: a\n\n", 400},
-      {"BareLfInHeaders", "GET /my-sse HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400},
-      {"BareCr", "GET /my-sse HTTP/1.1\r\nHost: a\rX: y\r\n\r\n", 400},
+      {"BareLf", "GET /my-sse HTTP/1.1\nHost: localhost\n\n", 400},
+      {"BareLfInHeaders", "GET /my-sse HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n", 400},
+      {"BareCr", "GET /my-sse HTTP/1.1\r\nHost: localhost\rX: y\r\n\r\n", 400},
       {"NoHost", "GET /my-sse HTTP/1.1\r\n\r\n", 400},
       {"TwoHosts", get + "Host: b\r\n\r\n", 400},
       {"FoldedHeader", get + "X: a\r\n b\r\n\r\n", 400},
@@ -183,7 +183,7 @@ TEST_F(BrokenClients, SlowHeadsAndBodiesAreGivenUpOn) {
 
 TEST_F(BrokenClients, ABodyThatDoesNotComeIsGivenUpOn) {
   const UniqueFd fd = connection();
-  write_all(fd.get(), "POST /my-sse/connect/message/a.do HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+  write_all(fd.get(), "POST /my-sse/connect/message/a.do HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
   ASSERT_NO_FATAL_FAILURE(expect_the_healthy_go_on());
   std::string said = read_to_end(fd.get());
   EXPECT_EQ(take_response(said).status, 408) << said;
@@ -194,7 +194,7 @@ TEST_F(BrokenClients, ConnectionsThatVanishLeaveNothingBehind) {
   const auto connections = [&] { return admin_.get("/api/v1/status").json()["connections"].get<int>(); };
   for (int i = 0; i < 20; ++i) {
     UniqueFd fd = connection();
-    write_all(fd.get(), "GET /my-sse/connect?userId=gone HTTP/1.1\r\nHost: a\r\n\r\n");
+    write_all(fd.get(), "GET /my-sse/connect?userId=gone HTTP/1.1\r\nHost: localhost\r\n\r\n");
     if (i % 2 == 0) {
       read_until(fd.get(), [](const std::string& text) { return text.find("\n\n") != std::string::npos; });
     }
@@ -205,7 +205,7 @@ TEST_F(BrokenClients, ConnectionsThatVanishLeaveNothingBehind) {
   }
   for (int i = 0; i < 20; ++i) {
     UniqueFd fd = connection();
-    write_all(fd.get(), "POST /my-sse/connect/message/a.do HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{");
+    write_all(fd.get(), "POST /my-sse/connect/message/a.do HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{");
     if (i % 2 == 0) reset_on_close(fd.get());
   }
   EXPECT_TRUE(eventually([&] { return connections() == 1; })) << connections();
@@ -214,12 +214,13 @@ TEST_F(BrokenClients, ConnectionsThatVanishLeaveNothingBehind) {
 
 TEST_F(BrokenClients, PipelinedRequestsAreAnsweredInOrder) {
   const UniqueFd fd = connection();
-  const std::string get = "GET /my-sse/sse.js HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string get = "GET /my-sse/sse.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const std::string post =
-      "POST /my-sse/connect/disconnect.do HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+      "POST /my-sse/connect/disconnect.do HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/x-www-form-urlencoded\r\n"
       "Content-Length: 14\r\n\r\nconnectionId=1";
   const std::string with_body =
-      "GET /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nGET /";
+      "GET /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\nGET /";
   write_all(fd.get(), get + post + with_body);
   std::string answers = read_to_end(fd.get());
   EXPECT_EQ(take_response(answers).status, 200);
@@ -230,7 +231,8 @@ TEST_F(BrokenClients, PipelinedRequestsAreAnsweredInOrder) {
 
 TEST_F(BrokenClients, AStreamsClientMayTalkWithoutBeingHeard) {
   const UniqueFd fd = connection();
-  write_all(fd.get(), "GET /my-sse/connect?userId=chatty HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  write_all(fd.get(),
+            "GET /my-sse/connect?userId=chatty HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
   std::string said = read_until(fd.get(), [](const std::string& t) { return t.find("\n\n") != std::string::npos; });
   EXPECT_NE(said.find("connect-finish"), std::string::npos) << said;
   for (int i = 0; i < 100; ++i) write_all(fd.get(), std::string(10'000, 'z'));

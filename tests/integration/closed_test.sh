@@ -18,7 +18,7 @@ port, user, reads = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "trickle"
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 s.connect(("127.0.0.1", port))
-s.sendall(b"GET /my-sse/connect?userId=%s HTTP/1.1\r\nHost: a\r\n\r\n" % user.encode())
+s.sendall(b"GET /my-sse/connect?userId=%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % user.encode())
 head = b""
 while b"connect-finish" not in head:
     head += s.recv(100)

@@ -24,7 +24,7 @@ import socket, sys, time
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 s.connect(("127.0.0.1", int(sys.argv[1])))
-s.sendall(b"GET /my-sse/connect?userId=stalled HTTP/1.1\r\nHost: a\r\n\r\n")
+s.sendall(b"GET /my-sse/connect?userId=stalled HTTP/1.1\r\nHost: localhost\r\n\r\n")
 s.recv(10)
 open(sys.argv[2], "w").close()
 time.sleep(120)

@@ -84,7 +84,7 @@ python3 - "$admin" "$SSECTL" <<'PY'
 import json, socket, subprocess, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
-s.sendall(b"GET /api/v1/events?follow=true HTTP/1.1\r\nHost: a\r\n\r\n")
+s.sendall(b"GET /api/v1/events?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
 text = s.recv(65536)
 while b"\r\n\r\n" not in text:
     text += s.recv(65536)

@@ -123,14 +123,14 @@ python3 - "$url" "$id" <<'PY'
 import socket, sys
 host, port = sys.argv[1][7:].split(":")
 s = socket.create_connection((host, int(port)))
-s.sendall((f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: a\r\n"
+s.sendall((f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: localhost\r\n"
            "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 900000\r\n\r\n"
            '--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n').encode() + b"x" * 500000)
 s.close()
 # Complete by its length, but its last part has no end.
 s = socket.create_connection((host, int(port)))
 body = b'--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nhalf'
-s.sendall((f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: a\r\n"
+s.sendall((f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: localhost\r\n"
            f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
 answer = s.recv(65536)
 assert answer.startswith(b"HTTP/1.1 400"), answer

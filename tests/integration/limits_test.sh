@@ -34,7 +34,7 @@ import select, socket, sys
 port, wanted = int(sys.argv[1]), 230
 def connect(i):
     s = socket.create_connection(("127.0.0.1", port), timeout=30)
-    s.sendall(b"GET /my-sse/connect?userId=%d HTTP/1.1\r\nHost: a\r\n\r\n" % i)
+    s.sendall(b"GET /my-sse/connect?userId=%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % i)
     return s
 sockets, opened, refused = [], [], 0
 for i in range(wanted):

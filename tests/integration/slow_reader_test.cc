@@ -25,7 +25,7 @@ TEST(SlowReader, DelaysNobodyAndIsClosedForItsBacklog) {
   const std::size_t stream = healthy.connect("userId=healthy");
   // Of the same user, too: the two share a loop and a group.
   const UniqueFd stalled = connect_to(server.pages(), kSmallBuffer);
-  ASSERT_TRUE(write_all(stalled.get(), "GET /my-sse/connect?userId=healthy HTTP/1.1\r\nHost: a\r\n\r\n"));
+  ASSERT_TRUE(write_all(stalled.get(), "GET /my-sse/connect?userId=healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   ASSERT_TRUE(eventually([&] { return admin.get("/api/v1/status").json()["connections"] == 2; }));
 
   const std::string data(32 * 1024, 'x');
@@ -77,7 +77,7 @@ TEST(SlowReader, KeepsItsPendingMessagesForTheNextStream) {
   std::string id;
   {
     const UniqueFd breaking = connect_to(server.pages(), kSmallBuffer);
-    ASSERT_TRUE(write_all(breaking.get(), "GET /my-sse/connect?userId=1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    ASSERT_TRUE(write_all(breaking.get(), "GET /my-sse/connect?userId=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     read_until(breaking.get(),
                [](const std::string& text) { return text.find("connect-finish") != std::string::npos; });
     const HttpResponse sent =

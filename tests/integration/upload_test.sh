@@ -26,7 +26,7 @@ import json, socket, sys
 host, port = sys.argv[1][7:].split(":")
 photo = open(sys.argv[3], "rb").read()
 body = (b'--B\r\nContent-Disposition: form-data; name="p"; filename="p"\r\n\r\n' + photo + b"\r\n--B--\r\n")
-head = (f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: a\r\n"
+head = (f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {len(body)}\r\n\r\n").encode()
 for piece in (7919, 65536, 65537, 1 << 20):
     s = socket.create_connection((host, int(port)))
@@ -34,7 +34,7 @@ for piece in (7919, 65536, 65537, 1 << 20):
     for i in range(0, len(body), piece):
         s.sendall(body[i:i + piece])
     # The next request on the same connection is seen, too.
-    s.sendall(b"GET /my-sse/sse.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    s.sendall(b"GET /my-sse/sse.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     answer = b""
     while part := s.recv(65536):
         answer += part
@@ -61,7 +61,7 @@ host, port = sys.argv[1][7:].split(":")
 held = []
 for _ in range(100):
     s = socket.create_connection((host, int(port)))
-    s.sendall((f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: a\r\n"
+    s.sendall((f"POST /my-sse/connect/upload/x.do?userId=1&connectionId={sys.argv[2]} HTTP/1.1\r\nHost: localhost\r\n"
                "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 9000000\r\n\r\n"
                '--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n').encode() + b"x" * 200000)
     held.append(s)

@@ -86,7 +86,7 @@ class AcknowledgementTest : public ::testing::Test {
   std::optional<std::size_t> ack(const Page& page, std::vector<std::uint64_t> ids, const std::string& user = "1") {
     std::vector<MessageId> messages;
     for (const std::uint64_t id : ids) messages.emplace_back(id);
-    return sender_->hub().acknowledge(page.id, UserId(user), messages);
+    return sender_->hub().acknowledge(page.id, {UserId(user)}, messages);
   }
   // Waits for a condition; time goes on meanwhile, and stands still otherwise.
   bool eventually(const std::function<bool()>& condition) {

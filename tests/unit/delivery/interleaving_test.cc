@@ -209,9 +209,9 @@ class Run {
     ids.emplace_back(random_());
     std::shuffle(ids.begin(), ids.end(), random_);
     // Of an unknown user, or of a connection that never was: nothing happens.
-    sender_->hub().acknowledge(browser.connection, UserId("nobody"), ids);
-    sender_->hub().acknowledge(ConnectionId(1 + pick(1000)), UserId(browser.user), ids);
-    const auto acked = sender_->hub().acknowledge(browser.connection, UserId(browser.user), ids);
+    sender_->hub().acknowledge(browser.connection, {UserId("nobody")}, ids);
+    sender_->hub().acknowledge(ConnectionId(1 + pick(1000)), {UserId(browser.user)}, ids);
+    const auto acked = sender_->hub().acknowledge(browser.connection, {UserId(browser.user)}, ids);
     log << "ack " << browser.id << ": " << ids.size() << " ids, " << (acked ? std::to_string(*acked) : "none") << "\n";
   }
   static bool was_sent(const Browser& browser, std::uint64_t id) {

@@ -184,6 +184,27 @@ TYPED_TEST(RepositoryContract, TellsKindsOfRecipientsApart) {
               ElementsAre("user", "channel", "all"));
 }
 
+TYPED_TEST(RepositoryContract, TracksAUserOfATenantApartFromAllOthersOfThatId) {
+  const auto member = [](const std::string& tenant) {
+    return Recipient{event::TargetKind::kMember, event::member_name("1", tenant)};
+  };
+  NewMessage message = to_users({}, "for two tenants");
+  message.target = {event::TargetKind::kMember, {member("acme").name, member("other").name}, false};
+  const MessageId id = this->repository().add(message);
+  this->repository().add(to_users({"1"}, "for any tenant"));
+  EXPECT_THAT(data_of(this->pending(member("acme"))), ElementsAre("for two tenants"));
+  EXPECT_THAT(data_of(this->pending(member("other"))), ElementsAre("for two tenants"));
+  EXPECT_THAT(this->pending(member("third")), IsEmpty());
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("for any tenant"));
+  this->repository().confirm(kService, user("1"), id);
+  this->repository().confirm(kService, member("acme"), id);
+  ASSERT_TRUE(this->becomes_size(2));
+  EXPECT_THAT(this->pending(member("acme")), IsEmpty());
+  const auto left = this->repository().find(id);
+  ASSERT_THAT(left, SizeIs(1));
+  EXPECT_EQ(left.front().recipient, member("other"));
+}
+
 TYPED_TEST(RepositoryContract, TellsServicesApart) {
   NewMessage other = to_users({"1"}, "other");
   other.service = ServiceName("hunter");

@@ -273,7 +273,7 @@ TEST_F(ResumeTest, KeepsTheOrderWhenAListenerIsAddedToAnOldStream) {
   browser.read_until("between");
   const auto all = hub::find(sender().hub(), {});
   ASSERT_THAT(all, ::testing::SizeIs(1));
-  sender().hub().change_listeners(all.front(), UserId("1"), {"special"}, true);
+  sender().hub().change_listeners(all.front(), {UserId("1")}, {"special"}, true);
   browser.read_until("for listeners");
   ASSERT_TRUE(testing::eventually([&] { return repository_.size() == 0; }));
   browser.leave();

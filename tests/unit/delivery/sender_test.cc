@@ -206,7 +206,7 @@ TEST_F(SenderTest, GivesWhatCouldNotBeReadWhenItCanBeRead) {
   Page one = connect({.user = "1"});
   Page two = connect({.user = "2"});
   Page three = open({.user = "3"});
-  sender_->hub().change_listeners(three.id, UserId("3"), {"news"}, true);
+  sender_->hub().change_listeners(three.id, {UserId("3")}, {"news"}, true);
   EXPECT_THAT(one.data(1), ElementsAre("early"));
   EXPECT_THAT(two.data(1), ElementsAre("early, too"));
   EXPECT_THAT(three.data(1), ElementsAre("listening"));
@@ -311,6 +311,28 @@ TEST_F(SenderTest, KeepsForATokenATenantAChannelAndAllUntilTheFirstTakesIt) {
   EXPECT_TRUE(all_confirmed());
 }
 
+TEST_F(SenderTest, SendsToAUserOfOneTenantAndKeepsForNobodyElse) {
+  start();
+  const Target acme{TargetKind::kMember, {event::member_name("1", "acme")}, false};
+  Page other = open({.user = "1", .tenant = "other"});
+  Page none = open({.user = "1"});
+  EXPECT_EQ(send(acme, "kept").delivered, 0U);
+  EXPECT_EQ(send(acme, "lost", false).delivered, 0U);
+  EXPECT_EQ(repository_.size(), 1U);
+  Page page = open({.user = "1", .tenant = "acme"});
+  EXPECT_TRUE(page.client.receive_until("data:kept\n\n"));
+  EXPECT_TRUE(all_confirmed());
+  EXPECT_EQ(send(acme, "live").delivered, 1U);
+  EXPECT_EQ(send({TargetKind::kUser, {"1"}, false}, "everybody's", false).delivered, 3U);
+  EXPECT_TRUE(page.client.receive_until("data:everybody's\n\n"));
+  EXPECT_THAT(page.client.received(), HasSubstr("data:live\n\n"));
+  for (Page* stranger : {&other, &none}) {
+    EXPECT_TRUE(stranger->client.receive_until("data:everybody's\n\n"));
+    EXPECT_THAT(stranger->client.received(), AllOf(Not(HasSubstr("kept")), Not(HasSubstr("live"))));
+  }
+  EXPECT_TRUE(all_confirmed());
+}
+
 TEST_F(SenderTest, KeepsWhatWasInAConnectionThatDied) {
   start(1);
   Page page = open({.user = "1", .send_buffer = 256 * 1024, .receive_buffer = 2048});
@@ -350,8 +372,8 @@ TEST_F(SenderTest, WaitsForAListenerAndThenSendsWhatIsPending) {
   send(users({"1"}), "plain");
   EXPECT_THAT(page.data(1), ElementsAre("plain"));
   EXPECT_TRUE(eventually([&] { return repository_.size() == 1; }));
-  sender_->hub().change_listeners(page.id, UserId("1"), {"other"}, true);
-  sender_->hub().change_listeners(page.id, UserId("1"), {"news"}, true);
+  sender_->hub().change_listeners(page.id, {UserId("1")}, {"other"}, true);
+  sender_->hub().change_listeners(page.id, {UserId("1")}, {"news"}, true);
   EXPECT_THAT(page.data(2), ElementsAre("plain", "for listeners"));
   EXPECT_TRUE(all_confirmed());
   EXPECT_EQ(send(target, "live").delivered, 1U);

@@ -79,6 +79,18 @@ TEST(TargetJson, ReadsBackWhatItWrites) {
   }
 }
 
+TEST(TargetJson, TakesUsersWithATenantForMembers) {
+  const Target target = read_target(R"({"users":["bob",7],"tenant":"acme","listening":true})");
+  EXPECT_EQ(target.kind, TargetKind::kMember);
+  EXPECT_EQ(target.names, (Names{member_name("bob", "acme"), member_name("7", "acme")}));
+  EXPECT_EQ(to_json(target), parse_json(R"({"users":["bob","7"],"tenant":"acme","listening":true})", "target"));
+  EXPECT_EQ(read_target(R"({"users":["bob"],"tenant":null})").kind, TargetKind::kUser);
+  for (const char* text :
+       {R"({"channels":["c"],"tenant":"acme"})", R"({"tenant":"acme"})", R"({"users":["bob"],"tenant":""})",
+        R"({"users":["bob"],"tenant":["acme"]})", R"({"users":[""],"tenant":"acme"})", R"({"members":["3:bobacme"]})"})
+    EXPECT_NE(refusal([&] { read_target(text); }), "accepted") << text;
+}
+
 TEST(TargetJson, TakesNumbersAsNames) {
   EXPECT_EQ(read_target(R"({"users":[1,"2",-3,18446744073709551615]})").names,
             (Names{"1", "2", "-3", "18446744073709551615"}));

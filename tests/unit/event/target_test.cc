@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/error.h"
 
 namespace sse::event {
@@ -20,8 +24,8 @@ void expect_refused(Target target, std::string_view sentence) {
 }
 
 TEST(TargetKind, NamesReadBack) {
-  for (const auto kind :
-       {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel, TargetKind::kAll}) {
+  for (const auto kind : {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel,
+                          TargetKind::kAll, TargetKind::kMember}) {
     EXPECT_EQ(kind_from_name(kind_name(kind)), kind);
   }
   EXPECT_THROW(kind_from_name("users"), Error);
@@ -34,6 +38,39 @@ TEST(TargetKind, NumbersAreStableBecauseTheyAreStored) {
   EXPECT_EQ(static_cast<int>(TargetKind::kTenant), 2);
   EXPECT_EQ(static_cast<int>(TargetKind::kChannel), 3);
   EXPECT_EQ(static_cast<int>(TargetKind::kAll), 4);
+  EXPECT_EQ(static_cast<int>(TargetKind::kMember), 5);
+}
+
+TEST(MemberName, IsTheSameForNoOtherUserAndTenant) {
+  EXPECT_EQ(member_name("bob", "acme"), "3:bobacme");
+  EXPECT_NE(member_name("bob", "acme"), member_name("bobacme", ""));
+  EXPECT_NE(member_name("1:a", "b"), member_name("1", ":ab"));
+  for (const auto& [user, tenant] : std::vector<std::pair<std::string, std::string>>{
+           {"bob", "acme"}, {"", "acme"}, {"bob", ""}, {"3:x", ":"}, {std::string("a\0b", 3), "t"}}) {
+    const std::string name = member_name(user, tenant);
+    EXPECT_EQ(member_of(name).user, user);
+    EXPECT_EQ(member_of(name).tenant, tenant);
+  }
+  for (const std::string broken : {"", "bob", ":x", "9:bob", "-1:bob", "99999999999999999999:x"}) {
+    EXPECT_EQ(member_of(broken).user, "") << broken;
+    EXPECT_EQ(member_of(broken).tenant, "") << broken;
+  }
+  EXPECT_EQ(shown(TargetKind::kMember, "3:bobacme").kind, TargetKind::kUser);
+  EXPECT_EQ(shown(TargetKind::kMember, "3:bobacme").name, "bob");
+  EXPECT_EQ(shown(TargetKind::kMember, "3:bobacme").tenant, "acme");
+  EXPECT_EQ(shown(TargetKind::kToken, "3:bobacme").name, "3:bobacme");
+  EXPECT_EQ(tracked(TargetKind::kUser, "bob", "acme").name, "3:bobacme");
+  EXPECT_EQ(tracked(TargetKind::kUser, "bob", "").kind, TargetKind::kUser);
+  EXPECT_THROW(tracked(TargetKind::kToken, "bob", "acme"), Error);
+}
+
+TEST(Normalize, LooksAtUserAndTenantOfAMember) {
+  Target good{TargetKind::kMember, {member_name("bob", "acme"), member_name(std::string(1024, 'u'), "t")}, false};
+  normalize(good);
+  expect_refused({TargetKind::kMember, {member_name("", "acme")}, false}, "the target holds an empty user");
+  expect_refused({TargetKind::kMember, {member_name("bob", "")}, false}, "the target holds an empty tenant");
+  expect_refused({TargetKind::kMember, {member_name("\xFF", "t")}, false},
+                 "the target holds a user that is not valid UTF-8");
 }
 
 TEST(Normalize, DropsDoublesAndKeepsTheOrder) {

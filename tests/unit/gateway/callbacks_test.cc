@@ -116,7 +116,7 @@ TEST_F(CallbacksTest, BlockNoStreamAndNoOtherRequest) {
   for (int i = 0; i < 40; ++i) {
     waiting.push_back(client());
     waiting.back().send("POST /my-sse/connect/message/x.do?userId=ann&connectionId=" + page.id +
-                        " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+                        " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
   }
   EXPECT_EQ(get("/my-sse").status, 200);
   const OpenStream other = stream("userId=bob");

@@ -24,5 +24,35 @@ TEST(SendResultText, IsWhatTheClientReads) {
   EXPECT_EQ(event::Json::parse(to_text(sent))["recipients"][1]["name"], "a\"\\\n\xC3\xA9");
 }
 
+TEST(MaskedUrl, ShowsNoSecretsOfQueryFragmentAndPassword) {
+  EXPECT_EQ(mask_url("https://app.example/a?tab=1#top"), "https://app.example/a?tab=1#top");
+  EXPECT_EQ(mask_url("https://app.example/a?access-token=abcdefghijkl&tab=1"),
+            "https://app.example/a?access-token=abcd***&tab=1");
+  EXPECT_EQ(mask_url("https://app.example/#/route?id=1&access%5ftoken=abcdefghijkl"),
+            "https://app.example/#/route?id=1&access%5ftoken=abcd***");
+  EXPECT_EQ(mask_url("https://app.example/#id_token=abcdefghijkl;code=abcdefghijkl"),
+            "https://app.example/#id_token=abcd***;code=abcd***");
+  EXPECT_EQ(mask_url("https://me:pa@ss@app.example/x@y"), "https://***@app.example/x@y");
+  EXPECT_EQ(mask_url("/a?token=abcdefghijkl&back=https://x.example"), "/a?token=abcd***&back=https://x.example");
+  EXPECT_EQ(mask_url("/a?k=my-own-token-1", "my-own-token-1"), "/a?k=my-o***");
+  EXPECT_EQ(mask_url(""), "");
+}
+
+TEST(ConnectionJson, MasksTheAddressOfThePageWhereverItIsShown) {
+  hub::ConnectionInfo info;
+  info.identity.token = AccessToken("my-own-token-1");
+  info.attributes.query =
+      "clientId=abcdefghijkl&locationHref=https%3A%2F%2Fapp.example%2F%3Fjwt%3Dabcdefghijkl&back=http://x/"
+      "?t=my-own-token-1";
+  event::Json shown = to_json(info, ServiceName("hr"), "node");
+  EXPECT_EQ(shown["locationHref"], "https://app.example/?jwt=abcd***");
+  EXPECT_EQ(shown["httpParameters"]["locationHref"], "https://app.example/?jwt=abcd***");
+  EXPECT_EQ(shown["httpParameters"]["back"], "http://x/?t=my-o***");
+  EXPECT_EQ(shown["clientId"], "abcdefghijkl");
+  mask_client_id(shown);
+  EXPECT_EQ(shown["clientId"], "abcd***");
+  EXPECT_EQ(shown["httpParameters"]["clientId"], "abcd***");
+}
+
 }  // namespace
 }  // namespace sse::gateway

@@ -239,6 +239,71 @@ TEST_F(PageRoutesTest, BelievesTheHeadersOfATrustedProxy) {
   EXPECT_EQ(get("/my-sse/connect").status, 401);
 }
 
+TEST_F(PageRoutesTest, TakesHeaderValuesAsTheyCame) {
+  options_.trusted_proxies = {"127.0.0.0/8"};
+  start(make_header_authenticator());
+  const OpenStream page =
+      stream("", "X-Sse-User: a%64min\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2:80\r\n");
+  const Json shown = admin_get("/api/v1/connections/" + page.id);
+  EXPECT_EQ(shown["accessUserId"], "a%64min");
+  EXPECT_EQ(shown["requestIp"], "2.2.2.2");
+  const Response doubled = get("/my-sse/connect", "X-Sse-User: alice\r\nX-Sse-User: admin\r\n");
+  EXPECT_EQ(doubled.status, 400);
+  EXPECT_THAT(doubled.body, HasSubstr("doubled"));
+}
+
+TEST_F(PageRoutesTest, KnowsAProxyOnAListenerForBothFamilies) {
+  options_.listen = "[::]:0";
+  options_.trusted_proxies = {"127.0.0.1"};
+  options_.max_connections_per_ip = 1;
+  start(make_header_authenticator());
+  const auto of = [](const std::string& user, const std::string& address) {
+    return "X-Sse-User: " + user + "\r\nForwarded: for=\"" + address + "\"\r\n";
+  };
+  const OpenStream alice = stream("", of("alice", "203.0.113.7:4711"));
+  EXPECT_EQ(admin_get("/api/v1/connections/" + alice.id)["requestIp"], "203.0.113.7");
+  const OpenStream bob = stream("", of("bob", "[2001:db8::1]"));
+  EXPECT_EQ(admin_get("/api/v1/connections/" + bob.id)["requestIp"], "2001:db8::1");
+  EXPECT_EQ(get("/my-sse", of("carol", "203.0.113.7")).status, 429);
+  EXPECT_EQ(get("/my-sse", of("carol", "203.0.113.8")).status, 200);
+}
+
+TEST_F(PageRoutesTest, RefusesStreamsThatAForeignPageMakesABrowserOpen) {
+  options_.cors_origins = {"https://app.example"};
+  start();
+  const std::string image = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n";
+  const Response refused = get("/my-sse/connect?userId=1", image);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, HasSubstr("--cors-origin"));
+  EXPECT_EQ(get("/my-sse/sse.js", image).status, 200) << "the module is for everybody";
+  const std::string fetch = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nOrigin: ";
+  EXPECT_EQ(get("/my-sse/connect", fetch + "https://evil.example\r\n").status, 403);
+  EXPECT_EQ(client().post("/my-sse/connect/message/x.do", "{}", fetch + "https://evil.example\r\n").status, 403);
+  EXPECT_EQ(client().post("/my-sse/connect/message/x.do", "{}", fetch + "https://app.example\r\n").status, 404);
+  EXPECT_EQ(admin_get("/api/v1/connections")["total"], 0);
+  const OpenStream listed = stream("", fetch + "https://app.example\r\n");
+  const OpenStream own = stream("", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n");
+  EXPECT_EQ(admin_get("/api/v1/connections")["total"], 2);
+}
+
+TEST_F(PageRoutesTest, RefusesAHostThatMayBeAForeignPagesUnderDemoAuthentication) {
+  options_.allowed_hosts = {"push.example.org"};
+  start();
+  const auto as = [&](const std::string& host) {
+    Client c = client();
+    c.send("GET /my-sse HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(c.receive_all());
+    return c.received().substr(0, 12);
+  };
+  EXPECT_EQ(as("evil.example:8080"), "HTTP/1.1 403");
+  EXPECT_EQ(as("127.0.0.1:1"), "HTTP/1.1 200");
+  EXPECT_EQ(as("localhost"), "HTTP/1.1 200");
+  EXPECT_EQ(as("push.example.org"), "HTTP/1.1 200");
+  server_.reset();
+  start(make_header_authenticator());
+  EXPECT_EQ(as("evil.example:8080"), "HTTP/1.1 200") << "a rebound page has no credentials";
+}
+
 TEST_F(PageRoutesTest, DoesNotBelieveAForwardedAddressOfAnybody) {
   start();
   const OpenStream page = stream("", "X-Forwarded-For: 6.6.6.6\r\n");
@@ -288,6 +353,25 @@ TEST_F(PageRoutesTest, KnowsNoConnectionOfSomeoneElse) {
   const Json shown = admin_get("/api/v1/connections/" + page.id);
   EXPECT_EQ(shown["listeners"], Json::array());
   EXPECT_EQ(shown["requestMessageCount"], 0);
+}
+
+TEST_F(PageRoutesTest, KnowsNoConnectionOfTheSameUserInAnotherTenant) {
+  start();
+  const OpenStream page = stream("userId=1&tenantId=acme");
+  const std::string of_page = "&connectionId=" + page.id;
+  const std::string change = R"({"connectionId":")" + page.id + R"(","listener":["b"]})";
+  const std::string form = "application/x-www-form-urlencoded";
+  for (const std::string who : {"?userId=1", "?userId=1&tenantId=other"}) {
+    EXPECT_EQ(post("/my-sse/connect/addListener.do" + who, change).body, kUnknown);
+    for (const std::string what : {"message/x", "message/close", "upload/x"})
+      EXPECT_EQ(post("/my-sse/connect/" + what + ".do" + who + of_page, "{}").body, not_found());
+    EXPECT_EQ(data(post("/my-sse/connect/disconnect.do" + who, "connectionId=" + page.id, form))["count"], 0);
+    EXPECT_EQ(
+        data(post("/my-sse/connect/ack.do" + who, R"({"connectionId":")" + page.id + R"(","ids":["1"]})"))["error"],
+        "connectionId not exist");
+  }
+  EXPECT_EQ(
+      data(post("/my-sse/connect/disconnect.do?userId=1&tenantId=acme", "connectionId=" + page.id, form))["count"], 1);
 }
 
 TEST_F(PageRoutesTest, RefusesMalformedListenerChanges) {

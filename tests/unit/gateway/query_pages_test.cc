@@ -145,5 +145,19 @@ TEST_F(QueryPagesTest, AreForKnownUsersAndGetAlone) {
   EXPECT_EQ(post("/my-sse/connect/users.json", "{}").status, 405);
 }
 
+TEST_F(QueryPagesTest, ShowTheClientIdOfOnesOwnStreamsAlone) {
+  start_open();
+  const OpenStream mine = stream("userId=a&tenantId=t&clientId=abcdefghijkl");
+  const OpenStream twin = stream("userId=a&tenantId=other&clientId=mnopqrstuvwx");
+  const auto client_of = [&](const std::string& query, const OpenStream& page) {
+    const Json found = ask("connections", query + "&id=" + page.id)["list"][0];
+    EXPECT_EQ(found["clientId"], found["httpParameters"]["clientId"]);
+    return found["clientId"];
+  };
+  EXPECT_EQ(client_of("userId=a&tenantId=t", mine), "abcdefghijkl");
+  EXPECT_EQ(client_of("userId=a&tenantId=t", twin), "mnop***");
+  EXPECT_EQ(client_of("userId=b", mine), "abcd***");
+}
+
 }  // namespace
 }  // namespace sse::gateway

@@ -35,6 +35,7 @@ class ServerTest : public ::testing::Test {
     options_.listen = "127.0.0.1:0";
     options_.admin = "unix:" + folder_.file("admin.sock");
     options_.server_id = "node-1";
+    options_.allowed_hosts = {"example.org", "h"};  // of requests here
     options_.loops = 2;
     options_.workers = 4;
   }

@@ -59,5 +59,28 @@ TEST(TrustedProxies, FollowsTheChainAsFarAsItIsTrusted) {
   EXPECT_EQ(proxies.client_address("10.0.0.1", "2001:db8::1"), "2001:db8::1");
 }
 
+TEST(TrustedProxies, KnowsAnIPv4NetworkHoweverItIsWritten) {
+  const TrustedProxies proxies({"::ffff:10.0.0.0/104", "::ffff:192.0.2.7"});
+  for (const std::string in : {"10.1.2.3", "::ffff:10.1.2.3", "192.0.2.7", "::ffff:192.0.2.7"})
+    EXPECT_TRUE(proxies.contains(in)) << in;
+  for (const std::string out : {"11.0.0.1", "::ffff:11.0.0.1", "192.0.2.8", "::1"})
+    EXPECT_FALSE(proxies.contains(out)) << out;
+  EXPECT_TRUE(TrustedProxies({"127.0.0.1"}).contains("::ffff:127.0.0.1"));
+  EXPECT_THROW(TrustedProxies({"::ffff:10.0.0.0/8"}), Error);
+}
+
+TEST(TrustedProxies, ReadsPortsBracketsAndForwarded) {
+  const TrustedProxies proxies({"10.0.0.0/8", "2001:db8::/32"});
+  EXPECT_EQ(proxies.client_address("10.0.0.1", "1.2.3.4:5678"), "1.2.3.4");
+  EXPECT_EQ(proxies.client_address("10.0.0.1", "6.6.6.6, [2001:db9::1]:80, [2001:db8::5]:443"), "2001:db9::1");
+  EXPECT_EQ(proxies.client_address("10.0.0.1", "::ffff:203.0.113.9"), "203.0.113.9");
+  EXPECT_EQ(proxies.client_address("10.0.0.1", "", "for=6.6.6.6, for=\"[2001:db9::1]:80\";proto=https, for=10.0.0.2"),
+            "2001:db9::1");
+  EXPECT_EQ(proxies.client_address("10.0.0.1", "", "for=6.6.6.6, for=_hidden, for=10.0.0.2"), "10.0.0.2");
+  EXPECT_EQ(proxies.client_address("203.0.113.1", "", "for=6.6.6.6"), "203.0.113.1");
+  // Whoever writes X-Forwarded-For lets a client's Forwarded through.
+  EXPECT_EQ(proxies.client_address("10.0.0.1", "203.0.113.9", "for=6.6.6.6"), "203.0.113.9");
+}
+
 }  // namespace
 }  // namespace sse::gateway

@@ -22,23 +22,38 @@ Departed::Stream stream(std::uint64_t connection, const std::string& client, std
 TEST(Departed, TakesConfirmationsThatComeLate) {
   Departed departed;
   departed.add(stream(10, "c", {1, 2}), steady_now());
-  EXPECT_FALSE(departed.confirm("other", ConnectionId(10), {MessageId(1)})) << "somebody else's";
-  EXPECT_FALSE(departed.confirm("u", ConnectionId(11), {MessageId(1)}));
-  const auto confirmed = departed.confirm("u", ConnectionId(10), {MessageId(1), MessageId(3)});
+  EXPECT_FALSE(departed.confirm({"other"}, ConnectionId(10), {MessageId(1)})) << "somebody else's";
+  EXPECT_FALSE(departed.confirm({"u"}, ConnectionId(11), {MessageId(1)}));
+  const auto confirmed = departed.confirm({"u"}, ConnectionId(10), {MessageId(1), MessageId(3)});
   ASSERT_TRUE(confirmed);
   ASSERT_EQ(confirmed->size(), 1U);
   EXPECT_EQ(confirmed->front().name, "u");
-  EXPECT_TRUE(departed.confirm("u", ConnectionId(10), {MessageId(1)})->empty());
+  EXPECT_TRUE(departed.confirm({"u"}, ConnectionId(10), {MessageId(1)})->empty());
 }
 
 TEST(Departed, ConfirmsForTheSameClientOnly) {
   Departed departed;
   departed.add(stream(10, "c", {1, 2}), steady_now());
   departed.add(stream(11, "d", {1, 2}), steady_now());
-  EXPECT_EQ(departed.confirm_through("u", "c", 1).size(), 1U);
-  EXPECT_TRUE(departed.confirm_through("u", "", 2).empty());
-  EXPECT_EQ(departed.confirm_client("u", "d", {MessageId(1), MessageId(2)}).size(), 2U);
-  EXPECT_EQ(departed.confirm_client("u", "c", {MessageId(1), MessageId(2)}).size(), 1U);
+  EXPECT_EQ(departed.confirm_through({"u"}, "c", 1).size(), 1U);
+  EXPECT_TRUE(departed.confirm_through({"u"}, "", 2).empty());
+  EXPECT_EQ(departed.confirm_client({"u"}, "d", {MessageId(1), MessageId(2)}).size(), 2U);
+  EXPECT_EQ(departed.confirm_client({"u"}, "c", {MessageId(1), MessageId(2)}).size(), 1U);
+}
+
+TEST(Departed, TakesNothingFromTheSameUserOfAnotherTenant) {
+  Departed departed;
+  Departed::Stream acme = stream(10, "c", {1, 2});
+  acme.names.at(static_cast<std::size_t>(TargetKind::kTenant)) = "acme";
+  departed.add(std::move(acme), steady_now());
+  for (const std::string tenant : {"", "other"}) {
+    const Departed::Owner stranger{"u", tenant};
+    EXPECT_FALSE(departed.confirm(stranger, ConnectionId(10), {MessageId(1)})) << tenant;
+    EXPECT_TRUE(departed.confirm_client(stranger, "c", {MessageId(1)}).empty()) << tenant;
+    EXPECT_TRUE(departed.confirm_through(stranger, "c", 2).empty()) << tenant;
+    EXPECT_FALSE(departed.knows(stranger, "c")) << tenant;
+  }
+  EXPECT_EQ(departed.confirm_through({"u", "acme"}, "c", 2).size(), 2U);
 }
 
 // Ten thousand streams with ids of 7 kB were 81 MiB.
@@ -65,15 +80,15 @@ TEST(Departed, ForgetsWhatIsOldAndWhatIsTooMuch) {
   EXPECT_FALSE(departed.empty());
   departed.expire(now + std::chrono::minutes(6));
   EXPECT_TRUE(departed.empty());
-  EXPECT_FALSE(departed.confirm("u", ConnectionId(10), {MessageId(1)}));
+  EXPECT_FALSE(departed.confirm({"u"}, ConnectionId(10), {MessageId(1)}));
   for (std::uint64_t i = 0; i < 30; ++i) {
     Departed::Stream large = stream(i + 1, "c", {1});
     for (std::uint64_t id = 2; id < 20'000; ++id)
       large.in_flight.sent(MessageId(id), TargetKind::kUser, now, std::chrono::seconds(30));
     departed.add(std::move(large), now);
   }
-  EXPECT_FALSE(departed.confirm("u", ConnectionId(1), {}));
-  EXPECT_TRUE(departed.confirm("u", ConnectionId(30), {}));
+  EXPECT_FALSE(departed.confirm({"u"}, ConnectionId(1), {}));
+  EXPECT_TRUE(departed.confirm({"u"}, ConnectionId(30), {}));
 }
 
 }  // namespace

@@ -505,7 +505,7 @@ TEST_F(HubTest, CountsOnlyThoseWhoListenWhenAsked) {
 TEST_F(HubTest, ChangesListenersAndSaysWhatIsListenedToNow) {
   start();
   const Page page = open({.user = "1", .listeners = {"a"}});
-  const UserId owner("1");
+  const Identity owner{UserId("1")};
   EXPECT_THAT(*hub_->change_listeners(page.id, owner, {"b", "a", "c"}, true), ElementsAre("a", "b", "c"));
   EXPECT_THAT(*hub_->change_listeners(page.id, owner, {"a", "x"}, false), ElementsAre("b", "c"));
   EXPECT_THAT(hub_->describe(page.id)->listeners, ElementsAre("b", "c"));
@@ -521,25 +521,56 @@ TEST_F(HubTest, TreatsSomeoneElsesConnectionAsUnknown) {
   start();
   Page page = open_user("1");
   for (const std::string stranger : {"2", "", "11"}) {
-    EXPECT_EQ(hub_->change_listeners(page.id, UserId(stranger), {"b"}, true), std::nullopt);
-    EXPECT_FALSE(hub_->note_request(page.id, UserId(stranger), Hub::Request::kMessage).has_value());
-    EXPECT_FALSE(hub_->disconnect(page.id, UserId(stranger)));
+    EXPECT_EQ(hub_->change_listeners(page.id, {UserId(stranger)}, {"b"}, true), std::nullopt);
+    EXPECT_FALSE(hub_->note_request(page.id, {UserId(stranger)}, Hub::Request::kMessage).has_value());
+    EXPECT_FALSE(hub_->disconnect(page.id, {UserId(stranger)}));
   }
-  EXPECT_FALSE(hub_->disconnect(ConnectionId(), UserId("1")));
-  EXPECT_FALSE(hub_->disconnect(ConnectionId(page.id.value() + 1), UserId("1")));
+  EXPECT_FALSE(hub_->disconnect(ConnectionId(), {UserId("1")}));
+  EXPECT_FALSE(hub_->disconnect(ConnectionId(page.id.value() + 1), {UserId("1")}));
   EXPECT_FALSE(hub_->describe(ConnectionId(1)).has_value());
   deliver(TargetKind::kAll, {}, "still here");
   EXPECT_THAT(page.until("still here"), HasSubstr("still here"));
   EXPECT_THAT(hub_->describe(page.id)->listeners, IsEmpty());
 }
 
+TEST_F(HubTest, TakesTheSameUserOfAnotherTenantForSomeoneElse) {
+  start();
+  Page page = open({.user = "1", .tenant = "acme"});
+  for (const std::string tenant : {"", "other"}) {
+    const Identity stranger{UserId("1"), TenantId(tenant)};
+    EXPECT_EQ(hub_->change_listeners(page.id, stranger, {"b"}, true), std::nullopt);
+    EXPECT_FALSE(hub_->note_request(page.id, stranger, Hub::Request::kMessage).has_value());
+    EXPECT_EQ(hub_->acknowledge(page.id, stranger, {MessageId(1)}), std::nullopt);
+    EXPECT_FALSE(hub_->disconnect(page.id, stranger));
+  }
+  EXPECT_TRUE(hub_->note_request(page.id, {UserId("1"), TenantId("acme")}, Hub::Request::kMessage).has_value());
+  EXPECT_TRUE(hub_->disconnect(page.id, {UserId("1"), TenantId("acme")}));
+}
+
+TEST_F(HubTest, ReachesAndClosesAUserOfOneTenant) {
+  start();
+  Page acme = open({.user = "1", .tenant = "acme"});
+  Page other = open({.user = "1", .tenant = "other"});
+  const std::string name = event::member_name("1", "acme");
+  EXPECT_THAT(deliver(TargetKind::kMember, {name, event::member_name("2", "acme")}, "for acme"), ElementsAre(1, 0));
+  EXPECT_THAT(acme.until("for acme"), HasSubstr("for acme"));
+  std::vector<Whereabouts> places{{TargetKind::kMember, name, MessageId(1), "e"},
+                                  {TargetKind::kMember, event::member_name("1", "third"), MessageId(1), "e"}};
+  hub_->locate(places);
+  EXPECT_EQ(places[0].state, Whereabouts::State::kWaiting);
+  EXPECT_EQ(places[1].state, Whereabouts::State::kOffline);
+  EXPECT_EQ(hub_->close(event::Target{TargetKind::kMember, {name}, false}), 1U);
+  EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "for both"), ElementsAre(1));
+  EXPECT_THAT(other.until("for both"), Not(HasSubstr("for acme")));
+}
+
 TEST_F(HubTest, CountsWhatAPageSends) {
   start();
   const Page page = open_user("1");
   EXPECT_FALSE(hub_->describe(page.id)->last_request.has_value());
-  hub_->note_request(page.id, UserId("1"), Hub::Request::kMessage);
-  hub_->note_request(page.id, UserId("1"), Hub::Request::kMessage);
-  const auto info = hub_->note_request(page.id, UserId("1"), Hub::Request::kUpload);
+  hub_->note_request(page.id, {UserId("1")}, Hub::Request::kMessage);
+  hub_->note_request(page.id, {UserId("1")}, Hub::Request::kMessage);
+  const auto info = hub_->note_request(page.id, {UserId("1")}, Hub::Request::kUpload);
   ASSERT_TRUE(info.has_value());
   EXPECT_EQ(info->request_messages, 2U);
   EXPECT_EQ(info->request_uploads, 1U);
@@ -626,8 +657,8 @@ TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
   start();
   Page page = open_user("1");
   page.client.take();
-  EXPECT_TRUE(hub_->disconnect(page.id, UserId("1")));
-  EXPECT_FALSE(hub_->disconnect(page.id, UserId("1")));
+  EXPECT_TRUE(hub_->disconnect(page.id, {UserId("1")}));
+  EXPECT_FALSE(hub_->disconnect(page.id, {UserId("1")}));
   EXPECT_TRUE(page.client.receive_all(clock_));
   EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
   EXPECT_EQ(closed_for("disconnect"), 1);
@@ -801,7 +832,7 @@ TEST_F(HubReplayTest, AsksForEverythingTheConnectionMayReceive) {
   EXPECT_THAT(request.only_events, IsEmpty());
   EXPECT_THAT(request.recipients, ElementsAre(std::pair(TargetKind::kUser, "u"), std::pair(TargetKind::kToken, "k"),
                                               std::pair(TargetKind::kTenant, "t"), std::pair(TargetKind::kChannel, "c"),
-                                              std::pair(TargetKind::kAll, "")));
+                                              std::pair(TargetKind::kAll, ""), std::pair(TargetKind::kMember, "1:ut")));
 }
 
 TEST_F(HubReplayTest, PutsLiveEventsBehindTheReplayedOnes) {
@@ -889,7 +920,7 @@ TEST_F(HubReplayTest, GivesListeningMessagesOnlyToThoseWhoListen) {
   Page page = open_user("u");
   hub_->replay(wait_request(1), {item("hidden", 1, true), item("shown", 2)}, MessageId(2), true);
   ASSERT_THAT(page.until("shown"), Not(HasSubstr("hidden")));
-  hub_->change_listeners(page.id, UserId("u"), {"news"}, true);
+  hub_->change_listeners(page.id, {UserId("u")}, {"news"}, true);
   const ReplayRequest request = wait_request(2);
   EXPECT_THAT(request.only_events, ElementsAre("news"));
   EXPECT_EQ(request.after, MessageId());
@@ -965,7 +996,7 @@ TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {
     pages.emplace_back([&, t] {
       for (int i = 0; i < 40; ++i) {
         Page page = open({.user = std::to_string(1 + (i + t) % 3), .listeners = {"news"}, .query = "clientId=c"});
-        hub_->change_listeners(page.id, UserId(std::to_string(1 + (i + t) % 3)), {"news"}, i % 2 == 0);
+        hub_->change_listeners(page.id, {UserId(std::to_string(1 + (i + t) % 3))}, {"news"}, i % 2 == 0);
         if (i % 3 == 0) {
           page.client.reset();
         } else if (i % 3 == 1) {

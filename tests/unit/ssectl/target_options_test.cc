@@ -36,6 +36,17 @@ TEST(TargetOptions, TakeNamesAsTheyAre) {
   EXPECT_EQ(parsed.options.target()->names, (std::vector<std::string>{"[a,b]", "c d"}));
 }
 
+TEST(TargetOptions, MeanAUserOfOneTenantByBoth) {
+  const auto target = Parsed({"--user", "bob", "--user", "ann", "--tenant", "acme"}).options.target();
+  EXPECT_EQ(target->kind, event::TargetKind::kMember);
+  EXPECT_EQ(target->names,
+            (std::vector<std::string>{event::member_name("bob", "acme"), event::member_name("ann", "acme")}));
+  EXPECT_EQ(Parsed({"--tenant", "a", "--tenant", "b"}).options.target()->kind, event::TargetKind::kTenant);
+  EXPECT_THROW(Parsed({"--user", "bob", "--tenant", "a", "--tenant", "b"}).options.target(), Error);
+  EXPECT_THROW(Parsed({"--user", "bob", "--tenant", "a", "--channel", "c"}).options.target(), Error);
+  EXPECT_THROW(Parsed({"--user", "", "--tenant", "a"}).options.target(), Error);
+}
+
 TEST(TargetOptions, MayBeAbsentButNotMixed) {
   EXPECT_FALSE(Parsed({}).options.target().has_value());
   EXPECT_EQ(Parsed({"--all"}).options.target()->kind, event::TargetKind::kAll);
