@@ -392,11 +392,11 @@ void RedisRepository::confirm(const ServiceName& service, const Recipient& recip
     if (queue_.size() < options_.max_confirmations) {
       queue_.push_back(std::move(confirmation));
       if (queue_.size() == 1) changed_.notify_one();
-      full_ = false;
+      dropping_ = false;
       return;
     }
     if (options_.dropped != nullptr) options_.dropped->add();
-    if (std::exchange(full_, true)) return;
+    if (std::exchange(dropping_, true)) return;
   }
   report(std::to_string(options_.max_confirmations) +
          " confirmations wait for Redis, and there is no room for more: the messages of the next ones are delivered "

@@ -156,7 +156,7 @@ class RedisRepository final : public delivery::MessageRepository,
   Mutex mutex_;
   CondVar changed_;
   std::deque<Confirmation> queue_ GUARDED_BY(mutex_);
-  bool full_ GUARDED_BY(mutex_) = false;  // since some were dropped
+  bool dropping_ GUARDED_BY(mutex_) = false;  // since some were dropped
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 

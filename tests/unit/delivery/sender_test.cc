@@ -20,6 +20,10 @@
 namespace sse::delivery {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
 using event::Dispatched;
 using event::Target;
 using event::TargetKind;

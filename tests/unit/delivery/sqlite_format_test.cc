@@ -158,7 +158,9 @@ class FlippedBit : public SqliteFormatTest {
       ++flips.refused;
       EXPECT_THAT(e.what(), HasSubstr(folder_.file()));
       EXPECT_EQ(exit_code(e.code()), 1) << e.what();
-      if (!opened) EXPECT_TRUE(read_file(folder_.file()) == flipped) << "it was changed";
+      if (!opened) {
+        EXPECT_TRUE(read_file(folder_.file()) == flipped) << "it was changed";
+      }
     }
     for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(folder_.file() + suffix);
   }

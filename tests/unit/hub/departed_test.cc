@@ -66,8 +66,8 @@ TEST(Departed, IsBoundedInBytesWhateverTheNamesAre) {
     ASSERT_LE(departed.bytes(), Departed::kMaxBytes);
   }
   EXPECT_GT(departed.bytes(), Departed::kMaxBytes / 2);
-  EXPECT_TRUE(departed.confirm("u", ConnectionId(10'000), {}));
-  EXPECT_FALSE(departed.confirm("u", ConnectionId(1), {}));
+  EXPECT_TRUE(departed.confirm({"u"}, ConnectionId(10'000), {}));
+  EXPECT_FALSE(departed.confirm({"u"}, ConnectionId(1), {}));
   departed.expire(steady_now() + std::chrono::minutes(6));
   EXPECT_EQ(departed.bytes(), 0U);
 }

@@ -312,7 +312,7 @@ TEST_F(HubTest, EndsTheBodyOfAChunkedStreamThatItEndsOnPurpose) {
   Page over = open({.user = "4", .keepalive = milliseconds(1), .chunked = true});
   Page sent_away = open({.user = "5", .chunked = true});
   hub_->close({closed.id});
-  EXPECT_TRUE(hub_->disconnect(said_goodbye.id, UserId("2")));
+  EXPECT_TRUE(hub_->disconnect(said_goodbye.id, {UserId("2")}));
   hub_->send_away({sent_away.id}, milliseconds(10));
   clock_.advance(milliseconds(500));
   settle();
@@ -391,7 +391,7 @@ TEST_F(HubTest, TurnsAClientAwayOnceForEachStreamItClosed) {
   EXPECT_EQ(hub_->close({module.id}), 1U);
   EXPECT_FALSE(comes_back("4", "clientId=c&clientVersion=1.0", ""));
   Page left = open({.user = "5", .query = "clientId=c"});
-  EXPECT_TRUE(hub_->disconnect(left.id, UserId("5")));
+  EXPECT_TRUE(hub_->disconnect(left.id, {UserId("5")}));
   hub_->replace({open({.user = "5", .query = "clientId=c"}).id});
   EXPECT_FALSE(comes_back("5", "clientId=c", ""));
 }

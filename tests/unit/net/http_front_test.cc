@@ -329,7 +329,7 @@ TEST_F(HttpFrontTest, DatesEveryAnswer) {
   s.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return stream_count() == 1; }));
   const MutexLock lock(mutex_);
-  EXPECT_EQ(dates(streams_.front().head), 1U) << streams_.front().head;
+  EXPECT_EQ(dates(streams_.front().head.bytes), 1U) << streams_.front().head.bytes;
 }
 
 TEST_F(HttpFrontTest, TellsAClientThatExpectsItToContinue) {
