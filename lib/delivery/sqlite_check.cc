@@ -23,16 +23,18 @@ namespace {
 struct Twice {
   int since;  // version
   const char* table;
+  const char* rows;  // how they are read from the table itself
   const char* index;
   const char* columns;  // that both hold
 };
+// A table WITHOUT ROWID is its primary key's index: "NOT INDEXED" would still read the other one, which holds all.
 constexpr std::array kTwice{
-    Twice{1, "recipient", "sqlite_autoindex_recipient_1", "id, name, kind, service"},
-    Twice{1, "message", "message_by_expiry", "id, expires"},
-    Twice{1, "pending", "pending_by_message", "recipient, message"},
-    Twice{2, "collapse", "collapse_by_message", "recipient, word, message"},
-    Twice{2, "sent_key", "sent_key_by_expiry", "service, key, expires"},
-    Twice{2, "dead", "dead_by_message", "id, message"},
+    Twice{1, "recipient", "NOT INDEXED", "sqlite_autoindex_recipient_1", "id, name, kind, service"},
+    Twice{1, "message", "NOT INDEXED", "message_by_expiry", "id, expires"},
+    Twice{1, "pending", "INDEXED BY sqlite_autoindex_pending_1", "pending_by_message", "recipient, message"},
+    Twice{2, "collapse", "INDEXED BY sqlite_autoindex_collapse_1", "collapse_by_message", "recipient, word, message"},
+    Twice{2, "sent_key", "INDEXED BY sqlite_autoindex_sent_key_1", "sent_key_by_expiry", "service, key, expires"},
+    Twice{2, "dead", "NOT INDEXED", "dead_by_message", "id, message"},
 };
 
 constexpr std::uint64_t mix(std::uint64_t x) {
@@ -134,7 +136,7 @@ bool compare_with_indexes(SQLite::Database& db, int version) {
   for (const Twice& twice : kTwice) {
     if (twice.since > version) continue;
     const std::string sums = std::string("SELECT count(*), row_sum(") + twice.columns + ") FROM " + twice.table;
-    if (numbers(db, sums + " NOT INDEXED") != numbers(db, sums + " INDEXED BY " + twice.index)) {
+    if (numbers(db, sums + " " + twice.rows) != numbers(db, sums + " INDEXED BY " + twice.index)) {
       differs(std::string("table ") + twice.table + " and its index " + twice.index + " do not hold the same");
     }
   }

@@ -314,7 +314,14 @@ void HttpFront::on_readable(Connection& connection) {
   const auto state = connection.state.load(std::memory_order_relaxed);
   // What is discarded need not be decrypted.
   const bool lingering = state == Connection::State::kLingering;
-  const std::size_t most = lingering || state == Connection::State::kBody ? kReadSize : kHeadReadSize;
+  std::size_t most = kReadSize;
+  if (state == Connection::State::kBody && options_.spoolers != nullptr) {
+    // Little more than what makes it go to disk.
+    const std::size_t held = std::min<std::size_t>(connection.body.size(), connection.plan.max_in_memory.count());
+    most = std::clamp<std::size_t>(connection.plan.max_in_memory.count() + 1 - held, kHeadReadSize, kReadSize);
+  } else if (!lingering && state != Connection::State::kBody) {
+    most = kHeadReadSize;
+  }
   const ssize_t n =
       lingering ? ::recv(connection.fd(), buffer.data(), most, 0) : connection.socket.receive(buffer.data(), most);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -536,6 +543,7 @@ void HttpFront::after_spool(Connection& connection, bool complete, const std::st
   } else if (complete) {
     dispatch(connection);
   } else {
+    connection.memory.release();
     connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
     set_deadline(connection, options_.body_timeout);
     read_body(connection);

@@ -203,8 +203,11 @@ bool MultipartParser::take_content(std::string_view& rest) {
     // The end may be the beginning of a delimiter.
     content = rest.size();
     const std::size_t tail = rest.size() - std::min(rest.size(), delimiter_.size() - 1);
-    const std::size_t cr = rest.find('\r', tail);
-    if (cr != std::string_view::npos && std::string_view(delimiter_).starts_with(rest.substr(cr))) content = cr;
+    for (std::size_t cr = rest.find('\r', tail); cr != std::string_view::npos; cr = rest.find('\r', cr + 1)) {
+      if (!std::string_view(delimiter_).starts_with(rest.substr(cr))) continue;
+      content = cr;
+      break;
+    }
   }
   if (state_ == State::kPreamble) {
     skipped_ += content;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -93,6 +94,14 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   return std::nullopt;
 }
 
+// uri-host [ ":" port ] (RFC 9112 §3.2), by its characters; what is there is for those who compare it.
+bool is_host(std::string_view value) {
+  constexpr std::string_view kMore = "-._~%!$&'()*+,;=:[]";
+  return value.size() <= kMaxHost && std::ranges::all_of(value, [&](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || kMore.find(c) != std::string_view::npos;
+         });
+}
+
 std::optional<HeadScan> parse_headers(RequestHead& head) {
   int hosts = 0;
   int lengths = 0;
@@ -123,6 +132,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
     }
     if (name == "host") {
       ++hosts;
+      if (!is_host(value)) return bad(400, "Host must be a host name or address of at most 300 bytes");
     } else if (name == "content-length") {
       const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), head.content_length);
       if (error != std::errc{} || stop != value.data() + value.size() || value.front() == '-' || ++lengths > 1) {

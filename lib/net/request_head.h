@@ -29,6 +29,7 @@ inline constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
 /// Longest target with and without its query; longer ones get 414. The path is short because httplib matches it with
 /// std::regex, which recurses once a character.
 inline constexpr std::size_t kMaxTarget = std::size_t{8} * 1024;
+constexpr std::size_t kMaxHost = 300;
 inline constexpr std::size_t kMaxPath = 1024;
 inline constexpr std::size_t kMaxHeaders = 100;
 /// Most query parameters; more get 400.

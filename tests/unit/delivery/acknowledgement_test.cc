@@ -83,10 +83,11 @@ class AcknowledgementTest : public ::testing::Test {
   std::uint64_t send(const std::string& data, bool qos = true, bool listening = false) {
     return sender_->send({{TargetKind::kUser, {"1"}, listening}, "news", data, qos, milliseconds(0)}).id;
   }
-  std::optional<std::size_t> ack(const Page& page, std::vector<std::uint64_t> ids, const std::string& user = "1") {
+  std::optional<std::size_t> ack(const Page& page, std::vector<std::uint64_t> ids, const std::string& user = "1",
+                                 const std::string& tenant = "") {
     std::vector<MessageId> messages;
     for (const std::uint64_t id : ids) messages.emplace_back(id);
-    return sender_->hub().acknowledge(page.id, {UserId(user)}, messages);
+    return sender_->hub().acknowledge(page.id, {UserId(user), TenantId(tenant)}, messages);
   }
   // Waits for a condition; time goes on meanwhile, and stands still otherwise.
   bool eventually(const std::function<bool()>& condition) {
@@ -369,9 +370,9 @@ TEST_F(AcknowledgementTest, HasOneOfATenantConfirmForAll) {
   const std::uint64_t id = sender_->send({{TargetKind::kTenant, {"t"}, false}, "news", "a", true, milliseconds(0)}).id;
   one.until("a");
   two.until("a");
-  EXPECT_EQ(ack(one, {id}), 1U);
+  EXPECT_EQ(ack(one, {id}, "1", "t"), 1U);
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
-  EXPECT_EQ(ack(two, {id}, "2"), 1U) << "it had it in flight, too";
+  EXPECT_EQ(ack(two, {id}, "2", "t"), 1U) << "it had it in flight, too";
 }
 
 TEST_F(AcknowledgementTest, TellsWhoHasConfirmedToThoseWhoWait) {

@@ -43,7 +43,8 @@ TEST(RedisConfirmations, SayWhenThereIsNoRoomForMore) {
   {
     const MutexLock lock(mutex);
     EXPECT_THAT(said, Contains(HasSubstr("no room for more")));
-    EXPECT_EQ(std::ranges::count_if(said, [](const std::string& s) { return s.find("no room") != s.npos; }), 1);
+    // Once more when the batch on its way has made room meanwhile.
+    EXPECT_LE(std::ranges::count_if(said, [](const std::string& s) { return s.find("no room") != s.npos; }), 2);
   }
   redis.thaw();
   // Those that found room are confirmed; the others are still pending, to be delivered once more.

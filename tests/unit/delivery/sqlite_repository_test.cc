@@ -78,6 +78,7 @@ TEST_F(SqliteRepositoryTest, ACleanShutdownLeavesOneFile) {
 TEST_F(SqliteRepositoryTest, MakesItsFolderAndFileForItsUserOnly) {
   SqliteRepository::Options options;
   options.path = folder_.file("state/sse-serve/pending.db");
+  options.make_folders = true;
   SqliteRepository repository(options, ids_);
   const auto mode = [&](const std::string& name) {
     struct stat info {};

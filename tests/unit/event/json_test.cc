@@ -144,7 +144,7 @@ TEST(TargetJson, SaysWhatIsMissing) {
   EXPECT_EQ(refusal([] { read_target(R"({"users":["1"],"tokens":["2"]})"); }),
             "the target has several kinds; give exactly one of users, tenants, tokens, channels or all");
   EXPECT_EQ(refusal([] { read_target(R"({"user":["1"]})"); }),
-            "unknown field 'user' in target; it takes users, tokens, tenants, channels, all, listening");
+            "unknown field 'user' in target; it takes users, tenant, tokens, tenants, channels, all, listening");
 }
 
 TEST(Fields, FallBackWhenAbsentOrNull) {

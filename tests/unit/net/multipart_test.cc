@@ -71,7 +71,7 @@ TEST(MultipartBoundaryTest, AnyMultipartTypeIsKeptFromHttplib) {
 
 TEST(MultipartParserTest, ReadsFieldsAndFilesHoweverTheyArrive) {
   const std::string body =
-      "a preamble nobody reads\r\n--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nan \r\n--bee\r\n- end\r\n"
+      "a preamble nobody reads\r\n--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nan \r\n--c\r\n- end\r\n"
       "--b \t\r\ncontent-disposition: FORM-DATA; filename=\"a;\\\"b\\\".txt\"; name=file\r\nX-Other: 1\r\n"
       "Content-Type: text/plain; charset=utf-8\r\n\r\n\r\n\r--\r\n\r\n"
       "--b\r\nContent-Disposition: form-data; name=\"empty\"; filename=\"\"\r\n\r\n\r\n--b--\r\nthe epilogue --b\r\n";
@@ -80,7 +80,7 @@ TEST(MultipartParserTest, ReadsFieldsAndFilesHoweverTheyArrive) {
     ASSERT_EQ(parts.size(), 3U) << piece;
     EXPECT_EQ(parts[0].part.name, "text");
     EXPECT_FALSE(parts[0].part.is_file);
-    EXPECT_EQ(parts[0].data, "an \r\n--bee\r\n- end");
+    EXPECT_EQ(parts[0].data, "an \r\n--c\r\n- end");
     EXPECT_EQ(parts[1].part.name, "file");
     EXPECT_EQ(parts[1].part.filename, "a;\"b\".txt");
     EXPECT_EQ(parts[1].part.content_type, "text/plain; charset=utf-8");
