@@ -13,7 +13,7 @@ if where.startswith("/"):
     s.connect(where)
 else:
     s = socket.create_connection(("127.0.0.1", int(where)))
-s.sendall(f"GET {target} HTTP/{version}\r\nHost: h\r\n\r\n".encode())
+s.sendall(f"GET {target} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
 f = s.makefile("rb")
 head = b""
 while not head.endswith(b"\r\n\r\n"):

@@ -36,7 +36,7 @@ class Pusher {
   Pusher(const Endpoint& endpoint, const std::string& target, std::string_view body, const std::string& headers = "",
          const ConnectOptions& options = {})
       : fd_(connect_to(endpoint, options)),
-        head_("POST " + target + " HTTP/1.1\r\nHost: a\r\n" + headers +
+        head_("POST " + target + " HTTP/1.1\r\nHost: localhost\r\n" + headers +
               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n"),
         body_(body) {
     ::fcntl(fd_.get(), F_SETFL, ::fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
@@ -281,7 +281,7 @@ TEST_F(FloodTest, ConnectionsRefusedForTheirAddressShutNobodyOut) {
   for (int i = 10; i < 20; ++i) {
     elsewhere.source = "127.0.0." + std::to_string(i);
     const UniqueFd other = connect_to(server_->pages(), elsewhere);
-    ASSERT_TRUE(write_all(other.get(), "GET /my-sse/sse.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    ASSERT_TRUE(write_all(other.get(), "GET /my-sse/sse.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
     EXPECT_THAT(read_to_end(other.get()), StartsWith("HTTP/1.1 200 "));
   }
   expect_event();

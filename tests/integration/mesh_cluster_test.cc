@@ -204,7 +204,7 @@ TEST_F(NacosCluster, AnExportHoldsWhatEveryNodeHolds) {
        {"--server " + a.admin(), "--server " + b.admin(), "--discovery " + nacos_.url() + " --timeout 60s"}) {
     const std::string said = ssectl(where + " messages export | sort | uniq | grep -c import/");
     EXPECT_THAT(said, HasSubstr("2600")) << where;
-    EXPECT_THAT(ssectl(where + " messages export 2>&1 >/dev/null"),
+    EXPECT_THAT(ssectl(where + " messages export 3>&1 >/dev/null 2>&3; exit $?"),
                 AllOf(HasSubstr("exported 2600 of 2601 messages, 1 had expired"), HasSubstr("exit 0")));
   }
 }

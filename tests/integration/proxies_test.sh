@@ -24,7 +24,9 @@ id=$(sed -n '1s/^id://p' "$scratch/stream")
 hello="$url/my-sse/connect/message/hello.do?connectionId=$id"
 check_equal 401 "$(http_status "${from_elsewhere[@]}" -H 'X-Sse-User: alice' -X POST "$hello")"
 check_equal 404 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: mallory' -X POST "$hello")"
-check_equal 200 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: alice' -X POST "$hello")"
+# The same name at another tenant is somebody else.
+check_equal 404 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: alice' -X POST "$hello")"
+check_equal 200 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: alice' -H 'X-Sse-Tenant: acme' -X POST "$hello")"
 
 # CORS: the origin that was allowed, with credentials; no other.
 headers() { curl -sS "${from_proxy[@]}" -o /dev/null -D - "$@" | tr -d '\r'; }

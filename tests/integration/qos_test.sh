@@ -76,6 +76,6 @@ check_file 'data:by token' "$scratch/four"
 grep -q 'by tenant' "$scratch/four" && fail "who does not listen got an event for listeners"
 connection=$(sed -n '1s/^id://p' "$scratch/four")
 check_output '"special"' curl -sS -H 'Content-Type: application/json' \
-  -d "{\"connectionId\":\"$connection\",\"listener\":[\"special\"]}" "$url/my-sse/connect/addListener.do?userId=4"
+  -d "{\"connectionId\":\"$connection\",\"listener\":[\"special\"]}" "$url/my-sse/connect/addListener.do?userId=4&tenantId=acme"
 wait_for 10 "the listener's" grep -qx 'data:by tenant, listening' "$scratch/four"
 stop_server

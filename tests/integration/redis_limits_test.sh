@@ -50,20 +50,20 @@ open_stream "$scratch/one" "userId=1"
 wait_for 30 "the message" grep -qx "data:kept" "$scratch/one"
 confirmed() { [[ $("$SSECTL" messages list -o ndjson | wc -l) -eq 2 ]]; }
 wait_for 30 "the confirmation" confirmed
-check_exit 0 "$SSECTL" messages purge --user 2 --yes
+check_exit 0 "$SSECTL" messages purge --recipient 2 --yes
 check_equal 1 "$("$SSECTL" messages list -o ndjson | wc -l)"
 redis config set maxmemory 0
 check_exit 0 "$SSECTL" send --user 1 --qos "again"
 
 # One right is missing: an error, never an empty list.
 redis acl setuser default -zrangebylex
-for command in "messages list" "messages export" "messages purge --yes"; do
+for command in "messages list" "messages export" "messages purge --all --yes"; do
   # shellcheck disable=SC2086
   check_exit 1 "$SSECTL" $command
   check_contains "NOPERM" "$errors"
 done
 redis acl setuser default +zrangebylex
-check_equal 1 "$("$SSECTL" messages list --user 3 -o ndjson | wc -l)"
+check_equal 1 "$("$SSECTL" messages list --recipient 3 -o ndjson | wc -l)"
 
 # Counts that do not agree with what is there are said and made to agree at the next start.
 redis set sse:pending:count 350

@@ -33,16 +33,16 @@ refused 1 "no socket" "${free[@]}" --admin "unix:$scratch/file" "${memory[@]}"
 check_equal precious "$(<"$scratch/file")"
 
 # Databases.
-refused 2 "no SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/file"
+refused 1 "no SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/file"
 check_equal precious "$(<"$scratch/file")"
 head -c 100000 /dev/urandom >"$scratch/noise.db"
 sum=$(cksum <"$scratch/noise.db")
-refused 2 "no SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/noise.db"
+refused 1 "no SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/noise.db"
 check_equal "$sum" "$(cksum <"$scratch/noise.db")"
 python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute("create table bookmarks(url)"); c.commit()' \
   "$scratch/foreign.db"
 sum=$(cksum <"$scratch/foreign.db")
-refused 2 "another program" "${free[@]}" "${socket[@]}" --db "$scratch/foreign.db"
+refused 1 "another program" "${free[@]}" "${socket[@]}" --db "$scratch/foreign.db"
 check_equal "$sum" "$(cksum <"$scratch/foreign.db")"
 refused 2 "is a folder" "${free[@]}" "${socket[@]}" --db "$scratch"
 refused 2 "no regular file" "${free[@]}" "${socket[@]}" --db /dev/null

@@ -40,7 +40,7 @@ def connect():
         s = context.wrap_socket(s)
     return s
 def ask(s):
-    s.sendall(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+    s.sendall(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
     got = b""
     while len(got) < 100_000:
         piece = s.recv(65536)
