@@ -494,8 +494,7 @@ void PageRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) co
   }
   plan.refusal = router_.refuse(head.method, head.target);
   const auto rest = path_in_service(head.target);
-  if (plan.refusal && plan.refusal->status == 404 && !rest && !options_.web_root.empty() &&
-      (head.method == "GET" || head.method == "HEAD")) {
+  if (plan.refusal && plan.refusal->status == 404 && !rest && !options_.web_root.empty()) {
     // There may be a file, which takes no body; looking for it is not for a loop.
     plan.refusal.reset();
     plan.max_body = std::min(plan.max_body, kMaxIgnoredBody);
