@@ -659,8 +659,7 @@ void HttpFront::dispatch(Connection& connection) {
     Responder responder(*this, connection);
     bool taken = false;
     if (!observe::guarded("a request", [&] { taken = quick_(connection.head, connection.body, responder); })) {
-      if (std::exchange(responder.connection_, nullptr) != nullptr)
-        refuse(connection, 500, kFailed, &connection.head);
+      if (std::exchange(responder.connection_, nullptr) != nullptr) refuse(connection, 500, kFailed, &connection.head);
       return;
     }
     if (taken) return;

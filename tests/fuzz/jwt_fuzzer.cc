@@ -27,8 +27,8 @@ void try_token(const std::string& token, const JwtKeys& keys) {
 
 }  // namespace
 
-// A line with a token, and behind it a file of keys or a secret: it is read, or refused with one sentence, and so is the
-// token by what was read.
+// A line with a token, and behind it a file of keys or a secret: it is read, or refused with one sentence, and so is
+// the token by what was read.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   sse::fuzz::Input input(data, size);
   const std::string token(input.line());

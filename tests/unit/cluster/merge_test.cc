@@ -89,14 +89,17 @@ TEST(Merge, TakesTheApplicationsRowsAsTheyAre) {
   const Json old_one{{"id", "1"}, {"age", 30}, {"roles", {"a"}}, {"last", "x"}, {"address", {{"zip", 1}}}};
   const Json new_one{{"id", "1"}, {"age", 31}, {"roles", {"b"}}, {"phone", 5}};
   ListRule rule{"id", "id", "", false, 1, 10, true};
-  const Json page = merge_lists({document(1, Json::array({old_one})), document(2, {new_one, {{"id", "2"}, {"age", 7}}})}, rule);
+  const Json page =
+      merge_lists({document(1, Json::array({old_one})), document(2, {new_one, {{"id", "2"}, {"age", 7}}})}, rule);
   EXPECT_EQ(page["total"], 2);
   ASSERT_EQ(page["list"].size(), 2u);
   EXPECT_TRUE(page["list"][0] == old_one || page["list"][0] == new_one) << page["list"][0].dump();
   EXPECT_EQ(page["list"][1], (Json{{"id", "2"}, {"age", 7}}));
   // Whichever node is asked.
-  EXPECT_EQ(merge_lists({document(1, Json::array({new_one})), document(1, Json::array({old_one}))}, rule)["list"][0], page["list"][0]);
-  EXPECT_EQ(merge_lists({document(1, Json::array({old_one})), document(1, Json::array({old_one}))}, rule)["list"][0], old_one);
+  EXPECT_EQ(merge_lists({document(1, Json::array({new_one})), document(1, Json::array({old_one}))}, rule)["list"][0],
+            page["list"][0]);
+  EXPECT_EQ(merge_lists({document(1, Json::array({old_one})), document(1, Json::array({old_one}))}, rule)["list"][0],
+            old_one);
 }
 
 TEST(Merge, NeverAddsUpWhatTheApplicationSaysAboutAUser) {

@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 using sse::testing::eventually;
 using sse::testing::Moves;
 using sse::testing::RedisProcess;
-using ::testing::AllOf;
 using sse::testing::while_time_passes;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 

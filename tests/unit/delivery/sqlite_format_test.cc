@@ -239,7 +239,8 @@ TEST_F(SqliteFormatTest, FindsCountsRightAfterAllThatChangesThem) {
   {
     SqliteRepository repository(options, ids_);
     for (int i = 0; i < 30; ++i) {
-      NewMessage message = to_users({"1", i % 4 == 1 ? "5" : std::to_string(i % 4)}, std::string(static_cast<std::size_t>(i), 'x'));
+      NewMessage message =
+          to_users({"1", i % 4 == 1 ? "5" : std::to_string(i % 4)}, std::string(static_cast<std::size_t>(i), 'x'));
       if (i % 3 == 0) message.collapse = "price";
       if (i % 5 == 0) message.key = std::to_string(i);
       if (i % 2 == 0) message.expires = kNow + std::chrono::minutes(1);
