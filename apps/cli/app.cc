@@ -1,6 +1,7 @@
 #include "cli/app.h"
 
 #include <CLI/App.hpp>
+#include <CLI/Formatter.hpp>
 #include <utility>
 
 #include "cli/configuration.h"

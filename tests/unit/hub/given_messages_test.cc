@@ -22,8 +22,8 @@ TEST(GivenMessages, KnowsEachWhateverTheirOrder) {
   given.add(page({10, 20, 30}), now);
   given.add(page({5, 25, 0}), now + 1s);
   given.add(page({40}), now + 1s);
-  for (const std::uint64_t id : {5, 10, 20, 25, 30, 40}) EXPECT_TRUE(given.contains(MessageId(id))) << id;
-  for (const std::uint64_t id : {1, 6, 15, 26, 41}) EXPECT_FALSE(given.contains(MessageId(id))) << id;
+  for (const std::uint64_t id : {5U, 10U, 20U, 25U, 30U, 40U}) EXPECT_TRUE(given.contains(MessageId(id))) << id;
+  for (const std::uint64_t id : {1U, 6U, 15U, 26U, 41U}) EXPECT_FALSE(given.contains(MessageId(id))) << id;
   // Events that are no messages are not noted.
   EXPECT_FALSE(given.contains(MessageId()));
 }
