@@ -103,7 +103,8 @@ std::string get_phrases(std::string_view packed) {
     const auto byte = static_cast<unsigned char>(packed.front());
     packed.remove_prefix(1);
     if (byte > kAsIs) {
-      out += kPhrases.at(byte - kAsIs - 1U);
+      // A number without a phrase is from elsewhere.
+      if (const std::size_t number = byte - kAsIs - 1U; number < kPhrases.size()) out += kPhrases.at(number);
     } else if (byte < kAsIs) {
       out += static_cast<char>(byte);
     } else if (!packed.empty()) {

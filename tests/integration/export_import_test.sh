@@ -62,7 +62,7 @@ payload=$(head -c 60000 /dev/zero | tr '\0' x)
 for i in $(seq 1200); do echo "{\"data\":\"$i $payload\",\"target\":{\"users\":[\"big$((i % 7))\"]}}"; done |
   SSECTL_SERVER=$first "$SSECTL" send --ndjson --qos >/dev/null
 SSECTL_SERVER=$first "$SSECTL" messages export 2>"$scratch/errors" |
-  (ulimit -v 600000; exec "$SSECTL" messages import - >"$scratch/output")
+  (limit_memory 600000; exec "$SSECTL" messages import - >"$scratch/output")
 check_file "exported 1200 messages" "$scratch/errors"
 check_file "imported 1200 messages" "$scratch/output"
 check_equal 1200 "$(pending)"

@@ -66,7 +66,7 @@ check_file "cannot read the input" "$scratch/errors"
 { yes nonsense 2>/dev/null || true; } | head -n 300000 >"$scratch/nonsense"
 status=0
 (
-  ulimit -v 400000
+  limit_memory 400000
   exec "$SSECTL" send --ndjson --user 1 -o json --file "$scratch/nonsense"
 ) >"$scratch/results" 2>"$scratch/errors" || status=$?
 check_equal 1 "$status"

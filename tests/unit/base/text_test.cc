@@ -119,6 +119,7 @@ TEST(Printable, ShowsControlsAndInvalidBytes) {
 TEST(Printable, NeverReordersOrBreaksALine) {
   // U+2028, U+2029 break lines in some viewers; U+202E and the isolates reorder what follows (Unicode TR 36 §2.10).
   EXPECT_EQ(printable("a\u2028b"), "a\\xE2\\x80\\xA8b");
+  EXPECT_EQ(printable("a\u200Fb"), "a\\xE2\\x80\\x8Fb");
   EXPECT_EQ(printable("a\u202Eb"), "a\\xE2\\x80\\xAEb");
   EXPECT_EQ(printable("a\u2066b"), "a\\xE2\\x81\\xA6b");
 }

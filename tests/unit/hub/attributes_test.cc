@@ -30,6 +30,7 @@ TEST(Attributes, UnpacksWhatItPacked) {
 TEST(Attributes, UnpacksEmptyOnes) {
   EXPECT_EQ(Attributes::unpack(Attributes{}.pack()).query, "");
   EXPECT_EQ(Attributes::unpack("").query, "");
+  EXPECT_EQ(Attributes::unpack("\x01\x03h\xFFi").query, "hi") << "an escape of nothing";
 }
 
 TEST(Attributes, KeepsEveryByteOfWhatItShortens) {
