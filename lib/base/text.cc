@@ -53,7 +53,8 @@ bool is_control(std::string_view character) {
   if (character.size() == 2) return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
   if (character.size() != 3 || !character.starts_with("\xE2")) return false;
   const std::string_view tail = character.substr(1);
-  return tail == "\x80\x8E" || tail == "\x80\x8F" || (tail >= "\x80\xA8" && tail <= "\x80\xAE") || (tail >= "\x81\xA6" && tail <= "\x81\xA9");
+  return tail == "\x80\x8E" || tail == "\x80\x8F" || (tail >= "\x80\xA8" && tail <= "\x80\xAE") ||
+         (tail >= "\x81\xA6" && tail <= "\x81\xA9");
 }
 
 int hex_value(char c) {
