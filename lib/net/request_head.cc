@@ -94,8 +94,10 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   return std::nullopt;
 }
 
-// uri-host [ ":" port ] (RFC 9112 §3.2), by its characters; what is there is for those who compare it.
+// uri-host [ ":" port ] (RFC 9112 §3.2), by its characters; what is there is for those who compare it. Some clients of
+// unix sockets put the socket's path here.
 bool is_host(std::string_view value) {
+  if (value.starts_with('/')) return value.size() <= kMaxHost;
   constexpr std::string_view kMore = "-._~%!$&'()*+,;=:[]";
   return value.size() <= kMaxHost && std::ranges::all_of(value, [&](char c) {
            return std::isalnum(static_cast<unsigned char>(c)) != 0 || kMore.find(c) != std::string_view::npos;

@@ -2,6 +2,8 @@
 # The programs are built so that what corrupts memory ends them early and finds nothing at a known place.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+[[ ${SSE_HARDEN-ON} == ON ]] || { echo "a build for debugging or with sanitizers"; exit 77; }
+
 for program in "$SSE_SERVE" "$SSECTL"; do
   readelf -hW "$program" >"$scratch/header"
   readelf -lW "$program" >"$scratch/segments"
