@@ -92,6 +92,11 @@ void Streams::take_bytes(std::size_t number, std::string_view bytes) {
     stream.status = std::atoi(stream.head.c_str() + 9);
     stream.chunked = stream.head.find("\r\nTransfer-Encoding: chunked\r\n") != std::string::npos;
     bytes = rest;
+    // A refusal leaves its connection open for further requests, as that of a kicked client's return with 204 does.
+    if (stream.status != 200) {
+      end(stream);
+      return;
+    }
   }
   if (!stream.chunked) {
     take_body(number, bytes);
