@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
@@ -196,6 +197,12 @@ TEST_F(ClusterTest, AFrozenNodeIsNamedAndHoldsNobodyUpForLong) {
   settle();
   b.streams().connect("userId=1");
   ::kill(b.server().pid(), SIGSTOP);
+  ASSERT_TRUE(eventually([&] {
+    std::ifstream stat("/proc/" + std::to_string(b.server().pid()) + "/stat");
+    std::string id, name, state;
+    stat >> id >> name >> state;
+    return state == "T";
+  }));
   const Json sent = a.send_to_user("1", "x");
   EXPECT_EQ(sent["delivered"], 0);
   EXPECT_EQ(sent["missing"], Json({"b"}));

@@ -94,6 +94,7 @@ void Streams::take_bytes(std::size_t number, std::string_view bytes) {
     bytes = rest;
     // A refusal leaves its connection open for further requests, as that of a kicked client's return with 204 does.
     if (stream.status != 200) {
+      ++refused_;
       end(stream);
       return;
     }

@@ -52,6 +52,7 @@ class Streams {
   ClientStream& operator[](std::size_t stream) { return *streams_.at(stream); }
   std::size_t size() const { return streams_.size(); }
   std::size_t connected() const { return connected_; }  ///< got connect-finish, whether ended since or not
+  std::size_t refused() const { return refused_; }      ///< were answered with another status than 200
   std::size_t ended() const { return ended_; }
   std::size_t events() const { return events_; }  ///< received in all, without connect-finish
 
@@ -79,6 +80,7 @@ class Streams {
   Listener listener_;
   std::size_t connected_ = 0;
   std::size_t ended_ = 0;
+  std::size_t refused_ = 0;
   std::size_t events_ = 0;
 };
 
