@@ -132,6 +132,7 @@ void Visitors::clear() {
     return true;
   });
   if (!all) throw std::runtime_error("a stream was neither opened nor refused");
+  opened_ -= streams_->refused();  // kicked ones that came back, and got 204
   streams_ = std::make_unique<testing::Streams>(pages_);
   open_.clear();
   slow_.clear();

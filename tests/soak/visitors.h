@@ -27,7 +27,7 @@ class Visitors {
   /// Ends everybody, once all have been connected.
   void clear();
 
-  std::uint64_t opened() const { return opened_ - streams_->refused(); }
+  std::uint64_t opened() const { return opened_ - (streams_ ? streams_->refused() : 0); }
   std::uint64_t vanished() const { return vanished_; }
   std::size_t slow() const { return slow_.size(); }
 
