@@ -43,12 +43,12 @@ void Visitors::run() {
 
 void Visitors::open() {
   if (open_.size() >= kMost) return;
-  const std::string user = "v" + std::to_string(random_() % kUsers);
+  // Whoever speaks for a stream names its tenant, too.
+  const std::string user = "v" + std::to_string(random_() % kUsers) + "&tenantId=t" + std::to_string(random_() % 3);
   // A fourth stream of a user takes the place of the oldest.
-  const std::size_t number =
-      streams_->open("userId=" + user + "&clientId=device&tenantId=t" + std::to_string(random_() % 3) + "&channel=c" +
-                     std::to_string(random_() % 5) + "&listeners=news,e" + std::to_string(random_() % 4) +
-                     "&keepaliveTime=" + (random_() % 10 == 0 ? "2000" : "0"));
+  const std::size_t number = streams_->open(
+      "userId=" + user + "&clientId=device&channel=c" + std::to_string(random_() % 5) + "&listeners=news,e" +
+      std::to_string(random_() % 4) + "&keepaliveTime=" + (random_() % 10 == 0 ? "2000" : "0"));
   open_.emplace_back(number, user);
   ++opened_;
 }
