@@ -48,7 +48,7 @@ void Visitors::open() {
   // A fourth stream of a user takes the place of the oldest.
   const std::size_t number = streams_->open(
       "userId=" + user + "&clientId=device&channel=c" + std::to_string(random_() % 5) + "&listeners=news,e" +
-      std::to_string(random_() % 4) + "&keepaliveTime=" + (random_() % 10 == 0 ? "2000" : "0"));
+      std::to_string(random_() % 4) + "&keepaliveTime=" + (random_() % 5 == 0 ? "200" : "0"));
   open_.emplace_back(number, user);
   ++opened_;
 }
