@@ -77,6 +77,14 @@ void read_time(Reader& reader, Parts& parts) {
   parts.second = reader.number(2);
 }
 
+// Of one with two digits: more than 50 years ahead is the past.
+int full_year(int year, WallTime now) {
+  const int this_year =
+      static_cast<int>(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(now)).year());
+  const int full = this_year / 100 * 100 + year;
+  return full > this_year + 50 ? full - 100 : full;
+}
+
 std::optional<WallTime> time_of(const Parts& parts) {
   const std::chrono::year_month_day date{std::chrono::year(parts.year), std::chrono::month(parts.month + 1),
                                          std::chrono::day(static_cast<unsigned>(parts.day))};
@@ -105,31 +113,17 @@ std::string http_date(WallTime time) {
 std::optional<WallTime> parse_http_date(std::string_view text, WallTime now) {
   Parts parts;
   Reader reader(text);
-  if (text.size() > 3 && text[3] == ',') {
-    // IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
-    reader.one_of(kDays);
+  if (text.find(',') != std::string_view::npos) {
+    // IMF-fixdate, or as RFC 850 had it: Sun, 06 Nov 1994 08:49:37 GMT; Sunday, 06-Nov-94 08:49:37 GMT
+    const bool fixed = text.find(',') == 3;
+    const std::string_view between = fixed ? " " : "-";
+    fixed ? reader.one_of(kDays) : reader.one_of(kLongDays);
     reader.skip(", ");
     parts.day = reader.number(2);
-    reader.skip(" ");
+    reader.skip(between);
     parts.month = reader.one_of(kMonths);
-    reader.skip(" ");
-    parts.year = reader.number(4);
-    reader.skip(" ");
-    read_time(reader, parts);
-    reader.skip(" GMT");
-  } else if (text.find(',') != std::string_view::npos) {
-    // RFC 850: Sunday, 06-Nov-94 08:49:37 GMT
-    reader.one_of(kLongDays);
-    reader.skip(", ");
-    parts.day = reader.number(2);
-    reader.skip("-");
-    parts.month = reader.one_of(kMonths);
-    reader.skip("-");
-    const int this_year =
-        static_cast<int>(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(now)).year());
-    parts.year = this_year / 100 * 100 + reader.number(2);
-    // More than 50 years ahead is the past.
-    if (parts.year > this_year + 50) parts.year -= 100;
+    reader.skip(between);
+    parts.year = fixed ? reader.number(4) : full_year(reader.number(2), now);
     reader.skip(" ");
     read_time(reader, parts);
     reader.skip(" GMT");
