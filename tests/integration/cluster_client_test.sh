@@ -2,24 +2,7 @@
 # ssectl as its user has it with a cluster: through any server, through none (--cluster), and about one alone (--local).
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-command -v redis-server >/dev/null || { echo "redis-server is not installed (scripts/setup --tests)"; exit 77; }
-
-redis=
-for _ in 1 2 3 4 5; do
-  port=$((20000 + RANDOM % 10000))
-  redis-server --port "$port" --bind 127.0.0.1 --dir "$scratch" --save "" --appendonly yes --requirepass hidden \
-    --logfile "$scratch/redis.log" &
-  children+=("$!")
-  for _ in $(seq 200); do
-    if redis-cli -p "$port" ping >/dev/null 2>&1 && kill -0 "${children[-1]}" 2>/dev/null; then
-      redis=redis://127.0.0.1:$port/0
-      break 2
-    fi
-    kill -0 "${children[-1]}" 2>/dev/null || break
-    sleep 0.05
-  done
-done
-[[ -n $redis ]] || fail "redis-server does not come up: $(cat "$scratch/redis.log")"
+start_redis --appendonly yes --requirepass hidden
 echo hidden >"$scratch/password"
 chmod 600 "$scratch/password"
 options=(--cluster "$redis" --cluster-password-file "$scratch/password")

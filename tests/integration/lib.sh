@@ -90,6 +90,27 @@ kill_server() {
   unset "servers[$pid]"
 }
 
+# start_redis [OPTION…]: a real one on a free port, which keeps nothing; sets redis, its URL. Skips the test where there is
+# no redis-server.
+start_redis() {
+  command -v redis-server >/dev/null || { echo "redis-server is not installed (scripts/setup --tests)"; exit 77; }
+  local port
+  for _ in 1 2 3 4 5; do
+    port=$((20000 + RANDOM % 10000))
+    redis-server --port "$port" --bind 127.0.0.1 --dir "$scratch" --save "" --logfile "$scratch/redis.log" "$@" &
+    children+=("$!")
+    for _ in $(seq 200); do
+      if redis-cli -p "$port" ping >/dev/null 2>&1 && kill -0 "${children[-1]}" 2>/dev/null; then
+        redis=redis://127.0.0.1:$port/0
+        return
+      fi
+      kill -0 "${children[-1]}" 2>/dev/null || break
+      sleep 0.05
+    done
+  done
+  fail "redis-server does not come up: $(cat "$scratch/redis.log")"
+}
+
 # open_stream FILE QUERY [CURL-OPTION…]: a stream of GET /my-sse/connect?QUERY into FILE, open until the test ends or
 # stream_pid is killed; returns once connect-finish is there.
 open_stream() {

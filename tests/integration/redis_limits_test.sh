@@ -2,24 +2,8 @@
 # A Redis that is full, evicts, or refuses: what the operator sees of it, and that nothing is taken for nothing.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-command -v redis-server >/dev/null || { echo "redis-server is not installed (scripts/setup --tests)"; exit 77; }
-
-redis=
-for _ in 1 2 3 4 5; do
-  port=$((20000 + RANDOM % 10000))
-  redis-server --port "$port" --bind 127.0.0.1 --dir "$scratch" --save "" --logfile "$scratch/redis.log" &
-  children+=("$!")
-  for _ in $(seq 200); do
-    if redis-cli -p "$port" ping >/dev/null 2>&1 && kill -0 "${children[-1]}" 2>/dev/null; then
-      redis=redis://127.0.0.1:$port/0
-      break 2
-    fi
-    kill -0 "${children[-1]}" 2>/dev/null || break
-    sleep 0.05
-  done
-done
-[[ -n $redis ]] || fail "redis-server does not come up: $(cat "$scratch/redis.log")"
-redis() { redis-cli -p "$port" "$@" >/dev/null; }
+start_redis
+redis() { redis-cli -u "$redis" "$@" >/dev/null; }
 
 # One that evicts keys without a time to live is refused, unless that is allowed.
 redis config set maxmemory 100mb
