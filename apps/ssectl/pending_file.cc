@@ -4,30 +4,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "delivery/message_repository.h"
+#include "delivery/message_row.h"
 #include "delivery/sqlite_catalog.h"
 #include "event/target.h"
 
 namespace sse::ctl {
-namespace {
-
-api::Json row_of(const delivery::PendingMessage& message) {
-  const event::ShownName recipient = event::shown(message.recipient.kind, message.recipient.name);
-  const bool secret = recipient.kind == event::TargetKind::kToken;
-  api::Json row{{"id", message.id.str()},
-                {"service", message.service.str()},
-                {"kind", event::kind_name(recipient.kind)},
-                {"recipient", secret ? mask_secret(recipient.name) : recipient.name},
-                {"event", message.event},
-                {"listening", message.listening},
-                {"size", message.data_size},
-                {"createTime", to_millis(message.created)},
-                {"expireTime", to_millis(message.expires)},
-                {"attempts", message.attempts}};
-  if (!recipient.tenant.empty()) row["tenant"] = recipient.tenant;
-  return row;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 api::Json list_file(const std::string& path, const api::MessageQuery& query, const api::Page& page) {
   delivery::MessageFilter filter;
@@ -44,7 +26,7 @@ api::Json list_file(const std::string& path, const api::MessageQuery& query, con
   const auto catalog = delivery::open_catalog(path);
   api::Json list = api::Json::array();
   for (const auto& message : catalog->list(filter, (page.number - 1) * page.size, page.size)) {
-    list.push_back(row_of(message));
+    list.push_back(delivery::row_of(message));
   }
   return {
       {"total", catalog->count(filter)}, {"pageNum", page.number}, {"pageSize", page.size}, {"list", std::move(list)}};
@@ -54,7 +36,7 @@ api::Json show_file(const std::string& path, const ServiceName& service, Message
   api::Json list = api::Json::array();
   for (const auto& message : delivery::open_catalog(path)->find(id)) {
     if (!service.empty() && message.service != service) continue;
-    api::Json row = row_of(message);
+    api::Json row = delivery::row_of(message);
     row["data"] = message.data;
     list.push_back(std::move(row));
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ std::string to_lower(std::string_view text);
 std::string url_decode(std::string_view text);
 /// Percent-encodes all but RFC 3986 unreserved characters.
 std::string url_encode(std::string_view text);
+
+/// Two lower-case hexadecimal digits a byte.
+std::string to_hex(std::span<const unsigned char> bytes);
 
 /// Compares in a time that depends on the lengths only, for secrets.
 bool constant_time_equal(std::string_view a, std::string_view b);

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "net/reason_phrase.h"
 #include "net/request_head.h"
 
 namespace sse::cluster {
@@ -31,21 +32,9 @@ bool same_name(const std::string& a, std::string_view b) {
   return to_lower(a) == to_lower(b);
 }
 
-const char* phrase_of(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Status";
-  }
+std::string value_of(const std::vector<std::pair<std::string, std::string>>& headers, std::string_view name) {
+  const auto found = std::ranges::find_if(headers, [&](const auto& one) { return same_name(one.first, name); });
+  return found == headers.end() ? std::string() : found->second;
 }
 
 }  // namespace
@@ -90,8 +79,7 @@ std::string RawRequest::text() const {
 }
 
 std::string RawRequest::header(std::string_view name) const {
-  const auto found = std::ranges::find_if(headers, [&](const auto& one) { return same_name(one.first, name); });
-  return found == headers.end() ? std::string() : found->second;
+  return value_of(headers, name);
 }
 
 void RawRequest::remove_header(std::string_view name) {
@@ -128,9 +116,13 @@ RawResponse RawResponse::parse(std::string_view text) {
   return response;
 }
 
+std::string RawResponse::header(std::string_view name) const {
+  return value_of(headers, name);
+}
+
 std::string RawResponse::text() const {
-  std::string out = "HTTP/1.1 " + std::to_string(status) + ' ' + phrase_of(status) + "\r\nContent-Type: " + type +
-                    "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  std::string out = "HTTP/1.1 " + std::to_string(status) + ' ' + net::reason_phrase(status) +
+                    "\r\nContent-Type: " + type + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   for (const auto& [name, value] : headers) {
     const std::string lower = to_lower(name);
     // Of the connection it came by, and what is known better here.

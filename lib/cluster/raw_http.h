@@ -35,6 +35,8 @@ struct RawResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers{};  ///< as read, that of the type among them
 
+  /// Empty when absent.
+  std::string header(std::string_view name) const;
   /// Reads a response with a length, such as httplib writes.
   static RawResponse parse(std::string_view text);
   std::string text() const;

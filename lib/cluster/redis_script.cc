@@ -3,7 +3,10 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <span>
 #include <utility>
+
+#include "base/text.h"
 
 namespace sse::cluster {
 namespace {
@@ -13,13 +16,7 @@ std::string digest_of(const std::string& text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) != 1) return "";
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += kDigits[digest.at(i) >> 4U];
-    hex += kDigits[digest.at(i) & 15U];
-  }
-  return hex;
+  return to_hex(std::span(digest).first(size));
 }
 
 bool is_unknown(const RedisReply& reply) {

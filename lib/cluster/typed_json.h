@@ -12,6 +12,9 @@
 /// thrown. `json` may be anything.
 namespace sse::cluster {
 
+/// The most that one node may answer to a question for a list.
+inline constexpr std::size_t kMaxNodeDocument = std::size_t{64} << 20;
+
 /// Nothing for what is no JSON, is nested deeply or is larger than `most` bytes.
 std::optional<event::Json> read_json(std::string_view text, std::size_t most);
 

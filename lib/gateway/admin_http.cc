@@ -6,50 +6,18 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "net/reason_phrase.h"
 
 namespace sse::gateway::admin {
 namespace {
 
 using event::Json;
 
-const char* title_of(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 429:
-      return "Too Many Requests";
-    case 503:
-      return "Service Unavailable";
-    case 507:
-      return "Insufficient Storage";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Internal Server Error";
-  }
-}
-
 }  // namespace
 
 Json problem(int status, const std::string& code, const std::string& sentence) {
   return {{"type", "about:blank"},
-          {"title", title_of(status)},
+          {"title", net::reason_phrase(status)},
           {"status", status},
           {"code", code},
           {"detail", printable(sentence, 1000)}};

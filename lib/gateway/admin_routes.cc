@@ -22,8 +22,6 @@ using admin::write_problem;
 using event::Json;
 
 constexpr const char* kNeedsToken = "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'";
-// Of a request whose body means nothing.
-constexpr ByteCount kMaxIgnoredBody = kibibytes(4);
 
 std::string_view code_of(int status) {
   for (const ErrorCode code :

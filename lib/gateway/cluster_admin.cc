@@ -29,7 +29,6 @@ using event::Json;
 constexpr std::uint64_t kDeepest = 200'000;
 // Connections are described at length, and Redis cuts off a subscriber that owes more than 32 MB by default.
 constexpr std::uint64_t kMostRows = 2000;
-constexpr std::size_t kMaxDocument = std::size_t{64} << 20;  // of one node
 constexpr std::uint64_t kMostCounted = 1'000'000'000'000;
 
 // Of rows while they are sorted.
@@ -120,7 +119,7 @@ std::uint64_t page_number(const RawRequest& request, const char* name, std::uint
 // or of names.
 std::optional<Json> document(const RawResponse& response) {
   if (response.status != 200) return std::nullopt;
-  std::optional<Json> json = cluster::read_json(response.body, kMaxDocument);
+  std::optional<Json> json = cluster::read_json(response.body, cluster::kMaxNodeDocument);
   if (!json || !json->is_object()) return std::nullopt;
   if (const auto list = json->find("list"); list != json->end()) {
     if (!list->is_array()) return std::nullopt;
@@ -249,13 +248,6 @@ std::optional<RawResponse> ClusterAdmin::explain(const RawRequest& request, cons
 
 namespace {
 
-std::string header_of(const RawResponse& response, std::string_view name) {
-  for (const auto& [known, value] : response.headers) {
-    if (to_lower(known) == to_lower(name)) return value;
-  }
-  return "";
-}
-
 // What the nodes answered to the same question for a page, each with the ids of its messages.
 struct ExportParts {
   // The page ends where the first of those ends that have more.
@@ -267,12 +259,12 @@ struct ExportParts {
 
   // False when it is no answer to that.
   bool add(RawResponse response) {
-    const std::string complete = header_of(response, "X-Sse-Complete");
+    const std::string complete = response.header("X-Sse-Complete");
     if (response.status != 200 || complete.empty()) return false;
-    const std::uint64_t end = parse_id(header_of(response, "X-Sse-Last-Id")).value_or(0);
+    const std::uint64_t end = parse_id(response.header("X-Sse-Last-Id")).value_or(0);
     if (complete != "true") through = std::min(through, end);
     last = std::max(last, end);
-    total += parse_id(header_of(response, "X-Sse-Total")).value_or(0);
+    total += parse_id(response.header("X-Sse-Total")).value_or(0);
     bodies.push_back(std::move(response.body));
     std::string_view rest = bodies.back();
     while (!rest.empty()) {

@@ -12,6 +12,7 @@
 #include "cluster/topics.h"
 #include "cluster/typed_json.h"
 #include "event/json.h"
+#include "gateway/page_routes.h"
 #include "net/multipart.h"
 
 namespace sse::gateway {
@@ -22,9 +23,6 @@ using cluster::RawResponse;
 using event::Json;
 
 constexpr std::string_view kName = "connectionId";
-// What a goodbye may have (PageRoutes).
-constexpr std::size_t kMaxForm = std::size_t{4} * 1024;
-constexpr std::size_t kMaxDocument = std::size_t{64} << 20;  // of one node
 
 // Java's paging: what makes no sense is cut to what does. Nothing: it is no number, and the route says so.
 std::optional<std::uint64_t> count_parameter(const RawRequest& request, const char* name, std::uint64_t fallback) {
@@ -54,7 +52,7 @@ std::uint64_t named_connection(std::string_view text) {
   const std::string type = to_lower(request.header("Content-Type"));
   // Uploads name it in the query.
   const bool form = net::is_multipart(type) || type.starts_with("application/x-www-form-urlencoded");
-  if (form && request.body.size() > kMaxForm) return 0;
+  if (form && request.body.size() > kMaxGoodbye.count()) return 0;
   try {
     if (form) {
       const auto fields = net::read_form(request.header("Content-Type"), request.body);
@@ -118,7 +116,7 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
   std::vector<Json> documents;
   const auto add = [&](const RawResponse& response) {
     if (response.status != 200) return false;
-    std::optional<Json> json = cluster::read_json(response.body, kMaxDocument);
+    std::optional<Json> json = cluster::read_json(response.body, cluster::kMaxNodeDocument);
     if (!json || !json->is_object() || !json->contains("data") || !(*json)["data"].is_object()) return false;
     documents.push_back(std::move((*json)["data"]));
     return true;

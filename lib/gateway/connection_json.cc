@@ -6,6 +6,7 @@
 
 #include "api/types.h"
 #include "base/text.h"
+#include "delivery/message_row.h"
 #include "hub/session_duration.h"
 
 namespace sse::gateway {
@@ -165,18 +166,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
 }
 
 Json to_json(const delivery::PendingMessage& message, bool with_data) {
-  const event::ShownName recipient = event::shown(message.recipient.kind, message.recipient.name);
-  Json json{{"id", message.id.str()},
-            {"service", message.service.str()},
-            {"kind", event::kind_name(recipient.kind)},
-            {"recipient", recipient.kind == event::TargetKind::kToken ? mask_secret(recipient.name) : recipient.name},
-            {"event", message.event},
-            {"listening", message.listening},
-            {"size", message.data_size},
-            {"createTime", to_millis(message.created)},
-            {"expireTime", to_millis(message.expires)},
-            {"attempts", message.attempts}};
-  if (!recipient.tenant.empty()) json["tenant"] = recipient.tenant;
+  Json json = delivery::row_of(message);
   if (with_data) json["data"] = message.data;
   if (!message.collapse.empty()) json["collapse"] = message.collapse;
   return json;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/fd.h"
@@ -40,23 +41,13 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-std::string to_hex(const unsigned char* bytes, std::size_t size) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (std::size_t i = 0; i < size; ++i) {
-    out += kDigits[bytes[i] >> 4];
-    out += kDigits[bytes[i] & 15];
-  }
-  return out;
-}
-
 // 128 bits that nobody can foresee: who could, would write parts of their own into a file that is uploaded (RFC 2046
 // §5.1.1 leaves it to the sender that the boundary is not in the parts).
 std::string random_hex() {
   std::array<unsigned char, 16> bytes{};
   if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
     throw Error(ErrorCode::kInternal, "there are no random numbers for the boundary of an upload");
-  return to_hex(bytes.data(), bytes.size());
+  return to_hex(bytes);
 }
 
 std::string header_safe(std::string text) {
@@ -109,7 +100,7 @@ std::string hmac_sha256_hex(const std::string& key, const std::string& text) {
   unsigned size = 0;
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
        text.size(), digest.data(), &size);
-  return to_hex(digest.data(), size);
+  return to_hex(std::span(digest).first(size));
 }
 
 std::string sha256_of_file(const std::string& path) {
@@ -129,7 +120,7 @@ std::string sha256_of_file(const std::string& path) {
   unsigned size = 0;
   if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1)
     throw Error(ErrorCode::kInternal, "cannot compute the SHA-256 of an upload");
-  return to_hex(digest.data(), size);
+  return to_hex(std::span(digest).first(size));
 }
 
 HookCaller::HookCaller(HookOptions options, std::string server_id, observe::Registry& metrics)

@@ -1,8 +1,6 @@
 #include "gateway/message_routes.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "delivery/imported.h"
+#include "delivery/message_row.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
 #include "gateway/import_key.h"
@@ -29,13 +28,6 @@ constexpr std::size_t kMostBulkLines = 100'000;
 constexpr std::size_t kSliceLines = 500;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
-
-void put_recipient(Json& json, event::TargetKind kind, const std::string& name) {
-  const event::ShownName shown = event::shown(kind, name);
-  json["kind"] = event::kind_name(shown.kind);
-  json["recipient"] = kind == event::TargetKind::kToken ? mask_secret(shown.name) : shown.name;
-  if (!shown.tenant.empty()) json["tenant"] = shown.tenant;
-}
 
 Json dead_json(const delivery::DeadLetter& letter) {
   Json json = gateway::to_json(letter.message, true);
@@ -237,7 +229,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
                 {"what", what_name(entry.what)},
                 {"service", service.sender->service().str()}};
       if (!entry.name.empty() || entry.kind == event::TargetKind::kAll) {
-        put_recipient(step, entry.kind, entry.name);
+        delivery::put_recipient(step, entry.kind, entry.name);
       }
       if (entry.connection.valid()) step["connection"] = entry.connection.str();
       if (entry.reason) step["reason"] = net::reason_name(*entry.reason);
@@ -253,7 +245,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   its_own.message = id;
   for (const delivery::DeadLetter& letter : stores_.dead.list_dead(its_own, 0, event::kMaxNames)) {
     story.push_back({{"time", to_millis(letter.died)}, {"what", "expired"}, {"service", letter.message.service.str()}});
-    put_recipient(story.back(), letter.message.recipient.kind, letter.message.recipient.name);
+    delivery::put_recipient(story.back(), letter.message.recipient.kind, letter.message.recipient.name);
   }
   if (story.empty() && rows.empty())
     throw Error(ErrorCode::kNotFound, "nothing is known of a message " + id.str() + "; it was settled too long ago");

@@ -23,13 +23,8 @@ constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
 constexpr std::size_t kMostListenerBytes = 256;
 constexpr std::size_t kMostAcknowledged = 10'000;
 constexpr std::size_t kMaxClientId = 256;
-// A host name has 255 bytes at most (RFC 1035 §2.3.4).
-constexpr std::size_t kMaxHost = 300;
 constexpr std::size_t kMaxUserAgent = 512;
-constexpr ByteCount kMaxGoodbye = kibibytes(4);
 constexpr ByteCount kMaxConnectBody = kibibytes(64);
-// Of a request whose body means nothing.
-constexpr ByteCount kMaxIgnoredBody = kibibytes(4);
 constexpr const char* kWhoIsIt = "who sends this could not be established; log in first";
 
 std::string wrapped(bool success, int code, Json data, Json error) {
@@ -152,9 +147,9 @@ std::string checked_name(std::string name, const char* what, std::size_t most = 
 void check_kept(const hub::NewConnection& fresh) {
   checked_name(hub::form_value(fresh.attributes.query, "clientId"), "clientId", kMaxClientId);
   for (const std::string* text : {&fresh.attributes.host, &fresh.attributes.origin}) {
-    if (text->size() > kMaxHost)
+    if (text->size() > net::kMaxHost)
       throw Error(ErrorCode::kInvalidArgument,
-                  "the Host and Origin headers must be at most " + std::to_string(kMaxHost) + " bytes");
+                  "the Host and Origin headers must be at most " + std::to_string(net::kMaxHost) + " bytes");
   }
   if (fresh.attributes.profile.size() > kMaxProfileBytes)
     throw Error(ErrorCode::kTooLarge, "what is known of the user is larger than " + std::to_string(kMaxProfileBytes) +

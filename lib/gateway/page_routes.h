@@ -20,6 +20,9 @@
 
 namespace sse::gateway {
 
+/// Most bytes of the body of disconnect.do, which is read before anybody is asked who sends it.
+inline constexpr ByteCount kMaxGoodbye = kibibytes(4);
+
 /// One hosted service: its path and everything behind it.
 struct Service {
   std::string path;  ///< `/my-sse`

@@ -13,6 +13,9 @@
 
 namespace sse::gateway {
 
+/// Of a request whose body means nothing: it is read, so that the connection may go on.
+inline constexpr ByteCount kMaxIgnoredBody = kibibytes(4);
+
 /// Routes on an HttplibApp with one way to report errors: handlers throw sse::Error, and paths that exist answer other
 /// methods with 405 (RFC 9110 §15.5.6). Register before serving.
 class Router {

@@ -15,6 +15,7 @@
 #include "net/http_front_connection.h"
 #include "net/multipart.h"
 #include "net/peer_address.h"
+#include "net/reason_phrase.h"
 #include "net/spool.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
@@ -45,49 +46,8 @@ constexpr const char* kFailed = "the request could not be handled; the server's 
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
-const char* status_text(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 415:
-      return "Unsupported Media Type";
-    case 417:
-      return "Expectation Failed";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 507:
-      return "Insufficient Storage";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Service Unavailable";
-  }
-}
-
 std::string closing_response(WallTime now, int status, const RefusalText& text) {
-  std::string out = "HTTP/1.1 " + std::to_string(status) + " " + status_text(status) + "\r\n";
+  std::string out = "HTTP/1.1 " + std::to_string(status) + " " + reason_phrase(status) + "\r\n";
   out += date_line(now);
   if (status == 503 || status == 429) out += "Retry-After: 5\r\n";
   out += text.headers + "Content-Type: " + text.content_type +
@@ -314,13 +274,11 @@ void HttpFront::on_readable(Connection& connection) {
   const auto state = connection.state.load(std::memory_order_relaxed);
   // What is discarded need not be decrypted.
   const bool lingering = state == Connection::State::kLingering;
-  std::size_t most = kReadSize;
+  std::size_t most = lingering || state == Connection::State::kBody ? kReadSize : kHeadReadSize;
   if (state == Connection::State::kBody && options_.spoolers != nullptr) {
     // Little more than what makes it go to disk.
-    const std::size_t held = std::min<std::size_t>(connection.body.size(), connection.plan.max_in_memory.count());
-    most = std::clamp<std::size_t>(connection.plan.max_in_memory.count() + 1 - held, kHeadReadSize, kReadSize);
-  } else if (!lingering && state != Connection::State::kBody) {
-    most = kHeadReadSize;
+    const std::size_t limit = connection.plan.max_in_memory.count();
+    most = std::clamp(limit + 1 - std::min(connection.body.size(), limit), kHeadReadSize, kReadSize);
   }
   const ssize_t n =
       lingering ? ::recv(connection.fd(), buffer.data(), most, 0) : connection.socket.receive(buffer.data(), most);
@@ -537,13 +495,14 @@ void HttpFront::spool(Connection& connection, bool complete) {
 }
 
 void HttpFront::after_spool(Connection& connection, bool complete, const std::string& problem) {
+  // What it took while it came in has been written.
+  connection.memory.release();
   if (!problem.empty()) {
     observe::log_error("an upload was refused", {{"error", problem}});
     refuse(connection, 507, "the server cannot store the request body", &connection.head);
   } else if (complete) {
     dispatch(connection);
   } else {
-    connection.memory.release();
     connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
     set_deadline(connection, options_.body_timeout);
     read_body(connection);
@@ -639,14 +598,10 @@ void HttpFront::dispatch_waiting() {
 
 void HttpFront::dispatch(Connection& connection) {
   if (connection.spooled && !connection.plan.in_file) {
-    // What it took while it came in has been written.
-    if (connection.state.load() != Connection::State::kWaiting) connection.memory.release();
     std::string().swap(connection.body);
-    if (!memory_waiters_.empty() && connection.state.load() != Connection::State::kWaiting) {
-      wait_for_memory(connection);
-      return;
-    }
-    if (!connection.memory.raise_to(connection.spooled->size())) {
+    // Those that wait already come first.
+    const bool waited = connection.state.load() == Connection::State::kWaiting;
+    if ((!waited && !memory_waiters_.empty()) || !connection.memory.raise_to(connection.spooled->size())) {
       wait_for_memory(connection);
       return;
     }
@@ -745,7 +700,7 @@ void HttpFront::Responder::answer(int status, std::string_view content_type, std
   Connection& connection = *std::exchange(connection_, nullptr);
   const bool keep_alive = connection.head.keep_alive && !front_.draining_.load(std::memory_order_relaxed);
   std::string& out = connection.out;
-  out = "HTTP/1.1 " + std::to_string(status) + ' ' + status_text(status) + "\r\n";
+  out = "HTTP/1.1 " + std::to_string(status) + ' ' + reason_phrase(status) + "\r\n";
   out += date_line(front_.loop_.clock().wall_now());
   if (!keep_alive) out += "Connection: close\r\n";
   if (status == 503) out += "Retry-After: 5\r\n";

@@ -29,8 +29,9 @@ inline constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
 /// Longest target with and without its query; longer ones get 414. The path is short because httplib matches it with
 /// std::regex, which recurses once a character.
 inline constexpr std::size_t kMaxTarget = std::size_t{8} * 1024;
-constexpr std::size_t kMaxHost = 300;
 inline constexpr std::size_t kMaxPath = 1024;
+/// Longest Host; a name has 255 bytes at most (RFC 1035 §2.3.4).
+inline constexpr std::size_t kMaxHost = 300;
 inline constexpr std::size_t kMaxHeaders = 100;
 /// Most query parameters; more get 400.
 inline constexpr std::size_t kMaxParameters = 500;
