@@ -36,7 +36,7 @@ void storm(Streams& streams, std::size_t count) {
       << streams.connected() << " of " << count << " streams open";
 }
 
-TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryReturns) {
+TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryServesTheNext) {
   const std::size_t count = std::min<std::size_t>(kSanitized ? 2000 : 10'000, raise_descriptor_limit() - 300);
   const ScratchFolder folder;
   ServerProcess server(folder, {"--reconnect-time", std::to_string(kReconnectTime) + "ms", "--reconnect-jitter",
@@ -73,12 +73,21 @@ TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryReturns) {
     during = resident_bytes(server.pid()) - before;
     streams.close_all();
   }
-  ASSERT_TRUE(eventually([&] { return admin.get("/api/v1/status").json()["connections"] == 0; }));
+  const auto nobody_left = [&] { return admin.get("/api/v1/status").json()["connections"] == 0; };
+  ASSERT_TRUE(eventually(nobody_left));
   if (kSanitized) return;  // their allocators keep what was freed, to find its misuse
+  // Pages that something lives on stay with the process, of every thread's part of the heap: more than a half has come
+  // back in most runs, some in all.
   const auto left = [&] { return resident_bytes(server.pid()) - std::min(before, resident_bytes(server.pid())); };
-  EXPECT_TRUE(eventually([&] { return left() < during / 2; }))
+  EXPECT_TRUE(eventually([&] { return left() < during / 4 * 3; }))
       << left() << " bytes of the storm's " << during << " are still held";
   std::cout << count << " streams took " << during / count << " bytes each, " << left() << " bytes stayed in all\n";
+  // And what stayed serves the next storm.
+  Streams again(server.pages());
+  ASSERT_NO_FATAL_FAILURE(storm(again, count));
+  EXPECT_LT(resident_bytes(server.pid()) - before, during / 4 * 5);
+  again.close_all();
+  ASSERT_TRUE(eventually(nobody_left));
   EXPECT_EQ(server.stop(), 0);
 }
 
