@@ -24,10 +24,11 @@ std::size_t bytes_of(const hub::ClientKey& client) {
 }  // namespace
 
 std::vector<ConnectionId> too_many(std::vector<ConnectionId> streams, ConnectionId newcomer, std::size_t most) {
-  std::erase(streams, newcomer);
-  if (streams.size() + 1 <= most) return {};
+  streams.push_back(newcomer);
   std::ranges::sort(streams);
-  streams.resize(streams.size() + 1 - most);
+  const auto doubles = std::ranges::unique(streams);
+  streams.erase(doubles.begin(), doubles.end());
+  streams.resize(streams.size() - std::min(streams.size(), most));
   return streams;
 }
 

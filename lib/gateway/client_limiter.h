@@ -15,8 +15,9 @@
 namespace sse::gateway {
 
 /// Keeps the streams of one client in the whole cluster below client_max_connections: whoever takes one of its streams
-/// asks those who hold its user how many they have, and ends the oldest ones. The newcomer stays, whatever the nodes'
-/// clocks say. Asking for many clients at once, so that a storm of newcomers costs few round trips. Thread safe.
+/// asks those who hold its user how many they have, and ends the oldest ones, which may be the newcomer itself: streams
+/// that open at once at several nodes are judged there by the same order, so that all agree on which ones stay. Asking
+/// for many clients at once, so that a storm of newcomers costs few round trips. Thread safe.
 class ClientLimiter {
  public:
   /// References outlive stop().
@@ -52,7 +53,8 @@ class ClientLimiter {
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 
-/// Those to end: as many of the oldest as there are too many, but never `newcomer`.
+/// Those to end: of all, `newcomer` included, as many of the oldest as there are too many. Whoever knows only some of
+/// them ends none that one who knows all would keep.
 std::vector<ConnectionId> too_many(std::vector<ConnectionId> streams, ConnectionId newcomer, std::size_t most);
 
 }  // namespace sse::gateway
