@@ -101,10 +101,21 @@ std::string trimmed(const std::string& text) {
   return lines.empty() ? "" : lines.front();
 }
 
-Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
+// Which connections are meant: those listed, and those whose users are.
+hub::ConnectionFilter connection_filter(const httplib::Request& req) {
   hub::ConnectionFilter filter;
   filter.name = trimmed(req.get_param_value("name"));
-  const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, filter);
+  filter.client = req.get_param_value("clientId");
+  filter.tenant = TenantId(req.get_param_value("tenantId"));
+  filter.channel = ChannelName(req.get_param_value("channel"));
+  filter.token = AccessToken(req.get_param_value("accessToken"));
+  filter.user = UserId(req.get_param_value("userId"));
+  filter.listening = req.get_param_value("listeners");
+  return filter;
+}
+
+Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
+  const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, connection_filter(req));
   std::vector<ConnectionId> newest;
   for (const hub::NameCount& user : page.cut(all)) newest.push_back(user.ids.back());
   Json list = Json::array();
@@ -126,15 +137,7 @@ Json connections(const Service& service, const std::string& server_id, const htt
     if (!parsed) throw Error(ErrorCode::kInvalidArgument, "id '" + printable(id, 40) + "' is no connection id");
     if (hub.describe(ConnectionId(*parsed))) all.emplace_back(*parsed);
   } else {
-    hub::ConnectionFilter filter;
-    filter.name = trimmed(req.get_param_value("name"));
-    filter.client = req.get_param_value("clientId");
-    filter.tenant = TenantId(req.get_param_value("tenantId"));
-    filter.channel = ChannelName(req.get_param_value("channel"));
-    filter.token = AccessToken(req.get_param_value("accessToken"));
-    filter.user = UserId(req.get_param_value("userId"));
-    filter.listening = req.get_param_value("listeners");
-    all = hub::find(hub, filter, hub::ConnectionOrder::kUser);
+    all = hub::find(hub, connection_filter(req), hub::ConnectionOrder::kUser);
   }
   Json list = Json::array();
   for (const hub::ConnectionInfo& info : hub.describe(page.cut(all))) {

@@ -49,6 +49,20 @@ TEST_F(QueryPagesTest, ListUsers) {
   EXPECT_EQ(ask("users", "cluster=true&timeout=100")["total"], 2);
 }
 
+TEST_F(QueryPagesTest, ListTheUsersOfTheConnectionsThatAreMeant) {
+  start_open();
+  const OpenStream b =
+      stream("userId=b&name=Bob&clientId=c2&tenantId=t&access-token=secret-token-1&channel=x&listeners=n");
+  const OpenStream a = stream("userId=a&name=Ann&clientId=c1");
+  for (const std::string query : {"name=bob", "clientId=c2", "tenantId=t", "channel=x", "listeners=n", "userId=b",
+                                  "accessToken=secret-token-1"}) {
+    const Json page = ask("users", query);
+    EXPECT_EQ(page["total"], 1) << query;
+    EXPECT_EQ(page["list"], (Json{{{"id", "b"}, {"name", "Bob"}}})) << query;
+  }
+  EXPECT_EQ(ask("users", "tenantId=other")["total"], 0);
+}
+
 TEST_F(QueryPagesTest, ListConnectionsWithTheFieldsOfTheProtocol) {
   start_open();
   const OpenStream b =
