@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "cluster/typed_json.h"
@@ -92,6 +93,8 @@ Json combined(const std::string& name, const Json& a, const Json& b) {
     if (a.is_number_integer() && b.is_number_integer()) return sum(a, b);
     return a.get<double>() + b.get<double>();
   }
+  // A setting that waits at several nodes: the newest is meant.
+  if (name == "pending" && a.is_object() && b.is_object()) return compare(field(a, "id"), field(b, "id")) < 0 ? b : a;
   if (a.is_array() && b.is_array()) {
     Json both = a;
     add_all(both, b);
@@ -107,6 +110,20 @@ const Json* list_of(const Json& document) {
 
 std::uint64_t total_of(const Json& document) {
   return count_in(document, "total");
+}
+
+std::set<std::string> take_set(Json& row, const std::string& name) {
+  std::set<std::string> members;
+  if (name.empty() || !row.is_object()) return members;
+  const auto found = row.find(name);
+  if (found == row.end()) return members;
+  if (found->is_array()) {
+    for (const Json& one : *found) {
+      if (one.is_string()) members.insert(one.text());
+    }
+  }
+  row.erase(name);
+  return members;
 }
 
 Json cut(std::vector<Json>& rows, std::uint64_t page, std::uint64_t size) {
@@ -141,9 +158,27 @@ Json merge_objects(const std::vector<Json>& documents) {
   return merged;
 }
 
+Json merge_traces(const std::vector<Json>& documents) {
+  Json merged = merge_objects(documents);
+  if (list_of(merged) == nullptr) return merged;
+  std::vector<Json> steps(merged["list"].begin(), merged["list"].end());
+  // Steps of one node are in their order, also of the same millisecond.
+  std::ranges::stable_sort(steps, {}, [](const Json& step) { return number_in(step, "time", 0); });
+  Json list = Json::array();
+  std::set<std::string> begun;
+  for (Json& step : steps) {
+    const std::string what = text_in(step, "what");
+    if ((what == "accepted" || what == "committed") && !begun.insert(what).second) continue;
+    list.push_back(std::move(step));
+  }
+  merged["list"] = std::move(list);
+  return merged;
+}
+
 Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
   std::vector<Json> rows;
   std::map<Json, std::size_t> by_key;
+  std::map<std::size_t, std::set<std::string>> sets;  // by row
   std::uint64_t total = 0;
   std::uint64_t same = 0;
   bool approximate = false;
@@ -157,20 +192,27 @@ Json merge_lists(const std::vector<Json>& documents, const ListRule& rule) {
       if (name == "list" || name == "total" || name == "pageNum" || name == "pageSize") continue;
       merged[name] = merged.contains(name) ? combined(name, merged[name], value) : value;
     }
-    for (const Json& row : *list) {
+    for (const Json& listed : *list) {
+      Json row = listed;
+      std::set<std::string> members = take_set(row, rule.set);
       const Json* key = rule.key.empty() ? nullptr : field(row, row.is_object() ? rule.key : "");
       if (key != nullptr) {
         const auto [entry, fresh] = by_key.try_emplace(*key, rows.size());
         if (!fresh) {
           Json& kept = rows[entry->second];
+          sets[entry->second].merge(members);
           // The same from whichever node one looks.
           kept = rule.whole_rows ? std::max(kept, row) : combine(std::move(kept), row);
           ++same;
           continue;
         }
       }
-      rows.push_back(row);
+      if (!members.empty()) sets[rows.size()] = std::move(members);
+      rows.push_back(std::move(row));
     }
+  }
+  for (const auto& [row, members] : sets) {
+    if (!members.empty() && rows[row].is_object()) rows[row][rule.count] = members.size();
   }
   std::ranges::stable_sort(rows, [&](const Json& a, const Json& b) {
     const bool plain = !a.is_object();

@@ -18,6 +18,8 @@ struct ListRule {
   std::uint64_t page = 1;
   std::uint64_t size = 100;
   bool whole_rows = false;  ///< rows are the application's JSON: of those with the same key one is taken as it is
+  std::string set{};    ///< not empty: this field of a row lists what `count` counts; rows that are one count each once
+  std::string count{};  ///< the field that is set to that number; `set` itself is not shown
 };
 
 /// One page out of `{"total":n,"list":[…]}` documents, which must hold at least the rows up to the end of that page, or
@@ -34,6 +36,10 @@ event::Json combine(event::Json one, const event::Json& other);
 /// Whom an event would reach in the whole cluster (`GET /api/v1/explain`), receivers first. Somebody is offline only
 /// where every node says so.
 event::Json merge_explanations(const std::vector<event::Json>& documents, std::uint64_t page, std::uint64_t size);
+
+/// What several nodes know of a message (`GET /api/v1/messages/{id}/trace`), its steps by their time. That it was
+/// accepted, and that it was committed, is told once: by the node that knows of the earlier.
+event::Json merge_traces(const std::vector<event::Json>& documents);
 
 /// combine() over all.
 event::Json merge_objects(const std::vector<event::Json>& documents);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <deque>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -35,6 +36,10 @@ constexpr std::uint64_t kMostCounted = 1'000'000'000'000;
 constexpr const char* kRate = "eventRate";
 constexpr std::string_view kExplain = "/api/v1/explain";
 constexpr std::string_view kExport = "/api/v1/export";
+
+// Which tokens and users are the same is told by hashes, whose key is the request's own: see key_parameter().
+constexpr const char* kKeyField = "key";
+constexpr const char* kUserKeysField = "userKeys";
 
 struct Sorting {
   std::string_view name;
@@ -80,7 +85,7 @@ constexpr ListRoute kLists[] = {
        {"last", "lastConnectTime"}}}},
     // Tokens are shown masked, so that two may look the same.
     {"/api/v1/tokens",
-     "",
+     kKeyField,
      {{{"name", "name"},
        {"connections", "connections"},
        {"users", "users"},
@@ -130,6 +135,10 @@ std::optional<Json> document(const RawResponse& response) {
   return json;
 }
 
+bool is_trace(const RawRequest& request) {
+  return request.path.starts_with(kMessage) && request.path.ends_with("/trace");
+}
+
 RawResponse problem_response(ErrorCode code, const std::string& sentence) {
   return {http_status(code), "application/problem+json",
           event::dump_json({{"type", "about:blank"},
@@ -151,10 +160,26 @@ void note_rates(Json& rows, WallTime at) {
   }
 }
 
+bool counts_users(std::string_view path) {
+  return path == "/api/v1/tenants" || path == "/api/v1/channels" || path == "/api/v1/tokens";
+}
+
+// Nobody who sees hashes of one answer can compare them with those of another.
+std::string key_parameter() {
+  std::random_device random;
+  std::string key;
+  for (int i = 0; i < 4; ++i) key += std::to_string(random());
+  return key;
+}
+
 // Nullopt where the page makes no sense, which the route itself then says.
 std::optional<ListRule> rule_of(const ListRoute& route, const RawRequest& request) {
   ListRule rule;
   rule.key = route.key;
+  if (counts_users(route.path)) {
+    rule.set = kUserKeysField;
+    rule.count = "users";
+  }
   rule.page = page_number(request, "pageNum", 1);
   rule.size = page_number(request, "pageSize", 100);
   if (rule.page == 0 || rule.size == 0 || rule.size > api::kMostPageSize) return std::nullopt;
@@ -207,10 +232,12 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
   const std::uint64_t most = rule.key.empty() ? std::min(needed, kMostRows) : api::kMostPageSize;
   std::vector<Json> documents;
   std::set<std::string> missing;
+  const std::string keys = rule.set.empty() ? "" : key_parameter();
   for (std::uint64_t round = 1; round == 1 || (round - 1) * most < needed; ++round) {
     RawRequest part = request;
     part.set_parameter("pageNum", std::to_string(round));
     part.set_parameter("pageSize", std::to_string(most));
+    if (!keys.empty()) part.set_parameter("keys", keys);
     Gathered gathered = gather(part, peer);
     if (gathered.own.status != 200) return gathered.own;
     missing.insert(gathered.missing.begin(), gathered.missing.end());
@@ -226,6 +253,11 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
     if (!more) break;
   }
   Json merged = cluster::merge_lists(documents, rule);
+  if (!keys.empty()) {
+    for (Json& row : merged["list"]) {
+      if (row.is_object()) row.erase(kKeyField);
+    }
+  }
   if (rule.sort == kRate) {
     for (Json& row : merged["list"]) {
       if (row.is_object()) row.erase(kRate);
@@ -322,6 +354,14 @@ RawResponse ClusterAdmin::export_page(const RawRequest& request, const net::Peer
   return page;
 }
 
+// Each node knows of the steps that were taken there.
+RawResponse ClusterAdmin::trace(const RawRequest& request, const net::Peer& peer) {
+  const Gathered gathered = gather(request, peer);
+  if (gathered.own.status != 200 && gathered.own.status != 404) return gathered.own;
+  if (gathered.documents.empty()) return gathered.own;
+  return answer(cluster::merge_traces(gathered.documents), gathered.missing);
+}
+
 RawResponse ClusterAdmin::object(const RawRequest& request, const net::Peer& peer) {
   const Gathered gathered = gather(request, peer);
   // What makes no sense here makes none elsewhere; what is not found here may be there.
@@ -341,7 +381,7 @@ std::optional<RawResponse> ClusterAdmin::stores(const RawRequest& request, const
   const bool concerned = request.path == "/api/v1/messages" || request.path.starts_with(kMessage) ||
                          request.path == "/api/v1/dead" || request.path == "/api/v1/dead/requeue";
   if (!concerned) return std::nullopt;
-  return object(request, peer);
+  return is_trace(request) ? trace(request, peer) : object(request, peer);
 }
 
 std::optional<RawResponse> ClusterAdmin::at_owner(const RawRequest& request, const net::Peer& peer,
@@ -390,8 +430,7 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
   for (const ObjectRoute& route : kObjects) {
     if (request.method == route.method && request.path == route.path) return reply(object(request, peer));
   }
-  if (request.path.starts_with(kMessage) && (request.path.ends_with("/retry") || request.path.ends_with("/trace")))
-    return reply(object(request, peer));
+  if (is_trace(request)) return reply(trace(request, peer));
   if (request.method == "GET" && request.path.starts_with(kConnection)) {
     if (const auto response = at_owner(request, peer, std::string_view(request.path).substr(kConnection.size())))
       return reply(*response);

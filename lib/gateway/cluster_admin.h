@@ -40,6 +40,7 @@ class ClusterAdmin {
   std::optional<cluster::RawResponse> stores(const cluster::RawRequest& request, const net::Peer& peer);
   /// A page of the export of all nodes' messages, ascending by id.
   cluster::RawResponse export_page(const cluster::RawRequest& request, const net::Peer& peer);
+  cluster::RawResponse trace(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
   std::optional<cluster::RawResponse> at_owner(const cluster::RawRequest& request, const net::Peer& peer,
                                                std::string_view id);

@@ -11,6 +11,8 @@
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
 #include "gateway/explain.h"
+#include "gateway/keyed_hash.h"
+#include "gateway/local_header.h"
 #include "hub/session_duration.h"
 #include "hub/survey.h"
 
@@ -35,8 +37,10 @@ hub::ConnectionFilter filter_of(const httplib::Request& req) {
 }
 
 void require_filter(const httplib::Request& req) {
-  admin::require_parameters(req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name",
-                                  "sort", "order", "pageNum", "pageSize"});
+  // Other nodes want to be told which users and tokens are the same, see ClusterAdmin.
+  admin::require_parameters(
+      req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name", "sort", "order", "pageNum",
+            "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize"});
 }
 
 bool descending(const httplib::Request& req) {
@@ -184,6 +188,7 @@ void PresenceRoutes::show_user(const httplib::Request& req, httplib::Response& r
 void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, httplib::Response& res) const {
   require_filter(req);
   const Page page = Page::of(req);
+  const std::string keys = req.get_param_value("keys");
   hub::Hub& hub = admin::find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> names =
       hub::count_names(hub, kind, filter_of(req), name_order(req), descending(req));
@@ -194,6 +199,12 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
                     {"users", one.users},
                     {"firstConnectTime", to_millis(one.first)},
                     {"lastConnectTime", to_millis(one.last)}});
+    if (!keys.empty()) list.back()["key"] = keyed_hash(keys, one.name);
+    if (!keys.empty()) {
+      Json users = Json::array();
+      for (const std::string& user : one.user_names) users.push_back(keyed_hash(keys, user));
+      list.back()["userKeys"] = std::move(users);
+    }
   }
   answer(res, page.json(names.size(), std::move(list)));
 }

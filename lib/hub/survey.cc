@@ -218,7 +218,10 @@ std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFi
     if (fresh) counts.push_back({row.name, 0, 0, created, created});
     NameCount& count = counts.back();
     ++count.connections;
-    if (users ? fresh : !row.user.empty() && (fresh || before->user != row.user)) ++count.users;
+    if (users ? fresh : !row.user.empty() && (fresh || before->user != row.user)) {
+      ++count.users;
+      if (!users) count.user_names.push_back(row.user);
+    }
     count.first = std::min(count.first, created);
     count.last = std::max(count.last, created);
     if (users) count.ids.push_back(row.id);

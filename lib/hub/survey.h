@@ -47,10 +47,11 @@ std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter,
 struct NameCount {
   std::string name;
   std::size_t connections = 0;
-  std::size_t users = 0;            ///< different ones among them
-  WallTime first;                   ///< when the oldest of them was opened
-  WallTime last;                    ///< and the newest
-  std::vector<ConnectionId> ids{};  ///< of users only, ascending
+  std::size_t users = 0;                  ///< different ones among them
+  WallTime first;                         ///< when the oldest of them was opened
+  WallTime last;                          ///< and the newest
+  std::vector<ConnectionId> ids{};        ///< of users only, ascending
+  std::vector<std::string> user_names{};  ///< of others: the different users, sorted
 };
 
 enum class CountOrder : unsigned char { kName, kConnections, kUsers, kFirst, kLast };

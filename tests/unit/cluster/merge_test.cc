@@ -161,5 +161,38 @@ TEST(Merge, ShowsSomebodyAsOfflineOnlyWhereEveryNodeSaysSo) {
   EXPECT_EQ(merge_explanations({a, b}, 2, 2)["list"].size(), 1u);
 }
 
+TEST(Merge, CountsWhatIsInTheSetsOfSeveralNodesOnce) {
+  const auto row = [](const char* name, std::vector<std::string> users) {
+    return Json{{"name", name}, {"connections", 2}, {"users", users.size()}, {"userKeys", users}};
+  };
+  const Json one{{"total", 2}, {"list", Json::array({row("a", {"u1", "u2"}), row("b", {"u1"})})}};
+  const Json two{{"total", 1}, {"list", Json::array({row("a", {"u1"})})}};
+  ListRule rule;
+  rule.key = "name";
+  rule.sort = "users";
+  rule.tie = "name";
+  rule.descending = true;
+  rule.set = "userKeys";
+  rule.count = "users";
+  const Json merged = merge_lists({one, two, two}, rule);
+  ASSERT_EQ(merged["list"].size(), 2U);
+  EXPECT_EQ(merged["list"][0], (Json{{"name", "a"}, {"connections", 6}, {"users", 2}}));
+  EXPECT_EQ(merged["list"][1], (Json{{"name", "b"}, {"connections", 2}, {"users", 1}}));
+  EXPECT_EQ(merged["total"], 2);
+}
+
+TEST(Merge, PutsTheStepsOfATraceInTheOrderOfTheirTime) {
+  const auto step = [](int time, const char* what) { return Json{{"time", time}, {"what", what}}; };
+  const Json here{{"id", "7"}, {"list", Json::array({step(10, "accepted"), step(11, "committed"), step(30, "sent")})}};
+  const Json there{{"id", "7"},
+                   {"list", Json::array({step(10, "accepted"), step(12, "committed"), step(20, "sent"),
+                                         step(40, "confirmed"), "nonsense"})}};
+  std::string order;
+  for (const Json& one : merge_traces({here, there})["list"]) {
+    if (one.is_object()) order += std::to_string(one["time"].get<int>()) + " " + one["what"].get<std::string>() + ",";
+  }
+  EXPECT_EQ(order, "10 accepted,11 committed,20 sent,30 sent,40 confirmed,");
+}
+
 }  // namespace
 }  // namespace sse::cluster
