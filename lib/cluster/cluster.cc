@@ -293,6 +293,25 @@ std::vector<std::vector<ConnectionId>> Cluster::connections_of(const std::vector
   return found;
 }
 
+std::vector<Place> Cluster::locate(const std::vector<LocateCommand>& messages) {
+  std::vector<Place> places(messages.size());
+  if (messages.empty()) return places;
+  std::vector<Command> out;
+  out.reserve(messages.size());
+  for (const LocateCommand& message : messages)
+    out.push_back({receiver_topic(message.service, message.kind, message.name), encode(message)});
+  sent_.add(out.size());
+  const std::vector<Answers> all = bus_->ask(out)->wait(options_.patience);
+  for (std::size_t i = 0; i < all.size() && i < places.size(); ++i) {
+    for (const auto& [node, bytes] : all[i].answers) {
+      const Place theirs = decode_place(bytes);
+      places[i].state = std::max(places[i].state, theirs.state);
+      places[i].connection = std::max(places[i].connection, theirs.connection);
+    }
+  }
+  return places;
+}
+
 void Cluster::replace(unsigned number, const ReplaceCommand& command) {
   sent_.add();
   bus_->ask({{node_topic(number), encode(command)}});
@@ -310,6 +329,8 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
   std::vector<std::function<void(std::string)>> waiting;
   std::vector<ClientCommand> clients;
   std::vector<std::function<void(std::string)>> asking;
+  std::vector<LocateCommand> places;
+  std::vector<std::function<void(std::string)>> seeking;
   for (Bus::Incoming& incoming : commands) {
     try {
       auto decoded = decode(incoming.bytes);
@@ -319,6 +340,9 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
       } else if (auto* client = std::get_if<ClientCommand>(&decoded)) {
         clients.push_back(std::move(*client));
         asking.push_back(std::move(incoming.answer));
+      } else if (auto* place = std::get_if<LocateCommand>(&decoded)) {
+        places.push_back(std::move(*place));
+        seeking.push_back(std::move(incoming.answer));
       } else if (const auto* replace = std::get_if<ReplaceCommand>(&decoded)) {
         local->replace(*replace);
         incoming.answer("");
@@ -349,6 +373,10 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
   if (!clients.empty()) {
     const auto found = local->connections_of(clients);
     for (std::size_t i = 0; i < asking.size(); ++i) asking[i](encode_ids(found.at(i)));
+  }
+  if (!places.empty()) {
+    const std::vector<Place> found = local->locate(places);
+    for (std::size_t i = 0; i < seeking.size(); ++i) seeking[i](encode_place(found.at(i)));
   }
 }
 

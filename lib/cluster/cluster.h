@@ -35,6 +35,10 @@ class LocalNode {
     return std::vector<std::vector<ConnectionId>>(clients.size());
   }
   virtual void replace(const ReplaceCommand& /*command*/) {}
+  /// What is known here of where pending messages are, in their order. On the bus' thread.
+  virtual std::vector<Place> locate(const std::vector<LocateCommand>& messages) {
+    return std::vector<Place>(messages.size());
+  }
   /// What was sent while this node could not be reached did not come here: pending messages have to be looked for.
   virtual void missed_something() = 0;
   /// For the list of nodes. Often, so quick.
@@ -102,6 +106,8 @@ class Cluster final : private Bus::Receiver {
 
   /// Of each client the streams that other nodes have. Waits.
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientCommand>& clients);
+  /// What other nodes know of where pending messages are, in their order. Waits.
+  std::vector<Place> locate(const std::vector<LocateCommand>& messages);
   /// Has the node with that number close streams. Does not wait.
   void replace(unsigned number, const ReplaceCommand& command);
 

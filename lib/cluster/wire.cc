@@ -13,9 +13,12 @@ namespace {
 using event::Json;
 
 constexpr std::string_view kDeliverBegin = "deliver ";
+constexpr std::uint64_t kListening = 1;
+constexpr std::uint64_t kAgain = 2;
 constexpr std::string_view kRequest = "request";
 constexpr std::string_view kClient = "client";
 constexpr std::string_view kReplace = "replace";
+constexpr std::string_view kLocate = "locate";
 constexpr std::string_view kStore = "store";
 // In the order of Door.
 constexpr std::array<std::string_view, 3> kDoors{"pages", "admin", "cluster"};
@@ -41,7 +44,9 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   std::string_view kind;
   if (!take_word(line, ' ', kind)) refuse_event();
   command.kind = event::kind_from_name(kind);
-  command.listening = number() != 0;
+  const std::uint64_t flags = number();
+  command.listening = (flags & kListening) != 0;
+  command.again = (flags & kAgain) != 0;
   const MessageId message(number());
   const std::uint64_t service = number();
   const std::uint64_t name = number();
@@ -59,9 +64,11 @@ std::string encode(const DeliverCommand& command) {
   const std::string_view frame = command.frame->bytes();
   std::string out;
   out.reserve(80 + command.service.str().size() + command.name.size() + command.event.size() + frame.size());
-  out.append(kDeliverBegin).append(event::kind_name(command.kind)).append(command.listening ? " 1" : " 0");
-  for (const std::uint64_t number : {command.frame->message().value(), std::uint64_t{command.service.str().size()},
-                                     std::uint64_t{command.name.size()}, std::uint64_t{command.event.size()}})
+  out.append(kDeliverBegin).append(event::kind_name(command.kind));
+  const std::uint64_t flags = (command.listening ? kListening : 0) | (command.again ? kAgain : 0);
+  for (const std::uint64_t number :
+       {flags, command.frame->message().value(), std::uint64_t{command.service.str().size()},
+        std::uint64_t{command.name.size()}, std::uint64_t{command.event.size()}})
     out.append(1, ' ').append(std::to_string(number));
   out.append(" \n").append(command.service.str()).append(command.name).append(command.event).append(frame);
   return out;
@@ -101,6 +108,30 @@ std::vector<ConnectionId> decode_ids(std::string_view text) {
   return ids;
 }
 
+std::string encode(const LocateCommand& command) {
+  return event::dump_json({{"do", kLocate},
+                           {"service", command.service.str()},
+                           {"kind", event::kind_name(command.kind)},
+                           {"name", command.name},
+                           {"id", command.message.str()},
+                           {"event", command.event},
+                           {"listening", command.listening}}) +
+         '\n';
+}
+
+std::string encode_place(const Place& place) {
+  return std::to_string(place.state) + " " + place.connection.str();
+}
+
+Place decode_place(std::string_view text) {
+  const std::size_t blank = text.find(' ');
+  if (blank == std::string_view::npos) return {};
+  const auto state = parse_id(std::string(text.substr(0, blank)));
+  const auto connection = parse_id(std::string(text.substr(blank + 1)));
+  if (!state || !connection) return {};
+  return {*state, ConnectionId(*connection)};
+}
+
 std::string encode(const StoreCommand& command) {
   return event::dump_json(Json{{"do", kStore}}) + '\n' + command.bytes;
 }
@@ -132,6 +163,14 @@ AnyCommand decode(std::string_view bytes) {
                          event::string_field(line, "tenant")};
   }
   if (what == kReplace) return ReplaceCommand{ServiceName(event::string_field(line, "service")), decode_ids(rest)};
+  if (what == kLocate) {
+    return LocateCommand{ServiceName(event::string_field(line, "service")),
+                         event::kind_from_name(event::string_field(line, "kind")),
+                         event::string_field(line, "name"),
+                         MessageId(event::id_field(line, "id")),
+                         event::string_field(line, "event"),
+                         event::bool_field(line, "listening")};
+  }
   if (what == kStore) return StoreCommand{std::string(rest)};
   throw Error(ErrorCode::kInvalidArgument, "a node sent a command this version does not know; are all of one version?");
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,6 +20,7 @@ struct DeliverCommand {
   bool listening = false;
   std::string event;
   event::FrameRef frame;  ///< encoded once, by the node it was sent at; not null
+  bool again = false;     ///< also for streams that have had it
 };
 
 /// Where a request is to be handled: as one to a page's service or to the admin API, by that node alone; or as one to
@@ -45,6 +47,20 @@ struct ReplaceCommand {
   std::vector<ConnectionId> ids;
 };
 
+/// Where is this pending message? Goes to those who hold a stream of its recipient; the answer is encode_place().
+struct LocateCommand {
+  ServiceName service;
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;
+  MessageId message;
+  std::string event;
+  bool listening = false;
+};
+struct Place {
+  std::uint64_t state = 0;  ///< as hub::Whereabouts::State; the larger wins
+  ConnectionId connection;  ///< where it is in flight; the younger wins
+};
+
 /// What one node's MeshRepository asks of others'.
 struct StoreCommand {
   std::string bytes;
@@ -57,14 +73,21 @@ std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
 std::string encode(const ClientCommand& command);
 std::string encode(const ReplaceCommand& command);
+std::string encode(const LocateCommand& command);
 std::string encode(const StoreCommand& command);
 
-using AnyCommand = std::variant<DeliverCommand, RequestCommand, ClientCommand, ReplaceCommand, StoreCommand>;
+using AnyCommand =
+    std::variant<DeliverCommand, RequestCommand, ClientCommand, ReplaceCommand, LocateCommand, StoreCommand>;
 /// Throws Error(kInvalidArgument) for what no node of this version sends.
 AnyCommand decode(std::string_view bytes);
 
 /// `1,2,3`; what makes no sense in it is left out.
 std::string encode_ids(const std::vector<ConnectionId>& ids);
 std::vector<ConnectionId> decode_ids(std::string_view text);
+
+/// `STATE CONNECTION`, both as numbers.
+std::string encode_place(const Place& place);
+/// All zero for what makes no sense.
+Place decode_place(std::string_view text);
 
 }  // namespace sse::cluster

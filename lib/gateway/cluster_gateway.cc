@@ -130,7 +130,7 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
       const DeliverCommand& command = batch->commands[i];
       event::Target& target = part->targets.emplace_back(event::Target{command.kind, {}, command.listening});
       if (command.kind != event::TargetKind::kAll) target.names = {command.name};
-      deliveries.push_back({target, command.event, command.frame, {}});
+      deliveries.push_back({target, command.event, command.frame, {}, command.again});
     }
     service.sender->deliver_here(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
       for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
@@ -173,6 +173,40 @@ void ClusterGateway::replace(const cluster::ReplaceCommand& command) {
   }
 }
 
+std::vector<cluster::Place> ClusterGateway::locate(const std::vector<cluster::LocateCommand>& messages) {
+  std::vector<cluster::Place> places(messages.size());
+  for (const Service& service : services_) {
+    std::vector<hub::Whereabouts> ours;
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const cluster::LocateCommand& m = messages[i];
+      if (m.service != service.sender->service()) continue;
+      ours.push_back({m.kind, m.name, m.message, m.event, m.listening});
+      numbers.push_back(i);
+    }
+    service.sender->hub().locate(ours);
+    for (std::size_t n = 0; n < numbers.size(); ++n)
+      places[numbers[n]] = {static_cast<std::uint64_t>(ours[n].state), ours[n].connection};
+  }
+  return places;
+}
+
+void ClusterGateway::locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) {
+  using State = hub::Whereabouts::State;
+  std::vector<cluster::LocateCommand> questions;
+  questions.reserve(messages.size());
+  for (const hub::Whereabouts& m : messages)
+    questions.push_back({service, m.kind, m.name, m.message, m.event, m.listening});
+  const std::vector<cluster::Place> places = cluster_.locate(questions);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    // Another version may know of more states.
+    if (places.at(i).state > static_cast<std::uint64_t>(State::kInFlight)) continue;
+    const State theirs = static_cast<State>(places[i].state);
+    messages[i].state = std::max(messages[i].state, theirs);
+    if (theirs == State::kInFlight) messages[i].connection = std::max(messages[i].connection, places[i].connection);
+  }
+}
+
 void ClusterGateway::missed_something() {
   for (const Service& service : services_) service.sender->hub().look_again();
 }
@@ -184,7 +218,7 @@ std::unique_ptr<delivery::Elsewhere::Sent> ClusterGateway::send(const ServiceNam
   for (const hub::Hub::Delivery& delivery : deliveries) {
     const auto add = [&](const std::string& name) {
       commands.push_back({service, delivery.target.kind, name, delivery.target.listening, std::string(delivery.event),
-                          delivery.frame});
+                          delivery.frame, delivery.again});
     };
     if (delivery.target.kind == event::TargetKind::kAll) {
       add("");

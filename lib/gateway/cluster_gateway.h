@@ -43,6 +43,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   std::string handle(const cluster::RequestCommand& command) override;
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
   void replace(const cluster::ReplaceCommand& command) override;
+  std::vector<cluster::Place> locate(const std::vector<cluster::LocateCommand>& messages) override;
   void missed_something() override;
   event::Json facts() override { return facts_(); }
 
@@ -51,6 +52,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   bool may_be_here(const ServiceName& service, const event::Target& target) override;
   void expect(const ServiceName& service, const hub::Names& names, std::function<void()> go_on) override;
   void gone(const ServiceName& service, const hub::Names& names) override;
+  void locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) override;
   void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) override {
     limiter_.opened(service, client, connection);
   }

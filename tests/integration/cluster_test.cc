@@ -376,6 +376,88 @@ TEST_F(ClusterTest, PagesThatMayAskGetTheWholeClusterToo) {
   EXPECT_EQ(refused.status, 403) << refused.body;
 }
 
+TEST_F(ClusterTest, WhatIsSentOnceMoreReachesStreamsOfEveryNode) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  // Confirms by itself, and does not.
+  const std::size_t stream = b.streams().connect("userId=1&ack=1");
+  const std::string id = a.send_to_user("1", "kept", {{"qos", true}})["id"];
+  ASSERT_TRUE(b.receives(stream, "kept"));
+  for (Node* node : {&a, &b}) {
+    const Json row = node->get("/api/v1/messages")["list"][0];
+    EXPECT_EQ(row["state"], "in-flight") << node->id();
+    EXPECT_EQ(row["connection"], b.streams()[stream].connection_id);
+    EXPECT_EQ(node->get("/api/v1/messages/" + id)["list"][0]["state"], "in-flight");
+  }
+  EXPECT_EQ(a.post("/api/v1/messages/" + id + "/retry", Json::object()).json()["delivered"], 1);
+  EXPECT_TRUE(b.streams().run_until([&] { return b.data(stream) == std::vector<std::string>{"kept", "kept"}; }));
+  // The same of a letter, sent again where its recipient is not.
+  a.send_to_user("2", "late", {{"qos", true}, {"ttl", "1ms"}});
+  ASSERT_TRUE(eventually([&] { return b.get("/api/v1/dead")["total"] == 1; }));
+  const std::size_t other = b.streams().connect("userId=2");
+  EXPECT_EQ(a.post("/api/v1/dead/requeue", Json::object()).json()["ids"].size(), 1u);
+  ASSERT_TRUE(b.receives(other, "late"));
+}
+
+TEST_F(ClusterTest, CountsAUserOfSeveralNodesOnce) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  a.streams().connect("userId=1&tenantId=acme&channel=news&access-token=secret-token");
+  b.streams().connect("userId=1&tenantId=acme&channel=news&access-token=secret-token");
+  b.streams().connect("userId=2&tenantId=acme&channel=news&access-token=secret-tokem");
+  for (const std::string what : {"tenants", "channels"}) {
+    const Json list = a.get("/api/v1/" + what);
+    EXPECT_EQ(list["total"], 1) << list.dump();
+    EXPECT_EQ(list["list"][0]["users"], 2) << list.dump();
+    EXPECT_EQ(list["list"][0]["connections"], 3);
+    EXPECT_FALSE(list["list"][0].contains("userKeys"));
+  }
+  // Masked they look the same, and are not.
+  const Json tokens = a.get("/api/v1/tokens?sort=connections&order=desc");
+  EXPECT_EQ(tokens["total"], 2) << tokens.dump();
+  EXPECT_EQ(tokens["list"][0]["users"], 1);
+  EXPECT_EQ(tokens["list"][0]["connections"], 2);
+  EXPECT_FALSE(tokens["list"][0].contains("key"));
+  EXPECT_EQ(a.get("/api/v1/tokens?user=1")["total"], 1);
+}
+
+TEST_F(ClusterTest, BodiesOfEverySizeReachTheNodeWithTheStream) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  const std::size_t stream = b.streams().connect("userId=1&ack=1");
+  const std::string id = b.streams()[stream].connection_id;
+  const std::string of_connection = "?userId=1&connectionId=" + id;
+  for (const std::size_t size : {0UL, 1UL, 1'000UL, 16'384UL, 65'000UL, 65'536UL, 65'537UL, 200'000UL, 1'000'000UL}) {
+    const std::string body =
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n"
+        "Content-Type: text/plain\r\n\r\n" +
+        std::string(size, 'x') + "\r\n--b--\r\n";
+    const HttpResponse response = a.pages().request("POST", "/my-sse/connect/upload/docs.do" + of_connection, body,
+                                                    "multipart/form-data; boundary=b");
+    EXPECT_EQ(response.status, 200) << size << ": " << response.body;
+    const auto node = response.headers.find("x-sse-server-id");
+    EXPECT_EQ(node == response.headers.end() ? "" : node->second, "b") << size;
+  }
+  for (const std::size_t size : {0UL, 1'000UL, 16'384UL, 40'000UL, 65'000UL, 65'536UL, 70'000UL, 200'000UL}) {
+    const std::string padding(size, 'x');
+    HttpResponse response = a.pages().post("/my-sse/connect/message/hello.do" + of_connection, {{"text", padding}});
+    const HttpResponse direct = b.pages().post("/my-sse/connect/message/hello.do" + of_connection, {{"text", padding}});
+    EXPECT_EQ(response.status, direct.status) << "message of " << size << ": " << response.body.substr(0, 300);
+    const Json listen{{"connectionId", id}, {"listener", {"note"}}, {"padding", padding}};
+    for (const std::string what : {"addListener", "removeListener"}) {
+      const std::string path = "/my-sse/connect/" + what + ".do?userId=1";
+      response = a.pages().post(path, listen);
+      EXPECT_EQ(response.status, b.pages().post(path, listen).status) << what << " of " << size;
+    }
+    const Json confirm{{"connectionId", id}, {"ids", {"1"}}, {"padding", padding}};
+    response = a.pages().post("/my-sse/connect/ack.do?userId=1", confirm);
+    EXPECT_EQ(response.status, b.pages().post("/my-sse/connect/ack.do?userId=1", confirm).status) << "ack of " << size;
+  }
+}
+
 TEST_F(ClusterTest, AnUploadThroughAnotherNodeReachesTheOneWithTheStream) {
   Node& a = start("a");
   Node& b = start("b");

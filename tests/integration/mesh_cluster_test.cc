@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -153,6 +154,52 @@ TEST_F(NacosCluster, AMessageWithQosIsHandedToWhicheverNodeItsReceiverComesTo) {
   EXPECT_EQ(a.send_to_user("1", "live", {{"qos", true}})["delivered"], 1);
   ASSERT_TRUE(b.receives(stream, "live"));
   EXPECT_TRUE(b.streams().run_until([&] { return a.pending_here() == 0; }));
+}
+
+TEST_F(NacosCluster, WhatIsSentOnceMoreReachesStreamsOfEveryNode) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  settle();
+  const std::size_t stream = b.streams().connect("userId=1&ack=1");
+  const std::string id = a.send_to_user("1", "kept", {{"qos", true}})["id"];
+  ASSERT_TRUE(b.receives(stream, "kept"));
+  for (ClusterNode* node : {&a, &b}) {
+    const Json row = node->get("/api/v1/messages")["list"][0];
+    EXPECT_EQ(row["state"], "in-flight") << node->id();
+    EXPECT_EQ(row["connection"], b.streams()[stream].connection_id);
+  }
+  // Asked at the node that does not hold it, of the stream that the node does not have that holds it.
+  EXPECT_EQ(b.post("/api/v1/messages/" + id + "/retry", Json::object()).json()["delivered"], 1);
+  EXPECT_TRUE(b.streams().run_until([&] { return b.data(stream) == std::vector<std::string>{"kept", "kept"}; }));
+  EXPECT_TRUE(eventually([&] { return b.get("/api/v1/messages")["list"][0]["attempts"] == 2; }));
+  a.send_to_user("2", "late", {{"qos", true}, {"ttl", "1ms"}});
+  ASSERT_TRUE(eventually([&] { return b.get("/api/v1/dead")["total"] == 1; }));
+  const std::size_t other = b.streams().connect("userId=2");
+  EXPECT_EQ(b.post("/api/v1/dead/requeue", Json::object()).json()["ids"].size(), 1u);
+  ASSERT_TRUE(b.receives(other, "late"));
+  const Json trace = b.get("/api/v1/messages/" + id + "/trace");
+  std::vector<std::int64_t> times;
+  for (const Json& step : trace["list"]) times.push_back(step["time"].get<std::int64_t>());
+  EXPECT_GE(times.size(), 5u);
+  EXPECT_TRUE(std::ranges::is_sorted(times)) << trace.dump();
+}
+
+TEST_F(NacosCluster, OfTwoDurationsThatWaitAtTwoNodesTheNewestWins) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  settle();
+  const auto set = [](ClusterNode& node, int seconds) {
+    const Json target{{"users", {"1"}}};
+    EXPECT_EQ(node.post("/api/v1/durations", {{"target", target}, {"duration", seconds}}).status, 200);
+  };
+  set(a, 111);
+  set(b, 222);
+  for (ClusterNode* node : {&a, &b})
+    EXPECT_EQ(node->get("/api/v1/durations?user=1")["pending"]["duration"], 222) << node->id();
+  EXPECT_TRUE(eventually([&] { return a.get("/api/v1/messages")["total"] == 1; }));
+  const std::size_t stream = a.streams().connect("userId=1");
+  ASSERT_TRUE(a.receives(stream, R"({"duration":"222"})"));
+  EXPECT_THAT(a.data(stream), ElementsAre(R"({"duration":"222"})"));
 }
 
 // A database that was once ahead has the node that opens it give ids of the future. Whether a stream has had a message

@@ -39,6 +39,38 @@ TEST(Wire, RefusesAnEventThatDoesNotAddUp) {
   EXPECT_FALSE(got.frame->message().valid());
 }
 
+TEST(Wire, CarriesWhereAPendingMessageIs) {
+  const LocateCommand sent{ServiceName("hr"), event::TargetKind::kUser, "1\n2", MessageId(77), "note", true};
+  const auto got = std::get<LocateCommand>(decode(encode(sent)));
+  EXPECT_EQ(got.service, sent.service);
+  EXPECT_EQ(got.kind, sent.kind);
+  EXPECT_EQ(got.name, sent.name);
+  EXPECT_EQ(got.message, sent.message);
+  EXPECT_EQ(got.event, sent.event);
+  EXPECT_TRUE(got.listening);
+  const Place place = decode_place(encode_place({3, ConnectionId(99)}));
+  EXPECT_EQ(place.state, 3U);
+  EXPECT_EQ(place.connection, ConnectionId(99));
+  for (const char* nonsense : {"", "3", "x 1", "3 x", "-1 1"}) EXPECT_EQ(decode_place(nonsense).state, 0U) << nonsense;
+}
+
+TEST(Wire, CarriesThatAnEventIsSentOnceMore) {
+  for (const bool again : {false, true}) {
+    for (const bool listening : {false, true}) {
+      DeliverCommand sent{ServiceName("hr"),
+                          event::TargetKind::kUser,
+                          "1",
+                          listening,
+                          "note",
+                          event::Frame::make("data:x\n\n", MessageId(5), event::TargetKind::kUser),
+                          again};
+      const auto got = std::get<DeliverCommand>(decode(encode(sent)));
+      EXPECT_EQ(got.again, again);
+      EXPECT_EQ(got.listening, listening);
+    }
+  }
+}
+
 TEST(Wire, CarriesARequestAsItIs) {
   const RequestCommand sent{Door::kPages, "192.0.2.1", std::string("POST /x HTTP/1.1\r\n\r\n\0body", 25)};
   const auto got = std::get<RequestCommand>(decode(encode(sent)));
