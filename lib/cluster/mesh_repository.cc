@@ -24,6 +24,8 @@ constexpr std::uint64_t kMaxPendingBytes = std::uint64_t{64} << 20;
 constexpr const char* kConfirm = "confirm";
 constexpr const char* kPending = "pending";
 constexpr const char* kLook = "look";
+constexpr const char* kReplace = "replace";
+constexpr const char* kAttempts = "attempts";
 
 Json line_of(const char* what, const ServiceName& service, const Recipient& recipient) {
   return {
@@ -140,13 +142,14 @@ MeshRepository::Signals MeshRepository::hold(const Recipients& recipients) {
   Signals signals;
   std::vector<std::string> topics;
   const auto fresh = std::make_shared<Signal>();
+  std::unordered_set<const Signal*> seen;
   const MutexLock lock(mutex_);
   for (const auto& [service, recipient] : recipients) {
     std::string topic = pending_topic(service, recipient);
     const auto [entry, is_new] = held_.try_emplace(topic, Held{service, recipient, 0, fresh});
     ++entry->second.added;
     touched_.insert(topic);
-    if (std::ranges::find(signals, entry->second.known) == signals.end()) signals.push_back(entry->second.known);
+    if (seen.insert(entry->second.known.get()).second) signals.push_back(entry->second.known);
     if (is_new) topics.push_back(std::move(topic));
   }
   // Under the lock, so that it cannot overtake letting go.
@@ -198,7 +201,29 @@ std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delive
   const Signals known = hold(recipients);
   std::vector<delivery::AddOutcome> outcomes = own_.messages.add_all(messages);
   wait(known);
+  replace_older(messages, outcomes);
   return outcomes;
+}
+
+// A younger message takes the place of those with its collapse key, at whichever node they are. Nobody waits: where it
+// gets lost, the recipient gets both, the younger one last.
+void MeshRepository::replace_older(std::span<const delivery::NewMessage> messages,
+                                   const std::vector<delivery::AddOutcome>& outcomes) {
+  std::vector<Command> commands;
+  const std::vector<std::string> everybody{""};
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const delivery::NewMessage& message = messages[i];
+    if (message.collapse.empty() || outcomes[i].refusal || outcomes[i].repeated) continue;
+    const bool all = message.target.kind == event::TargetKind::kAll;
+    for (const std::string& name : all ? everybody : message.target.names) {
+      const Recipient recipient{message.target.kind, name};
+      Json line = line_of(kReplace, message.service, recipient);
+      line["collapse"] = message.collapse;
+      line["id"] = (message.original.valid() ? message.original : outcomes[i].id).str();
+      commands.push_back({pending_topic(message.service, recipient), encode(StoreCommand{event::dump_json(line)})});
+    }
+  }
+  if (!commands.empty()) bus_.ask(commands);
 }
 
 void MeshRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
@@ -212,6 +237,19 @@ void MeshRepository::confirm(const ServiceName& service, const Recipient& recipi
   line["id"] = id.str();
   // Nobody waits: a confirmation that gets lost makes the message come again.
   bus_.ask({{topic, encode(StoreCommand{event::dump_json(line)})}});
+}
+
+void MeshRepository::note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) {
+  own_.attempts.note_attempts(service, attempts);
+  std::vector<Command> commands;
+  commands.reserve(attempts.size());
+  for (const auto& [recipient, id, count] : attempts) {
+    Json line = line_of(kAttempts, service, recipient);
+    line["id"] = id.str();
+    line["attempts"] = count;
+    commands.push_back({pending_topic(service, recipient), encode(StoreCommand{event::dump_json(line)})});
+  }
+  if (!commands.empty()) bus_.ask(commands);
 }
 
 std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
@@ -263,6 +301,20 @@ std::string MeshRepository::handle(std::string_view bytes) {
                             event::string_field(line, "name")};
   if (what == kConfirm) {
     own_.messages.confirm(service, recipient, MessageId(event::id_field(line, "id")));
+    const MutexLock lock(mutex_);
+    touched_.insert(pending_topic(service, recipient));
+    return "";
+  }
+  if (what == kAttempts) {
+    const delivery::Attempted attempted{
+        recipient, MessageId(event::id_field(line, "id")),
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(count_in(line, "attempts"), UINT32_MAX))};
+    own_.attempts.note_attempts(service, {&attempted, 1});
+    return "";
+  }
+  if (what == kReplace) {
+    own_.messages.replace_older(service, recipient, event::string_field(line, "collapse"),
+                                MessageId(event::id_field(line, "id")));
     const MutexLock lock(mutex_);
     touched_.insert(pending_topic(service, recipient));
     return "";

@@ -29,20 +29,24 @@ namespace sse::cluster {
 /// a stream makes itself known before it asks. So one of them sees the other.
 ///
 /// A node that cannot be reached keeps what it holds until it is back; then the others ask again (Bus::Receiver's
-/// bus_up(), and look_again() of those that hear of a node's start). Limits, keys and collapse words are of one node.
+/// bus_up(), and look_again() of those that hear of a node's start). Limits and keys are of one node; of messages with
+/// one collapse key at several nodes the youngest stays, as long as these can reach each other.
 /// Thread safe.
-class MeshRepository final : public delivery::MessageRepository, public delivery::DeadLetters {
+class MeshRepository final : public delivery::MessageRepository,
+                             public delivery::DeadLetters,
+                             public delivery::AttemptLog {
  public:
   struct Options {
     std::chrono::milliseconds patience{2000};  ///< for other nodes
     std::function<void()> look_again{};        ///< other nodes may have something for the streams here
     const Clock* clock = &Clock::system();     ///< outlives this
   };
-  /// What this node holds itself; all outlive this. The three are usually one object.
+  /// What this node holds itself; all outlive this. The four are usually one object.
   struct Own {
     delivery::MessageRepository& messages;
     delivery::MessageCatalog& catalog;
     delivery::DeadLetters& dead;
+    delivery::AttemptLog& attempts;
   };
   MeshRepository(Own own, Bus& bus, Interest& interest, Options options);
 
@@ -65,6 +69,9 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
                                                 std::size_t limit, ByteCount most, WallTime now) override;
   std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
   std::uint64_t size() const override { return own_.messages.size(); }
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
+    own_.messages.report_withdrawn(service, std::move(withdraw));
+  }
   bool shared() const override { return true; }
 
   // DeadLetters
@@ -77,6 +84,9 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
   std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override {
     return own_.dead.purge_dead(id, filter);
   }
+
+  /// Of messages of all nodes: each node counts those that it holds.
+  void note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) override;
 
   /// How many recipients this node holds something for.
   std::size_t held() const EXCLUDES(mutex_);
@@ -97,6 +107,7 @@ class MeshRepository final : public delivery::MessageRepository, public delivery
   void wait(const Signals& signals) const;
   Signals hold_all_there_is();
   void let_go() EXCLUDES(mutex_);
+  void replace_older(std::span<const delivery::NewMessage> messages, const std::vector<delivery::AddOutcome>& outcomes);
 
   const Own own_;
   Bus& bus_;

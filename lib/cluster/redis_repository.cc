@@ -24,6 +24,7 @@ using delivery::NewMessage;
 using delivery::PendingMessage;
 using delivery::Recipient;
 using delivery::Usage;
+using delivery::Withdrawn;
 using event::TargetKind;
 
 constexpr int kTimeShift = 22;
@@ -35,7 +36,8 @@ constexpr std::size_t kAddMessages = 500;
 constexpr std::size_t kAddBytes = std::size_t{4} << 20;
 constexpr std::size_t kAddNames = 10'000;
 constexpr std::size_t kFieldsOfARow = 10;
-constexpr std::size_t kFieldsOfAnOutcome = 4;
+constexpr std::size_t kFieldsOfAnOutcome = 6;
+constexpr std::size_t kMemberSize = 20;
 constexpr std::size_t kDeadPage = 100;
 constexpr std::size_t kRecountMessages = 200;
 constexpr std::size_t kRecountNames = 1000;
@@ -65,6 +67,29 @@ std::uint64_t number(const std::string& text) {
 MessageId id_of(const std::string& member) {
   if (member.size() != 20) return {};
   return MessageId((number(member.substr(0, 13)) << kTimeShift) | number(member.substr(13)));
+}
+
+// Of members one behind the other.
+std::vector<MessageId> ids_of(std::string_view members) {
+  std::vector<MessageId> ids;
+  for (; members.size() >= kMemberSize; members.remove_prefix(kMemberSize))
+    ids.push_back(id_of(std::string(members.substr(0, kMemberSize))));
+  return ids;
+}
+
+// What the message took the place of, as keep() in the scripts tells it.
+void note_replaced(const NewMessage& message, std::string_view told, std::vector<Withdrawn>& gone) {
+  while (told.size() > kMemberSize) {
+    const std::size_t colon = told.find(':', kMemberSize);
+    if (colon == std::string_view::npos) return;
+    const std::uint64_t size = number(std::string(told.substr(kMemberSize, colon - kMemberSize)));
+    if (size > told.size() - colon - 1) return;
+    gone.push_back({message.service,
+                    {message.target.kind, std::string(told.substr(colon + 1, size))},
+                    id_of(std::string(told.substr(0, kMemberSize))),
+                    Withdrawn::Why::kReplaced});
+    told.remove_prefix(colon + 1 + size);
+  }
 }
 
 std::uint64_t integer(const RedisReply& reply) {
@@ -308,7 +333,8 @@ std::size_t RedisRepository::append_message(const NewMessage& message, std::vect
        {message.service.str(), std::string(event::kind_name(message.target.kind)),
         std::string(message.target.listening ? "1" : "0"), message.event, message.data, there(message.created),
         there(message.expires), message.key, message.collapse,
-        message.original.valid() ? member_of(message.original) : std::string(), std::to_string(to.size())}) {
+        message.original.valid() ? member_of(message.original) : std::string(), std::to_string(message.ids_before),
+        std::to_string(message.ids_behind), std::to_string(to.size())}) {
     arguments.push_back(std::move(part));
   }
   for (std::string& name : to) arguments.push_back(std::move(name));
@@ -323,6 +349,14 @@ std::vector<AddOutcome> RedisRepository::outcomes_of(std::span<const NewMessage>
   outcomes.reserve(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i)
     outcomes.push_back(outcome_of(messages[i], &reply.list[1 + kFieldsOfAnOutcome * i]));
+  std::vector<Withdrawn> gone;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const RedisReply* field = &reply.list[1 + kFieldsOfAnOutcome * i];
+    outcomes[i].before = ids_of(field[4].text);
+    outcomes[i].behind = ids_of(field[5].text);
+    if (field[0].text.empty()) note_replaced(messages[i], field[3].text, gone);
+  }
+  withdrawals_.report(std::move(gone));
   return outcomes;
 }
 
@@ -578,8 +612,8 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
   std::vector<RedisCommand> commands;
   for (const std::string& member : members) {
     commands.push_back({"HMGET", prefix_ + "message:" + member, "service", "kind", "listening", "event", "size",
-                        "created", "expires"});
-    if (with_data) commands.back().insert(commands.back().end(), {"data", "collapse", "original"});
+                        "created", "expires", "collapse"});
+    if (with_data) commands.back().insert(commands.back().end(), {"data", "original"});
     commands.push_back({"SMEMBERS", prefix_ + "names:" + member});
     commands.push_back({"HGETALL", prefix_ + "attempts:" + member});
   }
@@ -587,7 +621,7 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
   const std::vector<RedisReply> replies = link_.ask_all(commands);
   for (std::size_t i = 0; i < members.size(); ++i) {
     const std::vector<RedisReply>& fields = replies[3 * i].list;
-    if (fields.size() < 7 || fields[0].is_nil()) continue;  // gone meanwhile
+    if (fields.size() < 8 || fields[0].is_nil()) continue;  // gone meanwhile
     PendingMessage row;
     row.id = id_of(members[i]);
     row.service = ServiceName(fields[0].text);
@@ -597,9 +631,9 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
     row.data_size = number(fields[4].text);
     row.created = here(fields[5].text);
     row.expires = here(fields[6].text);
+    row.collapse = fields[7].text;
     if (with_data && fields.size() > 9) {
-      row.data = fields[7].text;
-      row.collapse = fields[8].text;
+      row.data = fields[8].text;
       if (!fields[9].text.empty()) row.original = id_of(fields[9].text);
     }
     std::map<std::string, std::uint32_t> names;
@@ -672,21 +706,37 @@ std::vector<PendingMessage> RedisRepository::find(MessageId id) {
 }
 
 std::uint64_t RedisRepository::erase(MessageId id) {
+  const std::vector<PendingMessage> rows = read({member_of(id)}, false);
   const RedisReply reply = run_script(scripts_->erase, {member_of(id)});
   if (reply.list.size() != 2) throw Error(ErrorCode::kIo, "Redis answered to a deletion with something else");
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
+  if (integer(reply.list[0]) != 0) report_deleted(rows);
   return integer(reply.list[0]);
+}
+
+void RedisRepository::report_deleted(const std::vector<PendingMessage>& rows) {
+  std::vector<Withdrawn> gone;
+  for (const PendingMessage& row : rows) gone.push_back({row.service, row.recipient, row.id, Withdrawn::Why::kDeleted});
+  withdrawals_.report(std::move(gone));
 }
 
 std::uint64_t RedisRepository::purge(const MessageFilter& filter) {
   std::uint64_t gone = 0;
   std::vector<Confirmation> batch;
+  std::vector<PendingMessage> rows;
+  const auto drop_batch = [&] {
+    gone += drop(batch);
+    report_deleted(rows);
+    batch.clear();
+    rows.clear();
+  };
   each(filter, [&](const PendingMessage& row) {
     batch.push_back({recipient_of(row.service, row.recipient.kind, row.recipient.name), row.recipient.name, row.id});
-    if (batch.size() >= kConfirmationBatch) gone += drop(std::exchange(batch, {}));
+    rows.push_back(row);
+    if (batch.size() >= kConfirmationBatch) drop_batch();
     return true;
   });
-  if (!batch.empty()) gone += drop(batch);
+  if (!batch.empty()) drop_batch();
   return gone;
 }
 

@@ -17,6 +17,7 @@
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
 #include "delivery/store_limits.h"
+#include "delivery/withdrawals.h"
 
 namespace sse::observe {
 class Counter;
@@ -74,6 +75,9 @@ class RedisRepository final : public delivery::MessageRepository,
   std::vector<delivery::PendingMessage> pending(const ServiceName& service,
                                                 std::span<const delivery::Recipient> recipients, MessageId after,
                                                 std::size_t limit, ByteCount most, WallTime now) override;
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
+    withdrawals_.set(service, std::move(withdraw));
+  }
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
   bool shared() const override { return true; }
@@ -113,6 +117,7 @@ class RedisRepository final : public delivery::MessageRepository,
   void recount_step();
   std::uint64_t drop(const std::vector<Confirmation>& pairs);
   void look();
+  void report_deleted(const std::vector<delivery::PendingMessage>& rows);
   RedisReply run_script(const RedisScript& script, std::vector<std::string> arguments);
   std::size_t append_message(const delivery::NewMessage& message, std::vector<std::string>& arguments) const;
   std::vector<delivery::AddOutcome> outcomes_of(std::span<const delivery::NewMessage> messages,
@@ -133,6 +138,7 @@ class RedisRepository final : public delivery::MessageRepository,
   const std::string prefix_;
   struct Scripts;
   const std::unique_ptr<const Scripts> scripts_;
+  delivery::Withdrawals withdrawals_;
   RedisLink link_;
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours

@@ -113,7 +113,8 @@ local function forget_dead(serial)
 end
 )lua";
 
-// Behind kCommon. keep() returns {'', member, recipients}; {'again', member, recipients} for a known key; or, where
+// Behind kCommon. keep() returns {'', member, recipients, what it took the place of: of each the member, the length of
+// the recipient's name, ':', and the name}; {'again', member, recipients} for a known key; or, where
 // there is no room, {'full', name, count, bytes} or {'total', '', count, bytes}.
 inline constexpr const char* kKeep = R"lua(
 local time = redis.call('TIME')
@@ -172,7 +173,12 @@ local function keep(limits, m)
   if over(total, #m.names, limits[3]) or over(all_bytes, size, limits[4]) then
     return {'total', '', total, all_bytes}
   end
-  for _, one in ipairs(replaced) do drop(one[1], one[2], one[3]) end
+  local took_place = {}
+  for _, one in ipairs(replaced) do
+    if drop(one[1], one[2], one[3]) == 1 then
+      took_place[#took_place + 1] = one[3] .. #one[2] .. ':' .. one[2]
+    end
+  end
   local member = next_member()
   redis.call('HSET', P .. 'message:' .. member, 'service', m.service, 'kind', m.kind, 'listening', m.listening,
     'event', m.event, 'data', m.data, 'size', size, 'created', m.created, 'expires', m.expires, 'collapse', m.collapse)
@@ -192,26 +198,34 @@ local function keep(limits, m)
     redis.call('SET', known, member .. ' ' .. m.expires)
     redis.call('ZADD', P .. 'keys', m.expires, known)
   end
-  return {'', member, #m.names}
+  return {'', member, #m.names, table.concat(took_place)}
 end
 )lua";
 
 // ARGV: prefix, four limits, number of messages; of each: service, kind, listening, event, data, created, expires, key,
-// collapse, member of the id it had first or nothing, number of names, names. Returns the count, then of each what
-// keep() returned, as four.
+// collapse, member of the id it had first or nothing, number of further ids before and behind it, number of names,
+// names. Returns the count, then of each what keep() returned, as four, and the members of these further ids.
 inline constexpr const char* kAdd = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
 local results = {0}
 local at = 7
 for _ = 1, tonumber(ARGV[6]) do
+  local function further(count)
+    local members = {}
+    for i = 1, tonumber(count) do members[i] = next_member() end
+    return table.concat(members)
+  end
   local m = {service = ARGV[at], kind = ARGV[at + 1], listening = ARGV[at + 2], event = ARGV[at + 3],
     data = ARGV[at + 4], created = ARGV[at + 5], expires = ARGV[at + 6], key = ARGV[at + 7], collapse = ARGV[at + 8],
     original = ARGV[at + 9], names = {}}
-  local names = tonumber(ARGV[at + 10])
-  for n = 1, names do m.names[n] = ARGV[at + 10 + n] end
+  local before = further(ARGV[at + 10])
+  local names = tonumber(ARGV[at + 12])
+  for n = 1, names do m.names[n] = ARGV[at + 12 + n] end
   local result = keep(limits, m)
   for i = 1, 4 do results[#results + 1] = tostring(result[i] or '') end
-  at = at + 11 + names
+  results[#results + 1] = before
+  results[#results + 1] = further(ARGV[at + 11])
+  at = at + 13 + names
 end
 results[1] = number('count')
 return results
@@ -229,20 +243,25 @@ local kept = {number('count'), ''}
 for i = 7, #ARGV do redis.call('PERSIST', P .. 'dead:' .. ARGV[i]) end
 for i = 7, #ARGV do
   local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'service', 'kind', 'listening', 'event', 'data', 'created',
-    'expires', 'name')
+    'expires', 'name', 'collapse', 'original', 'member')
+  local first = dead[10] and dead[10] ~= '' and dead[10] or dead[11]
   local lasts = tonumber(dead[7]) - tonumber(dead[6])
   local result = keep(limits, {service = dead[1], kind = dead[2], listening = dead[3], event = dead[4],
     data = dead[5], created = ARGV[6], expires = string.format('%d', tonumber(ARGV[6]) + lasts), key = '',
-    collapse = '', original = '', names = {dead[8]}})
-  if result[1] ~= '' then
+    collapse = dead[9] or '', original = first, names = {dead[8]}})
+  if result[1] ~= '' and result[1] ~= 'again' then
     for k = 3, #kept do erase(kept[k]) end
     return {number('count'), result[1], result[2], tostring(result[3]), tostring(result[4]), dead[2], #dead[5]}
   end
-  kept[#kept + 1] = result[2]
+  -- A younger one with its collapse key has its place.
+  if result[1] == '' then kept[#kept + 1] = result[2] end
 end
 for i = 7, #ARGV do forget_dead(ARGV[i]) end
-kept[1] = number('count')
-return kept
+local there = {number('count'), ''}
+for k = 3, #kept do
+  if redis.call('EXISTS', P .. 'message:' .. kept[k]) == 1 then there[#there + 1] = kept[k] end
+end
+return there
 )lua";
 
 // ARGV: prefix, then of each pair: recipient, name, member. Returns how many were there, and the count.
@@ -319,13 +338,13 @@ local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIM
 local pairs_gone = 0
 for _, member in ipairs(members) do
   local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'listening', 'event', 'data', 'size',
-    'created', 'expires', 'collapse')
+    'created', 'expires', 'collapse', 'original')
   local names = letters and m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
   table.sort(names)
   for _, name in ipairs(names) do
     local serial = redis.call('INCR', P .. 'dead-serial')
     redis.call('HSET', P .. 'dead:' .. serial, 'member', member, 'service', m[1], 'kind', m[2], 'listening', m[3],
-      'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9], 'name', name,
+      'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9], 'original', m[10] or '', 'name', name,
       'attempts', redis.call('HGET', P .. 'attempts:' .. member, name) or '0', 'died', ARGV[2])
     redis.call('ZADD', P .. 'deads', serial, serial)
     redis.call('INCRBY', P .. 'dead-bytes', m[6])

@@ -20,6 +20,8 @@ using event::TargetKind;
 
 // More settings of one recipient are never kept by us; a sender may have put some there.
 constexpr std::size_t kMostWaiting = 1000;
+// The newest setting takes the place of the older ones, at whichever node they wait.
+constexpr const char* kCollapse = "sse:session-duration";
 
 hub::ConnectionFilter filter_for(TargetKind kind, const std::string& name) {
   hub::ConnectionFilter filter;
@@ -125,7 +127,9 @@ void DurationRoutes::set(const httplib::Request& req, httplib::Response& res) co
                         std::string(event::kSetDuration),
                         hub::duration_data(asked.seconds),
                         true,
-                        asked.ttl.value_or(std::chrono::milliseconds(0))});
+                        asked.ttl.value_or(std::chrono::milliseconds(0)),
+                        "",
+                        kCollapse});
   }
   std::uint64_t connections = 0;
   std::uint64_t pending = 0;

@@ -39,7 +39,7 @@ class Node final : public Bus::Receiver {
         own(ids_, {}),
         bus(options(name, clock), metrics_),
         interest_(bus),
-        store({own, own, own}, bus, interest_, {2s, [] {}, &clock}) {
+        store({own, own, own, own}, bus, interest_, {2s, [] {}, &clock}) {
     bus.start(*this);
     interest_.acquire({everybody_topic()}, [] {});
     store.start();

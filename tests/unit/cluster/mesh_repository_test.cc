@@ -52,7 +52,7 @@ class Node final : public Bus::Receiver {
   // As after a restart, with what is in the store.
   void open() {
     auto mesh =
-        std::make_unique<MeshRepository>(MeshRepository::Own{own_, own_, own_}, bus_, interest_,
+        std::make_unique<MeshRepository>(MeshRepository::Own{own_, own_, own_, own_}, bus_, interest_,
                                          MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
     {
       const MutexLock lock(mutex_);
@@ -76,6 +76,7 @@ class Node final : public Bus::Receiver {
     return data;
   }
   MeshRepository& mesh() { return *mesh_; }
+  IdGenerator& ids() { return ids_; }
   delivery::MemoryRepository& own() { return own_; }
   int received() const { return received_; }
   int looks() const { return looks_; }
@@ -112,6 +113,30 @@ TEST_F(MeshRepositoryTest, FindsWhatOtherNodesAccepted) {
   EXPECT_EQ(message.recipient, (Recipient{TargetKind::kUser, "2"}));
   EXPECT_EQ(message.event, "e");
   EXPECT_EQ(message.service, kService);
+}
+
+TEST_F(MeshRepositoryTest, CountsDeliveriesWhereTheMessageIs) {
+  const MessageId id = a_.add("1", "one");
+  const delivery::Attempted attempted{{TargetKind::kUser, "1"}, id, 2};
+  b_.mesh().note_attempts(kService, {&attempted, 1});
+  a_.mesh().note_attempts(kService, {&attempted, 1});
+  EXPECT_TRUE(eventually([&] { return a_.own().find(id).at(0).attempts == 4; }));
+}
+
+TEST_F(MeshRepositoryTest, OfMessagesWithOneCollapseKeyAtSeveralNodesTheYoungestStays) {
+  const auto add = [](Node& node, const std::string& data, MessageId after) {
+    node.ids().raise_floor(after.value());
+    NewMessage message{kService, {TargetKind::kUser, {"1"}, false}, "e", data, wall_now(), wall_now() + 1h};
+    message.collapse = "price";
+    return node.mesh().add(message);
+  };
+  const MessageId first = add(a_, "price 1", MessageId(1));
+  const MessageId second = add(b_, "price 2", first);
+  EXPECT_TRUE(eventually([&] { return a_.own().size() == 0; }));
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("price 2"));
+  add(c_, "price 3", second);
+  EXPECT_TRUE(eventually([&] { return b_.own().size() == 0; }));
+  EXPECT_THAT(a_.data({"1"}), ElementsAre("price 3"));
 }
 
 TEST_F(MeshRepositoryTest, AsksOnlyNodesThatHoldSomething) {
