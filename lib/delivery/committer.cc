@@ -219,6 +219,8 @@ void Committer::succeed(Batch batch, SteadyTime started) {
   // Who sees the new size sees the new counts.
   count(batch.confirmations);
   size_.store(writer_->size(), std::memory_order_release);
+  if (std::vector<Withdrawn> gone = writer_->take_withdrawn(); !gone.empty() && options_.on_withdrawn)
+    options_.on_withdrawn(std::move(gone));
   for (Job& job : batch.jobs) observe::guarded("the answer to a sender", [&job] { job.done(std::move(job.refusal)); });
   MutexLock lock(mutex_);
   retry_at_ = {};

@@ -39,6 +39,8 @@ class Committer {
     const Clock* clock = &Clock::system();       ///< outlives the committer
     /// Told, on the committer's thread, what nobody waits for: confirmations that could not be stored.
     std::function<void(const std::string&)> on_error;
+    /// Told, on the committer's thread, what was withdrawn, before those who wait for it. May be empty.
+    std::function<void(std::vector<Withdrawn>)> on_withdrawn;
   };
   /// Part of a transaction; may run more than once, each time after a rollback. An Error it throws that is no
   /// StoreError fails this work alone; it must then have changed nothing.

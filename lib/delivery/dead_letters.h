@@ -24,7 +24,8 @@ class DeadLetters {
   virtual std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) = 0;
   /// Sends the dead letters of a message, or with an invalid id all that match, once more: each becomes a new message
   /// for its one recipient, with the time to live it once had, at the end of that recipient's queue. In one commit.
-  /// Returns the new ids in that order. Throws Error(kLimitExceeded) when there is no room; all stay dead then.
+  /// One that has a collapse key yields to a younger message with that key, pending or dead: it is forgotten. Returns
+  /// the new ids in that order. Throws Error(kLimitExceeded) when there is no room; all stay dead then.
   virtual std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) = 0;
   /// Forgets the dead letters of a message, or with an invalid id all that match; returns how many.
   virtual std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) = 0;

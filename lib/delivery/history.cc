@@ -18,6 +18,8 @@ constexpr std::uint64_t kRestingPart = 8;
 // What containers and the allocator add to a node.
 constexpr std::uint64_t kNodeBytes = 48;
 constexpr std::size_t kMostEchoed = 64;
+// A message is withdrawn before it comes where both happen at once; this many at once.
+constexpr std::size_t kMaxGone = 1024;
 
 }  // namespace
 
@@ -104,8 +106,8 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
   entries_.emplace_back();
   const auto entry = std::prev(entries_.end());
   entry->position = position;
-  entry->bytes =
-      sizeof(Entry) + kNodeBytes + frame->memory_bytes() + names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
+  entry->bytes = sizeof(Entry) + kNodeBytes + (frame->message().valid() ? kNodeBytes : 0) + frame->memory_bytes() +
+                 names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
   entry->frame = std::move(frame);
   entry->listening = target.listening;
   if (target.listening) entry->event = event;
@@ -113,12 +115,19 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
   entry->left = names.size();
   entry->topics.reserve(names.size());
   bytes_ += entry->bytes;
+  const MessageId message = entry->frame->message();
+  if (message.valid()) messages_.try_emplace(message.value(), entry);
   for (const std::string& name : names) {
+    if (came_too_late(message, target.kind, name)) {
+      --entry->left;
+      continue;
+    }
     Topic& topic = topic_for(target.kind, name);
     if (topic.items.size() - topic.head == options_.events) drop_first(topic);
     topic.items.push_back({entry, entry->topics.size()});
     entry->topics.push_back(&topic);
   }
+  if (entry->left == 0) forget(entry);
   while (bytes_ > options_.bytes.count() && !entries_.empty()) drop_oldest(Why::kBytes);
   count();
 }
@@ -160,9 +169,62 @@ void History::drop_oldest(Why why) {
 }
 
 void History::erase(Entries::iterator entry, Why why) {
-  bytes_ -= entry->bytes;
   dropped_.at(static_cast<std::size_t>(why))->add();
+  forget(entry);
+}
+
+void History::forget(Entries::iterator entry) {
+  bytes_ -= entry->bytes;
+  const auto message = messages_.find(entry->frame->message().value());
+  if (message != messages_.end() && message->second == entry) messages_.erase(message);
   entries_.erase(entry);
+}
+
+bool History::came_too_late(MessageId message, event::TargetKind kind, const std::string& name) {
+  return message.valid() && !gone_.empty() && gone_.contains({message, kind, name});
+}
+
+void History::withdraw(const std::vector<Withdrawn>& gone) {
+  if (!on()) return;
+  std::set<Topic*> touched;
+  std::vector<Entries::iterator> left_alone;
+  for (const Withdrawn& one : gone) {
+    if (withdraw(one, touched, left_alone)) continue;
+    const Gone early{one.id, one.recipient.kind, one.recipient.name};
+    if (gone_.insert(early).second) gone_order_.push_back(early);
+    if (gone_order_.size() <= kMaxGone) continue;
+    gone_.erase(gone_order_.front());
+    gone_order_.pop_front();
+  }
+  // Once for all that went, so that many cost no more than the longest topic.
+  for (Topic* topic : touched) {
+    const auto begin = topic->items.begin() + static_cast<std::ptrdiff_t>(topic->head);
+    topic->items.erase(std::remove_if(begin, topic->items.end(),
+                                      [](const Topic::Item& item) { return item.entry->topics[item.slot] == nullptr; }),
+                       topic->items.end());
+    if (topic->empty()) rest(*topic);
+  }
+  for (const auto& entry : left_alone) forget(entry);
+  if (!touched.empty()) count();
+}
+
+// False when it is not kept. Whoever calls takes it out of its topic, and those out of the history that no topic has.
+bool History::withdraw(const Withdrawn& gone, std::set<Topic*>& touched, std::vector<Entries::iterator>& left_alone) {
+  const auto message = messages_.find(gone.id.value());
+  if (message == messages_.end()) return false;
+  auto& topics = topics_.at(static_cast<std::size_t>(gone.recipient.kind));
+  const auto found = topics.find(gone.recipient.name);
+  if (found == topics.end()) return true;
+  Topic& topic = found->second;
+  const Entries::iterator entry = message->second;
+  const auto item = std::lower_bound(
+      topic.items.begin() + static_cast<std::ptrdiff_t>(topic.head), topic.items.end(), entry->position,
+      [](const Topic::Item& one, MessageId position) { return one.entry->position < position; });
+  if (item == topic.items.end() || item->entry != entry || entry->topics[item->slot] == nullptr) return true;
+  entry->topics[item->slot] = nullptr;
+  if (--entry->left == 0) left_alone.push_back(entry);
+  touched.insert(&topic);
+  return true;
 }
 
 void History::rest(Topic& topic) {

@@ -4,12 +4,15 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -17,6 +20,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/units.h"
+#include "delivery/message_repository.h"
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/catch_up.h"
@@ -51,6 +55,10 @@ class History {
   /// REQUIRES: `position` is greater than all before.
   void keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
             SteadyTime now);
+
+  /// An event that is a message a recipient no longer has pending: nobody who comes back gets it as that recipient.
+  /// What is not kept, as it may only be on its way here, keep() leaves out when it comes soon.
+  void withdraw(const std::vector<Withdrawn>& gone);
 
   struct Client {
     ConnectionId connection;    ///< its new one: no event with this position or a greater one is kept
@@ -87,6 +95,9 @@ class History {
   void drop_first(Topic& topic);
   void drop_oldest(Why why);
   void erase(Entries::iterator entry, Why why);
+  void forget(Entries::iterator entry);
+  bool withdraw(const Withdrawn& gone, std::set<Topic*>& touched, std::vector<Entries::iterator>& left_alone);
+  bool came_too_late(MessageId message, event::TargetKind kind, const std::string& name);
   void rest(Topic& topic);
   void forget_topic();
   void count();
@@ -101,6 +112,11 @@ class History {
   observe::Counter& resyncs_;
 
   Entries entries_;
+  std::unordered_map<std::uint64_t, Entries::iterator> messages_;  // by the store's id
+  // Withdrawn before they came, the youngest at the end.
+  using Gone = std::tuple<MessageId, event::TargetKind, std::string>;
+  std::set<Gone> gone_;
+  std::deque<Gone> gone_order_;
   std::array<std::unordered_map<std::string, Topic>, event::kTargetKinds> topics_;  // by kind
   std::list<Topic*> resting_;    // with nothing left in them, the longest first
   std::uint64_t forgotten_ = 0;  // positions up to here may have been in a topic that is not remembered

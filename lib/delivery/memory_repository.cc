@@ -13,16 +13,27 @@ MessageId MessageRepository::add(const NewMessage& message) {
   return outcome.id;
 }
 
+std::vector<MessageId> next_ids(IdGenerator& ids, std::size_t count) {
+  std::vector<MessageId> next;
+  next.reserve(count);
+  while (next.size() < count) next.emplace_back(ids.next());
+  return next;
+}
+
 std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> messages) {
   std::vector<AddOutcome> outcomes(messages.size());
   MutexLock lock(mutex_);
   for (std::size_t i = 0; i < messages.size(); ++i) {
+    std::vector<MessageId> before = next_ids(ids_, messages[i].ids_before);
     try {
       keep(messages[i], outcomes[i]);
     } catch (const Error& e) {
       outcomes[i].refusal = {e.code(), e.what()};
     }
+    outcomes[i].before = std::move(before);
+    outcomes[i].behind = next_ids(ids_, messages[i].ids_behind);
   }
+  report();
   return outcomes;
 }
 
@@ -61,7 +72,7 @@ void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
     require_room(limits_, {kept.kind, name}, usage, kept.data.size());
   }
   require_room(limits_, total, kept.names.size(), kept.data.size());
-  for (const auto& [recipient, id] : replaced) drop(recipient, id);
+  for (const auto& [recipient, id] : replaced) withdraw(recipient, id, Withdrawn::Why::kReplaced);
   const MessageId id(ids_.next());
   for (const auto& [name, attempts] : kept.names) {
     Queue& queue = by_recipient_[{kept.service, kept.kind, name}];
@@ -132,6 +143,28 @@ bool MemoryRepository::drop(const RecipientKey& recipient, MessageId id) {
   return true;
 }
 
+std::uint64_t MemoryRepository::replace_older(const ServiceName& service, const Recipient& recipient,
+                                              const std::string& collapse, MessageId younger) {
+  MutexLock lock(mutex_);
+  const RecipientKey key{service, recipient.kind, recipient.name};
+  const auto queue = by_recipient_.find(key);
+  if (queue == by_recipient_.end()) return 0;
+  const auto same = queue->second.collapsing.find(collapse);
+  if (same == queue->second.collapsing.end()) return 0;
+  const MessageId id = same->second;
+  const MessageId original = messages_.at(id).original;
+  if ((original.valid() ? original : id) >= younger) return 0;
+  withdraw(key, id, Withdrawn::Why::kReplaced);
+  report();
+  return 1;
+}
+
+void MemoryRepository::withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) {
+  if (!drop(recipient, id)) return;
+  const auto& [service, kind, name] = recipient;
+  withdrawn_.push_back({service, {kind, name}, id, why});
+}
+
 std::vector<PendingMessage> MemoryRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
                                                       MessageId after, std::size_t limit, ByteCount most,
                                                       WallTime now) {
@@ -166,8 +199,9 @@ std::uint64_t MemoryRepository::expire(WallTime now) {
   while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
     const auto message = messages_.find(by_expiry_.begin()->second);
     bury(message->first, message->second, now);
-    pairs += erase_locked(message);
+    pairs += erase_locked(message, Withdrawn::Why::kExpired);
   }
+  report();
   std::erase_if(keys_, [&](const auto& key) { return key.second.expires <= now; });
   return pairs;
 }
@@ -228,7 +262,9 @@ std::vector<PendingMessage> MemoryRepository::find(MessageId id) {
 std::uint64_t MemoryRepository::erase(MessageId id) {
   MutexLock lock(mutex_);
   const auto found = messages_.find(id);
-  return found == messages_.end() ? 0 : erase_locked(found);
+  const std::uint64_t pairs = found == messages_.end() ? 0 : erase_locked(found, Withdrawn::Why::kDeleted);
+  report();
+  return pairs;
 }
 
 std::uint64_t MemoryRepository::purge(const MessageFilter& filter) {
@@ -240,16 +276,17 @@ std::uint64_t MemoryRepository::purge(const MessageFilter& filter) {
       if (matches(filter, message, name)) found.emplace_back(RecipientKey{message.service, message.kind, name}, id);
     }
   }
-  for (const auto& [recipient, id] : found) drop(recipient, id);
+  for (const auto& [recipient, id] : found) withdraw(recipient, id, Withdrawn::Why::kDeleted);
+  report();
   return found.size();
 }
 
-std::uint64_t MemoryRepository::erase_locked(Messages::iterator message) {
+std::uint64_t MemoryRepository::erase_locked(Messages::iterator message, Withdrawn::Why why) {
   const MessageId id = message->first;
   std::vector<RecipientKey> recipients;
   for (const auto& [name, attempts] : message->second.names)
     recipients.emplace_back(message->second.service, message->second.kind, name);
-  for (const RecipientKey& recipient : recipients) drop(recipient, id);
+  for (const RecipientKey& recipient : recipients) withdraw(recipient, id, why);
   return recipients.size();
 }
 
@@ -277,24 +314,46 @@ std::vector<DeadLetter> MemoryRepository::list_dead(const MessageFilter& filter,
 
 std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
   MutexLock lock(mutex_);
+  // Of those with one collapse key the youngest alone is sent again.
+  using CollapseKey = std::tuple<ServiceName, event::TargetKind, std::string, std::string>;
+  std::map<CollapseKey, const DeadLetter*> youngest;
+  const auto key_of = [](const PendingMessage& m) {
+    return CollapseKey{m.service, m.recipient.kind, m.recipient.name, m.collapse};
+  };
+  for (const DeadLetter& letter : dead_) {
+    if (letter.message.collapse.empty() || !matches(id, filter, letter)) continue;
+    const DeadLetter*& kept = youngest[key_of(letter.message)];
+    if (kept == nullptr || is_older(*kept, letter)) kept = &letter;
+  }
   std::vector<MessageId> ids;
   try {
     for (const DeadLetter& letter : dead_) {
       if (!matches(id, filter, letter)) continue;
       const PendingMessage& m = letter.message;
-      std::vector<std::string> names;
-      if (m.recipient.kind != event::TargetKind::kAll) names.push_back(m.recipient.name);
+      if (!m.collapse.empty() && youngest.at(key_of(m)) != &letter) continue;
+      NewMessage again{m.service, {m.recipient.kind, {}, m.listening}, m.event, m.data,
+                       now,       now + (m.expires - m.created)};
+      if (m.recipient.kind != event::TargetKind::kAll) again.target.names.push_back(m.recipient.name);
+      again.collapse = m.collapse;
+      again.original = first_id(m);
       AddOutcome outcome;
-      keep({m.service, {m.recipient.kind, names, m.listening}, m.event, m.data, now, now + (m.expires - m.created)},
-           outcome);
-      ids.push_back(outcome.id);
+      keep(again, outcome);
+      if (!outcome.repeated) ids.push_back(outcome.id);
     }
   } catch (const Error&) {
-    for (const MessageId kept : ids) erase_locked(messages_.find(kept));
+    for (const MessageId kept : ids) erase_locked(messages_.find(kept), Withdrawn::Why::kDeleted);
+    // Nobody has heard of them.
+    std::erase_if(withdrawn_, [](const Withdrawn& one) { return one.why == Withdrawn::Why::kDeleted; });
+    report();
     throw;
   }
   drop_dead(id, filter);
+  report();
   return ids;
+}
+
+bool MemoryRepository::is_older(const DeadLetter& letter, const DeadLetter& other) {
+  return first_id(letter.message) < first_id(other.message);
 }
 
 std::uint64_t MemoryRepository::purge_dead(MessageId id, const MessageFilter& filter) {
@@ -334,7 +393,7 @@ PendingMessage MemoryRepository::row(MessageId id, const Message& message, const
   row.data_size = message.data.size();
   row.created = message.created;
   row.expires = message.expires;
-  if (with_data) row.collapse = message.collapse;
+  row.collapse = message.collapse;
   if (with_data) row.original = message.original;
   row.attempts = message.names.at(name);
   return row;

@@ -16,6 +16,7 @@
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
 #include "delivery/store_limits.h"
+#include "delivery/withdrawals.h"
 
 namespace sse::delivery {
 
@@ -31,6 +32,11 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   bool add_soon(NewMessage message, Added added) override EXCLUDES(mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override EXCLUDES(mutex_);
+  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                              MessageId younger) override EXCLUDES(mutex_);
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
+    withdrawals_.set(service, std::move(withdraw));
+  }
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override
       EXCLUDES(mutex_);
@@ -80,7 +86,10 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   void keep(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool known_import(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
-  std::uint64_t erase_locked(Messages::iterator message) REQUIRES(mutex_);
+  void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) REQUIRES(mutex_);
+  void report() REQUIRES(mutex_) { withdrawals_.report(std::exchange(withdrawn_, {})); }
+  std::uint64_t erase_locked(Messages::iterator message, Withdrawn::Why why) REQUIRES(mutex_);
+  static bool is_older(const DeadLetter& letter, const DeadLetter& other);
   std::uint64_t drop_dead(MessageId id, const MessageFilter& filter) REQUIRES(mutex_);
   void bury(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
   static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
@@ -109,6 +118,9 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;
   Usage total_ GUARDED_BY(mutex_);
   std::map<ServiceName, observe::Counter*> confirmed_ GUARDED_BY(mutex_);
+  std::vector<Withdrawn> withdrawn_ GUARDED_BY(mutex_);  ///< by the call under way
+
+  Withdrawals withdrawals_;
 };
 
 }  // namespace sse::delivery

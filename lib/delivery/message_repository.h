@@ -38,10 +38,27 @@ struct NewMessage {
   WallTime expires;
   std::string key{};  ///< not empty: another message with this key, while this one's time to live lasts, is this one
   std::string collapse{};  ///< not empty: takes the place of what a recipient has pending with the same word
-  /// Valid: it is imported for its one recipient, and had this id where it was first, which `key` names, too. What the
-  /// recipient has pending under this id is this message; what it has with the same `collapse` stays when it is
-  /// younger. Either is answered as a repeat.
+  /// Valid: it is imported, or sent again when it was dead, for its one recipient, and had this id where it was first;
+  /// the `key` of an imported one names it, too. What the recipient has pending under this id is this message; what it
+  /// has with the same `collapse` stays when it is younger. Either is answered as a repeat.
   MessageId original{};
+  /// So many further ids are given, before and behind this one's, for events that are sent with it and not kept.
+  std::uint32_t ids_before = 0;
+  std::uint32_t ids_behind = 0;
+};
+
+/// A recipient no longer has a message pending, and has not confirmed it.
+struct Withdrawn {
+  enum class Why : unsigned char {
+    kDeleted,   ///< by an operator
+    kReplaced,  ///< by a younger message with the same NewMessage::collapse
+    kExpired,
+  };
+
+  ServiceName service;
+  Recipient recipient;
+  MessageId id;
+  Why why = Why::kDeleted;
 };
 
 /// A message one recipient has not confirmed yet.
@@ -55,11 +72,16 @@ struct PendingMessage {
   std::uint64_t data_size = 0;  ///< bytes, also where `data` was left out
   WallTime created;
   WallTime expires;
-  std::string collapse{};      ///< where `data` is there, too
-  MessageId original{};        ///< of an imported one, where `data` is there: see NewMessage
+  std::string collapse{};
+  MessageId original{};        ///< of an imported or requeued one, where `data` is there: see NewMessage
   std::uint32_t attempts = 0;  ///< deliveries noted, see AttemptLog
   bool damaged = false;        ///< the data is not what was stored; only looked at where `data` is there
 };
+
+/// The id a message had first: before it was imported, or sent again when it was dead.
+inline MessageId first_id(const PendingMessage& message) {
+  return message.original.valid() ? message.original : message.id;
+}
 
 /// What became of one message of several.
 struct AddOutcome {
@@ -68,12 +90,17 @@ struct AddOutcome {
     std::string sentence;
   };
 
-  MessageId id;                    ///< when it was kept
-  bool repeated = false;           ///< its key was known: `id` is the first one's, nothing was kept or replaced; see
-                                   ///< also NewMessage::original
-  std::uint64_t pending = 0;       ///< recipients that have it pending
-  std::optional<Refusal> refusal;  ///< when it alone was not
+  MessageId id;                     ///< when it was kept
+  bool repeated = false;            ///< its key was known: `id` is the first one's, nothing was kept or replaced; see
+                                    ///< also NewMessage::original
+  std::uint64_t pending = 0;        ///< recipients that have it pending
+  std::optional<Refusal> refusal;   ///< when it alone was not
+  std::vector<MessageId> before{};  ///< of NewMessage::ids_before, also when the message itself was not kept
+  std::vector<MessageId> behind{};  ///< of NewMessage::ids_behind
 };
+
+/// So many ids, ascending.
+std::vector<MessageId> next_ids(IdGenerator& ids, std::size_t count);
 
 /// The messages accepted with qos that are not confirmed. Thread safe. What add() returned survives `kill -9` in every
 /// implementation that has a file.
@@ -110,6 +137,20 @@ class MessageRepository {
   /// was sent twice, or to two streams of its recipient, is confirmed once. `counter` must outlive the repository's
   /// work; null ends it. False: the implementation cannot tell, and counts nothing.
   virtual bool count_confirmed(const ServiceName& /*service*/, observe::Counter* /*counter*/) { return false; }
+
+  /// From now on `withdraw` is told what recipients of the service no longer have pending for another reason than their
+  /// confirmation, as soon as that is durable, and before who asked for it, or sent what replaced it, has an answer. On
+  /// the caller's thread or one of the repository's, one call at a time; must be quick, and not call the repository.
+  /// Empty ends it. What other nodes withdraw from a shared store is not told.
+  using Withdraw = std::function<void(const std::vector<Withdrawn>&)>;
+  virtual void report_withdrawn(const ServiceName& /*service*/, Withdraw /*withdraw*/) {}  // NOLINT: others keep it
+
+  /// Another store has a message for the recipient with this collapse key, whose first id is `younger`: what is pending
+  /// here with the key and is older is withdrawn. Returns how many that were. Blocks on the store.
+  virtual std::uint64_t replace_older(const ServiceName& /*service*/, const Recipient& /*recipient*/,
+                                      const std::string& /*collapse*/, MessageId /*younger*/) {
+    return 0;
+  }
 
   /// Unexpired messages of any of `recipients` with an id greater than `after`, ascending by id, with data: at most
   /// `limit`, and no more once their data has reached `most` bytes (at least one is returned if there is one and

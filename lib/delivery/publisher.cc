@@ -34,8 +34,12 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
   std::vector<hub::Hub::Delivery> deliveries;
   deliveries.reserve(events.size());
   for (Outgoing& outgoing : events) {
-    outgoing.id = outgoing.message.valid() ? outgoing.message.value() : ids_.next();
-    deliveries.push_back({outgoing.target, outgoing.event, encode(outgoing), {}});
+    if (outgoing.message.valid()) {
+      outgoing.id = outgoing.message.value();
+    } else if (outgoing.id == 0) {
+      outgoing.id = ids_.next();
+    }
+    deliveries.push_back({outgoing.target, outgoing.event, encode(outgoing), {}, outgoing.again});
   }
   Underway underway;
   if (elsewhere_ != nullptr) {
@@ -58,7 +62,7 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     Outgoing& outgoing = events[i];
     hub::Hub::Delivery& delivery = deliveries[i];
-    if (outgoing.id > last_) {
+    if (outgoing.id > last_ && !outgoing.again) {
       delivery.position = MessageId(outgoing.id);
     } else {
       // Another sender was faster.
@@ -71,7 +75,7 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
       }
     }
     last_ = delivery.position.value();
-    history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
+    if (!outgoing.again) history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
   }
   underway.here_ = hub_.start_delivery(std::move(deliveries));
   return underway;

@@ -22,8 +22,9 @@ struct Outgoing {
   const std::string& event;
   const std::string& data;
   MessageId message{};   ///< the store's id; not valid: at most once
-  std::uint64_t id = 0;  ///< out: what the event went by
+  std::uint64_t id = 0;  ///< what the event goes by, 0: a new id. Out: what it went by
   bool local = false;    ///< in a cluster: to streams of this node alone
+  bool again = false;    ///< also to streams that have had it; it is not kept a second time
 };
 
 /// Hands events to the streams, and with a history in one order that all streams and the history share. Thread safe.
@@ -62,6 +63,12 @@ class Publisher {
   /// Hub::connect(), the client's last event id respected: without a history by a resync event, unless its stream was
   /// ended just now because its time was over.
   ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
+  /// As History.
+  void withdraw(const std::vector<Withdrawn>& gone) EXCLUDES(order_) {
+    if (!resumable_) return;
+    const MutexLock lock(order_);
+    history_.withdraw(gone);
+  }
   /// Drops kept events that are too old.
   void expire() EXCLUDES(order_);
 

@@ -87,6 +87,10 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
           metrics.counter("sse_attempts_total", "Pending messages put into a stream", {{"service", service().str()}})),
       retried_(metrics.counter("sse_retried_total", "Pending messages that an operator sent once more",
                                {{"service", service().str()}})),
+      collapsed_(metrics.counter("sse_collapsed_total",
+                                 "Pending messages whose place a younger one with the same collapse key has taken",
+                                 {{"service", service().str()}})),
+      deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
       waits_(clock_),
       attempts_(service(), options_.attempts, clock_),
       send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
@@ -97,9 +101,12 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX, kReplayIdle, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
-      store_counts_(repository_.count_confirmed(service(), &confirmed_)) {}
+      store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
+  repository_.report_withdrawn(service(), [this](const std::vector<Withdrawn>& gone) { withdrawn(gone); });
+}
 
 Sender::~Sender() {
+  repository_.report_withdrawn(service(), {});
   repository_.count_confirmed(service(), nullptr);
 }
 
@@ -150,8 +157,9 @@ Sender::Sending Sender::deliver(std::vector<SendRequest> requests, std::vector<S
     if (outcome.refusal || outcome.result.repeated) continue;
     const SendRequest& request = state->requests[i];
     (request.qos ? sent_qos_ : sent_).add();
-    state->outgoing.push_back(
-        {request.target, request.event, request.data, MessageId(outcome.result.id), 0, request.local});
+    state->outgoing.push_back({request.target, request.event, request.data,
+                               request.qos ? MessageId(outcome.result.id) : MessageId(), outcome.result.id,
+                               request.local});
     state->indexes.push_back(i);
   }
   state->underway.emplace(publisher_.start(state->outgoing));
@@ -242,7 +250,7 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
     // It may have been settled so long ago, or by another node, that nothing is known of it but that it is not pending.
     recipient.state = told || result.repeated || repository_.shared() ? "confirmed" : "deleted";
   }
-  hub_.locate(open);
+  locate_everywhere(open);
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
   const bool expired = IdGenerator::time_of(id.value()) + ttl <= clock_.wall_now();
   for (std::size_t n = 0; n < open.size(); ++n)
@@ -250,17 +258,56 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
 }
 
 std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
-  std::uint64_t taken = 0;
   for (const PendingMessage& row : rows) {
     if (row.service != service() || row.damaged) continue;
     retried_.add();
     trace_.add({clock_.wall_now(), row.id, Trace::What::kRetried, row.recipient.kind, row.recipient.name, {}});
-    const event::FrameRef frame = encode(row.id.str(), row.event, row.data, row.id, row.recipient.kind);
-    event::Target target{row.recipient.kind, {}, row.listening};
-    if (target.kind != event::TargetKind::kAll) target.names.push_back(row.recipient.name);
-    taken += hub_.deliver_again(target, row.event, frame);
   }
+  return give_out(rows, true);
+}
+
+std::uint64_t Sender::send_requeued(const std::vector<PendingMessage>& rows) {
+  for (const PendingMessage& row : rows) {
+    if (row.service != service()) continue;
+    trace_.add(row.id, Trace::What::kAccepted, row.created);
+    trace_.add(row.id, Trace::What::kCommitted, clock_.wall_now());
+  }
+  return give_out(rows, false);
+}
+
+// The way of everything that is sent: in its place among all events, and to other nodes, too.
+std::uint64_t Sender::give_out(const std::vector<PendingMessage>& rows, bool again) {
+  std::vector<event::Target> targets;
+  std::vector<Outgoing> outgoing;
+  targets.reserve(rows.size());
+  for (const PendingMessage& row : rows) {
+    if (row.service != service() || row.damaged) continue;
+    event::Target& target = targets.emplace_back(event::Target{row.recipient.kind, {}, row.listening});
+    if (target.kind != event::TargetKind::kAll) target.names.push_back(row.recipient.name);
+    outgoing.push_back({target, row.event, row.data, row.id, 0, false, again});
+  }
+  std::vector<std::string> missing;
+  std::uint64_t taken = 0;
+  for (const std::vector<std::uint32_t>& names : publisher_.start(outgoing).finish(missing))
+    taken = std::accumulate(names.begin(), names.end(), taken);
   return taken;
+}
+
+// What is recalled is not given any more to clients that come back.
+void Sender::withdrawn(const std::vector<Withdrawn>& gone) {
+  publisher_.withdraw(gone);
+  for (const Withdrawn& one : gone) {
+    // Its dead letter tells of one that expired.
+    if (one.why == Withdrawn::Why::kExpired) continue;
+    const bool replaced = one.why == Withdrawn::Why::kReplaced;
+    (replaced ? collapsed_ : deleted_).add();
+    trace_.add({clock_.wall_now(),
+                one.id,
+                replaced ? Trace::What::kCollapsed : Trace::What::kDeleted,
+                one.recipient.kind,
+                one.recipient.name,
+                {}});
+  }
 }
 
 std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& rows) {
@@ -268,8 +315,13 @@ std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& 
   places.reserve(rows.size());
   for (const PendingMessage& row : rows)
     places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
-  hub_.locate(places);
+  locate_everywhere(places);
   return places;
+}
+
+void Sender::locate_everywhere(std::vector<hub::Whereabouts>& messages) {
+  hub_.locate(messages);
+  if (options_.elsewhere != nullptr) options_.elsewhere->locate(service(), messages);
 }
 
 void Sender::opening(const hub::Names& names, std::function<void()> go_on) {
@@ -443,18 +495,34 @@ NewMessage Sender::message_of(SendRequest request) const {
 void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
   std::vector<NewMessage> messages;
   std::vector<std::size_t> indexes;
+  std::vector<std::vector<std::size_t>> before;  // those not kept between two that are; the last: behind all
+  std::vector<std::size_t> plain;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const SendRequest& request = requests[i];
-    if (!request.qos || outcomes[i].refusal) continue;
+    if (outcomes[i].refusal) continue;
+    if (!request.qos) {
+      plain.push_back(i);
+      continue;
+    }
     messages.push_back(message_of(request));
+    messages.back().ids_before = static_cast<std::uint32_t>(plain.size());
+    before.push_back(std::exchange(plain, {}));
     indexes.push_back(i);
   }
   if (messages.empty()) return;
+  messages.back().ids_behind = static_cast<std::uint32_t>(plain.size());
   const SteadyTime begin = clock_.steady_now();
   std::vector<AddOutcome> kept = repository_.add_all(messages);
   commit_seconds_.observe(seconds_since(begin, clock_));
-  for (std::size_t k = 0; k < kept.size(); ++k)
+  // Ids are in the order of the requests, whichever are kept.
+  const auto give = [&](const std::vector<MessageId>& ids, const std::vector<std::size_t>& to) {
+    for (std::size_t i = 0; i < std::min(ids.size(), to.size()); ++i) outcomes[to[i]].result.id = ids[i].value();
+  };
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    give(kept[k].before, before[k]);
+    give(kept[k].behind, plain);
     note_kept(std::move(kept[k]), messages[k].created, outcomes[indexes[k]]);
+  }
 }
 
 void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome) {

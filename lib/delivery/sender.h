@@ -140,9 +140,12 @@ class Sender final : private hub::HubDelegate {
   /// As send() with qos, and then waits until all recipients have confirmed, or for `patience`. The result tells for
   /// each recipient `confirmed`, `expired`, `deleted`, or where the message is now.
   SendResult send_and_wait(const SendRequest& request, std::chrono::milliseconds patience);
-  /// Sends a message that is pending once more to those connected now; returns how many streams took it.
+  /// Sends a message that is pending once more to those connected now, in the whole cluster; returns how many streams
+  /// took it. Rows of other services are left out.
   std::uint64_t retry(const std::vector<PendingMessage>& rows);
-  /// Where each of these is now.
+  /// Sends what the store has made pending again (DeadLetters::requeue()), as send() does with what it has committed.
+  std::uint64_t send_requeued(const std::vector<PendingMessage>& rows);
+  /// Where each of these is now, in the whole cluster.
   std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows);
 
   /// As send(), without waiting for the streams or for other nodes; `done` gets the result on another thread, which may
@@ -182,6 +185,9 @@ class Sender final : private hub::HubDelegate {
   }
   /// `begin`: of the call, for the histogram. The messages are kept already.
   Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin);
+  std::uint64_t give_out(const std::vector<PendingMessage>& rows, bool again);
+  void locate_everywhere(std::vector<hub::Whereabouts>& messages);
+  void withdrawn(const std::vector<Withdrawn>& gone);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
   bool is_pending(const Recipient& recipient, MessageId id);
   void opening(const hub::Names& names, std::function<void()> go_on) override;
@@ -217,6 +223,8 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& refused_;
   observe::Counter& attempted_;
   observe::Counter& retried_;
+  observe::Counter& collapsed_;
+  observe::Counter& deleted_;
   Trace trace_;
   Waits waits_;
   Attempts attempts_;

@@ -92,6 +92,20 @@ CREATE TABLE total(
 INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), (SELECT coalesce(sum(length(data)), 0) FROM message), 0, 0;
 )sql";
 
+// What format 2 has no place for. Programs that do not know of it work with the file as before.
+constexpr const char* kAdded = R"sql(
+CREATE TABLE IF NOT EXISTS requeued(
+  message INTEGER PRIMARY KEY,
+  original INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS dead_collapse(
+  dead INTEGER PRIMARY KEY,
+  word TEXT NOT NULL,
+  original INTEGER NOT NULL);
+CREATE TRIGGER IF NOT EXISTS dead_gone AFTER DELETE ON dead BEGIN
+  DELETE FROM dead_collapse WHERE dead = old.id;
+END;
+)sql";
+
 // What is looked through at every start.
 constexpr off_t kAlwaysChecked = 256L * 1024 * 1024;
 
@@ -313,6 +327,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
     }
     bring_up_to_date(db);
     db.exec(std::string("CREATE INDEX IF NOT EXISTS sent_key_of_import ON sent_key(message) WHERE ") + kImported);
+    db.exec(kAdded);
     if (findings.counts_differ) make_counts_anew(db);
     db.exec(sync_every_commit ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
     db.exec("PRAGMA journal_size_limit=16777216");

@@ -143,13 +143,18 @@ std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std:
                                    "CROSS JOIN recipient AS r ON r.id = p.recipient"
                                  : " FROM recipient AS r CROSS JOIN pending AS p ON p.recipient = r.id "
                                    "CROSS JOIN message AS m ON m.id = p.message";
-    SQLite::Statement statement(db_,
-                                kColumns + from + conditions.sql() + " ORDER BY m.id, r.kind, r.name LIMIT ? OFFSET ?");
+    SQLite::Statement statement(
+        db_, kColumns +
+                 std::string(", (SELECT c.word FROM collapse AS c WHERE c.message = m.id AND c.recipient = r.id)") +
+                 from + conditions.sql() + " ORDER BY m.id, r.kind, r.name LIMIT ? OFFSET ?");
     Use use(statement);
     conditions.bind(use);
     use.integer(clamp(limit)).integer(clamp(skip));
     std::vector<PendingMessage> result;
-    while (use.step()) result.push_back(row(use));
+    while (use.step()) {
+      result.push_back(row(use));
+      result.back().collapse = use.text_at(10);
+    }
     return result;
   });
 }
@@ -196,7 +201,7 @@ std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std
     SQLite::Statement statement(
         db_,
         "SELECT message, service, kind, recipient, listening, event, length(data), created, expires, attempts, "
-        "died, data FROM dead" +
+        "died, data, (SELECT word FROM dead_collapse AS c WHERE c.dead = id) FROM dead" +
             conditions.sql() + " ORDER BY id LIMIT ? OFFSET ?");
     Use use(statement);
     conditions.bind(use);
@@ -205,6 +210,7 @@ std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std
     while (use.step()) {
       result.push_back({row(use), from_millis(use.integer_at(10))});
       result.back().message.data = use.text_at(11);
+      result.back().message.collapse = use.text_at(12);
     }
     return result;
   });

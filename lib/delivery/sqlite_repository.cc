@@ -17,7 +17,7 @@ constexpr std::uint64_t kExpirePerCommit = 1000;
 
 }  // namespace
 
-SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
+SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) : ids_(ids) {
   const std::string path = resolve_database_path(options.path);
   options.make_folders ? make_database_folder(path) : require_database_folder(path);
   const std::string lock = path + ".lock";
@@ -39,6 +39,7 @@ SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) {
   committer.idle = options.idle;
   committer.clock = &ids.clock();
   committer.on_error = std::move(options.on_error);
+  committer.on_withdrawn = [this](std::vector<Withdrawn> gone) { withdrawals_.report(std::move(gone)); };
   committer_ = std::make_unique<Committer>(std::move(writer), std::move(committer));
   readers_ = std::make_unique<ReaderPool>(path, options.busy_timeout);
 }
@@ -50,6 +51,7 @@ std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> me
   committer_->commit([&](SqliteWriter& writer) {
     outcomes.assign(messages.size(), {});
     for (std::size_t i = 0; i < messages.size(); ++i) {
+      std::vector<MessageId> before = next_ids(ids_, messages[i].ids_before);
       try {
         outcomes[i] = writer.add(messages[i]);
       } catch (const StoreError&) {
@@ -57,6 +59,8 @@ std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> me
       } catch (const Error& e) {
         outcomes[i].refusal = {e.code(), e.what()};
       }
+      outcomes[i].before = std::move(before);
+      outcomes[i].behind = next_ids(ids_, messages[i].ids_behind);
     }
   });
   return outcomes;
@@ -83,6 +87,14 @@ void SqliteRepository::confirm(const ServiceName& service, const Recipient& reci
 bool SqliteRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
   committer_->count_confirmed(service, counter);
   return true;
+}
+
+std::uint64_t SqliteRepository::replace_older(const ServiceName& service, const Recipient& recipient,
+                                              const std::string& collapse, MessageId younger) {
+  std::uint64_t replaced = 0;
+  committer_->commit(
+      [&](SqliteWriter& writer) { replaced = writer.replace_older(service, recipient, collapse, younger); });
+  return replaced;
 }
 
 std::vector<PendingMessage> SqliteRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,

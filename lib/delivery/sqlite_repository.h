@@ -12,6 +12,7 @@
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
 #include "delivery/store_limits.h"
+#include "delivery/withdrawals.h"
 
 namespace sse {
 class LockFile;
@@ -60,6 +61,11 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   bool add_soon(NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
+  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                              MessageId younger) override;
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
+    withdrawals_.set(service, std::move(withdraw));
+  }
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
   std::uint64_t expire(WallTime now) override;
@@ -79,6 +85,8 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   void note_attempts(const ServiceName& service, std::span<const Attempted> attempts) override;
 
  private:
+  IdGenerator& ids_;
+  Withdrawals withdrawals_;
   // In the order they are needed; closed the other way round, so that the writer is last and tidies the WAL up.
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<Committer> committer_;

@@ -4,7 +4,9 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "delivery/imported.h"
@@ -89,9 +91,19 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
                     "attempts, data) SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, m.created, "
                     "m.expires, ?, p.attempts, m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
                     "CROSS JOIN recipient AS r ON r.id = p.recipient WHERE m.id = ? ORDER BY r.kind, r.name "
-                    "RETURNING length(data)")),
+                    "RETURNING length(data), id, recipient, kind, service")),
+      bury_collapse_(prepare(db_, path_,
+                             "INSERT INTO dead_collapse(dead, word, original) SELECT ?, c.word, "
+                             "coalesce((SELECT q.original FROM requeued AS q WHERE q.message = c.message), 0) "
+                             "FROM recipient AS r CROSS JOIN collapse AS c ON c.recipient = r.id "
+                             "WHERE r.name = ? AND r.kind = ? AND r.service = ? AND c.message = ?")),
       oldest_dead_(prepare(db_, path_, "SELECT id, length(data) FROM dead ORDER BY id LIMIT 1")),
-      drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")) {
+      drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
+      describe_recipient_(prepare(db_, path_, "SELECT service, kind, name FROM recipient WHERE id = ?")),
+      find_requeued_(prepare(db_, path_, "SELECT original FROM requeued WHERE message = ?")),
+      put_requeued_(prepare(db_, path_, "INSERT OR REPLACE INTO requeued(message, original) VALUES(?, ?)")),
+      expire_requeued_(prepare(
+          db_, path_, "DELETE FROM requeued WHERE NOT EXISTS(SELECT 1 FROM message AS m WHERE m.id = message)")) {
   translated("open the database", path_, &db_, [&] {
     SQLite::Statement largest(db_, "SELECT seq FROM sqlite_sequence WHERE name = 'message'");
     if (largest.executeStep()) ids_.raise_floor(static_cast<std::uint64_t>(largest.getColumn(0).getInt64()));
@@ -127,6 +139,9 @@ void SqliteWriter::commit() {
     Use(commit_).run();
   });
   committed_ = now_;
+  committed_withdrawn_.insert(committed_withdrawn_.end(), std::make_move_iterator(withdrawn_.begin()),
+                              std::make_move_iterator(withdrawn_.end()));
+  withdrawn_.clear();
 }
 
 void SqliteWriter::rollback() noexcept {
@@ -136,6 +151,7 @@ void SqliteWriter::rollback() noexcept {
     rollback_.tryReset();
   }
   now_ = committed_;
+  withdrawn_.clear();
 }
 
 AddOutcome SqliteWriter::add(const NewMessage& message) {
@@ -201,10 +217,28 @@ bool SqliteWriter::known_import(const NewMessage& message, AddOutcome& outcome) 
     if (!find.step()) return false;
     same = find.id_at(0);
   }
-  Use find(find_import_);
-  find.id(same);
-  const MessageId first = find.step() ? original_in(find.text_at(0)) : same;
-  return first > message.original && known(same);
+  return first_id(same) > message.original && known(same);
+}
+
+// Of one that is pending: before it was imported, or sent again when it was dead.
+MessageId SqliteWriter::first_id(MessageId id) {
+  MessageId first = id;
+  if (Use find(find_import_); find.id(id).step()) first = original_in(find.text_at(0));
+  if (Use find(find_requeued_); find.id(id).step()) first = find.id_at(0);
+  return first;
+}
+
+std::uint64_t SqliteWriter::replace_older(const ServiceName& service, const Recipient& recipient,
+                                          const std::string& collapse, MessageId younger) {
+  return translated("replace a message in", path_, &db_, [&]() -> std::uint64_t {
+    const std::int64_t row = recipient_id(service, recipient);
+    if (row == 0) return 0;
+    MessageId same;
+    if (Use find(find_collapsing_); find.integer(row).text(collapse).step()) same = find.id_at(0);
+    if (!same.valid() || first_id(same) >= younger) return 0;
+    withdraw(row, same, Withdrawn::Why::kReplaced);
+    return 1;
+  });
 }
 
 // What the recipient has now, less what the message will take the place of.
@@ -235,8 +269,10 @@ void SqliteWriter::insert(const NewMessage& message, MessageId id, const std::ve
                           std::vector<Place>& places) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     // The recipient goes with its last message, and then has to be made anew.
-    if (places[i].replaced.valid() && drop(places[i].recipient, places[i].replaced))
-      places[i].recipient = recipient_id(message.service, {message.target.kind, names[i]});
+    if (!places[i].replaced.valid() || !drop(places[i].recipient, places[i].replaced)) continue;
+    const Recipient recipient{message.target.kind, names[i]};
+    withdrawn_.push_back({message.service, recipient, places[i].replaced, Withdrawn::Why::kReplaced});
+    places[i].recipient = recipient_id(message.service, recipient);
   }
   const std::int64_t size = as_integer(message.data.size());
   Use(insert_message_)
@@ -298,7 +334,21 @@ void SqliteWriter::note_attempts(const ServiceName& service, const Recipient& re
   });
 }
 
+void SqliteWriter::withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why) {
+  Withdrawn gone;
+  {
+    Use describe(describe_recipient_);
+    describe.integer(recipient);
+    if (describe.step()) gone = {ServiceName(describe.text_at(0)), {describe.kind_at(1), describe.text_at(2)}, id, why};
+  }
+  if (drop(recipient, id)) withdrawn_.push_back(std::move(gone));
+}
+
 std::uint64_t SqliteWriter::erase(MessageId id) {
+  return erase(id, Withdrawn::Why::kDeleted);
+}
+
+std::uint64_t SqliteWriter::erase(MessageId id, Withdrawn::Why why) {
   return translated("delete a message from", path_, &db_, [&] {
     std::vector<std::int64_t> recipients;
     {
@@ -306,7 +356,7 @@ std::uint64_t SqliteWriter::erase(MessageId id) {
       find.id(id);
       while (find.step()) recipients.push_back(find.integer_at(0));
     }
-    for (const std::int64_t recipient : recipients) drop(recipient, id);
+    for (const std::int64_t recipient : recipients) withdraw(recipient, id, why);
     return static_cast<std::uint64_t>(recipients.size());
   });
 }
@@ -326,7 +376,7 @@ std::uint64_t SqliteWriter::purge(const MessageFilter& filter, std::uint64_t eno
       find.integer(as_integer(enough));
       while (find.step()) pairs.emplace_back(find.integer_at(0), find.id_at(1));
     }
-    for (const auto& [recipient, id] : pairs) drop(recipient, id);
+    for (const auto& [recipient, id] : pairs) withdraw(recipient, id, Withdrawn::Why::kDeleted);
     return static_cast<std::uint64_t>(pairs.size());
   });
 }
@@ -343,22 +393,33 @@ std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
     for (const MessageId id : expired) {
       if (pairs >= enough) return pairs;
       bury(id, now);
-      pairs += erase(id);
+      pairs += erase(id, Withdrawn::Why::kExpired);
     }
     Use(expire_keys_).integer(to_millis(now)).run();
+    Use(expire_requeued_).run();
     return pairs;
   });
 }
 
 void SqliteWriter::bury(MessageId id, WallTime now) {
+  struct Buried {
+    std::int64_t dead;
+    std::string recipient;
+    event::TargetKind kind;
+    std::string service;
+  };
+  std::vector<Buried> buried;
   {
     Use burial(bury_);
     burial.integer(to_millis(now)).id(id);
     while (burial.step()) {
       ++now_.dead;
       now_.dead_bytes += burial.count_at(0);
+      buried.push_back({burial.integer_at(1), burial.text_at(2), burial.kind_at(3), burial.text_at(4)});
     }
   }
+  for (const Buried& one : buried)
+    Use(bury_collapse_).integer(one.dead).text(one.recipient).kind(one.kind).text(one.service).id(id).run();
   while (now_.dead > 0 && (now_.dead > limits_.dead || now_.dead_bytes > limits_.dead_bytes.count()))
     drop_oldest_dead();
 }
@@ -381,8 +442,8 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
     const Conditions conditions(filter, Conditions::kDead);
     SQLite::Statement statement(
         db_,
-        "SELECT id, service, kind, recipient, listening, event, created, expires, data FROM dead "
-        "WHERE (message = ?1 OR ?1 = 0)" +
+        "SELECT id, service, kind, recipient, listening, event, created, expires, data, message, word, original "
+        "FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id WHERE (message = ?1 OR ?1 = 0)" +
             conditions.further() + " ORDER BY id");
     std::vector<std::pair<std::int64_t, NewMessage>> letters;
     {
@@ -399,18 +460,30 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
         message.created = now;
         message.expires = now + std::chrono::milliseconds(find.integer_at(7) - find.integer_at(6));
         message.data = find.text_at(8);
+        message.collapse = find.text_at(10);
+        message.original = find.count_at(11) != 0 ? find.id_at(11) : find.id_at(9);
         letters.emplace_back(find.integer_at(0), std::move(message));
       }
     }
     db_.exec("SAVEPOINT requeue");
+    const std::size_t withdrawn = withdrawn_.size();
     try {
       std::vector<MessageId> ids;
       for (const auto& [row, message] : letters) {
-        ids.push_back(add(message).id);
+        if (const AddOutcome outcome = add(message); !outcome.repeated) {
+          ids.push_back(outcome.id);
+          Use(put_requeued_).id(outcome.id).id(message.original).run();
+        }
         Use(drop_dead_).integer(row).run();
         --now_.dead;
         now_.dead_bytes -= message.data.size();
       }
+      // One that a letter behind it has replaced was never sent.
+      const std::set<MessageId> fresh(ids.begin(), ids.end());
+      for (std::size_t i = withdrawn; i < withdrawn_.size(); ++i) {
+        if (fresh.contains(withdrawn_[i].id)) std::erase(ids, withdrawn_[i].id);
+      }
+      std::erase_if(withdrawn_, [&](const Withdrawn& gone) { return fresh.contains(gone.id); });
       db_.exec("RELEASE requeue");
       return ids;
     } catch (...) {
@@ -418,6 +491,7 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
       db_.tryExec("ROLLBACK TO requeue");
       db_.tryExec("RELEASE requeue");
       now_ = before;
+      withdrawn_.resize(withdrawn);
       throw;
     }
   });

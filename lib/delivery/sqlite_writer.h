@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -44,6 +45,9 @@ class SqliteWriter {
   void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts);
   /// Deletes the message for all recipients; returns how many.
   std::uint64_t erase(MessageId id);
+  /// As MessageRepository.
+  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                              MessageId younger);
   /// Deletes up to `enough` pairs that match; returns how many, 0 when nothing is left.
   std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough);
   /// Makes dead letters of expired messages until `enough` pairs are gone; returns how many were, 0 when nothing is
@@ -52,6 +56,9 @@ class SqliteWriter {
   /// As DeadLetters.
   std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now);
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter);
+
+  /// What the transactions that were committed have withdrawn, since the last call.
+  std::vector<Withdrawn> take_withdrawn() { return std::exchange(committed_withdrawn_, {}); }
 
   /// Committed (message, recipient) pairs.
   std::uint64_t size() const { return committed_.pairs; }
@@ -80,10 +87,13 @@ class SqliteWriter {
 
   bool known_key(const NewMessage& message, AddOutcome& outcome);
   bool known_import(const NewMessage& message, AddOutcome& outcome);
+  MessageId first_id(MessageId id);
   Place require_place(const NewMessage& message, const Recipient& recipient, Usage& total);
   void insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
               std::vector<Place>& places);
   bool drop(std::int64_t recipient, MessageId id);
+  void withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why);
+  std::uint64_t erase(MessageId id, Withdrawn::Why why);
   void bury(MessageId id, WallTime now);
   void drop_oldest_dead();
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
@@ -99,9 +109,12 @@ class SqliteWriter {
   SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
   SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
-  SQLite::Statement expired_, bury_, oldest_dead_, drop_dead_;
+  SQLite::Statement expired_, bury_, bury_collapse_, oldest_dead_, drop_dead_;
+  SQLite::Statement describe_recipient_, find_requeued_, put_requeued_, expire_requeued_;
   Totals committed_;
-  Totals now_;  ///< with what the open transaction did
+  Totals now_;                        ///< with what the open transaction did
+  std::vector<Withdrawn> withdrawn_;  ///< by the open transaction
+  std::vector<Withdrawn> committed_withdrawn_;
   int log_pages_ = 0;
 };
 

@@ -7,8 +7,8 @@
 namespace sse::delivery {
 
 std::string_view what_name(Trace::What what) {
-  static constexpr std::array<std::string_view, 9> kNames{"accepted", "committed", "repeated", "sent",  "confirmed",
-                                                          "expired",  "deleted",   "retried",  "failed"};
+  static constexpr std::array<std::string_view, 10> kNames{"accepted", "committed", "repeated",  "sent",    "confirmed",
+                                                           "expired",  "deleted",   "collapsed", "retried", "failed"};
   return kNames.at(static_cast<std::size_t>(what));
 }
 

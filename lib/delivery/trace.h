@@ -28,9 +28,10 @@ class Trace {
     kSent,       ///< went into a stream
     kConfirmed,  ///< by the recipient's side
     kExpired,
-    kDeleted,  ///< by an operator
-    kRetried,  ///< an operator asked for one more delivery
-    kFailed,   ///< the stream it had been sent into ended, and nothing on it confirmed the message
+    kDeleted,    ///< by an operator
+    kCollapsed,  ///< a younger message with the same collapse key has taken its place
+    kRetried,    ///< an operator asked for one more delivery
+    kFailed,     ///< the stream it had been sent into ended, and nothing on it confirmed the message
   };
   struct Entry {
     WallTime time;

@@ -46,6 +46,7 @@ class AdminRoutes {
     std::function<event::Json()> status;
     std::function<bool()> ready;
     NodeRoutes::Dependencies nodes{};
+    std::function<void()> expire{};  ///< see MessageRoutes::Stores
   };
 
   /// Registers all routes on `app`. What the dependencies refer to must outlive it.

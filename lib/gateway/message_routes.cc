@@ -26,6 +26,7 @@ using event::Json;
 constexpr const char* kNdjson = "application/x-ndjson";
 constexpr std::size_t kMostBulkLines = 100'000;
 constexpr std::size_t kSliceLines = 500;
+constexpr std::size_t kRequeuedAtOnce = 256;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
 
@@ -69,7 +70,6 @@ MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& service
                              observe::Registry& metrics)
     : services_(services),
       stores_(stores),
-      deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
       requeued_(metrics.counter("sse_dead_requeued_total", "Dead letters that an operator made pending again")),
       purged_dead_(metrics.counter("sse_dead_purged_total", "Dead letters that an operator purged")) {
   const auto bound = [this](void (MessageRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
@@ -181,32 +181,27 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
 void MessageRoutes::list(const httplib::Request& req, httplib::Response& res) {
   const delivery::MessageFilter filter = filter_of(req, {"pageNum", "pageSize"});
   const Page page = Page::of(req);
+  expire();
   flush_attempts();
   const auto rows = stores_.catalog.list(filter, page.skip(), page.size);
   answer(res, page.json(stores_.catalog.count(filter), described(rows, false)));
 }
 
 void MessageRoutes::show(const httplib::Request& req, httplib::Response& res) {
+  expire();
   flush_attempts();
   answer(res, {{"list", described(require_message(MessageId(path_id(req))), true)}});
 }
 
 void MessageRoutes::remove(const httplib::Request& req, httplib::Response& res) {
   const MessageId id(path_id(req));
-  const auto rows = require_message(id);
-  const std::uint64_t deleted = stores_.catalog.erase(id);
-  deleted_.add(deleted);
-  for (const Service& service : services_) {
-    if (service.sender->service() == rows.front().service)
-      service.sender->trace().add(id, delivery::Trace::What::kDeleted, service.sender->clock().wall_now());
-  }
-  answer(res, {{"deleted", deleted}});
+  require_message(id);
+  answer(res, {{"deleted", stores_.catalog.erase(id)}});
 }
 
 void MessageRoutes::purge(const httplib::Request& req, httplib::Response& res) {
-  const std::uint64_t deleted = stores_.catalog.purge(filter_of(req, {}));
-  deleted_.add(deleted);
-  answer(res, {{"deleted", deleted}});
+  const delivery::MessageFilter filter = filter_of(req, {});
+  answer(res, {{"deleted", stores_.catalog.purge(filter)}});
 }
 
 void MessageRoutes::retry(const httplib::Request& req, httplib::Response& res) {
@@ -319,6 +314,7 @@ void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response&
 void MessageRoutes::list_dead(const httplib::Request& req, httplib::Response& res) {
   const delivery::MessageFilter filter = filter_of(req, {"pageNum", "pageSize"});
   const Page page = Page::of(req);
+  expire();
   Json list = Json::array();
   for (const delivery::DeadLetter& letter : stores_.dead.list_dead(filter, page.skip(), page.size))
     list.push_back(dead_json(letter));
@@ -328,15 +324,30 @@ void MessageRoutes::list_dead(const httplib::Request& req, httplib::Response& re
 void MessageRoutes::requeue(const httplib::Request& req, httplib::Response& res) {
   const delivery::MessageFilter filter = filter_of(req, {"id"});
   const MessageId id = id_parameter(req, "id");
+  expire();
   Json ids = Json::array();
+  delivery::MessageFilter its_own = filter;
+  its_own.message = id;
+  const bool known = !id.valid() || !stores_.dead.list_dead(its_own, 0, 1).empty();
   const std::vector<MessageId> fresh = stores_.dead.requeue(id, filter, clock_of(services_).wall_now());
-  if (fresh.empty() && id.valid()) throw Error(ErrorCode::kNotFound, "no dead letter of message " + id.str());
+  if (fresh.empty() && !known) throw Error(ErrorCode::kNotFound, "no dead letter of message " + id.str());
   requeued_.add(fresh.size());
+  std::vector<delivery::PendingMessage> rows;
+  std::size_t bytes = 0;
+  const auto send = [&] {
+    for (const Service& service : services_) service.sender->send_requeued(rows);
+    rows.clear();
+    bytes = 0;
+  };
   for (const MessageId message : fresh) {
     ids.push_back(message.str());
-    const auto rows = stores_.catalog.find(message);
-    for (const Service& service : services_) service.sender->retry(rows);
+    for (delivery::PendingMessage& row : stores_.catalog.find(message)) {
+      bytes += row.data.size();
+      rows.push_back(std::move(row));
+    }
+    if (rows.size() >= kRequeuedAtOnce || bytes >= kExportBytes) send();
   }
+  send();
   answer(res, {{"ids", std::move(ids)}});
 }
 

@@ -22,6 +22,9 @@ class MessageRoutes {
   struct Stores {
     delivery::MessageCatalog& catalog;
     delivery::DeadLetters& dead;
+    /// Makes dead letters of what has expired by now, so that nothing is shown as pending that no client gets any more.
+    /// May be empty.
+    std::function<void()> expire{};
   };
 
   /// Registers the routes. References must outlive it.
@@ -47,10 +50,12 @@ class MessageRoutes {
   event::Json described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const;
   std::vector<delivery::PendingMessage> require_message(MessageId id) const;
   void flush_attempts() const;
+  void expire() const {
+    if (stores_.expire) stores_.expire();
+  }
 
   const std::vector<Service>& services_;
   Stores stores_;
-  observe::Counter& deleted_;
   observe::Counter& requeued_;
   observe::Counter& purged_dead_;
 };

@@ -492,9 +492,11 @@ void Server::Impl::share_repository() {
   mesh.clock = &clock_;
   mesh.look_again = [this] { cluster_gateway_->missed_something(); };
   auto repository = std::make_unique<cluster::MeshRepository>(
-      cluster::MeshRepository::Own{*own_repository_, *catalog_, *dead_}, *mesh_, cluster_->interest(), mesh);
+      cluster::MeshRepository::Own{*own_repository_, *catalog_, *dead_, *attempts_}, *mesh_, cluster_->interest(),
+      mesh);
   mesh_repository_ = repository.get();
   dead_ = mesh_repository_;
+  attempts_ = mesh_repository_;
   repository_ = std::move(repository);
   cluster_->set_keeper([this](const std::string& bytes) { return mesh_repository_->handle(bytes); });
   cluster_->set_reunited([this] { mesh_repository_->have_others_look(); });
@@ -562,7 +564,8 @@ void Server::Impl::open_fronts() {
       AdminRoutes::Dependencies{services_, *catalog_, *dead_, metrics_, token_, server_id_, [this] { return status(); },
                                 [this] { return !draining_.load(); },
                                 NodeRoutes::Dependencies{server_id_, cluster_.get(), [this] { return facts(); },
-                                                         [this](unsigned rate) { drain_streams(rate); }}});
+                                                         [this](unsigned rate) { drain_streams(rate); }},
+                                [this] { expire(); }});
   feed_ = std::make_unique<EventFeed>(admin_loop_, reactions_->happenings(), metrics_);
   reactions_->happenings().add_sink(*feed_);
   add_event_routes(admin_routes_->router(), services_, reactions_->happenings(), *feed_);

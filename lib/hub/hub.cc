@@ -204,8 +204,11 @@ void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
   for (const Step step : plan[number]) {
     const Delivery& delivery = deliveries[step.delivery];
     shard.published(delivery.position);
-    const std::uint32_t count = shard.deliver(delivery.target.kind, names_of(delivery.target)[step.name],
-                                              delivery.target.listening, delivery.event, delivery.frame);
+    const std::string& name = names_of(delivery.target)[step.name];
+    const std::uint32_t count =
+        delivery.again
+            ? shard.deliver_again(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame)
+            : shard.deliver(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame);
     // Other shards add to the same place.
     std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
   }
@@ -278,16 +281,6 @@ void Hub::start_delivery(std::vector<Delivery> deliveries,
 
 void Hub::look_again() {
   for (const auto& shard : shards_) shard->loop().post([&shard = *shard] { shard.look_again(); });
-}
-
-std::uint32_t Hub::deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame) {
-  const std::vector<std::string> everybody{""};
-  std::atomic<std::uint32_t> taken{0};
-  on_all_shards([&](Shard& shard, std::size_t) {
-    for (const std::string& name : target.kind == TargetKind::kAll ? everybody : target.names)
-      taken += shard.deliver_again(target.kind, name, target.listening, event, frame);
-  });
-  return taken;
 }
 
 void Hub::locate(std::vector<Whereabouts>& messages) {

@@ -70,6 +70,8 @@ class Hub {
     std::string_view event;
     event::FrameRef frame;
     MessageId position{};  ///< in the order of events, where that is kept (HubOptions::resumable)
+    bool again = false;    ///< also to streams that have had the message; those that are being given pending ones come
+                           ///< by it anyway
   };
   /// Deliveries on their way. wait() before what they refer to goes.
   class [[nodiscard]] Underway {
@@ -102,8 +104,6 @@ class Hub {
   }
   /// Asks for the pending messages of all connections again: some may have come that nobody told of. Does not wait.
   void look_again();
-  /// Once more, to all matching streams, also to those that had the message already; returns how many took it.
-  std::uint32_t deliver_again(const event::Target& target, std::string_view event, const event::FrameRef& frame);
   /// Where pending messages are now: fills in `state` and `connection`.
   void locate(std::vector<Whereabouts>& messages);
   using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;

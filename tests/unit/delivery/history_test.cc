@@ -76,6 +76,36 @@ Target user(const std::string& id) {
   return Target::user(UserId(id));
 }
 
+TEST_F(HistoryTest, ForgetsWhatIsWithdrawnForThatRecipientAlone) {
+  const auto keep_message = [&](const Target& target, std::uint64_t position) {
+    const std::string bytes = event::encode({"news", "x", std::to_string(position), {}});
+    history().keep(target, "news", MessageId(position), event::Frame::make(bytes, MessageId(position), target.kind),
+                   now_);
+  };
+  const auto gone = [](std::uint64_t id, std::string name) {
+    return Withdrawn{ServiceName("hr"), {TargetKind::kUser, std::move(name)}, MessageId(id), Withdrawn::Why::kDeleted};
+  };
+  keep_message(Target{TargetKind::kUser, {"1", "2"}, false}, 2001);
+  keep_message(Target::user(UserId("1")), 2002);
+  keep(Target::user(UserId("1")), 2003);
+  history().withdraw({gone(2001, "1"), gone(2002, "1"), gone(2002, "unknown")});
+  EXPECT_THAT(resume("2000").positions, ElementsAre(2003));
+  // Nobody has missed what was recalled.
+  EXPECT_FALSE(resume("2000").resync);
+  EXPECT_THAT(resume("2000", "2").positions, ElementsAre(2001));
+  history().withdraw({gone(2001, "2")});
+  EXPECT_EQ(history().events(), 1U);
+  // Withdrawn before it came.
+  history().withdraw({gone(2005, "1")});
+  keep_message(Target{TargetKind::kUser, {"1", "2"}, false}, 2005);
+  EXPECT_THAT(resume("2000").positions, ElementsAre(2003));
+  EXPECT_THAT(resume("2000", "2").positions, ElementsAre(2005));
+  history().withdraw({gone(2007, "1")});
+  keep_message(Target::user(UserId("1")), 2007);
+  EXPECT_THAT(resume("2000").positions, ElementsAre(2003));
+  EXPECT_EQ(history().events(), 2U);
+}
+
 TEST_F(HistoryTest, GivesWhatTheClientMissedOfAllThatIsForIt) {
   keep(user("1"), 1001);
   keep(user("2"), 1002);

@@ -679,6 +679,113 @@ TYPED_TEST(RepositoryContract, RequeuesAllOrNothing) {
   EXPECT_EQ(this->repository().size(), kLimit - 2);
 }
 
+TYPED_TEST(RepositoryContract, RequeuesTheYoungestOfTheLettersWithOneCollapseKey) {
+  const auto add = [&](std::string data, std::chrono::minutes ttl, std::string collapse) {
+    NewMessage message = to_users({"1"}, std::move(data));
+    message.expires = message.created + ttl;
+    message.collapse = std::move(collapse);
+    return this->repository().add(message);
+  };
+  add("price 1", std::chrono::minutes(10), "price");
+  this->repository().expire(kNow + std::chrono::minutes(10));
+  add("price 2", std::chrono::minutes(5), "price");
+  const MessageId other = add("weight 1", std::chrono::minutes(20), "weight");
+  this->repository().expire(kNow + std::chrono::minutes(30));
+  const auto dead = this->repository().list_dead({}, 0, 10);
+  ASSERT_THAT(dead, SizeIs(3));
+  EXPECT_EQ(dead[0].message.collapse, "price");
+  // A younger one is pending, and stays.
+  add("weight 2", std::chrono::minutes(60), "weight");
+  EXPECT_THAT(this->repository().requeue(other, {}, kNow), IsEmpty());
+  EXPECT_THAT(this->repository().requeue({}, {}, kNow), SizeIs(1));
+  EXPECT_EQ(this->repository().count_dead({}), 0u);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("weight 2", "price 2"));
+  // It has its key again.
+  add("price 3", std::chrono::minutes(60), "price");
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("weight 2", "price 3"));
+}
+
+TYPED_TEST(RepositoryContract, LetsAYoungerLetterReplaceAnOlderOneThatWasRequeuedBefore) {
+  const auto add = [&](std::string data, std::chrono::minutes ttl) {
+    NewMessage message = to_users({"1"}, std::move(data));
+    message.expires = message.created + ttl;
+    message.collapse = "price";
+    return this->repository().add(message);
+  };
+  const MessageId one = add("price 1", std::chrono::minutes(10));
+  this->repository().expire(kNow + std::chrono::minutes(10));
+  const MessageId two = add("price 2", std::chrono::minutes(10));
+  this->repository().expire(kNow + std::chrono::minutes(10));
+  EXPECT_THAT(this->repository().requeue(two, {}, kNow), SizeIs(1));
+  // Its new id is greater than that of the first, but it was not sent later.
+  EXPECT_THAT(this->repository().requeue(one, {}, kNow), IsEmpty());
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("price 2"));
+}
+
+TYPED_TEST(RepositoryContract, TellsWhatIsWithdrawn) {
+  std::vector<std::string> told;
+  this->repository().report_withdrawn(kService, [&](const std::vector<Withdrawn>& gone) {
+    for (const Withdrawn& one : gone) {
+      const char* why = one.why == Withdrawn::Why::kReplaced ? "replaced" : "deleted";
+      if (one.why != Withdrawn::Why::kExpired) told.push_back(one.recipient.name + " " + why + " " + one.id.str());
+    }
+  });
+  NewMessage price = to_users({"1", "2:x"}, "price 1");
+  price.collapse = "price";
+  const MessageId first = this->repository().add(price);
+  EXPECT_THAT(told, IsEmpty());
+  this->repository().add(price);
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre("1 replaced " + first.str(), "2:x replaced " + first.str()));
+  told.clear();
+  const MessageId second = this->repository().add(to_users({"3"}, "x"));
+  const MessageId third = this->repository().add(to_users({"4"}, "x"));
+  this->repository().erase(second);
+  EXPECT_THAT(told, ElementsAre("3 deleted " + second.str()));
+  MessageFilter filter;
+  filter.recipient = "4";
+  this->repository().purge(filter);
+  EXPECT_THAT(told, ElementsAre("3 deleted " + second.str(), "4 deleted " + third.str()));
+  this->repository().report_withdrawn(kService, {});
+  this->repository().purge({});
+  EXPECT_THAT(told, SizeIs(2));
+}
+
+TYPED_TEST(RepositoryContract, GivesFurtherIdsAroundThoseOfItsMessages) {
+  std::vector<NewMessage> messages{to_users({"1"}, "a"), to_users({"1"}, "b")};
+  messages[0].ids_before = 2;
+  messages[1].ids_before = 1;
+  messages[1].ids_behind = 2;
+  const auto kept = this->repository().add_all(messages);
+  ASSERT_THAT(kept[0].before, SizeIs(2));
+  ASSERT_THAT(kept[1].before, SizeIs(1));
+  ASSERT_THAT(kept[1].behind, SizeIs(2));
+  const std::vector<MessageId> all{kept[0].before[0], kept[0].before[1], kept[0].id,       kept[1].before[0],
+                                   kept[1].id,        kept[1].behind[0], kept[1].behind[1]};
+  EXPECT_TRUE(std::ranges::is_sorted(all, std::less_equal<>())) << ::testing::PrintToString(all.size());
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("a", "b"));
+}
+
+TYPED_TEST(RepositoryContract, WithdrawsWhatIsOlderThanAMessageOfAnotherStore) {
+  if (this->repository().shared()) GTEST_SKIP() << "all nodes have one store";
+  NewMessage message = to_users({"1", "2"}, "price");
+  message.collapse = "price";
+  const MessageId id = this->repository().add(message);
+  EXPECT_EQ(this->repository().replace_older(kService, user("1"), "weight", MessageId(id.value() + 1)), 0u);
+  EXPECT_EQ(this->repository().replace_older(kService, user("1"), "price", id), 0u);
+  EXPECT_EQ(this->repository().replace_older(kService, user("3"), "price", MessageId(id.value() + 1)), 0u);
+  EXPECT_EQ(this->repository().size(), 2u);
+  EXPECT_EQ(this->repository().replace_older(kService, user("1"), "price", MessageId(id.value() + 1)), 1u);
+  EXPECT_THAT(this->pending(user("1")), IsEmpty());
+  EXPECT_THAT(this->pending(user("2")), SizeIs(1));
+}
+
+TYPED_TEST(RepositoryContract, ListsTheCollapseKey) {
+  NewMessage message = to_users({"1"}, "x");
+  message.collapse = "price";
+  this->repository().add(message);
+  EXPECT_EQ(this->repository().list({}, 0, 10).at(0).collapse, "price");
+}
+
 TYPED_TEST(RepositoryContract, PurgesWhatMatches) {
   this->repository().add(to_users({"1", "2"}, "a"));
   NewMessage note = to_users({"1"}, "b");

@@ -153,6 +153,82 @@ TEST_F(ResumeTest, GivesWhatWasMissedBeforeWhatIsLive) {
   EXPECT_EQ(metric("sse_resyncs_total"), 0);
 }
 
+TEST_F(ResumeTest, GivesNobodyWhatWasDeletedCollapsedOrHasExpired) {
+  Browser browser(sender(), "1");
+  browser.connect();
+  send(Target::user(UserId("1")), "seen");
+  browser.read_until("seen");
+  browser.leave();
+  const auto to_user = Target::user(UserId("1"));
+  sender().send({to_user, "news", "price 1", true, milliseconds(0), "", "price"});
+  sender().send({to_user, "news", "price 2", true, milliseconds(0), "", "price"});
+  const std::string deleted = send(to_user, "deleted", true);
+  sender().send({to_user, "news", "expired", true, milliseconds(1)});
+  repository_.erase(MessageId(*parse_id(deleted)));
+  repository_.expire(ids_.clock().wall_now() + std::chrono::seconds(1));
+  send(to_user, "plain");
+  browser.connect();
+  browser.read_until("plain");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("seen", "price 2", "plain"));
+  EXPECT_EQ(metric("sse_collapsed_total"), 1);
+  EXPECT_EQ(metric("sse_resyncs_total"), 0);
+  const auto story = sender().trace().of(MessageId(*parse_id(deleted)));
+  EXPECT_EQ(story.back().what, Trace::What::kDeleted);
+  EXPECT_EQ(story.back().name, "1");
+}
+
+TEST_F(ResumeTest, DoesNotMoveAClientBackWhenAMessageIsSentOnceMore) {
+  Browser browser(sender(), "1");
+  browser.confirm_by_itself();
+  browser.connect();
+  const std::string pending = send(Target::user(UserId("1")), "pending", true);
+  const std::string behind = send(Target::user(UserId("1")), "behind");
+  EXPECT_TRUE(browser.client().receive_until("data:behind\n\n"));
+  EXPECT_EQ(sender().retry(repository_.find(MessageId(*parse_id(pending)))), 1U);
+  send(Target::all(), "last");
+  EXPECT_TRUE(browser.client().receive_until("data:last\n\n"));
+  const std::string& bytes = browser.client().received();
+  // Cut right behind the second copy.
+  const std::size_t second = bytes.find("data:pending", bytes.find("data:pending") + 1);
+  ASSERT_NE(second, std::string::npos);
+  const std::size_t end = bytes.find("\n\n", second) + 2;
+  const std::string next = bytes.substr(end, bytes.find("\n\n", end) + 2 - end);
+  browser.cut(next.find("data:") == std::string::npos ? end + next.size() : end);
+  browser.forget();
+  EXPECT_GT(*parse_id(browser.last_event_id()), *parse_id(behind));
+}
+
+TEST_F(ResumeTest, GivesAClientThatComesBackWhatWasRequeuedMeanwhile) {
+  Browser browser(sender(), "1");
+  browser.connect();
+  send(Target::user(UserId("1")), "seen");
+  browser.read_until("seen");
+  browser.leave();
+  sender().send({Target::user(UserId("1")), "news", "letter", true, milliseconds(1)});
+  const WallTime now = ids_.clock().wall_now() + std::chrono::seconds(1);
+  ASSERT_EQ(repository_.expire(now), 1U);
+  const auto ids = repository_.requeue({}, {}, now);
+  ASSERT_THAT(ids, ::testing::SizeIs(1));
+  sender().send_requeued(repository_.find(ids.front()));
+  // Another stream of the recipient confirms it.
+  repository_.confirm(ServiceName("hr"), {TargetKind::kUser, "1"}, ids.front());
+  browser.connect();
+  send(Target::user(UserId("1")), "live");
+  browser.read_until("live");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("seen", "letter", "live"));
+}
+
+TEST_F(ResumeTest, GivesIdsInTheOrderOfTheRequestsWhicheverAreKept) {
+  std::vector<SendRequest> requests;
+  for (int i = 0; i < 9; ++i)
+    requests.push_back({Target::user(UserId("1")), "news", std::to_string(i), i % 3 == 1 || i == 3, milliseconds(0)});
+  std::vector<std::uint64_t> ids;
+  for (const SendOutcome& outcome : sender().send_all(std::move(requests))) ids.push_back(outcome.result.id);
+  EXPECT_TRUE(std::ranges::is_sorted(ids, std::less_equal<>())) << ::testing::PrintToString(ids);
+}
+
 TEST_F(ResumeTest, LetsAClientResumeThatHasSeenNothingButTheFirstEvent) {
   Browser browser(sender(), "1");
   send(Target::user(UserId("1")), "before its time");
