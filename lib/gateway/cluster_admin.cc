@@ -237,7 +237,10 @@ RawResponse ClusterAdmin::list(const RawRequest& request, const net::Peer& peer,
     RawRequest part = request;
     part.set_parameter("pageNum", std::to_string(round));
     part.set_parameter("pageSize", std::to_string(most));
-    if (!keys.empty()) part.set_parameter("keys", keys);
+    if (!keys.empty()) {
+      part.set_parameter("keys", keys);
+      part.set_header(kLocalHeader, "1");
+    }
     Gathered gathered = gather(part, peer);
     if (gathered.own.status != 200) return gathered.own;
     missing.insert(gathered.missing.begin(), gathered.missing.end());

@@ -188,7 +188,8 @@ TEST(Merge, PutsTheStepsOfATraceInTheOrderOfTheirTime) {
                    {"list", Json::array({step(10, "accepted"), step(12, "committed"), step(20, "sent"),
                                          step(40, "confirmed"), "nonsense"})}};
   std::string order;
-  for (const Json& one : merge_traces({here, there})["list"]) {
+  const Json merged = merge_traces({here, there});
+  for (const Json& one : merged["list"]) {
     if (one.is_object()) order += std::to_string(one["time"].get<int>()) + " " + one["what"].get<std::string>() + ",";
   }
   EXPECT_EQ(order, "10 accepted,11 committed,20 sent,30 sent,40 confirmed,");
