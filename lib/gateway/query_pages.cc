@@ -115,7 +115,9 @@ hub::ConnectionFilter connection_filter(const httplib::Request& req) {
 }
 
 Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
-  const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, connection_filter(req));
+  hub::ConnectionFilter filter = connection_filter(req);
+  filter.user = {};  // with --auth demo it says who asks
+  const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, filter);
   std::vector<ConnectionId> newest;
   for (const hub::NameCount& user : page.cut(all)) newest.push_back(user.ids.back());
   Json list = Json::array();

@@ -196,19 +196,13 @@ TEST_F(ClusterTest, AFrozenNodeIsNamedAndHoldsNobodyUpForLong) {
   Node& b = start("b");
   settle();
   b.streams().connect("userId=1");
-  ::kill(b.server().pid(), SIGSTOP);
-  ASSERT_TRUE(eventually([&] {
-    std::ifstream stat("/proc/" + std::to_string(b.server().pid()) + "/stat");
-    std::string id, name, state;
-    stat >> id >> name >> state;
-    return state == "T";
-  }));
+  freeze(b.server().pid());
   const Json sent = a.send_to_user("1", "x");
   EXPECT_EQ(sent["delivered"], 0);
   EXPECT_EQ(sent["missing"], Json({"b"}));
   EXPECT_EQ(a.get("/api/v1/connections")["missing"], Json({"b"}));
   ASSERT_TRUE(a.sees(1));
-  ::kill(b.server().pid(), SIGCONT);
+  thaw(b.server().pid());
   ASSERT_TRUE(a.sees(2));
   EXPECT_TRUE(eventually([&] { return a.send_to_user("1", "again")["delivered"] == 1; }));
 }

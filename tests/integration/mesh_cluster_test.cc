@@ -293,12 +293,12 @@ TEST_F(NacosCluster, AFrozenNodeIsNamedAndComesBack) {
   ClusterNode& b = start("b");
   settle();
   b.streams().connect("userId=1");
-  ::kill(b.server().pid(), SIGSTOP);
+  freeze(b.server().pid());
   const Json sent = a.send_to_user("1", "x");
   EXPECT_EQ(sent["delivered"], 0);
   EXPECT_EQ(sent["missing"], Json({"b"}));
   ASSERT_TRUE(a.sees(1));
-  ::kill(b.server().pid(), SIGCONT);
+  thaw(b.server().pid());
   ASSERT_TRUE(a.sees(2));
   EXPECT_TRUE(eventually([&] { return a.send_to_user("1", "again")["delivered"] == 1; }));
 }

@@ -90,6 +90,9 @@ check_output "deleted 1 dead letter" "$SSECTL" messages dead purge --yes "$first
 check_exit 2 "$SSECTL" messages dead requeue
 check_output "sent 1 dead letter again" "$SSECTL" messages dead requeue --all
 check_equal "1 1" "$(counter sse_dead_purged_total) $(counter sse_dead_requeued_total)"
+# Its time to live is as short as it was.
+wait_for 10 "a dead letter again" bash -c "'$SSECTL' messages dead list -o json | grep -q '\"total\": 1'"
+check_output "deleted 1 dead letter" "$SSECTL" messages dead purge --yes --all
 check_output "no dead letter" bash -c "'$SSECTL' messages dead list 2>&1"
 
 # All that is pending moves to another server, once.

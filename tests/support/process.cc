@@ -131,6 +131,25 @@ std::size_t ServerProcess::peak_memory() const {
   return kibibytes * 1024;
 }
 
+void freeze(pid_t pid) {
+  ::kill(pid, SIGSTOP);
+  const auto stands = [](const std::filesystem::path& task) {
+    // proc(5): the state is field 3; the second may hold blanks, but ends with the last ')'.
+    const std::string stat = read_file((task / "stat").string());
+    const std::size_t end = stat.rfind(')');
+    return end == std::string::npos || stat.compare(end, 3, ") T") == 0;
+  };
+  const bool frozen = eventually([&] {
+    const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(pid) + "/task");
+    return std::all_of(begin(tasks), end(tasks), [&](const auto& task) { return stands(task.path()); });
+  });
+  if (!frozen) throw std::runtime_error("process " + std::to_string(pid) + " does not stand still");
+}
+
+void thaw(pid_t pid) {
+  ::kill(pid, SIGCONT);
+}
+
 int ServerProcess::threads() const {
   std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
   std::string word;

@@ -75,6 +75,11 @@ bool eventually(Done done, std::chrono::milliseconds patience = kPatience);
 
 void nap();
 
+/// SIGSTOP; returns when all threads of the process stand still, which the kernel brings about some time after kill(2).
+void freeze(pid_t pid);
+/// SIGCONT.
+void thaw(pid_t pid);
+
 template <class Done>
 bool eventually(Done done, std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;

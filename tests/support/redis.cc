@@ -121,11 +121,11 @@ void RedisProcess::forget_data() {
 }
 
 void RedisProcess::freeze() {
-  ::kill(pid_, SIGSTOP);
+  testing::freeze(pid_);
 }
 
 void RedisProcess::thaw() {
-  if (pid_ > 0) ::kill(pid_, SIGCONT);
+  if (pid_ > 0) testing::thaw(pid_);
 }
 
 }  // namespace sse::testing

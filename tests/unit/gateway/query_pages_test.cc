@@ -54,13 +54,15 @@ TEST_F(QueryPagesTest, ListTheUsersOfTheConnectionsThatAreMeant) {
   const OpenStream b =
       stream("userId=b&name=Bob&clientId=c2&tenantId=t&access-token=secret-token-1&channel=x&listeners=n");
   const OpenStream a = stream("userId=a&name=Ann&clientId=c1");
-  for (const std::string query : {"name=bob", "clientId=c2", "tenantId=t", "channel=x", "listeners=n", "userId=b",
-                                  "accessToken=secret-token-1"}) {
+  for (const std::string query :
+       {"name=bob", "clientId=c2", "tenantId=t", "channel=x", "listeners=n", "accessToken=secret-token-1"}) {
     const Json page = ask("users", query);
     EXPECT_EQ(page["total"], 1) << query;
     EXPECT_EQ(page["list"], (Json{{{"id", "b"}, {"name", "Bob"}}})) << query;
   }
   EXPECT_EQ(ask("users", "tenantId=other")["total"], 0);
+  // Who asks, not about whom.
+  EXPECT_EQ(ask("users", "userId=b")["total"], 2);
 }
 
 TEST_F(QueryPagesTest, ListConnectionsWithTheFieldsOfTheProtocol) {
@@ -85,8 +87,8 @@ TEST_F(QueryPagesTest, ListConnectionsWithTheFieldsOfTheProtocol) {
     expected.insert(name);
   EXPECT_EQ(fields, expected);
   EXPECT_THAT(page.dump(), Not(HasSubstr("secret-token-1")));
-  for (const std::string query : {"name=bob", "clientId=c2", "tenantId=t", "channel=x", "listeners=n", "userId=b",
-                                  "accessToken=secret-token-1"}) {
+  for (const std::string query :
+       {"name=bob", "clientId=c2", "tenantId=t", "channel=x", "listeners=n", "accessToken=secret-token-1"}) {
     const Json found = ask("connections", query);
     ASSERT_THAT(found["list"], SizeIs(1)) << query;
     EXPECT_EQ(found["list"][0]["id"], b.id) << query;
