@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <csignal>
-#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
