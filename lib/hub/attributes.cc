@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/step_count.h"
 #include "base/text.h"
 
 namespace sse::hub {
@@ -165,6 +166,7 @@ std::string Attributes::pack() const {
 }
 
 Attributes Attributes::unpack(std::string_view packed) {
+  count_steps();
   Attributes out;
   const auto all = fields(out);
   while (packed.size() >= 2) {

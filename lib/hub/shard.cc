@@ -180,6 +180,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   indexes_.join(connection, TargetKind::kTenant, request.identity.tenant.str());
   indexes_.join(connection, TargetKind::kChannel, request.channel.str());
   indexes_.join(connection, TargetKind::kAll, "");
+  clients_.joined(connection);
   update_counts();
   metrics_.opened.add();
   metrics_.connections.add(1);
@@ -222,20 +223,36 @@ void Shard::limit_client(const Connection& newcomer, const Attributes& attribute
                 std::string(Indexes::name_of(newcomer, TargetKind::kTenant))};
   if (key.client.empty()) return;
   if (same_user->size() > most) {
-    std::vector<Connection*> same_client = streams_of(key);
-    if (same_client.size() > most) {
-      std::ranges::sort(same_client, {}, [](const Connection* c) { return c->id; });
-      same_client.resize(same_client.size() - most);
-      for (Connection* oldest : same_client) close(*oldest, CloseReason::kReplaced, true);
-    }
+    for (Connection* oldest : oldest_streams(*same_user, key, most)) close(*oldest, CloseReason::kReplaced, true);
   }
   if (options_.in_cluster) delegate_.client_opened(key, newcomer.id);
+}
+
+// Those of the client that are more than it is allowed.
+std::vector<Connection*> Shard::oldest_streams(const Group& user, const ClientKey& client, std::size_t allowed) const {
+  std::vector<Connection*> oldest;
+  if (clients_.knows(user)) {
+    const ClientIndex::Streams* streams = clients_.find(user, client);
+    if (streams == nullptr) return oldest;
+    for (auto one = streams->begin(); oldest.size() + allowed < streams->size(); ++one) oldest.push_back(one->second);
+    return oldest;
+  }
+  oldest = streams_of(client);
+  std::ranges::sort(oldest, {}, [](const Connection* c) { return c->id; });
+  oldest.resize(oldest.size() - std::min(oldest.size(), allowed));
+  return oldest;
 }
 
 std::vector<Connection*> Shard::streams_of(const ClientKey& client) const {
   std::vector<Connection*> streams;
   const Group* same_user = indexes_.find(TargetKind::kUser, client.user);
   if (same_user == nullptr) return streams;
+  if (clients_.knows(*same_user)) {
+    if (const ClientIndex::Streams* known = clients_.find(*same_user, client)) {
+      for (const auto& [id, connection] : *known) streams.push_back(connection);
+    }
+    return streams;
+  }
   for (Connection* one : same_user->members()) {
     if (Indexes::name_of(*one, TargetKind::kTenant) != client.tenant) continue;
     const Attributes theirs = one->unpacked_attributes();
@@ -606,6 +623,7 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
   if (options_.observer != nullptr)
     options_.observer->disconnected(options_.service, describe(connection), reason, note);
   closed_log_.add(closed);
+  clients_.leaving(connection);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/client_index.h"
 #include "hub/client_key.h"
 #include "hub/closed_log.h"
 #include "hub/connection.h"
@@ -266,6 +267,7 @@ class Shard final : private net::StreamOwner {
   bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   std::vector<Connection*> streams_of(const ClientKey& client) const;
+  std::vector<Connection*> oldest_streams(const Group& user, const ClientKey& client, std::size_t allowed) const;
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   ClosedConnection closed_now(const Connection& connection, net::CloseReason reason) const;
   void destroy(Connection* connection);
@@ -291,6 +293,7 @@ class Shard final : private net::StreamOwner {
   // Loop thread only.
   PointerTable<Connection, ById> connections_;  // owned: destroy()
   Indexes indexes_;
+  ClientIndex clients_;
   ListenerSets listener_sets_;
   std::unordered_map<std::uint64_t, SetDuration> durations_;  // of the few connections that were told one
   std::vector<Connection*> dirty_;

@@ -182,11 +182,18 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
   const Group* same_user = newcomer.membership.group(TargetKind::kUser);
   const Departed::Owner owner = owner_of(newcomer);
   std::vector<Confirmed> confirmed = departed_.confirm_through(owner, client, event);
-  for (const Connection* other : same_user->members()) {
-    if (!other->in_flight || Indexes::name_of(*other, TargetKind::kTenant) != owner.tenant) continue;
-    if (form_value(other->unpacked_attributes().query, "clientId") != client) continue;
-    for (const auto& [message, recipient] : in_flight_.at(other->id.value()).confirm_through(event))
-      confirmed.push_back({message, recipient, recipient_name(*other, recipient), other->id});
+  const auto confirm_on = [&](const Connection& other) {
+    if (!other.in_flight) return;
+    for (const auto& [message, recipient] : in_flight_.at(other.id.value()).confirm_through(event))
+      confirmed.push_back({message, recipient, recipient_name(other, recipient), other.id});
+  };
+  if (clients_.knows(*same_user)) {
+    clients_.for_each(*same_user, owner.tenant, client, confirm_on);
+  } else {
+    for (const Connection* other : same_user->members()) {
+      if (!other->in_flight || Indexes::name_of(*other, TargetKind::kTenant) != owner.tenant) continue;
+      if (form_value(other->unpacked_attributes().query, "clientId") == client) confirm_on(*other);
+    }
   }
   tell(confirmed);
   std::vector<MessageId> messages;

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/manual_clock.h"
+#include "base/step_count.h"
 #include "event/json.h"
 #include "hub/survey.h"
 #include "unit/net/loopback.h"
@@ -154,6 +155,13 @@ class HubTest : public ::testing::Test {
     Who who;
     who.user = user;
     return open(who);
+  }
+
+  // Steps that all loops have counted, see base/step_count.h.
+  std::uint64_t steps() {
+    std::atomic<std::uint64_t> sum{0};
+    hub_->visit({}, [&](Shard&, std::size_t) { sum += steps_counted(); });
+    return sum;
   }
 
   std::vector<std::uint32_t> deliver(TargetKind kind, std::vector<std::string> names, const std::string& data,
@@ -691,6 +699,50 @@ TEST_F(HubTest, KeepsAsManyStreamsOfAClientAsAllowedAndClosesTheOldest) {
   EXPECT_TRUE(eventually([&] { return hub_->connections() == 6; }));
   EXPECT_EQ(closed_for("replaced"), 1);
   for (std::size_t i = 1; i < pages.size(); ++i) EXPECT_TRUE(hub_->describe(pages[i].id).has_value()) << i;
+}
+
+// A kiosk, or pages whose users nobody tells apart.
+TEST_F(HubTest, LooksAtTheNewStreamOnlyHoweverManyTheUserHas) {
+  options_.client_max_connections = 3;
+  start(1);
+  std::vector<Page> pages;
+  const auto open_some = [&](int count) {
+    const std::uint64_t before = steps();
+    for (int i = 0; i < count; ++i) {
+      Who who{.user = "kiosk", .query = "clientId=" + std::to_string(pages.size())};
+      who.marks = true;
+      pages.push_back(open(who));
+    }
+    return steps() - before;
+  };
+  open_some(static_cast<int>(2 * ClientIndex::kManyStreams));
+  const std::uint64_t first = open_some(50);
+  const std::uint64_t second = open_some(50);
+  EXPECT_LE(second, first + 50) << "the streams there are make a connect no dearer";
+  EXPECT_LE(second, 50 * 8U);
+}
+
+TEST_F(HubTest, LimitsAClientOfAUserWithVeryManyStreams) {
+  options_.client_max_connections = 2;
+  start(1);
+  std::vector<Page> pages;
+  for (std::size_t i = 0; i < 2 * ClientIndex::kManyStreams; ++i)
+    pages.push_back(open({.user = "kiosk", .query = "clientId=" + std::to_string(i / 2)}));
+  EXPECT_EQ(hub_->connections(), pages.size());
+  const Page third = open({.user = "kiosk", .query = "clientId=5"});
+  const Page other_tenant = open({.user = "kiosk", .tenant = "t", .query = "clientId=5"});
+  EXPECT_TRUE(pages[10].client.receive_until("event:connect-close\n"));
+  EXPECT_TRUE(eventually([&] { return hub_->connections() == pages.size() + 1; }));
+  EXPECT_EQ(closed_for("replaced"), 1);
+  EXPECT_TRUE(hub_->describe(pages[11].id).has_value());
+  const auto found = hub_->connections_of({{"kiosk", "5", "", ""}});
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_THAT(found.front(), ::testing::UnorderedElementsAre(pages[11].id, third.id));
+  // Few again: the index goes, and the limit stays.
+  for (std::size_t i = 14; i < pages.size(); ++i) pages[i].client.close();
+  EXPECT_TRUE(eventually([&] { return hub_->connections() == 15; }));
+  const Page fourth = open({.user = "kiosk", .query = "clientId=5"});
+  EXPECT_TRUE(pages[11].client.receive_until("event:connect-close\n"));
 }
 
 TEST_F(HubTest, DoesNotLimitClientsWithoutAnId) {
