@@ -103,7 +103,7 @@ struct Connection final : net::Stream {
     bool again = false;                      // a message was committed meanwhile: one more look
     bool resend = false;                     // this pass is for messages in flight that are due again
     std::vector<MessageId> late;             // those, ascending
-    std::vector<MessageId> covered;          // confirmed when the stream opened; the store may not know yet
+    std::vector<MessageId> covered;          // confirmed when the stream opened, sorted; the store may not know yet
     bool waiting = false;                    // for the stream to drain, before it goes on
     CatchUp catch_up;
   };

@@ -2,9 +2,14 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <list>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -25,8 +30,9 @@ struct Confirmed {
 };
 
 /// What was in flight on streams that have ended, for a while: their clients may still confirm it, by a beacon that
-/// comes after the end, or when they reconnect. Bounded in bytes: the oldest are forgotten, which costs no more than a
-/// message sent twice. Loop thread only.
+/// comes after the end, or when they reconnect. Bounded in bytes, and in streams of one client, since each of its
+/// confirmations is looked up in all of them: the oldest are forgotten, which costs no more than a message sent twice
+/// (and what a client has not confirmed was sent on its latest stream again). Loop thread only.
 class Departed {
  public:
   struct Stream {
@@ -40,6 +46,8 @@ class Departed {
   };
   /// Of all streams together.
   static constexpr std::size_t kMaxBytes = std::size_t{16} * 1024 * 1024;
+  /// Streams of one client; those without a clientId are not counted.
+  static constexpr std::size_t kMaxStreamsPerClient = 64;
 
   void add(Stream stream, SteadyTime now);
   /// Whose streams they were: the same user id in another tenant is somebody else.
@@ -57,26 +65,33 @@ class Departed {
   std::vector<Confirmed> confirm_through(const Owner& owner, const std::string& client, std::uint64_t event);
 
   /// Whether streams of the user, of this client of the user's, are remembered.
-  bool knows(const std::string& user) const { return by_user_.contains(user); }
+  bool knows(const std::string& user) const;
   bool knows(const Owner& owner, const std::string& client) const;
 
   /// Drops what is too old.
   void expire(SteadyTime now);
-  bool empty() const { return order_.empty(); }
+  bool empty() const { return kept_.empty(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  void drop_oldest();
-  static bool is_of(const Stream& stream, const Owner& owner);
-  static void confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed);
-
-  struct Turn {
+  struct Kept {
+    Stream stream;
     SteadyTime until;
-    std::string user;
     std::size_t bytes = 0;
   };
-  std::unordered_map<std::string, std::deque<Stream>> by_user_;  // oldest first
-  std::deque<Turn> order_;                                       // oldest first
+  using Place = std::list<Kept>::iterator;
+  using Key = std::tuple<std::string, std::string, std::string>;                  // user, tenant, clientId
+  using View = std::tuple<std::string_view, std::string_view, std::string_view>;  // of a Key
+
+  static View key_of(const Stream& stream);
+  std::deque<Place>* streams_of(const Owner& owner, const std::string& client);
+  void drop(Place place);
+  static void confirm(Stream& stream, const std::vector<MessageId>& messages, std::vector<Confirmed>& confirmed);
+
+  std::list<Kept> kept_;  // oldest first
+  // Ordered, not hashed: the names are the client's choice. Oldest first.
+  std::map<Key, std::deque<Place>, std::less<>> by_client_;
+  std::unordered_map<std::uint64_t, Place> by_connection_;
   std::size_t bytes_ = 0;
 };
 

@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::size_t kDescribeAtOnce = 256;
 
+// Ids of one ack.do that are looked at before other work of the loop has its turn.
+constexpr std::size_t kAcknowledgeAtOnce = 512;
 // Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
 class Arrival {
  public:
@@ -421,8 +423,19 @@ std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const Identity& own
                                             const std::vector<MessageId>& messages) {
   std::optional<std::size_t> confirmed;
   if (owner.user.empty() || !id.valid()) return confirmed;
-  on_shards({shard_of(owner.user)},
-            [&](Shard& shard, std::size_t) { confirmed = shard.acknowledge(id, owner, messages); });
+  const std::vector<std::size_t> home{shard_of(owner.user)};
+  std::size_t begin = 0;
+  do {
+    const auto first = messages.begin() + static_cast<std::ptrdiff_t>(begin);
+    const std::vector<MessageId> part(
+        first, first + static_cast<std::ptrdiff_t>(std::min(kAcknowledgeAtOnce, messages.size() - begin)));
+    std::optional<std::size_t> more;
+    on_shards(home, [&](Shard& shard, std::size_t) { more = shard.acknowledge(id, owner, part); });
+    // The stream may end between two parts, and be forgotten: what it has said until then counts.
+    if (!more) break;
+    confirmed = confirmed.value_or(0) + *more;
+    begin += part.size();
+  } while (begin < messages.size());
   return confirmed;
 }
 

@@ -1,6 +1,9 @@
 #include "hub/in_flight.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "base/step_count.h"
 
 namespace sse::hub {
 namespace {
@@ -9,12 +12,32 @@ namespace {
 // nothing, which costs no more than a message sent twice.
 constexpr std::size_t kMostEvents = 16'384;
 constexpr int kMostDoublings = 3;
+// Of an event in the log, and of an entry of the table with its node.
+constexpr std::size_t kEventBytes = 32;
+constexpr std::size_t kTableBytes = 48;
 
 }  // namespace
 
 void InFlight::sent(std::uint64_t event) {
   if (open_ == 0 || event == 0 || log_.size() >= kMostEvents) return;
-  log_.push_back({event, SteadyTime::max()});
+  append({event, SteadyTime::max()});
+}
+
+void InFlight::append(const Event& event) {
+  if (log_.empty()) {
+    ascending_ = true;
+    last_.clear();
+  } else if (ascending_ && event.id <= log_.back().id) {
+    ascending_ = false;
+    count_steps(log_.size());
+    for (std::size_t i = 0; i < log_.size(); ++i) last_[log_[i].id] = first_ + i;
+  }
+  log_.push_back(event);
+  if (!ascending_) last_[event.id] = first_ + log_.size() - 1;
+}
+
+std::size_t InFlight::memory_bytes() const {
+  return log_.size() * kEventBytes + last_.size() * kTableBytes;
 }
 
 void InFlight::sent(MessageId message, event::TargetKind recipient, SteadyTime now, std::chrono::milliseconds timeout) {
@@ -28,7 +51,7 @@ void InFlight::sent(MessageId message, event::TargetKind recipient, SteadyTime n
     return;
   }
   const SteadyTime due = timeout.count() == 0 ? SteadyTime::max() : now + timeout;
-  log_.push_back({message.value(), due, recipient, sends, true});
+  append({message.value(), due, recipient, sends, true});
   ++open_;
   largest_ = std::max(largest_, message.value());
   next_due_ = std::min(next_due_, due);
@@ -46,28 +69,36 @@ std::optional<InFlight::Entry> InFlight::confirm(MessageId message) {
 std::vector<InFlight::Entry> InFlight::confirm_through(std::uint64_t id) {
   std::vector<Entry> confirmed;
   if (id == 0) return confirmed;
-  const auto last = std::find_if(log_.begin(), log_.end(), [&](const Event& e) { return e.id == id; });
-  if (last == log_.end()) return confirmed;
-  for (auto event = log_.begin();; ++event) {
-    if (event->open) {
-      confirmed.push_back({MessageId(event->id), event->recipient});
-      close(*event);
+  if (find(id) == log_.end()) return confirmed;
+  // The first that has the id: a message may have gone into the stream again after it was confirmed. What is passed on
+  // the way there is closed, and leaves the log.
+  for (Event& event : log_) {
+    count_steps();
+    if (event.open) {
+      confirmed.push_back({MessageId(event.id), event.recipient});
+      close(event);
     }
-    if (event == last) break;
+    if (event.id == id) break;
   }
   trim();
   return confirmed;
 }
 
 bool InFlight::contains(MessageId message) const {
-  // Replays come ascending: most of what is asked for is newer than anything here.
-  if (message.value() > largest_) return false;
-  return std::any_of(log_.begin(), log_.end(), [&](const Event& e) { return e.open && e.id == message.value(); });
+  return find_open(message) != log_.end();
+}
+
+void InFlight::list(std::vector<MessageId>& messages) const {
+  count_steps(log_.size());
+  for (const Event& event : log_) {
+    if (event.open) messages.push_back(MessageId(event.id));
+  }
 }
 
 std::vector<MessageId> InFlight::due(SteadyTime now) {
   std::vector<MessageId> late;
   next_due_ = SteadyTime::max();
+  count_steps(log_.size());
   for (const Event& event : log_) {
     if (!event.open) continue;
     if (event.due <= now) late.push_back(MessageId(event.id));
@@ -77,10 +108,28 @@ std::vector<MessageId> InFlight::due(SteadyTime now) {
   return late;
 }
 
-// Confirmations come in the order of the stream, so that this ends soon.
-std::deque<InFlight::Event>::iterator InFlight::find_open(MessageId message) {
+// The last event that has the id.
+std::deque<InFlight::Event>::const_iterator InFlight::find(std::uint64_t id) const {
+  count_steps();
+  if (!ascending_) {
+    const auto known = last_.find(id);
+    if (known == last_.end()) return log_.end();
+    return log_.begin() + static_cast<std::ptrdiff_t>(known->second - first_);
+  }
+  const auto at = std::ranges::lower_bound(log_, id, {}, &Event::id);
+  return at != log_.end() && at->id == id ? at : log_.end();
+}
+
+// Of several with the id only the last can be open.
+std::deque<InFlight::Event>::const_iterator InFlight::find_open(MessageId message) const {
+  // Replays come ascending: most of what is asked for is newer than anything here.
   if (message.value() > largest_) return log_.end();
-  return std::find_if(log_.begin(), log_.end(), [&](const Event& e) { return e.open && e.id == message.value(); });
+  const auto at = find(message.value());
+  return at != log_.end() && at->open ? at : log_.end();
+}
+
+std::deque<InFlight::Event>::iterator InFlight::find_open(MessageId message) {
+  return log_.begin() + (std::as_const(*this).find_open(message) - log_.cbegin());
 }
 
 void InFlight::close(Event& event) {
@@ -91,7 +140,15 @@ void InFlight::close(Event& event) {
 
 // What lies before the oldest message in flight can confirm nothing.
 void InFlight::trim() {
-  while (!log_.empty() && !log_.front().open) log_.pop_front();
+  while (!log_.empty() && !log_.front().open) {
+    if (!ascending_) {
+      const auto known = last_.find(log_.front().id);
+      if (known->second == first_) last_.erase(known);
+    }
+    log_.pop_front();
+    ++first_;
+    count_steps();
+  }
 }
 
 }  // namespace sse::hub

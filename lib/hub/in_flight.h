@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -20,6 +21,9 @@ namespace sse::hub {
 /// It is a log of all events since the oldest message in flight, at-most-once events included, in the order they went
 /// into the stream. That order is what a last event id stands for: what lies at or before it was received, whatever
 /// the numbers say (a message that waited for a listener has a small id and comes late).
+///
+/// Whatever is looked for in it is found without looking through it: by halving while the ids ascend in the log, which
+/// they nearly always do, and by a table of its own from the first that does not.
 class InFlight {
  public:
   /// An event went into the stream. `event` may be 0 (it had no id).
@@ -44,6 +48,10 @@ class InFlight {
   bool empty() const { return open_ == 0; }
   /// Events in the log.
   std::size_t length() const { return log_.size(); }
+  /// What it takes beside itself, about.
+  std::size_t memory_bytes() const;
+  /// Adds the messages in flight to `messages`.
+  void list(std::vector<MessageId>& messages) const;
 
   /// Not later than the moment the first message is due to be sent again.
   SteadyTime next_due() const { return next_due_; }
@@ -61,11 +69,20 @@ class InFlight {
     bool open = false;  // a message, not confirmed
   };
 
+  // An event's number, counted from the first this log ever had.
+  using Number = std::uint64_t;
+
+  void append(const Event& event);
+  std::deque<Event>::const_iterator find(std::uint64_t id) const;
+  std::deque<Event>::const_iterator find_open(MessageId message) const;
   std::deque<Event>::iterator find_open(MessageId message);
   void close(Event& event);
   void trim();
 
   std::deque<Event> log_;
+  bool ascending_ = true;                           // by id, none twice
+  Number first_ = 0;                                // of log_.front()
+  std::unordered_map<std::uint64_t, Number> last_;  // of each id; only while not ascending_
   std::size_t open_ = 0;
   std::uint64_t largest_ = 0;  // message in the log
   SteadyTime next_due_ = SteadyTime::max();

@@ -49,7 +49,7 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   const Connection::Replay& state = *connection.replay;
   if (state.resend) return std::ranges::binary_search(state.late, message);
   if (item.listening && !connection.listens(item.event)) return false;
-  if (std::ranges::find(state.covered, message) != state.covered.end()) return false;
+  if (std::ranges::binary_search(state.covered, message)) return false;
   // It has this one, and time to confirm it.
   if (has_from_store(connection, message) || std::ranges::binary_search(carried, message)) return false;
   return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
@@ -73,11 +73,12 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
     metrics_.resent.add(fresh.size());
     // What the store has no more has nobody waiting for it.
     const auto log = in_flight_.find(id.value());
-    for (const MessageId late : state.late) {
-      if (failed || log == in_flight_.end() || (late > through && !last)) break;
-      if (late <= state.cursor) continue;
-      if (std::ranges::none_of(fresh, [&](const event::FrameRef& f) { return f->message() == late; }))
-        log->second.forget(late);
+    std::vector<MessageId> there;
+    for (const event::FrameRef& frame : fresh) there.push_back(frame->message());
+    std::ranges::sort(there);
+    for (auto late = std::ranges::upper_bound(state.late, state.cursor); late != state.late.end(); ++late) {
+      if (failed || log == in_flight_.end() || (*late > through && !last)) break;
+      if (!std::ranges::binary_search(there, *late)) log->second.forget(*late);
     }
   }
   begin_page(*connection, std::move(fresh), through, last);
@@ -199,6 +200,7 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
   std::vector<MessageId> messages;
   messages.reserve(confirmed.size());
   for (const Confirmed& one : confirmed) messages.push_back(one.message);
+  std::ranges::sort(messages);
   return messages;
 }
 

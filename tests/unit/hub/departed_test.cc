@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/step_count.h"
+
 namespace sse::hub {
 namespace {
 
@@ -54,6 +56,37 @@ TEST(Departed, TakesNothingFromTheSameUserOfAnotherTenant) {
     EXPECT_FALSE(departed.knows(stranger, "c")) << tenant;
   }
   EXPECT_EQ(departed.confirm_through({"u", "acme"}, "c", 2).size(), 2U);
+}
+
+TEST(Departed, FindsTheStreamsOfAClientAmongManyOfItsUser) {
+  std::vector<std::uint64_t> steps;
+  for (const std::uint64_t n : {1000U, 2000U}) {
+    Departed departed;
+    for (std::uint64_t i = 1; i <= n; ++i) departed.add(stream(i, "c" + std::to_string(i), {i}), steady_now());
+    const std::uint64_t before = steps_counted();
+    for (std::uint64_t i = 1; i <= n; ++i) {
+      EXPECT_TRUE(departed.knows({"u"}, "c" + std::to_string(i)));
+      EXPECT_EQ(departed.confirm({"u"}, ConnectionId(i), {MessageId(i)})->size(), 1U);
+      EXPECT_TRUE(departed.confirm_client({"u"}, "c" + std::to_string(i), {MessageId(i)}).empty());
+      EXPECT_TRUE(departed.confirm_through({"u"}, "c" + std::to_string(i), i).empty());
+    }
+    steps.push_back(steps_counted() - before);
+  }
+  EXPECT_LE(steps[1], 2 * steps[0] + 100);
+  EXPECT_LE(steps[1], 2000 * 12U);
+}
+
+TEST(Departed, LooksThroughABoundedNumberOfStreamsOfOneClient) {
+  Departed departed;
+  for (std::uint64_t i = 1; i <= 1000; ++i) departed.add(stream(i, "c", {1, 2, 3}), steady_now());
+  departed.add(stream(2000, "d", {1}), steady_now());
+  EXPECT_EQ(departed.confirm_client({"u"}, "c", {MessageId(2)}).size(), Departed::kMaxStreamsPerClient);
+  EXPECT_FALSE(departed.confirm({"u"}, ConnectionId(1), {MessageId(1)})) << "the oldest goes";
+  EXPECT_TRUE(departed.confirm({"u"}, ConnectionId(1000), {MessageId(1)}));
+  EXPECT_TRUE(departed.confirm({"u"}, ConnectionId(2000), {MessageId(1)}));
+  departed.expire(steady_now() + std::chrono::minutes(6));
+  EXPECT_TRUE(departed.empty());
+  EXPECT_EQ(departed.bytes(), 0U);
 }
 
 // Ten thousand streams with ids of 7 kB were 81 MiB.

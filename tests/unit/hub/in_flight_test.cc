@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/step_count.h"
+
 namespace sse::hub {
 namespace {
 
@@ -49,6 +51,44 @@ TEST_F(InFlightTest, TakesALastEventIdForItsPlaceNotForItsNumber) {
   EXPECT_EQ(log_.size(), 1U);
   EXPECT_THAT(through(9), IsEmpty()) << "it lies before everything in flight now";
   EXPECT_THAT(through(7), ElementsAre(7));
+}
+
+// A client may confirm in any order, and messages that waited for a listener have no order at all.
+TEST_F(InFlightTest, FindsWhatIsConfirmedWithoutLookingThroughTheLog) {
+  for (const bool ascending : {true, false}) {
+    std::vector<std::uint64_t> steps;
+    for (const std::uint64_t n : {2000U, 4000U}) {
+      InFlight log;
+      for (std::uint64_t id = 1; id <= n; ++id)
+        log.sent(MessageId(ascending || id % 2 == 0 ? id : n + id), TargetKind::kUser, now_, kTimeout);
+      const std::uint64_t before = steps_counted();
+      for (std::uint64_t id = 2 * n; id >= 1; --id) {
+        const bool there = log.contains(MessageId(id));
+        EXPECT_EQ(log.confirm(MessageId(id)).has_value(), there);
+        EXPECT_TRUE(log.confirm_through(3 * n).empty());
+      }
+      EXPECT_TRUE(log.empty());
+      EXPECT_EQ(log.length(), 0U);
+      steps.push_back(steps_counted() - before);
+    }
+    EXPECT_LE(steps[1], 2 * steps[0] + 100);
+    EXPECT_LE(steps[1], 4000 * 8U);
+  }
+}
+
+// An operator's retry goes to streams that have confirmed the message.
+TEST_F(InFlightTest, KnowsTheSecondCopyOfAMessageThatWasConfirmed) {
+  message(5);
+  message(7);
+  ASSERT_TRUE(log_.confirm(MessageId(7)));
+  message(7);
+  message(6);
+  EXPECT_TRUE(log_.contains(MessageId(7)));
+  EXPECT_THAT(through(7), ElementsAre(5)) << "it may have got the first copy alone";
+  EXPECT_TRUE(log_.contains(MessageId(7)));
+  EXPECT_TRUE(log_.confirm(MessageId(6)));
+  EXPECT_TRUE(log_.confirm(MessageId(7)));
+  EXPECT_EQ(log_.length(), 0U);
 }
 
 TEST_F(InFlightTest, CountsEventsThatNeedNoConfirmation) {
