@@ -146,7 +146,10 @@ struct Connection final : net::Stream {
   WallTime created() const { return IdGenerator::time_of(id.value()); }
 
   bool indexed = false;
-  bool awaiting_ack = false;          // in the shard's list of those
+  // The round in which the shard looks whether its peer's TCP has acknowledged what it waits for.
+  static constexpr std::uint8_t kAckNone = 0xFF;
+  static constexpr std::uint8_t kAckWritten = 0xFE;  // at the end of this turn
+  std::uint8_t ack_round = kAckNone;
   bool confirms = false;              // its client does, not its TCP
   bool marks : 1 = false;             // and gets a mark before each message
   bool given_messages : 1 = false;    // one at least went into its stream

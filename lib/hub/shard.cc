@@ -23,8 +23,10 @@ constexpr std::chrono::seconds kFinishTime{5};
 constexpr std::chrono::seconds kFarewellTime{2};
 // To clients that ask for marks: the next event is a message and wants to be confirmed.
 constexpr std::string_view kMark = "event:sse-qos\ndata:\n\n";
-constexpr std::chrono::milliseconds kAckDelayLeast{2};
-constexpr std::chrono::milliseconds kAckDelayMost{250};
+// 2 ms at first, 250 at last.
+std::chrono::milliseconds ack_delay(std::size_t round) {
+  return std::min(std::chrono::milliseconds(2 << round), std::chrono::milliseconds(250));
+}
 
 std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
@@ -662,11 +664,10 @@ void Shard::stream_closed(net::Stream& stream, CloseReason reason) {
 }
 
 void Shard::stream_awaits(net::Stream& stream) {
-  new_awaiting_ = true;
   Connection& connection = connection_of(stream);
-  if (connection.awaiting_ack) return;
-  connection.awaiting_ack = true;
-  awaiting_.push_back(&connection);
+  if (connection.ack_round == Connection::kAckWritten) return;
+  connection.ack_round = Connection::kAckWritten;
+  written_awaiting_.push_back(connection.id);
 }
 
 void Shard::stream_lost(net::Stream& /*stream*/, std::size_t messages) {
@@ -689,16 +690,11 @@ void Shard::end_turn() {
   }
   dirty_.clear();
   for (const auto& task : std::exchange(after_flush_, {})) task();
-  if (new_awaiting_) {
-    new_awaiting_ = false;
-    ack_delay_ = kAckDelayLeast;
-    check_acknowledgements();
-  }
+  if (!written_awaiting_.empty()) check_written();
   if (closed_.empty()) return;
   const auto closed = std::exchange(closed_, {});
   for (const auto& [connection, reason] : closed) {
     leave(*connection, reason);
-    if (connection->awaiting_ack) std::erase(awaiting_, connection);
     listener_sets_.release(connection->listeners);
     destroy(connection);
   }
@@ -710,18 +706,39 @@ void Shard::destroy(Connection* connection) {
   delete connection;
 }
 
-void Shard::check_acknowledgements() {
-  std::erase_if(awaiting_, [](Connection* connection) {
-    connection->awaiting_ack = connection->check_acknowledged();
-    return !connection->awaiting_ack;
-  });
-  if (awaiting_.empty() || ack_timer_) return;
-  // Nothing tells when an acknowledgement arrives: look often at first, then rarely.
-  ack_timer_ = true;
-  loop_.run_after(ack_delay_, [this] {
-    ack_timer_ = false;
-    ack_delay_ = std::min(ack_delay_ * 2, kAckDelayMost);
-    check_acknowledgements();
+void Shard::check_written() {
+  for (const ConnectionId id : written_awaiting_) {
+    if (Connection* connection = connections_.find(id.value())) check_acknowledged(*connection, 0);
+  }
+  written_awaiting_.clear();
+}
+
+void Shard::check_round(std::size_t round) {
+  std::vector<ConnectionId> streams = std::exchange(ack_rounds_.at(round).streams, {});
+  // One that came back to the last round was left behind there once or more.
+  if (round + 1 == kAckRounds) {
+    std::ranges::sort(streams);
+    streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
+  }
+  for (const ConnectionId id : streams) {
+    Connection* connection = connections_.find(id.value());
+    if (connection != nullptr && connection->ack_round == round)
+      check_acknowledged(*connection, std::min(round + 1, kAckRounds - 1));
+  }
+}
+
+void Shard::check_acknowledged(Connection& connection, std::size_t next_round) {
+  if (!connection.check_acknowledged()) {
+    connection.ack_round = Connection::kAckNone;
+    return;
+  }
+  connection.ack_round = static_cast<std::uint8_t>(next_round);
+  AckRound& next = ack_rounds_.at(next_round);
+  next.streams.push_back(connection.id);
+  if (std::exchange(next.timer, true)) return;
+  loop_.run_after(ack_delay(next_round), [this, next_round] {
+    ack_rounds_.at(next_round).timer = false;
+    check_round(next_round);
   });
 }
 
@@ -736,7 +753,7 @@ void Shard::tick() {
   // What a burst needed.
   if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
-  if (awaiting_.capacity() > 1024 && awaiting_.size() < awaiting_.capacity() / 4) awaiting_.shrink_to_fit();
+  if (written_awaiting_.empty() && written_awaiting_.capacity() > 1024) written_awaiting_.shrink_to_fit();
   resend_late();
   read_again();
   forget_given();

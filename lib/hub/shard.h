@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -272,7 +273,9 @@ class Shard final : private net::StreamOwner {
   ClosedConnection closed_now(const Connection& connection, net::CloseReason reason) const;
   void destroy(Connection* connection);
   void end_turn();
-  void check_acknowledgements();
+  void check_written();
+  void check_round(std::size_t round);
+  void check_acknowledged(Connection& connection, std::size_t next_round);
   void tick();
   void end_life(Connection& connection);
   std::string id_for_return(const Connection& connection, const Attributes& attributes);
@@ -299,10 +302,16 @@ class Shard final : private net::StreamOwner {
   std::vector<Connection*> dirty_;
   std::vector<std::function<void()>> after_flush_;
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
-  std::vector<Connection*> awaiting_;  // acknowledgements
-  bool new_awaiting_ = false;
-  bool ack_timer_ = false;
-  std::chrono::milliseconds ack_delay_{0};
+  // Streams that wait for acknowledgements of the peer's TCP, of which nothing tells: each is looked at when it has
+  // been written to, soon after that, and then ever more rarely, a round less with each. An id counts in the round
+  // that its connection says; others were left behind.
+  static constexpr std::size_t kAckRounds = 8;
+  struct AckRound {
+    std::vector<ConnectionId> streams;
+    bool timer = false;
+  };
+  std::vector<ConnectionId> written_awaiting_;  // in this turn
+  std::array<AckRound, kAckRounds> ack_rounds_;
   net::TimerWheel wheel_;
   ClosedLog closed_log_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id

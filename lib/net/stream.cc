@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/step_count.h"
 #include "observe/barrier.h"
 
 namespace sse::net {
@@ -273,6 +274,7 @@ void Stream::abort(CloseReason reason) {
 }
 
 bool Stream::check_acknowledged() {
+  count_steps();
   if (!awaits_acknowledgement()) return false;
   if (closed()) return false;
   int unacknowledged = 0;

@@ -848,6 +848,58 @@ TEST_F(HubTest, ReportsWhatThePeerAcknowledgedUnderTheNameItWasSentTo) {
                           std::tuple(TargetKind::kAll, "", 7)));
 }
 
+TEST_F(HubTest, LocatesManyMessagesOfALargeGroupInOneLookAtIt) {
+  start(2);
+  std::vector<Page> pages;
+  for (int i = 0; i < 40; ++i)
+    pages.push_back(open({.user = std::to_string(i), .tenant = "t", .listeners = {"heard"}}));
+  Page confirms = open({.user = "c", .tenant = "t", .marks = true});
+  hub_->deliver({TargetKind::kTenant, {"t"}}, "news", frame("x", 7, TargetKind::kTenant));
+  const auto cost = [&](std::uint64_t messages, std::vector<Whereabouts>& asked) {
+    for (std::uint64_t id = 1; id <= messages; ++id) {
+      const bool listening = id % 2 == 0;
+      asked.push_back({TargetKind::kTenant, "t", MessageId(id), id % 4 == 0 ? "heard" : "unheard", listening});
+    }
+    const std::uint64_t before = steps();
+    hub_->locate(asked);
+    return steps() - before;
+  };
+  std::vector<Whereabouts> few;
+  std::vector<Whereabouts> many;
+  const std::uint64_t first = cost(100, few);
+  EXPECT_LE(cost(400, many), first + 50);
+  EXPECT_LE(first, 41 * 6U);
+  using State = Whereabouts::State;
+  for (const Whereabouts& one : many) {
+    const std::uint64_t id = one.message.value();
+    const State expected = id == 7 ? State::kInFlight : id % 4 == 2 ? State::kNotListening : State::kWaiting;
+    EXPECT_EQ(one.state, expected) << id;
+    EXPECT_EQ(one.connection, id == 7 ? confirms.id : ConnectionId()) << id;
+  }
+  std::vector<Whereabouts> nobody{{TargetKind::kTenant, "u", MessageId(7), "news", false}};
+  hub_->locate(nobody);
+  EXPECT_EQ(nobody.front().state, State::kOffline);
+}
+
+// A peer's TCP that acknowledges late, or never, is its own matter.
+TEST_F(HubTest, LooksForAcknowledgementsOfTheStreamsItWroteToAndNotOfOthers) {
+  start(1);
+  std::vector<Page> slow;
+  for (int i = 0; i < 60; ++i) slow.push_back(open({.user = "slow", .receive_buffer = 4096}));
+  // More than the far end has room for, so that it stays unacknowledged.
+  hub_->deliver({TargetKind::kUser, {"slow"}}, "news", frame(std::string(30'000, 'x'), 5000));
+  const Page reader = open_user("1");
+  const auto cost = [&](int sends) {
+    const std::uint64_t before = steps();
+    for (int i = 0; i < sends; ++i)
+      hub_->deliver({TargetKind::kUser, {"1"}}, "news", frame("x", static_cast<std::uint64_t>(i) + 1));
+    return steps() - before;
+  };
+  cost(1);
+  EXPECT_LE(cost(50), 50 * 3U) << "the clock stands still: only what was written to is looked at";
+  EXPECT_TRUE(eventually([&] { return delegate_.acknowledgements().size() >= 51; }));
+}
+
 TEST_F(HubTest, ReportsWhatIsAcknowledgedWhileAStreamIsBeingEnded) {
   options_.stream.max_backlog = 10 * 1024 * 1024;
   start(1);
