@@ -4,8 +4,9 @@
 #include <atomic>
 #include <cassert>
 #include <functional>
+#include <iterator>
 #include <latch>
-#include <mutex>
+#include <map>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -23,9 +24,9 @@ using net::CloseReason;
 namespace {
 
 constexpr std::size_t kDescribeAtOnce = 256;
-
 // Ids of one ack.do that are looked at before other work of the loop has its turn.
 constexpr std::size_t kAcknowledgeAtOnce = 512;
+
 // Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
 class Arrival {
  public:
@@ -287,11 +288,19 @@ void Hub::look_again() {
 
 void Hub::locate(std::vector<Whereabouts>& messages) {
   if (messages.empty()) return;
-  std::mutex mutex;
-  on_all_shards([&](const Shard& shard, std::size_t) {
-    const std::scoped_lock lock(mutex);
-    for (Whereabouts& message : messages) shard.locate(message);
+  std::map<std::pair<TargetKind, std::string_view>, std::vector<std::size_t>> by_recipient;
+  for (std::size_t i = 0; i < messages.size(); ++i) by_recipient[{messages[i].kind, messages[i].name}].push_back(i);
+  std::vector<std::vector<Shard::Located>> found(shards_.size());
+  on_all_shards([&](const Shard& shard, std::size_t number) {
+    found[number].resize(messages.size());
+    for (const auto& [recipient, asked] : by_recipient) shard.locate(messages, asked, found[number]);
   });
+  for (const auto& part : found) {
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      messages[i].state = std::max(messages[i].state, part[i].state);
+      messages[i].connection = std::max(messages[i].connection, part[i].connection);
+    }
+  }
 }
 
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
@@ -335,25 +344,26 @@ std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
 }
 
 std::vector<ClosedConnection> Hub::recently_closed() {
+  std::vector<std::vector<ClosedConnection>> parts(shards_.size());
+  on_all_shards(
+      [&](Shard& shard, std::size_t number) { parts[number].assign(shard.closed().begin(), shard.closed().end()); });
   std::vector<ClosedConnection> all;
-  std::mutex mutex;
-  on_all_shards([&](Shard& shard, std::size_t) {
-    const std::scoped_lock lock(mutex);
-    all.insert(all.end(), shard.closed().begin(), shard.closed().end());
-  });
+  for (auto& part : parts)
+    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
   std::ranges::stable_sort(all, std::greater<>(), &ClosedConnection::closed);
   return all;
 }
 
 std::vector<std::string> Hub::names(TargetKind kind) {
-  std::set<std::string> all;
-  std::mutex mutex;
-  on_all_shards([&](Shard& shard, std::size_t) {
-    std::vector<std::string> mine = shard.names(kind);
-    const std::scoped_lock lock(mutex);
-    all.insert(std::make_move_iterator(mine.begin()), std::make_move_iterator(mine.end()));
-  });
-  return {all.begin(), all.end()};
+  std::vector<std::vector<std::string>> parts(shards_.size());
+  on_all_shards([&](Shard& shard, std::size_t number) { parts[number] = shard.names(kind); });
+  std::vector<std::string> all;
+  for (auto& part : parts)
+    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+  // A tenant has streams on several loops.
+  std::ranges::sort(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
 }
 
 std::size_t Hub::close(const std::vector<ConnectionId>& ids) {

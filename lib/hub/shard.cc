@@ -1,9 +1,13 @@
 #include "hub/shard.h"
 
 #include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
+#include "base/step_count.h"
 #include "base/units.h"
 #include "event/event.h"
 #include "hub/observer.h"
@@ -335,23 +339,56 @@ std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, boo
   return taken;
 }
 
-void Shard::locate(Whereabouts& message) const {
-  const Receivers receivers = receivers_of(message.kind, message.name);
+void Shard::locate(const std::vector<Whereabouts>& messages, const std::vector<std::size_t>& asked,
+                   std::vector<Located>& found) const {
+  using State = Whereabouts::State;
+  const Whereabouts& any = messages[asked.front()];
+  const Receivers receivers = receivers_of(any.kind, any.name);
   if (receivers.group == nullptr) return;
-  for (const Connection* connection : receivers.group->members()) {
-    if (!receivers.include(*connection)) continue;
-    using State = Whereabouts::State;
-    const auto log = in_flight_.find(connection->id.value());
-    State state = State::kWaiting;
-    if (log != in_flight_.end() ? log->second.contains(message.message) : connection->carries(message.message)) {
-      state = State::kInFlight;
-    } else if (message.listening && !connection->listens(message.event)) {
-      state = State::kNotListening;
-    }
-    if (state < message.state) continue;
-    message.state = state;
-    if (state == State::kInFlight) message.connection = std::max(message.connection, connection->id);
+  std::unordered_map<MessageId, std::size_t> by_id;
+  // Of those that only listeners get, by the event; nobody who listens has been seen yet.
+  std::map<std::string_view, std::vector<std::size_t>> unheard;
+  for (const std::size_t i : asked) {
+    by_id.emplace(messages[i].message, i);
+    if (messages[i].listening) unheard[messages[i].event].push_back(i);
   }
+  const auto raise = [&](std::size_t i, State state) { found[i].state = std::max(found[i].state, state); };
+  const auto in_flight = [&](MessageId message, ConnectionId connection) {
+    const auto one = by_id.find(message);
+    if (one == by_id.end()) return;
+    raise(one->second, State::kInFlight);
+    found[one->second].connection = std::max(found[one->second].connection, connection);
+  };
+  std::unordered_set<const ListenerSet*> heard;  // streams share them
+  std::vector<MessageId> ids;
+  bool online = false;
+  for (const Connection* connection : receivers.group->members()) {
+    count_steps();
+    if (!receivers.include(*connection)) continue;
+    online = true;
+    if (!unheard.empty() && heard.insert(connection->listeners).second) {
+      std::erase_if(unheard, [&](const auto& event) {
+        count_steps();
+        if (!connection->listens(event.first)) return false;
+        for (const std::size_t i : event.second) raise(i, State::kWaiting);
+        return true;
+      });
+    }
+    ids.clear();
+    const auto log = in_flight_.find(connection->id.value());
+    if (log == in_flight_.end()) {
+      ids = connection->carried_messages();
+    } else if (log->second.length() <= by_id.size()) {
+      log->second.list(ids);
+    } else {
+      for (const auto& [message, i] : by_id) {
+        if (log->second.contains(message)) ids.push_back(message);
+      }
+    }
+    for (const MessageId id : ids) in_flight(id, connection->id);
+  }
+  if (!online) return;
+  for (const std::size_t i : asked) raise(i, messages[i].listening ? State::kNotListening : State::kWaiting);
 }
 
 bool Shard::take(Connection& connection, const event::FrameRef& frame) {

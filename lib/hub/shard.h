@@ -178,8 +178,14 @@ class Shard final : private net::StreamOwner {
   /// by it anyway.
   std::uint32_t deliver_again(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                               const event::FrameRef& frame);
-  /// Raises `state` to what is known here.
-  void locate(Whereabouts& message) const;
+  /// Of the messages numbered by `asked`, all for one recipient, what is known here: raises `found` of each. Looks at
+  /// every stream of the recipient once, and at what is in flight there.
+  struct Located {
+    Whereabouts::State state = Whereabouts::State::kOffline;
+    ConnectionId connection{};
+  };
+  void locate(const std::vector<Whereabouts>& messages, const std::vector<std::size_t>& asked,
+              std::vector<Located>& found) const;
   /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
   /// Whether the connection is `who`'s own, as hub::owns().

@@ -1080,6 +1080,38 @@ TEST_F(HubReplayTest, BoundsWhatItHoldsWhileItReplays) {
   EXPECT_EQ(closed_for("slow-consumer"), 1);
 }
 
+// As many as one ack.do may name.
+TEST_F(HubTest, TakesTenThousandConfirmationsInPartsBetweenOtherWork) {
+  start(1);
+  Page page = open({.user = "1", .query = "clientId=c", .marks = true});
+  constexpr std::uint64_t kMessages = 10'000;
+  std::vector<MessageId> ids;
+  std::vector<Hub::Delivery> deliveries;
+  const Target target{TargetKind::kUser, {"1"}};
+  for (std::uint64_t id = 1; id <= kMessages; ++id) {
+    ids.emplace_back(id);
+    deliveries.push_back({target, "news", frame("x", id), {}});
+  }
+  hub_->deliver(std::move(deliveries));
+  const Identity owner{UserId("1")};
+  EXPECT_EQ(hub_->describe(page.id)->in_flight, kMessages);
+  std::uint64_t most = 0;
+  std::uint64_t counted = 0;
+  loops_.front()->post([&] {
+    counted = steps_counted();
+    loops_.front()->at_turn_end([&] {
+      most = std::max(most, steps_counted() - counted);
+      counted = steps_counted();
+    });
+  });
+  EXPECT_EQ(hub_->acknowledge(page.id, owner, ids), kMessages);
+  settle();
+  EXPECT_GT(most, 0U);
+  EXPECT_LT(most, kMessages / 2) << "steps in one turn of the loop";
+  EXPECT_EQ(hub_->describe(page.id)->in_flight, 0U);
+  loops_.front()->stop();
+}
+
 TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {
   options_.client_max_connections = 2;
   start(3);
@@ -1119,35 +1151,3 @@ TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {
 
 }  // namespace
 }  // namespace sse::hub
-// As many as one ack.do may name.
-TEST_F(HubTest, TakesTenThousandConfirmationsInPartsBetweenOtherWork) {
-  start(1);
-  Page page = open({.user = "1", .query = "clientId=c", .marks = true});
-  constexpr std::uint64_t kMessages = 10'000;
-  std::vector<MessageId> ids;
-  std::vector<Hub::Delivery> deliveries;
-  const Target target{TargetKind::kUser, {"1"}};
-  for (std::uint64_t id = 1; id <= kMessages; ++id) {
-    ids.emplace_back(id);
-    deliveries.push_back({target, "news", frame("x", id), {}});
-  }
-  hub_->deliver(std::move(deliveries));
-  const Identity owner{UserId("1")};
-  EXPECT_EQ(hub_->describe(page.id)->in_flight, kMessages);
-  std::uint64_t most = 0;
-  std::uint64_t counted = 0;
-  loops_.front()->post([&] {
-    counted = steps_counted();
-    loops_.front()->at_turn_end([&] {
-      most = std::max(most, steps_counted() - counted);
-      counted = steps_counted();
-    });
-  });
-  EXPECT_EQ(hub_->acknowledge(page.id, owner, ids), kMessages);
-  settle();
-  EXPECT_GT(most, 0U);
-  EXPECT_LT(most, kMessages / 2) << "steps in one turn of the loop";
-  EXPECT_EQ(hub_->describe(page.id)->in_flight, 0U);
-  loops_.front()->stop();
-}
-
