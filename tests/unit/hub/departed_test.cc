@@ -93,7 +93,7 @@ TEST(Departed, LooksThroughABoundedNumberOfStreamsOfOneClient) {
 TEST(Departed, IsBoundedInBytesWhateverTheNamesAre) {
   Departed departed;
   for (std::uint64_t i = 1; i <= 10'000; ++i) {
-    Departed::Stream gone = stream(i, std::string(7000, 'c'), {1});
+    Departed::Stream gone = stream(i, std::string(7000, 'c') + std::to_string(i), {1});
     gone.names.at(static_cast<std::size_t>(TargetKind::kChannel)) = std::string(1000, 'h');
     departed.add(std::move(gone), steady_now());
     ASSERT_LE(departed.bytes(), Departed::kMaxBytes);
