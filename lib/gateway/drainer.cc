@@ -37,17 +37,20 @@ void Drainer::run() {
   const Clock& clock = clock_of(services_);
   SteadyTime next = clock.steady_now();
   double owed = 0;
+  std::vector<hub::ConnectionsInTurn> streams;
+  for (const Service& service : services_) streams.emplace_back(service.sender->hub());
   for (;;) {
     owed += static_cast<double>(rate_) * 0.1;
     auto count = static_cast<std::size_t>(owed);
     owed -= static_cast<double>(count);
-    for (const Service& service : services_) {
-      if (count == 0) break;
+    for (std::size_t i = 0; i < services_.size() && count > 0; ++i) {
       observe::guarded("the draining of streams", [&] {
-        std::vector<ConnectionId> ids = hub::find(service.sender->hub(), {});
-        if (ids.size() > count) ids.resize(count);
-        count -= ids.size();
-        service.sender->hub().send_away(ids, spread_);
+        // Those that have gone by themselves meanwhile do not count.
+        while (count > 0) {
+          const std::vector<ConnectionId> ids = streams[i].next(count);
+          if (ids.empty()) break;
+          count -= services_[i].sender->hub().send_away(ids, spread_);
+        }
       });
     }
     next += kStep;

@@ -476,15 +476,19 @@ void Hub::replace(const std::vector<ConnectionId>& ids) {
   });
 }
 
-void Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
+std::size_t Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
+  std::atomic<std::size_t> sent{0};
   on_all_shards([&](Shard& shard, std::size_t) {
     std::minstd_rand random(std::random_device{}());
     std::uniform_int_distribution<std::int64_t> delay(1, std::max<std::int64_t>(spread.count(), 1));
     for (const ConnectionId id : ids) {
-      if (Connection* connection = shard.find(id))
+      if (Connection* connection = shard.find(id)) {
         shard.send_away(*connection, std::chrono::milliseconds(delay(random)));
+        ++sent;
+      }
     }
   });
+  return sent;
 }
 
 void Hub::drain() {

@@ -158,7 +158,8 @@ class Hub {
   bool disconnect(ConnectionId id, const Identity& owner, const std::string& note = "");
 
   /// Ends streams without connect-close, and has each client come back at a moment of its own within `spread`.
-  void send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
+  /// Returns how many of them were open.
+  std::size_t send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
   /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
   void drain();
 

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/step_count.h"
 #include "base/text.h"
 #include "event/json.h"
 
@@ -59,6 +60,7 @@ void in_parts(Hub& hub, const UserId& user, Gather gather, Look look) {
     hub.visit(user, [&](Shard& shard, std::size_t number) {
       const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
       for (std::size_t i = begin; i < end; ++i) {
+        count_steps();
         if (const Connection* connection = shard.find(ids[number][i])) look(shard, number, *connection);
       }
     });
@@ -194,6 +196,17 @@ std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter, Connect
   ids.reserve(rows.size());
   for (const SurveyRow& row : rows) ids.push_back(row.id);
   return ids;
+}
+
+std::vector<ConnectionId> ConnectionsInTurn::next(std::size_t most) {
+  if (at_ == ids_.size()) {
+    ids_ = find(*hub_, {});
+    at_ = 0;
+  }
+  const auto first = ids_.begin() + static_cast<std::ptrdiff_t>(at_);
+  const std::size_t count = std::min(most, ids_.size() - at_);
+  at_ += count;
+  return {first, first + static_cast<std::ptrdiff_t>(count)};
 }
 
 std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFilter& filter, CountOrder order,

@@ -43,6 +43,23 @@ enum class ConnectionOrder : unsigned char {
 std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter,
                                ConnectionOrder order = ConnectionOrder::kCreated, bool reverse = false);
 
+/// All connections of a hub, the oldest first, some at a time: what is asked of the loops is asked once for all of
+/// them, and again when those have been given out. Not thread safe.
+class ConnectionsInTurn {
+ public:
+  /// `hub` outlives this.
+  explicit ConnectionsInTurn(Hub& hub) : hub_(&hub) {}
+
+  /// The next, at most `most`; some may be gone meanwhile. Empty when there were none just now: those that have come
+  /// since are seen by the next call.
+  std::vector<ConnectionId> next(std::size_t most);
+
+ private:
+  Hub* hub_;
+  std::vector<ConnectionId> ids_;
+  std::size_t at_ = 0;
+};
+
 /// The matching connections of one user, token, tenant or channel.
 struct NameCount {
   std::string name;

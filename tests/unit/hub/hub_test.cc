@@ -632,6 +632,28 @@ TEST_F(HubTest, FindsByWhatIsAsked) {
   EXPECT_THAT(hub_->names(TargetKind::kTenant), ElementsAre("t"));
 }
 
+// Fifty at a time of ten thousand sorted all of them two hundred times.
+TEST_F(HubTest, ListsItsStreamsOnceForThoseWhoTakeThemInTurn) {
+  start(2);
+  std::vector<Page> pages;
+  for (int i = 0; i < 100; ++i) pages.push_back(open_user(std::to_string(i)));
+  ConnectionsInTurn turn(*hub_);
+  const std::uint64_t before = steps();
+  std::vector<ConnectionId> seen;
+  while (seen.size() < pages.size()) {
+    const std::vector<ConnectionId> some = turn.next(3);
+    ASSERT_THAT(some, Not(IsEmpty()));
+    seen.insert(seen.end(), some.begin(), some.end());
+    EXPECT_EQ(hub_->send_away(some, milliseconds(10)), some.size());
+    EXPECT_EQ(hub_->send_away(some, milliseconds(10)), 0U) << "they are on their way";
+  }
+  for (std::size_t i = 0; i < pages.size(); ++i) EXPECT_EQ(seen[i], pages[i].id) << "the oldest first";
+  EXPECT_LE(steps() - before, 100 * 6U);
+  EXPECT_THAT(turn.next(3), IsEmpty());
+  const Page later = open_user("later");
+  EXPECT_THAT(turn.next(3), ElementsAre(later.id));
+}
+
 TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
   start();
   Page page = open_user("1");
