@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -29,6 +30,12 @@ struct Recipient {
 };
 
 /// What `send … --qos` asks to be kept.
+struct RecipientHash {
+  std::size_t operator()(const Recipient& recipient) const {
+    return std::hash<std::string>{}(recipient.name) * 8 + static_cast<std::size_t>(recipient.kind);
+  }
+};
+
 struct NewMessage {
   ServiceName service;
   event::Target target;  ///< normalized; every name is a recipient tracked alone, kAll is one recipient

@@ -1,7 +1,9 @@
 #include "delivery/sender.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -17,6 +19,8 @@ constexpr ByteCount kPageBytes = kibibytes(256);
 constexpr std::size_t kReplayThreads = 2;
 constexpr std::chrono::seconds kReplayIdle{10};
 constexpr std::chrono::milliseconds kLookForConfirmations{100};
+// Recipients a store is asked about in one go: in a mesh each is a question to other nodes.
+constexpr std::size_t kAskedAtOnce = 256;
 
 event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data, MessageId message,
                        event::TargetKind kind) {
@@ -186,6 +190,7 @@ std::vector<SendOutcome> Sender::Sending::finish() {
 
 SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds patience) {
   const SteadyTime started = clock_.steady_now();
+  waits_.start();
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
   keep({request}, outcomes);
@@ -201,6 +206,8 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
       result.recipients.push_back({request.target.kind, name, 0});
       if (result.pending > 0 && is_pending({request.target.kind, name}, MessageId(result.id)))
         recipients.push_back({request.target.kind, name});
+    const Recipients pending = result.pending > 0 ? pending_of(recipients, MessageId(result.id)) : Recipients();
+    std::erase_if(recipients, [&](const Recipient& who) { return !pending.contains(who); });
     }
   } else {
     for (const SendResult::Recipient& r : result.recipients) recipients.push_back({r.kind, r.name});
@@ -215,40 +222,52 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
         repository_.shared() ? std::min(deadline, clock_.steady_now() + kLookForConfirmations) : deadline;
     confirmed = wait.until(recipients, next);
     if (!repository_.shared() || clock_.steady_now() >= deadline || waits_.cancelled()) break;
-    const bool all = std::ranges::all_of(recipients, [&](const Recipient& who) {
-      return std::ranges::find(confirmed, who) != confirmed.end() || !is_pending(who, MessageId(result.id));
-    });
-    if (all) break;
+    const Recipients had(confirmed.begin(), confirmed.end());
+    std::vector<Recipient> open;
+    std::ranges::copy_if(recipients, std::back_inserter(open),
+                         [&](const Recipient& who) { return !had.contains(who); });
+    if (open.empty() || pending_of(open, MessageId(result.id)).empty()) break;
   }
   tell_states(request, confirmed, result);
   return std::move(result);
 }
 
-bool Sender::is_pending(const Recipient& recipient, MessageId id) {
-  const auto next =
-      repository_.pending(service(), {&recipient, 1}, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min());
-  return !next.empty() && next.front().id == id;
+// Few looks at the store: a message that several have pending is returned for all of them, whatever the limit.
+Sender::Recipients Sender::pending_of(const std::vector<Recipient>& recipients, MessageId id) {
+  Recipients pending;
+  for (std::size_t begin = 0; begin < recipients.size(); begin += kAskedAtOnce) {
+    const std::span part = std::span(recipients).subspan(begin, std::min(kAskedAtOnce, recipients.size() - begin));
+    for (PendingMessage& row :
+         repository_.pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
+      if (row.id == id) pending.insert(std::move(row.recipient));
+    }
+  }
+  return pending;
 }
 
 void Sender::tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result) {
   const MessageId id(result.id);
-  const std::vector<Trace::Entry> story = trace_.of(id);
+  Recipients told(confirmed.begin(), confirmed.end());
+  for (const Trace::Entry& e : trace_.of(id)) {
+    if (e.what == Trace::What::kConfirmed) told.insert({e.kind, e.name});
+  }
+  std::vector<Recipient> untold;
+  for (const SendResult::Recipient& recipient : result.recipients) {
+    if (Recipient who{recipient.kind, recipient.name}; !told.contains(who)) untold.push_back(std::move(who));
+  }
+  const Recipients pending = pending_of(untold, id);
   std::vector<hub::Whereabouts> open;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < result.recipients.size(); ++i) {
     SendResult::Recipient& recipient = result.recipients[i];
     const Recipient who{recipient.kind, recipient.name};
-    const bool was_confirmed = std::ranges::any_of(story, [&](const Trace::Entry& e) {
-      return e.what == Trace::What::kConfirmed && e.kind == who.kind && e.name == who.name;
-    });
-    const bool told = was_confirmed || std::ranges::find(confirmed, who) != confirmed.end();
-    if (!told && is_pending(who, id)) {
+    if (pending.contains(who)) {
       open.push_back({who.kind, who.name, id, request.event, request.target.listening});
       indexes.push_back(i);
       continue;
     }
     // It may have been settled so long ago, or by another node, that nothing is known of it but that it is not pending.
-    recipient.state = told || result.repeated || repository_.shared() ? "confirmed" : "deleted";
+    recipient.state = told.contains(who) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
   }
   locate_everywhere(open);
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;

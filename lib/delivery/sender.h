@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -189,7 +190,9 @@ class Sender final : private hub::HubDelegate {
   void locate_everywhere(std::vector<hub::Whereabouts>& messages);
   void withdrawn(const std::vector<Withdrawn>& gone);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
-  bool is_pending(const Recipient& recipient, MessageId id);
+  using Recipients = std::unordered_set<Recipient, RecipientHash>;
+  /// Those of `recipients` that have the message pending.
+  Recipients pending_of(const std::vector<Recipient>& recipients, MessageId id);
   void opening(const hub::Names& names, std::function<void()> go_on) override;
   void left(const hub::Names& names) override;
   void client_opened(const hub::ClientKey& client, ConnectionId connection) override;

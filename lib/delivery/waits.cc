@@ -1,43 +1,113 @@
 #include "delivery/waits.h"
 
+#include <pthread.h>
+
 #include <algorithm>
-#include <string>
+#include <memory>
+#include <utility>
+
+#include "base/step_count.h"
+#include "observe/barrier.h"
 
 namespace sse::delivery {
 
+Waits::~Waits() {
+  stopping_.store(true);
+  wake();
+  std::thread thread;
+  {
+    const MutexLock lock(mutex_);
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+  const MutexLock lock(mutex_);
+  take_confirmations();
+}
+
+void Waits::start() {
+  const MutexLock lock(mutex_);
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+}
+
+void Waits::run() {
+  pthread_setname_np(pthread_self(), "sse-waits");
+  while (!stopping_.load()) {
+    const std::uint32_t seen = wakes_.load();
+    observe::guarded("those who wait for confirmations", [this] {
+      const MutexLock lock(mutex_);
+      take_confirmations();
+    });
+    if (!stopping_.load()) wakes_.wait(seen);
+  }
+}
+
+void Waits::wake() {
+  wakes_.fetch_add(1);
+  wakes_.notify_one();
+}
+
 Waits::Wait::Wait(Waits& waits, MessageId message) : waits_(waits), message_(message) {
-  MutexLock lock(waits_.mutex_);
-  ++waits_.messages_[message].waiters;
+  waits_.start();
+  const MutexLock lock(waits_.mutex_);
+  waits_.messages_[message].waiters.push_back(this);
+  waits_.waited_for_.at(slot_of(message)).fetch_add(1);
   waits_.waiting_.fetch_add(1);
 }
 
 Waits::Wait::~Wait() {
-  MutexLock lock(waits_.mutex_);
-  const auto known = waits_.messages_.find(message_);
-  if (--known->second.waiters == 0) waits_.messages_.erase(known);
+  const MutexLock lock(waits_.mutex_);
   waits_.waiting_.fetch_sub(1);
+  waits_.waited_for_.at(slot_of(message_)).fetch_sub(1);
+  const auto known = waits_.messages_.find(message_);
+  std::erase(known->second.waiters, this);
+  if (known->second.waiters.empty()) waits_.messages_.erase(known);
 }
 
 std::vector<Recipient> Waits::Wait::until(const std::vector<Recipient>& recipients, SteadyTime deadline) {
-  MutexLock lock(waits_.mutex_);
-  const std::vector<Recipient>& confirmed = waits_.messages_.at(message_).confirmed;
-  const auto done = [&] {
-    return std::ranges::all_of(recipients,
-                               [&](const Recipient& r) { return std::ranges::find(confirmed, r) != confirmed.end(); });
-  };
+  const MutexLock lock(waits_.mutex_);
+  waits_.take_confirmations();
+  const auto& confirmed = waits_.messages_.at(message_).confirmed;
+  missing_.clear();
+  count_steps(recipients.size());
+  for (const Recipient& recipient : recipients) {
+    if (!confirmed.contains(recipient)) missing_.insert(recipient);
+  }
   const Clock& clock = waits_.clock_;
-  while (!done() && !waits_.cancelled_ && clock.steady_now() < deadline)
-    waits_.changed_.wait_until(waits_.mutex_, deadline, clock);
-  return confirmed;
+  while (!missing_.empty() && !waits_.cancelled_ && clock.steady_now() < deadline)
+    changed_.wait_until(waits_.mutex_, deadline, clock);
+  waits_.take_confirmations();
+  return {confirmed.begin(), confirmed.end()};
 }
 
 void Waits::confirmed(event::TargetKind kind, std::string_view name, MessageId message) {
-  if (waiting_.load() == 0) return;
-  MutexLock lock(mutex_);
-  const auto known = messages_.find(message);
+  if (waiting_.load() == 0 || waited_for_.at(slot_of(message)).load() == 0) return;
+  auto fresh = std::make_unique<Confirmation>(Confirmation{message, {kind, std::string(name)}});
+  fresh->next = confirmations_.load(std::memory_order_relaxed);
+  while (!confirmations_.compare_exchange_weak(fresh->next, fresh.get())) {
+  }
+  // Whoever took the stack to be empty has it all to take; others have woken the thread already.
+  const bool first = fresh->next == nullptr;
+  static_cast<void>(fresh.release());
+  if (first) wake();
+}
+
+void Waits::take_confirmations() {
+  Confirmation* next = confirmations_.exchange(nullptr);
+  while (next != nullptr) {
+    const std::unique_ptr<Confirmation> one(std::exchange(next, next->next));
+    note(*one);
+  }
+}
+
+void Waits::note(Confirmation& confirmation) {
+  count_steps();
+  const auto known = messages_.find(confirmation.message);
   if (known == messages_.end()) return;
-  known->second.confirmed.push_back({kind, std::string(name)});
-  changed_.notify_all();
+  for (Wait* wait : known->second.waiters) {
+    count_steps();
+    if (wait->missing_.erase(confirmation.recipient) != 0 && wait->missing_.empty()) wait->changed_.notify_all();
+  }
+  known->second.confirmed.insert(std::move(confirmation.recipient));
 }
 
 bool Waits::cancelled() const {
@@ -46,9 +116,11 @@ bool Waits::cancelled() const {
 }
 
 void Waits::cancel() {
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   cancelled_ = true;
-  changed_.notify_all();
+  for (auto& [id, message] : messages_) {
+    for (Wait* wait : message.waiters) wait->changed_.notify_all();
+  }
 }
 
 }  // namespace sse::delivery

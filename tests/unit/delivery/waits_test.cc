@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/manual_clock.h"
+#include "base/step_count.h"
 
 namespace sse::delivery {
 namespace {
@@ -51,6 +56,59 @@ TEST(Waits, EndWhenTheServerDoes) {
   later.join();
   Waits::Wait another(waits, MessageId(6));
   EXPECT_TRUE(another.until({kOne}, steady_now() + std::chrono::minutes(5)).empty());
+}
+
+// As many recipients as a send may have.
+TEST(Waits, LookAtEachConfirmationOnce) {
+  std::vector<std::uint64_t> steps;
+  for (const std::size_t n : {5000U, 10'000U}) {
+    Waits waits;
+    Waits::Wait wait(waits, MessageId(5));
+    std::vector<Recipient> recipients;
+    for (std::size_t i = 0; i < n; ++i) recipients.push_back({TargetKind::kUser, std::to_string(i)});
+    std::thread loop([&] {
+      for (const Recipient& one : recipients) {
+        waits.confirmed(one.kind, one.name, MessageId(6));
+        waits.confirmed(one.kind, one.name, MessageId(5));
+        waits.confirmed(one.kind, one.name, MessageId(5));
+      }
+    });
+    const std::uint64_t before = steps_counted();
+    EXPECT_EQ(wait.until(recipients, steady_now() + std::chrono::minutes(5)).size(), n);
+    steps.push_back(steps_counted() - before);
+    loop.join();
+  }
+  EXPECT_LE(steps[0], 5000 * 8U);
+  EXPECT_LE(steps[1], 10'000 * 8U);
+}
+
+// Calls back whenever somebody looks at it.
+class WatchedClock final : public Clock {
+ public:
+  explicit WatchedClock(std::function<void()> looked_at) : looked_at_(std::move(looked_at)) {}
+  WallTime wall_now() const override { return system().wall_now(); }
+  SteadyTime steady_now() const override {
+    looked_at_();
+    return system().steady_now();
+  }
+  std::chrono::milliseconds wait_time(SteadyTime deadline) const override { return system().wait_time(deadline); }
+  std::shared_ptr<void> on_move(std::function<void()>) const override { return nullptr; }
+
+ private:
+  bool wait_until(CondVar& changed, Mutex& mutex, SteadyTime deadline) const override SSE_NO_ANALYSIS {
+    return changed.wait_until_system(mutex, deadline);
+  }
+  const std::function<void()> looked_at_;
+};
+
+// Those who wait look at the clock under the lock: a loop must get past it.
+TEST(Waits, TakeNoLockWhereItIsConfirmed) {
+  Waits* confirmed = nullptr;
+  const WatchedClock clock([&] { confirmed->confirmed(TargetKind::kUser, "1", MessageId(5)); });
+  Waits waits(clock);
+  confirmed = &waits;
+  Waits::Wait wait(waits, MessageId(5));
+  EXPECT_EQ(wait.until({kOne}, steady_now() + std::chrono::minutes(5)), std::vector<Recipient>{kOne});
 }
 
 TEST(Waits, MaySeveralBeForOneMessage) {
