@@ -18,6 +18,11 @@ namespace {
 
 // Confirmations a transaction takes at most: senders wait for its end.
 constexpr std::size_t kConfirmationsPerBatch = 2048;
+// Bytes that jobs of one transaction write, but for the first, which is always taken; less where that one is small:
+// who sends little does not wait for those who send much.
+constexpr std::uint64_t kCommitBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kSmallJob = std::uint64_t{64} << 10;
+constexpr std::uint64_t kCommitBytesBehindSmall = std::uint64_t{1} << 20;
 constexpr std::chrono::milliseconds kLongestRetry{30'000};
 constexpr std::chrono::milliseconds kLongestGathering{2};
 // Free pages given back in one go: senders that come meanwhile wait for its end.
@@ -43,22 +48,23 @@ Committer::~Committer() {
   thread_.join();
 }
 
-void Committer::commit(const Work& work) {
+void Committer::commit(const Work& work, std::uint64_t bytes) {
   // Not on this stack: it may be gone before set_value() is through.
   const auto promise = std::make_shared<std::promise<Outcome>>();
   std::future<Outcome> outcome = promise->get_future();
   if (!commit_soon([&work](SqliteWriter& writer) { work(writer); },
-                   [promise](Outcome failure) { promise->set_value(std::move(failure)); })) {
+                   [promise](Outcome failure) { promise->set_value(std::move(failure)); }, bytes)) {
     throw Error(ErrorCode::kUnavailable, "the message store is shutting down; send again once the server is back");
   }
   if (const Outcome failure = outcome.get()) throw Error(failure->code, failure->sentence);
 }
 
-bool Committer::commit_soon(Work work, std::function<void(Outcome)> done) {
+bool Committer::commit_soon(Work work, std::function<void(Outcome)> done, std::uint64_t bytes) {
   MutexLock lock(mutex_);
   if (stopping_) return false;
-  jobs_.push_back({std::move(work), std::move(done)});
-  if (jobs_.size() >= wanted_) changed_.notify_one();
+  jobs_.push_back({std::move(work), std::move(done), bytes});
+  job_bytes_ += bytes;
+  if (jobs_.size() >= wanted_ || job_bytes_ >= kCommitBytesBehindSmall) changed_.notify_one();
   return true;
 }
 
@@ -123,12 +129,27 @@ bool Committer::next(Batch& batch) {
   }
   if (!jobs_.empty()) gather();
   if (stopping_ && jobs_.empty() && confirmations_.empty()) return false;
-  batch.jobs = std::exchange(jobs_, {});
+  const auto last = jobs_.begin() + static_cast<std::ptrdiff_t>(jobs_of_a_commit());
+  batch.jobs.assign(std::make_move_iterator(jobs_.begin()), std::make_move_iterator(last));
+  jobs_.erase(jobs_.begin(), last);
+  for (const Job& job : batch.jobs) job_bytes_ -= job.bytes;
   const auto end =
       confirmations_.begin() + static_cast<std::ptrdiff_t>(std::min(confirmations_.size(), kConfirmationsPerBatch));
   batch.confirmations.assign(std::make_move_iterator(confirmations_.begin()), std::make_move_iterator(end));
   confirmations_.erase(confirmations_.begin(), end);
   return true;
+}
+
+std::size_t Committer::jobs_of_a_commit() const {
+  std::size_t jobs = 0;
+  std::uint64_t bytes = 0;
+  for (const Job& job : jobs_) {
+    bytes += job.bytes;
+    const bool small = jobs_.front().bytes <= kSmallJob;
+    if (jobs > 0 && bytes > (small ? jobs_.front().bytes + kCommitBytesBehindSmall : kCommitBytes)) break;
+    ++jobs;
+  }
+  return jobs;
 }
 
 bool Committer::ready() const {
@@ -144,7 +165,8 @@ void Committer::gather() {
   const SteadyTime deadline =
       disk_clock().steady_now() + std::min<SteadyTime::duration>(last_write_ / 2, kLongestGathering);
   wanted_ = last_jobs_;
-  while (jobs_.size() < wanted_ && !stopping_ && changed_.wait_until(mutex_, deadline, disk_clock())) {
+  while (jobs_.size() < wanted_ && job_bytes_ < kCommitBytesBehindSmall && !stopping_ &&
+         changed_.wait_until(mutex_, deadline, disk_clock())) {
   }
   wanted_ = 1;
 }

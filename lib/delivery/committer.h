@@ -53,13 +53,14 @@ class Committer {
   Committer& operator=(const Committer&) = delete;
 
   /// Runs `work` in the next transaction and returns once that is durable. Throws the Error that kept it from being
-  /// so, kUnavailable after stop(). The queue is as long as there are threads that call.
-  void commit(const Work& work) EXCLUDES(mutex_);
+  /// so, kUnavailable after stop(). The queue is as long as there are threads that call. `bytes`: about what it writes;
+  /// a transaction takes no more than so many together, because all in it wait for all.
+  void commit(const Work& work, std::uint64_t bytes = 0) EXCLUDES(mutex_);
   /// Why a work is not durable; nothing when it is.
   using Outcome = std::optional<AddOutcome::Refusal>;
   /// As commit(), without waiting: `done` is told on the committer's thread; must be quick, not throw, and not call
   /// commit(). False after stop(): then neither is called. Who calls bounds the queue.
-  bool commit_soon(Work work, std::function<void(Outcome)> done) EXCLUDES(mutex_);
+  bool commit_soon(Work work, std::function<void(Outcome)> done, std::uint64_t bytes = 0) EXCLUDES(mutex_);
   /// Queues a confirmation; never blocks on the disk.
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) EXCLUDES(mutex_);
   /// As MessageRepository: who counts the confirmations of a service, null for nobody.
@@ -78,6 +79,7 @@ class Committer {
   struct Job {
     Work work;
     std::function<void(Outcome)> done;
+    std::uint64_t bytes = 0;
     Outcome refusal{};
   };
   struct Confirmation {
@@ -99,6 +101,7 @@ class Committer {
   bool next(Batch& batch) EXCLUDES(mutex_);
   bool ready() const REQUIRES(mutex_);
   void gather() REQUIRES(mutex_);
+  std::size_t jobs_of_a_commit() const REQUIRES(mutex_);
   void write(Batch batch);
   void attempt(Batch& batch);
   void write_one_by_one(Batch batch);
@@ -123,7 +126,8 @@ class Committer {
 
   Mutex mutex_;
   CondVar changed_;
-  std::vector<Job> jobs_ GUARDED_BY(mutex_);
+  std::deque<Job> jobs_ GUARDED_BY(mutex_);
+  std::uint64_t job_bytes_ GUARDED_BY(mutex_) = 0;  ///< of jobs_
   std::deque<Confirmation> confirmations_ GUARDED_BY(mutex_);
   std::size_t wanted_ GUARDED_BY(mutex_) = 1;  ///< so many jobs are worth a wake-up
   SteadyTime retry_at_ GUARDED_BY(mutex_);     ///< confirmations alone do not start a transaction before

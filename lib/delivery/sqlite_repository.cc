@@ -48,7 +48,9 @@ SqliteRepository::~SqliteRepository() = default;
 
 std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> messages) {
   std::vector<AddOutcome> outcomes;
-  committer_->commit([&](SqliteWriter& writer) {
+  std::uint64_t bytes = 0;
+  for (const NewMessage& message : messages) bytes += message.data.size();
+  const auto add = [&](SqliteWriter& writer) {
     outcomes.assign(messages.size(), {});
     for (std::size_t i = 0; i < messages.size(); ++i) {
       std::vector<MessageId> before = next_ids(ids_, messages[i].ids_before);
@@ -62,7 +64,8 @@ std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> me
       outcomes[i].before = std::move(before);
       outcomes[i].behind = next_ids(ids_, messages[i].ids_behind);
     }
-  });
+  };
+  committer_->commit(add, bytes);
   return outcomes;
 }
 
@@ -72,12 +75,14 @@ bool SqliteRepository::add_soon(NewMessage message, Added added) {
     Added added;
     AddOutcome outcome{};
   };
+  const std::uint64_t bytes = message.data.size();
   const auto adding = std::make_shared<Adding>(Adding{std::move(message), std::move(added)});
   return committer_->commit_soon([adding](SqliteWriter& writer) { adding->outcome = writer.add(adding->message); },
                                  [adding](Committer::Outcome failure) {
                                    if (failure) adding->outcome = {{}, false, 0, std::move(failure)};
                                    adding->added(std::move(adding->message), std::move(adding->outcome));
-                                 });
+                                 },
+                                 bytes);
 }
 
 void SqliteRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
