@@ -7,39 +7,44 @@ namespace sse::delivery {
 namespace {
 
 constexpr std::chrono::seconds kPatience{1};
-constexpr std::size_t kMaxCounts = 20'000;
+// Of one thread.
+constexpr std::size_t kMaxCounts = 10'000;
+constexpr std::size_t kMaxCountedBytes = std::size_t{1} << 20;
 
 }  // namespace
 
 void Attempts::sent(event::TargetKind kind, std::string_view name, MessageId message) {
   if (log_ == nullptr) return;
   Counts late;
-  {
-    MutexLock lock(mutex_);
+  counted_.mine([&](Counted& counted) {
     const SteadyTime now = clock_.steady_now();
-    if (now >= flush_at_ || counts_.size() >= kMaxCounts) {
-      late = std::exchange(counts_, {});
-      flush_at_ = now + kPatience;
+    if (now >= counted.flush_at || counted.counts.size() >= kMaxCounts || counted.name_bytes >= kMaxCountedBytes) {
+      late = std::exchange(counted.counts, {});
+      counted.name_bytes = 0;
+      counted.flush_at = now + kPatience;
     }
-    ++counts_[{message, kind, std::string(name)}];
-  }
+    const auto [count, fresh] = counted.counts.try_emplace({message, kind, std::string(name)}, 0);
+    ++count->second;
+    if (fresh) counted.name_bytes += name.size();
+  });
   write(late);
 }
 
 void Attempts::confirmed(event::TargetKind kind, std::string_view name, MessageId message) {
   if (log_ == nullptr) return;
-  MutexLock lock(mutex_);
-  counts_.erase({message, kind, std::string(name)});
+  counted_.mine([&](Counted& counted) {
+    if (counted.counts.erase({message, kind, std::string(name)}) != 0) counted.name_bytes -= name.size();
+  });
 }
 
 void Attempts::flush() {
   if (log_ == nullptr) return;
-  Counts all;
-  {
-    MutexLock lock(mutex_);
-    all = std::exchange(counts_, {});
-  }
-  write(all);
+  std::vector<Counts> all;
+  counted_.each([&](Counted& counted) {
+    if (!counted.counts.empty()) all.push_back(std::exchange(counted.counts, {}));
+    counted.name_bytes = 0;
+  });
+  for (const Counts& counts : all) write(counts);
 }
 
 void Attempts::write(const Counts& counts) const {

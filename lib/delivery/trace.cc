@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <set>
+#include <tuple>
 #include <utility>
+
+#include "base/step_count.h"
 
 namespace sse::delivery {
 
@@ -12,58 +17,93 @@ std::string_view what_name(Trace::What what) {
   return kNames.at(static_cast<std::size_t>(what));
 }
 
-void Trace::add(Entry entry) {
-  MutexLock lock(mutex_);
-  name_bytes_ += entry.name.size();
-  entries_.push_back(std::move(entry));
+void Trace::note(Entry entry) {
+  batched_.add(
+      [&] {
+        const std::size_t bytes = entry.name.size();
+        return std::pair(Item{number_.fetch_add(1, std::memory_order_relaxed), std::move(entry)}, bytes);
+      },
+      [this](std::vector<Item>& batch) { take(batch); });
+}
+
+void Trace::take(std::vector<Item>& batch) {
+  batches_.fetch_add(1, std::memory_order_relaxed);
+  const MutexLock lock(mutex_);
+  for (Item& item : batch) keep(std::move(item));
+}
+
+void Trace::keep(Item item) {
+  if (!item.entry.message.valid()) {
+    keep_end(item.entry);
+    return;
+  }
+  name_bytes_ += item.entry.name.size();
+  entries_.push_back(std::move(item));
   while (entries_.size() > most_ || name_bytes_ > kMaxNameBytes) {
-    name_bytes_ -= entries_.front().name.size();
+    name_bytes_ -= entries_.front().entry.name.size();
     entries_.pop_front();
   }
 }
 
-std::vector<Trace::Entry> Trace::of(MessageId message) const {
-  std::vector<Entry> found;
-  MutexLock lock(mutex_);
-  for (const Entry& entry : entries_) {
-    if (entry.message == message) found.push_back(entry);
-  }
-  add_failures(found);
-  return found;
-}
-
-void Trace::ended(ConnectionId connection, net::CloseReason reason, WallTime time) {
-  MutexLock lock(mutex_);
-  if (most_ended_ == 0 || !ends_.try_emplace(connection.value(), End{time, reason}).second) return;
-  ends_order_.push_back(connection.value());
+void Trace::keep_end(const Entry& end) {
+  const std::uint64_t connection = end.connection.value();
+  if (most_ended_ == 0 || !ends_.try_emplace(connection, End{end.time, *end.reason}).second) return;
+  ends_order_.push_back(connection);
   if (ends_order_.size() <= most_ended_) return;
   ends_.erase(ends_order_.front());
   ends_order_.pop_front();
 }
 
+std::vector<Trace::Entry> Trace::of(MessageId message) {
+  batched_.collect([this](std::vector<Item>& batch) { take(batch); });
+  std::vector<Item> found;
+  const MutexLock lock(mutex_);
+  for (const Item& item : entries_) {
+    if (item.entry.message == message) found.push_back(item);
+  }
+  std::ranges::sort(found, {}, &Item::number);
+  std::vector<Entry> story;
+  story.reserve(found.size());
+  for (Item& item : found) story.push_back(std::move(item.entry));
+  add_failures(story);
+  return story;
+}
+
+void Trace::ended(ConnectionId connection, net::CloseReason reason, WallTime time) {
+  note({time, MessageId(), What::kFailed, {}, {}, connection, reason});
+}
+
 void Trace::add_failures(std::vector<Entry>& story) const {
-  const auto told = [&](const Entry& sent, What what) {
-    return std::ranges::any_of(story, [&](const Entry& e) {
-      return e.what == what && e.connection == sent.connection && e.kind == sent.kind && e.name == sent.name;
-    });
-  };
-  const std::size_t happened = story.size();
-  for (std::size_t i = 0; i < happened; ++i) {
-    if (story[i].what != What::kSent) continue;
-    const auto end = ends_.find(story[i].connection.value());
-    if (end == ends_.end() || told(story[i], What::kConfirmed) || told(story[i], What::kFailed)) continue;
-    Entry failed = story[i];
+  using Sent = std::tuple<ConnectionId, event::TargetKind, std::string_view>;
+  std::set<Sent> told;
+  for (const Entry& e : story) {
+    count_steps();
+    if (e.what == What::kConfirmed || e.what == What::kFailed) told.emplace(e.connection, e.kind, e.name);
+  }
+  std::vector<Entry> failures;
+  for (const Entry& sent : story) {
+    count_steps();
+    if (sent.what != What::kSent) continue;
+    const auto end = ends_.find(sent.connection.value());
+    if (end == ends_.end() || !told.emplace(sent.connection, sent.kind, sent.name).second) continue;
+    Entry failed = sent;
     failed.what = What::kFailed;
     failed.time = end->second.time;
     failed.reason = end->second.reason;
-    story.push_back(std::move(failed));
+    failures.push_back(std::move(failed));
   }
+  told.clear();
+  std::ranges::stable_sort(failures, {}, &Entry::time);
   // Not a sort: what happened keeps its order whatever the clock did.
-  for (std::size_t i = happened; i < story.size(); ++i) {
-    auto place = story.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto after = std::find_if(story.begin(), place, [&](const Entry& e) { return e.time > place->time; });
-    std::rotate(after, place, place + 1);
+  std::vector<Entry> all;
+  all.reserve(story.size() + failures.size());
+  auto failed = failures.begin();
+  for (Entry& e : story) {
+    for (; failed != failures.end() && failed->time < e.time; ++failed) all.push_back(std::move(*failed));
+    all.push_back(std::move(e));
   }
+  std::move(failed, failures.end(), std::back_inserter(all));
+  story = std::move(all);
 }
 
 }  // namespace sse::delivery

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -7,8 +8,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/batched.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/mutex.h"
@@ -18,7 +21,8 @@
 namespace sse::delivery {
 
 /// What happened to messages lately, for those who ask what became of one: the last 50,000 happenings, less where names
-/// are long, and 10,000 ends of streams, in memory, of one service. Thread safe; cheap enough for loop threads.
+/// are long, and 10,000 ends of streams, in memory, of one service. Thread safe; for loop threads: each notes what
+/// happens for itself, and brings it to where it is looked for now and then, or when somebody looks.
 class Trace {
  public:
   enum class What : unsigned char {
@@ -49,11 +53,13 @@ class Trace {
   explicit Trace(std::size_t most = 50'000, std::size_t most_ended = 10'000) : most_(most), most_ended_(most_ended) {}
 
   void add(MessageId message, What what, WallTime time) { add({time, message, what, {}, {}, {}}); }
-  void add(Entry entry) EXCLUDES(mutex_);
+  void add(Entry entry) EXCLUDES(mutex_) { note(std::move(entry)); }
   /// A stream has ended: what was sent into it has failed, but for what has been confirmed or still will be.
   void ended(ConnectionId connection, net::CloseReason reason, WallTime time) EXCLUDES(mutex_);
   /// In the order they happened.
-  std::vector<Entry> of(MessageId message) const EXCLUDES(mutex_);
+  std::vector<Entry> of(MessageId message) EXCLUDES(mutex_);
+  /// How often add() and ended() have taken the lock that all threads share.
+  std::uint64_t batches() const { return batches_.load(std::memory_order_relaxed); }
 
  private:
   struct End {
@@ -61,12 +67,26 @@ class Trace {
     net::CloseReason reason = net::CloseReason::kClientClosed;
   };
 
+  struct Item {
+    std::uint64_t number = 0;  ///< in the order of happening
+    Entry entry;               ///< with an invalid message: the end of the stream
+  };
+  static constexpr std::size_t kBatchItems = 256;
+  static constexpr std::size_t kBatchBytes = std::size_t{32} * 1024;
+
+  void note(Entry entry) EXCLUDES(mutex_);
+  void take(std::vector<Item>& batch) EXCLUDES(mutex_);
+  void keep(Item item) REQUIRES(mutex_);
+  void keep_end(const Entry& end) REQUIRES(mutex_);
   void add_failures(std::vector<Entry>& story) const REQUIRES(mutex_);
 
   const std::size_t most_;
   const std::size_t most_ended_;
-  mutable Mutex mutex_;
-  std::deque<Entry> entries_ GUARDED_BY(mutex_);  // oldest first
+  std::atomic<std::uint64_t> number_{0};
+  std::atomic<std::uint64_t> batches_{0};
+  Batched<Item> batched_{kBatchItems, kBatchBytes};
+  mutable Mutex mutex_;                          // taken with a part of batched_ held
+  std::deque<Item> entries_ GUARDED_BY(mutex_);  // about oldest first
   std::size_t name_bytes_ GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, End> ends_ GUARDED_BY(mutex_);  // by connection
   std::deque<std::uint64_t> ends_order_ GUARDED_BY(mutex_);         // oldest first

@@ -1,7 +1,6 @@
 #include "gateway/happenings.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace sse::gateway {
@@ -26,20 +25,26 @@ void Happenings::publish(Happening happening) {
   const auto made = std::make_shared<Happening>(std::move(happening));
   made->bytes = made->count_bytes();
   const HappeningRef shared = made;
-  std::vector<HappeningRef> oldest;  // destroyed outside the lock
-  {
-    const MutexLock lock(mutex_);
-    made->sequence = ++sequence_;
-    Kept& kept = shared->type == Happening::Type::kSend ? sends_ : presence_;
-    kept.all.push_back(shared);
-    kept.bytes += shared->bytes;
+  batched_.add(
+      [&] {
+        made->sequence = sequence_.fetch_add(1) + 1;
+        return std::pair(shared, shared->bytes);
+      },
+      [this](std::vector<HappeningRef>& batch) { take(batch); });
+  for (HappeningSink* sink : sinks_) sink->offer(shared);
+}
+
+void Happenings::take(std::vector<HappeningRef>& batch) const {
+  const MutexLock lock(mutex_);
+  for (HappeningRef& one : batch) {
+    Kept& kept = one->type == Happening::Type::kSend ? sends_ : presence_;
+    kept.bytes += one->bytes;
+    kept.all.push_back(std::move(one));
     while (kept.all.size() > kMostKept || kept.bytes > kMaxKeptBytes) {
       kept.bytes -= kept.all.front()->bytes;
-      oldest.push_back(std::move(kept.all.front()));
       kept.all.pop_front();
     }
   }
-  for (HappeningSink* sink : sinks_) sink->offer(shared);
 }
 
 void Happenings::requested(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection,
@@ -75,18 +80,16 @@ void Happenings::sent(const ServiceName& service, const std::vector<delivery::Se
   }
 }
 
-std::uint64_t Happenings::sequence() const {
-  const MutexLock lock(mutex_);
-  return sequence_;
-}
-
 std::vector<HappeningRef> Happenings::last() const {
-  const MutexLock lock(mutex_);
+  batched_.collect([this](std::vector<HappeningRef>& batch) { take(batch); });
   std::vector<HappeningRef> all;
-  all.reserve(presence_.all.size() + sends_.all.size());
-  std::ranges::merge(
-      presence_.all, sends_.all, std::back_inserter(all), {}, [](const HappeningRef& h) { return h->sequence; },
-      [](const HappeningRef& h) { return h->sequence; });
+  {
+    const MutexLock lock(mutex_);
+    all.reserve(presence_.all.size() + sends_.all.size());
+    all.insert(all.end(), presence_.all.begin(), presence_.all.end());
+    all.insert(all.end(), sends_.all.begin(), sends_.all.end());
+  }
+  std::ranges::sort(all, {}, [](const HappeningRef& h) { return h->sequence; });
   return all;
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <vector>
 
+#include "base/batched.h"
 #include "base/mutex.h"
 #include "delivery/sender.h"
 #include "gateway/happening.h"
@@ -23,7 +26,8 @@ class HappeningSink {
   ~HappeningSink() = default;
 };
 
-/// The one place where everything that happens passes: remembers the last of each and tells the sinks. Thread safe.
+/// The one place where everything that happens passes: remembers the last of each and tells the sinks. Thread safe;
+/// loop threads bring here in batches what happened there, and when somebody looks.
 class Happenings final : public hub::Observer {
  public:
   /// `clock` outlives this.
@@ -46,7 +50,7 @@ class Happenings final : public hub::Observer {
   /// the others out.
   std::vector<HappeningRef> last() const EXCLUDES(mutex_);
   /// Of the latest happening.
-  std::uint64_t sequence() const EXCLUDES(mutex_);
+  std::uint64_t sequence() const { return sequence_.load(); }
 
   void connected(const ServiceName& service, hub::ConnectionInfo connection) override;
   void disconnected(const ServiceName& service, hub::ConnectionInfo connection, net::CloseReason reason,
@@ -55,19 +59,25 @@ class Happenings final : public hub::Observer {
                          bool added) override;
 
  private:
+  static constexpr std::size_t kBatchItems = 16;
+  static constexpr std::size_t kBatchBytes = std::size_t{32} * 1024;
+
   Happening about(Happening::Type type, const ServiceName& service, hub::ConnectionInfo connection) const;
+  void take(std::vector<HappeningRef>& batch) const EXCLUDES(mutex_);
 
   const Clock& clock_;
   std::vector<HappeningSink*> sinks_;  // constant once things happen
 
-  mutable Mutex mutex_;
-  std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;
+  std::atomic<std::uint64_t> sequence_{0};
+  // What is brought together when somebody looks is mutable.
+  mutable Batched<HappeningRef> batched_{kBatchItems, kBatchBytes};
+  mutable Mutex mutex_;  // taken with a part of batched_ held
   struct Kept {
-    std::deque<HappeningRef> all;  // oldest first
+    std::deque<HappeningRef> all;  // about oldest first
     std::size_t bytes = 0;
   };
-  Kept presence_ GUARDED_BY(mutex_);
-  Kept sends_ GUARDED_BY(mutex_);
+  mutable Kept presence_ GUARDED_BY(mutex_);
+  mutable Kept sends_ GUARDED_BY(mutex_);
 };
 
 }  // namespace sse::gateway

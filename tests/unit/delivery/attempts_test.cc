@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/manual_clock.h"
 
 namespace sse::delivery {
@@ -41,6 +43,16 @@ TEST(Attempts, WritesDownWhatIsOlderThanASecondWhenMoreIsSent) {
   EXPECT_TRUE(log.noted.empty());
   attempts.sent(TargetKind::kUser, "1", MessageId(6));
   EXPECT_EQ(log.noted.size(), 2U);
+}
+
+TEST(Attempts, AreCountedByEachLoopAndWrittenDownForAll) {
+  Log log;
+  ManualClock clock;
+  Attempts attempts(ServiceName("s"), &log, clock);
+  for (int loop = 0; loop < 3; ++loop)
+    std::thread([&] { attempts.sent(TargetKind::kTenant, "t", MessageId(5)); }).join();
+  attempts.flush();
+  EXPECT_EQ((log.noted[{"t", MessageId(5)}]), 3U);
 }
 
 TEST(Attempts, NeedsNoLog) {

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
+
+#include "base/step_count.h"
 
 namespace sse::delivery {
 namespace {
@@ -68,6 +71,37 @@ TEST(Trace, RemembersAsManyEndsAsItMay) {
   EXPECT_EQ(trace.of(MessageId(1)).size(), 1U);
   EXPECT_EQ(trace.of(MessageId(3)).size(), 2U);
   EXPECT_EQ(trace.of(MessageId(3)).back().reason, net::CloseReason::kClientClosed);
+}
+
+// Every delivery on every loop is noted here.
+TEST(Trace, MakesThreadsThatNoteWaitForEachOtherOncePerBatchAtMost) {
+  Trace trace;
+  std::vector<std::thread> loops;
+  for (std::uint64_t loop = 1; loop <= 4; ++loop) {
+    loops.emplace_back([&trace, loop] {
+      for (std::uint64_t i = 1; i <= 5000; ++i)
+        trace.add({wall_now(), MessageId(i), Trace::What::kSent, event::TargetKind::kUser, "u", ConnectionId(loop)});
+    });
+  }
+  for (std::thread& loop : loops) loop.join();
+  EXPECT_LE(trace.batches(), 20'000 / 100U);
+  for (const std::uint64_t message : {1U, 2500U, 5000U}) EXPECT_EQ(trace.of(MessageId(message)).size(), 4U);
+}
+
+TEST(Trace, TellsTheStoryOfOneMessageToThousandsWithoutComparingThemAll) {
+  std::vector<std::uint64_t> steps;
+  for (const std::uint64_t n : {2000U, 4000U}) {
+    Trace trace;
+    for (std::uint64_t i = 1; i <= n; ++i) {
+      trace.add(
+          {wall_now(), MessageId(1), Trace::What::kSent, event::TargetKind::kUser, std::to_string(i), ConnectionId(i)});
+      trace.ended(ConnectionId(i), net::CloseReason::kClientClosed, wall_now());
+    }
+    const std::uint64_t before = steps_counted();
+    EXPECT_EQ(trace.of(MessageId(1)).size(), 2 * n);
+    steps.push_back(steps_counted() - before);
+  }
+  EXPECT_LE(steps[1], 2 * steps[0] + 100);
 }
 
 TEST(Trace, ForgetsTheOldest) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -69,6 +70,22 @@ TEST(Happenings, AreBoundedInBytesWhateverPagesSayOfThemselves) {
   EXPECT_LT(happenings.last().size(), 40U);
   EXPECT_GT(happenings.last().size(), 20U);
   EXPECT_EQ(happenings.last().back()->connection->id, ConnectionId(100));
+}
+
+// Every connect on every loop passes here.
+TEST(Happenings, AreShownInOrderWhateverThreadTheyComeFrom) {
+  Happenings happenings;
+  std::vector<std::thread> loops;
+  for (std::uint64_t loop = 0; loop < 4; ++loop) {
+    loops.emplace_back([&happenings, loop] {
+      for (std::uint64_t i = 1; i <= 50; ++i) happenings.connected(kService, connection(100 * loop + i));
+    });
+  }
+  for (std::thread& loop : loops) loop.join();
+  const auto last = happenings.last();
+  ASSERT_THAT(last, SizeIs(200));
+  for (std::size_t i = 0; i < last.size(); ++i) EXPECT_EQ(last[i]->sequence, i + 1);
+  EXPECT_EQ(happenings.sequence(), 200U);
 }
 
 TEST(Happenings, KeepsSendsFromPushingOutTheRest) {
