@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
+#include "base/step_count.h"
 #include "base/text.h"
 #include "event/event.h"
 #include "event/json.h"
@@ -254,45 +256,74 @@ void History::expire(SteadyTime now) {
 }
 
 hub::Resumption History::resume(const Client& client, SteadyTime now) {
-  hub::Resumption resumption;
-  resumption.id = client.connection;
-  if (!on() || client.last_event_id.empty()) return resumption;
-  expire(now);
-  resumed_.add();
-  const std::optional<std::uint64_t> asked = parse_id(client.last_event_id);
-  const bool ours = asked && *asked < client.connection.value();
-  std::uint64_t cursor = ours ? *asked : std::numeric_limits<std::uint64_t>::max();
+  Resuming so_far;
+  while (!collect(client, so_far, now)) {
+  }
+  return finish(client, std::move(so_far));
+}
 
-  std::vector<const Topic*> topics;
-  bool unknown = !ours || cursor < since_.value();
+bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t most) {
+  if (!on() || client.last_event_id.empty()) return true;
+  expire(now);
+  if (!std::exchange(so_far.begun, true)) {
+    resumed_.add();
+    const std::optional<std::uint64_t> asked = parse_id(client.last_event_id);
+    so_far.ours = asked && *asked < client.connection.value();
+    so_far.cursor = so_far.through = so_far.ours ? *asked : std::numeric_limits<std::uint64_t>::max();
+    so_far.unknown = !so_far.ours || so_far.cursor < since_.value();
+    so_far.lost_through.assign(client.topics.size(), 0);
+  }
+  bool more = false;
   std::uint64_t oldest = 0;
-  for (const auto& [kind, name] : client.topics) {
-    const Topic* topic = find(kind, name);
+  std::vector<const Entry*> next;
+  for (std::size_t i = 0; i < client.topics.size(); ++i) {
+    const Topic* topic = find(client.topics[i].first, client.topics[i].second);
+    // What was dropped here after it was looked at is not lost.
+    std::uint64_t& counted = so_far.lost_through[i];
+    const std::uint64_t had = std::max(so_far.through, counted);
     if (topic == nullptr) {
-      unknown = unknown || cursor < forgotten_;
+      so_far.unknown = so_far.unknown || had < forgotten_;
       continue;
     }
-    topics.push_back(topic);
+    so_far.unknown = so_far.unknown || had < topic->unknown_through;
+    so_far.lost += static_cast<std::uint64_t>(topic->dropped.end() - std::ranges::upper_bound(topic->dropped, had));
+    if (!topic->dropped.empty()) counted = std::max(counted, topic->dropped.back());
     if (topic->empty()) continue;
-    const std::uint64_t first = topic->items[topic->head].entry->position.value();
-    if (oldest == 0 || first < oldest) oldest = first;
-  }
-  std::uint64_t lost = 0;
-  std::vector<const Entry*> missed;
-  for (const Topic* topic : topics) {
-    unknown = unknown || cursor < topic->unknown_through;
-    lost += static_cast<std::uint64_t>(topic->dropped.end() - std::ranges::upper_bound(topic->dropped, cursor));
     const auto begin = topic->items.begin() + static_cast<std::ptrdiff_t>(topic->head);
-    const auto from =
-        std::upper_bound(begin, topic->items.end(), cursor,
-                         [](std::uint64_t at, const Topic::Item& item) { return at < item.entry->position.value(); });
-    for (auto item = from; item != topic->items.end(); ++item) {
-      const Entry& entry = *item->entry;
-      if (!entry.listening || client.listens(entry.event)) missed.push_back(&entry);
-    }
+    const std::uint64_t first = begin->entry->position.value();
+    if (oldest == 0 || first < oldest) oldest = first;
+    auto item =
+        std::upper_bound(begin, topic->items.end(), so_far.through,
+                         [](std::uint64_t at, const Topic::Item& one) { return at < one.entry->position.value(); });
+    const std::size_t before = next.size();
+    for (; item != topic->items.end() && next.size() - before < most; ++item) next.push_back(&*item->entry);
+    more = more || item != topic->items.end();
   }
-  std::ranges::sort(missed, {}, [](const Entry* entry) { return entry->position; });
-  for (const Entry* entry : missed) resumption.missed.push_back({entry->frame, entry->position});
+  if (so_far.oldest == 0) so_far.oldest = oldest;
+  count_steps(next.size());
+  std::ranges::sort(next, {}, [](const Entry* entry) { return entry->position; });
+  if (next.size() > most) {
+    next.resize(most);
+    more = true;
+  }
+  for (const Entry* entry : next) {
+    so_far.through = entry->position.value();
+    if (!entry->listening || client.listens(entry->event)) so_far.missed.push_back({entry->frame, entry->position});
+  }
+  return !more;
+}
+
+hub::Resumption History::finish(const Client& client, Resuming so_far) {
+  hub::Resumption resumption;
+  resumption.id = client.connection;
+  if (!so_far.begun) return resumption;
+  const bool ours = so_far.ours;
+  const bool unknown = so_far.unknown;
+  const std::uint64_t cursor = so_far.cursor;
+  const std::uint64_t oldest = so_far.oldest;
+  const std::uint64_t lost = so_far.lost;
+  resumption.missed = std::move(so_far.missed);
+  const std::vector<hub::KeptEvent>& missed = resumption.missed;
   resumed_events_.add(missed.size());
 
   const bool told = unknown || lost > 0;
@@ -300,13 +331,13 @@ hub::Resumption History::resume(const Client& client, SteadyTime now) {
     // A stranger's id is left to the client as it is, so that it asks again with it if it is cut right here.
     const bool plain = client.last_event_id.size() <= kMostEchoed &&
                        std::ranges::all_of(client.last_event_id, [](char c) { return c > ' ' && c <= '~'; });
-    resumption.cursor = ours ? std::to_string(*asked) : plain ? client.last_event_id : "0";
+    resumption.cursor = ours ? std::to_string(cursor) : plain ? client.last_event_id : "0";
     resumption.course = MessageId(ours ? cursor : 0);
   }
   if (!told) return resumption;
   resyncs_.add();
   resumption.course =
-      missed.empty() ? MessageId(client.connection.value()) : MessageId(missed.front()->position.value() - 1);
+      missed.empty() ? MessageId(client.connection.value()) : MessageId(missed.front().position.value() - 1);
   resumption.notice =
       resync_event(client.last_event_id, resumption.course.str(), oldest == 0 ? std::nullopt : std::optional(oldest),
                    unknown ? std::nullopt : std::optional(lost));

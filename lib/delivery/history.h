@@ -71,6 +71,25 @@ class History {
   /// what is left.
   hub::Resumption resume(const Client& client, SteadyTime now);
 
+  /// A resume() in parts, so that whoever keeps events comes by between two of them.
+  struct Resuming {
+    bool begun = false;
+    bool ours = false;  ///< the client's last id may be from here
+    bool unknown = false;
+    std::uint64_t cursor = 0;   ///< that id
+    std::uint64_t through = 0;  ///< everything up to here has been looked at
+    std::uint64_t oldest = 0;
+    std::uint64_t lost = 0;
+    std::vector<std::uint64_t> lost_through;  ///< of each of the client's topics: counted in `lost` up to here
+    std::vector<hub::KeptEvent> missed;
+  };
+  static constexpr std::size_t kAtOnce = 1024;
+  /// Looks at the next `most` events that are kept for the client. True: that was all. The same client each time, whose
+  /// connection may have a greater id.
+  bool collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t most = kAtOnce);
+  /// What it comes to. REQUIRES: collect() has said that that was all, and nothing was kept since.
+  hub::Resumption finish(const Client& client, Resuming so_far);
+
   /// An encoded resync event: the client named `requested`, holds `id` after it, the oldest event kept for it and how
   /// many it has missed for good; nullopt: none, unknown.
   static std::string resync_event(const std::string& requested, const std::string& id,

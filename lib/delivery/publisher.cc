@@ -1,7 +1,10 @@
 #include "delivery/publisher.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <set>
+#include <thread>
 #include <utility>
 
 #include "event/event.h"
@@ -9,6 +12,9 @@
 
 namespace sse::delivery {
 namespace {
+
+// Parts of a resume after which it no longer lets anybody by: it ends, whoever sends how fast.
+constexpr std::size_t kMaxRounds = 1000;
 
 event::FrameRef encode(const Outgoing& outgoing) {
   event::Event event;
@@ -114,15 +120,23 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
   if (!request.identity.user.empty() && !request.identity.tenant.empty())
     join(event::TargetKind::kMember, event::member_name(request.identity.user.str(), request.identity.tenant.str()));
   client.topics.emplace_back(event::TargetKind::kAll, "");
-  const std::vector<std::string> listeners = request.listeners;
-  client.listens = [&listeners](std::string_view event) {
-    return std::ranges::find(listeners, event) != listeners.end();
-  };
+  const std::set<std::string, std::less<>> listeners(request.listeners.begin(), request.listeners.end());
+  client.listens = [&listeners](std::string_view event) { return listeners.contains(event); };
 
-  const MutexLock lock(order_);
-  client.connection = ConnectionId(ids_.next());
-  last_ = client.connection.value();
-  return hub_.connect(std::move(request), history_.resume(client, ids_.clock().steady_now()));
+  // A part at a time: senders want the lock, too. What they keep meanwhile is in one of the next parts.
+  History::Resuming so_far;
+  for (std::size_t round = 0;; ++round) {
+    {
+      const MutexLock lock(order_);
+      client.connection = ConnectionId(ids_.next());
+      const std::size_t most = round < kMaxRounds ? History::kAtOnce : SIZE_MAX;
+      if (history_.collect(client, so_far, ids_.clock().steady_now(), most)) {
+        last_ = client.connection.value();
+        return hub_.connect(std::move(request), history_.finish(client, std::move(so_far)));
+      }
+    }
+    std::this_thread::yield();
+  }
 }
 
 void Publisher::expire() {

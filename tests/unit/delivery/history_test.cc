@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/step_count.h"
 #include "event/event.h"
 #include "event/json.h"
 #include "unit/event/stream_parser.h"
@@ -104,6 +105,53 @@ TEST_F(HistoryTest, ForgetsWhatIsWithdrawnForThatRecipientAlone) {
   keep_message(Target::user(UserId("1")), 2007);
   EXPECT_THAT(resume("2000").positions, ElementsAre(2003));
   EXPECT_EQ(history().events(), 2U);
+}
+
+// A client that has missed a hundred thousand events held everybody who sent for 97 ms.
+TEST_F(HistoryTest, ResumesInPartsThatAreAsLargeAsTheyMayBe) {
+  options_.events = 5000;
+  for (std::uint64_t i = 1; i <= 4000; ++i) keep(i % 2 == 0 ? Target::user(UserId("1")) : Target::all(), kSince + i);
+  History::Client client;
+  client.connection = ConnectionId(kSince + 4001);
+  client.last_event_id = std::to_string(kSince + 500);
+  client.topics = {{TargetKind::kUser, "1"}, {TargetKind::kAll, ""}};
+  client.listens = [](std::string_view) { return false; };
+  History::Resuming so_far;
+  std::size_t parts = 1;
+  for (std::uint64_t before = steps_counted(); !history().collect(client, so_far, now_, 100); ++parts) {
+    ASSERT_LE(steps_counted() - before, 200U);
+    before = steps_counted();
+  }
+  EXPECT_EQ(parts, 35U);
+  const hub::Resumption resumption = history().finish(client, std::move(so_far));
+  ASSERT_EQ(resumption.missed.size(), 3500U);
+  for (std::size_t i = 0; i < 3500; ++i) ASSERT_EQ(resumption.missed[i].position.value(), kSince + 501 + i);
+  EXPECT_TRUE(resumption.notice.empty());
+}
+
+// Events that come while a client resumes are in one of its next parts; those that go before they were looked at are
+// told as lost, and others are not.
+TEST_F(HistoryTest, TellsWhatIsDroppedBetweenTwoPartsOnce) {
+  options_.events = 10;
+  for (std::uint64_t i = 1; i <= 10; ++i) keep(Target::user(UserId("1")), kSince + i);
+  keep(Target::all(), kSince + 11);
+  History::Client client;
+  client.connection = ConnectionId(kSince + 12);
+  client.last_event_id = std::to_string(kSince);
+  client.topics = {{TargetKind::kUser, "1"}, {TargetKind::kAll, ""}};
+  client.listens = [](std::string_view) { return false; };
+  History::Resuming so_far;
+  ASSERT_FALSE(history().collect(client, so_far, now_, 4));
+  // Drops 1 to 6; 5 and 6 were not looked at yet.
+  for (std::uint64_t i = 13; i <= 18; ++i) keep(Target::user(UserId("1")), kSince + i);
+  client.connection = ConnectionId(kSince + 19);
+  while (!history().collect(client, so_far, now_, 4)) {
+  }
+  const hub::Resumption resumption = history().finish(client, std::move(so_far));
+  std::vector<std::uint64_t> positions;
+  for (const hub::KeptEvent& event : resumption.missed) positions.push_back(event.position.value() - kSince);
+  EXPECT_THAT(positions, ElementsAre(1, 2, 3, 4, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18));
+  EXPECT_THAT(resumption.notice, ::testing::HasSubstr("\"missed\":2"));
 }
 
 TEST_F(HistoryTest, GivesWhatTheClientMissedOfAllThatIsForIt) {
