@@ -45,7 +45,7 @@ std::string write(const std::vector<PendingMessage>& messages) {
     if (message.listening) line["listening"] = true;
     if (message.damaged) line["damaged"] = true;
     if (!message.collapse.empty()) line["collapse"] = message.collapse;
-    out += event::dump_json(line) + '\n' + message.data;
+    out += event::dump_json(line) + '\n' + message.data.str();
   }
   return out;
 }
@@ -69,7 +69,7 @@ std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& serv
     message.created = from_millis(number_in(line, "created", 0));
     message.expires = from_millis(number_in(line, "expires", 0));
     message.attempts = static_cast<std::uint32_t>(count_in(line, "attempts"));
-    message.data = bytes.substr(end + 1, size);
+    message.data = std::string(bytes.substr(end + 1, size));
     message.data_size = size;
     bytes.remove_prefix(end + 1 + size);
     messages.push_back(std::move(message));

@@ -573,7 +573,7 @@ std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service,
     row.recipient = recipients[recipient];
     row.listening = field[2].text == "1";
     row.event = field[3].text;
-    row.data = field[4].text;
+    row.data = rows.empty() || rows.back().id != row.id ? delivery::Payload(field[4].text) : rows.back().data;
     row.data_size = number(field[5].text);
     row.created = here(field[6].text);
     row.expires = here(field[7].text);
@@ -750,11 +750,11 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
     std::vector<RedisCommand> commands;
     for (const RedisReply& serial : page.list)
       commands.push_back({"HMGET", prefix_ + "dead:" + serial.text, "member", "service", "kind", "name", "listening",
-                          "event", "data", "size", "created", "expires", "collapse", "attempts", "died"});
+                          "event", "size", "created", "expires", "collapse", "attempts", "died"});
     const std::vector<RedisReply> replies = link_.ask_all(commands);
     for (std::size_t i = 0; i < replies.size(); ++i) {
       const std::vector<RedisReply>& field = replies[i].list;
-      if (field.size() != 13 || field[0].is_nil()) continue;  // gone meanwhile
+      if (field.size() != 12 || field[0].is_nil()) continue;  // gone meanwhile
       Dead dead;
       dead.serial = page.list[i].text;
       PendingMessage& message = dead.letter.message;
@@ -763,13 +763,12 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       message.recipient = {event::kind_from_name(field[2].text), field[3].text};
       message.listening = field[4].text == "1";
       message.event = field[5].text;
-      message.data = field[6].text;
-      message.data_size = number(field[7].text);
-      message.created = here(field[8].text);
-      message.expires = here(field[9].text);
-      message.collapse = field[10].text;
-      message.attempts = static_cast<std::uint32_t>(number(field[11].text));
-      dead.letter.died = here(field[12].text);
+      message.data_size = number(field[6].text);
+      message.created = here(field[7].text);
+      message.expires = here(field[8].text);
+      message.collapse = field[9].text;
+      message.attempts = static_cast<std::uint32_t>(number(field[10].text));
+      dead.letter.died = here(field[11].text);
       const bool meant = (!id.valid() || message.id == id) && (!filter.message.valid() || message.id == filter.message);
       if (meant && matches(filter, message) && !use(dead)) return;
     }
@@ -778,6 +777,36 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
     if (last <= passed) throw Error(ErrorCode::kIo, "Redis lists the same dead letters again and again");
     passed = last;
     from = "(" + page.list.back().text;
+  }
+}
+
+// Letters of one message are neighbours: they share its data, which is read once.
+void RedisRepository::read_data(std::vector<Dead>& letters) {
+  const auto same = [&](std::size_t i) {
+    const PendingMessage& message = letters[i].letter.message;
+    return i > 0 && letters[i - 1].letter.message.id == message.id &&
+           letters[i - 1].letter.message.data_size == message.data_size;
+  };
+  std::size_t end = 0;
+  for (std::size_t begin = 0; begin < letters.size(); begin = end) {
+    std::vector<RedisCommand> commands;
+    std::uint64_t bytes = 0;
+    for (end = begin; end < letters.size() && bytes < kAddBytes; ++end) {
+      if (same(end)) continue;
+      commands.push_back({"HGET", prefix_ + "dead:" + letters[end].serial, "data"});
+      bytes += letters[end].letter.message.data_size;
+    }
+    std::vector<RedisReply> replies = link_.ask_all(commands);
+    std::size_t next = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (same(i)) {
+        letters[i].letter.message.data = letters[i - 1].letter.message.data;
+        letters[i].gone = letters[i - 1].gone;
+      } else {
+        letters[i].gone = replies.at(next).is_nil();
+        letters[i].letter.message.data = std::move(replies[next++].text);
+      }
+    }
   }
 }
 
@@ -792,16 +821,22 @@ std::uint64_t RedisRepository::count_dead(const MessageFilter& filter) {
 
 std::vector<delivery::DeadLetter> RedisRepository::list_dead(const MessageFilter& filter, std::uint64_t skip,
                                                              std::size_t limit) {
-  std::vector<delivery::DeadLetter> letters;
-  if (limit == 0) return letters;
+  std::vector<Dead> found;
+  if (limit == 0) return {};
   each_dead({}, filter, [&](Dead& dead) {
     if (skip > 0) {
       --skip;
       return true;
     }
-    letters.push_back(std::move(dead.letter));
-    return letters.size() < limit;
+    found.push_back(std::move(dead));
+    return found.size() < limit;
   });
+  read_data(found);
+  std::vector<delivery::DeadLetter> letters;
+  letters.reserve(found.size());
+  for (Dead& dead : found) {
+    if (!dead.gone) letters.push_back(std::move(dead.letter));
+  }
   return letters;
 }
 

@@ -106,6 +106,7 @@ class RedisRepository final : public delivery::MessageRepository,
   struct Dead {
     std::string serial;
     delivery::DeadLetter letter;
+    bool gone = false;  ///< requeued or purged while its data was read
   };
 
   void run() EXCLUDES(mutex_);
@@ -127,7 +128,8 @@ class RedisRepository final : public delivery::MessageRepository,
   template <class Use>
   void each(const delivery::MessageFilter& filter, Use use);
   template <class Use>
-  void each_dead(MessageId id, const delivery::MessageFilter& filter, Use use);
+  void each_dead(MessageId id, const delivery::MessageFilter& filter, Use use);  // without data
+  void read_data(std::vector<Dead>& letters);
   std::vector<delivery::PendingMessage> read(const std::vector<std::string>& members, bool with_data);
   std::string there(WallTime time) const;
   WallTime here(const std::string& text) const;

@@ -282,8 +282,8 @@ return 1
 )lua";
 
 // ARGV: prefix, member to begin after, limit, bytes, now, then of each recipient: recipient, name. Returns of each row:
-// number of the recipient, member, and the message's fields; in front of all how many had lost their message, which
-// are taken off the list.
+// number of the recipient, member, and the message's fields, of rows of one message the data with the first alone; in
+// front of all how many had lost their message, which are taken off the list.
 inline constexpr const char* kPending = R"lua(
 local limit, most, now = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = {}
@@ -313,11 +313,16 @@ table.sort(found, function(a, b)
 end)
 local rows = {tostring(#lost)}
 local bytes, count = 0, 0
+local message
 for i, one in ipairs(found) do
   local same = i > 1 and found[i - 1][1] == one[1]
   if not same and i > 1 and (count >= limit or bytes >= most) then break end
-  local message = redis.call('HMGET', P .. 'message:' .. one[1], 'listening', 'event', 'data', 'size', 'created',
-    'expires', 'collapse')
+  if same then
+    message[3] = ''
+  else
+    message = redis.call('HMGET', P .. 'message:' .. one[1], 'listening', 'event', 'data', 'size', 'created',
+      'expires', 'collapse')
+  end
   rows[#rows + 1] = tostring((one[2] - 6) / 2)
   rows[#rows + 1] = one[1]
   for f = 1, 7 do rows[#rows + 1] = message[f] or '' end
@@ -335,13 +340,27 @@ inline constexpr const char* kExpire = R"lua(
 local limit = tonumber(ARGV[3])
 local letters = ARGV[6] == '1' and tonumber(ARGV[4]) > 0
 local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIMIT', 0, limit)
-local pairs_gone = 0
+local pairs_gone, copied, done = 0, 0, 0
+local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+if letters and #members > 0 then redis.call('INCRBY', P .. 'dead-serial', 0) end
 for _, member in ipairs(members) do
+  if copied >= 4194304 then break end
+  done = done + 1
   local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'listening', 'event', 'data', 'size',
     'created', 'expires', 'collapse', 'original')
   local names = letters and m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
   table.sort(names)
-  for _, name in ipairs(names) do
+  -- What would have to go for the last of them is not made.
+  local size = tonumber(m[6] or '0')
+  local fit = size > 0 and math.min(most, math.floor(most_bytes / size)) or most
+  for i = math.max(1, #names - fit + 1), #names do
+    local name = names[i]
+    local have = redis.call('ZCARD', P .. 'deads')
+    while have > 0 and (have >= most or number('dead-bytes') + size > most_bytes) do
+      forget_dead(redis.call('ZRANGE', P .. 'deads', 0, 0)[1])
+      have = have - 1
+    end
+    copied = copied + size
     local serial = redis.call('INCR', P .. 'dead-serial')
     redis.call('HSET', P .. 'dead:' .. serial, 'member', member, 'service', m[1], 'kind', m[2], 'listening', m[3],
       'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9], 'original', m[10] or '', 'name', name,
@@ -363,6 +382,7 @@ for _, key in ipairs(keys) do
   redis.call('DEL', key)
   redis.call('ZREM', P .. 'keys', key)
 end
+if done < #members then return {limit, pairs_gone, number('count')} end
 return {math.max(#members, #keys, trimmed), pairs_gone, number('count')}
 )lua";
 

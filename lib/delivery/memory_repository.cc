@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "observe/metrics.h"
 
@@ -37,7 +38,7 @@ std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> me
   return outcomes;
 }
 
-void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
+void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome, Payload data) {
   if (!message.key.empty()) {
     const auto known = keys_.find({message.service, message.key});
     if (known != keys_.end() && known->second.expires > message.created) {
@@ -48,7 +49,7 @@ void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome) {
   }
   if (message.original.valid() && known_import(message, outcome)) return;
   Message kept{message.service,          message.target.kind, {},
-               message.target.listening, message.event,       message.data,
+               message.target.listening, message.event,       data.empty() ? Payload(message.data) : std::move(data),
                message.created,          message.expires,     message.collapse,
                message.original};
   for (const std::string& name : message.target.names) kept.names.emplace(name, 0);
@@ -207,13 +208,15 @@ std::uint64_t MemoryRepository::expire(WallTime now) {
 }
 
 void MemoryRepository::bury(MessageId id, const Message& message, WallTime now) {
+  const std::uint64_t size = message.data.size();
   for (const auto& [name, attempts] : message.names) {
+    while (!dead_.empty() && (dead_.size() >= limits_.dead || dead_bytes_ + size > limits_.dead_bytes.count())) {
+      dead_bytes_ -= dead_.front().message.data_size;
+      dead_.pop_front();
+    }
+    if (limits_.dead == 0 || size > limits_.dead_bytes.count()) return;
     dead_.push_back({row(id, message, name, true), now});
-    dead_bytes_ += message.data.size();
-  }
-  while (!dead_.empty() && (dead_.size() > limits_.dead || dead_bytes_ > limits_.dead_bytes.count())) {
-    dead_bytes_ -= dead_.front().message.data_size;
-    dead_.pop_front();
+    dead_bytes_ += size;
   }
 }
 
@@ -331,13 +334,12 @@ std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilt
       if (!matches(id, filter, letter)) continue;
       const PendingMessage& m = letter.message;
       if (!m.collapse.empty() && youngest.at(key_of(m)) != &letter) continue;
-      NewMessage again{m.service, {m.recipient.kind, {}, m.listening}, m.event, m.data,
-                       now,       now + (m.expires - m.created)};
+      NewMessage again{m.service, {m.recipient.kind, {}, m.listening}, m.event, {}, now, now + (m.expires - m.created)};
       if (m.recipient.kind != event::TargetKind::kAll) again.target.names.push_back(m.recipient.name);
       again.collapse = m.collapse;
       again.original = first_id(m);
       AddOutcome outcome;
-      keep(again, outcome);
+      keep(again, outcome, m.data);
       if (!outcome.repeated) ids.push_back(outcome.id);
     }
   } catch (const Error&) {

@@ -65,7 +65,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
     std::map<std::string, std::uint32_t> names;  ///< those who have not confirmed, and how often they were sent to
     bool listening;
     std::string event;
-    std::string data;
+    Payload data;
     WallTime created;
     WallTime expires;
     std::string collapse;
@@ -83,7 +83,8 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
     WallTime expires;
   };
 
-  void keep(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
+  /// `data`: that of the message, which has none where this is given.
+  void keep(const NewMessage& message, AddOutcome& outcome, Payload data = {}) REQUIRES(mutex_);
   bool known_import(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
   void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) REQUIRES(mutex_);

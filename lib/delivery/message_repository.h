@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/units.h"
+#include "delivery/payload.h"
 #include "event/target.h"
 
 namespace sse::observe {
@@ -29,13 +30,13 @@ struct Recipient {
   friend bool operator==(const Recipient&, const Recipient&) = default;
 };
 
-/// What `send … --qos` asks to be kept.
 struct RecipientHash {
   std::size_t operator()(const Recipient& recipient) const {
     return std::hash<std::string>{}(recipient.name) * 8 + static_cast<std::size_t>(recipient.kind);
   }
 };
 
+/// What `send … --qos` asks to be kept.
 struct NewMessage {
   ServiceName service;
   event::Target target;  ///< normalized; every name is a recipient tracked alone, kAll is one recipient
@@ -75,7 +76,7 @@ struct PendingMessage {
   Recipient recipient;
   bool listening = false;
   std::string event;
-  std::string data;             ///< empty where the call says so
+  Payload data;                 ///< empty where the call says so; rows of one message share it
   std::uint64_t data_size = 0;  ///< bytes, also where `data` was left out
   WallTime created;
   WallTime expires;
@@ -212,7 +213,7 @@ class MessageCatalog {
   virtual std::uint64_t count(const MessageFilter& filter) = 0;
   /// Matching pairs ascending by id, then recipient; `skip` left out first, at most `limit`; without data.
   virtual std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) = 0;
-  /// Every recipient that still has the message pending, with data; empty when unknown.
+  /// Every recipient that still has the message pending, with data, once in memory; empty when unknown.
   virtual std::vector<PendingMessage> find(MessageId id) = 0;
   /// Deletes the message for all its recipients, durable on return; returns how many pairs that were. Throws
   /// Error(kPermissionDenied) on a read-only catalog.

@@ -39,13 +39,19 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
 Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
   std::vector<hub::Hub::Delivery> deliveries;
   deliveries.reserve(events.size());
+  const Outgoing* before = nullptr;
   for (Outgoing& outgoing : events) {
     if (outgoing.message.valid()) {
       outgoing.id = outgoing.message.value();
     } else if (outgoing.id == 0) {
       outgoing.id = ids_.next();
     }
-    deliveries.push_back({outgoing.target, outgoing.event, encode(outgoing), {}, outgoing.again});
+    // Those of one message, for recipients one by one, are neighbours that share its data: they share its frame.
+    const bool same = before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
+                      before->target.kind == outgoing.target.kind && &before->data == &outgoing.data;
+    const event::FrameRef frame = same ? deliveries.back().frame : encode(outgoing);
+    deliveries.push_back({outgoing.target, outgoing.event, frame, {}, outgoing.again});
+    before = &outgoing;
   }
   Underway underway;
   if (elsewhere_ != nullptr) {

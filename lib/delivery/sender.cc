@@ -204,11 +204,10 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
     for (const std::string& name :
          request.target.kind == event::TargetKind::kAll ? std::vector<std::string>{""} : request.target.names) {
       result.recipients.push_back({request.target.kind, name, 0});
-      if (result.pending > 0 && is_pending({request.target.kind, name}, MessageId(result.id)))
-        recipients.push_back({request.target.kind, name});
+      recipients.push_back({request.target.kind, name});
+    }
     const Recipients pending = result.pending > 0 ? pending_of(recipients, MessageId(result.id)) : Recipients();
     std::erase_if(recipients, [&](const Recipient& who) { return !pending.contains(who); });
-    }
   } else {
     for (const SendResult::Recipient& r : result.recipients) recipients.push_back({r.kind, r.name});
   }

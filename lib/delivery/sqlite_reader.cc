@@ -80,12 +80,15 @@ std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, st
     SQLite::Transaction snapshot(db_, SQLite::TransactionBehavior::DEFERRED);
     std::vector<std::pair<MessageId, const Recipient*>> found;
     std::int64_t upto = std::numeric_limits<std::int64_t>::max();
+    std::size_t narrow_at = limit;
     for (const Recipient& recipient : recipients) {
       Use ids(pending_ids_);
       ids.text(recipient.name).kind(recipient.kind).text(service.str());
       ids.integer(clamp(after.value())).integer(upto).integer(to_millis(now)).integer(clamp(limit));
       while (ids.step()) found.emplace_back(ids.id_at(0), &recipient);
-      if (found.size() >= limit) {
+      // Not for each recipient: a look at all that was found so far.
+      if (found.size() >= narrow_at) {
+        narrow_at = 2 * found.size();
         const auto last = found.begin() + static_cast<std::ptrdiff_t>(limit - 1);
         std::nth_element(found.begin(), last, found.end(),
                          [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -101,6 +104,17 @@ std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, st
       message.id = id;
       message.service = service;
       message.recipient = *recipient;
+      if (same_message) {
+        const PendingMessage& other = result[result.size() - 2];
+        message.listening = other.listening;
+        message.event = other.event;
+        message.created = other.created;
+        message.expires = other.expires;
+        message.data = other.data;
+        message.data_size = other.data_size;
+        message.damaged = other.damaged;
+        continue;
+      }
       Use payload(message_);
       payload.id(id);
       if (!payload.step()) throw SQLite::Exception("a message has recipients but no content; the file is damaged");
@@ -163,22 +177,32 @@ std::vector<PendingMessage> SqliteReader::find(MessageId id) {
   return translated(path_, db_, [&] {
     SQLite::Statement statement(
         db_, std::string(kColumns) +
-                 ", m.data, m.sum, (SELECT c.word FROM collapse AS c WHERE c.message = m.id "
+                 ", (SELECT c.word FROM collapse AS c WHERE c.message = m.id "
                  "AND c.recipient = r.id), (SELECT k.key FROM sent_key AS k WHERE k.message = m.id AND " +
                  kImported +
                  ") FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
                  "CROSS JOIN recipient AS r ON r.id = p.recipient "
                  "WHERE m.id = ? ORDER BY r.kind, r.name");
+    // Not in the statement above, which would read the data for each recipient, and sort it.
+    SQLite::Transaction snapshot(db_, SQLite::TransactionBehavior::DEFERRED);
     Use use(statement);
     use.integer(clamp(id.value()));
     std::vector<PendingMessage> result;
     while (use.step()) {
       result.push_back(row(use));
       PendingMessage& message = result.back();
-      message.data = use.text_at(10);
-      message.damaged = damaged(message, use.integer_at(11));
-      message.collapse = use.text_at(12);
-      message.original = original_in(use.text_at(13));
+      message.collapse = use.text_at(10);
+      message.original = original_in(use.text_at(11));
+      if (result.size() > 1) {
+        message.data = result.front().data;
+        message.damaged = result.front().damaged;
+        continue;
+      }
+      Use payload(message_);
+      payload.id(id);
+      if (!payload.step()) throw SQLite::Exception("a message has recipients but no content; the file is damaged");
+      message.data = payload.text_at(4);
+      message.damaged = damaged(message, payload.integer_at(5));
     }
     return result;
   });
@@ -208,9 +232,13 @@ std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std
     use.integer(clamp(limit)).integer(clamp(skip));
     std::vector<DeadLetter> result;
     while (use.step()) {
-      result.push_back({row(use), from_millis(use.integer_at(10))});
-      result.back().message.data = use.text_at(11);
-      result.back().message.collapse = use.text_at(12);
+      DeadLetter& letter = result.emplace_back(DeadLetter{row(use), from_millis(use.integer_at(10))});
+      // Letters of one message are neighbours: they share its data.
+      const PendingMessage* before = result.size() < 2 ? nullptr : &result[result.size() - 2].message;
+      const bool same = before != nullptr && before->id == letter.message.id &&
+                        before->data_size == letter.message.data_size && before->created == letter.message.created;
+      letter.message.data = same ? before->data : Payload(use.text_at(11));
+      letter.message.collapse = use.text_at(12);
     }
     return result;
   });

@@ -24,6 +24,8 @@ constexpr std::int64_t kReservePages = 256;
 // About 16 MB of log. More often costs fsyncs and writes pages that will be written again, more seldom costs readers,
 // who look through it.
 constexpr int kLogPages = 4000;
+// Data copied into dead letters in one transaction: senders wait for its end.
+constexpr std::uint64_t kBuryBytes = std::uint64_t{4} << 20;
 
 template <class F>
 auto translated(const char* what, const std::string& path, const SQLite::Database* db, F&& f) {
@@ -86,17 +88,18 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
       find_import_(prepare(db_, path_, std::string("SELECT key FROM sent_key WHERE message = ? AND ") + kImported)),
       is_pending_(prepare(db_, path_, "SELECT 1 FROM pending WHERE recipient = ? AND message = ?")),
       expired_(prepare(db_, path_, "SELECT id FROM message WHERE expires <= ? ORDER BY expires LIMIT 1000")),
+      // Without an order: that of the index, which reads no further than it must.
+      some_recipients_of_(prepare(db_, path_, "SELECT recipient, size FROM pending WHERE message = ? LIMIT ?")),
+      count_up_to_(prepare(db_, path_, "SELECT count(*) FROM (SELECT 1 FROM pending WHERE message = ? LIMIT ?)")),
       bury_(prepare(db_, path_,
                     "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, died, "
                     "attempts, data) SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, m.created, "
-                    "m.expires, ?, p.attempts, m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
-                    "CROSS JOIN recipient AS r ON r.id = p.recipient WHERE m.id = ? ORDER BY r.kind, r.name "
-                    "RETURNING length(data), id, recipient, kind, service")),
+                    "m.expires, ?3, p.attempts, m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                    "CROSS JOIN recipient AS r ON r.id = p.recipient WHERE m.id = ?1 AND p.recipient = ?2")),
       bury_collapse_(prepare(db_, path_,
                              "INSERT INTO dead_collapse(dead, word, original) SELECT ?, c.word, "
                              "coalesce((SELECT q.original FROM requeued AS q WHERE q.message = c.message), 0) "
-                             "FROM recipient AS r CROSS JOIN collapse AS c ON c.recipient = r.id "
-                             "WHERE r.name = ? AND r.kind = ? AND r.service = ? AND c.message = ?")),
+                             "FROM collapse AS c WHERE c.message = ? AND c.recipient = ?")),
       oldest_dead_(prepare(db_, path_, "SELECT id, length(data) FROM dead ORDER BY id LIMIT 1")),
       drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
       describe_recipient_(prepare(db_, path_, "SELECT service, kind, name FROM recipient WHERE id = ?")),
@@ -334,21 +337,19 @@ void SqliteWriter::note_attempts(const ServiceName& service, const Recipient& re
   });
 }
 
-void SqliteWriter::withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why) {
+bool SqliteWriter::withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why) {
   Withdrawn gone;
   {
     Use describe(describe_recipient_);
     describe.integer(recipient);
     if (describe.step()) gone = {ServiceName(describe.text_at(0)), {describe.kind_at(1), describe.text_at(2)}, id, why};
   }
-  if (drop(recipient, id)) withdrawn_.push_back(std::move(gone));
+  if (!drop(recipient, id)) return false;
+  withdrawn_.push_back(std::move(gone));
+  return true;
 }
 
 std::uint64_t SqliteWriter::erase(MessageId id) {
-  return erase(id, Withdrawn::Why::kDeleted);
-}
-
-std::uint64_t SqliteWriter::erase(MessageId id, Withdrawn::Why why) {
   return translated("delete a message from", path_, &db_, [&] {
     std::vector<std::int64_t> recipients;
     {
@@ -356,7 +357,7 @@ std::uint64_t SqliteWriter::erase(MessageId id, Withdrawn::Why why) {
       find.id(id);
       while (find.step()) recipients.push_back(find.integer_at(0));
     }
-    for (const std::int64_t recipient : recipients) withdraw(recipient, id, why);
+    for (const std::int64_t recipient : recipients) withdraw(recipient, id, Withdrawn::Why::kDeleted);
     return static_cast<std::uint64_t>(recipients.size());
   });
 }
@@ -390,10 +391,15 @@ std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
       while (due.step()) expired.push_back(due.id_at(0));
     }
     std::uint64_t pairs = 0;
+    std::uint64_t bytes = 0;
     for (const MessageId id : expired) {
-      if (pairs >= enough) return pairs;
-      bury(id, now);
-      pairs += erase(id, Withdrawn::Why::kExpired);
+      for (;;) {
+        if (pairs >= enough || bytes >= kBuryBytes) return pairs;
+        const Buried buried = bury_some(id, now, enough - pairs);
+        if (buried.pairs == 0) break;
+        pairs += buried.pairs;
+        bytes += buried.bytes;
+      }
     }
     Use(expire_keys_).integer(to_millis(now)).run();
     Use(expire_requeued_).run();
@@ -401,26 +407,45 @@ std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
   });
 }
 
-void SqliteWriter::bury(MessageId id, WallTime now) {
-  struct Buried {
-    std::int64_t dead;
-    std::string recipient;
-    event::TargetKind kind;
-    std::string service;
-  };
-  std::vector<Buried> buried;
+// A part of the message's recipients: as many as there is time for to copy its data. Letters that would have to go for
+// those of its last recipients are not made.
+SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::uint64_t most) {
+  Buried buried;
+  std::vector<std::int64_t> recipients;
+  std::uint64_t size = 0;
   {
-    Use burial(bury_);
-    burial.integer(to_millis(now)).id(id);
-    while (burial.step()) {
-      ++now_.dead;
-      now_.dead_bytes += burial.count_at(0);
-      buried.push_back({burial.integer_at(1), burial.text_at(2), burial.kind_at(3), burial.text_at(4)});
+    Use find(some_recipients_of_);
+    find.id(id).integer(as_integer(std::max<std::uint64_t>(most, 1)));
+    while (find.step()) {
+      recipients.push_back(find.integer_at(0));
+      size = find.count_at(1);
+      if (recipients.size() * size >= kBuryBytes) break;
     }
   }
-  for (const Buried& one : buried)
-    Use(bury_collapse_).integer(one.dead).text(one.recipient).kind(one.kind).text(one.service).id(id).run();
-  while (now_.dead > 0 && (now_.dead > limits_.dead || now_.dead_bytes > limits_.dead_bytes.count()))
+  const std::uint64_t room = std::min(limits_.dead, size == 0 ? limits_.dead : limits_.dead_bytes.count() / size);
+  std::uint64_t left = 0;
+  {
+    Use count(count_up_to_);
+    count.id(id).integer(as_integer(std::min<std::uint64_t>(room, INT32_MAX) + recipients.size()));
+    count.step();
+    left = count.count_at(0);
+  }
+  for (const std::int64_t recipient : recipients) {
+    if (left-- <= room) {
+      make_room_for_dead(1, size);
+      Use(bury_).id(id).integer(recipient).integer(to_millis(now)).run();
+      Use(bury_collapse_).integer(db_.getLastInsertRowid()).id(id).integer(recipient).run();
+      ++now_.dead;
+      now_.dead_bytes += size;
+      buried.bytes += size;
+    }
+    if (withdraw(recipient, id, Withdrawn::Why::kExpired)) ++buried.pairs;
+  }
+  return buried;
+}
+
+void SqliteWriter::make_room_for_dead(std::uint64_t letters, std::uint64_t bytes) {
+  while (now_.dead > 0 && (now_.dead + letters > limits_.dead || now_.dead_bytes + bytes > limits_.dead_bytes.count()))
     drop_oldest_dead();
 }
 

@@ -50,8 +50,8 @@ class SqliteWriter {
                               MessageId younger);
   /// Deletes up to `enough` pairs that match; returns how many, 0 when nothing is left.
   std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough);
-  /// Makes dead letters of expired messages until `enough` pairs are gone; returns how many were, 0 when nothing is
-  /// left to expire.
+  /// Makes dead letters of expired messages until `enough` pairs are gone, or so much data has been copied for them
+  /// that senders would have to wait; returns how many were, 0 when nothing is left to expire.
   std::uint64_t expire(WallTime now, std::uint64_t enough);
   /// As DeadLetters.
   std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now);
@@ -92,9 +92,13 @@ class SqliteWriter {
   void insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
               std::vector<Place>& places);
   bool drop(std::int64_t recipient, MessageId id);
-  void withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why);
-  std::uint64_t erase(MessageId id, Withdrawn::Why why);
-  void bury(MessageId id, WallTime now);
+  bool withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why);
+  struct Buried {
+    std::uint64_t pairs = 0;
+    std::uint64_t bytes = 0;  ///< copied
+  };
+  Buried bury_some(MessageId id, WallTime now, std::uint64_t most);
+  void make_room_for_dead(std::uint64_t letters, std::uint64_t bytes);
   void drop_oldest_dead();
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
   std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient, std::int64_t size);
@@ -109,7 +113,7 @@ class SqliteWriter {
   SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
   SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
-  SQLite::Statement expired_, bury_, bury_collapse_, oldest_dead_, drop_dead_;
+  SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, oldest_dead_, drop_dead_;
   SQLite::Statement describe_recipient_, find_requeued_, put_requeued_, expire_requeued_;
   Totals committed_;
   Totals now_;                        ///< with what the open transaction did

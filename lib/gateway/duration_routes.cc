@@ -38,7 +38,7 @@ Json row(const hub::ConnectionInfo& info, WallTime now) {
 }
 
 Json waiting_json(const delivery::PendingMessage& message) {
-  const auto seconds = hub::duration_in("\ndata:" + message.data + "\n");
+  const auto seconds = hub::duration_in("\ndata:" + message.data.str() + "\n");
   return {{"id", message.id.str()},
           {"duration", seconds ? Json(*seconds) : Json(nullptr)},
           {"createTime", to_millis(message.created)},

@@ -596,6 +596,37 @@ TYPED_TEST(RepositoryContract, MakesDeadLettersOfWhatExpires) {
   EXPECT_EQ(this->repository().requeue(id, {}, then), std::vector<MessageId>{});
 }
 
+// A message of 1 MiB to 1,000 users was 1 GiB in memory as soon as somebody looked at it.
+TYPED_TEST(RepositoryContract, HasTheDataOfAMessageForManyOnce) {
+  const std::vector<std::string> names{"1", "2", "3", "4"};
+  const MessageId id = this->repository().add(to_users(names, std::string(20'000, 'x')));
+  const auto shared = [](const std::vector<PendingMessage>& rows) {
+    return std::ranges::all_of(rows, [&](const PendingMessage& row) {
+      return row.data.size() == 20'000 && row.data_size == 20'000 && row.data.shares(rows.front().data);
+    });
+  };
+  const auto found = this->repository().find(id);
+  ASSERT_THAT(found, SizeIs(4));
+  EXPECT_TRUE(shared(found));
+  const std::vector<Recipient> recipients{user("1"), user("2"), user("3"), user("4")};
+  const auto pending = this->repository().pending(kService, recipients, {}, 1, ByteCount(1), kNow);
+  ASSERT_THAT(pending, SizeIs(4)) << "rows of one message stay together";
+  EXPECT_TRUE(shared(pending));
+
+  // There is room for three letters of this size, and the first would go for the last.
+  EXPECT_EQ(this->repository().expire(kNow + std::chrono::hours(2)), 4U);
+  std::vector<PendingMessage> letters;
+  std::vector<std::string> dead;
+  for (const DeadLetter& letter : this->repository().list_dead({}, 0, 10)) {
+    letters.push_back(letter.message);
+    dead.push_back(letter.message.recipient.name);
+  }
+  EXPECT_THAT(dead, ElementsAre("2", "3", "4"));
+  EXPECT_TRUE(shared(letters));
+  EXPECT_EQ(this->repository().count_dead({}), 3U);
+  EXPECT_EQ(this->repository().size(), 0U);
+}
+
 TYPED_TEST(RepositoryContract, BoundsItsDeadLettersAndForgetsThemOnDemand) {
   for (std::size_t i = 0; i < kDeadLimit + 3; ++i)
     this->repository().add(to_users({std::to_string(i)}, std::to_string(i)));
