@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "base/shown_json.h"
 #include "base/text.h"
@@ -13,6 +15,9 @@
 
 namespace sse::ctl {
 namespace {
+
+constexpr int kAskedAgain = 5;
+constexpr std::chrono::seconds kPause{1};
 
 struct Options {
   api::MessageQuery query;
@@ -28,6 +33,19 @@ std::string told(std::uint64_t written, std::uint64_t total, std::uint64_t expir
   return text;
 }
 
+// A node that is busy for a moment is asked again: its part of this page would be missed for good. `missed`: nodes that
+// are known not to answer.
+api::Client::ExportPage export_page(const api::MessageQuery& query, MessageId after,
+                                    const std::set<std::string>& missed, Context& context) {
+  for (int more = kAskedAgain;; --more) {
+    api::Client::ExportPage page = context.client().export_messages(query, after);
+    const bool known =
+        std::ranges::all_of(page.missing, [&](const std::string& node) { return missed.contains(node); });
+    if (known || more == 0) return page;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 int run(const Options& options, Context& context) {
   api::MessageQuery query = options.query;
   query.service = context.service();
@@ -40,7 +58,7 @@ int run(const Options& options, Context& context) {
   std::uint64_t damaged = 0;
   std::set<std::string> missing;
   for (;;) {
-    const api::Client::ExportPage page = context.client().export_messages(query, after);
+    const api::Client::ExportPage page = export_page(query, after, missing, context);
     try {
       if (!page.lines.empty()) out.write(shown_json(page.lines));
     } catch (const ReaderGone&) {

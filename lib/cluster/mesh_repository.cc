@@ -201,14 +201,14 @@ std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delive
   const Signals known = hold(recipients);
   std::vector<delivery::AddOutcome> outcomes = own_.messages.add_all(messages);
   wait(known);
-  replace_older(messages, outcomes);
+  have_older_replaced(messages, outcomes);
   return outcomes;
 }
 
 // A younger message takes the place of those with its collapse key, at whichever node they are. Nobody waits: where it
 // gets lost, the recipient gets both, the younger one last.
-void MeshRepository::replace_older(std::span<const delivery::NewMessage> messages,
-                                   const std::vector<delivery::AddOutcome>& outcomes) {
+void MeshRepository::have_older_replaced(std::span<const delivery::NewMessage> messages,
+                                         const std::vector<delivery::AddOutcome>& outcomes) {
   std::vector<Command> commands;
   const std::vector<std::string> everybody{""};
   for (std::size_t i = 0; i < messages.size(); ++i) {

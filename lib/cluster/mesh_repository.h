@@ -107,7 +107,8 @@ class MeshRepository final : public delivery::MessageRepository,
   void wait(const Signals& signals) const;
   Signals hold_all_there_is();
   void let_go() EXCLUDES(mutex_);
-  void replace_older(std::span<const delivery::NewMessage> messages, const std::vector<delivery::AddOutcome>& outcomes);
+  void have_older_replaced(std::span<const delivery::NewMessage> messages,
+                           const std::vector<delivery::AddOutcome>& outcomes);
 
   const Own own_;
   Bus& bus_;

@@ -20,9 +20,9 @@ void Withdrawals::report(std::vector<Withdrawn> gone) {
   std::map<ServiceName, std::vector<Withdrawn>> by_service;
   for (Withdrawn& one : gone) by_service[one.service].push_back(std::move(one));
   const MutexLock lock(mutex_);
-  for (const auto& [service, some] : by_service) {
-    const auto listener = listeners_.find(service);
-    if (listener != listeners_.end()) observe::guarded("what was withdrawn", [&] { listener->second(some); });
+  for (const auto& some : by_service) {
+    const auto listener = listeners_.find(some.first);
+    if (listener != listeners_.end()) observe::guarded("what was withdrawn", [&] { listener->second(some.second); });
   }
 }
 

@@ -26,8 +26,7 @@ std::size_t bytes_of(const hub::ClientKey& client) {
 std::vector<ConnectionId> too_many(std::vector<ConnectionId> streams, ConnectionId newcomer, std::size_t most) {
   streams.push_back(newcomer);
   std::ranges::sort(streams);
-  const auto doubles = std::ranges::unique(streams);
-  streams.erase(doubles.begin(), doubles.end());
+  streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
   streams.resize(streams.size() - std::min(streams.size(), most));
   return streams;
 }

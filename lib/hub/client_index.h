@@ -50,7 +50,7 @@ class ClientIndex {
  private:
   using Key = std::tuple<std::string, std::string, std::string>;  // tenant, clientId, origin
   // Ordered, not hashed: all three are the client's choice.
-  using Clients = std::map<Key, Streams, std::less<>>;
+  using Clients = std::map<Key, Streams, TextsLess>;
 
   static Key key_of(const Connection& connection);
   static void add(Clients& clients, Connection& connection);

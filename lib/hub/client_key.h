@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <tuple>
 
 namespace sse::hub {
 
@@ -10,6 +12,14 @@ struct ClientKey {
   std::string client;  ///< clientId
   std::string origin;
   std::string tenant;
+};
+
+/// Orders keys of three texts, of which either may be views: no copy is made to look one up.
+struct TextsLess {
+  using is_transparent = void;
+  using Views = std::tuple<std::string_view, std::string_view, std::string_view>;
+
+  bool operator()(const Views& a, const Views& b) const { return a < b; }
 };
 
 }  // namespace sse::hub

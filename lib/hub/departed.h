@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "event/target.h"
+#include "hub/client_key.h"
 #include "hub/in_flight.h"
 #include "hub/index.h"
 
@@ -90,7 +91,7 @@ class Departed {
 
   std::list<Kept> kept_;  // oldest first
   // Ordered, not hashed: the names are the client's choice. Oldest first.
-  std::map<Key, std::deque<Place>, std::less<>> by_client_;
+  std::map<Key, std::deque<Place>, TextsLess> by_client_;
   std::unordered_map<std::uint64_t, Place> by_connection_;
   std::size_t bytes_ = 0;
 };

@@ -82,10 +82,10 @@ TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryServesTheNex
   EXPECT_TRUE(eventually([&] { return left() < during / 4 * 3; }))
       << left() << " bytes of the storm's " << during << " are still held";
   std::cout << count << " streams took " << during / count << " bytes each, " << left() << " bytes stayed in all\n";
-  // And what stayed serves the next storm.
+  // And what stayed serves the next storm: were nothing free, it would take twice as much.
   Streams again(server.pages());
   ASSERT_NO_FATAL_FAILURE(storm(again, count));
-  EXPECT_LT(resident_bytes(server.pid()) - before, during / 4 * 5);
+  EXPECT_LT(resident_bytes(server.pid()) - before, during / 5 * 8);
   again.close_all();
   ASSERT_TRUE(eventually(nobody_left));
   EXPECT_EQ(server.stop(), 0);
