@@ -25,9 +25,10 @@ concept JsonText = std::convertible_to<const T&, std::string_view>;
 /// A JSON document (RFC 8259) or a part of one: null, true or false, a number, a string, an array, or an object whose
 /// members are sorted by name.
 ///
-/// Everything that costs compile time is in one source; nlohmann/json parses there and writes strings and numbers. The
-/// interface is the part of nlohmann's that is used here, and what it says of braces holds: `{{"a", 1}, {"b", 2}}`, a
-/// list of pairs whose first halves are strings, is an object; any other list is an array.
+/// Everything that costs compile time is in few sources: nlohmann/json parses (json_parse.cc) and writes strings and
+/// numbers (base/json_text.cc). The interface is the part of nlohmann's that is used here, and what it says of braces
+/// holds: `{{"a", 1}, {"b", 2}}`, a list of pairs whose first halves are strings, is an object; any other list is an
+/// array.
 ///
 /// A value that is asked for what it does not hold throws Error(kInvalidArgument), so that a document from outside can
 /// be read without looking at every type first. One thread at a time, as a std::string.

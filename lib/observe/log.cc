@@ -10,11 +10,11 @@
 #include <cerrno>
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/json_text.h"
 #include "base/shown_json.h"
 #include "base/text.h"
 
@@ -102,8 +102,9 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }
 
 std::string json_string(std::string_view text) {
-  using nlohmann::json;
-  return shown_json(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
+  std::string json;
+  append_json_string(json, text);
+  return shown_json(json);
 }
 
 std::string json_body(std::string_view message, std::initializer_list<Field> fields) {
