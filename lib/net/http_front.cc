@@ -16,7 +16,6 @@
 #include "net/multipart.h"
 #include "net/peer_address.h"
 #include "net/reason_phrase.h"
-#include "net/spool.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
 
@@ -24,8 +23,6 @@ namespace sse::net {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{250};
-constexpr std::chrono::milliseconds kLingerTime{2000};
-constexpr std::chrono::milliseconds kWriteTimeout{30000};
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
 // Before a head has decided.
 constexpr std::size_t kHeadReadSize = std::size_t{16} * 1024;
@@ -33,16 +30,11 @@ constexpr std::size_t kMostLingerBytes = std::size_t{4} * 1024 * 1024;
 constexpr int kAcceptsPerTurn = 256;
 constexpr const char* kTooManyOfAddress =
     "too many connections from this address (--max-connections-per-ip); close some first";
-// Most bytes of a file that leave before others have their turn.
-constexpr std::size_t kMaxFileTurn = std::size_t{1024} * 1024;
 // Connections refused for a limit that may wait for their client to read why. Well below the descriptors that are kept
 // for the admin listener.
 constexpr std::size_t kMaxTurnedAway = 64;
-// What a body on disk costs at least, so that small ones are bounded in number by the same budget.
-constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
 constexpr const char* kTooMany = "the server has more requests waiting than it may; try again later";
 constexpr const char* kTooBusy = "the server is busy with requests of this kind; try again later";
-constexpr const char* kFailed = "the request could not be handled; the server's log says why";
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
 
@@ -362,22 +354,6 @@ bool HttpFront::read_head(Connection& connection) {
   return true;
 }
 
-// What came with the head is here already, and its handler asks who sends it.
-bool HttpFront::has_whole_body(const Connection& connection) const {
-  const RequestHead& head = connection.head;
-  if (head.framing == BodyFraming::kChunked) return false;
-  return head.framing == BodyFraming::kNone || connection.in.size() >= head.content_length;
-}
-
-void HttpFront::invite_body(Connection& connection) {
-  set_deadline(connection, options_.body_timeout);
-  if (!connection.head.expects_continue || !connection.in.empty()) return;
-  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  // The socket's buffer is empty between requests; a failure shows at the next read, or is made to: half a record of
-  // TLS cannot be left behind.
-  if (connection.socket.send(kContinue) < 0) ::shutdown(connection.fd(), SHUT_RDWR);
-}
-
 void HttpFront::ask_admission(Connection& connection) {
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   connection.dispatched = loop_.now();
@@ -406,107 +382,6 @@ void HttpFront::after_admission(Connection& connection, AdmitResult result) {
   connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
   invite_body(connection);
   read_body(connection);
-}
-
-void HttpFront::read_body(Connection& connection) {
-  bool complete = true;
-  if (connection.head.framing == BodyFraming::kChunked) {
-    switch (connection.decoder->feed(connection.in, connection.body)) {
-      case ChunkedDecoder::Status::kComplete:
-        break;
-      case ChunkedDecoder::Status::kIncomplete:
-        complete = false;
-        break;
-      case ChunkedDecoder::Status::kBad:
-        bad_requests_.add();
-        refuse(connection, 400, "the chunked request body is malformed", &connection.head);
-        return;
-      case ChunkedDecoder::Status::kTooLarge:
-        bad_requests_.add();
-        refuse(connection, 413, "the request body is larger than this server takes", &connection.head);
-        return;
-    }
-  } else {
-    const std::uint64_t on_disk = connection.spooled ? connection.spooled->size() : 0;
-    const std::size_t missing =
-        static_cast<std::size_t>(connection.head.content_length - on_disk) - connection.body.size();
-    const std::size_t n = std::min(missing, connection.in.size());
-    connection.body.append(connection.in, 0, n);
-    connection.in.erase(0, n);
-    complete = n == missing;
-  }
-  if (!connection.memory.raise_to(connection.body.size())) {
-    refuse_for_memory(connection);
-    return;
-  }
-  const bool large = connection.body.size() > connection.plan.max_in_memory.count();
-  if (options_.spoolers != nullptr && (large || (complete && connection.spooled && !connection.body.empty()))) {
-    spool(connection, complete);
-    return;
-  }
-  if (!complete) {
-    arm(connection, EPOLLIN | EPOLLRDHUP);
-    return;
-  }
-  dispatch(connection);
-}
-
-void HttpFront::refuse_for_memory(Connection& connection) {
-  refused_memory_.add();
-  refuse(connection, 503,
-         "the server holds as many bytes of request bodies in memory as it may (" + options_.memory->option() +
-             "); try again later",
-         &connection.head);
-}
-
-// The connection is not read while its piece is written: a client that is faster than the disk waits.
-void HttpFront::spool(Connection& connection, bool complete) {
-  const std::uint64_t on_disk = connection.spooled ? connection.spooled->size() : 0;
-  const bool fresh = !connection.spooled;
-  if ((fresh && spooled_.load(std::memory_order_relaxed) >= options_.max_spooled) ||
-      !connection.disk.raise_to(std::max(on_disk + connection.body.size(), kLeastOnDisk))) {
-    refused_disk_.add();
-    refuse(connection, 503,
-           "the server holds as many request bodies on disk as it may" +
-               (options_.disk != nullptr ? " (" + options_.disk->option() + ")" : "") + "; try again later",
-           &connection.head);
-    return;
-  }
-  connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
-  if (fresh) {
-    connection.spooled = std::make_unique<Spool>();
-    spooled_.fetch_add(1, std::memory_order_relaxed);
-  }
-  const bool taken = options_.spoolers->submit([this, &connection, complete] {
-    std::string problem;
-    try {
-      connection.spooled->append(connection.body, options_.spool_folder);
-    } catch (const Error& e) {
-      problem = e.what();
-    } catch (...) {
-      observe::note_exception("a body on its way to disk");
-      problem = kFailed;
-    }
-    connection.body.clear();
-    loop_.post([this, &connection, complete, problem] { after_spool(connection, complete, problem); });
-  });
-  if (!taken)
-    refuse(connection, 503, "the server has more uploads waiting than it may; try again later", &connection.head);
-}
-
-void HttpFront::after_spool(Connection& connection, bool complete, const std::string& problem) {
-  // What it took while it came in has been written.
-  connection.memory.release();
-  if (!problem.empty()) {
-    observe::log_error("an upload was refused", {{"error", problem}});
-    refuse(connection, 507, "the server cannot store the request body", &connection.head);
-  } else if (complete) {
-    dispatch(connection);
-  } else {
-    connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
-    set_deadline(connection, options_.body_timeout);
-    read_body(connection);
-  }
 }
 
 // What a proxy forwards counts for its client, while the request or the stream it becomes lasts.
@@ -555,45 +430,6 @@ void HttpFront::refuse(Connection& connection, int status, const std::string& re
 
 void HttpFront::refuse(Connection& connection, const HeadRefusal& refusal) {
   refuse(connection, refusal.status, refusal.sentence, &connection.head, refusal.headers);
-}
-
-// Waits, in turn, until there is memory for a body that is on disk.
-void HttpFront::wait_for_memory(Connection& connection) {
-  if (options_.memory != nullptr && connection.spooled->size() > options_.memory->limit()) {
-    refuse_for_memory(connection);
-    return;
-  }
-  connection.state.store(Connection::State::kWaiting, std::memory_order_relaxed);
-  const auto most_wait = connection.plan.most_wait;
-  set_deadline(connection, most_wait.count() != 0 ? std::min(most_wait, options_.body_timeout) : options_.body_timeout);
-  memory_waiters_.push_back(connection.key);
-}
-
-// Gives back what a request's body took.
-void HttpFront::forget_body(Connection& connection) {
-  connection.decoder.reset();
-  if (connection.spooled) {
-    connection.spooled.reset();
-    spooled_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  std::string().swap(connection.body);
-  connection.memory.release();
-  connection.disk.release();
-  connection.admission.reset();
-}
-
-void HttpFront::dispatch_waiting() {
-  while (!memory_waiters_.empty()) {
-    const auto found = connections_.find(memory_waiters_.front());
-    if (found != connections_.end() && found->second->state.load() == Connection::State::kWaiting) {
-      Connection& connection = *found->second;
-      if (!connection.memory.raise_to(connection.spooled->size())) return;
-      memory_waiters_.pop_front();
-      dispatch(connection);
-    } else {
-      memory_waiters_.pop_front();
-    }
-  }
 }
 
 void HttpFront::dispatch(Connection& connection) {
@@ -688,132 +524,6 @@ void HttpFront::handle(Connection& connection) {
 
 void HttpFront::note_handled(const Connection& connection) {
   request_seconds_.observe(std::chrono::duration<double>(loop_.clock().steady_now() - connection.complete_at).count());
-}
-
-HttpFront::Responder::~Responder() {
-  if (connection_ == nullptr) return;
-  observe::guarded("the answer to a request",
-                   [this] { answer(503, "text/plain; charset=utf-8", "this server is shutting down\n"); });
-}
-
-void HttpFront::Responder::answer(int status, std::string_view content_type, std::string_view body) {
-  Connection& connection = *std::exchange(connection_, nullptr);
-  const bool keep_alive = connection.head.keep_alive && !front_.draining_.load(std::memory_order_relaxed);
-  std::string& out = connection.out;
-  out = "HTTP/1.1 " + std::to_string(status) + ' ' + reason_phrase(status) + "\r\n";
-  out += date_line(front_.loop_.clock().wall_now());
-  if (!keep_alive) out += "Connection: close\r\n";
-  if (status == 503) out += "Retry-After: 5\r\n";
-  out.append("Content-Type: ").append(content_type).append("\r\nContent-Length: ");
-  out.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
-  connection.written = 0;
-  front_.forget_body(connection);
-  front_.finish(connection, keep_alive);
-}
-
-void HttpFront::finish(Connection& connection, bool keep_alive) {
-  note_handled(connection);
-  if (connection.from_proxy) connection.ticket.reset();
-  send_on(connection, keep_alive);
-}
-
-void HttpFront::send_on(Connection& connection, bool keep_alive) {
-  const Pushed pushed = push(connection);
-  if (pushed == Pushed::kLost) {
-    loop_.post([this, &connection] { destroy(connection); });
-    return;
-  }
-  if (pushed == Pushed::kSome && connection.file.left > 0) {
-    // The next turn begins when the socket has room; until then nobody waits for the client.
-    connection.keep_after_write = keep_alive;
-    connection.deadline.store(loop_.clock().steady_now() + kWriteTimeout, std::memory_order_relaxed);
-    const int fd = connection.fd();
-    connection.state.store(Connection::State::kWriting);
-    loop_.modify(fd, EPOLLOUT | EPOLLONESHOT, &connection);
-    return;
-  }
-  if (pushed == Pushed::kAll && keep_alive && connection.in.empty()) {
-    // The common case ends here, without a trip through the loop.
-    std::string().swap(connection.out);
-    connection.file = {};
-    connection.deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
-    const int fd = connection.fd();
-    connection.state.store(Connection::State::kIdle);
-    // drain() sets its flag, then looks at the states: one of us sees the other.
-    if (draining_.load()) ::shutdown(fd, SHUT_RD);
-    // Nothing may touch the connection from here on but the loop.
-    loop_.modify(fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &connection);
-    return;
-  }
-  loop_.post([this, &connection, keep_alive] { send_out(connection, keep_alive); });
-}
-
-// Writes what the socket takes, of a file no more than is one's turn.
-HttpFront::Pushed HttpFront::push(Connection& connection) {
-  while (connection.written < connection.out.size()) {
-    const ssize_t n = connection.socket.send(std::string_view(connection.out).substr(connection.written));
-    if (n >= 0) {
-      connection.written += static_cast<std::size_t>(n);
-    } else if (errno != EINTR) {
-      return errno == EAGAIN ? Pushed::kSome : Pushed::kLost;
-    }
-  }
-  std::size_t turn = kMaxFileTurn;
-  while (connection.file.left > 0) {
-    if (turn == 0) return Pushed::kSome;
-    const ssize_t n = connection.file.send_some(connection.socket, turn);
-    if (n >= 0) {
-      turn -= static_cast<std::size_t>(n);
-    } else if (errno != EINTR) {
-      // A file that has become shorter breaks the promise of its length: the client must see that.
-      return errno == EAGAIN ? Pushed::kSome : Pushed::kLost;
-    }
-  }
-  return Pushed::kAll;
-}
-
-void HttpFront::send_out(Connection& connection, bool keep_alive) {
-  if (connection.file.left > 0) {
-    // Reading the disk is for workers. Where they are too busy to take this on, it is no time to be particular.
-    connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
-    if (workers_.submit([this, &connection, keep_alive] { send_on(connection, keep_alive); })) return;
-  }
-  const Pushed pushed = push(connection);
-  if (pushed == Pushed::kLost) {
-    destroy(connection);
-    return;
-  }
-  if (pushed == Pushed::kSome) {
-    connection.keep_after_write = keep_alive;
-    connection.state.store(Connection::State::kWriting, std::memory_order_relaxed);
-    set_deadline(connection, kWriteTimeout);
-    arm(connection, EPOLLOUT);
-    return;
-  }
-  std::string().swap(connection.out);
-  connection.file = {};
-  after_reply(connection, keep_alive);
-}
-
-void HttpFront::after_reply(Connection& connection, bool keep_alive) {
-  if (!keep_alive || draining_.load(std::memory_order_relaxed)) {
-    linger(connection);
-    return;
-  }
-  connection.state.store(Connection::State::kIdle, std::memory_order_relaxed);
-  set_deadline(connection, options_.idle_timeout);
-  advance(connection);
-}
-
-void HttpFront::linger(Connection& connection) {
-  // Closing a socket with unread bytes sends RST, which can destroy the answer before the client has read it (RFC 9112
-  // §9.6).
-  if (connection.socket.tls) connection.socket.tls->end();
-  ::shutdown(connection.fd(), SHUT_WR);
-  connection.state.store(Connection::State::kLingering, std::memory_order_relaxed);
-  std::string().swap(connection.in);
-  set_deadline(connection, kLingerTime);
-  arm(connection, EPOLLIN | EPOLLRDHUP);
 }
 
 void HttpFront::arm(Connection& connection, std::uint32_t events) {

@@ -12,6 +12,11 @@
 
 namespace sse::net {
 
+/// How long a connection that has had its last answer is read and dropped, for its client to read that (RFC 9112
+/// section 9.6).
+inline constexpr std::chrono::milliseconds kLingerTime{2000};
+inline constexpr const char* kFailed = "the request could not be handled; the server's log says why";
+
 /// For the front's own files.
 class HttpFront::Connection final : public EventLoop::Handler {
  public:

@@ -29,8 +29,15 @@ class CommitterTest : public ::testing::Test {
   // How many jobs were in one transaction at most, when as many as `jobs` with so many bytes each wait for their turn.
   std::size_t most_in_one_commit(std::size_t jobs, std::size_t bytes) {
     Committer committer(writer(), {});
+    std::promise<void> begun;
     std::promise<void> queued;
-    committer.commit_soon([&](SqliteWriter&) { queued.get_future().wait(); }, [](Committer::Outcome) {}, 0);
+    committer.commit_soon(
+        [&](SqliteWriter&) {
+          begun.set_value();
+          queued.get_future().wait();
+        },
+        [](Committer::Outcome) {}, 0);
+    begun.get_future().wait();
     std::size_t open = 0;
     std::size_t most = 0;
     std::promise<void> all;
