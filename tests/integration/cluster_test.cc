@@ -466,10 +466,11 @@ TEST_F(ClusterTest, AnUploadThroughAnotherNodeReachesTheOneWithTheStream) {
   EXPECT_EQ(a.get("/api/v1/connections/" + id)["requestUploadCount"], 1);
   // And so does a confirmation.
   const Json sent = a.send_to_user("1", "kept", {{"qos", true}});
+  ASSERT_TRUE(sent.contains("id")) << sent;
   ASSERT_TRUE(b.receives(stream, "kept"));
   EXPECT_EQ(a.get("/api/v1/messages")["total"], 1);
   const HttpResponse acknowledged =
-      a.pages().post("/my-sse/connect/ack.do?userId=1", {{"connectionId", id}, {"ids", {sent["id"]}}});
+      a.pages().post("/my-sse/connect/ack.do?userId=1", {{"connectionId", id}, {"ids", Json::array({sent["id"]})}});
   EXPECT_EQ(acknowledged.json()["data"]["acked"], 1) << acknowledged.body;
   EXPECT_TRUE(eventually([&] { return a.get("/api/v1/messages")["total"] == 0; }));
 }

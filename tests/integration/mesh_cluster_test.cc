@@ -426,7 +426,8 @@ TEST_F(StaticCluster, NodesAtKnownAddressesFindEachOther) {
   ASSERT_TRUE(a->sees(2));
   ASSERT_TRUE(b->sees(2));
   const std::size_t stream = b->streams().connect("userId=1");
-  EXPECT_EQ(a->send_to_user("1", "hello")["delivered"], 1);
+  // A stream opens without waiting for ever until every node knows of it.
+  EXPECT_TRUE(eventually([&] { return a->send_to_user("1", "hello")["delivered"] == 1; }));
   ASSERT_TRUE(b->receives(stream, "hello"));
   const auto c = start(2, "c");
   ASSERT_TRUE(a->sees(3));
