@@ -101,6 +101,24 @@ open_stream "$scratch/e" "access-token=$(jwt "$secret-new" '{"sub":"bob"}')"
 grep -q "${token##*.}" "$server_log" && fail "a token is in the log"
 stop_server
 
+# Whose tokens, for whom, and which claims say what.
+echo "$secret" >"$scratch/key"
+start_server --auth jwt --jwt-secret-file "$scratch/key" --jwt-issuer https://login.example --jwt-audience push \
+  --jwt-audience news --jwt-user-claim employee --jwt-tenant-claim company --jwt-token-claim session
+claims='"employee":"eve","company":"hr","session":"login-18","sub":"no","tenant":"no","jti":"no"'
+good=$(jwt "$secret" "{\"iss\":\"https://login.example\",\"aud\":[\"other\",\"news\"],$claims}")
+open_stream "$scratch/g" "access-token=$good&clientId=1"
+check_output '"accessTenantId": "hr"' "$SSECTL" connections show "$(sed -n '1s/^id://p' "$scratch/g")" -o json
+check_contains '"accessUserId": "eve"' "$output"
+check_output "1 connection" "$SSECTL" send --token login-18 hello
+for wrong in '"iss":"https://other.example","aud":"push"' '"aud":"push"' '"iss":"https://login.example"' \
+  '"iss":"https://login.example","aud":"other"'; do
+  check_equal 401 "$(connect_status "access-token=$(jwt "$secret" "{$wrong,$claims}")")"
+done
+nobody=$(jwt "$secret" '{"iss":"https://login.example","aud":"push","sub":"eve"}')
+check_equal 401 "$(connect_status "access-token=$nobody")"
+stop_server
+
 # A service that is asked.
 mkdir "$scratch/service"
 python3 - "$scratch/service" <<'PY' &
@@ -165,4 +183,33 @@ kill -KILL "$service_pid"
 unreachable() { [[ $(connect_status "" -b "login=new") == 503 ]]; }
 wait_for 20 "503 of a service that is gone" unreachable
 check_file "authentication service failed" "$server_log"
+stop_server
+
+# It hears of the parameters that are named, and of no others.
+: >"$scratch/service/calls"
+python3 - "$scratch/service" <<'PY' &
+import http.server, json, os, sys
+folder = sys.argv[1]
+class Service(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_): pass
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with open(folder + "/calls", "a") as f:
+            f.write(json.dumps(body["parameters"]) + "\n")
+        answer = b'{"user":"ann"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+server = http.server.HTTPServer(("127.0.0.1", 0), Service)
+open(folder + "/second.new", "w").write(str(server.server_port))
+os.rename(folder + "/second.new", folder + "/second")
+server.serve_forever()
+PY
+children+=($!)
+wait_for 30 "the second service" test -s "$scratch/service/second"
+start_server --auth webhook --auth-url "http://127.0.0.1:$(<"$scratch/service/second")/who" --auth-parameter device \
+  --auth-parameter site
+open_stream "$scratch/h" "access-token=q&userId=ignored&device=7&site=b"
+check_equal '{"device": "7", "site": "b"}' "$(head -n 1 "$scratch/service/calls")"
 stop_server

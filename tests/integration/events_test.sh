@@ -105,6 +105,8 @@ while True:
 assert count + missed == 20000, (count, missed)
 assert missed > 0 and count > 1000, (count, missed)
 PY
+curl -sS --unix-socket "$admin" http://localhost/metrics >"$scratch/metrics"
+grep -q '^sse_event_feed_missed_total [1-9]' "$scratch/metrics" || fail "what the slow follower missed was not counted"
 all_shown() { [[ $(grep -c '"type":"send"' "$scratch/all") -ge 1000 ]]; }
 wait_for 20 "a follower that reads" all_shown
 

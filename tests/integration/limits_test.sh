@@ -28,6 +28,74 @@ room() { [[ $(http_status --interface 127.0.0.5 "$url/my-sse") == 200 ]]; }
 wait_for 10 "room" room
 stop_server
 
+check_metric() { # NAME{LABELS} VALUE
+  curl -sS --unix-socket "$admin" http://localhost/metrics >"$scratch/metrics"
+  check_file "$1 $2" "$scratch/metrics"
+}
+
+# --admin-max-connections: whoever is over it learns why, and the pages do not notice.
+start_server --admin-max-connections 2
+hold_admin() {
+  python3 - "$admin" <<'PY' &
+import socket, sys, time
+held = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+for s in held:
+    s.connect(sys.argv[1])
+    s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    s.recv(1000)
+time.sleep(600)
+PY
+  holder=$!
+  children+=("$holder")
+}
+hold_admin
+admin_is_full() { [[ $(http_status --unix-socket "$admin" http://localhost/healthz) == 503 ]]; }
+wait_for 20 "the limit of the admin API" admin_is_full
+check_file "--admin-max-connections" "$scratch/body"
+check_equal 200 "$(http_status "$url/my-sse")"
+kill -KILL "$holder"
+has_room() { [[ $(http_status --unix-socket "$admin" http://localhost/healthz) == 200 ]]; }
+wait_for 20 "room at the admin API" has_room
+refusals() { curl -sS --unix-socket "$admin" http://localhost/metrics | grep '^sse_http_refused_total{listener="admin",reason="max_connections"} [1-9]'; }
+refusals >/dev/null || fail "no refusal was counted"
+
+# A head and a body that never end are given up, and counted.
+python3 - "${url##*:}" <<'PY'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"GET /my-sse/sse.js HTTP/1.1\r\nHo")
+s.settimeout(60)
+while s.recv(1000):
+    pass
+PY
+check_metric 'sse_http_timeouts_total{listener="public"}' 1
+stop_server
+
+# --max-body-disk: a body that finds no room on disk is refused; one that fits is not, and memory is given back.
+start_server --max-body-disk 2MiB --max-body 1MiB --max-upload 2MiB
+open_stream "$scratch/uploader" userId=uploader
+upload_to="$url/my-sse/connect/upload/a.do?userId=uploader&connectionId=$(sed -n '1s/^id://p' "$scratch/uploader")"
+python3 - "${url##*:}" "$upload_to" <<'PY' &
+import socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall((f"POST {sys.argv[2][sys.argv[2].index('/my-sse'):]} HTTP/1.1\r\nHost: localhost\r\n"
+           "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 1900000\r\n\r\n").encode() + b"x" * 1200000)
+time.sleep(600)
+PY
+staller=$!
+children+=("$staller")
+head -c 1500000 /dev/zero >"$scratch/file"
+disk_is_full() { [[ $(http_status -F "f=@$scratch/file" "$upload_to") == 503 ]]; }
+wait_for 20 "a full disk budget" disk_is_full
+check_file "--max-body-disk" "$scratch/body"
+grep -q '^sse_http_bodies_refused_total{listener="public",reason="disk"} [1-9]' \
+  <(curl -sS --unix-socket "$admin" http://localhost/metrics) || fail "no refused body was counted"
+kill -KILL "$staller"
+uploads_work() { [[ $(http_status -F "f=@$scratch/file" "$upload_to") == 200 ]]; }
+wait_for 20 "room for an upload" uploads_work
+check_metric 'sse_http_body_memory_bytes{listener="public"}' 0
+stop_server
+
 # Out of descriptors: no option protects a server whose limit is this low. 230 clients want streams.
 cat >"$scratch/clients.py" <<'END'
 import select, socket, sys

@@ -78,7 +78,7 @@ check_equal 3 "$(counter sse_sends_refused_total)"
 check_equal 1 "$(counter sse_sends_repeated_total)"
 
 # Expired: a dead letter, which can live again or be forgotten.
-for i in 1 2; do check_exit 0 "$SSECTL" send --user 6 --qos --ttl 1ms "dead $i"; done
+for i in 1 2; do check_exit 0 "$SSECTL" send --user 6 --qos --ttl 2s "dead $i"; done
 # The server looks every minute, and when it starts.
 stop_server
 start_server --qos-max-per-user 3 --qos-max-bytes-per-user 1000 --qos-max-dead 5
@@ -117,3 +117,16 @@ pending_is 0 || fail "something survived the purge"
 [[ $(counter sse_deleted_total) -gt 0 ]] || fail "what was purged was not counted"
 stop_server
 stop_server "$first_server"
+
+# In all, whoever they are for.
+db=$scratch/total.db admin=$scratch/total.sock
+start_server --qos-max-total 3 --qos-max-total-bytes 2000
+check_exit 0 "$SSECTL" send --user 1 --user 2 --qos both
+check_exit 0 "$SSECTL" send --user 3 --qos third
+check_exit 1 "$SSECTL" send --user 4 --qos fourth
+check_contains "--qos-max-total" "$errors"
+check_exit 0 "$SSECTL" messages purge --all --yes
+check_exit 0 "$SSECTL" send --user 4 --qos "$(printf 'x%.0s' {1..1500})"
+check_exit 1 "$SSECTL" send --user 5 --qos "$(printf 'x%.0s' {1..1500})"
+check_contains "--qos-max-total-bytes" "$errors"
+stop_server
