@@ -21,6 +21,7 @@ constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::size_t kMostRequests = 1000;
 constexpr const char* kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
+constexpr const char* kPieceRefused = "503 the node of that connection is busy; try again later";
 constexpr const char* kFailed =
     "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
 
@@ -57,6 +58,7 @@ Cluster::Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Disc
       bus_(std::move(bus)),
       discovery_(std::move(discovery)),
       interest_(*bus_),
+      run_(bus_name(options_.node)),
       requests_("sse-cluster-req", 0, kRequestThreads, kMostRequests, kThreadIdle, *options_.clock),
       sent_(metrics.counter("sse_cluster_sent_total", "Commands sent to other nodes")),
       received_(metrics.counter("sse_cluster_received_total", "Commands received from other nodes")),
@@ -262,16 +264,28 @@ Cluster::Responses Cluster::finish(Asked& asked) {
   return responses;
 }
 
-std::string Cluster::pass_on(unsigned number, const RequestCommand& command) {
+std::string Cluster::pass_on(unsigned number, const RequestCommand& command, std::chrono::milliseconds timeout) {
+  return ask_one(number, encode(command), timeout);
+}
+
+std::string Cluster::pass_on(unsigned number, const BodyCommand& command) {
+  return ask_one(number, encode(command), options_.patience);
+}
+
+std::string Cluster::new_transfer() {
+  return run_ + "-" + std::to_string(transfers_.fetch_add(1, std::memory_order_relaxed));
+}
+
+std::string Cluster::ask_one(unsigned number, std::string command, std::chrono::milliseconds timeout) {
   sent_.add();
-  const auto asked = bus_->ask({{node_topic(number), encode(command)}});
-  Answers answers = std::move(asked->wait(options_.patience).front());
+  const auto asked = bus_->ask({{node_topic(number), std::move(command)}});
+  Answers answers = std::move(asked->wait(timeout).front());
   if (!answers.answers.empty()) return std::move(answers.answers.front().bytes);
   if (!answers.failure.empty()) throw Error(ErrorCode::kUnavailable, answers.failure);
   if (answers.silent != 0) {
     unanswered_.add(answers.silent);
-    throw Error(ErrorCode::kTimeout, "the node of that connection did not answer within " +
-                                         format_duration(options_.patience) + "; what was asked may have been done");
+    throw Error(ErrorCode::kTimeout, "the node of that connection did not answer within " + format_duration(timeout) +
+                                         "; what was asked may have been done");
   }
   throw Error(ErrorCode::kUnavailable, "the node of that connection is gone");
 }
@@ -349,6 +363,10 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
       } else if (auto* request = std::get_if<RequestCommand>(&decoded)) {
         handle(
             std::move(incoming), [local, command = std::move(*request)] { return local->handle(command); }, kBusy);
+      } else if (auto* piece = std::get_if<BodyCommand>(&decoded)) {
+        handle(
+            std::move(incoming), [local, command = std::move(*piece)] { return local->keep_body(command); },
+            kPieceRefused);
       } else {
         handle(
             std::move(incoming),

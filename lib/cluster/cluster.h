@@ -30,6 +30,8 @@ class LocalNode {
   virtual void deliver(std::vector<DeliverCommand> commands, std::function<void(std::vector<std::uint32_t>)> done) = 0;
   /// Handles a request that another node passed on, for this node alone; returns the raw response. May block.
   virtual std::string handle(const RequestCommand& command) = 0;
+  /// Keeps a piece of the body of a request that follows; returns the answer that BodyCommand names. May block.
+  virtual std::string keep_body(const BodyCommand& /*command*/) { return "501 this node takes no bodies in pieces"; }
   /// Of each client the streams that are open here, and the end of some of them. On the bus' thread.
   virtual std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientCommand>& clients) {
     return std::vector<std::vector<ConnectionId>>(clients.size());
@@ -120,7 +122,15 @@ class Cluster final : private Bus::Receiver {
   std::shared_ptr<Asked> pass_on(const RequestCommand& command);
   Responses finish(Asked& asked);
   /// To one node, and waits. Throws Error(kUnavailable) or Error(kTimeout) without a response.
-  std::string pass_on(unsigned number, const RequestCommand& command);
+  std::string pass_on(unsigned number, const RequestCommand& command) {
+    return pass_on(number, command, options_.patience);
+  }
+  /// As above, and waits for `timeout`: for what takes that node longer.
+  std::string pass_on(unsigned number, const RequestCommand& command, std::chrono::milliseconds timeout);
+  /// A piece of the body of a request that follows; returns that node's answer, and throws as above without one.
+  std::string pass_on(unsigned number, const BodyCommand& command);
+  /// A fresh BodyCommand::transfer.
+  std::string new_transfer();
 
  private:
   void received(std::vector<Bus::Incoming> commands, Bus::Together together) override;
@@ -130,6 +140,7 @@ class Cluster final : private Bus::Receiver {
 
   void handle(Bus::Incoming incoming, std::function<std::string()> work, const char* when_busy);
   std::string ask_keeper(const std::string& bytes);
+  std::string ask_one(unsigned number, std::string command, std::chrono::milliseconds timeout);
   void beat() EXCLUDES(mutex_);
   void run_heartbeat() EXCLUDES(mutex_);
   std::vector<std::string> others() const EXCLUDES(mutex_);
@@ -142,6 +153,8 @@ class Cluster final : private Bus::Receiver {
   std::atomic<LocalNode*> local_{nullptr};  // set by join(); the bus may be up before
   std::atomic<bool> started_{false};        // until then the node is being put together, and has nothing to miss
   unsigned number_ = 0;
+  const std::string run_;  // of this process, for transfers
+  std::atomic<std::uint64_t> transfers_{0};
   std::function<std::string(const std::string&)> keeper_;  // constant after start()
   std::function<void()> reunited_;                         // constant after start()
   net::WorkerPool requests_;                               // what others pass on; blocks as they please

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cluster/typed_json.h"
 #include "event/json.h"
 
 namespace sse::cluster {
@@ -16,6 +17,7 @@ constexpr std::string_view kDeliverBegin = "deliver ";
 constexpr std::uint64_t kListening = 1;
 constexpr std::uint64_t kAgain = 2;
 constexpr std::string_view kRequest = "request";
+constexpr std::string_view kBody = "body";
 constexpr std::string_view kClient = "client";
 constexpr std::string_view kReplace = "replace";
 constexpr std::string_view kLocate = "locate";
@@ -77,7 +79,14 @@ std::string encode(const DeliverCommand& command) {
 std::string encode(const RequestCommand& command) {
   Json line{{"do", kRequest}, {"door", kDoors.at(static_cast<std::size_t>(command.door))}};
   if (!command.peer.empty()) line["peer"] = command.peer;
+  if (!command.body.empty()) line["body"] = command.body;
   return event::dump_json(line) + '\n' + command.request;
+}
+
+std::string encode(const BodyCommand& command) {
+  return event::dump_json(
+             {{"do", kBody}, {"transfer", command.transfer}, {"offset", command.offset}, {"total", command.total}}) +
+         '\n' + command.bytes;
 }
 
 std::string encode(const ClientCommand& command) {
@@ -154,8 +163,13 @@ AnyCommand decode(std::string_view bytes) {
       throw Error(ErrorCode::kInvalidArgument, "a request between nodes is for the admin API or for pages");
     command.door = static_cast<Door>(known - kDoors.begin());
     command.peer = event::string_field(line, "peer");
+    command.body = event::string_field(line, "body");
     command.request = rest;
     return command;
+  }
+  if (what == kBody) {
+    return BodyCommand{event::string_field(line, "transfer"), count_in(line, "offset"), count_in(line, "total"),
+                       std::string(rest)};
   }
   if (what == kClient) {
     return ClientCommand{ServiceName(event::string_field(line, "service")), event::string_field(line, "user"),

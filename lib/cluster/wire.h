@@ -33,7 +33,21 @@ struct RequestCommand {
   Door door = Door::kAdmin;
   std::string peer;  ///< address of the client; empty where it came over a unix socket
   std::string request;
+  std::string body{};  ///< not empty: `request` is the head alone, and its body came as the transfer of that name
 };
+
+/// A piece of the body of a request that follows, behind the pieces before it. The answer is kBodyTaken, or an HTTP
+/// status, a blank and one sentence that says why the body is refused.
+struct BodyCommand {
+  std::string transfer;      ///< unique in the cluster
+  std::uint64_t offset = 0;  ///< of this piece
+  std::uint64_t total = 0;   ///< bytes of the whole body
+  std::string bytes;
+};
+inline constexpr std::string_view kBodyTaken = "taken";
+/// Redis cuts off a subscriber whose backlog is more than 32 MB by default, and a mesh posts 4 MiB at a time: bodies of
+/// any size pass between events, in pieces of so many bytes.
+inline constexpr std::size_t kBodyPiece = std::size_t{256} << 10;
 
 /// Which streams of one client are open? Goes to those who hold one of its user; the answer is encode_ids().
 struct ClientCommand {
@@ -71,13 +85,14 @@ struct StoreCommand {
 /// they are.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
+std::string encode(const BodyCommand& command);
 std::string encode(const ClientCommand& command);
 std::string encode(const ReplaceCommand& command);
 std::string encode(const LocateCommand& command);
 std::string encode(const StoreCommand& command);
 
-using AnyCommand =
-    std::variant<DeliverCommand, RequestCommand, ClientCommand, ReplaceCommand, LocateCommand, StoreCommand>;
+using AnyCommand = std::variant<DeliverCommand, RequestCommand, BodyCommand, ClientCommand, ReplaceCommand,
+                                LocateCommand, StoreCommand>;
 /// Throws Error(kInvalidArgument) for what no node of this version sends.
 AnyCommand decode(std::string_view bytes);
 

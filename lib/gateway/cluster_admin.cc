@@ -402,8 +402,9 @@ std::optional<RawResponse> ClusterAdmin::at_owner(const RawRequest& request, con
   }
 }
 
-std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const net::Peer& peer, bool keep_alive) {
-  const RawRequest request = RawRequest::parse(text);
+std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
+                                                   const net::RequestExtras& extras) {
+  const RawRequest request = RawRequest::parse(extras.file == -1 ? text : net::whole_request(text, extras));
   if (request.method.empty() || !request.header(kLocalHeader).empty()) return std::nullopt;
   if (!token_.accepts(request.header("Authorization"))) return std::nullopt;
   const auto reply = [keep_alive](const RawResponse& response) {

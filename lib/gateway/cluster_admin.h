@@ -25,7 +25,8 @@ class ClusterAdmin {
       : cluster_(cluster), app_(app), token_(token), own_stores_(own_stores) {}
 
   /// As HttplibApp::Interceptor: nullopt for what this node answers alone.
-  std::optional<net::Reply> operator()(std::string_view text, const net::Peer& peer, bool keep_alive);
+  std::optional<net::Reply> operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
+                                       const net::RequestExtras& extras);
 
  private:
   struct Gathered {

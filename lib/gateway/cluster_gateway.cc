@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "base/mutex.h"
+#include "base/units.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
 #include "observe/barrier.h"
@@ -51,13 +53,15 @@ class OnItsWay final : public delivery::Elsewhere::Sent {
 }  // namespace
 
 ClusterGateway::ClusterGateway(cluster::Cluster& cluster, const std::vector<Service>& services, net::HttplibApp& pages,
-                               net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts)
+                               net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts,
+                               ForwardedPages forwarded)
     : cluster_(cluster),
       services_(services),
       pages_(pages),
       admin_(admin),
       token_(token),
       facts_(std::move(facts)),
+      forwarded_(std::move(forwarded)),
       limiter_(cluster, services),
       underway_(std::make_shared<Underway>()) {}
 
@@ -138,8 +142,58 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
   }
 }
 
+std::string ClusterGateway::keep_body(const cluster::BodyCommand& command) {
+  try {
+    forwarded_.bodies.append(command);
+    return std::string(cluster::kBodyTaken);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kIo) observe::log_error("an upload was refused", {{"error", e.what()}});
+    const int status = e.code() == ErrorCode::kIo              ? 507
+                       : e.code() == ErrorCode::kLimitExceeded ? 503
+                                                               : http_status(e.code());
+    return std::to_string(status) + ' ' +
+           (e.code() == ErrorCode::kIo ? "the node of that connection cannot store the request body" : e.what());
+  }
+}
+
+std::string ClusterGateway::handle_page(const cluster::RequestCommand& command) {
+  const auto refuse = [&](int status, const std::string& sentence) {
+    return forwarded_.refuse(command.request, status, sentence);
+  };
+  std::size_t scanned = 0;
+  const net::HeadScan scan = net::scan_head(command.request, scanned);
+  if (scan.status != net::HeadScan::Status::kComplete) return refuse(400, "another node forwards no HTTP request");
+  std::unique_ptr<RelayedBodies::Body> body;
+  std::uint64_t size = command.request.size() - scan.head.size;
+  net::RequestExtras extras;
+  if (!command.body.empty()) {
+    try {
+      body = forwarded_.bodies.take(command.body);
+    } catch (const Error& e) {
+      return refuse(http_status(e.code()), e.what());
+    }
+    size = body->spool.size();
+    extras.file = body->spool.fd();
+    extras.file_size = size;
+  }
+  if (size != scan.head.content_length)
+    return refuse(400, "another node forwards a body of another length than it says");
+  const net::RequestPlan plan = forwarded_.plan(scan.head);
+  if (size > plan.max_body.count()) {
+    return refuse(413, "the node of that connection takes a body of at most " + format_bytes(plan.max_body) +
+                           (plan.in_file ? " (--max-upload)" : " (--max-body)"));
+  }
+  net::ByteBudget::Share memory(&forwarded_.memory);
+  if (body != nullptr && !plan.in_file && !memory.raise_to(size)) {
+    return refuse(503, "the node of that connection holds as many bytes of request bodies in memory as it may (" +
+                           forwarded_.memory.option() + "); try again later");
+  }
+  extras.loadable = !plan.in_file;
+  return pages_.process_here(command.request, {command.peer, 0}, true, extras).bytes;
+}
+
 std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
-  if (command.door == cluster::Door::kPages) return pages_.process_here(command.request, {command.peer, 0}, true).bytes;
+  if (command.door == cluster::Door::kPages) return handle_page(command);
   // The node that took it has checked its own token; ours may be another.
   RawRequest request = RawRequest::parse(command.request);
   request.remove_header("Authorization");

@@ -12,7 +12,9 @@
 #include "event/json.h"
 #include "gateway/admin_routes.h"
 #include "gateway/client_limiter.h"
+#include "gateway/cluster_pages.h"
 #include "gateway/page_routes.h"
+#include "gateway/relayed_bodies.h"
 #include "net/httplib_app.h"
 
 namespace sse::gateway {
@@ -28,9 +30,18 @@ namespace sse::gateway {
 /// Whoever can publish in the cluster's Redis is trusted like somebody who holds the admin token.
 class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhere {
  public:
+  /// What decides about a page's request that another node forwards, as the front does about those that come here.
+  struct ForwardedPages {
+    RelayedBodies& bodies;
+    net::ByteBudget& memory;  ///< of bodies that have to be in memory as a whole
+    std::function<net::RequestPlan(const net::RequestHead&)> plan;
+    ClusterPages::Refuse refuse;
+  };
+
   /// References must outlive stop().
   ClusterGateway(cluster::Cluster& cluster, const std::vector<Service>& services, net::HttplibApp& pages,
-                 net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts);
+                 net::HttplibApp& admin, const AdminToken& token, std::function<event::Json()> facts,
+                 ForwardedPages forwarded);
 
   cluster::Cluster& cluster() { return cluster_; }
   /// What it does on a thread of its own. stop() before the cluster's.
@@ -41,6 +52,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   void deliver(std::vector<cluster::DeliverCommand> commands,
                std::function<void(std::vector<std::uint32_t>)> done) override;
   std::string handle(const cluster::RequestCommand& command) override;
+  std::string keep_body(const cluster::BodyCommand& command) override;
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
   void replace(const cluster::ReplaceCommand& command) override;
   std::vector<cluster::Place> locate(const std::vector<cluster::LocateCommand>& messages) override;
@@ -60,12 +72,15 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
  private:
   class Underway;
 
+  std::string handle_page(const cluster::RequestCommand& command);
+
   cluster::Cluster& cluster_;
   const std::vector<Service>& services_;
   net::HttplibApp& pages_;
   net::HttplibApp& admin_;
   const AdminToken& token_;
   const std::function<event::Json()> facts_;
+  const ForwardedPages forwarded_;
   ClientLimiter limiter_;
   std::shared_ptr<Underway> underway_;
 };

@@ -46,14 +46,19 @@ Json merge(const std::vector<Json>& documents, cluster::ListRule rule) {
 
 }  // namespace
 
-std::uint64_t named_connection(std::string_view text) {
-  const RawRequest request = RawRequest::parse(text);
+std::uint64_t named_connection(std::string_view text, const net::RequestExtras& extras) {
+  RawRequest request = RawRequest::parse(text);
   if (const std::string id = request.parameter(kName); !id.empty()) return parse_id(id).value_or(0);
   const std::string type = to_lower(request.header("Content-Type"));
-  // Uploads name it in the query.
-  const bool form = net::is_multipart(type) || type.starts_with("application/x-www-form-urlencoded");
-  if (form && request.body.size() > kMaxGoodbye.count()) return 0;
+  const bool multipart = net::is_multipart(type);
+  const bool form = multipart || type.starts_with("application/x-www-form-urlencoded");
+  const ByteCount most = multipart ? kMaxGoodbye : kMaxForm;
+  if (form && std::max<std::uint64_t>(request.body.size(), extras.file_size) > most.count()) return 0;
   try {
+    if (extras.file != -1) {
+      if (!extras.loadable) return 0;
+      request.body = net::read_body_file(extras, 0, extras.file_size);
+    }
     if (form) {
       const auto fields = net::read_form(request.header("Content-Type"), request.body);
       const auto id = fields.find(std::string(kName));
@@ -139,10 +144,34 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
   return reply;
 }
 
-std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const net::Peer& peer, bool keep_alive) {
+// The answer to a piece says how the request would be answered.
+std::string ClusterPages::forward(unsigned node, std::string_view text, const net::Peer& peer,
+                                  const net::RequestExtras& extras) {
+  cluster::RequestCommand command{cluster::Door::kPages, peer.address, std::string(text), ""};
+  if (extras.file != -1) {
+    command.body = cluster_.new_transfer();
+    for (std::uint64_t offset = 0; offset < extras.file_size; offset += cluster::kBodyPiece) {
+      const std::string answer =
+          cluster_.pass_on(node, cluster::BodyCommand{command.body, offset, extras.file_size,
+                                                      net::read_body_file(extras, offset, cluster::kBodyPiece)});
+      if (answer == cluster::kBodyTaken) continue;
+      const std::size_t blank = std::min(answer.find(' '), answer.size());
+      const std::uint64_t status = parse_id(answer.substr(0, blank)).value_or(0);
+      if (status < 400 || status > 599) {
+        throw Error(ErrorCode::kUnavailable,
+                    "the node of that connection does not take the request body; are all nodes of one version?");
+      }
+      throw Refusal(static_cast<int>(status), answer.substr(std::min(blank + 1, answer.size())));
+    }
+  }
+  return cluster_.pass_on(node, command, cluster_.options().patience + answer_timeout_);
+}
+
+std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
+                                                   const net::RequestExtras& extras) {
   if (const std::string_view what = query_in(text); !what.empty()) return query(what, text, peer, keep_alive);
   if (!is_about_a_connection(text)) return std::nullopt;
-  const std::uint64_t id = named_connection(text);
+  const std::uint64_t id = named_connection(text, extras);
   if (id == 0) return std::nullopt;
   const unsigned node = cluster::node_of_id(id);
   // A node that is gone has no connections any more: answered here, as for any that does not exist.
@@ -150,14 +179,11 @@ std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const 
   net::Reply reply;
   reply.keep_alive = keep_alive;
   try {
-    reply.bytes = cluster_.pass_on(node, {cluster::Door::kPages, peer.address, std::string(text)});
+    reply.bytes = forward(node, text, peer, extras);
+  } catch (const Refusal& e) {
+    reply.bytes = refuse_(text, e.status(), e.what());
   } catch (const Error& e) {
-    const event::Json body{{"success", false},
-                           {"code", http_status(e.code())},
-                           {"data", nullptr},
-                           {"message", nullptr},
-                           {"errorMessage", printable(e.what(), 500)}};
-    reply.bytes = RawResponse{http_status(e.code()), "application/json", event::dump_json(body)}.text();
+    reply.bytes = refuse_(text, http_status(e.code()), e.what());
   }
   return reply;
 }

@@ -11,6 +11,7 @@
 #include "gateway/upload_reader.h"
 #include "net/http_front.h"
 #include "net/multipart.h"
+#include "net/reason_phrase.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -556,6 +557,15 @@ net::RefusalText PageRoutes::refusal(const net::RequestHead& head, int status, c
   text.body = of_page ? wrapped(false, status, nullptr, printable(sentence, 500)) : sentence + "\n";
   if (of_page) text.content_type = "application/json";
   return text;
+}
+
+std::string PageRoutes::refusal_response(std::string_view request, int status, const std::string& sentence) const {
+  std::size_t scanned = 0;
+  const net::HeadScan scan = net::scan_head(request, scanned);
+  const net::RefusalText text = refusal(scan.head, status, sentence);
+  return "HTTP/1.1 " + std::to_string(status) + " " + net::reason_phrase(status) + "\r\n" + text.headers +
+         (status == 503 ? "Retry-After: 5\r\n" : "") + "Content-Type: " + text.content_type +
+         "\r\nContent-Length: " + std::to_string(text.body.size()) + "\r\n\r\n" + text.body;
 }
 
 }  // namespace sse::gateway

@@ -22,6 +22,8 @@ namespace sse::gateway {
 
 /// Most bytes of the body of disconnect.do, which is read before anybody is asked who sends it.
 inline constexpr ByteCount kMaxGoodbye = kibibytes(4);
+/// Most bytes of a body that is url-encoded; cpp-httplib refuses larger ones.
+inline constexpr ByteCount kMaxForm = kibibytes(8);
 
 /// One hosted service: its path and everything behind it.
 struct Service {
@@ -58,6 +60,8 @@ class PageRoutes {
   /// How the front says no, before a route has seen the request: to pages wrapped like every answer, with the headers
   /// that let them read it. Thread safe.
   net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence) const;
+  /// As refusal(), the complete response to a request as normalized_request() writes it.
+  std::string refusal_response(std::string_view request, int status, const std::string& sentence) const;
   /// What the head of a request with a body decides: whether there is such a path, how large the body may be, and who
   /// must be asked before it is read. Thread safe; does not block.
   void decide(const net::RequestHead& head, net::RequestPlan& plan) const;

@@ -39,6 +39,7 @@
 #include "gateway/page_routes.h"
 #include "gateway/quick_send.h"
 #include "gateway/reactions.h"
+#include "gateway/relayed_bodies.h"
 #include "gateway/secret_file.h"
 #include "gateway/static_files.h"
 #include "gateway/storm_watch.h"
@@ -236,6 +237,10 @@ class Server::Impl {
   void open_repository();
   void share_repository();
   void open_fronts();
+  std::string upload_folder() const {
+    return options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
+  }
+  net::RequestPlan page_plan(const net::RequestHead& head) const;
   void push_demo();
   void expire();
   Json facts() const;
@@ -293,6 +298,7 @@ class Server::Impl {
   net::ByteBudget body_memory_;
   net::ByteBudget admin_body_memory_;  // of its own, so that pages cannot take the operator's
   net::ByteBudget body_disk_;
+  std::unique_ptr<RelayedBodies> relayed_bodies_;  // null for a server that is alone
   std::unique_ptr<net::HttpFront> front_;
   std::unique_ptr<net::HttpFront> admin_front_;
   StormWatch storm_{1000};  // admin loop only
@@ -391,10 +397,22 @@ void Server::Impl::open_cluster() {
     mesh_ = opened.bus;
     cluster_ = std::move(opened.cluster);
   }
-  cluster_gateway_ =
-      std::make_unique<ClusterGateway>(*cluster_, services_, app_, admin_app_, token_, [this] { return facts(); });
+  const auto plan = [this](const net::RequestHead& head) { return page_plan(head); };
+  const auto refuse = [this](std::string_view request, int status, const std::string& sentence) {
+    return page_routes_->refusal_response(request, status, sentence);
+  };
+  RelayedBodies::Options bodies;
+  bodies.folder = upload_folder();
+  bodies.max_body = std::max(options_.max_body, options_.max_upload);
+  bodies.max_body_option = options_.max_body < options_.max_upload ? "--max-upload" : "--max-body";
+  bodies.disk = &body_disk_;
+  bodies.clock = &clock_;
+  relayed_bodies_ = std::make_unique<RelayedBodies>(bodies);
+  cluster_gateway_ = std::make_unique<ClusterGateway>(
+      *cluster_, services_, app_, admin_app_, token_, [this] { return facts(); },
+      ClusterGateway::ForwardedPages{*relayed_bodies_, body_memory_, plan, refuse});
   ids_.emplace(cluster_->join(*cluster_gateway_), 0, clock_);
-  app_.set_interceptor(ClusterPages(*cluster_, services_, app_));
+  app_.set_interceptor(ClusterPages(*cluster_, services_, app_, options_.hook_timeout, refuse));
   admin_app_.set_interceptor(ClusterAdmin(*cluster_, admin_app_, token_, mesh_ != nullptr));
 }
 
@@ -502,6 +520,12 @@ void Server::Impl::share_repository() {
   cluster_->set_reunited([this] { mesh_repository_->have_others_look(); });
 }
 
+net::RequestPlan Server::Impl::page_plan(const net::RequestHead& head) const {
+  net::RequestPlan plan = reactions_->bulkheads().plan(head);
+  page_routes_->decide(head, plan);
+  return plan;
+}
+
 void Server::Impl::open_fronts() {
   PageOptions page;
   page.server_id = server_id_;
@@ -514,7 +538,7 @@ void Server::Impl::open_fronts() {
   // Any other authentication asks for something that a rebound page does not have.
   page.check_hosts = demo_authentication_;
   if (options_.enable_get_json) page.queries = catalog_;
-  page.upload_folder = options_.upload_folder.empty() ? default_upload_folder() : options_.upload_folder;
+  page.upload_folder = upload_folder();
   page_routes_ = std::make_unique<PageRoutes>(app_, services_, *authenticator_, &reactions_->application(), proxies_,
                                               reactions_->happenings(), page, draining_);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
@@ -531,11 +555,7 @@ void Server::Impl::open_fronts() {
   front.content = [this](const net::RequestHead& head, bool keep_alive) {
     return page_routes_->content(head, keep_alive);
   };
-  front.plan = [this](const net::RequestHead& head, const net::Peer&) {
-    net::RequestPlan plan = reactions_->bulkheads().plan(head);
-    page_routes_->decide(head, plan);
-    return plan;
-  };
+  front.plan = [this](const net::RequestHead& head, const net::Peer&) { return page_plan(head); };
   front.memory = &body_memory_;
   front.disk = &body_disk_;
   // Each costs a descriptor; of few descriptors the streams are to have most.
@@ -683,6 +703,7 @@ std::uint64_t Server::Impl::happenings() {
 }
 
 void Server::Impl::expire() {
+  if (relayed_bodies_) relayed_bodies_->sweep();
   try {
     for (const Service& service : services_) service.sender->expire_history();
     const std::uint64_t expired = repository_->expire(clock_.wall_now());

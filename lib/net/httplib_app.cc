@@ -146,12 +146,14 @@ std::optional<MultipartBody> take_multipart(std::string_view request, const Requ
   return MultipartBody(std::move(*type), request.substr(std::min(head_end + 4, request.size())));
 }
 
-std::string whole(std::string_view head, const RequestExtras& extras) {
-  std::string text;
-  text.reserve(head.size() + extras.file_size);
-  text.append(head);
-  MultipartBody("", extras.file, extras.file_size).read([&](std::string_view piece) { text.append(piece); });
-  return text;
+// At least one byte of a body on disk.
+std::size_t read_some(int file, char* into, std::size_t size, std::uint64_t offset) {
+  for (;;) {
+    const ssize_t got = ::pread(file, into, size, static_cast<off_t>(offset));
+    if (got > 0) return static_cast<std::size_t>(got);
+    if (got == 0) throw Error(ErrorCode::kIo, "a request body that was put on disk is shorter than it was");
+    if (errno != EINTR) throw system_error(errno, "cannot read a request body that was put on disk (--upload-dir)");
+  }
 }
 
 bool says_close(const std::string& reply) {
@@ -188,6 +190,21 @@ HttplibApp::HttplibApp() {
   });
 }
 
+std::string read_body_file(const RequestExtras& extras, std::uint64_t offset, std::size_t size) {
+  std::string bytes(std::min<std::uint64_t>(size, extras.file_size - std::min(offset, extras.file_size)), '\0');
+  for (std::size_t read = 0; read < bytes.size();)
+    read += read_some(extras.file, bytes.data() + read, bytes.size() - read, offset + read);
+  return bytes;
+}
+
+std::string whole_request(std::string_view request, const RequestExtras& extras) {
+  std::string text;
+  text.reserve(request.size() + extras.file_size);
+  text.append(request);
+  MultipartBody("", extras.file, extras.file_size).read([&](std::string_view piece) { text.append(piece); });
+  return text;
+}
+
 void MultipartBody::read(const std::function<void(std::string_view)>& use) const {
   if (file_ == -1) {
     if (!bytes_.empty()) use(bytes_);
@@ -195,22 +212,16 @@ void MultipartBody::read(const std::function<void(std::string_view)>& use) const
   }
   std::array<char, 64 * 1024> buffer;
   for (std::uint64_t at = 0; at < size_;) {
-    const ssize_t got = ::pread(file_, buffer.data(), buffer.size(), static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw system_error(errno, "cannot read a request body that was put on disk (--upload-dir)");
-    if (got == 0) throw Error(ErrorCode::kIo, "a request body that was put on disk is shorter than it was");
-    at += static_cast<std::uint64_t>(got);
-    use({buffer.data(), static_cast<std::size_t>(got)});
+    const std::size_t got = read_some(file_, buffer.data(), buffer.size(), at);
+    at += got;
+    use({buffer.data(), got});
   }
 }
 
 Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras) {
   try {
-    if (interceptor_ && extras.file == -1) {
-      if (auto reply = interceptor_(request, peer, keep_alive)) return std::move(*reply);
-    } else if (interceptor_ && extras.loadable) {
-      const std::string text = whole(request, extras);
-      if (auto reply = interceptor_(text, peer, keep_alive)) return std::move(*reply);
+    if (interceptor_) {
+      if (auto reply = interceptor_(request, peer, keep_alive, extras)) return std::move(*reply);
     }
   } catch (...) {
     return failed("a request to the whole cluster");

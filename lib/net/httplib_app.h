@@ -39,6 +39,11 @@ struct RequestExtras {
   const Admission* admission = nullptr;
 };
 
+/// Reads a body that is in a file from `offset` on: `size` bytes, or fewer at its end. Throws Error(kIo).
+std::string read_body_file(const RequestExtras& extras, std::uint64_t offset, std::size_t size);
+/// The request with its body, wherever that is. REQUIRES: it is in no file, or loadable. Throws Error(kIo).
+std::string whole_request(std::string_view request, const RequestExtras& extras);
+
 /// A body that its handler reads itself. Valid while the request is handled.
 class MultipartBody {
  public:
@@ -74,9 +79,10 @@ class HttplibApp : public httplib::Server {
  public:
   HttplibApp();
 
-  /// Sees every request of process() first, but for one whose body is in a file and not loadable; what it returns is
-  /// the answer, nullopt leaves it to the routes.
-  using Interceptor = std::function<std::optional<Reply>(std::string_view request, const Peer& peer, bool keep_alive)>;
+  /// Sees every request of process() first: what it returns is the answer, nullopt leaves it to the routes. The body
+  /// may be in a file, and is then not in `request`.
+  using Interceptor = std::function<std::optional<Reply>(std::string_view request, const Peer& peer, bool keep_alive,
+                                                         const RequestExtras& extras)>;
   void set_interceptor(Interceptor interceptor) { interceptor_ = std::move(interceptor); }
 
   /// Handles one complete request as normalized_request() writes it. Thread safe. Never throws.

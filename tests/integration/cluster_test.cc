@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "support/page_bodies.h"
+
 namespace sse::testing {
 namespace {
 
@@ -416,38 +418,17 @@ TEST_F(ClusterTest, CountsAUserOfSeveralNodesOnce) {
 }
 
 TEST_F(ClusterTest, BodiesOfEverySizeReachTheNodeWithTheStream) {
-  Node& a = start("a");
-  Node& b = start("b");
+  Node& a = start("a", page_limits());
+  Node& b = start("b", page_limits());
   settle();
-  const std::size_t stream = b.streams().connect("userId=1&ack=1");
-  const std::string id = b.streams()[stream].connection_id;
-  const std::string of_connection = "?userId=1&connectionId=" + id;
-  for (const std::size_t size : {0UL, 1UL, 1'000UL, 16'384UL, 65'000UL}) {
-    const std::string body =
-        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n"
-        "Content-Type: text/plain\r\n\r\n" +
-        std::string(size, 'x') + "\r\n--b--\r\n";
-    const HttpResponse response = a.pages().request("POST", "/my-sse/connect/upload/docs.do" + of_connection, body,
-                                                    "multipart/form-data; boundary=b");
-    EXPECT_EQ(response.status, 200) << size << ": " << response.body;
-    const auto node = response.headers.find("x-sse-server-id");
-    EXPECT_EQ(node == response.headers.end() ? "" : node->second, "b") << size;
-  }
-  for (const std::size_t size : {0UL, 1'000UL, 16'384UL, 40'000UL, 65'000UL, 65'536UL, 70'000UL, 200'000UL}) {
-    const std::string padding(size, 'x');
-    HttpResponse response = a.pages().post("/my-sse/connect/message/hello.do" + of_connection, {{"text", padding}});
-    const HttpResponse direct = b.pages().post("/my-sse/connect/message/hello.do" + of_connection, {{"text", padding}});
-    EXPECT_EQ(response.status, direct.status) << "message of " << size << ": " << response.body.substr(0, 300);
-    const Json listen{{"connectionId", id}, {"listener", {"note"}}, {"padding", padding}};
-    for (const std::string what : {"addListener", "removeListener"}) {
-      const std::string path = "/my-sse/connect/" + what + ".do?userId=1";
-      response = a.pages().post(path, listen);
-      EXPECT_EQ(response.status, b.pages().post(path, listen).status) << what << " of " << size;
-    }
-    const Json confirm{{"connectionId", id}, {"ids", {"1"}}, {"padding", padding}};
-    response = a.pages().post("/my-sse/connect/ack.do?userId=1", confirm);
-    EXPECT_EQ(response.status, b.pages().post("/my-sse/connect/ack.do?userId=1", confirm).status) << "ack of " << size;
-  }
+  page_requests_of_every_size(a, b);
+}
+
+TEST_F(ClusterTest, AnUploadOverTheLimitOfTheNodeWithTheStreamIsRefusedWithTheReason) {
+  Node& a = start("a", page_limits());
+  Node& b = start("b", {"--max-upload", "100000", "--max-body", "50000"});
+  settle();
+  upload_over_the_limit_of_the_other_node(a, b);
 }
 
 TEST_F(ClusterTest, AnUploadThroughAnotherNodeReachesTheOneWithTheStream) {

@@ -84,6 +84,8 @@ time.sleep(600)
 PY
 staller=$!
 children+=("$staller")
+half_on_disk() { [[ -n $(find -L "/proc/$server_pid/fd" -maxdepth 1 -type f -size +1000k ! -name '[012]' 2>/dev/null) ]]; }
+wait_for 20 "half an upload on disk" half_on_disk
 head -c 1500000 /dev/zero >"$scratch/file"
 disk_is_full() { [[ $(http_status -F "f=@$scratch/file" "$upload_to") == 503 ]]; }
 wait_for 20 "a full disk budget" disk_is_full

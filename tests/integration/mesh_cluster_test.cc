@@ -17,6 +17,7 @@
 #include "support/client.h"
 #include "support/cluster_node.h"
 #include "support/nacos.h"
+#include "support/page_bodies.h"
 #include "support/process.h"
 #include "support/relay.h"
 #include "support/streams.h"
@@ -94,6 +95,20 @@ TEST_F(NacosCluster, SendsReachTheirReceiversWhereverTheyAre) {
   const Json nodes = a.get("/api/v1/nodes");
   for (const Json& node : nodes["list"]) ids.insert(node["id"]);
   EXPECT_THAT(ids, UnorderedElementsAre("a", "b"));
+}
+
+TEST_F(NacosCluster, BodiesOfEverySizeReachTheNodeWithTheStream) {
+  ClusterNode& a = start("a", page_limits());
+  ClusterNode& b = start("b", page_limits());
+  settle();
+  page_requests_of_every_size(a, b);
+}
+
+TEST_F(NacosCluster, AnUploadOverTheLimitOfTheNodeWithTheStreamIsRefusedWithTheReason) {
+  ClusterNode& a = start("a", page_limits());
+  ClusterNode& b = start("b", {"--max-upload", "100000", "--max-body", "50000"});
+  settle();
+  upload_over_the_limit_of_the_other_node(a, b);
 }
 
 TEST_F(NacosCluster, AProgramWithoutAServerSendsAndAsks) {

@@ -77,6 +77,17 @@ TEST(Wire, CarriesARequestAsItIs) {
   EXPECT_EQ(got.door, Door::kPages);
   EXPECT_EQ(got.peer, sent.peer);
   EXPECT_EQ(got.request, sent.request);
+  EXPECT_EQ(got.body, "");
+  EXPECT_EQ(std::get<RequestCommand>(decode(encode(RequestCommand{Door::kPages, "", "x", "a~1-7"}))).body, "a~1-7");
+}
+
+TEST(Wire, CarriesAPieceOfABodyAsItIs) {
+  const BodyCommand sent{"a~12-3", 262'144, 5'000'000'000, std::string("\0\n{}\r\n", 6)};
+  const auto got = std::get<BodyCommand>(decode(encode(sent)));
+  EXPECT_EQ(got.transfer, sent.transfer);
+  EXPECT_EQ(got.offset, sent.offset);
+  EXPECT_EQ(got.total, sent.total);
+  EXPECT_EQ(got.bytes, sent.bytes);
 }
 
 TEST(Wire, CarriesWhoseStreamsAreCountedAndEnded) {

@@ -4,6 +4,9 @@
 
 #include <string>
 
+#include "net/spool.h"
+#include "unit/net/loopback.h"
+
 namespace sse::gateway {
 namespace {
 
@@ -26,6 +29,36 @@ TEST(ClusterPages, FindsTheConnectionWhereverAPageNamesIt) {
                                   "--b\r\nContent-Disposition: form-data; name=\"connectionId\"\r\n\r\n"
                                   "847140540416\r\n--b--\r\n")),
             847140540416u);
+}
+
+// A page's upload is never loaded for this; what is loadable is.
+TEST(ClusterPages, FindsTheConnectionOfABodyInAFile) {
+  const testing::TempFolder folder;
+  net::Spool spool;
+  const std::string body = R"({"padding":")" + std::string(100'000, 'x') + R"(","connectionId":"847140540416"})";
+  spool.append(body, folder.file(""));
+  net::RequestExtras extras;
+  extras.file = spool.fd();
+  extras.file_size = spool.size();
+  const auto head = [&](const std::string& target) {
+    return "POST " + target +
+           " HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n";
+  };
+  EXPECT_EQ(named_connection(head("/p"), extras), 0u);
+  EXPECT_EQ(named_connection(head("/p?connectionId=847140540417"), extras), 847140540417u);
+  extras.loadable = true;
+  EXPECT_EQ(named_connection(head("/p"), extras), 847140540416u);
+}
+
+TEST(ClusterPages, FindsTheConnectionInAFormOfEverySizeThatIsTaken) {
+  for (const std::size_t size : {100UL, 4'096UL, 4'097UL, 8'192UL, 8'193UL}) {
+    std::string body = "connectionId=847140540416&x=";
+    body.append(size - body.size(), 'x');
+    EXPECT_EQ(named_connection(post("/p", "application/x-www-form-urlencoded", body)),
+              size <= 8192 ? 847140540416u : 0u)
+        << size;
+  }
 }
 
 TEST(ClusterPages, FindsNoneInNonsense) {

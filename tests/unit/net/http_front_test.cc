@@ -176,7 +176,7 @@ TEST_F(HttpFrontTest, AnswersOneRequestAfterAnotherOnOneConnection) {
 }
 
 TEST_F(HttpFrontTest, Answers500WhereWhatLooksAtARequestFirstThrows) {
-  app_.set_interceptor([](std::string_view request, const Peer&, bool) -> std::optional<Reply> {
+  app_.set_interceptor([](std::string_view request, const Peer&, bool, const RequestExtras&) -> std::optional<Reply> {
     if (request.starts_with("GET /hello?throw")) throw 7;
     return std::nullopt;
   });

@@ -1,0 +1,96 @@
+#include "gateway/relayed_bodies.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace sse::gateway {
+namespace {
+
+// As HttpFront: small bodies are bounded in number by the same budget.
+constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
+constexpr std::size_t kMaxName = 300;
+
+}  // namespace
+
+RelayedBodies::Transfer& RelayedBodies::open(const cluster::BodyCommand& piece) {
+  const auto found = transfers_.find(piece.transfer);
+  if (found != transfers_.end()) return found->second;
+  if (piece.transfer.empty() || piece.transfer.size() > kMaxName || piece.offset != 0)
+    throw Error(ErrorCode::kInvalidArgument, "the request body does not begin with its first piece");
+  if (piece.total > options_.max_body.count()) {
+    throw Error(ErrorCode::kTooLarge, "the node of that connection takes request bodies of at most " +
+                                          format_bytes(options_.max_body) + " (" + options_.max_body_option + ")");
+  }
+  if (transfers_.size() >= options_.max_bodies)
+    throw Error(ErrorCode::kLimitExceeded,
+                "the node of that connection receives as many request bodies as it may; try again later");
+  Transfer fresh;
+  fresh.total = piece.total;
+  fresh.body->disk = net::ByteBudget::Share(options_.disk);
+  if (!fresh.body->disk.raise_to(std::max(piece.total, kLeastOnDisk))) {
+    throw Error(ErrorCode::kLimitExceeded,
+                "the node of that connection holds as many request bodies on disk as it "
+                "may (" +
+                    options_.disk->option() + "); try again later");
+  }
+  return transfers_.emplace(piece.transfer, std::move(fresh)).first->second;
+}
+
+void RelayedBodies::append(const cluster::BodyCommand& piece) {
+  Transfer* transfer = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    sweep_locked();
+    transfer = &open(piece);
+    if (transfer->busy) throw Error(ErrorCode::kInvalidArgument, "two pieces of a request body came at once");
+    transfer->busy = true;
+  }
+  // Nobody else touches it or its entry while it is busy.
+  std::string problem;
+  ErrorCode code = ErrorCode::kInvalidArgument;
+  try {
+    const std::uint64_t size = transfer->body->spool.size();
+    if (piece.offset != size || piece.total != transfer->total || piece.bytes.empty() ||
+        piece.bytes.size() > transfer->total - size) {
+      problem = "a piece of the request body does not follow those before it";
+    } else {
+      transfer->body->spool.append(piece.bytes, options_.folder);
+    }
+  } catch (const Error& e) {
+    problem = e.what();
+    code = e.code();
+  }
+  const MutexLock lock(mutex_);
+  transfer->busy = false;
+  transfer->touched = options_.clock->steady_now();
+  if (problem.empty()) return;
+  transfers_.erase(piece.transfer);
+  throw Error(code, problem);
+}
+
+std::unique_ptr<RelayedBodies::Body> RelayedBodies::take(const std::string& transfer) {
+  const MutexLock lock(mutex_);
+  const auto found = transfers_.find(transfer);
+  if (found == transfers_.end() || found->second.busy || found->second.body->spool.size() != found->second.total) {
+    throw Error(ErrorCode::kUnavailable,
+                "the request body did not arrive completely at the node of that connection; try again");
+  }
+  std::unique_ptr<Body> body = std::move(found->second.body);
+  transfers_.erase(found);
+  return body;
+}
+
+void RelayedBodies::sweep() {
+  const MutexLock lock(mutex_);
+  sweep_locked();
+}
+
+void RelayedBodies::sweep_locked() {
+  const SteadyTime now = options_.clock->steady_now();
+  std::erase_if(transfers_,
+                [&](const auto& entry) { return !entry.second.busy && now - entry.second.touched > options_.idle; });
+}
+
+}  // namespace sse::gateway
