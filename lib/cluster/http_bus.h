@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -140,7 +141,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
 
   mutable Mutex mutex_;
   CondVar changed_;
-  std::unordered_set<std::string> topics_ GUARDED_BY(mutex_);
+  std::set<std::string> topics_ GUARDED_BY(mutex_);
   PeerTopics peer_topics_ GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<PeerLink>> links_ GUARDED_BY(mutex_);  // by address
   std::vector<std::shared_ptr<PeerLink>> gone_ GUARDED_BY(mutex_);             // to be joined

@@ -55,7 +55,7 @@ PeerLink& HttpBus::link_to(const Peer& peer) {
     }
     PeerLink::Owner& owner = *this;
     const auto fresh = std::make_shared<PeerLink>(owner, options_.link, peer.address, peer.secret, clock_);
-    fresh->told.start_over(topics_);
+    fresh->told.start_over();
     fresh->start();
     found = links_.emplace(peer.address, fresh).first;
   }
@@ -278,8 +278,9 @@ void HttpBus::answer_later(const std::string& address, std::uint64_t number, std
 
 bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret) {
   const MutexLock lock(mutex_);
+  bool down = false;
   for (;;) {
-    const bool down = link.state == PeerLink::State::kDown;
+    down = link.state == PeerLink::State::kDown;
     if (link.ending || (link.farewell && down)) return false;
     if (link.farewell) {
       link.ending = true;
@@ -297,7 +298,8 @@ bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret)
     post.secret = options_.secret;
     post.hello = hello_;
     link.saying = hellos_;
-    link.told.write(post);
+    // One that did not answer is only asked whether it is back: each attempt would copy a piece of all topics.
+    link.told.write(post, topics_, down ? 0 : ToldTopics::kTopicsInOnePost);
   } else {
     post.hold = hold_;
   }
@@ -334,7 +336,7 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
       // What tell_hello() said while the post was under way does not wait for a ping.
       link.due = link.said < urgent_hello_ ? now : now + options_.ping;
       if (response.resync) {
-        link.told.start_over(topics_);
+        link.told.start_over();
         link.due = now;
       } else {
         link.told.confirmed(through);
@@ -378,7 +380,7 @@ void HttpBus::failed(PeerLink& link, const MeshMessage& post, const std::string&
     link.answers.clear();
     link.queued = 0;
     link.told.lost(through);
-    link.told.start_over(topics_);
+    link.told.start_over();
     // What it told may have changed meanwhile, and it may not have noticed.
     peer_topics_.doubt(link.address);
     label = link.label();

@@ -95,12 +95,14 @@ TEST(PeerTopics, ADoubtedPeerIsAskedToTellAllAgain) {
 TEST(PeerTopicsTold, TellsAllOnceAndThenTheChanges) {
   ToldTopics told;
   PeerTopics peers(kLease);
-  told.start_over({"a", "b"});
+  std::set<std::string> all{"a", "b"};
+  told.start_over();
+  all.insert("c");
   told.add(true, {"c"});
   const auto barrier = std::make_shared<TopicBarrier>();
   told.wait(barrier);
   MeshMessage first;
-  told.write(first);
+  told.write(first, all);
   EXPECT_TRUE(first.reset);
   EXPECT_TRUE(first.complete);
   ASSERT_TRUE(peers.read("p", first, kNow));
@@ -109,9 +111,10 @@ TEST(PeerTopicsTold, TellsAllOnceAndThenTheChanges) {
   EXPECT_EQ(through.size(), 1u);
   EXPECT_TRUE(barrier->good);
   EXPECT_TRUE(peers.wants("p", "c", kNow));
+  all.erase("c");
   told.add(false, {"c"});
   MeshMessage second;
-  told.write(second);
+  told.write(second, all);
   EXPECT_FALSE(second.reset);
   EXPECT_EQ(second.topics.size(), 1u);
   ASSERT_TRUE(peers.read("p", second, kNow));
@@ -121,9 +124,9 @@ TEST(PeerTopicsTold, TellsAllOnceAndThenTheChanges) {
 
 TEST(PeerTopicsTold, ALotTakesSeveralPosts) {
   ToldTopics told;
-  std::unordered_set<std::string> all;
+  std::set<std::string> all;
   for (int i = 0; i < 45'000; ++i) all.insert(std::to_string(i));
-  told.start_over(all);
+  told.start_over();
   const auto barrier = std::make_shared<TopicBarrier>();
   told.wait(barrier);
   PeerTopics peers(kLease);
@@ -131,7 +134,7 @@ TEST(PeerTopicsTold, ALotTakesSeveralPosts) {
   int posts = 0;
   while (through.empty()) {
     MeshMessage post;
-    told.write(post);
+    told.write(post, all);
     ASSERT_TRUE(peers.read("p", post, kNow));
     EXPECT_EQ(peers.wants("p", "nobody's", kNow), !post.complete);
     told.confirmed(through);
@@ -141,9 +144,76 @@ TEST(PeerTopicsTold, ALotTakesSeveralPosts) {
   EXPECT_EQ(peers.topics(), 45'000u);
 }
 
+TEST(PeerTopicsTold, WhatChangesMeanwhileIsToldWhereverTheRestHasGot) {
+  const auto topic = [](int i) { return "t" + std::to_string(100'000 + i); };
+  std::set<std::string> all;
+  for (int i = 0; i < 1000; ++i) all.insert(topic(2 * i));
+  ToldTopics told;
+  PeerTopics peers(kLease);
+  told.start_over();
+  TopicBarriers through;
+  const auto change = [&](bool wanted, const std::string& name) {
+    wanted ? static_cast<void>(all.insert(name)) : static_cast<void>(all.erase(name));
+    told.add(wanted, {name});
+  };
+  // Odd ones come and even ones go, before and behind what has been told; one goes and comes back.
+  int posts = 0;
+  for (int i = 0; through.empty(); ++i) {
+    change(true, topic(2 * (i * 37 % 1000) + 1));
+    change(false, topic(2 * (i * 91 % 1000)));
+    change(false, topic(4));
+    change(true, topic(4));
+    if (i == 5) told.wait(std::make_shared<TopicBarrier>());
+    MeshMessage post;
+    told.write(post, all, 100);
+    EXPECT_LE(post.topics.size(), 100u);
+    ASSERT_TRUE(peers.read("p", post, kNow));
+    told.confirmed(through);
+    ASSERT_LT(++posts, 100);
+  }
+  EXPECT_GT(posts, 10);
+  EXPECT_TRUE(through.front()->good);
+  EXPECT_TRUE(told.complete());
+  EXPECT_EQ(peers.topics(), all.size());
+  for (int i = 0; i < 2000; ++i) EXPECT_EQ(peers.wants("p", topic(i), kNow), all.contains(topic(i))) << i;
+}
+
+TEST(PeerTopicsTold, AnAttemptThatMayFailTakesNoTopics) {
+  std::set<std::string> all{"a", "b", "c"};
+  ToldTopics told;
+  PeerTopics peers(kLease);
+  const auto barrier = std::make_shared<TopicBarrier>();
+  TopicBarriers through;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    told.start_over();
+    MeshMessage post;
+    told.write(post, all, 0);
+    EXPECT_TRUE(post.reset);
+    EXPECT_FALSE(post.complete);
+    EXPECT_TRUE(post.topics.empty());
+  }
+  // The peer is back: it may want anything until it has been told.
+  told.wait(barrier);
+  told.start_over();
+  MeshMessage probe;
+  told.write(probe, all, 0);
+  ASSERT_TRUE(peers.read("p", probe, kNow));
+  told.confirmed(through);
+  EXPECT_TRUE(through.empty());
+  EXPECT_TRUE(told.urgent());
+  EXPECT_TRUE(peers.wants("p", "z", kNow));
+  MeshMessage rest;
+  told.write(rest, all);
+  EXPECT_EQ(rest.topics.size(), 3u);
+  ASSERT_TRUE(peers.read("p", rest, kNow));
+  told.confirmed(through);
+  EXPECT_EQ(through.size(), 1u);
+  EXPECT_FALSE(peers.wants("p", "z", kNow));
+}
+
 TEST(PeerTopicsTold, WhoWaitsHearsWhenThePeerIsLost) {
   ToldTopics told;
-  told.start_over({});
+  told.start_over();
   told.add(true, {"a"});
   const auto barrier = std::make_shared<TopicBarrier>();
   told.wait(barrier);
