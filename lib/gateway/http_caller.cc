@@ -19,7 +19,7 @@ constexpr std::size_t kMostIdle = 64;
 }  // namespace
 
 HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
-                       const Clock& clock)
+                       const Clock& clock, net::HostResolver::LookUp look_up)
     : timeout_(timeout), clock_(clock) {
   const auto bad = [&](const std::string& why) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -34,8 +34,10 @@ HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::c
   if (host.empty() || host.front() == ':') bad("names no host");
   if (host.find('@') != std::string::npos) bad("holds a user name, which would end up in logs");
   const std::size_t colon = host.rfind(':');
+  std::size_t port_at = host.size();
   if (colon != std::string::npos && host.find(']', colon) == std::string::npos) {
     const std::string port = host.substr(colon + 1);
+    port_at = colon;
     if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos ||
         std::stoi(port) > 65535 || std::stoi(port) == 0) {
       bad("has no port from 1 to 65535");
@@ -43,6 +45,9 @@ HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::c
   }
   path_ = url.substr(slash);
   if (path_.empty() || path_.front() != '/') path_.insert(0, "/");
+  host_ = host.substr(0, port_at);
+  if (host_.front() == '[' && host_.back() == ']') host_ = host_.substr(1, host_.size() - 2);
+  resolver_ = std::make_unique<net::HostResolver>(host_, clock_, std::move(look_up));
   watcher_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "sse-call-watch");
     observe::guarded("the time limits of calls", [this] { watch(); });
@@ -55,14 +60,20 @@ HttpCaller::~HttpCaller() {
 }
 
 void HttpCaller::stop() {
-  const MutexLock lock(mutex_);
-  stopped_ = true;
-  for (const auto& [deadline, client] : running_) client->stop();
-  idle_.clear();
-  changed_.notify_all();
+  std::vector<ClientRef> ended;
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    for (const auto& [deadline, client] : running_) ended.push_back(client);
+    idle_.clear();
+    changed_.notify_all();
+  }
+  resolver_->stop();
+  for (const ClientRef& client : ended) client->stop();
 }
 
-void HttpCaller::watch() {
+// Null when this stops.
+HttpCaller::ClientRef HttpCaller::next_overdue() {
   const MutexLock lock(mutex_);
   while (!stopped_) {
     if (running_.empty()) {
@@ -74,37 +85,59 @@ void HttpCaller::watch() {
       changed_.wait_until(mutex_, due, clock_);
       continue;
     }
-    running_.begin()->second->stop();
-    running_.erase(running_.begin());
+    return std::move(running_.extract(running_.begin()).mapped());
   }
+  return nullptr;
 }
 
-std::unique_ptr<httplib::Client> HttpCaller::take() {
+void HttpCaller::watch() {
+  while (const ClientRef client = next_overdue()) client->stop();
+}
+
+HttpCaller::ClientRef HttpCaller::take_idle() {
   const MutexLock lock(mutex_);
   if (stopped_) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
-  if (!idle_.empty()) {
-    auto client = std::move(idle_.back());
-    idle_.pop_back();
-    return client;
-  }
-  auto client = std::make_unique<httplib::Client>(base_);
-  client->set_keep_alive(true);
-  client->set_tcp_nodelay(true);
-  const auto seconds = static_cast<time_t>(timeout_.count() / 1000);
-  const auto micros = static_cast<time_t>(timeout_.count() % 1000 * 1000);
-  client->set_connection_timeout(seconds, micros);
-  client->set_read_timeout(seconds, micros);
-  client->set_write_timeout(seconds, micros);
+  if (idle_.empty()) return nullptr;
+  ClientRef client = std::move(idle_.back());
+  idle_.pop_back();
   return client;
 }
 
-void HttpCaller::give_back(std::unique_ptr<httplib::Client> client) {
+HttpCaller::ClientRef HttpCaller::connectable() const {
+  const auto client = std::make_shared<httplib::Client>(base_);
+  client->set_keep_alive(true);
+  client->set_tcp_nodelay(true);
+  client->set_read_timeout(timeout_);
+  client->set_write_timeout(timeout_);
+  return client;
+}
+
+void HttpCaller::give_back(ClientRef client) {
   const MutexLock lock(mutex_);
   if (!stopped_ && idle_.size() < kMostIdle) idle_.push_back(std::move(client));
 }
 
+void HttpCaller::begin_call(SteadyTime deadline, const ClientRef& client) {
+  const MutexLock lock(mutex_);
+  if (stopped_) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
+  const auto mine = running_.emplace(deadline, client);
+  // A later one needs no waking: it is looked at when the earlier is done.
+  if (mine == running_.begin()) changed_.notify_all();
+}
+
+bool HttpCaller::end_call(SteadyTime deadline, const ClientRef& client) {
+  const MutexLock lock(mutex_);
+  const auto same = running_.equal_range(deadline);
+  for (auto entry = same.first; entry != same.second; ++entry) {
+    if (entry->second != client) continue;
+    running_.erase(entry);
+    return true;
+  }
+  return false;
+}
+
 HttpCaller::Answer HttpCaller::post(const Request& asked) {
-  std::unique_ptr<httplib::Client> client = take();
+  const SteadyTime deadline = clock_.steady_now() + timeout_;
   httplib::Request request;
   request.method = "POST";
   request.path = path_;
@@ -126,43 +159,42 @@ HttpCaller::Answer HttpCaller::post(const Request& asked) {
     if (!too_large) answer.body.append(data, size);
     return !too_large;
   };
-  const SteadyTime deadline = clock_.steady_now() + timeout_;
-  std::multimap<SteadyTime, httplib::Client*>::iterator mine;
-  {
-    const MutexLock lock(mutex_);
-    mine = running_.emplace(deadline, client.get());
-    // A later one needs no waking: it is looked at when the earlier is done.
-    if (mine == running_.begin()) changed_.notify_all();
-  }
-  const httplib::Result result = client->send(request);
+  httplib::Error error = httplib::Error::Unknown;
   bool in_time = false;
-  {
-    const MutexLock lock(mutex_);
-    const auto same = running_.equal_range(deadline);
-    for (auto entry = same.first; entry != same.second; ++entry) {
-      if (entry->second != client.get()) continue;
-      running_.erase(entry);
-      in_time = true;
-      break;
-    }
-  }
-  if (result) {
+  // False: nothing was connected, so nothing was sent.
+  const auto send = [&](const ClientRef& client, std::chrono::milliseconds connect_time) {
+    client->set_connection_timeout(std::max(connect_time, std::chrono::milliseconds(1)));
+    begin_call(deadline, client);
+    const httplib::Result result = client->send(request);
+    in_time = end_call(deadline, client);
+    error = result.error();
+    if (!result) return error != httplib::Error::Connection && error != httplib::Error::ConnectionTimeout;
     answer.status = result->status;
     answer.content_type = result->get_header_value("Content-Type");
-    if (in_time) give_back(std::move(client));
-    return answer;
+    if (in_time) give_back(client);
+    return true;
+  };
+  const auto left = [&] { return std::chrono::floor<std::chrono::milliseconds>(deadline - clock_.steady_now()); };
+  // Where the connection of an idle one is gone, its address may be, too.
+  const ClientRef idle = take_idle();
+  bool connected = idle != nullptr && send(idle, left() / 2);
+  if (!connected) {
+    const std::vector<std::string> addresses = resolver_->addresses(deadline);
+    for (std::size_t i = 0; i < addresses.size() && !connected && (i == 0 || left().count() > 0); ++i) {
+      const ClientRef client = connectable();
+      if (!resolver_->numeric()) client->set_hostname_addr_map({{host_, addresses[i]}});
+      connected = send(client, left() / static_cast<std::int64_t>(addresses.size() - i));
+    }
   }
+  if (answer.status != 0) return answer;
   if (too_large) throw Error(ErrorCode::kTooLarge, base_ + " answered with more than 1 MiB");
-  const bool connecting = result.error() == httplib::Error::Connection;
-  if (!connecting && (!in_time || clock_.steady_now() >= deadline)) {
-    throw Error(ErrorCode::kTimeout, base_ + " did not answer within " + format_duration(timeout_));
-  }
-  if (result.error() == httplib::Error::ConnectionTimeout) {
+  if (error == httplib::Error::ConnectionTimeout)
     throw Error(ErrorCode::kTimeout, base_ + " took no connection within " + format_duration(timeout_));
-  }
-  throw Error(ErrorCode::kUnavailable,
-              connecting ? "cannot connect to " + base_
-                         : base_ + " gave no complete answer (" + httplib::to_string(result.error()) + ")");
+  if (connected && (!in_time || clock_.steady_now() >= deadline))
+    throw Error(ErrorCode::kTimeout, base_ + " did not answer within " + format_duration(timeout_));
+  throw Error(ErrorCode::kUnavailable, !connected
+                                           ? "cannot connect to " + base_
+                                           : base_ + " gave no complete answer (" + httplib::to_string(error) + ")");
 }
 
 }  // namespace sse::gateway

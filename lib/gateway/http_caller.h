@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "net/host_resolver.h"
 
 namespace httplib {
 class Client;
@@ -21,7 +22,8 @@ class Client;
 namespace sse::gateway {
 
 /// Calls one URL of another program over cpp-httplib, connections kept alive between calls. Thread safe; each call
-/// blocks its thread, for the time limit at most (and as long as looking up a host name takes).
+/// blocks its thread, for the time limit at most, in which the host name is looked up, too. No call waits for another
+/// one, but that all who need a new connection share one look-up of the name.
 class HttpCaller {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
@@ -41,9 +43,9 @@ class HttpCaller {
   };
 
   /// `url`: `http://host:port/path` or https, given with `option`. Throws Error(kInvalidArgument) that names it.
-  /// `clock` ends calls that take too long, and outlives this.
+  /// `clock` ends calls that take too long, and outlives this. `look_up`: of the host's name; empty: the system's.
   HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
-             const Clock& clock = Clock::system());
+             const Clock& clock = Clock::system(), net::HostResolver::LookUp look_up = {});
   ~HttpCaller();
   HttpCaller(const HttpCaller&) = delete;
   HttpCaller& operator=(const HttpCaller&) = delete;
@@ -56,22 +58,33 @@ class HttpCaller {
   void stop() EXCLUDES(mutex_);
 
  private:
-  std::unique_ptr<httplib::Client> take() EXCLUDES(mutex_);
-  void give_back(std::unique_ptr<httplib::Client> client) EXCLUDES(mutex_);
+  using ClientRef = std::shared_ptr<httplib::Client>;
+
+  /// Null where none is idle.
+  ClientRef take_idle() EXCLUDES(mutex_);
+  ClientRef connectable() const;
+  void give_back(ClientRef client) EXCLUDES(mutex_);
+  void begin_call(SteadyTime deadline, const ClientRef& client) EXCLUDES(mutex_);
+  /// False: its time was over.
+  bool end_call(SteadyTime deadline, const ClientRef& client) EXCLUDES(mutex_);
+  ClientRef next_overdue() EXCLUDES(mutex_);
   void watch() EXCLUDES(mutex_);
 
   const std::chrono::milliseconds timeout_;
   const Clock& clock_;
   std::string base_;  // scheme, host and port
+  std::string host_;
   std::string path_;
+  std::unique_ptr<net::HostResolver> resolver_;
   std::thread watcher_;
 
   Mutex mutex_;
   CondVar changed_;
-  std::vector<std::unique_ptr<httplib::Client>> idle_ GUARDED_BY(mutex_);
+  std::vector<ClientRef> idle_ GUARDED_BY(mutex_);
   // Calls under way by their deadline: cpp-httplib limits each read, not the whole, so that an answer that drips could
-  // hold a thread for ever.
-  std::multimap<SteadyTime, httplib::Client*> running_ GUARDED_BY(mutex_);
+  // hold a thread for ever. A client holds a lock of its own while it connects, so that stop() of it may wait: it is
+  // never called with mutex_ held.
+  std::multimap<SteadyTime, ClientRef> running_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
 

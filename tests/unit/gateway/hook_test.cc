@@ -1,11 +1,18 @@
 #include "gateway/hook.h"
 
 #include <gtest/gtest.h>
+#include <httplib.h>
 
+#include <atomic>
 #include <fstream>
+#include <future>
+#include <thread>
+#include <utility>
 
 #include "base/error.h"
+#include "base/manual_clock.h"
 #include "gateway/bulkheads.h"
+#include "gateway/http_caller.h"
 #include "net/request_head.h"
 #include "unit/net/loopback.h"
 
@@ -46,6 +53,108 @@ TEST(HttpCaller, SaysThatNobodyIsThere) {
   }
   caller.stop();
   EXPECT_THROW(caller.post({}), Error);
+}
+
+// An application on 127.0.0.1 alone. What is told to wait does until release().
+class SmallApplication {
+ public:
+  SmallApplication() {
+    server_.Post("/hook", [this](const httplib::Request& request, httplib::Response& response) {
+      if (request.body == "wait") {
+        ++waiting;
+        released_.wait();
+      }
+      response.set_content(request.body, "text/plain");
+    });
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();
+  }
+  ~SmallApplication() {
+    release();
+    server_.stop();
+    thread_.join();
+  }
+  void release() {
+    if (!std::exchange(open_, true)) release_.set_value();
+  }
+  std::string url(const std::string& host) const { return "http://" + host + ":" + std::to_string(port_) + "/hook"; }
+
+  std::atomic<int> waiting{0};
+
+ private:
+  std::promise<void> release_;
+  std::shared_future<void> released_{release_.get_future()};
+  bool open_ = false;
+  httplib::Server server_;
+  int port_ = 0;
+  std::thread thread_;
+};
+
+HttpCaller::Request saying(const std::string& body) {
+  HttpCaller::Request request;
+  request.body = body;
+  return request;
+}
+
+TEST(HttpCaller, ASlowNameLookUpHoldsUpNoOtherCall) {
+  SmallApplication application;
+  ManualClock clock;
+  const auto silent = std::make_shared<std::promise<std::vector<std::string>>>();
+  const std::shared_future<std::vector<std::string>> answer = silent->get_future();
+  const auto asked = std::make_shared<std::atomic<int>>(0);
+  HttpCaller caller(application.url("hook.example"), "--hook", std::chrono::seconds(30), clock,
+                    [silent, answer, asked](const std::string&) -> std::vector<std::string> {
+                      if (++*asked == 1) return {"127.0.0.1"};
+                      return answer.get();
+                    });
+  EXPECT_EQ(caller.post(saying("first")).body, "first");
+  // One call uses the connection there is, another one needs its own and the name server is silent by now.
+  auto held = std::async(std::launch::async, [&] { return caller.post(saying("wait")).body; });
+  while (application.waiting != 1) std::this_thread::yield();
+  clock.advance(std::chrono::seconds(6));
+  auto looking_up = std::async(std::launch::async, [&] { return caller.post(saying("new")).body; });
+  while (*asked != 2) std::this_thread::yield();
+  application.release();
+  EXPECT_EQ(held.get(), "wait");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(caller.post(saying("meanwhile")).body, "meanwhile");
+  EXPECT_EQ(looking_up.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  // It does not wait for ever, either: the address of a while ago is better than none.
+  EXPECT_TRUE(clock.advance_until(std::chrono::milliseconds(100), [&] {
+    return looking_up.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }));
+  EXPECT_EQ(looking_up.get(), "new");
+  silent->set_value({});
+}
+
+TEST(HttpCaller, ALookUpThatTakesTooLongIsATimeout) {
+  ManualClock clock;
+  const auto silent = std::make_shared<std::promise<std::vector<std::string>>>();
+  const std::shared_future<std::vector<std::string>> answer = silent->get_future();
+  HttpCaller caller("http://hook.example/", "--hook", std::chrono::seconds(3), clock,
+                    [silent, answer](const std::string&) { return answer.get(); });
+  auto call = std::async(std::launch::async, [&] {
+    try {
+      caller.post({});
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return ErrorCode::kInternal;
+  });
+  ASSERT_TRUE(clock.wait_for_sleepers(1));
+  clock.advance(std::chrono::seconds(3));
+  EXPECT_EQ(call.get(), ErrorCode::kTimeout);
+  silent->set_value({});
+}
+
+TEST(HttpCaller, TriesEveryAddressOfAName) {
+  SmallApplication application;
+  HttpCaller caller(application.url("hook.example"), "--hook", std::chrono::seconds(30), Clock::system(),
+                    [](const std::string&) -> std::vector<std::string> {
+                      return {"127.0.0.2", "::1", "127.0.0.1"};
+                    });
+  EXPECT_EQ(caller.post(saying("hello")).body, "hello");
+  EXPECT_EQ(caller.post(saying("again")).body, "again");
 }
 
 class BulkheadsTest : public ::testing::Test {

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace sse::net {
+
+/// Looks up the addresses of one host name on a thread of its own, so that a slow or silent name server holds up nobody
+/// for longer than they are willing to wait; there is one look-up at a time, however many callers wait for it. What was
+/// found is used for a few seconds, and for longer while the name server does not answer. Thread safe.
+class HostResolver {
+ public:
+  /// Returns numeric addresses, the preferred first; throws Error. Runs on a thread that may outlive the resolver.
+  using LookUp = std::function<std::vector<std::string>(const std::string& host)>;
+
+  /// `host`: a name or a numeric address, which is not looked up. `look_up` empty: getaddrinfo(3). `clock` outlives
+  /// this.
+  explicit HostResolver(std::string host, const Clock& clock = Clock::system(), LookUp look_up = {});
+  ~HostResolver() { stop(); }
+  HostResolver(const HostResolver&) = delete;
+  HostResolver& operator=(const HostResolver&) = delete;
+
+  /// At least one address. Throws Error: kTimeout at `deadline`, kUnavailable when the name is not known or after
+  /// stop().
+  std::vector<std::string> addresses(SteadyTime deadline);
+  /// Ends all waits. A look-up under way ends by itself.
+  void stop();
+
+  bool numeric() const { return numeric_; }
+
+ private:
+  struct State;  // shared with the thread that looks up
+
+  const std::string host_;
+  const bool numeric_;
+  const Clock& clock_;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace sse::net
