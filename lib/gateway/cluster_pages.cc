@@ -164,7 +164,11 @@ std::string ClusterPages::forward(unsigned node, std::string_view text, const ne
       throw Refusal(static_cast<int>(status), answer.substr(std::min(blank + 1, answer.size())));
     }
   }
-  return cluster_.pass_on(node, command, cluster_.options().patience + answer_timeout_);
+  const std::string_view path = text.substr(0, std::min(text.find('?'), text.find("\r\n")));
+  const bool asks_application = path.find("/connect/message/") != std::string_view::npos ||
+                                path.find("/connect/upload/") != std::string_view::npos;
+  const std::chrono::milliseconds patience = cluster_.options().patience;
+  return cluster_.pass_on(node, command, asks_application ? patience + answer_timeout_ : patience);
 }
 
 std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const net::Peer& peer, bool keep_alive,

@@ -132,6 +132,29 @@ TEST(HttpBus, APeerThatSwallowsEverythingIsGivenUpAfterAWhileAndHoldsUpNobodyEls
   EXPECT_THAT(answers.missing, ElementsAre("b~1"));
 }
 
+TEST(HttpBus, APeerThatWasAwayLearnsEveryTopicOldAndNew) {
+  Node a({"a", ""});
+  Node b({"b", ""});
+  a.bus.set_peers({b.as_peer()});
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  std::vector<std::string> topics;
+  for (int i = 0; i < 45'000; ++i) topics.push_back("t" + std::to_string(i));
+  a.bus.subscribe(topics, [](bool) {});
+  b.relay.cut();
+  ASSERT_TRUE(eventually([&] { return !a.why(b).empty(); }));
+  // Nobody can be told now, and nobody waits for it.
+  EXPECT_FALSE(a.subscribe("late"));
+  a.bus.unsubscribe({"t7"});
+  b.relay.mend();
+  ASSERT_TRUE(eventually([&] { return a.why(b).empty(); }));
+  ASSERT_TRUE(a.bus.settle(kPatience));
+  for (const std::string topic : {"late", "t0", "t44999", "t20000"})
+    EXPECT_THAT(b.ask(topic).answers, SizeIs(1)) << topic;
+  EXPECT_THAT(b.ask("t7").answers, IsEmpty());
+  EXPECT_TRUE(a.subscribe("later"));
+  EXPECT_THAT(b.ask("later").answers, SizeIs(1));
+}
+
 TEST(HttpBus, WhoShowsTheWrongSecretIsRefused) {
   Node a({"a", ""});
   Node b({"b", ""});

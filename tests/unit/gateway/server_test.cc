@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/manual_clock.h"
 #include "unit/gateway/server_fixture.h"
 
 namespace sse::gateway {
@@ -146,6 +147,21 @@ TEST_F(ServerTest, MissesNothingSentAfterTheHead) {
               1U);
     page.client.close();
   }
+}
+
+TEST_F(ServerTest, GivesUpWhatExpiresWithoutBeingAsked) {
+  ManualClock clock;
+  options_.clock = &clock;
+  start();
+  admin_post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "late"}, {"qos", true}, {"ttl", "90s"}});
+  // Neither a list nor a connect makes it look.
+  const auto expired = [&] { return server_->metrics().snapshot()["sse_expired_total"]; };
+  clock.advance(std::chrono::seconds(60));
+  EXPECT_EQ(expired(), 0);
+  EXPECT_TRUE(clock.advance_until(std::chrono::seconds(10), [&] { return expired() == 1; }));
+  EXPECT_EQ(admin_get("/api/v1/dead")["total"], 1);
+  server_->stop();
+  server_.reset();  // before its clock
 }
 
 TEST_F(ServerTest, IsReadyUntilItStops) {

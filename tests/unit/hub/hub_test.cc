@@ -1,5 +1,6 @@
 #include "hub/hub.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -190,6 +191,24 @@ TEST_F(HubTest, BeginsAStreamWithTheHeadAndConnectFinishInTheFieldOrderClientsKn
                            "\nretry:1234\nevent:connect-finish\ndata:\\{\"connectionId\":\"" + page.id.str() +
                            "\",\"serverTime\":[0-9]{13},\"reconnectTime\":1234,\"name\":\"hr\","
                            "\"enableCluster\":false,\"version\":\"[^\"]+\"\\}\n\n"));
+}
+
+// The kernel watches no regular file, as it watches no socket when there are too many (fs.epoll.max_user_watches).
+TEST_F(HubTest, AStreamThatCannotBeWatchedIsRefusedAndAddsUp) {
+  start();
+  const testing::TempFolder folder;
+  NewConnection fresh;
+  fresh.identity = {UserId("1"), TenantId(), AccessToken()};
+  fresh.socket.fd.reset(::open(folder.file("no-socket").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  fresh.response_head = kHead;
+  hub_->connect(std::move(fresh));
+  EXPECT_TRUE(eventually([&] { return closed_for("refused") == 1; }));
+  EXPECT_EQ(metrics_.snapshot()["sse_streams_opened_total{service=\"hr\"}"], 1);
+  EXPECT_EQ(hub_->connections(), 0u);
+  EXPECT_EQ(hub_->sockets(), 0u);
+  // The next one is none the worse.
+  const Page page = open_user("1");
+  EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "x"), ElementsAre(1));
 }
 
 TEST_F(HubTest, GivesIdsThatGrow) {
