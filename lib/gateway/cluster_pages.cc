@@ -168,7 +168,8 @@ std::string ClusterPages::forward(unsigned node, std::string_view text, const ne
   const bool asks_application = path.find("/connect/message/") != std::string_view::npos ||
                                 path.find("/connect/upload/") != std::string_view::npos;
   const std::chrono::milliseconds patience = cluster_.options().patience;
-  return cluster_.pass_on(node, command, asks_application ? patience + answer_timeout_ : patience);
+  // A large body takes that node longer, too.
+  return cluster_.pass_on(node, command, asks_application || extras.file != -1 ? patience + answer_timeout_ : patience);
 }
 
 std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
