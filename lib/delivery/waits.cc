@@ -82,13 +82,14 @@ std::vector<Recipient> Waits::Wait::until(const std::vector<Recipient>& recipien
 void Waits::confirmed(event::TargetKind kind, std::string_view name, MessageId message) {
   if (waiting_.load() == 0 || waited_for_.at(slot_of(message)).load() == 0) return;
   auto fresh = std::make_unique<Confirmation>(Confirmation{message, {kind, std::string(name)}});
-  fresh->next = confirmations_.load(std::memory_order_relaxed);
-  while (!confirmations_.compare_exchange_weak(fresh->next, fresh.get())) {
-  }
-  // Whoever took the stack to be empty has it all to take; others have woken the thread already.
-  const bool first = fresh->next == nullptr;
+  Confirmation* before = confirmations_.load(std::memory_order_relaxed);
+  do {
+    fresh->next = before;
+  } while (!confirmations_.compare_exchange_weak(before, fresh.get()));
+  // From here on it belongs to whoever takes it, and may be gone.
   static_cast<void>(fresh.release());
-  if (first) wake();
+  // Who pushed onto others has nobody to wake: whoever pushed the first of them has, or does.
+  if (before == nullptr) wake();
 }
 
 void Waits::take_confirmations() {

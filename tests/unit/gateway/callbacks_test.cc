@@ -105,11 +105,11 @@ TEST_F(CallbacksTest, BlockNoStreamAndNoOtherRequest) {
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   Callbacks callbacks;
-  callbacks.message = [&](const ApplicationRequest&, const Json&) -> Answer {
+  callbacks.message = [released](const ApplicationRequest&, const Json&) -> Answer {
     released.wait();
     return {Json()};
   };
-  callbacks.connected = [&](const Happening&) { released.wait(); };
+  callbacks.connected = [released](const Happening&) { released.wait(); };
   start_with(callbacks);
   OpenStream page = stream("userId=ann");
   std::vector<Client> waiting;
