@@ -9,8 +9,6 @@
 #include "event/target.h"
 
 namespace sse::ctl {
-namespace {}  // namespace
-
 api::Json list_file(const std::string& path, const api::MessageQuery& query, const api::Page& page) {
   delivery::MessageFilter filter;
   filter.service = query.service;

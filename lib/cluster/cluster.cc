@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kRequestThreads = 16;
 constexpr std::chrono::seconds kThreadIdle{10};
-constexpr std::size_t kMostRequests = 1000;
+constexpr std::size_t kMaxRequests = 1000;
 constexpr const char* kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
 constexpr const char* kPieceRefused = "503 the node of that connection is busy; try again later";
@@ -59,7 +59,7 @@ Cluster::Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Disc
       discovery_(std::move(discovery)),
       interest_(*bus_),
       run_(bus_name(options_.node)),
-      requests_("sse-cluster-req", 0, kRequestThreads, kMostRequests, kThreadIdle, *options_.clock),
+      requests_("sse-cluster-req", 0, kRequestThreads, kMaxRequests, kThreadIdle, *options_.clock),
       sent_(metrics.counter("sse_cluster_sent_total", "Commands sent to other nodes")),
       received_(metrics.counter("sse_cluster_received_total", "Commands received from other nodes")),
       unanswered_(metrics.counter("sse_cluster_unanswered_total", "Answers of other nodes that did not come in time")),

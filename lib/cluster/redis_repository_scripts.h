@@ -363,7 +363,8 @@ for _, member in ipairs(members) do
     copied = copied + size
     local serial = redis.call('INCR', P .. 'dead-serial')
     redis.call('HSET', P .. 'dead:' .. serial, 'member', member, 'service', m[1], 'kind', m[2], 'listening', m[3],
-      'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9], 'original', m[10] or '', 'name', name,
+      'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9],
+      'original', m[10] or '', 'name', name,
       'attempts', redis.call('HGET', P .. 'attempts:' .. member, name) or '0', 'died', ARGV[2])
     redis.call('ZADD', P .. 'deads', serial, serial)
     redis.call('INCRBY', P .. 'dead-bytes', m[6])

@@ -505,10 +505,12 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
       }
       // One that a letter behind it has replaced was never sent.
       const std::set<MessageId> fresh(ids.begin(), ids.end());
+      std::set<MessageId> replaced;
       for (std::size_t i = withdrawn; i < withdrawn_.size(); ++i) {
-        if (fresh.contains(withdrawn_[i].id)) std::erase(ids, withdrawn_[i].id);
+        if (fresh.contains(withdrawn_[i].id)) replaced.insert(withdrawn_[i].id);
       }
-      std::erase_if(withdrawn_, [&](const Withdrawn& gone) { return fresh.contains(gone.id); });
+      std::erase_if(ids, [&](MessageId one) { return replaced.contains(one); });
+      std::erase_if(withdrawn_, [&](const Withdrawn& gone) { return replaced.contains(gone.id); });
       db_.exec("RELEASE requeue");
       return ids;
     } catch (...) {

@@ -404,9 +404,13 @@ std::optional<RawResponse> ClusterAdmin::at_owner(const RawRequest& request, con
 
 std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
                                                    const net::RequestExtras& extras) {
-  const RawRequest request = RawRequest::parse(extras.file == -1 ? text : net::whole_request(text, extras));
+  RawRequest request = RawRequest::parse(text);
   if (request.method.empty() || !request.header(kLocalHeader).empty()) return std::nullopt;
   if (!token_.accepts(request.header("Authorization"))) return std::nullopt;
+  const bool passed_on = std::ranges::any_of(
+      kObjects, [&](const ObjectRoute& route) { return request.method == route.method && request.path == route.path; });
+  // Most large bodies are sends, which this node takes: no other one gets to see them.
+  if (passed_on && extras.file != -1) request.body = net::read_body_file(extras, 0, extras.file_size);
   const auto reply = [keep_alive](const RawResponse& response) {
     net::Reply made;
     made.bytes = response.text();
@@ -431,9 +435,7 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
       request.body.find("\"target\"") != std::string::npos) {
     return std::nullopt;
   }
-  for (const ObjectRoute& route : kObjects) {
-    if (request.method == route.method && request.path == route.path) return reply(object(request, peer));
-  }
+  if (passed_on) return reply(object(request, peer));
   if (is_trace(request)) return reply(trace(request, peer));
   if (request.method == "GET" && request.path.starts_with(kConnection)) {
     if (const auto response = at_owner(request, peer, std::string_view(request.path).substr(kConnection.size())))

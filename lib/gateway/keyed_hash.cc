@@ -4,9 +4,10 @@
 #include <openssl/hmac.h>
 
 #include <array>
-#include <string_view>
+#include <span>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace sse::gateway {
 
@@ -16,13 +17,7 @@ std::string keyed_hash(const std::string& key, const std::string& value) {
   if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(value.data()),
            value.size(), digest.data(), nullptr) == nullptr)
     throw Error(ErrorCode::kInternal, "cannot compute a checksum of a name");
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string hash;
-  for (std::size_t i = 0; i < kBytes; ++i) {
-    hash += kHex[digest.at(i) >> 4];
-    hash += kHex[digest.at(i) & 0xF];
-  }
-  return hash;
+  return to_hex(std::span(digest).first<kBytes>());
 }
 
 }  // namespace sse::gateway

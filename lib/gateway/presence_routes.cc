@@ -199,8 +199,8 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
                     {"users", one.users},
                     {"firstConnectTime", to_millis(one.first)},
                     {"lastConnectTime", to_millis(one.last)}});
-    if (!keys.empty()) list.back()["key"] = keyed_hash(keys, one.name);
     if (!keys.empty()) {
+      list.back()["key"] = keyed_hash(keys, one.name);
       Json users = Json::array();
       for (const std::string& user : one.user_names) users.push_back(keyed_hash(keys, user));
       list.back()["userKeys"] = std::move(users);

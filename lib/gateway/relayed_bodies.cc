@@ -8,8 +8,6 @@
 namespace sse::gateway {
 namespace {
 
-// As HttpFront: small bodies are bounded in number by the same budget.
-constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
 constexpr std::size_t kMaxName = 300;
 
 }  // namespace
@@ -29,7 +27,7 @@ RelayedBodies::Transfer& RelayedBodies::open(const cluster::BodyCommand& piece) 
   Transfer fresh;
   fresh.total = piece.total;
   fresh.body->disk = net::ByteBudget::Share(options_.disk);
-  if (!fresh.body->disk.raise_to(std::max(piece.total, kLeastOnDisk))) {
+  if (!fresh.body->disk.raise_to(std::max(piece.total, net::kLeastOnDisk))) {
     throw Error(ErrorCode::kLimitExceeded,
                 "the node of that connection holds as many request bodies on disk as it "
                 "may (" +
@@ -48,26 +46,20 @@ void RelayedBodies::append(const cluster::BodyCommand& piece) {
     transfer->busy = true;
   }
   // Nobody else touches it or its entry while it is busy.
-  std::string problem;
-  ErrorCode code = ErrorCode::kInvalidArgument;
   try {
     const std::uint64_t size = transfer->body->spool.size();
     if (piece.offset != size || piece.total != transfer->total || piece.bytes.empty() ||
-        piece.bytes.size() > transfer->total - size) {
-      problem = "a piece of the request body does not follow those before it";
-    } else {
-      transfer->body->spool.append(piece.bytes, options_.folder);
-    }
-  } catch (const Error& e) {
-    problem = e.what();
-    code = e.code();
+        piece.bytes.size() > transfer->total - size)
+      throw Error(ErrorCode::kInvalidArgument, "a piece of the request body does not follow those before it");
+    transfer->body->spool.append(piece.bytes, options_.folder);
+  } catch (...) {
+    const MutexLock lock(mutex_);
+    transfers_.erase(piece.transfer);
+    throw;
   }
   const MutexLock lock(mutex_);
   transfer->busy = false;
   transfer->touched = options_.clock->steady_now();
-  if (problem.empty()) return;
-  transfers_.erase(piece.transfer);
-  throw Error(code, problem);
 }
 
 std::unique_ptr<RelayedBodies::Body> RelayedBodies::take(const std::string& transfer) {

@@ -15,12 +15,6 @@
 #include "observe/log.h"
 
 namespace sse::net {
-namespace {
-
-// What a body on disk costs at least, so that small ones are bounded in number by the same budget.
-constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
-
-}  // namespace
 
 // What came with the head is here already, and its handler asks who sends it.
 bool HttpFront::has_whole_body(const Connection& connection) const {

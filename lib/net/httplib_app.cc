@@ -197,14 +197,6 @@ std::string read_body_file(const RequestExtras& extras, std::uint64_t offset, st
   return bytes;
 }
 
-std::string whole_request(std::string_view request, const RequestExtras& extras) {
-  std::string text;
-  text.reserve(request.size() + extras.file_size);
-  text.append(request);
-  MultipartBody("", extras.file, extras.file_size).read([&](std::string_view piece) { text.append(piece); });
-  return text;
-}
-
 void MultipartBody::read(const std::function<void(std::string_view)>& use) const {
   if (file_ == -1) {
     if (!bytes_.empty()) use(bytes_);

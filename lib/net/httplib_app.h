@@ -41,8 +41,6 @@ struct RequestExtras {
 
 /// Reads a body that is in a file from `offset` on: `size` bytes, or fewer at its end. Throws Error(kIo).
 std::string read_body_file(const RequestExtras& extras, std::uint64_t offset, std::size_t size);
-/// The request with its body, wherever that is. REQUIRES: it is in no file, or loadable. Throws Error(kIo).
-std::string whole_request(std::string_view request, const RequestExtras& extras);
 
 /// A body that its handler reads itself. Valid while the request is handled.
 class MultipartBody {

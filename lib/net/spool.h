@@ -8,6 +8,9 @@
 
 namespace sse::net {
 
+/// What a body on disk costs of a budget at least, so that small ones are bounded in number by the same budget.
+inline constexpr std::uint64_t kLeastOnDisk = std::uint64_t{1024} * 1024;
+
 /// A request body on disk instead of in memory, in a file without a name: whatever happens, nothing of it is left when
 /// this is gone. One thread at a time.
 class Spool {
