@@ -111,7 +111,7 @@ class Hub {
   /// It is destroyed uncalled when a loop has stopped.
   void deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done);
   /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
-  /// `failed`: the store could not be read; the page is then empty.
+  /// `failed`: the store could not be read, or not all of it: it is asked again for the connection.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
               bool failed = false);
 

@@ -404,9 +404,10 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   if (replay == nullptr) return append(connection, frame);
   const bool fits = replay->held_bytes + connection.size_of(*frame) <= options_.stream.max_backlog;
   if (message.valid() && (!fits || (options_.resumable && replay->again))) {
-    // It is in the repository, where the replay will come by.
+    // It is in the repository, where the replay will come by; but by then another stream, of another person where it is
+    // for a tenant or for all, may have confirmed it. So it is not counted: what is counted is given.
     replay->again = true;
-    return true;
+    return false;
   }
   if (!fits && !replay->held.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {

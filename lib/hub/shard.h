@@ -186,7 +186,8 @@ class Shard final : private net::StreamOwner {
   };
   void locate(const std::vector<Whereabouts>& messages, const std::vector<std::size_t>& asked,
               std::vector<Located>& found) const;
-  /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read.
+  /// A page of pending messages; `last`: nothing more is known to follow; `failed`: the store could not be read, or not
+  /// all of it.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
   /// Whether the connection is `who`'s own, as hub::owns().
   static bool owns(const Identity& who, const Connection& connection);
@@ -269,6 +270,8 @@ class Shard final : private net::StreamOwner {
   void depart(Connection& connection);
   void resend_late();
   void look_again(Connection& connection);
+  struct Unread;
+  void note_unread(Unread unread);
   void read_again();
   void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
   bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;

@@ -61,7 +61,7 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   store_reads_ = !failed;
   if (connection == nullptr || !connection->replay) return;
   const Connection::Replay& state = *connection->replay;
-  if (failed && !state.resend) unread_.push_back({id, state.only_events});
+  if (failed && !state.resend) note_unread({id, state.only_events});
   std::vector<event::FrameRef> fresh;
   const std::vector<MessageId> carried = page.empty() ? std::vector<MessageId>() : connection->carried_messages();
   for (ReplayFrame& item : page) {
@@ -317,6 +317,13 @@ void Shard::look_again(Connection& connection) {
   } else {
     ask_replay(connection);
   }
+}
+
+// Once, however many pages of one look could not be read.
+void Shard::note_unread(Unread unread) {
+  const bool known = !unread_.empty() && unread_.back().connection == unread.connection &&
+                     unread_.back().only_events == unread.only_events;
+  if (!known) unread_.push_back(std::move(unread));
 }
 
 // A store that cannot be read is asked by one stream now and then; once it answers, by all it owes an answer.

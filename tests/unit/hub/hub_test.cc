@@ -1059,6 +1059,41 @@ TEST_F(HubReplayTest, GivesWhatItCountedAlthoughAnotherStreamHasConfirmedIt) {
   EXPECT_THAT(page.until("counted"), ::testing::EndsWith("data:younger\n\ndata:counted\n\n"));
 }
 
+// What has no room is looked for in the store, which may have it no more: another person of the tenant has confirmed
+// it.
+TEST_F(HubReplayTest, CountsAMessageOnlyWhereItIsGivenEvenIfSomebodyElseConfirmsIt) {
+  options_.stream.max_backlog = 10'000;
+  delegate_.answer(true);
+  start();
+  Page page = open({.user = "u", .tenant = "t"});
+  const ReplayRequest first = wait_request(1);
+  std::uint64_t counted = 0;
+  for (std::uint64_t id = 1; id <= 20; ++id) {
+    const event::FrameRef message = frame("m" + std::to_string(id) + std::string(1000, 'x'), id, TargetKind::kTenant);
+    counted += hub_->deliver({TargetKind::kTenant, {"t"}, false}, "news", message).front();
+  }
+  EXPECT_GT(counted, 0U);
+  EXPECT_LT(counted, 20U);
+  hub_->replay(first, {}, MessageId(20), true);
+  hub_->replay(wait_request(2), {}, MessageId(20), true);
+  EXPECT_TRUE(eventually([&] { return deliver(TargetKind::kUser, {"u"}, "end") == std::vector<std::uint32_t>{1}; }));
+  const std::string got = page.until("end");
+  EXPECT_EQ(times(got, "data:m"), counted);
+}
+
+TEST_F(HubReplayTest, GivesWhatCouldBeReadAndAsksAgainForTheRest) {
+  options_.in_cluster = true;
+  delegate_.answer(true);
+  start();
+  Page page = open_user("u");
+  hub_->replay(wait_request(1), {item("of this node", 2)}, MessageId(2), true, true);
+  EXPECT_THAT(page.until("of this node"), HasSubstr("data:of this node"));
+  hub_->replay(wait_request(2), {item("of the other", 1), item("of this node", 2)}, MessageId(2), true);
+  EXPECT_THAT(page.until("of the other"), ::testing::EndsWith("data:of this node\n\ndata:of the other\n\n"));
+  deliver(TargetKind::kUser, {"u"}, "end");
+  EXPECT_EQ(times(page.until("end"), "data:of this node"), 1U);
+}
+
 TEST_F(HubReplayTest, GivesListeningMessagesOnlyToThoseWhoListen) {
   delegate_.answer(true);
   start();
