@@ -82,6 +82,15 @@ class Bus {
   /// Sends the commands at once. Never blocks, never throws.
   virtual std::shared_ptr<Asked> ask(const std::vector<Command>& commands) = 0;
 
+  /// A node that is entered now.
+  struct Living {
+    std::string id;     ///< as node_of() its name
+    std::string topic;  ///< that it alone is subscribed to
+  };
+  /// All of them, this one included: whoever else is still subscribed is not waited for, and is named in
+  /// Answers::missing. Now and then; a bus that sees for itself who lives ignores it.
+  virtual void set_living(const std::vector<Living>& /*nodes*/) {}
+
   /// Why nothing can be carried now, one sentence; empty while it can.
   virtual std::string why_down() const = 0;
 };

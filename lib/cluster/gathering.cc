@@ -39,7 +39,7 @@ class Gathering::Waiter final : public Asked {
 
 bool Gathering::Slot::complete() const {
   if (!answers.failure.empty()) return true;
-  return reached && heard() + lost >= *reached;
+  return reached && (given_up || heard() + lost >= *reached);
 }
 
 Answers Gathering::Slot::take() {
@@ -48,6 +48,8 @@ Answers Gathering::Slot::take() {
   } else if (reached && *reached > heard()) {
     answers.silent = *reached - heard();
     for (Expected& one : open) answers.missing.push_back(std::move(one.name));
+  } else {
+    answers.missing.clear();
   }
   return std::move(answers);
 }
@@ -108,6 +110,15 @@ void Gathering::failed(std::uint64_t number, const std::string& why) {
 
 void Gathering::answered(std::uint64_t number, std::string node, std::string bytes) {
   change(number, [&](Slot& slot) { slot.answers.answers.push_back({std::move(node), std::move(bytes)}); });
+}
+
+void Gathering::give_up(std::uint64_t first, std::size_t count, const std::vector<std::string>& names) {
+  for (std::uint64_t number = first; number < first + count; ++number) {
+    change(number, [&](Slot& slot) {
+      slot.given_up = true;
+      slot.answers.missing = names;
+    });
+  }
 }
 
 void Gathering::came_back(std::uint64_t number) {

@@ -41,6 +41,8 @@ class Gathering {
   /// It could not be sent.
   void failed(std::uint64_t number, const std::string& why) EXCLUDES(mutex_);
   void answered(std::uint64_t number, std::string node, std::string bytes) EXCLUDES(mutex_);
+  /// Whoever has not answered these will not: `names` of those that may be, to show.
+  void give_up(std::uint64_t first, std::size_t count, const std::vector<std::string>& names) EXCLUDES(mutex_);
   /// The command came back to its sender, who does not answer.
   void came_back(std::uint64_t number) EXCLUDES(mutex_);
 
@@ -70,6 +72,7 @@ class Gathering {
     std::vector<Expected> open;  // no answer yet
     std::size_t excused = 0;
     std::size_t lost = 0;
+    bool given_up = false;
 
     std::size_t heard() const { return answers.answers.size() + excused; }
     bool complete() const;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cluster/topics.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
 
@@ -20,6 +21,14 @@ constexpr std::string_view kTopicPrefix = "topic:";
 // How soon a refused subscription is tried again; twice as late each time.
 constexpr std::chrono::milliseconds kRetryFirst{1000};
 constexpr std::chrono::milliseconds kRetryLast{30'000};
+// How long a node that has vanished is named, where its subscriptions stay.
+constexpr std::chrono::hours kRemembered{1};
+constexpr std::chrono::seconds kFenceKept{10};
+constexpr std::size_t kMostOrigins = 1024;
+
+std::string id_in(const std::string& bus_name) {
+  return bus_name.substr(0, bus_name.rfind('~'));
+}
 
 RedisLinkOptions named(RedisLinkOptions options, const char* name) {
   options.name = name;
@@ -43,15 +52,46 @@ void append_publish(std::string& out, std::initializer_list<std::string_view> ch
 
 }  // namespace
 
+class RedisBus::Unanswered {
+ public:
+  Unanswered() = default;
+  Unanswered(const Unanswered&) = delete;
+  Unanswered& operator=(const Unanswered&) = delete;
+  // All that end with it one after the other, so that a long row of them needs no deep stack.
+  ~Unanswered() {
+    std::shared_ptr<Unanswered> next = end();
+    while (next && next.use_count() == 1) next = next->end();
+  }
+  /// Once, by who then lets go of it; `next` is for what comes behind the fence.
+  void close(std::function<void()> pass, std::shared_ptr<Unanswered> next) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    pass_ = std::move(pass);
+    next_ = std::move(next);
+  }
+
+ private:
+  std::shared_ptr<Unanswered> end() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (const auto pass = std::exchange(pass_, nullptr)) observe::guarded("a fence of another node", pass);
+    return std::move(next_);
+  }
+
+  Mutex mutex_;
+  std::function<void()> pass_ GUARDED_BY(mutex_);
+  std::shared_ptr<Unanswered> next_ GUARDED_BY(mutex_);
+};
+
 // Answers on their way back. While somebody wants them together they are collected; what is answered later goes out at
 // once. Shared with the answer functions, which may outlive the bus' interest in them.
 class RedisBus::Outbox {
  public:
   Outbox(std::shared_ptr<RedisLink> link, std::string node) : link_(std::move(link)), node_(std::move(node)) {}
 
-  void answer(const std::string& channel, std::uint64_t number, std::string_view bytes) EXCLUDES(mutex_) {
+  void answer(const Origin& origin, std::uint64_t number, std::string_view bytes) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    std::string& out = by_channel_[channel];
+    std::string& out = by_channel_[origin.channel];
+    // A fence is passed behind the answers.
+    if (collecting_) collected_.push_back(origin.unanswered);
     if (out.empty()) out.append(node_).append(1, '\n');
     out.append(std::to_string(number))
         .append(1, ' ')
@@ -73,6 +113,7 @@ class RedisBus::Outbox {
     for (const auto& [channel, bytes] : by_channel_) append_publish(commands, {channel}, {bytes});
     link_->call_all(commands, by_channel_.size(), nullptr);
     by_channel_.clear();
+    collected_.clear();
   }
 
   const std::shared_ptr<RedisLink> link_;
@@ -80,6 +121,7 @@ class RedisBus::Outbox {
   Mutex mutex_;
   bool collecting_ GUARDED_BY(mutex_) = true;
   std::map<std::string, std::string> by_channel_ GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<Unanswered>> collected_ GUARDED_BY(mutex_);
 };
 
 RedisBus::RedisBus(Options options)
@@ -267,6 +309,104 @@ void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
   gathering_.run_ready();
 }
 
+void RedisBus::set_living(const std::vector<Living>& nodes) {
+  const SteadyTime now = options_.link.clock->steady_now();
+  std::vector<std::pair<std::string, std::string>> absent;
+  {
+    const MutexLock lock(fences_mutex_);
+    for (auto& [id, topic] : living_) absent_.try_emplace(id, Absent{topic, now});
+    living_.clear();
+    for (const Living& node : nodes) {
+      living_[node.id] = node.topic;
+      absent_.erase(node.id);
+    }
+    std::erase_if(absent_, [&](const auto& one) { return now - one.second.since > kRemembered; });
+    // Whoever asked has long stopped to wait.
+    std::erase_if(fences_, [&](const auto& one) { return now - one.second.sent > kFenceKept; });
+    std::vector<std::uint64_t> passed;
+    for (const auto& [token, fence] : fences_) {
+      if (passed_by_all(fence)) passed.push_back(token);
+    }
+    for (const std::uint64_t token : passed) give_up_behind(token);
+    for (const auto& [id, one] : absent_) absent.emplace_back(id, one.topic);
+  }
+  gathering_.run_ready();
+  publish_fence(everybody_topic(), 0, [this](std::size_t subscribed) {
+    const MutexLock lock(fences_mutex_);
+    surplus_.store(subscribed > living_.size());
+  });
+  // Those that have left are subscribed to nothing any more.
+  for (const auto& [id, topic] : absent) {
+    publish_fence(topic, 0, [this, id = id](std::size_t subscribed) {
+      const MutexLock lock(fences_mutex_);
+      if (subscribed == 0) absent_.erase(id);
+    });
+  }
+}
+
+// To a node of an older version it is a message without commands, which it ignores; nobody gets past it there.
+void RedisBus::publish_fence(const std::string& topic, std::uint64_t token,
+                             std::function<void(std::size_t)> subscribed) {
+  std::string publish;
+  append_publish(publish, {options_.prefix, kTopicPrefix, topic}, {options_.node, " ", std::to_string(token), " \n"});
+  commands_->call_all(publish, 1, [subscribed = std::move(subscribed)](const std::vector<RedisReply>& replies) {
+    const RedisReply& reply = replies.front();
+    if (subscribed && !reply.is_error()) subscribed(static_cast<std::size_t>(std::max<std::int64_t>(reply.integer, 0)));
+  });
+}
+
+void RedisBus::raise_fence(std::uint64_t first, std::size_t count) {
+  std::uint64_t token = 0;
+  {
+    const MutexLock lock(fences_mutex_);
+    token = ++last_fence_;
+    fences_.emplace(token, Fence{first, count, options_.link.clock->steady_now(), {}});
+  }
+  publish_fence(everybody_topic(), token, nullptr);
+}
+
+bool RedisBus::passed_by_all(const Fence& fence) const {
+  return std::ranges::all_of(living_, [&](const auto& node) { return fence.passed.contains(node.first); });
+}
+
+void RedisBus::give_up_behind(std::uint64_t token) {
+  const auto found = fences_.find(token);
+  std::vector<std::string> names;
+  for (const auto& [id, one] : absent_) names.push_back(id);
+  if (names.empty()) names.emplace_back("(a node that is gone or frozen)");
+  gathering_.give_up(found->second.first, found->second.count, names);
+  fences_.erase(found);
+}
+
+void RedisBus::pass_fence(const std::string& node, std::string_view token) {
+  std::uint64_t number = 0;
+  std::from_chars(token.data(), token.data() + token.size(), number);
+  const MutexLock lock(fences_mutex_);
+  const auto found = fences_.find(number);
+  if (found == fences_.end()) return;
+  found->second.passed.insert(id_in(node));
+  if (passed_by_all(found->second)) give_up_behind(number);
+}
+
+std::shared_ptr<RedisBus::Unanswered>& RedisBus::unanswered_of(const std::string& node) {
+  std::shared_ptr<Unanswered>& current = unanswered_[node];
+  if (!current) current = std::make_shared<Unanswered>();
+  return current;
+}
+
+void RedisBus::answer_fence(const std::string& node, std::uint64_t token) {
+  std::shared_ptr<Unanswered> next = std::make_shared<Unanswered>();
+  const std::shared_ptr<Unanswered> before = std::exchange(unanswered_of(node), next);
+  before->close(
+      [link = commands_, channel = answer_channel(node), name = options_.node, token] {
+        const std::string text = std::to_string(token);
+        std::string publish;
+        append_publish(publish, {channel}, {name, "\n0 ", std::to_string(text.size()), "\n", text});
+        link->call_all(publish, 1, nullptr);
+      },
+      std::move(next));
+}
+
 // "<node>\n", and "<number> <size>\n<bytes>" as often as it takes.
 void RedisBus::take_answers(std::string_view bytes) {
   std::string_view node;
@@ -277,7 +417,11 @@ void RedisBus::take_answers(std::string_view bytes) {
     std::uint64_t size = 0;
     good = take_number(bytes, ' ', number) && take_number(bytes, '\n', size) && size <= bytes.size();
     if (!good) break;
-    gathering_.answered(number, name, std::string(bytes.substr(0, size)));
+    if (number == 0) {
+      pass_fence(name, bytes.substr(0, size));
+    } else {
+      gathering_.answered(number, name, std::string(bytes.substr(0, size)));
+    }
     bytes.remove_prefix(size);
   }
   if (!good) observe::log_error("an answer of another node makes no sense; are all of the same version?");
@@ -304,14 +448,29 @@ void RedisBus::take_commands(std::string_view bytes, Incomings& incoming) {
   }
   if (node == options_.node) {
     for (std::size_t i = 0; i < sizes.size(); ++i) gathering_.came_back(first + i);
+    // Its own fences, too: what went before has come back by then.
+    if (sizes.empty() && first != 0) pass_fence(options_.node, std::to_string(first));
     return;
   }
-  if (!incoming.origin || incoming.origin->node != node)
-    incoming.origin = std::make_shared<const Origin>(Origin{std::string(node), answer_channel(std::string(node))});
+  if (sizes.empty()) {
+    if (first != 0) answer_fence(std::string(node), first);
+    return;
+  }
+  // Runs of programs come and go.
+  if (unanswered_.size() >= most_unanswered_) {
+    std::erase_if(unanswered_, [](const auto& one) { return one.second.use_count() == 1; });
+    most_unanswered_ = std::max<std::size_t>(kMostOrigins, 2 * unanswered_.size());
+  }
+  // Another part of the origin's commands begins behind each fence.
+  if (std::shared_ptr<Unanswered>& unanswered = unanswered_of(std::string(node));
+      !incoming.origin || incoming.origin->node != node || incoming.origin->unanswered != unanswered) {
+    incoming.origin =
+        std::make_shared<const Origin>(Origin{std::string(node), answer_channel(std::string(node)), unanswered});
+  }
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     incoming.commands.push_back({std::string(node), std::string(bytes.substr(0, sizes[i])),
                                  [outbox = incoming.outbox, origin = incoming.origin, number = first + i](
-                                     const std::string& answer) { outbox->answer(origin->channel, number, answer); }});
+                                     const std::string& answer) { outbox->answer(*origin, number, answer); }});
     bytes.remove_prefix(sizes[i]);
   }
 }
@@ -339,6 +498,7 @@ std::shared_ptr<Asked> RedisBus::ask(const std::vector<Command>& commands) {
     if (out.bytes.size() >= kWriteBytes) publish(out);
   }
   publish(out);
+  if (surplus_.load()) raise_fence(first, commands.size());
   return asked;
 }
 

@@ -51,6 +51,21 @@ TEST(Gathering, IgnoresWhatNobodyAskedOrWaitsForAnyMore) {
   EXPECT_THAT(asked->wait(kPatience).at(0).answers, IsEmpty());
 }
 
+TEST(Gathering, NamesThoseGivenUpAndWaitsForThemNoLonger) {
+  Gathering gathering;
+  const auto [first, asked] = gathering.open(2);
+  gathering.reached(first, 2);
+  gathering.answered(first, "b", "1");
+  gathering.answered(first + 1, "b", "2");
+  gathering.give_up(first, 2, {"c"});
+  gathering.reached(first + 1, 1);
+  const std::vector<Answers> all = asked->wait(kPatience);
+  EXPECT_EQ(all.at(0).silent, 1u);
+  EXPECT_THAT(all.at(0).missing, ::testing::ElementsAre("c"));
+  EXPECT_EQ(all.at(1).silent, 0u);
+  EXPECT_THAT(all.at(1).missing, IsEmpty());
+}
+
 TEST(Gathering, SaysWhenItWasNotKnownWhetherItGotOut) {
   Gathering gathering;
   const auto [first, asked] = gathering.open(1);
