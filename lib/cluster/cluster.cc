@@ -16,14 +16,20 @@
 namespace sse::cluster {
 namespace {
 
-constexpr std::size_t kRequestThreads = 16;
+constexpr std::size_t kThreadsOfAKind = 16;
 constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::size_t kMaxRequests = 1000;
-constexpr const char* kBusy =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
+// Behind it: why.
+constexpr char kUnread = '!';
 constexpr const char* kPieceRefused = "503 the node of that connection is busy; try again later";
-constexpr const char* kFailed =
-    "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n";
+
+std::string too_busy(const std::string& node) {
+  const std::string why =
+      "node '" + node + "' is too busy, or stops, and has not done what was asked; try again later\n";
+  return "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\n"
+         "Content-Length: " +
+         std::to_string(why.size()) + "\r\n\r\n" + why;
+}
 
 std::uint32_t taken_in(const std::string& text) {
   std::uint32_t count = 0;
@@ -59,7 +65,10 @@ Cluster::Cluster(Options options, std::unique_ptr<Bus> bus, std::unique_ptr<Disc
       discovery_(std::move(discovery)),
       interest_(*bus_),
       run_(bus_name(options_.node)),
-      requests_("sse-cluster-req", 0, kRequestThreads, kMaxRequests, kThreadIdle, *options_.clock),
+      orders_("sse-node-orders", 0, kThreadsOfAKind, kMaxRequests, kThreadIdle, *options_.clock),
+      questions_("sse-node-asks", 0, kThreadsOfAKind, kMaxRequests, kThreadIdle, *options_.clock),
+      pages_("sse-node-pages", 0, kThreadsOfAKind, kMaxRequests, kThreadIdle, *options_.clock),
+      stores_("sse-node-stores", 0, kThreadsOfAKind, kMaxRequests, kThreadIdle, *options_.clock),
       sent_(metrics.counter("sse_cluster_sent_total", "Commands sent to other nodes")),
       received_(metrics.counter("sse_cluster_received_total", "Commands received from other nodes")),
       unanswered_(metrics.counter("sse_cluster_unanswered_total", "Answers of other nodes that did not come in time")),
@@ -93,7 +102,7 @@ void Cluster::stop() {
   if (heartbeat_.joinable()) heartbeat_.join();
   if (local_.load() != nullptr) discovery_->leave();
   bus_->stop();
-  requests_.stop();
+  for (net::WorkerPool* pool : {&orders_, &questions_, &pages_, &stores_}) pool->stop();
 }
 
 void Cluster::run_heartbeat() {
@@ -125,6 +134,11 @@ void Cluster::beat() {
   }
   const std::string bus = bus_->why_down();
   if (!bus.empty()) why = bus;
+  if (!seen.empty()) {
+    std::vector<Bus::Living> living;
+    for (const Node& node : seen) living.push_back({node.id, node_topic(node.number)});
+    bus_->set_living(living);
+  }
   bool changed = false;
   {
     const MutexLock lock(mutex_);
@@ -260,6 +274,12 @@ Cluster::Responses Cluster::finish(Asked& asked) {
   for (const std::string& id : others()) {
     if (!heard.contains(id)) responses.missing.push_back(id);
   }
+  // So is one that is no more entered, but subscribed.
+  for (const std::string& name : answers.missing) {
+    if (std::ranges::find(responses.missing, node_of(name)) == responses.missing.end())
+      responses.missing.push_back(node_of(name));
+  }
+  std::ranges::sort(responses.missing);
   std::ranges::sort(responses.responses, {}, &Answers::One::node);
   return responses;
 }
@@ -361,16 +381,24 @@ void Cluster::received(std::vector<Bus::Incoming> commands, Bus::Together togeth
         local->replace(*replace);
         incoming.answer("");
       } else if (auto* request = std::get_if<RequestCommand>(&decoded)) {
+        net::WorkerPool& pool = pool_for(request->door);
         handle(
-            std::move(incoming), [local, command = std::move(*request)] { return local->handle(command); }, kBusy);
+            pool, std::move(incoming),
+            [local, command = std::move(*request)](Answer answer) { local->handle_soon(command, std::move(answer)); },
+            too_busy(options_.node));
       } else if (auto* piece = std::get_if<BodyCommand>(&decoded)) {
+        // Of what a page says: it waits for no more than that does.
         handle(
-            std::move(incoming), [local, command = std::move(*piece)] { return local->keep_body(command); },
+            pages_, std::move(incoming),
+            [local, command = std::move(*piece)](const Answer& answer) { answer(local->keep_body(command)); },
             kPieceRefused);
       } else {
         handle(
-            std::move(incoming),
-            [this, command = std::move(std::get<StoreCommand>(decoded))] { return ask_keeper(command.bytes); }, "");
+            stores_, std::move(incoming),
+            [this, command = std::move(std::get<StoreCommand>(decoded))](const Answer& answer) {
+              answer(ask_keeper(command.bytes));
+            },
+            kUnread + std::string("it is too busy, or stops"));
       }
     } catch (const Error& e) {
       observe::log_error("a command of another node is refused",
@@ -403,18 +431,54 @@ std::string Cluster::ask_keeper(const std::string& bytes) {
     return keeper_ ? keeper_(bytes) : std::string();
   } catch (const Error& e) {
     observe::log_error("another node's question about pending messages cannot be answered", {{"error", e.what()}});
-    return "";
+    return kUnread + std::string(e.what());
   }
 }
 
-void Cluster::handle(Bus::Incoming incoming, std::function<std::string()> work, const char* when_busy) {
-  const auto answer = std::make_shared<std::function<void(std::string)>>(std::move(incoming.answer));
-  const auto task = [answer, todo = std::move(work), http = *when_busy != '\0'] {
-    std::string text = http ? kFailed : "";
-    observe::guarded("what another node asks", [&] { text = todo(); });
-    (*answer)(std::move(text));
+bool is_unread(std::string_view answer) {
+  return answer.starts_with(kUnread);
+}
+
+std::string unread_reason(std::string_view answer) {
+  return printable(answer.substr(std::min<std::size_t>(1, answer.size())), 300);
+}
+
+net::WorkerPool& Cluster::pool_for(Door door) {
+  switch (door) {
+    case Door::kPages:
+      return pages_;
+    case Door::kCluster:
+      return orders_;
+    case Door::kAdmin:
+      break;
+  }
+  return questions_;
+}
+
+void Cluster::handle(net::WorkerPool& pool, Bus::Incoming incoming, std::function<void(Answer)> work,
+                     std::string unless) {
+  // Answers at the latest where nobody has it any more.
+  class Once {
+   public:
+    Once(Answer answer, std::string otherwise) : answer_(std::move(answer)), otherwise_(std::move(otherwise)) {}
+    Once(const Once&) = delete;
+    Once& operator=(const Once&) = delete;
+    ~Once() { give(std::move(otherwise_)); }
+    void give(std::string text) {
+      if (given_.exchange(true)) return;
+      observe::guarded("the answer to another node", [&] { answer_(std::move(text)); });
+    }
+
+   private:
+    const Answer answer_;
+    std::string otherwise_;
+    std::atomic<bool> given_{false};
   };
-  if (!requests_.submit(task)) (*answer)(when_busy);
+  const auto once = std::make_shared<Once>(std::move(incoming.answer), std::move(unless));
+  pool.submit([once, todo = std::move(work)] {
+    observe::guarded("what another node asks",
+                     [&] { todo([once](std::string text) { once->give(std::move(text)); }); });
+  });
 }
 
 }  // namespace sse::cluster

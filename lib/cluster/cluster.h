@@ -30,6 +30,11 @@ class LocalNode {
   virtual void deliver(std::vector<DeliverCommand> commands, std::function<void(std::vector<std::uint32_t>)> done) = 0;
   /// Handles a request that another node passed on, for this node alone; returns the raw response. May block.
   virtual std::string handle(const RequestCommand& command) = 0;
+  /// The same for one that may take long because it waits for something that is to happen: `done` gets the response,
+  /// once, now or later and on any thread. Holds the thread it is called on no longer than other requests do.
+  virtual void handle_soon(const RequestCommand& command, std::function<void(std::string)> done) {
+    done(handle(command));
+  }
   /// Keeps a piece of the body of a request that follows; returns the answer that BodyCommand names. May block.
   virtual std::string keep_body(const BodyCommand& /*command*/) { return "501 this node takes no bodies in pieces"; }
   /// Of each client the streams that are open here, and the end of some of them. On the bus' thread.
@@ -76,7 +81,8 @@ class Cluster final : private Bus::Receiver {
   /// Takes the node out and ends everything. Idempotent.
   void stop() EXCLUDES(mutex_);
 
-  /// Answers what other nodes' repositories ask. Before start(); on threads that may block.
+  /// Answers what other nodes' repositories ask; what it throws tells them that it could not be read (is_unread()).
+  /// Before start(); on threads that may block.
   void set_keeper(std::function<std::string(const std::string&)> keeper) { keeper_ = std::move(keeper); }
 
   /// Called when other nodes can be reached again, on a thread of the bus; must be quick. Before start().
@@ -138,7 +144,11 @@ class Cluster final : private Bus::Receiver {
   void bus_up() override;
   void bus_down(const std::string& why) override;
 
-  void handle(Bus::Incoming incoming, std::function<std::string()> work, const char* when_busy);
+  using Answer = std::function<void(std::string)>;
+  /// Has `work` answer on a thread of the pool; `unless`: the answer when that has no room, or `work` gives none.
+  static void handle(net::WorkerPool& pool, Bus::Incoming incoming, std::function<void(Answer)> work,
+                     std::string unless);
+  net::WorkerPool& pool_for(Door door);
   std::string ask_keeper(const std::string& bytes);
   std::string ask_one(unsigned number, std::string command, std::chrono::milliseconds timeout);
   void beat() EXCLUDES(mutex_);
@@ -157,7 +167,12 @@ class Cluster final : private Bus::Receiver {
   std::atomic<std::uint64_t> transfers_{0};
   std::function<std::string(const std::string&)> keeper_;  // constant after start()
   std::function<void()> reunited_;                         // constant after start()
-  net::WorkerPool requests_;                               // what others pass on; blocks as they please
+  // What others ask, each kind on threads of its own, so that none waits for another: an order of a program without a
+  // server asks other nodes, and those are asked by this node's pages and for this node's streams, too.
+  net::WorkerPool orders_;     // to the whole cluster
+  net::WorkerPool questions_;  // to this node's part of the admin API
+  net::WorkerPool pages_;      // what pages say about their connections, and the pieces of it
+  net::WorkerPool stores_;     // what other nodes' repositories ask
   std::thread heartbeat_;
 
   observe::Counter& sent_;
@@ -173,6 +188,12 @@ class Cluster final : private Bus::Receiver {
   bool ever_up_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
+
+/// Whether an answer to a StoreCommand says that the node was too busy, or failed: what it has is not known. Nodes of
+/// an older version say nothing in that case, and take this for what makes no sense.
+bool is_unread(std::string_view answer);
+/// Why, in words.
+std::string unread_reason(std::string_view answer);
 
 /// Throws Error(kInvalidArgument) for a node id that does not do in a cluster.
 void require_node_id(const std::string& id);

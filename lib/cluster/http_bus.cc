@@ -1,6 +1,8 @@
 #include "cluster/http_bus.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -16,6 +18,8 @@ constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
+// Posts that a thread of the door waits with.
+constexpr std::size_t kMostHolding = kDoorThreads / 4;
 constexpr ByteCount kMostBody{kMaxMeshBody};
 // Posts are batches under load; larger ones are rare.
 constexpr ByteCount kMaxInMemory = mebibytes(1);
@@ -28,6 +32,27 @@ std::string node_in(const std::string& name) {
 }  // namespace
 
 // The answers of one post: what comes before it is closed leaves with the response, what comes later with a post.
+struct HttpBus::Batch {
+  MeshMessage response;  // but for the answers
+  std::size_t count = 0;
+  Mutex mutex;
+  CondVar changed;
+  bool open GUARDED_BY(mutex) = true;
+  bool settled GUARDED_BY(mutex) = false;  // what is answered together has been
+  std::vector<MeshMessage::Answer> answers GUARDED_BY(mutex);
+  std::function<void()> when_all GUARDED_BY(mutex);  // instead of somebody who waits
+
+  /// The response with the answers there are; those to come leave by themselves. Nothing the second time.
+  std::optional<MeshMessage> take() EXCLUDES(mutex) {
+    const MutexLock lock(mutex);
+    if (!open) return std::nullopt;
+    open = false;
+    response.answers = std::move(answers);
+    return std::move(response);
+  }
+};
+
+// The way of those that come later.
 class HttpBus::Outbox {
  public:
   explicit Outbox(HttpBus* bus) : bus_(bus) {}
@@ -40,14 +65,6 @@ class HttpBus::Outbox {
     const MutexLock lock(mutex_);
     if (bus_ != nullptr) bus_->answer_later(address, number, std::move(bytes));
   }
-
-  struct Batch {
-    Mutex mutex;
-    CondVar changed;
-    bool open GUARDED_BY(mutex) = true;
-    bool settled GUARDED_BY(mutex) = false;  // what is answered together has been
-    std::vector<MeshMessage::Answer> answers GUARDED_BY(mutex);
-  };
 
  private:
   Mutex mutex_;
@@ -88,6 +105,9 @@ struct HttpBus::Door {
     });
     front =
         std::make_unique<net::HttpFront>(loop, at, app, workers, front_options, metrics, [] { return std::size_t{0}; });
+    front->set_quick([&bus](const net::RequestHead& head, std::string_view body, net::HttpFront::Responder& responder) {
+      return answer_later(bus, head, body, responder);
+    });
   }
   void start() {
     loop.start();
@@ -98,6 +118,27 @@ struct HttpBus::Door {
     spoolers.stop();
     workers.stop();
     loop.stop();
+  }
+
+  // A post of a program that only asks, and waits for its answers: no thread waits with it. Its first line says so.
+  static bool answer_later(HttpBus& bus, const net::RequestHead& head, std::string_view body,
+                           net::HttpFront::Responder& responder) {
+    if (head.method != "POST" || head.target != kMeshPath ||
+        !shows_secret(bus, net::header_value(head, "Authorization")))
+      return false;
+    if (body.substr(0, body.find('\n')).find("\"hold\":") == std::string_view::npos) return false;
+    // A pool that is full, or has stopped, lets go of the responder, which then says 503.
+    bus.door_->workers.submit(
+        [&bus, post = std::string(body), answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))] {
+          try {
+            bus.handle_soon(decode_mesh_message(post), [answer](const MeshMessage& response) {
+              answer->answer(200, "application/octet-stream", encode(response));
+            });
+          } catch (const Error& e) {
+            answer->answer(http_status(e.code()), "text/plain", e.what());
+          }
+        });
+    return true;
   }
 
   static bool shows_secret(const HttpBus& bus, std::string_view authorization) {
@@ -210,15 +251,15 @@ bool HttpBus::note_sender(const MeshMessage& post) {
   return !peer_topics_.read(post.address, post, now);
 }
 
-MeshMessage HttpBus::handle(MeshMessage post) {
+std::shared_ptr<HttpBus::Batch> HttpBus::begin(MeshMessage post) {
   if (node_in(post.from) == node_in(options_.node) && post.from != options_.node) {
     throw Error(ErrorCode::kConflict, "a node called '" + printable(node_in(post.from)) +
                                           "' is here already; give each a --server-id of its own");
   }
-  MeshMessage response;
+  const auto batch = std::make_shared<Batch>();
+  MeshMessage& response = batch->response;
   response.from = options_.node;
   response.resync = note_sender(post);
-  const auto batch = std::make_shared<Outbox::Batch>();
   std::vector<Incoming> mine;
   {
     const MutexLock lock(mutex_);
@@ -232,21 +273,27 @@ MeshMessage HttpBus::handle(MeshMessage post) {
       }
       mine.push_back({post.from, std::move(command.bytes),
                       [batch, outbox = outbox_, address = post.address, number = command.number](std::string bytes) {
+                        std::function<void()> last;
                         {
                           const MutexLock in_time(batch->mutex);
                           if (batch->open) {
                             batch->answers.push_back({number, std::move(bytes)});
                             batch->changed.notify_all();
-                            return;
+                            if (batch->answers.size() == batch->count) last = std::exchange(batch->when_all, nullptr);
+                            if (!last) return;
                           }
                         }
-                        outbox->later(address, number, std::move(bytes));
+                        if (last) {
+                          last();
+                        } else {
+                          outbox->later(address, number, std::move(bytes));
+                        }
                       }});
     }
   }
   gathering_.run_ready();
-  const std::size_t count = mine.size();
-  if (count != 0) {
+  batch->count = mine.size();
+  if (batch->count != 0) {
     Together together(nullptr, [batch](std::nullptr_t) {
       const MutexLock lock(batch->mutex);
       batch->settled = true;
@@ -254,16 +301,58 @@ MeshMessage HttpBus::handle(MeshMessage post) {
     });
     receiver_.load()->received(std::move(mine), std::move(together));
   }
-  const SteadyTime now = clock_.steady_now();
-  const SteadyTime deadline = now + std::min<std::chrono::milliseconds>(post.hold, kMostHold);
-  const MutexLock lock(batch->mutex);
-  while (count != 0 && !batch->settled && batch->changed.wait_until(batch->mutex, now + kMostSettling, clock_)) {
+  return batch;
+}
+
+MeshMessage HttpBus::handle(MeshMessage post) {
+  const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMostHold);
+  // Only of large posts, which have been on disk.
+  const std::unique_ptr<std::atomic<std::size_t>, void (*)(std::atomic<std::size_t>*)> held(
+      hold.count() > 0 ? &holding_ : nullptr, [](std::atomic<std::size_t>* holding) { holding->fetch_sub(1); });
+  if (held && holding_.fetch_add(1) >= kMostHolding)
+    throw Error(ErrorCode::kUnavailable, "too many large requests wait here already; try again later");
+  const auto batch = begin(std::move(post));
+  {
+    const SteadyTime now = clock_.steady_now();
+    const MutexLock lock(batch->mutex);
+    while (batch->count != 0 && !batch->settled &&
+           batch->changed.wait_until(batch->mutex, now + kMostSettling, clock_)) {
+    }
+    while (batch->answers.size() < batch->count && batch->changed.wait_until(batch->mutex, now + hold, clock_)) {
+    }
   }
-  while (batch->answers.size() < count && batch->changed.wait_until(batch->mutex, deadline, clock_)) {
+  return *batch->take();
+}
+
+void HttpBus::handle_soon(MeshMessage post, const std::function<void(const MeshMessage&)>& done) {
+  const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMostHold);
+  const auto batch = begin(std::move(post));
+  // Whoever calls it has the batch.
+  const auto give = [its_own = batch.get(), done] {
+    if (auto response = its_own->take()) done(*response);
+  };
+  bool all = false;
+  {
+    const MutexLock lock(batch->mutex);
+    all = batch->answers.size() == batch->count;
+    if (!all) batch->when_all = give;
   }
-  batch->open = false;
-  response.answers = std::move(batch->answers);
-  return response;
+  if (all) {
+    give();
+    return;
+  }
+  door_->loop.post([this, weak = std::weak_ptr(batch), hold] {
+    door_->loop.run_after(hold, [weak] {
+      const auto late = weak.lock();
+      if (!late) return;
+      std::function<void()> over;
+      {
+        const MutexLock lock(late->mutex);
+        over = std::exchange(late->when_all, nullptr);
+      }
+      if (over) over();
+    });
+  });
 }
 
 }  // namespace sse::cluster

@@ -111,14 +111,18 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   struct Door;  // what others post to
   event::Json who() const EXCLUDES(mutex_);
   class Outbox;  // answers on their way back
+  struct Batch;  // of one post
 
   // PeerLink::Owner
   bool write_post(PeerLink& link, MeshMessage& post, std::string& secret) override EXCLUDES(mutex_);
   void took(PeerLink& link, const MeshMessage& post, MeshMessage response) override EXCLUDES(mutex_);
   void failed(PeerLink& link, const MeshMessage& post, const std::string& why) override EXCLUDES(mutex_);
 
-  /// What a post is answered with. Throws Error(kConflict) for another run of this node.
+  /// What a post is answered with. Waits for that. Throws Error(kConflict) for another run of this node.
   MeshMessage handle(MeshMessage post) EXCLUDES(mutex_);
+  /// The same without waiting: `done` gets it, now or on another thread.
+  void handle_soon(MeshMessage post, const std::function<void(const MeshMessage&)>& done) EXCLUDES(mutex_);
+  std::shared_ptr<Batch> begin(MeshMessage post) EXCLUDES(mutex_);
   /// Notes who posted and what it wants; whether it has to say that all again.
   bool note_sender(const MeshMessage& post) EXCLUDES(mutex_);
   void answer_later(const std::string& address, std::uint64_t number, std::string bytes) EXCLUDES(mutex_);
@@ -137,6 +141,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   std::unique_ptr<net::Listener> listener_;
   const std::shared_ptr<Outbox> outbox_;
   std::atomic<Receiver*> receiver_{nullptr};  // links may be up before start()
+  std::atomic<std::size_t> holding_{0};       // threads of the door that wait for answers
   bool started_ = false;
 
   mutable Mutex mutex_;

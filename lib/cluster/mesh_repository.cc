@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "cluster/cluster.h"
 #include "cluster/topics.h"
 #include "cluster/typed_json.h"
 #include "cluster/wire.h"
 #include "event/json.h"
-#include "observe/log.h"
 
 namespace sse::cluster {
 
@@ -272,19 +273,33 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
   };
   cut(all);
   const std::vector<Answers> answers = asked->wait(options_.patience);
+  std::string unread;  // why some may be missing
   for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].failure.empty()) {
+      unread = answers[i].failure;
+    } else if (answers[i].silent != 0) {
+      const std::vector<std::string>& silent = answers[i].missing;
+      unread = (silent.empty() ? "a node" : "node '" + printable(node_of(silent.front()), 200) + "'") +
+               " that may have some does not answer";
+    }
     for (const Answers::One& one : answers[i].answers) {
+      if (is_unread(one.bytes)) {
+        unread =
+            "node '" + printable(node_of(one.node), 200) + "' cannot read what it has: " + unread_reason(one.bytes);
+        continue;
+      }
       try {
         std::vector<PendingMessage> theirs = read(one.bytes, service, recipients[i]);
         cut(theirs);
         all.insert(all.end(), std::make_move_iterator(theirs.begin()), std::make_move_iterator(theirs.end()));
       } catch (const Error& e) {
-        observe::log_error("another node's pending messages make no sense", {{"node", one.node}, {"error", e.what()}});
+        unread = "what node '" + printable(node_of(one.node), 200) + "' has makes no sense: " + e.what();
       }
     }
   }
   std::erase_if(all, [&](const PendingMessage& message) { return message.id > through; });
   std::ranges::stable_sort(all, {}, &PendingMessage::id);
+  if (!unread.empty()) throw delivery::PartlyRead(unread, std::move(all));
   return all;
 }
 

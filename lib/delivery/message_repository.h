@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -107,6 +108,21 @@ struct AddOutcome {
   std::vector<MessageId> behind{};  ///< of NewMessage::ids_behind
 };
 
+/// Not all pending messages could be read: some are where nobody answered, was too busy or failed. To be asked for
+/// again.
+class PartlyRead final : public Error {
+ public:
+  PartlyRead(const std::string& why, std::vector<PendingMessage> found)
+      : Error(ErrorCode::kUnavailable, why), found_(std::move(found)) {}
+
+  /// What could be read, as MessageRepository::pending() returns it.
+  const std::vector<PendingMessage>& found() const { return found_; }
+  std::vector<PendingMessage> take() { return std::move(found_); }
+
+ private:
+  std::vector<PendingMessage> found_;
+};
+
 /// So many ids, ascending.
 std::vector<MessageId> next_ids(IdGenerator& ids, std::size_t count);
 
@@ -163,7 +179,8 @@ class MessageRepository {
   /// Unexpired messages of any of `recipients` with an id greater than `after`, ascending by id, with data: at most
   /// `limit`, and no more once their data has reached `most` bytes (at least one is returned if there is one and
   /// `limit` is not 0). A message that several of `recipients` have pending is returned once for each of them, and
-  /// those stay together even past the limits, so that paging with `after` skips none. Blocks on the store.
+  /// those stay together even past the limits, so that paging with `after` skips none. Blocks on the store. Throws
+  /// PartlyRead, or another Error when nothing could be read.
   virtual std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                               MessageId after, std::size_t limit, ByteCount most, WallTime now) = 0;
 

@@ -1,6 +1,7 @@
 #include "delivery/sender.h"
 
 #include <algorithm>
+#include <future>
 #include <iterator>
 #include <numeric>
 #include <span>
@@ -21,6 +22,9 @@ constexpr std::chrono::seconds kReplayIdle{10};
 constexpr std::chrono::milliseconds kLookForConfirmations{100};
 // Recipients a store is asked about in one go: in a mesh each is a question to other nodes.
 constexpr std::size_t kAskedAtOnce = 256;
+constexpr std::chrono::seconds kUnreadPeriod{1};
+// Each holds a connection or a command of another node, and some kilobytes.
+constexpr std::size_t kMostWaiting = 10'000;
 
 event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data, MessageId message,
                        event::TargetKind kind) {
@@ -95,6 +99,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                  "Pending messages whose place a younger one with the same collapse key has taken",
                                  {{"service", service().str()}})),
       deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
+      waiting_sends_(clock_),
       waits_(clock_),
       attempts_(service(), options_.attempts, clock_),
       send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
@@ -106,10 +111,12 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
+  waits_.report([this](MessageId message) { waiting_sends_.confirmed(message); });
   repository_.report_withdrawn(service(), [this](const std::vector<Withdrawn>& gone) { withdrawn(gone); });
 }
 
 Sender::~Sender() {
+  waiting_sends_.stop();
   repository_.report_withdrawn(service(), {});
   repository_.count_confirmed(service(), nullptr);
 }
@@ -189,56 +196,99 @@ std::vector<SendOutcome> Sender::Sending::finish() {
 }
 
 SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds patience) {
+  const auto told = std::make_shared<std::promise<SendResult>>();
+  std::future<SendResult> result = told->get_future();
+  send_then_wait(request, patience, [told](const SendResult& sent) { told->set_value(sent); });
+  return result.get();
+}
+
+// One who waits.
+struct Sender::Awaited {
+  Awaited(Waits& waits, SendRequest what, MessageId message) : request(std::move(what)), wait(waits, message) {}
+
+  const SendRequest request;  // without its data
+  Waits::Wait wait;
+  std::vector<Recipient> recipients;  // who have it pending
+  SendResult result;
+  std::function<void(const SendResult&)> done;
+};
+
+void Sender::send_then_wait(const SendRequest& request, std::chrono::milliseconds patience,
+                            std::function<void(const SendResult&)> done) {
   const SteadyTime started = clock_.steady_now();
+  if (waiting_sends_.size() >= kMostWaiting) {
+    throw Error(ErrorCode::kUnavailable, std::to_string(kMostWaiting) +
+                                             " senders wait for confirmations here already, and this was not sent; "
+                                             "try again later, or send without waiting");
+  }
   waits_.start();
+  waiting_sends_.start();
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
   keep({request}, outcomes);
   if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
+  SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
   // Before the delivery, which may be confirmed before it returns.
-  Waits::Wait wait(waits_, MessageId(outcomes.front().result.id));
-  outcomes = deliver({request}, std::move(outcomes), started).finish();
-  SendResult& result = outcomes.front().result;
-  std::vector<Recipient> recipients;
+  const auto awaited =
+      std::make_shared<Awaited>(waits_, std::move(without_data), MessageId(outcomes.front().result.id));
+  awaited->done = std::move(done);
+  awaited->result = std::move(deliver({request}, std::move(outcomes), started).finish().front().result);
+  SendResult& result = awaited->result;
   if (result.repeated) {
     for (const std::string& name :
          request.target.kind == event::TargetKind::kAll ? std::vector<std::string>{""} : request.target.names) {
       result.recipients.push_back({request.target.kind, name, 0});
-      recipients.push_back({request.target.kind, name});
+      awaited->recipients.push_back({request.target.kind, name});
     }
-    const Recipients pending = result.pending > 0 ? pending_of(recipients, MessageId(result.id)) : Recipients();
-    std::erase_if(recipients, [&](const Recipient& who) { return !pending.contains(who); });
+    const Recipients pending =
+        result.pending > 0 ? pending_of(awaited->recipients, MessageId(result.id)) : Recipients();
+    std::erase_if(awaited->recipients, [&](const Recipient& who) { return !pending.contains(who); });
   } else {
-    for (const SendResult::Recipient& r : result.recipients) recipients.push_back({r.kind, r.name});
+    for (const SendResult::Recipient& r : result.recipients) awaited->recipients.push_back({r.kind, r.name});
   }
   // What has expired is confirmed by nobody.
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
-  const SteadyTime deadline = started + std::min(patience, ttl);
-  std::vector<Recipient> confirmed;
-  for (;;) {
-    // Where other nodes share the store it may be one of them who hears of the confirmation.
-    const SteadyTime next =
-        repository_.shared() ? std::min(deadline, clock_.steady_now() + kLookForConfirmations) : deadline;
-    confirmed = wait.until(recipients, next);
-    if (!repository_.shared() || clock_.steady_now() >= deadline || waits_.cancelled()) break;
-    const Recipients had(confirmed.begin(), confirmed.end());
-    std::vector<Recipient> open;
-    std::ranges::copy_if(recipients, std::back_inserter(open),
-                         [&](const Recipient& who) { return !had.contains(who); });
-    if (open.empty() || pending_of(open, MessageId(result.id)).empty()) break;
-  }
-  tell_states(request, confirmed, result);
-  return std::move(result);
+  // Where other nodes share the store it may be one of them who hears of the confirmation.
+  const std::chrono::milliseconds period = repository_.shared() ? kLookForConfirmations : std::chrono::milliseconds(0);
+  waiting_sends_.add(MessageId(result.id), started + std::min(patience, ttl), period,
+                     [this, awaited](bool over) { return look(*awaited, over); });
 }
 
-// Few looks at the store: a message that several have pending is returned for all of them, whatever the limit.
+bool Sender::look(Awaited& awaited, bool over) {
+  const std::vector<Recipient> confirmed = awaited.wait.until(awaited.recipients, SteadyTime::min());
+  if (!over) {
+    const Recipients had(confirmed.begin(), confirmed.end());
+    std::vector<Recipient> open;
+    std::ranges::copy_if(awaited.recipients, std::back_inserter(open),
+                         [&](const Recipient& who) { return !had.contains(who); });
+    const bool all =
+        open.empty() || (repository_.shared() && pending_of(open, MessageId(awaited.result.id)).empty());
+    if (!all) return false;
+  }
+  tell_states(awaited.request, confirmed, awaited.result);
+  awaited.done(awaited.result);
+  return true;
+}
+
+// Few looks at the store: a message that several have pending is returned for all of them, whatever the limit. What
+// cannot be read is taken for pending: that is what was known last.
 Sender::Recipients Sender::pending_of(const std::vector<Recipient>& recipients, MessageId id) {
   Recipients pending;
+  const auto note = [&](std::vector<PendingMessage> rows) {
+    for (PendingMessage& row : rows) {
+      if (row.id == id) pending.insert(std::move(row.recipient));
+    }
+  };
   for (std::size_t begin = 0; begin < recipients.size(); begin += kAskedAtOnce) {
     const std::span part = std::span(recipients).subspan(begin, std::min(kAskedAtOnce, recipients.size() - begin));
-    for (PendingMessage& row :
-         repository_.pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
-      if (row.id == id) pending.insert(std::move(row.recipient));
+    try {
+      note(repository_.pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min()));
+    } catch (PartlyRead& partly) {
+      // What was sent here is kept here.
+      note(partly.take());
+    } catch (const Error& e) {
+      note_unread(e.what());
+      pending.insert(part.begin(), part.end());
     }
   }
   return pending;
@@ -488,7 +538,7 @@ void Sender::tell_sent(event::Target target, std::string event, bool qos, const 
 }
 
 void Sender::stop() {
-  waits_.cancel();
+  waiting_sends_.stop();
   replayers_.stop();
   attempts_.flush();
   const MutexLock lock(soon_mutex_);
@@ -580,6 +630,16 @@ void Sender::sent(event::TargetKind kind, std::string_view name, MessageId messa
   trace_.add({clock_.wall_now(), message, Trace::What::kSent, kind, std::string(name), connection});
 }
 
+// Every stream that opens meanwhile comes by.
+void Sender::note_unread(const std::string& why) {
+  const std::int64_t now = clock_.steady_now().time_since_epoch().count();
+  std::int64_t last = last_unread_.load();
+  const auto period = std::chrono::duration_cast<SteadyTime::duration>(kUnreadPeriod).count();
+  if (last != 0 && now - last < period) return;
+  if (!last_unread_.compare_exchange_strong(last, now)) return;
+  observe::log_error("cannot read pending messages", {{"service", service().str()}, {"error", why}});
+}
+
 void Sender::replay_page(const hub::ReplayRequest& request) {
   std::vector<Recipient> recipients;
   for (const auto& [kind, name] : request.recipients) recipients.push_back({kind, name});
@@ -588,8 +648,16 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
   bool last = true;
   bool failed = false;
   try {
-    std::vector<PendingMessage> pending =
-        repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, clock_.wall_now());
+    const std::vector<PendingMessage> pending = [&] {
+      try {
+        return repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, clock_.wall_now());
+      } catch (PartlyRead& part) {
+        // The stream gets what there is, and the hub asks again for the rest.
+        failed = true;
+        note_unread(part.what());
+        return part.take();
+      }
+    }();
     const std::uint64_t bytes =
         std::accumulate(pending.begin(), pending.end(), std::uint64_t{0},
                         [](std::uint64_t n, const PendingMessage& m) { return n + m.data.size(); });
@@ -613,7 +681,7 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
   } catch (const Error& e) {
     failed = true;
     // They stay pending; the hub asks again.
-    observe::log_error("cannot read pending messages", {{"service", service().str()}, {"error", e.what()}});
+    note_unread(e.what());
   }
   replayed_.add(page.size());
   hub_.replay(request, std::move(page), through, last, failed);

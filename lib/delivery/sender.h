@@ -19,6 +19,7 @@
 #include "delivery/message_repository.h"
 #include "delivery/publisher.h"
 #include "delivery/trace.h"
+#include "delivery/waiting_sends.h"
 #include "delivery/waits.h"
 #include "event/target.h"
 #include "hub/hub.h"
@@ -141,6 +142,13 @@ class Sender final : private hub::HubDelegate {
   /// As send() with qos, and then waits until all recipients have confirmed, or for `patience`. The result tells for
   /// each recipient `confirmed`, `expired`, `deleted`, or where the message is now.
   SendResult send_and_wait(const SendRequest& request, std::chrono::milliseconds patience);
+  /// The same in two steps: returns as soon as send() would, and throws what that would, or Error(kUnavailable) when
+  /// very many wait already; then `done` is not called. Else it gets the result, once, on a thread that may block; no
+  /// thread waits meanwhile.
+  void send_then_wait(const SendRequest& request, std::chrono::milliseconds patience,
+                      std::function<void(const SendResult&)> done);
+  /// Those who wait for confirmations now.
+  std::size_t waiting() const { return waiting_sends_.size(); }
   /// Sends a message that is pending once more to those connected now, in the whole cluster; returns how many streams
   /// took it. Rows of other services are left out.
   std::uint64_t retry(const std::vector<PendingMessage>& rows);
@@ -173,7 +181,7 @@ class Sender final : private hub::HubDelegate {
   void flush_attempts() { attempts_.flush(); }
 
   /// Those who wait get what is known by now, also those to come.
-  void end_waits() { waits_.cancel(); }
+  void end_waits() { waiting_sends_.cancel(); }
   /// Ends the replays and the waits. Before the loops stop.
   void stop() EXCLUDES(soon_mutex_);
 
@@ -189,9 +197,12 @@ class Sender final : private hub::HubDelegate {
   std::uint64_t give_out(const std::vector<PendingMessage>& rows, bool again);
   void locate_everywhere(std::vector<hub::Whereabouts>& messages);
   void withdrawn(const std::vector<Withdrawn>& gone);
+  struct Awaited;
+  /// Of WaitingSends.
+  bool look(Awaited& awaited, bool over);
   void tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result);
   using Recipients = std::unordered_set<Recipient, RecipientHash>;
-  /// Those of `recipients` that have the message pending.
+  /// Those of `recipients` that have the message pending, or of which that cannot be read.
   Recipients pending_of(const std::vector<Recipient>& recipients, MessageId id);
   void opening(const hub::Names& names, std::function<void()> go_on) override;
   void left(const hub::Names& names) override;
@@ -211,6 +222,7 @@ class Sender final : private hub::HubDelegate {
   std::shared_ptr<void> begin_soon() EXCLUDES(soon_mutex_);
   void tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
   void replay_page(const hub::ReplayRequest& request);
+  void note_unread(const std::string& why);
 
   static constexpr std::size_t kMostAway = 1024;
 
@@ -229,12 +241,14 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& collapsed_;
   observe::Counter& deleted_;
   Trace trace_;
-  Waits waits_;
+  WaitingSends waiting_sends_;
+  Waits waits_;  // reports to waiting_sends_
   Attempts attempts_;
   observe::Histogram& send_seconds_;
   observe::Histogram& commit_seconds_;
   net::WorkerPool replayers_;
-  std::atomic<std::size_t> away_{0};  // of send_soon(), without an answer of other nodes
+  std::atomic<std::int64_t> last_unread_{0};  // when that was logged
+  std::atomic<std::size_t> away_{0};          // of send_soon(), without an answer of other nodes
   hub::Hub hub_;
   Publisher publisher_;
   const bool store_counts_;  ///< what is confirmed

@@ -33,12 +33,20 @@ void Waits::run() {
   pthread_setname_np(pthread_self(), "sse-waits");
   while (!stopping_.load()) {
     const std::uint32_t seen = wakes_.load();
-    observe::guarded("those who wait for confirmations", [this] {
-      const MutexLock lock(mutex_);
-      take_confirmations();
-    });
+    observe::guarded("those who wait for confirmations", [this] { take_and_report(); });
     if (!stopping_.load()) wakes_.wait(seen);
   }
+}
+
+// Whoever else takes from the stack leaves the report to this thread, which is woken for the first that was pushed.
+void Waits::take_and_report() {
+  std::vector<MessageId> complete;
+  {
+    const MutexLock lock(mutex_);
+    take_confirmations();
+    complete.swap(complete_);
+  }
+  for (const MessageId message : complete) heard_(message);
 }
 
 void Waits::wake() {
@@ -104,16 +112,15 @@ void Waits::note(Confirmation& confirmation) {
   count_steps();
   const auto known = messages_.find(confirmation.message);
   if (known == messages_.end()) return;
+  bool complete = false;
   for (Wait* wait : known->second.waiters) {
     count_steps();
-    if (wait->missing_.erase(confirmation.recipient) != 0 && wait->missing_.empty()) wait->changed_.notify_all();
+    if (wait->missing_.erase(confirmation.recipient) == 0 || !wait->missing_.empty()) continue;
+    wait->changed_.notify_all();
+    complete = true;
   }
   known->second.confirmed.insert(std::move(confirmation.recipient));
-}
-
-bool Waits::cancelled() const {
-  const MutexLock lock(mutex_);
-  return cancelled_;
+  if (complete && heard_) complete_.push_back(confirmation.message);
 }
 
 void Waits::cancel() {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -18,12 +19,12 @@
 
 namespace sse::delivery {
 
-/// Threads that wait until a message is confirmed. Thread safe.
+/// Those who wait until a message is confirmed. Thread safe.
 ///
 /// confirmed() is for loop threads and takes no lock: it costs one load while nobody waits, two while others wait, and
-/// pushes what somebody may wait for onto a stack. A thread of this class takes that from there and wakes who has
-/// nothing more to wait for; it is started by the first who waits. Each confirmation is looked at once for each who
-/// waits for its message.
+/// pushes what somebody may wait for onto a stack. A thread of this class takes that from there, and wakes or reports
+/// who has nothing more to wait for; it is started by the first who waits. Each confirmation is looked at once for each
+/// who waits for its message.
 class Waits {
  public:
   /// `clock` outlives this; it ends the waits.
@@ -32,6 +33,11 @@ class Waits {
   ~Waits();
   Waits(const Waits&) = delete;
   Waits& operator=(const Waits&) = delete;
+
+  /// `heard` is told of a message when all have confirmed it that the latest until() of one who waits asked for and
+  /// missed; the next one knows of them. So no thread has to wait there. Called on the thread of this class, without
+  /// its lock; must be quick and not throw. Before anybody waits.
+  void report(std::function<void(MessageId)> heard) { heard_ = std::move(heard); }
 
   /// One who waits. Made before the message can be confirmed, so that none is missed.
   class Wait {
@@ -58,7 +64,6 @@ class Waits {
   void confirmed(event::TargetKind kind, std::string_view name, MessageId message);
   /// Ends all waits, also those to come.
   void cancel() EXCLUDES(mutex_);
-  bool cancelled() const EXCLUDES(mutex_);
 
  private:
   struct Message {
@@ -76,10 +81,12 @@ class Waits {
   static std::size_t slot_of(MessageId message) { return (message.value() * 0x9E3779B97F4A7C15ULL) >> 55; }
   void run();
   void wake();
+  void take_and_report() EXCLUDES(mutex_);
   void take_confirmations() REQUIRES(mutex_);
   void note(Confirmation& confirmation) REQUIRES(mutex_);
 
   const Clock& clock_;
+  std::function<void(MessageId)> heard_;
 
   // Written by any thread.
   std::atomic<std::size_t> waiting_{0};
@@ -88,8 +95,9 @@ class Waits {
   std::atomic<std::uint32_t> wakes_{0};
   std::atomic<bool> stopping_{false};
 
-  mutable Mutex mutex_;  // never taken on a loop thread
+  Mutex mutex_;  // never taken on a loop thread
   std::unordered_map<MessageId, Message> messages_ GUARDED_BY(mutex_);
+  std::vector<MessageId> complete_ GUARDED_BY(mutex_);  // to be reported
   bool cancelled_ GUARDED_BY(mutex_) = false;
   std::thread thread_ GUARDED_BY(mutex_);
 };

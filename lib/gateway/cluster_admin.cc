@@ -213,7 +213,8 @@ ClusterAdmin::Gathered ClusterAdmin::gather(const RawRequest& request, const net
     const RawResponse response = RawResponse::parse(bytes);
     if (auto theirs = document(response)) {
       gathered.documents.push_back(std::move(*theirs));
-    } else if (response.status != gathered.own.status && response.status != 404) {
+    } else if (response.status != 404 && (response.status == 200 || response.status != gathered.own.status)) {
+      // Also what makes no sense.
       others.missing.push_back(node);
     }
   }

@@ -1,13 +1,18 @@
 #include "gateway/cluster_gateway.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "api/send_reader.h"
 #include "base/error.h"
 #include "base/mutex.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "cluster/raw_http.h"
 #include "cluster/topics.h"
+#include "gateway/local_header.h"
+#include "gateway/waiting_send.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
 
@@ -201,6 +206,30 @@ std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
   const std::string text = request.text();
   return command.door == cluster::Door::kCluster ? admin_.process(text, {command.peer, 0}, true).bytes
                                                  : admin_.process_here(text, {command.peer, 0}, true).bytes;
+}
+
+// A program without a server that waits for a confirmation holds no thread here.
+void ClusterGateway::handle_soon(const cluster::RequestCommand& command, std::function<void(std::string)> done) {
+  if (command.door == cluster::Door::kCluster && command.request.find("\"wait\"") != std::string::npos) {
+    const RawRequest request = RawRequest::parse(command.request);
+    const bool single = !to_lower(request.header("Content-Type")).starts_with("application/x-ndjson");
+    if (request.method == "POST" && request.path == "/api/v1/send" && single) {
+      std::optional<api::SendRequest> asked;
+      try {
+        asked = api::read_send_request(request.body, "the request body");
+      } catch (const Error&) {
+        // The routes say what is wrong with it.
+      }
+      if (asked && answers_later(*asked)) {
+        send_and_answer_later(services_, std::move(*asked), !request.header(kLocalHeader).empty(),
+                              [done = std::move(done)](int status, std::string_view type, const std::string& body) {
+                                done(cluster::RawResponse{status, std::string(type), body}.text());
+                              });
+        return;
+      }
+    }
+  }
+  done(handle(command));
 }
 
 std::vector<std::vector<ConnectionId>> ClusterGateway::connections_of(

@@ -52,6 +52,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   void deliver(std::vector<cluster::DeliverCommand> commands,
                std::function<void(std::vector<std::uint32_t>)> done) override;
   std::string handle(const cluster::RequestCommand& command) override;
+  void handle_soon(const cluster::RequestCommand& command, std::function<void(std::string)> done) override;
   std::string keep_body(const cluster::BodyCommand& command) override;
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
   void replace(const cluster::ReplaceCommand& command) override;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -56,6 +58,7 @@ class MessageRoutes {
 
   const std::vector<Service>& services_;
   Stores stores_;
+  std::atomic<std::size_t> waiting_{0};  // workers that wait for a confirmation
   observe::Counter& requeued_;
   observe::Counter& purged_dead_;
 };

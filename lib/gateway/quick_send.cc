@@ -12,6 +12,7 @@
 #include "gateway/connection_json.h"
 #include "gateway/local_header.h"
 #include "gateway/message_routes.h"
+#include "gateway/waiting_send.h"
 #include "observe/log.h"
 
 namespace sse::gateway {
@@ -51,8 +52,18 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
   }
   // Imports are checked further.
   if (asked.key.starts_with(delivery::kImportPrefix)) return false;
+  if (asked.wait) {
+    // Whoever does not run it, answers it: a pool that is full, or has stopped, with 503.
+    workers_.submit([this, asked = std::move(asked),
+                     answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))]() mutable {
+      send_and_answer_later(
+          services_, std::move(asked), false,
+          [answer](int status, std::string_view type, const std::string& text) { answer->answer(status, type, text); });
+    });
+    return true;
+  }
   const bool ours = services_.size() == 1 && (asked.service.empty() || asked.service == sender->service());
-  if (asked.wait || !ours || !(asked.qos ? sender->keeps_soon() : sender->sends_soon())) return false;
+  if (!ours || !(asked.qos ? sender->keeps_soon() : sender->sends_soon())) return false;
   const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
   if (asked.qos) {
     sender->keep_soon(send_request(std::move(asked)),

@@ -611,7 +611,7 @@ void Server::Impl::open_fronts() {
   admin_front_ = std::make_unique<net::HttpFront>(admin_loop_, *admin_listener_, admin_app_, admin_workers_, admin,
                                                   metrics_, [this] { return feed_->followers(); });
   // The short cut knows no other nodes.
-  admin_front_->set_quick(QuickSend(services_, token_));
+  admin_front_->set_quick(QuickSend(services_, token_, admin_workers_));
 }
 
 std::size_t Server::Impl::streams_held() const {

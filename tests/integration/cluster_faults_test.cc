@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -12,6 +14,7 @@
 
 #include "support/cluster.h"
 #include "support/relay.h"
+#include "waiting_programs.h"
 
 namespace sse::testing {
 namespace {
@@ -174,6 +177,51 @@ TEST_F(ClusterFaultsTest, ClocksFiveMinutesApartCostNeitherMessagesNorOrder) {
   // Presence goes by how long ago a node was heard of, not by what it says the time is.
   EXPECT_TRUE(behind.sees(3));
   EXPECT_EQ(behind.send_to_user("1", "live")["delivered"], 1);
+}
+
+TEST_F(ClusterFaultsTest, SixtyFourProgramsThatWaitTakeNothingFromOthers) {
+  Node& a = start("a");
+  Node& b = start("b");
+  settle();
+  expect_waits_take_nothing_from_others(a, b, "--cluster " + redis_.url());
+}
+
+// For as long as it is frozen: Redis takes it for a subscriber all the while.
+TEST_F(ClusterFaultsTest, AFrozenNodePastItsTimeToLiveIsNamedAndNotWaitedFor) {
+  Node& a = start("a");
+  Node& b = start("b");
+  Node& c = start("c");
+  settle();
+  b.streams().connect("userId=1");
+  c.streams().connect("userId=1");
+  c.streams().connect("userId=2");
+  ::kill(b.server().pid(), SIGSTOP);
+  ASSERT_TRUE(a.sees(2));
+  const auto took = [](const auto& what) {
+    const auto begin = std::chrono::steady_clock::now();
+    what();
+    return std::chrono::steady_clock::now() - begin;
+  };
+  constexpr std::chrono::milliseconds kSoon{1000};  // a node that may answer is waited for twice as long
+  Json sent;
+  EXPECT_TRUE(eventually([&] { return took([&] { sent = a.send_to_user("1", "x"); }) < kSoon; }));
+  EXPECT_EQ(sent["delivered"], 1);
+  EXPECT_EQ(sent["missing"], Json({"b"}));
+  EXPECT_TRUE(eventually([&] { return took([&] { sent = a.send_to_user("1", "y", {{"qos", true}}); }) < kSoon; }));
+  EXPECT_EQ(sent["delivered"], 1);
+  EXPECT_EQ(sent["missing"], Json({"b"}));
+  Json list;
+  EXPECT_TRUE(eventually([&] { return took([&] { list = a.get("/api/v1/connections"); }) < kSoon; }));
+  EXPECT_EQ(list["total"], 2);
+  EXPECT_EQ(list["missing"], Json({"b"}));
+  // Who has no receiver has missed nothing.
+  EXPECT_FALSE(a.send_to_user("2", "x").contains("missing"));
+  ::kill(b.server().pid(), SIGCONT);
+  ASSERT_TRUE(a.sees(3));
+  EXPECT_TRUE(eventually([&] {
+    sent = a.send_to_user("1", "again");
+    return sent["delivered"] == 2 && !sent.contains("missing");
+  }));
 }
 
 TEST_F(ClusterFaultsTest, WhatIsAcceptedWhileRedisFreezesIsDeliveredAndTheRestRefused) {

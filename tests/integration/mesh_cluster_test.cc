@@ -21,6 +21,7 @@
 #include "support/process.h"
 #include "support/relay.h"
 #include "support/streams.h"
+#include "waiting_programs.h"
 
 namespace sse::testing {
 namespace {
@@ -300,6 +301,28 @@ TEST_F(NacosCluster, ANodeThatDiesIsNoLongerSeenAndHoldsNobodyUp) {
   ASSERT_TRUE(a.sees(2));
   EXPECT_TRUE(eventually([&] { return !a.send_to_user("1", "x").contains("missing"); }));
   EXPECT_EQ(a.get("/api/v1/connections")["total"], 1);
+}
+
+TEST_F(NacosCluster, SixtyFourProgramsThatWaitTakeNothingFromOthers) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  settle();
+  expect_waits_take_nothing_from_others(a, b, "--discovery " + nacos_.url());
+}
+
+// What it has is asked for again, by streams that opened meanwhile, until it answers.
+TEST_F(NacosCluster, WhatAFrozenNodeHasComesWhenItAnswersAgain) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  settle();
+  EXPECT_EQ(b.send_to_user("1", "kept at b", {{"qos", true}})["pending"], 1);
+  EXPECT_EQ(a.send_to_user("1", "kept at a", {{"qos", true}})["pending"], 1);
+  ::kill(b.server().pid(), SIGSTOP);
+  const std::size_t stream = a.streams().connect("userId=1");
+  ASSERT_TRUE(a.receives(stream, "kept at a"));
+  ::kill(b.server().pid(), SIGCONT);
+  ASSERT_TRUE(a.receives(stream, "kept at b"));
+  EXPECT_THAT(a.data(stream), ElementsAre("kept at a", "kept at b"));
 }
 
 TEST_F(NacosCluster, AFrozenNodeIsNamedAndComesBack) {

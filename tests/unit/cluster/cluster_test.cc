@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "cluster/memory_bus.h"
@@ -50,6 +52,7 @@ class TestNode final : public LocalNode {
   }
   std::string handle(const RequestCommand& command) override {
     stuck.wait(true);
+    if (command.door == Door::kCluster) orders_stuck.wait(true);
     return cluster->options().node + " answers " + command.request;
   }
   void missed_something() override { ++missed; }
@@ -77,6 +80,7 @@ class TestNode final : public LocalNode {
   observe::Registry metrics;
   std::atomic<std::uint32_t> streams{1};
   std::atomic<bool> stuck{false};
+  std::atomic<bool> orders_stuck{false};
   std::atomic<int> missed{0};
   unsigned number = 0;
   Mutex mutex;
@@ -147,6 +151,29 @@ TEST_F(ClusterTest, NamesTheNodesThatDoNotAnswerInTime) {
   }
   c->stuck = false;
   c->stuck.notify_all();
+}
+
+// Those that wait for others must not keep others from being answered.
+TEST_F(ClusterTest, OrdersThatTakeLongKeepNeitherQuestionsNorPagesWaiting) {
+  auto a = node("a");
+  auto b = node("b");
+  ASSERT_TRUE(a->knows(2));
+  b->orders_stuck = true;
+  std::vector<std::thread> orders;
+  std::atomic<int> done{0};
+  for (int i = 0; i < 64; ++i) {
+    orders.emplace_back([&] {
+      EXPECT_EQ(a->cluster->pass_on(b->number, {Door::kCluster, "", "order"}), "b answers order");
+      ++done;
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return b->metrics.snapshot().at("sse_cluster_received_total") >= 64; }));
+  EXPECT_EQ(a->cluster->pass_on(b->number, {Door::kPages, "", "page"}), "b answers page");
+  EXPECT_THAT(a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"})).missing, IsEmpty());
+  EXPECT_EQ(done, 0);
+  b->orders_stuck = false;
+  b->orders_stuck.notify_all();
+  for (std::thread& order : orders) order.join();
 }
 
 TEST_F(ClusterTest, SaysThatANodeIsGone) {

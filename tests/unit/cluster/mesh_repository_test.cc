@@ -45,7 +45,7 @@ class Node final : public Bus::Receiver {
       const std::string asked = std::get<StoreCommand>(decode(command.bytes)).bytes;
       if (asked.find("\"look\"") == std::string::npos) ++received_;
       const MutexLock lock(mutex_);
-      command.answer(mesh_ ? mesh_->handle(asked) : "");
+      command.answer(fails_ ? "!its disk is gone" : mesh_ ? mesh_->handle(asked) : "");
     }
   }
 
@@ -68,8 +68,17 @@ class Node final : public Bus::Receiver {
                                       MessageId after = MessageId(), ByteCount most = mebibytes(1)) {
     std::vector<Recipient> recipients;
     for (const std::string& user : users) recipients.push_back({TargetKind::kUser, user});
-    return mesh_->pending(kService, recipients, after, limit, most, wall_now());
+    try {
+      unread_.clear();
+      return mesh_->pending(kService, recipients, after, limit, most, wall_now());
+    } catch (delivery::PartlyRead& part) {
+      unread_ = part.what();
+      return part.take();
+    }
   }
+  /// Why the last pending() may lack something; empty: it does not.
+  const std::string& unread() const { return unread_; }
+  void fail(bool fails) { fails_ = fails; }
   std::vector<std::string> data(const std::vector<std::string>& users) {
     std::vector<std::string> data;
     for (const PendingMessage& message : pending(users)) data.push_back(message.data);
@@ -88,6 +97,8 @@ class Node final : public Bus::Receiver {
   Interest interest_;
   Mutex mutex_;  // open() may come between; all else is done by the thread that does that
   std::unique_ptr<MeshRepository> mesh_;
+  std::string unread_;
+  std::atomic<bool> fails_{false};
   std::atomic<int> received_{0};
   std::atomic<int> looks_{0};
 };
@@ -197,11 +208,25 @@ TEST_F(MeshRepositoryTest, GoesOnAloneWhenNobodyCanBeReached) {
   c_.add("1", "mine");
   exchange_->cut(true);
   EXPECT_THAT(c_.data({"1"}), ElementsAre("mine"));
+  EXPECT_NE(c_.unread(), "");
   const MessageId id = c_.add("2", "accepted all the same");
   EXPECT_TRUE(id.valid());
   exchange_->cut(false);
   EXPECT_THAT(a_.data({"1"}), SizeIs(2));
   EXPECT_THAT(a_.data({"2"}), ElementsAre("accepted all the same"));
+}
+
+TEST_F(MeshRepositoryTest, TellsANodeThatCannotReadFromOneThatHasNothing) {
+  a_.add("1", "one");
+  c_.add("1", "mine");
+  EXPECT_THAT(c_.data({"nobody"}), IsEmpty());
+  EXPECT_EQ(c_.unread(), "");
+  a_.fail(true);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("mine"));
+  EXPECT_EQ(c_.unread(), "node 'a' cannot read what it has: its disk is gone");
+  a_.fail(false);
+  EXPECT_THAT(c_.data({"1"}), SizeIs(2));
+  EXPECT_EQ(c_.unread(), "");
 }
 
 TEST_F(MeshRepositoryTest, WhatIsSentOnceMoreIsFoundToo) {

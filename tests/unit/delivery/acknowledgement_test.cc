@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <future>
 
 #include "base/manual_clock.h"
@@ -396,6 +398,38 @@ TEST_F(AcknowledgementTest, TellsWhoHasConfirmedToThoseWhoWait) {
   const SteadyTime started = clock_.steady_now();
   EXPECT_EQ(send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "expired");
   EXPECT_LT(clock_.steady_now() - started, std::chrono::minutes(1)) << "waited for what nobody can confirm any more";
+}
+
+std::size_t threads_here() {
+  std::size_t n = 0;
+  for ([[maybe_unused]] const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) ++n;
+  return n;
+}
+
+TEST_F(AcknowledgementTest, AThousandWhoWaitHoldNoThreadAndAreToldEachForItself) {
+  constexpr int kWaits = 1000;
+  start();
+  const std::size_t before = threads_here();
+  std::atomic<int> confirmed{0};
+  std::atomic<int> offline{0};
+  for (int i = 0; i < kWaits; ++i) {
+    const SendRequest request{{TargetKind::kUser, {i % 2 == 0 ? "1" : "2"}, false}, "news", "a", true, milliseconds(0)};
+    sender_->send_then_wait(request, std::chrono::hours(1), [&](const SendResult& sent) {
+      ++(sent.recipients.at(0).state == "confirmed" ? confirmed : offline);
+    });
+  }
+  EXPECT_EQ(sender_->waiting(), static_cast<std::size_t>(kWaits));
+  EXPECT_LT(threads_here(), before + 10);
+  const Page page = open({.confirms = false});
+  EXPECT_TRUE(eventually([&] {
+    page.client.acknowledge();
+    return confirmed == kWaits / 2;
+  }));
+  EXPECT_EQ(offline, 0);
+  sender_->end_waits();
+  EXPECT_TRUE(eventually([&] { return sender_->waiting() == 0; }));
+  EXPECT_EQ(offline, kWaits / 2);
+  EXPECT_EQ(confirmed, kWaits / 2);
 }
 
 TEST_F(AcknowledgementTest, SendsARepeatedRequestOnce) {

@@ -1,0 +1,158 @@
+#include "delivery/waiting_sends.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "observe/barrier.h"
+
+namespace sse::delivery {
+namespace {
+
+constexpr std::size_t kLookers = 4;
+constexpr std::chrono::seconds kIdle{10};
+
+}  // namespace
+
+// Every wait is in its queue at most once, so that this is bounded by their number.
+WaitingSends::WaitingSends(const Clock& clock)
+    : clock_(clock), lookers_("sse-wait-look", 0, kLookers, SIZE_MAX, kIdle, clock) {}
+
+void WaitingSends::start() {
+  const MutexLock lock(mutex_);
+  if (!stopping_) begin();
+}
+
+void WaitingSends::begin() {
+  if (thread_.joinable()) return;
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "sse-waits-over");
+    run();
+  });
+}
+
+void WaitingSends::add(MessageId message, SteadyTime deadline, std::chrono::milliseconds period, Look look) {
+  {
+    const MutexLock lock(mutex_);
+    if (!stopping_) {
+      begin();
+      const Key key = next_++;
+      by_message_[message.value()].push_back(key);
+      Wait& wait = waits_.emplace(key, Wait{message, deadline, period, std::move(look), {}}).first->second;
+      schedule(key, wait, SteadyTime{});
+      return;
+    }
+  }
+  look(true);
+}
+
+void WaitingSends::schedule(Key key, Wait& wait, SteadyTime when) {
+  due_.erase({wait.due, key});
+  wait.due = cancelled_ ? SteadyTime{} : when;
+  const bool first = due_.empty() || wait.due < due_.begin()->first;
+  due_.emplace(wait.due, key);
+  if (first) changed_.notify_all();
+}
+
+void WaitingSends::confirmed(MessageId message) {
+  const MutexLock lock(mutex_);
+  const auto found = by_message_.find(message.value());
+  if (found == by_message_.end()) return;
+  for (const Key key : found->second) {
+    Wait& wait = waits_.at(key);
+    if (wait.looking) {
+      wait.once_more = true;
+    } else {
+      schedule(key, wait, SteadyTime{});
+    }
+  }
+}
+
+std::size_t WaitingSends::size() const {
+  const MutexLock lock(mutex_);
+  return waits_.size();
+}
+
+void WaitingSends::cancel() {
+  const MutexLock lock(mutex_);
+  cancelled_ = true;
+  for (auto& [key, wait] : waits_) {
+    if (wait.looking) {
+      wait.once_more = true;
+    } else {
+      schedule(key, wait, SteadyTime{});
+    }
+  }
+  changed_.notify_all();
+}
+
+void WaitingSends::stop() {
+  cancel();
+  std::thread thread;
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    while (!waits_.empty()) changed_.wait(mutex_);
+    changed_.notify_all();
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+  lookers_.stop();
+}
+
+void WaitingSends::run() {
+  const MutexLock lock(mutex_);
+  while (!stopping_ || !waits_.empty()) {
+    if (due_.empty()) {
+      changed_.wait(mutex_);
+      continue;
+    }
+    const auto [when, key] = *due_.begin();
+    if (when > clock_.steady_now()) {
+      changed_.wait_until(mutex_, when, clock_);
+      continue;
+    }
+    due_.erase(due_.begin());
+    Wait& wait = waits_.at(key);
+    wait.looking = true;
+    // The system has no thread to give, and the pool none: later.
+    if (!lookers_.submit([this, key = key] { look(key); })) {
+      wait.looking = false;
+      wait.due = clock_.steady_now() + std::chrono::milliseconds(100);
+      due_.emplace(wait.due, key);
+    }
+  }
+}
+
+void WaitingSends::look(Key key) {
+  Look* look = nullptr;
+  bool over = false;
+  {
+    const MutexLock lock(mutex_);
+    Wait& wait = waits_.at(key);
+    wait.once_more = false;
+    over = cancelled_ || clock_.steady_now() >= wait.deadline;
+    look = &wait.look;  // nobody else touches it, nor the wait, while it is `looking`
+  }
+  bool done = over;
+  const bool looked = observe::guarded("a sender that waits for a confirmation", [&] { done = (*look)(over); });
+  Look gone;
+  const MutexLock lock(mutex_);
+  const auto found = waits_.find(key);
+  Wait& wait = found->second;
+  if (!done && looked && !over) {
+    wait.looking = false;
+    const SteadyTime next =
+        wait.period.count() == 0 ? wait.deadline : std::min(wait.deadline, clock_.steady_now() + wait.period);
+    schedule(key, wait, wait.once_more ? SteadyTime{} : next);
+    return;
+  }
+  gone = std::move(wait.look);
+  const auto others = by_message_.find(wait.message.value());
+  std::erase(others->second, key);
+  if (others->second.empty()) by_message_.erase(others);
+  waits_.erase(found);
+  if (waits_.empty()) changed_.notify_all();
+}
+
+}  // namespace sse::delivery
