@@ -1,6 +1,8 @@
 #include "cluster/mesh_repository.h"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
@@ -139,7 +141,7 @@ MeshRepository::Signals MeshRepository::hold_all_there_is() {
   }
 }
 
-MeshRepository::Signals MeshRepository::hold(const Recipients& recipients) {
+MeshRepository::Signals MeshRepository::hold(const Recipients& recipients, bool adding) {
   Signals signals;
   std::vector<std::string> topics;
   const auto fresh = std::make_shared<Signal>();
@@ -149,6 +151,7 @@ MeshRepository::Signals MeshRepository::hold(const Recipients& recipients) {
     std::string topic = pending_topic(service, recipient);
     const auto [entry, is_new] = held_.try_emplace(topic, Held{service, recipient, 0, fresh});
     ++entry->second.added;
+    if (adding) ++entry->second.underway;
     touched_.insert(topic);
     if (seen.insert(entry->second.known.get()).second) signals.push_back(entry->second.known);
     if (is_new) topics.push_back(std::move(topic));
@@ -156,6 +159,16 @@ MeshRepository::Signals MeshRepository::hold(const Recipients& recipients) {
   // Under the lock, so that it cannot overtake letting go.
   if (!topics.empty()) interest_.acquire(topics, [fresh] { fresh->set(); });
   return signals;
+}
+
+void MeshRepository::added(const Recipients& recipients) {
+  const MutexLock lock(mutex_);
+  for (const auto& [service, recipient] : recipients) {
+    const std::string topic = pending_topic(service, recipient);
+    --held_.at(topic).underway;
+    // Where the store refused it, nothing is held.
+    touched_.insert(topic);
+  }
 }
 
 void MeshRepository::wait(const Signals& signals) const {
@@ -178,6 +191,7 @@ void MeshRepository::let_go() {
       if (found == held_.end()) continue;
       held = found->second;
     }
+    if (held.underway != 0) continue;  // added() has it looked at again
     if (!own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
              .empty())
       continue;
@@ -199,8 +213,14 @@ std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delive
       recipients.push_back({message.service, {message.target.kind, name}});
   }
   // The disk works meanwhile.
-  const Signals known = hold(recipients);
-  std::vector<delivery::AddOutcome> outcomes = own_.messages.add_all(messages);
+  const Signals known = hold(recipients, true);
+  std::vector<delivery::AddOutcome> outcomes;
+  {
+    // Also where the store fails.
+    const std::unique_ptr<const Recipients, std::function<void(const Recipients*)>> underway(
+        &recipients, [this](const Recipients* these) { added(*these); });
+    outcomes = own_.messages.add_all(messages);
+  }
   wait(known);
   have_older_replaced(messages, outcomes);
   return outcomes;

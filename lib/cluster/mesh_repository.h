@@ -99,11 +99,14 @@ class MeshRepository final : public delivery::MessageRepository,
     delivery::Recipient recipient;
     std::uint64_t added = 0;        // how often something was
     std::shared_ptr<Signal> known;  // to all
+    std::size_t underway = 0;       // on their way into the store, which does not list them yet
   };
   using Recipients = std::vector<std::pair<ServiceName, delivery::Recipient>>;
 
   /// Wants the topics of these; what it returns is set as soon as all nodes know.
-  Signals hold(const Recipients& recipients) EXCLUDES(mutex_);
+  /// `adding`: what is for them is stored only then, and added() follows.
+  Signals hold(const Recipients& recipients, bool adding = false) EXCLUDES(mutex_);
+  void added(const Recipients& recipients) EXCLUDES(mutex_);
   void wait(const Signals& signals) const;
   Signals hold_all_there_is();
   void let_go() EXCLUDES(mutex_);

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
+#include <span>
+#include <vector>
 
 #include "base/mutex.h"
 #include "cluster/memory_bus.h"
@@ -27,6 +30,34 @@ using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 const ServiceName kService("s");
+
+// Somebody comes between what is about to be stored and the store.
+class InterruptedRepository final : public delivery::MessageRepository {
+ public:
+  explicit InterruptedRepository(delivery::MemoryRepository& store) : store_(store) {}
+  std::vector<delivery::AddOutcome> add_all(std::span<const NewMessage> messages) override {
+    if (before_add) before_add();
+    return store_.add_all(messages);
+  }
+  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
+    store_.confirm(service, recipient, id);
+  }
+  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                              MessageId younger) override {
+    return store_.replace_older(service, recipient, collapse, younger);
+  }
+  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+    return store_.pending(service, recipients, after, limit, most, now);
+  }
+  std::uint64_t expire(WallTime now) override { return store_.expire(now); }
+  std::uint64_t size() const override { return store_.size(); }
+
+  std::function<void()> before_add;
+
+ private:
+  delivery::MemoryRepository& store_;
+};
 
 class Node final : public Bus::Receiver {
  public:
@@ -52,7 +83,7 @@ class Node final : public Bus::Receiver {
   // As after a restart, with what is in the store.
   void open() {
     auto mesh =
-        std::make_unique<MeshRepository>(MeshRepository::Own{own_, own_, own_, own_}, bus_, interest_,
+        std::make_unique<MeshRepository>(MeshRepository::Own{interrupted_, own_, own_, own_}, bus_, interest_,
                                          MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
     {
       const MutexLock lock(mutex_);
@@ -87,12 +118,14 @@ class Node final : public Bus::Receiver {
   MeshRepository& mesh() { return *mesh_; }
   IdGenerator& ids() { return ids_; }
   delivery::MemoryRepository& own() { return own_; }
+  InterruptedRepository& interrupted() { return interrupted_; }
   int received() const { return received_; }
   int looks() const { return looks_; }
 
  private:
   IdGenerator ids_;
   delivery::MemoryRepository own_;
+  InterruptedRepository interrupted_{own_};
   MemoryBus bus_;
   Interest interest_;
   Mutex mutex_;  // open() may come between; all else is done by the thread that does that
@@ -214,6 +247,18 @@ TEST_F(MeshRepositoryTest, GoesOnAloneWhenNobodyCanBeReached) {
   exchange_->cut(false);
   EXPECT_THAT(a_.data({"1"}), SizeIs(2));
   EXPECT_THAT(a_.data({"2"}), ElementsAre("accepted all the same"));
+}
+
+TEST_F(MeshRepositoryTest, IsAskedForWhatIsStoredWhileItLooksWhetherAnythingIsLeft) {
+  a_.interrupted().before_add = [&] { a_.mesh().expire(wall_now()); };
+  const MessageId id = a_.add("1", "one");
+  EXPECT_EQ(a_.mesh().held(), 1u);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("one"));
+  a_.mesh().confirm(kService, {TargetKind::kUser, "1"}, id);
+  EXPECT_TRUE(eventually([&] {
+    a_.mesh().expire(wall_now());
+    return a_.mesh().held() == 0;
+  }));
 }
 
 TEST_F(MeshRepositoryTest, TellsANodeThatCannotReadFromOneThatHasNothing) {
