@@ -162,12 +162,13 @@ MeshRepository::Signals MeshRepository::hold(const Recipients& recipients, bool 
 }
 
 void MeshRepository::added(const Recipients& recipients) {
-  const MutexLock lock(mutex_);
   for (const auto& [service, recipient] : recipients) {
-    const std::string topic = pending_topic(service, recipient);
+    std::string topic = pending_topic(service, recipient);
+    // Not over all of them: loops that confirm come by.
+    const MutexLock lock(mutex_);
     --held_.at(topic).underway;
     // Where the store refused it, nothing is held.
-    touched_.insert(topic);
+    touched_.insert(std::move(topic));
   }
 }
 
