@@ -22,6 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 // A node whose every stream takes everything.
 class TestNode final : public LocalNode {
@@ -169,6 +170,7 @@ TEST_F(ClusterTest, OrdersThatTakeLongKeepNeitherQuestionsNorPagesWaiting) {
   }
   EXPECT_TRUE(eventually([&] { return b->metrics.snapshot().at("sse_cluster_received_total") >= 64; }));
   EXPECT_EQ(a->cluster->pass_on(b->number, {Door::kPages, "", "page"}), "b answers page");
+  EXPECT_THAT(a->cluster->pass_on(b->number, BodyCommand{"transfer", 0, 5, "piece"}), StartsWith("501 "));
   EXPECT_THAT(a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"})).missing, IsEmpty());
   EXPECT_EQ(done, 0);
   b->orders_stuck = false;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,6 +58,25 @@ TEST(Waits, EndWhenTheServerDoes) {
   later.join();
   Waits::Wait another(waits, MessageId(6));
   EXPECT_TRUE(another.until({kOne}, steady_now() + std::chrono::minutes(5)).empty());
+}
+
+// So nobody has to wait there. What is reported can be asked for at once: no lock is held.
+TEST(Waits, AreReportedWhenTheLastHasConfirmed) {
+  std::promise<std::size_t> told;
+  Waits waits;
+  std::optional<Waits::Wait> wait;
+  waits.report([&](MessageId message) {
+    EXPECT_EQ(message, MessageId(5));
+    told.set_value(wait->until({kOne, kTwo}, SteadyTime::min()).size());
+  });
+  wait.emplace(waits, MessageId(5));
+  EXPECT_TRUE(wait->until({kOne, kTwo}, SteadyTime::min()).empty());
+  waits.confirmed(TargetKind::kUser, "1", MessageId(5));
+  waits.confirmed(TargetKind::kUser, "2", MessageId(6));
+  // Whoever takes it from the loops.
+  EXPECT_EQ(wait->until({kOne, kTwo}, SteadyTime::min()), std::vector<Recipient>{kOne});
+  waits.confirmed(TargetKind::kUser, "2", MessageId(5));
+  EXPECT_EQ(told.get_future().get(), 2U);
 }
 
 // As many recipients as a send may have.
