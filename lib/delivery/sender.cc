@@ -23,8 +23,10 @@ constexpr std::chrono::milliseconds kLookForConfirmations{100};
 // Recipients a store is asked about in one go: in a mesh each is a question to other nodes.
 constexpr std::size_t kAskedAtOnce = 256;
 constexpr std::chrono::seconds kUnreadPeriod{1};
-// Each holds a connection or a command of another node, and some kilobytes.
+// Each holds a connection or a command of another node, and some kilobytes; a recipient, some 100 bytes and its name a
+// few times.
 constexpr std::size_t kMostWaiting = 10'000;
+constexpr std::size_t kMostAwaited = 500'000;
 
 event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data, MessageId message,
                        event::TargetKind kind) {
@@ -204,8 +206,15 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
 
 // One who waits.
 struct Sender::Awaited {
-  Awaited(Waits& waits, SendRequest what, MessageId message) : request(std::move(what)), wait(waits, message) {}
+  Awaited(Sender& sender, SendRequest what, MessageId message)
+      : awaited(sender.awaited_), request(std::move(what)), wait(sender.waits_, message) {
+    awaited.fetch_add(request.target.names.size());
+  }
+  ~Awaited() { awaited.fetch_sub(request.target.names.size()); }
+  Awaited(const Awaited&) = delete;
+  Awaited& operator=(const Awaited&) = delete;
 
+  std::atomic<std::size_t>& awaited;
   const SendRequest request;  // without its data
   Waits::Wait wait;
   std::vector<Recipient> recipients;  // who have it pending
@@ -216,10 +225,13 @@ struct Sender::Awaited {
 void Sender::send_then_wait(const SendRequest& request, std::chrono::milliseconds patience,
                             std::function<void(const SendResult&)> done) {
   const SteadyTime started = clock_.steady_now();
-  if (waiting_sends_.size() >= kMostWaiting) {
-    throw Error(ErrorCode::kUnavailable, std::to_string(kMostWaiting) +
-                                             " senders wait for confirmations here already, and this was not sent; "
-                                             "try again later, or send without waiting");
+  const bool many = waiting_sends_.size() >= kMostWaiting;
+  if (many || awaited_.load() + request.target.names.size() > kMostAwaited) {
+    throw Error(ErrorCode::kUnavailable,
+                (many ? std::to_string(kMostWaiting) + " senders wait for confirmations here already"
+                      : "senders wait for the confirmations of " + std::to_string(awaited_.load()) +
+                            " recipients here already, and " + std::to_string(kMostAwaited) + " is the most") +
+                    ", and this was not sent; try again later, or send without waiting");
   }
   waits_.start();
   waiting_sends_.start();
@@ -229,8 +241,7 @@ void Sender::send_then_wait(const SendRequest& request, std::chrono::millisecond
   if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
   SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
   // Before the delivery, which may be confirmed before it returns.
-  const auto awaited =
-      std::make_shared<Awaited>(waits_, std::move(without_data), MessageId(outcomes.front().result.id));
+  const auto awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
   awaited->done = std::move(done);
   awaited->result = std::move(deliver({request}, std::move(outcomes), started).finish().front().result);
   SendResult& result = awaited->result;
@@ -261,8 +272,7 @@ bool Sender::look(Awaited& awaited, bool over) {
     std::vector<Recipient> open;
     std::ranges::copy_if(awaited.recipients, std::back_inserter(open),
                          [&](const Recipient& who) { return !had.contains(who); });
-    const bool all =
-        open.empty() || (repository_.shared() && pending_of(open, MessageId(awaited.result.id)).empty());
+    const bool all = open.empty() || (repository_.shared() && pending_of(open, MessageId(awaited.result.id)).empty());
     if (!all) return false;
   }
   tell_states(awaited.request, confirmed, awaited.result);

@@ -143,8 +143,8 @@ class Sender final : private hub::HubDelegate {
   /// each recipient `confirmed`, `expired`, `deleted`, or where the message is now.
   SendResult send_and_wait(const SendRequest& request, std::chrono::milliseconds patience);
   /// The same in two steps: returns as soon as send() would, and throws what that would, or Error(kUnavailable) when
-  /// very many wait already; then `done` is not called. Else it gets the result, once, on a thread that may block; no
-  /// thread waits meanwhile.
+  /// very many wait already, or for very many recipients; then `done` is not called. Else it gets the result, once, on
+  /// a thread that may block; no thread waits meanwhile.
   void send_then_wait(const SendRequest& request, std::chrono::milliseconds patience,
                       std::function<void(const SendResult&)> done);
   /// Those who wait for confirmations now.
@@ -249,6 +249,7 @@ class Sender final : private hub::HubDelegate {
   net::WorkerPool replayers_;
   std::atomic<std::int64_t> last_unread_{0};  // when that was logged
   std::atomic<std::size_t> away_{0};          // of send_soon(), without an answer of other nodes
+  std::atomic<std::size_t> awaited_{0};       // recipients of those who wait
   hub::Hub hub_;
   Publisher publisher_;
   const bool store_counts_;  ///< what is confirmed

@@ -432,6 +432,15 @@ TEST_F(AcknowledgementTest, AThousandWhoWaitHoldNoThreadAndAreToldEachForItself)
   EXPECT_EQ(confirmed, kWaits / 2);
 }
 
+TEST_F(AcknowledgementTest, RefusesToWaitForMoreRecipientsThanItHoldsInMemory) {
+  start();
+  const std::vector<std::string> names(500'001, "1");
+  const SendRequest request{{TargetKind::kUser, names, false}, "news", "a", true, milliseconds(0)};
+  EXPECT_THROW(sender_->send_then_wait(request, milliseconds(0), [](const SendResult&) {}), Error);
+  EXPECT_EQ(sender_->sends(), 0U);
+  EXPECT_EQ(sender_->waiting(), 0U);
+}
+
 TEST_F(AcknowledgementTest, SendsARepeatedRequestOnce) {
   start();
   Page page = open({});
