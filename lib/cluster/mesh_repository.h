@@ -73,6 +73,7 @@ class MeshRepository final : public delivery::MessageRepository,
     own_.messages.report_withdrawn(service, std::move(withdraw));
   }
   bool shared() const override { return true; }
+  delivery::MessageRepository& own() override { return own_.messages; }
 
   // DeadLetters
   std::uint64_t count_dead(const delivery::MessageFilter& filter) override { return own_.dead.count_dead(filter); }

@@ -116,7 +116,6 @@ class PartlyRead final : public Error {
       : Error(ErrorCode::kUnavailable, why), found_(std::move(found)) {}
 
   /// What could be read, as MessageRepository::pending() returns it.
-  const std::vector<PendingMessage>& found() const { return found_; }
   std::vector<PendingMessage> take() { return std::move(found_); }
 
  private:
@@ -193,6 +192,9 @@ class MessageRepository {
 
   /// Whether others change it, too, so that size() may be behind.
   virtual bool shared() const { return false; }
+
+  /// Where all is that was added here: this, or a part of it, which is asked without other nodes.
+  virtual MessageRepository& own() { return *this; }
 };
 
 /// How often a pending message went into a stream of a recipient.

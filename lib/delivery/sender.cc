@@ -20,7 +20,7 @@ constexpr ByteCount kPageBytes = kibibytes(256);
 constexpr std::size_t kReplayThreads = 2;
 constexpr std::chrono::seconds kReplayIdle{10};
 constexpr std::chrono::milliseconds kLookForConfirmations{100};
-// Recipients a store is asked about in one go: in a mesh each is a question to other nodes.
+// Recipients a store is asked about in one go: others have their turn in between.
 constexpr std::size_t kAskedAtOnce = 256;
 constexpr std::chrono::seconds kUnreadPeriod{1};
 // Each holds a connection or a command of another node, and some kilobytes; a recipient, some 100 bytes and its name a
@@ -281,21 +281,17 @@ bool Sender::look(Awaited& awaited, bool over) {
 }
 
 // Few looks at the store: a message that several have pending is returned for all of them, whatever the limit. What
-// cannot be read is taken for pending: that is what was known last.
+// was sent here is kept here: other nodes, of which one may be frozen, are not asked. What cannot be read is taken for
+// pending: that is what was known last.
 Sender::Recipients Sender::pending_of(const std::vector<Recipient>& recipients, MessageId id) {
   Recipients pending;
-  const auto note = [&](std::vector<PendingMessage> rows) {
-    for (PendingMessage& row : rows) {
-      if (row.id == id) pending.insert(std::move(row.recipient));
-    }
-  };
   for (std::size_t begin = 0; begin < recipients.size(); begin += kAskedAtOnce) {
     const std::span part = std::span(recipients).subspan(begin, std::min(kAskedAtOnce, recipients.size() - begin));
     try {
-      note(repository_.pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min()));
-    } catch (PartlyRead& partly) {
-      // What was sent here is kept here.
-      note(partly.take());
+      for (PendingMessage& row :
+           repository_.own().pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
+        if (row.id == id) pending.insert(std::move(row.recipient));
+      }
     } catch (const Error& e) {
       note_unread(e.what());
       pending.insert(part.begin(), part.end());

@@ -274,6 +274,20 @@ TEST_F(MeshRepositoryTest, TellsANodeThatCannotReadFromOneThatHasNothing) {
   EXPECT_EQ(c_.unread(), "");
 }
 
+// Those who wait for a confirmation look often.
+TEST_F(MeshRepositoryTest, SaysWithoutOtherNodesWhetherWhatWasSentHereIsPending) {
+  const MessageId id = a_.add("1", "one");
+  c_.add("1", "mine");
+  const Recipient who{TargetKind::kUser, "1"};
+  const auto here = [&] {
+    return a_.mesh().own().pending(kService, {&who, 1}, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min());
+  };
+  const int asked = c_.received();
+  ASSERT_EQ(here().size(), 1U);
+  EXPECT_EQ(here().front().id, id);
+  EXPECT_EQ(c_.received(), asked);
+}
+
 TEST_F(MeshRepositoryTest, WhatIsSentOnceMoreIsFoundToo) {
   a_.mesh().add({kService, {TargetKind::kUser, {"1"}, false}, "e", "late", wall_now() - 2h, wall_now() - 1h});
   a_.mesh().expire(wall_now());
