@@ -4,7 +4,10 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <map>
+#include <memory>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -360,7 +363,8 @@ std::vector<AddOutcome> RedisRepository::outcomes_of(std::span<const NewMessage>
   return outcomes;
 }
 
-std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> messages) {
+std::vector<AddOutcome> RedisRepository::add_in_order(std::span<const NewMessage> messages,
+                                                      const std::function<void()>& committed) {
   std::vector<AddOutcome> outcomes;
   outcomes.reserve(messages.size());
   for (std::size_t begin = 0; begin < messages.size();) {
@@ -375,9 +379,25 @@ std::vector<AddOutcome> RedisRepository::add_all(std::span<const NewMessage> mes
       names += append_message(messages[end], arguments);
     }
     arguments[count_at] = std::to_string(end - begin);
-    for (AddOutcome& one :
-         outcomes_of(messages.subspan(begin, end - begin), run_script(scripts_->add, std::move(arguments))))
-      outcomes.push_back(std::move(one));
+    arguments.insert(arguments.begin(), prefix_);
+    // Answers come in the order in which Redis has added, but are waited for by many threads.
+    const auto promise = std::make_shared<std::promise<std::optional<AddOutcome::Refusal>>>();
+    std::future<std::optional<AddOutcome::Refusal>> failure = promise->get_future();
+    scripts_->add.run_soon(link_, {}, std::move(arguments), [&, promise, end](const RedisReply& reply) {
+      std::optional<AddOutcome::Refusal> why;
+      try {
+        if (reply.is_error()) throw error_in(reply);
+        for (AddOutcome& one : outcomes_of(messages.subspan(begin, end - begin), reply))
+          outcomes.push_back(std::move(one));
+        if (end == messages.size() && committed) committed();
+      } catch (const Error& e) {
+        why = {e.code(), e.what()};
+      } catch (const std::exception& e) {
+        why = {ErrorCode::kInternal, std::string("cannot read what Redis answered to added messages: ") + e.what()};
+      }
+      promise->set_value(std::move(why));
+    });
+    if (const auto why = failure.get()) throw Error(why->code, why->sentence);
     begin = end;
   }
   return outcomes;

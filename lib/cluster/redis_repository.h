@@ -66,7 +66,12 @@ class RedisRepository final : public delivery::MessageRepository,
   RedisRepository& operator=(const RedisRepository&) = delete;
 
   /// Throws Error(kUnavailable) without Redis; where the answer was lost, the messages may have been kept.
-  std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override;
+  std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override {
+    return add_in_order(messages, {});
+  }
+  /// `committed` runs on the thread of the link to Redis; the order is that of the messages of this node.
+  std::vector<delivery::AddOutcome> add_in_order(std::span<const delivery::NewMessage> messages,
+                                                 const std::function<void()>& committed) override;
   /// `added` runs on the thread of the link to Redis.
   bool add_soon(delivery::NewMessage message, Added added) override;
   bool adds_soon() const override { return true; }

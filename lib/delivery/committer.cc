@@ -48,12 +48,16 @@ Committer::~Committer() {
   thread_.join();
 }
 
-void Committer::commit(const Work& work, std::uint64_t bytes) {
+void Committer::commit(const Work& work, std::uint64_t bytes, const std::function<void()>& committed) {
   // Not on this stack: it may be gone before set_value() is through.
   const auto promise = std::make_shared<std::promise<Outcome>>();
   std::future<Outcome> outcome = promise->get_future();
   if (!commit_soon([&work](SqliteWriter& writer) { work(writer); },
-                   [promise](Outcome failure) { promise->set_value(std::move(failure)); }, bytes)) {
+                   [promise, &committed](Outcome failure) {
+                     if (!failure && committed) committed();
+                     promise->set_value(std::move(failure));
+                   },
+                   bytes)) {
     throw Error(ErrorCode::kUnavailable, "the message store is shutting down; send again once the server is back");
   }
   if (const Outcome failure = outcome.get()) throw Error(failure->code, failure->sentence);

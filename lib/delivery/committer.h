@@ -54,12 +54,13 @@ class Committer {
 
   /// Runs `work` in the next transaction and returns once that is durable. Throws the Error that kept it from being
   /// so, kUnavailable after stop(). The queue is as long as there are threads that call. `bytes`: about what it writes;
-  /// a transaction takes no more than so many together, because all in it wait for all.
-  void commit(const Work& work, std::uint64_t bytes = 0) EXCLUDES(mutex_);
+  /// a transaction takes no more than so many together, because all in it wait for all. `committed`, which may be
+  /// empty: told as `done` of commit_soon() when it is durable, before this returns.
+  void commit(const Work& work, std::uint64_t bytes = 0, const std::function<void()>& committed = {}) EXCLUDES(mutex_);
   /// Why a work is not durable; nothing when it is.
   using Outcome = std::optional<AddOutcome::Refusal>;
-  /// As commit(), without waiting: `done` is told on the committer's thread; must be quick, not throw, and not call
-  /// commit(). False after stop(): then neither is called. Who calls bounds the queue.
+  /// As commit(), without waiting: `done` is told on the committer's thread, in the order of the calls; must be quick,
+  /// not throw, and not call commit(). False after stop(): then neither is called. Who calls bounds the queue.
   bool commit_soon(Work work, std::function<void(Outcome)> done, std::uint64_t bytes = 0) EXCLUDES(mutex_);
   /// Queues a confirmation; never blocks on the disk.
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) EXCLUDES(mutex_);

@@ -105,7 +105,16 @@ bool MemoryRepository::known_import(const NewMessage& message, AddOutcome& outco
   return true;
 }
 
+std::vector<AddOutcome> MemoryRepository::add_in_order(std::span<const NewMessage> messages,
+                                                       const std::function<void()>& committed) {
+  const MutexLock in_order(answers_mutex_);
+  std::vector<AddOutcome> outcomes = add_all(messages);
+  committed();
+  return outcomes;
+}
+
 bool MemoryRepository::add_soon(NewMessage message, Added added) {
+  const MutexLock in_order(answers_mutex_);
   std::vector<AddOutcome> outcomes = add_all({&message, 1});
   added(std::move(message), std::move(outcomes.front()));
   return true;

@@ -28,8 +28,11 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   explicit MemoryRepository(IdGenerator& ids, const StoreLimits& limits = {}) : limits_(limits), ids_(ids) {}
 
   std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
+  std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
+                                       const std::function<void()>& committed) override
+      EXCLUDES(mutex_, answers_mutex_);
   bool adds_soon() const override { return true; }
-  bool add_soon(NewMessage message, Added added) override EXCLUDES(mutex_);
+  bool add_soon(NewMessage message, Added added) override EXCLUDES(mutex_, answers_mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override EXCLUDES(mutex_);
   std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
@@ -110,6 +113,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   const StoreLimits limits_;
   IdGenerator& ids_;
 
+  Mutex answers_mutex_;  ///< held until what was added is told, so that this happens in the order of the ids
   mutable Mutex mutex_;
   Messages messages_ GUARDED_BY(mutex_);
   std::map<RecipientKey, Queue> by_recipient_ GUARDED_BY(mutex_);

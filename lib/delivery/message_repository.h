@@ -139,11 +139,21 @@ class MessageRepository {
   /// one of them, or all together, would have more pending than StoreLimits allow. Throws Error(kIo) when the store
   /// failed: nothing is kept then.
   virtual std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) = 0;
+  /// As add_all(). `committed` is called once when all is durable, before this returns: for two calls, here or of
+  /// add_soon(), in the order of their ids, wherever the store can tell. Not when this throws. On any thread; must be
+  /// quick, not throw, and not call the repository.
+  virtual std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
+                                               const std::function<void()>& committed) {
+    std::vector<AddOutcome> outcomes = add_all(messages);
+    committed();
+    return outcomes;
+  }
   /// One message; what would be its refusal is thrown.
   MessageId add(const NewMessage& message);
 
   /// Gets back what add_soon() took, and what became of it; a store that failed is a refusal, too. Called once, on a
-  /// thread of the repository's or the caller's own; must be quick, not throw, and not call add() or add_all().
+  /// thread of the repository's or the caller's own, in the order of the ids; must be quick, not throw, and not call
+  /// add() or add_all().
   using Added = std::function<void(NewMessage&& message, AddOutcome&& outcome)>;
   /// As add(), without waiting for the disk: for threads that have better things to do. False: it is closing; then
   /// `added` is not called. REQUIRES: adds_soon().

@@ -9,6 +9,7 @@
 
 #include "event/event.h"
 #include "event/frame.h"
+#include "observe/barrier.h"
 
 namespace sse::delivery {
 namespace {
@@ -36,8 +37,9 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
-Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
-  std::vector<hub::Hub::Delivery> deliveries;
+Publisher::Underway Publisher::start(std::vector<Outgoing>& events, DeliveryOrder::Place place) {
+  const auto flight = std::make_shared<Underway::Flight>();
+  std::vector<hub::Hub::Delivery>& deliveries = flight->deliveries;
   deliveries.reserve(events.size());
   const Outgoing* before = nullptr;
   for (Outgoing& outgoing : events) {
@@ -53,20 +55,28 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
     deliveries.push_back({outgoing.target, outgoing.event, frame, {}, outgoing.again});
     before = &outgoing;
   }
-  Underway underway;
+  delivery_order_.run(std::move(place), [this, flight, &events] {
+    observe::guarded("the delivery of events", [&] { hand_over(events, *flight); });
+    flight->started.count_down();
+  });
+  return Underway(flight);
+}
+
+void Publisher::hand_over(std::vector<Outgoing>& events, Underway::Flight& flight) {
+  std::vector<hub::Hub::Delivery> deliveries = std::move(flight.deliveries);
   if (elsewhere_ != nullptr) {
     std::vector<hub::Hub::Delivery> away;
     away.reserve(events.size());
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
       if (events[i].local) continue;
       away.push_back(deliveries[i]);
-      underway.gone_away_.push_back(i);
+      flight.gone_away.push_back(i);
     }
-    underway.away_ = elsewhere_->send(service_, away);
+    flight.away = elsewhere_->send(service_, away);
   }
   if (elsewhere_ != nullptr || !resumable_) {
-    underway.here_ = hub_.start_delivery(std::move(deliveries));
-    return underway;
+    flight.here = hub_.start_delivery(std::move(deliveries));
+    return;
   }
 
   const MutexLock lock(order_);
@@ -89,18 +99,18 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events) {
     last_ = delivery.position.value();
     if (!outgoing.again) history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
   }
-  underway.here_ = hub_.start_delivery(std::move(deliveries));
-  return underway;
+  flight.here = hub_.start_delivery(std::move(deliveries));
 }
 
 std::vector<std::vector<std::uint32_t>> Publisher::Underway::finish(std::vector<std::string>& missing) {
-  auto taken = here_.wait();
-  if (!away_) return taken;
+  auto taken = flight_->wait();
+  const std::vector<std::size_t>& gone_away = flight_->gone_away;
+  if (!flight_->away || taken.empty()) return taken;
   std::vector<std::vector<std::uint32_t>> together;
-  together.reserve(gone_away_.size());
-  for (const std::size_t i : gone_away_) together.push_back(std::move(taken[i]));
-  missing = away_->finish(together);
-  for (std::size_t a = 0; a < gone_away_.size(); ++a) taken[gone_away_[a]] = std::move(together[a]);
+  together.reserve(gone_away.size());
+  for (const std::size_t i : gone_away) together.push_back(std::move(taken[i]));
+  missing = flight_->away->finish(together);
+  for (std::size_t a = 0; a < gone_away.size(); ++a) taken[gone_away[a]] = std::move(together[a]);
   return taken;
 }
 

@@ -2,12 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "delivery/delivery_order.h"
 #include "delivery/elsewhere.h"
 #include "delivery/history.h"
 #include "event/target.h"
@@ -42,10 +45,11 @@ class Publisher {
   /// Events on their way.
   class [[nodiscard]] Underway {
    public:
-    Underway() = default;
     Underway(Underway&& other) noexcept = default;
     Underway& operator=(Underway&&) = delete;
-    ~Underway() { here_.wait(); }
+    ~Underway() {
+      if (flight_) flight_->wait();
+    }
 
     /// Returns as Hub::deliver(), streams of other nodes included. Waits until the events are in the streams.
     /// `missing` gets the nodes that may not have got something. Once.
@@ -53,13 +57,27 @@ class Publisher {
 
    private:
     friend class Publisher;
-    hub::Hub::Underway here_;
-    std::unique_ptr<Elsewhere::Sent> away_;
-    std::vector<std::size_t> gone_away_;  // numbers of the events that others get, too
+    struct Flight {
+      std::vector<hub::Hub::Delivery> deliveries;  // until they are handed over
+      std::latch started{1};                       // then the rest is set
+      hub::Hub::Underway here;
+      std::unique_ptr<Elsewhere::Sent> away;
+      std::vector<std::size_t> gone_away;  // numbers of the events that others get, too
+
+      std::vector<std::vector<std::uint32_t>> wait() {
+        started.wait();
+        return here.wait();
+      }
+    };
+    explicit Underway(std::shared_ptr<Flight> flight) : flight_(std::move(flight)) {}
+
+    std::shared_ptr<Flight> flight_;
   };
   /// Hands the events over in their order, and fills in their ids. Whatever they refer to, and they themselves, stay
-  /// until the Underway is gone. Does not wait.
-  Underway start(std::vector<Outgoing>& events) EXCLUDES(order_);
+  /// until the Underway is gone. Does not wait: where others have places before `place`, one of their threads does it.
+  Underway start(std::vector<Outgoing>& events, DeliveryOrder::Place place = {}) EXCLUDES(order_);
+  /// The order in which all that is sent goes to the streams.
+  DeliveryOrder& order() { return delivery_order_; }
   /// Hub::connect(), the client's last event id respected: without a history by a resync event, unless its stream was
   /// ended just now because its time was over.
   ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
@@ -73,10 +91,13 @@ class Publisher {
   void expire() EXCLUDES(order_);
 
  private:
+  void hand_over(std::vector<Outgoing>& events, Underway::Flight& flight) EXCLUDES(order_);
+
   Elsewhere* const elsewhere_;
   const ServiceName service_;
   hub::Hub& hub_;
   IdGenerator& ids_;
+  DeliveryOrder delivery_order_;
   Mutex order_;
   observe::Counter& resyncs_;
   History history_ GUARDED_BY(order_);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "event/event.h"
 #include "event/frame.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 
 namespace sse::delivery {
@@ -157,12 +158,12 @@ Sender::Sending Sender::start_all(std::vector<SendRequest> requests) {
       outcomes[i].refusal = {e.code(), e.what()};
     }
   }
-  keep(requests, outcomes);
-  return deliver(std::move(requests), std::move(outcomes), begin);
+  DeliveryOrder::Place place = keep(requests, outcomes);
+  return deliver(std::move(requests), std::move(outcomes), begin, std::move(place));
 }
 
-Sender::Sending Sender::deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes,
-                                SteadyTime begin) {
+Sender::Sending Sender::deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin,
+                                DeliveryOrder::Place place) {
   auto state = std::make_unique<Sending::State>(*this, begin, std::move(requests), std::move(outcomes));
   state->outgoing.reserve(state->requests.size());
   for (std::size_t i = 0; i < state->requests.size(); ++i) {
@@ -175,7 +176,7 @@ Sender::Sending Sender::deliver(std::vector<SendRequest> requests, std::vector<S
                                request.local});
     state->indexes.push_back(i);
   }
-  state->underway.emplace(publisher_.start(state->outgoing));
+  state->underway.emplace(publisher_.start(state->outgoing, std::move(place)));
   return Sending(std::move(state));
 }
 
@@ -237,13 +238,14 @@ void Sender::send_then_wait(const SendRequest& request, std::chrono::millisecond
   waiting_sends_.start();
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
-  keep({request}, outcomes);
+  DeliveryOrder::Place place = keep({request}, outcomes);
   if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
   SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
   // Before the delivery, which may be confirmed before it returns.
   const auto awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
   awaited->done = std::move(done);
-  awaited->result = std::move(deliver({request}, std::move(outcomes), started).finish().front().result);
+  awaited->result =
+      std::move(deliver({request}, std::move(outcomes), started, std::move(place)).finish().front().result);
   SendResult& result = awaited->result;
   if (result.repeated) {
     for (const std::string& name :
@@ -514,6 +516,8 @@ void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome
 
 void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,
                        const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
+  // Others that were committed before may not be ready yet.
+  DeliveryOrder::Place place = publisher_.order().take();
   commit_seconds_.observe(seconds_since(begin, clock_));
   SendOutcome outcome;
   note_kept(std::move(kept), message.created, outcome);
@@ -526,17 +530,23 @@ void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin
   const MessageId id(outcome.result.id);
   event::FrameRef frame = encode(id.str(), message.event, message.data, id, message.target.kind);
   std::string event = options_.on_sent ? message.event : std::string();
-  hand_over(
-      std::move(message.target), std::move(message.event), std::move(frame), in_cluster() ? open : nullptr,
-      [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
-          const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
-        send_seconds_.observe(seconds_since(begin, clock_));
-        SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
-        sent.result.pending = pending;
-        sent.result.missing = std::move(missing);
-        tell_sent(target, event, true, sent);
-        (*done)(sent);
-      });
+  HandedOver then = [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
+                        const event::Target& target, const std::vector<std::uint32_t>& taken,
+                        std::vector<std::string> missing) {
+    send_seconds_.observe(seconds_since(begin, clock_));
+    SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
+    sent.result.pending = pending;
+    sent.result.missing = std::move(missing);
+    tell_sent(target, event, true, sent);
+    (*done)(sent);
+  };
+  publisher_.order().run(std::move(place), [this, open, target = std::move(message.target),
+                                            name = std::move(message.event), frame = std::move(frame),
+                                            then = std::move(then)]() mutable {
+    observe::guarded("the delivery of an event", [&] {
+      hand_over(std::move(target), std::move(name), std::move(frame), in_cluster() ? open : nullptr, std::move(then));
+    });
+  });
 }
 
 void Sender::tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const {
@@ -566,7 +576,7 @@ NewMessage Sender::message_of(SendRequest request) const {
           request.original};
 }
 
-void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
+DeliveryOrder::Place Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
   std::vector<NewMessage> messages;
   std::vector<std::size_t> indexes;
   std::vector<std::vector<std::size_t>> before;  // those not kept between two that are; the last: behind all
@@ -583,10 +593,12 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
     before.push_back(std::exchange(plain, {}));
     indexes.push_back(i);
   }
-  if (messages.empty()) return;
+  DeliveryOrder::Place place;
+  if (messages.empty()) return place;
   messages.back().ids_behind = static_cast<std::uint32_t>(plain.size());
   const SteadyTime begin = clock_.steady_now();
-  std::vector<AddOutcome> kept = repository_.add_all(messages);
+  std::vector<AddOutcome> kept =
+      repository_.add_in_order(messages, [this, &place] { place = publisher_.order().take(); });
   commit_seconds_.observe(seconds_since(begin, clock_));
   // Ids are in the order of the requests, whichever are kept.
   const auto give = [&](const std::vector<MessageId>& ids, const std::vector<std::size_t>& to) {
@@ -597,6 +609,7 @@ void Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutc
     give(kept[k].behind, plain);
     note_kept(std::move(kept[k]), messages[k].created, outcomes[indexes[k]]);
   }
+  return place;
 }
 
 void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome) {

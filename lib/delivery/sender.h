@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "delivery/attempts.h"
+#include "delivery/delivery_order.h"
 #include "delivery/elsewhere.h"
 #include "delivery/history.h"
 #include "delivery/message_repository.h"
@@ -193,7 +194,8 @@ class Sender final : private hub::HubDelegate {
     trace_.ended(connection, reason, clock_.wall_now());
   }
   /// `begin`: of the call, for the histogram. The messages are kept already.
-  Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin);
+  Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin,
+                  DeliveryOrder::Place place);
   std::uint64_t give_out(const std::vector<PendingMessage>& rows, bool again);
   void locate_everywhere(std::vector<hub::Whereabouts>& messages);
   void withdrawn(const std::vector<Withdrawn>& gone);
@@ -207,7 +209,8 @@ class Sender final : private hub::HubDelegate {
   void opening(const hub::Names& names, std::function<void()> go_on) override;
   void left(const hub::Names& names) override;
   void client_opened(const hub::ClientKey& client, ConnectionId connection) override;
-  void keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
+  /// Returns where what was kept stands among all that is.
+  DeliveryOrder::Place keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes);
   NewMessage message_of(SendRequest request) const;
   void note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome);
   void kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,

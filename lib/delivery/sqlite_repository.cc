@@ -46,7 +46,8 @@ SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) : ids_(ids
 
 SqliteRepository::~SqliteRepository() = default;
 
-std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> messages) {
+std::vector<AddOutcome> SqliteRepository::add_in_order(std::span<const NewMessage> messages,
+                                                       const std::function<void()>& committed) {
   std::vector<AddOutcome> outcomes;
   std::uint64_t bytes = 0;
   for (const NewMessage& message : messages) bytes += message.data.size();
@@ -65,7 +66,7 @@ std::vector<AddOutcome> SqliteRepository::add_all(std::span<const NewMessage> me
       outcomes[i].behind = next_ids(ids_, messages[i].ids_behind);
     }
   };
-  committer_->commit(add, bytes);
+  committer_->commit(add, bytes, committed);
   return outcomes;
 }
 

@@ -56,7 +56,9 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   /// Writes what is queued and closes; the file is then complete without its `-wal`. REQUIRES: no call is running.
   ~SqliteRepository() override;
 
-  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override;
+  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override { return add_in_order(messages, {}); }
+  std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
+                                       const std::function<void()>& committed) override;
   bool adds_soon() const override { return true; }
   bool add_soon(NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;

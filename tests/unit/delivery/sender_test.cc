@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <latch>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -63,6 +66,25 @@ struct Page {
   }
 };
 
+// On every stream ids ascend, and with them what one sender ("sender/number") sent.
+void expect_in_order(const std::vector<Dispatched>& events) {
+  std::uint64_t last_id = 0;
+  std::map<std::string, int> last_of;
+  for (const Dispatched& e : events) {
+    if (e.type != "news") continue;
+    const std::uint64_t id = std::stoull(e.last_event_id);
+    EXPECT_GT(id, last_id) << e.data << " came too late";
+    last_id = id;
+    const std::size_t slash = e.data.find('/');
+    if (slash == std::string::npos) continue;
+    const int number = std::stoi(e.data.substr(slash + 1));
+    const auto [last, first] = last_of.try_emplace(e.data.substr(0, slash), number);
+    if (!first) {
+      EXPECT_GT(number, std::exchange(last->second, number)) << e.data << " came too late";
+    }
+  }
+}
+
 // A store that cannot be read for a while.
 class UnreadableRepository final : public MessageRepository {
  public:
@@ -83,6 +105,38 @@ class UnreadableRepository final : public MessageRepository {
 
  private:
   MessageRepository& real_;
+};
+
+// A store whose first caller hears late that its messages are committed.
+class LateAnswerRepository final : public MessageRepository {
+ public:
+  explicit LateAnswerRepository(MessageRepository& real) : real_(real) {}
+  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override { return real_.add_all(messages); }
+  std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
+                                       const std::function<void()>& committed) override {
+    std::vector<AddOutcome> outcomes = real_.add_in_order(messages, committed);
+    if (calls_.fetch_add(1) == 0) answer_.wait();
+    return outcomes;
+  }
+  bool adds_soon() const override { return true; }
+  bool add_soon(NewMessage message, Added added) override { return real_.add_soon(std::move(message), added); }
+  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
+    real_.confirm(service, recipient, id);
+  }
+  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+    return real_.pending(service, recipients, after, limit, most, now);
+  }
+  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
+  std::uint64_t size() const override { return real_.size(); }
+
+  int calls() const { return calls_; }
+  void answer() { answer_.count_down(); }
+
+ private:
+  MessageRepository& real_;
+  std::atomic<int> calls_{0};
+  std::latch answer_{1};
 };
 
 class SenderTest : public ::testing::Test {
@@ -139,6 +193,7 @@ class SenderTest : public ::testing::Test {
   observe::Registry metrics_;
   MemoryRepository repository_{ids_};
   UnreadableRepository unreadable_{repository_};
+  LateAnswerRepository late_{repository_};
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
 };
@@ -511,8 +566,8 @@ TEST_F(SenderTest, ConfirmsNothingThatWasCutInTheMiddleByAReset) {
   EXPECT_TRUE(all_confirmed());
 }
 
-// Streams of three users come and go while four threads send: nobody misses a message, doubles have the same id, and
-// the first time each is seen they are in the order they were accepted by that sender.
+// Streams of three users come and go while four threads send: no user misses a message, doubles have the same id, and
+// each stream has them in the order in which they were accepted.
 TEST_F(SenderTest, LosesNothingWhileStreamsComeAndGo) {
   options_.hub.client_max_connections = 0;
   start(2);
@@ -555,7 +610,9 @@ TEST_F(SenderTest, LosesNothingWhileStreamsComeAndGo) {
         }
         page.client.finish();
         page.client.receive_all();
-        for (const Dispatched& e : event::StreamParser().parse(page.client.received())) {
+        const std::vector<Dispatched> all = event::StreamParser().parse(page.client.received());
+        expect_in_order(all);
+        for (const Dispatched& e : all) {
           if (e.type == "news") mine.emplace(e.data, e.last_event_id);
         }
         if (++turn > 2000) break;
@@ -574,7 +631,7 @@ TEST_F(SenderTest, LosesNothingWhileStreamsComeAndGo) {
   EXPECT_TRUE(all_confirmed());
 }
 
-// One stream opens while others send to it: exactly once, as it never closes.
+// One stream opens while others send to it: exactly once, as it never closes, and in order.
 TEST_F(SenderTest, DeliversExactlyOnceToAStreamThatOpensMeanwhile) {
   start(2);
   constexpr int kMessages = 200;
@@ -583,7 +640,7 @@ TEST_F(SenderTest, DeliversExactlyOnceToAStreamThatOpensMeanwhile) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 3; ++t) {
       threads.emplace_back([&, t] {
-        for (int i = 0; i < kMessages; ++i) send(users({user}), std::to_string(t * kMessages + i), true);
+        for (int i = 0; i < kMessages; ++i) send(users({user}), std::to_string(t) + "/" + std::to_string(i), true);
       });
     }
     ASSERT_TRUE(eventually([&] { return repository_.size() > 20; }));
@@ -592,11 +649,39 @@ TEST_F(SenderTest, DeliversExactlyOnceToAStreamThatOpensMeanwhile) {
     ASSERT_TRUE(all_confirmed());
     send(users({user}), "end", false);
     ASSERT_TRUE(page.client.receive_until("data:end\n\n"));
+    expect_in_order(page.events(0));
     std::vector<std::string> got = page.data(0);
     std::ranges::sort(got);
     EXPECT_EQ(std::ranges::adjacent_find(got), got.end()) << "delivered twice";
     EXPECT_THAT(got, SizeIs(3 * kMessages + 1));
   }
+}
+
+// Two set the state of one thing. What is committed last is what its reader ends with, whichever sender's thread is
+// slow.
+TEST_F(SenderTest, DeliversInTheOrderOfTheCommitsWhicheverSenderIsSlow) {
+  start(late_, 1);
+  Page page = open({.user = "1"});
+  const auto request = [](const std::string& data, bool qos = true) {
+    SendRequest r{users({"1"}), "news", data, qos, milliseconds(0)};
+    if (qos) r.collapse = "price";
+    return r;
+  };
+  std::thread slow([&] { sender_->send(request("first")); });
+  ASSERT_TRUE(eventually([&] { return late_.calls() == 1; }));
+  Sender::Sending second = sender_->start_all({request("second")});
+  std::atomic<bool> told{false};
+  sender_->keep_soon(request("third"), [&](const SendOutcome&) { told = true; });
+  // One sender's events stay in their order, too, of which the last is not kept.
+  Sender::Sending fourth = sender_->start_all({request("fourth", false)});
+  EXPECT_FALSE(told);
+  late_.answer();
+  EXPECT_EQ(second.finish().front().result.delivered, 1U);
+  EXPECT_EQ(fourth.finish().front().result.delivered, 1U);
+  slow.join();
+  EXPECT_THAT(page.data(4), ElementsAre("first", "second", "third", "fourth"));
+  EXPECT_TRUE(eventually([&] { return told.load(); }));
+  EXPECT_TRUE(all_confirmed());
 }
 
 }  // namespace
