@@ -35,7 +35,8 @@ api::Json show_file(const std::string& path, const ServiceName& service, Message
   for (const auto& message : delivery::open_catalog(path)->find(id)) {
     if (!service.empty() && message.service != service) continue;
     api::Json row = delivery::row_of(message);
-    row["data"] = message.data;
+    // As the server does: once, in the first row.
+    if (list.empty()) row["data"] = message.data;
     list.push_back(std::move(row));
   }
   return {{"list", std::move(list)}};

@@ -101,6 +101,7 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
                              "coalesce((SELECT q.original FROM requeued AS q WHERE q.message = c.message), 0) "
                              "FROM collapse AS c WHERE c.message = ? AND c.recipient = ?")),
       oldest_dead_(prepare(db_, path_, "SELECT id, length(data) FROM dead ORDER BY id LIMIT 1")),
+      dead_data_(prepare(db_, path_, "SELECT data FROM dead WHERE id = ?")),
       drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
       describe_recipient_(prepare(db_, path_, "SELECT service, kind, name FROM recipient WHERE id = ?")),
       find_requeued_(prepare(db_, path_, "SELECT original FROM requeued WHERE message = ?")),
@@ -467,7 +468,7 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
     const Conditions conditions(filter, Conditions::kDead);
     SQLite::Statement statement(
         db_,
-        "SELECT id, service, kind, recipient, listening, event, created, expires, data, message, word, original "
+        "SELECT id, service, kind, recipient, listening, event, created, expires, message, word, original "
         "FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id WHERE (message = ?1 OR ?1 = 0)" +
             conditions.further() + " ORDER BY id");
     std::vector<std::pair<std::int64_t, NewMessage>> letters;
@@ -484,9 +485,8 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
         message.event = find.text_at(5);
         message.created = now;
         message.expires = now + std::chrono::milliseconds(find.integer_at(7) - find.integer_at(6));
-        message.data = find.text_at(8);
-        message.collapse = find.text_at(10);
-        message.original = find.count_at(11) != 0 ? find.id_at(11) : find.id_at(9);
+        message.collapse = find.text_at(9);
+        message.original = find.count_at(10) != 0 ? find.id_at(10) : find.id_at(8);
         letters.emplace_back(find.integer_at(0), std::move(message));
       }
     }
@@ -494,7 +494,13 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
     const std::size_t withdrawn = withdrawn_.size();
     try {
       std::vector<MessageId> ids;
-      for (const auto& [row, message] : letters) {
+      for (auto& [row, message] : letters) {
+        // One at a time: all of them may be more than there is memory for.
+        {
+          Use data(dead_data_);
+          data.integer(row);
+          if (data.step()) message.data = data.text_at(0);
+        }
         if (const AddOutcome outcome = add(message); !outcome.repeated) {
           ids.push_back(outcome.id);
           Use(put_requeued_).id(outcome.id).id(message.original).run();
@@ -502,6 +508,7 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
         Use(drop_dead_).integer(row).run();
         --now_.dead;
         now_.dead_bytes -= message.data.size();
+        std::string().swap(message.data);
       }
       // One that a letter behind it has replaced was never sent.
       const std::set<MessageId> fresh(ids.begin(), ids.end());

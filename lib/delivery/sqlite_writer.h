@@ -113,7 +113,8 @@ class SqliteWriter {
   SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
   SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
-  SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, oldest_dead_, drop_dead_;
+  SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, oldest_dead_, dead_data_,
+      drop_dead_;
   SQLite::Statement describe_recipient_, find_requeued_, put_requeued_, expire_requeued_;
   Totals committed_;
   Totals now_;                        ///< with what the open transaction did

@@ -398,9 +398,10 @@ delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
   return filter;
 }
 
+// With data, where all rows are of one message: once, in the first.
 Json MessageRoutes::described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const {
   Json list = Json::array();
-  for (const delivery::PendingMessage& row : rows) list.push_back(gateway::to_json(row, with_data));
+  for (const delivery::PendingMessage& row : rows) list.push_back(gateway::to_json(row, with_data && list.empty()));
   const WallTime now = clock_of(services_).wall_now();
   for (const Service& service : services_) {
     std::vector<delivery::PendingMessage> ours;

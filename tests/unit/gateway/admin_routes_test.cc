@@ -186,7 +186,9 @@ TEST_F(AdminRoutesTest, ShowsAndDeletesPendingMessages) {
   const std::string id = first["id"];
   const Json shown = admin_get("/api/v1/messages/" + id);
   ASSERT_EQ(shown["list"].size(), 2U);
-  EXPECT_EQ(shown["list"][1]["data"], "hi");
+  // What may be large and is the same for all comes once.
+  EXPECT_EQ(shown["list"][0]["data"], "hi");
+  EXPECT_FALSE(shown["list"][1].contains("data"));
   EXPECT_EQ(parsed(admin().Delete("/api/v1/messages/" + id), 200), (Json{{"deleted", 2}}));
   expect_problem(parsed(admin().Delete("/api/v1/messages/" + id), 404), 404, "not_found");
   expect_problem(admin_get("/api/v1/messages/" + id, 404), 404, "not_found");
