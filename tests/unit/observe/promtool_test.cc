@@ -9,7 +9,7 @@ namespace sse::observe {
 namespace {
 
 TEST(Promtool, AcceptsTheText) {
-  if (std::system("command -v promtool >/dev/null 2>&1") != 0) GTEST_SKIP() << "promtool is not installed";
+  ASSERT_EQ(std::system("command -v promtool >/dev/null 2>&1"), 0) << "promtool is missing (scripts/setup --tests)";
   Registry registry;
   registry.counter("sse_events_total", "Events, all \"kinds\" \\ of\nthem.", {{"k", "a\"\\\nb"}}).add(3);
   registry.gauge("sse_connections", "Open streams.").set(5);
