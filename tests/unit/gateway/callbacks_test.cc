@@ -3,6 +3,7 @@
 #include <future>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "unit/gateway/server_fixture.h"
@@ -140,8 +141,14 @@ TEST_F(CallbacksTest, HearOfStreamsThatEndWithTheServer) {
   Callbacks callbacks;
   callbacks.disconnected = [&](const Happening& h) { note(h.reason); };
   start_with(callbacks);
-  const OpenStream page = stream();
+  OpenStream page = stream();
+  // The server waits for this.
+  std::thread reader([taken = std::move(page.client)]() mutable {
+    EXPECT_TRUE(taken.receive_until("event:connect-close"));
+    const Client closed = std::move(taken);
+  });
   server_->stop();
+  reader.join();
   EXPECT_THAT(noted(), ElementsAre("shutdown"));
 }
 

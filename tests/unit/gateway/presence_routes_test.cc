@@ -18,6 +18,11 @@ using ::testing::UnorderedElementsAre;
 
 class PresenceRoutesTest : public ServerTest {
  protected:
+  // A server that stops waits for its streams' clients to close.
+  void TearDown() override {
+    pages_.clear();
+    ServerTest::TearDown();
+  }
   // Two of alice (one listens to news), bob in another tenant, and somebody with neither tenant nor channel.
   void open_pages() {
     pages_.push_back(
