@@ -14,7 +14,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::size_t kDoorThreads = 64;
-constexpr std::chrono::seconds kThreadIdle{10};
+constexpr std::chrono::seconds kDoorIdle{10};
 constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
@@ -74,8 +74,8 @@ class HttpBus::Outbox {
 struct HttpBus::Door {
   Door(HttpBus& bus, net::Listener& at, observe::Registry& metrics)
       : loop("sse-mesh", bus.clock_),
-        workers("sse-mesh-work", 1, kDoorThreads, 10'000, kThreadIdle, bus.clock_),
-        spoolers("sse-mesh-spool", 0, 1, 10'000, kThreadIdle, bus.clock_),
+        workers("sse-mesh-work", 1, kDoorThreads, 10'000, kDoorIdle, bus.clock_),
+        spoolers("sse-mesh-spool", 0, 1, 10'000, kDoorIdle, bus.clock_),
         memory(std::max(bus.options_.max_body_memory, kMostBody), "--max-body-memory") {
     net::FrontOptions front_options;
     front_options.name = "cluster";

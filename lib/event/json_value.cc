@@ -30,8 +30,8 @@ Members::iterator position_from(void* node) {
   return std::bit_cast<Members::iterator>(node);
 }
 
-constexpr std::array<const char*, 8> kKindNames{"null",     "true or false", "a number", "a number",
-                                                "a number", "a string",      "a list",   "an object"};
+constexpr std::array<const char*, 8> kJsonKindNames{"null",     "true or false", "a number", "a number",
+                                                    "a number", "a string",      "a list",   "an object"};
 
 template <class Number>
 void write_integer(std::string& out, Number number) {
@@ -102,8 +102,9 @@ void Json::release() noexcept {
 }
 
 void Json::wrong_type(const char* wanted) const {
-  throw Error(ErrorCode::kInvalidArgument, std::string("the JSON has ") + kKindNames[static_cast<std::size_t>(kind_)] +
-                                               " where " + wanted + " is expected");
+  throw Error(ErrorCode::kInvalidArgument, std::string("the JSON has ") +
+                                               kJsonKindNames[static_cast<std::size_t>(kind_)] + " where " + wanted +
+                                               " is expected");
 }
 
 bool Json::to_bool() const {

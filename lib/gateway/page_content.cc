@@ -30,11 +30,6 @@ bool reads(const RequestHead& head) {
   return head.method == "GET" || head.method == "HEAD";
 }
 
-std::string query_of(std::string_view target) {
-  const std::size_t mark = target.find('?');
-  return mark == std::string_view::npos ? std::string() : std::string(target.substr(mark + 1));
-}
-
 }  // namespace
 
 class PageContent::Resource {
@@ -121,7 +116,7 @@ std::optional<Reply> PageContent::answer(const RequestHead& head, const std::str
   if (entry != entries_.end()) {
     if (!reads(head)) return std::nullopt;
     const auto parameters =
-        entry->classic != nullptr ? hub::form_values(query_of(head.target)) : decltype(hub::form_values(""))();
+        entry->classic != nullptr ? hub::form_values(hub::query_of(head.target)) : decltype(hub::form_values(""))();
     const auto type = parameters.find("script-type");
     const bool classic = type != parameters.end() && type->second != "module";
     return (classic ? entry->classic : entry->resource)->answer(head, headers, keep_alive, now);

@@ -37,7 +37,7 @@ std::string wrapped(bool success, int code, Json data, Json error) {
                              {"errorMessage", std::move(error)}});
 }
 
-void answer(httplib::Response& res, Json data) {
+void answer_page(httplib::Response& res, Json data) {
   res.set_header("Cache-Control", "no-store");
   res.set_content(wrapped(true, 200, std::move(data), nullptr), "application/json");
 }
@@ -47,18 +47,15 @@ void write_error(httplib::Response& res, int status, const std::string& /*code*/
   res.set_content(wrapped(false, status, nullptr, printable(sentence, 500)), "application/json");
 }
 
-std::string_view query_of(std::string_view target) {
-  const std::size_t mark = target.find('?');
-  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-}
-
 class HttplibPageRequest final : public PageRequest {
  public:
   HttplibPageRequest(const httplib::Request& req, std::string address, bool trusted)
       : req_(req), address_(std::move(address)), trusted_(trusted) {}
 
   std::string header(const std::string& name) const override { return req_.get_header_value(name); }
-  std::string parameter(const std::string& name) const override { return hub::form_value(query_of(req_.target), name); }
+  std::string parameter(const std::string& name) const override {
+    return hub::form_value(hub::query_of(req_.target), name);
+  }
   std::string address() const override { return address_; }
   bool from_trusted_proxy() const override { return trusted_; }
 
@@ -76,7 +73,7 @@ class HeadPageRequest final : public PageRequest {
 
   std::string header(const std::string& name) const override { return net::joined_header(head_, name); }
   std::string parameter(const std::string& name) const override {
-    return hub::form_value(query_of(head_.target), name);
+    return hub::form_value(hub::query_of(head_.target), name);
   }
   std::string address() const override { return address_; }
   bool from_trusted_proxy() const override { return trusted_; }
@@ -229,15 +226,16 @@ void PageRoutes::add_service(const Service& service) {
   router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
   router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
   router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
-  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json", [this, &service](
-                                                                                       const httplib::Request& req,
-                                                                                       httplib::Response& res) {
-    if (options_.queries == nullptr) {
-      throw Error(ErrorCode::kPermissionDenied, "queries by pages are switched off on this server (--enable-get-json)");
-    }
-    const User asker = require_user(req);
-    answer(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req, asker.identity));
-  });
+  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json",
+              [this, &service](const httplib::Request& req, httplib::Response& res) {
+                if (options_.queries == nullptr) {
+                  throw Error(ErrorCode::kPermissionDenied,
+                              "queries by pages are switched off on this server (--enable-get-json)");
+                }
+                const User asker = require_user(req);
+                answer_page(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req,
+                                            asker.identity));
+              });
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
     if (req.has_header("Access-Control-Request-Headers")) {
       res.set_header("Access-Control-Allow-Headers", req.get_header_value("Access-Control-Request-Headers"));
@@ -276,7 +274,7 @@ void PageRoutes::connect(const Service& service, const httplib::Request& req, ht
   checked_name(fresh.identity.user.str(), "user id");
   checked_name(fresh.identity.tenant.str(), "tenant id");
   checked_name(fresh.identity.token.str(), "access token");
-  fresh.attributes.query = query_of(req.target);
+  fresh.attributes.query = hub::query_of(req.target);
   if (req.method == "POST") add_body_parameters(req, fresh.attributes.query);
   fresh.channel = ChannelName(checked_name(hub::form_value(fresh.attributes.query, "channel"), "channel"));
   fresh.listeners = checked_listeners(split_list(hub::form_value(fresh.attributes.query, "listeners")));
@@ -332,7 +330,7 @@ void PageRoutes::change_listeners(const Service& service, const httplib::Request
   const auto after =
       service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity,
                                              checked_listeners(names->get<std::vector<std::string>>()), add);
-  answer(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
+  answer_page(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
 }
 
 void PageRoutes::ask_application(const Service& service, hub::NewConnection& fresh) {
@@ -423,7 +421,7 @@ void PageRoutes::acknowledge(const Service& service, const httplib::Request& req
   messages.erase(std::unique(messages.begin(), messages.end()), messages.end());
   const auto acked =
       service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")), user.identity, messages);
-  answer(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", "connectionId not exist"}});
+  answer_page(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", "connectionId not exist"}});
 }
 
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
@@ -441,7 +439,7 @@ void PageRoutes::disconnect(const Service& service, const httplib::Request& req,
   };
   const ConnectionId id(parse_id(said("connectionId")).value_or(0));
   const std::string why = printable(said("reason"), 200);
-  answer(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
+  answer_page(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
 }
 
 std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const {

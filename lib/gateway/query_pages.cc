@@ -68,11 +68,11 @@ std::int64_t number_parameter(const httplib::Request& req, const char* name, std
 }
 
 // Java's paging: what makes no sense is cut to what does.
-struct Page {
+struct QueryPage {
   std::uint64_t number;
   std::uint64_t size;
 
-  explicit Page(const httplib::Request& req)
+  explicit QueryPage(const httplib::Request& req)
       : number(static_cast<std::uint64_t>(std::max<std::int64_t>(number_parameter(req, "pageNum", 1), 1))),
         size(std::min(static_cast<std::uint64_t>(std::max<std::int64_t>(number_parameter(req, "pageSize", 100), 0)),
                       api::kMostPageSize)) {
@@ -114,7 +114,7 @@ hub::ConnectionFilter connection_filter(const httplib::Request& req) {
   return filter;
 }
 
-Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
+Json users(hub::Hub& hub, const httplib::Request& req, const QueryPage& page) {
   hub::ConnectionFilter filter = connection_filter(req);
   filter.user = {};  // with --auth demo it says who asks
   const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, filter);
@@ -130,8 +130,8 @@ Json users(hub::Hub& hub, const httplib::Request& req, const Page& page) {
   return page.json(all.size(), std::move(list));
 }
 
-Json connections(const Service& service, const std::string& server_id, const httplib::Request& req, const Page& page,
-                 const hub::Identity& asker) {
+Json connections(const Service& service, const std::string& server_id, const httplib::Request& req,
+                 const QueryPage& page, const hub::Identity& asker) {
   hub::Hub& hub = service.sender->hub();
   std::vector<ConnectionId> all;
   if (const std::string id = req.get_param_value("id"); !id.empty()) {
@@ -196,7 +196,7 @@ std::vector<delivery::MessageFilter> message_filters(const ServiceName& service,
 }
 
 Json messages(const ServiceName& service, delivery::MessageCatalog& catalog, const httplib::Request& req,
-              const Page& page) {
+              const QueryPage& page) {
   const std::vector<delivery::MessageFilter> filters = message_filters(service, req);
   std::vector<std::uint64_t> counts;
   std::uint64_t total = 0;
@@ -223,7 +223,7 @@ Json messages(const ServiceName& service, delivery::MessageCatalog& catalog, con
 
 Json query_page(const Service& service, delivery::MessageCatalog& catalog, const std::string& server_id,
                 const std::string& what, const httplib::Request& req, const hub::Identity& asker) {
-  const Page page(req);
+  const QueryPage page(req);
   if (what == "users") return users(service.sender->hub(), req, page);
   if (what == "connections") return connections(service, server_id, req, page, asker);
   return messages(service.sender->service(), catalog, req, page);

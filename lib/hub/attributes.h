@@ -21,6 +21,12 @@ struct Attributes {
   static Attributes unpack(std::string_view packed);
 };
 
+/// What is behind the first '?' of a request's target; a part of `target`.
+constexpr std::string_view query_of(std::string_view target) {
+  const std::size_t mark = target.find('?');
+  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+}
+
 /// The first value of a parameter in a form-encoded string, decoded; empty when absent.
 std::string form_value(std::string_view query, std::string_view name);
 
