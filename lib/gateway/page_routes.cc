@@ -37,7 +37,7 @@ std::string wrapped(bool success, int code, Json data, Json error) {
                              {"errorMessage", std::move(error)}});
 }
 
-void answer_page(httplib::Response& res, Json data) {
+void answer_ok(httplib::Response& res, Json data) {
   res.set_header("Cache-Control", "no-store");
   res.set_content(wrapped(true, 200, std::move(data), nullptr), "application/json");
 }
@@ -233,8 +233,8 @@ void PageRoutes::add_service(const Service& service) {
                               "queries by pages are switched off on this server (--enable-get-json)");
                 }
                 const User asker = require_user(req);
-                answer_page(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req,
-                                            asker.identity));
+                answer_ok(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req,
+                                          asker.identity));
               });
   router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
     if (req.has_header("Access-Control-Request-Headers")) {
@@ -330,7 +330,7 @@ void PageRoutes::change_listeners(const Service& service, const httplib::Request
   const auto after =
       service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity,
                                              checked_listeners(names->get<std::vector<std::string>>()), add);
-  answer_page(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
+  answer_ok(res, after ? Json{{"listener", *after}} : Json{{"error", "connectionId not exist"}});
 }
 
 void PageRoutes::ask_application(const Service& service, hub::NewConnection& fresh) {
@@ -421,7 +421,7 @@ void PageRoutes::acknowledge(const Service& service, const httplib::Request& req
   messages.erase(std::unique(messages.begin(), messages.end()), messages.end());
   const auto acked =
       service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")), user.identity, messages);
-  answer_page(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", "connectionId not exist"}});
+  answer_ok(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", "connectionId not exist"}});
 }
 
 void PageRoutes::disconnect(const Service& service, const httplib::Request& req, httplib::Response& res) {
@@ -439,7 +439,7 @@ void PageRoutes::disconnect(const Service& service, const httplib::Request& req,
   };
   const ConnectionId id(parse_id(said("connectionId")).value_or(0));
   const std::string why = printable(said("reason"), 200);
-  answer_page(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
+  answer_ok(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
 }
 
 std::optional<User> PageRoutes::authenticate(const httplib::Request& req) const {
