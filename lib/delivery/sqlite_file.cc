@@ -1,6 +1,7 @@
 #include "delivery/sqlite_file.h"
 
 #include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Statement.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -184,6 +185,15 @@ void bring_up_to_date(SQLite::Database& db) {
   }
 }
 
+// To its end, and not only to its row: what the row says is true only once the change to the file is committed, and a
+// sync that fails then leaves a rollback journal, which a power cut may bring back from its deletion.
+std::string use_write_ahead_log(const SQLite::Database& db) {
+  SQLite::Statement pragma(db, "PRAGMA journal_mode=WAL");
+  std::string mode;
+  while (pragma.executeStep()) mode = pragma.getColumn(0).getString();
+  return mode;
+}
+
 // At the start nobody asked anything of us yet that could be asked again.
 Error in_use_at_start(const Error& error) {
   return {error.code() == ErrorCode::kUnavailable ? ErrorCode::kConflict : error.code(), error.what()};
@@ -320,7 +330,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
   if (is_new(path)) make_database(path);
   try {
     SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, static_cast<int>(busy_timeout.count()));
-    const std::string mode = db.execAndGet("PRAGMA journal_mode=WAL").getString();
+    const std::string mode = use_write_ahead_log(db);
     if (mode != "wal") {
       throw Error(ErrorCode::kIo, "cannot use a write-ahead log for " + path +
                                       ": the file system has no shared memory; choose a local disk with --db");

@@ -27,6 +27,25 @@ inline const WallTime kNow = from_millis(1'700'000'000'000);
 inline constexpr MessageId kFromStart{};
 inline constexpr ByteCount kAnySize = mebibytes(1000);
 
+/// A database as version 0.1 of the server wrote it: the application id is "sseq".
+inline constexpr const char* kFormat1 = R"sql(
+PRAGMA auto_vacuum=INCREMENTAL;
+PRAGMA application_id=1936942449;
+PRAGMA user_version=1;
+CREATE TABLE recipient(id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind INTEGER NOT NULL, service TEXT NOT NULL,
+  pending INTEGER NOT NULL, UNIQUE(name, kind, service));
+CREATE TABLE message(id INTEGER PRIMARY KEY AUTOINCREMENT, created INTEGER NOT NULL, expires INTEGER NOT NULL,
+  listening INTEGER NOT NULL, event TEXT NOT NULL, data BLOB NOT NULL);
+CREATE INDEX message_by_expiry ON message(expires);
+CREATE TABLE pending(recipient INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(recipient, message)) WITHOUT ROWID;
+CREATE INDEX pending_by_message ON pending(message);
+INSERT INTO recipient VALUES(1, '1', 0, 'defaultConnectionService', 2), (2, '2', 0, 'defaultConnectionService', 1);
+INSERT INTO message VALUES(1000, 1700000000000, 1700003600000, 0, 'server-push', CAST('for two' AS BLOB)),
+  (1001, 1700000000000, 1700003600000, 1, 'note', CAST('wörter' AS BLOB));
+INSERT INTO pending VALUES(1, 1000), (2, 1000), (1, 1001);
+PRAGMA journal_mode=WAL;
+)sql";
+
 inline Recipient user(std::string name) {
   return {event::TargetKind::kUser, std::move(name)};
 }
