@@ -94,6 +94,10 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   /// Waits until every peer has either been told all topics or cannot be reached; false after `patience`.
   bool settle(std::chrono::milliseconds patience) EXCLUDES(mutex_);
 
+  /// What a post of another node is answered with, however it was carried here. Waits for that. Throws Error(kConflict)
+  /// for another run of this node. Any thread.
+  MeshMessage handle(MeshMessage post) EXCLUDES(mutex_);
+
   /// Where others reach this node, HOST:PORT.
   const std::string& address() const { return address_; }
   /// Where it listens, behind whatever stands between.
@@ -118,9 +122,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   void took(PeerLink& link, const MeshMessage& post, MeshMessage response) override EXCLUDES(mutex_);
   void failed(PeerLink& link, const MeshMessage& post, const std::string& why) override EXCLUDES(mutex_);
 
-  /// What a post is answered with. Waits for that. Throws Error(kConflict) for another run of this node.
-  MeshMessage handle(MeshMessage post) EXCLUDES(mutex_);
-  /// The same without waiting: `done` gets it, now or on another thread.
+  /// As handle(), without waiting: `done` gets it, now or on another thread.
   void handle_soon(MeshMessage post, const std::function<void(const MeshMessage&)>& done) EXCLUDES(mutex_);
   std::shared_ptr<Batch> begin(MeshMessage post) EXCLUDES(mutex_);
   /// Notes who posted and what it wants; whether it has to say that all again.

@@ -14,18 +14,60 @@
 namespace sse::cluster {
 namespace {
 
-std::unique_ptr<httplib::Client> make_client(const std::string& address, const PeerLink::Options& options) {
-  const net::ListenAddress parsed = net::ListenAddress::parse(address);
-  auto http = std::make_unique<httplib::Client>(parsed.host, parsed.port);
-  const auto set = [](std::chrono::milliseconds time, auto setter) {
-    setter(static_cast<time_t>(time.count() / 1000), static_cast<time_t>(time.count() % 1000 * 1000));
-  };
-  set(options.connect_timeout, [&](time_t s, time_t us) { http->set_connection_timeout(s, us); });
-  set(options.answer_timeout, [&](time_t s, time_t us) { http->set_read_timeout(s, us); });
-  set(options.answer_timeout, [&](time_t s, time_t us) { http->set_write_timeout(s, us); });
-  http->set_keep_alive(true);
-  http->set_tcp_nodelay(true);
-  return http;
+class HttpCarrier final : public PostCarrier {
+ public:
+  HttpCarrier(const net::ListenAddress& address, const PeerLink::Options& options)
+      : http_(address.host, address.port), answer_timeout_(options.answer_timeout) {
+    const auto set = [](std::chrono::milliseconds time, auto setter) {
+      setter(static_cast<time_t>(time.count() / 1000), static_cast<time_t>(time.count() % 1000 * 1000));
+    };
+    set(options.connect_timeout, [&](time_t s, time_t us) { http_.set_connection_timeout(s, us); });
+    set(options.answer_timeout, [&](time_t s, time_t us) { http_.set_read_timeout(s, us); });
+    set(options.answer_timeout, [&](time_t s, time_t us) { http_.set_write_timeout(s, us); });
+    http_.set_keep_alive(true);
+    http_.set_tcp_nodelay(true);
+  }
+
+  bool post(const std::string& body, const std::string& secret, std::string& response, std::string& problem) override;
+  void interrupt() override { http_.stop(); }
+
+ private:
+  httplib::Client http_;
+  const std::chrono::milliseconds answer_timeout_;
+};
+
+std::unique_ptr<PostCarrier> make_carrier(const std::string& address, const PeerLink::Options& options) {
+  if (options.carrier) return options.carrier(address, options);
+  return std::make_unique<HttpCarrier>(net::ListenAddress::parse(address), options);
+}
+
+bool HttpCarrier::post(const std::string& body, const std::string& secret, std::string& response,
+                       std::string& problem) {
+  httplib::Request request;
+  request.method = "POST";
+  request.path = kMeshPath;
+  request.headers = {{"Authorization", "Bearer " + secret}, {"Content-Type", "application/octet-stream"}};
+  request.body = body;
+  BoundedBody answer(request, kMaxMeshBody);
+  const httplib::Result result = http_.send(request);
+  if (!result) {
+    problem =
+        answer.too_large() ? "it answers with more than " + format_bytes(ByteCount(kMaxMeshBody))
+        : result.error() == httplib::Error::Read
+            ? "it has not answered for " + format_duration(answer_timeout_) + ", or broke the connection off"
+            : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
+    return false;
+  }
+  if (result->status == 401) {
+    problem = "it refuses the secret it is shown: another program, or another run of it, is there";
+    return false;
+  }
+  if (result->status != 200) {
+    problem = "it refuses with status " + std::to_string(result->status) + ": " + printable(answer.take());
+    return false;
+  }
+  response = answer.take();
+  return true;
 }
 
 }  // namespace
@@ -36,7 +78,7 @@ PeerLink::PeerLink(Owner& owner, const Options& options, std::string to, std::st
       since(clock.steady_now()),
       owner_(owner),
       options_(options),
-      http_(make_client(address, options)) {}
+      carrier_(make_carrier(address, options)) {}
 
 PeerLink::~PeerLink() {
   join();
@@ -52,7 +94,7 @@ void PeerLink::start() {
 }
 
 void PeerLink::interrupt() {
-  http_->stop();
+  carrier_->interrupt();
 }
 
 void PeerLink::join() {
@@ -67,7 +109,7 @@ void PeerLink::run() {
     std::string body;
     std::string problem = "this program failed to handle its answer; see its log";
     const bool done = observe::guarded("an exchange with another node", [&] {
-      if (!post(encode(message), shown, body, problem)) return;
+      if (!carrier_->post(encode(message), shown, body, problem)) return;
       try {
         owner_.took(*this, message, decode_mesh_message(body));
         problem.clear();
@@ -77,34 +119,6 @@ void PeerLink::run() {
     });
     if (!done || !problem.empty()) owner_.failed(*this, message, problem);
   }
-}
-
-bool PeerLink::post(const std::string& body, const std::string& shown, std::string& response, std::string& problem) {
-  httplib::Request request;
-  request.method = "POST";
-  request.path = kMeshPath;
-  request.headers = {{"Authorization", "Bearer " + shown}, {"Content-Type", "application/octet-stream"}};
-  request.body = body;
-  BoundedBody answer(request, kMaxMeshBody);
-  const httplib::Result result = http_->send(request);
-  if (!result) {
-    problem =
-        answer.too_large() ? "it answers with more than " + format_bytes(ByteCount(kMaxMeshBody))
-        : result.error() == httplib::Error::Read
-            ? "it has not answered for " + format_duration(options_.answer_timeout) + ", or broke the connection off"
-            : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
-    return false;
-  }
-  if (result->status == 401) {
-    problem = "it refuses the secret it is shown: another program, or another run of it, is there";
-    return false;
-  }
-  if (result->status != 200) {
-    problem = "it refuses with status " + std::to_string(result->status) + ": " + printable(answer.take());
-    return false;
-  }
-  response = answer.take();
-  return true;
 }
 
 }  // namespace sse::cluster

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,11 +17,18 @@
 #include "cluster/told_topics.h"
 #include "event/json.h"
 
-namespace httplib {
-class Client;
-}
-
 namespace sse::cluster {
+
+/// Carries posts to one node, one at a time.
+class PostCarrier {
+ public:
+  virtual ~PostCarrier() = default;
+  /// True with the response's body; else `problem` says what went wrong. Blocks.
+  virtual bool post(const std::string& body, const std::string& secret, std::string& response,
+                    std::string& problem) = 0;
+  /// Breaks off a post under way. Any thread.
+  virtual void interrupt() = 0;
+};
 
 /// One node's connection to another one: a thread that posts what its owner has for it, one post at a time, so that the
 /// order stays, and makes the connection anew with growing pauses.
@@ -32,6 +40,8 @@ class PeerLink {
     std::chrono::milliseconds backoff_least{50};
     std::chrono::milliseconds backoff_most{1000};
     std::size_t most_queued = std::size_t{64} << 20;  ///< bytes that may wait for one node
+    /// Makes what carries posts to an address; empty: HTTP does.
+    std::function<std::unique_ptr<PostCarrier>(const std::string& address, const Options&)> carrier{};
   };
   enum class State : unsigned char { kNew, kUp, kDown };
 
@@ -88,12 +98,10 @@ class PeerLink {
 
  private:
   void run();
-  /// The response's body; else `problem` says what went wrong.
-  bool post(const std::string& body, const std::string& shown, std::string& response, std::string& problem);
 
   Owner& owner_;
   const Options options_;
-  const std::unique_ptr<httplib::Client> http_;
+  const std::unique_ptr<PostCarrier> carrier_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };
