@@ -375,7 +375,9 @@ Node::Node(const Setting& setting, Machine& machine, Network& network)
       machine_(machine),
       network_(network),
       requests_("requests", 0, kRequestThreads, 10'000, std::chrono::seconds(60), machine.clock),
-      chores_("chores", 0, 1, 16, std::chrono::seconds(60), machine.clock) {
+      chores_("chores", 0, 1, 16, std::chrono::seconds(60), machine.clock) {}
+
+void Node::open() {
   const Clock& clock = machine_.clock;
   if (setting_.nodes > 1) {
     entrance_ = std::make_unique<Entrance>(machine_.world, kEntranceThreads);
@@ -410,9 +412,7 @@ Node::Node(const Setting& setting, Machine& machine, Network& network)
   }
 }
 
-Node::~Node() {
-  services_.clear();
-}
+Node::~Node() = default;
 
 void Node::open_cluster() {
   const Clock& clock = machine_.clock;
@@ -436,7 +436,7 @@ void Node::open_cluster() {
   auto discovery = std::make_unique<SimulatedDiscovery>(network_, machine_.number, *bus, clock);
   cluster_ = std::make_unique<cluster::Cluster>(node, std::move(bus), std::move(discovery), metrics_);
   bus_->start(cluster_->receiver());
-  bodies_ = std::make_unique<gateway::RelayedBodies>(gateway::RelayedBodies::Options{.clock = &clock});
+  bodies_ = std::make_unique<gateway::RelayedBodies>(gateway::RelayedBodies::Options());
   gateway_ = std::make_unique<gateway::ClusterGateway>(
       *cluster_, services_, pages_app_, admin_app_, token_, [] { return event::Json::object(); },
       gateway::ClusterGateway::ForwardedPages{*bodies_, bodies_memory_,
@@ -479,6 +479,7 @@ void Node::open_store() {
 }
 
 void Node::start() {
+  open();
   for (const auto& loop : loops_) loop->start();
   maintenance_loop_->start();
   if (gateway_) {
@@ -511,6 +512,9 @@ void Node::stop() {
   }
   maintenance_loop_->stop();
   for (const auto& loop : loops_) loop->stop();
+  // The file is closed by what stops last.
+  services_.clear();
+  file_.reset();
 }
 
 void Node::expire() {

@@ -214,7 +214,7 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Block.
+  /// Block. One that could not start is of no use any more.
   void start();
   void stop();
 
@@ -237,6 +237,7 @@ class Node {
   void expire();
 
  private:
+  void open();
   void open_store();
   void open_cluster();
 

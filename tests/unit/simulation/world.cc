@@ -161,6 +161,8 @@ World::World(const Options& options) : options_(options), random_(options.seed),
   the_world = this;
 }
 
+World::~World() = default;
+
 World::Thread* World::me() const {
   return this_thread;
 }

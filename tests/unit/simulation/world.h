@@ -90,6 +90,7 @@ class World {
     std::uint64_t preempt = 0;
   };
   explicit World(const Options& options);
+  ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
