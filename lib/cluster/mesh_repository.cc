@@ -184,24 +184,31 @@ void MeshRepository::let_go() {
     look.assign(touched_.begin(), touched_.end());
     touched_.clear();
   }
-  for (const std::string& topic : look) {
+  for (auto topic = look.begin(); topic != look.end(); ++topic) {
     Held held;
     {
       const MutexLock lock(mutex_);
-      const auto found = held_.find(topic);
+      const auto found = held_.find(*topic);
       if (found == held_.end()) continue;
       held = found->second;
     }
     if (held.underway != 0) continue;  // added() has it looked at again
-    if (!own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
-             .empty())
-      continue;
+    try {
+      if (!own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
+               .empty())
+        continue;
+    } catch (const Error&) {
+      // What could not be looked at is looked at the next time.
+      const MutexLock lock(mutex_);
+      touched_.insert(topic, look.end());
+      throw;
+    }
     const MutexLock lock(mutex_);
-    const auto found = held_.find(topic);
+    const auto found = held_.find(*topic);
     // Something came in between.
     if (found == held_.end() || found->second.added != held.added) continue;
     held_.erase(found);
-    interest_.release({topic});
+    interest_.release({*topic});
   }
 }
 

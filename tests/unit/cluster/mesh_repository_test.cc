@@ -48,12 +48,14 @@ class InterruptedRepository final : public delivery::MessageRepository {
   }
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+    if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
     return store_.pending(service, recipients, after, limit, most, now);
   }
   std::uint64_t expire(WallTime now) override { return store_.expire(now); }
   std::uint64_t size() const override { return store_.size(); }
 
   std::function<void()> before_add;
+  bool unreadable = false;
 
  private:
   delivery::MemoryRepository& store_;
@@ -209,6 +211,19 @@ TEST_F(MeshRepositoryTest, StopsBeingAskedWhenNothingIsLeft) {
   a_.add("1", "two");
   EXPECT_EQ(a_.mesh().held(), 1u);
   EXPECT_THAT(c_.data({"1"}), ElementsAre("two"));
+}
+
+TEST_F(MeshRepositoryTest, StopsBeingAskedThoughItsStoreCouldNotBeReadAtFirst) {
+  const MessageId one = a_.add("1", "one");
+  const MessageId two = a_.add("2", "two");
+  a_.mesh().confirm(kService, {TargetKind::kUser, "1"}, one);
+  a_.mesh().confirm(kService, {TargetKind::kUser, "2"}, two);
+  a_.interrupted().unreadable = true;
+  EXPECT_THROW(a_.mesh().expire(wall_now()), Error);
+  EXPECT_EQ(a_.mesh().held(), 2U);
+  a_.interrupted().unreadable = false;
+  a_.mesh().expire(wall_now());
+  EXPECT_EQ(a_.mesh().held(), 0U);
 }
 
 TEST_F(MeshRepositoryTest, StillHoldsWhatItHeldBeforeARestart) {
