@@ -16,6 +16,11 @@ namespace {
 // Between two tries to read a store that could not be read.
 constexpr std::chrono::seconds kReadAgain{1};
 
+void cover(Connection::Replay& replay, MessageId message) {
+  const auto place = std::ranges::lower_bound(replay.covered, message);
+  if (place == replay.covered.end() || *place != message) replay.covered.insert(place, message);
+}
+
 }  // namespace
 
 void Shard::ask_replay(Connection& connection) {
@@ -47,9 +52,9 @@ MessageId Shard::seen_through(const Connection& connection) const {
 bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const {
   const MessageId message = item.frame->message();
   const Connection::Replay& state = *connection.replay;
+  if (std::ranges::binary_search(state.covered, message)) return false;
   if (state.resend) return std::ranges::binary_search(state.late, message);
   if (item.listening && !connection.listens(item.event)) return false;
-  if (std::ranges::binary_search(state.covered, message)) return false;
   // It has this one, and time to confirm it.
   if (has_from_store(connection, message) || std::ranges::binary_search(carried, message)) return false;
   return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
@@ -224,7 +229,7 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& w
   loop_.assert_in_loop_thread();
   std::vector<Confirmed> confirmed;
   const Departed::Owner owner{who.user.str(), who.tenant.str()};
-  const Connection* connection = find(id);
+  Connection* connection = find(id);
   if (connection == nullptr || !owns(who, *connection)) {
     auto late = departed_.confirm(owner, id, messages);
     if (!late) return std::nullopt;
@@ -235,6 +240,8 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& w
       const auto log = in_flight_.find(id.value());
       const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
       if (entry) {
+        // A page that the store has read before it knows must not bring it again.
+        if (connection->replay) cover(*connection->replay, message);
         confirmed.push_back({message, entry->recipient, recipient_name(*connection, entry->recipient), id});
       } else {
         others.push_back(message);

@@ -100,7 +100,9 @@ struct Message {
   std::uint64_t id = 0;
   bool missing = false;
   bool deleted = false;
+  std::uint64_t deleted_at = 0;  // for good
   std::size_t again = 0;  // retried or requeued so often
+  std::int64_t started_at = 0;
   std::uint64_t started = 0;
   std::uint64_t done = 0;
   std::map<std::string, Pair> pairs;
@@ -124,7 +126,6 @@ struct Stream {
   std::string buffer;
   std::string last_id;
   std::map<std::size_t, std::size_t> copies;        // by message
-  std::map<std::size_t, std::int64_t> first_copy;   // when
   std::vector<std::size_t> order;                   // messages, first copies
   std::set<std::uint64_t> to_confirm;               // ids read and not confirmed
   std::map<std::uint64_t, std::size_t> message_of;  // id → message
@@ -338,12 +339,14 @@ class Runner {
     const std::uint64_t id = std::strtoull(id_text.c_str(), nullptr, 10);
     const std::size_t copies = ++stream.copies[number];
     if (copies == 1) {
-      stream.first_copy[number] = world_.now();
       check_order(stream, message);
       stream.order.push_back(number);
     }
     check_copies(stream, message, copies);
     if (!message.qos) return;
+    if (message.deleted_at != 0 && message.deleted_at < stream.started && message.again == 0 && settled(message) &&
+        message.done < stream.started)
+      fail(named(message) + " was deleted before stream " + std::to_string(at) + " opened, and came");
     Pair& pair = message.pairs[name];
     if (pair.committed_at != 0 && pair.committed_at < stream.started && message.again == 0 && !stream.resumed &&
         settled(message) && message.done < stream.started)
@@ -365,11 +368,12 @@ class Runner {
   void check_copies(const Stream& stream, const Message& message, std::size_t copies) {
     std::size_t allowed = 1 + message.again;
     if (message.qos && pages_[stream.page].confirms && setting_.ack_timeout.count() != 0) {
-      const std::int64_t age = world_.now() - stream.first_copy.at(message.number);
+      // From when the server may have given it to the stream.
+      const std::int64_t age = world_.now() - std::max(stream.opened_at, message.started_at);
       allowed += static_cast<std::size_t>(age / std::chrono::nanoseconds(setting_.ack_timeout).count());
     }
     // A confirmation that is lost between nodes, or waits for the disk, makes a message come again.
-    if (message.qos && setting_.nodes > 1) allowed += 1 + troubles_;
+    if (message.qos && setting_.nodes > 1 && !calm()) allowed += 1 + troubles_;
     if (!message.qos && twice_) ++allowed;
     if (copies > allowed)
       fail(named(message) + " came " + std::to_string(copies) + " times on stream " + std::to_string(index_of(stream)));
@@ -512,6 +516,7 @@ class Runner {
     m.event = kEvents.at(operation.c / 1024 % kEvents.size());
     m.qos = operation.d % 5 != 0;
     m.started = ++sequence_;
+    m.started_at = world_.now();
     messages_.push_back(std::move(message));
     delivery::SendRequest request;
     request.target = m.target;
@@ -755,7 +760,11 @@ class Runner {
     if (node == nullptr) return;
     message->deleted = true;
     log("erase m" + std::to_string(message->number));
-    ask(*node, [node, id = MessageId(message->id)] { node->store().erase(id); });
+    ask(*node, [this, node, message] {
+      if (node->store().erase(MessageId(message->id)) == 0) return;
+      message->deleted_at = ++sequence_;
+      log("m" + std::to_string(message->number) + " is erased");
+    });
   }
 
   void retry(const Operation& operation) {
@@ -893,7 +902,10 @@ class Runner {
   // Nobody will hear what became of what the process was asked.
   void lose_calls(int group) {
     for (const auto& message : messages_) {
-      if (message->group == group && message->state == Message::State::kUnderWay) message->state = Message::State::kUnknown;
+      // What the disk refused may be in the file all the same: nothing was written over it before the process was gone.
+      const bool in_doubt = message->state == Message::State::kUnderWay ||
+                            (setting_.store == StoreKind::kSqlite && message->state == Message::State::kRefused);
+      if (message->group == group && in_doubt) message->state = Message::State::kUnknown;
     }
   }
 
