@@ -1,20 +1,26 @@
 // Puts a real server under everything that happens to one in a long time, and checks what must never change: clients
-// that stay get every event once and in order, memory and descriptors do not grow, counters add up.
+// that stay get every event once and in order, memory and descriptors do not grow, counters add up. Users are known by
+// signed tokens, events are kept for clients that come back, and of the clients that stay some confirm messages by
+// themselves and lose a tenth of that: these get a message again, with the same id.
 //
 //   soak [--minutes N] [--seed N]       run by scripts/soak; two minutes of it by ctest
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "soak/expectations.h"
+#include "soak/tokens.h"
 #include "soak/visitors.h"
 #include "soak/watch.h"
 #include "support/client.h"
+#include "support/confirmations.h"
 #include "support/process.h"
 #include "support/streams.h"
 
@@ -25,6 +31,11 @@ using testing::Json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kStayers = 200;
+constexpr const char* kQosMark = " qos ";  // in the data of what is to be confirmed
+
+bool confirms(std::size_t stayer) {
+  return stayer % 5 == 4;
+}
 
 struct Options {
   double minutes = 30;
@@ -36,17 +47,20 @@ class Soak {
   explicit Soak(const Options& options)
       : options_(options),
         random_(options.seed),
-        server_(folder_, {"--heartbeat", "1s", "--max-backlog", "256KiB"}),
+        tokens_(folder_),
+        server_(folder_, {"--heartbeat", "1s", "--max-backlog", "256KiB", "--history", "500", "--qos-ack-timeout",
+                          "300ms", "--auth", "jwt", "--jwt-secret-file", tokens_.file()}),
         admin_(server_.admin()),
         stayers_(server_.pages()),
-        visitors_(server_.pages(), admin_, random_) {
-    stayers_.on_event([this](std::size_t stream, const testing::ReceivedEvent& event) {
-      expectations_.got(stream, std::strtoull(event.data.c_str(), nullptr, 10));
-    });
+        visitors_(server_.pages(), admin_, tokens_, random_),
+        confirmations_(server_.pages(), options.seed) {
+    stayers_.on_event([this](std::size_t stream, const testing::ReceivedEvent& event) { got(stream, event); });
     for (std::size_t i = 0; i < kStayers; ++i) {
-      stayers_.connect("userId=s" + std::to_string(i) + "&tenantId=t" + std::to_string(i % 3) + "&access-token=k" +
-                       std::to_string(i % 7) + "&channel=c" + std::to_string(i % 5) + "&keepaliveTime=0" +
-                       (i % 2 == 0 ? "&listeners=news" : ""));
+      credentials_.push_back(
+          tokens_.of("s" + std::to_string(i), "t" + std::to_string(i % 3), "k" + std::to_string(i % 7)));
+      stayers_.connect(credentials_.back() + "&channel=c" + std::to_string(i % 5) + "&keepaliveTime=0" +
+                       (i % 2 == 0 ? "&listeners=news" : "") +
+                       (confirms(i) ? "&ack=1&clientId=s" + std::to_string(i) : ""));
     }
   }
 
@@ -68,6 +82,31 @@ class Soak {
   }
 
  private:
+  void got(std::size_t stayer, const testing::ReceivedEvent& event) {
+    const std::uint64_t number = std::strtoull(event.data.c_str(), nullptr, 10);
+    if (confirms(stayer) && event.data.find(kQosMark) != std::string::npos) {
+      confirmations_.received(stayers_[stayer].connection_id, credentials_[stayer], event.id);
+      const std::pair key{stayer, number};
+      const auto earlier = earlier_ids_.find(key);
+      const auto [known, fresh] = ids_.try_emplace(key, event.id);
+      if ((!fresh && known->second == event.id) || (earlier != earlier_ids_.end() && earlier->second == event.id)) {
+        ++again_;
+        return;
+      }
+    }
+    expectations_.got(stayer, number);
+  }
+  template <class Done>
+  bool run_until(Done done) {
+    const auto deadline = Clock::now() + testing::kPatience;
+    while (!done()) {
+      if (Clock::now() > deadline) return false;
+      stayers_.run(std::chrono::milliseconds(20));
+      confirmations_.send();
+    }
+    return true;
+  }
+
   void busy_moment() {
     if (random_() % 3 == 0) {
       send(random_() % 20 == 0 ? 10 : 1);
@@ -77,6 +116,7 @@ class Soak {
     if (random_() % 200 == 0) flood();
     visitors_.run();
     stayers_.run(std::chrono::milliseconds(1));
+    confirmations_.send();
   }
 
   // One request with so many events, which are expected where they must arrive.
@@ -93,10 +133,11 @@ class Soak {
   Json message() {
     const std::uint64_t event = ++last_event_;
     const bool news = random_() % 4 == 0;
+    const bool qos = random_() % 3 == 0;
     Json message{{"event", news ? "news" : "e"},
-                 {"data", std::to_string(event) + " " + std::string(random_() % 2000, 'x')}};
+                 {"data", std::to_string(event) + (qos ? kQosMark : " ") + std::string(random_() % 2000, 'x')}};
     // Messages to those who may never come go away by themselves.
-    if (random_() % 3 == 0) message.update({{"qos", true}, {"ttl", "5s"}});
+    if (qos) message.update({{"qos", true}, {"ttl", "5s"}});
     const auto expect = [&](auto matches) {
       for (std::size_t i = 0; i < kStayers; ++i) {
         if (matches(i)) expectations_.expect(i, event);
@@ -151,12 +192,13 @@ class Soak {
     visitors_.clear();
     Calm calm;
     // First the streams, so that nothing more is tried on them.
-    stayers_.run_until([&] { return look(admin_, server_.pid()).open == kStayers; });
+    run_until([&] { return look(admin_, server_.pid()).open == kStayers; });
     forget_pending();
-    const bool quiet = stayers_.run_until([&] {
+    const bool quiet = run_until([&] {
       calm = look(admin_, server_.pid());
       return (calm.open == kStayers && expectations_.outstanding() == 0 && calm.pending == 0) || stayers_.ended() != 0;
     });
+    earlier_ids_ = std::exchange(ids_, {});
     calms_.push_back(calm);
     std::string reasons;
     for (const auto& [reason, count] : calm.closed) {
@@ -188,6 +230,9 @@ class Soak {
 
   int verdict() {
     std::vector<std::string> wrong = complaints(calms_);
+    if (confirmations_.lost() == 0 || again_ == 0) wrong.emplace_back("no lost confirmation brought a message again");
+    if (confirmations_.refused() != 0)
+      wrong.push_back(std::to_string(confirmations_.refused()) + " confirmations were refused");
     if (expectations_.doubled() != 0) wrong.push_back(std::to_string(expectations_.doubled()) + " events came twice");
     if (expectations_.late() != 0) wrong.push_back(std::to_string(expectations_.late()) + " events were out of order");
     const std::uint64_t ours = visitors_.opened() + kStayers;
@@ -208,10 +253,16 @@ class Soak {
   const Options options_;
   std::mt19937 random_;
   const testing::ScratchFolder folder_;
+  const Tokens tokens_;
   testing::ServerProcess server_;
   testing::HttpClient admin_;
   testing::Streams stayers_;
   Visitors visitors_;
+  testing::Confirmations confirmations_;
+  std::vector<std::string> credentials_;  // of the stayers
+  // Of those that confirm, since the last calm moment and the one before.
+  std::map<std::pair<std::size_t, std::uint64_t>, std::string> ids_, earlier_ids_;
+  std::uint64_t again_ = 0;
   Expectations expectations_{kStayers};
   std::vector<Calm> calms_;
   std::uint64_t last_event_ = 0;

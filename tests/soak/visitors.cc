@@ -15,10 +15,11 @@ constexpr std::size_t kUsers = 20;
 
 }  // namespace
 
-Visitors::Visitors(testing::Endpoint pages, testing::HttpClient& admin, std::mt19937& random)
+Visitors::Visitors(testing::Endpoint pages, testing::HttpClient& admin, const Tokens& tokens, std::mt19937& random)
     : pages_(std::move(pages)),
       admin_(admin),
       page_(pages_),
+      tokens_(tokens),
       random_(random),
       streams_(std::make_unique<testing::Streams>(pages_)) {}
 
@@ -43,12 +44,12 @@ void Visitors::run() {
 
 void Visitors::open() {
   if (open_.size() >= kMost) return;
-  // Whoever speaks for a stream names its tenant, too.
-  const std::string user = "v" + std::to_string(random_() % kUsers) + "&tenantId=t" + std::to_string(random_() % 3);
+  const std::string user = tokens_.of("v" + std::to_string(random_() % kUsers), "t" + std::to_string(random_() % 3));
   // A fourth stream of a user takes the place of the oldest.
-  const std::size_t number = streams_->open(
-      "userId=" + user + "&clientId=device&channel=c" + std::to_string(random_() % 5) + "&listeners=news,e" +
-      std::to_string(random_() % 4) + "&keepaliveTime=" + (random_() % 5 == 0 ? "200" : "0"));
+  const std::size_t number =
+      streams_->open(user + "&clientId=device&channel=c" + std::to_string(random_() % 5) + "&listeners=news,e" +
+                     std::to_string(random_() % 4) + "&keepaliveTime=" + (random_() % 5 == 0 ? "200" : "0") +
+                     (random_() % 3 == 0 && !last_id_.empty() ? "&lastEventId=" + last_id_ : ""));
   open_.emplace_back(number, user);
   ++opened_;
 }
@@ -63,6 +64,7 @@ void Visitors::close_one() {
   open_[pick] = open_.back();
   open_.pop_back();
   if (stream.ended) return;
+  if (!stream.events.empty()) last_id_ = stream.events.back().id;
   switch (random_() % 5) {
     case 0:
       testing::reset_on_close(stream.fd.get());
@@ -71,7 +73,7 @@ void Visitors::close_one() {
       admin_.post("/api/v1/connections/close", {{"ids", {stream.connection_id}}});
       break;
     case 2:
-      page_.request("POST", "/my-sse/connect/disconnect.do?userId=" + user,
+      page_.request("POST", "/my-sse/connect/disconnect.do?" + user,
                     "connectionId=" + stream.connection_id + "&reason=soak", "application/x-www-form-urlencoded");
       break;
     case 3:
@@ -95,7 +97,7 @@ void Visitors::page_request() {
   const testing::ClientStream& stream = (*streams_)[number];
   if (!stream.connected || stream.ended) return;
   const std::string action = random_() % 2 == 0 ? "addListener" : "removeListener";
-  page_.request("POST", "/my-sse/connect/" + action + ".do?userId=" + user,
+  page_.request("POST", "/my-sse/connect/" + action + ".do?" + user,
                 R"({"connectionId":")" + stream.connection_id + R"(","listener":["more","e1"]})");
 }
 
@@ -104,7 +106,7 @@ void Visitors::open_slow() {
   testing::ConnectOptions options;
   options.receive_buffer = 1;
   UniqueFd fd = testing::connect_to(pages_, options);
-  testing::write_all(fd.get(), "GET /my-sse/connect?userId=slow" + std::to_string(random_() % 1000) +
+  testing::write_all(fd.get(), "GET /my-sse/connect?" + tokens_.of("slow" + std::to_string(random_() % 1000)) +
                                    "&channel=flood&keepaliveTime=0 HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const std::string head =
       testing::read_until(fd.get(), [](const std::string& text) { return text.find("connect-finish") != text.npos; });

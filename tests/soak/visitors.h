@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "soak/tokens.h"
 #include "support/client.h"
 #include "support/socket.h"
 #include "support/streams.h"
@@ -17,8 +18,8 @@ namespace sse::soak {
 /// Streams that come and go in every way there is, and connections that never become one.
 class Visitors {
  public:
-  /// The admin client outlives it.
-  Visitors(testing::Endpoint pages, testing::HttpClient& admin, std::mt19937& random);
+  /// What it is given outlives it.
+  Visitors(testing::Endpoint pages, testing::HttpClient& admin, const Tokens& tokens, std::mt19937& random);
 
   /// Does one random thing.
   void act();
@@ -42,9 +43,11 @@ class Visitors {
   const testing::Endpoint pages_;
   testing::HttpClient& admin_;
   testing::HttpClient page_;
+  const Tokens& tokens_;
   std::mt19937& random_;
   std::unique_ptr<testing::Streams> streams_;
-  std::vector<std::pair<std::size_t, std::string>> open_;  // number, user
+  std::vector<std::pair<std::size_t, std::string>> open_;  // number, credentials
+  std::string last_id_;                                    // that a visitor had when it went
   std::deque<UniqueFd> slow_;                              // streams that read nothing
   std::deque<UniqueFd> halves_;                            // half a request each
   std::uint64_t opened_ = 0;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 namespace sse::testing {
@@ -39,6 +40,10 @@ std::size_t Streams::connect(const std::string& query, const ConnectOptions& opt
 
 void Streams::close(std::size_t stream) {
   if (!streams_.at(stream)->ended) end(*streams_.at(stream));
+}
+
+void Streams::finish(std::size_t stream) {
+  if (!streams_.at(stream)->ended) ::shutdown(streams_.at(stream)->fd.get(), SHUT_WR);
 }
 
 void Streams::close_all() {
@@ -112,7 +117,12 @@ void Streams::take_body(std::size_t number, std::string_view bytes) {
   stream.parser.feed(bytes, [&](ReceivedEvent event) {
     if (!stream.connected && event.type == "connect-finish") {
       stream.connected = true;
-      stream.connection_id = event.id;
+      // Not the event's id: a client that comes back is left where it was.
+      const std::string_view key = "\"connectionId\":\"";
+      const std::size_t id = event.data.find(key);
+      if (id == std::string::npos) throw std::runtime_error("connect-finish names no connection: " + event.data);
+      stream.connection_id =
+          event.data.substr(id + key.size(), event.data.find('"', id + key.size()) - id - key.size());
       ++connected_;
       return;
     }

@@ -43,6 +43,8 @@ class Streams {
   /// As open(), and waits for connect-finish; throws std::runtime_error when it does not come.
   std::size_t connect(const std::string& query, const ConnectOptions& options = {});
   void close(std::size_t stream);
+  /// Ends the client's half: what it has been sent is still read, by run(), to the end.
+  void finish(std::size_t stream);
   /// A server that stops waits a while for streams whose client does not read to their end: close them first.
   void close_all();
 
