@@ -44,4 +44,14 @@ print(*(json.dumps(call["event"]["added"]) for call in map(json.loads, open(sys.
 empty() { [[ $(metric sse_hook_queue) == 0 ]]; }
 wait_for 30 "an empty queue" empty
 check_equal 3 "$(metric 'sse_hook_dropped_total{reason="queue_full"}')"
+
+# What it refuses is dropped, too, and not told again.
+echo refuse >"$hook/mode"
+check_equal 200 "$(http_status -H 'Content-Type: application/json' -d "{\"connectionId\":\"$id\",\"listener\":[\"g\"]}" \
+  "$url/my-sse/connect/addListener.do?userId=1")"
+refused() { [[ $(metric 'sse_hook_dropped_total{reason="refused"}') == 1 ]]; }
+wait_for 30 "a notification that was refused" refused
+check_equal 4 "$(listened)"
+check_equal 3 "$(metric 'sse_hook_dropped_total{reason="queue_full"}')"
+check_equal 0 "$(metric 'sse_hook_dropped_total{reason="given_up"}')"
 stop_server

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/manual_clock.h"
 #include "gateway/bulkheads.h"
+#include "gateway/happening.h"
+#include "gateway/hook_notifier.h"
 #include "gateway/http_caller.h"
 #include "net/request_head.h"
 #include "unit/net/loopback.h"
@@ -155,6 +157,37 @@ TEST(HttpCaller, TriesEveryAddressOfAName) {
                     });
   EXPECT_EQ(caller.post(saying("hello")).body, "hello");
   EXPECT_EQ(caller.post(saying("again")).body, "again");
+}
+
+// The application is away: one waits, the next finds no room, and the first is given up after a minute.
+TEST(HookNotifier, CountsWhatItDropsByTheReason) {
+  ManualClock clock;
+  IdGenerator ids(1, 0, clock);
+  observe::Registry metrics;
+  HookOptions options;
+  options.url = "http://127.0.0.1:1/";
+  options.queue = 1;
+  options.clock = &clock;
+  HookCaller caller(options, "here", metrics);
+  HookNotifier notifier(caller, ids, metrics);
+  const auto dropped = [&](const std::string& reason) {
+    return metrics.snapshot()["sse_hook_dropped_total{reason=\"" + reason + "\"}"];
+  };
+  auto happening = std::make_shared<Happening>();
+  happening->type = Happening::Type::kDisconnect;
+  happening->time = clock.wall_now();
+  happening->connection.emplace().id = ConnectionId(5);
+  notifier.offer(happening);
+  EXPECT_EQ(dropped("queue_full"), 0);
+  notifier.offer(happening);
+  EXPECT_EQ(dropped("queue_full"), 1);
+  EXPECT_EQ(dropped("given_up"), 0);
+  EXPECT_TRUE(clock.advance_until(std::chrono::seconds(5), [&] { return dropped("given_up") == 1; }));
+  EXPECT_GT(clock.wall_now() - happening->time, std::chrono::seconds(60));
+  EXPECT_EQ(dropped("queue_full"), 1);
+  EXPECT_EQ(dropped("refused"), 0);
+  notifier.stop(std::chrono::milliseconds(0));
+  caller.stop();
 }
 
 class BulkheadsTest : public ::testing::Test {

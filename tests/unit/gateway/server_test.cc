@@ -164,6 +164,23 @@ TEST_F(ServerTest, GivesUpWhatExpiresWithoutBeingAsked) {
   server_.reset();  // before its clock
 }
 
+TEST_F(ServerTest, ForgetsKeptEventsThatAreTooOldWithoutBeingAsked) {
+  ManualClock clock;
+  options_.clock = &clock;
+  options_.history.events = 10;
+  options_.history.ttl = std::chrono::seconds(90);
+  start();
+  admin_post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "kept"}});
+  const auto kept = [&] {
+    return server_->metrics().snapshot()["sse_history_events{service=\"defaultConnectionService\"}"];
+  };
+  clock.advance(std::chrono::seconds(60));
+  EXPECT_EQ(kept(), 1);
+  EXPECT_TRUE(clock.advance_until(std::chrono::seconds(10), [&] { return kept() == 0; }));
+  server_->stop();
+  server_.reset();  // before its clock
+}
+
 TEST_F(ServerTest, IsReadyUntilItStops) {
   start();
   std::atomic<bool> saw_draining{false};

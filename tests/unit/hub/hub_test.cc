@@ -18,6 +18,7 @@
 #include "base/manual_clock.h"
 #include "base/step_count.h"
 #include "event/json.h"
+#include "hub/observer.h"
 #include "hub/survey.h"
 #include "unit/net/loopback.h"
 
@@ -58,8 +59,34 @@ struct Page {
   }
 };
 
+// What happened to connections, in a word and the reason.
+class Watcher final : public Observer {
+ public:
+  void connected(const ServiceName&, ConnectionInfo connection) override { note("connected", connection); }
+  void disconnected(const ServiceName&, ConnectionInfo connection, net::CloseReason reason, std::string) override {
+    note(std::string(net::reason_name(reason)), connection);
+  }
+  void listening_changed(const ServiceName&, ConnectionInfo, std::vector<std::string>, bool) override {}
+
+  std::vector<std::string> story() {
+    const MutexLock lock(mutex_);
+    return story_;
+  }
+
+ private:
+  void note(const std::string& what, const ConnectionInfo& connection) {
+    const MutexLock lock(mutex_);
+    story_.push_back(what + " " + connection.identity.user.str());
+  }
+
+  Mutex mutex_;
+  std::vector<std::string> story_ GUARDED_BY(mutex_);
+};
+
 class Delegate final : public HubDelegate {
  public:
+  void left(const Names&) override { ++left_; }
+  int left() const { return left_; }
   bool replay_wanted(const ReplayRequest& request) override {
     const MutexLock lock(mutex_);
     requests_.push_back(request);
@@ -85,6 +112,7 @@ class Delegate final : public HubDelegate {
   }
 
  private:
+  std::atomic<int> left_{0};
   Mutex mutex_;
   bool answers_ GUARDED_BY(mutex_) = false;
   std::vector<ReplayRequest> requests_ GUARDED_BY(mutex_);
@@ -195,6 +223,9 @@ TEST_F(HubTest, BeginsAStreamWithTheHeadAndConnectFinishInTheFieldOrderClientsKn
 
 // The kernel watches no regular file, as it watches no socket when there are too many (fs.epoll.max_user_watches).
 TEST_F(HubTest, AStreamThatCannotBeWatchedIsRefusedAndAddsUp) {
+  Watcher watcher;
+  options_.observer = &watcher;
+  options_.in_cluster = true;
   start();
   const testing::TempFolder folder;
   NewConnection fresh;
@@ -206,9 +237,15 @@ TEST_F(HubTest, AStreamThatCannotBeWatchedIsRefusedAndAddsUp) {
   EXPECT_EQ(metrics_.snapshot()["sse_streams_opened_total{service=\"hr\"}"], 1);
   EXPECT_EQ(hub_->connections(), 0u);
   EXPECT_EQ(hub_->sockets(), 0u);
+  // Nobody waits for it any more: neither other nodes nor the application.
+  EXPECT_EQ(delegate_.left(), 1);
+  EXPECT_THAT(watcher.story(), ElementsAre("refused 1"));
   // The next one is none the worse.
   const Page page = open_user("1");
   EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "x"), ElementsAre(1));
+  EXPECT_THAT(watcher.story(), ElementsAre("refused 1", "connected 1"));
+  for (const auto& loop : loops_) loop->stop();
+  hub_.reset();  // before its observer
 }
 
 TEST_F(HubTest, GivesIdsThatGrow) {
