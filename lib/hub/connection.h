@@ -103,9 +103,15 @@ struct Connection final : net::Stream {
     bool again = false;                      // a message was committed meanwhile: one more look
     bool resend = false;                     // this pass is for messages in flight that are due again
     std::vector<MessageId> late;             // those, ascending
-    std::vector<MessageId> covered;          // confirmed when the stream opened, sorted; the store may not know yet
-    bool waiting = false;                    // for the stream to drain, before it goes on
+    std::vector<MessageId> covered;  // confirmed since or just before it opened, sorted; the store may not know yet
+    bool waiting = false;            // for the stream to drain, before it goes on
     CatchUp catch_up;
+
+    // A page that the store has read before it knows of the confirmation must not bring the message again.
+    void cover(MessageId message) {
+      const auto place = std::lower_bound(covered.begin(), covered.end(), message);
+      if (place == covered.end() || *place != message) covered.insert(place, message);
+    }
   };
 
   // What most connections never have.

@@ -714,12 +714,7 @@ void Shard::stream_lost(net::Stream& /*stream*/, std::size_t messages) {
 
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
   Connection& connection = connection_of(stream);
-  // A page that the store has read before it knows must not bring it again.
-  if (connection.replay) {
-    std::vector<MessageId>& covered = connection.replay->covered;
-    const auto place = std::ranges::lower_bound(covered, message);
-    if (place == covered.end() || *place != message) covered.insert(place, message);
-  }
+  if (connection.replay) connection.replay->cover(message);
   const Connection::Rare* rare = connection.rare_or_null();
   const std::string name = rare != nullptr && rare->former_names ? hub::recipient_name(*rare->former_names, recipient)
                                                                  : recipient_name(connection, recipient);

@@ -16,11 +16,6 @@ namespace {
 // Between two tries to read a store that could not be read.
 constexpr std::chrono::seconds kReadAgain{1};
 
-void cover(Connection::Replay& replay, MessageId message) {
-  const auto place = std::ranges::lower_bound(replay.covered, message);
-  if (place == replay.covered.end() || *place != message) replay.covered.insert(place, message);
-}
-
 }  // namespace
 
 void Shard::ask_replay(Connection& connection) {
@@ -240,8 +235,7 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& w
       const auto log = in_flight_.find(id.value());
       const auto entry = log == in_flight_.end() ? std::nullopt : log->second.confirm(message);
       if (entry) {
-        // A page that the store has read before it knows must not bring it again.
-        if (connection->replay) cover(*connection->replay, message);
+        if (connection->replay) connection->replay->cover(message);
         confirmed.push_back({message, entry->recipient, recipient_name(*connection, entry->recipient), id});
       } else {
         others.push_back(message);
