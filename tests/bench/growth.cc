@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -13,19 +14,27 @@
 #include <latch>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/descriptors.h"
 #include "base/manual_clock.h"
+#include "cluster/cluster.h"
+#include "cluster/memory_bus.h"
+#include "cluster/memory_discovery.h"
+#include "cluster/topics.h"
 #include "delivery/history.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
 #include "delivery/trace.h"
+#include "delivery/waiting_sends.h"
 #include "delivery/waits.h"
 #include "event/event.h"
 #include "hub/hub.h"
 #include "hub/survey.h"
+#include "observe/log.h"
 
 namespace {
 
@@ -37,6 +46,7 @@ constexpr double kMarked = 1.2;
 constexpr int kDoublings = 3;
 const ServiceName kService("bench");
 bool quick = false;
+std::string only;  // rows with this in their name; empty: all
 
 double heap_bytes() {
   return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd);
@@ -68,7 +78,8 @@ class Streams {
 
   hub::Hub& operator*() { return *hub_; }
   ConnectionId open(const std::string& user, const std::string& query = "", bool confirms = false,
-                    const std::string& tenant = "", std::vector<std::string> listeners = {}) {
+                    const std::string& tenant = "", std::vector<std::string> listeners = {},
+                    const std::string& channel = "") {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
       std::perror("socketpair");
@@ -77,6 +88,7 @@ class Streams {
     clients_.push_back(ends[1]);
     hub::NewConnection fresh;
     fresh.identity = {UserId(user), TenantId(tenant), {}};
+    fresh.channel = ChannelName(channel);
     fresh.attributes.query = query;
     fresh.listeners = std::move(listeners);
     fresh.confirms = confirms;
@@ -136,8 +148,11 @@ double exponent(const std::vector<double>& n, const std::vector<double>& values,
 
 int marked = 0;
 
-void row(const char* what, std::size_t most, const std::function<Sample(std::size_t)>& sample) {
-  if (quick) most /= 8;
+// Where `unit` is not seconds, Sample::seconds is so many of it, counted.
+void row(const char* what, std::size_t most, const std::function<Sample(std::size_t)>& sample,
+         const char* unit = nullptr) {
+  if (std::string_view(what).find(only) == std::string_view::npos) return;
+  if (quick) most = std::max<std::size_t>(most / 8, 1 << kDoublings);
   std::vector<double> sizes;
   std::vector<double> seconds;
   std::vector<double> bytes;
@@ -153,12 +168,12 @@ void row(const char* what, std::size_t most, const std::function<Sample(std::siz
     seconds.push_back(best.seconds);
     bytes.push_back(std::max(best.bytes, 0.0));
   }
-  const double time = exponent(sizes, seconds, 0.0005);
+  const double time = exponent(sizes, seconds, unit == nullptr ? 0.0005 : 1);
   const double memory = exponent(sizes, bytes, 64.0 * 1024);
   const bool mark = time > kMarked || memory > kMarked;
   if (mark) ++marked;
-  std::printf("%-58s %6zu %9.4f s %5.2f %9.0f KiB %5.2f%s\n", what, most, seconds.back(), time, bytes.back() / 1024,
-              memory, mark ? "  <-- more than 1.2" : "");
+  std::printf("%-58s %6zu %9.*f %s %5.2f %9.0f KiB %5.2f%s\n", what, most, unit == nullptr ? 4 : 0, seconds.back(),
+              unit == nullptr ? "s" : unit, time, bytes.back() / 1024, memory, mark ? "  <-- more than 1.2" : "");
   std::fflush(stdout);
 }
 
@@ -236,6 +251,38 @@ void of_streams() {
         sent += (*streams).send_away(turn.next(50), std::chrono::milliseconds(1000));
     });
   });
+  row("channels, a stream in each, an event for each and for all", 8000, [](std::size_t n) {
+    Streams streams;
+    for (std::size_t i = 0; i < n; ++i) streams.open("", "", false, "", {}, "u" + std::to_string(i));
+    const Target all{TargetKind::kChannel, names(n)};
+    return measured([&] {
+      (*streams).deliver(all, "news", frame(1, TargetKind::kChannel));
+      for (const std::string& name : all.names)
+        (*streams).deliver({TargetKind::kChannel, {name}}, "news", frame(2, TargetKind::kChannel));
+    });
+  });
+  row("tenants of one user id, 300 events for that of one", 8000, [](std::size_t n) {
+    Streams streams;
+    for (std::size_t i = 0; i < n; ++i) streams.open("u", "", false, std::to_string(i));
+    const Target one{TargetKind::kMember, {event::member_name("u", "7")}};
+    return measured([&] {
+      for (std::uint64_t i = 1; i <= 300; ++i) (*streams).deliver(one, "news", frame(i, TargetKind::kMember));
+    });
+  });
+  row("ended streams of as many clients, confirmed afterwards", 2000, [](std::size_t n) {
+    Streams streams;
+    std::vector<ConnectionId> ended;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::string user = std::to_string(i);
+      ended.push_back(streams.open(user, "clientId=c", true));
+      (*streams).deliver({TargetKind::kUser, {user}}, "news", frame(i + 1));
+    }
+    return measured([&] {
+      for (std::size_t i = 0; i < n; ++i) (*streams).disconnect(ended[i], {UserId(std::to_string(i))});
+      for (std::size_t i = 0; i < n; ++i)
+        (*streams).acknowledge(ended[i], {UserId(std::to_string(i))}, {MessageId(i + 1)});
+    });
+  });
   row("listeners of one stream", hub::kMostListeners, [](std::size_t n) {
     Streams streams;
     const ConnectionId id = streams.open("u");
@@ -244,16 +291,47 @@ void of_streams() {
   });
 }
 
+// A database that goes with this.
+class Database {
+ public:
+  Database() {
+    if (mkdtemp(folder_) == nullptr) std::exit(1);
+    delivery::SqliteRepository::Options options;
+    options.path = std::string(folder_) + "/pending.db";
+    repository_ = std::make_unique<delivery::SqliteRepository>(options, ids_);
+  }
+  ~Database() {
+    repository_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  delivery::SqliteRepository& operator*() { return *repository_; }
+  delivery::SqliteRepository* operator->() { return repository_.get(); }
+
+ private:
+  char folder_[32] = "/tmp/sse-growth-XXXXXX";
+  IdGenerator ids_{1};
+  std::unique_ptr<delivery::SqliteRepository> repository_;
+};
+
+delivery::NewMessage message_for(std::string user, std::size_t bytes) {
+  delivery::NewMessage message;
+  message.service = kService;
+  message.target = {TargetKind::kUser, {std::move(user)}};
+  message.event = "news";
+  message.data = std::string(bytes, 'x');
+  message.created = wall_now();
+  message.expires = message.created + std::chrono::seconds(1);
+  return message;
+}
+
 // Lists, expires and lists again a message of 64 KiB for n.
 Sample large_message(delivery::MessageRepository& repository, delivery::MessageCatalog& catalog,
                      delivery::DeadLetters& dead, std::size_t n) {
-  delivery::NewMessage message;
-  message.service = kService;
-  message.target = {TargetKind::kUser, names(n)};
-  message.event = "news";
-  message.data = std::string(64 * 1024, 'x');
-  message.created = wall_now();
-  message.expires = message.created + std::chrono::seconds(1);
+  delivery::NewMessage message = message_for("", 64 * 1024);
+  message.target.names = names(n);
   const MessageId id = repository.add(message);
   std::vector<delivery::PendingMessage> rows;
   std::vector<delivery::DeadLetter> letters;
@@ -264,25 +342,82 @@ Sample large_message(delivery::MessageRepository& repository, delivery::MessageC
   });
 }
 
+// As many messages that expire, are looked at page by page, are sent again, and are forgotten.
+template <class Repository>
+Sample dead_letters(Repository& repository, std::size_t n) {
+  std::vector<delivery::NewMessage> messages;
+  for (std::size_t i = 0; i < n; ++i) messages.push_back(message_for("u" + std::to_string(i % 100), 100));
+  repository.add_all(messages);
+  return measured([&] {
+    const WallTime later = messages.back().expires + std::chrono::seconds(1);
+    repository.expire(later);
+    for (std::size_t seen = 0; seen < n; seen += 100) repository.list_dead({}, seen, 100);
+    repository.requeue({}, {}, later);
+    repository.expire(later + std::chrono::seconds(2));
+    repository.purge_dead({}, {});
+  });
+}
+
 void of_messages() {
+  row("dead letters (memory)", 8000, [](std::size_t n) {
+    IdGenerator ids(1);
+    delivery::MemoryRepository repository(ids);
+    return dead_letters(repository, n);
+  });
+  row("dead letters (SQLite)", 8000, [](std::size_t n) {
+    Database database;
+    return dead_letters(*database, n);
+  });
+  row("recipients of a dead letter of 64 KiB, sent again (SQLite)", 2000, [](std::size_t n) {
+    Database database;
+    delivery::NewMessage message = message_for("", 64 * 1024);
+    message.target.names = names(n);
+    database->add(message);
+    database->expire(message.expires + std::chrono::seconds(1));
+    return measured([&] { database->requeue({}, {}, message.expires + std::chrono::seconds(1)); });
+  });
+  row("messages of 1 MiB on their way before a small one", 64, [](std::size_t n) {
+    Database database;
+    std::latch done(static_cast<std::ptrdiff_t>(n));
+    for (std::size_t i = 0; i < n; ++i)
+      database->add_soon(message_for("large", 1 << 20),
+                         [&](delivery::NewMessage&&, delivery::AddOutcome&&) { done.count_down(); });
+    // Waiting is what counts here.
+    const SteadyTime begin = steady_now();
+    database->add(message_for("small", 10));
+    const double seconds = std::chrono::duration<double>(steady_now() - begin).count();
+    done.wait();
+    return Sample{seconds, 0};
+  });
+  row("senders that wait for confirmations", 8000, [](std::size_t n) {
+    delivery::WaitingSends waiting(Clock::system());
+    waiting.start();
+    std::latch left(static_cast<std::ptrdiff_t>(n));
+    const SteadyTime deadline = steady_now() + std::chrono::minutes(5);
+    std::vector<std::atomic<bool>> confirmed(n + 1);
+    return measured([&] {
+      for (std::size_t i = 1; i <= n; ++i) {
+        waiting.add(MessageId(i), deadline, std::chrono::milliseconds(0), [&, i](bool) {
+          if (!confirmed[i]) return false;
+          left.count_down();
+          return true;
+        });
+      }
+      for (std::size_t i = n; i > 0; --i) {
+        confirmed[i] = true;
+        waiting.confirmed(MessageId(i));
+      }
+      left.wait();
+    });
+  });
   row("recipients of 64 KiB, found and expired (memory)", 8000, [](std::size_t n) {
     IdGenerator ids(1);
     delivery::MemoryRepository repository(ids);
     return large_message(repository, repository, repository, n);
   });
   row("recipients of 64 KiB, found and expired (SQLite)", 2000, [](std::size_t n) {
-    char folder[] = "/tmp/sse-growth-XXXXXX";
-    if (mkdtemp(folder) == nullptr) std::exit(1);
-    Sample sample;
-    {
-      IdGenerator ids(1);
-      delivery::SqliteRepository::Options options;
-      options.path = std::string(folder) + "/pending.db";
-      delivery::SqliteRepository repository(options, ids);
-      sample = large_message(repository, repository, repository, n);
-    }
-    std::filesystem::remove_all(folder);
-    return sample;
+    Database database;
+    return large_message(*database, *database, *database, n);
   });
   row("recipients that somebody waits for", 8000, [](std::size_t n) {
     std::vector<delivery::Recipient> recipients;
@@ -322,17 +457,120 @@ void of_messages() {
   });
 }
 
+// One node of a cluster in this process, with a stream of a user of its own. Counts the commands it gets.
+class Member final : public cluster::LocalNode {
+ public:
+  Member(std::size_t number, const std::shared_ptr<cluster::MemoryExchange>& exchange,
+         const std::shared_ptr<cluster::MemoryRegistry>& registry) {
+    const std::string id = "node" + std::to_string(number);
+    cluster::Cluster::Options options;
+    options.node = id;
+    options.heartbeat = std::chrono::milliseconds(20);
+    auto bus = std::make_unique<cluster::MemoryBus>(exchange, cluster::bus_name(id));
+    cluster::MemoryBus& started = *bus;
+    cluster_ = std::make_unique<cluster::Cluster>(options, std::move(bus),
+                                                  std::make_unique<cluster::MemoryDiscovery>(registry), metrics_);
+    started.start(cluster_->receiver());
+    cluster_->join(*this);
+    cluster_->start();
+    std::latch stands(1);
+    cluster_->interest().acquire({cluster::receiver_topic(kService, TargetKind::kUser, "u" + std::to_string(number)),
+                                  cluster::receiver_topic(kService, TargetKind::kAll, "")},
+                                 [&] { stands.count_down(); });
+    stands.wait();
+  }
+  ~Member() { cluster_->stop(); }
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  void deliver(std::vector<cluster::DeliverCommand> commands,
+               std::function<void(std::vector<std::uint32_t>)> done) override {
+    commands_ += commands.size();
+    done(std::vector<std::uint32_t>(commands.size(), 1));
+  }
+  std::string handle(const cluster::RequestCommand&) override {
+    ++commands_;
+    return "";
+  }
+  std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override {
+    ++commands_;
+    return std::vector<std::vector<ConnectionId>>(clients.size());
+  }
+  std::vector<cluster::Place> locate(const std::vector<cluster::LocateCommand>& messages) override {
+    ++commands_;
+    return std::vector<cluster::Place>(messages.size());
+  }
+  void missed_something() override {}
+  event::Json facts() override { return event::Json::object(); }
+
+  void send(TargetKind kind, const std::string& name) {
+    const std::vector<cluster::DeliverCommand> commands{{kService, kind, name, false, "news", frame(1, kind)}};
+    cluster_->finish(*cluster_->deliver(commands), 1);
+  }
+  cluster::Cluster& cluster() { return *cluster_; }
+  std::size_t commands() const { return commands_; }
+
+ private:
+  observe::Registry metrics_;
+  std::atomic<std::size_t> commands_{0};
+  std::unique_ptr<cluster::Cluster> cluster_;
+};
+
+void of_nodes() {
+  const auto counted = [](std::size_t n, const std::function<void(Member&)>& act) {
+    const auto exchange = std::make_shared<cluster::MemoryExchange>();
+    const auto registry = std::make_shared<cluster::MemoryRegistry>();
+    std::vector<std::unique_ptr<Member>> members;
+    for (std::size_t i = 0; i < n; ++i) members.push_back(std::make_unique<Member>(i, exchange, registry));
+    const auto commands = [&] {
+      std::size_t all = 0;
+      for (const auto& member : members) all += member->commands();
+      return static_cast<double>(all);
+    };
+    const double before = commands();
+    for (const auto& member : members) act(*member);
+    return Sample{commands() - before, 0};
+  };
+  row(
+      "nodes, each sends an event to a user of another", 32,
+      [&](std::size_t n) { return counted(n, [](Member& member) { member.send(TargetKind::kUser, "u0"); }); },
+      "commands");
+  row(
+      "nodes, one of which sends an event to all", 32,
+      [&](std::size_t n) {
+        bool sent = false;
+        return counted(n, [&](Member& member) {
+          if (!std::exchange(sent, true)) member.send(TargetKind::kAll, "");
+        });
+      },
+      "commands");
+  row(
+      "nodes, one of which asks for a client's streams", 32,
+      [&](std::size_t n) {
+        bool asked = false;
+        return counted(n, [&](Member& member) {
+          if (!std::exchange(asked, true)) member.cluster().connections_of({{kService, "u1", "c", "", ""}});
+        });
+      },
+      "commands");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--quick") == 0) {
       quick = true;
+    } else if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+      only = argv[++i];
     } else {
-      std::fprintf(stderr, "usage: growth [--quick]\n");
+      std::fprintf(stderr, "usage: growth [--quick] [--only TEXT]\n");
       return 2;
     }
   }
+  observe::LogOptions log;
+  log.level = observe::Level::kError;
+  observe::init_logging(log);
   if (const std::size_t limit = raise_descriptor_limit(); !quick && limit < 16'100) {
     std::fprintf(stderr, "16,100 descriptors are needed, and the hard limit (RLIMIT_NOFILE) is %zu\n", limit);
     return 1;
@@ -340,6 +578,7 @@ int main(int argc, char** argv) {
   std::printf("%-58s %6s %11s %5s %13s %5s\n", "n, doubled three times", "at", "takes", "n^", "leaves", "n^");
   of_streams();
   of_messages();
+  of_nodes();
   std::printf(marked == 0 ? "nothing exceeds 1.2\n" : "%d exceed 1.2\n", marked);
   return 0;
 }
