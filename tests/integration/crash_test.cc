@@ -318,7 +318,7 @@ void crash_one_server(const std::string& what, int rounds, Audience::Options opt
     for (std::size_t user = 0; user < kUsers; ++user) audience.open(user, 0);
     ASSERT_TRUE(audience.connected(0));
     std::cout << "round " << round << " (SSE_CRASH_SEED=" << seed << "): killed after " << kill_after << ", accepted "
-              << ledger.accepted.size() - accepted_before << "\n";
+              << ledger.accepted.size() - accepted_before << std::endl;
     HttpClient admin(server.admin());
     expect_all_arrived(audience, ledger, [&] { return pending_at(admin); });
     if (::testing::Test::HasFailure()) return;
@@ -398,7 +398,7 @@ void crash_one_node(const std::string& what, int rounds,
       if (!audience.is_open(user)) audience.open(user, random() % kNodes);
     }
     std::cout << "round " << round << " (SSE_CRASH_SEED=" << seed << "): node " << victim << " killed after "
-              << kill_after << ", accepted so far " << ledger.accepted.size() << "\n";
+              << kill_after << ", accepted so far " << ledger.accepted.size() << std::endl;
     expect_all_arrived(audience, ledger, [&] {
       std::int64_t sum = 0;
       for (const auto& server : servers) {
