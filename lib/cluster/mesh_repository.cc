@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
@@ -152,7 +153,7 @@ MeshRepository::Signals MeshRepository::hold(const Recipients& recipients, bool 
     const auto [entry, is_new] = held_.try_emplace(topic, Held{service, recipient, 0, fresh});
     ++entry->second.added;
     if (adding) ++entry->second.underway;
-    touched_.insert(topic);
+    touch(topic);
     if (seen.insert(entry->second.known.get()).second) signals.push_back(entry->second.known);
     if (is_new) topics.push_back(std::move(topic));
   }
@@ -168,7 +169,7 @@ void MeshRepository::added(const Recipients& recipients) {
     const MutexLock lock(mutex_);
     --held_.at(topic).underway;
     // Where the store refused it, nothing is held.
-    touched_.insert(std::move(topic));
+    touch(std::move(topic));
   }
 }
 
@@ -178,38 +179,63 @@ void MeshRepository::wait(const Signals& signals) const {
 }
 
 void MeshRepository::let_go() {
-  std::vector<std::string> look;
+  std::unordered_map<std::string, int> look;
   {
     const MutexLock lock(mutex_);
-    look.assign(touched_.begin(), touched_.end());
-    touched_.clear();
+    look.swap(touched_);
   }
-  for (auto topic = look.begin(); topic != look.end(); ++topic) {
+  while (!look.empty()) {
+    const auto next = look.extract(look.begin());
+    const std::string& topic = next.key();
     Held held;
     {
       const MutexLock lock(mutex_);
-      const auto found = held_.find(*topic);
+      const auto found = held_.find(topic);
       if (found == held_.end()) continue;
       held = found->second;
     }
     if (held.underway != 0) continue;  // added() has it looked at again
+    bool pending = false;
     try {
-      if (!own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
-               .empty())
-        continue;
+      pending = !own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
+                     .empty();
     } catch (const Error&) {
       // What could not be looked at is looked at the next time.
       const MutexLock lock(mutex_);
-      touched_.insert(topic, look.end());
+      touched_.insert(look.begin(), look.end());
+      touched_.emplace(topic, next.mapped());
       throw;
     }
     const MutexLock lock(mutex_);
-    const auto found = held_.find(*topic);
+    if (pending) {
+      if (next.mapped() > 1) touched_.emplace(topic, next.mapped() - 1);
+      continue;
+    }
+    const auto found = held_.find(topic);
     // Something came in between.
     if (found == held_.end() || found->second.added != held.added) continue;
     held_.erase(found);
-    interest_.release({*topic});
+    interest_.release({topic});
   }
+}
+
+// An operator deletes without asking this.
+void MeshRepository::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
+  if (!withdraw) {
+    own_.messages.report_withdrawn(service, {});
+    return;
+  }
+  own_.messages.report_withdrawn(
+      service, [this, withdraw = std::move(withdraw)](const std::vector<delivery::Withdrawn>& gone) {
+        {
+          const MutexLock lock(mutex_);
+          for (const delivery::Withdrawn& one : gone) {
+            std::string topic = pending_topic(one.service, one.recipient);
+            if (held_.contains(topic)) touch(std::move(topic));
+          }
+        }
+        withdraw(gone);
+      });
 }
 
 std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delivery::NewMessage> messages) {
@@ -260,7 +286,7 @@ void MeshRepository::confirm(const ServiceName& service, const Recipient& recipi
   own_.messages.confirm(service, recipient, id);
   {
     const MutexLock lock(mutex_);
-    if (held_.contains(topic)) touched_.insert(topic);
+    if (held_.contains(topic)) touch(topic);
   }
   Json line = line_of(kConfirm, service, recipient);
   line["id"] = id.str();
@@ -345,7 +371,7 @@ std::string MeshRepository::handle(std::string_view bytes) {
   if (what == kConfirm) {
     own_.messages.confirm(service, recipient, MessageId(event::id_field(line, "id")));
     const MutexLock lock(mutex_);
-    touched_.insert(pending_topic(service, recipient));
+    touch(pending_topic(service, recipient));
     return "";
   }
   if (what == kAttempts) {
@@ -359,7 +385,7 @@ std::string MeshRepository::handle(std::string_view bytes) {
     own_.messages.replace_older(service, recipient, event::string_field(line, "collapse"),
                                 MessageId(event::id_field(line, "id")));
     const MutexLock lock(mutex_);
-    touched_.insert(pending_topic(service, recipient));
+    touch(pending_topic(service, recipient));
     return "";
   }
   if (what != kPending)
@@ -374,7 +400,7 @@ std::uint64_t MeshRepository::expire(WallTime now) {
   const std::uint64_t expired = own_.messages.expire(now);
   if (expired != 0) {
     const MutexLock lock(mutex_);
-    for (const auto& [topic, held] : held_) touched_.insert(topic);
+    for (const auto& [topic, held] : held_) touch(topic);
   }
   let_go();
   return expired;

@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -69,9 +68,7 @@ class MeshRepository final : public delivery::MessageRepository,
                                                 std::size_t limit, ByteCount most, WallTime now) override;
   std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
   std::uint64_t size() const override { return own_.messages.size(); }
-  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
-    own_.messages.report_withdrawn(service, std::move(withdraw));
-  }
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override EXCLUDES(mutex_);
   bool shared() const override { return true; }
   delivery::MessageRepository& own() override { return own_.messages; }
 
@@ -110,6 +107,7 @@ class MeshRepository final : public delivery::MessageRepository,
   void added(const Recipients& recipients) EXCLUDES(mutex_);
   void wait(const Signals& signals) const;
   Signals hold_all_there_is();
+  void touch(std::string topic) REQUIRES(mutex_) { touched_[std::move(topic)] = kLooks; }
   void let_go() EXCLUDES(mutex_);
   void have_older_replaced(std::span<const delivery::NewMessage> messages,
                            const std::vector<delivery::AddOutcome>& outcomes);
@@ -120,7 +118,9 @@ class MeshRepository final : public delivery::MessageRepository,
   const Options options_;
   mutable Mutex mutex_;
   std::unordered_map<std::string, Held> held_ GUARDED_BY(mutex_);  // by topic
-  std::unordered_set<std::string> touched_ GUARDED_BY(mutex_);     // topics that may be held for nothing
+  // Topics that may be held for nothing, and how many more looks each gets: a confirmation may wait for the disk.
+  static constexpr int kLooks = 2;
+  std::unordered_map<std::string, int> touched_ GUARDED_BY(mutex_);
 };
 
 /// Topic of the nodes that hold pending messages for somebody.

@@ -40,7 +40,10 @@ class InterruptedRepository final : public delivery::MessageRepository {
     return store_.add_all(messages);
   }
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
-    store_.confirm(service, recipient, id);
+    if (!late) store_.confirm(service, recipient, id);
+  }
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
+    store_.report_withdrawn(service, std::move(withdraw));
   }
   std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
                               MessageId younger) override {
@@ -56,6 +59,7 @@ class InterruptedRepository final : public delivery::MessageRepository {
 
   std::function<void()> before_add;
   bool unreadable = false;
+  bool late = false;  // confirmations wait for the disk
 
  private:
   delivery::MemoryRepository& store_;
@@ -222,6 +226,31 @@ TEST_F(MeshRepositoryTest, StopsBeingAskedThoughItsStoreCouldNotBeReadAtFirst) {
   EXPECT_THROW(a_.mesh().expire(wall_now()), Error);
   EXPECT_EQ(a_.mesh().held(), 2U);
   a_.interrupted().unreadable = false;
+  a_.mesh().expire(wall_now());
+  EXPECT_EQ(a_.mesh().held(), 0U);
+}
+
+TEST_F(MeshRepositoryTest, StopsBeingAskedForWhatAnOperatorDeleted) {
+  a_.mesh().report_withdrawn(kService, [](const std::vector<delivery::Withdrawn>&) {});
+  const MessageId id = a_.add("1", "one");
+  a_.mesh().expire(wall_now());
+  a_.mesh().expire(wall_now());
+  a_.mesh().expire(wall_now());
+  EXPECT_EQ(a_.mesh().held(), 1U);
+  // The catalog is the store itself.
+  EXPECT_EQ(a_.own().erase(id), 1U);
+  a_.mesh().expire(wall_now());
+  EXPECT_EQ(a_.mesh().held(), 0U);
+}
+
+TEST_F(MeshRepositoryTest, StopsBeingAskedThoughAConfirmationWasNotStoredYetWhenItLooked) {
+  const MessageId id = a_.add("1", "one");
+  a_.mesh().expire(wall_now());
+  a_.interrupted().late = true;
+  a_.mesh().confirm(kService, {TargetKind::kUser, "1"}, id);
+  a_.mesh().expire(wall_now());
+  EXPECT_EQ(a_.mesh().held(), 1U);
+  a_.own().confirm(kService, {TargetKind::kUser, "1"}, id);
   a_.mesh().expire(wall_now());
   EXPECT_EQ(a_.mesh().held(), 0U);
 }
