@@ -1,7 +1,8 @@
 #include "cluster/peer_topics.h"
 
 #include <algorithm>
-#include <iterator>
+
+#include "base/step_count.h"
 
 namespace sse::cluster {
 
@@ -9,7 +10,7 @@ bool PeerTopics::read(const std::string& name, const MeshMessage& post, SteadyTi
   Peer& peer = peers_[name];
   if (peer.key == 0) peer.key = next_key_++;
   if (post.reset) {
-    drop_topics(peer.key);
+    drop_topics(peer);
     peer.session = post.session;
     peer.number = post.number;
     peer.complete = false;
@@ -22,11 +23,9 @@ bool PeerTopics::read(const std::string& name, const MeshMessage& post, SteadyTi
   peer.heard = now;
   for (const MeshMessage::Topic& topic : post.topics) {
     if (topic.wanted) {
-      std::vector<std::uint32_t>& keys = topics_[topic.name];
-      if (std::ranges::find(keys, peer.key) == keys.end()) keys.push_back(peer.key);
-    } else if (const auto found = topics_.find(topic.name); found != topics_.end()) {
-      std::erase(found->second, peer.key);
-      if (found->second.empty()) topics_.erase(found);
+      add(peer, topic.name);
+    } else {
+      drop(peer, topic.name);
     }
   }
   // Never back to false within a session: what follows are changes.
@@ -34,11 +33,21 @@ bool PeerTopics::read(const std::string& name, const MeshMessage& post, SteadyTi
   return true;
 }
 
-void PeerTopics::drop_topics(std::uint32_t key) {
-  for (auto entry = topics_.begin(); entry != topics_.end();) {
-    std::erase(entry->second, key);
-    entry = entry->second.empty() ? topics_.erase(entry) : std::next(entry);
-  }
+void PeerTopics::add(Peer& peer, const std::string& topic) {
+  const auto entry = topics_.try_emplace(topic).first;
+  if (peer.topics.insert(&entry->first).second) entry->second.push_back(peer.key);
+}
+
+void PeerTopics::drop(Peer& peer, const std::string& topic) {
+  count_steps();
+  const auto entry = topics_.find(topic);
+  if (entry == topics_.end() || peer.topics.erase(&entry->first) == 0) return;
+  std::erase(entry->second, peer.key);
+  if (entry->second.empty()) topics_.erase(entry);
+}
+
+void PeerTopics::drop_topics(Peer& peer) {
+  while (!peer.topics.empty()) drop(peer, **peer.topics.begin());
 }
 
 void PeerTopics::doubt(const std::string& name) {
@@ -51,7 +60,7 @@ void PeerTopics::doubt(const std::string& name) {
 void PeerTopics::forget(const std::string& name) {
   const auto found = peers_.find(name);
   if (found == peers_.end()) return;
-  drop_topics(found->second.key);
+  drop_topics(found->second);
   peers_.erase(found);
 }
 

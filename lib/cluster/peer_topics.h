@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -38,9 +39,12 @@ class PeerTopics {
     std::uint64_t number = 0;
     bool complete = false;
     SteadyTime heard;
+    std::unordered_set<const std::string*> topics;  // those it wants, as they are in topics_, where they stay put
   };
 
-  void drop_topics(std::uint32_t key);
+  void add(Peer& peer, const std::string& topic);
+  void drop(Peer& peer, const std::string& topic);
+  void drop_topics(Peer& peer);
 
   const std::chrono::milliseconds lease_;
   std::uint32_t next_key_ = 1;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/step_count.h"
 #include "cluster/told_topics.h"
 
 namespace sse::cluster {
@@ -48,6 +49,26 @@ TEST(PeerTopics, SendsEverythingToAPeerThatHasNotToldAll) {
   EXPECT_TRUE(peers.read("p", post, kNow));
   EXPECT_TRUE(peers.wants("p", "t", kNow));
   EXPECT_FALSE(peers.wants("p", "other", kNow));
+}
+
+TEST(PeerTopics, LooksOnlyAtThePeersOwnTopicsWhenItStartsOver) {
+  PeerTopics peers(kLease);
+  std::vector<MeshMessage::Topic> many;
+  for (int i = 0; i < 5000; ++i) many.push_back({true, "topic " + std::to_string(i)});
+  ASSERT_TRUE(peers.read("large", post_of("s", 1, kAll, many), kNow));
+  ASSERT_TRUE(peers.read("small", post_of("s", 1, kAll, {{true, "topic 7"}, {true, "its own"}}), kNow));
+  EXPECT_EQ(peers.topics(), 5001u);
+  std::uint64_t before = steps_counted();
+  ASSERT_TRUE(peers.read("small", post_of("t", 1, kAll, {{true, "topic 8"}}), kNow));
+  EXPECT_EQ(steps_counted() - before, 2u);
+  EXPECT_EQ(peers.topics(), 5000u);
+  EXPECT_FALSE(peers.wants("small", "topic 7", kNow));
+  EXPECT_TRUE(peers.wants("small", "topic 8", kNow));
+  EXPECT_TRUE(peers.wants("large", "topic 7", kNow));
+  before = steps_counted();
+  peers.forget("small");
+  EXPECT_EQ(steps_counted() - before, 1u);
+  EXPECT_TRUE(peers.wants("large", "topic 8", kNow));
 }
 
 TEST(PeerTopics, ForgetsWhatIsUnsubscribed) {
