@@ -191,7 +191,7 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
   const std::string keys = req.get_param_value("keys");
   hub::Hub& hub = admin::find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> names =
-      hub::count_names(hub, kind, filter_of(req), name_order(req), descending(req));
+      hub::count_names(hub, kind, filter_of(req), name_order(req), descending(req), !keys.empty());
   Json list = Json::array();
   for (const hub::NameCount& one : page.cut(names)) {
     list.push_back({{"name", kind == TargetKind::kToken ? mask_secret(one.name) : one.name},

@@ -210,7 +210,7 @@ std::vector<ConnectionId> ConnectionsInTurn::next(std::size_t most) {
 }
 
 std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFilter& filter, CountOrder order,
-                                   bool reverse) {
+                                   bool reverse, bool with_users) {
   const bool users = kind == TargetKind::kUser;
   std::vector<SurveyRow> rows = survey(hub, filter, [&](const Connection& connection, SurveyRow& row) {
     row.name = name_of(connection, kind);
@@ -233,7 +233,7 @@ std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFi
     ++count.connections;
     if (users ? fresh : !row.user.empty() && (fresh || before->user != row.user)) {
       ++count.users;
-      if (!users) count.user_names.push_back(row.user);
+      if (!users && with_users) count.user_names.push_back(row.user);
     }
     count.first = std::min(count.first, created);
     count.last = std::max(count.last, created);

@@ -68,15 +68,15 @@ struct NameCount {
   WallTime first;                         ///< when the oldest of them was opened
   WallTime last;                          ///< and the newest
   std::vector<ConnectionId> ids{};        ///< of users only, ascending
-  std::vector<std::string> user_names{};  ///< of others: the different users, sorted
+  std::vector<std::string> user_names{};  ///< of others, where they were asked for: the different users, sorted
 };
 
 enum class CountOrder : unsigned char { kName, kConnections, kUsers, kFirst, kLast };
 
 /// The different names of a kind among matching connections, in that order; equal ones by name. Connections without
-/// such a name are left out.
+/// such a name are left out. NameCount::user_names only `with_users`.
 std::vector<NameCount> count_names(Hub& hub, event::TargetKind kind, const ConnectionFilter& filter,
-                                   CountOrder order = CountOrder::kName, bool reverse = false);
+                                   CountOrder order = CountOrder::kName, bool reverse = false, bool with_users = false);
 
 /// What a person calls the user: the profile's `name`; empty when there is none.
 std::string profile_name(std::string_view profile);
