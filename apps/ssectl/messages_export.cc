@@ -21,24 +21,25 @@ constexpr std::chrono::seconds kPause{1};
 
 struct Options {
   api::MessageQuery query;
+  bool dead = false;
 };
 
 // "3 messages" or "2998 of 3017 messages", and why not all.
-std::string told(std::uint64_t written, std::uint64_t total, std::uint64_t expired, std::uint64_t damaged) {
-  std::string text =
-      written == total ? plural(written, "message") : std::to_string(written) + " of " + plural(total, "message");
+std::string told(std::uint64_t written, std::uint64_t total, std::uint64_t expired, std::uint64_t damaged,
+                 const char* what) {
+  std::string text = written == total ? plural(written, what) : std::to_string(written) + " of " + plural(total, what);
   if (expired > 0) text += ", " + std::to_string(expired) + " had expired";
   if (damaged > 0) text += ", " + std::to_string(damaged) + " are damaged";
-  if (written + expired + damaged < total) text += "; the others were confirmed or deleted meanwhile";
+  if (written + expired + damaged < total) text += "; the others went meanwhile";
   return text;
 }
 
 // A node that is busy for a moment is asked again: its part of this page would be missed for good. `missed`: nodes that
 // are known not to answer.
-api::Client::ExportPage export_page(const api::MessageQuery& query, MessageId after,
+api::Client::ExportPage export_page(const api::MessageQuery& query, bool dead, MessageId after,
                                     const std::set<std::string>& missed, Context& context) {
   for (int more = kAskedAgain;; --more) {
-    api::Client::ExportPage page = context.client().export_messages(query, after);
+    api::Client::ExportPage page = context.client().export_messages(query, after, dead);
     const bool known =
         std::ranges::all_of(page.missing, [&](const std::string& node) { return missed.contains(node); });
     if (known || more == 0) return page;
@@ -58,7 +59,7 @@ int run(const Options& options, Context& context) {
   std::uint64_t damaged = 0;
   std::set<std::string> missing;
   for (;;) {
-    const api::Client::ExportPage page = export_page(query, after, missing, context);
+    const api::Client::ExportPage page = export_page(query, options.dead, after, missing, context);
     try {
       if (!page.lines.empty()) out.write(shown_json(page.lines));
     } catch (const ReaderGone&) {
@@ -77,7 +78,8 @@ int run(const Options& options, Context& context) {
   }
   progress.clear();
   // What was sent meanwhile may be among them.
-  out.note("exported " + told(written, std::max(total, written), expired, damaged));
+  out.note("exported " +
+           told(written, std::max(total, written), expired, damaged, options.dead ? "dead letter" : "message"));
   for (const std::string& node : missing)
     out.note("node " + printable(node, 80) + " did not answer: what it holds is not exported");
   return missing.empty() && damaged == 0 ? kDone : kFailed;
@@ -88,6 +90,7 @@ int run(const Options& options, Context& context) {
 Run declare_messages_export(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
+  app.add_flag("--dead", options->dead, "The dead letters instead of what is pending");
   return [options](Context& context) { return run(*options, context); };
 }
 

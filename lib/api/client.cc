@@ -376,8 +376,9 @@ Json Client::trace_message(MessageId id) {
   return transport_->call("GET", "/api/v1/messages/" + id.str() + "/trace");
 }
 
-Client::ExportPage Client::export_messages(const MessageQuery& query, MessageId after) {
+Client::ExportPage Client::export_messages(const MessageQuery& query, MessageId after, bool dead) {
   QueryParameters list = parameters(query);
+  if (dead) list.emplace_back("dead", "true");
   if (after.valid()) list.emplace_back("after", after.str());
   httplib::Headers headers;
   ExportPage page;

@@ -102,8 +102,8 @@ class Client {
     std::uint64_t damaged = 0;           ///< left out, as they cannot be read
     std::vector<std::string> missing{};  ///< nodes that did not answer: what they hold is not in it
   };
-  /// The page behind `after`; the first one for an invalid id.
-  ExportPage export_messages(const MessageQuery& query, MessageId after);
+  /// The page behind `after`; the first one for an invalid id. `dead`: of dead letters.
+  ExportPage export_messages(const MessageQuery& query, MessageId after, bool dead = false);
 
   Json list_dead(const MessageQuery& query, const Page& page);
   /// Those of a message, or with an invalid id all that match. `{"ids": […]}`

@@ -74,11 +74,17 @@ Json to_json(const SendRequest& request) {
   if (!request.key.empty()) json["id"] = request.key;
   if (!request.collapse.empty()) json["collapse"] = request.collapse;
   if (request.wait) json["wait"] = format_duration(*request.wait);
+  if (request.dead) {
+    json["dead"] = {{"created", request.dead->created},
+                    {"expires", request.dead->expires},
+                    {"died", request.dead->died},
+                    {"attempts", request.dead->attempts}};
+  }
   return json;
 }
 
 SendRequest send_request_from_json(const Json& json) {
-  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait"},
+  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait", "dead"},
                         "the request to send");
   SendRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
@@ -98,6 +104,19 @@ SendRequest send_request_from_json(const Json& json) {
   }
   request.key = word_field(json, "id", request.qos);
   request.collapse = word_field(json, "collapse", request.qos);
+  if (const auto dead = json.find("dead"); dead != json.end()) {
+    event::require_fields(*dead, {"created", "expires", "died", "attempts"}, "field 'dead'");
+    const auto time = [&](const char* name) {
+      const auto found = dead->find(name);
+      if (found == dead->end() || !found->is_number_integer())
+        throw Error(ErrorCode::kInvalidArgument, std::string("field 'dead' must have a time '") + name + "'");
+      return found->get<std::int64_t>();
+    };
+    request.dead = DeadLine{time("created"), time("expires"), time("died"), count_field(*dead, "attempts")};
+    if (!request.qos || request.key.empty() || request.ttl || json.contains("wait"))
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a line of a dead letter has qos and the id it was exported with, no ttl and no wait");
+  }
   if (const std::string wait = event::string_field(json, "wait"); !wait.empty()) {
     request.wait = parse_duration(wait);
     if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "wait needs qos: without it nothing is confirmed");

@@ -25,6 +25,14 @@ inline constexpr std::int64_t kMostDurationSeconds = 100LL * 366 * 24 * 3600;
 inline constexpr std::chrono::minutes kLongestWait{10};
 inline constexpr std::size_t kMostKeyBytes = 256;
 
+/// Of a line that is the dead letter of another server; times in milliseconds since 1970.
+struct DeadLine {
+  std::int64_t created = 0;
+  std::int64_t expires = 0;
+  std::int64_t died = 0;
+  std::uint64_t attempts = 0;
+};
+
 struct SendRequest {
   ServiceName service;  ///< empty: the only one hosted
   event::Target target;
@@ -35,6 +43,7 @@ struct SendRequest {
   std::string key{};       ///< with qos; `id` in JSON: another request with it is the same message
   std::string collapse{};  ///< with qos: takes the place of what a recipient has pending with this word
   std::optional<std::chrono::milliseconds> wait{};  ///< with qos: answer when confirmed, or after so long
+  std::optional<DeadLine> dead{};                   ///< of an import: kept as a dead letter, not sent
 };
 
 struct SendResult {

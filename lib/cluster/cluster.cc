@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <random>
 #include <set>
 #include <utility>
@@ -29,6 +30,11 @@ std::string too_busy(const std::string& node) {
   return "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\n"
          "Content-Length: " +
          std::to_string(why.size()) + "\r\n\r\n" + why;
+}
+
+// Some node that may have something to say did not.
+bool is_partial(const Answers& answers) {
+  return !answers.failure.empty() || answers.silent != 0;
 }
 
 std::uint32_t taken_in(const std::string& text) {
@@ -213,13 +219,12 @@ std::shared_ptr<Asked> Cluster::deliver(const std::vector<DeliverCommand>& comma
 
 // Those that the bus says are silent have no names there: whoever is known and has not answered may be one.
 std::vector<std::string> Cluster::silent_ones(const std::vector<Answers>& all) const {
-  const auto missed = [](const Answers& answers) { return !answers.failure.empty() || answers.silent != 0; };
-  if (std::ranges::none_of(all, missed)) return {};
+  if (std::ranges::none_of(all, is_partial)) return {};
   std::set<std::string> named;
   bool somebody = false;
   const std::vector<std::string> known = others();
   for (const Answers& answers : all) {
-    if (!missed(answers)) continue;
+    if (!is_partial(answers)) continue;
     if (!answers.missing.empty()) {
       for (const std::string& name : answers.missing) named.insert(node_of(name));
       continue;
@@ -310,40 +315,54 @@ std::string Cluster::ask_one(unsigned number, std::string command, std::chrono::
   throw Error(ErrorCode::kUnavailable, "the node of that connection is gone");
 }
 
-std::vector<std::vector<ConnectionId>> Cluster::connections_of(const std::vector<ClientCommand>& clients) {
+std::vector<Cluster::Streams> Cluster::connections_of(const std::vector<ClientCommand>& clients) {
   std::vector<Command> out;
   out.reserve(clients.size());
   for (const ClientCommand& client : clients)
     out.push_back({receiver_topic(client.service, event::TargetKind::kUser, client.user), encode(client)});
   sent_.add(out.size());
   const std::vector<Answers> all = bus_->ask(out)->wait(options_.patience);
-  std::vector<std::vector<ConnectionId>> found(clients.size());
+  std::vector<Streams> found(clients.size());
   for (std::size_t i = 0; i < all.size() && i < found.size(); ++i) {
+    found[i].unread = is_partial(all[i]);
     for (const auto& [node, bytes] : all[i].answers) {
       const std::vector<ConnectionId> ids = decode_ids(bytes);
-      found[i].insert(found[i].end(), ids.begin(), ids.end());
+      found[i].ids.insert(found[i].ids.end(), ids.begin(), ids.end());
     }
   }
   return found;
 }
 
-std::vector<Place> Cluster::locate(const std::vector<LocateCommand>& messages) {
-  std::vector<Place> places(messages.size());
-  if (messages.empty()) return places;
+Cluster::Located Cluster::locate(const std::vector<LocateCommand>& messages) {
+  Located located;
+  std::vector<Place>& places = located.places;
+  places.resize(messages.size());
+  located.unread.resize(messages.size());
+  if (messages.empty()) return located;
   std::vector<Command> out;
   out.reserve(messages.size());
   for (const LocateCommand& message : messages)
     out.push_back({receiver_topic(message.service, message.kind, message.name), encode(message)});
   sent_.add(out.size());
   const std::vector<Answers> all = bus_->ask(out)->wait(options_.patience);
+  std::set<std::string> failed;
   for (std::size_t i = 0; i < all.size() && i < places.size(); ++i) {
+    located.unread[i] = is_partial(all[i]);
+    unanswered_.add(all[i].silent);
     for (const auto& [node, bytes] : all[i].answers) {
-      const Place theirs = decode_place(bytes);
-      places[i].state = std::max(places[i].state, theirs.state);
-      places[i].connection = std::max(places[i].connection, theirs.connection);
+      const std::optional<Place> theirs = decode_place(bytes);
+      if (!theirs) {
+        located.unread[i] = true;
+        failed.insert(node_of(node));
+        continue;
+      }
+      places[i].state = std::max(places[i].state, theirs->state);
+      places[i].connection = std::max(places[i].connection, theirs->connection);
     }
   }
-  return places;
+  for (std::string& node : silent_ones(all)) failed.insert(std::move(node));
+  located.missing.assign(failed.begin(), failed.end());
+  return located;
 }
 
 void Cluster::replace(unsigned number, const ReplaceCommand& command) {

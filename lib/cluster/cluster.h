@@ -112,10 +112,21 @@ class Cluster final : private Bus::Receiver {
   /// As finish(), without waiting: `done` as of Asked::then().
   void finish_soon(const std::shared_ptr<Asked>& asked, std::size_t count, std::function<void(Delivered)> done);
 
-  /// Of each client the streams that other nodes have. Waits.
-  std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientCommand>& clients);
-  /// What other nodes know of where pending messages are, in their order. Waits.
-  std::vector<Place> locate(const std::vector<LocateCommand>& messages);
+  /// Streams of a client at other nodes.
+  struct Streams {
+    std::vector<ConnectionId> ids;
+    bool unread = false;  ///< some node that may have more did not say
+  };
+  /// Of each client. Waits.
+  std::vector<Streams> connections_of(const std::vector<ClientCommand>& clients);
+  /// What other nodes know of where pending messages are.
+  struct Located {
+    std::vector<Place> places;         ///< by message
+    std::vector<bool> unread;          ///< of which some node that may know more did not say
+    std::vector<std::string> missing;  ///< those nodes
+  };
+  /// Waits.
+  Located locate(const std::vector<LocateCommand>& messages);
   /// Has the node with that number close streams. Does not wait.
   void replace(unsigned number, const ReplaceCommand& command);
 

@@ -166,9 +166,16 @@ Json merge_traces(const std::vector<Json>& documents) {
   std::ranges::stable_sort(steps, {}, [](const Json& step) { return number_in(step, "time", 0); });
   Json list = Json::array();
   std::set<std::string> begun;
+  std::set<Json> expired;
   for (Json& step : steps) {
     const std::string what = text_in(step, "what");
     if ((what == "accepted" || what == "committed") && !begun.insert(what).second) continue;
+    // Of a recipient once: a node that keeps the letter says so, and one that saw it expire.
+    if (what == "expired") {
+      Json who = step;
+      who.erase("time");
+      if (!expired.insert(std::move(who)).second) continue;
+    }
     list.push_back(std::move(step));
   }
   merged["list"] = std::move(list);

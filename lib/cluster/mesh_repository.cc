@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <memory>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
@@ -30,6 +31,13 @@ constexpr const char* kPending = "pending";
 constexpr const char* kLook = "look";
 constexpr const char* kReplace = "replace";
 constexpr const char* kAttempts = "attempts";
+constexpr const char* kSettle = "settle";
+constexpr const char* kKnown = "known";
+// Threads that wait for other nodes because one asks: those may wait for this one's.
+constexpr std::size_t kMaxSettling = 4;
+// Questions on their way to other nodes; a node takes some hundreds at a time.
+constexpr std::size_t kAskedAtOnce = 200;
+constexpr int kAskedAgain = 3;
 
 Json line_of(const char* what, const ServiceName& service, const Recipient& recipient) {
   return {
@@ -219,26 +227,76 @@ void MeshRepository::let_go() {
   }
 }
 
-// An operator deletes without asking this.
-void MeshRepository::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
-  if (!withdraw) {
-    own_.messages.report_withdrawn(service, {});
-    return;
-  }
-  own_.messages.report_withdrawn(
-      service, [this, withdraw = std::move(withdraw)](const std::vector<delivery::Withdrawn>& gone) {
-        {
-          const MutexLock lock(mutex_);
-          for (const delivery::Withdrawn& one : gone) {
-            std::string topic = pending_topic(one.service, one.recipient);
-            if (held_.contains(topic)) touch(std::move(topic));
-          }
-        }
-        withdraw(gone);
-      });
+std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delivery::NewMessage> messages) {
+  const std::vector<MessageId> known = known_elsewhere(messages);
+  if (std::ranges::none_of(known, &MessageId::valid)) return add_here(messages);
+  std::vector<delivery::NewMessage> marked(messages.begin(), messages.end());
+  for (std::size_t i = 0; i < known.size(); ++i) marked[i].repeats = known[i];
+  return add_here(marked);
 }
 
-std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delivery::NewMessage> messages) {
+std::vector<MessageId> MeshRepository::known_elsewhere(std::span<const delivery::NewMessage> messages) {
+  std::vector<MessageId> known(messages.size());
+  std::unordered_map<std::string, std::pair<Json, std::vector<std::size_t>>> questions;  // by topic
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const delivery::NewMessage& message = messages[i];
+    if (!message.original.valid()) continue;
+    const Recipient recipient{message.target.kind, message.target.names.empty() ? "" : message.target.names.front()};
+    auto& [question, numbers] = questions[pending_topic(message.service, recipient)];
+    if (numbers.empty()) {
+      question = line_of(kKnown, message.service, recipient);
+      question["list"] = Json::array();
+    }
+    question["list"].push_back({{"key", message.key},
+                                {"id", message.original.str()},
+                                {"collapse", message.collapse},
+                                {"created", to_millis(message.created)}});
+    numbers.push_back(i);
+  }
+  if (questions.empty()) return known;
+  std::vector<Command> commands;
+  std::vector<const std::vector<std::size_t>*> asked;
+  for (const auto& [topic, question] : questions) {
+    commands.push_back({topic, encode(StoreCommand{event::dump_json(question.first)})});
+    asked.push_back(&question.second);
+  }
+  const std::vector<Answers> answers = ask_in_parts(commands);
+  for (std::size_t q = 0; q < answers.size() && q < asked.size(); ++q) {
+    for (const Answers::One& one : answers[q].answers) {
+      if (is_unread(one.bytes)) continue;
+      const std::vector<std::string> ids = split_list(one.bytes);
+      if (ids.size() != asked[q]->size()) continue;
+      for (std::size_t n = 0; n < ids.size(); ++n) {
+        MessageId& id = known[(*asked[q])[n]];
+        id = std::max(id, MessageId(parse_id(ids[n]).value_or(0)));
+      }
+    }
+  }
+  return known;
+}
+
+std::string MeshRepository::answer_known(const Json& line, const ServiceName& service, const Recipient& recipient) {
+  std::vector<delivery::NewMessage> messages;
+  if (const auto list = line.find("list"); list != line.end() && list->is_array()) {
+    for (const Json& one : *list) {
+      if (!one.is_object()) throw Error(ErrorCode::kInvalidArgument, "another node's repository asks nonsense");
+      delivery::NewMessage message;
+      message.service = service;
+      message.target.kind = recipient.kind;
+      if (recipient.kind != event::TargetKind::kAll) message.target.names.push_back(recipient.name);
+      message.key = event::string_field(one, "key");
+      message.original = MessageId(event::id_field(one, "id"));
+      message.collapse = event::string_field(one, "collapse");
+      message.created = from_millis(number_in(one, "created", 0));
+      messages.push_back(std::move(message));
+    }
+  }
+  std::string ids;
+  for (const MessageId id : own_.messages.known_imports(messages)) ids += (ids.empty() ? "" : ",") + id.str();
+  return ids;
+}
+
+std::vector<delivery::AddOutcome> MeshRepository::add_here(std::span<const delivery::NewMessage> messages) {
   Recipients recipients;
   for (const delivery::NewMessage& message : messages) {
     if (message.target.kind == event::TargetKind::kAll)
@@ -256,29 +314,107 @@ std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delive
     outcomes = own_.messages.add_all(messages);
   }
   wait(known);
-  have_older_replaced(messages, outcomes);
+  yield_to_younger(messages, outcomes);
   return outcomes;
 }
 
-// A younger message takes the place of those with its collapse key, at whichever node they are. Nobody waits: where it
-// gets lost, the recipient gets both, the younger one last.
-void MeshRepository::have_older_replaced(std::span<const delivery::NewMessage> messages,
-                                         const std::vector<delivery::AddOutcome>& outcomes) {
-  std::vector<Command> commands;
+// What was sent now is the youngest there is, whatever the clocks say; what was imported, or dead, may not be.
+void MeshRepository::yield_to_younger(std::span<const delivery::NewMessage> messages,
+                                      std::vector<delivery::AddOutcome>& outcomes) {
+  std::vector<Collapsing> fresh;
   const std::vector<std::string> everybody{""};
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const delivery::NewMessage& message = messages[i];
     if (message.collapse.empty() || outcomes[i].refusal || outcomes[i].repeated) continue;
     const bool all = message.target.kind == event::TargetKind::kAll;
     for (const std::string& name : all ? everybody : message.target.names) {
-      const Recipient recipient{message.target.kind, name};
-      Json line = line_of(kReplace, message.service, recipient);
-      line["collapse"] = message.collapse;
-      line["id"] = (message.original.valid() ? message.original : outcomes[i].id).str();
-      commands.push_back({pending_topic(message.service, recipient), encode(StoreCommand{event::dump_json(line)})});
+      fresh.push_back({message.service,
+                       {message.target.kind, name},
+                       message.collapse,
+                       message.original.valid() ? message.original : outcomes[i].id,
+                       i});
     }
   }
-  if (!commands.empty()) bus_.ask(commands);
+  const std::vector<MessageId> younger = have_older_replaced(fresh);
+  for (std::size_t k = 0; k < fresh.size(); ++k) {
+    const Collapsing& one = fresh[k];
+    if (!younger[k].valid() || !messages[one.number].original.valid()) continue;
+    if (own_.messages.replace_older(one.service, one.recipient, one.collapse, younger[k]).count == 0) continue;
+    outcomes[one.number].repeated = true;
+    outcomes[one.number].pending = 0;
+  }
+}
+
+// What a node is too busy for is asked again. No more at once than it takes.
+std::vector<Answers> MeshRepository::ask_in_parts(const std::vector<Command>& commands) {
+  std::vector<Answers> all;
+  all.reserve(commands.size());
+  for (std::size_t begin = 0; begin < commands.size(); begin += kAskedAtOnce) {
+    const std::size_t end = std::min(begin + kAskedAtOnce, commands.size());
+    std::vector<Command> part(commands.begin() + static_cast<std::ptrdiff_t>(begin),
+                              commands.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<Answers> answers = bus_.ask(part)->wait(options_.patience);
+    const auto busy = [](const Answers& one) {
+      return std::ranges::any_of(one.answers, [](const Answers::One& answer) { return is_unread(answer.bytes); });
+    };
+    for (int more = kAskedAgain; more > 0 && std::ranges::any_of(answers, busy); --more) {
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (busy(answers[i])) answers[i] = std::move(bus_.ask({part[i]})->wait(options_.patience).front());
+      }
+    }
+    std::ranges::move(answers, std::back_inserter(all));
+  }
+  return all;
+}
+
+// Where a node does not answer in time, the recipient may get both, the younger one last.
+std::vector<MessageId> MeshRepository::have_older_replaced(const std::vector<Collapsing>& fresh) {
+  std::vector<MessageId> younger(fresh.size());
+  std::vector<Command> commands;
+  commands.reserve(fresh.size());
+  for (const Collapsing& one : fresh) {
+    Json line = line_of(kReplace, one.service, one.recipient);
+    line["collapse"] = one.collapse;
+    line["id"] = one.first.str();
+    commands.push_back({pending_topic(one.service, one.recipient), encode(StoreCommand{event::dump_json(line)})});
+  }
+  if (commands.empty()) return younger;
+  const std::vector<Answers> answers = ask_in_parts(commands);
+  for (std::size_t i = 0; i < answers.size() && i < younger.size(); ++i) {
+    for (const Answers::One& one : answers[i].answers)
+      younger[i] = std::max(younger[i], MessageId(parse_id(one.bytes).value_or(0)));
+  }
+  return younger;
+}
+
+void MeshRepository::report_settled(const ServiceName& service, Settled settled) {
+  const MutexLock lock(settled_mutex_);
+  if (settled) {
+    settled_[service] = std::move(settled);
+  } else {
+    settled_.erase(service);
+  }
+}
+
+void MeshRepository::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
+  if (!withdraw) {
+    own_.messages.report_withdrawn(service, {});
+    return;
+  }
+  own_.messages.report_withdrawn(service,
+                                 [this, withdraw = std::move(withdraw)](const std::vector<delivery::Withdrawn>& gone) {
+                                   withdrawn(gone);
+                                   withdraw(gone);
+                                 });
+}
+
+void MeshRepository::withdrawn(const std::vector<delivery::Withdrawn>& gone) {
+  for (const delivery::Withdrawn& one : gone) {
+    std::string topic = pending_topic(one.service, one.recipient);
+    const MutexLock lock(mutex_);
+    ++withdrawn_;
+    if (held_.contains(topic)) touch(std::move(topic));
+  }
 }
 
 void MeshRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
@@ -304,7 +440,32 @@ void MeshRepository::note_attempts(const ServiceName& service, std::span<const d
     line["attempts"] = count;
     commands.push_back({pending_topic(service, recipient), encode(StoreCommand{event::dump_json(line)})});
   }
-  if (!commands.empty()) bus_.ask(commands);
+  if (commands.empty()) return;
+  {
+    const MutexLock lock(attempts_->mutex);
+    ++attempts_->begun;
+  }
+  bus_.ask(commands)->then(options_.patience, [underway = attempts_](const std::vector<Answers>&) {
+    const MutexLock lock(underway->mutex);
+    ++underway->done;
+    underway->changed.notify_all();
+  });
+}
+
+void MeshRepository::settle_here() {
+  if (options_.flush_attempts) options_.flush_attempts();
+  const SteadyTime deadline = options_.clock->steady_now() + options_.patience;
+  const MutexLock lock(attempts_->mutex);
+  // All of them are waited for, also later ones: answers come in any order.
+  while (attempts_->done < attempts_->begun &&
+         attempts_->changed.wait_until(attempts_->mutex, deadline, *options_.clock)) {
+  }
+}
+
+void MeshRepository::settle_attempts() {
+  const auto asked = bus_.ask({{everybody_topic(), encode(StoreCommand{event::dump_json(Json{{"do", kSettle}})})}});
+  settle_here();
+  asked->wait(options_.patience);
 }
 
 std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
@@ -365,11 +526,29 @@ std::string MeshRepository::handle(std::string_view bytes) {
     if (options_.look_again) options_.look_again();
     return "";
   }
+  if (what == kSettle) {
+    const std::unique_ptr<Underway, void (*)(Underway*)> settling(attempts_.get(), [](Underway* underway) {
+      const MutexLock lock(underway->mutex);
+      --underway->settling;
+    });
+    bool many = false;
+    {
+      const MutexLock lock(attempts_->mutex);
+      many = ++attempts_->settling > kMaxSettling;
+    }
+    if (!many) settle_here();
+    return "";
+  }
   const ServiceName service(event::string_field(line, "service"));
   const Recipient recipient{event::kind_from_name(event::string_field(line, "kind")),
                             event::string_field(line, "name")};
   if (what == kConfirm) {
-    own_.messages.confirm(service, recipient, MessageId(event::id_field(line, "id")));
+    const MessageId id(event::id_field(line, "id"));
+    own_.messages.confirm(service, recipient, id);
+    {
+      const MutexLock lock(settled_mutex_);
+      if (const auto listener = settled_.find(service); listener != settled_.end()) listener->second(recipient, id);
+    }
     const MutexLock lock(mutex_);
     touch(pending_topic(service, recipient));
     return "";
@@ -381,12 +560,15 @@ std::string MeshRepository::handle(std::string_view bytes) {
     own_.attempts.note_attempts(service, {&attempted, 1});
     return "";
   }
+  if (what == kKnown) return answer_known(line, service, recipient);
   if (what == kReplace) {
-    own_.messages.replace_older(service, recipient, event::string_field(line, "collapse"),
-                                MessageId(event::id_field(line, "id")));
-    const MutexLock lock(mutex_);
-    touch(pending_topic(service, recipient));
-    return "";
+    const delivery::MessageRepository::Replaced replaced = own_.messages.replace_older(
+        service, recipient, event::string_field(line, "collapse"), MessageId(event::id_field(line, "id")));
+    if (replaced.count != 0) {
+      const MutexLock lock(mutex_);
+      touch(pending_topic(service, recipient));
+    }
+    return replaced.younger.valid() ? replaced.younger.str() : "";
   }
   if (what != kPending)
     throw Error(ErrorCode::kInvalidArgument, "another node's repository asks for what this version does not know");
@@ -397,10 +579,18 @@ std::string MeshRepository::handle(std::string_view bytes) {
 }
 
 std::uint64_t MeshRepository::expire(WallTime now) {
-  const std::uint64_t expired = own_.messages.expire(now);
-  if (expired != 0) {
+  std::uint64_t before = 0;
+  {
     const MutexLock lock(mutex_);
-    for (const auto& [topic, held] : held_) touch(topic);
+    before = withdrawn_;
+  }
+  const std::uint64_t expired = own_.messages.expire(now);
+  {
+    const MutexLock lock(mutex_);
+    // Of a service that is not served here nobody hears what expires.
+    if (withdrawn_ - before < expired) {
+      for (const auto& [topic, held] : held_) touch(topic);
+    }
   }
   let_go();
   return expired;
@@ -409,11 +599,23 @@ std::uint64_t MeshRepository::expire(WallTime now) {
 std::vector<MessageId> MeshRepository::requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) {
   std::vector<MessageId> ids = own_.dead.requeue(id, filter, now);
   Recipients recipients;
-  for (const MessageId fresh : ids) {
-    for (const PendingMessage& message : own_.catalog.find(fresh))
+  std::vector<Collapsing> fresh;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    for (const PendingMessage& message : own_.catalog.find(ids[i])) {
       recipients.emplace_back(message.service, message.recipient);
+      if (!message.collapse.empty())
+        fresh.push_back({message.service, message.recipient, message.collapse, first_id(message), i});
+    }
   }
   wait(hold(recipients));
+  const std::vector<MessageId> younger = have_older_replaced(fresh);
+  for (std::size_t k = 0; k < fresh.size(); ++k) {
+    if (!younger[k].valid()) continue;
+    const Collapsing& one = fresh[k];
+    if (own_.messages.replace_older(one.service, one.recipient, one.collapse, younger[k]).count != 0)
+      ids[one.number] = MessageId();
+  }
+  std::erase_if(ids, [](MessageId one) { return !one.valid(); });
   return ids;
 }
 

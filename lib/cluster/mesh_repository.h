@@ -16,6 +16,7 @@
 #include "cluster/interest.h"
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "event/json.h"
 
 namespace sse::cluster {
 
@@ -28,9 +29,9 @@ namespace sse::cluster {
 /// a stream makes itself known before it asks. So one of them sees the other.
 ///
 /// A node that cannot be reached keeps what it holds until it is back; then the others ask again (Bus::Receiver's
-/// bus_up(), and look_again() of those that hear of a node's start). Limits and keys are of one node; of messages with
-/// one collapse key at several nodes the youngest stays, as long as these can reach each other.
-/// Thread safe.
+/// bus_up(), and look_again() of those that hear of a node's start). Limits and keys are of one node, but for what is
+/// imported, which is known to whichever has it pending; of messages with one collapse key at several nodes the
+/// youngest stays, as long as these can reach each other. Thread safe.
 class MeshRepository final : public delivery::MessageRepository,
                              public delivery::DeadLetters,
                              public delivery::AttemptLog {
@@ -39,6 +40,8 @@ class MeshRepository final : public delivery::MessageRepository,
     std::chrono::milliseconds patience{2000};  ///< for other nodes
     std::function<void()> look_again{};        ///< other nodes may have something for the streams here
     const Clock* clock = &Clock::system();     ///< outlives this
+    /// Has note_attempts() called with what was counted on this node; does not wait for other nodes.
+    std::function<void()> flush_attempts{};
   };
   /// What this node holds itself; all outlive this. The four are usually one object.
   struct Own {
@@ -69,6 +72,8 @@ class MeshRepository final : public delivery::MessageRepository,
   std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
   std::uint64_t size() const override { return own_.messages.size(); }
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override EXCLUDES(mutex_);
+  void report_settled(const ServiceName& service, Settled settled) override EXCLUDES(mutex_);
+  bool tells_settled() const override { return true; }
   bool shared() const override { return true; }
   delivery::MessageRepository& own() override { return own_.messages; }
 
@@ -78,12 +83,22 @@ class MeshRepository final : public delivery::MessageRepository,
                                               std::size_t limit) override {
     return own_.dead.list_dead(filter, skip, limit);
   }
+  std::vector<delivery::DeadLetter> page_dead(const delivery::MessageFilter& filter, std::size_t limit) override {
+    return own_.dead.page_dead(filter, limit);
+  }
+  std::vector<delivery::LetterOutcome> add_dead(std::span<const delivery::DeadLetter> letters) override {
+    return own_.dead.add_dead(letters);
+  }
   std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
   std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override {
     return own_.dead.purge_dead(id, filter);
   }
 
-  /// Of messages of all nodes: each node counts those that it holds.
+  /// Has the deliveries that all nodes have counted so far noted where the messages are. Waits for that, not longer
+  /// than for other nodes' answers.
+  void settle_attempts() EXCLUDES(mutex_);
+
+  /// Of messages of all nodes: each node counts those that it holds. Does not wait for other nodes.
   void note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) override;
 
   /// How many recipients this node holds something for.
@@ -109,18 +124,49 @@ class MeshRepository final : public delivery::MessageRepository,
   Signals hold_all_there_is();
   void touch(std::string topic) REQUIRES(mutex_) { touched_[std::move(topic)] = kLooks; }
   void let_go() EXCLUDES(mutex_);
-  void have_older_replaced(std::span<const delivery::NewMessage> messages,
-                           const std::vector<delivery::AddOutcome>& outcomes);
+  /// A message that has a collapse key, for one recipient.
+  struct Collapsing {
+    ServiceName service;
+    delivery::Recipient recipient;
+    std::string collapse;
+    MessageId first;     // id
+    std::size_t number;  // of the caller
+  };
+  /// A younger message takes the place of those with its collapse key, at whichever node they are: waits until they are
+  /// gone. Returns of each the first id of one that is younger still, at another node.
+  std::vector<MessageId> have_older_replaced(const std::vector<Collapsing>& fresh);
+  std::vector<Answers> ask_in_parts(const std::vector<Command>& commands);
+  /// Of each that is imported, the id of the message at another node that is this one; asks those that hold something
+  /// for its recipient.
+  std::vector<MessageId> known_elsewhere(std::span<const delivery::NewMessage> messages);
+  std::string answer_known(const event::Json& line, const ServiceName& service, const delivery::Recipient& recipient);
+  std::vector<delivery::AddOutcome> add_here(std::span<const delivery::NewMessage> messages) EXCLUDES(mutex_);
+  void yield_to_younger(std::span<const delivery::NewMessage> messages, std::vector<delivery::AddOutcome>& outcomes);
+  void withdrawn(const std::vector<delivery::Withdrawn>& gone) EXCLUDES(mutex_);
+
+  void settle_here() EXCLUDES(mutex_);
+  /// Attempts on their way to other nodes.
+  struct Underway {
+    Mutex mutex;
+    CondVar changed;
+    std::uint64_t begun GUARDED_BY(mutex) = 0;
+    std::uint64_t done GUARDED_BY(mutex) = 0;
+    std::size_t settling GUARDED_BY(mutex) = 0;  // other nodes that wait for them
+  };
 
   const Own own_;
   Bus& bus_;
   Interest& interest_;
   const Options options_;
+  const std::shared_ptr<Underway> attempts_ = std::make_shared<Underway>();  // the bus may be later than this
   mutable Mutex mutex_;
   std::unordered_map<std::string, Held> held_ GUARDED_BY(mutex_);  // by topic
   // Topics that may be held for nothing, and how many more looks each gets: a confirmation may wait for the disk.
   static constexpr int kLooks = 2;
   std::unordered_map<std::string, int> touched_ GUARDED_BY(mutex_);
+  Mutex settled_mutex_;  // held while one is told
+  std::unordered_map<ServiceName, Settled> settled_ GUARDED_BY(settled_mutex_);
+  std::uint64_t withdrawn_ GUARDED_BY(mutex_) = 0;  // pairs, of services of this node
 };
 
 /// Topic of the nodes that hold pending messages for somebody.

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cluster/redis_repository_scripts.h"
+#include "delivery/imported.h"
 #include "observe/barrier.h"
 #include "observe/metrics.h"
 
@@ -99,6 +100,19 @@ std::uint64_t integer(const RedisReply& reply) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(reply.integer, 0));
 }
 
+// Of each of those from `begin` on: service, kind, name, member.
+std::vector<Withdrawn> withdrawn_in(const std::vector<RedisReply>& list, std::size_t begin, std::size_t end,
+                                    Withdrawn::Why why) {
+  std::vector<Withdrawn> gone;
+  for (std::size_t at = begin; at + 4 <= end; at += 4) {
+    gone.push_back({ServiceName(list[at].text),
+                    {event::kind_from_name(list[at + 1].text), list[at + 2].text},
+                    id_of(list[at + 3].text),
+                    why});
+  }
+  return gone;
+}
+
 std::string random_word() {
   std::random_device random;
   return std::to_string(random()) + "-" + std::to_string(random());
@@ -148,9 +162,23 @@ std::string escaped_pattern(const std::string& text) {
   return out;
 }
 
-RedisLinkOptions named(RedisLinkOptions options) {
-  options.name = "sse-pending";
+RedisLinkOptions named(RedisLinkOptions options, const char* name) {
+  options.name = name;
   return options;
+}
+
+// What who() in the scripts made; false for anything else.
+bool read_recipient(std::string_view text, ServiceName& service, Recipient& recipient) {
+  std::uint64_t size = 0;
+  if (!take_number(text, ':', size) || size > text.size()) return false;
+  service = ServiceName(std::string(text.substr(0, size)));
+  text.remove_prefix(size);
+  std::string_view kind;
+  if (text.empty() || text.front() != ':') return false;
+  text.remove_prefix(1);
+  if (!take_word(text, ':', kind)) return false;
+  recipient = {event::kind_from_name(kind), std::string(text)};
+  return true;
 }
 
 }  // namespace
@@ -165,12 +193,13 @@ struct RedisRepository::Scripts {
         expire(common + scripts::kExpire),
         erase(common + scripts::kErase),
         forget_dead(common + scripts::kForgetDead),
+        add_dead(common + keep + scripts::kAddDead),
         look(common + scripts::kLook),
         relist(common + scripts::kRelist),
         recount(common + scripts::kRecount),
         recount_dead(common + scripts::kRecountDead) {}
 
-  const RedisScript add, requeue, drop, attempts, pending, expire, erase, forget_dead, look, relist, recount,
+  const RedisScript add, requeue, drop, attempts, pending, expire, erase, forget_dead, add_dead, look, relist, recount,
       recount_dead;
 };
 
@@ -178,8 +207,10 @@ RedisRepository::RedisRepository(Options options, std::chrono::milliseconds pati
     : options_(std::move(options)),
       prefix_(options_.prefix + "pending:"),
       scripts_(std::make_unique<const Scripts>()),
-      link_(named(options_.link), RedisLink::Mode::kCommands, nullptr) {
+      link_(named(options_.link, "sse-pending"), RedisLink::Mode::kCommands, nullptr),
+      subscriber_(named(options_.link, "sse-settled"), RedisLink::Mode::kSubscriber, this) {
   link_.start();
+  subscriber_.start();
   link_.require_up(patience);
   inspect(true);
   look();
@@ -197,7 +228,48 @@ RedisRepository::~RedisRepository() {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
+  subscriber_.stop();
   link_.stop();
+}
+
+void RedisRepository::report_settled(const ServiceName& service, Settled settled) {
+  const MutexLock lock(settled_mutex_);
+  if (settled) {
+    settled_[service] = std::move(settled);
+  } else {
+    settled_.erase(service);
+  }
+}
+
+void RedisRepository::link_up() {
+  subscriber_.write({{"SUBSCRIBE", prefix_ + "settled"}});
+}
+
+void RedisRepository::link_down(const std::string& /*why*/) {
+  tells_settled_.store(false);
+}
+
+void RedisRepository::link_pushed(std::vector<RedisReply> pushes) {
+  for (const RedisReply& push : pushes) {
+    if (push.is_error()) {
+      report(std::string("confirmations at other nodes are only looked for: ") + error_in(push).what());
+      continue;
+    }
+    if (push.list.size() != 3) continue;
+    const MutexLock lock(settled_mutex_);
+    if (push.list[0].text == "subscribe") {
+      tells_settled_.store(true);
+      // What happened before was not heard of.
+      for (const auto& [service, settled] : settled_) settled({}, MessageId());
+    } else if (push.list[0].text == "message" && push.list[2].text.size() > kMemberSize) {
+      const std::string& text = push.list[2].text;
+      ServiceName service;
+      Recipient recipient;
+      if (!read_recipient(std::string_view(text).substr(kMemberSize), service, recipient)) continue;
+      const auto listener = settled_.find(service);
+      if (listener != settled_.end()) listener->second(recipient, id_of(text.substr(0, kMemberSize)));
+    }
+  }
 }
 
 std::string RedisRepository::there(WallTime time) const {
@@ -332,12 +404,12 @@ RedisReply RedisRepository::run_script(const RedisScript& script, std::vector<st
 std::size_t RedisRepository::append_message(const NewMessage& message, std::vector<std::string>& arguments) const {
   std::vector<std::string> to = message.target.names;
   if (message.target.kind == TargetKind::kAll) to = {""};
-  for (std::string part :
-       {message.service.str(), std::string(event::kind_name(message.target.kind)),
-        std::string(message.target.listening ? "1" : "0"), message.event, message.data, there(message.created),
-        there(message.expires), message.key, message.collapse,
-        message.original.valid() ? member_of(message.original) : std::string(), std::to_string(message.ids_before),
-        std::to_string(message.ids_behind), std::to_string(to.size())}) {
+  for (std::string part : {message.service.str(), std::string(event::kind_name(message.target.kind)),
+                           std::string(message.target.listening ? "1" : "0"), message.event, message.data,
+                           there(message.created), there(message.expires), message.key, message.collapse,
+                           message.original.valid() ? member_of(message.original) : std::string(),
+                           std::string(message.awaited ? "1" : "0"), std::to_string(message.ids_before),
+                           std::to_string(message.ids_behind), std::to_string(to.size())}) {
     arguments.push_back(std::move(part));
   }
   for (std::string& name : to) arguments.push_back(std::move(name));
@@ -619,7 +691,8 @@ std::uint64_t RedisRepository::expire(WallTime now) {
       report(std::string("what expires now leaves no dead letters: ") + e.what());
       continue;
     }
-    if (reply.list.size() != 3) throw Error(ErrorCode::kIo, "Redis answered to an expiry with something else");
+    if (reply.list.size() < 3) throw Error(ErrorCode::kIo, "Redis answered to an expiry with something else");
+    withdrawals_.report(withdrawn_in(reply.list, 3, reply.list.size(), Withdrawn::Why::kExpired));
     pairs += integer(reply.list[1]);
     size_.store(integer(reply.list[2]), std::memory_order_relaxed);
     if (integer(reply.list[0]) < kScanPage) break;
@@ -725,6 +798,13 @@ std::vector<PendingMessage> RedisRepository::find(MessageId id) {
   return read({member_of(id)}, true);
 }
 
+std::vector<PendingMessage> RedisRepository::find_all(std::span<const MessageId> ids) {
+  std::vector<std::string> members;
+  members.reserve(ids.size());
+  for (const MessageId id : ids) members.push_back(member_of(id));
+  return members.empty() ? std::vector<PendingMessage>() : read(members, true);
+}
+
 std::uint64_t RedisRepository::erase(MessageId id) {
   const std::vector<PendingMessage> rows = read({member_of(id)}, false);
   const RedisReply reply = run_script(scripts_->erase, {member_of(id)});
@@ -770,11 +850,11 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
     std::vector<RedisCommand> commands;
     for (const RedisReply& serial : page.list)
       commands.push_back({"HMGET", prefix_ + "dead:" + serial.text, "member", "service", "kind", "name", "listening",
-                          "event", "size", "created", "expires", "collapse", "attempts", "died"});
+                          "event", "size", "created", "expires", "collapse", "attempts", "died", "original"});
     const std::vector<RedisReply> replies = link_.ask_all(commands);
     for (std::size_t i = 0; i < replies.size(); ++i) {
       const std::vector<RedisReply>& field = replies[i].list;
-      if (field.size() != 12 || field[0].is_nil()) continue;  // gone meanwhile
+      if (field.size() != 13 || field[0].is_nil()) continue;  // gone meanwhile
       Dead dead;
       dead.serial = page.list[i].text;
       PendingMessage& message = dead.letter.message;
@@ -789,6 +869,7 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       message.collapse = field[9].text;
       message.attempts = static_cast<std::uint32_t>(number(field[10].text));
       dead.letter.died = here(field[11].text);
+      if (!field[12].text.empty()) message.original = id_of(field[12].text);
       const bool meant = (!id.valid() || message.id == id) && (!filter.message.valid() || message.id == filter.message);
       if (meant && matches(filter, message) && !use(dead)) return;
     }
@@ -860,6 +941,56 @@ std::vector<delivery::DeadLetter> RedisRepository::list_dead(const MessageFilter
   return letters;
 }
 
+std::vector<delivery::DeadLetter> RedisRepository::page_dead(const delivery::MessageFilter& filter, std::size_t limit) {
+  std::vector<delivery::DeadLetter> letters;
+  std::vector<std::pair<MessageId, Dead>> found;
+  each_dead({}, filter, [&](Dead& dead) {
+    const MessageId id = dead.letter.message.id;
+    found.emplace_back(id, std::move(dead));
+    return true;
+  });
+  std::ranges::stable_sort(found, {}, &std::pair<MessageId, Dead>::first);
+  std::size_t end = std::min(limit, found.size());
+  while (end > 0 && end < found.size() && found[end].first == found[end - 1].first) ++end;
+  std::vector<Dead> page;
+  for (std::size_t i = 0; i < end; ++i) page.push_back(std::move(found[i].second));
+  read_data(page);
+  for (Dead& dead : page) {
+    if (!dead.gone) letters.push_back(std::move(dead.letter));
+  }
+  return letters;
+}
+
+std::vector<delivery::LetterOutcome> RedisRepository::add_dead(std::span<const delivery::DeadLetter> letters) {
+  std::vector<delivery::LetterOutcome> outcomes;
+  outcomes.reserve(letters.size());
+  while (!letters.empty()) {
+    std::vector<std::string> arguments{std::to_string(options_.limits.dead),
+                                       std::to_string(options_.limits.dead_bytes.count())};
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+    for (; count < letters.size() && count < kAddMessages && bytes < kAddBytes; ++count) {
+      const PendingMessage& m = letters[count].message;
+      bytes += m.data.size();
+      for (std::string part :
+           {member_of(m.id), m.service.str(), std::string(event::kind_name(m.recipient.kind)), m.recipient.name,
+            std::string(m.listening ? "1" : "0"), m.event, m.data.str(), there(m.created), there(m.expires), m.collapse,
+            m.original.valid() ? member_of(m.original) : std::string(), std::to_string(m.attempts),
+            there(letters[count].died), delivery::import_key(delivery::first_id(m), m.recipient)})
+        arguments.push_back(std::move(part));
+    }
+    const RedisReply reply = run_script(scripts_->add_dead, std::move(arguments));
+    if (reply.list.size() != count) throw Error(ErrorCode::kIo, "Redis answered to dead letters with something else");
+    for (const RedisReply& one : reply.list) {
+      outcomes.push_back(one.integer == 0   ? delivery::LetterOutcome::kKept
+                         : one.integer == 1 ? delivery::LetterOutcome::kKnown
+                                            : delivery::LetterOutcome::kNoRoom);
+    }
+    letters = letters.subspan(count);
+  }
+  return outcomes;
+}
+
 std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
   for (std::size_t round = 0; round < kMaxRequeueRounds; ++round) {
     std::vector<std::string> arguments = limits();
@@ -867,6 +998,7 @@ std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilte
     const std::size_t fixed = arguments.size();
     each_dead(id, filter, [&](const Dead& dead) {
       arguments.push_back(dead.serial);
+      arguments.push_back(delivery::import_key(delivery::first_id(dead.letter.message), dead.letter.message.recipient));
       return true;
     });
     if (arguments.size() == fixed) return {};
@@ -880,8 +1012,11 @@ std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilte
       throw refusal(options_.limits, verdict, {event::kind_from_name(reply.list[5].text), reply.list[2].text},
                     {number(reply.list[3].text), number(reply.list[4].text)}, 1, integer(reply.list[6]));
     }
+    if (reply.list.size() < 3) throw Error(ErrorCode::kInternal, "Redis answered to a requeue with something else");
+    const std::size_t fresh = std::min(3 + 4 * integer(reply.list[2]), std::uint64_t{reply.list.size()});
+    withdrawals_.report(withdrawn_in(reply.list, 3, fresh, Withdrawn::Why::kReplaced));
     std::vector<MessageId> ids;
-    for (std::size_t i = 2; i < reply.list.size(); ++i) ids.push_back(id_of(reply.list[i].text));
+    for (std::size_t i = fresh; i < reply.list.size(); ++i) ids.push_back(id_of(reply.list[i].text));
     return ids;
   }
   throw Error(ErrorCode::kUnavailable, "the dead letters change faster than they can be requeued; try again");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,7 +38,8 @@ namespace sse::cluster {
 class RedisRepository final : public delivery::MessageRepository,
                               public delivery::MessageCatalog,
                               public delivery::DeadLetters,
-                              public delivery::AttemptLog {
+                              public delivery::AttemptLog,
+                              private RedisLink::Listener {
  public:
   struct Options {
     RedisLinkOptions link;
@@ -86,23 +88,33 @@ class RedisRepository final : public delivery::MessageRepository,
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
   bool shared() const override { return true; }
+  void report_settled(const ServiceName& service, Settled settled) override EXCLUDES(settled_mutex_);
+  bool tells_settled() const override { return tells_settled_.load(); }
 
   std::uint64_t count(const delivery::MessageFilter& filter) override;
   std::vector<delivery::PendingMessage> list(const delivery::MessageFilter& filter, std::uint64_t skip,
                                              std::size_t limit) override;
   std::vector<delivery::PendingMessage> find(MessageId id) override;
+  std::vector<delivery::PendingMessage> find_all(std::span<const MessageId> ids) override;
   std::uint64_t erase(MessageId id) override;
   std::uint64_t purge(const delivery::MessageFilter& filter) override;
 
   std::uint64_t count_dead(const delivery::MessageFilter& filter) override;
   std::vector<delivery::DeadLetter> list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
                                               std::size_t limit) override;
+  std::vector<delivery::DeadLetter> page_dead(const delivery::MessageFilter& filter, std::size_t limit) override;
+  std::vector<delivery::LetterOutcome> add_dead(std::span<const delivery::DeadLetter> letters) override;
   std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
   std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override;
 
   void note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) override;
 
  private:
+  // RedisLink::Listener, of subscriber_
+  void link_up() override;
+  void link_down(const std::string& why) override;
+  void link_pushed(std::vector<RedisReply> pushes) override EXCLUDES(settled_mutex_);
+
   struct Confirmation {
     std::string recipient;
     std::string name;
@@ -147,6 +159,10 @@ class RedisRepository final : public delivery::MessageRepository,
   const std::unique_ptr<const Scripts> scripts_;
   delivery::Withdrawals withdrawals_;
   RedisLink link_;
+  Mutex settled_mutex_;  // held while one is told
+  std::map<ServiceName, Settled> settled_ GUARDED_BY(settled_mutex_);
+  std::atomic<bool> tells_settled_{false};
+  RedisLink subscriber_;  // hears of what settled_ is told
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours
 

@@ -5,7 +5,8 @@
 ///     last                    "<millis> <sequence>" of the last id
 ///     epoch                   a word that tells this data from that of a Redis that was emptied
 ///     count, bytes            (message, recipient) pairs; data of all messages, each counted once
-///     message:<member>        hash: service, kind, listening, event, data, size, created, expires, collapse
+///     message:<member>        hash: service, kind, listening, event, data, size, created, expires, collapse, and
+///                             awaited where somebody waits for its confirmations
 ///     names:<member>          set: the recipients that have not confirmed
 ///     attempts:<member>       hash: name → deliveries
 ///     of:<recipient>          sorted set: members that the recipient has pending
@@ -17,8 +18,11 @@
 ///     dead:<serial>           hash: a dead letter
 ///     deads                   sorted set: their serials
 ///     dead-serial, dead-bytes
+///     dead-known              hash: first member and recipient of a dead letter → serial
 ///     recount                 hash, while somebody counts anew: cursor, and of all members up to it pairs, bytes; what
 ///                             was lost and listed again
+///
+/// Of an awaited message that a recipient has no more the channel `settled` is told: its member, and the recipient.
 ///
 /// Redis is not trusted to keep all of that: with a maxmemory-policy that evicts, any key may be gone alone. A script
 /// takes what is missing for gone, removes what it meant to remove all the same, and does a bounded piece of work.
@@ -55,7 +59,7 @@ local function forget(member, size)
   redis.call('ZREM', P .. 'expiry', member)
 end
 local function drop(recipient, name, member)
-  local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse', 'service', 'kind')
+  local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse', 'service', 'kind', 'awaited')
   -- The name may be that of a recipient of another kind or service.
   if message[3] and message[4] and who(message[3], message[4], name) ~= recipient then return 0 end
   local listed = redis.call('ZREM', P .. 'of:' .. recipient, member)
@@ -72,6 +76,8 @@ local function drop(recipient, name, member)
       redis.call('HDEL', P .. 'collapse:' .. recipient, message[2])
     end
   end
+  -- Without the right to say so, whoever waits looks.
+  if message[5] then redis.pcall('PUBLISH', P .. 'settled', member .. recipient) end
   if named == 1 then
     redis.call('DECRBY', P .. 'count', 1)
     recounted(member, 1, 0)
@@ -100,8 +106,14 @@ local function erase(member)
   forget(member, tonumber(message[3] or '0'))
   return gone
 end
+local function letter_name(first, service, kind, name) return first .. who(service, kind, name) end
 local function forget_dead(serial)
-  local size = redis.call('HGET', P .. 'dead:' .. serial, 'size')
+  local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'member', 'original', 'service', 'kind', 'name')
+  local size = dead[1]
+  if dead[2] and dead[4] and dead[5] and dead[6] then
+    local first = dead[3] and dead[3] ~= '' and dead[3] or dead[2]
+    redis.call('HDEL', P .. 'dead-known', letter_name(first, dead[4], dead[5], dead[6]))
+  end
   local gone = redis.call('DEL', P .. 'dead:' .. serial)
   local listed = redis.call('ZREM', P .. 'deads', serial)
   if redis.call('ZCARD', P .. 'deads') == 0 then
@@ -115,7 +127,8 @@ end
 
 // Behind kCommon. keep() returns {'', member, recipients, what it took the place of: of each the member, the length of
 // the recipient's name, ':', and the name}; {'again', member, recipients} for a known key; or, where
-// there is no room, {'full', name, count, bytes} or {'total', '', count, bytes}.
+// there is no room, {'full', name, count, bytes} or {'total', '', count, bytes}. With `later` it drops nothing: what it
+// took the place of is noted there, and counts as gone; settle() drops it, restore() has it as it was.
 inline constexpr const char* kKeep = R"lua(
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) - 1704067200000
@@ -136,11 +149,40 @@ local function next_member()
   redis.call('SET', P .. 'last', string.format('%d %d', millis, sequence))
   return string.format('%013d%07d', millis, 1023 * 4096 + sequence)
 end
-local function keep(limits, m)
-  local known = m.key ~= '' and P .. 'key:' .. #m.service .. ':' .. m.service .. ':' .. m.key
+local function nothing_replaced() return {list = {}, have = {}, bytes = {}, names = {}, count = 0, all_bytes = 0} end
+local function note_replaced(later, m, one)
+  local recipient, _, member = one[1], one[2], one[3]
+  local size = tonumber(redis.call('HGET', P .. 'message:' .. member, 'size') or '0')
+  later.list[#later.list + 1] = {recipient, one[2], member, m.collapse, m.service, m.kind}
+  later.have[recipient] = (later.have[recipient] or 0) + 1
+  later.bytes[recipient] = (later.bytes[recipient] or 0) + size
+  later.count = later.count + 1
+  later.names[member] = (later.names[member] or redis.call('SCARD', P .. 'names:' .. member)) - 1
+  if later.names[member] == 0 then later.all_bytes = later.all_bytes + size end
+end
+local function settle(later)
+  for _, one in ipairs(later.list) do drop(one[1], one[2], one[3]) end
+end
+-- Once what took their places is erased.
+local function restore(later)
+  for _, one in ipairs(later.list) do
+    if redis.call('ZSCORE', P .. 'of:' .. one[1], one[3]) then
+      redis.call('HSET', P .. 'collapse:' .. one[1], one[4], one[3])
+    end
+  end
+end
+local function sent_key(service, key) return P .. 'key:' .. #service .. ':' .. service .. ':' .. key end
+local function await(m, member)
+  if m.awaited == '1' and redis.call('EXISTS', P .. 'message:' .. member) == 1 then
+    redis.call('HSET', P .. 'message:' .. member, 'awaited', 1)
+  end
+end
+local function keep(limits, m, later)
+  local known = m.key ~= '' and sent_key(m.service, m.key)
   if known then
     local member, expires = string.match(redis.call('GET', known) or '', '^(%d+) (%d+)$')
     if member and tonumber(expires) > tonumber(m.created) then
+      await(m, member)
       return {'again', member, redis.call('SCARD', P .. 'names:' .. member)}
     end
   end
@@ -154,12 +196,12 @@ local function keep(limits, m)
     if same and first > m.original then return {'again', same, 1} end
   end
   local size = #m.data
-  local total = number('count')
+  local total = number('count') - (later and later.count or 0)
   local replaced = {}
   for _, name in ipairs(m.names) do
     local recipient = who(m.service, m.kind, name)
-    local have = redis.call('ZCARD', P .. 'of:' .. recipient)
-    local bytes = number('bytes:' .. recipient)
+    local have = redis.call('ZCARD', P .. 'of:' .. recipient) - (later and later.have[recipient] or 0)
+    local bytes = number('bytes:' .. recipient) - (later and later.bytes[recipient] or 0)
     local same = m.collapse ~= '' and redis.call('HGET', P .. 'collapse:' .. recipient, m.collapse)
     if same and redis.call('ZSCORE', P .. 'of:' .. recipient, same) then
       have = have - 1
@@ -169,13 +211,15 @@ local function keep(limits, m)
     end
     if over(have, 1, limits[1]) or over(bytes, size, limits[2]) then return {'full', name, have, bytes} end
   end
-  local all_bytes = number('bytes')
+  local all_bytes = number('bytes') - (later and later.all_bytes or 0)
   if over(total, #m.names, limits[3]) or over(all_bytes, size, limits[4]) then
     return {'total', '', total, all_bytes}
   end
   local took_place = {}
   for _, one in ipairs(replaced) do
-    if drop(one[1], one[2], one[3]) == 1 then
+    if later then
+      note_replaced(later, m, one)
+    elseif drop(one[1], one[2], one[3]) == 1 then
       took_place[#took_place + 1] = one[3] .. #one[2] .. ':' .. one[2]
     end
   end
@@ -183,6 +227,7 @@ local function keep(limits, m)
   redis.call('HSET', P .. 'message:' .. member, 'service', m.service, 'kind', m.kind, 'listening', m.listening,
     'event', m.event, 'data', m.data, 'size', size, 'created', m.created, 'expires', m.expires, 'collapse', m.collapse)
   if m.original ~= '' then redis.call('HSET', P .. 'message:' .. member, 'original', m.original) end
+  await(m, member)
   for _, name in ipairs(m.names) do
     local recipient = who(m.service, m.kind, name)
     redis.call('SADD', P .. 'names:' .. member, name)
@@ -203,8 +248,9 @@ end
 )lua";
 
 // ARGV: prefix, four limits, number of messages; of each: service, kind, listening, event, data, created, expires, key,
-// collapse, member of the id it had first or nothing, number of further ids before and behind it, number of names,
-// names. Returns the count, then of each what keep() returned, as four, and the members of these further ids.
+// collapse, member of the id it had first or nothing, 1 where it is awaited, number of further ids before and behind
+// it, number of names, names. Returns the count, then of each what keep() returned, as four, and the members of these
+// further ids.
 inline constexpr const char* kAdd = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
 local results = {0}
@@ -217,49 +263,71 @@ for _ = 1, tonumber(ARGV[6]) do
   end
   local m = {service = ARGV[at], kind = ARGV[at + 1], listening = ARGV[at + 2], event = ARGV[at + 3],
     data = ARGV[at + 4], created = ARGV[at + 5], expires = ARGV[at + 6], key = ARGV[at + 7], collapse = ARGV[at + 8],
-    original = ARGV[at + 9], names = {}}
-  local before = further(ARGV[at + 10])
-  local names = tonumber(ARGV[at + 12])
-  for n = 1, names do m.names[n] = ARGV[at + 12 + n] end
+    original = ARGV[at + 9], awaited = ARGV[at + 10], names = {}}
+  local before = further(ARGV[at + 11])
+  local names = tonumber(ARGV[at + 13])
+  for n = 1, names do m.names[n] = ARGV[at + 13 + n] end
   local result = keep(limits, m)
   for i = 1, 4 do results[#results + 1] = tostring(result[i] or '') end
   results[#results + 1] = before
-  results[#results + 1] = further(ARGV[at + 11])
-  at = at + 13 + names
+  results[#results + 1] = further(ARGV[at + 12])
+  at = at + 14 + names
 end
 results[1] = number('count')
 return results
 )lua";
 
-// ARGV: prefix, four limits, now, serials. All or none. Returns the count, "", and the members; or "changed" where a
-// letter is gone meanwhile; or what keep() returned, with the kind, where there is no room.
+// ARGV: prefix, four limits, now, and of each letter its serial and key. All or none. Returns the count, "", how many
+// older messages they took the place of, of each of those service, kind, name and member, and the new members; or
+// "changed" where a letter is gone meanwhile; or what keep() returned, with the kind, where there is no room: then all
+// is as it was.
 inline constexpr const char* kRequeue = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
-for i = 7, #ARGV do
+for i = 7, #ARGV, 2 do
   if redis.call('EXISTS', P .. 'dead:' .. ARGV[i]) == 0 then return {number('count'), 'changed'} end
 end
-local kept = {number('count'), ''}
+local kept = {}
+local later = nothing_replaced()
 -- Frees what it takes: not to be refused for want of memory.
-for i = 7, #ARGV do redis.call('PERSIST', P .. 'dead:' .. ARGV[i]) end
-for i = 7, #ARGV do
+for i = 7, #ARGV, 2 do redis.call('PERSIST', P .. 'dead:' .. ARGV[i]) end
+local keys = {}
+for i = 7, #ARGV, 2 do
   local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'service', 'kind', 'listening', 'event', 'data', 'created',
     'expires', 'name', 'collapse', 'original', 'member')
   local first = dead[10] and dead[10] ~= '' and dead[10] or dead[11]
   local lasts = tonumber(dead[7]) - tonumber(dead[6])
   local result = keep(limits, {service = dead[1], kind = dead[2], listening = dead[3], event = dead[4],
-    data = dead[5], created = ARGV[6], expires = string.format('%d', tonumber(ARGV[6]) + lasts), key = '',
-    collapse = dead[9] or '', original = first, names = {dead[8]}})
+    data = dead[5], created = ARGV[6], expires = string.format('%d', tonumber(ARGV[6]) + lasts), key = ARGV[i + 1],
+    collapse = dead[9] or '', original = first, names = {dead[8]}}, later)
   if result[1] ~= '' and result[1] ~= 'again' then
-    for k = 3, #kept do erase(kept[k]) end
+    for _, member in ipairs(kept) do erase(member) end
+    for _, key in ipairs(keys) do
+      redis.call('DEL', key)
+      redis.call('ZREM', P .. 'keys', key)
+    end
+    restore(later)
     return {number('count'), result[1], result[2], tostring(result[3]), tostring(result[4]), dead[2], #dead[5]}
   end
   -- A younger one with its collapse key has its place.
-  if result[1] == '' then kept[#kept + 1] = result[2] end
+  if result[1] == '' then
+    kept[#kept + 1] = result[2]
+    keys[#keys + 1] = sent_key(dead[1], ARGV[i + 1])
+  end
 end
-for i = 7, #ARGV do forget_dead(ARGV[i]) end
-local there = {number('count'), ''}
-for k = 3, #kept do
-  if redis.call('EXISTS', P .. 'message:' .. kept[k]) == 1 then there[#there + 1] = kept[k] end
+settle(later)
+for i = 7, #ARGV, 2 do forget_dead(ARGV[i]) end
+local fresh = {}
+for _, member in ipairs(kept) do fresh[member] = true end
+local there = {number('count'), '', 0}
+for _, one in ipairs(later.list) do
+  -- One that a letter behind it has replaced was never sent.
+  if not fresh[one[3]] then
+    there[3] = there[3] + 1
+    for _, part in ipairs({one[5], one[6], one[2], one[3]}) do there[#there + 1] = part end
+  end
+end
+for _, member in ipairs(kept) do
+  if redis.call('EXISTS', P .. 'message:' .. member) == 1 then there[#there + 1] = member end
 end
 return there
 )lua";
@@ -334,13 +402,15 @@ return rows
 )lua";
 
 // ARGV: prefix, now, how many at most, most dead letters, their most bytes, 1 to keep what expires as dead letters.
-// Returns how much of `how many` was used at most, the pairs that went, and the count. With dead letters its first
-// write is one that a Redis over its memory refuses; without them it only frees.
+// Returns how much of `how many` was used at most, the pairs that went, the count, and of each pair service, kind, name
+// and member. With dead letters its first write is one that a Redis over its memory refuses; without them it only
+// frees.
 inline constexpr const char* kExpire = R"lua(
 local limit = tonumber(ARGV[3])
 local letters = ARGV[6] == '1' and tonumber(ARGV[4]) > 0
 local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIMIT', 0, limit)
 local pairs_gone, copied, done = 0, 0, 0
+local gone = {}
 local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 if letters and #members > 0 then redis.call('INCRBY', P .. 'dead-serial', 0) end
 for _, member in ipairs(members) do
@@ -348,12 +418,15 @@ for _, member in ipairs(members) do
   done = done + 1
   local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'listening', 'event', 'data', 'size',
     'created', 'expires', 'collapse', 'original')
-  local names = letters and m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
+  local names = m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
   table.sort(names)
+  for _, name in ipairs(names) do
+    for _, part in ipairs({m[1], m[2], name, member}) do gone[#gone + 1] = part end
+  end
   -- What would have to go for the last of them is not made.
   local size = tonumber(m[6] or '0')
   local fit = size > 0 and math.min(most, math.floor(most_bytes / size)) or most
-  for i = math.max(1, #names - fit + 1), #names do
+  for i = letters and math.max(1, #names - fit + 1) or #names + 1, #names do
     local name = names[i]
     local have = redis.call('ZCARD', P .. 'deads')
     while have > 0 and (have >= most or number('dead-bytes') + size > most_bytes) do
@@ -366,6 +439,8 @@ for _, member in ipairs(members) do
       'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9],
       'original', m[10] or '', 'name', name,
       'attempts', redis.call('HGET', P .. 'attempts:' .. member, name) or '0', 'died', ARGV[2])
+    local first = m[10] and m[10] ~= '' and m[10] or member
+    redis.call('HSET', P .. 'dead-known', letter_name(first, m[1], m[2], name), serial)
     redis.call('ZADD', P .. 'deads', serial, serial)
     redis.call('INCRBY', P .. 'dead-bytes', m[6])
   end
@@ -383,8 +458,9 @@ for _, key in ipairs(keys) do
   redis.call('DEL', key)
   redis.call('ZREM', P .. 'keys', key)
 end
-if done < #members then return {limit, pairs_gone, number('count')} end
-return {math.max(#members, #keys, trimmed), pairs_gone, number('count')}
+local answer = {done < #members and limit or math.max(#members, #keys, trimmed), pairs_gone, number('count')}
+for _, part in ipairs(gone) do answer[#answer + 1] = part end
+return answer
 )lua";
 
 // ARGV: prefix, member. Returns the pairs gone and the count.
@@ -398,6 +474,37 @@ inline constexpr const char* kForgetDead = R"lua(
 local gone = 0
 for i = 2, #ARGV do gone = gone + forget_dead(ARGV[i]) end
 return gone
+)lua";
+
+// Behind kKeep. ARGV: prefix, most dead letters, their most bytes, and of each letter: member, service, kind, name,
+// listening, event, data, created, expires, collapse, original, attempts, died, key. Returns of each 0 where it is
+// kept, 1 where it is known, 2 where there is no room.
+inline constexpr const char* kAddDead = R"lua(
+local most, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local results = {}
+for at = 4, #ARGV, 14 do
+  local member, service, kind, name, data = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 6]
+  local first = ARGV[at + 10] ~= '' and ARGV[at + 10] or member
+  local recipient = who(service, kind, name)
+  local known = string.match(redis.call('GET', sent_key(service, ARGV[at + 13])) or '', '^%d+ (%d+)$')
+  if redis.call('HEXISTS', P .. 'dead-known', letter_name(first, service, kind, name)) == 1 or
+      redis.call('ZSCORE', P .. 'of:' .. recipient, first) or (known and tonumber(known) > tonumber(ARGV[at + 12])) then
+    results[#results + 1] = 1
+  elseif redis.call('ZCARD', P .. 'deads') >= most or number('dead-bytes') + #data > most_bytes then
+    results[#results + 1] = 2
+  else
+    local serial = redis.call('INCR', P .. 'dead-serial')
+    redis.call('HSET', P .. 'dead:' .. serial, 'member', member, 'service', service, 'kind', kind, 'listening', ARGV[at + 4],
+      'event', ARGV[at + 5], 'data', data, 'size', #data, 'created', ARGV[at + 7], 'expires', ARGV[at + 8],
+      'collapse', ARGV[at + 9], 'original', ARGV[at + 10], 'name', name, 'attempts', ARGV[at + 11],
+      'died', ARGV[at + 12])
+    redis.call('HSET', P .. 'dead-known', letter_name(first, service, kind, name), serial)
+    redis.call('ZADD', P .. 'deads', serial, serial)
+    redis.call('INCRBY', P .. 'dead-bytes', #data)
+    results[#results + 1] = 0
+  end
+end
+return results
 )lua";
 
 // ARGV: prefix, a word. Returns the count, the epoch, which is that word where there was none, and the time.

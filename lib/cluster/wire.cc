@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -132,13 +133,20 @@ std::string encode_place(const Place& place) {
   return std::to_string(place.state) + " " + place.connection.str();
 }
 
-Place decode_place(std::string_view text) {
+std::optional<Place> decode_place(std::string_view text) {
   const std::size_t blank = text.find(' ');
-  if (blank == std::string_view::npos) return {};
-  const auto state = parse_id(std::string(text.substr(0, blank)));
-  const auto connection = parse_id(std::string(text.substr(blank + 1)));
-  if (!state || !connection) return {};
-  return {*state, ConnectionId(*connection)};
+  if (blank == std::string_view::npos) return std::nullopt;
+  const auto number = [](std::string_view word) {
+    std::uint64_t value = 0;
+    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    const bool whole = error == std::errc{} && stop == word.data() + word.size();
+    return whole ? std::optional(value) : std::nullopt;
+  };
+  // Both may be 0, which is no id.
+  const auto state = number(text.substr(0, blank));
+  const auto connection = number(text.substr(blank + 1));
+  if (!state || !connection) return std::nullopt;
+  return Place{*state, ConnectionId(*connection)};
 }
 
 std::string encode(const StoreCommand& command) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -102,7 +103,7 @@ std::vector<ConnectionId> decode_ids(std::string_view text);
 
 /// `STATE CONNECTION`, both as numbers.
 std::string encode_place(const Place& place);
-/// All zero for what makes no sense.
-Place decode_place(std::string_view text);
+/// Nothing for what makes no sense.
+std::optional<Place> decode_place(std::string_view text);
 
 }  // namespace sse::cluster

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "delivery/message_repository.h"
@@ -13,6 +14,13 @@ struct DeadLetter {
   WallTime died;
 };
 
+/// What became of a dead letter that came from another store.
+enum class LetterOutcome : unsigned char {
+  kKept,
+  kKnown,   ///< its recipient has the message with that first id, dead or pending
+  kNoRoom,  ///< StoreLimits are reached: those there are stay
+};
+
 /// What became of messages that expired: kept, up to StoreLimits::dead and dead_bytes, so that somebody can look and
 /// decide. The oldest make room. Thread safe, blocks on the store.
 class DeadLetters {
@@ -22,6 +30,11 @@ class DeadLetters {
   virtual std::uint64_t count_dead(const MessageFilter& filter) = 0;
   /// In the order they died; `skip` left out first, at most `limit`; with data.
   virtual std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) = 0;
+  /// Those whose message's id is greater than `filter.after`, ascending by it, with data: at most `limit`, but all of
+  /// one message together.
+  virtual std::vector<DeadLetter> page_dead(const MessageFilter& filter, std::size_t limit) = 0;
+  /// Keeps letters that another store has, as they are and in one commit, behind those there are.
+  virtual std::vector<LetterOutcome> add_dead(std::span<const DeadLetter> letters) = 0;
   /// Sends the dead letters of a message, or with an invalid id all that match, once more: each becomes a new message
   /// for its one recipient, with the time to live it once had, at the end of that recipient's queue. In one commit.
   /// One that has a collapse key yields to a younger message with that key, pending or dead: it is forgotten. Returns
@@ -30,5 +43,8 @@ class DeadLetters {
   /// Forgets the dead letters of a message, or with an invalid id all that match; returns how many.
   virtual std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) = 0;
 };
+
+/// As page_dead(): sorts all that are meant, and leaves out what is behind the page.
+void cut_page(std::vector<DeadLetter>& letters, std::size_t limit);
 
 }  // namespace sse::delivery

@@ -39,8 +39,9 @@ class Elsewhere {
   /// That stream is gone, or never came to be. Once for every expect(). Any thread.
   virtual void gone(const ServiceName& service, const hub::Names& names) = 0;
 
-  /// Raises the states of pending messages to what other nodes know. Waits for them, not for long.
-  virtual void locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) = 0;
+  /// Raises the states of pending messages to what other nodes know, and returns the nodes that did not say: what they
+  /// may know more of is `unread`. Waits for them, not for long.
+  virtual std::vector<std::string> locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) = 0;
 
   /// A stream of this client has opened: the oldest of those it has in the whole cluster end, where they are too many.
   /// A loop's thread; does not wait.

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/step_count.h"
+#include "delivery/imported.h"
 #include "observe/metrics.h"
 
 namespace sse::delivery {
@@ -39,14 +41,11 @@ std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> me
 }
 
 void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome, Payload data) {
-  if (!message.key.empty()) {
-    const auto known = keys_.find({message.service, message.key});
-    if (known != keys_.end() && known->second.expires > message.created) {
-      const auto first = messages_.find(known->second.id);
-      outcome = {known->second.id, true, first == messages_.end() ? 0 : first->second.names.size(), {}};
-      return;
-    }
+  if (message.repeats.valid()) {
+    outcome = {message.repeats, true, 1, {}};
+    return;
   }
+  if (known_key(message, outcome)) return;
   if (message.original.valid() && known_import(message, outcome)) return;
   Message kept{message.service,          message.target.kind, {},
                message.target.listening, message.event,       data.empty() ? Payload(message.data) : std::move(data),
@@ -82,11 +81,32 @@ void MemoryRepository::keep(const NewMessage& message, AddOutcome& outcome, Payl
     if (!kept.collapse.empty()) queue.collapsing[kept.collapse] = id;
   }
   by_expiry_.emplace(kept.expires, id);
-  if (!message.key.empty()) keys_[{message.service, message.key}] = {id, message.expires};
+  if (!message.key.empty()) remember_key({message.service, message.key}, {id, message.expires});
   total_.count += kept.names.size();
   total_.bytes += kept.data.size();
   outcome = {id, false, kept.names.size(), {}};
   messages_.emplace(id, std::move(kept));
+}
+
+std::vector<MessageId> MemoryRepository::known_imports(std::span<const NewMessage> messages) {
+  std::vector<MessageId> ids;
+  ids.reserve(messages.size());
+  const MutexLock lock(mutex_);
+  for (const NewMessage& message : messages) {
+    AddOutcome outcome;
+    const bool known = known_key(message, outcome) || known_import(message, outcome);
+    ids.push_back(known ? outcome.id : MessageId());
+  }
+  return ids;
+}
+
+bool MemoryRepository::known_key(const NewMessage& message, AddOutcome& outcome) {
+  if (message.key.empty()) return false;
+  const auto known = keys_.find({message.service, message.key});
+  if (known == keys_.end() || known->second.expires <= message.created) return false;
+  const auto first = messages_.find(known->second.id);
+  outcome = {known->second.id, true, first == messages_.end() ? 0 : first->second.names.size(), {}};
+  return true;
 }
 
 bool MemoryRepository::known_import(const NewMessage& message, AddOutcome& outcome) {
@@ -153,26 +173,50 @@ bool MemoryRepository::drop(const RecipientKey& recipient, MessageId id) {
   return true;
 }
 
-std::uint64_t MemoryRepository::replace_older(const ServiceName& service, const Recipient& recipient,
-                                              const std::string& collapse, MessageId younger) {
+MessageRepository::Replaced MemoryRepository::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                            const std::string& collapse, MessageId than) {
   MutexLock lock(mutex_);
   const RecipientKey key{service, recipient.kind, recipient.name};
   const auto queue = by_recipient_.find(key);
-  if (queue == by_recipient_.end()) return 0;
+  if (queue == by_recipient_.end()) return {};
   const auto same = queue->second.collapsing.find(collapse);
-  if (same == queue->second.collapsing.end()) return 0;
+  if (same == queue->second.collapsing.end()) return {};
   const MessageId id = same->second;
   const MessageId original = messages_.at(id).original;
-  if ((original.valid() ? original : id) >= younger) return 0;
+  const MessageId first = original.valid() ? original : id;
+  if (first >= than) return {0, first > than ? first : MessageId()};
   withdraw(key, id, Withdrawn::Why::kReplaced);
   report();
-  return 1;
+  return {1, {}};
 }
 
 void MemoryRepository::withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) {
+  if (undo_ != nullptr) {
+    const auto message = messages_.find(id);
+    if (message != messages_.end() && message->second.names.contains(std::get<2>(recipient)))
+      undo_->push_back({recipient, id, message->second});
+  }
   if (!drop(recipient, id)) return;
   const auto& [service, kind, name] = recipient;
   withdrawn_.push_back({service, {kind, name}, id, why});
+}
+
+// As it was before withdraw(), but for what others have meanwhile.
+void MemoryRepository::restore(const Dropped& dropped) {
+  const auto& [recipient, id, before] = dropped;
+  const auto [message, fresh] = messages_.try_emplace(id, before);
+  if (fresh) {
+    message->second.names.clear();
+    by_expiry_.emplace(before.expires, id);
+    total_.bytes += before.data.size();
+  }
+  const std::string& name = std::get<2>(recipient);
+  message->second.names.emplace(name, before.names.at(name));
+  Queue& queue = by_recipient_[recipient];
+  queue.messages.insert(id);
+  queue.bytes += before.data.size();
+  if (!before.collapse.empty()) queue.collapsing[before.collapse] = id;
+  ++total_.count;
 }
 
 std::vector<PendingMessage> MemoryRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
@@ -212,8 +256,26 @@ std::uint64_t MemoryRepository::expire(WallTime now) {
     pairs += erase_locked(message, Withdrawn::Why::kExpired);
   }
   report();
-  std::erase_if(keys_, [&](const auto& key) { return key.second.expires <= now; });
+  while (!keys_by_expiry_.empty() && keys_by_expiry_.begin()->first <= now) {
+    count_steps();
+    keys_.erase(keys_by_expiry_.begin()->second);
+    keys_by_expiry_.erase(keys_by_expiry_.begin());
+  }
   return pairs;
+}
+
+void MemoryRepository::forget_key(const SentKey& name) {
+  const auto known = keys_.find(name);
+  if (known == keys_.end()) return;
+  keys_by_expiry_.erase({known->second.expires, name});
+  keys_.erase(known);
+}
+
+void MemoryRepository::remember_key(SentKey name, const Key& key) {
+  const auto [known, fresh] = keys_.try_emplace(std::move(name), key);
+  if (!fresh) keys_by_expiry_.erase({known->second.expires, known->first});
+  known->second = key;
+  keys_by_expiry_.emplace(key.expires, known->first);
 }
 
 void MemoryRepository::bury(MessageId id, const Message& message, WallTime now) {
@@ -237,9 +299,10 @@ std::uint64_t MemoryRepository::size() const {
 std::uint64_t MemoryRepository::count(const MessageFilter& filter) {
   std::uint64_t n = 0;
   MutexLock lock(mutex_);
-  for (const auto& [id, message] : messages_) {
-    if (id <= filter.after) continue;
-    for (const auto& [name, attempts] : message.names) n += matches(filter, message, name) ? 1 : 0;
+  if (matches_all(filter)) return total_.count;
+  for (auto at = messages_.upper_bound(filter.after); at != messages_.end(); ++at) {
+    count_steps();
+    for (const auto& [name, attempts] : at->second.names) n += matches(filter, at->second, name) ? 1 : 0;
   }
   return n;
 }
@@ -247,8 +310,9 @@ std::uint64_t MemoryRepository::count(const MessageFilter& filter) {
 std::vector<PendingMessage> MemoryRepository::list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
   std::vector<PendingMessage> result;
   MutexLock lock(mutex_);
-  for (const auto& [id, message] : messages_) {
-    if (id <= filter.after) continue;
+  for (auto at = messages_.upper_bound(filter.after); at != messages_.end(); ++at) {
+    count_steps();
+    const auto& [id, message] = *at;
     for (const auto& [name, attempts] : message.names) {
       if (result.size() == limit) return result;
       if (!matches(filter, message, name)) continue;
@@ -282,8 +346,8 @@ std::uint64_t MemoryRepository::erase(MessageId id) {
 std::uint64_t MemoryRepository::purge(const MessageFilter& filter) {
   MutexLock lock(mutex_);
   std::vector<std::pair<RecipientKey, MessageId>> found;
-  for (const auto& [id, message] : messages_) {
-    if (id <= filter.after) continue;
+  for (auto at = messages_.upper_bound(filter.after); at != messages_.end(); ++at) {
+    const auto& [id, message] = *at;
     for (const auto& [name, attempts] : message.names) {
       if (matches(filter, message, name)) found.emplace_back(RecipientKey{message.service, message.kind, name}, id);
     }
@@ -324,6 +388,50 @@ std::vector<DeadLetter> MemoryRepository::list_dead(const MessageFilter& filter,
   return result;
 }
 
+std::vector<DeadLetter> MemoryRepository::page_dead(const MessageFilter& filter, std::size_t limit) {
+  std::vector<DeadLetter> page;
+  {
+    const MutexLock lock(mutex_);
+    for (const DeadLetter& letter : dead_) {
+      if (letter.message.id > filter.after && matches({}, filter, letter)) page.push_back(letter);
+    }
+  }
+  cut_page(page, limit);
+  return page;
+}
+
+std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter> letters) {
+  using Known = std::tuple<ServiceName, event::TargetKind, std::string, MessageId>;
+  const auto known_as = [](const PendingMessage& m) {
+    return Known{m.service, m.recipient.kind, m.recipient.name, first_id(m)};
+  };
+  std::vector<LetterOutcome> outcomes;
+  outcomes.reserve(letters.size());
+  const MutexLock lock(mutex_);
+  std::set<Known> known;
+  for (const DeadLetter& letter : dead_) known.insert(known_as(letter.message));
+  for (const DeadLetter& letter : letters) {
+    const PendingMessage& m = letter.message;
+    const std::uint64_t size = m.data.size();
+    NewMessage pending{m.service, {m.recipient.kind, {m.recipient.name}, false}, "", "", letter.died, letter.died};
+    pending.original = first_id(m);
+    pending.key = import_key(pending.original, m.recipient);
+    AddOutcome outcome;
+    if (known.contains(known_as(m)) || known_key(pending, outcome) || known_import(pending, outcome)) {
+      outcomes.push_back(LetterOutcome::kKnown);
+    } else if (dead_.size() >= limits_.dead || dead_bytes_ + size > limits_.dead_bytes.count()) {
+      outcomes.push_back(LetterOutcome::kNoRoom);
+    } else {
+      known.insert(known_as(m));
+      dead_.push_back(letter);
+      dead_.back().message.data_size = size;
+      dead_bytes_ += size;
+      outcomes.push_back(LetterOutcome::kKept);
+    }
+  }
+  return outcomes;
+}
+
 std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
   MutexLock lock(mutex_);
   // Of those with one collapse key the youngest alone is sent again.
@@ -338,6 +446,9 @@ std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilt
     if (kept == nullptr || is_older(*kept, letter)) kept = &letter;
   }
   std::vector<MessageId> ids;
+  std::vector<SentKey> keys;
+  std::vector<Dropped> replaced;
+  undo_ = &replaced;
   try {
     for (const DeadLetter& letter : dead_) {
       if (!matches(id, filter, letter)) continue;
@@ -347,17 +458,23 @@ std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilt
       if (m.recipient.kind != event::TargetKind::kAll) again.target.names.push_back(m.recipient.name);
       again.collapse = m.collapse;
       again.original = first_id(m);
+      again.key = import_key(again.original, m.recipient);
       AddOutcome outcome;
       keep(again, outcome, m.data);
-      if (!outcome.repeated) ids.push_back(outcome.id);
+      if (outcome.repeated) continue;
+      ids.push_back(outcome.id);
+      keys.emplace_back(again.service, std::move(again.key));
     }
-  } catch (const Error&) {
+  } catch (...) {
+    undo_ = nullptr;
     for (const MessageId kept : ids) erase_locked(messages_.find(kept), Withdrawn::Why::kDeleted);
-    // Nobody has heard of them.
-    std::erase_if(withdrawn_, [](const Withdrawn& one) { return one.why == Withdrawn::Why::kDeleted; });
-    report();
+    for (const SentKey& key : keys) forget_key(key);
+    // What a letter had taken the place of is pending as before, and none of it was ever told.
+    for (const Dropped& one : replaced) restore(one);
+    withdrawn_.clear();
     throw;
   }
+  undo_ = nullptr;
   drop_dead(id, filter);
   report();
   return ids;
@@ -408,6 +525,11 @@ PendingMessage MemoryRepository::row(MessageId id, const Message& message, const
   if (with_data) row.original = message.original;
   row.attempts = message.names.at(name);
   return row;
+}
+
+bool MemoryRepository::matches_all(const MessageFilter& filter) {
+  return filter.service.empty() && !filter.kind && filter.recipient.empty() && filter.event.empty() &&
+         !filter.after.valid();
 }
 
 bool MemoryRepository::matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,

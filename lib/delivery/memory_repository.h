@@ -35,8 +35,9 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   bool add_soon(NewMessage message, Added added) override EXCLUDES(mutex_, answers_mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override EXCLUDES(mutex_);
-  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
-                              MessageId younger) override EXCLUDES(mutex_);
+  std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
+  Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                         MessageId than) override EXCLUDES(mutex_);
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
     withdrawals_.set(service, std::move(withdraw));
   }
@@ -56,6 +57,8 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   std::uint64_t count_dead(const MessageFilter& filter) override EXCLUDES(mutex_);
   std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override
       EXCLUDES(mutex_);
+  std::vector<DeadLetter> page_dead(const MessageFilter& filter, std::size_t limit) override EXCLUDES(mutex_);
+  std::vector<LetterOutcome> add_dead(std::span<const DeadLetter> letters) override EXCLUDES(mutex_);
   std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) override EXCLUDES(mutex_);
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override EXCLUDES(mutex_);
 
@@ -85,18 +88,30 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
     MessageId id;
     WallTime expires;
   };
+  using SentKey = std::pair<ServiceName, std::string>;
+  /// What withdraw() took from a recipient.
+  struct Dropped {
+    RecipientKey recipient;
+    MessageId id;
+    Message before;
+  };
 
   /// `data`: that of the message, which has none where this is given.
   void keep(const NewMessage& message, AddOutcome& outcome, Payload data = {}) REQUIRES(mutex_);
+  bool known_key(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool known_import(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
   bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
   void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) REQUIRES(mutex_);
+  void restore(const Dropped& dropped) REQUIRES(mutex_);
+  void forget_key(const SentKey& name) REQUIRES(mutex_);
+  void remember_key(SentKey name, const Key& key) REQUIRES(mutex_);
   void report() REQUIRES(mutex_) { withdrawals_.report(std::exchange(withdrawn_, {})); }
   std::uint64_t erase_locked(Messages::iterator message, Withdrawn::Why why) REQUIRES(mutex_);
   static bool is_older(const DeadLetter& letter, const DeadLetter& other);
   std::uint64_t drop_dead(MessageId id, const MessageFilter& filter) REQUIRES(mutex_);
   void bury(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
   static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
+  static bool matches_all(const MessageFilter& filter);
   static bool matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,
                       const std::string& event);
   static bool matches(const MessageFilter& filter, const Message& message, const std::string& name) {
@@ -118,12 +133,14 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   Messages messages_ GUARDED_BY(mutex_);
   std::map<RecipientKey, Queue> by_recipient_ GUARDED_BY(mutex_);
   std::set<std::pair<WallTime, MessageId>> by_expiry_ GUARDED_BY(mutex_);
-  std::map<std::pair<ServiceName, std::string>, Key> keys_ GUARDED_BY(mutex_);
+  std::map<SentKey, Key> keys_ GUARDED_BY(mutex_);
+  std::set<std::pair<WallTime, SentKey>> keys_by_expiry_ GUARDED_BY(mutex_);
   std::deque<DeadLetter> dead_ GUARDED_BY(mutex_);  ///< oldest first
   std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;
   Usage total_ GUARDED_BY(mutex_);
   std::map<ServiceName, observe::Counter*> confirmed_ GUARDED_BY(mutex_);
-  std::vector<Withdrawn> withdrawn_ GUARDED_BY(mutex_);  ///< by the call under way
+  std::vector<Withdrawn> withdrawn_ GUARDED_BY(mutex_);      ///< by the call under way
+  std::vector<Dropped>* undo_ GUARDED_BY(mutex_) = nullptr;  ///< not null: takes down what withdraw() takes
 
   Withdrawals withdrawals_;
 };

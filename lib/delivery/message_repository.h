@@ -51,6 +51,9 @@ struct NewMessage {
   /// the `key` of an imported one names it, too. What the recipient has pending under this id is this message; what it
   /// has with the same `collapse` stays when it is younger. Either is answered as a repeat.
   MessageId original{};
+  /// Valid: it is the repeat of this one, which another store has. Nothing is kept, which is answered as a repeat.
+  MessageId repeats{};
+  bool awaited = false;  ///< somebody waits for its confirmations, see report_settled()
   /// So many further ids are given, before and behind this one's, for events that are sent with it and not kept.
   std::uint32_t ids_before = 0;
   std::uint32_t ids_behind = 0;
@@ -178,11 +181,31 @@ class MessageRepository {
   using Withdraw = std::function<void(const std::vector<Withdrawn>&)>;
   virtual void report_withdrawn(const ServiceName& /*service*/, Withdraw /*withdraw*/) {}  // NOLINT: others keep it
 
-  /// Another store has a message for the recipient with this collapse key, whose first id is `younger`: what is pending
-  /// here with the key and is older is withdrawn. Returns how many that were. Blocks on the store.
-  virtual std::uint64_t replace_older(const ServiceName& /*service*/, const Recipient& /*recipient*/,
-                                      const std::string& /*collapse*/, MessageId /*younger*/) {
-    return 0;
+  /// From now on `settled` is told of awaited messages (NewMessage::awaited) that a recipient no longer has pending,
+  /// whichever node heard of its confirmation; those that confirm() was called for here may be left out. With a message
+  /// that is not valid: something may have been missed, whoever waits has to look. On a thread of the repository's or a
+  /// caller's; must be quick, and not call the repository. Empty ends it.
+  using Settled = std::function<void(const Recipient& recipient, MessageId message)>;
+  virtual void report_settled(const ServiceName& /*service*/, Settled /*settled*/) {}  // NOLINT: others keep it
+  /// Whether it does now; where not, and others share the store, whoever waits has to look from time to time.
+  virtual bool tells_settled() const { return false; }
+
+  /// Of each of these, which are imported (NewMessage::original) and for one recipient, the id of the message here that
+  /// add_all() would answer as its repeat; not valid: it would be kept. Blocks on the store.
+  virtual std::vector<MessageId> known_imports(std::span<const NewMessage> messages) {
+    return std::vector<MessageId>(messages.size());
+  }
+
+  /// What replace_older() did.
+  struct Replaced {
+    std::uint64_t count = 0;  ///< messages withdrawn
+    MessageId younger{};      ///< valid: the first id of one that is younger still, and stays
+  };
+  /// Another store has a message for the recipient with this collapse key, whose first id is `than`: what is pending
+  /// here with the key and is older is withdrawn. Blocks on the store.
+  virtual Replaced replace_older(const ServiceName& /*service*/, const Recipient& /*recipient*/,
+                                 const std::string& /*collapse*/, MessageId /*than*/) {
+    return {};
   }
 
   /// Unexpired messages of any of `recipients` with an id greater than `after`, ascending by id, with data: at most
@@ -244,6 +267,14 @@ class MessageCatalog {
   virtual std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) = 0;
   /// Every recipient that still has the message pending, with data, once in memory; empty when unknown.
   virtual std::vector<PendingMessage> find(MessageId id) = 0;
+  /// Those of several messages, which are ascending, in one go.
+  virtual std::vector<PendingMessage> find_all(std::span<const MessageId> ids) {
+    std::vector<PendingMessage> all;
+    for (const MessageId id : ids) {
+      for (PendingMessage& row : find(id)) all.push_back(std::move(row));
+    }
+    return all;
+  }
   /// Deletes the message for all its recipients, durable on return; returns how many pairs that were. Throws
   /// Error(kPermissionDenied) on a read-only catalog.
   virtual std::uint64_t erase(MessageId id) = 0;

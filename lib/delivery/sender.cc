@@ -5,6 +5,7 @@
 #include <iterator>
 #include <numeric>
 #include <span>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
@@ -20,7 +21,9 @@ constexpr std::size_t kPageMessages = 256;
 constexpr ByteCount kPageBytes = kibibytes(256);
 constexpr std::size_t kReplayThreads = 2;
 constexpr std::chrono::seconds kReplayIdle{10};
+// For confirmations that other nodes hear of, where the store does not tell of them; and where it does, to be sure.
 constexpr std::chrono::milliseconds kLookForConfirmations{100};
+constexpr std::chrono::milliseconds kLookToBeSure{60'000};
 // Recipients a store is asked about in one go: others have their turn in between.
 constexpr std::size_t kAskedAtOnce = 256;
 constexpr std::chrono::seconds kUnreadPeriod{1};
@@ -60,9 +63,10 @@ hub::HubOptions hub_options(const SenderOptions& options) {
 
 }  // namespace
 
-std::string_view state_name(hub::Whereabouts::State state) {
+std::string_view state_name(const hub::Whereabouts& message) {
   using State = hub::Whereabouts::State;
-  switch (state) {
+  if (message.unread && message.state < State::kWaiting) return "unknown";
+  switch (message.state) {
     case State::kOffline:
       return "offline";
     case State::kNotListening:
@@ -116,10 +120,18 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
   waits_.report([this](MessageId message) { waiting_sends_.confirmed(message); });
   repository_.report_withdrawn(service(), [this](const std::vector<Withdrawn>& gone) { withdrawn(gone); });
+  repository_.report_settled(service(), [this](const Recipient& recipient, MessageId message) {
+    if (message.valid()) {
+      waits_.confirmed(recipient.kind, recipient.name, message);
+    } else {
+      waiting_sends_.look_again();
+    }
+  });
 }
 
 Sender::~Sender() {
   waiting_sends_.stop();
+  repository_.report_settled(service(), {});
   repository_.report_withdrawn(service(), {});
   repository_.count_confirmed(service(), nullptr);
 }
@@ -238,7 +250,9 @@ void Sender::send_then_wait(const SendRequest& request, std::chrono::millisecond
   waiting_sends_.start();
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
-  DeliveryOrder::Place place = keep({request}, outcomes);
+  std::vector<SendRequest> kept{request};
+  kept.front().awaited = true;
+  DeliveryOrder::Place place = keep(kept, outcomes);
   if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
   SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
   // Before the delivery, which may be confirmed before it returns.
@@ -262,7 +276,9 @@ void Sender::send_then_wait(const SendRequest& request, std::chrono::millisecond
   // What has expired is confirmed by nobody.
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
   // Where other nodes share the store it may be one of them who hears of the confirmation.
-  const std::chrono::milliseconds period = repository_.shared() ? kLookForConfirmations : std::chrono::milliseconds(0);
+  const std::chrono::milliseconds period = !repository_.shared()         ? std::chrono::milliseconds(0)
+                                           : repository_.tells_settled() ? kLookToBeSure
+                                                                         : kLookForConfirmations;
   waiting_sends_.add(MessageId(result.id), started + std::min(patience, ttl), period,
                      [this, awaited](bool over) { return look(*awaited, over); });
 }
@@ -305,8 +321,12 @@ Sender::Recipients Sender::pending_of(const std::vector<Recipient>& recipients, 
 void Sender::tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result) {
   const MessageId id(result.id);
   Recipients told(confirmed.begin(), confirmed.end());
+  std::unordered_map<Recipient, const char*, RecipientHash> withdrawn;
   for (const Trace::Entry& e : trace_.of(id)) {
     if (e.what == Trace::What::kConfirmed) told.insert({e.kind, e.name});
+    if (e.what == Trace::What::kDeleted || e.what == Trace::What::kCollapsed)
+      withdrawn.emplace(Recipient{e.kind, e.name}, "deleted");
+    if (e.what == Trace::What::kExpired) withdrawn.emplace(Recipient{e.kind, e.name}, "expired");
   }
   std::vector<Recipient> untold;
   for (const SendResult::Recipient& recipient : result.recipients) {
@@ -324,13 +344,19 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
       continue;
     }
     // It may have been settled so long ago, or by another node, that nothing is known of it but that it is not pending.
-    recipient.state = told.contains(who) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
+    if (const auto gone = withdrawn.find(who); gone != withdrawn.end() && !told.contains(who)) {
+      recipient.state = gone->second;
+    } else {
+      recipient.state = told.contains(who) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
+    }
   }
-  locate_everywhere(open);
+  for (std::string& node : locate_everywhere(open)) {
+    if (std::ranges::find(result.missing, node) == result.missing.end()) result.missing.push_back(std::move(node));
+  }
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
   const bool expired = IdGenerator::time_of(id.value()) + ttl <= clock_.wall_now();
   for (std::size_t n = 0; n < open.size(); ++n)
-    result.recipients[indexes[n]].state = expired ? "expired" : state_name(open[n].state);
+    result.recipients[indexes[n]].state = expired ? "expired" : state_name(open[n]);
 }
 
 std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
@@ -372,32 +398,38 @@ std::uint64_t Sender::give_out(const std::vector<PendingMessage>& rows, bool aga
 // What is recalled is not given any more to clients that come back.
 void Sender::withdrawn(const std::vector<Withdrawn>& gone) {
   publisher_.withdraw(gone);
+  const WallTime now = clock_.wall_now();
   for (const Withdrawn& one : gone) {
-    // Its dead letter tells of one that expired.
-    if (one.why == Withdrawn::Why::kExpired) continue;
-    const bool replaced = one.why == Withdrawn::Why::kReplaced;
-    (replaced ? collapsed_ : deleted_).add();
-    trace_.add({clock_.wall_now(),
-                one.id,
-                replaced ? Trace::What::kCollapsed : Trace::What::kDeleted,
-                one.recipient.kind,
-                one.recipient.name,
-                {}});
+    Trace::What what = Trace::What::kExpired;
+    if (one.why == Withdrawn::Why::kReplaced) {
+      what = Trace::What::kCollapsed;
+      collapsed_.add();
+    } else if (one.why == Withdrawn::Why::kDeleted) {
+      what = Trace::What::kDeleted;
+      deleted_.add();
+    }
+    trace_.add({now, one.id, what, one.recipient.kind, one.recipient.name, {}});
+    // Whoever waits has nothing more to wait for.
+    if (repository_.shared()) waiting_sends_.confirmed(one.id);
   }
 }
 
-std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& rows) {
+std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& rows,
+                                             std::vector<std::string>& missing) {
   std::vector<hub::Whereabouts> places;
   places.reserve(rows.size());
   for (const PendingMessage& row : rows)
     places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
-  locate_everywhere(places);
+  for (std::string& node : locate_everywhere(places)) {
+    if (std::ranges::find(missing, node) == missing.end()) missing.push_back(std::move(node));
+  }
   return places;
 }
 
-void Sender::locate_everywhere(std::vector<hub::Whereabouts>& messages) {
+std::vector<std::string> Sender::locate_everywhere(std::vector<hub::Whereabouts>& messages) {
   hub_.locate(messages);
-  if (options_.elsewhere != nullptr) options_.elsewhere->locate(service(), messages);
+  return options_.elsewhere == nullptr || messages.empty() ? std::vector<std::string>()
+                                                           : options_.elsewhere->locate(service(), messages);
 }
 
 void Sender::opening(const hub::Names& names, std::function<void()> go_on) {
@@ -573,7 +605,9 @@ NewMessage Sender::message_of(SendRequest request) const {
           now + (request.ttl.count() != 0 ? request.ttl : options_.ttl),
           std::move(request.key),
           std::move(request.collapse),
-          request.original};
+          request.original,
+          MessageId(),
+          request.awaited};
 }
 
 DeliveryOrder::Place Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {

@@ -41,6 +41,7 @@ struct SendRequest {
   std::string collapse{};            ///< with qos: takes the place of what is pending with the same word
   bool local = false;                ///< in a cluster: to streams of this node alone
   MessageId original{};              ///< of an imported message: see NewMessage
+  bool awaited = false;              ///< with qos: of one that waits, see NewMessage
 };
 
 struct SendResult {
@@ -75,8 +76,8 @@ struct SenderOptions {
   HistoryOptions history;
 };
 
-/// `in-flight`, `waiting`, `not-listening`, `offline`.
-std::string_view state_name(hub::Whereabouts::State state);
+/// `in-flight`, `waiting`, `not-listening`, `offline`; `unknown` where a node that may know more did not say.
+std::string_view state_name(const hub::Whereabouts& message);
 
 /// Sends to one service's connections, and sees to it that what was accepted with qos arrives: commits first, delivers
 /// to whoever is there, replays to whoever comes, forgets when confirmed. Thread safe.
@@ -155,8 +156,8 @@ class Sender final : private hub::HubDelegate {
   std::uint64_t retry(const std::vector<PendingMessage>& rows);
   /// Sends what the store has made pending again (DeadLetters::requeue()), as send() does with what it has committed.
   std::uint64_t send_requeued(const std::vector<PendingMessage>& rows);
-  /// Where each of these is now, in the whole cluster.
-  std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows);
+  /// Where each of these is now, in the whole cluster. `missing` gets the nodes that did not say.
+  std::vector<hub::Whereabouts> locate(const std::vector<PendingMessage>& rows, std::vector<std::string>& missing);
 
   /// As send(), without waiting for the streams or for other nodes; `done` gets the result on another thread, which may
   /// be a loop's, and must be quick. It is destroyed uncalled when the sender is stopping. REQUIRES: sends_soon(), no
@@ -197,7 +198,7 @@ class Sender final : private hub::HubDelegate {
   Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin,
                   DeliveryOrder::Place place);
   std::uint64_t give_out(const std::vector<PendingMessage>& rows, bool again);
-  void locate_everywhere(std::vector<hub::Whereabouts>& messages);
+  std::vector<std::string> locate_everywhere(std::vector<hub::Whereabouts>& messages);
   void withdrawn(const std::vector<Withdrawn>& gone);
   struct Awaited;
   /// Of WaitingSends.

@@ -95,13 +95,11 @@ INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), (SELECT coalesce(sum
 
 // What format 2 has no place for. Programs that do not know of it work with the file as before.
 constexpr const char* kAdded = R"sql(
-CREATE TABLE IF NOT EXISTS requeued(
-  message INTEGER PRIMARY KEY,
-  original INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS dead_collapse(
   dead INTEGER PRIMARY KEY,
   word TEXT NOT NULL,
   original INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS dead_by_original ON dead_collapse(original) WHERE original <> 0;
 CREATE TRIGGER IF NOT EXISTS dead_gone AFTER DELETE ON dead BEGIN
   DELETE FROM dead_collapse WHERE dead = old.id;
 END;

@@ -173,7 +173,7 @@ std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std:
   });
 }
 
-std::vector<PendingMessage> SqliteReader::find(MessageId id) {
+std::vector<PendingMessage> SqliteReader::find_all(std::span<const MessageId> ids) {
   return translated(path_, db_, [&] {
     SQLite::Statement statement(
         db_, std::string(kColumns) +
@@ -185,24 +185,26 @@ std::vector<PendingMessage> SqliteReader::find(MessageId id) {
                  "WHERE m.id = ? ORDER BY r.kind, r.name");
     // Not in the statement above, which would read the data for each recipient, and sort it.
     SQLite::Transaction snapshot(db_, SQLite::TransactionBehavior::DEFERRED);
-    Use use(statement);
-    use.integer(clamp(id.value()));
     std::vector<PendingMessage> result;
-    while (use.step()) {
-      result.push_back(row(use));
-      PendingMessage& message = result.back();
-      message.collapse = use.text_at(10);
-      message.original = original_in(use.text_at(11));
-      if (result.size() > 1) {
-        message.data = result.front().data;
-        message.damaged = result.front().damaged;
-        continue;
+    for (const MessageId id : ids) {
+      const std::size_t first = result.size();
+      Use use(statement);
+      use.integer(clamp(id.value()));
+      while (use.step()) {
+        PendingMessage& message = result.emplace_back(row(use));
+        message.collapse = use.text_at(10);
+        message.original = original_in(use.text_at(11));
+        if (result.size() > first + 1) {
+          message.data = result[first].data;
+          message.damaged = result[first].damaged;
+          continue;
+        }
+        Use payload(message_);
+        payload.id(id);
+        if (!payload.step()) throw SQLite::Exception("a message has recipients but no content; the file is damaged");
+        message.data = payload.text_at(4);
+        message.damaged = damaged(message, payload.integer_at(5));
       }
-      Use payload(message_);
-      payload.id(id);
-      if (!payload.step()) throw SQLite::Exception("a message has recipients but no content; the file is damaged");
-      message.data = payload.text_at(4);
-      message.damaged = damaged(message, payload.integer_at(5));
     }
     return result;
   });
@@ -220,13 +222,36 @@ std::uint64_t SqliteReader::count_dead(const MessageFilter& filter) {
 }
 
 std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
+  return letters(filter, "", " ORDER BY id LIMIT ? OFFSET ?", limit, skip);
+}
+
+// Of the messages from the first to the one at the limit, all letters.
+std::vector<DeadLetter> SqliteReader::page_dead(const MessageFilter& filter, std::size_t limit) {
+  const Conditions conditions(filter, Conditions::kDead);
+  std::int64_t through = 0;
+  translated(path_, db_, [&] {
+    SQLite::Statement last(
+        db_, "SELECT max(message) FROM (SELECT message FROM dead" + conditions.sql() + " ORDER BY message LIMIT ?)");
+    Use use(last);
+    conditions.bind(use);
+    use.integer(clamp(limit));
+    if (use.step()) through = use.integer_at(0);
+  });
+  return letters(filter, "message <= " + std::to_string(through), " ORDER BY message, id LIMIT ? OFFSET ?", SIZE_MAX,
+                 0);
+}
+
+std::vector<DeadLetter> SqliteReader::letters(const MessageFilter& filter, const std::string& also,
+                                              const std::string& order, std::size_t limit, std::uint64_t skip) {
   return translated(path_, db_, [&] {
     const Conditions conditions(filter, Conditions::kDead);
+    std::string where = conditions.sql();
+    if (!also.empty()) where += (where.empty() ? " WHERE " : " AND ") + also;
     SQLite::Statement statement(
         db_,
         "SELECT message, service, kind, recipient, listening, event, length(data), created, expires, attempts, "
-        "died, data, (SELECT word FROM dead_collapse AS c WHERE c.dead = id) FROM dead" +
-            conditions.sql() + " ORDER BY id LIMIT ? OFFSET ?");
+        "died, data, c.word, c.original FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id" +
+            where + order);
     Use use(statement);
     conditions.bind(use);
     use.integer(clamp(limit)).integer(clamp(skip));
@@ -239,6 +264,7 @@ std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std
                         before->data_size == letter.message.data_size && before->created == letter.message.created;
       letter.message.data = same ? before->data : Payload(use.text_at(11));
       letter.message.collapse = use.text_at(12);
+      if (use.count_at(13) != 0) letter.message.original = use.id_at(13);
     }
     return result;
   });

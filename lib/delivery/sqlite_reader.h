@@ -30,11 +30,17 @@ class SqliteReader {
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now);
   std::uint64_t count(const MessageFilter& filter);
   std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit);
-  std::vector<PendingMessage> find(MessageId id);
+  std::vector<PendingMessage> find(MessageId id) { return find_all({&id, 1}); }
+  std::vector<PendingMessage> find_all(std::span<const MessageId> ids);
   std::uint64_t count_dead(const MessageFilter& filter);
+  std::vector<DeadLetter> page_dead(const MessageFilter& filter, std::size_t limit);
   std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit);
 
  private:
+  /// `also`: a condition more; `order`: with the parameters of the limit and what is left out first.
+  std::vector<DeadLetter> letters(const MessageFilter& filter, const std::string& also, const std::string& order,
+                                  std::size_t limit, std::uint64_t skip);
+
   SQLite::Database db_;
   std::string path_;
   SQLite::Statement pending_ids_;

@@ -95,11 +95,17 @@ bool SqliteRepository::count_confirmed(const ServiceName& service, observe::Coun
   return true;
 }
 
-std::uint64_t SqliteRepository::replace_older(const ServiceName& service, const Recipient& recipient,
-                                              const std::string& collapse, MessageId younger) {
-  std::uint64_t replaced = 0;
+std::vector<MessageId> SqliteRepository::known_imports(std::span<const NewMessage> messages) {
+  std::vector<MessageId> ids;
+  committer_->commit([&](SqliteWriter& writer) { ids = writer.known_imports(messages); });
+  return ids;
+}
+
+MessageRepository::Replaced SqliteRepository::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                            const std::string& collapse, MessageId than) {
+  Replaced replaced;
   committer_->commit(
-      [&](SqliteWriter& writer) { replaced = writer.replace_older(service, recipient, collapse, younger); });
+      [&](SqliteWriter& writer) { replaced = writer.replace_older(service, recipient, collapse, than); });
   return replaced;
 }
 
@@ -139,6 +145,18 @@ std::vector<DeadLetter> SqliteRepository::list_dead(const MessageFilter& filter,
   return readers_->run([&](SqliteReader& reader) { return reader.list_dead(filter, skip, limit); });
 }
 
+std::vector<DeadLetter> SqliteRepository::page_dead(const MessageFilter& filter, std::size_t limit) {
+  return readers_->run([&](SqliteReader& reader) { return reader.page_dead(filter, limit); });
+}
+
+std::vector<LetterOutcome> SqliteRepository::add_dead(std::span<const DeadLetter> letters) {
+  std::vector<LetterOutcome> outcomes;
+  std::uint64_t bytes = 0;
+  for (const DeadLetter& letter : letters) bytes += letter.message.data.size();
+  committer_->commit([&](SqliteWriter& writer) { outcomes = writer.add_dead(letters); }, bytes);
+  return outcomes;
+}
+
 std::vector<MessageId> SqliteRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
   std::vector<MessageId> ids;
   committer_->commit([&](SqliteWriter& writer) { ids = writer.requeue(id, filter, now); });
@@ -169,6 +187,10 @@ std::vector<PendingMessage> SqliteRepository::list(const MessageFilter& filter, 
 
 std::vector<PendingMessage> SqliteRepository::find(MessageId id) {
   return readers_->run([&](SqliteReader& reader) { return reader.find(id); });
+}
+
+std::vector<PendingMessage> SqliteRepository::find_all(std::span<const MessageId> ids) {
+  return readers_->run([&](SqliteReader& reader) { return reader.find_all(ids); });
 }
 
 std::uint64_t SqliteRepository::erase(MessageId id) {

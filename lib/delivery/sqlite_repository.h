@@ -63,8 +63,9 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   bool add_soon(NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
-  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
-                              MessageId younger) override;
+  std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override;
+  Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                         MessageId than) override;
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
     withdrawals_.set(service, std::move(withdraw));
   }
@@ -76,11 +77,14 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   std::uint64_t count(const MessageFilter& filter) override;
   std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override;
   std::vector<PendingMessage> find(MessageId id) override;
+  std::vector<PendingMessage> find_all(std::span<const MessageId> ids) override;
   std::uint64_t erase(MessageId id) override;
   std::uint64_t purge(const MessageFilter& filter) override;
 
   std::uint64_t count_dead(const MessageFilter& filter) override;
   std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) override;
+  std::vector<DeadLetter> page_dead(const MessageFilter& filter, std::size_t limit) override;
+  std::vector<LetterOutcome> add_dead(std::span<const DeadLetter> letters) override;
   std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) override;
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override;
 

@@ -26,6 +26,7 @@ constexpr std::int64_t kReservePages = 256;
 constexpr int kLogPages = 4000;
 // Data copied into dead letters in one transaction: senders wait for its end.
 constexpr std::uint64_t kBuryBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kExpiredAtOnce = 1000;
 
 template <class F>
 auto translated(const char* what, const std::string& path, const SQLite::Database* db, F&& f) {
@@ -87,7 +88,7 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
       expire_keys_(prepare(db_, path_, "DELETE FROM sent_key WHERE expires <= ?")),
       find_import_(prepare(db_, path_, std::string("SELECT key FROM sent_key WHERE message = ? AND ") + kImported)),
       is_pending_(prepare(db_, path_, "SELECT 1 FROM pending WHERE recipient = ? AND message = ?")),
-      expired_(prepare(db_, path_, "SELECT id FROM message WHERE expires <= ? ORDER BY expires LIMIT 1000")),
+      expired_(prepare(db_, path_, "SELECT id FROM message WHERE expires <= ? ORDER BY expires LIMIT ?")),
       // Without an order: that of the index, which reads no further than it must.
       some_recipients_of_(prepare(db_, path_, "SELECT recipient, size FROM pending WHERE message = ? LIMIT ?")),
       count_up_to_(prepare(db_, path_, "SELECT count(*) FROM (SELECT 1 FROM pending WHERE message = ? LIMIT ?)")),
@@ -96,18 +97,24 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
                     "attempts, data) SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, m.created, "
                     "m.expires, ?3, p.attempts, m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
                     "CROSS JOIN recipient AS r ON r.id = p.recipient WHERE m.id = ?1 AND p.recipient = ?2")),
-      bury_collapse_(prepare(db_, path_,
-                             "INSERT INTO dead_collapse(dead, word, original) SELECT ?, c.word, "
-                             "coalesce((SELECT q.original FROM requeued AS q WHERE q.message = c.message), 0) "
-                             "FROM collapse AS c WHERE c.message = ? AND c.recipient = ?")),
+      bury_collapse_(
+          prepare(db_, path_,
+                  "INSERT INTO dead_collapse(dead, word, original) SELECT ?1, word, ?4 FROM (SELECT coalesce("
+                  "(SELECT c.word FROM collapse AS c WHERE c.message = ?2 AND c.recipient = ?3), '') AS word) "
+                  "WHERE word <> '' OR ?4 <> 0")),
       oldest_dead_(prepare(db_, path_, "SELECT id, length(data) FROM dead ORDER BY id LIMIT 1")),
       dead_data_(prepare(db_, path_, "SELECT data FROM dead WHERE id = ?")),
       drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
       describe_recipient_(prepare(db_, path_, "SELECT service, kind, name FROM recipient WHERE id = ?")),
-      find_requeued_(prepare(db_, path_, "SELECT original FROM requeued WHERE message = ?")),
-      put_requeued_(prepare(db_, path_, "INSERT OR REPLACE INTO requeued(message, original) VALUES(?, ?)")),
-      expire_requeued_(prepare(
-          db_, path_, "DELETE FROM requeued WHERE NOT EXISTS(SELECT 1 FROM message AS m WHERE m.id = message)")) {
+      find_letter_(
+          prepare(db_, path_, "SELECT 1 FROM dead WHERE message = ? AND recipient = ? AND kind = ? AND service = ?")),
+      find_letter_of_(prepare(db_, path_,
+                              "SELECT 1 FROM dead_collapse AS c CROSS JOIN dead ON id = c.dead WHERE c.original = ? "
+                              "AND c.original <> 0 AND recipient = ? AND kind = ? AND service = ?")),
+      insert_letter_(prepare(db_, path_,
+                             "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, "
+                             "died, attempts, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
+      insert_letter_collapse_(prepare(db_, path_, "INSERT INTO dead_collapse(dead, word, original) VALUES(?, ?, ?)")) {
   translated("open the database", path_, &db_, [&] {
     SQLite::Statement largest(db_, "SELECT seq FROM sqlite_sequence WHERE name = 'message'");
     if (largest.executeStep()) ids_.raise_floor(static_cast<std::uint64_t>(largest.getColumn(0).getInt64()));
@@ -166,6 +173,12 @@ AddOutcome SqliteWriter::add(const NewMessage& message) {
   }
   return translated("store a message in", path_, &db_, [&] {
     AddOutcome outcome;
+    if (message.repeats.valid()) {
+      outcome.id = message.repeats;
+      outcome.repeated = true;
+      outcome.pending = 1;
+      return outcome;
+    }
     if (known_key(message, outcome)) return outcome;
     if (message.original.valid() && known_import(message, outcome)) return outcome;
     std::vector<std::string> names = message.target.names;
@@ -224,24 +237,38 @@ bool SqliteWriter::known_import(const NewMessage& message, AddOutcome& outcome) 
   return first_id(same) > message.original && known(same);
 }
 
+std::vector<MessageId> SqliteWriter::known_imports(std::span<const NewMessage> messages) {
+  return translated("read", path_, &db_, [&] {
+    std::vector<MessageId> ids;
+    ids.reserve(messages.size());
+    for (const NewMessage& message : messages) {
+      AddOutcome outcome;
+      const bool known = known_key(message, outcome) || known_import(message, outcome);
+      ids.push_back(known ? outcome.id : MessageId());
+    }
+    return ids;
+  });
+}
+
 // Of one that is pending: before it was imported, or sent again when it was dead.
 MessageId SqliteWriter::first_id(MessageId id) {
   MessageId first = id;
   if (Use find(find_import_); find.id(id).step()) first = original_in(find.text_at(0));
-  if (Use find(find_requeued_); find.id(id).step()) first = find.id_at(0);
   return first;
 }
 
-std::uint64_t SqliteWriter::replace_older(const ServiceName& service, const Recipient& recipient,
-                                          const std::string& collapse, MessageId younger) {
-  return translated("replace a message in", path_, &db_, [&]() -> std::uint64_t {
+MessageRepository::Replaced SqliteWriter::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                        const std::string& collapse, MessageId than) {
+  return translated("replace a message in", path_, &db_, [&]() -> MessageRepository::Replaced {
     const std::int64_t row = recipient_id(service, recipient);
-    if (row == 0) return 0;
+    if (row == 0) return {};
     MessageId same;
     if (Use find(find_collapsing_); find.integer(row).text(collapse).step()) same = find.id_at(0);
-    if (!same.valid() || first_id(same) >= younger) return 0;
+    if (!same.valid()) return {};
+    const MessageId first = first_id(same);
+    if (first >= than) return {0, first > than ? first : MessageId()};
     withdraw(row, same, Withdrawn::Why::kReplaced);
-    return 1;
+    return {1, {}};
   });
 }
 
@@ -388,7 +415,7 @@ std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
     std::vector<MessageId> expired;
     {
       Use due(expired_);
-      due.integer(to_millis(now));
+      due.integer(to_millis(now)).integer(as_integer(kExpiredAtOnce));
       while (due.step()) expired.push_back(due.id_at(0));
     }
     std::uint64_t pairs = 0;
@@ -402,8 +429,8 @@ std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
         bytes += buried.bytes;
       }
     }
-    Use(expire_keys_).integer(to_millis(now)).run();
-    Use(expire_requeued_).run();
+    // Not before the messages whose first ids they name.
+    if (expired.size() < kExpiredAtOnce) Use(expire_keys_).integer(to_millis(now)).run();
     return pairs;
   });
 }
@@ -424,6 +451,7 @@ SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::ui
     }
   }
   const std::uint64_t room = std::min(limits_.dead, size == 0 ? limits_.dead : limits_.dead_bytes.count() / size);
+  const MessageId first = first_id(id);
   std::uint64_t left = 0;
   {
     Use count(count_up_to_);
@@ -435,7 +463,12 @@ SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::ui
     if (left-- <= room) {
       make_room_for_dead(1, size);
       Use(bury_).id(id).integer(recipient).integer(to_millis(now)).run();
-      Use(bury_collapse_).integer(db_.getLastInsertRowid()).id(id).integer(recipient).run();
+      Use(bury_collapse_)
+          .integer(db_.getLastInsertRowid())
+          .id(id)
+          .integer(recipient)
+          .id(first == id ? MessageId() : first)
+          .run();
       ++now_.dead;
       now_.dead_bytes += size;
       buried.bytes += size;
@@ -487,6 +520,7 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
         message.expires = now + std::chrono::milliseconds(find.integer_at(7) - find.integer_at(6));
         message.collapse = find.text_at(9);
         message.original = find.count_at(10) != 0 ? find.id_at(10) : find.id_at(8);
+        message.key = import_key(message.original, {message.target.kind, find.text_at(3)});
         letters.emplace_back(find.integer_at(0), std::move(message));
       }
     }
@@ -501,10 +535,7 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
           data.integer(row);
           if (data.step()) message.data = data.text_at(0);
         }
-        if (const AddOutcome outcome = add(message); !outcome.repeated) {
-          ids.push_back(outcome.id);
-          Use(put_requeued_).id(outcome.id).id(message.original).run();
-        }
+        if (const AddOutcome outcome = add(message); !outcome.repeated) ids.push_back(outcome.id);
         Use(drop_dead_).integer(row).run();
         --now_.dead;
         now_.dead_bytes -= message.data.size();
@@ -528,6 +559,60 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
       withdrawn_.resize(withdrawn);
       throw;
     }
+  });
+}
+
+bool SqliteWriter::knows_letter(const DeadLetter& letter) {
+  const PendingMessage& m = letter.message;
+  const MessageId first = delivery::first_id(m);
+  for (SQLite::Statement* statement : {&find_letter_, &find_letter_of_}) {
+    Use find(*statement);
+    find.id(first).text(m.recipient.name).kind(m.recipient.kind).text(m.service.str());
+    if (find.step()) return true;
+  }
+  NewMessage pending{m.service, {m.recipient.kind, {m.recipient.name}, false}, "", "", letter.died, letter.died};
+  pending.original = first;
+  pending.key = import_key(first, m.recipient);
+  AddOutcome outcome;
+  return known_key(pending, outcome) || known_import(pending, outcome);
+}
+
+std::vector<LetterOutcome> SqliteWriter::add_dead(std::span<const DeadLetter> letters) {
+  return translated("store dead letters in", path_, &db_, [&] {
+    std::vector<LetterOutcome> outcomes;
+    outcomes.reserve(letters.size());
+    for (const DeadLetter& letter : letters) {
+      const PendingMessage& m = letter.message;
+      const std::string data = m.data.str();
+      if (knows_letter(letter)) {
+        outcomes.push_back(LetterOutcome::kKnown);
+        continue;
+      }
+      if (now_.dead >= limits_.dead || now_.dead_bytes + data.size() > limits_.dead_bytes.count()) {
+        outcomes.push_back(LetterOutcome::kNoRoom);
+        continue;
+      }
+      Use(insert_letter_)
+          .id(m.id)
+          .text(m.service.str())
+          .kind(m.recipient.kind)
+          .text(m.recipient.name)
+          .integer(m.listening ? 1 : 0)
+          .text(m.event)
+          .integer(to_millis(m.created))
+          .integer(to_millis(m.expires))
+          .integer(to_millis(letter.died))
+          .integer(m.attempts)
+          .blob(data)
+          .run();
+      if (!m.collapse.empty() || m.original.valid()) {
+        Use(insert_letter_collapse_).integer(db_.getLastInsertRowid()).text(m.collapse).id(m.original).run();
+      }
+      ++now_.dead;
+      now_.dead_bytes += data.size();
+      outcomes.push_back(LetterOutcome::kKept);
+    }
+    return outcomes;
   });
 }
 

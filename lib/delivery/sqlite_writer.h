@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
 #include "delivery/sqlite_file.h"
 #include "delivery/store_limits.h"
@@ -46,8 +47,10 @@ class SqliteWriter {
   /// Deletes the message for all recipients; returns how many.
   std::uint64_t erase(MessageId id);
   /// As MessageRepository.
-  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
-                              MessageId younger);
+  std::vector<LetterOutcome> add_dead(std::span<const DeadLetter> letters);
+  std::vector<MessageId> known_imports(std::span<const NewMessage> messages);
+  MessageRepository::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
+                                            const std::string& collapse, MessageId than);
   /// Deletes up to `enough` pairs that match; returns how many, 0 when nothing is left.
   std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough);
   /// Makes dead letters of expired messages until `enough` pairs are gone, or so much data has been copied for them
@@ -85,6 +88,7 @@ class SqliteWriter {
     MessageId replaced;
   };
 
+  bool knows_letter(const DeadLetter& letter);
   bool known_key(const NewMessage& message, AddOutcome& outcome);
   bool known_import(const NewMessage& message, AddOutcome& outcome);
   MessageId first_id(MessageId id);
@@ -115,7 +119,7 @@ class SqliteWriter {
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
   SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, oldest_dead_, dead_data_,
       drop_dead_;
-  SQLite::Statement describe_recipient_, find_requeued_, put_requeued_, expire_requeued_;
+  SQLite::Statement describe_recipient_, find_letter_, find_letter_of_, insert_letter_, insert_letter_collapse_;
   Totals committed_;
   Totals now_;                        ///< with what the open transaction did
   std::vector<Withdrawn> withdrawn_;  ///< by the open transaction

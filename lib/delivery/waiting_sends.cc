@@ -68,6 +68,17 @@ void WaitingSends::confirmed(MessageId message) {
   }
 }
 
+void WaitingSends::look_again() {
+  const MutexLock lock(mutex_);
+  for (auto& [key, wait] : waits_) {
+    if (wait.looking) {
+      wait.once_more = true;
+    } else {
+      schedule(key, wait, SteadyTime{});
+    }
+  }
+}
+
 std::size_t WaitingSends::size() const {
   const MutexLock lock(mutex_);
   return waits_.size();

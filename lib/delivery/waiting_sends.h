@@ -39,6 +39,8 @@ class WaitingSends {
 
   /// Those who wait for the message may have what they wait for. Takes a lock, if a short one: not on a loop thread.
   void confirmed(MessageId message) EXCLUDES(mutex_);
+  /// Those who wait for any message may have, which was missed: all look, once.
+  void look_again() EXCLUDES(mutex_);
   /// How many wait.
   std::size_t size() const EXCLUDES(mutex_);
 

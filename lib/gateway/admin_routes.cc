@@ -95,6 +95,10 @@ void AdminRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) c
   }
   plan.refusal = router_.refuse(head.method, head.target);
   if (head.method != "POST") plan.max_body = std::min(plan.max_body, kMaxIgnoredBody);
+  // Names, at most as many as fit one request, which every node of a cluster is sent in pieces.
+  const std::string_view path = head.target.substr(0, head.target.find('?'));
+  if (path == "/api/v1/connections/close" || path.starts_with("/api/v1/durations"))
+    plan.max_body = std::min(plan.max_body, kMaxNamesBody);
 }
 
 net::RefusalText AdminRoutes::refusal(const net::RequestHead& /*head*/, int status, const std::string& sentence) {

@@ -1,6 +1,7 @@
 #include "gateway/client_limiter.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -16,6 +17,10 @@ constexpr std::size_t kBatch = 256;
 // Beyond these the limit is kept when the client opens its next stream.
 constexpr std::size_t kMostWaiting = 100'000;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{32} * 1024 * 1024;
+// Between two questions for what a node did not say.
+constexpr std::chrono::seconds kFirstPause{1};
+constexpr std::chrono::seconds kLastPause{30};
+constexpr unsigned kMaxTries = 20;
 
 std::size_t bytes_of(const hub::ClientKey& client) {
   return sizeof client + client.user.size() + client.client.size() + client.origin.size() + client.tenant.size();
@@ -49,10 +54,25 @@ void ClientLimiter::stop() {
 
 void ClientLimiter::opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) {
   const MutexLock lock(mutex_);
-  if (stopping_ || queue_.size() >= kMostWaiting || queue_bytes_ > kMaxWaitingBytes) return;
+  if (stopping_ || queue_.size() + later_.size() >= kMostWaiting || queue_bytes_ > kMaxWaitingBytes) return;
   queue_bytes_ += bytes_of(client);
   queue_.push_back({service, client, connection});
   if (queue_.size() == 1) changed_.notify_one();
+}
+
+void ClientLimiter::look_again(std::vector<Newcomer> newcomers) {
+  const SteadyTime now = cluster_.options().clock->steady_now();
+  const MutexLock lock(mutex_);
+  for (Newcomer& one : newcomers) {
+    const std::size_t bytes = bytes_of(one.client);
+    if (one.tries >= kMaxTries || queue_.size() + later_.size() >= kMostWaiting ||
+        queue_bytes_ + bytes > kMaxWaitingBytes)
+      continue;
+    const auto pause = std::min<std::chrono::milliseconds>(kFirstPause * (1U << std::min(one.tries, 10U)), kLastPause);
+    ++one.tries;
+    queue_bytes_ += bytes;
+    later_.emplace(now + pause, std::move(one));
+  }
 }
 
 void ClientLimiter::run() {
@@ -60,27 +80,42 @@ void ClientLimiter::run() {
     std::vector<Newcomer> batch;
     {
       const MutexLock lock(mutex_);
-      while (queue_.empty() && !stopping_) changed_.wait(mutex_);
+      const Clock& clock = *cluster_.options().clock;
+      while (!stopping_) {
+        while (!later_.empty() && later_.begin()->first <= clock.steady_now()) {
+          queue_.push_back(std::move(later_.begin()->second));
+          later_.erase(later_.begin());
+        }
+        if (!queue_.empty()) break;
+        if (later_.empty()) {
+          changed_.wait(mutex_);
+        } else {
+          changed_.wait_until(mutex_, later_.begin()->first, clock);
+        }
+      }
       if (stopping_) return;
       const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kBatch));
       batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
       queue_.erase(queue_.begin(), end);
       for (const Newcomer& one : batch) queue_bytes_ -= bytes_of(one.client);
     }
-    observe::guarded("the limit of a client's streams", [&] { limit(batch); });
+    observe::guarded("the limit of a client's streams", [&] { look_again(limit(std::move(batch))); });
   }
 }
 
-void ClientLimiter::limit(const std::vector<Newcomer>& newcomers) {
+std::vector<ClientLimiter::Newcomer> ClientLimiter::limit(std::vector<Newcomer> newcomers) {
   std::vector<cluster::ClientCommand> questions;
-  for (const auto& [service, client, connection] : newcomers)
+  for (const auto& [service, client, connection, tries] : newcomers)
     questions.push_back({service, client.user, client.client, client.origin, client.tenant});
-  const std::vector<std::vector<ConnectionId>> elsewhere = cluster_.connections_of(questions);
+  const std::vector<cluster::Cluster::Streams> elsewhere = cluster_.connections_of(questions);
+  std::vector<bool> unread(newcomers.size());
+  for (std::size_t i = 0; i < newcomers.size(); ++i) unread[i] = elsewhere[i].unread;
   for (const Service& service : services_) {
     std::vector<hub::ClientKey> clients;
     std::vector<std::size_t> numbers;
     for (std::size_t i = 0; i < newcomers.size(); ++i) {
-      if (newcomers[i].service != service.sender->service() || elsewhere[i].empty()) continue;
+      if (newcomers[i].service != service.sender->service() || (elsewhere[i].ids.empty() && newcomers[i].tries == 0))
+        continue;
       clients.push_back(newcomers[i].client);
       numbers.push_back(i);
     }
@@ -88,12 +123,22 @@ void ClientLimiter::limit(const std::vector<Newcomer>& newcomers) {
     hub::Hub& hub = service.sender->hub();
     std::vector<std::vector<ConnectionId>> streams = hub.connections_of(clients);
     for (std::size_t k = 0; k < numbers.size(); ++k) {
-      const std::vector<ConnectionId>& theirs = elsewhere[numbers[k]];
+      const Newcomer& newcomer = newcomers[numbers[k]];
+      // It may have gone meanwhile.
+      if (newcomer.tries != 0 && std::ranges::find(streams[k], newcomer.connection) == streams[k].end()) {
+        unread[numbers[k]] = false;
+        continue;
+      }
+      const std::vector<ConnectionId>& theirs = elsewhere[numbers[k]].ids;
       streams[k].insert(streams[k].end(), theirs.begin(), theirs.end());
-      end(service,
-          too_many(std::move(streams[k]), newcomers[numbers[k]].connection, hub.options().client_max_connections));
+      end(service, too_many(std::move(streams[k]), newcomer.connection, hub.options().client_max_connections));
     }
   }
+  std::vector<Newcomer> again;
+  for (std::size_t i = 0; i < newcomers.size(); ++i) {
+    if (unread[i]) again.push_back(std::move(newcomers[i]));
+  }
+  return again;
 }
 
 void ClientLimiter::end(const Service& service, const std::vector<ConnectionId>& ids) {

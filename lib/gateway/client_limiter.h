@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "cluster/cluster.h"
@@ -17,7 +19,8 @@ namespace sse::gateway {
 /// Keeps the streams of one client in the whole cluster below client_max_connections: whoever takes one of its streams
 /// asks those who hold its user how many they have, and ends the oldest ones, which may be the newcomer itself: streams
 /// that open at once at several nodes are judged there by the same order, so that all agree on which ones stay. Asking
-/// for many clients at once, so that a storm of newcomers costs few round trips. Thread safe.
+/// for many clients at once, so that a storm of newcomers costs few round trips. A node that does not answer is asked
+/// again, ever less often, for some minutes. Thread safe.
 class ClientLimiter {
  public:
   /// References outlive stop().
@@ -37,10 +40,13 @@ class ClientLimiter {
     ServiceName service;
     hub::ClientKey client;
     ConnectionId connection;
+    unsigned tries = 0;
   };
 
   void run() EXCLUDES(mutex_);
-  void limit(const std::vector<Newcomer>& newcomers);
+  /// Returns those of which some node did not say what it has.
+  std::vector<Newcomer> limit(std::vector<Newcomer> newcomers);
+  void look_again(std::vector<Newcomer> newcomers) EXCLUDES(mutex_);
   void end(const Service& service, const std::vector<ConnectionId>& ids);
 
   cluster::Cluster& cluster_;
@@ -49,7 +55,8 @@ class ClientLimiter {
   Mutex mutex_;
   CondVar changed_;
   std::deque<Newcomer> queue_ GUARDED_BY(mutex_);
-  std::size_t queue_bytes_ GUARDED_BY(mutex_) = 0;
+  std::multimap<SteadyTime, Newcomer> later_ GUARDED_BY(mutex_);  // once more, from then on
+  std::size_t queue_bytes_ GUARDED_BY(mutex_) = 0;                // of both
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 

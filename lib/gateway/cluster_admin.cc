@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <random>
 #include <set>
 #include <utility>
@@ -30,12 +31,17 @@ using event::Json;
 constexpr std::uint64_t kDeepest = 200'000;
 // Connections are described at length, and Redis cuts off a subscriber that owes more than 32 MB by default.
 constexpr std::uint64_t kMostRows = 2000;
+// Of names in one request that every node is sent.
+constexpr std::size_t kPieceBytes = std::size_t{128} << 10;
+constexpr std::size_t kIdBytes = 23;
 constexpr std::uint64_t kMostCounted = 1'000'000'000'000;
 
 // Of rows while they are sorted.
 constexpr const char* kRate = "eventRate";
 constexpr std::string_view kExplain = "/api/v1/explain";
 constexpr std::string_view kExport = "/api/v1/export";
+constexpr std::string_view kClose = "/api/v1/connections/close";
+constexpr std::string_view kDurations = "/api/v1/durations";
 
 // Which tokens and users are the same is told by hashes, whose key is the request's own: see key_parameter().
 constexpr const char* kKeyField = "key";
@@ -98,8 +104,10 @@ struct ObjectRoute {
   std::string_view path;
 };
 constexpr ObjectRoute kObjects[] = {
-    {"POST", "/api/v1/connections/close"}, {"GET", "/api/v1/user"},
-    {"GET", "/api/v1/durations"},          {"POST", "/api/v1/durations"},
+    {"POST", kClose},
+    {"GET", "/api/v1/user"},
+    {"GET", kDurations},
+    {"POST", kDurations},
     {"POST", "/api/v1/durations/clear"},
 };
 
@@ -193,8 +201,15 @@ std::optional<ListRule> rule_of(const ListRoute& route, const RawRequest& reques
   return rule;
 }
 
+// Those that a node could not hear of are in its own answer.
 RawResponse answer(Json merged, const std::vector<std::string>& missing) {
-  if (!missing.empty()) merged["missing"] = missing;
+  std::set<std::string> all(missing.begin(), missing.end());
+  if (const auto theirs = merged.find("missing"); theirs != merged.end() && theirs->is_array()) {
+    for (const Json& node : *theirs) {
+      if (node.is_string()) all.insert(node.text());
+    }
+  }
+  if (!all.empty()) merged["missing"] = std::vector<std::string>(all.begin(), all.end());
   return {200, "application/json", event::dump_json(merged)};
 }
 
@@ -366,6 +381,78 @@ RawResponse ClusterAdmin::trace(const RawRequest& request, const net::Peer& peer
   return answer(cluster::merge_traces(gathered.documents), gathered.missing);
 }
 
+namespace {
+
+// A body for each part of `all`, which holds about kPieceBytes of names.
+template <class Request, class Write>
+void add_pieces(const Request& all, Write write, std::vector<std::string>& bodies) {
+  Request part = all;
+  const auto finish = [&] {
+    bodies.push_back(event::dump_json(write(part)));
+    part.ids.clear();
+    if (part.target) part.target->names.clear();
+  };
+  if (all.target && all.target->names.empty()) {
+    finish();
+    return;
+  }
+  part.ids.clear();
+  if (part.target) part.target->names.clear();
+  std::size_t bytes = 0;
+  const auto add = [&](auto& list, const auto& one, std::size_t size) {
+    if (bytes != 0 && bytes + size > kPieceBytes) {
+      finish();
+      bytes = 0;
+    }
+    list.push_back(one);
+    bytes += size;
+  };
+  for (const ConnectionId id : all.ids) add(part.ids, id, kIdBytes);
+  if (all.target) {
+    for (const std::string& name : all.target->names) add(part.target->names, name, name.size() + 3);
+  }
+  finish();
+}
+
+}  // namespace
+
+std::vector<RawRequest> pieces_of(const RawRequest& request) {
+  if (request.body.size() <= kPieceBytes) return {request};
+  const Json json = event::parse_json(request.body, "the request body");
+  std::vector<std::string> bodies;
+  if (request.path == kClose) {
+    add_pieces(
+        api::close_request_from_json(json), [](const api::CloseRequest& part) { return api::to_json(part); }, bodies);
+  } else {
+    const bool with_seconds = request.path == kDurations;
+    add_pieces(
+        api::duration_request_from_json(json, with_seconds),
+        [&](const api::DurationRequest& part) { return api::to_json(part, with_seconds); }, bodies);
+  }
+  std::vector<RawRequest> pieces;
+  for (std::string& body : bodies) {
+    pieces.push_back(request);
+    pieces.back().body = std::move(body);
+  }
+  return pieces;
+}
+
+RawResponse ClusterAdmin::objects(const std::vector<RawRequest>& pieces, const net::Peer& peer) {
+  if (pieces.size() == 1) return object(pieces.front(), peer);
+  std::vector<Json> documents;
+  std::set<std::string> missing;
+  RawResponse refused;
+  for (const RawRequest& piece : pieces) {
+    Gathered gathered = gather(piece, peer);
+    if (gathered.own.status != 200 && gathered.own.status != 404) return gathered.own;
+    refused = std::move(gathered.own);
+    missing.insert(gathered.missing.begin(), gathered.missing.end());
+    std::ranges::move(gathered.documents, std::back_inserter(documents));
+  }
+  if (documents.empty()) return refused;
+  return answer(cluster::merge_objects(documents), {missing.begin(), missing.end()});
+}
+
 RawResponse ClusterAdmin::object(const RawRequest& request, const net::Peer& peer) {
   const Gathered gathered = gather(request, peer);
   // What makes no sense here makes none elsewhere; what is not found here may be there.
@@ -379,13 +466,16 @@ std::optional<RawResponse> ClusterAdmin::stores(const RawRequest& request, const
     if (request.method != "GET" || request.path != route.path) continue;
     auto rule = rule_of(route, request);
     if (!rule) return std::nullopt;
+    if (settle_) settle_();
     return list(request, peer, std::move(*rule));
   }
   if (request.method == "GET" && request.path == kExport) return export_page(request, peer);
   const bool concerned = request.path == "/api/v1/messages" || request.path.starts_with(kMessage) ||
                          request.path == "/api/v1/dead" || request.path == "/api/v1/dead/requeue";
   if (!concerned) return std::nullopt;
-  return is_trace(request) ? trace(request, peer) : object(request, peer);
+  if (is_trace(request)) return trace(request, peer);
+  if (request.method == "GET" && settle_) settle_();
+  return object(request, peer);
 }
 
 std::optional<RawResponse> ClusterAdmin::at_owner(const RawRequest& request, const net::Peer& peer,
@@ -432,9 +522,17 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
     return std::nullopt;
   }
   // One for users or tokens is sent to them, and reaches every node by itself.
-  if (request.path == "/api/v1/durations" && request.method == "POST" &&
-      request.body.find("\"target\"") != std::string::npos) {
+  if (request.path == kDurations && request.method == "POST" && request.body.find("\"target\"") != std::string::npos) {
     return std::nullopt;
+  }
+  if (passed_on && request.method == "POST") {
+    std::vector<RawRequest> pieces;
+    try {
+      pieces = pieces_of(request);
+    } catch (const Error&) {
+      return std::nullopt;  // what is wrong with it, the route itself says
+    }
+    return reply(objects(pieces, peer));
   }
   if (passed_on) return reply(object(request, peer));
   if (is_trace(request)) return reply(trace(request, peer));

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cluster/cluster.h"
@@ -21,8 +23,10 @@ namespace sse::gateway {
 class ClusterAdmin {
  public:
   /// `own_stores`: whether each node has pending messages of its own.
-  ClusterAdmin(cluster::Cluster& cluster, net::HttplibApp& app, const AdminToken& token, bool own_stores)
-      : cluster_(cluster), app_(app), token_(token), own_stores_(own_stores) {}
+  /// `settle`: has all nodes count the deliveries they have noted, before messages are listed; may be empty.
+  ClusterAdmin(cluster::Cluster& cluster, net::HttplibApp& app, const AdminToken& token, bool own_stores,
+               std::function<void()> settle = {})
+      : cluster_(cluster), app_(app), token_(token), own_stores_(own_stores), settle_(std::move(settle)) {}
 
   /// As HttplibApp::Interceptor: nullopt for what this node answers alone.
   std::optional<net::Reply> operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
@@ -43,6 +47,8 @@ class ClusterAdmin {
   cluster::RawResponse export_page(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse trace(const cluster::RawRequest& request, const net::Peer& peer);
   cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
+  /// The same for what names many: in pieces, see pieces_of().
+  cluster::RawResponse objects(const std::vector<cluster::RawRequest>& pieces, const net::Peer& peer);
   std::optional<cluster::RawResponse> at_owner(const cluster::RawRequest& request, const net::Peer& peer,
                                                std::string_view id);
 
@@ -50,6 +56,12 @@ class ClusterAdmin {
   net::HttplibApp& app_;
   const AdminToken& token_;
   const bool own_stores_;
+  const std::function<void()> settle_;
 };
+
+/// A request that names connections, users or others in its body (connections/close, durations) as requests that name
+/// some of them each, so that no node has to be sent all at once; one where it is small. Throws Error(kInvalidArgument)
+/// for a body that is no such request.
+std::vector<cluster::RawRequest> pieces_of(const cluster::RawRequest& request);
 
 }  // namespace sse::gateway

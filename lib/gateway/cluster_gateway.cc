@@ -274,20 +274,23 @@ std::vector<cluster::Place> ClusterGateway::locate(const std::vector<cluster::Lo
   return places;
 }
 
-void ClusterGateway::locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) {
+std::vector<std::string> ClusterGateway::locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) {
   using State = hub::Whereabouts::State;
   std::vector<cluster::LocateCommand> questions;
   questions.reserve(messages.size());
   for (const hub::Whereabouts& m : messages)
     questions.push_back({service, m.kind, m.name, m.message, m.event, m.listening});
-  const std::vector<cluster::Place> places = cluster_.locate(questions);
+  cluster::Cluster::Located located = cluster_.locate(questions);
+  const std::vector<cluster::Place>& places = located.places;
   for (std::size_t i = 0; i < messages.size(); ++i) {
+    messages[i].unread = located.unread.at(i);
     // Another version may know of more states.
     if (places.at(i).state > static_cast<std::uint64_t>(State::kInFlight)) continue;
     const State theirs = static_cast<State>(places[i].state);
     messages[i].state = std::max(messages[i].state, theirs);
     if (theirs == State::kInFlight) messages[i].connection = std::max(messages[i].connection, places[i].connection);
   }
+  return std::move(located.missing);
 }
 
 void ClusterGateway::missed_something() {

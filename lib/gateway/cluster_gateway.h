@@ -65,7 +65,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::Elsewhe
   bool may_be_here(const ServiceName& service, const event::Target& target) override;
   void expect(const ServiceName& service, const hub::Names& names, std::function<void()> go_on) override;
   void gone(const ServiceName& service, const hub::Names& names) override;
-  void locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) override;
+  std::vector<std::string> locate(const ServiceName& service, std::vector<hub::Whereabouts>& messages) override;
   void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) override {
     limiter_.opened(service, client, connection);
   }

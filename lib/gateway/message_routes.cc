@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -14,7 +15,6 @@
 #include "delivery/message_row.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
-#include "gateway/import_key.h"
 #include "gateway/local_header.h"
 
 namespace sse::gateway {
@@ -38,6 +38,12 @@ Json dead_json(const delivery::DeadLetter& letter) {
   Json json = gateway::to_json(letter.message, true);
   json["diedTime"] = to_millis(letter.died);
   return json;
+}
+
+// The nodes that did not say where messages are.
+Json with_missing(Json document, const std::vector<std::string>& missing) {
+  if (!missing.empty()) document["missing"] = missing;
+  return document;
 }
 
 MessageId id_parameter(const httplib::Request& req, const char* name) {
@@ -65,8 +71,8 @@ delivery::SendRequest send_request(api::SendRequest&& asked) {
   if (request.target.names.size() > 1)
     throw Error(ErrorCode::kInvalidArgument, "a message that is imported is for one recipient; this one names several");
   // Also where an older version wrote the line, whose sum of the recipient's name did not tell some from others.
-  request.key = import_key(request.original,
-                           {request.target.kind, request.target.names.empty() ? "" : request.target.names.front()});
+  request.key = delivery::import_key(
+      request.original, {request.target.kind, request.target.names.empty() ? "" : request.target.names.front()});
   return request;
 }
 
@@ -98,6 +104,7 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
     return;
   }
   api::SendRequest asked = api::read_send_request(req.body, "the request body");
+  if (asked.dead) throw Error(ErrorCode::kInvalidArgument, "dead is for lines of many, not for single messages");
   delivery::Sender& sender = *admin::find_service(services_, asked.service.str()).sender;
   const auto wait = asked.wait;
   delivery::SendRequest request = send_request(std::move(asked));
@@ -126,6 +133,54 @@ struct Slice {
 
 std::string problem_line(ErrorCode code, const std::string& sentence) {
   return event::dump_json(admin::problem(http_status(code), std::string(error_name(code)), sentence));
+}
+
+// A line of `messages export --dead`.
+delivery::DeadLetter dead_letter(api::SendRequest&& line) {
+  delivery::DeadLetter letter;
+  delivery::PendingMessage& message = letter.message;
+  message.id = delivery::original_in(line.key);
+  if (!message.id.valid())
+    throw Error(ErrorCode::kInvalidArgument, "a line of a dead letter has the id it was exported with");
+  if (line.target.names.size() > 1)
+    throw Error(ErrorCode::kInvalidArgument, "a dead letter is for one recipient; this one names several");
+  message.service = line.service;
+  message.recipient = {line.target.kind, line.target.names.empty() ? "" : line.target.names.front()};
+  message.listening = line.target.listening;
+  message.event = std::move(line.event);
+  message.data = std::move(line.data);
+  message.data_size = message.data.size();
+  message.collapse = std::move(line.collapse);
+  message.created = from_millis(line.dead->created);
+  message.expires = from_millis(line.dead->expires);
+  message.attempts = static_cast<std::uint32_t>(std::min<std::uint64_t>(line.dead->attempts, UINT32_MAX));
+  letter.died = from_millis(line.dead->died);
+  return letter;
+}
+
+std::string letter_answer(MessageId id, delivery::LetterOutcome outcome) {
+  if (outcome == delivery::LetterOutcome::kNoRoom) {
+    return problem_line(ErrorCode::kLimitExceeded,
+                        "there are as many dead letters as --qos-max-dead or 64 MiB allow; purge or requeue some");
+  }
+  Json json{{"id", id.str()}, {"delivered", 0}, {"pending", 0}, {"recipients", Json::array()}};
+  if (outcome == delivery::LetterOutcome::kKnown) json["repeated"] = true;
+  return event::dump_json(json);
+}
+
+// As a line of an export.
+api::SendRequest line_of(const delivery::PendingMessage& message) {
+  api::SendRequest line;
+  line.service = message.service;
+  line.target.kind = message.recipient.kind;
+  if (line.target.kind != event::TargetKind::kAll) line.target.names.push_back(message.recipient.name);
+  line.target.listening = message.listening;
+  line.event = message.event;
+  line.data = message.data;
+  line.qos = true;
+  line.key = delivery::import_key(delivery::first_id(message), message.recipient);
+  line.collapse = message.collapse;
+  return line;
 }
 
 // Calls `use` with each line that is not blank.
@@ -160,11 +215,19 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
     sending.emplace_back(sender.start_all(std::move(slice.requests)), std::move(slice.lines));
     slice = {};
   };
+  std::vector<delivery::DeadLetter> letters;
+  std::vector<std::size_t> letter_lines;
   std::size_t number = 0;
   for_each_line(req.body, [&](std::string_view line) {
     delivery::Sender* sender = nullptr;
     try {
       api::SendRequest asked = api::read_send_request(line, "the line");
+      if (asked.dead) {
+        asked.service = admin::find_service(services_, asked.service.str()).sender->service();
+        letters.push_back(dead_letter(std::move(asked)));
+        letter_lines.push_back(number++);
+        return;
+      }
       if (asked.wait) throw Error(ErrorCode::kInvalidArgument, "wait is for single messages, not for lines of many");
       sender = admin::find_service(services_, asked.service.str()).sender.get();
       Slice& slice = slices[sender];
@@ -180,6 +243,11 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
   });
   for (auto& [sender, slice] : slices) {
     if (!slice.requests.empty()) start(*sender, slice);
+  }
+  if (!letters.empty()) {
+    const std::vector<delivery::LetterOutcome> outcomes = stores_.dead.add_dead(letters);
+    for (std::size_t i = 0; i < outcomes.size(); ++i)
+      answers[letter_lines[i]] = letter_answer(letters[i].message.id, outcomes[i]);
   }
   for (auto& [underway, lines] : sending) {
     const std::vector<delivery::SendOutcome> outcomes = underway.finish();
@@ -199,13 +267,17 @@ void MessageRoutes::list(const httplib::Request& req, httplib::Response& res) {
   expire();
   flush_attempts();
   const auto rows = stores_.catalog.list(filter, page.skip(), page.size);
-  answer(res, page.json(stores_.catalog.count(filter), described(rows, false)));
+  std::vector<std::string> missing;
+  Json list = described(rows, false, missing);
+  answer(res, with_missing(page.json(stores_.catalog.count(filter), std::move(list)), missing));
 }
 
 void MessageRoutes::show(const httplib::Request& req, httplib::Response& res) {
   expire();
   flush_attempts();
-  answer(res, {{"list", described(require_message(MessageId(path_id(req))), true)}});
+  std::vector<std::string> missing;
+  Json list = described(require_message(MessageId(path_id(req))), true, missing);
+  answer(res, with_missing({{"list", std::move(list)}}, missing));
 }
 
 void MessageRoutes::remove(const httplib::Request& req, httplib::Response& res) {
@@ -231,6 +303,7 @@ void MessageRoutes::retry(const httplib::Request& req, httplib::Response& res) {
 void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   const MessageId id(path_id(req));
   Json story = Json::array();
+  std::set<std::pair<event::TargetKind, std::string>> expired;
   const auto rows = stores_.catalog.find(id);
   std::map<ConnectionId, bool> open;
   for (const Service& service : services_) {
@@ -243,6 +316,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
       }
       if (entry.connection.valid()) step["connection"] = entry.connection.str();
       if (entry.reason) step["reason"] = net::reason_name(*entry.reason);
+      if (entry.what == delivery::Trace::What::kExpired) expired.emplace(entry.kind, entry.name);
       if (entry.what == delivery::Trace::What::kSent) {
         const auto [known, fresh] = open.try_emplace(entry.connection, false);
         if (fresh) known->second = service.sender->hub().describe(entry.connection).has_value();
@@ -253,7 +327,9 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   }
   delivery::MessageFilter its_own;
   its_own.message = id;
+  // What is remembered tells also of those that left no letter; a letter, of those from before a restart.
   for (const delivery::DeadLetter& letter : stores_.dead.list_dead(its_own, 0, event::kMaxNames)) {
+    if (!expired.emplace(letter.message.recipient.kind, letter.message.recipient.name).second) continue;
     story.push_back({{"time", to_millis(letter.died)}, {"what", "expired"}, {"service", letter.message.service.str()}});
     delivery::put_recipient(story.back(), letter.message.recipient.kind, letter.message.recipient.name);
   }
@@ -270,13 +346,19 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
     for (Json& step : story) whole.push_back(std::move(step));
     story = std::move(whole);
   }
-  answer(res, {{"id", id.str()}, {"list", std::move(story)}, {"pending", described(rows, false)}});
+  std::vector<std::string> missing;
+  Json pending = described(rows, false, missing);
+  answer(res, with_missing({{"id", id.str()}, {"list", std::move(story)}, {"pending", std::move(pending)}}, missing));
 }
 
 // A page, and in its headers how it goes on. With `ids` each line begins with the id of its message, and there are also
 // lines of those that are left out, for the node that puts the pages of several together.
 void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response& res) {
-  delivery::MessageFilter filter = filter_of(req, {"after", "ids"});
+  delivery::MessageFilter filter = filter_of(req, {"after", "ids", "dead"});
+  if (req.get_param_value("dead") == "true") {
+    export_dead(req, res, std::move(filter));
+    return;
+  }
   if (!req.has_param("after")) res.set_header("X-Sse-Total", std::to_string(stores_.catalog.count(filter)));
   filter.after = id_parameter(req, "after");
   const bool with_ids = req.get_param_value("ids") == "true";
@@ -287,42 +369,63 @@ void MessageRoutes::export_lines(const httplib::Request& req, httplib::Response&
   const WallTime now = clock_of(services_).wall_now();
   const std::vector<delivery::PendingMessage> rows = stores_.catalog.list(filter, 0, kExportMessages);
   bool complete = rows.size() < kExportMessages;
+  std::vector<MessageId> ids;
+  std::uint64_t bytes = 0;
   for (const delivery::PendingMessage& row : rows) {
-    if (row.id == last) continue;
-    if (lines.size() >= kExportBytes) {
+    if (row.id != last && bytes >= kExportBytes) {
       complete = false;
       break;
     }
+    bytes += row.data_size;
+    if (row.id != last) ids.push_back(row.id);
     last = row.id;
-    for (const delivery::PendingMessage& message : stores_.catalog.find(row.id)) {
-      const bool wanted = (filter.service.empty() || filter.service == message.service) &&
-                          (!filter.kind || *filter.kind == message.recipient.kind) &&
-                          (filter.recipient.empty() || filter.recipient == message.recipient.name);
-      if (!wanted) continue;
-      if (with_ids) lines.append(row.id.str()).append(1, ' ');
-      if (message.damaged || message.expires <= now) {
-        ++(message.damaged ? damaged : expired);
-        if (with_ids) lines += message.damaged ? "damaged\n" : "expired\n";
-        continue;
-      }
-      api::SendRequest line;
-      line.service = message.service;
-      line.target.kind = message.recipient.kind;
-      if (line.target.kind != event::TargetKind::kAll) line.target.names.push_back(message.recipient.name);
-      line.target.listening = message.listening;
-      line.event = message.event;
-      line.data = message.data;
-      line.qos = true;
-      line.ttl = message.expires - now;
-      line.key = import_key(message.original.valid() ? message.original : message.id, message.recipient);
-      line.collapse = message.collapse;
-      lines += event::dump_json(api::to_json(line)) + "\n";
+  }
+  for (const delivery::PendingMessage& message : stores_.catalog.find_all(ids)) {
+    const bool wanted = (filter.service.empty() || filter.service == message.service) &&
+                        (!filter.kind || *filter.kind == message.recipient.kind) &&
+                        (filter.recipient.empty() || filter.recipient == message.recipient.name);
+    if (!wanted) continue;
+    if (with_ids) lines.append(message.id.str()).append(1, ' ');
+    if (message.damaged || message.expires <= now) {
+      ++(message.damaged ? damaged : expired);
+      if (with_ids) lines += message.damaged ? "damaged\n" : "expired\n";
+      continue;
     }
+    api::SendRequest line = line_of(message);
+    line.ttl = message.expires - now;
+    lines += event::dump_json(api::to_json(line)) + "\n";
   }
   if (last.valid()) res.set_header("X-Sse-Last-Id", last.str());
   res.set_header("X-Sse-Complete", complete ? "true" : "false");
   res.set_header("X-Sse-Expired", std::to_string(expired));
   res.set_header("X-Sse-Damaged", std::to_string(damaged));
+  res.set_content(lines, kNdjson);
+}
+
+void MessageRoutes::export_dead(const httplib::Request& req, httplib::Response& res, delivery::MessageFilter filter) {
+  expire();
+  if (!req.has_param("after")) res.set_header("X-Sse-Total", std::to_string(stores_.dead.count_dead(filter)));
+  filter.after = id_parameter(req, "after");
+  const bool with_ids = req.get_param_value("ids") == "true";
+  const std::vector<delivery::DeadLetter> page = stores_.dead.page_dead(filter, kExportMessages);
+  std::string lines;
+  MessageId last;
+  bool complete = page.size() < kExportMessages;
+  for (const delivery::DeadLetter& letter : page) {
+    const delivery::PendingMessage& message = letter.message;
+    if (message.id != last && lines.size() >= kExportBytes) {
+      complete = false;
+      break;
+    }
+    last = message.id;
+    api::SendRequest line = line_of(message);
+    line.dead =
+        api::DeadLine{to_millis(message.created), to_millis(message.expires), to_millis(letter.died), message.attempts};
+    if (with_ids) lines.append(last.str()).append(1, ' ');
+    lines += event::dump_json(api::to_json(line)) + "\n";
+  }
+  if (last.valid()) res.set_header("X-Sse-Last-Id", last.str());
+  res.set_header("X-Sse-Complete", complete ? "true" : "false");
   res.set_content(lines, kNdjson);
 }
 
@@ -399,7 +502,8 @@ delivery::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
 }
 
 // With data, where all rows are of one message: once, in the first.
-Json MessageRoutes::described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const {
+Json MessageRoutes::described(const std::vector<delivery::PendingMessage>& rows, bool with_data,
+                              std::vector<std::string>& missing) const {
   Json list = Json::array();
   for (const delivery::PendingMessage& row : rows) list.push_back(gateway::to_json(row, with_data && list.empty()));
   const WallTime now = clock_of(services_).wall_now();
@@ -412,12 +516,12 @@ Json MessageRoutes::described(const std::vector<delivery::PendingMessage>& rows,
       ours.back().data.clear();
       indexes.push_back(i);
     }
-    const std::vector<hub::Whereabouts> places = service.sender->locate(ours);
+    const std::vector<hub::Whereabouts> places = service.sender->locate(ours, missing);
     for (std::size_t n = 0; n < places.size(); ++n) {
       Json& json = list[indexes[n]];
       json["state"] = ours[n].damaged          ? "damaged"
                       : ours[n].expires <= now ? "expired"
-                                               : std::string(delivery::state_name(places[n].state));
+                                               : std::string(delivery::state_name(places[n]));
       if (places[n].connection.valid()) json["connection"] = places[n].connection.str();
     }
   }

@@ -42,6 +42,7 @@ class MessageRoutes {
   void retry(const httplib::Request& req, httplib::Response& res);
   void trace(const httplib::Request& req, httplib::Response& res);
   void export_lines(const httplib::Request& req, httplib::Response& res);
+  void export_dead(const httplib::Request& req, httplib::Response& res, delivery::MessageFilter filter);
   void list_dead(const httplib::Request& req, httplib::Response& res);
   void requeue(const httplib::Request& req, httplib::Response& res);
   void purge_dead(const httplib::Request& req, httplib::Response& res);
@@ -49,7 +50,8 @@ class MessageRoutes {
   /// Of `service`, `kind`, `recipient` and `event`; further parameters in `also`.
   delivery::MessageFilter filter_of(const httplib::Request& req, std::initializer_list<std::string_view> also) const;
   /// Rows as JSON with state and connection, whatever services they belong to.
-  event::Json described(const std::vector<delivery::PendingMessage>& rows, bool with_data) const;
+  event::Json described(const std::vector<delivery::PendingMessage>& rows, bool with_data,
+                        std::vector<std::string>& missing) const;
   std::vector<delivery::PendingMessage> require_message(MessageId id) const;
   void flush_attempts() const;
   void expire() const {

@@ -51,7 +51,7 @@ bool QuickSend::operator()(const net::RequestHead& head, std::string_view body,
     return false;
   }
   // Imports are checked further.
-  if (asked.key.starts_with(delivery::kImportPrefix)) return false;
+  if (asked.dead || asked.key.starts_with(delivery::kImportPrefix)) return false;
   if (asked.wait) {
     // Whoever does not run it, answers it: a pool that is full, or has stopped, with 503.
     workers_.submit([this, asked = std::move(asked),

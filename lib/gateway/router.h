@@ -15,6 +15,8 @@ namespace sse::gateway {
 
 /// Of a request whose body means nothing: it is read, so that the connection may go on.
 inline constexpr ByteCount kMaxIgnoredBody = kibibytes(4);
+/// Largest body of a request that names connections, users or others.
+inline constexpr ByteCount kMaxNamesBody = mebibytes(4);
 
 /// Routes on an HttplibApp with one way to report errors: handlers throw sse::Error, and paths that exist answer other
 /// methods with 405 (RFC 9110 §15.5.6). Register before serving.

@@ -413,7 +413,9 @@ void Server::Impl::open_cluster() {
       ClusterGateway::ForwardedPages{*relayed_bodies_, body_memory_, plan, refuse});
   ids_.emplace(cluster_->join(*cluster_gateway_), 0, clock_);
   app_.set_interceptor(ClusterPages(*cluster_, services_, app_, options_.hook_timeout, refuse));
-  admin_app_.set_interceptor(ClusterAdmin(*cluster_, admin_app_, token_, mesh_ != nullptr));
+  admin_app_.set_interceptor(ClusterAdmin(*cluster_, admin_app_, token_, mesh_ != nullptr, [this] {
+    if (mesh_repository_ != nullptr) mesh_repository_->settle_attempts();
+  }));
 }
 
 // Not ready first, so that load balancers look elsewhere and nobody who was sent away comes back here.
@@ -509,6 +511,9 @@ void Server::Impl::share_repository() {
   mesh.patience = cluster_->options().patience;
   mesh.clock = &clock_;
   mesh.look_again = [this] { cluster_gateway_->missed_something(); };
+  mesh.flush_attempts = [this] {
+    for (const Service& service : services_) service.sender->flush_attempts();
+  };
   auto repository = std::make_unique<cluster::MeshRepository>(
       cluster::MeshRepository::Own{*own_repository_, *catalog_, *dead_, *attempts_}, *mesh_, cluster_->interest(),
       mesh);

@@ -78,6 +78,7 @@ struct Whereabouts {
   bool listening = false;
   State state = State::kOffline;
   ConnectionId connection{};  ///< in flight: on which, the latest
+  bool unread = false;        ///< of a cluster: a node that may know more did not say
 };
 
 /// A pending message on its way into a stream.

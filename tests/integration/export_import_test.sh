@@ -75,6 +75,20 @@ SSECTL_SERVER=$first check_exit 0 "$SSECTL" messages export
 check_contains '"data":"alive"' "$output"
 check_contains "exported 1 of 1501 messages, 1500 had expired" "$errors"
 
+# Dead letters move, too, as they are; they stay dead.
+SSECTL_SERVER=$first check_exit 0 "$SSECTL" messages export --dead --recipient late
+cp "$scratch/output" "$scratch/dead.ndjson"
+check_equal 1500 "$(wc -l <"$scratch/dead.ndjson")"
+check_contains "exported 1500 dead letters" "$errors"
+import "$scratch/dead.ndjson" 1500 0
+import "$scratch/dead.ndjson" 0 1500
+SSECTL_SERVER=$first import "$scratch/dead.ndjson" 0 1500
+check_exit 0 "$SSECTL" messages export --dead
+diff <(sort "$scratch/dead.ndjson") <(sort "$scratch/output") >"$scratch/diff" || fail "the letters differ: $(head -n 4 "$scratch/diff")"
+echo '{"data":"x","target":{"users":["1"]},"qos":true,"id":"mine","dead":{"created":1,"expires":2,"died":3}}' >"$scratch/odd"
+check_exit 1 "$SSECTL" messages import -o json "$scratch/odd"
+check_contains "has the id it was exported with" "$errors"
+
 # A reader that goes away has not got all of it.
 for i in $(seq 200); do echo "{\"data\":\"$i $payload\"}"; done | "$SSECTL" send --ndjson --qos --user reader >/dev/null
 { "$SSECTL" messages export 2>"$scratch/errors" || echo $? >"$scratch/code"; } | head -c 10 >/dev/null

@@ -18,6 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using sse::testing::eventually;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -56,6 +57,10 @@ class TestNode final : public LocalNode {
     if (command.door == Door::kCluster) orders_stuck.wait(true);
     return cluster->options().node + " answers " + command.request;
   }
+  std::vector<Place> locate(const std::vector<LocateCommand>& messages) override {
+    places_stuck.wait(true);
+    return std::vector<Place>(messages.size(), Place{2, ConnectionId()});
+  }
   void missed_something() override { ++missed; }
   event::Json facts() override { return {{"streams", streams.load()}}; }
 
@@ -82,6 +87,7 @@ class TestNode final : public LocalNode {
   std::atomic<std::uint32_t> streams{1};
   std::atomic<bool> stuck{false};
   std::atomic<bool> orders_stuck{false};
+  std::atomic<bool> places_stuck{false};
   std::atomic<int> missed{0};
   unsigned number = 0;
   Mutex mutex;
@@ -176,6 +182,43 @@ TEST_F(ClusterTest, OrdersThatTakeLongKeepNeitherQuestionsNorPagesWaiting) {
   b->orders_stuck = false;
   b->orders_stuck.notify_all();
   for (std::thread& order : orders) order.join();
+}
+
+// Not one that has nothing.
+TEST_F(ClusterTest, SaysWhoDidNotSayWhereMessagesAndStreamsAre) {
+  auto a = node("a", 300ms);
+  auto b = node("b");
+  auto c = node("c");
+  b->hold("1");
+  c->hold("1");
+  c->hold("2");
+  b->hold("3");
+  ASSERT_TRUE(a->knows(3));
+  const auto ask = [&](const std::string& user) {
+    return LocateCommand{ServiceName("s"), event::TargetKind::kUser, user, MessageId(7), "e", false};
+  };
+  Cluster::Located located = a->cluster->locate({ask("1"), ask("2"), ask("3"), ask("nobody")});
+  EXPECT_THAT(located.unread, ElementsAre(false, false, false, false));
+  EXPECT_THAT(located.missing, IsEmpty());
+  EXPECT_EQ(located.places[0].state, 2u);
+  EXPECT_EQ(located.places[3].state, 0u);
+  c->places_stuck = true;
+  located = a->cluster->locate({ask("1"), ask("2"), ask("3"), ask("nobody")});
+  EXPECT_THAT(located.unread, ElementsAre(true, true, false, false));
+  // This bus has no names: whoever has not answered may be it.
+  EXPECT_THAT(located.missing, Contains("c"));
+  EXPECT_EQ(located.places[0].state, 2u);
+  const std::vector<Cluster::Streams> streams = a->cluster->connections_of(
+      {{ServiceName("s"), "2", "client", "", ""}, {ServiceName("s"), "3", "client", "", ""}});
+  EXPECT_TRUE(streams[0].unread);
+  EXPECT_FALSE(streams[1].unread);
+  c->places_stuck = false;
+  c->places_stuck.notify_all();
+  exchange_->cut(true);
+  ASSERT_TRUE(eventually([&] { return !a->cluster->degraded().empty(); }));
+  located = a->cluster->locate({ask("nobody")});
+  EXPECT_THAT(located.unread, ElementsAre(true));
+  EXPECT_THAT(located.missing, ElementsAre("b", "c"));
 }
 
 TEST_F(ClusterTest, SaysThatANodeIsGone) {

@@ -195,5 +195,14 @@ TEST(Merge, PutsTheStepsOfATraceInTheOrderOfTheirTime) {
   EXPECT_EQ(order, "10 accepted,11 committed,20 sent,30 sent,40 confirmed,");
 }
 
+TEST(Merge, TellsOnceThatARecipientsMessageExpired) {
+  const auto expired = [](int time, const char* name) {
+    return Json{{"time", time}, {"what", "expired"}, {"kind", "user"}, {"recipient", name}};
+  };
+  const Json here{{"id", "7"}, {"list", Json::array({expired(10, "1"), expired(10, "2")})}};
+  const Json there{{"id", "7"}, {"list", Json::array({expired(9, "1"), expired(10, "2"), expired(12, "3")})}};
+  EXPECT_EQ(merge_traces({here, there})["list"], Json::array({expired(9, "1"), expired(10, "2"), expired(12, "3")}));
+}
+
 }  // namespace
 }  // namespace sse::cluster

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <span>
@@ -45,13 +46,17 @@ class InterruptedRepository final : public delivery::MessageRepository {
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
     store_.report_withdrawn(service, std::move(withdraw));
   }
-  std::uint64_t replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
-                              MessageId younger) override {
-    return store_.replace_older(service, recipient, collapse, younger);
+  std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override {
+    return store_.known_imports(messages);
+  }
+  Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
+                         MessageId than) override {
+    return store_.replace_older(service, recipient, collapse, than);
   }
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
     if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
+    ++asked;
     return store_.pending(service, recipients, after, limit, most, now);
   }
   std::uint64_t expire(WallTime now) override { return store_.expire(now); }
@@ -60,6 +65,7 @@ class InterruptedRepository final : public delivery::MessageRepository {
   std::function<void()> before_add;
   bool unreadable = false;
   bool late = false;  // confirmations wait for the disk
+  std::atomic<int> asked{0};  // what is pending
 
  private:
   delivery::MemoryRepository& store_;
@@ -170,7 +176,8 @@ TEST_F(MeshRepositoryTest, CountsDeliveriesWhereTheMessageIs) {
   const delivery::Attempted attempted{{TargetKind::kUser, "1"}, id, 2};
   b_.mesh().note_attempts(kService, {&attempted, 1});
   a_.mesh().note_attempts(kService, {&attempted, 1});
-  EXPECT_TRUE(eventually([&] { return a_.own().find(id).at(0).attempts == 4; }));
+  c_.mesh().settle_attempts();
+  EXPECT_EQ(a_.own().find(id).at(0).attempts, 4u);
 }
 
 TEST_F(MeshRepositoryTest, OfMessagesWithOneCollapseKeyAtSeveralNodesTheYoungestStays) {
@@ -182,11 +189,69 @@ TEST_F(MeshRepositoryTest, OfMessagesWithOneCollapseKeyAtSeveralNodesTheYoungest
   };
   const MessageId first = add(a_, "price 1", MessageId(1));
   const MessageId second = add(b_, "price 2", first);
-  EXPECT_TRUE(eventually([&] { return a_.own().size() == 0; }));
+  EXPECT_EQ(a_.own().size(), 0u);
   EXPECT_THAT(c_.data({"1"}), ElementsAre("price 2"));
   add(c_, "price 3", second);
-  EXPECT_TRUE(eventually([&] { return b_.own().size() == 0; }));
+  EXPECT_EQ(b_.own().size(), 0u);
   EXPECT_THAT(a_.data({"1"}), ElementsAre("price 3"));
+}
+
+TEST_F(MeshRepositoryTest, WhatIsImportedOrRequeuedYieldsToAYoungerMessageOfAnotherNode) {
+  const auto price = [](const std::string& data, std::chrono::hours ttl) {
+    NewMessage message{kService, {TargetKind::kUser, {"1"}, false}, "e", data, wall_now(), wall_now() + ttl};
+    message.collapse = "price";
+    return message;
+  };
+  const MessageId first = a_.mesh().add(price("price 1", -1h));
+  a_.mesh().expire(wall_now());
+  b_.ids().raise_floor(first.value());
+  const MessageId second = b_.mesh().add(price("price 2", 1h));
+  NewMessage old = price("price 0", 1h);
+  old.original = MessageId(first.value() - 1);
+  const delivery::AddOutcome outcome = a_.mesh().add_all({&old, 1}).at(0);
+  EXPECT_TRUE(outcome.repeated);
+  EXPECT_THAT(a_.mesh().requeue(MessageId(), {}, wall_now()), IsEmpty());
+  EXPECT_EQ(a_.own().size(), 0u);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("price 2"));
+  // One that is younger still takes its place.
+  NewMessage young = price("price 3", 1h);
+  young.original = MessageId(second.value() + 1);
+  EXPECT_FALSE(a_.mesh().add_all({&young, 1}).at(0).repeated);
+  EXPECT_EQ(b_.own().size(), 0u);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("price 3"));
+}
+
+TEST_F(MeshRepositoryTest, KnowsWhatWasImportedAtAnotherNode) {
+  const MessageId own = a_.add("1", "own");
+  const auto import = [](Node& node, MessageId original, const std::string& key) {
+    NewMessage message{kService, {TargetKind::kUser, {"1"}, false}, "e", "x", wall_now(), wall_now() + 1h};
+    message.original = original;
+    message.key = key;
+    message.ids_before = 2;
+    return node.mesh().add_all({&message, 1}).at(0);
+  };
+  const delivery::AddOutcome first = import(a_, MessageId(77), "import/77/user/1");
+  EXPECT_FALSE(first.repeated);
+  const delivery::AddOutcome again = import(b_, MessageId(77), "import/77/user/1");
+  EXPECT_TRUE(again.repeated);
+  EXPECT_EQ(again.id, first.id);
+  EXPECT_THAT(again.before, SizeIs(2));
+  EXPECT_TRUE(import(b_, own, "import/own/user/1").repeated);
+  EXPECT_FALSE(import(b_, MessageId(78), "import/78/user/1").repeated);
+  EXPECT_THAT(c_.data({"1"}), SizeIs(3));
+}
+
+TEST_F(MeshRepositoryTest, LooksOnlyForRecipientsOfWhatExpired) {
+  a_.mesh().report_withdrawn(kService, [](const std::vector<delivery::Withdrawn>&) {});
+  for (int i = 0; i < 100; ++i) a_.add(std::to_string(i), "x");
+  a_.mesh().add({kService, {TargetKind::kUser, {"late"}, false}, "e", "x", wall_now() - 2h, wall_now() - 1h});
+  a_.mesh().requeue(MessageId(), {}, wall_now());
+  a_.mesh().expire(wall_now() - 3h);  // looks at what was touched so far
+  const int looked = a_.interrupted().asked;
+  EXPECT_EQ(a_.mesh().expire(wall_now()), 1u);
+  EXPECT_EQ(a_.interrupted().asked - looked, 1);
+  EXPECT_EQ(a_.mesh().held(), 100u);
+  a_.mesh().report_withdrawn(kService, {});
 }
 
 TEST_F(MeshRepositoryTest, AsksOnlyNodesThatHoldSomething) {
@@ -202,6 +267,18 @@ TEST_F(MeshRepositoryTest, AConfirmationGoesToWhoeverHoldsTheMessage) {
   c_.mesh().confirm(kService, {TargetKind::kUser, "1"}, id);
   EXPECT_TRUE(eventually([&] { return a_.own().size() == 0; }));
   EXPECT_THAT(c_.data({"1"}), IsEmpty());
+}
+
+TEST_F(MeshRepositoryTest, TellsWhoWaitsWhatAnotherNodeConfirmed) {
+  std::atomic<std::uint64_t> settled{0};
+  a_.mesh().report_settled(kService, [&](const Recipient& recipient, MessageId id) {
+    EXPECT_EQ(recipient.name, "1");
+    settled = id.value();
+  });
+  const MessageId id = a_.add("1", "one");
+  c_.mesh().confirm(kService, {TargetKind::kUser, "1"}, id);
+  EXPECT_TRUE(eventually([&] { return settled == id.value(); }));
+  a_.mesh().report_settled(kService, {});
 }
 
 TEST_F(MeshRepositoryTest, StopsBeingAskedWhenNothingIsLeft) {

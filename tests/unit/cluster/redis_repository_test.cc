@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 
 #include "base/error.h"
@@ -234,6 +235,58 @@ TEST_F(RedisRepositoryTest, OverItsMemoryItStartsAndDeliversAndFreesWhatItCan) {
   EXPECT_EQ(repository.purge({}), 4U);
   make_room();
   add(repository, message("1", "again"));
+}
+
+// Whoever waits at one node does not have to look for what another one hears of.
+TEST_F(RedisRepositoryTest, TellsTheNodeThatWaitsWhatAnotherOneConfirmed) {
+  RedisRepository one(options(), kPatience);
+  RedisRepository other(options(), kPatience);
+  std::vector<std::pair<std::string, MessageId>> settled;
+  std::atomic<int> looks{0};
+  one.report_settled(kService, [&](const Recipient& recipient, MessageId id) {
+    const std::scoped_lock lock(mutex_);
+    if (id.valid()) {
+      settled.emplace_back(recipient.name, id);
+    } else {
+      ++looks;
+    }
+  });
+  ASSERT_TRUE(eventually([&] { return one.tells_settled(); }));
+  NewMessage waited = message("a:b", "x");
+  waited.target.names = {"a:b", "c"};
+  waited.awaited = true;
+  add(one, message("a:b", "nobody waits for it"));
+  add(one, waited);
+  const std::vector<PendingMessage> there = pending(other, "a:b");
+  ASSERT_THAT(there, SizeIs(2));
+  for (const PendingMessage& one_of_them : there) other.confirm(kService, one_of_them.recipient, one_of_them.id);
+  EXPECT_TRUE(eventually([&] {
+    const std::scoped_lock lock(mutex_);
+    return !settled.empty();
+  }));
+  EXPECT_EQ(other.erase(there[1].id), 1U);
+  EXPECT_TRUE(eventually([&] {
+    const std::scoped_lock lock(mutex_);
+    return settled.size() == 2;
+  }));
+  EXPECT_EQ(settled[0], std::pair(std::string("a:b"), there[1].id));
+  EXPECT_EQ(settled[1], std::pair(std::string("c"), there[1].id));
+  // One that is sent again with its key is waited for from then on.
+  NewMessage keyed = message("d", "y");
+  keyed.key = "k";
+  add(one, keyed);
+  keyed.awaited = true;
+  add(one, keyed);
+  other.confirm(kService, pending(other, "d").at(0).recipient, pending(other, "d").at(0).id);
+  EXPECT_TRUE(eventually([&] {
+    const std::scoped_lock lock(mutex_);
+    return settled.size() == 3;
+  }));
+  // A subscription that was lost has missed something.
+  const int before = looks;
+  redis_.say("CLIENT KILL TYPE pubsub");
+  EXPECT_TRUE(eventually([&] { return looks > before && one.tells_settled(); }));
+  one.report_settled(kService, {});
 }
 
 TEST_F(RedisRepositoryTest, FailsWhereARightIsMissingInsteadOfFindingNothing) {

@@ -48,10 +48,14 @@ TEST(Wire, CarriesWhereAPendingMessageIs) {
   EXPECT_EQ(got.message, sent.message);
   EXPECT_EQ(got.event, sent.event);
   EXPECT_TRUE(got.listening);
-  const Place place = decode_place(encode_place({3, ConnectionId(99)}));
+  // Of one that is not in flight.
+  ASSERT_TRUE(decode_place(encode_place({2, ConnectionId()})));
+  EXPECT_EQ(decode_place(encode_place({2, ConnectionId()}))->state, 2U);
+  EXPECT_TRUE(decode_place(encode_place({})));
+  const Place place = *decode_place(encode_place({3, ConnectionId(99)}));
   EXPECT_EQ(place.state, 3U);
   EXPECT_EQ(place.connection, ConnectionId(99));
-  for (const char* nonsense : {"", "3", "x 1", "3 x", "-1 1"}) EXPECT_EQ(decode_place(nonsense).state, 0U) << nonsense;
+  for (const char* nonsense : {"", "3", "x 1", "3 x", "-1 1"}) EXPECT_FALSE(decode_place(nonsense)) << nonsense;
 }
 
 TEST(Wire, CarriesThatAnEventIsSentOnceMore) {

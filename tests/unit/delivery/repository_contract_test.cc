@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/step_count.h"
 #include "cluster/redis_repository.h"
+#include "delivery/imported.h"
 #include "delivery/memory_repository.h"
 #include "delivery/sqlite_repository.h"
 #include "observe/metrics.h"
@@ -751,6 +753,63 @@ TYPED_TEST(RepositoryContract, KeepsTheYoungerOfTwoWithTheSameCollapseKey) {
   EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("another key", "sent"));
 }
 
+TYPED_TEST(RepositoryContract, KeepsTheDeadLettersOfAnotherStoreAsTheyAreAndOnce) {
+  const auto letter = [](std::uint64_t id, const char* name, std::string data) {
+    DeadLetter made;
+    made.message.id = MessageId(id);
+    made.message.service = kService;
+    made.message.recipient = user(name);
+    made.message.listening = true;
+    made.message.event = "note";
+    made.message.data_size = data.size();
+    made.message.data = std::move(data);
+    made.message.created = kNow;
+    made.message.expires = kNow + std::chrono::minutes(5);
+    made.message.collapse = "price";
+    made.message.attempts = 7;
+    made.died = kNow + std::chrono::minutes(6);
+    return made;
+  };
+  const MessageId own = this->repository().add(to_users({"1"}, "died here"));
+  this->repository().expire(kNow + std::chrono::hours(2));
+  const std::vector<DeadLetter> letters{letter(300, "1", "x"), letter(200, "1", ""), letter(200, "2", "y"),
+                                        letter(own.value(), "1", "died here"), letter(400, "1", "no room")};
+  using Outcome = LetterOutcome;
+  EXPECT_THAT(this->repository().add_dead(letters),
+              ElementsAre(Outcome::kKept, Outcome::kKept, Outcome::kKept, Outcome::kKnown, Outcome::kNoRoom));
+  EXPECT_THAT(this->repository().add_dead(letters),
+              ElementsAre(Outcome::kKnown, Outcome::kKnown, Outcome::kKnown, Outcome::kKnown, Outcome::kNoRoom));
+  ASSERT_EQ(this->repository().count_dead({}), kDeadLimit);
+  // By their ids, those of one message together.
+  const auto page = this->repository().page_dead({}, 1);
+  ASSERT_THAT(page, SizeIs(2));
+  EXPECT_EQ(page[0].message.recipient, user("1"));
+  EXPECT_EQ(page[1].message.recipient, user("2"));
+  MessageFilter behind;
+  behind.after = MessageId(200);
+  const auto rest = this->repository().page_dead(behind, 10);
+  ASSERT_THAT(rest, SizeIs(2));
+  EXPECT_EQ(rest[0].message.id, MessageId(300));
+  EXPECT_EQ(rest[1].message.id, own);
+  const DeadLetter& kept = rest[0];
+  EXPECT_EQ(kept.message.service, kService);
+  EXPECT_TRUE(kept.message.listening);
+  EXPECT_EQ(kept.message.event, "note");
+  EXPECT_EQ(kept.message.data, "x");
+  EXPECT_EQ(kept.message.created, kNow);
+  EXPECT_EQ(kept.message.expires, kNow + std::chrono::minutes(5));
+  EXPECT_EQ(kept.message.collapse, "price");
+  EXPECT_EQ(kept.message.attempts, 7u);
+  EXPECT_EQ(kept.died, kNow + std::chrono::minutes(6));
+  // One that is pending again is known, too, by the id it had first.
+  const auto fresh = this->repository().requeue(MessageId(300), {}, kNow + std::chrono::hours(3));
+  ASSERT_THAT(fresh, SizeIs(1));
+  EXPECT_EQ(this->repository().find(fresh[0]).at(0).original, MessageId(300));
+  EXPECT_THAT(this->repository().add_dead(std::span(letters).first(1)), ElementsAre(Outcome::kKnown));
+  EXPECT_EQ(this->repository().purge_dead(MessageId(200), {}), 2u);
+  EXPECT_THAT(this->repository().add_dead(std::span(letters).subspan(1, 1)), ElementsAre(Outcome::kKept));
+}
+
 TYPED_TEST(RepositoryContract, RequeuesAllOrNothing) {
   for (int i = 0; i < 3; ++i) this->repository().add(to_users({"1"}, "dead"));
   this->repository().expire(kNow + std::chrono::hours(2));
@@ -759,6 +818,58 @@ TYPED_TEST(RepositoryContract, RequeuesAllOrNothing) {
   EXPECT_EQ(error.code(), ErrorCode::kLimitExceeded);
   EXPECT_EQ(this->repository().count_dead({}), 3u);
   EXPECT_EQ(this->repository().size(), kLimit - 2);
+}
+
+// A letter with a collapse key may take the place of an older message; the next one then finds no room.
+TYPED_TEST(RepositoryContract, LosesNothingWhereNotAllLettersHaveRoom) {
+  NewMessage price = to_users({"1"}, "price 2");
+  price.collapse = "price";
+  const MessageId younger = this->repository().add(price);
+  this->repository().add(to_users({"1"}, "dead 1"));
+  this->repository().add(to_users({"1"}, "dead 2"));
+  this->repository().expire(kNow + std::chrono::hours(2));
+  ASSERT_EQ(this->repository().count_dead({}), 3u);
+  const MessageId older =
+      this->repository().add_all(std::vector{imported(younger.value() - 1, "price 1", "price")}).at(0).id;
+  for (std::size_t i = 0; i < kLimit - 2; ++i) this->repository().add(to_users({"1"}, "alive"));
+  const std::uint64_t before = this->repository().size();
+  int told = 0;
+  this->repository().report_withdrawn(kService, [&](const std::vector<Withdrawn>&) { ++told; });
+
+  EXPECT_EQ(error_of([&] { this->repository().requeue({}, {}, kNow); }).code(), ErrorCode::kLimitExceeded);
+  EXPECT_EQ(this->repository().size(), before);
+  EXPECT_EQ(this->repository().count_dead({}), 3u);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("price 1", "alive", "alive", "alive"));
+  EXPECT_EQ(told, 0);
+  EXPECT_EQ(this->repository().find(older).at(0).collapse, "price");
+  // Room enough, and the key is known again.
+  EXPECT_THAT(this->repository().requeue(younger, {}, kNow), SizeIs(1));
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("alive", "alive", "alive", "price 2"));
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(this->repository().size(), before);
+  this->repository().report_withdrawn(kService, {});
+}
+
+TYPED_TEST(RepositoryContract, KnowsARequeuedMessageByTheIdItHadFirst) {
+  const MessageId first = this->repository().add(to_users({"1"}, "x"));
+  NewMessage again = imported(first.value(), "x");
+  again.key = import_key(first, user("1"));
+  WallTime now = kNow;
+  for (int round = 0; round < 2; ++round) {
+    now += std::chrono::hours(2);
+    EXPECT_EQ(this->repository().expire(now), 1u);
+    EXPECT_EQ(first_id(this->repository().list_dead({}, 0, 1).at(0).message), first);
+    const auto fresh = this->repository().requeue({}, {}, now);
+    ASSERT_THAT(fresh, SizeIs(1));
+    EXPECT_EQ(this->repository().find(fresh[0]).at(0).original, first);
+    // An export from before it died is read.
+    again.created = now;
+    again.expires = now + std::chrono::hours(1);
+    const AddOutcome outcome = this->repository().add_all(std::vector{again}).at(0);
+    EXPECT_TRUE(outcome.repeated);
+    EXPECT_EQ(outcome.id, fresh[0]);
+    EXPECT_EQ(this->repository().size(), 1u);
+  }
 }
 
 TYPED_TEST(RepositoryContract, RequeuesTheYoungestOfTheLettersWithOneCollapseKey) {
@@ -802,6 +913,49 @@ TYPED_TEST(RepositoryContract, LetsAYoungerLetterReplaceAnOlderOneThatWasRequeue
   // Its new id is greater than that of the first, but it was not sent later.
   EXPECT_THAT(this->repository().requeue(one, {}, kNow), IsEmpty());
   EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("price 2"));
+}
+
+TYPED_TEST(RepositoryContract, TellsWhatExpires) {
+  std::vector<std::string> told;
+  this->repository().report_withdrawn(kService, [&](const std::vector<Withdrawn>& gone) {
+    for (const Withdrawn& one : gone) {
+      EXPECT_EQ(one.why, Withdrawn::Why::kExpired);
+      told.push_back(one.recipient.name + " " + one.id.str());
+    }
+  });
+  const MessageId id = this->repository().add(to_users({"1", "2:x"}, "x"));
+  NewMessage later = to_users({"3"}, "y");
+  later.expires += std::chrono::hours(2);
+  this->repository().add(later);
+  EXPECT_EQ(this->repository().expire(kNow + std::chrono::hours(2)), 2u);
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre("1 " + id.str(), "2:x " + id.str()));
+  this->repository().report_withdrawn(kService, {});
+}
+
+TEST(MemoryRepositoryGrowth, LooksOnlyAtWhatHasExpired) {
+  IdGenerator ids{1};
+  StoreLimits limits;
+  limits.per_recipient = 0;
+  MemoryRepository repository(ids, limits);
+  for (int i = 0; i < 2000; ++i) {
+    NewMessage message = to_users({std::to_string(i)}, "x");
+    message.key = std::to_string(i);
+    if (i % 1000 == 0) message.expires = kNow + std::chrono::minutes(1);
+    repository.add(message);
+  }
+  std::uint64_t before = steps_counted();
+  EXPECT_EQ(repository.expire(kNow + std::chrono::minutes(2)), 2u);
+  EXPECT_LE(steps_counted() - before, 4u);
+  // A page of an export begins where the last one ended.
+  before = steps_counted();
+  MessageFilter filter;
+  const auto page = repository.list(filter, 0, 1990);
+  filter.after = page.back().id;
+  before = steps_counted();
+  EXPECT_THAT(repository.list(filter, 0, 1000), SizeIs(8));
+  EXPECT_EQ(repository.count(filter), 8u);
+  EXPECT_EQ(repository.count({}), 1998u);
+  EXPECT_LE(steps_counted() - before, 20u);
 }
 
 TYPED_TEST(RepositoryContract, TellsWhatIsWithdrawn) {
@@ -852,13 +1006,19 @@ TYPED_TEST(RepositoryContract, WithdrawsWhatIsOlderThanAMessageOfAnotherStore) {
   NewMessage message = to_users({"1", "2"}, "price");
   message.collapse = "price";
   const MessageId id = this->repository().add(message);
-  EXPECT_EQ(this->repository().replace_older(kService, user("1"), "weight", MessageId(id.value() + 1)), 0u);
-  EXPECT_EQ(this->repository().replace_older(kService, user("1"), "price", id), 0u);
-  EXPECT_EQ(this->repository().replace_older(kService, user("3"), "price", MessageId(id.value() + 1)), 0u);
+  const auto replace_older = [&](const char* name, const char* collapse, std::uint64_t than) {
+    const MessageRepository::Replaced replaced =
+        this->repository().replace_older(kService, user(name), collapse, MessageId(than));
+    return std::pair(replaced.count, replaced.younger);
+  };
+  EXPECT_EQ(replace_older("1", "weight", id.value() + 1), std::pair(std::uint64_t{0}, MessageId()));
+  EXPECT_EQ(replace_older("1", "price", id.value()), std::pair(std::uint64_t{0}, MessageId()));
+  EXPECT_EQ(replace_older("1", "price", id.value() - 1), std::pair(std::uint64_t{0}, id));
+  EXPECT_EQ(replace_older("3", "price", id.value() + 1), std::pair(std::uint64_t{0}, MessageId()));
   EXPECT_EQ(this->repository().size(), 2u);
   // Where all nodes have one store there is no other, and nothing of it is taken away.
   const std::size_t kept = TypeParam::kShared ? 1 : 0;
-  EXPECT_EQ(this->repository().replace_older(kService, user("1"), "price", MessageId(id.value() + 1)), 1u - kept);
+  EXPECT_EQ(replace_older("1", "price", id.value() + 1), std::pair(std::uint64_t{1 - kept}, MessageId()));
   EXPECT_THAT(this->pending(user("1")), SizeIs(kept));
   EXPECT_THAT(this->pending(user("2")), SizeIs(1));
 }

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "delivery/imported.h"
 #include "delivery/sqlite_reader.h"
 #include "unit/delivery/store_fixture.h"
 
@@ -40,6 +41,23 @@ TEST_F(SqliteRepositoryTest, KeepsMessagesOverAReopen) {
   EXPECT_EQ(repository->size(), 2u);
   EXPECT_THAT(ids_of(pending_of(*repository, user("1"))), ElementsAre(one, two));
   EXPECT_THAT(pending_of(*repository, user("2")), IsEmpty());
+}
+
+// Their keys name them, and expire with them: more than are made dead letters in one step.
+TEST_F(SqliteRepositoryTest, KnowsTheFirstIdsOfManyThatExpireAtOnce) {
+  auto repository = open(10'000);
+  std::vector<NewMessage> messages;
+  for (std::uint64_t i = 1; i <= 2500; ++i) {
+    messages.push_back(to_users({"1"}));
+    messages.back().original = MessageId(i);
+    messages.back().key = import_key(MessageId(i), user("1"));
+  }
+  repository->add_all(messages);
+  EXPECT_EQ(repository->expire(kNow + std::chrono::hours(2)), 2500u);
+  std::uint64_t next = 1;
+  for (const DeadLetter& letter : repository->list_dead({}, 0, 10'000))
+    EXPECT_EQ(letter.message.original, MessageId(next++));
+  EXPECT_EQ(next, 2501u);
 }
 
 TEST_F(SqliteRepositoryTest, TheLimitHoldsOverAReopen) {
