@@ -1,0 +1,504 @@
+#!/usr/bin/env python3
+"""torture_cluster.py eviction|oom|rights|pools|frozen|frozen-mesh: a cluster of real sse-serve whose Redis throws keys away,
+is full or refuses, whose nodes are busy or frozen, under load, and what must hold all the same. Prints figures; exits with
+1 and one sentence where something does not hold, with 77 where a program is missing. For scripts/torture."""
+import http.client, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+
+SERVE, CTL = os.environ["SSE_SERVE"], os.environ["SSECTL"]
+folder = tempfile.mkdtemp(prefix="sse-torture-", dir="/tmp")
+started = []
+begin = time.monotonic()
+
+
+class Broken(Exception):
+    pass
+
+
+def require(holds, sentence):
+    if not holds:
+        raise Broken(sentence)
+
+
+def say(sentence):
+    print(f"{time.monotonic() - begin:6.1f}s  {sentence}", flush=True)
+
+
+def wait_for(what, holds, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not holds():
+        require(time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}")
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Redis:
+    def __init__(self, *options):
+        if not shutil.which("redis-server"):
+            print("redis-server is not installed (scripts/setup --tests)")
+            sys.exit(77)
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder, "--save", "",
+             "--logfile", folder + "/redis.log", *options])
+        started.append(self.process)
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        wait_for("Redis", lambda: self.cli("ping") == "PONG")
+
+    def cli(self, *words):
+        return subprocess.run(["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True,
+                              timeout=30).stdout.strip()
+
+    def info(self, name):
+        found = re.search(rf"^{name}:(\S+)", self.cli("info"), re.M)
+        return int(found[1]) if found else 0
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Node:
+    def __init__(self, name, *options):
+        self.name, self.options = name, options
+        self.admin_path = f"{folder}/{name}.sock"
+        self.log = f"{folder}/{name}.log"
+        self.start()
+
+    def start(self):
+        if os.path.exists(self.admin_path):
+            os.unlink(self.admin_path)
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(
+                [SERVE, "--listen", "127.0.0.1:0", "--admin", "unix:" + self.admin_path, "--server-id", self.name,
+                 "--db", f"{folder}/{self.name}.db", *self.options], stdout=log, stderr=log)
+        started.append(self.process)
+        wait_for(f"node {self.name}", self.is_up)
+
+    def is_up(self):
+        require(self.process.poll() is None, f"node {self.name} ended: {self.said()[-500:]}")
+        found = re.search(r"http://([0-9.]+):(\d+)", self.said())
+        if not found or not os.path.exists(self.admin_path):
+            return False
+        self.host, self.port = found[1], int(found[2])
+        return True
+
+    def said(self):
+        with open(self.log, errors="replace") as log:
+            return log.read()
+
+    def admin(self, method, path, body=None, timeout=30.0):
+        connection = UnixConnection(self.admin_path, timeout)
+        try:
+            connection.request(method, "/api/v1/" + path, json.dumps(body) if body is not None else None,
+                               {"Content-Type": "application/json"} if body is not None else {})
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def send(self, user, data, timeout=30.0, **more):
+        return self.admin("POST", "send", {"target": {"users": [user]}, "data": data, "qos": True, **more}, timeout)
+
+    def pending(self):
+        return self.admin("GET", "messages?pageSize=1")[1]["total"]
+
+    def export(self):
+        done = subprocess.run([CTL, "--server", "unix:" + self.admin_path, "messages", "export"], capture_output=True,
+                              text=True, timeout=300)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def alive(self):
+        require(self.process.poll() is None, f"node {self.name} died: {self.said()[-800:]}")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Stream(threading.Thread):
+    """A page's stream, open until the end; it comes again when it is closed. All it was ever given, by data."""
+
+    def __init__(self, user, *nodes):
+        super().__init__(daemon=True)
+        self.user, self.nodes, self.got, self.over, self.opened = user, nodes, {}, False, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over:
+            node = random.choice(self.nodes)
+            try:
+                connection = http.client.HTTPConnection(node.host, node.port, timeout=20)
+                connection.request("GET", f"/my-sse/connect?userId={self.user}&clientId={self.user}")
+                response = connection.getresponse()
+                event = None
+                while not self.over:
+                    line = response.readline()
+                    if not line:
+                        break
+                    line = line.decode(errors="replace").rstrip("\r\n")
+                    if line.startswith("event:"):
+                        event = line[6:]
+                        if event == "connect-finish":
+                            self.opened.set()
+                    elif line.startswith("data:") and event == "server-push":
+                        self.got[line[5:]] = self.got.get(line[5:], 0) + 1
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.2)
+
+
+class Producers:
+    """Threads that send until they are told to stop. What was accepted, and what was said to what was not."""
+
+    def __init__(self, count, nodes, users, size=100, **more):
+        self.accepted, self.refused, self.slowest, self.over = {}, {}, 0.0, False
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(n, nodes, users, size, more), daemon=True) for n in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number, nodes, users, size, more):
+        i = 0
+        while not self.over:
+            i += 1
+            user, data = users[(i * 7 + number) % len(users)], f"{number}-{i}-" + "x" * size
+            at = time.monotonic()
+            try:
+                status, answer = nodes[(i + number) % len(nodes)].send(user, data, **more)
+            except (OSError, http.client.HTTPException) as e:
+                status, answer = 0, {"detail": str(e)}
+            with self.lock:
+                self.slowest = max(self.slowest, time.monotonic() - at)
+                if status == 200:
+                    self.accepted[data] = user
+                else:
+                    why = str(answer.get("detail"))[:200]
+                    self.refused[why] = self.refused.get(why, 0) + 1
+            if status != 200:
+                time.sleep(0.01)
+
+    def stop(self):
+        self.over = True
+        for thread in self.threads:
+            thread.join(60)
+        return self
+
+
+def dead_of(node):
+    letters, page = [], 1
+    while True:
+        part = node.admin("GET", f"dead?pageSize=1000&pageNum={page}")[1]["list"]
+        letters += [letter["data"] for letter in part]
+        if len(part) < 1000:
+            return letters
+        page += 1
+
+
+def none_lost(node, producers, streams):
+    """Every accepted message was given, is pending, or is a dead letter; none was given to another user."""
+    status, lines, said = node.export()
+    require(status == 0, f"the export failed: {said}")
+    kept = {line["data"] for line in lines} | set(dead_of(node))
+    by_user = {stream.user: stream for stream in streams}
+    lost = [data for data, user in producers.accepted.items()
+            if data not in kept and not (user in by_user and data in by_user[user].got)]
+    require(not lost, f"{len(lost)} of {len(producers.accepted)} accepted messages are lost, one of them {lost[:1]!r:.80}")
+    for stream in streams:
+        for data in stream.got:
+            require(producers.accepted.get(data, stream.user) == stream.user, f"{stream.user} got another user's {data:.60}")
+    return len(lines)
+
+
+def answers_at_once(redis):
+    at = time.monotonic()
+    require(redis.cli("ping") == "PONG", "Redis does not answer")
+    require(time.monotonic() - at < 2, "Redis was held up for more than 2 s")
+
+
+def eviction():
+    redis = Redis("--maxmemory", "14mb", "--maxmemory-policy", "allkeys-lru")
+    refused = subprocess.run([SERVE, "--listen", "127.0.0.1:0", "--admin", f"unix:{folder}/x.sock", "--cluster", redis.url],
+                             capture_output=True, text=True, timeout=30)
+    require(refused.returncode != 0 and "--allow-redis-eviction" in refused.stderr, "a Redis that evicts was not refused")
+    nodes = [Node(n, "--cluster", redis.url, "--allow-redis-eviction", "--qos-max-per-user", "1000000") for n in ("a", "b")]
+    require("throws away pending messages" in nodes[0].said(), "a Redis that evicts was not told of")
+    users = [f"u{i}" for i in range(200)]
+    producers = Producers(8, nodes, users, 700, ttl="20s")
+    end = time.monotonic() + 45
+    while time.monotonic() < end:
+        answers_at_once(redis)
+        for node in nodes:
+            node.alive()
+        time.sleep(0.5)
+    producers.stop()
+    evicted = redis.info("evicted_keys")
+    require(evicted > 100, f"only {evicted} keys were evicted: this tests nothing")
+    say(f"{len(producers.accepted)} accepted, {sum(producers.refused.values())} refused, {evicted} keys evicted")
+    require(not [why for why in producers.refused if "timed out" in why], f"sends timed out: {producers.refused}")
+    wait_for("word of what was thrown away", lambda: "has thrown away" in nodes[0].said() + nodes[1].said(), 30)
+    # Room again: counts and lists agree, what has expired is gone, new messages come and go.
+    redis.cli("config", "set", "maxmemory", "0")
+
+    def agree():
+        status, lines, _ = nodes[0].export()
+        counted = nodes[1].pending()
+        return status == 0 and counted == len(lines)
+    wait_for("counts and lists that agree", agree, 90)
+    wait_for("what has expired to be gone", lambda: nodes[0].pending() == 0, 90)
+    stream = Stream("u1", nodes[1])
+    require(stream.opened.wait(20), "no stream opened after the eviction")
+    require(nodes[0].send("u1", "after it")[0] == 200, "nothing can be sent after the eviction")
+    wait_for("the message behind it", lambda: "after it" in stream.got)
+    wait_for("its confirmation", lambda: nodes[0].pending() == 0)
+    for line in sorted(set(re.findall(r'(?:error|warn)[^\n]*', nodes[0].said())))[:8]:
+        say(line[:160])
+    print(f"{len(producers.accepted)} messages accepted, {evicted} keys evicted, counts and lists agree")
+
+
+def oom():
+    redis = Redis("--maxmemory", "12mb", "--maxmemory-policy", "noeviction")
+    nodes = [Node(n, "--cluster", redis.url, "--qos-max-per-user", "1000000") for n in ("a", "b")]
+    users = [f"u{i}" for i in range(40)]
+    streams = [Stream(user, *nodes) for user in users[:20]]
+    producers = Producers(6, nodes, users, 600)
+    wait_for("refusals", lambda: sum(producers.refused.values()) > 200, 120)
+    require(all("maxmemory" in why for why in producers.refused), f"refused for something else: {producers.refused}")
+    say(f"full after {len(producers.accepted)} messages")
+    # Nodes begin and end while it is full.
+    nodes[1].kill()
+    nodes[1].start()
+    require(nodes[1].pending() >= 0, "")
+    wait_for("the other node", lambda: len(nodes[0].admin("GET", "nodes")[1]["list"]) == 2, 30)
+    time.sleep(2)
+    producers.stop()
+    kept = none_lost(nodes[0], producers, streams)
+    say(f"{len(producers.accepted)} accepted, {sum(producers.refused.values())} refused, {kept} pending")
+    # The others come, and take what is theirs; then there is room.
+    streams += [Stream(user, *nodes) for user in users[20:]]
+    wait_for("all to be confirmed", lambda: nodes[0].pending() == 0, 120)
+    none_lost(nodes[1], producers, streams)
+    wait_for("room", lambda: nodes[0].send("u1", "room again")[0] == 200, 30)
+    # Full of what expires, without room for its dead letters.
+    producers = Producers(6, nodes, ["gone"], 600, ttl="3s")
+    wait_for("refusals", lambda: sum(producers.refused.values()) > 200, 120)
+    producers.stop()
+    wait_for("what has expired to be gone", lambda: nodes[0].pending() == 0, 60)
+    wait_for("room", lambda: nodes[0].send("u1", "room at last")[0] == 200, 30)
+    wait_for("the last message", lambda: "room at last" in streams[1].got, 30)
+    print(f"{len(producers.accepted)} messages accepted by a full Redis, none lost")
+
+
+def rights():
+    redis = Redis()
+    node = Node("a", "--cluster", redis.url)
+    for i in range(30):
+        require(node.send(f"u{i}", f"kept {i}", ttl="1h")[0] == 200, "a send failed")
+    require(node.send("dies", "dead", ttl="1ms")[0] == 200, "a send failed")
+    wait_for("the dead letter", lambda: len(dead_of(node)) == 1)
+    ctl = [CTL, "--server", "unix:" + node.admin_path]
+    reads = {
+        "messages list": lambda out: len(out.splitlines()) == 30,
+        "messages export": lambda out: len(out.splitlines()) == 30,
+        "messages dead list": lambda out: len(out.splitlines()) == 1,
+        "nodes list": lambda out: len(out.splitlines()) == 1,
+        "messages list --recipient u3": lambda out: len(out.splitlines()) == 1,
+    }
+    commands = ["eval", "evalsha", "zrangebylex", "zrangebyscore", "zrange", "zcard", "zadd", "zrem", "zscore", "hmget",
+                "hget", "hgetall", "hset", "hdel", "hincrby", "get", "set", "del", "exists", "smembers", "scard", "sadd",
+                "srem", "incr", "incrby", "decrby", "time", "publish", "subscribe", "unsubscribe", "info", "scan",
+                "persist", "mget", "expire", "pexpire", "keys", "ping"]
+    said, wrong = 0, []
+    for missing in commands:
+        redis.cli("acl", "setuser", "default", "-" + missing)
+        try:
+            for command, right in reads.items():
+                words = command.split() if command == "messages export" else [*command.split(), "-o", "ndjson"]
+                done = subprocess.run([*ctl, *words], capture_output=True, text=True, timeout=60)
+                if done.returncode != 0:
+                    said += 1
+                    if not done.stderr.strip():
+                        wrong.append(f"without '{missing}' {command} failed without a word")
+                elif not right(done.stdout):
+                    wrong.append(f"without '{missing}' {command} printed {len(done.stdout.splitlines())} lines with exit 0")
+            status, answer = node.send("new", f"without {missing}", timeout=30)
+            if status == 200:
+                # Then it is there.
+                redis.cli("acl", "setuser", "default", "+@all")
+                if not any(m["recipient"] == "new" for m in node.admin("GET", "messages?recipient=new")[1]["list"]):
+                    wrong.append(f"without '{missing}' a send was accepted and is not there")
+            redis.cli("acl", "setuser", "default", "+@all")
+            purged = subprocess.run([*ctl, "messages", "purge", "--recipient", "new", "--yes"], capture_output=True, text=True)
+            if purged.returncode != 0:
+                wrong.append(f"after '{missing}' came back a purge failed: {purged.stderr}")
+        finally:
+            redis.cli("acl", "setuser", "default", "+@all")
+        node.alive()
+    require(not wrong, f"{len(wrong)} wrong answers: " + "; ".join(wrong[:6]))
+    wait_for("the cluster", lambda: node.admin("GET", "status")[1]["cluster"]["degraded"] is None, 60)
+    require(node.pending() == 30, f"{node.pending()} of 30 messages are left")
+    stream = Stream("u3", node)
+    wait_for("what was kept", lambda: "kept 3" in stream.got, 30)
+    wait_for("its confirmation", lambda: node.pending() == 29, 30)
+    print(f"{len(commands)} rounds without a right, {said} commands said so, none took it for nothing")
+
+
+def pools_over(nodes, kind):
+    users = [f"u{i}" for i in range(300)]
+    streams = [Stream(user, *nodes) for user in users[:50]]
+    for stream in streams:
+        require(stream.opened.wait(30), "a stream did not open")
+    waiting = [subprocess.Popen([CTL, "--server", "unix:" + nodes[i % len(nodes)].admin_path, "--timeout", "150s", "send",
+                                 "--user", users[i], "--qos", "--wait", "120s", f"m{i}"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for i in range(50, 300)]
+    started.extend(waiting)
+    wait_for("all that wait", lambda: nodes[0].pending() >= len(waiting), 120)
+    producers = Producers(8, nodes, users[:50])
+    slowest = 0.0
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        for node in nodes:
+            for path in ("connections?pageSize=10", "messages?pageSize=10", "nodes", "users?pageSize=10"):
+                at = time.monotonic()
+                status, answer = node.admin("GET", path)
+                slowest = max(slowest, time.monotonic() - at)
+                require(status == 200, f"{path} answered {status}")
+                require(not answer.get("missing"), f"{path} misses {answer.get('missing')}")
+    producers.stop()
+    say(f"{kind}: {len(waiting)} wait, {len(producers.accepted)} sends, slowest send {producers.slowest:.2f} s, list {slowest:.2f} s")
+    require(producers.slowest < 3 and slowest < 3, f"{kind}: a send took {producers.slowest:.1f} s, a list {slowest:.1f} s")
+    require(not producers.refused, f"{kind}: refused: {producers.refused}")
+    more = [Stream(users[i], nodes[(i + 1) % len(nodes)]) for i in range(50, 300)]
+    for n, process in enumerate(waiting):
+        said = process.communicate(timeout=120)[1]
+        require(process.returncode == 0, f"{kind}: one that waited for m{50 + n} got exit {process.returncode}: {said}")
+    for n, stream in enumerate(more):
+        require(f"m{50 + n}" in stream.got, f"{stream.user} did not get its message")
+    wait_for("all confirmed", lambda: nodes[0].pending() == 0, 60)
+    none_lost(nodes[0], producers, streams)
+    for stream in streams + more:
+        stream.over = True
+
+
+def mesh(count):
+    with open(folder + "/secret", "w") as secret:
+        secret.write("the secret of these nodes\n")
+    ports = [free_port() for _ in range(count)]
+    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+    nodes = [Node(f"m{i}", "--discovery", "static:" + addresses, "--cluster-listen", f"127.0.0.1:{port}",
+                  "--cluster-secret-file", folder + "/secret", "--qos-max-per-user", "1000000") for i, port in enumerate(ports)]
+    wait_for("the mesh", lambda: all(len(node.admin("GET", "nodes")[1]["list"]) == count for node in nodes))
+    return nodes
+
+
+def over_redis(count):
+    redis = Redis()
+    nodes = [Node(f"r{i}", "--cluster", redis.url, "--qos-max-per-user", "1000000") for i in range(count)]
+    wait_for("the cluster", lambda: all(len(node.admin("GET", "nodes")[1]["list"]) == count for node in nodes))
+    return nodes
+
+
+def pools():
+    pools_over(over_redis(2), "Redis")
+    pools_over(mesh(2), "mesh")
+    print("500 messages accepted and waited for")
+
+
+def frozen_over(nodes, kind):
+    users = [f"u{i}" for i in range(60)]
+    streams = [Stream(user, nodes[i % 3]) for i, user in enumerate(users)]
+    for stream in streams:
+        require(stream.opened.wait(30), "a stream did not open")
+    held = nodes[2]
+    require(nodes[0].send("away", "kept for one who is away")[0] == 200, "a send failed")
+    producers = Producers(4, nodes[:2], users)
+    time.sleep(3)
+    calm = len(producers.accepted)
+    held.signal(signal.SIGSTOP)
+    at = time.monotonic()
+    say(f"{kind}: node {held.name} is frozen after {calm} messages")
+    status, answer = nodes[0].send("u2", "to one there", timeout=30)
+    took = time.monotonic() - at
+    require(status == 200, f"a send to a user of the frozen node was refused: {answer}")
+    status, rows = nodes[0].admin("GET", "messages?recipient=u2&pageSize=5")
+    say(f"{kind}: a send there took {took:.1f} s, missing {answer.get('missing')}; listed as "
+        f"{sorted({row.get('state') for row in rows['list']})}, missing {rows.get('missing')}")
+    require(held.name in (answer.get("missing") or []), f"the frozen node is not named in the answer to a send: {answer}")
+    require(not {row.get("state") for row in rows["list"]} & {"offline"}, "a user of a frozen node is said to be offline")
+    require(held.name in (rows.get("missing") or []), f"the frozen node is not named in the list: {rows.get('missing')}")
+    time.sleep(max(0.0, 10 - (time.monotonic() - at)))
+    # Past its time to live it holds up nobody.
+    slowest = 0.0
+    for user in users[:20:3]:
+        at = time.monotonic()
+        require(nodes[1].send(user, f"late to {user}")[0] == 200, "a send failed")
+        slowest = max(slowest, time.monotonic() - at)
+        producers.accepted[f"late to {user}"] = user
+    away = Stream("away", nodes[1])
+    wait_for("a stream that opens meanwhile", lambda: "kept for one who is away" in away.got, 30)
+    say(f"{kind}: slowest send past its time to live {slowest:.2f} s")
+    require(slowest < 1.5, f"{kind}: a frozen node holds up sends to others for {slowest:.1f} s")
+    held.signal(signal.SIGCONT)
+    producers.accepted["to one there"] = "u2"
+    time.sleep(2)
+    producers.stop()
+    say(f"{kind}: {len(producers.accepted)} accepted, {sum(producers.refused.values())} refused, slowest {producers.slowest:.1f} s")
+    wait_for("the cluster", lambda: all(len(node.admin("GET", "nodes")[1]["list"]) == 3 for node in nodes), 60)
+    wait_for("all to be confirmed", lambda: nodes[0].pending() == 0, 90)
+    none_lost(nodes[0], producers, streams + [away])
+    for stream in streams + [away]:
+        stream.over = True
+    return len(producers.accepted)
+
+
+def frozen():
+    print(f"{frozen_over(over_redis(3), 'Redis')} messages accepted beside a frozen node, all given")
+
+
+def frozen_mesh():
+    print(f"{frozen_over(mesh(3), 'mesh')} messages accepted beside a frozen node, all given")
+
+
+def main():
+    parts = {"eviction": eviction, "oom": oom, "rights": rights, "pools": pools, "frozen": frozen, "frozen-mesh": frozen_mesh}
+    if len(sys.argv) != 2 or sys.argv[1] not in parts:
+        print(__doc__, file=sys.stderr)
+        return 2
+    status = 0
+    try:
+        parts[sys.argv[1]]()
+    except (Broken, subprocess.TimeoutExpired) as e:
+        print(f"FAILED: {e}", file=sys.stderr)
+        status = 1
+    finally:
+        for process in started:
+            try:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            except OSError:
+                pass
+        for process in started:
+            process.wait()
+        if status == 0 or not os.environ.get("SSE_KEEP"):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"kept {folder}", file=sys.stderr)
+    sys.stdout.flush()
+    os._exit(status)  # streams may be in the middle of a read
+
+
+main()
