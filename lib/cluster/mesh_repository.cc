@@ -205,8 +205,9 @@ void MeshRepository::let_go() {
     if (held.underway != 0) continue;  // added() has it looked at again
     bool pending = false;
     try {
-      pending = !own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
-                     .empty();
+      pending =
+          !own_.messages.pending(held.service, {&held.recipient, 1}, MessageId(), 1, ByteCount(1), WallTime::min())
+               .empty();
     } catch (const Error&) {
       // What could not be looked at is looked at the next time.
       const MutexLock lock(mutex_);

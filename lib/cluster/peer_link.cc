@@ -51,11 +51,10 @@ bool HttpCarrier::post(const std::string& body, const std::string& secret, std::
   BoundedBody answer(request, kMaxMeshBody);
   const httplib::Result result = http_.send(request);
   if (!result) {
-    problem =
-        answer.too_large() ? "it answers with more than " + format_bytes(ByteCount(kMaxMeshBody))
-        : result.error() == httplib::Error::Read
-            ? "it has not answered for " + format_duration(answer_timeout_) + ", or broke the connection off"
-            : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
+    problem = answer.too_large() ? "it answers with more than " + format_bytes(ByteCount(kMaxMeshBody))
+              : result.error() == httplib::Error::Read
+                  ? "it has not answered for " + format_duration(answer_timeout_) + ", or broke the connection off"
+                  : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
     return false;
   }
   if (result->status == 401) {

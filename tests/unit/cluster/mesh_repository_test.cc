@@ -64,7 +64,7 @@ class InterruptedRepository final : public delivery::MessageRepository {
 
   std::function<void()> before_add;
   bool unreadable = false;
-  bool late = false;  // confirmations wait for the disk
+  bool late = false;          // confirmations wait for the disk
   std::atomic<int> asked{0};  // what is pending
 
  private:

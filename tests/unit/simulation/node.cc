@@ -54,8 +54,7 @@ bool FaultyStore::add_soon(delivery::NewMessage message, Added added) {
   try {
     // What is told on the way takes locks of its own.
     if (in_memory_) {
-      std::vector<delivery::AddOutcome> outcomes =
-          call("add", [&] { return inner_.messages.add_all({&message, 1}); });
+      std::vector<delivery::AddOutcome> outcomes = call("add", [&] { return inner_.messages.add_all({&message, 1}); });
       added(std::move(message), std::move(outcomes.front()));
       return true;
     }
@@ -263,22 +262,23 @@ class Network::Carrier final : public cluster::PostCarrier {
     World& world = network.world_;
     node.entrance().at(world.now() + std::chrono::nanoseconds(takes).count(),
                        [&network, &world, &node, from = from_, to = to_, body, secret, exchange] {
-      std::string response;
-      std::string problem;
-      try {
-        if (secret != node.bus()->secret()) throw Error(ErrorCode::kPermissionDenied, "another secret is expected");
-        response = encode(node.bus()->handle(cluster::decode_mesh_message(body)));
-      } catch (const Error& e) {
-        problem = e.what();
-      }
-      const Way back = network.way(to, from);
-      if (back.cut || (back.lost_in != 0 && world.random().below(back.lost_in) == 0)) return;
-      const MutexLock lock(exchange->mutex);
-      exchange->response = std::move(response);
-      exchange->problem = std::move(problem);
-      exchange->done = true;
-      exchange->changed.notify_all();
-    });
+                         std::string response;
+                         std::string problem;
+                         try {
+                           if (secret != node.bus()->secret())
+                             throw Error(ErrorCode::kPermissionDenied, "another secret is expected");
+                           response = encode(node.bus()->handle(cluster::decode_mesh_message(body)));
+                         } catch (const Error& e) {
+                           problem = e.what();
+                         }
+                         const Way back = network.way(to, from);
+                         if (back.cut || (back.lost_in != 0 && world.random().below(back.lost_in) == 0)) return;
+                         const MutexLock lock(exchange->mutex);
+                         exchange->response = std::move(response);
+                         exchange->problem = std::move(problem);
+                         exchange->done = true;
+                         exchange->changed.notify_all();
+                       });
   }
 
   Network& network_;
@@ -407,8 +407,8 @@ void Node::open() {
     sender.hub.client_max_connections = setting_.client_max_connections;
     sender.hub.stream.max_backlog = setting_.max_backlog;
     sender.hub.stream.overflow = setting_.drop_slow ? net::Stream::Overflow::kDrop : net::Stream::Overflow::kClose;
-    services_.push_back({std::string("/") + name,
-                         std::make_unique<delivery::Sender>(sender, loops_, *ids_, metrics_, *repository_)});
+    services_.push_back(
+        {std::string("/") + name, std::make_unique<delivery::Sender>(sender, loops_, *ids_, metrics_, *repository_)});
   }
 }
 
@@ -454,7 +454,8 @@ void Node::open_store() {
     sqlite.sync = delivery::SqliteRepository::Sync::kFull;
     sqlite.limits = limits;
     auto file = std::make_unique<delivery::SqliteRepository>(sqlite, *ids_);
-    store_ = std::make_unique<FaultyStore>(machine_.world, FaultyStore::Inner{*file, *file, *file, *file}, false, false);
+    store_ =
+        std::make_unique<FaultyStore>(machine_.world, FaultyStore::Inner{*file, *file, *file, *file}, false, false);
     file_ = std::move(file);
   } else {
     delivery::MemoryRepository& memory = *machine_.store;
@@ -469,8 +470,8 @@ void Node::open_store() {
   mesh.patience = cluster_->options().patience;
   mesh.clock = &machine_.clock;
   mesh.look_again = [this] { gateway_->missed_something(); };
-  mesh_ = std::make_unique<cluster::MeshRepository>(
-      cluster::MeshRepository::Own{*store_, *store_, *store_, *store_}, *bus_, cluster_->interest(), mesh);
+  mesh_ = std::make_unique<cluster::MeshRepository>(cluster::MeshRepository::Own{*store_, *store_, *store_, *store_},
+                                                    *bus_, cluster_->interest(), mesh);
   repository_ = mesh_.get();
   dead_ = mesh_.get();
   attempts_ = mesh_.get();

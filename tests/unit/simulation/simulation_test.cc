@@ -1,6 +1,6 @@
-// Whole nodes, simulated: what a seed says is done to them, and everything they promise is looked at. The same seed is the
-// same run, to the byte. SSE_MODEL_SEED asks for other seeds (scripts/test fixes it), SSE_MODEL_ROUNDS for more of them,
-// SSE_SIMULATION_STEPS for longer ones; SSE_SIMULATION_KEEP=3,7,… runs only those operations of a single seed.
+// Whole nodes, simulated: what a seed says is done to them, and everything they promise is looked at. The same seed is
+// the same run, to the byte. SSE_MODEL_SEED asks for other seeds (scripts/test fixes it), SSE_MODEL_ROUNDS for more of
+// them, SSE_SIMULATION_STEPS for longer ones; SSE_SIMULATION_KEEP=3,7,… runs only those operations of a single seed.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -31,8 +31,9 @@ std::string list_of(const std::vector<std::size_t>& numbers) {
 
 void report(const Scenario& scenario, const Outcome& outcome, const std::vector<std::size_t>& kept) {
   FAIL() << outcome.failure << "\n"
-         << "again: SSE_MODEL_SEED=" << scenario.seed << " SSE_MODEL_ROUNDS=1 SSE_SIMULATION_STEPS="
-         << scenario.operations.size() << " SSE_SIMULATION_KEEP=" << list_of(kept) << "\n"
+         << "again: SSE_MODEL_SEED=" << scenario.seed
+         << " SSE_MODEL_ROUNDS=1 SSE_SIMULATION_STEPS=" << scenario.operations.size()
+         << " SSE_SIMULATION_KEEP=" << list_of(kept) << "\n"
          << scenario.describe() << "\n"
          << outcome.log;
 }

@@ -56,10 +56,10 @@ F real(const char* name) {
   }
   return reinterpret_cast<F>(found);
 }
-#define REAL(name)                                          \
-  ([] {                                                     \
+#define REAL(name)                                                                  \
+  ([] {                                                                             \
     static const auto function = ::sse::simulation::real<decltype(&::name)>(#name); \
-    return function;                                        \
+    return function;                                                                \
   }())
 
 // Of the kernel, not of the function that is replaced below.
@@ -308,8 +308,8 @@ void World::freeze(int group) {
 }
 
 std::size_t World::threads() const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      threads_, [](const auto& thread) { return !thread->done && !thread->frozen; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(threads_, [](const auto& thread) { return !thread->done && !thread->frozen; }));
 }
 
 std::string World::describe_threads() const {
@@ -318,7 +318,8 @@ std::string World::describe_threads() const {
     if (thread->done || thread->frozen) continue;
     out << "  thread " << thread->number << " '" << thread->name << "' of group " << thread->group
         << (thread->blocked ? " waits" : " can run");
-    if (thread->blocked && thread->deadline != kNever) out << " until " << (thread->deadline - now_) / 1'000'000 << " ms";
+    if (thread->blocked && thread->deadline != kNever)
+      out << " until " << (thread->deadline - now_) / 1'000'000 << " ms";
     out << "\n";
   }
   return out.str();
@@ -624,10 +625,10 @@ long futex_call(World& world, std::uint32_t* word, int operation, std::uint32_t 
   }
   std::int64_t deadline = kNever;
   if (timeout != nullptr) {
-    deadline = what == FUTEX_WAIT
-                   ? world.now() + nanos_of(*timeout)
-                   : deadline_of(world, (operation & FUTEX_CLOCK_REALTIME) != 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC,
-                                 *timeout);
+    deadline =
+        what == FUTEX_WAIT
+            ? world.now() + nanos_of(*timeout)
+            : deadline_of(world, (operation & FUTEX_CLOCK_REALTIME) != 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC, *timeout);
   }
   ++world.kernel().futexes;
   world.block(word, deadline);
