@@ -126,6 +126,21 @@ void Cluster::run_heartbeat() {
   }
 }
 
+namespace {
+
+// Or started again since.
+bool is_gone(const Node& node, const std::vector<Node>& seen) {
+  const auto start = [](const Node& one) {
+    if (!one.facts.is_object()) return event::Json();
+    const auto found = one.facts.find("startTime");
+    return found == one.facts.end() ? event::Json() : *found;
+  };
+  const auto same = std::ranges::find(seen, node.id, &Node::id);
+  return same == seen.end() || (!start(node).is_null() && start(node) != start(*same));
+}
+
+}  // namespace
+
 void Cluster::beat() {
   std::string why;
   std::vector<Node> seen;
@@ -146,8 +161,10 @@ void Cluster::beat() {
     bus_->set_living(living);
   }
   bool changed = false;
+  bool lost_one = false;
   {
     const MutexLock lock(mutex_);
+    lost_one = !seen.empty() && std::ranges::any_of(nodes_, [&](const Node& node) { return is_gone(node, seen); });
     changed = why.empty() != why_lost_.empty() || (why.empty() && !ever_up_);
     ever_up_ = ever_up_ || why.empty();
     why_lost_ = why;
@@ -155,6 +172,9 @@ void Cluster::beat() {
     if (!seen.empty()) nodes_ = std::move(seen);
     nodes_gauge_.set(static_cast<std::int64_t>(nodes_.size()));
   }
+  // It may have died between storing a message and sending it, and its sender may have been told since that the message
+  // is known: nobody else sends it.
+  if (lost_one) local_.load()->missed_something();
   const bool together = why.empty() || (options_.registry_apart && bus.empty());
   up_gauge_.set(together ? 1 : 0);
   if (!changed) return;

@@ -104,6 +104,17 @@ class ClusterTest : public ::testing::Test {
   std::shared_ptr<MemoryRegistry> registry_ = std::make_shared<MemoryRegistry>();
 };
 
+// A node that is gone may have stored a message and not sent it any more.
+TEST_F(ClusterTest, LooksForWhatANodeThatIsGoneMayNotHaveSent) {
+  auto a = node("a");
+  auto b = node("b");
+  ASSERT_TRUE(a->knows(2));
+  const int missed = a->missed;
+  b.reset();
+  ASSERT_TRUE(a->knows(1));
+  EXPECT_TRUE(eventually([&] { return a->missed == missed + 1; }));
+}
+
 TEST_F(ClusterTest, DeliversToNodesThatHoldTheReceiverAndAddsUp) {
   auto a = node("a");
   auto b = node("b");
