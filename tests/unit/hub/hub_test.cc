@@ -1085,6 +1085,24 @@ TEST_F(HubReplayTest, LooksFromTheStartInAClusterAndGivesWhatItHasNotGiven) {
   EXPECT_EQ(times(got, "data:live"), 1U);
 }
 
+// Pages are read while a confirmation is on its way into the store.
+TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientConfirmsWhileTheStoreIsRead) {
+  options_.in_cluster = true;
+  delegate_.answer(true);
+  start();
+  Page page = open({.user = "u", .marks = true});
+  hub_->replay(wait_request(1), {}, MessageId(1), true);
+  deliver(TargetKind::kUser, {"u"}, "begin");
+  page.until("begin");
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live", 5));
+  page.until("live");
+  hub_->look_again();
+  const ReplayRequest again = wait_request(2);
+  EXPECT_EQ(hub_->acknowledge(page.id, {UserId("u")}, {MessageId(5)}), 1U);
+  hub_->replay(again, {item("live", 5), item("more", 6)}, MessageId(6), true);
+  EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
+}
+
 // It was in the store when the recipient's other stream confirmed it, and no more when this one read it.
 TEST_F(HubReplayTest, GivesWhatItCountedAlthoughAnotherStreamHasConfirmedIt) {
   delegate_.answer(true);
