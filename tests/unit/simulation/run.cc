@@ -34,9 +34,10 @@ using Kind = Operation::Kind;
 namespace {
 
 constexpr std::array<const char*, 3> kEvents{"news", "chat", "alarm"};
-constexpr std::array<const char*, 20> kKindNames{
-    "send",    "connect", "disconnect", "confirm",     "false-confirm", "listen", "pause", "time",    "erase",     "retry",
-    "requeue", "network", "registry",   "store-fault", "jump",          "stop",   "kill",  "restart", "send-away", "probe"};
+constexpr std::array<const char*, 20> kKindNames{"send",    "connect", "disconnect", "confirm",     "false-confirm",
+                                                 "listen",  "pause",   "time",       "erase",       "retry",
+                                                 "requeue", "network", "registry",   "store-fault", "jump",
+                                                 "stop",    "kill",    "restart",    "send-away",   "probe"};
 
 // A client's page: who it is.
 struct Page {
@@ -195,12 +196,14 @@ class Runner {
 
   void log(std::string line) {
     // Its name is another in every process.
-    for (std::size_t at = line.find(folder_); at != std::string::npos; at = line.find(folder_)) line.replace(at, folder_.size(), "FOLDER");
+    for (std::size_t at = line.find(folder_); at != std::string::npos; at = line.find(folder_))
+      line.replace(at, folder_.size(), "FOLDER");
     std::int64_t millis = (world_.now() - 1'000'000'000'000'000) / 1'000'000;
     log_ << millis << " ";
     if (step_ != SIZE_MAX) log_ << "#" << step_ << " ";
     log_ << line << "\n";
-    if (std::getenv("SSE_SIMULATION_TRACE") != nullptr) std::fprintf(stderr, "%lld %s\n", static_cast<long long>(millis), line.c_str());
+    if (std::getenv("SSE_SIMULATION_TRACE") != nullptr)
+      std::fprintf(stderr, "%lld %s\n", static_cast<long long>(millis), line.c_str());
   }
   void fail(const std::string& why) {
     if (!failure_.empty()) return;
@@ -347,7 +350,8 @@ class Runner {
     if (event != message.event) return fail(named(message) + " came as event " + event);
     if (message.target.listening && !stream.listened.contains(event))
       return fail(named(message) + " went to " + page.client + ", which does not listen");
-    if (message.qos && message.state == Message::State::kRefused) return fail(named(message) + " was refused, and came");
+    if (message.qos && message.state == Message::State::kRefused)
+      return fail(named(message) + " was refused, and came");
     const std::uint64_t id = std::strtoull(id_text.c_str(), nullptr, 10);
     const std::size_t copies = ++stream.copies[number];
     if (copies == 1) {
@@ -359,7 +363,8 @@ class Runner {
     Pair& pair = message.pairs[name];
     if (pair.committed_at != 0 && pair.committed_at < stream.started && message.again == 0 && !stream.resumed &&
         settled(message) && message.done < stream.started)
-      fail(named(message) + " came again on stream " + std::to_string(at) + ", which opened after its confirmation was committed");
+      fail(named(message) + " came again on stream " + std::to_string(at) +
+           ", which opened after its confirmation was committed");
     if (pair.deleted_at != 0 && pair.deleted_at < stream.started && message.again == 0 && settled(message) &&
         message.done < stream.started)
       fail(named(message) + " was deleted before stream " + std::to_string(at) + " opened, and came");
@@ -393,12 +398,14 @@ class Runner {
 
   // What was sent after another send had returned comes after it, and has the greater id.
   void check_order(const Stream& stream, const Message& late) {
-    if (!calm() || late.state != Message::State::kAccepted || late.again != 0 || late.target.listening || late.missing) return;
+    if (!calm() || late.state != Message::State::kAccepted || late.again != 0 || late.target.listening || late.missing)
+      return;
     if (setting_.drop_slow) return;
     const std::size_t first = stream.order.size() > 60 ? stream.order.size() - 60 : 0;
     for (std::size_t i = first; i < stream.order.size(); ++i) {
       const Message& early = *messages_[stream.order[i]];
-      if (early.again != 0 || early.target.listening || late.done == 0 || early.state == Message::State::kRepeated) continue;
+      if (early.again != 0 || early.target.listening || late.done == 0 || early.state == Message::State::kRepeated)
+        continue;
       // `early` came first, though its send began when that of `late` was over.
       if (late.done < early.started && same_way(early, late))
         return fail(named(late) + " came after " + named(early) + ", which was sent later, on stream " +
@@ -492,8 +499,8 @@ class Runner {
 
   event::Target draw_target(const Page& page, std::uint64_t number) {
     static constexpr std::array<TargetKind, 10> kKinds{
-        TargetKind::kUser,  TargetKind::kUser,    TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant,
-        TargetKind::kChannel, TargetKind::kAll, TargetKind::kMember, TargetKind::kUser, TargetKind::kMember};
+        TargetKind::kUser,    TargetKind::kUser, TargetKind::kUser,   TargetKind::kToken, TargetKind::kTenant,
+        TargetKind::kChannel, TargetKind::kAll,  TargetKind::kMember, TargetKind::kUser,  TargetKind::kMember};
     event::Target target;
     target.kind = kKinds[number % kKinds.size()];
     target.listening = number / 16 % 4 == 0;
@@ -507,7 +514,8 @@ class Runner {
     if (number / 64 % 4 == 0) {
       for (const Page& other : pages_) {
         const std::string more = name_of(other, target.kind);
-        if (other.service == page.service && !more.empty() && std::ranges::find(target.names, more) == target.names.end())
+        if (other.service == page.service && !more.empty() &&
+            std::ranges::find(target.names, more) == target.names.end())
           target.names.push_back(more);
       }
     }
@@ -561,7 +569,9 @@ class Runner {
         } else if (how < 3 && m.qos && sender.keeps_soon()) {
           sender.keep_soon(request, [this, &m](const delivery::SendOutcome& outcome) { sent(m, outcome); });
         } else if (how < 3 && !m.qos && sender.sends_soon()) {
-          sender.send_soon(request, [this, &m](const delivery::SendResult& result) { sent(m, {result, std::nullopt}); });
+          sender.send_soon(request, [this, &m](const delivery::SendResult& result) {
+            sent(m, {result, std::nullopt});
+          });
         } else {
           sent(m, sender.send_all({request}).front());
         }
@@ -576,7 +586,8 @@ class Runner {
     if (outcome.refusal) {
       m.state = Message::State::kRefused;
       log("m" + std::to_string(m.number) + " is refused: " + outcome.refusal->sentence);
-      if (calm() && setting_.per_recipient > 1000) fail(named(m) + " is refused for no reason: " + outcome.refusal->sentence);
+      if (calm() && setting_.per_recipient > 1000)
+        fail(named(m) + " is refused for no reason: " + outcome.refusal->sentence);
       return;
     }
     m.id = outcome.result.id;
@@ -585,16 +596,18 @@ class Runner {
     log("m" + std::to_string(m.number) + " is " + (outcome.result.repeated ? "repeated" : "sent") + " with id " +
         std::to_string(m.id) + ", delivered " + std::to_string(outcome.result.delivered) +
         (m.missing ? ", some nodes missing" : ""));
-    if (m.state == Message::State::kRepeated && m.key.empty()) fail(named(m) + " is taken for a repeat, and has no key");
+    if (m.state == Message::State::kRepeated && m.key.empty())
+      fail(named(m) + " is taken for a repeat, and has no key");
     if (m.state != Message::State::kAccepted) return;
     if (m.qos && outcome.result.pending != m.pairs.size())
       fail(named(m) + " is pending for " + std::to_string(outcome.result.pending) + " recipients");
     const auto [known, fresh] = by_id_.emplace(m.id, m.number);
-    if (!fresh && m.state == Message::State::kAccepted) fail(named(m) + " has the id of m" + std::to_string(known->second));
+    if (!fresh && m.state == Message::State::kAccepted)
+      fail(named(m) + " has the id of m" + std::to_string(known->second));
     // Ids of one node ascend.
     for (const auto& other : messages_) {
-      if (m.qos && other->qos && other->state == Message::State::kAccepted && other->done < m.started && other->node == m.node &&
-          other->again == 0 && other->id >= m.id && setting_.store != StoreKind::kShared)
+      if (m.qos && other->qos && other->state == Message::State::kAccepted && other->done < m.started &&
+          other->node == m.node && other->again == 0 && other->id >= m.id && setting_.store != StoreKind::kShared)
         fail(named(m) + " has a smaller id than " + named(*other) + ", which was sent before");
     }
   }
@@ -625,7 +638,8 @@ class Runner {
     stream.node = node->number();
     stream.group = places_.at(stream.node).group;
     const bool wide = collect || operation.c % 3 != 0;
-    stream.wire = std::make_shared<Wire>(wide ? 128 * 1024 : 1024 + operation.c % 8192, wide ? 1U << 20 : 1024 + operation.d % 8192);
+    stream.wire = std::make_shared<Wire>(wide ? 128 * 1024 : 1024 + operation.c % 8192,
+                                         wide ? 1U << 20 : 1024 + operation.d % 8192);
     stream.started = ++sequence_;
     stream.opened_at = world_.now();
     hub::NewConnection request;
@@ -728,7 +742,9 @@ class Runner {
     for (const Page& other : pages_) {
       if (other.user == page.user && other.tenant != page.tenant) neighbour = &other;
     }
-    const Page& who = operation.c % 4 == 0 ? page : operation.c % 4 == 1 ? pages_[operation.d % pages_.size()] : *neighbour;
+    const Page& who = operation.c % 4 == 0   ? page
+                      : operation.c % 4 == 1 ? pages_[operation.d % pages_.size()]
+                                             : *neighbour;
     const bool same_owner = who.user == page.user && who.tenant == page.tenant;
     std::vector<MessageId> ids;
     for (std::size_t i = 0; i < 20; ++i) {
@@ -737,13 +753,16 @@ class Runner {
       // What is for it may be in its stream, unread, and is its to confirm.
       const std::string name = name_of(page, message.target.kind);
       const bool its_own = message.service == page.service &&
-                           (message.target.kind == TargetKind::kAll || std::ranges::find(message.target.names, name) != message.target.names.end());
+                           (message.target.kind == TargetKind::kAll ||
+                            std::ranges::find(message.target.names, name) != message.target.names.end());
       if (!same_owner || !its_own) ids.emplace_back(message.id);
     }
     if (ids.empty()) return;
-    log("stream " + std::to_string(index_of(*stream)) + ": " + who.client + " confirms " + std::to_string(ids.size()) + " it never had");
+    log("stream " + std::to_string(index_of(*stream)) + ": " + who.client + " confirms " + std::to_string(ids.size()) +
+        " it never had");
     ask(*node, [this, &sender = node->sender(page.service), id = stream->connection, who = identity_of(who), ids] {
-      if (sender.hub().acknowledge(id, who, ids).value_or(0) != 0) fail("a confirmation of " + who.user.str() + " of " + who.tenant.str() + " was taken, and not its own");
+      if (sender.hub().acknowledge(id, who, ids).value_or(0) != 0)
+        fail("a confirmation of " + who.user.str() + " of " + who.tenant.str() + " was taken, and not its own");
     });
   }
 
@@ -794,9 +813,7 @@ class Runner {
     if (node == nullptr) return;
     ++message->again;
     log("retry m" + std::to_string(message->number));
-    ask(*node, [node, message] {
-      node->sender(message->service).retry(node->store().find(MessageId(message->id)));
-    });
+    ask(*node, [node, message] { node->sender(message->service).retry(node->store().find(MessageId(message->id))); });
   }
 
   void requeue(const Operation& operation) {
@@ -958,7 +975,8 @@ class Runner {
     if (node == nullptr) return;
     std::vector<ConnectionId> ids;
     for (const auto& stream : streams_) {
-      if (stream->open && stream->node == node->number() && stream->connection.valid() && (operation.b + ids.size()) % 2 == 0)
+      if (stream->open && stream->node == node->number() && stream->connection.valid() &&
+          (operation.b + ids.size()) % 2 == 0)
         ids.push_back(stream->connection);
     }
     log("send " + std::to_string(ids.size()) + " streams of node " + std::to_string(node->number()) + " away");
@@ -972,7 +990,8 @@ class Runner {
     if (!failed()) check_counters();
     for (const auto& message : messages_) {
       if (message->state != Message::State::kAccepted || !message->qos || message->done == 0) continue;
-      const bool open = std::ranges::any_of(message->pairs, [](const auto& pair) { return pair.second.confirmed && pair.second.committed_at == 0; });
+      const bool open = std::ranges::any_of(
+          message->pairs, [](const auto& pair) { return pair.second.confirmed && pair.second.committed_at == 0; });
       Node* node = up(message->node);
       if (!open || node == nullptr) continue;
       std::vector<delivery::PendingMessage> rows;
@@ -998,7 +1017,8 @@ class Runner {
         hub::Hub& hub = node->sender(s).hub();
         // A frame may be larger than the room; pieces of what is given out come on top.
         const std::uint64_t most = hub.sockets() * (setting_.max_backlog + 16 * 1024);
-        if (hub.backlog_bytes() > most) fail("node " + std::to_string(i) + " has a backlog of " + std::to_string(hub.backlog_bytes()) + " bytes");
+        if (hub.backlog_bytes() > most)
+          fail("node " + std::to_string(i) + " has a backlog of " + std::to_string(hub.backlog_bytes()) + " bytes");
         if (hub.connections() > hub.sockets()) fail("more connections than sockets");
       }
     }
@@ -1033,7 +1053,69 @@ class Runner {
     }
   }
 
+  Operation drawn(Kind kind) {
+    Random& random = world_.random();
+    return {kind, random.number(), random.number(), random.number(), random.number()};
+  }
+
+  // What is rare by chance: some of what is pending is deleted before its clients come back; they come back while the
+  // store cannot be read; and others come while nodes that send to them are slow to hear of it.
+  void provoke() {
+    log("at last");
+    Random& random = world_.random();
+    for (const auto& stream : streams_) {
+      if (stream->open) stream->wire->finish();
+      stream->open = false;
+    }
+    pass(milliseconds(500));
+    const std::size_t first = messages_.size();
+    for (int i = 0; i < 8; ++i) {
+      send(drawn(Kind::kSend));
+      pump();
+    }
+    pass(milliseconds(100));
+    for (std::size_t i = first; i < messages_.size(); ++i) {
+      Message& message = *messages_[i];
+      Node* node = up(message.node);
+      if (node == nullptr || !message.qos || message.state != Message::State::kAccepted || !random.chance(1, 3))
+        continue;
+      message.deleted = true;
+      ask(*node, [this, node, &message] {
+        if (node->store().erase(MessageId(message.id)) == 0) return;
+        for (auto& [name, pair] : message.pairs) {
+          if (!pair.handled) pair.deleted_at = ++sequence_;
+        }
+        log("m" + std::to_string(message.number) + " is erased");
+      });
+    }
+    pass(milliseconds(100));
+    if (scenario_.store_faults) {
+      for (std::size_t i = 0; i < places_.size(); ++i) {
+        if (Node* node = up(i)) node->store().fail_one_in(1);
+      }
+    }
+    for (std::size_t page = 0; page < pages_.size(); page += 2) {
+      connect(page, drawn(Kind::kConnect));
+      pump();
+    }
+    pass(milliseconds(300));
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (Node* node = up(i)) node->store().fail_one_in(0);
+      for (std::size_t to = 0; to < places_.size(); ++to) network_.way(i, to).most = milliseconds(300);
+    }
+    for (std::size_t page = 1; page < pages_.size(); page += 2) {
+      connect(page, drawn(Kind::kConnect));
+      for (int i = 0; i < 3; ++i) {
+        world_.run(random.below(200));
+        pass(milliseconds(random.below(150)));
+        send(drawn(Kind::kSend));
+      }
+    }
+  }
+
   void finish() {
+    step_ = SIZE_MAX;
+    provoke();
     log("everything is mended");
     network_.mend();
     network_.registry_down = false;
@@ -1042,16 +1124,18 @@ class Runner {
       if (place.node != nullptr && !place.stopping) place.node->store().fail_one_in(0);
     }
     for (const auto& stream : streams_) stream->paused = false;
-    wait_until([&] { return std::ranges::none_of(places_, [](const Place& p) { return p.starting || p.stopping; }); }, 60'000,
-               "a node neither starts nor stops");
+    wait_until([&] { return std::ranges::none_of(places_, [](const Place& p) { return p.starting || p.stopping; }); },
+               60'000, "a node neither starts nor stops");
     if (failed()) return;
     for (std::size_t tries = 0; tries < 3; ++tries) {
       for (std::size_t i = 0; i < places_.size(); ++i) {
         if (places_[i].node == nullptr) restart(i);
       }
-      wait_until([&] { return std::ranges::none_of(places_, [](const Place& p) { return p.starting; }); }, 60'000, "a node does not start");
+      wait_until([&] { return std::ranges::none_of(places_, [](const Place& p) { return p.starting; }); }, 60'000,
+                 "a node does not start");
     }
-    if (std::ranges::any_of(places_, [](const Place& p) { return p.node == nullptr; })) return fail("a node does not start");
+    if (std::ranges::any_of(places_, [](const Place& p) { return p.node == nullptr; }))
+      return fail("a node does not start");
     // Who has streams gets there what is pending, without coming again.
     for (int i = 0; i < 60 && !failed(); ++i) {
       wait_until([] { return false; }, 250, "");
@@ -1123,7 +1207,8 @@ class Runner {
       for (const auto& [name, pair] : message->pairs) {
         if (pair.handled || message->deleted || reported.contains({message->number, name})) continue;
         if (!message->collapse.empty() && replaced(*message, name)) continue;
-        fail(named(*message) + " was accepted, and '" + name + "' neither handled it nor is it reported" + where(*message));
+        fail(named(*message) + " was accepted, and '" + name + "' neither handled it nor is it reported" +
+             where(*message));
         return;
       }
     }
@@ -1131,7 +1216,8 @@ class Runner {
       std::string left;
       for (const Place& place : places_) {
         for (const delivery::PendingMessage& row : place.node->store().list({}, 0, 10))
-          left += " " + row.id.str() + " for " + std::string(event::kind_name(row.recipient.kind)) + " " + row.recipient.name;
+          left += " " + row.id.str() + " for " + std::string(event::kind_name(row.recipient.kind)) + " " +
+                  row.recipient.name;
       }
       fail("messages stay pending though everybody has confirmed:" + left);
     }
@@ -1164,7 +1250,9 @@ class Runner {
       Node* node = same_run(*stream);
       if (node == nullptr) continue;
       for (const auto& message : messages_) {
-        if (!message->qos || message->state != Message::State::kAccepted || message->target.listening || message->deleted) continue;
+        if (!message->qos || message->state != Message::State::kAccepted || message->target.listening ||
+            message->deleted)
+          continue;
         if (message->service != page.service || stream->copies.contains(message->number)) continue;
         const std::string name = name_of(page, message->target.kind);
         const auto pair = message->pairs.find(name);
@@ -1196,18 +1284,22 @@ class Runner {
       for (std::size_t s = 0; s < kServices.size(); ++s) {
         const hub::Hub& hub = node.sender(s).hub();
         const std::string label = std::string("{service=\"") + kServices.at(s) + "\"}";
-        if (hub.connections() != 0 || hub.users() != 0 || hub.backlog_bytes() != 0) fail(which + " counts streams that are gone");
+        if (hub.connections() != 0 || hub.users() != 0 || hub.backlog_bytes() != 0)
+          fail(which + " counts streams that are gone");
         if (metrics["sse_streams_open" + label] != 0) fail(which + " says that streams are open");
         double closed = 0;
         for (const auto& [name, value] : metrics) {
-          if (name.starts_with("sse_streams_closed_total") && name.find(std::string("service=\"") + kServices.at(s)) != std::string::npos)
+          if (name.starts_with("sse_streams_closed_total") &&
+              name.find(std::string("service=\"") + kServices.at(s)) != std::string::npos)
             closed += value;
         }
         if (metrics["sse_streams_opened_total" + label] != closed)
-          fail(which + " opened " + std::to_string(metrics["sse_streams_opened_total" + label]) + " streams and closed " + std::to_string(closed));
+          fail(which + " opened " + std::to_string(metrics["sse_streams_opened_total" + label]) +
+               " streams and closed " + std::to_string(closed));
         if (node.sender(s).waiting() != 0) fail(which + " has senders that wait");
       }
-      if (node.mesh() != nullptr && node.mesh()->held() != 0) fail(which + " holds topics of recipients with nothing pending");
+      if (node.mesh() != nullptr && node.mesh()->held() != 0)
+        fail(which + " holds topics of recipients with nothing pending");
       if (node.cluster() != nullptr && node.cluster()->interest().topics() > 2)
         fail(which + " wants " + std::to_string(node.cluster()->interest().topics()) + " topics with nobody connected");
     }
@@ -1262,12 +1354,12 @@ void died(int) {
 std::string Scenario::describe() const {
   std::ostringstream out;
   static constexpr std::array<const char*, 3> kStores{"memory", "sqlite", "shared"};
-  out << setting.nodes << " nodes, store " << kStores.at(static_cast<std::size_t>(setting.store)) << ", " << setting.loops
-      << " loops" << (setting.history ? ", history" : "") << ", ack timeout " << setting.ack_timeout.count()
-      << " ms, backlog " << setting.max_backlog << (setting.drop_slow ? ", drops" : "") << ", client limit "
-      << setting.client_max_connections << ", per recipient " << setting.per_recipient << ", preempts " << preempt
-      << (network_faults ? ", network faults" : "") << (store_faults ? ", store faults" : "")
-      << (kills ? ", kills" : "") << (jumps ? ", clocks jump" : "");
+  out << setting.nodes << " nodes, store " << kStores.at(static_cast<std::size_t>(setting.store)) << ", "
+      << setting.loops << " loops" << (setting.history ? ", history" : "") << ", ack timeout "
+      << setting.ack_timeout.count() << " ms, backlog " << setting.max_backlog << (setting.drop_slow ? ", drops" : "")
+      << ", client limit " << setting.client_max_connections << ", per recipient " << setting.per_recipient
+      << ", preempts " << preempt << (network_faults ? ", network faults" : "")
+      << (store_faults ? ", store faults" : "") << (kills ? ", kills" : "") << (jumps ? ", clocks jump" : "");
   return out.str();
 }
 
@@ -1379,7 +1471,8 @@ Outcome run(const Scenario& scenario, const std::vector<std::size_t>& kept) {
   int status = 0;
   ::waitpid(child, &status, 0);
   std::error_code ignored;
-  std::filesystem::remove_all(std::filesystem::temp_directory_path() / ("sse-simulation-" + std::to_string(child)), ignored);
+  std::filesystem::remove_all(std::filesystem::temp_directory_path() / ("sse-simulation-" + std::to_string(child)),
+                              ignored);
   if (timed_out) return {"it hangs: 60 seconds without an end", text};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {"the process died: a defect, see above", text};
   const std::size_t line = text.find('\n');
@@ -1401,7 +1494,8 @@ std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t most_run
   for (std::size_t piece = kept.size() / 2; piece > 0 && runs < most_runs; piece /= 2) {
     for (std::size_t begin = 0; begin < kept.size() && runs < most_runs;) {
       std::vector<std::size_t> fewer(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(begin));
-      fewer.insert(fewer.end(), kept.begin() + static_cast<std::ptrdiff_t>(std::min(begin + piece, kept.size())), kept.end());
+      fewer.insert(fewer.end(), kept.begin() + static_cast<std::ptrdiff_t>(std::min(begin + piece, kept.size())),
+                   kept.end());
       ++runs;
       if (!run(scenario, fewer).failure.empty()) {
         kept = std::move(fewer);

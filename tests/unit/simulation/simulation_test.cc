@@ -20,7 +20,7 @@ std::uint64_t number_from(const char* name, std::uint64_t fallback) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
 }
 
-constexpr std::uint64_t kRounds = 60;
+constexpr std::uint64_t kRounds = 100;
 constexpr std::uint64_t kSteps = 160;
 
 std::string list_of(const std::vector<std::size_t>& numbers) {
