@@ -349,6 +349,20 @@ void* World::begin(void* argument) {
   return nullptr;
 }
 
+// A sanitizer that is linked wants to know of threads.
+extern "C" int __interceptor_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)  // NOLINT
+    __attribute__((weak));
+
+namespace {
+
+int create_real(pthread_t* handle, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) {
+  if (&__interceptor_pthread_create != nullptr)
+    return __interceptor_pthread_create(handle, attributes, start, argument);
+  return REAL(pthread_create)(handle, attributes, start, argument);
+}
+
+}  // namespace
+
 int World::create(pthread_t* handle, const pthread_attr_t* /*attributes*/, void* (*start)(void*), void* argument) {
   threads_.push_back(std::make_unique<Thread>());
   Thread* thread = threads_.back().get();
@@ -361,7 +375,7 @@ int World::create(pthread_t* handle, const pthread_attr_t* /*attributes*/, void*
   pthread_attr_t small;
   pthread_attr_init(&small);
   pthread_attr_setstacksize(&small, std::size_t{1} << 20);
-  const int error = REAL(pthread_create)(&thread->handle, &small, &World::begin, thread);
+  const int error = create_real(&thread->handle, &small, &World::begin, thread);
   pthread_attr_destroy(&small);
   if (error != 0) {
     threads_.pop_back();
