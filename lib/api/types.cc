@@ -112,7 +112,8 @@ SendRequest send_request_from_json(const Json& json) {
         throw Error(ErrorCode::kInvalidArgument, std::string("field 'dead' must have a time '") + name + "'");
       return found->get<std::int64_t>();
     };
-    request.dead = DeadLine{time("created"), time("expires"), time("died"), count_field(*dead, "attempts")};
+    request.dead = DeadLine{time("created"), time("expires"), time("died"),
+                            dead->contains("attempts") ? count_field(*dead, "attempts") : 0};
     if (!request.qos || request.key.empty() || request.ttl || json.contains("wait"))
       throw Error(ErrorCode::kInvalidArgument,
                   "a line of a dead letter has qos and the id it was exported with, no ttl and no wait");

@@ -10,7 +10,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 count=${SSE_EXPORT_MESSAGES-3000}
-export LC_ALL=C
+export LC_ALL=C SSECTL_TIMEOUT=10m  # what is done to all at once takes longer than usual
 # Of a letter that has died, and of what dies while the clock jumps two hours.
 faketime=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
 options=(--qos-max-per-user 10000000 --qos-max-dead 1000000)

@@ -60,7 +60,7 @@ TEST(ClusterAdminPieces, SplitsManyIdsAndNamesEachOnce) {
   for (int i = 0; i < 10'000; ++i) names.push_back("user " + std::to_string(i) + std::string(50, 'x'));
   std::set<std::string> users;
   for (const RawRequest& piece :
-       pieces_of(request_of("/api/v1/durations/clear", {{"target", {{"users", names}, {"tenant", "acme"}}}}))) {
+       pieces_of(request_of("/api/v1/connections/close", {{"target", {{"users", names}, {"tenant", "acme"}}}}))) {
     EXPECT_LE(piece.body.size(), kAtMost);
     const Json body = event::parse_json(piece.body, "a piece");
     EXPECT_EQ(body["target"]["tenant"], "acme");
