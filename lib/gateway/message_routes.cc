@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "delivery/imported.h"
 #include "delivery/message_row.h"
+#include "event/event.h"
 #include "gateway/admin_http.h"
 #include "gateway/connection_json.h"
 #include "gateway/local_header.h"
@@ -137,6 +138,8 @@ std::string problem_line(ErrorCode code, const std::string& sentence) {
 
 // A line of `messages export --dead`.
 delivery::DeadLetter dead_letter(api::SendRequest&& line) {
+  // What is sent is checked when it is; this may be requeued later.
+  event::validate({line.event, line.data, "", std::nullopt});
   delivery::DeadLetter letter;
   delivery::PendingMessage& message = letter.message;
   message.id = delivery::original_in(line.key);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "delivery/imported.h"
 #include "unit/gateway/server_fixture.h"
 
 namespace sse::gateway {
@@ -122,6 +123,44 @@ TEST_F(PresenceRoutesTest, SendsManyInOneRequestWithALineOfResultForEach) {
   EXPECT_EQ(lines[1]["pending"], 1);
   EXPECT_EQ(lines[2]["code"], "invalid_argument");
   EXPECT_EQ(lines[3]["delivered"], 1);
+}
+
+// A line of `messages export --dead`.
+TEST_F(PresenceRoutesTest, KeepsDeadLettersOfAnotherServerAsTheyAre) {
+  start();
+  const std::string key = delivery::import_key(MessageId(77), {event::TargetKind::kUser, "alice"});
+  const Json letter{{"target", {{"users", {"alice"}}}},
+                    {"event", "news"},
+                    {"data", "late"},
+                    {"qos", true},
+                    {"id", key},
+                    {"dead", {{"created", 1000}, {"expires", 61'000}, {"died", 62'000}, {"attempts", 3}}}};
+  Json without_time = letter;
+  without_time["dead"].erase("died");
+  Json of_two_lines = letter;
+  of_two_lines["event"] = "a\nb";
+  auto http = admin();
+  const auto got =
+      http.Post("/api/v1/send",
+                letter.dump() + "\n" + letter.dump() + "\n" + without_time.dump() + "\n" + of_two_lines.dump() + "\n",
+                "application/x-ndjson");
+  ASSERT_TRUE(got);
+  std::vector<Json> lines;
+  for (const std::string& line : split_list(got->body, '\n')) lines.push_back(Json::parse(line));
+  ASSERT_THAT(lines, SizeIs(4)) << got->body;
+  EXPECT_EQ(lines[0]["pending"], 0);
+  EXPECT_FALSE(lines[0].contains("repeated"));
+  EXPECT_EQ(lines[1]["repeated"], true);
+  EXPECT_EQ(lines[2]["code"], "invalid_argument");
+  EXPECT_EQ(lines[3]["code"], "invalid_argument");
+  const Json dead = admin_get("/api/v1/dead")["list"];
+  ASSERT_EQ(dead.size(), 1U);
+  EXPECT_EQ(dead[0]["id"], "77");
+  EXPECT_EQ(dead[0]["createTime"], 1000);
+  EXPECT_EQ(dead[0]["expireTime"], 61'000);
+  EXPECT_EQ(dead[0]["diedTime"], 62'000);
+  EXPECT_EQ(dead[0]["attempts"], 3);
+  EXPECT_EQ(dead[0]["data"], "late");
 }
 
 TEST_F(PresenceRoutesTest, ListsUsersByWhatTheirConnectionsAre) {
