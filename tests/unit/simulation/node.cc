@@ -88,9 +88,21 @@ void FaultyStore::report_withdrawn(const ServiceName& service, Withdraw withdraw
   });
 }
 
-std::uint64_t FaultyStore::replace_older(const ServiceName& service, const delivery::Recipient& recipient,
-                                         const std::string& collapse, MessageId younger) {
-  return call("replace", [&] { return inner_.messages.replace_older(service, recipient, collapse, younger); });
+std::vector<delivery::AddOutcome> FaultyStore::add_in_order(std::span<const delivery::NewMessage> messages,
+                                                            const std::function<void()>& committed) {
+  // What is told on the way takes locks of its own.
+  if (in_memory_) return MessageRepository::add_in_order(messages, committed);
+  return call("add", [&] { return inner_.messages.add_in_order(messages, committed); });
+}
+
+std::vector<MessageId> FaultyStore::known_imports(std::span<const delivery::NewMessage> messages) {
+  return call("look", [&] { return inner_.messages.known_imports(messages); });
+}
+
+delivery::MessageRepository::Replaced FaultyStore::replace_older(const ServiceName& service,
+                                                                 const delivery::Recipient& recipient,
+                                                                 const std::string& collapse, MessageId than) {
+  return call("replace", [&] { return inner_.messages.replace_older(service, recipient, collapse, than); });
 }
 
 std::vector<delivery::PendingMessage> FaultyStore::pending(const ServiceName& service,
@@ -126,6 +138,12 @@ std::uint64_t FaultyStore::count_dead(const delivery::MessageFilter& filter) {
 std::vector<delivery::DeadLetter> FaultyStore::list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
                                                          std::size_t limit) {
   return call("list", [&] { return inner_.dead.list_dead(filter, skip, limit); });
+}
+std::vector<delivery::DeadLetter> FaultyStore::page_dead(const delivery::MessageFilter& filter, std::size_t limit) {
+  return call("list", [&] { return inner_.dead.page_dead(filter, limit); });
+}
+std::vector<delivery::LetterOutcome> FaultyStore::add_dead(std::span<const delivery::DeadLetter> letters) {
+  return call("add", [&] { return inner_.dead.add_dead(letters); });
 }
 std::vector<MessageId> FaultyStore::requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) {
   return call("requeue", [&] { return inner_.dead.requeue(id, filter, now); });

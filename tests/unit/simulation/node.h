@@ -75,13 +75,16 @@ class FaultyStore final : public delivery::MessageRepository,
   std::size_t inside() const { return inside_; }
 
   std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override;
+  std::vector<delivery::AddOutcome> add_in_order(std::span<const delivery::NewMessage> messages,
+                                                 const std::function<void()>& committed) override;
+  std::vector<MessageId> known_imports(std::span<const delivery::NewMessage> messages) override;
   bool adds_soon() const override { return !shared_ && inner_.messages.adds_soon(); }
   bool add_soon(delivery::NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const delivery::Recipient& recipient, MessageId id) override;
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override;
-  std::uint64_t replace_older(const ServiceName& service, const delivery::Recipient& recipient,
-                              const std::string& collapse, MessageId younger) override;
+  Replaced replace_older(const ServiceName& service, const delivery::Recipient& recipient, const std::string& collapse,
+                         MessageId than) override;
   std::vector<delivery::PendingMessage> pending(const ServiceName& service,
                                                 std::span<const delivery::Recipient> recipients, MessageId after,
                                                 std::size_t limit, ByteCount most, WallTime now) override;
@@ -99,6 +102,8 @@ class FaultyStore final : public delivery::MessageRepository,
   std::uint64_t count_dead(const delivery::MessageFilter& filter) override;
   std::vector<delivery::DeadLetter> list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
                                               std::size_t limit) override;
+  std::vector<delivery::DeadLetter> page_dead(const delivery::MessageFilter& filter, std::size_t limit) override;
+  std::vector<delivery::LetterOutcome> add_dead(std::span<const delivery::DeadLetter> letters) override;
   std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
   std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override;
 
