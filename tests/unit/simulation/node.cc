@@ -17,7 +17,6 @@ constexpr std::size_t kEntranceThreads = 6;
 constexpr std::size_t kRequestThreads = 6;
 constexpr milliseconds kExpirePeriod{5000};
 constexpr milliseconds kPatience{2000};
-constexpr unsigned kSharedNumber = 1023;
 
 // The callbacks of the node whose thread is in a store that all nodes share.
 thread_local const std::map<ServiceName, delivery::MessageRepository::Withdraw>* withdraw_here = nullptr;

@@ -34,10 +34,6 @@ using Kind = Operation::Kind;
 namespace {
 
 constexpr std::array<const char*, 3> kEvents{"news", "chat", "alarm"};
-constexpr std::array<const char*, 20> kKindNames{"send",    "connect", "disconnect", "confirm",     "false-confirm",
-                                                 "listen",  "pause",   "time",       "erase",       "retry",
-                                                 "requeue", "network", "registry",   "store-fault", "jump",
-                                                 "stop",    "kill",    "restart",    "send-away",   "probe"};
 
 // A client's page: who it is.
 struct Page {
