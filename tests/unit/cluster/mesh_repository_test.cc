@@ -246,7 +246,7 @@ TEST_F(MeshRepositoryTest, LooksOnlyForRecipientsOfWhatExpired) {
   for (int i = 0; i < 100; ++i) a_.add(std::to_string(i), "x");
   a_.mesh().add({kService, {TargetKind::kUser, {"late"}, false}, "e", "x", wall_now() - 2h, wall_now() - 1h});
   a_.mesh().requeue(MessageId(), {}, wall_now());
-  a_.mesh().expire(wall_now() - 3h);  // looks at what was touched so far
+  for (int i = 0; i < 2; ++i) a_.mesh().expire(wall_now() - 3h);  // looks at what was touched so far, twice
   const int looked = a_.interrupted().asked;
   EXPECT_EQ(a_.mesh().expire(wall_now()), 1u);
   EXPECT_EQ(a_.interrupted().asked - looked, 1);
