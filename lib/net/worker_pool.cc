@@ -21,14 +21,14 @@ WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, st
 
 bool WorkerPool::submit(Task task) {
   std::list<std::thread> ended;
-  bool wake = false;
   {
     const MutexLock lock(mutex_);
     if (stopping_ || queue_.size() >= queue_limit_) return false;
     queue_.push_back(std::move(task));
     ended.swap(ended_);
-    if (idle_ >= queue_.size()) {
-      wake = true;
+    if (!idle_.empty()) {
+      call(*idle_.back());
+      idle_.pop_back();
     } else if (threads_.size() < most_) {
       const auto self = threads_.emplace(threads_.end());
       try {
@@ -40,13 +40,17 @@ bool WorkerPool::submit(Task task) {
           queue_.pop_back();
           return false;
         }
-        wake = true;
       }
     }
   }
-  if (wake) changed_.notify_one();
   for (std::thread& thread : ended) thread.join();
   return true;
+}
+
+void WorkerPool::call(Idle& idle) {
+  idle.called = true;
+  // Under the mutex: the thread that is called may be gone a moment later.
+  idle.changed.notify_one();
 }
 
 void WorkerPool::stop() {
@@ -54,14 +58,15 @@ void WorkerPool::stop() {
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
+    for (Idle* idle : idle_) call(*idle);
+    idle_.clear();
   }
-  changed_.notify_all();
   for (;;) {
     {
       const MutexLock lock(mutex_);
       threads.swap(ended_);
       if (threads.empty() && threads_.empty()) return;
-      while (threads.empty() && ended_.empty()) changed_.wait(mutex_);
+      while (threads.empty() && ended_.empty()) ended_one_.wait(mutex_);
       threads.splice(threads.end(), ended_);
     }
     for (std::thread& thread : threads) thread.join();
@@ -89,15 +94,24 @@ void WorkerPool::work(std::list<std::thread>::iterator self) {
       continue;
     }
     if (stopping_) break;
-    ++idle_;
-    const bool woken = changed_.wait_until(mutex_, clock_.steady_now() + idle_time_, clock_);
-    --idle_;
-    if (!woken && queue_.empty() && threads_.size() > least_) break;
+    if (!await_work() && threads_.size() > least_) break;
   }
   ended_.splice(ended_.end(), threads_, self);
   // Under the mutex: stop() must not see the thread as ended and destroy the condition variable before this.
-  if (stopping_) changed_.notify_all();
+  if (stopping_) ended_one_.notify_all();
   mutex_.unlock();
+}
+
+bool WorkerPool::await_work() {
+  Idle idle;
+  idle_.push_back(&idle);
+  const SteadyTime deadline = clock_.steady_now() + idle_time_;
+  while (!idle.called) {
+    if (idle.changed.wait_until(mutex_, deadline, clock_) || idle.called) continue;
+    std::erase(idle_, &idle);
+    return false;
+  }
+  return true;
 }
 
 }  // namespace sse::net

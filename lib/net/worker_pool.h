@@ -6,6 +6,7 @@
 #include <list>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -14,7 +15,8 @@
 namespace sse::net {
 
 /// Threads for work that may block. Starts with none, grows when work waits and no thread is idle, up to `most`; a
-/// thread that found nothing to do for `idle_time` ends while more than `least` are there. Thread safe.
+/// thread that found nothing to do for `idle_time` ends while more than `least` are there. The thread that became idle
+/// last gets the next task, so that a trickle of tasks keeps no more threads than it needs. Thread safe.
 class WorkerPool {
  public:
   /// `name`: of the threads. `queue_limit`: tasks that may wait.
@@ -32,7 +34,14 @@ class WorkerPool {
   std::size_t threads() const EXCLUDES(mutex_);
 
  private:
+  struct Idle {
+    CondVar changed;
+    bool called = false;  ///< there is a task, or the pool stops
+  };
   void work(std::list<std::thread>::iterator self) EXCLUDES(mutex_);
+  void call(Idle& idle) REQUIRES(mutex_);
+  /// False when there was nothing to do for `idle_time_`.
+  bool await_work() REQUIRES(mutex_);
 
   const std::string name_;
   const std::size_t least_;
@@ -42,11 +51,11 @@ class WorkerPool {
   const Clock& clock_;
 
   mutable Mutex mutex_;
-  CondVar changed_;
+  CondVar ended_one_;
   std::deque<Task> queue_ GUARDED_BY(mutex_);
   std::list<std::thread> threads_ GUARDED_BY(mutex_);
   std::list<std::thread> ended_ GUARDED_BY(mutex_);  // to be joined
-  std::size_t idle_ GUARDED_BY(mutex_) = 0;
+  std::vector<Idle*> idle_ GUARDED_BY(mutex_);       // uncalled, the last to become idle at the end
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 

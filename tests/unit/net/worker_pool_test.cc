@@ -95,6 +95,24 @@ TEST(WorkerPool, ShrinksToItsLeastWhenThereIsNothingToDo) {
   EXPECT_TRUE(eventually([&] { return ran.load(); }));
 }
 
+TEST(WorkerPool, ShrinksWhileTasksTrickleIn) {
+  Gate gate;
+  ManualClock clock;
+  WorkerPool pool("test", 0, 8, 100, std::chrono::seconds(10), clock);
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(pool.submit([&] { gate.wait(); }));
+  ASSERT_TRUE(eventually([&] { return gate.waiting() == 8; }));
+  gate.open();
+  ASSERT_TRUE(clock.wait_for_sleepers(8));
+  for (int second = 1; second <= 10; ++second) {
+    std::atomic<bool> ran{false};
+    ASSERT_TRUE(pool.submit([&] { ran = true; }));
+    ASSERT_TRUE(eventually([&] { return ran.load(); }));
+    ASSERT_TRUE(clock.wait_for_sleepers(8));
+    clock.advance(std::chrono::seconds(1));
+  }
+  EXPECT_TRUE(eventually([&] { return pool.threads() == 1; }));
+}
+
 TEST(WorkerPool, WorksOnAfterAllItsThreadsHaveEnded) {
   WorkerPool pool("test", 0, 2, 100, std::chrono::milliseconds(1));
   for (int i = 0; i < 20; ++i) {
