@@ -715,6 +715,7 @@ void Shard::stream_lost(net::Stream& /*stream*/, std::size_t messages) {
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
   Connection& connection = connection_of(stream);
   if (connection.replay) connection.replay->cover(message);
+  note_confirmed(connection.id, message);
   const Connection::Rare* rare = connection.rare_or_null();
   const std::string name = rare != nullptr && rare->former_names ? hub::recipient_name(*rare->former_names, recipient)
                                                                  : recipient_name(connection, recipient);

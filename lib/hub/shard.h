@@ -24,6 +24,7 @@
 #include "hub/in_flight.h"
 #include "hub/index.h"
 #include "hub/pointer_table.h"
+#include "hub/recent_confirmations.h"
 #include "hub/returning_clients.h"
 #include "net/event_loop.h"
 #include "net/timer_wheel.h"
@@ -258,6 +259,7 @@ class Shard final : private net::StreamOwner {
   void forget_given();
   void note_duration(const Connection& connection, const event::FrameRef& frame);
   bool append(Connection& connection, const event::FrameRef& frame);
+  Connection::Replay& begin_replay(Connection& connection) const;
   void ask_replay(Connection& connection);
   MessageId seen_through(const Connection& connection) const;
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
@@ -267,10 +269,11 @@ class Shard final : private net::StreamOwner {
   void note_in_flight(Connection& connection, const event::FrameRef& frame);
   std::vector<MessageId> confirm_earlier(const Connection& newcomer, const std::string& client, std::uint64_t event);
   void tell(const std::vector<Confirmed>& confirmed);
+  void note_confirmed(ConnectionId connection, MessageId message);
   static Departed::Owner owner_of(const Connection& connection);
   void depart(Connection& connection);
   void resend_late();
-  void look_again(Connection& connection);
+  void look_again(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed);
   struct Unread;
   void note_unread(Unread unread);
   void read_again();
@@ -327,6 +330,7 @@ class Shard final : private net::StreamOwner {
   std::unordered_map<std::uint64_t, InFlight> in_flight_;  // by connection id
   Departed departed_;
   std::unordered_map<std::uint64_t, GivenMessages> given_;  // by connection id; of those that just had some
+  RecentConfirmations recent_confirmations_;                // in a cluster
   SteadyTime next_resend_;
   // Streams whose pending messages could not be read.
   struct Unread {

@@ -18,11 +18,14 @@ constexpr std::chrono::seconds kReadAgain{1};
 
 }  // namespace
 
+Connection::Replay& Shard::begin_replay(Connection& connection) const {
+  connection.replay = std::make_unique<Connection::Replay>();
+  connection.replay->cursor = seen_through(connection);
+  return *connection.replay;
+}
+
 void Shard::ask_replay(Connection& connection) {
-  if (!connection.replay) {
-    connection.replay = std::make_unique<Connection::Replay>();
-    connection.replay->cursor = seen_through(connection);
-  }
+  if (!connection.replay) begin_replay(connection);
   if (options_.resumable && !connection.replay->catch_up.begun()) connection.replay->catch_up.begin(published_);
   ReplayRequest request;
   request.connection = connection.id;
@@ -215,8 +218,15 @@ bool Shard::owns(const Identity& who, const Connection& connection) {
 }
 
 void Shard::tell(const std::vector<Confirmed>& confirmed) {
-  for (const auto& [message, recipient, name, connection] : confirmed)
+  for (const auto& [message, recipient, name, connection] : confirmed) {
+    note_confirmed(connection, message);
     delegate_.acknowledged(recipient, name, message, connection);
+  }
+}
+
+// Where nobody else changes the store, a stream does not look at it again.
+void Shard::note_confirmed(ConnectionId connection, MessageId message) {
+  if (options_.in_cluster) recent_confirmations_.add(connection, message);
 }
 
 std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& who,
@@ -309,14 +319,20 @@ void Shard::look_again() {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
   const std::vector<Connection*> members(all->members().begin(), all->members().end());
-  for (Connection* connection : members) look_again(*connection);
+  const std::vector<RecentConfirmations::Entry> confirmed = recent_confirmations_.sorted();
+  for (Connection* connection : members) look_again(*connection, confirmed);
 }
 
-void Shard::look_again(Connection& connection) {
-  if (connection.replay) {
-    connection.replay->again = true;
-  } else {
+void Shard::look_again(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed) {
+  const bool idle = !connection.replay;
+  Connection::Replay& replay = idle ? begin_replay(connection) : *connection.replay;
+  for (auto entry = std::ranges::lower_bound(confirmed, connection.id, {}, &RecentConfirmations::Entry::connection);
+       entry != confirmed.end() && entry->connection == connection.id; ++entry)
+    replay.cover(entry->message);
+  if (idle) {
     ask_replay(connection);
+  } else {
+    replay.again = true;
   }
 }
 
@@ -338,6 +354,7 @@ void Shard::read_again() {
     unread_.assign(std::make_move_iterator(now.begin() + 1), std::make_move_iterator(now.end()));
     now.resize(1);
   }
+  const std::vector<RecentConfirmations::Entry> confirmed = recent_confirmations_.sorted();
   std::unordered_set<std::uint64_t> busy;
   for (Unread& unread : now) {
     Connection* connection = find(unread.connection);
@@ -348,7 +365,7 @@ void Shard::read_again() {
       continue;
     }
     if (unread.only_events.empty()) {
-      look_again(*connection);
+      look_again(*connection, confirmed);
     } else {
       replay_for(*connection, unread.only_events);
     }

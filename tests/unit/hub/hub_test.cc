@@ -1103,6 +1103,20 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientConfirmsWhileTheStoreIsRead) 
   EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
 }
 
+TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientHasJustConfirmed) {
+  options_.in_cluster = true;
+  delegate_.answer(true);
+  start();
+  Page page = open({.user = "u", .marks = true});
+  hub_->replay(wait_request(1), {}, MessageId(1), true);
+  hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live", 5));
+  page.until("live");
+  EXPECT_EQ(hub_->acknowledge(page.id, {UserId("u")}, {MessageId(5)}), 1U);
+  hub_->look_again();
+  hub_->replay(wait_request(2), {item("live", 5), item("more", 6)}, MessageId(6), true);
+  EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
+}
+
 // It was in the store when the recipient's other stream confirmed it, and no more when this one read it.
 TEST_F(HubReplayTest, GivesWhatItCountedAlthoughAnotherStreamHasConfirmedIt) {
   delegate_.answer(true);
