@@ -1,14 +1,15 @@
 #include "delivery/dead_letters.h"
 
-#include <algorithm>
+#include "delivery/imported.h"
 
 namespace sse::delivery {
 
-void cut_page(std::vector<DeadLetter>& letters, std::size_t limit) {
-  std::ranges::stable_sort(letters, {}, [](const DeadLetter& letter) { return letter.message.id; });
-  std::size_t end = std::min(limit, letters.size());
-  while (end > 0 && end < letters.size() && letters[end].message.id == letters[end - 1].message.id) ++end;
-  letters.erase(letters.begin() + static_cast<std::ptrdiff_t>(end), letters.end());
+NewMessage as_import(const DeadLetter& letter) {
+  const PendingMessage& m = letter.message;
+  NewMessage import{m.service, {m.recipient.kind, {m.recipient.name}, false}, "", "", letter.died, letter.died};
+  import.original = first_id(m);
+  import.key = import_key(import.original, m.recipient);
+  return import;
 }
 
 }  // namespace sse::delivery

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "delivery/message_repository.h"
@@ -44,7 +48,23 @@ class DeadLetters {
   virtual std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) = 0;
 };
 
-/// As page_dead(): sorts all that are meant, and leaves out what is behind the page.
-void cut_page(std::vector<DeadLetter>& letters, std::size_t limit);
+/// What tells dead letters apart: the first id of the message, and the recipient.
+using LetterName = std::tuple<MessageId, ServiceName, event::TargetKind, std::string>;
+inline LetterName name_of(const DeadLetter& letter) {
+  const PendingMessage& m = letter.message;
+  return {first_id(m), m.service, m.recipient.kind, m.recipient.name};
+}
+
+/// The letter's message as it would be imported at the time it died, to find out whether it is known; without data.
+NewMessage as_import(const DeadLetter& letter);
+
+/// As page_dead(): sorts all that are meant, and leaves out what is behind the page. `id_of`: of a message, from T.
+template <class T, class IdOf>
+void cut_page(std::vector<T>& letters, std::size_t limit, IdOf id_of) {
+  std::ranges::stable_sort(letters, {}, id_of);
+  std::size_t end = std::min(limit, letters.size());
+  while (end > 0 && end < letters.size() && id_of(letters[end]) == id_of(letters[end - 1])) ++end;
+  letters.erase(letters.begin() + static_cast<std::ptrdiff_t>(end), letters.end());
+}
 
 }  // namespace sse::delivery

@@ -396,33 +396,26 @@ std::vector<DeadLetter> MemoryRepository::page_dead(const MessageFilter& filter,
       if (letter.message.id > filter.after && matches({}, filter, letter)) page.push_back(letter);
     }
   }
-  cut_page(page, limit);
+  cut_page(page, limit, [](const DeadLetter& letter) { return letter.message.id; });
   return page;
 }
 
 std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter> letters) {
-  using Known = std::tuple<ServiceName, event::TargetKind, std::string, MessageId>;
-  const auto known_as = [](const PendingMessage& m) {
-    return Known{m.service, m.recipient.kind, m.recipient.name, first_id(m)};
-  };
   std::vector<LetterOutcome> outcomes;
   outcomes.reserve(letters.size());
   const MutexLock lock(mutex_);
-  std::set<Known> known;
-  for (const DeadLetter& letter : dead_) known.insert(known_as(letter.message));
+  std::set<LetterName> known;
+  for (const DeadLetter& letter : dead_) known.insert(name_of(letter));
   for (const DeadLetter& letter : letters) {
-    const PendingMessage& m = letter.message;
-    const std::uint64_t size = m.data.size();
-    NewMessage pending{m.service, {m.recipient.kind, {m.recipient.name}, false}, "", "", letter.died, letter.died};
-    pending.original = first_id(m);
-    pending.key = import_key(pending.original, m.recipient);
+    const std::uint64_t size = letter.message.data.size();
+    const NewMessage import = as_import(letter);
     AddOutcome outcome;
-    if (known.contains(known_as(m)) || known_key(pending, outcome) || known_import(pending, outcome)) {
+    if (known.contains(name_of(letter)) || known_key(import, outcome) || known_import(import, outcome)) {
       outcomes.push_back(LetterOutcome::kKnown);
     } else if (dead_.size() >= limits_.dead || dead_bytes_ + size > limits_.dead_bytes.count()) {
       outcomes.push_back(LetterOutcome::kNoRoom);
     } else {
-      known.insert(known_as(m));
+      known.insert(name_of(letter));
       dead_.push_back(letter);
       dead_.back().message.data_size = size;
       dead_bytes_ += size;

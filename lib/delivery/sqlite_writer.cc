@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/step_count.h"
 #include "delivery/imported.h"
 #include "delivery/message_checksum.h"
 #include "delivery/sqlite_file.h"
@@ -106,11 +107,10 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
       dead_data_(prepare(db_, path_, "SELECT data FROM dead WHERE id = ?")),
       drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
       describe_recipient_(prepare(db_, path_, "SELECT service, kind, name FROM recipient WHERE id = ?")),
-      find_letter_(
-          prepare(db_, path_, "SELECT 1 FROM dead WHERE message = ? AND recipient = ? AND kind = ? AND service = ?")),
-      find_letter_of_(prepare(db_, path_,
-                              "SELECT 1 FROM dead_collapse AS c CROSS JOIN dead ON id = c.dead WHERE c.original = ? "
-                              "AND c.original <> 0 AND recipient = ? AND kind = ? AND service = ?")),
+      letters_of_(prepare(db_, path_, "SELECT service, kind, recipient FROM dead WHERE message = ?")),
+      letters_once_of_(prepare(db_, path_,
+                               "SELECT service, kind, recipient FROM dead_collapse AS c CROSS JOIN dead ON id = c.dead "
+                               "WHERE c.original = ? AND c.original <> 0")),
       insert_letter_(prepare(db_, path_,
                              "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, "
                              "died, attempts, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
@@ -562,29 +562,36 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
   });
 }
 
-bool SqliteWriter::knows_letter(const DeadLetter& letter) {
-  const PendingMessage& m = letter.message;
-  const MessageId first = delivery::first_id(m);
-  for (SQLite::Statement* statement : {&find_letter_, &find_letter_of_}) {
+void SqliteWriter::read_letters(MessageId first, KnownLetters& known) {
+  for (SQLite::Statement* statement : {&letters_of_, &letters_once_of_}) {
     Use find(*statement);
-    find.id(first).text(m.recipient.name).kind(m.recipient.kind).text(m.service.str());
-    if (find.step()) return true;
+    find.id(first);
+    while (find.step()) {
+      count_steps();
+      known.names.emplace(first, ServiceName(find.text_at(0)), find.kind_at(1), find.text_at(2));
+    }
   }
-  NewMessage pending{m.service, {m.recipient.kind, {m.recipient.name}, false}, "", "", letter.died, letter.died};
-  pending.original = first;
-  pending.key = import_key(first, m.recipient);
+}
+
+bool SqliteWriter::knows_letter(const DeadLetter& letter, KnownLetters& known) {
+  // All of a message at once: one of them for each would be the square of its recipients.
+  if (const MessageId first = delivery::first_id(letter.message); known.read.insert(first).second)
+    read_letters(first, known);
+  if (known.names.contains(name_of(letter))) return true;
+  const NewMessage import = as_import(letter);
   AddOutcome outcome;
-  return known_key(pending, outcome) || known_import(pending, outcome);
+  return known_key(import, outcome) || known_import(import, outcome);
 }
 
 std::vector<LetterOutcome> SqliteWriter::add_dead(std::span<const DeadLetter> letters) {
   return translated("store dead letters in", path_, &db_, [&] {
     std::vector<LetterOutcome> outcomes;
     outcomes.reserve(letters.size());
+    KnownLetters known;
     for (const DeadLetter& letter : letters) {
       const PendingMessage& m = letter.message;
       const std::string data = m.data.str();
-      if (knows_letter(letter)) {
+      if (knows_letter(letter, known)) {
         outcomes.push_back(LetterOutcome::kKnown);
         continue;
       }
@@ -610,6 +617,7 @@ std::vector<LetterOutcome> SqliteWriter::add_dead(std::span<const DeadLetter> le
       }
       ++now_.dead;
       now_.dead_bytes += data.size();
+      known.names.insert(name_of(letter));
       outcomes.push_back(LetterOutcome::kKept);
     }
     return outcomes;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,7 +89,13 @@ class SqliteWriter {
     MessageId replaced;
   };
 
-  bool knows_letter(const DeadLetter& letter);
+  /// The letters of messages with some first ids.
+  struct KnownLetters {
+    std::set<MessageId> read;  ///< of these
+    std::set<LetterName> names;
+  };
+  void read_letters(MessageId first, KnownLetters& known);
+  bool knows_letter(const DeadLetter& letter, KnownLetters& known);
   bool known_key(const NewMessage& message, AddOutcome& outcome);
   bool known_import(const NewMessage& message, AddOutcome& outcome);
   MessageId first_id(MessageId id);
@@ -119,7 +126,7 @@ class SqliteWriter {
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
   SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, oldest_dead_, dead_data_,
       drop_dead_;
-  SQLite::Statement describe_recipient_, find_letter_, find_letter_of_, insert_letter_, insert_letter_collapse_;
+  SQLite::Statement describe_recipient_, letters_of_, letters_once_of_, insert_letter_, insert_letter_collapse_;
   Totals committed_;
   Totals now_;                        ///< with what the open transaction did
   std::vector<Withdrawn> withdrawn_;  ///< by the open transaction

@@ -353,6 +353,21 @@ class Story {
   std::unique_ptr<SqliteRepository> repository_;
 };
 
+// Opens and closes the store in `folder` with a power cut before every call; returns how many those were.
+std::size_t open_with_cuts(const TempFolder& folder, const Promises& promises, std::mt19937& random) {
+  std::size_t cuts = 0;
+  PowerCutVfs* disk = nullptr;
+  PowerCutVfs vfs(folder.path(), [&](PowerCutVfs::Call) {
+    ++cuts;
+    if (!::testing::Test::HasFailure()) promises.expect_kept_on(disk->cut(random));
+  });
+  disk = &vfs;
+  IdGenerator ids(1);
+  // What the log holds goes into the file when it is closed again.
+  SqliteRepository(options_for(folder.file()), ids);
+  return cuts;
+}
+
 TEST(PowerCut, AtEveryCallCostsNothingThatWasAnswered) {
   const unsigned seed = base_seed();
   SCOPED_TRACE("SSE_POWER_SEED=" + std::to_string(seed));
@@ -412,15 +427,7 @@ TEST(PowerCut, WhileAfterAnotherOneCostsNothingEither) {
     for (const auto& [pair, state] : states) promises.set(pair, state);
     const TempFolder folder;
     put(first, folder);
-    PowerCutVfs* disk = nullptr;
-    PowerCutVfs vfs(folder.path(), [&](PowerCutVfs::Call) {
-      ++cuts;
-      if (!::testing::Test::HasFailure()) promises.expect_kept_on(disk->cut(random));
-    });
-    disk = &vfs;
-    // What the log holds goes into the file when it is closed again.
-    IdGenerator ids(1);
-    SqliteRepository(options_for(folder.file()), ids);
+    cuts += open_with_cuts(folder, promises, random);
   }
   std::cout << crashes.size() << " power cuts, and " << cuts
             << " while what they left was opened (SSE_POWER_SEED=" << seed << ")\n";
@@ -440,14 +447,7 @@ TEST(PowerCut, DuringAnUpgradeCostsNothing) {
     SCOPED_TRACE(mode);
     const TempFolder folder;
     Shell(folder.file()).run(kFormat1 + std::string("PRAGMA journal_mode=") + mode);
-    PowerCutVfs* disk = nullptr;
-    PowerCutVfs vfs(folder.path(), [&](PowerCutVfs::Call) {
-      ++cuts;
-      if (!::testing::Test::HasFailure()) promises.expect_kept_on(disk->cut(random));
-    });
-    disk = &vfs;
-    IdGenerator ids(1);
-    SqliteRepository(options_for(folder.file()), ids);
+    cuts += open_with_cuts(folder, promises, random);
   }
   std::cout << cuts << " power cuts (SSE_POWER_SEED=" << seed << ")\n";
   EXPECT_GT(cuts, 20U);
@@ -456,17 +456,7 @@ TEST(PowerCut, DuringAnUpgradeCostsNothing) {
 TEST(PowerCut, WhileTheFileIsMadeLeavesNothingInTheWay) {
   std::mt19937 random(base_seed());
   const TempFolder folder;
-  const Promises none;
-  std::size_t cuts = 0;
-  PowerCutVfs* disk = nullptr;
-  PowerCutVfs vfs(folder.path(), [&](PowerCutVfs::Call) {
-    ++cuts;
-    if (!::testing::Test::HasFailure()) none.expect_kept_on(disk->cut(random));
-  });
-  disk = &vfs;
-  IdGenerator ids(1);
-  SqliteRepository(options_for(folder.file()), ids);
-  EXPECT_GT(cuts, 20U);
+  EXPECT_GT(open_with_cuts(folder, Promises(), random), 20U);
 }
 
 // A sync that fails has not written, whatever later ones say: the kernel takes what it could not write for written.

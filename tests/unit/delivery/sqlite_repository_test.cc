@@ -2,13 +2,16 @@
 
 #include <sys/stat.h>
 
+#include "base/step_count.h"
 #include "delivery/imported.h"
 #include "delivery/sqlite_reader.h"
+#include "delivery/sqlite_writer.h"
 #include "unit/delivery/store_fixture.h"
 
 namespace sse::delivery {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -41,6 +44,38 @@ TEST_F(SqliteRepositoryTest, KeepsMessagesOverAReopen) {
   EXPECT_EQ(repository->size(), 2u);
   EXPECT_THAT(ids_of(pending_of(*repository, user("1"))), ElementsAre(one, two));
   EXPECT_THAT(pending_of(*repository, user("2")), IsEmpty());
+}
+
+// All are of one message, and only one of those is looked for at a time.
+TEST_F(SqliteRepositoryTest, LooksAtTheLettersOfAMessageOnceHoweverManyAreImported) {
+  open();  // makes the file
+  SqliteWriter::Options options;
+  options.path = folder_.file();
+  options.limits.dead = 10'000;
+  SqliteWriter writer(options, ids_);
+  const auto steps_of = [&](std::uint64_t message, std::size_t count) {
+    std::vector<DeadLetter> letters(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      PendingMessage& m = letters[i].message;
+      m.id = MessageId(message);
+      m.service = kService;
+      m.recipient = user(std::to_string(i));
+      m.event = "e";
+      m.data = Payload(std::string("x"));
+      m.created = kNow;
+      m.expires = kNow;
+      letters[i].died = kNow;
+    }
+    writer.begin();
+    EXPECT_THAT(writer.add_dead(letters), Each(LetterOutcome::kKept));
+    const std::uint64_t before = steps_counted();
+    EXPECT_THAT(writer.add_dead(letters), Each(LetterOutcome::kKnown));
+    const std::uint64_t steps = steps_counted() - before;
+    writer.commit();
+    return steps;
+  };
+  EXPECT_EQ(steps_of(1, 200), 200u);
+  EXPECT_EQ(steps_of(2, 400), 400u);
 }
 
 // Their keys name them, and expire with them: more than are made dead letters in one step.
