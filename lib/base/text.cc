@@ -212,11 +212,19 @@ bool take_word(std::string_view& text, char end, std::string_view& word) {
   return true;
 }
 
+std::optional<std::uint64_t> whole_number(std::string_view word) {
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  if (error != std::errc{} || stop != word.data() + word.size()) return std::nullopt;
+  return number;
+}
+
 bool take_number(std::string_view& text, char end, std::uint64_t& number) {
   std::string_view word;
   if (!take_word(text, end, word)) return false;
-  const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  return error == std::errc{} && stop == word.data() + word.size();
+  const std::optional<std::uint64_t> whole = whole_number(word);
+  number = whole.value_or(number);
+  return whole.has_value();
 }
 
 }  // namespace sse

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,7 +38,9 @@ std::string printable(std::string_view text, std::size_t most = 200);
 
 /// Cuts a word and the `end` behind it off the front of `text`; false where there is no `end`.
 bool take_word(std::string_view& text, char end, std::string_view& word);
-/// The same for a word that is a decimal number; where it is none, the word is gone all the same.
+/// A decimal number and nothing else.
+std::optional<std::uint64_t> whole_number(std::string_view word);
+/// As take_word(), for a word that is a decimal number; where it is none, the word is gone all the same.
 bool take_number(std::string_view& text, char end, std::uint64_t& number);
 
 }  // namespace sse

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/slot.h"
 #include "base/text.h"
 #include "cluster/mesh_limits.h"
 #include "observe/log.h"
@@ -19,7 +20,7 @@ constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
 // Posts that a thread of the door waits with.
-constexpr std::size_t kMostHolding = kDoorThreads / 4;
+constexpr std::size_t kMaxHolding = kDoorThreads / 4;
 constexpr ByteCount kMostBody{kMaxMeshBody};
 // Posts are batches under load; larger ones are rare.
 constexpr ByteCount kMaxInMemory = mebibytes(1);
@@ -307,9 +308,8 @@ std::shared_ptr<HttpBus::Batch> HttpBus::begin(MeshMessage post) {
 MeshMessage HttpBus::handle(MeshMessage post) {
   const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMostHold);
   // Only of large posts, which have been on disk.
-  const std::unique_ptr<std::atomic<std::size_t>, void (*)(std::atomic<std::size_t>*)> held(
-      hold.count() > 0 ? &holding_ : nullptr, [](std::atomic<std::size_t>* holding) { holding->fetch_sub(1); });
-  if (held && holding_.fetch_add(1) >= kMostHolding)
+  std::optional<Slot> slot;
+  if (hold.count() > 0 && !slot.emplace(holding_, kMaxHolding))
     throw Error(ErrorCode::kUnavailable, "too many large requests wait here already; try again later");
   const auto batch = begin(std::move(post));
   {

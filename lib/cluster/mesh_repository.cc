@@ -230,8 +230,10 @@ void MeshRepository::let_go() {
 }
 
 std::vector<delivery::AddOutcome> MeshRepository::add_all(std::span<const delivery::NewMessage> messages) {
+  const bool imports =
+      std::ranges::any_of(messages, [](const delivery::NewMessage& message) { return message.original.valid(); });
+  if (!imports) return add_here(messages);
   const std::vector<MessageId> known = known_elsewhere(messages);
-  if (std::ranges::none_of(known, &MessageId::valid)) return add_here(messages);
   std::vector<delivery::NewMessage> marked(messages.begin(), messages.end());
   for (std::size_t i = 0; i < known.size(); ++i) marked[i].repeats = known[i];
   return add_here(marked);
@@ -255,7 +257,6 @@ std::vector<MessageId> MeshRepository::known_elsewhere(std::span<const delivery:
                                 {"created", to_millis(message.created)}});
     numbers.push_back(i);
   }
-  if (questions.empty()) return known;
   std::vector<Command> commands;
   std::vector<const std::vector<std::size_t>*> asked;
   for (const auto& [topic, question] : questions) {
@@ -387,15 +388,6 @@ std::vector<MessageId> MeshRepository::have_older_replaced(const std::vector<Col
       younger[i] = std::max(younger[i], MessageId(parse_id(one.bytes).value_or(0)));
   }
   return younger;
-}
-
-void MeshRepository::report_settled(const ServiceName& service, Settled settled) {
-  const MutexLock lock(settled_mutex_);
-  if (settled) {
-    settled_[service] = std::move(settled);
-  } else {
-    settled_.erase(service);
-  }
 }
 
 void MeshRepository::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
@@ -547,10 +539,7 @@ std::string MeshRepository::handle(std::string_view bytes) {
   if (what == kConfirm) {
     const MessageId id(event::id_field(line, "id"));
     own_.messages.confirm(service, recipient, id);
-    {
-      const MutexLock lock(settled_mutex_);
-      if (const auto listener = settled_.find(service); listener != settled_.end()) listener->second(recipient, id);
-    }
+    settlements_.report(service, recipient, id);
     const MutexLock lock(mutex_);
     touch(pending_topic(service, recipient));
     return "";

@@ -16,6 +16,7 @@
 #include "cluster/interest.h"
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "delivery/settlements.h"
 #include "event/json.h"
 
 namespace sse::cluster {
@@ -72,7 +73,9 @@ class MeshRepository final : public delivery::MessageRepository,
   std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
   std::uint64_t size() const override { return own_.messages.size(); }
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override EXCLUDES(mutex_);
-  void report_settled(const ServiceName& service, Settled settled) override EXCLUDES(mutex_);
+  void report_settled(const ServiceName& service, Settled settled) override {
+    settlements_.set(service, std::move(settled));
+  }
   bool tells_settled() const override { return true; }
   bool shared() const override { return true; }
   delivery::MessageRepository& own() override { return own_.messages; }
@@ -164,8 +167,7 @@ class MeshRepository final : public delivery::MessageRepository,
   // Topics that may be held for nothing, and how many more looks each gets: a confirmation may wait for the disk.
   static constexpr int kLooks = 2;
   std::unordered_map<std::string, int> touched_ GUARDED_BY(mutex_);
-  Mutex settled_mutex_;  // held while one is told
-  std::unordered_map<ServiceName, Settled> settled_ GUARDED_BY(settled_mutex_);
+  delivery::Settlements settlements_;
   std::uint64_t withdrawn_ GUARDED_BY(mutex_) = 0;  // pairs, of services of this node
 };
 

@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kRetryLast{30'000};
 // How long a node that has vanished is named, where its subscriptions stay.
 constexpr std::chrono::hours kRemembered{1};
 constexpr std::chrono::seconds kFenceKept{10};
-constexpr std::size_t kMostOrigins = 1024;
+constexpr std::size_t kMaxOrigins = 1024;
 
 std::string id_in(const std::string& bus_name) {
   return bus_name.substr(0, bus_name.rfind('~'));
@@ -379,13 +379,13 @@ void RedisBus::give_up_behind(std::uint64_t token) {
 }
 
 void RedisBus::pass_fence(const std::string& node, std::string_view token) {
-  std::uint64_t number = 0;
-  std::from_chars(token.data(), token.data() + token.size(), number);
+  const std::optional<std::uint64_t> number = whole_number(token);
+  if (!number) return;
   const MutexLock lock(fences_mutex_);
-  const auto found = fences_.find(number);
+  const auto found = fences_.find(*number);
   if (found == fences_.end()) return;
   found->second.passed.insert(id_in(node));
-  if (passed_by_all(found->second)) give_up_behind(number);
+  if (passed_by_all(found->second)) give_up_behind(*number);
 }
 
 std::shared_ptr<RedisBus::Unanswered>& RedisBus::unanswered_of(const std::string& node) {
@@ -459,7 +459,7 @@ void RedisBus::take_commands(std::string_view bytes, Incomings& incoming) {
   // Runs of programs come and go.
   if (unanswered_.size() >= most_unanswered_) {
     std::erase_if(unanswered_, [](const auto& one) { return one.second.use_count() == 1; });
-    most_unanswered_ = std::max<std::size_t>(kMostOrigins, 2 * unanswered_.size());
+    most_unanswered_ = std::max<std::size_t>(kMaxOrigins, 2 * unanswered_.size());
   }
   // Another part of the origin's commands begins behind each fence.
   if (std::shared_ptr<Unanswered>& unanswered = unanswered_of(std::string(node));

@@ -232,15 +232,6 @@ RedisRepository::~RedisRepository() {
   link_.stop();
 }
 
-void RedisRepository::report_settled(const ServiceName& service, Settled settled) {
-  const MutexLock lock(settled_mutex_);
-  if (settled) {
-    settled_[service] = std::move(settled);
-  } else {
-    settled_.erase(service);
-  }
-}
-
 void RedisRepository::link_up() {
   subscriber_.write({{"SUBSCRIBE", prefix_ + "settled"}});
 }
@@ -256,18 +247,16 @@ void RedisRepository::link_pushed(std::vector<RedisReply> pushes) {
       continue;
     }
     if (push.list.size() != 3) continue;
-    const MutexLock lock(settled_mutex_);
     if (push.list[0].text == "subscribe") {
       tells_settled_.store(true);
       // What happened before was not heard of.
-      for (const auto& [service, settled] : settled_) settled({}, MessageId());
+      settlements_.report_missed();
     } else if (push.list[0].text == "message" && push.list[2].text.size() > kMemberSize) {
       const std::string& text = push.list[2].text;
       ServiceName service;
       Recipient recipient;
       if (!read_recipient(std::string_view(text).substr(kMemberSize), service, recipient)) continue;
-      const auto listener = settled_.find(service);
-      if (listener != settled_.end()) listener->second(recipient, id_of(text.substr(0, kMemberSize)));
+      settlements_.report(service, recipient, id_of(text.substr(0, kMemberSize)));
     }
   }
 }
@@ -943,17 +932,12 @@ std::vector<delivery::DeadLetter> RedisRepository::list_dead(const MessageFilter
 
 std::vector<delivery::DeadLetter> RedisRepository::page_dead(const delivery::MessageFilter& filter, std::size_t limit) {
   std::vector<delivery::DeadLetter> letters;
-  std::vector<std::pair<MessageId, Dead>> found;
+  std::vector<Dead> page;
   each_dead({}, filter, [&](Dead& dead) {
-    const MessageId id = dead.letter.message.id;
-    found.emplace_back(id, std::move(dead));
+    page.push_back(std::move(dead));
     return true;
   });
-  std::ranges::stable_sort(found, {}, &std::pair<MessageId, Dead>::first);
-  std::size_t end = std::min(limit, found.size());
-  while (end > 0 && end < found.size() && found[end].first == found[end - 1].first) ++end;
-  std::vector<Dead> page;
-  for (std::size_t i = 0; i < end; ++i) page.push_back(std::move(found[i].second));
+  delivery::cut_page(page, limit, [](const Dead& dead) { return dead.letter.message.id; });
   read_data(page);
   for (Dead& dead : page) {
     if (!dead.gone) letters.push_back(std::move(dead.letter));

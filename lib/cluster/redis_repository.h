@@ -17,6 +17,7 @@
 #include "cluster/redis_script.h"
 #include "delivery/dead_letters.h"
 #include "delivery/message_repository.h"
+#include "delivery/settlements.h"
 #include "delivery/store_limits.h"
 #include "delivery/withdrawals.h"
 
@@ -88,7 +89,9 @@ class RedisRepository final : public delivery::MessageRepository,
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
   bool shared() const override { return true; }
-  void report_settled(const ServiceName& service, Settled settled) override EXCLUDES(settled_mutex_);
+  void report_settled(const ServiceName& service, Settled settled) override {
+    settlements_.set(service, std::move(settled));
+  }
   bool tells_settled() const override { return tells_settled_.load(); }
 
   std::uint64_t count(const delivery::MessageFilter& filter) override;
@@ -113,7 +116,7 @@ class RedisRepository final : public delivery::MessageRepository,
   // RedisLink::Listener, of subscriber_
   void link_up() override;
   void link_down(const std::string& why) override;
-  void link_pushed(std::vector<RedisReply> pushes) override EXCLUDES(settled_mutex_);
+  void link_pushed(std::vector<RedisReply> pushes) override;
 
   struct Confirmation {
     std::string recipient;
@@ -159,10 +162,9 @@ class RedisRepository final : public delivery::MessageRepository,
   const std::unique_ptr<const Scripts> scripts_;
   delivery::Withdrawals withdrawals_;
   RedisLink link_;
-  Mutex settled_mutex_;  // held while one is told
-  std::map<ServiceName, Settled> settled_ GUARDED_BY(settled_mutex_);
+  delivery::Settlements settlements_;
   std::atomic<bool> tells_settled_{false};
-  RedisLink subscriber_;  // hears of what settled_ is told
+  RedisLink subscriber_;  // hears what settlements_ reports
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours
 

@@ -107,6 +107,18 @@ local function erase(member)
   return gone
 end
 local function letter_name(first, service, kind, name) return first .. who(service, kind, name) end
+-- Its first write may take memory.
+local function put_letter(l)
+  local serial = redis.call('INCR', P .. 'dead-serial')
+  redis.call('HSET', P .. 'dead:' .. serial, 'member', l.member, 'service', l.service, 'kind', l.kind,
+    'listening', l.listening, 'event', l.event, 'data', l.data, 'size', #l.data, 'created', l.created,
+    'expires', l.expires, 'collapse', l.collapse, 'original', l.original, 'name', l.name, 'attempts', l.attempts,
+    'died', l.died)
+  local first = l.original ~= '' and l.original or l.member
+  redis.call('HSET', P .. 'dead-known', letter_name(first, l.service, l.kind, l.name), serial)
+  redis.call('ZADD', P .. 'deads', serial, serial)
+  redis.call('INCRBY', P .. 'dead-bytes', #l.data)
+end
 local function forget_dead(serial)
   local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'member', 'original', 'service', 'kind', 'name')
   local size = dead[1]
@@ -434,15 +446,9 @@ for _, member in ipairs(members) do
       have = have - 1
     end
     copied = copied + size
-    local serial = redis.call('INCR', P .. 'dead-serial')
-    redis.call('HSET', P .. 'dead:' .. serial, 'member', member, 'service', m[1], 'kind', m[2], 'listening', m[3],
-      'event', m[4], 'data', m[5], 'size', m[6], 'created', m[7], 'expires', m[8], 'collapse', m[9],
-      'original', m[10] or '', 'name', name,
-      'attempts', redis.call('HGET', P .. 'attempts:' .. member, name) or '0', 'died', ARGV[2])
-    local first = m[10] and m[10] ~= '' and m[10] or member
-    redis.call('HSET', P .. 'dead-known', letter_name(first, m[1], m[2], name), serial)
-    redis.call('ZADD', P .. 'deads', serial, serial)
-    redis.call('INCRBY', P .. 'dead-bytes', m[6])
+    put_letter({member = member, service = m[1], kind = m[2], listening = m[3], event = m[4], data = m[5],
+      created = m[7], expires = m[8], collapse = m[9], original = m[10] or '', name = name,
+      attempts = redis.call('HGET', P .. 'attempts:' .. member, name) or '0', died = ARGV[2]})
   end
   pairs_gone = pairs_gone + erase(member)
 end
@@ -493,14 +499,9 @@ for at = 4, #ARGV, 14 do
   elseif redis.call('ZCARD', P .. 'deads') >= most or number('dead-bytes') + #data > most_bytes then
     results[#results + 1] = 2
   else
-    local serial = redis.call('INCR', P .. 'dead-serial')
-    redis.call('HSET', P .. 'dead:' .. serial, 'member', member, 'service', service, 'kind', kind, 'listening', ARGV[at + 4],
-      'event', ARGV[at + 5], 'data', data, 'size', #data, 'created', ARGV[at + 7], 'expires', ARGV[at + 8],
-      'collapse', ARGV[at + 9], 'original', ARGV[at + 10], 'name', name, 'attempts', ARGV[at + 11],
-      'died', ARGV[at + 12])
-    redis.call('HSET', P .. 'dead-known', letter_name(first, service, kind, name), serial)
-    redis.call('ZADD', P .. 'deads', serial, serial)
-    redis.call('INCRBY', P .. 'dead-bytes', #data)
+    put_letter({member = member, service = service, kind = kind, listening = ARGV[at + 4], event = ARGV[at + 5],
+      data = data, created = ARGV[at + 7], expires = ARGV[at + 8], collapse = ARGV[at + 9], original = ARGV[at + 10],
+      name = name, attempts = ARGV[at + 11], died = ARGV[at + 12]})
     results[#results + 1] = 0
   end
 end

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -134,19 +133,12 @@ std::string encode_place(const Place& place) {
 }
 
 std::optional<Place> decode_place(std::string_view text) {
-  const std::size_t blank = text.find(' ');
-  if (blank == std::string_view::npos) return std::nullopt;
-  const auto number = [](std::string_view word) {
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    const bool whole = error == std::errc{} && stop == word.data() + word.size();
-    return whole ? std::optional(value) : std::nullopt;
-  };
   // Both may be 0, which is no id.
-  const auto state = number(text.substr(0, blank));
-  const auto connection = number(text.substr(blank + 1));
-  if (!state || !connection) return std::nullopt;
-  return Place{*state, ConnectionId(*connection)};
+  std::uint64_t state = 0;
+  if (!take_number(text, ' ', state)) return std::nullopt;
+  const auto connection = whole_number(text);
+  if (!connection) return std::nullopt;
+  return Place{state, ConnectionId(*connection)};
 }
 
 std::string encode(const StoreCommand& command) {

@@ -29,8 +29,8 @@ constexpr std::size_t kAskedAtOnce = 256;
 constexpr std::chrono::seconds kUnreadPeriod{1};
 // Each holds a connection or a command of another node, and some kilobytes; a recipient, some 100 bytes and its name a
 // few times.
-constexpr std::size_t kMostWaiting = 10'000;
-constexpr std::size_t kMostAwaited = 500'000;
+constexpr std::size_t kMaxWaiting = 10'000;
+constexpr std::size_t kMaxAwaited = 500'000;
 
 event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data, MessageId message,
                        event::TargetKind kind) {
@@ -238,12 +238,12 @@ struct Sender::Awaited {
 void Sender::send_then_wait(const SendRequest& request, std::chrono::milliseconds patience,
                             std::function<void(const SendResult&)> done) {
   const SteadyTime started = clock_.steady_now();
-  const bool many = waiting_sends_.size() >= kMostWaiting;
-  if (many || awaited_.load() + request.target.names.size() > kMostAwaited) {
+  const bool many = waiting_sends_.size() >= kMaxWaiting;
+  if (many || awaited_.load() + request.target.names.size() > kMaxAwaited) {
     throw Error(ErrorCode::kUnavailable,
-                (many ? std::to_string(kMostWaiting) + " senders wait for confirmations here already"
+                (many ? std::to_string(kMaxWaiting) + " senders wait for confirmations here already"
                       : "senders wait for the confirmations of " + std::to_string(awaited_.load()) +
-                            " recipients here already, and " + std::to_string(kMostAwaited) + " is the most") +
+                            " recipients here already, and " + std::to_string(kMaxAwaited) + " is the most") +
                     ", and this was not sent; try again later, or send without waiting");
   }
   waits_.start();
@@ -259,7 +259,7 @@ void Sender::send_then_wait(const SendRequest& request, std::chrono::millisecond
   const auto awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
   awaited->done = std::move(done);
   awaited->result =
-      std::move(deliver({request}, std::move(outcomes), started, std::move(place)).finish().front().result);
+      std::move(deliver(std::move(kept), std::move(outcomes), started, std::move(place)).finish().front().result);
   SendResult& result = awaited->result;
   if (result.repeated) {
     for (const std::string& name :
@@ -350,9 +350,7 @@ void Sender::tell_states(const SendRequest& request, const std::vector<Recipient
       recipient.state = told.contains(who) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
     }
   }
-  for (std::string& node : locate_everywhere(open)) {
-    if (std::ranges::find(result.missing, node) == result.missing.end()) result.missing.push_back(std::move(node));
-  }
+  locate_everywhere(open, result.missing);
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
   const bool expired = IdGenerator::time_of(id.value()) + ttl <= clock_.wall_now();
   for (std::size_t n = 0; n < open.size(); ++n)
@@ -420,16 +418,16 @@ std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& 
   places.reserve(rows.size());
   for (const PendingMessage& row : rows)
     places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
-  for (std::string& node : locate_everywhere(places)) {
-    if (std::ranges::find(missing, node) == missing.end()) missing.push_back(std::move(node));
-  }
+  locate_everywhere(places, missing);
   return places;
 }
 
-std::vector<std::string> Sender::locate_everywhere(std::vector<hub::Whereabouts>& messages) {
+void Sender::locate_everywhere(std::vector<hub::Whereabouts>& messages, std::vector<std::string>& missing) {
   hub_.locate(messages);
-  return options_.elsewhere == nullptr || messages.empty() ? std::vector<std::string>()
-                                                           : options_.elsewhere->locate(service(), messages);
+  if (options_.elsewhere == nullptr || messages.empty()) return;
+  for (std::string& node : options_.elsewhere->locate(service(), messages)) {
+    if (std::ranges::find(missing, node) == missing.end()) missing.push_back(std::move(node));
+  }
 }
 
 void Sender::opening(const hub::Names& names, std::function<void()> go_on) {

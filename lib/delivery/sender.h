@@ -198,7 +198,8 @@ class Sender final : private hub::HubDelegate {
   Sending deliver(std::vector<SendRequest> requests, std::vector<SendOutcome> outcomes, SteadyTime begin,
                   DeliveryOrder::Place place);
   std::uint64_t give_out(const std::vector<PendingMessage>& rows, bool again);
-  std::vector<std::string> locate_everywhere(std::vector<hub::Whereabouts>& messages);
+  /// `missing` gets the nodes that did not say, each once.
+  void locate_everywhere(std::vector<hub::Whereabouts>& messages, std::vector<std::string>& missing);
   void withdrawn(const std::vector<Withdrawn>& gone);
   struct Awaited;
   /// Of WaitingSends.

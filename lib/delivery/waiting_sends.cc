@@ -54,29 +54,24 @@ void WaitingSends::schedule(Key key, Wait& wait, SteadyTime when) {
   if (first) changed_.notify_all();
 }
 
+void WaitingSends::look_soon(Key key, Wait& wait) {
+  if (wait.looking) {
+    wait.once_more = true;
+  } else {
+    schedule(key, wait, SteadyTime{});
+  }
+}
+
 void WaitingSends::confirmed(MessageId message) {
   const MutexLock lock(mutex_);
   const auto found = by_message_.find(message.value());
   if (found == by_message_.end()) return;
-  for (const Key key : found->second) {
-    Wait& wait = waits_.at(key);
-    if (wait.looking) {
-      wait.once_more = true;
-    } else {
-      schedule(key, wait, SteadyTime{});
-    }
-  }
+  for (const Key key : found->second) look_soon(key, waits_.at(key));
 }
 
 void WaitingSends::look_again() {
   const MutexLock lock(mutex_);
-  for (auto& [key, wait] : waits_) {
-    if (wait.looking) {
-      wait.once_more = true;
-    } else {
-      schedule(key, wait, SteadyTime{});
-    }
-  }
+  for (auto& [key, wait] : waits_) look_soon(key, wait);
 }
 
 std::size_t WaitingSends::size() const {
@@ -87,13 +82,7 @@ std::size_t WaitingSends::size() const {
 void WaitingSends::cancel() {
   const MutexLock lock(mutex_);
   cancelled_ = true;
-  for (auto& [key, wait] : waits_) {
-    if (wait.looking) {
-      wait.once_more = true;
-    } else {
-      schedule(key, wait, SteadyTime{});
-    }
-  }
+  for (auto& [key, wait] : waits_) look_soon(key, wait);
   changed_.notify_all();
 }
 

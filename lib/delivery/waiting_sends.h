@@ -63,6 +63,7 @@ class WaitingSends {
 
   void begin() REQUIRES(mutex_);
   void schedule(Key key, Wait& wait, SteadyTime when) REQUIRES(mutex_);
+  void look_soon(Key key, Wait& wait) REQUIRES(mutex_);
   void run() EXCLUDES(mutex_);
   void look(Key key) EXCLUDES(mutex_);
 

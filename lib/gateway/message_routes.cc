@@ -1,14 +1,13 @@
 #include "gateway/message_routes.h"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
-#include <memory>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "api/send_reader.h"
+#include "base/slot.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "delivery/imported.h"
@@ -30,7 +29,7 @@ constexpr const char* kNdjson = "application/x-ndjson";
 constexpr std::size_t kMostBulkLines = 100'000;
 constexpr std::size_t kSliceLines = 500;
 // Requests that hold a worker until they are confirmed: a quarter of them.
-constexpr std::size_t kMostWaiting = 16;
+constexpr std::size_t kMaxWaiting = 16;
 constexpr std::size_t kRequeuedAtOnce = 256;
 constexpr std::size_t kExportMessages = 1000;
 constexpr std::size_t kExportBytes = std::size_t{4} * 1024 * 1024;
@@ -115,10 +114,9 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
     return;
   }
   // Only what QuickSend leaves: bodies that were on disk, imports, requests for this node alone.
-  const std::unique_ptr<std::atomic<std::size_t>, void (*)(std::atomic<std::size_t>*)> held(
-      &waiting_, [](std::atomic<std::size_t>* waiting) { waiting->fetch_sub(1); });
-  if (waiting_.fetch_add(1) >= kMostWaiting)
-    throw Error(ErrorCode::kUnavailable, std::to_string(kMostWaiting) +
+  const Slot slot(waiting_, kMaxWaiting);
+  if (!slot)
+    throw Error(ErrorCode::kUnavailable, std::to_string(kMaxWaiting) +
                                              " large requests wait for confirmations here already, and this was not "
                                              "sent; try again later, or send without waiting");
   res.set_content(to_text(sender.send_and_wait(request, *wait)), admin::kJsonType);

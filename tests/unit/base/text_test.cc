@@ -156,5 +156,12 @@ TEST(ShownJson, EscapesWhatATerminalWouldActOn) {
   EXPECT_EQ(shown_json("\xF0\x9F\x98\x80\x7F"), "\xF0\x9F\x98\x80\\u007F");
 }
 
+TEST(WholeNumber, IsADecimalNumberAndNothingElse) {
+  EXPECT_EQ(whole_number("0"), 0U);
+  EXPECT_EQ(whole_number("18446744073709551615"), 18446744073709551615U);
+  for (const char* other : {"", "-1", "+1", " 1", "1 ", "0x1", "18446744073709551616"})
+    EXPECT_EQ(whole_number(other), std::nullopt) << other;
+}
+
 }  // namespace
 }  // namespace sse
