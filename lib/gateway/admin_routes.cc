@@ -67,22 +67,22 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
-  router_.get("\\/api\\/v1\\/status",
+  router_.get("/api/v1/status",
               [this](const httplib::Request&, httplib::Response& res) { answer(res, deps_.status()); });
-  router_.post("\\/api\\/v1\\/connections\\/close", bound(&AdminRoutes::close_connections));
+  router_.post("/api/v1/connections/close", bound(&AdminRoutes::close_connections));
   add_closed_routes(router_, deps_.services);
-  router_.get("\\/api\\/v1\\/connections\\/([^\\/]{1,40})", bound(&AdminRoutes::show_connection));
-  router_.get("\\/api\\/openapi\\.json", [](const httplib::Request&, httplib::Response& res) {
+  router_.get("/api/v1/connections/{}", bound(&AdminRoutes::show_connection));
+  router_.get("/api/openapi.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), admin::kJsonType);
   });
-  router_.get("\\/healthz",
+  router_.get("/healthz",
               [](const httplib::Request&, httplib::Response& res) { res.set_content("ok\n", "text/plain"); });
-  router_.get("\\/readyz", [this](const httplib::Request&, httplib::Response& res) {
+  router_.get("/readyz", [this](const httplib::Request&, httplib::Response& res) {
     const bool ready = deps_.ready();
     res.status = ready ? 200 : 503;
     res.set_content(ready ? "ready\n" : "draining\n", "text/plain");
   });
-  router_.get("\\/metrics", [this](const httplib::Request&, httplib::Response& res) {
+  router_.get("/metrics", [this](const httplib::Request&, httplib::Response& res) {
     res.set_content(deps_.metrics.prometheus(), "text/plain; version=0.0.4; charset=utf-8");
   });
 }

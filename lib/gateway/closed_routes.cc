@@ -60,7 +60,7 @@ void list_closed(const std::vector<Service>& services, const httplib::Request& r
 }  // namespace
 
 void add_closed_routes(Router& router, const std::vector<Service>& services) {
-  router.get("\\/api\\/v1\\/connections\\/closed",
+  router.get("/api/v1/connections/closed",
              [&services](const httplib::Request& req, httplib::Response& res) { list_closed(services, req, res); });
 }
 

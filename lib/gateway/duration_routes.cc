@@ -52,9 +52,9 @@ DurationRoutes::DurationRoutes(Router& router, const std::vector<Service>& servi
   const auto bound = [this](void (DurationRoutes::*handle)(const httplib::Request&, httplib::Response&) const) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
-  router.get("\\/api\\/v1\\/durations", bound(&DurationRoutes::read));
-  router.post("\\/api\\/v1\\/durations", bound(&DurationRoutes::set));
-  router.post("\\/api\\/v1\\/durations\\/clear", bound(&DurationRoutes::clear));
+  router.get("/api/v1/durations", bound(&DurationRoutes::read));
+  router.post("/api/v1/durations", bound(&DurationRoutes::set));
+  router.post("/api/v1/durations/clear", bound(&DurationRoutes::clear));
 }
 
 std::vector<delivery::PendingMessage> DurationRoutes::waiting(const ServiceName& service, TargetKind kind,

@@ -60,7 +60,7 @@ bool follows(const httplib::Request& req) {
 
 void add_event_routes(Router& router, const std::vector<Service>& services, const Happenings& happenings,
                       EventFeed& feed) {
-  router.get("\\/api\\/v1\\/events", [&](const httplib::Request& req, httplib::Response& res) {
+  router.get("/api/v1/events", [&](const httplib::Request& req, httplib::Response& res) {
     require_known(req);
     HappeningFilter filter = filter_of(req, services);
     if (follows(req)) {

@@ -85,17 +85,17 @@ MessageRoutes::MessageRoutes(Router& router, const std::vector<Service>& service
   const auto bound = [this](void (MessageRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
-  router.post("\\/api\\/v1\\/send", bound(&MessageRoutes::send));
-  router.get("\\/api\\/v1\\/messages", bound(&MessageRoutes::list));
-  router.del("\\/api\\/v1\\/messages", bound(&MessageRoutes::purge));
-  router.get("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&MessageRoutes::show));
-  router.del("\\/api\\/v1\\/messages\\/([^\\/]{1,40})", bound(&MessageRoutes::remove));
-  router.post("\\/api\\/v1\\/messages\\/([^\\/]{1,40})\\/retry", bound(&MessageRoutes::retry));
-  router.get("\\/api\\/v1\\/messages\\/([^\\/]{1,40})\\/trace", bound(&MessageRoutes::trace));
-  router.get("\\/api\\/v1\\/export", bound(&MessageRoutes::export_lines));
-  router.get("\\/api\\/v1\\/dead", bound(&MessageRoutes::list_dead));
-  router.del("\\/api\\/v1\\/dead", bound(&MessageRoutes::purge_dead));
-  router.post("\\/api\\/v1\\/dead\\/requeue", bound(&MessageRoutes::requeue));
+  router.post("/api/v1/send", bound(&MessageRoutes::send));
+  router.get("/api/v1/messages", bound(&MessageRoutes::list));
+  router.del("/api/v1/messages", bound(&MessageRoutes::purge));
+  router.get("/api/v1/messages/{}", bound(&MessageRoutes::show));
+  router.del("/api/v1/messages/{}", bound(&MessageRoutes::remove));
+  router.post("/api/v1/messages/{}/retry", bound(&MessageRoutes::retry));
+  router.get("/api/v1/messages/{}/trace", bound(&MessageRoutes::trace));
+  router.get("/api/v1/export", bound(&MessageRoutes::export_lines));
+  router.get("/api/v1/dead", bound(&MessageRoutes::list_dead));
+  router.del("/api/v1/dead", bound(&MessageRoutes::purge_dead));
+  router.post("/api/v1/dead/requeue", bound(&MessageRoutes::requeue));
 }
 
 void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {

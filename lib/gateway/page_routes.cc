@@ -201,32 +201,31 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<Service>& service
     content_.add_service(service.path);
   }
   for (const Service& service : services) add_service(service);
-  for (const std::string& path : content_.paths()) router_.answered_elsewhere(Router::literal(path));
+  for (const std::string& path : content_.paths()) router_.answered_elsewhere(PathTemplate::literal(path));
 }
 
 void PageRoutes::add_service(const Service& service) {
-  const std::string base = Router::literal(service.path);
+  const std::string base = PathTemplate::literal(service.path);
   const auto bound =
       [this, &service](void (PageRoutes::*handle)(const Service&, const httplib::Request&, httplib::Response&)) {
         return [this, &service, handle](const httplib::Request& req, httplib::Response& res) {
           (this->*handle)(service, req, res);
         };
       };
-  router_.get(base + "\\/connect", bound(&PageRoutes::connect));
-  router_.post(base + "\\/connect", bound(&PageRoutes::connect));
-  router_.post(base + "\\/connect\\/addListener\\.do",
-               [this, &service](const httplib::Request& req, httplib::Response& res) {
-                 change_listeners(service, req, res, true);
-               });
-  router_.post(base + "\\/connect\\/removeListener\\.do",
+  router_.get(base + "/connect", bound(&PageRoutes::connect));
+  router_.post(base + "/connect", bound(&PageRoutes::connect));
+  router_.post(base + "/connect/addListener.do", [this, &service](const httplib::Request& req, httplib::Response& res) {
+    change_listeners(service, req, res, true);
+  });
+  router_.post(base + "/connect/removeListener.do",
                [this, &service](const httplib::Request& req, httplib::Response& res) {
                  change_listeners(service, req, res, false);
                });
-  router_.post(base + "\\/connect\\/message\\/(.+)\\.do", bound(&PageRoutes::message));
-  router_.post(base + "\\/connect\\/upload\\/(.+)\\.do", bound(&PageRoutes::upload));
-  router_.post(base + "\\/connect\\/ack\\.do", bound(&PageRoutes::acknowledge));
-  router_.post(base + "\\/connect\\/disconnect\\.do", bound(&PageRoutes::disconnect));
-  router_.get(base + "\\/connect\\/(users|connections|repositoryMessages)\\.json",
+  router_.post(base + "/connect/message/{+}.do", bound(&PageRoutes::message));
+  router_.post(base + "/connect/upload/{+}.do", bound(&PageRoutes::upload));
+  router_.post(base + "/connect/ack.do", bound(&PageRoutes::acknowledge));
+  router_.post(base + "/connect/disconnect.do", bound(&PageRoutes::disconnect));
+  router_.get(base + "/connect/{users|connections|repositoryMessages}.json",
               [this, &service](const httplib::Request& req, httplib::Response& res) {
                 if (options_.queries == nullptr) {
                   throw Error(ErrorCode::kPermissionDenied,
@@ -236,7 +235,7 @@ void PageRoutes::add_service(const Service& service) {
                 answer_ok(res, query_page(service, *options_.queries, options_.server_id, req.matches[1].str(), req,
                                           asker.identity));
               });
-  router_.options(base + "\\/.*", [](const httplib::Request& req, httplib::Response& res) {
+  router_.options(base + "/{*}", [](const httplib::Request& req, httplib::Response& res) {
     if (req.has_header("Access-Control-Request-Headers")) {
       res.set_header("Access-Control-Allow-Headers", req.get_header_value("Access-Control-Request-Headers"));
     }

@@ -107,14 +107,14 @@ PresenceRoutes::PresenceRoutes(Router& router, const std::vector<Service>& servi
   const auto names = [this](TargetKind kind) {
     return [this, kind](const httplib::Request& req, httplib::Response& res) { list_names(kind, req, res); };
   };
-  router.get("\\/api\\/v1\\/connections", bound(&PresenceRoutes::list_connections));
-  router.get("\\/api\\/v1\\/users", bound(&PresenceRoutes::list_users));
-  router.get("\\/api\\/v1\\/user-ids", bound(&PresenceRoutes::list_user_ids));
-  router.get("\\/api\\/v1\\/user", bound(&PresenceRoutes::show_user));
-  router.get("\\/api\\/v1\\/tenants", names(TargetKind::kTenant));
-  router.get("\\/api\\/v1\\/channels", names(TargetKind::kChannel));
-  router.get("\\/api\\/v1\\/tokens", names(TargetKind::kToken));
-  router.get("\\/api\\/v1\\/explain", bound(&PresenceRoutes::explain));
+  router.get("/api/v1/connections", bound(&PresenceRoutes::list_connections));
+  router.get("/api/v1/users", bound(&PresenceRoutes::list_users));
+  router.get("/api/v1/user-ids", bound(&PresenceRoutes::list_user_ids));
+  router.get("/api/v1/user", bound(&PresenceRoutes::show_user));
+  router.get("/api/v1/tenants", names(TargetKind::kTenant));
+  router.get("/api/v1/channels", names(TargetKind::kChannel));
+  router.get("/api/v1/tokens", names(TargetKind::kToken));
+  router.get("/api/v1/explain", bound(&PresenceRoutes::explain));
 }
 
 void PresenceRoutes::list_connections(const httplib::Request& req, httplib::Response& res) const {

@@ -1,6 +1,5 @@
 #include "gateway/router.h"
 
-#include <cctype>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -41,32 +40,20 @@ Router::Router(net::HttplibApp& app, ErrorWriter write_error) : app_(app), write
   });
 }
 
-void Router::get(const std::string& pattern, Handler handler) {
-  add("GET", pattern);
-  app_.Get(pattern, guarded(std::move(handler)));
+void Router::get(const std::string& path, Handler handler) {
+  app_.Get(add("GET", path), guarded(std::move(handler)));
 }
 
-void Router::post(const std::string& pattern, Handler handler) {
-  add("POST", pattern);
-  app_.Post(pattern, guarded(std::move(handler)));
+void Router::post(const std::string& path, Handler handler) {
+  app_.Post(add("POST", path), guarded(std::move(handler)));
 }
 
-void Router::del(const std::string& pattern, Handler handler) {
-  add("DELETE", pattern);
-  app_.Delete(pattern, guarded(std::move(handler)));
+void Router::del(const std::string& path, Handler handler) {
+  app_.Delete(add("DELETE", path), guarded(std::move(handler)));
 }
 
-void Router::options(const std::string& pattern, Handler handler) {
-  app_.Options(pattern, guarded(std::move(handler)));
-}
-
-std::string Router::literal(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("^$\\.*+?()[]{}|/").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
+void Router::options(const std::string& path, Handler handler) {
+  app_.Options(PathTemplate(path).regex(), guarded(std::move(handler)));
 }
 
 Router::Handler Router::guarded(Handler handler) {
@@ -75,33 +62,16 @@ Router::Handler Router::guarded(Handler handler) {
   };
 }
 
-// A pattern begins with text that is what it says, with a backslash before what would not be.
-void Router::add(const char* method, const std::string& pattern) {
-  Route route{method, "", true, std::regex(pattern)};
-  for (std::size_t i = 0; i < pattern.size() && route.exact; ++i) {
-    const bool escaped = pattern[i] == '\\' && i + 1 < pattern.size() && std::ispunct(pattern[i + 1]) != 0;
-    if (!escaped && std::string_view("^$\\.*+?()[]{}|").find(pattern[i]) != std::string_view::npos) {
-      route.exact = false;
-      // What comes before these is repeated, or one of several.
-      if (std::string_view("*+?{|").find(pattern[i]) != std::string_view::npos) route.literal.clear();
-      break;
-    }
-    route.literal += escaped ? pattern[++i] : pattern[i];
-  }
-  if (pattern.find('|') != std::string::npos && pattern.find('(') > pattern.find('|')) {
-    route.literal.clear();
-    route.exact = false;
-  }
-  routes_.push_back(std::move(route));
+std::string Router::add(const char* method, const std::string& path) {
+  routes_.push_back({method, PathTemplate(path)});
+  return routes_.back().path.regex();
 }
 
 std::string Router::allowed_at(const std::string& path) const {
   std::string allowed;
   for (const Route& route : routes_) {
-    if (!path.starts_with(route.literal) || (route.exact && path.size() != route.literal.size())) continue;
-    if (allowed.find(route.method) != std::string::npos) continue;
-    if (route.exact || std::regex_match(path, route.pattern))
-      allowed += (allowed.empty() ? "" : ", ") + route.method + (route.method == "GET" ? ", HEAD" : "");
+    if (allowed.find(route.method) != std::string::npos || !route.path.matches(path)) continue;
+    allowed += (allowed.empty() ? "" : ", ") + route.method + (route.method == "GET" ? ", HEAD" : "");
   }
   return allowed;
 }
@@ -109,12 +79,7 @@ std::string Router::allowed_at(const std::string& path) const {
 std::optional<net::HeadRefusal> Router::refuse(std::string_view method, std::string_view target) const {
   if (method == "OPTIONS") return std::nullopt;
   const std::string path = path_of(target);
-  std::string allowed;
-  try {
-    allowed = allowed_at(path);
-  } catch (const std::regex_error&) {
-    return net::HeadRefusal{400, "the path cannot be looked up"};
-  }
+  const std::string allowed = allowed_at(path);
   if (allowed.empty()) return net::HeadRefusal{404, nothing_at(path)};
   for (const std::string& one : split_list(allowed)) {
     if (one == method) return std::nullopt;

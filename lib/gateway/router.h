@@ -2,12 +2,12 @@
 
 #include <functional>
 #include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "gateway/path_template.h"
 #include "net/http_front.h"
 #include "net/httplib_app.h"
 
@@ -31,19 +31,17 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  /// `pattern`: an ECMAScript regular expression over the whole path. Write literal text through literal().
-  void get(const std::string& pattern, Handler handler);
-  void post(const std::string& pattern, Handler handler);
-  void del(const std::string& pattern, Handler handler);
+  /// `path`: a PathTemplate; what its variable parts matched is in Request::matches.
+  void get(const std::string& path, Handler handler);
+  void post(const std::string& path, Handler handler);
+  void del(const std::string& path, Handler handler);
   /// A GET that is answered elsewhere: other methods get 405.
-  void answered_elsewhere(const std::string& pattern) { add("GET", pattern); }
-  /// A pattern here does not make a path exist: for preflight requests of whole subtrees.
-  void options(const std::string& pattern, Handler handler);
+  void answered_elsewhere(const std::string& path) { add("GET", path); }
+  /// A template here does not make a path exist: for preflight requests of whole subtrees.
+  void options(const std::string& path, Handler handler);
   /// Why no route takes such a request; nullopt where one does, and for OPTIONS. `target`: path and query as they came.
   /// Thread safe, and quick enough for a loop thread.
   std::optional<net::HeadRefusal> refuse(std::string_view method, std::string_view target) const;
-  /// `text` with what is special in patterns escaped.
-  static std::string literal(const std::string& text);
 
  private:
   Handler guarded(Handler handler);
@@ -52,12 +50,11 @@ class Router {
 
   struct Route {
     std::string method;
-    std::string literal;  // that the path begins with
-    bool exact = false;   // and ends with
-    std::regex pattern;
+    PathTemplate path;
   };
 
-  void add(const char* method, const std::string& pattern);
+  /// Returns the regular expression that HttplibApp takes.
+  std::string add(const char* method, const std::string& path);
   std::string allowed_at(const std::string& path) const;
 
   net::HttplibApp& app_;

@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"
+#include "hub/hub_loops.h"
 
 namespace sse::hub {
 
@@ -22,24 +23,6 @@ using event::TargetKind;
 using net::CloseReason;
 
 namespace {
-
-constexpr std::size_t kDescribeAtOnce = 256;
-// Ids of one ack.do that are looked at before other work of the loop has its turn.
-constexpr std::size_t kAcknowledgeAtOnce = 512;
-
-// Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
-class Arrival {
- public:
-  explicit Arrival(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
-  Arrival(Arrival&&) noexcept = default;
-  Arrival& operator=(Arrival&&) = delete;
-  ~Arrival() {
-    if (latch_) latch_->count_down();
-  }
-
- private:
-  std::shared_ptr<std::latch> latch_;
-};
 
 // From 0 to `most`, evenly spread over the connections: after a restart they come back over that time, not all at once.
 std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most) {
@@ -79,34 +62,6 @@ Hub::~Hub() = default;
 
 std::size_t Hub::shard_of(const UserId& user) const {
   return std::hash<UserId>{}(user) % shards_.size();
-}
-
-template <class Use>
-void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
-  if (numbers.empty()) return;
-  // Shared, not on this stack: the last loop may still be inside count_down() when this thread has seen the end.
-  const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
-  for (const std::size_t number : numbers) {
-    Shard& shard = *shards_[number];
-    // It would wait for itself.
-    assert(!shard.loop().in_loop_thread() && "called on a loop thread");
-    shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
-  }
-  done->wait();
-}
-
-template <class Use>
-void Hub::on_all_shards(Use use) {
-  on_shards(all_shards_, use);
-}
-
-template <class Use>
-void Hub::on_owned(ConnectionId id, const Identity& owner, Use use) {
-  if (owner.user.empty() || !id.valid()) return;
-  on_shards({shard_of(owner.user)}, [&](Shard& shard, std::size_t) {
-    Connection* connection = shard.find(id);
-    if (connection != nullptr && Shard::owns(owner, *connection)) use(shard, *connection);
-  });
 }
 
 ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
@@ -309,217 +264,6 @@ void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, Me
   shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last, failed]() mutable {
     shard.replay(id, std::move(moved), through, last, failed);
   });
-}
-
-void Hub::visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use) {
-  if (user.empty()) {
-    on_all_shards(std::cref(use));
-  } else {
-    on_shards({shard_of(user)}, std::cref(use));
-  }
-}
-
-std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {
-  std::vector<std::optional<ConnectionInfo>> slots(ids.size());
-  // A part at a time, because streams wait while a loop copies.
-  for (std::size_t begin = 0; begin < ids.size(); begin += kDescribeAtOnce) {
-    const std::size_t end = std::min(begin + kDescribeAtOnce, ids.size());
-    on_all_shards([&](Shard& shard, std::size_t) {
-      for (std::size_t i = begin; i < end; ++i) {
-        if (const Connection* connection = shard.find(ids[i])) slots[i] = shard.describe(*connection);
-      }
-    });
-  }
-  std::vector<ConnectionInfo> infos;
-  for (auto& slot : slots) {
-    if (slot) infos.push_back(std::move(*slot));
-  }
-  return infos;
-}
-
-std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
-  std::vector<ConnectionInfo> infos = describe(std::vector<ConnectionId>{id});
-  if (infos.empty()) return std::nullopt;
-  return std::move(infos.front());
-}
-
-std::vector<ClosedConnection> Hub::recently_closed() {
-  std::vector<std::vector<ClosedConnection>> parts(shards_.size());
-  on_all_shards(
-      [&](Shard& shard, std::size_t number) { parts[number].assign(shard.closed().begin(), shard.closed().end()); });
-  std::vector<ClosedConnection> all;
-  for (auto& part : parts)
-    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-  std::ranges::stable_sort(all, std::greater<>(), &ClosedConnection::closed);
-  return all;
-}
-
-std::vector<std::string> Hub::names(TargetKind kind) {
-  std::vector<std::vector<std::string>> parts(shards_.size());
-  on_all_shards([&](Shard& shard, std::size_t number) { parts[number] = shard.names(kind); });
-  std::vector<std::string> all;
-  for (auto& part : parts)
-    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-  // A tenant has streams on several loops.
-  std::ranges::sort(all);
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
-
-std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
-  std::atomic<std::size_t> closed{0};
-  on_all_shards([&](Shard& shard, std::size_t) {
-    for (const ConnectionId id : ids) {
-      if (Connection* connection = shard.find(id)) {
-        shard.close_for_good(*connection);
-        ++closed;
-      }
-    }
-  });
-  return closed;
-}
-
-std::size_t Hub::close(const event::Target& target) {
-  std::atomic<std::size_t> closed{0};
-  const std::vector<std::string> everybody{""};
-  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
-  on_all_shards([&](Shard& shard, std::size_t) {
-    for (const std::string& name : names) {
-      const std::vector<Connection*> members = shard.connections_for(target.kind, name);
-      for (Connection* connection : members) shard.close_for_good(*connection);
-      closed += members.size();
-    }
-  });
-  return closed;
-}
-
-std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const Identity& owner,
-                                                 const std::vector<std::string>& names, bool add) {
-  std::optional<ListenerSet> after;
-  bool too_many = false;
-  on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    connection.rare().last_request_millis = to_millis(clock().wall_now());
-    if (add) {
-      std::set<std::string_view> all(names.begin(), names.end());
-      all.insert(connection.listeners->begin(), connection.listeners->end());
-      std::size_t bytes = 0;
-      for (const std::string_view name : all) bytes += name.size();
-      too_many = all.size() > kMostListeners || bytes > kMaxListenerBytes;
-      if (too_many) return;
-    }
-    after = shard.change_listeners(connection, names, add);
-  });
-  if (too_many) {
-    throw Error(ErrorCode::kLimitExceeded, "a connection listens to at most " + std::to_string(kMostListeners) +
-                                               " events, whose names have at most " +
-                                               std::to_string(kMaxListenerBytes) +
-                                               " bytes together; remove some listeners first");
-  }
-  return after;
-}
-
-std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const Identity& owner, Request kind) {
-  std::optional<ConnectionInfo> info;
-  on_owned(id, owner, [&](const Shard& shard, Connection& connection) {
-    Connection::Rare& rare = connection.rare();
-    rare.last_request_millis = to_millis(clock().wall_now());
-    ++(kind == Request::kMessage ? rare.request_messages : rare.request_uploads);
-    info = shard.describe(connection);
-  });
-  return info;
-}
-
-std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const Identity& owner,
-                                            const std::vector<MessageId>& messages) {
-  std::optional<std::size_t> confirmed;
-  if (owner.user.empty() || !id.valid()) return confirmed;
-  const std::vector<std::size_t> home{shard_of(owner.user)};
-  std::size_t begin = 0;
-  do {
-    const auto first = messages.begin() + static_cast<std::ptrdiff_t>(begin);
-    const std::vector<MessageId> part(
-        first, first + static_cast<std::ptrdiff_t>(std::min(kAcknowledgeAtOnce, messages.size() - begin)));
-    std::optional<std::size_t> more;
-    on_shards(home, [&](Shard& shard, std::size_t) { more = shard.acknowledge(id, owner, part); });
-    // The stream may end between two parts, and be forgotten: what it has said until then counts.
-    if (!more) break;
-    confirmed = confirmed.value_or(0) + *more;
-    begin += part.size();
-  } while (begin < messages.size());
-  return confirmed;
-}
-
-bool Hub::disconnect(ConnectionId id, const Identity& owner, const std::string& note) {
-  bool found = false;
-  on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    shard.close(connection, CloseReason::kDisconnect, true, note);
-    found = true;
-  });
-  return found;
-}
-
-std::vector<std::vector<ConnectionId>> Hub::connections_of(const std::vector<ClientKey>& clients) {
-  std::vector<std::vector<ConnectionId>> found(clients.size());
-  on_all_shards([&](const Shard& shard, std::size_t number) {
-    for (std::size_t i = 0; i < clients.size(); ++i) {
-      if (shard_of(UserId(clients[i].user)) == number) found[i] = shard.connections_of(clients[i]);
-    }
-  });
-  return found;
-}
-
-void Hub::replace(const std::vector<ConnectionId>& ids) {
-  on_all_shards([&](Shard& shard, std::size_t) {
-    for (const ConnectionId id : ids) {
-      if (Connection* connection = shard.find(id)) shard.close(*connection, CloseReason::kReplaced, true);
-    }
-  });
-}
-
-std::size_t Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
-  std::atomic<std::size_t> sent{0};
-  on_all_shards([&](Shard& shard, std::size_t) {
-    std::minstd_rand random(std::random_device{}());
-    std::uniform_int_distribution<std::int64_t> delay(1, std::max<std::int64_t>(spread.count(), 1));
-    for (const ConnectionId id : ids) {
-      if (Connection* connection = shard.find(id)) {
-        shard.send_away(*connection, std::chrono::milliseconds(delay(random)));
-        ++sent;
-      }
-    }
-  });
-  return sent;
-}
-
-void Hub::drain() {
-  for (const auto& shard : shards_) {
-    shard->loop().post([&shard = *shard] { shard.close_all(CloseReason::kShutdown); });
-  }
-}
-
-std::size_t Hub::connections() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
-                         [](std::size_t n, const auto& shard) { return n + shard->connections(); });
-}
-
-std::size_t Hub::users() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
-                         [](std::size_t n, const auto& shard) { return n + shard->users(); });
-}
-
-std::size_t Hub::sockets() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
-                         [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
-}
-
-std::uint64_t Hub::backlog_bytes() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::uint64_t{0},
-                         [](std::uint64_t n, const auto& shard) { return n + shard->backlog_bytes(); });
-}
-
-std::uint64_t Hub::turnover() const {
-  return std::accumulate(metrics_.closed.begin(), metrics_.closed.end(), metrics_.opened.value(),
-                         [](std::uint64_t n, const observe::Counter* closed) { return n + closed->value(); });
 }
 
 }  // namespace sse::hub

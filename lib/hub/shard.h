@@ -238,6 +238,9 @@ class Shard final : private net::StreamOwner {
   void stream_awaits(net::Stream& stream) override;
   void stream_drained(net::Stream& stream) override;
 
+  // How long a stream that is being ended may take to write out what it owes and to see the peer close.
+  static constexpr std::chrono::seconds kFinishTime{5};
+
   struct ById {
     static std::uint64_t key(const Connection& connection) { return connection.id.value(); }
     static std::uint64_t hash(std::uint64_t id) { return id; }

@@ -4,21 +4,14 @@
 #include <tuple>
 #include <utility>
 
-#include "base/step_count.h"
 #include "base/text.h"
 #include "event/json.h"
+#include "hub/survey_parts.h"
 
 namespace sse::hub {
 namespace {
 
 using event::TargetKind;
-
-// So many connections are looked at before other work of the loop has its turn.
-constexpr std::size_t kAtOnce = 2048;
-
-std::string name_of(const Connection& connection, TargetKind kind) {
-  return std::string(Indexes::name_of(connection, kind));
-}
 
 // The narrowest index that applies.
 const Group* candidates(const Shard& shard, const ConnectionFilter& filter) {
@@ -47,38 +40,6 @@ bool matches(const SurveyRow& row, const ConnectionFilter& filter, const std::st
   if (lower_name.empty()) return true;
   const std::string name = profile_name(attributes.profile);
   return to_lower(name.empty() ? row.user : name).find(lower_name) != std::string::npos;
-}
-
-// `gather` names a shard's connections, then `look` sees each that is still there, a part a turn of the loop.
-template <class Gather, class Look>
-void in_parts(Hub& hub, const UserId& user, Gather gather, Look look) {
-  std::vector<std::vector<ConnectionId>> ids(hub.shards());
-  hub.visit(user, [&](Shard& shard, std::size_t number) { gather(shard, ids[number]); });
-  std::size_t most = 0;
-  for (const auto& mine : ids) most = std::max(most, mine.size());
-  for (std::size_t begin = 0; begin < most; begin += kAtOnce) {
-    hub.visit(user, [&](Shard& shard, std::size_t number) {
-      const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
-      for (std::size_t i = begin; i < end; ++i) {
-        count_steps();
-        if (const Connection* connection = shard.find(ids[number][i])) look(shard, number, *connection);
-      }
-    });
-  }
-}
-
-void add_ids(const Group* group, std::vector<ConnectionId>& ids) {
-  if (group == nullptr) return;
-  for (const Connection* connection : group->members()) ids.push_back(connection->id);
-}
-
-template <class T>
-std::vector<T> joined(std::vector<std::vector<T>> parts) {
-  std::vector<T> all;
-  for (auto& part : parts) {
-    all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-  }
-  return all;
 }
 
 // What `note` writes of every connection that matches.
@@ -161,25 +122,6 @@ std::uint64_t order_number(const NameCount& count, CountOrder order) {
   return 0;
 }
 
-Verdict judge(const Shard& shard, const Connection& connection, const Question& question) {
-  Verdict verdict;
-  verdict.id = connection.id;
-  verdict.user = name_of(connection, TargetKind::kUser);
-  verdict.tenant = name_of(connection, TargetKind::kTenant);
-  verdict.token = name_of(connection, TargetKind::kToken);
-  verdict.channel = name_of(connection, TargetKind::kChannel);
-  verdict.other_tenant = !question.tenant.empty() && verdict.tenant != question.tenant.str();
-  verdict.other_token = !question.token.empty() && verdict.token != question.token.str();
-  verdict.other_channel = !question.channel.empty() && verdict.channel != question.channel.str();
-  verdict.not_listening = !Shard::wants(connection, question.target.listening, question.event);
-  if (verdict.not_listening) verdict.listeners.assign(connection.listeners->begin(), connection.listeners->end());
-  const Shard::Outlook outlook = shard.outlook(connection, question.bytes);
-  verdict.overflows = outlook == Shard::Outlook::kOverflows;
-  if (verdict.overflows) verdict.owed = connection.backlog_bytes();
-  verdict.waits = outlook == Shard::Outlook::kWaits;
-  return verdict;
-}
-
 }  // namespace
 
 std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter, ConnectionOrder order, bool reverse) {
@@ -257,25 +199,6 @@ std::string profile_name(std::string_view profile) {
   if (!json.is_object()) return "";
   const auto name = json.find("name");
   return name != json.end() && name->is_string() ? name->get<std::string>() : "";
-}
-
-std::vector<Verdict> explain(Hub& hub, const Question& question) {
-  const event::Target& target = question.target;
-  const UserId only =
-      target.kind == TargetKind::kUser && target.names.size() == 1 ? UserId(target.names.front()) : UserId();
-  std::vector<std::vector<Verdict>> verdicts(hub.shards());
-  in_parts(
-      hub, only,
-      [&](Shard& shard, std::vector<ConnectionId>& ids) {
-        if (target.kind == TargetKind::kAll) add_ids(shard.group(target.kind, ""), ids);
-        for (const std::string& name : target.names) add_ids(shard.group(target.kind, name), ids);
-      },
-      [&](Shard& shard, std::size_t number, const Connection& connection) {
-        verdicts[number].push_back(judge(shard, connection, question));
-      });
-  std::vector<Verdict> all = joined(std::move(verdicts));
-  std::ranges::sort(all, {}, [](const Verdict& verdict) { return verdict.id; });
-  return all;
 }
 
 }  // namespace sse::hub

@@ -1,0 +1,140 @@
+// The dead letters of a repository in memory.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/step_count.h"
+#include "delivery/imported.h"
+#include "delivery/memory_repository.h"
+#include "observe/metrics.h"
+
+namespace sse::delivery {
+
+std::uint64_t MemoryRepository::count_dead(const MessageFilter& filter) {
+  MutexLock lock(mutex_);
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(dead_, [&](const DeadLetter& letter) { return matches({}, filter, letter); }));
+}
+
+std::vector<DeadLetter> MemoryRepository::list_dead(const MessageFilter& filter, std::uint64_t skip,
+                                                    std::size_t limit) {
+  std::vector<DeadLetter> result;
+  MutexLock lock(mutex_);
+  for (const DeadLetter& letter : dead_) {
+    if (result.size() == limit) break;
+    if (!matches({}, filter, letter)) continue;
+    if (skip > 0) {
+      --skip;
+    } else {
+      result.push_back(letter);
+    }
+  }
+  return result;
+}
+
+std::vector<DeadLetter> MemoryRepository::page_dead(const MessageFilter& filter, std::size_t limit) {
+  std::vector<DeadLetter> page;
+  {
+    const MutexLock lock(mutex_);
+    for (const DeadLetter& letter : dead_) {
+      if (letter.message.id > filter.after && matches({}, filter, letter)) page.push_back(letter);
+    }
+  }
+  cut_page(page, limit, [](const DeadLetter& letter) { return letter.message.id; });
+  return page;
+}
+
+std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter> letters) {
+  std::vector<LetterOutcome> outcomes;
+  outcomes.reserve(letters.size());
+  const MutexLock lock(mutex_);
+  std::set<LetterName> known;
+  for (const DeadLetter& letter : dead_) known.insert(name_of(letter));
+  for (const DeadLetter& letter : letters) {
+    const std::uint64_t size = letter.message.data.size();
+    const NewMessage import = as_import(letter);
+    AddOutcome outcome;
+    if (known.contains(name_of(letter)) || known_key(import, outcome) || known_import(import, outcome)) {
+      outcomes.push_back(LetterOutcome::kKnown);
+    } else if (dead_.size() >= limits_.dead || dead_bytes_ + size > limits_.dead_bytes.count()) {
+      outcomes.push_back(LetterOutcome::kNoRoom);
+    } else {
+      known.insert(name_of(letter));
+      dead_.push_back(letter);
+      dead_.back().message.data_size = size;
+      dead_bytes_ += size;
+      outcomes.push_back(LetterOutcome::kKept);
+    }
+  }
+  return outcomes;
+}
+
+std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
+  MutexLock lock(mutex_);
+  // Of those with one collapse key the youngest alone is sent again.
+  using CollapseKey = std::tuple<ServiceName, event::TargetKind, std::string, std::string>;
+  std::map<CollapseKey, const DeadLetter*> youngest;
+  const auto key_of = [](const PendingMessage& m) {
+    return CollapseKey{m.service, m.recipient.kind, m.recipient.name, m.collapse};
+  };
+  for (const DeadLetter& letter : dead_) {
+    if (letter.message.collapse.empty() || !matches(id, filter, letter)) continue;
+    const DeadLetter*& kept = youngest[key_of(letter.message)];
+    if (kept == nullptr || is_older(*kept, letter)) kept = &letter;
+  }
+  std::vector<MessageId> ids;
+  std::vector<SentKey> keys;
+  std::vector<Dropped> replaced;
+  undo_ = &replaced;
+  try {
+    for (const DeadLetter& letter : dead_) {
+      if (!matches(id, filter, letter)) continue;
+      const PendingMessage& m = letter.message;
+      if (!m.collapse.empty() && youngest.at(key_of(m)) != &letter) continue;
+      NewMessage again{m.service, {m.recipient.kind, {}, m.listening}, m.event, {}, now, now + (m.expires - m.created)};
+      if (m.recipient.kind != event::TargetKind::kAll) again.target.names.push_back(m.recipient.name);
+      again.collapse = m.collapse;
+      again.original = first_id(m);
+      again.key = import_key(again.original, m.recipient);
+      AddOutcome outcome;
+      keep(again, outcome, m.data);
+      if (outcome.repeated) continue;
+      ids.push_back(outcome.id);
+      keys.emplace_back(again.service, std::move(again.key));
+    }
+  } catch (...) {
+    undo_ = nullptr;
+    for (const MessageId kept : ids) erase_locked(messages_.find(kept), Withdrawn::Why::kDeleted);
+    for (const SentKey& key : keys) forget_key(key);
+    // What a letter had taken the place of is pending as before, and none of it was ever told.
+    for (const Dropped& one : replaced) restore(one);
+    withdrawn_.clear();
+    throw;
+  }
+  undo_ = nullptr;
+  drop_dead(id, filter);
+  report();
+  return ids;
+}
+
+bool MemoryRepository::is_older(const DeadLetter& letter, const DeadLetter& other) {
+  return first_id(letter.message) < first_id(other.message);
+}
+
+std::uint64_t MemoryRepository::purge_dead(MessageId id, const MessageFilter& filter) {
+  MutexLock lock(mutex_);
+  return drop_dead(id, filter);
+}
+
+std::uint64_t MemoryRepository::drop_dead(MessageId id, const MessageFilter& filter) {
+  std::uint64_t bytes = 0;
+  const std::uint64_t count = std::erase_if(dead_, [&](const DeadLetter& letter) {
+    const bool gone = matches(id, filter, letter);
+    if (gone) bytes += letter.message.data_size;
+    return gone;
+  });
+  dead_bytes_ -= bytes;
+  return count;
+}
+
+}  // namespace sse::delivery

@@ -1,0 +1,147 @@
+// Sends whose callers do not wait for the store and the streams.
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "delivery/sender.h"
+#include "delivery/sender_parts.h"
+#include "event/event.h"
+#include "event/frame.h"
+#include "observe/barrier.h"
+
+namespace sse::delivery {
+
+void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
+  event::validate({request.event, request.data, "", std::nullopt});
+  const SteadyTime begin = clock_.steady_now();
+  const std::uint64_t id = ids_.next();
+  sent_.add();
+  event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
+  std::string event = options_.on_sent ? request.event : std::string();
+  std::shared_ptr<void> open;
+  if (in_cluster() && !request.local) {
+    open = begin_soon();
+    if (!open) return;
+  }
+  hand_over(
+      std::move(request.target), std::move(request.event), std::move(frame), std::move(open),
+      [this, id, begin, event = std::move(event), done = std::move(done)](
+          const event::Target& target, const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+        send_seconds_.observe(seconds_since(begin, clock_));
+        SendResult result = result_of(id, target, taken);
+        result.missing = std::move(missing);
+        tell_sent(target, event, false, {result, std::nullopt});
+        done(result);
+      });
+}
+
+void Sender::hand_over(event::Target target, std::string event, event::FrameRef frame, std::shared_ptr<void> everywhere,
+                       HandedOver done) {
+  if (!everywhere) {
+    hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
+                      [done = std::move(done)](const event::Target& to, const std::vector<std::uint32_t>& taken) {
+                        done(to, taken, {});
+                      });
+    return;
+  }
+  // Until this node and the others have said what they took.
+  struct Together {
+    Together(HandedOver then, event::Target to, std::shared_ptr<void> until)
+        : done(std::move(then)),
+          target(std::move(to)),
+          open(std::move(until)),
+          here(std::max<std::size_t>(target.names.size(), 1)),
+          away(here.size()) {}
+
+    const HandedOver done;
+    const event::Target target;
+    const std::shared_ptr<void> open;
+    std::vector<std::uint32_t> here, away;
+    std::vector<std::string> missing;
+    std::atomic<int> left{2};
+
+    void part_is_there() {
+      if (left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+      for (std::size_t n = 0; n < here.size(); ++n) here[n] += away.at(n);
+      done(target, here, std::move(missing));
+    }
+  };
+  away_.fetch_add(1);
+  const auto together = std::make_shared<Together>(std::move(done), target, std::move(everywhere));
+  // To the other nodes first: theirs is the longer way.
+  const auto sent = options_.elsewhere->send(service(), {{together->target, event, frame, {}}});
+  if (options_.elsewhere->may_be_here(service(), together->target)) {
+    hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
+                      [together](const event::Target&, const std::vector<std::uint32_t>& taken) {
+                        together->here = taken;
+                        together->part_is_there();
+                      });
+  } else {
+    together->part_is_there();
+  }
+  sent->then([this, together](const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+    away_.fetch_sub(1);
+    together->away = taken;
+    together->missing = std::move(missing);
+    together->part_is_there();
+  });
+}
+
+// Lives as long as somebody else has something to call back for; null when it is too late for that.
+std::shared_ptr<void> Sender::begin_soon() {
+  const MutexLock lock(soon_mutex_);
+  if (stopping_) return nullptr;
+  ++soon_;
+  return {this, [](Sender* sender) {
+            const MutexLock in_time(sender->soon_mutex_);
+            if (--sender->soon_ == 0) sender->soon_changed_.notify_all();
+          }};
+}
+
+void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) {
+  const SteadyTime begin = clock_.steady_now();
+  std::shared_ptr<void> open = begin_soon();
+  if (!open) return;
+  const auto shared = std::make_shared<std::function<void(const SendOutcome&)>>(std::move(done));
+  repository_.add_soon(message_of(std::move(request)),
+                       [this, begin, shared, open = std::move(open)](NewMessage&& given, AddOutcome&& kept) {
+                         kept_soon(std::move(given), std::move(kept), begin, open, shared);
+                       });
+}
+
+void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,
+                       const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
+  // Others that were committed before may not be ready yet.
+  DeliveryOrder::Place place = publisher_.order().take();
+  commit_seconds_.observe(seconds_since(begin, clock_));
+  SendOutcome outcome;
+  note_kept(std::move(kept), message.created, outcome);
+  if (outcome.refusal || outcome.result.repeated) {
+    tell_sent(std::move(message.target), std::move(message.event), true, outcome);
+    (*done)(outcome);
+    return;
+  }
+  sent_qos_.add();
+  const MessageId id(outcome.result.id);
+  event::FrameRef frame = encode(id.str(), message.event, message.data, id, message.target.kind);
+  std::string event = options_.on_sent ? message.event : std::string();
+  HandedOver then = [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
+                        const event::Target& target, const std::vector<std::uint32_t>& taken,
+                        std::vector<std::string> missing) {
+    send_seconds_.observe(seconds_since(begin, clock_));
+    SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
+    sent.result.pending = pending;
+    sent.result.missing = std::move(missing);
+    tell_sent(target, event, true, sent);
+    (*done)(sent);
+  };
+  publisher_.order().run(std::move(place), [this, open, target = std::move(message.target),
+                                            name = std::move(message.event), frame = std::move(frame),
+                                            then = std::move(then)]() mutable {
+    observe::guarded("the delivery of an event", [&] {
+      hand_over(std::move(target), std::move(name), std::move(frame), in_cluster() ? open : nullptr, std::move(then));
+    });
+  });
+}
+
+}  // namespace sse::delivery

@@ -1,0 +1,40 @@
+#pragma once
+
+// What the sources of Sender share; for them alone.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "delivery/sender.h"
+#include "event/event.h"
+#include "event/frame.h"
+
+namespace sse::delivery {
+
+inline event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data,
+                              MessageId message, event::TargetKind kind) {
+  event::Event event;
+  event.id = id;
+  event.name = name;
+  event.data = data;
+  return event::Frame::make(event::encode(event), message, kind);
+}
+
+inline double seconds_since(SteadyTime begin, const Clock& clock) {
+  return std::chrono::duration<double>(clock.steady_now() - begin).count();
+}
+
+inline SendResult result_of(std::uint64_t id, const event::Target& target, const std::vector<std::uint32_t>& taken) {
+  SendResult result;
+  result.id = id;
+  for (std::size_t n = 0; n < taken.size(); ++n) {
+    result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[n]});
+    result.delivered += taken[n];
+  }
+  return result;
+}
+
+}  // namespace sse::delivery

@@ -1,0 +1,56 @@
+#pragma once
+
+// How a Hub works on its loops; for its sources alone.
+
+#include <cassert>
+#include <latch>
+#include <memory>
+#include <utility>
+
+#include "hub/hub.h"
+
+namespace sse::hub {
+
+// Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
+class Arrival {
+ public:
+  explicit Arrival(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
+  Arrival(Arrival&&) noexcept = default;
+  Arrival& operator=(Arrival&&) = delete;
+  ~Arrival() {
+    if (latch_) latch_->count_down();
+  }
+
+ private:
+  std::shared_ptr<std::latch> latch_;
+};
+
+template <class Use>
+void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
+  if (numbers.empty()) return;
+  // Shared, not on this stack: the last loop may still be inside count_down() when this thread has seen the end.
+  const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
+  for (const std::size_t number : numbers) {
+    Shard& shard = *shards_[number];
+    // It would wait for itself.
+    assert(!shard.loop().in_loop_thread() && "called on a loop thread");
+    shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
+  }
+  done->wait();
+}
+
+template <class Use>
+void Hub::on_all_shards(Use use) {
+  on_shards(all_shards_, use);
+}
+
+template <class Use>
+void Hub::on_owned(ConnectionId id, const Identity& owner, Use use) {
+  if (owner.user.empty() || !id.valid()) return;
+  on_shards({shard_of(owner.user)}, [&](Shard& shard, std::size_t) {
+    Connection* connection = shard.find(id);
+    if (connection != nullptr && Shard::owns(owner, *connection)) use(shard, *connection);
+  });
+}
+
+}  // namespace sse::hub

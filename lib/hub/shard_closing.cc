@@ -1,0 +1,149 @@
+// How streams of a shard end.
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "event/event.h"
+#include "hub/observer.h"
+#include "hub/shard.h"
+#include "observe/log.h"
+
+namespace sse::hub {
+
+using event::TargetKind;
+using net::CloseReason;
+
+namespace {
+
+// Clients told to stay away close by themselves. The Java library's does so from a timer, which runs once a second in a
+// hidden tab, and takes an end of the stream before that for a failure: it would come back.
+constexpr std::chrono::seconds kFarewellTime{2};
+
+}  // namespace
+
+void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note,
+                  const std::string& id) {
+  if (!connection.open()) return;
+  if (say_so) {
+    event::Event event;
+    event.name = event::kConnectClose;
+    event.id = id;
+    event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
+    append(connection, event::Frame::make(event::encode(event)));
+    // So that what is noted as owed is what the socket did not take.
+    if (connection.open()) connection.flush();
+    if (!connection.open()) return;
+  }
+  Connection::Rare& rare = connection.rare();
+  rare.former_names = std::make_unique<std::array<std::string, kIndexes>>();
+  for (std::size_t i = 0; i < kIndexes; ++i) {
+    rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+  }
+  leave(connection, reason, note);
+  rare.finish_by = clock().steady_now() + (say_so ? kFarewellTime : kFinishTime);
+  connection.finish(reason, say_so);
+  wheel_.add(connection.id.value(), rare.finish_by);
+}
+
+// The id a plain client will name when it comes back; empty where it is not recognised by one.
+std::string Shard::id_for_return(const Connection& connection, const Attributes& attributes) {
+  if (!form_value(attributes.query, "clientId").empty()) return "";
+  if (!options_.resumable) return std::to_string(ids_.next());
+  // There an id says what its client has seen: all up to here, unless it is being given what it missed.
+  return connection.replay ? "" : published_.str();
+}
+
+void Shard::close_for_good(Connection& connection) {
+  if (!connection.open()) return;
+  const ConnectionInfo info = describe(connection);
+  const std::string id = id_for_return(connection, info.attributes);
+  // The client module stays away by itself, and comes back only when its page wants it to.
+  if (form_value(info.attributes.query, "clientVersion").empty())
+    returns_.closed.add(return_key(info.identity, info.attributes, id, false), loop_.now());
+  close(connection, CloseReason::kServerClosed, true, "", id);
+}
+
+// Ends the stream at the end of its time. Its client comes back at once, and is not told that it may have missed
+// something, though nothing is kept for it.
+void Shard::end_life(Connection& connection) {
+  if (!options_.resumable) {
+    const ConnectionInfo info = describe(connection);
+    const std::string id = id_for_return(connection, info.attributes);
+    if (!id.empty()) {
+      const event::FrameRef cursor = event::Frame::make(event::encode_cursor(id));
+      connection.net::Stream::append(cursor);
+      if (!connection.open()) return;
+      if (connection.confirms) note_in_flight(connection, cursor);
+    }
+    returns_.renewed.add(return_key(info.identity, info.attributes, id, true), loop_.now());
+  }
+  close(connection, connection.ends_with_token ? CloseReason::kTokenExpired : CloseReason::kKeepalive, false);
+}
+
+void Shard::send_away(Connection& connection, std::chrono::milliseconds retry) {
+  connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
+  if (connection.open()) close(connection, CloseReason::kShutdown, false);
+}
+
+void Shard::close_all(CloseReason reason) {
+  const Group* all = indexes_.find(TargetKind::kAll, "");
+  if (all == nullptr) return;
+  const std::vector<Connection*> members(all->members().begin(), all->members().end());
+  for (Connection* connection : members) close(*connection, reason, false);
+}
+
+// The one place where connections leave, whatever the cause.
+void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
+  if (!connection.indexed) return;
+  connection.indexed = false;
+  if (connection.given_messages) delegate_.cut_off(connection.id, reason);
+  depart(connection);
+  connection.replay.reset();
+  durations_.erase(connection.id.value());
+  const ClosedConnection closed = closed_now(connection, reason);
+  if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
+    observe::log(
+        reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug,
+        reason == CloseReason::kSlowConsumer ? "stream closed: it owed more than --max-backlog allows"
+                                             : "stream closed",
+        {{"service", options_.service.str()},
+         {"connection", connection.id.str()},
+         {"user", closed.user.str()},
+         {"address", closed.address},
+         {"reason", std::string(net::reason_name(reason))},
+         {"messages", std::to_string(closed.messages)},
+         {"sentBytes", std::to_string(closed.bytes_sent)},
+         {"owedBytes", std::to_string(closed.owed_bytes)},
+         {"lastWriteAgo",
+          format_duration(std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write()))}});
+  }
+  if (options_.in_cluster) delegate_.left(names_of(connection));
+  if (options_.observer != nullptr)
+    options_.observer->disconnected(options_.service, describe(connection), reason, note);
+  closed_log_.add(closed);
+  clients_.leaving(connection);
+  indexes_.leave_all(connection);
+  metrics_.closed.at(static_cast<std::size_t>(reason))->add();
+  metrics_.connections.add(-1);
+  update_counts();
+}
+
+ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) const {
+  ClosedConnection closed;
+  closed.id = connection.id;
+  closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
+  closed.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
+  closed.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  closed.address = connection.unpacked_attributes().address;
+  closed.reason = reason;
+  closed.created = connection.created();
+  closed.closed = clock().wall_now();
+  closed.messages = connection.messages;
+  closed.bytes_sent = connection.bytes_sent();
+  closed.owed_bytes = connection.backlog_bytes();
+  return closed;
+}
+
+}  // namespace sse::hub
