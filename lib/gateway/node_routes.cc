@@ -21,9 +21,8 @@ void answer(httplib::Response& res, const Json& json) {
 }  // namespace
 
 NodeRoutes::NodeRoutes(Router& router, Dependencies dependencies) : deps_(std::move(dependencies)) {
-  router.get("\\/api\\/v1\\/nodes", [this](const httplib::Request&, httplib::Response& res) { answer(res, nodes()); });
-  router.post("\\/api\\/v1\\/nodes\\/drain",
-              [this](const httplib::Request& req, httplib::Response& res) { drain(req, res); });
+  router.get("/api/v1/nodes", [this](const httplib::Request&, httplib::Response& res) { answer(res, nodes()); });
+  router.post("/api/v1/nodes/drain", [this](const httplib::Request& req, httplib::Response& res) { drain(req, res); });
 }
 
 Json NodeRoutes::nodes() const {
@@ -64,8 +63,10 @@ void NodeRoutes::drain(const httplib::Request& req, httplib::Response& res) cons
     rate = given->get<std::uint64_t>();
   }
   if (id == deps_.server_id) {
+    // Before: the first go at once.
+    const Json streams = deps_.facts().value("connections", 0);
     deps_.drain(static_cast<unsigned>(rate));
-    answer(res, {{"node", id}, {"rate", rate}, {"streams", deps_.facts().value("connections", 0)}});
+    answer(res, {{"node", id}, {"rate", rate}, {"streams", streams}});
     return;
   }
   if (deps_.cluster != nullptr) {
