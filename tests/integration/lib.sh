@@ -123,8 +123,11 @@ open_stream() {
   wait_for 30 "connect-finish in $file" grep -qs '^event:connect-finish' "$file"
 }
 
+# Whether the programs were built with AddressSanitizer or ThreadSanitizer.
+sanitized() { grep -qaE '__(asan|tsan)_init' "$SSECTL"; }
+
 # limit_memory KIB: of this shell and what it starts. Not under a sanitizer, which reserves terabytes of addresses.
-limit_memory() { grep -qa __asan_init "$SSECTL" || ulimit -v "$1"; }
+limit_memory() { sanitized || ulimit -v "$1"; }
 
 check_equal() { [[ $1 == "$2" ]] || fail "expected '$1', got '$2'"; }
 check_contains() { [[ $2 == *"$1"* ]] || fail "expected something with '$1', got '$2'"; }
