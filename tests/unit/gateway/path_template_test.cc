@@ -57,12 +57,12 @@ TEST(PathTemplate, SaysOfEveryPathWhatItsRegularExpressionSays) {
   int matched = 0;
   for (int i = 0; i < 2000; ++i) {
     std::string text = "/";
-    for (unsigned n = random() % 5; n > 0; --n) text += any(parts);
+    for (auto n = random() % 5; n > 0; --n) text += any(parts);
     const PathTemplate tested(text);
     const std::regex regex(tested.regex());
     for (int p = 0; p < 20; ++p) {
       std::string path = "/";
-      for (unsigned n = random() % 7; n > 0; --n) path += any(pieces);
+      for (auto n = random() % 7; n > 0; --n) path += any(pieces);
       const bool expected = std::regex_match(path, regex);
       matched += expected ? 1 : 0;
       EXPECT_EQ(tested.matches(path), expected) << text << " and " << path;
