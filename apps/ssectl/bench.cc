@@ -29,7 +29,8 @@ constexpr const char* kInterrupted = "interrupted";
 // One stream in so many is opened before the others.
 constexpr std::size_t kWarmUp = 10;
 
-volatile std::sig_atomic_t interrupted = 0;
+std::atomic<bool> interrupted{false};  // also of other threads than the one that the signal came to
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 BenchPlace place_of(Context& context, const BenchOptions& options) {
   if (!options.url.empty()) return parse_place(options.url, context.address());
@@ -99,7 +100,7 @@ class Bench {
     streams_ = std::make_unique<load::StreamClients>(clients());
     const auto progress = [this](std::size_t n) {
       progress_.show("opening", n, options_.streams);
-      return interrupted == 0;
+      return !interrupted;
     };
     double seconds = 0;
     if (options_.streams >= kWarmUp) {
@@ -109,8 +110,8 @@ class Bench {
     result_.opened = streams_->open(options_.streams, progress);
     result_.opened.seconds += seconds;
     result_.full = sample();
-    if (interrupted != 0) result_.stopped = kInterrupted;
-    if (result_.opened.opened == 0 && interrupted == 0) {
+    if (interrupted) result_.stopped = kInterrupted;
+    if (result_.opened.opened == 0 && !interrupted) {
       progress_.clear();
       throw Error(ErrorCode::kUnavailable, "cannot open streams at http://" + place_.authority() + place_.path + ": " +
                                                result_.opened.first_error);
@@ -126,7 +127,7 @@ class Bench {
     std::thread watcher([&] {
       while (!over.load()) {
         progress_.show("sending", sending.done(), options_.events);
-        if (interrupted != 0) sending.stop(kInterrupted);
+        if (interrupted) sending.stop(kInterrupted);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
     });
@@ -141,7 +142,7 @@ class Bench {
     const auto patience = broke ? std::min(drain, std::chrono::milliseconds(1000)) : drain;
     streams_->wait_events(broke ? UINT64_MAX : expected, patience, [&] {
       progress_.show("receiving", streams_->counters().events.load(), expected);
-      return interrupted == 0;
+      return !interrupted;
     });
     result_.after = sample();
   }
@@ -182,7 +183,7 @@ int run(const BenchOptions& options, Context& context) {
   require_descriptors(options, raise_descriptor_limit());
   // The first Ctrl-C ends the run with what it has, a second one the program.
   struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_handler = [](int) { interrupted = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
