@@ -139,6 +139,10 @@ void Sender::acknowledged(event::TargetKind kind, std::string_view name, Message
   waits_.confirmed(kind, name, message);
 }
 
+void Sender::acknowledged_before(event::TargetKind kind, std::string_view name, MessageId message) {
+  repository_.confirm(service(), {kind, std::string(name)}, message);
+}
+
 void Sender::sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
   attempted_.add();
   attempts_.sent(kind, name, message);

@@ -190,6 +190,7 @@ class Sender final : private hub::HubDelegate {
  private:
   bool replay_wanted(const hub::ReplayRequest& request) override;
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
+  void acknowledged_before(event::TargetKind kind, std::string_view name, MessageId message) override;
   void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void cut_off(ConnectionId connection, net::CloseReason reason) override {
     trace_.ended(connection, reason, clock_.wall_now());

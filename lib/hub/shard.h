@@ -99,6 +99,9 @@ class HubDelegate {
   /// The recipient's side has acknowledged the message it got on `connection`.
   virtual void acknowledged(event::TargetKind kind, std::string_view name, MessageId message,
                             ConnectionId connection) = 0;
+  /// The store still has a message for the recipient that a client here has confirmed: the confirmation is still on its
+  /// way, or was lost, as with the node that it was for.
+  virtual void acknowledged_before(event::TargetKind /*kind*/, std::string_view /*name*/, MessageId) {}
   /// A message went into a stream.
   virtual void sent(event::TargetKind, std::string_view /*name*/, MessageId, ConnectionId) {}
   /// A stream into which messages went has ended, or is about to: what nobody has confirmed was lost with it.

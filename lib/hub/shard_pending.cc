@@ -50,7 +50,6 @@ MessageId Shard::seen_through(const Connection& connection) const {
 bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const {
   const MessageId message = item.frame->message();
   const Connection::Replay& state = *connection.replay;
-  if (std::ranges::binary_search(state.covered, message)) return false;
   if (state.resend) return std::ranges::binary_search(state.late, message);
   if (item.listening && !connection.listens(item.event)) return false;
   // It has this one, and time to confirm it.
@@ -68,6 +67,11 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   std::vector<event::FrameRef> fresh;
   const std::vector<MessageId> carried = page.empty() ? std::vector<MessageId>() : connection->carried_messages();
   for (ReplayFrame& item : page) {
+    if (std::ranges::binary_search(state.covered, item.frame->message())) {
+      const TargetKind recipient = item.frame->recipient();
+      delegate_.acknowledged_before(recipient, recipient_name(*connection, recipient), item.frame->message());
+      continue;
+    }
     if (!wanted(*connection, item, carried)) continue;
     if (item.event == event::kSetDuration && !state.resend) note_duration(*connection, item.frame);
     fresh.push_back(std::move(item.frame));
