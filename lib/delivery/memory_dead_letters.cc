@@ -1,12 +1,12 @@
 // The dead letters of a repository in memory.
 #include <algorithm>
-#include <iterator>
+#include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
-#include "base/step_count.h"
 #include "delivery/imported.h"
 #include "delivery/memory_repository.h"
-#include "observe/metrics.h"
 
 namespace sse::delivery {
 

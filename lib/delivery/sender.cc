@@ -1,14 +1,10 @@
 #include "delivery/sender.h"
 
 #include <algorithm>
-#include <iterator>
-#include <numeric>
 #include <utility>
 
-#include "base/error.h"
 #include "delivery/sender_parts.h"
 #include "event/event.h"
-#include "observe/log.h"
 
 namespace sse::delivery {
 namespace {

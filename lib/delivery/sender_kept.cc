@@ -1,6 +1,5 @@
 // What a sender does with messages that are kept: stores them, gives them out again, says where they are.
 #include <algorithm>
-#include <iterator>
 #include <numeric>
 #include <utility>
 

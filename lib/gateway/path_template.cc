@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "base/text.h"
-
 namespace sse::gateway {
 
 namespace {
 
 // What no dot of a regular expression matches: ECMA-262 §12.3, of which only these are one byte.
 constexpr std::string_view kLineEnds = "\n\r";
+// What a regular expression takes for itself.
+constexpr std::string_view kSpecial = "^$\\.*+?()[]{}|/";
 
 std::string escaped(std::string_view text, std::string_view special) {
   std::string out;
@@ -95,7 +95,7 @@ std::string PathTemplate::regex() const {
   for (const Part& part : parts_) {
     switch (part.kind) {
       case Kind::kText:
-        out += escaped(part.text, "^$\\.*+?()[]{}|/");
+        out += escaped(part.text, kSpecial);
         break;
       case Kind::kSegment:
         out += "([^\\/]{1," + std::to_string(kMaxSegment) + "})";
@@ -108,8 +108,7 @@ std::string PathTemplate::regex() const {
         break;
       case Kind::kWord: {
         std::string words;
-        for (const std::string& word : part.words)
-          words += (words.empty() ? "" : "|") + escaped(word, "^$\\.*+?()[]{}|/");
+        for (const std::string& word : part.words) words += (words.empty() ? "" : "|") + escaped(word, kSpecial);
         out += "(" + words + ")";
         break;
       }

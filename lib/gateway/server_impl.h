@@ -31,8 +31,6 @@
 
 namespace sse::gateway {
 
-using event::Json;
-
 class Server::Impl {
  public:
   Impl(ServerOptions options, std::unique_ptr<Authenticator> authenticator, std::unique_ptr<Application> application,
@@ -66,11 +64,11 @@ class Server::Impl {
   net::RequestPlan page_plan(const net::RequestHead& head) const;
   void push_demo();
   void expire();
-  Json facts() const;
+  event::Json facts() const;
   void drain_streams(unsigned rate);
-  Json cluster_status() const;
+  event::Json cluster_status() const;
   std::uint64_t happenings();
-  Json status() const;
+  event::Json status() const;
   std::size_t streams_held() const;
 
   /// Of a request to the admin listener.

@@ -12,6 +12,8 @@
 
 namespace sse::gateway {
 
+using event::Json;
+
 // What the other nodes are told of this one, with every heartbeat.
 Json Server::Impl::facts() const {
   std::size_t connections = 0;

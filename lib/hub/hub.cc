@@ -2,16 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cassert>
 #include <functional>
-#include <iterator>
 #include <latch>
 #include <map>
 #include <numeric>
-#include <random>
 #include <utility>
 
-#include "base/error.h"
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"

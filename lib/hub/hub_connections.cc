@@ -3,10 +3,11 @@
 #include <atomic>
 #include <functional>
 #include <iterator>
-#include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "hub/hub.h"
@@ -22,6 +23,12 @@ namespace {
 constexpr std::size_t kDescribeAtOnce = 256;
 // Ids of one ack.do that are looked at before other work of the loop has its turn.
 constexpr std::size_t kAcknowledgeAtOnce = 512;
+
+template <class Number>
+Number total(const std::vector<std::unique_ptr<Shard>>& shards, Number (Shard::*of)() const) {
+  return std::accumulate(shards.begin(), shards.end(), Number{0},
+                         [of](Number n, const auto& shard) { return n + (shard.get()->*of)(); });
+}
 
 }  // namespace
 
@@ -212,23 +219,19 @@ void Hub::drain() {
 }
 
 std::size_t Hub::connections() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
-                         [](std::size_t n, const auto& shard) { return n + shard->connections(); });
+  return total(shards_, &Shard::connections);
 }
 
 std::size_t Hub::users() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
-                         [](std::size_t n, const auto& shard) { return n + shard->users(); });
+  return total(shards_, &Shard::users);
 }
 
 std::size_t Hub::sockets() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::size_t{0},
-                         [](std::size_t n, const auto& shard) { return n + shard->sockets(); });
+  return total(shards_, &Shard::sockets);
 }
 
 std::uint64_t Hub::backlog_bytes() const {
-  return std::accumulate(shards_.begin(), shards_.end(), std::uint64_t{0},
-                         [](std::uint64_t n, const auto& shard) { return n + shard->backlog_bytes(); });
+  return total(shards_, &Shard::backlog_bytes);
 }
 
 std::uint64_t Hub::turnover() const {

@@ -6,13 +6,9 @@
 #include <unordered_set>
 #include <utility>
 
-#include "base/error.h"
 #include "base/step_count.h"
-#include "base/units.h"
 #include "event/event.h"
-#include "hub/observer.h"
 #include "hub/session_duration.h"
-#include "observe/log.h"
 
 namespace sse::hub {
 namespace {

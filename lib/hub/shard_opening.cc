@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/units.h"
 #include "event/event.h"
 #include "hub/observer.h"
 #include "hub/session_duration.h"
