@@ -285,6 +285,7 @@ class Shard final : private net::StreamOwner {
   void read_again();
   void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
   bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;
+  void refused(ConnectionId id, const NewConnection& request);
   void limit_client(const Connection& newcomer, const Attributes& attributes);
   std::vector<Connection*> streams_of(const ClientKey& client) const;
   std::vector<Connection*> oldest_streams(const Group& user, const ClientKey& client, std::size_t allowed) const;

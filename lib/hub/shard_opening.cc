@@ -43,6 +43,24 @@ Names names_of(const NewConnection& connection) {
   return names;
 }
 
+// Tells and counts as where streams leave: the counters last, so that whoever sees it counted finds everybody told.
+void Shard::refused(ConnectionId id, const NewConnection& request) {
+  if (options_.in_cluster) delegate_.left(names_of(request));
+  if (options_.observer != nullptr) {
+    ConnectionInfo info;
+    info.id = id;
+    info.identity = request.identity;
+    info.channel = request.channel;
+    info.listeners = request.listeners;
+    info.attributes = request.attributes;
+    info.created = info.as_of = clock().wall_now();
+    options_.observer->disconnected(options_.service, std::move(info), CloseReason::kRefused, "");
+  }
+  // Opened and closed at once, so that the counters add up.
+  metrics_.opened.add();
+  metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
+}
+
 void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption) {
   loop_.assert_in_loop_thread();
   std::unique_ptr<Connection> owned;
@@ -50,20 +68,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     owned = std::make_unique<Connection>(id, host_, std::move(request.socket), request.chunked);
   } catch (const Error& e) {
     observe::log_error("stream refused", {{"connection", id.str()}, {"error", e.what()}});
-    if (options_.in_cluster) delegate_.left(names_of(request));
-    // Opened and closed at once, so that the counters add up.
-    metrics_.opened.add();
-    metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
-    if (options_.observer != nullptr) {
-      ConnectionInfo info;
-      info.id = id;
-      info.identity = request.identity;
-      info.channel = request.channel;
-      info.listeners = request.listeners;
-      info.attributes = request.attributes;
-      info.created = info.as_of = clock().wall_now();
-      options_.observer->disconnected(options_.service, std::move(info), CloseReason::kRefused, "");
-    }
+    refused(id, request);
     return;
   }
   Connection& connection = *owned;
