@@ -3,7 +3,9 @@
 // signed tokens, events are kept for clients that come back, and of the clients that stay some confirm messages by
 // themselves and lose a tenth of that: these get a message again, with the same id.
 //
-//   soak [--minutes N] [--seed N]       run by scripts/soak; two minutes of it by ctest
+// With --nodes the same of a cluster: streams go to its nodes in turn, sends to any, what concerns a stream to another.
+//
+//   soak [--minutes N] [--seed N] [--nodes N]       run by scripts/soak; two minutes of it by ctest
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "soak/expectations.h"
+#include "soak/servers.h"
 #include "soak/tokens.h"
 #include "soak/visitors.h"
 #include "soak/watch.h"
@@ -40,6 +43,7 @@ bool confirms(std::size_t stayer) {
 struct Options {
   double minutes = 30;
   unsigned seed = 1;
+  std::size_t nodes = 1;
 };
 
 class Soak {
@@ -48,12 +52,11 @@ class Soak {
       : options_(options),
         random_(options.seed),
         tokens_(folder_),
-        server_(folder_, {"--heartbeat", "1s", "--max-backlog", "256KiB", "--history", "500", "--history-bytes", "2MiB",
-                          "--qos-ack-timeout", "300ms", "--auth", "jwt", "--jwt-secret-file", tokens_.file()}),
-        admin_(server_.admin()),
-        stayers_(server_.pages()),
-        visitors_(server_.pages(), admin_, tokens_, random_),
-        confirmations_(server_.pages(), options.seed) {
+        servers_(options.nodes, {"--heartbeat", "1s", "--max-backlog", "256KiB", "--qos-ack-timeout", "300ms", "--auth",
+                                 "jwt", "--jwt-secret-file", tokens_.file()}),
+        stayers_(servers_.pages()),
+        visitors_(servers_.pages(), servers_.admin(0), tokens_, random_),
+        confirmations_(servers_.pages().back(), options.seed) {
     stayers_.on_event([this](std::size_t stream, const testing::ReceivedEvent& event) { got(stream, event); });
     for (std::size_t i = 0; i < kStayers; ++i) {
       credentials_.push_back(
@@ -119,12 +122,14 @@ class Soak {
     confirmations_.send();
   }
 
+  testing::HttpClient& some_admin() { return servers_.admin(random_() % servers_.size()); }
+
   // One request with so many events, which are expected where they must arrive.
   void send(unsigned count) {
     std::string body;
     for (unsigned i = 0; i < count; ++i) body += (i == 0 ? "" : "\n") + message().dump();
     const testing::HttpResponse response =
-        admin_.request("POST", "/api/v1/send", body, count == 1 ? "application/json" : "application/x-ndjson");
+        some_admin().request("POST", "/api/v1/send", body, count == 1 ? "application/json" : "application/x-ndjson");
     if (response.status != 200 || response.body.find("\"detail\"") != std::string::npos)
       throw std::runtime_error("a send was refused: " + response.body);
     sends_ += count;
@@ -185,17 +190,17 @@ class Soak {
   void flood() {
     if (visitors_.slow() == 0) return;
     const Json message{{"target", {{"channels", {"flood"}}}}, {"data", std::string(60'000, 'f')}};
-    for (int i = 0; i < 8; ++i) admin_.post("/api/v1/send", message);
+    for (int i = 0; i < 8; ++i) some_admin().post("/api/v1/send", message);
   }
 
   void calm_moment(double seconds) {
     visitors_.clear();
     Calm calm;
     // First the streams, so that nothing more is tried on them.
-    run_until([&] { return look(admin_, server_.pid()).open == kStayers; });
+    run_until([&] { return look(servers_).open == kStayers; });
     forget_pending();
     const bool quiet = run_until([&] {
-      calm = look(admin_, server_.pid());
+      calm = look(servers_);
       return (calm.open == kStayers && expectations_.outstanding() == 0 && calm.pending == 0) || stayers_.ended() != 0;
     });
     earlier_ids_ = std::exchange(ids_, {});
@@ -221,10 +226,10 @@ class Soak {
   // What was meant for users who did not come back.
   void forget_pending() {
     for (;;) {
-      const Json list = admin_.get("/api/v1/messages?pageSize=1000").json().at("list");
+      const Json list = servers_.admin(0).get("/api/v1/messages?pageSize=1000").json().at("list");
       if (list.empty()) return;
       for (const Json& message : list)
-        admin_.request("DELETE", "/api/v1/messages/" + message.at("id").get<std::string>());
+        servers_.admin(0).request("DELETE", "/api/v1/messages/" + message.at("id").get<std::string>());
     }
   }
 
@@ -246,7 +251,7 @@ class Soak {
     for (const std::string& sentence : wrong) std::printf("WRONG: %s\n", sentence.c_str());
     if (wrong.empty()) std::printf("nothing lost, doubled or out of order; nothing grew; the counters add up\n");
     stayers_.close_all();
-    if (server_.stop() != 0) wrong.emplace_back("the server did not stop cleanly");
+    if (!servers_.stop()) wrong.emplace_back("the server did not stop cleanly");
     return wrong.empty() ? 0 : 1;
   }
 
@@ -254,8 +259,7 @@ class Soak {
   std::mt19937 random_;
   const testing::ScratchFolder folder_;
   const Tokens tokens_;
-  testing::ServerProcess server_;
-  testing::HttpClient admin_;
+  Servers servers_;
   testing::Streams stayers_;
   Visitors visitors_;
   testing::Confirmations confirmations_;
@@ -281,11 +285,13 @@ Options parse(int argc, char** argv) {
       options.minutes = value;
     } else if (name == "--seed") {
       options.seed = static_cast<unsigned>(value);
+    } else if (name == "--nodes" && value <= 9) {
+      options.nodes = static_cast<std::size_t>(value);
     } else {
-      throw std::invalid_argument("unknown option " + name);
+      throw std::invalid_argument("unknown option, or too large: " + name);
     }
   }
-  if (argc % 2 == 0) throw std::invalid_argument("usage: soak [--minutes N] [--seed N]");
+  if (argc % 2 == 0) throw std::invalid_argument("usage: soak [--minutes N] [--seed N] [--nodes N]");
   return options;
 }
 

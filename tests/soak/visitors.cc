@@ -15,10 +15,11 @@ constexpr std::size_t kUsers = 20;
 
 }  // namespace
 
-Visitors::Visitors(testing::Endpoint pages, testing::HttpClient& admin, const Tokens& tokens, std::mt19937& random)
+Visitors::Visitors(std::vector<testing::Endpoint> pages, testing::HttpClient& admin, const Tokens& tokens,
+                   std::mt19937& random)
     : pages_(std::move(pages)),
       admin_(admin),
-      page_(pages_),
+      page_(pages_.front()),
       tokens_(tokens),
       random_(random),
       streams_(std::make_unique<testing::Streams>(pages_)) {}
@@ -105,7 +106,7 @@ void Visitors::open_slow() {
   if (slow_.size() >= kMostSlow) slow_.pop_front();
   testing::ConnectOptions options;
   options.receive_buffer = 1;
-  UniqueFd fd = testing::connect_to(pages_, options);
+  UniqueFd fd = testing::connect_to(some_node(), options);
   testing::write_all(fd.get(), "GET /my-sse/connect?" + tokens_.of("slow" + std::to_string(random_() % 1000)) +
                                    "&channel=flood&keepaliveTime=0 HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const std::string head =
@@ -120,7 +121,7 @@ void Visitors::misbehave() {
                                             "POST /my-sse/connect HTTP/1.1\r\nContent-Length: 99\r\n\r\n{",
                                             "\r\n\r\n\r\n\x01\x02\x03", "GET / HTTP/9.9\r\n\r\n", ""};
   if (halves_.size() >= 20) halves_.pop_front();
-  halves_.push_back(testing::connect_to(pages_));
+  halves_.push_back(testing::connect_to(some_node()));
   testing::write_all(halves_.back().get(), kBeginnings[random_() % 5]);
   if (random_() % 2 == 0) testing::reset_on_close(halves_.back().get());
 }

@@ -18,8 +18,9 @@ namespace sse::soak {
 /// Streams that come and go in every way there is, and connections that never become one.
 class Visitors {
  public:
-  /// What it is given outlives it.
-  Visitors(testing::Endpoint pages, testing::HttpClient& admin, const Tokens& tokens, std::mt19937& random);
+  /// `pages`: of every node; streams go to them in turn, page requests to the first. What it is given outlives it.
+  Visitors(std::vector<testing::Endpoint> pages, testing::HttpClient& admin, const Tokens& tokens,
+           std::mt19937& random);
 
   /// Does one random thing.
   void act();
@@ -40,7 +41,9 @@ class Visitors {
   void open_slow();
   void misbehave();
 
-  const testing::Endpoint pages_;
+  const testing::Endpoint& some_node() { return pages_[random_() % pages_.size()]; }
+
+  const std::vector<testing::Endpoint> pages_;
   testing::HttpClient& admin_;
   testing::HttpClient page_;
   const Tokens& tokens_;

@@ -40,22 +40,24 @@ std::uint64_t Calm::closed_in_all() const {
   return sum;
 }
 
-Calm look(testing::HttpClient& admin, pid_t pid) {
-  const testing::HttpResponse response = admin.get("/api/v1/status");
-  if (response.status != 200) throw std::runtime_error("the server gave no status");
-  const Json status = response.json();
+Calm look(Servers& servers) {
   Calm calm;
-  calm.open = status.at("connections");
-  calm.memory = status.at("memoryBytes");
-  calm.threads = status.at("threads");
-  calm.pending = status.at("pending");
-  for (const auto& [series, value] : status.at("counters").items()) {
-    if (series.starts_with("sse_streams_opened_total")) calm.opened += value.get<std::uint64_t>();
-    if (series.starts_with("sse_streams_closed_total"))
-      calm.closed[label(series, "reason")] += value.get<std::uint64_t>();
+  for (std::size_t node = 0; node < servers.size(); ++node) {
+    const testing::HttpResponse response = servers.admin(node).get("/api/v1/status");
+    if (response.status != 200) throw std::runtime_error("the server gave no status");
+    const Json status = response.json();
+    calm.open += status.at("connections").get<std::uint64_t>();
+    calm.memory += status.at("memoryBytes").get<std::uint64_t>();
+    calm.threads += status.at("threads").get<std::uint64_t>();
+    calm.pending = std::max(calm.pending, status.at("pending").get<std::uint64_t>());
+    for (const auto& [series, value] : status.at("counters").items()) {
+      if (series.starts_with("sse_streams_opened_total")) calm.opened += value.get<std::uint64_t>();
+      if (series.starts_with("sse_streams_closed_total"))
+        calm.closed[label(series, "reason")] += value.get<std::uint64_t>();
+    }
+    const std::filesystem::directory_iterator descriptors("/proc/" + std::to_string(servers.pid(node)) + "/fd");
+    calm.descriptors += static_cast<std::uint64_t>(std::distance(begin(descriptors), end(descriptors)));
   }
-  const std::filesystem::directory_iterator descriptors("/proc/" + std::to_string(pid) + "/fd");
-  calm.descriptors = static_cast<std::uint64_t>(std::distance(begin(descriptors), end(descriptors)));
   return calm;
 }
 

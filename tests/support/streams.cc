@@ -12,13 +12,14 @@
 
 namespace sse::testing {
 
-Streams::Streams(Endpoint endpoint) : endpoint_(std::move(endpoint)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+Streams::Streams(std::vector<Endpoint> endpoints)
+    : endpoints_(std::move(endpoints)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
 
 std::size_t Streams::open(const std::string& query, const ConnectOptions& options, const std::string& path) {
   auto stream = std::make_unique<ClientStream>();
   ConnectOptions without_waiting = options;
   without_waiting.blocking = false;
-  stream->fd = connect_to(endpoint_, without_waiting);
+  stream->fd = connect_to(endpoints_[streams_.size() % endpoints_.size()], without_waiting);
   stream->request = "GET " + path + "/connect?" + query + " HTTP/1.1\r\nHost: localhost\r\n" + options.headers + "\r\n";
   const std::size_t number = streams_.size();
   epoll_event event{};

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "event/chunk_reader.h"
@@ -34,7 +35,9 @@ class Streams {
  public:
   using Listener = std::function<void(std::size_t stream, const ReceivedEvent& event)>;
 
-  explicit Streams(Endpoint endpoint);
+  explicit Streams(Endpoint endpoint) : Streams(std::vector{std::move(endpoint)}) {}
+  /// Of a cluster's nodes: streams go to them in turn.
+  explicit Streams(std::vector<Endpoint> endpoints);
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
@@ -76,7 +79,7 @@ class Streams {
   void take_body(std::size_t number, std::string_view bytes);
   void end(ClientStream& stream);
 
-  const Endpoint endpoint_;
+  const std::vector<Endpoint> endpoints_;
   UniqueFd epoll_;
   std::vector<std::unique_ptr<ClientStream>> streams_;
   Listener listener_;
