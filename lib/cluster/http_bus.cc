@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t kDoorThreads = 64;
 constexpr std::chrono::seconds kDoorIdle{10};
+// For the others to take the goodbye of a node that stops.
+constexpr std::chrono::milliseconds kFarewellTime{1000};
 constexpr std::chrono::milliseconds kMostHold = std::chrono::minutes(10);
 // For streams to take an event, which is at once or never soon.
 constexpr std::chrono::seconds kMostSettling{1};
@@ -205,6 +207,15 @@ void HttpBus::stop() {
       links.push_back(link);
     }
     links.insert(links.end(), gone_.begin(), gone_.end());
+    // A node that is stopping as well, or frozen, may not answer.
+    const SteadyTime deadline = clock_.steady_now() + std::min(options_.link.answer_timeout, kFarewellTime);
+    const auto finished = [](const std::shared_ptr<PeerLink>& link) { return link->finished; };
+    while (!std::ranges::all_of(links, finished) && changed_.wait_until(mutex_, deadline, clock_)) {
+    }
+    for (const auto& link : links) {
+      link->ending = true;
+      link->interrupt();
+    }
   }
   for (const auto& link : links) link->join();
   if (door_) door_->stop();

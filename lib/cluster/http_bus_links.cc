@@ -281,7 +281,11 @@ bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret)
   bool down = false;
   for (;;) {
     down = link.state == PeerLink::State::kDown;
-    if (link.ending || (link.farewell && down)) return false;
+    if (link.ending || (link.farewell && down)) {
+      link.finished = true;
+      changed_.notify_all();
+      return false;
+    }
     if (link.farewell) {
       link.ending = true;
       post.bye = true;

@@ -85,6 +85,7 @@ class PeerLink {
   bool departed = false;  // it has said that it stops
   bool farewell = false;  // say so of this node, then end
   bool ending = false;
+  bool finished = false;     // posts nothing any more
   bool announced = false;    // it knows all topics
   std::size_t attempts = 0;  // failed ones in a row
   SteadyTime due{};          // of the next ping or attempt
