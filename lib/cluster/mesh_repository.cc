@@ -15,6 +15,7 @@
 #include "cluster/typed_json.h"
 #include "cluster/wire.h"
 #include "event/json.h"
+#include "observe/log.h"
 
 namespace sse::cluster {
 
@@ -88,6 +89,20 @@ std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& serv
     messages.push_back(std::move(message));
   }
   return messages;
+}
+
+std::string shown(const std::string& bus_name) {
+  return "node '" + printable(node_of(bus_name), 200) + "'";
+}
+
+// Why what other nodes have may be more than they said; empty where it is not.
+std::string why_unread(const Answers& answers) {
+  for (const Answers::One& one : answers.answers) {
+    if (is_unread(one.bytes)) return shown(one.node) + " cannot read what it has: " + unread_reason(one.bytes);
+  }
+  if (!answers.failure.empty()) return answers.failure;
+  if (answers.silent == 0) return "";
+  return (answers.missing.empty() ? "a node" : shown(answers.missing.front())) + " that may have some does not answer";
 }
 
 std::uint64_t bytes_of(const std::vector<PendingMessage>& messages) {
@@ -264,11 +279,15 @@ std::vector<MessageId> MeshRepository::known_elsewhere(std::span<const delivery:
     asked.push_back(&question.second);
   }
   const std::vector<Answers> answers = ask_in_parts(commands);
-  for (std::size_t q = 0; q < answers.size() && q < asked.size(); ++q) {
+  for (std::size_t q = 0; q < asked.size(); ++q) {
+    if (const std::string why = q < answers.size() ? why_unread(answers[q]) : "nothing was answered"; !why.empty())
+      throw Error(ErrorCode::kUnavailable, "it is not known what is there already: " + why + "; import it again later");
     for (const Answers::One& one : answers[q].answers) {
-      if (is_unread(one.bytes)) continue;
       const std::vector<std::string> ids = split_list(one.bytes);
-      if (ids.size() != asked[q]->size()) continue;
+      if (ids.size() != asked[q]->size()) {
+        throw Error(ErrorCode::kUnavailable,
+                    "what " + shown(one.node) + " says of imported messages makes no sense; import them again later");
+      }
       for (std::size_t n = 0; n < ids.size(); ++n) {
         MessageId& id = known[(*asked[q])[n]];
         id = std::max(id, MessageId(parse_id(ids[n]).value_or(0)));
@@ -484,25 +503,15 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
   const std::vector<Answers> answers = asked->wait(options_.patience);
   std::string unread;  // why some may be missing
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    if (!answers[i].failure.empty()) {
-      unread = answers[i].failure;
-    } else if (answers[i].silent != 0) {
-      const std::vector<std::string>& silent = answers[i].missing;
-      unread = (silent.empty() ? "a node" : "node '" + printable(node_of(silent.front()), 200) + "'") +
-               " that may have some does not answer";
-    }
+    if (std::string why = why_unread(answers[i]); !why.empty()) unread = std::move(why);
     for (const Answers::One& one : answers[i].answers) {
-      if (is_unread(one.bytes)) {
-        unread =
-            "node '" + printable(node_of(one.node), 200) + "' cannot read what it has: " + unread_reason(one.bytes);
-        continue;
-      }
+      if (is_unread(one.bytes)) continue;
       try {
         std::vector<PendingMessage> theirs = read(one.bytes, service, recipients[i]);
         cut(theirs);
         all.insert(all.end(), std::make_move_iterator(theirs.begin()), std::make_move_iterator(theirs.end()));
       } catch (const Error& e) {
-        unread = "what node '" + printable(node_of(one.node), 200) + "' has makes no sense: " + e.what();
+        unread = "what " + shown(one.node) + " has makes no sense: " + e.what();
       }
     }
   }
@@ -584,6 +593,14 @@ std::uint64_t MeshRepository::expire(WallTime now) {
     }
   }
   let_go();
+  if (unheld_.exchange(false)) {
+    try {
+      start();
+    } catch (const Error&) {
+      unheld_ = true;
+      throw;
+    }
+  }
   return expired;
 }
 
@@ -591,12 +608,18 @@ std::vector<MessageId> MeshRepository::requeue(MessageId id, const delivery::Mes
   std::vector<MessageId> ids = own_.dead.requeue(id, filter, now);
   Recipients recipients;
   std::vector<Collapsing> fresh;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    for (const PendingMessage& message : own_.catalog.find(ids[i])) {
-      recipients.emplace_back(message.service, message.recipient);
-      if (!message.collapse.empty())
-        fresh.push_back({message.service, message.recipient, message.collapse, first_id(message), i});
+  try {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      for (const PendingMessage& message : own_.catalog.find(ids[i])) {
+        recipients.emplace_back(message.service, message.recipient);
+        if (!message.collapse.empty())
+          fresh.push_back({message.service, message.recipient, message.collapse, first_id(message), i});
+      }
     }
+  } catch (const Error& e) {
+    // They are sent again all the same.
+    observe::log_error("other nodes do not know yet for whom dead letters were sent again", {{"error", e.what()}});
+    unheld_ = true;
   }
   wait(hold(recipients));
   const std::vector<MessageId> younger = have_older_replaced(fresh);

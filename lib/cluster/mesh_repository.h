@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -140,7 +141,7 @@ class MeshRepository final : public delivery::MessageRepository,
   std::vector<MessageId> have_older_replaced(const std::vector<Collapsing>& fresh);
   std::vector<Answers> ask_in_parts(const std::vector<Command>& commands);
   /// Of each that is imported, the id of the message at another node that is this one; asks those that hold something
-  /// for its recipient.
+  /// for its recipient. Throws Error(kUnavailable) where one does not say: the message could be kept twice.
   std::vector<MessageId> known_elsewhere(std::span<const delivery::NewMessage> messages);
   std::string answer_known(const event::Json& line, const ServiceName& service, const delivery::Recipient& recipient);
   std::vector<delivery::AddOutcome> add_here(std::span<const delivery::NewMessage> messages) EXCLUDES(mutex_);
@@ -169,6 +170,7 @@ class MeshRepository final : public delivery::MessageRepository,
   std::unordered_map<std::string, int> touched_ GUARDED_BY(mutex_);
   delivery::Settlements settlements_;
   std::uint64_t withdrawn_ GUARDED_BY(mutex_) = 0;  // pairs, of services of this node
+  std::atomic<bool> unheld_{false};                 // somebody's messages that other nodes do not know of
 };
 
 /// Topic of the nodes that hold pending messages for somebody.

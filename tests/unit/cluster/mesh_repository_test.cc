@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "base/mutex.h"
 #include "cluster/memory_bus.h"
 #include "cluster/topics.h"
@@ -25,9 +26,12 @@ using delivery::PendingMessage;
 using delivery::Recipient;
 using event::TargetKind;
 using sse::testing::eventually;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::ThrowsMessage;
 using ::testing::UnorderedElementsAre;
 
 const ServiceName kService("s");
@@ -71,6 +75,28 @@ class InterruptedRepository final : public delivery::MessageRepository {
   delivery::MemoryRepository& store_;
 };
 
+class UnreadableCatalog final : public delivery::MessageCatalog {
+ public:
+  explicit UnreadableCatalog(delivery::MessageCatalog& store) : store_(store) {}
+  std::uint64_t count(const delivery::MessageFilter& filter) override { return store_.count(filter); }
+  std::vector<PendingMessage> list(const delivery::MessageFilter& filter, std::uint64_t skip,
+                                   std::size_t limit) override {
+    if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
+    return store_.list(filter, skip, limit);
+  }
+  std::vector<PendingMessage> find(MessageId id) override {
+    if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
+    return store_.find(id);
+  }
+  std::uint64_t erase(MessageId id) override { return store_.erase(id); }
+  std::uint64_t purge(const delivery::MessageFilter& filter) override { return store_.purge(filter); }
+
+  bool unreadable = false;
+
+ private:
+  delivery::MessageCatalog& store_;
+};
+
 class Node final : public Bus::Receiver {
  public:
   Node(const std::shared_ptr<MemoryExchange>& exchange, const std::string& name, unsigned number)
@@ -95,7 +121,7 @@ class Node final : public Bus::Receiver {
   // As after a restart, with what is in the store.
   void open() {
     auto mesh =
-        std::make_unique<MeshRepository>(MeshRepository::Own{interrupted_, own_, own_, own_}, bus_, interest_,
+        std::make_unique<MeshRepository>(MeshRepository::Own{interrupted_, catalog_, own_, own_}, bus_, interest_,
                                          MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
     {
       const MutexLock lock(mutex_);
@@ -131,6 +157,7 @@ class Node final : public Bus::Receiver {
   IdGenerator& ids() { return ids_; }
   delivery::MemoryRepository& own() { return own_; }
   InterruptedRepository& interrupted() { return interrupted_; }
+  UnreadableCatalog& catalog() { return catalog_; }
   int received() const { return received_; }
   int looks() const { return looks_; }
 
@@ -138,6 +165,7 @@ class Node final : public Bus::Receiver {
   IdGenerator ids_;
   delivery::MemoryRepository own_;
   InterruptedRepository interrupted_{own_};
+  UnreadableCatalog catalog_{own_};
   MemoryBus bus_;
   Interest interest_;
   Mutex mutex_;  // open() may come between; all else is done by the thread that does that
@@ -239,6 +267,40 @@ TEST_F(MeshRepositoryTest, KnowsWhatWasImportedAtAnotherNode) {
   EXPECT_TRUE(import(b_, own, "import/own/user/1").repeated);
   EXPECT_FALSE(import(b_, MessageId(78), "import/78/user/1").repeated);
   EXPECT_THAT(c_.data({"1"}), SizeIs(3));
+}
+
+TEST_F(MeshRepositoryTest, RefusesAnImportWhereANodeDoesNotSayWhetherItHasTheMessage) {
+  const MessageId id = a_.add("1", "one");
+  NewMessage message{kService, {TargetKind::kUser, {"1"}, false}, "e", "one", wall_now(), wall_now() + 1h};
+  message.original = id;
+  message.key = "import/own/user/1";
+  a_.fail(true);
+  EXPECT_THAT(
+      [&] {
+        b_.mesh().add_all({&message, 1});
+      },
+      ThrowsMessage<Error>(
+          AllOf(HasSubstr("node 'a' cannot read what it has: its disk is gone"), HasSubstr("import it again later"))));
+  EXPECT_EQ(b_.own().size(), 0U);
+  EXPECT_EQ(b_.mesh().held(), 0U);
+  a_.fail(false);
+  EXPECT_TRUE(b_.mesh().add_all({&message, 1}).at(0).repeated);
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("one"));
+}
+
+TEST_F(MeshRepositoryTest, IsAskedForWhatWasRequeuedThoughItCouldNotBeReadAtFirst) {
+  a_.own().add({kService, {TargetKind::kUser, {"1"}, false}, "e", "one", wall_now() - 2h, wall_now() - 1h});
+  a_.own().expire(wall_now());
+  a_.catalog().unreadable = true;
+  EXPECT_THAT(a_.mesh().requeue(MessageId(), {}, wall_now()), SizeIs(1));
+  EXPECT_THROW(a_.mesh().expire(wall_now()), Error);
+  EXPECT_THAT(c_.data({"1"}), IsEmpty());
+  a_.catalog().unreadable = false;
+  const int looks = c_.looks();
+  a_.mesh().expire(wall_now());
+  // Its streams are told to look.
+  EXPECT_TRUE(eventually([&] { return c_.looks() > looks; }));
+  EXPECT_THAT(c_.data({"1"}), ElementsAre("one"));
 }
 
 TEST_F(MeshRepositoryTest, LooksOnlyForRecipientsOfWhatExpired) {
