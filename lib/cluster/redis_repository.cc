@@ -839,11 +839,12 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
     std::vector<RedisCommand> commands;
     for (const RedisReply& serial : page.list)
       commands.push_back({"HMGET", prefix_ + "dead:" + serial.text, "member", "service", "kind", "name", "listening",
-                          "event", "size", "created", "expires", "collapse", "attempts", "died", "original"});
+                          "event", "size", "created", "expires", "collapse", "attempts", "died", "original",
+                          "payload"});
     const std::vector<RedisReply> replies = link_.ask_all(commands);
     for (std::size_t i = 0; i < replies.size(); ++i) {
       const std::vector<RedisReply>& field = replies[i].list;
-      if (field.size() != 13 || field[0].is_nil()) continue;  // gone meanwhile
+      if (field.size() != 14 || field[0].is_nil()) continue;  // gone meanwhile
       Dead dead;
       dead.serial = page.list[i].text;
       PendingMessage& message = dead.letter.message;
@@ -859,6 +860,7 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       message.attempts = static_cast<std::uint32_t>(number(field[10].text));
       dead.letter.died = here(field[11].text);
       if (!field[12].text.empty()) message.original = id_of(field[12].text);
+      dead.data = prefix_ + (field[13].text.empty() ? "dead:" + dead.serial : "dead-data:" + field[13].text);
       const bool meant = (!id.valid() || message.id == id) && (!filter.message.valid() || message.id == filter.message);
       if (meant && matches(filter, message) && !use(dead)) return;
     }
@@ -872,18 +874,14 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
 
 // Letters of one message are neighbours: they share its data, which is read once.
 void RedisRepository::read_data(std::vector<Dead>& letters) {
-  const auto same = [&](std::size_t i) {
-    const PendingMessage& message = letters[i].letter.message;
-    return i > 0 && letters[i - 1].letter.message.id == message.id &&
-           letters[i - 1].letter.message.data_size == message.data_size;
-  };
+  const auto same = [&](std::size_t i) { return i > 0 && letters[i - 1].data == letters[i].data; };
   std::size_t end = 0;
   for (std::size_t begin = 0; begin < letters.size(); begin = end) {
     std::vector<RedisCommand> commands;
     std::uint64_t bytes = 0;
     for (end = begin; end < letters.size() && bytes < kAddBytes; ++end) {
       if (same(end)) continue;
-      commands.push_back({"HGET", prefix_ + "dead:" + letters[end].serial, "data"});
+      commands.push_back({"HGET", letters[end].data, "data"});
       bytes += letters[end].letter.message.data_size;
     }
     std::vector<RedisReply> replies = link_.ask_all(commands);

@@ -125,6 +125,7 @@ class RedisRepository final : public delivery::MessageRepository,
   };
   struct Dead {
     std::string serial;
+    std::string data;  ///< the key that has it: one of its own, or of all letters of its message
     delivery::DeadLetter letter;
     bool gone = false;  ///< requeued or purged while its data was read
   };

@@ -16,6 +16,7 @@
 ///     key:<service and key>   "<member> <expires>"
 ///     keys                    sorted set: those keys, by when they expire
 ///     dead:<serial>           hash: a dead letter
+///     dead-data:<payload>     hash: data that the letters of one message share, and how many they are
 ///     deads                   sorted set: their serials
 ///     dead-serial, dead-bytes
 ///     dead-known              hash: first member and recipient of a dead letter → serial
@@ -107,27 +108,47 @@ local function erase(member)
   return gone
 end
 local function letter_name(first, service, kind, name) return first .. who(service, kind, name) end
+local function payload_of(member, data) return member .. ':' .. redis.sha1hex(data) end
+local function more_bytes(payload, data)
+  return redis.call('EXISTS', P .. 'dead-data:' .. payload) == 1 and 0 or #data
+end
 -- Its first write may take memory.
 local function put_letter(l)
   local serial = redis.call('INCR', P .. 'dead-serial')
   redis.call('HSET', P .. 'dead:' .. serial, 'member', l.member, 'service', l.service, 'kind', l.kind,
-    'listening', l.listening, 'event', l.event, 'data', l.data, 'size', #l.data, 'created', l.created,
+    'listening', l.listening, 'event', l.event, 'payload', l.payload, 'size', #l.data, 'created', l.created,
     'expires', l.expires, 'collapse', l.collapse, 'original', l.original, 'name', l.name, 'attempts', l.attempts,
     'died', l.died)
   local first = l.original ~= '' and l.original or l.member
   redis.call('HSET', P .. 'dead-known', letter_name(first, l.service, l.kind, l.name), serial)
   redis.call('ZADD', P .. 'deads', serial, serial)
-  redis.call('INCRBY', P .. 'dead-bytes', #l.data)
+  if redis.call('HSETNX', P .. 'dead-data:' .. l.payload, 'data', l.data) == 1 then
+    redis.call('INCRBY', P .. 'dead-bytes', #l.data)
+  end
+  redis.call('HINCRBY', P .. 'dead-data:' .. l.payload, 'letters', 1)
+end
+-- Older versions kept data with each letter.
+local function data_of_letter(dead, payload)
+  return dead or payload and redis.call('HGET', P .. 'dead-data:' .. payload, 'data')
 end
 local function forget_dead(serial)
-  local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'member', 'original', 'service', 'kind', 'name')
-  local size = dead[1]
+  local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'member', 'original', 'service', 'kind', 'name',
+    'payload')
+  local size, payload = dead[1], dead[7]
   if dead[2] and dead[4] and dead[5] and dead[6] then
     local first = dead[3] and dead[3] ~= '' and dead[3] or dead[2]
     redis.call('HDEL', P .. 'dead-known', letter_name(first, dead[4], dead[5], dead[6]))
   end
   local gone = redis.call('DEL', P .. 'dead:' .. serial)
   local listed = redis.call('ZREM', P .. 'deads', serial)
+  if payload then
+    local key = P .. 'dead-data:' .. payload
+    -- Its bytes go with the last one, unless the data was evicted.
+    local there = redis.call('HEXISTS', key, 'data') == 1
+    local last = redis.call('HINCRBY', key, 'letters', -1) <= 0
+    if last then redis.call('DEL', key) end
+    if not (there and last) then size = 0 end
+  end
   if redis.call('ZCARD', P .. 'deads') == 0 then
     redis.call('DEL', P .. 'dead-bytes')
   elseif size then
@@ -296,7 +317,12 @@ return results
 inline constexpr const char* kRequeue = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
 for i = 7, #ARGV, 2 do
-  if redis.call('EXISTS', P .. 'dead:' .. ARGV[i]) == 0 then return {number('count'), 'changed'} end
+  local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'data', 'payload', 'member')
+  if not dead[3] then return {number('count'), 'changed'} end
+  if not data_of_letter(dead[1], dead[2]) then
+    forget_dead(ARGV[i])
+    return {number('count'), 'changed'}
+  end
 end
 local kept = {}
 local later = nothing_replaced()
@@ -305,7 +331,8 @@ for i = 7, #ARGV, 2 do redis.call('PERSIST', P .. 'dead:' .. ARGV[i]) end
 local keys = {}
 for i = 7, #ARGV, 2 do
   local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'service', 'kind', 'listening', 'event', 'data', 'created',
-    'expires', 'name', 'collapse', 'original', 'member')
+    'expires', 'name', 'collapse', 'original', 'member', 'payload')
+  dead[5] = data_of_letter(dead[5], dead[12])
   local first = dead[10] and dead[10] ~= '' and dead[10] or dead[11]
   local lasts = tonumber(dead[7]) - tonumber(dead[6])
   local result = keep(limits, {service = dead[1], kind = dead[2], listening = dead[3], event = dead[4],
@@ -437,17 +464,18 @@ for _, member in ipairs(members) do
   end
   -- What would have to go for the last of them is not made.
   local size = tonumber(m[6] or '0')
-  local fit = size > 0 and math.min(most, math.floor(most_bytes / size)) or most
+  local fit = size > most_bytes and 0 or most
+  local payload = letters and fit > 0 and m[5] and payload_of(member, m[5])
   for i = letters and math.max(1, #names - fit + 1) or #names + 1, #names do
     local name = names[i]
-    local have = redis.call('ZCARD', P .. 'deads')
-    while have > 0 and (have >= most or number('dead-bytes') + size > most_bytes) do
+    local have, more = redis.call('ZCARD', P .. 'deads'), more_bytes(payload, m[5])
+    while have > 0 and (have >= most or number('dead-bytes') + more > most_bytes) do
       forget_dead(redis.call('ZRANGE', P .. 'deads', 0, 0)[1])
-      have = have - 1
+      have, more = have - 1, more_bytes(payload, m[5])
     end
-    copied = copied + size
+    copied = copied + more
     put_letter({member = member, service = m[1], kind = m[2], listening = m[3], event = m[4], data = m[5],
-      created = m[7], expires = m[8], collapse = m[9], original = m[10] or '', name = name,
+      payload = payload, created = m[7], expires = m[8], collapse = m[9], original = m[10] or '', name = name,
       attempts = redis.call('HGET', P .. 'attempts:' .. member, name) or '0', died = ARGV[2]})
   end
   pairs_gone = pairs_gone + erase(member)
@@ -488,6 +516,14 @@ return gone
 inline constexpr const char* kAddDead = R"lua(
 local most, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local results = {}
+local names = {}
+-- Letters of one message come together, each with its data: hashed once.
+local function payload(member, data)
+  if names.member ~= member or names.data ~= data then
+    names = {member = member, data = data, payload = payload_of(member, data)}
+  end
+  return names.payload
+end
 for at = 4, #ARGV, 14 do
   local member, service, kind, name, data = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 6]
   local first = ARGV[at + 10] ~= '' and ARGV[at + 10] or member
@@ -496,11 +532,12 @@ for at = 4, #ARGV, 14 do
   if redis.call('HEXISTS', P .. 'dead-known', letter_name(first, service, kind, name)) == 1 or
       redis.call('ZSCORE', P .. 'of:' .. recipient, first) or (known and tonumber(known) > tonumber(ARGV[at + 12])) then
     results[#results + 1] = 1
-  elseif redis.call('ZCARD', P .. 'deads') >= most or number('dead-bytes') + #data > most_bytes then
+  elseif redis.call('ZCARD', P .. 'deads') >= most or
+      number('dead-bytes') + more_bytes(payload(member, data), data) > most_bytes then
     results[#results + 1] = 2
   else
     put_letter({member = member, service = service, kind = kind, listening = ARGV[at + 4], event = ARGV[at + 5],
-      data = data, created = ARGV[at + 7], expires = ARGV[at + 8], collapse = ARGV[at + 9], original = ARGV[at + 10],
+      data = data, payload = payload(member, data), created = ARGV[at + 7], expires = ARGV[at + 8], collapse = ARGV[at + 9], original = ARGV[at + 10],
       name = name, attempts = ARGV[at + 11], died = ARGV[at + 12]})
     results[#results + 1] = 0
   end
@@ -591,19 +628,33 @@ return {1, before, bytes_before, pairs_there, bytes, lost, listed}
 // The same for dead letters, whose number has a limit. ARGV: prefix, how many at most. Returns how many were lost.
 inline constexpr const char* kRecountDead = R"lua(
 local lost, bytes = 0, 0
+local letters = {}
 local serials = redis.call('ZRANGE', P .. 'deads', 0, tonumber(ARGV[2]) - 1)
 for _, serial in ipairs(serials) do
-  local size = redis.call('HGET', P .. 'dead:' .. serial, 'size')
-  if size then
-    bytes = bytes + tonumber(size)
-  else
-    redis.call('ZREM', P .. 'deads', serial)
+  local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'payload')
+  local size, payload = dead[1], dead[2]
+  if not size or payload and redis.call('HEXISTS', P .. 'dead-data:' .. payload, 'data') == 0 then
+    forget_dead(serial)
     lost = lost + 1
+  elseif payload and letters[payload] then
+    letters[payload] = letters[payload] + 1
+  else
+    bytes = bytes + tonumber(size)
+    if payload then letters[payload] = 1 end
   end
 end
-if #serials < tonumber(ARGV[2]) and number('dead-bytes') ~= bytes then
-  redis.call('DEL', P .. 'dead-bytes')
-  redis.call('SET', P .. 'dead-bytes', bytes)
+if #serials < tonumber(ARGV[2]) then
+  if number('dead-bytes') ~= bytes then
+    redis.call('DEL', P .. 'dead-bytes')
+    redis.call('SET', P .. 'dead-bytes', bytes)
+  end
+  for payload, count in pairs(letters) do
+    local key = P .. 'dead-data:' .. payload
+    if redis.call('HGET', key, 'letters') ~= tostring(count) then
+      redis.call('PERSIST', key)
+      redis.call('HSET', key, 'letters', count)
+    end
+  end
 end
 return lost
 )lua";

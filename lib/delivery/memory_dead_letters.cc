@@ -56,13 +56,13 @@ std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter
     AddOutcome outcome;
     if (known.contains(name_of(letter)) || known_key(import, outcome) || known_import(import, outcome)) {
       outcomes.push_back(LetterOutcome::kKnown);
-    } else if (dead_.size() >= limits_.dead || dead_bytes_ + size > limits_.dead_bytes.count()) {
+    } else if (dead_.size() >= limits_.dead ||
+               dead_bytes_ + (dead_data(letter.message.id, letter.message.data) != nullptr ? 0 : size) >
+                   limits_.dead_bytes.count()) {
       outcomes.push_back(LetterOutcome::kNoRoom);
     } else {
       known.insert(name_of(letter));
-      dead_.push_back(letter);
-      dead_.back().message.data_size = size;
-      dead_bytes_ += size;
+      keep_letter(letter);
       outcomes.push_back(LetterOutcome::kKept);
     }
   }
@@ -127,13 +127,13 @@ std::uint64_t MemoryRepository::purge_dead(MessageId id, const MessageFilter& fi
 }
 
 std::uint64_t MemoryRepository::drop_dead(MessageId id, const MessageFilter& filter) {
-  std::uint64_t bytes = 0;
-  const std::uint64_t count = std::erase_if(dead_, [&](const DeadLetter& letter) {
-    const bool gone = matches(id, filter, letter);
-    if (gone) bytes += letter.message.data_size;
-    return gone;
-  });
-  dead_bytes_ -= bytes;
+  std::uint64_t count = 0;
+  for (const DeadLetter& letter : dead_) {
+    if (!matches(id, filter, letter)) continue;
+    let_go_of_data(letter.message);
+    ++count;
+  }
+  std::erase_if(dead_, [&](const DeadLetter& letter) { return matches(id, filter, letter); });
   return count;
 }
 

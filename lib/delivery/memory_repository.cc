@@ -281,14 +281,45 @@ void MemoryRepository::remember_key(SentKey name, const Key& key) {
 void MemoryRepository::bury(MessageId id, const Message& message, WallTime now) {
   const std::uint64_t size = message.data.size();
   for (const auto& [name, attempts] : message.names) {
-    while (!dead_.empty() && (dead_.size() >= limits_.dead || dead_bytes_ + size > limits_.dead_bytes.count())) {
-      dead_bytes_ -= dead_.front().message.data_size;
+    if (limits_.dead == 0 || size > limits_.dead_bytes.count()) return;
+    while (!dead_.empty() &&
+           (dead_.size() >= limits_.dead ||
+            dead_bytes_ + (dead_data(id, message.data) != nullptr ? 0 : size) > limits_.dead_bytes.count())) {
+      let_go_of_data(dead_.front().message);
       dead_.pop_front();
     }
-    if (limits_.dead == 0 || size > limits_.dead_bytes.count()) return;
-    dead_.push_back({row(id, message, name, true), now});
-    dead_bytes_ += size;
+    keep_letter({row(id, message, name, true), now});
   }
+}
+
+MemoryRepository::DeadData* MemoryRepository::dead_data(MessageId id, const Payload& data) {
+  const auto found = dead_data_.find(id);
+  if (found == dead_data_.end()) return nullptr;
+  const auto same = std::ranges::find_if(
+      found->second, [&](const DeadData& one) { return one.data.shares(data) || one.data == data; });
+  return same == found->second.end() ? nullptr : &*same;
+}
+
+void MemoryRepository::keep_letter(DeadLetter letter) {
+  PendingMessage& message = letter.message;
+  message.data_size = message.data.size();
+  DeadData* data = dead_data(message.id, message.data);
+  if (data == nullptr) {
+    data = &dead_data_[message.id].emplace_back(DeadData{message.data, 0});
+    dead_bytes_ += message.data_size;
+  }
+  message.data = data->data;
+  ++data->letters;
+  dead_.push_back(std::move(letter));
+}
+
+void MemoryRepository::let_go_of_data(const PendingMessage& message) {
+  DeadData* data = dead_data(message.id, message.data);
+  if (--data->letters != 0) return;
+  dead_bytes_ -= message.data_size;
+  const auto all = dead_data_.find(message.id);
+  all->second.erase(all->second.begin() + (data - all->second.data()));
+  if (all->second.empty()) dead_data_.erase(all);
 }
 
 std::uint64_t MemoryRepository::size() const {

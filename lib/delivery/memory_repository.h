@@ -96,6 +96,12 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
     Message before;
   };
 
+  /// Data that letters of one message share.
+  struct DeadData {
+    Payload data;
+    std::uint64_t letters;
+  };
+
   /// `data`: that of the message, which has none where this is given.
   void keep(const NewMessage& message, AddOutcome& outcome, Payload data = {}) REQUIRES(mutex_);
   bool known_key(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
@@ -110,6 +116,10 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   static bool is_older(const DeadLetter& letter, const DeadLetter& other);
   std::uint64_t drop_dead(MessageId id, const MessageFilter& filter) REQUIRES(mutex_);
   void bury(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
+  /// Where data of the message's letters is kept already; null: nowhere.
+  DeadData* dead_data(MessageId id, const Payload& data) REQUIRES(mutex_);
+  void keep_letter(DeadLetter letter) REQUIRES(mutex_);
+  void let_go_of_data(const PendingMessage& message) REQUIRES(mutex_);
   static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
   static bool matches_all(const MessageFilter& filter);
   static bool matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,
@@ -136,7 +146,8 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   std::map<SentKey, Key> keys_ GUARDED_BY(mutex_);
   std::set<std::pair<WallTime, SentKey>> keys_by_expiry_ GUARDED_BY(mutex_);
   std::deque<DeadLetter> dead_ GUARDED_BY(mutex_);  ///< oldest first
-  std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;
+  std::map<MessageId, std::vector<DeadData>> dead_data_ GUARDED_BY(mutex_);
+  std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;  ///< of that
   Usage total_ GUARDED_BY(mutex_);
   std::map<ServiceName, observe::Counter*> confirmed_ GUARDED_BY(mutex_);
   std::vector<Withdrawn> withdrawn_ GUARDED_BY(mutex_);      ///< by the call under way

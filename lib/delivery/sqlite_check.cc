@@ -35,6 +35,7 @@ constexpr std::array kTwice{
     Twice{2, "collapse", "INDEXED BY sqlite_autoindex_collapse_1", "collapse_by_message", "recipient, word, message"},
     Twice{2, "sent_key", "INDEXED BY sqlite_autoindex_sent_key_1", "sent_key_by_expiry", "service, key, expires"},
     Twice{2, "dead", "NOT INDEXED", "dead_by_message", "id, message"},
+    Twice{3, "dead_data", "NOT INDEXED", "dead_data_by_message", "payload, of_message"},
 };
 
 constexpr std::uint64_t mix(std::uint64_t x) {
@@ -112,6 +113,15 @@ void require_schema(SQLite::Database& db, int version) {
   }
 }
 
+// Without its data a letter would be an empty one, with another's it would be somebody else's.
+void require_data_of_letters(SQLite::Database& db) {
+  if (numbers(db, "SELECT count(*), count(DISTINCT payload) FROM dead") !=
+      numbers(db,
+              "SELECT count(*), (SELECT count(*) FROM dead_data) FROM dead JOIN dead_data USING(payload) "
+              "WHERE of_message = message"))
+    differs("dead letters and their data do not belong together");
+}
+
 bool counts_agree(SQLite::Database& db, int version) {
   const std::string bytes = version >= 2 ? "size" : "0";
   const std::string counted = version >= 2 ? "bytes" : "0";
@@ -123,7 +133,8 @@ bool counts_agree(SQLite::Database& db, int version) {
   return numbers(db, "SELECT pairs, bytes, dead, dead_bytes FROM total") ==
          numbers(db,
                  "SELECT (SELECT count(*) FROM pending), (SELECT coalesce(sum(length(data)), 0) FROM message), "
-                 "(SELECT count(*) FROM dead), (SELECT coalesce(sum(length(data)), 0) FROM dead)");
+                 "(SELECT count(*) FROM dead), (SELECT coalesce(sum(length(data)), 0) FROM " +
+                     std::string(version >= 3 ? "dead_data)" : "dead)"));
 }
 
 }  // namespace
@@ -145,6 +156,7 @@ bool compare_with_indexes(SQLite::Database& db, int version) {
               "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0), "
               "coalesce((SELECT max(id) FROM message), 0)");
   if (ids.at(0) < ids.at(1)) differs("the largest id ever used is not that");
+  if (version >= 3) require_data_of_letters(db);
   return counts_agree(db, version);
 }
 
@@ -159,7 +171,7 @@ void make_counts_anew(SQLite::Database& db) {
         "DELETE FROM total;"
         "INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), "
         "(SELECT coalesce(sum(length(data)), 0) FROM message), (SELECT count(*) FROM dead), "
-        "(SELECT coalesce(sum(length(data)), 0) FROM dead);");
+        "(SELECT coalesce(sum(length(data)), 0) FROM dead_data);");
     db.exec("COMMIT");
   } catch (...) {
     db.tryExec("ROLLBACK");

@@ -93,6 +93,23 @@ CREATE TABLE total(
 INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), (SELECT coalesce(sum(length(data)), 0) FROM message), 0, 0;
 )sql";
 
+// The data of dead letters once for all of one message.
+constexpr const char* kFormat3 = R"sql(
+CREATE TABLE dead_data(
+  payload INTEGER PRIMARY KEY,
+  of_message INTEGER NOT NULL,
+  data BLOB NOT NULL);
+INSERT INTO dead_data SELECT min(id), message, data FROM dead GROUP BY message, data;
+CREATE INDEX dead_data_by_message ON dead_data(of_message);
+ALTER TABLE dead ADD COLUMN payload INTEGER NOT NULL DEFAULT 0;
+UPDATE dead SET payload =
+  (SELECT d.payload FROM dead_data AS d WHERE d.of_message = dead.message AND d.data = dead.data);
+ALTER TABLE dead DROP COLUMN data;
+UPDATE total SET dead_bytes = (SELECT coalesce(sum(length(data)), 0) FROM dead_data);
+)sql";
+
+constexpr std::array kFormats{kFormat1, kFormat2, kFormat3};
+
 // What format 2 has no place for. Programs that do not know of it work with the file as before.
 constexpr const char* kAdded = R"sql(
 CREATE TABLE IF NOT EXISTS dead_collapse(
@@ -154,8 +171,7 @@ void make_database(const std::string& path) {
     db.exec("BEGIN IMMEDIATE");
     db.exec("PRAGMA application_id=" + std::to_string(kApplicationId));
     db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
-    db.exec(kFormat1);
-    db.exec(kFormat2);
+    for (const char* const format : kFormats) db.exec(format);
     db.exec("COMMIT");
   } catch (const SQLite::Exception& e) {
     unlink(draft.c_str());
@@ -170,11 +186,12 @@ void make_database(const std::string& path) {
 }
 
 void bring_up_to_date(SQLite::Database& db) {
-  if (db.execAndGet("PRAGMA user_version").getInt() >= kSchemaVersion) return;
+  const int version = db.execAndGet("PRAGMA user_version").getInt();
+  if (version >= kSchemaVersion) return;
   db.exec("PRAGMA synchronous=FULL");
   db.exec("BEGIN IMMEDIATE");
   try {
-    db.exec(kFormat2);
+    for (std::size_t i = static_cast<std::size_t>(version); i < kFormats.size(); ++i) db.exec(kFormats.at(i));
     db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
     db.exec("COMMIT");
   } catch (...) {
@@ -255,7 +272,9 @@ std::uint32_t big_endian(const std::array<unsigned char, kHeaderBytes>& header, 
 }  // namespace
 
 std::string schema_of(int version) {
-  return version >= 2 ? std::string(kFormat1) + kFormat2 : kFormat1;
+  std::string schema;
+  for (std::size_t i = 0; i < kFormats.size() && i < static_cast<std::size_t>(version); ++i) schema += kFormats.at(i);
+  return schema;
 }
 
 std::string resolve_database_path(const std::string& path) {

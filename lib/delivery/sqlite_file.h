@@ -14,12 +14,12 @@ namespace sse::delivery {
 /// pending messages and their bytes, `total` those of all, so that a limit costs one look-up and opening a file of
 /// millions reads none of them. AUTOINCREMENT keeps the largest id ever used, also of deleted messages. `message.sum`
 /// is the checksum of a message (message_checksum(); -1 for messages of format 1): SQLite sees a damaged page's
-/// structure, not its content.
+/// structure, not its content. `dead` holds the dead letters, `dead_data` what those of one message share.
 ///
 /// A format is the one before it and a step, so that a new file and one brought up to date are the same.
 
 inline constexpr int kApplicationId = 0x73736571;  ///< "sseq"; `file(1)` and others read it
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 /// The rows of sent_key that are of imported messages, as the index of those says it: SQLite uses it where a query says
 /// the same.
 inline constexpr const char* kImported = "key >= 'import/' AND key < 'import0'";

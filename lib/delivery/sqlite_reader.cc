@@ -250,8 +250,11 @@ std::vector<DeadLetter> SqliteReader::letters(const MessageFilter& filter, const
     SQLite::Statement statement(
         db_,
         "SELECT message, service, kind, recipient, listening, event, length(data), created, expires, attempts, "
-        "died, data, c.word, c.original FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id" +
+        "died, payload, c.word, c.original FROM dead LEFT JOIN dead_data USING(payload) "
+        "LEFT JOIN dead_collapse AS c ON c.dead = id" +
             where + order);
+    SQLite::Statement data_of(db_, "SELECT data FROM dead_data WHERE payload = ?");
+    std::int64_t payload = 0;
     Use use(statement);
     conditions.bind(use);
     use.integer(clamp(limit)).integer(clamp(skip));
@@ -259,10 +262,14 @@ std::vector<DeadLetter> SqliteReader::letters(const MessageFilter& filter, const
     while (use.step()) {
       DeadLetter& letter = result.emplace_back(DeadLetter{row(use), from_millis(use.integer_at(10))});
       // Letters of one message are neighbours: they share its data.
-      const PendingMessage* before = result.size() < 2 ? nullptr : &result[result.size() - 2].message;
-      const bool same = before != nullptr && before->id == letter.message.id &&
-                        before->data_size == letter.message.data_size && before->created == letter.message.created;
-      letter.message.data = same ? before->data : Payload(use.text_at(11));
+      if (const std::int64_t own = use.integer_at(11); result.size() > 1 && own == payload) {
+        letter.message.data = result[result.size() - 2].message.data;
+      } else {
+        Use data(data_of);
+        data.integer(own);
+        if (data.step()) letter.message.data = Payload(data.text_at(0));
+        payload = own;
+      }
       letter.message.collapse = use.text_at(12);
       if (use.count_at(13) != 0) letter.message.original = use.id_at(13);
     }

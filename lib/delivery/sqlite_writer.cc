@@ -95,16 +95,26 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
       count_up_to_(prepare(db_, path_, "SELECT count(*) FROM (SELECT 1 FROM pending WHERE message = ? LIMIT ?)")),
       bury_(prepare(db_, path_,
                     "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, died, "
-                    "attempts, data) SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, m.created, "
-                    "m.expires, ?3, p.attempts, m.data FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                    "attempts, payload) SELECT m.id, r.service, r.kind, r.name, m.listening, m.event, m.created, "
+                    "m.expires, ?3, p.attempts, ?4 FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
                     "CROSS JOIN recipient AS r ON r.id = p.recipient WHERE m.id = ?1 AND p.recipient = ?2")),
       bury_collapse_(
           prepare(db_, path_,
                   "INSERT INTO dead_collapse(dead, word, original) SELECT ?1, word, ?4 FROM (SELECT coalesce("
                   "(SELECT c.word FROM collapse AS c WHERE c.message = ?2 AND c.recipient = ?3), '') AS word) "
                   "WHERE word <> '' OR ?4 <> 0")),
-      oldest_dead_(prepare(db_, path_, "SELECT id, length(data) FROM dead ORDER BY id LIMIT 1")),
-      dead_data_(prepare(db_, path_, "SELECT data FROM dead WHERE id = ?")),
+      bury_data_(
+          prepare(db_, path_, "INSERT INTO dead_data(of_message, data) SELECT id, data FROM message WHERE id = ?")),
+      find_buried_data_(prepare(db_, path_,
+                                "SELECT d.payload FROM message AS m CROSS JOIN dead_data AS d ON d.of_message = m.id "
+                                "AND d.data = m.data WHERE m.id = ?")),
+      find_dead_data_(prepare(db_, path_, "SELECT payload FROM dead_data WHERE of_message = ? AND data = ?")),
+      put_dead_data_(prepare(db_, path_, "INSERT INTO dead_data(of_message, data) VALUES(?, ?)")),
+      drop_dead_data_(prepare(db_, path_,
+                              "DELETE FROM dead_data WHERE payload = ?1 AND NOT EXISTS(SELECT 1 FROM dead "
+                              "WHERE dead.message = of_message AND dead.payload = ?1) RETURNING length(data)")),
+      oldest_dead_(prepare(db_, path_, "SELECT id, payload FROM dead ORDER BY id LIMIT 1")),
+      dead_data_(prepare(db_, path_, "SELECT data FROM dead_data WHERE payload = ?")),
       drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
       describe_recipient_(prepare(db_, path_, "SELECT service, kind, name FROM recipient WHERE id = ?")),
       letters_of_(prepare(db_, path_, "SELECT service, kind, recipient FROM dead WHERE message = ?")),
@@ -113,7 +123,7 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
                                "WHERE c.original = ? AND c.original <> 0")),
       insert_letter_(prepare(db_, path_,
                              "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, "
-                             "died, attempts, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
+                             "died, attempts, payload) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
       insert_letter_collapse_(prepare(db_, path_, "INSERT INTO dead_collapse(dead, word, original) VALUES(?, ?, ?)")) {
   translated("open the database", path_, &db_, [&] {
     SQLite::Statement largest(db_, "SELECT seq FROM sqlite_sequence WHERE name = 'message'");
@@ -435,8 +445,7 @@ std::uint64_t SqliteWriter::expire(WallTime now, std::uint64_t enough) {
   });
 }
 
-// A part of the message's recipients: as many as there is time for to copy its data. Letters that would have to go for
-// those of its last recipients are not made.
+// A part of the message's recipients. Letters that would have to go for those of its last recipients are not made.
 SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::uint64_t most) {
   Buried buried;
   std::vector<std::int64_t> recipients;
@@ -447,10 +456,9 @@ SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::ui
     while (find.step()) {
       recipients.push_back(find.integer_at(0));
       size = find.count_at(1);
-      if (recipients.size() * size >= kBuryBytes) break;
     }
   }
-  const std::uint64_t room = std::min(limits_.dead, size == 0 ? limits_.dead : limits_.dead_bytes.count() / size);
+  const std::uint64_t room = size > limits_.dead_bytes.count() ? 0 : limits_.dead;
   const MessageId first = first_id(id);
   std::uint64_t left = 0;
   {
@@ -459,10 +467,22 @@ SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::ui
     count.step();
     left = count.count_at(0);
   }
+  std::int64_t payload = 0;
+  {
+    Use find(find_buried_data_);
+    find.id(id);
+    if (find.step()) payload = find.integer_at(0);
+  }
   for (const std::int64_t recipient : recipients) {
     if (left-- <= room) {
-      make_room_for_dead(1, size);
-      Use(bury_).id(id).integer(recipient).integer(to_millis(now)).run();
+      make_room_for_letter(payload, size);
+      if (payload == 0) {
+        Use(bury_data_).id(id).run();
+        payload = db_.getLastInsertRowid();
+        now_.dead_bytes += size;
+        buried.bytes += size;
+      }
+      Use(bury_).id(id).integer(recipient).integer(to_millis(now)).integer(payload).run();
       Use(bury_collapse_)
           .integer(db_.getLastInsertRowid())
           .id(id)
@@ -470,29 +490,46 @@ SqliteWriter::Buried SqliteWriter::bury_some(MessageId id, WallTime now, std::ui
           .id(first == id ? MessageId() : first)
           .run();
       ++now_.dead;
-      now_.dead_bytes += size;
-      buried.bytes += size;
     }
     if (withdraw(recipient, id, Withdrawn::Why::kExpired)) ++buried.pairs;
   }
   return buried;
 }
 
-void SqliteWriter::make_room_for_dead(std::uint64_t letters, std::uint64_t bytes) {
-  while (now_.dead > 0 && (now_.dead + letters > limits_.dead || now_.dead_bytes + bytes > limits_.dead_bytes.count()))
-    drop_oldest_dead();
+// `payload`: where its data is kept, or 0; that may be a consequence of making room.
+void SqliteWriter::make_room_for_letter(std::int64_t& payload, std::uint64_t size) {
+  while (now_.dead > 0 &&
+         (now_.dead + 1 > limits_.dead || now_.dead_bytes + (payload == 0 ? size : 0) > limits_.dead_bytes.count())) {
+    if (drop_oldest_dead() == payload) payload = 0;
+  }
 }
 
-void SqliteWriter::drop_oldest_dead() {
+// Returns whose data went with it, or 0.
+std::int64_t SqliteWriter::drop_oldest_dead() {
   std::int64_t id = 0;
+  std::int64_t payload = 0;
   {
     Use oldest(oldest_dead_);
     if (!oldest.step()) throw SQLite::Exception("there are fewer dead letters than counted", SQLITE_CORRUPT);
     id = oldest.integer_at(0);
-    now_.dead_bytes -= oldest.count_at(1);
+    payload = oldest.integer_at(1);
   }
+  return drop_letter(id, payload) ? payload : 0;
+}
+
+// Returns whether it was the last one with its data.
+bool SqliteWriter::drop_letter(std::int64_t id, std::int64_t payload) {
   Use(drop_dead_).integer(id).run();
   --now_.dead;
+  return drop_unused_data(payload);
+}
+
+bool SqliteWriter::drop_unused_data(std::int64_t payload) {
+  Use drop(drop_dead_data_);
+  drop.integer(payload);
+  if (!drop.step()) return false;
+  now_.dead_bytes -= drop.count_at(0);
+  return true;
 }
 
 std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
@@ -501,10 +538,14 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
     const Conditions conditions(filter, Conditions::kDead);
     SQLite::Statement statement(
         db_,
-        "SELECT id, service, kind, recipient, listening, event, created, expires, message, word, original "
+        "SELECT id, service, kind, recipient, listening, event, created, expires, message, word, original, payload "
         "FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id WHERE (message = ?1 OR ?1 = 0)" +
             conditions.further() + " ORDER BY id");
-    std::vector<std::pair<std::int64_t, NewMessage>> letters;
+    struct Letter {
+      std::int64_t row, payload;
+      NewMessage message;
+    };
+    std::vector<Letter> letters;
     {
       Use find(statement);
       find.id(id);
@@ -521,24 +562,22 @@ std::vector<MessageId> SqliteWriter::requeue(MessageId id, const MessageFilter& 
         message.collapse = find.text_at(9);
         message.original = find.count_at(10) != 0 ? find.id_at(10) : find.id_at(8);
         message.key = import_key(message.original, {message.target.kind, find.text_at(3)});
-        letters.emplace_back(find.integer_at(0), std::move(message));
+        letters.push_back({find.integer_at(0), find.integer_at(11), std::move(message)});
       }
     }
     db_.exec("SAVEPOINT requeue");
     const std::size_t withdrawn = withdrawn_.size();
     try {
       std::vector<MessageId> ids;
-      for (auto& [row, message] : letters) {
+      for (auto& [row, payload, message] : letters) {
         // One at a time: all of them may be more than there is memory for.
         {
           Use data(dead_data_);
-          data.integer(row);
+          data.integer(payload);
           if (data.step()) message.data = data.text_at(0);
         }
         if (const AddOutcome outcome = add(message); !outcome.repeated) ids.push_back(outcome.id);
-        Use(drop_dead_).integer(row).run();
-        --now_.dead;
-        now_.dead_bytes -= message.data.size();
+        drop_letter(row, payload);
         std::string().swap(message.data);
       }
       // One that a letter behind it has replaced was never sent.
@@ -595,9 +634,21 @@ std::vector<LetterOutcome> SqliteWriter::add_dead(std::span<const DeadLetter> le
         outcomes.push_back(LetterOutcome::kKnown);
         continue;
       }
-      if (now_.dead >= limits_.dead || now_.dead_bytes + data.size() > limits_.dead_bytes.count()) {
+      std::int64_t payload = 0;
+      {
+        Use find(find_dead_data_);
+        find.id(m.id).blob(data);
+        if (find.step()) payload = find.integer_at(0);
+      }
+      if (now_.dead >= limits_.dead ||
+          now_.dead_bytes + (payload == 0 ? data.size() : 0) > limits_.dead_bytes.count()) {
         outcomes.push_back(LetterOutcome::kNoRoom);
         continue;
+      }
+      if (payload == 0) {
+        Use(put_dead_data_).id(m.id).blob(data).run();
+        payload = db_.getLastInsertRowid();
+        now_.dead_bytes += data.size();
       }
       Use(insert_letter_)
           .id(m.id)
@@ -610,13 +661,12 @@ std::vector<LetterOutcome> SqliteWriter::add_dead(std::span<const DeadLetter> le
           .integer(to_millis(m.expires))
           .integer(to_millis(letter.died))
           .integer(m.attempts)
-          .blob(data)
+          .integer(payload)
           .run();
       if (!m.collapse.empty() || m.original.valid()) {
         Use(insert_letter_collapse_).integer(db_.getLastInsertRowid()).text(m.collapse).id(m.original).run();
       }
       ++now_.dead;
-      now_.dead_bytes += data.size();
       known.names.insert(name_of(letter));
       outcomes.push_back(LetterOutcome::kKept);
     }
@@ -628,16 +678,17 @@ std::uint64_t SqliteWriter::purge_dead(MessageId id, const MessageFilter& filter
   return translated("delete dead letters from", path_, &db_, [&] {
     const Conditions conditions(filter, Conditions::kDead);
     SQLite::Statement statement(
-        db_, "DELETE FROM dead WHERE (message = ?1 OR ?1 = 0)" + conditions.further() + " RETURNING length(data)");
-    Use dropped(statement);
-    dropped.id(id);
-    conditions.bind(dropped);
+        db_, "DELETE FROM dead WHERE (message = ?1 OR ?1 = 0)" + conditions.further() + " RETURNING payload");
     std::uint64_t letters = 0;
-    while (dropped.step()) {
-      ++letters;
-      --now_.dead;
-      now_.dead_bytes -= dropped.count_at(0);
+    std::set<std::int64_t> payloads;
+    {
+      Use dropped(statement);
+      dropped.id(id);
+      conditions.bind(dropped);
+      for (; dropped.step(); ++letters) payloads.insert(dropped.integer_at(0));
     }
+    now_.dead -= letters;
+    for (const std::int64_t payload : payloads) drop_unused_data(payload);
     return letters;
   });
 }

@@ -109,8 +109,10 @@ class SqliteWriter {
     std::uint64_t bytes = 0;  ///< copied
   };
   Buried bury_some(MessageId id, WallTime now, std::uint64_t most);
-  void make_room_for_dead(std::uint64_t letters, std::uint64_t bytes);
-  void drop_oldest_dead();
+  void make_room_for_letter(std::int64_t& payload, std::uint64_t size);
+  std::int64_t drop_oldest_dead();
+  bool drop_letter(std::int64_t id, std::int64_t payload);
+  bool drop_unused_data(std::int64_t payload);
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
   std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient, std::int64_t size);
 
@@ -124,8 +126,8 @@ class SqliteWriter {
   SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
   SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
-  SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, oldest_dead_, dead_data_,
-      drop_dead_;
+  SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, bury_data_, find_buried_data_,
+      find_dead_data_, put_dead_data_, drop_dead_data_, oldest_dead_, dead_data_, drop_dead_;
   SQLite::Statement describe_recipient_, letters_of_, letters_once_of_, insert_letter_, insert_letter_collapse_;
   Totals committed_;
   Totals now_;                        ///< with what the open transaction did

@@ -34,8 +34,9 @@ constexpr std::size_t kLimit = 5;
 constexpr std::size_t kByteLimit = 2'000'000;
 constexpr std::size_t kTotalLimit = 3000;
 constexpr std::size_t kDeadLimit = 4;
+constexpr std::size_t kDeadBytes = 64 * 1024;
 const StoreLimits kLimits{kLimit,     ByteCount(kByteLimit), kTotalLimit, ByteCount(2 * kByteLimit + 100'000),
-                          kDeadLimit, kibibytes(64)};
+                          kDeadLimit, ByteCount(kDeadBytes)};
 
 // What each says of itself: of a store of this process all is known here, of one in Redis it is not.
 struct InMemory {
@@ -666,7 +667,7 @@ TYPED_TEST(RepositoryContract, HasTheDataOfAMessageForManyOnce) {
   ASSERT_THAT(pending, SizeIs(4)) << "rows of one message stay together";
   EXPECT_TRUE(shared(pending));
 
-  // There is room for three letters of this size, and the first would go for the last.
+  // There is room for three letters of this size, or for four that share it.
   EXPECT_EQ(this->repository().expire(kNow + std::chrono::hours(2)), 4U);
   std::vector<PendingMessage> letters;
   std::vector<std::string> dead;
@@ -674,10 +675,20 @@ TYPED_TEST(RepositoryContract, HasTheDataOfAMessageForManyOnce) {
     letters.push_back(letter.message);
     dead.push_back(letter.message.recipient.name);
   }
-  EXPECT_THAT(dead, ElementsAre("2", "3", "4"));
+  EXPECT_THAT(dead, ElementsAre("1", "2", "3", "4"));
   EXPECT_TRUE(shared(letters));
-  EXPECT_EQ(this->repository().count_dead({}), 3U);
+  EXPECT_EQ(this->repository().count_dead({}), 4U);
   EXPECT_EQ(this->repository().size(), 0U);
+
+  // What they share stays for the last of them, and is free then.
+  EXPECT_EQ(this->repository().purge_dead(id, {.recipient = "1"}), 1U);
+  EXPECT_EQ(this->repository().requeue(id, {.recipient = "2"}, kNow + std::chrono::hours(2)).size(), 1U);
+  ASSERT_EQ(this->repository().count_dead({}), 2U);
+  EXPECT_EQ(this->repository().list_dead({}, 1, 1).at(0).message.data, letters.at(3).data);
+  EXPECT_EQ(this->repository().purge_dead({}, {}), 2U);
+  this->repository().add(to_users({"1"}, std::string(kDeadBytes, 'y')));
+  EXPECT_EQ(this->repository().expire(kNow + std::chrono::hours(9)), 2U);
+  EXPECT_THAT(this->repository().list_dead({}, 0, 10), SizeIs(1)) << "they do not fit together";
 }
 
 TYPED_TEST(RepositoryContract, BoundsItsDeadLettersAndForgetsThemOnDemand) {

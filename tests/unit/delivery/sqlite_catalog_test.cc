@@ -157,8 +157,8 @@ TEST_F(SqliteCatalogTest, RefusesWhatIsMissingOrNotOurs) {
   std::filesystem::remove(folder_.file());
 
   open();
-  Shell(folder_.file()).run("PRAGMA user_version=3");
-  EXPECT_THAT(refusal(folder_.file()).what(), HasSubstr("has format 3"));
+  Shell(folder_.file()).run("PRAGMA user_version=4");
+  EXPECT_THAT(refusal(folder_.file()).what(), HasSubstr("has format 4"));
 }
 
 }  // namespace

@@ -47,13 +47,57 @@ TEST_F(SqliteFormatTest, BringsFormat1UpToDateWithAllThatIsInIt) {
     EXPECT_TRUE(eventually([&] { return repository->size() == 3; }));
   }
   EXPECT_EQ(open()->size(), 3u);
-  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA user_version"), "2");
+  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA user_version"), "3");
   EXPECT_EQ(Shell(folder_.file()).run("SELECT pairs || ' ' || bytes FROM total"), "3 20");
   EXPECT_EQ(Shell(folder_.file()).run("PRAGMA integrity_check"), "ok");
 }
 
-TEST_F(SqliteFormatTest, IsTheSameWhetherNewOrBroughtUpToDate) {
-  Shell(folder_.file()).run(kFormat1);
+TEST_F(SqliteFormatTest, LettersOfOneMessageShareTheDataThatFormat2KeptWithEach) {
+  Shell(folder_.file()).run(std::string(kFormat1) + kFormat2);
+  {
+    const auto repository = open();
+    const auto letters = repository->list_dead({}, 0, 10);
+    ASSERT_THAT(letters, SizeIs(3));
+    for (const DeadLetter& letter : letters) EXPECT_EQ(letter.message.data, "for two");
+    EXPECT_TRUE(letters[0].message.data.shares(letters[1].message.data));
+    EXPECT_EQ(letters[0].message.attempts, 2u);
+    EXPECT_EQ(letters[1].message.recipient, user("2"));
+    EXPECT_EQ(letters[2].message.id, MessageId(901));
+    EXPECT_TRUE(letters[2].message.listening);
+    EXPECT_EQ(letters[2].died, from_millis(1699993600200));
+    EXPECT_EQ(repository->size(), 3u);
+  }
+  EXPECT_EQ(Shell(folder_.file()).run("SELECT dead || ' ' || dead_bytes FROM total"), "3 14");
+  EXPECT_EQ(Shell(folder_.file()).run("SELECT group_concat(of_message) FROM dead_data"), "900,901");
+  {
+    const auto repository = open();
+    EXPECT_EQ(repository->purge_dead({}, {.recipient = "1"}), 2u);
+    EXPECT_EQ(repository->list_dead({}, 0, 10).at(0).message.data, "for two");
+  }
+  EXPECT_EQ(Shell(folder_.file()).run("SELECT dead || ' ' || dead_bytes FROM total"), "1 7");
+  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA integrity_check"), "ok");
+}
+
+TEST_F(SqliteFormatTest, RefusesDeadLettersWithoutTheirOwnData) {
+  const std::string letters = std::string(kFormat1) + kFormat2;
+  for (const char* const damage :
+       {"DELETE FROM dead_data WHERE of_message = 900", "UPDATE dead SET payload = 1 WHERE message = 901",
+        "UPDATE dead SET payload = 77 WHERE id = 1", "INSERT INTO dead_data VALUES(9, 900, CAST('nobody' AS BLOB))"}) {
+    SCOPED_TRACE(damage);
+    std::filesystem::remove(folder_.file());
+    Shell(folder_.file()).run(letters);
+    open();
+    Shell(folder_.file()).run(damage);
+    EXPECT_THAT(error_of([&] { open(); }).what(), HasSubstr("do not belong together"));
+  }
+}
+
+class OldFormat : public SqliteFormatTest, public ::testing::WithParamInterface<std::string> {};
+INSTANTIATE_TEST_SUITE_P(All, OldFormat, ::testing::Values(kFormat1, std::string(kFormat1) + kFormat2),
+                         [](const auto& format) { return std::to_string(format.index + 1); });
+
+TEST_P(OldFormat, IsTheSameAsANewOneWhenItIsBroughtUpToDate) {
+  Shell(folder_.file()).run(GetParam());
   open();
   const std::string fresh = folder_.file("fresh.db");
   {

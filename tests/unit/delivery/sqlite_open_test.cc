@@ -97,7 +97,7 @@ TEST_F(SqliteOpenTest, RefusesAnotherProgramsDatabase) {
 
 TEST_F(SqliteOpenTest, RefusesANewerFormat) {
   Shell(ours()).run("PRAGMA user_version=7; PRAGMA journal_mode=DELETE");
-  expect_refused(folder_.file(), ErrorCode::kConflict, "has format 7, this program knows format 2");
+  expect_refused(folder_.file(), ErrorCode::kConflict, "has format 7, this program knows format 3");
 }
 
 TEST_F(SqliteOpenTest, RefusesWhatIsNoDatabase) {

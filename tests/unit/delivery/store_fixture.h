@@ -46,6 +46,56 @@ INSERT INTO pending VALUES(1, 1000), (2, 1000), (1, 1001);
 PRAGMA journal_mode=WAL;
 )sql";
 
+/// What later versions, which did not share the data of dead letters, made of it, and three dead letters of theirs.
+inline constexpr const char* kFormat2 = R"sql(
+PRAGMA user_version=2;
+ALTER TABLE recipient ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN sum INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE pending ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pending ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+UPDATE pending SET size = (SELECT length(m.data) FROM message AS m WHERE m.id = pending.message);
+UPDATE recipient SET bytes = (SELECT coalesce(sum(p.size), 0) FROM pending AS p WHERE p.recipient = recipient.id);
+CREATE TABLE collapse(
+  recipient INTEGER NOT NULL,
+  word TEXT NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY(recipient, word)) WITHOUT ROWID;
+CREATE INDEX collapse_by_message ON collapse(message, recipient);
+CREATE TABLE sent_key(
+  service TEXT NOT NULL,
+  key TEXT NOT NULL,
+  message INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY(service, key)) WITHOUT ROWID;
+CREATE INDEX sent_key_by_expiry ON sent_key(expires);
+CREATE TABLE dead(
+  id INTEGER PRIMARY KEY,
+  message INTEGER NOT NULL,
+  service TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  recipient TEXT NOT NULL,
+  listening INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  died INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  data BLOB NOT NULL);
+CREATE INDEX dead_by_message ON dead(message);
+CREATE TABLE total(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  pairs INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  dead INTEGER NOT NULL,
+  dead_bytes INTEGER NOT NULL);
+INSERT INTO total SELECT 1, (SELECT count(*) FROM pending), (SELECT coalesce(sum(length(data)), 0) FROM message), 0, 0;
+INSERT INTO dead VALUES
+  (1, 900, 'defaultConnectionService', 0, '1', 0, 'note', 1699990000000, 1699993600000, 1699993600100, 2, CAST('for two' AS BLOB)),
+  (2, 900, 'defaultConnectionService', 0, '2', 0, 'note', 1699990000000, 1699993600000, 1699993600100, 0, CAST('for two' AS BLOB)),
+  (3, 901, 'defaultConnectionService', 0, '1', 1, 'news', 1699990000000, 1699993600000, 1699993600200, 1, CAST('for two' AS BLOB));
+UPDATE total SET dead = 3, dead_bytes = 21;
+)sql";
+
 inline Recipient user(std::string name) {
   return {event::TargetKind::kUser, std::move(name)};
 }
