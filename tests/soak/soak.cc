@@ -234,7 +234,7 @@ class Soak {
   }
 
   int verdict() {
-    std::vector<std::string> wrong = complaints(calms_);
+    std::vector<std::string> wrong = complaints(calms_, servers_.size());
     if (confirmations_.lost() == 0 || again_ == 0) wrong.emplace_back("no lost confirmation brought a message again");
     if (confirmations_.refused() != 0)
       wrong.push_back(std::to_string(confirmations_.refused()) + " confirmations were refused");

@@ -61,7 +61,7 @@ Calm look(Servers& servers) {
   return calm;
 }
 
-std::vector<std::string> complaints(const std::vector<Calm>& calms) {
+std::vector<std::string> complaints(const std::vector<Calm>& calms, std::size_t servers) {
   std::vector<std::string> wrong;
   if (calms.size() < 6) return {"only " + std::to_string(calms.size()) + " calm moments: too short a run to judge"};
   for (const Calm& calm : calms) {
@@ -76,11 +76,11 @@ std::vector<std::string> complaints(const std::vector<Calm>& calms) {
     if (found == calms.back().closed.end() || found->second == 0)
       wrong.push_back(std::string("no stream was closed with the reason ") + reason);
   }
-  // What the allocator keeps varies by a few hundred kilobytes.
-  constexpr std::uint64_t kMemoryNoise = 2 * 1024 * 1024;
+  // What the allocator keeps varies by a few hundred kilobytes, and what is kept of the last happenings fills up.
+  const std::uint64_t memory_noise = servers * 2 * 1024 * 1024;
   constexpr std::uint64_t kDescriptorNoise = 8;
   const auto memory = middle_and_end(calms, &Calm::memory);
-  if (memory.second > memory.first + memory.first / 20 + kMemoryNoise) {
+  if (memory.second > memory.first + memory.first / 20 + memory_noise) {
     wrong.push_back("memory grew from " + std::to_string(memory.first) + " to " + std::to_string(memory.second) +
                     " bytes");
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -25,6 +26,6 @@ Calm look(Servers& servers);
 
 /// What is wrong with a run's calm moments, a sentence each: memory or descriptors that grow, counters that do not add
 /// up, a kind of ending that never happened.
-std::vector<std::string> complaints(const std::vector<Calm>& calms);
+std::vector<std::string> complaints(const std::vector<Calm>& calms, std::size_t servers);
 
 }  // namespace sse::soak

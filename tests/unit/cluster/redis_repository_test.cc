@@ -125,6 +125,46 @@ TEST_F(RedisRepositoryTest, ExpiresThoughADeadLetterWasEvicted) {
   EXPECT_EQ(redis_.say("EXISTS " + key("dead-bytes")), ":0\r\n");
 }
 
+TEST_F(RedisRepositoryTest, ForgetsDeadLettersWhoseDataWasEvicted) {
+  {
+    RedisRepository repository(options(), kPatience);
+    for (int i = 0; i < 2; ++i) {
+      NewMessage both = message("1", std::to_string(i), 1ms);
+      both.target.names.emplace_back("2");
+      add(repository, both);
+    }
+    EXPECT_EQ(repository.expire(wall_now() + 1min), 4U);
+    const std::string gone = repository.list_dead({}, 0, 1).at(0).message.data.str();
+    EXPECT_EQ(gone, "0");
+  }
+  const std::string first = redis_.say("HGET " + key("dead:1") + " payload");
+  const std::string payload = first.substr(first.find("\r\n") + 2, first.rfind("\r\n") - first.find("\r\n") - 2);
+  EXPECT_EQ(redis_.say("DEL " + key("dead-data:" + payload)), ":1\r\n");
+  redis_.say("INCR " + key("count"));
+  RedisRepository repository(options(), kPatience);
+  EXPECT_TRUE(tells("2 dead letters were lost")) << ::testing::PrintToString(told());
+  EXPECT_EQ(repository.count_dead({}), 2U);
+  EXPECT_EQ(repository.list_dead({}, 0, 10).at(1).message.data, "1");
+  EXPECT_EQ(repository.requeue({}, {}, wall_now()).size(), 2U);
+  EXPECT_EQ(redis_.say("KEYS " + key("dead-data:*")), "*0\r\n");
+}
+
+TEST_F(RedisRepositoryTest, ReadsDeadLettersThatHaveTheirDataThemselves) {
+  RedisRepository repository(options(), kPatience);
+  for (int i = 0; i < 2; ++i) add(repository, message("1", std::to_string(i), 1ms));
+  EXPECT_EQ(repository.expire(wall_now() + 1min), 2U);
+  // As versions before made them.
+  redis_.say("HDEL " + key("dead:1") + " payload");
+  redis_.say("HSET " + key("dead:1") + " data 0");
+  const auto letters = repository.list_dead({}, 0, 10);
+  ASSERT_THAT(letters, SizeIs(2));
+  EXPECT_EQ(letters[0].message.data, "0");
+  EXPECT_EQ(letters[1].message.data, "1");
+  EXPECT_EQ(repository.requeue({}, {}, wall_now()).size(), 2U);
+  EXPECT_EQ(repository.count_dead({}), 0U);
+  EXPECT_EQ(redis_.say("EXISTS " + key("dead-bytes")), ":0\r\n");
+}
+
 TEST_F(RedisRepositoryTest, RemovesWhatItMeantToWhicheverPartOfAMessageWasEvicted) {
   RedisRepository repository(options(), kPatience);
   for (const char* part : {"message:", "names:", "of:", "bytes:"}) {
