@@ -110,9 +110,12 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
                                 "AND d.data = m.data WHERE m.id = ?")),
       find_dead_data_(prepare(db_, path_, "SELECT payload FROM dead_data WHERE of_message = ? AND data = ?")),
       put_dead_data_(prepare(db_, path_, "INSERT INTO dead_data(of_message, data) VALUES(?, ?)")),
-      drop_dead_data_(prepare(db_, path_,
-                              "DELETE FROM dead_data WHERE payload = ?1 AND NOT EXISTS(SELECT 1 FROM dead "
-                              "WHERE dead.message = of_message AND dead.payload = ?1) RETURNING length(data)")),
+      // Not one DELETE … RETURNING: SQLite would take down what it has to undo for each, and within a savepoint walks
+      // through all of that so far to forget it.
+      unused_dead_data_(prepare(db_, path_,
+                                "SELECT length(data) FROM dead_data WHERE payload = ?1 AND NOT EXISTS(SELECT 1 FROM "
+                                "dead WHERE dead.message = of_message AND dead.payload = ?1)")),
+      drop_dead_data_(prepare(db_, path_, "DELETE FROM dead_data WHERE payload = ?")),
       oldest_dead_(prepare(db_, path_, "SELECT id, payload FROM dead ORDER BY id LIMIT 1")),
       dead_data_(prepare(db_, path_, "SELECT data FROM dead_data WHERE payload = ?")),
       drop_dead_(prepare(db_, path_, "DELETE FROM dead WHERE id = ?")),
@@ -525,10 +528,13 @@ bool SqliteWriter::drop_letter(std::int64_t id, std::int64_t payload) {
 }
 
 bool SqliteWriter::drop_unused_data(std::int64_t payload) {
-  Use drop(drop_dead_data_);
-  drop.integer(payload);
-  if (!drop.step()) return false;
-  now_.dead_bytes -= drop.count_at(0);
+  {
+    Use unused(unused_dead_data_);
+    unused.integer(payload);
+    if (!unused.step()) return false;
+    now_.dead_bytes -= unused.count_at(0);
+  }
+  Use(drop_dead_data_).integer(payload).run();
   return true;
 }
 

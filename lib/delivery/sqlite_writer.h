@@ -127,7 +127,7 @@ class SqliteWriter {
   SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
   SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
   SQLite::Statement expired_, some_recipients_of_, count_up_to_, bury_, bury_collapse_, bury_data_, find_buried_data_,
-      find_dead_data_, put_dead_data_, drop_dead_data_, oldest_dead_, dead_data_, drop_dead_;
+      find_dead_data_, put_dead_data_, unused_dead_data_, drop_dead_data_, oldest_dead_, dead_data_, drop_dead_;
   SQLite::Statement describe_recipient_, letters_of_, letters_once_of_, insert_letter_, insert_letter_collapse_;
   Totals committed_;
   Totals now_;                        ///< with what the open transaction did
