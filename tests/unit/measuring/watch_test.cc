@@ -9,6 +9,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 std::vector<Calm> good_run() {
   std::vector<Calm> calms;
@@ -27,40 +28,41 @@ std::vector<Calm> good_run() {
 }
 
 TEST(Soak, HasNothingToComplainAboutAGoodRun) {
-  EXPECT_THAT(complaints(good_run()), IsEmpty());
+  EXPECT_THAT(complaints(good_run(), 1), IsEmpty());
 }
 
 TEST(Soak, ComplainsAboutCountersThatDoNotAddUp) {
   std::vector<Calm> calms = good_run();
   ++calms[7].opened;
-  EXPECT_THAT(complaints(calms), Contains(HasSubstr("counters do not add up")));
+  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("counters do not add up")));
 }
 
 TEST(Soak, ComplainsAboutWhatGrows) {
   std::vector<Calm> calms = good_run();
   for (std::size_t i = 0; i < calms.size(); ++i) calms[i].memory += i * 1'000'000;
-  EXPECT_THAT(complaints(calms), Contains(HasSubstr("memory grew")));
+  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("memory grew")));
+  EXPECT_THAT(complaints(calms, 9), Not(Contains(HasSubstr("memory grew")))) << "each may vary";
   calms = good_run();
   for (std::size_t i = 0; i < calms.size(); ++i) calms[i].descriptors += 3 * i;
-  EXPECT_THAT(complaints(calms), Contains(HasSubstr("descriptors grew")));
+  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("descriptors grew")));
 }
 
 TEST(Soak, DoesNotMindAWarmUp) {
   std::vector<Calm> calms = good_run();
   for (std::size_t i = 0; i < 4; ++i) calms[i].memory -= 10'000'000;
-  EXPECT_THAT(complaints(calms), IsEmpty());
+  EXPECT_THAT(complaints(calms, 1), IsEmpty());
 }
 
 TEST(Soak, ComplainsWhenAKindOfEndingDidNotHappen) {
   std::vector<Calm> calms = good_run();
   for (Calm& calm : calms) calm.opened -= calm.closed["replaced"], calm.closed["replaced"] = 0;
-  EXPECT_THAT(complaints(calms), Contains(HasSubstr("replaced")));
+  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("replaced")));
 }
 
 TEST(Soak, DoesNotJudgeATooShortRun) {
   std::vector<Calm> calms = good_run();
   calms.resize(5);
-  EXPECT_THAT(complaints(calms), Contains(HasSubstr("too short")));
+  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("too short")));
 }
 
 }  // namespace
