@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cluster/mesh_message.h"
+#include "cluster/topics.h"
+#include "cluster/wire.h"
 #include "delivery/sqlite_repository.h"
 
 namespace sse::simulation {
@@ -482,7 +484,19 @@ void Node::open_store() {
   repository_ = store_.get();
   dead_ = store_.get();
   attempts_ = store_.get();
-  if (!cluster_ || setting_.store == StoreKind::kShared) return;
+  if (!cluster_) return;
+  if (setting_.store == StoreKind::kShared) {
+    // Redis breaks a subscriber's connection where it cannot give it what was published, so that it looks. This bus
+    // tells the one that could not post; it tells the others.
+    cluster_->set_keeper([this](const std::string&) {
+      gateway_->missed_something();
+      return std::string();
+    });
+    cluster_->set_reunited([this] {
+      bus_->ask({{cluster::everybody_topic(), cluster::encode(cluster::StoreCommand{"look"})}});
+    });
+    return;
+  }
   cluster::MeshRepository::Options mesh;
   mesh.patience = cluster_->options().patience;
   mesh.clock = &machine_.clock;
