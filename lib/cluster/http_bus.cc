@@ -252,6 +252,7 @@ bool HttpBus::note_sender(const MeshMessage& post) {
   if (post.bye) {
     peer_topics_.forget(post.address);
     link.departed = true;
+    link.posting = false;
     return false;
   }
   link.departed = false;
@@ -276,6 +277,7 @@ std::shared_ptr<HttpBus::Batch> HttpBus::begin(MeshMessage post) {
   {
     const MutexLock lock(mutex_);
     response.hello = hello_;
+    response.bye = stopping_;
     for (const MeshMessage::Answer& answer : post.answers)
       gathering_.answered_by(post.address, answer.number, post.from, answer.bytes);
     for (MeshMessage::Command& command : post.commands) {

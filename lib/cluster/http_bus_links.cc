@@ -296,6 +296,7 @@ bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret)
     link.wake.wait_until(mutex_, link.due, clock_);
   }
   post.from = options_.node;
+  link.posting = true;
   secret = link.secret;
   if (door_) {
     post.address = address_;
@@ -334,7 +335,7 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
       link.said = link.saying;
       link.heard = now;
       link.state = PeerLink::State::kUp;
-      link.departed = false;
+      link.departed = response.bye || (link.departed && !link.posting);
       link.why.clear();
       link.attempts = 0;
       // What tell_hello() said while the post was under way does not wait for a ping.

@@ -31,7 +31,7 @@ struct MeshMessage {
   std::string address;                ///< where that one is reached, HOST:PORT; empty: nowhere
   std::string secret;                 ///< to be shown there
   event::Json hello;                  ///< what it says about itself
-  bool bye = false;                   ///< it is about to stop
+  bool bye = false;                   ///< it is about to stop; in posts and responses
   std::chrono::milliseconds hold{0};  ///< who asks cannot be reached: answers are waited for so long and come at once
 
   // Of a post: what the writer wants to hear. Each post of a session has the next number, so that the reader knows

@@ -83,6 +83,7 @@ class PeerLink {
   State state = State::kNew;
   std::string why;        // while kDown
   bool departed = false;  // it has said that it stops
+  bool posting = false;   // begun since: a response to what was posted before takes nothing back
   bool farewell = false;  // say so of this node, then end
   bool ending = false;
   bool finished = false;     // posts nothing any more
