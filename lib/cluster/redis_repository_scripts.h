@@ -127,9 +127,9 @@ local function put_letter(l)
   end
   redis.call('HINCRBY', P .. 'dead-data:' .. l.payload, 'letters', 1)
 end
--- Older versions kept data with each letter.
-local function data_of_letter(dead, payload)
-  return dead or payload and redis.call('HGET', P .. 'dead-data:' .. payload, 'data')
+-- The hash that has it: older versions kept data with each letter.
+local function data_key(serial, payload)
+  return payload and P .. 'dead-data:' .. payload or P .. 'dead:' .. serial
 end
 local function forget_dead(serial)
   local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'member', 'original', 'service', 'kind', 'name',
@@ -317,9 +317,9 @@ return results
 inline constexpr const char* kRequeue = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
 for i = 7, #ARGV, 2 do
-  local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'data', 'payload', 'member')
-  if not dead[3] then return {number('count'), 'changed'} end
-  if not data_of_letter(dead[1], dead[2]) then
+  local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'member', 'payload')
+  if not dead[1] then return {number('count'), 'changed'} end
+  if redis.call('HEXISTS', data_key(ARGV[i], dead[2]), 'data') == 0 then
     forget_dead(ARGV[i])
     return {number('count'), 'changed'}
   end
@@ -330,13 +330,13 @@ local later = nothing_replaced()
 for i = 7, #ARGV, 2 do redis.call('PERSIST', P .. 'dead:' .. ARGV[i]) end
 local keys = {}
 for i = 7, #ARGV, 2 do
-  local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'service', 'kind', 'listening', 'event', 'data', 'created',
-    'expires', 'name', 'collapse', 'original', 'member', 'payload')
-  dead[5] = data_of_letter(dead[5], dead[12])
+  local dead = redis.call('HMGET', P .. 'dead:' .. ARGV[i], 'service', 'kind', 'listening', 'event', 'payload', 'created',
+    'expires', 'name', 'collapse', 'original', 'member')
+  local data = redis.call('HGET', data_key(ARGV[i], dead[5]), 'data')
   local first = dead[10] and dead[10] ~= '' and dead[10] or dead[11]
   local lasts = tonumber(dead[7]) - tonumber(dead[6])
   local result = keep(limits, {service = dead[1], kind = dead[2], listening = dead[3], event = dead[4],
-    data = dead[5], created = ARGV[6], expires = string.format('%d', tonumber(ARGV[6]) + lasts), key = ARGV[i + 1],
+    data = data, created = ARGV[6], expires = string.format('%d', tonumber(ARGV[6]) + lasts), key = ARGV[i + 1],
     collapse = dead[9] or '', original = first, names = {dead[8]}}, later)
   if result[1] ~= '' and result[1] ~= 'again' then
     for _, member in ipairs(kept) do erase(member) end
@@ -345,7 +345,7 @@ for i = 7, #ARGV, 2 do
       redis.call('ZREM', P .. 'keys', key)
     end
     restore(later)
-    return {number('count'), result[1], result[2], tostring(result[3]), tostring(result[4]), dead[2], #dead[5]}
+    return {number('count'), result[1], result[2], tostring(result[3]), tostring(result[4]), dead[2], #data}
   end
   -- A younger one with its collapse key has its place.
   if result[1] == '' then
@@ -537,8 +537,8 @@ for at = 4, #ARGV, 14 do
     results[#results + 1] = 2
   else
     put_letter({member = member, service = service, kind = kind, listening = ARGV[at + 4], event = ARGV[at + 5],
-      data = data, payload = payload(member, data), created = ARGV[at + 7], expires = ARGV[at + 8], collapse = ARGV[at + 9], original = ARGV[at + 10],
-      name = name, attempts = ARGV[at + 11], died = ARGV[at + 12]})
+      data = data, payload = payload(member, data), created = ARGV[at + 7], expires = ARGV[at + 8],
+      collapse = ARGV[at + 9], original = ARGV[at + 10], name = name, attempts = ARGV[at + 11], died = ARGV[at + 12]})
     results[#results + 1] = 0
   end
 end
@@ -633,7 +633,7 @@ local serials = redis.call('ZRANGE', P .. 'deads', 0, tonumber(ARGV[2]) - 1)
 for _, serial in ipairs(serials) do
   local dead = redis.call('HMGET', P .. 'dead:' .. serial, 'size', 'payload')
   local size, payload = dead[1], dead[2]
-  if not size or payload and redis.call('HEXISTS', P .. 'dead-data:' .. payload, 'data') == 0 then
+  if not size or redis.call('HEXISTS', data_key(serial, payload), 'data') == 0 then
     forget_dead(serial)
     lost = lost + 1
   elseif payload and letters[payload] then
