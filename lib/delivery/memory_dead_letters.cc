@@ -51,14 +51,11 @@ std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter
   std::set<LetterName> known;
   for (const DeadLetter& letter : dead_) known.insert(name_of(letter));
   for (const DeadLetter& letter : letters) {
-    const std::uint64_t size = letter.message.data.size();
     const NewMessage import = as_import(letter);
     AddOutcome outcome;
     if (known.contains(name_of(letter)) || known_key(import, outcome) || known_import(import, outcome)) {
       outcomes.push_back(LetterOutcome::kKnown);
-    } else if (dead_.size() >= limits_.dead ||
-               dead_bytes_ + (dead_data(letter.message.id, letter.message.data) != nullptr ? 0 : size) >
-                   limits_.dead_bytes.count()) {
+    } else if (!has_room_for_letter(letter.message.id, letter.message.data)) {
       outcomes.push_back(LetterOutcome::kNoRoom);
     } else {
       known.insert(name_of(letter));

@@ -279,12 +279,9 @@ void MemoryRepository::remember_key(SentKey name, const Key& key) {
 }
 
 void MemoryRepository::bury(MessageId id, const Message& message, WallTime now) {
-  const std::uint64_t size = message.data.size();
+  if (limits_.dead == 0 || message.data.size() > limits_.dead_bytes.count()) return;
   for (const auto& [name, attempts] : message.names) {
-    if (limits_.dead == 0 || size > limits_.dead_bytes.count()) return;
-    while (!dead_.empty() &&
-           (dead_.size() >= limits_.dead ||
-            dead_bytes_ + (dead_data(id, message.data) != nullptr ? 0 : size) > limits_.dead_bytes.count())) {
+    while (!dead_.empty() && !has_room_for_letter(id, message.data)) {
       let_go_of_data(dead_.front().message);
       dead_.pop_front();
     }
@@ -298,6 +295,11 @@ MemoryRepository::DeadData* MemoryRepository::dead_data(MessageId id, const Payl
   const auto same = std::ranges::find_if(
       found->second, [&](const DeadData& one) { return one.data.shares(data) || one.data == data; });
   return same == found->second.end() ? nullptr : &*same;
+}
+
+bool MemoryRepository::has_room_for_letter(MessageId id, const Payload& data) {
+  const std::uint64_t more = dead_data(id, data) != nullptr ? 0 : data.size();
+  return dead_.size() < limits_.dead && dead_bytes_ + more <= limits_.dead_bytes.count();
 }
 
 void MemoryRepository::keep_letter(DeadLetter letter) {

@@ -118,6 +118,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   void bury(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
   /// Where data of the message's letters is kept already; null: nowhere.
   DeadData* dead_data(MessageId id, const Payload& data) REQUIRES(mutex_);
+  bool has_room_for_letter(MessageId id, const Payload& data) REQUIRES(mutex_);
   void keep_letter(DeadLetter letter) REQUIRES(mutex_);
   void let_go_of_data(const PendingMessage& message) REQUIRES(mutex_);
   static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
