@@ -280,7 +280,7 @@ std::vector<MessageId> MeshRepository::known_elsewhere(std::span<const delivery:
   }
   const std::vector<Answers> answers = ask_in_parts(commands);
   for (std::size_t q = 0; q < asked.size(); ++q) {
-    if (const std::string why = q < answers.size() ? why_unread(answers[q]) : "nothing was answered"; !why.empty())
+    if (const std::string why = why_unread(answers.at(q)); !why.empty())
       throw Error(ErrorCode::kUnavailable, "it is not known what is there already: " + why + "; import it again later");
     for (const Answers::One& one : answers[q].answers) {
       const std::vector<std::string> ids = split_list(one.bytes);
