@@ -252,7 +252,7 @@ bool HttpBus::note_sender(const MeshMessage& post) {
   if (post.bye) {
     peer_topics_.forget(post.address);
     link.departed = true;
-    link.posting = false;
+    link.posted_since = false;
     return false;
   }
   link.departed = false;

@@ -97,7 +97,7 @@ void HttpBus::set_peers(const std::vector<Peer>& peers) {
       forget(address);
     }
     std::erase_if(gone_, [&](const std::shared_ptr<PeerLink>& link) {
-      if (!link->ended()) return false;
+      if (!link->finished) return false;
       ended.push_back(link);
       return true;
     });
@@ -296,7 +296,7 @@ bool HttpBus::write_post(PeerLink& link, MeshMessage& post, std::string& secret)
     link.wake.wait_until(mutex_, link.due, clock_);
   }
   post.from = options_.node;
-  link.posting = true;
+  link.posted_since = true;
   secret = link.secret;
   if (door_) {
     post.address = address_;
@@ -335,7 +335,7 @@ void HttpBus::took(PeerLink& link, const MeshMessage& post, MeshMessage response
       link.said = link.saying;
       link.heard = now;
       link.state = PeerLink::State::kUp;
-      link.departed = response.bye || (link.departed && !link.posting);
+      link.departed = response.bye || (link.departed && !link.posted_since);
       link.why.clear();
       link.attempts = 0;
       // What tell_hello() said while the post was under way does not wait for a ping.

@@ -88,7 +88,6 @@ void PeerLink::start() {
     pthread_setname_np(pthread_self(), "sse-peer");
     while (!observe::guarded("the link to another node", [this] { run(); }))
       Clock::system().sleep_for(options_.backoff_least);
-    ended_.store(true, std::memory_order_release);
   });
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -66,7 +65,6 @@ class PeerLink {
   /// Breaks off a post under way; write_post() has to return false, too.
   void interrupt();
   void join();
-  bool ended() const { return ended_.load(std::memory_order_acquire); }
 
   /// Fit for showing.
   std::string label() const { return !name.empty() ? name : !id.empty() ? id : address; }
@@ -81,12 +79,12 @@ class PeerLink {
   SteadyTime heard{};  // its last response
   const SteadyTime since;
   State state = State::kNew;
-  std::string why;        // while kDown
-  bool departed = false;  // it has said that it stops
-  bool posting = false;   // begun since: a response to what was posted before takes nothing back
-  bool farewell = false;  // say so of this node, then end
+  std::string why;            // while kDown
+  bool departed = false;      // it has said that it stops
+  bool posted_since = false;  // a response to what was posted before that takes nothing back
+  bool farewell = false;      // say so of this node, then end
   bool ending = false;
-  bool finished = false;     // posts nothing any more
+  bool finished = false;     // posts nothing any more: its thread is about to end
   bool announced = false;    // it knows all topics
   std::size_t attempts = 0;  // failed ones in a row
   SteadyTime due{};          // of the next ping or attempt
@@ -104,7 +102,6 @@ class PeerLink {
   Owner& owner_;
   const Options options_;
   const std::unique_ptr<PostCarrier> carrier_;
-  std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 

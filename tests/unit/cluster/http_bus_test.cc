@@ -9,6 +9,8 @@
 #include <memory>
 
 #include "base/mutex.h"
+#include "cluster/mesh_message.h"
+#include "cluster/peer_link.h"
 #include "support/process.h"
 #include "support/relay.h"
 
@@ -31,6 +33,7 @@ class Node final : public Bus::Receiver {
     std::string secret;
     bool asks_only = false;
     std::chrono::milliseconds answer_timeout = kPatience;
+    decltype(PeerLink::Options::carrier) carrier = {};
   };
   explicit Node(const Setting& setting) : bus(options(setting, relay), metrics_) {
     if (!setting.asks_only) relay.lead_to(bus.listening());
@@ -90,6 +93,7 @@ class Node final : public Bus::Receiver {
     options.lease = 60'000ms;
     options.link.backoff_most = 100ms;
     options.link.answer_timeout = setting.answer_timeout;
+    options.link.carrier = setting.carrier;
     return options;
   }
   observe::Registry metrics_;
@@ -199,6 +203,55 @@ TEST(HttpBus, ANodeThatStopsSaysSoAndIsNotMissed) {
   EXPECT_EQ(answers.silent, 0u);
   EXPECT_EQ(answers.failure, "");
   EXPECT_THAT(a.bus.seen(), IsEmpty());
+}
+
+// Its answers come when the test lets them.
+class HeldCarrier final : public PostCarrier {
+ public:
+  struct Gate {
+    std::atomic<int> posts{0};
+    std::atomic<int> open{0};  // so many may be answered
+    std::atomic<bool> interrupted{false};
+  };
+  explicit HeldCarrier(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+
+  bool post(const std::string&, const std::string&, std::string& response, std::string& problem) override {
+    const int mine = ++gate_->posts;
+    eventually([&] { return gate_->open >= mine || gate_->interrupted; });
+    if (gate_->open < mine) {
+      problem = "interrupted";
+      return false;
+    }
+    MeshMessage answer;
+    answer.from = "b~1";
+    response = encode(answer);
+    return true;
+  }
+  void interrupt() override { gate_->interrupted = true; }
+
+ private:
+  const std::shared_ptr<Gate> gate_;
+};
+
+TEST(HttpBus, AnAnswerToWhatWasPostedBeforeTakesNoGoodbyeBack) {
+  const auto gate = std::make_shared<HeldCarrier::Gate>();
+  Node::Setting held{"a", ""};
+  held.carrier = [gate](const auto&, const auto&) { return std::make_unique<HeldCarrier>(gate); };
+  Node a(held);
+  Node b({"b", ""});
+  b.bus.set_peers({a.as_peer()});
+  ASSERT_TRUE(b.bus.settle(kPatience));
+  ASSERT_TRUE(eventually([&] { return gate->posts == 1; }));
+  EXPECT_THAT(a.bus.seen(), SizeIs(1));
+  b.bus.stop();
+  EXPECT_THAT(a.bus.seen(), IsEmpty());
+  gate->open = 1;
+  // The next one is posted behind the answer.
+  ASSERT_TRUE(eventually([&] { return gate->posts == 2; }));
+  EXPECT_THAT(a.bus.seen(), IsEmpty());
+  // Another run may come back at the address.
+  gate->open = 2;
+  EXPECT_TRUE(eventually([&] { return a.bus.seen().size() == 1; }));
 }
 
 TEST(HttpBus, AProgramThatOnlyAsksGetsItsAnswersInTheResponse) {
