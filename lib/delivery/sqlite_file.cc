@@ -185,8 +185,7 @@ void make_database(const std::string& path) {
   sync_folder(path);
 }
 
-void bring_up_to_date(SQLite::Database& db) {
-  const int version = db.execAndGet("PRAGMA user_version").getInt();
+void bring_up_to_date(SQLite::Database& db, int version) {
   if (version >= kSchemaVersion) return;
   db.exec("PRAGMA synchronous=FULL");
   db.exec("BEGIN IMMEDIATE");
@@ -238,7 +237,14 @@ auto looking(const std::string& path, bool unclean, F&& look) {
   }
 }
 
-FileFindings require_whole(const std::string& path, int version) {
+// That of the file with its log: what brought it up to date may be in the log alone.
+int known_version_of(const std::string& path, SQLite::Database& db) {
+  const int version = db.execAndGet("PRAGMA user_version").getInt();
+  require_known_version(path, db.execAndGet("PRAGMA application_id").getInt(), version, kOldestVersion);
+  return version;
+}
+
+FileFindings require_whole(const std::string& path) {
   struct stat file {};
   struct stat log {};
   const bool unclean = stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0;
@@ -247,8 +253,9 @@ FileFindings require_whole(const std::string& path, int version) {
   // may be any mixture of old and new. The log's own sums guard it.
   if (unclean && !exists(path + "-shm")) return {};
   // Beside each other: both read all there is.
-  std::future<bool> counts_agree = std::async(std::launch::async, [&path, unclean, version] {
+  std::future<bool> counts_agree = std::async(std::launch::async, [&path, unclean] {
     return looking(path, unclean, [&](SQLite::Database& db) {
+      const int version = known_version_of(path, db);
       try {
         return compare_with_indexes(db, version);
       } catch (const Error& e) {
@@ -337,9 +344,9 @@ FileFindings require_writable_database(const std::string& path) {
   if (n < kHeaderBytes || std::memcmp(header.data(), kMagic, sizeof kMagic) != 0) {
     throw Error(ErrorCode::kIo, path + " is no SQLite database; choose another file with --db");
   }
-  const std::uint32_t version = big_endian(header, kVersionOffset);
-  require_known_version(path, big_endian(header, kApplicationIdOffset), version, kOldestVersion);
-  return require_whole(path, static_cast<int>(version));
+  require_known_version(path, big_endian(header, kApplicationIdOffset), big_endian(header, kVersionOffset),
+                        kOldestVersion);
+  return require_whole(path);
 }
 
 SQLite::Database open_for_writing(const std::string& path, bool sync_every_commit,
@@ -352,7 +359,7 @@ SQLite::Database open_for_writing(const std::string& path, bool sync_every_commi
       throw Error(ErrorCode::kIo, "cannot use a write-ahead log for " + path +
                                       ": the file system has no shared memory; choose a local disk with --db");
     }
-    bring_up_to_date(db);
+    bring_up_to_date(db, known_version_of(path, db));
     db.exec(std::string("CREATE INDEX IF NOT EXISTS sent_key_of_import ON sent_key(message) WHERE ") + kImported);
     db.exec(kAdded);
     if (findings.counts_differ) make_counts_anew(db);

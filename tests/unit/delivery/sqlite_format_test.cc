@@ -96,6 +96,38 @@ class OldFormat : public SqliteFormatTest, public ::testing::WithParamInterface<
 INSTANTIATE_TEST_SUITE_P(All, OldFormat, ::testing::Values(kFormat1, std::string(kFormat1) + kFormat2),
                          [](const auto& format) { return std::to_string(format.index + 1); });
 
+// The step is in the log then, and not yet in the file.
+TEST_P(OldFormat, IsServedAfterACrashRightBehindTheStep) {
+  Shell(folder_.file()).run(GetParam());
+  const TempFolder crashed;
+  {
+    const auto repository = open();
+    for (const char* const part : {"", "-wal", "-shm"})
+      std::filesystem::copy_file(folder_.file() + part, crashed.file() + part);
+  }
+  ASSERT_GT(std::filesystem::file_size(crashed.file() + "-wal"), 0u);
+  SqliteRepository::Options options;
+  options.path = crashed.file();
+  SqliteRepository repository(options, ids_);
+  EXPECT_EQ(repository.size(), 3u);
+  EXPECT_THAT(pending_of(repository, user("1")), SizeIs(2));
+}
+
+TEST_F(SqliteFormatTest, RefusesANewerFormatThatIsInTheLogAlone) {
+  const TempFolder crashed;
+  {
+    const auto repository = open();
+    Shell(folder_.file()).run("PRAGMA user_version=9");
+    for (const char* const part : {"", "-wal", "-shm"})
+      std::filesystem::copy_file(folder_.file() + part, crashed.file() + part);
+  }
+  SqliteRepository::Options options;
+  options.path = crashed.file();
+  EXPECT_THAT(error_of([&] { SqliteRepository(options, ids_); }).what(), HasSubstr("has format 9"));
+  std::filesystem::remove(crashed.file() + "-shm");
+  EXPECT_THAT(error_of([&] { SqliteRepository(options, ids_); }).what(), HasSubstr("has format 9"));
+}
+
 TEST_P(OldFormat, IsTheSameAsANewOneWhenItIsBroughtUpToDate) {
   Shell(folder_.file()).run(GetParam());
   open();
