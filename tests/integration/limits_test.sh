@@ -36,17 +36,22 @@ check_metric() { # NAME{LABELS} VALUE
 # --admin-max-connections: whoever is over it learns why, and the pages do not notice.
 start_server --admin-max-connections 2
 hold_admin() {
-  python3 - "$admin" <<'PY' &
+  python3 - "$admin" "$scratch/held" <<'PY' &
 import socket, sys, time
-held = [socket.socket(socket.AF_UNIX) for _ in range(2)]
-for s in held:
+held = []
+while len(held) < 2:
+    s = socket.socket(socket.AF_UNIX)
     s.connect(sys.argv[1])
     s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    s.recv(1000)
+    # The start of the server has asked, too, and its connection may still count.
+    if s.recv(1000).startswith(b"HTTP/1.1 200 "):
+        held.append(s)
+open(sys.argv[2], "w").close()
 time.sleep(600)
 PY
   holder=$!
   children+=("$holder")
+  wait_for 20 "two admin connections" test -e "$scratch/held"
 }
 hold_admin
 admin_is_full() { [[ $(http_status --unix-socket "$admin" http://localhost/healthz) == 503 ]]; }
