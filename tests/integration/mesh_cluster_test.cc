@@ -18,6 +18,7 @@
 #include "support/cluster_node.h"
 #include "support/nacos.h"
 #include "support/page_bodies.h"
+#include "support/paths.h"
 #include "support/process.h"
 #include "support/relay.h"
 #include "support/streams.h"
@@ -36,7 +37,7 @@ using ::testing::UnorderedElementsAre;
 
 // What ssectl prints, and its exit status behind it.
 std::string ssectl(const std::string& arguments) {
-  FILE* pipe = ::popen((SSECTL " " + arguments + " 2>&1").c_str(), "r");
+  FILE* pipe = ::popen((ssectl_program() + " " + arguments + " 2>&1").c_str(), "r");
   std::string text;
   std::array<char, 4096> buffer{};
   while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);

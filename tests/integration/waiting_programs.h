@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/client.h"
+#include "support/paths.h"
 #include "support/process.h"
 
 namespace sse::testing {
@@ -22,8 +23,8 @@ class WaitingPrograms {
   WaitingPrograms(std::size_t count, const std::string& where) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::string n = std::to_string(i);
-      const std::string command = std::string(SSECTL) + " " + where + " --timeout 150s send --user u" + n +
-                                  " --qos --wait 120s m" + n + " 2>&1";
+      const std::string command =
+          ssectl_program() + " " + where + " --timeout 150s send --user u" + n + " --qos --wait 120s m" + n + " 2>&1";
       pipes_.push_back(::popen(command.c_str(), "r"));
       EXPECT_NE(pipes_.back(), nullptr);
     }

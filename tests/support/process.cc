@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "support/paths.h"
+
 namespace sse::testing {
 namespace {
 
@@ -54,7 +56,7 @@ ServerProcess::ServerProcess(const ScratchFolder& folder, std::vector<std::strin
     : admin_(Endpoint::unix_socket(folder.file("admin.sock"))) {
   static int starts = 0;
   log_ = folder.file("server-" + std::to_string(++starts) + ".log");
-  std::vector<std::string> words{SSE_SERVE, "--listen", "127.0.0.1:0", "--db", folder.file("pending.db")};
+  std::vector<std::string> words{server_program(), "--listen", "127.0.0.1:0", "--db", folder.file("pending.db")};
   const bool own_admin = std::ranges::find(options, "--admin") == options.end();
   if (own_admin) words.insert(words.end(), {"--admin", "unix:" + admin_.path});
   words.insert(words.end(), options.begin(), options.end());

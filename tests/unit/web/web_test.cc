@@ -6,12 +6,13 @@
 #include <iterator>
 
 #include "base/version.h"
+#include "support/paths.h"
 
 namespace sse::web {
 namespace {
 
 std::string source_of(const std::string& file) {
-  std::ifstream in(SSE_SOURCE_DIR "/lib/web/" + file, std::ios::binary);
+  std::ifstream in(sse::testing::source_folder() + "/lib/web/" + file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
