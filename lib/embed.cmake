@@ -1,5 +1,5 @@
 # sse_embed(TARGET NAMESPACE SYMBOL FILE): adds `extern const std::string_view NAMESPACE::SYMBOL` with the bytes of FILE to
-# TARGET; rebuilt when FILE changes. Declare the symbol in a header of the room.
+# TARGET; rebuilt when FILE changes. Declare the symbol in a header of the module.
 function(sse_embed target namespace symbol file)
   set(input ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded_${symbol}.cc)

@@ -1,12 +1,12 @@
-# What find_package(sse-server) needs in an installed tree: the rooms as sse-server::NAME, and sse-server::sse-server for a
-# program that embeds the server (lib/gateway/server.h).
+# What find_package(sse-server) needs in an installed tree: the modules as sse-server::NAME, and sse-server::sse-server for a
+# program that embeds the server (lib/server/server.h).
 include(CMakePackageConfigHelpers)
 
-if(TARGET sse_gateway)
-  add_library(sse_server INTERFACE)
-  set_target_properties(sse_server PROPERTIES EXPORT_NAME sse-server)
-  target_link_libraries(sse_server INTERFACE sse::gateway)
-  install(TARGETS sse_server EXPORT sse-server-targets)
+if(TARGET sse_server)
+  add_library(sse_embedded INTERFACE)
+  set_target_properties(sse_embedded PROPERTIES EXPORT_NAME sse-server)
+  target_link_libraries(sse_embedded INTERFACE sse::server)
+  install(TARGETS sse_embedded EXPORT sse-server-targets)
 endif()
 
 set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/sse-server)

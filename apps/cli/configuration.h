@@ -8,8 +8,8 @@ class Config;
 
 namespace sse::cli {
 
-/// Reads TOML and INI files. Every App gets it: CLI11's own default for App is the same, but would have to be compiled
-/// where an App is made.
+/// Creates the parser of TOML and INI files that every App uses. It is CLI11's default for an App, created here so that
+/// only one source compiles it.
 std::shared_ptr<CLI::Config> make_configuration();
 
 }  // namespace sse::cli

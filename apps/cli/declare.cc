@@ -78,7 +78,7 @@ Option App::set_version_flag(const std::string& names, const std::string& versio
 }
 
 Option App::set_config(const std::string& names, const std::string& help) {
-  // A slip of the keyboard must not pass as a setting.
+  // A misspelt key must be an error.
   app_->allow_config_extras(CLI::config_extras_mode::error);
   return Option(app_->set_config(names, "", help));
 }

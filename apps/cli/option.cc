@@ -69,13 +69,13 @@ Option& Option::one_of(const std::vector<std::string>& values) {
   return *this;
 }
 
-Option& Option::range(std::int64_t least, std::int64_t most) {
-  option_->check(CLI::Range(least, most).description(""));
+Option& Option::range(std::int64_t min, std::int64_t max) {
+  option_->check(CLI::Range(min, max).description(""));
   return *this;
 }
 
-Option& Option::shown_range(std::int64_t least, std::int64_t most) {
-  option_->check(CLI::Range(least, most));
+Option& Option::shown_range(std::int64_t min, std::int64_t max) {
+  option_->check(CLI::Range(min, max));
   return *this;
 }
 

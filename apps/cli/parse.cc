@@ -8,7 +8,7 @@
 namespace sse::cli {
 
 Outcome App::parse(std::vector<std::string> arguments) {
-  // CLI11 takes them from the end.
+  // CLI11 expects the arguments in reverse order.
   std::ranges::reverse(arguments);
   try {
     app_->parse(std::move(arguments));
@@ -20,7 +20,7 @@ Outcome App::parse(std::vector<std::string> arguments) {
   } catch (const CLI::FileError& e) {
     return {Outcome::Kind::kUnreadableFile, e.what()};
   } catch (const CLI::ConfigError& e) {
-    return {Outcome::Kind::kUnfitFile, e.what()};
+    return {Outcome::Kind::kInvalidFile, e.what()};
   } catch (const CLI::ParseError& e) {
     return {Outcome::Kind::kMisuse, e.what()};
   }
@@ -37,7 +37,7 @@ const App* App::chosen() const {
   return found == subcommands_.end() ? nullptr : found->get();
 }
 
-bool App::misses_subcommand() const {
+bool App::is_subcommand_missing() const {
   return app_->get_require_subcommand_min() > 0 && app_->get_subcommands().empty();
 }
 

@@ -18,7 +18,7 @@ class WrappedHelp : public CLI::Formatter {
   WrappedHelp() { column_width(kNameColumns); }
 
  private:
-  // CLI11 puts two blank lines between groups: one before each, one after.
+  // CLI11 prints two blank lines between groups: one before and one after each. Keep one.
   std::string make_usage(const CLI::App* app, std::string name) const override {
     return CLI::Formatter::make_usage(app, std::move(name)) + "\n";
   }

@@ -8,7 +8,7 @@ class FormatterBase;
 
 namespace sse::cli {
 
-/// What App::wrap_help() sets.
+/// Creates the help formatter of App::wrap_help(): text that fits 80 columns.
 std::shared_ptr<CLI::FormatterBase> make_wrapped_help();
 
 }  // namespace sse::cli

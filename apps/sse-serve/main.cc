@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "cluster/redis_address.h"
-#include "gateway/server.h"
+#include "cluster/redis/redis_address.h"
 #include "observe/log.h"
 #include "options.h"
+#include "server/server.h"
 
 namespace {
 
@@ -33,7 +33,7 @@ constexpr const char* kFooter =
     "and rereads tokens, keys and certificates. Exit status: 0 done, 1 failed,\n"
     "2 wrong usage, 5 not allowed. Manual: man sse-serve";
 
-void say_where(const gateway::Server& server, const serve::Options& options) {
+void print_addresses(const server::Server& server, const serve::Options& options) {
   std::string services;
   for (const auto& [name, path] : options.server.services)
     services += (services.empty() ? "" : ", ") + path + " (" + name + ")";
@@ -48,8 +48,8 @@ void say_where(const gateway::Server& server, const serve::Options& options) {
   std::fflush(stdout);
 }
 
-// Waits for signals; true when the server shall stop politely.
-void wait_for_stop(const sigset_t& signals, gateway::Server& server) {
+// Waits until SIGINT or SIGTERM requests a graceful stop. SIGHUP reopens the log and reloads the server's files.
+void wait_for_stop(const sigset_t& signals, server::Server& server) {
   for (;;) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
@@ -59,7 +59,7 @@ void wait_for_stop(const sigset_t& signals, gateway::Server& server) {
         server.reload();
         observe::log_info("reloaded on SIGHUP");
       } catch (const Error& e) {
-        observe::log_error("reload failed; what could not be read stays as it was", {{"error", e.what()}});
+        observe::log_error("reload failed; the previous settings stay in use", {{"error", e.what()}});
       }
       continue;
     }
@@ -68,7 +68,7 @@ void wait_for_stop(const sigset_t& signals, gateway::Server& server) {
   }
 }
 
-// It may quote files and what others said.
+// The text may quote files and responses from the network, so make it printable.
 std::string shown(const std::exception& e) {
   return printable(e.what(), 4096);
 }
@@ -81,16 +81,16 @@ int serve_until_stopped(serve::Options& options) {
   }
   observe::init_logging(options.log);
 
-  // Blocked in every thread, taken by sigwait() in this one.
+  // Block the signals in every thread; sigwait() receives them in this one.
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  gateway::Server server(options.server, serve::make_authenticator(options));
+  server::Server server(options.server, serve::make_authenticator(options));
   server.start();
-  say_where(server, options);
+  print_addresses(server, options);
   observe::log_info("serving", {{"url", server.url()}, {"server", server.server_id()}});
   wait_for_stop(signals, server);
   std::thread([signals] {
@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n",
                      printable(outcome.text, 4096).c_str());
         return 2;
-      case cli::Outcome::Kind::kUnfitFile:
+      case cli::Outcome::Kind::kInvalidFile:
       case cli::Outcome::Kind::kMisuse:
         std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", printable(outcome.text, 4096).c_str());
         return 2;

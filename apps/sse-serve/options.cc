@@ -11,23 +11,23 @@
 #include <string>
 #include <vector>
 
+#include "auth/secret_file.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "base/version.h"
-#include "gateway/secret_file.h"
 #include "net/listener.h"
 #include "net/tls_context.h"
 
 namespace sse::serve {
 namespace {
 
-constexpr std::size_t kMostCount = 1'000'000'000;
-constexpr std::size_t kMostThreads = 1000;
-constexpr std::size_t kMostHistory = 1'000'000;
+constexpr std::size_t kMaxCount = 1'000'000'000;
+constexpr std::size_t kMaxThreads = 1000;
+constexpr std::size_t kMaxHistory = 1'000'000;
 
-// An option whose text is turned into a value by a function that throws sse::Error.
+// Declares an option; `take` converts its text to a value and throws sse::Error if that is invalid.
 void add(cli::App& app, const std::string& name, const std::string& help, const std::string& type,
          const std::string& fallback, std::function<void(const std::string&)> take) {
   cli::Option option = app.add_text(name, std::move(take), help).type_name(type);
@@ -43,15 +43,15 @@ void add_bytes(cli::App& app, const std::string& name, ByteCount& value, const s
   add(app, name, help, "SIZE", format_bytes(value), [&value](const std::string& text) { value = parse_bytes(text); });
 }
 
-// CLI11 itself would take -1 for a very large number.
-void add_count(cli::App& app, const std::string& name, std::size_t& value, std::size_t least, std::size_t most,
+// CLI11 would convert -1 to a very large number.
+void add_count(cli::App& app, const std::string& name, std::size_t& value, std::size_t min, std::size_t max,
                const std::string& help, bool show_default = true) {
-  add(app, name, help, "N", show_default ? std::to_string(value) : "", [&value, least, most](const std::string& text) {
+  add(app, name, help, "N", show_default ? std::to_string(value) : "", [&value, min, max](const std::string& text) {
     std::size_t number = 0;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || stop != text.data() + text.size() || number < least || number > most) {
-      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is no whole number from " +
-                                                   std::to_string(least) + " to " + std::to_string(most));
+    if (error != std::errc{} || stop != text.data() + text.size() || number < min || number > max) {
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is not a whole number from " +
+                                                   std::to_string(min) + " to " + std::to_string(max));
     }
     value = number;
   });
@@ -64,22 +64,22 @@ void add_choice(cli::App& app, const std::string& name, const std::string& help,
   for (const std::string& choice : choices) listed += (listed.empty() ? "" : "|") + choice;
   add(app, name, help, listed, fallback, [choices, listed, take = std::move(take)](const std::string& text) {
     if (std::ranges::find(choices, text) == choices.end())
-      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is none of " + listed);
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is not one of " + listed);
     take(text);
   });
 }
 
-void set_services(gateway::ServerOptions& server, const std::vector<std::string>& texts) {
+void set_services(server::ServerOptions& server, const std::vector<std::string>& texts) {
   server.services.clear();
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
-      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 80) + "' is no NAME=PATH, such as hr=/hr-sse");
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 80) + "' is not NAME=PATH, such as hr=/hr-sse");
     server.services.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
 }
 
-// Every long option also from the environment: --max-backlog is SSE_SERVE_MAX_BACKLOG.
+// Lets every long option be set in the environment: --max-backlog is SSE_SERVE_MAX_BACKLOG.
 void name_environment(cli::App& app) {
   for (cli::Option& option : app.options()) {
     const std::vector<std::string> names = option.long_names();
@@ -89,12 +89,12 @@ void name_environment(cli::App& app) {
     std::string variable = "SSE_SERVE_";
     for (const char c : name)
       variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    // A variable holds one text only: what may be repeated may be a list, there and everywhere.
+    // A variable holds a single text, so a repeatable option also accepts a list, here and on the command line.
     option.envname(variable).list_separator(',');
   }
 }
 
-// The folder of a default path is ours to make; it must not be somebody else's.
+// Creates the folder of a default path. It must not belong to another user.
 void make_private_folder(const std::string& file) {
   const std::string folder = file.substr(0, file.rfind('/'));
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
@@ -102,20 +102,20 @@ void make_private_folder(const std::string& file) {
   struct stat status {};
   if (::lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
     throw Error(ErrorCode::kPermissionDenied,
-                "the folder " + folder + " belongs to somebody else; choose another socket with --admin");
+                "the folder " + folder + " belongs to another user; choose another socket with --admin");
   }
 }
 
 void declare_pages(cli::App& app, Options& options) {
-  gateway::ServerOptions& server = options.server;
+  server::ServerOptions& server = options.server;
   app.begin_group("Pages and services");
   app.add_option("-l,--listen", server.listen, "Public listener; port 0 picks one and prints it")
       .type_name("ADDR:PORT")
       .show_default();
   app.add_option("--tls-cert", server.tls_certificate,
-                 "PEM file with its certificate and those of the issuers: it speaks TLS; reread on SIGHUP")
+                 "PEM file with its certificate and those of the issuers; enables TLS; reloaded on SIGHUP")
       .type_name("FILE");
-  app.add_option("--tls-key", server.tls_key, "PEM file with the private key of --tls-cert; reread on SIGHUP")
+  app.add_option("--tls-key", server.tls_key, "PEM file with the private key of --tls-cert; reloaded on SIGHUP")
       .type_name("FILE");
   app.add_texts(
          "--service", [&server](const std::vector<std::string>& texts) { set_services(server, texts); },
@@ -130,177 +130,175 @@ void declare_pages(cli::App& app, Options& options) {
       .type_name("ORIGIN");
   app.add_option(
          "--allowed-host", server.allowed_hosts,
-         "With --auth demo: name that requests may have in Host, beside IP addresses, localhost and the hosts of "
+         "With --auth demo: host name accepted in Host, in addition to IP addresses, localhost and the hosts of "
          "--cors-origin, or *; repeatable")
       .type_name("HOST");
   app.add_flag("--enable-get-json", server.enable_get_json,
-               "Let pages ask who is online: connect/users.json, connections.json, repositoryMessages.json");
+               "Let pages list online users: connect/users.json, connections.json, repositoryMessages.json");
   app.add_option("--server-id,--node-id", server.server_id,
-                 "Name of this server in its answers and its cluster (default: host:port)")
+                 "Name of this server in its responses and its cluster (default: host:port)")
       .type_name("NAME");
 }
 
 void declare_users(cli::App& app, Options& options) {
-  app.begin_group("Who a user is");
+  app.begin_group("Authentication");
   add_choice(app, "--auth",
              "demo: the parameter userId, for your own machine; header: X-Sse-User of a trusted proxy; jwt: signed "
-             "tokens; webhook: a service is asked",
+             "tokens; webhook: an authentication service",
              {"demo", "header", "jwt", "webhook"}, "demo",
              [&options](const std::string& text) { options.auth = text; });
-  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that others can reach");
+  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that other machines can reach");
   app.add_option("--trusted-proxy", options.server.trusted_proxies,
-                 "Address or network whose X-Forwarded-For, Forwarded and X-Sse-User are believed; repeatable")
+                 "Address or network whose X-Forwarded-For, Forwarded and X-Sse-User are trusted; repeatable")
       .type_name("ADDR");
 }
 
-void declare_jwt(cli::App& app, gateway::JwtOptions& jwt) {
-  app.begin_group("Who a user is: --auth jwt");
+void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
+  app.begin_group("Authentication with --auth jwt");
   const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
     cli::Option option = app.add_option(name, value, help).type_name(type);
     if (!value.empty()) option.show_default();
   };
-  text("--jwt-key-file", jwt.key_file, "FILE", "A JWKS document, or PEM public keys or certificates; reread on SIGHUP");
+  text("--jwt-key-file", jwt.key_file, "FILE", "JWKS document, or PEM public keys or certificates; reloaded on SIGHUP");
   text("--jwt-secret-file", jwt.secret_file, "FILE",
-       "A secret of HS256 and its like, at least 32 bytes as they are or as base64:TEXT; reread on SIGHUP");
-  text("--jwt-issuer", jwt.issuer, "TEXT", "The iss a token must have (default: any)");
+       "Secret of HS256, HS384 and HS512: at least 32 raw bytes, or base64:TEXT; reloaded on SIGHUP");
+  text("--jwt-issuer", jwt.issuer, "TEXT", "Required iss of a token (default: any)");
   app.add_option("--jwt-audience", jwt.audience,
-                 "An aud a token may be for (default: tokens for nobody in particular); repeatable")
+                 "Accepted aud of a token (default: only tokens without one); repeatable")
       .type_name("TEXT");
   text("--jwt-user-claim", jwt.user_claim, "NAME", "Claim with the user id");
   text("--jwt-tenant-claim", jwt.tenant_claim, "NAME", "Claim with the tenant id");
-  text("--jwt-token-claim", jwt.token_claim, "NAME", "Claim with the access token that sends may name");
-  text("--jwt-cookie", jwt.cookie, "NAME", "Cookie that may hold the token, too");
-  add_duration(app, "--jwt-leeway", jwt.leeway, "By how much clocks may differ");
+  text("--jwt-token-claim", jwt.token_claim, "NAME", "Claim with the access token");
+  text("--jwt-cookie", jwt.cookie, "NAME", "Cookie that may hold the token");
+  add_duration(app, "--jwt-leeway", jwt.leeway, "Allowed clock difference");
 }
 
-void declare_webhook(cli::App& app, gateway::WebhookOptions& webhook) {
-  app.begin_group("Who a user is: --auth webhook");
-  app.add_option("--auth-url", webhook.url, "Service that is asked with a page's Cookie and Authorization headers")
+void declare_webhook(cli::App& app, auth::WebhookOptions& webhook) {
+  app.begin_group("Authentication with --auth webhook");
+  app.add_option("--auth-url", webhook.url, "Service that gets a page's Cookie and Authorization, and returns the user")
       .type_name("URL");
-  add_duration(app, "--auth-timeout", webhook.timeout, "Longest wait for its answer");
-  add_duration(app, "--auth-cache", webhook.cache, "How long an answer is believed; 0 = it is asked every time");
+  add_duration(app, "--auth-timeout", webhook.timeout, "Timeout of a call");
+  add_duration(app, "--auth-cache", webhook.cache, "How long a response is cached; 0 = no cache");
   app.add_option("--auth-parameter", webhook.parameters,
-                 "Parameter that is passed on (default: access-token, userId, tenantId); repeatable")
+                 "Query parameter that is passed on (default: access-token, userId, tenantId); repeatable")
       .type_name("NAME");
 }
 
-void declare_streams(cli::App& app, gateway::ServerOptions& server) {
+void declare_streams(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Streams");
-  add_duration(app, "--heartbeat", server.heartbeat, "A comment goes out on a stream silent for so long; 0 = never");
-  add_duration(app, "--reconnect-time", server.reconnect_time, "When clients come back after a lost stream");
+  add_duration(app, "--heartbeat", server.heartbeat, "Send a comment line on a stream idle for this long; 0 = never");
+  add_duration(app, "--reconnect-time", server.reconnect_time, "How long a client waits before it reconnects");
   add_duration(app, "--reconnect-jitter", server.reconnect_jitter,
-               "Each client comes back up to so much later, so that a restart brings no storm");
-  add(app, "--keepalive-time", "Longest life of a stream, 0 = no limit (default: what the client asks for)", "DURATION",
+               "Random addition to --reconnect-time, so that clients do not all reconnect at once");
+  add(app, "--keepalive-time", "Maximum lifetime of a stream, 0 = no limit (default: as the client asks)", "DURATION",
       "", [&server](const std::string& text) { server.keepalive_time = parse_duration(text); });
-  add_count(app, "--client-max-connections", server.client_max_connections, 0, kMostCount,
-            "Most live streams of one user, clientId, origin and tenant, the oldest are closed; 0 = no limit");
-  add_bytes(app, "--max-backlog", server.max_backlog, "Most bytes a slow stream may owe");
-  add_choice(app, "--slow-consumer", "What happens to a stream over its backlog: it is closed, or misses the event",
+  add_count(app, "--client-max-connections", server.client_max_connections, 0, kMaxCount,
+            "Maximum open streams of one user, clientId, origin and tenant; the oldest are closed; 0 = no limit");
+  add_bytes(app, "--max-backlog", server.max_backlog, "Maximum bytes queued for a slow stream");
+  add_choice(app, "--slow-consumer", "Over the backlog limit of a stream: close the stream, or drop the event for it",
              {"close", "drop"}, "close", [&server](const std::string& text) { server.drop_slow = text == "drop"; });
 }
 
-void declare_qos(cli::App& app, gateway::ServerOptions& server) {
+void declare_qos(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Messages sent with qos");
   app.add_option("--db", server.database,
-                 "Where they are kept until confirmed, or :memory: (default: $XDG_STATE_HOME/sse-serve/pending.db)")
+                 "Database of pending messages, or :memory: (default: $XDG_STATE_HOME/sse-serve/pending.db)")
       .type_name("FILE");
   add_choice(app, "--qos-sync",
-             "full: on disk before a send is answered; normal: survives kill -9, but not every loss of power",
+             "full: on disk before the sender gets its response; normal: survives kill -9, but not every power failure",
              {"full", "normal"}, "full", [&server](const std::string& text) { server.sync_full = text == "full"; });
-  add_duration(app, "--qos-ttl", server.qos_ttl, "How long an unconfirmed message is kept");
+  add_duration(app, "--qos-ttl", server.qos_ttl, "Time to live of an unconfirmed message");
   add_duration(app, "--qos-ack-timeout", server.qos_ack_timeout,
-               "Sent again when a client that confirms by itself has not done so; 0: at its next connect only");
-  add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMostCount,
-            "Most pending messages of one recipient; the sender of more gets an error");
-  add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Most bytes they may have; 0: no limit");
-  add_count(app, "--qos-max-total", server.qos_max_total, 0, kMostCount,
-            "Most pending messages in all, one for two recipients counted twice; 0: no limit");
-  add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Most bytes they may have; 0: no limit");
-  add_count(app, "--qos-max-dead", server.qos_max_dead, 0, kMostCount,
-            "Expired messages that are kept to be looked at ('ssectl messages dead'); the oldest go");
+               "When a message is redelivered to a client that confirms by itself; 0: only when it reconnects");
+  add_count(app, "--qos-max-per-user", server.qos_max_per_user, 1, kMaxCount,
+            "Maximum pending messages of one recipient; a send beyond it fails");
+  add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Maximum size of their data; 0: no limit");
+  add_count(app, "--qos-max-total", server.qos_max_total, 0, kMaxCount,
+            "Maximum pending messages of all recipients, one for two recipients counted twice; 0: no limit");
+  add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Maximum size of their data; 0: no limit");
+  add_count(app, "--qos-max-dead", server.qos_max_dead, 0, kMaxCount,
+            "Maximum dead letters, which are expired messages ('ssectl messages dead'); the oldest are removed");
 }
 
 void declare_history(cli::App& app, delivery::HistoryOptions& history) {
-  app.begin_group("Events kept for clients that come back");
-  add_count(app, "--history", history.events, 0, kMostHistory,
-            "Most events kept for each user, token, tenant and channel, and for all together; 0 = none");
-  add_bytes(app, "--history-bytes", history.bytes, "Most memory of all kept events, shared by the services");
-  add_duration(app, "--history-ttl", history.ttl, "How long an event is kept");
+  app.begin_group("Event history");
+  add_count(app, "--history", history.events, 0, kMaxHistory,
+            "Maximum events stored for each user, token, tenant and channel, and for those to all streams; 0 = none");
+  add_bytes(app, "--history-bytes", history.bytes, "Maximum memory of all stored events, shared by the services");
+  add_duration(app, "--history-ttl", history.ttl, "How long an event is stored");
 }
 
-void declare_admin(cli::App& app, gateway::ServerOptions& server) {
+void declare_admin(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Admin API");
-  app.add_option(
-         "--admin", server.admin,
-         "unix:PATH, for this user only, or ADDR:PORT with a token, or https://ADDR:PORT with the certificate of "
-         "--tls-cert, too (default: unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
+  app.add_option("--admin", server.admin,
+                 "unix:PATH, for this user only; ADDR:PORT, with a token; or https://ADDR:PORT, with a token and the "
+                 "certificate of --tls-cert (default: unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
       .type_name("ADDRESS");
-  app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token the admin API asks for")
+  app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token of the admin API")
       .type_name("FILE");
 }
 
-void declare_cluster(cli::App& app, gateway::ServerOptions& server) {
+void declare_cluster(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Cluster");
   app.add_option("--cluster", server.cluster,
-                 "Join the servers that meet in this Redis, which keeps their pending messages, too")
+                 "Join the cluster that uses this Redis, which also stores the pending messages")
       .type_name("redis://[:PASSWORD@]HOST:PORT/DB");
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
       .type_name("FILE");
   app.add_flag("--allow-redis-eviction", server.allow_redis_eviction,
-               "Start also where Redis throws keys away when it is full, which loses messages");
+               "Accept a Redis that evicts keys when it is full, which loses messages");
   app.add_option("--discovery", server.discovery,
-                 "Join the servers that Nacos knows, or that are at known addresses; they talk to each other directly")
+                 "Join the cluster of the servers in Nacos or in this list, which call each other directly")
       .type_name("nacos://HOST:PORT/...|static:HOST:PORT,...");
   app.add_option("--discovery-password-file", server.discovery_password_file, "First line: the password of Nacos")
       .type_name("FILE");
   app.add_option("--cluster-listen", server.cluster_listen, "With --discovery: listener for the other servers")
       .type_name("ADDRESS:PORT");
   app.add_option("--cluster-advertise", server.cluster_advertise,
-                 "Where the other servers reach it (default: as --cluster-listen)")
+                 "Address at which the other servers reach it (default: as --cluster-listen)")
       .type_name("HOST:PORT");
   app.add_option("--cluster-secret-file", server.cluster_secret_file,
-                 "First line: the secret servers show each other; needed with static:")
+                 "First line: the shared secret of the servers; required with static:")
       .type_name("FILE");
 }
 
-void declare_limits(cli::App& app, gateway::ServerOptions& server) {
+void declare_limits(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Limits");
-  add_count(app, "--max-connections", server.max_connections, 1, kMostCount,
-            "Most connections in all (default: sized to the descriptor limit)", false);
-  add_count(app, "--max-connections-per-ip", server.max_connections_per_ip, 0, kMostCount,
-            "Most connections of one IPv4 address or IPv6 /64 network; 0 = no limit");
-  add_count(app, "--admin-max-connections", server.admin_max_connections, 1, kMostCount,
-            "Most connections of the admin API");
-  add_count(app, "--cluster-max-connections", server.cluster_max_connections, 1, kMostCount,
-            "With --discovery: most connections of the other servers");
-  add_bytes(app, "--max-body", server.max_body, "Largest request body of a page");
+  add_count(app, "--max-connections", server.max_connections, 1, kMaxCount,
+            "Maximum connections (default: from the limit of file descriptors)", false);
+  add_count(app, "--max-connections-per-ip", server.max_connections_per_ip, 0, kMaxCount,
+            "Maximum connections from one IPv4 address or IPv6 /64 network; 0 = no limit");
+  add_count(app, "--admin-max-connections", server.admin_max_connections, 1, kMaxCount,
+            "Maximum connections to the admin API");
+  add_count(app, "--cluster-max-connections", server.cluster_max_connections, 1, kMaxCount,
+            "With --discovery: maximum connections from the other servers");
+  add_bytes(app, "--max-body", server.max_body, "Maximum size of a page's request body");
   add_bytes(app, "--max-body-memory", server.max_body_memory,
-            "Most memory for request bodies, of each listener; what finds none waits, then gets 503");
+            "Maximum memory for request bodies, for each listener; further ones wait on disk, then get 503");
   add_bytes(app, "--max-body-disk", server.max_body_disk,
-            "Most request bodies over 64KiB that wait in --upload-dir, in bytes");
-  add_count(app, "--workers", server.workers, 1, kMostThreads,
-            "Most threads that handle requests of pages (default: 8 a core)", false);
-  add_count(app, "--loops", server.loops, 1, kMostThreads, "Threads that own the streams (default: one a core)", false);
+            "Maximum size of the request bodies (over 64KiB) in --upload-dir");
+  add_count(app, "--workers", server.workers, 1, kMaxThreads,
+            "Maximum threads that handle requests of pages (default: 8 a core)", false);
+  add_count(app, "--loops", server.loops, 1, kMaxThreads, "Event loop threads (default: one a core)", false);
 }
 
-void declare_application(cli::App& app, gateway::ServerOptions& server) {
+void declare_application(cli::App& app, server::ServerOptions& server) {
   app.begin_group("The application");
   app.add_option("--hook", server.hook,
-                 "URL that is asked about connects, messages and uploads, and told who left and listens to what")
+                 "URL that is called for connects, messages, uploads, disconnects and changed listeners")
       .type_name("URL");
-  add_duration(app, "--hook-timeout", server.hook_timeout, "Longest wait for one answer of the hook");
-  add_count(app, "--hook-queue", server.hook_queue, 1, kMostCount, "Most notifications that may wait for the hook");
-  add_count(app, "--hook-threads", server.hook_threads, 1, kMostThreads,
-            "Most connects, and again most other requests, that wait for the application at a time");
+  add_duration(app, "--hook-timeout", server.hook_timeout, "Timeout of a call of the hook");
+  add_count(app, "--hook-queue", server.hook_queue, 1, kMaxCount, "Maximum queued notifications for the hook");
+  add_count(app, "--hook-threads", server.hook_threads, 1, kMaxThreads,
+            "Maximum concurrent calls for connects, and separately for messages and uploads");
   app.add_option("--hook-secret-file", server.hook_secret_file, "First line: the secret that signs calls of the hook")
       .type_name("FILE");
-  add_choice(app, "--hook-uploads", "Files go to the hook by path, or in a multipart/form-data body",
+  add_choice(app, "--hook-uploads", "The hook gets files as paths, or in a multipart/form-data body",
              {"path", "multipart"}, "path",
              [&server](const std::string& text) { server.forward_uploads = text == "multipart"; });
-  add_bytes(app, "--max-upload", server.max_upload, "Largest body of an upload");
-  app.add_option(
-         "--upload-dir", server.upload_folder,
-         "Folder where uploads and large request bodies wait until they are answered (default: $TMPDIR or /tmp)")
+  add_bytes(app, "--max-upload", server.max_upload, "Maximum size of the body of an upload");
+  app.add_option("--upload-dir", server.upload_folder,
+                 "Folder for uploads and large request bodies until they are answered (default: $TMPDIR or /tmp)")
       .type_name("DIR");
 }
 
@@ -310,33 +308,33 @@ void declare_log(cli::App& app, observe::LogOptions& log) {
       .type_name("FILE");
   add(app, "--log-level", "debug, info, warn or error", "LEVEL", "info",
       [&log](const std::string& text) { log.level = observe::level_from_name(text); });
-  add(app, "--log-format", "One line of text, or one JSON object, an entry", "text|json", "text",
+  add(app, "--log-format", "One line of text, or one JSON object, for each entry", "text|json", "text",
       [&log](const std::string& text) { log.format = observe::log_format_from_name(text); });
 }
 
 void check_authentication(const Options& options) {
-  const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
   if (options.auth == "jwt") {
     if (options.jwt.key_file.empty() && options.jwt.secret_file.empty())
-      bad("--auth jwt checks signatures; name the keys with --jwt-key-file, or a secret with --jwt-secret-file");
-    gateway::make_jwt_authenticator(options.jwt);
+      refuse("--auth jwt checks signatures; give the keys with --jwt-key-file or a secret with --jwt-secret-file");
+    auth::make_jwt_authenticator(options.jwt);
   } else if (!options.jwt.key_file.empty() || !options.jwt.secret_file.empty()) {
-    bad(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
-        " is for --auth jwt, not " + options.auth);
+    refuse(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
+           " is for --auth jwt, not " + options.auth);
   }
-  if (options.jwt.user_claim.empty()) bad("--jwt-user-claim must name a claim");
+  if (options.jwt.user_claim.empty()) refuse("--jwt-user-claim must name a claim");
   if (options.auth == "webhook") {
-    if (options.webhook.url.empty()) bad("--auth webhook asks a service; name it with --auth-url");
+    if (options.webhook.url.empty()) refuse("--auth webhook calls a service; give its URL with --auth-url");
     if (options.webhook.timeout < std::chrono::milliseconds(10) || options.webhook.timeout > std::chrono::minutes(10))
-      bad("--auth-timeout must be from 10ms to 10m");
-    gateway::make_webhook_authenticator(options.webhook);
+      refuse("--auth-timeout must be from 10ms to 10m");
+    auth::make_webhook_authenticator(options.webhook);
   } else if (!options.webhook.url.empty()) {
-    bad("--auth-url is for --auth webhook, not " + options.auth);
+    refuse("--auth-url is for --auth webhook, not " + options.auth);
   }
 }
 
-// What the server itself reads when it starts.
-void check_secret_files(const gateway::ServerOptions& server) {
+// Checks the files that the server reads when it starts, for --check-config.
+void check_secret_files(const server::ServerOptions& server) {
   const std::pair<const char*, const std::string&> files[] = {
       {"--admin-token-file", server.admin_token_file},
       {"--hook-secret-file", server.hook_secret_file},
@@ -344,21 +342,21 @@ void check_secret_files(const gateway::ServerOptions& server) {
       {"--discovery-password-file", server.discovery_password_file},
       {"--cluster-secret-file", server.cluster_secret_file}};
   for (const auto& [option, file] : files) {
-    if (!file.empty()) gateway::read_secret_file(file, option);
+    if (!file.empty()) auth::read_secret_file(file, option);
   }
 }
 
 }  // namespace
 
-std::unique_ptr<gateway::Authenticator> make_authenticator(const Options& options) {
-  if (options.auth == "header") return gateway::make_header_authenticator();
-  if (options.auth == "jwt") return gateway::make_jwt_authenticator(options.jwt);
-  if (options.auth == "webhook") return gateway::make_webhook_authenticator(options.webhook);
+std::unique_ptr<auth::Authenticator> make_authenticator(const Options& options) {
+  if (options.auth == "header") return auth::make_header_authenticator();
+  if (options.auth == "jwt") return auth::make_jwt_authenticator(options.jwt);
+  if (options.auth == "webhook") return auth::make_webhook_authenticator(options.webhook);
   return nullptr;
 }
 
 void declare(cli::App& app, Options& options) {
-  gateway::ServerOptions& server = options.server;
+  server::ServerOptions& server = options.server;
   app.begin_group("General");
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("-V,--version", std::string("sse-serve ") + base::kVersion, "Show the version and exit");
@@ -380,22 +378,22 @@ void declare(cli::App& app, Options& options) {
 }
 
 void complete(Options& options) {
-  gateway::ServerOptions& server = options.server;
+  server::ServerOptions& server = options.server;
   const net::ListenAddress listen = net::ListenAddress::parse(server.listen);
   if (listen.is_unix())
     throw Error(ErrorCode::kInvalidArgument, "--listen takes ADDR:PORT; a unix socket is for --admin");
   if (options.auth == "demo" && !listen.is_loopback() && !options.insecure) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--auth demo lets anybody be any user, and --listen " + server.listen +
-                    " can be reached by others; choose another --auth, or say --insecure if that is meant");
+                "--auth demo lets any client be any user, and --listen " + server.listen +
+                    " is reachable from other machines; choose another --auth, or give --insecure to allow this");
   }
   if (options.auth == "header" && server.trusted_proxies.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "--auth header believes a proxy; name it with --trusted-proxy");
+    throw Error(ErrorCode::kInvalidArgument, "--auth header trusts a proxy; give its address with --trusted-proxy");
   }
   check_authentication(options);
   server.authentication_blocks = options.auth == "webhook";
-  gateway::check(server);
-  // The server itself looks when it starts.
+  server::check(server);
+  // Without --check-config the server reads them when it starts.
   if (options.check_config && !server.tls_certificate.empty())
     const net::TlsContext readable(server.tls_certificate, server.tls_key);
   if (options.check_config) check_secret_files(server);

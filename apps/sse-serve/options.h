@@ -3,21 +3,21 @@
 #include <memory>
 #include <string>
 
+#include "auth/jwt_authenticator.h"
+#include "auth/webhook_authenticator.h"
 #include "cli/app.h"
-#include "gateway/jwt_authenticator.h"
-#include "gateway/server.h"
-#include "gateway/webhook_authenticator.h"
 #include "observe/log.h"
+#include "server/server.h"
 
 namespace sse::serve {
 
-/// Everything the command line, the environment and the configuration file say.
+/// All settings of sse-serve, from the command line, the environment and the configuration file.
 struct Options {
-  gateway::ServerOptions server;
+  server::ServerOptions server;
   observe::LogOptions log;
   std::string auth = "demo";
-  gateway::JwtOptions jwt;
-  gateway::WebhookOptions webhook;
+  auth::JwtOptions jwt;
+  auth::WebhookOptions webhook;
   bool insecure = false;
   bool check_config = false;
 };
@@ -25,11 +25,11 @@ struct Options {
 /// Declares all options on `app`; parsing fills `options`. Both must outlive the parse.
 void declare(cli::App& app, Options& options);
 
-/// What single options cannot check, and the folders of the default paths. Throws Error(kInvalidArgument) that names
-/// the options.
+/// Checks combinations of options and sets default paths, creating their folders. Throws Error(kInvalidArgument) that
+/// names the options.
 void complete(Options& options);
 
-/// The authenticator of --auth; null for the demo's. Throws Error.
-std::unique_ptr<gateway::Authenticator> make_authenticator(const Options& options);
+/// Creates the authenticator of --auth; null for --auth demo. Throws Error.
+std::unique_ptr<auth::Authenticator> make_authenticator(const Options& options);
 
 }  // namespace sse::serve

@@ -26,10 +26,10 @@ namespace {
 
 constexpr const char* kInterrupted = "interrupted";
 
-// One stream in so many is opened before the others.
+// The first 1/kWarmUp of the streams is opened before the others.
 constexpr std::size_t kWarmUp = 10;
 
-std::atomic<bool> interrupted{false};  // also of other threads than the one that the signal came to
+std::atomic<bool> interrupted{false};  // atomic: threads other than the signalled one read it
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 BenchPlace place_of(Context& context, const BenchOptions& options) {
@@ -45,7 +45,7 @@ BenchPlace place_of(Context& context, const BenchOptions& options) {
   return parse_place(url, context.address());
 }
 
-// Where a stream's user is put into a header of --header.
+// Replaces {user} in a --header value with the user of a stream.
 std::string with_user(std::string header, const std::string& user) {
   constexpr std::string_view kUser = "{user}";
   if (const std::size_t at = header.find(kUser); at != std::string::npos) header.replace(at, kUser.size(), user);
@@ -64,8 +64,8 @@ class Bench {
     result_.received = streams_->take();
     const api::Json report = bench_report(options_, result_);
     Output& out = context_.out();
-    if (out.for_people()) {
-      out.write(describe_bench(report, out.look()));
+    if (out.human_readable()) {
+      out.write(describe_bench(report, out.style()));
     } else {
       out.document(report);
     }
@@ -78,7 +78,7 @@ class Bench {
     load::ClientOptions clients{load::Peer(place_.host, place_.port)};
     if (options_.sources > 1 && !clients.peer.is_loopback()) {
       throw Error(ErrorCode::kInvalidArgument,
-                  "--sources are addresses of this machine's loopback, and " + place_.host + " is not on it");
+                  "--sources are loopback addresses of this machine, but " + place_.host + " is not a loopback host");
     }
     clients.streams = options_.streams;
     clients.threads = options_.threads;
@@ -95,7 +95,7 @@ class Bench {
     return clients;
   }
 
-  // A first tenth alone, so that memory counts from a server that has warmed up.
+  // Opens a first tenth separately, so that memory is measured from a server that has warmed up.
   void open() {
     streams_ = std::make_unique<load::StreamClients>(clients());
     const auto progress = [this](std::size_t n) {
@@ -136,18 +136,18 @@ class Bench {
     watcher.join();
     if (result_.stopped.empty()) result_.stopped = result_.sent.failure;
     const std::uint64_t expected = result_.sent.accepted * result_.receivers;
-    // What was under way when sending broke may have been delivered: whatever still comes counts.
+    // When sending fails, requests in flight may still have been delivered: count all events that arrive.
     const bool broke = !result_.sent.failure.empty();
     const std::chrono::milliseconds drain = duration_option("--drain", options_.drain);
-    const auto patience = broke ? std::min(drain, std::chrono::milliseconds(1000)) : drain;
-    streams_->wait_events(broke ? UINT64_MAX : expected, patience, [&] {
+    const auto timeout = broke ? std::min(drain, std::chrono::milliseconds(1000)) : drain;
+    streams_->wait_events(broke ? UINT64_MAX : expected, timeout, [&] {
       progress_.show("receiving", streams_->counters().events.load(), expected);
       return !interrupted;
     });
     result_.after = sample();
   }
 
-  // Nothing once the server has stopped answering: that is no reason to lose what was measured.
+  // nullopt if the server no longer answers: the measurements so far remain useful.
   std::optional<ServerSample> sample() {
     try {
       const api::Json status = context_.client().status();
@@ -181,7 +181,7 @@ class Bench {
 int run(const BenchOptions& options, Context& context) {
   check(options);
   require_descriptors(options, raise_descriptor_limit());
-  // The first Ctrl-C ends the run with what it has, a second one the program.
+  // The first Ctrl-C ends the run and reports its results so far; a second one kills the program.
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
@@ -194,12 +194,12 @@ int run(const BenchOptions& options, Context& context) {
 
 Run declare_bench(cli::App& app) {
   auto options = std::make_shared<BenchOptions>();
-  const auto count = [&app](const char* name, auto& value, const char* help, std::int64_t least, std::int64_t most) {
-    app.add_option(name, value, help).type_name("N").show_default().range(least, most);
+  const auto count = [&app](const char* name, auto& value, const char* help, std::int64_t min, std::int64_t max) {
+    app.add_option(name, value, help).type_name("N").show_default().range(min, max);
   };
   count("--streams", options->streams, "Streams to open", 1, 1'000'000);
   count("--events", options->events, "Events to send", 1, 1'000'000'000);
-  app.add_option("--size", options->size, "Bytes of data in each, at least 40")
+  app.add_option("--size", options->size, "Bytes of data in each event, at least 40")
       .type_name("BYTES")
       .show_default()
       .range(1, 16 * 1024 * 1024);
@@ -208,8 +208,8 @@ Run declare_bench(cli::App& app) {
       .show_default();
   count("--burst", options->burst, "Events sent in one bulk call", 1, 100'000);
   app.add_option("--to", options->to,
-                 "channel: each event to all streams; each: to one after the other; random: to any one; all: to "
-                 "everybody on the server, others too")
+                 "channel: each event to all streams of the run; each: to its streams in turn; random: to one of them; "
+                 "all: to all streams of the server")
       .type_name("WHOM")
       .show_default()
       .one_of({"channel", "each", "random", "all"});
@@ -217,11 +217,11 @@ Run declare_bench(cli::App& app) {
   count("--senders", options->senders, "Connections that send", 1, 1000);
   count("--threads", options->threads, "Threads that read the streams", 1, 64);
   count("--sources", options->sources, "Addresses 127.0.0.x to connect from, for a server on this machine", 1, 200);
-  app.add_option("--url", options->url, "The service; default: where the server says it is").type_name("URL");
+  app.add_option("--url", options->url, "The service (default: as the server reports)").type_name("URL");
   app.add_option("--header", options->headers,
-                 "Send it when opening a stream, {user} replaced by the stream's user; repeatable")
+                 "Header for opening a stream, where {user} becomes the stream's user; repeatable")
       .type_name("'NAME: VALUE'");
-  app.add_option("--drain", options->drain, "How long to wait at the end while nothing more arrives")
+  app.add_option("--drain", options->drain, "At the end, wait until no event arrives for this long")
       .type_name("DURATION")
       .show_default();
   return [options](Context& context) { return run(*options, context); };

@@ -8,12 +8,12 @@
 
 namespace sse::ctl {
 
-/// What `ssectl bench` was asked for.
+/// The options of `ssectl bench`, as parsed.
 struct BenchOptions {
   std::size_t streams = 100;
   std::uint64_t events = 100;
   std::size_t size = 100;
-  double rate = 0;  ///< events a second; 0: as fast as they are accepted
+  double rate = 0;  ///< events a second; 0: as fast as the server accepts them
   std::uint64_t burst = 1;
   std::string to = "channel";
   bool qos = false;
@@ -25,10 +25,11 @@ struct BenchOptions {
   std::string drain = "10s";
 };
 
-/// Throws Error(kInvalidArgument) for options that make no sense, alone or together, and says what would.
+/// Throws Error(kInvalidArgument) for options that are invalid, alone or together; the message says what is valid.
 void check(const BenchOptions& options);
 
-/// Throws Error(kInvalidArgument) when this process may not open so many streams: which limit it is, how to raise it.
+/// Throws Error(kInvalidArgument) when `limit` descriptors are too few for the streams. The message names the resource
+/// limit and says how to raise it.
 void require_descriptors(const BenchOptions& options, std::size_t limit);
 
 }  // namespace sse::ctl

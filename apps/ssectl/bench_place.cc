@@ -15,8 +15,8 @@ std::string BenchPlace::authority() const {
 BenchPlace parse_place(const std::string& url, std::string_view admin) {
   constexpr std::string_view kScheme = "http://";
   if (url.starts_with("https://")) {
-    throw Error(ErrorCode::kInvalidArgument, "bench speaks plain HTTP, and " + printable(url, 80) +
-                                                 " is TLS; measure a server started without --tls-cert");
+    throw Error(ErrorCode::kInvalidArgument, "bench supports plain HTTP only, but " + printable(url, 80) +
+                                                 " uses TLS; measure a server started without --tls-cert");
   }
   const std::size_t slash = url.starts_with(kScheme) ? url.find('/', kScheme.size()) : std::string::npos;
   BenchPlace place;
@@ -26,7 +26,7 @@ BenchPlace parse_place(const std::string& url, std::string_view admin) {
   }
   if (place.path.empty() || place.path.find_first_of(" ?#\r\n") != std::string::npos) {
     throw Error(ErrorCode::kInvalidArgument,
-                "'" + printable(url, 80) + "' is no service; write --url http://127.0.0.1:8080/my-sse");
+                "'" + printable(url, 80) + "' is not a service URL; write --url http://127.0.0.1:8080/my-sse");
   }
   const api::Address address = api::parse_address(url.substr(0, slash));
   place.host = address.host;

@@ -5,18 +5,18 @@
 
 namespace sse::ctl {
 
-/// Where streams are opened.
+/// The server and service path at which `ssectl bench` opens its streams.
 struct BenchPlace {
-  std::string host;  ///< an IPv6 one without brackets
+  std::string host;  ///< an IPv6 address without brackets
   int port = 80;
-  std::string path;  ///< of the service, without a slash at its end
+  std::string path;  ///< of the service, without a trailing slash
 
-  /// As a Host header and an address to show: `127.0.0.1:8080`.
+  /// `127.0.0.1:8080`, for the Host header and for messages.
   std::string authority() const;
 };
 
-/// Reads `http://HOST[:PORT]/PATH`. A wildcard host (`0.0.0.0`, `[::]`), as a server shows it that listens on every
-/// address, becomes the host of `admin` (a `unix:` or `http:` address), since that can be reached.
+/// Parses `http://HOST[:PORT]/PATH`. A server that listens on every address reports a wildcard host (`0.0.0.0`,
+/// `[::]`). It is replaced by the host of `admin` (a `unix:` or `http:` address), which is known to be reachable.
 /// Throws Error(kInvalidArgument).
 BenchPlace parse_place(const std::string& url, std::string_view admin);
 

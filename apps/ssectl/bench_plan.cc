@@ -9,7 +9,7 @@
 namespace sse::ctl {
 namespace {
 
-// A run that is cut short leaves no message behind for days.
+// A short TTL, so that a run that is cut short does not leave messages behind for days.
 constexpr const char* kQos = R"(,"qos":true,"ttl":"10m")";
 
 // SplitMix64: https://prng.di.unimi.it/splitmix64.c
@@ -27,7 +27,7 @@ BenchPlan::BenchPlan(const BenchOptions& options, std::string mark, const std::s
     : options_(options),
       mark_(std::move(mark)),
       streams_(std::move(streams)),
-      one_each_(options.to == "each" || options.to == "random") {
+      single_recipient_(options.to == "each" || options.to == "random") {
   target_ = options.to == "all" ? R"("all":true)" : R"("channels":[")" + mark_ + R"("])";
   middle_ = R"(},"event":"bench")";
   if (!service.empty()) middle_ += R"(,"service":)" + event::Json(service).dump();
@@ -46,13 +46,13 @@ std::chrono::nanoseconds BenchPlan::due(std::uint64_t group) const {
 }
 
 BenchSender::BenchSender(const BenchPlan& plan, unsigned number) : plan_(plan), number_(number), random_(number) {
-  if (plan.one_each_) {
+  if (plan.single_recipient_) {
     const unsigned senders = plan.options_.senders;
-    for (std::size_t i = number; i < plan.streams_.size(); i += senders) mine_.push_back(plan.streams_[i]);
-    // Fewer streams than senders have opened: share, rather than to send nothing.
-    if (mine_.empty()) mine_.push_back(plan.streams_[number % plan.streams_.size()]);
+    for (std::size_t i = number; i < plan.streams_.size(); i += senders) own_streams_.push_back(plan.streams_[i]);
+    // Fewer streams than senders were opened: share a stream rather than send nothing.
+    if (own_streams_.empty()) own_streams_.push_back(plan.streams_[number % plan.streams_.size()]);
   }
-  sequences_.resize(std::max<std::size_t>(1, mine_.size()));
+  sequences_.resize(std::max<std::size_t>(1, own_streams_.size()));
 }
 
 const std::string& BenchSender::group(std::uint64_t group, SteadyTime intended) {
@@ -67,11 +67,12 @@ const std::string& BenchSender::group(std::uint64_t group, SteadyTime intended) 
 
 void BenchSender::add_message(SteadyTime intended) {
   std::size_t pick = 0;
-  if (plan_.one_each_) pick = (plan_.options_.to == "random" ? next_random(random_) : sent_) % mine_.size();
+  if (plan_.single_recipient_)
+    pick = (plan_.options_.to == "random" ? next_random(random_) : sent_) % own_streams_.size();
   ++sent_;
   body_ += R"({"target":{)";
-  if (plan_.one_each_) {
-    body_.append(R"("users":[")").append(BenchPlan::user(plan_.mark_, mine_[pick])).append(R"("])");
+  if (plan_.single_recipient_) {
+    body_.append(R"("users":[")").append(BenchPlan::user(plan_.mark_, own_streams_[pick])).append(R"("])");
   } else {
     body_ += plan_.target_;
   }

@@ -32,7 +32,7 @@ Json cpu_per_delivery(const BenchResult& result) {
          static_cast<double>(result.received.events);
 }
 
-// By the streams that came after some were there: what a server allocates once is not theirs.
+// Counts only the streams opened after the warm-up: what a server allocates once does not belong to a stream.
 Json bytes_per_stream(const BenchResult& result) {
   if (!result.warm || !result.full || result.full->streams <= result.warm->streams) return nullptr;
   return (static_cast<double>(result.full->memory) - static_cast<double>(result.warm->memory)) /
@@ -67,7 +67,7 @@ Json bench_report(const BenchOptions& options, const BenchResult& result) {
           {"deliveriesByServer", result.sent.delivered},
           {"deliveriesPerSecond", per(static_cast<double>(received.events), seconds)},
           {"latencyMicros", latencies(received.latency)},
-          // An event may have arrived of whose sending the answer did not.
+          // An event can arrive although the response to its send was lost, so `arrived` may exceed `expected`.
           {"lost", expected > arrived ? expected - arrived : 0},
           {"duplicates", received.duplicates},
           {"orderViolations", received.late},
@@ -89,12 +89,12 @@ bool is_clean(const Json& report) {
          (report.at("duplicates") == 0 || report.at("qos") == true);
 }
 
-std::string describe_bench(const Json& report, const Look& look) {
+std::string describe_bench(const Json& report, const TableStyle& style) {
   const auto value = [&](const char* name) {
     const Json& found = report.at(name);
     return found.is_null() ? std::string("unknown") : number(found.get<double>());
   };
-  const auto mood = [&](const char* name) { return report.at(name) == 0 ? Mood::kGood : Mood::kBad; };
+  const auto cell_style = [&](const char* name) { return report.at(name) == 0 ? CellStyle::kGood : CellStyle::kBad; };
   const auto unless_zero = [&](const char* name) { return report.at(name) == 0 ? "" : value(name); };
   std::string latency;
   if (const Json& times = report.at("latencyMicros"); times.is_object()) {
@@ -108,18 +108,18 @@ std::string describe_bench(const Json& report, const Look& look) {
   };
   return render_fields(
       {{"streams", value("streams") + ", opened at " + value("streamsPerSecond") + "/s"},
-       {"not opened", unless_zero("failedStreams"), Mood::kBad},
-       {"closed", unless_zero("streamsClosed"), Mood::kBad},
+       {"not opened", unless_zero("failedStreams"), CellStyle::kBad},
+       {"closed", unless_zero("streamsClosed"), CellStyle::kBad},
        {"sent", value("eventsSent") + " events at " + value("sendsPerSecond") + "/s"},
-       {"refused", unless_zero("eventsRefused"), Mood::kBad},
+       {"refused", unless_zero("eventsRefused"), CellStyle::kBad},
        {"delivered", value("deliveries") + " at " + value("deliveriesPerSecond") + "/s"},
        {"latency", latency},
-       {"lost", value("lost"), mood("lost")},
-       {"duplicates", value("duplicates"), report.at("qos") == true ? Mood::kPlain : mood("duplicates")},
-       {"out of order", value("orderViolations"), mood("orderViolations")},
+       {"lost", value("lost"), cell_style("lost")},
+       {"duplicates", value("duplicates"), report.at("qos") == true ? CellStyle::kPlain : cell_style("duplicates")},
+       {"out of order", value("orderViolations"), cell_style("orderViolations")},
        {"server cpu", with_unit("serverCpuMicrosPerDelivery", " µs a delivery")},
        {"server memory", with_unit("serverBytesPerStream", " bytes a stream")}},
-      look);
+      style);
 }
 
 }  // namespace sse::ctl

@@ -12,31 +12,31 @@
 
 namespace sse::ctl {
 
-/// The server's own figures at some moment.
+/// What the server reports about itself at one moment.
 struct ServerSample {
   std::uint64_t cpu_micros = 0;
   std::uint64_t memory = 0;
-  std::size_t streams = 0;  ///< of ours, open then
+  std::size_t streams = 0;  ///< streams of this run that were open then
 };
 
-/// Everything that was measured. What a run that was cut short did not get to is left at its default.
+/// Everything that a bench run measured. When a run is cut short, the remaining fields keep their defaults.
 struct BenchResult {
   load::OpenResult opened;
   std::size_t open_at_start = 0;  ///< streams that were open when sending began
   BenchSent sent;
-  std::uint64_t receivers = 0;  ///< streams an event goes to
+  std::uint64_t receivers = 0;  ///< streams that receive each event
   load::Received received;
-  // With some streams open, with all, before and after sending; none where the server did not say.
+  // With some streams open, with all open, before sending, after sending; nullopt if the server did not answer.
   std::optional<ServerSample> warm, full, before, after;
-  std::string stopped;  ///< why it was cut short
+  std::string stopped;  ///< why the run was cut short
 };
 
-/// As JSON. Figures that nobody can know, such as the CPU time of a server that is gone, are null.
+/// The result as JSON. Figures that cannot be known, such as the CPU time of a server that has exited, are null.
 event::Json bench_report(const BenchOptions& options, const BenchResult& result);
-/// The same for people.
-std::string describe_bench(const event::Json& report, const Look& look);
-/// Whether all streams opened, all events were accepted and every one arrived once and in order. With qos an event may
-/// come twice.
+/// The report as text for the terminal.
+std::string describe_bench(const event::Json& report, const TableStyle& style);
+/// Whether all streams opened, all events were accepted, and each event arrived exactly once and in order. With qos,
+/// duplicates are allowed.
 bool is_clean(const event::Json& report);
 
 }  // namespace sse::ctl

@@ -55,14 +55,14 @@ void BenchSending::stop(const std::string& why) {
 }
 
 void BenchSending::work(unsigned number) {
-  // The usual 50 µs by which the kernel rounds sleeps up would count as latency.
+  // The kernel rounds sleeps up by 50 µs by default, which would count as latency.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   try {
     const bool bulk = options_.burst > 1;
     load::Poster poster(address_, "/api/v1/send", bulk ? "application/x-ndjson" : "application/json", token_);
     BenchSender sender(plan_, number);
     for (std::uint64_t group = number; group < plan_.groups() && !stopping_.load(); group += options_.senders) {
-      // With a rate, latency counts from the moment an event was due, however late its turn came.
+      // With a rate, latency counts from the moment an event was due, even if it is sent later.
       const SteadyTime due = options_.rate > 0 ? start_ + plan_.due(group) : steady_now();
       if (!wait_until(due)) return;
       const load::Poster::Answer answer = poster.post(sender.group(group, due));
@@ -73,7 +73,7 @@ void BenchSending::work(unsigned number) {
   }
 }
 
-// In pieces, so that stop() is heard within a slow run.
+// Sleeps in short intervals, so that a slow run notices stop().
 bool BenchSending::wait_until(SteadyTime due) const {
   constexpr std::chrono::milliseconds kPiece{100};
   while (!stopping_.load()) {

@@ -11,26 +11,27 @@
 
 namespace sse::ctl {
 
+/// The events that BenchSending sent, and the server's responses.
 struct BenchSent {
-  std::uint64_t events = 0;     ///< answered
-  std::uint64_t accepted = 0;   ///< of these, not refused
-  std::uint64_t delivered = 0;  ///< as the server counted; with --to all to the streams of others, too
+  std::uint64_t events = 0;     ///< events that the server answered
+  std::uint64_t accepted = 0;   ///< of these, the accepted ones
+  std::uint64_t delivered = 0;  ///< deliveries as the server counts them; --to all includes other clients' streams
   SteadyTime first{};
   double seconds = 0;
-  std::string refusal;  ///< the first one, in the server's words
+  std::string refusal;  ///< the server's text for the first refused event
   std::string failure;  ///< why sending ended early
 };
 
-/// Sends the events of a plan, every sender over a connection and a thread of its own.
+/// Sends the events of a plan. Each sender has its own connection and thread.
 class BenchSending {
  public:
-  /// The plan outlives it. `address` and `token` of the admin API.
+  /// `plan` and `options` must outlive this object. `address` and `token` belong to the admin API.
   BenchSending(const BenchPlan& plan, const BenchOptions& options, std::string address, std::string token)
       : plan_(plan), options_(options), address_(std::move(address)), token_(std::move(token)) {}
 
-  /// Returns when everything is sent, the server is gone, or stop() was called.
+  /// Returns when everything is sent, the server is unreachable, or stop() was called.
   BenchSent run();
-  /// Thread safe, as is done().
+  /// Ends run() early. Thread-safe, like done().
   void stop(const std::string& why);
   std::uint64_t done() const { return events_.load(); }
 
@@ -52,13 +53,13 @@ class BenchSending {
   std::string failure_;
 };
 
-/// What one answer of the send API says: how many of its results are no refusals, and their deliveries.
+/// The counts in one response of the send API: accepted sends and their deliveries.
 struct SendCount {
   std::uint64_t accepted = 0;
   std::uint64_t delivered = 0;
-  std::string refusal;  ///< the first
+  std::string refusal;  ///< text of the first refused send
 };
-/// `body` has an object, or a line with one for each of several sends.
+/// `body` is a JSON object, or for a bulk send one JSON object per line.
 SendCount count_results(std::string_view body);
 
 }  // namespace sse::ctl

@@ -32,34 +32,34 @@ void GlobalOptions::declare(cli::App& app) {
       .envname("SSECTL_CLUSTER_PASSWORD_FILE");
   app.add_option(
          "--discovery", discovery,
-         "Instead of a server: any node that nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE knows, or "
-         "of static:HOST:PORT,...")
+         "Instead of a server: any node registered at nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE, or "
+         "listed in static:HOST:PORT,...")
       .type_name("ADDRESS")
       .envname("SSECTL_DISCOVERY");
   app.add_option("--discovery-password-file", discovery_password_file, "File whose first line is the password of Nacos")
       .type_name("FILE")
       .envname("SSECTL_DISCOVERY_PASSWORD_FILE");
   app.add_option("--cluster-secret-file", cluster_secret_file,
-                 "With static nodes: file whose first line they all share")
+                 "With static nodes: file whose first line is their shared secret")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_SECRET_FILE");
-  app.add_flag("--local", local, "In a cluster: what the server knows and does alone");
+  app.add_flag("--local", local, "In a cluster: act on the server of --server alone");
   app.add_option("--token-file", token_file, "File whose first line is the admin token")
       .type_name("FILE")
       .envname("SSECTL_TOKEN_FILE");
-  app.add_option("--service", service, "Service meant, where the server hosts several")
+  app.add_option("--service", service, "Service to use, if the server hosts several")
       .type_name("NAME")
       .envname("SSECTL_SERVICE");
-  app.add_option("-o,--output", output, "table, json (one document) or ndjson (a line each)")
+  app.add_option("-o,--output", output, "table, json (one document) or ndjson (one object a line)")
       .type_name("table|json|ndjson")
       .show_default()
       .envname("SSECTL_OUTPUT")
       .one_of({"table", "json", "ndjson"});
-  app.add_option("--timeout", timeout, "Longest wait for the server, such as 500ms, 10s, 1m")
+  app.add_option("--timeout", timeout, "Timeout of a call, such as 500ms, 10s, 1m")
       .type_name("DURATION")
       .show_default()
       .envname("SSECTL_TIMEOUT");
-  app.add_flag("--no-color", no_color, "No colour on a terminal either (as NO_COLOR=1)");
+  app.add_flag("--no-color", no_color, "No colour, even on a terminal (like NO_COLOR=1)");
 }
 
 Context::Context(const GlobalOptions& options)
@@ -88,7 +88,7 @@ std::unique_ptr<cluster::ClusterClient> Context::open_cluster() const {
     cluster::RedisClusterOptions options;
     options.address = options_.cluster;
     options.password = secret(options_.cluster_password_file);
-    options.connect_patience = std::min(timeout_, std::chrono::milliseconds(5000));
+    options.connect_timeout = std::min(timeout_, std::chrono::milliseconds(5000));
     return std::make_unique<cluster::ClusterClient>(options);
   }
   cluster::HttpClusterOptions options;
@@ -98,20 +98,20 @@ std::unique_ptr<cluster::ClusterClient> Context::open_cluster() const {
   return std::make_unique<cluster::ClusterClient>(options);
 }
 
-// To any node of the cluster.
-api::Carrier Context::carrier() {
+// Carries requests to any node of the cluster.
+api::RequestForwarder Context::forwarder() {
   if (options_.local) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--local means the server of --server; in a cluster any node may be the one that answers");
+                "--local needs the server of --server; with --cluster or --discovery any node may answer");
   }
   cluster_ = open_cluster();
-  return [this](const api::CarriedRequest& carried, std::chrono::milliseconds patience) {
+  return [this](const api::ForwardedRequest& carried, std::chrono::milliseconds timeout) {
     cluster::RawRequest request =
         cluster::RawRequest::parse(carried.method + ' ' + carried.target + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     for (const auto& [name, value] : carried.headers) request.set_header(name, value);
     request.body = carried.body;
-    cluster::RawResponse response = cluster_->handle(request, patience);
-    return api::CarriedResponse{response.status, std::move(response.headers), std::move(response.body)};
+    cluster::RawResponse response = cluster_->handle(request, timeout);
+    return api::ForwardedResponse{response.status, std::move(response.headers), std::move(response.body)};
   };
 }
 
@@ -122,11 +122,11 @@ api::Client& Context::client(std::chrono::milliseconds more) {
     client.on_missing = [this](const std::vector<std::string>& nodes) {
       std::string names;
       for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + node;
-      out_.note("the answer is without what these nodes of the cluster know: " + names);
+      out_.note("the result is incomplete; these nodes of the cluster did not answer: " + names);
     };
     if (!options_.cluster.empty() && !options_.discovery.empty())
-      throw Error(ErrorCode::kInvalidArgument, "--cluster and --discovery are two kinds of cluster; give one of them");
-    if (!options_.cluster.empty() || !options_.discovery.empty()) client.carrier = carrier();
+      throw Error(ErrorCode::kInvalidArgument, "--cluster and --discovery exclude each other; give one of them");
+    if (!options_.cluster.empty() || !options_.discovery.empty()) client.forwarder = forwarder();
     client_ = std::make_unique<api::Client>(std::move(client));
   }
   return *client_;

@@ -19,10 +19,10 @@ namespace sse::ctl {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
-/// Not found, or nobody there.
-inline constexpr int kNobody = 3;
+/// Not found, or no recipient is connected.
+inline constexpr int kNoRecipient = 3;
 
-/// The options that every command takes.
+/// The options that every ssectl command takes.
 struct GlobalOptions {
   std::string server;
   std::string cluster;
@@ -40,10 +40,10 @@ struct GlobalOptions {
   void declare(cli::App& app);
 };
 
-/// What a command runs with.
+/// The environment of a running command: global options, output, and the client of the admin API.
 class Context {
  public:
-  /// Throws Error(kInvalidArgument) for an option that makes no sense.
+  /// Throws Error(kInvalidArgument) for an invalid option.
   explicit Context(const GlobalOptions& options);
   ~Context();
 
@@ -52,16 +52,16 @@ class Context {
   bool local() const { return options_.local; }
   ServiceName service() const { return ServiceName(options_.service); }
   std::chrono::milliseconds timeout() const { return timeout_; }
-  /// Made at the first call, so that commands without a server need none. `more`, of that call: how much longer than
-  /// --timeout an answer may take.
+  /// Created at the first call, so that commands that use no server need none. `more` counts at the first call only:
+  /// a response may take --timeout plus `more`.
   api::Client& client(std::chrono::milliseconds more = {});
-  /// Of the server's admin API, for those who speak to it themselves.
+  /// Address of the admin API, for commands that open their own connection to it.
   std::string address() const;
   /// The admin token; empty without --token-file.
   std::string token() const;
 
  private:
-  api::Carrier carrier();
+  api::RequestForwarder forwarder();
   std::unique_ptr<cluster::ClusterClient> open_cluster() const;
 
   GlobalOptions options_;
@@ -71,16 +71,16 @@ class Context {
   std::unique_ptr<api::Client> client_;
 };
 
-/// Does the work and returns the exit code; throws Error.
+/// Runs a command and returns the exit code; throws Error.
 using Run = std::function<int(Context&)>;
 
 /// One command of the table in main.cc.
 struct Command {
-  const char* group;  ///< "" for one that stands alone
+  const char* group;  ///< "" for a command without a group
   const char* name;
   const char* summary;
   const char* examples;
-  /// Adds the command's options to its app; what it returns owns their values.
+  /// Adds the command's options to its app; the returned function owns their values.
   Run (*declare)(cli::App& app);
 };
 

@@ -13,19 +13,19 @@ struct Word {
 };
 
 struct Option {
-  std::vector<std::string> names;  // with their dashes, the long one first
+  std::vector<std::string> names;  // with dashes, the long name first
   std::string help;
   bool takes_value = false;
   bool files = false;
   std::vector<std::string> choices;
 };
 
-// One level of commands.
+// A command or group of commands with what may follow it.
 struct Level {
   std::string path;         // " connections list"; empty for the program itself
-  std::vector<Word> words;  // commands, or what a positional may be
+  std::vector<Word> words;  // subcommands, or the values of a positional argument
   std::vector<Option> options;
-  bool files = false;  // a positional takes files
+  bool files = false;  // a positional argument takes a file
 };
 
 std::vector<std::string> choices_in(const std::string& type) {
@@ -39,7 +39,7 @@ std::vector<std::string> choices_in(const std::string& type) {
   return choices;
 }
 
-// The first sentence or so, in characters every shell takes inside single quotes.
+// The first line of a help text, reduced to characters that every shell accepts inside single quotes.
 std::string short_help(std::string text) {
   text = text.substr(0, text.find('\n'));
   std::erase_if(text, [](char c) { return c == '\'' || c == '\\' || c == '[' || c == ']' || c == '`' || c == '$'; });
@@ -62,7 +62,7 @@ void collect(const cli::App& app, const std::string& path, std::vector<Level>& l
     for (const std::string& name : option.long_names()) one.names.push_back("--" + name);
     for (const std::string& name : option.short_names()) one.names.push_back("-" + name);
     one.help = short_help(option.help());
-    // What may stand alone is no promise of a value.
+    // An option whose value is optional does not consume the next word.
     one.takes_value = option.needs_value();
     one.files = type == "FILE" || type == "DIR";
     one.choices = choices_in(type);
@@ -97,14 +97,14 @@ std::string steps(const std::vector<Level>& levels) {
   return out;
 }
 
-// For bash and zsh, which differ in how they see the words and offer the candidates.
+// For bash and zsh. They differ in how a script reads the words and offers the candidates.
 std::string sh_script(const std::vector<Level>& levels, const std::string& program, bool zsh) {
   const std::string offer = zsh ? "compadd --" : "_" + program + "_offer";
   std::string values;
   std::string words;
   for (const Level& level : levels) {
     std::vector<std::string> options;
-    // The program's own options go with every command.
+    // The program's own options are accepted by every command.
     for (const Level* from : {&level, &levels.front()}) {
       for (const Option& option : from->options) {
         for (const std::string& name : option.names) {
@@ -128,7 +128,7 @@ std::string sh_script(const std::vector<Level>& levels, const std::string& progr
       values += "    " + joined(patterns, "|") + ") " + act + "; return ;;\n";
     }
   }
-  // The program's patterns end in a wildcard and come last.
+  // The program's own patterns end in a wildcard, so they must come last.
   std::string own;
   std::string rest;
   for (std::size_t at = 0; at < values.size();) {
@@ -154,7 +154,7 @@ std::string sh_script(const std::vector<Level>& levels, const std::string& progr
   } else {
     out += "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n";
     out += "  COMPREPLY=()\n";
-    // Readline cuts --option=value in three.
+    // Readline splits --option=value into three words.
     out += "  if [[ $cur == '=' ]]; then cur=''; elif [[ $prev == '=' ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n";
     out += "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n";
   }
@@ -202,7 +202,7 @@ std::string fish_script(const std::vector<Level>& levels, const std::string& pro
     }
     if (level.files) out += "complete -c " + program + here + " -F\n";
     for (const Option& option : level.options) {
-      // The program's own options go with every command.
+      // The program's own options are accepted by every command.
       out += "complete -c " + program + (level.path.empty() ? "" : here);
       for (const std::string& name : option.names) {
         out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);

@@ -6,9 +6,9 @@
 
 namespace sse::ctl {
 
-/// A completion script for `bash`, `zsh` or `fish` that knows every command and option of `root`, whose name is the
-/// program's. Values: an option with the type name `a|b|c` completes to these, one with `FILE` or `DIR` to files, any
-/// other to nothing. REQUIRES: one of the three shells.
+/// Generates a completion script for `bash`, `zsh` or `fish` with every command and option of `root`, whose name is
+/// the name of the program. An option value completes by its type name: `a|b|c` to these words, `FILE` and `DIR` to
+/// files, any other to nothing. REQUIRES: `shell` is one of the three.
 std::string completion_script(const cli::App& root, const std::string& shell);
 
 }  // namespace sse::ctl

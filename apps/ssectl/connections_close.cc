@@ -23,7 +23,7 @@ api::CloseRequest request_from(const Options& options) {
   request.target = options.target.target();
   if (request.ids.empty() == !request.target.has_value()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "which connections to close is not clear; give either their ids or one of --user, --token and --all");
+                "the connections to close are not clear; give either their ids or one of --user, --token and --all");
   }
   return request;
 }
@@ -32,14 +32,14 @@ int run(const Options& options, Context& context) {
   api::CloseRequest request = request_from(options);
   request.service = context.service();
   Output& out = context.out();
-  out.outlive_reader();
+  out.ignore_closed_stdout();
   if (options.target.all && !options.yes && !confirmed("close every connection?")) {
     out.note("nothing was closed");
     return kFailed;
   }
   const api::Json answer = context.client().close_connections(request);
   const std::uint64_t closed = count_in(answer, "closed");
-  if (out.for_people()) {
+  if (out.human_readable()) {
     out.write("closed " + plural(closed, "connection") + '\n');
   } else {
     out.document(answer);
@@ -50,7 +50,7 @@ int run(const Options& options, Context& context) {
   } else if (closed < named) {
     out.note("only " + std::to_string(closed) + " of the " + std::to_string(named) + " connections were open");
   }
-  return closed == 0 || closed < named ? kNobody : kDone;
+  return closed == 0 || closed < named ? kNoRecipient : kDone;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace sse::ctl {
 namespace {
 
-std::string table_of(const api::Json& list, const Look& look) {
+std::string table_of(const api::Json& list, const TableStyle& style) {
   Table table({{"ID"},
                {"USER", false, true},
                {"TENANT", false, true},
@@ -18,7 +18,7 @@ std::string table_of(const api::Json& list, const Look& look) {
                {"IP", false, true},
                {"AGE"},
                {"EVENTS", true},
-               {"OWED", true},
+               {"BACKLOG", true},
                {"LISTENS TO", false, true}});
   const WallTime now = wall_now();
   for (const api::Json& one : list) {
@@ -26,10 +26,10 @@ std::string table_of(const api::Json& list, const Look& look) {
                text_cell(one, "channel"), text_cell(one, "requestIp"), age_cell(one, "createTime", now),
                text_cell(one, "messageCount"), size_cell(one, "backlogBytes"), text_cell(one, "listeners")});
   }
-  return table.render(look);
+  return table.render(style);
 }
 
-std::string closed_table_of(const api::Json& list, const Look& look) {
+std::string closed_table_of(const api::Json& list, const TableStyle& style) {
   Table table({{"ID"},
                {"USER", false, true},
                {"IP", false, true},
@@ -38,7 +38,7 @@ std::string closed_table_of(const api::Json& list, const Look& look) {
                {"OPENED"},
                {"EVENTS", true},
                {"SENT", true},
-               {"OWED", true}});
+               {"BACKLOG", true}});
   const WallTime now = wall_now();
   for (const api::Json& one : list) {
     table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "requestIp"),
@@ -46,7 +46,7 @@ std::string closed_table_of(const api::Json& list, const Look& look) {
                age_cell(one, "createTime", now) + " ago", text_cell(one, "messageCount"), size_cell(one, "bytesSent"),
                size_cell(one, "owedBytes")});
   }
-  return table.render(look);
+  return table.render(style);
 }
 
 struct Options : Listing {
@@ -58,7 +58,7 @@ int run_closed(const Options& options, Context& context) {
   const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
     return context.client().list_closed({query.service, query.user, options.reason}, page);
   };
-  return run_listing(options, context, fetch, closed_table_of, "no stream that ended lately matches");
+  return run_listing(options, context, fetch, closed_table_of, "no recently closed stream matches");
 }
 
 int run(const Options& listing, Context& context) {
@@ -66,7 +66,7 @@ int run(const Options& listing, Context& context) {
   const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
     return context.client().list_connections(query, page);
   };
-  return run_listing(listing, context, fetch, table_of, "no connection is open that matches");
+  return run_listing(listing, context, fetch, table_of, "no open connection matches");
 }
 
 }  // namespace
@@ -77,8 +77,8 @@ Run declare_connections_list(cli::App& app) {
   listing->declare_order(app, {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite",
                                "lastRequest", "rate"});
   cli::Option closed =
-      app.add_flag("--closed", listing->closed, "Instead: streams that have ended lately, newest first, and why");
-  app.add_option("--reason", listing->reason, "With --closed: only those that ended for this, such as slow-consumer")
+      app.add_flag("--closed", listing->closed, "List recently closed streams instead, newest first, with reasons");
+  app.add_option("--reason", listing->reason, "With --closed: only those closed for this reason, such as slow-consumer")
       .type_name("REASON")
       .needs(closed);
   for (const char* open_only :

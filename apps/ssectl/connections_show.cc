@@ -14,7 +14,7 @@
 namespace sse::ctl {
 namespace {
 
-// In the order a reader asks; what a newer server adds follows behind.
+// The most important fields first; fields that a newer server adds follow at the end.
 constexpr std::array<std::string_view, 27> kOrder{"id",
                                                   "service",
                                                   "serverId",
@@ -53,7 +53,7 @@ std::string value_of(const api::Json& connection, const std::string& name) {
   return text_cell(connection, name);
 }
 
-std::string describe(const api::Json& connection, const Look& look) {
+std::string describe(const api::Json& connection, const TableStyle& style) {
   std::vector<Field> fields;
   fields.reserve(connection.size() + kOrder.size());
   for (const std::string_view name : kOrder)
@@ -66,16 +66,16 @@ std::string describe(const api::Json& connection, const Look& look) {
       fields.push_back({name, value_of(connection, name)});
     }
   }
-  const std::string text = render_fields(fields, look);
-  return sent.empty() ? text : text + "\nParameters the client sent\n" + render_fields(sent, look);
+  const std::string text = render_fields(fields, style);
+  return sent.empty() ? text : text + "\nParameters the client sent\n" + render_fields(sent, style);
 }
 
 int run(const std::string& id, Context& context) {
   const ConnectionId parsed(parse_ids({id}).front());
   const api::Json connection = context.client().show_connection(parsed, context.service());
   Output& out = context.out();
-  if (out.for_people()) {
-    out.write(describe(connection, out.look()));
+  if (out.human_readable()) {
+    out.write(describe(connection, out.style()));
   } else {
     out.document(connection);
   }

@@ -23,28 +23,28 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
-std::string what_was_sent(const api::Json& one) {
+std::string describe_send(const api::Json& one) {
   std::string target = text_cell(one, "kind");
   if (const std::string names = text_cell(one, "names"); !names.empty()) target += " " + names;
   const std::uint64_t recipients = count_in(one, "recipients");
   if (recipients > 1) target += " (" + plural(recipients, "recipient") + ")";
   std::string line =
-      text_cell(one, "event") + " to " + target + ", " + plural(count_in(one, "delivered"), "connection") + " took it";
+      text_cell(one, "event") + " to " + target + ", " + plural(count_in(one, "delivered"), "connection") + " got it";
   if (count_in(one, "pending") > 0) line += ", " + std::to_string(count_in(one, "pending")) + " pending";
   return line;
 }
 
-std::string who(const api::Json& one) {
+std::string describe_client(const api::Json& one) {
   std::string line = "user " + text_cell(one, "user") + "  connection " + text_cell(one, "connection");
   if (const std::string address = text_cell(one, "address"); !address.empty()) line += "  from " + address;
   return line;
 }
 
-// The part behind the time and the type.
+// The part of a line after the time and the type.
 std::string details(const api::Json& one, const std::string& type) {
   if (type == "missed") return std::to_string(count_in(one, "count")) + " events were too fast to be shown";
-  if (type == "send") return what_was_sent(one);
-  std::string line = who(one);
+  if (type == "send") return describe_send(one);
+  std::string line = describe_client(one);
   if (type == "connect") {
     if (const std::string listeners = text_cell(one, "listeners"); !listeners.empty())
       line += "  listens to " + listeners;
@@ -74,7 +74,7 @@ int run(const Options& options, Context& context) {
   Output& out = context.out();
   if (options.follow) {
     context.client().follow_events(query, [&](const api::Json& one) {
-      if (out.for_people()) {
+      if (out.human_readable()) {
         out.write(line_of(one));
       } else {
         out.write(shown_json(event::dump_json(one)) + "\n");
@@ -84,10 +84,10 @@ int run(const Options& options, Context& context) {
     return kDone;
   }
   const api::Json page = context.client().list_events(query);
-  if (!out.for_people()) {
+  if (!out.human_readable()) {
     out.listing(page);
   } else if (page.at("list").empty()) {
-    out.note("nothing has happened that matches");
+    out.note("no activity event matches");
   } else {
     for (const api::Json& one : page.at("list")) out.write(line_of(one));
   }
@@ -98,13 +98,12 @@ int run(const Options& options, Context& context) {
 
 Run declare_events(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_flag("-f,--follow", options->follow,
-               "Go on with what happens from now on; a JSON object a line with -o json");
-  app.add_option("-u,--user", options->query.user, "Only of this user, or sent to this user id").type_name("ID");
+  app.add_flag("-f,--follow", options->follow, "Continue with new events; with -o json one object a line");
+  app.add_option("-u,--user", options->query.user, "Only events of this user, or sends to this user").type_name("ID");
   app.add_option("-t,--type", options->query.type,
-                 "Only connect, disconnect, listening, message, upload or send; several with commas")
+                 "Only connect, disconnect, listening, message, upload or send; separate several by commas")
       .type_name("TYPE");
-  app.add_option("-n,--last", options->last, "Most events of the past (default: 100, with --follow none)")
+  app.add_option("-n,--last", options->last, "Maximum number of past events (default: 100, with --follow none)")
       .type_name("N")
       .range(0, 1000);
   return [options](Context& context) { return run(*options, context); };

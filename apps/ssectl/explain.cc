@@ -23,7 +23,7 @@ std::string reasons_cell(const api::Json& row) {
   return text;
 }
 
-std::string table_of(const api::Json& page, const Look& look) {
+std::string table_of(const api::Json& page, const TableStyle& style) {
   Table table(
       {{"GETS IT"}, {"CONNECTION"}, {"USER", false, true}, {"TENANT", false, true}, {"CHANNEL", false, true}, {"WHY"}});
   for (const api::Json& one : page.at("list")) {
@@ -32,7 +32,7 @@ std::string table_of(const api::Json& page, const Look& look) {
     table.add({gets ? "yes" : "no", text_cell(one, "connection"), text_cell(one, "user"), text_cell(one, "tenant"),
                text_cell(one, "channel"), gets && why.empty() ? "everything fits" : why});
   }
-  return table.render(look);
+  return table.render(style);
 }
 
 int run(const Options& options, Context& context) {
@@ -49,15 +49,15 @@ int run(const Options& options, Context& context) {
       },
       out);
   page["receivers"] = receivers;
-  if (!out.for_people()) {
+  if (!out.human_readable()) {
     out.listing(page);
   } else {
-    if (!page.at("list").empty()) out.write(table_of(page, out.look()));
+    if (!page.at("list").empty()) out.write(table_of(page, out.style()));
     const std::uint64_t others = count_in(page, "total") - receivers;
     out.note(plural(receivers, "connection") + " would get it" +
              (others == 0 ? "" : ", " + std::to_string(others) + " would not"));
   }
-  return receivers > 0 ? kDone : kNobody;
+  return receivers > 0 ? kDone : kNoRecipient;
 }
 
 }  // namespace
@@ -65,15 +65,15 @@ int run(const Options& options, Context& context) {
 Run declare_explain(cli::App& app) {
   auto options = std::make_shared<Options>();
   api::ExplainQuery& query = options->query;
-  app.add_option("-u,--user", query.users, "Sent to this user; repeatable").type_name("USER").one_value_each();
-  app.add_option("--tenant", query.tenant, "Sent to this tenant; with another option: only connections of it")
+  app.add_option("-u,--user", query.users, "Event for this user; repeatable").type_name("USER").one_value_each();
+  app.add_option("--tenant", query.tenant, "Event for this tenant; with another option: only its connections")
       .type_name("TENANT");
-  app.add_option("--token", query.token, "The same for an access token").type_name("TOKEN");
-  app.add_option("--channel", query.channel, "The same for a channel").type_name("CHANNEL");
+  app.add_option("--token", query.token, "Likewise for an access token").type_name("TOKEN");
+  app.add_option("--channel", query.channel, "Likewise for a channel").type_name("CHANNEL");
   app.add_option("-e,--event", query.event, "Name of the event (default " + std::string(api::kDefaultEvent) + ")")
       .type_name("NAME");
-  app.add_flag("--listening", query.listening, "Sent only to streams that listen to the event");
-  app.add_option("--size", query.size, "Bytes of the event, for streams that owe much").type_name("BYTES");
+  app.add_flag("--listening", query.listening, "Event only for streams that listen to it");
+  app.add_option("--size", query.size, "Size of the event, for streams with a large backlog").type_name("BYTES");
   options->page.declare(app);
   return [options](Context& context) { return run(*options, context); };
 }

@@ -19,7 +19,7 @@
 namespace sse::ctl {
 namespace {
 
-constexpr ByteCount kMostInput = mebibytes(64);
+constexpr ByteCount kMaxInput = mebibytes(64);
 
 std::string read_to_end(int fd, const std::string& name) {
   std::string text;
@@ -37,8 +37,8 @@ std::string read_to_end(int fd, const std::string& name) {
       throw system_error(errno, "cannot read " + name);
     }
     text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > kMostInput.count()) {
-      throw Error(ErrorCode::kTooLarge, name + " is longer than " + format_bytes(kMostInput) + "; send less");
+    if (text.size() > kMaxInput.count()) {
+      throw Error(ErrorCode::kTooLarge, name + " is longer than " + format_bytes(kMaxInput) + "; send less");
     }
   }
 }
@@ -53,7 +53,7 @@ std::string read_file(const std::string& path) {
   return read_to_end(fd.get(), name);
 }
 
-std::optional<std::string> piped_input(std::chrono::milliseconds patience) {
+std::optional<std::string> piped_input(std::chrono::milliseconds timeout) {
   struct stat kind {};
   if (fstat(STDIN_FILENO, &kind) != 0) return std::nullopt;
   const bool pipe = S_ISFIFO(kind.st_mode) || S_ISSOCK(kind.st_mode);
@@ -62,12 +62,12 @@ std::optional<std::string> piped_input(std::chrono::milliseconds patience) {
     pollfd wait{STDIN_FILENO, POLLIN, 0};
     int ready = 0;
     do {
-      ready = poll(&wait, 1, static_cast<int>(patience.count()));
+      ready = poll(&wait, 1, static_cast<int>(timeout.count()));
     } while (ready < 0 && errno == EINTR);
     if (ready == 0) {
       throw Error(ErrorCode::kTimeout,
-                  "standard input is an open pipe, but nothing came through it within " + format_duration(patience) +
-                      "; give DATA, '-' to wait for it as long as it takes, or </dev/null for the demo payload");
+                  "standard input is an open pipe, but no data arrived within " + format_duration(timeout) +
+                      "; give DATA, '-' to wait without a limit, or </dev/null for the demo payload");
     }
   }
   std::string text = read_to_end(STDIN_FILENO, "standard input");
@@ -81,7 +81,7 @@ std::string read_token(const std::string& path) {
   token.erase(token.find_last_not_of(" \t\r") + 1);
   if (token.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "the token file '" + printable(path) + "' is empty; it must hold the token in its first line");
+                "the token file '" + printable(path) + "' has an empty first line; the token must be there");
   }
   return token;
 }
@@ -90,7 +90,7 @@ std::vector<std::uint64_t> parse_ids(const std::vector<std::string>& texts) {
   std::vector<std::uint64_t> ids;
   for (const std::string& text : texts) {
     const auto id = parse_id(text);
-    if (!id) throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 60) + "' is no id; ids are whole numbers");
+    if (!id) throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 60) + "' is not an id (a whole number)");
     if (std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
   }
   return ids;
@@ -107,7 +107,7 @@ std::chrono::milliseconds duration_option(const std::string& option, const std::
 bool confirmed(const std::string& question) {
   if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
     throw Error(ErrorCode::kInvalidArgument,
-                "'" + question + "' cannot be asked without a terminal; add --yes to do it");
+                "'" + question + "' cannot be asked without a terminal; add --yes to confirm");
   }
   std::fprintf(stderr, "%s [y/N] ", printable(question, 500).c_str());
   std::string answer;

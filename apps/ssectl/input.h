@@ -9,25 +9,27 @@
 
 namespace sse::ctl {
 
-/// The file's bytes; `-` is standard input, to its end. Throws Error: kIo, kPermissionDenied, kTooLarge past 64 MiB.
+/// Reads a whole file; `-` is standard input. Throws Error: kIo, kPermissionDenied, kTooLarge above 64 MiB.
 std::string read_file(const std::string& path);
 
-/// What was piped into the program: nullopt when standard input is a terminal, a device or empty. A file is read to its
-/// end. So is a pipe or socket, but the first byte (or its end) must come within `patience`: it may be one that was
-/// inherited and nobody writes into; then Error(kTimeout) is thrown, since to guess would send the wrong thing.
-std::optional<std::string> piped_input(std::chrono::milliseconds patience);
+/// Reads data that was piped into the program; nullopt if standard input is a terminal, a device or empty. A file is
+/// read to its end. A pipe or socket is too, but its first byte (or its end) must arrive within `timeout`: it may be
+/// inherited and have no writer. Then Error(kTimeout) is thrown, because a guess could send the wrong data.
+std::optional<std::string> piped_input(std::chrono::milliseconds timeout);
 
-/// The first line without surrounding blanks. Throws as read_file, and Error(kInvalidArgument) when nothing is in it.
+/// The first line of a file, without trailing blanks. Throws like read_file, and Error(kInvalidArgument) if the line is
+/// empty.
 std::string read_token(const std::string& path);
 
-/// Reads ids off the command line, doubled ones once. Throws Error(kInvalidArgument) that names the first that is none.
+/// Parses ids from the command line and removes duplicates. Throws Error(kInvalidArgument) that names the first
+/// invalid one.
 std::vector<std::uint64_t> parse_ids(const std::vector<std::string>& texts);
 
-/// parse_duration whose error names the option.
+/// Calls parse_duration; an error names the option.
 std::chrono::milliseconds duration_option(const std::string& option, const std::string& text);
 
-/// Asks `question` on the terminal; true for yes. Off the terminal nobody can answer: throws Error(kInvalidArgument)
-/// that says to give --yes.
+/// Asks `question` on the terminal; true for yes. Without a terminal throws Error(kInvalidArgument) that says to give
+/// --yes.
 bool confirmed(const std::string& question);
 
 }  // namespace sse::ctl

@@ -24,7 +24,7 @@ LineReader::LineReader(const std::string& file, ByteCount longest) : longest_(lo
   if (fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-LineReader::Got LineReader::next(std::string& line, int pause_millis) {
+LineReader::ReadResult LineReader::next(std::string& line, int pause_millis) {
   for (;;) {
     if (const std::size_t end = rest_.find('\n', std::max(begin_, scanned_)); end != std::string::npos) {
       const std::size_t size = end - begin_;
@@ -32,7 +32,7 @@ LineReader::Got LineReader::next(std::string& line, int pause_millis) {
       if (!too_long) line.assign(rest_, begin_, size);
       begin_ = end + 1;
       scanned_ = begin_;
-      return too_long ? Got::kTooLong : Got::kLine;
+      return too_long ? ReadResult::kTooLong : ReadResult::kLine;
     }
     rest_.erase(0, std::exchange(begin_, 0));
     if (rest_.size() > longest_.count() || skipping_) {
@@ -42,7 +42,7 @@ LineReader::Got LineReader::next(std::string& line, int pause_millis) {
     scanned_ = rest_.size();
     pollfd input{fd_, POLLIN, 0};
     const int ready = poll(&input, 1, pause_millis);
-    if (ready == 0) return Got::kPause;
+    if (ready == 0) return ReadResult::kPause;
     if (ready < 0 && errno == EINTR) continue;
     std::array<char, 65536> bytes;
     const ssize_t n = ::read(fd_, bytes.data(), bytes.size());
@@ -51,8 +51,8 @@ LineReader::Got LineReader::next(std::string& line, int pause_millis) {
     if (n == 0) {
       scanned_ = 0;
       line = std::exchange(rest_, {});
-      if (std::exchange(skipping_, false)) return Got::kTooLong;
-      return line.empty() ? Got::kEnd : Got::kLine;
+      if (std::exchange(skipping_, false)) return ReadResult::kTooLong;
+      return line.empty() ? ReadResult::kEnd : ReadResult::kLine;
     }
     read_ += static_cast<std::uint64_t>(n);
     rest_.append(bytes.data(), static_cast<std::size_t>(n));

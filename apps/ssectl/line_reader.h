@@ -8,24 +8,24 @@
 
 namespace sse::ctl {
 
-/// Lines of a file, or of what is piped in, as they come. Holds one line and a piece of what follows.
+/// Reads lines from a file or from standard input as they arrive. Buffers one line and a part of the following input.
 class LineReader {
  public:
   /// `file`: `-` is standard input. Throws Error(kIo) when it cannot be opened.
   LineReader(const std::string& file, ByteCount longest);
 
-  enum class Got {
+  enum class ReadResult {
     kLine,
-    kTooLong,  ///< a line that is longer was skipped
-    kPause,    ///< nothing came for so long
+    kTooLong,  ///< a line longer than the limit was skipped
+    kPause,    ///< no input arrived for `pause_millis`
     kEnd,
   };
-  /// The next line, without its line feed. A negative `pause_millis` waits for ever. Throws Error(kIo).
-  Got next(std::string& line, int pause_millis);
+  /// Reads the next line, without its line feed. A negative `pause_millis` waits forever. Throws Error(kIo).
+  ReadResult next(std::string& line, int pause_millis);
 
-  /// Of the input, as far as lines were returned.
+  /// Bytes of the input up to the end of the last returned line.
   std::uint64_t bytes_done() const { return read_ - (rest_.size() - begin_); }
-  /// 0 when it is not known.
+  /// Bytes of the whole input; 0 if unknown, as for a pipe.
   std::uint64_t size() const { return size_; }
 
  private:
@@ -33,9 +33,9 @@ class LineReader {
   int fd_ = -1;
   const ByteCount longest_;
   std::string rest_;
-  std::size_t begin_ = 0;    // of what was not returned
-  std::size_t scanned_ = 0;  // no line feed up to here
-  bool skipping_ = false;    // to the end of a line that is too long
+  std::size_t begin_ = 0;    // start of the bytes that were not returned yet
+  std::size_t scanned_ = 0;  // there is no line feed before this
+  bool skipping_ = false;    // until the end of a line that is too long
   std::uint64_t read_ = 0;
   std::uint64_t size_ = 0;
 };

@@ -29,12 +29,12 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestDelay{30'000};
-constexpr std::size_t kMostSeen = 4096;
-constexpr std::size_t kMostUnconfirmed = 10'000;
-constexpr std::size_t kMostInCall = 1000;
+constexpr std::size_t kMaxSeen = 4096;
+constexpr std::size_t kMaxUnconfirmed = 10'000;
+constexpr std::size_t kMaxInCall = 1000;
 constexpr milliseconds kConfirmPause{200};
 constexpr milliseconds kLongestConfirmPause{2000};
-// To clients that ask for marks: the next event is a message.
+// Sent to clients that request marks (ackMarks=1): the next event is a message that must be confirmed.
 constexpr std::string_view kMark = "sse-qos";
 
 struct Options {
@@ -47,14 +47,14 @@ struct Options {
   std::uint64_t count = 0;
 };
 
-// Ids of events that were seen, the youngest of them.
-class Seen {
+// The ids of the most recently received events, to detect duplicates.
+class RecentIds {
  public:
-  /// False when it was seen before.
+  /// False if the id was seen before.
   bool add(const std::string& id) {
     if (!ids_.insert(id).second) return false;
     order_.push_back(id);
-    if (order_.size() > kMostSeen) {
+    if (order_.size() > kMaxSeen) {
       ids_.erase(order_.front());
       order_.pop_front();
     }
@@ -66,7 +66,7 @@ class Seen {
   std::deque<std::string> order_;
 };
 
-// `http://host:8080/my-sse` in two parts; the path may be missing.
+// Splits `http://host:8080/my-sse` into origin and path; the path may be empty.
 std::pair<std::string, std::string> split_url(const std::string& url) {
   if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
     throw Error(ErrorCode::kInvalidArgument, "--url '" + printable(url, 80) + "' must begin with http:// or https://");
@@ -82,10 +82,10 @@ class Listener {
   Listener(const Options& options, Context& context)
       : options_(options),
         out_(context.out()),
-        place_(find_place(options, context)),
-        source_(place_.first, context.timeout()) {
+        service_url_(find_service_url(options, context)),
+        source_(service_url_.first, context.timeout()) {
     const auto add = [this](const char* name, const std::string& value) {
-      if (!value.empty()) who_ += (who_.empty() ? "" : "&") + std::string(name) + "=" + url_encode(value);
+      if (!value.empty()) query_ += (query_.empty() ? "" : "&") + std::string(name) + "=" + url_encode(value);
     };
     add("userId", options.user);
     add("tenantId", options.tenant);
@@ -103,45 +103,45 @@ class Listener {
   }
   bool stopped() const { return stopped_; }
 
-  // Until it is stopped, has seen enough, or the server does not want it.
+  // Runs until stop() is called, --count events were printed, or the server closes or refuses the stream.
   void run() {
-    std::thread confirmer([this] { confirm_all(); });
+    std::thread confirmer([this] { confirm_loop(); });
     try {
       follow();
     } catch (...) {
-      end_confirming();
+      stop_confirming();
       confirmer.join();
       throw;
     }
-    end_confirming();
+    stop_confirming();
     confirmer.join();
   }
 
  private:
   void follow() {
-    const std::string path = place_.second + "/connect?" + who_ + "&ack=1&ackMarks=1&keepaliveTime=0";
+    const std::string path = service_url_.second + "/connect?" + query_ + "&ack=1&ackMarks=1&keepaliveTime=0";
     while (!stopped_) {
       parser_.restart();
       const auto end =
           source_.read(path, parser_.last_event_id(), [this](std::string_view bytes) { return take(bytes); });
       if (failure_) std::rethrow_exception(failure_);
-      if (stopped_ || enough_) return;
+      if (stopped_ || finished_) return;
       if (closed_) {
         out_.note("the server closed the stream");
         return;
       }
-      const std::string where = place_.first + place_.second;
+      const std::string where = service_url_.first + service_url_.second;
       if (end.status == 401 || end.status == 403)
-        throw Error(ErrorCode::kPermissionDenied, "not let in at " + where + ": " + end.reason);
+        throw Error(ErrorCode::kPermissionDenied, "access denied at " + where + ": " + end.reason);
       if (end.status == 404)
         throw Error(ErrorCode::kNotFound,
-                    "there is no service at " + where + "; name it with --url http://HOST:PORT/PATH");
+                    "there is no service at " + where + "; give its URL with --url http://HOST:PORT/PATH");
       if (!opened_) throw Error(ErrorCode::kUnavailable, "cannot listen at " + where + ": " + end.reason);
       rest(end.reason);
     }
   }
 
-  static std::pair<std::string, std::string> find_place(const Options& options, Context& context) {
+  static std::pair<std::string, std::string> find_service_url(const Options& options, Context& context) {
     std::pair<std::string, std::string> place = split_url(options.url);
     if (!place.second.empty()) return place;
     if (!options.url.empty() && context.service().empty()) return {place.first, "/my-sse"};
@@ -160,23 +160,23 @@ class Listener {
   bool take(std::string_view bytes) {
     try {
       parser_.feed(bytes, [&](api::StreamEvent&& event) {
-        if (!enough_ && !closed_) handle(event);
+        if (!finished_ && !closed_) handle(event);
       });
-      return !enough_ && !closed_;
+      return !finished_ && !closed_;
     } catch (...) {
-      // Not through the HTTP library.
+      // An exception must not pass through the HTTP library.
       failure_ = std::current_exception();
       return false;
     }
   }
 
   void handle(const api::StreamEvent& event) {
-    // Only the event after a mark is a message that wants to be confirmed. It has an id of its own also where that is
-    // the one the stream had before, as of a message that is sent again.
+    // Only the event after a mark is a message that must be confirmed. A marked event has its own id even if that
+    // equals the stream's previous id, as for a message that is redelivered.
     const bool marked = std::exchange(marked_, event.name == kMark);
     if (marked_) return;
-    const bool own_id = !event.id.empty() && (marked || event.id != former_id_);
-    former_id_ = event.id;
+    const bool own_id = !event.id.empty() && (marked || event.id != previous_id_);
+    previous_id_ = event.id;
     if (event.name == event::kConnectFinish) {
       begin(event);
       return;
@@ -185,10 +185,10 @@ class Listener {
       closed_ = true;
       return;
     }
-    const bool seen_before = own_id && !seen_.add(event.id);
+    const bool seen_before = own_id && !recent_ids_.add(event.id);
     if (!seen_before) show(event);
-    // When it has been shown.
-    if (own_id && marked == marks_) confirm(event.id);
+    // Confirm only after the event was printed.
+    if (own_id && marked == sends_marks_) confirm(event.id);
   }
 
   void begin(const api::StreamEvent& event) {
@@ -197,15 +197,15 @@ class Listener {
     const auto promised = [&](const char* what) {
       return answer.is_object() && answer.contains(what) && answer[what] == true;
     };
-    marks_ = promised("ackMarks");
+    sends_marks_ = promised("ackMarks");
     {
       const MutexLock lock(mutex_);
       connection_ = connection;
-      confirms_ = promised("ack");
+      expects_confirmations_ = promised("ack");
       changed_.notify_all();
     }
     failures_ = 0;
-    if (!std::exchange(opened_, true) || out_.for_people()) out_.note("listening as connection " + connection);
+    if (!std::exchange(opened_, true) || out_.human_readable()) out_.note("listening as connection " + connection);
   }
 
   void show(const api::StreamEvent& event) {
@@ -213,21 +213,21 @@ class Listener {
                         std::ranges::find(options_.events, event.name) != options_.events.end();
     if (!wanted) return;
     print(event);
-    if (options_.count != 0 && ++printed_ >= options_.count) enough_ = true;
+    if (options_.count != 0 && ++printed_ >= options_.count) finished_ = true;
   }
 
   void confirm(const std::string& id) {
     const MutexLock lock(mutex_);
-    if (!confirms_) return;
+    if (!expects_confirmations_) return;
     unconfirmed_.push_back(id);
-    // The server sends again what it does not hear of.
-    if (unconfirmed_.size() > kMostUnconfirmed) unconfirmed_.pop_front();
+    // Dropping the oldest is safe: the server redelivers unconfirmed messages.
+    if (unconfirmed_.size() > kMaxUnconfirmed) unconfirmed_.pop_front();
     changed_.notify_all();
   }
 
-  // What has come is confirmed on a thread of its own, and again until the server has heard it: on this stream, or on
-  // the next one.
-  void confirm_all() {
+  // Confirms received messages, on a thread of its own. Retries until the server has accepted the confirmation, for
+  // this connection or for the next one.
+  void confirm_loop() {
     milliseconds pause = kConfirmPause;
     for (;;) {
       std::vector<std::string> ids;
@@ -240,19 +240,19 @@ class Listener {
         ending = ending_;
         connection = connection_;
         ids.assign(unconfirmed_.begin(),
-                   unconfirmed_.begin() + static_cast<std::ptrdiff_t>(std::min(unconfirmed_.size(), kMostInCall)));
+                   unconfirmed_.begin() + static_cast<std::ptrdiff_t>(std::min(unconfirmed_.size(), kMaxInCall)));
       }
-      const bool heard = source_.post(place_.second + "/connect/ack.do?" + who_,
-                                      event::dump_json({{"connectionId", connection}, {"ids", ids}}));
+      const bool accepted = source_.post(service_url_.second + "/connect/ack.do?" + query_,
+                                         event::dump_json({{"connectionId", connection}, {"ids", ids}}));
       const MutexLock lock(mutex_);
-      if (heard) {
+      if (accepted) {
         for (const std::string& id : ids) {
           if (!unconfirmed_.empty() && unconfirmed_.front() == id) unconfirmed_.pop_front();
         }
         pause = kConfirmPause;
         continue;
       }
-      // Nobody waits longer for the end than for one more try.
+      // The end of the program waits for one more attempt only.
       if (ending) return;
       const SteadyTime again = steady_now() + pause;
       pause = std::min(pause * 2, kLongestConfirmPause);
@@ -261,7 +261,7 @@ class Listener {
     }
   }
 
-  void end_confirming() {
+  void stop_confirming() {
     const MutexLock lock(mutex_);
     ending_ = true;
     changed_.notify_all();
@@ -269,11 +269,11 @@ class Listener {
 
   void print(const api::StreamEvent& event) {
     const std::string now = format_time(wall_now());
-    if (!out_.for_people()) {
+    if (!out_.human_readable()) {
       out_.document({{"id", event.id}, {"event", event.name}, {"data", event.data}, {"time", now}});
       return;
     }
-    const bool colour = out_.look().colour;
+    const bool colour = out_.style().colour;
     const std::string name = printable(event.name, 200);
     std::string line = now.substr(11, 12) + "  " + (colour ? "\033[1m" + name + "\033[0m" : name) + "  ";
     std::string_view rest = event.data;
@@ -287,7 +287,7 @@ class Listener {
     out_.write(line);
   }
 
-  // Exponential, with jitter, around what the server asked for.
+  // Waits before reconnecting: exponential backoff with jitter, based on the retry time that the server sent.
   void rest(const std::string& reason) {
     const milliseconds base = std::max(parser_.retry().value_or(milliseconds(2000)), milliseconds(100));
     const milliseconds most = std::max(base, kLongestDelay);
@@ -301,17 +301,17 @@ class Listener {
 
   const Options& options_;
   Output& out_;
-  const std::pair<std::string, std::string> place_;  // origin, path of the service
-  std::string who_;
+  const std::pair<std::string, std::string> service_url_;  // origin, path of the service
+  std::string query_;
   api::EventSource source_;
   api::StreamParser parser_;
-  std::string former_id_;
-  Seen seen_;
+  std::string previous_id_;
+  RecentIds recent_ids_;
   bool opened_ = false;
-  bool marked_ = false;  // the event before was a mark
-  bool marks_ = false;   // the server sends them
+  bool marked_ = false;       // the previous event was a mark
+  bool sends_marks_ = false;  // the server sends marks
   bool closed_ = false;
-  bool enough_ = false;
+  bool finished_ = false;
   std::uint64_t printed_ = 0;
   int failures_ = 0;
   std::mt19937 random_{std::random_device{}()};
@@ -320,7 +320,7 @@ class Listener {
   Mutex mutex_;
   CondVar changed_;
   std::string connection_ GUARDED_BY(mutex_);
-  bool confirms_ GUARDED_BY(mutex_) = false;  // the server waits for that
+  bool expects_confirmations_ GUARDED_BY(mutex_) = false;  // the server expects confirmations
   std::deque<std::string> unconfirmed_ GUARDED_BY(mutex_);
   bool ending_ GUARDED_BY(mutex_) = false;
 };
@@ -351,15 +351,15 @@ int run(const Options& options, Context& context) {
 Run declare_listen(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("--url", options->url,
-                 "Public address, such as http://HOST:PORT/my-sse (default: what the server says)")
+                 "Public address, such as http://HOST:PORT/my-sse (default: as the server reports)")
       .type_name("URL");
-  app.add_option("-u,--user", options->user, "User to be, with --auth demo").type_name("USER");
-  app.add_option("--tenant", options->tenant, "Tenant to be of").type_name("TENANT");
-  app.add_option("--token", options->token, "Access token to come with").type_name("TOKEN");
+  app.add_option("-u,--user", options->user, "User id, with --auth demo").type_name("USER");
+  app.add_option("--tenant", options->tenant, "Tenant id").type_name("TENANT");
+  app.add_option("--token", options->token, "Access token").type_name("TOKEN");
   app.add_option("--channel", options->channel, "Channel to join").type_name("CHANNEL");
   app.add_option("-e,--event", options->events, "Listen to this event, and show no other; repeatable")
       .type_name("NAME");
-  app.add_option("-n,--count", options->count, "End after so many events")
+  app.add_option("-n,--count", options->count, "Exit after this number of events")
       .type_name("N")
       .range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000});
   return [options](Context& context) { return run(*options, context); };

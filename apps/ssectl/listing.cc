@@ -12,31 +12,31 @@ void Listing::declare_filters(cli::App& app) {
   filter("--tenant", query.tenant, "TENANT", "Only of this tenant");
   filter("--token", query.token, "TOKEN", "Only with this access token");
   filter("--channel", query.channel, "CHANNEL", "Only in this channel");
-  filter("--listening", query.listening, "EVENT", "Only those that listen to this event");
+  filter("--listening", query.listening, "EVENT", "Only streams that listen to this event");
   filter("--client", query.client, "CLIENT", "Only of this clientId");
-  filter("--name", query.name, "PART", "Only users whose name holds this, whatever its case; of nameless ones the id");
+  filter("--name", query.name, "PART", "Only users whose name contains this, ignoring case; without a name: the id");
 }
 
 void Listing::declare_order(cli::App& app, const std::vector<std::string>& keys) {
-  std::string help = "What to sort by (default " + keys.front() + "):";
+  std::string help = "Sort key (default " + keys.front() + "):";
   for (const std::string& key : keys) help += (key == keys.front() ? " " : ", ") + key;
   app.add_option("--sort", query.sort, help).type_name("KEY").one_of(keys);
-  app.add_flag("-r,--reverse", query.reverse, "The largest, or last, first");
+  app.add_flag("-r,--reverse", query.reverse, "Descending order");
   page.declare(app);
-  app.add_flag("--count", count, "Print only how many there are");
+  app.add_flag("--count", count, "Print only the number of matches");
   watch.declare(app);
 }
 
 namespace {
 
 int show(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-         const std::string& nobody) {
+         const std::string& empty_note) {
   api::ConnectionQuery query = listing.query;
   query.service = context.service();
   Output& out = context.out();
   if (listing.count) {
     const std::uint64_t total = count_in(fetch_page(query, {1, 1}), "total");
-    if (out.for_people()) {
+    if (out.human_readable()) {
       out.write(std::to_string(total) + '\n');
     } else {
       out.document({{"total", total}});
@@ -45,12 +45,12 @@ int show(const Listing& listing, Context& context, const FetchListing& fetch_pag
   }
   const api::Json page = fetch(
       listing.page, [&](const api::Page& p) { return fetch_page(query, p); }, out);
-  if (!out.for_people()) {
+  if (!out.human_readable()) {
     out.listing(page);
   } else if (page.at("list").empty()) {
-    out.note(nobody);
+    out.note(empty_note);
   } else {
-    out.write(render(page.at("list"), out.look()));
+    out.write(render(page.at("list"), out.style()));
   }
   return kDone;
 }
@@ -58,8 +58,8 @@ int show(const Listing& listing, Context& context, const FetchListing& fetch_pag
 }  // namespace
 
 int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-                const std::string& nobody) {
-  return listing.watch.run(context, [&] { return show(listing, context, fetch_page, render, nobody); });
+                const std::string& empty_note) {
+  return listing.watch.run(context, [&] { return show(listing, context, fetch_page, render, empty_note); });
 }
 
 }  // namespace sse::ctl

@@ -12,26 +12,26 @@
 
 namespace sse::ctl {
 
-/// What the commands that list connections, or what connections have in common, take.
+/// Options of the commands that list connections, or their users, tenants, channels and tokens.
 struct Listing {
   api::ConnectionQuery query;
   PageOptions page;
   bool count = false;
   Watch watch;
 
-  /// --user, --tenant, --token, --channel, --listening, --client, --name: only connections like that count.
+  /// Adds --user, --tenant, --token, --channel, --listening, --client and --name, which select connections.
   void declare_filters(cli::App& app);
-  /// --sort with these keys, the first being the default, --reverse, --page, --page-size,
-  /// --count and --watch.
+  /// Adds --sort with these keys (the first is the default), --reverse, --page, --page-size, --count and --watch.
   void declare_order(cli::App& app, const std::vector<std::string>& keys);
 };
 
 using FetchListing = std::function<api::Json(const api::ConnectionQuery&, const api::Page&)>;
-/// Rows of the listing, which are not none.
-using Render = std::function<std::string(const api::Json& list, const Look& look)>;
+/// Formats the rows of a listing. REQUIRES: `list` is not empty.
+using Render = std::function<std::string(const api::Json& list, const TableStyle& style)>;
 
-/// Fetches and prints: a table, JSON, or with --count the number alone. `nobody`: said when there is none.
+/// Fetches the rows and prints them: a table, JSON, or with --count only their number. The last argument is the note
+/// that is printed when there are none.
 int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-                const std::string& nobody);
+                const std::string& empty_note);
 
 }  // namespace sse::ctl

@@ -18,9 +18,9 @@ namespace sse::ctl {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"", "status", "What the server is and how it is doing; exits with 1 unless it is ready",
+    {"", "status", "State and totals of the server; exits with 1 unless it is ready",
      "ssectl status\n  ssectl status -o json | jq .connections", declare_status},
-    {"", "send", "Send an event to users, tenants, tokens, channels or everybody",
+    {"", "send", "Send an event to users, tenants, tokens, channels or all streams",
      "ssectl send --user 1 --qos\n"
      "  ssectl send --user 1 --user 2 --event note 'Lunch is ready'\n"
      "  date | ssectl send --channel clock --listening\n"
@@ -32,9 +32,9 @@ constexpr Command kCommands[] = {
      "  ssectl listen --channel news --event breaking -o ndjson | jq -r .data\n"
      "  ssectl listen --url https://push.example.org/my-sse --count 1",
      declare_listen},
-    {"", "top", "Live screen of the streams: what they are owed, how old that is, how fast they go",
+    {"", "top", "Live screen of the streams: backlog, age of the oldest unsent event, rate",
      "ssectl top\n  ssectl top --interval 500ms --service hr", declare_top},
-    {"", "bench", "Open streams, send events, measure what arrives when",
+    {"", "bench", "Open streams, send events, measure delivery and latency",
      "ssectl bench --streams 10000 --sources 4 --events 100\n"
      "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"
      "  ssectl bench --qos --senders 64 --to each --events 10000 -o json",
@@ -49,25 +49,25 @@ constexpr Command kCommands[] = {
      "  ssectl connections close --user 1\n"
      "  ssectl connections close --all --yes",
      declare_connections_close},
-    {"connections", "duration", "How long the session of a connection lasts: read, set, clear",
+    {"connections", "duration", "Show, set or clear the session duration of a connection",
      "ssectl connections duration 847140540416\n  ssectl connections duration 847140540416 --set 2h",
      declare_connections_duration},
-    {"users", "list", "Who is online",
+    {"users", "list", "Users who are online",
      "ssectl users list --tenant acme --listening news\n  ssectl users list --ids | wc -l", declare_users_list},
     {"users", "show", "One user who is online, in full", "ssectl users show 1", declare_users_show},
-    {"users", "online", "Whether a user is online; exits with 3 when not",
+    {"users", "online", "Whether a user is online; exits with 3 if not",
      "ssectl users online 1 || mail -s 'come back' you@example.org", declare_users_online},
-    {"users", "duration", "How long the session of a user lasts: read, set, clear",
+    {"users", "duration", "Show, set or clear the session duration of a user",
      "ssectl users duration 1\n  ssectl users duration 1 --set 120 --ttl 1d\n  ssectl users duration 1 --clear",
      declare_users_duration},
     {"tenants", "list", "Tenants with connections", "ssectl tenants list --sort users --reverse", declare_tenants_list},
     {"channels", "list", "Channels with connections", "ssectl channels list --listening news", declare_channels_list},
     {"tokens", "list", "Access tokens, masked, with connections", "ssectl tokens list --user 1", declare_tokens_list},
-    {"tokens", "duration", "How long the session under an access token lasts: read, set, clear",
+    {"tokens", "duration", "Show, set or clear the session duration of an access token",
      "ssectl tokens duration k3y --set 120", declare_tokens_duration},
-    {"", "explain", "Who would get an event, and why others would not",
+    {"", "explain", "Which connections would get an event, and why others would not",
      "ssectl explain --user 1 --event news --listening\n  ssectl explain --user 1 --tenant acme", declare_explain},
-    {"", "events", "What happens: who connects, leaves, listens, asks; what is sent",
+    {"", "events", "Activity events: connects, disconnects, listeners, requests of pages, sends",
      "ssectl events --follow\n"
      "  ssectl events --last 20 --type disconnect\n"
      "  ssectl events --follow --user 1 -o ndjson | jq .reason",
@@ -75,7 +75,7 @@ constexpr Command kCommands[] = {
     {"nodes", "list", "The servers of the cluster",
      "ssectl nodes list\n  ssectl --cluster redis://127.0.0.1 nodes list", declare_nodes_list},
     {"nodes", "show", "One server of the cluster in full", "ssectl nodes show web1:8080", declare_nodes_show},
-    {"nodes", "drain", "Send the streams of a server elsewhere, some a second; it takes no new ones",
+    {"nodes", "drain", "Move the streams of a server to other servers, at a limited rate; it accepts no new ones",
      "ssectl nodes drain web1:8080\n  ssectl nodes drain web1:8080 --rate 2000/s --yes", declare_nodes_drain},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
@@ -83,27 +83,27 @@ constexpr Command kCommands[] = {
      declare_messages_list},
     {"messages", "show", "One pending message with its data", "ssectl messages show 847140540417",
      declare_messages_show},
-    {"messages", "delete", "Forget pending messages for all their recipients",
+    {"messages", "delete", "Delete pending messages for all their recipients",
      "ssectl messages delete 847140540417\n  ssectl messages delete --yes 847140540417 847140540418",
      declare_messages_delete},
-    {"messages", "purge", "Forget all pending messages that match",
+    {"messages", "purge", "Delete all pending messages that match",
      "ssectl messages purge --recipient 1\n  ssectl messages purge --all --yes", declare_messages_purge},
-    {"messages", "retry", "Send pending messages once more to those who are connected now",
+    {"messages", "retry", "Send pending messages again to the recipients that are connected now",
      "ssectl messages retry 847140540417", declare_messages_retry},
-    {"messages", "trace", "What has become of a message, step by step", "ssectl messages trace 847140540417",
+    {"messages", "trace", "The history of a message, step by step", "ssectl messages trace 847140540417",
      declare_messages_trace},
-    {"messages", "export", "Write out what is pending, a line of JSON each, for messages import",
+    {"messages", "export", "Write pending messages as lines of JSON, for messages import",
      "ssectl messages export >pending.ndjson\n  ssectl messages export --recipient 1 | jq .data",
      declare_messages_export},
-    {"messages", "import", "Send what messages export wrote; twice does no harm",
+    {"messages", "import", "Import the output of messages export; repeating it is harmless",
      "ssectl messages import pending.ndjson\n"
      "  ssectl messages export | ssectl --server unix:/run/other.sock messages import -",
      declare_messages_import},
-    {"messages dead", "list", "Messages that expired before they were confirmed", "ssectl messages dead list",
+    {"messages dead", "list", "Dead letters: messages that expired unconfirmed", "ssectl messages dead list",
      declare_messages_dead_list},
-    {"messages dead", "requeue", "Send dead letters again, as new messages with the time to live they had",
+    {"messages dead", "requeue", "Send dead letters again, as new messages with their original time to live",
      "ssectl messages dead requeue 847140540417\n  ssectl messages dead requeue --all", declare_messages_dead_requeue},
-    {"messages dead", "purge", "Forget dead letters for good",
+    {"messages dead", "purge", "Delete dead letters",
      "ssectl messages dead purge --yes 847140540417\n  ssectl messages dead purge --all", declare_messages_dead_purge},
     {"", "completion", "Print a completion script for a shell",
      "ssectl completion bash > ~/.local/share/bash-completion/completions/ssectl\n"
@@ -118,13 +118,13 @@ struct Group {
   const char* example;
 };
 constexpr Group kGroups[] = {
-    {"connections", "Streams that are open now: list, show, close, duration", "ssectl connections list"},
-    {"users", "Who is online: list, show, online, duration", "ssectl users list"},
+    {"connections", "Open streams: list, show, close, duration", "ssectl connections list"},
+    {"users", "Users who are online: list, show, online, duration", "ssectl users list"},
     {"tenants", "Tenants of the open streams: list", "ssectl tenants list"},
     {"channels", "Channels of the open streams: list", "ssectl channels list"},
     {"tokens", "Access tokens of the open streams: list, duration", "ssectl tokens list"},
     {"nodes", "Servers of a cluster: list, show, drain", "ssectl nodes list"},
-    {"messages", "Messages that are not confirmed yet: see, decide, trace", "ssectl messages list"},
+    {"messages", "Messages that are not confirmed yet: list, delete, retry, trace", "ssectl messages list"},
     {"messages dead", "Messages that expired unconfirmed: list, requeue, purge", "ssectl messages dead list"},
 };
 
@@ -132,7 +132,7 @@ std::string footer(const char* examples) {
   return std::string("Examples:\n  ") + examples + "\n";
 }
 
-// A socket opened on a standard descriptor that was closed would get our output.
+// If a standard descriptor is closed, a socket could be opened on its number and receive this program's output.
 void hold_standard_descriptors() {
   for (const int fd : {0, 1, 2}) {
     if (fcntl(fd, F_GETFD) == -1) static_cast<void>(open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY));
@@ -141,7 +141,7 @@ void hold_standard_descriptors() {
 
 class Program {
  public:
-  Program() : app_("Talks to a running sse-serve: who is connected, send to them, what is undelivered.", "ssectl") {
+  Program() : app_("Sends events through sse-serve, and shows its connections and undelivered messages.", "ssectl") {
     app_.fallthrough();
     app_.require_subcommand();
     app_.set_version_flag("--version", std::string("ssectl ") + base::kVersion, "Print the version and exit");
@@ -150,7 +150,7 @@ class Program {
     options_.declare(app_);
     app_.footer(
         footer("ssectl status\n  ssectl send --user 1 --qos\n  ssectl connections list\n\n"
-               "The options above are taken before and after a command. See also 'man ssectl'."));
+               "The options above may be given before or after a command. See also 'man ssectl'."));
     for (const Command& command : kCommands) add(command);
   }
 
@@ -160,16 +160,16 @@ class Program {
       Output(Format::kTable, true).write(outcome.text);
       return kDone;
     }
-    if (outcome.kind != cli::Outcome::Kind::kParsed) return complain(outcome);
+    if (outcome.kind != cli::Outcome::Kind::kParsed) return report_error(outcome);
     Context context(options_);
     const int code = run_(context);
     if (code != kDone || !context.out().lost()) return code;
-    context.out().note("all was done, but standard output was closed before it was told");
+    context.out().note("the command was carried out, but standard output was closed before its result was written");
     return kFailed;
   }
 
  private:
-  // "messages dead" is "dead" below "messages".
+  // "messages dead" is the group "dead" inside the group "messages".
   cli::App& parent_of(std::string_view name) {
     if (name.empty()) return app_;
     if (cli::App* known = groups_[name]) return *known;
@@ -192,7 +192,7 @@ class Program {
     app.on_chosen([this, run = std::move(run)] { run_ = run; });
   }
 
-  int complain(const cli::Outcome& outcome) const {
+  int report_error(const cli::Outcome& outcome) const {
     const cli::App* app = &app_;
     std::string command = "ssectl";
     while (const cli::App* chosen = app->chosen()) {
@@ -200,11 +200,11 @@ class Program {
       command += ' ' + app->name();
     }
     std::string what = outcome.text;
-    // The parser would say "A subcommand is required" to a misspelt one.
+    // For a misspelt command the parser would only say "A subcommand is required".
     const std::vector<std::string> unknown = app_.unknown();
-    if (app->misses_subcommand())
+    if (app->is_subcommand_missing())
       what = unknown.empty() ? "a command is missing" : "there is no command '" + unknown.front() + "'";
-    if (outcome.kind == cli::Outcome::Kind::kUnfitFile) what = "the configuration file does not fit: " + what;
+    if (outcome.kind == cli::Outcome::Kind::kInvalidFile) what = "the configuration file is not valid: " + what;
     Output(Format::kTable, true).note(what + "; see '" + command + " --help'");
     return kUsage;
   }
@@ -216,16 +216,16 @@ class Program {
 };
 
 int guarded(int argc, char** argv) {
-  const auto complain = [](const char* what) { Output(Format::kTable, true).note(what); };
+  const auto report_error = [](const char* what) { Output(Format::kTable, true).note(what); };
   try {
     return Program().run(argc, argv);
-  } catch (const ReaderGone&) {
+  } catch (const StdoutClosed&) {
     return kDone;
   } catch (const Error& e) {
-    complain(e.what());
+    report_error(e.what());
     return exit_code(e.code());
   } catch (const std::exception& e) {
-    complain(e.what());
+    report_error(e.what());
     return kFailed;
   }
 }

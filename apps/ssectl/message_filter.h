@@ -10,11 +10,11 @@
 
 namespace sse::ctl {
 
-/// --kind, --recipient and --event.
+/// Adds --kind, --recipient, --tenant and --event, which select pending messages or dead letters.
 void declare_filter(cli::App& app, api::MessageQuery& query);
-/// The same for commands that destroy: one of them, or --all, must be given. Throws Error(kInvalidArgument) otherwise.
+/// For commands that delete: throws Error(kInvalidArgument) unless either a filter option or --all is given.
 void require_choice(const api::MessageQuery& query, bool all, const char* verb);
-/// Ids of messages, checked.
+/// Parses message ids from the command line. Throws Error(kInvalidArgument).
 std::vector<MessageId> message_ids(const std::vector<std::string>& texts);
 
 }  // namespace sse::ctl

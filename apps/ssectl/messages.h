@@ -6,14 +6,14 @@
 #include "cli/app.h"
 #include "command.h"
 
-/// Pending messages, whether a server answers for them or a database file is read.
+/// Access to pending messages for the commands, through a server or directly in a database file.
 namespace sse::ctl {
 
-/// Adds --db FILE.
+/// Adds --db FILE, which makes a command read pending messages from the SQLite file of a server.
 void declare_db(cli::App& app, std::string& path);
 
-/// Both in the shape of the admin API. With a `path` the SQLite file is read directly, read-only, server or not; the
-/// service of the context is a filter then. Throw Error.
+/// Both return JSON in the form of the admin API. With a `path` they read the SQLite file directly and read-only,
+/// whether or not a server runs; the context's service is then a filter. Throw Error.
 api::Json list_messages(Context& context, const std::string& path, const api::MessageQuery& query,
                         const api::Page& page);
 api::Json show_message(Context& context, const std::string& path, MessageId id);

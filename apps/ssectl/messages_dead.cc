@@ -31,7 +31,7 @@ int list(const Options& options, Context& context) {
   Output& out = context.out();
   const api::Json page = fetch(
       options.page, [&](const api::Page& p) { return context.client().list_dead(query, p); }, out);
-  if (!out.for_people()) {
+  if (!out.human_readable()) {
     out.listing(page);
     return kDone;
   }
@@ -52,17 +52,17 @@ int list(const Options& options, Context& context) {
                size_cell(one, "size"), time_cell(one, "createTime"), time_cell(one, "diedTime"),
                text_cell(one, "attempts")});
   }
-  out.write(table.render(out.look()));
+  out.write(table.render(out.style()));
   return kDone;
 }
 
-// Ids, or what matches: never both, never neither.
+// Requires either ids or a filter, but not both.
 void require_choice(const Options& options, const char* verb) {
   if (options.ids.empty()) {
     ctl::require_choice(options.query, options.all, verb);
   } else if (options.all || !options.query.kind.empty() || !options.query.recipient.empty() ||
              !options.query.event.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "give either ids or what to choose by, not both");
+    throw Error(ErrorCode::kInvalidArgument, "give either ids or a filter, not both");
   }
 }
 
@@ -74,10 +74,10 @@ int requeue(const Options& options, Context& context) {
     for (const api::Json& id : answer.at("ids")) ids.push_back(id);
   };
   Output& out = context.out();
-  out.outlive_reader();
+  out.ignore_closed_stdout();
   for (const MessageId id : message_ids(options.ids)) add(context.client().requeue_dead(id, query));
   if (options.ids.empty()) add(context.client().requeue_dead({}, query));
-  if (out.for_people()) {
+  if (out.human_readable()) {
     out.write("sent " + plural(ids.size(), "dead letter") + " again\n");
   } else {
     out.document({{"ids", ids}});
@@ -89,7 +89,7 @@ int purge(const Options& options, Context& context) {
   require_choice(options, "purge");
   const api::MessageQuery query = options.query_of(context);
   Output& out = context.out();
-  out.outlive_reader();
+  out.ignore_closed_stdout();
   if (!options.yes && !confirmed("forget these dead letters for good?")) {
     out.note("nothing was deleted");
     return kFailed;
@@ -98,12 +98,12 @@ int purge(const Options& options, Context& context) {
   for (const MessageId id : message_ids(options.ids))
     deleted += count_in(context.client().purge_dead(id, query), "deleted");
   if (options.ids.empty()) deleted = count_in(context.client().purge_dead({}, query), "deleted");
-  if (out.for_people()) {
+  if (out.human_readable()) {
     out.write("deleted " + plural(deleted, "dead letter") + '\n');
   } else {
     out.document({{"deleted", deleted}});
   }
-  return deleted == 0 && !options.ids.empty() ? kNobody : kDone;
+  return deleted == 0 && !options.ids.empty() ? kNoRecipient : kDone;
 }
 
 void declare_choice(cli::App& app, Options& options) {

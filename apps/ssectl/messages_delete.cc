@@ -17,7 +17,8 @@ struct Options {
   bool yes = false;
 };
 
-// What was deleted for this id; 0 when it was not there, which does not stop the others.
+// Returns how many copies of the message were deleted. An unknown id returns 0, so that the other ids are still
+// processed.
 std::uint64_t delete_one(MessageId id, Context& context) {
   try {
     return count_in(context.client().delete_message(id), "deleted");
@@ -30,11 +31,12 @@ std::uint64_t delete_one(MessageId id, Context& context) {
 int run(const Options& options, Context& context) {
   if (!options.db.empty()) {
     throw Error(ErrorCode::kPermissionDenied,
-                "--db only reads, since a running server would not notice; delete through the server, without --db");
+                "--db is read-only, because a running server would not notice a change; delete through the server, "
+                "without --db");
   }
   const std::vector<std::uint64_t> ids = parse_ids(options.ids);
   Output& out = context.out();
-  out.outlive_reader();
+  out.ignore_closed_stdout();
   if (ids.size() > 1 && !options.yes && !confirmed("delete " + plural(ids.size(), "message") + '?')) {
     out.note("nothing was deleted");
     return kFailed;
@@ -49,9 +51,9 @@ int run(const Options& options, Context& context) {
     messages += deleted == 0 ? 0 : 1;
   }
   if (out.format() == Format::kJson) out.document({{"deleted", rows}});
-  if (out.for_people())
+  if (out.human_readable())
     out.write("deleted " + plural(messages, "message") + " for " + plural(rows, "recipient") + '\n');
-  return messages == ids.size() ? kDone : kNobody;
+  return messages == ids.size() ? kDone : kNoRecipient;
 }
 
 }  // namespace

@@ -24,18 +24,18 @@ struct Options {
   bool dead = false;
 };
 
-// "3 messages" or "2998 of 3017 messages", and why not all.
-std::string told(std::uint64_t written, std::uint64_t total, std::uint64_t expired, std::uint64_t damaged,
-                 const char* what) {
+// "3 messages" or "2998 of 3017 messages", and why some are missing.
+std::string describe_export(std::uint64_t written, std::uint64_t total, std::uint64_t expired, std::uint64_t damaged,
+                            const char* what) {
   std::string text = written == total ? plural(written, what) : std::to_string(written) + " of " + plural(total, what);
   if (expired > 0) text += ", " + std::to_string(expired) + " had expired";
   if (damaged > 0) text += ", " + std::to_string(damaged) + " are damaged";
-  if (written + expired + damaged < total) text += "; the others went meanwhile";
+  if (written + expired + damaged < total) text += "; the others were removed meanwhile";
   return text;
 }
 
-// A node that is busy for a moment is asked again: its part of this page would be missed for good. `missed`: nodes that
-// are known not to answer.
+// Fetches a page of the export. A node that does not answer is queried again, because its part of this page would
+// otherwise be lost for good. `missed`: nodes that are known not to answer.
 api::Client::ExportPage export_page(const api::MessageQuery& query, bool dead, MessageId after,
                                     const std::set<std::string>& missed, Context& context) {
   for (int more = kAskedAgain;; --more) {
@@ -62,9 +62,9 @@ int run(const Options& options, Context& context) {
     const api::Client::ExportPage page = export_page(query, options.dead, after, missing, context);
     try {
       if (!page.lines.empty()) out.write(shown_json(page.lines));
-    } catch (const ReaderGone&) {
+    } catch (const StdoutClosed&) {
       progress.clear();
-      out.note("standard output was closed before all was written; what was written is not all");
+      out.note("standard output was closed before all was written; the export is incomplete");
       return kFailed;
     }
     total = page.total.value_or(total);
@@ -77,11 +77,11 @@ int run(const Options& options, Context& context) {
     progress.show("exporting", written, total);
   }
   progress.clear();
-  // What was sent meanwhile may be among them.
-  out.note("exported " +
-           told(written, std::max(total, written), expired, damaged, options.dead ? "dead letter" : "message"));
+  // Messages sent during the export may be included, so `written` may exceed `total`.
+  out.note("exported " + describe_export(written, std::max(total, written), expired, damaged,
+                                         options.dead ? "dead letter" : "message"));
   for (const std::string& node : missing)
-    out.note("node " + printable(node, 80) + " did not answer: what it holds is not exported");
+    out.note("node " + printable(node, 80) + " did not answer: its messages are not exported");
   return missing.empty() && damaged == 0 ? kDone : kFailed;
 }
 
@@ -90,7 +90,7 @@ int run(const Options& options, Context& context) {
 Run declare_messages_export(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
-  app.add_flag("--dead", options->dead, "The dead letters instead of what is pending");
+  app.add_flag("--dead", options->dead, "Dead letters instead of pending messages");
   return [options](Context& context) { return run(*options, context); };
 }
 

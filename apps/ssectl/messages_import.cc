@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::size_t kLinesPerCall = 1000;
 constexpr std::size_t kBytesPerCall = std::size_t{4} * 1024 * 1024;
-// What the admin API takes in one call.
-constexpr ByteCount kMostLine = mebibytes(64);
-constexpr std::uint64_t kMostNotes = 20;
+// The longest line that the admin API accepts in one request.
+constexpr ByteCount kMaxLine = mebibytes(64);
+constexpr std::uint64_t kMaxNotes = 20;
 
 struct Options {
   std::string file;
@@ -25,26 +25,25 @@ struct Options {
 
 class Import {
  public:
-  Import(Context& context, const std::string& file)
-      : context_(context), out_(context.out()), reader_(file, kMostLine) {}
+  Import(Context& context, const std::string& file) : context_(context), out_(context.out()), reader_(file, kMaxLine) {}
 
   int run() {
-    out_.outlive_reader();
+    out_.ignore_closed_stdout();
     for (;;) {
       std::string line;
-      LineReader::Got got = LineReader::Got::kEnd;
+      LineReader::ReadResult got = LineReader::ReadResult::kEnd;
       try {
         got = reader_.next(line, -1);
       } catch (...) {
-        // What was read before is imported.
+        // The lines read so far are still imported.
         flush();
         summarize();
         throw;
       }
-      if (got == LineReader::Got::kEnd) break;
+      if (got == LineReader::ReadResult::kEnd) break;
       ++number_;
-      if (got == LineReader::Got::kTooLong) {
-        refuse(number_, "the line is longer than " + format_bytes(kMostLine));
+      if (got == LineReader::ReadResult::kTooLong) {
+        refuse(number_, "the line is longer than " + format_bytes(kMaxLine));
         continue;
       }
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -68,11 +67,11 @@ class Import {
       summarize();
       out_.note("the lines from " + std::to_string(numbers_.front()) +
                 " on were not confirmed; import the file again, "
-                "what is there already does not come twice");
+                "messages that are stored already are not duplicated");
       throw;
     }
     if (answers.size() != numbers_.size())
-      throw Error(ErrorCode::kUnavailable, "the server answered fewer lines than it was sent");
+      throw Error(ErrorCode::kUnavailable, "the server returned fewer results than lines were sent");
     for (std::size_t i = 0; i < answers.size(); ++i) {
       if (answers[i].contains("status")) {
         refuse(numbers_[i], text_cell(answers[i], "detail"));
@@ -86,17 +85,17 @@ class Import {
   }
 
   void refuse(std::uint64_t line, const std::string& why) {
-    if (++refused_ > kMostNotes) return;
+    if (++refused_ > kMaxNotes) return;
     progress_.clear();
     out_.note("line " + std::to_string(line) + ": " + why);
-    if (refused_ == kMostNotes) out_.note("what else is refused is only counted");
+    if (refused_ == kMaxNotes) out_.note("further refusals are only counted");
   }
 
   void summarize() {
     progress_.clear();
-    if (out_.for_people()) {
+    if (out_.human_readable()) {
       out_.write("imported " + plural(accepted_, "message") + ", " + std::to_string(repeated_) +
-                 " were there already, " + std::to_string(refused_) + " refused\n");
+                 " were stored already, " + std::to_string(refused_) + " refused\n");
     } else {
       out_.document({{"accepted", accepted_}, {"repeated", repeated_}, {"refused", refused_}});
     }
@@ -107,7 +106,7 @@ class Import {
   LineReader reader_;
   Progress progress_;
   std::string batch_;
-  std::vector<std::uint64_t> numbers_;  // of the lines in it
+  std::vector<std::uint64_t> numbers_;  // numbers of the lines in the batch
   std::uint64_t number_ = 0;
   std::uint64_t accepted_ = 0;
   std::uint64_t repeated_ = 0;
@@ -118,7 +117,7 @@ class Import {
 
 Run declare_messages_import(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("FILE", options->file, "Lines of messages export; - for standard input").required().type_name("");
+  app.add_option("FILE", options->file, "Output of messages export; - for standard input").required().type_name("");
   return [options](Context& context) { return Import(context, options->file).run(); };
 }
 

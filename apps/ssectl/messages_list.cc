@@ -25,7 +25,7 @@ std::string state_cell(const api::Json& one) {
   return text_cell(one, "state") + (connection.empty() ? "" : " on " + connection);
 }
 
-std::string table_of(const api::Json& page, const Look& look) {
+std::string table_of(const api::Json& page, const TableStyle& style) {
   Table table({{"ID"},
                {"KIND"},
                {"RECIPIENT", false, true},
@@ -42,7 +42,7 @@ std::string table_of(const api::Json& page, const Look& look) {
                size_cell(one, "size"), age_cell(one, "createTime", now), expiry_cell(one, "expireTime", now),
                state_cell(one), text_cell(one, "attempts"), text_cell(one, "service")});
   }
-  return table.render(look);
+  return table.render(style);
 }
 
 int run(const Options& options, Context& context) {
@@ -51,12 +51,12 @@ int run(const Options& options, Context& context) {
   Output& out = context.out();
   const api::Json page = fetch(
       options.page, [&](const api::Page& p) { return list_messages(context, options.db, query, p); }, out);
-  if (!out.for_people()) {
+  if (!out.human_readable()) {
     out.listing(page);
   } else if (page.at("list").empty()) {
-    out.note("no message is pending that matches");
+    out.note("no pending message matches");
   } else {
-    out.write(table_of(page, out.look()));
+    out.write(table_of(page, out.style()));
   }
   return kDone;
 }

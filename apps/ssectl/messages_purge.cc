@@ -19,16 +19,16 @@ int run(const Options& options, Context& context) {
   api::MessageQuery query = options.query;
   query.service = context.service();
   Output& out = context.out();
-  out.outlive_reader();
+  out.ignore_closed_stdout();
   if (!options.yes) {
     const std::uint64_t count = count_in(context.client().list_messages(query, {1, 1}), "total");
-    if (!confirmed("delete " + plural(count, "pending message") + "? nobody will get them")) {
+    if (!confirmed("delete " + plural(count, "pending message") + "? they will not be delivered")) {
       out.note("nothing was deleted");
       return kFailed;
     }
   }
   const api::Json answer = context.client().purge_messages(query);
-  if (out.for_people()) {
+  if (out.human_readable()) {
     out.write("deleted " + plural(count_in(answer, "deleted"), "pending message") + '\n');
   } else {
     out.document(answer);
@@ -41,7 +41,7 @@ int run(const Options& options, Context& context) {
 Run declare_messages_purge(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_filter(app, options->query);
-  app.add_flag("--all", options->all, "Everything that is pending");
+  app.add_flag("--all", options->all, "All pending messages");
   app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
   return [options](Context& context) { return run(*options, context); };
 }

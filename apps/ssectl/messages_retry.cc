@@ -14,7 +14,7 @@ struct Options {
 
 int run(const Options& options, Context& context) {
   Output& out = context.out();
-  out.outlive_reader();
+  out.ignore_closed_stdout();
   std::uint64_t delivered = 0;
   bool missing = false;
   for (const MessageId id : message_ids(options.ids)) {
@@ -29,9 +29,9 @@ int run(const Options& options, Context& context) {
     }
   }
   if (out.format() == Format::kJson) out.document({{"delivered", delivered}});
-  if (out.for_people()) out.write("sent again to " + plural(delivered, "connection") + '\n');
-  if (delivered == 0 && !missing) out.note("nobody is connected who would get this; it stays pending");
-  return delivered == 0 || missing ? kNobody : kDone;
+  if (out.human_readable()) out.write("sent again to " + plural(delivered, "connection") + '\n');
+  if (delivered == 0 && !missing) out.note("no recipient is connected; the message stays pending");
+  return delivered == 0 || missing ? kNoRecipient : kDone;
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ std::string readable(std::string_view data) {
   return text;
 }
 
-std::string describe(const api::Json& rows, const Look& look) {
+std::string describe(const api::Json& rows, const TableStyle& style) {
   const api::Json& first = rows.front();
   const WallTime now = wall_now();
   std::string text = render_fields({{"id", text_cell(first, "id")},
@@ -41,13 +41,13 @@ std::string describe(const api::Json& rows, const Look& look) {
                                     {"size", size_cell(first, "size")},
                                     {"created", time_cell(first, "createTime")},
                                     {"expires", expiry_cell(first, "expireTime", now)}},
-                                   look);
+                                   style);
   Table table({{"KIND"}, {"RECIPIENT", false, true}, {"STATE"}, {"CONNECTION"}, {"ATTEMPTS", true}});
   for (const api::Json& row : rows) {
     table.add({text_cell(row, "kind"), recipient_cell(row), text_cell(row, "state"), text_cell(row, "connection"),
                text_cell(row, "attempts")});
   }
-  return text + '\n' + table.render(look) + '\n' + readable(text_cell(first, "data"));
+  return text + '\n' + table.render(style) + '\n' + readable(text_cell(first, "data"));
 }
 
 int run(const Options& options, Context& context) {
@@ -55,11 +55,11 @@ int run(const Options& options, Context& context) {
   const api::Json message = show_message(context, options.db, id);
   const auto rows = message.find("list");
   if (rows == message.end() || !rows->is_array() || rows->empty()) {
-    throw Error(ErrorCode::kNotFound, "no message " + id.str() + " is pending; 'ssectl messages list' shows which are");
+    throw Error(ErrorCode::kNotFound, "no message " + id.str() + " is pending; see 'ssectl messages list'");
   }
   Output& out = context.out();
-  if (out.for_people()) {
-    out.write(describe(*rows, out.look()));
+  if (out.human_readable()) {
+    out.write(describe(*rows, out.style()));
   } else {
     out.listing(message);
   }

@@ -19,13 +19,13 @@ std::string what_cell(const api::Json& step) {
   return what;
 }
 
-std::string describe(const api::Json& story, const Look& look) {
+std::string describe(const api::Json& story, const TableStyle& style) {
   Table steps({{"TIME"}, {"WHAT"}, {"KIND"}, {"RECIPIENT", false, true}, {"CONNECTION"}});
   for (const api::Json& step : story.at("list")) {
     steps.add({time_cell(step, "time"), what_cell(step), text_cell(step, "kind"), recipient_cell(step),
                text_cell(step, "connection")});
   }
-  std::string text = steps.render(look);
+  std::string text = steps.render(style);
   const auto pending = story.find("pending");
   if (pending == story.end() || !pending->is_array() || pending->empty()) return text;
   const WallTime now = wall_now();
@@ -34,14 +34,14 @@ std::string describe(const api::Json& story, const Look& look) {
     open.add({text_cell(row, "kind"), recipient_cell(row), text_cell(row, "state"), text_cell(row, "connection"),
               text_cell(row, "attempts"), expiry_cell(row, "expireTime", now)});
   }
-  return text + '\n' + open.render(look);
+  return text + '\n' + open.render(style);
 }
 
 int run(const Options& options, Context& context) {
   const api::Json story = context.client().trace_message(message_ids({options.id}).front());
   Output& out = context.out();
-  if (out.for_people()) {
-    out.write(describe(story, out.look()));
+  if (out.human_readable()) {
+    out.write(describe(story, out.style()));
   } else {
     out.listing(story);
   }

@@ -24,17 +24,17 @@ Run declare(cli::App& app, TargetKind kind) {
     const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
       return context.client().list_names(kind, query, page);
     };
-    const Render render = [&](const api::Json& list, const Look& look) {
+    const Render render = [&](const api::Json& list, const TableStyle& style) {
       Table table({{heading(kind), false, true}, {"CONNECTIONS", true}, {"USERS", true}, {"OLDEST"}, {"NEWEST"}});
       const WallTime now = wall_now();
       for (const api::Json& one : list) {
         table.add({text_cell(one, "name"), text_cell(one, "connections"), text_cell(one, "users"),
                    age_cell(one, "firstConnectTime", now), age_cell(one, "lastConnectTime", now)});
       }
-      return table.render(look);
+      return table.render(style);
     };
     return run_listing(*listing, context, fetch, render,
-                       "no connection that matches has a " + std::string(event::kind_name(kind)));
+                       "no matching connection has a " + std::string(event::kind_name(kind)));
   };
 }
 

@@ -5,7 +5,7 @@
 
 namespace sse::ctl {
 
-std::string nodes_table(const api::Json& answer, const Look& look) {
+std::string nodes_table(const api::Json& answer, const TableStyle& style) {
   Table table({{"NODE", false, true},
                {"STATE"},
                {"URL", false, true},
@@ -22,14 +22,14 @@ std::string nodes_table(const api::Json& answer, const Look& look) {
                size_cell(one, "memoryBytes")});
     connections += count_in(one, "connections");
   }
-  return table.render(look) + '\n' + plural(answer.at("list").size(), "node") + ", " +
+  return table.render(style) + '\n' + plural(answer.at("list").size(), "node") + ", " +
          plural(connections, "connection") + '\n';
 }
 
 bool note_degraded(const api::Json& answer, Output& out) {
   const std::string why = text_cell(answer, "degraded");
   if (why.empty()) return false;
-  out.note("degraded: the node that answers goes on alone, and the others may have changed: " + why);
+  out.note("degraded: the answering node cannot reach the others, and their data may be outdated: " + why);
   return true;
 }
 

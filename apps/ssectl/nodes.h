@@ -8,10 +8,10 @@
 
 namespace sse::ctl {
 
-/// The nodes of an answer, a row each, and what they hold together.
-std::string nodes_table(const api::Json& answer, const Look& look);
+/// Formats the nodes of a response as a table with one row per node, followed by the totals of the cluster.
+std::string nodes_table(const api::Json& answer, const TableStyle& style);
 
-/// Says on standard error that the cluster is degraded; whether it is.
+/// Prints a note on standard error if the cluster is degraded; returns whether it is.
 bool note_degraded(const api::Json& answer, Output& out);
 
 }  // namespace sse::ctl

@@ -23,7 +23,7 @@ std::uint64_t rate_of(const std::string& text) {
   const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rate);
   if (error != std::errc{} || stop != digits.data() + digits.size() || rate == 0) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--rate '" + printable(text, 40) + "' is no number of streams a second, such as 500/s");
+                "--rate '" + printable(text, 40) + "' is not a number of streams a second, such as 500/s");
   }
   return rate;
 }
@@ -31,15 +31,15 @@ std::uint64_t rate_of(const std::string& text) {
 int run(const Options& options, Context& context) {
   const std::uint64_t rate = rate_of(options.rate);
   Output& out = context.out();
-  out.outlive_reader();
-  if (!options.yes && !confirmed("send all streams of " + printable(options.node, 60) + " elsewhere?")) {
+  out.ignore_closed_stdout();
+  if (!options.yes && !confirmed("move all streams of " + printable(options.node, 60) + " to other nodes?")) {
     out.note("nothing was changed");
     return kFailed;
   }
   const api::Json answer = context.client().drain_node(options.node, rate);
-  if (out.for_people()) {
-    out.write(plural(count_in(answer, "streams"), "stream") + " of " + printable(options.node, 60) + " will go, " +
-              std::to_string(rate) + " a second; it takes no new ones until it is restarted\n");
+  if (out.human_readable()) {
+    out.write(plural(count_in(answer, "streams"), "stream") + " of " + printable(options.node, 60) + " will move, " +
+              std::to_string(rate) + " a second; the node accepts no new streams until it is restarted\n");
   } else {
     out.document(answer);
   }

@@ -7,8 +7,8 @@ namespace {
 int run(Context& context) {
   const api::Json answer = context.client().list_nodes();
   Output& out = context.out();
-  if (out.for_people()) {
-    out.write(nodes_table(answer, out.look()));
+  if (out.human_readable()) {
+    out.write(nodes_table(answer, out.style()));
   } else {
     out.listing(answer);
   }

@@ -14,11 +14,11 @@ int run(const std::string& id, Context& context) {
   Output& out = context.out();
   for (const api::Json& one : answer.at("list")) {
     if (text_cell(one, "id") != id) continue;
-    if (out.for_people()) {
+    if (out.human_readable()) {
       const bool ready = text_cell(one, "state") == "ready";
       out.write(render_fields({{"node", id},
                                {"number", text_cell(one, "number")},
-                               {"state", text_cell(one, "state"), ready ? Mood::kGood : Mood::kBad},
+                               {"state", text_cell(one, "state"), ready ? CellStyle::kGood : CellStyle::kBad},
                                {"url", text_cell(one, "url")},
                                {"version", text_cell(one, "version")},
                                {"pid", text_cell(one, "pid")},
@@ -26,7 +26,7 @@ int run(const std::string& id, Context& context) {
                                {"connections", text_cell(one, "connections")},
                                {"users", text_cell(one, "users")},
                                {"memory", size_cell(one, "memoryBytes")}},
-                              out.look()));
+                              out.style()));
     } else {
       out.document(one);
     }
@@ -39,7 +39,7 @@ int run(const std::string& id, Context& context) {
 
 Run declare_nodes_show(cli::App& app) {
   auto id = std::make_shared<std::string>();
-  app.add_option("NODE", *id, "Its server id").type_name("").required();
+  app.add_option("NODE", *id, "Server id of the node").type_name("").required();
   return [id](Context& context) { return run(*id, context); };
 }
 

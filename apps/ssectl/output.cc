@@ -29,25 +29,25 @@ std::size_t terminal_width() {
 
 Output::Output(Format format, bool plain) : format_(format) {
   if (isatty(STDOUT_FILENO) == 0) return;
-  look_.width = terminal_width();
+  style_.width = terminal_width();
   const char* no_colour = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
-  look_.colour = !plain && (no_colour == nullptr || *no_colour == '\0') && terminal != nullptr &&
-                 std::string_view(terminal) != "dumb";
+  style_.colour = !plain && (no_colour == nullptr || *no_colour == '\0') && terminal != nullptr &&
+                  std::string_view(terminal) != "dumb";
 }
 
-void Output::hold() {
-  held_.emplace();
-  if (look_.width != 0) look_.width = terminal_width();
+void Output::start_capture() {
+  captured_.emplace();
+  if (style_.width != 0) style_.width = terminal_width();
 }
 
-std::string Output::held() {
-  return std::exchange(held_, std::nullopt).value_or("");
+std::string Output::take_captured() {
+  return std::exchange(captured_, std::nullopt).value_or("");
 }
 
 void Output::write(std::string_view text) {
-  if (held_) {
-    *held_ += text;
+  if (captured_) {
+    *captured_ += text;
     return;
   }
   while (!text.empty() && !lost_) {
@@ -58,7 +58,7 @@ void Output::write(std::string_view text) {
       pollfd wait{STDOUT_FILENO, POLLOUT, 0};
       poll(&wait, 1, -1);
     } else if (errno == EPIPE) {
-      if (!outlives_) throw ReaderGone();
+      if (!ignores_closed_stdout_) throw StdoutClosed();
       lost_ = true;
     } else if (errno != EINTR) {
       throw system_error(errno, "cannot write to standard output");
@@ -81,8 +81,8 @@ void Output::listing(const event::Json& page) {
 }
 
 void Output::note(std::string_view sentence) {
-  if (held_) {
-    *held_ += "ssectl: " + printable(sentence, kLongestNote) + '\n';
+  if (captured_) {
+    *captured_ += "ssectl: " + printable(sentence, kLongestNote) + '\n';
     return;
   }
   std::fprintf(stderr, "ssectl: %s\n", printable(sentence, kLongestNote).c_str());

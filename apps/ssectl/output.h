@@ -11,43 +11,45 @@ namespace sse::ctl {
 
 enum class Format { kTable, kJson, kNdjson };
 
-/// Thrown when the reader of standard output has gone, as `head` does: nothing is wrong, there is just nobody to tell.
-struct ReaderGone {};
+/// Thrown when the reader of standard output has closed it, as `head` does. This is not an error: output simply ends.
+struct StdoutClosed {};
 
-/// Data goes to standard output, talk to standard error.
+/// Writes a command's results: data to standard output, notes to standard error.
 class Output {
  public:
-  /// Colour and a line width only when standard output is a terminal; no colour with `plain` or $NO_COLOR
+  /// Uses colour and a line width only when standard output is a terminal; no colour with `plain` or $NO_COLOR
   /// (https://no-color.org).
   Output(Format format, bool plain);
 
   Format format() const { return format_; }
-  bool for_people() const { return format_ == Format::kTable; }
-  const Look& look() const { return look_; }
+  bool human_readable() const { return format_ == Format::kTable; }
+  const TableStyle& style() const { return style_; }
 
-  /// The command changes something: it is not ended by a reader that goes. From now on what is written then is dropped,
-  /// and lost() says so.
-  void outlive_reader() { outlives_ = true; }
+  /// For a command that changes something and must run to its end: from now on write() does not throw if standard
+  /// output is closed. Further output is dropped, and lost() returns true.
+  void ignore_closed_stdout() { ignores_closed_stdout_ = true; }
   bool lost() const { return lost_; }
 
-  /// As it is. Throws ReaderGone, or Error(kIo).
+  /// Writes `text` unchanged. Throws Error(kIo), or the type above if standard output is closed.
   void write(std::string_view text);
-  /// From now on what is written, notes included, is kept for held() instead, and the line width is read anew.
-  void hold();
-  /// What was held; it is no longer.
-  std::string held();
-  /// One document: indented with kJson, a line with kNdjson. REQUIRES: !for_people().
+  /// From now on collects all output, including notes, instead of writing it. Also updates the line width from the
+  /// terminal.
+  void start_capture();
+  /// Returns the collected output and stops collecting.
+  std::string take_captured();
+  /// Writes one JSON document: indented with kJson, on one line with kNdjson. REQUIRES: !human_readable().
   void document(const event::Json& json);
-  /// What a listing holds: with kJson the whole `page`, with kNdjson its `list`, a line each. REQUIRES: !for_people().
+  /// Writes a listing: with kJson the whole `page`, with kNdjson each element of its `list` on a line of its own.
+  /// REQUIRES: !human_readable().
   void listing(const event::Json& page);
-  /// A sentence for people on standard error.
+  /// Writes a sentence to standard error.
   void note(std::string_view sentence);
 
  private:
   Format format_;
-  Look look_;
-  std::optional<std::string> held_;
-  bool outlives_ = false;
+  TableStyle style_;
+  std::optional<std::string> captured_;
+  bool ignores_closed_stdout_ = false;
   bool lost_ = false;
 };
 

@@ -9,7 +9,7 @@
 
 namespace sse::ctl {
 
-/// --page and --page-size. Without either everything is fetched.
+/// The options --page and --page-size. Without either, a command fetches all rows.
 struct PageOptions {
   std::uint64_t number = 0;
   std::uint64_t size = 0;
@@ -19,8 +19,8 @@ struct PageOptions {
 
 using FetchPage = std::function<api::Json(const api::Page&)>;
 
-/// The page asked for, or all of them as one whose `pageSize` is the number of rows. No more than 100,000 rows; what is
-/// left out is said on standard error.
+/// Fetches the requested page, or all pages as a single one whose `pageSize` is the number of rows. Returns at most
+/// 100,000 rows; if there are more, a note on standard error says so.
 api::Json fetch(const PageOptions& options, const FetchPage& fetch_page, Output& out);
 
 }  // namespace sse::ctl

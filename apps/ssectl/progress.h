@@ -6,7 +6,7 @@
 
 namespace sse::ctl {
 
-/// A bar on standard error while it is a terminal; nothing elsewhere. One thread at a time.
+/// A progress bar on standard error, drawn only if that is a terminal. One thread at a time.
 class Progress {
  public:
   Progress();
@@ -14,9 +14,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Cheap to call often: it draws ten times a second, and at the end.
+  /// Cheap to call often: it draws at most ten times a second, and when done.
   void show(const char* what, std::uint64_t done, std::uint64_t all);
-  /// Takes the bar away again.
+  /// Erases the bar.
   void clear();
 
  private:

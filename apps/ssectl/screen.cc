@@ -14,11 +14,11 @@
 namespace sse::ctl {
 namespace {
 
-// Alternate screen, no cursor, no wrapping at the right edge; and back (xterm control sequences).
+// Enter and leave the mode: alternate screen, cursor hidden, no line wrapping (xterm control sequences).
 constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[?7l\033[H\033[2J";
 constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[?1049l";
 
-// A terminal that is gone is noticed by key(); there is nobody to tell.
+// Ignores errors: key() detects a closed terminal.
 void put(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
@@ -33,7 +33,7 @@ void put(std::string_view bytes) {
   }
 }
 
-// Columns a line takes, colours not counted.
+// Number of columns that a line occupies, without its colour sequences.
 std::size_t columns_of(const std::string& line) {
   std::string text;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -74,7 +74,7 @@ void Screen::draw(const std::vector<std::string>& lines) {
   const Size now = size();
   std::string out;
   if (now.rows != shown_size_.rows || now.columns != shown_size_.columns) {
-    // The terminal has moved everything about.
+    // After a resize the terminal may have reflowed its contents: redraw everything.
     out = "\033[2J";
     shown_.clear();
     shown_size_ = now;
@@ -87,7 +87,7 @@ void Screen::draw(const std::vector<std::string>& lines) {
     const std::string& text = row < fresh.size() ? fresh[row] : kEmpty;
     if (row < shown_.size() && shown_[row] == text) continue;
     out += "\033[" + std::to_string(row + 1) + ";1H" + text;
-    // Behind a full line the cursor stays on its last character, which this would erase.
+    // After a full line the cursor stays on its last character, which \033[K would erase.
     if (columns_of(text) < now.columns) out += "\033[K";
   }
   shown_ = std::move(fresh);
@@ -131,7 +131,7 @@ std::string Screen::parse_key() {
     return "ctrl-c";
   }
   if (pressed_.front() == '\033') {
-    // Alone it is the key; what else begins like this is one we do not know.
+    // A lone escape is the Esc key. Unknown sequences are treated alike.
     pressed_.clear();
     return "esc";
   }

@@ -46,7 +46,7 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   const auto target = options.target.target();
   if (!target) {
     throw Error(ErrorCode::kInvalidArgument,
-                "whom to send to is missing; give one of --user, --tenant, --token, --channel and --all");
+                "the recipient is missing; give one of --user, --tenant, --token, --channel and --all");
   }
   request.target = *target;
   request.target.listening = options.listening;
@@ -58,7 +58,7 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   request.key = options.key;
   request.collapse = options.collapse;
   request.data = data_from(options, context);
-  // JSON would carry a replacement character instead of what was meant.
+  // JSON would replace invalid bytes with a replacement character.
   if (!is_valid_utf8(request.data)) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the data is not valid UTF-8, which an event stream cannot carry; encode it, in base64 for example");
@@ -67,12 +67,12 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   return request;
 }
 
-std::string describe(const api::SendResult& result, bool qos, const Look& look) {
+std::string describe(const api::SendResult& result, bool qos, const TableStyle& style) {
   std::string text = render_fields({{"id", result.id.valid() ? result.id.str() : ""},
                                     {"delivered", plural(result.delivered, "connection")},
                                     {"pending", qos ? plural(result.pending, "recipient") : ""},
                                     {"repeated", result.repeated ? "yes: this is the first one's id" : ""}},
-                                   look);
+                                   style);
   const bool waited = !result.recipients.empty() && !result.recipients.front().state.empty();
   if (result.recipients.size() < 2 && !waited) return text;
   Table table({{"KIND"}, {"NAME", false, true}, {"DELIVERED", true}, {waited ? "STATE" : ""}});
@@ -80,17 +80,17 @@ std::string describe(const api::SendResult& result, bool qos, const Look& look) 
     table.add({std::string(event::kind_name(one.kind)), one.tenant.empty() ? one.name : one.name + " of " + one.tenant,
                std::to_string(one.delivered), one.state});
   }
-  return text + '\n' + table.render(look);
+  return text + '\n' + table.render(style);
 }
 
-// What the command line says goes for every line that does not say otherwise.
+// Options on the command line are defaults for fields that a line does not set.
 int run_lines(const Options& options, Context& context) {
   LineDefaults defaults;
   if (auto target = options.target.target()) {
     target->listening = options.listening;
     defaults.fields["target"] = event::to_json(*target);
   } else if (options.listening) {
-    throw Error(ErrorCode::kInvalidArgument, "with --ndjson, --listening goes with a target; lines have their own");
+    throw Error(ErrorCode::kInvalidArgument, "with --ndjson, --listening needs a target; each line has its own");
   }
   defaults.fields["event"] = options.event;
   if (options.qos) defaults.fields["qos"] = true;
@@ -105,8 +105,8 @@ int run_lines(const Options& options, Context& context) {
   }
   if (!options.wait.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "with --ndjson, --wait is not possible: many messages are not waited for; 'ssectl messages list' shows "
-                "what is not confirmed");
+                "with --ndjson, --wait is not possible; 'ssectl messages list' shows which messages are not confirmed "
+                "yet");
   }
   if (!context.service().empty()) defaults.fields["service"] = context.service().str();
   if (options.data_given.given() && options.data != "-") {
@@ -118,15 +118,15 @@ int run_lines(const Options& options, Context& context) {
 }
 
 int run(const Options& options, Context& context) {
-  context.out().outlive_reader();
+  context.out().ignore_closed_stdout();
   if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
-  // The server answers when it has waited.
+  // The server responds only after it has waited, so the response may take longer by that time.
   const api::Json answer = context.client(request.wait.value_or(0ms)).send(request);
   const api::SendResult result = api::send_result_from_json(answer);
   Output& out = context.out();
-  if (out.for_people()) {
-    out.write(describe(result, request.qos, out.look()));
+  if (out.human_readable()) {
+    out.write(describe(result, request.qos, out.style()));
   } else {
     out.document(answer);
   }
@@ -135,8 +135,8 @@ int run(const Options& options, Context& context) {
     return all ? kDone : kFailed;
   }
   if (request.qos || result.delivered > 0) return kDone;
-  out.note("nobody is connected who would get this; with --qos it is kept until somebody is");
-  return kNobody;
+  out.note("no recipient is connected; with --qos the message is stored until a recipient connects");
+  return kNoRecipient;
 }
 
 }  // namespace
@@ -147,30 +147,30 @@ Run declare_send(cli::App& app) {
   options->target.declare_groups(app);
   app.add_flag("--listening", options->listening, "Only streams that listen to the event");
   app.add_option("-e,--event", options->event, "Name of the event").type_name("NAME").show_default();
-  cli::Option qos = app.add_flag("-q,--qos", options->qos, "At least once: kept on the server until confirmed");
-  app.add_option("--ttl", options->ttl, "With --qos: how long to keep it, such as 90s, 1h, 7d (default: the server's)")
+  cli::Option qos = app.add_flag("-q,--qos", options->qos, "At least once: stored on the server until confirmed");
+  app.add_option("--ttl", options->ttl, "With --qos: time to live, such as 90s, 1h, 7d (default: the server's)")
       .type_name("DURATION")
       .needs(qos);
   app.add_option("--id", options->key,
-                 "With --qos: a word of yours that makes a repeat of this command harmless: it is the same message")
+                 "With --qos: idempotency key; a send with a key that was used before is not sent again")
       .type_name("KEY")
       .needs(qos);
   app.add_option("--collapse", options->collapse,
-                 "With --qos: takes the place of what a recipient has pending with this word")
+                 "With --qos: replaces the pending message with this key of each recipient")
       .type_name("KEY")
       .needs(qos);
   app.add_option("--wait", options->wait,
-                 "With --qos: wait for the confirmation, at most so long; exits with 1 without")
+                 "With --qos: wait at most this long for the confirmations; exits with 1 if one is missing")
       .type_name("DURATION")
       .needs(qos);
-  cli::Option file = app.add_option("-f,--file", options->file, "Send what is in FILE").type_name("FILE");
+  cli::Option file = app.add_option("-f,--file", options->file, "Send the content of FILE").type_name("FILE");
   options->data_given =
       app.add_option("DATA", options->data,
-                     "Data of the event; - for standard input. Default: what is piped in, else a demo payload")
+                     "Data of the event; - for standard input. Default: piped input, else a demo payload")
           .type_name("")
           .excludes(file);
   app.add_flag("--ndjson", options->lines,
-               "Send many: a JSON object a line with target, event, data, qos, ttl, from --file or standard input");
+               "Send many: one JSON object a line with target, event, data, qos, ttl, from --file or standard input");
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -18,37 +18,37 @@ namespace {
 
 constexpr std::size_t kBatchLines = 1000;
 constexpr std::size_t kBatchBytes = 1024UL * 1024;
-constexpr ByteCount kMostLine = mebibytes(8);
+constexpr ByteCount kMaxLine = mebibytes(8);
 constexpr int kPauseMillis = 200;
-constexpr std::uint64_t kMostNotes = 20;
+constexpr std::uint64_t kMaxNotes = 20;
 
 class Sending {
  public:
   Sending(Context& context, const std::string& file, const LineDefaults& defaults)
-      : context_(context), out_(context.out()), reader_(file, kMostLine), defaults_(defaults) {}
+      : context_(context), out_(context.out()), reader_(file, kMaxLine), defaults_(defaults) {}
 
   int run() {
-    out_.outlive_reader();
+    out_.ignore_closed_stdout();
     for (;;) {
       std::string line;
-      LineReader::Got got = LineReader::Got::kEnd;
+      LineReader::ReadResult got = LineReader::ReadResult::kEnd;
       std::exception_ptr failure;
       try {
         got = reader_.next(line, batch_.empty() ? -1 : kPauseMillis);
       } catch (...) {
-        // What was read before is sent.
+        // The lines read so far are still sent.
         failure = std::current_exception();
       }
-      if (got == LineReader::Got::kLine) take(line);
-      if (got == LineReader::Got::kTooLong) refuse("the line is longer than " + format_bytes(kMostLine));
-      const bool goes_on = got == LineReader::Got::kLine || got == LineReader::Got::kTooLong;
+      if (got == LineReader::ReadResult::kLine) take(line);
+      if (got == LineReader::ReadResult::kTooLong) refuse("the line is longer than " + format_bytes(kMaxLine));
+      const bool goes_on = got == LineReader::ReadResult::kLine || got == LineReader::ReadResult::kTooLong;
       if (batch_.size() >= kBatchLines || bytes_ >= kBatchBytes || !goes_on) flush();
       if (failure) {
         progress_.clear();
         summarize();
         std::rethrow_exception(failure);
       }
-      if (got == LineReader::Got::kEnd) break;
+      if (got == LineReader::ReadResult::kEnd) break;
     }
     progress_.clear();
     summarize();
@@ -58,7 +58,7 @@ class Sending {
  private:
   struct Waiting {
     std::uint64_t line;
-    std::string request;  // empty: refused here
+    std::string request;  // empty if the line was refused before sending
     api::Json problem;
   };
 
@@ -96,7 +96,7 @@ class Sending {
     std::size_t next = 0;
     for (const Waiting& one : batch_) {
       if (!one.request.empty() && next == answers.size())
-        throw Error(ErrorCode::kUnavailable, "the server answered fewer lines than it was sent");
+        throw Error(ErrorCode::kUnavailable, "the server returned fewer results than lines were sent");
       result(one.line, one.request.empty() ? one.problem : answers[next++]);
     }
     batch_.clear();
@@ -112,10 +112,10 @@ class Sending {
       pending_ += count_in(answer, "pending");
     } else {
       ++failed_;
-      if (out_.format() != Format::kNdjson && failed_ <= kMostNotes) {
+      if (out_.format() != Format::kNdjson && failed_ <= kMaxNotes) {
         progress_.clear();
         out_.note("line " + std::to_string(line) + ": " + text_cell(answer, "detail"));
-        if (failed_ == kMostNotes) out_.note("what else fails is only counted; -o ndjson tells every line's result");
+        if (failed_ == kMaxNotes) out_.note("further failures are only counted; -o ndjson prints every line's result");
       }
     }
     if (out_.format() != Format::kNdjson) return;
@@ -124,12 +124,12 @@ class Sending {
   }
 
   void summarize() {
-    if (out_.for_people()) {
-      out_.write(render_fields({{"sent", plural(sent_, "message"), Mood::kPlain},
-                                {"failed", failed_ == 0 ? "" : plural(failed_, "line"), Mood::kBad},
+    if (out_.human_readable()) {
+      out_.write(render_fields({{"sent", plural(sent_, "message"), CellStyle::kPlain},
+                                {"failed", failed_ == 0 ? "" : plural(failed_, "line"), CellStyle::kBad},
                                 {"delivered", plural(delivered_, "connection")},
                                 {"pending", pending_ == 0 ? "" : plural(pending_, "recipient")}},
-                               out_.look()));
+                               out_.style()));
     } else if (out_.format() == Format::kJson) {
       out_.document({{"sent", sent_}, {"failed", failed_}, {"delivered", delivered_}, {"pending", pending_}});
     } else {
@@ -155,13 +155,14 @@ class Sending {
 
 std::string bulk_line(std::string_view line, const LineDefaults& defaults) {
   api::Json request = event::parse_json(line, "the line");
-  if (!request.is_object()) throw Error(ErrorCode::kInvalidArgument, "the line is no JSON object");
+  if (!request.is_object()) throw Error(ErrorCode::kInvalidArgument, "the line is not a JSON object");
   for (const auto& [name, value] : defaults.fields.items()) {
     // A ttl and a collapse key need qos, which the line may have switched off.
     const bool needs_qos = name == "ttl" || name == "collapse";
     if (!request.contains(name) && (!needs_qos || request.value("qos", api::Json()) != false)) request[name] = value;
   }
-  // What the server would say, without asking it; and replacement characters must not stand in for what was meant.
+  // Checks the request like the server would, without a round trip. JSON would replace invalid UTF-8 with replacement
+  // characters.
   const api::SendRequest checked = api::send_request_from_json(request);
   if (!is_valid_utf8(line)) throw Error(ErrorCode::kInvalidArgument, "the line is not valid UTF-8");
   return event::dump_json(request);

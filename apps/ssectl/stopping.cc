@@ -12,7 +12,7 @@ Stopping::Stopping() {
 }
 
 Stopping::~Stopping() {
-  // What is still pending was meant for what has ended already.
+  // Discard pending signals: they were meant for the command that has already ended.
   while (wait(0)) stopped_ = false;
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }

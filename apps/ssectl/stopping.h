@@ -4,8 +4,9 @@
 
 namespace sse::ctl {
 
-/// Collects SIGINT, SIGTERM and SIGHUP instead of dying of them, so that a command that runs on until it is stopped
-/// ends in its own way. Made before any other thread, because they inherit what is blocked. Off again when destroyed.
+/// Blocks SIGINT, SIGTERM and SIGHUP and lets a command that runs until it is stopped wait for them, so that it exits
+/// in an orderly way. Create it before any other thread: threads inherit the signal mask. The destructor restores the
+/// mask.
 class Stopping {
  public:
   Stopping();
@@ -13,7 +14,7 @@ class Stopping {
   Stopping(const Stopping&) = delete;
   Stopping& operator=(const Stopping&) = delete;
 
-  /// Waits so long for a signal; true once one has come.
+  /// Waits at most `millis` for a signal; true once one has arrived.
   bool wait(int millis);
 
  private:

@@ -20,14 +20,14 @@ constexpr std::string_view kGreen = "\x1b[32m";
 constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kReset = "\x1b[0m";
 
-std::string paint(const std::string& text, std::string_view colour, const Look& look) {
-  if (!look.colour || colour.empty()) return text;
+std::string paint(const std::string& text, std::string_view colour, const TableStyle& style) {
+  if (!style.colour || colour.empty()) return text;
   return std::string(colour) + text + std::string(kReset);
 }
 
-std::string_view colour_of(Mood mood) {
-  if (mood == Mood::kGood) return kGreen;
-  return mood == Mood::kBad ? kRed : std::string_view();
+std::string_view colour_of(CellStyle cell_style) {
+  if (cell_style == CellStyle::kGood) return kGreen;
+  return cell_style == CellStyle::kBad ? kRed : std::string_view();
 }
 
 }  // namespace
@@ -58,8 +58,9 @@ std::vector<std::size_t> Table::widths(std::size_t most) const {
   return widths;
 }
 
-std::string Table::render(const Look& look) const {
-  const std::vector<std::size_t> width = widths(look.width == 0 ? std::numeric_limits<std::size_t>::max() : look.width);
+std::string Table::render(const TableStyle& style) const {
+  const std::vector<std::size_t> width =
+      widths(style.width == 0 ? std::numeric_limits<std::size_t>::max() : style.width);
   const auto line = [&](const auto& cell_of) {
     std::string text;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -71,14 +72,14 @@ std::string Table::render(const Look& look) const {
     }
     return text;
   };
-  std::string text = paint(line([&](std::size_t i) { return columns_[i].title; }), kBold, look) + '\n';
+  std::string text = paint(line([&](std::size_t i) { return columns_[i].title; }), kBold, style) + '\n';
   for (const auto& row : rows_) text += line([&](std::size_t i) { return row[i]; }) + '\n';
   return text;
 }
 
-std::string render_fields(const std::vector<Field>& fields, const Look& look) {
+std::string render_fields(const std::vector<Field>& fields, const TableStyle& style) {
   std::size_t widest = 0;
-  // Labels may be names that clients chose.
+  // Labels may contain names chosen by clients.
   std::vector<std::string> labels;
   for (const Field& field : fields) {
     labels.push_back(printable(field.label, kWidestLabel));
@@ -89,8 +90,8 @@ std::string render_fields(const std::vector<Field>& fields, const Look& look) {
     const Field& field = fields[i];
     if (field.value.empty()) continue;
     const std::string pad(widest - display_width(labels[i]) + kGap, ' ');
-    text += paint(labels[i], kBold, look) + pad;
-    text += paint(printable(field.value, kWidestCell), colour_of(field.mood), look) + '\n';
+    text += paint(labels[i], kBold, style) + pad;
+    text += paint(printable(field.value, kWidestCell), colour_of(field.cell_style), style) + '\n';
   }
   return text;
 }

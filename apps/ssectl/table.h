@@ -6,30 +6,30 @@
 
 namespace sse::ctl {
 
-/// How something is put on the screen.
-struct Look {
+/// How tables and fields are printed.
+struct TableStyle {
   bool colour = false;
-  std::size_t width = 0;  ///< cells of a line; 0: as wide as it gets
+  std::size_t width = 0;  ///< cells of a line; 0: unlimited
 };
 
 struct Column {
   std::string title;
-  bool right = false;    ///< numbers
-  bool shrinks = false;  ///< may be cut when the line is too wide
+  bool right = false;    ///< aligned right, as numbers are
+  bool shrinks = false;  ///< may be cut if the line is too wide
 };
 
-/// Rows under aligned columns, for people. Cells are made printable; an empty one shows as `-`.
+/// Rows under aligned columns, for the terminal. Cells are made printable; an empty cell is shown as `-`.
 class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  /// REQUIRES: as many cells as columns.
+  /// Adds a row. REQUIRES: as many cells as columns.
   void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
 
-  /// A heading and a line a row. Columns that shrink give way, the widest first, until the line fits or they are as
-  /// narrow as 8 cells.
-  std::string render(const Look& look) const;
+  /// A heading and one line per row. Columns that shrink are narrowed, the widest first, until the line fits or they
+  /// are 8 cells wide.
+  std::string render(const TableStyle& style) const;
 
  private:
   std::vector<std::size_t> widths(std::size_t most) const;
@@ -38,15 +38,15 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-enum class Mood { kPlain, kGood, kBad };
+enum class CellStyle { kPlain, kGood, kBad };
 
 struct Field {
   std::string label;
   std::string value;
-  Mood mood = Mood::kPlain;
+  CellStyle cell_style = CellStyle::kPlain;
 };
 
-/// One thing in full: a line a field, values aligned and never cut. Fields without a value are left out.
-std::string render_fields(const std::vector<Field>& fields, const Look& look);
+/// Prints one object in full: one line per field, values aligned and never cut. Fields without a value are omitted.
+std::string render_fields(const std::vector<Field>& fields, const TableStyle& style);
 
 }  // namespace sse::ctl

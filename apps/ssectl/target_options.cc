@@ -6,7 +6,7 @@ namespace sse::ctl {
 namespace {
 
 void add_names(cli::App& app, const char* option, std::vector<std::string>& names, const char* type, const char* help) {
-  // One value an occurrence: what follows may be DATA or an id.
+  // One value per occurrence: the next argument may be DATA or an id.
   app.add_option(option, names, help).type_name(type).one_value_each().not_configurable();
 }
 
@@ -49,7 +49,7 @@ std::optional<event::Target> TargetOptions::target() const {
   take(event::TargetKind::kAll, {}, all);
   if (kinds > 1) {
     throw Error(ErrorCode::kInvalidArgument,
-                "several kinds of receivers were named; give one of --user, --tenant, --token, --channel and --all, or "
+                "several kinds of recipients were given; use one of --user, --tenant, --token, --channel and --all, or "
                 "--user and one --tenant for a user of that tenant");
   }
   if (target) event::normalize(*target);

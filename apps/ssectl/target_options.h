@@ -9,17 +9,17 @@
 
 namespace sse::ctl {
 
-/// The options that say who is meant: each repeatable, only one kind at a time.
+/// The options that select the recipients of a command. Each is repeatable; only one kind may be used at a time.
 struct TargetOptions {
   std::vector<std::string> users, tenants, tokens, channels;
   bool all = false;
 
-  /// -u,--user, --token and --all.
+  /// Adds -u,--user, --token and --all.
   void declare(cli::App& app);
-  /// --tenant and --channel as well.
+  /// Adds --tenant and --channel.
   void declare_groups(cli::App& app);
 
-  /// nullopt when none was given. Throws Error(kInvalidArgument) for several kinds or a name that cannot be.
+  /// nullopt if none was given. Throws Error(kInvalidArgument) for several kinds or an invalid name.
   std::optional<event::Target> target() const;
 };
 

@@ -21,8 +21,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Streams read at a time: the first of the server's own order.
-constexpr std::uint64_t kMostRows = 1000;
+// Number of streams fetched per refresh: the first ones in the server's sort order.
+constexpr std::uint64_t kMaxRows = 1000;
 constexpr int kSignalMillis = 100;
 
 struct Options {
@@ -40,7 +40,7 @@ class Top {
     screen_.emplace(true);
   }
 
-  // Until q, Ctrl-C, a signal, or the terminal or the server is gone.
+  // Runs until q, Ctrl-C, a signal, or until the terminal or the server is gone.
   int run(Stopping& stopping) {
     draw();
     while (!stopping.wait(0)) {
@@ -70,7 +70,7 @@ class Top {
     api::Json status = context_.client().status();
     if (!context_.local() && status.contains("cluster") && status["cluster"].is_object())
       status = status_of_cluster(std::move(status), context_.client().list_nodes());
-    const api::Json connections = context_.client().list_connections(query, {1, kMostRows});
+    const api::Json connections = context_.client().list_connections(query, {1, kMaxRows});
     read_at_ = steady_now();
     view_.update(status, connections, read_at_);
   }
@@ -78,15 +78,16 @@ class Top {
   void draw() {
     rows_ = Screen::size().rows;
     columns_ = Screen::size().columns;
-    if (mode_ == Mode::kFilter) view_.say("filter (text of id, user, channel, address): " + view_.filter() + "_");
-    screen_->draw(view_.draw(rows_, columns_, context_.out().look().colour));
+    if (mode_ == Mode::kFilter)
+      view_.set_message("filter (text of id, user, channel, address): " + view_.filter() + "_");
+    screen_->draw(view_.draw(rows_, columns_, context_.out().style().colour));
   }
 
-  // False to quit.
+  // Handles a key; false to quit.
   bool press(const std::string& key) {
     if (mode_ == Mode::kFilter) return press_in_filter(key);
     if (mode_ == Mode::kClose) return answer(key);
-    view_.say("");
+    view_.set_message("");
     const auto page = static_cast<std::ptrdiff_t>(std::max<std::size_t>(rows_, 8) - 6);
     if (key == "q" || key == "Q") return false;
     if (key == "b") sort_by(TopOrder::kBacklog);
@@ -112,11 +113,11 @@ class Top {
   bool press_in_filter(const std::string& key) {
     if (key == "enter" || key == "esc") {
       mode_ = Mode::kList;
-      view_.say("");
+      view_.set_message("");
       if (key == "esc") view_.filter("");
     } else if (key == "backspace") {
       std::string text = view_.filter();
-      // A whole character: continuation bytes are 10xxxxxx.
+      // Remove a whole UTF-8 character: continuation bytes are 10xxxxxx.
       while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
       if (!text.empty()) text.pop_back();
       view_.filter(text);
@@ -131,20 +132,21 @@ class Top {
     if (row == nullptr) return;
     closing_ = row->id;
     mode_ = Mode::kClose;
-    view_.say("close stream " + row->id + (row->who.empty() ? "" : " of user " + row->who) + "? y or n");
+    view_.set_message("close stream " + row->id + (row->identity.empty() ? "" : " of user " + row->identity) +
+                      "? y or n");
   }
 
   bool answer(const std::string& key) {
     mode_ = Mode::kList;
     if (key != "y" && key != "Y") {
-      view_.say("not closed");
+      view_.set_message("not closed");
       return true;
     }
     api::CloseRequest request;
     request.service = context_.service();
     for (const std::uint64_t id : parse_ids({closing_})) request.ids.emplace_back(id);
     const api::Json closed = context_.client().close_connections(request);
-    view_.say(count_in(closed, "closed") == 1 ? "closed " + closing_ : closing_ + " had gone already");
+    view_.set_message(count_in(closed, "closed") == 1 ? "closed " + closing_ : closing_ + " was closed already");
     read();
     return true;
   }
@@ -177,7 +179,7 @@ int run(const Options& options, Context& context) {
 
 Run declare_top(cli::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("-i,--interval", options->interval, "How often to look, such as 500ms, 2s")
+  app.add_option("-i,--interval", options->interval, "Refresh interval, such as 500ms, 2s")
       .type_name("DURATION")
       .show_default();
   return [options](Context& context) { return run(*options, context); };

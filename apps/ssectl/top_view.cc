@@ -20,16 +20,16 @@ struct Column {
   const char* title;
   std::size_t width;
   bool right;
-  std::size_t from;  // columns the terminal must have
+  std::size_t from;  // shown if the terminal has at least this many columns
 };
-// The second takes what is left over.
+// The second column takes the remaining width.
 constexpr std::array<Column, 10> kColumns{{{"ID", 19, false, 0},
                                            {"USER", 8, false, 0},
                                            {"CHANNEL", 12, false, 104},
                                            {"IP", 15, false, 122},
                                            {"AGE", 7, false, 0},
                                            {"EVENT/S", 7, true, 0},
-                                           {"OWED", 9, true, 0},
+                                           {"BACKLOG", 9, true, 0},
                                            {"UNSENT", 7, true, 62},
                                            {"WRITE", 7, true, 70},
                                            {"DROPS", 5, true, 76}}};
@@ -40,7 +40,7 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
   return right ? space + cut : cut + space;
 }
 
-// The largest unit alone: `850ms`, `12s`, `3m`, `2h`, `4d`.
+// Only the largest unit: `850ms`, `12s`, `3m`, `2h`, `4d`.
 std::string short_age(std::int64_t millis) {
   if (millis < 1000) return std::to_string(std::max<std::int64_t>(millis, 0)) + "ms";
   const std::int64_t seconds = millis / 1000;
@@ -71,7 +71,7 @@ std::int64_t millis_in(const api::Json& object, const char* name, std::int64_t m
 }
 
 bool contains(const TopView::Row& row, const std::string& lower) {
-  return std::ranges::any_of(std::array{&row.id, &row.who, &row.channel, &row.address},
+  return std::ranges::any_of(std::array{&row.id, &row.identity, &row.channel, &row.address},
                              [&](const std::string* text) { return to_lower(*text).find(lower) != std::string::npos; });
 }
 
@@ -80,7 +80,7 @@ std::string cell(const TopView::Row& row, std::size_t column) {
     case 0:
       return row.id;
     case 1:
-      return row.who.empty() ? "-" : row.who;
+      return row.identity.empty() ? "-" : row.identity;
     case 2:
       return row.channel.empty() ? "-" : row.channel;
     case 3:
@@ -90,7 +90,7 @@ std::string cell(const TopView::Row& row, std::size_t column) {
     case 5:
       return rate_text(row.rate);
     case 6:
-      return row.owed == 0 ? "0" : human_size(row.owed);
+      return row.backlog == 0 ? "0" : human_size(row.backlog);
     case 7:
       return row.unsent_millis < 0 ? "-" : short_age(row.unsent_millis);
     case 8:
@@ -149,7 +149,7 @@ void TopView::update(const api::Json& status, const api::Json& connections, Stea
   for (const api::Json& one : connections.value("list", api::Json::array())) {
     Row row;
     row.id = printable(text_cell(one, "id"), 40);
-    row.who = printable(text_cell(one, "accessUserId"), 100);
+    row.identity = printable(text_cell(one, "accessUserId"), 100);
     row.channel = printable(text_cell(one, "channel"), 100);
     row.address = printable(text_cell(one, "requestIp"), 100);
     row.age_millis = std::max<std::int64_t>(wall - millis_in(one, "createTime", wall), 0);
@@ -157,7 +157,7 @@ void TopView::update(const api::Json& status, const api::Json& connections, Stea
     if (const auto former = events_before_.find(row.id); former != events_before_.end()) {
       row.rate = rate(static_cast<double>(row.events), static_cast<double>(former->second));
     }
-    row.owed = count_in(one, "backlogBytes");
+    row.backlog = count_in(one, "backlogBytes");
     row.unsent_millis = millis_in(one, "oldestUnsentMillis", -1);
     row.idle_millis = millis_in(one, "lastWriteMillis", 0);
     row.drops = count_in(one, "droppedCount");
@@ -175,7 +175,7 @@ void TopView::arrange() {
   const std::string lower = to_lower(filter_);
   std::ranges::copy_if(rows_, std::back_inserter(shown_), [&](const Row& row) { return contains(row, lower); });
   std::ranges::stable_sort(shown_, [this](const Row& a, const Row& b) {
-    if (order_ == TopOrder::kBacklog && a.owed != b.owed) return a.owed > b.owed;
+    if (order_ == TopOrder::kBacklog && a.backlog != b.backlog) return a.backlog > b.backlog;
     if (order_ == TopOrder::kRate && a.rate != b.rate) return a.rate > b.rate;
     return a.age_millis > b.age_millis;
   });
@@ -184,7 +184,7 @@ void TopView::arrange() {
     selected_at_ = static_cast<std::size_t>(at - shown_.begin());
   } else {
     selected_at_ = shown_.empty() ? 0 : std::min(selected_at_, shown_.size() - 1);
-    // Until somebody moves it, the selection is the top of the list, whoever is there.
+    // Until the user moves it, the selection stays on the top row, whichever stream that is.
     if (!selected_.empty() && !shown_.empty()) selected_ = shown_[selected_at_].id;
   }
 }
@@ -215,11 +215,11 @@ std::vector<std::string> TopView::header(std::size_t columns, bool colour) const
   const bool ready = text_cell(status_, "state") == "ready";
   const auto shown = [this](const char* name) { return printable(text_cell(status_, name), 200); };
   const std::string state = shown("state");
-  std::uint64_t owed = 0;
-  std::size_t owing = 0;
+  std::uint64_t backlog = 0;
+  std::size_t backlogged = 0;
   for (const Row& row : rows_) {
-    owed += row.owed;
-    owing += row.owed > 0 ? 1 : 0;
+    backlog += row.backlog;
+    backlogged += row.backlog > 0 ? 1 : 0;
   }
   const std::string up = short_age(millis_in(status_, "uptimeMillis", 0));
   std::string first =
@@ -231,8 +231,8 @@ std::vector<std::string> TopView::header(std::size_t columns, bool colour) const
                   rate_text(static_cast<double>(rates_.cpu_micros) / 10'000) + "%",
               columns),
           fit("deliveries " + rate_text(rates_.deliveries) + "/s   bytes " +
-                  human_size(static_cast<std::uint64_t>(rates_.bytes)) + "/s   owed " + human_size(owed) + " on " +
-                  plural(owing, "stream") + "   drops " + rate_text(rates_.drops) + "/s",
+                  human_size(static_cast<std::uint64_t>(rates_.bytes)) + "/s   backlog " + human_size(backlog) +
+                  " on " + plural(backlogged, "stream") + "   drops " + rate_text(rates_.drops) + "/s",
               columns),
           ""};
 }
@@ -259,7 +259,7 @@ std::vector<std::string> TopView::draw(std::size_t rows, std::size_t columns, bo
   std::string titles =
       line([&](std::size_t i) { return std::string(i == by && !colour ? "*" : "") + kColumns.at(i).title; });
   if (colour) {
-    // The column it is sorted by stands out.
+    // Underline the sort column.
     const std::string title = kColumns.at(by).title;
     const std::size_t at = titles.find(title);
     titles = "\033[1m" + titles;
@@ -280,7 +280,7 @@ std::vector<std::string> TopView::draw(std::size_t rows, std::size_t columns, bo
     lines.push_back(fit(filter_.empty() ? "no stream is open" : "no stream matches the filter", columns));
   }
   while (lines.size() + 1 < rows) lines.emplace_back();
-  std::string bottom = printable(sentence_, 500);
+  std::string bottom = printable(message_, 500);
   if (bottom.empty()) {
     bottom = kKeys;
     if (!filter_.empty())

@@ -17,7 +17,7 @@ struct Options {
   bool ids = false;
 };
 
-std::string table_of(const api::Json& list, const Look& look) {
+std::string table_of(const api::Json& list, const TableStyle& style) {
   Table table({{"USER", false, true},
                {"NAME", false, true},
                {"CONNECTIONS", true},
@@ -31,10 +31,10 @@ std::string table_of(const api::Json& list, const Look& look) {
                text_cell(one, "channels"), age_cell(one, "firstConnectTime", now),
                seconds_cell(one, "sessionDuration")});
   }
-  return table.render(look);
+  return table.render(style);
 }
 
-std::string lines_of(const api::Json& list, const Look&) {
+std::string lines_of(const api::Json& list, const TableStyle&) {
   std::string lines;
   for (const api::Json& one : list)
     lines += printable(one.is_string() ? one.get<std::string>() : event::dump_json(one), 8192) + '\n';
@@ -46,8 +46,7 @@ int run(const Options& options, Context& context) {
   const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
     return options.ids ? client.list_user_ids(query, page) : client.list_users(query, page);
   };
-  return run_listing(options.listing, context, fetch, options.ids ? lines_of : table_of,
-                     "no user is online that matches");
+  return run_listing(options.listing, context, fetch, options.ids ? lines_of : table_of, "no matching user is online");
 }
 
 }  // namespace
@@ -56,7 +55,7 @@ Run declare_users_list(cli::App& app) {
   auto options = std::make_shared<Options>();
   options->listing.declare_filters(app);
   options->listing.declare_order(app, {"id", "connections", "first", "last"});
-  app.add_flag("--ids", options->ids, "Print the ids alone, one a line");
+  app.add_flag("--ids", options->ids, "Print only the ids, one a line");
   return [options](Context& context) { return run(*options, context); };
 }
 

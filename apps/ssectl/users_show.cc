@@ -9,7 +9,7 @@
 namespace sse::ctl {
 namespace {
 
-std::string describe(const api::Json& user, const Look& look) {
+std::string describe(const api::Json& user, const TableStyle& style) {
   const WallTime now = wall_now();
   const auto ago = [&](const char* name) {
     const std::string age = age_cell(user, name, now);
@@ -27,7 +27,7 @@ std::string describe(const api::Json& user, const Look& look) {
                                     {"last connect", ago("lastConnectTime")},
                                     {"last request", ago("lastRequestTime")},
                                     {"session duration", seconds_cell(user, "sessionDuration")}},
-                                   look);
+                                   style);
   Table table({{"CONNECTION"},
                {"TENANT", false, true},
                {"CHANNEL", false, true},
@@ -35,7 +35,7 @@ std::string describe(const api::Json& user, const Look& look) {
                {"AGE"},
                {"SESSION"},
                {"EVENTS", true},
-               {"OWED", true},
+               {"BACKLOG", true},
                {"LISTENS TO", false, true}});
   if (const auto list = user.find("connectionList"); list != user.end() && list->is_array()) {
     for (const api::Json& one : *list) {
@@ -44,14 +44,14 @@ std::string describe(const api::Json& user, const Look& look) {
                  text_cell(one, "messageCount"), size_cell(one, "backlogBytes"), text_cell(one, "listeners")});
     }
   }
-  return table.empty() ? text : text + '\n' + table.render(look);
+  return table.empty() ? text : text + '\n' + table.render(style);
 }
 
 int show(const std::string& user, Context& context) {
   const api::Json answer = context.client().show_user(UserId(user), context.service());
   Output& out = context.out();
-  if (out.for_people()) {
-    out.write(describe(answer, out.look()));
+  if (out.human_readable()) {
+    out.write(describe(answer, out.style()));
   } else {
     out.document(answer);
   }
@@ -64,17 +64,17 @@ int online(const std::string& user, Context& context) {
   query.user = user;
   const std::uint64_t connections = count_in(context.client().list_connections(query, {1, 1}), "total");
   Output& out = context.out();
-  if (!out.for_people()) {
+  if (!out.human_readable()) {
     out.document({{"user", user}, {"online", connections > 0}, {"connections", connections}});
   } else {
     out.write(connections > 0 ? "online, " + plural(connections, "connection") + '\n' : "offline\n");
   }
-  return connections > 0 ? kDone : kNobody;
+  return connections > 0 ? kDone : kNoRecipient;
 }
 
 Run declare_with_user(cli::App& app, int (*run)(const std::string&, Context&)) {
   auto user = std::make_shared<std::string>();
-  // An empty filter would match everybody.
+  // An empty filter would match all users.
   app.add_option("USER", *user, "Id of the user").required().type_name("").not_empty();
   return [user, run](Context& context) { return run(*user, context); };
 }

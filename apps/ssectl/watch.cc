@@ -33,24 +33,24 @@ std::vector<std::string> lines_of(std::string_view text) {
 }  // namespace
 
 void Watch::declare(cli::App& app) {
-  given_ = app.add_option("-w,--watch", interval_, "Show it again every INTERVAL (default 2s) until Ctrl-C")
+  given_ = app.add_option("-w,--watch", interval_, "Refresh every INTERVAL (default 2s) until Ctrl-C")
                .type_name("INTERVAL")
                .optional_value();
 }
 
 int Watch::run(Context& context, const std::function<int()>& once) const {
   if (!given_.given()) return once();
-  // What stands alone gets a value of the parser's own making.
+  // Without a value the parser sets "true" or an empty string.
   const std::string text = interval_.empty() || interval_ == "true" ? "2s" : interval_;
   const std::chrono::milliseconds interval = duration_option("--watch", text);
   if (interval < std::chrono::milliseconds(100) || interval > std::chrono::hours(24))
     throw Error(ErrorCode::kInvalidArgument, "--watch takes an interval from 100ms to 1d, not '" + text + "'");
   Output& out = context.out();
-  const bool redraw = out.for_people() && isatty(STDOUT_FILENO) == 1;
+  const bool redraw = out.human_readable() && isatty(STDOUT_FILENO) == 1;
   Stopping stopping;
   std::optional<Screen> screen;
   for (bool first = true;; first = false) {
-    if (redraw) out.hold();
+    if (redraw) out.start_capture();
     std::string failure;
     try {
       once();
@@ -64,13 +64,13 @@ int Watch::run(Context& context, const std::function<int()>& once) const {
           "every " + format_duration(interval) + ", now " + format_time(wall_now()).substr(11, 8) + " UTC; Ctrl-C ends",
           ""};
       if (!failure.empty()) lines.push_back("ssectl: " + printable(failure, 1000));
-      for (std::string& line : lines_of(out.held())) lines.push_back(std::move(line));
+      for (std::string& line : lines_of(out.take_captured())) lines.push_back(std::move(line));
       screen->draw(lines);
     } else if (!failure.empty()) {
       out.note(failure);
     }
     if (stopping.wait(static_cast<int>(interval.count()))) return kDone;
-    if (!redraw && out.for_people()) out.write("\n");
+    if (!redraw && out.human_readable()) out.write("\n");
   }
 }
 

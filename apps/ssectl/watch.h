@@ -8,14 +8,14 @@
 
 namespace sse::ctl {
 
-/// `--watch [INTERVAL]`, for commands that show how things are now.
+/// The option `--watch [INTERVAL]`, for commands that show the current state.
 class Watch {
  public:
   void declare(cli::App& app);
 
-  /// Runs `once` once, or with --watch again and again until SIGINT or SIGTERM, which is exit code 0. On a terminal a
-  /// table is redrawn in place; elsewhere, and in the other formats, one goes out after the other. The first run must
-  /// succeed; later errors are shown, and the next run may be better.
+  /// Runs `once` once, or with --watch repeatedly until SIGINT or SIGTERM, with exit code 0. On a terminal a table is
+  /// redrawn in place; elsewhere, and in the other formats, results are printed one after the other. An error of the
+  /// first run ends the command; later errors are shown, and the next run is attempted.
   int run(Context& context, const std::function<int()>& once) const;
 
  private:

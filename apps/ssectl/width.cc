@@ -8,13 +8,13 @@
 namespace sse::ctl {
 namespace {
 
-// Made once: it is read from files.
+// Created once, because the locale is loaded from files.
 locale_t utf8() {
   static const locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   return made;
 }
 
-// wcwidth asks the locale of the thread, and the user's may be "C", which knows ASCII only.
+// Sets a UTF-8 locale for wcwidth, which uses the locale of the thread: the user's may be "C", with ASCII only.
 class Utf8Locale {
  public:
   Utf8Locale() : before_(utf8() != nullptr ? uselocale(utf8()) : nullptr) {}

@@ -22,10 +22,10 @@ namespace {
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kHttp = "http://";
 constexpr std::string_view kHttps = "https://";
-constexpr std::size_t kMostPathBytes = sizeof(sockaddr_un{}.sun_path) - 1;
+constexpr std::size_t kMaxPathBytes = sizeof(sockaddr_un{}.sun_path) - 1;
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw Error(ErrorCode::kInvalidArgument, "'" + printable(text) + "' is no server address: " + why +
+  throw Error(ErrorCode::kInvalidArgument, "'" + printable(text) + "' is not a server address: " + why +
                                                "; give unix:PATH, http://HOST:PORT or https://HOST:PORT");
 }
 
@@ -37,14 +37,14 @@ std::uint16_t parse_port(std::string_view text, std::string_view whole) {
   return port;
 }
 
-// The errno of connecting, 0 when it worked.
-int try_connect(const sockaddr* name, socklen_t size, std::chrono::milliseconds patience) {
+// Returns the errno of connecting, 0 on success.
+int try_connect(const sockaddr* name, socklen_t size, std::chrono::milliseconds timeout) {
   const UniqueFd fd(socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return errno;
   if (connect(fd.get(), name, size) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
   pollfd wait{fd.get(), POLLOUT, 0};
-  if (poll(&wait, 1, static_cast<int>(patience.count())) <= 0) return ETIMEDOUT;
+  if (poll(&wait, 1, static_cast<int>(timeout.count())) <= 0) return ETIMEDOUT;
   int reason = 0;
   socklen_t length = sizeof(reason);
   getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &reason, &length);
@@ -62,16 +62,16 @@ Address parse_address(std::string_view text) {
   if (text.starts_with(kUnix)) {
     address.path = text.substr(kUnix.size());
     if (address.path.empty()) refuse(text, "the path is missing");
-    if (address.path.size() > kMostPathBytes) {
-      refuse(text, "the path of a unix socket has at most " + std::to_string(kMostPathBytes) + " bytes");
+    if (address.path.size() > kMaxPathBytes) {
+      refuse(text, "the path of a unix socket has at most " + std::to_string(kMaxPathBytes) + " bytes");
     }
     return address;
   }
   address.tls = text.starts_with(kHttps);
-  if (!address.tls && !text.starts_with(kHttp)) refuse(text, "it starts with none of unix:, http:// and https://");
+  if (!address.tls && !text.starts_with(kHttp)) refuse(text, "it does not start with unix:, http:// or https://");
   std::string_view rest = text.substr((address.tls ? kHttps : kHttp).size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
-  if (rest.find_first_of("/?#@ ") != std::string_view::npos) refuse(text, "there is more than host and port");
+  if (rest.find_first_of("/?#@ ") != std::string_view::npos) refuse(text, "only a host and a port are allowed");
   std::size_t host_end = rest.rfind(':');
   if (rest.starts_with('[')) {
     const std::size_t bracket = rest.find(']');
@@ -90,12 +90,12 @@ Address parse_address(std::string_view text) {
   return address;
 }
 
-std::string why_unreachable(const Address& address, std::chrono::milliseconds patience) {
+std::string connect_error(const Address& address, std::chrono::milliseconds timeout) {
   if (address.is_unix()) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
-    std::memcpy(name.sun_path, address.path.data(), std::min(address.path.size(), kMostPathBytes));
-    return sentence(try_connect(reinterpret_cast<const sockaddr*>(&name), sizeof(name), patience));
+    std::memcpy(name.sun_path, address.path.data(), std::min(address.path.size(), kMaxPathBytes));
+    return sentence(try_connect(reinterpret_cast<const sockaddr*>(&name), sizeof(name), timeout));
   }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -105,7 +105,7 @@ std::string why_unreachable(const Address& address, std::chrono::milliseconds pa
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
   int reason = 0;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    reason = try_connect(one->ai_addr, one->ai_addrlen, patience);
+    reason = try_connect(one->ai_addr, one->ai_addrlen, timeout);
     if (reason == 0) return "";
   }
   return sentence(reason);

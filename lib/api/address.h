@@ -7,24 +7,23 @@
 
 namespace sse::api {
 
-/// Where an admin listener is.
+/// The address of an admin listener.
 struct Address {
   std::string path;  ///< of the unix socket; empty for TCP
-  std::string host;  ///< name or address, an IPv6 one without its brackets; empty for a unix socket
+  std::string host;  ///< name or address, IPv6 without brackets; empty for a unix socket
   std::uint16_t port = 0;
   bool tls = false;
 
   bool is_unix() const { return !path.empty(); }
 };
 
-/// Reads `unix:PATH`, `http://HOST:PORT` and `https://HOST:PORT` (port 80 or 443 when left out; `[::1]` for IPv6).
-/// Throws Error(kInvalidArgument) that names the text and the forms, also for a socket path longer than the kernel
-/// takes.
+/// Parses `unix:PATH`, `http://HOST:PORT` and `https://HOST:PORT` (default port 80 or 443; `[::1]` for IPv6). Throws
+/// Error(kInvalidArgument) that names the text and the valid forms, also for a socket path longer than the kernel
+/// allows.
 Address parse_address(std::string_view text);
 
-/// Why connecting to `address` fails right now, in the system's words (`No such file or directory`, `Connection
-/// refused`); empty when it does not fail. For messages: cpp-httplib keeps the reason to itself. Takes up to
-/// `patience`.
-std::string why_unreachable(const Address& address, std::chrono::milliseconds patience);
+/// Tries to connect and returns the system's error text (`No such file or directory`, `Connection refused`); empty when
+/// connecting succeeds. For error messages: cpp-httplib does not expose the reason. Takes up to `timeout`.
+std::string connect_error(const Address& address, std::chrono::milliseconds timeout);
 
 }  // namespace sse::api

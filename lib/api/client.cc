@@ -17,7 +17,7 @@ namespace sse::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::size_t kMostProblem = std::size_t{64} * 1024;
+constexpr std::size_t kMaxProblem = std::size_t{64} * 1024;
 constexpr std::string_view kNdjson = "application/x-ndjson";
 
 ErrorCode code_from_status(int status) {
@@ -29,7 +29,7 @@ ErrorCode code_from_status(int status) {
   return ErrorCode::kInternal;
 }
 
-// RFC 9457 with our `code`; a name this version does not know falls back to the status.
+// An RFC 9457 problem document with our member `code`; an unknown code falls back to the status.
 Error problem(const Json& json, int status) {
   const auto text = [&](const char* name) {
     const auto found = json.find(name);
@@ -56,7 +56,7 @@ void require_token_characters(const std::string& token) {
   const bool fits = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
   if (!fits) {
     throw Error(ErrorCode::kInvalidArgument,
-                "the admin token holds blanks, line breaks or characters outside ASCII; check the token file");
+                "the admin token contains spaces, line breaks or characters outside ASCII; check the token file");
   }
 }
 
@@ -80,11 +80,11 @@ class Client::Transport {
  public:
   explicit Transport(ClientOptions options)
       : options_(std::move(options)),
-        address_(options_.carrier ? Address{"", "localhost", 80} : parse_address(options_.address)),
+        address_(options_.forwarder ? Address{"", "localhost", 80} : parse_address(options_.address)),
         http_(make_http(address_, options_.timeout)) {
     require_token_characters(options_.token);
     if (options_.timeout <= std::chrono::milliseconds::zero()) {
-      throw Error(ErrorCode::kInvalidArgument, "the time to wait for an answer must be more than 0");
+      throw Error(ErrorCode::kInvalidArgument, "the timeout must be more than 0");
     }
   }
 
@@ -95,23 +95,23 @@ class Client::Transport {
     return answer(response, body_read);
   }
 
-  /// Lines of JSON, as they are. `headers` gets those of the answer.
+  /// Returns lines of JSON unparsed. `headers` gets those of the response.
   std::string call_lines(const char* method, std::string path, std::string body, httplib::Headers& headers) {
     std::string body_read;
     const httplib::Response response = exchange(method, std::move(path), std::move(body), kNdjson, body_read);
     if (response.status != 200 || !to_lower(response.get_header_value("Content-Type")).starts_with(kNdjson)) {
       answer(response, body_read);  // throws
-      throw Error(ErrorCode::kUnavailable, options_.address + " did not answer with lines of JSON; is it sse-serve?");
+      throw Error(ErrorCode::kUnavailable, options_.address + " did not return lines of JSON; is it sse-serve?");
     }
     headers = response.headers;
     return body_read;
   }
 
-  // An answer without an end, a JSON object a line.
+  // Reads an endless response with one JSON object in each line.
   void follow(std::string path, const std::function<bool(const Json&)>& on_line) {
-    if (options_.carrier) {
+    if (options_.forwarder) {
       throw Error(ErrorCode::kInvalidArgument,
-                  "events can be followed at a server only, not over the cluster; name one with --server");
+                  "events can be followed on one server only, not over the cluster; name it with --server");
     }
     httplib::Request request;
     request.method = "GET";
@@ -128,7 +128,7 @@ class Client::Transport {
     bool enough = false;
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
       text.append(data, size);
-      if (head.status != 200) return text.size() < kMostProblem;
+      if (head.status != 200) return text.size() < kMaxProblem;
       std::size_t start = 0;
       for (std::size_t end = text.find('\n'); end != std::string::npos && !enough; end = text.find('\n', start)) {
         const std::string_view line = std::string_view(text).substr(start, end - start);
@@ -157,7 +157,7 @@ class Client::Transport {
     httplib::Request request;
     request.method = method;
     request.path = std::move(path);
-    // httplib would name the socket's path.
+    // httplib would send the socket's path.
     if (address_.is_unix()) request.set_header("Host", "localhost");
     request.set_header("Accept", "application/json, application/problem+json");
     if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
@@ -166,9 +166,9 @@ class Client::Transport {
       request.set_header("Content-Type", std::string(type));
       request.body = std::move(body);
     }
-    if (options_.carrier) return carried(request, body_read);
+    if (options_.forwarder) return forward(request, body_read);
     const SteadyTime start = Clock::system().steady_now();
-    // httplib's own limit is per read: a server that drips bytes could hold the caller for ever.
+    // httplib's own limit applies to each read: a server that sends byte by byte could block the caller for ever.
     request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
       body_read.append(data, size);
       return Clock::system().steady_now() - start < options_.timeout;
@@ -178,14 +178,14 @@ class Client::Transport {
     return *result;
   }
 
-  httplib::Response carried(const httplib::Request& request, std::string& body_read) const {
-    CarriedRequest out{request.method, request.path, {}, request.body};
+  httplib::Response forward(const httplib::Request& request, std::string& body_read) const {
+    ForwardedRequest out{request.method, request.path, {}, request.body};
     out.headers.assign(request.headers.begin(), request.headers.end());
-    CarriedResponse carried = options_.carrier(out, options_.timeout);
-    body_read = std::move(carried.body);
+    ForwardedResponse forward = options_.forwarder(out, options_.timeout);
+    body_read = std::move(forward.body);
     httplib::Response response;
-    response.status = carried.status;
-    for (const auto& [name, value] : carried.headers) response.set_header(name, value);
+    response.status = forward.status;
+    for (const auto& [name, value] : forward.headers) response.set_header(name, value);
     return response;
   }
 
@@ -193,8 +193,8 @@ class Client::Transport {
     const std::string where = "sse-serve at " + options_.address;
     const bool connecting = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout;
     if (connecting) {
-      std::string why = why_unreachable(address_, std::min(options_.timeout, std::chrono::milliseconds(1000)));
-      if (why.empty()) why = "it did not take the connection";
+      std::string why = connect_error(address_, std::min(options_.timeout, std::chrono::milliseconds(1000)));
+      if (why.empty()) why = "it did not accept the connection";
       return {ErrorCode::kUnavailable, "cannot reach " + where + ": " + why +
                                            "; is it running? start it with 'sse-serve' or name another with --server"};
     }
@@ -205,16 +205,16 @@ class Client::Transport {
     }
     if (error == httplib::Error::SSLConnection || error == httplib::Error::SSLLoadingCerts) {
       return {ErrorCode::kUnavailable,
-              "cannot speak TLS with " + where + "; does that port speak it? Without TLS it is http://"};
+              "the TLS handshake with " + where + " failed; does that port use TLS? Without TLS, write http://"};
     }
     if (taken >= options_.timeout || error == httplib::Error::Canceled) {
       return {ErrorCode::kTimeout, where + " did not answer within " + format_duration(options_.timeout) +
-                                       "; what was asked may have been done; give it longer with --timeout"};
+                                       "; the request may have been processed; raise the limit with --timeout"};
     }
-    return {ErrorCode::kUnavailable, where + " broke the connection off before it had answered; look at its log"};
+    return {ErrorCode::kUnavailable, where + " closed the connection before it answered; see its log"};
   }
 
-  void tell_missing(const Json& document) const {
+  void report_missing_nodes(const Json& document) const {
     const auto missing = document.find("missing");
     if (!options_.on_missing || missing == document.end() || !missing->is_array() || missing->empty()) return;
     std::vector<std::string> nodes;
@@ -233,11 +233,11 @@ class Client::Transport {
     try {
       if (json) document = event::parse_json(body, "the answer");
     } catch (const Error& e) {
-      throw Error(ErrorCode::kUnavailable, "cannot read what " + options_.address + " answered: " + e.what() +
+      throw Error(ErrorCode::kUnavailable, "cannot read the response of " + options_.address + ": " + e.what() +
                                                "; is that the admin address of sse-serve?");
     }
     if (good && document.is_object()) {
-      tell_missing(document);
+      report_missing_nodes(document);
       return document;
     }
     if (!good && document.is_object()) throw problem(document, status);
@@ -389,10 +389,10 @@ Client::ExportPage Client::export_messages(const MessageQuery& query, MessageId 
   };
   page.last = MessageId(parse_id(header("X-Sse-Last-Id")).value_or(0));
   const std::string complete = header("X-Sse-Complete");
-  // Servers from before that header end with an empty page.
+  // Older servers without that header end with an empty page.
   page.complete = complete.empty() ? page.lines.empty() : complete == "true";
   if (!page.complete && page.last <= after)
-    throw Error(ErrorCode::kUnavailable, "the server says that more messages follow, but not behind which one");
+    throw Error(ErrorCode::kUnavailable, "the server reports that more messages follow, but not after which one");
   if (const std::string total = header("X-Sse-Total"); !total.empty()) page.total = parse_id(total).value_or(0);
   page.expired = parse_id(header("X-Sse-Expired")).value_or(0);
   page.damaged = parse_id(header("X-Sse-Damaged")).value_or(0);

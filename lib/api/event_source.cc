@@ -10,8 +10,8 @@
 namespace sse::api {
 namespace {
 
-// Servers send comments on silent streams far more often than this.
-constexpr time_t kMostSilence = 90;
+// Servers send comments on idle streams far more often than this.
+constexpr time_t kMaxSilence = 90;
 
 }  // namespace
 
@@ -20,13 +20,13 @@ class EventSource::Impl {
   Impl(const std::string& origin, std::chrono::milliseconds timeout) : stream_(origin), calls_(origin) {
     if (!stream_.is_valid() || !calls_.is_valid()) {
       throw Error(ErrorCode::kInvalidArgument,
-                  "'" + printable(origin, 100) + "' is no address; write http://HOST:PORT or https://HOST:PORT");
+                  "'" + printable(origin, 100) + "' is not an address; write http://HOST:PORT or https://HOST:PORT");
     }
     for (httplib::Client* client : {&stream_, &calls_}) {
       client->set_connection_timeout(static_cast<time_t>(timeout.count() / 1000),
                                      static_cast<time_t>(timeout.count() % 1000 * 1000));
     }
-    stream_.set_read_timeout(kMostSilence);
+    stream_.set_read_timeout(kMaxSilence);
     calls_.set_read_timeout(static_cast<time_t>(timeout.count() / 1000 + 1));
     calls_.set_keep_alive(true);
   }
@@ -43,7 +43,7 @@ class EventSource::Impl {
           end.status = response.status;
           if (response.status != 200) return false;
           if (to_lower(response.get_header_value("Content-Type")).starts_with("text/event-stream")) return true;
-          end.reason = "what answers there is no event stream";
+          end.reason = "the response is not an event stream";
           return false;
         },
         [&](const char* data, std::size_t size) {
@@ -57,7 +57,7 @@ class EventSource::Impl {
     } else if (result.error() == httplib::Error::SSLServerVerification) {
       end.reason = "its certificate is not trusted, or is another host's (trust that of SSL_CERT_FILE?)";
     } else {
-      end.reason = end.status == 0 ? "cannot connect" : "the connection broke";
+      end.reason = end.status == 0 ? "cannot connect" : "the connection was lost";
     }
     return end;
   }

@@ -8,8 +8,8 @@
 
 namespace sse::api {
 
-/// Reads event streams from a public listener, one at a time. read() belongs to one thread, post() to one, too, which
-/// may be another.
+/// A client of event streams on a public listener, one stream at a time. read() belongs to one thread, and post() to
+/// one, possibly another.
 class EventSource {
  public:
   /// `origin`: `http://HOST:PORT` or `https://…`. Throws Error(kInvalidArgument).
@@ -19,17 +19,17 @@ class EventSource {
   EventSource& operator=(const EventSource&) = delete;
 
   struct End {
-    int status = 0;      ///< of the answer; 0: there was none
-    std::string reason;  ///< a phrase for people
+    int status = 0;      ///< of the response; 0: there was none
+    std::string reason;  ///< a phrase for display
   };
-  /// Opens a stream and hands every piece of it to `take`, which returns false to end it. Blocks until the stream ends.
-  /// A stream on which nothing comes for 90 seconds, not even a comment, counts as dead.
+  /// Opens a stream and passes each received piece to `take`, which returns false to close the stream. Blocks until the
+  /// stream ends. A stream without any bytes for 90 seconds, not even a comment, counts as dead.
   End read(const std::string& path, const std::string& last_event_id,
            const std::function<bool(std::string_view bytes)>& take);
-  /// Posts JSON to the same server; false when it did not answer with 2xx.
+  /// Posts JSON to the same server; false when the response is not 2xx.
   bool post(const std::string& path, const std::string& body);
 
-  /// Ends a read() that is under way, and every later one. Any thread.
+  /// Ends a running read(), and every later one. Any thread.
   void stop();
 
  private:

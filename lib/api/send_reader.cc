@@ -13,7 +13,8 @@
 namespace sse::api {
 namespace {
 
-// Knows the part of JSON (RFC 8259) that requests are made of; false means no more than "not that part".
+// Scans the part of JSON (RFC 8259) that send requests usually contain; false only means that the text is not in that
+// part.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : rest_(text) {}
@@ -38,7 +39,7 @@ class Scanner {
     return true;
   }
 
-  // Without \u escapes.
+  // Reads a string without \u escapes.
   bool string(std::string& value) {
     value.clear();
     if (!sign('"')) return false;
@@ -47,7 +48,7 @@ class Scanner {
       if (quote == std::string_view::npos) return false;
       const std::size_t stop = std::min(rest_.substr(0, quote).find('\\'), quote);
       const std::string_view plain = rest_.substr(0, stop);
-      if (holds_control(plain)) return false;
+      if (has_control(plain)) return false;
       value += plain;
       rest_.remove_prefix(stop + 1);
       if (stop == quote) return true;
@@ -65,8 +66,8 @@ class Scanner {
   }
 
  private:
-  // Looks at all of it: compilers make vectors of that.
-  static bool holds_control(std::string_view text) {
+  // Checks the whole text without an early exit, so that compilers can vectorize the loop.
+  static bool has_control(std::string_view text) {
     bool found = false;
     for (const char c : text) found |= static_cast<unsigned char>(c) < 0x20;
     return found;
@@ -91,8 +92,8 @@ class Scanner {
   std::string_view rest_;
 };
 
-// True once for each name.
-class Once {
+// Returns true for the first use of each bit, to detect repeated names.
+class SeenNames {
  public:
   bool operator()(unsigned bit) { return (std::exchange(seen_, seen_ | (1U << bit)) & (1U << bit)) == 0; }
   bool saw(unsigned bit) const { return (seen_ & (1U << bit)) != 0; }
@@ -109,11 +110,11 @@ std::optional<unsigned> index_of(const std::array<std::string_view, n>& names, s
 }
 
 bool read_target(Scanner& scanner, std::string& key, event::Target& target) {
-  // By the numbers of the kinds.
+  // The indexes match kKinds.
   constexpr std::array<std::string_view, 5> kNames{"users", "tokens", "tenants", "channels", "listening"};
   constexpr std::array kKinds{event::TargetKind::kUser, event::TargetKind::kToken, event::TargetKind::kTenant,
                               event::TargetKind::kChannel};
-  Once once;
+  SeenNames once;
   if (!scanner.sign('{')) return false;
   bool named = false;
   do {
@@ -137,11 +138,11 @@ bool read_target(Scanner& scanner, std::string& key, event::Target& target) {
   return named && scanner.sign('}');
 }
 
-bool read_usual(std::string_view text, SendRequest& request) {
+bool read_common(std::string_view text, SendRequest& request) {
   constexpr std::array<std::string_view, 5> kNames{"target", "event", "data", "qos", "service"};
   if (!is_valid_utf8(text)) return false;
   Scanner scanner(text);
-  Once once;
+  SeenNames once;
   std::string word;
   if (!scanner.sign('{')) return false;
   do {
@@ -175,7 +176,7 @@ bool read_usual(std::string_view text, SendRequest& request) {
 
 SendRequest read_send_request(std::string_view text, std::string_view what) {
   SendRequest request;
-  if (!read_usual(text, request)) return send_request_from_json(event::parse_json(text, what));
+  if (!read_common(text, request)) return send_request_from_json(event::parse_json(text, what));
   event::normalize(request.target);
   return request;
 }

@@ -8,25 +8,25 @@
 
 namespace sse::api {
 
-/// An event as a client sees it.
+/// An event as received by a client.
 struct StreamEvent {
-  std::string name;  ///< `message` when the stream named none
+  std::string name;  ///< `message` when the stream gave no name
   std::string data;
-  std::string id;  ///< the last id of the stream so far; empty: none yet
+  std::string id;  ///< the last event id of the stream so far; empty: none yet
 };
 
-/// "Interpreting an event stream" (WHATWG HTML 9.2.6), fed in pieces of any size.
+/// A parser for event streams (WHATWG HTML 9.2.6), fed in pieces of any size.
 class StreamParser {
  public:
   using Take = std::function<void(StreamEvent&&)>;
 
   /// Calls `take` for every event that `bytes` completes.
   void feed(std::string_view bytes, const Take& take);
-  /// What the client names when it comes back.
+  /// The id that the client sends when it reconnects.
   const std::string& last_event_id() const { return last_id_; }
-  /// A new connection begins: what was unfinished is dropped, the last id stays.
+  /// Starts a new connection: an incomplete event is dropped, the last id is retained.
   void restart();
-  /// The reconnect time the stream asked for.
+  /// The reconnect time that the stream has set.
   std::optional<std::chrono::milliseconds> retry() const { return retry_; }
 
  private:

@@ -21,13 +21,13 @@ const Json& required_target(const Json& object) {
   return *found;
 }
 
-std::string word_field(const Json& object, const char* name, bool qos) {
+std::string key_field(const Json& object, const char* name, bool qos) {
   std::string word = event::string_field(object, name);
   if (word.empty()) return word;
-  if (!qos) throw Error(ErrorCode::kInvalidArgument, std::string(name) + " needs qos: without it nothing is kept");
-  if (word.size() > kMostKeyBytes || !is_valid_utf8(word)) {
+  if (!qos) throw Error(ErrorCode::kInvalidArgument, std::string(name) + " needs qos: without it nothing is stored");
+  if (word.size() > kMaxKeyBytes || !is_valid_utf8(word)) {
     throw Error(ErrorCode::kInvalidArgument,
-                std::string(name) + " must be at most " + std::to_string(kMostKeyBytes) + " bytes of UTF-8");
+                std::string(name) + " must be at most " + std::to_string(kMaxKeyBytes) + " bytes of UTF-8");
   }
   return word;
 }
@@ -41,9 +41,9 @@ void add_page(QueryParameters& parameters, const Page& page) {
   parameters.emplace_back("pageSize", std::to_string(page.size));
 }
 
-// Either ids or a target.
-void read_whom(const Json& json, const std::string& what, std::vector<ConnectionId>& into,
-               std::optional<event::Target>& target) {
+// Reads either ids or a target.
+void read_selection(const Json& json, const std::string& what, std::vector<ConnectionId>& into,
+                    std::optional<event::Target>& target) {
   const auto ids = json.find("ids");
   if ((ids != json.end()) == json.contains("target")) {
     throw Error(ErrorCode::kInvalidArgument, what + " must have either ids or target");
@@ -58,7 +58,7 @@ void read_whom(const Json& json, const std::string& what, std::vector<Connection
   for (const Json& one : *ids) {
     const ConnectionId id(event::id_field({{"id", one}}, "id"));
     if (!id.valid()) {
-      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(one), 40) + " in 'ids' is no connection id");
+      throw Error(ErrorCode::kInvalidArgument, printable(event::dump_json(one), 40) + " in 'ids' is not a valid id");
     }
     into.push_back(id);
   }
@@ -100,10 +100,10 @@ SendRequest send_request_from_json(const Json& json) {
       throw Error(ErrorCode::kInvalidArgument,
                   "a ttl of 0 would expire at once; leave it out for the server's default");
     }
-    if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is kept");
+    if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "a ttl needs qos: without it nothing is stored");
   }
-  request.key = word_field(json, "id", request.qos);
-  request.collapse = word_field(json, "collapse", request.qos);
+  request.key = key_field(json, "id", request.qos);
+  request.collapse = key_field(json, "collapse", request.qos);
   if (const auto dead = json.find("dead"); dead != json.end()) {
     event::require_fields(*dead, {"created", "expires", "died", "attempts"}, "field 'dead'");
     const auto time = [&](const char* name) {
@@ -112,18 +112,18 @@ SendRequest send_request_from_json(const Json& json) {
         throw Error(ErrorCode::kInvalidArgument, std::string("field 'dead' must have a time '") + name + "'");
       return found->get<std::int64_t>();
     };
-    request.dead = DeadLine{time("created"), time("expires"), time("died"),
-                            dead->contains("attempts") ? count_field(*dead, "attempts") : 0};
+    request.dead = DeadLetterFields{time("created"), time("expires"), time("died"),
+                                    dead->contains("attempts") ? count_field(*dead, "attempts") : 0};
     if (!request.qos || request.key.empty() || request.ttl || json.contains("wait"))
       throw Error(ErrorCode::kInvalidArgument,
-                  "a line of a dead letter has qos and the id it was exported with, no ttl and no wait");
+                  "the line of a dead letter needs qos and the id of its export, and allows no ttl and no wait");
   }
   if (const std::string wait = event::string_field(json, "wait"); !wait.empty()) {
     request.wait = parse_duration(wait);
     if (!request.qos) throw Error(ErrorCode::kInvalidArgument, "wait needs qos: without it nothing is confirmed");
-    if (*request.wait > kLongestWait) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "wait must be at most " + format_duration(kLongestWait) + "; 'messages trace' tells what came later");
+    if (*request.wait > kMaxConfirmationWait) {
+      throw Error(ErrorCode::kInvalidArgument, "wait must be at most " + format_duration(kMaxConfirmationWait) +
+                                                   "; 'messages trace' shows the rest");
     }
   }
   return request;
@@ -174,7 +174,7 @@ CloseRequest close_request_from_json(const Json& json) {
   event::require_fields(json, {"service", "ids", "target"}, "the request to close");
   CloseRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
-  read_whom(json, "the request to close", request.ids, request.target);
+  read_selection(json, "the request to close", request.ids, request.target);
   return request;
 }
 
@@ -194,17 +194,17 @@ DurationRequest duration_request_from_json(const Json& json, bool with_seconds) 
   }
   DurationRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
-  read_whom(json, what, request.ids, request.target);
-  const bool persons = request.target && (request.target->kind == event::TargetKind::kUser ||
-                                          request.target->kind == event::TargetKind::kToken);
-  if (request.target && (!persons || request.target->listening)) {
-    throw Error(ErrorCode::kInvalidArgument, "a session duration is of users, tokens or connections; name those");
+  read_selection(json, what, request.ids, request.target);
+  const bool has_duration = request.target && (request.target->kind == event::TargetKind::kUser ||
+                                               request.target->kind == event::TargetKind::kToken);
+  if (request.target && (!has_duration || request.target->listening)) {
+    throw Error(ErrorCode::kInvalidArgument, "only users, tokens and connections have a session duration; name those");
   }
   if (!with_seconds) return request;
   const auto duration = json.find("duration");
-  if (duration == json.end() || !duration->is_number_integer() || *duration < 0 || *duration > kMostDurationSeconds) {
+  if (duration == json.end() || !duration->is_number_integer() || *duration < 0 || *duration > kMaxDurationSeconds) {
     throw Error(ErrorCode::kInvalidArgument,
-                "field 'duration' must be a whole number of seconds from 0 to " + std::to_string(kMostDurationSeconds));
+                "field 'duration' must be a whole number of seconds from 0 to " + std::to_string(kMaxDurationSeconds));
   }
   request.seconds = duration->get<std::int64_t>();
   if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) {
@@ -214,7 +214,7 @@ DurationRequest duration_request_from_json(const Json& json, bool with_seconds) 
                   "a ttl of 0 would expire at once; leave it out for the server's default");
     }
     if (!request.ids.empty())
-      throw Error(ErrorCode::kInvalidArgument, "a ttl is for users and tokens: a connection is there or is not");
+      throw Error(ErrorCode::kInvalidArgument, "a ttl is allowed for users and tokens only, not for connections");
   }
   return request;
 }

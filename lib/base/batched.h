@@ -10,19 +10,19 @@
 
 namespace sse {
 
-/// The number of the calling thread, counted from the first that asked.
+/// The number of the calling thread, in the order of the first calls.
 inline std::size_t thread_number() {
   static std::atomic<std::size_t> threads{0};
   thread_local const std::size_t number = threads.fetch_add(1, std::memory_order_relaxed);
   return number;
 }
 
-/// One value for each of a few threads, so that threads which come by all the time do not wait for each other: the
-/// mutex of a part is nearly always that of one thread alone, in a cache line of its own. Thread safe.
+/// One value for each of a few threads, so that busy threads do not wait for each other: the mutex of a part is nearly
+/// always used by one thread alone, and is in its own cache line. Thread safe.
 template <class T>
 class PerThread {
  public:
-  /// Threads beyond these share.
+  /// The number of parts; more threads share them.
   static constexpr std::size_t kParts = 16;
 
   /// Calls `use(value)` with the part of the calling thread.
@@ -40,7 +40,7 @@ class PerThread {
       use(part.value);
     }
   }
-  /// As each(), with all of them held until the last has been used: one moment of all threads.
+  /// As each(), but holds all parts until the last one has been used: a consistent snapshot of all threads.
   template <class Use>
   void all(Use use) SSE_NO_ANALYSIS {
     for (Part& part : parts_) part.mutex.lock();
@@ -56,26 +56,26 @@ class PerThread {
   std::array<Part, kParts> parts_;
 };
 
-/// Brings what many threads note to one place in batches: add() takes that place's lock once for many items. Bounded: a
-/// thread keeps back less than a batch. Thread safe.
+/// Collects items that many threads add, in batches: the lock of the common destination is taken once for many items.
+/// Bounded: a thread holds less than one batch. Thread safe.
 template <class Item>
 class Batched {
  public:
-  /// A batch is complete with so many items, or so many bytes.
-  Batched(std::size_t items, std::size_t bytes) : most_items_(items), most_bytes_(bytes) {}
+  /// A batch is complete at `items` items or `bytes` bytes.
+  Batched(std::size_t items, std::size_t bytes) : max_items_(items), max_bytes_(bytes) {}
 
-  /// `make()` returns the item and its bytes; nothing that is collected meanwhile has been made after it.
-  /// `take(std::vector<Item>&)` gets a batch that is complete and keeps what it wants of it.
+  /// `make()` returns the item and its size in bytes; no item that collect() takes meanwhile was made later.
+  /// `take(std::vector<Item>&)` gets a complete batch and may move items out of it.
   template <class Make, class Take>
   void add(Make make, Take take) {
     parts_.mine([&](Part& part) {
       auto [item, bytes] = make();
       part.items.push_back(std::move(item));
       part.bytes += bytes;
-      if (part.items.size() >= most_items_ || part.bytes >= most_bytes_) hand_over(part, take);
+      if (part.items.size() >= max_items_ || part.bytes >= max_bytes_) hand_over(part, take);
     });
   }
-  /// Gives `take` everything that has been added by any thread.
+  /// Passes all items added by any thread to `take`.
   template <class Take>
   void collect(Take take) {
     parts_.all([&](Part& part) {
@@ -96,8 +96,8 @@ class Batched {
     part.bytes = 0;
   }
 
-  const std::size_t most_items_;
-  const std::size_t most_bytes_;
+  const std::size_t max_items_;
+  const std::size_t max_bytes_;
   PerThread<Part> parts_;
 };
 

@@ -7,7 +7,7 @@
 namespace sse {
 namespace {
 
-// Keeps what poll(2) takes in the range of an int.
+// Keeps the timeout of poll(2) within the range of an int.
 constexpr std::chrono::milliseconds kMaxWait = std::chrono::hours(1);
 
 class SystemClock final : public Clock {
@@ -33,7 +33,7 @@ class SystemClock final : public Clock {
 }  // namespace
 
 const Clock& Clock::system() {
-  // Never destroyed: threads may look at the time until the process ends.
+  // Never destroyed: threads may read the time until the process ends.
   static const SystemClock* const clock = new SystemClock;
   return *clock;
 }

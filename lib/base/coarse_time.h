@@ -7,18 +7,18 @@
 
 namespace sse {
 
-/// A recent point on the monotonic clock in four bytes, for things held by the ten thousand: to 10 ms, and good for as
-/// long as it is less than 497 days ago.
+/// A recent point on the monotonic clock in four bytes, for objects that exist in large numbers. The resolution is 10
+/// ms; valid for 497 days.
 class CoarseTime {
  public:
   CoarseTime() = default;
   explicit CoarseTime(SteadyTime time) : ticks_(ticks_of(time)) {}
 
-  /// REQUIRES: `now` is not before it.
+  /// The time since this point. REQUIRES: `now` is not earlier.
   std::chrono::milliseconds age(SteadyTime now) const {
     return std::chrono::milliseconds(std::int64_t{10} * (ticks_of(now) - ticks_));
   }
-  /// The point itself, to 10 ms either way.
+  /// The point itself, within 10 ms.
   SteadyTime at(SteadyTime now) const { return now - age(now); }
 
  private:

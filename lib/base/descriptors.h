@@ -4,8 +4,8 @@
 
 namespace sse {
 
-/// Raises this process' soft limit of open descriptors to the hard one and returns what then holds. The soft limit is
-/// a courtesy to programs that use select(2), which none of ours does.
+/// Raises the soft limit of open descriptors of this process to the hard limit and returns the resulting limit. The
+/// soft limit exists for programs that use select(2), which no program here does.
 std::size_t raise_descriptor_limit();
 
 }  // namespace sse

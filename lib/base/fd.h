@@ -20,9 +20,9 @@ class UniqueFd {
 
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
-  /// Gives the descriptor up without closing it.
+  /// Releases ownership of the descriptor without closing it.
   int release() { return std::exchange(fd_, -1); }
-  /// Closes the descriptor held, then holds `fd`.
+  /// Closes the current descriptor and takes ownership of `fd`.
   void reset(int fd = -1);
 
  private:

@@ -11,7 +11,7 @@ constexpr int kNodeShift = 12;
 constexpr int kTimeShift = 22;
 constexpr std::uint64_t kNodeMask = 0x3FF;
 constexpr std::uint64_t kSequenceMask = 0xFFF;
-// 2024-01-01T00:00:00Z; 41 bits of milliseconds from there last until 2093.
+// 2024-01-01T00:00:00Z; 41 bits of milliseconds last until 2093.
 constexpr std::int64_t kEpochMillis = 1704067200000;
 
 }  // namespace

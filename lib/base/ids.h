@@ -13,7 +13,7 @@
 
 namespace sse {
 
-/// A string that names one kind of thing, so that a token cannot be passed where a user id is meant.
+/// A string type for one kind of name, so that a token cannot be passed where a user id is expected.
 template <class Tag>
 class StringId {
  public:
@@ -30,7 +30,7 @@ class StringId {
 
 using UserId = StringId<struct UserIdTag>;
 using TenantId = StringId<struct TenantIdTag>;
-/// A secret: compare with constant_time_equal where it decides over access, show with mask_secret, never log.
+/// A secret: compare with constant_time_equal for access checks, show with mask_secret, never log.
 using AccessToken = StringId<struct AccessTokenTag>;
 using ChannelName = StringId<struct ChannelNameTag>;
 using ServiceName = StringId<struct ServiceNameTag>;
@@ -58,24 +58,24 @@ using MessageId = NumericId<struct MessageIdTag>;
 /// Reads a decimal id of 1 to 19 digits, no sign or spaces, not 0 and at most 2^63-1; nullopt for anything else.
 std::optional<std::uint64_t> parse_id(std::string_view text);
 
-/// Makes ids of 41 bits milliseconds since 2024-01-01, 10 bits node, 12 bits sequence. Strictly increasing within one
-/// generator whatever the wall clock does: when the clock stands or goes back the sequence runs on from the last id.
-/// Thread safe, lock free.
+/// Generates ids of 41 bits milliseconds since 2024-01-01, 10 bits node, 12 bits sequence. The ids of one generator
+/// strictly increase whatever the wall clock does: when it stands still or goes back, the sequence continues from the
+/// last id. Thread safe, lock free.
 class IdGenerator {
  public:
-  /// `clock` outlives this. `node` uses its low 10 bits. `floor`: every id made is greater (the largest id a former run
-  /// left on disk).
+  /// `clock` must outlive this. Of `node` the low 10 bits are used. Every id is greater than `floor` (the largest id on
+  /// disk from an earlier run).
   explicit IdGenerator(unsigned node, std::uint64_t floor = 0, const Clock& clock = Clock::system());
 
   std::uint64_t next() { return next_at(clock_.wall_now()); }
-  /// What it takes the time from; also the clock of what makes its ids by this.
+  /// The clock of this generator, which its users share.
   const Clock& clock() const { return clock_; }
   /// For tests: as next() at civil time `now`.
   std::uint64_t next_at(WallTime now);
   /// From now on every id is greater than `floor`.
   void raise_floor(std::uint64_t floor);
 
-  /// The civil time an id was made at (later when the sequence ran ahead).
+  /// The civil time at which an id was generated, or later when the sequence ran ahead of the clock.
   static WallTime time_of(std::uint64_t id);
 
  private:

@@ -23,7 +23,7 @@ std::string holder(int fd) {
   return pid.empty() ? "" : " (pid " + std::string(pid) + ")";
 }
 
-// The holder deletes the file before it unlocks, so what we locked may have no name any more.
+// The holder deletes the file before it unlocks, so that the locked file may have no name any more.
 bool still_named(int fd, const std::string& path) {
   struct stat ours {};
   struct stat named {};
@@ -33,21 +33,21 @@ bool still_named(int fd, const std::string& path) {
 
 }  // namespace
 
-LockFile::LockFile(std::string path, const Sentences& say) : path_(std::move(path)) {
+LockFile::LockFile(std::string path, const LockErrors& errors) : path_(std::move(path)) {
   do {
     fd_.reset(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd_.valid()) {
-      const Error plain = system_error(errno, say.cannot_open);
-      throw Error(plain.code(), plain.what() + ("; " + say.advice));
+      const Error plain = system_error(errno, errors.cannot_open);
+      throw Error(plain.code(), plain.what() + ("; " + errors.advice));
     }
     if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) throw system_error(errno, "cannot lock " + path_);
-      throw Error(ErrorCode::kConflict, say.taken(holder(fd_.get())));
+      throw Error(ErrorCode::kConflict, errors.taken(holder(fd_.get())));
     }
   } while (!still_named(fd_.get(), path_));
   const std::string pid = std::to_string(getpid()) + "\n";
   if (ftruncate(fd_.get(), 0) != 0 || pwrite(fd_.get(), pid.data(), pid.size(), 0) < 0) {
-    // Only the other's error message suffers: the lock is held.
+    // Without the process id only the other process's error message is less helpful: the lock is held.
   }
 }
 

@@ -50,9 +50,9 @@ void ManualClock::set_wall(WallTime wall) {
   wake();
 }
 
-// A waiter holds its mutex from before it looks at the time until it is in the wait, so that a notification made under
-// that mutex cannot fall between the two. The mutex is only tried, and mutex_ is given up in between: the waiter takes
-// them in the other order.
+// A waiter holds its mutex from before it reads the time until it is in the wait, so that a notification under that
+// mutex cannot fall in between. This function only tries the mutex, and releases mutex_ between tries: the waiter takes
+// the two in the opposite order.
 void ManualClock::wake() SSE_NO_ANALYSIS {
   const SteadyTime now = steady_now();
   for (bool missed = true; missed;) {
@@ -61,7 +61,7 @@ void ManualClock::wake() SSE_NO_ANALYSIS {
       const MutexLock lock(mutex_);
       for (Sleeper& sleeper : sleepers_) {
         if (sleeper.deadline > now) continue;
-        // It leaves the list by itself once it runs; until then it may be notified once more.
+        // The waiter leaves the list by itself once it runs; until then it may be notified again.
         missed = true;
         if (!sleeper.mutex.try_lock()) continue;
         sleeper.changed.notify_all();
@@ -102,8 +102,8 @@ std::optional<SteadyTime> ManualClock::next_deadline() const {
   return next;
 }
 
-bool ManualClock::wait_for_sleepers(std::size_t count, std::chrono::milliseconds patience) const {
-  const SteadyTime end = sse::steady_now() + patience;
+bool ManualClock::wait_for_sleepers(std::size_t count, std::chrono::milliseconds timeout) const {
+  const SteadyTime end = sse::steady_now() + timeout;
   while (sleepers() < count) {
     if (sse::steady_now() > end) return false;
     pause();

@@ -13,18 +13,17 @@
 
 namespace sse {
 
-/// A clock for tests, which stands still until it is moved. A move wakes what waits for a moment that has come:
-/// condition variables, event loops and whatever else registered with on_move(). Thread safe.
+/// A clock for tests that stands still until a test moves it. A move wakes all waits that are due: condition variables,
+/// event loops and callbacks registered with on_move(). Thread safe.
 ///
 /// A test that moves the clock before the code under test has begun to wait proves nothing, or hangs: the deadline is
-/// computed from the new time then. So either it waits for the wait first (wait_for_sleepers()), or it moves the clock
-/// again and again until what it expects has happened (advance_until()).
+/// then computed from the new time. A test therefore waits for the wait first (wait_for_sleepers()), or moves the clock
+/// repeatedly until the expected result (advance_until()).
 class ManualClock final : public Clock {
  public:
-  /// 2026-01-01T00:00:00Z unless told otherwise. The monotonic clock starts somewhere after its zero, which stands for
-  /// "never" in places.
+  /// Starts at `wall`. The monotonic clock does not start at zero, because zero stands for "never" in some places.
   explicit ManualClock(WallTime wall = kStart) : wall_(to_millis(wall)) {}
-  /// REQUIRES: nobody waits on it or is registered.
+  /// REQUIRES: no thread waits on it and no callback is registered.
   ~ManualClock() override;
   ManualClock(const ManualClock&) = delete;
   ManualClock& operator=(const ManualClock&) = delete;
@@ -36,24 +35,25 @@ class ManualClock final : public Clock {
   std::chrono::milliseconds wait_time(SteadyTime deadline) const override;
   [[nodiscard]] std::shared_ptr<void> on_move(std::function<void()> moved) const override;
 
-  /// Moves both clocks on and wakes what is due. `time` is not negative. The caller holds no mutex that a waiter needs.
+  /// Advances both clocks and wakes the waits that are due. `time` is not negative. The caller must hold no mutex that
+  /// a waiter needs.
   void advance(std::chrono::milliseconds time);
-  /// Sets civil time alone, forwards or backwards, as an operator or NTP does; no deadline comes nearer by that.
+  /// Sets civil time only, forwards or backwards, as an operator or NTP does; deadlines are not affected.
   void set_wall(WallTime wall);
 
-  /// How many threads wait for a moment that has not come yet: in CondVar::wait_until() or sleep_until().
+  /// The number of threads that wait for a deadline that has not passed: in CondVar::wait_until() or sleep_until().
   std::size_t sleepers() const EXCLUDES(mutex_);
-  /// The nearest of those moments.
+  /// The earliest of those deadlines.
   std::optional<SteadyTime> next_deadline() const EXCLUDES(mutex_);
-  /// Waits in real time until at least `count` threads wait; false after `patience`.
-  bool wait_for_sleepers(std::size_t count, std::chrono::milliseconds patience = std::chrono::seconds(20)) const;
+  /// Waits in real time until at least `count` threads wait; false after `timeout`.
+  bool wait_for_sleepers(std::size_t count, std::chrono::milliseconds timeout = std::chrono::seconds(20)) const;
 
-  /// Moves by `step` until `done()`, with a moment of real time for other threads between two moves; false after
-  /// `patience` of real time. For what happens at some moment that the test does not know exactly.
+  /// Advances by `step` until `done()`, with a short pause in real time for other threads after each step; false after
+  /// `timeout` of real time. For events whose exact time the test does not know.
   template <class Done>
   bool advance_until(std::chrono::milliseconds step, Done done,
-                     std::chrono::milliseconds patience = std::chrono::seconds(20)) {
-    const SteadyTime end = sse::steady_now() + patience;
+                     std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
+    const SteadyTime end = sse::steady_now() + timeout;
     while (!done()) {
       if (sse::steady_now() > end) return false;
       advance(step);

@@ -23,7 +23,7 @@
 
 namespace sse {
 
-/// std::mutex that clang's thread-safety analysis understands.
+/// A std::mutex for clang's thread-safety analysis.
 class SSE_CAPABILITY("mutex") Mutex {
  public:
   void lock() SSE_ACQUIRE() { mutex_.lock(); }
@@ -47,7 +47,7 @@ class SSE_SCOPED_CAPABILITY MutexLock {
   Mutex& mutex_;
 };
 
-/// A condition variable for Mutex. Callers loop over their own condition, so that the analysis sees what it reads.
+/// A condition variable for Mutex. Callers loop over their own condition, so that the analysis sees the guarded reads.
 class CondVar {
  public:
   /// REQUIRES: `mutex` is held; it is released while waiting and held again afterwards.
@@ -56,8 +56,8 @@ class CondVar {
     cv_.wait(lock);
     lock.release();
   }
-  /// Waits until notified, or until `clock` has moved to `deadline`: returns false when that came first. Wakes for no
-  /// reason now and then, as wait() does. REQUIRES: as for wait().
+  /// Waits until notified, or until `clock` reaches `deadline`: returns false in that case. May wake spuriously, as
+  /// wait() does. REQUIRES: as for wait().
   bool wait_until(Mutex& mutex, SteadyTime deadline, const Clock& clock = Clock::system()) REQUIRES(mutex) {
     return clock.wait_until(*this, mutex, deadline);
   }

@@ -12,7 +12,7 @@
 namespace sse {
 namespace {
 
-// The specification calls relative paths in these variables invalid and wants them ignored.
+// The XDG specification says that relative paths in these variables are invalid and must be ignored.
 std::string folder_from(const char* variable) {
   const char* value = std::getenv(variable);
   return value != nullptr && value[0] == '/' ? value : "";
@@ -26,7 +26,7 @@ std::string home() {
   if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return found->pw_dir;
   throw Error(
       ErrorCode::kNotFound,
-      "cannot tell where to keep the database: there is neither $XDG_STATE_HOME nor $HOME; name a file with --db");
+      "cannot tell where to store the database: neither $XDG_STATE_HOME nor $HOME is set; name a file with --db");
 }
 
 }  // namespace

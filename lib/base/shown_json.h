@@ -4,9 +4,9 @@
 
 namespace sse {
 
-/// A JSON text in which what printable() would not show as it is, and is no ASCII control, stands as `\uXXXX`: DEL, C1
-/// controls, line separators, bidirectional overrides. It means the same, and can be shown by a terminal or viewer.
-/// REQUIRES: JSON in UTF-8, as JSON libraries write it.
+/// Makes a JSON text safe for a terminal or viewer: the characters that printable() escapes, except ASCII controls,
+/// become `\uXXXX` (DEL, C1 controls, line separators, bidirectional overrides). The meaning stays the same. REQUIRES:
+/// JSON in UTF-8, as JSON libraries write it.
 std::string shown_json(std::string json);
 
 }  // namespace sse

@@ -5,8 +5,8 @@
 
 namespace sse {
 
-/// One of a bounded number of slots, of which `taken` counts those in use; given back when this goes. Not to be had
-/// beyond `max`: then it is false, and nothing may be done that needs one. `taken` outlives it. Thread safe.
+/// Takes one of at most `max` slots, counted by `taken`, and releases it in the destructor. It converts to false when
+/// no slot was free; the caller must then refuse the work. `taken` must outlive it. Thread safe.
 class Slot {
  public:
   Slot(std::atomic<std::size_t>& taken, std::size_t max) : taken_(taken), granted_(taken.fetch_add(1) < max) {}

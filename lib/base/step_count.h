@@ -8,13 +8,13 @@ namespace detail {
 inline constinit thread_local std::uint64_t steps = 0;
 }
 
-/// Counts the steps of loops whose length clients, users or messages can multiply: one addition to a variable of the
-/// thread. Tests compare the counts of n and of 2n, which no busy machine can spoil, where a clock would be read.
+/// Counts the steps of loops whose length clients, users or messages can multiply, in a thread-local variable. Tests
+/// compare the counts for n and 2n, which unlike times do not depend on the load of the machine.
 inline void count_steps(std::uint64_t steps = 1) {
   detail::steps += steps;
 }
 
-/// Steps the calling thread has counted so far.
+/// The steps that the calling thread has counted so far.
 inline std::uint64_t steps_counted() {
   return detail::steps;
 }

@@ -18,7 +18,7 @@ struct Unit {
 
 constexpr std::array kDurations{Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1000},
                                 Unit{"ms", 1}};
-// The first four are what format_bytes writes.
+// format_bytes writes the first four.
 constexpr std::array kSizes{Unit{"GiB", 1ULL << 30},
                             Unit{"MiB", 1ULL << 20},
                             Unit{"KiB", 1ULL << 10},
@@ -59,7 +59,7 @@ std::string format(std::uint64_t value, const std::array<Unit, N>& units) {
 }  // namespace
 
 std::chrono::milliseconds parse_duration(std::string_view text) {
-  // A hundred years: longer is a slip of the keyboard, and sums with the clock stay far from overflow.
+  // A hundred years: a longer duration is a typing error, and sums with the clock stay far from overflow.
   constexpr std::uint64_t kLimit = 36'525ULL * 86'400'000;
   return std::chrono::milliseconds(
       static_cast<std::int64_t>(parse(text, kDurations, kLimit, "a duration", "250ms, 15s, 5m, 2h or 7d")));

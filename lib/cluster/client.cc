@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
-#include "cluster/topics.h"
-#include "cluster/typed_json.h"
+#include "cluster/core/topics.h"
+#include "cluster/core/typed_json.h"
 
 namespace sse::cluster {
 namespace {
@@ -39,13 +39,14 @@ ClusterClient::ClusterClient(const RedisClusterOptions& options)
   RedisBus& redis = *bus;
   bus_ = std::move(bus);
   discovery_ = std::make_unique<RedisDiscovery>(redis.link(), discovery_options(options));
-  redis.start(deaf_);
-  redis.require_up(options.connect_patience);
+  redis.start(ignore_commands_);
+  redis.require_up(options.connect_timeout);
 }
 
 ClusterClient::ClusterClient(const HttpClusterOptions& options)
     : address_(shown_discovery(options.discovery)), option_("--discovery") {
-  HttpClientParts parts = open_http_client(options, bus_name("client-" + std::to_string(getpid())), deaf_, metrics_);
+  HttpClientParts parts =
+      open_http_client(options, bus_name("client-" + std::to_string(getpid())), ignore_commands_, metrics_);
   mesh_ = parts.bus.get();
   bus_ = std::move(parts.bus);
   discovery_ = std::move(parts.discovery);
@@ -55,10 +56,10 @@ ClusterClient::~ClusterClient() {
   bus_->stop();
 }
 
-// Over HTTP at known addresses it takes a moment until the first one has told that it is a node.
-std::vector<Node> ClusterClient::find_nodes(std::chrono::milliseconds patience) {
+// Over HTTP with static addresses it takes a moment until the first node has identified itself.
+std::vector<Node> ClusterClient::find_nodes(std::chrono::milliseconds timeout) {
   const SteadyTime deadline =
-      Clock::system().steady_now() + std::min<std::chrono::milliseconds>(patience, kLookForNodes);
+      Clock::system().steady_now() + std::min<std::chrono::milliseconds>(timeout, kLookForNodes);
   for (;;) {
     std::vector<Node> nodes = discovery_->nodes();
     if (!nodes.empty() || mesh_ == nullptr || Clock::system().steady_now() > deadline) return nodes;
@@ -66,27 +67,27 @@ std::vector<Node> ClusterClient::find_nodes(std::chrono::milliseconds patience) 
   }
 }
 
-RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::milliseconds patience) {
-  if (mesh_ != nullptr) mesh_->set_hold(patience);
-  std::vector<Node> nodes = find_nodes(patience);
+RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::milliseconds timeout) {
+  if (mesh_ != nullptr) mesh_->set_hold(timeout);
+  std::vector<Node> nodes = find_nodes(timeout);
   if (nodes.empty()) {
     throw Error(ErrorCode::kUnavailable, "no node is in the cluster at " + address_ + "; start one with 'sse-serve " +
                                              option_ + " " + address_ + "'");
   }
-  // Any will do: one by chance shares the work. One that is about to stop only when there is no other.
+  // Any node will do: a random one spreads the load. A node that is stopping is the last choice.
   std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
   std::stable_partition(nodes.begin(), nodes.end(),
                         [](const Node& node) { return text_in(node.facts, "state") == "ready"; });
-  const std::string bytes = encode(RequestCommand{Door::kCluster, "", request.text()});
+  const std::string bytes = encode(RequestCommand{RequestEntry::kCluster, "", request.text()});
   for (const Node& node : nodes) {
-    const Answers answers = std::move(bus_->ask({{node_topic(node.number), bytes}})->wait(patience).front());
+    const Replies answers = std::move(bus_->start_call({{node_topic(node.number), bytes}})->wait(timeout).front());
     if (!answers.answers.empty()) return RawResponse::parse(answers.answers.front().bytes);
     if (!answers.failure.empty()) throw Error(ErrorCode::kUnavailable, answers.failure);
     if (answers.silent != 0) {
-      throw Error(ErrorCode::kTimeout, "node '" + node.id + "' did not answer within " + format_duration(patience) +
-                                           "; what was asked may have been done; give it longer with --timeout");
+      throw Error(ErrorCode::kTimeout, "node '" + node.id + "' did not answer within " + format_duration(timeout) +
+                                           "; the request may have been carried out; increase --timeout");
     }
-    // It has just gone, and got nothing: another one.
+    // That node has just left and received nothing: try another one.
   }
   throw Error(ErrorCode::kUnavailable, "no node of the cluster at " + address_ + " can be reached");
 }

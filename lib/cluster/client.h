@@ -5,43 +5,43 @@
 #include <string>
 #include <vector>
 
-#include "cluster/cluster.h"
+#include "cluster/core/cluster.h"
+#include "cluster/core/raw_http.h"
 #include "cluster/http_cluster.h"
-#include "cluster/raw_http.h"
-#include "cluster/redis_cluster.h"
+#include "cluster/redis/redis_cluster.h"
 #include "observe/metrics.h"
 
 namespace sse::cluster {
 
-/// A program without a server that has a cluster do something: its requests to the admin API go to one of the nodes,
-/// which carries them out for all. Thread safe.
+/// The client of a cluster for programs without a server: sends requests to the admin API to one of the nodes, which
+/// carries them out for the whole cluster. Thread safe.
 class ClusterClient {
  public:
   /// Throws Error as open_redis_cluster().
   explicit ClusterClient(const RedisClusterOptions& options);
-  /// Throws Error(kInvalidArgument).
+  /// Throws Error(kInvalidArgument) for invalid options.
   explicit ClusterClient(const HttpClusterOptions& options);
   ~ClusterClient();
   ClusterClient(const ClusterClient&) = delete;
   ClusterClient& operator=(const ClusterClient&) = delete;
 
-  /// Throws Error: kUnavailable when there is no node, kTimeout without an answer in time.
-  RawResponse handle(const RawRequest& request, std::chrono::milliseconds patience);
+  /// Throws Error: kUnavailable if there is no node, kTimeout if no response arrives in time.
+  RawResponse handle(const RawRequest& request, std::chrono::milliseconds timeout);
 
  private:
-  // Nothing is ever sent to a client.
-  struct Deaf final : Bus::Receiver {
-    void received(std::vector<Bus::Incoming>, Bus::Together) override {}
+  // Other nodes never send commands to a client.
+  struct IgnoreCommands final : Bus::Receiver {
+    void received(std::vector<Bus::Incoming>, Bus::ReplyBatch) override {}
   };
 
-  std::vector<Node> find_nodes(std::chrono::milliseconds patience);
+  std::vector<Node> find_nodes(std::chrono::milliseconds timeout);
 
   const std::string address_;
-  const std::string option_;  // that names it
-  Deaf deaf_;
+  const std::string option_;  // the option with the address, for error messages
+  IgnoreCommands ignore_commands_;
   observe::Registry metrics_;
   std::unique_ptr<Bus> bus_;
-  HttpBus* mesh_ = nullptr;  // the same, where it is one
+  HttpBus* mesh_ = nullptr;  // bus_, if it is a mesh; else null
   std::unique_ptr<Discovery> discovery_;
 };
 

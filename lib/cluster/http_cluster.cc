@@ -6,17 +6,17 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cluster/nacos_discovery.h"
-#include "cluster/node_probe.h"
-#include "cluster/static_discovery.h"
-#include "cluster/typed_json.h"
+#include "cluster/core/typed_json.h"
+#include "cluster/mesh/node_probe.h"
+#include "cluster/mesh/static_discovery.h"
+#include "cluster/nacos/nacos_discovery.h"
 #include "net/listener.h"
 
 namespace sse::cluster {
 namespace {
 
 constexpr std::chrono::milliseconds kProbe{1000};
-// Longer than any heartbeat, so that discovery is the first to say that a node is gone.
+// Longer than any heartbeat, so that discovery notices first that a node is gone.
 constexpr std::chrono::milliseconds kGiveUp{8000};
 
 constexpr std::chrono::milliseconds kLongest = std::chrono::hours(1);
@@ -38,7 +38,7 @@ NacosAddress nacos_address(const HttpClusterOptions& options) {
   return address;
 }
 
-// 160 bits by chance, as text.
+// 160 random bits, as text.
 std::string random_secret() {
   static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz234567";
   std::random_device random;
@@ -59,12 +59,13 @@ HttpBus::Options bus_options(const HttpClusterOptions& options, const std::strin
   return bus;
 }
 
-NacosDiscovery::Life ask_life(const std::string& address, const std::string& id, const std::string& run) {
+NacosDiscovery::Liveness check_liveness(const std::string& address, const std::string& id, const std::string& run) {
   const NodeProbe probe = probe_node(address, kProbe);
-  if (probe.nobody) return NacosDiscovery::Life::kDead;
-  if (probe.who.is_null()) return NacosDiscovery::Life::kUnknown;
-  return text_in(probe.who, "id") == id && text_in(probe.who, "run") == run ? NacosDiscovery::Life::kAlive
-                                                                            : NacosDiscovery::Life::kDead;
+  if (probe.not_a_node) return NacosDiscovery::Liveness::kDead;
+  if (probe.node_info.is_null()) return NacosDiscovery::Liveness::kUnknown;
+  return text_in(probe.node_info, "id") == id && text_in(probe.node_info, "run") == run
+             ? NacosDiscovery::Liveness::kAlive
+             : NacosDiscovery::Liveness::kDead;
 }
 
 std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, HttpBus& bus) {
@@ -80,7 +81,7 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
   nacos.address = bus.address();
   nacos.secret = bus.secret();
   nacos.run = bus.name();
-  nacos.ask = ask_life;
+  nacos.probe_liveness = check_liveness;
   nacos.on_peers = [&bus](const std::vector<HttpBus::Peer>& peers) { bus.set_peers(peers); };
   return std::make_unique<NacosDiscovery>(std::move(nacos));
 }
@@ -115,7 +116,7 @@ std::string shown_discovery(const std::string& discovery) {
 
 HttpCluster open_http_cluster(const HttpClusterOptions& options, observe::Registry& metrics) {
   check(options);
-  if (options.listen.empty()) bad("with --discovery a node says where others reach it: --cluster-listen ADDRESS:PORT");
+  if (options.listen.empty()) bad("--discovery requires an address for other nodes: --cluster-listen ADDRESS:PORT");
   const std::string& id = options.cluster.node;
   require_node_id(id);
   HttpBus::Options bus_of_node = bus_options(options, bus_name(id));
@@ -124,7 +125,7 @@ HttpCluster open_http_cluster(const HttpClusterOptions& options, observe::Regist
   auto bus = std::make_unique<HttpBus>(bus_of_node, metrics);
   HttpCluster opened;
   opened.bus = bus.get();
-  // So that another one with this id learns that it is taken.
+  // Lets another node with this id detect the conflict.
   bus->set_hello({{"id", id}, {"run", bus->name()}});
   Cluster::Options node = options.cluster;
   node.registry_apart = true;
@@ -139,7 +140,7 @@ HttpClientParts open_http_client(const HttpClusterOptions& options, const std::s
   check(options);
   HttpClientParts parts;
   HttpBus::Options bus = bus_options(options, name);
-  // Whoever asks decides how long it waits.
+  // The caller of handle() sets the timeout of each request.
   bus.link.answer_timeout = kLongest;
   parts.bus = std::make_unique<HttpBus>(bus, metrics);
   parts.discovery = make_discovery(options, *parts.bus);

@@ -4,42 +4,42 @@
 #include <memory>
 #include <string>
 
-#include "cluster/cluster.h"
-#include "cluster/http_bus.h"
+#include "cluster/core/cluster.h"
+#include "cluster/mesh/http_bus.h"
 #include "observe/metrics.h"
 
 namespace sse::cluster {
 
-/// What a cluster whose nodes talk to each other directly is opened with.
+/// Options of a cluster whose nodes communicate directly over HTTP.
 struct HttpClusterOptions {
   std::string discovery;  ///< nacos://…, see parse_nacos_address(), or static:HOST:PORT,…
-  std::string password;   ///< of Nacos; wins over the address' own; empty: that one
-  std::string secret;     ///< that nodes show each other; empty with Nacos: each makes its own, and tells it there
-  std::string listen;     ///< ADDR:PORT for other nodes
-  std::string advertise;  ///< HOST:PORT that they reach it at; empty: `listen`
-  std::size_t max_connections = HttpBus::Options().max_connections;  ///< of other nodes
-  ByteCount max_body_memory = HttpBus::Options().max_body_memory;    ///< of posts of other nodes
-  std::string spool_folder = HttpBus::Options().spool_folder;        ///< where large posts wait
+  std::string password;   ///< of Nacos; overrides the password in the address; empty: that password
+  std::string secret;     ///< shared by all nodes; empty with Nacos: each node generates one and publishes it there
+  std::string listen;     ///< ADDR:PORT for connections of other nodes
+  std::string advertise;  ///< HOST:PORT at which other nodes reach this one; empty: `listen`
+  std::size_t max_connections = HttpBus::Options().max_connections;  ///< maximum from other nodes
+  ByteCount max_body_memory = HttpBus::Options().max_body_memory;    ///< for POST requests of other nodes
+  std::string spool_folder = HttpBus::Options().spool_folder;        ///< where large POST bodies are buffered
   Cluster::Options cluster;
 };
 
-/// Throws Error(kInvalidArgument) for what makes no sense, naming the option.
+/// Throws Error(kInvalidArgument) that names the invalid option.
 void check(const HttpClusterOptions& options);
-/// `discovery` fit for logs.
+/// `discovery` without secrets, for logs.
 std::string shown_discovery(const std::string& discovery);
 
-/// A node's part in such a cluster, its bus started. Throws Error where Nacos cannot be used, as NacosClient; and for a
-/// node id that cannot be.
+/// A node's membership in such a cluster, with its bus started. Throws Error for an invalid node id, and as NacosClient
+/// if Nacos cannot be used.
 struct HttpCluster {
   HttpBus* bus = nullptr;  ///< owned by `cluster`
   std::unique_ptr<Cluster> cluster;
 };
 HttpCluster open_http_cluster(const HttpClusterOptions& options, observe::Registry& metrics);
 
-/// The parts of a program that is no node: it asks, and is never asked.
+/// The parts of a program that is not a node: it sends requests and receives none.
 struct HttpClientParts {
   std::unique_ptr<HttpBus> bus;
-  std::unique_ptr<Discovery> discovery;  ///< its nodes() tells the bus who is there
+  std::unique_ptr<Discovery> discovery;  ///< its nodes() reports the live nodes to the bus
 };
 HttpClientParts open_http_client(const HttpClusterOptions& options, const std::string& name, Bus::Receiver& receiver,
                                  observe::Registry& metrics);

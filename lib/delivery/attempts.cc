@@ -6,8 +6,8 @@
 namespace sse::delivery {
 namespace {
 
-constexpr std::chrono::seconds kPatience{1};
-// Of one thread.
+constexpr std::chrono::seconds kTimeout{1};
+// Limits per thread.
 constexpr std::size_t kMaxCounts = 10'000;
 constexpr std::size_t kMaxCountedBytes = std::size_t{1} << 20;
 
@@ -21,7 +21,7 @@ void Attempts::sent(event::TargetKind kind, std::string_view name, MessageId mes
     if (now >= counted.flush_at || counted.counts.size() >= kMaxCounts || counted.name_bytes >= kMaxCountedBytes) {
       late = std::exchange(counted.counts, {});
       counted.name_bytes = 0;
-      counted.flush_at = now + kPatience;
+      counted.flush_at = now + kTimeout;
     }
     const auto [count, fresh] = counted.counts.try_emplace({message, kind, std::string(name)}, 0);
     ++count->second;
@@ -48,7 +48,7 @@ void Attempts::flush() {
 }
 
 void Attempts::write(const Counts& counts) const {
-  std::vector<Attempted> attempts;
+  std::vector<store::AttemptCount> attempts;
   attempts.reserve(counts.size());
   for (const auto& [key, count] : counts) {
     const auto& [message, kind, name] = key;

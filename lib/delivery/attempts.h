@@ -10,22 +10,23 @@
 #include "base/batched.h"
 #include "base/clock.h"
 #include "base/ids.h"
-#include "delivery/message_repository.h"
+#include "store/message_repository.h"
 
 namespace sse::delivery {
 
-/// Counts deliveries on their way to an AttemptLog. Most messages are confirmed within a second, and then their count
-/// is of no use to anybody: only what is still waiting after that is written down. Thread safe; for loop threads, each
-/// of which counts for itself: what another one confirms is written down once more than is of use.
+/// Counts delivery attempts per message and recipient, and writes them to an AttemptLog in batches. Most messages are
+/// confirmed within a second and then need no count, so only messages still pending after that are written. Thread
+/// safe, for loop threads: each thread counts separately, so that a message confirmed on another thread may be written
+/// needlessly.
 class Attempts {
  public:
   /// `log` null: counts nothing. `clock` outlives this.
-  Attempts(ServiceName service, AttemptLog* log, const Clock& clock = Clock::system())
+  Attempts(ServiceName service, store::AttemptLog* log, const Clock& clock = Clock::system())
       : service_(std::move(service)), log_(log), clock_(clock) {}
 
   void sent(event::TargetKind kind, std::string_view name, MessageId message);
   void confirmed(event::TargetKind kind, std::string_view name, MessageId message);
-  /// Hands on what has been counted.
+  /// Writes all counts to the log.
   void flush();
 
  private:
@@ -34,7 +35,7 @@ class Attempts {
   void write(const Counts& counts) const;
 
   const ServiceName service_;
-  AttemptLog* const log_;
+  store::AttemptLog* const log_;
   const Clock& clock_;
   struct Counted {
     Counts counts;

@@ -12,7 +12,7 @@ DeliveryOrder::Place DeliveryOrder::take() {
 
 void DeliveryOrder::run(Place place, std::function<void()> start) {
   if (place.order_ == nullptr) {
-    // What this thread brought before has run when nothing is open.
+    // With no open place, all earlier functions of this thread have run.
     if (open_.load(std::memory_order_acquire) == 0) {
       start();
       return;
@@ -37,7 +37,7 @@ void DeliveryOrder::make_ready(Entry& entry, std::function<void()> start) {
     entries_.pop_front();
     mutex_.unlock();
     if (first->start) first->start();
-    // Here, not at the end: what it holds may be waited for.
+    // Destroyed now, not with `first`, because a thread may wait for the objects it holds.
     first->start = nullptr;
     open_.fetch_sub(1, std::memory_order_release);
     mutex_.lock();

@@ -11,13 +11,13 @@
 
 namespace sse::delivery {
 
-/// Starts deliveries in the order in which their messages were committed, whichever sender's thread is ready first.
-/// Without it a message may overtake one that was committed before it, and a client whose state two senders set
-/// (SendRequest::collapse) ends with the older one. Thread safe.
+/// Starts deliveries in the order in which their messages were committed, whichever sending thread is ready first.
+/// Without it a message may overtake one committed before it, and a client with state set by two senders
+/// (SendRequest::collapse) would end with the older one. Thread safe.
 ///
-/// A place is taken when the message is committed, in the order of the commits. What is to happen there runs once
-/// everything before it has run: on the thread that brings it, or on the one that brings the last thing that was
-/// missing before it. No thread waits for another.
+/// A sender takes a place when its message is committed, in the order of the commits. The function of a place runs when
+/// those of all earlier places have run: on the thread that calls run(), or on the thread that completes the last
+/// earlier place. No thread waits for another.
 class DeliveryOrder {
  private:
   struct Entry {
@@ -26,7 +26,7 @@ class DeliveryOrder {
   };
 
  public:
-  /// A place that was taken. When it goes unused, those behind it go on.
+  /// A place in the order. Destroying it unused lets the places behind it continue.
   class [[nodiscard]] Place {
    public:
     Place() = default;
@@ -56,19 +56,20 @@ class DeliveryOrder {
   DeliveryOrder(const DeliveryOrder&) = delete;
   DeliveryOrder& operator=(const DeliveryOrder&) = delete;
 
-  /// Behind all that were taken before. It goes before this does.
+  /// Takes the next place. It must be destroyed before this object.
   Place take() EXCLUDES(mutex_);
-  /// Runs `start`, which must be quick and must not throw, at this place, or behind all places taken so far when there
-  /// is none. It may run after this has returned, on another thread, and this may run what others have brought.
+  /// Runs `start`, which must be quick and must not throw, at `place`, or after all places taken so far when `place` is
+  /// empty. `start` may run after this has returned, on another thread; this call may run the functions of other
+  /// places.
   void run(Place place, std::function<void()> start) EXCLUDES(mutex_);
 
  private:
   void make_ready(Entry& entry, std::function<void()> start) EXCLUDES(mutex_);
 
-  std::atomic<std::size_t> open_{0};  ///< taken, and not yet run to the end
+  std::atomic<std::size_t> open_{0};  ///< places taken and not finished
   Mutex mutex_;
   std::deque<std::shared_ptr<Entry>> entries_ GUARDED_BY(mutex_);
-  bool running_ GUARDED_BY(mutex_) = false;  ///< a thread runs what was first, and then goes on
+  bool running_ GUARDED_BY(mutex_) = false;  ///< a thread is running the ready places
 };
 
 }  // namespace sse::delivery

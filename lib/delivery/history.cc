@@ -13,14 +13,14 @@
 namespace sse::delivery {
 namespace {
 
-constexpr std::size_t kMostRemembered = 128;  // positions of dropped events of a topic
-constexpr std::size_t kMostResting = 4096;
-// Part of the memory that names without events may take from those with some.
+constexpr std::size_t kMaxRemembered = 128;  // positions of dropped events per topic
+constexpr std::size_t kMaxResting = 4096;
+// Empty topics may take 1/kRestingPart of the memory.
 constexpr std::uint64_t kRestingPart = 8;
-// What containers and the allocator add to a node.
+// Approximate overhead of the containers and the allocator per node.
 constexpr std::uint64_t kNodeBytes = 48;
-constexpr std::size_t kMostEchoed = 64;
-// A message is withdrawn before it comes where both happen at once; this many at once.
+constexpr std::size_t kMaxEchoed = 64;
+// Limit of messages that are withdrawn just before they are added.
 constexpr std::size_t kMaxGone = 1024;
 
 }  // namespace
@@ -40,8 +40,8 @@ struct History::Topic {
   std::string_view name;    // the map's key
   std::vector<Item> items;  // from head on, ascending by position
   std::size_t head = 0;
-  std::vector<std::uint64_t> dropped;  // positions of events dropped, the youngest of them
-  std::uint64_t unknown_through = 0;   // how many were dropped up to here is not known
+  std::vector<std::uint64_t> dropped;  // positions of the newest dropped events
+  std::uint64_t unknown_through = 0;   // the number dropped up to here is unknown
   std::optional<std::list<Topic*>::iterator> resting;
 };
 
@@ -51,27 +51,27 @@ struct History::Entry {
   bool listening = false;
   std::string event;  // with `listening` only
   SteadyTime kept;
-  std::vector<Topic*> topics;  // null: dropped there
-  std::size_t left = 0;        // topics it still is in
+  std::vector<Topic*> topics;  // null: dropped from that topic
+  std::size_t left = 0;        // number of topics that contain it
   std::uint64_t bytes = 0;
 };
 
 History::History(const HistoryOptions& options, MessageId since, observe::Registry& metrics, const ServiceName& service)
     : options_(options),
       since_(since),
-      events_gauge_(metrics.gauge("sse_history_events", "Events kept for clients that come back (--history)",
+      events_gauge_(metrics.gauge("sse_history_events", "Events retained for resuming clients (--history)",
                                   {{"service", service.str()}})),
-      bytes_gauge_(metrics.gauge("sse_history_bytes", "Memory of the events kept (--history-bytes)",
+      bytes_gauge_(metrics.gauge("sse_history_bytes", "Memory of the retained events (--history-bytes)",
                                  {{"service", service.str()}})),
-      resumed_(metrics.counter("sse_resumed_total", "Streams opened by clients that named a last event id",
+      resumed_(metrics.counter("sse_resumed_total", "Streams opened by clients with a last event id",
                                {{"service", service.str()}})),
-      resumed_events_(metrics.counter("sse_resumed_events_total", "Kept events given to clients that came back",
+      resumed_events_(metrics.counter("sse_resumed_events_total", "Retained events sent to resuming clients",
                                       {{"service", service.str()}})),
       resyncs_(resync_counter(metrics, service)) {
   constexpr std::array<const char*, 3> kWhy{"count", "bytes", "age"};
   for (std::size_t i = 0; i < kWhy.size(); ++i) {
     dropped_.at(i) =
-        &metrics.counter("sse_history_dropped_total", "Kept events given up, by the limit that was reached",
+        &metrics.counter("sse_history_dropped_total", "Retained events dropped, by the limit that was reached",
                          {{"service", service.str()}, {"limit", kWhy.at(i)}});
   }
 }
@@ -102,8 +102,8 @@ const History::Topic* History::find(event::TargetKind kind, const std::string& n
 
 void History::keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
                    SteadyTime now) {
-  static const std::vector<std::string> kEverybody{""};
-  const std::vector<std::string>& names = target.kind == event::TargetKind::kAll ? kEverybody : target.names;
+  static const std::vector<std::string> kAllNames{""};
+  const std::vector<std::string>& names = target.kind == event::TargetKind::kAll ? kAllNames : target.names;
   expire(now);
   entries_.emplace_back();
   const auto entry = std::prev(entries_.end());
@@ -120,7 +120,7 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
   const MessageId message = entry->frame->message();
   if (message.valid()) messages_.try_emplace(message.value(), entry);
   for (const std::string& name : names) {
-    if (came_too_late(message, target.kind, name)) {
+    if (is_withdrawn(message, target.kind, name)) {
       --entry->left;
       continue;
     }
@@ -139,14 +139,14 @@ void History::count() {
   bytes_gauge_.set(static_cast<std::int64_t>(bytes_));
 }
 
-// Takes the oldest event out of the topic; it goes altogether when it is in no other.
+// Removes the oldest event of the topic, and from the history when no other topic contains it.
 void History::drop_first(Topic& topic) {
   const Topic::Item item = topic.items[topic.head++];
   if (topic.head > topic.items.size() / 2) {
     topic.items.erase(topic.items.begin(), topic.items.begin() + static_cast<std::ptrdiff_t>(topic.head));
     topic.head = 0;
   }
-  if (topic.dropped.size() == kMostRemembered) {
+  if (topic.dropped.size() == kMaxRemembered) {
     topic.unknown_through = topic.dropped.front();
     topic.dropped.erase(topic.dropped.begin());
   } else {
@@ -159,9 +159,9 @@ void History::drop_first(Topic& topic) {
 
 void History::drop_oldest(Why why) {
   const auto entry = entries_.begin();
-  ++entry->left;  // ours
+  ++entry->left;  // a reference of this function
   for (std::size_t i = 0; i < entry->topics.size(); ++i) {
-    // It is the first of every topic it still is in: topics are in the same order.
+    // The oldest entry is the first of every topic that contains it, because topics have the same order.
     Topic* topic = entry->topics[i];
     if (topic == nullptr) continue;
     drop_first(*topic);
@@ -182,23 +182,23 @@ void History::forget(Entries::iterator entry) {
   entries_.erase(entry);
 }
 
-bool History::came_too_late(MessageId message, event::TargetKind kind, const std::string& name) {
-  return message.valid() && !gone_.empty() && gone_.contains({message, kind, name});
+bool History::is_withdrawn(MessageId message, event::TargetKind kind, const std::string& name) {
+  return message.valid() && !withdrawn_.empty() && withdrawn_.contains({message, kind, name});
 }
 
-void History::withdraw(const std::vector<Withdrawn>& gone) {
+void History::withdraw(const std::vector<store::Withdrawn>& gone) {
   if (!on()) return;
   std::set<Topic*> touched;
-  std::vector<Entries::iterator> left_alone;
-  for (const Withdrawn& one : gone) {
-    if (withdraw(one, touched, left_alone)) continue;
-    const Gone early{one.id, one.recipient.kind, one.recipient.name};
-    if (gone_.insert(early).second) gone_order_.push_back(early);
+  std::vector<Entries::iterator> unreferenced;
+  for (const store::Withdrawn& one : gone) {
+    if (withdraw(one, touched, unreferenced)) continue;
+    const WithdrawnKey early{one.id, one.recipient.kind, one.recipient.name};
+    if (withdrawn_.insert(early).second) gone_order_.push_back(early);
     if (gone_order_.size() <= kMaxGone) continue;
-    gone_.erase(gone_order_.front());
+    withdrawn_.erase(gone_order_.front());
     gone_order_.pop_front();
   }
-  // Once for all that went, so that many cost no more than the longest topic.
+  // One pass per topic for all removed messages, so that many of them cost no more than the longest topic.
   for (Topic* topic : touched) {
     const auto begin = topic->items.begin() + static_cast<std::ptrdiff_t>(topic->head);
     topic->items.erase(std::remove_if(begin, topic->items.end(),
@@ -206,12 +206,14 @@ void History::withdraw(const std::vector<Withdrawn>& gone) {
                        topic->items.end());
     if (topic->empty()) rest(*topic);
   }
-  for (const auto& entry : left_alone) forget(entry);
+  for (const auto& entry : unreferenced) forget(entry);
   if (!touched.empty()) count();
 }
 
-// False when it is not kept. Whoever calls takes it out of its topic, and those out of the history that no topic has.
-bool History::withdraw(const Withdrawn& gone, std::set<Topic*>& touched, std::vector<Entries::iterator>& left_alone) {
+// Returns false when the message is not in the history. The caller removes the message from the topics in `touched`,
+// and the entries in `unreferenced` from the history.
+bool History::withdraw(const store::Withdrawn& gone, std::set<Topic*>& touched,
+                       std::vector<Entries::iterator>& unreferenced) {
   const auto message = messages_.find(gone.id.value());
   if (message == messages_.end()) return false;
   auto& topics = topics_.at(static_cast<std::size_t>(gone.recipient.kind));
@@ -224,7 +226,7 @@ bool History::withdraw(const Withdrawn& gone, std::set<Topic*>& touched, std::ve
       [](const Topic::Item& one, MessageId position) { return one.entry->position < position; });
   if (item == topic.items.end() || item->entry != entry || entry->topics[item->slot] == nullptr) return true;
   entry->topics[item->slot] = nullptr;
-  if (--entry->left == 0) left_alone.push_back(entry);
+  if (--entry->left == 0) unreferenced.push_back(entry);
   touched.insert(&topic);
   return true;
 }
@@ -233,7 +235,7 @@ void History::rest(Topic& topic) {
   topic.items.shrink_to_fit();
   topic.resting = resting_.insert(resting_.end(), &topic);
   resting_bytes_ += topic.bytes();
-  while (resting_.size() > kMostResting || resting_bytes_ > options_.bytes.count() / kRestingPart) forget_topic();
+  while (resting_.size() > kMaxResting || resting_bytes_ > options_.bytes.count() / kRestingPart) forget_topic();
 }
 
 void History::forget_topic() {
@@ -278,7 +280,7 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
   std::vector<const Entry*> next;
   for (std::size_t i = 0; i < client.topics.size(); ++i) {
     const Topic* topic = find(client.topics[i].first, client.topics[i].second);
-    // What was dropped here after it was looked at is not lost.
+    // Events that were collected before the topic dropped them are not lost.
     std::uint64_t& counted = so_far.lost_through[i];
     const std::uint64_t had = std::max(so_far.through, counted);
     if (topic == nullptr) {
@@ -323,24 +325,25 @@ hub::Resumption History::finish(const Client& client, Resuming so_far) {
   const std::uint64_t oldest = so_far.oldest;
   const std::uint64_t lost = so_far.lost;
   resumption.missed = std::move(so_far.missed);
-  const std::vector<hub::KeptEvent>& missed = resumption.missed;
+  const std::vector<hub::RetainedEvent>& missed = resumption.missed;
   resumed_events_.add(missed.size());
 
-  const bool told = unknown || lost > 0;
-  if (!missed.empty() || told) {
-    // A stranger's id is left to the client as it is, so that it asks again with it if it is cut right here.
-    const bool plain = client.last_event_id.size() <= kMostEchoed &&
+  const bool reported = unknown || lost > 0;
+  if (!missed.empty() || reported) {
+    // The client keeps an id that this server has not sent, so that it sends the same id again if this connection
+    // breaks before the resync event.
+    const bool plain = client.last_event_id.size() <= kMaxEchoed &&
                        std::ranges::all_of(client.last_event_id, [](char c) { return c > ' ' && c <= '~'; });
     resumption.cursor = ours ? std::to_string(cursor) : plain ? client.last_event_id : "0";
-    resumption.course = MessageId(ours ? cursor : 0);
+    resumption.client_cursor = MessageId(ours ? cursor : 0);
   }
-  if (!told) return resumption;
+  if (!reported) return resumption;
   resyncs_.add();
-  resumption.course =
+  resumption.client_cursor =
       missed.empty() ? MessageId(client.connection.value()) : MessageId(missed.front().position.value() - 1);
   resumption.notice =
-      resync_event(client.last_event_id, resumption.course.str(), oldest == 0 ? std::nullopt : std::optional(oldest),
-                   unknown ? std::nullopt : std::optional(lost));
+      resync_event(client.last_event_id, resumption.client_cursor.str(),
+                   oldest == 0 ? std::nullopt : std::optional(oldest), unknown ? std::nullopt : std::optional(lost));
   return resumption;
 }
 
@@ -356,7 +359,7 @@ std::string History::resync_event(const std::string& requested, const std::strin
 }
 
 observe::Counter& History::resync_counter(observe::Registry& metrics, const ServiceName& service) {
-  return metrics.counter("sse_resyncs_total", "Clients told that they may have missed events that are not kept",
+  return metrics.counter("sse_resyncs_total", "Resync events sent: events a client missed are not retained",
                          {{"service", service.str()}});
 }
 

@@ -20,31 +20,31 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/units.h"
-#include "delivery/message_repository.h"
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/catch_up.h"
 #include "observe/metrics.h"
+#include "store/message_repository.h"
 
 namespace sse::delivery {
 
 struct HistoryOptions {
-  std::size_t events = 0;  ///< most kept for one user, token, tenant or channel, and for all together; 0: none is kept
-  ByteCount bytes = mebibytes(64);                           ///< most memory, everything counted
-  std::chrono::milliseconds ttl = std::chrono::minutes(60);  ///< how long one is kept
+  std::size_t events = 0;  ///< maximum per topic: a user, token, tenant or channel, or sends to all; 0: no history
+  ByteCount bytes = mebibytes(64);                           ///< maximum memory, including overhead
+  std::chrono::milliseconds ttl = std::chrono::minutes(60);  ///< maximum age of an event
 };
 
-/// The last events of one service, so that a client that was away gets what it missed. In memory, one shared frame an
-/// event whatever the number of its recipients. Not thread safe: belongs to the Publisher, under its lock.
+/// Retains the last events of one service, so that a reconnecting client gets the events it missed. In memory, with one
+/// shared frame per event whatever the number of its recipients. Not thread safe: the Publisher guards it by its lock.
 ///
-/// An event is kept in a topic for each name of its target. A topic holds at most `events`; all together hold at most
-/// `bytes`, of which the oldest goes first, and nothing older than `ttl`. What was dropped from a topic is remembered
-/// as its position alone (the last 128), so that a client learns how many events it has missed for good. Topics in
-/// which nothing is left are remembered, too, 4096 of them at most; for one that was forgotten, a cursor older than
-/// that counts as "too old": a client is told to refresh once too often rather than once too seldom.
+/// An event is in one topic for each name of its target. A topic holds at most `events` events; all topics together
+/// hold at most `bytes`, and drop the oldest event first; no event is older than `ttl`. Of a dropped event only the
+/// position is retained (the last 128 per topic), so that the server can tell a client how many events are lost. Empty
+/// topics are retained, too, at most 4096. When one of these is dropped, older cursors count as "too old": an
+/// unnecessary resync event is better than a missing one.
 class History {
  public:
-  /// `since`: an id made now; cursors before it are older than this process.
+  /// `since`: an id created now; smaller cursors are older than this process.
   History(const HistoryOptions& options, MessageId since, observe::Registry& metrics, const ServiceName& service);
   ~History();
   History(const History&) = delete;
@@ -52,52 +52,52 @@ class History {
 
   bool on() const { return options_.events != 0; }
 
-  /// REQUIRES: `position` is greater than all before.
+  /// Adds an event. REQUIRES: `position` is greater than all before.
   void keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
             SteadyTime now);
 
-  /// An event that is a message a recipient no longer has pending: nobody who comes back gets it as that recipient.
-  /// What is not kept, as it may only be on its way here, keep() leaves out when it comes soon.
-  void withdraw(const std::vector<Withdrawn>& gone);
+  /// Removes messages that are no longer pending for a recipient: a resuming client does not get them as that
+  /// recipient. A message that is not in the history may be about to be added: keep() then skips that recipient.
+  void withdraw(const std::vector<store::Withdrawn>& gone);
 
   struct Client {
-    ConnectionId connection;    ///< its new one: no event with this position or a greater one is kept
+    ConnectionId connection;    ///< the new connection; greater than all positions in the history
     std::string last_event_id;  ///< as the client sent it
     std::vector<std::pair<event::TargetKind, std::string>> topics;
     std::function<bool(std::string_view event)> listens;
   };
-  /// What the client has missed, in order. An id it cannot have from here (no number, from the future) is answered with
-  /// a resync event alone, because nobody can tell what that client has; one that is too old with a resync event and
-  /// what is left.
+  /// Returns the events the client has missed, in order. For an id that this server cannot have sent (not a number, or
+  /// in the future) it returns only a resync event, because the client's state is unknown; for an id that is too old, a
+  /// resync event and the events still retained.
   hub::Resumption resume(const Client& client, SteadyTime now);
 
-  /// A resume() in parts, so that whoever keeps events comes by between two of them.
+  /// State of a resume() in parts, so that the lock is free for senders between two parts.
   struct Resuming {
     bool begun = false;
-    bool ours = false;  ///< the client's last id may be from here
+    bool ours = false;  ///< this server may have sent the client's last event id
     bool unknown = false;
     std::uint64_t cursor = 0;   ///< that id
-    std::uint64_t through = 0;  ///< everything up to here has been looked at
+    std::uint64_t through = 0;  ///< everything up to here has been visited
     std::uint64_t oldest = 0;
     std::uint64_t lost = 0;
-    std::vector<std::uint64_t> lost_through;  ///< of each of the client's topics: counted in `lost` up to here
-    std::vector<hub::KeptEvent> missed;
+    std::vector<std::uint64_t> lost_through;  ///< per topic of the client: counted in `lost` up to here
+    std::vector<hub::RetainedEvent> missed;
   };
   static constexpr std::size_t kAtOnce = 1024;
-  /// Looks at the next `most` events that are kept for the client. True: that was all. The same client each time, whose
-  /// connection may have a greater id.
+  /// Collects the next `most` events for the client; true when there are no more. REQUIRES: the same client each time;
+  /// only its `connection` may increase.
   bool collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t most = kAtOnce);
-  /// What it comes to. REQUIRES: collect() has said that that was all, and nothing was kept since.
+  /// Returns the result. REQUIRES: collect() has returned true, and no event was added since.
   hub::Resumption finish(const Client& client, Resuming so_far);
 
-  /// An encoded resync event: the client named `requested`, holds `id` after it, the oldest event kept for it and how
-  /// many it has missed for good; nullopt: none, unknown.
+  /// Encodes a resync event with the event id `id`. `requested`: the last event id the client sent; `oldest`: the
+  /// oldest event retained for it (nullopt: none); `missed`: the number of lost events (nullopt: unknown).
   static std::string resync_event(const std::string& requested, const std::string& id,
                                   std::optional<std::uint64_t> oldest, std::optional<std::uint64_t> missed);
-  /// Counts those.
+  /// The counter of resync events.
   static observe::Counter& resync_counter(observe::Registry& metrics, const ServiceName& service);
 
-  /// Drops what is too old at `now`.
+  /// Drops events that are too old at `now`.
   void expire(SteadyTime now);
 
   std::size_t events() const { return entries_.size(); }
@@ -115,8 +115,8 @@ class History {
   void drop_oldest(Why why);
   void erase(Entries::iterator entry, Why why);
   void forget(Entries::iterator entry);
-  bool withdraw(const Withdrawn& gone, std::set<Topic*>& touched, std::vector<Entries::iterator>& left_alone);
-  bool came_too_late(MessageId message, event::TargetKind kind, const std::string& name);
+  bool withdraw(const store::Withdrawn& gone, std::set<Topic*>& touched, std::vector<Entries::iterator>& unreferenced);
+  bool is_withdrawn(MessageId message, event::TargetKind kind, const std::string& name);
   void rest(Topic& topic);
   void forget_topic();
   void count();
@@ -132,13 +132,13 @@ class History {
 
   Entries entries_;
   std::unordered_map<std::uint64_t, Entries::iterator> messages_;  // by the store's id
-  // Withdrawn before they came, the youngest at the end.
-  using Gone = std::tuple<MessageId, event::TargetKind, std::string>;
-  std::set<Gone> gone_;
-  std::deque<Gone> gone_order_;
+  // Messages withdrawn before they were added; gone_order_: oldest first.
+  using WithdrawnKey = std::tuple<MessageId, event::TargetKind, std::string>;
+  std::set<WithdrawnKey> withdrawn_;
+  std::deque<WithdrawnKey> gone_order_;
   std::array<std::unordered_map<std::string, Topic>, event::kTargetKinds> topics_;  // by kind
-  std::list<Topic*> resting_;    // with nothing left in them, the longest first
-  std::uint64_t forgotten_ = 0;  // positions up to here may have been in a topic that is not remembered
+  std::list<Topic*> resting_;    // topics without events, in the order in which they became empty
+  std::uint64_t forgotten_ = 0;  // positions up to here may have been in a dropped topic
   std::uint64_t bytes_ = 0;
   std::uint64_t resting_bytes_ = 0;
 };

@@ -14,7 +14,7 @@
 namespace sse::delivery {
 namespace {
 
-// Parts of a resume after which it no longer lets anybody by: it ends, whoever sends how fast.
+// After so many parts a resume no longer releases the lock, so that it ends however fast senders add events.
 constexpr std::size_t kMaxRounds = 1000;
 
 event::FrameRef encode(const Outgoing& outgoing) {
@@ -28,8 +28,8 @@ event::FrameRef encode(const Outgoing& outgoing) {
 }  // namespace
 
 Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
-                     const ServiceName& service, Elsewhere* elsewhere)
-    : elsewhere_(elsewhere),
+                     const ServiceName& service, RemoteNodes* remote_nodes)
+    : remote_nodes_(remote_nodes),
       service_(service),
       hub_(hub),
       ids_(ids),
@@ -37,8 +37,8 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
-Publisher::Underway Publisher::start(std::vector<Outgoing>& events, DeliveryOrder::Place place) {
-  const auto flight = std::make_shared<Underway::Flight>();
+Publisher::InTransit Publisher::start(std::vector<Outgoing>& events, DeliveryOrder::Place place) {
+  const auto flight = std::make_shared<InTransit::Flight>();
   std::vector<hub::Hub::Delivery>& deliveries = flight->deliveries;
   deliveries.reserve(events.size());
   const Outgoing* before = nullptr;
@@ -48,7 +48,7 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events, DeliveryOrde
     } else if (outgoing.id == 0) {
       outgoing.id = ids_.next();
     }
-    // Those of one message, for recipients one by one, are neighbours that share its data: they share its frame.
+    // Adjacent events of one message, for single recipients, have the same data and so share one frame.
     const bool same = before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
                       before->target.kind == outgoing.target.kind && &before->data == &outgoing.data;
     const event::FrameRef frame = same ? deliveries.back().frame : encode(outgoing);
@@ -59,12 +59,12 @@ Publisher::Underway Publisher::start(std::vector<Outgoing>& events, DeliveryOrde
     observe::guarded("the delivery of events", [&] { hand_over(events, *flight); });
     flight->started.count_down();
   });
-  return Underway(flight);
+  return InTransit(flight);
 }
 
-void Publisher::hand_over(std::vector<Outgoing>& events, Underway::Flight& flight) {
+void Publisher::hand_over(std::vector<Outgoing>& events, InTransit::Flight& flight) {
   std::vector<hub::Hub::Delivery> deliveries = std::move(flight.deliveries);
-  if (elsewhere_ != nullptr) {
+  if (remote_nodes_ != nullptr) {
     std::vector<hub::Hub::Delivery> away;
     away.reserve(events.size());
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
@@ -72,9 +72,9 @@ void Publisher::hand_over(std::vector<Outgoing>& events, Underway::Flight& fligh
       away.push_back(deliveries[i]);
       flight.gone_away.push_back(i);
     }
-    flight.away = elsewhere_->send(service_, away);
+    flight.away = remote_nodes_->send(service_, away);
   }
-  if (elsewhere_ != nullptr || !resumable_) {
+  if (remote_nodes_ != nullptr || !resumable_) {
     flight.here = hub_.start_delivery(std::move(deliveries));
     return;
   }
@@ -87,7 +87,7 @@ void Publisher::hand_over(std::vector<Outgoing>& events, Underway::Flight& fligh
     if (outgoing.id > last_ && !outgoing.again) {
       delivery.position = MessageId(outgoing.id);
     } else {
-      // Another sender was faster.
+      // Another sender has published a greater id already.
       delivery.position = MessageId(ids_.next());
       if (outgoing.message.valid()) {
         delivery.frame = hub::with_cursor(*delivery.frame, delivery.position);
@@ -102,15 +102,15 @@ void Publisher::hand_over(std::vector<Outgoing>& events, Underway::Flight& fligh
   flight.here = hub_.start_delivery(std::move(deliveries));
 }
 
-std::vector<std::vector<std::uint32_t>> Publisher::Underway::finish(std::vector<std::string>& missing) {
+std::vector<std::vector<std::uint32_t>> Publisher::InTransit::finish(std::vector<std::string>& missing) {
   auto taken = flight_->wait();
   const std::vector<std::size_t>& gone_away = flight_->gone_away;
   if (!flight_->away || taken.empty()) return taken;
-  std::vector<std::vector<std::uint32_t>> together;
-  together.reserve(gone_away.size());
-  for (const std::size_t i : gone_away) together.push_back(std::move(taken[i]));
-  missing = flight_->away->finish(together);
-  for (std::size_t a = 0; a < gone_away.size(); ++a) taken[gone_away[a]] = std::move(together[a]);
+  std::vector<std::vector<std::uint32_t>> combined;
+  combined.reserve(gone_away.size());
+  for (const std::size_t i : gone_away) combined.push_back(std::move(taken[i]));
+  missing = flight_->away->finish(combined);
+  for (std::size_t a = 0; a < gone_away.size(); ++a) taken[gone_away[a]] = std::move(combined[a]);
   return taken;
 }
 
@@ -139,7 +139,7 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
   const std::set<std::string, std::less<>> listeners(request.listeners.begin(), request.listeners.end());
   client.listens = [&listeners](std::string_view event) { return listeners.contains(event); };
 
-  // A part at a time: senders want the lock, too. What they keep meanwhile is in one of the next parts.
+  // In parts, because senders need the lock, too. A later part contains the events that they add meanwhile.
   History::Resuming so_far;
   for (std::size_t round = 0;; ++round) {
     {

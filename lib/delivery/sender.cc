@@ -19,8 +19,8 @@ hub::HubOptions hub_options(const SenderOptions& options) {
 
 }  // namespace
 
-std::string_view state_name(const hub::Whereabouts& message) {
-  using State = hub::Whereabouts::State;
+std::string_view state_name(const hub::DeliveryState& message) {
+  using State = hub::DeliveryState::State;
   if (message.unread && message.state < State::kWaiting) return "unknown";
   switch (message.state) {
     case State::kOffline:
@@ -36,7 +36,7 @@ std::string_view state_name(const hub::Whereabouts& message) {
 }
 
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
-               observe::Registry& metrics, MessageRepository& repository)
+               observe::Registry& metrics, store::MessageRepository& repository)
     : options_(std::move(options)),
       ids_(ids),
       clock_(ids.clock()),
@@ -47,7 +47,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "true"}})),
       confirmed_(metrics.counter("sse_confirmed_total", "Pending messages confirmed by a recipient",
                                  {{"service", service().str()}})),
-      replayed_(metrics.counter("sse_replayed_total", "Pending messages given to a stream when it opened",
+      replayed_(metrics.counter("sse_replayed_total", "Pending messages replayed to a stream when it opened",
                                 {{"service", service().str()}})),
       repeated_(metrics.counter("sse_sends_repeated_total", "Send calls whose key was known",
                                 {{"service", service().str()}})),
@@ -55,32 +55,32 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                "Send calls with qos that the store refused: a limit is reached, or it cannot write",
                                {{"service", service().str()}})),
       attempted_(
-          metrics.counter("sse_attempts_total", "Pending messages put into a stream", {{"service", service().str()}})),
+          metrics.counter("sse_attempts_total", "Pending messages sent on a stream", {{"service", service().str()}})),
       retried_(metrics.counter("sse_retried_total", "Pending messages that an operator sent once more",
                                {{"service", service().str()}})),
       collapsed_(metrics.counter("sse_collapsed_total",
-                                 "Pending messages whose place a younger one with the same collapse key has taken",
+                                 "Pending messages replaced by a newer one with the same collapse key",
                                  {{"service", service().str()}})),
       deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
       waiting_sends_(clock_),
-      waits_(clock_),
+      confirmation_waiter_(clock_),
       attempts_(service(), options_.attempts, clock_),
       send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
                                       observe::latencies(), {{"service", service().str()}})),
       commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
                                         observe::latencies(), {{"service", service().str()}})),
-      // Every open stream waits for at most one page, so that this queue is bounded by their number.
+      // Every open stream waits for at most one page, so that the number of streams bounds this queue.
       replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX, kReplayIdle, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
-      publisher_(options_.history, hub_, ids, metrics, service(), options_.elsewhere),
+      publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
-  waits_.report([this](MessageId message) { waiting_sends_.confirmed(message); });
-  repository_.report_withdrawn(service(), [this](const std::vector<Withdrawn>& gone) { withdrawn(gone); });
-  repository_.report_settled(service(), [this](const Recipient& recipient, MessageId message) {
+  confirmation_waiter_.report([this](MessageId message) { waiting_sends_.confirmed(message); });
+  repository_.report_withdrawn(service(), [this](const std::vector<store::Withdrawn>& gone) { withdrawn(gone); });
+  repository_.report_settled(service(), [this](const store::Recipient& recipient, MessageId message) {
     if (message.valid()) {
-      waits_.confirmed(recipient.kind, recipient.name, message);
+      confirmation_waiter_.confirmed(recipient.kind, recipient.name, message);
     } else {
-      waiting_sends_.look_again();
+      waiting_sends_.check_all();
     }
   });
 }
@@ -92,23 +92,23 @@ Sender::~Sender() {
   repository_.count_confirmed(service(), nullptr);
 }
 
-void Sender::opening(const hub::Names& names, std::function<void()> go_on) {
-  if (options_.elsewhere == nullptr) {
-    go_on();
+void Sender::opening(const hub::Names& names, std::function<void()> proceed) {
+  if (options_.remote_nodes == nullptr) {
+    proceed();
   } else {
-    options_.elsewhere->expect(service(), names, std::move(go_on));
+    options_.remote_nodes->expect(service(), names, std::move(proceed));
   }
 }
 
 void Sender::left(const hub::Names& names) {
-  if (options_.elsewhere != nullptr) options_.elsewhere->gone(service(), names);
+  if (options_.remote_nodes != nullptr) options_.remote_nodes->gone(service(), names);
 }
 
 void Sender::client_opened(const hub::ClientKey& client, ConnectionId connection) {
-  if (options_.elsewhere != nullptr) options_.elsewhere->client_opened(service(), client, connection);
+  if (options_.remote_nodes != nullptr) options_.remote_nodes->client_opened(service(), client, connection);
 }
 
-void Sender::tell_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const {
+void Sender::report_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const {
   if (options_.on_sent) options_.on_sent({{std::move(target), std::move(event), "", qos}}, {outcome});
 }
 
@@ -116,13 +116,13 @@ void Sender::stop() {
   waiting_sends_.stop();
   replayers_.stop();
   attempts_.flush();
-  const MutexLock lock(soon_mutex_);
+  const MutexLock lock(async_mutex_);
   stopping_ = true;
-  // They come back to this object.
-  while (soon_ != 0) soon_changed_.wait(soon_mutex_);
+  // Their callbacks use this object.
+  while (async_ != 0) async_changed_.wait(async_mutex_);
 }
 
-bool Sender::replay_wanted(const hub::ReplayRequest& request) {
+bool Sender::request_replay(const hub::ReplayRequest& request) {
   if (repository_.size() == 0 && !repository_.shared()) return false;
   return replayers_.submit([this, request] { replay_page(request); });
 }
@@ -131,8 +131,8 @@ void Sender::acknowledged(event::TargetKind kind, std::string_view name, Message
   if (!store_counts_) confirmed_.add();
   repository_.confirm(service(), {kind, std::string(name)}, message);
   attempts_.confirmed(kind, name, message);
-  trace_.add({clock_.wall_now(), message, Trace::What::kConfirmed, kind, std::string(name), connection});
-  waits_.confirmed(kind, name, message);
+  trace_.add({clock_.wall_now(), message, Trace::Step::kConfirmed, kind, std::string(name), connection});
+  confirmation_waiter_.confirmed(kind, name, message);
 }
 
 void Sender::acknowledged_before(event::TargetKind kind, std::string_view name, MessageId message) {
@@ -142,7 +142,7 @@ void Sender::acknowledged_before(event::TargetKind kind, std::string_view name, 
 void Sender::sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
   attempted_.add();
   attempts_.sent(kind, name, message);
-  trace_.add({clock_.wall_now(), message, Trace::What::kSent, kind, std::string(name), connection});
+  trace_.add({clock_.wall_now(), message, Trace::Step::kSent, kind, std::string(name), connection});
 }
 
 }  // namespace sse::delivery

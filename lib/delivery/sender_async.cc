@@ -1,4 +1,4 @@
-// Sends whose callers do not wait for the store and the streams.
+// Sender: asynchronous sends, for callers that do not wait for the store and the streams.
 #include <atomic>
 #include <memory>
 #include <utility>
@@ -11,7 +11,7 @@
 
 namespace sse::delivery {
 
-void Sender::send_soon(SendRequest request, std::function<void(const SendResult&)> done) {
+void Sender::send_async(SendRequest request, std::function<void(const SendResult&)> done) {
   event::validate({request.event, request.data, "", std::nullopt});
   const SteadyTime begin = clock_.steady_now();
   const std::uint64_t id = ids_.next();
@@ -20,7 +20,7 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
   std::string event = options_.on_sent ? request.event : std::string();
   std::shared_ptr<void> open;
   if (in_cluster() && !request.local) {
-    open = begin_soon();
+    open = begin_async();
     if (!open) return;
   }
   hand_over(
@@ -30,7 +30,7 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
         send_seconds_.observe(seconds_since(begin, clock_));
         SendResult result = result_of(id, target, taken);
         result.missing = std::move(missing);
-        tell_sent(target, event, false, {result, std::nullopt});
+        report_sent(target, event, false, {result, std::nullopt});
         done(result);
       });
 }
@@ -38,15 +38,15 @@ void Sender::send_soon(SendRequest request, std::function<void(const SendResult&
 void Sender::hand_over(event::Target target, std::string event, event::FrameRef frame, std::shared_ptr<void> everywhere,
                        HandedOver done) {
   if (!everywhere) {
-    hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
-                      [done = std::move(done)](const event::Target& to, const std::vector<std::uint32_t>& taken) {
-                        done(to, taken, {});
-                      });
+    hub_.deliver_async(std::move(target), std::move(event), std::move(frame),
+                       [done = std::move(done)](const event::Target& to, const std::vector<std::uint32_t>& taken) {
+                         done(to, taken, {});
+                       });
     return;
   }
-  // Until this node and the others have said what they took.
-  struct Together {
-    Together(HandedOver then, event::Target to, std::shared_ptr<void> until)
+  // Combines the results of this node and of the others.
+  struct CombinedSend {
+    CombinedSend(HandedOver then, event::Target to, std::shared_ptr<void> until)
         : done(std::move(then)),
           target(std::move(to)),
           open(std::move(until)),
@@ -60,64 +60,65 @@ void Sender::hand_over(event::Target target, std::string event, event::FrameRef 
     std::vector<std::string> missing;
     std::atomic<int> left{2};
 
-    void part_is_there() {
+    void part_done() {
       if (left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
       for (std::size_t n = 0; n < here.size(); ++n) here[n] += away.at(n);
       done(target, here, std::move(missing));
     }
   };
-  away_.fetch_add(1);
-  const auto together = std::make_shared<Together>(std::move(done), target, std::move(everywhere));
-  // To the other nodes first: theirs is the longer way.
-  const auto sent = options_.elsewhere->send(service(), {{together->target, event, frame, {}}});
-  if (options_.elsewhere->may_be_here(service(), together->target)) {
-    hub_.deliver_soon(std::move(target), std::move(event), std::move(frame),
-                      [together](const event::Target&, const std::vector<std::uint32_t>& taken) {
-                        together->here = taken;
-                        together->part_is_there();
-                      });
+  remote_sends_.fetch_add(1);
+  const auto combined = std::make_shared<CombinedSend>(std::move(done), target, std::move(everywhere));
+  // The other nodes first, because they take longer.
+  const auto sent = options_.remote_nodes->send(service(), {{combined->target, event, frame, {}}});
+  if (options_.remote_nodes->may_have_local_streams(service(), combined->target)) {
+    hub_.deliver_async(std::move(target), std::move(event), std::move(frame),
+                       [combined](const event::Target&, const std::vector<std::uint32_t>& taken) {
+                         combined->here = taken;
+                         combined->part_done();
+                       });
   } else {
-    together->part_is_there();
+    combined->part_done();
   }
-  sent->then([this, together](const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
-    away_.fetch_sub(1);
-    together->away = taken;
-    together->missing = std::move(missing);
-    together->part_is_there();
+  sent->then([this, combined](const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+    remote_sends_.fetch_sub(1);
+    combined->away = taken;
+    combined->missing = std::move(missing);
+    combined->part_done();
   });
 }
 
-// Lives as long as somebody else has something to call back for; null when it is too late for that.
-std::shared_ptr<void> Sender::begin_soon() {
-  const MutexLock lock(soon_mutex_);
+// Returns a token to hold until the callback has run: stop() waits for all tokens. Null when stop() was called already.
+std::shared_ptr<void> Sender::begin_async() {
+  const MutexLock lock(async_mutex_);
   if (stopping_) return nullptr;
-  ++soon_;
+  ++async_;
   return {this, [](Sender* sender) {
-            const MutexLock in_time(sender->soon_mutex_);
-            if (--sender->soon_ == 0) sender->soon_changed_.notify_all();
+            const MutexLock in_time(sender->async_mutex_);
+            if (--sender->async_ == 0) sender->async_changed_.notify_all();
           }};
 }
 
-void Sender::keep_soon(SendRequest request, std::function<void(const SendOutcome&)> done) {
+void Sender::store_async(SendRequest request, std::function<void(const SendOutcome&)> done) {
   const SteadyTime begin = clock_.steady_now();
-  std::shared_ptr<void> open = begin_soon();
+  std::shared_ptr<void> open = begin_async();
   if (!open) return;
   const auto shared = std::make_shared<std::function<void(const SendOutcome&)>>(std::move(done));
-  repository_.add_soon(message_of(std::move(request)),
-                       [this, begin, shared, open = std::move(open)](NewMessage&& given, AddOutcome&& kept) {
-                         kept_soon(std::move(given), std::move(kept), begin, open, shared);
-                       });
+  repository_.add_async(message_of(std::move(request)), [this, begin, shared, open = std::move(open)](
+                                                            store::NewMessage&& given, store::AddOutcome&& kept) {
+    stored_async(std::move(given), std::move(kept), begin, open, shared);
+  });
 }
 
-void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin, const std::shared_ptr<void>& open,
-                       const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
-  // Others that were committed before may not be ready yet.
+void Sender::stored_async(store::NewMessage&& message, store::AddOutcome&& kept, SteadyTime begin,
+                          const std::shared_ptr<void>& open,
+                          const std::shared_ptr<std::function<void(const SendOutcome&)>>& done) {
+  // Messages committed earlier may not be ready yet.
   DeliveryOrder::Place place = publisher_.order().take();
   commit_seconds_.observe(seconds_since(begin, clock_));
   SendOutcome outcome;
-  note_kept(std::move(kept), message.created, outcome);
+  note_stored(std::move(kept), message.created, outcome);
   if (outcome.refusal || outcome.result.repeated) {
-    tell_sent(std::move(message.target), std::move(message.event), true, outcome);
+    report_sent(std::move(message.target), std::move(message.event), true, outcome);
     (*done)(outcome);
     return;
   }
@@ -132,7 +133,7 @@ void Sender::kept_soon(NewMessage&& message, AddOutcome&& kept, SteadyTime begin
     SendOutcome sent{result_of(id.value(), target, taken), std::nullopt};
     sent.result.pending = pending;
     sent.result.missing = std::move(missing);
-    tell_sent(target, event, true, sent);
+    report_sent(target, event, true, sent);
     (*done)(sent);
   };
   publisher_.order().run(std::move(place), [this, open, target = std::move(message.target),

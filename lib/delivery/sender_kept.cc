@@ -1,4 +1,4 @@
-// What a sender does with messages that are kept: stores them, gives them out again, says where they are.
+// Sender: stored messages. Stores them, sends them again and finds their delivery states.
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace sse::delivery {
 
-NewMessage Sender::message_of(SendRequest request) const {
+store::NewMessage Sender::message_of(SendRequest request) const {
   const WallTime now = clock_.wall_now();
   return {service(),
           std::move(request.target),
@@ -24,10 +24,11 @@ NewMessage Sender::message_of(SendRequest request) const {
           request.awaited};
 }
 
-DeliveryOrder::Place Sender::keep(const std::vector<SendRequest>& requests, std::vector<SendOutcome>& outcomes) {
-  std::vector<NewMessage> messages;
+DeliveryOrder::Place Sender::store_messages(const std::vector<SendRequest>& requests,
+                                            std::vector<SendOutcome>& outcomes) {
+  std::vector<store::NewMessage> messages;
   std::vector<std::size_t> indexes;
-  std::vector<std::vector<std::size_t>> before;  // those not kept between two that are; the last: behind all
+  std::vector<std::vector<std::size_t>> before;  // requests without qos before each message
   std::vector<std::size_t> plain;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const SendRequest& request = requests[i];
@@ -45,22 +46,22 @@ DeliveryOrder::Place Sender::keep(const std::vector<SendRequest>& requests, std:
   if (messages.empty()) return place;
   messages.back().ids_behind = static_cast<std::uint32_t>(plain.size());
   const SteadyTime begin = clock_.steady_now();
-  std::vector<AddOutcome> kept =
+  std::vector<store::AddOutcome> kept =
       repository_.add_in_order(messages, [this, &place] { place = publisher_.order().take(); });
   commit_seconds_.observe(seconds_since(begin, clock_));
-  // Ids are in the order of the requests, whichever are kept.
+  // Ids are in the order of the requests, with and without qos.
   const auto give = [&](const std::vector<MessageId>& ids, const std::vector<std::size_t>& to) {
     for (std::size_t i = 0; i < std::min(ids.size(), to.size()); ++i) outcomes[to[i]].result.id = ids[i].value();
   };
   for (std::size_t k = 0; k < kept.size(); ++k) {
     give(kept[k].before, before[k]);
     give(kept[k].behind, plain);
-    note_kept(std::move(kept[k]), messages[k].created, outcomes[indexes[k]]);
+    note_stored(std::move(kept[k]), messages[k].created, outcomes[indexes[k]]);
   }
   return place;
 }
 
-void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome) {
+void Sender::note_stored(store::AddOutcome&& kept, WallTime created, SendOutcome& outcome) {
   outcome.result.id = kept.id.value();
   outcome.result.pending = kept.pending;
   outcome.result.repeated = kept.repeated;
@@ -71,37 +72,37 @@ void Sender::note_kept(AddOutcome&& kept, WallTime created, SendOutcome& outcome
   }
   if (kept.repeated) {
     repeated_.add();
-    trace_.add(kept.id, Trace::What::kRepeated, clock_.wall_now());
+    trace_.add(kept.id, Trace::Step::kRepeated, clock_.wall_now());
   } else {
-    trace_.add(kept.id, Trace::What::kAccepted, created);
-    trace_.add(kept.id, Trace::What::kCommitted, clock_.wall_now());
+    trace_.add(kept.id, Trace::Step::kAccepted, created);
+    trace_.add(kept.id, Trace::Step::kCommitted, clock_.wall_now());
   }
 }
 
-std::uint64_t Sender::retry(const std::vector<PendingMessage>& rows) {
-  for (const PendingMessage& row : rows) {
+std::uint64_t Sender::retry(const std::vector<store::PendingMessage>& rows) {
+  for (const store::PendingMessage& row : rows) {
     if (row.service != service() || row.damaged) continue;
     retried_.add();
-    trace_.add({clock_.wall_now(), row.id, Trace::What::kRetried, row.recipient.kind, row.recipient.name, {}});
+    trace_.add({clock_.wall_now(), row.id, Trace::Step::kRetried, row.recipient.kind, row.recipient.name, {}});
   }
-  return give_out(rows, true);
+  return publish_stored(rows, true);
 }
 
-std::uint64_t Sender::send_requeued(const std::vector<PendingMessage>& rows) {
-  for (const PendingMessage& row : rows) {
+std::uint64_t Sender::send_requeued(const std::vector<store::PendingMessage>& rows) {
+  for (const store::PendingMessage& row : rows) {
     if (row.service != service()) continue;
-    trace_.add(row.id, Trace::What::kAccepted, row.created);
-    trace_.add(row.id, Trace::What::kCommitted, clock_.wall_now());
+    trace_.add(row.id, Trace::Step::kAccepted, row.created);
+    trace_.add(row.id, Trace::Step::kCommitted, clock_.wall_now());
   }
-  return give_out(rows, false);
+  return publish_stored(rows, false);
 }
 
-// The way of everything that is sent: in its place among all events, and to other nodes, too.
-std::uint64_t Sender::give_out(const std::vector<PendingMessage>& rows, bool again) {
+// Sends stored messages like new ones: through the publisher, in the delivery order, and to other nodes, too.
+std::uint64_t Sender::publish_stored(const std::vector<store::PendingMessage>& rows, bool again) {
   std::vector<event::Target> targets;
   std::vector<Outgoing> outgoing;
   targets.reserve(rows.size());
-  for (const PendingMessage& row : rows) {
+  for (const store::PendingMessage& row : rows) {
     if (row.service != service() || row.damaged) continue;
     event::Target& target = targets.emplace_back(event::Target{row.recipient.kind, {}, row.listening});
     if (target.kind != event::TargetKind::kAll) target.names.push_back(row.recipient.name);
@@ -114,39 +115,40 @@ std::uint64_t Sender::give_out(const std::vector<PendingMessage>& rows, bool aga
   return taken;
 }
 
-// What is recalled is not given any more to clients that come back.
-void Sender::withdrawn(const std::vector<Withdrawn>& gone) {
+// Withdrawn messages are no longer sent to resuming clients.
+void Sender::withdrawn(const std::vector<store::Withdrawn>& gone) {
   publisher_.withdraw(gone);
   const WallTime now = clock_.wall_now();
-  for (const Withdrawn& one : gone) {
-    Trace::What what = Trace::What::kExpired;
-    if (one.why == Withdrawn::Why::kReplaced) {
-      what = Trace::What::kCollapsed;
+  for (const store::Withdrawn& one : gone) {
+    Trace::Step what = Trace::Step::kExpired;
+    if (one.why == store::Withdrawn::Why::kReplaced) {
+      what = Trace::Step::kCollapsed;
       collapsed_.add();
-    } else if (one.why == Withdrawn::Why::kDeleted) {
-      what = Trace::What::kDeleted;
+    } else if (one.why == store::Withdrawn::Why::kDeleted) {
+      what = Trace::Step::kDeleted;
       deleted_.add();
     }
     trace_.add({now, one.id, what, one.recipient.kind, one.recipient.name, {}});
-    // Whoever waits has nothing more to wait for.
+    // Waiting senders check again, because this recipient will not confirm.
     if (repository_.shared()) waiting_sends_.confirmed(one.id);
   }
 }
 
-std::vector<hub::Whereabouts> Sender::locate(const std::vector<PendingMessage>& rows,
-                                             std::vector<std::string>& missing) {
-  std::vector<hub::Whereabouts> places;
+std::vector<hub::DeliveryState> Sender::find_delivery_states(const std::vector<store::PendingMessage>& rows,
+                                                             std::vector<std::string>& missing) {
+  std::vector<hub::DeliveryState> places;
   places.reserve(rows.size());
-  for (const PendingMessage& row : rows)
+  for (const store::PendingMessage& row : rows)
     places.push_back({row.recipient.kind, row.recipient.name, row.id, row.event, row.listening});
-  locate_everywhere(places, missing);
+  find_delivery_states_in_cluster(places, missing);
   return places;
 }
 
-void Sender::locate_everywhere(std::vector<hub::Whereabouts>& messages, std::vector<std::string>& missing) {
-  hub_.locate(messages);
-  if (options_.elsewhere == nullptr || messages.empty()) return;
-  for (std::string& node : options_.elsewhere->locate(service(), messages)) {
+void Sender::find_delivery_states_in_cluster(std::vector<hub::DeliveryState>& messages,
+                                             std::vector<std::string>& missing) {
+  hub_.find_delivery_states(messages);
+  if (options_.remote_nodes == nullptr || messages.empty()) return;
+  for (std::string& node : options_.remote_nodes->find_delivery_states(service(), messages)) {
     if (std::ranges::find(missing, node) == missing.end()) missing.push_back(std::move(node));
   }
 }

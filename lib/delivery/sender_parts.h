@@ -1,6 +1,6 @@
 #pragma once
 
-// What the sources of Sender share; for them alone.
+// Helpers shared by the sources of Sender. Only for these.
 
 #include <chrono>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Pending messages for streams that open.
+// Sender: reads pending messages for streams that open.
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -18,8 +18,8 @@ constexpr std::chrono::seconds kUnreadPeriod{1};
 
 }  // namespace
 
-// Every stream that opens meanwhile comes by.
-void Sender::note_unread(const std::string& why) {
+// Logs at most once per kUnreadPeriod, because every stream that opens meanwhile fails to read.
+void Sender::log_failed_read(const std::string& why) {
   const std::int64_t now = clock_.steady_now().time_since_epoch().count();
   std::int64_t last = last_unread_.load();
   const auto period = std::chrono::duration_cast<SteadyTime::duration>(kUnreadPeriod).count();
@@ -29,28 +29,28 @@ void Sender::note_unread(const std::string& why) {
 }
 
 void Sender::replay_page(const hub::ReplayRequest& request) {
-  std::vector<Recipient> recipients;
+  std::vector<store::Recipient> recipients;
   for (const auto& [kind, name] : request.recipients) recipients.push_back({kind, name});
   std::vector<hub::ReplayFrame> page;
   MessageId through = request.after;
   bool last = true;
   bool failed = false;
   try {
-    const std::vector<PendingMessage> pending = [&] {
+    const std::vector<store::PendingMessage> pending = [&] {
       try {
         return repository_.pending(service(), recipients, request.after, kPageMessages, kPageBytes, clock_.wall_now());
-      } catch (PartlyRead& part) {
-        // The stream gets what there is, and the hub asks again for the rest.
+      } catch (store::PartialRead& part) {
+        // The stream gets the messages that were read, and the hub requests the rest later.
         failed = true;
-        note_unread(part.what());
+        log_failed_read(part.what());
         return part.take();
       }
     }();
     const std::uint64_t bytes =
         std::accumulate(pending.begin(), pending.end(), std::uint64_t{0},
-                        [](std::uint64_t n, const PendingMessage& m) { return n + m.data.size(); });
+                        [](std::uint64_t n, const store::PendingMessage& m) { return n + m.data.size(); });
     last = pending.size() < kPageMessages && bytes < kPageBytes.count();
-    for (const PendingMessage& message : pending) {
+    for (const store::PendingMessage& message : pending) {
       through = std::max(through, message.id);
       if (message.damaged) {
         observe::log_error(
@@ -68,8 +68,8 @@ void Sender::replay_page(const hub::ReplayRequest& request) {
     }
   } catch (const Error& e) {
     failed = true;
-    // They stay pending; the hub asks again.
-    note_unread(e.what());
+    // The messages stay pending, and the hub requests them again.
+    log_failed_read(e.what());
   }
   replayed_.add(page.size());
   hub_.replay(request, std::move(page), through, last, failed);

@@ -1,4 +1,4 @@
-// Sends whose callers wait for the store and the streams.
+// Sender: synchronous sends, for callers that wait for the store and the streams.
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,9 +27,9 @@ struct Sender::Sending::State {
   const std::vector<SendRequest> requests;
   std::vector<SendOutcome> outcomes;
   std::vector<Outgoing> outgoing;
-  std::vector<std::size_t> indexes;  // into requests, of what goes out
-  // Last: waits for those who look at the rest.
-  std::optional<Publisher::Underway> underway;
+  std::vector<std::size_t> indexes;  // into requests, one per outgoing event
+  // The last member, because its destructor waits for the threads that use the others.
+  std::optional<Publisher::InTransit> underway;
 };
 
 Sender::Sending::Sending(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -46,7 +46,7 @@ Sender::Sending Sender::start_all(std::vector<SendRequest> requests) {
       outcomes[i].refusal = {e.code(), e.what()};
     }
   }
-  DeliveryOrder::Place place = keep(requests, outcomes);
+  DeliveryOrder::Place place = store_messages(requests, outcomes);
   return deliver(std::move(requests), std::move(outcomes), begin, std::move(place));
 }
 

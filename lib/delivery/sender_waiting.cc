@@ -1,4 +1,4 @@
-// Senders that wait until what they sent is confirmed.
+// Sender: sends that wait for the confirmations of the recipients.
 #include <algorithm>
 #include <future>
 #include <iterator>
@@ -15,29 +15,30 @@ namespace sse::delivery {
 
 namespace {
 
-// For confirmations that other nodes hear of, where the store does not tell of them; and where it does, to be sure.
-constexpr std::chrono::milliseconds kLookForConfirmations{100};
-constexpr std::chrono::milliseconds kLookToBeSure{60'000};
-// Recipients a store is asked about in one go: others have their turn in between.
+// How often to check for confirmations on other nodes: when the store does not notify of them, and, as a safeguard,
+// when it does.
+constexpr std::chrono::milliseconds kConfirmationPollInterval{100};
+constexpr std::chrono::milliseconds kSafetyPollInterval{60'000};
+// Recipients per query of the store, so that other queries are not delayed.
 constexpr std::size_t kAskedAtOnce = 256;
-// Each holds a connection or a command of another node, and some kilobytes; a recipient, some 100 bytes and its name a
-// few times.
+// Each waiting sender holds a connection or a command of another node, and a few kilobytes; each awaited recipient
+// about 100 bytes and a few copies of its name.
 constexpr std::size_t kMaxWaiting = 10'000;
 constexpr std::size_t kMaxAwaited = 500'000;
 
 }  // namespace
 
-SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds patience) {
-  const auto told = std::make_shared<std::promise<SendResult>>();
-  std::future<SendResult> result = told->get_future();
-  send_then_wait(request, patience, [told](const SendResult& sent) { told->set_value(sent); });
+SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds timeout) {
+  const auto reported = std::make_shared<std::promise<SendResult>>();
+  std::future<SendResult> result = reported->get_future();
+  send_then_wait(request, timeout, [reported](const SendResult& sent) { reported->set_value(sent); });
   return result.get();
 }
 
-// One who waits.
+// A sender that waits.
 struct Sender::Awaited {
   Awaited(Sender& sender, SendRequest what, MessageId message)
-      : awaited(sender.awaited_), request(std::move(what)), wait(sender.waits_, message) {
+      : awaited(sender.awaited_), request(std::move(what)), wait(sender.confirmation_waiter_, message) {
     awaited.fetch_add(request.target.names.size());
   }
   ~Awaited() { awaited.fetch_sub(request.target.names.size()); }
@@ -46,33 +47,33 @@ struct Sender::Awaited {
 
   std::atomic<std::size_t>& awaited;
   const SendRequest request;  // without its data
-  Waits::Wait wait;
-  std::vector<Recipient> recipients;  // who have it pending
+  ConfirmationWaiter::Wait wait;
+  std::vector<store::Recipient> recipients;  // with the message pending
   SendResult result;
   std::function<void(const SendResult&)> done;
 };
 
-void Sender::send_then_wait(const SendRequest& request, std::chrono::milliseconds patience,
+void Sender::send_then_wait(const SendRequest& request, std::chrono::milliseconds timeout,
                             std::function<void(const SendResult&)> done) {
   const SteadyTime started = clock_.steady_now();
   const bool many = waiting_sends_.size() >= kMaxWaiting;
   if (many || awaited_.load() + request.target.names.size() > kMaxAwaited) {
     throw Error(ErrorCode::kUnavailable,
-                (many ? std::to_string(kMaxWaiting) + " senders wait for confirmations here already"
+                (many ? std::to_string(kMaxWaiting) + " senders wait for confirmations on this node already"
                       : "senders wait for the confirmations of " + std::to_string(awaited_.load()) +
-                            " recipients here already, and " + std::to_string(kMaxAwaited) + " is the most") +
-                    ", and this was not sent; try again later, or send without waiting");
+                            " recipients on this node already (at most " + std::to_string(kMaxAwaited) + ")") +
+                    "; the message was not sent: try again later, or send without waiting");
   }
-  waits_.start();
+  confirmation_waiter_.start();
   waiting_sends_.start();
   std::vector<SendOutcome> outcomes(1);
   event::validate({request.event, request.data, "", std::nullopt});
   std::vector<SendRequest> kept{request};
   kept.front().awaited = true;
-  DeliveryOrder::Place place = keep(kept, outcomes);
+  DeliveryOrder::Place place = store_messages(kept, outcomes);
   if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
   SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
-  // Before the delivery, which may be confirmed before it returns.
+  // Created before the delivery, because recipients may confirm before deliver() returns.
   const auto awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
   awaited->done = std::move(done);
   awaited->result =
@@ -86,88 +87,90 @@ void Sender::send_then_wait(const SendRequest& request, std::chrono::millisecond
     }
     const Recipients pending =
         result.pending > 0 ? pending_of(awaited->recipients, MessageId(result.id)) : Recipients();
-    std::erase_if(awaited->recipients, [&](const Recipient& who) { return !pending.contains(who); });
+    std::erase_if(awaited->recipients, [&](const store::Recipient& key) { return !pending.contains(key); });
   } else {
     for (const SendResult::Recipient& r : result.recipients) awaited->recipients.push_back({r.kind, r.name});
   }
-  // What has expired is confirmed by nobody.
+  // The wait ends with the ttl, because an expired message is never confirmed.
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
-  // Where other nodes share the store it may be one of them who hears of the confirmation.
-  const std::chrono::milliseconds period = !repository_.shared()         ? std::chrono::milliseconds(0)
-                                           : repository_.tells_settled() ? kLookToBeSure
-                                                                         : kLookForConfirmations;
-  waiting_sends_.add(MessageId(result.id), started + std::min(patience, ttl), period,
-                     [this, awaited](bool over) { return look(*awaited, over); });
+  // With a shared store another node may receive the confirmation.
+  const std::chrono::milliseconds period = !repository_.shared()           ? std::chrono::milliseconds(0)
+                                           : repository_.reports_settled() ? kSafetyPollInterval
+                                                                           : kConfirmationPollInterval;
+  waiting_sends_.add(MessageId(result.id), started + std::min(timeout, ttl), period,
+                     [this, awaited](bool over) { return check(*awaited, over); });
 }
 
-bool Sender::look(Awaited& awaited, bool over) {
-  const std::vector<Recipient> confirmed = awaited.wait.until(awaited.recipients, SteadyTime::min());
+bool Sender::check(Awaited& awaited, bool over) {
+  const std::vector<store::Recipient> confirmed = awaited.wait.until(awaited.recipients, SteadyTime::min());
   if (!over) {
     const Recipients had(confirmed.begin(), confirmed.end());
-    std::vector<Recipient> open;
+    std::vector<store::Recipient> open;
     std::ranges::copy_if(awaited.recipients, std::back_inserter(open),
-                         [&](const Recipient& who) { return !had.contains(who); });
+                         [&](const store::Recipient& key) { return !had.contains(key); });
     const bool all = open.empty() || (repository_.shared() && pending_of(open, MessageId(awaited.result.id)).empty());
     if (!all) return false;
   }
-  tell_states(awaited.request, confirmed, awaited.result);
+  report_states(awaited.request, confirmed, awaited.result);
   awaited.done(awaited.result);
   return true;
 }
 
-// Few looks at the store: a message that several have pending is returned for all of them, whatever the limit. What
-// was sent here is kept here: other nodes, of which one may be frozen, are not asked. What cannot be read is taken for
-// pending: that is what was known last.
-Sender::Recipients Sender::pending_of(const std::vector<Recipient>& recipients, MessageId id) {
+// Needs few reads: the store returns a message pending for several recipients for all of them, whatever the limit. A
+// message sent by this node is in its own store, so no other node, which may be frozen, is queried. Recipients that
+// cannot be read count as pending, which is the last known state.
+Sender::Recipients Sender::pending_of(const std::vector<store::Recipient>& recipients, MessageId id) {
   Recipients pending;
   for (std::size_t begin = 0; begin < recipients.size(); begin += kAskedAtOnce) {
     const std::span part = std::span(recipients).subspan(begin, std::min(kAskedAtOnce, recipients.size() - begin));
     try {
-      for (PendingMessage& row :
-           repository_.own().pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
+      for (store::PendingMessage& row :
+           repository_.local().pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
         if (row.id == id) pending.insert(std::move(row.recipient));
       }
     } catch (const Error& e) {
-      note_unread(e.what());
+      log_failed_read(e.what());
       pending.insert(part.begin(), part.end());
     }
   }
   return pending;
 }
 
-void Sender::tell_states(const SendRequest& request, const std::vector<Recipient>& confirmed, SendResult& result) {
+void Sender::report_states(const SendRequest& request, const std::vector<store::Recipient>& confirmed,
+                           SendResult& result) {
   const MessageId id(result.id);
-  Recipients told(confirmed.begin(), confirmed.end());
-  std::unordered_map<Recipient, const char*, RecipientHash> withdrawn;
+  Recipients reported(confirmed.begin(), confirmed.end());
+  std::unordered_map<store::Recipient, const char*, store::RecipientHash> withdrawn;
   for (const Trace::Entry& e : trace_.of(id)) {
-    if (e.what == Trace::What::kConfirmed) told.insert({e.kind, e.name});
-    if (e.what == Trace::What::kDeleted || e.what == Trace::What::kCollapsed)
-      withdrawn.emplace(Recipient{e.kind, e.name}, "deleted");
-    if (e.what == Trace::What::kExpired) withdrawn.emplace(Recipient{e.kind, e.name}, "expired");
+    if (e.what == Trace::Step::kConfirmed) reported.insert({e.kind, e.name});
+    if (e.what == Trace::Step::kDeleted || e.what == Trace::Step::kCollapsed)
+      withdrawn.emplace(store::Recipient{e.kind, e.name}, "deleted");
+    if (e.what == Trace::Step::kExpired) withdrawn.emplace(store::Recipient{e.kind, e.name}, "expired");
   }
-  std::vector<Recipient> untold;
+  std::vector<store::Recipient> unreported;
   for (const SendResult::Recipient& recipient : result.recipients) {
-    if (Recipient who{recipient.kind, recipient.name}; !told.contains(who)) untold.push_back(std::move(who));
+    if (store::Recipient key{recipient.kind, recipient.name}; !reported.contains(key))
+      unreported.push_back(std::move(key));
   }
-  const Recipients pending = pending_of(untold, id);
-  std::vector<hub::Whereabouts> open;
+  const Recipients pending = pending_of(unreported, id);
+  std::vector<hub::DeliveryState> open;
   std::vector<std::size_t> indexes;
   for (std::size_t i = 0; i < result.recipients.size(); ++i) {
     SendResult::Recipient& recipient = result.recipients[i];
-    const Recipient who{recipient.kind, recipient.name};
-    if (pending.contains(who)) {
-      open.push_back({who.kind, who.name, id, request.event, request.target.listening});
+    const store::Recipient key{recipient.kind, recipient.name};
+    if (pending.contains(key)) {
+      open.push_back({key.kind, key.name, id, request.event, request.target.listening});
       indexes.push_back(i);
       continue;
     }
-    // It may have been settled so long ago, or by another node, that nothing is known of it but that it is not pending.
-    if (const auto gone = withdrawn.find(who); gone != withdrawn.end() && !told.contains(who)) {
+    // Of a message settled long ago, or by another node, it may only be known that it is no longer pending.
+    if (const auto gone = withdrawn.find(key); gone != withdrawn.end() && !reported.contains(key)) {
       recipient.state = gone->second;
     } else {
-      recipient.state = told.contains(who) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
+      recipient.state = reported.contains(key) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
     }
   }
-  locate_everywhere(open, result.missing);
+  find_delivery_states_in_cluster(open, result.missing);
   const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
   const bool expired = IdGenerator::time_of(id.value()) + ttl <= clock_.wall_now();
   for (std::size_t n = 0; n < open.size(); ++n)

@@ -11,7 +11,7 @@
 
 namespace sse::delivery {
 
-std::string_view what_name(Trace::What what) {
+std::string_view step_name(Trace::Step what) {
   static constexpr std::array<std::string_view, 10> kNames{"accepted", "committed", "repeated",  "sent",    "confirmed",
                                                            "expired",  "deleted",   "collapsed", "retried", "failed"};
   return kNames.at(static_cast<std::size_t>(what));
@@ -39,7 +39,7 @@ void Trace::keep(Item item) {
   }
   name_bytes_ += item.entry.name.size();
   entries_.push_back(std::move(item));
-  while (entries_.size() > most_ || name_bytes_ > kMaxNameBytes) {
+  while (entries_.size() > max_ || name_bytes_ > kMaxNameBytes) {
     name_bytes_ -= entries_.front().entry.name.size();
     entries_.pop_front();
   }
@@ -47,9 +47,9 @@ void Trace::keep(Item item) {
 
 void Trace::keep_end(const Entry& end) {
   const std::uint64_t connection = end.connection.value();
-  if (most_ended_ == 0 || !ends_.try_emplace(connection, End{end.time, *end.reason}).second) return;
+  if (max_ended_ == 0 || !ends_.try_emplace(connection, End{end.time, *end.reason}).second) return;
   ends_order_.push_back(connection);
-  if (ends_order_.size() <= most_ended_) return;
+  if (ends_order_.size() <= max_ended_) return;
   ends_.erase(ends_order_.front());
   ends_order_.pop_front();
 }
@@ -70,31 +70,31 @@ std::vector<Trace::Entry> Trace::of(MessageId message) {
 }
 
 void Trace::ended(ConnectionId connection, net::CloseReason reason, WallTime time) {
-  note({time, MessageId(), What::kFailed, {}, {}, connection, reason});
+  note({time, MessageId(), Step::kFailed, {}, {}, connection, reason});
 }
 
 void Trace::add_failures(std::vector<Entry>& story) const {
   using Sent = std::tuple<ConnectionId, event::TargetKind, std::string_view>;
-  std::set<Sent> told;
+  std::set<Sent> reported;
   for (const Entry& e : story) {
     count_steps();
-    if (e.what == What::kConfirmed || e.what == What::kFailed) told.emplace(e.connection, e.kind, e.name);
+    if (e.what == Step::kConfirmed || e.what == Step::kFailed) reported.emplace(e.connection, e.kind, e.name);
   }
   std::vector<Entry> failures;
   for (const Entry& sent : story) {
     count_steps();
-    if (sent.what != What::kSent) continue;
+    if (sent.what != Step::kSent) continue;
     const auto end = ends_.find(sent.connection.value());
-    if (end == ends_.end() || !told.emplace(sent.connection, sent.kind, sent.name).second) continue;
+    if (end == ends_.end() || !reported.emplace(sent.connection, sent.kind, sent.name).second) continue;
     Entry failed = sent;
-    failed.what = What::kFailed;
+    failed.what = Step::kFailed;
     failed.time = end->second.time;
     failed.reason = end->second.reason;
     failures.push_back(std::move(failed));
   }
-  told.clear();
+  reported.clear();
   std::ranges::stable_sort(failures, {}, &Entry::time);
-  // Not a sort: what happened keeps its order whatever the clock did.
+  // A merge, not a sort: the entries stay in order even if the clock was set.
   std::vector<Entry> all;
   all.reserve(story.size() + failures.size());
   auto failed = failures.begin();

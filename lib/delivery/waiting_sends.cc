@@ -9,14 +9,14 @@
 namespace sse::delivery {
 namespace {
 
-constexpr std::size_t kLookers = 4;
+constexpr std::size_t kCheckers = 4;
 constexpr std::chrono::seconds kIdle{10};
 
 }  // namespace
 
-// Every wait is in its queue at most once, so that this is bounded by their number.
+// Every wait is in the queue of the pool at most once, so that the number of waits bounds it.
 WaitingSends::WaitingSends(const Clock& clock)
-    : clock_(clock), lookers_("sse-wait-look", 0, kLookers, SIZE_MAX, kIdle, clock) {}
+    : clock_(clock), checkers_("sse-wait-look", 0, kCheckers, SIZE_MAX, kIdle, clock) {}
 
 void WaitingSends::start() {
   const MutexLock lock(mutex_);
@@ -31,19 +31,19 @@ void WaitingSends::begin() {
   });
 }
 
-void WaitingSends::add(MessageId message, SteadyTime deadline, std::chrono::milliseconds period, Look look) {
+void WaitingSends::add(MessageId message, SteadyTime deadline, std::chrono::milliseconds period, Check check) {
   {
     const MutexLock lock(mutex_);
     if (!stopping_) {
       begin();
       const Key key = next_++;
       by_message_[message.value()].push_back(key);
-      Wait& wait = waits_.emplace(key, Wait{message, deadline, period, std::move(look), {}}).first->second;
+      Wait& wait = waits_.emplace(key, Wait{message, deadline, period, std::move(check), {}}).first->second;
       schedule(key, wait, SteadyTime{});
       return;
     }
   }
-  look(true);
+  check(true);
 }
 
 void WaitingSends::schedule(Key key, Wait& wait, SteadyTime when) {
@@ -54,9 +54,9 @@ void WaitingSends::schedule(Key key, Wait& wait, SteadyTime when) {
   if (first) changed_.notify_all();
 }
 
-void WaitingSends::look_soon(Key key, Wait& wait) {
+void WaitingSends::check_async(Key key, Wait& wait) {
   if (wait.looking) {
-    wait.once_more = true;
+    wait.check_again = true;
   } else {
     schedule(key, wait, SteadyTime{});
   }
@@ -66,12 +66,12 @@ void WaitingSends::confirmed(MessageId message) {
   const MutexLock lock(mutex_);
   const auto found = by_message_.find(message.value());
   if (found == by_message_.end()) return;
-  for (const Key key : found->second) look_soon(key, waits_.at(key));
+  for (const Key key : found->second) check_async(key, waits_.at(key));
 }
 
-void WaitingSends::look_again() {
+void WaitingSends::check_all() {
   const MutexLock lock(mutex_);
-  for (auto& [key, wait] : waits_) look_soon(key, wait);
+  for (auto& [key, wait] : waits_) check_async(key, wait);
 }
 
 std::size_t WaitingSends::size() const {
@@ -82,7 +82,7 @@ std::size_t WaitingSends::size() const {
 void WaitingSends::cancel() {
   const MutexLock lock(mutex_);
   cancelled_ = true;
-  for (auto& [key, wait] : waits_) look_soon(key, wait);
+  for (auto& [key, wait] : waits_) check_async(key, wait);
   changed_.notify_all();
 }
 
@@ -97,7 +97,7 @@ void WaitingSends::stop() {
     thread.swap(thread_);
   }
   if (thread.joinable()) thread.join();
-  lookers_.stop();
+  checkers_.stop();
 }
 
 void WaitingSends::run() {
@@ -115,8 +115,8 @@ void WaitingSends::run() {
     due_.erase(due_.begin());
     Wait& wait = waits_.at(key);
     wait.looking = true;
-    // The system has no thread to give, and the pool none: later.
-    if (!lookers_.submit([this, key = key] { look(key); })) {
+    // The pool has no thread and the system cannot create one: retry later.
+    if (!checkers_.submit([this, key = key] { check(key); })) {
       wait.looking = false;
       wait.due = clock_.steady_now() + std::chrono::milliseconds(100);
       due_.emplace(wait.due, key);
@@ -124,19 +124,19 @@ void WaitingSends::run() {
   }
 }
 
-void WaitingSends::look(Key key) {
-  Look* look = nullptr;
+void WaitingSends::check(Key key) {
+  Check* check = nullptr;
   bool over = false;
   {
     const MutexLock lock(mutex_);
     Wait& wait = waits_.at(key);
-    wait.once_more = false;
+    wait.check_again = false;
     over = cancelled_ || clock_.steady_now() >= wait.deadline;
-    look = &wait.look;  // nobody else touches it, nor the wait, while it is `looking`
+    check = &wait.check;  // no other thread uses the wait or its check while it is `looking`
   }
   bool done = over;
-  const bool looked = observe::guarded("a sender that waits for a confirmation", [&] { done = (*look)(over); });
-  Look gone;
+  const bool looked = observe::guarded("a sender that waits for a confirmation", [&] { done = (*check)(over); });
+  Check gone;
   const MutexLock lock(mutex_);
   const auto found = waits_.find(key);
   Wait& wait = found->second;
@@ -144,10 +144,10 @@ void WaitingSends::look(Key key) {
     wait.looking = false;
     const SteadyTime next =
         wait.period.count() == 0 ? wait.deadline : std::min(wait.deadline, clock_.steady_now() + wait.period);
-    schedule(key, wait, wait.once_more ? SteadyTime{} : next);
+    schedule(key, wait, wait.check_again ? SteadyTime{} : next);
     return;
   }
-  gone = std::move(wait.look);
+  gone = std::move(wait.check);
   const auto others = by_message_.find(wait.message.value());
   std::erase(others->second, key);
   if (others->second.empty()) by_message_.erase(others);

@@ -7,12 +7,12 @@
 
 namespace sse::event {
 
-/// Takes a chunked body (RFC 9112 §7.1) apart as it arrives, however it is cut; copies nothing. Extensions and trailers
-/// are dropped. For those who read streams; one thread at a time.
+/// Decodes a chunked body (RFC 9112 §7.1) as it arrives, however it is split, without copying. For clients that read
+/// streams. Extensions and trailers are dropped. One thread at a time.
 class ChunkReader {
  public:
-  /// Calls `take(std::string_view)` with the parts of the body that are in `bytes`, in order; what comes behind the end
-  /// of the body, or where it is malformed, is dropped.
+  /// Calls `take(std::string_view)` with the parts of the body in `bytes`, in order; bytes after the end of the body,
+  /// or after an error, are dropped.
   template <class Take>
   void feed(std::string_view bytes, Take take) {
     while (!bytes.empty()) {
@@ -31,20 +31,20 @@ class ChunkReader {
     }
   }
 
-  /// The last chunk has come: nothing is missing.
+  /// True when the last chunk was read, so that the body is complete.
   bool complete() const { return state_ == State::kComplete; }
   bool bad() const { return state_ == State::kBad; }
 
  private:
   enum class State : unsigned char {
-    kSize,  // its first digit is still to come
+    kSize,  // before its first digit
     kDigits,
     kExtension,
     kSizeLf,
     kData,
     kDataCr,
     kDataLf,
-    kTrailer,  // at the begin of a line
+    kTrailer,  // at the start of a line
     kTrailerLine,
     kEndLf,
     kComplete,
@@ -104,7 +104,7 @@ class ChunkReader {
 
   static constexpr std::uint64_t kMaxChunk = std::uint64_t{1} << 40;
 
-  std::uint64_t left_ = 0;  // of the chunk
+  std::uint64_t left_ = 0;  // bytes left in the chunk
   State state_ = State::kSize;
 };
 

@@ -21,7 +21,8 @@ void validate_line(std::string_view what, const std::string& value) {
 
 void append_field(std::string& out, std::string_view field, std::string_view value) {
   out += field;
-  // A reader drops one space after the colon (WHATWG HTML 9.2.6), so a value that begins with one needs another.
+  // A reader removes one space after the colon (WHATWG HTML 9.2.6), so that a value that begins with a space needs
+  // another.
   out += !value.empty() && value.front() == ' ' ? ": " : ":";
   out += value;
   out += '\n';
@@ -50,7 +51,7 @@ std::string encode(const Event& event) {
   if (event.retry) append_field(out, "retry", std::to_string(event.retry->count()));
   if (!event.name.empty()) append_field(out, "event", event.name);
   std::string_view rest = event.data;
-  // Two passes of memchr are far quicker than one of find_first_of; most data has no CR at all.
+  // Two passes of memchr are much faster than one of find_first_of; most data contains no CR.
   const bool has_cr = rest.find('\r') != std::string_view::npos;
   for (;;) {
     const std::size_t cut = has_cr ? rest.find_first_of("\r\n") : rest.find('\n');

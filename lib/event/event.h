@@ -16,29 +16,30 @@ struct Event {
   std::optional<std::chrono::milliseconds> retry;
 };
 
-/// Event types the server itself sends (PROTOCOL.md, "Opening the stream").
+/// The event types that the server itself sends (PROTOCOL.md, "Opening the stream").
 inline constexpr std::string_view kConnectFinish = "connect-finish";
 inline constexpr std::string_view kConnectClose = "connect-close";
 inline constexpr std::string_view kSetDuration = "sse-set-duration";
-/// To a client whose last event id is older than what is kept: it has missed something for good.
+/// Sent to a client whose last event id is older than the retained history: some events are lost for it.
 inline constexpr std::string_view kResync = "resync";
 
-/// What a comment line looks like on the wire; keeps proxies and dead-peer detection going (WHATWG HTML 9.2.7).
+/// A comment line on the wire, which keeps proxies and dead-peer detection active (WHATWG HTML 9.2.7).
 inline constexpr std::string_view kHeartbeat = ":\n\n";
 
-/// Throws Error(kInvalidArgument) when the name or id holds a line break or NUL (they cannot be carried, WHATWG HTML
-/// 9.2.6), or when any field is not valid UTF-8 (the stream is UTF-8 by definition).
+/// Throws Error(kInvalidArgument) when the name or id contains a line break or NUL (the format cannot carry them,
+/// WHATWG HTML 9.2.6), or when a field is not valid UTF-8 (the encoding of event streams).
 void validate(const Event& event);
 
-/// The id in an encoded event, if it is one of ours (parse_id); 0 otherwise.
+/// The id of an encoded event when parse_id() accepts it; 0 otherwise.
 std::uint64_t id_of(std::string_view encoded);
 
-/// The event in stream form (WHATWG HTML 9.2.5), blank line included: `id`, `retry`, `event`, then `data` lines.
+/// Encodes the event as a stream block (WHATWG HTML 9.2.5), blank line included: `id`, `retry`, `event`, then `data`
+/// lines.
 /// REQUIRES: validate(event) passed.
 std::string encode(const Event& event);
 
-/// A block of nothing but an id: the client dispatches no event, and comes back with this id (WHATWG HTML 9.2.6: the
-/// last event id is set before an empty data buffer ends the dispatch).
+/// A block with only an id: the client dispatches no event, but reconnects with this id (WHATWG HTML 9.2.6: the last
+/// event id is set before an empty data buffer ends the dispatch).
 std::string encode_cursor(std::string_view id);
 
 }  // namespace sse::event

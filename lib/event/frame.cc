@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 
-// The digits of a size and the end of their line.
+// The size line of a chunk: hexadecimal digits and CRLF.
 struct ChunkHead {
   explicit ChunkHead(std::size_t size) {
     char* end = std::to_chars(text.data(), text.data() + text.size() - kLineEnd.size(), size, 16).ptr;
@@ -26,7 +26,7 @@ struct ChunkHead {
 }  // namespace
 
 FrameRef Frame::make(std::string_view bytes, MessageId message, TargetKind recipient) {
-  // A chunk of no bytes would be the last one.
+  // A chunk of size 0 would be the last chunk.
   if (bytes.empty()) return make({}, bytes, {}, message, recipient);
   return make(ChunkHead(bytes.size()).view(), bytes, kLineEnd, message, recipient);
 }

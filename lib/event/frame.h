@@ -13,7 +13,7 @@ namespace sse::event {
 
 class Frame;
 
-/// Shared ownership of a Frame; one pointer wide, because a backlog is made of these. Thread safe like shared_ptr.
+/// Shared ownership of a Frame. One pointer wide, because a backlog consists of these. Thread safe like shared_ptr.
 class FrameRef {
  public:
   FrameRef() = default;
@@ -36,19 +36,19 @@ class FrameRef {
   const Frame* frame_ = nullptr;
 };
 
-/// The immutable bytes of one encoded event, shared by every stream it goes to. There are two views of them: plain, for
+/// The immutable bytes of one encoded event, shared by every stream that sends it. A frame has two views: plain, for
 /// streams that end with their connection, and as one chunk (RFC 9112 §7.1), for streams with `Transfer-Encoding:
-/// chunked`. Both are in the event's one allocation: the headers of the two views, the chunk's head, the event, CRLF.
+/// chunked`. Both are in one allocation: the two Frame objects, the chunk's head, the event, CRLF.
 class Frame {
  public:
-  /// Copies `bytes`; returns the plain view. `message` and `recipient` say which pending message a confirmation of
-  /// these bytes confirms; none for at-most-once events.
+  /// Copies `bytes`; returns the plain view. `message` and `recipient` identify the pending message that an
+  /// acknowledgement of these bytes confirms; none for at-most-once events.
   static FrameRef make(std::string_view bytes, MessageId message = {}, TargetKind recipient = TargetKind::kAll);
-  /// Bytes that are the same in both views: what frames the body itself, like a response head.
+  /// Bytes that are the same in both views because they are outside of the body, such as a response head.
   static FrameRef make_unframed(std::string_view bytes);
 
-  /// Another frame with the same bytes, which it shares, and references of its own: each thread that gives one event to
-  /// very many streams counts in its own, instead of all contending for one counter. REQUIRES: this is a plain view.
+  /// Another frame that shares the bytes, but has its own reference counter: each thread that sends one event to very
+  /// many streams uses its own, without contention for one counter. REQUIRES: this is a plain view.
   FrameRef alias() const;
 
   /// The view that a stream writes. REQUIRES: this is a plain view.
@@ -60,7 +60,7 @@ class Frame {
 
   std::string_view bytes() const { return {bytes_, size_}; }
   std::size_t size() const { return size_; }
-  /// What the event takes in memory. REQUIRES: this is a plain view, and no alias.
+  /// The memory of the event in bytes. REQUIRES: this is a plain view, and no alias.
   std::size_t memory_bytes() const { return 2 * sizeof(Frame) + view(true).size(); }
   MessageId message() const { return message_; }
   TargetKind recipient() const { return recipient_; }
@@ -82,19 +82,19 @@ class Frame {
   void release() const;
 
   const char* bytes_;
-  FrameRef origin_;  // of an alias: who owns the bytes
+  FrameRef origin_;  // of an alias: the owner of the bytes
   MessageId message_;
   std::uint32_t size_;
-  // The chunk's: while it is not 0 they hold one of the plain view's, which alone owns the allocation.
+  // The chunk view's counter: while it is not 0, it holds one reference to the plain view, which owns the allocation.
   mutable std::atomic<std::uint32_t> references_;
   TargetKind recipient_;
   bool chunk_;
 };
 
-/// The last chunk: the end of a chunked body, so that the client knows that it is complete. Empty in the plain view.
+/// The last chunk, which ends a chunked body and shows the client that it is complete. Empty in the plain view.
 const FrameRef& last_chunk();
 
-/// How many bytes an event of `bytes` is on a stream.
+/// The size on the wire of an event of `bytes` bytes.
 std::size_t size_on_stream(std::size_t bytes, bool chunked);
 
 inline FrameRef::FrameRef(const FrameRef& other) : frame_(other.frame_) {
@@ -104,7 +104,7 @@ inline FrameRef::~FrameRef() {
   if (frame_ != nullptr) frame_->release();
 }
 
-// The two headers are neighbours: the chunk's follows the plain one.
+// The two Frame objects are adjacent: the chunk view follows the plain view.
 inline FrameRef Frame::share(const Frame& view) {
   if (view.references_.fetch_add(1, std::memory_order_relaxed) == 0) (&view - 1)->retain();
   return FrameRef(&view);

@@ -65,14 +65,14 @@ Target target_from_json(const Json& json) {
   }
   if (kinds != 1) {
     throw Error(ErrorCode::kInvalidArgument,
-                std::string(kinds == 0 ? "the target names nobody" : "the target has several kinds") +
+                std::string(kinds == 0 ? "the target is empty" : "the target has several kinds") +
                     "; give exactly one of users, tenants, tokens, channels or all");
   }
   if (const auto tenant = json.find("tenant"); tenant != json.end() && !tenant->is_null()) {
     const std::string of = name_from_json(*tenant, "tenant");
     if (target.kind != TargetKind::kUser || of.empty()) {
       throw Error(ErrorCode::kInvalidArgument,
-                  "the target's tenant goes with users, and says which of that id are meant; for all of a tenant give "
+                  "the target's tenant requires users and selects those of that tenant; for all users of a tenant give "
                   "tenants");
     }
     target.kind = TargetKind::kMember;
@@ -95,7 +95,7 @@ void require_fields(const Json& object, std::initializer_list<std::string_view> 
     std::string list;
     for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
     throw Error(ErrorCode::kInvalidArgument,
-                "unknown field '" + printable(field, 60) + "' in " + std::string(what) + "; it takes " + list);
+                "unknown field '" + printable(field, 60) + "' in " + std::string(what) + "; known fields are " + list);
   }
 }
 
@@ -117,7 +117,7 @@ std::uint64_t id_field(const Json& object, std::string_view name) {
   const auto found = object.find(std::string(name));
   if (found == object.end()) return 0;
   if (found->is_string()) return parse_id(found->text()).value_or(0);
-  // Through text, so that both forms have the same range.
+  // Through text, so that strings and numbers have the same range.
   return found->is_number_unsigned() ? parse_id(std::to_string(found->get<std::uint64_t>())).value_or(0) : 0;
 }
 

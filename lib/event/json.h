@@ -13,26 +13,26 @@
 namespace sse::event {
 
 /// Parses a JSON document. Throws Error(kInvalidArgument) "<what> is not valid JSON: at line 1, column 2: …", also for
-/// more than 64 levels of nesting, which no request of ours needs and recursion could not survive.
+/// more than 64 levels of nesting, which no request needs and which could exhaust the stack.
 Json parse_json(std::string_view text, std::string_view what);
-/// As parse_json(), with null for what is no JSON: for documents that are checked for being an object anyway.
+/// As parse_json(), but returns null for invalid JSON: for documents that must be objects anyway.
 Json parse_json_or_null(std::string_view text);
 
-/// Serialises; invalid UTF-8 inside strings is replaced by U+FFFD instead of throwing.
+/// Serializes; invalid UTF-8 inside strings is replaced by U+FFFD instead of throwing.
 std::string dump_json(const Json& json);
-/// An object whose members stand in the order given, for readers that have seen them so for years.
+/// An object whose members keep the given order, for existing clients that depend on it.
 std::string dump_fields(const std::vector<std::pair<std::string_view, Json>>& fields);
 
 /// `{"users":["1"]}`, `{"tenants":[…]}`, `{"tokens":[…]}`, `{"channels":[…]}` or `{"all":true}`, each optionally with
 /// `"listening":true`.
 Json to_json(const Target& target);
 
-/// Inverse of to_json; numbers are taken as names too (`{"users":[1]}`). The result is normalized. Throws
-/// Error(kInvalidArgument) when no or more than one kind is given, a field is unknown or has another type.
+/// Inverse of to_json; numbers are accepted as names, too (`{"users":[1]}`). The result is normalized. Throws
+/// Error(kInvalidArgument) when not exactly one kind is given, or a field is unknown or has the wrong type.
 Target target_from_json(const Json& json);
 
-/// Throws Error(kInvalidArgument) "unknown field 'x' in <what>; it takes …" when `object` is no object or has a field
-/// that is not in `known`.
+/// Throws Error(kInvalidArgument) "unknown field 'x' in <what>; known fields are …" when `object` is not an object or
+/// has a field that is not in `known`.
 void require_fields(const Json& object, std::initializer_list<std::string_view> known, std::string_view what);
 
 /// The field as string, bool or number; `fallback` when absent or null. Throws Error(kInvalidArgument) on another type.

@@ -8,7 +8,7 @@
 
 namespace sse::event {
 
-// What a Json of these kinds holds; for the sources that Json is made of.
+// The storage of arrays and objects; only for the sources that implement Json.
 struct Json::Array {
   std::vector<Json> elements;
 };

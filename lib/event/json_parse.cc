@@ -16,8 +16,8 @@ constexpr std::size_t kMaxDepth = 64;
 
 }  // namespace
 
-/// Makes a Json of what nlohmann's parser reports, https://json.nlohmann.me/features/parsing/sax_interface/. Answering
-/// false ends the parsing.
+/// Builds a Json from the events of nlohmann's SAX parser, https://json.nlohmann.me/features/parsing/sax_interface/.
+/// Returning false ends the parsing.
 class JsonBuilder {
  public:
   bool null() { return put(Json()); }
@@ -38,7 +38,7 @@ class JsonBuilder {
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& problem) {
     std::string_view reason = problem.what();
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …", or, for 1e999,
-    // "[json.exception.out_of_range.406] number overflow parsing '1e999'": the tail is for people.
+    // "[json.exception.out_of_range.406] number overflow parsing '1e999'": only the tail is for people.
     if (const std::size_t cut = reason.find("] "); cut != std::string_view::npos) reason.remove_prefix(cut + 2);
     if (reason.starts_with("parse error at ")) reason.remove_prefix(12);
     problem_ = "is not valid JSON: " + printable(reason);
@@ -46,7 +46,7 @@ class JsonBuilder {
   }
 
   Json take() { return std::move(root_); }
-  /// Why there is no document: "is not valid JSON: at line 1, column 2: …".
+  /// Why parsing failed: "is not valid JSON: at line 1, column 2: …".
   const std::string& problem() const { return problem_; }
 
  private:
@@ -66,12 +66,13 @@ class JsonBuilder {
     open_.pop_back();
     return true;
   }
-  // The parent does not grow while a child is open, so that pointers to children stay good.
+  // A parent does not grow while a child is open, so that pointers to children stay valid.
   Json& place(Json value) {
     if (open_.empty()) return root_ = std::move(value);
     Json& parent = *open_.back();
-    if (parent.is_object()) return parent.held_.object->members.insert_or_assign(name_, std::move(value)).first->second;
-    return parent.held_.array->elements.emplace_back(std::move(value));
+    if (parent.is_object())
+      return parent.value_.object->members.insert_or_assign(name_, std::move(value)).first->second;
+    return parent.value_.array->elements.emplace_back(std::move(value));
   }
 
   Json root_;
@@ -82,7 +83,7 @@ class JsonBuilder {
 
 namespace {
 
-// Whether `text` is JSON, which `builder` then has.
+// Returns true when `text` is valid JSON; `builder` then holds the document.
 bool build(std::string_view text, JsonBuilder& builder) {
   return nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
 }

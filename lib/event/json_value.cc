@@ -20,7 +20,7 @@ namespace {
 
 using Members = std::map<std::string, Json, std::less<>>;
 
-// An iterator of a map as the pointer that it is, so that the header needs no map.
+// Converts a map iterator to the pointer it consists of, so that the header needs no <map>.
 template <class Position>
 void* node_from(Position position) {
   static_assert(sizeof(Position) == sizeof(void*) && std::is_trivially_copyable_v<Position>);
@@ -43,18 +43,18 @@ void write_integer(std::string& out, Number number) {
 
 Json::Json(Kind kind) : kind_(kind) {
   if (kind == Kind::kArray) {
-    held_.array = new Array;
+    value_.array = new Array;
   } else if (kind == Kind::kObject) {
-    held_.object = new Object;
+    value_.object = new Object;
   }
 }
 
 Json::Json(FromText, std::string_view text) : kind_(Kind::kString) {
-  held_.text = new std::string(text);
+  value_.text = new std::string(text);
 }
 
 Json::Json(std::string&& text) : kind_(Kind::kString) {
-  held_.text = new std::string(std::move(text));
+  value_.text = new std::string(std::move(text));
 }
 
 Json::Json(std::initializer_list<Json> list) : Json() {
@@ -66,37 +66,37 @@ Json::Json(std::initializer_list<Json> list) : Json() {
 Json Json::object(std::initializer_list<Json> pairs) {
   Json json = object();
   for (const Json& pair : pairs) {
-    auto& elements = const_cast<Json&>(pair).held_.array->elements;
-    json.held_.object->members.insert_or_assign(std::move(*elements[0].held_.text), std::move(elements[1]));
+    auto& elements = const_cast<Json&>(pair).value_.array->elements;
+    json.value_.object->members.insert_or_assign(std::move(*elements[0].value_.text), std::move(elements[1]));
   }
   return json;
 }
 
 Json Json::array(std::initializer_list<Json> list) {
   Json json = array();
-  json.held_.array->elements.reserve(list.size());
-  for (const Json& one : list) json.held_.array->elements.push_back(std::move(const_cast<Json&>(one)));
+  json.value_.array->elements.reserve(list.size());
+  for (const Json& one : list) json.value_.array->elements.push_back(std::move(const_cast<Json&>(one)));
   return json;
 }
 
-Json::Json(const Json& other) : kind_(Kind::kNull), held_(other.held_) {
+Json::Json(const Json& other) : kind_(Kind::kNull), value_(other.value_) {
   if (other.kind_ == Kind::kString) {
-    held_.text = new std::string(*other.held_.text);
+    value_.text = new std::string(*other.value_.text);
   } else if (other.kind_ == Kind::kArray) {
-    held_.array = new Array(*other.held_.array);
+    value_.array = new Array(*other.value_.array);
   } else if (other.kind_ == Kind::kObject) {
-    held_.object = new Object(*other.held_.object);
+    value_.object = new Object(*other.value_.object);
   }
   kind_ = other.kind_;
 }
 
 void Json::release() noexcept {
   if (kind_ == Kind::kString) {
-    delete held_.text;
+    delete value_.text;
   } else if (kind_ == Kind::kArray) {
-    delete held_.array;
+    delete value_.array;
   } else if (kind_ == Kind::kObject) {
-    delete held_.object;
+    delete value_.object;
   }
   kind_ = Kind::kNull;
 }
@@ -109,17 +109,17 @@ void Json::wrong_type(const char* wanted) const {
 
 bool Json::to_bool() const {
   if (!is_boolean()) wrong_type("true or false");
-  return held_.boolean;
+  return value_.boolean;
 }
 
 std::int64_t Json::to_signed(std::int64_t least, std::int64_t greatest) const {
   std::int64_t value = 0;
   if (kind_ == Kind::kSigned) {
-    value = held_.signed_number;
-  } else if (kind_ == Kind::kUnsigned && std::in_range<std::int64_t>(held_.unsigned_number)) {
-    value = static_cast<std::int64_t>(held_.unsigned_number);
-  } else if (kind_ == Kind::kDouble && std::abs(held_.number) < 0x1p63) {
-    value = static_cast<std::int64_t>(held_.number);
+    value = value_.signed_number;
+  } else if (kind_ == Kind::kUnsigned && std::in_range<std::int64_t>(value_.unsigned_number)) {
+    value = static_cast<std::int64_t>(value_.unsigned_number);
+  } else if (kind_ == Kind::kDouble && std::abs(value_.number) < 0x1p63) {
+    value = static_cast<std::int64_t>(value_.number);
   } else {
     wrong_type(is_number() ? "a smaller number" : "a number");
   }
@@ -130,9 +130,9 @@ std::int64_t Json::to_signed(std::int64_t least, std::int64_t greatest) const {
 std::uint64_t Json::to_unsigned(std::uint64_t greatest) const {
   std::uint64_t value = 0;
   if (is_number_unsigned()) {
-    value = held_.unsigned_number;
-  } else if (kind_ == Kind::kDouble && held_.number > -1 && held_.number < 0x1p64) {
-    value = static_cast<std::uint64_t>(held_.number);
+    value = value_.unsigned_number;
+  } else if (kind_ == Kind::kDouble && value_.number > -1 && value_.number < 0x1p64) {
+    value = static_cast<std::uint64_t>(value_.number);
   } else {
     wrong_type(is_number() ? "a number that fits" : "a number");
   }
@@ -141,15 +141,15 @@ std::uint64_t Json::to_unsigned(std::uint64_t greatest) const {
 }
 
 double Json::to_double() const {
-  if (kind_ == Kind::kSigned) return static_cast<double>(held_.signed_number);
-  if (kind_ == Kind::kUnsigned) return static_cast<double>(held_.unsigned_number);
+  if (kind_ == Kind::kSigned) return static_cast<double>(value_.signed_number);
+  if (kind_ == Kind::kUnsigned) return static_cast<double>(value_.unsigned_number);
   if (kind_ != Kind::kDouble) wrong_type("a number");
-  return held_.number;
+  return value_.number;
 }
 
 const std::string& Json::text() const {
   if (!is_string()) wrong_type("a string");
-  return *held_.text;
+  return *value_.text;
 }
 
 const Json& Json::elements() const {
@@ -158,19 +158,19 @@ const Json& Json::elements() const {
 }
 
 std::size_t Json::size() const {
-  if (is_array()) return held_.array->elements.size();
-  if (is_object()) return held_.object->members.size();
+  if (is_array()) return value_.array->elements.size();
+  if (is_object()) return value_.object->members.size();
   return is_null() ? 0 : 1;
 }
 
 const Json* Json::member(std::string_view name) const {
   if (!is_object()) wrong_type("an object");
-  const auto found = held_.object->members.find(name);
-  return found == held_.object->members.end() ? nullptr : &found->second;
+  const auto found = value_.object->members.find(name);
+  return found == value_.object->members.end() ? nullptr : &found->second;
 }
 
 Json::iterator Json::find(std::string_view name) {
-  return is_object() ? iterator(node_from(held_.object->members.find(name))) : end();
+  return is_object() ? iterator(node_from(value_.object->members.find(name))) : end();
 }
 
 Json::const_iterator Json::find(std::string_view name) const {
@@ -180,7 +180,7 @@ Json::const_iterator Json::find(std::string_view name) const {
 Json& Json::operator[](std::string_view name) {
   if (is_null()) *this = object();
   if (!is_object()) wrong_type("an object");
-  auto& members = held_.object->members;
+  auto& members = value_.object->members;
   const auto place = members.lower_bound(name);
   if (place != members.end() && place->first == name) return place->second;
   return members.emplace_hint(place, std::string(name), Json())->second;
@@ -207,12 +207,12 @@ Json& Json::at(std::string_view name) {
 void Json::update(const Json& other) {
   if (is_null()) *this = object();
   if (!is_object() || !other.is_object()) (is_object() ? other : *this).wrong_type("an object");
-  for (const auto& [name, value] : other.held_.object->members) held_.object->members.insert_or_assign(name, value);
+  for (const auto& [name, value] : other.value_.object->members) value_.object->members.insert_or_assign(name, value);
 }
 
 std::size_t Json::erase(std::string_view name) {
   if (!is_object()) wrong_type("an object");
-  auto& members = held_.object->members;
+  auto& members = value_.object->members;
   const auto found = members.find(name);
   if (found == members.end()) return 0;
   members.erase(found);
@@ -221,10 +221,10 @@ std::size_t Json::erase(std::string_view name) {
 
 Json& Json::element(std::size_t index) {
   if (!is_array()) wrong_type("a list");
-  auto& elements = held_.array->elements;
+  auto& elements = value_.array->elements;
   if (index >= elements.size()) {
     throw Error(ErrorCode::kInvalidArgument, "the JSON list has " + std::to_string(elements.size()) +
-                                                 " elements, and number " + std::to_string(index) + " was asked for");
+                                                 " elements, and number " + std::to_string(index) + " was requested");
   }
   return elements[index];
 }
@@ -232,31 +232,31 @@ Json& Json::element(std::size_t index) {
 void Json::push_back(Json value) {
   if (is_null()) *this = array();
   if (!is_array()) wrong_type("a list");
-  held_.array->elements.push_back(std::move(value));
+  value_.array->elements.push_back(std::move(value));
 }
 
 Json::iterator Json::erase(const_iterator where) {
-  if (is_object()) return iterator(node_from(held_.object->members.erase(position_from(where.node_))));
+  if (is_object()) return iterator(node_from(value_.object->members.erase(position_from(where.node_))));
   const_iterator next = where;
   return erase(where, ++next);
 }
 
 Json::iterator Json::erase(const_iterator first, const_iterator last) {
   if (!is_array()) wrong_type("a list");
-  auto& elements = held_.array->elements;
+  auto& elements = value_.array->elements;
   const auto at = [&](const_iterator position) { return elements.begin() + (position.element_ - elements.data()); };
   const auto next = elements.erase(at(first), at(last));
   return iterator(elements.data() + (next - elements.begin()));
 }
 
 Json::iterator Json::begin() {
-  if (is_array()) return iterator(held_.array->elements.data());
-  return is_object() ? iterator(node_from(held_.object->members.begin())) : iterator();
+  if (is_array()) return iterator(value_.array->elements.data());
+  return is_object() ? iterator(node_from(value_.object->members.begin())) : iterator();
 }
 
 Json::iterator Json::end() {
-  if (is_array()) return iterator(held_.array->elements.data() + held_.array->elements.size());
-  return is_object() ? iterator(node_from(held_.object->members.end())) : iterator();
+  if (is_array()) return iterator(value_.array->elements.data() + value_.array->elements.size());
+  return is_object() ? iterator(node_from(value_.object->members.end())) : iterator();
 }
 
 Json::const_iterator Json::begin() const {
@@ -271,18 +271,18 @@ bool Json::equals(const Json& other) const {
   if (is_number() && other.is_number()) {
     if (kind_ == Kind::kDouble || other.kind_ == Kind::kDouble) return to_double() == other.to_double();
     if (is_number_unsigned() != other.is_number_unsigned()) return false;
-    return held_.unsigned_number == other.held_.unsigned_number;
+    return value_.unsigned_number == other.value_.unsigned_number;
   }
   if (kind_ != other.kind_) return false;
   switch (kind_) {
     case Kind::kBool:
-      return held_.boolean == other.held_.boolean;
+      return value_.boolean == other.value_.boolean;
     case Kind::kString:
-      return *held_.text == *other.held_.text;
+      return *value_.text == *other.value_.text;
     case Kind::kArray:
-      return held_.array->elements == other.held_.array->elements;
+      return value_.array->elements == other.value_.array->elements;
     case Kind::kObject:
-      return held_.object->members == other.held_.object->members;
+      return value_.object->members == other.value_.object->members;
     default:
       return true;
   }
@@ -292,22 +292,22 @@ bool Json::less(const Json& other) const {
   if (is_number() && other.is_number()) {
     if (kind_ == Kind::kDouble || other.kind_ == Kind::kDouble) return to_double() < other.to_double();
     if (is_number_unsigned() != other.is_number_unsigned()) return other.is_number_unsigned();
-    return is_number_unsigned() ? held_.unsigned_number < other.held_.unsigned_number
-                                : held_.signed_number < other.held_.signed_number;
+    return is_number_unsigned() ? value_.unsigned_number < other.value_.unsigned_number
+                                : value_.signed_number < other.value_.signed_number;
   }
   if (kind_ != other.kind_) return kind_ < other.kind_;
   switch (kind_) {
     case Kind::kBool:
-      return held_.boolean < other.held_.boolean;
+      return value_.boolean < other.value_.boolean;
     case Kind::kString:
-      return *held_.text < *other.held_.text;
+      return *value_.text < *other.value_.text;
     case Kind::kArray:
-      return std::lexicographical_compare(held_.array->elements.begin(), held_.array->elements.end(),
-                                          other.held_.array->elements.begin(), other.held_.array->elements.end());
+      return std::lexicographical_compare(value_.array->elements.begin(), value_.array->elements.end(),
+                                          other.value_.array->elements.begin(), other.value_.array->elements.end());
     case Kind::kObject:
       return std::lexicographical_compare(
-          held_.object->members.begin(), held_.object->members.end(), other.held_.object->members.begin(),
-          other.held_.object->members.end(),
+          value_.object->members.begin(), value_.object->members.end(), other.value_.object->members.begin(),
+          other.value_.object->members.end(),
           [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second < b.second; });
     default:
       return false;
@@ -335,24 +335,24 @@ void Json::write(std::string& out, int indent, std::size_t depth) const {
       out += "null";
       break;
     case Kind::kBool:
-      out += held_.boolean ? "true" : "false";
+      out += value_.boolean ? "true" : "false";
       break;
     case Kind::kSigned:
-      write_integer(out, held_.signed_number);
+      write_integer(out, value_.signed_number);
       break;
     case Kind::kUnsigned:
-      write_integer(out, held_.unsigned_number);
+      write_integer(out, value_.unsigned_number);
       break;
     case Kind::kDouble:
-      append_json_number(out, held_.number);
+      append_json_number(out, value_.number);
       break;
     case Kind::kString:
-      append_json_string(out, *held_.text);
+      append_json_string(out, *value_.text);
       break;
     case Kind::kArray: {
       out += '[';
       bool first = true;
-      for (const Json& one : held_.array->elements) {
+      for (const Json& one : value_.array->elements) {
         if (!std::exchange(first, false)) out += ',';
         line(depth + 1);
         one.write(out, indent, depth + 1);
@@ -364,7 +364,7 @@ void Json::write(std::string& out, int indent, std::size_t depth) const {
     case Kind::kObject: {
       out += '{';
       bool first = true;
-      for (const auto& [name, value] : held_.object->members) {
+      for (const auto& [name, value] : value_.object->members) {
         if (!std::exchange(first, false)) out += ',';
         line(depth + 1);
         append_json_string(out, name);

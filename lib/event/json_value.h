@@ -25,13 +25,13 @@ concept JsonText = std::convertible_to<const T&, std::string_view>;
 /// A JSON document (RFC 8259) or a part of one: null, true or false, a number, a string, an array, or an object whose
 /// members are sorted by name.
 ///
-/// Everything that costs compile time is in few sources: nlohmann/json parses (json_parse.cc) and writes strings and
-/// numbers (base/json_text.cc). The interface is the part of nlohmann's that is used here, and what it says of braces
-/// holds: `{{"a", 1}, {"b", 2}}`, a list of pairs whose first halves are strings, is an object; any other list is an
+/// To keep compile time low, few sources contain the expensive parts: nlohmann/json parses (json_parse.cc) and writes
+/// strings and numbers (base/json_text.cc). The interface is the used part of nlohmann's, with the same rule for
+/// braces: `{{"a", 1}, {"b", 2}}`, a list of pairs whose first halves are strings, is an object; any other list is an
 /// array.
 ///
-/// A value that is asked for what it does not hold throws Error(kInvalidArgument), so that a document from outside can
-/// be read without looking at every type first. One thread at a time, as a std::string.
+/// Accessing a value as the wrong type throws Error(kInvalidArgument), so that an untrusted document can be read
+/// without checking every type first. Thread safety as for std::string: one thread at a time.
 class Json {
  public:
   template <bool kConst>
@@ -46,26 +46,26 @@ class Json {
   Json(std::nullptr_t) noexcept : Json() {}  // NOLINT(google-explicit-constructor): values stand for themselves
   template <std::same_as<bool> T>
   Json(T value) noexcept : kind_(Kind::kBool) {  // NOLINT(google-explicit-constructor)
-    held_.boolean = value;
+    value_.boolean = value;
   }
   template <JsonInteger T>
   Json(T value) noexcept {  // NOLINT(google-explicit-constructor)
     if constexpr (std::is_signed_v<T>) {
       kind_ = Kind::kSigned;
-      held_.signed_number = value;
+      value_.signed_number = value;
     } else {
       kind_ = Kind::kUnsigned;
-      held_.unsigned_number = value;
+      value_.unsigned_number = value;
     }
   }
   template <std::floating_point T>
   Json(T value) noexcept : kind_(Kind::kDouble) {  // NOLINT(google-explicit-constructor)
-    held_.number = static_cast<double>(value);
+    value_.number = static_cast<double>(value);
   }
   template <JsonText T>
   Json(const T& text) : Json(FromText{}, std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
   Json(std::string&& text);                                          // NOLINT(google-explicit-constructor)
-  /// An array of what a container holds; of a map from strings, an object.
+  /// An array from a container; an object from a map with string keys.
   template <class List>
   requires(!JsonText<List> && !std::same_as<List, Json> &&
            requires(const List& list) {
@@ -81,7 +81,7 @@ class Json {
   }
   Json(std::initializer_list<Json> list);
   Json(const Json& other);
-  Json(Json&& other) noexcept : kind_(std::exchange(other.kind_, Kind::kNull)), held_(other.held_) {}
+  Json(Json&& other) noexcept : kind_(std::exchange(other.kind_, Kind::kNull)), value_(other.value_) {}
   Json& operator=(Json other) noexcept {
     swap(other);
     return *this;
@@ -91,14 +91,14 @@ class Json {
   }
   void swap(Json& other) noexcept {
     std::swap(kind_, other.kind_);
-    std::swap(held_, other.held_);
+    std::swap(value_, other.value_);
   }
 
   static Json object() { return Json(Kind::kObject); }
   static Json array() { return Json(Kind::kArray); }
   static Json object(std::initializer_list<Json> pairs);
   static Json array(std::initializer_list<Json> list);
-  /// Throws Error(kInvalidArgument) for what is no JSON, see parse_json().
+  /// Throws Error(kInvalidArgument) for invalid JSON, see parse_json().
   static Json parse(std::string_view text);
 
   bool is_null() const { return kind_ == Kind::kNull; }
@@ -107,17 +107,17 @@ class Json {
   bool is_number() const { return is_number_integer() || kind_ == Kind::kDouble; }
   bool is_number_float() const { return kind_ == Kind::kDouble; }
   bool is_number_integer() const { return kind_ == Kind::kSigned || kind_ == Kind::kUnsigned; }
-  /// A whole number that is not negative, however it was made.
+  /// A non-negative integer, whether it was stored as signed or unsigned.
   bool is_number_unsigned() const {
-    return kind_ == Kind::kUnsigned || (kind_ == Kind::kSigned && held_.signed_number >= 0);
+    return kind_ == Kind::kUnsigned || (kind_ == Kind::kSigned && value_.signed_number >= 0);
   }
   bool is_string() const { return kind_ == Kind::kString; }
   bool is_array() const { return kind_ == Kind::kArray; }
   bool is_object() const { return kind_ == Kind::kObject; }
   bool is_structured() const { return is_array() || is_object(); }
 
-  /// The value as T: bool, a number (a whole one only when T holds it exactly), std::string, or a container of these
-  /// that has push_back().
+  /// The value as T: bool, a number (an integer only when T represents it exactly), std::string, or a container of
+  /// these with push_back().
   template <class T>
   T get() const {
     if constexpr (std::same_as<T, Json>) {
@@ -141,43 +141,43 @@ class Json {
       return list;
     }
   }
-  /// As get(), where a string or a number is wanted.
+  /// As get(), for a conversion to a string or a number.
   template <class T>
   requires(std::same_as<T, std::string> || JsonNumber<T>) operator T() const {  // NOLINT(google-explicit-constructor)
     return get<T>();
   }
-  /// The string itself.
+  /// The string, by reference.
   const std::string& text() const;
 
-  /// How many elements or members; 0 for null, 1 for any other single value.
+  /// The number of elements or members; 0 for null, 1 for any other single value.
   std::size_t size() const;
   bool empty() const { return size() == 0; }
 
   // Members of an object.
   bool contains(std::string_view name) const { return is_object() && member(name) != nullptr; }
-  /// end() without such a member, and for what is no object.
+  /// Returns end() when there is no such member, or when this is not an object.
   iterator find(std::string_view name);
   const_iterator find(std::string_view name) const;
   std::size_t count(std::string_view name) const { return contains(name) ? 1 : 0; }
-  /// The member, which is made if there is none; null becomes an object.
+  /// The member, which is created if missing; null becomes an object.
   Json& operator[](std::string_view name);
-  /// The member, or null without it.
+  /// The member, or null when missing.
   const Json& operator[](std::string_view name) const;
   Json& operator[](const char* name) { return (*this)[std::string_view(name)]; }
   const Json& operator[](const char* name) const { return (*this)[std::string_view(name)]; }
-  /// Throws without such a member.
+  /// Throws when the member is missing.
   const Json& at(std::string_view name) const;
   Json& at(std::string_view name);
-  /// The member as T, or `fallback` without it. Throws when it is there and has another type.
+  /// The member as T, or `fallback` when missing. Throws when it has another type.
   template <class T>
   auto value(std::string_view name, const T& fallback) const {
     using Result = std::conditional_t<JsonText<T>, std::string, T>;
     const Json* const found = member(name);
     return found == nullptr ? Result(fallback) : found->get<Result>();
   }
-  /// Adds or replaces the members that `other` has.
+  /// Adds or replaces the members of `other`.
   void update(const Json& other);
-  /// How many were removed.
+  /// Returns the number of removed members.
   std::size_t erase(std::string_view name);
 
   // Elements of an array.
@@ -202,24 +202,24 @@ class Json {
   iterator erase(const_iterator where);
   iterator erase(const_iterator first, const_iterator last);
 
-  /// Elements, or the values of members; none in anything else.
+  /// Iterate over elements, or over the values of members; empty for any other kind.
   iterator begin();
   iterator end();
   const_iterator begin() const;
   const_iterator end() const;
-  /// Members as [name, value], none unless this is an object.
+  /// Members as [name, value]; empty unless this is an object.
   Items<false> items();
   Items<true> items() const;
 
-  /// Serialised, without line breaks unless `indent` is given. What is not UTF-8 in a string becomes U+FFFD.
+  /// Serializes, without line breaks unless `indent` is given. Invalid UTF-8 in a string becomes U+FFFD.
   std::string dump(int indent = -1) const;
 
-  /// Numbers are equal when their values are.
+  /// Numbers are equal when their values are equal.
   friend bool operator==(const Json& a, const Json& b) { return a.equals(b); }
   template <class T>
   requires std::is_arithmetic_v<T>
   friend bool operator==(const Json& a, T b) { return a.equals(Json(b)); }
-  /// Of any two: first by kind, then by value.
+  /// Orders any two values: first by kind, then by value.
   friend std::weak_ordering operator<=>(const Json& a, const Json& b) { return a.compare(b); }
   template <class T>
   requires std::is_arithmetic_v<T>
@@ -228,12 +228,12 @@ class Json {
 
  private:
   friend class JsonBuilder;
-  // Behind kDouble are those that hold memory.
+  // The kinds after kDouble own memory.
   enum class Kind : std::uint8_t { kNull, kBool, kSigned, kUnsigned, kDouble, kString, kArray, kObject };
   struct Array;
   struct Object;
   struct FromText {};
-  union Held {
+  union Storage {
     bool boolean;
     std::int64_t signed_number;
     std::uint64_t unsigned_number;
@@ -256,7 +256,7 @@ class Json {
   std::int64_t to_signed(std::int64_t least, std::int64_t greatest) const;
   std::uint64_t to_unsigned(std::uint64_t greatest) const;
   double to_double() const;
-  /// This, when it is an array.
+  /// Returns this when it is an array.
   const Json& elements() const;
   const Json* member(std::string_view name) const;
   Json& element(std::size_t index);
@@ -269,11 +269,11 @@ class Json {
   void write(std::string& out, int indent, std::size_t depth) const;
 
   Kind kind_;
-  Held held_{};
+  Storage value_{};
 };
 
-/// Stands at an element of an array or a member of an object. Invalid once the array changes its size or the member is
-/// erased.
+/// Points to an element of an array or a member of an object. Invalidated when the array changes its size or the member
+/// is erased.
 template <bool kConst>
 class Json::Iterator {
  public:
@@ -293,7 +293,7 @@ class Json::Iterator {
 
   Value& operator*() const { return node_ == nullptr ? *element_ : *value_of(node_); }
   Value* operator->() const { return &**this; }
-  /// The member's name. REQUIRES: this stands in an object.
+  /// The member's name. REQUIRES: this points into an object.
   const std::string& key() const { return name_of(node_); }
   Value& value() const { return **this; }
   Iterator& operator++() {

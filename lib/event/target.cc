@@ -33,7 +33,7 @@ TargetKind kind_from_name(std::string_view name) {
     if (kKindNames.at(i) == name) return static_cast<TargetKind>(i);
   }
   throw Error(ErrorCode::kInvalidArgument,
-              "'" + printable(name, 40) + "' is no kind of target; use user, token, tenant, channel or all");
+              "'" + printable(name, 40) + "' is not a kind of target; use user, token, tenant, channel or all");
 }
 
 std::string member_name(std::string_view user, std::string_view tenant) {
@@ -48,16 +48,16 @@ Member member_of(std::string_view name) {
   return {name.substr(0, size), name.substr(size)};
 }
 
-ShownName shown(TargetKind kind, std::string_view name) {
+ApiName shown(TargetKind kind, std::string_view name) {
   if (kind != TargetKind::kMember) return {kind, std::string(name)};
   const Member member = member_of(name);
   return {TargetKind::kUser, std::string(member.user), std::string(member.tenant)};
 }
 
-ShownName tracked(TargetKind kind, std::string_view name, std::string_view tenant) {
+ApiName to_target_name(TargetKind kind, std::string_view name, std::string_view tenant) {
   if (tenant.empty()) return {kind, std::string(name)};
   if (kind != TargetKind::kUser)
-    throw Error(ErrorCode::kInvalidArgument, "a tenant beside a name is for users: it says which of that id is meant");
+    throw Error(ErrorCode::kInvalidArgument, "a tenant is allowed for users only: it selects the user of that tenant");
   return {TargetKind::kMember, member_name(name, tenant)};
 }
 

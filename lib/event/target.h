@@ -9,20 +9,20 @@
 
 namespace sse::event {
 
-/// What the names of a Target are. kMember: a user of one tenant, where kUser is a user of any; its names are those
-/// that member_name() makes, and to people it is a user and a tenant, see shown().
+/// What the names of a Target refer to. kMember is a user of one tenant, whereas kUser is a user of any tenant. The
+/// names of kMember come from member_name(); in the API a member is a user and a tenant, see shown().
 enum class TargetKind : unsigned char { kUser = 0, kToken = 1, kTenant = 2, kChannel = 3, kAll = 4, kMember = 5 };
 inline constexpr std::size_t kTargetKinds = 6;
 
-/// `user`, `token`, `tenant`, `channel`, `all`, `member`: stable, used in tables, the database and between nodes.
+/// `user`, `token`, `tenant`, `channel`, `all`, `member`: stable names, used in tables, the database and between nodes.
 std::string_view kind_name(TargetKind kind);
 /// Inverse of kind_name. Throws Error(kInvalidArgument).
 TargetKind kind_from_name(std::string_view name);
 
-/// Whom an event is for. A value: made once, passed down.
+/// The recipients of an event. A value type.
 struct Target {
   TargetKind kind = TargetKind::kAll;
-  std::vector<std::string> names;  ///< user ids, tokens, …: not empty, no doubles; empty for kAll
+  std::vector<std::string> names;  ///< user ids, tokens, …: not empty, without duplicates; empty for kAll
   bool listening = false;          ///< only connections that listen to the event's name
 
   static Target user(const UserId& id) { return {TargetKind::kUser, {id.str()}, false}; }
@@ -30,31 +30,31 @@ struct Target {
   static Target all() { return {}; }
 };
 
-/// User and tenant in one name, such as `3:bobacme`: the same for no other pair.
+/// User and tenant in one name, such as `3:bobacme`; unique for each pair.
 std::string member_name(std::string_view user, std::string_view tenant);
-/// The user and the tenant of a name that member_name() made; both empty for any other.
+/// The user and the tenant of a name from member_name(); both empty for any other name.
 struct Member {
   std::string_view user;
   std::string_view tenant;
 };
 Member member_of(std::string_view name);
 
-/// A kind and a name as people and the admin API have them: for a member its user, and the tenant.
-struct ShownName {
+/// A kind and a name in the form of the admin API: a member is a user with a tenant.
+struct ApiName {
   TargetKind kind = TargetKind::kAll;
   std::string name;
-  std::string tenant{};  ///< of a member only
+  std::string tenant{};  ///< for a member only
 };
-ShownName shown(TargetKind kind, std::string_view name);
-/// The reverse: a user and a tenant are a member. Throws Error(kInvalidArgument) for a tenant with any other kind.
-ShownName tracked(TargetKind kind, std::string_view name, std::string_view tenant);
+ApiName shown(TargetKind kind, std::string_view name);
+/// The reverse: a user with a tenant becomes a member. Throws Error(kInvalidArgument) for a tenant with another kind.
+ApiName to_target_name(TargetKind kind, std::string_view name, std::string_view tenant);
 
 /// Longest name of a user, tenant, token or channel, bytes.
 inline constexpr std::size_t kMaxNameBytes = 1024;
 /// Most names in one target.
 inline constexpr std::size_t kMaxNames = 10000;
 
-/// Drops doubled names (the first stays), then throws Error(kInvalidArgument) when the target names nothing, too much,
+/// Removes duplicate names (the first stays), then throws Error(kInvalidArgument) when there are no names or too many,
 /// or a name is empty, too long or not valid UTF-8.
 void normalize(Target& target);
 

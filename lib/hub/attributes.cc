@@ -17,8 +17,8 @@ auto fields(Self& self) {
   return std::array{&self.query, &self.address, &self.user_agent, &self.host, &self.origin, &self.profile};
 }
 
-// What pages and browsers say again and again costs one byte: 0x81 for the first of these, and so on. 0x80 goes before
-// a byte of its own that is not ASCII. The list only matters within a process.
+// Dictionary of phrases that pages and browsers send often. A packed phrase takes one byte: 0x81 for the first one, and
+// so on. 0x80 escapes a literal byte that is not ASCII. Packed strings are used only within the process.
 constexpr std::uint8_t kAsIs = 0x80;
 constexpr std::array<std::string_view, 43> kPhrases{"&clientId=",
                                                     "&clientInstanceId=",
@@ -65,14 +65,14 @@ constexpr std::array<std::string_view, 43> kPhrases{"&clientId=",
                                                     ".0.0.0 Mobile Safari/537.36"};
 static_assert(kAsIs + kPhrases.size() < 0x100);
 
-// For each byte a phrase may begin with, those that do: most bytes of a text are passed with one look.
+// The phrases by first byte, so that most bytes of a text need only one lookup.
 class PhraseFinder {
  public:
   PhraseFinder() {
     for (std::size_t i = 0; i < kPhrases.size(); ++i)
       by_first_.at(static_cast<unsigned char>(kPhrases.at(i).front())).push_back(static_cast<std::uint8_t>(i));
   }
-  /// Number of the phrase `text` begins with.
+  /// The number of the phrase that `text` starts with.
   std::optional<std::uint8_t> find(std::string_view text) const {
     for (const std::uint8_t i : by_first_[static_cast<unsigned char>(text.front())]) {
       if (text.starts_with(kPhrases[i])) return i;
@@ -104,7 +104,7 @@ std::string get_phrases(std::string_view packed) {
     const auto byte = static_cast<unsigned char>(packed.front());
     packed.remove_prefix(1);
     if (byte > kAsIs) {
-      // A number without a phrase is from elsewhere.
+      // pack() never writes a number without a phrase.
       if (const std::size_t number = byte - kAsIs - 1U; number < kPhrases.size()) out += kPhrases.at(number);
     } else if (byte < kAsIs) {
       out += static_cast<char>(byte);
@@ -148,7 +148,7 @@ void each_pair(std::string_view query, Use use) {
 
 }  // namespace
 
-// Of each field that is not empty: its number, the size of what follows, and its text with phrases shortened.
+// Format: for each non-empty field its number, the size of its text, and the text with phrases shortened.
 std::string Attributes::pack() const {
   std::string out;
   std::string shortened;

@@ -6,22 +6,22 @@
 
 namespace sse::hub {
 
-/// What is known of a client beside its identity: what it sent and where from. Kept by a connection as one string,
-/// because tens of thousands are held and few are ever looked at.
+/// Request data of a client besides its identity: query, address and headers. A connection stores it as one packed
+/// string, because a server holds tens of thousands of connections and few are ever inspected.
 struct Attributes {
   std::string query;    ///< form-encoded parameters, as sent
-  std::string address;  ///< the client's, or as a trusted proxy tells it
+  std::string address;  ///< the client's, or the one a trusted proxy forwards
   std::string user_agent;
   std::string host;
   std::string origin;
-  std::string profile;  ///< JSON text of what the authentication knows of the user; empty: nothing
+  std::string profile;  ///< JSON text from the authenticator about the user; empty: unknown
 
-  /// One string; unpack() restores it.
+  /// Packs all fields into one string; unpack() restores them.
   std::string pack() const;
   static Attributes unpack(std::string_view packed);
 };
 
-/// What is behind the first '?' of a request's target; a part of `target`.
+/// The query component of a request target (after the first '?'), a view into `target`.
 constexpr std::string_view query_of(std::string_view target) {
   const std::size_t mark = target.find('?');
   return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
@@ -30,7 +30,7 @@ constexpr std::string_view query_of(std::string_view target) {
 /// The first value of a parameter in a form-encoded string, decoded; empty when absent.
 std::string form_value(std::string_view query, std::string_view name);
 
-/// All parameters decoded; of doubled ones the first.
+/// All parameters, decoded; of a repeated parameter the first value.
 std::map<std::string, std::string> form_values(std::string_view query);
 
 }  // namespace sse::hub

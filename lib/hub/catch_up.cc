@@ -7,11 +7,11 @@
 
 namespace sse::hub {
 
-void CatchUp::begin(MessageId position, std::vector<KeptEvent> missed, MessageId cursor) {
+void CatchUp::begin(MessageId position, std::vector<RetainedEvent> missed, MessageId cursor) {
   limit_ = position;
-  course_ = cursor.valid() ? cursor : position;
+  client_cursor_ = cursor.valid() ? cursor : position;
   missed_ = std::move(missed);
-  for (const KeptEvent& event : missed_) {
+  for (const RetainedEvent& event : missed_) {
     if (event.frame->message().valid()) missed_messages_.push_back(event.frame->message());
   }
   std::ranges::sort(missed_messages_);
@@ -22,8 +22,8 @@ bool CatchUp::is_missed(MessageId message) const {
 }
 
 void CatchUp::take_missed(std::vector<event::FrameRef>& out) {
-  course_ = missed_[next_].position;
-  off_ = false;
+  client_cursor_ = missed_[next_].position;
+  behind_cursor_ = false;
   out.push_back(std::move(missed_[next_++].frame));
 }
 
@@ -34,14 +34,14 @@ std::vector<event::FrameRef> CatchUp::merge(std::vector<event::FrameRef> pending
     const MessageId message = frame->message();
     if (is_missed(message)) continue;
     while (missing() && missed_[next_].position < message) take_missed(out);
-    off_ = message < course_;
-    if (!off_) course_ = message;
+    behind_cursor_ = message < client_cursor_;
+    if (!behind_cursor_) client_cursor_ = message;
     out.push_back(std::move(frame));
   }
   while (last && missing()) take_missed(out);
-  if (off_ && !out.empty()) {
-    out.back() = with_cursor(*out.back(), course_);
-    off_ = false;
+  if (behind_cursor_ && !out.empty()) {
+    out.back() = with_cursor(*out.back(), client_cursor_);
+    behind_cursor_ = false;
   }
   return out;
 }

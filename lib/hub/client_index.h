@@ -16,27 +16,27 @@ struct Attributes;
 struct Connection;
 class Group;
 
-/// The streams of each client, of users who have many: a kiosk, or pages whose users nobody tells apart. Who the client
-/// of a stream is stands in its packed attributes, and without this index every connect of such a user would unpack
-/// those of all its streams. Users with few streams are not in it and cost nothing; streams without a clientId are
-/// never looked up, and not in it either. Loop thread only.
+/// Index of streams by client, for users with many streams: a kiosk, or pages that share one user id. The client of a
+/// stream is stored in its packed attributes; without this index every connect of such a user would unpack the
+/// attributes of all its streams. Users with few streams are not indexed and cost nothing; streams without a clientId
+/// are never looked up and not indexed either. Loop thread only.
 class ClientIndex {
  public:
-  /// From so many streams on a user is indexed, until it has less than half as many.
+  /// A user with this many streams is indexed, until it has fewer than half as many.
   static constexpr std::size_t kManyStreams = 32;
 
-  using Streams = std::map<ConnectionId, Connection*>;  // the oldest first
+  using Streams = std::map<ConnectionId, Connection*>;  // oldest first
 
-  /// The connection is in the group of its user, and of its tenant. Nothing for one without a user.
+  /// The connection has joined the groups of its user and tenant. Does nothing for a connection without a user.
   void joined(Connection& connection);
-  /// It is about to leave them.
+  /// The connection is about to leave these groups.
   void leaving(const Connection& connection);
 
-  /// Whether what follows knows all streams of the user.
+  /// Whether the user is indexed: then find() and for_each() cover all its streams.
   bool knows(const Group& user) const { return users_.contains(&user); }
   /// Null when there are none. REQUIRES: knows(user).
   const Streams* find(const Group& user, const ClientKey& client) const;
-  /// All streams of the client whatever their origin. REQUIRES: knows(user).
+  /// Calls `use` with each stream of the client, whatever its origin. REQUIRES: knows(user).
   template <class Use>
   void for_each(const Group& user, std::string_view tenant, std::string_view client, Use use) const {
     const Clients& clients = users_.at(&user);
@@ -49,8 +49,8 @@ class ClientIndex {
 
  private:
   using Key = std::tuple<std::string, std::string, std::string>;  // tenant, clientId, origin
-  // Ordered, not hashed: all three are the client's choice.
-  using Clients = std::map<Key, Streams, TextsLess>;
+  // Ordered, not hashed: the client chooses all three, and could provoke hash collisions.
+  using Clients = std::map<Key, Streams, TextTupleLess>;
 
   static Key key_of(const Connection& connection);
   static void add(Clients& clients, Connection& connection);

@@ -6,7 +6,8 @@
 
 namespace sse::hub {
 
-/// What makes streams those of one client: HubOptions::client_max_connections counts by it.
+/// Identifies a client: streams with equal keys belong to one client. HubOptions::client_max_connections limits the
+/// streams of a key.
 struct ClientKey {
   std::string user;
   std::string client;  ///< clientId
@@ -14,8 +15,8 @@ struct ClientKey {
   std::string tenant;
 };
 
-/// Orders keys of three texts, of which either may be views: no copy is made to look one up.
-struct TextsLess {
+/// Compares tuples of three strings or string views, so that a lookup makes no copy.
+struct TextTupleLess {
   using is_transparent = void;
   using Views = std::tuple<std::string_view, std::string_view, std::string_view>;
 

@@ -1,10 +1,10 @@
-// Why an event reaches a connection, or not.
+// Explains why an event reaches a connection or not.
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "hub/survey.h"
-#include "hub/survey_parts.h"
+#include "hub/connection_scan.h"
+#include "hub/scan_parts.h"
 
 namespace sse::hub {
 
@@ -12,32 +12,32 @@ using event::TargetKind;
 
 namespace {
 
-Verdict judge(const Shard& shard, const Connection& connection, const Question& question) {
-  Verdict verdict;
-  verdict.id = connection.id;
-  verdict.user = name_of(connection, TargetKind::kUser);
-  verdict.tenant = name_of(connection, TargetKind::kTenant);
-  verdict.token = name_of(connection, TargetKind::kToken);
-  verdict.channel = name_of(connection, TargetKind::kChannel);
-  verdict.other_tenant = !question.tenant.empty() && verdict.tenant != question.tenant.str();
-  verdict.other_token = !question.token.empty() && verdict.token != question.token.str();
-  verdict.other_channel = !question.channel.empty() && verdict.channel != question.channel.str();
-  verdict.not_listening = !Shard::wants(connection, question.target.listening, question.event);
-  if (verdict.not_listening) verdict.listeners.assign(connection.listeners->begin(), connection.listeners->end());
-  const Shard::Outlook outlook = shard.outlook(connection, question.bytes);
-  verdict.overflows = outlook == Shard::Outlook::kOverflows;
-  if (verdict.overflows) verdict.owed = connection.backlog_bytes();
-  verdict.waits = outlook == Shard::Outlook::kWaits;
-  return verdict;
+MatchResult match(const Shard& shard, const Connection& connection, const MatchQuery& query) {
+  MatchResult result;
+  result.id = connection.id;
+  result.user = name_of(connection, TargetKind::kUser);
+  result.tenant = name_of(connection, TargetKind::kTenant);
+  result.token = name_of(connection, TargetKind::kToken);
+  result.channel = name_of(connection, TargetKind::kChannel);
+  result.other_tenant = !query.tenant.empty() && result.tenant != query.tenant.str();
+  result.other_token = !query.token.empty() && result.token != query.token.str();
+  result.other_channel = !query.channel.empty() && result.channel != query.channel.str();
+  result.not_listening = !Shard::wants(connection, query.target.listening, query.event);
+  if (result.not_listening) result.listeners.assign(connection.listeners->begin(), connection.listeners->end());
+  const Shard::DeliveryForecast forecast = shard.forecast(connection, query.bytes);
+  result.overflows = forecast == Shard::DeliveryForecast::kOverflows;
+  if (result.overflows) result.backlog = connection.backlog_bytes();
+  result.waits = forecast == Shard::DeliveryForecast::kWaits;
+  return result;
 }
 
 }  // namespace
 
-std::vector<Verdict> explain(Hub& hub, const Question& question) {
-  const event::Target& target = question.target;
+std::vector<MatchResult> explain(Hub& hub, const MatchQuery& query) {
+  const event::Target& target = query.target;
   const UserId only =
       target.kind == TargetKind::kUser && target.names.size() == 1 ? UserId(target.names.front()) : UserId();
-  std::vector<std::vector<Verdict>> verdicts(hub.shards());
+  std::vector<std::vector<MatchResult>> results(hub.shards());
   in_parts(
       hub, only,
       [&](Shard& shard, std::vector<ConnectionId>& ids) {
@@ -45,10 +45,10 @@ std::vector<Verdict> explain(Hub& hub, const Question& question) {
         for (const std::string& name : target.names) add_ids(shard.group(target.kind, name), ids);
       },
       [&](Shard& shard, std::size_t number, const Connection& connection) {
-        verdicts[number].push_back(judge(shard, connection, question));
+        results[number].push_back(match(shard, connection, query));
       });
-  std::vector<Verdict> all = joined(std::move(verdicts));
-  std::ranges::sort(all, {}, [](const Verdict& verdict) { return verdict.id; });
+  std::vector<MatchResult> all = joined(std::move(results));
+  std::ranges::sort(all, {}, [](const MatchResult& result) { return result.id; });
   return all;
 }
 

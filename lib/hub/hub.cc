@@ -20,9 +20,10 @@ using net::CloseReason;
 
 namespace {
 
-// From 0 to `most`, evenly spread over the connections: after a restart they come back over that time, not all at once.
+// Returns a time from 0 to `most`, evenly spread over the connections, so that after a restart the clients do not all
+// reconnect at once.
 std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most) {
-  // The finalizer of splitmix64: ids differ in few bits.
+  // The finalizer of splitmix64, because ids differ in few bits.
   std::uint64_t x = id.value();
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
@@ -31,8 +32,8 @@ std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most
 }
 
 const std::vector<std::string>& names_of(const event::Target& target) {
-  static const std::vector<std::string> kEverybody{""};
-  return target.kind == TargetKind::kAll ? kEverybody : target.names;
+  static const std::vector<std::string> kAllNames{""};
+  return target.kind == TargetKind::kAll ? kAllNames : target.names;
 }
 
 }  // namespace
@@ -43,13 +44,14 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
       ids_(ids),
       delegate_(delegate),
       metrics_(metrics, options_.service),
-      returns_(options_),
+      expected_resumes_(options_),
       all_shards_(loops.size()) {
   std::iota(all_shards_.begin(), all_shards_.end(), 0);
   for (const auto& loop : loops) {
-    shards_.push_back(std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate, ids_, returns_));
+    shards_.push_back(
+        std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate, ids_, expected_resumes_));
   }
-  metrics.gauge_callback("sse_backlog_bytes", "Bytes that wait for slow streams",
+  metrics.gauge_callback("sse_backlog_bytes", "Bytes queued for slow streams",
                          [this] { return static_cast<double>(backlog_bytes()); },
                          {{"service", options_.service.str()}});
 }
@@ -61,24 +63,24 @@ std::size_t Hub::shard_of(const UserId& user) const {
 }
 
 ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
-  // An id that was given out before the stream came to be has no place in the order of events that are kept: then the
-  // first event has an id of its own.
+  // An id from reserve_id() is older than the stream, and so has no place in the order of retained events: then the
+  // first event gets an id of its own.
   if (!resumption.id.valid()) resumption.id = request.id.valid() ? request.id : reserve_id();
   const ConnectionId id = request.id.valid() ? request.id : resumption.id;
   event::Event first;
   first.name = event::kConnectFinish;
   first.id = resumption.id.str();
-  const std::chrono::milliseconds comes_back = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
-  first.retry = comes_back;
-  // In the order clients of the Java library know.
+  const std::chrono::milliseconds reconnect_after = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
+  first.retry = reconnect_after;
+  // Field order of the Java library, which its clients expect.
   std::vector<std::pair<std::string_view, event::Json>> data{{"connectionId", id.str()},
                                                              {"serverTime", to_millis(clock().wall_now())},
-                                                             {"reconnectTime", comes_back.count()},
+                                                             {"reconnectTime", reconnect_after.count()},
                                                              {"name", options_.service.str()},
                                                              {"enableCluster", options_.in_cluster},
                                                              {"version", base::kVersion}};
-  // The promise that ack.do is waited for, and that only marked events need it: confirming every broadcast would cost
-  // as many requests as it has readers.
+  // Tells the client that the server expects ack.do, and only for marked events: an acknowledgement of every broadcast
+  // would cost one request per recipient.
   if (request.confirms && !request.identity.user.empty()) {
     data.emplace_back("ack", true);
     if (request.marks) data.emplace_back("ackMarks", true);
@@ -88,14 +90,15 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
       *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
   std::string bytes = event::encode(first);
   if (!resumption.cursor.empty()) {
-    // A second id in the same event: the client must not come back with the connection's before it has what it missed.
+    // A second id in the same event replaces the connection's: the client must not resume from that one before it has
+    // received the missed events.
     const std::string line = event::encode_cursor(resumption.cursor);
     bytes.replace(bytes.size() - 1, 1, line);
   }
   bytes += resumption.notice;
   if (options_.in_cluster) {
     const Names names = names_of(request);
-    // Shared, as a std::function can be copied.
+    // Shared, because a std::function must be copyable.
     const auto shared =
         std::make_shared<std::pair<NewConnection, Resumption>>(std::move(request), std::move(resumption));
     delegate_.opening(names, [&shard, id, shared, frame = event::Frame::make(bytes)] {
@@ -112,33 +115,34 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   return id;
 }
 
-bool Hub::stays_away(const NewConnection& request) {
-  if (returns_.closed.empty()) return false;
-  const std::string key = return_key(request.identity, request.attributes, request.last_event_id, false);
-  if (!returns_.closed.take(key, clock().steady_now())) return false;
-  metrics_.turned_away.add();
+bool Hub::was_closed_by_server(const NewConnection& request) {
+  if (expected_resumes_.closed.empty()) return false;
+  const std::string key = reconnect_key(request.identity, request.attributes, request.last_event_id, false);
+  if (!expected_resumes_.closed.take(key, clock().steady_now())) return false;
+  metrics_.reconnects_refused.add();
   return true;
 }
 
 bool Hub::is_renewed(const NewConnection& request) {
-  if (returns_.renewed.empty()) return false;
-  return returns_.renewed.take(return_key(request.identity, request.attributes, request.last_event_id, true),
-                               clock().steady_now());
+  if (expected_resumes_.renewed.empty()) return false;
+  return expected_resumes_.renewed.take(
+      reconnect_key(request.identity, request.attributes, request.last_event_id, true), clock().steady_now());
 }
 
-void Hub::deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done) {
-  struct Soon {
+void Hub::deliver_async(event::Target target, std::string event, event::FrameRef frame, Taken done) {
+  struct AsyncDelivery {
     event::Target target;
     std::string event;
     Taken done;
   };
-  const auto soon = std::make_shared<const Soon>(Soon{std::move(target), std::move(event), std::move(done)});
+  const auto soon =
+      std::make_shared<const AsyncDelivery>(AsyncDelivery{std::move(target), std::move(event), std::move(done)});
   start_delivery(
       {{soon->target, soon->event, std::move(frame), {}}},
       [soon](const std::vector<std::vector<std::uint32_t>>& taken) { soon->done(soon->target, taken.front()); });
 }
 
-struct Hub::Underway::Batch {
+struct Hub::InTransit::Batch {
   struct Step {
     std::size_t delivery;
     std::size_t name;
@@ -150,33 +154,33 @@ struct Hub::Underway::Batch {
   std::vector<std::vector<Step>> plan;  // by shard
   std::vector<std::size_t> numbers;     // of shards with a plan
   std::vector<std::vector<std::uint32_t>> taken;
-  std::atomic<std::size_t> left{0};  // shards
+  std::atomic<std::size_t> left{0};  // shards that have not delivered yet
   std::function<void(std::vector<std::vector<std::uint32_t>>)> done;
 };
 
-void Hub::Underway::Batch::run(Shard& shard, std::size_t number) {
+void Hub::InTransit::Batch::run(Shard& shard, std::size_t number) {
   for (const Step step : plan[number]) {
     const Delivery& delivery = deliveries[step.delivery];
     shard.published(delivery.position);
     const std::string& name = names_of(delivery.target)[step.name];
     const std::uint32_t count =
         delivery.again
-            ? shard.deliver_again(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame)
+            ? shard.redeliver(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame)
             : shard.deliver(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame);
-    // Other shards add to the same place.
+    // Other shards add to the same counter.
     std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
   }
 }
 
-std::vector<std::vector<std::uint32_t>> Hub::Underway::wait() {
+std::vector<std::vector<std::uint32_t>> Hub::InTransit::wait() {
   if (!batch_) return {};
   latch_->wait();
   return std::move(std::exchange(batch_, nullptr)->taken);
 }
 
-std::shared_ptr<Hub::Underway::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
-  auto shared = std::make_shared<Underway::Batch>();
-  Underway::Batch& batch = *shared;
+std::shared_ptr<Hub::InTransit::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
+  auto shared = std::make_shared<InTransit::Batch>();
+  InTransit::Batch& batch = *shared;
   batch.deliveries = std::move(deliveries);
   batch.taken.resize(batch.deliveries.size());
   batch.plan.resize(shards_.size());
@@ -200,22 +204,22 @@ std::shared_ptr<Hub::Underway::Batch> Hub::plan(std::vector<Delivery> deliveries
   return shared;
 }
 
-Hub::Underway Hub::start_delivery(std::vector<Delivery> deliveries) {
-  Underway underway;
+Hub::InTransit Hub::start_delivery(std::vector<Delivery> deliveries) {
+  InTransit underway;
   if (deliveries.empty()) return underway;
   underway.batch_ = plan(std::move(deliveries));
-  Underway::Batch& batch = *underway.batch_;
+  InTransit::Batch& batch = *underway.batch_;
   underway.latch_ = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(batch.numbers.size()));
   for (const std::size_t number : batch.numbers) {
     Shard& shard = *shards_[number];
-    shard.loop().post([&batch, &shard, number, arrival = Arrival(underway.latch_)] { batch.run(shard, number); });
+    shard.loop().post([&batch, &shard, number, arrival = LatchGuard(underway.latch_)] { batch.run(shard, number); });
   }
   return underway;
 }
 
 void Hub::start_delivery(std::vector<Delivery> deliveries,
                          std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
-  const std::shared_ptr<Underway::Batch> batch = plan(std::move(deliveries));
+  const std::shared_ptr<InTransit::Batch> batch = plan(std::move(deliveries));
   batch->done = std::move(done);
   batch->left = batch->numbers.size();
   if (batch->numbers.empty()) {
@@ -226,25 +230,25 @@ void Hub::start_delivery(std::vector<Delivery> deliveries,
     Shard& shard = *shards_[number];
     shard.loop().post([batch, &shard, number] {
       batch->run(shard, number);
-      // Who asked can wait a moment longer than the streams.
+      // The streams are flushed first; the caller can wait a moment longer.
       if (batch->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
         shard.after_flush([batch] { batch->done(std::move(batch->taken)); });
     });
   }
 }
 
-void Hub::look_again() {
-  for (const auto& shard : shards_) shard->loop().post([&shard = *shard] { shard.look_again(); });
+void Hub::refresh_pending() {
+  for (const auto& shard : shards_) shard->loop().post([&shard = *shard] { shard.refresh_pending(); });
 }
 
-void Hub::locate(std::vector<Whereabouts>& messages) {
+void Hub::find_delivery_states(std::vector<DeliveryState>& messages) {
   if (messages.empty()) return;
   std::map<std::pair<TargetKind, std::string_view>, std::vector<std::size_t>> by_recipient;
   for (std::size_t i = 0; i < messages.size(); ++i) by_recipient[{messages[i].kind, messages[i].name}].push_back(i);
-  std::vector<std::vector<Shard::Located>> found(shards_.size());
+  std::vector<std::vector<Shard::FoundStates>> found(shards_.size());
   on_all_shards([&](const Shard& shard, std::size_t number) {
     found[number].resize(messages.size());
-    for (const auto& [recipient, asked] : by_recipient) shard.locate(messages, asked, found[number]);
+    for (const auto& [recipient, asked] : by_recipient) shard.find_delivery_states(messages, asked, found[number]);
   });
   for (const auto& part : found) {
     for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -18,7 +18,7 @@
 
 namespace sse::hub {
 
-/// Which connections to list. Empty fields match everything.
+/// Selects connections for a listing or a count. Empty fields match everything.
 struct ConnectionFilter {
   UserId user{};
   TenantId tenant{};
@@ -29,19 +29,19 @@ struct ConnectionFilter {
   std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter
 };
 
-/// Most event names a connection may listen to.
-inline constexpr std::size_t kMostListeners = 1000;
-/// Most bytes of these names together.
+/// Maximum number of event names a connection may listen to.
+inline constexpr std::size_t kMaxListeners = 1000;
+/// Maximum total bytes of these names.
 inline constexpr std::size_t kMaxListenerBytes = std::size_t{32} * 1024;
 
-/// Who is connected to one service, over all stream loops. Thread safe; what returns something waits for the loops and
-/// must not be called from one.
+/// All connections of one service, over all event loops: opens, lists and closes streams, and delivers events to them.
+/// Thread safe. Functions that return a result wait for the loops and must not be called on one.
 ///
-/// A user's streams live on the loop its id hashes to, so that a send to a user wakes one loop; streams without a user
-/// are spread evenly. Sends to tenants, tokens, channels or all wake every loop.
+/// All streams of a user are on the loop that its id hashes to, so that a send to a user wakes one loop; streams
+/// without a user are spread evenly. A send to a tenant, token, channel or to all wakes every loop.
 class Hub {
  public:
-  /// `loops` must not be started yet, and outlive the hub; so must `ids`, `metrics` and `delegate`.
+  /// `loops` must not be started yet. `loops`, `ids`, `metrics` and `delegate` must outlive the hub.
   Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
       observe::Registry& metrics, HubDelegate& delegate);
   /// REQUIRES: the loops have stopped.
@@ -50,33 +50,33 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   const HubOptions& options() const { return options_; }
-  /// That of `ids`, which is also that of the loops.
+  /// The clock of `ids`, which the loops use, too.
   const Clock& clock() const { return ids_.clock(); }
 
-  /// The id of a connection that is about to be, for those who must know it before.
+  /// An id for a connection to open, for callers that need it before connect().
   ConnectionId reserve_id() { return ConnectionId(ids_.next()); }
-  /// Takes the socket; its stream begins with the head and connect-finish. Does not wait.
+  /// Takes over the socket. The stream begins with the response head and connect-finish. Does not wait.
   ConnectionId connect(NewConnection request, Resumption resumption = {});
 
-  /// Whether the client of a connection that is about to be was closed just now from the server's side, and has not
-  /// been told to stay away by the way EventSource knows (204; WHATWG HTML 9.2.3): once for each stream closed.
-  bool stays_away(const NewConnection& request);
-  /// Whether the client comes back from a stream that was ended just now because its time was over. Once for each.
+  /// Whether to answer the request with 204, which stops an EventSource from reconnecting (WHATWG HTML 9.2.3): true
+  /// once for each stream of the client that the server has recently closed.
+  bool was_closed_by_server(const NewConnection& request);
+  /// Whether the client reconnects after a stream that ended at its keepaliveTime. True once for each such stream.
   bool is_renewed(const NewConnection& request);
 
-  /// One frame on its way.
+  /// One frame to deliver.
   struct Delivery {
     const event::Target& target;
     std::string_view event;
     event::FrameRef frame;
-    MessageId position{};  ///< in the order of events, where that is kept (HubOptions::resumable)
-    bool again = false;    ///< also to streams that have had the message; those that are being given pending ones come
-                           ///< by it anyway
+    MessageId position{};  ///< in the order of events, with HubOptions::resumable
+    bool again = false;    ///< also to streams that already had the message, but not to those that are replaying
+                           ///< pending messages: they read it from the store
   };
-  /// Deliveries on their way. wait() before what they refer to goes.
-  class [[nodiscard]] Underway {
+  /// Deliveries in progress. Call wait() before the objects they refer to are destroyed.
+  class [[nodiscard]] InTransit {
    public:
-    /// As deliver() returns; nothing the second time.
+    /// Returns the result of deliver(); a second call returns an empty one.
     std::vector<std::vector<std::uint32_t>> wait();
 
    private:
@@ -85,96 +85,98 @@ class Hub {
     std::shared_ptr<Batch> batch_;
     std::shared_ptr<std::latch> latch_;
   };
-  /// As deliver(), without waiting for the loops: streams get what is started first before what is started next.
-  Underway start_delivery(std::vector<Delivery> deliveries);
-  /// As start_delivery(): `done` gets what deliver() would return, on the last of the loops to take it, when that has
-  /// written to its streams; it must be quick. What the deliveries refer to stays until it is called or, when a loop
-  /// has stopped, destroyed uncalled.
+  /// Like deliver(), without waiting for the loops. Streams get deliveries in the order in which they were started.
+  InTransit start_delivery(std::vector<Delivery> deliveries);
+  /// Like start_delivery(). Calls `done` with the result of deliver() on the last loop to deliver, after that loop has
+  /// written to its streams; `done` must be quick. The objects the deliveries refer to must stay valid until `done` is
+  /// called or, when a loop has stopped, destroyed uncalled.
   void start_delivery(std::vector<Delivery> deliveries,
                       std::function<void(std::vector<std::vector<std::uint32_t>>)> done);
-  /// Puts the frames, in their order, into all matching streams. Returns for each of them and each name of its target
-  /// (one for kAll) how many took it. What one call brings a stream leaves in one write.
+  /// Appends the frames, in order, to all matching streams. Returns for each frame and each name of its target (one for
+  /// kAll) the number of streams that took it. The frames of one call leave a stream in one write.
   std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries) {
     return start_delivery(std::move(deliveries)).wait();
   }
-  /// A single one.
+  /// Delivers a single frame.
   std::vector<std::uint32_t> deliver(const event::Target& target, std::string_view event,
                                      const event::FrameRef& frame) {
     return deliver(std::vector<Delivery>{{target, event, frame}}).front();
   }
-  /// Asks for the pending messages of all connections again: some may have come that nobody told of. Does not wait.
-  void look_again();
-  /// Where pending messages are now: fills in `state` and `connection`.
-  void locate(std::vector<Whereabouts>& messages);
+  /// Requests the pending messages of all connections again, because a notification of new ones may have been lost.
+  /// Does not wait.
+  void refresh_pending();
+  /// Finds the delivery state of pending messages: fills in `state` and `connection`.
+  void find_delivery_states(std::vector<DeliveryState>& messages);
   using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;
-  /// As deliver() of a single one, without waiting: `done` runs on the last of the loops to take it, and must be quick.
-  /// It is destroyed uncalled when a loop has stopped.
-  void deliver_soon(event::Target target, std::string event, event::FrameRef frame, Taken done);
-  /// Answers a ReplayRequest with a page. `through`: the largest id looked at. Does not wait.
-  /// `failed`: the store could not be read, or not all of it: it is asked again for the connection.
+  /// Like deliver() of a single frame, without waiting: `done` runs on the last loop to deliver, and must be quick. It
+  /// is destroyed uncalled when a loop has stopped.
+  void deliver_async(event::Target target, std::string event, event::FrameRef frame, Taken done);
+  /// Answers a ReplayRequest with a page. `through`: the largest id read. Does not wait.
+  /// `failed`: the store could not be read, or not completely; the hub requests the page again later.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
               bool failed = false);
 
-  /// Runs `use(shard, number)` on the loop of every shard; with a user only where that one's streams live. Waits until
-  /// all are done. Keep it short: streams of that loop wait. See hub/survey.h for what is asked this way.
+  /// Runs `use(shard, number)` on the loop of every shard; with a user only on the loop of that user. Waits until all
+  /// are done. `use` must be short, because the streams of that loop wait. The queries in hub/connection_scan.h use it.
   void visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use);
   std::size_t shards() const { return shards_.size(); }
-  /// Snapshots, in the order of `ids`; those gone since are left out.
+  /// Snapshots, in the order of `ids`, without connections that have closed.
   std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
   std::optional<ConnectionInfo> describe(ConnectionId id);
 
-  /// The streams that ended last, newest first: of each loop a bounded number.
+  /// The streams that ended last, newest first; a bounded number per loop.
   std::vector<ClosedConnection> recently_closed();
 
   /// The users, tokens, tenants or channels that have a connection, sorted.
   std::vector<std::string> names(event::TargetKind kind);
 
-  /// Of each client the streams that are open.
+  /// The open streams of each client.
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientKey>& clients);
-  /// Closes streams whose client has younger ones elsewhere, with connect-close.
+  /// Closes streams, with connect-close, because their clients have newer ones on other nodes.
   void replace(const std::vector<ConnectionId>& ids);
-  /// Closes from the server's side, with connect-close; returns how many were open. A client that comes back all the
-  /// same is to be told to stay away, once: see stays_away().
+  /// Closes streams from the server's side, with connect-close; returns how many were open. A client that reconnects
+  /// all the same is answered with 204, once: see was_closed_by_server().
   std::size_t close(const std::vector<ConnectionId>& ids);
   std::size_t close(const event::Target& target);
 
-  // For what pages send: only the user who owns the connection, which is one of a tenant, has it (see owns()); for
-  // others it does not exist.
+  // For requests of pages: only the user that owns the connection may use it (see owns()); for other users it does not
+  // exist.
 
-  /// Returns all names listened to afterwards. Throws Error(kLimitExceeded) for more than kMostListeners, or
-  /// kMaxListenerBytes of them.
+  /// Returns all names the connection listens to afterwards. Throws Error(kLimitExceeded) above kMaxListeners names or
+  /// kMaxListenerBytes.
   std::optional<ListenerSet> change_listeners(ConnectionId id, const Identity& owner,
                                               const std::vector<std::string>& names, bool add);
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const Identity& owner, Request kind);
-  /// What the client says it has handled, on this stream of its or on an earlier one that has ended; returns how many
-  /// of the messages were in flight there.
+  /// The client acknowledges messages it got on this stream, or on an earlier one that has ended. Returns how many of
+  /// them were in flight there.
   std::optional<std::size_t> acknowledge(ConnectionId id, const Identity& owner,
                                          const std::vector<MessageId>& messages);
-  /// The page said goodbye. It gets connect-close: the Java library's client keeps its stream open until then, and
-  /// would take a stream that just ends for a failure and come back.
-  /// `note`: why, for the observer.
+  /// The page disconnects. It gets connect-close: the Java library's client keeps its stream open until that event, and
+  /// would treat a stream that just ends as a failure and reconnect.
+  /// `note`: the reason, for the observer.
   bool disconnect(ConnectionId id, const Identity& owner, const std::string& note = "");
 
-  /// Ends streams without connect-close, and has each client come back at a moment of its own within `spread`.
-  /// Returns how many of them were open.
-  std::size_t send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
-  /// Ends all streams without connect-close, so that clients go elsewhere. Does not wait; sockets() tells.
+  /// Ends streams without connect-close; the clients reconnect at different times within `spread`. Returns how many of
+  /// the streams were open.
+  std::size_t close_for_reconnect(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
+  /// Ends all streams without connect-close, so that clients reconnect to other nodes. Does not wait; sockets() shows
+  /// the progress.
   void drain();
 
   std::size_t connections() const;
   std::size_t users() const;
   std::size_t sockets() const;
-  /// Bytes all streams owe.
+  /// Backlog of all streams, in bytes.
   std::uint64_t backlog_bytes() const;
-  /// Streams opened and streams closed so far, added up.
+  /// Number of streams opened plus number of streams closed so far.
   std::uint64_t turnover() const;
 
  private:
   std::size_t shard_of(const UserId& user) const;
-  std::shared_ptr<Underway::Batch> plan(std::vector<Delivery> deliveries) const;
-  /// Runs `use(shard, number)` on the loops of the shards numbered, waits until all are done.
+  std::shared_ptr<InTransit::Batch> plan(std::vector<Delivery> deliveries) const;
+  /// Runs `use(shard, number)` on the loops of the shards with these numbers and waits until all are done.
   template <class Use>
   void on_shards(const std::vector<std::size_t>& numbers, Use use);
   template <class Use>
@@ -186,7 +188,7 @@ class Hub {
   IdGenerator& ids_;
   HubDelegate& delegate_;
   HubMetrics metrics_;
-  ExpectedReturns returns_;
+  ExpectedResumes expected_resumes_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::size_t> all_shards_;
 };

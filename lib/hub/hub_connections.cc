@@ -1,4 +1,4 @@
-// What is asked of the connections of a hub, and done to them.
+// Hub: queries and operations on its connections.
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -21,7 +21,7 @@ using net::CloseReason;
 namespace {
 
 constexpr std::size_t kDescribeAtOnce = 256;
-// Ids of one ack.do that are looked at before other work of the loop has its turn.
+// Ids of one ack.do processed per turn of the loop, so that its other work is not delayed.
 constexpr std::size_t kAcknowledgeAtOnce = 512;
 
 template <class Number>
@@ -42,7 +42,7 @@ void Hub::visit(const UserId& user, const std::function<void(Shard&, std::size_t
 
 std::vector<ConnectionInfo> Hub::describe(const std::vector<ConnectionId>& ids) {
   std::vector<std::optional<ConnectionInfo>> slots(ids.size());
-  // A part at a time, because streams wait while a loop copies.
+  // In parts, because streams wait while a loop copies.
   for (std::size_t begin = 0; begin < ids.size(); begin += kDescribeAtOnce) {
     const std::size_t end = std::min(begin + kDescribeAtOnce, ids.size());
     on_all_shards([&](Shard& shard, std::size_t) {
@@ -81,7 +81,7 @@ std::vector<std::string> Hub::names(TargetKind kind) {
   std::vector<std::string> all;
   for (auto& part : parts)
     all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-  // A tenant has streams on several loops.
+  // Sorted without duplicates: a tenant has streams on several loops.
   std::ranges::sort(all);
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
@@ -92,7 +92,7 @@ std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
   on_all_shards([&](Shard& shard, std::size_t) {
     for (const ConnectionId id : ids) {
       if (Connection* connection = shard.find(id)) {
-        shard.close_for_good(*connection);
+        shard.close_by_server(*connection);
         ++closed;
       }
     }
@@ -102,12 +102,12 @@ std::size_t Hub::close(const std::vector<ConnectionId>& ids) {
 
 std::size_t Hub::close(const event::Target& target) {
   std::atomic<std::size_t> closed{0};
-  const std::vector<std::string> everybody{""};
-  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? everybody : target.names;
+  const std::vector<std::string> all_names{""};
+  const std::vector<std::string>& names = target.kind == TargetKind::kAll ? all_names : target.names;
   on_all_shards([&](Shard& shard, std::size_t) {
     for (const std::string& name : names) {
       const std::vector<Connection*> members = shard.connections_for(target.kind, name);
-      for (Connection* connection : members) shard.close_for_good(*connection);
+      for (Connection* connection : members) shard.close_by_server(*connection);
       closed += members.size();
     }
   });
@@ -125,13 +125,13 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const Identity
       all.insert(connection.listeners->begin(), connection.listeners->end());
       std::size_t bytes = 0;
       for (const std::string_view name : all) bytes += name.size();
-      too_many = all.size() > kMostListeners || bytes > kMaxListenerBytes;
+      too_many = all.size() > kMaxListeners || bytes > kMaxListenerBytes;
       if (too_many) return;
     }
     after = shard.change_listeners(connection, names, add);
   });
   if (too_many) {
-    throw Error(ErrorCode::kLimitExceeded, "a connection listens to at most " + std::to_string(kMostListeners) +
+    throw Error(ErrorCode::kLimitExceeded, "a connection listens to at most " + std::to_string(kMaxListeners) +
                                                " events, whose names have at most " +
                                                std::to_string(kMaxListenerBytes) +
                                                " bytes together; remove some listeners first");
@@ -162,7 +162,7 @@ std::optional<std::size_t> Hub::acknowledge(ConnectionId id, const Identity& own
         first, first + static_cast<std::ptrdiff_t>(std::min(kAcknowledgeAtOnce, messages.size() - begin)));
     std::optional<std::size_t> more;
     on_shards(home, [&](Shard& shard, std::size_t) { more = shard.acknowledge(id, owner, part); });
-    // The stream may end between two parts, and be forgotten: what it has said until then counts.
+    // The stream may end between two parts and be forgotten; the parts before that count.
     if (!more) break;
     confirmed = confirmed.value_or(0) + *more;
     begin += part.size();
@@ -197,14 +197,14 @@ void Hub::replace(const std::vector<ConnectionId>& ids) {
   });
 }
 
-std::size_t Hub::send_away(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
+std::size_t Hub::close_for_reconnect(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread) {
   std::atomic<std::size_t> sent{0};
   on_all_shards([&](Shard& shard, std::size_t) {
     std::minstd_rand random(std::random_device{}());
     std::uniform_int_distribution<std::int64_t> delay(1, std::max<std::int64_t>(spread.count(), 1));
     for (const ConnectionId id : ids) {
       if (Connection* connection = shard.find(id)) {
-        shard.send_away(*connection, std::chrono::milliseconds(delay(random)));
+        shard.close_for_reconnect(*connection, std::chrono::milliseconds(delay(random)));
         ++sent;
       }
     }

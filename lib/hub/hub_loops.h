@@ -1,6 +1,6 @@
 #pragma once
 
-// How a Hub works on its loops; for its sources alone.
+// Helpers that run a function of a Hub on the loops of its shards and wait. Only for the sources of Hub.
 
 #include <cassert>
 #include <latch>
@@ -11,13 +11,13 @@
 
 namespace sse::hub {
 
-// Counts a latch down when its task is gone, also when a stopped loop destroyed it unrun.
-class Arrival {
+// Counts a latch down when its task is destroyed, also when a stopped loop destroys it without running it.
+class LatchGuard {
  public:
-  explicit Arrival(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
-  Arrival(Arrival&&) noexcept = default;
-  Arrival& operator=(Arrival&&) = delete;
-  ~Arrival() {
+  explicit LatchGuard(std::shared_ptr<std::latch> latch) : latch_(std::move(latch)) {}
+  LatchGuard(LatchGuard&&) noexcept = default;
+  LatchGuard& operator=(LatchGuard&&) = delete;
+  ~LatchGuard() {
     if (latch_) latch_->count_down();
   }
 
@@ -28,13 +28,13 @@ class Arrival {
 template <class Use>
 void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   if (numbers.empty()) return;
-  // Shared, not on this stack: the last loop may still be inside count_down() when this thread has seen the end.
+  // Shared, not on this stack: the last loop may still be inside count_down() when wait() returns.
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
-    // It would wait for itself.
+    // The loop would wait for itself.
     assert(!shard.loop().in_loop_thread() && "called on a loop thread");
-    shard.loop().post([&use, &shard, number, arrival = Arrival(done)] { use(shard, number); });
+    shard.loop().post([&use, &shard, number, arrival = LatchGuard(done)] { use(shard, number); });
   }
   done->wait();
 }

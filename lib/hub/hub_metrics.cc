@@ -10,13 +10,12 @@ using net::CloseReason;
 
 namespace {
 
-// How long a client that was closed from the server's side is expected to come back, where its reconnect time is not
-// longer.
+// How long a client closed from the server's side is expected to reconnect; the minimum, for short reconnect times.
 constexpr std::chrono::seconds kClosedExpected{30};
 constexpr ByteCount kClosedBytes = mebibytes(1);
 constexpr ByteCount kRenewedBytes = mebibytes(4);
 
-// Clients wait for the reconnect time, and then a little longer.
+// Twice the reconnect time, because clients reconnect a little later than that.
 std::chrono::milliseconds return_time(const HubOptions& options) {
   return 2 * (options.reconnect_time + options.reconnect_jitter);
 }
@@ -25,14 +24,14 @@ std::chrono::milliseconds return_time(const HubOptions& options) {
 
 HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
     : opened(registry.counter("sse_streams_opened_total", "Event streams opened", {{"service", service.str()}})),
-      deliveries(registry.counter("sse_deliveries_total", "Events taken into a stream", {{"service", service.str()}})),
-      delivered_bytes(registry.counter("sse_delivered_bytes_total", "Bytes of events taken into a stream",
+      deliveries(registry.counter("sse_deliveries_total", "Events appended to a stream", {{"service", service.str()}})),
+      delivered_bytes(registry.counter("sse_delivered_bytes_total", "Bytes of events appended to a stream",
                                        {{"service", service.str()}})),
-      dropped(registry.counter("sse_dropped_total", "Events a slow stream did not get (--slow-consumer drop)",
+      dropped(registry.counter("sse_dropped_total", "Events not sent to a slow stream (--slow-consumer drop)",
                                {{"service", service.str()}})),
-      heartbeats(registry.counter("sse_heartbeats_total", "Comment lines sent on silent streams",
+      heartbeats(registry.counter("sse_heartbeats_total", "Heartbeat comments sent on idle streams",
                                   {{"service", service.str()}})),
-      resent(registry.counter("sse_resent_total", "Messages sent again on a live stream (--qos-ack-timeout)",
+      resent(registry.counter("sse_resent_total", "Messages redelivered on an open stream (--qos-ack-timeout)",
                               {{"service", service.str()}})),
       attempts_failed(registry.counter("sse_attempts_failed_total",
                                        "Messages in a stream that ended before they were confirmed",
@@ -40,10 +39,10 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
       acks_ignored(registry.counter("sse_acks_ignored_total",
                                     "Ids in ack.do that were not in flight on a stream of that client",
                                     {{"service", service.str()}})),
-      turned_away(registry.counter("sse_turned_away_total",
-                                   "Clients closed from the server's side that came back and were answered with 204",
-                                   {{"service", service.str()}})),
-      connections(registry.gauge("sse_streams_open", "Event streams open now", {{"service", service.str()}})) {
+      reconnects_refused(registry.counter(
+          "sse_turned_away_total", "Clients closed from the server's side that reconnected and were answered with 204",
+          {{"service", service.str()}})),
+      connections(registry.gauge("sse_streams_open", "Open event streams", {{"service", service.str()}})) {
   for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
     const std::string reason(net::reason_name(static_cast<CloseReason>(i)));
     closed.push_back(&registry.counter("sse_streams_closed_total", "Event streams closed, by reason",
@@ -51,7 +50,7 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
   }
 }
 
-ExpectedReturns::ExpectedReturns(const HubOptions& options)
+ExpectedResumes::ExpectedResumes(const HubOptions& options)
     : closed(std::max<std::chrono::milliseconds>(kClosedExpected, return_time(options)), kClosedBytes),
       renewed(return_time(options), kRenewedBytes) {}
 

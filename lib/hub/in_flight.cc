@@ -8,18 +8,18 @@
 namespace sse::hub {
 namespace {
 
-// At-most-once events that are remembered behind a message nobody confirms. A last event id beyond them confirms
-// nothing, which costs no more than a message sent twice.
-constexpr std::size_t kMostEvents = 16'384;
-constexpr int kMostDoublings = 3;
-// Of an event in the log, and of an entry of the table with its node.
+// Maximum length of the log before it stops recording at-most-once events, behind a message that is never confirmed. A
+// last event id beyond these confirms nothing; the worst effect is a message sent twice.
+constexpr std::size_t kMaxEvents = 16'384;
+constexpr int kMaxDoublings = 3;
+// Approximate memory of an event in the log, and of an entry of the table with its node.
 constexpr std::size_t kEventBytes = 32;
 constexpr std::size_t kTableBytes = 48;
 
 }  // namespace
 
 void InFlight::sent(std::uint64_t event) {
-  if (open_ == 0 || event == 0 || log_.size() >= kMostEvents) return;
+  if (open_ == 0 || event == 0 || log_.size() >= kMaxEvents) return;
   append({event, SteadyTime::max()});
 }
 
@@ -44,9 +44,9 @@ void InFlight::sent(MessageId message, event::TargetKind recipient, SteadyTime n
   std::uint8_t sends = 1;
   if (const auto known = find_open(message); known != log_.end()) {
     sends = static_cast<std::uint8_t>(std::min(known->sends + 1, 100));
-    // Its place is where it was first: a client that got the first copy and reports it has seen what came before.
+    // The message keeps its first position: a client that reports the first copy has received everything before it.
     known->sends = sends;
-    if (timeout.count() != 0) known->due = now + timeout * (1 << std::min(sends - 1, kMostDoublings));
+    if (timeout.count() != 0) known->due = now + timeout * (1 << std::min(sends - 1, kMaxDoublings));
     next_due_ = std::min(next_due_, known->due);
     return;
   }
@@ -70,8 +70,8 @@ std::vector<InFlight::Entry> InFlight::confirm_through(std::uint64_t id) {
   std::vector<Entry> confirmed;
   if (id == 0) return confirmed;
   if (find(id) == log_.end()) return confirmed;
-  // The first that has the id: a message may have gone into the stream again after it was confirmed. What is passed on
-  // the way there is closed, and leaves the log.
+  // Stop at the first event with the id: a message may have been sent again after it was confirmed. All events before
+  // it are closed, and trim() removes them.
   for (Event& event : log_) {
     count_steps();
     if (event.open) {
@@ -108,7 +108,7 @@ std::vector<MessageId> InFlight::due(SteadyTime now) {
   return late;
 }
 
-// The last event that has the id.
+// The last event with the id.
 std::deque<InFlight::Event>::const_iterator InFlight::find(std::uint64_t id) const {
   count_steps();
   if (!ascending_) {
@@ -120,9 +120,9 @@ std::deque<InFlight::Event>::const_iterator InFlight::find(std::uint64_t id) con
   return at != log_.end() && at->id == id ? at : log_.end();
 }
 
-// Of several with the id only the last can be open.
+// Of several events with the id only the last can be open.
 std::deque<InFlight::Event>::const_iterator InFlight::find_open(MessageId message) const {
-  // Replays come ascending: most of what is asked for is newer than anything here.
+  // Replays are ascending, so that most ids looked up are greater than any in the log.
   if (message.value() > largest_) return log_.end();
   const auto at = find(message.value());
   return at != log_.end() && at->open ? at : log_.end();
@@ -138,7 +138,7 @@ void InFlight::close(Event& event) {
   --open_;
 }
 
-// What lies before the oldest message in flight can confirm nothing.
+// Events before the oldest message in flight are not needed to confirm anything.
 void InFlight::trim() {
   while (!log_.empty() && !log_.front().open) {
     if (!ascending_) {

@@ -15,31 +15,31 @@
 
 namespace sse::hub {
 
-/// What one stream was given and its client, which confirms by itself (`ack=1`), has not confirmed yet. Streams with
-/// nothing in flight have none of these. One thread at a time.
+/// Tracks the messages that were sent on one stream and that its client, which acknowledges by itself (`ack=1`), has
+/// not acknowledged yet. Streams with nothing in flight have no such object. One thread at a time.
 ///
 /// It is a log of all events since the oldest message in flight, at-most-once events included, in the order they went
-/// into the stream. That order is what a last event id stands for: what lies at or before it was received, whatever
-/// the numbers say (a message that waited for a listener has a small id and comes late).
+/// into the stream. A last event id refers to that order: the client has received everything at or before it, whatever
+/// the numbers are (a message that waited for a listener has a small id and is sent late).
 ///
-/// Whatever is looked for in it is found without looking through it: by halving while the ids ascend in the log, which
-/// they nearly always do, and by a table of its own from the first that does not.
+/// No lookup is linear: a binary search while the ids in the log ascend, as they nearly always do, and a hash table
+/// from the first id that does not.
 class InFlight {
  public:
   /// An event went into the stream. `event` may be 0 (it had no id).
   void sent(std::uint64_t event);
-  /// A message went into the stream; again when it is in flight already, and then its next turn is twice as far off as
-  /// the last one was, up to 8 times `timeout`.
+  /// A message went into the stream. For a message already in flight this is a redelivery, and the time until the next
+  /// one doubles, up to 8 times `timeout`.
   void sent(MessageId message, event::TargetKind recipient, SteadyTime now, std::chrono::milliseconds timeout);
 
   struct Entry {
     MessageId message;
     event::TargetKind recipient = event::TargetKind::kAll;
   };
-  /// The client confirms one message. Nothing: it is not in flight here.
+  /// The client acknowledges one message. nullopt: it is not in flight here.
   std::optional<Entry> confirm(MessageId message);
-  /// The client has received everything up to the event `id`. Returns the messages that confirms; none for an id the
-  /// log does not know.
+  /// The client has received everything up to the event `id`. Returns the messages acknowledged by that; none for an id
+  /// that is not in the log.
   std::vector<Entry> confirm_through(std::uint64_t id);
 
   bool contains(MessageId message) const;
@@ -48,16 +48,16 @@ class InFlight {
   bool empty() const { return open_ == 0; }
   /// Events in the log.
   std::size_t length() const { return log_.size(); }
-  /// What it takes beside itself, about.
+  /// Approximate heap memory.
   std::size_t memory_bytes() const;
   /// Adds the messages in flight to `messages`.
   void list(std::vector<MessageId>& messages) const;
 
-  /// Not later than the moment the first message is due to be sent again.
+  /// A lower bound of the time when the first message is due for redelivery.
   SteadyTime next_due() const { return next_due_; }
   /// Messages due at `now`, ascending by id.
   std::vector<MessageId> due(SteadyTime now);
-  /// Nobody waits for the message any more (deleted, expired, or confirmed by another stream).
+  /// The message is no longer pending (deleted, expired, or acknowledged on another stream).
   void forget(MessageId message) { confirm(message); }
 
  private:
@@ -66,10 +66,10 @@ class InFlight {
     SteadyTime due;
     event::TargetKind recipient = event::TargetKind::kAll;
     std::uint8_t sends = 0;
-    bool open = false;  // a message, not confirmed
+    bool open = false;  // a message, not acknowledged
   };
 
-  // An event's number, counted from the first this log ever had.
+  // Sequence number of an event since the creation of the log.
   using Number = std::uint64_t;
 
   void append(const Event& event);
@@ -80,11 +80,11 @@ class InFlight {
   void trim();
 
   std::deque<Event> log_;
-  bool ascending_ = true;                           // by id, none twice
+  bool ascending_ = true;                           // strictly, by id
   Number first_ = 0;                                // of log_.front()
-  std::unordered_map<std::uint64_t, Number> last_;  // of each id; only while not ascending_
+  std::unordered_map<std::uint64_t, Number> last_;  // by id; only while not ascending_
   std::size_t open_ = 0;
-  std::uint64_t largest_ = 0;  // message in the log
+  std::uint64_t largest_ = 0;  // message id in the log
   SteadyTime next_due_ = SteadyTime::max();
 };
 

@@ -19,11 +19,11 @@ namespace sse::hub {
 
 struct Connection;
 
-/// The connections that share one user, token, tenant or channel; or all of them. There may be a group for every
-/// stream (a user each), so that it is one small allocation, name included, as long as it has one member.
+/// The connections of one user, token, tenant or channel, or all connections. There may be a group per stream (each of
+/// another user), so a group with one member is a single small allocation that includes the name.
 class Group {
  public:
-  /// Owned by whoever calls; destroy() it.
+  /// The caller owns the group and must destroy() it.
   static Group* create(std::string_view name);
   static void destroy(Group* group);
   Group(const Group&) = delete;
@@ -32,9 +32,9 @@ class Group {
   std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_size_}; }
   std::span<Connection* const> members() const { return {capacity_ == 0 ? &one_ : many_, size_}; }
   std::size_t size() const { return size_; }
-  /// Returns where it stands.
+  /// Returns the position of the connection.
   std::uint32_t add(Connection* connection);
-  /// The last member takes the place; returns it, null when `position` was the last.
+  /// Moves the last member to `position` and returns it; null when `position` was the last.
   Connection* remove(std::uint32_t position);
 
  private:
@@ -52,13 +52,13 @@ class Group {
 
 inline constexpr std::size_t kIndexes = 5;
 
-/// The name under which a message of that kind was for a connection with these names of the indexes.
+/// The name by which a message of that kind was addressed to a connection with these index names.
 std::string recipient_name(const std::array<std::string, kIndexes>& names, event::TargetKind kind);
 
-/// Where a connection stands in each index, so that it leaves in O(1). Most have a user and nothing else.
+/// The position of a connection in each index, so that it leaves in O(1). Most connections have only a user.
 class Membership {
  public:
-  /// Null when it is in none of that kind.
+  /// Null when the connection is in no group of that kind.
   Group* group(event::TargetKind kind) const {
     if (kind == event::TargetKind::kUser) return user_.group;
     if (kind == event::TargetKind::kAll) return all_.group;
@@ -89,7 +89,7 @@ class Membership {
   std::unique_ptr<std::array<Place, 3>> more_;  // token, tenant, channel
 };
 
-/// Name → connections, for each kind of target. Loop thread only.
+/// Maps names to connections, for each kind of target. Loop thread only.
 class Indexes {
  public:
   Indexes() = default;
@@ -97,17 +97,17 @@ class Indexes {
   Indexes(const Indexes&) = delete;
   Indexes& operator=(const Indexes&) = delete;
 
-  /// Puts the connection under `name`; nothing for an empty name (but for kAll, which has the one name "").
+  /// Adds the connection to the group `name`. Does nothing for an empty name, except for kAll, whose only name is "".
   void join(Connection& connection, event::TargetKind kind, std::string_view name);
   void leave_all(Connection& connection);
-  /// Null when nobody is there.
+  /// Null when no connection has that name.
   const Group* find(event::TargetKind kind, std::string_view name) const {
     return groups_.at(static_cast<std::size_t>(kind)).find(name);
   }
   /// Name of the group the connection is in; empty for none.
   static std::string_view name_of(const Connection& connection, event::TargetKind kind);
   std::vector<std::string> names(event::TargetKind kind) const;
-  /// How many different names there are.
+  /// The number of distinct names.
   std::size_t count(event::TargetKind kind) const { return groups_.at(static_cast<std::size_t>(kind)).size(); }
 
  private:
@@ -121,10 +121,11 @@ class Indexes {
 
 using ListenerSet = std::set<std::string, std::less<>>;
 
-/// Pages of one kind listen to the same events: every distinct set is kept once. Loop thread only.
+/// Interns sets of event names: pages of one kind listen to the same events, so each distinct set is stored once. Loop
+/// thread only.
 class ListenerSets {
  public:
-  /// The set kept for these names; release() it once for every intern().
+  /// The shared set of these names; call release() once for every intern().
   const ListenerSet* intern(const ListenerSet& names);
   void release(const ListenerSet* set);
   std::size_t size() const { return references_.size(); }

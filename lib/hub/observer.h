@@ -9,16 +9,17 @@
 
 namespace sse::hub {
 
-/// Hears who comes, goes and listens, of every service it is given to. Called on loop threads, for one connection in
-/// order: must be quick, must not block, must not call back into the hub. Must not throw.
+/// Receives a call when a connection opens, closes or changes its listeners, of every service it is registered with.
+/// Called on loop threads, in order for each connection: must be quick, and must not block, throw or call back into the
+/// hub.
 class Observer {
  public:
   virtual void connected(const ServiceName& service, ConnectionInfo connection) = 0;
-  /// `note`: what the page said when it said goodbye; mostly empty. Once for every connection that was announced, also
-  /// for one whose stream could not be opened.
+  /// `note`: the reason that the page sent when it disconnected; mostly empty. Called once for every connection, also
+  /// for one whose stream could not be opened (then without connected()).
   virtual void disconnected(const ServiceName& service, ConnectionInfo connection, net::CloseReason reason,
                             std::string note) = 0;
-  /// `names` are now listened to, or no longer; `connection` shows the listeners after that.
+  /// The connection now listens to `names`, or no longer; `connection` contains the listeners after the change.
   virtual void listening_changed(const ServiceName& service, ConnectionInfo connection, std::vector<std::string> names,
                                  bool added) = 0;
 

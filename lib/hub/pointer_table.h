@@ -8,11 +8,11 @@
 
 namespace sse::hub {
 
-/// A hash table of pointers to things that know their own key: 8 bytes a slot and nothing else, where a node-based
-/// container spends 50 and more. It does not own what it points to. Open addressing with linear probing; shrinks when
-/// it has become empty. One thread only.
+/// A hash table of pointers to objects that contain their own key: 8 bytes a slot and nothing else, where a node-based
+/// container needs 50 or more. It does not own the objects. Open addressing with linear probing; it shrinks when most
+/// slots are free. One thread only.
 ///
-/// `Traits`: `static key(const T&)` and `static std::uint64_t hash(key)`; any hash will do, it is mixed again.
+/// `Traits`: `static key(const T&)` and `static std::uint64_t hash(key)`; any hash will do, because the table mixes it.
 template <class T, class Traits>
 class PointerTable {
  public:
@@ -25,17 +25,17 @@ class PointerTable {
       if (slots_[i] == nullptr || Traits::key(*slots_[i]) == key) return slots_[i];
     }
   }
-  /// REQUIRES: its key is absent.
+  /// REQUIRES: the key of `item` is absent.
   void insert(T* item) {
     if ((size_ + 1) * 4 > capacity_ * 3) resize(capacity_ == 0 ? kLeast : capacity_ * 2);
     place(item);
     ++size_;
   }
-  /// REQUIRES: present. The item itself is looked at, so that it is destroyed afterwards.
+  /// REQUIRES: `item` is present. Reads its key, so the caller destroys it afterwards.
   void erase(const T* item) {
     std::size_t hole = home(Traits::key(*item));
     while (slots_[hole] != item) hole = next(hole);
-    // What probed past the hole moves into it, so that no search ends too early.
+    // An item that was probed past the hole moves into it, so that no search ends too early.
     for (std::size_t i = next(hole); slots_[i] != nullptr; i = next(i)) {
       const std::size_t wanted = home(Traits::key(*slots_[i]));
       if (((i - wanted) & (capacity_ - 1)) >= ((i - hole) & (capacity_ - 1))) {

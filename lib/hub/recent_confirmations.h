@@ -9,8 +9,8 @@
 
 namespace sse::hub {
 
-/// What the streams of one shard confirmed last, and the store may not know yet: a page read from it meanwhile brings
-/// those messages once more. The newest kMaxKept, 16 bytes each. Loop thread only.
+/// The latest confirmations on the streams of one shard. The store may not have recorded them yet, so that a page read
+/// meanwhile contains these messages once more. Holds the newest kMaxKept, 16 bytes each. Loop thread only.
 class RecentConfirmations {
  public:
   struct Entry {
@@ -28,7 +28,7 @@ class RecentConfirmations {
       oldest_ = (oldest_ + 1) % kMaxKept;
     }
   }
-  /// All of them, sorted.
+  /// All entries, sorted.
   std::vector<Entry> sorted() const {
     std::vector<Entry> entries = entries_;
     std::ranges::sort(entries);

@@ -16,17 +16,17 @@ namespace {
 using event::TargetKind;
 using net::CloseReason;
 
-// To clients that ask for marks: the next event is a message and wants to be confirmed.
+// For clients with marks: the next event is a message that the client must acknowledge.
 constexpr std::string_view kMark = "event:sse-qos\ndata:\n\n";
 std::chrono::milliseconds tick_of(const HubOptions& options) {
   return std::clamp(options.heartbeat / 8, std::chrono::milliseconds(25), std::chrono::milliseconds(1000));
 }
 
-// Of each shard, for those who ask why a stream has ended.
+// Recently ended streams remembered per shard, for diagnosis.
 constexpr std::size_t kClosedKept = 500;
-// From here on a frame's references are worth counting apart.
+// A broadcast to this many streams uses a reference count of its own for the frame.
 constexpr std::size_t kManyMembers = 64;
-// Streams to look ahead in a broadcast: every write to a socket pushes the next streams out of the cache.
+// Streams to prefetch in a broadcast: every write to a socket evicts the next streams from the CPU cache.
 constexpr std::size_t kAhead = 8;
 
 void prefetch(const Connection* connection) {
@@ -41,19 +41,19 @@ Connection& connection_of(net::Stream& stream) {
 }  // namespace
 
 Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics,
-             HubDelegate& delegate, IdGenerator& ids, ExpectedReturns& returns)
+             HubDelegate& delegate, IdGenerator& ids, ExpectedResumes& expected_resumes)
     : loop_(loop),
       number_(number),
       options_(options),
       metrics_(metrics),
       delegate_(delegate),
       ids_(ids),
-      returns_(returns),
+      expected_resumes_(expected_resumes),
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       mark_(event::Frame::make(kMark)),
       wheel_(tick_of(options), 256, loop.clock().steady_now()),
-      closed_log_(kClosedKept) {
+      closed_streams_(kClosedKept) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
@@ -123,7 +123,7 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   if (group == nullptr) return 0;
   std::uint32_t taken = 0;
   const bool sets_duration = event == event::kSetDuration;
-  // Streams that overflow only note that they are closed: the group changes at the end of the turn.
+  // Streams that overflow are only marked as closed: the group changes at the end of the turn.
   const std::span<Connection* const> members = group->members();
   const event::FrameRef mine = members.size() >= kManyMembers ? frame->alias() : frame;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -138,8 +138,8 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
   return taken;
 }
 
-std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, bool listening, std::string_view event,
-                                   const event::FrameRef& frame) {
+std::uint32_t Shard::redeliver(TargetKind kind, const std::string& name, bool listening, std::string_view event,
+                               const event::FrameRef& frame) {
   const Receivers receivers = receivers_of(kind, name);
   if (receivers.group == nullptr) return 0;
   std::uint32_t taken = 0;
@@ -152,18 +152,18 @@ std::uint32_t Shard::deliver_again(TargetKind kind, const std::string& name, boo
   return taken;
 }
 
-void Shard::locate(const std::vector<Whereabouts>& messages, const std::vector<std::size_t>& asked,
-                   std::vector<Located>& found) const {
-  using State = Whereabouts::State;
-  const Whereabouts& any = messages[asked.front()];
+void Shard::find_delivery_states(const std::vector<DeliveryState>& messages, const std::vector<std::size_t>& asked,
+                                 std::vector<FoundStates>& found) const {
+  using State = DeliveryState::State;
+  const DeliveryState& any = messages[asked.front()];
   const Receivers receivers = receivers_of(any.kind, any.name);
   if (receivers.group == nullptr) return;
   std::unordered_map<MessageId, std::size_t> by_id;
-  // Of those that only listeners get, by the event; nobody who listens has been seen yet.
-  std::map<std::string_view, std::vector<std::size_t>> unheard;
+  // Messages only for listeners, by event, for which no listening connection was found yet.
+  std::map<std::string_view, std::vector<std::size_t>> without_listener;
   for (const std::size_t i : asked) {
     by_id.emplace(messages[i].message, i);
-    if (messages[i].listening) unheard[messages[i].event].push_back(i);
+    if (messages[i].listening) without_listener[messages[i].event].push_back(i);
   }
   const auto raise = [&](std::size_t i, State state) { found[i].state = std::max(found[i].state, state); };
   const auto in_flight = [&](MessageId message, ConnectionId connection) {
@@ -172,15 +172,15 @@ void Shard::locate(const std::vector<Whereabouts>& messages, const std::vector<s
     raise(one->second, State::kInFlight);
     found[one->second].connection = std::max(found[one->second].connection, connection);
   };
-  std::unordered_set<const ListenerSet*> heard;  // streams share them
+  std::unordered_set<const ListenerSet*> checked_sets;  // streams share them
   std::vector<MessageId> ids;
   bool online = false;
   for (const Connection* connection : receivers.group->members()) {
     count_steps();
     if (!receivers.include(*connection)) continue;
     online = true;
-    if (!unheard.empty() && heard.insert(connection->listeners).second) {
-      std::erase_if(unheard, [&](const auto& event) {
+    if (!without_listener.empty() && checked_sets.insert(connection->listeners).second) {
+      std::erase_if(without_listener, [&](const auto& event) {
         count_steps();
         if (!connection->listens(event.first)) return false;
         for (const std::size_t i : event.second) raise(i, State::kWaiting);
@@ -209,20 +209,20 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
   const MessageId message = frame->message();
   Connection::Replay* replay = connection.replay.get();
   if (message.valid() && has_from_store(connection, message)) {
-    // Its place in the order is only known now.
+    // Only now the message's place in the order is known.
     if (options_.resumable && message < published_ && replay == nullptr)
       connection.net::Stream::append(event::Frame::make(event::encode_cursor(published_.str())));
     return true;
   }
   if (replay == nullptr) return append(connection, frame);
-  const bool fits = replay->held_bytes + connection.size_of(*frame) <= options_.stream.max_backlog;
+  const bool fits = replay->queued_bytes + connection.size_of(*frame) <= options_.stream.max_backlog;
   if (message.valid() && (!fits || (options_.resumable && replay->again))) {
-    // It is in the repository, where the replay will come by; but by then another stream, of another person where it is
-    // for a tenant or for all, may have confirmed it. So it is not counted: what is counted is given.
+    // The replay will read the message from the repository, unless another stream (of another user, for a tenant or for
+    // all) has confirmed it by then. It is not counted as taken, because every counted event must be delivered.
     replay->again = true;
     return false;
   }
-  if (!fits && !replay->held.empty()) {
+  if (!fits && !replay->queued.empty()) {
     if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
       metrics_.dropped.add();
       ++connection.rare().dropped;
@@ -231,51 +231,53 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame) {
     }
     return false;
   }
-  replay->held_bytes += connection.size_of(*frame);
-  replay->held.push_back(frame);
+  replay->queued_bytes += connection.size_of(*frame);
+  replay->queued.push_back(frame);
   return true;
 }
 
-// A message that the store did not have (any more) when this stream read it is not one that the stream has had: it may
-// have been stored since, with a smaller id at another node, or another stream of the recipient may have confirmed it.
+// Only messages actually replayed count, not all up to an id: a message missing from the page may have been stored
+// later by another node, with a smaller id, or another stream of the recipient may have confirmed it.
 bool Shard::has_from_store(const Connection& connection, MessageId message) const {
-  if (!connection.given_from_store) return false;
-  const auto given = given_.find(connection.id.value());
-  return given != given_.end() && given->second.contains(message);
+  if (!connection.replayed_from_store) return false;
+  const auto given = replayed_.find(connection.id.value());
+  return given != replayed_.end() && given->second.contains(message);
 }
 
-void Shard::note_given(Connection& connection, const std::vector<event::FrameRef>& page) {
+void Shard::note_replayed(Connection& connection, const std::vector<event::FrameRef>& page) {
   if (std::ranges::none_of(page, [](const event::FrameRef& frame) { return frame->message().valid(); })) return;
-  given_[connection.id.value()].add(page, loop_.now());
-  connection.given_from_store = true;
+  replayed_[connection.id.value()].add(page, loop_.now());
+  connection.replayed_from_store = true;
 }
 
-void Shard::forget_given() {
-  for (auto one = given_.begin(); one != given_.end();) {
+void Shard::expire_replayed() {
+  for (auto one = replayed_.begin(); one != replayed_.end();) {
     Connection* connection = connections_.find(one->first);
     const bool gone = connection == nullptr || !connection->indexed;
-    // A further look at the store must not give again what the first one gave.
+    // While a replay is running, a further pass must not deliver the messages of the first pass again.
     if (!gone && !connection->replay) {
       one->second.expire(loop_.now());
-      connection->given_from_store = !one->second.empty();
+      connection->replayed_from_store = !one->second.empty();
     }
-    one = gone || one->second.empty() ? given_.erase(one) : std::next(one);
+    one = gone || one->second.empty() ? replayed_.erase(one) : std::next(one);
   }
 }
 
-// The conditions of take() and Stream::append(); a stream that is not blocked is flushed before it would overflow.
-Shard::Outlook Shard::outlook(const Connection& connection, std::size_t event_bytes) const {
+// Mirrors the conditions of take() and Stream::append(). A stream that is not blocked is flushed before it overflows.
+Shard::DeliveryForecast Shard::forecast(const Connection& connection, std::size_t event_bytes) const {
   const std::uint64_t bytes = event::size_on_stream(event_bytes, connection.chunked());
   const std::uint64_t most = options_.stream.max_backlog;
   if (connection.replay) {
     const Connection::Replay& replay = *connection.replay;
-    return replay.held_bytes + bytes > most && !replay.held.empty() ? Outlook::kOverflows : Outlook::kWaits;
+    return replay.queued_bytes + bytes > most && !replay.queued.empty() ? DeliveryForecast::kOverflows
+                                                                        : DeliveryForecast::kWaits;
   }
-  const std::uint64_t owed = connection.backlog_bytes();
-  return connection.blocked() && owed > 0 && owed + bytes > most ? Outlook::kOverflows : Outlook::kTakes;
+  const std::uint64_t backlog = connection.backlog_bytes();
+  return connection.blocked() && backlog > 0 && backlog + bytes > most ? DeliveryForecast::kOverflows
+                                                                       : DeliveryForecast::kTakes;
 }
 
-bool Shard::give(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+bool Shard::deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame) {
   if (!take(connection, frame)) return false;
   if (event == event::kSetDuration) note_duration(connection, frame);
   metrics_.deliveries.add();
@@ -289,13 +291,14 @@ void Shard::note_duration(const Connection& connection, const event::FrameRef& f
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
-  // Whether or not it is taken: a mark alone asks for a confirmation too many, a message alone for one later.
+  // Sent even if the message is then not taken: a mark alone causes a superfluous acknowledgement, but a message
+  // without a mark is acknowledged too late.
   if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
   switch (connection.net::Stream::append(frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
       if (frame->message().valid()) {
-        connection.given_messages = true;
+        connection.had_messages = true;
         delegate_.sent(frame->recipient(), recipient_name(connection, frame->recipient()), frame->message(),
                        connection.id);
       }
@@ -348,7 +351,7 @@ ConnectionInfo Shard::describe(const Connection& connection) const {
   info.bytes_sent = connection.bytes_sent();
   info.backlog_bytes = connection.backlog_bytes();
   if (const event::Frame* frame = connection.oldest_unsent()) {
-    // Its id tells when it was sent.
+    // The id contains the time at which the event was sent.
     if (const std::uint64_t id = event::id_of(frame->bytes()); id != 0)
       info.oldest_unsent = std::max(info.as_of - IdGenerator::time_of(id), std::chrono::milliseconds(0));
   }
@@ -372,7 +375,7 @@ void Shard::stream_closed(net::Stream& stream, CloseReason reason) {
   closed_.emplace_back(&connection_of(stream), reason);
 }
 
-void Shard::stream_awaits(net::Stream& stream) {
+void Shard::stream_unacknowledged(net::Stream& stream) {
   Connection& connection = connection_of(stream);
   if (connection.ack_round == Connection::kAckWritten) return;
   connection.ack_round = Connection::kAckWritten;
@@ -394,7 +397,7 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
 }
 
 void Shard::end_turn() {
-  // flush() may dirty others (a replay that goes on), so no iterators.
+  // No iterators: flush() may add to dirty_ (a replay that continues).
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     if (i + kAhead < dirty_.size()) __builtin_prefetch(static_cast<net::Stream*>(dirty_[i + kAhead]), 1);
     dirty_[i]->flush();

@@ -1,4 +1,4 @@
-// How streams of a shard end.
+// Shard: closing streams.
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,22 +17,22 @@ using net::CloseReason;
 
 namespace {
 
-// Clients told to stay away close by themselves. The Java library's does so from a timer, which runs once a second in a
-// hidden tab, and takes an end of the stream before that for a failure: it would come back.
-constexpr std::chrono::seconds kFarewellTime{2};
+// After connect-close the client closes the stream itself. The Java library's client does so from a timer, which runs
+// once a second in a hidden tab; if the stream ended before that, the client would treat it as a failure and reconnect.
+constexpr std::chrono::seconds kCloseGrace{2};
 
 }  // namespace
 
-void Shard::close(Connection& connection, CloseReason reason, bool say_so, const std::string& note,
+void Shard::close(Connection& connection, CloseReason reason, bool send_close_event, const std::string& note,
                   const std::string& id) {
   if (!connection.open()) return;
-  if (say_so) {
+  if (send_close_event) {
     event::Event event;
     event.name = event::kConnectClose;
     event.id = id;
     event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
     append(connection, event::Frame::make(event::encode(event)));
-    // So that what is noted as owed is what the socket did not take.
+    // Flush first, so that the recorded backlog contains only bytes that the socket did not accept.
     if (connection.open()) connection.flush();
     if (!connection.open()) return;
   }
@@ -42,47 +42,47 @@ void Shard::close(Connection& connection, CloseReason reason, bool say_so, const
     rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason, note);
-  rare.finish_by = clock().steady_now() + (say_so ? kFarewellTime : kFinishTime);
-  connection.finish(reason, say_so);
+  rare.finish_by = clock().steady_now() + (send_close_event ? kCloseGrace : kFinishTime);
+  connection.finish(reason, send_close_event);
   wheel_.add(connection.id.value(), rare.finish_by);
 }
 
-// The id a plain client will name when it comes back; empty where it is not recognised by one.
-std::string Shard::id_for_return(const Connection& connection, const Attributes& attributes) {
+// The last event id that a plain client will send when it reconnects; empty when it is not recognised by an id.
+std::string Shard::reconnect_id(const Connection& connection, const Attributes& attributes) {
   if (!form_value(attributes.query, "clientId").empty()) return "";
   if (!options_.resumable) return std::to_string(ids_.next());
-  // There an id says what its client has seen: all up to here, unless it is being given what it missed.
+  // With a history the id says what the client has seen: everything published, unless a replay is running.
   return connection.replay ? "" : published_.str();
 }
 
-void Shard::close_for_good(Connection& connection) {
+void Shard::close_by_server(Connection& connection) {
   if (!connection.open()) return;
   const ConnectionInfo info = describe(connection);
-  const std::string id = id_for_return(connection, info.attributes);
-  // The client module stays away by itself, and comes back only when its page wants it to.
+  const std::string id = reconnect_id(connection, info.attributes);
+  // The client module does not reconnect by itself, only when its page asks for it.
   if (form_value(info.attributes.query, "clientVersion").empty())
-    returns_.closed.add(return_key(info.identity, info.attributes, id, false), loop_.now());
+    expected_resumes_.closed.add(reconnect_key(info.identity, info.attributes, id, false), loop_.now());
   close(connection, CloseReason::kServerClosed, true, "", id);
 }
 
-// Ends the stream at the end of its time. Its client comes back at once, and is not told that it may have missed
-// something, though nothing is kept for it.
-void Shard::end_life(Connection& connection) {
+// Ends the stream at its keepaliveTime. The client reconnects at once and gets no resync event, although no events are
+// retained for it.
+void Shard::end_lifetime(Connection& connection) {
   if (!options_.resumable) {
     const ConnectionInfo info = describe(connection);
-    const std::string id = id_for_return(connection, info.attributes);
+    const std::string id = reconnect_id(connection, info.attributes);
     if (!id.empty()) {
       const event::FrameRef cursor = event::Frame::make(event::encode_cursor(id));
       connection.net::Stream::append(cursor);
       if (!connection.open()) return;
       if (connection.confirms) note_in_flight(connection, cursor);
     }
-    returns_.renewed.add(return_key(info.identity, info.attributes, id, true), loop_.now());
+    expected_resumes_.renewed.add(reconnect_key(info.identity, info.attributes, id, true), loop_.now());
   }
   close(connection, connection.ends_with_token ? CloseReason::kTokenExpired : CloseReason::kKeepalive, false);
 }
 
-void Shard::send_away(Connection& connection, std::chrono::milliseconds retry) {
+void Shard::close_for_reconnect(Connection& connection, std::chrono::milliseconds retry) {
   connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
   if (connection.open()) close(connection, CloseReason::kShutdown, false);
 }
@@ -94,20 +94,19 @@ void Shard::close_all(CloseReason reason) {
   for (Connection* connection : members) close(*connection, reason, false);
 }
 
-// The one place where connections leave, whatever the cause.
+// The only place where connections are unregistered, whatever the reason.
 void Shard::leave(Connection& connection, CloseReason reason, const std::string& note) {
   if (!connection.indexed) return;
   connection.indexed = false;
-  if (connection.given_messages) delegate_.cut_off(connection.id, reason);
-  depart(connection);
+  if (connection.had_messages) delegate_.stream_ended(connection.id, reason);
+  remember_in_flight(connection);
   connection.replay.reset();
   durations_.erase(connection.id.value());
   const ClosedConnection closed = closed_now(connection, reason);
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(
         reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug,
-        reason == CloseReason::kSlowConsumer ? "stream closed: it owed more than --max-backlog allows"
-                                             : "stream closed",
+        reason == CloseReason::kSlowConsumer ? "stream closed: its backlog exceeded --max-backlog" : "stream closed",
         {{"service", options_.service.str()},
          {"connection", connection.id.str()},
          {"user", closed.user.str()},
@@ -115,14 +114,14 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
          {"reason", std::string(net::reason_name(reason))},
          {"messages", std::to_string(closed.messages)},
          {"sentBytes", std::to_string(closed.bytes_sent)},
-         {"owedBytes", std::to_string(closed.owed_bytes)},
+         {"owedBytes", std::to_string(closed.backlog_bytes)},
          {"lastWriteAgo",
           format_duration(std::chrono::floor<std::chrono::milliseconds>(loop_.now() - connection.last_write()))}});
   }
   if (options_.in_cluster) delegate_.left(names_of(connection));
   if (options_.observer != nullptr)
     options_.observer->disconnected(options_.service, describe(connection), reason, note);
-  closed_log_.add(closed);
+  closed_streams_.add(closed);
   clients_.leaving(connection);
   indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
@@ -142,7 +141,7 @@ ClosedConnection Shard::closed_now(const Connection& connection, CloseReason rea
   closed.closed = clock().wall_now();
   closed.messages = connection.messages;
   closed.bytes_sent = connection.bytes_sent();
-  closed.owed_bytes = connection.backlog_bytes();
+  closed.backlog_bytes = connection.backlog_bytes();
   return closed;
 }
 

@@ -1,4 +1,4 @@
-// How a shard learns what clients have handled, and what it does where they do not say.
+// Shard: acknowledgements of clients, and redelivery of messages that are not acknowledged in time.
 #include <algorithm>
 #include <utility>
 
@@ -19,13 +19,13 @@ void Shard::note_in_flight(Connection& connection, const event::FrameRef& frame)
   in_flight_[connection.id.value()].sent(message, frame->recipient(), loop_.now(), options_.ack_timeout);
 }
 
-// Streams of this client that have ended, and those it has left without our knowing yet.
-std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const std::string& client,
+// Confirms on earlier streams of this client: those that have ended, and those whose end the server has not seen yet.
+std::vector<MessageId> Shard::confirm_earlier(const Connection& new_connection, const std::string& client,
                                               std::uint64_t event) {
   if (client.empty()) return {};
-  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
-  const Departed::Owner owner = owner_of(newcomer);
-  std::vector<Confirmed> confirmed = departed_.confirm_through(owner, client, event);
+  const Group* same_user = new_connection.membership.group(TargetKind::kUser);
+  const RecentlyClosedStreams::Owner owner = owner_of(new_connection);
+  std::vector<Confirmed> confirmed = recently_closed_.confirm_through(owner, client, event);
   const auto confirm_on = [&](const Connection& other) {
     if (!other.in_flight) return;
     for (const auto& [message, recipient] : in_flight_.at(other.id.value()).confirm_through(event))
@@ -39,7 +39,7 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
       if (form_value(other->unpacked_attributes().query, "clientId") == client) confirm_on(*other);
     }
   }
-  tell(confirmed);
+  notify_confirmed(confirmed);
   std::vector<MessageId> messages;
   messages.reserve(confirmed.size());
   for (const Confirmed& one : confirmed) messages.push_back(one.message);
@@ -47,36 +47,36 @@ std::vector<MessageId> Shard::confirm_earlier(const Connection& newcomer, const 
   return messages;
 }
 
-Departed::Owner Shard::owner_of(const Connection& connection) {
+RecentlyClosedStreams::Owner Shard::owner_of(const Connection& connection) {
   return {std::string(Indexes::name_of(connection, TargetKind::kUser)),
           std::string(Indexes::name_of(connection, TargetKind::kTenant))};
 }
 
-bool Shard::owns(const Identity& who, const Connection& connection) {
-  return !who.user.empty() && Indexes::name_of(connection, TargetKind::kUser) == who.user.str() &&
-         Indexes::name_of(connection, TargetKind::kTenant) == who.tenant.str();
+bool Shard::owns(const Identity& caller, const Connection& connection) {
+  return !caller.user.empty() && Indexes::name_of(connection, TargetKind::kUser) == caller.user.str() &&
+         Indexes::name_of(connection, TargetKind::kTenant) == caller.tenant.str();
 }
 
-void Shard::tell(const std::vector<Confirmed>& confirmed) {
+void Shard::notify_confirmed(const std::vector<Confirmed>& confirmed) {
   for (const auto& [message, recipient, name, connection] : confirmed) {
     note_confirmed(connection, message);
     delegate_.acknowledged(recipient, name, message, connection);
   }
 }
 
-// Where nobody else changes the store, a stream does not look at it again.
+// Only in a cluster: without other nodes that change the store, a stream does not read it again.
 void Shard::note_confirmed(ConnectionId connection, MessageId message) {
   if (options_.in_cluster) recent_confirmations_.add(connection, message);
 }
 
-std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& who,
+std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& caller,
                                               const std::vector<MessageId>& messages) {
   loop_.assert_in_loop_thread();
   std::vector<Confirmed> confirmed;
-  const Departed::Owner owner{who.user.str(), who.tenant.str()};
+  const RecentlyClosedStreams::Owner owner{caller.user.str(), caller.tenant.str()};
   Connection* connection = find(id);
-  if (connection == nullptr || !owns(who, *connection)) {
-    auto late = departed_.confirm(owner, id, messages);
+  if (connection == nullptr || !owns(caller, *connection)) {
+    auto late = recently_closed_.confirm(owner, id, messages);
     if (!late) return std::nullopt;
     confirmed = std::move(*late);
   } else {
@@ -91,37 +91,38 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& w
         others.push_back(message);
       }
     }
-    if (!others.empty() && connection->confirms && !departed_.empty()) {
-      const auto earlier =
-          departed_.confirm_client(owner, form_value(connection->unpacked_attributes().query, "clientId"), others);
+    if (!others.empty() && connection->confirms && !recently_closed_.empty()) {
+      const auto earlier = recently_closed_.confirm_client(
+          owner, form_value(connection->unpacked_attributes().query, "clientId"), others);
       confirmed.insert(confirmed.end(), earlier.begin(), earlier.end());
     }
   }
-  tell(confirmed);
+  notify_confirmed(confirmed);
   metrics_.acks_ignored.add(messages.size() - std::min(messages.size(), confirmed.size()));
   return confirmed.size();
 }
 
-// What was in flight stays known for a while; the client may yet confirm it.
-void Shard::depart(Connection& connection) {
+// Remembers the messages in flight for a while, because the client may still confirm them.
+void Shard::remember_in_flight(Connection& connection) {
   if (!connection.confirms) return;
   InFlight log;
   if (std::exchange(connection.in_flight, false)) log = std::move(in_flight_.extract(connection.id.value()).mapped());
   metrics_.attempts_failed.add(log.size());
-  const Departed::Owner owner = owner_of(connection);
-  // A stream with nothing in flight is worth remembering where its client may confirm by its id what others had.
-  if (log.empty() && !departed_.knows(owner.user)) return;
+  const RecentlyClosedStreams::Owner owner = owner_of(connection);
+  // A stream with nothing in flight is remembered only where its client may use its id to confirm messages of other
+  // streams.
+  if (log.empty() && !recently_closed_.knows(owner.user)) return;
   std::string client = form_value(connection.unpacked_attributes().query, "clientId");
-  if (log.empty() && !departed_.knows(owner, client)) return;
-  Departed::Stream gone{connection.id, std::move(client), {}, std::move(log)};
+  if (log.empty() && !recently_closed_.knows(owner, client)) return;
+  RecentlyClosedStreams::Stream gone{connection.id, std::move(client), {}, std::move(log)};
   for (std::size_t i = 0; i < kIndexes; ++i)
     gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
-  departed_.add(std::move(gone), loop_.now());
+  recently_closed_.add(std::move(gone), loop_.now());
 }
 
-// Messages that were sent and not confirmed in time go out again, read from the store page by page as every replay is.
-void Shard::resend_late() {
-  departed_.expire(loop_.now());
+// Redelivers messages that were not confirmed in time. They are read from the store page by page, like every replay.
+void Shard::redeliver_overdue() {
+  recently_closed_.expire(loop_.now());
   if (options_.ack_timeout.count() == 0 || loop_.now() < next_resend_) return;
   next_resend_ = loop_.now() + std::clamp<SteadyTime::duration>(options_.ack_timeout / 8, std::chrono::milliseconds(10),
                                                                 std::chrono::seconds(1));
@@ -134,7 +135,7 @@ void Shard::resend_late() {
       continue;
     }
     if (log->second.next_due() <= loop_.now() && connection.open() && !connection.replay) {
-      // A stream that still owes what it was sent has had no time to confirm it.
+      // While a backlog remains, the client has had no time to confirm.
       connection.flush();
       if (connection.open() && connection.backlog_bytes() == 0) late.push_back(&connection);
     }
@@ -147,9 +148,9 @@ void Shard::resend_late() {
     connection->replay->resend = true;
     connection->replay->cursor = MessageId(messages.front().value() - 1);
     connection->replay->late = std::move(messages);
-    ask_replay(*connection);
+    request_page(*connection);
     if (connection->replay) continue;
-    // Nothing is pending any more.
+    // The messages are no longer pending.
     InFlight& log = in_flight_.at(connection->id.value());
     for (const MessageId message : log.due(loop_.now())) log.forget(message);
   }

@@ -1,4 +1,4 @@
-// How streams of a shard open, and what their clients listen to.
+// Shard: opening streams, and changing the events they listen to.
 #include <algorithm>
 #include <utility>
 
@@ -43,7 +43,7 @@ Names names_of(const NewConnection& connection) {
   return names;
 }
 
-// Tells and counts as where streams leave: the counters last, so that whoever sees it counted finds everybody told.
+// Notifies and counts in the same order as leave(): the counters change last, after all observers were notified.
 void Shard::refused(ConnectionId id, const NewConnection& request) {
   if (options_.in_cluster) delegate_.left(names_of(request));
   if (options_.observer != nullptr) {
@@ -56,7 +56,7 @@ void Shard::refused(ConnectionId id, const NewConnection& request) {
     info.created = info.as_of = clock().wall_now();
     options_.observer->disconnected(options_.service, std::move(info), CloseReason::kRefused, "");
   }
-  // Opened and closed at once, so that the counters add up.
+  // Counted as opened and closed, so that the counters match.
   metrics_.opened.add();
   metrics_.closed.at(static_cast<std::size_t>(CloseReason::kRefused))->add();
 }
@@ -97,7 +97,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.confirms = request.confirms && !request.identity.user.empty();
   connection.marks = connection.confirms && request.marks;
   if (connection.confirms) {
-    connection.leave_acknowledging_to_client();
+    connection.ignore_tcp_acknowledgements();
     if (request.last_event != 0) {
       const std::string client = form_value(request.attributes.query, "clientId");
       std::vector<MessageId> covered = confirm_earlier(connection, client, request.last_event);
@@ -110,10 +110,10 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   if (options_.resumable) {
     published(MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
     if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
-    connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.course);
+    connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.client_cursor);
   }
   limit_client(connection, request.attributes);
-  ask_replay(connection);
+  request_page(connection);
   schedule_check(connection);
   observe::log_debug("stream opened", {{"service", options_.service.str()},
                                        {"connection", id.str()},
@@ -121,20 +121,20 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
                                        {"address", request.attributes.address}});
 }
 
-void Shard::limit_client(const Connection& newcomer, const Attributes& attributes) {
-  const Group* same_user = newcomer.membership.group(TargetKind::kUser);
+void Shard::limit_client(const Connection& new_connection, const Attributes& attributes) {
+  const Group* same_user = new_connection.membership.group(TargetKind::kUser);
   const std::size_t most = options_.client_max_connections;
   if (most == 0 || same_user == nullptr || (same_user->size() <= most && !options_.in_cluster)) return;
   ClientKey key{std::string(same_user->name()), form_value(attributes.query, "clientId"), attributes.origin,
-                std::string(Indexes::name_of(newcomer, TargetKind::kTenant))};
+                std::string(Indexes::name_of(new_connection, TargetKind::kTenant))};
   if (key.client.empty()) return;
   if (same_user->size() > most) {
     for (Connection* oldest : oldest_streams(*same_user, key, most)) close(*oldest, CloseReason::kReplaced, true);
   }
-  if (options_.in_cluster) delegate_.client_opened(key, newcomer.id);
+  if (options_.in_cluster) delegate_.client_opened(key, new_connection.id);
 }
 
-// Those of the client that are more than it is allowed.
+// The oldest streams of the client beyond `allowed`.
 std::vector<Connection*> Shard::oldest_streams(const Group& user, const ClientKey& client, std::size_t allowed) const {
   std::vector<Connection*> oldest;
   if (clients_.knows(user)) {

@@ -1,4 +1,4 @@
-// What a shard does about pending messages: gives them to streams that open.
+// Shard: replay of pending messages into streams.
 #include <algorithm>
 #include <unordered_set>
 #include <utility>
@@ -13,8 +13,8 @@ using event::TargetKind;
 
 namespace {
 
-// Between two tries to read a store that could not be read.
-constexpr std::chrono::seconds kReadAgain{1};
+// Delay between attempts to read a store that could not be read.
+constexpr std::chrono::seconds kReadRetryDelay{1};
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Connection::Replay& Shard::begin_replay(Connection& connection) const {
   return *connection.replay;
 }
 
-void Shard::ask_replay(Connection& connection) {
+void Shard::request_page(Connection& connection) {
   if (!connection.replay) begin_replay(connection);
   if (options_.resumable && !connection.replay->catch_up.begun()) connection.replay->catch_up.begin(published_);
   ReplayRequest request;
@@ -33,7 +33,7 @@ void Shard::ask_replay(Connection& connection) {
   request.recipients = names_of(connection);
   request.after = connection.replay->cursor;
   request.only_events = connection.replay->only_events;
-  if (delegate_.replay_wanted(request)) return;
+  if (delegate_.request_replay(request)) return;
   if (connection.replay->catch_up.missing()) {
     begin_page(connection, {}, request.after, true);
   } else {
@@ -41,8 +41,8 @@ void Shard::ask_replay(Connection& connection) {
   }
 }
 
-// Where a further look at the store begins. In a cluster it begins at the start: another node's clock may be behind, so
-// that what it has stored since has smaller ids than what the stream has had.
+// The id after which a further pass reads the store. In a cluster a pass starts at the beginning: another node's clock
+// may be behind, so that messages it stored since have smaller ids than those already replayed.
 MessageId Shard::seen_through(const Connection& connection) const {
   return options_.in_cluster ? MessageId() : connection.replayed_through;
 }
@@ -52,7 +52,7 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   const Connection::Replay& state = *connection.replay;
   if (state.resend) return std::ranges::binary_search(state.late, message);
   if (item.listening && !connection.listens(item.event)) return false;
-  // It has this one, and time to confirm it.
+  // The stream already has the message, and the client has time to confirm it.
   if (has_from_store(connection, message) || std::ranges::binary_search(carried, message)) return false;
   return !connection.in_flight || !in_flight_.at(connection.id.value()).contains(message);
 }
@@ -60,10 +60,10 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
 void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
-  store_reads_ = !failed;
+  store_readable_ = !failed;
   if (connection == nullptr || !connection->replay) return;
   const Connection::Replay& state = *connection->replay;
-  if (failed && !state.resend) note_unread({id, state.only_events});
+  if (failed && !state.resend) note_failed_read({id, state.only_events});
   std::vector<event::FrameRef> fresh;
   const std::vector<MessageId> carried = page.empty() ? std::vector<MessageId>() : connection->carried_messages();
   for (ReplayFrame& item : page) {
@@ -78,7 +78,7 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   }
   if (state.resend) {
     metrics_.resent.add(fresh.size());
-    // What the store has no more has nobody waiting for it.
+    // A message that is no longer in the store is no longer pending.
     const auto log = in_flight_.find(id.value());
     std::vector<MessageId> there;
     for (const event::FrameRef& frame : fresh) there.push_back(frame->message());
@@ -94,8 +94,8 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
 void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last) {
   Connection::Replay& state = *connection.replay;
   CatchUp& catch_up = state.catch_up;
-  if (catch_up.comes_live(through)) {
-    std::erase_if(page, [&](const event::FrameRef& frame) { return catch_up.comes_live(frame->message()); });
+  if (catch_up.arrives_live(through)) {
+    std::erase_if(page, [&](const event::FrameRef& frame) { return catch_up.arrives_live(frame->message()); });
     through = page.empty() ? state.cursor : page.back()->message();
     last = true;
   }
@@ -105,21 +105,21 @@ void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page
   state.cursor = std::max(state.cursor, through);
   if (state.only_events.empty() && !state.resend)
     connection.replayed_through = std::max(connection.replayed_through, state.cursor);
-  note_given(connection, state.page);
-  // What came live and is in the page comes once. What came live and is not, another stream of the recipient's has
-  // confirmed meanwhile, or it was stored since: this one gets it all the same.
+  note_replayed(connection, state.page);
+  // A message that arrived live and is also in the page is sent once. One that arrived live and is not in the page was
+  // confirmed on another stream of the recipient, or stored after the read: it is sent all the same.
   if (!state.page.empty()) {
-    std::erase_if(state.held, [&](const event::FrameRef& frame) {
+    std::erase_if(state.queued, [&](const event::FrameRef& frame) {
       const bool had = frame->message().valid() && has_from_store(connection, frame->message());
-      if (had) state.held_bytes -= frame->size();
+      if (had) state.queued_bytes -= frame->size();
       return had;
     });
   }
   continue_replay(connection);
 }
 
-// As much as the stream takes without owing more than it may: replaying must not make a healthy client a slow one, and
-// what it cannot take yet stays in the repository.
+// Appends as much of the page as fits into the maximum backlog: a replay must not turn a healthy client into a slow
+// consumer. The rest stays in the repository.
 void Shard::continue_replay(Connection& connection) {
   Connection::Replay& state = *connection.replay;
   state.waiting = false;
@@ -144,7 +144,7 @@ void Shard::continue_replay(Connection& connection) {
   if (state.last_page && !next_pass(connection)) {
     end_replay(connection);
   } else {
-    ask_replay(connection);
+    request_page(connection);
   }
 }
 
@@ -167,63 +167,64 @@ bool Shard::next_pass(Connection& connection) {
 
 void Shard::end_replay(Connection& connection) {
   const std::unique_ptr<Connection::Replay> done = std::move(connection.replay);
-  for (const event::FrameRef& frame : done->held) {
+  for (const event::FrameRef& frame : done->queued) {
     if (!connection.open()) return;
     append(connection, frame);
   }
 }
 
-void Shard::look_again() {
+void Shard::refresh_pending() {
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
   const std::vector<Connection*> members(all->members().begin(), all->members().end());
   const std::vector<RecentConfirmations::Entry> confirmed = recent_confirmations_.sorted();
-  for (Connection* connection : members) look_again(*connection, confirmed);
+  for (Connection* connection : members) refresh_pending(*connection, confirmed);
 }
 
-void Shard::look_again(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed) {
+void Shard::refresh_pending(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed) {
   const bool idle = !connection.replay;
   Connection::Replay& replay = idle ? begin_replay(connection) : *connection.replay;
   for (auto entry = std::ranges::lower_bound(confirmed, connection.id, {}, &RecentConfirmations::Entry::connection);
        entry != confirmed.end() && entry->connection == connection.id; ++entry)
     replay.cover(entry->message);
   if (idle) {
-    ask_replay(connection);
+    request_page(connection);
   } else {
     replay.again = true;
   }
 }
 
-// Once, however many pages of one look could not be read.
-void Shard::note_unread(Unread unread) {
+// Records a failed pass once, however many of its pages could not be read.
+void Shard::note_failed_read(FailedRead unread) {
   const bool known = !unread_.empty() && unread_.back().connection == unread.connection &&
                      unread_.back().only_events == unread.only_events;
   if (!known) unread_.push_back(std::move(unread));
 }
 
-// A store that cannot be read is asked by one stream now and then; once it answers, by all it owes an answer.
-void Shard::read_again() {
+// While the store cannot be read, only one stream retries per kReadRetryDelay; once a read succeeds, all waiting
+// streams do.
+void Shard::retry_read() {
   if (unread_.empty() || loop_.now() < next_reading_) return;
-  next_reading_ = loop_.now() + kReadAgain;
-  std::erase_if(unread_, [this](const Unread& unread) { return find(unread.connection) == nullptr; });
-  std::deque<Unread> now;
+  next_reading_ = loop_.now() + kReadRetryDelay;
+  std::erase_if(unread_, [this](const FailedRead& unread) { return find(unread.connection) == nullptr; });
+  std::deque<FailedRead> now;
   now.swap(unread_);
-  if (!store_reads_ && now.size() > 1) {
+  if (!store_readable_ && now.size() > 1) {
     unread_.assign(std::make_move_iterator(now.begin() + 1), std::make_move_iterator(now.end()));
     now.resize(1);
   }
   const std::vector<RecentConfirmations::Entry> confirmed = recent_confirmations_.sorted();
   std::unordered_set<std::uint64_t> busy;
-  for (Unread& unread : now) {
+  for (FailedRead& unread : now) {
     Connection* connection = find(unread.connection);
     if (connection == nullptr) continue;
-    // One after the other: what the first gives has been confirmed by then.
+    // One pass per connection at a time: by the next one the messages of the first have been confirmed.
     if (!busy.insert(unread.connection.value()).second) {
       unread_.push_back(std::move(unread));
       continue;
     }
     if (unread.only_events.empty()) {
-      look_again(*connection, confirmed);
+      refresh_pending(*connection, confirmed);
     } else {
       replay_for(*connection, unread.only_events);
     }
@@ -235,7 +236,7 @@ void Shard::replay_for(Connection& connection, const std::vector<std::string>& n
   if (idle) connection.replay = std::make_unique<Connection::Replay>();
   auto& wanted = connection.replay->new_listeners;
   wanted.insert(wanted.end(), new_listeners.begin(), new_listeners.end());
-  if (idle && next_pass(connection)) ask_replay(connection);
+  if (idle && next_pass(connection)) request_page(connection);
 }
 
 }  // namespace sse::hub

@@ -1,4 +1,4 @@
-// What a shard does from time to time: heartbeats, ends of streams, a look at what TCP has acknowledged.
+// Shard: timers, for heartbeats, stream lifetimes and the checks of TCP acknowledgements.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -11,7 +11,7 @@ using net::CloseReason;
 
 namespace {
 
-// 2 ms at first, 250 at last.
+// Grows from 2 ms to 250 ms.
 std::chrono::milliseconds ack_delay(std::size_t round) {
   return std::min(std::chrono::milliseconds(2 << round), std::chrono::milliseconds(250));
 }
@@ -27,7 +27,7 @@ void Shard::check_written() {
 
 void Shard::check_round(std::size_t round) {
   std::vector<ConnectionId> streams = std::exchange(ack_rounds_.at(round).streams, {});
-  // One that came back to the last round was left behind there once or more.
+  // A stream that returned to the last round may be in it more than once.
   if (round + 1 == kAckRounds) {
     std::ranges::sort(streams);
     streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
@@ -62,13 +62,13 @@ void Shard::schedule_check(Connection& connection) {
 }
 
 void Shard::tick() {
-  // What a burst needed.
+  // Release memory that only a burst needed.
   if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
   if (written_awaiting_.empty() && written_awaiting_.capacity() > 1024) written_awaiting_.shrink_to_fit();
-  resend_late();
-  read_again();
-  forget_given();
+  redeliver_overdue();
+  retry_read();
+  expire_replayed();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = connections_.find(key);
     if (found == nullptr || found->closed()) return;
@@ -86,7 +86,7 @@ void Shard::tick() {
       return;
     }
     if (connection.expires(now) <= now) {
-      end_life(connection);
+      end_lifetime(connection);
       return;
     }
     if (options_.heartbeat.count() != 0 && connection.last_write() + options_.heartbeat <= now &&

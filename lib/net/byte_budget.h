@@ -9,19 +9,19 @@
 
 namespace sse::net {
 
-/// Bytes that many connections share, each taking its part before it uses it. Thread safe.
+/// A limit on bytes that many connections share; each reserves its part before it uses it. Thread safe.
 class ByteBudget {
  public:
-  /// `option`: that sets it, for messages such as "--max-body-memory".
+  /// `option`: the option that sets the limit, for messages such as "--max-body-memory".
   ByteBudget(ByteCount limit, std::string option) : limit_(limit.count()), option_(std::move(option)) {}
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
-  /// One user's part; given back when this goes. One thread at a time. The budget must outlive it.
+  /// The part of one connection, released by the destructor. One thread at a time. The budget must outlive it.
   class Share {
    public:
     Share() = default;
-    /// `budget` null: without bound.
+    /// `budget` null: unlimited.
     explicit Share(ByteBudget* budget) : budget_(budget) {}
     ~Share() { release(); }
     Share(Share&& other) noexcept
@@ -32,7 +32,8 @@ class ByteBudget {
       return *this;
     }
 
-    /// Takes what is missing to `bytes` in all; false, and nothing changes, when the budget has no more.
+    /// Reserves as much as is needed for `bytes` in total. Returns false, and changes nothing, when the budget is
+    /// exhausted.
     bool raise_to(std::uint64_t bytes) {
       if (budget_ == nullptr || bytes <= taken_) return true;
       if (!budget_->take(bytes - taken_)) return false;

@@ -16,16 +16,16 @@
 #include "observe/barrier.h"
 
 #if defined(__SANITIZE_THREAD__)
-// ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, not that EPOLL_CTL_MOD does: a worker that re-arms
-// a descriptor would seem to race with the loop that then closes it.
+// ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, but not that EPOLL_CTL_MOD does: a worker that
+// re-arms a descriptor would seem to race with the loop that then closes it.
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   return "race:sse::net::EventLoop::modify\n"
-         // Not instrumented: the guards of its function-local statics are not seen. Its last unlock is a jump from
-         // there, which looks like one by us, of a mutex that was not seen locked.
+         // cpp-httplib is not instrumented, so that the guards of its function-local statics are not seen. Its last
+         // unlock is a tail call, which looks like an unlock by our code of a mutex that was never locked.
          "called_from_lib:libcpp-httplib.so\n"
          "mutex:sse::cluster::PeerLink::interrupt\n"
-         "mutex:sse::gateway::HttpCaller::";
+         "mutex:sse::net::HttpCaller::";
 }
 #endif
 
@@ -36,7 +36,7 @@ EventLoop::EventLoop(std::string name, const Clock& clock) : name_(std::move(nam
   if (!epoll_.valid()) throw system_error(errno, "cannot create an epoll descriptor");
   wakeup_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeup_.valid()) throw system_error(errno, "cannot create an eventfd");
-  // Edge-triggered: it never has to be read.
+  // Edge-triggered: the eventfd never has to be read.
   add(wakeup_.get(), EPOLLIN | EPOLLET, nullptr);
   clock_moved_ = clock_.on_move([this] { kick(); });
 }
@@ -68,7 +68,7 @@ void EventLoop::post(Task task) {
 
 void EventLoop::kick() {
   const std::uint64_t one = 1;
-  // Can only fail when the counter is full, and then the loop is awake anyway.
+  // Fails only when the counter is full, and then the loop is awake anyway.
   [[maybe_unused]] const ssize_t n = ::write(wakeup_.get(), &one, sizeof one);
 }
 
@@ -90,7 +90,7 @@ void EventLoop::modify(int fd, std::uint32_t events, Handler* handler) {
   epoll_event event{};
   event.events = events;
   event.data.ptr = handler;
-  // The descriptor is watched, so that this cannot fail but by a defect; a missed event would be noticed by a deadline.
+  // The descriptor is registered, so that this fails only by a defect; a deadline would notice a missed event.
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
@@ -153,7 +153,7 @@ void EventLoop::run_inbox() {
     observe::guarded("the end of a loop's task", [&task] { task = Task(); });
   }
   running_.clear();
-  // A burst should not pin its queue for ever.
+  // The capacity of a burst should not be retained for ever.
   if (running_.capacity() > 4096) running_.shrink_to_fit();
 }
 

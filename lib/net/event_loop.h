@@ -17,11 +17,11 @@
 
 namespace sse::net {
 
-/// One thread that waits on epoll and owns whatever its handlers own; nothing there needs a lock.
+/// One thread that waits on epoll and owns everything that its handlers own, so that they need no locks.
 ///
-/// A turn of the loop: descriptor events, then the tasks posted so far, then due timers, then the end-of-turn hooks
-/// (where streams write what the turn collected for them). A handler may be destroyed by a task, a timer or a hook,
-/// never from inside an event: another event of the same batch could still name it.
+/// A turn of the loop handles descriptor events, then the tasks posted so far, then due timers, then the end-of-turn
+/// hooks (where streams write what the turn queued for them). A handler may be destroyed by a task, a timer or a hook,
+/// never from inside an event: another event of the same batch may still refer to it.
 class EventLoop {
  public:
   /// Receives a descriptor's events on the loop thread.
@@ -36,8 +36,8 @@ class EventLoop {
 
   using TimerId = std::pair<SteadyTime, std::uint64_t>;
 
-  /// `name`: of the thread, at most 15 characters. `clock` drives the timers and outlives the loop. Throws Error(kIo)
-  /// when the kernel gives no descriptors.
+  /// `name`: of the thread, at most 15 characters. `clock` drives the timers and must outlive the loop. Throws
+  /// Error(kIo) when the kernel has no descriptors left.
   explicit EventLoop(std::string name, const Clock& clock = Clock::system());
   /// REQUIRES: stopped or never started.
   ~EventLoop();
@@ -46,14 +46,13 @@ class EventLoop {
 
   // Any thread.
   void start();
-  /// Runs what was posted before, ends the thread and joins it. Idempotent. Not from the
-  /// loop thread.
+  /// Runs the tasks posted before, ends the thread and joins it. Idempotent. Not from the loop thread.
   void stop();
-  /// Runs `task` on the loop thread; once the loop has stopped, destroys it at once. The eventfd is kicked only when
+  /// Runs `task` on the loop thread; after the loop has stopped, destroys it at once. The eventfd is written only when
   /// the inbox was empty.
   void post(Task task) EXCLUDES(mutex_);
   bool in_loop_thread() const { return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
-  /// A defect if false: the caller touches what only the loop may touch.
+  /// Aborts the process when called on another thread.
   void assert_in_loop_thread() const;
   /// Adds a descriptor with EPOLL* bits, or changes them. Throws Error(kIo) when the kernel refuses (its watch limit).
   void add(int fd, std::uint32_t events, Handler* handler);
@@ -96,7 +95,7 @@ class EventLoop {
   std::vector<Task> inbox_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
 
-  std::shared_ptr<void> clock_moved_;  // last: it writes to wakeup_ until it is gone
+  std::shared_ptr<void> clock_moved_;  // last: it writes to wakeup_ until it is destroyed
 };
 
 }  // namespace sse::net

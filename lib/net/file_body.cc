@@ -17,18 +17,18 @@ ssize_t send_by_kernel(int socket, int file, std::uint64_t offset, std::size_t s
   return ::sendfile(socket, file, &from, size);
 }
 
-// Records are made from bytes in user memory; one piece of it a thread serves all connections.
+// TLS records are made from bytes in user memory; one buffer per thread serves all connections.
 ssize_t send_encrypted(TlsSession& tls, int file, std::uint64_t offset, std::size_t size) {
-  thread_local std::array<char, TlsSession::kMostRecord> piece;
+  thread_local std::array<char, TlsSession::kMaxRecord> piece;
   const ssize_t got = ::pread(file, piece.data(), std::min(size, piece.size()), static_cast<off_t>(offset));
-  // After EAGAIN the same record comes again, as TlsSession::write() wants it: nothing was taken off.
+  // After EAGAIN the next call offers the same record again, as TlsSession::write() requires: `offset` has not moved.
   return got <= 0 ? got : tls.write(std::string_view(piece.data(), static_cast<std::size_t>(got)));
 }
 
 }  // namespace
 
-ssize_t FileBody::send_some(Socket& socket, std::size_t most) {
-  const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left, most));
+ssize_t FileBody::send_some(Socket& socket, std::size_t max_bytes) {
+  const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left, max_bytes));
   const ssize_t n = socket.tls ? send_encrypted(*socket.tls, file->get(), offset, size)
                                : send_by_kernel(socket.fd.get(), file->get(), offset, size);
   if (n == 0) {

@@ -20,7 +20,7 @@ namespace sse::net {
 namespace {
 
 constexpr std::chrono::seconds kFresh{5};
-// For a new look-up while older addresses are known.
+// Limit of a new look-up while older addresses are known.
 constexpr std::chrono::seconds kRefreshWait{1};
 constexpr std::size_t kMaxAddresses = 16;
 
@@ -102,7 +102,7 @@ std::vector<std::string> HostResolver::addresses(SteadyTime deadline) {
   if (!state.known.empty() && state.problem.empty() && !state.running && now - state.begun < kFresh) return state.known;
   if (!state.running && !state.stopped) {
     try {
-      // It cannot be interrupted, so nobody waits for its end.
+      // getaddrinfo() cannot be interrupted, so no thread waits for this one to end.
       std::thread([shared = state_, host = host_] {
         pthread_setname_np(pthread_self(), "sse-resolve");
         shared->run(host);

@@ -10,25 +10,25 @@
 
 namespace sse::net {
 
-/// Looks up the addresses of one host name on a thread of its own, so that a slow or silent name server holds up nobody
-/// for longer than they are willing to wait; there is one look-up at a time, however many callers wait for it. What was
-/// found is used for a few seconds, and for longer while the name server does not answer. Thread safe.
+/// Resolves the addresses of one host name on a separate thread, so that a slow or silent name server delays a caller
+/// until its deadline at most. One look-up runs at a time, however many callers wait for it. A result is used for a few
+/// seconds, and for longer while the name server does not answer. Thread safe.
 class HostResolver {
  public:
   /// Returns numeric addresses, the preferred first; throws Error. Runs on a thread that may outlive the resolver.
   using LookUp = std::function<std::vector<std::string>(const std::string& host)>;
 
-  /// `host`: a name or a numeric address, which is not looked up. `look_up` empty: getaddrinfo(3). `clock` outlives
-  /// this.
+  /// `host`: a name, or a numeric address, which needs no look-up. `look_up` empty: getaddrinfo(3). `clock` must
+  /// outlive the resolver.
   explicit HostResolver(std::string host, const Clock& clock = Clock::system(), LookUp look_up = {});
   ~HostResolver() { stop(); }
   HostResolver(const HostResolver&) = delete;
   HostResolver& operator=(const HostResolver&) = delete;
 
-  /// At least one address. Throws Error: kTimeout at `deadline`, kUnavailable when the name is not known or after
+  /// Returns at least one address. Throws Error: kTimeout at `deadline`, kUnavailable when the name is unknown or after
   /// stop().
   std::vector<std::string> addresses(SteadyTime deadline);
-  /// Ends all waits. A look-up under way ends by itself.
+  /// Ends all waits. A look-up in progress ends by itself.
   void stop();
 
   bool numeric() const { return numeric_; }

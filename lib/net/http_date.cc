@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 7> kLongDays{"Sunday",   "Monday", "Tuesd
 constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-// Cuts pieces off the front; once something did not fit, all that follows does not, either.
+// Cuts pieces off the front. After the first mismatch, all further reads fail, too.
 class Reader {
  public:
   explicit Reader(std::string_view text) : rest_(text) {}
@@ -38,7 +38,7 @@ class Reader {
       good_ = false;
     }
   }
-  // `padded`: a blank may stand for the first digit.
+  // `padded`: the first digit may be a space.
   int number(std::size_t digits, bool padded = false) {
     int value = 0;
     std::string_view text = rest_.substr(0, digits);
@@ -77,7 +77,7 @@ void read_time(Reader& reader, Parts& parts) {
   parts.second = reader.number(2);
 }
 
-// Of one with two digits: more than 50 years ahead is the past.
+// Expands a year of two digits: a year more than 50 years ahead is in the past.
 int full_year(int year, WallTime now) {
   const int this_year =
       static_cast<int>(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(now)).year());
@@ -114,7 +114,7 @@ std::optional<WallTime> parse_http_date(std::string_view text, WallTime now) {
   Parts parts;
   Reader reader(text);
   if (text.find(',') != std::string_view::npos) {
-    // IMF-fixdate, or as RFC 850 had it: Sun, 06 Nov 1994 08:49:37 GMT; Sunday, 06-Nov-94 08:49:37 GMT
+    // IMF-fixdate, or the form of RFC 850: Sun, 06 Nov 1994 08:49:37 GMT; Sunday, 06-Nov-94 08:49:37 GMT
     const bool fixed = text.find(',') == 3;
     const std::string_view between = fixed ? " " : "-";
     fixed ? reader.one_of(kDays) : reader.one_of(kLongDays);

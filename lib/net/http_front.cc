@@ -24,16 +24,16 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
-// Before a head has decided.
+// Before the head has been read and checked.
 constexpr std::size_t kHeadReadSize = std::size_t{16} * 1024;
-constexpr std::size_t kMostLingerBytes = std::size_t{4} * 1024 * 1024;
+constexpr std::size_t kMaxLingerBytes = std::size_t{4} * 1024 * 1024;
 constexpr int kAcceptsPerTurn = 256;
 constexpr const char* kTooManyOfAddress =
     "too many connections from this address (--max-connections-per-ip); close some first";
-// Connections refused for a limit that may wait for their client to read why. Well below the descriptors that are kept
-// for the admin listener.
-constexpr std::size_t kMaxTurnedAway = 64;
-constexpr const char* kTooMany = "the server has more requests waiting than it may; try again later";
+// Most refused connections that stay open until the client has read the reason. Well below the number of descriptors
+// reserved for the admin listener.
+constexpr std::size_t kMaxRefusedOpen = 64;
+constexpr const char* kTooMany = "the server has too many requests waiting; try again later";
 constexpr const char* kTooBusy = "the server is busy with requests of this kind; try again later";
 
 thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
@@ -74,37 +74,37 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
       workers_(workers),
       options_(std::move(options)),
       others_open_(std::move(others_open)),
-      full_("the server holds as many connections as it may (" + options_.max_connections_option +
+      full_("the server has reached its limit of connections (" + options_.max_connections_option +
             "); try again later"),
       limiter_(std::make_shared<AddressLimiter>(options_.max_per_address)),
       accepted_(metrics.counter("sse_http_accepted_total", "Connections accepted", {{"listener", options_.name}})),
       requests_(metrics.counter("sse_http_requests_total", "Requests handled", {{"listener", options_.name}})),
-      refused_full_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
+      refused_full_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit that applied",
                                     {{"listener", options_.name}, {"reason", "max_connections"}})),
-      refused_address_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
+      refused_address_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit that applied",
                                        {{"listener", options_.name}, {"reason", "max_connections_per_ip"}})),
-      refused_descriptors_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit they met",
+      refused_descriptors_(metrics.counter("sse_http_refused_total", "Connections refused, by the limit that applied",
                                            {{"listener", options_.name}, {"reason", "descriptors"}})),
       bad_requests_(metrics.counter("sse_http_bad_requests_total", "Requests refused as malformed or too large",
                                     {{"listener", options_.name}})),
-      timeouts_(metrics.counter("sse_http_timeouts_total", "Connections closed for a head or body that came too slowly",
+      timeouts_(metrics.counter("sse_http_timeouts_total", "Connections closed because a head or body was too slow",
                                 {{"listener", options_.name}})),
-      refused_memory_(metrics.counter("sse_http_bodies_refused_total", "Requests refused for what their body takes",
+      refused_memory_(metrics.counter("sse_http_bodies_refused_total", "Requests refused for the size of their body",
                                       {{"listener", options_.name}, {"reason", "memory"}})),
-      refused_disk_(metrics.counter("sse_http_bodies_refused_total", "Requests refused for what their body takes",
+      refused_disk_(metrics.counter("sse_http_bodies_refused_total", "Requests refused for the size of their body",
                                     {{"listener", options_.name}, {"reason", "disk"}})),
       request_seconds_(metrics.histogram("sse_http_request_seconds",
-                                         "From a request's last byte until its answer is ready", observe::latencies(),
+                                         "From a request's last byte until its response is ready", observe::latencies(),
                                          {{"listener", options_.name}})),
       wheel_(kTick, 512, loop.clock().steady_now()) {
   if (options_.tls != nullptr) {
     const auto count = [&](const char* result) {
-      return &metrics.counter("sse_tls_handshakes_total", "TLS handshakes, by how they ended",
+      return &metrics.counter("sse_tls_handshakes_total", "TLS handshakes, by result",
                               {{"listener", options_.name}, {"result", result}});
     };
     handshakes_done_ = count("done");
     handshakes_failed_ = count("failed");
-    handshakes_late_ = count("timeout");
+    handshakes_timed_out_ = count("timeout");
   }
   if (options_.memory != nullptr) {
     metrics.gauge_callback("sse_http_body_memory_bytes", "Memory taken for request bodies",
@@ -126,15 +126,15 @@ void HttpFront::drain() {
   loop_.post([this] {
     loop_.remove(listener_.fd());
     listener_.close();
-    std::vector<Connection*> half_heard;
+    std::vector<Connection*> incomplete;
     for (const auto& [key, connection] : connections_) {
       const auto state = connection->state.load();
       if (state == Connection::State::kHead || state == Connection::State::kHandshake)
-        half_heard.push_back(connection.get());
-      // Not destroyed: a worker may be just about to re-arm it. It reads its end as soon as it is armed.
+        incomplete.push_back(connection.get());
+      // Not destroyed: a worker may be about to re-arm it. It reads end-of-file as soon as it is armed.
       if (state == Connection::State::kIdle) ::shutdown(connection->fd(), SHUT_RD);
     }
-    for (Connection* connection : half_heard) destroy(*connection);
+    for (Connection* connection : incomplete) destroy(*connection);
   });
 }
 
@@ -164,16 +164,16 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
   accepted_.add();
   Peer peer = peer_of(address);
   const bool from_proxy = options_.max_per_address != 0 && options_.is_proxy && options_.is_proxy(peer.address);
-  const std::size_t admitted = connections_.size() - turned_away_;
+  const std::size_t admitted = connections_.size() - refused_open_;
   if (options_.max_connections != 0 && admitted + others_open_() >= options_.max_connections) {
     refused_full_.add();
-    turn_away(std::move(socket), std::move(peer), 503, full_.c_str());
+    refuse_connection(std::move(socket), std::move(peer), 503, full_.c_str());
     return;
   }
   std::unique_ptr<AddressLimiter::Ticket> ticket;
   if (!from_proxy && !limiter_->admit(peer.address, ticket)) {
     refused_address_.add();
-    turn_away(std::move(socket), std::move(peer), 429, kTooManyOfAddress);
+    refuse_connection(std::move(socket), std::move(peer), 429, kTooManyOfAddress);
     return;
   }
   Connection* connection = adopt(std::move(socket), std::move(peer));
@@ -185,12 +185,12 @@ void HttpFront::accept_one(int fd, const sockaddr_storage& address) {
     set_deadline(*connection, options_.handshake_timeout);
     return;
   }
-  // Looked at when a head that comes at once would be late: one entry in the wheel then serves both deadlines.
+  // Checked when a head that begins at once would be late: one entry in the wheel then serves both deadlines.
   connection->deadline.store(loop_.clock().steady_now() + options_.idle_timeout, std::memory_order_relaxed);
   schedule(*connection, loop_.clock().steady_now() + std::min(options_.head_timeout, options_.idle_timeout));
 }
 
-// Null when the loop cannot take it.
+// Null when epoll refuses the descriptor.
 HttpFront::Connection* HttpFront::adopt(UniqueFd socket, Peer peer) {
   const std::uint64_t key = next_key_++;
   auto owned = std::make_unique<Connection>(*this, key, std::move(socket), std::move(peer));
@@ -206,9 +206,9 @@ HttpFront::Connection* HttpFront::adopt(UniqueFd socket, Peer peer) {
   return &connection;
 }
 
-// Over TLS the client can only be told after a handshake.
-void HttpFront::turn_away(UniqueFd socket, Peer peer, int status, const char* reason) {
-  if (turned_away_ >= kMaxTurnedAway) {
+// Over TLS the client can read the reason only after a handshake.
+void HttpFront::refuse_connection(UniqueFd socket, Peer peer, int status, const char* reason) {
+  if (refused_open_ >= kMaxRefusedOpen) {
     if (options_.tls == nullptr) {
       const std::string text = closing_response(loop_.clock().wall_now(), status, plain(reason));
       ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -218,7 +218,7 @@ void HttpFront::turn_away(UniqueFd socket, Peer peer, int status, const char* re
   Connection* connection = adopt(std::move(socket), std::move(peer));
   if (connection == nullptr) return;
   connection->admitted = false;
-  ++turned_away_;
+  ++refused_open_;
   if (options_.tls == nullptr) {
     refuse(*connection, status, reason);
     return;
@@ -230,8 +230,8 @@ void HttpFront::turn_away(UniqueFd socket, Peer peer, int status, const char* re
 }
 
 void HttpFront::shed() {
-  // Level-triggered accept would spin on a full descriptor table: the spare one takes the waiting connections in turn
-  // and sends them away.
+  // Level-triggered accept would spin on a full descriptor table: the spare descriptor accepts the waiting connections
+  // one after the other, to refuse them.
   const std::string refusal =
       closing_response(loop_.clock().wall_now(), 503, plain("the server is out of descriptors; try again later"));
   spare_.reset();
@@ -239,13 +239,13 @@ void HttpFront::shed() {
     const UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.valid()) break;
     refused_descriptors_.add();
-    // In plain text it would mean nothing to a client of TLS.
+    // A TLS client could not read plain text.
     if (options_.tls == nullptr) ::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
     ::shutdown(socket.get(), SHUT_WR);
   }
   spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!spare_.valid()) {
-    // Another thread took the last one: look again when something may have closed.
+    // Another thread took the last descriptor: retry when a connection may have been closed.
     loop_.modify(listener_.fd(), 0, this);
     loop_.run_after(kTick, [this] {
       spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -262,18 +262,18 @@ void HttpFront::shed() {
 
 void HttpFront::on_readable(Connection& connection) {
   thread_local std::array<char, kReadSize> buffer;
-  static_assert(kHeadReadSize >= TlsSession::kMostRecord);
+  static_assert(kHeadReadSize >= TlsSession::kMaxRecord);
   const auto state = connection.state.load(std::memory_order_relaxed);
-  // What is discarded need not be decrypted.
+  // Discarded bytes need no decryption.
   const bool lingering = state == Connection::State::kLingering;
-  std::size_t most = lingering || state == Connection::State::kBody ? kReadSize : kHeadReadSize;
+  std::size_t max_bytes = lingering || state == Connection::State::kBody ? kReadSize : kHeadReadSize;
   if (state == Connection::State::kBody && options_.spoolers != nullptr) {
-    // Little more than what makes it go to disk.
+    // Little more than the size from which the body goes to disk.
     const std::size_t limit = connection.plan.max_in_memory.count();
-    most = std::clamp(limit + 1 - std::min(connection.body.size(), limit), kHeadReadSize, kReadSize);
+    max_bytes = std::clamp(limit + 1 - std::min(connection.body.size(), limit), kHeadReadSize, kReadSize);
   }
-  const ssize_t n =
-      lingering ? ::recv(connection.fd(), buffer.data(), most, 0) : connection.socket.receive(buffer.data(), most);
+  const ssize_t n = lingering ? ::recv(connection.fd(), buffer.data(), max_bytes, 0)
+                              : connection.socket.receive(buffer.data(), max_bytes);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
     arm(connection, EPOLLIN | EPOLLRDHUP);
     return;
@@ -284,7 +284,7 @@ void HttpFront::on_readable(Connection& connection) {
   }
   if (lingering) {
     connection.lingered += static_cast<std::size_t>(n);
-    if (connection.lingered > kMostLingerBytes) {
+    if (connection.lingered > kMaxLingerBytes) {
       destroy(connection);
     } else {
       arm(connection, EPOLLIN | EPOLLRDHUP);
@@ -310,7 +310,7 @@ void HttpFront::advance(Connection& connection) {
   read_body(connection);
 }
 
-// True when the body may be read now.
+// Returns true when the body may be read now.
 bool HttpFront::read_head(Connection& connection) {
   const HeadScan scan = scan_head(connection.in, connection.scanned);
   if (scan.status == HeadScan::Status::kBad) {
@@ -335,35 +335,35 @@ bool HttpFront::read_head(Connection& connection) {
   }
   if (multipart && has_body(head)) {
     bad_requests_.add();
-    refuse(connection, 415, "a multipart body is not taken here", &head);
+    refuse(connection, 415, "a multipart body is not accepted here", &head);
     return false;
   }
   if (head.content_length > plan.max_body.count()) {
     bad_requests_.add();
-    refuse(connection, 413, "the request body is larger than this server takes", &head);
+    refuse(connection, 413, "the request body is larger than this server accepts", &head);
     return false;
   }
   if (head.framing == BodyFraming::kChunked)
     connection.decoder = std::make_unique<ChunkedDecoder>(plan.max_body.count());
   if (has_whole_body(connection)) return true;
   if (plan.admit) {
-    ask_admission(connection);
+    request_admission(connection);
     return false;
   }
-  invite_body(connection);
+  send_continue(connection);
   return true;
 }
 
-void HttpFront::ask_admission(Connection& connection) {
+void HttpFront::request_admission(Connection& connection) {
   connection.state.store(Connection::State::kBusy, std::memory_order_relaxed);
   connection.dispatched = loop_.now();
   WorkerPool& workers = connection.plan.workers != nullptr ? *connection.plan.workers : workers_;
   const bool taken = workers.submit([this, &connection] {
     AdmitResult result;
-    const auto most_wait = connection.plan.most_wait;
-    if (most_wait.count() != 0 && loop_.clock().steady_now() - connection.dispatched > most_wait) {
+    const auto max_wait = connection.plan.max_wait;
+    if (max_wait.count() != 0 && loop_.clock().steady_now() - connection.dispatched > max_wait) {
       result.refusal = HeadRefusal{503, kTooBusy};
-    } else if (!observe::guarded("who sends a request",
+    } else if (!observe::guarded("the admission of a request",
                                  [&] { result = connection.plan.admit(connection.head, connection.peer); })) {
       result.refusal = HeadRefusal{500, kFailed};
     }
@@ -380,11 +380,11 @@ void HttpFront::after_admission(Connection& connection, AdmitResult result) {
   }
   connection.admission = std::move(result.admission);
   connection.state.store(Connection::State::kBody, std::memory_order_relaxed);
-  invite_body(connection);
+  send_continue(connection);
   read_body(connection);
 }
 
-// What a proxy forwards counts for its client, while the request or the stream it becomes lasts.
+// A connection from a proxy counts for the client that it forwards, for as long as the request or its stream lasts.
 bool HttpFront::admit_forwarded(Connection& connection, const RequestHead& head) {
   if (!connection.from_proxy) return true;
   connection.ticket.reset();
@@ -395,7 +395,7 @@ bool HttpFront::admit_forwarded(Connection& connection, const RequestHead& head)
 }
 
 void HttpFront::begin_request(Connection& connection, const RequestHead& head) {
-  // The views must outlive the buffer they were found in.
+  // The views point into `in`, whose front is erased below: they must point into head_text instead.
   const char* old_base = connection.in.data();
   connection.head_text.assign(connection.in, 0, head.size);
   connection.head = head;
@@ -424,7 +424,7 @@ void HttpFront::refuse(Connection& connection, int status, const std::string& re
                        const std::string& headers) {
   connection.out = refusal(status, reason, head, headers);
   connection.written = 0;
-  forget_body(connection);
+  release_body(connection);
   send_out(connection, false);
 }
 
@@ -435,7 +435,7 @@ void HttpFront::refuse(Connection& connection, const HeadRefusal& refusal) {
 void HttpFront::dispatch(Connection& connection) {
   if (connection.spooled && !connection.plan.in_file) {
     std::string().swap(connection.body);
-    // Those that wait already come first.
+    // Requests that already wait come first.
     const bool waited = connection.state.load() == Connection::State::kWaiting;
     if ((!waited && !memory_waiters_.empty()) || !connection.memory.raise_to(connection.spooled->size())) {
       wait_for_memory(connection);
@@ -446,10 +446,10 @@ void HttpFront::dispatch(Connection& connection) {
   requests_.add();
   connection.dispatched = loop_.now();
   connection.complete_at = loop_.clock().steady_now();
-  if (quick_ && !connection.spooled) {
+  if (fast_handler_ && !connection.spooled) {
     Responder responder(*this, connection);
     bool taken = false;
-    if (!observe::guarded("a request", [&] { taken = quick_(connection.head, connection.body, responder); })) {
+    if (!observe::guarded("a request", [&] { taken = fast_handler_(connection.head, connection.body, responder); })) {
       if (std::exchange(responder.connection_, nullptr) != nullptr) refuse(connection, 500, kFailed, &connection.head);
       return;
     }
@@ -465,7 +465,7 @@ void HttpFront::dispatch(Connection& connection) {
     }
     connection.out = refusal(500, kFailed, &connection.head);
     connection.written = 0;
-    forget_body(connection);
+    release_body(connection);
     finish(connection, false);
   };
   if (!workers.submit(work)) {
@@ -475,11 +475,11 @@ void HttpFront::dispatch(Connection& connection) {
 
 void HttpFront::handle(Connection& connection) {
   const bool keep_alive = connection.head.keep_alive && !draining_.load(std::memory_order_relaxed);
-  if (connection.plan.most_wait.count() != 0 &&
-      loop_.clock().steady_now() - connection.dispatched > connection.plan.most_wait) {
-    // Who waits for it has long given up, or soon will.
+  if (connection.plan.max_wait.count() != 0 &&
+      loop_.clock().steady_now() - connection.dispatched > connection.plan.max_wait) {
+    // The client has probably given up by now, or will soon.
     connection.out = refusal(503, kTooBusy, &connection.head);
-    forget_body(connection);
+    release_body(connection);
     connection.written = 0;
     finish(connection, false);
     return;
@@ -500,7 +500,7 @@ void HttpFront::handle(Connection& connection) {
   }
   Reply reply = content ? std::move(*content) : app_.process(text, connection.peer, keep_alive, extras);
   std::string().swap(text);
-  forget_body(connection);
+  release_body(connection);
   reply.bytes.insert(std::min(reply.bytes.find("\r\n"), reply.bytes.size() - 2) + 2,
                      date_line(loop_.clock().wall_now()));
   if (reply.hand_over) {
@@ -549,7 +549,7 @@ void HttpFront::check_deadlines() {
     Connection& connection = *found->second;
     const auto state = connection.state.load(std::memory_order_acquire);
     const SteadyTime due = connection.deadline.load(std::memory_order_relaxed);
-    // A later entry exists: this one is of a deadline that has moved since.
+    // A later entry exists: the deadline has been moved since this one was added.
     if (connection.scheduled > now) return;
     if (state == Connection::State::kBusy || due > now) {
       schedule(connection, state == Connection::State::kBusy ? now + options_.head_timeout : due);
@@ -557,12 +557,12 @@ void HttpFront::check_deadlines() {
     }
     connection.scheduled = SteadyTime::max();
     if (state == Connection::State::kHandshake) {
-      give_up_handshake(connection);
+      on_handshake_timeout(connection);
     } else if (state == Connection::State::kWaiting) {
       refuse_for_memory(connection);
     } else if (state == Connection::State::kHead || state == Connection::State::kBody) {
       timeouts_.add();
-      refuse(connection, 408, "the request came too slowly",
+      refuse(connection, 408, "the request arrived too slowly",
              state == Connection::State::kBody ? &connection.head : nullptr);
     } else {
       destroy(connection);
@@ -573,8 +573,8 @@ void HttpFront::check_deadlines() {
 void HttpFront::destroy(Connection& connection) {
   if (connection.socket.tls && connection.state.load(std::memory_order_relaxed) == Connection::State::kIdle)
     connection.socket.tls->end();
-  forget_body(connection);
-  if (!connection.admitted) --turned_away_;
+  release_body(connection);
+  if (!connection.admitted) --refused_open_;
   connections_.erase(connection.key);
   open_.store(connections_.size(), std::memory_order_relaxed);
 }

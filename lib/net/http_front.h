@@ -30,39 +30,39 @@
 
 namespace sse::net {
 
-/// Why a request is refused by its head.
+/// Why a request is refused after its head was read.
 struct HeadRefusal {
   int status = 0;
   std::string sentence;
   std::string headers{};  ///< lines with their CRLF, such as `Allow`
 };
 
-/// What an Admit found out: who sends the request, or why it is refused.
+/// Result of an Admit call: the sender of the request, or a refusal.
 struct AdmitResult {
   std::optional<HeadRefusal> refusal{};
   std::shared_ptr<const Admission> admission{};
 };
 
-/// Asked about a request whose body has still to come; must not throw.
+/// Decides on a request whose body has not been received yet; must not throw.
 using Admit = std::function<AdmitResult(const RequestHead& head, const Peer& peer)>;
 
-/// What a request's head decides.
+/// How to receive and handle a request, decided from its head.
 struct RequestPlan {
-  WorkerPool* workers = nullptr;           ///< null: the front's
-  std::chrono::milliseconds most_wait{0};  ///< for a worker, before it gets 503; 0: no limit
+  WorkerPool* workers = nullptr;          ///< null: the workers of HttpFront
+  std::chrono::milliseconds max_wait{0};  ///< longest wait for a worker, then 503; 0: no limit
   ByteCount max_body;
-  ByteCount max_in_memory = kibibytes(64);  ///< what is larger goes to disk while it comes in (FrontOptions::spoolers)
-  bool in_file = false;                     ///< the handler reads a body that is on disk from there
-  bool takes_multipart = false;             ///< else such a body is refused with 415
-  std::optional<HeadRefusal> refusal{};     ///< the answer, without the body being read
-  /// Null: whoever sends it may. Runs on a worker, may block, and only when the body has not come with the head; the
-  /// connection stays unread meanwhile.
+  ByteCount max_in_memory = kibibytes(64);  ///< larger bodies go to disk while they arrive (FrontOptions::spoolers)
+  bool in_file = false;                     ///< the handler reads a body on disk from the file
+  bool takes_multipart = false;             ///< otherwise such a body is refused with 415
+  std::optional<HeadRefusal> refusal{};     ///< the response, sent without reading the body
+  /// Null: every sender is admitted. Runs on a worker, may block, and is called only when the body did not arrive with
+  /// the head; the connection is not read meanwhile.
   Admit admit{};
 };
 
-/// How the front says no to a request by itself.
+/// The response text of a refusal by HttpFront itself.
 struct RefusalText {
-  std::string headers;  ///< lines with their CRLF, such as CORS asks for
+  std::string headers;  ///< lines with their CRLF, such as those of CORS
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
 };
@@ -75,47 +75,51 @@ struct FrontOptions {
   ByteCount max_body = mebibytes(8);
   std::size_t max_connections = 0;  ///< 0: no limit; `others_open` counts towards it
   std::size_t max_per_address = 0;  ///< 0: no limit
-  /// Null: nobody is a proxy. Whether this peer forwards requests of others; those count by the address that the next
-  /// tells, request by request, and the peer itself not at all. Called on the loop thread; must not block.
+  /// Null: no peer is a proxy. Returns true when this peer forwards requests of other clients. Each of those requests
+  /// counts for the address that `client_address` returns, and the proxy itself does not count. Called on the loop
+  /// thread; must not block.
   std::function<bool(const std::string& peer)> is_proxy;
   std::function<std::string(const std::string& peer, const RequestHead&)> client_address;
   std::string max_connections_option = "--max-connections";  ///< named in the refusal
-  /// Null: every request goes to the front's workers and may have max_body. Called on the loop thread; must not block.
+  /// Null: every request uses HttpFront's workers and max_body. Called on the loop thread; must not block.
   std::function<RequestPlan(const RequestHead&, const Peer&)> plan;
-  /// Null: refusals are plain text. Not called for what has no readable head. Any thread; must not block.
+  /// Null: refusals are plain text. Not called for a request without a readable head. Any thread; must not block.
   std::function<RefusalText(const RequestHead&, int status, const std::string& sentence)> refusal;
-  /// Null: every request is the app's. Called on a worker thread, where it may read the disk: answers what needs no
-  /// more than the head, or returns nullopt. Must not throw.
+  /// Null: every request is handled by the app. Called on a worker thread, may read the disk. Answers a request that
+  /// needs only its head, or returns nullopt. Must not throw.
   std::function<std::optional<Reply>(const RequestHead& head, bool keep_alive)> content;
-  /// Who writes large bodies to disk, as the loop must not wait for it, and where. Null: they stay in memory.
+  /// The workers that write large bodies to disk, for which the loop must not wait, and the folder. Null: bodies stay
+  /// in memory.
   WorkerPool* spoolers = nullptr;
   std::string spool_folder = "/tmp";
-  std::size_t max_spooled = 256;  ///< bodies on disk at a time, each of which costs a descriptor
-  /// Bytes of request bodies in memory, and on disk. Null: no bound. Must outlive the front.
+  std::size_t max_spooled = 256;  ///< bodies on disk at a time; each costs a descriptor
+  /// Limits of the bytes of request bodies in memory and on disk. Null: no limit. Must outlive the front.
   ByteBudget* memory = nullptr;
   ByteBudget* disk = nullptr;
-  /// Not null: connections speak TLS, and nothing else. Must outlive the front.
+  /// Not null: connections must use TLS. Must outlive the front.
   const TlsContext* tls = nullptr;
-  std::chrono::milliseconds handshake_timeout{10'000};  ///< from a connection to the end of its handshake
+  std::chrono::milliseconds handshake_timeout{10'000};  ///< from accept to the end of the handshake
 };
 
-/// Accepts connections, reads complete requests without blocking, lets workers handle them, keeps connections alive.
+/// An HTTP/1.1 server: accepts connections, reads complete requests without blocking, passes them to workers and keeps
+/// connections alive.
 ///
-/// A request's head decides what becomes of it (RequestPlan). Until it has, no more than the head and what came in the
-/// same piece, 16 KiB at most, is taken from the connection; what is refused then is answered with the body unread, and
-/// the connection ends. `Expect: 100-continue` is answered when the decision has been made.
+/// The head of a request decides how the rest is treated (RequestPlan). Until the decision, at most the head and the
+/// bytes that arrived with it, 16 KiB in all, are read from the connection. A refused request is answered with its body
+/// unread, and the connection is closed. `Expect: 100-continue` is answered after the decision.
 ///
-/// Only connections that were admitted count against max_connections. Those refused for a limit stay open for a moment,
-/// so that their client can read why: a small number of them, the rest are closed at once.
+/// Only admitted connections count against max_connections. A small number of refused connections stay open for a
+/// moment, so that their clients can read the reason; further ones are closed at once.
 ///
-/// A connection belongs to the front loop, except from the moment its request goes to a worker until the worker
-/// re-arms it: EPOLLONESHOT keeps the loop from hearing of it in between. So an idle or slow client costs a descriptor
-/// and a little memory, and a request crosses threads once.
+/// A connection belongs to the front loop, except from the moment its request goes to a worker until the worker re-arms
+/// it: EPOLLONESHOT suppresses events in between. An idle or slow client therefore costs a descriptor and a little
+/// memory, and a request crosses threads once.
 class HttpFront final : private EventLoop::Handler {
   class Connection;
 
  public:
-  /// All references must outlive the front. `others_open`: connections that left the front and count towards the limit.
+  /// All references must outlive the front. `others_open`: connections that were handed over and still count against
+  /// the limit.
   HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, WorkerPool& workers, FrontOptions options,
             observe::Registry& metrics, std::function<std::size_t()> others_open);
   /// REQUIRES: the loop and the workers have stopped.
@@ -123,22 +127,23 @@ class HttpFront final : private EventLoop::Handler {
   HttpFront(const HttpFront&) = delete;
   HttpFront& operator=(const HttpFront&) = delete;
 
-  /// Begins to accept. Before or after the loop starts. Any thread.
+  /// Starts accepting. Before or after the loop starts. Any thread.
   void start();
-  /// Accepts no more and closes idle connections; requests under way are answered, with "Connection: close". Any
+  /// Stops accepting and closes idle connections; requests in progress are answered with "Connection: close". Any
   /// thread.
   void drain();
-  /// Connections the front holds now. Any thread.
+  /// Connections that the front holds now. Any thread.
   std::size_t open() const { return open_.load(std::memory_order_relaxed); }
 
-  /// The duty to answer one request, once, from any thread. Destroyed unanswered it says that the server stops.
+  /// Answers one request, once, from any thread. Destroyed without an answer, it sends 503: the server is shutting
+  /// down.
   class Responder {
    public:
     Responder(Responder&& other) noexcept
         : front_(other.front_), connection_(std::exchange(other.connection_, nullptr)) {}
     Responder& operator=(Responder&&) = delete;
     ~Responder();
-    /// `status`: 200 or one that goes with an error.
+    /// `status`: 200 or an error status.
     void answer(int status, std::string_view content_type, std::string_view body);
 
    private:
@@ -149,32 +154,33 @@ class HttpFront final : private EventLoop::Handler {
     Connection* connection_;
   };
 
-  /// Looks at a complete request on the front's loop: takes the responder out and returns true when it will answer it,
-  /// or leaves it to the workers. For hot requests that never block; must be quick and must not throw.
-  using Quick = std::function<bool(const RequestHead& head, std::string_view body, Responder& responder)>;
+  /// Handles a complete request on the loop thread. It moves the responder out and returns true when it will answer, or
+  /// returns false to leave the request to the workers. For frequent requests that never block; must be quick and must
+  /// not throw.
+  using FastHandler = std::function<bool(const RequestHead& head, std::string_view body, Responder& responder)>;
   /// Before start().
-  void set_quick(Quick quick) { quick_ = std::move(quick); }
+  void set_fast_handler(FastHandler quick) { fast_handler_ = std::move(quick); }
 
-  /// The ticket of the connection that is being handed over; to be called in a HandOver. Null where there is no limit.
+  /// The ticket of the connection that is being handed over; to be called in a HandOver. Null when there is no limit.
   static std::unique_ptr<AddressLimiter::Ticket> take_ticket();
 
  private:
   void on_events(std::uint32_t events) override;
   void accept_one(int fd, const sockaddr_storage& address);
-  void turn_away(UniqueFd socket, Peer peer, int status, const char* reason);
+  void refuse_connection(UniqueFd socket, Peer peer, int status, const char* reason);
   Connection* adopt(UniqueFd socket, Peer peer);
   void shed();
-  void shake_hands(Connection& connection);
+  void do_handshake(Connection& connection);
   void end_handshake(Connection& connection);
-  void give_up_handshake(Connection& connection);
+  void on_handshake_timeout(Connection& connection);
   void on_readable(Connection& connection);
   void advance(Connection& connection);
   bool read_head(Connection& connection);
   void read_body(Connection& connection);
   bool has_whole_body(const Connection& connection) const;
-  void ask_admission(Connection& connection);
+  void request_admission(Connection& connection);
   void after_admission(Connection& connection, AdmitResult result);
-  void invite_body(Connection& connection);
+  void send_continue(Connection& connection);
   void spool(Connection& connection, bool complete);
   void after_spool(Connection& connection, bool complete, const std::string& problem);
   void refuse(Connection& connection, int status, const std::string& reason, const RequestHead* head = nullptr,
@@ -186,14 +192,14 @@ class HttpFront final : private EventLoop::Handler {
   bool admit_forwarded(Connection& connection, const RequestHead& head);
   void begin_request(Connection& connection, const RequestHead& head);
   void dispatch(Connection& connection);
-  void forget_body(Connection& connection);  // whoever has it
+  void release_body(Connection& connection);  // any thread that owns the connection
   void wait_for_memory(Connection& connection);
   void dispatch_waiting();
-  void handle(Connection& connection);                    // worker thread
-  void finish(Connection& connection, bool keep_alive);   // worker thread
-  void send_on(Connection& connection, bool keep_alive);  // worker thread
-  enum class Pushed : unsigned char { kAll, kSome, kLost };
-  Pushed push(Connection& connection);  // loop or worker thread, whoever has it
+  void handle(Connection& connection);                             // worker thread
+  void finish(Connection& connection, bool keep_alive);            // worker thread
+  void continue_sending(Connection& connection, bool keep_alive);  // worker thread
+  enum class WriteResult : unsigned char { kAll, kSome, kConnectionLost };
+  WriteResult push(Connection& connection);  // loop or worker thread, the current owner of the connection
   void note_handled(const Connection& connection);
   void send_out(Connection& connection, bool keep_alive);     // loop thread
   void after_reply(Connection& connection, bool keep_alive);  // loop thread
@@ -212,7 +218,7 @@ class HttpFront final : private EventLoop::Handler {
   const std::function<std::size_t()> others_open_;
   const std::string full_;  // the sentence of a refusal
   const std::shared_ptr<AddressLimiter> limiter_;
-  Quick quick_;
+  FastHandler fast_handler_;
   observe::Counter& accepted_;
   observe::Counter& requests_;
   observe::Counter& refused_full_;
@@ -223,21 +229,21 @@ class HttpFront final : private EventLoop::Handler {
   observe::Counter& refused_memory_;
   observe::Counter& refused_disk_;
   observe::Histogram& request_seconds_;
-  // Where TLS is spoken.
+  // Null without TLS.
   observe::Counter* handshakes_done_ = nullptr;
   observe::Counter* handshakes_failed_ = nullptr;
-  observe::Counter* handshakes_late_ = nullptr;
+  observe::Counter* handshakes_timed_out_ = nullptr;
   std::atomic<std::size_t> open_{0};
   std::atomic<bool> draining_{false};
   std::atomic<std::size_t> spooled_{0};  // bodies on disk
 
   // Loop thread only.
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
-  std::size_t turned_away_ = 0;               // of those: refused for a limit, and about to end
-  std::deque<std::uint64_t> memory_waiters_;  // keys of connections whose body is on disk, in the order they came
+  std::size_t refused_open_ = 0;              // of those: refused for a limit, and about to be closed
+  std::deque<std::uint64_t> memory_waiters_;  // keys of connections whose body is on disk, in order of arrival
   std::uint64_t next_key_ = 1;
   TimerWheel wheel_;
-  UniqueFd spare_;  // given up to accept and refuse when descriptors run out
+  UniqueFd spare_;  // closed to accept and refuse connections when descriptors run out
   SteadyTime last_shed_log_{};
 };
 

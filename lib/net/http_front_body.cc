@@ -1,4 +1,4 @@
-// The part of HttpFront that takes in the bodies of requests.
+// The part of HttpFront that receives request bodies.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -16,19 +16,19 @@
 
 namespace sse::net {
 
-// What came with the head is here already, and its handler asks who sends it.
+// A body that arrived with its head is complete, and its handler checks the sender.
 bool HttpFront::has_whole_body(const Connection& connection) const {
   const RequestHead& head = connection.head;
   if (head.framing == BodyFraming::kChunked) return false;
   return head.framing == BodyFraming::kNone || connection.in.size() >= head.content_length;
 }
 
-void HttpFront::invite_body(Connection& connection) {
+void HttpFront::send_continue(Connection& connection) {
   set_deadline(connection, options_.body_timeout);
   if (!connection.head.expects_continue || !connection.in.empty()) return;
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  // The socket's buffer is empty between requests; a failure shows at the next read, or is made to: half a record of
-  // TLS cannot be left behind.
+  // The socket's buffer is empty between requests. A failed send shows at the next read; shutdown() makes sure of that,
+  // because half a TLS record must not be left behind.
   if (connection.socket.send(kContinue) < 0) ::shutdown(connection.fd(), SHUT_RDWR);
 }
 
@@ -47,7 +47,7 @@ void HttpFront::read_body(Connection& connection) {
         return;
       case ChunkedDecoder::Status::kTooLarge:
         bad_requests_.add();
-        refuse(connection, 413, "the request body is larger than this server takes", &connection.head);
+        refuse(connection, 413, "the request body is larger than this server accepts", &connection.head);
         return;
     }
   } else {
@@ -78,20 +78,20 @@ void HttpFront::read_body(Connection& connection) {
 void HttpFront::refuse_for_memory(Connection& connection) {
   refused_memory_.add();
   refuse(connection, 503,
-         "the server holds as many bytes of request bodies in memory as it may (" + options_.memory->option() +
+         "the server has reached its limit of request bodies in memory (" + options_.memory->option() +
              "); try again later",
          &connection.head);
 }
 
-// The connection is not read while its piece is written: a client that is faster than the disk waits.
+// The connection is not read while its piece is written: a client that is faster than the disk has to wait.
 void HttpFront::spool(Connection& connection, bool complete) {
   const std::uint64_t on_disk = connection.spooled ? connection.spooled->size() : 0;
   const bool fresh = !connection.spooled;
   if ((fresh && spooled_.load(std::memory_order_relaxed) >= options_.max_spooled) ||
-      !connection.disk.raise_to(std::max(on_disk + connection.body.size(), kLeastOnDisk))) {
+      !connection.disk.raise_to(std::max(on_disk + connection.body.size(), kMinBytesOnDisk))) {
     refused_disk_.add();
     refuse(connection, 503,
-           "the server holds as many request bodies on disk as it may" +
+           "the server has reached its limit of request bodies on disk" +
                (options_.disk != nullptr ? " (" + options_.disk->option() + ")" : "") + "; try again later",
            &connection.head);
     return;
@@ -114,12 +114,11 @@ void HttpFront::spool(Connection& connection, bool complete) {
     connection.body.clear();
     loop_.post([this, &connection, complete, problem] { after_spool(connection, complete, problem); });
   });
-  if (!taken)
-    refuse(connection, 503, "the server has more uploads waiting than it may; try again later", &connection.head);
+  if (!taken) refuse(connection, 503, "the server has too many uploads waiting; try again later", &connection.head);
 }
 
 void HttpFront::after_spool(Connection& connection, bool complete, const std::string& problem) {
-  // What it took while it came in has been written.
+  // The received piece is on disk now, so that its memory is free.
   connection.memory.release();
   if (!problem.empty()) {
     observe::log_error("an upload was refused", {{"error", problem}});
@@ -133,15 +132,15 @@ void HttpFront::after_spool(Connection& connection, bool complete, const std::st
   }
 }
 
-// Waits, in turn, until there is memory for a body that is on disk.
+// Waits, in order of arrival, until there is memory for a body that is on disk.
 void HttpFront::wait_for_memory(Connection& connection) {
   if (options_.memory != nullptr && connection.spooled->size() > options_.memory->limit()) {
     refuse_for_memory(connection);
     return;
   }
   connection.state.store(Connection::State::kWaiting, std::memory_order_relaxed);
-  const auto most_wait = connection.plan.most_wait;
-  set_deadline(connection, most_wait.count() != 0 ? std::min(most_wait, options_.body_timeout) : options_.body_timeout);
+  const auto max_wait = connection.plan.max_wait;
+  set_deadline(connection, max_wait.count() != 0 ? std::min(max_wait, options_.body_timeout) : options_.body_timeout);
   memory_waiters_.push_back(connection.key);
 }
 
@@ -159,8 +158,8 @@ void HttpFront::dispatch_waiting() {
   }
 }
 
-// Gives back what a request's body took.
-void HttpFront::forget_body(Connection& connection) {
+// Releases the memory and disk space of a request's body.
+void HttpFront::release_body(Connection& connection) {
   connection.decoder.reset();
   if (connection.spooled) {
     connection.spooled.reset();

@@ -12,12 +12,12 @@
 
 namespace sse::net {
 
-/// How long a connection that has had its last answer is read and dropped, for its client to read that (RFC 9112
-/// section 9.6).
+/// How long a connection is read and discarded after its last response, so that the client can read that response (RFC
+/// 9112 §9.6).
 inline constexpr std::chrono::milliseconds kLingerTime{2000};
 inline constexpr const char* kFailed = "the request could not be handled; the server's log says why";
 
-/// For the front's own files.
+/// One connection of an HttpFront, for the source files of HttpFront only: its socket, its state and its request.
 class HttpFront::Connection final : public EventLoop::Handler {
  public:
   enum class State : unsigned char { kHandshake, kIdle, kHead, kBody, kWaiting, kBusy, kWriting, kLingering };
@@ -31,7 +31,7 @@ class HttpFront::Connection final : public EventLoop::Handler {
         front.send_out(*this, keep_after_write);
         return;
       case State::kHandshake:
-        front.shake_hands(*this);
+        front.do_handshake(*this);
         return;
       default:
         front.on_readable(*this);
@@ -45,15 +45,16 @@ class HttpFront::Connection final : public EventLoop::Handler {
   Socket socket;
   const Peer peer;
   std::unique_ptr<AddressLimiter::Ticket> ticket;
-  bool from_proxy = false;  // its requests have tickets, each its own
-  bool admitted = true;     // else it was refused for a limit and does not count
+  bool from_proxy = false;  // each of its requests has its own ticket
+  bool admitted = true;     // false: it was refused for a limit and does not count
 
-  // Written by the thread that owns the connection; the loop looks at it to tell whether that is the loop.
+  // Written by the thread that owns the connection; the loop reads it to see whether it is the owner.
   std::atomic<State> state{State::kIdle};
   std::atomic<SteadyTime> deadline{};
   SteadyTime scheduled = SteadyTime::max();  // loop only: when the wheel's earliest entry for this connection fires
 
-  // What it is told instead of being heard; over TLS that has to wait for the handshake.
+  // Set for a connection that is refused before its request is read; over TLS the refusal has to wait for the
+  // handshake.
   int refusal_status = 0;
   const char* refusal = nullptr;
 
@@ -61,16 +62,16 @@ class HttpFront::Connection final : public EventLoop::Handler {
   std::size_t scanned = 0;
   std::string out;
   std::size_t written = 0;
-  FileBody file;  // behind `out`
+  FileBody file;  // sent after `out`
   bool keep_after_write = false;
 
-  // Of the request being read or handled.
+  // The request being read or handled.
   std::string head_text;
   RequestHead head;  // views point into head_text
   RequestPlan plan;
   std::shared_ptr<const Admission> admission;
   SteadyTime dispatched{};
-  std::string body;  // of a spooled one, what is not yet on disk
+  std::string body;  // of a spooled body, the bytes that are not yet on disk
   std::unique_ptr<Spool> spooled;
   ByteBudget::Share memory;
   ByteBudget::Share disk;

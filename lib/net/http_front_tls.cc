@@ -9,17 +9,17 @@
 #include "net/http_front_connection.h"
 #include "observe/log.h"
 
-// What the front does before a connection's first request where TLS is spoken. A client that dawdles here costs a
-// descriptor, and once its first byte has come, OpenSSL's memory for a connection; never a thread.
+// The part of HttpFront that does TLS handshakes, before a connection's first request. A slow client costs a descriptor
+// here and, after its first byte, OpenSSL's memory for a connection; never a thread.
 namespace sse::net {
 namespace {
 
-// The type of a record that begins a handshake, RFC 8446 §5.1.
+// The record type of a handshake, RFC 8446 §5.1.
 constexpr char kHandshakeRecord = 22;
 
 }  // namespace
 
-void HttpFront::shake_hands(Connection& connection) {
+void HttpFront::do_handshake(Connection& connection) {
   if (!connection.socket.tls) {
     char first = 0;
     const ssize_t n = ::recv(connection.fd(), &first, 1, MSG_PEEK);
@@ -34,7 +34,7 @@ void HttpFront::shake_hands(Connection& connection) {
     if (first != kHandshakeRecord) {
       handshakes_failed_->add();
       if (first >= 'A' && first <= 'Z') {
-        refuse(connection, 400, "this port speaks TLS; write https:// where there is http:// now");
+        refuse(connection, 400, "this port requires TLS; use https:// instead of http://");
       } else {
         destroy(connection);
       }
@@ -63,7 +63,7 @@ void HttpFront::shake_hands(Connection& connection) {
       observe::log_debug("TLS handshake failed", {{"listener", options_.name},
                                                   {"address", connection.peer.address},
                                                   {"error", connection.socket.tls->problem()}});
-      // OpenSSL has said why, which the client is to read before the socket is gone.
+      // OpenSSL has sent an alert with the reason; the client should be able to read it before the socket is closed.
       connection.socket.tls.reset();
       linger(connection);
       return;
@@ -81,14 +81,14 @@ void HttpFront::end_handshake(Connection& connection) {
   arm(connection, EPOLLIN | EPOLLRDHUP);
 }
 
-void HttpFront::give_up_handshake(Connection& connection) {
+void HttpFront::on_handshake_timeout(Connection& connection) {
   int unread = 0;
   if (connection.admitted && ::ioctl(connection.fd(), FIONREAD, &unread) == 0 && unread > 0) {
-    // It is us who are late: thousands may come back at the same time.
+    // The delay is ours: thousands of clients may reconnect at the same time.
     set_deadline(connection, options_.handshake_timeout / 4);
     return;
   }
-  handshakes_late_->add();
+  handshakes_timed_out_->add();
   timeouts_.add();
   destroy(connection);
 }

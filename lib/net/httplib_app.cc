@@ -18,9 +18,9 @@
 namespace sse::net {
 namespace {
 
-// One request and its answer, both in memory. The Stream virtuals changed between httplib versions, so none says
-// `override`: what a version does not know is an unused member there. GCC warns of that only where a base has another
-// overload.
+// One request and its response, both in memory. The virtual functions of Stream differ between httplib versions, so
+// none says `override`: a function that a version does not have is an unused member there. GCC warns about that only
+// where a base class has another overload.
 class MemoryStream final : public httplib::Stream {
  public:
   MemoryStream(std::string_view request, const Peer& peer, int body) : request_(request), peer_(peer), body_(body) {}
@@ -82,8 +82,8 @@ thread_local Exchange* current_exchange = nullptr;
 
 using Setup = std::function<void(httplib::Request&)>;
 
-// httplib percent-decodes header values, which are opaque (RFC 9110 §5.5): `X-Sse-User: a%64min` would be admin. So the
-// handlers get those that the client sent.
+// httplib percent-decodes header values, which are opaque (RFC 9110 §5.5): `X-Sse-User: a%64min` would be admin. The
+// handlers therefore get the values as the client sent them.
 void set_headers(httplib::Request& req, std::string_view request) {
   req.headers.clear();
   for_each_header(request, [&](std::string_view name, std::string&& value) {
@@ -91,8 +91,8 @@ void set_headers(httplib::Request& req, std::string_view request) {
   });
 }
 
-// httplib's protected process_request changed its signature; the overload that fits the one found is taken.
-// 0.11
+// httplib's protected process_request changed its signature; overload resolution picks the matching call(). Version
+// 0.11:
 template <class S>
 void call(HttplibApp& app, bool (S::*process)(httplib::Stream&, bool, bool&, const Setup&), httplib::Stream& stream,
           std::string_view request, const Peer& peer, bool close, bool& closed) {
@@ -102,7 +102,7 @@ void call(HttplibApp& app, bool (S::*process)(httplib::Stream&, bool, bool&, con
     set_headers(req, request);
   });
 }
-// 0.18: addresses and ports became parameters.
+// Version 0.18: addresses and ports became parameters.
 template <class S>
 void call(HttplibApp& app,
           bool (S::*process)(httplib::Stream&, const std::string&, int, const std::string&, int, bool, bool&,
@@ -111,7 +111,7 @@ void call(HttplibApp& app,
   (app.*process)(stream, peer.address, peer.port, "", 0, close, closed,
                  [&](httplib::Request& req) { set_headers(req, request); });
 }
-// 0.33: and a flag that is set when the connection became a websocket.
+// Version 0.33: also a flag that is set when the connection became a websocket.
 template <class S>
 void call(HttplibApp& app,
           bool (S::*process)(httplib::Stream&, const std::string&, int, const std::string&, int, bool, bool&,
@@ -122,7 +122,8 @@ void call(HttplibApp& app,
       nullptr);
 }
 
-// The multipart body of a request, or nullopt. `bare` is then the request without it and without its Content-Type.
+// Returns the multipart body of a request, or nullopt. `bare` is then the request without that body and its
+// Content-Type.
 std::optional<MultipartBody> take_multipart(std::string_view request, const RequestExtras& extras, std::string& bare) {
   const std::size_t head_end = std::min(request.find("\r\n\r\n"), request.size());
   std::string_view rest = request.substr(0, head_end);
@@ -134,7 +135,7 @@ std::optional<MultipartBody> take_multipart(std::string_view request, const Requ
     const std::string name = to_lower(line.substr(0, std::min(line.find(':'), line.size())));
     if (name == "content-type") {
       const std::string_view value = line.substr(name.size() + 1);
-      // httplib percent-decodes the values of fields before it looks at them.
+      // httplib percent-decodes header values before it checks them.
       if (is_multipart(value) || is_multipart(url_decode(value))) type = value;
       continue;
     }
@@ -146,22 +147,22 @@ std::optional<MultipartBody> take_multipart(std::string_view request, const Requ
   return MultipartBody(std::move(*type), request.substr(std::min(head_end + 4, request.size())));
 }
 
-// At least one byte of a body on disk.
+// Reads at least one byte of a body on disk.
 std::size_t read_some(int file, char* into, std::size_t size, std::uint64_t offset) {
   for (;;) {
     const ssize_t got = ::pread(file, into, size, static_cast<off_t>(offset));
     if (got > 0) return static_cast<std::size_t>(got);
-    if (got == 0) throw Error(ErrorCode::kIo, "a request body that was put on disk is shorter than it was");
-    if (errno != EINTR) throw system_error(errno, "cannot read a request body that was put on disk (--upload-dir)");
+    if (got == 0) throw Error(ErrorCode::kIo, "a request body stored on disk has become shorter");
+    if (errno != EINTR) throw system_error(errno, "cannot read a request body stored on disk (--upload-dir)");
   }
 }
 
-bool says_close(const std::string& reply) {
+bool has_connection_close(const std::string& reply) {
   const std::size_t found = reply.find("\r\nConnection: close\r\n");
   return found != std::string::npos && found < reply.find("\r\n\r\n");
 }
 
-// 500; within a catch.
+// The 500 response; to be called within a catch block.
 Reply failed(const char* what) {
   observe::note_exception(what);
   static constexpr std::string_view kBody = "the request could not be handled; the server's log says why\n";
@@ -174,12 +175,12 @@ Reply failed(const char* what) {
 }  // namespace
 
 HttplibApp::HttplibApp() {
-  // httplib takes INVALID_SOCKET for "shutting down" and then skips content providers without a word. It never uses the
-  // value otherwise, as we do not listen through it.
+  // httplib takes INVALID_SOCKET for "shutting down" and then silently skips content providers. It never uses the value
+  // otherwise, because it does not listen.
   svr_sock_ = 0;
   set_tcp_nodelay(false);
   set_keep_alive_max_count(1'000'000);
-  // httplib's own way puts the text into a header for all to see.
+  // httplib's default handler puts the exception's text into a response header.
   set_exception_handler([](const httplib::Request& req, httplib::Response& res, const std::exception_ptr& thrown) {
     try {
       std::rethrow_exception(thrown);
@@ -218,11 +219,11 @@ Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_
   } catch (...) {
     return failed("a request to the whole cluster");
   }
-  return process_here(request, peer, keep_alive, extras);
+  return process_locally(request, peer, keep_alive, extras);
 }
 
-Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool keep_alive,
-                               const RequestExtras& extras) try {
+Reply HttplibApp::process_locally(std::string_view request, const Peer& peer, bool keep_alive,
+                                  const RequestExtras& extras) try {
   std::string bare;
   Exchange exchange;
   exchange.admission = extras.admission;
@@ -236,15 +237,15 @@ Reply HttplibApp::process_here(std::string_view request, const Peer& peer, bool 
   current_exchange = nullptr;
   Reply reply;
   reply.bytes = std::move(stream.reply());
-  // Not for HEAD, where httplib asks for no body.
+  // Not for HEAD, where httplib requests no body.
   if (exchange.head_written) reply.hand_over = std::move(exchange.hand_over);
-  // httplib adds it by itself.
+  // httplib adds this header by itself.
   erase_header(reply.bytes, "Keep-Alive");
-  // httplib never sees a range; what can be had in parts does not come from it.
+  // httplib never sees a Range header; responses that support ranges do not come from it.
   erase_header(reply.bytes, "Accept-Ranges");
   // RFC 9110 §8.6
   if (reply.bytes.starts_with("HTTP/1.1 204")) erase_header(reply.bytes, "Content-Length");
-  reply.keep_alive = keep_alive && !closed && !reply.hand_over && !says_close(reply.bytes);
+  reply.keep_alive = keep_alive && !closed && !reply.hand_over && !has_connection_close(reply.bytes);
   return reply;
 } catch (...) {
   current_exchange = nullptr;

@@ -25,24 +25,24 @@ struct Peer {
   int port = 0;
 };
 
-/// What was found out about the sender of a request before its body was read. What derives from it says more.
+/// What is known about the sender of a request before its body is read. Subclasses hold the details.
 class Admission {
  public:
   virtual ~Admission() = default;
 };
 
-/// What a request has beside its text.
+/// What belongs to a request besides its text.
 struct RequestExtras {
-  int file = -1;                ///< unless -1: from its begin on the body is read; the text is then the head alone
+  int file = -1;                ///< unless -1: the file with the body, from its start; the text is then the head alone
   std::uint64_t file_size = 0;  ///< bytes of that body
   bool loadable = false;        ///< the body in the file may be read into memory as a whole
   const Admission* admission = nullptr;
 };
 
-/// Reads a body that is in a file from `offset` on: `size` bytes, or fewer at its end. Throws Error(kIo).
+/// Reads `size` bytes of a body in a file from `offset`, or fewer at the end of the file. Throws Error(kIo).
 std::string read_body_file(const RequestExtras& extras, std::uint64_t offset, std::size_t size);
 
-/// A body that its handler reads itself. Valid while the request is handled.
+/// A multipart body that its handler reads itself. Valid while the request is handled.
 class MultipartBody {
  public:
   MultipartBody(std::string content_type, std::string_view bytes)
@@ -52,7 +52,7 @@ class MultipartBody {
 
   const std::string& content_type() const { return content_type_; }
   std::uint64_t size() const { return size_; }
-  /// Hands all of it to `use`, piece by piece. Throws Error(kIo), and what `use` throws.
+  /// Passes the whole body to `use`, piece by piece. Throws Error(kIo), and what `use` throws.
   void read(const std::function<void(std::string_view)>& use) const;
 
  private:
@@ -62,31 +62,31 @@ class MultipartBody {
   std::uint64_t size_ = 0;
 };
 
-/// What handling one request led to.
+/// The result of handling one request.
 struct Reply {
-  std::string bytes;  ///< the response; or the head alone where `hand_over` is set
+  std::string bytes;  ///< the response; only its head when `hand_over` is set
   bool keep_alive = false;
-  FileBody file;  ///< of the response, behind `bytes`
+  FileBody file;  ///< the rest of the response, after `bytes`
   HandOver hand_over;
 };
 
 /// cpp-httplib as codec and router: routes are registered as with any httplib::Server (Get, Post, …), but requests come
-/// from our front and answers go back to it. Register everything before the first process(). Handlers run on worker
+/// from HttpFront and responses go back to it. Register all routes before the first process(). Handlers run on worker
 /// threads, several at once, and may block.
 class HttplibApp : public httplib::Server {
  public:
   HttplibApp();
 
-  /// Sees every request of process() first: what it returns is the answer, nullopt leaves it to the routes. The body
-  /// may be in a file, and is then not in `request`.
+  /// Sees every request of process() first: returns the response, or nullopt to leave the request to the routes. When
+  /// the body is in a file, it is not in `request`.
   using Interceptor = std::function<std::optional<Reply>(std::string_view request, const Peer& peer, bool keep_alive,
                                                          const RequestExtras& extras)>;
   void set_interceptor(Interceptor interceptor) { interceptor_ = std::move(interceptor); }
 
   /// Handles one complete request as normalized_request() writes it. Thread safe. Never throws.
   Reply process(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras = {});
-  /// As process(), by the routes alone.
-  Reply process_here(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras = {});
+  /// As process(), but without the interceptor.
+  Reply process_locally(std::string_view request, const Peer& peer, bool keep_alive, const RequestExtras& extras = {});
 
   /// For the handler of a request: its multipart body, which httplib has not seen; the request looks as if it had no
   /// body and no Content-Type. Null for a request of another type.
@@ -95,7 +95,7 @@ class HttplibApp : public httplib::Server {
   static const Admission* admission();
 
   /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
-  /// `take` writes. Nothing more of `res` is sent. REQUIRES: the headers say nothing about the body's framing.
+  /// `take` writes. Nothing else of `res` is sent. REQUIRES: the headers do not declare the body's framing.
   static void hand_over(httplib::Response& res, const std::string& content_type, HandOver take);
 
  private:

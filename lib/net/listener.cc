@@ -57,9 +57,9 @@ ListenAddress ListenAddress::parse(const std::string& text) {
     const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, address.port);
     if (error == std::errc{} && stop == end && address.port >= 0 && address.port <= 65535) return address;
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              "'" + text +
-                  "' is no address; write ADDRESS:PORT such as 127.0.0.1:8080, or unix:PATH where a socket is allowed");
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      "'" + text + "' is not an address; write ADDRESS:PORT such as 127.0.0.1:8080, or unix:PATH where allowed");
 }
 
 bool ListenAddress::is_loopback() const {
@@ -81,7 +81,7 @@ Listener::Listener(const ListenAddress& address, const std::string& option) : ad
 }
 
 Listener::~Listener() {
-  // Before the lock is dropped.
+  // The file must be removed before the lock is released.
   if (lock_) ::unlink(address_.path.c_str());
 }
 
@@ -115,19 +115,19 @@ void Listener::listen_tcp(const std::string& option) {
 
 void Listener::listen_unix(const std::string& option) {
   const std::string what = "cannot listen on " + address_.str();
-  // The lock, not the file, says whether a server is alive: a file may outlive its server, a lock cannot.
+  // The lock, not the file, shows whether a server is alive: a file may outlive its server, a lock cannot.
   lock_ = std::make_unique<LockFile>(
       address_.path + ".lock",
-      LockFile::Sentences{what, "choose another place with " + option, [&](const std::string& holder) {
-                            return what + ": another server" + holder +
-                                   " listens there; stop it or choose another with " + option;
-                          }});
+      LockFile::LockErrors{what, "choose another place with " + option, [&](const std::string& holder) {
+                             return what + ": another server" + holder +
+                                    " listens there; stop it or choose another with " + option;
+                           }});
   struct stat status {};
   if (::lstat(address_.path.c_str(), &status) == 0) {
     if (!S_ISSOCK(status.st_mode)) {
       lock_.reset();
       throw Error(ErrorCode::kConflict,
-                  what + ": a file that is no socket is there; remove it or choose another with " + option);
+                  what + ": a file that is not a socket is there; remove it or choose another with " + option);
     }
     ::unlink(address_.path.c_str());
   }
@@ -136,7 +136,7 @@ void Listener::listen_unix(const std::string& option) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, address_.path.c_str(), address_.path.size() + 1);
-  // Not connectable before listen(), so that nobody gets in between bind() and chmod().
+  // Not connectable before listen(), so that no client can connect between bind() and chmod().
   if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 ||
       ::chmod(address_.path.c_str(), 0600) != 0 || ::listen(fd_.get(), kBacklog) != 0) {
     const Error plain = system_error(errno, what);

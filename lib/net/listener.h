@@ -11,26 +11,26 @@ namespace sse::net {
 /// Where to listen: `ADDR:PORT` (IPv4, `[IPv6]` or a host name) or `unix:PATH`.
 struct ListenAddress {
   std::string host;  ///< empty for a unix socket
-  int port = 0;      ///< 0: the system picks one
+  int port = 0;      ///< 0: the system chooses one
   std::string path;  ///< of a unix socket
 
   /// Throws Error(kInvalidArgument) with an example.
   static ListenAddress parse(const std::string& text);
   bool is_unix() const { return !path.empty(); }
-  /// True when only this machine can reach it: unix sockets, 127.0.0.0/8, ::1, localhost.
+  /// True when only this machine can connect: unix sockets, 127.0.0.0/8, ::1, localhost.
   bool is_loopback() const;
   std::string str() const;
 };
 
-/// A listening socket: non-blocking, close-on-exec. Its accepted sockets inherit TCP_NODELAY and a send buffer of
-/// 128 KiB: below 32 KiB one loopback segment stalls healthy readers, the default lets a dead one pin megabytes.
-/// TCP_USER_TIMEOUT gives up on a peer that has acknowledged nothing for a minute, instead of the quarter of an hour
-/// that retransmission alone takes.
+/// A listening socket: non-blocking, close-on-exec. Its accepted sockets inherit TCP_NODELAY and a send buffer of 128
+/// KiB: below 32 KiB one loopback segment stalls healthy readers, and the default lets a dead peer pin megabytes.
+/// TCP_USER_TIMEOUT drops a peer that has acknowledged nothing for a minute; retransmission alone takes a quarter of an
+/// hour.
 class Listener {
  public:
-  /// Binds and listens. TCP uses SO_REUSEADDR and not SO_REUSEPORT: two servers never share a port. A unix socket file
-  /// left by a dead server is replaced, one that answers is a kConflict; the file gets mode 0600 before anyone can
-  /// connect. Throws Error that names the address and the option to change.
+  /// Binds and listens. TCP uses SO_REUSEADDR and not SO_REUSEPORT: two servers never share a port. The unix socket
+  /// file of a dead server is replaced, that of a live server is a kConflict. The file gets mode 0600 before any client
+  /// can connect. Throws Error that names the address and the option to change.
   Listener(const ListenAddress& address, const std::string& option);
   /// Removes the unix socket file, if it is still ours.
   ~Listener();
@@ -38,7 +38,7 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   int fd() const { return fd_.get(); }
-  /// Refuses connections from now on, so that another server can take the address. One thread, which also calls fd().
+  /// Refuses connections from now on, so that another server can bind the address. Only on the thread that calls fd().
   void close() { fd_.reset(); }
   /// The address with the port actually bound.
   const ListenAddress& address() const { return address_; }

@@ -13,15 +13,9 @@ namespace {
 
 constexpr std::string_view kFormData = "multipart/form-data";
 constexpr std::size_t kMaxBoundary = 70;
-// Transport padding (RFC 2046 §5.1.1), which nothing known sends.
+// Transport padding (RFC 2046 §5.1.1), which no known client sends.
 constexpr std::size_t kMaxPadding = 128;
 constexpr std::size_t kPiece = std::size_t{64} * 1024;
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 [[noreturn]] void malformed(const char* what) {
   throw Error(ErrorCode::kInvalidArgument, std::string("the multipart/form-data body is malformed: ") + what);
@@ -32,8 +26,8 @@ struct Parameter {
   std::string value;
 };
 
-// The parameters behind the first ';' (RFC 9110 §5.6.6). In a quoted string a backslash escapes a quote or another
-// backslash; before anything else it is itself, as browsers send paths of Windows.
+// The parameters after the first ';' (RFC 9110 §5.6.6). In a quoted string a backslash escapes a quote or another
+// backslash; before anything else it is literal, because browsers send Windows paths.
 std::vector<Parameter> parameters(std::string_view value) {
   std::vector<Parameter> found;
   std::size_t at = value.find(';');
@@ -46,7 +40,7 @@ std::vector<Parameter> parameters(std::string_view value) {
       continue;
     }
     Parameter parameter;
-    parameter.name = to_lower(trim(value.substr(at, equals - at)));
+    parameter.name = to_lower(trim_blanks(value.substr(at, equals - at)));
     at = equals + 1;
     while (at < value.size() && (value[at] == ' ' || value[at] == '\t')) ++at;
     if (at < value.size() && value[at] == '"') {
@@ -58,7 +52,7 @@ std::vector<Parameter> parameters(std::string_view value) {
       at = value.find(';', at);
     } else {
       const std::size_t end = std::min(value.find(';', at), value.size());
-      parameter.value = trim(value.substr(at, end - at));
+      parameter.value = trim_blanks(value.substr(at, end - at));
       at = end;
     }
     found.push_back(std::move(parameter));
@@ -71,17 +65,13 @@ std::optional<std::string> extended_value(std::string_view value) {
   const std::size_t charset = value.find('\'');
   const std::size_t language = charset == std::string_view::npos ? charset : value.find('\'', charset + 1);
   if (language == std::string_view::npos || to_lower(value.substr(0, charset)) != "utf-8") return std::nullopt;
-  std::string text(value.substr(language + 1));
-  // '+' is no space here.
-  for (std::size_t plus = text.find('+'); plus != std::string::npos; plus = text.find('+', plus))
-    text.replace(plus, 1, "%2B");
-  return url_decode(text);
+  return percent_decode(value.substr(language + 1));
 }
 
 MultipartPart part_of(std::string_view head) {
   MultipartPart part;
   bool named = false;
-  bool disposed = false;
+  bool has_disposition = false;
   while (!head.empty()) {
     const std::size_t end = head.find("\r\n");
     const std::string_view line = head.substr(0, end);
@@ -89,12 +79,12 @@ MultipartPart part_of(std::string_view head) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) malformed("a line of a part's head has no field name");
     const std::string name = to_lower(line.substr(0, colon));
-    const std::string_view value = trim(line.substr(colon + 1));
+    const std::string_view value = trim_blanks(line.substr(colon + 1));
     if (name == "content-type") {
       part.content_type = value;
     } else if (name == "content-disposition") {
-      if (std::exchange(disposed, true)) malformed("a part has two Content-Disposition fields");
-      if (to_lower(trim(value.substr(0, value.find(';')))) != "form-data") malformed("a part is no form-data");
+      if (std::exchange(has_disposition, true)) malformed("a part has two Content-Disposition fields");
+      if (to_lower(trim_blanks(value.substr(0, value.find(';')))) != "form-data") malformed("a part is not form-data");
       std::optional<std::string> extended;
       for (Parameter& parameter : parameters(value)) {
         if (parameter.name == "name") {
@@ -136,11 +126,11 @@ class FieldSink final : public MultipartParser::Sink {
 }  // namespace
 
 bool is_multipart(std::string_view content_type) {
-  return to_lower(trim(content_type).substr(0, 9)) == "multipart";
+  return to_lower(trim_blanks(content_type).substr(0, 9)) == "multipart";
 }
 
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
-  const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+  const std::string_view type = trim_blanks(content_type.substr(0, content_type.find(';')));
   if (to_lower(type) != kFormData) return std::nullopt;
   constexpr std::string_view kSymbols = "'()+_,-./:=? ";
   for (Parameter& parameter : parameters(content_type)) {
@@ -156,12 +146,12 @@ std::optional<std::string> multipart_boundary(std::string_view content_type) {
   return std::nullopt;
 }
 
-// The first delimiter needs no line break before it: one is put there.
+// The first delimiter needs no line break before it, so that the buffer starts with one.
 MultipartParser::MultipartParser(std::string_view boundary, Sink& sink, MultipartLimits limits)
     : delimiter_("\r\n--" + std::string(boundary)), sink_(sink), limits_(limits), buffer_("\r\n") {}
 
-// What step() leaves is shorter than a delimiter line or one part's head, and a step looks at a byte once: a call costs
-// what it is given and a bounded amount more.
+// step() leaves less than a delimiter line or one part's head, and scans each byte once: the cost of a call is linear
+// in its input, plus a bounded amount.
 void MultipartParser::feed(std::string_view bytes) {
   while (!bytes.empty() && state_ != State::kEnd) {
     const std::string_view piece = bytes.substr(0, kPiece);
@@ -178,7 +168,7 @@ void MultipartParser::finish() const {
   if (state_ != State::kEnd) malformed("it ends before its last delimiter");
 }
 
-// One step on; false when more bytes are needed.
+// Parses one step; false when it needs more bytes.
 bool MultipartParser::step(std::string_view& rest) {
   switch (state_) {
     case State::kPreamble:
@@ -196,11 +186,11 @@ bool MultipartParser::step(std::string_view& rest) {
 }
 
 bool MultipartParser::take_content(std::string_view& rest) {
-  // A boundary holds no CR, so that find() never goes back by more than it looked ahead.
+  // A boundary contains no CR, so that find() never backtracks further than it has looked ahead.
   const std::size_t found = rest.find(delimiter_);
   std::size_t content = found;
   if (found == std::string_view::npos) {
-    // The end may be the beginning of a delimiter.
+    // The tail may be the beginning of a delimiter.
     content = rest.size();
     const std::size_t tail = rest.size() - std::min(rest.size(), delimiter_.size() - 1);
     for (std::size_t cr = rest.find('\r', tail); cr != std::string_view::npos; cr = rest.find('\r', cr + 1)) {
@@ -233,7 +223,7 @@ bool MultipartParser::take_delimiter_line(std::string_view& rest) {
     if (rest.size() > kMaxPadding) malformed("a delimiter does not end its line");
     return false;
   }
-  if (!trim(rest.substr(0, end)).empty()) malformed("there is more on the line of a delimiter");
+  if (!trim_blanks(rest.substr(0, end)).empty()) malformed("a delimiter is followed by text on its line");
   rest.remove_prefix(end + 2);
   if (++parts_ > limits_.parts)
     throw Error(ErrorCode::kTooLarge, "more than " + std::to_string(limits_.parts) + " parts in one body");
@@ -266,7 +256,7 @@ std::map<std::string, std::string> read_form(std::string_view content_type, std:
     return std::move(sink.fields);
   }
   std::map<std::string, std::string> fields;
-  if (to_lower(trim(content_type.substr(0, content_type.find(';')))) != "application/x-www-form-urlencoded")
+  if (to_lower(trim_blanks(content_type.substr(0, content_type.find(';')))) != "application/x-www-form-urlencoded")
     return fields;
   while (!body.empty()) {
     const std::string_view pair = body.substr(0, body.find('&'));

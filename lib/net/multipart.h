@@ -8,20 +8,20 @@
 
 namespace sse::net {
 
-/// True when a Content-Type value names any multipart type. cpp-httplib's own parser for these takes quadratic time
-/// over text that the client chooses, so that its code must not see such a body: HttplibApp::body() gives it to ours.
+/// True when a Content-Type value names any multipart type. cpp-httplib's own multipart parser takes quadratic time
+/// over text that the client chooses, so that it must never see such a body: HttplibApp keeps it for MultipartParser.
 bool is_multipart(std::string_view content_type);
 
 /// The boundary of a `multipart/form-data` Content-Type value (RFC 7578 §4.1, RFC 2046 §5.1.1); nullopt for another
-/// type, and for a boundary that is missing, longer than 70 characters or of other characters than RFC 2046 allows.
+/// type, and for a boundary that is missing, longer than 70 characters or has characters that RFC 2046 does not allow.
 std::optional<std::string> multipart_boundary(std::string_view content_type);
 
 /// The head of one part (RFC 7578 §4.2).
 struct MultipartPart {
   std::string name;
-  std::string filename;  ///< as the client sent it; `filename*` (RFC 8187) wins
+  std::string filename;  ///< as sent by the client; `filename*` (RFC 8187) takes precedence
   std::string content_type;
-  bool is_file = false;  ///< there is a filename, possibly an empty one
+  bool is_file = false;  ///< a filename was given, possibly an empty one
 };
 
 struct MultipartLimits {
@@ -30,11 +30,11 @@ struct MultipartLimits {
   std::size_t skipped_bytes = std::size_t{64} * 1024;  ///< before the first part
 };
 
-/// Reads a multipart/form-data body as it arrives, in linear time. What it holds is bounded by one part's head and a
-/// delimiter; what the sink gets is the sink's to bound. One thread at a time.
+/// Parses a multipart/form-data body as it arrives, in linear time. It buffers at most one part's head and a delimiter;
+/// the sink bounds what it stores itself. One thread at a time.
 class MultipartParser {
  public:
-  /// Gets what is read, in order. Exceptions pass through feed().
+  /// Receives the parts and their content, in order. Exceptions pass through feed().
   class Sink {
    public:
     virtual void part(const MultipartPart& part) = 0;
@@ -45,13 +45,13 @@ class MultipartParser {
     ~Sink() = default;
   };
 
-  /// `boundary`: of multipart_boundary(). `sink` must outlive the parser.
+  /// `boundary`: from multipart_boundary(). `sink` must outlive the parser.
   MultipartParser(std::string_view boundary, Sink& sink, MultipartLimits limits = {});
 
-  /// Throws Error: kInvalidArgument for what is no multipart/form-data, kTooLarge for a limit, and what the sink
-  /// throws; the parser is of no use after that.
+  /// Throws Error: kInvalidArgument for malformed input, kTooLarge for an exceeded limit, and what the sink throws; the
+  /// parser is unusable after that.
   void feed(std::string_view bytes);
-  /// The body has ended. Throws Error(kInvalidArgument) when the last delimiter has not come.
+  /// Ends the body. Throws Error(kInvalidArgument) when the last delimiter is missing.
   void finish() const;
 
  private:
@@ -71,9 +71,9 @@ class MultipartParser {
   std::string buffer_;
 };
 
-/// The fields of a small form: `application/x-www-form-urlencoded`, or multipart/form-data where nothing is a file. Of
-/// fields of one name the first. Throws Error(kInvalidArgument, kTooLarge) as MultipartParser does; a body of another
-/// type has no fields.
+/// The fields of a small form: `application/x-www-form-urlencoded`, or the parts of multipart/form-data that are not
+/// files. Of several fields with one name the first counts. Throws Error(kInvalidArgument, kTooLarge) as
+/// MultipartParser does; a body of another type has no fields.
 std::map<std::string, std::string> read_form(std::string_view content_type, std::string_view body);
 
 }  // namespace sse::net

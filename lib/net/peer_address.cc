@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxAddressText = INET6_ADDRSTRLEN;
 constexpr std::array<unsigned char, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
-// An IPv4 address inside IPv6 becomes what it stands for.
+// An IPv4-mapped IPv6 address becomes the IPv4 address.
 std::vector<unsigned char> unmapped(const std::array<unsigned char, 16>& bytes) {
   const bool mapped = std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
   return {bytes.begin() + (mapped ? kMapped.size() : 0), bytes.end()};
@@ -28,19 +28,13 @@ std::string text_of(const std::vector<unsigned char>& bytes) {
   return text.data();
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // RFC 7239 §6: digits, or an obfuscated port.
 bool is_port(std::string_view text) {
   if (text.starts_with('_')) return text.size() > 1;
   return !text.empty() && text.size() <= 5 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Cuts what stands before the next `separator` outside of quotes off `rest`.
+// Cuts the text before the next `separator` outside of quotes off `rest`.
 std::string_view next_part(std::string_view& rest, char separator) {
   bool quoted = false;
   std::size_t end = 0;
@@ -56,7 +50,7 @@ std::string_view next_part(std::string_view& rest, char separator) {
   end = std::min(end, rest.size());
   const std::string_view part = rest.substr(0, end);
   rest.remove_prefix(std::min(end + 1, rest.size()));
-  return trim(part);
+  return trim_blanks(part);
 }
 
 }  // namespace
@@ -96,7 +90,7 @@ std::string counted_address(const std::string& address) {
 }
 
 std::string node_address(std::string_view node) {
-  node = trim(node);
+  node = trim_blanks(node);
   if (node.size() >= 2 && node.front() == '"' && node.back() == '"') node = node.substr(1, node.size() - 2);
   if (node.starts_with('[')) {
     const std::size_t end = node.find(']');
@@ -106,7 +100,7 @@ std::string node_address(std::string_view node) {
     const std::string_view inside = node.substr(1, end - 1);
     return inside.find(':') == std::string_view::npos ? std::string() : normalized_address(inside);
   }
-  // One colon: a port. More: IPv6 without brackets, which has none.
+  // One colon: a port follows. Several: IPv6 without brackets, which has no port.
   const std::size_t colon = node.find(':');
   if (colon != std::string_view::npos && node.find(':', colon + 1) == std::string_view::npos) {
     if (!is_port(node.substr(colon + 1))) return {};
@@ -119,7 +113,7 @@ std::vector<std::string> forwarded_nodes(std::string_view forwarded) {
   std::vector<std::string> nodes;
   while (!forwarded.empty()) {
     std::string_view element = next_part(forwarded, ',');
-    // RFC 9110 §5.6.1.2: empty elements of a list do not count.
+    // RFC 9110 §5.6.1.2: empty list elements are ignored.
     if (element.empty()) continue;
     std::string node;
     bool once = true;

@@ -8,25 +8,25 @@
 
 namespace sse::net {
 
-/// Addresses in the one form in which they are compared, counted, logged and shown: IPv4 as dotted decimals, also where
-/// the kernel or a proxy writes it into IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2: what a listener on `[::]` sees of
-/// an IPv4 peer); IPv6 as RFC 5952 has it.
+/// IP addresses in the canonical form in which they are compared, counted, logged and shown. IPv4 is dotted decimal,
+/// also where the kernel or a proxy writes it as IPv4-mapped IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2: the form in
+/// which a listener on `[::]` sees an IPv4 peer). IPv6 follows RFC 5952.
 
-/// Four bytes or sixteen; none for what is no numeric address.
+/// Four or sixteen bytes; empty when `text` is not a numeric address.
 std::vector<unsigned char> address_bytes(std::string_view text);
-/// The text in that form; empty for what is no numeric address.
+/// `text` in canonical form; empty when it is not a numeric address.
 std::string normalized_address(std::string_view text);
-/// Without the port; empty for what is neither IPv4 nor IPv6.
+/// Without the port; empty for an address family other than IPv4 and IPv6.
 std::string address_of(const sockaddr_storage& address);
-/// What counts as one client: an IPv4 address, or the /64 network of an IPv6 one, all of which one host may use
-/// (RFC 4291 §2.5.4). What is no address stands for itself.
+/// The unit that is counted as one client: an IPv4 address, or the /64 network of an IPv6 address, because one host may
+/// use all of it (RFC 4291 §2.5.4). Text that is not an address is returned unchanged.
 std::string counted_address(const std::string& address);
 
-/// A node as a proxy names it: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, in quotes or not.
-/// Empty for what is none, such as `unknown` or the `_hidden` of RFC 7239 §6.
+/// The address of a node as a proxy writes it: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`, with
+/// or without quotes. Empty when there is none, as for `unknown` or the `_hidden` of RFC 7239 §6.
 std::string node_address(std::string_view node);
-/// The `for` of each element of a Forwarded header (RFC 7239 §4), in order, as written; empty where an element has none
-/// or makes no sense.
+/// The `for` of each element of a Forwarded header (RFC 7239 §4), in order, as written; empty where it is missing or
+/// given twice.
 std::vector<std::string> forwarded_nodes(std::string_view forwarded);
 
 }  // namespace sse::net

@@ -17,8 +17,8 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// Whether a list of entity tags (RFC 9110 §8.8.3) names `etag`, a strong one. `weakly`: W/ does not matter.
-bool names_tag(std::string_view list, std::string_view etag, bool weakly) {
+// True when a list of entity tags (RFC 9110 §8.8.3) contains `etag`, a strong one. `weakly`: weak comparison.
+bool contains_tag(std::string_view list, std::string_view etag, bool weakly) {
   if (trimmed(list) == "*") return true;
   while (!list.empty()) {
     const std::size_t begin = list.find_first_not_of(" \t,");
@@ -26,7 +26,7 @@ bool names_tag(std::string_view list, std::string_view etag, bool weakly) {
     list.remove_prefix(begin);
     const bool weak = list.starts_with("W/");
     if (weak) list.remove_prefix(2);
-    // A tag may hold commas.
+    // A tag may contain commas.
     const std::size_t end = list.starts_with('"') ? list.find('"', 1) : std::string_view::npos;
     if (end == std::string_view::npos) return false;
     if ((weakly || !weak) && !etag.empty() && list.substr(0, end + 1) == etag) return true;
@@ -39,13 +39,13 @@ std::optional<WallTime> date_header(const RequestHead& head, std::string_view na
   return parse_http_date(header_value(head, name), now);
 }
 
-// Dates are compared as they are sent: in whole seconds.
+// Dates are compared in whole seconds, as they are sent.
 std::optional<WallTime> seconds_of(const std::optional<WallTime>& time) {
   if (!time) return std::nullopt;
   return WallTime(std::chrono::floor<std::chrono::seconds>(*time));
 }
 
-bool takes_digits(std::string_view text, std::uint64_t& value) {
+bool parse_digits(std::string_view text, std::uint64_t& value) {
   value = 0;
   if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -53,14 +53,14 @@ bool takes_digits(std::string_view text, std::uint64_t& value) {
   return true;
 }
 
-// RFC 9110 §13.1.5: the client's part fits only this very representation.
-bool if_range_holds(const RequestHead& head, const Representation& what, WallTime now) {
+// RFC 9110 §13.1.5: the client's partial copy belongs to exactly this representation.
+bool if_range_holds(const RequestHead& head, const Representation& representation, WallTime now) {
   const std::string_view text = header_value(head, "If-Range");
   if (text.empty()) return true;
-  if (text.starts_with('"')) return !what.etag.empty() && text == what.etag;
+  if (text.starts_with('"')) return !representation.etag.empty() && text == representation.etag;
   const auto date = parse_http_date(text, now);
-  const auto modified = seconds_of(what.modified);
-  // A date within the last second does not tell whether there was another change in it (§8.8.2.2).
+  const auto modified = seconds_of(representation.modified);
+  // A date within the last second does not show whether another change followed in that second (§8.8.2.2).
   return date && modified && *date == *modified && *modified + std::chrono::seconds(1) < now;
 }
 
@@ -77,17 +77,17 @@ Selection part_of(std::string_view range, std::uint64_t size) {
   std::uint64_t last = 0;
   if (from.empty()) {
     std::uint64_t suffix = 0;
-    if (!takes_digits(to, suffix)) return {};
+    if (!parse_digits(to, suffix)) return {};
     if (suffix == 0) return {Kind::kUnsatisfiable, 0, 0};
-    // Content-Range cannot tell of no bytes.
+    // Content-Range cannot express an empty range.
     if (size == 0) return {};
     const std::uint64_t length = std::min(suffix, size);
     return {Kind::kPart, size - length, length};
   }
-  if (!takes_digits(from, first)) return {};
+  if (!parse_digits(from, first)) return {};
   if (to.empty()) {
     last = std::numeric_limits<std::uint64_t>::max();
-  } else if (!takes_digits(to, last) || last < first) {
+  } else if (!parse_digits(to, last) || last < first) {
     return {};
   }
   if (first >= size) return {Kind::kUnsatisfiable, 0, 0};
@@ -103,39 +103,40 @@ std::string begin_head(std::string_view status, const std::string& headers, bool
 
 }  // namespace
 
-Selection select(const RequestHead& head, const Representation& what, WallTime now) {
+Selection select(const RequestHead& head, const Representation& representation, WallTime now) {
   using Kind = Selection::Kind;
-  const auto modified = seconds_of(what.modified);
+  const auto modified = seconds_of(representation.modified);
   if (const std::string tags = joined_header(head, "If-Match"); !tags.empty()) {
-    if (!names_tag(tags, what.etag, false)) return {Kind::kPreconditionFailed, 0, 0};
+    if (!contains_tag(tags, representation.etag, false)) return {Kind::kPreconditionFailed, 0, 0};
   } else if (const auto date = date_header(head, "If-Unmodified-Since", now); date && modified && *modified > *date) {
     return {Kind::kPreconditionFailed, 0, 0};
   }
   if (const std::string tags = joined_header(head, "If-None-Match"); !tags.empty()) {
-    if (names_tag(tags, what.etag, true)) return {Kind::kNotModified, 0, 0};
+    if (contains_tag(tags, representation.etag, true)) return {Kind::kNotModified, 0, 0};
   } else if (const auto date = date_header(head, "If-Modified-Since", now); date && modified && *modified <= *date) {
     return {Kind::kNotModified, 0, 0};
   }
   const std::string range = joined_header(head, "Range");
-  if (range.empty() || head.method != "GET" || !if_range_holds(head, what, now)) return {};
-  return part_of(range, what.size);
+  if (range.empty() || head.method != "GET" || !if_range_holds(head, representation, now)) return {};
+  return part_of(range, representation.size);
 }
 
-Reply represent(const RequestHead& head, const Representation& what, bool keep_alive, WallTime now) {
+Reply represent(const RequestHead& head, const Representation& representation, bool keep_alive, WallTime now) {
   using Kind = Selection::Kind;
-  const Selection chosen = select(head, what, now);
+  const Selection chosen = select(head, representation, now);
   if (chosen.kind == Kind::kPreconditionFailed) {
-    return short_reply(head, "412 Precondition Failed", what.headers, "text/plain; charset=utf-8",
-                       "what is here is not what the request is about (If-Match, If-Unmodified-Since)\n", keep_alive);
+    return short_reply(head, "412 Precondition Failed", representation.headers, "text/plain; charset=utf-8",
+                       "a precondition is not met (If-Match, If-Unmodified-Since)\n", keep_alive);
   }
-  const std::string total = std::to_string(what.size);
+  const std::string total = std::to_string(representation.size);
   if (chosen.kind == Kind::kUnsatisfiable) {
-    return short_reply(head, "416 Range Not Satisfiable", what.headers + "Content-Range: bytes */" + total + "\r\n",
-                       "text/plain; charset=utf-8", "the range lies outside of what is here\n", keep_alive);
+    return short_reply(head, "416 Range Not Satisfiable",
+                       representation.headers + "Content-Range: bytes */" + total + "\r\n", "text/plain; charset=utf-8",
+                       "the range is outside of the content\n", keep_alive);
   }
-  std::string validators = what.headers;
-  if (!what.etag.empty()) validators += "ETag: " + what.etag + "\r\n";
-  if (what.modified) validators += "Last-Modified: " + http_date(*what.modified) + "\r\n";
+  std::string validators = representation.headers;
+  if (!representation.etag.empty()) validators += "ETag: " + representation.etag + "\r\n";
+  if (representation.modified) validators += "Last-Modified: " + http_date(*representation.modified) + "\r\n";
   Reply reply;
   reply.keep_alive = keep_alive;
   if (chosen.kind == Kind::kNotModified) {
@@ -144,19 +145,19 @@ Reply represent(const RequestHead& head, const Representation& what, bool keep_a
   }
   const bool part = chosen.kind == Kind::kPart;
   const std::uint64_t first = part ? chosen.first : 0;
-  const std::uint64_t length = part ? chosen.length : what.size;
+  const std::uint64_t length = part ? chosen.length : representation.size;
   reply.bytes = begin_head(part ? "206 Partial Content" : "200 OK", validators, keep_alive);
   if (part) {
     reply.bytes += "Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(first + length - 1) + "/" +
                    total + "\r\n";
   }
-  reply.bytes += "Accept-Ranges: bytes\r\nContent-Type: " + what.content_type +
+  reply.bytes += "Accept-Ranges: bytes\r\nContent-Type: " + representation.content_type +
                  "\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
   if (head.method == "HEAD") return reply;
-  if (what.file) {
-    reply.file = {what.file, first, length};
+  if (representation.file) {
+    reply.file = {representation.file, first, length};
   } else {
-    reply.bytes.append(what.bytes.substr(first, length));
+    reply.bytes.append(representation.bytes.substr(first, length));
   }
   return reply;
 }

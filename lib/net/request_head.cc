@@ -14,16 +14,17 @@ namespace sse::net {
 namespace {
 
 constexpr std::string_view kTokenSymbols = "!#$%&'*+-.^_`|~";
-constexpr std::size_t kMostChunkLine = 256;
+constexpr std::size_t kMaxChunkLine = 256;
 constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
-// Dropped on the way to httplib. The REMOTE_ADDR family is what httplib itself adds; a client's own would be believed.
+// Headers not passed to httplib. It adds those of the REMOTE_ADDR family itself, so that a client's own would be
+// trusted.
 constexpr std::array<std::string_view, 14> kDropped{
     "content-length", "transfer-encoding", "expect",     "connection",      "keep-alive",
     "range",          "if-range",          "te",         "accept-encoding", "remote_addr",
     "remote_port",    "local_addr",        "local_port", "content-encoding"};
 
-// Lists and the like that proxies and clients spread over several lines.
+// Lists that proxies and clients may spread over several lines.
 constexpr std::array<std::string_view, 3> kJoined{"x-forwarded-for", "forwarded", "cookie"};
 constexpr std::array<std::string_view, 8> kOnce{"authorization",  "proxy-authorization", "content-type",
                                                 "origin",         "last-event-id",       "sec-fetch-site",
@@ -51,7 +52,7 @@ HeadScan bad(int status, const char* reason) {
   return scan;
 }
 
-// Cuts the next line, CRLF excluded, off `text`. REQUIRES: every LF follows a CR.
+// Cuts the next line off `text` and returns it without its CRLF. REQUIRES: every LF follows a CR.
 std::string_view next_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
   const std::string_view line = text.substr(0, end - 1);
@@ -70,10 +71,10 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   if (!is_token(head.method)) return bad(400, "the request method is malformed");
   if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.')
     return bad(400, "the HTTP version is malformed");
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") return bad(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return bad(505, "only HTTP/1.1 and HTTP/1.0 are supported");
   head.http_1_0 = version == "HTTP/1.0";
   if (std::ranges::find(kMethods, head.method) == kMethods.end()) return bad(501, "this method is not implemented");
-  // Absolute form (RFC 9112 §3.2.2): what follows the authority is the origin form.
+  // Absolute form (RFC 9112 §3.2.2): the origin form follows the authority.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!head.target.starts_with(scheme)) continue;
     const std::size_t end = head.target.find_first_of("/?#", scheme.size());
@@ -94,8 +95,8 @@ std::optional<HeadScan> parse_request_line(std::string_view line, RequestHead& h
   return std::nullopt;
 }
 
-// uri-host [ ":" port ] (RFC 9112 §3.2), by its characters; what is there is for those who compare it. Some clients of
-// unix sockets put the socket's path here.
+// uri-host [ ":" port ] (RFC 9112 §3.2), checked by its characters only; code that compares it checks the rest. Some
+// clients of unix sockets send the socket's path.
 bool is_host(std::string_view value) {
   if (value.starts_with('/')) return value.size() <= kMaxHost;
   constexpr std::string_view kMore = "-._~%!$&'()*+,;=:[]";
@@ -116,7 +117,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
     const std::string_view line = next_line(rest);
     if (++count > kMaxHeaders) return bad(431, "more than 100 header fields");
     if (line.front() == ' ' || line.front() == '\t')
-      return bad(400, "a header line is folded, which RFC 9112 §5.2 abolished");
+      return bad(400, "a header line is folded, which RFC 9112 §5.2 forbids");
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
       return bad(400, "a header field name is malformed");
@@ -129,7 +130,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
     const std::string name = to_lower(line.substr(0, colon));
     if (is_singleton(name)) {
       if (std::ranges::find(singletons, name) != singletons.end())
-        return bad(400, "a header field that may be given once, such as Authorization or X-Sse-User, is doubled");
+        return bad(400, "a header field that may be given only once, such as X-Sse-User, is repeated");
       singletons.push_back(name);
     }
     if (name == "host") {
@@ -144,12 +145,12 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
     } else if (name == "transfer-encoding") {
       if (head.http_1_0) return bad(400, "HTTP/1.0 has no Transfer-Encoding");
       if (chunked || to_lower(value) != "chunked")
-        return bad(501, "no transfer coding but a single 'chunked' is implemented");
+        return bad(501, "only a single transfer coding 'chunked' is implemented");
       chunked = true;
     } else if (name == "content-encoding") {
-      if (!value.empty() && to_lower(value) != "identity") return bad(415, "compressed request bodies are not taken");
+      if (!value.empty() && to_lower(value) != "identity") return bad(415, "compressed request bodies are refused");
     } else if (name == "expect") {
-      if (to_lower(value) != "100-continue") return bad(417, "no expectation but 100-continue is known");
+      if (to_lower(value) != "100-continue") return bad(417, "only the expectation 100-continue is supported");
       head.expects_continue = !head.http_1_0;
     } else if (name == "connection") {
       for (const std::string& option : split_list(to_lower(value))) {
@@ -159,7 +160,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
     }
   }
   if (hosts > 1 || (hosts == 0 && !head.http_1_0)) return bad(400, "exactly one Host header is needed");
-  if (chunked && lengths > 0) return bad(400, "Content-Length and Transfer-Encoding exclude each other");
+  if (chunked && lengths > 0) return bad(400, "Content-Length and Transfer-Encoding cannot be combined");
   if (chunked) head.framing = BodyFraming::kChunked;
   return std::nullopt;
 }
@@ -167,7 +168,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
 }  // namespace
 
 HeadScan scan_head(std::string_view buffer, std::size_t& scanned) {
-  // RFC 9112 §2.2: an empty line before the request line is ignored, as some clients end a body with one too many.
+  // RFC 9112 §2.2: an empty line before the request line is ignored, because some clients send one after a body.
   std::size_t start = 0;
   while (start < 4 && buffer.substr(start).starts_with("\r\n")) start += 2;
   const char first = buffer.size() > start ? buffer[start] : 'G';
@@ -275,7 +276,7 @@ std::string normalized_head(const RequestHead& head, std::uint64_t length) {
     if (std::ranges::find(kDropped, to_lower(line.substr(0, line.find(':')))) != kDropped.end()) continue;
     out.append(line).append("\r\n");
   }
-  // httplib waits for bytes on a body-carrying method without a length, and leaves a GET's body unread.
+  // httplib waits for bytes of a method with a body when there is no length, and leaves the body of a GET unread.
   if (head.method != "GET" && head.method != "HEAD") out.append("Content-Length: " + std::to_string(length) + "\r\n");
   out.append("\r\n");
   return out;
@@ -294,8 +295,8 @@ ChunkedDecoder::Status ChunkedDecoder::feed(std::string& input, std::string& bod
       state_ = State::kDataEnd;
     }
     const std::size_t lf = rest.find('\n');
-    // Sizes with extensions and trailers have no business being long.
-    if (std::min(lf, rest.size()) > kMostChunkLine + 1) return Status::kBad;
+    // Limits chunk sizes with extensions, and trailers.
+    if (std::min(lf, rest.size()) > kMaxChunkLine + 1) return Status::kBad;
     if (lf == std::string_view::npos) break;
     if (lf == 0 || rest.find('\r') != lf - 1) return Status::kBad;
     const std::string_view line = rest.substr(0, lf - 1);

@@ -11,19 +11,19 @@
 
 namespace sse::net {
 
-/// A connected, non-blocking socket and, where its peer speaks TLS, the session on it. Movable. One thread at a time.
+/// A connected, non-blocking socket and, for a TLS peer, its session. Movable. One thread at a time.
 struct Socket {
   Socket() = default;
   Socket(UniqueFd descriptor, std::unique_ptr<TlsSession> session = nullptr)  // NOLINT(google-explicit-constructor)
       : fd(std::move(descriptor)), tls(std::move(session)) {}
 
   bool valid() const { return fd.valid(); }
-  /// As recv(2). `size`: at least TlsSession::kMostRecord.
+  /// As recv(2). `size`: at least TlsSession::kMaxRecord.
   ssize_t receive(char* out, std::size_t size) {
     return tls ? tls->read(out, size) : ::recv(fd.get(), out, size, MSG_DONTWAIT);
   }
-  /// As send(2), except that with TLS it takes less than all even if there is room, and that what it did not take must
-  /// come again.
+  /// As send(2), except that with TLS it may take only a part although there is room, and that the caller must offer
+  /// the bytes that were not taken again.
   ssize_t send(std::string_view bytes) {
     return tls ? tls->write(bytes) : ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }

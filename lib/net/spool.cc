@@ -14,7 +14,7 @@ namespace {
 UniqueFd nameless_file(const std::string& folder) {
   UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file.valid()) return file;
-  // Not every file system can.
+  // Not every file system supports O_TMPFILE.
   std::string path = folder + "/sse-body-XXXXXX";
   file.reset(::mkostemp(path.data(), O_CLOEXEC));
   if (!file.valid())

@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, kCloseReasons> kReasonNames{
     "client-closed", "connection-lost", "disconnect", "slow-consumer", "keepalive",
     "replaced",      "server-closed",   "shutdown",   "refused",       "token-expired"};
 constexpr std::uint32_t kWatched = EPOLLIN | EPOLLRDHUP;
-constexpr std::size_t kMostPieces = 256;
+constexpr std::size_t kMaxPieces = 256;
 static_assert(sizeof(Stream) <= 64, "a delivery touches one cache line of a stream");
 
 }  // namespace
@@ -48,7 +48,7 @@ Stream::Stream(const Host& host, Socket socket, bool chunked)
 
 Stream::~Stream() {
   if (!fd_.valid()) return;
-  note_owed(-std::int64_t{owed_});
+  add_to_backlog(-std::int64_t{backlog_});
   host_.loop.remove(fd_.get());
 }
 
@@ -56,13 +56,14 @@ Stream::Append Stream::append(const event::FrameRef& frame) {
   if (!open()) return Append::kClosed;
   const event::Frame& view = frame->view(chunked_);
   const std::uint64_t size = view.size();
-  const std::uint64_t most = std::min<std::uint64_t>(host_.limits.max_backlog, UINT32_MAX);
-  // What this turn has collected is not yet a debt of the client's: see what the socket takes first.
-  if (owed_ > 0 && owed_ + size > most && !blocked_) {
+  const std::uint64_t limit = std::min<std::uint64_t>(host_.limits.max_backlog, UINT32_MAX);
+  // The backlog may be bytes that this turn has queued, not bytes that the client is slow to take: try to write them
+  // first.
+  if (backlog_ > 0 && backlog_ + size > limit && !blocked_) {
     flush();
     if (!open()) return Append::kClosed;
   }
-  if (owed_ > 0 && owed_ + size > most) {
+  if (backlog_ > 0 && backlog_ + size > limit) {
     return host_.limits.overflow == Overflow::kDrop ? Append::kDropped : Append::kOverflow;
   }
   enqueue(view);
@@ -70,8 +71,8 @@ Stream::Append Stream::append(const event::FrameRef& frame) {
 }
 
 void Stream::enqueue(const event::Frame& view) {
-  owed_ += static_cast<std::uint32_t>(view.size());
-  note_owed(static_cast<std::int64_t>(view.size()));
+  backlog_ += static_cast<std::uint32_t>(view.size());
+  add_to_backlog(static_cast<std::int64_t>(view.size()));
   if (!first_) {
     first_ = event::Frame::share(view);
   } else {
@@ -110,7 +111,7 @@ std::vector<MessageId> Stream::carried_messages() const {
   return messages;
 }
 
-std::size_t Stream::unconfirmed_messages() const {
+std::size_t Stream::unacknowledged_messages() const {
   if (!watches_acknowledgements_) return 0;
   std::size_t messages = first_ && first_->message().valid() ? 1 : 0;
   if (!extra_) return messages;
@@ -139,7 +140,7 @@ void Stream::flush() {
   if (was_blocked && open()) host_.owner.stream_drained(*this);
 }
 
-// One call to the kernel. False when the socket is full or gone.
+// One system call. Returns false when the socket is full or closed.
 bool Stream::write_some() {
   const ssize_t n = tls() != nullptr ? send_encrypted() : send_plain();
   if (n >= 0) {
@@ -157,13 +158,13 @@ bool Stream::write_some() {
 }
 
 ssize_t Stream::send_plain() {
-  const std::size_t count = std::min(queued(), kMostPieces);
+  const std::size_t count = std::min(queued(), kMaxPieces);
   if (count == 1) {
-    // For a single buffer plain send() beats every gathering call.
+    // For a single buffer, plain send() is faster than every gathering call.
     return ::send(fd_.get(), first_->bytes().data() + first_written_, first_->size() - first_written_,
                   MSG_NOSIGNAL | MSG_DONTWAIT);
   }
-  std::array<iovec, kMostPieces> pieces;
+  std::array<iovec, kMaxPieces> pieces;
   const auto piece = [](std::string_view bytes) { return iovec{const_cast<char*>(bytes.data()), bytes.size()}; };
   pieces[0] = piece(first_->bytes().substr(first_written_));
   for (std::size_t i = 1; i < count; ++i) pieces[i] = piece(extra_->queue[extra_->head + i - 1]->bytes());
@@ -173,11 +174,11 @@ ssize_t Stream::send_plain() {
   return ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// One record of what is queued. A second try offers the same bytes: the queue grows at its end only.
+// Sends one record of the queued bytes. A retry offers the same bytes, because the queue grows only at its end.
 ssize_t Stream::send_encrypted() {
   const std::string_view first = first_->bytes().substr(first_written_);
-  if (queued() == 1 || first.size() >= TlsSession::kMostRecord) return tls()->write(first);
-  thread_local std::array<char, TlsSession::kMostRecord> record;
+  if (queued() == 1 || first.size() >= TlsSession::kMaxRecord) return tls()->write(first);
+  thread_local std::array<char, TlsSession::kMaxRecord> record;
   std::memcpy(record.data(), first.data(), first.size());
   std::size_t size = first.size();
   for (std::size_t i = extra_->head; i < extra_->queue.size() && size < record.size(); ++i) {
@@ -191,8 +192,8 @@ ssize_t Stream::send_encrypted() {
 
 void Stream::consume(std::size_t bytes) {
   sent_ += bytes;
-  owed_ -= static_cast<std::uint32_t>(bytes);
-  note_owed(-static_cast<std::int64_t>(bytes));
+  backlog_ -= static_cast<std::uint32_t>(bytes);
+  add_to_backlog(-static_cast<std::int64_t>(bytes));
   while (bytes > 0) {
     const std::size_t rest = first_->size() - first_written_;
     if (bytes < rest) {
@@ -202,10 +203,10 @@ void Stream::consume(std::size_t bytes) {
     bytes -= rest;
     if (watches_acknowledgements_ && first_->message().valid()) {
       if (!extra_) extra_ = std::make_unique<Extra>();
-      // The rest of `bytes` lies behind it; of a record, all of it has to be acknowledged.
+      // The rest of `bytes` belongs to later frames; of a TLS record, all bytes have to be acknowledged.
       const std::uint64_t end = tls() != nullptr ? tls()->wire_bytes() : sent_ - bytes;
       extra_->unacknowledged.push_back({end, first_->message(), first_->recipient()});
-      host_.owner.stream_awaits(*this);
+      host_.owner.stream_unacknowledged(*this);
     }
     pop_first();
   }
@@ -220,16 +221,16 @@ void Stream::pop_first() {
     extra_->queue.clear();
     extra_->head = 0;
   } else if (extra_->head >= 1024) {
-    // A backlog that never empties must not keep what it has sent.
+    // A backlog that never empties must not retain the frames already sent.
     extra_->queue.erase(extra_->queue.begin(), extra_->queue.begin() + static_cast<std::ptrdiff_t>(extra_->head));
     extra_->head = 0;
   }
 }
 
-// One thread writes, so that no locked instruction is needed.
-void Stream::note_owed(std::int64_t change) {
-  host_.owed.store(host_.owed.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(change),
-                   std::memory_order_relaxed);
+// Only one thread writes, so that no locked instruction is needed.
+void Stream::add_to_backlog(std::int64_t change) {
+  host_.backlog.store(host_.backlog.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(change),
+                      std::memory_order_relaxed);
 }
 
 void Stream::trim() {
@@ -253,7 +254,8 @@ void Stream::finish(CloseReason reason, bool peer_first) {
   finishing_ = true;
   peer_first_ = peer_first;
   finish_reason_ = reason;
-  // A client takes the last chunk for the end, as it does our FIN: neither goes before the other end has closed.
+  // A client treats the last chunk as the end of the stream, as it does our FIN: with `peer_first` neither is sent
+  // before the peer has closed.
   if (chunked_ && !peer_first) enqueue(event::last_chunk()->view(true));
   if (!blocked_ && !dirty_) {
     dirty_ = true;
@@ -278,8 +280,8 @@ bool Stream::check_acknowledged() {
   if (!awaits_acknowledgement()) return false;
   if (closed()) return false;
   int unacknowledged = 0;
-  // SIOCOUTQ: bytes written that the peer has not acknowledged, tcp(7). A FIN of ours counts as one more; it is the
-  // last there is, so that as long as anything is missing, it is.
+  // SIOCOUTQ: bytes written that the peer has not acknowledged, tcp(7). Our FIN counts as one more byte; it is the last
+  // one, so that it is missing as long as anything is missing.
   if (::ioctl(fd_.get(), SIOCOUTQ, &unacknowledged) != 0) return true;
   const bool and_fin = write_ended_ && unacknowledged > 0;
   const std::uint64_t missing = static_cast<std::uint64_t>(std::max(unacknowledged, 0) - (and_fin ? 1 : 0));
@@ -303,11 +305,12 @@ void Stream::on_events(std::uint32_t events) {
     if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) read_and_discard();
     if ((events & EPOLLOUT) != 0 && !closed()) flush();
   };
-  // The same event would come back for ever.
+  // Otherwise the same event would be reported again for ever.
   if (!observe::guarded("an event of a stream", handle)) close(CloseReason::kConnectionLost);
 }
 
-// A stream's client has nothing more to say; what it sends all the same is dropped, its end is the news.
+// The client of a stream sends nothing that is needed; received bytes are discarded, only the end of the connection
+// matters.
 void Stream::read_and_discard() {
   thread_local std::array<char, std::size_t{16} * 1024> sink;
   const ssize_t n = tls() != nullptr ? tls()->read(sink.data(), sink.size())
@@ -324,12 +327,12 @@ void Stream::close(CloseReason reason) {
   if (closed()) return;
   if (finishing_) reason = finish_reason_;
   check_acknowledged();
-  if (const std::size_t lost = unconfirmed_messages(); lost != 0) host_.owner.stream_lost(*this, lost);
+  if (const std::size_t lost = unacknowledged_messages(); lost != 0) host_.owner.stream_lost(*this, lost);
   host_.loop.remove(fd_.get());
   fd_.reset();
   finishing_ = false;
   blocked_ = false;
-  note_owed(-std::int64_t{owed_});
+  add_to_backlog(-std::int64_t{backlog_});
   first_ = event::FrameRef();
   extra_.reset();
   host_.owner.stream_closed(*this, reason);

@@ -10,16 +10,16 @@
 
 namespace sse::net {
 
-/// Coarse deadlines for very many things at 8 bytes each. It holds keys, not pointers: what is gone by the time its
-/// slot comes round is simply not found by the owner. A deadline past the horizon fires early; the owner, who knows the
-/// real deadline, adds the key again. One thread only.
+/// Coarse deadlines for very many objects at 8 bytes each. The wheel holds keys, not pointers: when an object is gone,
+/// its owner does not find the key. A deadline past the horizon fires early; the owner, which knows the real deadline,
+/// adds the key again. One thread only.
 class TimerWheel {
  public:
   TimerWheel(std::chrono::milliseconds granularity, std::size_t slots, SteadyTime start)
       : granularity_(granularity), start_(start), slots_(slots) {}
 
-  /// Fires not before `due` (rounded up to the granularity), unless that is past the horizon. Returns when it will
-  /// fire.
+  /// Fires at or after `due` (rounded up to the granularity), or earlier when `due` is past the horizon. Returns the
+  /// time at which it fires.
   SteadyTime add(std::uint64_t key, SteadyTime due) {
     std::uint64_t tick = tick_of(due) + 1;
     if (tick <= current_) tick = current_ + 1;

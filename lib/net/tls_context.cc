@@ -37,7 +37,7 @@ std::string openssl_reason() {
   return reason != nullptr ? std::string(" (") + reason + ")" : std::string();
 }
 
-// OpenSSL's own sentences name neither the file nor the reason.
+// OpenSSL's own messages name neither the file nor the reason.
 void require_readable(const std::string& file, const std::string& option) {
   const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
@@ -57,7 +57,7 @@ int select_protocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_
   const int found = SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(kProtocol.data()),
                                           static_cast<unsigned int>(kProtocol.size()), in, in_size);
   *out = chosen;
-  // RFC 7301 §3.2: who speaks none of ours is told so.
+  // RFC 7301 §3.2: a client that supports none of our protocols gets an alert.
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
@@ -104,13 +104,13 @@ TlsContext::Context TlsContext::load() const {
   SSL_CTX* ctx = context.get();
   if (ctx == nullptr) throw Error(ErrorCode::kInternal, "OpenSSL cannot be set up" + openssl_reason());
   SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-  SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");  // of TLS 1.2; those of 1.3 are all good
+  SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");  // for TLS 1.2; all suites of 1.3 are good
   SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  // A stream that is idle, as most are, keeps no buffers of 16 KiB.
+  // With SSL_MODE_RELEASE_BUFFERS an idle stream, and most are idle, holds no buffers of 16 KiB.
   SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(ctx, &select_protocol, nullptr);
-  // Otherwise OpenSSL asks on the terminal.
+  // Otherwise OpenSSL prompts on the terminal.
   SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
 
   require_readable(certificate_file_, "--tls-cert");
@@ -119,7 +119,7 @@ TlsContext::Context TlsContext::load() const {
     refuse(quoted(certificate_file_) + " of --tls-cert holds no usable certificate in PEM form" + openssl_reason());
   }
   const X509* certificate = SSL_CTX_get0_certificate(ctx);
-  // Loaded before the certificate is compared, so that the two faults are told apart.
+  // Loaded before it is compared with the certificate, so that the two errors can be told apart.
   if (SSL_CTX_use_PrivateKey_file(ctx, key_file_.c_str(), SSL_FILETYPE_PEM) != 1) {
     const int reason = ERR_GET_REASON(ERR_peek_last_error());
     if (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH) {

@@ -9,23 +9,24 @@
 
 namespace sse::net {
 
-/// A certificate, its key and how TLS is spoken with them: 1.2 and 1.3, HTTP/1.1 by ALPN, no renegotiation, no client
-/// certificates, sessions resumed by tickets only. Thread safe.
+/// The TLS configuration of a listener, with its certificate and key: TLS 1.2 and 1.3, HTTP/1.1 by ALPN, no
+/// renegotiation, no client certificates, session resumption by tickets only. Thread safe.
 class TlsContext {
  public:
-  /// Two PEM files: the server's certificate with those of its issuers after it, and its private key, without a
-  /// passphrase. Warns in the log when the certificate is not valid now or others can read the key. Throws
-  /// Error(kInvalidArgument) that names file and option when they are unreadable or do not belong together.
+  /// Two PEM files: the server's certificate followed by those of its issuers, and its private key without a
+  /// passphrase. Logs a warning when the certificate is not valid now or other users can read the key. Throws
+  /// Error(kInvalidArgument) that names file and option when they are unreadable or do not match.
   TlsContext(std::string certificate_file, std::string key_file);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  /// Reads both files again, for connections accepted from now on. Throws as the constructor; what was, then stays.
+  /// Reads both files again, for connections accepted from now on. Throws as the constructor; the old files then stay
+  /// in use.
   void reload() EXCLUDES(mutex_);
-  /// For a connection just accepted. Throws Error(kInternal) when memory is short.
+  /// A session for a connection just accepted. Throws Error(kInternal) when memory is short.
   std::unique_ptr<TlsSession> accept(int fd) const EXCLUDES(mutex_);
-  /// When the certificate is valid no more.
+  /// The end of the certificate's validity.
   WallTime expires() const EXCLUDES(mutex_);
 
  private:

@@ -13,7 +13,7 @@
 
 namespace sse::net {
 
-// OpenSSL's own socket BIO writes with write(2), which raises SIGPIPE, and counts nothing.
+// A BIO for a socket: OpenSSL's own writes with write(2), which raises SIGPIPE, and does not count bytes.
 struct TlsBio {
   static TlsSession& session(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
 
@@ -48,7 +48,7 @@ struct TlsBio {
     return 0;
   }
 
-  // True when another try may do.
+  // True for an error after which the call can be repeated.
   static bool try_again(TlsSession& tls) {
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return true;
     tls.socket_error_ = errno;
@@ -128,8 +128,8 @@ ssize_t TlsSession::write(std::string_view bytes) {
   }
   if (bytes.empty()) return 0;
   assert(bytes.size() >= retry_);
-  // The record that is half written is finished first, and alone: a success then says exactly where its bytes end.
-  const std::size_t size = retry_ != 0 ? retry_ : std::min(bytes.size(), kMostRecord);
+  // A half-written record is finished first, and alone: a success then shows exactly where its bytes end.
+  const std::size_t size = retry_ != 0 ? retry_ : std::min(bytes.size(), kMaxRecord);
   ERR_clear_error();
   std::size_t n = 0;
   const int result = SSL_write_ex(ssl_.get(), bytes.data(), size, &n);
@@ -147,7 +147,7 @@ ssize_t TlsSession::write(std::string_view bytes) {
 }
 
 bool TlsSession::end() {
-  // In the midst of a record there is no place for it.
+  // A close_notify alert cannot be sent in the middle of a record.
   if (broken_ || retry_ != 0) return true;
   ERR_clear_error();
   const int result = SSL_shutdown(ssl_.get());
@@ -157,7 +157,7 @@ bool TlsSession::end() {
   return !full;
 }
 
-// What read() and write() answer: 0 at the end, else -1 and errno.
+// The result of read() and write(): 0 at the end of the stream, otherwise -1 and errno.
 ssize_t TlsSession::failed(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:

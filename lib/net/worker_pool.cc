@@ -10,11 +10,11 @@
 
 namespace sse::net {
 
-WorkerPool::WorkerPool(std::string name, std::size_t least, std::size_t most, std::size_t queue_limit,
+WorkerPool::WorkerPool(std::string name, std::size_t min_threads, std::size_t max_threads, std::size_t queue_limit,
                        std::chrono::milliseconds idle_time, const Clock& clock)
     : name_(std::move(name)),
-      least_(least),
-      most_(most),
+      min_threads_(min_threads),
+      max_threads_(max_threads),
       queue_limit_(queue_limit),
       idle_time_(idle_time),
       clock_(clock) {}
@@ -27,14 +27,14 @@ bool WorkerPool::submit(Task task) {
     queue_.push_back(std::move(task));
     ended.swap(ended_);
     if (!idle_.empty()) {
-      call(*idle_.back());
+      wake(*idle_.back());
       idle_.pop_back();
-    } else if (threads_.size() < most_) {
+    } else if (threads_.size() < max_threads_) {
       const auto self = threads_.emplace(threads_.end());
       try {
         *self = std::thread([this, self] { work(self); });
       } catch (const std::system_error&) {
-        // The system has no thread to give: the ones there serve the queue, and without any the task is refused.
+        // The system has no more threads: the existing ones serve the queue, and without any the task is refused.
         threads_.erase(self);
         if (threads_.empty()) {
           queue_.pop_back();
@@ -47,9 +47,9 @@ bool WorkerPool::submit(Task task) {
   return true;
 }
 
-void WorkerPool::call(Idle& idle) {
-  idle.called = true;
-  // Under the mutex: the thread that is called may be gone a moment later.
+void WorkerPool::wake(Idle& idle) {
+  idle.woken = true;
+  // Under the mutex: the called thread may end, and `idle` with it, a moment later.
   idle.changed.notify_one();
 }
 
@@ -58,7 +58,7 @@ void WorkerPool::stop() {
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
-    for (Idle* idle : idle_) call(*idle);
+    for (Idle* idle : idle_) wake(*idle);
     idle_.clear();
   }
   for (;;) {
@@ -94,7 +94,7 @@ void WorkerPool::work(std::list<std::thread>::iterator self) {
       continue;
     }
     if (stopping_) break;
-    if (!await_work() && threads_.size() > least_) break;
+    if (!await_work() && threads_.size() > min_threads_) break;
   }
   ended_.splice(ended_.end(), threads_, self);
   // Under the mutex: stop() must not see the thread as ended and destroy the condition variable before this.
@@ -106,8 +106,8 @@ bool WorkerPool::await_work() {
   Idle idle;
   idle_.push_back(&idle);
   const SteadyTime deadline = clock_.steady_now() + idle_time_;
-  while (!idle.called) {
-    if (idle.changed.wait_until(mutex_, deadline, clock_) || idle.called) continue;
+  while (!idle.woken) {
+    if (idle.changed.wait_until(mutex_, deadline, clock_) || idle.woken) continue;
     std::erase(idle_, &idle);
     return false;
   }

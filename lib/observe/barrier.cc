@@ -53,14 +53,14 @@ void note_exception(const char* where, std::string_view detail) noexcept {
     } catch (const std::exception& e) {
       what = e.what();
     } catch (...) {
-      // As said.
+      // `what` already says so.
     }
     const std::uint64_t others = unlogged.exchange(0, std::memory_order_relaxed);
     log_error(
         "an exception was contained",
         {{"where", where}, {"detail", std::string(detail)}, {"error", what}, {"unlogged", std::to_string(others)}});
   } catch (...) {
-    // Out of memory: it is counted.
+    // Out of memory: the exception is counted, but not logged.
   }
 }
 

@@ -4,22 +4,22 @@
 #include <string_view>
 #include <utility>
 
-/// Where exceptions end. A thread that serves many must outlive a failure of one: whatever a task, timer, callback or
-/// reply throws is logged, counted and left behind. An exception that gets this far is a defect, or memory that ran
-/// out.
+/// Exception barriers. A thread that serves many clients must survive the failure of one task: an exception of a task,
+/// timer, callback or reply is logged, counted and dropped. Such an exception is a defect, or memory has run out.
 namespace sse::observe {
 
-/// Call it in a `catch` block: logs the current exception (at most one line a second for the whole process, with the
-/// number of those left out) and counts it. `where` names what failed and is a literal, e.g. "a task of a worker";
-/// `detail`, which may be empty, what it was about.
+/// To be called in a `catch` block: logs the current exception (at most one line a second for the whole process, with
+/// the number of omitted ones) and counts it. `where` is a literal that names the failed part, e.g. "a task of a
+/// worker"; `detail`, which may be empty, names its object.
 void note_exception(const char* where, std::string_view detail = {}) noexcept;
 
-/// How many exceptions note_exception() has seen since the process began.
+/// The number of exceptions passed to note_exception() since the process started.
 std::uint64_t exceptions_seen() noexcept;
 
 class Counter;
 
-/// Has `counter` count what note_exception() sees, as long as this lives: the metric `sse_exceptions_total`.
+/// Makes `counter` count the exceptions of note_exception() while this object exists: the metric
+/// `sse_exceptions_total`.
 class ExceptionCounter {
  public:
   explicit ExceptionCounter(Counter& counter);
@@ -31,7 +31,7 @@ class ExceptionCounter {
   Counter& counter_;
 };
 
-/// Runs `work` and returns true; where it throws, notes that and returns false.
+/// Runs `work` and returns true; when it throws, notes the exception and returns false.
 template <class Work>
 bool guarded(const char* where, Work&& work) noexcept {
   try {

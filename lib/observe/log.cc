@@ -21,7 +21,7 @@
 namespace sse::observe {
 namespace {
 
-constexpr std::size_t kMostBytes = 4096;
+constexpr std::size_t kMaxBytes = 4096;
 
 UniqueFd open_file(const std::string& file) {
   UniqueFd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
@@ -29,8 +29,8 @@ UniqueFd open_file(const std::string& file) {
   return fd;
 }
 
-// One write(2) a line, so that a rotation or a crash never leaves half of one; spdlog's own file sink buffers and
-// cannot reopen.
+// Writes each line with one write(2), so that a rotation or a crash never leaves half a line. spdlog's own file sink
+// buffers and cannot reopen.
 class FdSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void use(std::string file, LogFormat format) {
@@ -57,7 +57,7 @@ class FdSink : public spdlog::sinks::base_sink<std::mutex> {
     while (rest > 0) {
       const ssize_t n = ::write(fd, data, rest);
       if (n < 0 && errno == EINTR) continue;
-      // A log that cannot be written (full disk, closed pipe) must not take the server with it.
+      // A log that cannot be written (full disk, closed pipe) must not stop the server.
       if (n <= 0) return;
       data += n;
       rest -= static_cast<std::size_t>(n);
@@ -120,12 +120,12 @@ std::string json_body(std::string_view message, std::initializer_list<Field> fie
 }
 
 std::string text_body(std::string_view message, std::initializer_list<Field> fields) {
-  std::string out = printable(message, kMostBytes);
+  std::string out = printable(message, kMaxBytes);
   for (const Field& field : fields) {
     out += ' ';
     out += field.key;
     out += '=';
-    const std::string value = printable(field.value, kMostBytes);
+    const std::string value = printable(field.value, kMaxBytes);
     if (!value.empty() && value.find_first_of(" =\"") == std::string::npos) {
       out += value;
       continue;
@@ -148,13 +148,13 @@ Level level_from_name(std::string_view name) {
   if (name == "warn" || name == "warning") return Level::kWarn;
   if (name == "error") return Level::kError;
   throw Error(ErrorCode::kInvalidArgument,
-              "'" + printable(name, 40) + "' is no log level; use debug, info, warn or error");
+              "'" + printable(name, 40) + "' is not a log level; use debug, info, warn or error");
 }
 
 LogFormat log_format_from_name(std::string_view name) {
   if (name == "text") return LogFormat::kText;
   if (name == "json") return LogFormat::kJson;
-  throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 40) + "' is no log format; use text or json");
+  throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 40) + "' is not a log format; use text or json");
 }
 
 void init_logging(const LogOptions& options) {
@@ -168,7 +168,7 @@ void reopen_log() {
   try {
     instance().sink->reopen();
   } catch (const Error& error) {
-    log_error("the log file could not be reopened; writing on to the old one", {{"error", error.what()}});
+    log_error("the log file could not be reopened; the old one stays in use", {{"error", error.what()}});
   }
 }
 
@@ -182,7 +182,7 @@ void log(Level level, std::string_view message, std::initializer_list<Field> fie
   const bool json = log.format.load(std::memory_order_relaxed) == LogFormat::kJson;
   log.logger.log(to_spdlog(level), json ? json_body(message, fields) : text_body(message, fields));
 } catch (...) {
-  // Out of memory: the line is lost, the caller goes on.
+  // Out of memory: the line is lost, the caller continues.
 }
 
 }  // namespace sse::observe

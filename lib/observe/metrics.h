@@ -15,10 +15,11 @@
 
 namespace sse::observe {
 
-/// Label names and values of one series, e.g. `{{"service","hr"},{"reason","slow"}}`. Their order does not matter.
+/// Label names and values of one series, e.g. `{{"service","hr"},{"reason","slow"}}`, in any order.
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-/// A number that only grows. Thread safe; relaxed, so that counting on a hot path costs one uncontended atomic.
+/// A number that only grows. Thread safe; uses relaxed atomics, so that counting on a hot path costs one uncontended
+/// atomic operation.
 class Counter {
  public:
   void add(std::uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
@@ -39,17 +40,16 @@ class Gauge {
   std::atomic<std::int64_t> value_{0};
 };
 
-/// Counts observations into buckets. Thread safe; a reader may see an observation in the count that is not yet in the
-/// sum.
+/// Counts observations in buckets. Thread safe; a reader may see an observation in the count before it is in the sum.
 class Histogram {
  public:
-  /// `bounds`: upper ends of the buckets, inclusive, strictly ascending; the bucket up to infinity comes by itself.
+  /// `bounds`: inclusive upper bounds of the buckets, strictly ascending; the bucket up to infinity is implicit.
   explicit Histogram(std::vector<double> bounds);
 
   void observe(double value);
 
   const std::vector<double>& bounds() const { return bounds_; }
-  /// Observations at most bounds()[i]; for i == bounds().size(), all of them.
+  /// The number of observations that are at most bounds()[i]; for i == bounds().size(), of all observations.
   std::uint64_t cumulative(std::size_t i) const;
   std::uint64_t count() const { return cumulative(bounds_.size()); }
   double sum() const { return sum_.load(std::memory_order_relaxed); }
@@ -60,15 +60,15 @@ class Histogram {
   std::atomic<double> sum_{0};
 };
 
-/// Bounds for how long something took, in seconds: from 50 µs to 10 s.
+/// Histogram bounds for latencies in seconds: from 50 µs to 10 s.
 std::vector<double> latencies();
 
-/// All metrics of a process or a test; an object, so that two servers in one process do not share counts. Thread safe:
-/// registering and reading take a mutex, counting never does. The objects returned belong to the registry and live as
-/// long as it. The same name and labels give the same object again.
+/// The metrics of one server; an object, so that two servers in one process do not share counts. Thread safe:
+/// registering and reading take a mutex, counting never does. The returned objects belong to the registry and exist as
+/// long as it. The same name and labels return the same object.
 ///
-/// REQUIRES, asserted: names and label names are Prometheus identifiers, a counter's name ends in `_total`, one name
-/// is of one type.
+/// REQUIRES, asserted: names and label names are Prometheus identifiers, a counter's name ends in `_total`, and each
+/// name has one type.
 class Registry {
  public:
   Registry() = default;
@@ -77,15 +77,16 @@ class Registry {
 
   Counter& counter(std::string name, std::string help, Labels labels = {});
   Gauge& gauge(std::string name, std::string help, Labels labels = {});
-  /// `bounds` count only when this creates the histogram.
+  /// `bounds` are used only when this call creates the histogram.
   Histogram& histogram(std::string name, std::string help, std::vector<double> bounds, Labels labels = {});
-  /// A gauge that is asked when somebody looks. `read` runs on the reader's thread with the registry locked: it must
-  /// not use the registry, and must stay callable as long as the registry. Given again, the new one replaces the old.
+  /// A gauge whose value `read` returns when the metrics are read. `read` runs on the reader's thread with the registry
+  /// locked: it must not use the registry, and must stay callable as long as the registry exists. A second call for the
+  /// same series replaces `read`.
   void gauge_callback(std::string name, std::string help, std::function<double()> read, Labels labels = {});
 
   /// Prometheus text format 0.0.4, families and series sorted by name.
   std::string prometheus() const;
-  /// `name{label="value"}` → value, for the status call; a histogram appears as its `_count` and `_sum`.
+  /// `name{label="value"}` → value, for the status call; a histogram is included as its `_count` and `_sum`.
   std::map<std::string, double> snapshot() const;
 
  private:

@@ -26,7 +26,7 @@ std::string gzip(std::string_view bytes) {
 }
 
 std::string brotli(std::string_view bytes) {
-  // A window that holds it all, and no more memory than that.
+  // The smallest window that covers the whole input, to save memory.
   constexpr int kWindowBits = 18;
   std::size_t size = BrotliEncoderMaxCompressedSize(bytes.size());
   std::string out(size, '\0');

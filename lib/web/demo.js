@@ -1,4 +1,4 @@
-// The demo page. Who the user is lives in the URL, so that two tabs can be two users and a reload changes nothing.
+// The demo page. The user's identity is in the URL, so that two tabs can be two users and a reload changes nothing.
 
 const MOST_LINES = 1000;
 const MOST_SHOWN = 4000;
@@ -34,12 +34,12 @@ function shorten(text) {
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}… (${text.length} characters)` : text;
 }
 
-/** The text with a chance to break after every comma: JSON is one long word to the browser. */
+/** The text with an optional line break after every comma: to the browser, JSON is one long word. */
 function breakable(text) {
   return text.split(/(?<=,)/).flatMap((piece, i) => (i ? [document.createElement('wbr'), piece] : [piece]));
 }
 
-/** One line reads `ID:… name text`; everything in it is text, whatever the server sent. */
+/** A line reads `ID:… name text`; it contains only text nodes, so that the server cannot insert markup. */
 function addLine(kind, id, name, text) {
   const follow = followsNewest();
   const line = document.createElement('li');
@@ -94,7 +94,7 @@ const listeners = {
   'sse-change-active'(event) {
     const { newActive, duration } = event.data;
     const seconds = duration.sessionDuration + duration.duration;
-    element('activity').textContent = `${newActive ? 'here' : 'away'}, ${seconds} s active`;
+    element('activity').textContent = `${newActive ? 'active' : 'away'}, ${seconds} s in this session`;
   },
   resync(event) {
     addLine('problem', this.connectionId, event.type, event.data);
@@ -105,7 +105,7 @@ function showEvent(event) {
   addLine('event', this.connectionId, event.type, event.data);
 }
 
-/** The events of the page's own choice. */
+/** The events that the user has chosen. */
 const listening = new Set(FIRST_EVENTS);
 
 function showListening() {
@@ -160,7 +160,7 @@ function connectAs() {
   showState(STATES[sse.state]);
 }
 
-/** Only this server's own paths: the module found there runs with this page's rights. */
+/** Only paths of this server: the module at that path runs with the rights of this page. */
 function service() {
   const path = page.searchParams.get('service') ?? '/my-sse';
   const url = new URL(path, location.origin);
@@ -209,7 +209,7 @@ function keepIdentity() {
   history.replaceState(null, '', page);
 }
 
-// POSIX: a word in single quotes holds anything but a single quote.
+// POSIX: a word in single quotes may contain any character except a single quote.
 function shellWord(text) {
   return /^[\w.@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,54 +1,54 @@
-/** What a listener is called with: the event, and for `connect-close` also who closed and why. `this` is the Sse. */
+/** Called with an event, and for `connect-close` also with the closing side and the reason. `this` is the Sse. */
 export type SseListener<E = SseEvent> = ((this: Sse, event: E, info?: SseCloseInfo) => void) | null | undefined;
 
 export interface SseEvent extends MessageEvent {
-  /** The service the event came from, as in the option `url`. */
+  /** The service that sent the event, as in the option `url`. */
   url: string;
 }
 
 export interface SseCloseInfo {
   whoTriggerClose: 'client' | 'server';
-  /** What was given to `close()`; else `visibilitychange`, `unload`, `switchURL`, `destroy` or `server-close`. */
+  /** The reason passed to `close()`, or `visibilitychange`, `unload`, `switchURL`, `destroy` or `server-close`. */
   closeReason: string;
 }
 
 /** `data` is JSON text: `{"connectionId": "…"}`. */
 export interface SseCloseEvent extends SseEvent, SseCloseInfo {}
 
-/** Sent on the spot, without a server; `data` is an object. */
+/** Dispatched by the client itself, without a server; `data` is an object. */
 export interface SseChangeStateEvent extends SseEvent {
   data: { oldState: SseState; newState: SseState };
 }
 
-/** Sent on the spot when the user comes or has been away for `leaveTimeout`; `data` is an object, in seconds. */
+/** Dispatched by the client itself when the user becomes active, or is away for `leaveTimeout`; `data` is an object. */
 export interface SseChangeActiveEvent extends SseEvent {
   data: {
     oldActive: boolean;
     newActive: boolean;
-    /** `duration`: the active time that ends now; `sessionDuration`: all active time of this browser session before it. */
+    /** Seconds. `duration`: the active time that ends now; `sessionDuration`: that of the session before it. */
     duration: { duration: number; sessionDuration: number };
   };
 }
 
 /**
- * One listener for each event name; null listens only for the window's sake (`useWindowEventBus`).
+ * One listener for each event name; null only dispatches the event on the window (`useWindowEventBus`).
  *
- * A message sent with `qos` counts as handled, and is confirmed to the server, when its listener has run, whether or not
- * it threw. It may be sent more than once; listeners see it once. An event nobody here listens to is not seen at all,
- * and so not confirmed: the server keeps the message.
+ * A message sent with `qos` counts as handled, and is acknowledged to the server, when its listener has run, whether or
+ * not it threw. The server may send it more than once; listeners are called once. An event without a listener is not
+ * received, and so not acknowledged: the server retains the message.
  */
 export interface SseEventListeners {
-  /** Connected, also again; `connectionId` is known from here on. `data` is JSON text. */
+  /** Connected or reconnected; `connectionId` is known from now on. `data` is JSON text. */
   'connect-finish'?: SseListener;
-  /** Closed on purpose, by `close()` and its like or by the server; not when a connection breaks. */
+  /** Closed on purpose, by `close()`, `destroy()`, … or by the server; not when a connection breaks. */
   'connect-close'?: SseListener<SseCloseEvent>;
   'sse-change-state'?: SseListener<SseChangeStateEvent>;
   'sse-change-active'?: SseListener<SseChangeActiveEvent>;
   /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
   'sse-set-duration'?: SseListener;
-  /** Events were missed while away, or may have been, and the server does not have them: load afresh. `data` is JSON text. */
+  /** Events may have been missed, and the server does not retain them: reload the page's data. `data` is JSON text. */
   resync?: SseListener;
-  // any: a listener may ask for a narrower event than SseEvent.
+  // any: a listener may require a narrower event type than SseEvent.
   [name: string]: SseListener<any>;
 }
 
@@ -56,34 +56,34 @@ export interface SseOptions {
   /** Base path of the service, same origin or another. Default `/my-sse`. */
   url?: string;
   eventListeners?: SseEventListeners | string[];
-  /** Sent with every request, such as `access-token`. null and undefined are left out. */
+  /** Sent with every request, such as `access-token`. null and undefined are omitted. */
   query?: Record<string, string | number | boolean | null | undefined>;
-  /** Id of this device. Default: one kept in localStorage. */
+  /** Id of this device. Default: one stored in localStorage. */
   clientId?: string | null;
-  /** When the user came, milliseconds since 1970. Default: the first Sse of this browser session. */
+  /** When the session began, milliseconds since 1970. Default: the time of the first Sse of this browser session. */
   accessTimestamp?: number | null;
-  /** Milliseconds before the first try to reconnect (half to one and a half of it); the server's wish is the default. */
+  /** Milliseconds before the first reconnect (randomized from half to one and a half). Default: the server's value. */
   reconnectTime?: number | null;
-  /** Longest life of one connection in milliseconds, 0 for no limit. A new one follows by itself. Default 900000. */
+  /** Longest duration of one connection in milliseconds, 0: no limit. The client then reconnects. Default 900000. */
   keepaliveTime?: number;
-  /** Send cookies to other origins too. Default true. */
+  /** Send cookies to other origins, too. Default true. */
   withCredentials?: boolean;
   /** Dispatch every event on `window` as well. Default true. */
   useWindowEventBus?: boolean;
-  /** Milliseconds without mouse, touch or key after which the user counts as away. Default 5000. */
+  /** Milliseconds without mouse, touch or key events after which the user counts as away. Default 5000. */
   leaveTimeout?: number;
-  /** How often that is looked at, milliseconds. Default 500. */
+  /** Interval of that check in milliseconds. Default 500. */
   leaveCheckInterval?: number;
   /** Called with every event before its listener. */
   intercepts?: Array<(this: Sse, event: SseEvent) => void>;
 }
 
-/** 0 connecting or about to reconnect, 1 connected, 2 closed: it will not connect by itself while this tab is visible. */
+/** 0 connecting or about to reconnect, 1 connected, 2 closed: does not reconnect while this tab is visible. */
 export type SseState = 0 | 1 | 2;
 
 /**
- * A connection to an sse-server that lasts: it reconnects, is closed while the tab is hidden, and keeps what is sent
- * meanwhile. Connects on construction.
+ * A persistent connection to an sse-server: it reconnects after failures, closes while the tab is hidden, and queues
+ * requests meanwhile. Connects on construction.
  */
 export default class Sse {
   static readonly version: string;
@@ -98,44 +98,44 @@ export default class Sse {
 
   constructor(options?: SseOptions);
 
-  /** The options with defaults. `query` may be changed and holds from the next request on. */
+  /** The options with defaults. Changes of `query` take effect with the next request. */
   readonly options: Required<SseOptions>;
   readonly state: SseState;
   /** Id of this device, as in the option. */
   readonly clientId: string;
-  /** Id of this object, and when it was made, milliseconds since 1970. */
+  /** Id of this object, and when it was created, milliseconds since 1970. */
   readonly instanceId: string;
   readonly createTimestamp: number;
-  /** Decimal digits of a 64-bit number: never make a Number of it. Undefined while not connected. */
+  /** Decimal digits of a 64-bit number: do not convert it to Number. Undefined while not connected. */
   readonly connectionId: string | undefined;
-  /** Name and version the server gave at the last connect. */
+  /** The server's name and version at the last connect. */
   readonly connectionName: string;
   readonly serverVersion: string | undefined;
 
-  /** True while there is a connection, from `connect-finish` on. */
+  /** True while connected, from `connect-finish` on. */
   isActive(): boolean;
-  /** Connects again after `close()` or after the server closed; nothing when connected. */
+  /** Connects again after `close()` or after the server closed; does nothing when connected. */
   connect(): void;
-  /** Closes for good, until `connect()`. Returns whether the server could be told. */
+  /** Closes until `connect()`. Returns true when the notification of the server was queued. */
   close(reason?: string): boolean;
-  /** Closes, lets go of window and document, and rejects what is still queued. */
+  /** Closes, removes all listeners from window and document, and rejects queued requests. */
   destroy(): void;
-  /** Moves to another service: closes, and connects there. Nothing when it is there already. */
+  /** Switches to another service: closes, and connects to `url`. Does nothing when `url` is the current one. */
   switchURL(url: string): void;
 
-  /** A copy: to change them, use `addListener` and `removeListener`. */
+  /** A copy: use `addListener` and `removeListener` to change listeners. */
   getEventListeners(): SseEventListeners;
   /**
-   * A name has one listener: a later one takes its place at once. The promise is for the server's answer.
-   * While not connected the requests of these four are queued, and sent in order once there is a connection.
+   * A name has one listener: a later one replaces it at once. The promise resolves with the server's response.
+   * While not connected, the requests of these four methods are queued, and sent in order after connecting.
    */
   addListener<K extends keyof SseEventListeners & string>(name: K, fn: SseEventListeners[K]): Promise<Response>;
   addListener(listeners: SseEventListeners | string[]): Promise<Response>;
-  /** Names alone count; functions are not looked at. */
+  /** Only the names matter; functions are ignored. */
   removeListener(names: string | string[] | SseEventListeners): Promise<Response>;
-  /** The answer is the application's; not retried when the network fails, since it may have arrived. */
+  /** The response is the application's; not retried when the network fails, because the request may have arrived. */
   send(path: string, body?: unknown, query?: SseOptions['query'], headers?: Record<string, string>): Promise<Response>;
-  /** Rejects with a TypeError when `formData` is none. */
+  /** Rejects with a TypeError when `formData` is not a FormData. */
   upload(
     path: string,
     formData: FormData,

@@ -1,4 +1,4 @@
-// The browser's half of sse-server. sse.d.ts is its manual; web.cc makes a classic script of it by its last line.
+// The browser client of sse-server. sse.d.ts is its manual; web.cc turns it into a classic script by its last line.
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -11,14 +11,14 @@ const ACK_DELAY = 50;
 const ACK_BATCH = 100;
 const GOODBYE_DELAY = 1000;
 
-// `_set-duration` is what Java servers up to 1.2 call it.
+// `_set-duration` is the name in Java servers up to 1.2.
 const OWN_EVENTS = ['connect-finish', 'connect-close', 'sse-qos', 'sse-set-duration', '_set-duration'];
 const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchstart'];
 const JSON_HEADERS = { 'content-type': 'application/json;charset=UTF-8' };
 
 const memory = {};
 
-// Storage throws when blocked or full; what is written then lives as long as the page.
+// Storage throws when blocked or full; values are then stored until the page is closed.
 function read(kind, key) {
   try {
     return window[kind][key] ?? memory[key];
@@ -32,7 +32,7 @@ function write(kind, key, value) {
   try {
     window[kind][key] = value;
   } catch {
-    // memory has it
+    // stored in memory
   }
 }
 
@@ -90,10 +90,10 @@ class Sse {
 
   #es;
   #life = new AbortController();
-  #wanted = false; // By the page, whether or not there can be one now.
+  #wanted = false; // The page wants a connection, whether or not one is possible now.
   #failures = 0;
   #retryTimer;
-  #server = {}; // what connect-finish said
+  #server = {}; // data of connect-finish
   #listeners;
   #queue = [];
   #draining = false;
@@ -242,7 +242,7 @@ class Sse {
     return `${this.options.url}/connect?${parameters(own, query)}`;
   }
 
-  // A server's event may itself be called "error"; that one carries data.
+  // An event of the server may be named "error", too; that one has data.
   #onStreamError = (event) => {
     if ('data' in event || event.target !== this.#es) return;
     this.#leave(CONNECTING);
@@ -254,7 +254,7 @@ class Sse {
 
   #receive = (event) => {
     if (event.target !== this.#es) return;
-    const marked = this.#marked; // With ackMarks only the event after an `sse-qos` wants to be confirmed.
+    const marked = this.#marked; // With ackMarks only the event after an `sse-qos` is confirmed.
     this.#marked = event.type === 'sse-qos';
     if (this.#marked) return;
     const ownId = (marked || event.lastEventId !== this.#streamId) && event.lastEventId;
@@ -274,10 +274,10 @@ class Sse {
     }
     if (!ownId) return this.#emit(event);
 
-    // Java servers count ids anew on every connection.
+    // Java servers restart ids on every connection.
     const { ack, ackMarks = false } = this.#server;
     const known = ack && this.#seen.has(ownId);
-    // A message may be older than what was seen.
+    // A message may be older than the last event.
     if (!marked || ownId.padStart(20) > this.#lastEventId.padStart(20)) this.#lastEventId = ownId;
     if (ack) {
       this.#seen.add(ownId);
@@ -304,7 +304,7 @@ class Sse {
     this.#drain();
   }
 
-  /** `connectionId` stays, for the listeners that are told. */
+  /** `connectionId` stays for the listeners. */
   #leave(state) {
     clearTimeout(this.#retryTimer);
     clearInterval(this.#activityTimer);
@@ -321,7 +321,7 @@ class Sse {
       return false;
     }
     this.#sendAcks();
-    // The server is to read why before the stream is gone; an EventSource that ends would reconnect.
+    // The server should read the reason before the stream ends; an EventSource whose stream ends would reconnect.
     const es = this.#es;
     es.onerror = () => es.close();
     setTimeout(es.onerror, GOODBYE_DELAY);
@@ -348,7 +348,7 @@ class Sse {
 
   #onPageHide = () => this.#disconnect('unload');
 
-  // ---- telling the page
+  // ---- events for the page
 
   #setState(state) {
     const oldState = this.state;
@@ -378,7 +378,7 @@ class Sse {
     }
   }
 
-  /** An exception is reported as uncaught; others still hear the event. */
+  /** An exception is reported as uncaught; other listeners still get the event. */
   #call(fn, ...args) {
     try {
       fn?.apply(this, args);
@@ -389,7 +389,7 @@ class Sse {
     }
   }
 
-  // ---- what the page sends
+  // ---- requests of the page
 
   #requestURL(path, query) {
     return `${this.options.url}/connect/${path}?${parameters(this.options.query, query)}`;
@@ -426,7 +426,7 @@ class Sse {
     return new Promise((resolve, reject) => this.#queue.push({ task, resolve, reject }));
   }
 
-  /** One after the other, so that they arrive in order. */
+  /** One request at a time, so that they arrive in order. */
   async #drain() {
     if (this.#draining) return;
     this.#draining = true;
@@ -447,7 +447,7 @@ class Sse {
     else this.#ackTimer ??= setTimeout(this.#sendAcks, ACK_DELAY);
   }
 
-  // A lost one is harmless: the message comes again and is confirmed again.
+  // A lost one is harmless: the message is sent and confirmed again.
   #sendAcks = () => {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
@@ -456,7 +456,7 @@ class Sse {
     if (this.#beacon('ack.do', body)) this.#acks = [];
   };
 
-  // ---- how long the user has been there
+  // ---- active time of the user
 
   get #sessionSeconds() {
     return Number(read('sessionStorage', `sseDuration${this.options.url}`)) || 0;

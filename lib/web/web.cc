@@ -13,7 +13,7 @@ extern const std::string_view sse_d_ts;
 
 namespace {
 
-// The function keeps the module's own names out of the global scope, and lets a page load the script twice.
+// The function wrapper keeps the module's names out of the global scope, and allows a page to load the script twice.
 std::string to_classic_script(std::string_view module) {
   constexpr std::string_view kExport = "export default Sse;\n";
   assert(module.ends_with(kExport));

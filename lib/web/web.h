@@ -4,14 +4,15 @@
 #include <string>
 #include <string_view>
 
-/// What browsers are given. The files are real ones beside this header, embedded byte for byte at build time, so that
-/// the server is one file and they can be edited, linted and served by anything else. All functions are thread safe.
+/// The files for browsers: the demo page and the client module. They are ordinary files next to this header, embedded
+/// byte for byte at build time, so that the server is one file, and the files can be edited, linted and served by any
+/// other server. All functions are thread safe.
 namespace sse::web {
 
 /// Content type of client_module() and client_script() (PROTOCOL.md, "Serving the client").
 inline constexpr std::string_view kJavascript = "application/javascript;charset=utf-8";
 
-/// A file of the demo page, where a browser looks for it.
+/// A file of the demo page and its path.
 struct Asset {
   std::string_view path;  ///< absolute: `/`, `/demo.css`, …
   std::string_view content_type;

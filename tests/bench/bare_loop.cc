@@ -1,7 +1,7 @@
-// The reference that fan-out is measured against: accepts streams, answers each with a head, and on command sends
-// events with one plain send() a stream and event. Nothing can be simpler, and what it costs is the kernel's price.
+// The reference for fan-out: accepts streams, responds to each with a head, and on command sends events with one plain
+// send() per stream and event. No server can do less, so its cost is the cost of the kernel.
 //
-//   bare_loop PORT        a line "EVENTS SIZE\n" on a connection that begins with '!' sends so many events
+//   bare_loop PORT        a line "!EVENTS SIZE\n" on a control connection sends EVENTS events of SIZE bytes
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -19,7 +19,7 @@ namespace sse::bench {
 namespace {
 
 constexpr unsigned kSources = 16;
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kTimeout{20};
 
 double milliseconds(std::chrono::nanoseconds value) {
   return static_cast<double>(value.count()) / 1e6;
@@ -60,10 +60,10 @@ Clients::~Clients() {
   munmap(shared_, sizeof(Shared));
 }
 
-// The child: until the other end closes.
+// Runs in the child process until the parent closes the socket.
 void Clients::serve(int socket, load::ClientOptions options) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // The parent's connections must not stay open by their copies here.
+  // Close the copies of the parent's descriptors, which would keep its connections open.
   if (dup2(socket, 3) == 3) close_range(4, ~0U, 0);
   try {
     load::StreamClients clients(std::move(options));
@@ -96,14 +96,14 @@ void Clients::serve(int socket, load::ClientOptions options) {
 
 void Clients::command(const Command& command) const {
   if (::send(socket_.get(), &command, sizeof command, MSG_NOSIGNAL) != sizeof command)
-    throw Error(ErrorCode::kInternal, "the clients of " + name_ + " have gone");
+    throw Error(ErrorCode::kInternal, "the clients of " + name_ + " have exited");
 }
 
 template <class Answer>
 Answer Clients::answer() const {
   Answer answer;
   if (recv(socket_.get(), &answer, sizeof answer, 0) != sizeof answer)
-    throw Error(ErrorCode::kInternal, "the clients of " + name_ + " have gone");
+    throw Error(ErrorCode::kInternal, "the clients of " + name_ + " have exited");
   return answer;
 }
 
@@ -142,9 +142,9 @@ void Clients::wait_events(std::uint64_t count) const {
     if (now != last) {
       last = now;
       changed = steady_now();
-    } else if (steady_now() - changed > kPatience) {
+    } else if (steady_now() - changed > kTimeout) {
       throw Error(ErrorCode::kTimeout,
-                  name_ + " lost events: " + std::to_string(last) + " of " + std::to_string(count) + " came");
+                  name_ + " lost events: " + std::to_string(last) + " of " + std::to_string(count) + " arrived");
     }
   }
 }

@@ -13,11 +13,12 @@
 
 namespace sse::bench {
 
-/// The streams of one server, in a process of their own: a process may have 20,000 descriptors, and two servers with
-/// 10,000 streams each are measured in turns. REQUIRES, for those who make one: no other threads.
+/// Runs the client side of one server's streams in a child process. A process may have 20,000 descriptors, and two
+/// servers with 10,000 streams each are measured in turns. REQUIRES: the process that constructs it has no other
+/// threads.
 class Clients {
  public:
-  /// Opens nothing yet. Throws Error. The first stream is number `first`.
+  /// Does not open streams yet. Throws Error. `first` is the number of the first stream.
   Clients(const Server& server, std::size_t streams, std::size_t first = 0);
   ~Clients();
   Clients(const Clients&) = delete;
@@ -29,15 +30,15 @@ class Clients {
     double seconds = 0;
     char first_error[200] = {};
   };
-  /// Opens streams until there are `count`. Throws Error when one cannot be opened.
+  /// Opens streams until there are `count`. Throws Error if one cannot be opened.
   Opened open(std::size_t count);
-  /// The same without waiting for it, then the wait.
+  /// The two halves of open(): start without waiting, then wait.
   void start_opening(std::size_t count);
   Opened finish_opening();
 
   std::uint64_t events() const;
   std::size_t open_now() const;
-  /// Waits until events() is `count`; throws Error when nothing new comes for 20 seconds.
+  /// Waits until events() is `count`; throws Error if no event arrives for 20 seconds.
   void wait_events(std::uint64_t count) const;
 
   struct Taken {
@@ -49,7 +50,7 @@ class Clients {
     double p99_ms = 0;
     double max_ms = 0;
   };
-  /// What came since the last time.
+  /// Returns and resets what was received since the previous call.
   Taken take();
 
  private:

@@ -1,4 +1,5 @@
-// Several nodes over one Redis: events to users of another node next to what Redis itself does, and many streams.
+// Several nodes over one Redis: events to users of another node, compared with PUBLISH and XADD of Redis itself, and
+// many streams.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -31,8 +32,8 @@ constexpr std::size_t kUsers = 2000;
 constexpr std::size_t kToOne = 5000;
 constexpr std::size_t kSenders = 64;
 constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
-constexpr std::size_t kMostSamples = 1'000'000;
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::size_t kMaxSamples = 1'000'000;
+constexpr std::chrono::seconds kTimeout{20};
 
 class Redis {
  public:
@@ -71,7 +72,7 @@ std::string resp(const std::vector<std::string>& words) {
   return text;
 }
 
-// A process that subscribes to the channels u<first>, u<first + 1>, … by a connection each, and does nothing else.
+// A child process that only subscribes to the channels u<first>, u<first + 1>, …, with a connection for each.
 class BareSubscriber {
  public:
   BareSubscriber(int port, std::size_t first, std::size_t channels, std::size_t size) {
@@ -94,10 +95,10 @@ class BareSubscriber {
   void wait_events(std::uint64_t count) const {
     wait([&] { return events() >= count; });
   }
-  // Milliseconds, of what came since event number `from`.
+  // Latencies in milliseconds of the events since number `from`.
   std::vector<double> latencies(std::uint64_t from) const {
     std::vector<double> all;
-    for (std::uint64_t i = from; i < std::min<std::uint64_t>(events(), kMostSamples); ++i)
+    for (std::uint64_t i = from; i < std::min<std::uint64_t>(events(), kMaxSamples); ++i)
       all.push_back(shared_->micros[i] / 1000.0);
     std::ranges::sort(all);
     return all;
@@ -107,17 +108,17 @@ class BareSubscriber {
   struct Shared {
     std::atomic<std::uint64_t> subscribed{0};
     std::atomic<std::uint64_t> events{0};
-    std::uint32_t micros[kMostSamples];
+    std::uint32_t micros[kMaxSamples];
   };
   struct Connection {
     UniqueFd fd;
     bool subscribed = false;
-    std::string text;  // read and not used
+    std::string text;  // received bytes that are not parsed yet
   };
 
   template <class Done>
   static void wait(Done done) {
-    const SteadyTime deadline = steady_now() + kPatience;
+    const SteadyTime deadline = steady_now() + kTimeout;
     while (!done()) {
       if (steady_now() > deadline) throw Error(ErrorCode::kTimeout, "the subscriber of Redis lost events");
       std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -156,7 +157,7 @@ class BareSubscriber {
     std::string& text = connection.text;
     text.append(buffer.data(), static_cast<std::size_t>(n));
     if (!connection.subscribed) {
-      // The answer ends with how many channels there are now.
+      // The reply ends with the number of subscribed channels.
       if (!text.ends_with(":1\r\n")) return;
       connection.subscribed = true;
       shared_->subscribed.fetch_add(1);
@@ -171,7 +172,7 @@ class BareSubscriber {
       if (!mark) continue;
       const std::uint64_t number = shared_->events.load();
       const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - mark->intended);
-      if (number < kMostSamples) shared_->micros[number] = static_cast<std::uint32_t>(took.count());
+      if (number < kMaxSamples) shared_->micros[number] = static_cast<std::uint32_t>(took.count());
       shared_->events.store(number + 1);
     }
     text.erase(0, at);
@@ -189,11 +190,11 @@ class BarePublisher {
     begin(user, size, intended);
     finish();
   }
-  // The two halves of it, for one thread with many of these: finish() when fd() can be read.
+  // The two halves of a call, for a thread with many connections: call finish() when fd() is readable.
   void begin(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
     send_all(fd_.get(), command(user, size, intended));
   }
-  // Instead, an entry of the user's Redis stream.
+  // Adds an entry to the user's Redis stream instead of publishing.
   void begin_adding(std::size_t user, std::size_t size) {
     send_all(fd_.get(), resp({"XADD", "entries:u" + std::to_string(user), "*", "data",
                               load::payload({steady_now(), 0, sequence_++}, size)}));
@@ -201,7 +202,7 @@ class BarePublisher {
   void finish() { read_answers(1); }
   int fd() const { return fd_.get(); }
 
-  // As many as `users` has, in one pipeline.
+  // Publishes one event for each of `users`, in one pipeline.
   void publish_all(const std::vector<std::size_t>& users, std::size_t size) {
     std::string text;
     for (const std::size_t user : users) text += command(user, size, steady_now());
@@ -214,7 +215,7 @@ class BarePublisher {
   std::string command(std::size_t user, std::size_t size, SteadyTime intended) {
     return resp({"PUBLISH", "u" + std::to_string(user), load::payload({intended, 0, sequence_++}, size)});
   }
-  // An answer is a number, or the length of an id and the id.
+  // A reply is a number, or an id preceded by its length.
   void read_answers(std::size_t count) {
     char buffer[4096];
     while (count > 0) {
@@ -237,7 +238,7 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())))];
 }
 
-// As measure(), of the subscriber.
+// Like measure(), for BareSubscriber.
 template <class Send>
 void measure_bare(const BareSubscriber& subscriber, std::uint64_t events, Figures& figures, Send send) {
   const std::uint64_t before = subscriber.events();
@@ -250,10 +251,10 @@ void measure_bare(const BareSubscriber& subscriber, std::uint64_t events, Figure
   figures.p99_ms.push_back(quantile(latencies, 0.99));
 }
 
-// `count` calls of all callers side by side, begun by `begin(caller, number)`.
+// Makes `count` calls, distributed over all callers that run concurrently; `begin(caller, number)` starts a call.
 template <class Caller, class Begin, class Finish>
 void call_each(const std::vector<std::unique_ptr<Caller>>& callers, std::size_t count, Begin begin, Finish finish) {
-  side_by_side(
+  run_concurrently(
       callers,
       [&](std::size_t n) {
         if (count == 0) return false;
@@ -269,13 +270,13 @@ std::vector<std::string> node_options(const Redis& redis, std::size_t number) {
 
 }  // namespace
 
-// Every row has the same number of connections at the receiving end and the same number of calls under way at the
-// sending end on both sides: what differs is the server between them.
+// In every row, sse-serve and the reference have the same number of receiving connections and of concurrent calls. Only
+// the server between them differs.
 void cross_node(const Settings& settings, Table& table) {
   Redis redis;
   const std::size_t users = std::min(settings.streams, kUsers);
-  const std::size_t alone = users;  // the number of the one who gets everything
-  const std::vector<std::size_t> everybody = first_streams(users);
+  const std::size_t alone = users;  // the number of the user who receives all events of a row
+  const std::vector<std::size_t> all_users = first_streams(users);
   const std::vector<std::size_t> to_one(settings.quick ? 500 : kToOne, alone);
   BareSubscriber subscriber(redis.port(), 0, users, settings.size);
   BareSubscriber single(redis.port(), alone, 1, settings.size);
@@ -297,7 +298,7 @@ void cross_node(const Settings& settings, Table& table) {
   Figures paced, bare_paced, calls, bare_calls, many, bare_many, bulk, bare_bulk, solo, bare_solo, warm_up;
   std::vector<double> kept;
   std::vector<double> added;
-  measure(ours, users, warm_up, [&](auto) { sending.unicast_bulk(everybody, settings.size); });
+  measure(ours, users, warm_up, [&](auto) { sending.unicast_bulk(all_users, settings.size); });
   for (std::size_t round = 0; round < rounds; ++round) {
     measure(ours, count, paced, [&](auto) {
       at_rate(kRate, count, [&](std::size_t n, SteadyTime due) { sending.unicast(n % users, settings.size, due); });
@@ -338,8 +339,8 @@ void cross_node(const Settings& settings, Table& table) {
         publishers, calls_at_once,
         [&](BarePublisher& one, std::size_t n) { one.begin_adding(n % users, settings.size); }, answer);
     added.push_back(static_cast<double>(calls_at_once) / seconds_since(begin_added));
-    measure(ours, users, bulk, [&](auto) { sending.unicast_bulk(everybody, settings.size); });
-    measure_bare(subscriber, users, bare_bulk, [&] { publisher.publish_all(everybody, settings.size); });
+    measure(ours, users, bulk, [&](auto) { sending.unicast_bulk(all_users, settings.size); });
+    measure_bare(subscriber, users, bare_bulk, [&] { publisher.publish_all(all_users, settings.size); });
     measure(our_one, to_one.size(), solo, [&](auto) { sending.unicast_bulk(to_one, settings.size); });
     measure_bare(single, to_one.size(), bare_solo, [&] { publisher.publish_all(to_one, settings.size); });
   }
@@ -386,14 +387,14 @@ void five_nodes(const Settings& settings, Table& table) {
     return sum;
   };
   const auto wait_events = [&](std::uint64_t count) {
-    const SteadyTime deadline = steady_now() + 3 * kPatience;
+    const SteadyTime deadline = steady_now() + 3 * kTimeout;
     while (events() < count) {
       if (steady_now() > deadline) throw Error(ErrorCode::kTimeout, "the nodes lost events");
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
   };
 
-  // To users of the other nodes.
+  // Send to users of the other nodes.
   const std::size_t unicasts = settings.quick ? 100 : 2000;
   double commands = received();
   std::uint64_t expected = events() + unicasts;

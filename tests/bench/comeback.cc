@@ -1,4 +1,5 @@
-// Somebody for whom ten thousand messages wait comes back: how soon all are there, and what the others notice.
+// A client with ten thousand pending messages reconnects: how long until it has received all of them, and the effect on
+// the latency of other clients.
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -25,12 +26,12 @@ void store(SseServe& serve, std::size_t messages, std::size_t size) {
     std::string body;
     for (std::size_t i = 0; i < kLines; ++i)
       body += SseServe::message(R"("users":["back"])", load::payload({steady_now(), 0, done + i}, size), true) + "\n";
-    if (!poster.post(body).good()) throw Error(ErrorCode::kInternal, "cannot store what is to wait");
+    if (!poster.post(body).good()) throw Error(ErrorCode::kInternal, "cannot store the pending messages");
   }
 }
 
-// Seconds from the connect until the last message is here.
-double come_back(int port, std::size_t messages) {
+// Returns the seconds from connecting until the last message is received.
+double measure_resume(int port, std::size_t messages) {
   const SteadyTime begin = steady_now();
   const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const std::string request = "GET /my-sse/connect?userId=back&keepaliveTime=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -44,10 +45,10 @@ double come_back(int port, std::size_t messages) {
   std::string head;
   bool in_body = false;
   event::ChunkReader chunks;
-  // connect-finish is one more.
+  // The event connect-finish counts as one more.
   for (std::size_t events = 0; events < messages + 1;) {
     const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
-    if (n <= 0) throw Error(ErrorCode::kInternal, "not all that waited came");
+    if (n <= 0) throw Error(ErrorCode::kInternal, "not all pending messages arrived");
     std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
     if (!in_body) {
       head += bytes;
@@ -76,7 +77,7 @@ void comeback(const Settings& settings, Table& table) {
   Figures without;
   Figures with;
   for (int round = 0; round < settings.rounds; ++round) {
-    // Half a second: what somebody's return costs the others is to show in their 99th percentile.
+    // Half a second only, so that the effect of the reconnect shows in the 99th percentile of the others.
     const auto send_to_others = [&](Figures& into, bool beside) {
       constexpr std::size_t kSends = 500;
       measure(others, kSends, into, [&](auto) {
@@ -85,7 +86,7 @@ void comeback(const Settings& settings, Table& table) {
           if (beside && n == 50) {
             back = std::thread([&] {
               try {
-                seconds.push_back(come_back(serve.port(), messages));
+                seconds.push_back(measure_resume(serve.port(), messages));
               } catch (const Error& e) {
                 std::fprintf(stderr, "compare: %s\n", e.what());
               }
@@ -102,14 +103,14 @@ void comeback(const Settings& settings, Table& table) {
     for (int wait = 0; wait < 1000 && serve.status("pending") > 0; ++wait)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     if (serve.status("pending") > 0 || seconds.size() != static_cast<std::size_t>(round) + 1)
-      throw Error(ErrorCode::kInternal, "not all that waited was delivered and confirmed");
+      throw Error(ErrorCode::kInternal, "not all pending messages were delivered and confirmed");
   }
   const std::string who = "back to " + std::to_string(messages) + " pending messages";
-  table.add({"f", who + ": all are there", "s", median(seconds), 0, "", Bar::at_most(1)});
+  table.add({"f", who + ": all received", "s", median(seconds), 0, "", Bar::at_most(1)});
   table.add({"f", "1,000 sends/s to others meanwhile", "p50 ms", median(with.p50_ms), median(without.p50_ms),
-             "nobody back", std::nullopt});
+             "no reconnect", std::nullopt});
   table.add({"f", "1,000 sends/s to others meanwhile", "p99 ms", median(with.p99_ms), median(without.p99_ms),
-             "nobody back", std::nullopt});
+             "no reconnect", std::nullopt});
 }
 
 }  // namespace sse::bench

@@ -1,5 +1,5 @@
-// Measures sse-serve next to references in the same run, taking turns (A B A B), as medians: machines are shared and
-// noisy, ratios are not. scripts/bench runs it; its help tells what the sections are.
+// Measures sse-serve and reference programs in the same run, in turns (A B A B), and reports medians and ratios:
+// absolute figures vary on shared machines, ratios hardly. scripts/bench runs it; its --help lists the sections.
 //
 //   compare --sse-serve FILE --bare FILE --folder DIR [--nginx FILE [--nchan MODULE]] [--streams N] [--idle N]
 //           [--rounds N] [--quick] [--output FILE] [SECTION…]
@@ -35,7 +35,7 @@ Number to_number(const std::string& option, const std::string& text) {
   Number value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || stop != text.data() + text.size() || value < 1)
-    throw Error(ErrorCode::kInvalidArgument, option + " '" + text + "' is no number");
+    throw Error(ErrorCode::kInvalidArgument, option + " '" + text + "' is not a number");
   return value;
 }
 

@@ -1,4 +1,4 @@
-// Messages that are on disk before the answer, against the least a database can do for the same promise.
+// Messages that are on disk before the response, compared with the minimal database work for the same durability.
 #include <sqlite3.h>
 
 #include <filesystem>
@@ -21,7 +21,7 @@ std::string message_to(std::size_t user, std::size_t size) {
                            load::payload({steady_now(), 0, user}, size), true);
 }
 
-// A second of INSERTs, one row and one fsync each.
+// INSERTs for `seconds` seconds, each with one row and one fsync.
 double single_rows(const std::string& folder, double seconds) {
   const std::string path = folder + "/single.db";
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
@@ -50,7 +50,7 @@ double single_rows(const std::string& folder, double seconds) {
   return static_cast<double>(rows) / seconds_since(begin);
 }
 
-// So many senders, each with a connection of its own and one call at a time; `lines` messages a call.
+// `senders` senders, each with its own connection and one call at a time of `lines` messages.
 double sends(const SseServe& serve, unsigned senders, std::size_t lines, double seconds, std::size_t size) {
   std::vector<std::unique_ptr<load::Poster>> posters;
   std::vector<std::size_t> next;
@@ -62,7 +62,7 @@ double sends(const SseServe& serve, unsigned senders, std::size_t lines, double 
   std::string body;
   std::size_t sent = 0;
   const SteadyTime start = steady_now();
-  side_by_side(
+  run_concurrently(
       posters,
       [&](std::size_t sender) {
         if (seconds_since(start) >= seconds) return false;

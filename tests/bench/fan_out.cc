@@ -1,10 +1,10 @@
-// Events to everybody: one by one, in bursts, and as fast as they are accepted.
+// Events to all streams: one at a time, in bursts, and as fast as the server accepts them.
 #include "sections.h"
 
 namespace sse::bench {
 namespace {
 
-// `bursts` bursts of `burst` events, each sent when the one before has arrived everywhere.
+// Sends `bursts` bursts of `burst` events; each burst starts when the previous one has arrived at all streams.
 void fan_out(Attached& attached, int bursts, int burst, std::size_t size, Figures& figures) {
   const std::uint64_t per_burst = attached.count * static_cast<std::uint64_t>(burst);
   measure(attached, per_burst * static_cast<std::uint64_t>(bursts), figures, [&](std::uint64_t before) {
@@ -38,7 +38,7 @@ std::string with_loops(const std::string& what, int count) {
   return what + ", " + std::to_string(count) + (count == 1 ? " loop" : " loops");
 }
 
-// Against the bare loop, with one stream loop and with two.
+// Compares with the bare loop, for one stream loop and for two.
 void against_bare(const Settings& settings, Table& table, const char* section, const std::string& what, int bursts,
                   int burst, double one_loop, double two_loops, std::optional<Bar> cpu) {
   for (const int count : {1, 2}) {
@@ -87,7 +87,7 @@ void bursts(const Settings& settings, Table& table) {
 }
 
 void beside_nchan(const Settings& settings, Table& table) {
-  if (settings.nchan.empty()) return table.note("g: left out, nginx with libnginx-mod-nchan is not installed");
+  if (settings.nchan.empty()) return table.note("g: omitted, nginx with libnginx-mod-nchan is not installed");
   Nginx nchan(settings, Nginx::Channels::kShared);
   SseServe serve(settings, "sse-serve", {});
   Attached ours(serve, settings.streams);

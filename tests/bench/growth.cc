@@ -1,5 +1,5 @@
-// How work and memory grow with what there is of something: each is measured at n, 2n, 4n and 8n, and the exponent that
-// fits best is printed. 1 is in proportion; what exceeds 1.2 is marked.
+// Measures how time and memory grow with the number n of streams, users, messages or nodes. Each row is measured at n,
+// 2n, 4n and 8n, and the best-fitting exponent is printed. 1 means proportional; values above 1.2 are marked.
 #include <malloc.h>
 #include <sys/socket.h>
 
@@ -21,20 +21,20 @@
 
 #include "base/descriptors.h"
 #include "base/manual_clock.h"
-#include "cluster/cluster.h"
-#include "cluster/memory_bus.h"
-#include "cluster/memory_discovery.h"
-#include "cluster/topics.h"
+#include "cluster/core/cluster.h"
+#include "cluster/core/topics.h"
+#include "delivery/confirmation_waiter.h"
 #include "delivery/history.h"
-#include "delivery/memory_repository.h"
-#include "delivery/sqlite_repository.h"
 #include "delivery/trace.h"
 #include "delivery/waiting_sends.h"
-#include "delivery/waits.h"
 #include "event/event.h"
+#include "hub/connection_scan.h"
 #include "hub/hub.h"
-#include "hub/survey.h"
 #include "observe/log.h"
+#include "store/memory/memory_repository.h"
+#include "store/sqlite/sqlite_repository.h"
+#include "support/memory_bus.h"
+#include "support/memory_discovery.h"
 
 namespace {
 
@@ -46,18 +46,18 @@ constexpr double kMarked = 1.2;
 constexpr int kDoublings = 3;
 const ServiceName kService("bench");
 bool quick = false;
-std::string only;  // rows with this in their name; empty: all
+std::string only;  // run only rows whose name contains this; empty: all
 
 double heap_bytes() {
   return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd);
 }
 
-struct Nobody final : hub::HubDelegate {
-  bool replay_wanted(const hub::ReplayRequest&) override { return false; }
+struct NullDelegate final : hub::HubDelegate {
+  bool request_replay(const hub::ReplayRequest&) override { return false; }
   void acknowledged(TargetKind, std::string_view, MessageId, ConnectionId) override {}
 };
 
-// A hub with two loops and streams into sockets that nobody reads.
+// A hub with two loops, and streams whose client sockets are never read.
 class Streams {
  public:
   Streams() {
@@ -65,7 +65,7 @@ class Streams {
     options.service = kService;
     options.heartbeat = std::chrono::milliseconds(0);
     for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
-    hub_ = std::make_unique<hub::Hub>(options, loops_, ids_, metrics_, nobody_);
+    hub_ = std::make_unique<hub::Hub>(options, loops_, ids_, metrics_, delegate_);
     for (const auto& loop : loops_) loop->start();
   }
   ~Streams() {
@@ -103,7 +103,7 @@ class Streams {
  private:
   IdGenerator ids_{1};
   observe::Registry metrics_;
-  Nobody nobody_;
+  NullDelegate delegate_;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<hub::Hub> hub_;
   std::vector<int> clients_;
@@ -118,7 +118,7 @@ struct Sample {
   double bytes = 0;
 };
 
-// Processor time of `work` on all threads, which a busy machine does not spoil, and what it leaves in memory.
+// CPU time of `work` on all threads, which other load on the machine hardly affects, and the memory left allocated.
 Sample measured(const std::function<void()>& work) {
   const double heap = heap_bytes();
   const std::clock_t begin = std::clock();
@@ -127,7 +127,7 @@ Sample measured(const std::function<void()>& work) {
   return {seconds, heap_bytes() - heap};
 }
 
-// The slope of the line through the logarithms; what is too little to measure does not grow.
+// The slope of the regression line through the logarithms; 0 if the values are too small to measure.
 double exponent(const std::vector<double>& n, const std::vector<double>& values, double least) {
   if (values.back() < least) return 0;
   double sx = 0;
@@ -148,7 +148,7 @@ double exponent(const std::vector<double>& n, const std::vector<double>& values,
 
 int marked = 0;
 
-// Where `unit` is not seconds, Sample::seconds is so many of it, counted.
+// Prints one row. With a `unit`, Sample::seconds is a count of that unit instead of seconds.
 void row(const char* what, std::size_t most, const std::function<Sample(std::size_t)>& sample,
          const char* unit = nullptr) {
   if (std::string_view(what).find(only) == std::string_view::npos) return;
@@ -227,13 +227,13 @@ void of_streams() {
   });
   row("messages located among as many members of a group", 8000, [](std::size_t n) {
     Streams streams;
-    std::vector<hub::Whereabouts> asked;
+    std::vector<hub::DeliveryState> asked;
     for (std::size_t i = 1; i <= n; ++i) {
       streams.open(std::to_string(i), "", true, "t");
       asked.push_back({TargetKind::kTenant, "t", MessageId(i), "news", i % 2 == 0});
     }
     (*streams).deliver({TargetKind::kTenant, {"t"}}, "news", frame(7, TargetKind::kTenant));
-    return measured([&] { (*streams).locate(asked); });
+    return measured([&] { (*streams).find_delivery_states(asked); });
   });
   row("tenants in names", 8000, [](std::size_t n) {
     Streams streams;
@@ -246,9 +246,9 @@ void of_streams() {
     for (std::size_t i = 0; i < n; ++i) streams.open(std::to_string(i));
     streams.settle();
     return measured([&] {
-      hub::ConnectionsInTurn turn(*streams);
+      hub::ConnectionIterator turn(*streams);
       for (std::size_t sent = 0; sent < n;)
-        sent += (*streams).send_away(turn.next(50), std::chrono::milliseconds(1000));
+        sent += (*streams).close_for_reconnect(turn.next(50), std::chrono::milliseconds(1000));
     });
   });
   row("channels, a stream in each, an event for each and for all", 8000, [](std::size_t n) {
@@ -283,7 +283,7 @@ void of_streams() {
         (*streams).acknowledge(ended[i], {UserId(std::to_string(i))}, {MessageId(i + 1)});
     });
   });
-  row("listeners of one stream", hub::kMostListeners, [](std::size_t n) {
+  row("listeners of one stream", hub::kMaxListeners, [](std::size_t n) {
     Streams streams;
     const ConnectionId id = streams.open("u");
     streams.settle();
@@ -291,14 +291,14 @@ void of_streams() {
   });
 }
 
-// A database that goes with this.
+// A temporary SQLite database, removed by the destructor.
 class Database {
  public:
   Database() {
     if (mkdtemp(folder_) == nullptr) std::exit(1);
-    delivery::SqliteRepository::Options options;
+    store::SqliteRepository::Options options;
     options.path = std::string(folder_) + "/pending.db";
-    repository_ = std::make_unique<delivery::SqliteRepository>(options, ids_);
+    repository_ = std::make_unique<store::SqliteRepository>(options, ids_);
   }
   ~Database() {
     repository_.reset();
@@ -307,17 +307,17 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  delivery::SqliteRepository& operator*() { return *repository_; }
-  delivery::SqliteRepository* operator->() { return repository_.get(); }
+  store::SqliteRepository& operator*() { return *repository_; }
+  store::SqliteRepository* operator->() { return repository_.get(); }
 
  private:
   char folder_[32] = "/tmp/sse-growth-XXXXXX";
   IdGenerator ids_{1};
-  std::unique_ptr<delivery::SqliteRepository> repository_;
+  std::unique_ptr<store::SqliteRepository> repository_;
 };
 
-delivery::NewMessage message_for(std::string user, std::size_t bytes) {
-  delivery::NewMessage message;
+store::NewMessage message_for(std::string user, std::size_t bytes) {
+  store::NewMessage message;
   message.service = kService;
   message.target = {TargetKind::kUser, {std::move(user)}};
   message.event = "news";
@@ -327,14 +327,14 @@ delivery::NewMessage message_for(std::string user, std::size_t bytes) {
   return message;
 }
 
-// Lists, expires and lists again a message of 64 KiB for n.
-Sample large_message(delivery::MessageRepository& repository, delivery::MessageCatalog& catalog,
-                     delivery::DeadLetters& dead, std::size_t n) {
-  delivery::NewMessage message = message_for("", 64 * 1024);
+// Finds, expires and lists as a dead letter a message of 64 KiB for n recipients.
+Sample large_message(store::MessageRepository& repository, store::MessageCatalog& catalog, store::DeadLetters& dead,
+                     std::size_t n) {
+  store::NewMessage message = message_for("", 64 * 1024);
   message.target.names = names(n);
   const MessageId id = repository.add(message);
-  std::vector<delivery::PendingMessage> rows;
-  std::vector<delivery::DeadLetter> letters;
+  std::vector<store::PendingMessage> rows;
+  std::vector<store::DeadLetter> letters;
   return measured([&] {
     rows = catalog.find(id);
     repository.expire(message.expires + std::chrono::seconds(1));
@@ -342,10 +342,10 @@ Sample large_message(delivery::MessageRepository& repository, delivery::MessageC
   });
 }
 
-// As many messages that expire, are looked at page by page, are sent again, and are forgotten.
+// n messages that expire, are listed page by page, are requeued, expire again and are purged.
 template <class Repository>
 Sample dead_letters(Repository& repository, std::size_t n) {
-  std::vector<delivery::NewMessage> messages;
+  std::vector<store::NewMessage> messages;
   for (std::size_t i = 0; i < n; ++i) messages.push_back(message_for("u" + std::to_string(i % 100), 100));
   repository.add_all(messages);
   return measured([&] {
@@ -361,7 +361,7 @@ Sample dead_letters(Repository& repository, std::size_t n) {
 void of_messages() {
   row("dead letters (memory)", 8000, [](std::size_t n) {
     IdGenerator ids(1);
-    delivery::MemoryRepository repository(ids);
+    store::MemoryRepository repository(ids);
     return dead_letters(repository, n);
   });
   row("dead letters (SQLite)", 8000, [](std::size_t n) {
@@ -370,7 +370,7 @@ void of_messages() {
   });
   row("recipients of a dead letter of 64 KiB, sent again (SQLite)", 2000, [](std::size_t n) {
     Database database;
-    delivery::NewMessage message = message_for("", 64 * 1024);
+    store::NewMessage message = message_for("", 64 * 1024);
     message.target.names = names(n);
     database->add(message);
     database->expire(message.expires + std::chrono::seconds(1));
@@ -380,9 +380,9 @@ void of_messages() {
     Database database;
     std::latch done(static_cast<std::ptrdiff_t>(n));
     for (std::size_t i = 0; i < n; ++i)
-      database->add_soon(message_for("large", 1 << 20),
-                         [&](delivery::NewMessage&&, delivery::AddOutcome&&) { done.count_down(); });
-    // Waiting is what counts here.
+      database->add_async(message_for("large", 1 << 20),
+                          [&](store::NewMessage&&, store::AddOutcome&&) { done.count_down(); });
+    // This row measures waiting, so it uses wall time.
     const SteadyTime begin = steady_now();
     database->add(message_for("small", 10));
     const double seconds = std::chrono::duration<double>(steady_now() - begin).count();
@@ -412,27 +412,27 @@ void of_messages() {
   });
   row("recipients of 64 KiB, found and expired (memory)", 8000, [](std::size_t n) {
     IdGenerator ids(1);
-    delivery::MemoryRepository repository(ids);
+    store::MemoryRepository repository(ids);
     return large_message(repository, repository, repository, n);
   });
   row("recipients of 64 KiB, found and expired (SQLite)", 2000, [](std::size_t n) {
     Database database;
     return large_message(*database, *database, *database, n);
   });
-  row("recipients that somebody waits for", 8000, [](std::size_t n) {
-    std::vector<delivery::Recipient> recipients;
+  row("recipients that a sender waits for", 8000, [](std::size_t n) {
+    std::vector<store::Recipient> recipients;
     for (std::string& name : names(n)) recipients.push_back({TargetKind::kUser, std::move(name)});
     return measured([&] {
-      delivery::Waits waits;
-      delivery::Waits::Wait wait(waits, MessageId(5));
+      delivery::ConfirmationWaiter waits;
+      delivery::ConfirmationWaiter::Wait wait(waits, MessageId(5));
       std::thread loop([&] {
-        for (const delivery::Recipient& one : recipients) waits.confirmed(one.kind, one.name, MessageId(5));
+        for (const store::Recipient& one : recipients) waits.confirmed(one.kind, one.name, MessageId(5));
       });
       wait.until(recipients, steady_now() + std::chrono::minutes(1));
       loop.join();
     });
   });
-  row("events kept for a client that comes back", 80'000, [](std::size_t n) {
+  row("events replayed to a client that resumes", 80'000, [](std::size_t n) {
     observe::Registry metrics;
     delivery::HistoryOptions options;
     options.events = n;
@@ -448,7 +448,7 @@ void of_messages() {
   row("streams that one message was sent into, traced", 8000, [](std::size_t n) {
     delivery::Trace trace;
     for (std::uint64_t i = 1; i <= n; ++i) {
-      trace.add({wall_now(), MessageId(1), delivery::Trace::What::kSent, TargetKind::kUser, std::to_string(i),
+      trace.add({wall_now(), MessageId(1), delivery::Trace::Step::kSent, TargetKind::kUser, std::to_string(i),
                  ConnectionId(i)});
       trace.ended(ConnectionId(i), net::CloseReason::kClientClosed, wall_now());
     }
@@ -457,7 +457,7 @@ void of_messages() {
   });
 }
 
-// One node of a cluster in this process, with a stream of a user of its own. Counts the commands it gets.
+// A node of a cluster in this process, with one user's stream. Counts the commands it receives.
 class Member final : public cluster::LocalNode {
  public:
   Member(std::size_t number, const std::shared_ptr<cluster::MemoryExchange>& exchange,
@@ -496,11 +496,12 @@ class Member final : public cluster::LocalNode {
     ++commands_;
     return std::vector<std::vector<ConnectionId>>(clients.size());
   }
-  std::vector<cluster::Place> locate(const std::vector<cluster::LocateCommand>& messages) override {
+  std::vector<cluster::Place> find_delivery_states(
+      const std::vector<cluster::DeliveryStateCommand>& messages) override {
     ++commands_;
     return std::vector<cluster::Place>(messages.size());
   }
-  void missed_something() override {}
+  void on_messages_missed() override {}
   event::Json facts() override { return event::Json::object(); }
 
   void send(TargetKind kind, const std::string& name) {

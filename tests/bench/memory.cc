@@ -1,4 +1,4 @@
-// What an idle stream costs in memory.
+// Memory of an idle stream.
 #include <thread>
 
 #include "sections.h"
@@ -6,7 +6,7 @@
 namespace sse::bench {
 namespace {
 
-// By the streams after the first thousand: what a server allocates once is not theirs.
+// Counts only streams after the first thousand: what a server allocates once does not belong to a stream.
 double bytes_per_stream(Server& server, const Settings& settings) {
   const std::size_t warm = std::max<std::size_t>(1, settings.idle / 19);
   Clients clients(server, settings.idle);
@@ -26,7 +26,7 @@ void idle_memory(const Settings& settings, Table& table) {
   std::vector<double> bare;
   std::vector<double> page;
   std::vector<double> reference;
-  // Every time with a fresh server: one that was in use has memory to spare. It hardly varies.
+  // Each round uses a fresh server, because a used one has free heap memory. The figure hardly varies.
   for (int round = 0; round < (settings.quick ? 1 : 3); ++round) {
     {
       SseServe serve(settings, "sse-serve", {});

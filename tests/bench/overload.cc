@@ -1,4 +1,4 @@
-// Streams that read nothing, or a byte a second, among many that do: what the others notice.
+// Clients that read nothing, or one byte a second, among many that read: the effect on the latency of the others.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,7 +13,7 @@
 namespace sse::bench {
 namespace {
 
-// Connections that are opened like streams and hardly read.
+// Clients that open streams and hardly read.
 class StuckPeers {
  public:
   StuckPeers(const SseServe& serve, std::size_t count) {
@@ -31,7 +31,7 @@ class StuckPeers {
     }
   }
 
-  // Half of them read a byte.
+  // Half of the clients read one byte.
   void nibble() {
     char byte = 0;
     for (std::size_t i = 0; i < fds_.size(); i += 2) static_cast<void>(recv(fds_[i].get(), &byte, 1, MSG_DONTWAIT));
@@ -84,11 +84,11 @@ void stuck_streams(const Settings& settings, Table& table) {
     StuckPeers peers(serve, stuck);
     while (serve.status("connections") < static_cast<double>(settings.streams))
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    // The kernel takes some 130 kB of each; the rest is owed.
+    // The kernel buffers some 130 kB per stream; the rest is backlog in the server.
     fill(serve, 14);
     round(with, &peers);
     memory = std::max(memory, serve.process().memory_bytes() - before);
-    // Over the cap: they are closed, and nobody else.
+    // Exceed the backlog limit: exactly these streams are closed.
     fill(serve, 6);
     for (int wait = 0; wait < 500 && serve.status("connections") > static_cast<double>(others.count); ++wait)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -109,7 +109,7 @@ void stuck_streams(const Settings& settings, Table& table) {
   table.add({"h", "streams closed over their backlog, all stuck ones", "of " + count, closed / rounds,
              static_cast<double>(stuck), "stuck ones", Bar::ratio_at_least(1)});
   if (others.clients.open_now() != others.count)
-    throw Error(ErrorCode::kInternal, "a stream that reads was closed for those that do not");
+    throw Error(ErrorCode::kInternal, "a stream that reads was closed because of those that do not");
 }
 
 }  // namespace sse::bench

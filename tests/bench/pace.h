@@ -12,8 +12,7 @@
 
 namespace sse::bench {
 
-/// Calls `send(n, due)` for n from 0 at a rate; what is behind is caught up with, and `due` tells when it should have
-/// been.
+/// Calls `send(n, due)` for n from 0 at a fixed rate. Late calls follow immediately; `due` is when a call was due.
 template <class Send>
 void at_rate(double per_second, std::size_t count, Send send) {
   const SteadyTime start = steady_now();
@@ -25,12 +24,12 @@ void at_rate(double per_second, std::size_t count, Send send) {
   }
 }
 
-/// Has each of `callers` make one call after the other, all side by side on this thread: `begin(n)` starts the next
-/// call of caller n, or returns false when there is none; `finish(n)` reads its answer when its fd() can be read. One
-/// thread, because what as many threads cost would be taken from the server's cores. Throws Error(kTimeout) when nobody
-/// gets an answer for a minute.
+/// Runs the calls of all `callers` concurrently on this thread, one call at a time for each caller: `begin(n)` starts
+/// the next call of caller n, or returns false if there is none; `finish(n)` reads the response when fd() is readable.
+/// It uses a single thread, because many threads would take CPU time from the server. Throws Error(kTimeout) if no
+/// response arrives for a minute.
 template <class Caller, class Begin, class Finish>
-void side_by_side(const std::vector<std::unique_ptr<Caller>>& callers, Begin begin, Finish finish) {
+void run_concurrently(const std::vector<std::unique_ptr<Caller>>& callers, Begin begin, Finish finish) {
   std::vector<pollfd> waiting(callers.size());
   std::size_t calling = 0;
   const auto next = [&](std::size_t n) {
@@ -41,7 +40,7 @@ void side_by_side(const std::vector<std::unique_ptr<Caller>>& callers, Begin beg
   for (std::size_t n = 0; n < callers.size(); ++n) next(n);
   while (calling > 0) {
     if (::poll(waiting.data(), waiting.size(), 60'000) <= 0)
-      throw Error(ErrorCode::kTimeout, "no answer to any of the calls for a minute");
+      throw Error(ErrorCode::kTimeout, "no response to any call for a minute");
     for (std::size_t n = 0; n < callers.size(); ++n) {
       if (waiting[n].revents == 0) continue;
       finish(n);

@@ -74,7 +74,7 @@ double Process::cpu_seconds() const {
     clockid_t clock{};
     timespec used{};
     if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
-      throw Error(ErrorCode::kUnavailable, "process " + std::to_string(pid) + " has gone");
+      throw Error(ErrorCode::kUnavailable, "process " + std::to_string(pid) + " has exited");
     total += static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
   }
   return total;

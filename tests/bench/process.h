@@ -9,11 +9,11 @@
 
 namespace sse::bench {
 
-/// A child program that is measured; ended when this is destroyed, and by the kernel should this program die.
+/// A child process to be measured. The destructor stops it; the kernel kills it if this program dies.
 class Process {
  public:
-  /// Returns when the program has printed a line that holds `ready`, which printed() then has; at once if that is
-  /// empty. Throws Error(kUnavailable) when it does not come.
+  /// Starts the program and waits until it prints a line that contains `ready`; printed() then has the output. Does not
+  /// wait if `ready` is empty. Throws Error(kUnavailable) if the line does not appear.
   Process(const std::vector<std::string>& words, const std::string& ready);
   ~Process();
   Process(const Process&) = delete;
@@ -21,12 +21,12 @@ class Process {
 
   pid_t pid() const { return pid_; }
   const std::string& printed() const { return printed_; }
-  /// As a crash would.
+  /// Sends SIGKILL, like a crash.
   void kill();
-  /// User and system time so far, children's included.
+  /// User and system time so far, including children.
   double cpu_seconds() const;
-  /// Anonymous and shared memory that belongs to it and its children, pages shared between them counted once: what it
-  /// allocated, not its code, nor the kernel's socket buffers.
+  /// Anonymous and shared memory of the process and its children, with shared pages counted once. This is the allocated
+  /// memory, without code and without the kernel's socket buffers.
   double memory_bytes() const;
 
  private:

@@ -1,6 +1,6 @@
-// What the SQLite repository is worth on this machine's disk. `repository_bench [FOLDER [SECONDS]]`, JSON on stdout.
-//  - durable adds a second with 1, 8 and 64 senders and in calls of a thousand, against one INSERT a transaction with
-//  the same fsync
+// Benchmarks the SQLite repository on this machine's disk. `repository_bench [FOLDER [SECONDS]]`, JSON on stdout.
+//  - durable adds a second with 1, 8 and 64 senders and in calls of a thousand, compared with one INSERT per
+//  transaction and the same fsync
 //  - opening a file of a million pending messages, and reading one user's among them
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -18,8 +18,8 @@
 #include <thread>
 #include <vector>
 
-#include "delivery/sqlite_catalog.h"
-#include "delivery/sqlite_repository.h"
+#include "store/sqlite/sqlite_catalog.h"
+#include "store/sqlite/sqlite_repository.h"
 
 namespace {
 
@@ -34,7 +34,7 @@ std::string fresh(const std::filesystem::path& folder) {
   return (folder / "pending.db").string();
 }
 
-NewMessage message_to(std::string name) {
+store::NewMessage message_to(std::string name) {
   return {kService,      {event::TargetKind::kUser, {std::move(name)}, false},
           "server-push", std::string(100, 'x'),
           wall_now(),    wall_now() + std::chrono::hours(24)};
@@ -46,7 +46,7 @@ void run_sql(sqlite3* db, const std::string& sql) {
   }
 }
 
-// Processor time of this process: what a machine that does other things meanwhile does not blur.
+// CPU time of this process, which other load on the machine hardly affects.
 double cpu_seconds() {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
@@ -58,7 +58,7 @@ double cpu_seconds() {
 
 struct Result {
   double rate;
-  double cpu_micros;  ///< each
+  double cpu_micros;  ///< CPU time per message
 
   Result operator/(double n) const { return {rate / n, cpu_micros / n}; }
   Result& operator+=(const Result& other) {
@@ -109,11 +109,11 @@ Result single_inserts(const std::filesystem::path& folder, bool full, Seconds ti
 
 Result adds(const std::filesystem::path& folder, bool full, Seconds time, int threads) {
   IdGenerator ids(1);
-  SqliteRepository::Options options;
+  store::SqliteRepository::Options options;
   options.path = fresh(folder);
-  options.sync = full ? SqliteRepository::Sync::kFull : SqliteRepository::Sync::kNormal;
+  options.sync = full ? store::SqliteRepository::Sync::kFull : store::SqliteRepository::Sync::kNormal;
   options.limits.per_recipient = 1'000'000;
-  SqliteRepository repository(options, ids);
+  store::SqliteRepository repository(options, ids);
   std::atomic<std::uint64_t> n = 0;
   const Meter meter;
   std::vector<std::thread> senders;
@@ -132,15 +132,15 @@ Result adds(const std::filesystem::path& folder, bool full, Seconds time, int th
 // Calls of a thousand messages each.
 Result bulk(const std::filesystem::path& folder, bool full, Seconds time) {
   IdGenerator ids(1);
-  SqliteRepository::Options options;
+  store::SqliteRepository::Options options;
   options.path = fresh(folder);
-  options.sync = full ? SqliteRepository::Sync::kFull : SqliteRepository::Sync::kNormal;
+  options.sync = full ? store::SqliteRepository::Sync::kFull : store::SqliteRepository::Sync::kNormal;
   options.limits.per_recipient = 1'000'000;
-  SqliteRepository repository(options, ids);
+  store::SqliteRepository repository(options, ids);
   std::uint64_t n = 0;
   const Meter meter;
   while (meter.elapsed() < time) {
-    std::vector<NewMessage> messages;
+    std::vector<store::NewMessage> messages;
     for (int i = 0; i < 1000; ++i) messages.push_back(message_to("user" + std::to_string(n++ % 10'000)));
     repository.add_all(messages);
   }
@@ -148,10 +148,10 @@ Result bulk(const std::filesystem::path& folder, bool full, Seconds time) {
 }
 
 void million(const std::filesystem::path& folder) {
-  SqliteRepository::Options options;
+  store::SqliteRepository::Options options;
   options.path = fresh(folder);
   IdGenerator ids(1);
-  { const SqliteRepository repository(options, ids); }
+  { const store::SqliteRepository repository(options, ids); }
   sqlite3* db = nullptr;
   sqlite3_open(options.path.c_str(), &db);
   run_sql(db,
@@ -165,7 +165,7 @@ void million(const std::filesystem::path& folder) {
   sqlite3_close(db);
 
   const SteadyTime opening = steady_now();
-  SqliteRepository repository(options, ids);
+  store::SqliteRepository repository(options, ids);
   const Seconds opened = steady_now() - opening;
   std::printf("  \"million_bytes\": %ju,\n  \"million_open_ms\": %.1f,\n",
               static_cast<std::uintmax_t>(std::filesystem::file_size(options.path)), opened.count() * 1e3);
@@ -173,11 +173,11 @@ void million(const std::filesystem::path& folder) {
   std::vector<double> micros;
   for (int i = 0; i < 2000; ++i) {
     const std::string name = "user" + std::to_string(1 + i * 7919 % 100'000);
-    const std::vector<Recipient> recipients{{event::TargetKind::kUser, name},
-                                            {event::TargetKind::kToken, name},
-                                            {event::TargetKind::kTenant, "tenant"},
-                                            {event::TargetKind::kChannel, "channel"},
-                                            {event::TargetKind::kAll, ""}};
+    const std::vector<store::Recipient> recipients{{event::TargetKind::kUser, name},
+                                                   {event::TargetKind::kToken, name},
+                                                   {event::TargetKind::kTenant, "tenant"},
+                                                   {event::TargetKind::kChannel, "channel"},
+                                                   {event::TargetKind::kAll, ""}};
     const SteadyTime start = steady_now();
     const auto found = repository.pending(kService, recipients, MessageId(), 100, mebibytes(1), wall_now());
     micros.push_back(Seconds(steady_now() - start).count() * 1e6);
@@ -210,7 +210,7 @@ int main(int argc, char** argv) {
   try {
     std::printf("{\n");
     for (const bool full : {true, false}) {
-      // In turns, as the speed of a shared disk changes from second to second.
+      // The variants take turns, because the speed of a shared disk varies from second to second.
       constexpr int kRounds = 8;
       constexpr std::array kSenders{1, 8, 64};
       Result single{};

@@ -8,7 +8,7 @@
 #include "servers.h"
 #include "table.h"
 
-/// What scripts/bench can measure: each section starts the servers it needs, and ends them.
+/// The sections of scripts/bench. Each section starts the servers it needs and stops them.
 namespace sse::bench {
 
 void single_events(const Settings& settings, Table& table);    // a
@@ -24,7 +24,7 @@ void reconnect_storm(const Settings& settings, Table& table);  // i
 void cross_node(const Settings& settings, Table& table);       // j
 void five_nodes(const Settings& settings, Table& table);       // k
 
-/// Of the rounds of one figure.
+/// The median of a figure over all rounds.
 inline double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values.empty() ? 0 : values[values.size() / 2];
@@ -41,7 +41,7 @@ inline double seconds_since(SteadyTime begin) {
   return std::chrono::duration<double>(steady_now() - begin).count();
 }
 
-/// A server and its streams, all open, the first of them number `first`.
+/// A server with open streams; the first one has the number `first`.
 struct Attached {
   Attached(Server& s, std::size_t streams, std::size_t first = 0)
       : server(s), clients(s, streams, first), count(streams) {
@@ -53,15 +53,15 @@ struct Attached {
   std::size_t count;
 };
 
-/// What a few rounds of the same measurement gave.
+/// The results of several rounds of one measurement.
 struct Figures {
-  std::vector<double> rate;    ///< a second
-  std::vector<double> cpu;     ///< microseconds of the server each
-  std::vector<double> p50_ms;  ///< from the intended sending to reading
+  std::vector<double> rate;    ///< deliveries a second
+  std::vector<double> cpu;     ///< CPU time of the server per delivery, in microseconds
+  std::vector<double> p50_ms;  ///< latency from the time an event was due to reading it
   std::vector<double> p99_ms;
 };
 
-/// Has `send` make `deliveries` measured events arrive, and adds to the figures what that took.
+/// Calls `send`, waits until `deliveries` measured events have arrived, and adds the results to `figures`.
 template <class Send>
 void measure(Attached& attached, std::uint64_t deliveries, Figures& figures, Send send) {
   attached.clients.take();

@@ -51,7 +51,7 @@ std::vector<std::string> serve_command(const Settings& settings, const std::vect
   return words;
 }
 
-// Each server has a socket of its own, also while another is still running.
+// A new admin socket for each server, because several may run at once.
 std::string next_admin(const Settings& settings) {
   static int count = 0;
   return "unix:" + join(settings, "admin-") + std::to_string(++count) + ".sock";
@@ -62,7 +62,7 @@ int configure_nginx(const Settings& settings, bool empty) {
   const std::string& folder = settings.folder;
   std::ofstream file(join(settings, "nginx.conf"));
   if (!empty) file << "load_module " << settings.nchan << ";\n";
-  // More places than descriptors: nginx resets connections when only a sixteenth of its places is left.
+  // More worker_connections than descriptors: nginx resets connections when less than a sixteenth of them is free.
   file << "worker_processes " << (empty ? "auto" : "1") << ";\nworker_rlimit_nofile 20000;\ndaemon off;\n"
        << (geteuid() == 0 ? "user root;\n" : "") << "pid " << folder << "/nginx.pid;\nerror_log " << folder
        << "/nginx.log;\nevents { worker_connections 24000; multi_accept on; }\nhttp { access_log off;\n";
@@ -100,7 +100,7 @@ void BareLoop::broadcast(int events, std::size_t size) {
   char answer[8];
   if (send(control_.get(), command.data(), command.size(), MSG_NOSIGNAL) < 0 ||
       recv(control_.get(), answer, sizeof answer, 0) <= 0) {
-    throw Error(ErrorCode::kUnavailable, "the bare loop has gone");
+    throw Error(ErrorCode::kUnavailable, "the bare loop has exited");
   }
 }
 

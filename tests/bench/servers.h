@@ -11,24 +11,24 @@
 
 namespace sse::bench {
 
-/// Where the programs are, and how large the run is.
+/// The programs to measure and the size of the run.
 struct Settings {
   std::string sse_serve, bare;
-  std::string nginx;   ///< empty: without what needs it
-  std::string nchan;   ///< nginx' module; the same
+  std::string nginx;   ///< empty: omit measurements that need nginx
+  std::string nchan;   ///< module of nginx; empty: omit measurements that need it
   std::string folder;  ///< for sockets, configuration and databases
   std::string output;  ///< JSON; may be empty
   std::size_t streams = 10'000;
-  std::size_t idle = 19'000;  ///< of the memory section
+  std::size_t idle = 19'000;  ///< streams of the memory section
   int rounds = 5;
   std::size_t size = 100;  ///< bytes of data in an event
   bool quick = false;
 };
 
-/// A port that is free now, for programs that cannot choose one themselves.
+/// A port that is currently free, for programs that cannot choose one themselves.
 int free_port();
 
-/// Something that holds streams and can be told to send to them.
+/// A program that holds streams and sends events to them: the server or a reference.
 class Server {
  public:
   Server(std::string name, const std::vector<std::string>& words, const std::string& ready)
@@ -41,14 +41,14 @@ class Server {
   int port() const { return port_; }
   Process& process() { return process_; }
 
-  /// Sends `events` to every stream, as fast as they are accepted.
+  /// Sends `events` events to every stream, as fast as the server accepts them.
   virtual void broadcast(int events, std::size_t size) = 0;
   /// The request that opens stream n.
   virtual std::string request(std::size_t stream) const = 0;
 
  protected:
   std::string data(std::size_t size);
-  /// From `http://127.0.0.1:PORT` in what was printed.
+  /// Reads the port from `http://127.0.0.1:PORT` in the output of the program.
   void read_port();
 
   std::uint64_t sequence_ = 0;
@@ -59,7 +59,7 @@ class Server {
   Process process_;
 };
 
-/// bare_loop.cc: nothing but send().
+/// The reference program bare_loop.cc, which only calls send().
 class BareLoop final : public Server {
  public:
   explicit BareLoop(const Settings& settings);
@@ -70,31 +70,32 @@ class BareLoop final : public Server {
   UniqueFd control_;
 };
 
+/// A running sse-serve.
 class SseServe final : public Server {
  public:
-  /// Stream n is that of user `u<n>`, with `parameters` (`&a=b`) besides. `options` of the command line.
+  /// Stream n belongs to user `u<n>` and has the additional `parameters` (`&a=b`). `options`: the command line.
   SseServe(const Settings& settings, const std::string& name, std::vector<std::string> options,
            std::string parameters = "");
 
-  /// A single event by a call of its own, more by one bulk call.
+  /// Sends a single event with one call, several with one bulk call.
   void broadcast(int events, std::size_t size) override;
-  /// All by calls of their own.
+  /// Sends each event with a call of its own.
   void broadcast_singly(int events, std::size_t size);
-  /// One event to one stream.
+  /// Sends one event to one stream.
   void unicast(std::size_t stream, std::size_t size, SteadyTime intended = steady_now());
-  /// One event to each of `streams`, in their order and in one call.
+  /// Sends one event to each of `streams`, in this order and with one call.
   void unicast_bulk(const std::vector<std::size_t>& streams, std::size_t size);
   /// The body of a call that sends one event to one stream.
   std::string unicast_body(std::size_t stream, std::size_t size, SteadyTime intended = steady_now());
-  /// Any requests; throws Error unless all are accepted.
+  /// Sends the given requests; throws Error unless all are accepted.
   void send(const std::string& body);
   std::string request(std::size_t stream) const override;
-  /// A number of GET /api/v1/status; of its counters for a name with a dot before it.
+  /// A number from GET /api/v1/status; a name that begins with a dot selects one of its counters.
   double status(const std::string& name) const;
   const std::string& admin() const { return admin_; }
 
   static std::string message(const std::string& target, const std::string& data, bool qos = false);
-  /// Throws Error unless everything was accepted.
+  /// Throws Error unless all events were accepted.
   static void require_accepted(const load::Poster::Answer& answer);
 
  private:
@@ -106,11 +107,11 @@ class SseServe final : public Server {
   std::unique_ptr<load::Poster> one_, many_;
 };
 
-/// nginx: `/empty` answers 200 with nothing, and with the module `/sub/X` is a stream of the channel X of nchan.
+/// nginx: `/empty` responds with 200 and no body; with the nchan module, `/sub/X` is a stream of channel X.
 class Nginx final : public Server {
  public:
   enum class Channels { kShared, kOwn };
-  /// All streams on one channel, or each on its own; `empty`: no streams, /empty.
+  /// All streams use one channel, or each stream its own; `empty`: requests of /empty instead of streams.
   Nginx(const Settings& settings, Channels channels, bool empty = false);
 
   void broadcast(int events, std::size_t size) override;
@@ -125,7 +126,7 @@ class Nginx final : public Server {
   std::unique_ptr<load::Poster> publisher_;
 };
 
-/// What a page of the Java library's client sends with its connect.
+/// The query parameters that a page with the Java library's client sends when it connects.
 std::string page_parameters();
 
 }  // namespace sse::bench

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every section of `compare` that needs no nginx, small, and checks that its figures are there.
+# Runs every section of `compare` that needs no nginx, at a small scale, and checks that it prints figures.
 set -euo pipefail
 
 folder=$(mktemp -d /tmp/sse-bench-XXXXXX)
@@ -19,7 +19,7 @@ if "$COMPARE" --sse-serve "$SSE_SERVE" --bare "$BARE_LOOP" --folder "$folder" no
   exit 1
 fi
 grep -q "no section 'nonsense'" "$folder/errors"
-# A server that does not start is an error, not a row of noughts.
+# A server that does not start is an error, not a row of zeros.
 if "$COMPARE" --sse-serve /bin/false --bare "$BARE_LOOP" --folder "$folder" --streams 10 a 2>"$folder/errors"; then
   echo "a server that does not start was measured" >&2
   exit 1

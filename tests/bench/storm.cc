@@ -1,4 +1,4 @@
-// Everybody comes at once: to a fresh server, and back to one that was restarted.
+// All clients connect at once: to a fresh server, and again to a restarted one.
 #include <memory>
 #include <thread>
 
@@ -27,7 +27,7 @@ void connect_storm(const Settings& settings, Table& table) {
   if (!settings.nginx.empty()) nginx = std::make_unique<Nginx>(settings, Nginx::Channels::kShared, true);
   std::vector<double> ours;
   std::vector<double> reference;
-  // The first storm makes the buffers of both.
+  // The first storm is not counted: it allocates the buffers of both servers.
   for (int round = -1; round < settings.rounds; ++round) {
     const double our_rate = opening_rate(serve, settings.streams);
     const double nginx_rate = nginx ? opening_rate(*nginx, settings.streams) : 0;
@@ -42,7 +42,7 @@ void connect_storm(const Settings& settings, Table& table) {
       {"d", what, "streams/s", median(ours), median(reference), "nginx, empty answers", Bar::ratio_at_least(0.7)});
 }
 
-// A server is killed and comes back; some streams are back early and get events while all the others come.
+// A server is killed and restarted. Some clients reconnect early and receive events while all others reconnect.
 void reconnect_storm(const Settings& settings, Table& table) {
   const std::size_t early = std::max<std::size_t>(1, settings.streams / 20);
   const std::size_t rest = settings.streams - early;
@@ -60,7 +60,7 @@ void reconnect_storm(const Settings& settings, Table& table) {
   const double empty = serve->process().memory_bytes();
   Attached first(*serve, early);
   auto others = std::make_unique<Clients>(*serve, rest, early);
-  // At rest, then during the storm.
+  // Latency at rest, then during the storm.
   constexpr double kRate = 500;
   Figures calm;
   const std::size_t sends = settings.quick ? 200 : 1000;
@@ -80,17 +80,17 @@ void reconnect_storm(const Settings& settings, Table& table) {
   first.clients.wait_events(had + sent);
   const Clients::Taken during = first.clients.take();
   const double full = serve->process().memory_bytes();
-  table.add({"i", "all back after kill -9 and restart", "streams/s",
+  table.add({"i", "all reconnected after kill -9 and restart", "streams/s",
              static_cast<double>(opened.opened) / opened.seconds, 0, "", std::nullopt});
-  table.add({"i", "500 sends/s to those back early, while the others come", "p99 ms", during.p99_ms,
-             median(calm.p99_ms), "at rest", std::nullopt});
+  table.add({"i", "500 sends/s to early clients while others reconnect", "p99 ms", during.p99_ms, median(calm.p99_ms),
+             "at rest", std::nullopt});
   table.add(
       {"i", "memory with all back", "MB", full / 1e6, before / 1e6, "before the storm", Bar::ratio_at_most(1.25)});
   others.reset();
   for (int i = 0; i < 500 && serve->status("connections") > static_cast<double>(early); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   std::this_thread::sleep_for(std::chrono::seconds(settings.quick ? 1 : 3));
-  table.add({"i", "memory when the storm has gone again", "MB", serve->process().memory_bytes() / 1e6, empty / 1e6,
+  table.add({"i", "memory after all have disconnected", "MB", serve->process().memory_bytes() / 1e6, empty / 1e6,
              "after the start", std::nullopt});
 }
 

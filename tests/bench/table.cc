@@ -16,7 +16,7 @@ std::string number(double value) {
 }
 
 std::string padded(std::string text, std::size_t width, bool right = false) {
-  // By characters, of which µ is the only one with two bytes here.
+  // Counts characters, not bytes: µ has two bytes in UTF-8.
   std::size_t cells = 0;
   for (const char c : text) cells += (static_cast<unsigned char>(c) & 0xC0U) == 0x80U ? 0 : 1;
   if (cells < width) text.insert(right ? 0 : text.size(), width - cells, ' ');

@@ -7,10 +7,10 @@
 
 namespace sse::bench {
 
-/// What a row must reach to be good enough.
+/// The target that a row must reach.
 struct Bar {
   enum class Of : unsigned char { kRatio, kValue };
-  Of of = Of::kRatio;  ///< of ours to the reference, or ours alone
+  Of of = Of::kRatio;  ///< the ratio of our value to the reference, or our value alone
   bool at_least = true;
   double limit = 0;
 
@@ -19,31 +19,32 @@ struct Bar {
   static Bar at_most(double limit) { return {Of::kValue, false, limit}; }
 };
 
+/// One measured figure, with its reference and target.
 struct Row {
   std::string section;
   std::string what;
   std::string unit;
   double ours = 0;
-  double reference = 0;        ///< 0: there is none
-  std::string reference_name;  ///< empty: there is none
+  double reference = 0;        ///< 0: no reference
+  std::string reference_name;  ///< empty: no reference
   std::optional<Bar> bar;
 
   double ratio() const { return reference == 0 ? 0 : ours / reference; }
-  /// `ok`, `missed by 12 %` or, without a bar, nothing.
+  /// `ok`, `missed by 12 %`, or empty without a bar.
   std::string verdict() const;
   std::string text() const;
   nlohmann::ordered_json json() const;
 };
 
-/// Prints each row as it comes.
+/// Collects rows and prints each as it is added.
 class Table {
  public:
   Table();
   void add(Row row);
-  /// A sentence instead of figures, such as why a section was left out.
+  /// Adds a sentence instead of figures, such as why a section was omitted.
   void note(const std::string& sentence);
   nlohmann::ordered_json json() const;
-  /// How many bars were missed, of how many.
+  /// The number of bars that were reached, and their total.
   std::string summary() const;
 
  private:

@@ -1,4 +1,4 @@
-// Events to one user among many: by calls over one keep-alive connection, in bulk, and at a steady rate.
+// Events to one user among many: with calls over one keep-alive connection, in bulk, and at a steady rate.
 #include <memory>
 
 #include "pace.h"
@@ -7,14 +7,14 @@
 namespace sse::bench {
 namespace {
 
-// Neighbours in time are none in memory.
+// Spreads consecutive sends over streams that are not adjacent in memory.
 std::size_t scattered(std::size_t n, std::size_t streams) {
   constexpr std::size_t kPrime = 7919;
   return n * kPrime % streams;
 }
 
 struct Bulk {
-  std::vector<double> accepted, delivered;  // a second
+  std::vector<double> accepted, delivered;  // per second
 };
 
 void bulk(SseServe& serve, Attached& ours, const Settings& settings, Bulk& figures) {

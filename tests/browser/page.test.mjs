@@ -56,7 +56,7 @@ test('Send shows the answer', async (t) => {
   assert.match(answer, /answer 200 \{.*"success":true/);
 });
 
-test('Close (front end) closes for good, ReConnect opens a new connection', async (t) => {
+test('Close from the page closes for good, Reconnect opens a new connection', async (t) => {
   const { server, page } = await openDemo(t);
   const [, first] = (await logged(page, FINISH))[0].match(FINISH);
   await page.click('#close-client');
@@ -70,7 +70,7 @@ test('Close (front end) closes for good, ReConnect opens a new connection', asyn
   await stateIs(page, 'Connected');
 });
 
-test('Close (back end) makes the server close, ReConnect opens a new connection', async (t) => {
+test('Close from the server makes the server close, Reconnect opens a new connection', async (t) => {
   const { server, page } = await openDemo(t);
   const [, first] = (await logged(page, FINISH))[0].match(FINISH);
   await page.click('#close-server');
@@ -87,7 +87,7 @@ test('Close (back end) makes the server close, ReConnect opens a new connection'
   await stateIs(page, 'Connected');
 });
 
-test('Clean empties the log', async (t) => {
+test('Clear empties the log', async (t) => {
   const { page } = await openDemo(t);
   await page.click('#close-client');
   await logged(page, / connect-close /);

@@ -20,10 +20,10 @@ std::string breaks_as_lf(std::string_view text) {
 
 }  // namespace
 
-// What passes validate() reaches a strict reader as exactly one event with the same name, id and data.
+// An event that passes validate() is read by a strict parser as exactly one event with the same name, id and data.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::event;
-  // Sizes of name and id, those, and the data.
+  // Input: the sizes of name and id, the name, the id, the data.
   sse::fuzz::Input input(data, size);
   const std::size_t name = input.byte();
   const std::size_t id = input.byte();

@@ -13,7 +13,7 @@ void expect(bool condition) {
 
 }  // namespace
 
-// Any text is either refused with one printable sentence, or gives a target that writes and reads back as itself.
+// Any text is either refused with one printable sentence, or parses to a target that survives a round trip.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::event;
   const std::string_view text(reinterpret_cast<const char*>(data), size);

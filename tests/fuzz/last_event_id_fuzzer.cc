@@ -32,8 +32,8 @@ delivery::History& history() {
 
 }  // namespace
 
-// Whatever a client says it saw last: ascending events behind that, or word of what is missing, and nothing of the
-// client's in a place where it would be read as something else.
+// For any last event id of a client, the history returns ascending events after it or reports a gap, and no text of the
+// client appears where it would be parsed as something else.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using fuzz::expect;
   delivery::History::Client client;
@@ -48,8 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     last = missed.position.value();
   }
   for (const char c : resumption.cursor) expect(c > ' ' && c <= '~');
-  if (const auto asked = parse_id(client.last_event_id); asked && !resumption.missed.empty())
-    expect(*asked >= kLast || resumption.missed.front().position.value() > *asked);
+  if (const auto requested = parse_id(client.last_event_id); requested && !resumption.missed.empty())
+    expect(*requested >= kLast || resumption.missed.front().position.value() > *requested);
   expect(resumption.notice.find("\n\n") == std::string::npos || resumption.notice.ends_with("\n\n"));
   return 0;
 }

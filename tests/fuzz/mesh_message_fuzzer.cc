@@ -2,13 +2,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cluster/mesh_message.h"
-#include "cluster/peer_topics.h"
+#include "cluster/mesh/mesh_message.h"
+#include "cluster/mesh/peer_subscriptions.h"
 #include "fuzz/fuzz.h"
 
 using sse::fuzz::expect;
 
-// What a node posts is read to the end or refused; what was read writes and reads back as itself.
+// A message of a node is parsed to its end or refused; a parsed message survives a round trip.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::cluster;
   try {
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     expect(message.hold.count() >= 0);
     const std::string again = encode(message);
     expect(encode(decode_mesh_message(again)) == again);
-    PeerTopics topics(std::chrono::seconds(1));
+    PeerSubscriptions topics(std::chrono::seconds(1));
     topics.read("peer", message, sse::SteadyTime{});
     topics.forget("peer");
     expect(topics.topics() == 0);

@@ -33,7 +33,7 @@ class Recorder final : public MultipartParser::Sink {
   std::size_t content = 0;
 };
 
-// What came of it: the parts, or the refusal.
+// The result of parsing: the parts, or the error.
 std::string verdict(std::string_view body, std::size_t piece) {
   Recorder sink;
   MultipartParser parser("b", sink);
@@ -50,8 +50,8 @@ std::string verdict(std::string_view body, std::size_t piece) {
 
 }  // namespace
 
-// However a body arrives, what is read of it is the same. The first byte says in which pieces it comes; the rest is
-// also read as a Content-Type.
+// The result does not depend on how the body is split into pieces. The first byte selects the size of the pieces; the
+// rest is also parsed as a Content-Type.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);

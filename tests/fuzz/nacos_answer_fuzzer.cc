@@ -1,12 +1,12 @@
 #include <optional>
 
 #include "base/error.h"
-#include "cluster/nacos_address.h"
-#include "cluster/nacos_client.h"
-#include "cluster/typed_json.h"
+#include "cluster/core/typed_json.h"
+#include "cluster/nacos/nacos_address.h"
+#include "cluster/nacos/nacos_client.h"
 #include "fuzz/fuzz.h"
 
-// What Nacos lists, and the address it is at.
+// A list of instances from Nacos, and the address of Nacos.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::cluster;
   using sse::fuzz::expect;

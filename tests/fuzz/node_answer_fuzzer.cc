@@ -1,11 +1,11 @@
 #include <optional>
 #include <vector>
 
-#include "cluster/merge.h"
-#include "cluster/typed_json.h"
+#include "cluster/core/merge.h"
+#include "cluster/core/typed_json.h"
 #include "fuzz/fuzz.h"
 
-// Documents of nodes, one a line: whatever they are, something comes out, with counts that can be counted to.
+// Responses of nodes, one JSON document per line: any input merges to a result with plausible counts.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::cluster;
   using sse::event::Json;

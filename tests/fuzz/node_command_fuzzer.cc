@@ -3,13 +3,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cluster/raw_http.h"
-#include "cluster/wire.h"
+#include "cluster/core/raw_http.h"
+#include "cluster/core/wire.h"
 #include "fuzz/fuzz.h"
 
 using sse::fuzz::expect;
 
-// What one node sends another is a command that writes and reads back as itself, or refused with one sentence.
+// A command between nodes either survives a round trip or is refused with one sentence.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::cluster;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.h"
 #include "hub/attributes.h"
 
-// A form-encoded string: one way to read it as the other, and what is encoded decodes to itself.
+// A form-encoded string: both parsers give the same result, and encoded text decodes to itself.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse;
   using fuzz::expect;
@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   attributes.origin = text.substr(size / 2);
   const hub::Attributes back = hub::Attributes::unpack(attributes.pack());
   expect(back.query == attributes.query && back.address == attributes.address && back.origin == attributes.origin);
-  // Whatever a store hands back.
+  // unpack() must accept any text that a store returns.
   hub::Attributes::unpack(text);
   return 0;
 }

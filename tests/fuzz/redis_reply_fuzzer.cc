@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "cluster/redis_reply.h"
+#include "cluster/redis/redis_reply.h"
 #include "fuzz/fuzz.h"
 
 namespace {
@@ -39,7 +39,7 @@ bool read(std::string_view bytes, std::size_t piece, std::vector<RedisReply>& re
 
 }  // namespace
 
-// However the bytes arrive, they are the same replies, up to what is wrong; and no more of them than arrived.
+// The parsed replies do not depend on how the bytes are split, up to the first error, and never exceed the input.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   sse::fuzz::Input input(data, size);
   const std::size_t piece = std::size_t{input.byte()} % 64 + 1;
@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<RedisReply> slowly;
   const bool good = read(input.rest(), std::max<std::size_t>(input.rest().size(), 1), at_once);
   const bool slow = read(input.rest(), piece, slowly);
-  // A piece too many may be what is over the limit of bytes.
+  // With larger inputs, the way of splitting may decide when the limit of bytes is exceeded.
   if (input.rest().size() <= 4096) expect(good == slow && at_once.size() == slowly.size());
   for (std::size_t i = 0; i < std::min(at_once.size(), slowly.size()); ++i) {
     expect(same(at_once[i], slowly[i]));

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "cannot read %s\n", file.c_str());
       return 1;
     }
-    // A target that aborts has named its input.
+    // Print the file name first, so that an abort shows its input.
     std::fprintf(stderr, "%s\n", file.c_str());
     target(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   }

@@ -15,7 +15,7 @@ void expect(bool condition) {
   if (!condition) std::abort();
 }
 
-// However the bytes arrive, the verdict is the same.
+// The result does not depend on how the bytes are split.
 void check_head(std::string_view text) {
   using Status = HeadScan::Status;
   std::size_t scanned = 0;
@@ -30,7 +30,7 @@ void check_head(std::string_view text) {
   if (at_once.status != Status::kComplete) return;
   expect(n == at_once.head.size);
 
-  // What httplib gets is as strict as what we took, and ends where we say.
+  // The normalized request that is passed to httplib is valid for the same parser and ends at the same position.
   const std::string_view body = text.substr(at_once.head.size);
   const std::string normal = sse::net::normalized_request(at_once.head, body);
   scanned = 0;
@@ -65,7 +65,7 @@ void check_chunks(std::string_view text, std::size_t cut) {
 
 }  // namespace
 
-// The first byte chooses where a chunked body is cut; the rest is read as a request head and as a chunked body.
+// The first byte selects where a chunked body is split; the rest is parsed as a request head and as a chunked body.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);

@@ -20,7 +20,7 @@ std::vector<std::string> read(std::string_view bytes, std::size_t piece) {
 
 }  // namespace
 
-// A stream gives the same events however it arrives.
+// The events of a stream do not depend on how its bytes are split.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   sse::fuzz::Input input(data, size);
   const std::size_t piece = std::size_t{input.byte()} % 16 + 1;

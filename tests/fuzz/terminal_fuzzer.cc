@@ -4,7 +4,7 @@
 #include "fuzz/fuzz.h"
 #include "ssectl/width.h"
 
-// What is shown drives no terminal, and is as wide as was asked for.
+// Printable text contains no control or bidi characters, and fitted text has at most the requested width.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using sse::fuzz::expect;
   sse::fuzz::Input input(data, size);

@@ -32,7 +32,7 @@ status=$(http_status -X POST "$page/message/$long.do?userId=good&connectionId=1"
 # 100,000 listeners: at once, in a body, and a thousand at a time.
 good=$(sed -n '1s/^id://p' "$scratch/good")
 printf '{"listeners":"%s"}' "$(repeat ,e 100000)" >"$scratch/listeners.json"
-refused 413 "larger than this server takes" -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/listeners.json" "$page?userId=good"
+refused 413 "larger than this server accepts" -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/listeners.json" "$page?userId=good"
 printf '{"connectionId":"%s","listener":["e%s"]}' "$good" "$(repeat '","e' 100000)" >"$scratch/add.json"
 refused 400 "more than 32768 bytes of listeners" -X POST -H 'Content-Type: application/json' --data-binary "@$scratch/add.json" "$page/addListener.do?userId=good"
 printf '{"connectionId":"%s","listener":["a%s"]}' "$good" "$(repeat '","a' 990)" >"$scratch/add.json"

@@ -162,7 +162,7 @@ TEST_F(BrokenClients, SlowHeadsAndBodiesAreGivenUpOn) {
   // A byte now and then does not buy more time: the clock began with the first one.
   const auto begin = std::chrono::steady_clock::now();
   write_all(dribble.get(), "GET /my-sse HTTP/1.1\r\nX: ");
-  while (!ended && std::chrono::steady_clock::now() - begin < kPatience) {
+  while (!ended && std::chrono::steady_clock::now() - begin < kTimeout) {
     write_all(dribble.get(), "x");
     said += read_to_end(dribble.get(), &ended, std::chrono::milliseconds(200));
     ASSERT_NO_FATAL_FAILURE(expect_the_healthy_go_on());

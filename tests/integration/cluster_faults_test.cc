@@ -26,7 +26,7 @@ class ClusterFaultsTest : public ClusterTest {};
 
 TEST_F(ClusterFaultsTest, APartitionedNodeServesItsOwnAndGetsWhatItMissedWhenItIsBack) {
   Relay relay;
-  relay.lead_to("127.0.0.1:" + std::to_string(redis_.port()));
+  relay.set_target("127.0.0.1:" + std::to_string(redis_.port()));
   Node& a = start("a");
   nodes_.push_back(std::make_unique<Node>("redis://" + relay.address() + "/0", "b", std::vector<std::string>{}));
   Node& b = *nodes_.back();
@@ -48,7 +48,7 @@ TEST_F(ClusterFaultsTest, APartitionedNodeServesItsOwnAndGetsWhatItMissedWhenItI
   EXPECT_EQ(a.get("/api/v1/users")["total"], 0);
   EXPECT_TRUE(a.degraded().empty());
 
-  relay.mend();
+  relay.restore();
   ASSERT_TRUE(eventually([&] { return b.degraded().empty(); }));
   ASSERT_TRUE(a.sees(2));
   ASSERT_TRUE(b.receives(at_b, "kept"));

@@ -166,7 +166,7 @@ TEST_F(ClusterTest, ASecondNodeOfTheSameNameIsRefusedAndARestartedOneIsNot) {
     Node second(redis_, "a");
     FAIL() << "two nodes are called a";
   } catch (const std::runtime_error& e) {
-    EXPECT_THAT(e.what(), HasSubstr("another node of this cluster is called 'a'"));
+    EXPECT_THAT(e.what(), HasSubstr("another node of this cluster has the id 'a'"));
   }
   nodes_.front()->server().kill();
   nodes_.clear();

@@ -181,8 +181,8 @@ class Audience {
     }
   }
   template <class Done>
-  bool run_until(Done done, std::chrono::milliseconds patience = kPatience) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+  bool run_until(Done done, std::chrono::milliseconds timeout = kTimeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       run();

@@ -56,7 +56,7 @@ grep -q bob "$scratch/ann" && fail "--user ann shows bob: $(cat "$scratch/ann")"
 check_equal 3 "$(grep -c . "$scratch/left")"
 check_file 'user ann  connection' "$scratch/people"
 check_file 'page hidden' "$scratch/people"
-check_file 'note to user ann, 1 connection took it' "$scratch/people"
+check_file 'note to user ann, 1 connection got it' "$scratch/people"
 ! grep -hE 'hunter2-hunter2|BODY-of|DATA-of' "$scratch/all" "$scratch/people" || fail "secrets are shown"
 
 # The past, without --follow.
@@ -65,7 +65,7 @@ check_equal 2 "$(grep -c '"type"' <<<"$output")"
 check_output 'client-closed' "$SSECTL" events --type disconnect --user ann
 check_exit 0 "$SSECTL" events --user nobody
 check_equal "" "$output"
-check_contains "nothing has happened" "$errors"
+check_contains "no activity event matches" "$errors"
 # --follow with a bit of it.
 follow "$scratch/more" -o ndjson --last 3 --type connect,disconnect
 more() { [[ $(grep -c . "$scratch/more") == 3 ]]; }

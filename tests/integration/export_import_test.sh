@@ -88,7 +88,7 @@ check_exit 0 "$SSECTL" messages export --dead
 diff <(sort "$scratch/dead.ndjson") <(sort "$scratch/output") >"$scratch/diff" || fail "the letters differ: $(head -n 4 "$scratch/diff")"
 echo '{"data":"x","target":{"users":["1"]},"qos":true,"id":"mine","dead":{"created":1,"expires":2,"died":3}}' >"$scratch/odd"
 check_exit 1 "$SSECTL" messages import -o json "$scratch/odd"
-check_contains "has the id it was exported with" "$errors"
+check_contains "needs the id it was exported with" "$errors"
 
 # A reader that goes away has not got all of it.
 for i in $(seq 200); do echo "{\"data\":\"$i $payload\"}"; done | "$SSECTL" send --ndjson --qos --user reader >/dev/null

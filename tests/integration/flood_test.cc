@@ -121,7 +121,7 @@ class FloodTest : public ::testing::Test {
   }
   // Until every one has its answer and the end of its connection; meanwhile the neighbour gets events.
   void push_all() {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kTimeout;
     for (bool going = true; going; nap()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline);
       going = false;
@@ -223,7 +223,7 @@ TEST_F(FloodTest, BodiesForTheAdminApiWaitForMemory) {
 }
 
 TEST_F(FloodTest, PostsToOtherNodesWithoutTheirSecretStayUnread) {
-  NacosStandIn nacos;
+  FakeNacos nacos;
   start({"--discovery", nacos.url(), "--cluster-listen", "127.0.0.1:0"});
   const std::string listening =
       HttpClient(server_->admin()).get("/api/v1/status").json()["cluster"]["listening"].get<std::string>();

@@ -119,7 +119,7 @@ TEST_F(Framing, RequestsThatMakeNoSenseAreRefusedWithASentence) {
       {R"({"target":{"users":["1"]}} x)", "not valid JSON"},
       {"[]", "must be a JSON object"},
       {"{}", "target"},
-      {R"({"target":{}})", "names nobody"},
+      {R"({"target":{}})", "the target is empty"},
       {R"({"target":{"users":[]}})", "names no user"},
       {R"({"target":{"users":[""]}})", "empty user"},
       {R"({"target":{"users":["1"],"all":true}})", "several kinds"},

@@ -195,7 +195,7 @@ class HostileNeighboursTest : public ClusterTest {
 
 TEST_F(HostileNeighboursTest, ARedisThatLiesEndsNoStreamAndNoNode) {
   Relay relay;
-  relay.lead_to("127.0.0.1:" + std::to_string(redis_.port()));
+  relay.set_target("127.0.0.1:" + std::to_string(redis_.port()));
   Node node("redis://" + relay.address() + "/0", "a", {});
   node.streams().connect("userId=1");
   expect_alive(node, "the start");
@@ -215,7 +215,7 @@ TEST_F(HostileNeighboursTest, ARedisThatLiesEndsNoStreamAndNoNode) {
     const HttpResponse kept =
         node.post("/api/v1/send", {{"target", {{"users", {"1"}}}}, {"data", "kept"}, {"qos", true}});
     EXPECT_THAT(kept.status, AnyOf(200, 429, 500, 503)) << kept.body;
-    relay.mend();
+    relay.restore();
     EXPECT_TRUE(eventually([&] { return node.degraded().empty(); })) << lie;
   }
   node.send_to_user("1", "kept", {{"qos", true}});

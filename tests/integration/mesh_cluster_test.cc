@@ -56,7 +56,7 @@ class NacosCluster : public ::testing::Test {
     for (const auto& node : nodes_) ASSERT_TRUE(node->sees(nodes_.size()));
   }
 
-  NacosStandIn nacos_;
+  FakeNacos nacos_;
   std::vector<std::unique_ptr<ClusterNode>> nodes_;
 };
 
@@ -65,7 +65,7 @@ class PartedCluster : public NacosCluster {
  protected:
   ClusterNode& start_behind(Relay& relay, const std::string& id) {
     ClusterNode& node = start(id, {"--cluster-advertise", relay.address()});
-    relay.lead_to(node.get("/api/v1/status")["cluster"]["listening"].get<std::string>());
+    relay.set_target(node.get("/api/v1/status")["cluster"]["listening"].get<std::string>());
     return node;
   }
   std::array<Relay, 3> relays_;
@@ -376,7 +376,7 @@ TEST_F(NacosCluster, ASecondNodeOfTheSameNameIsRefusedAndARestartedOneIsNot) {
     start("a");
     FAIL() << "two nodes are called a";
   } catch (const std::runtime_error& e) {
-    EXPECT_THAT(e.what(), HasSubstr("another node of this cluster is called 'a'"));
+    EXPECT_THAT(e.what(), HasSubstr("another node of this cluster has the id 'a'"));
   }
   nodes_.front()->kill();
   nodes_.front()->restart();
@@ -394,10 +394,10 @@ TEST_F(NacosCluster, ANodeThatLeavesIsTakenOutAtOnce) {
 }
 
 TEST(NacosClusterLogin, WrongCredentialsAreRefusedAtTheStart) {
-  NacosStandIn::Options options;
+  FakeNacos::Options options;
   options.user = "nacos";
   options.password = "right";
-  NacosStandIn nacos(options);
+  FakeNacos nacos(options);
   try {
     ClusterNode node("a", {"--discovery", nacos.url("nacos:topsecret@"), "--cluster-listen", "127.0.0.1:0"});
     FAIL() << "started with a wrong password";
@@ -433,7 +433,7 @@ TEST_F(PartedCluster, AnUnreachableNodeIsNamedAndGetsWhatWaitedForItsStreams) {
   EXPECT_TRUE(eventually([&] { return a.send_to_user("1", "lost").dump().find("\"b\"") != std::string::npos; }));
   const Json sent = a.send_to_user("1", "kept", {{"qos", true}});
   EXPECT_EQ(sent["pending"], 1);
-  for (Relay& relay : relays_) relay.mend();
+  for (Relay& relay : relays_) relay.restore();
   ASSERT_TRUE(b.receives(stream, "kept"));
   EXPECT_TRUE(b.streams().run_until([&] { return a.pending_here() == 0; }));
   EXPECT_TRUE(eventually([&] { return a.send({{"all", true}}, "all")["delivered"] == 2; }));
@@ -451,7 +451,7 @@ class StaticCluster : public ::testing::Test {
     auto node = std::make_unique<ClusterNode>(
         id, std::vector<std::string>{"--discovery", all, "--cluster-secret-file", folder_.file(secret),
                                      "--cluster-listen", "127.0.0.1:0", "--cluster-advertise", relays_[n].address()});
-    relays_[n].lead_to(node->get("/api/v1/status")["cluster"]["listening"].get<std::string>());
+    relays_[n].set_target(node->get("/api/v1/status")["cluster"]["listening"].get<std::string>());
     return node;
   }
   ScratchFolder folder_;

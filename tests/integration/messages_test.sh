@@ -102,8 +102,8 @@ lines=$(wc -l <"$scratch/pending.ndjson")
 first_server=$server_pid
 db=$scratch/second.db admin=$scratch/second.sock
 start_server --qos-max-per-user 1000
-check_output "imported $lines messages, 0 were there already, 0 refused" "$SSECTL" messages import "$scratch/pending.ndjson"
-check_output "imported 0 messages, $lines were there already" "$SSECTL" messages import "$scratch/pending.ndjson"
+check_output "imported $lines messages, 0 were stored already, 0 refused" "$SSECTL" messages import "$scratch/pending.ndjson"
+check_output "imported 0 messages, $lines were stored already" "$SSECTL" messages import "$scratch/pending.ndjson"
 open_stream "$scratch/four" "userId=4&channel=news"
 wait_for 10 "what was exported" grep -qx 'data:lines' "$scratch/four"
 check_equal "data:2:1 data:1 data:2 data:two data:lines" "$(grep -E '^data:(2:1|1|2|two|lines)$' "$scratch/four" | paste -sd' ')"

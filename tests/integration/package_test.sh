@@ -8,7 +8,7 @@ build=$(cd "$(dirname "$SSE_SERVE")/.." && pwd)
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/install.log" 2>&1 ||
   fail "cmake --install: $(tail -n 5 "$scratch/install.log")"
-for file in bin/sse-serve bin/ssectl include/sse-server/gateway/server.h include/sse-server/base/version.h \
+for file in bin/sse-serve bin/ssectl include/sse-server/server/server.h include/sse-server/base/version.h \
   share/man/man1/sse-serve.1; do
   [[ -s $scratch/prefix/$file ]] || fail "$file was not installed"
 done

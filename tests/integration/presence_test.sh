@@ -28,7 +28,7 @@ check_output '"bob"' "$SSECTL" users list --ids -o ndjson
 check_output 'Alice Ann' "$SSECTL" users list
 check_exit 0 "$SSECTL" users list --name nobody
 check_equal "" "$output"
-check_contains "no user is online" "$errors"
+check_contains "no matching user is online" "$errors"
 
 check_output 'acme' "$SSECTL" users show alice
 check_contains "$alice" "$output"
@@ -95,7 +95,7 @@ done
 check_exit 0 "$SSECTL" connections list --page 1000000000000 -o ndjson
 check_equal "" "$output"
 check_equal 400 "$(http_status "$url/my-sse/connect/connections.json?pageNum=x")"
-check_contains "is no whole number" "$(<"$scratch/body")"
+check_contains "is not a whole number" "$(<"$scratch/body")"
 stop_server
 
 start_server

@@ -12,7 +12,7 @@ check_exit 1 "$SSE_SERVE" --listen 127.0.0.1:0 --admin "unix:$scratch/x.sock" --
 check_contains "allkeys-lru" "$errors"
 check_contains "--allow-redis-eviction" "$errors"
 start_server --cluster "$redis" --server-id a --allow-redis-eviction
-check_file "throws away pending messages" "$server_log"
+check_file "evicts pending messages" "$server_log"
 stop_server
 redis config set maxmemory-policy noeviction
 

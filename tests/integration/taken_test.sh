@@ -29,15 +29,15 @@ refused 1 "(pid $server_pid)" "${free[@]}" "${socket[@]}" --db "$scratch/link.db
 
 # A socket file is no socket; a file of somebody else stays.
 echo precious >"$scratch/file"
-refused 1 "no socket" "${free[@]}" --admin "unix:$scratch/file" "${memory[@]}"
+refused 1 "not a socket" "${free[@]}" --admin "unix:$scratch/file" "${memory[@]}"
 check_equal precious "$(<"$scratch/file")"
 
 # Databases.
-refused 1 "no SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/file"
+refused 1 "not an SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/file"
 check_equal precious "$(<"$scratch/file")"
 head -c 100000 /dev/urandom >"$scratch/noise.db"
 sum=$(cksum <"$scratch/noise.db")
-refused 1 "no SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/noise.db"
+refused 1 "not an SQLite database" "${free[@]}" "${socket[@]}" --db "$scratch/noise.db"
 check_equal "$sum" "$(cksum <"$scratch/noise.db")"
 python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute("create table bookmarks(url)"); c.commit()' \
   "$scratch/foreign.db"
@@ -45,7 +45,7 @@ sum=$(cksum <"$scratch/foreign.db")
 refused 1 "another program" "${free[@]}" "${socket[@]}" --db "$scratch/foreign.db"
 check_equal "$sum" "$(cksum <"$scratch/foreign.db")"
 refused 2 "is a folder" "${free[@]}" "${socket[@]}" --db "$scratch"
-refused 2 "no regular file" "${free[@]}" "${socket[@]}" --db /dev/null
+refused 2 "not a regular file" "${free[@]}" "${socket[@]}" --db /dev/null
 refused 2 "--db" "${free[@]}" "${socket[@]}" --db "$scratch/file/below.db"
 refused 2 "there is no folder $scratch/misspelt/state" "${free[@]}" "${socket[@]}" --db "$scratch/misspelt/state/pending.db"
 [[ ! -e $scratch/misspelt ]] || fail "a misspelt --db made folders"

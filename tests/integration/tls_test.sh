@@ -140,7 +140,7 @@ check_contains "SSL_CERT_FILE" "$errors"
 "$SSECTL" --server "$remote" --token-file "$scratch/token" events --follow -o ndjson >"$scratch/events" &
 children+=($!)
 followed() { "$SSECTL" --server "$remote" --token-file "$scratch/token" send --all hi >/dev/null || true; [[ -s $scratch/events ]]; }
-wait_for 30 "happenings over TLS" followed
+wait_for 30 "activity events over TLS" followed
 
 # The other direction: a hook that is asked over TLS, whose certificate is trusted, or is not.
 mkdir "$scratch/hook"

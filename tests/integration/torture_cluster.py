@@ -236,7 +236,7 @@ def eviction():
                              capture_output=True, text=True, timeout=30)
     require(refused.returncode != 0 and "--allow-redis-eviction" in refused.stderr, "a Redis that evicts was not refused")
     nodes = [Node(n, "--cluster", redis.url, "--allow-redis-eviction", "--qos-max-per-user", "1000000") for n in ("a", "b")]
-    require("throws away pending messages" in nodes[0].said(), "a Redis that evicts was not told of")
+    require("evicts pending messages" in nodes[0].said(), "a Redis that evicts was not told of")
     users = [f"u{i}" for i in range(200)]
     producers = Producers(8, nodes, users, 700, ttl="20s")
     end = time.monotonic() + 45
@@ -250,7 +250,7 @@ def eviction():
     require(evicted > 100, f"only {evicted} keys were evicted: this tests nothing")
     say(f"{len(producers.accepted)} accepted, {sum(producers.refused.values())} refused, {evicted} keys evicted")
     require(not [why for why in producers.refused if "timed out" in why], f"sends timed out: {producers.refused}")
-    wait_for("word of what was thrown away", lambda: "has thrown away" in nodes[0].said() + nodes[1].said(), 30)
+    wait_for("word of what was thrown away", lambda: "has evicted" in nodes[0].said() + nodes[1].said(), 30)
     # Room again: counts and lists agree, what has expired is gone, new messages come and go.
     redis.cli("config", "set", "maxmemory", "0")
 

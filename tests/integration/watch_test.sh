@@ -40,7 +40,7 @@ terminal send-keys "echo before; $SSECTL connections list --watch 200ms; echo en
 wait_for 20 "the list" on_screen "ann"
 wait_for 20 "its heading" on_screen "every 200ms, now"
 kill "$stream_pid"
-wait_for 20 "the empty list" on_screen "no connection is open"
+wait_for 20 "the empty list" on_screen "no open connection matches"
 on_screen "ann" && fail "what is gone is still on the screen"
 terminal send-keys C-c
 wait_for 20 "a good end" on_screen "ended with 0"

@@ -4,11 +4,11 @@
 
 namespace sse::soak {
 
-void Expectations::got(std::size_t client, std::uint64_t event) {
+void Expectations::on_received(std::size_t client, std::uint64_t event) {
   std::deque<std::uint64_t>& expected = expected_.at(client);
   const auto found = std::ranges::find(expected, event);
   if (found == expected.end()) {
-    ++doubled_;
+    ++duplicates_;
     return;
   }
   ++received_;

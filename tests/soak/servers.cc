@@ -23,7 +23,7 @@ Servers::Servers(std::size_t nodes, const std::vector<std::string>& options) {
   for (const Node& node : nodes_) {
     const bool complete =
         testing::eventually([&] { return node.admin->get("/api/v1/nodes").json().at("list").size() == nodes_.size(); });
-    if (!complete) throw std::runtime_error("the nodes do not find one another");
+    if (!complete) throw std::runtime_error("the nodes do not discover each other");
   }
 }
 

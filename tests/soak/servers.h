@@ -15,18 +15,18 @@
 
 namespace sse::soak {
 
-/// The server under test: one, or the nodes of a cluster with a Redis of its own.
+/// The servers under test: a single one, or the nodes of a cluster with a private Redis.
 class Servers {
  public:
-  /// `options`: of each; one alone also keeps a history, which a cluster has none of. Returns when all know one
-  /// another; throws std::runtime_error when they do not.
+  /// `options`: for each server; a single server also has a history, which a cluster does not support. Returns when all
+  /// nodes have discovered each other; throws std::runtime_error if they do not.
   Servers(std::size_t nodes, const std::vector<std::string>& options);
 
   std::size_t size() const { return nodes_.size(); }
   std::vector<testing::Endpoint> pages() const;
   testing::HttpClient& admin(std::size_t node) { return *nodes_.at(node).admin; }
   pid_t pid(std::size_t node) const { return nodes_.at(node).server->pid(); }
-  /// Whether all stopped cleanly.
+  /// Stops all servers; returns whether all stopped cleanly.
   bool stop();
 
  private:

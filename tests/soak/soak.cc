@@ -1,9 +1,10 @@
-// Puts a real server under everything that happens to one in a long time, and checks what must never change: clients
-// that stay get every event once and in order, memory and descriptors do not grow, counters add up. Users are known by
-// signed tokens, events are kept for clients that come back, and of the clients that stay some confirm messages by
-// themselves and lose a tenth of that: these get a message again, with the same id.
+// Runs a real server under a random mix of everything that happens in long operation, and checks its invariants:
+// clients that stay connected receive every event once and in order, memory and descriptors do not grow, counters add
+// up. Users authenticate with signed tokens, and a history is kept for clients that resume. Some of the permanent
+// clients acknowledge messages and lose a tenth of the acknowledgements: these messages are redelivered with the same
+// id.
 //
-// With --nodes the same of a cluster: streams go to its nodes in turn, sends to any, what concerns a stream to another.
+// With --nodes it tests a cluster: streams use its nodes in turn, and requests go to any node.
 //
 //   soak [--minutes N] [--seed N] [--nodes N]       run by scripts/soak; two minutes of it by ctest
 #include <csignal>
@@ -33,8 +34,8 @@ namespace {
 using testing::Json;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kStayers = 200;
-constexpr const char* kQosMark = " qos ";  // in the data of what is to be confirmed
+constexpr std::size_t kPermanentClients = 200;
+constexpr const char* kQosMark = " qos ";  // in the data of messages that must be confirmed
 
 bool confirms(std::size_t stayer) {
   return stayer % 5 == 4;
@@ -54,16 +55,17 @@ class Soak {
         tokens_(folder_),
         servers_(options.nodes, {"--heartbeat", "1s", "--max-backlog", "256KiB", "--qos-ack-timeout", "300ms", "--auth",
                                  "jwt", "--jwt-secret-file", tokens_.file()}),
-        stayers_(servers_.pages()),
+        permanent_clients_(servers_.pages()),
         visitors_(servers_.pages(), servers_.admin(0), tokens_, random_),
         confirmations_(servers_.pages().back(), options.seed) {
-    stayers_.on_event([this](std::size_t stream, const testing::ReceivedEvent& event) { got(stream, event); });
-    for (std::size_t i = 0; i < kStayers; ++i) {
+    permanent_clients_.on_event(
+        [this](std::size_t stream, const testing::ReceivedEvent& event) { on_received(stream, event); });
+    for (std::size_t i = 0; i < kPermanentClients; ++i) {
       credentials_.push_back(
           tokens_.of("s" + std::to_string(i), "t" + std::to_string(i % 3), "k" + std::to_string(i % 7)));
-      stayers_.connect(credentials_.back() + "&channel=c" + std::to_string(i % 5) + "&keepaliveTime=0" +
-                       (i % 2 == 0 ? "&listeners=news" : "") +
-                       (confirms(i) ? "&ack=1&clientId=s" + std::to_string(i) : ""));
+      permanent_clients_.connect(credentials_.back() + "&channel=c" + std::to_string(i % 5) + "&keepaliveTime=0" +
+                                 (i % 2 == 0 ? "&listeners=news" : "") +
+                                 (confirms(i) ? "&ack=1&clientId=s" + std::to_string(i) : ""));
     }
   }
 
@@ -85,26 +87,26 @@ class Soak {
   }
 
  private:
-  void got(std::size_t stayer, const testing::ReceivedEvent& event) {
+  void on_received(std::size_t stayer, const testing::ReceivedEvent& event) {
     const std::uint64_t number = std::strtoull(event.data.c_str(), nullptr, 10);
     if (confirms(stayer) && event.data.find(kQosMark) != std::string::npos) {
-      confirmations_.received(stayers_[stayer].connection_id, credentials_[stayer], event.id);
+      confirmations_.received(permanent_clients_[stayer].connection_id, credentials_[stayer], event.id);
       const std::pair key{stayer, number};
       const auto earlier = earlier_ids_.find(key);
       const auto [known, fresh] = ids_.try_emplace(key, event.id);
       if ((!fresh && known->second == event.id) || (earlier != earlier_ids_.end() && earlier->second == event.id)) {
-        ++again_;
+        ++redelivered_;
         return;
       }
     }
-    expectations_.got(stayer, number);
+    expectations_.on_received(stayer, number);
   }
   template <class Done>
   bool run_until(Done done) {
-    const auto deadline = Clock::now() + testing::kPatience;
+    const auto deadline = Clock::now() + testing::kTimeout;
     while (!done()) {
       if (Clock::now() > deadline) return false;
-      stayers_.run(std::chrono::milliseconds(20));
+      permanent_clients_.run(std::chrono::milliseconds(20));
       confirmations_.send();
     }
     return true;
@@ -118,13 +120,13 @@ class Soak {
     }
     if (random_() % 200 == 0) flood();
     visitors_.run();
-    stayers_.run(std::chrono::milliseconds(1));
+    permanent_clients_.run(std::chrono::milliseconds(1));
     confirmations_.send();
   }
 
   testing::HttpClient& some_admin() { return servers_.admin(random_() % servers_.size()); }
 
-  // One request with so many events, which are expected where they must arrive.
+  // Sends `count` events with one request and records at which clients they must arrive.
   void send(unsigned count) {
     std::string body;
     for (unsigned i = 0; i < count; ++i) body += (i == 0 ? "" : "\n") + message().dump();
@@ -141,10 +143,10 @@ class Soak {
     const bool qos = random_() % 3 == 0;
     Json message{{"event", news ? "news" : "e"},
                  {"data", std::to_string(event) + (qos ? kQosMark : " ") + std::string(random_() % 2000, 'x')}};
-    // Messages to those who may never come go away by themselves.
+    // A short TTL removes messages whose recipients never connect.
     if (qos) message.update({{"qos", true}, {"ttl", "5s"}});
     const auto expect = [&](auto matches) {
-      for (std::size_t i = 0; i < kStayers; ++i) {
+      for (std::size_t i = 0; i < kPermanentClients; ++i) {
         if (matches(i)) expectations_.expect(i, event);
       }
     };
@@ -153,8 +155,8 @@ class Soak {
     switch (random_() % 8) {
       case 0:
       case 1: {
-        const std::size_t one = pick % kStayers;
-        const std::size_t other = (one + 1 + random_() % 10) % kStayers;
+        const std::size_t one = pick % kPermanentClients;
+        const std::size_t other = (one + 1 + random_() % 10) % kPermanentClients;
         target = {{"users", {"s" + std::to_string(one), "s" + std::to_string(other)}}};
         expect([&](std::size_t i) { return i == one || i == other; });
         break;
@@ -186,7 +188,7 @@ class Soak {
     return message;
   }
 
-  // More than the slow readers may owe.
+  // Exceeds the backlog limit of the slow readers.
   void flood() {
     if (visitors_.slow() == 0) return;
     const Json message{{"target", {{"channels", {"flood"}}}}, {"data", std::string(60'000, 'f')}};
@@ -195,13 +197,14 @@ class Soak {
 
   void calm_moment(double seconds) {
     visitors_.clear();
-    Calm calm;
-    // First the streams, so that nothing more is tried on them.
-    run_until([&] { return look(servers_).open == kStayers; });
-    forget_pending();
+    IdleSample calm;
+    // Wait for the streams to end first, so that no message is sent to them any more.
+    run_until([&] { return look(servers_).open == kPermanentClients; });
+    delete_pending();
     const bool quiet = run_until([&] {
       calm = look(servers_);
-      return (calm.open == kStayers && expectations_.outstanding() == 0 && calm.pending == 0) || stayers_.ended() != 0;
+      return (calm.open == kPermanentClients && expectations_.outstanding() == 0 && calm.pending == 0) ||
+             permanent_clients_.ended() != 0;
     });
     earlier_ids_ = std::exchange(ids_, {});
     calms_.push_back(calm);
@@ -216,15 +219,15 @@ class Soak {
                 static_cast<unsigned long long>(calm.descriptors), static_cast<unsigned long long>(calm.threads),
                 reasons.c_str());
     std::fflush(stdout);
-    if (stayers_.ended() != 0) throw std::runtime_error("a client that stayed and read lost its stream");
+    if (permanent_clients_.ended() != 0) throw std::runtime_error("the stream of a permanent client ended");
     if (quiet) return;
-    throw std::runtime_error("the server did not come to rest: " + std::to_string(calm.open) + " streams, " +
+    throw std::runtime_error("the server did not become idle: " + std::to_string(calm.open) + " streams, " +
                              std::to_string(calm.pending) + " pending, " + std::to_string(expectations_.outstanding()) +
                              " events lost");
   }
 
-  // What was meant for users who did not come back.
-  void forget_pending() {
+  // Deletes messages for users who did not reconnect.
+  void delete_pending() {
     for (;;) {
       const Json list = servers_.admin(0).get("/api/v1/messages?pageSize=1000").json().at("list");
       if (list.empty()) return;
@@ -234,23 +237,25 @@ class Soak {
   }
 
   int verdict() {
-    std::vector<std::string> wrong = complaints(calms_, servers_.size());
-    if (confirmations_.lost() == 0 || again_ == 0) wrong.emplace_back("no lost confirmation brought a message again");
+    std::vector<std::string> wrong = find_problems(calms_, servers_.size());
+    if (confirmations_.lost() == 0 || redelivered_ == 0) wrong.emplace_back("no lost confirmation caused a redelivery");
     if (confirmations_.refused() != 0)
       wrong.push_back(std::to_string(confirmations_.refused()) + " confirmations were refused");
-    if (expectations_.doubled() != 0) wrong.push_back(std::to_string(expectations_.doubled()) + " events came twice");
+    if (expectations_.duplicates() != 0)
+      wrong.push_back(std::to_string(expectations_.duplicates()) + " duplicate events");
     if (expectations_.late() != 0) wrong.push_back(std::to_string(expectations_.late()) + " events were out of order");
-    const std::uint64_t ours = visitors_.opened() + kStayers;
+    const std::uint64_t ours = visitors_.opened() + kPermanentClients;
     if (calms_.back().opened != ours) {
       wrong.push_back("the server counted " + std::to_string(calms_.back().opened) + " streams, and " +
                       std::to_string(ours) + " were opened");
     }
-    std::printf("%llu sends, %llu deliveries to the %zu who stayed, %llu streams opened, %llu peers vanished\n",
+    std::printf("%llu sends, %llu deliveries to %zu permanent clients, %llu streams opened, %llu peers vanished\n",
                 static_cast<unsigned long long>(sends_), static_cast<unsigned long long>(expectations_.received()),
-                kStayers, static_cast<unsigned long long>(ours), static_cast<unsigned long long>(visitors_.vanished()));
+                kPermanentClients, static_cast<unsigned long long>(ours),
+                static_cast<unsigned long long>(visitors_.vanished()));
     for (const std::string& sentence : wrong) std::printf("WRONG: %s\n", sentence.c_str());
     if (wrong.empty()) std::printf("nothing lost, doubled or out of order; nothing grew; the counters add up\n");
-    stayers_.close_all();
+    permanent_clients_.close_all();
     if (!servers_.stop()) wrong.emplace_back("the server did not stop cleanly");
     return wrong.empty() ? 0 : 1;
   }
@@ -260,15 +265,15 @@ class Soak {
   const testing::ScratchFolder folder_;
   const Tokens tokens_;
   Servers servers_;
-  testing::Streams stayers_;
+  testing::Streams permanent_clients_;
   Visitors visitors_;
   testing::Confirmations confirmations_;
-  std::vector<std::string> credentials_;  // of the stayers
-  // Of those that confirm, since the last calm moment and the one before.
+  std::vector<std::string> credentials_;  // of the permanent clients
+  // Message ids that the confirming clients received, since the last calm moment and since the one before.
   std::map<std::pair<std::size_t, std::uint64_t>, std::string> ids_, earlier_ids_;
-  std::uint64_t again_ = 0;
-  Expectations expectations_{kStayers};
-  std::vector<Calm> calms_;
+  std::uint64_t redelivered_ = 0;
+  Expectations expectations_{kPermanentClients};
+  std::vector<IdleSample> calms_;
   std::uint64_t last_event_ = 0;
   std::uint64_t sends_ = 0;
 };
@@ -280,7 +285,7 @@ Options parse(int argc, char** argv) {
     char* end = nullptr;
     const double value = std::strtod(argv[i + 1], &end);
     if (*end != '\0' || !(value > 0) || value > 100'000)
-      throw std::invalid_argument(name + " '" + argv[i + 1] + "' is no number");
+      throw std::invalid_argument(name + " '" + argv[i + 1] + "' is not a number");
     if (name == "--minutes") {
       options.minutes = value;
     } else if (name == "--seed") {

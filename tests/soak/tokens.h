@@ -9,15 +9,15 @@
 
 namespace sse::soak {
 
-/// Signs the tokens that say who a client is.
+/// Signs the JWTs that identify the clients.
 class Tokens {
  public:
   explicit Tokens(const testing::ScratchFolder& folder)
       : file_(folder.file("secret")), secret_(testing::write_secret(file_)) {}
 
-  /// For --jwt-secret-file.
+  /// The file for --jwt-secret-file.
   const std::string& file() const { return file_; }
-  /// The query parameter of a user; `token`: what sends to tokens name.
+  /// The query parameter that authenticates a user; `token`: the access token by which sends can address the client.
   std::string of(const std::string& user, const std::string& tenant = "", const std::string& token = "") const {
     event::Json claims{{"sub", user}, {"exp", 4'000'000'000}};
     if (!tenant.empty()) claims["tenant"] = tenant;

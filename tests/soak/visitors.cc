@@ -9,8 +9,8 @@
 namespace sse::soak {
 namespace {
 
-constexpr std::size_t kMost = 150;
-constexpr std::size_t kMostSlow = 10;
+constexpr std::size_t kMax = 150;
+constexpr std::size_t kMaxSlow = 10;
 constexpr std::size_t kUsers = 20;
 
 }  // namespace
@@ -44,9 +44,9 @@ void Visitors::run() {
 }
 
 void Visitors::open() {
-  if (open_.size() >= kMost) return;
+  if (open_.size() >= kMax) return;
   const std::string user = tokens_.of("v" + std::to_string(random_() % kUsers), "t" + std::to_string(random_() % 3));
-  // A fourth stream of a user takes the place of the oldest.
+  // A fourth stream of a user replaces the oldest one.
   const std::size_t number =
       streams_->open(user + "&clientId=device&channel=c" + std::to_string(random_() % 5) + "&listeners=news,e" +
                      std::to_string(random_() % 4) + "&keepaliveTime=" + (random_() % 5 == 0 ? "200" : "0") +
@@ -60,7 +60,7 @@ void Visitors::close_one() {
   const std::size_t pick = random_() % open_.size();
   const auto [number, user] = open_[pick];
   testing::ClientStream& stream = (*streams_)[number];
-  // Only those the server has surely counted as opened.
+  // Only streams that the server has certainly counted as opened.
   if (!stream.connected && !stream.ended) return;
   open_[pick] = open_.back();
   open_.pop_back();
@@ -86,7 +86,7 @@ void Visitors::close_one() {
   streams_->close(number);
 }
 
-// A peer whose cable is pulled: no FIN, no RST. The next write finds out.
+// Simulates a pulled cable: no FIN, no RST. The server notices at its next write.
 void Visitors::vanish(testing::ClientStream& stream) {
   const int on = 1;
   if (setsockopt(stream.fd.get(), IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) == 0) ++vanished_;
@@ -103,7 +103,7 @@ void Visitors::page_request() {
 }
 
 void Visitors::open_slow() {
-  if (slow_.size() >= kMostSlow) slow_.pop_front();
+  if (slow_.size() >= kMaxSlow) slow_.pop_front();
   testing::ConnectOptions options;
   options.receive_buffer = 1;
   UniqueFd fd = testing::connect_to(some_node(), options);
@@ -135,7 +135,7 @@ void Visitors::clear() {
     return true;
   });
   if (!all) throw std::runtime_error("a stream was neither opened nor refused");
-  opened_ -= streams_->refused();  // kicked ones that came back, and got 204
+  opened_ -= streams_->refused();  // closed streams that reconnected and got 204
   streams_ = std::make_unique<testing::Streams>(pages_);
   open_.clear();
   slow_.clear();

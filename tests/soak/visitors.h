@@ -15,18 +15,19 @@
 
 namespace sse::soak {
 
-/// Streams that come and go in every way there is, and connections that never become one.
+/// Clients that connect and disconnect in every possible way, and connections that never become a stream.
 class Visitors {
  public:
-  /// `pages`: of every node; streams go to them in turn, page requests to the first. What it is given outlives it.
+  /// `pages`: the endpoints of all nodes; streams use them in turn, page requests use the first. The references must
+  /// outlive this object.
   Visitors(std::vector<testing::Endpoint> pages, testing::HttpClient& admin, const Tokens& tokens,
            std::mt19937& random);
 
-  /// Does one random thing.
+  /// Performs one random action.
   void act();
-  /// Reads what has come.
+  /// Reads the events that have arrived.
   void run();
-  /// Ends everybody, once all have been connected.
+  /// Ends all streams, after each was opened or refused.
   void clear();
 
   std::uint64_t opened() const { return opened_ - (streams_ ? streams_->refused() : 0); }
@@ -50,9 +51,9 @@ class Visitors {
   std::mt19937& random_;
   std::unique_ptr<testing::Streams> streams_;
   std::vector<std::pair<std::size_t, std::string>> open_;  // number, credentials
-  std::string last_id_;                                    // that a visitor had when it went
+  std::string last_id_;                                    // last event id of a stream when it ended
   std::deque<UniqueFd> slow_;                              // streams that read nothing
-  std::deque<UniqueFd> halves_;                            // half a request each
+  std::deque<UniqueFd> halves_;                            // connections with an incomplete request
   std::uint64_t opened_ = 0;
   std::uint64_t vanished_ = 0;
 };

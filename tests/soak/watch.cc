@@ -9,7 +9,7 @@ namespace {
 
 using testing::Json;
 
-// A counter's name is `name{label="value",…}`.
+// The value of a label; a counter's key is `name{label="value",…}`.
 std::string label(const std::string& series, const std::string& name) {
   const std::string key = name + "=\"";
   const std::size_t at = series.find(key);
@@ -22,9 +22,9 @@ std::uint64_t median(std::vector<std::uint64_t> values) {
   return values[values.size() / 2];
 }
 
-// Of the middle and of the last third; the first is the warm-up.
+// The medians of the middle and of the last third of a run; the first third is the warm-up.
 template <class Field>
-std::pair<std::uint64_t, std::uint64_t> middle_and_end(const std::vector<Calm>& calms, Field field) {
+std::pair<std::uint64_t, std::uint64_t> middle_and_end(const std::vector<IdleSample>& calms, Field field) {
   const std::size_t third = calms.size() / 3;
   std::vector<std::uint64_t> middle;
   std::vector<std::uint64_t> end;
@@ -34,17 +34,17 @@ std::pair<std::uint64_t, std::uint64_t> middle_and_end(const std::vector<Calm>& 
 
 }  // namespace
 
-std::uint64_t Calm::closed_in_all() const {
+std::uint64_t IdleSample::closed_in_all() const {
   std::uint64_t sum = 0;
   for (const auto& [reason, count] : closed) sum += count;
   return sum;
 }
 
-Calm look(Servers& servers) {
-  Calm calm;
+IdleSample look(Servers& servers) {
+  IdleSample calm;
   for (std::size_t node = 0; node < servers.size(); ++node) {
     const testing::HttpResponse response = servers.admin(node).get("/api/v1/status");
-    if (response.status != 200) throw std::runtime_error("the server gave no status");
+    if (response.status != 200) throw std::runtime_error("the server returned no status");
     const Json status = response.json();
     calm.open += status.at("connections").get<std::uint64_t>();
     calm.memory += status.at("memoryBytes").get<std::uint64_t>();
@@ -61,10 +61,10 @@ Calm look(Servers& servers) {
   return calm;
 }
 
-std::vector<std::string> complaints(const std::vector<Calm>& calms, std::size_t servers) {
+std::vector<std::string> find_problems(const std::vector<IdleSample>& calms, std::size_t servers) {
   std::vector<std::string> wrong;
   if (calms.size() < 6) return {"only " + std::to_string(calms.size()) + " calm moments: too short a run to judge"};
-  for (const Calm& calm : calms) {
+  for (const IdleSample& calm : calms) {
     if (calm.opened == calm.open + calm.closed_in_all()) continue;
     wrong.push_back("counters do not add up: " + std::to_string(calm.opened) + " streams opened, " +
                     std::to_string(calm.open) + " open and " + std::to_string(calm.closed_in_all()) + " closed");
@@ -76,15 +76,15 @@ std::vector<std::string> complaints(const std::vector<Calm>& calms, std::size_t 
     if (found == calms.back().closed.end() || found->second == 0)
       wrong.push_back(std::string("no stream was closed with the reason ") + reason);
   }
-  // What the allocator keeps varies by a few hundred kilobytes, and what is kept of the last happenings fills up.
+  // Free memory in the allocator varies by a few hundred kilobytes, and the log of activity events fills up.
   const std::uint64_t memory_noise = servers * 2 * 1024 * 1024;
   constexpr std::uint64_t kDescriptorNoise = 8;
-  const auto memory = middle_and_end(calms, &Calm::memory);
+  const auto memory = middle_and_end(calms, &IdleSample::memory);
   if (memory.second > memory.first + memory.first / 20 + memory_noise) {
     wrong.push_back("memory grew from " + std::to_string(memory.first) + " to " + std::to_string(memory.second) +
                     " bytes");
   }
-  const auto descriptors = middle_and_end(calms, &Calm::descriptors);
+  const auto descriptors = middle_and_end(calms, &IdleSample::descriptors);
   if (descriptors.second > descriptors.first + kDescriptorNoise) {
     wrong.push_back("descriptors grew from " + std::to_string(descriptors.first) + " to " +
                     std::to_string(descriptors.second));

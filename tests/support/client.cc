@@ -45,7 +45,7 @@ HttpResponse HttpClient::request(const std::string& method, const std::string& t
   HttpResponse response;
   // Also when not all could be written: a server may answer a body it does not want before the body's end.
   write_all(fd_.get(), head);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kTimeout;
   do {
     response = take_response(received_);
   } while (response.status == 0 && read_some(fd_.get(), received_, deadline) > 0);

@@ -11,6 +11,7 @@ namespace sse::testing {
 
 using event::Json;
 
+/// A response as HttpClient received it.
 struct HttpResponse {
   int status = 0;                              ///< 0: the connection ended before an answer
   std::map<std::string, std::string> headers;  ///< names in lower case
@@ -19,16 +20,16 @@ struct HttpResponse {
   Json json() const { return Json::parse(body); }
 };
 
-/// Parses one answer with its body out of the start of `bytes` and cuts it off; status 0 when it is not complete.
+/// Parses one complete response from the start of `bytes` and removes it; status 0 when it is incomplete.
 HttpResponse take_response(std::string& bytes);
 
-/// One keep-alive HTTP connection that connects again when the server has closed it. Written from RFC 9112, not with
-/// the library the server uses. Not thread safe.
+/// One keep-alive HTTP connection that reconnects when the server has closed it. Implemented from RFC 9112, without the
+/// HTTP library that the server uses. Not thread safe.
 class HttpClient {
  public:
   explicit HttpClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
-  /// Status 0 when the server is gone or says nothing for kPatience.
+  /// Status 0 when the server closes the connection or does not answer within kTimeout.
   HttpResponse request(const std::string& method, const std::string& target, std::string_view body = {},
                        const std::string& type = "application/json");
   HttpResponse get(const std::string& target) { return request("GET", target); }

@@ -14,12 +14,12 @@
 
 namespace sse::testing {
 
-/// A server in a cluster, with a client of its admin API and one of its pages.
+/// A server in a Redis cluster, with a client for its admin API and one for its pages.
 class Node {
  public:
   Node(const RedisProcess& redis, const std::string& id, const std::vector<std::string>& more = {})
       : Node(redis.url(), id, more) {}
-  /// `redis`: the URL, which may be that of a Relay.
+  /// `redis`: the URL of Redis or of a Relay to it.
   Node(const std::string& redis, const std::string& id, const std::vector<std::string>& more)
       : server_(folder_, options(redis, id, more)),
         id_(id),
@@ -90,7 +90,7 @@ class ClusterTest : public ::testing::Test {
     nodes_.push_back(std::make_unique<Node>(redis_, id, more));
     return *nodes_.back();
   }
-  // Everybody knows everybody.
+  // Waits until every node sees all others.
   void settle() {
     for (const auto& node : nodes_) ASSERT_TRUE(node->sees(nodes_.size()));
   }

@@ -13,18 +13,19 @@
 
 namespace sse::testing {
 
-/// A sse-serve that is a node of a cluster, with a client of its admin API and one of its pages. For GoogleTest.
+/// An sse-serve process that is a node of a cluster, with a client for its admin API and one for its pages. For
+/// GoogleTest.
 class ClusterNode {
  public:
-  /// `options`: those that make it a node, without its id.
+  /// `options`: the cluster options, without the node's id.
   ClusterNode(const std::string& id, std::vector<std::string> options) : id_(id), options_(std::move(options)) {
     options_.insert(options_.end(), {"--server-id", id});
     restart();
   }
 
-  /// SIGKILL.
+  /// Sends SIGKILL.
   void kill() { server_->kill(); }
-  /// With the files of the run before. Streams of that are gone.
+  /// Starts again with the same files. The streams of the previous run are lost.
   void restart() {
     server_.reset();
     server_ = std::make_unique<ServerProcess>(folder_, options_);
@@ -57,17 +58,17 @@ class ClusterNode {
     return send({{"users", {user}}}, data, more);
   }
   double counter(const std::string& name) { return get("/api/v1/status")["counters"].value(name, 0.0); }
-  /// (message, recipient) pairs that this node itself holds.
+  /// (message, recipient) pairs stored on this node.
   double pending_here() { return counter("sse_pending_messages"); }
   bool sees(std::size_t nodes) {
     return eventually([&] { return get("/api/v1/nodes")["list"].size() == nodes; });
   }
-  /// Why it is alone; empty while it is not.
+  /// Why the node is isolated; empty when it is not.
   std::string degraded() {
     const Json why = get("/api/v1/status")["cluster"]["degraded"];
     return why.is_string() ? why.get<std::string>() : "";
   }
-  /// What a stream of streams() has received.
+  /// The data that a stream of streams() has received.
   std::vector<std::string> data(std::size_t stream) {
     std::vector<std::string> all;
     for (const ReceivedEvent& event : streams()[stream].events) all.push_back(event.data);

@@ -13,13 +13,13 @@
 
 namespace sse::testing {
 
-/// What clients with `ack=1` confirm over a poor network: of ten confirmations one is never sent, one late and one
-/// twice. A message that was not confirmed comes again, and then has the same chances. Not thread safe.
+/// Confirms messages for clients with `ack=1` as over a poor network: of ten confirmations one is lost, one late and
+/// one sent twice. An unconfirmed message is redelivered and confirmed with the same probabilities. Not thread safe.
 class Confirmations {
  public:
   Confirmations(Endpoint pages, unsigned seed) : client_(std::move(pages)), random_(seed) {}
 
-  /// A stream has received the message. `credentials`: the query parameters that say who its user is.
+  /// Reports that a stream has received the message. `credentials`: the query parameters that identify its user.
   void received(const std::string& connection, const std::string& credentials, const std::string& message) {
     switch (random_() % 10) {
       case 0:
@@ -37,7 +37,7 @@ class Confirmations {
     }
   }
 
-  /// Posts what is due, now and then; a server that is gone costs no time.
+  /// Posts the confirmations that are due, every 20 ms at most; returns at once when the server is down.
   void send() {
     const Clock::time_point now = Clock::now();
     if (now < next_) return;
@@ -57,7 +57,7 @@ class Confirmations {
   }
 
   std::size_t lost() const { return lost_; }
-  std::size_t refused() const { return refused_; }  ///< answered with another status than 200
+  std::size_t refused() const { return refused_; }  ///< answered with a status other than 200
 
  private:
   using Clock = std::chrono::steady_clock;

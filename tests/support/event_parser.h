@@ -6,7 +6,7 @@
 
 namespace sse::testing {
 
-/// What a browser would dispatch.
+/// An event as a browser would dispatch it.
 struct ReceivedEvent {
   std::string type;
   std::string data;
@@ -15,7 +15,8 @@ struct ReceivedEvent {
   friend bool operator==(const ReceivedEvent&, const ReceivedEvent&) = default;
 };
 
-/// "Interpreting an event stream" (WHATWG HTML 9.2.6) on bytes as they arrive. Written from the standard alone.
+/// An incremental parser of event streams ("Interpreting an event stream", WHATWG HTML 9.2.6). Implemented from the
+/// standard, independently of the server.
 class EventParser {
  public:
   template <class Dispatch>
@@ -35,9 +36,9 @@ class EventParser {
     }
   }
 
-  /// Comment lines so far.
+  /// Comment lines received so far.
   std::size_t comments() const { return comments_; }
-  /// The last reconnection time sent, milliseconds; -1 for none.
+  /// The last reconnection time received, in milliseconds; -1 for none.
   long retry() const { return retry_; }
 
  private:

@@ -10,12 +10,12 @@
 
 namespace sse::testing {
 
-/// When while_time_passes() moves the clock: always, or only while a thread waits for it, so that time stands still for
-/// what takes real time, such as a call of another program.
+/// When while_time_passes() advances the clock: always, or only while a thread waits on it, so that the clock does not
+/// advance during work that takes real time, such as a request to another process.
 enum class Moves { kAlways, kForSleepers };
 
-/// Runs what blocks until time has passed, and moves `clock` by `step` again and again until it returns. `meanwhile`
-/// runs before every step: what it does keeps pace with the clock, however slow the machine is.
+/// Runs `blocks`, which blocks until time has passed, and advances `clock` by `step` repeatedly until it returns.
+/// `meanwhile` runs before every step, and so keeps pace with the clock on a slow machine.
 template <class Blocks>
 auto while_time_passes(ManualClock& clock, Blocks blocks, const std::function<void()>& meanwhile = {},
                        Moves moves = Moves::kAlways, std::chrono::milliseconds step = std::chrono::milliseconds(10)) {

@@ -15,7 +15,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::size_t kMostMetadata = 1024;
+constexpr std::size_t kMaxMetadata = 1024;
 
 void json(httplib::Response& response, int status, const Json& body) {
   response.status = status;
@@ -38,9 +38,9 @@ milliseconds time_in(const Json& metadata, const char* name, milliseconds fallba
 
 }  // namespace
 
-class NacosStandIn::Server {
+class FakeNacos::Server {
  public:
-  Server(NacosStandIn& nacos, int port) : nacos_(nacos) {
+  Server(FakeNacos& nacos, int port) : nacos_(nacos) {
     const int generation = nacos_.options_.generation;
     if (generation <= 2) routes(1, "/nacos/v1/ns/instance");
     if (generation == 2) routes(2, "/nacos/v2/ns/instance");
@@ -170,7 +170,7 @@ class NacosStandIn::Server {
         json(response, 200, {{"code", 21003}, {"message", "instance not found"}, {"data", nullptr}});
         return;
       }
-      found->second.beaten = nacos_.options_.clock->steady_now();
+      found->second.last_heartbeat = nacos_.options_.clock->steady_now();
       ok(api, response);
       return;
     }
@@ -178,7 +178,7 @@ class NacosStandIn::Server {
     if (const auto given = p.find("metadata"); given != p.end()) metadata = Json::parse(given->second);
     std::size_t size = 0;
     for (const auto& [name, value] : metadata.items()) size += name.size() + value.get<std::string>().size();
-    if (api != 1 && size > kMostMetadata) {
+    if (api != 1 && size > kMaxMetadata) {
       json(response, 400,
            {{"code", 400}, {"message", "Param 'metadata' is illegal, the param length should not exceed 1024."}});
       return;
@@ -190,7 +190,7 @@ class NacosStandIn::Server {
   void put(Service& service, const std::string& key, const Parameters& p, const Json& metadata)
       REQUIRES(nacos_.mutex_) {
     Instance& instance = service.instances[key];
-    instance.beaten = nacos_.options_.clock->steady_now();
+    instance.last_heartbeat = nacos_.options_.clock->steady_now();
     instance.unhealthy_after = time_in(metadata, "preserved.heart.beat.timeout", nacos_.options_.unhealthy_after);
     instance.removed_after = time_in(metadata, "preserved.ip.delete.timeout", nacos_.options_.removed_after);
     instance.shown = {
@@ -226,7 +226,7 @@ class NacosStandIn::Server {
       json(response, 200, {{"clientBeatInterval", 5000}, {"code", 20404}, {"lightBeatEnabled", true}});
       return;
     }
-    found->second.beaten = nacos_.options_.clock->steady_now();
+    found->second.last_heartbeat = nacos_.options_.clock->steady_now();
     const Json& metadata = found->second.shown["metadata"];
     json(response, 200,
          {{"clientBeatInterval", time_in(metadata, "preserved.heart.beat.interval", milliseconds(5000)).count()},
@@ -242,8 +242,9 @@ class NacosStandIn::Server {
     for (const auto& [name, instance] : service.listed) {
       Json shown = instance.shown;
       const auto live = service.instances.find(name);
-      const auto beaten = live == service.instances.end() ? instance.beaten : live->second.beaten;
-      shown["healthy"] = nacos_.options_.clock->steady_now() - beaten < instance.unhealthy_after;
+      const auto last_heartbeat =
+          live == service.instances.end() ? instance.last_heartbeat : live->second.last_heartbeat;
+      shown["healthy"] = nacos_.options_.clock->steady_now() - last_heartbeat < instance.unhealthy_after;
       hosts.push_back(std::move(shown));
     }
     if (api == 3) {
@@ -259,26 +260,26 @@ class NacosStandIn::Server {
     json(response, 200, api == 1 ? info : Json{{"code", 0}, {"message", "success"}, {"data", info}});
   }
 
-  NacosStandIn& nacos_;
+  FakeNacos& nacos_;
   httplib::Server http_;
   int port_ = 0;
   std::thread thread_;
 };
 
-NacosStandIn::NacosStandIn(Options options) : options_(std::move(options)) {
+FakeNacos::FakeNacos(Options options) : options_(std::move(options)) {
   start();
 }
 
-NacosStandIn::~NacosStandIn() {
+FakeNacos::~FakeNacos() {
   kill();
 }
 
-void NacosStandIn::start() {
+void FakeNacos::start() {
   server_ = std::make_unique<Server>(*this, port_);
   port_ = server_->port();
 }
 
-void NacosStandIn::kill() {
+void FakeNacos::kill() {
   thaw();
   server_.reset();
   const MutexLock lock(mutex_);
@@ -286,28 +287,29 @@ void NacosStandIn::kill() {
   tokens_.clear();
 }
 
-void NacosStandIn::freeze() {
+void FakeNacos::freeze() {
   const MutexLock lock(mutex_);
   frozen_ = true;
 }
 
-void NacosStandIn::thaw() {
+void FakeNacos::thaw() {
   const MutexLock lock(mutex_);
   frozen_ = false;
   changed_.notify_all();
 }
 
-void NacosStandIn::end_tokens() {
+void FakeNacos::end_tokens() {
   const MutexLock lock(mutex_);
   tokens_.clear();
 }
 
-void NacosStandIn::expire(std::map<std::string, Instance>& instances) const {
+void FakeNacos::expire(std::map<std::string, Instance>& instances) const {
   const auto now = options_.clock->steady_now();
-  std::erase_if(instances, [&](const auto& entry) { return now - entry.second.beaten >= entry.second.removed_after; });
+  std::erase_if(instances,
+                [&](const auto& entry) { return now - entry.second.last_heartbeat >= entry.second.removed_after; });
 }
 
-NacosStandIn::Service& NacosStandIn::service(const std::string& key) {
+FakeNacos::Service& FakeNacos::service(const std::string& key) {
   Service& service = services_[key];
   const std::size_t before = service.instances.size();
   expire(service.instances);
@@ -319,23 +321,23 @@ NacosStandIn::Service& NacosStandIn::service(const std::string& key) {
   return service;
 }
 
-void NacosStandIn::touch(Service& service) {
+void FakeNacos::touch(Service& service) {
   if (service.stale) return;
   service.stale = true;
   service.stale_since = options_.clock->steady_now();
 }
 
-std::size_t NacosStandIn::instances() {
+std::size_t FakeNacos::instances() {
   const MutexLock lock(mutex_);
   return service("public##tests@@sse").instances.size();
 }
 
-std::uint64_t NacosStandIn::requests(const std::string& method_and_path) {
+std::uint64_t FakeNacos::requests(const std::string& method_and_path) {
   const MutexLock lock(mutex_);
   return requests_[method_and_path];
 }
 
-std::uint64_t NacosStandIn::logins() {
+std::uint64_t FakeNacos::logins() {
   const MutexLock lock(mutex_);
   return logins_;
 }

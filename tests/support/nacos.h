@@ -13,30 +13,30 @@
 
 namespace sse::testing {
 
-/// A stand-in for a Nacos server: what its open HTTP API documents of the naming service and the login, for the
-/// generations 1 (v1), 2 (v1 and v2) and 3 (v3 client API), with real sockets. No Nacos can be had from
-/// the package registries that this project's machines reach. Faithful in what a client can trip over: instances turn
-/// unhealthy and vanish without heartbeats, metadata set those times and are limited to 1024 characters, lists lag
-/// behind changes, tokens end, unknown paths are answered as Spring does, and a restart forgets every instance.
-class NacosStandIn {
+/// A fake Nacos server with real sockets: the documented HTTP API of the naming service and the login, for the
+/// generations 1 (v1), 2 (v1 and v2) and 3 (v3 client API). Used because the package registries available to this
+/// project do not offer Nacos. It imitates the behaviour that affects clients: instances become unhealthy and are
+/// removed without heartbeats, metadata set those times and are limited to 1024 characters, lists lag behind changes,
+/// tokens expire, unknown paths are answered as Spring does, and a restart loses all instances.
+class FakeNacos {
  public:
   struct Options {
     int generation = 3;  ///< 1, 2 or 3
-    std::string user;    ///< empty: no login is wanted
+    std::string user;    ///< empty: no login required
     std::string password;
-    std::chrono::milliseconds unhealthy_after{15'000};  ///< without heartbeat, unless the metadata say otherwise
+    std::chrono::milliseconds unhealthy_after{15'000};  ///< without heartbeat, unless set in the metadata
     std::chrono::milliseconds removed_after{30'000};
     std::chrono::milliseconds list_lag{500};
     std::chrono::seconds token_ttl{18'000};
-    bool full_beats = false;                ///< as before 1.3: a heartbeat says everything
-    const Clock* clock = &Clock::system();  ///< of everything that ends or lags
+    bool full_beats = false;                ///< as before 1.3: a heartbeat contains the whole instance
+    const Clock* clock = &Clock::system();  ///< for all expiry and lag
   };
 
-  explicit NacosStandIn(Options options);
-  NacosStandIn() : NacosStandIn(Options{}) {}
-  ~NacosStandIn();
-  NacosStandIn(const NacosStandIn&) = delete;
-  NacosStandIn& operator=(const NacosStandIn&) = delete;
+  explicit FakeNacos(Options options);
+  FakeNacos() : FakeNacos(Options{}) {}
+  ~FakeNacos();
+  FakeNacos(const FakeNacos&) = delete;
+  FakeNacos& operator=(const FakeNacos&) = delete;
 
   int port() const { return port_; }
   /// `login`: "user:password@" or empty.
@@ -44,16 +44,16 @@ class NacosStandIn {
     return "nacos://" + login + "127.0.0.1:" + std::to_string(port_) + "/public/tests/sse";
   }
 
-  /// Gone, with everything it knew; start() begins empty on the same port.
+  /// Stops the server and drops its state; start() starts it empty on the same port.
   void kill();
   void start();
-  /// Answers nothing any more, until thaw(): requests hang.
+  /// Stops answering until thaw(): requests hang.
   void freeze() EXCLUDES(mutex_);
   void thaw() EXCLUDES(mutex_);
-  /// All tokens end now.
+  /// Expires all tokens.
   void end_tokens() EXCLUDES(mutex_);
 
-  /// Live entries of the tests' service, all of them.
+  /// Number of live instances of the tests' service.
   std::size_t instances() EXCLUDES(mutex_);
   std::uint64_t requests(const std::string& method_and_path) EXCLUDES(mutex_);
   std::uint64_t logins() EXCLUDES(mutex_);
@@ -61,7 +61,7 @@ class NacosStandIn {
  private:
   struct Instance {
     event::Json shown;
-    std::chrono::steady_clock::time_point beaten;
+    std::chrono::steady_clock::time_point last_heartbeat;
     std::chrono::milliseconds unhealthy_after;
     std::chrono::milliseconds removed_after;
   };

@@ -12,14 +12,14 @@
 
 namespace sse::testing {
 
-/// The limits that nodes of page_requests_of_every_size() are started with.
+/// The body limits of the nodes in page_requests_of_every_size().
 inline constexpr std::size_t kMaxPageBody = 1'000'000;
 inline constexpr std::size_t kMaxPageUpload = std::size_t{3} << 20;
 inline std::vector<std::string> page_limits() {
   return {"--max-body", std::to_string(kMaxPageBody), "--max-upload", std::to_string(kMaxPageUpload)};
 }
 
-/// A multipart/form-data body with the boundary `b`, of `size` bytes in all.
+/// A multipart/form-data body with the boundary `b`, `size` bytes in total.
 inline std::string upload_of(std::size_t size) {
   const std::string head =
       "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n";
@@ -27,7 +27,7 @@ inline std::string upload_of(std::size_t size) {
   return head + std::string(size - head.size() - tail.size(), 'x') + tail;
 }
 
-/// A JSON object with these fields, of `size` bytes in all.
+/// A JSON object with these fields, `size` bytes in total.
 inline std::string json_of(Json fields, std::size_t size) {
   fields["padding"] = "";
   const std::size_t bare = fields.dump().size();
@@ -35,7 +35,7 @@ inline std::string json_of(Json fields, std::size_t size) {
   return fields.dump();
 }
 
-/// Whatever a page sends for a stream of `holder` is answered the same through `other`, with bodies of every size.
+/// Checks that page requests for a stream of `holder` get the same answer through `other`, with bodies of every size.
 /// REQUIRES: both were started with page_limits() and see each other. `NodeType`: Node or ClusterNode.
 template <class NodeType>
 void page_requests_of_every_size(NodeType& other, NodeType& holder) {
@@ -52,11 +52,11 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
   const auto same = [&](const std::string& path, const std::string& body, const std::string& type, int status) {
     const HttpResponse response = other.pages().request("POST", path, body, type);
     EXPECT_EQ(response.status, status) << path << " with " << body.size() << " bytes: " << response.body.substr(0, 300);
-    // Large ones take a debug build long enough once.
+    // Large bodies only once: they are slow in a debug build.
     if (body.size() <= 131'072) {
       const HttpResponse direct = holder.pages().request("POST", path, body, type);
       EXPECT_EQ(direct.status, status) << path << " with " << body.size() << " bytes: " << direct.body.substr(0, 300);
-      // Not with EXPECT_EQ, which would print them.
+      // Not with EXPECT_EQ, which would print both bodies.
       EXPECT_TRUE(response.body == direct.body) << path << " with " << body.size() << " bytes";
     }
     if (status == 200) {
@@ -74,7 +74,7 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
     const std::string listen = json_of({{"connectionId", id}, {"listener", {"note"}}}, size);
     same("/my-sse/connect/addListener.do?userId=1", listen, "application/json", status);
     same("/my-sse/connect/removeListener.do?userId=1", listen, "application/json", status);
-    // A beacon's string is text/plain.
+    // The content type of a beacon with a string is text/plain.
     same("/my-sse/connect/ack.do?userId=1", json_of({{"connectionId", id}, {"ids", {"1"}}}, size), "text/plain",
          status);
   }
@@ -83,7 +83,7 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
     fields.append(size - fields.size(), 'x');
     same("/my-sse/connect/message/hello.do?userId=1", fields, form, size <= 8192 ? 200 : 413);
   }
-  // Each ends the stream it names, once.
+  // Each request closes its stream, and only once.
   for (const std::size_t size : {200UL, 1'000UL, 4'096UL, 4'097UL}) {
     for (const std::string& type : {form, multipart}) {
       const std::size_t other_stream = holder.streams().connect("userId=1");
@@ -106,7 +106,7 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
       }
     }
   }
-  // A stream opens where it is asked for.
+  // A stream opens on the node that receives the request.
   for (const std::size_t size : {200UL, 8'000UL, 40'000UL, 65'536UL, 65'537UL}) {
     const std::string body = json_of({{"channel", "news"}}, size);
     const UniqueFd fd = connect_to(other.server().pages());
@@ -120,7 +120,8 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
   }
 }
 
-/// An upload for a stream of `small`, which takes less than `other`, is refused with the reason.
+/// Checks that an upload for a stream of `small`, whose limit is lower than that of `other`, is refused with the
+/// reason.
 template <class NodeType>
 void upload_over_the_limit_of_the_other_node(NodeType& other, NodeType& small) {
   const std::size_t stream = small.streams().connect("userId=1");

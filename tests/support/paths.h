@@ -2,8 +2,8 @@
 
 #include <string>
 
-/// Where the source tree and the programs are. One source knows, so that all others compile the same in every clone and
-/// a compiler cache serves them.
+/// Paths of the source tree and the programs. Only one source file contains them, so that all others compile
+/// identically in every clone and a compiler cache can serve them.
 namespace sse::testing {
 
 std::string source_folder();   ///< of the source tree

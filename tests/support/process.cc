@@ -93,9 +93,9 @@ ServerProcess::~ServerProcess() {
   kill();
 }
 
-int ServerProcess::wait_for_exit(std::chrono::milliseconds patience) {
+int ServerProcess::wait_for_exit(std::chrono::milliseconds timeout) {
   if (pid_ < 0) return -1;
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   int status = 0;
   while (::waitpid(pid_, &status, WNOHANG) != pid_) {
     if (std::chrono::steady_clock::now() >= deadline) return -1;
@@ -108,7 +108,7 @@ int ServerProcess::wait_for_exit(std::chrono::milliseconds patience) {
 int ServerProcess::stop() {
   if (pid_ < 0) return -1;
   ::kill(pid_, SIGTERM);
-  const int status = wait_for_exit(kPatience);
+  const int status = wait_for_exit(kTimeout);
   kill();
   return status;
 }
@@ -116,7 +116,7 @@ int ServerProcess::stop() {
 void ServerProcess::kill() {
   if (pid_ < 0) return;
   ::kill(pid_, SIGKILL);
-  wait_for_exit(kPatience);
+  wait_for_exit(kTimeout);
 }
 
 std::string ServerProcess::log() const {

@@ -16,12 +16,12 @@ namespace sse::testing {
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SSE_UNDER_SANITIZER)
-inline constexpr bool kSanitized = true;  ///< the programs are built like the tests
+inline constexpr bool kSanitized = true;  ///< the programs are built with the same sanitizer as the tests
 #else
 inline constexpr bool kSanitized = false;
 #endif
 
-/// A folder in /tmp that is removed with everything in it. Short, since it holds unix sockets.
+/// A temporary folder in /tmp, removed with its content. Its path is short, because it contains unix sockets.
 class ScratchFolder {
  public:
   ScratchFolder();
@@ -35,12 +35,13 @@ class ScratchFolder {
   std::string path_;
 };
 
-/// A running sse-serve on free ports; killed when this is destroyed. Start it from a thread that lives as long, as the
-/// kernel ends it with that thread should the test die.
+/// A running sse-serve on free ports; killed when this is destroyed. Start it from a thread that lives as long: the
+/// kernel kills the process when that thread ends, in case the test crashes.
 class ServerProcess {
  public:
-  /// Uses `pending.db` and `admin.sock` in `folder`, so that a second one continues what the first left behind; with
-  /// "--admin" in `options`, that one. Returns when it serves; throws std::runtime_error with its log when it does not.
+  /// Uses `pending.db` and `admin.sock` in `folder`, so that a second process continues with the first one's state;
+  /// "--admin" in `options` replaces the socket. Returns when it serves; throws std::runtime_error with its log
+  /// otherwise.
   ServerProcess(const ScratchFolder& folder, std::vector<std::string> options = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
@@ -50,18 +51,18 @@ class ServerProcess {
   const Endpoint& admin() const { return admin_; }
   pid_t pid() const { return pid_; }
 
-  /// SIGTERM; returns the exit status, or -1 when it had to be killed.
+  /// Sends SIGTERM; returns the exit status, or -1 when it had to be killed.
   int stop();
-  /// SIGKILL, as a crash would.
+  /// Sends SIGKILL, to simulate a crash.
   void kill();
 
   std::string log() const;
   int threads() const;
-  std::size_t peak_memory() const;  ///< most bytes it has had resident
+  std::size_t peak_memory() const;  ///< largest resident memory so far, in bytes
   std::chrono::milliseconds cpu_time() const;
 
  private:
-  int wait_for_exit(std::chrono::milliseconds patience);
+  int wait_for_exit(std::chrono::milliseconds timeout);
 
   std::string log_;
   Endpoint pages_;
@@ -69,20 +70,20 @@ class ServerProcess {
   pid_t pid_ = -1;
 };
 
-/// Polls `done` until it holds; false when `patience` is over.
+/// Polls `done` until it returns true; false after `timeout`.
 template <class Done>
-bool eventually(Done done, std::chrono::milliseconds patience = kPatience);
+bool eventually(Done done, std::chrono::milliseconds timeout = kTimeout);
 
 void nap();
 
-/// SIGSTOP; returns when all threads of the process stand still, which the kernel brings about some time after kill(2).
+/// Sends SIGSTOP; returns when all threads of the process have stopped, which happens some time after kill(2).
 void freeze(pid_t pid);
-/// SIGCONT.
+/// Sends SIGCONT.
 void thaw(pid_t pid);
 
 template <class Done>
-bool eventually(Done done, std::chrono::milliseconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+bool eventually(Done done, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (!done()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     nap();

@@ -10,10 +10,10 @@
 namespace sse::testing {
 
 /// A private redis-server on a free port of 127.0.0.1; killed when this is destroyed. Start it from a thread that lives
-/// as long. It keeps an append-only file that is on disk before a command is answered.
+/// as long. It syncs its append-only file before it answers a command.
 class RedisProcess {
  public:
-  /// Returns when it answers; throws std::runtime_error with its log when it does not.
+  /// Returns when the server answers; throws std::runtime_error with its log otherwise.
   explicit RedisProcess(std::vector<std::string> options = {});
   ~RedisProcess();
   RedisProcess(const RedisProcess&) = delete;
@@ -23,16 +23,16 @@ class RedisProcess {
   std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_) + "/0"; }
   pid_t pid() const { return pid_; }
 
-  /// SIGKILL.
+  /// Sends SIGKILL.
   void kill();
-  /// Starts it again on the same port, with its data or without.
+  /// Starts it again on the same port; with its data, unless forget_data() was called.
   void start();
   void forget_data();
-  /// SIGSTOP and SIGCONT.
+  /// Send SIGSTOP and SIGCONT.
   void freeze();
   void thaw();
 
-  /// What an inline command without a login is answered, first line or bulk.
+  /// The reply to an inline command without a login: the first line or the bulk string.
   std::string say(const std::string& command) const;
 
  private:

@@ -38,7 +38,7 @@ Relay::~Relay() {
   }
 }
 
-void Relay::lead_to(const std::string& address) {
+void Relay::set_target(const std::string& address) {
   const MutexLock lock(mutex_);
   target_ = address;
 }
@@ -68,7 +68,7 @@ void Relay::lie(std::string bytes) {
   lie_ = std::move(bytes);
 }
 
-void Relay::mend() {
+void Relay::restore() {
   const MutexLock lock(mutex_);
   // What was swallowed is gone, as with a route that comes back.
   if (mode_ == Mode::kSwallow || mode_ == Mode::kLie) break_all();
@@ -95,12 +95,12 @@ void Relay::accept_all() {
     Pair& pair = pairs_.emplace_back();
     pair.near = std::move(near);
     pair.far = std::move(far);
-    pair.there = std::thread([this, from = pair.near.get(), to = pair.far.get()] { carry(from, to, false); });
-    pair.back = std::thread([this, from = pair.far.get(), to = pair.near.get()] { carry(from, to, true); });
+    pair.there = std::thread([this, from = pair.near.get(), to = pair.far.get()] { relay_bytes(from, to, false); });
+    pair.back = std::thread([this, from = pair.far.get(), to = pair.near.get()] { relay_bytes(from, to, true); });
   }
 }
 
-void Relay::carry(int from, int to, bool back) {
+void Relay::relay_bytes(int from, int to, bool back) {
   std::array<char, 65536> buffer{};
   for (;;) {
     const ssize_t n = ::recv(from, buffer.data(), buffer.size(), 0);

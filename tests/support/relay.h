@@ -9,7 +9,7 @@
 
 namespace sse::testing {
 
-/// A TCP relay on a free port of 127.0.0.1, to stand between two programs and fail as networks do. Thread safe.
+/// A TCP relay on a free port of 127.0.0.1, placed between two programs to simulate network failures. Thread safe.
 class Relay {
  public:
   Relay();
@@ -19,15 +19,15 @@ class Relay {
 
   /// HOST:PORT to connect to.
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  /// Where connections lead from now on, HOST:PORT.
-  void lead_to(const std::string& address) EXCLUDES(mutex_);
+  /// Sets the target of new connections, HOST:PORT.
+  void set_target(const std::string& address) EXCLUDES(mutex_);
 
-  /// Breaks every connection off and takes no more, until mend().
+  /// Closes every connection and refuses new ones, until mend().
   void cut() EXCLUDES(mutex_);
-  /// Swallows everything, as a broken route does, until mend().
+  /// Discards all data, as a broken route does, until mend().
   void swallow() EXCLUDES(mutex_);
-  void mend() EXCLUDES(mutex_);
-  /// Answers whatever comes with these bytes instead of passing it on, until mend().
+  void restore() EXCLUDES(mutex_);
+  /// Answers all data with these bytes instead of forwarding it, until mend().
   void lie(std::string bytes) EXCLUDES(mutex_);
 
  private:
@@ -40,7 +40,7 @@ class Relay {
   };
 
   void accept_all();
-  void carry(int from, int to, bool back) EXCLUDES(mutex_);
+  void relay_bytes(int from, int to, bool back) EXCLUDES(mutex_);
   void break_all() REQUIRES(mutex_);
 
   int port_ = 0;

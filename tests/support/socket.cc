@@ -86,8 +86,8 @@ long read_some(int fd, std::string& into, std::chrono::steady_clock::time_point 
   }
 }
 
-std::string read_to_end(int fd, bool* ended, std::chrono::milliseconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+std::string read_to_end(int fd, bool* ended, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   std::string text;
   long n = 0;
   while ((n = read_some(fd, text, deadline)) > 0) {

@@ -14,58 +14,59 @@
 
 namespace sse::testing {
 
-/// One event stream of a Streams.
+/// One event stream of a Streams object, from the client's side.
 struct ClientStream {
   UniqueFd fd;  ///< closed once the stream has ended
   std::string request;
-  std::string head;        ///< of the answer
-  int status = 0;          ///< 0: not answered yet
-  bool connected = false;  ///< connect-finish has come
+  std::string head;        ///< of the response
+  int status = 0;          ///< 0: no response yet
+  bool connected = false;  ///< connect-finish was received
   bool ended = false;
   bool chunked = false;
   std::string connection_id;
-  std::vector<ReceivedEvent> events;  ///< without connect-finish; empty where a listener takes them
-  event::ChunkReader chunks;          ///< where it is chunked; complete(): the server ended it on purpose
+  std::vector<ReceivedEvent> events;  ///< without connect-finish; empty when a listener is set
+  event::ChunkReader chunks;          ///< for a chunked response; complete(): the server ended it properly
   EventParser parser;
 };
 
-/// Thousands of event streams on one thread, with epoll. What arrives is read by run() and run_until() only, in the
-/// thread that calls them: a stream that is not run is a client that does not read.
+/// A client for thousands of event streams on one thread, with epoll. Only run() and run_until() read, in the calling
+/// thread: while neither is called, the streams behave as clients that do not read.
 class Streams {
  public:
   using Listener = std::function<void(std::size_t stream, const ReceivedEvent& event)>;
 
   explicit Streams(Endpoint endpoint) : Streams(std::vector{std::move(endpoint)}) {}
-  /// Of a cluster's nodes: streams go to them in turn.
+  /// For the nodes of a cluster: streams connect to them in turn.
   explicit Streams(std::vector<Endpoint> endpoints);
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
-  /// Begins `GET /my-sse/connect?<query>` and returns its number; run until connected. Throws std::system_error.
+  /// Sends `GET /my-sse/connect?<query>` and returns the stream's number; call run() until it is connected. Throws
+  /// std::system_error.
   std::size_t open(const std::string& query, const ConnectOptions& options = {}, const std::string& path = "/my-sse");
-  /// As open(), and waits for connect-finish; throws std::runtime_error when it does not come.
+  /// As open(), and waits for connect-finish; throws std::runtime_error when it is not received.
   std::size_t connect(const std::string& query, const ConnectOptions& options = {});
   void close(std::size_t stream);
-  /// Ends the client's half: what it has been sent is still read, by run(), to the end.
+  /// Shuts down the client's sending side; run() still reads the events sent so far, to the end.
   void finish(std::size_t stream);
-  /// A server that stops waits a while for streams whose client does not read to their end: close them first.
+  /// Call it before stopping the server, which waits a while for streams whose client does not read to the end.
   void close_all();
 
-  /// Takes events from now on, instead of keeping them.
+  /// Passes further events to `listener` instead of storing them.
   void on_event(Listener listener) { listener_ = std::move(listener); }
 
   ClientStream& operator[](std::size_t stream) { return *streams_.at(stream); }
   std::size_t size() const { return streams_.size(); }
-  std::size_t connected() const { return connected_; }  ///< got connect-finish, whether ended since or not
-  std::size_t refused() const { return refused_; }      ///< were answered with another status than 200
+  std::size_t connected() const { return connected_; }  ///< received connect-finish, whether or not they have ended
+  std::size_t refused() const { return refused_; }      ///< answered with a status other than 200
   std::size_t ended() const { return ended_; }
-  std::size_t events() const { return events_; }  ///< received in all, without connect-finish
+  std::size_t events() const { return events_; }  ///< received in total, without connect-finish
 
-  /// Handles what is there, waiting at most `wait` for something.
+  /// Handles the available data, waiting at most `wait` for some.
   void run(std::chrono::milliseconds wait);
   template <class Done>
-  bool run_until(Done done, std::chrono::milliseconds patience = kPatience) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+  bool run_until(Done done, std::chrono::milliseconds timeout = kTimeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       run(std::chrono::milliseconds(20));

@@ -8,20 +8,20 @@
 
 namespace sse::load {
 
-/// Finds the measured events in the bytes of one stream, however they are cut. It looks for their data lines only: what
-/// it costs is part of every measurement.
+/// Finds the measured events in the bytes of one stream, however these are split into reads. It looks for their data
+/// lines only, because its own cost is part of every measurement.
 class EventReader {
  public:
   enum class Head : unsigned char {
     kIncomplete,
     kGood,
-    kRefused,  ///< status() says how
+    kRefused,  ///< status() has the status line
   };
 
-  /// Reads the response head off the front of `bytes`, which keep what is behind it. REQUIRES: head() is kIncomplete.
+  /// Removes the response head from the front of `bytes` and parses it. REQUIRES: head() is kIncomplete.
   Head read_head(std::string_view& bytes);
   Head head() const { return head_; }
-  /// The status line of a refusal.
+  /// The status line of a response that is not 200.
   const std::string& status() const { return partial_; }
 
   /// Calls `take(const Mark&)` for each measured event. REQUIRES: head() is kGood.

@@ -8,7 +8,7 @@ namespace {
 
 constexpr unsigned kLinearBits = 6;
 constexpr std::uint64_t kLinear = 1U << kLinearBits;
-// Up to 2^45 ns, ten hours.
+// Values up to 2^45 ns, ten hours.
 constexpr std::size_t kBuckets = (45 - kLinearBits + 1) * kLinear;
 
 std::size_t bucket_of(std::uint64_t value) {

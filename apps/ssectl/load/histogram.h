@@ -6,7 +6,8 @@
 
 namespace sse::load {
 
-/// Latencies in log-linear buckets: 64 to every power of two, so that a value is kept to 1.6 %. One thread at a time.
+/// A histogram of latencies with log-linear buckets: 64 for each power of two, a precision of 1.6 %. One thread at a
+/// time.
 class Histogram {
  public:
   Histogram();
@@ -15,7 +16,7 @@ class Histogram {
   void merge(const Histogram& other);
   std::uint64_t count() const { return count_; }
   std::chrono::nanoseconds max() const { return max_; }
-  /// The value that `quantile` (0 to 1) of the values do not exceed; 0 when empty.
+  /// The smallest value that at least `quantile` (0 to 1) of the values do not exceed; 0 if there are none.
   std::chrono::nanoseconds quantile(double quantile) const;
 
  private:

@@ -6,7 +6,7 @@
 namespace sse::load {
 namespace {
 
-// Reads `key`, a decimal number and the blank after it off the front of `text`.
+// Removes `key`, a decimal number and the following blank from the front of `text`.
 template <class Number>
 bool take_number(std::string_view& text, std::string_view key, Number& value) {
   if (!text.starts_with(key)) return false;

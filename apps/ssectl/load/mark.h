@@ -10,21 +10,22 @@
 
 namespace sse::load {
 
-/// What a measured event carries at the start of its data, so that whoever receives it can tell when it was meant to be
-/// sent and whether one is missing: `t=<ns of the monotonic clock> k=<sender> s=<sequence number> `, then filler.
+/// The header at the start of a measured event's data. It tells the receiver when the event was due and whether an
+/// event is missing: `t=<ns of the monotonic clock> k=<sender> s=<sequence number> `, then filler.
 struct Mark {
-  SteadyTime intended{};  ///< when it was due, however late its sender's turn came
+  SteadyTime intended{};  ///< when the event was due, even if it was sent later
   std::uint32_t sender = 0;
-  std::uint64_t sequence = 0;  ///< from 0, one more for each event of the sender to the same stream
+  std::uint64_t sequence = 0;  ///< counts from 0 the events of the sender to the same stream
 
   friend bool operator==(const Mark&, const Mark&) = default;
 };
 
-/// The fewest bytes of data that hold every mark a run can need.
-inline constexpr std::size_t kLeastSize = 40;
-/// Sequence numbers must have at most 10 digits and senders 4 for kLeastSize to hold.
+/// The smallest data size, in bytes, that has room for every mark of a run.
+inline constexpr std::size_t kMinDataSize = 40;
+/// Event data of `size` bytes that begins with the mark. The smallest size has room for sequence numbers of at most 10
+/// digits and senders of at most 4.
 std::string payload(const Mark& mark, std::size_t size);
-/// Nothing for data that is no measured event's.
+/// Parses the mark; nullopt if `data` does not belong to a measured event.
 std::optional<Mark> read_mark(std::string_view data);
 
 }  // namespace sse::load

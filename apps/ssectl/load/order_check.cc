@@ -4,7 +4,7 @@
 
 namespace sse::load {
 
-OrderCheck::Verdict OrderCheck::see(std::uint32_t number, std::uint64_t sequence) {
+OrderCheck::Result OrderCheck::record(std::uint32_t number, std::uint64_t sequence) {
   if (number >= senders_.size()) senders_.resize(number + 1);
   Sender& sender = senders_[number];
   if (sequence >= sender.next) {
@@ -13,13 +13,13 @@ OrderCheck::Verdict OrderCheck::see(std::uint32_t number, std::uint64_t sequence
       sender.missing->emplace_back(sender.next, sequence);
     }
     sender.next = sequence + 1;
-    return Verdict::kInOrder;
+    return Result::kInOrder;
   }
-  if (!sender.missing) return Verdict::kDuplicate;
+  if (!sender.missing) return Result::kDuplicate;
   std::vector<Range>& missing = *sender.missing;
   const auto range =
       std::ranges::find_if(missing, [&](const Range& r) { return r.first <= sequence && sequence < r.second; });
-  if (range == missing.end()) return Verdict::kDuplicate;
+  if (range == missing.end()) return Result::kDuplicate;
   const Range rest{sequence + 1, range->second};
   range->second = sequence;
   const bool empty = range->first == range->second;
@@ -32,7 +32,7 @@ OrderCheck::Verdict OrderCheck::see(std::uint32_t number, std::uint64_t sequence
   } else if (empty) {
     missing.erase(range);
   }
-  return Verdict::kLate;
+  return Result::kLate;
 }
 
 }  // namespace sse::load

@@ -7,16 +7,16 @@
 
 namespace sse::load {
 
-/// Tells for one stream which events came twice or behind a later one of the same sender; exact, however long ago the
-/// first was. Costs a few bytes a sender, and more only for what is missing.
+/// Detects duplicate and out-of-order events of one stream, per sender. It is exact, however far apart two duplicates
+/// are. Needs a few bytes per sender, and more only for gaps in the sequence.
 class OrderCheck {
  public:
-  enum class Verdict : std::uint8_t {
+  enum class Result : std::uint8_t {
     kInOrder,
-    kLate,  ///< the first time, but behind one with a higher number
+    kLate,  ///< seen for the first time, but after an event with a higher number
     kDuplicate,
   };
-  Verdict see(std::uint32_t sender, std::uint64_t sequence);
+  Result record(std::uint32_t sender, std::uint64_t sequence);
 
  private:
   using Range = std::pair<std::uint64_t, std::uint64_t>;  // first, end

@@ -19,7 +19,7 @@ namespace {
 Peer peer_of(const std::string& text) {
   const api::Address address = api::parse_address(text);
   if (address.tls)
-    throw Error(ErrorCode::kInvalidArgument, "bench speaks plain HTTP; name an admin address without TLS, not " + text);
+    throw Error(ErrorCode::kInvalidArgument, "bench supports plain HTTP only; the admin address uses TLS: " + text);
   return address.is_unix() ? Peer::unix_socket(address.path) : Peer(address.host, address.port);
 }
 
@@ -79,7 +79,7 @@ Poster::Answer Poster::finish() {
   while (wanted == std::string::npos || answer_.size() < wanted) {
     const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) broken("gave no answer");
+    if (n <= 0) broken("closed the connection without a response");
     answer_.append(buffer.data(), static_cast<std::size_t>(n));
     const std::size_t end = answer_.find("\r\n\r\n");
     if (wanted != std::string::npos || end == std::string::npos) continue;

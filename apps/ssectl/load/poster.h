@@ -8,26 +8,26 @@
 
 namespace sse::load {
 
-/// Posts over one keep-alive connection with as little work of its own as can be, so that what is measured is the
-/// server. Knows only answers with Content-Length. One thread at a time.
+/// A minimal HTTP client that sends POST requests over one keep-alive connection. It does as little work as possible,
+/// so that a benchmark measures the server. Supports only responses with Content-Length. One thread at a time.
 class Poster {
  public:
-  /// `address`: `unix:PATH` or `http://HOST:PORT`. Throws Error: kInvalidArgument for another one, kUnavailable.
+  /// `address`: `unix:PATH` or `http://HOST:PORT`. Throws Error: kInvalidArgument for any other form, kUnavailable.
   Poster(const std::string& address, const std::string& path, const std::string& content_type,
          const std::string& token = "");
 
   struct Answer {
     int status = 0;
-    std::string_view body;  ///< until the next post()
+    std::string_view body;  ///< valid until the next post()
 
     bool good() const { return status >= 200 && status < 300; }
   };
-  /// Sends a request and reads its answer. Throws Error(kUnavailable) when the connection broke.
+  /// Sends a request and reads the response. Throws Error(kUnavailable) if the connection breaks.
   Answer post(std::string_view body) { return post_to({}, body); }
-  /// The same with `suffix` added to the path.
+  /// Like post(), with `suffix` appended to the path.
   Answer post_to(std::string_view suffix, std::string_view body);
 
-  /// The two halves of post(), for one thread with many of these: finish() when fd() can be read.
+  /// The two halves of post(), for a thread with many connections: call finish() when fd() is readable.
   void begin(std::string_view body) { begin_to({}, body); }
   Answer finish();
   int fd() const { return fd_.get(); }
@@ -44,7 +44,7 @@ class Poster {
   std::string fields_;
   std::string request_;
   std::string answer_;
-  bool last_ = false;  // the server closes after this answer
+  bool last_ = false;  // the server closes the connection after this response
   UniqueFd fd_;
 };
 

@@ -27,13 +27,13 @@ constexpr std::size_t kReadSize = std::size_t{256} * 1024;
 
 std::string reason(int error) {
   if (error == EMFILE) return "this process is out of descriptors; raise its limit (ulimit -n)";
-  if (error == EADDRNOTAVAIL) return "no port is left on this source address; take more --sources";
+  if (error == EADDRNOTAVAIL) return "no port is left on this source address; use more --sources";
   return std::strerror(error);
 }
 
 }  // namespace
 
-// Streams number, number + threads, … on a thread of its own.
+// Opens and reads the streams `number`, `number` + threads, … on a thread of its own.
 class StreamClients::Worker {
  public:
   Worker(const ClientOptions& options, Counters& counters, unsigned number)
@@ -116,11 +116,11 @@ class StreamClients::Worker {
   }
 
   void connect_more() {
-    while (next_ < allowed_.load() && under_way_ < options_.connecting / options_.threads + 1) {
+    while (next_ < allowed_.load() && connecting_ < options_.connecting / options_.threads + 1) {
       auto stream = std::make_unique<Stream>();
       stream->number = next_;
       next_ += options_.threads;
-      ++under_way_;
+      ++connecting_;
       stream->fd.reset(::socket(options_.peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
       if (!stream->fd.valid() || !start_connect(*stream)) {
         fail(*stream, reason(errno));
@@ -149,9 +149,9 @@ class StreamClients::Worker {
     watch(stream.fd.get(), EPOLL_CTL_MOD, EPOLLIN, &stream);
   }
 
-  // Ends a stream that did not get so far as its head.
+  // Ends a stream that has not received its response head.
   void fail(Stream& stream, const std::string& why) {
-    --under_way_;
+    --connecting_;
     stream.fd.reset();
     {
       const std::scoped_lock lock(mutex_);
@@ -165,7 +165,7 @@ class StreamClients::Worker {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
       if (stream.reader.head() != EventReader::Head::kGood) {
-        fail(stream, n == 0 ? "closed before its head" : reason(errno));
+        fail(stream, n == 0 ? "closed before its response head" : reason(errno));
         return;
       }
       stream.fd.reset();
@@ -189,7 +189,7 @@ class StreamClients::Worker {
       fail(stream, "answered '" + stream.reader.status() + "'");
       return;
     }
-    --under_way_;
+    --connecting_;
     {
       const std::scoped_lock lock(mutex_);
       opened_.push_back(stream.number);
@@ -207,9 +207,9 @@ class StreamClients::Worker {
       stream.reader.read(bytes, [&](const Mark& mark) {
         ++events;
         received_.latency.record(now - mark.intended);
-        const OrderCheck::Verdict verdict = stream.order.see(mark.sender, mark.sequence);
-        if (verdict == OrderCheck::Verdict::kLate) ++received_.late;
-        if (verdict == OrderCheck::Verdict::kDuplicate) ++received_.duplicates;
+        const OrderCheck::Result result = stream.order.record(mark.sender, mark.sequence);
+        if (result == OrderCheck::Result::kLate) ++received_.late;
+        if (result == OrderCheck::Result::kDuplicate) ++received_.duplicates;
       });
       received_.events += events;
       if (events != 0) received_.last = now;
@@ -222,15 +222,15 @@ class StreamClients::Worker {
   std::atomic<std::size_t> allowed_{0};
   std::atomic<bool> stopping_{false};
 
-  // The worker's thread only.
+  // Used by the worker's thread only.
   std::size_t next_;
-  std::size_t under_way_ = 0;
+  std::size_t connecting_ = 0;
   UniqueFd epoll_;
   UniqueFd wake_;
   std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<char> buffer_ = std::vector<char>(kReadSize);
 
-  // Uncontended but for the few who ask.
+  // Rarely contended: other threads take it only to read results.
   std::mutex mutex_;
   Received received_;
   std::vector<std::size_t> opened_;
@@ -254,8 +254,8 @@ OpenResult StreamClients::open(std::size_t count, const std::function<bool(std::
   for (;;) {
     result.opened = counters_->opened.load();
     result.failed = counters_->failed.load();
-    const bool go_on = !progress || progress(result.opened);
-    if (result.opened + result.failed >= count || !go_on || steady_now() - begin > options_.timeout) break;
+    const bool keep_going = !progress || progress(result.opened);
+    if (result.opened + result.failed >= count || !keep_going || steady_now() - begin > options_.timeout) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   result.seconds = std::chrono::duration<double>(steady_now() - begin).count();
@@ -276,19 +276,19 @@ std::vector<std::size_t> StreamClients::opened() const {
   return numbers;
 }
 
-bool StreamClients::wait_events(std::uint64_t count, std::chrono::milliseconds patience,
-                                const std::function<bool()>& go_on) {
+bool StreamClients::wait_events(std::uint64_t count, std::chrono::milliseconds timeout,
+                                const std::function<bool()>& keep_going) {
   std::uint64_t last = counters_->events.load();
   SteadyTime changed = steady_now();
   while (last < count) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
-    if (go_on && !go_on()) return false;
+    if (keep_going && !keep_going()) return false;
     const bool nobody = counters_->open_now.load() == 0;
     const std::uint64_t now = counters_->events.load();
     if (now != last) {
       last = now;
       changed = steady_now();
-    } else if (nobody || steady_now() - changed > patience) {
+    } else if (nobody || steady_now() - changed > timeout) {
       return false;
     }
   }

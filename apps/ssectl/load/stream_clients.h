@@ -14,45 +14,47 @@
 
 namespace sse::load {
 
-/// Counts that may be read while the streams run; in shared memory another process may, too.
+/// Counters that may be read while the streams run, also by another process if they are in shared memory.
 struct Counters {
   std::atomic<std::size_t> opened{0};
   std::atomic<std::size_t> failed{0};
   std::atomic<std::size_t> open_now{0};
-  std::atomic<std::uint64_t> events{0};  ///< measured ones
+  std::atomic<std::uint64_t> events{0};  ///< measured events
 };
 
+/// Options of StreamClients.
 struct ClientOptions {
   Peer peer;
-  std::size_t streams = 0;  ///< at most
+  std::size_t streams = 0;  ///< maximum number of streams
   unsigned threads = 1;
   unsigned sources = 1;                      ///< addresses 127.0.0.2, .3, … to connect from when above 1
-  std::size_t connecting = 256;              ///< connections under way at once
-  std::chrono::milliseconds timeout{60000};  ///< for opening those of one open()
-  /// The whole HTTP request of stream n. Called on the clients' threads.
+  std::size_t connecting = 256;              ///< concurrent connection attempts
+  std::chrono::milliseconds timeout{60000};  ///< for one call of open()
+  /// Returns the complete HTTP request of stream n. Called on the clients' threads.
   std::function<std::string(std::size_t)> request{};
-  Counters* counters = nullptr;  ///< where to count, if not inside
+  Counters* counters = nullptr;  ///< external counters to use, if any
 };
 
+/// The outcome of StreamClients::open().
 struct OpenResult {
   std::size_t opened = 0;
-  std::size_t failed = 0;  ///< refused, broken or not answered in time
+  std::size_t failed = 0;  ///< refused, disconnected or timed out
   double seconds = 0;
   std::string first_error;
 };
 
-/// What all streams have received since the last take().
+/// What all streams received since the previous take().
 struct Received {
-  std::uint64_t events = 0;  ///< measured ones, those that came twice twice
+  std::uint64_t events = 0;  ///< measured events, including duplicates
   std::uint64_t bytes = 0;
-  std::uint64_t duplicates = 0;  ///< came before on the same stream
-  std::uint64_t late = 0;        ///< behind a later one of the same sender
+  std::uint64_t duplicates = 0;  ///< seen before on the same stream
+  std::uint64_t late = 0;        ///< received after a later event of the same sender
   std::uint64_t closed = 0;      ///< streams that ended
-  Histogram latency;             ///< from the intended sending to reading
-  SteadyTime last{};             ///< when the last of them was read
+  Histogram latency;             ///< from the time an event was due to reading it
+  SteadyTime last{};             ///< when the last event was read
 };
 
-/// Very many event streams held by a few threads. One thread drives it.
+/// Opens and reads very many event streams with a few threads, for load tests. One thread drives it.
 class StreamClients {
  public:
   explicit StreamClients(ClientOptions options);
@@ -60,17 +62,18 @@ class StreamClients {
   StreamClients(const StreamClients&) = delete;
   StreamClients& operator=(const StreamClients&) = delete;
 
-  /// Opens streams until there are `count` in all, those that failed included; returns when every one of them has its
-  /// response head, failed, or the time is over. Tells `progress`, which may be empty, how many are open; it returns
-  /// false to give up.
+  /// Opens streams until there are `count` in total, including failed ones. Returns when each of them has received its
+  /// response head or failed, or at the timeout. Calls `progress`, which may be empty, with the number of open streams;
+  /// `progress` returns false to give up.
   OpenResult open(std::size_t count, const std::function<bool(std::size_t opened)>& progress);
-  /// Numbers of the streams that have opened so far.
+  /// Numbers of the streams that were opened so far.
   std::vector<std::size_t> opened() const;
   const Counters& counters() const { return *counters_; }
-  /// Waits until `count` measured events have come; false when nothing new came for `patience`, no stream is left, or
-  /// `go_on`, which may be empty, returned false.
-  bool wait_events(std::uint64_t count, std::chrono::milliseconds patience, const std::function<bool()>& go_on = {});
-  /// What came since the last time.
+  /// Waits until `count` measured events have arrived; false if no event arrived for `timeout`, all streams have ended,
+  /// or `keep_going`, which may be empty, returned false.
+  bool wait_events(std::uint64_t count, std::chrono::milliseconds timeout,
+                   const std::function<bool()>& keep_going = {});
+  /// Returns and resets what was received since the previous call.
   Received take();
 
  private:

@@ -1,4 +1,4 @@
-// From the bytes of a request to the frame that all streams share.
+// The path from the bytes of a send request to the frame that all streams share.
 #include <benchmark/benchmark.h>
 
 #include <string>

@@ -1,4 +1,4 @@
-// Who is meant by a target, and what a stream costs the indexes as it comes and goes, among many others.
+// Matching a target, and adding and removing a stream in the indexes, among many other streams.
 #include <benchmark/benchmark.h>
 #include <sys/socket.h>
 
@@ -21,11 +21,11 @@ class NoOwner final : public net::StreamOwner {
   void stream_dirty(net::Stream&) override {}
   void stream_closed(net::Stream&, net::CloseReason) override {}
   void stream_acknowledged(net::Stream&, MessageId, event::TargetKind) override {}
-  void stream_awaits(net::Stream&) override {}
+  void stream_unacknowledged(net::Stream&) override {}
   void stream_drained(net::Stream&) override {}
 };
 
-// Streams of a user each, in one of 100 channels.
+// One stream per user, each in one of 100 channels.
 class Crowd {
  public:
   explicit Crowd(std::size_t size) {

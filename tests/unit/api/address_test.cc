@@ -52,7 +52,7 @@ TEST(ParseAddress, RefusesTheRestAndNamesTheForms) {
 }
 
 TEST(WhyUnreachable, SpeaksTheSystemsWords) {
-  EXPECT_EQ(why_unreachable(parse_address("unix:/nonexistent/admin.sock"), std::chrono::seconds(1)),
+  EXPECT_EQ(connect_error(parse_address("unix:/nonexistent/admin.sock"), std::chrono::seconds(1)),
             "No such file or directory");
 }
 

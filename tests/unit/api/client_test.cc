@@ -273,7 +273,7 @@ TEST(Client, SaysThatTheServerHungUp) {
   const Error error = error_of([&] { client.status(); });
   server.join();
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
-  EXPECT_THAT(error.what(), HasSubstr("broke the connection off"));
+  EXPECT_THAT(error.what(), HasSubstr("closed the connection before it answered"));
 }
 
 TEST(Client, RefusesATokenThatNoHeaderCanCarry) {

@@ -57,6 +57,7 @@ TEST(SplitList, CutsBlanksAndLeavesOutEmptyPieces) {
 
 TEST(Url, DecodesAQueryComponent) {
   EXPECT_EQ(url_decode("a+b%20c%2B"), "a b c+");
+  EXPECT_EQ(percent_decode("a+b%20c%2B"), "a+b c+");
   EXPECT_EQ(url_decode("%e6%9c%8d"), "服");
   EXPECT_EQ(url_decode("%00"), "\0"s);
   EXPECT_EQ(url_decode("100%"), "100%");

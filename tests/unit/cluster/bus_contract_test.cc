@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "base/mutex.h"
-#include "cluster/http_bus.h"
-#include "cluster/memory_bus.h"
-#include "cluster/redis_bus.h"
+#include "cluster/mesh/http_bus.h"
+#include "cluster/redis/redis_bus.h"
+#include "support/memory_bus.h"
 #include "support/redis.h"
 #include "support/relay.h"
 
@@ -26,14 +26,14 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr auto kPatience = sse::testing::kPatience;
+constexpr auto kTimeout = sse::testing::kTimeout;
 
 class InMemory {
  public:
   std::unique_ptr<Bus> bus(const std::string& node) { return std::make_unique<MemoryBus>(exchange_, node); }
   void wait_up(Bus&) {}
   void cut() { exchange_->cut(true); }
-  void mend() { exchange_->cut(false); }
+  void restore() { exchange_->cut(false); }
 
  private:
   std::shared_ptr<MemoryExchange> exchange_ = std::make_shared<MemoryExchange>();
@@ -49,9 +49,9 @@ class OverRedis {
     options.node = node;
     return std::make_unique<RedisBus>(options);
   }
-  void wait_up(Bus& bus) { static_cast<RedisBus&>(bus).require_up(kPatience); }
+  void wait_up(Bus& bus) { static_cast<RedisBus&>(bus).require_up(kTimeout); }
   void cut() { redis_.kill(); }
-  void mend() { redis_.start(); }
+  void restore() { redis_.start(); }
 
  private:
   RedisProcess redis_;
@@ -70,9 +70,9 @@ class OverHttp {
     options.ping = 100ms;
     options.lease = 30'000ms;  // the machine may be slow
     options.link.backoff_most = 100ms;
-    options.link.answer_timeout = kPatience;
+    options.link.answer_timeout = kTimeout;
     auto bus = std::make_unique<HttpBus>(options, metrics_);
-    relay->lead_to(bus->listening());
+    relay->set_target(bus->listening());
     relays_.push_back(relay);
     // Those before hear of it when it posts to them.
     bus->set_peers(peers_);
@@ -82,13 +82,13 @@ class OverHttp {
   void wait_up(Bus& bus) {
     auto& mesh = static_cast<HttpBus&>(bus);
     all_.push_back(&mesh);
-    for (HttpBus* one : all_) ASSERT_TRUE(one->settle(kPatience));
+    for (HttpBus* one : all_) ASSERT_TRUE(one->settle(kTimeout));
   }
   void cut() {
     for (const auto& relay : relays_) relay->cut();
   }
-  void mend() {
-    for (const auto& relay : relays_) relay->mend();
+  void restore() {
+    for (const auto& relay : relays_) relay->restore();
   }
 
  private:
@@ -107,7 +107,7 @@ struct Node final : Bus::Receiver {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
+  void received(std::vector<Bus::Incoming> commands, Bus::ReplyBatch) override {
     const MutexLock lock(mutex);
     for (Bus::Incoming& command : commands) {
       seen.push_back(command.origin + ">" + command.bytes);
@@ -127,8 +127,8 @@ struct Node final : Bus::Receiver {
     EXPECT_TRUE(eventually([&] { return *result != -1; }));
     return *result == 1;
   }
-  Answers ask(const std::string& topic, const std::string& bytes, std::chrono::milliseconds patience = kPatience) {
-    return bus->ask({{topic, bytes}})->wait(patience).front();
+  Replies start_call(const std::string& topic, const std::string& bytes, std::chrono::milliseconds timeout = kTimeout) {
+    return bus->start_call({{topic, bytes}})->wait(timeout).front();
   }
   std::vector<std::string> saw() {
     const MutexLock lock(mutex);
@@ -145,7 +145,7 @@ struct Node final : Bus::Receiver {
   std::vector<std::function<void(std::string)>> kept GUARDED_BY(mutex);
 };
 
-std::vector<std::string> texts(const Answers& answers) {
+std::vector<std::string> texts(const Replies& answers) {
   std::vector<std::string> texts;
   for (const auto& [node, bytes] : answers.answers) texts.push_back(node + "=" + bytes);
   return texts;
@@ -172,18 +172,18 @@ TYPED_TEST(BusContract, ReachesThoseWhoSubscribedAndNobodyElse) {
   auto d = this->node("d");
   ASSERT_TRUE(b->subscribe({"t", "u"}));
   ASSERT_TRUE(c->subscribe({"t"}));
-  const Answers answers = a->ask("t", "hi");
+  const Replies answers = a->start_call("t", "hi");
   EXPECT_THAT(texts(answers), UnorderedElementsAre("b=b:hi", "c=c:hi"));
   EXPECT_EQ(answers.silent, 0u);
   EXPECT_EQ(answers.failure, "");
-  EXPECT_THAT(texts(a->ask("u", "hi")), ElementsAre("b=b:hi"));
+  EXPECT_THAT(texts(a->start_call("u", "hi")), ElementsAre("b=b:hi"));
   EXPECT_THAT(b->saw(), ElementsAre("a>hi", "a>hi"));
   EXPECT_THAT(d->saw(), IsEmpty());
 }
 
 TYPED_TEST(BusContract, AnswersAtOnceWhenNobodySubscribed) {
   auto a = this->node("a");
-  const Answers answers = a->ask("nobody's", "hi");
+  const Replies answers = a->start_call("nobody's", "hi");
   EXPECT_THAT(answers.answers, IsEmpty());
   EXPECT_EQ(answers.silent, 0u);
   EXPECT_EQ(answers.failure, "");
@@ -193,11 +193,11 @@ TYPED_TEST(BusContract, NeverGivesANodeItsOwnCommands) {
   auto a = this->node("a");
   auto b = this->node("b");
   ASSERT_TRUE(a->subscribe({"t"}));
-  const Answers alone = a->ask("t", "1");
+  const Replies alone = a->start_call("t", "1");
   EXPECT_THAT(alone.answers, IsEmpty());
   EXPECT_EQ(alone.silent, 0u);
   ASSERT_TRUE(b->subscribe({"t"}));
-  EXPECT_THAT(texts(a->ask("t", "2")), ElementsAre("b=b:2"));
+  EXPECT_THAT(texts(a->start_call("t", "2")), ElementsAre("b=b:2"));
   EXPECT_THAT(a->saw(), IsEmpty());
 }
 
@@ -212,7 +212,7 @@ TYPED_TEST(BusContract, CarriesAnyBytesAndManyCommandsInOrder) {
     commands.push_back({"t", bytes});
     expected.push_back("a>" + bytes);
   }
-  const std::vector<Answers> all = a->bus->ask(commands)->wait(kPatience);
+  const std::vector<Replies> all = a->bus->start_call(commands)->wait(kTimeout);
   ASSERT_THAT(all, SizeIs(1000));
   for (int i = 0; i < 1000; ++i) {
     ASSERT_THAT(texts(all[static_cast<std::size_t>(i)]),
@@ -234,7 +234,7 @@ TYPED_TEST(BusContract, CarriesCommandsToSeveralTopicsInTheOrderTheyWereSentIn) 
     commands.push_back({topic, bytes});
     if (topic != "nobody's") expected.push_back("a>" + bytes);
   }
-  const std::vector<Answers> all = a->bus->ask(commands)->wait(kPatience);
+  const std::vector<Replies> all = a->bus->start_call(commands)->wait(kTimeout);
   ASSERT_THAT(all, SizeIs(200));
   for (std::size_t i = 0; i < all.size(); ++i) {
     EXPECT_EQ(all[i].failure, "");
@@ -256,11 +256,11 @@ TYPED_TEST(BusContract, TellsOfTheAnswersInsteadOfWaitingForThem) {
   c->silent = true;
   struct Told {
     Mutex mutex;
-    std::vector<Answers> answers GUARDED_BY(mutex);
+    std::vector<Replies> answers GUARDED_BY(mutex);
     std::atomic<int> times{0};
 
-    std::function<void(std::vector<Answers>)> ear() {
-      return [this](std::vector<Answers> all) {
+    std::function<void(std::vector<Replies>)> ear() {
+      return [this](std::vector<Replies> all) {
         const MutexLock lock(mutex);
         answers = std::move(all);
         ++times;
@@ -268,10 +268,10 @@ TYPED_TEST(BusContract, TellsOfTheAnswersInsteadOfWaitingForThem) {
     }
   };
   Told at_once, all, some;
-  a->bus->ask({})->then(kPatience, at_once.ear());
+  a->bus->start_call({})->then(kTimeout, at_once.ear());
   EXPECT_EQ(at_once.times, 1);
-  a->bus->ask({{"u", "1"}, {"nobody's", "2"}, {"u", "3"}})->then(kPatience, all.ear());
-  a->bus->ask({{"t", "4"}})->then(100ms, some.ear());
+  a->bus->start_call({{"u", "1"}, {"nobody's", "2"}, {"u", "3"}})->then(kTimeout, all.ear());
+  a->bus->start_call({{"t", "4"}})->then(100ms, some.ear());
   ASSERT_TRUE(eventually([&] { return all.times == 1 && some.times == 1; }));
   {
     const MutexLock lock(all.mutex);
@@ -286,7 +286,7 @@ TYPED_TEST(BusContract, TellsOfTheAnswersInsteadOfWaitingForThem) {
   }
   // The end of the bus is the end of all waiting.
   Told last;
-  a->bus->ask({{"t", "5"}})->then(std::chrono::hours(1), last.ear());
+  a->bus->start_call({{"t", "5"}})->then(std::chrono::hours(1), last.ear());
   a->bus->stop();
   EXPECT_EQ(last.times, 1);
   EXPECT_EQ(all.times, 1);
@@ -299,8 +299,8 @@ TYPED_TEST(BusContract, StopsComingAfterUnsubscribe) {
   ASSERT_TRUE(b->subscribe({"t", "other"}));
   b->bus->unsubscribe({"t"});
   ASSERT_TRUE(b->subscribe({"later"}));
-  EXPECT_THAT(a->ask("t", "hi").answers, IsEmpty());
-  EXPECT_THAT(a->ask("other", "hi").answers, SizeIs(1));
+  EXPECT_THAT(a->start_call("t", "hi").answers, IsEmpty());
+  EXPECT_THAT(a->start_call("other", "hi").answers, SizeIs(1));
 }
 
 TYPED_TEST(BusContract, CountsThoseWhoDoNotAnswerInTime) {
@@ -310,7 +310,7 @@ TYPED_TEST(BusContract, CountsThoseWhoDoNotAnswerInTime) {
   ASSERT_TRUE(b->subscribe({"t"}));
   ASSERT_TRUE(c->subscribe({"t"}));
   c->silent = true;
-  const Answers answers = a->ask("t", "hi", 300ms);
+  const Replies answers = a->start_call("t", "hi", 300ms);
   EXPECT_THAT(texts(answers), ElementsAre("b=b:hi"));
   EXPECT_EQ(answers.silent, 1u);
   // A late answer hurts nobody.
@@ -319,7 +319,7 @@ TYPED_TEST(BusContract, CountsThoseWhoDoNotAnswerInTime) {
     for (const auto& answer : c->kept) answer("late");
   }
   c->silent = false;
-  EXPECT_THAT(texts(a->ask("t", "2")), UnorderedElementsAre("b=b:2", "c=c:2"));
+  EXPECT_THAT(texts(a->start_call("t", "2")), UnorderedElementsAre("b=b:2", "c=c:2"));
 }
 
 TYPED_TEST(BusContract, AnswersMayBeGivenLaterFromAnotherThread) {
@@ -327,13 +327,13 @@ TYPED_TEST(BusContract, AnswersMayBeGivenLaterFromAnotherThread) {
   auto b = this->node("b");
   ASSERT_TRUE(b->subscribe({"t"}));
   b->silent = true;
-  const auto asked = a->bus->ask({{"t", "hi"}});
+  const auto asked = a->bus->start_call({{"t", "hi"}});
   ASSERT_TRUE(eventually([&] { return b->saw().size() == 1; }));
   std::thread([&] {
     const MutexLock lock(b->mutex);
     b->kept.front()("later");
   }).join();
-  EXPECT_THAT(texts(asked->wait(kPatience).front()), ElementsAre("b=later"));
+  EXPECT_THAT(texts(asked->wait(kTimeout).front()), ElementsAre("b=later"));
 }
 
 TYPED_TEST(BusContract, AnAnswerMayOutliveTheBus) {
@@ -341,7 +341,7 @@ TYPED_TEST(BusContract, AnAnswerMayOutliveTheBus) {
   auto b = this->node("b");
   ASSERT_TRUE(b->subscribe({"t"}));
   b->silent = true;
-  EXPECT_EQ(a->ask("t", "hi", 200ms).silent, 1u);
+  EXPECT_EQ(a->start_call("t", "hi", 200ms).silent, 1u);
   std::vector<std::function<void(std::string)>> kept;
   {
     const MutexLock lock(b->mutex);
@@ -366,7 +366,8 @@ TYPED_TEST(BusContract, TwoNodesAskEachOtherFromManyThreads) {
       const std::string to = t % 2 == 0 ? "b" : "a";
       for (int i = 0; i < 100; ++i) {
         const std::string bytes = std::to_string(t) + "." + std::to_string(i);
-        if (texts(from.ask("for-" + to, bytes)) == std::vector<std::string>{to + "=" + to + ":" + bytes}) ++right;
+        if (texts(from.start_call("for-" + to, bytes)) == std::vector<std::string>{to + "=" + to + ":" + bytes})
+          ++right;
       }
     });
   }
@@ -382,15 +383,15 @@ TYPED_TEST(BusContract, SaysWhenItCannotCarryAndTakesItsTopicsUpAgain) {
   const int ups_of_b = b->ups;
   this->kind_.cut();
   ASSERT_TRUE(eventually([&] { return a->downs == 1 && b->downs == 1; }));
-  EXPECT_NE(a->ask("t", "lost").failure, "");
+  EXPECT_NE(a->start_call("t", "lost").failure, "");
   EXPECT_NE(a->bus->why_down(), "");
   EXPECT_FALSE(b->subscribe({"while-cut"}));
-  this->kind_.mend();
+  this->kind_.restore();
   // Both ways: what b hears it must be able to answer.
   ASSERT_TRUE(eventually(
       [&] { return a->ups > ups && b->ups > ups_of_b && a->bus->why_down().empty() && b->bus->why_down().empty(); }));
-  EXPECT_THAT(texts(a->ask("t", "1")), ElementsAre("b=b:1"));
-  EXPECT_THAT(texts(a->ask("while-cut", "2")), ElementsAre("b=b:2"));
+  EXPECT_THAT(texts(a->start_call("t", "1")), ElementsAre("b=b:1"));
+  EXPECT_THAT(texts(a->start_call("while-cut", "2")), ElementsAre("b=b:2"));
 }
 
 }  // namespace

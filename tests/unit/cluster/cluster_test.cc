@@ -1,4 +1,4 @@
-#include "cluster/cluster.h"
+#include "cluster/core/cluster.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cluster/memory_bus.h"
-#include "cluster/memory_discovery.h"
-#include "cluster/topics.h"
+#include "cluster/core/topics.h"
+#include "support/memory_bus.h"
+#include "support/memory_discovery.h"
 #include "support/process.h"
 
 namespace sse::cluster {
@@ -29,11 +29,11 @@ using ::testing::StartsWith;
 class TestNode final : public LocalNode {
  public:
   TestNode(const std::string& id, const std::shared_ptr<MemoryExchange>& exchange,
-           const std::shared_ptr<MemoryRegistry>& registry, std::chrono::milliseconds patience = 10s) {
+           const std::shared_ptr<MemoryRegistry>& registry, std::chrono::milliseconds timeout = 10s) {
     Cluster::Options options;
     options.node = id;
     options.heartbeat = 20ms;
-    options.patience = patience;
+    options.timeout = timeout;
     auto bus = std::make_unique<MemoryBus>(exchange, bus_name(id));
     MemoryBus& started = *bus;
     cluster = std::make_unique<Cluster>(options, std::move(bus), std::make_unique<MemoryDiscovery>(registry), metrics);
@@ -54,14 +54,14 @@ class TestNode final : public LocalNode {
   }
   std::string handle(const RequestCommand& command) override {
     stuck.wait(true);
-    if (command.door == Door::kCluster) orders_stuck.wait(true);
+    if (command.entry == RequestEntry::kCluster) orders_stuck.wait(true);
     return cluster->options().node + " answers " + command.request;
   }
-  std::vector<Place> locate(const std::vector<LocateCommand>& messages) override {
+  std::vector<Place> find_delivery_states(const std::vector<DeliveryStateCommand>& messages) override {
     places_stuck.wait(true);
     return std::vector<Place>(messages.size(), Place{2, ConnectionId()});
   }
-  void missed_something() override { ++missed; }
+  void on_messages_missed() override { ++missed; }
   event::Json facts() override { return {{"streams", streams.load()}}; }
 
   void hold(const std::string& user) {
@@ -97,8 +97,8 @@ class TestNode final : public LocalNode {
 
 class ClusterTest : public ::testing::Test {
  protected:
-  std::unique_ptr<TestNode> node(const std::string& id, std::chrono::milliseconds patience = 10s) {
-    return std::make_unique<TestNode>(id, exchange_, registry_, patience);
+  std::unique_ptr<TestNode> node(const std::string& id, std::chrono::milliseconds timeout = 10s) {
+    return std::make_unique<TestNode>(id, exchange_, registry_, timeout);
   }
   std::shared_ptr<MemoryExchange> exchange_ = std::make_shared<MemoryExchange>();
   std::shared_ptr<MemoryRegistry> registry_ = std::make_shared<MemoryRegistry>();
@@ -140,13 +140,13 @@ TEST_F(ClusterTest, PassesARequestOnToAllOthersOrToOne) {
   auto b = node("b");
   auto c = node("c");
   ASSERT_TRUE(a->knows(3));
-  const auto responses = a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"}));
+  const auto responses = a->cluster->finish(*a->cluster->pass_on({RequestEntry::kAdmin, "", "question"}));
   ASSERT_THAT(responses.responses, SizeIs(2));
   EXPECT_EQ(responses.responses[0].node, "b");
   EXPECT_EQ(responses.responses[0].bytes, "b answers question");
   EXPECT_EQ(responses.responses[1].bytes, "c answers question");
   EXPECT_THAT(responses.missing, IsEmpty());
-  EXPECT_EQ(a->cluster->pass_on(c->number, {Door::kPages, "", "page"}), "c answers page");
+  EXPECT_EQ(a->cluster->pass_on(c->number, {RequestEntry::kPages, "", "page"}), "c answers page");
   EXPECT_TRUE(a->cluster->is_other(c->number));
   EXPECT_FALSE(a->cluster->is_other(a->number));
   EXPECT_FALSE(a->cluster->is_other(77));
@@ -158,11 +158,11 @@ TEST_F(ClusterTest, NamesTheNodesThatDoNotAnswerInTime) {
   auto c = node("c");
   ASSERT_TRUE(a->knows(3));
   c->stuck = true;
-  const auto responses = a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"}));
+  const auto responses = a->cluster->finish(*a->cluster->pass_on({RequestEntry::kAdmin, "", "question"}));
   EXPECT_THAT(responses.responses, SizeIs(1));
   EXPECT_THAT(responses.missing, ElementsAre("c"));
   try {
-    a->cluster->pass_on(c->number, {Door::kPages, "", "page"});
+    a->cluster->pass_on(c->number, {RequestEntry::kPages, "", "page"});
     FAIL() << "a stuck node answered";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kTimeout);
@@ -181,14 +181,14 @@ TEST_F(ClusterTest, OrdersThatTakeLongKeepNeitherQuestionsNorPagesWaiting) {
   std::atomic<int> done{0};
   for (int i = 0; i < 64; ++i) {
     orders.emplace_back([&] {
-      EXPECT_EQ(a->cluster->pass_on(b->number, {Door::kCluster, "", "order"}), "b answers order");
+      EXPECT_EQ(a->cluster->pass_on(b->number, {RequestEntry::kCluster, "", "order"}), "b answers order");
       ++done;
     });
   }
   EXPECT_TRUE(eventually([&] { return b->metrics.snapshot().at("sse_cluster_received_total") >= 64; }));
-  EXPECT_EQ(a->cluster->pass_on(b->number, {Door::kPages, "", "page"}), "b answers page");
+  EXPECT_EQ(a->cluster->pass_on(b->number, {RequestEntry::kPages, "", "page"}), "b answers page");
   EXPECT_THAT(a->cluster->pass_on(b->number, BodyCommand{"transfer", 0, 5, "piece"}), StartsWith("501 "));
-  EXPECT_THAT(a->cluster->finish(*a->cluster->pass_on({Door::kAdmin, "", "question"})).missing, IsEmpty());
+  EXPECT_THAT(a->cluster->finish(*a->cluster->pass_on({RequestEntry::kAdmin, "", "question"})).missing, IsEmpty());
   EXPECT_EQ(done, 0);
   b->orders_stuck = false;
   b->orders_stuck.notify_all();
@@ -206,19 +206,19 @@ TEST_F(ClusterTest, SaysWhoDidNotSayWhereMessagesAndStreamsAre) {
   b->hold("3");
   ASSERT_TRUE(a->knows(3));
   const auto ask = [&](const std::string& user) {
-    return LocateCommand{ServiceName("s"), event::TargetKind::kUser, user, MessageId(7), "e", false};
+    return DeliveryStateCommand{ServiceName("s"), event::TargetKind::kUser, user, MessageId(7), "e", false};
   };
-  Cluster::Located located = a->cluster->locate({ask("1"), ask("2"), ask("3"), ask("nobody")});
-  EXPECT_THAT(located.unread, ElementsAre(false, false, false, false));
-  EXPECT_THAT(located.missing, IsEmpty());
-  EXPECT_EQ(located.places[0].state, 2u);
-  EXPECT_EQ(located.places[3].state, 0u);
+  Cluster::FoundStates found_states = a->cluster->find_delivery_states({ask("1"), ask("2"), ask("3"), ask("nobody")});
+  EXPECT_THAT(found_states.unread, ElementsAre(false, false, false, false));
+  EXPECT_THAT(found_states.missing, IsEmpty());
+  EXPECT_EQ(found_states.places[0].state, 2u);
+  EXPECT_EQ(found_states.places[3].state, 0u);
   c->places_stuck = true;
-  located = a->cluster->locate({ask("1"), ask("2"), ask("3"), ask("nobody")});
-  EXPECT_THAT(located.unread, ElementsAre(true, true, false, false));
+  found_states = a->cluster->find_delivery_states({ask("1"), ask("2"), ask("3"), ask("nobody")});
+  EXPECT_THAT(found_states.unread, ElementsAre(true, true, false, false));
   // This bus has no names: whoever has not answered may be it.
-  EXPECT_THAT(located.missing, Contains("c"));
-  EXPECT_EQ(located.places[0].state, 2u);
+  EXPECT_THAT(found_states.missing, Contains("c"));
+  EXPECT_EQ(found_states.places[0].state, 2u);
   const std::vector<Cluster::Streams> streams = a->cluster->connections_of(
       {{ServiceName("s"), "2", "client", "", ""}, {ServiceName("s"), "3", "client", "", ""}});
   EXPECT_TRUE(streams[0].unread);
@@ -227,9 +227,9 @@ TEST_F(ClusterTest, SaysWhoDidNotSayWhereMessagesAndStreamsAre) {
   c->places_stuck.notify_all();
   exchange_->cut(true);
   ASSERT_TRUE(eventually([&] { return !a->cluster->degraded().empty(); }));
-  located = a->cluster->locate({ask("nobody")});
-  EXPECT_THAT(located.unread, ElementsAre(true));
-  EXPECT_THAT(located.missing, ElementsAre("b", "c"));
+  found_states = a->cluster->find_delivery_states({ask("nobody")});
+  EXPECT_THAT(found_states.unread, ElementsAre(true));
+  EXPECT_THAT(found_states.missing, ElementsAre("b", "c"));
 }
 
 TEST_F(ClusterTest, SaysThatANodeIsGone) {
@@ -239,7 +239,7 @@ TEST_F(ClusterTest, SaysThatANodeIsGone) {
   const unsigned number = b->number;
   b.reset();
   try {
-    a->cluster->pass_on(number, {Door::kPages, "", "page"});
+    a->cluster->pass_on(number, {RequestEntry::kPages, "", "page"});
     FAIL() << "a dead node answered";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnavailable);

@@ -8,12 +8,12 @@
 #include <memory>
 
 #include "base/error.h"
-#include "cluster/http_bus.h"
-#include "cluster/memory_discovery.h"
-#include "cluster/nacos_discovery.h"
-#include "cluster/redis_discovery.h"
-#include "cluster/static_discovery.h"
+#include "cluster/mesh/http_bus.h"
+#include "cluster/mesh/static_discovery.h"
+#include "cluster/nacos/nacos_discovery.h"
+#include "cluster/redis/redis_discovery.h"
 #include "support/manual_time.h"
+#include "support/memory_discovery.h"
 #include "support/nacos.h"
 #include "support/redis.h"
 #include "support/relay.h"
@@ -22,8 +22,8 @@ namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
+using sse::testing::FakeNacos;
 using sse::testing::Moves;
-using sse::testing::NacosStandIn;
 using sse::testing::RedisProcess;
 using sse::testing::while_time_passes;
 using ::testing::ElementsAre;
@@ -59,7 +59,7 @@ class InRedis : public Timed {
  public:
   InRedis() {
     link_.start();
-    link_.require_up(sse::testing::kPatience);
+    link_.require_up(sse::testing::kTimeout);
   }
   std::unique_ptr<Discovery> discovery() {
     RedisDiscovery::Options options;
@@ -81,10 +81,11 @@ class InRedis : public Timed {
 // Nodes whose buses exist, so that they can be asked whether they live.
 class LivingNodes {
  public:
-  NacosDiscovery::Life ask(const std::string& address, const std::string&, const std::string& run) {
+  NacosDiscovery::Liveness probe_liveness(const std::string& address, const std::string&, const std::string& run) {
     const MutexLock lock(mutex_);
     const auto found = runs_.find(address);
-    return found != runs_.end() && found->second == run ? NacosDiscovery::Life::kAlive : NacosDiscovery::Life::kDead;
+    return found != runs_.end() && found->second == run ? NacosDiscovery::Liveness::kAlive
+                                                        : NacosDiscovery::Liveness::kDead;
   }
   void add(const std::string& address, const std::string& run) {
     const MutexLock lock(mutex_);
@@ -108,9 +109,9 @@ class InNacosStandIn : public Timed {
    public:
     OfNode(InNacosStandIn& kind, const NacosDiscovery::Options& options)
         : kind_(kind), address_(options.address), discovery_(options) {
-      kind_.living_->add(options.address, options.run);
+      kind_.live_nodes_->add(options.address, options.run);
     }
-    ~OfNode() override { kind_.living_->remove(address_); }
+    ~OfNode() override { kind_.live_nodes_->remove(address_); }
     OfNode(const OfNode&) = delete;
     OfNode& operator=(const OfNode&) = delete;
     unsigned join(const std::string& id, const event::Json& facts) override {
@@ -146,7 +147,7 @@ class InNacosStandIn : public Timed {
   }
   std::unique_ptr<Discovery> discovery() {
     NacosDiscovery::Options options;
-    options.nacos = {parse_nacos_address(nacos_.url()), sse::testing::kPatience, &clock_};
+    options.nacos = {parse_nacos_address(nacos_.url()), sse::testing::kTimeout, &clock_};
     options.address = "127.0.0.1:" + std::to_string(++port_);
     options.secret = "secret";
     options.run = "run " + std::to_string(port_);
@@ -154,24 +155,24 @@ class InNacosStandIn : public Timed {
     options.unhealthy_after = kTtl;
     options.removed_after = 2 * kTtl;
     options.facts_every = 0ms;
-    options.ask = [living = living_](const auto& address, const auto& id, const auto& run) {
-      return living->ask(address, id, run);
+    options.probe_liveness = [live_nodes = live_nodes_](const auto& address, const auto& id, const auto& run) {
+      return live_nodes->probe_liveness(address, id, run);
     };
     return std::make_unique<OfNode>(*this, options);
   }
 
  private:
   static constexpr std::chrono::milliseconds kLag{50};
-  NacosStandIn::Options stand_in() const {
-    NacosStandIn::Options options;
+  FakeNacos::Options stand_in() const {
+    FakeNacos::Options options;
     options.clock = &clock_;
     options.generation = Generation;
     options.list_lag = kLag / 2;
     return options;
   }
   std::function<void()> meanwhile_;
-  NacosStandIn nacos_{stand_in()};
-  const std::shared_ptr<LivingNodes> living_ = std::make_shared<LivingNodes>();
+  FakeNacos nacos_{stand_in()};
+  const std::shared_ptr<LivingNodes> live_nodes_ = std::make_shared<LivingNodes>();
   int port_ = 7600;
 };
 
@@ -202,10 +203,10 @@ class Static : public Timed {
     std::vector<sse::cluster::Node> nodes() override { return discovery_->nodes(); }
 
    private:
-    struct Deaf final : Bus::Receiver {
-      void received(std::vector<Bus::Incoming>, Bus::Together) override {}
+    struct IgnoreCommands final : Bus::Receiver {
+      void received(std::vector<Bus::Incoming>, Bus::ReplyBatch) override {}
     };
-    Deaf deaf_;
+    IgnoreCommands deaf_;
     observe::Registry metrics_;
     HttpBus bus_;
     std::vector<std::string> addresses_;
@@ -224,9 +225,9 @@ class Static : public Timed {
       options.clock = &clock_;
       options.ping = 20ms;
       options.link.backoff_most = 50ms;
-      options.link.answer_timeout = sse::testing::kPatience;
+      options.link.answer_timeout = sse::testing::kTimeout;
       nodes_.push_back(std::make_unique<OfNode>(options, all));
-      relay.lead_to(nodes_.back()->bus().listening());
+      relay.set_target(nodes_.back()->bus().listening());
     }
     for (const auto& node : nodes_) node->start();
     for (const auto& node : nodes_) {

@@ -1,5 +1,5 @@
 // What only the bus over HTTP has: peers that come, go and break one by one. The rest is in bus_contract_test.cc.
-#include "cluster/http_bus.h"
+#include "cluster/mesh/http_bus.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "base/mutex.h"
-#include "cluster/mesh_message.h"
-#include "cluster/peer_link.h"
+#include "cluster/mesh/mesh_message.h"
+#include "cluster/mesh/peer_link.h"
 #include "support/process.h"
 #include "support/relay.h"
 
@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using sse::testing::eventually;
-using sse::testing::kPatience;
+using sse::testing::kTimeout;
 using sse::testing::Relay;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -32,18 +32,18 @@ class Node final : public Bus::Receiver {
     std::string name;
     std::string secret;
     bool asks_only = false;
-    std::chrono::milliseconds answer_timeout = kPatience;
-    decltype(PeerLink::Options::carrier) carrier = {};
+    std::chrono::milliseconds answer_timeout = kTimeout;
+    decltype(PeerLink::Options::forwarder) forwarder = {};
   };
   explicit Node(const Setting& setting) : bus(options(setting, relay), metrics_) {
-    if (!setting.asks_only) relay.lead_to(bus.listening());
+    if (!setting.asks_only) relay.set_target(bus.listening());
     bus.start(*this);
   }
   ~Node() { bus.stop(); }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
+  void received(std::vector<Bus::Incoming> commands, Bus::ReplyBatch) override {
     for (Bus::Incoming& command : commands) {
       if (keep) {
         const MutexLock lock(mutex);
@@ -63,8 +63,8 @@ class Node final : public Bus::Receiver {
     EXPECT_TRUE(eventually([&] { return *result != -1; }));
     return *result == 1;
   }
-  Answers ask(const std::string& topic, std::chrono::milliseconds patience = kPatience) {
-    return bus.ask({{topic, "x"}})->wait(patience).front();
+  Replies start_call(const std::string& topic, std::chrono::milliseconds timeout = kTimeout) {
+    return bus.start_call({{topic, "x"}})->wait(timeout).front();
   }
   std::string why(const Node& other) const {
     for (const HttpBus::Seen& seen : bus.seen()) {
@@ -93,7 +93,7 @@ class Node final : public Bus::Receiver {
     options.lease = 60'000ms;
     options.link.backoff_most = 100ms;
     options.link.answer_timeout = setting.answer_timeout;
-    options.link.carrier = setting.carrier;
+    options.link.forwarder = setting.forwarder;
     return options;
   }
   observe::Registry metrics_;
@@ -107,19 +107,19 @@ TEST(HttpBus, ADeadPeerIsNamedAtOnceAndHoldsUpNobody) {
   Node b({"b", ""});
   Node c({"c", ""});
   a.bus.set_peers({b.as_peer(), c.as_peer()});
-  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
   ASSERT_TRUE(b.subscribe("t"));
   ASSERT_TRUE(c.subscribe("t"));
-  EXPECT_THAT(a.ask("t").answers, SizeIs(2));
+  EXPECT_THAT(a.start_call("t").answers, SizeIs(2));
   b.relay.cut();
-  const Answers answers = a.ask("t");
+  const Replies answers = a.start_call("t");
   EXPECT_THAT(answers.answers, SizeIs(1));
   EXPECT_EQ(answers.silent, 1u);
   EXPECT_THAT(answers.missing, ElementsAre("b~1"));
   EXPECT_EQ(answers.failure, "");
   EXPECT_EQ(a.bus.why_down(), "");
-  b.relay.mend();
-  EXPECT_TRUE(eventually([&] { return a.ask("t").answers.size() == 2; }));
+  b.relay.restore();
+  EXPECT_TRUE(eventually([&] { return a.start_call("t").answers.size() == 2; }));
 }
 
 TEST(HttpBus, APeerThatSwallowsEverythingIsGivenUpAfterAWhileAndHoldsUpNobodyElse) {
@@ -127,11 +127,11 @@ TEST(HttpBus, APeerThatSwallowsEverythingIsGivenUpAfterAWhileAndHoldsUpNobodyEls
   Node b({"b", ""});
   Node c({"c", ""});
   a.bus.set_peers({b.as_peer(), c.as_peer()});
-  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
   ASSERT_TRUE(b.subscribe("t"));
   ASSERT_TRUE(c.subscribe("t"));
   b.relay.swallow();
-  const Answers answers = a.ask("t");
+  const Replies answers = a.start_call("t");
   EXPECT_THAT(answers.answers, SizeIs(1));
   EXPECT_THAT(answers.missing, ElementsAre("b~1"));
 }
@@ -140,7 +140,7 @@ TEST(HttpBus, APeerThatWasAwayLearnsEveryTopicOldAndNew) {
   Node a({"a", ""});
   Node b({"b", ""});
   a.bus.set_peers({b.as_peer()});
-  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
   std::vector<std::string> topics;
   for (int i = 0; i < 45'000; ++i) topics.push_back("t" + std::to_string(i));
   a.bus.subscribe(topics, [](bool) {});
@@ -149,14 +149,14 @@ TEST(HttpBus, APeerThatWasAwayLearnsEveryTopicOldAndNew) {
   // Nobody can be told now, and nobody waits for it.
   EXPECT_FALSE(a.subscribe("late"));
   a.bus.unsubscribe({"t7"});
-  b.relay.mend();
+  b.relay.restore();
   ASSERT_TRUE(eventually([&] { return a.why(b).empty(); }));
-  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
   for (const std::string topic : {"late", "t0", "t44999", "t20000"})
-    EXPECT_THAT(b.ask(topic).answers, SizeIs(1)) << topic;
-  EXPECT_THAT(b.ask("t7").answers, IsEmpty());
+    EXPECT_THAT(b.start_call(topic).answers, SizeIs(1)) << topic;
+  EXPECT_THAT(b.start_call("t7").answers, IsEmpty());
   EXPECT_TRUE(a.subscribe("later"));
-  EXPECT_THAT(b.ask("later").answers, SizeIs(1));
+  EXPECT_THAT(b.start_call("later").answers, SizeIs(1));
 }
 
 TEST(HttpBus, WhoShowsTheWrongSecretIsRefused) {
@@ -165,12 +165,12 @@ TEST(HttpBus, WhoShowsTheWrongSecretIsRefused) {
   ASSERT_TRUE(b.subscribe("t"));
   a.bus.set_peers({{b.bus.address(), "a guess", "b"}});
   EXPECT_TRUE(eventually([&] { return a.why(b).find("refuses the secret") != std::string::npos; }));
-  EXPECT_NE(a.ask("t").failure, "");
+  EXPECT_NE(a.start_call("t").failure, "");
   EXPECT_EQ(b.received_, 0);
   EXPECT_THAT(b.bus.seen(), IsEmpty());
   // Discovery tells the right one later.
   a.bus.set_peers({b.as_peer()});
-  EXPECT_TRUE(eventually([&] { return a.ask("t").answers.size() == 1; }));
+  EXPECT_TRUE(eventually([&] { return a.start_call("t").answers.size() == 1; }));
 }
 
 TEST(HttpBus, ASecondRunOfANodeIsRefusedByTheFirst) {
@@ -186,7 +186,7 @@ TEST(HttpBus, ASecondRunOfANodeIsRefusedByTheFirst) {
   second.set_peers({a.as_peer()});
   EXPECT_TRUE(eventually([&] {
     const auto seen = second.seen();
-    return !seen.empty() && seen[0].why.find("'a' is here already") != std::string::npos;
+    return !seen.empty() && seen[0].why.find("has the id 'a'") != std::string::npos;
   }));
   second.stop();
 }
@@ -195,11 +195,11 @@ TEST(HttpBus, ANodeThatStopsSaysSoAndIsNotMissed) {
   Node a({"a", ""});
   auto b = std::make_unique<Node>(Node::Setting{"b", ""});
   a.bus.set_peers({b->as_peer()});
-  ASSERT_TRUE(a.bus.settle(kPatience));
-  ASSERT_TRUE(b->bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
+  ASSERT_TRUE(b->bus.settle(kTimeout));
   ASSERT_TRUE(b->subscribe("t"));
   b->bus.stop();
-  const Answers answers = a.ask("t");
+  const Replies answers = a.start_call("t");
   EXPECT_EQ(answers.silent, 0u);
   EXPECT_EQ(answers.failure, "");
   EXPECT_THAT(a.bus.seen(), IsEmpty());
@@ -236,11 +236,11 @@ class HeldCarrier final : public PostCarrier {
 TEST(HttpBus, AnAnswerToWhatWasPostedBeforeTakesNoGoodbyeBack) {
   const auto gate = std::make_shared<HeldCarrier::Gate>();
   Node::Setting held{"a", ""};
-  held.carrier = [gate](const auto&, const auto&) { return std::make_unique<HeldCarrier>(gate); };
+  held.forwarder = [gate](const auto&, const auto&) { return std::make_unique<HeldCarrier>(gate); };
   Node a(held);
   Node b({"b", ""});
   b.bus.set_peers({a.as_peer()});
-  ASSERT_TRUE(b.bus.settle(kPatience));
+  ASSERT_TRUE(b.bus.settle(kTimeout));
   ASSERT_TRUE(eventually([&] { return gate->posts == 1; }));
   EXPECT_THAT(a.bus.seen(), SizeIs(1));
   b.bus.stop();
@@ -258,24 +258,24 @@ TEST(HttpBus, AProgramThatOnlyAsksGetsItsAnswersInTheResponse) {
   Node a({"a", ""});
   Node b({"b", ""});
   a.bus.set_peers({b.as_peer()});
-  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
   ASSERT_TRUE(b.subscribe("t"));
   Node client({"client", "", true});
-  client.bus.set_hold(kPatience);
+  client.bus.set_hold(kTimeout);
   client.bus.set_peers({a.as_peer(), b.as_peer()});
-  const Answers answers = client.ask("t");
+  const Replies answers = client.start_call("t");
   ASSERT_THAT(answers.answers, SizeIs(1));
   EXPECT_EQ(answers.answers[0].node, "b~1");
   EXPECT_EQ(answers.answers[0].bytes, "x!");
   // Also when it takes its time.
   b.keep = true;
-  const auto asked = client.bus.ask({{"t", "x"}});
+  const auto asked = client.bus.start_call({{"t", "x"}});
   ASSERT_TRUE(eventually([&] { return b.received_ == 2; }));
   {
     const MutexLock lock(b.mutex);
     b.kept.front()("late");
   }
-  EXPECT_EQ(asked->wait(kPatience).front().answers.at(0).bytes, "late");
+  EXPECT_EQ(asked->wait(kTimeout).front().answers.at(0).bytes, "late");
   // Nobody posts to it.
   EXPECT_THAT(a.bus.seen(), SizeIs(1));
 }
@@ -284,16 +284,16 @@ TEST(HttpBus, WhatAPeerWantsIsKnownAgainAfterTheConnectionBroke) {
   Node a({"a", ""});
   Node b({"b", ""});
   a.bus.set_peers({b.as_peer()});
-  ASSERT_TRUE(a.bus.settle(kPatience));
+  ASSERT_TRUE(a.bus.settle(kTimeout));
   ASSERT_TRUE(b.subscribe("t"));
   a.relay.cut();  // b cannot tell a any more; a can still post
   ASSERT_TRUE(eventually([&] { return !b.bus.why_down().empty(); }));
   EXPECT_FALSE(b.subscribe("meanwhile"));
   const int ups = b.ups;
-  a.relay.mend();
+  a.relay.restore();
   ASSERT_TRUE(eventually([&] { return b.ups > ups; }));
-  EXPECT_THAT(a.ask("meanwhile").answers, SizeIs(1));
-  EXPECT_THAT(a.ask("nobody's").answers, IsEmpty());
+  EXPECT_THAT(a.start_call("meanwhile").answers, SizeIs(1));
+  EXPECT_THAT(a.start_call("nobody's").answers, IsEmpty());
 }
 
 TEST(HttpBus, AnUnknownPeerThatPostsIsAPeerAndOneThatIsSilentIsForgotten) {
@@ -302,7 +302,7 @@ TEST(HttpBus, AnUnknownPeerThatPostsIsAPeerAndOneThatIsSilentIsForgotten) {
   ASSERT_TRUE(a.subscribe("t"));
   b.bus.set_peers({a.as_peer()});
   EXPECT_TRUE(eventually([&] { return a.bus.seen().size() == 1; }));
-  EXPECT_THAT(b.ask("t").answers, SizeIs(1));
+  EXPECT_THAT(b.start_call("t").answers, SizeIs(1));
   // Discovery does not know it, but it lives.
   a.bus.set_peers({});
   EXPECT_THAT(a.bus.seen(), SizeIs(1));

@@ -1,4 +1,4 @@
-#include "cluster/interest.h"
+#include "cluster/core/interest.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,14 +16,14 @@ class SlowBus final : public Bus {
  public:
   void start(Receiver&) override {}
   void stop() override {}
-  void subscribe(const std::vector<std::string>& topics, std::function<void(bool)> standing) override {
+  void subscribe(const std::vector<std::string>& topics, std::function<void(bool)> on_subscribed) override {
     subscribed.insert(topics.begin(), topics.end());
-    calls.push_back(std::move(standing));
+    calls.push_back(std::move(on_subscribed));
   }
   void unsubscribe(const std::vector<std::string>& topics) override {
     for (const std::string& topic : topics) subscribed.erase(topic);
   }
-  std::shared_ptr<Asked> ask(const std::vector<Command>&) override { return nullptr; }
+  std::shared_ptr<PendingCall> start_call(const std::vector<Command>&) override { return nullptr; }
   std::string why_down() const override { return ""; }
 
   std::set<std::string> subscribed;

@@ -1,4 +1,4 @@
-#include "cluster/merge.h"
+#include "cluster/core/merge.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

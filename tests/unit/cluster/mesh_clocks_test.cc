@@ -10,20 +10,20 @@
 #include <vector>
 
 #include "base/manual_clock.h"
-#include "cluster/http_bus.h"
-#include "cluster/mesh_repository.h"
-#include "cluster/topics.h"
-#include "cluster/wire.h"
-#include "delivery/memory_repository.h"
+#include "cluster/core/topics.h"
+#include "cluster/core/wire.h"
+#include "cluster/mesh/http_bus.h"
+#include "cluster/mesh/mesh_repository.h"
 #include "net/worker_pool.h"
+#include "store/memory/memory_repository.h"
 
 namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
-using delivery::PendingMessage;
-using delivery::Recipient;
 using event::TargetKind;
+using store::PendingMessage;
+using store::Recipient;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -41,7 +41,7 @@ class Node final : public Bus::Receiver {
         interest_(bus),
         store({own, own, own, own}, bus, interest_, {2s, [] {}, &clock}) {
     bus.start(*this);
-    interest_.acquire({everybody_topic()}, [] {});
+    interest_.acquire({broadcast_topic()}, [] {});
     store.start();
   }
   ~Node() {
@@ -51,7 +51,7 @@ class Node final : public Bus::Receiver {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
+  void received(std::vector<Bus::Incoming> commands, Bus::ReplyBatch) override {
     for (Bus::Incoming& command : commands) {
       workers_.submit([this, asked = std::get<StoreCommand>(decode(command.bytes)).bytes,
                        answer = std::move(command.answer)] { answer(store.handle(asked)); });
@@ -88,7 +88,7 @@ class Node final : public Bus::Receiver {
   net::WorkerPool workers_{"answers", 0, 4, 1000};
 
  public:
-  delivery::MemoryRepository own;
+  store::MemoryRepository own;
   HttpBus bus;
 
  private:
@@ -157,15 +157,15 @@ TEST_F(MeshClocksTest, IdsSayWhenTheirNodeMadeThemAndPagesMissNothing) {
 }
 
 TEST_F(MeshClocksTest, EachPingsByItsOwnClock) {
-  const auto heard = [](const Node& node) { return node.bus.seen().at(0).heard; };
-  const SteadyTime ahead_heard = heard(ahead_);
-  const SteadyTime before = heard(behind_);
+  const auto last_heard = [](const Node& node) { return node.bus.seen().at(0).last_heard; };
+  const SteadyTime ahead_heard = last_heard(ahead_);
+  const SteadyTime before = last_heard(behind_);
   // Long enough for a hundred pings; the other one's time stands still, and it answers all the same.
   for (int i = 0; i < 100; ++i) behind_.clock.advance(1s);
-  EXPECT_TRUE(eventually([&] { return heard(behind_) > before + 90s; }));
+  EXPECT_TRUE(eventually([&] { return last_heard(behind_) > before + 90s; }));
   EXPECT_TRUE(behind_.bus.seen().at(0).up);
   EXPECT_TRUE(ahead_.bus.seen().at(0).up);
-  EXPECT_LT(heard(ahead_), ahead_heard + 90s);
+  EXPECT_LT(last_heard(ahead_), ahead_heard + 90s);
   behind_.add("one", 60s);
   EXPECT_THAT(ahead_.pending(), ElementsAre("one"));
 }

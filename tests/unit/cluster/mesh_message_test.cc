@@ -1,4 +1,4 @@
-#include "cluster/mesh_message.h"
+#include "cluster/mesh/mesh_message.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ TEST(MeshMessage, ComesBackAsItWas) {
   message.session = "5-6";
   message.number = 7;
   message.hold = std::chrono::milliseconds(250);
-  message.reset = message.complete = message.resync = message.bye = true;
+  message.reset = message.complete = message.resync = message.stopping = true;
   message.topics = {{true, "to:1:x:user:1\n+ 3"}, {false, ""}};
   message.excused = {8, 9};
   message.commands = {{10, "topic\n", std::string("\0\n a", 4)}, {11, "", ""}};
@@ -32,7 +32,7 @@ TEST(MeshMessage, ComesBackAsItWas) {
   EXPECT_EQ(back.session, "5-6");
   EXPECT_EQ(back.number, 7u);
   EXPECT_EQ(back.hold, std::chrono::milliseconds(250));
-  EXPECT_TRUE(back.reset && back.complete && back.resync && back.bye);
+  EXPECT_TRUE(back.reset && back.complete && back.resync && back.stopping);
   ASSERT_EQ(back.topics.size(), 2u);
   EXPECT_EQ(back.topics[0].name, "to:1:x:user:1\n+ 3");
   EXPECT_FALSE(back.topics[1].wanted);

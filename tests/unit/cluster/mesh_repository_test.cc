@@ -1,4 +1,4 @@
-#include "cluster/mesh_repository.h"
+#include "cluster/mesh/mesh_repository.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,21 +11,21 @@
 
 #include "base/error.h"
 #include "base/mutex.h"
-#include "cluster/memory_bus.h"
-#include "cluster/topics.h"
-#include "cluster/wire.h"
-#include "delivery/memory_repository.h"
+#include "cluster/core/topics.h"
+#include "cluster/core/wire.h"
+#include "store/memory/memory_repository.h"
+#include "support/memory_bus.h"
 #include "support/process.h"
 
 namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
-using delivery::NewMessage;
-using delivery::PendingMessage;
-using delivery::Recipient;
 using event::TargetKind;
 using sse::testing::eventually;
+using store::NewMessage;
+using store::PendingMessage;
+using store::Recipient;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -37,10 +37,10 @@ using ::testing::UnorderedElementsAre;
 const ServiceName kService("s");
 
 // Somebody comes between what is about to be stored and the store.
-class InterruptedRepository final : public delivery::MessageRepository {
+class InterruptedRepository final : public store::MessageRepository {
  public:
-  explicit InterruptedRepository(delivery::MemoryRepository& store) : store_(store) {}
-  std::vector<delivery::AddOutcome> add_all(std::span<const NewMessage> messages) override {
+  explicit InterruptedRepository(store::MemoryRepository& store) : store_(store) {}
+  std::vector<store::AddOutcome> add_all(std::span<const NewMessage> messages) override {
     if (before_add) before_add();
     return store_.add_all(messages);
   }
@@ -72,15 +72,14 @@ class InterruptedRepository final : public delivery::MessageRepository {
   std::atomic<int> asked{0};  // what is pending
 
  private:
-  delivery::MemoryRepository& store_;
+  store::MemoryRepository& store_;
 };
 
-class UnreadableCatalog final : public delivery::MessageCatalog {
+class UnreadableCatalog final : public store::MessageCatalog {
  public:
-  explicit UnreadableCatalog(delivery::MessageCatalog& store) : store_(store) {}
-  std::uint64_t count(const delivery::MessageFilter& filter) override { return store_.count(filter); }
-  std::vector<PendingMessage> list(const delivery::MessageFilter& filter, std::uint64_t skip,
-                                   std::size_t limit) override {
+  explicit UnreadableCatalog(store::MessageCatalog& store) : store_(store) {}
+  std::uint64_t count(const store::MessageFilter& filter) override { return store_.count(filter); }
+  std::vector<PendingMessage> list(const store::MessageFilter& filter, std::uint64_t skip, std::size_t limit) override {
     if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
     return store_.list(filter, skip, limit);
   }
@@ -89,12 +88,12 @@ class UnreadableCatalog final : public delivery::MessageCatalog {
     return store_.find(id);
   }
   std::uint64_t erase(MessageId id) override { return store_.erase(id); }
-  std::uint64_t purge(const delivery::MessageFilter& filter) override { return store_.purge(filter); }
+  std::uint64_t purge(const store::MessageFilter& filter) override { return store_.purge(filter); }
 
   bool unreadable = false;
 
  private:
-  delivery::MessageCatalog& store_;
+  store::MessageCatalog& store_;
 };
 
 class Node final : public Bus::Receiver {
@@ -102,14 +101,14 @@ class Node final : public Bus::Receiver {
   Node(const std::shared_ptr<MemoryExchange>& exchange, const std::string& name, unsigned number)
       : ids_(number), own_(ids_, {}), bus_(exchange, name), interest_(bus_) {
     bus_.start(*this);
-    interest_.acquire({everybody_topic()}, [] {});
+    interest_.acquire({broadcast_topic()}, [] {});
     open();
   }
   ~Node() { bus_.stop(); }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  void received(std::vector<Bus::Incoming> commands, Bus::Together) override {
+  void received(std::vector<Bus::Incoming> commands, Bus::ReplyBatch) override {
     for (const Bus::Incoming& command : commands) {
       const std::string asked = std::get<StoreCommand>(decode(command.bytes)).bytes;
       if (asked.find("\"look\"") == std::string::npos) ++received_;
@@ -122,7 +121,7 @@ class Node final : public Bus::Receiver {
   void open() {
     auto mesh =
         std::make_unique<MeshRepository>(MeshRepository::Own{interrupted_, catalog_, own_, own_}, bus_, interest_,
-                                         MeshRepository::Options{sse::testing::kPatience, [this] { ++looks_; }});
+                                         MeshRepository::Options{sse::testing::kTimeout, [this] { ++looks_; }});
     {
       const MutexLock lock(mutex_);
       mesh_.swap(mesh);
@@ -140,7 +139,7 @@ class Node final : public Bus::Receiver {
     try {
       unread_.clear();
       return mesh_->pending(kService, recipients, after, limit, most, wall_now());
-    } catch (delivery::PartlyRead& part) {
+    } catch (store::PartialRead& part) {
       unread_ = part.what();
       return part.take();
     }
@@ -155,7 +154,7 @@ class Node final : public Bus::Receiver {
   }
   MeshRepository& mesh() { return *mesh_; }
   IdGenerator& ids() { return ids_; }
-  delivery::MemoryRepository& own() { return own_; }
+  store::MemoryRepository& own() { return own_; }
   InterruptedRepository& interrupted() { return interrupted_; }
   UnreadableCatalog& catalog() { return catalog_; }
   int received() const { return received_; }
@@ -163,7 +162,7 @@ class Node final : public Bus::Receiver {
 
  private:
   IdGenerator ids_;
-  delivery::MemoryRepository own_;
+  store::MemoryRepository own_;
   InterruptedRepository interrupted_{own_};
   UnreadableCatalog catalog_{own_};
   MemoryBus bus_;
@@ -201,7 +200,7 @@ TEST_F(MeshRepositoryTest, FindsWhatOtherNodesAccepted) {
 
 TEST_F(MeshRepositoryTest, CountsDeliveriesWhereTheMessageIs) {
   const MessageId id = a_.add("1", "one");
-  const delivery::Attempted attempted{{TargetKind::kUser, "1"}, id, 2};
+  const store::AttemptCount attempted{{TargetKind::kUser, "1"}, id, 2};
   b_.mesh().note_attempts(kService, {&attempted, 1});
   a_.mesh().note_attempts(kService, {&attempted, 1});
   c_.mesh().settle_attempts();
@@ -236,7 +235,7 @@ TEST_F(MeshRepositoryTest, WhatIsImportedOrRequeuedYieldsToAYoungerMessageOfAnot
   const MessageId second = b_.mesh().add(price("price 2", 1h));
   NewMessage old = price("price 0", 1h);
   old.original = MessageId(first.value() - 1);
-  const delivery::AddOutcome outcome = a_.mesh().add_all({&old, 1}).at(0);
+  const store::AddOutcome outcome = a_.mesh().add_all({&old, 1}).at(0);
   EXPECT_TRUE(outcome.repeated);
   EXPECT_THAT(a_.mesh().requeue(MessageId(), {}, wall_now()), IsEmpty());
   EXPECT_EQ(a_.own().size(), 0u);
@@ -258,9 +257,9 @@ TEST_F(MeshRepositoryTest, KnowsWhatWasImportedAtAnotherNode) {
     message.ids_before = 2;
     return node.mesh().add_all({&message, 1}).at(0);
   };
-  const delivery::AddOutcome first = import(a_, MessageId(77), "import/77/user/1");
+  const store::AddOutcome first = import(a_, MessageId(77), "import/77/user/1");
   EXPECT_FALSE(first.repeated);
-  const delivery::AddOutcome again = import(b_, MessageId(77), "import/77/user/1");
+  const store::AddOutcome again = import(b_, MessageId(77), "import/77/user/1");
   EXPECT_TRUE(again.repeated);
   EXPECT_EQ(again.id, first.id);
   EXPECT_THAT(again.before, SizeIs(2));
@@ -280,7 +279,7 @@ TEST_F(MeshRepositoryTest, RefusesAnImportWhereANodeDoesNotSayWhetherItHasTheMes
         b_.mesh().add_all({&message, 1});
       },
       ThrowsMessage<Error>(
-          AllOf(HasSubstr("node 'a' cannot read what it has: its disk is gone"), HasSubstr("import it again later"))));
+          AllOf(HasSubstr("node 'a' cannot read its messages: its disk is gone"), HasSubstr("import it again later"))));
   EXPECT_EQ(b_.own().size(), 0U);
   EXPECT_EQ(b_.mesh().held(), 0U);
   a_.fail(false);
@@ -304,7 +303,7 @@ TEST_F(MeshRepositoryTest, IsAskedForWhatWasRequeuedThoughItCouldNotBeReadAtFirs
 }
 
 TEST_F(MeshRepositoryTest, LooksOnlyForRecipientsOfWhatExpired) {
-  a_.mesh().report_withdrawn(kService, [](const std::vector<delivery::Withdrawn>&) {});
+  a_.mesh().report_withdrawn(kService, [](const std::vector<store::Withdrawn>&) {});
   for (int i = 0; i < 100; ++i) a_.add(std::to_string(i), "x");
   a_.mesh().add({kService, {TargetKind::kUser, {"late"}, false}, "e", "x", wall_now() - 2h, wall_now() - 1h});
   a_.mesh().requeue(MessageId(), {}, wall_now());
@@ -370,7 +369,7 @@ TEST_F(MeshRepositoryTest, StopsBeingAskedThoughItsStoreCouldNotBeReadAtFirst) {
 }
 
 TEST_F(MeshRepositoryTest, StopsBeingAskedForWhatAnOperatorDeleted) {
-  a_.mesh().report_withdrawn(kService, [](const std::vector<delivery::Withdrawn>&) {});
+  a_.mesh().report_withdrawn(kService, [](const std::vector<store::Withdrawn>&) {});
   const MessageId id = a_.add("1", "one");
   a_.mesh().expire(wall_now());
   a_.mesh().expire(wall_now());
@@ -451,7 +450,7 @@ TEST_F(MeshRepositoryTest, TellsANodeThatCannotReadFromOneThatHasNothing) {
   EXPECT_EQ(c_.unread(), "");
   a_.fail(true);
   EXPECT_THAT(c_.data({"1"}), ElementsAre("mine"));
-  EXPECT_EQ(c_.unread(), "node 'a' cannot read what it has: its disk is gone");
+  EXPECT_EQ(c_.unread(), "node 'a' cannot read its messages: its disk is gone");
   a_.fail(false);
   EXPECT_THAT(c_.data({"1"}), SizeIs(2));
   EXPECT_EQ(c_.unread(), "");
@@ -463,7 +462,7 @@ TEST_F(MeshRepositoryTest, SaysWithoutOtherNodesWhetherWhatWasSentHereIsPending)
   c_.add("1", "mine");
   const Recipient who{TargetKind::kUser, "1"};
   const auto here = [&] {
-    return a_.mesh().own().pending(kService, {&who, 1}, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min());
+    return a_.mesh().local().pending(kService, {&who, 1}, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min());
   };
   const int asked = c_.received();
   ASSERT_EQ(here().size(), 1U);

@@ -1,4 +1,4 @@
-#include "cluster/nacos_address.h"
+#include "cluster/nacos/nacos_address.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Against a stand-in for Nacos, see support/nacos.h: no real one can be had here.
-#include "cluster/nacos_client.h"
+#include "cluster/nacos/nacos_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,11 +13,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using sse::testing::eventually;
-using sse::testing::NacosStandIn;
+using sse::testing::FakeNacos;
 using ::testing::HasSubstr;
 
-NacosClient::Options at(const NacosStandIn& nacos, const std::string& login = "") {
-  return {parse_nacos_address(nacos.url(login)), sse::testing::kPatience};
+NacosClient::Options at(const FakeNacos& nacos, const std::string& login = "") {
+  return {parse_nacos_address(nacos.url(login)), sse::testing::kTimeout};
 }
 
 NacosInstance node(int port) {
@@ -35,8 +35,8 @@ ErrorCode code_of(const std::function<void()>& what) {
 
 class NacosGenerations : public ::testing::TestWithParam<int> {
  protected:
-  static NacosStandIn::Options options() {
-    NacosStandIn::Options options;
+  static FakeNacos::Options options() {
+    FakeNacos::Options options;
     options.generation = GetParam();
     options.list_lag = 0ms;
     return options;
@@ -45,7 +45,7 @@ class NacosGenerations : public ::testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(AgainstStandIn, NacosGenerations, ::testing::Values(1, 2, 3));
 
 TEST_P(NacosGenerations, AreFoundOutAndEnterListBeatAndRemove) {
-  NacosStandIn nacos(options());
+  FakeNacos nacos(options());
   NacosClient client(at(nacos));
   EXPECT_TRUE(client.instances().empty());
   EXPECT_EQ(client.api(), "v" + std::to_string(GetParam()));
@@ -64,10 +64,10 @@ TEST_P(NacosGenerations, AreFoundOutAndEnterListBeatAndRemove) {
 }
 
 TEST_P(NacosGenerations, LogInAndLogInAgainWhenTheTokenIsRefused) {
-  NacosStandIn::Options with_login = options();
+  FakeNacos::Options with_login = options();
   with_login.user = "nacos";
   with_login.password = "p&ss=1";
-  NacosStandIn nacos(with_login);
+  FakeNacos nacos(with_login);
   NacosClient client(at(nacos, "nacos:p%26ss%3D1@"));
   client.enter(node(1));
   EXPECT_TRUE(client.beat(node(1)));
@@ -78,11 +78,11 @@ TEST_P(NacosGenerations, LogInAndLogInAgainWhenTheTokenIsRefused) {
 }
 
 TEST_P(NacosGenerations, RenewATokenBeforeItEnds) {
-  NacosStandIn::Options with_login = options();
+  FakeNacos::Options with_login = options();
   with_login.user = "nacos";
   with_login.password = "x";
   with_login.token_ttl = 1s;
-  NacosStandIn nacos(with_login);
+  FakeNacos nacos(with_login);
   NacosClient client(at(nacos, "nacos:x@"));
   ASSERT_TRUE(eventually([&] {
     client.instances();
@@ -91,10 +91,10 @@ TEST_P(NacosGenerations, RenewATokenBeforeItEnds) {
 }
 
 TEST_P(NacosGenerations, SayWhenTheLoginIsRefused) {
-  NacosStandIn::Options with_login = options();
+  FakeNacos::Options with_login = options();
   with_login.user = "nacos";
   with_login.password = "right";
-  NacosStandIn nacos(with_login);
+  FakeNacos nacos(with_login);
   NacosClient wrong(at(nacos, "nacos:wrong@"));
   EXPECT_EQ(code_of([&] { wrong.enter(node(1)); }), ErrorCode::kPermissionDenied);
   NacosClient none(at(nacos));
@@ -103,7 +103,7 @@ TEST_P(NacosGenerations, SayWhenTheLoginIsRefused) {
 }
 
 TEST_P(NacosGenerations, ForgetEverythingWhenRestarted) {
-  NacosStandIn nacos(options());
+  FakeNacos nacos(options());
   NacosClient client(at(nacos));
   client.enter(node(1));
   nacos.kill();
@@ -115,11 +115,11 @@ TEST_P(NacosGenerations, ForgetEverythingWhenRestarted) {
 }
 
 TEST(NacosClient, SpeaksToServersThatWantEverythingWithEveryHeartbeat) {
-  NacosStandIn::Options old;
+  FakeNacos::Options old;
   old.generation = 1;
   old.list_lag = 0ms;
   old.full_beats = true;
-  NacosStandIn nacos(old);
+  FakeNacos nacos(old);
   NacosClient client(at(nacos));
   // Such a server takes an instance in with its heartbeat.
   EXPECT_TRUE(client.beat(node(1)));
@@ -129,20 +129,20 @@ TEST(NacosClient, SpeaksToServersThatWantEverythingWithEveryHeartbeat) {
 }
 
 TEST(NacosClient, TakesTheNextServerWhenOneIsGone) {
-  NacosStandIn gone;
-  NacosStandIn there;
+  FakeNacos gone;
+  FakeNacos there;
   gone.kill();
   NacosClient client({parse_nacos_address("nacos://127.0.0.1:" + std::to_string(gone.port()) +
                                           ",127.0.0.1:" + std::to_string(there.port()) + "/public/tests/sse"),
-                      sse::testing::kPatience});
+                      sse::testing::kTimeout});
   client.enter(node(1));
   EXPECT_EQ(there.instances(), 1u);
 }
 
 TEST(NacosClient, SaysThatSomethingElseAnswers) {
-  NacosStandIn::Options nothing;
+  FakeNacos::Options nothing;
   nothing.generation = 4;
-  NacosStandIn nacos(nothing);
+  FakeNacos nacos(nothing);
   NacosClient client(at(nacos));
   try {
     client.instances();
@@ -153,7 +153,7 @@ TEST(NacosClient, SaysThatSomethingElseAnswers) {
 }
 
 TEST(NacosClient, GivesUpOnAServerThatIsFrozen) {
-  NacosStandIn nacos;
+  FakeNacos nacos;
   NacosClient::Options options = at(nacos);
   options.timeout = 200ms;
   NacosClient client(options);

@@ -1,4 +1,4 @@
-#include "cluster/raw_http.h"
+#include "cluster/core/raw_http.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cluster/redis_address.h"
+#include "cluster/redis/redis_address.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -52,13 +52,13 @@ TEST(RedisAddress, SaysWhatIsWrongAndNeverRepeatsAPassword) {
   EXPECT_THAT(refusal("redis://[::1]:"), HasSubstr("no port"));
   EXPECT_THAT(refusal("redis://[::1"), HasSubstr("']'"));
   EXPECT_THAT(refusal("redis://[::1]x"), HasSubstr("']'"));
-  EXPECT_THAT(refusal("redis://h o"), HasSubstr("blanks"));
+  EXPECT_THAT(refusal("redis://h o"), HasSubstr("spaces"));
   EXPECT_THAT(refusal("redis://secret@h"), HasSubstr("USER:PASSWORD"));
   EXPECT_THAT(refusal("redis://me:@h"), HasSubstr("empty password"));
   for (const char* port : {"0", "65536", "x", "1x", "-1"}) {
-    EXPECT_THAT(refusal(std::string("redis://h:") + port), HasSubstr("port that is no number")) << port;
+    EXPECT_THAT(refusal(std::string("redis://h:") + port), HasSubstr("port that is not a number")) << port;
   }
-  EXPECT_THAT(refusal("redis://h/x"), HasSubstr("database that is no number"));
+  EXPECT_THAT(refusal("redis://h/x"), HasSubstr("database that is not a number"));
   EXPECT_THAT(refusal("redis://:secret@h:99999"), Not(HasSubstr("secret")));
   EXPECT_THAT(refusal("redis://secret@h"), Not(HasSubstr("secret")));
 }

@@ -1,5 +1,5 @@
 // Nodes and clients that meet in a real Redis.
-#include "cluster/redis_cluster.h"
+#include "cluster/redis/redis_cluster.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "cluster/client.h"
-#include "cluster/topics.h"
+#include "cluster/core/topics.h"
 #include "support/redis.h"
 
 namespace sse::cluster {
@@ -24,7 +24,7 @@ RedisClusterOptions options_for(const RedisProcess& redis, const std::string& id
   options.address = redis.url();
   options.cluster.node = id;
   options.cluster.heartbeat = 50ms;
-  options.cluster.patience = 10s;
+  options.cluster.timeout = 10s;
   return options;
 }
 
@@ -47,7 +47,7 @@ class Node final : public LocalNode {
     const RawRequest request = RawRequest::parse(command.request);
     return RawResponse{200, "text/plain", cluster().options().node + " got " + request.path}.text();
   }
-  void missed_something() override { ++missed; }
+  void on_messages_missed() override { ++missed; }
   event::Json facts() override { return {{"state", draining ? "draining" : "ready"}}; }
   bool knows(std::size_t nodes) {
     return eventually([&] { return cluster().nodes().size() == nodes; });
@@ -114,7 +114,7 @@ TEST(RedisCluster, SaysWhatIsWrongBeforeAnythingRuns) {
     EXPECT_THROW(open_redis_cluster(options_for(redis, id), metrics), Error) << id;
   RedisClusterOptions nowhere = options_for(redis, "a");
   redis.kill();
-  nowhere.connect_patience = 200ms;
+  nowhere.connect_timeout = 200ms;
   EXPECT_THROW(open_redis_cluster(nowhere, metrics), Error);
   EXPECT_THROW(ClusterClient{nowhere}, Error);
 }

@@ -1,4 +1,4 @@
-#include "cluster/redis_link.h"
+#include "cluster/redis/redis_link.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr auto kPatience = sse::testing::kPatience;
+constexpr auto kTimeout = sse::testing::kTimeout;
 
 RedisLinkOptions options_for(const RedisProcess& redis, const std::string& login = "") {
   RedisLinkOptions options;
@@ -55,14 +55,14 @@ TEST(RedisLink, AnswersInOrderToManyThreadsAtOnce) {
   RedisProcess redis;
   RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   std::vector<std::thread> threads;
   std::atomic<int> right{0};
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 200; ++i) {
         const std::string text = std::to_string(t) + ":" + std::to_string(i);
-        if (link.ask({"ECHO", text}).text == text) ++right;
+        if (link.execute({"ECHO", text}).text == text) ++right;
       }
     });
   }
@@ -74,16 +74,16 @@ TEST(RedisLink, CarriesAnyBytesAndSaysWhatRedisRefuses) {
   RedisProcess redis;
   RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   const std::string value("\0\r\n$5\r\nhello\xff", 14);
   const std::string large(3'000'000, 'x');
-  const auto replies = link.ask_all(
+  const auto replies = link.execute_all(
       {{"SET", "a key", value}, {"GET", "a key"}, {"GET", "none"}, {"SET", "large", large}, {"GET", "large"}});
   EXPECT_EQ(replies[0].text, "OK");
   EXPECT_EQ(replies[1].text, value);
   EXPECT_TRUE(replies[2].is_nil());
   EXPECT_EQ(replies[4].text, large);
-  EXPECT_THAT(link.ask_unchecked({"INCR", "a key"}).text, HasSubstr("not an integer"));
+  EXPECT_THAT(link.execute_unchecked({"INCR", "a key"}).text, HasSubstr("not an integer"));
   // In the database of its address.
   EXPECT_EQ(redis.say("EXISTS large"), ":0\r\n");
 }
@@ -104,20 +104,20 @@ TEST(RedisLink, SaysWhereNobodyAnswers) {
     EXPECT_THAT(e.what(), HasSubstr(options.address.str()));
     EXPECT_THAT(e.what(), HasSubstr("Connection refused"));
   }
-  EXPECT_THROW(link.ask({"PING"}), Error);
+  EXPECT_THROW(link.execute({"PING"}), Error);
 }
 
 TEST(RedisLink, LogsInAndTellsARefusedLoginFromAServerThatIsDown) {
   RedisProcess redis({"--requirepass", "secret"});
   RedisLink good(options_for(redis, ":secret@"), RedisLink::Mode::kCommands, nullptr);
   good.start();
-  good.require_up(kPatience);
-  EXPECT_EQ(good.ask({"ECHO", "in"}).text, "in");
+  good.require_up(kTimeout);
+  EXPECT_EQ(good.execute({"ECHO", "in"}).text, "in");
   for (const char* login : {"", ":wrong@"}) {
     RedisLink bad(options_for(redis, login), RedisLink::Mode::kCommands, nullptr);
     bad.start();
     try {
-      bad.require_up(kPatience);
+      bad.require_up(kTimeout);
       FAIL() << "it is up";
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::kPermissionDenied);
@@ -131,15 +131,15 @@ TEST(RedisLink, ComesBackAfterRedisWasKilled) {
   RedisProcess redis;
   RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
-  link.ask({"SET", "kept", "1"});
+  link.require_up(kTimeout);
+  link.execute({"SET", "kept", "1"});
   redis.kill();
   ASSERT_TRUE(eventually([&] { return !link.up(); }));
-  EXPECT_THROW(link.ask({"PING"}), Error);
+  EXPECT_THROW(link.execute({"PING"}), Error);
   EXPECT_NE(link.why_down(), "");
   redis.start();
-  link.require_up(kPatience);
-  EXPECT_EQ(link.ask({"GET", "kept"}).text, "1");
+  link.require_up(kTimeout);
+  EXPECT_EQ(link.execute({"GET", "kept"}).text, "1");
 }
 
 TEST(RedisLink, EndsEveryCommandWhenRedisIsFrozen) {
@@ -147,11 +147,11 @@ TEST(RedisLink, EndsEveryCommandWhenRedisIsFrozen) {
   RedisProcess redis;
   RedisLink link(options_for(redis, clock), RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   redis.freeze();
   try {
     while_time_passes(
-        clock, [&] { return link.ask({"PING"}); }, {}, Moves::kAlways, 500ms);
+        clock, [&] { return link.execute({"PING"}); }, {}, Moves::kAlways, 500ms);
     FAIL() << "a frozen server answered";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
@@ -160,7 +160,7 @@ TEST(RedisLink, EndsEveryCommandWhenRedisIsFrozen) {
   EXPECT_TRUE(clock.advance_until(500ms, [&] { return link.why_down().find("did not answer") != std::string::npos; }));
   redis.thaw();
   EXPECT_TRUE(clock.advance_until(1ms, [&] { return link.up(); }));
-  EXPECT_EQ(link.ask({"ECHO", "again"}).text, "again");
+  EXPECT_EQ(link.execute({"ECHO", "again"}).text, "again");
 }
 
 TEST(RedisLink, NoticesASubscribersFrozenServerBySilence) {
@@ -174,7 +174,7 @@ TEST(RedisLink, NoticesASubscribersFrozenServerBySilence) {
   RedisProcess redis;
   RedisLink link(options_for(redis, clock), RedisLink::Mode::kSubscriber, &listener);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   redis.freeze();
   EXPECT_TRUE(clock.advance_until(500ms, [&] { return listener.downs >= 1; }));
   redis.thaw();
@@ -195,13 +195,13 @@ TEST(RedisLink, StopsAtOnceWhateverItDoes) {
   options.backoff_least = options.backoff_most = 60s;
   RedisLink link(options, RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   redis.kill();
   ASSERT_TRUE(eventually([&] { return !link.up(); }));
   const SteadyTime start = steady_now();
   link.stop();
   EXPECT_LT(steady_now() - start, 20s);
-  EXPECT_THROW(link.ask({"PING"}), Error);
+  EXPECT_THROW(link.execute({"PING"}), Error);
 }
 
 TEST(RedisLink, RepeatsWhatRedisSaysAgainstTheDatabase) {
@@ -222,22 +222,22 @@ TEST(RedisLink, NeverTakesAnErrorForAnEmptyAnswer) {
   RedisProcess redis;
   RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   const auto fails = [&](const std::vector<RedisCommand>& commands) -> std::string {
     try {
-      link.ask_all(commands);
+      link.execute_all(commands);
       return "";
     } catch (const Error& e) {
       return e.what();
     }
   };
-  link.ask({"SET", "text", "a"});
+  link.execute({"SET", "text", "a"});
   EXPECT_THAT(fails({{"GET", "text"}, {"SMEMBERS", "text"}}), HasSubstr("WRONGTYPE"));
   redis.say("ACL SETUSER default -get");
   EXPECT_THAT(fails({{"GET", "text"}}), AllOf(HasSubstr("NOPERM"), HasSubstr("ACL SETUSER")));
   redis.say("CONFIG SET maxmemory 1");
   try {
-    link.ask({"SET", "text", "b"});
+    link.execute({"SET", "text", "b"});
     FAIL() << "there is room";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kLimitExceeded);
@@ -273,7 +273,7 @@ class FakeRedis {
       ++connections_;
       // The login: three commands at once.
       std::string heard;
-      const auto deadline = std::chrono::steady_clock::now() + kPatience;
+      const auto deadline = std::chrono::steady_clock::now() + kTimeout;
       while (heard.find("PING") == std::string::npos && sse::testing::read_some(fd.get(), heard, deadline) > 0) {
       }
       sse::testing::write_all(fd.get(), "+OK\r\n+OK\r\n+PONG\r\n");
@@ -300,10 +300,10 @@ TEST(RedisLink, OutlivesARedisThatLies) {
     FakeRedis redis(lie);
     RedisLink link(redis.options(), RedisLink::Mode::kCommands, nullptr);
     link.start();
-    link.require_up(kPatience);
+    link.require_up(kTimeout);
     const RedisReply reply = [&] {
       try {
-        return link.ask_unchecked({"GET", "a"});
+        return link.execute_unchecked({"GET", "a"});
       } catch (const Error& e) {
         return RedisReply::error(e.what());
       }
@@ -318,14 +318,14 @@ TEST(RedisLink, GoesOnAfterACallerThatThrows) {
   RedisProcess redis;
   RedisLink link(options_for(redis), RedisLink::Mode::kCommands, nullptr);
   link.start();
-  link.require_up(kPatience);
+  link.require_up(kTimeout);
   std::atomic<bool> called{false};
   link.call({"PING"}, [&](const RedisReply&) {
     called = true;
     throw std::runtime_error("a caller's defect");
   });
   ASSERT_TRUE(eventually([&] { return called.load(); }));
-  EXPECT_EQ(link.ask({"ECHO", "still"}).text, "still");
+  EXPECT_EQ(link.execute({"ECHO", "still"}).text, "still");
 }
 
 }  // namespace

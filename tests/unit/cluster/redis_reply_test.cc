@@ -1,4 +1,4 @@
-#include "cluster/redis_reply.h"
+#include "cluster/redis/redis_reply.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // What Redis does to the messages kept there: evicts, runs full, refuses, loses parts.
-#include "cluster/redis_repository.h"
+#include "cluster/redis/redis_repository.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,12 +15,12 @@ namespace sse::cluster {
 namespace {
 
 using namespace std::chrono_literals;
-using delivery::MessageFilter;
-using delivery::NewMessage;
-using delivery::PendingMessage;
-using delivery::Recipient;
 using sse::testing::eventually;
 using sse::testing::RedisProcess;
+using store::MessageFilter;
+using store::NewMessage;
+using store::PendingMessage;
+using store::Recipient;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
@@ -28,7 +28,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr auto kPatience = sse::testing::kPatience;
+constexpr auto kTimeout = sse::testing::kTimeout;
 const ServiceName kService("hr");
 
 class RedisRepositoryTest : public ::testing::Test {
@@ -36,7 +36,7 @@ class RedisRepositoryTest : public ::testing::Test {
   RedisRepository::Options options() {
     RedisRepository::Options options;
     options.link.address = parse_redis_address(redis_.url());
-    options.link.answer_timeout = kPatience;
+    options.link.answer_timeout = kTimeout;
     options.look = 20ms;
     options.inspect = 50ms;
     options.on_error = [this](const std::string& sentence) {
@@ -92,12 +92,12 @@ class RedisRepositoryTest : public ::testing::Test {
 TEST_F(RedisRepositoryTest, RefusesARedisThatThrowsMessagesAwayUnlessThatIsAllowed) {
   redis_.say("CONFIG SET maxmemory-policy allkeys-lru");
   {
-    const RedisRepository unlimited(options(), kPatience);
+    const RedisRepository unlimited(options(), kTimeout);
     EXPECT_TRUE(tells("allkeys-lru"));
   }
   redis_.say("CONFIG SET maxmemory 100mb");
   try {
-    const RedisRepository refused(options(), kPatience);
+    const RedisRepository refused(options(), kTimeout);
     FAIL() << "it starts";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kConflict);
@@ -106,15 +106,15 @@ TEST_F(RedisRepositoryTest, RefusesARedisThatThrowsMessagesAwayUnlessThatIsAllow
   }
   RedisRepository::Options allowed = options();
   allowed.allow_eviction = true;
-  const RedisRepository repository(allowed, kPatience);
+  const RedisRepository repository(allowed, kTimeout);
   redis_.say("CONFIG SET maxmemory-policy noeviction");
-  const RedisRepository again(options(), kPatience);
+  const RedisRepository again(options(), kTimeout);
 }
 
 TEST_F(RedisRepositoryTest, ExpiresThoughADeadLetterWasEvicted) {
   RedisRepository::Options few = options();
   few.limits.dead = 2;
-  RedisRepository repository(few, kPatience);
+  RedisRepository repository(few, kTimeout);
   for (int i = 0; i < 3; ++i) add(repository, message("1", std::to_string(i), 1ms));
   EXPECT_EQ(repository.expire(wall_now() + 1min), 3U);
   redis_.say("DEL " + key("dead:2"));
@@ -127,7 +127,7 @@ TEST_F(RedisRepositoryTest, ExpiresThoughADeadLetterWasEvicted) {
 
 TEST_F(RedisRepositoryTest, ForgetsDeadLettersWhoseDataWasEvicted) {
   {
-    RedisRepository repository(options(), kPatience);
+    RedisRepository repository(options(), kTimeout);
     for (int i = 0; i < 2; ++i) {
       NewMessage both = message("1", std::to_string(i), 1ms);
       both.target.names.emplace_back("2");
@@ -141,7 +141,7 @@ TEST_F(RedisRepositoryTest, ForgetsDeadLettersWhoseDataWasEvicted) {
   const std::string payload = first.substr(first.find("\r\n") + 2, first.rfind("\r\n") - first.find("\r\n") - 2);
   EXPECT_EQ(redis_.say("DEL " + key("dead-data:" + payload)), ":1\r\n");
   redis_.say("INCR " + key("count"));
-  RedisRepository repository(options(), kPatience);
+  RedisRepository repository(options(), kTimeout);
   EXPECT_TRUE(tells("2 dead letters were lost")) << ::testing::PrintToString(told());
   EXPECT_EQ(repository.count_dead({}), 2U);
   EXPECT_EQ(repository.list_dead({}, 0, 10).at(1).message.data, "1");
@@ -150,7 +150,7 @@ TEST_F(RedisRepositoryTest, ForgetsDeadLettersWhoseDataWasEvicted) {
 }
 
 TEST_F(RedisRepositoryTest, ReadsDeadLettersThatHaveTheirDataThemselves) {
-  RedisRepository repository(options(), kPatience);
+  RedisRepository repository(options(), kTimeout);
   for (int i = 0; i < 2; ++i) add(repository, message("1", std::to_string(i), 1ms));
   EXPECT_EQ(repository.expire(wall_now() + 1min), 2U);
   // As versions before made them.
@@ -166,7 +166,7 @@ TEST_F(RedisRepositoryTest, ReadsDeadLettersThatHaveTheirDataThemselves) {
 }
 
 TEST_F(RedisRepositoryTest, RemovesWhatItMeantToWhicheverPartOfAMessageWasEvicted) {
-  RedisRepository repository(options(), kPatience);
+  RedisRepository repository(options(), kTimeout);
   for (const char* part : {"message:", "names:", "of:", "bytes:"}) {
     for (const bool confirmed : {true, false}) {
       const MessageId id = add(repository, message("1", "a", 1ms));
@@ -190,7 +190,7 @@ TEST_F(RedisRepositoryTest, RemovesWhatItMeantToWhicheverPartOfAMessageWasEvicte
 
 TEST_F(RedisRepositoryTest, SaysAndRepairsCountsAndListsThatDoNotAgree) {
   {
-    RedisRepository repository(options(), kPatience);
+    RedisRepository repository(options(), kTimeout);
     std::vector<NewMessage> messages;
     for (int i = 0; i < 1000; ++i) messages.push_back(message(std::to_string(i % 7), std::to_string(i)));
     repository.add_all(messages);
@@ -198,7 +198,7 @@ TEST_F(RedisRepositoryTest, SaysAndRepairsCountsAndListsThatDoNotAgree) {
   redis_.say("DEL " + key("of:2:hr:user:3"));
   redis_.say("DEL " + key("message:") + member());
   redis_.say("SET " + key("count") + " 5000");
-  RedisRepository repository(options(), kPatience);
+  RedisRepository repository(options(), kTimeout);
   EXPECT_TRUE(tells("did not agree")) << ::testing::PrintToString(told());
   EXPECT_EQ(repository.count({}), 999U);
   MessageFilter everything;
@@ -211,7 +211,7 @@ TEST_F(RedisRepositoryTest, SaysAndRepairsCountsAndListsThatDoNotAgree) {
 TEST_F(RedisRepositoryTest, CountsRightWhileOthersGoOn) {
   RedisRepository::Options often = options();
   often.recount = 1ms;
-  RedisRepository repository(often, kPatience);
+  RedisRepository repository(often, kTimeout);
   for (int round = 0; round < 5; ++round) {
     const std::vector<NewMessage> messages(300, message("1", "a"));
     for (const auto& outcome : repository.add_all(messages))
@@ -225,7 +225,7 @@ TEST_F(RedisRepositoryTest, CountsRightWhileOthersGoOn) {
 TEST_F(RedisRepositoryTest, FindsItsMessagesAgainAfterAnEvictionTookTheLists) {
   RedisRepository::Options allowed = options();
   allowed.allow_eviction = true;
-  RedisRepository repository(allowed, kPatience);
+  RedisRepository repository(allowed, kTimeout);
   for (int i = 0; i < 20; ++i) add(repository, message("1", std::to_string(i)));
   redis_.say("DEL " + key("all") + " " + key("expiry"));
   // So that something is evicted: a key of nobody's.
@@ -234,7 +234,7 @@ TEST_F(RedisRepositoryTest, FindsItsMessagesAgainAfterAnEvictionTookTheLists) {
   fill_up();
   redis_.say("SET another 1");
   make_room();
-  EXPECT_TRUE(tells("thrown away")) << ::testing::PrintToString(told());
+  EXPECT_TRUE(tells("has evicted")) << ::testing::PrintToString(told());
   EXPECT_TRUE(eventually([&] { return redis_.say("ZCARD " + key("all")) == ":20\r\n"; }));
   EXPECT_TRUE(tells("listed again"));
   EXPECT_EQ(repository.count({}), 20U);
@@ -243,7 +243,7 @@ TEST_F(RedisRepositoryTest, FindsItsMessagesAgainAfterAnEvictionTookTheLists) {
 TEST_F(RedisRepositoryTest, OverItsMemoryItStartsAndDeliversAndFreesWhatItCan) {
   MessageId first;
   {
-    RedisRepository repository(options(), kPatience);
+    RedisRepository repository(options(), kTimeout);
     for (int i = 0; i < 5; ++i) add(repository, message("1", std::to_string(i)));
     first = add(repository, message("2", "short", 1ms));
     add(repository, message("4", "dead", 1ms));
@@ -251,7 +251,7 @@ TEST_F(RedisRepositoryTest, OverItsMemoryItStartsAndDeliversAndFreesWhatItCan) {
     add(repository, message("3", "also short", 1ms));
   }
   fill_up();
-  RedisRepository repository(options(), kPatience);
+  RedisRepository repository(options(), kTimeout);
   EXPECT_TRUE(tells("over its maxmemory"));
   try {
     add(repository, message("1", "too much"));
@@ -279,8 +279,8 @@ TEST_F(RedisRepositoryTest, OverItsMemoryItStartsAndDeliversAndFreesWhatItCan) {
 
 // Whoever waits at one node does not have to look for what another one hears of.
 TEST_F(RedisRepositoryTest, TellsTheNodeThatWaitsWhatAnotherOneConfirmed) {
-  RedisRepository one(options(), kPatience);
-  RedisRepository other(options(), kPatience);
+  RedisRepository one(options(), kTimeout);
+  RedisRepository other(options(), kTimeout);
   std::vector<std::pair<std::string, MessageId>> settled;
   std::atomic<int> looks{0};
   one.report_settled(kService, [&](const Recipient& recipient, MessageId id) {
@@ -291,7 +291,7 @@ TEST_F(RedisRepositoryTest, TellsTheNodeThatWaitsWhatAnotherOneConfirmed) {
       ++looks;
     }
   });
-  ASSERT_TRUE(eventually([&] { return one.tells_settled(); }));
+  ASSERT_TRUE(eventually([&] { return one.reports_settled(); }));
   NewMessage waited = message("a:b", "x");
   waited.target.names = {"a:b", "c"};
   waited.awaited = true;
@@ -325,12 +325,12 @@ TEST_F(RedisRepositoryTest, TellsTheNodeThatWaitsWhatAnotherOneConfirmed) {
   // A subscription that was lost has missed something.
   const int before = looks;
   redis_.say("CLIENT KILL TYPE pubsub");
-  EXPECT_TRUE(eventually([&] { return looks > before && one.tells_settled(); }));
+  EXPECT_TRUE(eventually([&] { return looks > before && one.reports_settled(); }));
   one.report_settled(kService, {});
 }
 
 TEST_F(RedisRepositoryTest, FailsWhereARightIsMissingInsteadOfFindingNothing) {
-  RedisRepository repository(options(), kPatience);
+  RedisRepository repository(options(), kTimeout);
   add(repository, message("1", "a"));
   const auto refused = [](const auto& call) {
     try {

@@ -1,4 +1,4 @@
-#include "cluster/redis_script.h"
+#include "cluster/redis/redis_script.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ class RedisScriptTest : public ::testing::Test {
  protected:
   RedisScriptTest() : link_(options(), RedisLink::Mode::kCommands, nullptr) {
     link_.start();
-    link_.require_up(sse::testing::kPatience);
+    link_.require_up(sse::testing::kTimeout);
   }
   RedisLinkOptions options() const {
     RedisLinkOptions options;
@@ -31,7 +31,7 @@ class RedisScriptTest : public ::testing::Test {
   RedisReply soon(const RedisScript& script, const std::vector<std::string>& keys,
                   const std::vector<std::string>& arguments) {
     std::promise<RedisReply> promise;
-    script.run_soon(link_, keys, arguments, [&](RedisReply reply) { promise.set_value(std::move(reply)); });
+    script.run_async(link_, keys, arguments, [&](RedisReply reply) { promise.set_value(std::move(reply)); });
     return promise.get_future().get();
   }
 
@@ -46,19 +46,19 @@ TEST_F(RedisScriptTest, RunsWhetherRedisKnowsItOrNot) {
     EXPECT_EQ(reply.list.at(0).text, std::string("a\0b", 3));
     EXPECT_EQ(reply.list.at(1).integer, 2);
     EXPECT_EQ(soon(join_, {"x"}, {"y"}).list.at(0).text, "xy");
-    if (i == 1) link_.ask({"SCRIPT", "FLUSH"});
+    if (i == 1) link_.execute({"SCRIPT", "FLUSH"});
   }
-  link_.ask({"SCRIPT", "FLUSH"});
+  link_.execute({"SCRIPT", "FLUSH"});
   EXPECT_EQ(soon(join_, {"x"}, {"y"}).list.at(0).text, "xy");
   // Nobody need listen.
-  join_.run_soon(link_, {"x"}, {"y"}, nullptr);
+  join_.run_async(link_, {"x"}, {"y"}, nullptr);
   // It goes by its digest, not by its text.
-  EXPECT_THAT(link_.ask({"INFO", "commandstats"}).text, HasSubstr("cmdstat_evalsha:"));
+  EXPECT_THAT(link_.execute({"INFO", "commandstats"}).text, HasSubstr("cmdstat_evalsha:"));
 }
 
 TEST_F(RedisScriptTest, SaysWhatRedisSaysAndWhenThereIsNoAnswer) {
   const RedisScript wrong("return redis.call('INCR', KEYS[1])");
-  link_.ask({"SET", "text", "t"});
+  link_.execute({"SET", "text", "t"});
   try {
     wrong.run(link_, {"text"}, {});
     FAIL() << "an error was taken for an answer";
@@ -77,7 +77,7 @@ TEST_F(RedisScriptTest, SaysWhatRedisSaysAndWhenThereIsNoAnswer) {
   EXPECT_EQ(error_in(soon(join_, {"a"}, {"b"})).code(), ErrorCode::kUnavailable);
   // A new Redis knows nothing of it.
   redis_.start();
-  link_.require_up(sse::testing::kPatience);
+  link_.require_up(sse::testing::kTimeout);
   EXPECT_EQ(join_.run(link_, {"a"}, {"b"}).list.at(0).text, "ab");
 }
 

@@ -1,4 +1,4 @@
-#include "cluster/typed_json.h"
+#include "cluster/core/typed_json.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "cluster/wire.h"
+#include "cluster/core/wire.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "cluster/topics.h"
+#include "cluster/core/topics.h"
 
 namespace sse::cluster {
 namespace {
@@ -40,8 +40,8 @@ TEST(Wire, RefusesAnEventThatDoesNotAddUp) {
 }
 
 TEST(Wire, CarriesWhereAPendingMessageIs) {
-  const LocateCommand sent{ServiceName("hr"), event::TargetKind::kUser, "1\n2", MessageId(77), "note", true};
-  const auto got = std::get<LocateCommand>(decode(encode(sent)));
+  const DeliveryStateCommand sent{ServiceName("hr"), event::TargetKind::kUser, "1\n2", MessageId(77), "note", true};
+  const auto got = std::get<DeliveryStateCommand>(decode(encode(sent)));
   EXPECT_EQ(got.service, sent.service);
   EXPECT_EQ(got.kind, sent.kind);
   EXPECT_EQ(got.name, sent.name);
@@ -76,13 +76,14 @@ TEST(Wire, CarriesThatAnEventIsSentOnceMore) {
 }
 
 TEST(Wire, CarriesARequestAsItIs) {
-  const RequestCommand sent{Door::kPages, "192.0.2.1", std::string("POST /x HTTP/1.1\r\n\r\n\0body", 25)};
+  const RequestCommand sent{RequestEntry::kPages, "192.0.2.1", std::string("POST /x HTTP/1.1\r\n\r\n\0body", 25)};
   const auto got = std::get<RequestCommand>(decode(encode(sent)));
-  EXPECT_EQ(got.door, Door::kPages);
+  EXPECT_EQ(got.entry, RequestEntry::kPages);
   EXPECT_EQ(got.peer, sent.peer);
   EXPECT_EQ(got.request, sent.request);
   EXPECT_EQ(got.body, "");
-  EXPECT_EQ(std::get<RequestCommand>(decode(encode(RequestCommand{Door::kPages, "", "x", "a~1-7"}))).body, "a~1-7");
+  EXPECT_EQ(std::get<RequestCommand>(decode(encode(RequestCommand{RequestEntry::kPages, "", "x", "a~1-7"}))).body,
+            "a~1-7");
 }
 
 TEST(Wire, CarriesAPieceOfABodyAsItIs) {

@@ -8,8 +8,8 @@
 #include <future>
 
 #include "base/manual_clock.h"
-#include "delivery/memory_repository.h"
 #include "delivery/sender.h"
+#include "store/memory/memory_repository.h"
 #include "unit/event/stream_parser.h"
 #include "unit/net/loopback.h"
 
@@ -93,7 +93,7 @@ class AcknowledgementTest : public ::testing::Test {
   }
   // Waits for a condition; time goes on meanwhile, and stands still otherwise.
   bool eventually(const std::function<bool()>& condition) {
-    return clock_.advance_until(milliseconds(1), condition, testing::kSocketPatience);
+    return clock_.advance_until(milliseconds(1), condition, testing::kSocketTimeout);
   }
   // Every loop has been through what was due before the call.
   void settle() {
@@ -111,8 +111,8 @@ class AcknowledgementTest : public ::testing::Test {
     return repository_.size() == count;
   }
   // Blocks; time goes on meanwhile.
-  SendResult send_and_wait(const SendRequest& request, milliseconds patience) {
-    auto result = std::async(std::launch::async, [&] { return sender_->send_and_wait(request, patience); });
+  SendResult send_and_wait(const SendRequest& request, milliseconds timeout) {
+    auto result = std::async(std::launch::async, [&] { return sender_->send_and_wait(request, timeout); });
     EXPECT_TRUE(eventually([&] { return result.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
     return result.get();
   }
@@ -122,7 +122,7 @@ class AcknowledgementTest : public ::testing::Test {
   }
   std::vector<std::string> pending() {
     std::vector<std::string> all;
-    const std::vector<Recipient> recipients{{TargetKind::kUser, "1"}};
+    const std::vector<store::Recipient> recipients{{TargetKind::kUser, "1"}};
     for (const auto& m : repository_.pending(ServiceName("hr"), recipients, {}, 100, mebibytes(1), clock_.wall_now()))
       all.push_back(m.data);
     return all;
@@ -133,7 +133,7 @@ class AcknowledgementTest : public ::testing::Test {
   ManualClock clock_;
   IdGenerator ids_{1, 0, clock_};
   observe::Registry metrics_;
-  MemoryRepository repository_{ids_};
+  store::MemoryRepository repository_{ids_};
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
 };
@@ -464,7 +464,7 @@ TEST_F(AcknowledgementTest, SendsOnceMoreOnDemand) {
   send("end", false);
   EXPECT_THAT(page.data_until("end"), ElementsAre("a", "a", "end"));
   std::vector<std::string> story;
-  for (const Trace::Entry& entry : sender_->trace().of(MessageId(id))) story.emplace_back(what_name(entry.what));
+  for (const Trace::Entry& entry : sender_->trace().of(MessageId(id))) story.emplace_back(step_name(entry.what));
   EXPECT_THAT(story, ElementsAre("accepted", "committed", "sent", "retried", "sent"));
 }
 

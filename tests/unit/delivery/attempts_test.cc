@@ -11,8 +11,8 @@ namespace {
 
 using event::TargetKind;
 
-struct Log final : AttemptLog {
-  void note_attempts(const ServiceName&, std::span<const Attempted> attempts) override {
+struct Log final : store::AttemptLog {
+  void note_attempts(const ServiceName&, std::span<const store::AttemptCount> attempts) override {
     for (const auto& [recipient, id, count] : attempts) noted[{recipient.name, id}] += count;
   }
   std::map<std::pair<std::string, MessageId>, std::uint32_t> noted;

@@ -57,7 +57,7 @@ class HistoryTest : public ::testing::Test {
     const hub::Resumption resumption = history().resume(client, now_);
     Answer answer;
     answer.cursor = resumption.cursor;
-    for (const hub::KeptEvent& event : resumption.missed) answer.positions.push_back(event.position.value());
+    for (const hub::RetainedEvent& event : resumption.missed) answer.positions.push_back(event.position.value());
     for (const event::Dispatched& e : event::StreamParser().parse(resumption.notice)) {
       EXPECT_EQ(e.type, "resync");
       answer.resync = event::Json::parse(e.data);
@@ -84,7 +84,8 @@ TEST_F(HistoryTest, ForgetsWhatIsWithdrawnForThatRecipientAlone) {
                    now_);
   };
   const auto gone = [](std::uint64_t id, std::string name) {
-    return Withdrawn{ServiceName("hr"), {TargetKind::kUser, std::move(name)}, MessageId(id), Withdrawn::Why::kDeleted};
+    return store::Withdrawn{
+        ServiceName("hr"), {TargetKind::kUser, std::move(name)}, MessageId(id), store::Withdrawn::Why::kDeleted};
   };
   keep_message(Target{TargetKind::kUser, {"1", "2"}, false}, 2001);
   keep_message(Target::user(UserId("1")), 2002);
@@ -149,7 +150,7 @@ TEST_F(HistoryTest, TellsWhatIsDroppedBetweenTwoPartsOnce) {
   }
   const hub::Resumption resumption = history().finish(client, std::move(so_far));
   std::vector<std::uint64_t> positions;
-  for (const hub::KeptEvent& event : resumption.missed) positions.push_back(event.position.value() - kSince);
+  for (const hub::RetainedEvent& event : resumption.missed) positions.push_back(event.position.value() - kSince);
   EXPECT_THAT(positions, ElementsAre(1, 2, 3, 4, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18));
   EXPECT_THAT(resumption.notice, ::testing::HasSubstr("\"missed\":2"));
 }

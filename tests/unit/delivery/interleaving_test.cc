@@ -13,18 +13,23 @@
 #include <set>
 #include <sstream>
 
-#include "delivery/memory_repository.h"
 #include "delivery/sender.h"
-#include "delivery/sqlite_repository.h"
-#include "unit/delivery/store_fixture.h"
+#include "store/memory/memory_repository.h"
+#include "store/sqlite/sqlite_repository.h"
 #include "unit/event/stream_parser.h"
 #include "unit/net/loopback.h"
+#include "unit/store/store_fixture.h"
 
 namespace sse::delivery {
 namespace {
 
 using event::TargetKind;
 using std::chrono::milliseconds;
+using store::ids_of;
+using store::kAnySize;
+using store::kService;
+using store::TempFolder;
+using testing::eventually;
 
 unsigned number_from(const char* name, unsigned fallback) {
   const char* text = std::getenv(name);
@@ -33,18 +38,18 @@ unsigned number_from(const char* name, unsigned fallback) {
 
 struct InMemory {
   IdGenerator ids{1};
-  MemoryRepository repository{ids};
+  store::MemoryRepository repository{ids};
 };
 
 struct InSqlite {
   TempFolder folder;
   IdGenerator ids{1};
-  SqliteRepository repository{options(), ids};
+  store::SqliteRepository repository{options(), ids};
 
-  SqliteRepository::Options options() const {
-    SqliteRepository::Options options;
+  store::SqliteRepository::Options options() const {
+    store::SqliteRepository::Options options;
     options.path = folder.file();
-    options.sync = SqliteRepository::Sync::kNormal;
+    options.sync = store::SqliteRepository::Sync::kNormal;
     return options;
   }
 };
@@ -237,7 +242,7 @@ class Run {
       const auto pending = [&] {
         std::vector<std::uint64_t> ids;
         for (const MessageId id : ids_of(store_.repository.pending(
-                 kService, std::vector{Recipient{TargetKind::kUser, user}}, {}, 100'000, kAnySize, wall_now())))
+                 kService, std::vector{store::Recipient{TargetKind::kUser, user}}, {}, 100'000, kAnySize, wall_now())))
           ids.push_back(id.value());
         return ids;
       };
@@ -274,14 +279,14 @@ class Run {
 };
 
 template <class Store>
-void explore(unsigned rounds, unsigned most_steps) {
+void explore(unsigned rounds, unsigned max_steps) {
   const unsigned first = number_from("SSE_MODEL_SEED", std::random_device{}());
   for (unsigned round = 0; round < rounds; ++round) {
     const unsigned seed = first + round;
     Run<Store> run(seed);
-    if (run.steps(most_steps)) continue;
+    if (run.steps(max_steps)) continue;
     // The shortest beginning that fails tells most.
-    for (unsigned steps = 1; steps <= most_steps; ++steps) {
+    for (unsigned steps = 1; steps <= max_steps; ++steps) {
       Run<Store> shorter(seed);
       if (shorter.steps(steps)) continue;
       FAIL() << "SSE_MODEL_SEED=" << seed << ", after " << steps << " steps: " << shorter.failure.str() << "\n"
@@ -289,7 +294,7 @@ void explore(unsigned rounds, unsigned most_steps) {
     }
     FAIL() << "SSE_MODEL_SEED=" << seed << " failed once: " << run.failure.str() << "\n" << run.log.str();
   }
-  std::cout << rounds << " rounds of up to " << most_steps << " steps from SSE_MODEL_SEED=" << first << "\n";
+  std::cout << rounds << " rounds of up to " << max_steps << " steps from SSE_MODEL_SEED=" << first << "\n";
 }
 
 TEST(Interleaving, AgreesWithTheModelInMemory) {

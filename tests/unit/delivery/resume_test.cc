@@ -11,10 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include "delivery/memory_repository.h"
 #include "delivery/sender.h"
 #include "event/json.h"
-#include "hub/survey.h"
+#include "hub/connection_scan.h"
+#include "store/memory/memory_repository.h"
 #include "unit/event/stream_parser.h"
 #include "unit/net/loopback.h"
 
@@ -58,7 +58,7 @@ class ResumeTest : public ::testing::Test {
   SenderOptions options_;
   IdGenerator ids_{1};
   observe::Registry metrics_;
-  MemoryRepository repository_{ids_};
+  store::MemoryRepository repository_{ids_};
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
 };
@@ -85,7 +85,7 @@ class Browser {
     client_.emplace(std::move(pair.client));
   }
   // Sees the first `bytes` of what has come, and is cut off there.
-  void cut(std::size_t bytes) { look(std::string_view(client_->received()).substr(0, bytes)); }
+  void cut(std::size_t bytes) { check(std::string_view(client_->received()).substr(0, bytes)); }
   // Sees everything up to an event with this data, and stays.
   void read_until(const std::string& data) {
     EXPECT_TRUE(client_->receive_until("data:" + data + "\n"));
@@ -113,7 +113,7 @@ class Browser {
   void live_for(milliseconds time) { keepalive_ = time; }
 
  private:
-  void look(std::string_view bytes) {
+  void check(std::string_view bytes) {
     event::StreamParser parser;
     for (Dispatched& e : parser.parse(bytes)) {
       if (e.type != "connect-finish") seen_.push_back(std::move(e));
@@ -174,7 +174,7 @@ TEST_F(ResumeTest, GivesNobodyWhatWasDeletedCollapsedOrHasExpired) {
   EXPECT_EQ(metric("sse_collapsed_total"), 1);
   EXPECT_EQ(metric("sse_resyncs_total"), 0);
   const auto story = sender().trace().of(MessageId(*parse_id(deleted)));
-  EXPECT_EQ(story.back().what, Trace::What::kDeleted);
+  EXPECT_EQ(story.back().what, Trace::Step::kDeleted);
   EXPECT_EQ(story.back().name, "1");
 }
 

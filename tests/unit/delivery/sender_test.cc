@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "delivery/memory_repository.h"
+#include "store/memory/memory_repository.h"
 #include "unit/event/stream_parser.h"
 #include "unit/net/loopback.h"
 
@@ -86,15 +86,18 @@ void expect_in_order(const std::vector<Dispatched>& events) {
 }
 
 // A store that cannot be read for a while.
-class UnreadableRepository final : public MessageRepository {
+class UnreadableRepository final : public store::MessageRepository {
  public:
-  explicit UnreadableRepository(MessageRepository& real) : real_(real) {}
-  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override { return real_.add_all(messages); }
-  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
+  explicit UnreadableRepository(store::MessageRepository& real) : real_(real) {}
+  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
+    return real_.add_all(messages);
+  }
+  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
     real_.confirm(service, recipient, id);
   }
-  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
-                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
+                                             MessageId after, std::size_t limit, ByteCount most,
+                                             WallTime now) override {
     if (failures.fetch_sub(1) > 0) throw Error(ErrorCode::kIo, "cannot read");
     return real_.pending(service, recipients, after, limit, most, now);
   }
@@ -104,27 +107,30 @@ class UnreadableRepository final : public MessageRepository {
   std::atomic<int> failures{0};
 
  private:
-  MessageRepository& real_;
+  store::MessageRepository& real_;
 };
 
 // A store whose first caller hears late that its messages are committed.
-class LateAnswerRepository final : public MessageRepository {
+class LateAnswerRepository final : public store::MessageRepository {
  public:
-  explicit LateAnswerRepository(MessageRepository& real) : real_(real) {}
-  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override { return real_.add_all(messages); }
-  std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
-                                       const std::function<void()>& committed) override {
-    std::vector<AddOutcome> outcomes = real_.add_in_order(messages, committed);
+  explicit LateAnswerRepository(store::MessageRepository& real) : real_(real) {}
+  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
+    return real_.add_all(messages);
+  }
+  std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
+                                              const std::function<void()>& committed) override {
+    std::vector<store::AddOutcome> outcomes = real_.add_in_order(messages, committed);
     if (calls_.fetch_add(1) == 0) answer_.wait();
     return outcomes;
   }
-  bool adds_soon() const override { return true; }
-  bool add_soon(NewMessage message, Added added) override { return real_.add_soon(std::move(message), added); }
-  void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
+  bool adds_async() const override { return true; }
+  bool add_async(store::NewMessage message, Added added) override { return real_.add_async(std::move(message), added); }
+  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
     real_.confirm(service, recipient, id);
   }
-  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
-                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
+                                             MessageId after, std::size_t limit, ByteCount most,
+                                             WallTime now) override {
     return real_.pending(service, recipients, after, limit, most, now);
   }
   std::uint64_t expire(WallTime now) override { return real_.expire(now); }
@@ -134,7 +140,7 @@ class LateAnswerRepository final : public MessageRepository {
   void answer() { answer_.count_down(); }
 
  private:
-  MessageRepository& real_;
+  store::MessageRepository& real_;
   std::atomic<int> calls_{0};
   std::latch answer_{1};
 };
@@ -149,7 +155,7 @@ class SenderTest : public ::testing::Test {
   }
 
   void start(std::size_t loops = 2) { start(repository_, loops); }
-  void start(MessageRepository& repository, std::size_t loops = 2) {
+  void start(store::MessageRepository& repository, std::size_t loops = 2) {
     for (std::size_t i = 0; i < loops; ++i)
       loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
     sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository);
@@ -191,7 +197,7 @@ class SenderTest : public ::testing::Test {
   SenderOptions options_;
   IdGenerator ids_{1};
   observe::Registry metrics_;
-  MemoryRepository repository_{ids_};
+  store::MemoryRepository repository_{ids_};
   UnreadableRepository unreadable_{repository_};
   LateAnswerRepository late_{repository_};
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
@@ -219,14 +225,14 @@ TEST_F(SenderTest, CountsAMessageAsConfirmedOnceHoweverOftenItWas) {
   const SendResult both = send(users({"1"}), "to both");
   const auto confirmations = [&](std::uint64_t id) {
     const auto story = sender_->trace().of(MessageId(id));
-    return std::ranges::count(story, Trace::What::kConfirmed, &Trace::Entry::what);
+    return std::ranges::count(story, Trace::Step::kConfirmed, &Trace::Entry::what);
   };
   ASSERT_TRUE(eventually([&] { return confirmations(both.id) == 2; }));
   EXPECT_EQ(metric("sse_confirmed_total"), 1);
 
   // Retried while the first copy is on its way: each is confirmed, one counts.
   const SendResult sent = send(users({"2"}), "to nobody");
-  std::vector<PendingMessage> rows = repository_.find(MessageId(sent.id));
+  std::vector<store::PendingMessage> rows = repository_.find(MessageId(sent.id));
   Page late = open({.user = "2"});
   late.events(1);
   ASSERT_TRUE(all_confirmed());
@@ -244,7 +250,7 @@ TEST_F(SenderTest, TellsWhyAnAttemptFailed) {
   page.client.close();
   const auto failed = [&] {
     const auto story = sender_->trace().of(MessageId(sent.id));
-    const auto entry = std::ranges::find(story, Trace::What::kFailed, &Trace::Entry::what);
+    const auto entry = std::ranges::find(story, Trace::Step::kFailed, &Trace::Entry::what);
     // Reset or FIN, depending on what lay in the client's buffer.
     return entry != story.end() && entry->connection == page.id &&
            (entry->reason == net::CloseReason::kConnectionLost || entry->reason == net::CloseReason::kClientClosed);
@@ -275,12 +281,12 @@ TEST_F(SenderTest, GivesWhatCouldNotBeReadWhenItCanBeRead) {
 TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
   start();
   Page page = open({.user = "1"});
-  ASSERT_TRUE(sender_->keeps_soon());
+  ASSERT_TRUE(sender_->stores_async());
   std::mutex mutex;
   std::vector<SendOutcome> outcomes;
   const auto keep = [&](SendRequest request) {
     const std::size_t before = outcomes.size();
-    sender_->keep_soon(std::move(request), [&](const SendOutcome& outcome) {
+    sender_->store_async(std::move(request), [&](const SendOutcome& outcome) {
       const std::lock_guard lock(mutex);
       outcomes.push_back(outcome);
     });
@@ -302,7 +308,7 @@ TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
   EXPECT_EQ(outcomes[1].result.id, outcomes[0].result.id);
   EXPECT_THAT(page.events(1), ElementsAre(Dispatched{"news", "hello", std::to_string(outcomes[0].result.id)}));
   EXPECT_TRUE(eventually([&] { return repository_.size() == 1; }));
-  EXPECT_EQ(what_name(sender_->trace().of(MessageId(outcomes[0].result.id))[1].what), "committed");
+  EXPECT_EQ(step_name(sender_->trace().of(MessageId(outcomes[0].result.id))[1].what), "committed");
 }
 
 TEST_F(SenderTest, KeepsNothingWithoutQos) {
@@ -500,7 +506,7 @@ TEST_F(SenderTest, ForgetsNothingWhenAClientLeavesInTheMiddleOfAReplay) {
 }
 
 TEST_F(SenderTest, SendsNothingWhenItCannotBeKept) {
-  MemoryRepository small(ids_, {.per_recipient = 1});
+  store::MemoryRepository small(ids_, {.per_recipient = 1});
   for (std::size_t i = 0; i < 1; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop"));
   sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, small);
   loops_.front()->start();
@@ -670,17 +676,17 @@ TEST_F(SenderTest, DeliversInTheOrderOfTheCommitsWhicheverSenderIsSlow) {
   std::thread slow([&] { sender_->send(request("first")); });
   ASSERT_TRUE(eventually([&] { return late_.calls() == 1; }));
   Sender::Sending second = sender_->start_all({request("second")});
-  std::atomic<bool> told{false};
-  sender_->keep_soon(request("third"), [&](const SendOutcome&) { told = true; });
+  std::atomic<bool> reported{false};
+  sender_->store_async(request("third"), [&](const SendOutcome&) { reported = true; });
   // One sender's events stay in their order, too, of which the last is not kept.
   Sender::Sending fourth = sender_->start_all({request("fourth", false)});
-  EXPECT_FALSE(told);
+  EXPECT_FALSE(reported);
   late_.answer();
   EXPECT_EQ(second.finish().front().result.delivered, 1U);
   EXPECT_EQ(fourth.finish().front().result.delivered, 1U);
   slow.join();
   EXPECT_THAT(page.data(4), ElementsAre("first", "second", "third", "fourth"));
-  EXPECT_TRUE(eventually([&] { return told.load(); }));
+  EXPECT_TRUE(eventually([&] { return reported.load(); }));
   EXPECT_TRUE(all_confirmed());
 }
 

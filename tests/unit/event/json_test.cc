@@ -140,11 +140,12 @@ TEST(TargetJson, RefusesBadInput) {
 
 TEST(TargetJson, SaysWhatIsMissing) {
   EXPECT_EQ(refusal([] { read_target("{}"); }),
-            "the target names nobody; give exactly one of users, tenants, tokens, channels or all");
+            "the target is empty; give exactly one of users, tenants, tokens, channels or all");
   EXPECT_EQ(refusal([] { read_target(R"({"users":["1"],"tokens":["2"]})"); }),
             "the target has several kinds; give exactly one of users, tenants, tokens, channels or all");
   EXPECT_EQ(refusal([] { read_target(R"({"user":["1"]})"); }),
-            "unknown field 'user' in target; it takes users, tenant, tokens, tenants, channels, all, listening");
+            "unknown field 'user' in target; known fields are users, tenant, tokens, tenants, channels, all, "
+            "listening");
 }
 
 TEST(Fields, FallBackWhenAbsentOrNull) {
@@ -180,7 +181,7 @@ TEST(RequireFields, NamesTheUnknownOnePrintably) {
   EXPECT_EQ(refusal([] {
               require_fields(Json{{"a\n", 1}}, {"b"}, "the body");
             }),
-            "unknown field 'a\\x0A' in the body; it takes b");
+            "unknown field 'a\\x0A' in the body; known fields are b");
   EXPECT_EQ(refusal([] { require_fields(Json::array(), {"b"}, "the body"); }), "the body must be a JSON object");
 }
 

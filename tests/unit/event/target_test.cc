@@ -59,9 +59,9 @@ TEST(MemberName, IsTheSameForNoOtherUserAndTenant) {
   EXPECT_EQ(shown(TargetKind::kMember, "3:bobacme").name, "bob");
   EXPECT_EQ(shown(TargetKind::kMember, "3:bobacme").tenant, "acme");
   EXPECT_EQ(shown(TargetKind::kToken, "3:bobacme").name, "3:bobacme");
-  EXPECT_EQ(tracked(TargetKind::kUser, "bob", "acme").name, "3:bobacme");
-  EXPECT_EQ(tracked(TargetKind::kUser, "bob", "").kind, TargetKind::kUser);
-  EXPECT_THROW(tracked(TargetKind::kToken, "bob", "acme"), Error);
+  EXPECT_EQ(to_target_name(TargetKind::kUser, "bob", "acme").name, "3:bobacme");
+  EXPECT_EQ(to_target_name(TargetKind::kUser, "bob", "").kind, TargetKind::kUser);
+  EXPECT_THROW(to_target_name(TargetKind::kToken, "bob", "acme"), Error);
 }
 
 TEST(Normalize, LooksAtUserAndTenantOfAMember) {

@@ -22,7 +22,7 @@ event::FrameRef frame(std::uint64_t id, bool message) {
   return event::Frame::make(event::encode(event), MessageId(message ? id : 0));
 }
 
-KeptEvent kept(std::uint64_t id, bool message = false) {
+RetainedEvent kept(std::uint64_t id, bool message = false) {
   return {frame(id, message), MessageId(id)};
 }
 
@@ -52,7 +52,7 @@ Seen seen(const std::vector<event::FrameRef>& frames) {
 
 TEST(CatchUpTest, PassesEverythingThroughWhereNothingIsKept) {
   CatchUp catch_up;
-  EXPECT_FALSE(catch_up.comes_live(MessageId(7)));
+  EXPECT_FALSE(catch_up.arrives_live(MessageId(7)));
   const Seen all = seen(catch_up.merge(pending({3, 7}), true));
   EXPECT_THAT(all.data, ElementsAre("3", "7"));
   EXPECT_EQ(all.cursor, "7");
@@ -83,10 +83,10 @@ TEST(CatchUpTest, TakesAClientBackToWhereItWasAfterAnOldMessage) {
 TEST(CatchUpTest, LeavesToTheLiveStreamWhatIsNotPublishedYet) {
   CatchUp catch_up;
   catch_up.begin(MessageId(100));
-  EXPECT_FALSE(catch_up.comes_live(MessageId(99)));
-  EXPECT_TRUE(catch_up.comes_live(MessageId(101)));
+  EXPECT_FALSE(catch_up.arrives_live(MessageId(99)));
+  EXPECT_TRUE(catch_up.arrives_live(MessageId(101)));
   catch_up.take_all_from_store();
-  EXPECT_FALSE(catch_up.comes_live(MessageId(101)));
+  EXPECT_FALSE(catch_up.arrives_live(MessageId(101)));
 }
 
 TEST(CatchUpTest, HasNothingToSayWithoutAnything) {

@@ -18,8 +18,8 @@
 #include "base/manual_clock.h"
 #include "base/step_count.h"
 #include "event/json.h"
+#include "hub/connection_scan.h"
 #include "hub/observer.h"
-#include "hub/survey.h"
 #include "unit/net/loopback.h"
 
 namespace sse::hub {
@@ -87,7 +87,7 @@ class Delegate final : public HubDelegate {
  public:
   void left(const Names&) override { ++left_; }
   int left() const { return left_; }
-  bool replay_wanted(const ReplayRequest& request) override {
+  bool request_replay(const ReplayRequest& request) override {
     const MutexLock lock(mutex_);
     requests_.push_back(request);
     return answers_;
@@ -188,7 +188,7 @@ class HubTest : public ::testing::Test {
   }
   // Waits for a condition; time goes on meanwhile, and stands still otherwise.
   bool eventually(const std::function<bool()>& condition) {
-    return clock_.advance_until(milliseconds(1), condition, testing::kSocketPatience);
+    return clock_.advance_until(milliseconds(1), condition, testing::kSocketTimeout);
   }
   Page open_user(const std::string& user) {
     Who who;
@@ -321,7 +321,7 @@ TEST_F(HubTest, DeliversWithoutWaitingAndTellsOnceFromAllLoops) {
   Page b = open({.user = "b"});
   const auto soon = [&](const Target& target, const std::string& data) {
     std::promise<std::vector<std::uint32_t>> told;
-    hub_->deliver_soon(target, "news", frame(data), [&](const Target& to, const std::vector<std::uint32_t>& taken) {
+    hub_->deliver_async(target, "news", frame(data), [&](const Target& to, const std::vector<std::uint32_t>& taken) {
       EXPECT_EQ(to.names, target.names);
       told.set_value(taken);
     });
@@ -387,7 +387,7 @@ TEST_F(HubTest, EndsTheBodyOfAChunkedStreamThatItEndsOnPurpose) {
   Page sent_away = open({.user = "5", .chunked = true});
   hub_->close({closed.id});
   EXPECT_TRUE(hub_->disconnect(said_goodbye.id, {UserId("2")}));
-  hub_->send_away({sent_away.id}, milliseconds(10));
+  hub_->close_for_reconnect({sent_away.id}, milliseconds(10));
   clock_.advance(milliseconds(500));
   settle();
   Page drained = open({.user = "6", .chunked = true});
@@ -431,7 +431,7 @@ TEST_F(HubTest, TurnsAClientAwayOnceForEachStreamItClosed) {
     request.identity.user = UserId(user);
     request.attributes.query = query;
     request.last_event_id = last_event_id;
-    return hub_->stays_away(request);
+    return hub_->was_closed_by_server(request);
   };
   Page one = open({.user = "1", .query = "clientId=c"});
   Page two = open({.user = "1", .query = "clientId=c"});
@@ -542,7 +542,7 @@ TEST_F(HubTest, RemembersWhyStreamsEnded) {
   EXPECT_EQ(closed[0].tenant.str(), "t");
   EXPECT_EQ(closed[0].reason, net::CloseReason::kServerClosed);
   EXPECT_EQ(closed[0].messages, 3U);
-  EXPECT_EQ(closed[0].owed_bytes, 0U);
+  EXPECT_EQ(closed[0].backlog_bytes, 0U);
   EXPECT_GE(closed[0].closed, closed[0].created);
   EXPECT_EQ(closed[1].id, second.id);
   EXPECT_EQ(closed[1].reason, net::CloseReason::kClientClosed);
@@ -560,8 +560,8 @@ TEST_F(HubTest, KnowsWhatAllItsStreamsOwe) {
   while (hub_->connections() == 1) deliver(TargetKind::kUser, {"1"}, data);
   ASSERT_TRUE(eventually([&] { return hub_->recently_closed().size() == 1; }));
   EXPECT_EQ(hub_->recently_closed()[0].reason, net::CloseReason::kSlowConsumer);
-  EXPECT_GT(hub_->recently_closed()[0].owed_bytes, 128U * 1024);
-  EXPECT_LE(hub_->recently_closed()[0].owed_bytes, 256U * 1024);
+  EXPECT_GT(hub_->recently_closed()[0].backlog_bytes, 128U * 1024);
+  EXPECT_LE(hub_->recently_closed()[0].backlog_bytes, 256U * 1024);
   EXPECT_TRUE(eventually([&] { return hub_->backlog_bytes() == 0; }));
 }
 
@@ -628,11 +628,11 @@ TEST_F(HubTest, ReachesAndClosesAUserOfOneTenant) {
   const std::string name = event::member_name("1", "acme");
   EXPECT_THAT(deliver(TargetKind::kMember, {name, event::member_name("2", "acme")}, "for acme"), ElementsAre(1, 0));
   EXPECT_THAT(acme.until("for acme"), HasSubstr("for acme"));
-  std::vector<Whereabouts> places{{TargetKind::kMember, name, MessageId(1), "e"},
-                                  {TargetKind::kMember, event::member_name("1", "third"), MessageId(1), "e"}};
-  hub_->locate(places);
-  EXPECT_EQ(places[0].state, Whereabouts::State::kWaiting);
-  EXPECT_EQ(places[1].state, Whereabouts::State::kOffline);
+  std::vector<DeliveryState> places{{TargetKind::kMember, name, MessageId(1), "e"},
+                                    {TargetKind::kMember, event::member_name("1", "third"), MessageId(1), "e"}};
+  hub_->find_delivery_states(places);
+  EXPECT_EQ(places[0].state, DeliveryState::State::kWaiting);
+  EXPECT_EQ(places[1].state, DeliveryState::State::kOffline);
   EXPECT_EQ(hub_->close(event::Target{TargetKind::kMember, {name}, false}), 1U);
   EXPECT_THAT(deliver(TargetKind::kUser, {"1"}, "for both"), ElementsAre(1));
   EXPECT_THAT(other.until("for both"), Not(HasSubstr("for acme")));
@@ -703,15 +703,15 @@ TEST_F(HubTest, ListsItsStreamsOnceForThoseWhoTakeThemInTurn) {
   start(2);
   std::vector<Page> pages;
   for (int i = 0; i < 100; ++i) pages.push_back(open_user(std::to_string(i)));
-  ConnectionsInTurn turn(*hub_);
+  ConnectionIterator turn(*hub_);
   const std::uint64_t before = steps();
   std::vector<ConnectionId> seen;
   while (seen.size() < pages.size()) {
     const std::vector<ConnectionId> some = turn.next(3);
     ASSERT_THAT(some, Not(IsEmpty()));
     seen.insert(seen.end(), some.begin(), some.end());
-    EXPECT_EQ(hub_->send_away(some, milliseconds(10)), some.size());
-    EXPECT_EQ(hub_->send_away(some, milliseconds(10)), 0U) << "they are on their way";
+    EXPECT_EQ(hub_->close_for_reconnect(some, milliseconds(10)), some.size());
+    EXPECT_EQ(hub_->close_for_reconnect(some, milliseconds(10)), 0U) << "they are on their way";
   }
   for (std::size_t i = 0; i < pages.size(); ++i) EXPECT_EQ(seen[i], pages[i].id) << "the oldest first";
   EXPECT_LE(steps() - before, 100 * 6U);
@@ -943,29 +943,29 @@ TEST_F(HubTest, LocatesManyMessagesOfALargeGroupInOneLookAtIt) {
     pages.push_back(open({.user = std::to_string(i), .tenant = "t", .listeners = {"heard"}}));
   Page confirms = open({.user = "c", .tenant = "t", .marks = true});
   hub_->deliver({TargetKind::kTenant, {"t"}}, "news", frame("x", 7, TargetKind::kTenant));
-  const auto cost = [&](std::uint64_t messages, std::vector<Whereabouts>& asked) {
+  const auto cost = [&](std::uint64_t messages, std::vector<DeliveryState>& asked) {
     for (std::uint64_t id = 1; id <= messages; ++id) {
       const bool listening = id % 2 == 0;
       asked.push_back({TargetKind::kTenant, "t", MessageId(id), id % 4 == 0 ? "heard" : "unheard", listening});
     }
     const std::uint64_t before = steps();
-    hub_->locate(asked);
+    hub_->find_delivery_states(asked);
     return steps() - before;
   };
-  std::vector<Whereabouts> few;
-  std::vector<Whereabouts> many;
+  std::vector<DeliveryState> few;
+  std::vector<DeliveryState> many;
   const std::uint64_t first = cost(100, few);
   EXPECT_LE(cost(400, many), first + 50);
   EXPECT_LE(first, 41 * 6U);
-  using State = Whereabouts::State;
-  for (const Whereabouts& one : many) {
+  using State = DeliveryState::State;
+  for (const DeliveryState& one : many) {
     const std::uint64_t id = one.message.value();
     const State expected = id == 7 ? State::kInFlight : id % 4 == 2 ? State::kNotListening : State::kWaiting;
     EXPECT_EQ(one.state, expected) << id;
     EXPECT_EQ(one.connection, id == 7 ? confirms.id : ConnectionId()) << id;
   }
-  std::vector<Whereabouts> nobody{{TargetKind::kTenant, "u", MessageId(7), "news", false}};
-  hub_->locate(nobody);
+  std::vector<DeliveryState> nobody{{TargetKind::kTenant, "u", MessageId(7), "news", false}};
+  hub_->find_delivery_states(nobody);
   EXPECT_EQ(nobody.front().state, State::kOffline);
 }
 
@@ -1081,7 +1081,7 @@ TEST_F(HubReplayTest, LooksFromTheStartInAClusterAndGivesWhatItHasNotGiven) {
   ASSERT_THAT(page.until("from the store"), HasSubstr("from the store"));
   // Its peer reads nothing from here on, so that this one is not acknowledged.
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live" + std::string(500'000, 'x'), 200));
-  hub_->look_again();
+  hub_->refresh_pending();
   const ReplayRequest again = wait_request(2);
   EXPECT_EQ(again.after, MessageId());
   hub_->replay(
@@ -1106,7 +1106,7 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientConfirmsWhileTheStoreIsRead) 
   page.until("begin");
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live", 5));
   page.until("live");
-  hub_->look_again();
+  hub_->refresh_pending();
   const ReplayRequest again = wait_request(2);
   EXPECT_EQ(hub_->acknowledge(page.id, {UserId("u")}, {MessageId(5)}), 1U);
   hub_->replay(again, {item("live", 5), item("more", 6)}, MessageId(6), true);
@@ -1123,7 +1123,7 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientHasJustConfirmedAndSaysSoAgai
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live", 5));
   page.until("live");
   EXPECT_EQ(hub_->acknowledge(page.id, {UserId("u")}, {MessageId(5)}), 1U);
-  hub_->look_again();
+  hub_->refresh_pending();
   hub_->replay(wait_request(2), {item("live", 5), item("more", 6)}, MessageId(6), true);
   EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
   EXPECT_THAT(delegate_.acknowledgements_before(), ElementsAre(std::make_tuple(TargetKind::kUser, "u", 5U)));

@@ -26,7 +26,7 @@ class NoOwner final : public net::StreamOwner {
   void stream_dirty(net::Stream&) override {}
   void stream_closed(net::Stream&, net::CloseReason) override {}
   void stream_acknowledged(net::Stream&, MessageId, event::TargetKind) override {}
-  void stream_awaits(net::Stream&) override {}
+  void stream_unacknowledged(net::Stream&) override {}
   void stream_drained(net::Stream&) override {}
 };
 

@@ -11,10 +11,10 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-std::vector<Calm> good_run() {
-  std::vector<Calm> calms;
+std::vector<IdleSample> good_run() {
+  std::vector<IdleSample> calms;
   for (std::uint64_t i = 1; i <= 15; ++i) {
-    Calm calm;
+    IdleSample calm;
     calm.open = 10;
     for (const char* reason :
          {"client-closed", "connection-lost", "disconnect", "slow-consumer", "keepalive", "replaced", "server-closed"})
@@ -28,41 +28,41 @@ std::vector<Calm> good_run() {
 }
 
 TEST(Soak, HasNothingToComplainAboutAGoodRun) {
-  EXPECT_THAT(complaints(good_run(), 1), IsEmpty());
+  EXPECT_THAT(find_problems(good_run(), 1), IsEmpty());
 }
 
 TEST(Soak, ComplainsAboutCountersThatDoNotAddUp) {
-  std::vector<Calm> calms = good_run();
+  std::vector<IdleSample> calms = good_run();
   ++calms[7].opened;
-  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("counters do not add up")));
+  EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("counters do not add up")));
 }
 
 TEST(Soak, ComplainsAboutWhatGrows) {
-  std::vector<Calm> calms = good_run();
+  std::vector<IdleSample> calms = good_run();
   for (std::size_t i = 0; i < calms.size(); ++i) calms[i].memory += i * 1'000'000;
-  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("memory grew")));
-  EXPECT_THAT(complaints(calms, 9), Not(Contains(HasSubstr("memory grew")))) << "each may vary";
+  EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("memory grew")));
+  EXPECT_THAT(find_problems(calms, 9), Not(Contains(HasSubstr("memory grew")))) << "each may vary";
   calms = good_run();
   for (std::size_t i = 0; i < calms.size(); ++i) calms[i].descriptors += 3 * i;
-  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("descriptors grew")));
+  EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("descriptors grew")));
 }
 
 TEST(Soak, DoesNotMindAWarmUp) {
-  std::vector<Calm> calms = good_run();
+  std::vector<IdleSample> calms = good_run();
   for (std::size_t i = 0; i < 4; ++i) calms[i].memory -= 10'000'000;
-  EXPECT_THAT(complaints(calms, 1), IsEmpty());
+  EXPECT_THAT(find_problems(calms, 1), IsEmpty());
 }
 
 TEST(Soak, ComplainsWhenAKindOfEndingDidNotHappen) {
-  std::vector<Calm> calms = good_run();
-  for (Calm& calm : calms) calm.opened -= calm.closed["replaced"], calm.closed["replaced"] = 0;
-  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("replaced")));
+  std::vector<IdleSample> calms = good_run();
+  for (IdleSample& calm : calms) calm.opened -= calm.closed["replaced"], calm.closed["replaced"] = 0;
+  EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("replaced")));
 }
 
 TEST(Soak, DoesNotJudgeATooShortRun) {
-  std::vector<Calm> calms = good_run();
+  std::vector<IdleSample> calms = good_run();
   calms.resize(5);
-  EXPECT_THAT(complaints(calms, 1), Contains(HasSubstr("too short")));
+  EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("too short")));
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST(EventLoop, RunsWhatATaskPosts) {
   loop.start();
   std::promise<void> ran;
   loop.post([&] { loop.post([&] { ran.set_value(); }); });
-  EXPECT_EQ(ran.get_future().wait_for(testing::kSocketPatience), std::future_status::ready);
+  EXPECT_EQ(ran.get_future().wait_for(testing::kSocketTimeout), std::future_status::ready);
   loop.stop();
 }
 
@@ -157,7 +157,7 @@ TEST(EventLoop, AMoveOfItsClockWakesIt) {
   settle(loop);
   clock.advance(hours(10));
   auto result = ran.get_future();
-  ASSERT_EQ(result.wait_for(testing::kSocketPatience), std::future_status::ready);
+  ASSERT_EQ(result.wait_for(testing::kSocketTimeout), std::future_status::ready);
   EXPECT_EQ(result.get(), begin + hours(10));
   loop.stop();
 }

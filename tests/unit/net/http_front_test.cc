@@ -112,7 +112,7 @@ class HttpFrontTest : public ::testing::Test {
   }
   // Waits for a condition; time goes on meanwhile, and stands still otherwise.
   bool eventually(const std::function<bool()>& condition) {
-    return clock_.advance_until(std::chrono::milliseconds(1), condition, testing::kSocketPatience);
+    return clock_.advance_until(std::chrono::milliseconds(1), condition, testing::kSocketTimeout);
   }
   // Everything that was due before the call has been done.
   void settle() {
@@ -209,7 +209,7 @@ class QuickFrontTest : public HttpFrontTest {
   // /quick is answered by a thread of its own, /dropped by nobody, all else by the workers.
   void start_quick() {
     start_front_only();
-    front_->set_quick([this](const RequestHead& head, std::string_view body, HttpFront::Responder& responder) {
+    front_->set_fast_handler([this](const RequestHead& head, std::string_view body, HttpFront::Responder& responder) {
       if (head.target == "/dropped") {
         const HttpFront::Responder dropped(std::move(responder));
         return true;

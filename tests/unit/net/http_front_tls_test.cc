@@ -61,7 +61,7 @@ class HttpFrontTlsTest : public ::testing::Test {
   }
   // Waits for a condition; time goes on meanwhile, and stands still otherwise.
   bool eventually(const std::function<bool()>& condition) {
-    return clock_.advance_until(std::chrono::milliseconds(1), condition, testing::kSocketPatience);
+    return clock_.advance_until(std::chrono::milliseconds(1), condition, testing::kSocketTimeout);
   }
   Client plain(int receive_buffer = 0) { return Client::tcp(listener_.address().port, receive_buffer); }
   TlsClient client(int receive_buffer = 0) {

@@ -28,11 +28,11 @@
 namespace sse::testing {
 
 /// How long a test waits for something that is to happen; only a failing test waits that long.
-inline constexpr std::chrono::seconds kSocketPatience{30};
+inline constexpr std::chrono::seconds kSocketTimeout{30};
 
 /// Waits for a condition another thread brings about; false when it never did.
 inline bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kSocketPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kSocketTimeout;
   while (std::chrono::steady_clock::now() < deadline) {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -126,8 +126,8 @@ class Client {
   std::string take() { return std::exchange(received_, {}); }
 
   /// One recv(); false at the end of the connection, on an error and when nothing came in time.
-  bool receive_some(std::chrono::milliseconds patience = kSocketPatience) {
-    if (!wait_readable(patience)) return false;
+  bool receive_some(std::chrono::milliseconds timeout = kSocketTimeout) {
+    if (!wait_readable(timeout)) return false;
     std::array<char, 64 * 1024> buffer;
     const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (n == 0) ended_ = true;
@@ -165,7 +165,7 @@ class Client {
   }
   /// As receive_all(), and moves `clock` until the server does.
   bool receive_all(ManualClock& clock, std::chrono::milliseconds step = std::chrono::milliseconds(100)) {
-    const auto deadline = std::chrono::steady_clock::now() + kSocketPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kSocketTimeout;
     while (!ended_ && !reset_) {
       if (receive_some(std::chrono::milliseconds(1)) || ended_ || reset_) continue;
       if (std::chrono::steady_clock::now() > deadline) return false;
@@ -234,12 +234,12 @@ class Client {
   bool reset_ = false;
   ManualClock* clock_ = nullptr;
 
-  bool wait_readable(std::chrono::milliseconds patience) {
+  bool wait_readable(std::chrono::milliseconds timeout) {
     pollfd waiting{fd_.get(), POLLIN, 0};
-    if (clock_ == nullptr) return ::poll(&waiting, 1, static_cast<int>(patience.count())) > 0;
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    if (clock_ == nullptr) return ::poll(&waiting, 1, static_cast<int>(timeout.count())) > 0;
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
-      if (::poll(&waiting, 1, patience.count() == 0 ? 0 : 1) > 0) return true;
+      if (::poll(&waiting, 1, timeout.count() == 0 ? 0 : 1) > 0) return true;
       if (std::chrono::steady_clock::now() >= deadline) return false;
       clock_->advance(std::chrono::milliseconds(10));
     }

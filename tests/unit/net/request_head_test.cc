@@ -322,7 +322,7 @@ TEST(RequestHead, RefusesADoubledFieldThatSaysWhoAsks) {
     const HeadScan doubled = scan(get_with(name + ": a\r\nX: y\r\n" + to_lower(name) + ": a\r\n"));
     EXPECT_EQ(doubled.status, Status::kBad) << name;
     EXPECT_EQ(doubled.http_status, 400);
-    EXPECT_THAT(doubled.reason, HasSubstr("doubled"));
+    EXPECT_THAT(doubled.reason, HasSubstr("is repeated"));
     EXPECT_EQ(scan(get_with(name + ": a\r\n")).status, Status::kComplete) << name;
   }
   EXPECT_EQ(scan(get_with("Cookie: a\r\nCookie: b\r\nAccept: x\r\nAccept: y\r\n")).status, Status::kComplete);

@@ -114,7 +114,7 @@ class StreamTest : public ::testing::Test, public StreamOwner {
     EXPECT_EQ(recipient, event::TargetKind::kUser);
     acknowledged_.push_back(message.value());
   }
-  void stream_awaits(Stream&) override { awaits_ = true; }
+  void stream_unacknowledged(Stream&) override { awaits_ = true; }
   void stream_drained(Stream&) override { ++drained_; }
 
   bool started_ = false;

@@ -83,15 +83,15 @@ TEST_P(AnyStreamTest, TellsItsOwnerWhenItOwesMoreThanItsCap) {
   limits_.max_backlog = 10'000;
   open(4096, 4096);
   fill(3001);
-  std::uint64_t owed = 0;
+  std::uint64_t backlog = 0;
   Stream::Append last = Stream::Append::kTaken;
   for (int i = 0; i < 20 && last == Stream::Append::kTaken; ++i) {
-    owed = on_loop([&] { return stream_->backlog_bytes(); });
-    EXPECT_LE(owed, 10'000U);
+    backlog = on_loop([&] { return stream_->backlog_bytes(); });
+    EXPECT_LE(backlog, 10'000U);
     last = append(frame(std::string(1000, 'x')));
   }
   EXPECT_EQ(last, Stream::Append::kOverflow);
-  EXPECT_GT(owed, 9'000U);
+  EXPECT_GT(backlog, 9'000U);
   on_loop([&] { stream_->abort(CloseReason::kSlowConsumer); });
   EXPECT_EQ(reason(), CloseReason::kSlowConsumer);
   EXPECT_EQ(append(frame("late")), Stream::Append::kClosed);

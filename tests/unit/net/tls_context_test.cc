@@ -15,8 +15,8 @@ namespace sse::net {
 namespace {
 
 using testing::Certificate;
+using testing::do_handshake;
 using ::testing::HasSubstr;
-using testing::shake_hands;
 using testing::tcp_pair;
 using testing::TempFolder;
 using testing::tls_pair;
@@ -43,7 +43,7 @@ class TlsContextTest : public ::testing::Test {
     TlsClient client(std::move(plain.client), 0, protocols);
     auto shaken = std::async(std::launch::async, [&] { return client.handshake(); });
     const auto session = context.accept(plain.server.get());
-    const bool done = shake_hands(*session, plain.server.get());
+    const bool done = do_handshake(*session, plain.server.get());
     if (!shaken.get() || !done) return "refused";
     const unsigned char* text = nullptr;
     unsigned int size = 0;
@@ -122,7 +122,7 @@ TEST_F(TlsContextTest, SpeaksHttp11OnlyAndNoVersionBefore12) {
     return done;
   });
   const auto session = context.accept(plain.server.get());
-  EXPECT_FALSE(shake_hands(*session, plain.server.get()));
+  EXPECT_FALSE(do_handshake(*session, plain.server.get()));
   EXPECT_FALSE(shaken.get());
 }
 

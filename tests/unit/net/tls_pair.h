@@ -16,11 +16,11 @@ namespace sse::testing {
 /// Waits until `fd` is ready for `events`.
 inline bool await(int fd, short events) {
   pollfd waiting{fd, events, 0};
-  return ::poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(kSocketPatience).count())) == 1;
+  return ::poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(kSocketTimeout).count())) == 1;
 }
 
 /// Drives the server's side until the handshake is over.
-inline bool shake_hands(net::TlsSession& session, int fd) {
+inline bool do_handshake(net::TlsSession& session, int fd) {
   for (;;) {
     switch (session.handshake()) {
       case net::TlsSession::Step::kDone:
@@ -50,7 +50,7 @@ inline TlsPair tls_pair(const net::TlsContext& context, int send_buffer = 0, int
   const int fd = plain.server.get();
   pair.server = net::Socket(std::move(plain.server), context.accept(fd));
   auto shaken = std::async(std::launch::async, [&] { return pair.client->handshake(); });
-  const bool done = shake_hands(*pair.server.tls, fd);
+  const bool done = do_handshake(*pair.server.tls, fd);
   if (!shaken.get() || !done) throw std::runtime_error("TLS handshake failed: " + pair.server.tls->problem());
   return pair;
 }

@@ -47,8 +47,8 @@ class TlsClient {
       SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(protocols.data()),
                           static_cast<unsigned int>(protocols.size()));
     }
-    const timeval patience{kSocketPatience.count(), 0};
-    setsockopt(client_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const timeval timeout{kSocketTimeout.count(), 0};
+    setsockopt(client_.fd(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     SSL_set_fd(ssl_.get(), client_.fd());
     SSL_set_connect_state(ssl_.get());
   }

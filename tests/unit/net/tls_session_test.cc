@@ -52,7 +52,7 @@ TEST_F(TlsSessionTest, CarriesBytesBothWays) {
     TlsPair pair = tls_pair(context_, 0, 0, most);
     EXPECT_EQ(pair.server.tls->version(), most == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
     ASSERT_TRUE(pair.client->send("from the client"));
-    std::string buffer(TlsSession::kMostRecord, '\0');
+    std::string buffer(TlsSession::kMaxRecord, '\0');
     ASSERT_TRUE(await(pair.server.fd.get(), POLLIN));
     ASSERT_EQ(pair.server.receive(buffer.data(), buffer.size()), 15);
     EXPECT_EQ(buffer.substr(0, 15), "from the client");
@@ -137,7 +137,7 @@ TEST_F(TlsSessionTest, EndsWithACloseNotify) {
 }
 
 TEST_F(TlsSessionTest, ReadsTheEndOfThePeerSaidOrNot) {
-  std::string buffer(TlsSession::kMostRecord, '\0');
+  std::string buffer(TlsSession::kMaxRecord, '\0');
   for (const bool said : {true, false}) {
     TlsPair pair = tls_pair(context_);
     if (said) pair.client->finish();
@@ -151,7 +151,7 @@ TEST_F(TlsSessionTest, ReadsTheEndOfThePeerSaidOrNot) {
 TEST_F(TlsSessionTest, TakesGarbageBetweenRecordsForAnError) {
   TlsPair pair = tls_pair(context_);
   ASSERT_TRUE(pair.client->client().send("this is no record at all"));
-  std::string buffer(TlsSession::kMostRecord, '\0');
+  std::string buffer(TlsSession::kMaxRecord, '\0');
   ASSERT_TRUE(await(pair.server.fd.get(), POLLIN));
   EXPECT_EQ(pair.server.receive(buffer.data(), buffer.size()), -1);
   EXPECT_EQ(errno, EPROTO);
@@ -173,7 +173,7 @@ TEST_F(TlsSessionTest, AnswersAKeyUpdateAndGoesOn) {
   TlsPair pair = tls_pair(context_, 0, 0, TLS1_3_VERSION);
   ASSERT_EQ(SSL_key_update(pair.client->ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
   ASSERT_TRUE(pair.client->send("after"));
-  std::string buffer(TlsSession::kMostRecord, '\0');
+  std::string buffer(TlsSession::kMaxRecord, '\0');
   ASSERT_TRUE(eventually([&] { return pair.server.receive(buffer.data(), buffer.size()) == 5; }));
   EXPECT_TRUE(write_all(pair.server, "answer"));
   EXPECT_TRUE(pair.client->receive_until("answer"));
@@ -183,7 +183,7 @@ TEST_F(TlsSessionTest, RefusesToRenegotiate) {
   TlsPair pair = tls_pair(context_, 0, 0, TLS1_2_VERSION);
   ASSERT_EQ(SSL_renegotiate(pair.client->ssl()), 1);
   auto asking = std::async(std::launch::async, [&] { return pair.client->handshake(); });
-  std::string buffer(TlsSession::kMostRecord, '\0');
+  std::string buffer(TlsSession::kMaxRecord, '\0');
   // The client takes "no" for a failure and goes.
   ssize_t n = -1;
   while (n < 0 && asking.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)

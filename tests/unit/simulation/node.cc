@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cluster/mesh_message.h"
-#include "cluster/topics.h"
-#include "cluster/wire.h"
-#include "delivery/sqlite_repository.h"
+#include "cluster/core/topics.h"
+#include "cluster/core/wire.h"
+#include "cluster/mesh/mesh_message.h"
+#include "store/sqlite/sqlite_repository.h"
 
 namespace sse::simulation {
 
@@ -18,11 +18,11 @@ namespace {
 constexpr std::size_t kEntranceThreads = 6;
 constexpr std::size_t kRequestThreads = 6;
 constexpr milliseconds kExpirePeriod{5000};
-constexpr milliseconds kPatience{2000};
+constexpr milliseconds kTimeout{2000};
 
 // The callbacks of the node whose thread is in a store that all nodes share.
-thread_local const std::map<ServiceName, delivery::MessageRepository::Withdraw>* withdraw_here = nullptr;
-std::map<const FaultyStore*, std::map<ServiceName, delivery::MessageRepository::Withdraw>> withdraw_of;
+thread_local const std::map<ServiceName, store::MessageRepository::Withdraw>* withdraw_here = nullptr;
+std::map<const FaultyStore*, std::map<ServiceName, store::MessageRepository::Withdraw>> withdraw_of;
 
 }  // namespace
 
@@ -47,26 +47,26 @@ auto FaultyStore::call(const char* what, Call make) {
   return make();
 }
 
-std::vector<delivery::AddOutcome> FaultyStore::add_all(std::span<const delivery::NewMessage> messages) {
+std::vector<store::AddOutcome> FaultyStore::add_all(std::span<const store::NewMessage> messages) {
   return call("add", [&] { return inner_.messages.add_all(messages); });
 }
 
-bool FaultyStore::add_soon(delivery::NewMessage message, Added added) {
+bool FaultyStore::add_async(store::NewMessage message, Added added) {
   try {
     // What is told on the way takes locks of its own.
     if (in_memory_) {
-      std::vector<delivery::AddOutcome> outcomes = call("add", [&] { return inner_.messages.add_all({&message, 1}); });
+      std::vector<store::AddOutcome> outcomes = call("add", [&] { return inner_.messages.add_all({&message, 1}); });
       added(std::move(message), std::move(outcomes.front()));
       return true;
     }
-    return call("add", [&] { return inner_.messages.add_soon(message, added); });
+    return call("add", [&] { return inner_.messages.add_async(message, added); });
   } catch (const Error& e) {
-    added(std::move(message), {{}, false, 0, delivery::AddOutcome::Refusal{e.code(), e.what()}});
+    added(std::move(message), {{}, false, 0, store::AddOutcome::Refusal{e.code(), e.what()}});
     return true;
   }
 }
 
-void FaultyStore::confirm(const ServiceName& service, const delivery::Recipient& recipient, MessageId id) {
+void FaultyStore::confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) {
   if (shut_) return;
   const World::NoPreemption steady;
   inner_.messages.confirm(service, recipient, id);
@@ -82,34 +82,33 @@ void FaultyStore::report_withdrawn(const ServiceName& service, Withdraw withdraw
     return;
   }
   withdraw_of[this][service] = std::move(withdraw);
-  inner_.messages.report_withdrawn(service, [service](const std::vector<delivery::Withdrawn>& gone) {
+  inner_.messages.report_withdrawn(service, [service](const std::vector<store::Withdrawn>& gone) {
     if (withdraw_here == nullptr) return;
     const auto found = withdraw_here->find(service);
     if (found != withdraw_here->end() && found->second) found->second(gone);
   });
 }
 
-std::vector<delivery::AddOutcome> FaultyStore::add_in_order(std::span<const delivery::NewMessage> messages,
-                                                            const std::function<void()>& committed) {
+std::vector<store::AddOutcome> FaultyStore::add_in_order(std::span<const store::NewMessage> messages,
+                                                         const std::function<void()>& committed) {
   // What is told on the way takes locks of its own.
   if (in_memory_) return MessageRepository::add_in_order(messages, committed);
   return call("add", [&] { return inner_.messages.add_in_order(messages, committed); });
 }
 
-std::vector<MessageId> FaultyStore::known_imports(std::span<const delivery::NewMessage> messages) {
+std::vector<MessageId> FaultyStore::known_imports(std::span<const store::NewMessage> messages) {
   return call("look", [&] { return inner_.messages.known_imports(messages); });
 }
 
-delivery::MessageRepository::Replaced FaultyStore::replace_older(const ServiceName& service,
-                                                                 const delivery::Recipient& recipient,
-                                                                 const std::string& collapse, MessageId than) {
+store::MessageRepository::Replaced FaultyStore::replace_older(const ServiceName& service,
+                                                              const store::Recipient& recipient,
+                                                              const std::string& collapse, MessageId than) {
   return call("replace", [&] { return inner_.messages.replace_older(service, recipient, collapse, than); });
 }
 
-std::vector<delivery::PendingMessage> FaultyStore::pending(const ServiceName& service,
-                                                           std::span<const delivery::Recipient> recipients,
-                                                           MessageId after, std::size_t limit, ByteCount most,
-                                                           WallTime now) {
+std::vector<store::PendingMessage> FaultyStore::pending(const ServiceName& service,
+                                                        std::span<const store::Recipient> recipients, MessageId after,
+                                                        std::size_t limit, ByteCount most, WallTime now) {
   return call("read", [&] { return inner_.messages.pending(service, recipients, after, limit, most, now); });
 }
 
@@ -117,43 +116,43 @@ std::uint64_t FaultyStore::expire(WallTime now) {
   return call("expire", [&] { return inner_.messages.expire(now); });
 }
 
-std::uint64_t FaultyStore::count(const delivery::MessageFilter& filter) {
+std::uint64_t FaultyStore::count(const store::MessageFilter& filter) {
   return call("count", [&] { return inner_.catalog.count(filter); });
 }
-std::vector<delivery::PendingMessage> FaultyStore::list(const delivery::MessageFilter& filter, std::uint64_t skip,
-                                                        std::size_t limit) {
+std::vector<store::PendingMessage> FaultyStore::list(const store::MessageFilter& filter, std::uint64_t skip,
+                                                     std::size_t limit) {
   return call("list", [&] { return inner_.catalog.list(filter, skip, limit); });
 }
-std::vector<delivery::PendingMessage> FaultyStore::find(MessageId id) {
+std::vector<store::PendingMessage> FaultyStore::find(MessageId id) {
   return call("find", [&] { return inner_.catalog.find(id); });
 }
 std::uint64_t FaultyStore::erase(MessageId id) {
   return call("erase", [&] { return inner_.catalog.erase(id); });
 }
-std::uint64_t FaultyStore::purge(const delivery::MessageFilter& filter) {
+std::uint64_t FaultyStore::purge(const store::MessageFilter& filter) {
   return call("purge", [&] { return inner_.catalog.purge(filter); });
 }
-std::uint64_t FaultyStore::count_dead(const delivery::MessageFilter& filter) {
+std::uint64_t FaultyStore::count_dead(const store::MessageFilter& filter) {
   return call("count", [&] { return inner_.dead.count_dead(filter); });
 }
-std::vector<delivery::DeadLetter> FaultyStore::list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
-                                                         std::size_t limit) {
+std::vector<store::DeadLetter> FaultyStore::list_dead(const store::MessageFilter& filter, std::uint64_t skip,
+                                                      std::size_t limit) {
   return call("list", [&] { return inner_.dead.list_dead(filter, skip, limit); });
 }
-std::vector<delivery::DeadLetter> FaultyStore::page_dead(const delivery::MessageFilter& filter, std::size_t limit) {
+std::vector<store::DeadLetter> FaultyStore::page_dead(const store::MessageFilter& filter, std::size_t limit) {
   return call("list", [&] { return inner_.dead.page_dead(filter, limit); });
 }
-std::vector<delivery::LetterOutcome> FaultyStore::add_dead(std::span<const delivery::DeadLetter> letters) {
+std::vector<store::LetterOutcome> FaultyStore::add_dead(std::span<const store::DeadLetter> letters) {
   return call("add", [&] { return inner_.dead.add_dead(letters); });
 }
-std::vector<MessageId> FaultyStore::requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) {
+std::vector<MessageId> FaultyStore::requeue(MessageId id, const store::MessageFilter& filter, WallTime now) {
   return call("requeue", [&] { return inner_.dead.requeue(id, filter, now); });
 }
-std::uint64_t FaultyStore::purge_dead(MessageId id, const delivery::MessageFilter& filter) {
+std::uint64_t FaultyStore::purge_dead(MessageId id, const store::MessageFilter& filter) {
   return call("purge", [&] { return inner_.dead.purge_dead(id, filter); });
 }
 
-void FaultyStore::note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) {
+void FaultyStore::note_attempts(const ServiceName& service, std::span<const store::AttemptCount> attempts) {
   if (shut_) return;
   const World::NoPreemption steady;
   inner_.attempts.note_attempts(service, attempts);
@@ -207,10 +206,10 @@ void Entrance::run() {
   }
 }
 
-class Network::Carrier final : public cluster::PostCarrier {
+class Network::RequestForwarder final : public cluster::PostCarrier {
  public:
-  Carrier(Network& network, std::size_t from, std::size_t to, const cluster::PeerLink::Options& options,
-          const Clock& clock)
+  RequestForwarder(Network& network, std::size_t from, std::size_t to, const cluster::PeerLink::Options& options,
+                   const Clock& clock)
       : network_(network), from_(from), to_(to), options_(options), clock_(clock) {}
 
   bool post(const std::string& body, const std::string& secret, std::string& response, std::string& problem) override {
@@ -310,9 +309,11 @@ class Network::Carrier final : public cluster::PostCarrier {
   std::shared_ptr<Exchange> exchange_ = std::make_shared<Exchange>();
 };
 
-std::unique_ptr<cluster::PostCarrier> Network::carrier(std::size_t from, const std::string& address,
-                                                       const cluster::PeerLink::Options& options, const Clock& clock) {
-  return std::make_unique<Carrier>(*this, from, static_cast<std::size_t>(address.front() - 'a'), options, clock);
+std::unique_ptr<cluster::PostCarrier> Network::forwarder(std::size_t from, const std::string& address,
+                                                         const cluster::PeerLink::Options& options,
+                                                         const Clock& clock) {
+  return std::make_unique<RequestForwarder>(*this, from, static_cast<std::size_t>(address.front() - 'a'), options,
+                                            clock);
 }
 
 namespace {
@@ -394,7 +395,7 @@ Node::Node(const Setting& setting, Machine& machine, Network& network)
       machine_(machine),
       network_(network),
       requests_("requests", 0, kRequestThreads, 10'000, std::chrono::seconds(60), machine.clock),
-      chores_("chores", 0, 1, 16, std::chrono::seconds(60), machine.clock) {}
+      maintenance_("chores", 0, 1, 16, std::chrono::seconds(60), machine.clock) {}
 
 void Node::open() {
   const Clock& clock = machine_.clock;
@@ -413,11 +414,11 @@ void Node::open() {
   for (std::size_t i = 0; i < setting_.loops; ++i)
     loops_.push_back(std::make_unique<net::EventLoop>("stream-" + std::to_string(i), clock));
   maintenance_loop_ = std::make_unique<net::EventLoop>("maintenance", clock);
-  maintenance_loop_->run_every(kExpirePeriod, [this] { chores_.submit([this] { expire(); }); });
+  maintenance_loop_->run_every(kExpirePeriod, [this] { maintenance_.submit([this] { expire(); }); });
   for (const char* name : kServices) {
     delivery::SenderOptions sender;
     sender.ttl = std::chrono::hours(24);
-    sender.elsewhere = gateway_.get();
+    sender.remote_nodes = gateway_.get();
     sender.attempts = attempts_;
     sender.history.events = setting_.history ? 200 : 0;
     sender.hub.service = ServiceName(name);
@@ -442,42 +443,42 @@ void Node::open_cluster() {
   options.advertise = address_of(machine_.number);
   options.secret = "secret of " + options.node;
   options.clock = &clock;
-  options.link.carrier = [this](const std::string& address, const cluster::PeerLink::Options& link) {
-    return network_.carrier(machine_.number, address, link, machine_.clock);
+  options.link.forwarder = [this](const std::string& address, const cluster::PeerLink::Options& link) {
+    return network_.forwarder(machine_.number, address, link, machine_.clock);
   };
   auto bus = std::make_unique<cluster::HttpBus>(options, metrics_);
   bus_ = bus.get();
   cluster::Cluster::Options node;
   node.node = id;
-  node.patience = kPatience;
+  node.timeout = kTimeout;
   node.registry_apart = true;
   node.clock = &clock;
   auto discovery = std::make_unique<SimulatedDiscovery>(network_, machine_.number, *bus, clock);
   cluster_ = std::make_unique<cluster::Cluster>(node, std::move(bus), std::move(discovery), metrics_);
   bus_->start(cluster_->receiver());
-  bodies_ = std::make_unique<gateway::RelayedBodies>(gateway::RelayedBodies::Options());
-  gateway_ = std::make_unique<gateway::ClusterGateway>(
+  bodies_ = std::make_unique<pages::RelayedBodies>(pages::RelayedBodies::Options());
+  gateway_ = std::make_unique<server::ClusterGateway>(
       *cluster_, services_, pages_app_, admin_app_, token_, [] { return event::Json::object(); },
-      gateway::ClusterGateway::ForwardedPages{*bodies_, bodies_memory_,
-                                              [](const net::RequestHead&) { return net::RequestPlan(); },
-                                              [](std::string_view, int, const std::string&) { return std::string(); }});
+      server::ClusterGateway::ForwardedPages{*bodies_, bodies_memory_,
+                                             [](const net::RequestHead&) { return net::RequestPlan(); },
+                                             [](std::string_view, int, const std::string&) { return std::string(); }});
   network_.enter(machine_.number, this);
 }
 
 void Node::open_store() {
-  delivery::StoreLimits limits;
+  store::StoreLimits limits;
   limits.per_recipient = setting_.per_recipient;
   if (setting_.store == StoreKind::kSqlite) {
-    delivery::SqliteRepository::Options sqlite;
+    store::SqliteRepository::Options sqlite;
     sqlite.path = machine_.file();
-    sqlite.sync = delivery::SqliteRepository::Sync::kFull;
+    sqlite.sync = store::SqliteRepository::Sync::kFull;
     sqlite.limits = limits;
-    auto file = std::make_unique<delivery::SqliteRepository>(sqlite, *ids_);
+    auto file = std::make_unique<store::SqliteRepository>(sqlite, *ids_);
     store_ =
         std::make_unique<FaultyStore>(machine_.world, FaultyStore::Inner{*file, *file, *file, *file}, false, false);
     file_ = std::move(file);
   } else {
-    delivery::MemoryRepository& memory = *machine_.store;
+    store::MemoryRepository& memory = *machine_.store;
     store_ = std::make_unique<FaultyStore>(machine_.world, FaultyStore::Inner{memory, memory, memory, memory}, true,
                                            setting_.store == StoreKind::kShared);
   }
@@ -488,26 +489,26 @@ void Node::open_store() {
   if (setting_.store == StoreKind::kShared) {
     // Redis breaks a subscriber's connection where it cannot give it what was published, so that it looks. This bus
     // tells the one that could not post; it tells the others.
-    cluster_->set_keeper([this](const std::string&) {
-      gateway_->missed_something();
+    cluster_->set_store([this](const std::string&) {
+      gateway_->on_messages_missed();
       return std::string();
     });
-    cluster_->set_reunited([this] {
-      bus_->ask({{cluster::everybody_topic(), cluster::encode(cluster::StoreCommand{"look"})}});
+    cluster_->on_reconnected([this] {
+      bus_->start_call({{cluster::broadcast_topic(), cluster::encode(cluster::StoreCommand{"look"})}});
     });
     return;
   }
   cluster::MeshRepository::Options mesh;
-  mesh.patience = cluster_->options().patience;
+  mesh.timeout = cluster_->options().timeout;
   mesh.clock = &machine_.clock;
-  mesh.look_again = [this] { gateway_->missed_something(); };
+  mesh.refresh_pending = [this] { gateway_->on_messages_missed(); };
   mesh_ = std::make_unique<cluster::MeshRepository>(cluster::MeshRepository::Own{*store_, *store_, *store_, *store_},
                                                     *bus_, cluster_->interest(), mesh);
   repository_ = mesh_.get();
   dead_ = mesh_.get();
   attempts_ = mesh_.get();
-  cluster_->set_keeper([this](const std::string& bytes) { return mesh_->handle(bytes); });
-  cluster_->set_reunited([this] { mesh_->have_others_look(); });
+  cluster_->set_store([this](const std::string& bytes) { return mesh_->handle(bytes); });
+  cluster_->on_reconnected([this] { mesh_->refresh_other_nodes(); });
 }
 
 void Node::start() {
@@ -524,18 +525,18 @@ void Node::start() {
 
 void Node::stop() {
   up_ = false;
-  for (const gateway::Service& service : services_) service.sender->end_waits();
-  for (const gateway::Service& service : services_) service.sender->hub().drain();
+  for (const application::Service& service : services_) service.sender->end_waits();
+  for (const application::Service& service : services_) service.sender->hub().drain();
   const SteadyTime deadline = machine_.clock.steady_now() + std::chrono::seconds(12);
   const auto streams = [this] {
     std::size_t n = 0;
-    for (const gateway::Service& service : services_) n += service.sender->hub().sockets();
+    for (const application::Service& service : services_) n += service.sender->hub().sockets();
     return n;
   };
   while (streams() != 0 && machine_.clock.steady_now() < deadline) machine_.clock.sleep_for(milliseconds(50));
-  chores_.stop();
+  maintenance_.stop();
   requests_.stop();
-  for (const gateway::Service& service : services_) service.sender->stop();
+  for (const application::Service& service : services_) service.sender->stop();
   if (gateway_) {
     gateway_->stop();
     cluster_->stop();
@@ -551,7 +552,7 @@ void Node::stop() {
 
 void Node::expire() {
   try {
-    for (const gateway::Service& service : services_) service.sender->expire_history();
+    for (const application::Service& service : services_) service.sender->expire_history();
     repository_->expire(machine_.clock.wall_now());
   } catch (const Error&) {
     // The next time.

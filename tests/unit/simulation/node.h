@@ -13,19 +13,19 @@
 #include <utility>
 #include <vector>
 
+#include "admin/admin_routes.h"
 #include "base/mutex.h"
-#include "cluster/cluster.h"
-#include "cluster/http_bus.h"
-#include "cluster/memory_discovery.h"
-#include "cluster/mesh_repository.h"
-#include "delivery/memory_repository.h"
+#include "cluster/core/cluster.h"
+#include "cluster/mesh/http_bus.h"
+#include "cluster/mesh/mesh_repository.h"
 #include "delivery/sender.h"
-#include "gateway/admin_routes.h"
-#include "gateway/cluster_gateway.h"
-#include "gateway/page_routes.h"
-#include "gateway/relayed_bodies.h"
 #include "net/httplib_app.h"
 #include "net/worker_pool.h"
+#include "pages/page_routes.h"
+#include "pages/relayed_bodies.h"
+#include "server/cluster_gateway.h"
+#include "store/memory/memory_repository.h"
+#include "support/memory_discovery.h"
 #include "unit/simulation/world.h"
 
 namespace sse::simulation {
@@ -52,16 +52,16 @@ struct Setting {
 inline constexpr std::array<const char*, 2> kServices{"s", "t"};
 
 /// A repository with faults, between a node and its store.
-class FaultyStore final : public delivery::MessageRepository,
-                          public delivery::MessageCatalog,
-                          public delivery::DeadLetters,
-                          public delivery::AttemptLog {
+class FaultyStore final : public store::MessageRepository,
+                          public store::MessageCatalog,
+                          public store::DeadLetters,
+                          public store::AttemptLog {
  public:
   struct Inner {
-    delivery::MessageRepository& messages;
-    delivery::MessageCatalog& catalog;
-    delivery::DeadLetters& dead;
-    delivery::AttemptLog& attempts;
+    store::MessageRepository& messages;
+    store::MessageCatalog& catalog;
+    store::DeadLetters& dead;
+    store::AttemptLog& attempts;
   };
   /// `in_memory`: it has a lock that must be free when the node is killed. `shared`: with other nodes.
   FaultyStore(World& world, Inner inner, bool in_memory, bool shared)
@@ -74,40 +74,39 @@ class FaultyStore final : public delivery::MessageRepository,
   std::uint64_t failures() const { return failures_; }
   std::size_t inside() const { return inside_; }
 
-  std::vector<delivery::AddOutcome> add_all(std::span<const delivery::NewMessage> messages) override;
-  std::vector<delivery::AddOutcome> add_in_order(std::span<const delivery::NewMessage> messages,
-                                                 const std::function<void()>& committed) override;
-  std::vector<MessageId> known_imports(std::span<const delivery::NewMessage> messages) override;
-  bool adds_soon() const override { return !shared_ && inner_.messages.adds_soon(); }
-  bool add_soon(delivery::NewMessage message, Added added) override;
-  void confirm(const ServiceName& service, const delivery::Recipient& recipient, MessageId id) override;
+  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override;
+  std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
+                                              const std::function<void()>& committed) override;
+  std::vector<MessageId> known_imports(std::span<const store::NewMessage> messages) override;
+  bool adds_async() const override { return !shared_ && inner_.messages.adds_async(); }
+  bool add_async(store::NewMessage message, Added added) override;
+  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override;
   bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override;
-  Replaced replace_older(const ServiceName& service, const delivery::Recipient& recipient, const std::string& collapse,
+  Replaced replace_older(const ServiceName& service, const store::Recipient& recipient, const std::string& collapse,
                          MessageId than) override;
-  std::vector<delivery::PendingMessage> pending(const ServiceName& service,
-                                                std::span<const delivery::Recipient> recipients, MessageId after,
-                                                std::size_t limit, ByteCount most, WallTime now) override;
+  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
+                                             MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return inner_.messages.size(); }
   bool shared() const override { return shared_; }
 
-  std::uint64_t count(const delivery::MessageFilter& filter) override;
-  std::vector<delivery::PendingMessage> list(const delivery::MessageFilter& filter, std::uint64_t skip,
-                                             std::size_t limit) override;
-  std::vector<delivery::PendingMessage> find(MessageId id) override;
+  std::uint64_t count(const store::MessageFilter& filter) override;
+  std::vector<store::PendingMessage> list(const store::MessageFilter& filter, std::uint64_t skip,
+                                          std::size_t limit) override;
+  std::vector<store::PendingMessage> find(MessageId id) override;
   std::uint64_t erase(MessageId id) override;
-  std::uint64_t purge(const delivery::MessageFilter& filter) override;
+  std::uint64_t purge(const store::MessageFilter& filter) override;
 
-  std::uint64_t count_dead(const delivery::MessageFilter& filter) override;
-  std::vector<delivery::DeadLetter> list_dead(const delivery::MessageFilter& filter, std::uint64_t skip,
-                                              std::size_t limit) override;
-  std::vector<delivery::DeadLetter> page_dead(const delivery::MessageFilter& filter, std::size_t limit) override;
-  std::vector<delivery::LetterOutcome> add_dead(std::span<const delivery::DeadLetter> letters) override;
-  std::vector<MessageId> requeue(MessageId id, const delivery::MessageFilter& filter, WallTime now) override;
-  std::uint64_t purge_dead(MessageId id, const delivery::MessageFilter& filter) override;
+  std::uint64_t count_dead(const store::MessageFilter& filter) override;
+  std::vector<store::DeadLetter> list_dead(const store::MessageFilter& filter, std::uint64_t skip,
+                                           std::size_t limit) override;
+  std::vector<store::DeadLetter> page_dead(const store::MessageFilter& filter, std::size_t limit) override;
+  std::vector<store::LetterOutcome> add_dead(std::span<const store::DeadLetter> letters) override;
+  std::vector<MessageId> requeue(MessageId id, const store::MessageFilter& filter, WallTime now) override;
+  std::uint64_t purge_dead(MessageId id, const store::MessageFilter& filter) override;
 
-  void note_attempts(const ServiceName& service, std::span<const delivery::Attempted> attempts) override;
+  void note_attempts(const ServiceName& service, std::span<const store::AttemptCount> attempts) override;
 
  private:
   template <class Call>
@@ -166,8 +165,8 @@ class Network {
   bool troubled() const { return troubled_; }
   void note_trouble() { troubled_ = true; }
 
-  std::unique_ptr<cluster::PostCarrier> carrier(std::size_t from, const std::string& address,
-                                                const cluster::PeerLink::Options& options, const Clock& clock);
+  std::unique_ptr<cluster::PostCarrier> forwarder(std::size_t from, const std::string& address,
+                                                  const cluster::PeerLink::Options& options, const Clock& clock);
   void enter(std::size_t node, Node* entered) { nodes_[node] = entered; }
   void leave(std::size_t node) { nodes_.erase(node); }
   Node* at(std::size_t node) const {
@@ -177,7 +176,7 @@ class Network {
   std::uint64_t posts() const { return posts_; }
 
  private:
-  class Carrier;
+  class RequestForwarder;
 
   World& world_;
   std::map<std::size_t, Node*> nodes_;
@@ -203,15 +202,15 @@ struct Machine {
   int runs = 0;  ///< files of a killed run stay with it: its threads may have them open
   // In memory.
   IdGenerator ids;
-  std::unique_ptr<delivery::MemoryRepository> memory;
-  delivery::MemoryRepository* store = nullptr;  ///< that, or the one all nodes share
+  std::unique_ptr<store::MemoryRepository> memory;
+  store::MemoryRepository* store = nullptr;  ///< that, or the one all nodes share
 
   std::string file() const { return folder + "/" + std::to_string(number) + "-" + std::to_string(runs) + ".db"; }
   /// A copy of the file as it is now, for the next run.
   void take_file_along();
 };
 
-/// The parts of a server, put together as gateway::Server does it, without its HTTP fronts.
+/// The parts of a server, put together as server::Server does it, without its HTTP fronts.
 class Node {
  public:
   Node(const Setting& setting, Machine& machine, Network& network);
@@ -230,8 +229,8 @@ class Node {
   /// What this node holds itself, without faults of its own.
   FaultyStore& store() { return *store_; }
   /// What its senders use.
-  delivery::MessageRepository& repository() { return *repository_; }
-  delivery::DeadLetters& dead() { return *dead_; }
+  store::MessageRepository& repository() { return *repository_; }
+  store::DeadLetters& dead() { return *dead_; }
   cluster::MeshRepository* mesh() { return mesh_.get(); }
   cluster::Cluster* cluster() { return cluster_.get(); }
   cluster::HttpBus* bus() { return bus_; }
@@ -254,25 +253,25 @@ class Node {
   std::unique_ptr<IdGenerator> own_ids_;
   IdGenerator* ids_ = nullptr;
   std::unique_ptr<Entrance> entrance_;
-  std::unique_ptr<delivery::MessageRepository> file_;
+  std::unique_ptr<store::MessageRepository> file_;
   std::unique_ptr<FaultyStore> store_;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<net::EventLoop> maintenance_loop_;
-  std::vector<gateway::Service> services_;
+  std::vector<application::Service> services_;
   net::HttplibApp pages_app_;
   net::HttplibApp admin_app_;
-  gateway::AdminToken token_;
+  admin::AdminToken token_;
   net::ByteBudget bodies_memory_{mebibytes(1), "--max-body-memory"};
-  std::unique_ptr<gateway::RelayedBodies> bodies_;
+  std::unique_ptr<pages::RelayedBodies> bodies_;
   cluster::HttpBus* bus_ = nullptr;
-  std::unique_ptr<gateway::ClusterGateway> gateway_;
+  std::unique_ptr<server::ClusterGateway> gateway_;
   std::unique_ptr<cluster::Cluster> cluster_;
   std::unique_ptr<cluster::MeshRepository> mesh_;
-  delivery::MessageRepository* repository_ = nullptr;
-  delivery::DeadLetters* dead_ = nullptr;
-  delivery::AttemptLog* attempts_ = nullptr;
+  store::MessageRepository* repository_ = nullptr;
+  store::DeadLetters* dead_ = nullptr;
+  store::AttemptLog* attempts_ = nullptr;
   net::WorkerPool requests_;
-  net::WorkerPool chores_;
+  net::WorkerPool maintenance_;
 };
 
 }  // namespace sse::simulation

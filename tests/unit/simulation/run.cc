@@ -141,17 +141,17 @@ class Runner {
     if (setting_.store == StoreKind::kShared) {
       shared_clock_ = std::make_unique<NodeClock>(world_);
       shared_ids_ = std::make_unique<IdGenerator>(1023, 0, *shared_clock_);
-      delivery::StoreLimits limits;
+      store::StoreLimits limits;
       limits.per_recipient = setting_.per_recipient;
-      shared_ = std::make_unique<delivery::MemoryRepository>(*shared_ids_, limits);
+      shared_ = std::make_unique<store::MemoryRepository>(*shared_ids_, limits);
     }
     for (std::size_t i = 0; i < setting_.nodes; ++i) {
       machines_.push_back(std::make_unique<Machine>(world_, i, folder_));
       Machine& machine = *machines_.back();
       if (setting_.store == StoreKind::kMemory) {
-        delivery::StoreLimits limits;
+        store::StoreLimits limits;
         limits.per_recipient = setting_.per_recipient;
-        machine.memory = std::make_unique<delivery::MemoryRepository>(machine.ids, limits);
+        machine.memory = std::make_unique<store::MemoryRepository>(machine.ids, limits);
         machine.store = machine.memory.get();
       } else {
         machine.store = shared_.get();
@@ -487,7 +487,7 @@ class Runner {
         }
         return;
       case Kind::kSendAway:
-        return send_away(operation);
+        return close_for_reconnect(operation);
       case Kind::kProbe:
         return probe();
     }
@@ -562,17 +562,17 @@ class Runner {
             log("m" + std::to_string(m.number) + " was waited for");
             sent(m, {result, std::nullopt});
           });
-        } else if (how < 3 && m.qos && sender.keeps_soon()) {
-          sender.keep_soon(request, [this, &m](const delivery::SendOutcome& outcome) { sent(m, outcome); });
-        } else if (how < 3 && !m.qos && sender.sends_soon()) {
-          sender.send_soon(request, [this, &m](const delivery::SendResult& result) {
+        } else if (how < 3 && m.qos && sender.stores_async()) {
+          sender.store_async(request, [this, &m](const delivery::SendOutcome& outcome) { sent(m, outcome); });
+        } else if (how < 3 && !m.qos && sender.sends_async()) {
+          sender.send_async(request, [this, &m](const delivery::SendResult& result) {
             sent(m, {result, std::nullopt});
           });
         } else {
           sent(m, sender.send_all({request}).front());
         }
       } catch (const Error& e) {
-        sent(m, {{}, delivery::AddOutcome::Refusal{e.code(), e.what()}});
+        sent(m, {{}, store::AddOutcome::Refusal{e.code(), e.what()}});
       }
     });
   }
@@ -817,12 +817,12 @@ class Runner {
     if (node == nullptr) return;
     log("requeue what is dead on node " + std::to_string(node->number()));
     ask(*node, [this, node] {
-      for (const delivery::DeadLetter& letter : node->store().list_dead({}, 0, 1000)) {
+      for (const store::DeadLetter& letter : node->store().list_dead({}, 0, 1000)) {
         const auto number = static_cast<std::size_t>(std::strtoull(letter.message.data.str().c_str() + 1, nullptr, 10));
         ++messages_.at(number)->again;
       }
       for (const MessageId id : node->dead().requeue(MessageId(), {}, node->clock().wall_now())) {
-        const std::vector<delivery::PendingMessage> rows = node->store().find(id);
+        const std::vector<store::PendingMessage> rows = node->store().find(id);
         for (std::size_t service = 0; service < kServices.size(); ++service) node->sender(service).send_requeued(rows);
       }
     });
@@ -966,7 +966,7 @@ class Runner {
     world_.set_group(0);
   }
 
-  void send_away(const Operation& operation) {
+  void close_for_reconnect(const Operation& operation) {
     Node* node = any_up(operation.a);
     if (node == nullptr) return;
     std::vector<ConnectionId> ids;
@@ -977,7 +977,7 @@ class Runner {
     }
     log("send " + std::to_string(ids.size()) + " streams of node " + std::to_string(node->number()) + " away");
     for (std::size_t service = 0; service < kServices.size(); ++service) {
-      ask(*node, [&sender = node->sender(service), ids] { sender.hub().send_away(ids, milliseconds(1000)); });
+      ask(*node, [&sender = node->sender(service), ids] { sender.hub().close_for_reconnect(ids, milliseconds(1000)); });
     }
   }
 
@@ -990,7 +990,7 @@ class Runner {
           message->pairs, [](const auto& pair) { return pair.second.confirmed && pair.second.committed_at == 0; });
       Node* node = up(message->node);
       if (!open || node == nullptr) continue;
-      std::vector<delivery::PendingMessage> rows;
+      std::vector<store::PendingMessage> rows;
       try {
         rows = node->store().find(MessageId(message->id));
       } catch (const Error&) {
@@ -1187,7 +1187,7 @@ class Runner {
   std::set<std::pair<std::size_t, std::string>> dead() {
     std::set<std::pair<std::size_t, std::string>> all;
     for (const Place& place : places_) {
-      for (const delivery::DeadLetter& letter : place.node->store().list_dead({}, 0, 100'000)) {
+      for (const store::DeadLetter& letter : place.node->store().list_dead({}, 0, 100'000)) {
         all.emplace(static_cast<std::size_t>(std::strtoull(letter.message.data.str().c_str() + 1, nullptr, 10)),
                     letter.message.recipient.name);
       }
@@ -1211,7 +1211,7 @@ class Runner {
     if (pending() != 0) {
       std::string left;
       for (const Place& place : places_) {
-        for (const delivery::PendingMessage& row : place.node->store().list({}, 0, 10))
+        for (const store::PendingMessage& row : place.node->store().list({}, 0, 10))
           left += " " + row.id.str() + " for " + std::string(event::kind_name(row.recipient.kind)) + " " +
                   row.recipient.name;
       }
@@ -1222,7 +1222,7 @@ class Runner {
   std::string where(const Message& message) {
     std::string text;
     for (const Place& place : places_) {
-      for (const delivery::PendingMessage& row : place.node->store().find(MessageId(message.id)))
+      for (const store::PendingMessage& row : place.node->store().find(MessageId(message.id)))
         text += "; node " + std::to_string(place.node->number()) + " has it pending for " + row.recipient.name;
     }
     return text.empty() ? "; it is nowhere" : text;
@@ -1264,7 +1264,7 @@ class Runner {
   bool still_pending(const Message& message, const std::string& name) {
     Node* node = up(message.node);
     if (node == nullptr) return false;
-    for (const delivery::PendingMessage& row : node->store().find(MessageId(message.id))) {
+    for (const store::PendingMessage& row : node->store().find(MessageId(message.id))) {
       if (row.recipient.name == name && row.expires > node->clock().wall_now() + std::chrono::seconds(60)) return true;
     }
     return false;
@@ -1309,7 +1309,7 @@ class Runner {
   const std::string folder_;
   std::unique_ptr<NodeClock> shared_clock_;
   std::unique_ptr<IdGenerator> shared_ids_;
-  std::unique_ptr<delivery::MemoryRepository> shared_;
+  std::unique_ptr<store::MemoryRepository> shared_;
   std::vector<std::unique_ptr<Machine>> machines_;
   std::vector<std::unique_ptr<Node>> nodes_;  // those that have stopped, too
   std::vector<Place> places_;
@@ -1483,12 +1483,12 @@ Outcome run(const Scenario& scenario) {
 }
 
 // As delta debugging does it: pieces are left out, large ones first.
-std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t most_runs) {
+std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t max_runs) {
   std::vector<std::size_t> kept(scenario.operations.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
   std::size_t runs = 0;
-  for (std::size_t piece = kept.size() / 2; piece > 0 && runs < most_runs; piece /= 2) {
-    for (std::size_t begin = 0; begin < kept.size() && runs < most_runs;) {
+  for (std::size_t piece = kept.size() / 2; piece > 0 && runs < max_runs; piece /= 2) {
+    for (std::size_t begin = 0; begin < kept.size() && runs < max_runs;) {
       std::vector<std::size_t> fewer(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(begin));
       fewer.insert(fewer.end(), kept.begin() + static_cast<std::ptrdiff_t>(std::min(begin + piece, kept.size())),
                    kept.end());

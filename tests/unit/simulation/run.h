@@ -69,6 +69,6 @@ Outcome run_here(const Scenario& scenario, const std::vector<std::size_t>& kept)
 Outcome run(const Scenario& scenario, const std::vector<std::size_t>& kept);
 Outcome run(const Scenario& scenario);
 /// Numbers of operations, fewer and fewer, without which it still fails.
-std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t most_runs);
+std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t max_runs);
 
 }  // namespace sse::simulation

@@ -86,13 +86,13 @@ TEST(BenchReport, WhatIsUnknownIsNullAndNotNought) {
   EXPECT_TRUE(report["serverBytesPerStream"].is_null());
   EXPECT_TRUE(report["latencyMicros"].is_null());
   EXPECT_EQ(report["deliveriesPerSecond"], 0.0);
-  EXPECT_THAT(describe_bench(report, Look()), HasSubstr("server cpu     unknown"));
+  EXPECT_THAT(describe_bench(report, TableStyle()), HasSubstr("server cpu     unknown"));
 }
 
 TEST(BenchReport, ForPeopleNamesEveryFigure) {
   BenchResult result = good_result();
   result.opened.failed = 3;
-  const std::string text = describe_bench(bench_report(BenchOptions(), result), Look());
+  const std::string text = describe_bench(bench_report(BenchOptions(), result), TableStyle());
   EXPECT_THAT(text, HasSubstr("streams        20, opened at 40/s\nnot opened     3\n"));
   EXPECT_THAT(text, HasSubstr("delivered      100 at 50/s\n"));
   EXPECT_THAT(text, HasSubstr("p99.9 1 ms  max 1 ms\n"));

@@ -63,7 +63,7 @@ TEST(Cli, TellsWhichCommandWasChosenAndWhatIsUnknown) {
   EXPECT_EQ(app.parse({"group", "lost"}).kind, Kind::kMisuse);
   ASSERT_EQ(app.chosen(), &group);
   EXPECT_EQ(group.chosen(), nullptr);
-  EXPECT_TRUE(group.misses_subcommand());
+  EXPECT_TRUE(group.is_subcommand_missing());
   EXPECT_EQ(app.unknown(), std::vector<std::string>{"lost"});
   EXPECT_EQ(app.parse({"group", "list"}).text, "");
   ASSERT_NE(group.chosen(), nullptr);
@@ -84,8 +84,8 @@ TEST(Cli, ReadsAFileAndRefusesKeysItDoesNotKnow) {
     return std::pair(outcome.kind, demo);
   };
   EXPECT_EQ(parse("demo = true\n"), std::pair(Kind::kParsed, true));
-  EXPECT_EQ(parse("demmo = true\n").first, Kind::kUnfitFile);
-  EXPECT_EQ(parse("secret = x\n").first, Kind::kUnfitFile);
+  EXPECT_EQ(parse("demmo = true\n").first, Kind::kInvalidFile);
+  EXPECT_EQ(parse("secret = x\n").first, Kind::kInvalidFile);
   std::remove(path.c_str());
   App app("", "test");
   app.set_config("--config", "");

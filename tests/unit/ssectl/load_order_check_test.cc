@@ -10,26 +10,26 @@
 namespace sse::load {
 namespace {
 
-using Verdict = OrderCheck::Verdict;
+using Result = OrderCheck::Result;
 
 TEST(OrderCheck, TellsLateFromDoubled) {
   OrderCheck check;
-  EXPECT_EQ(check.see(0, 0), Verdict::kInOrder);
-  EXPECT_EQ(check.see(0, 0), Verdict::kDuplicate);
-  EXPECT_EQ(check.see(0, 3), Verdict::kInOrder);
-  EXPECT_EQ(check.see(0, 2), Verdict::kLate);
-  EXPECT_EQ(check.see(0, 2), Verdict::kDuplicate);
-  EXPECT_EQ(check.see(0, 1), Verdict::kLate);
-  EXPECT_EQ(check.see(0, 1), Verdict::kDuplicate);
-  EXPECT_EQ(check.see(0, 4), Verdict::kInOrder);
+  EXPECT_EQ(check.record(0, 0), Result::kInOrder);
+  EXPECT_EQ(check.record(0, 0), Result::kDuplicate);
+  EXPECT_EQ(check.record(0, 3), Result::kInOrder);
+  EXPECT_EQ(check.record(0, 2), Result::kLate);
+  EXPECT_EQ(check.record(0, 2), Result::kDuplicate);
+  EXPECT_EQ(check.record(0, 1), Result::kLate);
+  EXPECT_EQ(check.record(0, 1), Result::kDuplicate);
+  EXPECT_EQ(check.record(0, 4), Result::kInOrder);
 }
 
 TEST(OrderCheck, KeepsSendersApart) {
   OrderCheck check;
-  EXPECT_EQ(check.see(7, 0), Verdict::kInOrder);
-  EXPECT_EQ(check.see(0, 0), Verdict::kInOrder);
-  EXPECT_EQ(check.see(7, 1), Verdict::kInOrder);
-  EXPECT_EQ(check.see(0, 0), Verdict::kDuplicate);
+  EXPECT_EQ(check.record(7, 0), Result::kInOrder);
+  EXPECT_EQ(check.record(0, 0), Result::kInOrder);
+  EXPECT_EQ(check.record(7, 1), Result::kInOrder);
+  EXPECT_EQ(check.record(0, 0), Result::kDuplicate);
 }
 
 TEST(OrderCheck, AgreesWithASetOfAllSeen) {
@@ -38,10 +38,10 @@ TEST(OrderCheck, AgreesWithASetOfAllSeen) {
   std::set<std::uint64_t> seen;
   for (int i = 0; i < 20'000; ++i) {
     const std::uint64_t sequence = random() % 500 + static_cast<std::uint64_t>(i) / 10;
-    const Verdict expected = seen.contains(sequence)                      ? Verdict::kDuplicate
-                             : !seen.empty() && sequence < *seen.rbegin() ? Verdict::kLate
-                                                                          : Verdict::kInOrder;
-    ASSERT_EQ(check.see(0, sequence), expected) << "step " << i << ", number " << sequence;
+    const Result expected = seen.contains(sequence)                      ? Result::kDuplicate
+                            : !seen.empty() && sequence < *seen.rbegin() ? Result::kLate
+                                                                         : Result::kInOrder;
+    ASSERT_EQ(check.record(0, sequence), expected) << "step " << i << ", number " << sequence;
     seen.insert(sequence);
   }
 }

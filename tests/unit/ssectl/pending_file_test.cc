@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/ids.h"
-#include "delivery/sqlite_repository.h"
 #include "event/target.h"
+#include "store/sqlite/sqlite_repository.h"
 
 namespace sse::ctl {
 namespace {
@@ -22,9 +22,9 @@ class PendingFile : public ::testing::Test {
   PendingFile() {
     char name[] = "/tmp/ssectl-db-XXXXXX";
     folder_ = mkdtemp(name);
-    delivery::SqliteRepository::Options options;
+    store::SqliteRepository::Options options;
     options.path = path();
-    server_ = std::make_unique<delivery::SqliteRepository>(std::move(options), ids_);
+    server_ = std::make_unique<store::SqliteRepository>(std::move(options), ids_);
   }
   ~PendingFile() override {
     server_.reset();
@@ -39,7 +39,7 @@ class PendingFile : public ::testing::Test {
 
   std::string folder_;
   IdGenerator ids_{1};
-  std::unique_ptr<delivery::SqliteRepository> server_;
+  std::unique_ptr<store::SqliteRepository> server_;
 };
 
 TEST_F(PendingFile, ListsWhileAServerHasItOpen) {

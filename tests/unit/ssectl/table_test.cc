@@ -69,7 +69,7 @@ TEST(Table, ColoursOnlyWhereAsked) {
   Table table({{"A"}});
   table.add({"x"});
   EXPECT_EQ(table.render({true, 80}), "\x1b[1mA\x1b[0m\nx\n");
-  EXPECT_EQ(render_fields({{"state", "ready", Mood::kGood}}, {true, 80}),
+  EXPECT_EQ(render_fields({{"state", "ready", CellStyle::kGood}}, {true, 80}),
             "\x1b[1mstate\x1b[0m  \x1b[32mready\x1b[0m\n");
 }
 

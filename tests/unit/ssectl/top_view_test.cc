@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Le;
 using ::testing::ResultOf;
 
-Json connection(const std::string& id, const std::string& user, std::uint64_t owed, std::uint64_t events,
+Json connection(const std::string& id, const std::string& user, std::uint64_t backlog, std::uint64_t events,
                 std::int64_t age_seconds) {
   return {{"id", id},
           {"accessUserId", user},
@@ -27,8 +27,8 @@ Json connection(const std::string& id, const std::string& user, std::uint64_t ow
           {"requestIp", "127.0.0.1"},
           {"createTime", to_millis(wall_now()) - age_seconds * 1000},
           {"messageCount", events},
-          {"backlogBytes", owed},
-          {"oldestUnsentMillis", owed == 0 ? Json(nullptr) : Json(1500)},
+          {"backlogBytes", backlog},
+          {"oldestUnsentMillis", backlog == 0 ? Json(nullptr) : Json(1500)},
           {"lastWriteMillis", 200},
           {"droppedCount", 3}};
 }
@@ -80,7 +80,7 @@ TEST_F(TopViewTest, ShowsControlCharactersAndObeysNone) {
   Json all = status(1);
   for (const char* name : {"serverId", "state", "connections", "users", "pending"}) all[name] = evil;
   view_.update(all, page({connection(evil, evil, 1, 1, 1)}), now_ + seconds(2));
-  view_.say("the server answered: " + evil);
+  view_.set_message("the server answered: " + evil);
   view_.filter("x");
   for (const std::string& line : view_.draw(24, 200, false)) {
     for (const char c : line) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) << line;
@@ -108,7 +108,7 @@ TEST_F(TopViewTest, FillsTheTerminalExactlyWhateverItsSize) {
 TEST_F(TopViewTest, LeavesOutColumnsThatDoNotFitInsteadOfCuttingThem) {
   for (const unsigned columns : {54U, 61U, 62U, 69U, 70U, 75U, 76U, 80U, 103U, 104U, 122U}) {
     const std::string titles = view_.draw(24, columns, false)[4];
-    EXPECT_TRUE(titles.ends_with(" *OWED") || titles.ends_with(" UNSENT") || titles.ends_with(" WRITE") ||
+    EXPECT_TRUE(titles.ends_with(" *BACKLOG") || titles.ends_with(" UNSENT") || titles.ends_with(" WRITE") ||
                 titles.ends_with(" DROPS"))
         << columns << ": " << titles;
   }

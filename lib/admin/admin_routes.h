@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "admin/duration_routes.h"
+#include "admin/message_routes.h"
+#include "admin/node_routes.h"
+#include "admin/presence_routes.h"
+#include "api/types.h"
+#include "application/service.h"
+#include "base/mutex.h"
+#include "net/router.h"
+#include "observe/metrics.h"
+#include "store/dead_letters.h"
+#include "store/message_repository.h"
+
+namespace sse::admin {
+
+/// The bearer token of a TCP admin listener. Thread safe.
+class AdminToken {
+ public:
+  /// Empty: no token is required.
+  void set(std::string token) EXCLUDES(mutex_);
+  /// True when no token is set or the Authorization header carries it (RFC 6750 §2.1).
+  bool accepts(const std::string& authorization) const EXCLUDES(mutex_);
+  /// The Authorization header with the token; empty if none is required.
+  std::string authorization() const EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  std::string token_ GUARDED_BY(mutex_);
+};
+
+/// Registers and handles the routes of the admin API, which openapi.json describes.
+class AdminRoutes {
+ public:
+  struct Dependencies {
+    const std::vector<application::Service>& services;
+    store::MessageCatalog& catalog;
+    store::DeadLetters& dead;
+    observe::Registry& metrics;
+    const AdminToken& token;
+    std::string server_id;
+    std::function<event::Json()> status;
+    std::function<bool()> ready;
+    NodeRoutes::Dependencies nodes{};
+    std::function<void()> expire{};  ///< see MessageRoutes::Stores
+  };
+
+  /// Registers all routes on `app`. The dependencies must outlive it.
+  AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
+
+  /// Plans a request with a body from its head: refuses it without the token or for an unknown path, and limits its
+  /// body. Thread safe; does not block.
+  void decide(const net::RequestHead& head, net::RequestPlan& plan) const;
+  /// For FrontOptions::refusal: a problem document.
+  static net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence);
+
+  /// For routes defined in other files.
+  net::Router& router() { return router_; }
+
+ private:
+  void show_connection(const httplib::Request& req, httplib::Response& res);
+  void close_connections(const httplib::Request& req, httplib::Response& res);
+  const application::Service& service(const std::string& name) const;
+
+  Dependencies deps_;
+  net::Router router_;
+  PresenceRoutes presence_;
+  DurationRoutes durations_;
+  MessageRoutes messages_;
+  NodeRoutes node_routes_;
+};
+
+}  // namespace sse::admin

@@ -1,0 +1,80 @@
+#include "admin/async_send.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "admin/admin_http.h"
+#include "admin/local_header.h"
+#include "admin/message_routes.h"
+#include "admin/waiting_send.h"
+#include "api/send_reader.h"
+#include "application/connection_json.h"
+#include "base/text.h"
+#include "event/event.h"
+#include "observe/log.h"
+#include "store/imported.h"
+
+namespace sse::admin {
+namespace {
+
+constexpr std::size_t kMaxBody = std::size_t{64} * 1024;
+constexpr std::string_view kPath = "/api/v1/send";
+
+void answer_stored(net::HttpFront::Responder& responder, const delivery::SendOutcome& sent) {
+  if (!sent.refusal) {
+    responder.answer(200, admin::kJsonType, application::to_text(sent.result));
+    return;
+  }
+  const auto& [code, sentence] = *sent.refusal;
+  if (code == ErrorCode::kIo || code == ErrorCode::kInternal)
+    observe::log_error("request failed", {{"path", std::string(kPath)}, {"error", sentence}});
+  const int status = http_status(code);
+  responder.answer(status, "application/problem+json",
+                   event::dump_json(admin::problem(status, std::string(error_name(code)), sentence)));
+}
+
+}  // namespace
+
+bool AsyncSend::operator()(const net::RequestHead& head, std::string_view body,
+                           net::HttpFront::Responder& responder) const {
+  if (head.target != kPath || head.method != "POST" || body.size() > kMaxBody) return false;
+  if (to_lower(net::header_value(head, "Content-Type")).starts_with("application/x-ndjson")) return false;
+  if (!net::header_value(head, kLocalHeader).empty()) return false;
+  if (!token_.accepts(std::string(net::header_value(head, "Authorization")))) return false;
+  api::SendRequest api_request;
+  delivery::Sender* sender = services_.front().sender.get();
+  try {
+    api_request = api::read_send_request(body, "the request body");
+    event::validate({api_request.event, api_request.data, "", std::nullopt});
+  } catch (const Error&) {
+    return false;
+  }
+  // Imports need further checks.
+  if (api_request.dead || api_request.key.starts_with(store::kImportPrefix)) return false;
+  if (api_request.wait) {
+    // A pool that is full or stopped destroys the task, and the destructor of Responder replies 503.
+    workers_.submit([this, api_request = std::move(api_request),
+                     answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))]() mutable {
+      send_waiting(
+          services_, std::move(api_request), false,
+          [answer](int status, std::string_view type, const std::string& text) { answer->answer(status, type, text); });
+    });
+    return true;
+  }
+  const bool ours = services_.size() == 1 && (api_request.service.empty() || api_request.service == sender->service());
+  if (!ours || !(api_request.qos ? sender->stores_async() : sender->sends_async())) return false;
+  const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
+  if (api_request.qos) {
+    sender->store_async(send_request(std::move(api_request)),
+                        [answer](const delivery::SendOutcome& sent) { answer_stored(*answer, sent); });
+    return true;
+  }
+  sender->send_async({std::move(api_request.target), std::move(api_request.event), std::move(api_request.data)},
+                     [answer](const delivery::SendResult& sent) {
+                       answer->answer(200, admin::kJsonType, application::to_text(sent));
+                     });
+  return true;
+}
+
+}  // namespace sse::admin

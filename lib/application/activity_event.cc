@@ -1,0 +1,124 @@
+#include "application/activity_event.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace sse::application {
+namespace {
+
+using event::Json;
+
+constexpr std::array<std::string_view, 6> kTypes{"connect", "disconnect", "listening", "message", "upload", "send"};
+
+Json connection_fields(const hub::ConnectionInfo& info) {
+  return {{"connection", info.id.str()},
+          {"user", info.identity.user.str()},
+          {"tenant", info.identity.tenant.str()},
+          {"channel", info.channel.str()},
+          {"client", hub::form_value(info.attributes.query, "clientId")},
+          {"address", info.attributes.address}};
+}
+
+Json names_shown(const event::Target& target) {
+  Json names = Json::array();
+  for (const std::string& name : target.names)
+    names.push_back(target.kind == event::TargetKind::kToken ? mask_secret(name)
+                                                             : event::shown(target.kind, name).name);
+  return names;
+}
+
+}  // namespace
+
+std::chrono::milliseconds ActivityEvent::age() const {
+  if (!connection) return std::chrono::milliseconds(0);
+  return std::max(time - connection->created, std::chrono::milliseconds(0));
+}
+
+std::size_t ActivityEvent::count_bytes() const {
+  std::size_t sum = sizeof *this + note.size() + path.size() + event.size();
+  const auto add = [&sum](const std::vector<std::string>& all) {
+    for (const std::string& one : all) sum += sizeof one + one.size();
+  };
+  add(names);
+  if (target) add(target->names);
+  if (!connection) return sum;
+  const hub::Attributes& known = connection->attributes;
+  add(connection->listeners);
+  for (const std::string* text :
+       {&known.query, &known.address, &known.user_agent, &known.host, &known.origin, &known.profile})
+    sum += text->size();
+  return sum + connection->identity.user.str().size() + connection->identity.tenant.str().size() +
+         connection->identity.token.str().size() + connection->channel.str().size();
+}
+
+std::string_view type_name(ActivityEvent::Type type) {
+  return kTypes.at(static_cast<std::size_t>(type));
+}
+
+ActivityEvent::Type type_from_name(std::string_view name) {
+  const auto found = std::ranges::find(kTypes, name);
+  if (found == kTypes.end()) {
+    throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 40) +
+                                                 "' is not an event type; use connect, disconnect, listening, "
+                                                 "message, upload or send");
+  }
+  return static_cast<ActivityEvent::Type>(found - kTypes.begin());
+}
+
+Json to_json(const ActivityEvent& activity) {
+  Json json = activity.connection ? connection_fields(*activity.connection) : Json::object();
+  json["type"] = type_name(activity.type);
+  json["time"] = to_millis(activity.time);
+  json["service"] = activity.service.str();
+  switch (activity.type) {
+    case ActivityEvent::Type::kConnect:
+      json["listeners"] = activity.connection ? Json(activity.connection->listeners) : Json::array();
+      break;
+    case ActivityEvent::Type::kDisconnect:
+      json["reason"] = activity.reason;
+      json["note"] = printable(activity.note, 200);
+      json["durationMillis"] = activity.age().count();
+      json["messageCount"] = activity.connection ? activity.connection->messages : 0;
+      break;
+    case ActivityEvent::Type::kListening:
+      json[activity.added ? "added" : "removed"] = activity.names;
+      break;
+    case ActivityEvent::Type::kMessage:
+    case ActivityEvent::Type::kUpload:
+      json["path"] = printable(activity.path, 200);
+      json["status"] = activity.status;
+      break;
+    case ActivityEvent::Type::kSend:
+      json["id"] = std::to_string(activity.message);
+      json["event"] = activity.event;
+      json["qos"] = activity.qos;
+      json["delivered"] = activity.delivered;
+      json["pending"] = activity.pending;
+      if (activity.target) {
+        const event::TargetKind kind = activity.target->kind;
+        const bool member = kind == event::TargetKind::kMember && !activity.target->names.empty();
+        json["kind"] = event::kind_name(member ? event::TargetKind::kUser : kind);
+        if (member) json["tenant"] = event::shown(kind, activity.target->names.front()).tenant;
+        json["names"] = names_shown(*activity.target);
+        json["recipients"] = activity.recipients;
+        json["listening"] = activity.target->listening;
+      }
+      break;
+  }
+  return json;
+}
+
+bool concerns(const ActivityEvent& activity, const UserId& user) {
+  if (activity.connection) return activity.connection->identity.user == user;
+  if (!activity.target) return false;
+  const event::Target& target = *activity.target;
+  if (target.kind != event::TargetKind::kUser && target.kind != event::TargetKind::kMember) return false;
+  return std::ranges::any_of(target.names, [&](const std::string& name) {
+    return (target.kind == event::TargetKind::kUser ? name : event::member_of(name).user) == user.str();
+  });
+}
+
+}  // namespace sse::application

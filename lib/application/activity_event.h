@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "event/json.h"
+#include "event/target.h"
+#include "hub/connection.h"
+
+namespace sse::application {
+
+/// An event in the life of a service, as `ssectl events` shows it and the application is notified of it.
+struct ActivityEvent {
+  enum class Type : unsigned char { kConnect, kDisconnect, kListening, kMessage, kUpload, kSend };
+
+  /// Names stored per send; a send may have ten thousand.
+  static constexpr std::size_t kMaxNames = 100;
+
+  Type type = Type::kConnect;
+  std::uint64_t sequence = 0;  ///< assigned by ActivityLog, in the order of the activity events
+  std::size_t bytes = 0;       ///< approximate memory use; set by ActivityLog, so that queues can limit bytes
+  WallTime time;
+  ServiceName service;
+  std::optional<hub::ConnectionInfo> connection;  ///< for all types except kSend
+
+  std::string reason{};                   ///< kDisconnect: `client-closed`, …
+  std::string note{};                     ///< kDisconnect: the reason given by the page
+  std::vector<std::string> names{};       ///< kListening: the event names subscribed to or unsubscribed from
+  bool added = false;                     ///< kListening: subscribed; false: unsubscribed
+  std::string path{};                     ///< kMessage, kUpload: `hello` of `message/hello.do`
+  int status = 0;                         ///< kMessage, kUpload: status of the answer to the page
+  std::string event{};                    ///< kSend
+  std::optional<event::Target> target{};  ///< kSend: with at most kMaxNames of its names
+  std::size_t recipients = 0;             ///< kSend: number of names in the target
+  bool qos = false;
+  std::uint64_t message = 0;  ///< kSend: its id
+  std::uint64_t delivered = 0;
+  std::uint64_t pending = 0;
+
+  /// How long the connection has been or was open.
+  std::chrono::milliseconds age() const;
+  /// The value for `bytes`.
+  std::size_t count_bytes() const;
+};
+
+/// Shared, because several listeners use one event, each at its own pace.
+using ActivityEventRef = std::shared_ptr<const ActivityEvent>;
+
+/// `connect`, `disconnect`, `listening`, `message`, `upload`, `send`.
+std::string_view type_name(ActivityEvent::Type type);
+/// Inverse of type_name. Throws Error(kInvalidArgument) that lists the names.
+ActivityEvent::Type type_from_name(std::string_view name);
+
+/// The form in the admin API: one line, without contents, tokens masked.
+event::Json to_json(const ActivityEvent& activity);
+
+/// True when the event concerns `user`: a connection of that user, or a send to the user's id (among the first
+/// ActivityEvent::kMaxNames names).
+bool concerns(const ActivityEvent& activity, const UserId& user);
+
+}  // namespace sse::application

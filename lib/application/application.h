@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "auth/authenticator.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "event/json.h"
+#include "hub/hub.h"
+#include "net/status_error.h"
+
+namespace sse::application {
+
+/// A page's request for a stream, which the application may accept, refuse or complete.
+struct ConnectRequest {
+  const ServiceName& service;
+  ConnectionId id;                                               ///< of the stream, if it is accepted
+  const hub::Identity& identity;                                 ///< from the authenticator
+  const hub::NewConnection& asked;                               ///< other data: parameters, address, listeners
+  std::string& profile;                                          ///< JSON text of the user's profile; may be replaced
+  std::string& channel;                                          ///< the channel to join; may be replaced
+  std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
+};
+
+/// The context of a page's message or upload.
+struct ApplicationRequest {
+  const ServiceName& service;
+  hub::Hub& hub;
+  const hub::ConnectionInfo& connection;  ///< the page's connection
+  const std::string& path;                ///< `hello` of `message/hello.do`
+};
+
+/// One file of an upload, in a temporary file that is deleted after on_upload() returns; the application may move it
+/// away.
+struct UploadedFile {
+  std::string field;
+  std::string filename;  ///< as the page sent it; never use it as a path
+  std::string content_type;
+  ByteCount size;
+  std::string path;
+};
+
+struct Upload {
+  event::Json fields = event::Json::object();  ///< form fields other than files: names and texts
+  std::vector<UploadedFile> files;
+};
+
+/// The answer to a page, wrapped as PROTOCOL.md says.
+struct Answer {
+  Answer(event::Json with) : data(std::move(with)) {}  // NOLINT(google-explicit-constructor): data is the usual answer
+  Answer(int code, event::Json with, std::string sentence)
+      : status(code), data(std::move(with)), error(std::move(sentence)) {}
+
+  int status = 200;  ///< 400 and above: an error
+  event::Json data;
+  std::string error{};  ///< message for users, with an error status
+};
+
+/// Thrown by an application to answer the page with a status of its choice.
+using Refusal = net::StatusError;
+
+/// The application behind the pages: decides which pages may connect, and answers their messages and uploads. Thread
+/// safe; runs on worker threads and may block. Connects have their own threads, as have messages and uploads, so that
+/// blocking delays no stream and no other request. An Error it throws becomes the page's answer.
+class Application {
+ public:
+  virtual ~Application() = default;
+  /// False: every page may connect, and on_connect() is not called.
+  virtual bool decides_connects() const { return false; }
+  /// Returns when the page may have its stream; throws Refusal or another Error otherwise. Every accepted connection
+  /// ends with one kDisconnect activity event.
+  virtual void on_connect(ConnectRequest& /*request*/) {}
+  /// `message`: the request's body and query, merged.
+  virtual Answer on_message(const ApplicationRequest& request, const event::Json& message) = 0;
+  virtual Answer on_upload(const ApplicationRequest& request, const Upload& upload) = 0;
+};
+
+/// The demo application: `message/close.do` closes the page's connection from the server; all other requests are logged
+/// (names and sizes, never contents) and answered with their own content.
+std::unique_ptr<Application> make_demo_application();
+
+}  // namespace sse::application

@@ -1,0 +1,183 @@
+#include <utility>
+
+#include "application/connection_json.h"
+#include "application/hook.h"
+#include "base/text.h"
+
+namespace sse::application {
+namespace {
+
+using event::Json;
+
+// The answer to the page when a call failed (RFC 9110 §15.6.3, §15.6.5). It does not name the hook.
+Refusal failure(const Error& e) {
+  if (e.code() == ErrorCode::kTimeout) return {504, "the application behind this server did not answer in time"};
+  if (e.code() == ErrorCode::kTooLarge) return {502, "the application behind this server sent too large an answer"};
+  return {502, "the application behind this server cannot be reached"};
+}
+
+std::string text_of(const Json& json, std::initializer_list<const char*> names) {
+  if (!json.is_object()) return "";
+  for (const char* name : names) {
+    const auto found = json.find(name);
+    if (found != json.end() && found->is_string()) return found->get<std::string>();
+  }
+  return "";
+}
+
+hub::ConnectionInfo info_of(const ConnectRequest& request, WallTime now) {
+  hub::ConnectionInfo info;
+  info.id = request.id;
+  info.identity = request.identity;
+  info.channel = ChannelName(request.channel);
+  info.listeners = request.asked.listeners;
+  info.attributes = request.asked.attributes;
+  info.attributes.profile = request.profile;
+  info.created = info.as_of = now;
+  info.keepalive = request.asked.keepalive;
+  return info;
+}
+
+class HookApplication final : public Application {
+ public:
+  HookApplication(HookCaller& caller, IdGenerator& ids) : caller_(caller), ids_(ids) {}
+
+  bool decides_connects() const override { return true; }
+
+  void on_connect(ConnectRequest& request) override {
+    net::HttpCaller::Answer answer;
+    try {
+      const WallTime now = ids_.clock().wall_now();
+      answer = caller_.call("connect", request.id.str(), now,
+                            {{"service", request.service.str()},
+                             {"connection", to_json(info_of(request, now), request.service, caller_.server_id())}});
+    } catch (const Error&) {
+      throw Refusal(503, "the application behind this server is unavailable; try again later");
+    }
+    const Json reply = parse("connect", answer);
+    const std::string sentence = text_of(reply, {"message", "errorMessage"});
+    if (answer.status >= 300) {
+      const bool is_refusal = answer.status >= 400 && answer.status < 500;
+      if (!is_refusal) throw Refusal(503, "the application behind this server is unavailable; try again later");
+      throw Refusal(answer.status, sentence.empty() ? "the application refused the connection" : sentence);
+    }
+    if (reply.is_null()) return;
+    try {
+      take(reply, request);
+    } catch (const Refusal&) {
+      throw;
+    } catch (const Error& e) {
+      throw invalid_answer("connect", e.what());
+    }
+  }
+
+  Answer on_message(const ApplicationRequest& request, const Json& message) override {
+    Json body = describe(request);
+    body["message"] = message;
+    return ask("message", [&] { return caller_.call("message", next_id(), ids_.clock().wall_now(), std::move(body)); });
+  }
+
+  Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
+    Json body = describe(request);
+    body["fields"] = upload.fields;
+    body["files"] = Json::array();
+    const bool forward = caller_.options().forward_uploads;
+    for (const UploadedFile& file : upload.files) {
+      body["files"].push_back({{"field", file.field},
+                               {"filename", file.filename},
+                               {"contentType", file.content_type},
+                               {"size", file.size.count()}});
+      if (!forward) {
+        body["files"].back()["path"] = file.path;
+        continue;
+      }
+      // A hook that looks up parts by name must find only one named `event`.
+      if (file.field == "event") throw Refusal(400, "an uploaded file cannot have the field name 'event'");
+      body["files"].back()["sha256"] = sha256_of_file(file.path);
+    }
+    return ask("upload", [&] {
+      return forward
+                 ? caller_.call_with_files("upload", next_id(), ids_.clock().wall_now(), std::move(body), upload.files)
+                 : caller_.call("upload", next_id(), ids_.clock().wall_now(), std::move(body));
+    });
+  }
+
+ private:
+  std::string next_id() { return std::to_string(ids_.next()); }
+
+  Json describe(const ApplicationRequest& request) const {
+    return {{"service", request.service.str()},
+            {"path", request.path},
+            {"connection", to_json(request.connection, request.service, caller_.server_id())}};
+  }
+
+  template <class Call>
+  Answer ask(const std::string& type, Call call) {
+    net::HttpCaller::Answer answer;
+    try {
+      answer = call();
+    } catch (const Error& e) {
+      throw failure(e);
+    }
+    Json reply = parse(type, answer);
+    if (answer.status < 300) {
+      // The page's answer has a body, which is not allowed with 204 and 205.
+      const bool bodiless = answer.status == 204 || answer.status == 205;
+      return {bodiless ? 200 : answer.status, std::move(reply), ""};
+    }
+    if (answer.status < 400) throw invalid_answer(type, "it answered with a redirect");
+    std::string sentence = text_of(reply, {"errorMessage", "message"});
+    if (sentence.empty()) sentence = "the application answered with status " + std::to_string(answer.status);
+    return {answer.status, std::move(reply), std::move(sentence)};
+  }
+
+  // Returns null for an empty body. Text that is not JSON is an error, unless the status is an error status already.
+  Json parse(const std::string& type, const net::HttpCaller::Answer& answer) {
+    if (answer.body.empty()) return nullptr;
+    try {
+      return event::parse_json(answer.body, "its answer");
+    } catch (const Error& e) {
+      if (answer.status >= 400) return nullptr;
+      throw invalid_answer(type, e.what());
+    }
+  }
+
+  Refusal invalid_answer(const std::string& type, const std::string& why) {
+    caller_.count_invalid_answer(type, why);
+    return {502, "the application behind this server sent an invalid answer"};
+  }
+
+  static void take(const Json& reply, ConnectRequest& request) {
+    event::require_fields(reply, {"accept", "status", "message", "profile", "attributes", "channel"},
+                          "the answer to connect");
+    if (!event::bool_field(reply, "accept", true)) {
+      const auto status = reply.find("status");
+      const int code = status != reply.end() && status->is_number_integer() ? status->get<int>() : 403;
+      if (code < 400 || code > 599) throw Error(ErrorCode::kInvalidArgument, "field 'status' must be from 400 to 599");
+      const std::string sentence = event::string_field(reply, "message", "the application refused the connection");
+      throw Refusal(code, sentence);
+    }
+    if (const auto profile = reply.find("profile"); profile != reply.end()) {
+      request.profile = profile->is_null() ? "" : event::dump_json(*profile);
+      if (request.profile.size() > 16'384) throw Error(ErrorCode::kTooLarge, "field 'profile' is larger than 16 KiB");
+    }
+    if (reply.contains("channel")) request.channel = event::string_field(reply, "channel");
+    if (const auto attributes = reply.find("attributes"); attributes != reply.end()) {
+      if (!attributes->is_object())
+        throw Error(ErrorCode::kInvalidArgument, "field 'attributes' must be an object of names and texts");
+      for (const auto& [name, value] : attributes->items())
+        request.attributes.emplace_back(name, value.is_string() ? value.get<std::string>() : event::dump_json(value));
+    }
+  }
+
+  HookCaller& caller_;
+  IdGenerator& ids_;
+};
+
+}  // namespace
+
+std::unique_ptr<Application> make_hook_application(HookCaller& caller, IdGenerator& ids) {
+  return std::make_unique<HookApplication>(caller, ids);
+}
+
+}  // namespace sse::application

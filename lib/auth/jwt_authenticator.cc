@@ -1,0 +1,190 @@
+#include "auth/jwt_authenticator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "auth/base64url.h"
+#include "auth/secret_file.h"
+#include "base/error.h"
+#include "base/mutex.h"
+#include "base/text.h"
+#include "event/json.h"
+#include "observe/log.h"
+
+namespace sse::auth {
+namespace {
+
+using event::Json;
+
+Error refused(const std::string& why) {
+  return {ErrorCode::kUnauthenticated, why};
+}
+
+Json json_part(std::string_view part, const char* what) {
+  const auto text = base64url_decode(part);
+  if (!text) throw refused(std::string("its ") + what + " is not base64url text");
+  Json json;
+  try {
+    json = event::parse_json(*text, what);
+  } catch (const Error&) {
+    throw refused(std::string("its ") + what + " is not JSON");
+  }
+  if (!json.is_object()) throw refused(std::string("its ") + what + " is not a JSON object");
+  return json;
+}
+
+// RFC 7519 §2, NumericDate: seconds, possibly with a fraction.
+std::optional<WallTime> time_claim(const Json& claims, const char* name) {
+  const auto found = claims.find(name);
+  if (found == claims.end()) return std::nullopt;
+  const double seconds = found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  if (!std::isfinite(seconds) || std::abs(seconds) > 1e12) throw refused(std::string("its ") + name + " is not a time");
+  return from_millis(static_cast<std::int64_t>(seconds * 1000));
+}
+
+std::string text_claim(const Json& claims, const std::string& name) {
+  const auto found = name.empty() ? claims.end() : claims.find(name);
+  if (found == claims.end() || found->is_null()) return "";
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_number_integer()) return found->dump();
+  throw refused("its claim '" + printable(name, 40) + "' is neither a string nor an integer");
+}
+
+void check_audience(const Json& claims, const JwtOptions& options) {
+  const auto aud = claims.find("aud");
+  if (aud == claims.end()) {
+    if (!options.audience.empty()) throw refused("it names no audience (--jwt-audience)");
+    return;
+  }
+  const auto ours = [&](const Json& one) {
+    return one.is_string() && std::ranges::find(options.audience, one.get<std::string>()) != options.audience.end();
+  };
+  const bool meant = aud->is_array() ? std::ranges::any_of(*aud, ours) : ours(*aud);
+  // RFC 7519 §4.1.3: a recipient that is not in `aud` must refuse the token.
+  if (!meant) throw refused("it is for another audience (--jwt-audience)");
+}
+
+class JwtAuthenticator final : public Authenticator {
+ public:
+  explicit JwtAuthenticator(JwtOptions options) : options_(std::move(options)) { read(); }
+
+  std::optional<User> authenticate(const PageRequest& request) override {
+    const std::string token = token_of(request);
+    if (token.empty()) return std::nullopt;
+    std::shared_ptr<const JwtKeys> keys;
+    {
+      const MutexLock lock(mutex_);
+      keys = keys_;
+    }
+    try {
+      return user_of_token(token, *keys, options_, options_.clock->wall_now());
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kUnauthenticated) throw;
+      observe::log_debug("a token was refused", {{"address", request.address()}, {"reason", e.what()}});
+      return std::nullopt;
+    }
+  }
+
+  void reload() override { read(); }
+
+ private:
+  void read() EXCLUDES(mutex_) {
+    JwtKeys keys;
+    const auto what = [](const char* option, const std::string& file) {
+      return std::string(option) + " '" + printable(file, 200) + "'";
+    };
+    if (!options_.key_file.empty()) {
+      constexpr const char* kOption = "--jwt-key-file";
+      keys.add(JwtKeys::parse(read_whole_file(options_.key_file, kOption), what(kOption, options_.key_file)));
+    }
+    if (!options_.secret_file.empty()) {
+      constexpr const char* kOption = "--jwt-secret-file";
+      keys.add(
+          JwtKeys::parse_secret(read_whole_file(options_.secret_file, kOption), what(kOption, options_.secret_file)));
+      warn_if_readable_by_others(options_.secret_file, kOption);
+    }
+    // Replaces the old keys only after all files were read successfully.
+    const MutexLock lock(mutex_);
+    keys_ = std::make_shared<const JwtKeys>(std::move(keys));
+  }
+
+  std::string token_of(const PageRequest& request) const {
+    constexpr std::string_view kScheme = "bearer ";
+    const std::string header = request.header("Authorization");
+    if (!header.empty()) {
+      return to_lower(header.substr(0, kScheme.size())) == kScheme ? header.substr(kScheme.size()) : std::string();
+    }
+    if (std::string parameter = request.parameter("access-token"); !parameter.empty()) return parameter;
+    return options_.cookie.empty() ? std::string() : cookie_value(request.header("Cookie"), options_.cookie);
+  }
+
+  const JwtOptions options_;
+  Mutex mutex_;
+  std::shared_ptr<const JwtKeys> keys_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptions& options, WallTime now) {
+  const std::size_t first = token.find('.');
+  const std::size_t second = first == std::string::npos ? first : token.find('.', first + 1);
+  if (second == std::string::npos || token.find('.', second + 1) != std::string::npos)
+    throw refused("it does not have three parts");
+  const std::string_view view(token);
+  const Json head = json_part(view.substr(0, first), "header");
+  const auto alg = head.find("alg");
+  if (alg == head.end() || !alg->is_string()) throw refused("its header names no algorithm");
+  // RFC 7515 §4.1.11: a token with extensions that the recipient does not support is invalid.
+  if (head.contains("crit")) throw refused("its header requires extensions (crit)");
+  const auto kid = head.find("kid");
+  const auto signature = base64url_decode(view.substr(second + 1));
+  if (!signature || !keys.verify(alg->get<std::string>(),
+                                 kid != head.end() && kid->is_string() ? kid->get<std::string>() : std::string(),
+                                 view.substr(0, second), *signature)) {
+    throw refused("no key of --jwt-key-file or --jwt-secret-file verifies its signature");
+  }
+  const Json claims = json_part(view.substr(first + 1, second - first - 1), "claims");
+  const auto expires = time_claim(claims, "exp");
+  if (!expires) throw refused("it has no expiration time (exp)");
+  if (*expires + options.leeway <= now) throw refused("it has expired");
+  if (const auto begins = time_claim(claims, "nbf"); begins && *begins - options.leeway > now)
+    throw refused("it is not valid yet");
+  if (!options.issuer.empty() && text_claim(claims, "iss") != options.issuer)
+    throw refused("it is from another issuer (--jwt-issuer)");
+  check_audience(claims, options);
+
+  User user;
+  const std::string id = text_claim(claims, options.user_claim);
+  if (id.empty()) throw refused("its claim '" + printable(options.user_claim, 40) + "' names no user");
+  user.identity.user = UserId(id);
+  user.identity.tenant = TenantId(text_claim(claims, options.tenant_claim));
+  user.identity.token = AccessToken(text_claim(claims, options.token_claim));
+  Json profile{{"id", id}};
+  if (const auto name = claims.find("name"); name != claims.end() && name->is_string()) profile["name"] = *name;
+  user.profile = event::dump_json(profile);
+  user.expires = *expires + options.leeway;
+  return user;
+}
+
+std::unique_ptr<Authenticator> make_jwt_authenticator(JwtOptions options) {
+  return std::make_unique<JwtAuthenticator>(std::move(options));
+}
+
+std::string cookie_value(std::string_view header, std::string_view name) {
+  while (!header.empty()) {
+    const std::size_t end = std::min(header.find(';'), header.size());
+    std::string_view pair = header.substr(0, end);
+    header.remove_prefix(std::min(end + 1, header.size()));
+    pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
+    std::string_view value = pair.substr(equals + 1);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    return std::string(value);
+  }
+  return "";
+}
+
+}  // namespace sse::auth

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sse::auth {
+
+/// The keys that verify signatures of JSON Web Tokens. Immutable, thread safe.
+class JwtKeys {
+ public:
+  /// `text`: a JWKS document (RFC 7517), or PEM public keys or certificates. Anything else, including a secret or a
+  /// private key, throws Error(kInvalidArgument) that names `what` and describes the text.
+  static JwtKeys parse(const std::string& text, const std::string& what);
+  /// `text`: one HMAC secret of at least 32 bytes, either plain or as `base64:` and its base64 form (either alphabet).
+  /// One line break at the end, LF or CRLF, is ignored; all other bytes count. Text that is recognizably something else
+  /// (a web page, JSON, a key or certificate, several lines of text) throws as parse() does, because it may be public.
+  static JwtKeys parse_secret(const std::string& text, const std::string& what);
+  /// Adds the keys of `more`.
+  void add(const JwtKeys& more) { keys_.insert(keys_.end(), more.keys_.begin(), more.keys_.end()); }
+
+  /// True when `signature` is valid for `text` with one of the keys. The key determines its algorithm, not the token:
+  /// an HMAC computed with the text of a public key is rejected. `algorithm`: HS256, RS256, ES256 and their 384 and 512
+  /// bit forms. `key_id`: from the token, empty when it names none.
+  bool verify(std::string_view algorithm, std::string_view key_id, std::string_view text,
+              std::string_view signature) const;
+
+  std::size_t size() const { return keys_.size(); }
+
+ private:
+  struct Key;
+  std::vector<std::shared_ptr<const Key>> keys_;
+};
+
+}  // namespace sse::auth

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "event/frame.h"
+#include "event/target.h"
+
+namespace sse::cluster {
+
+/// An event for the connections of one name.
+struct DeliverCommand {
+  ServiceName service;
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;  ///< empty for kAll
+  bool listening = false;
+  std::string event;
+  event::FrameRef frame;  ///< encoded once, by the node that accepted it; not null
+  bool again = false;     ///< also for streams that already received it
+};
+
+/// Where a request is handled: by that node alone, as a request to a page's service or to the admin API, or as a
+/// request to the admin API of the whole cluster, which a program without a server sends.
+enum class RequestEntry : unsigned char { kPages, kAdmin, kCluster };
+
+/// An HTTP request that one node forwards to another, in the form that the front end passes to httplib; the reply is
+/// the raw response.
+struct RequestCommand {
+  RequestEntry entry = RequestEntry::kAdmin;
+  std::string peer;  ///< address of the client; empty for a unix socket
+  std::string request;
+  std::string body{};  ///< not empty: `request` is only the head, and this transfer carried its body
+};
+
+/// A chunk of the body of a request that follows, in order. The reply is kBodyTaken, or an HTTP status, a space and one
+/// sentence that says why the body is refused.
+struct BodyCommand {
+  std::string transfer;      ///< unique in the cluster
+  std::uint64_t offset = 0;  ///< of this chunk
+  std::uint64_t total = 0;   ///< bytes of the whole body
+  std::string bytes;
+};
+inline constexpr std::string_view kBodyTaken = "taken";
+/// The size of a chunk. Redis disconnects a subscriber whose backlog exceeds 32 MB by default, and a mesh posts at most
+/// 4 MiB at a time: in chunks, bodies of any size pass between events.
+inline constexpr std::size_t kBodyPiece = std::size_t{256} << 10;
+
+/// Queries the open streams of one client. Sent to nodes with a stream of its user; the reply is encode_ids().
+struct ClientCommand {
+  ServiceName service;
+  std::string user, client, origin, tenant;
+};
+
+/// Closes these streams, because their client has too many and newer ones.
+struct ReplaceCommand {
+  ServiceName service;
+  std::vector<ConnectionId> ids;
+};
+
+/// Queries the state of a pending message. Sent to nodes with a stream of its recipient; the reply is encode_place().
+struct DeliveryStateCommand {
+  ServiceName service;
+  event::TargetKind kind = event::TargetKind::kAll;
+  std::string name;
+  MessageId message;
+  std::string event;
+  bool listening = false;
+};
+struct Place {
+  std::uint64_t state = 0;  ///< as hub::DeliveryState::State; the larger takes precedence
+  ConnectionId connection;  ///< where it is in flight; the newer takes precedence
+};
+
+/// A query of one node's MeshRepository to those of others.
+struct StoreCommand {
+  std::string bytes;
+};
+
+/// Events are frequent, so they are encoded compactly: one line of words, `deliver KIND FLAGS MESSAGE` and the sizes of
+/// service, name and event name, followed by those three and the frame. All other commands are one line of compact
+/// JSON, followed by the bytes unchanged.
+std::string encode(const DeliverCommand& command);
+std::string encode(const RequestCommand& command);
+std::string encode(const BodyCommand& command);
+std::string encode(const ClientCommand& command);
+std::string encode(const ReplaceCommand& command);
+std::string encode(const DeliveryStateCommand& command);
+std::string encode(const StoreCommand& command);
+
+using AnyCommand = std::variant<DeliverCommand, RequestCommand, BodyCommand, ClientCommand, ReplaceCommand,
+                                DeliveryStateCommand, StoreCommand>;
+/// Throws Error(kInvalidArgument) for bytes that no node of this version sends.
+AnyCommand decode(std::string_view bytes);
+
+/// `1,2,3`; invalid ids are skipped.
+std::string encode_ids(const std::vector<ConnectionId>& ids);
+std::vector<ConnectionId> decode_ids(std::string_view text);
+
+/// `STATE CONNECTION`, both as numbers.
+std::string encode_place(const Place& place);
+/// Returns nullopt if the text is invalid.
+std::optional<Place> decode_place(std::string_view text);
+
+}  // namespace sse::cluster

@@ -1,0 +1,34 @@
+#include "cluster/redis/redis_cluster.h"
+
+namespace sse::cluster {
+
+RedisLinkOptions link_options(const RedisClusterOptions& options) {
+  RedisLinkOptions link;
+  link.address = parse_redis_address(options.address);
+  if (!options.password.empty()) link.address.password = options.password;
+  link.clock = options.cluster.clock;
+  link.connect_timeout = link.answer_timeout = options.link_timeout;
+  return link;
+}
+
+RedisCluster open_redis_cluster(const RedisClusterOptions& options, observe::Registry& metrics) {
+  const std::string& id = options.cluster.node;
+  require_node_id(id);
+  RedisBus::Options bus_options;
+  bus_options.link = link_options(options);
+  bus_options.prefix = options.prefix;
+  bus_options.node = bus_name(id);
+  auto bus = std::make_unique<RedisBus>(bus_options);
+  RedisCluster opened;
+  opened.bus = bus.get();
+  RedisDiscovery::Options discovery;
+  discovery.prefix = options.prefix;
+  discovery.clock = options.cluster.clock;
+  opened.cluster = std::make_unique<Cluster>(options.cluster, std::move(bus),
+                                             std::make_unique<RedisDiscovery>(opened.bus->link(), discovery), metrics);
+  opened.bus->start(opened.cluster->receiver());
+  opened.bus->require_up(options.connect_timeout);
+  return opened;
+}
+
+}  // namespace sse::cluster

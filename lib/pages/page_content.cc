@@ -1,0 +1,168 @@
+#include "pages/page_content.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <mutex>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/version.h"
+#include "hub/attributes.h"
+#include "net/representation.h"
+#include "web/compressed.h"
+#include "web/web.h"
+
+namespace sse::pages {
+namespace {
+
+using net::Reply;
+using net::RequestHead;
+
+constexpr const char* kText = "text/plain; charset=utf-8";
+// Browsers have to see a new release or deployment immediately; revalidation costs them a 304.
+constexpr const char* kRevalidate = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n";
+constexpr const char* kPagePolicy =
+    "Content-Security-Policy: default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'self'\r\n";
+
+bool reads(const RequestHead& head) {
+  return head.method == "GET" || head.method == "HEAD";
+}
+
+}  // namespace
+
+class PageContent::Resource {
+ public:
+  Resource(std::string_view type, std::string_view bytes, std::string headers)
+      : type_(type), bytes_(bytes), headers_(std::move(headers)) {}
+
+  Reply answer(const RequestHead& head, const std::string& headers, bool keep_alive, WallTime now) const {
+    // Compressed on first use, so that the server starts faster.
+    std::call_once(compressed_, [this] {
+      std::array<char, 16> sum{};
+      std::snprintf(sum.data(), sum.size(), "%08x", crc32(bytes_));
+      tag_ = std::string(base::kVersion) + "-" + sum.data();
+      gzip_ = web::gzip(bytes_);
+      brotli_ = web::brotli(bytes_);
+    });
+    net::Representation representation;
+    representation.content_type = type_;
+    representation.bytes = bytes_;
+    representation.headers = headers + kRevalidate + headers_ + "Vary: Accept-Encoding\r\n";
+    std::string coding;
+    const std::string accepted = net::joined_header(head, "Accept-Encoding");
+    if (net::accepts_encoding(accepted, "br")) {
+      coding = "br";
+      representation.bytes = brotli_;
+    } else if (net::accepts_encoding(accepted, "gzip")) {
+      coding = "gzip";
+      representation.bytes = gzip_;
+    }
+    // Each coding has its own entity tag (RFC 9110 §8.8.3.3).
+    representation.etag = "\"" + tag_ + (coding.empty() ? "" : "-" + coding) + "\"";
+    if (!coding.empty()) representation.headers += "Content-Encoding: " + coding + "\r\n";
+    representation.size = representation.bytes.size();
+    return net::represent(head, representation, keep_alive, now);
+  }
+
+ private:
+  const std::string type_;
+  const std::string_view bytes_;
+  const std::string headers_;
+  mutable std::once_flag compressed_;
+  mutable std::string tag_;
+  mutable std::string gzip_;
+  mutable std::string brotli_;
+};
+
+PageContent::PageContent(bool demo_page, const std::string& web_root) {
+  const auto add = [this](std::string_view type, std::string_view bytes, const std::string& headers) {
+    resources_.push_back(std::make_unique<Resource>(type, bytes, headers));
+    return resources_.back().get();
+  };
+  module_ = add(web::kJavascript, web::client_module(), "");
+  classic_ = add(web::kJavascript, web::client_script(), "");
+  if (!web_root.empty()) {
+    files_ = std::make_unique<StaticFiles>(web_root);
+  } else if (demo_page) {
+    for (const web::Asset& asset : web::page_assets())
+      entries_.push_back({std::string(asset.path), add(asset.content_type, asset.bytes, kPagePolicy), nullptr});
+  }
+}
+
+PageContent::~PageContent() = default;
+
+void PageContent::add_service(const std::string& path) {
+  services_.push_back(path);
+  for (const std::string& one : {path, path + "/sse.js"}) entries_.push_back({one, module_, classic_});
+}
+
+std::vector<std::string> PageContent::paths() const {
+  std::vector<std::string> all;
+  for (const Entry& entry : entries_) all.push_back(entry.path);
+  return all;
+}
+
+std::optional<Reply> PageContent::answer(const RequestHead& head, const std::string& headers, bool keep_alive,
+                                         WallTime now) const {
+  const std::optional<std::string> path = decoded_path(head.target);
+  if (!path) {
+    return net::short_reply(head, "400 Bad Request", headers, kText,
+                            "the path of the request contains a control character, or a '%' without two digits\n",
+                            keep_alive);
+  }
+  const auto entry = std::ranges::find(entries_, *path, &Entry::path);
+  if (entry != entries_.end()) {
+    if (!reads(head)) return std::nullopt;
+    const auto parameters =
+        entry->classic != nullptr ? hub::form_values(hub::query_of(head.target)) : decltype(hub::form_values(""))();
+    const auto type = parameters.find("script-type");
+    const bool classic = type != parameters.end() && type->second != "module";
+    return (classic ? entry->classic : entry->resource)->answer(head, headers, keep_alive, now);
+  }
+  const bool is_service_path = std::ranges::any_of(
+      services_, [&](const std::string& service) { return path->starts_with(service + "/connect"); });
+  if (!files_ || is_service_path || head.method == "OPTIONS") return std::nullopt;
+  bool found = false;
+  Reply reply = answer_file(head, *path, headers, keep_alive, now, found);
+  if (!found) return std::nullopt;
+  return reply;
+}
+
+Reply PageContent::answer_file(const RequestHead& head, const std::string& path, const std::string& headers,
+                               bool keep_alive, WallTime now, bool& found) const {
+  StaticFiles::File file;
+  const StaticFiles::Result result = files_->find(path, file);
+  found = result != StaticFiles::Result::kNone;
+  if (!found) return {};
+  if (!reads(head)) {
+    return net::short_reply(head, "405 Method Not Allowed", headers + "Allow: GET, HEAD\r\n", kText,
+                            "this path accepts only GET and HEAD\n", keep_alive);
+  }
+  switch (result) {
+    case StaticFiles::Result::kFolder: {
+      // The target as received, so that it needs no new escapes. It begins with a single slash: paths with empty
+      // segments are not found.
+      const std::size_t end = std::min(head.target.find('?'), head.target.size());
+      const std::string to = std::string(head.target.substr(0, end)) + "/" + std::string(head.target.substr(end));
+      return net::short_reply(head, "301 Moved Permanently", headers + kRevalidate + "Location: " + to + "\r\n", kText,
+                              "this is a folder; its address ends with '/'\n", keep_alive);
+    }
+    case StaticFiles::Result::kBusy:
+      return net::short_reply(head, "503 Service Unavailable", headers + "Retry-After: 5\r\n", kText,
+                              "the server sends the maximum number of files at once; try again later\n", keep_alive);
+    default:
+      break;
+  }
+  net::Representation representation;
+  representation.content_type = file.content_type;
+  representation.etag = file.etag;
+  representation.modified = file.modified;
+  representation.headers = headers + kRevalidate;
+  representation.size = file.size;
+  representation.file = file.fd;
+  return net::represent(head, representation, keep_alive, now);
+}
+
+}  // namespace sse::pages

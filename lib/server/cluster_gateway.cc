@@ -1,0 +1,335 @@
+#include "server/cluster_gateway.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "admin/local_header.h"
+#include "admin/waiting_send.h"
+#include "api/send_reader.h"
+#include "base/error.h"
+#include "base/mutex.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "cluster/core/raw_http.h"
+#include "cluster/core/topics.h"
+#include "observe/barrier.h"
+#include "observe/log.h"
+
+namespace sse::server {
+namespace {
+
+using cluster::DeliverCommand;
+using cluster::RawRequest;
+
+std::vector<std::string> topics_of(const ServiceName& service, const hub::Names& names) {
+  std::vector<std::string> topics;
+  topics.reserve(names.size());
+  for (const auto& [kind, name] : names) topics.push_back(cluster::receiver_topic(service, kind, name));
+  return topics;
+}
+
+class RemoteSend final : public delivery::RemoteNodes::Sent {
+ public:
+  RemoteSend(cluster::Cluster& cluster, std::shared_ptr<cluster::PendingCall> asked, std::size_t count)
+      : cluster_(cluster), call_(std::move(asked)), count_(count) {}
+
+  std::vector<std::string> finish(std::vector<std::vector<std::uint32_t>>& taken) override {
+    cluster::Cluster::Delivered delivered = cluster_.finish(*call_, count_);
+    std::size_t next = 0;
+    for (auto& names : taken) {
+      for (std::uint32_t& count : names) count += delivered.taken.at(next++);
+    }
+    return std::move(delivered.missing);
+  }
+
+  void then(Done done) override {
+    cluster_.finish_async(call_, count_, [done = std::move(done)](cluster::Cluster::Delivered delivered) {
+      done(delivered.taken, std::move(delivered.missing));
+    });
+  }
+
+ private:
+  cluster::Cluster& cluster_;
+  const std::shared_ptr<cluster::PendingCall> call_;
+  const std::size_t count_;
+};
+
+}  // namespace
+
+ClusterGateway::ClusterGateway(cluster::Cluster& cluster, const std::vector<application::Service>& services,
+                               net::HttplibApp& pages, net::HttplibApp& admin, const admin::AdminToken& token,
+                               std::function<event::Json()> facts, ForwardedPages forwarded)
+    : cluster_(cluster),
+      services_(services),
+      pages_(pages),
+      admin_(admin),
+      token_(token),
+      facts_(std::move(facts)),
+      forwarded_(std::move(forwarded)),
+      limiter_(cluster, services),
+      in_transit_(std::make_shared<InTransit>()) {}
+
+// Counts the batches from other nodes that the loops have not delivered yet. The number is bounded: a node whose loops
+// lag applies back-pressure to the bus instead of queueing without limit.
+class ClusterGateway::InTransit {
+ public:
+  void begin() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    while (batches_ >= kMaxBatches) changed_.wait(mutex_);
+    ++batches_;
+  }
+  void end() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (batches_-- == kMaxBatches) changed_.notify_one();
+  }
+
+ private:
+  static constexpr std::size_t kMaxBatches = 16;
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::size_t batches_ GUARDED_BY(mutex_) = 0;
+};
+
+void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
+                             std::function<void(std::vector<std::uint32_t>)> done) {
+  // The commands of one call; destroyed when every service has delivered its part.
+  struct Batch {
+    Batch(std::vector<DeliverCommand> all, std::function<void(std::vector<std::uint32_t>)> then)
+        : commands(std::move(all)), taken(commands.size()), done(std::move(then)) {}
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    ~Batch() {
+      observe::guarded("the answer to another node", [this] { done(std::move(taken)); });
+    }
+
+    const std::vector<DeliverCommand> commands;
+    std::vector<std::uint32_t> taken;
+    const std::function<void(std::vector<std::uint32_t>)> done;
+  };
+  // The part of one service. Completes in the destructor, because a stopped loop destroys its pending tasks unrun.
+  struct Part {
+    Part(std::shared_ptr<Batch> whole, std::shared_ptr<InTransit> counted)
+        : batch(std::move(whole)), in_transit(std::move(counted)) {
+      in_transit->begin();
+    }
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+    ~Part() { in_transit->end(); }
+
+    const std::shared_ptr<Batch> batch;
+    const std::shared_ptr<InTransit> in_transit;
+    std::vector<event::Target> targets;
+    std::vector<std::size_t> numbers;
+  };
+  const auto batch = std::make_shared<Batch>(std::move(commands), std::move(done));
+  for (const application::Service& service : services_) {
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < batch->commands.size(); ++i) {
+      if (batch->commands[i].service == service.sender->service()) numbers.push_back(i);
+    }
+    if (numbers.empty()) continue;
+    const auto part = std::make_shared<Part>(batch, in_transit_);
+    part->numbers = std::move(numbers);
+    part->targets.reserve(part->numbers.size());
+    std::vector<hub::Hub::Delivery> deliveries;
+    deliveries.reserve(part->numbers.size());
+    for (const std::size_t i : part->numbers) {
+      const DeliverCommand& command = batch->commands[i];
+      event::Target& target = part->targets.emplace_back(event::Target{command.kind, {}, command.listening});
+      if (command.kind != event::TargetKind::kAll) target.names = {command.name};
+      deliveries.push_back({target, command.event, command.frame, {}, command.again});
+    }
+    service.sender->deliver_local(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
+      for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
+    });
+  }
+}
+
+std::string ClusterGateway::store_body_chunk(const cluster::BodyCommand& command) {
+  try {
+    forwarded_.bodies.append(command);
+    return std::string(cluster::kBodyTaken);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kIo) observe::log_error("an upload was refused", {{"error", e.what()}});
+    const int status = e.code() == ErrorCode::kIo              ? 507
+                       : e.code() == ErrorCode::kLimitExceeded ? 503
+                                                               : http_status(e.code());
+    return std::to_string(status) + ' ' +
+           (e.code() == ErrorCode::kIo ? "the node of that connection cannot store the request body" : e.what());
+  }
+}
+
+std::string ClusterGateway::handle_page(const cluster::RequestCommand& command) {
+  const auto refuse = [&](int status, const std::string& sentence) {
+    return forwarded_.refuse(command.request, status, sentence);
+  };
+  std::size_t scanned = 0;
+  const net::HeadScan scan = net::scan_head(command.request, scanned);
+  if (scan.status != net::HeadScan::Status::kComplete) return refuse(400, "another node forwarded a malformed request");
+  std::unique_ptr<pages::RelayedBodies::Body> body;
+  std::uint64_t size = command.request.size() - scan.head.size;
+  net::RequestExtras extras;
+  if (!command.body.empty()) {
+    try {
+      body = forwarded_.bodies.take(command.body);
+    } catch (const Error& e) {
+      return refuse(http_status(e.code()), e.what());
+    }
+    size = body->spool.size();
+    extras.file = body->spool.fd();
+    extras.file_size = size;
+  }
+  if (size != scan.head.content_length)
+    return refuse(400, "another node forwarded a body whose length differs from its Content-Length");
+  const net::RequestPlan plan = forwarded_.plan(scan.head);
+  if (size > plan.max_body.count()) {
+    return refuse(413, "the node of that connection accepts a body of at most " + format_bytes(plan.max_body) +
+                           (plan.in_file ? " (--max-upload)" : " (--max-body)"));
+  }
+  net::ByteBudget::Share memory(&forwarded_.memory);
+  if (body != nullptr && !plan.in_file && !memory.raise_to(size)) {
+    return refuse(503, "the node of that connection has reached its limit of request bodies in memory (" +
+                           forwarded_.memory.option() + "); try again later");
+  }
+  extras.loadable = !plan.in_file;
+  return pages_.process_locally(command.request, {command.peer, 0}, true, extras).bytes;
+}
+
+std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
+  if (command.entry == cluster::RequestEntry::kPages) return handle_page(command);
+  // The node that received the request has checked its own token; this node's token may differ.
+  RawRequest request = RawRequest::parse(command.request);
+  request.remove_header("Authorization");
+  if (const std::string mine = token_.authorization(); !mine.empty()) request.set_header("Authorization", mine);
+  const std::string text = request.text();
+  return command.entry == cluster::RequestEntry::kCluster ? admin_.process(text, {command.peer, 0}, true).bytes
+                                                          : admin_.process_locally(text, {command.peer, 0}, true).bytes;
+}
+
+// A program may use the cluster without being a node, and wait for a confirmation: that blocks no thread here.
+void ClusterGateway::handle_async(const cluster::RequestCommand& command, std::function<void(std::string)> done) {
+  if (command.entry == cluster::RequestEntry::kCluster && command.request.find("\"wait\"") != std::string::npos) {
+    const RawRequest request = RawRequest::parse(command.request);
+    const bool single = !to_lower(request.header("Content-Type")).starts_with("application/x-ndjson");
+    if (request.method == "POST" && request.path == "/api/v1/send" && single) {
+      std::optional<api::SendRequest> asked;
+      try {
+        asked = api::read_send_request(request.body, "the request body");
+      } catch (const Error&) {
+        // The routes report the error.
+      }
+      if (asked && admin::is_waiting_send(*asked)) {
+        admin::send_waiting(services_, std::move(*asked), !request.header(admin::kLocalHeader).empty(),
+                            [done = std::move(done)](int status, std::string_view type, const std::string& body) {
+                              done(cluster::RawResponse{status, std::string(type), body}.text());
+                            });
+        return;
+      }
+    }
+  }
+  done(handle(command));
+}
+
+std::vector<std::vector<ConnectionId>> ClusterGateway::connections_of(
+    const std::vector<cluster::ClientCommand>& clients) {
+  std::vector<std::vector<ConnectionId>> found(clients.size());
+  for (const application::Service& service : services_) {
+    std::vector<hub::ClientKey> keys;
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      if (clients[i].service != service.sender->service()) continue;
+      keys.push_back({clients[i].user, clients[i].client, clients[i].origin, clients[i].tenant});
+      numbers.push_back(i);
+    }
+    if (keys.empty()) continue;
+    auto theirs = service.sender->hub().connections_of(keys);
+    for (std::size_t k = 0; k < numbers.size(); ++k) found[numbers[k]] = std::move(theirs[k]);
+  }
+  return found;
+}
+
+void ClusterGateway::replace(const cluster::ReplaceCommand& command) {
+  for (const application::Service& service : services_) {
+    if (service.sender->service() == command.service) service.sender->hub().replace(command.ids);
+  }
+}
+
+std::vector<cluster::Place> ClusterGateway::find_delivery_states(
+    const std::vector<cluster::DeliveryStateCommand>& messages) {
+  std::vector<cluster::Place> places(messages.size());
+  for (const application::Service& service : services_) {
+    std::vector<hub::DeliveryState> ours;
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const cluster::DeliveryStateCommand& m = messages[i];
+      if (m.service != service.sender->service()) continue;
+      ours.push_back({m.kind, m.name, m.message, m.event, m.listening});
+      numbers.push_back(i);
+    }
+    service.sender->hub().find_delivery_states(ours);
+    for (std::size_t n = 0; n < numbers.size(); ++n)
+      places[numbers[n]] = {static_cast<std::uint64_t>(ours[n].state), ours[n].connection};
+  }
+  return places;
+}
+
+std::vector<std::string> ClusterGateway::find_delivery_states(const ServiceName& service,
+                                                              std::vector<hub::DeliveryState>& messages) {
+  using State = hub::DeliveryState::State;
+  std::vector<cluster::DeliveryStateCommand> questions;
+  questions.reserve(messages.size());
+  for (const hub::DeliveryState& m : messages)
+    questions.push_back({service, m.kind, m.name, m.message, m.event, m.listening});
+  cluster::Cluster::FoundStates found_states = cluster_.find_delivery_states(questions);
+  const std::vector<cluster::Place>& places = found_states.places;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    messages[i].unread = found_states.unread.at(i);
+    // A node of another version may report an unknown state.
+    if (places.at(i).state > static_cast<std::uint64_t>(State::kInFlight)) continue;
+    const State theirs = static_cast<State>(places[i].state);
+    messages[i].state = std::max(messages[i].state, theirs);
+    if (theirs == State::kInFlight) messages[i].connection = std::max(messages[i].connection, places[i].connection);
+  }
+  return std::move(found_states.missing);
+}
+
+void ClusterGateway::on_messages_missed() {
+  for (const application::Service& service : services_) service.sender->hub().refresh_pending();
+}
+
+std::unique_ptr<delivery::RemoteNodes::Sent> ClusterGateway::send(const ServiceName& service,
+                                                                  const std::vector<hub::Hub::Delivery>& deliveries) {
+  std::vector<DeliverCommand> commands;
+  commands.reserve(deliveries.size());
+  for (const hub::Hub::Delivery& delivery : deliveries) {
+    const auto add = [&](const std::string& name) {
+      commands.push_back({service, delivery.target.kind, name, delivery.target.listening, std::string(delivery.event),
+                          delivery.frame, delivery.again});
+    };
+    if (delivery.target.kind == event::TargetKind::kAll) {
+      add("");
+    } else {
+      for (const std::string& name : delivery.target.names) add(name);
+    }
+  }
+  return std::make_unique<RemoteSend>(cluster_, cluster_.deliver(commands), commands.size());
+}
+
+bool ClusterGateway::may_have_local_streams(const ServiceName& service, const event::Target& target) {
+  const auto wants = [&](const std::string& name) {
+    return cluster_.interest().wants(cluster::receiver_topic(service, target.kind, name));
+  };
+  return target.kind == event::TargetKind::kAll ? wants("") : std::ranges::any_of(target.names, wants);
+}
+
+void ClusterGateway::expect(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) {
+  cluster_.interest().acquire(topics_of(service, names), std::move(proceed));
+}
+
+void ClusterGateway::gone(const ServiceName& service, const hub::Names& names) {
+  cluster_.interest().release(topics_of(service, names));
+}
+
+}  // namespace sse::server

@@ -1,0 +1,174 @@
+#include "application/activity_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+
+namespace sse::application {
+namespace {
+
+using event::Json;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+const ServiceName kService("s");
+
+hub::ConnectionInfo connection(std::uint64_t id, const std::string& user = "u") {
+  hub::ConnectionInfo info;
+  info.id = ConnectionId(id);
+  info.identity.user = UserId(user);
+  info.created = wall_now() - std::chrono::seconds(2);
+  return info;
+}
+
+class Collector final : public ActivityListener {
+ public:
+  void offer(const ActivityEventRef& activity) override { all.push_back(activity); }
+  bool wants_sends() const override { return sends; }
+  std::vector<ActivityEventRef> all;
+  bool sends = false;
+};
+
+std::pair<std::vector<delivery::SendRequest>, std::vector<delivery::SendOutcome>> sends(std::size_t n) {
+  std::vector<delivery::SendRequest> requests(n, {event::Target::user(UserId("u")), "news", "secret text"});
+  std::vector<delivery::SendOutcome> outcomes(n);
+  for (std::size_t i = 0; i < n; ++i) outcomes[i].result.id = i + 1;
+  return {requests, outcomes};
+}
+
+TEST(ActivityLog, TellsEverySinkAndRemembersTheLast) {
+  ActivityLog activity_log;
+  Collector one;
+  Collector two;
+  activity_log.add_listener(one);
+  activity_log.add_listener(two);
+  for (std::uint64_t i = 1; i <= 300; ++i) activity_log.connected(kService, connection(i));
+  EXPECT_THAT(one.all, SizeIs(300));
+  EXPECT_THAT(two.all, SizeIs(300));
+  const auto last = activity_log.last();
+  ASSERT_THAT(last, SizeIs(256));
+  EXPECT_EQ(last.front()->connection->id, ConnectionId(45));
+  EXPECT_EQ(last.back()->connection->id, ConnectionId(300));
+}
+
+TEST(ActivityLog, AreBoundedInBytesWhateverPagesSayOfThemselves) {
+  ActivityLog activity_log;
+  Collector sink;
+  activity_log.add_listener(sink);
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    hub::ConnectionInfo info = connection(i);
+    info.attributes.query = std::string(10'000, 'q');
+    info.listeners.assign(20, std::string(256, 'l'));
+    activity_log.connected(kService, std::move(info));
+  }
+  EXPECT_GT(sink.all.front()->bytes, 15'000U);
+  EXPECT_LT(activity_log.last().size(), 40U);
+  EXPECT_GT(activity_log.last().size(), 20U);
+  EXPECT_EQ(activity_log.last().back()->connection->id, ConnectionId(100));
+}
+
+// Every connect on every loop passes here.
+TEST(ActivityLog, AreShownInOrderWhateverThreadTheyComeFrom) {
+  ActivityLog activity_log;
+  std::vector<std::thread> loops;
+  for (std::uint64_t loop = 0; loop < 4; ++loop) {
+    loops.emplace_back([&activity_log, loop] {
+      for (std::uint64_t i = 1; i <= 50; ++i) activity_log.connected(kService, connection(100 * loop + i));
+    });
+  }
+  for (std::thread& loop : loops) loop.join();
+  const auto last = activity_log.last();
+  ASSERT_THAT(last, SizeIs(200));
+  for (std::size_t i = 0; i < last.size(); ++i) EXPECT_EQ(last[i]->sequence, i + 1);
+  EXPECT_EQ(activity_log.sequence(), 200U);
+}
+
+TEST(ActivityLog, KeepsSendsFromPushingOutTheRest) {
+  ActivityLog activity_log;
+  activity_log.connected(kService, connection(1));
+  const auto [requests, outcomes] = sends(1000);
+  activity_log.sent(kService, requests, outcomes);
+  const auto last = activity_log.last();
+  ASSERT_THAT(last, SizeIs(257));
+  EXPECT_EQ(last.front()->type, ActivityEvent::Type::kConnect);
+  EXPECT_EQ(last.back()->message, 1000U);
+}
+
+TEST(ActivityLog, PassesEverySendOnOnlyToThoseWhoLook) {
+  ActivityLog activity_log;
+  Collector sink;
+  activity_log.add_listener(sink);
+  const auto [requests, outcomes] = sends(1000);
+  activity_log.sent(kService, requests, outcomes);
+  EXPECT_THAT(sink.all, SizeIs(256));
+  sink.sends = true;
+  activity_log.sent(kService, requests, outcomes);
+  EXPECT_THAT(sink.all, SizeIs(1256));
+}
+
+TEST(ActivityLog, LeavesOutSendsThatWereRefused) {
+  ActivityLog activity_log;
+  auto [requests, outcomes] = sends(2);
+  outcomes[0].refusal = {ErrorCode::kLimitExceeded, "full"};
+  activity_log.sent(kService, requests, outcomes);
+  ASSERT_THAT(activity_log.last(), SizeIs(1));
+  EXPECT_EQ(activity_log.last().front()->message, 2U);
+}
+
+TEST(ActivityEvent, ShowsNeitherDataNorTokens) {
+  ActivityLog activity_log;
+  auto [requests, outcomes] = sends(1);
+  requests[0].target = {event::TargetKind::kToken, std::vector<std::string>(1, "token-of-somebody"), false};
+  activity_log.sent(kService, requests, outcomes);
+  const std::string shown = to_json(*activity_log.last().front()).dump();
+  EXPECT_EQ(shown.find("secret text"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find("token-of-somebody"), std::string::npos) << shown;
+}
+
+TEST(ActivityEvent, RemembersOnlySomeOfManyNames) {
+  ActivityLog activity_log;
+  auto [requests, outcomes] = sends(1);
+  requests[0].target.names.clear();
+  for (int i = 0; i < 5000; ++i) requests[0].target.names.push_back(std::to_string(i));
+  activity_log.sent(kService, requests, outcomes);
+  const Json shown = to_json(*activity_log.last().front());
+  EXPECT_EQ(shown["recipients"], 5000);
+  EXPECT_THAT(shown["names"], SizeIs(ActivityEvent::kMaxNames));
+}
+
+TEST(ActivityEvent, SaysHowAStreamEnded) {
+  ActivityLog activity_log;
+  activity_log.disconnected(kService, connection(7), net::CloseReason::kSlowConsumer, "so\nlong");
+  const Json shown = to_json(*activity_log.last().front());
+  EXPECT_EQ(shown["type"], "disconnect");
+  EXPECT_EQ(shown["reason"], "slow-consumer");
+  EXPECT_EQ(shown["note"], "so\\x0Along");
+  EXPECT_GE(shown["durationMillis"], 2000);
+  EXPECT_EQ(shown["connection"], "7");
+}
+
+TEST(ActivityEvent, ConcernsItsUser) {
+  ActivityLog activity_log;
+  activity_log.listening_changed(kService, connection(1, "ann"), {"a"}, true);
+  const auto [requests, outcomes] = sends(1);
+  activity_log.sent(kService, requests, outcomes);
+  const auto last = activity_log.last();
+  EXPECT_TRUE(concerns(*last[0], UserId("ann")));
+  EXPECT_FALSE(concerns(*last[0], UserId("u")));
+  EXPECT_TRUE(concerns(*last[1], UserId("u")));
+  EXPECT_EQ(to_json(*last[0])["added"], Json({"a"}));
+}
+
+TEST(ActivityEvent, NamesItsTypes) {
+  for (const std::string name : {"connect", "disconnect", "listening", "message", "upload", "send"})
+    EXPECT_EQ(type_name(type_from_name(name)), name);
+  EXPECT_THROW(type_from_name("conect"), Error);
+}
+
+}  // namespace
+}  // namespace sse::application
