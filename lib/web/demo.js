@@ -94,7 +94,7 @@ const listeners = {
   'sse-change-active'(event) {
     const { newActive, duration } = event.data;
     const seconds = duration.sessionDuration + duration.duration;
-    element('activity').textContent = `${newActive ? 'active' : 'away'}, ${seconds} s in this session`;
+    element('activity').textContent = `${newActive ? 'active' : 'away'}, ${seconds} s`;
   },
   resync(event) {
     addLine('problem', this.connectionId, event.type, event.data);
