@@ -1,6 +1,6 @@
 # sse_precompile(NAME HEADERS…): the headers of the standard library that most sources use, and HEADERS, compiled once;
 # a target takes them with target_precompile_headers(TARGET REUSE_FROM NAME). Every source still includes what it uses:
-# the dist preset builds without.
+# the dist preset and scripts/check-tidy compile without.
 function(sse_precompile name)
   set(source ${PROJECT_BINARY_DIR}/generated/${name}.cc)
   file(CONFIGURE OUTPUT ${source} CONTENT "// Compiles nothing but its precompiled header.\n")
