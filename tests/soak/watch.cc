@@ -61,7 +61,8 @@ IdleSample look(Servers& servers) {
   return calm;
 }
 
-std::vector<std::string> find_problems(const std::vector<IdleSample>& calms, std::size_t servers) {
+std::vector<std::string> find_problems(const std::vector<IdleSample>& calms, std::size_t servers,
+                                       std::uint64_t filling) {
   std::vector<std::string> wrong;
   if (calms.size() < 6) return {"only " + std::to_string(calms.size()) + " calm moments: too short a run to judge"};
   for (const IdleSample& calm : calms) {
@@ -77,7 +78,7 @@ std::vector<std::string> find_problems(const std::vector<IdleSample>& calms, std
       wrong.push_back(std::string("no stream was closed with the reason ") + reason);
   }
   // Free memory in the allocator varies by a few hundred kilobytes, and the log of activity events fills up.
-  const std::uint64_t memory_noise = servers * 2 * 1024 * 1024;
+  const std::uint64_t memory_noise = servers * (std::uint64_t{2} * 1024 * 1024 + filling);
   constexpr std::uint64_t kDescriptorNoise = 8;
   const auto memory = middle_and_end(calms, &IdleSample::memory);
   if (memory.second > memory.first + memory.first / 20 + memory_noise) {

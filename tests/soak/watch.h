@@ -25,7 +25,9 @@ struct IdleSample {
 IdleSample look(Servers& servers);
 
 /// Checks the samples of a run and returns a sentence for each problem: growing memory or descriptors, counters that do
-/// not add up, a close reason that never occurred.
-std::vector<std::string> find_problems(const std::vector<IdleSample>& calms, std::size_t servers);
+/// not add up, a close reason that never occurred. `filling`: bytes that memories of a fixed size of each server may
+/// still grow by between the middle and the end of the run.
+std::vector<std::string> find_problems(const std::vector<IdleSample>& calms, std::size_t servers,
+                                       std::uint64_t filling = 0);
 
 }  // namespace sse::soak

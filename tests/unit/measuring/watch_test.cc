@@ -42,6 +42,8 @@ TEST(Soak, ComplainsAboutWhatGrows) {
   for (std::size_t i = 0; i < calms.size(); ++i) calms[i].memory += i * 1'000'000;
   EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("memory grew")));
   EXPECT_THAT(find_problems(calms, 9), Not(Contains(HasSubstr("memory grew")))) << "each may vary";
+  EXPECT_THAT(find_problems(calms, 1, 4'000'000), Not(Contains(HasSubstr("memory grew"))));
+  EXPECT_THAT(find_problems(calms, 1, 100'000), Contains(HasSubstr("memory grew")));
   calms = good_run();
   for (std::size_t i = 0; i < calms.size(); ++i) calms[i].descriptors += 3 * i;
   EXPECT_THAT(find_problems(calms, 1), Contains(HasSubstr("descriptors grew")));
