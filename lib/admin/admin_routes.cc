@@ -16,9 +16,6 @@ extern const std::string_view kOpenApi;
 
 namespace {
 
-using admin::path_id;
-using admin::write_json;
-using admin::write_problem;
 using event::Json;
 
 constexpr const char* kNeedsToken = "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'";
@@ -61,7 +58,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;
     res.set_header("WWW-Authenticate", "Bearer");
-    admin::write_problem(res, 401, "unauthenticated", kNeedsToken);
+    write_problem(res, 401, "unauthenticated", kNeedsToken);
     return httplib::Server::HandlerResponse::Handled;
   });
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
@@ -73,7 +70,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   add_closed_routes(router_, deps_.services);
   router_.get("/api/v1/connections/{}", bound(&AdminRoutes::show_connection));
   router_.get("/api/openapi.json", [](const httplib::Request&, httplib::Response& res) {
-    res.set_content(kOpenApi.data(), kOpenApi.size(), admin::kJsonType);
+    res.set_content(kOpenApi.data(), kOpenApi.size(), kJsonType);
   });
   router_.get("/healthz",
               [](const httplib::Request&, httplib::Response& res) { res.set_content("ok\n", "text/plain"); });
@@ -104,12 +101,12 @@ void AdminRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) c
 net::RefusalText AdminRoutes::refusal(const net::RequestHead& /*head*/, int status, const std::string& sentence) {
   net::RefusalText text;
   text.content_type = "application/problem+json";
-  text.body = event::dump_json(admin::problem(status, std::string(code_of(status)), sentence));
+  text.body = event::dump_json(problem(status, std::string(code_of(status)), sentence));
   return text;
 }
 
 const application::Service& AdminRoutes::service(const std::string& name) const {
-  return admin::find_service(deps_.services, name);
+  return find_service(deps_.services, name);
 }
 
 void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response& res) {

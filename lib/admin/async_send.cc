@@ -23,7 +23,7 @@ constexpr std::string_view kPath = "/api/v1/send";
 
 void answer_stored(net::HttpFront::Responder& responder, const delivery::SendOutcome& sent) {
   if (!sent.refusal) {
-    responder.answer(200, admin::kJsonType, application::to_text(sent.result));
+    responder.answer(200, kJsonType, application::to_text(sent.result));
     return;
   }
   const auto& [code, sentence] = *sent.refusal;
@@ -31,7 +31,7 @@ void answer_stored(net::HttpFront::Responder& responder, const delivery::SendOut
     observe::log_error("request failed", {{"path", std::string(kPath)}, {"error", sentence}});
   const int status = http_status(code);
   responder.answer(status, "application/problem+json",
-                   event::dump_json(admin::problem(status, std::string(error_name(code)), sentence)));
+                   event::dump_json(problem(status, std::string(error_name(code)), sentence)));
 }
 
 }  // namespace
@@ -70,10 +70,9 @@ bool AsyncSend::operator()(const net::RequestHead& head, std::string_view body,
                         [answer](const delivery::SendOutcome& sent) { answer_stored(*answer, sent); });
     return true;
   }
-  sender->send_async({std::move(api_request.target), std::move(api_request.event), std::move(api_request.data)},
-                     [answer](const delivery::SendResult& sent) {
-                       answer->answer(200, admin::kJsonType, application::to_text(sent));
-                     });
+  sender->send_async(
+      {std::move(api_request.target), std::move(api_request.event), std::move(api_request.data)},
+      [answer](const delivery::SendResult& sent) { answer->answer(200, kJsonType, application::to_text(sent)); });
   return true;
 }
 

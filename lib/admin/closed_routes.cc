@@ -32,8 +32,8 @@ Json to_json(const hub::ClosedConnection& closed, const ServiceName& service) {
 
 void list_closed(const std::vector<application::Service>& services, const httplib::Request& req,
                  httplib::Response& res) {
-  admin::require_parameters(req, {"service", "user", "reason", "pageNum", "pageSize"});
-  const auto page = admin::Page::of(req);
+  require_parameters(req, {"service", "user", "reason", "pageNum", "pageSize"});
+  const auto page = Page::of(req);
   const std::string service = req.get_param_value("service");
   const std::string user = req.get_param_value("user");
   const std::string reason = req.get_param_value("reason");
@@ -41,7 +41,7 @@ void list_closed(const std::vector<application::Service>& services, const httpli
     throw Error(ErrorCode::kInvalidArgument,
                 "'" + printable(reason, 40) + "' is not a close reason; an example is 'slow-consumer'");
   }
-  if (!service.empty()) admin::find_service(services, service);
+  if (!service.empty()) find_service(services, service);
   std::vector<std::pair<hub::ClosedConnection, ServiceName>> found;
   for (const application::Service& one : services) {
     const ServiceName& name = one.sender->service();
@@ -55,7 +55,7 @@ void list_closed(const std::vector<application::Service>& services, const httpli
   std::ranges::stable_sort(found, std::greater<>(), [](const auto& entry) { return entry.first.closed; });
   Json list = Json::array();
   for (const auto& [closed, name] : page.cut(found)) list.push_back(to_json(closed, name));
-  admin::write_json(res, page.json(found.size(), std::move(list)));
+  write_json(res, page.json(found.size(), std::move(list)));
 }
 
 }  // namespace

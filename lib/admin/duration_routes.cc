@@ -14,7 +14,6 @@
 namespace sse::admin {
 namespace {
 
-using admin::write_json;
 using event::Json;
 using event::TargetKind;
 
@@ -80,13 +79,13 @@ std::size_t DurationRoutes::erase_pending(const ServiceName& service, TargetKind
 }
 
 void DurationRoutes::read(const httplib::Request& req, httplib::Response& res) const {
-  admin::require_parameters(req, {"service", "user", "token", "connection"});
+  require_parameters(req, {"service", "user", "token", "connection"});
   const std::string user = req.get_param_value("user");
   const std::string token = req.get_param_value("token");
   const std::string connection = req.get_param_value("connection");
   if ((user.empty() ? 0 : 1) + (token.empty() ? 0 : 1) + (connection.empty() ? 0 : 1) != 1)
     throw Error(ErrorCode::kInvalidArgument, "give one of user, token and connection");
-  delivery::Sender& sender = *admin::find_service(services_, req.get_param_value("service")).sender;
+  delivery::Sender& sender = *find_service(services_, req.get_param_value("service")).sender;
   std::vector<ConnectionId> ids;
   Json pending = nullptr;
   if (!connection.empty()) {
@@ -114,7 +113,7 @@ void DurationRoutes::read(const httplib::Request& req, httplib::Response& res) c
 void DurationRoutes::set(const httplib::Request& req, httplib::Response& res) const {
   const api::DurationRequest api_request =
       api::duration_request_from_json(event::parse_json(req.body, "the request body"), true);
-  delivery::Sender& sender = *admin::find_service(services_, api_request.service.str()).sender;
+  delivery::Sender& sender = *find_service(services_, api_request.service.str()).sender;
   if (!api_request.target) {
     const auto took = hub::set_duration(sender.hub(), api_request.ids, api_request.seconds);
     if (took.empty()) throw Error(ErrorCode::kNotFound, "no such connection is open here");
@@ -154,7 +153,7 @@ void DurationRoutes::set(const httplib::Request& req, httplib::Response& res) co
 void DurationRoutes::clear(const httplib::Request& req, httplib::Response& res) const {
   const api::DurationRequest api_request =
       api::duration_request_from_json(event::parse_json(req.body, "the request body"), false);
-  delivery::Sender& sender = *admin::find_service(services_, api_request.service.str()).sender;
+  delivery::Sender& sender = *find_service(services_, api_request.service.str()).sender;
   std::vector<ConnectionId> ids = api_request.ids;
   std::size_t pending = 0;
   if (api_request.target) {

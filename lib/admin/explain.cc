@@ -141,7 +141,7 @@ hub::MatchQuery match_query_of(const httplib::Request& req) {
   query.token = AccessToken(only_value(req, "token"));
   query.channel = ChannelName(only_value(req, "channel"));
   query.event = req.has_param("event") ? req.get_param_value("event") : std::string(api::kDefaultEvent);
-  query.bytes = req.has_param("size") ? admin::positive_parameter(req, "size", 0, kMaxBytes) : 0;
+  query.bytes = req.has_param("size") ? positive_parameter(req, "size", 0, kMaxBytes) : 0;
   event::validate({query.event, "", "", std::nullopt});
   if (req.has_param("user")) {
     query.target = {TargetKind::kUser, values(req, "user"), false};
@@ -152,13 +152,13 @@ hub::MatchQuery match_query_of(const httplib::Request& req) {
   } else if (!query.tenant.empty()) {
     query.target = {TargetKind::kTenant, {std::exchange(query.tenant, {}).str()}, false};
   }
-  query.target.listening = admin::bool_parameter(req, "listening");
+  query.target.listening = bool_parameter(req, "listening");
   event::normalize(query.target);
   return query;
 }
 
 Explanation explain(const std::vector<application::Service>& services, const application::Service& service,
-                    const hub::MatchQuery& query, const admin::Page& page) {
+                    const hub::MatchQuery& query, const Page& page) {
   std::vector<hub::MatchResult> results = hub::explain(service.sender->hub(), query);
   // Not std::ranges::stable_partition: clang 14 cannot compile its return type with GCC's headers.
   const auto misses = std::stable_partition(results.begin(), results.end(),

@@ -24,6 +24,6 @@ hub::MatchQuery match_query_of(const httplib::Request& req);
 
 /// `services`: also searched for names that are offline in `service`.
 Explanation explain(const std::vector<application::Service>& services, const application::Service& service,
-                    const hub::MatchQuery& query, const admin::Page& page);
+                    const hub::MatchQuery& query, const Page& page);
 
 }  // namespace sse::admin

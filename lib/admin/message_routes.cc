@@ -20,9 +20,6 @@
 namespace sse::admin {
 namespace {
 
-using admin::Page;
-using admin::path_id;
-using admin::write_json;
 using event::Json;
 
 constexpr const char* kNdjson = "application/x-ndjson";
@@ -105,12 +102,12 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
   }
   api::SendRequest api_request = api::read_send_request(req.body, "the request body");
   if (api_request.dead) throw Error(ErrorCode::kInvalidArgument, "dead is for bulk requests, not for single messages");
-  delivery::Sender& sender = *admin::find_service(services_, api_request.service.str()).sender;
+  delivery::Sender& sender = *find_service(services_, api_request.service.str()).sender;
   const auto wait = api_request.wait;
   delivery::SendRequest request = send_request(std::move(api_request));
   request.local = req.has_header(kLocalHeader);
   if (!wait) {
-    res.set_content(application::to_text(sender.send(request)), admin::kJsonType);
+    res.set_content(application::to_text(sender.send(request)), kJsonType);
     return;
   }
   // Only requests that AsyncSend leaves: bodies on disk, imports, requests for this node alone.
@@ -119,7 +116,7 @@ void MessageRoutes::send(const httplib::Request& req, httplib::Response& res) {
     throw Error(ErrorCode::kUnavailable, std::to_string(kMaxWaiting) +
                                              " large requests are waiting for confirmations, and this one was not "
                                              "sent; try again later, or send without waiting");
-  res.set_content(application::to_text(sender.send_and_wait(request, *wait)), admin::kJsonType);
+  res.set_content(application::to_text(sender.send_and_wait(request, *wait)), kJsonType);
 }
 
 namespace {
@@ -131,7 +128,7 @@ struct Slice {
 };
 
 std::string problem_line(ErrorCode code, const std::string& sentence) {
-  return event::dump_json(admin::problem(http_status(code), std::string(error_name(code)), sentence));
+  return event::dump_json(problem(http_status(code), std::string(error_name(code)), sentence));
 }
 
 // Reads a line of `messages export --dead`.
@@ -224,14 +221,14 @@ void MessageRoutes::send_bulk(const httplib::Request& req, httplib::Response& re
     try {
       api::SendRequest api_request = api::read_send_request(line, "the line");
       if (api_request.dead) {
-        api_request.service = admin::find_service(services_, api_request.service.str()).sender->service();
+        api_request.service = find_service(services_, api_request.service.str()).sender->service();
         letters.push_back(dead_letter(std::move(api_request)));
         letter_lines.push_back(number++);
         return;
       }
       if (api_request.wait)
         throw Error(ErrorCode::kInvalidArgument, "wait is for single messages, not for bulk requests");
-      sender = admin::find_service(services_, api_request.service.str()).sender.get();
+      sender = find_service(services_, api_request.service.str()).sender.get();
       Slice& slice = slices[sender];
       slice.requests.push_back(send_request(std::move(api_request)));
       slice.requests.back().local = local;
@@ -491,7 +488,7 @@ store::MessageFilter MessageRoutes::filter_of(const httplib::Request& req,
   }
   store::MessageFilter filter;
   if (req.has_param("service"))
-    filter.service = admin::find_service(services_, req.get_param_value("service")).sender->service();
+    filter.service = find_service(services_, req.get_param_value("service")).sender->service();
   if (req.has_param("kind")) filter.kind = event::kind_from_name(req.get_param_value("kind"));
   filter.recipient = req.get_param_value("recipient");
   if (const std::string tenant = req.get_param_value("tenant"); !tenant.empty()) {

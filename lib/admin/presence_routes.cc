@@ -25,8 +25,6 @@ std::string keyed_hash(const std::string& key, const std::string& value) {
   return auth::hmac_sha256_hex(key, value).substr(0, 32);
 }
 
-using admin::Page;
-using admin::write_json;
 using event::Json;
 using event::TargetKind;
 
@@ -44,18 +42,17 @@ hub::ConnectionFilter filter_of(const httplib::Request& req) {
 
 void require_filter(const httplib::Request& req) {
   // `keys` lets other nodes find out which users and tokens are equal: see ClusterAdmin.
-  admin::require_parameters(
-      req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name", "sort", "order", "pageNum",
-            "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize"});
+  require_parameters(req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name", "sort",
+                           "order", "pageNum", "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize"});
 }
 
 bool descending(const httplib::Request& req) {
-  return admin::choice_parameter(req, "order", {"asc", "desc"}) == 1;
+  return choice_parameter(req, "order", {"asc", "desc"}) == 1;
 }
 
 // In the order of hub::ConnectionOrder.
 hub::ConnectionOrder connection_order(const httplib::Request& req) {
-  return static_cast<hub::ConnectionOrder>(admin::choice_parameter(
+  return static_cast<hub::ConnectionOrder>(choice_parameter(
       req, "sort",
       {"created", "user", "tenant", "channel", "messages", "bytes", "backlog", "lastWrite", "lastRequest", "rate"}));
 }
@@ -63,13 +60,13 @@ hub::ConnectionOrder connection_order(const httplib::Request& req) {
 hub::CountOrder user_order(const httplib::Request& req) {
   constexpr std::array kOrders{hub::CountOrder::kName, hub::CountOrder::kConnections, hub::CountOrder::kFirst,
                                hub::CountOrder::kLast};
-  return kOrders.at(admin::choice_parameter(req, "sort", {"id", "connections", "first", "last"}));
+  return kOrders.at(choice_parameter(req, "sort", {"id", "connections", "first", "last"}));
 }
 
 hub::CountOrder name_order(const httplib::Request& req) {
   constexpr std::array kOrders{hub::CountOrder::kName, hub::CountOrder::kConnections, hub::CountOrder::kUsers,
                                hub::CountOrder::kFirst, hub::CountOrder::kLast};
-  return kOrders.at(admin::choice_parameter(req, "sort", {"name", "connections", "users", "first", "last"}));
+  return kOrders.at(choice_parameter(req, "sort", {"name", "connections", "users", "first", "last"}));
 }
 
 }  // namespace
@@ -127,7 +124,7 @@ PresenceRoutes::PresenceRoutes(net::Router& router, const std::vector<applicatio
 void PresenceRoutes::list_connections(const httplib::Request& req, httplib::Response& res) const {
   require_filter(req);
   const Page page = Page::of(req);
-  delivery::Sender& sender = *admin::find_service(services_, req.get_param_value("service")).sender;
+  delivery::Sender& sender = *find_service(services_, req.get_param_value("service")).sender;
   const std::vector<ConnectionId> ids = hub::find(sender.hub(), filter_of(req), connection_order(req), descending(req));
   Json list = Json::array();
   for (const hub::ConnectionInfo& info : sender.hub().describe(page.cut(ids)))
@@ -138,7 +135,7 @@ void PresenceRoutes::list_connections(const httplib::Request& req, httplib::Resp
 void PresenceRoutes::list_users(const httplib::Request& req, httplib::Response& res) const {
   require_filter(req);
   const Page page = Page::of(req);
-  hub::Hub& hub = admin::find_service(services_, req.get_param_value("service")).sender->hub();
+  hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> users =
       hub::count_names(hub, TargetKind::kUser, filter_of(req), user_order(req), descending(req));
   const std::vector<hub::NameCount> wanted = page.cut(users);
@@ -161,7 +158,7 @@ void PresenceRoutes::list_users(const httplib::Request& req, httplib::Response& 
 void PresenceRoutes::list_user_ids(const httplib::Request& req, httplib::Response& res) const {
   require_filter(req);
   const Page page = Page::of(req);
-  hub::Hub& hub = admin::find_service(services_, req.get_param_value("service")).sender->hub();
+  hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> users =
       hub::count_names(hub, TargetKind::kUser, filter_of(req), user_order(req), descending(req));
   Json list = Json::array();
@@ -170,10 +167,10 @@ void PresenceRoutes::list_user_ids(const httplib::Request& req, httplib::Respons
 }
 
 void PresenceRoutes::show_user(const httplib::Request& req, httplib::Response& res) const {
-  admin::require_parameters(req, {"service", "id"});
+  require_parameters(req, {"service", "id"});
   const std::string id = req.get_param_value("id");
   if (id.empty()) throw Error(ErrorCode::kInvalidArgument, "the parameter id, of the user, is missing");
-  delivery::Sender& sender = *admin::find_service(services_, req.get_param_value("service")).sender;
+  delivery::Sender& sender = *find_service(services_, req.get_param_value("service")).sender;
   hub::ConnectionFilter filter;
   filter.user = UserId(id);
   const std::vector<hub::ConnectionInfo> connections = sender.hub().describe(hub::find(sender.hub(), filter));
@@ -196,7 +193,7 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
   require_filter(req);
   const Page page = Page::of(req);
   const std::string keys = req.get_param_value("keys");
-  hub::Hub& hub = admin::find_service(services_, req.get_param_value("service")).sender->hub();
+  hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> names =
       hub::count_names(hub, kind, filter_of(req), name_order(req), descending(req), !keys.empty());
   Json list = Json::array();
@@ -217,10 +214,10 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
 }
 
 void PresenceRoutes::explain(const httplib::Request& req, httplib::Response& res) const {
-  admin::require_parameters(
+  require_parameters(
       req, {"service", "user", "tenant", "token", "channel", "event", "listening", "size", "pageNum", "pageSize"});
   const Page page = Page::of(req);
-  const application::Service& service = admin::find_service(services_, req.get_param_value("service"));
+  const application::Service& service = find_service(services_, req.get_param_value("service"));
   Explanation found = admin::explain(services_, service, match_query_of(req), page);
   Json json = page.json(found.total, std::move(found.list));
   json["receivers"] = found.receivers;

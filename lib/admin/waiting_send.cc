@@ -23,18 +23,18 @@ void answer_problem(const AnswerText& answer, ErrorCode code, const std::string&
     observe::log_error("request failed", {{"path", "/api/v1/send"}, {"error", sentence}});
   const int status = http_status(code);
   answer(status, "application/problem+json",
-         event::dump_json(admin::problem(status, std::string(error_name(code)), sentence)));
+         event::dump_json(problem(status, std::string(error_name(code)), sentence)));
 }
 
 void send_waiting(const std::vector<application::Service>& services, api::SendRequest&& api_request, bool local,
                   const AnswerText& answer) {
   try {
-    delivery::Sender& sender = *admin::find_service(services, api_request.service.str()).sender;
+    delivery::Sender& sender = *find_service(services, api_request.service.str()).sender;
     const std::chrono::milliseconds wait = *api_request.wait;
     delivery::SendRequest request = send_request(std::move(api_request));
     request.local = local;
     sender.send_then_wait(request, wait, [answer](const delivery::SendResult& sent) {
-      answer(200, admin::kJsonType, application::to_text(sent));
+      answer(200, kJsonType, application::to_text(sent));
     });
   } catch (const Error& e) {
     answer_problem(answer, e.code(), e.what());

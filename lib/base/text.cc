@@ -83,10 +83,8 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
   std::vector<std::string> pieces;
   while (!text.empty()) {
     const std::size_t cut = std::min(text.find(separator), text.size());
-    std::string_view piece = text.substr(0, cut);
+    const std::string_view piece = trim_blanks(text.substr(0, cut));
     text.remove_prefix(std::min(cut + 1, text.size()));
-    while (!piece.empty() && (piece.front() == ' ' || piece.front() == '\t')) piece.remove_prefix(1);
-    while (!piece.empty() && (piece.back() == ' ' || piece.back() == '\t')) piece.remove_suffix(1);
     if (!piece.empty()) pieces.emplace_back(piece);
   }
   return pieces;

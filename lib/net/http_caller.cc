@@ -19,7 +19,7 @@ constexpr std::size_t kMaxIdle = 64;
 }  // namespace
 
 HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
-                       const Clock& clock, net::HostResolver::LookUp look_up)
+                       const Clock& clock, HostResolver::LookUp look_up)
     : timeout_(timeout), clock_(clock) {
   const auto bad = [&](const std::string& why) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -47,7 +47,7 @@ HttpCaller::HttpCaller(const std::string& url, const std::string& option, std::c
   if (path_.empty() || path_.front() != '/') path_.insert(0, "/");
   host_ = host.substr(0, port_at);
   if (host_.front() == '[' && host_.back() == ']') host_ = host_.substr(1, host_.size() - 2);
-  resolver_ = std::make_unique<net::HostResolver>(host_, clock_, std::move(look_up));
+  resolver_ = std::make_unique<HostResolver>(host_, clock_, std::move(look_up));
   watcher_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "sse-call-watch");
     observe::guarded("the time limits of calls", [this] { watch(); });

@@ -46,7 +46,7 @@ class HttpCaller {
   /// option. `clock` ends calls that take too long, and must outlive this. `look_up`: resolves the host name; empty:
   /// the system's resolver.
   HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
-             const Clock& clock = Clock::system(), net::HostResolver::LookUp look_up = {});
+             const Clock& clock = Clock::system(), HostResolver::LookUp look_up = {});
   ~HttpCaller();
   HttpCaller(const HttpCaller&) = delete;
   HttpCaller& operator=(const HttpCaller&) = delete;
@@ -77,7 +77,7 @@ class HttpCaller {
   std::string base_;  // scheme, host and port
   std::string host_;
   std::string path_;
-  std::unique_ptr<net::HostResolver> resolver_;
+  std::unique_ptr<HostResolver> resolver_;
   std::thread watcher_;
 
   Mutex mutex_;

@@ -11,15 +11,9 @@
 namespace sse::net {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // True when a list of entity tags (RFC 9110 §8.8.3) contains `etag`, a strong one. `weakly`: weak comparison.
 bool contains_tag(std::string_view list, std::string_view etag, bool weakly) {
-  if (trimmed(list) == "*") return true;
+  if (trim_blanks(list) == "*") return true;
   while (!list.empty()) {
     const std::size_t begin = list.find_first_not_of(" \t,");
     if (begin == std::string_view::npos) return false;
@@ -68,7 +62,7 @@ Selection part_of(std::string_view range, std::uint64_t size) {
   using Kind = Selection::Kind;
   constexpr std::string_view kUnit = "bytes=";
   if (to_lower(range.substr(0, kUnit.size())) != kUnit) return {};
-  range = trimmed(range.substr(kUnit.size()));
+  range = trim_blanks(range.substr(kUnit.size()));
   const std::size_t dash = range.find('-');
   if (dash == std::string_view::npos) return {};
   const std::string_view from = range.substr(0, dash);
@@ -177,9 +171,9 @@ bool accepts_encoding(std::string_view accept_encoding, std::string_view coding)
   bool by_star = false;
   for (const std::string& one : split_list(accept_encoding)) {
     const std::size_t semicolon = std::min(one.find(';'), one.size());
-    const std::string name = to_lower(trimmed(std::string_view(one).substr(0, semicolon)));
+    const std::string name = to_lower(trim_blanks(std::string_view(one).substr(0, semicolon)));
     if (name != coding && name != "*") continue;
-    std::string_view weight = trimmed(std::string_view(one).substr(std::min(semicolon + 1, one.size())));
+    std::string_view weight = trim_blanks(std::string_view(one).substr(std::min(semicolon + 1, one.size())));
     // q=0, q=0.0, q=0.00, q=0.000
     const bool refused =
         to_lower(weight.substr(0, 3)) == "q=0" && weight.find_first_not_of("0.", 3) == std::string_view::npos;

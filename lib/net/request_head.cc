@@ -38,12 +38,6 @@ bool is_token(std::string_view text) {
   });
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 HeadScan bad(int status, const char* reason) {
   HeadScan scan;
   scan.status = HeadScan::Status::kBad;
@@ -121,7 +115,7 @@ std::optional<HeadScan> parse_headers(RequestHead& head) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
       return bad(400, "a header field name is malformed");
-    const std::string_view value = trim(line.substr(colon + 1));
+    const std::string_view value = trim_blanks(line.substr(colon + 1));
     for (const char c : value) {
       if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F)
         return bad(400, "a header field holds a control character");
@@ -213,7 +207,8 @@ std::string_view header_value(const RequestHead& head, std::string_view name) {
   while (!rest.empty()) {
     const std::string_view line = next_line(rest);
     const std::size_t colon = line.find(':');
-    if (colon == name.size() && to_lower(line.substr(0, colon)) == to_lower(name)) return trim(line.substr(colon + 1));
+    if (colon == name.size() && to_lower(line.substr(0, colon)) == to_lower(name))
+      return trim_blanks(line.substr(colon + 1));
   }
   return {};
 }
@@ -230,7 +225,7 @@ std::string joined_header(const RequestHead& head, std::string_view name) {
     const std::string_view line = next_line(rest);
     const std::size_t colon = line.find(':');
     if (colon != wanted.size() || to_lower(line.substr(0, colon)) != wanted) continue;
-    const std::string_view value = trim(line.substr(colon + 1));
+    const std::string_view value = trim_blanks(line.substr(colon + 1));
     if (!joined.empty() && !value.empty()) joined += wanted == "cookie" ? "; " : ", ";
     joined += value;
   }
@@ -250,7 +245,7 @@ void for_each_header(std::string_view normalized, const std::function<void(std::
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) continue;
     const std::string name = to_lower(line.substr(0, colon));
-    std::string value(trim(line.substr(colon + 1)));
+    std::string value(trim_blanks(line.substr(colon + 1)));
     if (std::ranges::find(kJoined, name) != kJoined.end()) {
       if (std::ranges::find(joined, name) != joined.end()) continue;
       joined.push_back(name);

@@ -27,7 +27,7 @@ std::string path_of(std::string_view target) {
 
 }  // namespace
 
-Router::Router(net::HttplibApp& app, ErrorWriter write_error) : app_(app), write_error_(std::move(write_error)) {
+Router::Router(HttplibApp& app, ErrorWriter write_error) : app_(app), write_error_(std::move(write_error)) {
   app_.set_error_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (res.body.empty()) answer_unrouted(req, res);
   });
@@ -74,15 +74,15 @@ std::string Router::allowed_at(const std::string& path) const {
   return allowed;
 }
 
-std::optional<net::HeadRefusal> Router::refuse(std::string_view method, std::string_view target) const {
+std::optional<HeadRefusal> Router::refuse(std::string_view method, std::string_view target) const {
   if (method == "OPTIONS") return std::nullopt;
   const std::string path = path_of(target);
   const std::string allowed = allowed_at(path);
-  if (allowed.empty()) return net::HeadRefusal{404, not_found_text(path)};
+  if (allowed.empty()) return HeadRefusal{404, not_found_text(path)};
   for (const std::string& one : split_list(allowed)) {
     if (one == method) return std::nullopt;
   }
-  return net::HeadRefusal{405, method_not_allowed_text(path, allowed, method), "Allow: " + allowed + "\r\n"};
+  return HeadRefusal{405, method_not_allowed_text(path, allowed, method), "Allow: " + allowed + "\r\n"};
 }
 
 void Router::run(const httplib::Request& req, httplib::Response& res, const std::function<void()>& handler) const {

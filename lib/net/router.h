@@ -27,7 +27,7 @@ class Router {
   using ErrorWriter =
       std::function<void(httplib::Response&, int status, const std::string& code, const std::string& sentence)>;
 
-  Router(net::HttplibApp& app, ErrorWriter write_error);
+  Router(HttplibApp& app, ErrorWriter write_error);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
@@ -41,7 +41,7 @@ class Router {
   void options(const std::string& path, Handler handler);
   /// The refusal of a request that no route handles; nullopt when one does, and for OPTIONS. `target`: path and query
   /// as received. Thread safe, and quick enough for a loop thread.
-  std::optional<net::HeadRefusal> refuse(std::string_view method, std::string_view target) const;
+  std::optional<HeadRefusal> refuse(std::string_view method, std::string_view target) const;
 
  private:
   Handler guarded(Handler handler);
@@ -57,7 +57,7 @@ class Router {
   std::string add(const char* method, const std::string& path);
   std::string allowed_at(const std::string& path) const;
 
-  net::HttplibApp& app_;
+  HttplibApp& app_;
   const ErrorWriter write_error_;
   std::vector<Route> routes_;
 };

@@ -10,12 +10,6 @@
 namespace sse::cluster {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 std::vector<std::pair<std::string, std::string>> header_lines(std::string_view text) {
   std::vector<std::pair<std::string, std::string>> headers;
   while (!text.empty()) {
@@ -23,7 +17,7 @@ std::vector<std::pair<std::string, std::string>> header_lines(std::string_view t
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 2);
     if (const std::size_t colon = line.find(':'); colon != std::string_view::npos)
-      headers.emplace_back(line.substr(0, colon), trimmed(line.substr(colon + 1)));
+      headers.emplace_back(line.substr(0, colon), trim_blanks(line.substr(colon + 1)));
   }
   return headers;
 }
