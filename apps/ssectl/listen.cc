@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/url.h"
 #include "cells.h"
 #include "command.h"
 #include "event/event.h"
@@ -85,7 +86,7 @@ class Listener {
         service_url_(find_service_url(options, context)),
         source_(service_url_.first, context.timeout()) {
     const auto add = [this](const char* name, const std::string& value) {
-      if (!value.empty()) query_ += (query_.empty() ? "" : "&") + std::string(name) + "=" + url_encode(value);
+      if (!value.empty()) append_parameter(query_, name, value);
     };
     add("userId", options.user);
     add("tenantId", options.tenant);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/url.h"
 
 namespace sse::api {
 namespace {
@@ -44,11 +45,7 @@ Error problem(const Json& json, int status) {
 }
 
 std::string path_with(std::string path, const QueryParameters& parameters) {
-  char separator = '?';
-  for (const auto& [name, value] : parameters) {
-    path += separator + name + '=' + url_encode(value);
-    separator = '&';
-  }
+  if (!parameters.empty()) path += '?' + form_encode(parameters);
   return path;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 
 namespace sse::application {
 namespace {
@@ -18,7 +19,7 @@ Json connection_fields(const hub::ConnectionInfo& info) {
           {"user", info.identity.user.str()},
           {"tenant", info.identity.tenant.str()},
           {"channel", info.channel.str()},
-          {"client", hub::form_value(info.attributes.query, "clientId")},
+          {"client", form_value(info.attributes.query, "clientId")},
           {"address", info.attributes.address}};
 }
 

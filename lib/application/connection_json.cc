@@ -6,6 +6,7 @@
 
 #include "api/types.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "hub/session_duration.h"
 #include "store/message_row.h"
 
@@ -111,7 +112,7 @@ void mask_client_id(Json& connection) {
 }
 
 Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id) {
-  const std::map<std::string, std::string> values = hub::form_values(info.attributes.query);
+  const std::map<std::string, std::string> values = form_values(info.attributes.query);
   Json parameters = Json::object();
   const std::string& token = info.identity.token.str();
   for (const auto& [name, value] : values) {

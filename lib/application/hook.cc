@@ -15,7 +15,7 @@
 
 #include "auth/hmac.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/hex.h"
 #include "observe/log.h"
 
 namespace sse::application {

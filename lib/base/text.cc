@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/hex.h"
 #include "base/shown_json.h"
 
 namespace sse {
@@ -57,15 +58,6 @@ bool is_control(std::string_view character) {
          (tail >= "\x81\xA6" && tail <= "\x81\xA9");
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-constexpr char kHex[] = "0123456789ABCDEF";
-
 }  // namespace
 
 bool is_valid_utf8(std::string_view text) {
@@ -104,60 +96,6 @@ std::string_view trim_blanks(std::string_view text) {
   return text;
 }
 
-namespace {
-
-std::string decoded(std::string_view text, char plus) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
-      out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? plus : text[i];
-    }
-  }
-  return out;
-}
-
-}  // namespace
-
-std::string percent_decode(std::string_view text) {
-  return decoded(text, '+');
-}
-
-std::string url_decode(std::string_view text) {
-  return decoded(text, ' ');
-}
-
-std::string url_encode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                            c == '.' || c == '_' || c == '~';
-    if (unreserved) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  return out;
-}
-
-std::string to_hex(std::span<const unsigned char> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(2 * bytes.size());
-  for (const unsigned char byte : bytes) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-  return out;
-}
-
 bool constant_time_equal(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -182,10 +120,8 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
     piece.clear();
     if (n == 0 || is_control(text.substr(0, n))) {
       for (const char c : text.substr(0, std::max<std::size_t>(n, 1))) {
-        const auto byte = static_cast<unsigned char>(c);
         piece += "\\x";
-        piece += kHex[byte >> 4];
-        piece += kHex[byte & 15];
+        append_upper_hex(piece, static_cast<unsigned char>(c));
       }
     } else {
       piece = text.substr(0, n);
@@ -213,7 +149,8 @@ std::string shown_json(std::string json) {
                             : n == 2 ? (byte(0) & 0x1FU) << 6U | (byte(1) & 0x3FU)
                                      : (byte(0) & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
       out += "\\u";
-      for (const unsigned shift : {12U, 8U, 4U, 0U}) out += kHex[code >> shift & 15U];
+      append_upper_hex(out, static_cast<unsigned char>(code >> 8U));
+      append_upper_hex(out, static_cast<unsigned char>(code & 0xFFU));
     }
     rest.remove_prefix(n);
   }

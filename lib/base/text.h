@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,16 +19,6 @@ std::string to_lower(std::string_view text);
 
 /// Without spaces and tabs at both ends (optional whitespace, RFC 9110 §5.6.3).
 std::string_view trim_blanks(std::string_view text);
-
-/// Decodes percent-encoding (RFC 3986 §2.1). A '%' without two hex digits is unchanged.
-std::string percent_decode(std::string_view text);
-/// Decodes percent-encoding of a query component; '+' becomes a space. A '%' without two hex digits is unchanged.
-std::string url_decode(std::string_view text);
-/// Percent-encodes all but RFC 3986 unreserved characters.
-std::string url_encode(std::string_view text);
-
-/// Two lower-case hexadecimal digits for each byte.
-std::string to_hex(std::span<const unsigned char> bytes);
 
 /// Compares secrets in a time that depends only on their lengths.
 bool constant_time_equal(std::string_view a, std::string_view b);

@@ -133,19 +133,6 @@ std::size_t get_size(std::string_view& packed) {
   return size;
 }
 
-// Calls `use(name, value)`, both still encoded, until it returns false.
-template <class Use>
-void each_pair(std::string_view query, Use use) {
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (pair.empty()) continue;
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (!use(pair.substr(0, equals), pair.substr(std::min(equals + 1, pair.size())))) return;
-  }
-}
-
 }  // namespace
 
 // Format: for each non-empty field its number, the size of its text, and the text with phrases shortened.
@@ -178,26 +165,6 @@ Attributes Attributes::unpack(std::string_view packed) {
     packed.remove_prefix(size);
   }
   return out;
-}
-
-std::string form_value(std::string_view query, std::string_view name) {
-  std::string found;
-  each_pair(query, [&](std::string_view key, std::string_view value) {
-    const bool encoded = key.find_first_of("%+") != std::string_view::npos;
-    if (encoded ? url_decode(key) != name : key != name) return true;
-    found = url_decode(value);
-    return false;
-  });
-  return found;
-}
-
-std::map<std::string, std::string> form_values(std::string_view query) {
-  std::map<std::string, std::string> values;
-  each_pair(query, [&](std::string_view key, std::string_view value) {
-    values.emplace(url_decode(key), url_decode(value));
-    return true;
-  });
-  return values;
 }
 
 }  // namespace sse::hub

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
+
+#include "base/url.h"  // reads Attributes::query
 
 namespace sse::hub {
 
@@ -20,17 +21,5 @@ struct Attributes {
   std::string pack() const;
   static Attributes unpack(std::string_view packed);
 };
-
-/// The query component of a request target (after the first '?'), a view into `target`.
-constexpr std::string_view query_of(std::string_view target) {
-  const std::size_t mark = target.find('?');
-  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-}
-
-/// The first value of a parameter in a form-encoded string, decoded; empty when absent.
-std::string form_value(std::string_view query, std::string_view name);
-
-/// All parameters, decoded; of a repeated parameter the first value.
-std::map<std::string, std::string> form_values(std::string_view query);
 
 }  // namespace sse::hub

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/url.h"
 #include "net/http_date.h"
 #include "net/http_front_connection.h"
 #include "net/multipart.h"

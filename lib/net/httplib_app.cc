@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "net/multipart.h"
 #include "net/request_head.h"
 #include "observe/barrier.h"

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 
 namespace sse::net {
 namespace {
@@ -255,18 +256,9 @@ std::map<std::string, std::string> read_form(std::string_view content_type, std:
     parser.finish();
     return std::move(sink.fields);
   }
-  std::map<std::string, std::string> fields;
   if (to_lower(trim_blanks(content_type.substr(0, content_type.find(';')))) != "application/x-www-form-urlencoded")
-    return fields;
-  while (!body.empty()) {
-    const std::string_view pair = body.substr(0, body.find('&'));
-    body.remove_prefix(std::min(pair.size() + 1, body.size()));
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (!pair.empty())
-      fields.try_emplace(url_decode(pair.substr(0, equals)),
-                         url_decode(pair.substr(std::min(equals + 1, pair.size()))));
-  }
-  return fields;
+    return {};
+  return form_values(body);
 }
 
 }  // namespace sse::net

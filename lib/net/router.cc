@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "net/status_error.h"
 #include "observe/barrier.h"
 #include "observe/log.h"

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/checksum.h"
+#include "base/url.h"
 #include "base/version.h"
 #include "hub/attributes.h"
 #include "net/representation.h"
@@ -116,7 +117,7 @@ std::optional<Reply> PageContent::answer(const RequestHead& head, const std::str
   if (entry != entries_.end()) {
     if (!reads(head)) return std::nullopt;
     const auto parameters =
-        entry->classic != nullptr ? hub::form_values(hub::query_of(head.target)) : decltype(hub::form_values(""))();
+        entry->classic != nullptr ? form_values(query_of(head.target)) : decltype(form_values(""))();
     const auto type = parameters.find("script-type");
     const bool classic = type != parameters.end() && type->second != "module";
     return (classic ? entry->classic : entry->resource)->answer(head, headers, keep_alive, now);

@@ -7,6 +7,7 @@
 
 #include "application/upload_reader.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "base/version.h"
 #include "net/http_front.h"
 #include "net/multipart.h"
@@ -53,9 +54,7 @@ class HttplibPageRequest final : public auth::PageRequest {
       : req_(req), address_(std::move(address)), trusted_(trusted) {}
 
   std::string header(const std::string& name) const override { return req_.get_header_value(name); }
-  std::string parameter(const std::string& name) const override {
-    return hub::form_value(hub::query_of(req_.target), name);
-  }
+  std::string parameter(const std::string& name) const override { return form_value(query_of(req_.target), name); }
   std::string address() const override { return address_; }
   bool from_trusted_proxy() const override { return trusted_; }
 
@@ -72,9 +71,7 @@ class HeadPageRequest final : public auth::PageRequest {
       : head_(head), address_(std::move(address)), trusted_(trusted) {}
 
   std::string header(const std::string& name) const override { return net::joined_header(head_, name); }
-  std::string parameter(const std::string& name) const override {
-    return hub::form_value(hub::query_of(head_.target), name);
-  }
+  std::string parameter(const std::string& name) const override { return form_value(query_of(head_.target), name); }
   std::string address() const override { return address_; }
   bool from_trusted_proxy() const override { return trusted_; }
 
@@ -103,10 +100,7 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
   if (req.body.empty() || !to_lower(req.get_header_value("Content-Type")).starts_with("application/json")) return;
   const Json body = event::parse_json(req.body, "the request body");
   if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
-  for (const auto& [name, value] : body.items()) {
-    if (!query.empty()) query += '&';
-    query += url_encode(name) + "=" + url_encode(scalar_text(value));
-  }
+  for (const auto& [name, value] : body.items()) append_parameter(query, name, scalar_text(value));
   if (query.size() > net::kMaxHead)
     throw Error(ErrorCode::kTooLarge, "the connection's parameters are larger than 16 KiB");
 }
@@ -143,7 +137,7 @@ std::string checked_name(std::string name, const char* what, std::size_t most = 
 
 // Limits the values that are stored while a stream is open, some of them also for a while after that.
 void check_stored_sizes(const hub::NewConnection& new_connection) {
-  checked_name(hub::form_value(new_connection.attributes.query, "clientId"), "clientId", kMaxClientId);
+  checked_name(form_value(new_connection.attributes.query, "clientId"), "clientId", kMaxClientId);
   for (const std::string* text : {&new_connection.attributes.host, &new_connection.attributes.origin}) {
     if (text->size() > net::kMaxHost)
       throw Error(ErrorCode::kInvalidArgument,
@@ -275,21 +269,19 @@ void PageRoutes::connect(const application::Service& service, const httplib::Req
   checked_name(new_connection.identity.user.str(), "user id");
   checked_name(new_connection.identity.tenant.str(), "tenant id");
   checked_name(new_connection.identity.token.str(), "access token");
-  new_connection.attributes.query = hub::query_of(req.target);
+  new_connection.attributes.query = query_of(req.target);
   if (req.method == "POST") add_body_parameters(req, new_connection.attributes.query);
-  new_connection.channel =
-      ChannelName(checked_name(hub::form_value(new_connection.attributes.query, "channel"), "channel"));
-  new_connection.listeners =
-      checked_listeners(split_list(hub::form_value(new_connection.attributes.query, "listeners")));
+  new_connection.channel = ChannelName(checked_name(form_value(new_connection.attributes.query, "channel"), "channel"));
+  new_connection.listeners = checked_listeners(split_list(form_value(new_connection.attributes.query, "listeners")));
   new_connection.keepalive = options_.keepalive
                                  ? *options_.keepalive
-                                 : client_keepalive(hub::form_value(new_connection.attributes.query, "keepaliveTime"));
-  new_connection.confirms = hub::form_value(new_connection.attributes.query, "ack") == "1";
-  new_connection.marks = hub::form_value(new_connection.attributes.query, "ackMarks") == "1";
+                                 : client_keepalive(form_value(new_connection.attributes.query, "keepaliveTime"));
+  new_connection.confirms = form_value(new_connection.attributes.query, "ack") == "1";
+  new_connection.marks = form_value(new_connection.attributes.query, "ackMarks") == "1";
   // The browser's header is newer than the parameter, which the page wrote when it created the EventSource.
   new_connection.last_event_id = req.has_header("Last-Event-ID")
                                      ? req.get_header_value("Last-Event-ID")
-                                     : hub::form_value(new_connection.attributes.query, "lastEventId");
+                                     : form_value(new_connection.attributes.query, "lastEventId");
   new_connection.last_event = parse_id(new_connection.last_event_id).value_or(0);
   new_connection.attributes.address = client_address(req);
   new_connection.attributes.user_agent = req.get_header_value("User-Agent").substr(0, kMaxUserAgent);
@@ -352,10 +344,7 @@ void PageRoutes::call_on_connect(const application::Service& service, hub::NewCo
   application_->on_connect(request);
   new_connection.channel = ChannelName(checked_name(std::move(channel), "channel"));
   std::string& query = new_connection.attributes.query;
-  for (const auto& [name, value] : more) {
-    if (!query.empty()) query += '&';
-    query += url_encode(name) + "=" + url_encode(value);
-  }
+  for (const auto& [name, value] : more) append_parameter(query, name, value);
   check_stored_sizes(new_connection);
   if (query.size() > 2 * net::kMaxHead)
     throw Error(ErrorCode::kTooLarge, "the connection's parameters and attributes are larger than 32 KiB");

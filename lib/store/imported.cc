@@ -6,7 +6,7 @@
 #include <span>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/hex.h"
 
 namespace sse::store {
 

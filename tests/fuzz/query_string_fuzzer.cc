@@ -1,7 +1,7 @@
 #include <map>
 #include <string>
 
-#include "base/text.h"
+#include "base/url.h"
 #include "fuzz/fuzz.h"
 #include "hub/attributes.h"
 
@@ -12,9 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   expect(url_decode(url_encode(text)) == text);
   expect(url_decode(text).size() <= size);
-  const std::map<std::string, std::string> values = hub::form_values(text);
+  const std::map<std::string, std::string> values = form_values(text);
   for (const auto& [name, value] : values) {
-    if (!name.empty()) expect(hub::form_value(text, name) == value);
+    if (!name.empty()) expect(form_value(text, name) == value);
   }
   hub::Attributes attributes;
   attributes.query = text;

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "net/reason_phrase.h"
 #include "net/request_head.h"
 
@@ -39,19 +40,8 @@ RawRequest RawRequest::parse(std::string_view text) {
   if (scan.status != net::HeadScan::Status::kComplete) return {};
   RawRequest request;
   request.method = scan.head.method;
-  const std::size_t mark = scan.head.target.find('?');
-  request.path = scan.head.target.substr(0, mark);
-  if (mark != std::string_view::npos) {
-    std::string_view rest = scan.head.target.substr(mark + 1);
-    while (!rest.empty()) {
-      const std::string_view pair = rest.substr(0, rest.find('&'));
-      rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
-      const std::size_t equals = std::min(pair.find('='), pair.size());
-      if (!pair.empty())
-        request.query.emplace_back(url_decode(pair.substr(0, equals)),
-                                   url_decode(pair.substr(std::min(equals + 1, pair.size()))));
-    }
-  }
+  request.path = scan.head.target.substr(0, scan.head.target.find('?'));
+  request.query = form_parameters(query_of(scan.head.target));
   request.headers = header_lines(scan.head.headers);
   request.body = text.substr(scan.head.size);
   return request;
@@ -59,11 +49,7 @@ RawRequest RawRequest::parse(std::string_view text) {
 
 std::string RawRequest::text() const {
   std::string out = method + ' ' + path;
-  char separator = '?';
-  for (const auto& [name, value] : query) {
-    out += separator + url_encode(name) + '=' + url_encode(value);
-    separator = '&';
-  }
+  if (!query.empty()) out += '?' + form_encode(query);
   out += " HTTP/1.1\r\n";
   for (const auto& [name, value] : headers) {
     if (!same_name(name, "Content-Length")) out += name + ": " + value + "\r\n";

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 
 namespace sse::cluster {
 namespace {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/url.h"
 #include "cluster/core/typed_json.h"
 #include "cluster/mesh/bounded_http.h"
 
@@ -36,15 +37,6 @@ std::string base_of(NacosApi api) {
     default:
       return "/nacos/v1/ns/instance";
   }
-}
-
-std::string encoded(const std::vector<std::pair<std::string, std::string>>& parameters) {
-  std::string out;
-  for (const auto& [name, value] : parameters) {
-    if (!out.empty()) out += '&';
-    out += name + '=' + url_encode(value);
-  }
-  return out;
 }
 
 }  // namespace
@@ -128,7 +120,7 @@ void NacosClient::require(const Response& response, const char* what) const {
 
 NacosClient::Response NacosClient::call_once(const char* method, const std::string& path,
                                              const Parameters& parameters) {
-  const std::string text = encoded(parameters);
+  const std::string text = form_encode(parameters);
   std::string why;
   // The timeouts are httplib's, which uses the system's clock.
   const SteadyTime begin = Clock::system().steady_now();

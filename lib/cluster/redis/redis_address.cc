@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/url.h"
 
 namespace sse::cluster {
 namespace {

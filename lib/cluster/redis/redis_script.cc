@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "base/text.h"
+#include "base/hex.h"
 
 namespace sse::cluster {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/url.h"
 #include "store/sqlite/sqlite_file.h"
 #include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/store_error.h"

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/url.h"
 #include "store/sqlite/sqlite_check.h"
 #include "store/sqlite/store_error.h"
 

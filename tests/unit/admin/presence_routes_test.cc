@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "store/imported.h"
 #include "unit/server/server_fixture.h"
 

@@ -55,28 +55,6 @@ TEST(SplitList, CutsBlanksAndLeavesOutEmptyPieces) {
   EXPECT_EQ(split_list("a,b;c", ';'), (Strings{"a,b", "c"}));
 }
 
-TEST(Url, DecodesAQueryComponent) {
-  EXPECT_EQ(url_decode("a+b%20c%2B"), "a b c+");
-  EXPECT_EQ(percent_decode("a+b%20c%2B"), "a+b c+");
-  EXPECT_EQ(url_decode("%e6%9c%8d"), "服");
-  EXPECT_EQ(url_decode("%00"), "\0"s);
-  EXPECT_EQ(url_decode("100%"), "100%");
-  EXPECT_EQ(url_decode("%4"), "%4");
-  EXPECT_EQ(url_decode("%zz%4g"), "%zz%4g");
-  EXPECT_EQ(url_decode("%41"), "A");
-}
-
-TEST(Url, EncodesAllButUnreserved) {
-  EXPECT_EQ(url_encode("aZ09-._~"), "aZ09-._~");
-  EXPECT_EQ(url_encode("a b&c=d/服"), "a%20b%26c%3Dd%2F%E6%9C%8D");
-}
-
-TEST(Url, RoundTripsEveryByte) {
-  std::string all;
-  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
-  EXPECT_EQ(url_decode(url_encode(all)), all);
-}
-
 TEST(Lower, TouchesAsciiOnly) {
   EXPECT_EQ(to_lower("AZaz09É@["), "azaz09É@[");
 }

@@ -1,15 +1,11 @@
 #include "hub/attributes.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 
 namespace sse::hub {
 namespace {
-
-using ::testing::ElementsAre;
-using ::testing::Pair;
 
 TEST(Attributes, UnpacksWhatItPacked) {
   Attributes in;
@@ -65,22 +61,6 @@ TEST(Attributes, SurvivesATornPack) {
   for (std::size_t n = 0; n <= packed.size(); ++n) Attributes::unpack(std::string_view(packed).substr(0, n));
   Attributes::unpack("\x07\x01z");
   Attributes::unpack(std::string(200, '\xFF'));
-}
-
-TEST(FormValue, FindsTheFirstDecodedValue) {
-  EXPECT_EQ(form_value("a=1&b=2&a=3", "a"), "1");
-  EXPECT_EQ(form_value("x=%E6%9C%8D+y", "x"), "服 y");
-  EXPECT_EQ(form_value("%61=1", "a"), "1");
-  EXPECT_EQ(form_value("a=b=c", "a"), "b=c");
-  EXPECT_EQ(form_value("a&b=", "a"), "");
-  EXPECT_EQ(form_value("&&a=1&", "a"), "1");
-  EXPECT_EQ(form_value("ab=1", "a"), "");
-  EXPECT_EQ(form_value("", "a"), "");
-}
-
-TEST(FormValues, KeepsTheFirstOfDoubledNames) {
-  EXPECT_THAT(form_values("b=2&a=1&b=3&c&%64=%2B"),
-              ElementsAre(Pair("a", "1"), Pair("b", "2"), Pair("c", ""), Pair("d", "+")));
 }
 
 }  // namespace
