@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "delivery/encode_frame.h"
 #include "event/event.h"
 #include "event/frame.h"
 #include "observe/barrier.h"
@@ -18,11 +19,8 @@ namespace {
 constexpr std::size_t kMaxRounds = 1000;
 
 event::FrameRef encode(const Outgoing& outgoing) {
-  event::Event event;
-  event.id = std::to_string(outgoing.id);
-  event.name = outgoing.event;
-  event.data = outgoing.data;
-  return event::Frame::make(event::encode(event), outgoing.message, outgoing.target.kind);
+  return encode_frame(std::to_string(outgoing.id), outgoing.event, outgoing.data, outgoing.message,
+                      outgoing.target.kind);
 }
 
 }  // namespace

@@ -9,8 +9,6 @@
 namespace sse::delivery {
 namespace {
 
-constexpr std::size_t kReplayThreads = 2;
-constexpr std::chrono::seconds kReplayIdle{10};
 hub::HubOptions hub_options(const SenderOptions& options) {
   hub::HubOptions hub = options.hub;
   hub.resumable = options.history.events != 0;
@@ -47,8 +45,6 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
           metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "true"}})),
       confirmed_(metrics.counter("sse_confirmed_total", "Pending messages confirmed by a recipient",
                                  {{"service", service().str()}})),
-      replayed_(metrics.counter("sse_replayed_total", "Pending messages replayed to a stream when it opened",
-                                {{"service", service().str()}})),
       repeated_(metrics.counter("sse_sends_repeated_total", "Send calls whose key was known",
                                 {{"service", service().str()}})),
       refused_(metrics.counter("sse_sends_refused_total",
@@ -69,8 +65,11 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                       observe::latencies(), {{"service", service().str()}})),
       commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
                                         observe::latencies(), {{"service", service().str()}})),
-      // Every open stream waits for at most one page, so that the number of streams bounds this queue.
-      replayers_("sse-replay", 0, kReplayThreads, SIZE_MAX, kReplayIdle, clock_),
+      read_failures_(service(), clock_),
+      replay_source_(service(), repository_, metrics, clock_, read_failures_,
+                     [this](const hub::ReplayRequest& request, ReplaySource::Page page) {
+                       hub_.replay(request, std::move(page.frames), page.through, page.last, page.failed);
+                     }),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
@@ -114,17 +113,12 @@ void Sender::report_sent(event::Target target, std::string event, bool qos, cons
 
 void Sender::stop() {
   waiting_sends_.stop();
-  replayers_.stop();
+  replay_source_.stop();
   attempts_.flush();
   const MutexLock lock(async_mutex_);
   stopping_ = true;
   // Their callbacks use this object.
   while (async_ != 0) async_changed_.wait(async_mutex_);
-}
-
-bool Sender::request_replay(const hub::ReplayRequest& request) {
-  if (repository_.size() == 0 && !repository_.shared()) return false;
-  return replayers_.submit([this, request] { replay_page(request); });
 }
 
 void Sender::acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {

@@ -18,53 +18,19 @@
 #include "delivery/delivery_order.h"
 #include "delivery/history.h"
 #include "delivery/publisher.h"
+#include "delivery/read_failure_log.h"
 #include "delivery/remote_nodes.h"
+#include "delivery/replay_source.h"
+#include "delivery/send_request.h"
 #include "delivery/trace.h"
 #include "delivery/waiting_sends.h"
 #include "event/target.h"
 #include "hub/hub.h"
 #include "net/event_loop.h"
-#include "net/worker_pool.h"
 #include "observe/metrics.h"
 #include "store/message_repository.h"
 
 namespace sse::delivery {
-
-/// A send request of a caller.
-struct SendRequest {
-  event::Target target;  ///< normalized
-  std::string event;
-  std::string data;
-  bool qos = false;                  ///< at least once: stored until confirmed
-  std::chrono::milliseconds ttl{0};  ///< with qos; 0: the sender's default
-  std::string key{};                 ///< with qos: idempotency key of the request
-  std::string collapse{};            ///< with qos: replaces the pending message with the same collapse key
-  bool local = false;                ///< in a cluster: only to streams of this node
-  MessageId original{};              ///< of an imported message: see NewMessage
-  bool awaited = false;              ///< with qos: the caller waits for confirmations, see NewMessage
-};
-
-struct SendResult {
-  struct Recipient {
-    event::TargetKind kind = event::TargetKind::kAll;
-    std::string name;
-    std::uint32_t delivered = 0;  ///< streams that took the event
-    std::string state{};          ///< after a wait: `confirmed`, or another state, see state_name()
-  };
-
-  std::uint64_t id = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t pending = 0;  ///< recipients it was committed for; 0 without qos
-  bool repeated = false;      ///< the key was known: the result of the first request; nothing was sent
-  std::vector<Recipient> recipients;
-  std::vector<std::string> missing{};  ///< nodes that may have missed it, or did not reply in time
-};
-
-/// The outcome of one of several requests.
-struct SendOutcome {
-  SendResult result;
-  std::optional<store::AddOutcome::Refusal> refusal;  ///< set: nothing was sent
-};
 
 struct SenderOptions {
   hub::HubOptions hub;
@@ -190,7 +156,7 @@ class Sender final : private hub::HubDelegate {
   void stop() EXCLUDES(async_mutex_);
 
  private:
-  bool request_replay(const hub::ReplayRequest& request) override;
+  bool request_replay(const hub::ReplayRequest& request) override { return replay_source_.request(request); }
   void acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
   void acknowledged_before(event::TargetKind kind, std::string_view name, MessageId message) override;
   void sent(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) override;
@@ -230,8 +196,6 @@ class Sender final : private hub::HubDelegate {
                  HandedOver done);
   std::shared_ptr<void> begin_async() EXCLUDES(async_mutex_);
   void report_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const;
-  void replay_page(const hub::ReplayRequest& request);
-  void log_failed_read(const std::string& why);
 
   static constexpr std::size_t kMaxRemoteSends = 1024;
 
@@ -242,7 +206,6 @@ class Sender final : private hub::HubDelegate {
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
   observe::Counter& confirmed_;
-  observe::Counter& replayed_;
   observe::Counter& repeated_;
   observe::Counter& refused_;
   observe::Counter& attempted_;
@@ -255,8 +218,8 @@ class Sender final : private hub::HubDelegate {
   Attempts attempts_;
   observe::Histogram& send_seconds_;
   observe::Histogram& commit_seconds_;
-  net::WorkerPool replayers_;
-  std::atomic<std::int64_t> last_unread_{0};  // when a failed read was last logged
+  ReadFailureLog read_failures_;
+  ReplaySource replay_source_;
   std::atomic<std::size_t> remote_sends_{0};  // asynchronous sends that wait for other nodes
   std::atomic<std::size_t> awaited_{0};       // recipients of waiting senders
   hub::Hub hub_;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "delivery/encode_frame.h"
 #include "delivery/sender.h"
 #include "delivery/sender_parts.h"
 #include "event/event.h"
@@ -16,7 +17,8 @@ void Sender::send_async(SendRequest request, std::function<void(const SendResult
   const SteadyTime begin = clock_.steady_now();
   const std::uint64_t id = ids_.next();
   sent_.add();
-  event::FrameRef frame = encode(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
+  event::FrameRef frame =
+      encode_frame(std::to_string(id), request.event, request.data, MessageId(), request.target.kind);
   std::string event = options_.on_sent ? request.event : std::string();
   std::shared_ptr<void> open;
   if (in_cluster() && !request.local) {
@@ -124,7 +126,7 @@ void Sender::stored_async(store::NewMessage&& message, store::AddOutcome&& kept,
   }
   sent_qos_.add();
   const MessageId id(outcome.result.id);
-  event::FrameRef frame = encode(id.str(), message.event, message.data, id, message.target.kind);
+  event::FrameRef frame = encode_frame(id.str(), message.event, message.data, id, message.target.kind);
   std::string event = options_.on_sent ? message.event : std::string();
   HandedOver then = [this, begin, done, event = std::move(event), pending = outcome.result.pending, id](
                         const event::Target& target, const std::vector<std::uint32_t>& taken,

@@ -9,19 +9,8 @@
 
 #include "base/clock.h"
 #include "delivery/sender.h"
-#include "event/event.h"
-#include "event/frame.h"
 
 namespace sse::delivery {
-
-inline event::FrameRef encode(const std::string& id, const std::string& name, const std::string& data,
-                              MessageId message, event::TargetKind kind) {
-  event::Event event;
-  event.id = id;
-  event.name = name;
-  event.data = data;
-  return event::Frame::make(event::encode(event), message, kind);
-}
 
 inline double seconds_since(SteadyTime begin, const Clock& clock) {
   return std::chrono::duration<double>(clock.steady_now() - begin).count();

@@ -129,7 +129,7 @@ Sender::Recipients Sender::pending_of(const std::vector<store::Recipient>& recip
         if (row.id == id) pending.insert(std::move(row.recipient));
       }
     } catch (const Error& e) {
-      log_failed_read(e.what());
+      read_failures_.report(e.what());
       pending.insert(part.begin(), part.end());
     }
   }

@@ -1,0 +1,94 @@
+#include "delivery/replay_source.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "delivery/encode_frame.h"
+#include "observe/log.h"
+
+namespace sse::delivery {
+namespace {
+
+constexpr std::size_t kReaders = 2;
+constexpr std::chrono::seconds kReaderIdle{10};
+constexpr std::size_t kPageMessages = 256;
+constexpr ByteCount kPageBytes = kibibytes(256);
+
+}  // namespace
+
+// Every open stream waits for at most one page, so that the number of streams bounds the queue of the pool.
+ReplaySource::ReplaySource(const ServiceName& service, store::MessageRepository& repository, observe::Registry& metrics,
+                           const Clock& clock, ReadFailureLog& failures, Deliver deliver)
+    : service_(service),
+      repository_(repository),
+      clock_(clock),
+      replayed_(metrics.counter("sse_replayed_total", "Pending messages replayed to a stream when it opened",
+                                {{"service", service.str()}})),
+      failures_(failures),
+      deliver_(std::move(deliver)),
+      readers_("sse-replay", 0, kReaders, SIZE_MAX, kReaderIdle, clock) {}
+
+bool ReplaySource::request(const hub::ReplayRequest& request) {
+  if (repository_.size() == 0 && !repository_.shared()) return false;
+  return readers_.submit([this, request] { deliver_(request, read(request)); });
+}
+
+ReplaySource::Page ReplaySource::read(const hub::ReplayRequest& request) {
+  Page page;
+  page.through = request.after;
+  try {
+    const std::vector<store::PendingMessage> messages = pending(request, page.failed);
+    const std::uint64_t bytes =
+        std::accumulate(messages.begin(), messages.end(), std::uint64_t{0},
+                        [](std::uint64_t n, const store::PendingMessage& m) { return n + m.data.size(); });
+    page.last = messages.size() < kPageMessages && bytes < kPageBytes.count();
+    for (const store::PendingMessage& message : messages) {
+      page.through = std::max(page.through, message.id);
+      add_frame(request, message, page);
+    }
+  } catch (const Error& e) {
+    page.failed = true;
+    // The messages stay pending, and the hub requests them again.
+    failures_.report(e.what());
+  }
+  replayed_.add(page.frames.size());
+  return page;
+}
+
+std::vector<store::PendingMessage> ReplaySource::pending(const hub::ReplayRequest& request, bool& failed) {
+  std::vector<store::Recipient> recipients;
+  for (const auto& [kind, name] : request.recipients) recipients.push_back({kind, name});
+  try {
+    return repository_.pending(service_, recipients, request.after, kPageMessages, kPageBytes, clock_.wall_now());
+  } catch (store::PartialRead& part) {
+    // The stream gets the messages that were read, and the hub requests the rest later.
+    failed = true;
+    failures_.report(part.what());
+    return part.take();
+  }
+}
+
+void ReplaySource::add_frame(const hub::ReplayRequest& request, const store::PendingMessage& message,
+                             Page& page) const {
+  if (message.damaged) {
+    observe::log_error(
+        "a pending message is damaged and not delivered; look at it with 'ssectl messages show', "
+        "then delete it",
+        {{"service", service_.str()}, {"message", message.id.str()}});
+    return;
+  }
+  const bool wanted =
+      request.only_events.empty() ||
+      (message.listening && std::ranges::find(request.only_events, message.event) != request.only_events.end());
+  if (!wanted) return;
+  page.frames.push_back(
+      {encode_frame(message.id.str(), message.event, message.data, message.id, message.recipient.kind), message.event,
+       message.listening});
+}
+
+}  // namespace sse::delivery

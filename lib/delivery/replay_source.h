@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "delivery/read_failure_log.h"
+#include "hub/shard.h"
+#include "net/worker_pool.h"
+#include "observe/metrics.h"
+#include "store/message_repository.h"
+
+namespace sse::delivery {
+
+/// Reads the pending messages of streams that open, a page at a time, on threads of its own, because a read blocks on
+/// the store. Thread safe.
+class ReplaySource {
+ public:
+  /// The answer to a request.
+  struct Page {
+    std::vector<hub::ReplayFrame> frames;  ///< ascending by message id
+    MessageId through;                     ///< the largest id read, also of messages that are not in `frames`
+    bool last = true;                      ///< no messages are left after this page
+    bool failed = false;                   ///< the store could not be read, or not completely: to be requested again
+  };
+  /// Passes a page to the hub. Called on a thread of this object.
+  using Deliver = std::function<void(const hub::ReplayRequest& request, Page page)>;
+
+  /// `repository`, `metrics`, `clock` and `failures` must outlive this object.
+  ReplaySource(const ServiceName& service, store::MessageRepository& repository, observe::Registry& metrics,
+               const Clock& clock, ReadFailureLog& failures, Deliver deliver);
+
+  /// Reads a page and delivers it later. False when there is nothing to read, or after stop(): no page will follow.
+  /// Never blocks.
+  bool request(const hub::ReplayRequest& request);
+  /// Delivers the pages requested so far, and ends the threads. Idempotent.
+  void stop() { readers_.stop(); }
+
+ private:
+  Page read(const hub::ReplayRequest& request);
+  std::vector<store::PendingMessage> pending(const hub::ReplayRequest& request, bool& failed);
+  void add_frame(const hub::ReplayRequest& request, const store::PendingMessage& message, Page& page) const;
+
+  const ServiceName service_;
+  store::MessageRepository& repository_;
+  const Clock& clock_;
+  observe::Counter& replayed_;
+  ReadFailureLog& failures_;
+  const Deliver deliver_;
+  net::WorkerPool readers_;
+};
+
+}  // namespace sse::delivery

@@ -1,0 +1,182 @@
+#include "delivery/replay_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/manual_clock.h"
+#include "store/memory/memory_repository.h"
+
+namespace sse::delivery {
+namespace {
+
+using event::TargetKind;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const ServiceName kService("hr");
+
+// A store whose reads fail, or return only a part.
+class FaultyReads final : public store::MessageRepository {
+ public:
+  explicit FaultyReads(store::MemoryRepository& real) : real_(real) {}
+  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
+    return real_.add_all(messages);
+  }
+  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
+    real_.confirm(service, recipient, id);
+  }
+  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
+                                             MessageId after, std::size_t limit, ByteCount most,
+                                             WallTime now) override {
+    if (fails) throw Error(ErrorCode::kIo, "cannot read");
+    std::vector<store::PendingMessage> found = real_.pending(service, recipients, after, limit, most, now);
+    for (store::PendingMessage& message : found) message.damaged = damages == message.id;
+    if (partial) throw store::PartialRead("a node does not reply", std::move(found));
+    return found;
+  }
+  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
+  std::uint64_t size() const override { return real_.size(); }
+  bool shared() const override { return is_shared; }
+
+  bool fails = false;
+  bool partial = false;
+  bool is_shared = false;
+  MessageId damages;
+
+ private:
+  store::MemoryRepository& real_;
+};
+
+class ReplaySourceTest : public ::testing::Test {
+ protected:
+  MessageId add(const std::string& data, bool listening = false, const std::string& event = "news") {
+    const WallTime now = clock_.wall_now();
+    return repository_.add(
+        {kService, {TargetKind::kUser, {"1"}, listening}, event, data, now, now + std::chrono::hours(1)});
+  }
+  hub::ReplayRequest request(MessageId after = {}) {
+    hub::ReplayRequest request;
+    request.recipients = {{TargetKind::kUser, "1"}};
+    request.after = after;
+    return request;
+  }
+  ReplaySource::Page page(const hub::ReplayRequest& request) {
+    std::promise<ReplaySource::Page> delivered;
+    deliver_ = [&](ReplaySource::Page page) { delivered.set_value(std::move(page)); };
+    EXPECT_TRUE(source_.request(request));
+    return delivered.get_future().get();
+  }
+  static std::vector<std::string> texts(const ReplaySource::Page& page) {
+    std::vector<std::string> all;
+    for (const hub::ReplayFrame& frame : page.frames) all.emplace_back(frame.frame->bytes());
+    return all;
+  }
+  double replayed() { return metrics_.snapshot()["sse_replayed_total{service=\"hr\"}"]; }
+
+  ManualClock clock_;
+  IdGenerator ids_{1, 0, clock_};
+  observe::Registry metrics_;
+  store::MemoryRepository repository_{ids_};
+  FaultyReads store_{repository_};
+  ReadFailureLog failures_{kService, clock_};
+  std::function<void(ReplaySource::Page)> deliver_;
+  ReplaySource source_{
+      kService, store_,    metrics_,
+      clock_,   failures_, [this](const hub::ReplayRequest&, ReplaySource::Page page) {
+                         deliver_(std::move(page)); }};
+};
+
+TEST_F(ReplaySourceTest, ReadsThePendingMessagesInOrder) {
+  const MessageId first = add("one");
+  const MessageId second = add("two");
+  const ReplaySource::Page all = page(request());
+  EXPECT_THAT(texts(all), ElementsAre(HasSubstr("id:" + first.str()), HasSubstr("data:two")));
+  EXPECT_EQ(all.through, second);
+  EXPECT_TRUE(all.last);
+  EXPECT_FALSE(all.failed);
+  EXPECT_EQ(replayed(), 2);
+
+  const ReplaySource::Page rest = page(request(first));
+  EXPECT_THAT(texts(rest), ElementsAre(HasSubstr("data:two")));
+}
+
+TEST_F(ReplaySourceTest, ReadsNothingFromAnEmptyStoreUnlessOtherNodesShareIt) {
+  EXPECT_FALSE(source_.request(request()));
+  store_.is_shared = true;
+  const ReplaySource::Page empty = page(request());
+  EXPECT_THAT(empty.frames, IsEmpty());
+  EXPECT_TRUE(empty.last);
+}
+
+TEST_F(ReplaySourceTest, ReadsManyMessagesInPagesThatTheirBytesLimit) {
+  for (int i = 0; i < 300; ++i) add(std::to_string(i));
+  const ReplaySource::Page first = page(request());
+  EXPECT_THAT(first.frames, SizeIs(256));
+  EXPECT_FALSE(first.last);
+  const ReplaySource::Page second = page(request(first.through));
+  EXPECT_THAT(second.frames, SizeIs(44));
+  EXPECT_TRUE(second.last);
+
+  const MessageId large = add(std::string(300'000, 'x'));
+  add("behind");
+  const ReplaySource::Page third = page(request(second.through));
+  EXPECT_EQ(third.through, large);
+  EXPECT_FALSE(third.last);
+}
+
+TEST_F(ReplaySourceTest, ReadsOnlyMessagesForListenersOfTheEvents) {
+  add("for all");
+  add("for listeners", true);
+  const MessageId last = add("of another event", true, "weather");
+  hub::ReplayRequest listeners = request();
+  listeners.only_events = {"news"};
+  const ReplaySource::Page some = page(listeners);
+  EXPECT_THAT(texts(some), ElementsAre(HasSubstr("data:for listeners")));
+  EXPECT_TRUE(some.frames.front().listening);
+  EXPECT_EQ(some.through, last) << "the messages left out are read, too";
+}
+
+TEST_F(ReplaySourceTest, LeavesOutADamagedMessageAndContinuesBehindIt) {
+  store_.damages = add("damaged");
+  const MessageId whole = add("whole");
+  const ReplaySource::Page some = page(request());
+  EXPECT_THAT(texts(some), ElementsAre(HasSubstr("data:whole")));
+  EXPECT_EQ(some.through, whole);
+  EXPECT_FALSE(some.failed);
+}
+
+TEST_F(ReplaySourceTest, ReportsAReadThatFailed) {
+  const MessageId first = add("one");
+  store_.fails = true;
+  const ReplaySource::Page none = page(request(first));
+  EXPECT_THAT(none.frames, IsEmpty());
+  EXPECT_TRUE(none.failed);
+  EXPECT_EQ(none.through, first);
+}
+
+TEST_F(ReplaySourceTest, DeliversWhatAPartialReadFoundAndReportsIt) {
+  const MessageId first = add("one");
+  store_.partial = true;
+  const ReplaySource::Page some = page(request());
+  EXPECT_THAT(texts(some), ElementsAre(HasSubstr("data:one")));
+  EXPECT_EQ(some.through, first);
+  EXPECT_TRUE(some.failed);
+}
+
+TEST_F(ReplaySourceTest, AcceptsNoRequestAfterItHasStopped) {
+  add("one");
+  source_.stop();
+  EXPECT_FALSE(source_.request(request()));
+}
+
+}  // namespace
+}  // namespace sse::delivery
