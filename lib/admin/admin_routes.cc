@@ -53,7 +53,10 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
       router_(app, write_problem),
       presence_(router_, deps_.services, deps_.server_id),
       durations_(router_, deps_.services, deps_.catalog),
-      messages_(router_, deps_.services, {deps_.catalog, deps_.dead, deps_.expire}, deps_.metrics),
+      sends_(router_, deps_.services, deps_.dead),
+      messages_(router_, deps_.services, {deps_.catalog, deps_.dead, deps_.expire}),
+      exports_(router_, deps_.services, {deps_.catalog, deps_.dead, deps_.expire}),
+      dead_letters_(router_, deps_.services, {deps_.catalog, deps_.dead, deps_.expire}, deps_.metrics),
       node_routes_(router_, deps_.nodes) {
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     if (deps_.token.accepts(req.get_header_value("Authorization"))) return httplib::Server::HandlerResponse::Unhandled;

@@ -4,10 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "admin/dead_letter_routes.h"
 #include "admin/duration_routes.h"
+#include "admin/export_routes.h"
 #include "admin/message_routes.h"
 #include "admin/node_routes.h"
 #include "admin/presence_routes.h"
+#include "admin/send_routes.h"
 #include "api/types.h"
 #include "application/service.h"
 #include "base/mutex.h"
@@ -46,7 +49,7 @@ class AdminRoutes {
     std::function<event::Json()> status;
     std::function<bool()> ready;
     NodeRoutes::Dependencies nodes{};
-    std::function<void()> expire{};  ///< see MessageRoutes::Stores
+    std::function<void()> expire{};  ///< see MessageStores
   };
 
   /// Registers all routes on `app`. The dependencies must outlive it.
@@ -70,7 +73,10 @@ class AdminRoutes {
   net::Router router_;
   PresenceRoutes presence_;
   DurationRoutes durations_;
+  SendRoutes sends_;
   MessageRoutes messages_;
+  ExportRoutes exports_;
+  DeadLetterRoutes dead_letters_;
   NodeRoutes node_routes_;
 };
 

@@ -6,7 +6,7 @@
 
 #include "admin/admin_http.h"
 #include "admin/local_header.h"
-#include "admin/message_routes.h"
+#include "admin/send_routes.h"
 #include "admin/waiting_send.h"
 #include "api/send_reader.h"
 #include "application/connection_json.h"

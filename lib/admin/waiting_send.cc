@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "admin/admin_http.h"
-#include "admin/message_routes.h"
+#include "admin/send_routes.h"
 #include "application/connection_json.h"
 #include "base/error.h"
 #include "event/json.h"
