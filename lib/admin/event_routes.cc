@@ -69,9 +69,9 @@ void add_event_routes(net::Router& router, const std::vector<application::Servic
         throw Error(ErrorCode::kLimitExceeded, "too many followers of events; end some first");
       const std::size_t last = last_of(req, 0);
       res.set_header("Cache-Control", "no-store");
-      net::HttplibApp::hand_over(res, "application/x-ndjson",
-                                 [&feed, filter = std::move(filter), last](net::Socket socket, net::StreamHead head) {
-                                   feed.follow(std::move(socket), std::move(head), filter, last);
+      net::HttplibApp::hand_over(req, res, "application/x-ndjson",
+                                 [&feed, filter = std::move(filter), last](net::HandedOverConnection connection) {
+                                   feed.follow(std::move(connection.socket), std::move(connection.head), filter, last);
                                  });
       return;
     }

@@ -36,8 +36,6 @@ constexpr std::size_t kMaxRefusedOpen = 64;
 constexpr const char* kTooMany = "the server has too many requests waiting; try again later";
 constexpr const char* kTooBusy = "the server is busy with requests of this kind; try again later";
 
-thread_local std::unique_ptr<AddressLimiter::Ticket> handed_ticket;
-
 std::string closing_response(WallTime now, int status, const RefusalText& text) {
   std::string out = "HTTP/1.1 " + std::to_string(status) + " " + reason_phrase(status) + "\r\n";
   out += date_line(now);
@@ -136,10 +134,6 @@ void HttpFront::drain() {
     }
     for (Connection* connection : incomplete) destroy(*connection);
   });
-}
-
-std::unique_ptr<AddressLimiter::Ticket> HttpFront::take_ticket() {
-  return std::move(handed_ticket);
 }
 
 void HttpFront::on_events(std::uint32_t /*events*/) {
@@ -506,9 +500,8 @@ void HttpFront::handle(Connection& connection) {
   if (reply.hand_over) {
     note_handled(connection);
     loop_.remove(connection.fd());
-    handed_ticket = std::move(connection.ticket);
-    reply.hand_over(std::move(connection.socket), stream_head(std::move(reply.bytes), connection.head.http_1_0));
-    handed_ticket.reset();
+    reply.hand_over({std::move(connection.socket), stream_head(std::move(reply.bytes), connection.head.http_1_0),
+                     std::move(connection.ticket)});
     loop_.post([this, &connection] { destroy(connection); });
     return;
   }

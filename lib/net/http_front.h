@@ -161,9 +161,6 @@ class HttpFront final : private EventLoop::Handler {
   /// Before start().
   void set_fast_handler(FastHandler quick) { fast_handler_ = std::move(quick); }
 
-  /// The ticket of the connection that is being handed over; to be called in a HandOver. Null when there is no limit.
-  static std::unique_ptr<AddressLimiter::Ticket> take_ticket();
-
  private:
   void on_events(std::uint32_t events) override;
   void accept_one(int fd, const sockaddr_storage& address);

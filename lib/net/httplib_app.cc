@@ -72,22 +72,37 @@ class MemoryStream final : public httplib::Stream {
   bool muted_ = false;
 };
 
+// One request while httplib handles it, with everything that httplib does not know.
 struct Exchange {
-  MemoryStream* stream = nullptr;
-  HandOver hand_over;
-  bool head_written = false;
+  std::string_view request;
+  const Peer& peer;
+  const Admission* admission;
   std::optional<MultipartBody> multipart{};
-  const Admission* admission = nullptr;
+  MemoryStream* stream = nullptr;
+  HandOver hand_over{};
+  bool head_written = false;
 };
-thread_local Exchange* current_exchange = nullptr;
+
+// httplib has no field for the data of a server's request. It never calls the response handler of a request that it
+// serves: that field belongs to its client.
+struct ExchangeReference {
+  Exchange* exchange;
+  bool operator()(const httplib::Response& /*unused*/) const { return true; }
+};
+
+Exchange* exchange_of(const httplib::Request& req) {
+  const auto* reference = req.response_handler.target<ExchangeReference>();
+  return reference != nullptr ? reference->exchange : nullptr;
+}
 
 using Setup = std::function<void(httplib::Request&)>;
 
 // httplib percent-decodes header values, which are opaque (RFC 9110 §5.5): `X-Sse-User: a%64min` would be admin. The
 // handlers therefore get the values as the client sent them.
-void set_headers(httplib::Request& req, std::string_view request) {
+void prepare(httplib::Request& req, Exchange& exchange) {
+  req.response_handler = ExchangeReference{&exchange};
   req.headers.clear();
-  for_each_header(request, [&](std::string_view name, std::string&& value) {
+  for_each_header(exchange.request, [&](std::string_view name, std::string&& value) {
     req.headers.emplace(std::string(name), std::move(value));
   });
 }
@@ -95,12 +110,12 @@ void set_headers(httplib::Request& req, std::string_view request) {
 // httplib's protected process_request changed its signature; overload resolution picks the matching call(). Version
 // 0.11:
 template <class S>
-void call(HttplibApp& app, bool (S::*process)(httplib::Stream&, bool, bool&, const Setup&), httplib::Stream& stream,
-          std::string_view request, const Peer& peer, bool close, bool& closed) {
-  (app.*process)(stream, close, closed, [&](httplib::Request& req) {
-    req.remote_addr = peer.address;
-    req.remote_port = peer.port;
-    set_headers(req, request);
+void call(HttplibApp& app, bool (S::*process)(httplib::Stream&, bool, bool&, const Setup&), Exchange& exchange,
+          bool close, bool& closed) {
+  (app.*process)(*exchange.stream, close, closed, [&exchange](httplib::Request& req) {
+    req.remote_addr = exchange.peer.address;
+    req.remote_port = exchange.peer.port;
+    prepare(req, exchange);
   });
 }
 // Version 0.18: addresses and ports became parameters.
@@ -108,19 +123,19 @@ template <class S>
 void call(HttplibApp& app,
           bool (S::*process)(httplib::Stream&, const std::string&, int, const std::string&, int, bool, bool&,
                              const Setup&),
-          httplib::Stream& stream, std::string_view request, const Peer& peer, bool close, bool& closed) {
-  (app.*process)(stream, peer.address, peer.port, "", 0, close, closed,
-                 [&](httplib::Request& req) { set_headers(req, request); });
+          Exchange& exchange, bool close, bool& closed) {
+  (app.*process)(*exchange.stream, exchange.peer.address, exchange.peer.port, "", 0, close, closed,
+                 [&exchange](httplib::Request& req) { prepare(req, exchange); });
 }
 // Version 0.33: also a flag that is set when the connection became a websocket.
 template <class S>
 void call(HttplibApp& app,
           bool (S::*process)(httplib::Stream&, const std::string&, int, const std::string&, int, bool, bool&,
                              const Setup&, bool*),
-          httplib::Stream& stream, std::string_view request, const Peer& peer, bool close, bool& closed) {
+          Exchange& exchange, bool close, bool& closed) {
   (app.*process)(
-      stream, peer.address, peer.port, "", 0, close, closed, [&](httplib::Request& req) { set_headers(req, request); },
-      nullptr);
+      *exchange.stream, exchange.peer.address, exchange.peer.port, "", 0, close, closed,
+      [&exchange](httplib::Request& req) { prepare(req, exchange); }, nullptr);
 }
 
 // Returns the multipart body of a request, or nullopt. `bare` is then the request without that body and its
@@ -226,16 +241,13 @@ Reply HttplibApp::process(std::string_view request, const Peer& peer, bool keep_
 Reply HttplibApp::process_locally(std::string_view request, const Peer& peer, bool keep_alive,
                                   const RequestExtras& extras) try {
   std::string bare;
-  Exchange exchange;
-  exchange.admission = extras.admission;
+  Exchange exchange{request, peer, extras.admission};
   if (!request.starts_with("GET ")) exchange.multipart = take_multipart(request, extras, bare);
-  if (exchange.multipart) request = bare;
-  MemoryStream stream(request, peer, exchange.multipart ? -1 : extras.file);
+  if (exchange.multipart) exchange.request = bare;
+  MemoryStream stream(exchange.request, peer, exchange.multipart ? -1 : extras.file);
   exchange.stream = &stream;
-  current_exchange = &exchange;
   bool closed = false;
-  call(*this, &HttplibApp::process_request, stream, request, peer, !keep_alive, closed);
-  current_exchange = nullptr;
+  call(*this, &HttplibApp::process_request, exchange, !keep_alive, closed);
   Reply reply;
   reply.bytes = std::move(stream.reply());
   // Not for HEAD, where httplib requests no body.
@@ -249,20 +261,22 @@ Reply HttplibApp::process_locally(std::string_view request, const Peer& peer, bo
   reply.keep_alive = keep_alive && !closed && !reply.hand_over && !has_connection_close(reply.bytes);
   return reply;
 } catch (...) {
-  current_exchange = nullptr;
   return failed("a request");
 }
 
-const MultipartBody* HttplibApp::multipart_body() {
-  return current_exchange != nullptr && current_exchange->multipart ? &*current_exchange->multipart : nullptr;
+const MultipartBody* HttplibApp::multipart_body(const httplib::Request& req) {
+  const Exchange* exchange = exchange_of(req);
+  return exchange != nullptr && exchange->multipart ? &*exchange->multipart : nullptr;
 }
 
-const Admission* HttplibApp::admission() {
-  return current_exchange != nullptr ? current_exchange->admission : nullptr;
+const Admission* HttplibApp::admission(const httplib::Request& req) {
+  const Exchange* exchange = exchange_of(req);
+  return exchange != nullptr ? exchange->admission : nullptr;
 }
 
-void HttplibApp::hand_over(httplib::Response& res, const std::string& content_type, HandOver take) {
-  Exchange* exchange = current_exchange;
+void HttplibApp::hand_over(const httplib::Request& req, httplib::Response& res, const std::string& content_type,
+                           HandOver take) {
+  Exchange* exchange = exchange_of(req);
   exchange->hand_over = std::move(take);
   // httplib writes the head, then asks the provider for the body.
   res.set_content_provider(content_type, [exchange](size_t, httplib::DataSink& sink) {

@@ -11,13 +11,9 @@
 #include <utility>
 
 #include "net/file_body.h"
-#include "net/socket.h"
-#include "net/stream_head.h"
+#include "net/hand_over.h"
 
 namespace sse::net {
-
-/// Takes over a connection whose response is an endless stream.
-using HandOver = std::function<void(Socket socket, StreamHead head)>;
 
 /// Where a request came from.
 struct Peer {
@@ -90,13 +86,15 @@ class HttplibApp : public httplib::Server {
 
   /// For the handler of a request: its multipart body, which httplib has not seen; the request looks as if it had no
   /// body and no Content-Type. Null for a request of another type.
-  static const MultipartBody* multipart_body();
+  static const MultipartBody* multipart_body(const httplib::Request& req);
   /// For the handler of a request: RequestExtras::admission.
-  static const Admission* admission();
+  static const Admission* admission(const httplib::Request& req);
 
-  /// To be called by a handler: answer with `res`'s status and headers and an endless body of `content_type` that
-  /// `take` writes. Nothing else of `res` is sent. REQUIRES: the headers do not declare the body's framing.
-  static void hand_over(httplib::Response& res, const std::string& content_type, HandOver take);
+  /// To be called by the handler of `req`: answer with `res`'s status and headers and an endless body of `content_type`
+  /// that `take` writes. Nothing else of `res` is sent. REQUIRES: `req` came from process(), and the headers do not
+  /// declare the body's framing.
+  static void hand_over(const httplib::Request& req, httplib::Response& res, const std::string& content_type,
+                        HandOver take);
 
  private:
   Interceptor interceptor_;

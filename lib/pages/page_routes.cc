@@ -305,11 +305,11 @@ void PageRoutes::connect(const application::Service& service, const httplib::Req
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
   const auto shared = std::make_shared<hub::NewConnection>(std::move(new_connection));
-  net::HttplibApp::hand_over(res, kStreamType, [&service, shared](net::Socket socket, net::StreamHead head) {
-    shared->socket = std::move(socket);
-    shared->response_head = std::move(head.bytes);
-    shared->chunked = head.chunked;
-    shared->ticket = net::HttpFront::take_ticket();
+  net::HttplibApp::hand_over(req, res, kStreamType, [&service, shared](net::HandedOverConnection connection) {
+    shared->socket = std::move(connection.socket);
+    shared->response_head = std::move(connection.head.bytes);
+    shared->chunked = connection.head.chunked;
+    shared->ticket = std::move(connection.ticket);
     service.sender->connect(std::move(*shared));
   });
 }
@@ -396,7 +396,7 @@ void PageRoutes::upload(const application::Service& service, const httplib::Requ
   const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kUpload);
   if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application handles uploads on this server");
   const application::ReceivedUpload received =
-      application::read_upload(net::HttplibApp::multipart_body(), options_.upload_folder);
+      application::read_upload(net::HttplibApp::multipart_body(req), options_.upload_folder);
   const std::string path = req.matches[1].str();
   const application::ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
   answer_page(application::ActivityEvent::Type::kUpload, request, res,
@@ -429,7 +429,7 @@ void PageRoutes::disconnect(const application::Service& service, const httplib::
   const auth::User user = require_user(req);
   // The body of a beacon is url-encoded or multipart, depending on the page's code.
   std::map<std::string, std::string> form;
-  if (const net::MultipartBody* body = net::HttplibApp::multipart_body()) {
+  if (const net::MultipartBody* body = net::HttplibApp::multipart_body(req)) {
     std::string text;
     body->read([&](std::string_view piece) { text.append(piece); });
     form = net::read_form(body->content_type(), text);
@@ -445,7 +445,7 @@ void PageRoutes::disconnect(const application::Service& service, const httplib::
 
 std::optional<auth::User> PageRoutes::authenticate(const httplib::Request& req) const {
   // Already authenticated before the body was read.
-  if (const auto* known = dynamic_cast<const AdmittedUser*>(net::HttplibApp::admission())) return known->user();
+  if (const auto* known = dynamic_cast<const AdmittedUser*>(net::HttplibApp::admission(req))) return known->user();
   return authenticator_.authenticate(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
 }
 

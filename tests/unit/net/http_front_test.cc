@@ -69,10 +69,10 @@ class HttpFrontTest : public ::testing::Test {
     });
     app_.Get("/throw",
              [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("the secret of the inside"); });
-    app_.Get("/stream", [this](const httplib::Request&, httplib::Response& res) {
-      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, StreamHead head) {
+    app_.Get("/stream", [this](const httplib::Request& req, httplib::Response& res) {
+      HttplibApp::hand_over(req, res, "text/event-stream", [this](HandedOverConnection connection) {
         const MutexLock lock(mutex_);
-        streams_.push_back({std::move(socket), std::move(head), HttpFront::take_ticket()});
+        streams_.push_back(std::move(connection));
       });
     });
   }
@@ -138,19 +138,13 @@ class HttpFrontTest : public ::testing::Test {
     return c.received();
   }
 
-  struct HandedOver {
-    Socket socket;
-    StreamHead head;
-    std::unique_ptr<AddressLimiter::Ticket> ticket;
-  };
-
   FrontOptions options_;
   observe::Registry metrics_;
   std::atomic<int> hellos_{0};
   std::atomic<int> smuggled_{0};
   std::atomic<int> slow_{0};
   Mutex mutex_;
-  std::vector<HandedOver> streams_ GUARDED_BY(mutex_);
+  std::vector<HandedOverConnection> streams_ GUARDED_BY(mutex_);
   HttplibApp app_;
   Listener listener_{ListenAddress::parse("127.0.0.1:0"), "--listen"};
   ManualClock clock_;
@@ -500,7 +494,7 @@ TEST_F(HttpFrontTest, HandsAStreamOverWithItsHeadStillToBeWritten) {
   ASSERT_TRUE(eventually([&] { return stream_count() == 1 && front_->open() == 0; }));
   {
     const MutexLock lock(mutex_);
-    const HandedOver& stream = streams_.front();
+    const HandedOverConnection& stream = streams_.front();
     EXPECT_TRUE(stream.head.chunked);
     EXPECT_THAT(stream.head.bytes,
                 AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"),
@@ -780,16 +774,16 @@ TEST_F(HttpFrontTest, HttplibFact_NeverSeesAMultipartBody) {
     app_.Post("/parts", [&](const httplib::Request& req, httplib::Response&) {
       EXPECT_EQ(req.body, "");
       EXPECT_FALSE(req.is_multipart_form_data());
-      ASSERT_NE(HttplibApp::multipart_body(), nullptr);
-      seen = HttplibApp::multipart_body()->content_type() + "|";
-      HttplibApp::multipart_body()->read([&](std::string_view piece) { seen.append(piece); });
+      ASSERT_NE(HttplibApp::multipart_body(req), nullptr);
+      seen = HttplibApp::multipart_body(req)->content_type() + "|";
+      HttplibApp::multipart_body(req)->read([&](std::string_view piece) { seen.append(piece); });
     });
     const Reply reply = app_.process(
         "POST /parts HTTP/1.1\r\nHost: h\r\ncontent-TYPE: " + std::string(type) + "\r\nContent-Length: 6\r\n\r\n--b--x",
         {"127.0.0.1", 1}, true);
     EXPECT_THAT(reply.bytes, StartsWith("HTTP/1.1 200 "));
     EXPECT_THAT(seen, HasSubstr("boundary=b|--b--x"));
-    EXPECT_EQ(HttplibApp::multipart_body(), nullptr);
+    EXPECT_EQ(HttplibApp::multipart_body(httplib::Request()), nullptr);
   }
 }
 

@@ -37,11 +37,11 @@ class HttpFrontTlsTest : public ::testing::Test {
     app_.Get("/huge", [](const httplib::Request&, httplib::Response& res) {
       res.set_content(std::string(kHuge, 'x'), "text/plain");
     });
-    app_.Get("/stream", [this](const httplib::Request&, httplib::Response& res) {
-      HttplibApp::hand_over(res, "text/event-stream", [this](Socket socket, StreamHead head) {
-        socket.send(head.bytes + "data:first\n\n");
+    app_.Get("/stream", [this](const httplib::Request& req, httplib::Response& res) {
+      HttplibApp::hand_over(req, res, "text/event-stream", [this](HandedOverConnection connection) {
+        connection.socket.send(connection.head.bytes + "data:first\n\n");
         const MutexLock lock(mutex_);
-        streams_.push_back(std::move(socket));
+        streams_.push_back(std::move(connection.socket));
       });
     });
   }
