@@ -181,10 +181,10 @@ class LyingServer {
   std::thread thread_;
 };
 
-class HostileNeighboursTest : public ClusterTest {
+class HostileNeighboursTest : public ClusterOver<OverRedis> {
  protected:
   // The stream of user 1 goes on getting what is sent here.
-  void expect_alive(Node& node, const std::string& after) {
+  void expect_alive(ClusterNode& node, const std::string& after) {
     const std::string data = "event " + std::to_string(++sent_);
     node.send_to_user("1", data);
     ASSERT_TRUE(node.receives(0, data)) << "after: " << after.substr(0, 200);
@@ -195,8 +195,8 @@ class HostileNeighboursTest : public ClusterTest {
 
 TEST_F(HostileNeighboursTest, ARedisThatLiesEndsNoStreamAndNoNode) {
   Relay relay;
-  relay.set_target("127.0.0.1:" + std::to_string(redis_.port()));
-  Node node("redis://" + relay.address() + "/0", "a", {});
+  relay.set_target("127.0.0.1:" + std::to_string(bus_.redis.port()));
+  ClusterNode node("a", {"--cluster", "redis://" + relay.address() + "/0"});
   node.streams().connect("userId=1");
   expect_alive(node, "the start");
   std::string deep;
@@ -224,9 +224,9 @@ TEST_F(HostileNeighboursTest, ARedisThatLiesEndsNoStreamAndNoNode) {
 }
 
 TEST_F(HostileNeighboursTest, WhateverAnotherNodeAnswersOrSendsIsAnErrorAtMost) {
-  Node& node = start("a");
+  ClusterNode& node = start("a");
   node.streams().connect("userId=1");
-  LyingNode liar(redis_);
+  LyingNode liar(bus_.redis);
   ASSERT_TRUE(node.sees(2));
   for (const std::string& body : odd_answers()) {
     for (const std::string& answer : {response(body), body}) {
@@ -315,13 +315,13 @@ TEST_F(HostileNeighboursTest, ANeighbourWithoutRedisMayAnswerAnything) {
 }
 
 TEST_F(HostileNeighboursTest, ASubscriptionThatRedisRefusesIsSaidAndMendsItself) {
-  redis_.say("ACL SETUSER default resetchannels &other:*");
-  Node node(redis_.url(), "a", {});
+  bus_.redis.say("ACL SETUSER default resetchannels &other:*");
+  ClusterNode node("a", bus_.options());
   EXPECT_TRUE(eventually([&] { return node.degraded().find("refuses a subscription") != std::string::npos; }))
       << node.degraded();
   node.streams().connect("userId=1");
   expect_alive(node, "a refusal");
-  redis_.say("ACL SETUSER default allchannels");
+  bus_.redis.say("ACL SETUSER default allchannels");
   EXPECT_TRUE(eventually([&] { return node.degraded().empty(); })) << node.degraded();
 }
 

@@ -2,17 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "support/client.h"
-#include "support/paths.h"
+#include "support/cluster_node.h"
 #include "support/process.h"
+#include "support/ssectl.h"
 
 namespace sse::testing {
 
@@ -23,10 +22,7 @@ class WaitingPrograms {
   WaitingPrograms(std::size_t count, const std::string& where) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::string n = std::to_string(i);
-      const std::string command =
-          ssectl_program() + " " + where + " --timeout 150s send --user u" + n + " --qos --wait 120s m" + n + " 2>&1";
-      pipes_.push_back(::popen(command.c_str(), "r"));
-      EXPECT_NE(pipes_.back(), nullptr);
+      programs_.push_back(start_ssectl(where + " --timeout 150s send --user u" + n + " --qos --wait 120s m" + n));
     }
   }
   ~WaitingPrograms() { finish(); }
@@ -36,24 +32,18 @@ class WaitingPrograms {
   /// Waits for all; what each printed, and its exit status behind it.
   std::vector<std::string> finish() {
     std::vector<std::string> said;
-    for (FILE* pipe : pipes_) {
-      std::string text;
-      std::array<char, 4096> buffer{};
-      while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
-      said.push_back(text + "exit " + std::to_string(WEXITSTATUS(::pclose(pipe))));
-    }
-    pipes_.clear();
+    for (FILE* program : programs_) said.push_back(finish_ssectl(program));
+    programs_.clear();
     return said;
   }
 
  private:
-  std::vector<FILE*> pipes_;
+  std::vector<FILE*> programs_;
 };
 
 /// Programs that wait hold no thread of a node, and take nothing from what others ask: users who connect at either node
 /// get what is pending for them, and pages are served through the node that has not their stream.
-template <class AnyNode>
-void expect_waits_take_nothing_from_others(AnyNode& a, AnyNode& b, const std::string& where) {
+inline void expect_waits_take_nothing_from_others(ClusterNode& a, ClusterNode& b, const std::string& where) {
   constexpr std::size_t kPrograms = 64;
   const std::size_t page = b.streams().connect("userId=page");
   const std::string id = b.streams()[page].connection_id;

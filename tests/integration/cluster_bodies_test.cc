@@ -1,5 +1,5 @@
-#pragma once
-
+// Bodies of page requests that another node answers, over each bus.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,37 +8,38 @@
 #include <vector>
 
 #include "support/client.h"
+#include "support/cluster.h"
 #include "support/socket.h"
 
 namespace sse::testing {
+namespace {
 
-/// The body limits of the nodes in page_requests_of_every_size().
-inline constexpr std::size_t kMaxPageBody = 1'000'000;
-inline constexpr std::size_t kMaxPageUpload = std::size_t{3} << 20;
-inline std::vector<std::string> page_limits() {
+// The body limits of the nodes in page_requests_of_every_size().
+constexpr std::size_t kMaxPageBody = 1'000'000;
+constexpr std::size_t kMaxPageUpload = std::size_t{3} << 20;
+std::vector<std::string> page_limits() {
   return {"--max-body", std::to_string(kMaxPageBody), "--max-upload", std::to_string(kMaxPageUpload)};
 }
 
-/// A multipart/form-data body with the boundary `b`, `size` bytes in total.
-inline std::string upload_of(std::size_t size) {
+// A multipart/form-data body with the boundary `b`, `size` bytes in total.
+std::string upload_of(std::size_t size) {
   const std::string head =
       "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n";
   const std::string tail = "\r\n--b--\r\n";
   return head + std::string(size - head.size() - tail.size(), 'x') + tail;
 }
 
-/// A JSON object with these fields, `size` bytes in total.
-inline std::string json_of(Json fields, std::size_t size) {
+// A JSON object with these fields, `size` bytes in total.
+std::string json_of(Json fields, std::size_t size) {
   fields["padding"] = "";
   const std::size_t bare = fields.dump().size();
   fields["padding"] = std::string(size - std::min(size, bare), 'x');
   return fields.dump();
 }
 
-/// Checks that page requests for a stream of `holder` get the same answer through `other`, with bodies of every size.
-/// REQUIRES: both were started with page_limits() and see each other. `NodeType`: Node or ClusterNode.
-template <class NodeType>
-void page_requests_of_every_size(NodeType& other, NodeType& holder) {
+// Checks that page requests for a stream of `holder` get the same answer through `other`, with bodies of every size.
+// REQUIRES: both were started with page_limits() and see each other.
+void page_requests_of_every_size(ClusterNode& other, ClusterNode& holder) {
   const std::vector<std::size_t> sizes{1'000, 16'384, 65'535, 65'536, 65'537, 131'072, kMaxPageBody, kMaxPageBody + 1};
   const std::string multipart = "multipart/form-data; boundary=b";
   const std::string form = "application/x-www-form-urlencoded";
@@ -120,10 +121,9 @@ void page_requests_of_every_size(NodeType& other, NodeType& holder) {
   }
 }
 
-/// Checks that an upload for a stream of `small`, whose limit is lower than that of `other`, is refused with the
-/// reason.
-template <class NodeType>
-void upload_over_the_limit_of_the_other_node(NodeType& other, NodeType& small) {
+// Checks that an upload for a stream of `small`, whose limit is lower than that of `other`, is refused with the
+// reason.
+void upload_over_the_limit_of_the_other_node(ClusterNode& other, ClusterNode& small) {
   const std::size_t stream = small.streams().connect("userId=1");
   const std::string path =
       "/my-sse/connect/upload/docs.do?userId=1&connectionId=" + small.streams()[stream].connection_id;
@@ -137,4 +137,23 @@ void upload_over_the_limit_of_the_other_node(NodeType& other, NodeType& small) {
   }
 }
 
+template <class Bus>
+class ClusterBodiesTest : public ClusterOver<Bus> {};
+TYPED_TEST_SUITE(ClusterBodiesTest, EveryBus, BusName);
+
+TYPED_TEST(ClusterBodiesTest, BodiesOfEverySizeReachTheNodeWithTheStream) {
+  ClusterNode& a = this->start("a", page_limits());
+  ClusterNode& b = this->start("b", page_limits());
+  this->settle();
+  page_requests_of_every_size(a, b);
+}
+
+TYPED_TEST(ClusterBodiesTest, AnUploadOverTheLimitOfTheNodeWithTheStreamIsRefusedWithTheReason) {
+  ClusterNode& a = this->start("a", page_limits());
+  ClusterNode& b = this->start("b", {"--max-upload", "100000", "--max-body", "50000"});
+  this->settle();
+  upload_over_the_limit_of_the_other_node(a, b);
+}
+
+}  // namespace
 }  // namespace sse::testing
