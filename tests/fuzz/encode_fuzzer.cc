@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "event/event.h"
 #include "fuzz/fuzz.h"
-#include "unit/event/stream_parser.h"
+#include "support/event_parser.h"
 
 namespace {
 
@@ -23,6 +23,7 @@ std::string breaks_as_lf(std::string_view text) {
 // An event that passes validate() is read by a strict parser as exactly one event with the same name, id and data.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sse::event;
+  using sse::testing::ReceivedEvent;
   // Input: the sizes of name and id, the name, the id, the data.
   sse::fuzz::Input input(data, size);
   const std::size_t name = input.byte();
@@ -37,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const sse::Error&) {
     return 0;
   }
-  const Dispatched expected{event.name.empty() ? "message" : event.name, breaks_as_lf(event.data), event.id};
-  if (StreamParser().parse(encode(event)) != std::vector<Dispatched>{expected}) std::abort();
+  const ReceivedEvent expected{event.name.empty() ? "message" : event.name, breaks_as_lf(event.data), event.id};
+  if (sse::testing::parse_events(encode(event)) != std::vector<ReceivedEvent>{expected}) std::abort();
   return 0;
 }

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sse::testing {
 
@@ -36,6 +38,8 @@ class EventParser {
     }
   }
 
+  /// The last event id, with which the browser would reconnect.
+  const std::string& last_id() const { return last_id_; }
   /// Comment lines received so far.
   std::size_t comments() const { return comments_; }
   /// The last reconnection time received, in milliseconds; -1 for none.
@@ -85,5 +89,21 @@ class EventParser {
   bool after_cr_ = false;
   bool first_line_ = true;
 };
+
+/// The events of a whole stream. Discards an unfinished one at the end, as the standard says. `last_id`, if given: the
+/// last event id with which the browser would reconnect.
+inline std::vector<ReceivedEvent> parse_events(std::string_view stream, std::string* last_id = nullptr) {
+  std::vector<ReceivedEvent> events;
+  EventParser parser;
+  parser.feed(stream, [&](ReceivedEvent event) { events.push_back(std::move(event)); });
+  if (last_id != nullptr) *last_id = parser.last_id();
+  return events;
+}
+
+inline std::vector<std::string> data_of(const std::vector<ReceivedEvent>& events) {
+  std::vector<std::string> all;
+  for (const ReceivedEvent& event : events) all.push_back(event.data);
+  return all;
+}
 
 }  // namespace sse::testing

@@ -10,36 +10,18 @@
 #include "base/manual_clock.h"
 #include "delivery/sender.h"
 #include "store/memory/memory_repository.h"
-#include "unit/event/stream_parser.h"
-#include "unit/net/loopback.h"
+#include "support/page.h"
 
 namespace sse::delivery {
 namespace {
 
-using event::Dispatched;
 using event::Target;
 using event::TargetKind;
 using std::chrono::milliseconds;
-using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-struct Page {
-  ConnectionId id;
-  Client client;
-
-  std::vector<Dispatched> until(const std::string& data) {
-    EXPECT_TRUE(client.receive_until("data:" + data + "\n\n")) << client.received();
-    std::vector<Dispatched> parsed = event::StreamParser().parse(client.received());
-    std::erase_if(parsed, [](const Dispatched& e) { return e.type == "connect-finish"; });
-    return parsed;
-  }
-  std::vector<std::string> data_until(const std::string& data) {
-    std::vector<std::string> all;
-    for (const Dispatched& e : until(data)) all.push_back(e.data);
-    return all;
-  }
-};
+using testing::Page;
+using testing::ReceivedEvent;
 
 struct Who {
   std::string user = "1";
@@ -69,18 +51,13 @@ class AcknowledgementTest : public ::testing::Test {
     for (const auto& loop : loops_) loop->start();
   }
   Page open(const Who& who) {
-    auto pair = testing::tcp_pair();
-    hub::NewConnection fresh;
-    fresh.identity = {UserId(who.user), TenantId(who.tenant), {}};
-    fresh.listeners = who.listeners;
-    fresh.confirms = who.confirms;
-    fresh.marks = who.marks;
-    fresh.last_event = who.last_event;
-    fresh.attributes.query = "clientId=" + who.client;
-    fresh.socket = std::move(pair.server);
-    Page page{sender_->hub().connect(std::move(fresh)), std::move(pair.client)};
-    EXPECT_TRUE(page.client.receive_until("\n\n"));
-    return page;
+    return testing::open_page(sender_->hub(), {.user = who.user,
+                                               .tenant = who.tenant,
+                                               .listeners = who.listeners,
+                                               .query = "clientId=" + who.client,
+                                               .confirms = who.confirms,
+                                               .marks = who.marks,
+                                               .last_event = who.last_event});
   }
   std::uint64_t send(const std::string& data, bool qos = true, bool listening = false) {
     return sender_->send({{TargetKind::kUser, {"1"}, listening}, "news", data, qos, milliseconds(0)}).id;
@@ -165,7 +142,7 @@ TEST_F(AcknowledgementTest, WaitsForTheClientWhateverItsTcpSays) {
   start();
   Page page = open({});
   const std::uint64_t id = send("a");
-  page.until("a");
+  page.events_until("a");
   EXPECT_TRUE(stays_pending(page, 1));
   EXPECT_EQ(sender_->hub().describe(page.id)->in_flight, 1U);
   EXPECT_EQ(ack(page, {id}), 1U);
@@ -179,7 +156,7 @@ TEST_F(AcknowledgementTest, TakesNothingFromOthersNorTwiceNorWhatItNeverSent) {
   Page page = open({});
   Page other = open({.user = "2"});
   const std::uint64_t id = send("a");
-  page.until("a");
+  page.events_until("a");
   EXPECT_EQ(ack(page, {id}, "2"), std::nullopt);
   EXPECT_EQ(ack(page, {id}, ""), std::nullopt);
   EXPECT_EQ(ack(other, {id}, "2"), 0U);
@@ -195,13 +172,13 @@ TEST_F(AcknowledgementTest, DeliversAgainOnReconnectInOrderWithTheSameIds) {
   Page page = open({});
   std::vector<std::uint64_t> sent;
   for (const char* data : {"a", "b", "c"}) sent.push_back(send(data));
-  page.until("c");
+  page.events_until("c");
   EXPECT_EQ(ack(page, {sent[1]}), 1U);
   close(page);
   sent.push_back(send("d"));
   Page again = open({});
   std::vector<std::string> ids;
-  for (const Dispatched& e : again.until("d")) ids.push_back(e.last_event_id);
+  for (const ReceivedEvent& e : again.events_until("d")) ids.push_back(e.id);
   EXPECT_THAT(ids, ElementsAre(std::to_string(sent[0]), std::to_string(sent[2]), std::to_string(sent[3])));
 }
 
@@ -211,7 +188,7 @@ TEST_F(AcknowledgementTest, ConfirmsWhatALastEventIdCovers) {
   send("a");
   const std::uint64_t b = send("b");
   send("c");
-  page.until("c");
+  page.events_until("c");
   close(page);
   Page again = open({.last_event = b});
   EXPECT_THAT(again.data_until("c"), ElementsAre("c"));
@@ -224,7 +201,7 @@ TEST_F(AcknowledgementTest, ConfirmsByTheIdOfAnEventWithoutQosToo) {
   send("a");
   const std::uint64_t plain = send("plain", false);
   send("b");
-  page.until("b");
+  page.events_until("b");
   close(page);
   Page again = open({.last_event = plain});
   EXPECT_THAT(again.data_until("b"), ElementsAre("b"));
@@ -235,7 +212,7 @@ TEST_F(AcknowledgementTest, ConfirmsNoneThatWasNeverWrittenToThatClient) {
   send("for listeners", true, true);
   Page page = open({});
   const std::uint64_t a = send("a");
-  page.until("a");
+  page.events_until("a");
   close(page);
   // Its id is smaller than the last the client has seen; it has never had it.
   Page again = open({.last_event = a, .listeners = {"news"}});
@@ -246,7 +223,7 @@ TEST_F(AcknowledgementTest, BelievesNoLastEventIdOfAnotherClient) {
   start();
   Page page = open({});
   const std::uint64_t a = send("a");
-  page.until("a");
+  page.events_until("a");
   close(page);
   Page other = open({.client = "phone", .last_event = a});
   EXPECT_THAT(other.data_until("a"), ElementsAre("a"));
@@ -259,7 +236,7 @@ TEST_F(AcknowledgementTest, BelievesALastEventIdBeforeItKnowsThatTheOldStreamIsD
   start();
   Page page = open({});
   const std::uint64_t a = send("a");
-  page.until("a");
+  page.events_until("a");
   Page again = open({.last_event = a});
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
 }
@@ -269,13 +246,13 @@ TEST_F(AcknowledgementTest, TakesConfirmationsThatComeAfterTheStreamHasEnded) {
   Page page = open({});
   const std::uint64_t a = send("a");
   const std::uint64_t b = send("b");
-  page.until("b");
+  page.events_until("b");
   close(page);
   EXPECT_EQ(ack(page, {a}, "2"), std::nullopt);
   EXPECT_EQ(ack(page, {a}), 1U);
   // As does the client's next stream.
   Page again = open({});
-  again.until("b");
+  again.events_until("b");
   EXPECT_EQ(ack(again, {b}), 1U);
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
 }
@@ -286,13 +263,13 @@ TEST_F(AcknowledgementTest, SendsAgainOnALiveStreamWhatIsNotConfirmedInTime) {
   Page page = open({});
   const std::uint64_t a = send("a");
   const std::uint64_t b = send("b");
-  page.until("b");
+  page.events_until("b");
   EXPECT_EQ(ack(page, {a}), 1U);
   ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") == 1; }));
   send("end", false);
-  const std::vector<Dispatched> got = page.until("end");
+  const std::vector<ReceivedEvent> got = page.events_until("end");
   ASSERT_EQ(got.size(), 4U);
-  EXPECT_EQ(got[2], (Dispatched{"news", "b", std::to_string(b)}));
+  EXPECT_EQ(got[2], (ReceivedEvent{"news", "b", std::to_string(b)}));
   EXPECT_EQ(ack(page, {b}), 1U);
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
 }
@@ -301,7 +278,7 @@ TEST_F(AcknowledgementTest, ConfirmsByTheNameOfAnEndedStreamThatHadNothingInFlig
   start();
   Page first = open({.listeners = {"news"}});
   const std::uint64_t a = send("a", true, true);
-  first.until("a");
+  first.events_until("a");
   close(first);
   // It does not listen, so it gets nothing.
   Page second = open({});
@@ -319,7 +296,7 @@ TEST_F(AcknowledgementTest, CountsAttemptsAndThoseThatFailed) {
     Page page = open({});
     const std::uint64_t a = send("a");
     send("b");
-    page.until("b");
+    page.events_until("b");
     EXPECT_EQ(ack(page, {a}), 1U);
     EXPECT_EQ(metric("sse_attempts_total"), 2);
     EXPECT_EQ(metric("sse_attempts_failed_total"), 0);
@@ -333,7 +310,7 @@ TEST_F(AcknowledgementTest, SendsNothingAgainThatIsNoLongerPending) {
   Page page = open({});
   const std::uint64_t a = send("a");
   send("b");
-  page.until("b");
+  page.events_until("b");
   repository_.erase(MessageId(a));
   ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") == 1; }));
   send("end", false);
@@ -370,8 +347,8 @@ TEST_F(AcknowledgementTest, HasOneOfATenantConfirmForAll) {
   Page one = open({.user = "1", .tenant = "t"});
   Page two = open({.user = "2", .tenant = "t"});
   const std::uint64_t id = sender_->send({{TargetKind::kTenant, {"t"}, false}, "news", "a", true, milliseconds(0)}).id;
-  one.until("a");
-  two.until("a");
+  one.events_until("a");
+  two.events_until("a");
   EXPECT_EQ(ack(one, {id}, "1", "t"), 1U);
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
   EXPECT_EQ(ack(two, {id}, "2", "t"), 1U) << "it had it in flight, too";

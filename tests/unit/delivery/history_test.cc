@@ -14,7 +14,7 @@
 #include "base/step_count.h"
 #include "event/event.h"
 #include "event/json.h"
-#include "unit/event/stream_parser.h"
+#include "support/event_parser.h"
 
 namespace sse::delivery {
 namespace {
@@ -58,10 +58,10 @@ class HistoryTest : public ::testing::Test {
     Answer answer;
     answer.cursor = resumption.cursor;
     for (const hub::RetainedEvent& event : resumption.missed) answer.positions.push_back(event.position.value());
-    for (const event::Dispatched& e : event::StreamParser().parse(resumption.notice)) {
+    for (const testing::ReceivedEvent& e : testing::parse_events(resumption.notice)) {
       EXPECT_EQ(e.type, "resync");
       answer.resync = event::Json::parse(e.data);
-      answer.resync_id = e.last_event_id;
+      answer.resync_id = e.id;
     }
     return answer;
   }

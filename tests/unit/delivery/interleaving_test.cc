@@ -16,8 +16,7 @@
 #include "delivery/sender.h"
 #include "store/memory/memory_repository.h"
 #include "store/sqlite/sqlite_repository.h"
-#include "unit/event/stream_parser.h"
-#include "unit/net/loopback.h"
+#include "support/page.h"
 #include "unit/store/store_fixture.h"
 
 namespace sse::delivery {
@@ -137,20 +136,21 @@ class Run {
       last = how == 1 ? read.back() : read[pick(static_cast<unsigned>(read.size()))];
       for (const auto& stream : browser.streams) cover(browser.user, stream, last);
     }
-    auto pair = testing::tcp_pair();
-    hub::NewConnection fresh;
-    fresh.identity.user = UserId(browser.user);
-    fresh.confirms = true;
-    fresh.last_event = last;
-    fresh.attributes.query = "clientId=" + browser.id;
     browser.listens = pick(2) == 0;
-    if (browser.listens) fresh.listeners = {"news"};
-    fresh.socket = std::move(pair.server);
-    browser.connection = sender_->hub().connect(std::move(fresh));
-    browser.client = std::make_unique<testing::Client>(std::move(pair.client));
-    browser.streams.emplace_back();
+    open_stream(browser, {.user = browser.user,
+                          .listeners = browser.listens ? std::vector<std::string>{"news"} : std::vector<std::string>{},
+                          .query = "clientId=" + browser.id,
+                          .confirms = true,
+                          .last_event = last});
     log << "connect " << browser.id << (browser.listens ? " listening" : "") << " after " << last << "\n";
     read(browser);
+  }
+
+  void open_stream(Browser& browser, const testing::PageOptions& options) {
+    testing::Page page = testing::connect_page(sender_->hub(), options);
+    browser.connection = page.id;
+    browser.client = std::make_unique<testing::Client>(std::move(page.client));
+    browser.streams.emplace_back();
   }
 
   // The model of a last event id: the client had everything up to its place.
@@ -182,9 +182,9 @@ class Run {
     read.clear();
     std::uint64_t largest = 0;
     std::set<std::uint64_t> seen;
-    for (const event::Dispatched& e : event::StreamParser().parse(browser.client->received())) {
+    for (const testing::ReceivedEvent& e : testing::parse_events(browser.client->received())) {
       if (e.type != "news") continue;
-      const std::uint64_t id = std::stoull(e.last_event_id);
+      const std::uint64_t id = std::stoull(e.id);
       read.push_back(id);
       if (!seen.insert(id).second) failure << browser.id << " got " << id << " twice on one stream\n";
       // Live events and replayed messages come as they were accepted.
@@ -253,14 +253,7 @@ class Run {
         return;
       }
       Browser fresh{user, "newcomer"};
-      auto pair = testing::tcp_pair();
-      hub::NewConnection request;
-      request.identity.user = UserId(user);
-      request.listeners = {"news"};
-      request.socket = std::move(pair.server);
-      fresh.connection = sender_->hub().connect(std::move(request));
-      fresh.client = std::make_unique<testing::Client>(std::move(pair.client));
-      fresh.streams.emplace_back();
+      open_stream(fresh, {.user = user, .listeners = {"news"}});
       read(fresh);
       std::vector<std::uint64_t> got = fresh.streams.back();
       if (!got.empty()) got.pop_back();  // the marker

@@ -15,18 +15,17 @@
 #include "event/json.h"
 #include "hub/connection_scan.h"
 #include "store/memory/memory_repository.h"
-#include "unit/event/stream_parser.h"
-#include "unit/net/loopback.h"
+#include "support/page.h"
 
 namespace sse::delivery {
 namespace {
 
-using event::Dispatched;
 using event::Target;
 using event::TargetKind;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::ReceivedEvent;
 
 class ResumeTest : public ::testing::Test {
  protected:
@@ -70,40 +69,31 @@ class Browser {
       : sender_(sender), user_(std::move(user)), channel_(std::move(channel)), listeners_(std::move(listeners)) {}
 
   void connect() {
-    auto pair = testing::tcp_pair();
-    hub::NewConnection fresh;
-    fresh.identity.user = UserId(user_);
-    fresh.channel = ChannelName(channel_);
-    fresh.listeners = listeners_;
-    fresh.last_event_id = last_event_id_;
-    fresh.last_event = parse_id(last_event_id_).value_or(0);
-    fresh.confirms = confirms_;
-    fresh.keepalive = keepalive_;
-    fresh.attributes.query = "clientId=browser";
-    fresh.socket = std::move(pair.server);
-    sender_.connect(std::move(fresh));
-    client_.emplace(std::move(pair.client));
+    page_.emplace(testing::connect_page(sender_, {.user = user_,
+                                                  .channel = channel_,
+                                                  .listeners = listeners_,
+                                                  .query = "clientId=browser",
+                                                  .keepalive = keepalive_,
+                                                  .confirms = confirms_,
+                                                  .last_event = parse_id(last_event_id_).value_or(0),
+                                                  .last_event_id = last_event_id_}));
   }
   // Sees the first `bytes` of what has come, and is cut off there.
-  void cut(std::size_t bytes) { check(std::string_view(client_->received()).substr(0, bytes)); }
+  void cut(std::size_t bytes) { check(std::string_view(client().received()).substr(0, bytes)); }
   // Sees everything up to an event with this data, and stays.
   void read_until(const std::string& data) {
-    EXPECT_TRUE(client_->receive_until("data:" + data + "\n"));
-    EXPECT_TRUE(client_->receive_until("\n\n"));
+    EXPECT_TRUE(client().receive_until("data:" + data + "\n"));
+    EXPECT_TRUE(client().receive_until("\n\n"));
   }
   void leave() { cut(std::string::npos); }
   void read_to_end() {
-    EXPECT_TRUE(client_->receive_all());
+    EXPECT_TRUE(client().receive_all());
     leave();
   }
-  testing::Client& client() { return *client_; }
+  testing::Client& client() { return page_->client; }
 
-  const std::vector<Dispatched>& seen() const { return seen_; }
-  std::vector<std::string> data() const {
-    std::vector<std::string> all;
-    for (const Dispatched& e : seen_) all.push_back(e.data);
-    return all;
-  }
+  const std::vector<ReceivedEvent>& seen() const { return seen_; }
+  std::vector<std::string> data() const { return testing::data_of(seen_); }
   const std::string& last_event_id() const { return last_event_id_; }
   void set_last_event_id(std::string id) { last_event_id_ = std::move(id); }
   void forget() { seen_.clear(); }
@@ -114,12 +104,12 @@ class Browser {
 
  private:
   void check(std::string_view bytes) {
-    event::StreamParser parser;
-    for (Dispatched& e : parser.parse(bytes)) {
+    std::string last_id;
+    for (ReceivedEvent& e : testing::parse_events(bytes, &last_id)) {
       if (e.type != "connect-finish") seen_.push_back(std::move(e));
     }
-    if (!parser.last_event_id().empty()) last_event_id_ = parser.last_event_id();
-    client_.reset();
+    if (!last_id.empty()) last_event_id_ = last_id;
+    page_.reset();
   }
 
   Sender& sender_;
@@ -129,8 +119,8 @@ class Browser {
   std::string last_event_id_;
   bool confirms_ = false;
   milliseconds keepalive_{0};
-  std::optional<testing::Client> client_;
-  std::vector<Dispatched> seen_;
+  std::optional<testing::Page> page_;
+  std::vector<ReceivedEvent> seen_;
 };
 
 TEST_F(ResumeTest, GivesWhatWasMissedBeforeWhatIsLive) {
@@ -419,8 +409,8 @@ TEST_F(ResumeTest, LeavesNoGapToAClientThatConfirmsWhereverItIsCutOff) {
     browser.leave();
     std::vector<std::string> first_sights;
     std::map<std::string, std::set<std::string>> ids;
-    for (const Dispatched& e : browser.seen()) {
-      if (ids[e.data].insert(e.last_event_id).second && ids[e.data].size() == 1) first_sights.push_back(e.data);
+    for (const ReceivedEvent& e : browser.seen()) {
+      if (ids[e.data].insert(e.id).second && ids[e.data].size() == 1) first_sights.push_back(e.data);
     }
     EXPECT_EQ(first_sights, sent) << "no gap, in order";
     EXPECT_EQ(browser.seen().size(), sent.size()) << "none twice";
@@ -468,7 +458,7 @@ TEST_F(ResumeTest, TellsClientsThatComeBackWhereThereIsNoHistoryThatTheyMayHaveM
   EXPECT_EQ(event::Json::parse(browser.seen()[0].data),
             event::Json({{"requested", came_with}, {"oldest", nullptr}, {"missed", nullptr}}));
   // It stands behind the connection: cut right here, the client is told once more.
-  EXPECT_GT(parse_id(browser.seen()[0].last_event_id).value_or(0), parse_id(kept).value_or(0));
+  EXPECT_GT(parse_id(browser.seen()[0].id).value_or(0), parse_id(kept).value_or(0));
   EXPECT_THAT(browser.data(), ElementsAre(browser.seen()[0].data, "kept", "end"));
   EXPECT_EQ(metric("sse_resyncs_total"), 1);
 }

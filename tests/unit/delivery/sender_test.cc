@@ -17,8 +17,7 @@
 
 #include "base/error.h"
 #include "store/memory/memory_repository.h"
-#include "unit/event/stream_parser.h"
-#include "unit/net/loopback.h"
+#include "support/page.h"
 
 namespace sse::delivery {
 namespace {
@@ -27,52 +26,28 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-using event::Dispatched;
 using event::Target;
 using event::TargetKind;
 using std::chrono::milliseconds;
-using testing::Client;
 using ::testing::ElementsAre;
 using testing::eventually;
 using ::testing::IsEmpty;
+using testing::Page;
+using testing::PageOptions;
+using testing::ReceivedEvent;
 using ::testing::SizeIs;
 
 Target users(std::vector<std::string> names) {
   return {TargetKind::kUser, std::move(names), false};
 }
 
-// A client with an open stream.
-struct Page {
-  ConnectionId id;
-  Client client;
-
-  // Events so far, without connect-finish, once `count` of them have come; fewer when the stream ended.
-  std::vector<Dispatched> events(std::size_t count) {
-    for (;;) {
-      // The end of every event; connect-finish has one, too.
-      std::size_t ends = 0;
-      const std::string& all = client.received();
-      for (std::size_t at = all.find("\n\n"); at != std::string::npos; at = all.find("\n\n", at + 2)) ++ends;
-      if (ends > count || !client.receive_some()) break;
-    }
-    std::vector<Dispatched> parsed = event::StreamParser().parse(client.received());
-    std::erase_if(parsed, [](const Dispatched& e) { return e.type == "connect-finish"; });
-    return parsed;
-  }
-  std::vector<std::string> data(std::size_t count) {
-    std::vector<std::string> all;
-    for (const Dispatched& e : events(count)) all.push_back(e.data);
-    return all;
-  }
-};
-
 // On every stream ids ascend, and with them what one sender ("sender/number") sent.
-void expect_in_order(const std::vector<Dispatched>& events) {
+void expect_in_order(const std::vector<ReceivedEvent>& events) {
   std::uint64_t last_id = 0;
   std::map<std::string, int> last_of;
-  for (const Dispatched& e : events) {
+  for (const ReceivedEvent& e : events) {
     if (e.type != "news") continue;
-    const std::uint64_t id = std::stoull(e.last_event_id);
+    const std::uint64_t id = std::stoull(e.id);
     EXPECT_GT(id, last_id) << e.data << " came too late";
     last_id = id;
     const std::size_t slash = e.data.find('/');
@@ -162,30 +137,8 @@ class SenderTest : public ::testing::Test {
     for (const auto& loop : loops_) loop->start();
   }
 
-  struct Who {
-    std::string user{};
-    std::string tenant{};
-    std::string token{};
-    std::string channel{};
-    std::vector<std::string> listeners{};
-    int send_buffer = 0;
-    int receive_buffer = 0;
-  };
-  Page connect(const Who& who) {
-    auto pair = testing::tcp_pair(who.send_buffer, who.receive_buffer);
-    hub::NewConnection fresh;
-    fresh.identity = {UserId(who.user), TenantId(who.tenant), AccessToken(who.token)};
-    fresh.channel = ChannelName(who.channel);
-    fresh.listeners = who.listeners;
-    fresh.socket = std::move(pair.server);
-    return {sender_->hub().connect(std::move(fresh)), std::move(pair.client)};
-  }
-  // Connected, and nothing being replayed any more: what is sent now goes straight into the stream.
-  Page open(const Who& who) {
-    Page page = connect(who);
-    EXPECT_TRUE(page.client.receive_until("\n\n"));
-    return page;
-  }
+  Page connect(const PageOptions& options) { return testing::connect_page(sender_->hub(), options); }
+  Page open(const PageOptions& options) { return testing::open_page(sender_->hub(), options); }
   SendResult send(Target target, std::string data, bool qos = true) {
     return sender_->send({std::move(target), "news", std::move(data), qos, milliseconds(0)});
   }
@@ -213,7 +166,7 @@ TEST_F(SenderTest, ConfirmsWhatAnOnlineUserReceived) {
   ASSERT_THAT(sent.recipients, SizeIs(1));
   EXPECT_EQ(sent.recipients[0].name, "1");
   EXPECT_EQ(sent.recipients[0].delivered, 1U);
-  EXPECT_THAT(page.events(1), ElementsAre(Dispatched{"news", "hello", std::to_string(sent.id)}));
+  EXPECT_THAT(page.events(1), ElementsAre(ReceivedEvent{"news", "hello", std::to_string(sent.id)}));
   EXPECT_TRUE(all_confirmed());
   EXPECT_EQ(metric("sse_confirmed_total"), 1);
 }
@@ -306,7 +259,7 @@ TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
   EXPECT_FALSE(outcomes[0].result.repeated);
   EXPECT_TRUE(outcomes[1].result.repeated);
   EXPECT_EQ(outcomes[1].result.id, outcomes[0].result.id);
-  EXPECT_THAT(page.events(1), ElementsAre(Dispatched{"news", "hello", std::to_string(outcomes[0].result.id)}));
+  EXPECT_THAT(page.events(1), ElementsAre(ReceivedEvent{"news", "hello", std::to_string(outcomes[0].result.id)}));
   EXPECT_TRUE(eventually([&] { return repository_.size() == 1; }));
   EXPECT_EQ(step_name(sender_->trace().of(MessageId(outcomes[0].result.id))[1].what), "committed");
 }
@@ -322,7 +275,7 @@ TEST_F(SenderTest, KeepsNothingWithoutQos) {
 
 TEST_F(SenderTest, ReplaysInOrderWithTheSameIdsAndGoesOnLive) {
   start();
-  std::vector<Dispatched> expected;
+  std::vector<ReceivedEvent> expected;
   for (int i = 0; i < 5; ++i) {
     const SendResult sent = send(users({"1"}), "old " + std::to_string(i));
     EXPECT_EQ(sent.delivered, 0U);
@@ -333,12 +286,12 @@ TEST_F(SenderTest, ReplaysInOrderWithTheSameIdsAndGoesOnLive) {
   Page page = connect({.user = "1"});
   const SendResult live = send(users({"1"}), "live", false);
   const SendResult kept = send(users({"1"}), "kept");
-  std::vector<Dispatched> got = page.events(7);
+  std::vector<ReceivedEvent> got = page.events(7);
   ASSERT_THAT(got, SizeIs(7));
-  EXPECT_EQ(std::vector<Dispatched>(got.begin(), got.begin() + 5), expected);
-  EXPECT_THAT(std::vector<Dispatched>(got.begin() + 5, got.end()),
-              ::testing::UnorderedElementsAre(Dispatched{"news", "live", std::to_string(live.id)},
-                                              Dispatched{"news", "kept", std::to_string(kept.id)}));
+  EXPECT_EQ(std::vector<ReceivedEvent>(got.begin(), got.begin() + 5), expected);
+  EXPECT_THAT(std::vector<ReceivedEvent>(got.begin() + 5, got.end()),
+              ::testing::UnorderedElementsAre(ReceivedEvent{"news", "live", std::to_string(live.id)},
+                                              ReceivedEvent{"news", "kept", std::to_string(kept.id)}));
   EXPECT_TRUE(all_confirmed());
   Page again = open({.user = "1"});
   send(users({"1"}), "end", false);
@@ -354,7 +307,7 @@ TEST_F(SenderTest, TracksEveryUserOfAMessageAlone) {
   EXPECT_THAT(online.data(1), ElementsAre("hello"));
   EXPECT_TRUE(eventually([&] { return repository_.size() == 2; }));
   Page off = connect({.user = "off"});
-  EXPECT_THAT(off.events(1), ElementsAre(Dispatched{"news", "hello", std::to_string(sent.id)}));
+  EXPECT_THAT(off.events(1), ElementsAre(ReceivedEvent{"news", "hello", std::to_string(sent.id)}));
   EXPECT_TRUE(eventually([&] { return repository_.size() == 1; }));
   Page off2 = connect({.user = "off2"});
   EXPECT_THAT(off2.data(1), ElementsAre("hello"));
@@ -412,7 +365,7 @@ TEST_F(SenderTest, KeepsWhatWasInAConnectionThatDied) {
   ASSERT_TRUE(eventually([&] { return sender_->hub().sockets() == 0; }));
   EXPECT_EQ(repository_.size(), 1U);
   Page next = connect({.user = "1"});
-  EXPECT_THAT(next.events(1), ElementsAre(Dispatched{"news", "lost", std::to_string(lost.id)}));
+  EXPECT_THAT(next.events(1), ElementsAre(ReceivedEvent{"news", "lost", std::to_string(lost.id)}));
   EXPECT_TRUE(all_confirmed());
 }
 
@@ -604,10 +557,10 @@ TEST_F(SenderTest, LosesNothingWhileStreamsComeAndGo) {
         for (std::size_t reads = 0; reads < 3 + turn % 5; ++reads) {
           if (!page.client.receive_some(last_turn ? milliseconds(2000) : milliseconds(20))) break;
         }
-        for (const Dispatched& e : event::StreamParser().parse(page.client.received())) {
+        for (const ReceivedEvent& e : testing::parse_events(page.client.received())) {
           if (e.type != "news") continue;
-          const auto [entry, fresh] = mine.emplace(e.data, e.last_event_id);
-          EXPECT_EQ(entry->second, e.last_event_id) << "a double with another id";
+          const auto [entry, fresh] = mine.emplace(e.data, e.id);
+          EXPECT_EQ(entry->second, e.id) << "a double with another id";
         }
         // What TCP has and the parser has not seen would be confirmed and lost to this test, not to a client that
         // reads on: so read on.
@@ -616,10 +569,10 @@ TEST_F(SenderTest, LosesNothingWhileStreamsComeAndGo) {
         }
         page.client.finish();
         page.client.receive_all();
-        const std::vector<Dispatched> all = event::StreamParser().parse(page.client.received());
+        const std::vector<ReceivedEvent> all = testing::parse_events(page.client.received());
         expect_in_order(all);
-        for (const Dispatched& e : all) {
-          if (e.type == "news") mine.emplace(e.data, e.last_event_id);
+        for (const ReceivedEvent& e : all) {
+          if (e.type == "news") mine.emplace(e.data, e.id);
         }
         if (++turn > 2000) break;
       }

@@ -7,13 +7,15 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "unit/event/stream_parser.h"
+#include "support/event_parser.h"
 
 namespace sse::event {
 namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
+using sse::testing::parse_events;
+using sse::testing::ReceivedEvent;
 
 // A stream cannot tell CR, LF and CRLF apart: a reader sees LF.
 std::string breaks_as_lf(std::string_view text) {
@@ -29,12 +31,12 @@ void expect_arrives(const Event& event) {
   SCOPED_TRACE(printable(event.data));
   validate(event);
   const std::string before = encode({"before", "x", "1", {}});
-  const std::vector<Dispatched> got = StreamParser().parse(before + encode(event) + encode({"after", "y", "", {}}));
+  const std::vector<ReceivedEvent> got = parse_events(before + encode(event) + encode({"after", "y", "", {}}));
   ASSERT_EQ(got.size(), 3U);
   const std::string id = event.id.empty() ? "1" : event.id;
-  EXPECT_EQ(got[0], (Dispatched{"before", "x", "1"}));
-  EXPECT_EQ(got[1], (Dispatched{event.name.empty() ? "message" : event.name, breaks_as_lf(event.data), id}));
-  EXPECT_EQ(got[2], (Dispatched{"after", "y", id}));
+  EXPECT_EQ(got[0], (ReceivedEvent{"before", "x", "1"}));
+  EXPECT_EQ(got[1], (ReceivedEvent{event.name.empty() ? "message" : event.name, breaks_as_lf(event.data), id}));
+  EXPECT_EQ(got[2], (ReceivedEvent{"after", "y", id}));
 }
 
 void expect_refused(const Event& event, std::string_view sentence) {
@@ -113,15 +115,15 @@ TEST(Encode, NamesAndIdsMayHoldAnythingButBreaks) {
 
 TEST(Encode, AnIdOfTheStreamsFirstEventSurvivesAByteOrderMark) {
   // Only a BOM at the very start of the stream is dropped; ours starts with a field name, so none of the data is.
-  const auto got = StreamParser().parse(encode({"", "\xEF\xBB\xBFx", "", {}}));
+  const auto got = parse_events(encode({"", "\xEF\xBB\xBFx", "", {}}));
   ASSERT_EQ(got.size(), 1U);
   EXPECT_EQ(got[0].data, "\xEF\xBB\xBFx");
 }
 
 TEST(Encode, RetryReachesTheReader) {
-  StreamParser parser;
-  parser.parse(encode({"", "", "", 1500ms}));
-  EXPECT_EQ(parser.retry(), "1500");
+  sse::testing::EventParser parser;
+  parser.feed(encode({"", "", "", 1500ms}), [](const ReceivedEvent&) {});
+  EXPECT_EQ(parser.retry(), 1500);
 }
 
 TEST(Encode, RandomEventsArrive) {
@@ -137,15 +139,14 @@ TEST(Encode, RandomEventsArrive) {
     }
     return out;
   };
-  for (int i = 0; i < 5000 && !testing::Test::HasFailure(); ++i)
+  for (int i = 0; i < 5000 && !::testing::Test::HasFailure(); ++i)
     expect_arrives({text(false), text(true), text(false), {}});
 }
 
 TEST(Heartbeat, DispatchesNothingAndKeepsTheLastId) {
-  const auto got =
-      StreamParser().parse(encode({"a", "1", "5", {}}) + std::string(kHeartbeat) + encode({"b", "2", "", {}}));
+  const auto got = parse_events(encode({"a", "1", "5", {}}) + std::string(kHeartbeat) + encode({"b", "2", "", {}}));
   ASSERT_EQ(got.size(), 2U);
-  EXPECT_EQ(got[1], (Dispatched{"b", "2", "5"}));
+  EXPECT_EQ(got[1], (ReceivedEvent{"b", "2", "5"}));
 }
 
 TEST(Validate, RefusesBreaksAndNulInNameAndId) {

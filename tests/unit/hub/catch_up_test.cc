@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "event/event.h"
-#include "unit/event/stream_parser.h"
+#include "support/event_parser.h"
 
 namespace sse::hub {
 namespace {
@@ -43,8 +43,8 @@ Seen seen(const std::vector<event::FrameRef>& frames) {
   // An event without an id repeats the last one.
   bytes += "event:end\ndata:\n\n";
   Seen all;
-  for (const event::Dispatched& e : event::StreamParser().parse(bytes)) {
-    all.cursor = e.last_event_id;
+  for (const testing::ReceivedEvent& e : testing::parse_events(bytes)) {
+    all.cursor = e.id;
     if (e.type != "end") all.data.push_back(e.data);
   }
   return all;

@@ -20,7 +20,7 @@
 #include "event/json.h"
 #include "hub/connection_scan.h"
 #include "hub/observer.h"
-#include "unit/net/loopback.h"
+#include "support/page.h"
 
 namespace sse::hub {
 namespace {
@@ -28,12 +28,13 @@ namespace {
 using event::Target;
 using event::TargetKind;
 using std::chrono::milliseconds;
-using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::Not;
+using testing::Page;
+using testing::PageOptions;
 using ::testing::SizeIs;
 
 constexpr const char* kHead = "HTTP/1.1 200 OK\r\n\r\n";
@@ -47,17 +48,6 @@ std::size_t times(const std::string& text, const std::string& part) {
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
   return n;
 }
-
-// What a page is to the hub, and its far end.
-struct Page {
-  ConnectionId id;
-  Client client;
-
-  // Everything up to and with `data`.
-  std::string until(const std::string& data) {
-    return client.receive_until("data:" + data + "\n\n") ? client.received() : "nothing, after: " + client.received();
-  }
-};
 
 // What happened to connections, in a word and the reason.
 class Watcher final : public Observer {
@@ -147,37 +137,11 @@ class HubTest : public ::testing::Test {
     for (const auto& loop : loops_) loop->start();
   }
 
-  struct Who {
-    std::string user{};
-    std::string tenant{};
-    std::string token{};
-    std::string channel{};
-    std::vector<std::string> listeners{};
-    std::string query{};
-    milliseconds keepalive{0};
-    int send_buffer = 0;
-    int receive_buffer = 0;
-    bool chunked = false;
-    bool with_token = false;  // keepalive is how long its token is valid
-    bool marks = false;       // confirms by itself, and wants to be told which events are messages
-  };
   // Connects and waits until connect-finish has arrived.
-  Page open(const Who& who) {
-    auto pair = testing::tcp_pair(who.send_buffer, who.receive_buffer);
-    NewConnection fresh;
-    fresh.identity = {UserId(who.user), TenantId(who.tenant), AccessToken(who.token)};
-    fresh.channel = ChannelName(who.channel);
-    fresh.listeners = who.listeners;
-    fresh.attributes.query = who.query;
-    fresh.keepalive = who.keepalive;
-    fresh.socket = std::move(pair.server);
-    fresh.response_head = kHead;
-    fresh.chunked = who.chunked;
-    fresh.ends_with_token = who.with_token;
-    fresh.confirms = fresh.marks = who.marks;
-    Page page{hub_->connect(std::move(fresh)), std::move(pair.client)};
-    if (who.chunked && page.client.receive_until(kHead)) page.client.decode_chunks(std::string(kHead).size());
-    EXPECT_TRUE(page.client.receive_until("\n\n"));
+  Page open(PageOptions options) {
+    options.head = kHead;
+    options.confirms = options.confirms || options.marks;
+    Page page = testing::open_page(*hub_, options);
     page.client.follow(clock_);
     return page;
   }
@@ -190,11 +154,7 @@ class HubTest : public ::testing::Test {
   bool eventually(const std::function<bool()>& condition) {
     return clock_.advance_until(milliseconds(1), condition, testing::kSocketTimeout);
   }
-  Page open_user(const std::string& user) {
-    Who who;
-    who.user = user;
-    return open(who);
-  }
+  Page open_user(const std::string& user) { return open({.user = user}); }
 
   // Steps that all loops have counted, see base/step_count.h.
   std::uint64_t steps() {
@@ -797,7 +757,7 @@ TEST_F(HubTest, LooksAtTheNewStreamOnlyHoweverManyTheUserHas) {
   const auto open_some = [&](int count) {
     const std::uint64_t before = steps();
     for (int i = 0; i < count; ++i) {
-      Who who{.user = "kiosk", .query = "clientId=" + std::to_string(pages.size())};
+      PageOptions who{.user = "kiosk", .query = "clientId=" + std::to_string(pages.size())};
       who.marks = true;
       pages.push_back(open(who));
     }
