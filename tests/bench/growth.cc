@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -33,6 +32,7 @@
 #include "observe/log.h"
 #include "store/memory/memory_repository.h"
 #include "store/sqlite/sqlite_repository.h"
+#include "support/files.h"
 #include "support/memory_bus.h"
 #include "support/memory_discovery.h"
 
@@ -295,14 +295,9 @@ void of_streams() {
 class Database {
  public:
   Database() {
-    if (mkdtemp(folder_) == nullptr) std::exit(1);
     store::SqliteRepository::Options options;
-    options.path = std::string(folder_) + "/pending.db";
+    options.path = folder_.file("pending.db");
     repository_ = std::make_unique<store::SqliteRepository>(options, ids_);
-  }
-  ~Database() {
-    repository_.reset();
-    std::filesystem::remove_all(folder_);
   }
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -311,7 +306,7 @@ class Database {
   store::SqliteRepository* operator->() { return repository_.get(); }
 
  private:
-  char folder_[32] = "/tmp/sse-growth-XXXXXX";
+  const testing::TempFolder folder_;
   IdGenerator ids_{1};
   std::unique_ptr<store::SqliteRepository> repository_;
 };

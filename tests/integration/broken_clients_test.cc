@@ -84,7 +84,7 @@ class BrokenClients : public ::testing::Test {
   }
   UniqueFd connection() { return connect_to(server_.pages()); }
 
-  const ScratchFolder folder_;
+  const TempFolder folder_;
   ServerProcess server_{folder_};
   HttpClient admin_{server_.admin()};
   HttpClient page_{server_.pages()};

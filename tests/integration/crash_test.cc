@@ -285,7 +285,7 @@ void crash_one_server(const std::string& what, int rounds, Audience::Options opt
                       std::vector<std::string> arguments) {
   constexpr std::size_t kSends = 1000;
   const unsigned first_seed = base_seed();
-  const ScratchFolder folder;
+  const TempFolder folder;
   if (options.tokens) {
     options.secret = write_secret(folder.file("secret"));
     arguments.insert(arguments.end(), {"--auth", "jwt", "--jwt-secret-file", folder.file("secret")});
@@ -348,7 +348,7 @@ void crash_one_node(const std::string& what, int rounds,
   constexpr std::size_t kSends = 400;
   constexpr std::size_t kNodes = 2;
   const unsigned first_seed = base_seed();
-  const std::array<ScratchFolder, kNodes> folders;
+  const std::array<TempFolder, kNodes> folders;
   std::array<std::unique_ptr<ServerProcess>, kNodes> servers;
   Ledger ledger;
   Audience::Options options;
@@ -425,7 +425,7 @@ TEST(Crash, OfANodeOverRedisLosesNoAcceptedMessage) {
 }
 
 TEST(Crash, OfANodeOfAMeshLosesNoAcceptedMessage) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   write_secret(folder.file("secret"));
   std::array<int, 2> ports{};
   for (int& port : ports) listen_on_free_port(port);

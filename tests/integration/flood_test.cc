@@ -150,7 +150,7 @@ class FloodTest : public ::testing::Test {
   }
 
   static constexpr const char* kSend = R"({"target":{"users":["neighbour"]},"data":"still here"})";
-  ScratchFolder folder_;
+  TempFolder folder_;
   std::unique_ptr<ServerProcess> server_;
   std::unique_ptr<Streams> neighbour_;
   std::size_t stream_ = 0;

@@ -14,7 +14,7 @@ class Framing : public ::testing::Test {
   }
   HttpResponse send_raw(const std::string& body) { return admin_.request("POST", "/api/v1/send", body); }
 
-  const ScratchFolder folder_;
+  const TempFolder folder_;
   ServerProcess server_{folder_};
   HttpClient admin_{server_.admin()};
   Streams streams_{server_.pages()};

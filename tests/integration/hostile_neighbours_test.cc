@@ -288,7 +288,7 @@ TEST_F(HostileNeighboursTest, ANeighbourWithoutRedisMayAnswerAnything) {
       return "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + std::string(1000, 'x');
     return response(answers[n % (answers.size() + 1)]);
   });
-  ScratchFolder folder;
+  TempFolder folder;
   const std::string secret = folder.file("secret");
   FILE* file = std::fopen(secret.c_str(), "w");
   ASSERT_NE(file, nullptr);

@@ -32,7 +32,7 @@ void open_until(Streams& streams, std::size_t count) {
 TEST(ManyStreams, AllGetAnEventWhileThreadsDoNotGrow) {
   const std::size_t count = affordable_streams();
   if (count < 10'000) std::cout << "descriptor limit or sanitizer: only " << count << " streams\n";
-  const ScratchFolder folder;
+  const TempFolder folder;
   ServerProcess server(folder);
   HttpClient admin(server.admin());
   Streams streams(server.pages());

@@ -133,7 +133,7 @@ TEST(NacosClusterLogin, WrongCredentialsAreRefusedAtTheStart) {
     EXPECT_THAT(e.what(), HasSubstr("refuses"));
     EXPECT_THAT(e.what(), Not(HasSubstr("topsecret")));
   }
-  ScratchFolder folder;
+  TempFolder folder;
   std::ofstream(folder.file("password")) << "right\n";
   ClusterNode node("a", {"--discovery", nacos.url(), "--discovery-password-file", folder.file("password"),
                          "--cluster-listen", "127.0.0.1:0"});
@@ -182,7 +182,7 @@ class StaticCluster : public ::testing::Test {
     relays_[n].set_target(node->get("/api/v1/status")["cluster"]["listening"].get<std::string>());
     return node;
   }
-  ScratchFolder folder_;
+  TempFolder folder_;
   std::array<Relay, 3> relays_;
 };
 

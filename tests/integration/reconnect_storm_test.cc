@@ -38,7 +38,7 @@ void storm(Streams& streams, std::size_t count) {
 
 TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryServesTheNext) {
   const std::size_t count = std::min<std::size_t>(kSanitized ? 2000 : 10'000, raise_descriptor_limit() - 300);
-  const ScratchFolder folder;
+  const TempFolder folder;
   ServerProcess server(folder, {"--reconnect-time", std::to_string(kReconnectTime) + "ms", "--reconnect-jitter",
                                 std::to_string(kJitter) + "ms"});
   HttpClient admin(server.admin());

@@ -18,7 +18,7 @@ double sample(const std::string& metrics, const std::string& series) {
 }
 
 TEST(SlowReader, DelaysNobodyAndIsClosedForItsBacklog) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   ServerProcess server(folder, {"--max-backlog", "256KiB"});
   HttpClient admin(server.admin());
   Streams healthy(server.pages());
@@ -48,7 +48,7 @@ TEST(SlowReader, DelaysNobodyAndIsClosedForItsBacklog) {
 }
 
 TEST(SlowReader, OnlyMissesEventsWhenToldToDrop) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   ServerProcess server(folder, {"--max-backlog", "256KiB", "--slow-consumer", "drop"});
   HttpClient admin(server.admin());
   Streams streams(server.pages());
@@ -70,7 +70,7 @@ TEST(SlowReader, OnlyMissesEventsWhenToldToDrop) {
 }
 
 TEST(SlowReader, KeepsItsPendingMessagesForTheNextStream) {
-  const ScratchFolder folder;
+  const TempFolder folder;
   ServerProcess server(folder);
   HttpClient admin(server.admin());
   const std::string data(1024 * 1024, 'q');

@@ -14,7 +14,7 @@ Servers::Servers(std::size_t nodes, const std::vector<std::string>& options) {
       words.insert(words.end(), {"--history", "500", "--history-bytes", "2MiB"});
     }
     Node node;
-    node.folder = std::make_unique<testing::ScratchFolder>();
+    node.folder = std::make_unique<testing::TempFolder>();
     node.server = std::make_unique<testing::ServerProcess>(*node.folder, words);
     node.admin = std::make_unique<testing::HttpClient>(node.server->admin());
     nodes_.push_back(std::move(node));

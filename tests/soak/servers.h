@@ -31,7 +31,7 @@ class Servers {
 
  private:
   struct Node {
-    std::unique_ptr<testing::ScratchFolder> folder;
+    std::unique_ptr<testing::TempFolder> folder;
     std::unique_ptr<testing::ServerProcess> server;
     std::unique_ptr<testing::HttpClient> admin;
   };

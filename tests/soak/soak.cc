@@ -267,7 +267,7 @@ class Soak {
 
   const Options options_;
   std::mt19937 random_;
-  const testing::ScratchFolder folder_;
+  const testing::TempFolder folder_;
   const Tokens tokens_;
   Servers servers_;
   testing::Streams permanent_clients_;

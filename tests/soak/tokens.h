@@ -12,7 +12,7 @@ namespace sse::soak {
 /// Signs the JWTs that identify the clients.
 class Tokens {
  public:
-  explicit Tokens(const testing::ScratchFolder& folder)
+  explicit Tokens(const testing::TempFolder& folder)
       : file_(folder.file("secret")), secret_(testing::write_secret(file_)) {}
 
   /// The file for --jwt-secret-file.

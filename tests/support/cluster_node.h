@@ -82,7 +82,7 @@ class ClusterNode {
   }
 
  private:
-  ScratchFolder folder_;
+  TempFolder folder_;
   const std::string id_;
   std::vector<std::string> options_;
   std::unique_ptr<ServerProcess> server_;

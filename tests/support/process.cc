@@ -19,13 +19,6 @@
 namespace sse::testing {
 namespace {
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 // "sse-serve 0.1 on http://127.0.0.1:40123  (…)"; the fourth line says that everything is up.
 int port_in(const std::string& log) {
   if (log.find("\nadmin ") == std::string::npos) return 0;
@@ -37,22 +30,7 @@ int port_in(const std::string& log) {
 
 }  // namespace
 
-void nap() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));
-}
-
-ScratchFolder::ScratchFolder() {
-  std::string name = "/tmp/sse-test-XXXXXX";
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in /tmp");
-  path_ = name;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-ServerProcess::ServerProcess(const ScratchFolder& folder, std::vector<std::string> options)
+ServerProcess::ServerProcess(const TempFolder& folder, std::vector<std::string> options)
     : admin_(Endpoint::unix_socket(folder.file("admin.sock"))) {
   static int starts = 0;
   log_ = folder.file("server-" + std::to_string(++starts) + ".log");

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "support/eventually.h"
+#include "support/files.h"
 #include "support/socket.h"
 
 namespace sse::testing {
@@ -21,20 +23,6 @@ inline constexpr bool kSanitized = true;  ///< the programs are built with the s
 inline constexpr bool kSanitized = false;
 #endif
 
-/// A temporary folder in /tmp, removed with its content. Its path is short, because it contains unix sockets.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
 /// A running sse-serve on free ports; killed when this is destroyed. Start it from a thread that lives as long: the
 /// kernel kills the process when that thread ends, in case the test crashes.
 class ServerProcess {
@@ -42,7 +30,7 @@ class ServerProcess {
   /// Uses `pending.db` and `admin.sock` in `folder`, so that a second process continues with the first one's state;
   /// "--admin" in `options` replaces the socket. Returns when it serves; throws std::runtime_error with its log
   /// otherwise.
-  ServerProcess(const ScratchFolder& folder, std::vector<std::string> options = {});
+  ServerProcess(const TempFolder& folder, std::vector<std::string> options = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -70,25 +58,9 @@ class ServerProcess {
   pid_t pid_ = -1;
 };
 
-/// Polls `done` until it returns true; false after `timeout`.
-template <class Done>
-bool eventually(Done done, std::chrono::milliseconds timeout = kTimeout);
-
-void nap();
-
 /// Sends SIGSTOP; returns when all threads of the process have stopped, which happens some time after kill(2).
 void freeze(pid_t pid);
 /// Sends SIGCONT.
 void thaw(pid_t pid);
-
-template <class Done>
-bool eventually(Done done, std::chrono::milliseconds timeout) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    nap();
-  }
-  return true;
-}
 
 }  // namespace sse::testing

@@ -39,7 +39,7 @@ class RedisProcess {
   void spawn();
   bool answers() const;
 
-  ScratchFolder folder_;
+  TempFolder folder_;
   std::vector<std::string> options_;
   int port_ = 0;
   pid_t pid_ = -1;

@@ -5,11 +5,9 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "support/eventually.h"
 
 namespace sse::testing {
-
-/// Timeout of tests for expected results: far more than a busy machine under a sanitizer needs.
-inline constexpr std::chrono::milliseconds kTimeout{60'000};
 
 /// The address of a server: a unix socket, or a host and port.
 struct Endpoint {

@@ -9,34 +9,21 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "support/files.h"
 
 namespace sse::api {
 namespace {
 
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    char name[] = "/tmp/sse-api-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const char* name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using testing::TempFolder;
 
 // An httplib server in this process, on a unix socket or a free TCP port.
 class FakeServer {
@@ -96,8 +83,8 @@ UniqueFd bind_unix(const std::string& path) {
 }
 
 TEST(Client, SendsOverAUnixSocket) {
-  const TemporaryFolder folder;
-  FakeServer server(folder / "admin.sock");
+  const TempFolder folder;
+  FakeServer server(folder.file("admin.sock"));
   std::string body, type, host, authorization;
   server.http().Post("/api/v1/send", [&](const httplib::Request& request, httplib::Response& response) {
     body = request.body;
@@ -203,8 +190,8 @@ TEST(Client, TellsAnotherKindOfServerFromOurs) {
 }
 
 TEST(Client, SaysThatNoSocketIsThere) {
-  const TemporaryFolder folder;
-  const std::string address = "unix:" + (folder / "admin.sock");
+  const TempFolder folder;
+  const std::string address = "unix:" + (folder.file("admin.sock"));
   Client client(options(address));
   const Error error = error_of([&] { client.status(); });
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
@@ -214,9 +201,9 @@ TEST(Client, SaysThatNoSocketIsThere) {
 }
 
 TEST(Client, SaysThatASocketIsStale) {
-  const TemporaryFolder folder;
-  bind_unix(folder / "admin.sock").reset();
-  Client client(options("unix:" + (folder / "admin.sock")));
+  const TempFolder folder;
+  bind_unix(folder.file("admin.sock")).reset();
+  Client client(options("unix:" + (folder.file("admin.sock"))));
   const Error error = error_of([&] { client.status(); });
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
   EXPECT_THAT(error.what(), HasSubstr("Connection refused"));
@@ -238,10 +225,10 @@ TEST(Client, SaysThatAPortIsClosed) {
 }
 
 TEST(Client, GivesUpOnASilentServer) {
-  const TemporaryFolder folder;
-  const UniqueFd silent = bind_unix(folder / "admin.sock");
+  const TempFolder folder;
+  const UniqueFd silent = bind_unix(folder.file("admin.sock"));
   ASSERT_EQ(listen(silent.get(), 8), 0);
-  Client client({"unix:" + (folder / "admin.sock"), "", milliseconds(50)});
+  Client client({"unix:" + (folder.file("admin.sock")), "", milliseconds(50)});
   const Error error = error_of([&] { client.status(); });
   EXPECT_EQ(error.code(), ErrorCode::kTimeout);
   EXPECT_THAT(error.what(), HasSubstr("within 50ms"));
@@ -261,15 +248,15 @@ TEST(Client, GivesUpOnAServerThatDripsItsAnswer) {
 }
 
 TEST(Client, SaysThatTheServerHungUp) {
-  const TemporaryFolder folder;
-  const UniqueFd listener = bind_unix(folder / "admin.sock");
+  const TempFolder folder;
+  const UniqueFd listener = bind_unix(folder.file("admin.sock"));
   ASSERT_EQ(listen(listener.get(), 8), 0);
   std::thread server([&] {
     const UniqueFd peer(accept(listener.get(), nullptr, nullptr));
     char buffer[4096];
     EXPECT_GT(read(peer.get(), buffer, sizeof(buffer)), 0);
   });
-  Client client(options("unix:" + (folder / "admin.sock")));
+  Client client(options("unix:" + (folder.file("admin.sock"))));
   const Error error = error_of([&] { client.status(); });
   server.join();
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);

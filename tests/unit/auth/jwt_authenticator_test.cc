@@ -18,7 +18,7 @@
 #include "auth/base64url.h"
 #include "base/error.h"
 #include "event/json.h"
-#include "unit/net/loopback.h"
+#include "support/files.h"
 
 namespace sse::auth {
 namespace {

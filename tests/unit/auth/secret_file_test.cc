@@ -7,7 +7,7 @@
 
 #include "auth/file_kind.h"
 #include "base/error.h"
-#include "unit/net/loopback.h"
+#include "support/files.h"
 
 namespace sse::auth {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "cluster/core/topics.h"
+#include "support/eventually.h"
 #include "support/memory_bus.h"
 #include "support/memory_discovery.h"
-#include "support/process.h"
 
 namespace sse::cluster {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/mutex.h"
 #include "cluster/mesh/mesh_message.h"
 #include "cluster/mesh/peer_link.h"
-#include "support/process.h"
+#include "support/eventually.h"
 #include "support/relay.h"
 
 namespace sse::cluster {

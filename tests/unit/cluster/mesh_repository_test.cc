@@ -14,8 +14,8 @@
 #include "cluster/core/topics.h"
 #include "cluster/core/wire.h"
 #include "store/memory/memory_repository.h"
+#include "support/eventually.h"
 #include "support/memory_bus.h"
-#include "support/process.h"
 
 namespace sse::cluster {
 namespace {

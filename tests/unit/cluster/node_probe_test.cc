@@ -5,7 +5,7 @@
 #include "cluster/mesh/http_bus.h"
 #include "net/listener.h"
 #include "support/client.h"
-#include "support/process.h"
+#include "support/eventually.h"
 
 namespace sse::cluster {
 namespace {

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/manual_clock.h"
-#include "support/process.h"
+#include "support/eventually.h"
 
 namespace sse::cluster {
 namespace {

@@ -26,9 +26,10 @@ using event::TargetKind;
 using std::chrono::milliseconds;
 using store::ids_of;
 using store::kAnySize;
+using store::kDatabase;
 using store::kService;
-using store::TempFolder;
 using testing::eventually;
+using testing::TempFolder;
 
 unsigned number_from(const char* name, unsigned fallback) {
   const char* text = std::getenv(name);
@@ -47,7 +48,7 @@ struct InSqlite {
 
   store::SqliteRepository::Options options() const {
     store::SqliteRepository::Options options;
-    options.path = folder.file();
+    options.path = folder.file(kDatabase);
     options.sync = store::SqliteRepository::Sync::kNormal;
     return options;
   }

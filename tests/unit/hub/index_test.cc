@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "hub/connection.h"
-#include "unit/net/loopback.h"
 
 namespace sse::hub {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "unit/net/loopback.h"
+#include "support/files.h"
 
 namespace sse::net {
 namespace {

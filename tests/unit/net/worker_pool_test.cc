@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/manual_clock.h"
-#include "unit/net/loopback.h"
+#include "support/eventually.h"
 
 namespace sse::net {
 namespace {

@@ -10,25 +10,18 @@
 #include <vector>
 
 #include "base/error.h"
+#include "support/files.h"
 
 namespace sse::observe {
 namespace {
 
-using testing::MatchesRegex;
+using ::testing::MatchesRegex;
 
-class LogTest : public testing::Test {
+class LogTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sse-log-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override {
-    init_logging({});
-    std::filesystem::remove_all(dir_);
-  }
+  void TearDown() override { init_logging({}); }
 
-  std::string path(const std::string& name = "log") const { return dir_ / name; }
+  std::string path(const std::string& name = "log") const { return folder_.file(name); }
   void start(LogFormat format, Level level = Level::kInfo) { init_logging({level, format, path()}); }
   static std::vector<std::string> lines(const std::string& file) {
     std::ifstream in(file);
@@ -38,7 +31,7 @@ class LogTest : public testing::Test {
   }
 
  private:
-  std::filesystem::path dir_;
+  const sse::testing::TempFolder folder_;
 };
 
 TEST_F(LogTest, TextIsOneLineWithTimeLevelMessageAndFields) {
@@ -124,7 +117,7 @@ TEST_F(LogTest, KeepsTheOldFileWhenTheNewOneCannotBeOpened) {
   log_info("after");
   const auto all = lines(path("log.1"));
   ASSERT_EQ(all.size(), 2U);
-  EXPECT_THAT(all[0], testing::HasSubstr("could not be reopened"));
+  EXPECT_THAT(all[0], ::testing::HasSubstr("could not be reopened"));
 }
 
 TEST_F(LogTest, RefusesAFileItCannotOpenAndStaysAsItWas) {

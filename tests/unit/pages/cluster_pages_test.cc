@@ -5,7 +5,7 @@
 #include <string>
 
 #include "net/spool.h"
-#include "unit/net/loopback.h"
+#include "support/files.h"
 
 namespace sse::pages {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/manual_clock.h"
-#include "unit/net/loopback.h"
+#include "support/files.h"
 
 namespace sse::pages {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "unit/net/loopback.h"
+#include "support/files.h"
 
 namespace sse::pages {
 namespace {

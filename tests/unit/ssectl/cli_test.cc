@@ -1,8 +1,6 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -10,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/app.h"
+#include "support/files.h"
 
 namespace sse::cli {
 namespace {
@@ -71,7 +70,8 @@ TEST(Cli, TellsWhichCommandWasChosenAndWhatIsUnknown) {
 }
 
 TEST(Cli, ReadsAFileAndRefusesKeysItDoesNotKnow) {
-  const std::string path = "cli_test." + std::to_string(getpid());
+  const sse::testing::TempFolder folder;
+  const std::string path = folder.file("options");
   const auto parse = [&path](const std::string& text) {
     std::ofstream(path) << text;
     bool demo = false;
@@ -86,7 +86,6 @@ TEST(Cli, ReadsAFileAndRefusesKeysItDoesNotKnow) {
   EXPECT_EQ(parse("demo = true\n"), std::pair(Kind::kParsed, true));
   EXPECT_EQ(parse("demmo = true\n").first, Kind::kInvalidFile);
   EXPECT_EQ(parse("secret = x\n").first, Kind::kInvalidFile);
-  std::remove(path.c_str());
   App app("", "test");
   app.set_config("--config", "");
   EXPECT_EQ(app.parse({"--config", path}).kind, Kind::kUnreadableFile);

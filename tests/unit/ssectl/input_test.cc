@@ -5,14 +5,12 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <string>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "support/files.h"
 
 namespace sse::ctl {
 namespace {
@@ -41,17 +39,12 @@ struct Pipe {
 
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& text) {
-    char name[] = "/tmp/ssectl-input-XXXXXX";
-    const UniqueFd fd(mkstemp(name));
-    path_ = name;
-    std::ofstream(path_, std::ios::binary) << text;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
+  explicit TemporaryFile(const std::string& text) { testing::write_file(path_, text); }
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_;
+  const testing::TempFolder folder_;
+  const std::string path_ = folder_.file("input");
 };
 
 ErrorCode code_of(const std::function<void()>& act) {

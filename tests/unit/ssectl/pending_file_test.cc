@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -13,6 +11,7 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "store/sqlite/sqlite_repository.h"
+#include "support/files.h"
 
 namespace sse::ctl {
 namespace {
@@ -20,24 +19,18 @@ namespace {
 class PendingFile : public ::testing::Test {
  protected:
   PendingFile() {
-    char name[] = "/tmp/ssectl-db-XXXXXX";
-    folder_ = mkdtemp(name);
     store::SqliteRepository::Options options;
     options.path = path();
     server_ = std::make_unique<store::SqliteRepository>(std::move(options), ids_);
   }
-  ~PendingFile() override {
-    server_.reset();
-    std::filesystem::remove_all(folder_);
-  }
 
-  std::string path() const { return folder_ + "/pending.db"; }
+  std::string path() const { return folder_.file("pending.db"); }
   MessageId add(event::Target target, const std::string& data) {
     const WallTime now = wall_now();
     return server_->add({ServiceName("hr"), std::move(target), "note", data, now, now + std::chrono::hours(1)});
   }
 
-  std::string folder_;
+  const testing::TempFolder folder_;
   IdGenerator ids_{1};
   std::unique_ptr<store::SqliteRepository> server_;
 };

@@ -21,7 +21,7 @@ class CommitterTest : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteWriter> writer(const StoreLimits& limits = {}) {
     SqliteWriter::Options options;
-    options.path = folder_.file();
+    options.path = folder_.file(kDatabase);
     options.sync_every_commit = false;
     options.limits = limits;
     return std::make_unique<SqliteWriter>(options, ids_);
@@ -91,7 +91,7 @@ TEST_F(CommitterTest, MakesDeadLettersOfLargeMessagesInParts) {
   EXPECT_GE(parts.size(), 3U);
   EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::uint64_t{0}), 24U);
   EXPECT_EQ(store->size(), 0U);
-  Shell shell(folder_.file());
+  Shell shell(folder_.file(kDatabase));
   EXPECT_EQ(shell.run("SELECT count(*) FROM dead"), "20");
   EXPECT_EQ(shell.run("SELECT recipient FROM dead ORDER BY id LIMIT 1"), "u4");
   EXPECT_EQ(shell.run("SELECT dead_bytes FROM total"), std::to_string(10 * kMebibyte));

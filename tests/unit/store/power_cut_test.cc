@@ -52,12 +52,12 @@ TEST(PowerCut, CostsNothingThatWasAnswered) {
     std::mt19937 random(seed);
     const TempFolder folder;
     IdGenerator ids(1);
-    SqliteRepository(options_for(folder.file()), ids).add(to_users({"before"}, "before"));
+    SqliteRepository(options_for(folder.file(kDatabase)), ids).add(to_users({"before"}, "before"));
     PowerCutVfs::Disk disk;
     std::set<std::string> answered{"before"};
     {
       PowerCutVfs vfs(folder.path());
-      SqliteRepository repository(options_for(folder.file()), ids);
+      SqliteRepository repository(options_for(folder.file(kDatabase)), ids);
       std::atomic<bool> done{false};
       std::mutex mutex;
       std::set<std::string> promised{"before"};
@@ -93,7 +93,7 @@ TEST(PowerCut, CostsNothingThatWasAnswered) {
     answered_in_all += answered.size();
     const TempFolder after;
     put(disk, after);
-    SqliteRepository repository(options_for(after.file()), ids);
+    SqliteRepository repository(options_for(after.file(kDatabase)), ids);
     std::set<std::string> there;
     for (const char* name : {"before", "0", "1", "2", "3"}) {
       for (const PendingMessage& row : pending_of(repository, user(name))) {
@@ -104,7 +104,7 @@ TEST(PowerCut, CostsNothingThatWasAnswered) {
     for (const std::string& data : answered)
       EXPECT_TRUE(there.contains(data)) << "answered and lost: " << data.substr(0, data.find('x'));
     EXPECT_EQ(repository.count({}), repository.size());
-    EXPECT_EQ(Shell(after.file()).run("PRAGMA integrity_check"), "ok");
+    EXPECT_EQ(Shell(after.file(kDatabase)).run("PRAGMA integrity_check"), "ok");
     if (::testing::Test::HasFailure()) return;
   }
   std::cout << rounds << " power cuts from SSE_POWER_SEED=" << first << ": " << answered_in_all << " answered, 0 lost, "
@@ -183,7 +183,7 @@ class Promises {
     const TempFolder after;
     put(disk, after);
     try {
-      expect_kept(after.file());
+      expect_kept(after.file(kDatabase));
     } catch (const std::exception& e) {
       // On a thread of the store, which it would end.
       ADD_FAILURE() << e.what();
@@ -206,7 +206,9 @@ class Promises {
 // fails, what it was about stays unknown.
 class Story {
  public:
-  Story(const TempFolder& folder, unsigned seed) : path_(folder.file()), random_(seed), ids_(1, 0, clock_) { open(); }
+  Story(const TempFolder& folder, unsigned seed) : path_(folder.file(kDatabase)), random_(seed), ids_(1, 0, clock_) {
+    open();
+  }
 
   Promises& promises() { return promises_; }
   void run(int chapters, int steps) {
@@ -364,7 +366,7 @@ std::size_t open_with_cuts(const TempFolder& folder, const Promises& promises, s
   disk = &vfs;
   IdGenerator ids(1);
   // What the log holds goes into the file when it is closed again.
-  SqliteRepository(options_for(folder.file()), ids);
+  SqliteRepository(options_for(folder.file(kDatabase)), ids);
   return cuts;
 }
 
@@ -394,7 +396,7 @@ TEST(PowerCut, AtEveryCallCostsNothingThatWasAnswered) {
   story.shrink();
   story.close();
   promises = nullptr;
-  story.promises().expect_kept(folder.file());
+  story.promises().expect_kept(folder.file(kDatabase));
   std::cout << cuts << " power cuts (SSE_POWER_SEED=" << seed << ")\n";
   EXPECT_GT(cuts, 100U);
 }
@@ -446,7 +448,7 @@ TEST(PowerCut, DuringAnUpgradeCostsNothing) {
   for (const char* mode : {"WAL", "DELETE"}) {
     SCOPED_TRACE(mode);
     const TempFolder folder;
-    Shell(folder.file()).run(kFormat1 + std::string("PRAGMA journal_mode=") + mode);
+    Shell(folder.file(kDatabase)).run(kFormat1 + std::string("PRAGMA journal_mode=") + mode);
     cuts += open_with_cuts(folder, promises, random);
   }
   std::cout << cuts << " power cuts (SSE_POWER_SEED=" << seed << ")\n";

@@ -53,7 +53,7 @@ struct InSqlite {
 
   SqliteRepository::Options options() const {
     SqliteRepository::Options options;
-    options.path = folder.file();
+    options.path = folder.file(kDatabase);
     options.limits = kLimits;
     return options;
   }

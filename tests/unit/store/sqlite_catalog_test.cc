@@ -20,7 +20,7 @@ class SqliteCatalogTest : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteRepository> open() {
     SqliteRepository::Options options;
-    options.path = folder_.file();
+    options.path = folder_.file(kDatabase);
     return std::make_unique<SqliteRepository>(options, ids_);
   }
   // A server that was killed: its -wal holds messages the file does not.
@@ -32,7 +32,7 @@ class SqliteCatalogTest : public ::testing::Test {
       kill(getpid(), SIGKILL);
     }
     ASSERT_EQ(waitpid(child, nullptr, 0), child);
-    ASSERT_TRUE(std::filesystem::exists(folder_.file() + "-wal"));
+    ASSERT_TRUE(std::filesystem::exists(folder_.file(kDatabase) + "-wal"));
   }
   Error refusal(const std::string& path) {
     return error_of([&] { open_catalog(path); });
@@ -44,7 +44,7 @@ class SqliteCatalogTest : public ::testing::Test {
 
 TEST_F(SqliteCatalogTest, FollowsARunningServer) {
   auto repository = open();
-  auto catalog = open_catalog(folder_.file());
+  auto catalog = open_catalog(folder_.file(kDatabase));
   EXPECT_EQ(catalog->count({}), 0u);
   const MessageId id = repository->add(to_users({"1", "2"}, "hello"));
   EXPECT_EQ(catalog->count({}), 2u);
@@ -58,7 +58,7 @@ TEST_F(SqliteCatalogTest, FollowsARunningServer) {
 TEST_F(SqliteCatalogTest, ReadsOnWhenTheServerStopsAndStarts) {
   auto repository = open();
   repository->add(to_users({"1"}));
-  auto catalog = open_catalog(folder_.file());
+  auto catalog = open_catalog(folder_.file(kDatabase));
   EXPECT_EQ(catalog->count({}), 1u);
 
   repository.reset();
@@ -75,27 +75,27 @@ TEST_F(SqliteCatalogTest, ReadsOnWhenTheServerStopsAndStarts) {
 TEST_F(SqliteCatalogTest, SeesWhatAKilledServerLeftInItsLogAndMakesNoFiles) {
   kill_a_server();
   const auto names = folder_.names();
-  const std::string before = read_file(folder_.file());
-  const std::string log = read_file(folder_.file() + "-wal");
-  const std::string index = read_file(folder_.file() + "-shm");
+  const std::string before = read_file(folder_.file(kDatabase));
+  const std::string log = read_file(folder_.file(kDatabase) + "-wal");
+  const std::string index = read_file(folder_.file(kDatabase) + "-shm");
 
-  auto catalog = open_catalog(folder_.file());
+  auto catalog = open_catalog(folder_.file(kDatabase));
 
   EXPECT_THAT(data_of(catalog->find(catalog->list({}, 0, 1).at(0).id)), ElementsAre("in the log"));
   EXPECT_THAT(folder_.names(), UnorderedElementsAreArray(names));
-  EXPECT_EQ(read_file(folder_.file()), before);
-  EXPECT_EQ(read_file(folder_.file() + "-wal"), log);
-  EXPECT_EQ(read_file(folder_.file() + "-shm"), index);
+  EXPECT_EQ(read_file(folder_.file(kDatabase)), before);
+  EXPECT_EQ(read_file(folder_.file(kDatabase) + "-wal"), log);
+  EXPECT_EQ(read_file(folder_.file(kDatabase) + "-shm"), index);
   EXPECT_EQ(open()->size(), 1u);
 }
 
 TEST_F(SqliteCatalogTest, ExplainsALogWithoutItsIndex) {
   kill_a_server();
-  std::filesystem::remove(folder_.file() + "-shm");
-  const Error error = refusal(folder_.file());
+  std::filesystem::remove(folder_.file(kDatabase) + "-shm");
+  const Error error = refusal(folder_.file(kDatabase));
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_THAT(error.what(), HasSubstr("-shm; copy all three files"));
-  EXPECT_FALSE(std::filesystem::exists(folder_.file() + "-shm"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.file(kDatabase) + "-shm"));
 }
 
 TEST_F(SqliteCatalogTest, NeedsNoRightToWrite) {
@@ -112,7 +112,7 @@ TEST_F(SqliteCatalogTest, NeedsNoRightToWrite) {
     chmod(folder_.path().c_str(), 0555);
     ASSERT_EQ(seteuid(65534), 0);
     std::uint64_t n = 0;
-    EXPECT_NO_THROW(n = open_catalog(folder_.file())->count({}));
+    EXPECT_NO_THROW(n = open_catalog(folder_.file(kDatabase))->count({}));
     ASSERT_EQ(seteuid(0), 0);
     EXPECT_EQ(n, killed ? 2u : 1u);
   }
@@ -131,7 +131,7 @@ TEST_F(SqliteCatalogTest, TakesAnyFileName) {
 
 TEST_F(SqliteCatalogTest, RefusesToDelete) {
   const MessageId id = open()->add(to_users({"1"}));
-  auto catalog = open_catalog(folder_.file());
+  auto catalog = open_catalog(folder_.file(kDatabase));
   EXPECT_EQ(error_of([&] { catalog->erase(id); }).code(), ErrorCode::kPermissionDenied);
   EXPECT_EQ(catalog->count({}), 1u);
 }
@@ -143,22 +143,22 @@ TEST_F(SqliteCatalogTest, RefusesWhatIsMissingOrNotOurs) {
   EXPECT_EQ(refusal("").code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(folder_.names(), ElementsAre());
 
-  write_file(folder_.file(), std::string(9000, 'x'));
-  EXPECT_EQ(refusal(folder_.file()).code(), ErrorCode::kIo);
-  write_file(folder_.file(), "");
-  EXPECT_EQ(refusal(folder_.file()).code(), ErrorCode::kInvalidArgument);
-  std::filesystem::remove(folder_.file());
+  write_file(folder_.file(kDatabase), std::string(9000, 'x'));
+  EXPECT_EQ(refusal(folder_.file(kDatabase)).code(), ErrorCode::kIo);
+  write_file(folder_.file(kDatabase), "");
+  EXPECT_EQ(refusal(folder_.file(kDatabase)).code(), ErrorCode::kInvalidArgument);
+  std::filesystem::remove(folder_.file(kDatabase));
 
-  Shell(folder_.file()).run("PRAGMA journal_mode=WAL; CREATE TABLE accounts(id)");
-  const std::string before = read_file(folder_.file());
-  EXPECT_THAT(refusal(folder_.file()).what(), HasSubstr("another program"));
-  EXPECT_EQ(read_file(folder_.file()), before);
+  Shell(folder_.file(kDatabase)).run("PRAGMA journal_mode=WAL; CREATE TABLE accounts(id)");
+  const std::string before = read_file(folder_.file(kDatabase));
+  EXPECT_THAT(refusal(folder_.file(kDatabase)).what(), HasSubstr("another program"));
+  EXPECT_EQ(read_file(folder_.file(kDatabase)), before);
   EXPECT_THAT(folder_.names(), ElementsAre("pending.db"));
-  std::filesystem::remove(folder_.file());
+  std::filesystem::remove(folder_.file(kDatabase));
 
   open();
-  Shell(folder_.file()).run("PRAGMA user_version=4");
-  EXPECT_THAT(refusal(folder_.file()).what(), HasSubstr("has format 4"));
+  Shell(folder_.file(kDatabase)).run("PRAGMA user_version=4");
+  EXPECT_THAT(refusal(folder_.file(kDatabase)).what(), HasSubstr("has format 4"));
 }
 
 }  // namespace

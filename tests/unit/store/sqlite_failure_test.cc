@@ -28,7 +28,7 @@ class SqliteFailureTest : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteRepository> open(std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(0)) {
     SqliteRepository::Options options;
-    options.path = folder_.file();
+    options.path = folder_.file(kDatabase);
     options.limits.per_recipient = 1'000'000;
     options.busy_timeout = busy_timeout;
     options.on_error = [this](const std::string& sentence) {
@@ -120,7 +120,7 @@ TEST_F(SqliteFailureTest, AFullDiskIsToldToTheSenderAndGoneOnceThereIsRoom) {
     const std::string large(1024 * 1024, 'x');
     const Error error = error_of([&] { repository->add(to_users({"1"}, large)); });
     EXPECT_EQ(error.code(), ErrorCode::kIo);
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot "), HasSubstr(folder_.file()), HasSubstr("try again")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot "), HasSubstr(folder_.file(kDatabase)), HasSubstr("try again")));
     EXPECT_THAT(ids_of(pending_of(*repository, user("1"))), ElementsAre(first));
     EXPECT_EQ(repository->size(), 1u);
 
@@ -179,8 +179,8 @@ TEST_F(SqliteFailureTest, AFileSystemThatTurnsReadOnlyFailsTheSendersAndCostsNot
     for (int i = 0; i < 3; ++i) {
       const Error error = error_of([&] { repository->add(to_users({"1"}, "refused")); });
       EXPECT_EQ(error.code(), ErrorCode::kIo);
-      EXPECT_THAT(error.what(),
-                  AllOf(HasSubstr(folder_.file()), HasSubstr("Read-only file system"), HasSubstr("check the disk")));
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(folder_.file(kDatabase)), HasSubstr("Read-only file system"),
+                                      HasSubstr("check the disk")));
     }
     // What was accepted is there to be delivered, and its confirmation is not forgotten.
     EXPECT_THAT(ids_of(pending_of(*repository, user("1"))), ElementsAre(first, second));
@@ -197,7 +197,7 @@ TEST_F(SqliteFailureTest, AFileSystemThatTurnsReadOnlyFailsTheSendersAndCostsNot
 TEST_F(SqliteFailureTest, ALockHeldByAnotherProgramFailsTheSendersAndKeepsTheConfirmations) {
   auto repository = open();
   const MessageId id = repository->add(to_users({"1"}));
-  Shell other(folder_.file());
+  Shell other(folder_.file(kDatabase));
   other.run("BEGIN IMMEDIATE");
 
   const Error error = error_of([&] { repository->add(to_users({"2"})); });
@@ -217,7 +217,7 @@ TEST_F(SqliteFailureTest, ALockHeldByAnotherProgramFailsTheSendersAndKeepsTheCon
 
 TEST_F(SqliteFailureTest, WaitsForAnotherProgramThatIsDoneSoon) {
   auto repository = open(std::chrono::seconds(60));
-  Shell other(folder_.file());
+  Shell other(folder_.file(kDatabase));
   other.run("BEGIN IMMEDIATE");
   auto added = std::async(std::launch::async, [&] { return repository->add(to_users({"1"})); });
   EXPECT_EQ(added.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
@@ -229,7 +229,7 @@ TEST_F(SqliteFailureTest, ConfirmationsThatCannotBeStoredAtTheEndAreReported) {
   auto repository = open();
   const MessageId id = repository->add(to_users({"1"}));
   {
-    Shell other(folder_.file());
+    Shell other(folder_.file(kDatabase));
     other.run("BEGIN IMMEDIATE");
     repository->confirm(kService, user("1"), id);
     repository.reset();
@@ -243,7 +243,7 @@ TEST_F(SqliteFailureTest, ConfirmationsThatCannotBeStoredAtTheEndAreReported) {
 TEST_F(SqliteFailureTest, OneBadMessageFailsAloneInItsBatch) {
   auto repository = open(std::chrono::seconds(60));
   const MessageId confirmed = repository->add(to_users({"gone"}));
-  Shell other(folder_.file());
+  Shell other(folder_.file(kDatabase));
   other.run(
       "CREATE TRIGGER bad BEFORE INSERT ON pending "
       "WHEN (SELECT event FROM message WHERE id = NEW.message) = 'bad' "
@@ -281,11 +281,11 @@ TEST_F(SqliteFailureTest, OneBadMessageFailsAloneInItsBatch) {
 
 TEST_F(SqliteFailureTest, OfOneBatchOnlyWhatIsOverTheLimitIsRefused) {
   SqliteRepository::Options options;
-  options.path = folder_.file();
+  options.path = folder_.file(kDatabase);
   options.limits.per_recipient = 5;
   options.busy_timeout = std::chrono::seconds(60);
   SqliteRepository repository(options, ids_);
-  Shell other(folder_.file());
+  Shell other(folder_.file(kDatabase));
   other.run("BEGIN IMMEDIATE");
   std::atomic<int> refused = 0;
   std::vector<std::thread> senders;

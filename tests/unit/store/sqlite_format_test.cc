@@ -19,7 +19,7 @@ class SqliteFormatTest : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteRepository> open(StoreLimits limits = {}) {
     SqliteRepository::Options options;
-    options.path = folder_.file();
+    options.path = folder_.file(kDatabase);
     options.limits = limits;
     return std::make_unique<SqliteRepository>(options, ids_);
   }
@@ -29,7 +29,7 @@ class SqliteFormatTest : public ::testing::Test {
 };
 
 TEST_F(SqliteFormatTest, BringsFormat1UpToDateWithAllThatIsInIt) {
-  Shell(folder_.file()).run(kFormat1);
+  Shell(folder_.file(kDatabase)).run(kFormat1);
   {
     const auto repository = open({.bytes_per_recipient = ByteCount(20)});
     EXPECT_EQ(repository->size(), 3u);
@@ -47,13 +47,13 @@ TEST_F(SqliteFormatTest, BringsFormat1UpToDateWithAllThatIsInIt) {
     EXPECT_TRUE(eventually([&] { return repository->size() == 3; }));
   }
   EXPECT_EQ(open()->size(), 3u);
-  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA user_version"), "3");
-  EXPECT_EQ(Shell(folder_.file()).run("SELECT pairs || ' ' || bytes FROM total"), "3 20");
-  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA integrity_check"), "ok");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("PRAGMA user_version"), "3");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("SELECT pairs || ' ' || bytes FROM total"), "3 20");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("PRAGMA integrity_check"), "ok");
 }
 
 TEST_F(SqliteFormatTest, LettersOfOneMessageShareTheDataThatFormat2KeptWithEach) {
-  Shell(folder_.file()).run(std::string(kFormat1) + kFormat2);
+  Shell(folder_.file(kDatabase)).run(std::string(kFormat1) + kFormat2);
   {
     const auto repository = open();
     const auto letters = repository->list_dead({}, 0, 10);
@@ -67,15 +67,15 @@ TEST_F(SqliteFormatTest, LettersOfOneMessageShareTheDataThatFormat2KeptWithEach)
     EXPECT_EQ(letters[2].died, from_millis(1699993600200));
     EXPECT_EQ(repository->size(), 3u);
   }
-  EXPECT_EQ(Shell(folder_.file()).run("SELECT dead || ' ' || dead_bytes FROM total"), "3 14");
-  EXPECT_EQ(Shell(folder_.file()).run("SELECT group_concat(of_message) FROM dead_data"), "900,901");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("SELECT dead || ' ' || dead_bytes FROM total"), "3 14");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("SELECT group_concat(of_message) FROM dead_data"), "900,901");
   {
     const auto repository = open();
     EXPECT_EQ(repository->purge_dead({}, {.recipient = "1"}), 2u);
     EXPECT_EQ(repository->list_dead({}, 0, 10).at(0).message.data, "for two");
   }
-  EXPECT_EQ(Shell(folder_.file()).run("SELECT dead || ' ' || dead_bytes FROM total"), "1 7");
-  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA integrity_check"), "ok");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("SELECT dead || ' ' || dead_bytes FROM total"), "1 7");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("PRAGMA integrity_check"), "ok");
 }
 
 TEST_F(SqliteFormatTest, RefusesDeadLettersWithoutTheirOwnData) {
@@ -84,10 +84,10 @@ TEST_F(SqliteFormatTest, RefusesDeadLettersWithoutTheirOwnData) {
        {"DELETE FROM dead_data WHERE of_message = 900", "UPDATE dead SET payload = 1 WHERE message = 901",
         "UPDATE dead SET payload = 77 WHERE id = 1", "INSERT INTO dead_data VALUES(9, 900, CAST('nobody' AS BLOB))"}) {
     SCOPED_TRACE(damage);
-    std::filesystem::remove(folder_.file());
-    Shell(folder_.file()).run(letters);
+    std::filesystem::remove(folder_.file(kDatabase));
+    Shell(folder_.file(kDatabase)).run(letters);
     open();
-    Shell(folder_.file()).run(damage);
+    Shell(folder_.file(kDatabase)).run(damage);
     EXPECT_THAT(error_of([&] { open(); }).what(), HasSubstr("do not match"));
   }
 }
@@ -98,16 +98,16 @@ INSTANTIATE_TEST_SUITE_P(All, OldFormat, ::testing::Values(kFormat1, std::string
 
 // The step is in the log then, and not yet in the file.
 TEST_P(OldFormat, IsServedAfterACrashRightBehindTheStep) {
-  Shell(folder_.file()).run(GetParam());
+  Shell(folder_.file(kDatabase)).run(GetParam());
   const TempFolder crashed;
   {
     const auto repository = open();
     for (const char* const part : {"", "-wal", "-shm"})
-      std::filesystem::copy_file(folder_.file() + part, crashed.file() + part);
+      std::filesystem::copy_file(folder_.file(kDatabase) + part, crashed.file(kDatabase) + part);
   }
-  ASSERT_GT(std::filesystem::file_size(crashed.file() + "-wal"), 0u);
+  ASSERT_GT(std::filesystem::file_size(crashed.file(kDatabase) + "-wal"), 0u);
   SqliteRepository::Options options;
-  options.path = crashed.file();
+  options.path = crashed.file(kDatabase);
   SqliteRepository repository(options, ids_);
   EXPECT_EQ(repository.size(), 3u);
   EXPECT_THAT(pending_of(repository, user("1")), SizeIs(2));
@@ -117,19 +117,19 @@ TEST_F(SqliteFormatTest, RefusesANewerFormatThatIsInTheLogAlone) {
   const TempFolder crashed;
   {
     const auto repository = open();
-    Shell(folder_.file()).run("PRAGMA user_version=9");
+    Shell(folder_.file(kDatabase)).run("PRAGMA user_version=9");
     for (const char* const part : {"", "-wal", "-shm"})
-      std::filesystem::copy_file(folder_.file() + part, crashed.file() + part);
+      std::filesystem::copy_file(folder_.file(kDatabase) + part, crashed.file(kDatabase) + part);
   }
   SqliteRepository::Options options;
-  options.path = crashed.file();
+  options.path = crashed.file(kDatabase);
   EXPECT_THAT(error_of([&] { SqliteRepository(options, ids_); }).what(), HasSubstr("has format 9"));
-  std::filesystem::remove(crashed.file() + "-shm");
+  std::filesystem::remove(crashed.file(kDatabase) + "-shm");
   EXPECT_THAT(error_of([&] { SqliteRepository(options, ids_); }).what(), HasSubstr("has format 9"));
 }
 
 TEST_P(OldFormat, IsTheSameAsANewOneWhenItIsBroughtUpToDate) {
-  Shell(folder_.file()).run(GetParam());
+  Shell(folder_.file(kDatabase)).run(GetParam());
   open();
   const std::string fresh = folder_.file("fresh.db");
   {
@@ -146,16 +146,16 @@ TEST_P(OldFormat, IsTheSameAsANewOneWhenItIsBroughtUpToDate) {
     return Shell(path).run(
         "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name)");
   };
-  EXPECT_EQ(columns(folder_.file()), columns(fresh));
-  EXPECT_EQ(indexes(folder_.file()), indexes(fresh));
+  EXPECT_EQ(columns(folder_.file(kDatabase)), columns(fresh));
+  EXPECT_EQ(indexes(folder_.file(kDatabase)), indexes(fresh));
 }
 
 TEST_F(SqliteFormatTest, LetsOnlyTheServerReadFormat1) {
-  Shell(folder_.file()).run(kFormat1);
-  const Error error = error_of([&] { open_catalog(folder_.file()); });
+  Shell(folder_.file(kDatabase)).run(kFormat1);
+  const Error error = error_of([&] { open_catalog(folder_.file(kDatabase)); });
   EXPECT_EQ(error.code(), ErrorCode::kConflict);
   EXPECT_THAT(error.what(), HasSubstr("start sse-serve on it once"));
-  EXPECT_EQ(Shell(folder_.file()).run("PRAGMA user_version"), "1");
+  EXPECT_EQ(Shell(folder_.file(kDatabase)).run("PRAGMA user_version"), "1");
 }
 
 // What became of a database in which one bit has flipped. Nothing else may: a message that is neither there, nor said
@@ -184,12 +184,12 @@ class FlippedBit : public SqliteFormatTest {
   void flip(std::size_t bit, Flips& flips) {
     std::string flipped = whole_;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-    write_file(folder_.file(), flipped);
+    write_file(folder_.file(kDatabase), flipped);
     SCOPED_TRACE("bit " + std::to_string(bit) + ", page " + std::to_string(bit / 8 / 4096 + 1));
     bool opened = false;
     try {
       SqliteRepository::Options options;
-      options.path = folder_.file();
+      options.path = folder_.file(kDatabase);
       options.on_error = [&](const std::string& what) {
         EXPECT_THAT(what, HasSubstr("rebuilt"));
         ++flips.repaired;
@@ -213,13 +213,13 @@ class FlippedBit : public SqliteFormatTest {
       EXPECT_EQ(repository.count({}), sent_.size());
     } catch (const Error& e) {
       ++flips.refused;
-      EXPECT_THAT(e.what(), HasSubstr(folder_.file()));
+      EXPECT_THAT(e.what(), HasSubstr(folder_.file(kDatabase)));
       EXPECT_EQ(exit_code(e.code()), 1) << e.what();
       if (!opened) {
-        EXPECT_TRUE(read_file(folder_.file()) == flipped) << "it was changed";
+        EXPECT_TRUE(read_file(folder_.file(kDatabase)) == flipped) << "it was changed";
       }
     }
-    for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(folder_.file() + suffix);
+    for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(folder_.file(kDatabase) + suffix);
   }
 
   static int number_of(const std::string& data) { return std::stoi(data.substr(8)); }
@@ -229,7 +229,7 @@ class FlippedBit : public SqliteFormatTest {
 };
 
 TEST_F(FlippedBit, AnywhereIsRefusedRepairedOrSeen) {
-  whole_ = read_file(folder_.file());
+  whole_ = read_file(folder_.file(kDatabase));
   const unsigned seed = std::random_device{}();
   std::mt19937 random(seed);
   Flips flips;
@@ -242,16 +242,16 @@ TEST_F(FlippedBit, AnywhereIsRefusedRepairedOrSeen) {
 
 // Where quick_check sees nothing: the entries of the indexes, and of the tables they are of.
 TEST_F(FlippedBit, InAnIndexOrTheTableItIsOfIsRefusedOrSeen) {
-  whole_ = read_file(folder_.file());
+  whole_ = read_file(folder_.file(kDatabase));
   // By the root pages of what is small enough to have no other, and of one more page of each that is not.
   std::vector<std::size_t> pages;
   for (const char* name : {"message_by_expiry", "pending", "pending_by_message", "recipient",
                            "sqlite_autoindex_recipient_1", "collapse", "collapse_by_message", "sent_key_by_expiry"}) {
-    const std::string root =
-        Shell(folder_.file()).run("SELECT rootpage FROM sqlite_schema WHERE name = '" + std::string(name) + "'");
+    const std::string root = Shell(folder_.file(kDatabase))
+                                 .run("SELECT rootpage FROM sqlite_schema WHERE name = '" + std::string(name) + "'");
     pages.push_back(static_cast<std::size_t>(std::stoul(root)) - 1);
   }
-  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(folder_.file() + suffix);
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(folder_.file(kDatabase) + suffix);
   Flips flips;
   std::mt19937 random(4711);
   for (const std::size_t page : pages) {
@@ -271,10 +271,10 @@ TEST_F(SqliteFormatTest, MakesCountsAnewThatAreNotThoseOfTheTables) {
     repository->add(to_users({"1"}, "x"));
   }
   // "Deleted with its last message" would come ten messages too early.
-  Shell(folder_.file()).run("UPDATE recipient SET pending = 10 WHERE name = '1'; UPDATE total SET pairs = 7");
+  Shell(folder_.file(kDatabase)).run("UPDATE recipient SET pending = 10 WHERE name = '1'; UPDATE total SET pairs = 7");
   std::vector<std::string> said;
   SqliteRepository::Options options;
-  options.path = folder_.file();
+  options.path = folder_.file(kDatabase);
   options.on_error = [&](const std::string& what) { said.push_back(what); };
   {
     SqliteRepository repository(options, ids_);
@@ -291,7 +291,7 @@ TEST_F(SqliteFormatTest, MakesCountsAnewThatAreNotThoseOfTheTables) {
 TEST_F(SqliteFormatTest, FindsCountsRightAfterAllThatChangesThem) {
   std::vector<std::string> said;
   SqliteRepository::Options options;
-  options.path = folder_.file();
+  options.path = folder_.file(kDatabase);
   options.on_error = [&](const std::string& what) { said.push_back(what); };
   {
     SqliteRepository repository(options, ids_);
@@ -321,9 +321,9 @@ TEST_F(SqliteFormatTest, KnowsTheSumsOfEventAndDataAlone) {
     const auto repository = open();
     repository->add(to_users({"1"}, "old"));
   }
-  Shell(folder_.file()).run("UPDATE message SET sum = " + std::to_string(crc32("old", crc32("server-push"))));
+  Shell(folder_.file(kDatabase)).run("UPDATE message SET sum = " + std::to_string(crc32("old", crc32("server-push"))));
   EXPECT_FALSE(pending_of(*open(), user("1")).front().damaged);
-  Shell(folder_.file()).run("UPDATE message SET data = CAST('odd' AS BLOB)");
+  Shell(folder_.file(kDatabase)).run("UPDATE message SET data = CAST('odd' AS BLOB)");
   EXPECT_TRUE(pending_of(*open(), user("1")).front().damaged);
 }
 
@@ -332,16 +332,16 @@ TEST_F(SqliteFormatTest, LeavesADamagedFileAsItIs) {
     const auto repository = open();
     for (int i = 0; i < 500; ++i) repository->add(to_users({std::to_string(i)}, std::string(300, 'x')));
   }
-  std::string damaged = read_file(folder_.file());
+  std::string damaged = read_file(folder_.file(kDatabase));
   // The header of the second page of every four: lengths and offsets of what is in it.
   for (std::size_t page = 4096; page < damaged.size(); page += 4 * 4096)
     for (std::size_t i = 0; i < 8; ++i) damaged[page + i] = static_cast<char>(damaged[page + i] ^ 0x5A);
-  write_file(folder_.file(), damaged);
+  write_file(folder_.file(kDatabase), damaged);
   const Error error = error_of([&] { open(); });
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_THAT(error.what(), HasSubstr("is damaged"));
   EXPECT_THAT(error.what(), HasSubstr("--db"));
-  EXPECT_EQ(read_file(folder_.file()), damaged);
+  EXPECT_EQ(read_file(folder_.file(kDatabase)), damaged);
   EXPECT_THAT(folder_.names(), ElementsAre("pending.db"));
 }
 

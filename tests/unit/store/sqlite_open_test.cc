@@ -41,8 +41,8 @@ class SqliteOpenTest : public ::testing::Test {
   }
   // A database of ours with one message.
   std::string ours() {
-    open(folder_.file())->add(to_users({"1"}, std::string(100'000, 'x')));
-    return folder_.file();
+    open(folder_.file(kDatabase))->add(to_users({"1"}, std::string(100'000, 'x')));
+    return folder_.file(kDatabase);
   }
   // Refused with `code`, a sentence that holds the path and `reason`, and the file as it was.
   void expect_refused(const std::string& path, ErrorCode code, const std::string& reason) {
@@ -61,31 +61,31 @@ class SqliteOpenTest : public ::testing::Test {
 };
 
 TEST_F(SqliteOpenTest, RefusesASecondRepositoryAndNamesTheHolder) {
-  auto first = open(folder_.file());
+  auto first = open(folder_.file(kDatabase));
   first->add(to_users({"1"}));
 
-  const Error error = refusal(folder_.file());
+  const Error error = refusal(folder_.file(kDatabase));
 
   EXPECT_EQ(error.code(), ErrorCode::kConflict);
-  EXPECT_EQ(error.what(), "another sse-serve (pid " + std::to_string(getpid()) + ") already uses " + folder_.file() +
-                              "; stop it or choose another file with --db");
+  EXPECT_EQ(error.what(), "another sse-serve (pid " + std::to_string(getpid()) + ") already uses " +
+                              folder_.file(kDatabase) + "; stop it or choose another file with --db");
   first->add(to_users({"1"}));
   first.reset();
-  EXPECT_EQ(open(folder_.file())->size(), 2u);
+  EXPECT_EQ(open(folder_.file(kDatabase))->size(), 2u);
 }
 
 TEST_F(SqliteOpenTest, ALinkToTheFileIsTheSameFile) {
-  auto first = open(folder_.file());
-  std::filesystem::create_symlink(folder_.file(), folder_.file("link.db"));
+  auto first = open(folder_.file(kDatabase));
+  std::filesystem::create_symlink(folder_.file(kDatabase), folder_.file("link.db"));
   EXPECT_EQ(refusal(folder_.file("link.db")).code(), ErrorCode::kConflict);
   first.reset();
   EXPECT_NO_THROW(open(folder_.file("link.db"))->add(to_users({"1"})));
-  EXPECT_EQ(open(folder_.file())->size(), 1u);
+  EXPECT_EQ(open(folder_.file(kDatabase))->size(), 1u);
 }
 
 TEST_F(SqliteOpenTest, ALockFileLeftByAKilledServerIsNoObstacle) {
-  write_file(folder_.file() + ".lock", "4711\n");
-  EXPECT_NO_THROW(open(folder_.file()));
+  write_file(folder_.file(kDatabase) + ".lock", "4711\n");
+  EXPECT_NO_THROW(open(folder_.file(kDatabase)));
 }
 
 TEST_F(SqliteOpenTest, RefusesAnotherProgramsDatabase) {
@@ -97,7 +97,7 @@ TEST_F(SqliteOpenTest, RefusesAnotherProgramsDatabase) {
 
 TEST_F(SqliteOpenTest, RefusesANewerFormat) {
   Shell(ours()).run("PRAGMA user_version=7; PRAGMA journal_mode=DELETE");
-  expect_refused(folder_.file(), ErrorCode::kConflict, "has format 7, this program reads format 3");
+  expect_refused(folder_.file(kDatabase), ErrorCode::kConflict, "has format 7, this program reads format 3");
 }
 
 TEST_F(SqliteOpenTest, RefusesWhatIsNoDatabase) {
@@ -110,12 +110,12 @@ TEST_F(SqliteOpenTest, RefusesWhatIsNoDatabase) {
 TEST_F(SqliteOpenTest, RefusesATruncatedDatabase) {
   const std::string whole = read_file(ours());
   for (const std::size_t size : {whole.size() / 2, std::size_t{8192}, std::size_t{4096}}) {
-    write_file(folder_.file(), whole.substr(0, size));
-    expect_refused(folder_.file(), ErrorCode::kIo, "malformed");
+    write_file(folder_.file(kDatabase), whole.substr(0, size));
+    expect_refused(folder_.file(kDatabase), ErrorCode::kIo, "malformed");
   }
-  write_file(folder_.file(), whole.substr(0, 2000));
-  EXPECT_THAT(refusal(folder_.file()).what(), HasSubstr(folder_.file()));
-  EXPECT_EQ(read_file(folder_.file()), whole.substr(0, 2000));
+  write_file(folder_.file(kDatabase), whole.substr(0, 2000));
+  EXPECT_THAT(refusal(folder_.file(kDatabase)).what(), HasSubstr(folder_.file(kDatabase)));
+  EXPECT_EQ(read_file(folder_.file(kDatabase)), whole.substr(0, 2000));
 }
 
 TEST_F(SqliteOpenTest, RefusesAFolderAndOtherThingsThatAreNoFile) {
@@ -137,15 +137,15 @@ TEST_F(SqliteOpenTest, RefusesAParentThatIsAFile) {
 TEST_F(SqliteOpenTest, RefusesAFileItMayNotWriteAndAFolderItMayNotMake) {
   ours();
   std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
-  const std::string before = read_file(folder_.file());
+  const std::string before = read_file(folder_.file(kDatabase));
   for (const mode_t mode : {0444U, 0000U}) {
-    ASSERT_EQ(chmod(folder_.file().c_str(), mode), 0);
+    ASSERT_EQ(chmod(folder_.file(kDatabase).c_str(), mode), 0);
     const AsNobody nobody;
-    const Error error = refusal(folder_.file());
+    const Error error = refusal(folder_.file(kDatabase));
     EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied) << error.what();
-    EXPECT_THAT(error.what(), HasSubstr(folder_.file()));
+    EXPECT_THAT(error.what(), HasSubstr(folder_.file(kDatabase)));
   }
-  EXPECT_EQ(read_file(folder_.file()), before);
+  EXPECT_EQ(read_file(folder_.file(kDatabase)), before);
   EXPECT_THAT(folder_.names(), ElementsAre("pending.db"));
 
   std::filesystem::permissions(folder_.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec |
@@ -166,23 +166,23 @@ TEST_F(SqliteOpenTest, MakesNoFolderUnlessToldTo) {
 }
 
 TEST_F(SqliteOpenTest, TakesAnEmptyFile) {
-  write_file(folder_.file(), "");
-  EXPECT_NO_THROW(open(folder_.file())->add(to_users({"1"})));
-  EXPECT_EQ(open(folder_.file())->size(), 1u);
+  write_file(folder_.file(kDatabase), "");
+  EXPECT_NO_THROW(open(folder_.file(kDatabase))->add(to_users({"1"})));
+  EXPECT_EQ(open(folder_.file(kDatabase))->size(), 1u);
 }
 
 TEST_F(SqliteOpenTest, ADraftLeftByAKilledServerIsNoObstacle) {
-  write_file(folder_.file() + ".new", "half");
-  write_file(folder_.file() + ".new-journal", "half");
-  EXPECT_NO_THROW(open(folder_.file()));
+  write_file(folder_.file(kDatabase) + ".new", "half");
+  write_file(folder_.file(kDatabase) + ".new-journal", "half");
+  EXPECT_NO_THROW(open(folder_.file(kDatabase)));
   EXPECT_THAT(folder_.names(), ElementsAre("pending.db"));
 }
 
 // Made anew beside it, the database would swallow a log that belongs to another one.
 TEST_F(SqliteOpenTest, RefusesALogWhoseDatabaseIsMissing) {
-  write_file(folder_.file() + "-wal", "the messages of yesterday");
-  EXPECT_THAT(refusal(folder_.file()).what(), HasSubstr("restore the database"));
-  EXPECT_EQ(read_file(folder_.file() + "-wal"), "the messages of yesterday");
+  write_file(folder_.file(kDatabase) + "-wal", "the messages of yesterday");
+  EXPECT_THAT(refusal(folder_.file(kDatabase)).what(), HasSubstr("restore the database"));
+  EXPECT_EQ(read_file(folder_.file(kDatabase) + "-wal"), "the messages of yesterday");
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class SqliteRepositoryTest : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteRepository> open(std::size_t limit = 1000) {
     SqliteRepository::Options options;
-    options.path = folder_.file();
+    options.path = folder_.file(kDatabase);
     options.limits.per_recipient = limit;
     options.idle = std::chrono::milliseconds(10);
     return std::make_unique<SqliteRepository>(options, ids_);
@@ -50,7 +50,7 @@ TEST_F(SqliteRepositoryTest, KeepsMessagesOverAReopen) {
 TEST_F(SqliteRepositoryTest, LooksAtTheLettersOfAMessageOnceHoweverManyAreImported) {
   open();  // makes the file
   SqliteWriter::Options options;
-  options.path = folder_.file();
+  options.path = folder_.file(kDatabase);
   options.limits.dead = 10'000;
   SqliteWriter writer(options, ids_);
   const auto steps_of = [&](std::uint64_t message, std::size_t count) {
@@ -108,7 +108,7 @@ TEST_F(SqliteRepositoryTest, TheLimitHoldsOverAReopen) {
 TEST_F(SqliteRepositoryTest, IdsGrowOverAReopenEvenWhenTheLargestWasDeleted) {
   IdGenerator fast(1, std::uint64_t{1} << 62);
   SqliteRepository::Options options;
-  options.path = folder_.file();
+  options.path = folder_.file(kDatabase);
   auto repository = std::make_unique<SqliteRepository>(options, fast);
   const MessageId largest = repository->add(to_users({"1"}));
   repository->erase(largest);
@@ -160,14 +160,14 @@ TEST_F(SqliteRepositoryTest, DrainsConfirmationsWhenItIsClosed) {
 }
 
 TEST_F(SqliteRepositoryTest, DeletesThePayloadWithItsLastRecipientAndGivesTheSpaceBack) {
-  const auto size = [&] { return std::filesystem::file_size(folder_.file()); };
+  const auto size = [&] { return std::filesystem::file_size(folder_.file(kDatabase)); };
   auto repository = open();
   const std::string data(1024 * 1024, 'x');
   std::vector<MessageId> ids;
   for (int i = 0; i < 16; ++i) ids.push_back(repository->add(to_users({"1", "2"}, data)));
   for (const MessageId id : ids) repository->confirm(kService, user("1"), id);
   ASSERT_TRUE(eventually([&] { return repository->size() == 16; }));
-  Shell shell(folder_.file());
+  Shell shell(folder_.file(kDatabase));
   EXPECT_EQ(shell.run("SELECT count(*) FROM message"), "16");
   ASSERT_TRUE(eventually([&] { return size() > 8 * data.size(); }));
 
@@ -190,7 +190,7 @@ TEST_F(SqliteRepositoryTest, ExpiresMoreThanOneCommitTakes) {
 
 TEST_F(SqliteRepositoryTest, FindsPendingMessagesThroughTheIndex) {
   open();
-  SQLite::Database db(folder_.file());
+  SQLite::Database db(folder_.file(kDatabase));
   SQLite::Statement plan(db, std::string("EXPLAIN QUERY PLAN ") + kPendingIdsSql);
   std::string text;
   while (plan.executeStep()) text += plan.getColumn(3).getString() + "\n";
@@ -203,7 +203,7 @@ TEST_F(SqliteRepositoryTest, FindsPendingMessagesThroughTheIndex) {
 
 TEST_F(SqliteRepositoryTest, OpensAndServesAFileOfManyMessages) {
   open().reset();
-  Shell(folder_.file())
+  Shell(folder_.file(kDatabase))
       .run(
           "BEGIN;"
           "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"

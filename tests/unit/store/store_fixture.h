@@ -3,29 +3,32 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "store/message_repository.h"
+#include "support/eventually.h"
+#include "support/files.h"
 
 namespace sse::store {
+
+using testing::eventually;
+using testing::read_file;
+using testing::TempFolder;
+using testing::write_file;
 
 inline const ServiceName kService("defaultConnectionService");
 inline const WallTime kNow = from_millis(1'700'000'000'000);
 inline constexpr MessageId kFromStart{};
 inline constexpr ByteCount kAnySize = mebibytes(1000);
+
+/// The name of the database in a TempFolder.
+inline constexpr const char* kDatabase = "pending.db";
 
 /// A database as version 0.1 of the server wrote it: the application id is "sseq".
 inline constexpr const char* kFormat1 = R"sql(
@@ -122,16 +125,6 @@ inline std::vector<PendingMessage> pending_of(MessageRepository& repository, con
   return repository.pending(kService, std::vector{recipient}, kFromStart, 1'000'000, kAnySize, kNow);
 }
 
-/// Waits for a condition another thread or process brings about; false when it never did.
-inline bool eventually(const std::function<bool()>& condition) {
-  const SteadyTime deadline = steady_now() + std::chrono::seconds(60);
-  while (steady_now() < deadline) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
-  return condition();
-}
-
 /// The error `f` throws; fails the test when it throws none.
 template <class F>
 Error error_of(F&& f) {
@@ -142,43 +135,6 @@ Error error_of(F&& f) {
   }
   ADD_FAILURE() << "nothing was thrown";
   return {ErrorCode::kInternal, ""};
-}
-
-/// A folder that is gone afterwards.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "sse-store-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  std::string file(const std::string& name = "pending.db") const { return (path_ / name).string(); }
-  const std::filesystem::path& path() const { return path_; }
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) names.push_back(entry.path().filename());
-    return names;
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_file(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
 }
 
 /// Another program with the same file: SQLite without any of our code.
