@@ -16,61 +16,21 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "support/errors.h"
 #include "support/files.h"
+#include "support/http_server.h"
 
 namespace sse::api {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::error_of;
 using ::testing::HasSubstr;
+using testing::HttpServer;
 using testing::TempFolder;
-
-// An httplib server in this process, on a unix socket or a free TCP port.
-class FakeServer {
- public:
-  explicit FakeServer(const std::string& socket_path) : address_("unix:" + socket_path) {
-    http_.set_address_family(AF_UNIX);
-    bound_ = http_.bind_to_port(socket_path, 80);
-  }
-  FakeServer() {
-    const int port = http_.bind_to_any_port("127.0.0.1");
-    bound_ = port > 0;
-    address_ = "http://127.0.0.1:" + std::to_string(port);
-  }
-  ~FakeServer() {
-    if (!thread_.joinable()) return;
-    while (!http_.is_running()) std::this_thread::yield();
-    http_.stop();
-    thread_.join();
-  }
-
-  httplib::Server& http() { return http_; }
-  // REQUIRES: every route is set.
-  std::string start() {
-    EXPECT_TRUE(bound_);
-    thread_ = std::thread([this] { http_.listen_after_bind(); });
-    return address_;
-  }
-
- private:
-  httplib::Server http_;
-  std::string address_;
-  bool bound_ = false;
-  std::thread thread_;
-};
 
 ClientOptions options(std::string address, std::string token = "") {
   return {std::move(address), std::move(token), std::chrono::seconds(30)};
-}
-
-Error error_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& e) {
-    return e;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {ErrorCode::kInternal, ""};
 }
 
 UniqueFd bind_unix(const std::string& path) {
@@ -84,7 +44,7 @@ UniqueFd bind_unix(const std::string& path) {
 
 TEST(Client, SendsOverAUnixSocket) {
   const TempFolder folder;
-  FakeServer server(folder.file("admin.sock"));
+  HttpServer server(folder.file("admin.sock"));
   std::string body, type, host, authorization;
   server.http().Post("/api/v1/send", [&](const httplib::Request& request, httplib::Response& response) {
     body = request.body;
@@ -106,7 +66,7 @@ TEST(Client, SendsOverAUnixSocket) {
 }
 
 TEST(Client, ShowsItsTokenOverTcp) {
-  FakeServer server;
+  HttpServer server;
   std::string authorization;
   server.http().Get("/api/v1/status", [&](const httplib::Request& request, httplib::Response& response) {
     authorization = request.get_header_value("Authorization");
@@ -118,7 +78,7 @@ TEST(Client, ShowsItsTokenOverTcp) {
 }
 
 TEST(Client, EncodesWhatItAsksFor) {
-  FakeServer server;
+  HttpServer server;
   httplib::Params params;
   server.http().Get("/api/v1/connections", [&](const httplib::Request& request, httplib::Response& response) {
     params = request.params;
@@ -134,7 +94,7 @@ TEST(Client, EncodesWhatItAsksFor) {
 }
 
 TEST(Client, DeletesWithoutABody) {
-  FakeServer server;
+  HttpServer server;
   server.http().Delete("/api/v1/messages/5", [&](const httplib::Request&, httplib::Response& response) {
     response.set_content(R"({"deleted":3})", "application/json");
   });
@@ -143,7 +103,7 @@ TEST(Client, DeletesWithoutABody) {
 }
 
 TEST(Client, ThrowsWhatAProblemDocumentSays) {
-  FakeServer server;
+  HttpServer server;
   server.http().Get("/api/v1/messages/5", [](const httplib::Request&, httplib::Response& response) {
     response.status = 404;
     response.set_content(
@@ -157,7 +117,7 @@ TEST(Client, ThrowsWhatAProblemDocumentSays) {
 }
 
 TEST(Client, FallsBackToTheStatusForACodeItDoesNotKnow) {
-  FakeServer server;
+  HttpServer server;
   server.http().Get("/api/v1/status", [](const httplib::Request&, httplib::Response& response) {
     response.status = 403;
     response.set_content(R"({"title":"Forbidden","status":403,"code":"from_the_future"})", "application/problem+json");
@@ -169,7 +129,7 @@ TEST(Client, FallsBackToTheStatusForACodeItDoesNotKnow) {
 }
 
 TEST(Client, TellsAnotherKindOfServerFromOurs) {
-  FakeServer server;
+  HttpServer server;
   server.http().Get("/api/v1/status", [](const httplib::Request&, httplib::Response& response) {
     response.status = 404;
     response.set_content("<h1>no</h1>", "text/html");
@@ -235,7 +195,7 @@ TEST(Client, GivesUpOnASilentServer) {
 }
 
 TEST(Client, GivesUpOnAServerThatDripsItsAnswer) {
-  FakeServer server;
+  HttpServer server;
   server.http().Get("/api/v1/status", [](const httplib::Request&, httplib::Response& response) {
     response.set_chunked_content_provider("application/json", [](std::size_t, httplib::DataSink& sink) {
       // What drips must come slower than the client reads; its time-out is the library's, by real time.

@@ -7,19 +7,15 @@
 #include <string>
 
 #include "base/error.h"
+#include "support/errors.h"
 
 namespace sse::api {
 namespace {
 
 std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
-    return e.what();
-  }
-  ADD_FAILURE() << "nothing was refused";
-  return "";
+  const Error error = testing::error_of(act);
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  return error.what();
 }
 
 TEST(SendRequestJson, SurvivesTheRoundTrip) {

@@ -2,28 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
+
+#include "unit/auth/fake_request.h"
 
 namespace sse::auth {
 namespace {
-
-struct FakeRequest final : PageRequest {
-  std::string header(const std::string& name) const override {
-    const auto found = headers.find(name);
-    return found == headers.end() ? "" : found->second;
-  }
-  std::string parameter(const std::string& name) const override {
-    const auto found = parameters.find(name);
-    return found == parameters.end() ? "" : found->second;
-  }
-  std::string address() const override { return "127.0.0.1"; }
-  bool from_trusted_proxy() const override { return trusted; }
-
-  std::map<std::string, std::string> headers;
-  std::map<std::string, std::string> parameters;
-  bool trusted = false;
-};
 
 TEST(DemoAuthenticator, BelievesTheParameters) {
   FakeRequest request;

@@ -11,7 +11,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -19,6 +18,7 @@
 #include "base/error.h"
 #include "event/json.h"
 #include "support/files.h"
+#include "unit/auth/fake_request.h"
 
 namespace sse::auth {
 namespace {
@@ -287,23 +287,6 @@ TEST_F(JwtTest, RefusesKeysThatAreNone) {
   for (const std::string& text : bad) EXPECT_THROW(JwtKeys::parse(text, "keys"), Error) << text;
 }
 
-class FakePage final : public PageRequest {
- public:
-  std::string header(const std::string& name) const override { return find(headers, name); }
-  std::string parameter(const std::string& name) const override { return find(parameters, name); }
-  std::string address() const override { return "192.0.2.1"; }
-  bool from_trusted_proxy() const override { return false; }
-
-  std::map<std::string, std::string> headers;
-  std::map<std::string, std::string> parameters;
-
- private:
-  static std::string find(const std::map<std::string, std::string>& map, const std::string& name) {
-    const auto found = map.find(name);
-    return found == map.end() ? "" : found->second;
-  }
-};
-
 // What may lie where keys are expected: by a mistake, or put there by a tool or a proxy.
 const std::string kErrorPage =
     "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n";
@@ -400,7 +383,7 @@ TEST_F(JwtTest, UsesKeysAndASecretTogether) {
   const auto soon = to_millis(wall_now()) / 1000 + 600;
   const std::string text = unsigned_token({{"alg", "ES256"}}, {{"sub", "bob"}, {"exp", soon}});
   const auto both_work = [&] {
-    FakePage page;
+    FakeRequest page;
     page.parameters["access-token"] = token({{"sub", "ann"}, {"exp", soon}});
     const bool first = authenticator->authenticate(page).has_value();
     page.parameters["access-token"] = text + "." + base64url(sign(key, text));
@@ -444,11 +427,11 @@ TEST_F(JwtTest, LooksInHeaderParameterAndCookie) {
   const auto authenticator = make_jwt_authenticator(options_);
   const auto soon = to_millis(wall_now()) / 1000 + 600;
   const std::string ann = token({{"sub", "ann"}, {"exp", soon}});
-  const auto who = [&](const FakePage& page) {
+  const auto who = [&](const FakeRequest& page) {
     const auto user = authenticator->authenticate(page);
     return user ? user->identity.user.str() : "nobody";
   };
-  FakePage page;
+  FakeRequest page;
   EXPECT_EQ(who(page), "nobody");
   page.headers["Cookie"] = "x=y; jwt=" + ann;
   EXPECT_EQ(who(page), "ann");

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "support/errors.h"
 #include "unit/net/loopback.h"
 
 namespace sse::net {
@@ -25,13 +26,7 @@ using ::testing::HasSubstr;
 using testing::TempFolder;
 
 Error error_of(const ListenAddress& address, const std::string& option) {
-  try {
-    const Listener listener(address, option);
-  } catch (const Error& e) {
-    return e;
-  }
-  ADD_FAILURE() << "it listens on " << address.str();
-  return {ErrorCode::kInternal, ""};
+  return testing::error_of([&] { const Listener listener(address, option); });
 }
 
 ListenAddress unix_address(const std::string& path) {

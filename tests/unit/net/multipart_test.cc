@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "support/errors.h"
 
 namespace sse::net {
 namespace {
@@ -38,13 +39,7 @@ std::vector<Read> read(const std::string& body, std::size_t piece, const std::st
 }
 
 ErrorCode refusal(const std::string& body, std::size_t piece) {
-  try {
-    read(body, piece);
-  } catch (const Error& e) {
-    return e.code();
-  }
-  ADD_FAILURE() << "was read: " << body.substr(0, 200);
-  return ErrorCode::kInternal;
+  return testing::error_of([&] { read(body, piece); }).code();
 }
 
 constexpr const char* kField = "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n";

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/manual_clock.h"
+#include "support/errors.h"
 #include "unit/server/server_fixture.h"
 
 namespace sse::server {
@@ -18,13 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Error error_of(const ServerOptions& options) {
-  try {
-    const Server server(options);
-  } catch (const Error& e) {
-    return e;
-  }
-  ADD_FAILURE() << "the server took it";
-  return {ErrorCode::kInternal, ""};
+  return testing::error_of([&] { const Server server(options); });
 }
 
 TEST_F(ServerTest, RefusesOptionsThatMakeNoSense) {

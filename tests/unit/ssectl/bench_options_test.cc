@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "support/errors.h"
 
 namespace sse::ctl {
 namespace {
@@ -17,13 +18,7 @@ using ::testing::HasSubstr;
 std::string refusal(const std::function<void(BenchOptions&)>& change) {
   BenchOptions options;
   change(options);
-  try {
-    check(options);
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
-    return e.what();
-  }
-  return "";
+  return testing::refusal_of([&] { check(options); });
 }
 
 TEST(BenchOptions, DefaultsMakeSense) {

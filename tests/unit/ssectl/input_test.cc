@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 namespace sse::ctl {
@@ -48,13 +49,7 @@ class TemporaryFile {
 };
 
 ErrorCode code_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::kInternal;
+  return testing::error_of(act).code();
 }
 
 TEST(PipedInput, ReadsAPipeToItsEnd) {

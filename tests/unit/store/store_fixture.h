@@ -12,11 +12,13 @@
 
 #include "base/error.h"
 #include "store/message_repository.h"
+#include "support/errors.h"
 #include "support/eventually.h"
 #include "support/files.h"
 
 namespace sse::store {
 
+using testing::error_of;
 using testing::eventually;
 using testing::read_file;
 using testing::TempFolder;
@@ -123,18 +125,6 @@ inline std::vector<std::string> data_of(const std::vector<PendingMessage>& messa
 
 inline std::vector<PendingMessage> pending_of(MessageRepository& repository, const Recipient& recipient) {
   return repository.pending(kService, std::vector{recipient}, kFromStart, 1'000'000, kAnySize, kNow);
-}
-
-/// The error `f` throws; fails the test when it throws none.
-template <class F>
-Error error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {ErrorCode::kInternal, ""};
 }
 
 /// Another program with the same file: SQLite without any of our code.
