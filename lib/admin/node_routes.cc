@@ -39,6 +39,7 @@ Json NodeRoutes::nodes() const {
     // Its current facts are newer than those it last published.
     list.push_back(row(node.id, self ? deps_.facts() : node.facts, self));
     list.back()["number"] = node.number;
+    if (const std::string why = cluster::why_refused(node.wire, node.id); !why.empty()) list.back()["refused"] = why;
   }
   const std::string degraded = deps_.cluster->degraded();
   return {{"total", list.size()},

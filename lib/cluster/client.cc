@@ -74,6 +74,13 @@ RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::millis
     throw Error(ErrorCode::kUnavailable, "no node is in the cluster at " + address_ + "; start one with 'sse-serve " +
                                              option_ + " " + address_ + "'");
   }
+  std::string why_none;
+  std::erase_if(nodes, [&](const Node& node) {
+    const std::string why = why_refused(node.wire, node.id);
+    if (!why.empty()) why_none = why;
+    return !why.empty();
+  });
+  if (nodes.empty()) throw Error(ErrorCode::kUnavailable, why_none);
   // Any node will do: a random one spreads the load. A node that is stopping is the last choice.
   std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
   std::stable_partition(nodes.begin(), nodes.end(),

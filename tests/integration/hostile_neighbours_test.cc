@@ -65,7 +65,7 @@ class LyingNode {
     thread_.join();
   }
   void enter(const std::string& facts) {
-    say(command({"HSET", "sse:node:liar", "nonce", "x", "number", "77", "facts", facts}) +
+    say(command({"HSET", "sse:node:liar", "nonce", "x", "number", "77", "facts", facts, "wire", "2"}) +
         command({"SADD", "sse:nodes", "liar"}));
   }
   void answer_with(std::string bytes) {
@@ -124,17 +124,22 @@ class LyingNode {
     return kind == "message" ? payload : kind;
   }
 
-  // "<node> <first number> <size> …\n"
+  // "wire=2 node=<node> first=<number> sizes=<size>,…\n"
   void answer(const std::string& message) {
-    const std::size_t blank = message.find(' ');
-    const std::string node = message.substr(0, blank);
-    const std::string number = message.substr(blank + 1, message.find(' ', blank + 1) - blank - 1);
+    const auto value = [&](const std::string& name) {
+      const std::size_t begin = message.find(name + "=");
+      if (begin == std::string::npos) return std::string("0");
+      const std::size_t at = begin + name.size() + 1;
+      return message.substr(at, message.find_first_of(" \n", at) - at);
+    };
+    const std::string node = value("node");
+    const std::string number = value("first");
     std::string bytes;
     {
       const std::scoped_lock lock(mutex_);
       bytes = answer_;
     }
-    publish("answer:" + node, "liar\n" + number + " " + std::to_string(bytes.size()) + "\n" + bytes);
+    publish("answer:" + node, "wire=2 node=liar\n" + number + " " + std::to_string(bytes.size()) + "\n" + bytes);
     ++asked_;
   }
 
@@ -243,12 +248,17 @@ TEST_F(HostileNeighboursTest, WhateverAnotherNodeAnswersOrSendsIsAnErrorAtMost) 
     }
   }
   EXPECT_GT(liar.asked(), 100);
+  const std::string liar_says = "wire=2 node=liar ";
   for (const std::string& bytes :
-       {std::string(""), std::string("\n"), std::string("liar\n"), std::string("liar 1 \n"),
-        std::string("liar x 5\nabc"), std::string("liar 1 99999999999999999999 \nabc"), std::string("liar 1 3 \nabc"),
-        std::string("liar 1 2 \n[]"), std::string("liar 1 10 \n{\"do\":[1]}"), std::string("liar 1 3 \n[1\n"),
-        std::string("liar 1 17 \n{\"do\":\"replace\"}\n"), std::string("liar 1 30 \ndeliver user 1 1 99 99 99 \nabcde"),
-        "liar 1 100000 \n" + std::string(100'000, '['), std::string("liar 18446744073709551615 1 \nx")}) {
+       {std::string(""), std::string("\n"), std::string("liar\n"), std::string("liar 1 \n"), liar_says + "\n",
+        std::string("liar~1 1 3 \nabc"), std::string("wire=99 node=liar~1 first=1 sizes=3\nabc"),
+        std::string("wire= node=\n"), std::string("wire=2\nabc"), liar_says + "first=x sizes=5\nabc",
+        liar_says + "first=1 sizes=99999999999999999999\nabc", liar_says + "first=1 sizes=3\nabc",
+        liar_says + "first=1 sizes=2\n[]", liar_says + "first=1 sizes=10\n{\"do\":[1]}",
+        liar_says + "first=1 sizes=3\n[1\n", liar_says + "first=1 sizes=17\n{\"do\":\"replace\"}\n",
+        liar_says + "first=1 sizes=30\ndeliver user 1 1 99 99 99 \nabcde",
+        liar_says + "first=1 sizes=100000\n" + std::string(100'000, '['),
+        liar_says + "first=18446744073709551615 sizes=1\nx"}) {
     liar.publish("topic:nodes", bytes);
     liar.publish("topic:to:24:defaultConnectionService:user:1", bytes);
     expect_alive(node, bytes);
@@ -265,18 +275,18 @@ TEST_F(HostileNeighboursTest, ANeighbourWithoutRedisMayAnswerAnything) {
   std::size_t turn = 0;  // of the liar's thread
   const std::vector<std::string> answers{
       "[1,2]\n",
-      R"({"from":7})"
+      R"({"wire":2,"from":7})"
       "\n",
-      R"({"from":"liar~1","hello":{"id":7,"number":"x","settled":"yes","beat":-1,"facts":[1]}})"
+      R"({"wire":2,"from":"liar~1","hello":{"id":7,"number":"x","settled":"yes","beat":-1,"facts":[1]}})"
       "\n",
-      R"({"from":"liar~1","hello":{"id":"liar","run":"1","number":5000,"settled":true,"beat":1,"facts":[1]}})"
+      R"({"wire":2,"from":"liar~1","hello":{"id":"liar","run":"1","number":5000,"settled":true,"beat":1,"facts":[1]}})"
       "\n",
-      R"({"from":"liar~1","hello":{"id":"liar","run":"1","number":9,"settled":true,"beat":1,"facts":{"state":[1]}}})"
+      R"({"wire":2,"from":"liar~1","hello":{"id":"liar","run":"1","number":9,"settled":true,"beat":1,"facts":{"state":[1]}}})"
       "\n",
-      R"({"from":"liar~1","hello":[1,2],"number":18446744073709551615})"
+      R"({"wire":2,"from":"liar~1","hello":[1,2],"number":18446744073709551615})"
       "\n+ 99999999999\n",
-      "{}\na 1 18446744073709551615\n",
-      "{}\nx 1\nx 2\na 1 1\nz",
+      "{\"wire\":2}\na 1 18446744073709551615\n",
+      "{\"wire\":2}\nx 1\nx 2\na 1 1\nz",
       std::string(300'000, ' ') + "{}\n",
       std::string(100'000, '[') + "\n",
   };

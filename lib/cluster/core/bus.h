@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -62,6 +63,8 @@ class Bus {
     /// The connection is restored. Commands that other nodes sent in the meantime were not received.
     virtual void bus_up() {}
     virtual void bus_down(const std::string& /*why*/) {}
+    /// Dropped a message of a node with another wire version, see why_refused(). Called for every such message.
+    virtual void refused(const std::string& /*node*/, std::uint64_t /*version*/) {}
 
    protected:
     ~Receiver() = default;

@@ -22,6 +22,8 @@ constexpr std::chrono::seconds kThreadIdle{10};
 constexpr std::size_t kMaxRequests = 1000;
 // Followed by the reason.
 constexpr char kUnread = '!';
+// Programs that publish in the cluster may invent names.
+constexpr std::size_t kMaxRefused = 10'000;
 constexpr const char* kPieceRefused = "503 the node of that connection is busy; try again later";
 
 std::string too_busy(const std::string& node) {
@@ -155,9 +157,13 @@ void Cluster::beat() {
   }
   const std::string bus = bus_->why_down();
   if (!bus.empty()) why = bus;
+  note_versions(seen);
   if (!seen.empty()) {
     std::vector<Bus::LiveNode> live_nodes;
-    for (const Node& node : seen) live_nodes.push_back({node.id, node_topic(node.number)});
+    for (const Node& node : seen) {
+      // The bus does not wait for a node that understands none of its messages.
+      if (why_refused(node.wire, node.id).empty()) live_nodes.push_back({node.id, node_topic(node.number)});
+    }
     bus_->set_live_nodes(live_nodes);
   }
   bool changed = false;
@@ -187,6 +193,29 @@ void Cluster::beat() {
   }
 }
 
+// Logs each node once per version, not once per message.
+void Cluster::refused(const std::string& node, std::uint64_t version) {
+  const std::string id = node_of(node);
+  {
+    const MutexLock lock(mutex_);
+    const auto known = refused_.find(id);
+    if (known == refused_.end() ? refused_.size() >= kMaxRefused : known->second == version) return;
+    refused_[id] = version;
+  }
+  observe::log_error("refuses another node", {{"node", id}, {"error", why_refused(version, id)}});
+}
+
+void Cluster::note_versions(const std::vector<Node>& seen) {
+  for (const Node& node : seen) {
+    if (!why_refused(node.wire, node.id).empty()) {
+      refused(node.id, node.wire);
+    } else {
+      const MutexLock lock(mutex_);
+      refused_.erase(node.id);
+    }
+  }
+}
+
 void Cluster::bus_up() {
   if (!started_.load()) return;
   local_.load()->on_messages_missed();
@@ -211,6 +240,12 @@ std::vector<Node> Cluster::nodes() const {
 std::string Cluster::degraded() const {
   const MutexLock lock(mutex_);
   return last_failure_;
+}
+
+std::string Cluster::refusal_of(unsigned number) const {
+  const MutexLock lock(mutex_);
+  const auto found = std::ranges::find(nodes_, number, &Node::number);
+  return found == nodes_.end() ? "" : why_refused(found->wire, found->id);
 }
 
 std::vector<std::string> Cluster::others() const {
@@ -323,6 +358,7 @@ std::string Cluster::new_transfer() {
 }
 
 std::string Cluster::call_node(unsigned number, std::string command, std::chrono::milliseconds timeout) {
+  if (const std::string why = refusal_of(number); !why.empty()) throw Error(ErrorCode::kUnavailable, why);
   sent_.add();
   const auto pending_call = bus_->start_call({{node_topic(number), std::move(command)}});
   Replies answers = std::move(pending_call->wait(timeout).front());

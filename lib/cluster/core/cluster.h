@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -157,6 +158,7 @@ class Cluster final : private Bus::Receiver {
   Delivered delivered_of(const std::vector<Replies>& all, std::size_t count);
   void bus_up() override;
   void bus_down(const std::string& why) override;
+  void refused(const std::string& node, std::uint64_t version) override EXCLUDES(mutex_);
 
   using Answer = std::function<void(std::string)>;
   /// Runs `work`, which replies, on a thread of the pool; the reply is `unless` if the pool is full or `work` sends
@@ -168,6 +170,9 @@ class Cluster final : private Bus::Receiver {
   std::string call_node(unsigned number, std::string command, std::chrono::milliseconds timeout);
   void beat() EXCLUDES(mutex_);
   void run_heartbeat() EXCLUDES(mutex_);
+  /// Why the node with that number is refused; empty if it is not.
+  std::string refusal_of(unsigned number) const EXCLUDES(mutex_);
+  void note_versions(const std::vector<Node>& seen) EXCLUDES(mutex_);
   std::vector<std::string> others() const EXCLUDES(mutex_);
   std::vector<std::string> unanswering_nodes(const std::vector<Replies>& all) const;
 
@@ -199,6 +204,7 @@ class Cluster final : private Bus::Receiver {
   mutable Mutex mutex_;
   CondVar changed_;
   std::vector<Node> nodes_ GUARDED_BY(mutex_);
+  std::map<std::string, std::uint64_t> refused_ GUARDED_BY(mutex_);  // reported nodes of another wire version, by id
   std::string last_failure_ GUARDED_BY(mutex_);  // of the bus or the registry, the more recent failure
   bool ever_up_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;

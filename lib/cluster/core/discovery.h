@@ -1,17 +1,20 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "cluster/core/wire_version.h"
 #include "event/json.h"
 
 namespace sse::cluster {
 
 /// An entry of the registry: a node that serves streams.
 struct Node {
-  std::string id;       ///< the server id; unique
-  unsigned number = 0;  ///< below kNodeNumbers, unique; part of its connection ids
-  event::Json facts;    ///< what the node publishes: url, version, connections, …
+  std::string id;                     ///< the server id; unique
+  unsigned number = 0;                ///< below kNodeNumbers, unique; part of its connection ids
+  event::Json facts;                  ///< what the node publishes: url, version, connections, …
+  std::uint64_t wire = kWireVersion;  ///< its version, see why_refused()
 };
 
 /// The registry of the cluster's nodes. The entry of a node that does not refresh() it expires. Thread safe, may block;

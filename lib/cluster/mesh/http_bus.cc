@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/slot.h"
 #include "base/text.h"
+#include "cluster/core/wire_version.h"
 #include "cluster/mesh/mesh_limits.h"
 #include "observe/log.h"
 
@@ -97,7 +98,7 @@ struct HttpBus::MeshServer {
         return;
       }
       try {
-        response.set_content(encode(bus.handle(decode_mesh_message(request.body))), "application/octet-stream");
+        response.set_content(encode(bus.handle(bus.decode_post(request.body))), "application/octet-stream");
       } catch (const Error& e) {
         response.status = http_status(e.code());
         response.set_content(e.what(), "text/plain");
@@ -136,7 +137,7 @@ struct HttpBus::MeshServer {
     bus.mesh_server_->workers.submit(
         [&bus, post = std::string(body), answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))] {
           try {
-            bus.handle_async(decode_mesh_message(post), [answer](const MeshMessage& response) {
+            bus.handle_async(bus.decode_post(post), [answer](const MeshMessage& response) {
               answer->answer(200, "application/octet-stream", encode(response));
             });
           } catch (const Error& e) {
@@ -240,7 +241,17 @@ event::Json HttpBus::node_info() const {
   const MutexLock lock(mutex_);
   event::Json node_info = hello_.is_object() ? hello_ : event::Json::object();
   node_info.erase("facts");
+  node_info["wire"] = kWireVersion;
   return node_info;
+}
+
+MeshMessage HttpBus::decode_post(std::string_view bytes) {
+  try {
+    return decode_mesh_message(bytes);
+  } catch (const WireRefusal& refusal) {
+    if (Bus::Receiver* receiver = receiver_.load()) receiver->refused(refusal.node(), refusal.version());
+    throw;
+  }
 }
 
 bool HttpBus::note_sender(const MeshMessage& post) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -124,6 +125,8 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   void on_response(PeerLink& link, const MeshMessage& post, MeshMessage response) override EXCLUDES(mutex_);
   void failed(PeerLink& link, const MeshMessage& post, const std::string& why) override EXCLUDES(mutex_);
 
+  /// Throws as decode_mesh_message(), and reports a refused node to the receiver.
+  MeshMessage decode_post(std::string_view bytes);
   /// As handle(), without waiting: `done` receives the response, immediately or on another thread.
   void handle_async(MeshMessage post, const std::function<void(const MeshMessage&)>& done) EXCLUDES(mutex_);
   std::shared_ptr<Batch> begin(MeshMessage post) EXCLUDES(mutex_);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cluster/core/typed_json.h"
+#include "cluster/core/wire_version.h"
 
 namespace sse::cluster {
 namespace {
@@ -42,9 +43,11 @@ class Cursor {
     rest_.remove_prefix(static_cast<std::size_t>(stop - rest_.data()));
     return value;
   }
+  // Skips further numbers, which this version does not know.
   void line_end() {
-    if (rest_.empty() || rest_.front() != '\n') bad();
-    rest_.remove_prefix(1);
+    const std::size_t end = rest_.find('\n');
+    if (end == std::string_view::npos || (end != 0 && rest_.front() != ' ')) bad();
+    rest_.remove_prefix(end + 1);
   }
   std::string bytes(std::uint64_t size) {
     if (size > rest_.size()) bad();
@@ -66,7 +69,7 @@ void put(std::string& out, char letter, std::initializer_list<std::uint64_t> num
 }  // namespace
 
 std::string encode(const MeshMessage& message) {
-  Json line{{"from", message.from}};
+  Json line{{"wire", kWireVersion}, {"from", message.from}};
   if (!message.address.empty()) line["address"] = message.address;
   if (!message.secret.empty()) line["secret"] = message.secret;
   if (!message.hello.is_null()) line["hello"] = message.hello;
@@ -102,6 +105,7 @@ MeshMessage decode_mesh_message(std::string_view bytes) {
   if (!line.is_object()) bad();
   MeshMessage message;
   message.from = event::string_field(line, "from");
+  require_wire(count_in(line, "wire", kUnstatedWireVersion), message.from);
   message.address = event::string_field(line, "address");
   message.secret = event::string_field(line, "secret");
   if (const auto hello = line.find("hello"); hello != line.end()) message.hello = *hello;

@@ -50,9 +50,10 @@ struct MeshMessage {
   std::vector<Answer> answers;
 };
 
-/// Encodes as one line of JSON, followed by binary data.
+/// Encodes as one line of JSON, followed by binary data: see mesh_message.cc. The line has the wire version.
 std::string encode(const MeshMessage& message);
-/// Throws Error(kInvalidArgument) for bytes that no node of this version writes.
+/// Ignores fields of that line and further numbers of an item that it does not know. Throws WireRefusal, and
+/// Error(kInvalidArgument) for bytes that no node of this version writes.
 MeshMessage decode_mesh_message(std::string_view bytes);
 
 }  // namespace sse::cluster

@@ -22,6 +22,7 @@ constexpr const char* kRun = "sse-run";
 constexpr const char* kSecret = "sse-secret";
 constexpr const char* kFacts = "sse-facts";
 constexpr const char* kSince = "sse-since";
+constexpr const char* kWire = "sse-wire";
 constexpr std::chrono::milliseconds kPollInterval{200};
 constexpr unsigned kMaxAttempts = 20;
 // Nacos accepts 1024 characters of metadata in total, names included.
@@ -66,6 +67,7 @@ NacosInstance NacosDiscovery::instance(bool settled) const {
                    {kNumber, std::to_string(number_)},
                    {kRun, options_.run},
                    {kSecret, options_.secret},
+                   {kWire, std::to_string(kWireVersion)},
                    {"preserved.heart.beat.interval", std::to_string(options_.beat.count())},
                    {"preserved.heart.beat.timeout", std::to_string(options_.unhealthy_after.count())},
                    {"preserved.ip.delete.timeout", std::to_string(options_.removed_after.count())}};
@@ -92,6 +94,7 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::entries() {
     if (entry.node.id.empty() || error != std::errc{} || entry.node.number >= kNodeNumbers) continue;
     entry.run = value_of(instance, kRun);
     entry.since = value_of(instance, kSince);
+    entry.node.wire = whole_number(value_of(instance, kWire)).value_or(kUnstatedWireVersion);
     net::ListenAddress at;
     at.host = instance.ip;
     at.port = instance.port;
@@ -246,7 +249,8 @@ std::vector<Node> NacosDiscovery::nodes() {
     std::string last;
     for (Entry& entry : all) {
       if (std::exchange(last, entry.node.id) == entry.node.id) continue;
-      if (entry.node.id != id_) peers.push_back({entry.address, value_of(entry.instance, kSecret), entry.node.id});
+      if (entry.node.id != id_ && why_refused(entry.node.wire, entry.node.id).empty())
+        peers.push_back({entry.address, value_of(entry.instance, kSecret), entry.node.id});
       if (entry.run == options_.run) entry.node.facts = latest_;
       // A node that is about to join may still change its number.
       if (!entry.since.empty()) nodes.push_back(std::move(entry.node));

@@ -6,8 +6,11 @@
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cluster/core/topics.h"
+#include "cluster/core/wire_version.h"
+#include "cluster/redis/redis_frames.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
 
@@ -85,19 +88,15 @@ class RedisBus::Unanswered {
 // functions, which may outlive the bus' own reference.
 class RedisBus::Outbox {
  public:
-  Outbox(std::shared_ptr<RedisLink> link, std::string node) : link_(std::move(link)), node_(std::move(node)) {}
+  Outbox(std::shared_ptr<RedisLink> link, std::string begin) : link_(std::move(link)), begin_(std::move(begin)) {}
 
   void answer(const Origin& origin, std::uint64_t number, std::string_view bytes) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     std::string& out = by_channel_[origin.channel];
     // A fence is passed only after the replies before it.
     if (collecting_) collected_.push_back(origin.unanswered);
-    if (out.empty()) out.append(node_).append(1, '\n');
-    out.append(std::to_string(number))
-        .append(1, ' ')
-        .append(std::to_string(bytes.size()))
-        .append(1, '\n')
-        .append(bytes);
+    if (out.empty()) out.append(begin_).append(1, '\n');
+    append_reply(out, number, bytes);
     if (!collecting_) flush();
   }
   void stop_collecting() EXCLUDES(mutex_) {
@@ -117,7 +116,7 @@ class RedisBus::Outbox {
   }
 
   const std::shared_ptr<RedisLink> link_;
-  const std::string node_;
+  const std::string begin_;
   Mutex mutex_;
   bool collecting_ GUARDED_BY(mutex_) = true;
   std::map<std::string, std::string> by_channel_ GUARDED_BY(mutex_);
@@ -126,6 +125,7 @@ class RedisBus::Outbox {
 
 RedisBus::RedisBus(Options options)
     : options_(std::move(options)),
+      frame_begin_(frame_begin(options_.node)),
       tracker_(*options_.link.clock),
       commands_(std::make_shared<RedisLink>(named(options_.link, "sse-bus-out"), RedisLink::Mode::kCommands, nullptr)),
       subscriber_(named(options_.link, "sse-bus-in"), RedisLink::Mode::kSubscriber, this) {}
@@ -279,7 +279,7 @@ void RedisBus::reach_barrier(const std::string& token) {
 }
 
 void RedisBus::link_pushed(std::vector<RedisReply> pushes) {
-  Incomings incoming{std::make_shared<Outbox>(commands_, options_.node), {}, {}, nullptr};
+  Incomings incoming{std::make_shared<Outbox>(commands_, frame_begin_), {}, {}, nullptr};
   const std::string answers = answer_channel(options_.node);
   for (RedisReply& push : pushes) {
     if (push.is_error()) {
@@ -344,11 +344,10 @@ void RedisBus::set_live_nodes(const std::vector<LiveNode>& nodes) {
   }
 }
 
-// Nodes of an older version ignore it as a message without commands; with such nodes no fence is passed by all.
 void RedisBus::publish_fence(const std::string& topic, std::uint64_t token,
                              std::function<void(std::size_t)> subscribed) {
   std::string publish;
-  append_publish(publish, {options_.prefix, kTopicPrefix, topic}, {options_.node, " ", std::to_string(token), " \n"});
+  append_publish(publish, {options_.prefix, kTopicPrefix, topic}, {frame_begin_, fence_head(token)});
   commands_->call_all(publish, 1, [subscribed = std::move(subscribed)](const std::vector<RedisReply>& replies) {
     const RedisReply& reply = replies.front();
     if (subscribed && !reply.is_error()) subscribed(static_cast<std::size_t>(std::max<std::int64_t>(reply.integer, 0)));
@@ -398,83 +397,74 @@ void RedisBus::answer_fence(const std::string& node, std::uint64_t token) {
   std::shared_ptr<Unanswered> next = std::make_shared<Unanswered>();
   const std::shared_ptr<Unanswered> before = std::exchange(unanswered_of(node), next);
   before->close(
-      [link = commands_, channel = answer_channel(node), name = options_.node, token] {
-        const std::string text = std::to_string(token);
+      [link = commands_, channel = answer_channel(node), message = frame_begin_ + '\n', token] {
+        std::string passed = message;
+        append_reply(passed, 0, std::to_string(token));
         std::string publish;
-        append_publish(publish, {channel}, {name, "\n0 ", std::to_string(text.size()), "\n", text});
+        append_publish(publish, {channel}, {passed});
         link->call_all(publish, 1, nullptr);
       },
       std::move(next));
 }
 
-// "<node>
-// ", then "<number> <size>
-// <bytes>" repeatedly.
-void RedisBus::take_answers(std::string_view bytes) {
-  std::string_view node;
-  bool good = take_word(bytes, '\n', node);
-  const std::string name(node);
-  while (good && !bytes.empty()) {
-    std::uint64_t number = 0;
-    std::uint64_t size = 0;
-    good = take_number(bytes, ' ', number) && take_number(bytes, '\n', size) && size <= bytes.size();
-    if (!good) break;
-    if (number == 0) {
-      pass_fence(name, bytes.substr(0, size));
-    } else {
-      tracker_.answered(number, name, std::string(bytes.substr(0, size)));
-    }
-    bytes.remove_prefix(size);
+// Calls `use` with what `read` returns; reports a frame that cannot be read.
+template <class Read, class Use>
+void RedisBus::read_message(Read read, Use use) {
+  try {
+    use(read());
+  } catch (const WireRefusal& refusal) {
+    receiver_->refused(refusal.node(), refusal.version());
+  } catch (const Error& e) {
+    observe::log_error("refused a message of another node", {{"error", e.what()}});
   }
-  if (!good) observe::log_error("a reply of another node is invalid; do all nodes run the same version?");
 }
 
-// "<node> <first number> <size> <size> …
-// ", then the commands concatenated.
+void RedisBus::take_answers(std::string_view bytes) {
+  read_message([&] { return read_reply_frame(bytes); },
+               [&](const ReplyFrame& frame) {
+                 const std::string node(frame.node);
+                 for (const auto& [number, reply] : frame.replies) {
+                   if (number == 0) {
+                     pass_fence(node, reply);
+                   } else {
+                     tracker_.answered(number, node, std::string(reply));
+                   }
+                 }
+               });
+}
+
 void RedisBus::take_commands(std::string_view bytes, Incomings& incoming) {
-  std::string_view head;
-  std::string_view node;
-  std::uint64_t first = 0;
-  std::vector<std::uint64_t>& sizes = incoming.sizes;
-  sizes.clear();
-  bool good = take_word(bytes, '\n', head) && take_word(head, ' ', node) && take_number(head, ' ', first);
-  std::uint64_t left = bytes.size();
-  while (good && !head.empty()) {
-    std::uint64_t size = 0;
-    good = take_number(head, ' ', size) && size <= left;
-    left -= good ? size : 0;
-    sizes.push_back(size);
-  }
-  if (!good || left != 0) {
-    observe::log_error("a command of another node is invalid; do all nodes run the same version?");
-    return;
-  }
-  if (node == options_.node) {
-    for (std::size_t i = 0; i < sizes.size(); ++i) tracker_.echoed(first + i);
+  const auto read = [&]() -> const CommandFrame& {
+    read_frame(bytes, incoming.frame);
+    return incoming.frame;
+  };
+  read_message(read, [&](const CommandFrame& frame) { take_frame(frame, incoming); });
+}
+
+void RedisBus::take_frame(const CommandFrame& frame, Incomings& incoming) {
+  if (frame.node == options_.node) {
+    for (std::size_t i = 0; i < frame.commands.size(); ++i) tracker_.echoed(frame.first + i);
     // Includes its own fences: its earlier commands have arrived by then.
-    if (sizes.empty() && first != 0) pass_fence(options_.node, std::to_string(first));
+    if (frame.fence.value_or(0) != 0) pass_fence(options_.node, std::to_string(*frame.fence));
     return;
   }
-  if (sizes.empty()) {
-    if (first != 0) answer_fence(std::string(node), first);
-    return;
-  }
+  const std::string node(frame.node);
+  if (frame.fence.value_or(0) != 0) answer_fence(node, *frame.fence);
+  if (frame.commands.empty()) return;
   // Other programs start and end: remove groups without references.
   if (unanswered_.size() >= max_unanswered_) {
     std::erase_if(unanswered_, [](const auto& one) { return one.second.use_count() == 1; });
     max_unanswered_ = std::max<std::size_t>(kMaxOrigins, 2 * unanswered_.size());
   }
   // Each fence begins a new group of the sender's commands.
-  if (std::shared_ptr<Unanswered>& unanswered = unanswered_of(std::string(node));
+  if (std::shared_ptr<Unanswered>& unanswered = unanswered_of(node);
       !incoming.origin || incoming.origin->node != node || incoming.origin->unanswered != unanswered) {
-    incoming.origin =
-        std::make_shared<const Origin>(Origin{std::string(node), answer_channel(std::string(node)), unanswered});
+    incoming.origin = std::make_shared<const Origin>(Origin{node, answer_channel(node), unanswered});
   }
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    incoming.commands.push_back({std::string(node), std::string(bytes.substr(0, sizes[i])),
-                                 [outbox = incoming.outbox, origin = incoming.origin, number = first + i](
+  for (std::size_t i = 0; i < frame.commands.size(); ++i) {
+    incoming.commands.push_back({node, std::string(frame.commands[i]),
+                                 [outbox = incoming.outbox, origin = incoming.origin, number = frame.first + i](
                                      const std::string& answer) { outbox->answer(*origin, number, answer); }});
-    bytes.remove_prefix(sizes[i]);
   }
 }
 
@@ -490,11 +480,11 @@ std::shared_ptr<PendingCall> RedisBus::start_call(const std::vector<Command>& co
     for (; end < commands.size() && commands[end].topic == commands[begin].topic; ++end) {
       const std::string& command = commands[end].bytes;
       if (end != begin && bytes.size() + command.size() > kMaxInOneMessage) break;
-      sizes.append(std::to_string(command.size())).append(1, ' ');
+      sizes.append(sizes.empty() ? "" : ",").append(std::to_string(command.size()));
       bytes += command;
     }
     append_publish(out.bytes, {options_.prefix, kTopicPrefix, commands[begin].topic},
-                   {options_.node, " ", std::to_string(first + begin), " ", sizes, "\n", bytes});
+                   {frame_begin_, commands_head(first + begin, sizes), bytes});
     out.groups.push_back({first + begin, end - begin});
     begin = end;
     // Lets Redis and the other nodes begin while the rest is encoded.

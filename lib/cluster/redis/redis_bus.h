@@ -17,6 +17,7 @@
 #include "base/mutex.h"
 #include "cluster/core/bus.h"
 #include "cluster/core/request_tracker.h"
+#include "cluster/redis/redis_frames.h"
 #include "cluster/redis/redis_link.h"
 
 namespace sse::cluster {
@@ -77,7 +78,7 @@ class RedisBus final : public Bus, private RedisLink::Listener {
   struct Incomings {
     std::shared_ptr<Outbox> outbox;
     std::vector<Incoming> commands;
-    std::vector<std::uint64_t> sizes;      // of one message
+    CommandFrame frame;                    // the most recent one; its views may be invalid
     std::shared_ptr<const Origin> origin;  // of the most recent command
   };
   // The numbers of the commands in one PUBLISH.
@@ -108,8 +109,11 @@ class RedisBus final : public Bus, private RedisLink::Listener {
   std::shared_ptr<Unanswered>& unanswered_of(const std::string& node);
   /// Sends to all subscribers of the topic; `subscribed` receives their number.
   void publish_fence(const std::string& topic, std::uint64_t token, std::function<void(std::size_t)> subscribed);
+  template <class Read, class Use>
+  void read_message(Read read, Use use);
   void take_answers(std::string_view bytes);
   void take_commands(std::string_view bytes, Incomings& incoming);
+  void take_frame(const CommandFrame& frame, Incomings& incoming);
   void publish(Outgoing& out);
   void note_reply(const Group& group, const RedisReply& reply, bool cannot_receive);
   void reach_barrier(const std::string& token) EXCLUDES(mutex_);
@@ -122,6 +126,7 @@ class RedisBus final : public Bus, private RedisLink::Listener {
   void say_subscribed(const std::string& verb, const std::vector<std::string>& topics);
 
   const Options options_;
+  const std::string frame_begin_;  // of all messages of this node
   RequestTracker tracker_;
   Receiver* receiver_ = nullptr;
   bool started_ = false;

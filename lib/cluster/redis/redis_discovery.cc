@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kGrace{1000};
 constexpr std::chrono::milliseconds kPollInterval{200};
 
 // KEYS: set of nodes, this node's hash, its remembered number. ARGV: id, nonce, ttl, facts, number or -1, lease of
-// numbers, prefix of the numbers' keys, where to begin looking.
+// numbers, prefix of the numbers' keys, where to begin looking, wire version.
 constexpr const char* kEnter = R"lua(
 local nonce = redis.call('HGET', KEYS[2], 'nonce')
 if nonce and nonce ~= ARGV[2] then
@@ -51,7 +51,7 @@ else
   if number < 0 then return {'full'} end
 end
 redis.call('SET', KEYS[3], number, 'PX', ARGV[6])
-redis.call('HSET', KEYS[2], 'nonce', ARGV[2], 'number', number, 'facts', ARGV[4])
+redis.call('HSET', KEYS[2], 'nonce', ARGV[2], 'number', number, 'facts', ARGV[4], 'wire', ARGV[9])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('SADD', KEYS[1], ARGV[1])
 return {'ok', tostring(number)}
@@ -69,11 +69,12 @@ return 1
 constexpr const char* kNodes = R"lua(
 local found = {}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  local node = redis.call('HMGET', ARGV[1] .. id, 'number', 'facts')
+  local node = redis.call('HMGET', ARGV[1] .. id, 'number', 'facts', 'wire')
   if node[1] then
     found[#found + 1] = id
     found[#found + 1] = node[1]
     found[#found + 1] = node[2]
+    found[#found + 1] = node[3]
   else
     redis.call('SREM', KEYS[1], id)
   end
@@ -106,11 +107,11 @@ RedisDiscovery::RedisDiscovery(RedisLink& link, Options options)
 
 RedisDiscovery::EntryResult RedisDiscovery::enter(const event::Json& facts, int number) {
   const std::string& prefix = options_.prefix;
-  const RedisReply reply =
-      enter_script_.run(link_, {prefix + "nodes", prefix + "node:" + id_, prefix + "number-of:" + id_},
-                        {id_, nonce_, std::to_string(options_.ttl.count()), event::dump_json(facts),
-                         std::to_string(number), std::to_string(options_.number_lease.count()),
-                         prefix + "number:", std::to_string(std::random_device{}() % kNodeNumbers)});
+  const RedisReply reply = enter_script_.run(
+      link_, {prefix + "nodes", prefix + "node:" + id_, prefix + "number-of:" + id_},
+      {id_, nonce_, std::to_string(options_.ttl.count()), event::dump_json(facts), std::to_string(number),
+       std::to_string(options_.number_lease.count()),
+       prefix + "number:", std::to_string(std::random_device{}() % kNodeNumbers), std::to_string(kWireVersion)});
   EntryResult result;
   if (!reply.list.empty()) result.status = reply.list[0].text;
   if (reply.list.size() == 2) result.value = number_in(reply.list[1].text);
@@ -169,10 +170,11 @@ void RedisDiscovery::leave() noexcept {
 std::vector<Node> RedisDiscovery::nodes() {
   const RedisReply reply = nodes_script_.run(link_, {options_.prefix + "nodes"}, {options_.prefix + "node:"});
   std::vector<Node> nodes;
-  for (std::size_t i = 0; i + 2 < reply.list.size(); i += 3) {
+  for (std::size_t i = 0; i + 3 < reply.list.size(); i += 4) {
     const std::int64_t number = number_in(reply.list[i + 1].text);
     if (number < 0 || number >= kNodeNumbers) continue;
-    nodes.push_back({reply.list[i].text, static_cast<unsigned>(number), read_facts(reply.list[i + 2].text)});
+    nodes.push_back({reply.list[i].text, static_cast<unsigned>(number), read_facts(reply.list[i + 2].text),
+                     whole_number(reply.list[i + 3].text).value_or(kUnstatedWireVersion)});
   }
   std::ranges::sort(nodes, {}, &Node::id);
   return nodes;

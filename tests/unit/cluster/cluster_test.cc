@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -265,6 +266,34 @@ TEST_F(ClusterTest, GoesOnAloneAndSaysSoUntilItIsBack) {
   EXPECT_TRUE(eventually([&] { return a->cluster->degraded().empty(); }));
   EXPECT_THAT(a->send("1", "again").taken, ElementsAre(1));
   EXPECT_THAT(b->frames(), ElementsAre("again"));
+}
+
+TEST_F(ClusterTest, ANodeOfAnotherWireVersionIsListedAndAskedNothing) {
+  auto a = node("a");
+  {
+    const MutexLock lock(registry_->mutex);
+    registry_->entries["old"] = {nullptr, Node{"old", 77, event::Json::object(), 1}, SteadyTime::max()};
+  }
+  ASSERT_TRUE(a->knows(2));
+  try {
+    a->cluster->pass_on(77, RequestCommand{RequestEntry::kPages, "", "page"});
+    FAIL() << "a refused node was asked";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
+    EXPECT_THAT(e.what(), HasSubstr("node 'old' speaks version 1 "));
+  }
+  EXPECT_EQ(a->cluster->degraded(), "");
+}
+
+TEST_F(ClusterTest, LogsARefusedNodeOnceHoweverManyMessagesItSends) {
+  auto a = node("a");
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) a->cluster->receiver().refused("old~17", 1);
+  a->cluster->receiver().refused("old~18", 3);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::ranges::count(log, '\n'), 2) << log;
+  EXPECT_THAT(log, HasSubstr("version 1 "));
+  EXPECT_THAT(log, HasSubstr("version 3 "));
 }
 
 TEST_F(ClusterTest, RefusesASecondNodeOfTheSameName) {

@@ -1,0 +1,157 @@
+// The exact bytes between nodes. If one of these has to change, nodes of the previous release misunderstand it unless
+// they ignore the new part: then kWireVersion changes, too.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "cluster/core/wire.h"
+#include "cluster/core/wire_version.h"
+#include "cluster/mesh/mesh_message.h"
+#include "cluster/redis/redis_frames.h"
+
+namespace sse::cluster {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Writes the command, and reads it and writes it again.
+template <class Command>
+void expect_recorded(const Command& command, const std::string& recorded) {
+  EXPECT_EQ(encode(command), recorded);
+  EXPECT_EQ(encode(std::get<Command>(decode(recorded))), recorded);
+}
+
+TEST(WireFrames, CommandsHaveTheirRecordedBytes) {
+  expect_recorded(DeliverCommand{ServiceName("hr"), event::TargetKind::kUser, "ann", true, "note",
+                                 event::Frame::make("id:1\ndata:x\n\n", MessageId(77), event::TargetKind::kUser), true},
+                  "deliver user 3 77 2 3 4 \nhrannnoteid:1\ndata:x\n\n");
+  expect_recorded(RequestCommand{RequestEntry::kAdmin, "192.0.2.1", "GET /x HTTP/1.1\r\n\r\n"},
+                  "{\"do\":\"request\",\"door\":\"admin\",\"peer\":\"192.0.2.1\"}\nGET /x HTTP/1.1\r\n\r\n");
+  expect_recorded(RequestCommand{RequestEntry::kPages, "", "POST /x HTTP/1.1\r\n\r\n", "a~1-7"},
+                  "{\"body\":\"a~1-7\",\"do\":\"request\",\"door\":\"pages\"}\nPOST /x HTTP/1.1\r\n\r\n");
+  expect_recorded(BodyCommand{"a~1-7", 262'144, 300'000, "bytes"},
+                  "{\"do\":\"body\",\"offset\":262144,\"total\":300000,\"transfer\":\"a~1-7\"}\nbytes");
+  expect_recorded(ClientCommand{ServiceName("hr"), "ann", "tab", "https://a.example", "acme"},
+                  "{\"client\":\"tab\",\"do\":\"client\",\"origin\":\"https://a.example\",\"service\":\"hr\","
+                  "\"tenant\":\"acme\",\"user\":\"ann\"}\n");
+  expect_recorded(ReplaceCommand{ServiceName("hr"), {ConnectionId(847140540416), ConnectionId(9)}},
+                  "{\"do\":\"replace\",\"service\":\"hr\"}\n847140540416,9");
+  expect_recorded(DeliveryStateCommand{ServiceName("hr"), event::TargetKind::kUser, "ann", MessageId(77), "note", true},
+                  "{\"do\":\"locate\",\"event\":\"note\",\"id\":\"77\",\"kind\":\"user\",\"listening\":true,"
+                  "\"name\":\"ann\",\"service\":\"hr\"}\n");
+}
+
+TEST(WireFrames, RepliesHaveTheirRecordedBytes) {
+  EXPECT_EQ(encode_ids({ConnectionId(7), ConnectionId(9)}), "7,9");
+  EXPECT_EQ(encode_place({3, ConnectionId(99)}), "3 99");
+}
+
+TEST(WireFrames, MessagesOnRedisHaveTheirRecordedBytes) {
+  const std::string begin = frame_begin("a~17");
+  EXPECT_EQ(begin + commands_head(5, "3,4") + "onefour", "wire=2 node=a~17 first=5 sizes=3,4\nonefour");
+  EXPECT_EQ(begin + fence_head(9), "wire=2 node=a~17 fence=9\n");
+  std::string replies = begin + '\n';
+  append_reply(replies, 5, "1");
+  append_reply(replies, 6, "");
+  EXPECT_EQ(replies, "wire=2 node=a~17\n5 1\n16 0\n");
+
+  CommandFrame frame;
+  read_frame("wire=2 node=a~17 first=5 sizes=3,4\nonefour", frame);
+  EXPECT_EQ(frame.node, "a~17");
+  EXPECT_EQ(frame.first, 5U);
+  EXPECT_THAT(frame.commands, ElementsAre("one", "four"));
+  EXPECT_FALSE(frame.fence);
+  read_frame("wire=2 node=b~1 fence=9\n", frame);
+  EXPECT_EQ(frame.node, "b~1");
+  EXPECT_THAT(frame.commands, IsEmpty());
+  EXPECT_EQ(frame.fence, 9U);
+  const ReplyFrame answers = read_reply_frame(replies);
+  EXPECT_EQ(answers.node, "a~17");
+  ASSERT_EQ(answers.replies.size(), 2U);
+  EXPECT_EQ(answers.replies[0].number, 5U);
+  EXPECT_EQ(answers.replies[0].bytes, "1");
+  EXPECT_EQ(answers.replies[1].bytes, "");
+}
+
+TEST(WireFrames, PostsOfAMeshHaveTheirRecordedBytes) {
+  MeshMessage message;
+  message.from = "a~1";
+  message.address = "127.0.0.1:7600";
+  message.secret = "secret";
+  message.hello = {{"id", "a"}};
+  message.session = "5-6";
+  message.number = 7;
+  message.hold = std::chrono::milliseconds(250);
+  message.reset = message.complete = message.resync = message.stopping = true;
+  message.topics = {{true, "nodes"}, {false, "x"}};
+  message.excused = {8};
+  message.commands = {{10, "topic", "bytes"}};
+  message.answers = {{12, "1"}};
+  const std::string recorded =
+      "{\"address\":\"127.0.0.1:7600\",\"bye\":true,\"complete\":true,\"from\":\"a~1\",\"hello\":{\"id\":\"a\"},"
+      "\"hold\":250,\"number\":7,\"reset\":true,\"resync\":true,\"secret\":\"secret\",\"session\":\"5-6\",\"wire\":2}\n"
+      "+ 5\nnodes- 1\nxx 8\nc 10 5 5\ntopicbytesa 12 1\n1";
+  EXPECT_EQ(encode(message), recorded);
+  EXPECT_EQ(encode(decode_mesh_message(recorded)), recorded);
+}
+
+TEST(WireFrames, ReadersIgnoreWhatTheyDoNotKnow) {
+  CommandFrame frame;
+  read_frame("wire=2 node=a~17 colour=red first=5 sizes=3 flag\none", frame);
+  EXPECT_THAT(frame.commands, ElementsAre("one"));
+  EXPECT_EQ(read_reply_frame("wire=2 node=a~17 colour=red\n5 1 7 late\n1").replies.at(0).bytes, "1");
+  // A kind of message that is neither commands nor a fence.
+  read_frame("wire=2 node=a~17 gossip=5\nanything", frame);
+  EXPECT_THAT(frame.commands, IsEmpty());
+  EXPECT_FALSE(frame.fence);
+  const MeshMessage post =
+      decode_mesh_message("{\"wire\":2,\"from\":\"a~1\",\"colour\":\"red\"}\nc 10 1 1 9 9\ntba 12 1 5\n1");
+  EXPECT_EQ(post.commands.at(0).bytes, "b");
+  EXPECT_EQ(post.answers.at(0).bytes, "1");
+  EXPECT_EQ(std::get<DeliverCommand>(decode("deliver user 0 0 2 3 1 9 x \nhrannedata")).name, "ann");
+  EXPECT_EQ(std::get<BodyCommand>(decode("{\"do\":\"body\",\"transfer\":\"t\",\"colour\":1}\nb")).bytes, "b");
+}
+
+template <class Read>
+std::string why(Read read) {
+  try {
+    read();
+  } catch (const WireRefusal& refusal) {
+    return refusal.what();
+  } catch (const Error& e) {
+    return std::string("not a refusal: ") + e.what();
+  }
+  return "not refused";
+}
+
+TEST(WireFrames, RefusesAnotherVersionWithASentenceThatNamesBothVersionsAndTheNode) {
+  CommandFrame frame;
+  const auto old = AllOf(HasSubstr("node 'b' speaks version 1 "), HasSubstr("0.1"), HasSubstr("version 2 is required"));
+  EXPECT_THAT(why([&] { read_frame("b~17 5 3 4 \nonefour", frame); }), old);
+  EXPECT_THAT(why([&] { read_frame("b~17 0 \n", frame); }), old);
+  EXPECT_THAT(why([&] { read_reply_frame("b~17\n5 1\n1"); }), old);
+  EXPECT_THAT(why([&] { decode_mesh_message("{\"from\":\"b~17\"}\n"); }), old);
+  const auto later = AllOf(HasSubstr("node 'b' speaks version 3 "), HasSubstr("only version 2"));
+  EXPECT_THAT(why([&] { read_frame("wire=3 node=b~17 anything", frame); }), HasSubstr("not a refusal"));
+  EXPECT_THAT(why([&] { read_frame("wire=3 node=b~17 anything\n", frame); }), later);
+  EXPECT_THAT(why([&] { read_reply_frame("wire=3 node=b~17\n?"); }), later);
+  EXPECT_THAT(why([&] { decode_mesh_message("{\"wire\":3,\"from\":\"b~17\"}\n?"); }), later);
+}
+
+TEST(WireFrames, ReadersRefuseWhatNoNodeWrites) {
+  CommandFrame frame;
+  for (const std::string_view bytes :
+       {"", "\n", "wire=2\n", "wire=2 node=\n", "wire=x node=a\n", "wire=2 node=a first=x sizes=1\nb",
+        "wire=2 node=a first=1 sizes=2\nb", "wire=2 node=a first=1 sizes=1\nbc", "wire=2 node=a first=1 sizes=1,,1\nbc",
+        "wire=2 node=a fence=-1\n", "junk\n", "{}\n"})
+    EXPECT_THROW(read_frame(bytes, frame), Error) << bytes;
+  for (const std::string_view bytes :
+       {"", "\n", "wire=2 node=a\n1\n", "wire=2 node=a\n1 2\nb", "wire=2 node=a\nx 1\nb"})
+    EXPECT_THROW(read_reply_frame(bytes), Error) << bytes;
+}
+
+}  // namespace
+}  // namespace sse::cluster
