@@ -88,7 +88,7 @@ TEST(Cli, ReadsAFileAndRefusesKeysItDoesNotKnow) {
   EXPECT_EQ(parse("secret = x\n").first, Kind::kInvalidFile);
   App app("", "test");
   app.set_config("--config", "");
-  EXPECT_EQ(app.parse({"--config", path}).kind, Kind::kUnreadableFile);
+  EXPECT_EQ(app.parse({"--config", folder.file("missing")}).kind, Kind::kUnreadableFile);
 }
 
 TEST(Cli, DescribesWhatWasDeclared) {
