@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cluster/core/wire_version.h"
 #include "cluster/mesh/http_bus.h"
 #include "net/listener.h"
 #include "support/client.h"
@@ -32,7 +33,7 @@ TEST(NodeProbe, TellsWhichNodeIsThereAndWhenNobodyIs) {
   EXPECT_EQ(raw.status, 200) << raw.body;
   const NodeProbe there = probe_node(bus.address(), sse::testing::kTimeout);
   EXPECT_FALSE(there.not_a_node);
-  EXPECT_EQ(there.node_info, (event::Json{{"id", "a"}}));
+  EXPECT_EQ(there.node_info, (event::Json{{"id", "a"}, {"wire", kWireVersion}}));
   bus.stop();
   EXPECT_TRUE(probe_node("127.0.0.1:1", sse::testing::kTimeout).not_a_node);
 }
