@@ -94,6 +94,9 @@ TYPED_TEST(ClusterMessagesTest, SessionDurationsAreReadAndSetWhereverTheStreamIs
   EXPECT_EQ(a.post("/api/v1/durations", {{"target", {{"users", {"1"}}}}, {"duration", 7}}).json()["connections"], 1);
   ASSERT_TRUE(b.receives(stream, R"({"duration":"7"})"));
   EXPECT_EQ(a.post("/api/v1/durations/clear", {{"target", {{"users", {"1"}}}}}).json()["connections"], 1);
+  const Json channel{{"channels", {"news"}}};
+  EXPECT_EQ(a.post("/api/v1/durations", {{"target", channel}, {"duration", 9}}).status, 400);
+  EXPECT_EQ(a.post("/api/v1/durations/clear", {{"target", channel}}).status, 400);
 }
 
 TYPED_TEST(ClusterMessagesTest, OfTwoDurationsThatWaitAtTwoNodesTheNewestWins) {

@@ -77,7 +77,7 @@ TEST_F(PendingFile, ShowsDataAfterTheServerHasGone) {
 
 TEST_F(PendingFile, SaysThatThereIsNoFile) {
   try {
-    list_file(folder_ + "/none.db", {}, {1, 10});
+    list_file(folder_.file("none.db"), {}, {1, 10});
     ADD_FAILURE();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kNotFound);
