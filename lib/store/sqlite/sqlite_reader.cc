@@ -1,6 +1,5 @@
 #include "store/sqlite/sqlite_reader.h"
 
-#include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Transaction.h>
 
 #include <algorithm>
@@ -12,7 +11,7 @@
 #include "store/sqlite/sqlite_file.h"
 #include "store/sqlite/sqlite_filter.h"
 #include "store/sqlite/sqlite_statement.h"
-#include "store/sqlite/store_error.h"
+#include "store/sqlite/translated.h"
 
 namespace sse::store {
 
@@ -24,15 +23,6 @@ const char* const kPendingIdsSql =
 namespace {
 
 constexpr const char* kWhat = "read pending messages from";
-
-template <class F>
-auto translated(const std::string& path, const SQLite::Database& db, F&& f) {
-  try {
-    return f();
-  } catch (const SQLite::Exception& e) {
-    throw store_error(e, kWhat, path, &db);
-  }
-}
 
 std::int64_t clamp(std::uint64_t n) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(n, std::numeric_limits<std::int64_t>::max()));
@@ -66,15 +56,15 @@ bool damaged(const PendingMessage& message, std::int64_t sum) {
 SqliteReader::SqliteReader(SQLite::Database db, std::string path)
     : db_(std::move(db)),
       path_(std::move(path)),
-      pending_ids_(translated(path_, db_, [&] { return SQLite::Statement(db_, kPendingIdsSql); })),
-      message_(translated(path_, db_, [&] {
+      pending_ids_(translated(kWhat, path_, &db_, [&] { return SQLite::Statement(db_, kPendingIdsSql); })),
+      message_(translated(kWhat, path_, &db_, [&] {
         return SQLite::Statement(db_, "SELECT listening, event, created, expires, data, sum FROM message WHERE id = ?");
       })) {}
 
 std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, std::span<const Recipient> recipients,
                                                   MessageId after, std::size_t limit, ByteCount max_bytes,
                                                   WallTime now) {
-  return translated(path_, db_, [&] {
+  return translated(kWhat, path_, &db_, [&] {
     std::vector<PendingMessage> result;
     if (limit == 0) return result;
     // One snapshot: a message committed between two recipients' queries would otherwise hide an earlier one.
@@ -133,7 +123,7 @@ std::vector<PendingMessage> SqliteReader::pending(const ServiceName& service, st
 }
 
 std::uint64_t SqliteReader::count(const MessageFilter& filter) {
-  return translated(path_, db_, [&] {
+  return translated(kWhat, path_, &db_, [&] {
     const Conditions conditions(filter);
     // Recipients hold their own counts; only filters by event or id need to read each message.
     const std::string sql = filter.event.empty() && !filter.after.valid()
@@ -149,7 +139,7 @@ std::uint64_t SqliteReader::count(const MessageFilter& filter) {
 }
 
 std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) {
-  return translated(path_, db_, [&] {
+  return translated(kWhat, path_, &db_, [&] {
     const Conditions conditions(filter);
     // CROSS JOIN fixes the order: from one recipient to its messages, or through the messages by id, which reads only
     // as far as `limit`.
@@ -175,7 +165,7 @@ std::vector<PendingMessage> SqliteReader::list(const MessageFilter& filter, std:
 }
 
 std::vector<PendingMessage> SqliteReader::find_all(std::span<const MessageId> ids) {
-  return translated(path_, db_, [&] {
+  return translated(kWhat, path_, &db_, [&] {
     SQLite::Statement statement(
         db_, std::string(kColumns) +
                  ", (SELECT c.word FROM collapse AS c WHERE c.message = m.id "
@@ -212,7 +202,7 @@ std::vector<PendingMessage> SqliteReader::find_all(std::span<const MessageId> id
 }
 
 std::uint64_t SqliteReader::count_dead(const MessageFilter& filter) {
-  return translated(path_, db_, [&] {
+  return translated(kWhat, path_, &db_, [&] {
     const Conditions conditions(filter, Conditions::kDead);
     SQLite::Statement statement(db_, "SELECT count(*) FROM dead" + conditions.sql());
     BoundStatement use(statement);
@@ -230,7 +220,7 @@ std::vector<DeadLetter> SqliteReader::list_dead(const MessageFilter& filter, std
 std::vector<DeadLetter> SqliteReader::page_dead(const MessageFilter& filter, std::size_t limit) {
   const Conditions conditions(filter, Conditions::kDead);
   std::int64_t through = 0;
-  translated(path_, db_, [&] {
+  translated(kWhat, path_, &db_, [&] {
     SQLite::Statement last(
         db_, "SELECT max(message) FROM (SELECT message FROM dead" + conditions.sql() + " ORDER BY message LIMIT ?)");
     BoundStatement use(last);
@@ -244,7 +234,7 @@ std::vector<DeadLetter> SqliteReader::page_dead(const MessageFilter& filter, std
 
 std::vector<DeadLetter> SqliteReader::letters(const MessageFilter& filter, const std::string& also,
                                               const std::string& order, std::size_t limit, std::uint64_t skip) {
-  return translated(path_, db_, [&] {
+  return translated(kWhat, path_, &db_, [&] {
     const Conditions conditions(filter, Conditions::kDead);
     std::string where = conditions.sql();
     if (!also.empty()) where += (where.empty() ? " WHERE " : " AND ") + also;

@@ -4,9 +4,8 @@
 #include <SQLiteCpp/Statement.h>
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +13,10 @@
 #include "base/ids.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/sqlite/open_transaction.h"
+#include "store/sqlite/sqlite_dead_letters.h"
 #include "store/sqlite/sqlite_file.h"
+#include "store/sqlite/sqlite_pending.h"
 #include "store/store_limits.h"
 
 namespace sse::store {
@@ -41,25 +43,35 @@ class SqliteWriter {
   void rollback() noexcept;
 
   /// Throws Error(kLimitExceeded) or kTooLarge before it changes anything, so that the transaction can continue.
-  AddOutcome add(const NewMessage& message);
+  AddOutcome add(const NewMessage& message) { return pending_.add(message); }
   /// False when there was no such pair.
-  bool confirm(const ServiceName& service, const Recipient& recipient, MessageId id);
-  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts);
+  bool confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
+    return pending_.confirm(service, recipient, id);
+  }
+  void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts) {
+    pending_.note_attempts(service, recipient, id, attempts);
+  }
   /// Deletes the message for all recipients; returns how many.
-  std::uint64_t erase(MessageId id);
+  std::uint64_t erase(MessageId id) { return pending_.erase(id); }
   /// As MessageRepository.
-  std::vector<LetterOutcome> add_dead(std::span<const DeadLetter> letters);
-  std::vector<MessageId> known_imports(std::span<const NewMessage> messages);
+  std::vector<MessageId> known_imports(std::span<const NewMessage> messages) {
+    return pending_.known_imports(messages);
+  }
   MessageRepository::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
-                                            const std::string& collapse, MessageId than);
+                                            const std::string& collapse, MessageId than) {
+    return pending_.replace_older(service, recipient, collapse, than);
+  }
   /// Deletes up to `enough` matching pairs; returns how many, 0 when none is left.
-  std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough);
+  std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough) { return pending_.purge(filter, enough); }
   /// Moves expired messages to the dead letters until `enough` pairs are moved, or so much data has been copied that
   /// senders would have to wait; returns how many pairs, 0 when nothing is left to expire.
-  std::uint64_t expire(WallTime now, std::uint64_t enough);
+  std::uint64_t expire(WallTime now, std::uint64_t enough) { return dead_.expire(now, enough); }
   /// As DeadLetters.
-  std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now);
-  std::uint64_t purge_dead(MessageId id, const MessageFilter& filter);
+  std::vector<LetterOutcome> add_dead(std::span<const DeadLetter> letters) { return dead_.add(letters); }
+  std::vector<MessageId> requeue(MessageId id, const MessageFilter& filter, WallTime now) {
+    return dead_.requeue(id, filter, now);
+  }
+  std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) { return dead_.purge(id, filter); }
 
   /// The messages withdrawn by committed transactions since the last call.
   std::vector<Withdrawn> take_withdrawn() { return std::exchange(committed_withdrawn_, {}); }
@@ -75,64 +87,14 @@ class SqliteWriter {
   void checkpoint_if_due();
 
  private:
-  // The totals of the file. Also stored in the one row of `total`, so that opening the file counts nothing.
-  struct Totals {
-    std::uint64_t pairs = 0;
-    std::uint64_t bytes = 0;
-    std::uint64_t dead = 0;
-    std::uint64_t dead_bytes = 0;
-
-    friend bool operator==(const Totals&, const Totals&) = default;
-  };
-  struct Place {
-    std::int64_t recipient = 0;  ///< 0: the recipient has no row yet
-    MessageId replaced;
-  };
-
-  /// The known letters of messages, read once per first id.
-  struct KnownLetters {
-    std::set<MessageId> read;  ///< the first ids read so far
-    std::set<DeadLetterKey> names;
-  };
-  void read_letters(MessageId first, KnownLetters& known);
-  bool knows_letter(const DeadLetter& letter, KnownLetters& known);
-  bool known_key(const NewMessage& message, AddOutcome& outcome);
-  bool known_import(const NewMessage& message, AddOutcome& outcome);
-  MessageId first_id(MessageId id);
-  Place require_place(const NewMessage& message, const Recipient& recipient, Usage& total);
-  void insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
-              std::vector<Place>& places);
-  bool drop(std::int64_t recipient, MessageId id);
-  bool withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why);
-  struct MovedToDead {
-    std::uint64_t pairs = 0;
-    std::uint64_t bytes = 0;  ///< copied
-  };
-  MovedToDead move_some_to_dead(MessageId id, WallTime now, std::uint64_t most);
-  void make_room_for_letter(std::int64_t& payload, std::uint64_t size);
-  std::int64_t drop_oldest_dead();
-  bool drop_letter(std::int64_t id, std::int64_t payload);
-  bool drop_unused_data(std::int64_t payload);
-  std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
-  std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient, std::int64_t size);
-
   std::string path_;
   const StoreLimits limits_;
-  IdGenerator& ids_;
   SQLite::Database db_;
+  OpenTransaction open_;
+  SqlitePending pending_;
+  SqliteDeadLetters dead_;
   SQLite::Statement begin_, commit_, rollback_, totals_;
-  SQLite::Statement find_recipient_, insert_recipient_, count_recipient_, release_recipient_, drop_recipient_;
-  SQLite::Statement insert_message_, drop_unclaimed_message_;
-  SQLite::Statement insert_pending_, drop_pending_, recipients_of_, count_attempts_;
-  SQLite::Statement find_collapsing_, put_collapsing_, drop_collapsing_;
-  SQLite::Statement find_key_, put_key_, count_pending_of_, expire_keys_, find_import_, is_pending_;
-  SQLite::Statement expired_, some_recipients_of_, count_up_to_, insert_dead_, insert_dead_collapse_, insert_dead_data_,
-      find_moved_data_, find_dead_data_, put_dead_data_, unused_dead_data_, drop_dead_data_, oldest_dead_, dead_data_,
-      drop_dead_;
-  SQLite::Statement describe_recipient_, letters_of_, letters_by_original_, insert_letter_, insert_letter_collapse_;
-  Totals committed_;
-  Totals now_;                        ///< including the changes of the open transaction
-  std::vector<Withdrawn> withdrawn_;  ///< by the open transaction
+  OpenTransaction::Totals committed_;
   std::vector<Withdrawn> committed_withdrawn_;
   int log_pages_ = 0;
 };
