@@ -1,28 +1,83 @@
-// The dead letters of the in-memory repository.
+#include "store/memory/memory_dead_letters.h"
+
 #include <algorithm>
-#include <map>
 #include <set>
 #include <tuple>
 #include <utility>
 
 #include "store/imported.h"
-#include "store/memory/memory_repository.h"
+#include "store/memory/filter_match.h"
 
 namespace sse::store {
+namespace {
 
-std::uint64_t MemoryRepository::count_dead(const MessageFilter& filter) {
-  MutexLock lock(mutex_);
-  return static_cast<std::uint64_t>(
-      std::ranges::count_if(dead_, [&](const DeadLetter& letter) { return matches({}, filter, letter); }));
+bool selects(MessageId id, const MessageFilter& filter, const DeadLetter& letter) {
+  const PendingMessage& m = letter.message;
+  return (!id.valid() || m.id == id) && (!filter.message.valid() || m.id == filter.message) &&
+         matches(filter, m.service, m.recipient, m.event);
 }
 
-std::vector<DeadLetter> MemoryRepository::list_dead(const MessageFilter& filter, std::uint64_t skip,
-                                                    std::size_t limit) {
+bool is_older(const DeadLetter& letter, const DeadLetter& other) {
+  return first_id(letter.message) < first_id(other.message);
+}
+
+using CollapseKey = std::tuple<ServiceName, event::TargetKind, std::string, std::string>;
+
+CollapseKey collapse_key_of(const PendingMessage& m) {
+  return {m.service, m.recipient.kind, m.recipient.name, m.collapse};
+}
+
+SharedMessage as_new_message(const PendingMessage& m, WallTime now) {
+  NewMessage again{m.service, {m.recipient.kind, {}, m.listening}, m.event, {}, now, now + (m.expires - m.created)};
+  if (m.recipient.kind != event::TargetKind::kAll) again.target.names.push_back(m.recipient.name);
+  again.collapse = m.collapse;
+  again.original = first_id(m);
+  again.key = import_key(again.original, m.recipient);
+  return {std::move(again), m.data};
+}
+
+}  // namespace
+
+void MemoryDeadLetters::add_expired(PendingMessage message, WallTime now) {
+  if (limits_.dead == 0 || message.data.size() > limits_.dead_bytes.count()) return;
+  while (!letters_.empty() && !has_room(message.id, message.data)) {
+    release_data(letters_.front().message);
+    letters_.pop_front();
+  }
+  store({std::move(message), now});
+}
+
+std::vector<LetterOutcome> MemoryDeadLetters::add(std::span<const DeadLetter> letters,
+                                                  const std::function<bool(const NewMessage& import)>& knows) {
+  std::vector<LetterOutcome> outcomes;
+  outcomes.reserve(letters.size());
+  std::set<DeadLetterKey> known;
+  for (const DeadLetter& letter : letters_) known.insert(name_of(letter));
+  for (const DeadLetter& letter : letters) {
+    if (known.contains(name_of(letter)) || knows(as_import(letter))) {
+      outcomes.push_back(LetterOutcome::kKnown);
+    } else if (!has_room(letter.message.id, letter.message.data)) {
+      outcomes.push_back(LetterOutcome::kLimitReached);
+    } else {
+      known.insert(name_of(letter));
+      store(letter);
+      outcomes.push_back(LetterOutcome::kStored);
+    }
+  }
+  return outcomes;
+}
+
+std::uint64_t MemoryDeadLetters::count(const MessageFilter& filter) const {
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(letters_, [&](const DeadLetter& letter) { return selects({}, filter, letter); }));
+}
+
+std::vector<DeadLetter> MemoryDeadLetters::list(const MessageFilter& filter, std::uint64_t skip,
+                                                std::size_t limit) const {
   std::vector<DeadLetter> result;
-  MutexLock lock(mutex_);
-  for (const DeadLetter& letter : dead_) {
+  for (const DeadLetter& letter : letters_) {
     if (result.size() == limit) break;
-    if (!matches({}, filter, letter)) continue;
+    if (!selects({}, filter, letter)) continue;
     if (skip > 0) {
       --skip;
     } else {
@@ -32,106 +87,75 @@ std::vector<DeadLetter> MemoryRepository::list_dead(const MessageFilter& filter,
   return result;
 }
 
-std::vector<DeadLetter> MemoryRepository::page_dead(const MessageFilter& filter, std::size_t limit) {
-  std::vector<DeadLetter> page;
-  {
-    const MutexLock lock(mutex_);
-    for (const DeadLetter& letter : dead_) {
-      if (letter.message.id > filter.after && matches({}, filter, letter)) page.push_back(letter);
-    }
+std::vector<DeadLetter> MemoryDeadLetters::younger(const MessageFilter& filter) const {
+  std::vector<DeadLetter> found;
+  for (const DeadLetter& letter : letters_) {
+    if (letter.message.id > filter.after && selects({}, filter, letter)) found.push_back(letter);
   }
-  cut_page(page, limit, [](const DeadLetter& letter) { return letter.message.id; });
-  return page;
+  return found;
 }
 
-std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter> letters) {
-  std::vector<LetterOutcome> outcomes;
-  outcomes.reserve(letters.size());
-  const MutexLock lock(mutex_);
-  std::set<DeadLetterKey> known;
-  for (const DeadLetter& letter : dead_) known.insert(name_of(letter));
-  for (const DeadLetter& letter : letters) {
-    const NewMessage import = as_import(letter);
-    AddOutcome outcome;
-    if (known.contains(name_of(letter)) || known_key(import, outcome) || known_import(import, outcome)) {
-      outcomes.push_back(LetterOutcome::kKnown);
-    } else if (!has_room_for_letter(letter.message.id, letter.message.data)) {
-      outcomes.push_back(LetterOutcome::kLimitReached);
-    } else {
-      known.insert(name_of(letter));
-      store_letter(letter);
-      outcomes.push_back(LetterOutcome::kStored);
-    }
-  }
-  return outcomes;
-}
-
-std::vector<MessageId> MemoryRepository::requeue(MessageId id, const MessageFilter& filter, WallTime now) {
-  MutexLock lock(mutex_);
-  // Of the letters with one collapse key, only the youngest is sent again.
-  using CollapseKey = std::tuple<ServiceName, event::TargetKind, std::string, std::string>;
-  std::map<CollapseKey, const DeadLetter*> youngest;
-  const auto key_of = [](const PendingMessage& m) {
-    return CollapseKey{m.service, m.recipient.kind, m.recipient.name, m.collapse};
-  };
-  for (const DeadLetter& letter : dead_) {
-    if (letter.message.collapse.empty() || !matches(id, filter, letter)) continue;
-    const DeadLetter*& stored = youngest[key_of(letter.message)];
-    if (stored == nullptr || is_older(*stored, letter)) stored = &letter;
-  }
-  std::vector<MessageId> ids;
-  std::vector<SentKey> keys;
-  std::vector<Dropped> replaced;
-  undo_ = &replaced;
-  try {
-    for (const DeadLetter& letter : dead_) {
-      if (!matches(id, filter, letter)) continue;
-      const PendingMessage& m = letter.message;
-      if (!m.collapse.empty() && youngest.at(key_of(m)) != &letter) continue;
-      NewMessage again{m.service, {m.recipient.kind, {}, m.listening}, m.event, {}, now, now + (m.expires - m.created)};
-      if (m.recipient.kind != event::TargetKind::kAll) again.target.names.push_back(m.recipient.name);
-      again.collapse = m.collapse;
-      again.original = first_id(m);
-      again.key = import_key(again.original, m.recipient);
-      AddOutcome outcome;
-      store_message(again, outcome, m.data);
-      if (outcome.repeated) continue;
-      ids.push_back(outcome.id);
-      keys.emplace_back(again.service, std::move(again.key));
-    }
-  } catch (...) {
-    undo_ = nullptr;
-    for (const MessageId stored : ids) erase_locked(messages_.find(stored), Withdrawn::Why::kDeleted);
-    for (const SentKey& key : keys) forget_key(key);
-    // Messages that a letter had replaced are pending as before; nothing of this was reported.
-    for (const Dropped& one : replaced) restore(one);
-    withdrawn_.clear();
-    throw;
-  }
-  undo_ = nullptr;
-  drop_dead(id, filter);
-  report();
-  return ids;
-}
-
-bool MemoryRepository::is_older(const DeadLetter& letter, const DeadLetter& other) {
-  return first_id(letter.message) < first_id(other.message);
-}
-
-std::uint64_t MemoryRepository::purge_dead(MessageId id, const MessageFilter& filter) {
-  MutexLock lock(mutex_);
-  return drop_dead(id, filter);
-}
-
-std::uint64_t MemoryRepository::drop_dead(MessageId id, const MessageFilter& filter) {
+std::uint64_t MemoryDeadLetters::drop(MessageId id, const MessageFilter& filter) {
   std::uint64_t count = 0;
-  for (const DeadLetter& letter : dead_) {
-    if (!matches(id, filter, letter)) continue;
+  for (const DeadLetter& letter : letters_) {
+    if (!selects(id, filter, letter)) continue;
     release_data(letter.message);
     ++count;
   }
-  std::erase_if(dead_, [&](const DeadLetter& letter) { return matches(id, filter, letter); });
+  std::erase_if(letters_, [&](const DeadLetter& letter) { return selects(id, filter, letter); });
   return count;
+}
+
+std::vector<SharedMessage> MemoryDeadLetters::as_new_messages(MessageId id, const MessageFilter& filter,
+                                                              WallTime now) const {
+  std::map<CollapseKey, const DeadLetter*> youngest;
+  for (const DeadLetter& letter : letters_) {
+    if (letter.message.collapse.empty() || !selects(id, filter, letter)) continue;
+    const DeadLetter*& stored = youngest[collapse_key_of(letter.message)];
+    if (stored == nullptr || is_older(*stored, letter)) stored = &letter;
+  }
+  std::vector<SharedMessage> messages;
+  for (const DeadLetter& letter : letters_) {
+    if (!selects(id, filter, letter)) continue;
+    if (!letter.message.collapse.empty() && youngest.at(collapse_key_of(letter.message)) != &letter) continue;
+    messages.push_back(as_new_message(letter.message, now));
+  }
+  return messages;
+}
+
+MemoryDeadLetters::Data* MemoryDeadLetters::find_data(MessageId id, const Payload& data) {
+  const auto found = data_.find(id);
+  if (found == data_.end()) return nullptr;
+  const auto same =
+      std::ranges::find_if(found->second, [&](const Data& one) { return one.data.shares(data) || one.data == data; });
+  return same == found->second.end() ? nullptr : &*same;
+}
+
+bool MemoryDeadLetters::has_room(MessageId id, const Payload& data) {
+  const std::uint64_t more = find_data(id, data) != nullptr ? 0 : data.size();
+  return letters_.size() < limits_.dead && bytes_ + more <= limits_.dead_bytes.count();
+}
+
+void MemoryDeadLetters::store(DeadLetter letter) {
+  PendingMessage& message = letter.message;
+  message.data_size = message.data.size();
+  Data* data = find_data(message.id, message.data);
+  if (data == nullptr) {
+    data = &data_[message.id].emplace_back(Data{message.data, 0});
+    bytes_ += message.data_size;
+  }
+  message.data = data->data;
+  ++data->letters;
+  letters_.push_back(std::move(letter));
+}
+
+void MemoryDeadLetters::release_data(const PendingMessage& message) {
+  Data* data = find_data(message.id, message.data);
+  if (--data->letters != 0) return;
+  bytes_ -= message.data_size;
+  const auto all = data_.find(message.id);
+  all->second.erase(all->second.begin() + (data - all->second.data()));
+  if (all->second.empty()) data_.erase(all);
 }
 
 }  // namespace sse::store

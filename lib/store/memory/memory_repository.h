@@ -2,18 +2,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "store/dead_letters.h"
+#include "store/memory/memory_dead_letters.h"
+#include "store/memory/memory_pending.h"
 #include "store/message_repository.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
@@ -65,75 +64,8 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   void note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts) override EXCLUDES(mutex_);
 
  private:
-  struct Message {
-    ServiceName service;
-    event::TargetKind kind;
-    std::map<std::string, std::uint32_t> names;  ///< recipients that have not confirmed → deliveries counted
-    bool listening;
-    std::string event;
-    Payload data;
-    WallTime created;
-    WallTime expires;
-    std::string collapse;
-    MessageId original;
-  };
-  using Messages = std::map<MessageId, Message>;
-  using RecipientKey = std::tuple<ServiceName, event::TargetKind, std::string>;
-  struct Queue {
-    std::set<MessageId> messages;
-    std::uint64_t bytes = 0;
-    std::map<std::string, MessageId> collapsing;  ///< collapse key → the pending message that has it
-  };
-  struct Key {
-    MessageId id;
-    WallTime expires;
-  };
-  using SentKey = std::pair<ServiceName, std::string>;
-  /// What withdraw() removed for a recipient.
-  struct Dropped {
-    RecipientKey recipient;
-    MessageId id;
-    Message before;
-  };
-
-  /// Data shared by the letters of one message.
-  struct DeadData {
-    Payload data;
-    std::uint64_t letters;
-  };
-
-  /// `data`: the message's payload when `message.data` is empty.
-  void store_message(const NewMessage& message, AddOutcome& outcome, Payload data = {}) REQUIRES(mutex_);
-  bool known_key(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
-  bool known_import(const NewMessage& message, AddOutcome& outcome) REQUIRES(mutex_);
-  bool drop(const RecipientKey& recipient, MessageId id) REQUIRES(mutex_);
-  void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) REQUIRES(mutex_);
-  void restore(const Dropped& dropped) REQUIRES(mutex_);
-  void forget_key(const SentKey& name) REQUIRES(mutex_);
-  void remember_key(SentKey name, const Key& key) REQUIRES(mutex_);
-  void report() REQUIRES(mutex_) { withdrawals_.report(std::exchange(withdrawn_, {})); }
-  std::uint64_t erase_locked(Messages::iterator message, Withdrawn::Why why) REQUIRES(mutex_);
-  static bool is_older(const DeadLetter& letter, const DeadLetter& other);
-  std::uint64_t drop_dead(MessageId id, const MessageFilter& filter) REQUIRES(mutex_);
-  void move_to_dead(MessageId id, const Message& message, WallTime now) REQUIRES(mutex_);
-  /// The entry for this data among the message's letters; null when there is none.
-  DeadData* dead_data(MessageId id, const Payload& data) REQUIRES(mutex_);
-  bool has_room_for_letter(MessageId id, const Payload& data) REQUIRES(mutex_);
-  void store_letter(DeadLetter letter) REQUIRES(mutex_);
-  void release_data(const PendingMessage& message) REQUIRES(mutex_);
-  static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
-  static bool matches_all(const MessageFilter& filter);
-  static bool matches(const MessageFilter& filter, const ServiceName& service, const Recipient& recipient,
-                      const std::string& event);
-  static bool matches(const MessageFilter& filter, const Message& message, const std::string& name) {
-    return matches(filter, message.service, {message.kind, name}, message.event);
-  }
-
-  static bool matches(MessageId id, const MessageFilter& filter, const DeadLetter& letter) {
-    const PendingMessage& m = letter.message;
-    return (!id.valid() || m.id == id) && (!filter.message.valid() || m.id == filter.message) &&
-           matches(filter, m.service, m.recipient, m.event);
-  }
+  void move_to_dead_letters(MessageId id, WallTime now) REQUIRES(mutex_);
+  void report() REQUIRES(mutex_) { withdrawals_.report(pending_.take_withdrawn()); }
 
   // Constant after construction.
   const StoreLimits limits_;
@@ -141,18 +73,9 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
 
   Mutex answers_mutex_;  ///< held until the result has been passed on, so that this happens in the order of the ids
   mutable Mutex mutex_;
-  Messages messages_ GUARDED_BY(mutex_);
-  std::map<RecipientKey, Queue> by_recipient_ GUARDED_BY(mutex_);
-  std::set<std::pair<WallTime, MessageId>> by_expiry_ GUARDED_BY(mutex_);
-  std::map<SentKey, Key> keys_ GUARDED_BY(mutex_);
-  std::set<std::pair<WallTime, SentKey>> keys_by_expiry_ GUARDED_BY(mutex_);
-  std::deque<DeadLetter> dead_ GUARDED_BY(mutex_);  ///< oldest first
-  std::map<MessageId, std::vector<DeadData>> dead_data_ GUARDED_BY(mutex_);
-  std::uint64_t dead_bytes_ GUARDED_BY(mutex_) = 0;  ///< of dead_data_
-  Usage total_ GUARDED_BY(mutex_);
+  MemoryPending pending_ GUARDED_BY(mutex_){limits_, ids_};
+  MemoryDeadLetters dead_ GUARDED_BY(mutex_){limits_};
   std::map<ServiceName, observe::Counter*> confirmed_ GUARDED_BY(mutex_);
-  std::vector<Withdrawn> withdrawn_ GUARDED_BY(mutex_);      ///< by the call in progress
-  std::vector<Dropped>* undo_ GUARDED_BY(mutex_) = nullptr;  ///< not null: records what withdraw() removes
 
   Withdrawals withdrawals_;
 };

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "store/memory/sent_keys.h"
+#include "store/message_repository.h"
+#include "store/store_limits.h"
+
+namespace sse::store {
+
+/// A message and its data, which other messages may share; NewMessage::data is empty.
+struct SharedMessage {
+  NewMessage message;
+  Payload data;
+};
+
+/// The pending messages of MemoryRepository: each message once, with the recipients that have not confirmed it, and a
+/// queue of ids for each recipient. Not thread safe.
+class MemoryPending {
+ public:
+  /// References must outlive this.
+  MemoryPending(const StoreLimits& limits, IdGenerator& ids) : limits_(limits), ids_(ids) {}
+
+  /// Stores a message unless it is a repeat. Throws Error(kLimitExceeded) before it changes anything.
+  AddOutcome add(const NewMessage& message) { return store(message, {}); }
+  /// Stores all messages, or on an error none: then everything is as before, and nothing counts as withdrawn. Returns
+  /// the ids of those that are no repeats.
+  std::vector<MessageId> add_all_or_none(const std::vector<SharedMessage>& messages);
+  /// True when the message is a repeat: of one with its key, or of an import that its recipient has already. Then
+  /// `outcome` names the first one.
+  bool knows(const NewMessage& message, AddOutcome& outcome) const;
+
+  /// Removes the message for one recipient, and altogether when that was the last one; false when there was none.
+  bool confirm(const ServiceName& service, const Recipient& recipient, MessageId id);
+  /// As MessageRepository.
+  MessageRepository::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
+                                            const std::string& collapse, MessageId than);
+  std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
+                                      MessageId after, std::size_t limit, ByteCount max_bytes, WallTime now) const;
+  void note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts);
+  /// (message, recipient) pairs.
+  std::uint64_t size() const { return total_.count; }
+
+  /// As MessageCatalog.
+  std::uint64_t count(const MessageFilter& filter) const;
+  std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) const;
+  std::uint64_t purge(const MessageFilter& filter);
+  /// Withdraws a message from all its recipients; returns how many.
+  std::uint64_t erase(MessageId id, Withdrawn::Why why);
+  /// Calls `use` with the message, its data included, for each of its recipients.
+  void for_each_recipient(MessageId id, const std::function<void(PendingMessage)>& use) const;
+
+  /// The message that expired first; invalid when none has expired.
+  MessageId first_expired(WallTime now) const;
+  /// Removes the keys (NewMessage::key) whose time is over.
+  void expire_keys(WallTime now) { keys_.expire(now); }
+  /// The messages withdrawn since the last call.
+  std::vector<Withdrawn> take_withdrawn() { return std::exchange(withdrawn_, {}); }
+
+ private:
+  struct Message {
+    ServiceName service;
+    event::TargetKind kind;
+    std::map<std::string, std::uint32_t> names;  ///< recipients that have not confirmed → deliveries counted
+    bool listening;
+    std::string event;
+    Payload data;
+    WallTime created;
+    WallTime expires;
+    std::string collapse;
+    MessageId original;
+  };
+  using RecipientKey = std::tuple<ServiceName, event::TargetKind, std::string>;
+  struct Queue {
+    std::set<MessageId> messages;
+    std::uint64_t bytes = 0;
+    std::map<std::string, MessageId> collapsing;  ///< collapse key → the pending message that has it
+  };
+  /// What withdraw() removed for a recipient.
+  struct Dropped {
+    RecipientKey recipient;
+    MessageId id;
+    Message before;
+  };
+  using Replacements = std::vector<std::pair<RecipientKey, MessageId>>;
+
+  /// `data`: of the message when NewMessage::data is empty.
+  AddOutcome store(const NewMessage& message, Payload data);
+  Replacements require_room_for(const Message& message) const;
+  bool known_key(const NewMessage& message, AddOutcome& outcome) const;
+  bool known_import(const NewMessage& message, AddOutcome& outcome) const;
+  bool drop(const RecipientKey& recipient, MessageId id);
+  void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why);
+  void restore(const Dropped& dropped);
+  static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
+
+  const StoreLimits& limits_;
+  IdGenerator& ids_;
+  std::map<MessageId, Message> messages_;
+  std::map<RecipientKey, Queue> by_recipient_;
+  std::set<std::pair<WallTime, MessageId>> by_expiry_;
+  SentKeys keys_;
+  Usage total_;
+  std::vector<Withdrawn> withdrawn_;
+  std::vector<Dropped>* undo_ = nullptr;  ///< not null: records what withdraw() removes
+};
+
+}  // namespace sse::store
