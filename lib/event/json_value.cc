@@ -2,16 +2,13 @@
 
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <map>
-#include <ostream>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/json_text.h"
 #include "base/text.h"
-#include "event/json.h"
 #include "event/json_nodes.h"
 
 namespace sse::event {
@@ -32,12 +29,6 @@ Members::iterator position_from(void* node) {
 
 constexpr std::array<const char*, 8> kJsonKindNames{"null",     "true or false", "a number", "a number",
                                                     "a number", "a string",      "a list",   "an object"};
-
-template <class Number>
-void write_integer(std::string& out, Number number) {
-  std::array<char, 24> digits{};
-  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-}
 
 }  // namespace
 
@@ -314,70 +305,6 @@ bool Json::less(const Json& other) const {
   }
 }
 
-std::ostream& operator<<(std::ostream& out, const Json& json) {
-  return out << json.dump();
-}
-
-std::string Json::dump(int indent) const {
-  std::string out;
-  write(out, indent, 0);
-  return out;
-}
-
-void Json::write(std::string& out, int indent, std::size_t depth) const {
-  const auto line = [&](std::size_t level) {
-    if (indent < 0) return;
-    out += '\n';
-    out.append(level * static_cast<std::size_t>(indent), ' ');
-  };
-  switch (kind_) {
-    case Kind::kNull:
-      out += "null";
-      break;
-    case Kind::kBool:
-      out += value_.boolean ? "true" : "false";
-      break;
-    case Kind::kSigned:
-      write_integer(out, value_.signed_number);
-      break;
-    case Kind::kUnsigned:
-      write_integer(out, value_.unsigned_number);
-      break;
-    case Kind::kDouble:
-      append_json_number(out, value_.number);
-      break;
-    case Kind::kString:
-      append_json_string(out, *value_.text);
-      break;
-    case Kind::kArray: {
-      out += '[';
-      bool first = true;
-      for (const Json& one : value_.array->elements) {
-        if (!std::exchange(first, false)) out += ',';
-        line(depth + 1);
-        one.write(out, indent, depth + 1);
-      }
-      if (!first) line(depth);
-      out += ']';
-      break;
-    }
-    case Kind::kObject: {
-      out += '{';
-      bool first = true;
-      for (const auto& [name, value] : value_.object->members) {
-        if (!std::exchange(first, false)) out += ',';
-        line(depth + 1);
-        append_json_string(out, name);
-        out += indent < 0 ? ":" : ": ";
-        value.write(out, indent, depth + 1);
-      }
-      if (!first) line(depth);
-      out += '}';
-      break;
-    }
-  }
-}
-
 template <bool kConst>
 Json* Json::Iterator<kConst>::value_of(void* node) {
   return &position_from(node)->second;
@@ -392,20 +319,5 @@ void* Json::Iterator<kConst>::next(void* node) {
 }
 template class Json::Iterator<false>;
 template class Json::Iterator<true>;
-
-std::string dump_json(const Json& json) {
-  return json.dump();
-}
-
-std::string dump_fields(const std::vector<std::pair<std::string_view, Json>>& fields) {
-  std::string out;
-  for (const auto& [name, value] : fields) {
-    out += out.empty() ? '{' : ',';
-    append_json_string(out, name);
-    out += ':';
-    out += value.dump();
-  }
-  return out + (out.empty() ? "{}" : "}");
-}
 
 }  // namespace sse::event
