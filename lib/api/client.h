@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,8 @@ struct ClientOptions {
   /// Called with the nodes of a cluster that are missing in a response.
   std::function<void(const std::vector<std::string>&)> on_missing{};
 };
+
+class Transport;
 
 /// A client of the admin API of one server, over cpp-httplib with one connection for each call. Blocks. One thread at a
 /// time.
@@ -120,7 +123,6 @@ class Client {
   void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event);
 
  private:
-  class Transport;
   std::unique_ptr<Transport> transport_;
 };
 

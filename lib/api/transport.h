@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/address.h"
+#include "api/client.h"
+#include "base/error.h"
+#include "event/json.h"
+
+namespace httplib {
+class Client;
+struct Request;
+struct Response;
+enum class Error;
+}  // namespace httplib
+
+namespace sse::api {
+
+/// Sends requests of a Client to the server, or forwards them, and turns its responses into documents and errors. One
+/// thread at a time. All functions block, and throw Error as Client says.
+class Transport {
+ public:
+  /// Does not connect yet. Throws Error(kInvalidArgument) for an invalid address, token or timeout.
+  explicit Transport(ClientOptions options);
+  ~Transport();
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  /// `body`: null for none.
+  Json call(const char* method, std::string path, const Json* body = nullptr);
+
+  /// Lines of JSON, unparsed, and the headers of the response.
+  struct Lines {
+    std::string text;
+    std::vector<std::pair<std::string, std::string>> headers;
+
+    /// The first header of that name; empty when absent.
+    std::string header(std::string_view name) const;
+    std::vector<std::string> headers_named(std::string_view name) const;
+  };
+  Lines call_lines(const char* method, std::string path, std::string body);
+
+  /// Reads an endless response with one JSON object in each line, until `on_line` returns false or the server closes it
+  /// (kUnavailable).
+  void follow(std::string path, const std::function<bool(const Json&)>& on_line);
+
+ private:
+  httplib::Response exchange(const char* method, std::string path, std::string body, std::string_view type,
+                             std::string& body_read);
+  httplib::Response forward(const httplib::Request& request, std::string& body_read) const;
+  /// The error of a request without a response, which took that long.
+  Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const;
+  void report_missing_nodes(const Json& document) const;
+  /// The document of a response. Throws Error for a problem document, and for anything that is no document.
+  Json answer(const httplib::Response& response, const std::string& body) const;
+
+  const ClientOptions options_;
+  const Address address_;
+  const std::unique_ptr<httplib::Client> http_;
+};
+
+}  // namespace sse::api
