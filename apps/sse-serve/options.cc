@@ -1,24 +1,15 @@
 #include "options.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <chrono>
-#include <functional>
+#include <cctype>
+#include <cstddef>
 #include <string>
 #include <vector>
 
-#include "auth/secret_file.h"
 #include "base/error.h"
-#include "base/paths.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "base/version.h"
-#include "net/listener.h"
-#include "net/tls_context.h"
+#include "option_types.h"
 
 namespace sse::serve {
 namespace {
@@ -26,48 +17,6 @@ namespace {
 constexpr std::size_t kMaxCount = 1'000'000'000;
 constexpr std::size_t kMaxThreads = 1000;
 constexpr std::size_t kMaxHistory = 1'000'000;
-
-// Declares an option; `take` converts its text to a value and throws sse::Error if that is invalid.
-void add(cli::App& app, const std::string& name, const std::string& help, const std::string& type,
-         const std::string& fallback, std::function<void(const std::string&)> take) {
-  cli::Option option = app.add_text(name, std::move(take), help).type_name(type);
-  if (!fallback.empty()) option.default_str(fallback);
-}
-
-void add_duration(cli::App& app, const std::string& name, std::chrono::milliseconds& value, const std::string& help) {
-  add(app, name, help, "DURATION", format_duration(value),
-      [&value](const std::string& text) { value = parse_duration(text); });
-}
-
-void add_bytes(cli::App& app, const std::string& name, ByteCount& value, const std::string& help) {
-  add(app, name, help, "SIZE", format_bytes(value), [&value](const std::string& text) { value = parse_bytes(text); });
-}
-
-// CLI11 would convert -1 to a very large number.
-void add_count(cli::App& app, const std::string& name, std::size_t& value, std::size_t min, std::size_t max,
-               const std::string& help, bool show_default = true) {
-  add(app, name, help, "N", show_default ? std::to_string(value) : "", [&value, min, max](const std::string& text) {
-    std::size_t number = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || stop != text.data() + text.size() || number < min || number > max) {
-      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is not a whole number from " +
-                                                   std::to_string(min) + " to " + std::to_string(max));
-    }
-    value = number;
-  });
-}
-
-void add_choice(cli::App& app, const std::string& name, const std::string& help,
-                const std::vector<std::string>& choices, const std::string& fallback,
-                std::function<void(const std::string&)> take) {
-  std::string listed;
-  for (const std::string& choice : choices) listed += (listed.empty() ? "" : "|") + choice;
-  add(app, name, help, listed, fallback, [choices, listed, take = std::move(take)](const std::string& text) {
-    if (std::ranges::find(choices, text) == choices.end())
-      throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is not one of " + listed);
-    take(text);
-  });
-}
 
 void set_services(server::ServerOptions& server, const std::vector<std::string>& texts) {
   server.services.clear();
@@ -91,18 +40,6 @@ void name_environment(cli::App& app) {
       variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     // A variable holds a single text, so a repeatable option also accepts a list, here and on the command line.
     option.envname(variable).list_separator(',');
-  }
-}
-
-// Creates the folder of a default path. It must not belong to another user.
-void make_private_folder(const std::string& file) {
-  const std::string folder = file.substr(0, file.rfind('/'));
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
-    throw system_error(errno, "cannot make the folder " + folder);
-  struct stat status {};
-  if (::lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
-    throw Error(ErrorCode::kPermissionDenied,
-                "the folder " + folder + " belongs to another user; choose another socket with --admin");
   }
 }
 
@@ -312,40 +249,6 @@ void declare_log(cli::App& app, observe::LogOptions& log) {
       [&log](const std::string& text) { log.format = observe::log_format_from_name(text); });
 }
 
-void check_authentication(const Options& options) {
-  const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
-  if (options.auth == "jwt") {
-    if (options.jwt.key_file.empty() && options.jwt.secret_file.empty())
-      refuse("--auth jwt checks signatures; give the keys with --jwt-key-file or a secret with --jwt-secret-file");
-    auth::make_jwt_authenticator(options.jwt);
-  } else if (!options.jwt.key_file.empty() || !options.jwt.secret_file.empty()) {
-    refuse(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
-           " is for --auth jwt, not " + options.auth);
-  }
-  if (options.jwt.user_claim.empty()) refuse("--jwt-user-claim must name a claim");
-  if (options.auth == "webhook") {
-    if (options.webhook.url.empty()) refuse("--auth webhook calls a service; give its URL with --auth-url");
-    if (options.webhook.timeout < std::chrono::milliseconds(10) || options.webhook.timeout > std::chrono::minutes(10))
-      refuse("--auth-timeout must be from 10ms to 10m");
-    auth::make_webhook_authenticator(options.webhook);
-  } else if (!options.webhook.url.empty()) {
-    refuse("--auth-url is for --auth webhook, not " + options.auth);
-  }
-}
-
-// Checks the files that the server reads when it starts, for --check-config.
-void check_secret_files(const server::ServerOptions& server) {
-  const std::pair<const char*, const std::string&> files[] = {
-      {"--admin-token-file", server.admin_token_file},
-      {"--hook-secret-file", server.hook_secret_file},
-      {"--cluster-password-file", server.cluster_password_file},
-      {"--discovery-password-file", server.discovery_password_file},
-      {"--cluster-secret-file", server.cluster_secret_file}};
-  for (const auto& [option, file] : files) {
-    if (!file.empty()) auth::read_secret_file(file, option);
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<auth::Authenticator> make_authenticator(const Options& options) {
@@ -375,36 +278,6 @@ void declare(cli::App& app, Options& options) {
   declare_limits(app, server);
   declare_log(app, options.log);
   name_environment(app);
-}
-
-void complete(Options& options) {
-  server::ServerOptions& server = options.server;
-  const net::ListenAddress listen = net::ListenAddress::parse(server.listen);
-  if (listen.is_unix())
-    throw Error(ErrorCode::kInvalidArgument, "--listen takes ADDR:PORT; a unix socket is for --admin");
-  if (options.auth == "demo" && !listen.is_loopback() && !options.insecure) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "--auth demo lets any client be any user, and --listen " + server.listen +
-                    " is reachable from other machines; choose another --auth, or give --insecure to allow this");
-  }
-  if (options.auth == "header" && server.trusted_proxies.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "--auth header trusts a proxy; give its address with --trusted-proxy");
-  }
-  check_authentication(options);
-  server.authentication_blocks = options.auth == "webhook";
-  server::check(server);
-  // Without --check-config the server reads them when it starts.
-  if (options.check_config && !server.tls_certificate.empty())
-    const net::TlsContext readable(server.tls_certificate, server.tls_key);
-  if (options.check_config) check_secret_files(server);
-  if (server.database.empty()) {
-    server.database = default_database_path();
-    server.make_database_folder = true;
-  }
-  if (server.admin.empty()) {
-    server.admin = default_admin_address();
-    if (!options.check_config) make_private_folder(server.admin.substr(server.admin.find(':') + 1));
-  }
 }
 
 }  // namespace sse::serve

@@ -1,0 +1,98 @@
+// Checks combinations of options and sets defaults.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "auth/secret_file.h"
+#include "base/error.h"
+#include "base/paths.h"
+#include "net/listener.h"
+#include "net/tls_context.h"
+#include "options.h"
+
+namespace sse::serve {
+namespace {
+
+// Creates the folder of a default path. It must not belong to another user.
+void make_private_folder(const std::string& file) {
+  const std::string folder = file.substr(0, file.rfind('/'));
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    throw system_error(errno, "cannot make the folder " + folder);
+  struct stat status {};
+  if (::lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
+    throw Error(ErrorCode::kPermissionDenied,
+                "the folder " + folder + " belongs to another user; choose another socket with --admin");
+  }
+}
+
+void check_authentication(const Options& options) {
+  const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  if (options.auth == "jwt") {
+    if (options.jwt.key_file.empty() && options.jwt.secret_file.empty())
+      refuse("--auth jwt checks signatures; give the keys with --jwt-key-file or a secret with --jwt-secret-file");
+    auth::make_jwt_authenticator(options.jwt);
+  } else if (!options.jwt.key_file.empty() || !options.jwt.secret_file.empty()) {
+    refuse(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
+           " is for --auth jwt, not " + options.auth);
+  }
+  if (options.jwt.user_claim.empty()) refuse("--jwt-user-claim must name a claim");
+  if (options.auth == "webhook") {
+    if (options.webhook.url.empty()) refuse("--auth webhook calls a service; give its URL with --auth-url");
+    if (options.webhook.timeout < std::chrono::milliseconds(10) || options.webhook.timeout > std::chrono::minutes(10))
+      refuse("--auth-timeout must be from 10ms to 10m");
+    auth::make_webhook_authenticator(options.webhook);
+  } else if (!options.webhook.url.empty()) {
+    refuse("--auth-url is for --auth webhook, not " + options.auth);
+  }
+}
+
+// Checks the files that the server reads when it starts, for --check-config.
+void check_secret_files(const server::ServerOptions& server) {
+  const std::pair<const char*, const std::string&> files[] = {
+      {"--admin-token-file", server.admin_token_file},
+      {"--hook-secret-file", server.hook_secret_file},
+      {"--cluster-password-file", server.cluster_password_file},
+      {"--discovery-password-file", server.discovery_password_file},
+      {"--cluster-secret-file", server.cluster_secret_file}};
+  for (const auto& [option, file] : files) {
+    if (!file.empty()) auth::read_secret_file(file, option);
+  }
+}
+
+}  // namespace
+
+void complete(Options& options) {
+  server::ServerOptions& server = options.server;
+  const net::ListenAddress listen = net::ListenAddress::parse(server.listen);
+  if (listen.is_unix())
+    throw Error(ErrorCode::kInvalidArgument, "--listen takes ADDR:PORT; a unix socket is for --admin");
+  if (options.auth == "demo" && !listen.is_loopback() && !options.insecure) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--auth demo lets any client be any user, and --listen " + server.listen +
+                    " is reachable from other machines; choose another --auth, or give --insecure to allow this");
+  }
+  if (options.auth == "header" && server.trusted_proxies.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "--auth header trusts a proxy; give its address with --trusted-proxy");
+  }
+  check_authentication(options);
+  server.authentication_blocks = options.auth == "webhook";
+  server::check(server);
+  // Without --check-config the server reads them when it starts.
+  if (options.check_config && !server.tls_certificate.empty())
+    const net::TlsContext readable(server.tls_certificate, server.tls_key);
+  if (options.check_config) check_secret_files(server);
+  if (server.database.empty()) {
+    server.database = default_database_path();
+    server.make_database_folder = true;
+  }
+  if (server.admin.empty()) {
+    server.admin = default_admin_address();
+    if (!options.check_config) make_private_folder(server.admin.substr(server.admin.find(':') + 1));
+  }
+}
+
+}  // namespace sse::serve
