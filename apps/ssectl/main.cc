@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
-#include "command.h"
+#include "ssectl/commands/command.h"
 
 namespace sse::ctl {
 namespace {

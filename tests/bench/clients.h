@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "load/stream_clients.h"
 #include "servers.h"
+#include "ssectl/load/stream_clients.h"
 
 namespace sse::bench {
 

@@ -20,10 +20,10 @@
 #include <thread>
 
 #include "base/error.h"
-#include "load/mark.h"
-#include "load/peer.h"
 #include "pace.h"
 #include "sections.h"
+#include "ssectl/load/mark.h"
+#include "ssectl/load/peer.h"
 
 namespace sse::bench {
 namespace {

@@ -9,10 +9,10 @@
 
 #include "base/error.h"
 #include "event/chunk_reader.h"
-#include "load/mark.h"
-#include "load/peer.h"
 #include "pace.h"
 #include "sections.h"
+#include "ssectl/load/mark.h"
+#include "ssectl/load/peer.h"
 
 namespace sse::bench {
 namespace {

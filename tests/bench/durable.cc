@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "load/mark.h"
 #include "pace.h"
 #include "sections.h"
+#include "ssectl/load/mark.h"
 
 namespace sse::bench {
 namespace {

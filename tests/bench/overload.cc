@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "base/error.h"
-#include "load/peer.h"
 #include "pace.h"
 #include "sections.h"
+#include "ssectl/load/peer.h"
 
 namespace sse::bench {
 namespace {

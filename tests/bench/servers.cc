@@ -12,7 +12,7 @@
 
 #include "api/client.h"
 #include "base/error.h"
-#include "load/mark.h"
+#include "ssectl/load/mark.h"
 
 namespace sse::bench {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "load/poster.h"
 #include "process.h"
+#include "ssectl/load/poster.h"
 
 namespace sse::bench {
 

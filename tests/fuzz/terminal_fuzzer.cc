@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "fuzz/fuzz.h"
-#include "ssectl/width.h"
+#include "ssectl/terminal/width.h"
 
 // Printable text contains no control or bidi characters, and fitted text has at most the requested width.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

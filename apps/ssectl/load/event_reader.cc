@@ -1,4 +1,4 @@
-#include "load/event_reader.h"
+#include "ssectl/load/event_reader.h"
 
 #include "base/text.h"
 

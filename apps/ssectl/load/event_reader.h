@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "event/chunk_reader.h"
-#include "load/mark.h"
+#include "ssectl/load/mark.h"
 
 namespace sse::load {
 

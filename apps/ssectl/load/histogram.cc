@@ -1,4 +1,4 @@
-#include "load/histogram.h"
+#include "ssectl/load/histogram.h"
 
 #include <algorithm>
 #include <bit>

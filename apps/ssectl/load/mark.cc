@@ -1,4 +1,4 @@
-#include "load/mark.h"
+#include "ssectl/load/mark.h"
 
 #include <charconv>
 #include <chrono>

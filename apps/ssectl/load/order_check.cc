@@ -1,4 +1,4 @@
-#include "load/order_check.h"
+#include "ssectl/load/order_check.h"
 
 #include <algorithm>
 

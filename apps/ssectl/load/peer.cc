@@ -1,4 +1,4 @@
-#include "load/peer.h"
+#include "ssectl/load/peer.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

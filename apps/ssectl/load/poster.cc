@@ -1,4 +1,4 @@
-#include "load/poster.h"
+#include "ssectl/load/poster.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/fd.h"
-#include "load/peer.h"
+#include "ssectl/load/peer.h"
 
 namespace sse::load {
 

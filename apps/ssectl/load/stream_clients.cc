@@ -1,4 +1,4 @@
-#include "load/stream_clients.h"
+#include "ssectl/load/stream_clients.h"
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -17,8 +17,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "load/event_reader.h"
-#include "load/order_check.h"
+#include "ssectl/load/event_reader.h"
+#include "ssectl/load/order_check.h"
 
 namespace sse::load {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "load/histogram.h"
-#include "load/peer.h"
+#include "ssectl/load/histogram.h"
+#include "ssectl/load/peer.h"
 
 namespace sse::load {
 

@@ -1,0 +1,112 @@
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/shown_json.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "ssectl/commands/command.h"
+#include "ssectl/terminal/cells.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Options {
+  api::EventQuery query;
+  std::optional<std::uint64_t> last;
+  bool follow = false;
+};
+
+std::string padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.append(width - text.size(), ' ');
+  return text;
+}
+
+std::string describe_send(const api::Json& one) {
+  std::string target = text_cell(one, "kind");
+  if (const std::string names = text_cell(one, "names"); !names.empty()) target += " " + names;
+  const std::uint64_t recipients = count_in(one, "recipients");
+  if (recipients > 1) target += " (" + plural(recipients, "recipient") + ")";
+  std::string line =
+      text_cell(one, "event") + " to " + target + ", " + plural(count_in(one, "delivered"), "connection") + " got it";
+  if (count_in(one, "pending") > 0) line += ", " + std::to_string(count_in(one, "pending")) + " pending";
+  return line;
+}
+
+std::string describe_client(const api::Json& one) {
+  std::string line = "user " + text_cell(one, "user") + "  connection " + text_cell(one, "connection");
+  if (const std::string address = text_cell(one, "address"); !address.empty()) line += "  from " + address;
+  return line;
+}
+
+// The part of a line after the time and the type.
+std::string details(const api::Json& one, const std::string& type) {
+  if (type == "missed") return std::to_string(count_in(one, "count")) + " events were too fast to be shown";
+  if (type == "send") return describe_send(one);
+  std::string line = describe_client(one);
+  if (type == "connect") {
+    if (const std::string listeners = text_cell(one, "listeners"); !listeners.empty())
+      line += "  listens to " + listeners;
+  } else if (type == "disconnect") {
+    line += "  " + text_cell(one, "reason") + " after " +
+            format_age(std::chrono::milliseconds(count_in(one, "durationMillis")));
+    if (const std::string note = text_cell(one, "note"); !note.empty()) line += " (" + note + ")";
+  } else if (type == "listening") {
+    const std::string added = text_cell(one, "added");
+    line += added.empty() ? "  no longer to " + text_cell(one, "removed") : "  now to " + added;
+  } else if (type == "message" || type == "upload") {
+    line += "  " + text_cell(one, "path") + " answered with " + text_cell(one, "status");
+  }
+  return line;
+}
+
+std::string line_of(const api::Json& one) {
+  const std::string type = text_cell(one, "type");
+  const std::string time = one.contains("time") ? time_cell(one, "time") : std::string(24, ' ');
+  return time + "  " + padded(printable(type, 40), 10) + "  " + printable(details(one, type), 1000) + "\n";
+}
+
+int run(const Options& options, Context& context) {
+  api::EventQuery query = options.query;
+  query.service = context.service();
+  query.last = options.last;
+  Output& out = context.out();
+  if (options.follow) {
+    context.client().follow_events(query, [&](const api::Json& one) {
+      if (out.human_readable()) {
+        out.write(line_of(one));
+      } else {
+        out.write(shown_json(event::dump_json(one)) + "\n");
+      }
+      return true;
+    });
+    return kDone;
+  }
+  const api::Json page = context.client().list_events(query);
+  if (!out.human_readable()) {
+    out.listing(page);
+  } else if (page.at("list").empty()) {
+    out.note("no activity event matches");
+  } else {
+    for (const api::Json& one : page.at("list")) out.write(line_of(one));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Run declare_events(cli::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_flag("-f,--follow", options->follow, "Continue with new events; with -o json one object a line");
+  app.add_option("-u,--user", options->query.user, "Only events of this user, or sends to this user").type_name("ID");
+  app.add_option("-t,--type", options->query.type,
+                 "Only connect, disconnect, listening, message, upload or send; separate several by commas")
+      .type_name("TYPE");
+  app.add_option("-n,--last", options->last, "Maximum number of past events (default: 100, with --follow none)")
+      .type_name("N")
+      .range(0, 1000);
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

@@ -1,0 +1,81 @@
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "ssectl/commands/command.h"
+#include "ssectl/context/paging.h"
+#include "ssectl/terminal/cells.h"
+#include "ssectl/terminal/table.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Options {
+  api::ExplainQuery query;
+  PageOptions page;
+};
+
+std::string reasons_cell(const api::Json& row) {
+  std::string text;
+  const auto reasons = row.find("reasons");
+  if (reasons == row.end() || !reasons->is_array()) return text;
+  for (const api::Json& one : *reasons) text += (text.empty() ? "" : "; ") + text_cell(one, "detail");
+  return text;
+}
+
+std::string table_of(const api::Json& page, const TableStyle& style) {
+  Table table(
+      {{"GETS IT"}, {"CONNECTION"}, {"USER", false, true}, {"TENANT", false, true}, {"CHANNEL", false, true}, {"WHY"}});
+  for (const api::Json& one : page.at("list")) {
+    const bool gets = one.value("gets", false);
+    const std::string why = reasons_cell(one);
+    table.add({gets ? "yes" : "no", text_cell(one, "connection"), text_cell(one, "user"), text_cell(one, "tenant"),
+               text_cell(one, "channel"), gets && why.empty() ? "everything fits" : why});
+  }
+  return table.render(style);
+}
+
+int run(const Options& options, Context& context) {
+  api::ExplainQuery query = options.query;
+  query.service = context.service();
+  Output& out = context.out();
+  std::uint64_t receivers = 0;
+  api::Json page = fetch(
+      options.page,
+      [&](const api::Page& p) {
+        api::Json one = context.client().explain(query, p);
+        receivers = count_in(one, "receivers");
+        return one;
+      },
+      out);
+  page["receivers"] = receivers;
+  if (!out.human_readable()) {
+    out.listing(page);
+  } else {
+    if (!page.at("list").empty()) out.write(table_of(page, out.style()));
+    const std::uint64_t others = count_in(page, "total") - receivers;
+    out.note(plural(receivers, "connection") + " would get it" +
+             (others == 0 ? "" : ", " + std::to_string(others) + " would not"));
+  }
+  return receivers > 0 ? kDone : kNoRecipient;
+}
+
+}  // namespace
+
+Run declare_explain(cli::App& app) {
+  auto options = std::make_shared<Options>();
+  api::ExplainQuery& query = options->query;
+  app.add_option("-u,--user", query.users, "Event for this user; repeatable").type_name("USER").one_value_each();
+  app.add_option("--tenant", query.tenant, "Event for this tenant; with another option: only its connections")
+      .type_name("TENANT");
+  app.add_option("--token", query.token, "Likewise for an access token").type_name("TOKEN");
+  app.add_option("--channel", query.channel, "Likewise for a channel").type_name("CHANNEL");
+  app.add_option("-e,--event", query.event, "Name of the event (default " + std::string(api::kDefaultEvent) + ")")
+      .type_name("NAME");
+  app.add_flag("--listening", query.listening, "Event only for streams that listen to it");
+  app.add_option("--size", query.size, "Size of the event, for streams with a large backlog").type_name("BYTES");
+  options->page.declare(app);
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

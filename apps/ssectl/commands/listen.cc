@@ -1,0 +1,369 @@
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "api/event_source.h"
+#include "api/stream_parser.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mutex.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "base/url.h"
+#include "event/event.h"
+#include "ssectl/commands/command.h"
+#include "ssectl/terminal/cells.h"
+#include "ssectl/terminal/stopping.h"
+
+namespace sse::ctl {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongestDelay{30'000};
+constexpr std::size_t kMaxSeen = 4096;
+constexpr std::size_t kMaxUnconfirmed = 10'000;
+constexpr std::size_t kMaxInCall = 1000;
+constexpr milliseconds kConfirmPause{200};
+constexpr milliseconds kLongestConfirmPause{2000};
+// Sent to clients that request marks (ackMarks=1): the next event is a message that must be confirmed.
+constexpr std::string_view kMark = "sse-qos";
+
+struct Options {
+  std::string url;
+  std::string user;
+  std::string tenant;
+  std::string token;
+  std::string channel;
+  std::vector<std::string> events;
+  std::uint64_t count = 0;
+};
+
+// The ids of the most recently received events, to detect duplicates.
+class RecentIds {
+ public:
+  /// False if the id was seen before.
+  bool add(const std::string& id) {
+    if (!ids_.insert(id).second) return false;
+    order_.push_back(id);
+    if (order_.size() > kMaxSeen) {
+      ids_.erase(order_.front());
+      order_.pop_front();
+    }
+    return true;
+  }
+
+ private:
+  std::unordered_set<std::string> ids_;
+  std::deque<std::string> order_;
+};
+
+// Splits `http://host:8080/my-sse` into origin and path; the path may be empty.
+std::pair<std::string, std::string> split_url(const std::string& url) {
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
+    throw Error(ErrorCode::kInvalidArgument, "--url '" + printable(url, 80) + "' must begin with http:// or https://");
+  const std::size_t scheme = url.find("://");
+  const std::size_t slash = scheme == std::string::npos ? scheme : url.find('/', scheme + 3);
+  std::string path = slash == std::string::npos ? "" : url.substr(slash);
+  while (path.ends_with('/')) path.pop_back();
+  return {url.substr(0, slash), path};
+}
+
+class Listener {
+ public:
+  Listener(const Options& options, Context& context)
+      : options_(options),
+        out_(context.out()),
+        service_url_(find_service_url(options, context)),
+        source_(service_url_.first, context.timeout()) {
+    const auto add = [this](const char* name, const std::string& value) {
+      if (!value.empty()) append_parameter(query_, name, value);
+    };
+    add("userId", options.user);
+    add("tenantId", options.tenant);
+    add("access-token", options.token);
+    add("channel", options.channel);
+    std::string listeners;
+    for (const std::string& name : options.events) listeners += (listeners.empty() ? "" : ",") + name;
+    add("listeners", listeners);
+    add("clientId", "ssectl-" + std::to_string(std::random_device{}()));
+  }
+
+  void stop() {
+    source_.stop();
+    stopped_ = true;
+  }
+  bool stopped() const { return stopped_; }
+
+  // Runs until stop() is called, --count events were printed, or the server closes or refuses the stream.
+  void run() {
+    std::thread confirmer([this] { confirm_loop(); });
+    try {
+      follow();
+    } catch (...) {
+      stop_confirming();
+      confirmer.join();
+      throw;
+    }
+    stop_confirming();
+    confirmer.join();
+  }
+
+ private:
+  void follow() {
+    const std::string path = service_url_.second + "/connect?" + query_ + "&ack=1&ackMarks=1&keepaliveTime=0";
+    while (!stopped_) {
+      parser_.restart();
+      const auto end =
+          source_.read(path, parser_.last_event_id(), [this](std::string_view bytes) { return take(bytes); });
+      if (failure_) std::rethrow_exception(failure_);
+      if (stopped_ || finished_) return;
+      if (closed_) {
+        out_.note("the server closed the stream");
+        return;
+      }
+      const std::string where = service_url_.first + service_url_.second;
+      if (end.status == 401 || end.status == 403)
+        throw Error(ErrorCode::kPermissionDenied, "access denied at " + where + ": " + end.reason);
+      if (end.status == 404)
+        throw Error(ErrorCode::kNotFound,
+                    "there is no service at " + where + "; give its URL with --url http://HOST:PORT/PATH");
+      if (!opened_) throw Error(ErrorCode::kUnavailable, "cannot listen at " + where + ": " + end.reason);
+      rest(end.reason);
+    }
+  }
+
+  static std::pair<std::string, std::string> find_service_url(const Options& options, Context& context) {
+    std::pair<std::string, std::string> place = split_url(options.url);
+    if (!place.second.empty()) return place;
+    if (!options.url.empty() && context.service().empty()) return {place.first, "/my-sse"};
+    const api::Json status = context.client().status();
+    if (place.first.empty()) place.first = text_cell(status, "listen");
+    for (const api::Json& service : status.at("services")) {
+      const std::string name = text_cell(service, "name");
+      if (context.service().empty() || name == context.service().str()) {
+        place.second = text_cell(service, "path");
+        return place;
+      }
+    }
+    throw Error(ErrorCode::kNotFound, "no service '" + printable(context.service().str(), 60) + "' is hosted there");
+  }
+
+  bool take(std::string_view bytes) {
+    try {
+      parser_.feed(bytes, [&](api::StreamEvent&& event) {
+        if (!finished_ && !closed_) handle(event);
+      });
+      return !finished_ && !closed_;
+    } catch (...) {
+      // An exception must not pass through the HTTP library.
+      failure_ = std::current_exception();
+      return false;
+    }
+  }
+
+  void handle(const api::StreamEvent& event) {
+    // Only the event after a mark is a message that must be confirmed. A marked event has its own id even if that
+    // equals the stream's previous id, as for a message that is redelivered.
+    const bool marked = std::exchange(marked_, event.name == kMark);
+    if (marked_) return;
+    const bool own_id = !event.id.empty() && (marked || event.id != previous_id_);
+    previous_id_ = event.id;
+    if (event.name == event::kConnectFinish) {
+      begin(event);
+      return;
+    }
+    if (event.name == event::kConnectClose) {
+      closed_ = true;
+      return;
+    }
+    const bool seen_before = own_id && !recent_ids_.add(event.id);
+    if (!seen_before) show(event);
+    // Confirm only after the event was printed.
+    if (own_id && marked == sends_marks_) confirm(event.id);
+  }
+
+  void begin(const api::StreamEvent& event) {
+    const api::Json answer = event::parse_json_or_null(event.data);
+    const std::string connection = text_cell(answer, "connectionId");
+    const auto promised = [&](const char* what) {
+      return answer.is_object() && answer.contains(what) && answer[what] == true;
+    };
+    sends_marks_ = promised("ackMarks");
+    {
+      const MutexLock lock(mutex_);
+      connection_ = connection;
+      expects_confirmations_ = promised("ack");
+      changed_.notify_all();
+    }
+    failures_ = 0;
+    if (!std::exchange(opened_, true) || out_.human_readable()) out_.note("listening as connection " + connection);
+  }
+
+  void show(const api::StreamEvent& event) {
+    const bool wanted = options_.events.empty() || event.name == event::kResync ||
+                        std::ranges::find(options_.events, event.name) != options_.events.end();
+    if (!wanted) return;
+    print(event);
+    if (options_.count != 0 && ++printed_ >= options_.count) finished_ = true;
+  }
+
+  void confirm(const std::string& id) {
+    const MutexLock lock(mutex_);
+    if (!expects_confirmations_) return;
+    unconfirmed_.push_back(id);
+    // Dropping the oldest is safe: the server redelivers unconfirmed messages.
+    if (unconfirmed_.size() > kMaxUnconfirmed) unconfirmed_.pop_front();
+    changed_.notify_all();
+  }
+
+  // Confirms received messages, on a thread of its own. Retries until the server has accepted the confirmation, for
+  // this connection or for the next one.
+  void confirm_loop() {
+    milliseconds pause = kConfirmPause;
+    for (;;) {
+      std::vector<std::string> ids;
+      std::string connection;
+      bool ending = false;
+      {
+        const MutexLock lock(mutex_);
+        while (unconfirmed_.empty() && !ending_) changed_.wait(mutex_);
+        if (unconfirmed_.empty()) return;
+        ending = ending_;
+        connection = connection_;
+        ids.assign(unconfirmed_.begin(),
+                   unconfirmed_.begin() + static_cast<std::ptrdiff_t>(std::min(unconfirmed_.size(), kMaxInCall)));
+      }
+      const bool accepted = source_.post(service_url_.second + "/connect/ack.do?" + query_,
+                                         event::dump_json({{"connectionId", connection}, {"ids", ids}}));
+      const MutexLock lock(mutex_);
+      if (accepted) {
+        for (const std::string& id : ids) {
+          if (!unconfirmed_.empty() && unconfirmed_.front() == id) unconfirmed_.pop_front();
+        }
+        pause = kConfirmPause;
+        continue;
+      }
+      // The end of the program waits for one more attempt only.
+      if (ending) return;
+      const SteadyTime again = steady_now() + pause;
+      pause = std::min(pause * 2, kLongestConfirmPause);
+      while (!ending_ && changed_.wait_until(mutex_, again)) {
+      }
+    }
+  }
+
+  void stop_confirming() {
+    const MutexLock lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+  }
+
+  void print(const api::StreamEvent& event) {
+    const std::string now = format_time(wall_now());
+    if (!out_.human_readable()) {
+      out_.document({{"id", event.id}, {"event", event.name}, {"data", event.data}, {"time", now}});
+      return;
+    }
+    const bool colour = out_.style().colour;
+    const std::string name = printable(event.name, 200);
+    std::string line = now.substr(11, 12) + "  " + (colour ? "\033[1m" + name + "\033[0m" : name) + "  ";
+    std::string_view rest = event.data;
+    for (;;) {
+      const std::size_t cut = rest.find('\n');
+      line += printable(rest.substr(0, cut), std::string::npos) + '\n';
+      if (cut == std::string_view::npos) break;
+      rest.remove_prefix(cut + 1);
+      line += "              ";
+    }
+    out_.write(line);
+  }
+
+  // Waits before reconnecting: exponential backoff with jitter, based on the retry time that the server sent.
+  void rest(const std::string& reason) {
+    const milliseconds base = std::max(parser_.retry().value_or(milliseconds(2000)), milliseconds(100));
+    const milliseconds most = std::max(base, kLongestDelay);
+    const milliseconds delay = std::min(base * (1 << std::min(failures_++, 8)), most);
+    std::uniform_real_distribution<double> jitter(0.5, 1.5);
+    const auto wait = milliseconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * jitter(random_)));
+    out_.note(reason + "; trying again in " + format_age(wait));
+    const SteadyTime until = steady_now() + wait;
+    while (!stopped_ && steady_now() < until) std::this_thread::sleep_for(milliseconds(20));
+  }
+
+  const Options& options_;
+  Output& out_;
+  const std::pair<std::string, std::string> service_url_;  // origin, path of the service
+  std::string query_;
+  api::EventSource source_;
+  api::StreamParser parser_;
+  std::string previous_id_;
+  RecentIds recent_ids_;
+  bool opened_ = false;
+  bool marked_ = false;       // the previous event was a mark
+  bool sends_marks_ = false;  // the server sends marks
+  bool closed_ = false;
+  bool finished_ = false;
+  std::uint64_t printed_ = 0;
+  int failures_ = 0;
+  std::mt19937 random_{std::random_device{}()};
+  std::exception_ptr failure_;
+  std::atomic<bool> stopped_{false};
+  Mutex mutex_;
+  CondVar changed_;
+  std::string connection_ GUARDED_BY(mutex_);
+  bool expects_confirmations_ GUARDED_BY(mutex_) = false;  // the server expects confirmations
+  std::deque<std::string> unconfirmed_ GUARDED_BY(mutex_);
+  bool ending_ GUARDED_BY(mutex_) = false;
+};
+
+int run(const Options& options, Context& context) {
+  Stopping stopping;
+  Listener listener(options, context);
+  std::exception_ptr failure;
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    try {
+      listener.run();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    done = true;
+  });
+  while (!done && !stopping.wait(50)) {
+  }
+  listener.stop();
+  reader.join();
+  if (failure) std::rethrow_exception(failure);
+  return kDone;
+}
+
+}  // namespace
+
+Run declare_listen(cli::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("--url", options->url,
+                 "Public address, such as http://HOST:PORT/my-sse (default: as the server reports)")
+      .type_name("URL");
+  app.add_option("-u,--user", options->user, "User id, with --auth demo").type_name("USER");
+  app.add_option("--tenant", options->tenant, "Tenant id").type_name("TENANT");
+  app.add_option("--token", options->token, "Access token").type_name("TOKEN");
+  app.add_option("--channel", options->channel, "Channel to join").type_name("CHANNEL");
+  app.add_option("-e,--event", options->events, "Listen to this event, and show no other; repeatable")
+      .type_name("NAME");
+  app.add_option("-n,--count", options->count, "Exit after this number of events")
+      .type_name("N")
+      .range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000});
+  return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace sse::ctl

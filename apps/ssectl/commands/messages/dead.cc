@@ -1,0 +1,137 @@
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "ssectl/commands/command.h"
+#include "ssectl/context/paging.h"
+#include "ssectl/input/input.h"
+#include "ssectl/input/message_filter.h"
+#include "ssectl/terminal/cells.h"
+#include "ssectl/terminal/table.h"
+
+namespace sse::ctl {
+namespace {
+
+struct Options {
+  api::MessageQuery query;
+  PageOptions page;
+  std::vector<std::string> ids;
+  bool all = false;
+  bool yes = false;
+
+  api::MessageQuery query_of(const Context& context) const {
+    api::MessageQuery full = query;
+    full.service = context.service();
+    return full;
+  }
+};
+
+int list(const Options& options, Context& context) {
+  const api::MessageQuery query = options.query_of(context);
+  Output& out = context.out();
+  const api::Json page = fetch(
+      options.page, [&](const api::Page& p) { return context.client().list_dead(query, p); }, out);
+  if (!out.human_readable()) {
+    out.listing(page);
+    return kDone;
+  }
+  if (page.at("list").empty()) {
+    out.note("no dead letter matches");
+    return kDone;
+  }
+  Table table({{"ID"},
+               {"KIND"},
+               {"RECIPIENT", false, true},
+               {"EVENT", false, true},
+               {"SIZE", true},
+               {"SENT"},
+               {"DIED"},
+               {"ATTEMPTS", true}});
+  for (const api::Json& one : page.at("list")) {
+    table.add({text_cell(one, "id"), text_cell(one, "kind"), recipient_cell(one), text_cell(one, "event"),
+               size_cell(one, "size"), time_cell(one, "createTime"), time_cell(one, "diedTime"),
+               text_cell(one, "attempts")});
+  }
+  out.write(table.render(out.style()));
+  return kDone;
+}
+
+// Requires either ids or a filter, but not both.
+void require_choice(const Options& options, const char* verb) {
+  if (options.ids.empty()) {
+    ctl::require_choice(options.query, options.all, verb);
+  } else if (options.all || !options.query.kind.empty() || !options.query.recipient.empty() ||
+             !options.query.event.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "give either ids or a filter, not both");
+  }
+}
+
+int requeue(const Options& options, Context& context) {
+  require_choice(options, "requeue");
+  const api::MessageQuery query = options.query_of(context);
+  api::Json ids = api::Json::array();
+  const auto add = [&](const api::Json& answer) {
+    for (const api::Json& id : answer.at("ids")) ids.push_back(id);
+  };
+  Output& out = context.out();
+  out.ignore_closed_stdout();
+  for (const MessageId id : message_ids(options.ids)) add(context.client().requeue_dead(id, query));
+  if (options.ids.empty()) add(context.client().requeue_dead({}, query));
+  if (out.human_readable()) {
+    out.write("sent " + plural(ids.size(), "dead letter") + " again\n");
+  } else {
+    out.document({{"ids", ids}});
+  }
+  return kDone;
+}
+
+int purge(const Options& options, Context& context) {
+  require_choice(options, "purge");
+  const api::MessageQuery query = options.query_of(context);
+  Output& out = context.out();
+  out.ignore_closed_stdout();
+  if (!options.yes && !confirmed("forget these dead letters for good?")) {
+    out.note("nothing was deleted");
+    return kFailed;
+  }
+  std::uint64_t deleted = 0;
+  for (const MessageId id : message_ids(options.ids))
+    deleted += count_in(context.client().purge_dead(id, query), "deleted");
+  if (options.ids.empty()) deleted = count_in(context.client().purge_dead({}, query), "deleted");
+  if (out.human_readable()) {
+    out.write("deleted " + plural(deleted, "dead letter") + '\n');
+  } else {
+    out.document({{"deleted", deleted}});
+  }
+  return deleted == 0 && !options.ids.empty() ? kNoRecipient : kDone;
+}
+
+void declare_choice(cli::App& app, Options& options) {
+  app.add_option("ID", options.ids, "Ids of messages").type_name("");
+  declare_filter(app, options.query);
+  app.add_flag("--all", options.all, "All dead letters");
+}
+
+}  // namespace
+
+Run declare_messages_dead_list(cli::App& app) {
+  auto options = std::make_shared<Options>();
+  declare_filter(app, options->query);
+  options->page.declare(app);
+  return [options](Context& context) { return list(*options, context); };
+}
+
+Run declare_messages_dead_requeue(cli::App& app) {
+  auto options = std::make_shared<Options>();
+  declare_choice(app, *options);
+  return [options](Context& context) { return requeue(*options, context); };
+}
+
+Run declare_messages_dead_purge(cli::App& app) {
+  auto options = std::make_shared<Options>();
+  declare_choice(app, *options);
+  app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
+  return [options](Context& context) { return purge(*options, context); };
+}
+
+}  // namespace sse::ctl

@@ -1,0 +1,36 @@
+#include "ssectl/commands/nodes/table.h"
+
+#include "base/clock.h"
+#include "ssectl/terminal/cells.h"
+
+namespace sse::ctl {
+
+std::string nodes_table(const api::Json& answer, const TableStyle& style) {
+  Table table({{"NODE", false, true},
+               {"STATE"},
+               {"URL", false, true},
+               {"VERSION"},
+               {"UP"},
+               {"CONNECTIONS", true},
+               {"USERS", true},
+               {"MEMORY", true}});
+  const WallTime now = wall_now();
+  std::uint64_t connections = 0;
+  for (const api::Json& one : answer.at("list")) {
+    table.add({text_cell(one, "id"), text_cell(one, "state"), text_cell(one, "url"), text_cell(one, "version"),
+               age_cell(one, "startTime", now), text_cell(one, "connections"), text_cell(one, "users"),
+               size_cell(one, "memoryBytes")});
+    connections += count_in(one, "connections");
+  }
+  return table.render(style) + '\n' + plural(answer.at("list").size(), "node") + ", " +
+         plural(connections, "connection") + '\n';
+}
+
+bool note_degraded(const api::Json& answer, Output& out) {
+  const std::string why = text_cell(answer, "degraded");
+  if (why.empty()) return false;
+  out.note("degraded: the answering node cannot reach the others, and their data may be outdated: " + why);
+  return true;
+}
+
+}  // namespace sse::ctl

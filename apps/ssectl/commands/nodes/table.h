@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "api/types.h"
+#include "ssectl/terminal/output.h"
+#include "ssectl/terminal/table.h"
+
+namespace sse::ctl {
+
+/// Formats the nodes of a response as a table with one row per node, followed by the totals of the cluster.
+std::string nodes_table(const api::Json& answer, const TableStyle& style);
+
+/// Prints a note on standard error if the cluster is degraded; returns whether it is.
+bool note_degraded(const api::Json& answer, Output& out);
+
+}  // namespace sse::ctl

@@ -1,0 +1,114 @@
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "ssectl/commands/command.h"
+#include "ssectl/commands/nodes/table.h"
+#include "ssectl/context/watch.h"
+#include "ssectl/terminal/cells.h"
+#include "ssectl/terminal/table.h"
+
+namespace sse::ctl {
+namespace {
+
+// Prints whole numbers without a decimal point, whether the JSON value is an integer or a double.
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.15g", value);
+  return text;
+}
+
+std::string counters(const api::Json& status, const TableStyle& style) {
+  const auto found = status.find("counters");
+  if (found == status.end() || !found->is_object()) return "";
+  std::vector<Field> fields;
+  for (const auto& [name, value] : found->items()) {
+    if (value.is_number() && value != 0) fields.push_back({name, number(value.get<double>())});
+  }
+  return fields.empty() ? "" : "\nSince the start\n" + render_fields(fields, style);
+}
+
+std::string services(const api::Json& status, const TableStyle& style) {
+  Table table({{"SERVICE"}, {"PATH"}, {"CONNECTIONS", true}, {"USERS", true}});
+  if (const auto list = status.find("services"); list != status.end() && list->is_array()) {
+    for (const api::Json& one : *list) {
+      table.add(
+          {text_cell(one, "name"), text_cell(one, "path"), text_cell(one, "connections"), text_cell(one, "users")});
+    }
+  }
+  return table.empty() ? "" : '\n' + table.render(style);
+}
+
+std::string describe(const api::Json& status, bool ready, const TableStyle& style) {
+  const std::string cpu =
+      status.contains("cpuMillis") ? format_age(std::chrono::milliseconds(count_in(status, "cpuMillis"))) : "";
+  const std::string since = time_cell(status, "startTime");
+  std::string up = age_cell(status, "startTime", wall_now());
+  if (!up.empty()) up += " (since " + since + ")";
+  std::string cluster;
+  if (const auto found = status.find("cluster"); found != status.end() && found->is_object()) {
+    const std::string why = text_cell(*found, "degraded");
+    cluster = text_cell(*found, "address") + ", " + plural(count_in(*found, "nodes"), "node") +
+              (why.empty() ? "" : "; degraded: " + why);
+  }
+  return render_fields(
+             {{"state", text_cell(status, "state"), ready ? CellStyle::kGood : CellStyle::kBad},
+              {"server", text_cell(status, "serverId")},
+              {"version", text_cell(status, "version")},
+              {"pid", text_cell(status, "pid")},
+              {"up", up},
+              {"url", text_cell(status, "listen")},
+              {"cluster", cluster, cluster.find("degraded") == std::string::npos ? CellStyle::kPlain : CellStyle::kBad},
+              {"database", text_cell(status, "database")},
+              {"connections", text_cell(status, "connections")},
+              {"users", text_cell(status, "users")},
+              {"pending", text_cell(status, "pending")},
+              {"memory", size_cell(status, "memoryBytes")},
+              {"cpu", cpu},
+              {"threads", text_cell(status, "threads")},
+              {"loops", text_cell(status, "loops")}},
+             style) +
+         services(status, style) + counters(status, style);
+}
+
+int run_cluster(Context& context) {
+  const api::Json answer = context.client().list_nodes();
+  Output& out = context.out();
+  if (out.human_readable()) {
+    out.write(nodes_table(answer, out.style()));
+  } else {
+    out.listing(answer);
+  }
+  bool good = !note_degraded(answer, out);
+  for (const api::Json& one : answer.at("list")) good = good && text_cell(one, "state") == "ready";
+  return good ? kDone : kFailed;
+}
+
+int run(bool cluster, Context& context) {
+  if (cluster) return run_cluster(context);
+  const api::Json status = context.client().status();
+  const bool ready = text_cell(status, "state") == "ready";
+  Output& out = context.out();
+  if (out.human_readable()) {
+    out.write(describe(status, ready, out.style()));
+  } else {
+    out.document(status);
+  }
+  return ready ? kDone : kFailed;
+}
+
+}  // namespace
+
+Run declare_status(cli::App& app) {
+  auto cluster = std::make_shared<bool>(false);
+  app.add_flag("--cluster", *cluster, "Show all servers of the cluster, one a line");
+  auto watch = std::make_shared<Watch>();
+  watch->declare(app);
+  return [cluster, watch](Context& context) { return watch->run(context, [&] { return run(*cluster, context); }); };
+}
+
+}  // namespace sse::ctl
