@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/values.h"
 #include "ssectl/load/mark.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
 constexpr double kMaxRate = 1e7;
@@ -18,7 +18,7 @@ constexpr double kMaxRate = 1e7;
 
 }  // namespace
 
-void check(const BenchOptions& options) {
+void check(const Options& options) {
   if (!std::isfinite(options.rate) || options.rate < 0 || options.rate > kMaxRate) {
     refuse("--rate must be a number of events a second from 0 (as fast as accepted) to 10000000");
   }
@@ -51,7 +51,7 @@ void check(const BenchOptions& options) {
   duration_option("--drain", options.drain);
 }
 
-void require_descriptors(const BenchOptions& options, std::size_t limit) {
+void require_descriptors(const Options& options, std::size_t limit) {
   constexpr std::size_t kOthers = 64;
   const std::size_t needed = options.streams + options.senders + kOthers;
   if (needed <= limit) return;
@@ -61,4 +61,4 @@ void require_descriptors(const BenchOptions& options, std::size_t limit) {
          "', LimitNOFILE= of the systemd unit or 'nofile' in /etc/security/limits.conf, or use fewer --streams");
 }
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

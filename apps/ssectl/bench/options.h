@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
 /// The options of `ssectl bench`, as parsed.
-struct BenchOptions {
+struct Options {
   std::size_t streams = 100;
   std::uint64_t events = 100;
   std::size_t size = 100;
@@ -26,10 +26,10 @@ struct BenchOptions {
 };
 
 /// Throws Error(kInvalidArgument) for options that are invalid, alone or together; the message says what is valid.
-void check(const BenchOptions& options);
+void check(const Options& options);
 
 /// Throws Error(kInvalidArgument) when `limit` descriptors are too few for the streams. The message names the resource
 /// limit and says how to raise it.
-void require_descriptors(const BenchOptions& options, std::size_t limit);
+void require_descriptors(const Options& options, std::size_t limit);
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

@@ -6,20 +6,20 @@
 #include "base/error.h"
 #include "base/text.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
-std::string BenchPlace::authority() const {
+std::string Place::authority() const {
   return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
-BenchPlace parse_place(const std::string& url, std::string_view admin) {
+Place parse_place(const std::string& url, std::string_view admin) {
   constexpr std::string_view kScheme = "http://";
   if (url.starts_with("https://")) {
     throw Error(ErrorCode::kInvalidArgument, "bench supports plain HTTP only, but " + printable(url, 80) +
                                                  " uses TLS; measure a server started without --tls-cert");
   }
   const std::size_t slash = url.starts_with(kScheme) ? url.find('/', kScheme.size()) : std::string::npos;
-  BenchPlace place;
+  Place place;
   if (slash != std::string::npos) {
     place.path = url.substr(slash);
     while (place.path.ends_with('/')) place.path.pop_back();
@@ -37,4 +37,4 @@ BenchPlace parse_place(const std::string& url, std::string_view admin) {
   return place;
 }
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

@@ -3,10 +3,10 @@
 #include <string>
 #include <string_view>
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
 /// The server and service path at which `ssectl bench` opens its streams.
-struct BenchPlace {
+struct Place {
   std::string host;  ///< an IPv6 address without brackets
   int port = 80;
   std::string path;  ///< of the service, without a trailing slash
@@ -18,6 +18,6 @@ struct BenchPlace {
 /// Parses `http://HOST[:PORT]/PATH`. A server that listens on every address reports a wildcard host (`0.0.0.0`,
 /// `[::]`). It is replaced by the host of `admin` (a `unix:` or `http:` address), which is known to be reachable.
 /// Throws Error(kInvalidArgument).
-BenchPlace parse_place(const std::string& url, std::string_view admin);
+Place parse_place(const std::string& url, std::string_view admin);
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

@@ -6,7 +6,7 @@
 #include "event/json.h"
 #include "ssectl/load/mark.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
 // A short TTL, so that a run that is cut short does not leave messages behind for days.
@@ -22,8 +22,7 @@ std::uint64_t next_random(std::uint64_t& state) {
 
 }  // namespace
 
-BenchPlan::BenchPlan(const BenchOptions& options, std::string mark, const std::string& service,
-                     std::vector<std::size_t> streams)
+Plan::Plan(const Options& options, std::string mark, const std::string& service, std::vector<std::size_t> streams)
     : options_(options),
       mark_(std::move(mark)),
       streams_(std::move(streams)),
@@ -35,17 +34,17 @@ BenchPlan::BenchPlan(const BenchOptions& options, std::string mark, const std::s
   middle_ += R"(,"data":")";
 }
 
-std::uint64_t BenchPlan::size_of(std::uint64_t group) const {
+std::uint64_t Plan::size_of(std::uint64_t group) const {
   return std::min(options_.burst, options_.events - group * options_.burst);
 }
 
-std::chrono::nanoseconds BenchPlan::due(std::uint64_t group) const {
+std::chrono::nanoseconds Plan::due(std::uint64_t group) const {
   if (options_.rate <= 0) return {};
   const std::chrono::duration<double> seconds(static_cast<double>(group * options_.burst) / options_.rate);
   return std::chrono::duration_cast<std::chrono::nanoseconds>(seconds);
 }
 
-BenchSender::BenchSender(const BenchPlan& plan, unsigned number) : plan_(plan), number_(number), random_(number) {
+Sender::Sender(const Plan& plan, unsigned number) : plan_(plan), number_(number), random_(number) {
   if (plan.single_recipient_) {
     const unsigned senders = plan.options_.senders;
     for (std::size_t i = number; i < plan.streams_.size(); i += senders) own_streams_.push_back(plan.streams_[i]);
@@ -55,7 +54,7 @@ BenchSender::BenchSender(const BenchPlan& plan, unsigned number) : plan_(plan), 
   sequences_.resize(std::max<std::size_t>(1, own_streams_.size()));
 }
 
-const std::string& BenchSender::group(std::uint64_t group, SteadyTime intended) {
+const std::string& Sender::group(std::uint64_t group, SteadyTime intended) {
   body_.clear();
   const std::uint64_t count = plan_.size_of(group);
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -65,14 +64,14 @@ const std::string& BenchSender::group(std::uint64_t group, SteadyTime intended) 
   return body_;
 }
 
-void BenchSender::add_message(SteadyTime intended) {
+void Sender::add_message(SteadyTime intended) {
   std::size_t pick = 0;
   if (plan_.single_recipient_)
     pick = (plan_.options_.to == "random" ? next_random(random_) : sent_) % own_streams_.size();
   ++sent_;
   body_ += R"({"target":{)";
   if (plan_.single_recipient_) {
-    body_.append(R"("users":[")").append(BenchPlan::user(plan_.mark_, own_streams_[pick])).append(R"("])");
+    body_.append(R"("users":[")").append(Plan::user(plan_.mark_, own_streams_[pick])).append(R"("])");
   } else {
     body_ += plan_.target_;
   }
@@ -81,4 +80,4 @@ void BenchSender::add_message(SteadyTime intended) {
       .append(R"("})");
 }
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

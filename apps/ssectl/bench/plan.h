@@ -8,16 +8,15 @@
 #include "base/clock.h"
 #include "ssectl/bench/options.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
 /// The plan of a bench run: which events are sent, when, and to which streams. The senders take turns at groups of
 /// `--burst` events.
-class BenchPlan {
+class Plan {
  public:
   /// `mark` is the channel of the run and the prefix of its user names. `streams` are the numbers of the open streams.
   /// REQUIRES: `streams` is not empty.
-  BenchPlan(const BenchOptions& options, std::string mark, const std::string& service,
-            std::vector<std::size_t> streams);
+  Plan(const Options& options, std::string mark, const std::string& service, std::vector<std::size_t> streams);
 
   std::uint64_t groups() const { return (options_.events + options_.burst - 1) / options_.burst; }
   /// Number of events in the group; only the last group may be smaller than the others.
@@ -30,9 +29,9 @@ class BenchPlan {
   static std::string user(const std::string& mark, std::size_t stream) { return mark + "-" + std::to_string(stream); }
 
  private:
-  friend class BenchSender;
+  friend class Sender;
 
-  const BenchOptions options_;
+  const Options options_;
   const std::string mark_;
   const std::vector<std::size_t> streams_;
   const bool single_recipient_;
@@ -41,10 +40,10 @@ class BenchPlan {
 };
 
 /// Builds the requests of one sender. When an event goes to a single stream, each sender has its own set of streams.
-class BenchSender {
+class Sender {
  public:
   /// REQUIRES: number < --senders. The plan outlives it.
-  BenchSender(const BenchPlan& plan, unsigned number);
+  Sender(const Plan& plan, unsigned number);
 
   /// The request body of a group: a JSON object, or with a burst one JSON object per line.
   const std::string& group(std::uint64_t group, SteadyTime intended);
@@ -52,7 +51,7 @@ class BenchSender {
  private:
   void add_message(SteadyTime intended);
 
-  const BenchPlan& plan_;
+  const Plan& plan_;
   const unsigned number_;
   std::uint64_t random_;  // state of next_random()
   std::vector<std::size_t> own_streams_;
@@ -61,4 +60,4 @@ class BenchSender {
   std::string body_;
 };
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

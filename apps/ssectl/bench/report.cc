@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
 using event::Json;
@@ -26,14 +26,14 @@ Json latencies(const load::Histogram& latency) {
   return json;
 }
 
-Json cpu_per_delivery(const BenchResult& result) {
+Json cpu_per_delivery(const Result& result) {
   if (!result.before || !result.after || result.received.events == 0) return nullptr;
   return static_cast<double>(result.after->cpu_micros - result.before->cpu_micros) /
          static_cast<double>(result.received.events);
 }
 
 // Counts only the streams opened after the warm-up: what a server allocates once does not belong to a stream.
-Json bytes_per_stream(const BenchResult& result) {
+Json bytes_per_stream(const Result& result) {
   if (!result.warm || !result.full || result.full->streams <= result.warm->streams) return nullptr;
   return (static_cast<double>(result.full->memory) - static_cast<double>(result.warm->memory)) /
          static_cast<double>(result.full->streams - result.warm->streams);
@@ -48,7 +48,7 @@ std::string number(double value) {
 
 }  // namespace
 
-Json bench_report(const BenchOptions& options, const BenchResult& result) {
+Json report_of(const Options& options, const Result& result) {
   const load::Received& received = result.received;
   const double seconds =
       received.events == 0 ? 0 : std::chrono::duration<double>(received.last - result.sent.first).count();
@@ -89,7 +89,7 @@ bool is_clean(const Json& report) {
          (report.at("duplicates") == 0 || report.at("qos") == true);
 }
 
-std::string describe_bench(const Json& report, const TableStyle& style) {
+std::string describe(const Json& report, const TableStyle& style) {
   const auto value = [&](const char* name) {
     const Json& found = report.at(name);
     return found.is_null() ? std::string("unknown") : number(found.get<double>());
@@ -122,4 +122,4 @@ std::string describe_bench(const Json& report, const TableStyle& style) {
       style);
 }
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

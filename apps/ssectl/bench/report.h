@@ -10,7 +10,7 @@
 #include "ssectl/load/stream_clients.h"
 #include "ssectl/terminal/table.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
 /// What the server reports about itself at one moment.
 struct ServerSample {
@@ -20,10 +20,10 @@ struct ServerSample {
 };
 
 /// Everything that a bench run measured. When a run is cut short, the remaining fields keep their defaults.
-struct BenchResult {
+struct Result {
   load::OpenResult opened;
   std::size_t open_at_start = 0;  ///< streams that were open when sending began
-  BenchSent sent;
+  Sent sent;
   std::uint64_t receivers = 0;  ///< streams that receive each event
   load::Received received;
   // With some streams open, with all open, before sending, after sending; nullopt if the server did not answer.
@@ -32,11 +32,11 @@ struct BenchResult {
 };
 
 /// The result as JSON. Figures that cannot be known, such as the CPU time of a server that has exited, are null.
-event::Json bench_report(const BenchOptions& options, const BenchResult& result);
+event::Json report_of(const Options& options, const Result& result);
 /// The report as text for the terminal.
-std::string describe_bench(const event::Json& report, const TableStyle& style);
+std::string describe(const event::Json& report, const TableStyle& style);
 /// Whether all streams opened, all events were accepted, and each event arrived exactly once and in order. With qos,
 /// duplicates are allowed.
 bool is_clean(const event::Json& report);
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

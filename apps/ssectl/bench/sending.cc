@@ -12,7 +12,7 @@
 #include "ssectl/load/poster.h"
 #include "ssectl/terminal/cells.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
 SendCount count_results(std::string_view body) {
   SendCount count;
@@ -33,8 +33,8 @@ SendCount count_results(std::string_view body) {
   return count;
 }
 
-BenchSent BenchSending::run() {
-  BenchSent sent;
+Sent Sending::run() {
+  Sent sent;
   sent.first = start_ = steady_now();
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < options_.senders; ++i) threads.emplace_back([this, i] { work(i); });
@@ -48,19 +48,19 @@ BenchSent BenchSending::run() {
   return sent;
 }
 
-void BenchSending::stop(const std::string& why) {
+void Sending::stop(const std::string& why) {
   const std::scoped_lock lock(mutex_);
   if (failure_.empty()) failure_ = why;
   stopping_.store(true);
 }
 
-void BenchSending::work(unsigned number) {
+void Sending::work(unsigned number) {
   // The kernel rounds sleeps up by 50 µs by default, which would count as latency.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   try {
     const bool bulk = options_.burst > 1;
     load::Poster poster(address_, "/api/v1/send", bulk ? "application/x-ndjson" : "application/json", token_);
-    BenchSender sender(plan_, number);
+    Sender sender(plan_, number);
     for (std::uint64_t group = number; group < plan_.groups() && !stopping_.load(); group += options_.senders) {
       // With a rate, latency counts from the moment an event was due, even if it is sent later.
       const SteadyTime due = options_.rate > 0 ? start_ + plan_.due(group) : steady_now();
@@ -74,7 +74,7 @@ void BenchSending::work(unsigned number) {
 }
 
 // Sleeps in short intervals, so that a slow run notices stop().
-bool BenchSending::wait_until(SteadyTime due) const {
+bool Sending::wait_until(SteadyTime due) const {
   constexpr std::chrono::milliseconds kPiece{100};
   while (!stopping_.load()) {
     const SteadyTime now = steady_now();
@@ -84,7 +84,7 @@ bool BenchSending::wait_until(SteadyTime due) const {
   return false;
 }
 
-void BenchSending::count_answer(int status, std::string_view body, std::uint64_t events) {
+void Sending::count_answer(int status, std::string_view body, std::uint64_t events) {
   if (status == 401 || status == 403 || status == 404) {
     throw Error(status == 404 ? ErrorCode::kNotFound : ErrorCode::kPermissionDenied, count_results(body).refusal);
   }
@@ -98,4 +98,4 @@ void BenchSending::count_answer(int status, std::string_view body, std::uint64_t
   events_.fetch_add(events);
 }
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

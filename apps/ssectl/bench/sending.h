@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "ssectl/bench/plan.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 
-/// The events that BenchSending sent, and the server's responses.
-struct BenchSent {
+/// The events that Sending sent, and the server's responses.
+struct Sent {
   std::uint64_t events = 0;     ///< events that the server answered
   std::uint64_t accepted = 0;   ///< of these, the accepted ones
   std::uint64_t delivered = 0;  ///< deliveries as the server counts them; --to all includes other clients' streams
@@ -23,14 +23,14 @@ struct BenchSent {
 };
 
 /// Sends the events of a plan. Each sender has its own connection and thread.
-class BenchSending {
+class Sending {
  public:
   /// `plan` and `options` must outlive this object. `address` and `token` belong to the admin API.
-  BenchSending(const BenchPlan& plan, const BenchOptions& options, std::string address, std::string token)
+  Sending(const Plan& plan, const Options& options, std::string address, std::string token)
       : plan_(plan), options_(options), address_(std::move(address)), token_(std::move(token)) {}
 
   /// Returns when everything is sent, the server is unreachable, or stop() was called.
-  BenchSent run();
+  Sent run();
   /// Ends run() early. Thread-safe, like done().
   void stop(const std::string& why);
   std::uint64_t done() const { return events_.load(); }
@@ -40,8 +40,8 @@ class BenchSending {
   bool wait_until(SteadyTime due) const;
   void count_answer(int status, std::string_view body, std::uint64_t events);
 
-  const BenchPlan& plan_;
-  const BenchOptions& options_;
+  const Plan& plan_;
+  const Options& options_;
   const std::string address_, token_;
   SteadyTime start_{};
   std::atomic<std::uint64_t> events_{0};
@@ -62,4 +62,4 @@ struct SendCount {
 /// `body` is a JSON object, or for a bulk send one JSON object per line.
 SendCount count_results(std::string_view body);
 
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

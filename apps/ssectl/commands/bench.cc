@@ -16,7 +16,8 @@
 #include "ssectl/bench/report.h"
 #include "ssectl/bench/sending.h"
 #include "ssectl/commands/command.h"
-#include "ssectl/input/input.h"
+#include "ssectl/context/service_path.h"
+#include "ssectl/input/values.h"
 #include "ssectl/load/stream_clients.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/progress.h"
@@ -32,17 +33,11 @@ constexpr std::size_t kWarmUp = 10;
 std::atomic<bool> interrupted{false};  // atomic: threads other than the signalled one read it
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-BenchPlace place_of(Context& context, const BenchOptions& options) {
-  if (!options.url.empty()) return parse_place(options.url, context.address());
+bench::Place place_of(Context& context, const bench::Options& options) {
+  if (!options.url.empty()) return bench::parse_place(options.url, context.address());
   const api::Json status = context.client().status();
-  std::string url = text_cell(status, "listen");
-  for (const api::Json& service : status.value("services", api::Json::array())) {
-    if (context.service().empty() || text_cell(service, "name") == context.service().str()) {
-      url += text_cell(service, "path");
-      break;
-    }
-  }
-  return parse_place(url, context.address());
+  const std::string path = service_path(status, context.service()).value_or("");
+  return bench::parse_place(text_cell(status, "listen") + path, context.address());
 }
 
 // Replaces {user} in a --header value with the user of a stream.
@@ -54,7 +49,7 @@ std::string with_user(std::string header, const std::string& user) {
 
 class Bench {
  public:
-  Bench(const BenchOptions& options, Context& context)
+  Bench(const bench::Options& options, Context& context)
       : options_(options), context_(context), place_(place_of(context, options)) {}
 
   int run() {
@@ -62,15 +57,10 @@ class Bench {
     if (result_.stopped.empty()) send();
     progress_.clear();
     result_.received = streams_->take();
-    const api::Json report = bench_report(options_, result_);
-    Output& out = context_.out();
-    if (out.human_readable()) {
-      out.write(describe_bench(report, out.style()));
-    } else {
-      out.document(report);
-    }
+    const api::Json report = bench::report_of(options_, result_);
+    context_.out().result(report, bench::describe);
     note();
-    return is_clean(report) ? kDone : kFailed;
+    return bench::is_clean(report) ? kDone : kFailed;
   }
 
  private:
@@ -84,7 +74,7 @@ class Bench {
     clients.threads = options_.threads;
     clients.sources = options_.sources;
     clients.request = [this](std::size_t n) {
-      const std::string user = BenchPlan::user(mark_, n);
+      const std::string user = bench::Plan::user(mark_, n);
       std::string request = "GET " + place_.path + "/connect?userId=" + user + "&clientId=" + user +
                             "&channel=" + mark_ +
                             "&listeners=bench&keepaliveTime=0 HTTP/1.1\r\nHost: " + place_.authority() +
@@ -119,9 +109,9 @@ class Bench {
   }
 
   void send() {
-    const BenchPlan plan(options_, mark_, context_.service().str(), streams_->opened());
+    const bench::Plan plan(options_, mark_, context_.service().str(), streams_->opened());
     result_.receivers = plan.receivers();
-    BenchSending sending(plan, options_, context_.address(), context_.token());
+    bench::Sending sending(plan, options_, context_.address(), context_.token());
     result_.before = sample();
     std::atomic<bool> over{false};
     std::thread watcher([&] {
@@ -148,11 +138,11 @@ class Bench {
   }
 
   // nullopt if the server no longer answers: the measurements so far remain useful.
-  std::optional<ServerSample> sample() {
+  std::optional<bench::ServerSample> sample() {
     try {
       const api::Json status = context_.client().status();
-      return ServerSample{count_in(status, "cpuMicros"), count_in(status, "memoryBytes"),
-                          streams_->counters().open_now.load()};
+      return bench::ServerSample{count_in(status, "cpuMicros"), count_in(status, "memoryBytes"),
+                                 streams_->counters().open_now.load()};
     } catch (const Error& e) {
       if (result_.stopped.empty()) result_.stopped = e.what();
       return std::nullopt;
@@ -169,18 +159,18 @@ class Bench {
     if (!result_.stopped.empty()) out.note("the run was cut short, these are partial results: " + result_.stopped);
   }
 
-  const BenchOptions& options_;
+  const bench::Options& options_;
   Context& context_;
-  const BenchPlace place_;
+  const bench::Place place_;
   const std::string mark_ = "bench-" + std::to_string(getpid());
   Progress progress_;
-  BenchResult result_;
+  bench::Result result_;
   std::unique_ptr<load::StreamClients> streams_;
 };
 
-int run(const BenchOptions& options, Context& context) {
-  check(options);
-  require_descriptors(options, raise_descriptor_limit());
+int run(const bench::Options& options, Context& context) {
+  bench::check(options);
+  bench::require_descriptors(options, raise_descriptor_limit());
   // The first Ctrl-C ends the run and reports its results so far; a second one kills the program.
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = true; };
@@ -193,7 +183,7 @@ int run(const BenchOptions& options, Context& context) {
 }  // namespace
 
 Run declare_bench(cli::App& app) {
-  auto options = std::make_shared<BenchOptions>();
+  auto options = std::make_shared<bench::Options>();
   const auto count = [&app](const char* name, auto& value, const char* help, std::int64_t min, std::int64_t max) {
     app.add_option(name, value, help).type_name("N").show_default().range(min, max);
   };

@@ -10,16 +10,6 @@ namespace sse::ctl {
 /// Runs a command and returns the exit code; throws Error.
 using Run = std::function<int(Context&)>;
 
-/// One command of the table in main.cc.
-struct Command {
-  const char* group;  ///< "" for a command without a group
-  const char* name;
-  const char* summary;
-  const char* examples;
-  /// Adds the command's options to its app; the returned function owns their values.
-  Run (*declare)(cli::App& app);
-};
-
 Run declare_status(cli::App& app);
 Run declare_send(cli::App& app);
 Run declare_listen(cli::App& app);

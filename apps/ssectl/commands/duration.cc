@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "ssectl/commands/command.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
@@ -40,7 +40,7 @@ api::DurationRequest request_for(const Options& options, DurationTarget kind, co
   api::DurationRequest request;
   request.service = context.service();
   if (kind == DurationTarget::kConnection) {
-    request.ids.emplace_back(parse_ids({options.name}).front());
+    request.ids = ids_from<ConnectionId>({options.name});
   } else {
     request.target = event::Target{
         kind == DurationTarget::kUser ? event::TargetKind::kUser : event::TargetKind::kToken, {options.name}, false};
@@ -53,7 +53,7 @@ api::DurationRequest request_for(const Options& options, DurationTarget kind, co
 
 std::string describe(const api::Json& answer, const TableStyle& style) {
   std::string text;
-  Table table({{"CONNECTION"}, {"USER", false, true}, {"SESSION"}, {"SECONDS", true}, {"COUNTED BY"}});
+  Table table({{"CONNECTION"}, shrinking("USER"), {"SESSION"}, right_aligned("SECONDS"), {"COUNTED BY"}});
   for (const api::Json& one : answer.value("connections", api::Json::array())) {
     table.add({text_cell(one, "id"), text_cell(one, "user"), seconds_cell(one, "sessionDuration"),
                text_cell(one, "sessionDuration"), one.value("set", false) ? "the setting" : "the page"});
@@ -72,30 +72,22 @@ int read(const Options& options, DurationTarget kind, Context& context) {
   query.service = context.service();
   if (kind == DurationTarget::kUser) query.user = options.name;
   if (kind == DurationTarget::kToken) query.token = options.name;
-  if (kind == DurationTarget::kConnection) query.connection = ConnectionId(parse_ids({options.name}).front());
+  if (kind == DurationTarget::kConnection) query.connection = id_from<ConnectionId>(options.name);
   const api::Json answer = context.client().read_durations(query);
   Output& out = context.out();
   const bool none_found = answer.value("connections", api::Json::array()).empty();
-  if (!out.human_readable()) {
-    out.document(answer);
-  } else {
-    out.write(describe(answer, out.style()));
-    if (none_found) out.note("no matching connection is open, so there is no session");
-  }
+  out.result(answer, describe);
+  if (none_found && out.human_readable()) out.note("no matching connection is open, so there is no session");
   return none_found ? kNoRecipient : kDone;
 }
 
 int set(const Options& options, DurationTarget kind, Context& context) {
   const api::Json answer = context.client().set_durations(request_for(options, kind, context));
-  Output& out = context.out();
-  out.ignore_closed_stdout();
-  if (!out.human_readable()) {
-    out.document(answer);
-  } else if (count_in(answer, "connections") > 0) {
-    out.write("notified " + plural(count_in(answer, "connections"), "connection") + '\n');
-  } else {
-    out.write("no matching connection is open; the duration is stored for the next connect\n");
-  }
+  const std::uint64_t connections = count_in(answer, "connections");
+  context.out().ignore_closed_stdout();
+  context.out().result(answer, connections > 0
+                                   ? "notified " + plural(connections, "connection")
+                                   : "no matching connection is open; the duration is stored for the next connect");
   return kDone;
 }
 
@@ -105,11 +97,8 @@ int clear(const Options& options, DurationTarget kind, Context& context) {
   const std::uint64_t pending = count_in(answer, "pending");
   Output& out = context.out();
   out.ignore_closed_stdout();
-  if (out.human_readable()) {
-    out.write("cleared for " + plural(connections, "connection") + ", " + plural(pending, "setting") + " deleted\n");
-  } else {
-    out.document(answer);
-  }
+  out.result(answer,
+             "cleared for " + plural(connections, "connection") + ", " + plural(pending, "setting") + " deleted");
   if (connections + pending > 0) return kDone;
   out.note("no duration was set");
   return kNoRecipient;

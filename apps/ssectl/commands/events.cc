@@ -68,8 +68,7 @@ std::string line_of(const api::Json& one) {
 }
 
 int run(const Options& options, Context& context) {
-  api::EventQuery query = options.query;
-  query.service = context.service();
+  api::EventQuery query = with_service(options.query, context);
   query.last = options.last;
   Output& out = context.out();
   if (options.follow) {

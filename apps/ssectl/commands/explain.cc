@@ -24,8 +24,7 @@ std::string reasons_cell(const api::Json& row) {
 }
 
 std::string table_of(const api::Json& page, const TableStyle& style) {
-  Table table(
-      {{"GETS IT"}, {"CONNECTION"}, {"USER", false, true}, {"TENANT", false, true}, {"CHANNEL", false, true}, {"WHY"}});
+  Table table({{"GETS IT"}, {"CONNECTION"}, shrinking("USER"), shrinking("TENANT"), shrinking("CHANNEL"), {"WHY"}});
   for (const api::Json& one : page.at("list")) {
     const bool gets = one.value("gets", false);
     const std::string why = reasons_cell(one);
@@ -36,8 +35,7 @@ std::string table_of(const api::Json& page, const TableStyle& style) {
 }
 
 int run(const Options& options, Context& context) {
-  api::ExplainQuery query = options.query;
-  query.service = context.service();
+  const api::ExplainQuery query = with_service(options.query, context);
   Output& out = context.out();
   std::uint64_t receivers = 0;
   api::Json page = fetch(

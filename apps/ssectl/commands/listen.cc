@@ -1,13 +1,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <random>
 #include <string>
 #include <thread>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -15,12 +13,14 @@
 #include "api/stream_parser.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/mutex.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "base/url.h"
 #include "event/event.h"
 #include "ssectl/commands/command.h"
+#include "ssectl/commands/confirmer.h"
+#include "ssectl/commands/recent_ids.h"
+#include "ssectl/context/service_path.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/stopping.h"
 
@@ -30,11 +30,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestDelay{30'000};
-constexpr std::size_t kMaxSeen = 4096;
-constexpr std::size_t kMaxUnconfirmed = 10'000;
-constexpr std::size_t kMaxInCall = 1000;
-constexpr milliseconds kConfirmPause{200};
-constexpr milliseconds kLongestConfirmPause{2000};
 // Sent to clients that request marks (ackMarks=1): the next event is a message that must be confirmed.
 constexpr std::string_view kMark = "sse-qos";
 
@@ -46,25 +41,6 @@ struct Options {
   std::string channel;
   std::vector<std::string> events;
   std::uint64_t count = 0;
-};
-
-// The ids of the most recently received events, to detect duplicates.
-class RecentIds {
- public:
-  /// False if the id was seen before.
-  bool add(const std::string& id) {
-    if (!ids_.insert(id).second) return false;
-    order_.push_back(id);
-    if (order_.size() > kMaxSeen) {
-      ids_.erase(order_.front());
-      order_.pop_front();
-    }
-    return true;
-  }
-
- private:
-  std::unordered_set<std::string> ids_;
-  std::deque<std::string> order_;
 };
 
 // Splits `http://host:8080/my-sse` into origin and path; the path may be empty.
@@ -84,7 +60,11 @@ class Listener {
       : options_(options),
         out_(context.out()),
         service_url_(find_service_url(options, context)),
-        source_(service_url_.first, context.timeout()) {
+        source_(service_url_.first, context.timeout()),
+        confirmer_([this](const std::string& connection, const std::vector<std::string>& ids) {
+          return source_.post(service_url_.second + "/connect/ack.do?" + query_,
+                              event::dump_json({{"connectionId", connection}, {"ids", ids}}));
+        }) {
     const auto add = [this](const char* name, const std::string& value) {
       if (!value.empty()) append_parameter(query_, name, value);
     };
@@ -102,20 +82,17 @@ class Listener {
     source_.stop();
     stopped_ = true;
   }
-  bool stopped() const { return stopped_; }
 
   // Runs until stop() is called, --count events were printed, or the server closes or refuses the stream.
   void run() {
-    std::thread confirmer([this] { confirm_loop(); });
+    // stop() would keep the confirmations from the server, so wait for them first.
     try {
       follow();
     } catch (...) {
-      stop_confirming();
-      confirmer.join();
+      confirmer_.finish();
       throw;
     }
-    stop_confirming();
-    confirmer.join();
+    confirmer_.finish();
   }
 
  private:
@@ -138,7 +115,7 @@ class Listener {
         throw Error(ErrorCode::kNotFound,
                     "there is no service at " + where + "; give its URL with --url http://HOST:PORT/PATH");
       if (!opened_) throw Error(ErrorCode::kUnavailable, "cannot listen at " + where + ": " + end.reason);
-      rest(end.reason);
+      wait_before_reconnect(end.reason);
     }
   }
 
@@ -148,13 +125,7 @@ class Listener {
     if (!options.url.empty() && context.service().empty()) return {place.first, "/my-sse"};
     const api::Json status = context.client().status();
     if (place.first.empty()) place.first = text_cell(status, "listen");
-    for (const api::Json& service : status.at("services")) {
-      const std::string name = text_cell(service, "name");
-      if (context.service().empty() || name == context.service().str()) {
-        place.second = text_cell(service, "path");
-        return place;
-      }
-    }
+    if (const auto path = service_path(status, context.service())) return {place.first, *path};
     throw Error(ErrorCode::kNotFound, "no service '" + printable(context.service().str(), 60) + "' is hosted there");
   }
 
@@ -189,7 +160,7 @@ class Listener {
     const bool seen_before = own_id && !recent_ids_.add(event.id);
     if (!seen_before) show(event);
     // Confirm only after the event was printed.
-    if (own_id && marked == sends_marks_) confirm(event.id);
+    if (own_id && marked == sends_marks_) confirmer_.confirm(event.id);
   }
 
   void begin(const api::StreamEvent& event) {
@@ -199,12 +170,7 @@ class Listener {
       return answer.is_object() && answer.contains(what) && answer[what] == true;
     };
     sends_marks_ = promised("ackMarks");
-    {
-      const MutexLock lock(mutex_);
-      connection_ = connection;
-      expects_confirmations_ = promised("ack");
-      changed_.notify_all();
-    }
+    confirmer_.opened(connection, promised("ack"));
     failures_ = 0;
     if (!std::exchange(opened_, true) || out_.human_readable()) out_.note("listening as connection " + connection);
   }
@@ -215,57 +181,6 @@ class Listener {
     if (!wanted) return;
     print(event);
     if (options_.count != 0 && ++printed_ >= options_.count) finished_ = true;
-  }
-
-  void confirm(const std::string& id) {
-    const MutexLock lock(mutex_);
-    if (!expects_confirmations_) return;
-    unconfirmed_.push_back(id);
-    // Dropping the oldest is safe: the server redelivers unconfirmed messages.
-    if (unconfirmed_.size() > kMaxUnconfirmed) unconfirmed_.pop_front();
-    changed_.notify_all();
-  }
-
-  // Confirms received messages, on a thread of its own. Retries until the server has accepted the confirmation, for
-  // this connection or for the next one.
-  void confirm_loop() {
-    milliseconds pause = kConfirmPause;
-    for (;;) {
-      std::vector<std::string> ids;
-      std::string connection;
-      bool ending = false;
-      {
-        const MutexLock lock(mutex_);
-        while (unconfirmed_.empty() && !ending_) changed_.wait(mutex_);
-        if (unconfirmed_.empty()) return;
-        ending = ending_;
-        connection = connection_;
-        ids.assign(unconfirmed_.begin(),
-                   unconfirmed_.begin() + static_cast<std::ptrdiff_t>(std::min(unconfirmed_.size(), kMaxInCall)));
-      }
-      const bool accepted = source_.post(service_url_.second + "/connect/ack.do?" + query_,
-                                         event::dump_json({{"connectionId", connection}, {"ids", ids}}));
-      const MutexLock lock(mutex_);
-      if (accepted) {
-        for (const std::string& id : ids) {
-          if (!unconfirmed_.empty() && unconfirmed_.front() == id) unconfirmed_.pop_front();
-        }
-        pause = kConfirmPause;
-        continue;
-      }
-      // The end of the program waits for one more attempt only.
-      if (ending) return;
-      const SteadyTime again = steady_now() + pause;
-      pause = std::min(pause * 2, kLongestConfirmPause);
-      while (!ending_ && changed_.wait_until(mutex_, again)) {
-      }
-    }
-  }
-
-  void stop_confirming() {
-    const MutexLock lock(mutex_);
-    ending_ = true;
-    changed_.notify_all();
   }
 
   void print(const api::StreamEvent& event) {
@@ -289,10 +204,10 @@ class Listener {
   }
 
   // Waits before reconnecting: exponential backoff with jitter, based on the retry time that the server sent.
-  void rest(const std::string& reason) {
+  void wait_before_reconnect(const std::string& reason) {
     const milliseconds base = std::max(parser_.retry().value_or(milliseconds(2000)), milliseconds(100));
-    const milliseconds most = std::max(base, kLongestDelay);
-    const milliseconds delay = std::min(base * (1 << std::min(failures_++, 8)), most);
+    const milliseconds max_delay = std::max(base, kLongestDelay);
+    const milliseconds delay = std::min(base * (1 << std::min(failures_++, 8)), max_delay);
     std::uniform_real_distribution<double> jitter(0.5, 1.5);
     const auto wait = milliseconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * jitter(random_)));
     out_.note(reason + "; trying again in " + format_age(wait));
@@ -318,12 +233,7 @@ class Listener {
   std::mt19937 random_{std::random_device{}()};
   std::exception_ptr failure_;
   std::atomic<bool> stopped_{false};
-  Mutex mutex_;
-  CondVar changed_;
-  std::string connection_ GUARDED_BY(mutex_);
-  bool expects_confirmations_ GUARDED_BY(mutex_) = false;  // the server expects confirmations
-  std::deque<std::string> unconfirmed_ GUARDED_BY(mutex_);
-  bool ending_ GUARDED_BY(mutex_) = false;
+  Confirmer confirmer_;  // last: its thread uses the members above
 };
 
 int run(const Options& options, Context& context) {

@@ -29,37 +29,26 @@ void Listing::declare_order(cli::App& app, const std::vector<std::string>& keys)
 
 namespace {
 
-int show(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-         const std::string& empty_note) {
-  api::ConnectionQuery query = listing.query;
-  query.service = context.service();
+int show(const Listing& listing, Context& context, const FetchListing& fetch_page, const Output::Describe& describe,
+         const std::string& empty) {
+  const api::ConnectionQuery query = with_service(listing.query, context);
   Output& out = context.out();
   if (listing.count) {
     const std::uint64_t total = count_in(fetch_page(query, {1, 1}), "total");
-    if (out.human_readable()) {
-      out.write(std::to_string(total) + '\n');
-    } else {
-      out.document({{"total", total}});
-    }
+    out.result({{"total", total}}, std::to_string(total));
     return kDone;
   }
   const api::Json page = fetch(
       listing.page, [&](const api::Page& p) { return fetch_page(query, p); }, out);
-  if (!out.human_readable()) {
-    out.listing(page);
-  } else if (page.at("list").empty()) {
-    out.note(empty_note);
-  } else {
-    out.write(render(page.at("list"), out.style()));
-  }
+  out.result_list(page, describe, empty);
   return kDone;
 }
 
 }  // namespace
 
-int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-                const std::string& empty_note) {
-  return listing.watch.run(context, [&] { return show(listing, context, fetch_page, render, empty_note); });
+int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page,
+                const Output::Describe& describe, const std::string& empty) {
+  return listing.watch.run(context, [&] { return show(listing, context, fetch_page, describe, empty); });
 }
 
 }  // namespace sse::ctl

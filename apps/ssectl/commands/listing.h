@@ -26,12 +26,10 @@ struct Listing {
 };
 
 using FetchListing = std::function<api::Json(const api::ConnectionQuery&, const api::Page&)>;
-/// Formats the rows of a listing. REQUIRES: `list` is not empty.
-using Render = std::function<std::string(const api::Json& list, const TableStyle& style)>;
 
-/// Fetches the rows and prints them: a table, JSON, or with --count only their number. The last argument is the note
-/// that is printed when there are none.
-int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page, const Render& render,
-                const std::string& empty_note);
+/// Fetches the rows and prints them: for people what `describe` returns for the page, or the note `empty` if there are
+/// none; otherwise JSON. With --count prints only their number.
+int run_listing(const Listing& listing, Context& context, const FetchListing& fetch_page,
+                const Output::Describe& describe, const std::string& empty);
 
 }  // namespace sse::ctl

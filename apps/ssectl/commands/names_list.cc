@@ -24,10 +24,11 @@ Run declare(cli::App& app, TargetKind kind) {
     const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {
       return context.client().list_names(kind, query, page);
     };
-    const Render render = [&](const api::Json& list, const TableStyle& style) {
-      Table table({{heading(kind), false, true}, {"CONNECTIONS", true}, {"USERS", true}, {"OLDEST"}, {"NEWEST"}});
+    const Output::Describe render = [&](const api::Json& page, const TableStyle& style) {
+      Table table(
+          {shrinking(heading(kind)), right_aligned("CONNECTIONS"), right_aligned("USERS"), {"OLDEST"}, {"NEWEST"}});
       const WallTime now = wall_now();
-      for (const api::Json& one : list) {
+      for (const api::Json& one : page.at("list")) {
         table.add({text_cell(one, "name"), text_cell(one, "connections"), text_cell(one, "users"),
                    age_cell(one, "firstConnectTime", now), age_cell(one, "lastConnectTime", now)});
       }

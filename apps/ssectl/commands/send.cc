@@ -8,8 +8,9 @@
 #include "event/event.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/commands/send_lines.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/files.h"
 #include "ssectl/input/target_options.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
@@ -75,7 +76,7 @@ std::string describe(const api::SendResult& result, bool qos, const TableStyle& 
                                    style);
   const bool waited = !result.recipients.empty() && !result.recipients.front().state.empty();
   if (result.recipients.size() < 2 && !waited) return text;
-  Table table({{"KIND"}, {"NAME", false, true}, {"DELIVERED", true}, {waited ? "STATE" : ""}});
+  Table table({{"KIND"}, shrinking("NAME"), right_aligned("DELIVERED"), {waited ? "STATE" : ""}});
   for (const auto& one : result.recipients) {
     table.add({std::string(event::kind_name(one.kind)), one.tenant.empty() ? one.name : one.name + " of " + one.tenant,
                std::to_string(one.delivered), one.state});

@@ -33,7 +33,7 @@ std::string counters(const api::Json& status, const TableStyle& style) {
 }
 
 std::string services(const api::Json& status, const TableStyle& style) {
-  Table table({{"SERVICE"}, {"PATH"}, {"CONNECTIONS", true}, {"USERS", true}});
+  Table table({{"SERVICE"}, {"PATH"}, right_aligned("CONNECTIONS"), right_aligned("USERS")});
   if (const auto list = status.find("services"); list != status.end() && list->is_array()) {
     for (const api::Json& one : *list) {
       table.add(
@@ -43,7 +43,11 @@ std::string services(const api::Json& status, const TableStyle& style) {
   return table.empty() ? "" : '\n' + table.render(style);
 }
 
-std::string describe(const api::Json& status, bool ready, const TableStyle& style) {
+bool is_ready(const api::Json& status) {
+  return text_cell(status, "state") == "ready";
+}
+
+std::string describe(const api::Json& status, const TableStyle& style) {
   const std::string cpu =
       status.contains("cpuMillis") ? format_age(std::chrono::milliseconds(count_in(status, "cpuMillis"))) : "";
   const std::string since = time_cell(status, "startTime");
@@ -56,7 +60,7 @@ std::string describe(const api::Json& status, bool ready, const TableStyle& styl
               (why.empty() ? "" : "; degraded: " + why);
   }
   return render_fields(
-             {{"state", text_cell(status, "state"), ready ? CellStyle::kGood : CellStyle::kBad},
+             {{"state", text_cell(status, "state"), is_ready(status) ? CellStyle::kGood : CellStyle::kBad},
               {"server", text_cell(status, "serverId")},
               {"version", text_cell(status, "version")},
               {"pid", text_cell(status, "pid")},
@@ -78,27 +82,17 @@ std::string describe(const api::Json& status, bool ready, const TableStyle& styl
 int run_cluster(Context& context) {
   const api::Json answer = context.client().list_nodes();
   Output& out = context.out();
-  if (out.human_readable()) {
-    out.write(nodes_table(answer, out.style()));
-  } else {
-    out.listing(answer);
-  }
+  write_nodes(answer, out);
   bool good = !note_degraded(answer, out);
-  for (const api::Json& one : answer.at("list")) good = good && text_cell(one, "state") == "ready";
+  for (const api::Json& one : answer.at("list")) good = good && is_ready(one);
   return good ? kDone : kFailed;
 }
 
 int run(bool cluster, Context& context) {
   if (cluster) return run_cluster(context);
   const api::Json status = context.client().status();
-  const bool ready = text_cell(status, "state") == "ready";
-  Output& out = context.out();
-  if (out.human_readable()) {
-    out.write(describe(status, ready, out.style()));
-  } else {
-    out.document(status);
-  }
-  return ready ? kDone : kFailed;
+  context.out().result(status, describe);
+  return is_ready(status) ? kDone : kFailed;
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "base/units.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/commands/top_view.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/screen.h"
 #include "ssectl/terminal/stopping.h"
@@ -144,7 +144,7 @@ class Top {
     }
     api::CloseRequest request;
     request.service = context_.service();
-    for (const std::uint64_t id : parse_ids({closing_})) request.ids.emplace_back(id);
+    request.ids = ids_from<ConnectionId>({closing_});
     const api::Json closed = context_.client().close_connections(request);
     view_.set_message(count_in(closed, "closed") == 1 ? "closed " + closing_ : closing_ + " was closed already");
     read();

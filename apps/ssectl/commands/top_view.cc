@@ -100,6 +100,48 @@ std::string cell(const TopView::Row& row, std::size_t column) {
   }
 }
 
+// The columns that a terminal has room for, and their widths.
+class Layout {
+ public:
+  explicit Layout(std::size_t columns) : columns_(columns) {
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < kColumns.size(); ++i) {
+      if (columns < kColumns.at(i).from) continue;
+      widths_.at(i) = kColumns.at(i).width;
+      used += kColumns.at(i).width + (used == 0 ? 0 : 1);
+    }
+    if (columns > used) widths_.at(1) += std::min<std::size_t>(columns - used, 40);
+  }
+
+  // A line of the table; `text_of(i)` is the text in column i.
+  template <class TextOf>
+  std::string line(const TextOf& text_of) const {
+    std::string out;
+    for (std::size_t i = 0; i < kColumns.size(); ++i) {
+      if (widths_.at(i) == 0) continue;
+      out += (i == 0 ? "" : " ") + padded(text_of(i), widths_.at(i), kColumns.at(i).right);
+    }
+    return fit(out, columns_);
+  }
+
+  // The titles of the columns. The sort column is underlined, or without colour marked with a star.
+  std::string titles(TopOrder order, bool colour) const {
+    const std::size_t by = order == TopOrder::kBacklog ? 6 : order == TopOrder::kRate ? 5 : 4;
+    std::string titles =
+        line([&](std::size_t i) { return std::string(i == by && !colour ? "*" : "") + kColumns.at(i).title; });
+    if (!colour) return titles;
+    const std::string title = kColumns.at(by).title;
+    const std::size_t at = titles.find(title);
+    titles = "\033[1m" + titles;
+    if (at != std::string::npos) titles.insert(at + 4, "\033[4m").insert(at + 8 + title.size(), "\033[24m");
+    return titles + "\033[0m";
+  }
+
+ private:
+  const std::size_t columns_;
+  std::array<std::size_t, kColumns.size()> widths_{};
+};
+
 }  // namespace
 
 api::Json status_of_cluster(api::Json status, const api::Json& nodes) {
@@ -237,57 +279,31 @@ std::vector<std::string> TopView::header(std::size_t columns, bool colour) const
           ""};
 }
 
-std::vector<std::string> TopView::draw(std::size_t rows, std::size_t columns, bool colour) {
-  std::vector<std::string> lines = header(columns, colour);
-  std::array<std::size_t, kColumns.size()> widths{};
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < kColumns.size(); ++i) {
-    if (columns < kColumns.at(i).from) continue;
-    widths.at(i) = kColumns.at(i).width;
-    used += kColumns.at(i).width + (used == 0 ? 0 : 1);
-  }
-  if (columns > used) widths.at(1) += std::min<std::size_t>(columns - used, 40);
-  const auto line = [&](const auto& text_of) {
-    std::string out;
-    for (std::size_t i = 0; i < kColumns.size(); ++i) {
-      if (widths.at(i) == 0) continue;
-      out += (i == 0 ? "" : " ") + padded(text_of(i), widths.at(i), kColumns.at(i).right);
-    }
-    return fit(out, columns);
-  };
-  const std::size_t by = order_ == TopOrder::kBacklog ? 6 : order_ == TopOrder::kRate ? 5 : 4;
-  std::string titles =
-      line([&](std::size_t i) { return std::string(i == by && !colour ? "*" : "") + kColumns.at(i).title; });
-  if (colour) {
-    // Underline the sort column.
-    const std::string title = kColumns.at(by).title;
-    const std::size_t at = titles.find(title);
-    titles = "\033[1m" + titles;
-    if (at != std::string::npos) titles.insert(at + 4, "\033[4m").insert(at + 8 + title.size(), "\033[24m");
-    titles += "\033[0m";
-  }
-  lines.push_back(titles);
+std::string TopView::bottom_line() const {
+  if (!message_.empty()) return printable(message_, 500);
+  std::string line = kKeys;
+  if (!filter_.empty())
+    line = "filter: " + printable(filter_, 60) + " (" + std::to_string(shown_.size()) + ")  " + line;
+  if (open_ > rows_.size()) line = std::to_string(rows_.size()) + " of " + std::to_string(open_) + "  " + line;
+  return line;
+}
 
-  const std::size_t room = rows > lines.size() + 1 ? rows - lines.size() - 1 : 0;
+std::vector<std::string> TopView::draw(std::size_t rows, std::size_t columns, bool colour) {
+  const Layout layout(columns);
+  std::vector<std::string> lines = header(columns, colour);
+  lines.push_back(layout.titles(order_, colour));
+  const std::size_t visible = rows > lines.size() + 1 ? rows - lines.size() - 1 : 0;
   first_ = std::min(first_, selected_at_);
-  if (room > 0 && selected_at_ >= first_ + room) first_ = selected_at_ - room + 1;
-  for (std::size_t i = first_; i < shown_.size() && i < first_ + room; ++i) {
-    std::string text = line([&](std::size_t column) { return cell(shown_[i], column); });
-    if (i == selected_at_) text = colour ? "\033[7m" + text + "\033[0m" : text;
-    lines.push_back(std::move(text));
+  if (visible > 0 && selected_at_ >= first_ + visible) first_ = selected_at_ - visible + 1;
+  for (std::size_t i = first_; i < shown_.size() && i < first_ + visible; ++i) {
+    const std::string text = layout.line([&](std::size_t column) { return cell(shown_[i], column); });
+    lines.push_back(i == selected_at_ && colour ? "\033[7m" + text + "\033[0m" : text);
   }
-  if (shown_.empty() && room > 0) {
+  if (shown_.empty() && visible > 0) {
     lines.push_back(fit(filter_.empty() ? "no stream is open" : "no stream matches the filter", columns));
   }
   while (lines.size() + 1 < rows) lines.emplace_back();
-  std::string bottom = printable(message_, 500);
-  if (bottom.empty()) {
-    bottom = kKeys;
-    if (!filter_.empty())
-      bottom = "filter: " + printable(filter_, 60) + " (" + std::to_string(shown_.size()) + ")  " + bottom;
-    if (open_ > rows_.size()) bottom = std::to_string(rows_.size()) + " of " + std::to_string(open_) + "  " + bottom;
-  }
-  lines.push_back(fit(bottom, columns));
+  lines.push_back(fit(bottom_line(), columns));
   if (lines.size() > rows) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(rows));
   return lines;
 }

@@ -60,6 +60,7 @@ class TopView {
 
   void arrange();
   std::vector<std::string> header(std::size_t columns, bool colour) const;
+  std::string bottom_line() const;
 
   TopOrder order_ = TopOrder::kBacklog;
   std::string filter_;

@@ -6,7 +6,8 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "cluster/client.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/files.h"
+#include "ssectl/input/values.h"
 
 namespace sse::ctl {
 namespace {

@@ -52,4 +52,11 @@ class Context {
   std::unique_ptr<api::Client> client_;
 };
 
+/// `query` limited to the service of --service, if that was given.
+template <class Query>
+Query with_service(Query query, const Context& context) {
+  query.service = context.service();
+  return query;
+}
+
 }  // namespace sse::ctl

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/screen.h"
 #include "ssectl/terminal/stopping.h"
 

@@ -1,7 +1,8 @@
 #include "ssectl/input/message_filter.h"
 
+#include <string>
+
 #include "base/error.h"
-#include "ssectl/input/input.h"
 
 namespace sse::ctl {
 
@@ -22,12 +23,6 @@ void require_choice(const api::MessageQuery& query, bool all, const char* verb) 
                                                ? "give either --all or a filter, not both"
                                                : std::string("nothing selected to ") + verb +
                                                      "; give --kind, --recipient or --event, or --all for everything");
-}
-
-std::vector<MessageId> message_ids(const std::vector<std::string>& texts) {
-  std::vector<MessageId> ids;
-  for (const std::uint64_t id : parse_ids(texts)) ids.emplace_back(id);
-  return ids;
 }
 
 }  // namespace sse::ctl

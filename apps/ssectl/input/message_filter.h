@@ -1,10 +1,6 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "api/types.h"
-#include "base/ids.h"
 #include "cli/app.h"
 
 namespace sse::ctl {
@@ -13,7 +9,5 @@ namespace sse::ctl {
 void declare_filter(cli::App& app, api::MessageQuery& query);
 /// For commands that delete: throws Error(kInvalidArgument) unless either a filter option or --all is given.
 void require_choice(const api::MessageQuery& query, bool all, const char* verb);
-/// Parses message ids from the command line. Throws Error(kInvalidArgument).
-std::vector<MessageId> message_ids(const std::vector<std::string>& texts);
 
 }  // namespace sse::ctl

@@ -283,12 +283,12 @@ bool StreamClients::wait_events(std::uint64_t count, std::chrono::milliseconds t
   while (last < count) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
     if (keep_going && !keep_going()) return false;
-    const bool nobody = counters_->open_now.load() == 0;
+    const bool all_ended = counters_->open_now.load() == 0;
     const std::uint64_t now = counters_->events.load();
     if (now != last) {
       last = now;
       changed = steady_now();
-    } else if (nobody || steady_now() - changed > timeout) {
+    } else if (all_ended || steady_now() - changed > timeout) {
       return false;
     }
   }

@@ -65,6 +65,11 @@ std::string time_cell(const event::Json& object, std::string_view name) {
   return millis ? format_time(from_millis(*millis)) : "";
 }
 
+std::string time_ago_cell(const event::Json& object, std::string_view name, WallTime now) {
+  const std::string age = age_cell(object, name, now);
+  return age.empty() ? "" : time_cell(object, name) + " (" + age + " ago)";
+}
+
 std::string seconds_cell(const event::Json& object, std::string_view name) {
   const std::optional<std::int64_t> seconds = number_in(object, name);
   if (!seconds) return "";

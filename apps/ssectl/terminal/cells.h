@@ -22,6 +22,8 @@ std::string age_cell(const event::Json& object, std::string_view name, WallTime 
 std::string expiry_cell(const event::Json& object, std::string_view name, WallTime now);
 /// The field's timestamp (milliseconds) in RFC 3339 form.
 std::string time_cell(const event::Json& object, std::string_view name);
+/// The field's timestamp and the time since then: `2026-11-28T12:00:00.000Z (3m 5s ago)`; empty if it is missing.
+std::string time_ago_cell(const event::Json& object, std::string_view name, WallTime now);
 /// The field's number of seconds as `2h 5m`.
 std::string seconds_cell(const event::Json& object, std::string_view name);
 /// The field's number of bytes as `1.5 MiB`.

@@ -80,6 +80,22 @@ void Output::listing(const event::Json& page) {
   write(lines);
 }
 
+void Output::result(const event::Json& json, const Describe& describe) {
+  if (!human_readable()) return document(json);
+  write(describe(json, style_));
+}
+
+void Output::result(const event::Json& json, std::string_view sentence) {
+  if (!human_readable()) return document(json);
+  write(std::string(sentence) + '\n');
+}
+
+void Output::result_list(const event::Json& page, const Describe& describe, std::string_view empty) {
+  if (!human_readable()) return listing(page);
+  if (page.at("list").empty()) return note(empty);
+  write(describe(page, style_));
+}
+
 void Output::note(std::string_view sentence) {
   if (captured_) {
     *captured_ += "ssectl: " + printable(sentence, kLongestNote) + '\n';

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,16 @@ class Output {
   /// Writes a listing: with kJson the whole `page`, with kNdjson each element of its `list` on a line of its own.
   /// REQUIRES: !human_readable().
   void listing(const event::Json& page);
+
+  /// Formats a document as text for people.
+  using Describe = std::function<std::string(const event::Json&, const TableStyle&)>;
+  /// Writes the result of a command: for people `describe(json, style())`, otherwise document(json).
+  void result(const event::Json& json, const Describe& describe);
+  /// Writes the result of a command: for people `sentence` on a line of its own, otherwise document(json).
+  void result(const event::Json& json, std::string_view sentence);
+  /// Writes a listing: for people `describe(page, style())`, or the note `empty` if its `list` is, and otherwise
+  /// listing(page).
+  void result_list(const event::Json& page, const Describe& describe, std::string_view empty);
   /// Writes a sentence to standard error.
   void note(std::string_view sentence);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 #include "ssectl/terminal/width.h"
@@ -32,19 +33,27 @@ std::string_view colour_of(CellStyle cell_style) {
 
 }  // namespace
 
+Column right_aligned(std::string title) {
+  return {std::move(title), true, false};
+}
+
+Column shrinking(std::string title) {
+  return {std::move(title), false, true};
+}
+
 void Table::add(std::vector<std::string> cells) {
   for (std::string& cell : cells) cell = cell.empty() ? "-" : printable(cell, kWidestCell);
   rows_.push_back(std::move(cells));
 }
 
-std::vector<std::size_t> Table::widths(std::size_t most) const {
+std::vector<std::size_t> Table::widths(std::size_t max_line) const {
   std::vector<std::size_t> widths;
   for (const Column& column : columns_) widths.push_back(display_width(column.title));
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
   }
   std::size_t line = std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1));
-  while (line > most) {
+  while (line > max_line) {
     std::size_t* widest = nullptr;
     for (std::size_t i = 0; i < widths.size(); ++i) {
       if (columns_[i].shrinks && widths[i] > kNarrowest && (widest == nullptr || widths[i] > *widest)) {

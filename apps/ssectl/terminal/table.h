@@ -14,9 +14,14 @@ struct TableStyle {
 
 struct Column {
   std::string title;
-  bool right = false;    ///< aligned right, as numbers are
-  bool shrinks = false;  ///< may be cut if the line is too wide
+  bool right = false;
+  bool shrinks = false;
 };
+
+/// A column whose cells are aligned right, as numbers are.
+Column right_aligned(std::string title);
+/// A column whose cells may be cut if the line is too wide.
+Column shrinking(std::string title);
 
 /// Rows under aligned columns, for the terminal. Cells are made printable; an empty cell is shown as `-`.
 class Table {
@@ -32,7 +37,7 @@ class Table {
   std::string render(const TableStyle& style) const;
 
  private:
-  std::vector<std::size_t> widths(std::size_t most) const;
+  std::vector<std::size_t> widths(std::size_t max_line) const;
 
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;

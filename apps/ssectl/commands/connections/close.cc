@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 #include "ssectl/commands/command.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/confirmation.h"
 #include "ssectl/input/target_options.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 
 namespace sse::ctl {
@@ -14,12 +15,12 @@ namespace {
 struct Options {
   std::vector<std::string> ids;
   TargetOptions target;
-  bool yes = false;
+  Confirmation confirmation;
 };
 
 api::CloseRequest request_from(const Options& options) {
   api::CloseRequest request;
-  for (const std::uint64_t id : parse_ids(options.ids)) request.ids.emplace_back(id);
+  request.ids = ids_from<ConnectionId>(options.ids);
   request.target = options.target.target();
   if (request.ids.empty() == !request.target.has_value()) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -29,21 +30,14 @@ api::CloseRequest request_from(const Options& options) {
 }
 
 int run(const Options& options, Context& context) {
-  api::CloseRequest request = request_from(options);
-  request.service = context.service();
+  const api::CloseRequest request = with_service(request_from(options), context);
   Output& out = context.out();
   out.ignore_closed_stdout();
-  if (options.target.all && !options.yes && !confirmed("close every connection?")) {
-    out.note("nothing was closed");
+  if (options.target.all && !options.confirmation.given("close every connection?", "nothing was closed", out))
     return kFailed;
-  }
   const api::Json answer = context.client().close_connections(request);
   const std::uint64_t closed = count_in(answer, "closed");
-  if (out.human_readable()) {
-    out.write("closed " + plural(closed, "connection") + '\n');
-  } else {
-    out.document(answer);
-  }
+  out.result(answer, "closed " + plural(closed, "connection"));
   const std::size_t named = request.ids.size();
   if (closed == 0) {
     out.note("no such connection is open");
@@ -59,7 +53,7 @@ Run declare_connections_close(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("ID", options->ids, "Ids of connections").type_name("");
   options->target.declare(app);
-  app.add_flag("-y,--yes", options->yes, "Do not ask before closing all").not_configurable();
+  options->confirmation.declare(app, "Do not ask before closing all");
   return [options](Context& context) { return run(*options, context); };
 }
 

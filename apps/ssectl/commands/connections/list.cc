@@ -10,18 +10,18 @@
 namespace sse::ctl {
 namespace {
 
-std::string table_of(const api::Json& list, const TableStyle& style) {
+std::string table_of(const api::Json& page, const TableStyle& style) {
   Table table({{"ID"},
-               {"USER", false, true},
-               {"TENANT", false, true},
-               {"CHANNEL", false, true},
-               {"IP", false, true},
+               shrinking("USER"),
+               shrinking("TENANT"),
+               shrinking("CHANNEL"),
+               shrinking("IP"),
                {"AGE"},
-               {"EVENTS", true},
-               {"BACKLOG", true},
-               {"LISTENS TO", false, true}});
+               right_aligned("EVENTS"),
+               right_aligned("BACKLOG"),
+               shrinking("LISTENS TO")});
   const WallTime now = wall_now();
-  for (const api::Json& one : list) {
+  for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "accessTenantId"),
                text_cell(one, "channel"), text_cell(one, "requestIp"), age_cell(one, "createTime", now),
                text_cell(one, "messageCount"), size_cell(one, "backlogBytes"), text_cell(one, "listeners")});
@@ -29,18 +29,18 @@ std::string table_of(const api::Json& list, const TableStyle& style) {
   return table.render(style);
 }
 
-std::string closed_table_of(const api::Json& list, const TableStyle& style) {
+std::string closed_table_of(const api::Json& page, const TableStyle& style) {
   Table table({{"ID"},
-               {"USER", false, true},
-               {"IP", false, true},
+               shrinking("USER"),
+               shrinking("IP"),
                {"ENDED"},
                {"REASON"},
                {"OPENED"},
-               {"EVENTS", true},
-               {"SENT", true},
-               {"BACKLOG", true}});
+               right_aligned("EVENTS"),
+               right_aligned("SENT"),
+               right_aligned("BACKLOG")});
   const WallTime now = wall_now();
-  for (const api::Json& one : list) {
+  for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "requestIp"),
                age_cell(one, "closeTime", now) + " ago", text_cell(one, "reason"),
                age_cell(one, "createTime", now) + " ago", text_cell(one, "messageCount"), size_cell(one, "bytesSent"),

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "ssectl/commands/command.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
@@ -45,8 +45,7 @@ constexpr std::array<std::string_view, 27> kOrder{"id",
 
 std::string value_of(const api::Json& connection, const std::string& name) {
   if (name == "createTime" || name == "lastRequestTime" || name == "lastWriteTime" || name == "accessTime") {
-    const std::string age = age_cell(connection, name, wall_now());
-    return age.empty() ? "" : time_cell(connection, name) + " (" + age + " ago)";
+    return time_ago_cell(connection, name, wall_now());
   }
   if (name == "sessionDuration") return seconds_cell(connection, name);
   if (name == "bytesSent" || name == "backlogBytes") return size_cell(connection, name);
@@ -71,14 +70,7 @@ std::string describe(const api::Json& connection, const TableStyle& style) {
 }
 
 int run(const std::string& id, Context& context) {
-  const ConnectionId parsed(parse_ids({id}).front());
-  const api::Json connection = context.client().show_connection(parsed, context.service());
-  Output& out = context.out();
-  if (out.human_readable()) {
-    out.write(describe(connection, out.style()));
-  } else {
-    out.document(connection);
-  }
+  context.out().result(context.client().show_connection(id_from<ConnectionId>(id), context.service()), describe);
   return kDone;
 }
 

@@ -4,8 +4,9 @@
 #include "base/error.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/context/paging.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/confirmation.h"
 #include "ssectl/input/message_filter.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
@@ -17,42 +18,31 @@ struct Options {
   PageOptions page;
   std::vector<std::string> ids;
   bool all = false;
-  bool yes = false;
-
-  api::MessageQuery query_of(const Context& context) const {
-    api::MessageQuery full = query;
-    full.service = context.service();
-    return full;
-  }
+  Confirmation confirmation;
 };
 
-int list(const Options& options, Context& context) {
-  const api::MessageQuery query = options.query_of(context);
-  Output& out = context.out();
-  const api::Json page = fetch(
-      options.page, [&](const api::Page& p) { return context.client().list_dead(query, p); }, out);
-  if (!out.human_readable()) {
-    out.listing(page);
-    return kDone;
-  }
-  if (page.at("list").empty()) {
-    out.note("no dead letter matches");
-    return kDone;
-  }
+std::string table_of(const api::Json& page, const TableStyle& style) {
   Table table({{"ID"},
                {"KIND"},
-               {"RECIPIENT", false, true},
-               {"EVENT", false, true},
-               {"SIZE", true},
+               shrinking("RECIPIENT"),
+               shrinking("EVENT"),
+               right_aligned("SIZE"),
                {"SENT"},
                {"DIED"},
-               {"ATTEMPTS", true}});
+               right_aligned("ATTEMPTS")});
   for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "kind"), recipient_cell(one), text_cell(one, "event"),
                size_cell(one, "size"), time_cell(one, "createTime"), time_cell(one, "diedTime"),
                text_cell(one, "attempts")});
   }
-  out.write(table.render(out.style()));
+  return table.render(style);
+}
+
+int list(const Options& options, Context& context) {
+  const api::MessageQuery query = with_service(options.query, context);
+  const api::Json page = fetch(
+      options.page, [&](const api::Page& p) { return context.client().list_dead(query, p); }, context.out());
+  context.out().result_list(page, table_of, "no dead letter matches");
   return kDone;
 }
 
@@ -68,41 +58,30 @@ void require_choice(const Options& options, const char* verb) {
 
 int requeue(const Options& options, Context& context) {
   require_choice(options, "requeue");
-  const api::MessageQuery query = options.query_of(context);
+  const api::MessageQuery query = with_service(options.query, context);
   api::Json ids = api::Json::array();
   const auto add = [&](const api::Json& answer) {
     for (const api::Json& id : answer.at("ids")) ids.push_back(id);
   };
   Output& out = context.out();
   out.ignore_closed_stdout();
-  for (const MessageId id : message_ids(options.ids)) add(context.client().requeue_dead(id, query));
+  for (const MessageId id : ids_from<MessageId>(options.ids)) add(context.client().requeue_dead(id, query));
   if (options.ids.empty()) add(context.client().requeue_dead({}, query));
-  if (out.human_readable()) {
-    out.write("sent " + plural(ids.size(), "dead letter") + " again\n");
-  } else {
-    out.document({{"ids", ids}});
-  }
+  out.result({{"ids", ids}}, "sent " + plural(ids.size(), "dead letter") + " again");
   return kDone;
 }
 
 int purge(const Options& options, Context& context) {
   require_choice(options, "purge");
-  const api::MessageQuery query = options.query_of(context);
+  const api::MessageQuery query = with_service(options.query, context);
   Output& out = context.out();
   out.ignore_closed_stdout();
-  if (!options.yes && !confirmed("forget these dead letters for good?")) {
-    out.note("nothing was deleted");
-    return kFailed;
-  }
+  if (!options.confirmation.given("forget these dead letters for good?", "nothing was deleted", out)) return kFailed;
   std::uint64_t deleted = 0;
-  for (const MessageId id : message_ids(options.ids))
+  for (const MessageId id : ids_from<MessageId>(options.ids))
     deleted += count_in(context.client().purge_dead(id, query), "deleted");
   if (options.ids.empty()) deleted = count_in(context.client().purge_dead({}, query), "deleted");
-  if (out.human_readable()) {
-    out.write("deleted " + plural(deleted, "dead letter") + '\n');
-  } else {
-    out.document({{"deleted", deleted}});
-  }
+  out.result({{"deleted", deleted}}, "deleted " + plural(deleted, "dead letter"));
   return deleted == 0 && !options.ids.empty() ? kNoRecipient : kDone;
 }
 
@@ -130,7 +109,7 @@ Run declare_messages_dead_requeue(cli::App& app) {
 Run declare_messages_dead_purge(cli::App& app) {
   auto options = std::make_shared<Options>();
   declare_choice(app, *options);
-  app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
+  options->confirmation.declare(app);
   return [options](Context& context) { return purge(*options, context); };
 }
 

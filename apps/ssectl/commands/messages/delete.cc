@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/commands/messages/source.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/confirmation.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 
 namespace sse::ctl {
@@ -14,7 +15,7 @@ namespace {
 struct Options {
   std::vector<std::string> ids;
   std::string db;
-  bool yes = false;
+  Confirmation confirmation;
 };
 
 // Returns how many copies of the message were deleted. An unknown id returns 0, so that the other ids are still
@@ -34,19 +35,17 @@ int run(const Options& options, Context& context) {
                 "--db is read-only, because a running server would not notice a change; delete through the server, "
                 "without --db");
   }
-  const std::vector<std::uint64_t> ids = parse_ids(options.ids);
+  const std::vector<MessageId> ids = ids_from<MessageId>(options.ids);
   Output& out = context.out();
   out.ignore_closed_stdout();
-  if (ids.size() > 1 && !options.yes && !confirmed("delete " + plural(ids.size(), "message") + '?')) {
-    out.note("nothing was deleted");
-    return kFailed;
-  }
+  const std::string question = "delete " + plural(ids.size(), "message") + '?';
+  if (ids.size() > 1 && !options.confirmation.given(question, "nothing was deleted", out)) return kFailed;
   std::uint64_t rows = 0;
   std::uint64_t messages = 0;
-  for (const std::uint64_t id : ids) {
-    const std::uint64_t deleted = delete_one(MessageId(id), context);
-    if (deleted == 0) out.note("no message " + std::to_string(id) + " is pending");
-    if (out.format() == Format::kNdjson) out.document({{"id", std::to_string(id)}, {"deleted", deleted}});
+  for (const MessageId id : ids) {
+    const std::uint64_t deleted = delete_one(id, context);
+    if (deleted == 0) out.note("no message " + id.str() + " is pending");
+    if (out.format() == Format::kNdjson) out.document({{"id", id.str()}, {"deleted", deleted}});
     rows += deleted;
     messages += deleted == 0 ? 0 : 1;
   }
@@ -61,7 +60,7 @@ int run(const Options& options, Context& context) {
 Run declare_messages_delete(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("ID", options->ids, "Ids of messages").required().type_name("");
-  app.add_flag("-y,--yes", options->yes, "Do not ask before deleting several").not_configurable();
+  options->confirmation.declare(app, "Do not ask before deleting several");
   declare_db(app, options->db);
   return [options](Context& context) { return run(*options, context); };
 }

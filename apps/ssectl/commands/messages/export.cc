@@ -16,7 +16,7 @@
 namespace sse::ctl {
 namespace {
 
-constexpr int kAskedAgain = 5;
+constexpr int kMaxRetries = 5;
 constexpr std::chrono::seconds kPause{1};
 
 struct Options {
@@ -38,18 +38,17 @@ std::string describe_export(std::uint64_t written, std::uint64_t total, std::uin
 // otherwise be lost for good. `missed`: nodes that are known not to answer.
 api::Client::ExportPage export_page(const api::MessageQuery& query, bool dead, MessageId after,
                                     const std::set<std::string>& missed, Context& context) {
-  for (int more = kAskedAgain;; --more) {
+  for (int retries = kMaxRetries;; --retries) {
     api::Client::ExportPage page = context.client().export_messages(query, after, dead);
     const bool known =
         std::ranges::all_of(page.missing, [&](const std::string& node) { return missed.contains(node); });
-    if (known || more == 0) return page;
+    if (known || retries == 0) return page;
     std::this_thread::sleep_for(kPause);
   }
 }
 
 int run(const Options& options, Context& context) {
-  api::MessageQuery query = options.query;
-  query.service = context.service();
+  const api::MessageQuery query = with_service(options.query, context);
   Output& out = context.out();
   Progress progress;
   MessageId after;

@@ -28,14 +28,14 @@ std::string state_cell(const api::Json& one) {
 std::string table_of(const api::Json& page, const TableStyle& style) {
   Table table({{"ID"},
                {"KIND"},
-               {"RECIPIENT", false, true},
-               {"EVENT", false, true},
-               {"SIZE", true},
+               shrinking("RECIPIENT"),
+               shrinking("EVENT"),
+               right_aligned("SIZE"),
                {"AGE"},
                {"EXPIRES"},
                {"STATE"},
-               {"ATTEMPTS", true},
-               {"SERVICE", false, true}});
+               right_aligned("ATTEMPTS"),
+               shrinking("SERVICE")});
   const WallTime now = wall_now();
   for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "kind"), recipient_cell(one), text_cell(one, "event"),
@@ -46,18 +46,10 @@ std::string table_of(const api::Json& page, const TableStyle& style) {
 }
 
 int run(const Options& options, Context& context) {
-  api::MessageQuery query = options.query;
-  query.service = context.service();
-  Output& out = context.out();
+  const api::MessageQuery query = with_service(options.query, context);
   const api::Json page = fetch(
-      options.page, [&](const api::Page& p) { return list_messages(context, options.db, query, p); }, out);
-  if (!out.human_readable()) {
-    out.listing(page);
-  } else if (page.at("list").empty()) {
-    out.note("no pending message matches");
-  } else {
-    out.write(table_of(page, out.style()));
-  }
+      options.page, [&](const api::Page& p) { return list_messages(context, options.db, query, p); }, context.out());
+  context.out().result_list(page, table_of, "no pending message matches");
   return kDone;
 }
 

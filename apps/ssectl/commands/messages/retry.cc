@@ -1,8 +1,10 @@
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "ssectl/commands/command.h"
-#include "ssectl/input/message_filter.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 
 namespace sse::ctl {
@@ -17,7 +19,7 @@ int run(const Options& options, Context& context) {
   out.ignore_closed_stdout();
   std::uint64_t delivered = 0;
   bool missing = false;
-  for (const MessageId id : message_ids(options.ids)) {
+  for (const MessageId id : ids_from<MessageId>(options.ids)) {
     try {
       const std::uint64_t taken = count_in(context.client().retry_message(id), "delivered");
       delivered += taken;

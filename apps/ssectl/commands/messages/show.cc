@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/commands/messages/source.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
@@ -42,7 +42,7 @@ std::string describe(const api::Json& rows, const TableStyle& style) {
                                     {"created", time_cell(first, "createTime")},
                                     {"expires", expiry_cell(first, "expireTime", now)}},
                                    style);
-  Table table({{"KIND"}, {"RECIPIENT", false, true}, {"STATE"}, {"CONNECTION"}, {"ATTEMPTS", true}});
+  Table table({{"KIND"}, shrinking("RECIPIENT"), {"STATE"}, {"CONNECTION"}, right_aligned("ATTEMPTS")});
   for (const api::Json& row : rows) {
     table.add({text_cell(row, "kind"), recipient_cell(row), text_cell(row, "state"), text_cell(row, "connection"),
                text_cell(row, "attempts")});
@@ -51,7 +51,7 @@ std::string describe(const api::Json& rows, const TableStyle& style) {
 }
 
 int run(const Options& options, Context& context) {
-  const MessageId id(parse_ids({options.id}).front());
+  const auto id = id_from<MessageId>(options.id);
   const api::Json message = show_message(context, options.db, id);
   const auto rows = message.find("list");
   if (rows == message.end() || !rows->is_array() || rows->empty()) {

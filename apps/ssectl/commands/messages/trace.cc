@@ -2,7 +2,7 @@
 #include <string>
 
 #include "ssectl/commands/command.h"
-#include "ssectl/input/message_filter.h"
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
@@ -20,7 +20,7 @@ std::string what_cell(const api::Json& step) {
 }
 
 std::string describe(const api::Json& story, const TableStyle& style) {
-  Table steps({{"TIME"}, {"WHAT"}, {"KIND"}, {"RECIPIENT", false, true}, {"CONNECTION"}});
+  Table steps({{"TIME"}, {"WHAT"}, {"KIND"}, shrinking("RECIPIENT"), {"CONNECTION"}});
   for (const api::Json& step : story.at("list")) {
     steps.add({time_cell(step, "time"), what_cell(step), text_cell(step, "kind"), recipient_cell(step),
                text_cell(step, "connection")});
@@ -29,7 +29,7 @@ std::string describe(const api::Json& story, const TableStyle& style) {
   const auto pending = story.find("pending");
   if (pending == story.end() || !pending->is_array() || pending->empty()) return text;
   const WallTime now = wall_now();
-  Table open({{"PENDING"}, {"RECIPIENT", false, true}, {"STATE"}, {"CONNECTION"}, {"ATTEMPTS", true}, {"EXPIRES"}});
+  Table open({{"PENDING"}, shrinking("RECIPIENT"), {"STATE"}, {"CONNECTION"}, right_aligned("ATTEMPTS"), {"EXPIRES"}});
   for (const api::Json& row : *pending) {
     open.add({text_cell(row, "kind"), recipient_cell(row), text_cell(row, "state"), text_cell(row, "connection"),
               text_cell(row, "attempts"), expiry_cell(row, "expireTime", now)});
@@ -38,7 +38,7 @@ std::string describe(const api::Json& story, const TableStyle& style) {
 }
 
 int run(const Options& options, Context& context) {
-  const api::Json story = context.client().trace_message(message_ids({options.id}).front());
+  const api::Json story = context.client().trace_message(id_from<MessageId>(options.id));
   Output& out = context.out();
   if (out.human_readable()) {
     out.write(describe(story, out.style()));

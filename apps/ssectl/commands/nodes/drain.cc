@@ -1,10 +1,11 @@
 #include <charconv>
 #include <memory>
+#include <string>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "ssectl/commands/command.h"
-#include "ssectl/input/input.h"
+#include "ssectl/input/confirmation.h"
 #include "ssectl/terminal/cells.h"
 
 namespace sse::ctl {
@@ -13,7 +14,7 @@ namespace {
 struct Options {
   std::string node;
   std::string rate = "500/s";
-  bool yes = false;
+  Confirmation confirmation;
 };
 
 std::uint64_t rate_of(const std::string& text) {
@@ -32,17 +33,12 @@ int run(const Options& options, Context& context) {
   const std::uint64_t rate = rate_of(options.rate);
   Output& out = context.out();
   out.ignore_closed_stdout();
-  if (!options.yes && !confirmed("move all streams of " + printable(options.node, 60) + " to other nodes?")) {
-    out.note("nothing was changed");
+  const std::string node = printable(options.node, 60);
+  if (!options.confirmation.given("move all streams of " + node + " to other nodes?", "nothing was changed", out))
     return kFailed;
-  }
   const api::Json answer = context.client().drain_node(options.node, rate);
-  if (out.human_readable()) {
-    out.write(plural(count_in(answer, "streams"), "stream") + " of " + printable(options.node, 60) + " will move, " +
-              std::to_string(rate) + " a second; the node accepts no new streams until it is restarted\n");
-  } else {
-    out.document(answer);
-  }
+  out.result(answer, plural(count_in(answer, "streams"), "stream") + " of " + node + " will move, " +
+                         std::to_string(rate) + " a second; the node accepts no new streams until it is restarted");
   return kDone;
 }
 
@@ -52,7 +48,7 @@ Run declare_nodes_drain(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("NODE", options->node, "Its server id").type_name("").required().not_configurable();
   app.add_option("--rate", options->rate, "Streams a second").type_name("RATE").show_default();
-  app.add_flag("-y,--yes", options->yes, "Do not ask").not_configurable();
+  options->confirmation.declare(app);
   return [options](Context& context) { return run(*options, context); };
 }
 

@@ -6,13 +6,8 @@ namespace {
 
 int run(Context& context) {
   const api::Json answer = context.client().list_nodes();
-  Output& out = context.out();
-  if (out.human_readable()) {
-    out.write(nodes_table(answer, out.style()));
-  } else {
-    out.listing(answer);
-  }
-  return note_degraded(answer, out) ? kFailed : kDone;
+  write_nodes(answer, context.out());
+  return note_degraded(answer, context.out()) ? kFailed : kDone;
 }
 
 }  // namespace

@@ -6,14 +6,14 @@
 namespace sse::ctl {
 
 std::string nodes_table(const api::Json& answer, const TableStyle& style) {
-  Table table({{"NODE", false, true},
+  Table table({shrinking("NODE"),
                {"STATE"},
-               {"URL", false, true},
+               shrinking("URL"),
                {"VERSION"},
                {"UP"},
-               {"CONNECTIONS", true},
-               {"USERS", true},
-               {"MEMORY", true}});
+               right_aligned("CONNECTIONS"),
+               right_aligned("USERS"),
+               right_aligned("MEMORY")});
   const WallTime now = wall_now();
   std::uint64_t connections = 0;
   for (const api::Json& one : answer.at("list")) {
@@ -24,6 +24,14 @@ std::string nodes_table(const api::Json& answer, const TableStyle& style) {
   }
   return table.render(style) + '\n' + plural(answer.at("list").size(), "node") + ", " +
          plural(connections, "connection") + '\n';
+}
+
+void write_nodes(const api::Json& answer, Output& out) {
+  if (out.human_readable()) {
+    out.write(nodes_table(answer, out.style()));
+  } else {
+    out.listing(answer);
+  }
 }
 
 bool note_degraded(const api::Json& answer, Output& out) {

@@ -17,16 +17,16 @@ struct Options {
   bool ids = false;
 };
 
-std::string table_of(const api::Json& list, const TableStyle& style) {
-  Table table({{"USER", false, true},
-               {"NAME", false, true},
-               {"CONNECTIONS", true},
-               {"TENANTS", false, true},
-               {"CHANNELS", false, true},
+std::string table_of(const api::Json& page, const TableStyle& style) {
+  Table table({shrinking("USER"),
+               shrinking("NAME"),
+               right_aligned("CONNECTIONS"),
+               shrinking("TENANTS"),
+               shrinking("CHANNELS"),
                {"ONLINE FOR"},
                {"SESSION"}});
   const WallTime now = wall_now();
-  for (const api::Json& one : list) {
+  for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "name"), text_cell(one, "connections"), text_cell(one, "tenants"),
                text_cell(one, "channels"), age_cell(one, "firstConnectTime", now),
                seconds_cell(one, "sessionDuration")});
@@ -34,9 +34,9 @@ std::string table_of(const api::Json& list, const TableStyle& style) {
   return table.render(style);
 }
 
-std::string lines_of(const api::Json& list, const TableStyle&) {
+std::string lines_of(const api::Json& page, const TableStyle&) {
   std::string lines;
-  for (const api::Json& one : list)
+  for (const api::Json& one : page.at("list"))
     lines += printable(one.is_string() ? one.get<std::string>() : event::dump_json(one), 8192) + '\n';
   return lines;
 }

@@ -11,10 +11,6 @@ namespace {
 
 std::string describe(const api::Json& user, const TableStyle& style) {
   const WallTime now = wall_now();
-  const auto ago = [&](const char* name) {
-    const std::string age = age_cell(user, name, now);
-    return age.empty() ? "" : time_cell(user, name) + " (" + age + " ago)";
-  };
   std::string text = render_fields({{"id", text_cell(user, "id")},
                                     {"name", text_cell(user, "name")},
                                     {"service", text_cell(user, "service")},
@@ -23,20 +19,20 @@ std::string describe(const api::Json& user, const TableStyle& style) {
                                     {"tenants", text_cell(user, "tenants")},
                                     {"channels", text_cell(user, "channels")},
                                     {"tokens", text_cell(user, "tokens")},
-                                    {"first connect", ago("firstConnectTime")},
-                                    {"last connect", ago("lastConnectTime")},
-                                    {"last request", ago("lastRequestTime")},
+                                    {"first connect", time_ago_cell(user, "firstConnectTime", now)},
+                                    {"last connect", time_ago_cell(user, "lastConnectTime", now)},
+                                    {"last request", time_ago_cell(user, "lastRequestTime", now)},
                                     {"session duration", seconds_cell(user, "sessionDuration")}},
                                    style);
   Table table({{"CONNECTION"},
-               {"TENANT", false, true},
-               {"CHANNEL", false, true},
-               {"IP", false, true},
+               shrinking("TENANT"),
+               shrinking("CHANNEL"),
+               shrinking("IP"),
                {"AGE"},
                {"SESSION"},
-               {"EVENTS", true},
-               {"BACKLOG", true},
-               {"LISTENS TO", false, true}});
+               right_aligned("EVENTS"),
+               right_aligned("BACKLOG"),
+               shrinking("LISTENS TO")});
   if (const auto list = user.find("connectionList"); list != user.end() && list->is_array()) {
     for (const api::Json& one : *list) {
       table.add({text_cell(one, "id"), text_cell(one, "accessTenantId"), text_cell(one, "channel"),
@@ -48,13 +44,7 @@ std::string describe(const api::Json& user, const TableStyle& style) {
 }
 
 int show(const std::string& user, Context& context) {
-  const api::Json answer = context.client().show_user(UserId(user), context.service());
-  Output& out = context.out();
-  if (out.human_readable()) {
-    out.write(describe(answer, out.style()));
-  } else {
-    out.document(answer);
-  }
+  context.out().result(context.client().show_user(UserId(user), context.service()), describe);
   return kDone;
 }
 
@@ -63,12 +53,8 @@ int online(const std::string& user, Context& context) {
   query.service = context.service();
   query.user = user;
   const std::uint64_t connections = count_in(context.client().list_connections(query, {1, 1}), "total");
-  Output& out = context.out();
-  if (!out.human_readable()) {
-    out.document({{"user", user}, {"online", connections > 0}, {"connections", connections}});
-  } else {
-    out.write(connections > 0 ? "online, " + plural(connections, "connection") + '\n' : "offline\n");
-  }
+  context.out().result({{"user", user}, {"online", connections > 0}, {"connections", connections}},
+                       connections > 0 ? "online, " + plural(connections, "connection") : "offline");
   return connections > 0 ? kDone : kNoRecipient;
 }
 

@@ -10,47 +10,47 @@
 #include "base/error.h"
 #include "support/errors.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string refusal(const std::function<void(BenchOptions&)>& change) {
-  BenchOptions options;
+std::string refusal(const std::function<void(Options&)>& change) {
+  Options options;
   change(options);
   return testing::refusal_of([&] { check(options); });
 }
 
-TEST(BenchOptions, DefaultsMakeSense) {
-  EXPECT_EQ(refusal([](BenchOptions&) {}), "");
+TEST(Options, DefaultsMakeSense) {
+  EXPECT_EQ(refusal([](Options&) {}), "");
 }
 
-TEST(BenchOptions, ThatMakeNoSenseAreRefusedByName) {
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.rate = -1; }), HasSubstr("--rate"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.rate = std::numeric_limits<double>::quiet_NaN(); }), HasSubstr("--rate"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.rate = std::numeric_limits<double>::infinity(); }), HasSubstr("--rate"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.size = 39; }), HasSubstr("--size"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.burst = 101; }), HasSubstr("--burst"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.senders = 101; }), HasSubstr("--senders"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.threads = 64, o.streams = 63; }), HasSubstr("--threads"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.drain = "soon"; }), HasSubstr("--drain"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.headers = {"X-User ann"}; }), HasSubstr("--header"));
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.headers = {"X-User: ann\r\nX-More: 1"}; }), HasSubstr("--header"));
+TEST(Options, ThatMakeNoSenseAreRefusedByName) {
+  EXPECT_THAT(refusal([](Options& o) { o.rate = -1; }), HasSubstr("--rate"));
+  EXPECT_THAT(refusal([](Options& o) { o.rate = std::numeric_limits<double>::quiet_NaN(); }), HasSubstr("--rate"));
+  EXPECT_THAT(refusal([](Options& o) { o.rate = std::numeric_limits<double>::infinity(); }), HasSubstr("--rate"));
+  EXPECT_THAT(refusal([](Options& o) { o.size = 39; }), HasSubstr("--size"));
+  EXPECT_THAT(refusal([](Options& o) { o.burst = 101; }), HasSubstr("--burst"));
+  EXPECT_THAT(refusal([](Options& o) { o.senders = 101; }), HasSubstr("--senders"));
+  EXPECT_THAT(refusal([](Options& o) { o.threads = 64, o.streams = 63; }), HasSubstr("--threads"));
+  EXPECT_THAT(refusal([](Options& o) { o.drain = "soon"; }), HasSubstr("--drain"));
+  EXPECT_THAT(refusal([](Options& o) { o.headers = {"X-User ann"}; }), HasSubstr("--header"));
+  EXPECT_THAT(refusal([](Options& o) { o.headers = {"X-User: ann\r\nX-More: 1"}; }), HasSubstr("--header"));
 }
 
-TEST(BenchOptions, SendersOfBurstsNeedABurstEach) {
-  EXPECT_EQ(refusal([](BenchOptions& o) { o.burst = 10, o.senders = 10; }), "");
-  EXPECT_THAT(refusal([](BenchOptions& o) { o.burst = 10, o.senders = 11; }), HasSubstr("--senders"));
+TEST(Options, SendersOfBurstsNeedABurstEach) {
+  EXPECT_EQ(refusal([](Options& o) { o.burst = 10, o.senders = 10; }), "");
+  EXPECT_THAT(refusal([](Options& o) { o.burst = 10, o.senders = 11; }), HasSubstr("--senders"));
 }
 
-TEST(BenchOptions, SendersNeedStreamsOfTheirOwnWhenEachEventGoesToOne) {
+TEST(Options, SendersNeedStreamsOfTheirOwnWhenEachEventGoesToOne) {
   for (const char* to : {"each", "random"})
-    EXPECT_THAT(refusal([&](BenchOptions& o) { o.to = to, o.streams = 3, o.senders = 4; }), HasSubstr("--senders"));
-  EXPECT_EQ(refusal([](BenchOptions& o) { o.streams = 3, o.senders = 4; }), "");
+    EXPECT_THAT(refusal([&](Options& o) { o.to = to, o.streams = 3, o.senders = 4; }), HasSubstr("--senders"));
+  EXPECT_EQ(refusal([](Options& o) { o.streams = 3, o.senders = 4; }), "");
 }
 
-TEST(BenchOptions, TooFewDescriptorsAreSaidWithTheLimitAndTheWayOut) {
-  BenchOptions options;
+TEST(Options, TooFewDescriptorsAreSaidWithTheLimitAndTheWayOut) {
+  Options options;
   options.streams = 20'000;
   EXPECT_NO_THROW(require_descriptors(options, 20'100));
   try {
@@ -64,4 +64,4 @@ TEST(BenchOptions, TooFewDescriptorsAreSaidWithTheLimitAndTheWayOut) {
 }
 
 }  // namespace
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

@@ -4,11 +4,11 @@
 
 #include "base/error.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
-TEST(BenchPlace, IsReadFromAUrl) {
-  const BenchPlace place = parse_place("http://example.com:8080/my-sse/", "unix:/run/admin.sock");
+TEST(Place, IsReadFromAUrl) {
+  const Place place = parse_place("http://example.com:8080/my-sse/", "unix:/run/admin.sock");
   EXPECT_EQ(place.host, "example.com");
   EXPECT_EQ(place.port, 8080);
   EXPECT_EQ(place.path, "/my-sse");
@@ -16,13 +16,13 @@ TEST(BenchPlace, IsReadFromAUrl) {
   EXPECT_EQ(parse_place("http://h/s", "unix:/x").port, 80);
 }
 
-TEST(BenchPlace, OfAServerOnEveryAddressIsWhereItsAdminApiIs) {
+TEST(Place, OfAServerOnEveryAddressIsWhereItsAdminApiIs) {
   EXPECT_EQ(parse_place("http://0.0.0.0:8080/s", "http://10.0.0.7:9090").host, "10.0.0.7");
   EXPECT_EQ(parse_place("http://[::]:8080/s", "http://node-1:9090").host, "node-1");
   EXPECT_EQ(parse_place("http://0.0.0.0:8080/s", "unix:/run/admin.sock").host, "127.0.0.1");
 }
 
-TEST(BenchPlace, ThatIsNoneIsRefused) {
+TEST(Place, ThatIsNoneIsRefused) {
   for (const char* url : {"", "x", "http://", "http://host", "http://host/", "https://host/s", "ftp://host/s",
                           "http://host/a b", "http://host/s?x=1", "http://host:0x/s", "http://host:99999/s"}) {
     try {
@@ -35,4 +35,4 @@ TEST(BenchPlace, ThatIsNoneIsRefused) {
 }
 
 }  // namespace
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

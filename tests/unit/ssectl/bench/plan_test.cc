@@ -11,7 +11,7 @@
 #include "event/json.h"
 #include "ssectl/load/mark.h"
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
 using event::Json;
@@ -22,7 +22,7 @@ struct Message {
   Json json;
 };
 
-std::vector<Message> messages_of(BenchSender& sender, std::uint64_t group) {
+std::vector<Message> messages_of(Sender& sender, std::uint64_t group) {
   std::vector<Message> messages;
   std::istringstream lines(sender.group(group, SteadyTime(std::chrono::nanoseconds(5))));
   for (std::string line; std::getline(lines, line);) {
@@ -37,8 +37,8 @@ std::vector<Message> messages_of(BenchSender& sender, std::uint64_t group) {
   return messages;
 }
 
-BenchOptions options(std::uint64_t events, std::uint64_t burst, unsigned senders, const std::string& to) {
-  BenchOptions options;
+Options options(std::uint64_t events, std::uint64_t burst, unsigned senders, const std::string& to) {
+  Options options;
   options.events = events;
   options.burst = burst;
   options.senders = senders;
@@ -46,30 +46,30 @@ BenchOptions options(std::uint64_t events, std::uint64_t burst, unsigned senders
   return options;
 }
 
-TEST(BenchPlan, TheLastGroupHoldsWhatIsLeft) {
-  const BenchPlan plan(options(25, 10, 1, "channel"), "m", "", {0, 1});
+TEST(Plan, TheLastGroupHoldsWhatIsLeft) {
+  const Plan plan(options(25, 10, 1, "channel"), "m", "", {0, 1});
   ASSERT_EQ(plan.groups(), 3U);
   EXPECT_EQ(plan.size_of(0), 10U);
   EXPECT_EQ(plan.size_of(2), 5U);
   EXPECT_EQ(plan.receivers(), 2U);
 }
 
-TEST(BenchPlan, GroupsAreDueSoThatTheRateOfEventsHolds) {
-  BenchOptions wanted = options(1000, 10, 1, "channel");
-  EXPECT_EQ(BenchPlan(wanted, "m", "", {0}).due(7), std::chrono::nanoseconds(0));
+TEST(Plan, GroupsAreDueSoThatTheRateOfEventsHolds) {
+  Options wanted = options(1000, 10, 1, "channel");
+  EXPECT_EQ(Plan(wanted, "m", "", {0}).due(7), std::chrono::nanoseconds(0));
   wanted.rate = 100;
-  const BenchPlan plan(wanted, "m", "", {0});
+  const Plan plan(wanted, "m", "", {0});
   EXPECT_EQ(plan.due(0), std::chrono::nanoseconds(0));
   EXPECT_EQ(plan.due(7), std::chrono::milliseconds(700));
 }
 
-TEST(BenchPlan, NumbersOfASenderRiseByOneOnEveryStream) {
+TEST(Plan, NumbersOfASenderRiseByOneOnEveryStream) {
   for (const char* to : {"channel", "each", "random"}) {
-    const BenchPlan plan(options(600, 3, 4, to), "m", "", {0, 1, 2, 3, 5, 6, 8});
+    const Plan plan(options(600, 3, 4, to), "m", "", {0, 1, 2, 3, 5, 6, 8});
     std::map<std::pair<std::string, unsigned>, std::uint64_t> next;
     std::uint64_t total = 0;
     for (unsigned number = 0; number < 4; ++number) {
-      BenchSender sender(plan, number);
+      Sender sender(plan, number);
       for (std::uint64_t group = number; group < plan.groups(); group += 4) {
         for (const Message& message : messages_of(sender, group)) {
           EXPECT_EQ(message.mark.sender, number);
@@ -82,20 +82,20 @@ TEST(BenchPlan, NumbersOfASenderRiseByOneOnEveryStream) {
   }
 }
 
-TEST(BenchPlan, EachGoesToOneStreamAfterTheOtherOfThoseThatAreOpen) {
-  const BenchPlan plan(options(6, 1, 1, "each"), "m", "", {0, 2, 3});
+TEST(Plan, EachGoesToOneStreamAfterTheOtherOfThoseThatAreOpen) {
+  const Plan plan(options(6, 1, 1, "each"), "m", "", {0, 2, 3});
   EXPECT_EQ(plan.receivers(), 1U);
-  BenchSender sender(plan, 0);
+  Sender sender(plan, 0);
   std::vector<std::string> users;
   for (std::uint64_t group = 0; group < 6; ++group) users.push_back(messages_of(sender, group).front().user);
   EXPECT_EQ(users, (std::vector<std::string>{"m-0", "m-2", "m-3", "m-0", "m-2", "m-3"}));
 }
 
-TEST(BenchPlan, NoTwoSendersShareAStreamWithOneStreamAnEvent) {
-  const BenchPlan plan(options(400, 1, 4, "random"), "m", "", {0, 1, 2, 3, 4, 5});
+TEST(Plan, NoTwoSendersShareAStreamWithOneStreamAnEvent) {
+  const Plan plan(options(400, 1, 4, "random"), "m", "", {0, 1, 2, 3, 4, 5});
   std::map<std::string, std::set<unsigned>> senders;
   for (unsigned number = 0; number < 4; ++number) {
-    BenchSender sender(plan, number);
+    Sender sender(plan, number);
     for (std::uint64_t group = number; group < plan.groups(); group += 4)
       senders[messages_of(sender, group).front().user].insert(number);
   }
@@ -103,11 +103,11 @@ TEST(BenchPlan, NoTwoSendersShareAStreamWithOneStreamAnEvent) {
   for (const auto& [user, who] : senders) EXPECT_EQ(who.size(), 1U) << user;
 }
 
-TEST(BenchPlan, QosMessagesDoNotOutliveTheRunByMuch) {
-  BenchOptions wanted = options(1, 1, 1, "all");
+TEST(Plan, QosMessagesDoNotOutliveTheRunByMuch) {
+  Options wanted = options(1, 1, 1, "all");
   wanted.qos = true;
-  const BenchPlan plan(wanted, "m", "hr", {0});
-  BenchSender sender(plan, 0);
+  const Plan plan(wanted, "m", "hr", {0});
+  Sender sender(plan, 0);
   const Json json = messages_of(sender, 0).front().json;
   EXPECT_EQ(json.at("qos"), true);
   EXPECT_EQ(json.at("ttl"), "10m");
@@ -117,4 +117,4 @@ TEST(BenchPlan, QosMessagesDoNotOutliveTheRunByMuch) {
 }
 
 }  // namespace
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

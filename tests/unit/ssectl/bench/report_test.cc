@@ -5,14 +5,14 @@
 
 #include <string>
 
-namespace sse::ctl {
+namespace sse::ctl::bench {
 namespace {
 
 using ::testing::HasSubstr;
 
 // 20 streams, 5 events to all of them, everything arrived.
-BenchResult good_result() {
-  BenchResult result;
+Result good_result() {
+  Result result;
   result.opened.opened = 20;
   result.opened.seconds = 0.5;
   result.receivers = 20;
@@ -31,7 +31,7 @@ BenchResult good_result() {
 }
 
 TEST(BenchReport, ComputesRatesFromWhatWasCounted) {
-  const event::Json report = bench_report(BenchOptions(), good_result());
+  const event::Json report = report_of(Options(), good_result());
   EXPECT_EQ(report["streamsPerSecond"], 40.0);
   EXPECT_EQ(report["sendsPerSecond"], 5.0);
   EXPECT_EQ(report["deliveriesPerSecond"], 50.0);
@@ -44,55 +44,55 @@ TEST(BenchReport, ComputesRatesFromWhatWasCounted) {
 }
 
 TEST(BenchReport, ADoubledEventDoesNotHideALostOne) {
-  BenchResult result = good_result();
+  Result result = good_result();
   result.received.duplicates = 1;
-  const event::Json report = bench_report(BenchOptions(), result);
+  const event::Json report = report_of(Options(), result);
   EXPECT_EQ(report["lost"], 1);
   EXPECT_EQ(report["duplicates"], 1);
   EXPECT_FALSE(is_clean(report));
 }
 
 TEST(BenchReport, OnlyWithQosMayAnEventComeTwice) {
-  BenchResult result = good_result();
+  Result result = good_result();
   result.received.events = 101;
   result.received.duplicates = 1;
-  BenchOptions options;
-  EXPECT_FALSE(is_clean(bench_report(options, result)));
+  Options options;
+  EXPECT_FALSE(is_clean(report_of(options, result)));
   options.qos = true;
-  EXPECT_TRUE(is_clean(bench_report(options, result)));
+  EXPECT_TRUE(is_clean(report_of(options, result)));
 }
 
 TEST(BenchReport, EverythingThatWentWrongMakesItUnclean) {
   const auto clean = [](auto change) {
-    BenchResult result = good_result();
+    Result result = good_result();
     change(result);
-    return is_clean(bench_report(BenchOptions(), result));
+    return is_clean(report_of(Options(), result));
   };
-  EXPECT_FALSE(clean([](BenchResult& r) { r.opened.failed = 1; }));
-  EXPECT_FALSE(clean([](BenchResult& r) { r.received.closed = 1; }));
-  EXPECT_FALSE(clean([](BenchResult& r) { r.received.late = 1; }));
-  EXPECT_FALSE(clean([](BenchResult& r) { r.received.events = 99; }));
-  EXPECT_FALSE(clean([](BenchResult& r) { r.sent.accepted = 4; }));
-  EXPECT_FALSE(clean([](BenchResult& r) { r.stopped = "the server is gone"; }));
+  EXPECT_FALSE(clean([](Result& r) { r.opened.failed = 1; }));
+  EXPECT_FALSE(clean([](Result& r) { r.received.closed = 1; }));
+  EXPECT_FALSE(clean([](Result& r) { r.received.late = 1; }));
+  EXPECT_FALSE(clean([](Result& r) { r.received.events = 99; }));
+  EXPECT_FALSE(clean([](Result& r) { r.sent.accepted = 4; }));
+  EXPECT_FALSE(clean([](Result& r) { r.stopped = "the server is gone"; }));
 }
 
 TEST(BenchReport, WhatIsUnknownIsNullAndNotNought) {
-  BenchResult result = good_result();
+  Result result = good_result();
   result.after.reset();
   result.warm.reset();
   result.received = load::Received();
-  const event::Json report = bench_report(BenchOptions(), result);
+  const event::Json report = report_of(Options(), result);
   EXPECT_TRUE(report["serverCpuMicrosPerDelivery"].is_null());
   EXPECT_TRUE(report["serverBytesPerStream"].is_null());
   EXPECT_TRUE(report["latencyMicros"].is_null());
   EXPECT_EQ(report["deliveriesPerSecond"], 0.0);
-  EXPECT_THAT(describe_bench(report, TableStyle()), HasSubstr("server cpu     unknown"));
+  EXPECT_THAT(describe(report, TableStyle()), HasSubstr("server cpu     unknown"));
 }
 
 TEST(BenchReport, ForPeopleNamesEveryFigure) {
-  BenchResult result = good_result();
+  Result result = good_result();
   result.opened.failed = 3;
-  const std::string text = describe_bench(bench_report(BenchOptions(), result), TableStyle());
+  const std::string text = describe(report_of(Options(), result), TableStyle());
   EXPECT_THAT(text, HasSubstr("streams        20, opened at 40/s\nnot opened     3\n"));
   EXPECT_THAT(text, HasSubstr("delivered      100 at 50/s\n"));
   EXPECT_THAT(text, HasSubstr("p99.9 1 ms  max 1 ms\n"));
@@ -100,4 +100,4 @@ TEST(BenchReport, ForPeopleNamesEveryFigure) {
 }
 
 }  // namespace
-}  // namespace sse::ctl
+}  // namespace sse::ctl::bench

@@ -45,5 +45,12 @@ TEST(Cells, CountInWords) {
   EXPECT_EQ(plural(0, "connection"), "0 connections");
 }
 
+TEST(Cells, ATimeIsFollowedByTheTimeSinceThen) {
+  const event::Json one = {{"createTime", 1'700'000'000'000}};
+  const WallTime now = from_millis(1'700'000'185'000);
+  EXPECT_EQ(time_ago_cell(one, "createTime", now), "2023-11-14T22:13:20.000Z (3m 5s ago)");
+  EXPECT_EQ(time_ago_cell(one, "closeTime", now), "");
+}
+
 }  // namespace
 }  // namespace sse::ctl

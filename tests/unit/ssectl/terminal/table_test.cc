@@ -34,7 +34,7 @@ TEST(Table, AlignsColumns) {
 }
 
 TEST(Table, ShrinksTheWidestColumnThatMay) {
-  Table table({{"ID"}, {"SHORT", false, true}, {"LONG", false, true}});
+  Table table({{"ID"}, shrinking("SHORT"), shrinking("LONG")});
   table.add({"847140540416", "0123456789", "01234567890123456789"});
   EXPECT_EQ(table.render({false, 36}),
             "ID            SHORT       LONG\n"

@@ -1,4 +1,4 @@
-#include "ssectl/input/input.h"
+#include "ssectl/input/files.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -72,7 +72,7 @@ TEST(PipedInput, IsNothingWhenThePipeIsEmptyOrADevice) {
   EXPECT_EQ(piped_input(std::chrono::seconds(30)), std::nullopt);
 }
 
-TEST(PipedInput, DoesNotHangOnAPipeNobodyWritesInto) {
+TEST(PipedInput, DoesNotHangOnAPipeWithoutAWriter) {
   Pipe pipe;
   const StandardInput input(pipe.out.get());
   EXPECT_EQ(code_of([] { piped_input(milliseconds(20)); }), ErrorCode::kTimeout);
@@ -93,11 +93,6 @@ TEST(ReadFile, NamesWhatItCannotRead) {
 TEST(ReadToken, TakesTheFirstLineWithoutBlanks) {
   EXPECT_EQ(read_token(TemporaryFile(" s3cret \r\nmore\n").path()), "s3cret");
   EXPECT_EQ(code_of([] { read_token(TemporaryFile("\n \n").path()); }), ErrorCode::kInvalidArgument);
-}
-
-TEST(ParseIds, KeepsOrderAndDropsDoubles) {
-  EXPECT_EQ(parse_ids({"2", "1", "2"}), (std::vector<std::uint64_t>{2, 1}));
-  EXPECT_EQ(code_of([] { parse_ids({"1", "0x2"}); }), ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -3,9 +3,6 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <vector>
-
-#include "base/ids.h"
 
 namespace sse::ctl {
 
@@ -20,16 +17,5 @@ std::optional<std::string> piped_input(std::chrono::milliseconds timeout);
 /// The first line of a file, without trailing blanks. Throws like read_file, and Error(kInvalidArgument) if the line is
 /// empty.
 std::string read_token(const std::string& path);
-
-/// Parses ids from the command line and removes duplicates. Throws Error(kInvalidArgument) that names the first
-/// invalid one.
-std::vector<std::uint64_t> parse_ids(const std::vector<std::string>& texts);
-
-/// Calls parse_duration; an error names the option.
-std::chrono::milliseconds duration_option(const std::string& option, const std::string& text);
-
-/// Asks `question` on the terminal; true for yes. Without a terminal throws Error(kInvalidArgument) that says to give
-/// --yes.
-bool confirmed(const std::string& question);
 
 }  // namespace sse::ctl

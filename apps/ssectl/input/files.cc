@@ -1,15 +1,13 @@
-#include "ssectl/input/input.h"
+#include "ssectl/input/files.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
-#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -84,35 +82,6 @@ std::string read_token(const std::string& path) {
                 "the token file '" + printable(path) + "' has an empty first line; the token must be there");
   }
   return token;
-}
-
-std::vector<std::uint64_t> parse_ids(const std::vector<std::string>& texts) {
-  std::vector<std::uint64_t> ids;
-  for (const std::string& text : texts) {
-    const auto id = parse_id(text);
-    if (!id) throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 60) + "' is not an id (a whole number)");
-    if (std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
-  }
-  return ids;
-}
-
-std::chrono::milliseconds duration_option(const std::string& option, const std::string& text) {
-  try {
-    return parse_duration(text);
-  } catch (const Error& e) {
-    throw Error(e.code(), option + ": " + e.what());
-  }
-}
-
-bool confirmed(const std::string& question) {
-  if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "'" + question + "' cannot be asked without a terminal; add --yes to confirm");
-  }
-  std::fprintf(stderr, "%s [y/N] ", printable(question, 500).c_str());
-  std::string answer;
-  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) answer += static_cast<char>(c);
-  return to_lower(answer) == "y" || to_lower(answer) == "yes";
 }
 
 }  // namespace sse::ctl

@@ -1,0 +1,30 @@
+#include "ssectl/input/values.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "base/units.h"
+
+namespace sse::ctl {
+
+std::vector<std::uint64_t> parse_ids(const std::vector<std::string>& texts) {
+  std::vector<std::uint64_t> ids;
+  for (const std::string& text : texts) {
+    const auto id = parse_id(text);
+    if (!id) throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 60) + "' is not an id (a whole number)");
+    if (std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
+  }
+  return ids;
+}
+
+std::chrono::milliseconds duration_option(const std::string& option, const std::string& text) {
+  try {
+    return parse_duration(text);
+  } catch (const Error& e) {
+    throw Error(e.code(), option + ": " + e.what());
+  }
+}
+
+}  // namespace sse::ctl
