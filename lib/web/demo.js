@@ -1,7 +1,7 @@
 // The demo page. The user's identity is in the URL, so that two tabs can be two users and a reload changes nothing.
 
-const MOST_LINES = 1000;
-const MOST_SHOWN = 4000;
+const MAX_LINES = 1000;
+const MAX_SHOWN = 4000;
 const STATES = ['connecting', 'connected', 'closed'];
 const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel' };
 const FIRST_EVENTS = ['server-push', 'message'];
@@ -31,7 +31,7 @@ function span(className, text) {
 }
 
 function shorten(text) {
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}… (${text.length} characters)` : text;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length} characters)` : text;
 }
 
 /** The text with an optional line break after every comma: to the browser, JSON is one long word. */
@@ -47,7 +47,7 @@ function addLine(kind, id, name, text) {
   line.dataset.time = new Date().toLocaleTimeString([], { hour12: false });
   line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', ...breakable(shorten(text)));
   log.append(line);
-  while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
+  while (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
   lines += 1;
   element('count').textContent = lines;
   element('empty').hidden = true;

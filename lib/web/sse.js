@@ -5,8 +5,8 @@ const OPEN = 1;
 const CLOSED = 2;
 
 const LONGEST_DELAY = 60000;
-const MOST_QUEUED = 1000;
-const MOST_SEEN = 4096;
+const MAX_QUEUED = 1000;
+const MAX_SEEN = 4096;
 const ACK_DELAY = 50;
 const ACK_BATCH = 100;
 const GOODBYE_DELAY = 1000;
@@ -281,7 +281,7 @@ class Sse {
     if (!marked || ownId.padStart(20) > this.#lastEventId.padStart(20)) this.#lastEventId = ownId;
     if (ack) {
       this.#seen.add(ownId);
-      if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.values().next().value);
+      if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value);
     }
     if (!known) this.#emit(event);
     if (ack && marked === ackMarks) this.#confirm(ownId);
@@ -418,9 +418,9 @@ class Sse {
   #whenActive(task) {
     if (this.#life.signal.aborted) return Promise.reject(this.#destroyedError());
     if (this.isActive() && !this.#draining) return task();
-    if (this.#queue.length >= MOST_QUEUED) {
+    if (this.#queue.length >= MAX_QUEUED) {
       return Promise.reject(
-        new Error(`${MOST_QUEUED} requests wait already; this one was refused.`),
+        new Error(`${MAX_QUEUED} requests wait already; this one was refused.`),
       );
     }
     return new Promise((resolve, reject) => this.#queue.push({ task, resolve, reject }));

@@ -137,7 +137,7 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::remove_stale_entries() {
 
 void NacosDiscovery::enter(bool settled) {
   client_.enter(instance(settled));
-  told_ = beaten_ = clock_.steady_now();
+  published_ = beaten_ = clock_.steady_now();
 }
 
 // Waits until Nacos shows this node. The returned entries were read after this node was registered.
@@ -199,7 +199,7 @@ void NacosDiscovery::refresh(const event::Json& facts) {
   latest_ = facts;
   const SteadyTime now = clock_.steady_now();
   const bool other_state = state_in(facts) != state_in(facts_);
-  if (other_state || (facts != facts_ && now - told_ >= options_.facts_every)) {
+  if (other_state || (facts != facts_ && now - published_ >= options_.facts_every)) {
     facts_ = facts;
     enter(true);
   } else if (now - beaten_ >= std::min(options_.beat, client_.beat_interval())) {

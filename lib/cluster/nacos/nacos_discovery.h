@@ -66,9 +66,9 @@ class NacosDiscovery final : public Discovery {
   Mutex mutex_;
   std::string id_ GUARDED_BY(mutex_);
   unsigned number_ GUARDED_BY(mutex_) = 0;
-  event::Json facts_ GUARDED_BY(mutex_);   // as published in Nacos
-  event::Json latest_ GUARDED_BY(mutex_);  // of the most recent refresh()
-  SteadyTime told_ GUARDED_BY(mutex_){};   // when the facts were published
+  event::Json facts_ GUARDED_BY(mutex_);       // as published in Nacos
+  event::Json latest_ GUARDED_BY(mutex_);      // of the most recent refresh()
+  SteadyTime published_ GUARDED_BY(mutex_){};  // when the facts were published
   SteadyTime beaten_ GUARDED_BY(mutex_){};
   std::string conflict_ GUARDED_BY(mutex_);
   bool joined_ GUARDED_BY(mutex_) = false;

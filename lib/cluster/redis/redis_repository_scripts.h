@@ -41,9 +41,9 @@ namespace sse::cluster::scripts {
 inline constexpr const char* kCommon = R"lua(
 local P = ARGV[1]
 local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
-local function over(now, more, most) return most ~= 0 and (now >= most or more > most - now) end
+local function over(now, more, max) return max ~= 0 and (now >= max or more > max - now) end
 local function who(service, kind, name) return #service .. ':' .. service .. ':' .. kind .. ':' .. name end
--- While somebody counts anew (kRecount), what is behind its cursor has been counted.
+-- During a recount (kRecount), the members up to its cursor have been counted.
 local function recounted(member, pairs_gone, bytes_gone)
   local cursor = redis.call('HGET', P .. 'recount', 'cursor')
   if cursor and member <= cursor then
@@ -78,7 +78,7 @@ local function drop(recipient, name, member)
       redis.call('HDEL', P .. 'collapse:' .. recipient, message[2])
     end
   end
-  -- Without the right to say so, whoever waits looks.
+  -- Without the right to publish, the nodes that wait for confirmations poll.
   if message[5] then redis.pcall('PUBLISH', P .. 'settled', member .. recipient) end
   if named == 1 then
     redis.call('DECRBY', P .. 'count', 1)
@@ -96,7 +96,7 @@ local function erase(member)
       gone = gone + drop(who(message[1], message[2], name), name, member)
     end
   else
-    -- Whose it was nobody knows any more; their lists are mended when they are read.
+    -- Its recipients are unknown now; their lists are mended when they are read.
     local names = redis.call('SCARD', P .. 'names:' .. member)
     redis.call('DEL', P .. 'names:' .. member)
     if names > 0 then
@@ -394,7 +394,7 @@ return 1
 // name. Returns first the number of entries without a message, which are removed from the lists; then of each row the
 // number of the recipient, the member, and the message's fields, with the data only in the first row of a message.
 inline constexpr const char* kPending = R"lua(
-local limit, most, now = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, max_bytes, now = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = {}
 local lost = {}
 for r = 6, #ARGV, 2 do
@@ -425,7 +425,7 @@ local bytes, count = 0, 0
 local message
 for i, one in ipairs(found) do
   local same = i > 1 and found[i - 1][1] == one[1]
-  if not same and i > 1 and (count >= limit or bytes >= most) then break end
+  if not same and i > 1 and (count >= limit or bytes >= max_bytes) then break end
   if same then
     message[3] = ''
   else
@@ -452,7 +452,7 @@ local letters = ARGV[6] == '1' and tonumber(ARGV[4]) > 0
 local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIMIT', 0, limit)
 local pairs_gone, copied, done = 0, 0, 0
 local gone = {}
-local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local max_letters, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 if letters and #members > 0 then redis.call('INCRBY', P .. 'dead-serial', 0) end
 for _, member in ipairs(members) do
   if copied >= 4194304 then break end
@@ -466,12 +466,12 @@ for _, member in ipairs(members) do
   end
   -- What would have to go for the last of them is not made.
   local size = tonumber(m[6] or '0')
-  local fit = size > most_bytes and 0 or most
+  local fit = size > max_bytes and 0 or max_letters
   local payload = letters and fit > 0 and m[5] and payload_of(member, m[5])
   for i = letters and math.max(1, #names - fit + 1) or #names + 1, #names do
     local name = names[i]
     local have, more = redis.call('ZCARD', P .. 'deads'), more_bytes(payload, m[5])
-    while have > 0 and (have >= most or number('dead-bytes') + more > most_bytes) do
+    while have > 0 and (have >= max_letters or number('dead-bytes') + more > max_bytes) do
       forget_dead(redis.call('ZRANGE', P .. 'deads', 0, 0)[1])
       have, more = have - 1, more_bytes(payload, m[5])
     end
@@ -516,7 +516,7 @@ return gone
 // member, service, kind, name, listening, event, data, created, expires, collapse, original, attempts, died, key.
 // Returns for each letter 0 if it is stored, 1 if it is known, 2 if there is no room.
 inline constexpr const char* kAddDead = R"lua(
-local most, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_letters, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local results = {}
 local names = {}
 -- Letters of one message come together, each with its data: hashed once.
@@ -534,8 +534,8 @@ for at = 4, #ARGV, 14 do
   if redis.call('HEXISTS', P .. 'dead-known', letter_name(first, service, kind, name)) == 1 or
       redis.call('ZSCORE', P .. 'of:' .. recipient, first) or (known and tonumber(known) > tonumber(ARGV[at + 12])) then
     results[#results + 1] = 1
-  elseif redis.call('ZCARD', P .. 'deads') >= most or
-      number('dead-bytes') + more_bytes(payload(member, data), data) > most_bytes then
+  elseif redis.call('ZCARD', P .. 'deads') >= max_letters or
+      number('dead-bytes') + more_bytes(payload(member, data), data) > max_bytes then
     results[#results + 1] = 2
   else
     put_letter({member = member, service = service, kind = kind, listening = ARGV[at + 4], event = ARGV[at + 5],

@@ -113,7 +113,7 @@ TEST(PeerSubscriptions, ADoubtedPeerIsAskedToTellAllAgain) {
   EXPECT_FALSE(peers.read("p", post_of("s", 2, kMore), kNow));
 }
 
-TEST(PeerTopicsTold, TellsAllOnceAndThenTheChanges) {
+TEST(SubscriptionAnnouncer, TellsAllOnceAndThenTheChanges) {
   SubscriptionAnnouncer told;
   PeerSubscriptions peers(kLease);
   std::set<std::string> all{"a", "b"};
@@ -143,7 +143,7 @@ TEST(PeerTopicsTold, TellsAllOnceAndThenTheChanges) {
   EXPECT_TRUE(peers.wants("p", "a", kNow));
 }
 
-TEST(PeerTopicsTold, ALotTakesSeveralPosts) {
+TEST(SubscriptionAnnouncer, ALotTakesSeveralPosts) {
   SubscriptionAnnouncer told;
   std::set<std::string> all;
   for (int i = 0; i < 45'000; ++i) all.insert(std::to_string(i));
@@ -165,7 +165,7 @@ TEST(PeerTopicsTold, ALotTakesSeveralPosts) {
   EXPECT_EQ(peers.topics(), 45'000u);
 }
 
-TEST(PeerTopicsTold, WhatChangesMeanwhileIsToldWhereverTheRestHasGot) {
+TEST(SubscriptionAnnouncer, WhatChangesMeanwhileIsToldWhereverTheRestHasGot) {
   const auto topic = [](int i) { return "t" + std::to_string(100'000 + i); };
   std::set<std::string> all;
   for (int i = 0; i < 1000; ++i) all.insert(topic(2 * i));
@@ -199,7 +199,7 @@ TEST(PeerTopicsTold, WhatChangesMeanwhileIsToldWhereverTheRestHasGot) {
   for (int i = 0; i < 2000; ++i) EXPECT_EQ(peers.wants("p", topic(i), kNow), all.contains(topic(i))) << i;
 }
 
-TEST(PeerTopicsTold, AnAttemptThatMayFailTakesNoTopics) {
+TEST(SubscriptionAnnouncer, AnAttemptThatMayFailTakesNoTopics) {
   std::set<std::string> all{"a", "b", "c"};
   SubscriptionAnnouncer told;
   PeerSubscriptions peers(kLease);
@@ -232,7 +232,7 @@ TEST(PeerTopicsTold, AnAttemptThatMayFailTakesNoTopics) {
   EXPECT_FALSE(peers.wants("p", "z", kNow));
 }
 
-TEST(PeerTopicsTold, WhoWaitsHearsWhenThePeerIsLost) {
+TEST(SubscriptionAnnouncer, WhoWaitsHearsWhenThePeerIsLost) {
   SubscriptionAnnouncer told;
   told.start_over();
   told.add(true, {"a"});

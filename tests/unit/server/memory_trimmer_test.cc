@@ -18,7 +18,7 @@ TEST(MemoryTrimmer, SpeaksUpOnceWhenAStormIsOver) {
   EXPECT_TRUE(watch.burst_ended(20'000));
 }
 
-TEST(MemoryTrimmer, HearsOfManySmallHappeningsInTheEnd) {
+TEST(MemoryTrimmer, CountsManySmallReleasesInTheEnd) {
   MemoryTrimmer watch(1000);
   std::uint64_t happened = 0;
   int times = 0;
