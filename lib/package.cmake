@@ -9,6 +9,7 @@ if(TARGET sse_server)
   install(TARGETS sse_embedded EXPORT sse-server-targets)
 endif()
 
+install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/sse-server/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sse-server FILES_MATCHING PATTERN *.h)
 set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/sse-server)
 install(FILES ${PROJECT_BINARY_DIR}/generated/base/version.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sse-server/base)
 install(EXPORT sse-server-targets NAMESPACE sse-server:: DESTINATION ${folder})

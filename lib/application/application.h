@@ -10,7 +10,7 @@
 #include "base/units.h"
 #include "event/json.h"
 #include "hub/hub.h"
-#include "net/status_error.h"
+#include "sse-server/error.h"
 
 namespace sse::application {
 
@@ -59,8 +59,7 @@ struct Answer {
   std::string error{};  ///< message for users, with an error status
 };
 
-/// Thrown by an application to answer the page with a status of its choice.
-using Refusal = net::StatusError;
+using sse::Refusal;
 
 /// The application behind the pages: decides which pages may connect, and answers their messages and uploads. Thread
 /// safe; runs on worker threads and may block. Connects have their own threads, as have messages and uploads, so that

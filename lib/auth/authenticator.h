@@ -1,51 +1,16 @@
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 
 #include "base/clock.h"
-#include "hub/connection.h"
+#include "sse-server/authenticator.h"
 
 namespace sse::auth {
 
-/// The properties of a request that an authenticator may use. Valid during the call only.
-class PageRequest {
- public:
-  virtual ~PageRequest() = default;
-  /// Empty when absent.
-  virtual std::string header(const std::string& name) const = 0;
-  /// A query parameter; empty when absent. The body is not available: it is read only after authentication.
-  virtual std::string parameter(const std::string& name) const = 0;
-  /// The client's address, as reported by a trusted proxy.
-  virtual std::string address() const = 0;
-  /// True when the request came directly from a `--trusted-proxy` (or this machine, for a listener only it can reach).
-  virtual bool from_trusted_proxy() const = 0;
-};
-
-/// Maximum size of a user's profile, which is stored for each of the user's streams.
-inline constexpr std::size_t kMaxProfileBytes = std::size_t{16} * 1024;
-
-/// An authenticated user.
-struct User {
-  hub::Identity identity;
-  std::string profile;                ///< JSON text shown as `accessUser`; empty: unknown
-  std::optional<WallTime> expires{};  ///< when the authentication ends: no stream of the user lasts longer
-};
-
-/// Authenticates the sender of a request. Thread safe; runs on worker threads and may block.
-class Authenticator {
- public:
-  virtual ~Authenticator() = default;
-  /// nullopt: not authenticated, the page gets 401. Throws Error(kUnavailable) when this cannot be determined.
-  virtual std::optional<User> authenticate(const PageRequest& request) = 0;
-  /// Reads its files again. Throws Error when it cannot; the previous content then stays in effect.
-  virtual void reload() {}
-  /// Ends calls in progress, because the server stops.
-  virtual void stop() {}
-};
+using sse::Authenticator;
+using sse::kMaxProfileBytes;
+using sse::PageRequest;
+using sse::User;
 
 /// `--auth demo`: trusts the parameters `userId` (default "1"), `tenantId`, `access-token`, `name`. For a developer's
 /// own machine only.

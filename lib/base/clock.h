@@ -5,13 +5,13 @@
 #include <functional>
 #include <memory>
 
+#include "sse-server/units.h"
+
 namespace sse {
 
 class CondVar;
 class Mutex;
 
-/// A point in civil time, in milliseconds since 1970-01-01T00:00:00Z, for storage and display; may jump.
-using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 /// A point on the monotonic clock, for deadlines; never jumps.
 using SteadyTime = std::chrono::steady_clock::time_point;
 

@@ -1,34 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "sse-server/units.h"
 
 namespace sse {
-
-/// A number of bytes.
-class ByteCount {
- public:
-  constexpr ByteCount() = default;
-  constexpr explicit ByteCount(std::uint64_t bytes) : bytes_(bytes) {}
-
-  constexpr std::uint64_t count() const { return bytes_; }
-  friend constexpr auto operator<=>(const ByteCount&, const ByteCount&) = default;
-
- private:
-  std::uint64_t bytes_ = 0;
-};
-
-constexpr ByteCount kibibytes(std::uint64_t n) {
-  return ByteCount(n * 1024);
-}
-constexpr ByteCount mebibytes(std::uint64_t n) {
-  return ByteCount(n * 1024 * 1024);
-}
 
 /// Reads `250ms`, `15s`, `5m`, `2h`, `7d` (whole numbers; `0` needs no unit).
 /// Throws Error(kInvalidArgument) that names the text and the units.

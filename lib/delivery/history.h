@@ -24,15 +24,12 @@
 #include "event/target.h"
 #include "hub/catch_up.h"
 #include "observe/metrics.h"
+#include "sse-server/options.h"
 #include "store/message_repository.h"
 
 namespace sse::delivery {
 
-struct HistoryOptions {
-  std::size_t events = 0;  ///< maximum per topic: a user, token, tenant or channel, or sends to all; 0: no history
-  ByteCount bytes = mebibytes(64);                           ///< maximum memory, including overhead
-  std::chrono::milliseconds ttl = std::chrono::minutes(60);  ///< maximum age of an event
-};
+using sse::HistoryOptions;
 
 /// Retains the last events of one service, so that a reconnecting client gets the events it missed. In memory, with one
 /// shared frame per event whatever the number of its recipients. Not thread safe: the Publisher guards it by its lock.

@@ -88,3 +88,11 @@ void normalize(Target& target) {
 }
 
 }  // namespace sse::event
+
+namespace sse {
+
+Target Target::member(const UserId& user, const TenantId& tenant) {
+  return {TargetKind::kMember, {event::member_name(user.str(), tenant.str())}, false};
+}
+
+}  // namespace sse

@@ -3,32 +3,22 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/ids.h"
+#include "sse-server/target.h"
 
 namespace sse::event {
 
-/// What the names of a Target refer to. kMember is a user of one tenant, whereas kUser is a user of any tenant. The
-/// names of kMember come from member_name(); in the API a member is a user and a tenant, see shown().
-enum class TargetKind : unsigned char { kUser = 0, kToken = 1, kTenant = 2, kChannel = 3, kAll = 4, kMember = 5 };
+using sse::Target;
+using sse::TargetKind;
+/// The number of kinds. The names of kMember come from member_name(); in the API a member is a user and a tenant, see
+/// shown().
 inline constexpr std::size_t kTargetKinds = 6;
 
 /// `user`, `token`, `tenant`, `channel`, `all`, `member`: stable names, used in tables, the database and between nodes.
 std::string_view kind_name(TargetKind kind);
 /// Inverse of kind_name. Throws Error(kInvalidArgument).
 TargetKind kind_from_name(std::string_view name);
-
-/// The recipients of an event. A value type.
-struct Target {
-  TargetKind kind = TargetKind::kAll;
-  std::vector<std::string> names;  ///< user ids, tokens, …: not empty, without duplicates; empty for kAll
-  bool listening = false;          ///< only connections that listen to the event's name
-
-  static Target user(const UserId& id) { return {TargetKind::kUser, {id.str()}, false}; }
-  static Target channel(const ChannelName& name) { return {TargetKind::kChannel, {name.str()}, false}; }
-  static Target all() { return {}; }
-};
 
 /// User and tenant in one name, such as `3:bobacme`; unique for each pair.
 std::string member_name(std::string_view user, std::string_view tenant);

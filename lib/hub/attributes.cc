@@ -136,11 +136,11 @@ std::size_t get_size(std::string_view& packed) {
 }  // namespace
 
 // Format: for each non-empty field its number, the size of its text, and the text with phrases shortened.
-std::string Attributes::pack() const {
+std::string pack(const Attributes& attributes) {
   std::string out;
   std::string shortened;
   std::uint8_t number = 0;
-  for (const std::string* field : fields(*this)) {
+  for (const std::string* field : fields(attributes)) {
     ++number;
     if (field->empty()) continue;
     shortened.clear();
@@ -152,7 +152,7 @@ std::string Attributes::pack() const {
   return out;
 }
 
-Attributes Attributes::unpack(std::string_view packed) {
+Attributes unpack_attributes(std::string_view packed) {
   count_steps();
   Attributes out;
   const auto all = fields(out);
@@ -168,3 +168,11 @@ Attributes Attributes::unpack(std::string_view packed) {
 }
 
 }  // namespace sse::hub
+
+namespace sse {
+
+std::string ClientDetails::parameter(std::string_view name) const {
+  return form_value(query, name);
+}
+
+}  // namespace sse

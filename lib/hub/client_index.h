@@ -8,11 +8,11 @@
 #include <unordered_map>
 
 #include "base/ids.h"
+#include "hub/attributes.h"
 #include "hub/client_key.h"
 
 namespace sse::hub {
 
-struct Attributes;
 struct Connection;
 class Group;
 

@@ -21,15 +21,13 @@
 #include "net/address_limiter.h"
 #include "net/socket.h"
 #include "net/stream.h"
+#include "sse-server/connection.h"
 
 namespace sse::hub {
 
-/// The user, tenant and token of a connection, as the authenticator returned them. Empty fields: unknown.
-struct Identity {
-  UserId user;
-  TenantId tenant{};
-  AccessToken token{};
-};
+using sse::ConnectionInfo;
+using sse::Identity;
+using sse::SetDuration;
 
 /// Whether `who` owns a stream of `owner`: both are the same user of the same tenant. A stream without a user has no
 /// owner.
@@ -54,36 +52,6 @@ struct NewConnection {
   std::string response_head;  ///< written before the first event
   bool chunked = false;       ///< the head contains `Transfer-Encoding: chunked`
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
-};
-
-/// The session duration last sent to the page (sse-set-duration), and when.
-struct SetDuration {
-  std::int64_t seconds = 0;
-  WallTime at;
-};
-
-/// A snapshot of a connection, for callers on other threads.
-struct ConnectionInfo {
-  ConnectionId id;
-  Identity identity;
-  ChannelName channel;
-  std::vector<std::string> listeners;
-  Attributes attributes;
-  WallTime created;
-  WallTime as_of;  ///< when the snapshot was taken
-  std::chrono::milliseconds keepalive{0};
-  std::optional<WallTime> last_request;
-  WallTime last_write;  ///< when the socket last accepted bytes
-  std::optional<SetDuration> duration;
-  std::uint64_t messages = 0;          ///< events appended to the stream
-  std::uint64_t request_messages = 0;  ///< `message/….do` calls
-  std::uint64_t request_uploads = 0;
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t backlog_bytes = 0;
-  std::optional<std::chrono::milliseconds> oldest_unsent;  ///< age of the oldest event in the backlog
-  std::uint64_t dropped = 0;                               ///< events dropped because the client was too slow
-  bool confirms = false;                                   ///< the client acknowledges messages itself
-  std::uint64_t in_flight = 0;  ///< messages sent and not yet acknowledged; only with `confirms`
 };
 
 /// One open event stream with the identity and subscriptions of its client. Owned by its shard; loop thread only.
@@ -139,9 +107,9 @@ struct Connection final : net::Stream {
   }
   /// Null for most connections.
   const Rare* rare_or_null() const { return rare_.get(); }
-  Attributes unpacked_attributes() const { return Attributes::unpack({attributes.get(), attributes_size}); }
+  Attributes unpacked_attributes() const { return unpack_attributes({attributes.get(), attributes_size}); }
   void keep_attributes(const Attributes& fresh) {
-    const std::string packed = fresh.pack();
+    const std::string packed = pack(fresh);
     attributes = std::make_unique_for_overwrite<char[]>(packed.size());
     attributes_size = static_cast<std::uint32_t>(packed.size());
     std::ranges::copy(packed, attributes.get());

@@ -34,7 +34,7 @@ bool matches(const Connection& connection, const ConnectionFilter& filter) {
 
 // Filters that need the packed attributes are applied on the calling thread, not on the loop.
 bool matches(const ScanRow& row, const ConnectionFilter& filter, const std::string& lower_name) {
-  const Attributes attributes = Attributes::unpack(row.attributes);
+  const Attributes attributes = unpack_attributes(row.attributes);
   if (!filter.client.empty() && form_value(attributes.query, "clientId") != filter.client) return false;
   if (lower_name.empty()) return true;
   const std::string name = profile_name(attributes.profile);

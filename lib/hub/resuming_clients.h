@@ -15,8 +15,6 @@
 
 namespace sse::hub {
 
-struct Identity;
-
 /// Recognises clients that reconnect after the server has ended their streams. An entry stands for one stream and
 /// matches one reconnect within the retention time. Bounded in bytes; the oldest entry is dropped first, which must do
 /// no harm. Thread safe.

@@ -20,9 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   attributes.query = text;
   attributes.address = text.substr(0, size / 2);
   attributes.origin = text.substr(size / 2);
-  const hub::Attributes back = hub::Attributes::unpack(attributes.pack());
+  const hub::Attributes back = hub::unpack_attributes(hub::pack(attributes));
   expect(back.query == attributes.query && back.address == attributes.address && back.origin == attributes.origin);
   // unpack() must accept any text that a store returns.
-  hub::Attributes::unpack(text);
+  hub::unpack_attributes(text);
   return 0;
 }

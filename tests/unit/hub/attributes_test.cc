@@ -14,7 +14,7 @@ TEST(Attributes, UnpacksWhatItPacked) {
   in.user_agent = "agent 12:3";
   in.host = std::string("\0:5:", 4);
   in.profile = R"({"name":"服务端"})";
-  const Attributes out = Attributes::unpack(in.pack());
+  const Attributes out = unpack_attributes(pack(in));
   EXPECT_EQ(out.query, in.query);
   EXPECT_EQ(out.address, in.address);
   EXPECT_EQ(out.user_agent, in.user_agent);
@@ -24,9 +24,9 @@ TEST(Attributes, UnpacksWhatItPacked) {
 }
 
 TEST(Attributes, UnpacksEmptyOnes) {
-  EXPECT_EQ(Attributes::unpack(Attributes{}.pack()).query, "");
-  EXPECT_EQ(Attributes::unpack("").query, "");
-  EXPECT_EQ(Attributes::unpack("\x01\x03h\xFFi").query, "hi") << "an escape of nothing";
+  EXPECT_EQ(unpack_attributes(pack(Attributes{})).query, "");
+  EXPECT_EQ(unpack_attributes("").query, "");
+  EXPECT_EQ(unpack_attributes("\x01\x03h\xFFi").query, "hi") << "an escape of nothing";
 }
 
 TEST(Attributes, KeepsEveryByteOfWhatItShortens) {
@@ -36,7 +36,7 @@ TEST(Attributes, KeepsEveryByteOfWhatItShortens) {
   in.user_agent =
       "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
   in.host = std::string(300, 'h');
-  const Attributes out = Attributes::unpack(in.pack());
+  const Attributes out = unpack_attributes(pack(in));
   EXPECT_EQ(out.query, in.query);
   EXPECT_EQ(out.user_agent, in.user_agent);
   EXPECT_EQ(out.host, in.host);
@@ -49,18 +49,18 @@ TEST(Attributes, SpendsLittleOnWhatEveryPageSays) {
       "&clientImportModuleTime=1700000000000&clientVersion=1.2.14&sessionDuration=12&useWindowEventBus=true";
   page.user_agent =
       "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
-  EXPECT_LT(page.pack().size(), (page.query.size() + page.user_agent.size()) / 2);
-  EXPECT_EQ(Attributes{}.pack(), "");
+  EXPECT_LT(pack(page).size(), (page.query.size() + page.user_agent.size()) / 2);
+  EXPECT_EQ(pack(Attributes{}), "");
 }
 
 TEST(Attributes, SurvivesATornPack) {
   Attributes in;
   in.query = "a=\xFF&userId=1";
   in.profile = "{}";
-  const std::string packed = in.pack();
-  for (std::size_t n = 0; n <= packed.size(); ++n) Attributes::unpack(std::string_view(packed).substr(0, n));
-  Attributes::unpack("\x07\x01z");
-  Attributes::unpack(std::string(200, '\xFF'));
+  const std::string packed = pack(in);
+  for (std::size_t n = 0; n <= packed.size(); ++n) unpack_attributes(std::string_view(packed).substr(0, n));
+  unpack_attributes("\x07\x01z");
+  unpack_attributes(std::string(200, '\xFF'));
 }
 
 }  // namespace

@@ -222,7 +222,7 @@ TYPED_TEST(RepositoryContract, TellsWhatIsCommittedInTheOrderOfTheIds) {
 TYPED_TEST(RepositoryContract, TellsKindsOfRecipientsApart) {
   using event::TargetKind;
   for (const TargetKind kind : {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel}) {
-    NewMessage message = to_users({"x"}, std::string(kind_name(kind)));
+    NewMessage message = to_users({"x"}, std::string(event::kind_name(kind)));
     message.target.kind = kind;
     this->repository().add(message);
   }

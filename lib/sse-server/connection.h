@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sse-server/export.h"
+#include "sse-server/ids.h"
+#include "sse-server/units.h"
+
+namespace sse {
+
+/// The user, tenant and token of a connection, as the authenticator returned them. Empty fields: unknown.
+struct Identity {
+  UserId user;          ///< who it is, within the tenant
+  TenantId tenant{};    ///< the organisation of the user
+  AccessToken token{};  ///< the session; sends can be addressed to it
+};
+
+/// Request data of a client besides its identity: query, address and headers.
+struct ClientDetails {
+  std::string query;       ///< form-encoded parameters, as sent
+  std::string address;     ///< the client's, or the one a trusted proxy forwards
+  std::string user_agent;  ///< header `User-Agent`
+  std::string host;        ///< header `Host`
+  std::string origin;      ///< header `Origin`
+  std::string profile;     ///< JSON text from the authenticator about the user; empty: unknown
+
+  /// The first value of a parameter in `query`, decoded; empty when absent.
+  SSE_API std::string parameter(std::string_view name) const;
+};
+
+/// The session duration last sent to the page (`sse-set-duration`), and when.
+struct SetDuration {
+  std::int64_t seconds = 0;  ///< how long
+  WallTime at;               ///< when it was sent
+};
+
+/// A snapshot of a connection: an open stream with its user.
+struct ConnectionInfo {
+  ConnectionId id;                                         ///< unique, also across restarts and nodes
+  Identity identity;                                       ///< from the authenticator
+  ChannelName channel;                                     ///< the channel it joined; empty: none
+  std::vector<std::string> listeners;                      ///< the event names for which the page has a handler
+  ClientDetails attributes;                                ///< from the request that opened it
+  WallTime created;                                        ///< when it opened
+  WallTime as_of;                                          ///< when the snapshot was taken
+  std::chrono::milliseconds keepalive{0};                  ///< maximum lifetime; 0: no limit
+  std::optional<WallTime> last_request;                    ///< the last message or upload of the page
+  WallTime last_write;                                     ///< when the socket last accepted bytes
+  std::optional<SetDuration> duration;                     ///< the session duration that the page was told
+  std::uint64_t messages = 0;                              ///< events appended to the stream
+  std::uint64_t request_messages = 0;                      ///< `message/….do` calls
+  std::uint64_t request_uploads = 0;                       ///< `upload/….do` calls
+  std::uint64_t bytes_sent = 0;                            ///< bytes that the socket accepted
+  std::uint64_t backlog_bytes = 0;                         ///< bytes queued that the socket has not accepted
+  std::optional<std::chrono::milliseconds> oldest_unsent;  ///< age of the oldest event in the backlog
+  std::uint64_t dropped = 0;                               ///< events dropped because the client was too slow
+  bool confirms = false;                                   ///< the client acknowledges messages itself
+  std::uint64_t in_flight = 0;  ///< messages sent and not yet acknowledged; only with `confirms`
+};
+
+}  // namespace sse
