@@ -10,20 +10,12 @@
 #include "base/units.h"
 #include "event/json.h"
 #include "hub/hub.h"
+#include "sse-server/callbacks.h"
 #include "sse-server/error.h"
 
 namespace sse::application {
 
-/// A page's request for a stream, which the application may accept, refuse or complete.
-struct ConnectRequest {
-  const ServiceName& service;
-  ConnectionId id;                                               ///< of the stream, if it is accepted
-  const hub::Identity& identity;                                 ///< from the authenticator
-  const hub::NewConnection& asked;                               ///< other data: parameters, address, listeners
-  std::string& profile;                                          ///< JSON text of the user's profile; may be replaced
-  std::string& channel;                                          ///< the channel to join; may be replaced
-  std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
-};
+using sse::ConnectRequest;
 
 /// The context of a page's message or upload.
 struct ApplicationRequest {
@@ -33,15 +25,7 @@ struct ApplicationRequest {
   const std::string& path;                ///< `hello` of `message/hello.do`
 };
 
-/// One file of an upload, in a temporary file that is deleted after on_upload() returns; the application may move it
-/// away.
-struct UploadedFile {
-  std::string field;
-  std::string filename;  ///< as the page sent it; never use it as a path
-  std::string content_type;
-  ByteCount size;
-  std::string path;
-};
+using sse::UploadedFile;
 
 struct Upload {
   event::Json fields = event::Json::object();  ///< form fields other than files: names and texts

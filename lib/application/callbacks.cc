@@ -4,8 +4,13 @@
 
 #include <cassert>
 #include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "event/json.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
 
@@ -33,14 +38,26 @@ class CallbackApplication final : public Application {
   void on_connect(ConnectRequest& request) override { callbacks_.connect(request); }
   Answer on_message(const ApplicationRequest& request, const event::Json& message) override {
     if (!callbacks_.message) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
-    return callbacks_.message(request, message);
+    const std::string json = event::dump_json(message);
+    return parsed(callbacks_.message({request.service, request.connection, request.path, json}));
   }
   Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
     if (!callbacks_.upload) throw Error(ErrorCode::kNotFound, "no application takes uploads on this server");
-    return callbacks_.upload(request, upload);
+    std::map<std::string, std::string> fields;
+    for (const auto& [name, text] : upload.fields.items()) fields.emplace(name, text.get<std::string>());
+    return parsed(callbacks_.upload({request.service, request.connection, request.path, fields, upload.files}));
   }
 
  private:
+  static Answer parsed(sse::Answer answer) {
+    try {
+      return {answer.status, event::parse_json(answer.json, "the answer of the program"), std::move(answer.error)};
+    } catch (const Error& e) {
+      // The page did nothing wrong.
+      throw Error(ErrorCode::kInternal, e.what());
+    }
+  }
+
   const Callbacks callbacks_;
 };
 
@@ -67,17 +84,35 @@ CallbackListener::CallbackListener(Callbacks callbacks, observe::Registry& metri
   }
 }
 
-const std::function<void(const ActivityEvent&)>* CallbackListener::callback_of(ActivityEvent::Type type) const {
-  const std::function<void(const ActivityEvent&)>* callback =
-      type == ActivityEvent::Type::kConnect      ? &callbacks_.connected
-      : type == ActivityEvent::Type::kDisconnect ? &callbacks_.disconnected
-      : type == ActivityEvent::Type::kListening  ? &callbacks_.listening_changed
-                                                 : nullptr;
-  return callback == nullptr || !*callback ? nullptr : callback;
+bool CallbackListener::is_wanted(ActivityEvent::Type type) const {
+  switch (type) {
+    case ActivityEvent::Type::kConnect:
+      return static_cast<bool>(callbacks_.connected);
+    case ActivityEvent::Type::kDisconnect:
+      return static_cast<bool>(callbacks_.disconnected);
+    case ActivityEvent::Type::kListening:
+      return static_cast<bool>(callbacks_.listening_changed);
+    default:
+      return false;
+  }
+}
+
+void CallbackListener::call(const ActivityEvent& activity) const {
+  const ServiceName& service = activity.service;
+  const ConnectionInfo& connection = *activity.connection;
+  const WallTime time = activity.time;
+  switch (activity.type) {
+    case ActivityEvent::Type::kConnect:
+      return callbacks_.connected({service, connection, time});
+    case ActivityEvent::Type::kDisconnect:
+      return callbacks_.disconnected({service, connection, time, activity.reason, activity.note});
+    default:
+      return callbacks_.listening_changed({service, connection, time, activity.names, activity.added});
+  }
 }
 
 void CallbackListener::offer(const ActivityEventRef& activity) {
-  if (callback_of(activity->type) == nullptr) return;
+  if (!is_wanted(activity->type)) return;
   bool report = false;
   {
     const MutexLock lock(mutex_);
@@ -120,7 +155,7 @@ void CallbackListener::work() {
       if (queue_.empty()) reported_ = false;
     }
     try {
-      (*callback_of(next->type))(*next);
+      call(*next);
     } catch (const std::exception& e) {
       observe::log_error("a callback of the program threw",
                          {{"type", std::string(type_name(next->type))}, {"error", e.what()}});

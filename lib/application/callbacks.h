@@ -1,9 +1,7 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <thread>
 
 #include "application/activity_log.h"
@@ -11,35 +9,15 @@
 #include "auth/authenticator.h"
 #include "base/mutex.h"
 #include "observe/metrics.h"
+#include "sse-server/callbacks.h"
 
 namespace sse::application {
 
-/// The functions with which a C++ program handles its pages. Each may be empty.
-///
-/// Threads: `authenticate`, `connect`, `message` and `upload` run on worker threads, several at once, and may block.
-/// `connected`, `disconnected` and `listening_changed` run one at a time, in the order of the events, on a separate
-/// thread: one that blocks delays only the next ones. When 10,000 are queued, new ones are dropped, counted
-/// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
-/// close); none may destroy or stop it.
-///
-/// Exceptions: an Error from `connect`, `message` or `upload` becomes the page's answer (a Refusal with its own
-/// status), any other exception a 500. Exceptions from the other callbacks are logged.
-struct Callbacks {
-  /// Authenticates the sender of a request; nullopt: 401. Empty: the demo authenticator, which accepts every user.
-  std::function<std::optional<auth::User>(const auth::PageRequest&)> authenticate{};
-  /// Returns when the page may have its stream; throws a Refusal otherwise. May set the profile, channel and
-  /// attributes.
-  std::function<void(ConnectRequest&)> connect{};
-  /// Answers `message/….do` and `upload/….do`. Empty: the page gets 404.
-  std::function<Answer(const ApplicationRequest&, const event::Json&)> message{};
-  std::function<Answer(const ApplicationRequest&, const Upload&)> upload{};
-  std::function<void(const ActivityEvent&)> connected{};
-  std::function<void(const ActivityEvent&)> disconnected{};
-  std::function<void(const ActivityEvent&)> listening_changed{};
-};
+using sse::Callbacks;
 
 /// Null when `callbacks.authenticate` is empty.
 std::unique_ptr<auth::Authenticator> make_callback_authenticator(const Callbacks& callbacks);
+/// Answers with the callbacks; 404 to what has none.
 std::unique_ptr<Application> make_callback_application(const Callbacks& callbacks);
 
 /// Runs the last three callbacks on its own thread.
@@ -55,7 +33,8 @@ class CallbackListener final : public ActivityListener {
   void stop() EXCLUDES(mutex_);
 
  private:
-  const std::function<void(const ActivityEvent&)>* callback_of(ActivityEvent::Type type) const;
+  bool is_wanted(ActivityEvent::Type type) const;
+  void call(const ActivityEvent& activity) const;
   void work() EXCLUDES(mutex_);
 
   const Callbacks callbacks_;

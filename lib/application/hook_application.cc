@@ -30,11 +30,11 @@ hub::ConnectionInfo info_of(const ConnectRequest& request, WallTime now) {
   info.id = request.id;
   info.identity = request.identity;
   info.channel = ChannelName(request.channel);
-  info.listeners = request.asked.listeners;
-  info.attributes = request.asked.attributes;
+  info.listeners = request.listeners;
+  info.attributes = request.client;
   info.attributes.profile = request.profile;
   info.created = info.as_of = now;
-  info.keepalive = request.asked.keepalive;
+  info.keepalive = request.keepalive;
   return info;
 }
 

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "event/target.h"
+#include "sse-server/send.h"
 #include "store/message_repository.h"
 
 namespace sse::delivery {
@@ -26,21 +26,7 @@ struct SendRequest {
   bool awaited = false;              ///< with qos: the caller waits for confirmations, see NewMessage
 };
 
-struct SendResult {
-  struct Recipient {
-    event::TargetKind kind = event::TargetKind::kAll;
-    std::string name;
-    std::uint32_t delivered = 0;  ///< streams that took the event
-    std::string state{};          ///< after a wait: `confirmed`, or another state, see state_name()
-  };
-
-  std::uint64_t id = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t pending = 0;  ///< recipients it was committed for; 0 without qos
-  bool repeated = false;      ///< the key was known: the result of the first request; nothing was sent
-  std::vector<Recipient> recipients;
-  std::vector<std::string> missing{};  ///< nodes that may have missed it, or did not reply in time
-};
+using sse::SendResult;
 
 /// The outcome of one of several requests.
 struct SendOutcome {

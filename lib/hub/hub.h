@@ -18,16 +18,7 @@
 
 namespace sse::hub {
 
-/// Selects connections for a listing or a count. Empty fields match everything.
-struct ConnectionFilter {
-  UserId user{};
-  TenantId tenant{};
-  AccessToken token{};
-  ChannelName channel{};
-  std::string listening{};  ///< an event name
-  std::string client{};     ///< clientId
-  std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter
-};
+using sse::ConnectionFilter;
 
 /// Maximum number of event names a connection may listen to.
 inline constexpr std::size_t kMaxListeners = 1000;

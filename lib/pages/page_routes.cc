@@ -337,7 +337,9 @@ void PageRoutes::call_on_connect(const application::Service& service, hub::NewCo
   application::ConnectRequest request{service.sender->service(),
                                       new_connection.id,
                                       new_connection.identity,
-                                      new_connection,
+                                      new_connection.attributes,
+                                      new_connection.listeners,
+                                      new_connection.keepalive,
                                       new_connection.attributes.profile,
                                       channel,
                                       more};

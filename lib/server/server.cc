@@ -275,9 +275,13 @@ Server::Server(ServerOptions options, std::unique_ptr<auth::Authenticator> authe
                std::unique_ptr<application::Application> application)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application),
                                    application::Callbacks())) {}
-Server::Server(ServerOptions options, application::Callbacks callbacks)
-    : impl_(std::make_unique<Impl>(std::move(options), application::make_callback_authenticator(callbacks),
-                                   application::make_callback_application(callbacks), callbacks)) {}
+Server::Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<auth::Authenticator> authenticator) {
+  if (!authenticator) authenticator = application::make_callback_authenticator(callbacks);
+  const bool answers = callbacks.connect || callbacks.message || callbacks.upload || options.hook.empty();
+  auto application = answers ? application::make_callback_application(callbacks) : nullptr;
+  impl_ = std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application),
+                                 std::move(callbacks));
+}
 Server::~Server() = default;
 
 void Server::start() {

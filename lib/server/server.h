@@ -4,11 +4,11 @@
 #include <string>
 
 #include "application/application.h"
-#include "application/callbacks.h"
 #include "auth/authenticator.h"
 #include "base/clock.h"
 #include "delivery/sender.h"
 #include "observe/metrics.h"
+#include "sse-server/callbacks.h"
 #include "sse-server/options.h"
 
 namespace sse::server {
@@ -23,18 +23,9 @@ struct ServerOptions : sse::ServerOptions {
 /// Throws Error(kInvalidArgument) naming the invalid option. Reads the file system, but opens and creates nothing.
 void check(const ServerOptions& options);
 
-/// A push server in one object: `sse-serve` is this with options, and a C++ program can embed it.
+/// The implementation of sse::Server (sse-server/server.h), for `sse-serve` and for tests: with the sender and the
+/// metrics as objects, and with any Application. Thread rules as there.
 ///
-///     sse::server::Server server(options);
-///     server.start();
-///     server.sender().send({sse::event::Target::all(), "news", "hello"});
-///     server.stop();
-///
-/// After installation, use `find_package(sse-server)` and link `sse-server::sse-server`.
-///
-/// Thread safe after construction, except that one thread calls start() and stop(), and it is not a thread of the
-/// server: a callback may send, query and close through sender() and its hub(), but may not stop or destroy the server
-/// (asserted).
 /// Handlers of `authenticator` and `application` run on worker threads; see Callbacks for the rest.
 class Server {
  public:
@@ -42,8 +33,8 @@ class Server {
   /// authenticator. `application` null: the hook's if `hook` is set, else the demo application. Throws Error.
   explicit Server(ServerOptions options, std::unique_ptr<auth::Authenticator> authenticator = nullptr,
                   std::unique_ptr<application::Application> application = nullptr);
-  /// With callbacks instead of objects.
-  Server(ServerOptions options, application::Callbacks callbacks);
+  /// With callbacks, as sse::Server::Server().
+  Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<auth::Authenticator> authenticator = nullptr);
   /// stop()s if still running.
   ~Server();
   Server(const Server&) = delete;

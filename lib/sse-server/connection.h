@@ -63,4 +63,15 @@ struct ConnectionInfo {
   std::uint64_t in_flight = 0;  ///< messages sent and not yet acknowledged; only with `confirms`
 };
 
+/// Selects connections for a listing or a count. Empty fields match everything.
+struct ConnectionFilter {
+  UserId user{};            ///< the user, of any tenant unless `tenant` is set
+  TenantId tenant{};        ///< the tenant
+  AccessToken token{};      ///< the session
+  ChannelName channel{};    ///< the channel joined
+  std::string listening{};  ///< an event name
+  std::string client{};     ///< parameter `clientId`, which identifies a browser tab
+  std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter
+};
+
 }  // namespace sse

@@ -36,9 +36,9 @@ class CallbacksTest : public ServerTest {
 
 TEST_F(CallbacksTest, HearsInOrderWhatHappensToAConnection) {
   Callbacks callbacks;
-  callbacks.connected = [&](const ActivityEvent& h) { note("connected " + h.connection->identity.user.str()); };
-  callbacks.listening_changed = [&](const ActivityEvent& h) { note((h.added ? "+" : "-") + h.names.at(0)); };
-  callbacks.disconnected = [&](const ActivityEvent& h) { note("disconnected " + h.reason + " " + h.note); };
+  callbacks.connected = [&](const ConnectedEvent& e) { note("connected " + e.connection.identity.user.str()); };
+  callbacks.listening_changed = [&](const ListeningEvent& e) { note((e.added ? "+" : "-") + e.names.at(0)); };
+  callbacks.disconnected = [&](const DisconnectedEvent& e) { note("disconnected " + e.reason + " " + e.note); };
   start_with(callbacks);
   const OpenStream page = stream("userId=ann");
   const std::string body = R"({"connectionId":")" + page.id + R"(","listener":["a"]})";
@@ -83,10 +83,11 @@ TEST_F(CallbacksTest, FillInWhatTheyKnowOfAConnection) {
 
 TEST_F(CallbacksTest, AnswerMessagesWithStatusAndError) {
   Callbacks callbacks;
-  callbacks.message = [](const ApplicationRequest& request, const Json& message) -> Answer {
-    if (request.path == "no") return {409, {{"taken", true}}, "already taken"};
+  callbacks.message = [](const MessageRequest& request) -> sse::Answer {
+    if (request.path == "no") return {409, R"({"taken":true})", "already taken"};
     if (request.path == "throw") throw std::runtime_error("not for the page");
-    return {message};
+    if (request.path == "garbled") return {200, "{not JSON"};
+    return {200, request.json};
   };
   start_with(callbacks);
   const OpenStream page = stream();
@@ -101,17 +102,18 @@ TEST_F(CallbacksTest, AnswerMessagesWithStatusAndError) {
   const Response threw = ask("throw");
   EXPECT_EQ(threw.status, 500);
   EXPECT_EQ(threw.body.find("not for the page"), std::string::npos);
+  EXPECT_EQ(ask("garbled").status, 500);
 }
 
 TEST_F(CallbacksTest, BlockNoStreamAndNoOtherRequest) {
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   Callbacks callbacks;
-  callbacks.message = [released](const ApplicationRequest&, const Json&) -> Answer {
+  callbacks.message = [released](const MessageRequest&) -> sse::Answer {
     released.wait();
-    return {Json()};
+    return {};
   };
-  callbacks.connected = [released](const ActivityEvent&) { released.wait(); };
+  callbacks.connected = [released](const ConnectedEvent&) { released.wait(); };
   start_with(callbacks);
   OpenStream page = stream("userId=ann");
   std::vector<Client> waiting;
@@ -130,8 +132,8 @@ TEST_F(CallbacksTest, BlockNoStreamAndNoOtherRequest) {
 
 TEST_F(CallbacksTest, MayUseTheServer) {
   Callbacks callbacks;
-  callbacks.connected = [&](const ActivityEvent& h) {
-    server_->sender().send({event::Target::user(h.connection->identity.user), "welcome", "hello"});
+  callbacks.connected = [&](const ConnectedEvent& e) {
+    server_->sender().send({event::Target::user(e.connection.identity.user), "welcome", "hello"});
   };
   start_with(callbacks);
   OpenStream page = stream("userId=ann");
@@ -140,7 +142,7 @@ TEST_F(CallbacksTest, MayUseTheServer) {
 
 TEST_F(CallbacksTest, HearOfStreamsThatEndWithTheServer) {
   Callbacks callbacks;
-  callbacks.disconnected = [&](const ActivityEvent& h) { note(h.reason); };
+  callbacks.disconnected = [&](const DisconnectedEvent& e) { note(e.reason); };
   start_with(callbacks);
   const OpenStream page = stream();
   server_->stop();

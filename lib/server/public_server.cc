@@ -1,0 +1,117 @@
+// The classes of sse-server/server.h, over the modules.
+#include <utility>
+
+#include "base/version.h"
+#include "delivery/sender.h"
+#include "hub/connection_scan.h"
+#include "server/server.h"
+#include "sse-server/server.h"
+
+namespace sse {
+namespace {
+
+delivery::SendRequest internal(SendRequest request) {
+  event::normalize(request.target);
+  delivery::SendRequest out;
+  out.target = std::move(request.target);
+  out.event = std::move(request.event);
+  out.data = std::move(request.data);
+  out.qos = request.qos;
+  out.ttl = request.ttl;
+  out.key = std::move(request.key);
+  out.collapse = std::move(request.collapse);
+  out.local = request.local;
+  return out;
+}
+
+server::ServerOptions internal(ServerOptions options) {
+  server::ServerOptions out;
+  static_cast<ServerOptions&>(out) = std::move(options);
+  return out;
+}
+
+}  // namespace
+
+std::string_view version() {
+  return base::kVersion;
+}
+
+std::string Service::name() const {
+  return sender_->service().str();
+}
+
+SendResult Service::send(SendRequest request) {
+  return sender_->send(internal(std::move(request)));
+}
+
+SendResult Service::send_and_wait(SendRequest request, std::chrono::milliseconds timeout) {
+  request.qos = true;
+  return sender_->send_and_wait(internal(std::move(request)), timeout);
+}
+
+std::vector<ConnectionInfo> Service::connections(const ConnectionFilter& filter) const {
+  return sender_->hub().describe(hub::find(sender_->hub(), filter));
+}
+
+std::optional<ConnectionInfo> Service::connection(ConnectionId id) const {
+  return sender_->hub().describe(id);
+}
+
+std::vector<std::string> Service::names(TargetKind kind) const {
+  return sender_->hub().names(kind);
+}
+
+std::size_t Service::size() const {
+  return sender_->hub().connections();
+}
+
+bool Service::close(ConnectionId id) {
+  return sender_->hub().close(std::vector<ConnectionId>{id}) != 0;
+}
+
+std::size_t Service::close(Target target) {
+  event::normalize(target);
+  return sender_->hub().close(target);
+}
+
+class Server::Impl : public server::Server {
+  using server::Server::Server;
+};
+
+Server::Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<Authenticator> authenticator)
+    : impl_(std::make_unique<Impl>(internal(std::move(options)), std::move(callbacks), std::move(authenticator))) {}
+Server::~Server() = default;
+
+void Server::start() {
+  impl_->start();
+}
+
+void Server::stop() {
+  impl_->stop();
+}
+
+void Server::reload() {
+  impl_->reload();
+}
+
+std::string Server::url() const {
+  return impl_->url();
+}
+
+std::string Server::admin_address() const {
+  return impl_->admin_address();
+}
+
+std::string Server::server_id() const {
+  return impl_->server_id();
+}
+
+Service Server::service(const std::string& name) {
+  return Service(impl_->sender(name));
+}
+
+std::string Server::metrics() const {
+  return impl_->metrics().prometheus();
+}
+
+}  // namespace sse

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sse-server/authenticator.h"
+#include "sse-server/connection.h"
+#include "sse-server/error.h"
+#include "sse-server/ids.h"
+#include "sse-server/units.h"
+
+namespace sse {
+
+/// A page's request for a stream, which the program may accept, refuse or complete.
+struct ConnectRequest {
+  const ServiceName& service;                                    ///< the service that the page wants to connect to
+  ConnectionId id;                                               ///< of the stream, if it is accepted
+  const Identity& identity;                                      ///< from the authenticator
+  const ClientDetails& client;                                   ///< parameters, address and headers of the request
+  const std::vector<std::string>& listeners;                     ///< the event names for which the page has a handler
+  std::chrono::milliseconds keepalive;                           ///< maximum lifetime of the stream; 0: no limit
+  std::string& profile;                                          ///< JSON text of the user's profile; may be replaced
+  std::string& channel;                                          ///< the channel to join; may be replaced
+  std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
+};
+
+/// A message of a page: `sse.send('hello', {…})`.
+struct MessageRequest {
+  const ServiceName& service;        ///< the service of the page's connection
+  const ConnectionInfo& connection;  ///< the page's connection
+  const std::string& path;           ///< `hello` of `message/hello.do`
+  const std::string& json;           ///< the request's body and query, merged, as JSON text
+};
+
+/// One file of an upload, in a temporary file that is deleted after the callback returns; the program may move it away.
+struct UploadedFile {
+  std::string field;         ///< the name of the form's field
+  std::string filename;      ///< as the page sent it; never use it as a path
+  std::string content_type;  ///< as the page sent it
+  ByteCount size;            ///< of the file
+  std::string path;          ///< of the temporary file
+};
+
+/// An upload of a page: `sse.upload('photo', form)`.
+struct UploadRequest {
+  const ServiceName& service;                        ///< the service of the page's connection
+  const ConnectionInfo& connection;                  ///< the page's connection
+  const std::string& path;                           ///< `photo` of `upload/photo.do`
+  const std::map<std::string, std::string>& fields;  ///< form fields other than files: names and texts
+  const std::vector<UploadedFile>& files;            ///< the files, in the order of the form
+};
+
+/// The answer to a message or an upload. The page's promise resolves with `json`, or rejects with `error`.
+struct Answer {
+  int status = 200;           ///< 400 and above: an error
+  std::string json = "null";  ///< JSON text; anything else is answered with 500 and logged
+  std::string error{};        ///< sentence for the user, with an error status
+};
+
+/// A stream has opened. Valid during the call only, like all arguments of callbacks.
+struct ConnectedEvent {
+  const ServiceName& service;        ///< the service of the connection
+  const ConnectionInfo& connection;  ///< the connection, as it was then
+  WallTime time;                     ///< when it opened
+};
+
+/// A stream has ended.
+struct DisconnectedEvent {
+  const ServiceName& service;        ///< the service of the connection
+  const ConnectionInfo& connection;  ///< the connection, as it was then
+  WallTime time;                     ///< when it ended
+  const std::string& reason;         ///< `client-closed`, `disconnect`, `slow-consumer`, `shutdown`, …
+  const std::string& note;           ///< the reason given by the page; empty: none
+};
+
+/// A page has added handlers for events, or removed them.
+struct ListeningEvent {
+  const ServiceName& service;             ///< the service of the connection
+  const ConnectionInfo& connection;       ///< the connection, as it was then
+  WallTime time;                          ///< when it happened
+  const std::vector<std::string>& names;  ///< the event names
+  bool added;                             ///< false: the page listens to them no longer
+};
+
+/// The functions with which a C++ program handles its pages. Each may be empty.
+///
+/// Threads: `authenticate`, `connect`, `message` and `upload` run on worker threads, several at once, and may block.
+/// `connected`, `disconnected` and `listening_changed` run one at a time, in the order of the events, on a separate
+/// thread: one that blocks delays only the next ones. When 10,000 are queued, new ones are dropped, counted
+/// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
+/// close); none may destroy or stop it.
+///
+/// Exceptions: an Error from `connect`, `message` or `upload` becomes the page's answer (a Refusal with its own
+/// status), any other exception a 500. Exceptions from the other callbacks are logged.
+struct Callbacks {
+  /// Authenticates the sender of a request; nullopt: 401. Empty: the demo authenticator, which accepts every user.
+  std::function<std::optional<User>(const PageRequest&)> authenticate{};
+  /// Returns when the page may have its stream; throws a Refusal otherwise. May set the profile, channel and
+  /// attributes.
+  std::function<void(ConnectRequest&)> connect{};
+  /// Answers `message/….do`. Empty: the page gets 404.
+  std::function<Answer(const MessageRequest&)> message{};
+  /// Answers `upload/….do`. Empty: the page gets 404.
+  std::function<Answer(const UploadRequest&)> upload{};
+  /// A stream has opened.
+  std::function<void(const ConnectedEvent&)> connected{};
+  /// A stream has ended.
+  std::function<void(const DisconnectedEvent&)> disconnected{};
+  /// A page listens to other events than before.
+  std::function<void(const ListeningEvent&)> listening_changed{};
+};
+
+}  // namespace sse

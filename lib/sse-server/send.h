@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sse-server/error.h"
+#include "sse-server/target.h"
+
+namespace sse {
+
+/// An event to send.
+struct SendRequest {
+  Target target;                     ///< the recipients
+  std::string event;                 ///< event name; empty: the browser's default, "message"
+  std::string data;                  ///< UTF-8 text, such as JSON
+  bool qos = false;                  ///< at least once: stored until confirmed
+  std::chrono::milliseconds ttl{0};  ///< with qos; 0: ServerOptions::qos_ttl
+  std::string key{};                 ///< with qos: idempotency key of the request
+  std::string collapse{};            ///< with qos: replaces the pending message with the same collapse key
+  bool local = false;                ///< in a cluster: only to streams of this node
+};
+
+/// The result of a send.
+struct SendResult {
+  /// What one of the recipients got.
+  struct Recipient {
+    TargetKind kind = TargetKind::kAll;  ///< what `name` is
+    std::string name;                    ///< a name of the target; empty for kAll
+    std::uint32_t delivered = 0;         ///< streams that took the event
+    std::string state{};                 ///< after a wait: `confirmed`, `expired`, `deleted`, or the delivery state
+  };
+
+  std::uint64_t id = 0;                ///< of the message
+  std::uint64_t delivered = 0;         ///< streams that took the event
+  std::uint64_t pending = 0;           ///< recipients it was committed for; 0 without qos
+  bool repeated = false;               ///< the key was known: the result of the first request; nothing was sent
+  std::vector<Recipient> recipients;   ///< one for each name of the target
+  std::vector<std::string> missing{};  ///< nodes that may have missed it, or did not reply in time
+};
+
+}  // namespace sse

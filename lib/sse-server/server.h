@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sse-server/authenticator.h"
+#include "sse-server/callbacks.h"
+#include "sse-server/connection.h"
+#include "sse-server/error.h"
+#include "sse-server/export.h"
+#include "sse-server/options.h"
+#include "sse-server/send.h"
+#include "sse-server/target.h"
+
+namespace sse {
+
+namespace delivery {
+class Sender;
+}
+
+/// The version of the library, such as `0.1.0`.
+SSE_API std::string_view version();
+
+/// A service of a running server: sends events and shows the connections. A handle: copies refer to the same service.
+/// Valid as long as its server exists.
+///
+/// Thread safe; every callback may use it. In a cluster, sends reach the streams of all nodes; everything else is about
+/// the streams of this node. The functions wait for threads of the server: a started one, or they wait for ever.
+class SSE_API Service {
+ public:
+  /// The name in ServerOptions::services.
+  std::string name() const;
+
+  /// Sends an event; returns when it is in the streams, and with qos committed. Throws Error, with nothing sent:
+  /// kInvalidArgument for a target or an event that a stream cannot carry, kLimitExceeded or kIo from the store.
+  SendResult send(SendRequest request);
+  /// Like send() with qos, and then waits until all recipients have confirmed, or for `timeout`. SendResult::Recipient
+  /// has the state of each.
+  SendResult send_and_wait(SendRequest request, std::chrono::milliseconds timeout);
+
+  /// Snapshots of the matching connections, oldest first.
+  std::vector<ConnectionInfo> connections(const ConnectionFilter& filter = {}) const;
+  /// A snapshot of a connection; nullopt when it is not open.
+  std::optional<ConnectionInfo> connection(ConnectionId id) const;
+  /// The users, tokens, tenants, channels or members that have a connection, sorted.
+  std::vector<std::string> names(TargetKind kind) const;
+  /// The number of open connections. Does not wait.
+  std::size_t size() const;
+
+  /// Closes a connection so that its client does not reconnect; false when it is not open.
+  bool close(ConnectionId id);
+  /// Closes all connections of the target; returns how many.
+  std::size_t close(Target target);
+
+ private:
+  friend class Server;
+  explicit Service(delivery::Sender& sender) : sender_(&sender) {}
+
+  delivery::Sender* sender_;
+};
+
+/// A push server in one object, which a C++ program embeds: the pages' streams, messages and uploads on a listener of
+/// its own, and optionally the admin API for `ssectl`. `sse-serve` is this with a command line.
+///
+///     sse::Server server(options);
+///     server.start();
+///     server.service().send({sse::Target::all(), "news", "hello"});
+///     server.stop();
+///
+/// With CMake use `find_package(sse-server)` and link `sse::server`; otherwise `pkg-config --cflags --libs sse-server`.
+///
+/// Thread safe after construction, except that one thread calls start() and stop(), and it is not a thread of the
+/// server: a callback may send, query and close through service(), but may not stop or destroy the server (asserted).
+class SSE_API Server {
+ public:
+  /// Opens the database and the listeners, so that errors appear before anything runs. `authenticator` null: that of
+  /// the callbacks. With ServerOptions::hook, the application at that URL decides about connects and answers messages
+  /// and uploads, unless one of the callbacks `connect`, `message` and `upload` is set: then these do. Throws Error;
+  /// kInvalidArgument names the option, as `sse-serve` calls it.
+  explicit Server(ServerOptions options, Callbacks callbacks = {},
+                  std::unique_ptr<Authenticator> authenticator = nullptr);
+  /// stop()s if still running.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Starts serving; returns immediately.
+  void start();
+  /// Refuses new streams, writes out the backlogs, ends all streams and flushes pending writes to the store. The
+  /// clients reconnect later, here or to another node. Returns within 10 seconds. Idempotent.
+  void stop();
+  /// Reads the admin token, the TLS certificate and key, the hook's secret and the authenticator's files again. Throws
+  /// Error naming what it cannot read; those keep their old values, the others are new.
+  void reload();
+
+  /// `http://127.0.0.1:8080` or `https://…`, with the port actually bound.
+  std::string url() const;
+  /// As ServerOptions::admin, with the port actually bound; empty: no admin listener.
+  std::string admin_address() const;
+  /// ServerOptions::server_id, or the id made from host name and port.
+  std::string server_id() const;
+  /// A service by its name; the only one for an empty name. Throws Error(kNotFound).
+  Service service(const std::string& name = "");
+  /// All metrics in the Prometheus text format 0.0.4.
+  std::string metrics() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sse

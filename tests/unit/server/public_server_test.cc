@@ -1,0 +1,162 @@
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "sse-server/server.h"
+#include "unit/server/server_fixture.h"
+
+namespace sse {
+namespace {
+
+using namespace testing;
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Knows a page by a word of the program's own.
+class WordAuthenticator final : public Authenticator {
+ public:
+  std::optional<User> authenticate(const PageRequest& request) override {
+    if (request.parameter("word") != "sesame") return std::nullopt;
+    User user;
+    user.identity.user = UserId(request.parameter("name"));
+    user.identity.tenant = TenantId("readers");
+    return user;
+  }
+};
+
+// The pages of ServerTest, at a server that only the public headers describe.
+class PublicServerTest : public ServerTest {
+ protected:
+  void start_public(Callbacks callbacks = {}, std::unique_ptr<Authenticator> authenticator = nullptr) {
+    public_ =
+        std::make_unique<Server>(static_cast<ServerOptions&>(options_), std::move(callbacks), std::move(authenticator));
+    public_->start();
+  }
+  void TearDown() override {
+    if (public_) public_->stop();
+  }
+  Client page() const {
+    const std::string url = public_->url();
+    return Client::tcp(std::atoi(url.c_str() + url.rfind(':') + 1));
+  }
+  OpenStream stream(const std::string& query) const {
+    OpenStream out{page(), "", ""};
+    out.client.send("GET /my-sse/connect?" + query + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    finish_opening(out);
+    return out;
+  }
+
+  std::unique_ptr<Server> public_;
+};
+
+TEST_F(PublicServerTest, NamesItselfAndWhereItServes) {
+  start_public();
+  EXPECT_THAT(public_->url(), HasSubstr("http://127.0.0.1:"));
+  EXPECT_EQ(public_->admin_address(), options_.admin);
+  EXPECT_EQ(public_->server_id(), "node-1");
+  EXPECT_EQ(public_->service().name(), "defaultConnectionService");
+  EXPECT_THROW(public_->service("other"), Error);
+  EXPECT_THAT(public_->metrics(), HasSubstr("\nsse_"));
+  EXPECT_FALSE(version().empty());
+}
+
+TEST_F(PublicServerTest, AsksTheAuthenticatorOfTheProgram) {
+  start_public({}, std::make_unique<WordAuthenticator>());
+  EXPECT_EQ(page().get("/my-sse/connect?name=ann").status, 401);
+  const OpenStream ann = stream("name=ann&word=sesame");
+  const auto open = public_->service().connections();
+  ASSERT_EQ(open.size(), 1U);
+  EXPECT_EQ(open.front().id.str(), ann.id);
+  EXPECT_EQ(open.front().identity.tenant, TenantId("readers"));
+  EXPECT_EQ(open.front().attributes.parameter("word"), "sesame");
+}
+
+TEST_F(PublicServerTest, SendsToTheStreamsOfTheTarget) {
+  start_public();
+  Service service = public_->service();
+  OpenStream ann = stream("userId=ann&tenantId=acme&channel=news");
+  OpenStream bob = stream("userId=bob&tenantId=acme");
+  const SendResult sent = service.send({Target::user(UserId("ann")), "note", "for ann", true});
+  EXPECT_NE(sent.id, 0U);
+  EXPECT_EQ(sent.delivered, 1U);
+  EXPECT_EQ(sent.pending, 1U);
+  EXPECT_TRUE(ann.client.receive_until("for ann"));
+  EXPECT_EQ(service.send({Target::tenant(TenantId("acme")), "note", "both"}).delivered, 2U);
+  EXPECT_EQ(service.send({Target::channel(ChannelName("news")), "note", "news"}).delivered, 1U);
+  EXPECT_EQ(service.send({Target::member(UserId("bob"), TenantId("acme")), "note", "member"}).delivered, 1U);
+  EXPECT_EQ(service.send({Target::member(UserId("bob"), TenantId("other")), "note", "nobody"}).delivered, 0U);
+  EXPECT_EQ(service.send({Target::all().only_listening(), "note", "no handler"}).delivered, 0U);
+  EXPECT_TRUE(bob.client.receive_until("member"));
+}
+
+TEST_F(PublicServerTest, RefusesWhatAStreamCannotCarry) {
+  start_public();
+  Service service = public_->service();
+  const auto code_of = [&](SendRequest request) {
+    try {
+      service.send(std::move(request));
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code_of({Target::user(UserId("")), "note", "to nobody"}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of({Target::all(), "two\nlines", ""}), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(PublicServerTest, WaitsForTheConfirmations) {
+  options_.qos_ack_timeout = std::chrono::milliseconds(0);
+  start_public();
+  OpenStream ann = stream("userId=ann");
+  const SendResult sent = public_->service().send_and_wait({Target::user(UserId("ann")), "note", "hello"},
+                                                           std::chrono::milliseconds(30'000));
+  ASSERT_EQ(sent.recipients.size(), 1U);
+  EXPECT_EQ(sent.recipients.front().state, "confirmed");
+}
+
+TEST_F(PublicServerTest, ListsAndClosesConnections) {
+  start_public();
+  Service service = public_->service();
+  const OpenStream ann = stream("userId=ann");
+  OpenStream bob = stream("userId=bob");
+  EXPECT_EQ(service.size(), 2U);
+  EXPECT_THAT(service.names(TargetKind::kUser), ElementsAre("ann", "bob"));
+  ConnectionFilter filter;
+  filter.user = UserId("bob");
+  ASSERT_EQ(service.connections(filter).size(), 1U);
+  const ConnectionId id = service.connections(filter).front().id;
+  EXPECT_EQ(service.connection(id)->identity.user, UserId("bob"));
+  EXPECT_TRUE(service.close(id));
+  EXPECT_TRUE(bob.client.receive_until("connect-close"));
+  EXPECT_FALSE(service.close(id));
+  EXPECT_FALSE(service.connection(id));
+  EXPECT_EQ(service.close(Target::user(UserId("ann"))), 1U);
+}
+
+TEST_F(PublicServerTest, AnswersMessagesOnlyWithACallback) {
+  start_public();
+  const OpenStream ann = stream("userId=ann");
+  const std::string path = "/my-sse/connect/message/hello.do?userId=ann&connectionId=" + ann.id;
+  EXPECT_EQ(page().post(path, "{}", "Content-Type: application/json\r\n").status, 404);
+}
+
+TEST_F(PublicServerTest, HandsUploadsToItsCallback) {
+  Callbacks callbacks;
+  callbacks.upload = [](const UploadRequest& request) -> Answer {
+    if (request.files.size() != 1 || request.path != "photo") return {400, "null", "one photo"};
+    return {200, "\"" + request.fields.at("title") + " " + request.files.front().filename + "\""};
+  };
+  start_public(std::move(callbacks));
+  const OpenStream ann = stream("userId=ann");
+  const std::string body =
+      "--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nsea\r\n"
+      "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n123\r\n--b--\r\n";
+  const Response answer = page().post("/my-sse/connect/upload/photo.do?userId=ann&connectionId=" + ann.id, body,
+                                      "Content-Type: multipart/form-data; boundary=b\r\n");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_THAT(answer.body, HasSubstr("\"sea a.png\""));
+}
+
+}  // namespace
+}  // namespace sse
