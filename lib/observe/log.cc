@@ -12,11 +12,13 @@
 #include <mutex>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json_text.h"
 #include "base/shown_json.h"
 #include "base/text.h"
+#include "observe/log_sinks.h"
 
 namespace sse::observe {
 namespace {
@@ -79,6 +81,7 @@ struct Log {
   std::shared_ptr<FdSink> sink = std::make_shared<FdSink>();
   spdlog::logger logger{"sse", sink};
   std::atomic<LogFormat> format{LogFormat::kText};
+  LogSinks sinks;
 };
 
 // Never destroyed: threads and static destructors may still log while the process exits.
@@ -172,13 +175,27 @@ void reopen_log() {
   }
 }
 
+std::shared_ptr<void> add_log_sink(LogSink sink, Level level) {
+  LogSinks& sinks = instance().sinks;
+  auto place = std::make_unique<LogSinks::Place>(sinks.add(std::move(sink), level));
+  return {place.release(), [&sinks](void* added) {
+            const std::unique_ptr<LogSinks::Place> owned(static_cast<LogSinks::Place*>(added));
+            sinks.remove(*owned);
+          }};
+}
+
 bool log_enabled(Level level) {
-  return instance().logger.should_log(to_spdlog(level));
+  const Log& log = instance();
+  return log.sinks.any() ? log.sinks.takes(level) : log.logger.should_log(to_spdlog(level));
 }
 
 void log(Level level, std::string_view message, std::initializer_list<Field> fields) noexcept try {
   if (!log_enabled(level)) return;
   Log& log = instance();
+  if (log.sinks.any()) {
+    log.sinks.log({Clock::system().wall_now(), level, message, {fields.begin(), fields.size()}});
+    return;
+  }
   const bool json = log.format.load(std::memory_order_relaxed) == LogFormat::kJson;
   log.logger.log(to_spdlog(level), json ? json_body(message, fields) : text_body(message, fields));
 } catch (...) {

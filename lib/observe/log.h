@@ -1,13 +1,16 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "sse-server/log.h"
 
 namespace sse::observe {
 
 /// The log of the process: one line for each event, to stderr or a file, as text or JSON.
-enum class Level { kDebug, kInfo, kWarn, kError };
+using Level = sse::LogLevel;
 enum class LogFormat { kText, kJson };
 
 /// Parse option values: `debug`, `info`, `warn` or `warning`, `error`; `text`, `json`.
@@ -20,11 +23,7 @@ struct LogOptions {
   std::string file;  ///< appended to, created with mode 0640; empty: stderr
 };
 
-/// A searchable detail of a log line, such as a connection id. Never a token or a message body.
-struct Field {
-  std::string_view key;
-  std::string value;
-};
+using Field = sse::LogField;
 
 /// Configures the log of the process; before the first call, level info goes to stderr as text. May be called again
 /// (tests).
@@ -35,6 +34,10 @@ void init_logging(const LogOptions& options);
 /// old one stays in use and gets an error line. Not async-signal-safe: call it from a thread, not from the signal
 /// handler.
 void reopen_log();
+
+/// Makes `sink` get the lines of `level` and above, until the returned handle is destroyed, which waits for a running
+/// call. While there are sinks, nothing goes to stderr or the file. Thread rules: see LogSink.
+[[nodiscard]] std::shared_ptr<void> add_log_sink(LogSink sink, Level level);
 
 /// True when `level` is written; check it first when the fields are expensive to build.
 bool log_enabled(Level level);

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "delivery/sender.h"
 #include "hub/connection_scan.h"
+#include "observe/log.h"
 #include "server/server.h"
 #include "sse-server/server.h"
 
@@ -74,44 +75,49 @@ std::size_t Service::close(Target target) {
   return sender_->hub().close(target);
 }
 
-class Server::Impl : public server::Server {
-  using server::Server::Server;
+struct Server::Impl {
+  Impl(ServerOptions options, Callbacks callbacks, std::unique_ptr<Authenticator> authenticator)
+      : log_sink(options.log_sink ? observe::add_log_sink(options.log_sink, options.log_level) : nullptr),
+        server(internal(std::move(options)), std::move(callbacks), std::move(authenticator)) {}
+
+  const std::shared_ptr<void> log_sink;  // gets the lines of the constructor and the destructor, too
+  server::Server server;
 };
 
 Server::Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<Authenticator> authenticator)
-    : impl_(std::make_unique<Impl>(internal(std::move(options)), std::move(callbacks), std::move(authenticator))) {}
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(callbacks), std::move(authenticator))) {}
 Server::~Server() = default;
 
 void Server::start() {
-  impl_->start();
+  impl_->server.start();
 }
 
 void Server::stop() {
-  impl_->stop();
+  impl_->server.stop();
 }
 
 void Server::reload() {
-  impl_->reload();
+  impl_->server.reload();
 }
 
 std::string Server::url() const {
-  return impl_->url();
+  return impl_->server.url();
 }
 
 std::string Server::admin_address() const {
-  return impl_->admin_address();
+  return impl_->server.admin_address();
 }
 
 std::string Server::server_id() const {
-  return impl_->server_id();
+  return impl_->server.server_id();
 }
 
 Service Server::service(const std::string& name) {
-  return Service(impl_->sender(name));
+  return Service(impl_->server.sender(name));
 }
 
 std::string Server::metrics() const {
-  return impl_->metrics().prometheus();
+  return impl_->server.metrics().prometheus();
 }
 
 }  // namespace sse

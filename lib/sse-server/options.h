@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "sse-server/log.h"
 #include "sse-server/units.h"
 
 namespace sse {
@@ -85,6 +86,12 @@ struct ServerOptions {
   std::size_t hook_threads = 32;                 ///< maximum of requests of each kind waiting for the application
   std::string hook_secret_file;                  ///< the first line is the secret that signs the calls
   bool forward_uploads = false;                  ///< to the hook as multipart/form-data instead of by path
+
+  // The log.
+  /// Gets the log lines of the process while the server exists, instead of stderr; empty: stderr. The library has one
+  /// log for a process: with several servers, each sink gets the lines of all.
+  LogSink log_sink;
+  LogLevel log_level = LogLevel::kInfo;  ///< of the sink: less important lines are left out
 
   // A cluster of several servers.
   std::string cluster;                ///< `redis://HOST:PORT/DB`; empty: no Redis cluster

@@ -110,7 +110,7 @@ class SSE_API Server {
   std::string metrics() const;
 
  private:
-  class Impl;
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

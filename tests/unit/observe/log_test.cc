@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -149,6 +150,46 @@ TEST_F(LogTest, LinesOfManyThreadsNeverMixAndNoneIsLostOverAReopen) {
   const auto all = lines(path());
   EXPECT_EQ(all.size(), static_cast<std::size_t>(kThreads * kLines));
   for (const std::string& line : all) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+}
+
+TEST_F(LogTest, GoesToTheSinksWhileThereAreSome) {
+  start(LogFormat::kText);
+  std::vector<std::string> all;
+  std::vector<std::string> errors;
+  {
+    const auto sink = add_log_sink(
+        [&](const LogRecord& record) {
+          std::string line(record.message);
+          for (const Field& field : record.fields) line += " " + std::string(field.key) + "=" + field.value;
+          EXPECT_GT(record.time, WallTime());
+          all.push_back(line);
+        },
+        Level::kDebug);
+    const auto other =
+        add_log_sink([&](const LogRecord& record) { errors.emplace_back(record.message); }, Level::kError);
+    EXPECT_TRUE(log_enabled(Level::kDebug));
+    log_debug("closed", {{"id", "7"}, {"reason", "two\nlines"}});
+    log_error("failed");
+  }
+  log_info("to the file again");
+  EXPECT_FALSE(log_enabled(Level::kDebug));
+  EXPECT_EQ(all, (std::vector<std::string>{"closed id=7 reason=two\nlines", "failed"}));
+  EXPECT_EQ(errors, std::vector<std::string>{"failed"});
+  EXPECT_EQ(lines(path()).size(), 1U);
+}
+
+TEST_F(LogTest, SurvivesSinksThatThrowOrLog) {
+  int calls = 0;
+  const auto sink = add_log_sink(
+      [&](const LogRecord&) {
+        ++calls;
+        log_info("from the sink");
+        throw std::runtime_error("not for the library");
+      },
+      Level::kInfo);
+  log_info("one");
+  log_info("two");
+  EXPECT_EQ(calls, 2);
 }
 
 TEST(LogNames, AreReadAndRefused) {

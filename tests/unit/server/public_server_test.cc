@@ -1,6 +1,10 @@
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sse-server/server.h"
 #include "unit/server/server_fixture.h"
@@ -156,6 +160,23 @@ TEST_F(PublicServerTest, HandsUploadsToItsCallback) {
                                       "Content-Type: multipart/form-data; boundary=b\r\n");
   EXPECT_EQ(answer.status, 200) << answer.body;
   EXPECT_THAT(answer.body, HasSubstr("\"sea a.png\""));
+}
+
+TEST_F(PublicServerTest, GivesTheLogToTheSink) {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  options_.log_level = LogLevel::kDebug;
+  options_.log_sink = [&](const LogRecord& record) {
+    const std::scoped_lock lock(mutex);
+    lines.emplace_back(record.message);
+  };
+  Callbacks callbacks;
+  callbacks.disconnected = [](const DisconnectedEvent&) { throw std::runtime_error("the program's fault"); };
+  start_public(std::move(callbacks));
+  stream("userId=ann");
+  public_.reset();
+  const std::scoped_lock lock(mutex);
+  EXPECT_THAT(lines, ::testing::Contains("a callback of the program threw"));
 }
 
 }  // namespace
