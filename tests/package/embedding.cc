@@ -1,77 +1,97 @@
 // A program with pages of its own that pushes to them: the server is a part of it, there is no other process. It prints
 // where it serves and ends when a page sends `stop`.
-#include <hub/connection_scan.h>
-#include <server/server.h>
+#include <sse-server/server.h>
 
 #include <cstdio>
 #include <exception>
 #include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 namespace {
 
-// Who a page is, is this program's business: here, whoever knows the word.
-std::optional<sse::auth::User> authenticate(const sse::auth::PageRequest& request) {
-  if (request.parameter("word") != "sesame") return std::nullopt;
-  sse::auth::User user;
-  user.identity.user = sse::UserId(request.parameter("name"));
-  user.identity.tenant = sse::TenantId("readers");
-  return user;
+// Lines of several threads of the server, for a script that waits for them.
+void say(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
 }
 
+// How a page proves who it is, is this program's business: here, it knows the word.
+class WordAuthenticator final : public sse::Authenticator {
+ public:
+  std::optional<sse::User> authenticate(const sse::PageRequest& request) override {
+    if (request.parameter("word") != "sesame") return std::nullopt;
+    sse::User user;
+    user.identity.user = sse::UserId(request.parameter("name"));
+    user.identity.tenant = sse::TenantId("readers");
+    return user;
+  }
+};
+
 int run() {
-  sse::server::ServerOptions options;
+  sse::ServerOptions options;
   options.listen = "127.0.0.1:0";
   options.page = false;
+  options.log_level = sse::LogLevel::kWarn;
+  options.log_sink = [](const sse::LogRecord& record) {
+    std::string line = "log: " + std::string(record.message);
+    for (const sse::LogField& field : record.fields) line += " " + std::string(field.key) + "=" + field.value;
+    say(line);
+  };
 
-  std::unique_ptr<sse::server::Server> server;
+  std::unique_ptr<sse::Server> server;
   std::promise<void> stop;
 
-  sse::application::Callbacks react;
-  react.authenticate = authenticate;
-  react.connect = [](sse::application::ConnectRequest& request) {
-    if (request.identity.user == sse::UserId("mallory")) throw sse::application::Refusal(403, "not you");
+  sse::Callbacks callbacks;
+  callbacks.connect = [](sse::ConnectRequest& request) {
+    if (request.identity.user == sse::UserId("mallory")) throw sse::Refusal(403, "not you");
     request.channel = "news";
   };
-  react.connected = [&](const sse::application::ActivityEvent& activity) {
-    const auto sent = server->sender().send(
-        {sse::event::Target::user(activity.connection->identity.user), "welcome", "good to see you", true});
-    std::printf("welcomed %s: delivered %d, pending %d\n", activity.connection->identity.user.str().c_str(),
-                static_cast<int>(sent.delivered), static_cast<int>(sent.pending));
-    std::fflush(stdout);
+  callbacks.connected = [&](const sse::ConnectedEvent& event) {
+    const sse::UserId& user = event.connection.identity.user;
+    const sse::SendResult sent = server->service().send({sse::Target::user(user), "welcome", "good to see you", true});
+    say("welcomed " + user.str() + ": delivered " + std::to_string(sent.delivered) + ", pending " +
+        std::to_string(sent.pending));
   };
-  react.listening_changed = [](const sse::application::ActivityEvent& activity) {
-    std::printf("%s now listens to %s\n", activity.connection->identity.user.str().c_str(),
-                activity.names.front().c_str());
-    std::fflush(stdout);
+  callbacks.listening_changed = [](const sse::ListeningEvent& event) {
+    say(event.connection.identity.user.str() + " now listens to " + event.names.front());
+    throw std::runtime_error("a defect of the program");
   };
-  react.disconnected = [](const sse::application::ActivityEvent& activity) {
-    std::printf("%s left: %s\n", activity.connection->identity.user.str().c_str(), activity.reason.c_str());
-    std::fflush(stdout);
+  callbacks.disconnected = [](const sse::DisconnectedEvent& event) {
+    say(event.connection.identity.user.str() + " left: " + event.reason);
   };
-  react.message = [&](const sse::application::ApplicationRequest& request,
-                      const sse::event::Json& message) -> sse::application::Answer {
+  callbacks.message = [&](const sse::MessageRequest& request) -> sse::Answer {
     if (request.path == "stop") {
       stop.set_value();
-      return {"good bye"};
+      return {200, R"("good bye")"};
     }
-    // To everybody on the page's channel; asked who is there, too.
-    server->sender().send({sse::event::Target::channel(request.connection.channel), "said", message.at("text")});
-    sse::hub::ConnectionFilter readers;
+    if (request.json.find("\"text\"") == std::string::npos) return {400, "null", "a text is missing"};
+    // To all streams on the page's channel; the answer says who is there.
+    sse::Service service = server->service();
+    service.send({sse::Target::channel(request.connection.channel), "said",
+                  "a greeting of " + request.connection.identity.user.str()});
+    sse::ConnectionFilter readers;
     readers.tenant = sse::TenantId("readers");
-    return {{{"online", server->sender().hub().names(sse::event::TargetKind::kUser)},
-             {"connections", sse::hub::find(server->sender().hub(), readers).size()}}};
+    std::string online;
+    for (const std::string& name : service.names(sse::TargetKind::kUser)) online += (online.empty() ? "" : " ") + name;
+    return {200, R"({"online":")" + online + R"(","connections":)" +
+                     std::to_string(service.connections(readers).size()) + "}"};
   };
 
-  server = std::make_unique<sse::server::Server>(options, react);
+  server = std::make_unique<sse::Server>(options, callbacks, std::make_unique<WordAuthenticator>());
+  try {
+    server->service().send({sse::Target::user(sse::UserId("")), "welcome", ""});
+  } catch (const sse::Error& e) {
+    // Exceptions of the library can be caught by type, also those of the shared one.
+    say(std::string("refused: ") + std::string(sse::error_name(e.code())));
+  }
   server->start();
-  std::printf("serving %s\n", server->url().c_str());
-  std::fflush(stdout);
+  say("serving " + server->url());
   stop.get_future().wait();
   server->stop();
-  std::puts("stopped");
+  say("stopped");
   return 0;
 }
 
