@@ -16,8 +16,7 @@ using sse::User;
 /// own machine only.
 std::unique_ptr<Authenticator> make_demo_authenticator();
 
-/// `--auth header`: trusts X-Sse-User, X-Sse-Tenant and X-Sse-Token from a trusted proxy. The proxy authenticates the
-/// user and must remove these headers from client requests.
+/// `--auth header`, see sse::make_header_authenticator().
 std::unique_ptr<Authenticator> make_header_authenticator();
 
 }  // namespace sse::auth

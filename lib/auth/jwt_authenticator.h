@@ -1,26 +1,16 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "auth/authenticator.h"
 #include "auth/jwt_keys.h"
+#include "sse-server/authenticators.h"
 
 namespace sse::auth {
 
-/// How `--auth jwt` validates JSON Web Tokens.
-struct JwtOptions {
-  std::string key_file;               ///< JWKS or PEM; read again by reload(). Required: this, `secret_file`, or both
-  std::string secret_file;            ///< a secret for HMAC (JwtKeys::parse_secret); read again by reload()
-  std::string issuer;                 ///< required value of `iss`; empty: any
-  std::vector<std::string> audience;  ///< `aud` must contain one of these; empty: tokens with an `aud` are refused
-  std::string user_claim = "sub";
-  std::string tenant_claim = "tenant";
-  std::string token_claim = "jti";  ///< becomes the access token that sends can be addressed to
-  std::string cookie;               ///< name of a cookie that may contain the token; empty: none
-  std::chrono::milliseconds leeway{30'000};
+/// How `--auth jwt` validates JSON Web Tokens, and by which clock.
+struct JwtOptions : sse::JwtOptions {
   const Clock* clock = &Clock::system();  ///< outlives the authenticator
 };
 

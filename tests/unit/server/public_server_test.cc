@@ -1,3 +1,5 @@
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -6,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "sse-server/authenticators.h"
 #include "sse-server/server.h"
 #include "unit/server/server_fixture.h"
 
@@ -44,9 +47,9 @@ class PublicServerTest : public ServerTest {
     const std::string url = public_->url();
     return Client::tcp(std::atoi(url.c_str() + url.rfind(':') + 1));
   }
-  OpenStream stream(const std::string& query) const {
+  OpenStream stream(const std::string& query, const std::string& headers = "") const {
     OpenStream out{page(), "", ""};
-    out.client.send("GET /my-sse/connect?" + query + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    out.client.send("GET /my-sse/connect?" + query + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
     finish_opening(out);
     return out;
   }
@@ -74,6 +77,23 @@ TEST_F(PublicServerTest, AsksTheAuthenticatorOfTheProgram) {
   EXPECT_EQ(open.front().id.str(), ann.id);
   EXPECT_EQ(open.front().identity.tenant, TenantId("readers"));
   EXPECT_EQ(open.front().attributes.parameter("word"), "sesame");
+}
+
+TEST_F(PublicServerTest, OffersTheAuthenticatorsOfTheProgram) {
+  const std::string key = folder_.file("key");
+  std::ofstream(key) << std::string(64, 'k');
+  std::filesystem::permissions(key, std::filesystem::perms::owner_read);
+  JwtOptions jwt;
+  jwt.secret_file = key;
+  start_public({}, make_jwt_authenticator(jwt));
+  EXPECT_EQ(page().get("/my-sse/connect?userId=ann").status, 401);
+  public_.reset();
+  options_.trusted_proxies = {"127.0.0.1"};
+  start_public({}, make_header_authenticator());
+  EXPECT_EQ(page().get("/my-sse/connect?userId=ann").status, 401);
+  const OpenStream ann = stream("", "X-Sse-User: ann\r\n");
+  EXPECT_EQ(public_->service().names(TargetKind::kUser), std::vector<std::string>{"ann"});
+  EXPECT_THROW(make_webhook_authenticator({}), Error);
 }
 
 TEST_F(PublicServerTest, SendsToTheStreamsOfTheTarget) {
