@@ -81,7 +81,10 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
   nacos.address = bus.address();
   nacos.secret = bus.secret();
   nacos.run = bus.name();
-  nacos.probe_liveness = check_liveness;
+  // Not the function itself: GCC would export the type information of its type from the shared library.
+  nacos.probe_liveness = [](const std::string& address, const std::string& id, const std::string& run) {
+    return check_liveness(address, id, run);
+  };
   nacos.on_peers = [&bus](const std::vector<HttpBus::Peer>& peers) { bus.set_peers(peers); };
   return std::make_unique<NacosDiscovery>(std::move(nacos));
 }
