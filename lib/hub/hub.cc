@@ -58,6 +58,10 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
 
 Hub::~Hub() = default;
 
+void Hub::check_may_wait() const {
+  for (const auto& shard : shards_) shard->loop().check_may_wait();
+}
+
 std::size_t Hub::shard_of(const UserId& user) const {
   return std::hash<UserId>{}(user) % shards_.size();
 }

@@ -26,7 +26,10 @@ inline constexpr std::size_t kMaxListeners = 1000;
 inline constexpr std::size_t kMaxListenerBytes = std::size_t{32} * 1024;
 
 /// All connections of one service, over all event loops: opens, lists and closes streams, and delivers events to them.
-/// Thread safe. Functions that return a result wait for the loops and must not be called on one.
+/// Thread safe.
+///
+/// Functions that return a result wait for the loops. Where that would never end, on the thread of a loop or while the
+/// loops do not run, they throw Error instead: see check_may_wait().
 ///
 /// All streams of a user are on the loop that its id hashes to, so that a send to a user wakes one loop; streams
 /// without a user are spread evenly. A send to a tenant, token, channel or to all wakes every loop.
@@ -41,6 +44,9 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   const HubOptions& options() const { return options_; }
+  /// Throws Error unless the calling thread may wait for the loops, see net::EventLoop::check_may_wait(). Functions
+  /// that wait call it themselves.
+  void check_may_wait() const;
   /// The clock of `ids`, which the loops use, too.
   const Clock& clock() const { return ids_.clock(); }
 
@@ -77,6 +83,7 @@ class Hub {
     std::shared_ptr<std::latch> latch_;
   };
   /// Like deliver(), without waiting for the loops. Streams get deliveries in the order in which they were started.
+  /// REQUIRES: the thread that calls wait() has called check_may_wait() before.
   InTransit start_delivery(std::vector<Delivery> deliveries);
   /// Like start_delivery(). Calls `done` with the result of deliver() on the last loop to deliver, after that loop has
   /// written to its streams; `done` must be quick. The objects the deliveries refer to must stay valid until `done` is
@@ -86,6 +93,7 @@ class Hub {
   /// Appends the frames, in order, to all matching streams. Returns for each frame and each name of its target (one for
   /// kAll) the number of streams that took it. The frames of one call leave a stream in one write.
   std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries) {
+    check_may_wait();
     return start_delivery(std::move(deliveries)).wait();
   }
   /// Delivers a single frame.

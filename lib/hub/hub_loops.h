@@ -2,7 +2,6 @@
 
 // Helpers that run a function of a Hub on the loops of its shards and wait. Only for the sources of Hub.
 
-#include <cassert>
 #include <latch>
 #include <memory>
 #include <utility>
@@ -28,12 +27,11 @@ class LatchGuard {
 template <class Use>
 void Hub::on_shards(const std::vector<std::size_t>& numbers, Use use) {
   if (numbers.empty()) return;
+  for (const std::size_t number : numbers) shards_[number]->loop().check_may_wait();
   // Shared, not on this stack: the last loop may still be inside count_down() when wait() returns.
   const auto done = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(numbers.size()));
   for (const std::size_t number : numbers) {
     Shard& shard = *shards_[number];
-    // The loop would wait for itself.
-    assert(!shard.loop().in_loop_thread() && "called on a loop thread");
     shard.loop().post([&use, &shard, number, arrival = LatchGuard(done)] { use(shard, number); });
   }
   done->wait();

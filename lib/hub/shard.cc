@@ -81,6 +81,7 @@ std::vector<Connection*> Shard::streams_of(const ClientKey& client) const {
 }
 
 std::vector<ConnectionId> Shard::connections_of(const ClientKey& client) const {
+  loop_.assert_in_loop_thread();
   std::vector<ConnectionId> ids;
   for (const Connection* one : streams_of(client)) {
     if (one->open()) ids.push_back(one->id);
@@ -99,6 +100,7 @@ Shard::Receivers Shard::receivers_of(TargetKind kind, std::string_view name) con
 }
 
 std::vector<Connection*> Shard::connections_for(TargetKind kind, std::string_view name) const {
+  loop_.assert_in_loop_thread();
   std::vector<Connection*> connections;
   const Receivers receivers = receivers_of(kind, name);
   if (receivers.group == nullptr) return connections;
@@ -118,6 +120,7 @@ std::string Shard::recipient_name(const Connection& connection, TargetKind kind)
 
 std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool listening, std::string_view event,
                              const event::FrameRef& frame) {
+  loop_.assert_in_loop_thread();
   const Receivers receivers = receivers_of(kind, name);
   const Group* group = receivers.group;
   if (group == nullptr) return 0;
@@ -140,6 +143,7 @@ std::uint32_t Shard::deliver(TargetKind kind, const std::string& name, bool list
 
 std::uint32_t Shard::redeliver(TargetKind kind, const std::string& name, bool listening, std::string_view event,
                                const event::FrameRef& frame) {
+  loop_.assert_in_loop_thread();
   const Receivers receivers = receivers_of(kind, name);
   if (receivers.group == nullptr) return 0;
   std::uint32_t taken = 0;
@@ -154,6 +158,7 @@ std::uint32_t Shard::redeliver(TargetKind kind, const std::string& name, bool li
 
 void Shard::find_delivery_states(const std::vector<DeliveryState>& messages, const std::vector<std::size_t>& asked,
                                  std::vector<FoundStates>& found) const {
+  loop_.assert_in_loop_thread();
   using State = DeliveryState::State;
   const DeliveryState& any = messages[asked.front()];
   const Receivers receivers = receivers_of(any.kind, any.name);
@@ -265,6 +270,7 @@ void Shard::expire_replayed() {
 
 // Mirrors the conditions of take() and Stream::append(). A stream that is not blocked is flushed before it overflows.
 Shard::DeliveryForecast Shard::forecast(const Connection& connection, std::size_t event_bytes) const {
+  loop_.assert_in_loop_thread();
   const std::uint64_t bytes = event::size_on_stream(event_bytes, connection.chunked());
   const std::uint64_t most = options_.stream.max_backlog;
   if (connection.replay) {
@@ -278,6 +284,7 @@ Shard::DeliveryForecast Shard::forecast(const Connection& connection, std::size_
 }
 
 bool Shard::deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+  loop_.assert_in_loop_thread();
   if (!take(connection, frame)) return false;
   if (event == event::kSetDuration) note_duration(connection, frame);
   metrics_.deliveries.add();
@@ -318,16 +325,19 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
 }
 
 void Shard::stream_drained(net::Stream& stream) {
+  loop_.assert_in_loop_thread();
   Connection& connection = connection_of(stream);
   if (connection.replay && connection.replay->waiting && connection.indexed) continue_replay(connection);
 }
 
 Connection* Shard::find(ConnectionId id) {
+  loop_.assert_in_loop_thread();
   Connection* found = connections_.find(id.value());
   return found != nullptr && found->indexed && found->open() ? found : nullptr;
 }
 
 ConnectionInfo Shard::describe(const Connection& connection) const {
+  loop_.assert_in_loop_thread();
   ConnectionInfo info;
   info.id = connection.id;
   info.identity.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
@@ -368,14 +378,17 @@ void Shard::update_counts() {
 }
 
 void Shard::stream_dirty(net::Stream& stream) {
+  loop_.assert_in_loop_thread();
   dirty_.push_back(&connection_of(stream));
 }
 
 void Shard::stream_closed(net::Stream& stream, CloseReason reason) {
+  loop_.assert_in_loop_thread();
   closed_.emplace_back(&connection_of(stream), reason);
 }
 
 void Shard::stream_unacknowledged(net::Stream& stream) {
+  loop_.assert_in_loop_thread();
   Connection& connection = connection_of(stream);
   if (connection.ack_round == Connection::kAckWritten) return;
   connection.ack_round = Connection::kAckWritten;
@@ -383,10 +396,12 @@ void Shard::stream_unacknowledged(net::Stream& stream) {
 }
 
 void Shard::stream_lost(net::Stream& /*stream*/, std::size_t messages) {
+  loop_.assert_in_loop_thread();
   metrics_.attempts_failed.add(messages);
 }
 
 void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKind recipient) {
+  loop_.assert_in_loop_thread();
   Connection& connection = connection_of(stream);
   if (connection.replay) connection.replay->cover(message);
   note_confirmed(connection.id, message);
@@ -397,6 +412,7 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
 }
 
 void Shard::end_turn() {
+  loop_.assert_in_loop_thread();
   // No iterators: flush() may add to dirty_ (a replay that continues).
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     if (i + kAhead < dirty_.size()) __builtin_prefetch(static_cast<net::Stream*>(dirty_[i + kAhead]), 1);

@@ -164,7 +164,10 @@ class Shard final : private net::StreamOwner {
   /// after the client has seen the head.
   void connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption = {});
   /// Sets the position of the event that is delivered next. The stored position never decreases.
-  void published(MessageId position) { published_ = std::max(published_, position); }
+  void published(MessageId position) {
+    loop_.assert_in_loop_thread();
+    published_ = std::max(published_, position);
+  }
   /// Appends the frame to the streams of one name of a target; returns how many took it.
   std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
                         const event::FrameRef& frame);
@@ -180,9 +183,15 @@ class Shard final : private net::StreamOwner {
   /// Delivers an event to one connection; returns whether it took the event.
   bool deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame);
   /// Drops the session duration that was set, so that the client's own count applies again.
-  void forget_duration(const Connection& connection) { durations_.erase(connection.id.value()); }
+  void forget_duration(const Connection& connection) {
+    loop_.assert_in_loop_thread();
+    durations_.erase(connection.id.value());
+  }
   /// Runs the task at the end of this turn of the loop, after the streams have been flushed.
-  void after_flush(std::function<void()> task) { after_flush_.push_back(std::move(task)); }
+  void after_flush(std::function<void()> task) {
+    loop_.assert_in_loop_thread();
+    after_flush_.push_back(std::move(task));
+  }
   /// Like deliver(), for a message that streams may have had already. Skips streams that are replaying pending
   /// messages, because they read it from the store.
   std::uint32_t redeliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
@@ -211,12 +220,21 @@ class Shard final : private net::StreamOwner {
   /// Null when the connection is not, or no longer, open on this shard.
   Connection* find(ConnectionId id);
   /// The streams that ended last, oldest first.
-  const std::deque<ClosedConnection>& closed() const { return closed_streams_.entries(); }
+  const std::deque<ClosedConnection>& closed() const {
+    loop_.assert_in_loop_thread();
+    return closed_streams_.entries();
+  }
   /// The connections that a send to the name reaches.
   std::vector<Connection*> connections_for(event::TargetKind kind, std::string_view name) const;
   /// The connections with a name in an index; all connections for kAll. REQUIRES: not kMember.
-  const Group* group(event::TargetKind kind, const std::string& name) const { return indexes_.find(kind, name); }
-  std::vector<std::string> names(event::TargetKind kind) const { return indexes_.names(kind); }
+  const Group* group(event::TargetKind kind, const std::string& name) const {
+    loop_.assert_in_loop_thread();
+    return indexes_.find(kind, name);
+  }
+  std::vector<std::string> names(event::TargetKind kind) const {
+    loop_.assert_in_loop_thread();
+    return indexes_.names(kind);
+  }
   ConnectionInfo describe(const Connection& connection) const;
   /// Returns the set after the change; requests the pending messages for new names.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);

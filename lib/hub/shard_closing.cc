@@ -25,6 +25,7 @@ constexpr std::chrono::seconds kCloseGrace{2};
 
 void Shard::close(Connection& connection, CloseReason reason, bool send_close_event, const std::string& note,
                   const std::string& id) {
+  loop_.assert_in_loop_thread();
   if (!connection.open()) return;
   if (send_close_event) {
     event::Event event;
@@ -56,6 +57,7 @@ std::string Shard::reconnect_id(const Connection& connection, const Attributes& 
 }
 
 void Shard::close_by_server(Connection& connection) {
+  loop_.assert_in_loop_thread();
   if (!connection.open()) return;
   const ConnectionInfo info = describe(connection);
   const std::string id = reconnect_id(connection, info.attributes);
@@ -83,11 +85,13 @@ void Shard::end_lifetime(Connection& connection) {
 }
 
 void Shard::close_for_reconnect(Connection& connection, std::chrono::milliseconds retry) {
+  loop_.assert_in_loop_thread();
   connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
   if (connection.open()) close(connection, CloseReason::kShutdown, false);
 }
 
 void Shard::close_all(CloseReason reason) {
+  loop_.assert_in_loop_thread();
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
   const std::vector<Connection*> members(all->members().begin(), all->members().end());

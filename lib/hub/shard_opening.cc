@@ -150,6 +150,7 @@ std::vector<Connection*> Shard::oldest_streams(const Group& user, const ClientKe
 }
 
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
+  loop_.assert_in_loop_thread();
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
   std::vector<std::string> gone;

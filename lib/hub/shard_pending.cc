@@ -174,6 +174,7 @@ void Shard::end_replay(Connection& connection) {
 }
 
 void Shard::refresh_pending() {
+  loop_.assert_in_loop_thread();
   const Group* all = indexes_.find(TargetKind::kAll, "");
   if (all == nullptr) return;
   const std::vector<Connection*> members(all->members().begin(), all->members().end());

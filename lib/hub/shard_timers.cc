@@ -62,6 +62,7 @@ void Shard::schedule_check(Connection& connection) {
 }
 
 void Shard::tick() {
+  loop_.assert_in_loop_thread();
   // Release memory that only a burst needed.
   if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();

@@ -30,6 +30,11 @@ extern "C" const char* __tsan_default_suppressions() {
 #endif
 
 namespace sse::net {
+namespace {
+
+thread_local bool t_is_loop = false;  // whether this is the thread of a loop
+
+}  // namespace
 
 EventLoop::EventLoop(std::string name, const Clock& clock) : name_(std::move(name)), clock_(clock) {
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
@@ -46,6 +51,7 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::start() {
+  takes_tasks_.store(true, std::memory_order_relaxed);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -72,8 +78,16 @@ void EventLoop::kick() {
   [[maybe_unused]] const ssize_t n = ::write(wakeup_.get(), &one, sizeof one);
 }
 
-void EventLoop::assert_in_loop_thread() const {
-  if (in_loop_thread()) return;
+void EventLoop::check_may_wait() const {
+  if (t_is_loop)
+    throw Error(ErrorCode::kInternal, "a loop thread must not wait for loop '" + name_ +
+                                          "': call this on another thread, or use a function that does not wait");
+  if (!takes_tasks_.load(std::memory_order_relaxed))
+    throw Error(ErrorCode::kUnavailable,
+                "loop '" + name_ + "' does not run: the server is not started, or has stopped");
+}
+
+void EventLoop::abort_on_other_thread() const {
   std::fprintf(stderr, "defect: loop '%s' touched from another thread\n", name_.c_str());
   std::abort();
 }
@@ -118,6 +132,7 @@ int EventLoop::wait_millis() const {
 
 void EventLoop::run() {
   thread_id_.store(std::this_thread::get_id());
+  t_is_loop = true;
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
   block_broken_pipe_signal();
   std::array<epoll_event, 512> events{};
@@ -137,6 +152,7 @@ void EventLoop::run() {
     run_timers();
     for (const auto& hook : hooks_) observe::guarded("the end of a loop's turn", hook);
   }
+  takes_tasks_.store(false, std::memory_order_relaxed);
   std::vector<Task> late;
   const MutexLock lock(mutex_);
   stopped_ = true;

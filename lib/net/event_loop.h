@@ -52,8 +52,17 @@ class EventLoop {
   /// the inbox was empty.
   void post(Task task) EXCLUDES(mutex_);
   bool in_loop_thread() const { return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
-  /// Aborts the process when called on another thread.
-  void assert_in_loop_thread() const;
+  /// Every function that only the loop thread may call begins with it. On another thread it aborts the process; in
+  /// builds without assertions it does nothing and costs nothing.
+  void assert_in_loop_thread() const {
+#ifndef NDEBUG
+    if (!in_loop_thread()) abort_on_other_thread();
+#endif
+  }
+  /// Functions that wait for a task of this loop call it first, also in builds without assertions: it refuses what
+  /// would wait for ever, or find nothing. Throws Error(kUnavailable) before start() and after the loop has stopped,
+  /// and Error(kInternal) on the thread of any loop, because two loops that wait for each other never end.
+  void check_may_wait() const;
   /// Adds a descriptor with EPOLL* bits, or changes them. Throws Error(kIo) when the kernel refuses (its watch limit).
   void add(int fd, std::uint32_t events, Handler* handler);
   void modify(int fd, std::uint32_t events, Handler* handler);
@@ -61,15 +70,24 @@ class EventLoop {
 
   // Loop thread only, or before start().
   TimerId run_after(std::chrono::milliseconds delay, std::function<void()> task);
-  void cancel(TimerId timer) { timers_.erase(timer); }
+  void cancel(TimerId timer) {
+    timers_.erase(timer);
+  }
   void run_every(std::chrono::milliseconds period, std::function<void()> task);
-  void at_turn_end(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
+  void at_turn_end(std::function<void()> hook) {
+    hooks_.push_back(std::move(hook));
+  }
   /// The monotonic clock as read after this turn's wait.
-  SteadyTime now() const { return now_; }
+  SteadyTime now() const {
+    return now_;
+  }
   /// Any thread.
-  const Clock& clock() const { return clock_; }
+  const Clock& clock() const {
+    return clock_;
+  }
 
  private:
+  [[noreturn]] void abort_on_other_thread() const;
   void run();
   void run_inbox() EXCLUDES(mutex_);
   void run_timers();
@@ -82,6 +100,7 @@ class EventLoop {
   UniqueFd wakeup_;
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
+  std::atomic<bool> takes_tasks_{false};  // from start() until it has stopped
 
   // Loop thread only.
   SteadyTime now_ = clock_.steady_now();

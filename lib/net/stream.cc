@@ -53,6 +53,7 @@ Stream::~Stream() {
 }
 
 Stream::Append Stream::append(const event::FrameRef& frame) {
+  host_.loop.assert_in_loop_thread();
   if (!open()) return Append::kClosed;
   const event::Frame& view = frame->view(chunked_);
   const std::uint64_t size = view.size();
@@ -91,6 +92,7 @@ std::size_t Stream::queued() const {
 }
 
 bool Stream::carries(MessageId message) const {
+  host_.loop.assert_in_loop_thread();
   if (first_ && first_->message() == message) return true;
   if (!extra_) return false;
   for (std::size_t i = extra_->head; i < extra_->queue.size(); ++i) {
@@ -100,6 +102,7 @@ bool Stream::carries(MessageId message) const {
 }
 
 std::vector<MessageId> Stream::carried_messages() const {
+  host_.loop.assert_in_loop_thread();
   std::vector<MessageId> messages;
   if (first_ && first_->message().valid()) messages.push_back(first_->message());
   if (!extra_) return messages;
@@ -122,6 +125,7 @@ std::size_t Stream::unacknowledged_messages() const {
 }
 
 void Stream::flush() {
+  host_.loop.assert_in_loop_thread();
   dirty_ = false;
   if (closed()) return;
   while (first_) {
@@ -234,6 +238,7 @@ void Stream::add_to_backlog(std::int64_t change) {
 }
 
 void Stream::trim() {
+  host_.loop.assert_in_loop_thread();
   if (!extra_ || !extra_->unacknowledged.empty() || !extra_->queue.empty()) return;
   if (extra_->tls) {
     extra_->queue.shrink_to_fit();
@@ -250,6 +255,7 @@ void Stream::set_blocked(bool blocked) {
 }
 
 void Stream::finish(CloseReason reason, bool peer_first) {
+  host_.loop.assert_in_loop_thread();
   if (!open()) return;
   finishing_ = true;
   peer_first_ = peer_first;
@@ -264,6 +270,7 @@ void Stream::finish(CloseReason reason, bool peer_first) {
 }
 
 bool Stream::end() {
+  host_.loop.assert_in_loop_thread();
   if (!finishing_ || !peer_first_) return false;
   peer_first_ = false;
   if (chunked_) enqueue(event::last_chunk()->view(true));
@@ -272,10 +279,12 @@ bool Stream::end() {
 }
 
 void Stream::abort(CloseReason reason) {
+  host_.loop.assert_in_loop_thread();
   if (!closed()) close(finishing_ ? finish_reason_ : reason);
 }
 
 bool Stream::check_acknowledged() {
+  host_.loop.assert_in_loop_thread();
   count_steps();
   if (!awaits_acknowledgement()) return false;
   if (closed()) return false;

@@ -20,6 +20,7 @@
 #include "event/json.h"
 #include "hub/connection_scan.h"
 #include "hub/observer.h"
+#include "hub/session_duration.h"
 #include "support/page.h"
 
 namespace sse::hub {
@@ -28,6 +29,7 @@ namespace {
 using event::Target;
 using event::TargetKind;
 using std::chrono::milliseconds;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -131,10 +133,14 @@ class HubTest : public ::testing::Test {
   }
 
   void start(std::size_t loops = 3) {
+    create(loops);
+    for (const auto& loop : loops_) loop->start();
+  }
+  // The loops do not run yet.
+  void create(std::size_t loops) {
     for (std::size_t i = 0; i < loops; ++i)
       loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i), clock_));
     hub_ = std::make_unique<Hub>(options_, loops_, ids_, metrics_, delegate_);
-    for (const auto& loop : loops_) loop->start();
   }
 
   // Connects and waits until connect-finish has arrived.
@@ -1227,6 +1233,71 @@ TEST_F(HubTest, TakesTenThousandConfirmationsInPartsBetweenOtherWork) {
   EXPECT_LT(most.load(), kMessages / 2) << "steps in one turn of the loop";
   EXPECT_EQ(hub_->describe(page.id)->in_flight, 0U);
   loops_.front()->stop();
+}
+
+// The codes with which the functions that wait for the loops refuse to; "waited" for one that did not.
+std::vector<std::string> refusals(Hub& hub) {
+  const Identity owner{UserId("1")};
+  const ConnectionId id(1);
+  std::vector<DeliveryState> messages(1);
+  MatchQuery everyone;
+  everyone.target = {TargetKind::kAll, {}, false};
+  const std::vector<std::function<void()>> calls{[&] { hub.check_may_wait(); },
+                                                 [&] {
+                                                   hub.deliver({TargetKind::kAll, {}, false}, "news", frame("x"));
+                                                 },
+                                                 [&] { hub.visit({}, [](Shard&, std::size_t) {}); },
+                                                 [&] { hub.visit(UserId("1"), [](Shard&, std::size_t) {}); },
+                                                 [&] { hub.describe(id); },
+                                                 [&] { hub.names(TargetKind::kUser); },
+                                                 [&] { hub.recently_closed(); },
+                                                 [&] { hub.find_delivery_states(messages); },
+                                                 [&] {
+                                                   hub.connections_of({{"1", "c", "", ""}});
+                                                 },
+                                                 [&] { hub.replace({id}); },
+                                                 [&] { hub.close({id}); },
+                                                 [&] { hub.close(Target::user(UserId("1"))); },
+                                                 [&] { hub.close_for_reconnect({id}, milliseconds(1)); },
+                                                 [&] { hub.change_listeners(id, owner, {"news"}, true); },
+                                                 [&] { hub.note_request(id, owner, Hub::Request::kMessage); },
+                                                 [&] { hub.acknowledge(id, owner, {MessageId(1)}); },
+                                                 [&] { hub.disconnect(id, owner); },
+                                                 [&] { find(hub, {}); },
+                                                 [&] { count_names(hub, TargetKind::kUser, {}); },
+                                                 [&] { explain(hub, everyone); },
+                                                 [&] { set_duration(hub, {id}, 1); },
+                                                 [&] { clear_duration(hub, {id}); }};
+  std::vector<std::string> codes;
+  for (const auto& call : calls) {
+    try {
+      call();
+      codes.emplace_back("waited");
+    } catch (const Error& e) {
+      codes.emplace_back(error_name(e.code()));
+    }
+  }
+  return codes;
+}
+
+TEST_F(HubTest, RefusesToWaitForLoopsThatDoNotRunYetOrAnyMore) {
+  create(2);
+  EXPECT_THAT(refusals(*hub_), Each("unavailable"));
+  for (const auto& loop : loops_) loop->start();
+  EXPECT_THAT(refusals(*hub_), Each("waited"));
+  for (const auto& loop : loops_) loop->stop();
+  EXPECT_THAT(refusals(*hub_), Each("unavailable"));
+}
+
+TEST_F(HubTest, RefusesToWaitOnTheThreadOfALoop) {
+  start(2);
+  net::EventLoop elsewhere("other", clock_);  // not one of its own
+  elsewhere.start();
+  for (net::EventLoop* loop : {loops_.front().get(), &elsewhere}) {
+    std::promise<std::vector<std::string>> codes;
+    loop->post([&] { codes.set_value(refusals(*hub_)); });
+    EXPECT_THAT(codes.get_future().get(), Each("internal"));
+  }
 }
 
 TEST_F(HubTest, SurvivesPagesThatComeAndGoWhileEverybodySends) {

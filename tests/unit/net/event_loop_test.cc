@@ -294,9 +294,40 @@ TEST(EventLoop, RefusesADescriptorThatCannotBeWatched) {
   EXPECT_THROW(loop.add(-1, EPOLLIN, nullptr), Error);
 }
 
+ErrorCode refusal_of_a_wait(const EventLoop& loop) {
+  try {
+    loop.check_may_wait();
+  } catch (const Error& e) {
+    return e.code();
+  }
+  ADD_FAILURE() << "not refused";
+  return {};
+}
+
+TEST(EventLoop, RefusesToBeWaitedForUnlessItRuns) {
+  EventLoop loop("test");
+  EXPECT_EQ(refusal_of_a_wait(loop), ErrorCode::kUnavailable);
+  loop.start();
+  EXPECT_NO_THROW(loop.check_may_wait());
+  loop.stop();
+  EXPECT_EQ(refusal_of_a_wait(loop), ErrorCode::kUnavailable);
+}
+
+TEST(EventLoop, RefusesToBeWaitedForByALoop) {
+  EventLoop loop("test");
+  EventLoop other("other");
+  loop.start();
+  other.start();
+  for (EventLoop* caller : {&loop, &other}) {
+    std::promise<ErrorCode> refused;
+    caller->post([&] { refused.set_value(refusal_of_a_wait(loop)); });
+    EXPECT_EQ(refused.get_future().get(), ErrorCode::kInternal);
+  }
+}
+
 TEST(EventLoopDeathTest, ATouchFromAnotherThreadIsADefect) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(
+  EXPECT_DEBUG_DEATH(
       {
         const EventLoop loop("mine");
         loop.assert_in_loop_thread();
