@@ -95,8 +95,9 @@ Json row(const hub::MatchResult& result, const hub::MatchQuery& query) {
 bool has(hub::Hub& hub, TargetKind kind, const std::string& name) {
   bool found = false;
   std::vector<char> there(hub.shards());
-  hub.visit(kind == TargetKind::kUser ? UserId(name) : UserId(),
-            [&](hub::Shard& shard, std::size_t number) { there[number] = shard.group(kind, name) != nullptr ? 1 : 0; });
+  hub.visit(kind == TargetKind::kUser ? UserId(name) : UserId(), [&](hub::Shard& shard, std::size_t number) {
+    there[number] = shard.registry().group(kind, name) != nullptr ? 1 : 0;
+  });
   for (const char one : there) found = found || one != 0;
   return found;
 }

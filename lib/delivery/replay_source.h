@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "delivery/read_failure_log.h"
-#include "hub/shard.h"
+#include "hub/hub_delegate.h"
 #include "net/worker_pool.h"
 #include "observe/metrics.h"
 #include "store/message_repository.h"

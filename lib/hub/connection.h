@@ -16,8 +16,9 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
-#include "hub/catch_up.h"
 #include "hub/index.h"
+#include "hub/replay_session.h"
+#include "hub/tcp_ack_poll.h"
 #include "net/address_limiter.h"
 #include "net/socket.h"
 #include "net/stream.h"
@@ -59,31 +60,6 @@ struct NewConnection {
 /// A server holds tens of thousands: fields that few connections need are in Rare, and values that can be computed are
 /// not stored.
 struct Connection final : net::Stream {
-  // Exists only while pending messages are being replayed. A pass reads the repository page by page; a pass for new
-  // listeners starts at the beginning and reads only messages for these.
-  struct Replay {
-    std::vector<event::FrameRef> queued;  // live events queued behind the replay
-    std::uint64_t queued_bytes = 0;
-    std::vector<event::FrameRef> page;  // from next_in_page on: read, not yet in the stream
-    std::size_t next_in_page = 0;
-    bool last_page = false;
-    MessageId cursor;
-    std::vector<std::string> only_events;    // filter of this pass; empty: none
-    std::vector<std::string> new_listeners;  // for a further pass
-    bool again = false;                      // a message was committed meanwhile: read once more
-    bool resend = false;                     // this pass redelivers messages in flight that are due
-    std::vector<MessageId> late;             // the messages due, ascending
-    std::vector<MessageId> covered;  // confirmed since, or just before, it opened; sorted; maybe not in the store yet
-    bool waiting = false;            // for the stream to drain
-    CatchUp catch_up;
-
-    // A page that was read before the store recorded the confirmation must not deliver the message again.
-    void cover(MessageId message) {
-      const auto place = std::lower_bound(covered.begin(), covered.end(), message);
-      if (place == covered.end() || *place != message) covered.insert(place, message);
-    }
-  };
-
   // What most connections never have.
   struct Rare {
     std::unique_ptr<net::AddressLimiter::Ticket> ticket;
@@ -122,20 +98,17 @@ struct Connection final : net::Stream {
   WallTime created() const { return IdGenerator::time_of(id.value()); }
 
   bool indexed = false;
-  // The round in which the shard checks whether the peer's TCP has acknowledged the messages sent.
-  static constexpr std::uint8_t kAckNone = 0xFF;
-  static constexpr std::uint8_t kAckWritten = 0xFE;  // at the end of this turn
-  std::uint8_t ack_round = kAckNone;
+  TcpAckRound ack_round;
   bool confirms = false;                 // the client acknowledges, not its TCP
   bool marks : 1 = false;                // a mark goes before each message
   bool had_messages : 1 = false;         // at least one went into the stream
   bool replayed_from_store : 1 = false;  // the shard has ReplayedMessages for it
   bool ends_with_token : 1 = false;
-  bool in_flight = false;  // the shard has an InFlight for it
+  bool in_flight = false;  // the AckTracker has messages in flight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;
-  std::unique_ptr<Replay> replay;
+  std::unique_ptr<ReplaySession> replay;  // while pending messages are being replayed
   Membership membership;
   const ListenerSet* listeners = nullptr;
   std::unique_ptr<char[]> attributes;  // Attributes::pack()

@@ -13,12 +13,12 @@ namespace {
 using event::TargetKind;
 
 // The group to search: in the narrowest index that applies.
-const Group* candidates(const Shard& shard, const ConnectionFilter& filter) {
-  if (!filter.user.empty()) return shard.group(TargetKind::kUser, filter.user.str());
-  if (!filter.token.empty()) return shard.group(TargetKind::kToken, filter.token.str());
-  if (!filter.channel.empty()) return shard.group(TargetKind::kChannel, filter.channel.str());
-  if (!filter.tenant.empty()) return shard.group(TargetKind::kTenant, filter.tenant.str());
-  return shard.group(TargetKind::kAll, "");
+const Group* candidates(const ConnectionRegistry& registry, const ConnectionFilter& filter) {
+  if (!filter.user.empty()) return registry.group(TargetKind::kUser, filter.user.str());
+  if (!filter.token.empty()) return registry.group(TargetKind::kToken, filter.token.str());
+  if (!filter.channel.empty()) return registry.group(TargetKind::kChannel, filter.channel.str());
+  if (!filter.tenant.empty()) return registry.group(TargetKind::kTenant, filter.tenant.str());
+  return registry.group(TargetKind::kAll, "");
 }
 
 bool matches(const Connection& connection, const ConnectionFilter& filter) {
@@ -47,7 +47,8 @@ std::vector<ScanRow> scan(Hub& hub, const ConnectionFilter& filter, Note note) {
   const bool look_closer = !filter.name.empty() || !filter.client.empty();
   std::vector<std::vector<ScanRow>> rows(hub.shards());
   in_parts(
-      hub, filter.user, [&](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(candidates(shard, filter), ids); },
+      hub, filter.user,
+      [&](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(candidates(shard.registry(), filter), ids); },
       [&](Shard&, std::size_t number, const Connection& connection) {
         if (!matches(connection, filter)) return;
         ScanRow row;

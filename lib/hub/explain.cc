@@ -41,8 +41,8 @@ std::vector<MatchResult> explain(Hub& hub, const MatchQuery& query) {
   in_parts(
       hub, only,
       [&](Shard& shard, std::vector<ConnectionId>& ids) {
-        if (target.kind == TargetKind::kAll) add_ids(shard.group(target.kind, ""), ids);
-        for (const std::string& name : target.names) add_ids(shard.group(target.kind, name), ids);
+        if (target.kind == TargetKind::kAll) add_ids(shard.registry().group(target.kind, ""), ids);
+        for (const std::string& name : target.names) add_ids(shard.registry().group(target.kind, name), ids);
       },
       [&](Shard& shard, std::size_t number, const Connection& connection) {
         results[number].push_back(match(shard, connection, query));

@@ -24,10 +24,11 @@ constexpr std::size_t kDescribeAtOnce = 256;
 // Ids of one ack.do processed per turn of the loop, so that its other work is not delayed.
 constexpr std::size_t kAcknowledgeAtOnce = 512;
 
-template <class Number>
-Number total(const std::vector<std::unique_ptr<Shard>>& shards, Number (Shard::*of)() const) {
-  return std::accumulate(shards.begin(), shards.end(), Number{0},
-                         [of](Number n, const auto& shard) { return n + (shard.get()->*of)(); });
+template <class Count>
+auto total(const std::vector<std::unique_ptr<Shard>>& shards, Count count) {
+  decltype(count(*shards.front())) sum = 0;
+  for (const auto& shard : shards) sum += count(*shard);
+  return sum;
 }
 
 }  // namespace
@@ -66,8 +67,9 @@ std::optional<ConnectionInfo> Hub::describe(ConnectionId id) {
 
 std::vector<ClosedConnection> Hub::recently_closed() {
   std::vector<std::vector<ClosedConnection>> parts(shards_.size());
-  on_all_shards(
-      [&](Shard& shard, std::size_t number) { parts[number].assign(shard.closed().begin(), shard.closed().end()); });
+  on_all_shards([&](Shard& shard, std::size_t number) {
+    parts[number].assign(shard.registry().closed().begin(), shard.registry().closed().end());
+  });
   std::vector<ClosedConnection> all;
   for (auto& part : parts)
     all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
@@ -77,7 +79,7 @@ std::vector<ClosedConnection> Hub::recently_closed() {
 
 std::vector<std::string> Hub::names(TargetKind kind) {
   std::vector<std::vector<std::string>> parts(shards_.size());
-  on_all_shards([&](Shard& shard, std::size_t number) { parts[number] = shard.names(kind); });
+  on_all_shards([&](Shard& shard, std::size_t number) { parts[number] = shard.registry().names(kind); });
   std::vector<std::string> all;
   for (auto& part : parts)
     all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
@@ -106,7 +108,7 @@ std::size_t Hub::close(const event::Target& target) {
   const std::vector<std::string>& names = target.kind == TargetKind::kAll ? all_names : target.names;
   on_all_shards([&](Shard& shard, std::size_t) {
     for (const std::string& name : names) {
-      const std::vector<Connection*> members = shard.connections_for(target.kind, name);
+      const std::vector<Connection*> members = shard.registry().connections_for(target.kind, name);
       for (Connection* connection : members) shard.close_by_server(*connection);
       closed += members.size();
     }
@@ -219,19 +221,19 @@ void Hub::drain() {
 }
 
 std::size_t Hub::connections() const {
-  return total(shards_, &Shard::connections);
+  return total(shards_, [](const Shard& shard) { return shard.registry().connections(); });
 }
 
 std::size_t Hub::users() const {
-  return total(shards_, &Shard::users);
+  return total(shards_, [](const Shard& shard) { return shard.registry().users(); });
 }
 
 std::size_t Hub::sockets() const {
-  return total(shards_, &Shard::sockets);
+  return total(shards_, [](const Shard& shard) { return shard.registry().sockets(); });
 }
 
 std::uint64_t Hub::backlog_bytes() const {
-  return total(shards_, &Shard::backlog_bytes);
+  return total(shards_, [](const Shard& shard) { return shard.backlog_bytes(); });
 }
 
 std::uint64_t Hub::turnover() const {

@@ -1,26 +1,13 @@
-#include <algorithm>
+#include "hub/hub_metrics.h"
+
+#include <cstddef>
 #include <string>
 
-#include "base/units.h"
-#include "hub/shard.h"
+#include "net/stream.h"
 
 namespace sse::hub {
 
 using net::CloseReason;
-
-namespace {
-
-// How long a client closed from the server's side is expected to reconnect; the minimum, for short reconnect times.
-constexpr std::chrono::seconds kClosedExpected{30};
-constexpr ByteCount kClosedBytes = mebibytes(1);
-constexpr ByteCount kRenewedBytes = mebibytes(4);
-
-// Twice the reconnect time, because clients reconnect a little later than that.
-std::chrono::milliseconds return_time(const HubOptions& options) {
-  return 2 * (options.reconnect_time + options.reconnect_jitter);
-}
-
-}  // namespace
 
 HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
     : opened(registry.counter("sse_streams_opened_total", "Event streams opened", {{"service", service.str()}})),
@@ -49,9 +36,5 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
                                        {{"service", service.str()}, {"reason", reason}}));
   }
 }
-
-ExpectedResumes::ExpectedResumes(const HubOptions& options)
-    : closed(std::max<std::chrono::milliseconds>(kClosedExpected, return_time(options)), kClosedBytes),
-      renewed(return_time(options), kRenewedBytes) {}
 
 }  // namespace sse::hub

@@ -93,7 +93,7 @@ std::vector<ConnectionId> clear_duration(Hub& hub, const std::vector<ConnectionI
     for (const Clear& clear : clears) {
       Connection* connection = shard.find(clear.id);
       if (connection == nullptr || !shard.deliver_to(*connection, event::kSetDuration, clear.frame)) continue;
-      shard.forget_duration(*connection);
+      shard.registry().forget_duration(*connection);
       cleared[number].push_back(clear.id);
     }
   });

@@ -77,7 +77,7 @@ void Shard::end_lifetime(Connection& connection) {
       const event::FrameRef cursor = event::Frame::make(event::encode_cursor(id));
       connection.net::Stream::append(cursor);
       if (!connection.open()) return;
-      if (connection.confirms) note_in_flight(connection, cursor);
+      if (connection.confirms) acks_.sent(connection, *cursor, loop_.now());
     }
     expected_resumes_.renewed.add(reconnect_key(info.identity, info.attributes, id, true), loop_.now());
   }
@@ -92,10 +92,7 @@ void Shard::close_for_reconnect(Connection& connection, std::chrono::millisecond
 
 void Shard::close_all(CloseReason reason) {
   loop_.assert_in_loop_thread();
-  const Group* all = indexes_.find(TargetKind::kAll, "");
-  if (all == nullptr) return;
-  const std::vector<Connection*> members(all->members().begin(), all->members().end());
-  for (Connection* connection : members) close(*connection, reason, false);
+  for (Connection* connection : registry_.all()) close(*connection, reason, false);
 }
 
 // The only place where connections are unregistered, whatever the reason.
@@ -103,10 +100,10 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
   if (!connection.indexed) return;
   connection.indexed = false;
   if (connection.had_messages) delegate_.stream_ended(connection.id, reason);
-  remember_in_flight(connection);
+  metrics_.attempts_failed.add(acks_.ended(connection, loop_.now()));
   connection.replay.reset();
-  durations_.erase(connection.id.value());
-  const ClosedConnection closed = closed_now(connection, reason);
+  registry_.forget_duration(connection);
+  ClosedConnection closed = registry_.describe_closed(connection, reason);
   if (observe::log_enabled(observe::Level::kDebug) || reason == CloseReason::kSlowConsumer) {
     observe::log(
         reason == CloseReason::kSlowConsumer ? observe::Level::kWarn : observe::Level::kDebug,
@@ -125,28 +122,9 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
   if (options_.in_cluster) delegate_.left(names_of(connection));
   if (options_.observer != nullptr)
     options_.observer->disconnected(options_.service, describe(connection), reason, note);
-  closed_streams_.add(closed);
-  clients_.leaving(connection);
-  indexes_.leave_all(connection);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);
-  update_counts();
-}
-
-ClosedConnection Shard::closed_now(const Connection& connection, CloseReason reason) const {
-  ClosedConnection closed;
-  closed.id = connection.id;
-  closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
-  closed.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
-  closed.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
-  closed.address = connection.unpacked_attributes().address;
-  closed.reason = reason;
-  closed.created = connection.created();
-  closed.closed = clock().wall_now();
-  closed.messages = connection.messages;
-  closed.bytes_sent = connection.bytes_sent();
-  closed.backlog_bytes = connection.backlog_bytes();
-  return closed;
+  registry_.leave(connection, std::move(closed));
 }
 
 }  // namespace sse::hub

@@ -3,45 +3,13 @@
 #include <utility>
 
 #include "base/error.h"
-#include "event/event.h"
 #include "hub/observer.h"
-#include "hub/session_duration.h"
 #include "hub/shard.h"
 #include "observe/log.h"
 
 namespace sse::hub {
 
-using event::TargetKind;
 using net::CloseReason;
-
-Names names_of(const Connection& connection) {
-  Names names;
-  for (std::size_t i = 0; i < kIndexes; ++i) {
-    const auto kind = static_cast<TargetKind>(i);
-    if (const Group* group = connection.membership.group(kind)) names.emplace_back(kind, group->name());
-  }
-  const Group* user = connection.membership.group(TargetKind::kUser);
-  const Group* tenant = connection.membership.group(TargetKind::kTenant);
-  if (user != nullptr && tenant != nullptr)
-    names.emplace_back(TargetKind::kMember, event::member_name(user->name(), tenant->name()));
-  return names;
-}
-
-Names names_of(const NewConnection& connection) {
-  Names names;
-  const auto add = [&](TargetKind kind, const std::string& name) {
-    if (!name.empty()) names.emplace_back(kind, name);
-  };
-  add(TargetKind::kUser, connection.identity.user.str());
-  add(TargetKind::kToken, connection.identity.token.str());
-  add(TargetKind::kTenant, connection.identity.tenant.str());
-  add(TargetKind::kChannel, connection.channel.str());
-  names.emplace_back(TargetKind::kAll, "");
-  const Identity& identity = connection.identity;
-  if (!identity.user.empty() && !identity.tenant.empty())
-    names.emplace_back(TargetKind::kMember, event::member_name(identity.user.str(), identity.tenant.str()));
-  return names;
-}
 
 // Notifies and counts in the same order as leave(): the counters change last, after all observers were notified.
 void Shard::refused(ConnectionId id, const NewConnection& request) {
@@ -71,23 +39,11 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     refused(id, request);
     return;
   }
-  Connection& connection = *owned;
+  Connection& connection = registry_.add(std::move(owned), request);
   if (request.ticket) connection.rare().ticket = std::move(request.ticket);
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
   connection.ends_with_token = request.ends_with_token;
-  connection.listeners = listener_sets_.intern(ListenerSet(request.listeners.begin(), request.listeners.end()));
-  connection.keep_attributes(request.attributes);
-
-  connections_.insert(owned.release());
-  connection.indexed = true;
-  indexes_.join(connection, TargetKind::kUser, request.identity.user.str());
-  indexes_.join(connection, TargetKind::kToken, request.identity.token.str());
-  indexes_.join(connection, TargetKind::kTenant, request.identity.tenant.str());
-  indexes_.join(connection, TargetKind::kChannel, request.channel.str());
-  indexes_.join(connection, TargetKind::kAll, "");
-  clients_.joined(connection);
-  update_counts();
   metrics_.opened.add();
   metrics_.connections.add(1);
 
@@ -100,17 +56,17 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     connection.ignore_tcp_acknowledgements();
     if (request.last_event != 0) {
       const std::string client = form_value(request.attributes.query, "clientId");
-      std::vector<MessageId> covered = confirm_earlier(connection, client, request.last_event);
-      if (!covered.empty()) {
-        connection.replay = std::make_unique<Connection::Replay>();
-        connection.replay->covered = std::move(covered);
-      }
+      const std::vector<Confirmed> confirmed =
+          acks_.confirm_earlier(connection, client, request.last_event, registry_.clients());
+      notify_confirmed(confirmed);
+      if (!confirmed.empty()) connection.replay = std::make_unique<ReplaySession>();
+      for (const Confirmed& one : confirmed) connection.replay->cover(one.message);
     }
   }
   if (options_.resumable) {
     published(MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
-    if (!connection.replay) connection.replay = std::make_unique<Connection::Replay>();
-    connection.replay->catch_up.begin(published_, std::move(resumption.missed), resumption.client_cursor);
+    if (!connection.replay) connection.replay = std::make_unique<ReplaySession>();
+    connection.replay->resume(published_, std::move(resumption.missed), resumption.client_cursor);
   }
   limit_client(connection, request.attributes);
   request_page(connection);
@@ -121,32 +77,11 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
                                        {"address", request.attributes.address}});
 }
 
-void Shard::limit_client(const Connection& new_connection, const Attributes& attributes) {
-  const Group* same_user = new_connection.membership.group(TargetKind::kUser);
-  const std::size_t most = options_.client_max_connections;
-  if (most == 0 || same_user == nullptr || (same_user->size() <= most && !options_.in_cluster)) return;
-  ClientKey key{std::string(same_user->name()), form_value(attributes.query, "clientId"), attributes.origin,
-                std::string(Indexes::name_of(new_connection, TargetKind::kTenant))};
-  if (key.client.empty()) return;
-  if (same_user->size() > most) {
-    for (Connection* oldest : oldest_streams(*same_user, key, most)) close(*oldest, CloseReason::kReplaced, true);
-  }
-  if (options_.in_cluster) delegate_.client_opened(key, new_connection.id);
-}
-
-// The oldest streams of the client beyond `allowed`.
-std::vector<Connection*> Shard::oldest_streams(const Group& user, const ClientKey& client, std::size_t allowed) const {
-  std::vector<Connection*> oldest;
-  if (clients_.knows(user)) {
-    const ClientIndex::Streams* streams = clients_.find(user, client);
-    if (streams == nullptr) return oldest;
-    for (auto one = streams->begin(); oldest.size() + allowed < streams->size(); ++one) oldest.push_back(one->second);
-    return oldest;
-  }
-  oldest = streams_of(client);
-  std::ranges::sort(oldest, {}, [](const Connection* c) { return c->id; });
-  oldest.resize(oldest.size() - std::min(oldest.size(), allowed));
-  return oldest;
+void Shard::limit_client(const Connection& newest, const Attributes& attributes) {
+  const std::optional<ClientKey> client = registry_.clients().limited_client(newest, attributes);
+  if (!client) return;
+  for (Connection* oldest : registry_.clients().excess(*client)) close(*oldest, CloseReason::kReplaced, true);
+  if (options_.in_cluster) delegate_.client_opened(*client, newest.id);
 }
 
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
@@ -161,8 +96,7 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
       fresh.push_back(name);
     }
   }
-  const ListenerSet* old = std::exchange(connection.listeners, listener_sets_.intern(changed));
-  listener_sets_.release(old);
+  registry_.set_listeners(connection, changed);
   if (!fresh.empty()) replay_for(connection, fresh);
   if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
     options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);

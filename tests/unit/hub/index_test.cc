@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "hub/connection.h"
+#include "unit/hub/connections.h"
 
 namespace sse::hub {
 namespace {
@@ -21,23 +22,9 @@ using event::TargetKind;
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
-class NoOwner final : public net::StreamOwner {
-  void stream_dirty(net::Stream&) override {}
-  void stream_closed(net::Stream&, net::CloseReason) override {}
-  void stream_acknowledged(net::Stream&, MessageId, event::TargetKind) override {}
-  void stream_unacknowledged(net::Stream&) override {}
-  void stream_drained(net::Stream&) override {}
-};
-
-// Connections that only stand in indexes; their sockets lead nowhere.
 class IndexTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Connection> connection() {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) ADD_FAILURE() << "no socketpair";
-    peers_.emplace_back(ends[1]);
-    return std::make_unique<Connection>(ConnectionId(++last_id_), host_, UniqueFd(ends[0]));
-  }
+  std::unique_ptr<Connection> connection() { return connections_.make(); }
   std::set<std::uint64_t> members(TargetKind kind, const std::string& name) const {
     std::set<std::uint64_t> ids;
     if (const Group* group = indexes_.find(kind, name)) {
@@ -47,11 +34,7 @@ class IndexTest : public ::testing::Test {
   }
 
   net::EventLoop loop_{"test"};
-  NoOwner owner_;
-  net::Stream::Limits limits_;
-  const net::Stream::Host host_{loop_, owner_, limits_};
-  std::vector<UniqueFd> peers_;
-  std::uint64_t last_id_ = 0;
+  Connections connections_{loop_};
   Indexes indexes_;
 };
 
@@ -120,7 +103,7 @@ TEST_F(IndexTest, AgreesWithASimpleModelUnderRandomUse) {
       std::advance(leaving, static_cast<std::ptrdiff_t>(random() % live.size()));
       indexes_.leave_all(*leaving->second);
       for (auto& [key, ids] : model) ids.erase(leaving->first);
-      peers_[leaving->first - 1].reset();
+      connections_.forget(leaving->first);
       live.erase(leaving);
     }
     if (step % 50 != 0) continue;
