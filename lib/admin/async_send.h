@@ -20,7 +20,7 @@ class AsyncSend {
   AsyncSend(const std::vector<application::Service>& services, const AdminToken& token, net::WorkerPool& workers)
       : services_(services), token_(token), workers_(workers) {}
 
-  /// Implements HttpFront::Quick.
+  /// Implements net::FastHandler.
   bool operator()(const net::RequestHead& head, std::string_view body, net::HttpFront::Responder& responder) const;
 
  private:

@@ -10,22 +10,11 @@
 #include <string_view>
 #include <utility>
 
-#include "net/file_body.h"
 #include "net/hand_over.h"
+#include "net/peer.h"
+#include "net/reply.h"
 
 namespace sse::net {
-
-/// Where a request came from.
-struct Peer {
-  std::string address;  ///< without port; empty for a unix socket
-  int port = 0;
-};
-
-/// What is known about the sender of a request before its body is read. Subclasses hold the details.
-class Admission {
- public:
-  virtual ~Admission() = default;
-};
 
 /// What belongs to a request besides its text.
 struct RequestExtras {
@@ -56,14 +45,6 @@ class MultipartBody {
   std::string_view bytes_;
   int file_ = -1;
   std::uint64_t size_ = 0;
-};
-
-/// The result of handling one request.
-struct Reply {
-  std::string bytes;  ///< the response; only its head when `hand_over` is set
-  bool keep_alive = false;
-  FileBody file;  ///< the rest of the response, after `bytes`
-  HandOver hand_over;
 };
 
 /// cpp-httplib as codec and router: routes are registered as with any httplib::Server (Get, Post, …), but requests come

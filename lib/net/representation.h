@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "net/httplib_app.h"
+#include "net/reply.h"
 #include "net/request_head.h"
 
 namespace sse::net {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/http_front.h"
+#include "net/httplib_app.h"
 #include "net/representation.h"
 #include "unit/net/tls_peer.h"
 

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "net/httplib_app.h"
 #include "unit/net/loopback.h"
 
 namespace sse::net {

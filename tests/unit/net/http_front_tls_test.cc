@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/http_front.h"
+#include "net/httplib_app.h"
 #include "unit/net/tls_peer.h"
 
 // What a front does before a connection's first request, and that requests go on as without TLS.

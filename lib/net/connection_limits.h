@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/address_limiter.h"
+#include "net/front_metrics.h"
+#include "net/front_options.h"
+
+namespace sse::net {
+
+/// Why a connection is refused before any of its requests is read.
+struct ConnectionRefusal {
+  int status = 0;
+  std::string sentence;
+};
+
+/// The place of one connection under the limits of its front.
+struct ConnectionPlace {
+  std::unique_ptr<AddressLimiter::Ticket> ticket{};  ///< null: no limit, or `from_proxy`
+  bool from_proxy = false;                           ///< each of its requests gets its own ticket
+  const ConnectionRefusal* refusal = nullptr;        ///< null: admitted. Belongs to the limits.
+};
+
+/// Decides which connections a front admits: at most FrontOptions::max_connections, and max_per_address of one client.
+/// Refused connections do not count against these limits. Loop thread only, unless a function says otherwise.
+class ConnectionLimits {
+ public:
+  /// Most refused connections that stay open until their clients have read the reason. Well below the number of
+  /// descriptors that are reserved for the admin listener.
+  static constexpr std::size_t kMaxRefusedOpen = 64;
+
+  /// `options` and `metrics` must outlive the limits. `others_open`: connections that left the front and still count.
+  ConnectionLimits(const FrontOptions& options, FrontMetrics& metrics, std::function<std::size_t()> others_open);
+  ConnectionLimits(const ConnectionLimits&) = delete;
+  ConnectionLimits& operator=(const ConnectionLimits&) = delete;
+
+  /// The place of a new connection from `peer`, or why it gets none.
+  ConnectionPlace admit(const std::string& peer);
+  /// A connection from a proxy counts for the client that it forwards, for as long as the request or its stream lasts.
+  /// False when `client` is at its limit.
+  bool admit_forwarded(const std::string& client, ConnectionPlace& place);
+  /// Why admit_forwarded() returned false.
+  const ConnectionRefusal& too_many_of_address() const { return too_many_of_address_; }
+
+  /// False when one more refused connection must be closed at once.
+  bool can_hold_refused() const { return refused_open_ < kMaxRefusedOpen; }
+  /// The front holds a connection with this place from now on, or no longer.
+  void opened(const ConnectionPlace& place) { count(place, 1); }
+  void closed(const ConnectionPlace& place) { count(place, std::size_t{0} - 1); }
+  /// Connections that the front holds now, refused ones included. Any thread.
+  std::size_t open() const { return open_.load(std::memory_order_relaxed); }
+
+ private:
+  void count(const ConnectionPlace& place, std::size_t change);
+
+  const FrontOptions& options_;
+  FrontMetrics& metrics_;
+  const std::function<std::size_t()> others_open_;
+  const ConnectionRefusal full_;
+  const ConnectionRefusal too_many_of_address_;
+  const std::shared_ptr<AddressLimiter> limiter_;
+  std::atomic<std::size_t> open_{0};
+  std::size_t refused_open_ = 0;
+};
+
+}  // namespace sse::net
