@@ -1,7 +1,6 @@
 #include "admin/async_send.h"
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "admin/admin_http.h"
@@ -11,8 +10,6 @@
 #include "api/send_reader.h"
 #include "application/connection_json.h"
 #include "base/text.h"
-#include "event/event.h"
-#include "observe/log.h"
 #include "store/imported.h"
 
 namespace sse::admin {
@@ -21,17 +18,14 @@ namespace {
 constexpr std::size_t kMaxBody = std::size_t{64} * 1024;
 constexpr std::string_view kPath = "/api/v1/send";
 
-void answer_stored(net::HttpFront::Responder& responder, const delivery::SendOutcome& sent) {
+void answer_sent(net::HttpFront::Responder& responder, const delivery::SendOutcome& sent) {
   if (!sent.refusal) {
     responder.answer(200, kJsonType, application::to_text(sent.result));
     return;
   }
-  const auto& [code, sentence] = *sent.refusal;
-  if (code == ErrorCode::kIo || code == ErrorCode::kInternal)
-    observe::log_error("request failed", {{"path", std::string(kPath)}, {"error", sentence}});
-  const int status = http_status(code);
-  responder.answer(status, "application/problem+json",
-                   event::dump_json(problem(status, std::string(error_name(code)), sentence)));
+  answer_problem([&responder](int status, std::string_view type,
+                              const std::string& text) { responder.answer(status, type, text); },
+                 sent.refusal->code, sent.refusal->sentence);
 }
 
 }  // namespace
@@ -46,7 +40,6 @@ bool AsyncSend::operator()(const net::RequestHead& head, std::string_view body,
   delivery::Sender* sender = services_.front().sender.get();
   try {
     api_request = api::read_send_request(body, "the request body");
-    event::validate({api_request.event, api_request.data, "", std::nullopt});
   } catch (const Error&) {
     return false;
   }
@@ -63,16 +56,10 @@ bool AsyncSend::operator()(const net::RequestHead& head, std::string_view body,
     return true;
   }
   const bool ours = services_.size() == 1 && (api_request.service.empty() || api_request.service == sender->service());
-  if (!ours || !(api_request.qos ? sender->stores_async() : sender->sends_async())) return false;
-  const auto answer = std::make_shared<net::HttpFront::Responder>(std::move(responder));
-  if (api_request.qos) {
-    sender->store_async(send_request(std::move(api_request)),
-                        [answer](const delivery::SendOutcome& sent) { answer_stored(*answer, sent); });
-    return true;
-  }
-  sender->send_async(
-      {std::move(api_request.target), std::move(api_request.event), std::move(api_request.data)},
-      [answer](const delivery::SendResult& sent) { answer->answer(200, kJsonType, application::to_text(sent)); });
+  if (!ours || !sender->sends_async(api_request.qos)) return false;
+  sender->send_async(send_request(std::move(api_request)),
+                     [answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))](
+                         const std::vector<delivery::SendOutcome>& sent) { answer_sent(*answer, sent.front()); });
   return true;
 }
 

@@ -10,19 +10,6 @@ DeliveryOrder::Place DeliveryOrder::take() {
   return {*this, std::move(entry)};
 }
 
-void DeliveryOrder::run(Place place, std::function<void()> start) {
-  if (place.order_ == nullptr) {
-    // With no open place, all earlier functions of this thread have run.
-    if (open_.load(std::memory_order_acquire) == 0) {
-      start();
-      return;
-    }
-    place = take();
-  }
-  place.order_ = nullptr;
-  make_ready(*place.entry_, std::move(start));
-}
-
 void DeliveryOrder::make_ready(Entry& entry, std::function<void()> start) {
   mutex_.lock();
   entry.start = std::move(start);

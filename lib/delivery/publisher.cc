@@ -35,12 +35,20 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
-Publisher::InTransit Publisher::start(std::vector<Outgoing>& events, DeliveryOrder::Place place) {
-  const auto flight = std::make_shared<InTransit::Flight>();
-  std::vector<hub::Hub::Delivery>& deliveries = flight->deliveries;
-  deliveries.reserve(events.size());
+void Publisher::start(std::shared_ptr<Publication> publication, DeliveryOrder::Place place) {
+  encode_all(*publication);
+  publication->encoded();
+  delivery_order_.run(std::move(place), [this, publication = std::move(publication)] {
+    observe::guarded("the delivery of events", [&] { hand_over(publication); });
+    publication->handed_over();
+  });
+}
+
+void Publisher::encode_all(Publication& publication) {
+  std::vector<hub::Hub::Delivery>& deliveries = publication.deliveries_;
+  deliveries.reserve(publication.events.size());
   const Outgoing* before = nullptr;
-  for (Outgoing& outgoing : events) {
+  for (Outgoing& outgoing : publication.events) {
     if (outgoing.message.valid()) {
       outgoing.id = outgoing.message.value();
     } else if (outgoing.id == 0) {
@@ -49,35 +57,70 @@ Publisher::InTransit Publisher::start(std::vector<Outgoing>& events, DeliveryOrd
     // Adjacent events of one message, for single recipients, have the same data and so share one frame.
     const bool same = before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
                       before->target.kind == outgoing.target.kind && &before->data == &outgoing.data;
-    const event::FrameRef frame = same ? deliveries.back().frame : encode(outgoing);
-    deliveries.push_back({outgoing.target, outgoing.event, frame, {}, outgoing.again});
+    event::FrameRef frame = same ? deliveries.back().frame : encode(outgoing);
+    deliveries.push_back({outgoing.target, outgoing.event, std::move(frame), {}, outgoing.again});
     before = &outgoing;
   }
-  delivery_order_.run(std::move(place), [this, flight, &events] {
-    observe::guarded("the delivery of events", [&] { hand_over(events, *flight); });
-    flight->started.count_down();
-  });
-  return InTransit(flight);
 }
 
-void Publisher::hand_over(std::vector<Outgoing>& events, InTransit::Flight& flight) {
-  std::vector<hub::Hub::Delivery> deliveries = std::move(flight.deliveries);
+void Publisher::hand_over(const std::shared_ptr<Publication>& publication) {
+  std::vector<hub::Hub::Delivery> deliveries = std::move(publication->deliveries_);
   if (remote_nodes_ != nullptr) {
-    std::vector<hub::Hub::Delivery> away;
-    away.reserve(events.size());
-    for (std::size_t i = 0; i < deliveries.size(); ++i) {
-      if (events[i].local) continue;
-      away.push_back(deliveries[i]);
-      flight.gone_away.push_back(i);
-    }
-    flight.away = remote_nodes_->send(service_, away);
+    hand_over_in_cluster(publication, std::move(deliveries));
+  } else if (resumable_) {
+    const MutexLock lock(order_);
+    assign_positions(publication->events, deliveries);
+    deliver_here(publication, std::move(deliveries));
+  } else {
+    deliver_here(publication, std::move(deliveries));
   }
-  if (remote_nodes_ != nullptr || !resumable_) {
-    flight.here = hub_.start_delivery(std::move(deliveries));
-    return;
-  }
+}
 
-  const MutexLock lock(order_);
+void Publisher::hand_over_in_cluster(const std::shared_ptr<Publication>& publication,
+                                     std::vector<hub::Hub::Delivery> deliveries) {
+  const std::vector<Outgoing>& events = publication->events;
+  std::vector<hub::Hub::Delivery> away;
+  away.reserve(deliveries.size());
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    if (!events[i].local) away.push_back(deliveries[i]);
+  }
+  // The other nodes first, because they take longer.
+  std::unique_ptr<RemoteNodes::Sent> sent;
+  if (!away.empty()) {
+    publication->parts_.fetch_add(1);
+    sent = remote_nodes_->send(service_, away);
+  }
+  const bool here = std::any_of(events.begin(), events.end(), [this](const Outgoing& outgoing) {
+    return outgoing.local || remote_nodes_->may_have_local_streams(service_, outgoing.target);
+  });
+  if (here) {
+    deliver_here(publication, std::move(deliveries));
+  } else {
+    publication->here_.reserve(events.size());
+    for (const Outgoing& outgoing : events)
+      publication->here_.emplace_back(std::max<std::size_t>(outgoing.target.names.size(), 1));
+    publication->part_done();
+  }
+  if (!sent) return;
+  remote_sends_.fetch_add(1);
+  sent->then([this, publication](const std::vector<std::uint32_t>& taken, std::vector<std::string> missing) {
+    remote_sends_.fetch_sub(1);
+    publication->away_ = taken;
+    publication->missing_ = std::move(missing);
+    publication->part_done();
+  });
+}
+
+void Publisher::deliver_here(const std::shared_ptr<Publication>& publication,
+                             std::vector<hub::Hub::Delivery> deliveries) {
+  hub_.start_delivery(std::move(deliveries), [publication](std::vector<std::vector<std::uint32_t>> taken) {
+    publication->here_ = std::move(taken);
+    publication->part_done();
+  });
+}
+
+// With a history: an event that newer ones have overtaken gets a position behind them.
+void Publisher::assign_positions(std::vector<Outgoing>& events, std::vector<hub::Hub::Delivery>& deliveries) {
   const SteadyTime now = ids_.clock().steady_now();
   for (std::size_t i = 0; i < events.size(); ++i) {
     Outgoing& outgoing = events[i];
@@ -97,19 +140,18 @@ void Publisher::hand_over(std::vector<Outgoing>& events, InTransit::Flight& flig
     last_ = delivery.position.value();
     if (!outgoing.again) history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
   }
-  flight.here = hub_.start_delivery(std::move(deliveries));
 }
 
-std::vector<std::vector<std::uint32_t>> Publisher::InTransit::finish(std::vector<std::string>& missing) {
-  auto taken = flight_->wait();
-  const std::vector<std::size_t>& gone_away = flight_->gone_away;
-  if (!flight_->away || taken.empty()) return taken;
-  std::vector<std::vector<std::uint32_t>> combined;
-  combined.reserve(gone_away.size());
-  for (const std::size_t i : gone_away) combined.push_back(std::move(taken[i]));
-  missing = flight_->away->finish(combined);
-  for (std::size_t a = 0; a < gone_away.size(); ++a) taken[gone_away[a]] = std::move(combined[a]);
-  return taken;
+void Publication::part_done() {
+  if (parts_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!away_.empty()) {
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      if (events[i].local) continue;
+      for (std::uint32_t& count : here_.at(i)) count += away_.at(next++);
+    }
+  }
+  published(std::move(here_), std::move(missing_));
 }
 
 ConnectionId Publisher::connect(hub::NewConnection request) {

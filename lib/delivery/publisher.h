@@ -1,8 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <latch>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,10 +24,42 @@ struct Outgoing {
   const event::Target& target;
   const std::string& event;
   const std::string& data;
-  MessageId message{};   ///< id in the store; invalid: an at-most-once event
-  std::uint64_t id = 0;  ///< in: event id, 0 for a new one; out: the id used
-  bool local = false;    ///< in a cluster: only to streams of this node
-  bool again = false;    ///< also to streams that have had it; not added to the history again
+  MessageId message{};     ///< id in the store; invalid: an at-most-once event
+  std::uint64_t id = 0;    ///< in: event id, 0 for a new one; out: the id used
+  bool local = false;      ///< in a cluster: only to streams of this node
+  bool again = false;      ///< also to streams that have had it; not added to the history again
+  std::size_t number = 0;  ///< for the owner
+};
+
+/// Events being published, from Publisher::start() until all streams and nodes have them. The derived class owns what
+/// `events` refers to. The functions are called on any thread, one after the other, and must be quick and not throw.
+class Publication {
+ public:
+  Publication() = default;
+  virtual ~Publication() = default;
+  Publication(const Publication&) = delete;
+  Publication& operator=(const Publication&) = delete;
+
+ protected:
+  /// The events are encoded: without a history, their data is not used any more.
+  virtual void encoded() {}
+  /// The events are on their way to the loops and nodes, which may have called published() already.
+  virtual void handed_over() {}
+  /// Gets the result of Hub::deliver(), including streams of other nodes, and the nodes that may have missed events.
+  /// Called once; not at all when a loop has stopped, and then the publication is destroyed.
+  virtual void published(std::vector<std::vector<std::uint32_t>> taken, std::vector<std::string> missing) = 0;
+
+  std::vector<Outgoing> events;
+
+ private:
+  friend class Publisher;
+  void part_done();
+
+  std::vector<hub::Hub::Delivery> deliveries_;  // until they are handed over
+  std::atomic<int> parts_{1};                   // not yet done: this node and the other ones
+  std::vector<std::vector<std::uint32_t>> here_;
+  std::vector<std::uint32_t> away_;  // by event and name, without local events
+  std::vector<std::string> missing_;
 };
 
 /// Publishes events to the streams; with a history, in one order that all streams and the history share. Thread safe.
@@ -42,41 +74,12 @@ class Publisher {
   Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
             const ServiceName& service, RemoteNodes* remote_nodes = nullptr);
 
-  /// Events being delivered. The destructor waits for the streams of this node.
-  class [[nodiscard]] InTransit {
-   public:
-    InTransit(InTransit&& other) noexcept = default;
-    InTransit& operator=(InTransit&&) = delete;
-    ~InTransit() {
-      if (flight_) flight_->wait();
-    }
-
-    /// Waits until the events are in the streams and returns the result of Hub::deliver(), including streams of other
-    /// nodes. `missing` gets the nodes that may have missed events. Call once.
-    std::vector<std::vector<std::uint32_t>> finish(std::vector<std::string>& missing);
-
-   private:
-    friend class Publisher;
-    struct Flight {
-      std::vector<hub::Hub::Delivery> deliveries;  // until hand_over()
-      std::latch started{1};                       // the fields below are set then
-      hub::Hub::InTransit here;
-      std::unique_ptr<RemoteNodes::Sent> away;
-      std::vector<std::size_t> gone_away;  // indexes of the events that other nodes get, too
-
-      std::vector<std::vector<std::uint32_t>> wait() {
-        started.wait();
-        return here.wait();
-      }
-    };
-    explicit InTransit(std::shared_ptr<Flight> flight) : flight_(std::move(flight)) {}
-
-    std::shared_ptr<Flight> flight_;
-  };
-  /// Publishes the events in order and fills in their ids. `events`, and the objects they refer to, must stay valid
-  /// until the InTransit is destroyed. Does not wait: while earlier places are open, the thread that completes the last
-  /// of them publishes these events.
-  InTransit start(std::vector<Outgoing>& events, DeliveryOrder::Place place = {}) EXCLUDES(order_);
+  /// Publishes `publication->events`, which are not empty, in order and fills in their ids. Does not wait: while
+  /// earlier places are open, the thread that completes the last of them publishes these events. In a cluster this
+  /// object must outlive the publication.
+  void start(std::shared_ptr<Publication> publication, DeliveryOrder::Place place = {}) EXCLUDES(order_);
+  /// Calls of start() that wait for other nodes.
+  std::size_t remote_sends() const { return remote_sends_.load(); }
   /// The order in which events go to the streams.
   DeliveryOrder& order() { return delivery_order_; }
   /// Calls Hub::connect() and resumes from the client's last event id. Without a history the client gets a resync
@@ -92,13 +95,19 @@ class Publisher {
   void expire() EXCLUDES(order_);
 
  private:
-  void hand_over(std::vector<Outgoing>& events, InTransit::Flight& flight) EXCLUDES(order_);
+  void encode_all(Publication& publication);
+  void hand_over(const std::shared_ptr<Publication>& publication) EXCLUDES(order_);
+  void hand_over_in_cluster(const std::shared_ptr<Publication>& publication,
+                            std::vector<hub::Hub::Delivery> deliveries);
+  void assign_positions(std::vector<Outgoing>& events, std::vector<hub::Hub::Delivery>& deliveries) REQUIRES(order_);
+  void deliver_here(const std::shared_ptr<Publication>& publication, std::vector<hub::Hub::Delivery> deliveries);
 
   RemoteNodes* const remote_nodes_;
   const ServiceName service_;
   hub::Hub& hub_;
   IdGenerator& ids_;
   DeliveryOrder delivery_order_;
+  std::atomic<std::size_t> remote_sends_{0};
   Mutex order_;
   observe::Counter& resyncs_;
   History history_ GUARDED_BY(order_);

@@ -1,10 +1,6 @@
 #include "delivery/sender.h"
 
-#include <algorithm>
 #include <utility>
-
-#include "delivery/sender_parts.h"
-#include "event/event.h"
 
 namespace sse::delivery {
 namespace {
@@ -15,41 +11,20 @@ hub::HubOptions hub_options(const SenderOptions& options) {
   return hub;
 }
 
-}  // namespace
-
-std::string_view state_name(const hub::DeliveryState& message) {
-  using State = hub::DeliveryState::State;
-  if (message.unread && message.state < State::kWaiting) return "unknown";
-  switch (message.state) {
-    case State::kOffline:
-      return "offline";
-    case State::kNotListening:
-      return "not-listening";
-    case State::kWaiting:
-      return "waiting";
-    case State::kInFlight:
-      return "in-flight";
-  }
-  return "";
+SendPath::Options path_options(const SenderOptions& options) {
+  return {options.hub.service, options.ttl, options.remote_nodes != nullptr, options.history.events != 0,
+          options.on_sent};
 }
+
+}  // namespace
 
 Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
                observe::Registry& metrics, store::MessageRepository& repository)
     : options_(std::move(options)),
-      ids_(ids),
       clock_(ids.clock()),
       repository_(repository),
-      sent_(
-          metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "false"}})),
-      sent_qos_(
-          metrics.counter("sse_sends_total", "Send calls accepted", {{"service", service().str()}, {"qos", "true"}})),
       confirmed_(metrics.counter("sse_confirmed_total", "Pending messages confirmed by a recipient",
                                  {{"service", service().str()}})),
-      repeated_(metrics.counter("sse_sends_repeated_total", "Send calls whose key was known",
-                                {{"service", service().str()}})),
-      refused_(metrics.counter("sse_sends_refused_total",
-                               "Send calls with qos that the store refused: a limit is reached, or it cannot write",
-                               {{"service", service().str()}})),
       attempted_(
           metrics.counter("sse_attempts_total", "Pending messages sent on a stream", {{"service", service().str()}})),
       retried_(metrics.counter("sse_retried_total", "Pending messages that an operator sent once more",
@@ -58,34 +33,30 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
                                  "Pending messages replaced by a newer one with the same collapse key",
                                  {{"service", service().str()}})),
       deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
-      waiting_sends_(clock_),
-      confirmation_waiter_(clock_),
       attempts_(service(), options_.attempts, clock_),
-      send_seconds_(metrics.histogram("sse_send_seconds", "From a send call until the streams have taken it",
-                                      observe::latencies(), {{"service", service().str()}})),
-      commit_seconds_(metrics.histogram("sse_commit_seconds", "Waiting until messages sent with qos are stored",
-                                        observe::latencies(), {{"service", service().str()}})),
       read_failures_(service(), clock_),
       replay_source_(service(), repository_, metrics, clock_, read_failures_,
                      [this](const hub::ReplayRequest& request, ReplaySource::Page page) {
                        hub_.replay(request, std::move(page.frames), page.through, page.last, page.failed);
                      }),
+      confirmed_sends_(service(), send_path_, repository_, trace_, delivery_states_, read_failures_, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),
+      send_path_(path_options(options_), loops, ids, metrics, repository_, publisher_, trace_),
+      delivery_states_(service(), hub_, options_.remote_nodes),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
-  confirmation_waiter_.report([this](MessageId message) { waiting_sends_.confirmed(message); });
   repository_.report_withdrawn(service(), [this](const std::vector<store::Withdrawn>& gone) { withdrawn(gone); });
   repository_.report_settled(service(), [this](const store::Recipient& recipient, MessageId message) {
     if (message.valid()) {
-      confirmation_waiter_.confirmed(recipient.kind, recipient.name, message);
+      confirmed_sends_.confirmed(recipient.kind, recipient.name, message);
     } else {
-      waiting_sends_.check_all();
+      confirmed_sends_.check_all();
     }
   });
 }
 
 Sender::~Sender() {
-  waiting_sends_.stop();
+  confirmed_sends_.stop();
   repository_.report_settled(service(), {});
   repository_.report_withdrawn(service(), {});
   repository_.count_confirmed(service(), nullptr);
@@ -107,18 +78,11 @@ void Sender::client_opened(const hub::ClientKey& client, ConnectionId connection
   if (options_.remote_nodes != nullptr) options_.remote_nodes->client_opened(service(), client, connection);
 }
 
-void Sender::report_sent(event::Target target, std::string event, bool qos, const SendOutcome& outcome) const {
-  if (options_.on_sent) options_.on_sent({{std::move(target), std::move(event), "", qos}}, {outcome});
-}
-
 void Sender::stop() {
-  waiting_sends_.stop();
+  confirmed_sends_.stop();
   replay_source_.stop();
   attempts_.flush();
-  const MutexLock lock(async_mutex_);
-  stopping_ = true;
-  // Their callbacks use this object.
-  while (async_ != 0) async_changed_.wait(async_mutex_);
+  send_path_.stop();
 }
 
 void Sender::acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
@@ -126,7 +90,7 @@ void Sender::acknowledged(event::TargetKind kind, std::string_view name, Message
   repository_.confirm(service(), {kind, std::string(name)}, message);
   attempts_.confirmed(kind, name, message);
   trace_.add({clock_.wall_now(), message, Trace::Step::kConfirmed, kind, std::string(name), connection});
-  confirmation_waiter_.confirmed(kind, name, message);
+  confirmed_sends_.confirmed(kind, name, message);
 }
 
 void Sender::acknowledged_before(event::TargetKind kind, std::string_view name, MessageId message) {
@@ -137,6 +101,43 @@ void Sender::sent(event::TargetKind kind, std::string_view name, MessageId messa
   attempted_.add();
   attempts_.sent(kind, name, message);
   trace_.add({clock_.wall_now(), message, Trace::Step::kSent, kind, std::string(name), connection});
+}
+
+std::uint64_t Sender::retry(const std::vector<store::PendingMessage>& rows) {
+  for (const store::PendingMessage& row : rows) {
+    if (row.service != service() || row.damaged) continue;
+    retried_.add();
+    trace_.add({clock_.wall_now(), row.id, Trace::Step::kRetried, row.recipient.kind, row.recipient.name, {}});
+  }
+  return send_path_.send_stored(rows, true);
+}
+
+std::uint64_t Sender::send_requeued(const std::vector<store::PendingMessage>& rows) {
+  for (const store::PendingMessage& row : rows) {
+    if (row.service != service()) continue;
+    trace_.add(row.id, Trace::Step::kAccepted, row.created);
+    trace_.add(row.id, Trace::Step::kCommitted, clock_.wall_now());
+  }
+  return send_path_.send_stored(rows, false);
+}
+
+// Withdrawn messages are no longer sent to resuming clients.
+void Sender::withdrawn(const std::vector<store::Withdrawn>& gone) {
+  publisher_.withdraw(gone);
+  const WallTime now = clock_.wall_now();
+  for (const store::Withdrawn& one : gone) {
+    Trace::Step what = Trace::Step::kExpired;
+    if (one.why == store::Withdrawn::Why::kReplaced) {
+      what = Trace::Step::kCollapsed;
+      collapsed_.add();
+    } else if (one.why == store::Withdrawn::Why::kDeleted) {
+      what = Trace::Step::kDeleted;
+      deleted_.add();
+    }
+    trace_.add({now, one.id, what, one.recipient.kind, one.recipient.name, {}});
+    // Waiting senders check again, because this recipient will not confirm.
+    if (repository_.shared()) confirmed_sends_.withdrawn(one.id);
+  }
 }
 
 }  // namespace sse::delivery

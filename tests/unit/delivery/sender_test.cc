@@ -234,14 +234,14 @@ TEST_F(SenderTest, GivesWhatCouldNotBeReadWhenItCanBeRead) {
 TEST_F(SenderTest, AnswersAKeptMessageWithoutAThreadThatWaits) {
   start();
   Page page = open({.user = "1"});
-  ASSERT_TRUE(sender_->stores_async());
+  ASSERT_TRUE(sender_->sends_async(true));
   std::mutex mutex;
   std::vector<SendOutcome> outcomes;
   const auto keep = [&](SendRequest request) {
     const std::size_t before = outcomes.size();
-    sender_->store_async(std::move(request), [&](const SendOutcome& outcome) {
+    sender_->send_async(std::move(request), [&](const std::vector<SendOutcome>& sent) {
       const std::lock_guard lock(mutex);
-      outcomes.push_back(outcome);
+      outcomes.push_back(sent.front());
     });
     ASSERT_TRUE(eventually([&] {
       const std::lock_guard lock(mutex);
@@ -630,7 +630,7 @@ TEST_F(SenderTest, DeliversInTheOrderOfTheCommitsWhicheverSenderIsSlow) {
   ASSERT_TRUE(eventually([&] { return late_.calls() == 1; }));
   Sender::Sending second = sender_->start_all({request("second")});
   std::atomic<bool> reported{false};
-  sender_->store_async(request("third"), [&](const SendOutcome&) { reported = true; });
+  sender_->send_async(request("third"), [&](const std::vector<SendOutcome>&) { reported = true; });
   // One sender's events stay in their order, too, of which the last is not kept.
   Sender::Sending fourth = sender_->start_all({request("fourth", false)});
   EXPECT_FALSE(reported);

@@ -562,12 +562,9 @@ class Runner {
             log("m" + std::to_string(m.number) + " was waited for");
             sent(m, {result, std::nullopt});
           });
-        } else if (how < 3 && m.qos && sender.stores_async()) {
-          sender.store_async(request, [this, &m](const delivery::SendOutcome& outcome) { sent(m, outcome); });
-        } else if (how < 3 && !m.qos && sender.sends_async()) {
-          sender.send_async(request, [this, &m](const delivery::SendResult& result) {
-            sent(m, {result, std::nullopt});
-          });
+        } else if (how < 3 && sender.sends_async(m.qos)) {
+          sender.send_async(
+              request, [this, &m](const std::vector<delivery::SendOutcome>& outcomes) { sent(m, outcomes.front()); });
         } else {
           sent(m, sender.send_all({request}).front());
         }

@@ -1,4 +1,5 @@
-// Sender: sends that wait for the confirmations of the recipients.
+#include "delivery/confirmed_sends.h"
+
 #include <algorithm>
 #include <future>
 #include <iterator>
@@ -8,8 +9,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "delivery/sender.h"
-#include "event/event.h"
 
 namespace sse::delivery {
 
@@ -28,7 +27,21 @@ constexpr std::size_t kMaxAwaited = 500'000;
 
 }  // namespace
 
-SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::milliseconds timeout) {
+ConfirmedSends::ConfirmedSends(ServiceName service, SendPath& path, store::MessageRepository& repository, Trace& trace,
+                               DeliveryStates& delivery_states, ReadFailureLog& read_failures, const Clock& clock)
+    : service_(std::move(service)),
+      path_(path),
+      repository_(repository),
+      trace_(trace),
+      delivery_states_(delivery_states),
+      read_failures_(read_failures),
+      clock_(clock),
+      waiting_sends_(clock),
+      confirmation_waiter_(clock) {
+  confirmation_waiter_.report([this](MessageId message) { waiting_sends_.confirmed(message); });
+}
+
+SendResult ConfirmedSends::send_and_wait(const SendRequest& request, std::chrono::milliseconds timeout) {
   const auto reported = std::make_shared<std::promise<SendResult>>();
   std::future<SendResult> result = reported->get_future();
   send_then_wait(request, timeout, [reported](const SendResult& sent) { reported->set_value(sent); });
@@ -36,9 +49,9 @@ SendResult Sender::send_and_wait(const SendRequest& request, std::chrono::millis
 }
 
 // A sender that waits.
-struct Sender::Awaited {
-  Awaited(Sender& sender, SendRequest what, MessageId message)
-      : awaited(sender.awaited_), request(std::move(what)), wait(sender.confirmation_waiter_, message) {
+struct ConfirmedSends::Awaited {
+  Awaited(ConfirmedSends& sends, SendRequest what, MessageId message)
+      : awaited(sends.awaited_), request(std::move(what)), wait(sends.confirmation_waiter_, message) {
     awaited.fetch_add(request.target.names.size());
   }
   ~Awaited() { awaited.fetch_sub(request.target.names.size()); }
@@ -53,55 +66,62 @@ struct Sender::Awaited {
   std::function<void(const SendResult&)> done;
 };
 
-void Sender::send_then_wait(const SendRequest& request, std::chrono::milliseconds timeout,
-                            std::function<void(const SendResult&)> done) {
-  const SteadyTime started = clock_.steady_now();
+void ConfirmedSends::require_room(std::size_t recipients) const {
   const bool many = waiting_sends_.size() >= kMaxWaiting;
-  if (many || awaited_.load() + request.target.names.size() > kMaxAwaited) {
-    throw Error(ErrorCode::kUnavailable,
-                (many ? std::to_string(kMaxWaiting) + " senders wait for confirmations on this node already"
-                      : "senders wait for the confirmations of " + std::to_string(awaited_.load()) +
-                            " recipients on this node already (at most " + std::to_string(kMaxAwaited) + ")") +
-                    "; the message was not sent: try again later, or send without waiting");
-  }
+  if (!many && awaited_.load() + recipients <= kMaxAwaited) return;
+  throw Error(ErrorCode::kUnavailable,
+              (many ? std::to_string(kMaxWaiting) + " senders wait for confirmations on this node already"
+                    : "senders wait for the confirmations of " + std::to_string(awaited_.load()) +
+                          " recipients on this node already (at most " + std::to_string(kMaxAwaited) + ")") +
+                  "; the message was not sent: try again later, or send without waiting");
+}
+
+void ConfirmedSends::send_then_wait(const SendRequest& request, std::chrono::milliseconds timeout,
+                                    std::function<void(const SendResult&)> done) {
+  const SteadyTime started = clock_.steady_now();
+  require_room(request.target.names.size());
   confirmation_waiter_.start();
   waiting_sends_.start();
-  std::vector<SendOutcome> outcomes(1);
-  event::validate({request.event, request.data, "", std::nullopt});
-  std::vector<SendRequest> kept{request};
-  kept.front().awaited = true;
-  DeliveryOrder::Place place = store_messages(kept, outcomes);
-  if (const auto& refusal = outcomes.front().refusal) throw Error(refusal->code, refusal->sentence);
-  SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
-  // Created before the delivery, because recipients may confirm before deliver() returns.
-  const auto awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
+  std::vector<SendRequest> requests{request};
+  requests.front().awaited = true;
+  std::shared_ptr<Awaited> awaited;
+  SendPath::Sending sending = path_.start_all(std::move(requests), [&](const std::vector<SendOutcome>& outcomes) {
+    if (outcomes.front().refusal) return;
+    // Created before the delivery, because recipients may confirm at once.
+    SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
+    awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
+  });
+  SendOutcome outcome = std::move(sending.finish().front());
+  if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
   awaited->done = std::move(done);
-  awaited->result =
-      std::move(deliver(std::move(kept), std::move(outcomes), started, std::move(place)).finish().front().result);
-  SendResult& result = awaited->result;
-  if (result.repeated) {
-    for (const std::string& name :
-         request.target.kind == event::TargetKind::kAll ? std::vector<std::string>{""} : request.target.names) {
-      result.recipients.push_back({request.target.kind, name, 0});
-      awaited->recipients.push_back({request.target.kind, name});
-    }
-    const Recipients pending =
-        result.pending > 0 ? pending_of(awaited->recipients, MessageId(result.id)) : Recipients();
-    std::erase_if(awaited->recipients, [&](const store::Recipient& key) { return !pending.contains(key); });
-  } else {
-    for (const SendResult::Recipient& r : result.recipients) awaited->recipients.push_back({r.kind, r.name});
-  }
+  awaited->result = std::move(outcome.result);
+  set_recipients(*awaited);
   // The wait ends with the ttl, because an expired message is never confirmed.
-  const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
-  // With a shared store another node may receive the confirmation.
-  const std::chrono::milliseconds period = !repository_.shared()           ? std::chrono::milliseconds(0)
-                                           : repository_.reports_settled() ? kSafetyPollInterval
-                                                                           : kConfirmationPollInterval;
-  waiting_sends_.add(MessageId(result.id), started + std::min(timeout, ttl), period,
+  waiting_sends_.add(MessageId(awaited->result.id), started + std::min(timeout, path_.ttl_of(request)), poll_interval(),
                      [this, awaited](bool over) { return check(*awaited, over); });
 }
 
-bool Sender::check(Awaited& awaited, bool over) {
+void ConfirmedSends::set_recipients(Awaited& awaited) {
+  SendResult& result = awaited.result;
+  if (!result.repeated) {
+    for (const SendResult::Recipient& r : result.recipients) awaited.recipients.push_back({r.kind, r.name});
+    return;
+  }
+  const event::Target& target = awaited.request.target;
+  for (const std::string& name : target.kind == event::TargetKind::kAll ? std::vector<std::string>{""} : target.names) {
+    result.recipients.push_back({target.kind, name, 0});
+    awaited.recipients.push_back({target.kind, name});
+  }
+  const Recipients pending = result.pending > 0 ? pending_of(awaited.recipients, MessageId(result.id)) : Recipients();
+  std::erase_if(awaited.recipients, [&](const store::Recipient& key) { return !pending.contains(key); });
+}
+
+std::chrono::milliseconds ConfirmedSends::poll_interval() const {
+  if (!repository_.shared()) return std::chrono::milliseconds(0);
+  return repository_.reports_settled() ? kSafetyPollInterval : kConfirmationPollInterval;
+}
+
+bool ConfirmedSends::check(Awaited& awaited, bool over) {
   const std::vector<store::Recipient> confirmed = awaited.wait.until(awaited.recipients, SteadyTime::min());
   if (!over) {
     const Recipients had(confirmed.begin(), confirmed.end());
@@ -119,13 +139,13 @@ bool Sender::check(Awaited& awaited, bool over) {
 // Needs few reads: the store returns a message pending for several recipients for all of them, whatever the limit. A
 // message sent by this node is in its own store, so no other node, which may be frozen, is queried. Recipients that
 // cannot be read count as pending, which is the last known state.
-Sender::Recipients Sender::pending_of(const std::vector<store::Recipient>& recipients, MessageId id) {
+ConfirmedSends::Recipients ConfirmedSends::pending_of(const std::vector<store::Recipient>& recipients, MessageId id) {
   Recipients pending;
   for (std::size_t begin = 0; begin < recipients.size(); begin += kAskedAtOnce) {
     const std::span part = std::span(recipients).subspan(begin, std::min(kAskedAtOnce, recipients.size() - begin));
     try {
       for (store::PendingMessage& row :
-           repository_.local().pending(service(), part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
+           repository_.local().pending(service_, part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
         if (row.id == id) pending.insert(std::move(row.recipient));
       }
     } catch (const Error& e) {
@@ -136,8 +156,8 @@ Sender::Recipients Sender::pending_of(const std::vector<store::Recipient>& recip
   return pending;
 }
 
-void Sender::report_states(const SendRequest& request, const std::vector<store::Recipient>& confirmed,
-                           SendResult& result) {
+void ConfirmedSends::report_states(const SendRequest& request, const std::vector<store::Recipient>& confirmed,
+                                   SendResult& result) {
   const MessageId id(result.id);
   Recipients reported(confirmed.begin(), confirmed.end());
   std::unordered_map<store::Recipient, const char*, store::RecipientHash> withdrawn;
@@ -170,8 +190,8 @@ void Sender::report_states(const SendRequest& request, const std::vector<store::
       recipient.state = reported.contains(key) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
     }
   }
-  find_delivery_states_in_cluster(open, result.missing);
-  const std::chrono::milliseconds ttl = request.ttl.count() != 0 ? request.ttl : options_.ttl;
+  delivery_states_.find(open, result.missing);
+  const std::chrono::milliseconds ttl = path_.ttl_of(request);
   const bool expired = IdGenerator::time_of(id.value()) + ttl <= clock_.wall_now();
   for (std::size_t n = 0; n < open.size(); ++n)
     result.recipients[indexes[n]].state = expired ? "expired" : state_name(open[n]);
