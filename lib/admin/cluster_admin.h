@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,15 +13,15 @@
 #include "admin/admin_routes.h"
 #include "admin/local_header.h"
 #include "cluster/core/cluster.h"
-#include "cluster/core/merge.h"
 #include "cluster/core/raw_http.h"
 #include "event/json.h"
 #include "net/httplib_app.h"
 
 namespace sse::admin {
 
-/// Handles admin API requests for the whole cluster: forwards them to every node, this one included, and merges the
-/// responses into one document. Nodes that do not reply in time are listed in its `missing`. Thread safe.
+/// Handles admin API requests for the whole cluster: forwards them to every node, this one included, reads the replies
+/// into the type of that request (node_replies.h, node_rows.h), and merges those. One table in cluster_admin.cc has a
+/// line for each request. Nodes that do not reply in time are listed in `missing` of the response. Thread safe.
 class ClusterAdmin {
  public:
   /// `own_stores`: whether each node stores its own pending messages.
@@ -33,24 +35,47 @@ class ClusterAdmin {
                                        const net::RequestExtras& extras);
 
  private:
+  using Response = std::optional<cluster::RawResponse>;
+  struct Route;
+  /// What all nodes replied to one request.
   struct NodeReplies {
     cluster::RawResponse own;
-    std::vector<event::Json> documents;  // of the nodes that replied 200, this node first
-    std::vector<std::string> missing;
+    std::vector<std::pair<std::string, cluster::RawResponse>> others;  // by node
+    std::vector<std::string> missing;                                  // nodes that did not reply
   };
+  /// The replies of the nodes with status 200, this node first.
+  template <class Reply>
+  struct Typed {
+    cluster::RawResponse own;
+    std::vector<Reply> replies;
+    std::set<std::string> missing;  // nodes that did not reply, or not with a Reply
+
+    /// A request that is invalid here is invalid on all nodes; an object that is not found here may be on another node.
+    bool refused() const { return (own.status != 200 && own.status != 404) || replies.empty(); }
+  };
+
+  static std::span<const Route> routes();
   NodeReplies query_nodes(const cluster::RawRequest& request, const net::Peer& peer);
-  cluster::RawResponse list(const cluster::RawRequest& request, const net::Peer& peer, cluster::ListRule rule);
-  std::optional<cluster::RawResponse> explain(const cluster::RawRequest& request, const net::Peer& peer);
-  /// Handles requests for messages and dead letters if each node has its own store.
-  std::optional<cluster::RawResponse> stores(const cluster::RawRequest& request, const net::Peer& peer);
+  template <class Reply>
+  Typed<Reply> query(const cluster::RawRequest& request, const net::Peer& peer);
+
+  // Functions of the table. They return nullopt for a request that the route of this node refuses.
+  template <class Row>
+  Response list(const cluster::RawRequest& request, const net::Peer& peer);
+  template <class Row>
+  Response list_stores(const cluster::RawRequest& request, const net::Peer& peer);
+  template <class Reply>
+  Response object(const cluster::RawRequest& request, const net::Peer& peer);
+  /// As object(), for a request that may be split into pieces.
+  template <class Reply>
+  Response objects(const cluster::RawRequest& request, const net::Peer& peer);
+  /// A duration for users or tokens is sent as a message, which reaches every node by itself.
+  Response set_durations(const cluster::RawRequest& request, const net::Peer& peer);
+  Response message(const cluster::RawRequest& request, const net::Peer& peer);
+  Response explain(const cluster::RawRequest& request, const net::Peer& peer);
   /// A page of the export of all nodes' messages, ascending by id.
-  cluster::RawResponse export_page(const cluster::RawRequest& request, const net::Peer& peer);
-  cluster::RawResponse trace(const cluster::RawRequest& request, const net::Peer& peer);
-  cluster::RawResponse object(const cluster::RawRequest& request, const net::Peer& peer);
-  /// As object(), for a request split into pieces.
-  cluster::RawResponse objects(const std::vector<cluster::RawRequest>& pieces, const net::Peer& peer);
-  std::optional<cluster::RawResponse> forward_to_owner(const cluster::RawRequest& request, const net::Peer& peer,
-                                                       std::string_view id);
+  Response export_page(const cluster::RawRequest& request, const net::Peer& peer);
+  Response connection(const cluster::RawRequest& request, const net::Peer& peer);
 
   cluster::Cluster& cluster_;
   net::HttplibApp& app_;
@@ -58,10 +83,5 @@ class ClusterAdmin {
   const bool own_stores_;
   const std::function<void()> settle_;
 };
-
-/// Splits a request that names connections, users or other targets in its body (connections/close, durations) into
-/// requests with a part of the names each, so that the messages between nodes stay small. A small request is returned
-/// as it is. Throws Error(kInvalidArgument) for an invalid body.
-std::vector<cluster::RawRequest> split_request(const cluster::RawRequest& request);
 
 }  // namespace sse::admin

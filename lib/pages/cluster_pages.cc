@@ -7,7 +7,7 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "cluster/core/merge.h"
+#include "cluster/core/node_list.h"
 #include "cluster/core/raw_http.h"
 #include "cluster/core/topics.h"
 #include "cluster/core/typed_json.h"
@@ -23,6 +23,8 @@ using cluster::RawResponse;
 using event::Json;
 
 constexpr std::string_view kName = "connectionId";
+constexpr std::string_view kUsers = "users";
+constexpr std::string_view kConnections = "connections";
 
 // Paging as in the Java library: values out of range are clamped. Nullopt if not a number; the route reports the error.
 std::optional<std::uint64_t> count_parameter(const RawRequest& request, const char* name, std::uint64_t fallback) {
@@ -34,15 +36,38 @@ std::optional<std::uint64_t> count_parameter(const RawRequest& request, const ch
   return static_cast<std::uint64_t>(std::clamp<std::int64_t>(value, 0, 1'000'000'000));
 }
 
-Json merge(const std::vector<Json>& documents, cluster::ListRule rule) {
-  const std::uint64_t size = rule.size;
-  // 0 requests an empty page with the total alone.
-  rule.size = std::max<std::uint64_t>(size, 1);
-  Json merged = cluster::merge_lists(documents, rule);
-  if (size == 0) merged["list"] = Json::array();
-  merged["pageSize"] = size;
-  return merged;
-}
+// What the application says about a user. A user of several nodes has one row, that of one node, unchanged.
+struct ProfileRow {
+  Json document;
+
+  static ProfileRow read(const Json& row) {
+    if (!row.is_object()) cluster::refuse_reply();
+    return {row};
+  }
+  const Json& json() const { return document; }
+  const Json& key() const { return std::as_const(document)["id"]; }
+  // The result is the same regardless of which node merges.
+  void merge(ProfileRow&& other) { document = std::max(document, other.document); }
+  cluster::SortKey sort_key(std::string_view /*column*/) const {
+    if (key().is_number_unsigned()) return key().get<std::uint64_t>();
+    return key().is_string() ? key().text() : event::dump_json(key());
+  }
+};
+
+struct ConnectionRow {
+  Json document;
+
+  static ConnectionRow read(const Json& row) {
+    if (!row.is_object()) cluster::refuse_reply();
+    return {row};
+  }
+  const Json& json() const { return document; }
+  cluster::SortKey sort_key(std::string_view column) const {
+    if (column == kUserColumn) return cluster::text_in(document, "accessUserId");
+    return whole_number(cluster::text_in(document, "id")).value_or(0);
+  }
+  static constexpr std::string_view kUserColumn = "user";
+};
 
 }  // namespace
 
@@ -89,7 +114,7 @@ std::string_view ClusterPages::query_in(std::string_view text) const {
   const std::string_view target = text.substr(4, text.find(' ', 4) - 4);
   const std::string_view path = target.substr(0, target.find('?'));
   for (const application::Service& service : services_) {
-    for (const std::string_view what : {"users", "connections"}) {
+    for (const std::string_view what : {kUsers, kConnections}) {
       if (path == service.path + "/connect/" + std::string(what) + ".json") return what;
     }
   }
@@ -97,33 +122,33 @@ std::string_view ClusterPages::query_in(std::string_view text) const {
 }
 
 // Each node authenticates the requester itself. A refusal by this node is final.
-std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string_view text, const net::Peer& peer,
+template <class Row>
+std::optional<net::Reply> ClusterPages::query(std::string_view column, std::string_view text, const net::Peer& peer,
                                               bool keep_alive) {
   RawRequest request = RawRequest::parse(text);
-  const auto page = count_parameter(request, "pageNum", 1);
-  const auto size = count_parameter(request, "pageSize", 100);
-  if (request.parameter("cluster") == "false" || !page || !size) return std::nullopt;
-  cluster::ListRule rule;
-  rule.key = what == "users" ? "id" : "";
-  rule.sort = what == "users" ? "id" : "accessUserId";
-  rule.tie = "id";
-  // Rows of users are profiles, whose fields the application defines.
-  rule.whole_rows = what == "users";
-  rule.page = std::max<std::uint64_t>(*page, 1);
-  rule.size = std::min(*size, api::kMaxPageSize);
+  const auto asked_page = count_parameter(request, "pageNum", 1);
+  const auto asked_size = count_parameter(request, "pageSize", 100);
+  if (request.parameter("cluster") == "false" || !asked_page || !asked_size) return std::nullopt;
+  const std::uint64_t page = std::max<std::uint64_t>(*asked_page, 1);
+  // 0 requests an empty page with the total alone.
+  const std::uint64_t size = std::min(*asked_size, api::kMaxPageSize);
   request.set_parameter("pageNum", "1");
-  request.set_parameter(
-      "pageSize",
-      std::to_string(rule.size == 0 ? 0 : std::min(rule.page, api::kMaxPageSize / rule.size + 1) * rule.size));
+  request.set_parameter("pageSize",
+                        std::to_string(size == 0 ? 0 : std::min(page, api::kMaxPageSize / size + 1) * size));
   const std::string part = request.text();
   // This node first: a request that it refuses is not forwarded.
   RawResponse own = RawResponse::parse(app_.process_locally(part, peer, true).bytes);
-  std::vector<Json> documents;
+  std::vector<cluster::NodeList<Row>> lists;
+  // False for a response that a correct node does not send.
   const auto add = [&](const RawResponse& response) {
     if (response.status != 200) return false;
-    std::optional<Json> json = cluster::read_json(response.body, cluster::kMaxNodeDocument);
-    if (!json || !json->is_object() || !json->contains("data") || !(*json)["data"].is_object()) return false;
-    documents.push_back(std::move((*json)["data"]));
+    const std::optional<Json> json = cluster::read_json(response.body, cluster::kMaxNodeDocument);
+    if (!json || !json->contains("data")) return false;
+    try {
+      lists.push_back(cluster::NodeList<Row>::read((*json)["data"]));
+    } catch (const Error&) {
+      return false;
+    }
     return true;
   };
   if (add(own)) {
@@ -132,10 +157,13 @@ std::optional<net::Reply> ClusterPages::query(std::string_view what, std::string
     for (const auto& [node, bytes] : others.responses) {
       if (!add(RawResponse::parse(bytes))) others.missing.push_back(node);
     }
-    Json merged = merge(documents, rule);
-    merged["timeout"] = !others.missing.empty();
+    cluster::NodeList<Row> merged = cluster::merge_lists(std::move(lists));
+    cluster::sort_rows(merged.rows, column, false);
+    if (size == 0) merged.rows.clear();
     Json body = event::parse_json(own.body, "this node's own answer");
-    body["data"] = std::move(merged);
+    body["data"] = cluster::page_json(merged, page, std::max<std::uint64_t>(size, 1));
+    body["data"]["pageSize"] = size;
+    body["data"]["timeout"] = !others.missing.empty();
     own.body = event::dump_json(body);
   }
   net::Reply reply;
@@ -174,7 +202,9 @@ std::string ClusterPages::forward(unsigned node, std::string_view text, const ne
 
 std::optional<net::Reply> ClusterPages::operator()(std::string_view text, const net::Peer& peer, bool keep_alive,
                                                    const net::RequestExtras& extras) {
-  if (const std::string_view what = query_in(text); !what.empty()) return query(what, text, peer, keep_alive);
+  const std::string_view what = query_in(text);
+  if (what == kUsers) return query<ProfileRow>("", text, peer, keep_alive);
+  if (what == kConnections) return query<ConnectionRow>(ConnectionRow::kUserColumn, text, peer, keep_alive);
   if (!is_connection_request(text)) return std::nullopt;
   const std::uint64_t id = find_connection_id(text, extras);
   if (id == 0) return std::nullopt;

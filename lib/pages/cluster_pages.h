@@ -44,7 +44,10 @@ class ClusterPages {
   bool is_connection_request(std::string_view text) const;
   /// `users` or `connections` if the request is such a query of a page; else empty.
   std::string_view query_in(std::string_view text) const;
-  std::optional<net::Reply> query(std::string_view what, std::string_view text, const net::Peer& peer, bool keep_alive);
+  /// Merges the lists of all nodes, sorted by that column of Row.
+  template <class Row>
+  std::optional<net::Reply> query(std::string_view column, std::string_view text, const net::Peer& peer,
+                                  bool keep_alive);
 
   cluster::Cluster& cluster_;
   const std::vector<application::Service>& services_;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/split_request.h"
 #include "api/types.h"
 #include "base/fd.h"
 #include "event/json.h"
