@@ -14,6 +14,7 @@
 #include "event/json.h"
 #include "net/multipart.h"
 #include "pages/page_routes.h"
+#include "pages/profile_row.h"
 
 namespace sse::pages {
 namespace {
@@ -36,24 +37,7 @@ std::optional<std::uint64_t> count_parameter(const RawRequest& request, const ch
   return static_cast<std::uint64_t>(std::clamp<std::int64_t>(value, 0, 1'000'000'000));
 }
 
-// What the application says about a user. A user of several nodes has one row, that of one node, unchanged.
-struct ProfileRow {
-  Json document;
-
-  static ProfileRow read(const Json& row) {
-    if (!row.is_object()) cluster::refuse_reply();
-    return {row};
-  }
-  const Json& json() const { return document; }
-  const Json& key() const { return std::as_const(document)["id"]; }
-  // The result is the same regardless of which node merges.
-  void merge(ProfileRow&& other) { document = std::max(document, other.document); }
-  cluster::SortKey sort_key(std::string_view /*column*/) const {
-    if (key().is_number_unsigned()) return key().get<std::uint64_t>();
-    return key().is_string() ? key().text() : event::dump_json(key());
-  }
-};
-
+// A connection belongs to one node.
 struct ConnectionRow {
   Json document;
 

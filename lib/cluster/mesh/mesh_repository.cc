@@ -12,14 +12,12 @@
 #include "base/text.h"
 #include "cluster/core/cluster.h"
 #include "cluster/core/topics.h"
-#include "cluster/core/typed_json.h"
 #include "cluster/core/wire.h"
-#include "event/json.h"
+#include "cluster/mesh/store_query.h"
 #include "observe/log.h"
 
 namespace sse::cluster {
 
-using event::Json;
 using store::PendingMessage;
 using store::Recipient;
 
@@ -28,67 +26,21 @@ namespace {
 constexpr std::size_t kPage = 10'000;
 // Maximum that another node may query at once, and that its reply may contain.
 constexpr std::uint64_t kMaxPendingBytes = std::uint64_t{64} << 20;
-constexpr const char* kConfirm = "confirm";
-constexpr const char* kPending = "pending";
-constexpr const char* kLook = "look";
-constexpr const char* kReplace = "replace";
-constexpr const char* kAttempts = "attempts";
-constexpr const char* kSettle = "settle";
-constexpr const char* kKnown = "known";
 // Maximum number of threads that wait for other nodes on behalf of another node, which may wait for this one's in turn.
 constexpr std::size_t kMaxSettling = 4;
 // Maximum number of outstanding queries; a node accepts some hundreds at a time.
 constexpr std::size_t kMaxOutstandingCalls = 200;
 constexpr int kMaxBusyRetries = 3;
 
-Json line_of(const char* what, const ServiceName& service, const Recipient& recipient) {
-  return {
-      {"do", what}, {"service", service.str()}, {"kind", event::kind_name(recipient.kind)}, {"name", recipient.name}};
+template <class Query>
+std::string command_of(const Query& query) {
+  return encode(StoreCommand{encode(query)});
 }
 
-// Encodes messages as a line of JSON followed by the data, repeatedly.
-std::string write(const std::vector<PendingMessage>& messages) {
-  std::string out;
-  for (const PendingMessage& message : messages) {
-    Json line{{"id", message.id.str()},
-              {"event", message.event},
-              {"size", message.data.size()},
-              {"created", to_millis(message.created)},
-              {"expires", to_millis(message.expires)},
-              {"attempts", message.attempts}};
-    if (message.listening) line["listening"] = true;
-    if (message.damaged) line["damaged"] = true;
-    if (!message.collapse.empty()) line["collapse"] = message.collapse;
-    out += event::dump_json(line) + '\n' + message.data.str();
-  }
-  return out;
-}
-
-std::vector<PendingMessage> read(std::string_view bytes, const ServiceName& service, const Recipient& recipient) {
-  std::vector<PendingMessage> messages;
-  while (!bytes.empty()) {
-    const std::size_t end = bytes.find('\n');
-    const Json line = event::parse_json(bytes.substr(0, end), "a pending message of another node");
-    const std::uint64_t size = count_in(line, "size");
-    if (end == std::string_view::npos || size > bytes.size() - end - 1)
-      throw Error(ErrorCode::kInvalidArgument, "a pending message of another node is cut off");
-    PendingMessage message;
-    message.id = MessageId(event::id_field(line, "id"));
-    message.service = service;
-    message.recipient = recipient;
-    message.event = event::string_field(line, "event");
-    message.collapse = event::string_field(line, "collapse");
-    message.listening = event::bool_field(line, "listening");
-    message.damaged = event::bool_field(line, "damaged");
-    message.created = from_millis(number_in(line, "created", 0));
-    message.expires = from_millis(number_in(line, "expires", 0));
-    message.attempts = static_cast<std::uint32_t>(count_in(line, "attempts"));
-    message.data = std::string(bytes.substr(end + 1, size));
-    message.data_size = size;
-    bytes.remove_prefix(end + 1 + size);
-    messages.push_back(std::move(message));
-  }
-  return messages;
+// To the nodes with messages for the recipient of the query.
+template <class Query>
+Command command_for(const Query& query) {
+  return {pending_topic(query.service, query.recipient), command_of(query)};
 }
 
 std::string shown(const std::string& bus_name) {
@@ -146,7 +98,7 @@ void MeshRepository::start() {
 }
 
 void MeshRepository::refresh_other_nodes() {
-  bus_.start_call({{broadcast_topic(), encode(StoreCommand{event::dump_json(Json{{"do", kLook}})})}});
+  bus_.start_call({{broadcast_topic(), command_of(RefreshQuery{})}});
 }
 
 MeshRepository::Signals MeshRepository::subscribe_for_all() {
@@ -256,26 +208,21 @@ std::vector<store::AddOutcome> MeshRepository::add_all(std::span<const store::Ne
 
 std::vector<MessageId> MeshRepository::find_known_imports(std::span<const store::NewMessage> messages) {
   std::vector<MessageId> known(messages.size());
-  std::unordered_map<std::string, std::pair<Json, std::vector<std::size_t>>> questions;  // by topic
+  std::unordered_map<std::string, std::pair<KnownImportsQuery, std::vector<std::size_t>>> questions;  // by topic
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const store::NewMessage& message = messages[i];
     if (!message.original.valid()) continue;
     const Recipient recipient{message.target.kind, message.target.names.empty() ? "" : message.target.names.front()};
     auto& [question, numbers] = questions[pending_topic(message.service, recipient)];
-    if (numbers.empty()) {
-      question = line_of(kKnown, message.service, recipient);
-      question["list"] = Json::array();
-    }
-    question["list"].push_back({{"key", message.key},
-                                {"id", message.original.str()},
-                                {"collapse", message.collapse},
-                                {"created", to_millis(message.created)}});
+    question.service = message.service;
+    question.recipient = recipient;
+    question.imports.push_back({message.key, message.original, message.collapse, message.created});
     numbers.push_back(i);
   }
   std::vector<Command> commands;
   std::vector<const std::vector<std::size_t>*> asked;
   for (const auto& [topic, question] : questions) {
-    commands.push_back({topic, encode(StoreCommand{event::dump_json(question.first)})});
+    commands.push_back({topic, command_of(question.first)});
     asked.push_back(&question.second);
   }
   const std::vector<Replies> answers = call_in_batches(commands);
@@ -283,39 +230,18 @@ std::vector<MessageId> MeshRepository::find_known_imports(std::span<const store:
     if (const std::string why = why_unread(answers.at(q)); !why.empty())
       throw Error(ErrorCode::kUnavailable, "cannot check for duplicates: " + why + "; import it again later");
     for (const Replies::One& one : answers[q].answers) {
-      const std::vector<std::string> ids = split_list(one.bytes);
+      const std::vector<MessageId> ids = decode_known_imports_reply(one.bytes).ids;
       if (ids.size() != asked[q]->size()) {
         throw Error(ErrorCode::kUnavailable,
                     "the reply of " + shown(one.node) + " about imported messages is invalid; import them again later");
       }
       for (std::size_t n = 0; n < ids.size(); ++n) {
         MessageId& id = known[(*asked[q])[n]];
-        id = std::max(id, MessageId(parse_id(ids[n]).value_or(0)));
+        id = std::max(id, ids[n]);
       }
     }
   }
   return known;
-}
-
-std::string MeshRepository::answer_known(const Json& line, const ServiceName& service, const Recipient& recipient) {
-  std::vector<store::NewMessage> messages;
-  if (const auto list = line.find("list"); list != line.end() && list->is_array()) {
-    for (const Json& one : *list) {
-      if (!one.is_object()) throw Error(ErrorCode::kInvalidArgument, "invalid query of another node's repository");
-      store::NewMessage message;
-      message.service = service;
-      message.target.kind = recipient.kind;
-      if (recipient.kind != event::TargetKind::kAll) message.target.names.push_back(recipient.name);
-      message.key = event::string_field(one, "key");
-      message.original = MessageId(event::id_field(one, "id"));
-      message.collapse = event::string_field(one, "collapse");
-      message.created = from_millis(number_in(one, "created", 0));
-      messages.push_back(std::move(message));
-    }
-  }
-  std::string ids;
-  for (const MessageId id : own_.messages.known_imports(messages)) ids += (ids.empty() ? "" : ",") + id.str();
-  return ids;
 }
 
 std::vector<store::AddOutcome> MeshRepository::add_here(std::span<const store::NewMessage> messages) {
@@ -395,16 +321,13 @@ std::vector<MessageId> MeshRepository::replace_older_everywhere(const std::vecto
   std::vector<Command> commands;
   commands.reserve(fresh.size());
   for (const Collapsing& one : fresh) {
-    Json line = line_of(kReplace, one.service, one.recipient);
-    line["collapse"] = one.collapse;
-    line["id"] = one.first.str();
-    commands.push_back({pending_topic(one.service, one.recipient), encode(StoreCommand{event::dump_json(line)})});
+    commands.push_back(command_for(ReplaceQuery{one.service, one.recipient, one.collapse, one.first}));
   }
   if (commands.empty()) return newer;
   const std::vector<Replies> answers = call_in_batches(commands);
   for (std::size_t i = 0; i < answers.size() && i < newer.size(); ++i) {
     for (const Replies::One& one : answers[i].answers)
-      newer[i] = std::max(newer[i], MessageId(parse_id(one.bytes).value_or(0)));
+      newer[i] = std::max(newer[i], decode_replace_reply(one.bytes).newer);
   }
   return newer;
 }
@@ -437,10 +360,8 @@ void MeshRepository::confirm(const ServiceName& service, const Recipient& recipi
     const MutexLock lock(mutex_);
     if (held_.contains(topic)) touch(topic);
   }
-  Json line = line_of(kConfirm, service, recipient);
-  line["id"] = id.str();
   // Does not wait: if the confirmation is lost, the message is redelivered.
-  bus_.start_call({{topic, encode(StoreCommand{event::dump_json(line)})}});
+  bus_.start_call({{topic, command_of(ConfirmQuery{service, recipient, id})}});
 }
 
 void MeshRepository::note_attempts(const ServiceName& service, std::span<const store::AttemptCount> attempts) {
@@ -448,10 +369,7 @@ void MeshRepository::note_attempts(const ServiceName& service, std::span<const s
   std::vector<Command> commands;
   commands.reserve(attempts.size());
   for (const auto& [recipient, id, count] : attempts) {
-    Json line = line_of(kAttempts, service, recipient);
-    line["id"] = id.str();
-    line["attempts"] = count;
-    commands.push_back({pending_topic(service, recipient), encode(StoreCommand{event::dump_json(line)})});
+    commands.push_back(command_for(AttemptsQuery{service, recipient, id, count}));
   }
   if (commands.empty()) return;
   {
@@ -476,8 +394,7 @@ void MeshRepository::settle_here() {
 }
 
 void MeshRepository::settle_attempts() {
-  const auto asked =
-      bus_.start_call({{broadcast_topic(), encode(StoreCommand{event::dump_json(Json{{"do", kSettle}})})}});
+  const auto asked = bus_.start_call({{broadcast_topic(), command_of(SettleQuery{})}});
   settle_here();
   asked->wait(options_.timeout);
 }
@@ -486,11 +403,7 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
                                                     MessageId after, std::size_t limit, ByteCount most, WallTime now) {
   std::vector<Command> commands;
   for (const Recipient& recipient : recipients) {
-    Json line = line_of(kPending, service, recipient);
-    line["after"] = after.str();
-    line["limit"] = limit;
-    line["most"] = most.count();
-    commands.push_back({pending_topic(service, recipient), encode(StoreCommand{event::dump_json(line)})});
+    commands.push_back(command_for(PendingQuery{service, recipient, after, limit, most}));
   }
   const auto asked = bus_.start_call(commands);
   std::vector<PendingMessage> all = own_.messages.pending(service, recipients, after, limit, most, now);
@@ -508,7 +421,7 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
     for (const Replies::One& one : answers[i].answers) {
       if (is_unread(one.bytes)) continue;
       try {
-        std::vector<PendingMessage> theirs = read(one.bytes, service, recipients[i]);
+        std::vector<PendingMessage> theirs = decode_pending_reply(one.bytes, service, recipients[i]).messages;
         cut(theirs);
         all.insert(all.end(), std::make_move_iterator(theirs.begin()), std::make_move_iterator(theirs.end()));
       } catch (const Error& e) {
@@ -523,60 +436,72 @@ std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, 
 }
 
 std::string MeshRepository::handle(std::string_view bytes) {
-  const Json line = event::parse_json(bytes, "a query of another node's repository");
-  if (!line.is_object()) throw Error(ErrorCode::kInvalidArgument, "invalid query of another node's repository");
-  const std::string what = event::string_field(line, "do");
-  if (what == kLook) {
-    if (options_.refresh_pending) options_.refresh_pending();
-    return "";
+  return std::visit([this](const auto& query) { return answer(query); }, decode_store_query(bytes));
+}
+
+std::string MeshRepository::answer(const RefreshQuery& /*query*/) {
+  if (options_.refresh_pending) options_.refresh_pending();
+  return "";
+}
+
+std::string MeshRepository::answer(const SettleQuery& /*query*/) {
+  const std::unique_ptr<InTransit, void (*)(InTransit*)> settling(attempts_.get(), [](InTransit* underway) {
+    const MutexLock lock(underway->mutex);
+    --underway->settling;
+  });
+  bool many = false;
+  {
+    const MutexLock lock(attempts_->mutex);
+    many = ++attempts_->settling > kMaxSettling;
   }
-  if (what == kSettle) {
-    const std::unique_ptr<InTransit, void (*)(InTransit*)> settling(attempts_.get(), [](InTransit* underway) {
-      const MutexLock lock(underway->mutex);
-      --underway->settling;
-    });
-    bool many = false;
-    {
-      const MutexLock lock(attempts_->mutex);
-      many = ++attempts_->settling > kMaxSettling;
-    }
-    if (!many) settle_here();
-    return "";
+  if (!many) settle_here();
+  return "";
+}
+
+std::string MeshRepository::answer(const ConfirmQuery& query) {
+  own_.messages.confirm(query.service, query.recipient, query.id);
+  settlements_.report(query.service, query.recipient, query.id);
+  const MutexLock lock(mutex_);
+  touch(pending_topic(query.service, query.recipient));
+  return "";
+}
+
+std::string MeshRepository::answer(const AttemptsQuery& query) {
+  const store::AttemptCount attempted{query.recipient, query.id, query.count};
+  own_.attempts.note_attempts(query.service, {&attempted, 1});
+  return "";
+}
+
+std::string MeshRepository::answer(const KnownImportsQuery& query) {
+  std::vector<store::NewMessage> messages;
+  for (const KnownImportsQuery::Import& one : query.imports) {
+    store::NewMessage message;
+    message.service = query.service;
+    message.target.kind = query.recipient.kind;
+    if (query.recipient.kind != event::TargetKind::kAll) message.target.names.push_back(query.recipient.name);
+    message.key = one.key;
+    message.original = one.original;
+    message.collapse = one.collapse;
+    message.created = one.created;
+    messages.push_back(std::move(message));
   }
-  const ServiceName service(event::string_field(line, "service"));
-  const Recipient recipient{event::kind_from_name(event::string_field(line, "kind")),
-                            event::string_field(line, "name")};
-  if (what == kConfirm) {
-    const MessageId id(event::id_field(line, "id"));
-    own_.messages.confirm(service, recipient, id);
-    settlements_.report(service, recipient, id);
+  return encode(KnownImportsReply{own_.messages.known_imports(messages)});
+}
+
+std::string MeshRepository::answer(const ReplaceQuery& query) {
+  const store::MessageRepository::Replaced replaced =
+      own_.messages.replace_older(query.service, query.recipient, query.collapse, query.id);
+  if (replaced.count != 0) {
     const MutexLock lock(mutex_);
-    touch(pending_topic(service, recipient));
-    return "";
+    touch(pending_topic(query.service, query.recipient));
   }
-  if (what == kAttempts) {
-    const store::AttemptCount attempted{
-        recipient, MessageId(event::id_field(line, "id")),
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(count_in(line, "attempts"), UINT32_MAX))};
-    own_.attempts.note_attempts(service, {&attempted, 1});
-    return "";
-  }
-  if (what == kKnown) return answer_known(line, service, recipient);
-  if (what == kReplace) {
-    const store::MessageRepository::Replaced replaced = own_.messages.replace_older(
-        service, recipient, event::string_field(line, "collapse"), MessageId(event::id_field(line, "id")));
-    if (replaced.count != 0) {
-      const MutexLock lock(mutex_);
-      touch(pending_topic(service, recipient));
-    }
-    return replaced.newer.valid() ? replaced.newer.str() : "";
-  }
-  if (what != kPending)
-    throw Error(ErrorCode::kInvalidArgument, "another node's repository sent a query that this version does not know");
-  return write(own_.messages.pending(service, {&recipient, 1}, MessageId(event::id_field(line, "after")),
-                                     std::min<std::uint64_t>(count_in(line, "limit"), kPage),
-                                     ByteCount(std::min(count_in(line, "most"), kMaxPendingBytes)),
-                                     options_.clock->wall_now()));
+  return encode(ReplaceReply{replaced.newer});
+}
+
+std::string MeshRepository::answer(const PendingQuery& query) {
+  return encode(PendingReply{own_.messages.pending(
+      query.service, {&query.recipient, 1}, query.after, std::min<std::uint64_t>(query.limit, kPage),
+      ByteCount(std::min(query.most.count(), kMaxPendingBytes)), options_.clock->wall_now())});
 }
 
 std::uint64_t MeshRepository::expire(WallTime now) {

@@ -15,7 +15,7 @@
 #include "base/mutex.h"
 #include "cluster/core/bus.h"
 #include "cluster/core/interest.h"
-#include "event/json.h"
+#include "cluster/mesh/store_query.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
 #include "store/settlements.h"
@@ -140,7 +140,14 @@ class MeshRepository final : public store::MessageRepository, public store::Dead
   /// messages for its recipient. Throws Error(kUnavailable) if a node does not reply, because the message could be
   /// stored twice.
   std::vector<MessageId> find_known_imports(std::span<const store::NewMessage> messages);
-  std::string answer_known(const event::Json& line, const ServiceName& service, const store::Recipient& recipient);
+  // Handle the queries of other nodes and return the replies, as bytes.
+  std::string answer(const RefreshQuery& query);
+  std::string answer(const SettleQuery& query);
+  std::string answer(const ConfirmQuery& query) EXCLUDES(mutex_);
+  std::string answer(const AttemptsQuery& query);
+  std::string answer(const KnownImportsQuery& query);
+  std::string answer(const ReplaceQuery& query) EXCLUDES(mutex_);
+  std::string answer(const PendingQuery& query);
   std::vector<store::AddOutcome> add_here(std::span<const store::NewMessage> messages) EXCLUDES(mutex_);
   void apply_newer_replacements(std::span<const store::NewMessage> messages, std::vector<store::AddOutcome>& outcomes);
   void withdrawn(const std::vector<store::Withdrawn>& gone) EXCLUDES(mutex_);

@@ -7,6 +7,7 @@
 #include "cluster/core/wire.h"
 #include "cluster/core/wire_version.h"
 #include "cluster/mesh/mesh_message.h"
+#include "cluster/mesh/store_query.h"
 #include "cluster/redis/redis_frames.h"
 
 namespace sse::cluster {
@@ -42,6 +43,70 @@ TEST(WireFrames, CommandsHaveTheirRecordedBytes) {
   expect_recorded(DeliveryStateCommand{ServiceName("hr"), event::TargetKind::kUser, "ann", MessageId(77), "note", true},
                   "{\"do\":\"locate\",\"event\":\"note\",\"id\":\"77\",\"kind\":\"user\",\"listening\":true,"
                   "\"name\":\"ann\",\"service\":\"hr\"}\n");
+}
+
+template <class Query>
+void expect_recorded_query(const Query& query, const std::string& recorded) {
+  EXPECT_EQ(encode(query), recorded);
+  EXPECT_EQ(encode(std::get<Query>(decode_store_query(recorded))), recorded);
+  expect_recorded(StoreCommand{recorded}, "{\"do\":\"store\"}\n" + recorded);
+}
+
+TEST(WireFrames, QueriesOfStoresHaveTheirRecordedBytes) {
+  const ServiceName service("hr");
+  const store::Recipient ann{event::TargetKind::kUser, "ann"};
+  expect_recorded_query(ConfirmQuery{service, ann, MessageId(77)},
+                        "{\"do\":\"confirm\",\"id\":\"77\",\"kind\":\"user\",\"name\":\"ann\",\"service\":\"hr\"}");
+  expect_recorded_query(PendingQuery{service, ann, MessageId(76), 500, kibibytes(4)},
+                        "{\"after\":\"76\",\"do\":\"pending\",\"kind\":\"user\",\"limit\":500,\"most\":4096,"
+                        "\"name\":\"ann\",\"service\":\"hr\"}");
+  expect_recorded_query(ReplaceQuery{service, ann, "price", MessageId(77)},
+                        "{\"collapse\":\"price\",\"do\":\"replace\",\"id\":\"77\",\"kind\":\"user\","
+                        "\"name\":\"ann\",\"service\":\"hr\"}");
+  expect_recorded_query(AttemptsQuery{service, ann, MessageId(77), 3},
+                        "{\"attempts\":3,\"do\":\"attempts\",\"id\":\"77\",\"kind\":\"user\","
+                        "\"name\":\"ann\",\"service\":\"hr\"}");
+  expect_recorded_query(
+      KnownImportsQuery{service, ann, {{"k", MessageId(5), "c", from_millis(1000)}}},
+      "{\"do\":\"known\",\"kind\":\"user\",\"list\":[{\"collapse\":\"c\",\"created\":1000,\"id\":\"5\","
+      "\"key\":\"k\"}],\"name\":\"ann\",\"service\":\"hr\"}");
+  expect_recorded_query(RefreshQuery{}, "{\"do\":\"look\"}");
+  expect_recorded_query(SettleQuery{}, "{\"do\":\"settle\"}");
+}
+
+TEST(WireFrames, RepliesOfStoresHaveTheirRecordedBytes) {
+  const ServiceName service("hr");
+  const store::Recipient ann{event::TargetKind::kUser, "ann"};
+  store::PendingMessage message;
+  message.id = MessageId(77);
+  message.event = "note";
+  message.data = std::string("x\ny");
+  message.collapse = "price";
+  message.listening = true;
+  message.created = from_millis(1000);
+  message.expires = from_millis(2000);
+  message.attempts = 3;
+  const std::string recorded =
+      "{\"attempts\":3,\"collapse\":\"price\",\"created\":1000,\"event\":\"note\",\"expires\":2000,\"id\":\"77\","
+      "\"listening\":true,\"size\":3}\nx\ny";
+  EXPECT_EQ(encode(PendingReply{{message}}), recorded);
+  EXPECT_EQ(encode(decode_pending_reply(recorded, service, ann)), recorded);
+  EXPECT_EQ(decode_pending_reply(recorded, service, ann).messages.at(0).recipient.name, "ann");
+  EXPECT_THROW(decode_pending_reply(recorded.substr(0, recorded.size() - 1), service, ann), Error);
+  EXPECT_EQ(encode(ReplaceReply{MessageId(78)}), "78");
+  EXPECT_EQ(encode(ReplaceReply{}), "");
+  EXPECT_EQ(decode_replace_reply("78").newer, MessageId(78));
+  EXPECT_FALSE(decode_replace_reply("").newer.valid());
+  EXPECT_EQ(encode(KnownImportsReply{{MessageId(7), MessageId()}}), "7,0");
+  EXPECT_EQ(decode_known_imports_reply("7,0").ids, (std::vector<MessageId>{MessageId(7), MessageId()}));
+}
+
+TEST(WireFrames, RefusesQueriesOfStoresThatNoNodeSends) {
+  for (const char* bytes : {"", "[]", "{}", "{\"do\":\"pending\"}", "{\"do\":\"dance\"}",
+                            "{\"do\":\"known\",\"kind\":\"user\",\"list\":[7]}"})
+    EXPECT_THROW(decode_store_query(bytes), Error) << bytes;
+  EXPECT_EQ(std::get<ConfirmQuery>(decode_store_query("{\"do\":\"confirm\",\"kind\":\"all\",\"id\":\"7\",\"x\":1}")).id,
+            MessageId(7));
 }
 
 TEST(WireFrames, RepliesHaveTheirRecordedBytes) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/spool.h"
+#include "pages/profile_row.h"
 #include "support/files.h"
 
 namespace sse::pages {
@@ -13,6 +14,29 @@ namespace {
 std::string post(const std::string& target, const std::string& type, const std::string& body) {
   return "POST " + target + " HTTP/1.1\r\nHost: h\r\nContent-Type: " + type +
          "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(ClusterPages, TakesTheApplicationsProfilesAsTheyAre) {
+  using event::Json;
+  using Profiles = cluster::NodeList<ProfileRow>;
+  const auto list = [](std::uint64_t total, const std::vector<Json>& rows) {
+    return Profiles::read(Json{{"total", total}, {"list", Json(rows)}});
+  };
+  const Json old_one{{"id", "1"}, {"age", 30}, {"roles", {"a"}}, {"last", "x"}, {"address", {{"zip", 1}}}};
+  const Json new_one{{"id", "1"}, {"age", 31}, {"roles", {"b"}}, {"phone", 5}};
+  const Json other{{"id", "2"}, {"age", 7}};
+  Profiles merged = cluster::merge_lists(std::vector<Profiles>{list(2, {new_one, other}), list(1, {old_one})});
+  cluster::sort_rows(merged.rows, "", false);
+  EXPECT_EQ(merged.total, 2U);
+  ASSERT_EQ(merged.rows.size(), 2u);
+  const Json first = merged.rows[0].json();
+  EXPECT_TRUE(first == old_one || first == new_one) << first.dump();
+  EXPECT_EQ(merged.rows[1].json(), other);
+  // Whichever node is asked.
+  EXPECT_EQ(cluster::merge_lists(std::vector<Profiles>{list(1, {old_one}), list(1, {new_one})}).rows.at(0).json(),
+            first);
+  EXPECT_EQ(cluster::merge_lists(std::vector<Profiles>{list(1, {old_one}), list(1, {old_one})}).rows.at(0).json(),
+            old_one);
 }
 
 TEST(ClusterPages, FindsTheConnectionWhereverAPageNamesIt) {
