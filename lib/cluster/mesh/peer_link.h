@@ -105,6 +105,16 @@ class PeerLink {
   std::thread thread_;
 };
 
+/// The bytes that an item takes in a queue and in a post.
+inline std::size_t size_of(const MeshMessage::Command& command) {
+  constexpr std::size_t kOverhead = 32;
+  return command.topic.size() + command.bytes.size() + kOverhead;
+}
+inline std::size_t size_of(const MeshMessage::Answer& answer) {
+  constexpr std::size_t kOverhead = 32;
+  return answer.bytes.size() + kOverhead;
+}
+
 /// The paths of a node's bus: for posts, and for the node information that needs no secret.
 inline constexpr const char* kMeshPath = "/cluster/v1/post";
 inline constexpr const char* kNodeInfoPath = "/cluster/v1/who";

@@ -54,6 +54,14 @@ std::string_view read_begin(std::string_view& message, std::string_view& line) {
   return node;
 }
 
+void append_argument(std::string& out, std::initializer_list<std::string_view> pieces) {
+  std::size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  out.append(1, '$').append(std::to_string(size)).append("\r\n");
+  for (const std::string_view piece : pieces) out += piece;
+  out += "\r\n";
+}
+
 }  // namespace
 
 void read_frame(std::string_view message, CommandFrame& into) {
@@ -118,6 +126,13 @@ std::string fence_head(std::uint64_t number) {
 void append_reply(std::string& message, std::uint64_t number, std::string_view bytes) {
   message.append(std::to_string(number)).append(1, ' ').append(std::to_string(bytes.size())).append(1, '\n');
   message.append(bytes);
+}
+
+void append_publish(std::string& out, std::initializer_list<std::string_view> channel,
+                    std::initializer_list<std::string_view> message) {
+  out += "*3\r\n$7\r\nPUBLISH\r\n";
+  append_argument(out, channel);
+  append_argument(out, message);
 }
 
 }  // namespace sse::cluster

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,5 +52,12 @@ std::string commands_head(std::uint64_t first, std::string_view sizes);
 std::string fence_head(std::uint64_t number);
 /// Appends a reply to a message that begins with frame_begin() and a line feed.
 void append_reply(std::string& message, std::uint64_t number, std::string_view bytes);
+
+/// Appends a PUBLISH command whose channel and message consist of these pieces.
+void append_publish(std::string& out, std::initializer_list<std::string_view> channel,
+                    std::initializer_list<std::string_view> message);
+
+/// Before the topic in the name of a channel, after the prefix of all.
+inline constexpr std::string_view kTopicPrefix = "topic:";
 
 }  // namespace sse::cluster

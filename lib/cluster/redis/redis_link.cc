@@ -1,8 +1,5 @@
 #include "cluster/redis/redis_link.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -29,17 +26,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 constexpr milliseconds kLongestNap{10'000};
 
-std::string reason(int error) {
-  return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
-}
-
-struct Addresses {
-  addrinfo* first = nullptr;
-  ~Addresses() {
-    if (first != nullptr) freeaddrinfo(first);
-  }
-};
-
 }  // namespace
 
 RedisLink::RedisLink(RedisLinkOptions options, Mode mode, Listener* listener)
@@ -51,6 +37,10 @@ RedisLink::RedisLink(RedisLinkOptions options, Mode mode, Listener* listener)
       clock_moved_(clock_.on_move([this] { kick(); })) {
   if (!wakeup_.valid()) throw system_error(errno, "cannot make an eventfd for the link to Redis");
   why_down_ = "no connection has been tried yet";
+}
+
+std::string RedisLink::reason_of(int error) {
+  return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
 }
 
 void RedisLink::start() {
@@ -225,7 +215,7 @@ std::string RedisLink::flush() {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       break;
     } else if (errno != EINTR) {
-      why = reason(errno);
+      why = reason_of(errno);
       break;
     }
   }
@@ -262,111 +252,6 @@ void RedisLink::rest(milliseconds time) {
   }
 }
 
-std::string RedisLink::connect(RedisReader& reader) {
-  UniqueFd fd;
-  reader.reset();
-  std::string why = dial(fd);
-  if (why.empty()) why = log_in(fd.get(), reader);
-  const bool good = why.empty();
-  {
-    const MutexLock lock(mutex_);
-    why_down_ = why;
-    refused_login_ = why.starts_with("it refused the login");
-    if (good) {
-      socket_ = std::move(fd);
-      up_.store(true, std::memory_order_release);
-    }
-    changed_.notify_all();
-  }
-  if (good && listener_ != nullptr) observe::guarded("after connecting to Redis", [this] { listener_->link_up(); });
-  return why;
-}
-
-bool RedisLink::wait_for(int fd, short events, SteadyTime deadline) const {
-  std::array<pollfd, 2> fds{{{fd, events, 0}, {wakeup_.get(), POLLIN, 0}}};
-  for (;;) {
-    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(clock_.wait_time(deadline).count()));
-    if (ready < 0 && errno != EINTR) return false;
-    if (ready > 0 && fds[0].revents != 0) return true;
-    if (ready > 0) take_kicks();
-    if (stopping()) return false;
-    if (clock_.steady_now() >= deadline) return false;
-  }
-}
-
-// Tries each address of the host; returns the reason of the last failure if all fail.
-std::string RedisLink::dial(UniqueFd& socket) const {
-  const RedisAddress& address = options_.address;
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  Addresses found;
-  const int failed = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &wanted, &found.first);
-  if (failed != 0) return gai_strerror(failed);
-  std::string why = "it has no address";
-  for (const addrinfo* one = found.first; one != nullptr; one = one->ai_next) {
-    UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, one->ai_protocol));
-    if (!fd.valid()) {
-      why = reason(errno);
-      continue;
-    }
-    int error = ::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) {
-      socklen_t size = sizeof error;
-      if (!wait_for(fd.get(), POLLOUT, clock_.steady_now() + options_.connect_timeout)) {
-        error = ETIMEDOUT;
-      } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-        error = errno;
-      }
-    }
-    if (error != 0) {
-      why = reason(error);
-      continue;
-    }
-    const int on = 1;
-    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    socket = std::move(fd);
-    return "";
-  }
-  return why;
-}
-
-std::string RedisLink::log_in(int fd, RedisReader& reader) const {
-  std::vector<RedisCommand> commands;
-  const RedisAddress& address = options_.address;
-  if (!address.password.empty()) {
-    commands.push_back(address.user.empty() ? RedisCommand{"AUTH", address.password}
-                                            : RedisCommand{"AUTH", address.user, address.password});
-  }
-  commands.push_back({"CLIENT", "SETNAME", options_.name});
-  commands.push_back({"SELECT", std::to_string(address.database)});
-  // Checks that Redis accepts commands: it refuses PING without a login, and while it loads its data.
-  commands.push_back({"PING"});
-  std::string bytes;
-  for (const RedisCommand& command : commands) append_command(bytes, command);
-  if (::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
-    return "it does not accept the login";
-  const SteadyTime deadline = clock_.steady_now() + options_.answer_timeout;
-  std::vector<RedisReply> replies;
-  std::array<char, 4096> buffer{};
-  while (replies.size() < commands.size()) {
-    if (!wait_for(fd, POLLIN, deadline))
-      return "it accepted the connection but did not answer within " + format_duration(options_.answer_timeout);
-    const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (n == 0) return "it closed the connection at once";
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return reason(errno);
-    if (n > 0 && !reader.feed(buffer.data(), static_cast<std::size_t>(n), replies))
-      return "the server there is not Redis: it " + reader.problem();
-  }
-  for (const RedisReply& reply : replies) {
-    if (!reply.is_error()) continue;
-    const bool login = reply.text.starts_with("NOAUTH") || reply.text.starts_with("WRONGPASS") ||
-                       reply.text.starts_with("NOPERM") || reply.text.starts_with("ERR AUTH") ||
-                       reply.text.starts_with("ERR invalid password");
-    return (login ? "it refused the login: " : "it replied: ") + printable(reply.text);
-  }
-  return "";
-}
-
 std::string RedisLink::serve(RedisReader& reader) {
   heard_ = pinged_ = clock_.steady_now();
   for (;;) {
@@ -381,7 +266,7 @@ std::string RedisLink::serve(RedisReader& reader) {
       fds[0] = {socket_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
     }
     fds[1] = {wakeup_.get(), POLLIN, 0};
-    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) return reason(errno);
+    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) return reason_of(errno);
     if (fds[1].revents != 0) take_kicks();
     if ((fds[0].revents & POLLOUT) != 0) {
       const MutexLock lock(mutex_);
@@ -404,7 +289,7 @@ std::string RedisLink::read_some(RedisReader& reader) {
   }
   const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
   if (n == 0) return "it closed the connection";
-  if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : reason(errno);
+  if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : reason_of(errno);
   heard_ = clock_.steady_now();
   std::vector<RedisReply> replies;
   if (!reader.feed(buffer.data(), static_cast<std::size_t>(n), replies)) return "it " + reader.problem();

@@ -104,6 +104,8 @@ class RedisLink {
     SteadyTime deadline;
   };
 
+  /// The text for an errno.
+  static std::string reason_of(int error);
   void run() EXCLUDES(mutex_);
   std::vector<RedisReply> wait_for_all(const std::vector<RedisCommand>& commands);
   /// Connects and logs in; returns the reason if that fails.
