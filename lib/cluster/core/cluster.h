@@ -160,6 +160,7 @@ class Cluster final : private Bus::Receiver {
   void bus_down(const std::string& why) override;
   void refused(const std::string& node, std::uint64_t version) override EXCLUDES(mutex_);
 
+  class Arrived;
   using Answer = std::function<void(std::string)>;
   /// Runs `work`, which replies, on a thread of the pool; the reply is `unless` if the pool is full or `work` sends
   /// none.

@@ -103,6 +103,14 @@ std::string encode(const ReplaceCommand& command) {
   return event::dump_json({{"do", kReplace}, {"service", command.service.str()}}) + '\n' + encode_ids(command.ids);
 }
 
+std::string encode_taken(std::uint32_t streams) {
+  return std::to_string(streams);
+}
+
+std::uint32_t decode_taken(std::string_view text) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(whole_number(text).value_or(0), UINT32_MAX));
+}
+
 std::string encode_ids(const std::vector<ConnectionId>& ids) {
   std::string text;
   for (const ConnectionId id : ids) text += (text.empty() ? "" : ",") + id.str();

@@ -13,7 +13,7 @@
 
 namespace sse::cluster {
 
-/// An event for the connections of one name.
+/// An event for the connections of one name; the reply is encode_taken().
 struct DeliverCommand {
   ServiceName service;
   event::TargetKind kind = event::TargetKind::kAll;
@@ -97,11 +97,16 @@ using AnyCommand = std::variant<DeliverCommand, RequestCommand, BodyCommand, Cli
 /// Throws Error(kInvalidArgument) for bytes that no node of this version sends.
 AnyCommand decode(std::string_view bytes);
 
-/// `1,2,3`; invalid ids are skipped.
+/// The reply to a DeliverCommand: the number of streams that took the event.
+std::string encode_taken(std::uint32_t streams);
+/// 0 if the text is invalid.
+std::uint32_t decode_taken(std::string_view text);
+
+/// The reply to a ClientCommand: `1,2,3`; invalid ids are skipped.
 std::string encode_ids(const std::vector<ConnectionId>& ids);
 std::vector<ConnectionId> decode_ids(std::string_view text);
 
-/// `STATE CONNECTION`, both as numbers.
+/// The reply to a DeliveryStateCommand: `STATE CONNECTION`, both as numbers.
 std::string encode_place(const Place& place);
 /// Returns nullopt if the text is invalid.
 std::optional<Place> decode_place(std::string_view text);

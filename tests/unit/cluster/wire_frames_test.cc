@@ -110,6 +110,9 @@ TEST(WireFrames, RefusesQueriesOfStoresThatNoNodeSends) {
 }
 
 TEST(WireFrames, RepliesHaveTheirRecordedBytes) {
+  EXPECT_EQ(encode_taken(3), "3");
+  EXPECT_EQ(decode_taken("3"), 3U);
+  EXPECT_EQ(decode_taken(""), 0U);
   EXPECT_EQ(encode_ids({ConnectionId(7), ConnectionId(9)}), "7,9");
   EXPECT_EQ(encode_place({3, ConnectionId(99)}), "3 99");
 }
