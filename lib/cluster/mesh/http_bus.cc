@@ -19,9 +19,9 @@ constexpr std::size_t kMaxServerThreads = 64;
 constexpr std::chrono::seconds kServerThreadIdle{10};
 // For other nodes to receive the leave notice of a stopping node.
 constexpr std::chrono::milliseconds kCloseGrace{1000};
-constexpr std::chrono::milliseconds kMaxHold = std::chrono::minutes(10);
+constexpr std::chrono::milliseconds kMaxReplyHold = std::chrono::minutes(10);
 // For streams to take an event, which happens immediately or not soon.
-constexpr std::chrono::seconds kMaxSettling{1};
+constexpr std::chrono::seconds kMaxEventWait{1};
 // Maximum number of MeshServer threads that wait with a post.
 constexpr std::size_t kMaxHolding = kMaxServerThreads / 4;
 constexpr ByteCount kMaxBody{kMaxMeshBody};
@@ -331,7 +331,7 @@ std::shared_ptr<HttpBus::Batch> HttpBus::begin(MeshMessage post) {
 }
 
 MeshMessage HttpBus::handle(MeshMessage post) {
-  const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMaxHold);
+  const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMaxReplyHold);
   // Only for large posts, which were buffered on disk.
   std::optional<Slot> slot;
   if (hold.count() > 0 && !slot.emplace(holding_, kMaxHolding))
@@ -341,7 +341,7 @@ MeshMessage HttpBus::handle(MeshMessage post) {
     const SteadyTime now = clock_.steady_now();
     const MutexLock lock(batch->mutex);
     while (batch->count != 0 && !batch->settled &&
-           batch->changed.wait_until(batch->mutex, now + kMaxSettling, clock_)) {
+           batch->changed.wait_until(batch->mutex, now + kMaxEventWait, clock_)) {
     }
     while (batch->answers.size() < batch->count && batch->changed.wait_until(batch->mutex, now + hold, clock_)) {
     }
@@ -350,7 +350,7 @@ MeshMessage HttpBus::handle(MeshMessage post) {
 }
 
 void HttpBus::handle_async(MeshMessage post, const std::function<void(const MeshMessage&)>& done) {
-  const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMaxHold);
+  const std::chrono::milliseconds hold = std::min<std::chrono::milliseconds>(post.hold, kMaxReplyHold);
   const auto batch = begin(std::move(post));
   // The batch is alive whenever this is called.
   const auto give = [its_own = batch.get(), done] {

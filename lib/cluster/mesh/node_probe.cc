@@ -12,7 +12,7 @@
 namespace sse::cluster {
 namespace {
 
-constexpr std::size_t kMaxAnswer = std::size_t{64} << 10;
+constexpr std::size_t kMaxNodeInfo = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -35,10 +35,10 @@ NodeProbe probe_node(const std::string& address, std::chrono::milliseconds timeo
   httplib::Request request;
   request.method = "GET";
   request.path = kNodeInfoPath;
-  BoundedBody body(request, kMaxAnswer);
+  BoundedBody body(request, kMaxNodeInfo);
   const httplib::Result result = http.send(request);
   if (result) {
-    probe.node_info = read_json(body.take(), kMaxAnswer).value_or(event::Json());
+    probe.node_info = read_json(body.take(), kMaxNodeInfo).value_or(event::Json());
     if (result->status != 200 || !probe.node_info.is_object()) probe = {true, nullptr};
     return probe;
   }

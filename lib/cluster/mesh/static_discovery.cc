@@ -17,7 +17,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::string_view kScheme = "static:";
-constexpr unsigned kMaxAttempts = 20;
+constexpr unsigned kMaxNumberAttempts = 20;
 constexpr std::chrono::milliseconds kAnnounceTimeout{1000};
 
 }  // namespace
@@ -79,7 +79,7 @@ unsigned StaticDiscovery::join(const std::string& id, const event::Json& facts) 
   id_ = id;
   facts_ = facts;
   std::set<unsigned> taken;
-  for (unsigned attempt = 0; attempt < kMaxAttempts; ++attempt) {
+  for (unsigned attempt = 0; attempt < kMaxNumberAttempts; ++attempt) {
     number_ = pick_number(id_, taken, attempt);
     bus_.set_hello(hello(false));
     taken.clear();

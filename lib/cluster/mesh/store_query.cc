@@ -17,7 +17,7 @@ using store::Recipient;
 
 constexpr const char* kConfirm = "confirm";
 constexpr const char* kPending = "pending";
-constexpr const char* kReplace = "replace";
+constexpr const char* kReplaceOlder = "replace";
 constexpr const char* kAttempts = "attempts";
 constexpr const char* kKnown = "known";
 constexpr const char* kLook = "look";
@@ -57,7 +57,7 @@ std::string encode(const PendingQuery& query) {
 }
 
 std::string encode(const ReplaceQuery& query) {
-  Json line = line_of(kReplace, query.service, query.recipient);
+  Json line = line_of(kReplaceOlder, query.service, query.recipient);
   line["collapse"] = query.collapse;
   line["id"] = query.id.str();
   return event::dump_json(line);
@@ -105,7 +105,7 @@ StoreQuery decode_store_query(std::string_view bytes) {
                          static_cast<std::uint32_t>(std::min<std::uint64_t>(count_in(line, "attempts"), UINT32_MAX))};
   }
   if (what == kKnown) return decode_known(line, std::move(service), std::move(recipient));
-  if (what == kReplace)
+  if (what == kReplaceOlder)
     return ReplaceQuery{std::move(service), std::move(recipient), event::string_field(line, "collapse"), id};
   if (what == kPending) {
     return PendingQuery{std::move(service), std::move(recipient), MessageId(event::id_field(line, "after")),

@@ -22,7 +22,7 @@ constexpr const char* kRun = "sse-run";
 constexpr const char* kSecret = "sse-secret";
 constexpr const char* kFacts = "sse-facts";
 constexpr const char* kSince = "sse-since";
-constexpr const char* kWire = "sse-wire";
+constexpr const char* kWireName = "sse-wire";
 constexpr std::chrono::milliseconds kPollInterval{200};
 constexpr unsigned kMaxAttempts = 20;
 // Nacos accepts 1024 characters of metadata in total, names included.
@@ -67,7 +67,7 @@ NacosInstance NacosDiscovery::instance(bool settled) const {
                    {kNumber, std::to_string(number_)},
                    {kRun, options_.run},
                    {kSecret, options_.secret},
-                   {kWire, std::to_string(kWireVersion)},
+                   {kWireName, std::to_string(kWireVersion)},
                    {"preserved.heart.beat.interval", std::to_string(options_.beat.count())},
                    {"preserved.heart.beat.timeout", std::to_string(options_.unhealthy_after.count())},
                    {"preserved.ip.delete.timeout", std::to_string(options_.removed_after.count())}};
@@ -94,7 +94,7 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::entries() {
     if (entry.node.id.empty() || error != std::errc{} || entry.node.number >= kNodeNumbers) continue;
     entry.run = value_of(instance, kRun);
     entry.since = value_of(instance, kSince);
-    entry.node.wire = whole_number(value_of(instance, kWire)).value_or(kUnstatedWireVersion);
+    entry.node.wire = whole_number(value_of(instance, kWireName)).value_or(kUnstatedWireVersion);
     net::ListenAddress at;
     at.host = instance.ip;
     at.port = instance.port;

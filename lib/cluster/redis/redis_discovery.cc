@@ -14,7 +14,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::chrono::milliseconds kGrace{1000};
-constexpr std::chrono::milliseconds kPollInterval{200};
+constexpr std::chrono::milliseconds kJoinPoll{200};
 
 // KEYS: set of nodes, this node's hash, its remembered number. ARGV: id, nonce, ttl, facts, number or -1, lease of
 // numbers, prefix of the numbers' keys, where to begin looking, wire version.
@@ -149,7 +149,7 @@ unsigned RedisDiscovery::join(const std::string& id, const event::Json& facts) {
     // A living owner would renew its entry: one that only ages belongs to a dead process.
     if (result.status != "taken" || result.value > left || options_.clock->steady_now() > deadline) refuse(result);
     left = result.value;
-    options_.clock->sleep_for(kPollInterval);
+    options_.clock->sleep_for(kJoinPoll);
   }
 }
 

@@ -26,7 +26,7 @@ std::string_view next_word(std::string_view& line) {
   return word;
 }
 
-bool take_name(std::string_view& word, std::string_view name) {
+bool take_label(std::string_view& word, std::string_view name) {
   if (!word.starts_with(name)) return false;
   word.remove_prefix(name.size());
   return true;
@@ -42,14 +42,14 @@ std::uint64_t number_of(std::string_view word) {
 std::string_view read_begin(std::string_view& message, std::string_view& line) {
   if (!take_word(message, '\n', line)) refuse_frame();
   std::string_view word = next_word(line);
-  if (!take_name(word, kWire)) {
+  if (!take_label(word, kWire)) {
     // A node of version 1 begins with its bus name, which is the only word with a '~'.
     if (word.find('~') != std::string_view::npos) throw WireRefusal(kUnstatedWireVersion, std::string(word));
     refuse_frame();
   }
   const std::uint64_t version = number_of(word);
   std::string_view node = next_word(line);
-  if (!take_name(node, kNode) || node.empty()) refuse_frame();
+  if (!take_label(node, kNode) || node.empty()) refuse_frame();
   require_wire(version, std::string(node));
   return node;
 }
@@ -73,11 +73,11 @@ void read_frame(std::string_view message, CommandFrame& into) {
   std::string_view sizes;
   while (!line.empty()) {
     std::string_view word = next_word(line);
-    if (take_name(word, kFirst)) {
+    if (take_label(word, kFirst)) {
       into.first = number_of(word);
-    } else if (take_name(word, kSizes)) {
+    } else if (take_label(word, kSizes)) {
       sizes = word;
-    } else if (take_name(word, kFence)) {
+    } else if (take_label(word, kFence)) {
       into.fence = number_of(word);
     }
   }
