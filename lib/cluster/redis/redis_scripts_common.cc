@@ -6,7 +6,7 @@ namespace sse::cluster::scripts {
 const char* const kCommon = R"lua(
 local P = ARGV[1]
 local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
-local function over(now, more, most) return most ~= 0 and (now >= most or more > most - now) end
+local function over(now, more, max) return max ~= 0 and (now >= max or more > max - now) end
 local function who(service, kind, name) return #service .. ':' .. service .. ':' .. kind .. ':' .. name end
 -- While somebody counts anew (kRecount), what is behind its cursor has been counted.
 local function recounted(member, pairs_gone, bytes_gone)
@@ -43,7 +43,7 @@ local function drop(recipient, name, member)
       redis.call('HDEL', P .. 'collapse:' .. recipient, message[2])
     end
   end
-  -- Without the right to say so, whoever waits looks.
+  -- Without the right to publish, the nodes that wait for confirmations poll.
   if message[5] then redis.pcall('PUBLISH', P .. 'settled', member .. recipient) end
   if named == 1 then
     redis.call('DECRBY', P .. 'count', 1)
@@ -61,7 +61,7 @@ local function erase(member)
       gone = gone + drop(who(message[1], message[2], name), name, member)
     end
   else
-    -- Whose it was nobody knows any more; their lists are mended when they are read.
+    -- Its recipients are unknown now; their lists are mended when they are read.
     local names = redis.call('SCARD', P .. 'names:' .. member)
     redis.call('DEL', P .. 'names:' .. member)
     if names > 0 then

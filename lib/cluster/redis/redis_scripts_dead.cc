@@ -74,7 +74,7 @@ return gone
 // member, service, kind, name, listening, event, data, created, expires, collapse, original, attempts, died, key.
 // Returns for each letter 0 if it is stored, 1 if it is known, 2 if there is no room.
 const char* const kAddDead = R"lua(
-local most, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_letters, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local results = {}
 local names = {}
 -- Letters of one message come together, each with its data: hashed once.
@@ -92,8 +92,8 @@ for at = 4, #ARGV, 14 do
   if redis.call('HEXISTS', P .. 'dead-known', letter_name(first, service, kind, name)) == 1 or
       redis.call('ZSCORE', P .. 'of:' .. recipient, first) or (known and tonumber(known) > tonumber(ARGV[at + 12])) then
     results[#results + 1] = 1
-  elseif redis.call('ZCARD', P .. 'deads') >= most or
-      number('dead-bytes') + more_bytes(payload(member, data), data) > most_bytes then
+  elseif redis.call('ZCARD', P .. 'deads') >= max_letters or
+      number('dead-bytes') + more_bytes(payload(member, data), data) > max_bytes then
     results[#results + 1] = 2
   else
     put_letter({member = member, service = service, kind = kind, listening = ARGV[at + 4], event = ARGV[at + 5],

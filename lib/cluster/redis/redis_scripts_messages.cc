@@ -54,7 +54,7 @@ return 1
 // name. Returns first the number of entries without a message, which are removed from the lists; then of each row the
 // number of the recipient, the member, and the message's fields, with the data only in the first row of a message.
 const char* const kPending = R"lua(
-local limit, most, now = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, max_bytes, now = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local found = {}
 local lost = {}
 for r = 6, #ARGV, 2 do
@@ -85,7 +85,7 @@ local bytes, count = 0, 0
 local message
 for i, one in ipairs(found) do
   local same = i > 1 and found[i - 1][1] == one[1]
-  if not same and i > 1 and (count >= limit or bytes >= most) then break end
+  if not same and i > 1 and (count >= limit or bytes >= max_bytes) then break end
   if same then
     message[3] = ''
   else
@@ -112,7 +112,7 @@ local letters = ARGV[6] == '1' and tonumber(ARGV[4]) > 0
 local members = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[2], 'LIMIT', 0, limit)
 local pairs_gone, copied, done = 0, 0, 0
 local gone = {}
-local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local max_letters, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 if letters and #members > 0 then redis.call('INCRBY', P .. 'dead-serial', 0) end
 for _, member in ipairs(members) do
   if copied >= 4194304 then break end
@@ -126,12 +126,12 @@ for _, member in ipairs(members) do
   end
   -- What would have to go for the last of them is not made.
   local size = tonumber(m[6] or '0')
-  local fit = size > most_bytes and 0 or most
+  local fit = size > max_bytes and 0 or max_letters
   local payload = letters and fit > 0 and m[5] and payload_of(member, m[5])
   for i = letters and math.max(1, #names - fit + 1) or #names + 1, #names do
     local name = names[i]
     local have, more = redis.call('ZCARD', P .. 'deads'), more_bytes(payload, m[5])
-    while have > 0 and (have >= most or number('dead-bytes') + more > most_bytes) do
+    while have > 0 and (have >= max_letters or number('dead-bytes') + more > max_bytes) do
       forget_dead(redis.call('ZRANGE', P .. 'deads', 0, 0)[1])
       have, more = have - 1, more_bytes(payload, m[5])
     end
