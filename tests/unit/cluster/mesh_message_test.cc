@@ -46,8 +46,9 @@ TEST(MeshMessage, ComesBackAsItWas) {
 }
 
 TEST(MeshMessage, RefusesWhatNoNodeWrites) {
-  for (const std::string_view bytes : {"", "{}", "[]\n", "{}\nc", "{}\nc 1\n", "{}\n+ 5\nabc", "{}\nz 1\n",
-                                       "{}\n+ -1\n", "{}\na 1 99999999999999999999\n", "{}\nc 1 2 9\nab", "hello\n"}) {
+  for (const std::string_view bytes :
+       {"", "{}", "[]\n", "{\"wire\":2}\nc", "{\"wire\":2}\nc 1\n", "{\"wire\":2}\n+ 5\nabc", "{\"wire\":2}\nz 1\n",
+        "{\"wire\":2}\n+ -1\n", "{\"wire\":2}\na 1 99999999999999999999\n", "{\"wire\":2}\nc 1 2 9\nab", "hello\n"}) {
     EXPECT_THROW(decode_mesh_message(bytes), Error) << bytes;
   }
 }
