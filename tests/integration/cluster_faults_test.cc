@@ -88,44 +88,6 @@ TYPED_TEST(ClusterFaultsTest, AFrozenNodeIsNamedAndHoldsNobodyUpForLong) {
   EXPECT_TRUE(eventually([&] { return a.send_to_user("1", "again")["delivered"] == 1; }));
 }
 
-// For as long as it is frozen: Redis still counts it as a subscriber.
-TYPED_TEST(ClusterFaultsTest, AFrozenNodePastItsTimeToLiveIsNamedAndNotWaitedFor) {
-  ClusterNode& a = this->start("a");
-  ClusterNode& b = this->start("b");
-  ClusterNode& c = this->start("c");
-  this->settle();
-  b.streams().connect("userId=1");
-  c.streams().connect("userId=1");
-  c.streams().connect("userId=2");
-  ::kill(b.server().pid(), SIGSTOP);
-  ASSERT_TRUE(a.sees(2));
-  const auto took = [](const auto& what) {
-    const auto begin = std::chrono::steady_clock::now();
-    what();
-    return std::chrono::steady_clock::now() - begin;
-  };
-  constexpr std::chrono::milliseconds kSoon{1000};  // a node that may answer is waited for twice as long
-  Json sent;
-  EXPECT_TRUE(eventually([&] { return took([&] { sent = a.send_to_user("1", "x"); }) < kSoon; }));
-  EXPECT_EQ(sent["delivered"], 1);
-  EXPECT_EQ(sent["missing"], Json({"b"}));
-  EXPECT_TRUE(eventually([&] { return took([&] { sent = a.send_to_user("1", "y", {{"qos", true}}); }) < kSoon; }));
-  EXPECT_EQ(sent["delivered"], 1);
-  EXPECT_EQ(sent["missing"], Json({"b"}));
-  Json list;
-  EXPECT_TRUE(eventually([&] { return took([&] { list = a.get("/api/v1/connections"); }) < kSoon; }));
-  EXPECT_EQ(list["total"], 2);
-  EXPECT_EQ(list["missing"], Json({"b"}));
-  // Who has no receiver has missed nothing.
-  EXPECT_FALSE(a.send_to_user("2", "x").contains("missing"));
-  ::kill(b.server().pid(), SIGCONT);
-  ASSERT_TRUE(a.sees(3));
-  EXPECT_TRUE(eventually([&] {
-    sent = a.send_to_user("1", "again");
-    return sent["delivered"] == 2 && !sent.contains("missing");
-  }));
-}
-
 TYPED_TEST(ClusterFaultsTest, SixtyFourProgramsThatWaitTakeNothingFromOthers) {
   ClusterNode& a = this->start("a");
   ClusterNode& b = this->start("b");

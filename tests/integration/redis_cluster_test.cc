@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -115,6 +117,44 @@ TEST_F(RedisClusterTest, APartitionedNodeServesItsOwnAndGetsWhatItMissedWhenItIs
   EXPECT_TRUE(eventually([&] { return a.send_to_user("fresh", "together")["delivered"] == 1; }));
   EXPECT_EQ(a.get("/api/v1/users")["total"], 2);
   EXPECT_TRUE(b.streams().run_until([&] { return a.get("/api/v1/messages")["total"] == 0; }));
+}
+
+// For as long as it is frozen: Redis still counts it as a subscriber.
+TEST_F(RedisClusterTest, AFrozenNodePastItsTimeToLiveIsNamedAndNotWaitedFor) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  ClusterNode& c = start("c");
+  settle();
+  b.streams().connect("userId=1");
+  c.streams().connect("userId=1");
+  c.streams().connect("userId=2");
+  ::kill(b.server().pid(), SIGSTOP);
+  ASSERT_TRUE(a.sees(2));
+  const auto took = [](const auto& what) {
+    const auto begin = std::chrono::steady_clock::now();
+    what();
+    return std::chrono::steady_clock::now() - begin;
+  };
+  constexpr std::chrono::milliseconds kSoon{1000};  // a node that may answer is waited for twice as long
+  Json sent;
+  EXPECT_TRUE(eventually([&] { return took([&] { sent = a.send_to_user("1", "x"); }) < kSoon; }));
+  EXPECT_EQ(sent["delivered"], 1);
+  EXPECT_EQ(sent["missing"], Json({"b"}));
+  EXPECT_TRUE(eventually([&] { return took([&] { sent = a.send_to_user("1", "y", {{"qos", true}}); }) < kSoon; }));
+  EXPECT_EQ(sent["delivered"], 1);
+  EXPECT_EQ(sent["missing"], Json({"b"}));
+  Json list;
+  EXPECT_TRUE(eventually([&] { return took([&] { list = a.get("/api/v1/connections"); }) < kSoon; }));
+  EXPECT_EQ(list["total"], 2);
+  EXPECT_EQ(list["missing"], Json({"b"}));
+  // Who has no receiver has missed nothing.
+  EXPECT_FALSE(a.send_to_user("2", "x").contains("missing"));
+  ::kill(b.server().pid(), SIGCONT);
+  ASSERT_TRUE(a.sees(3));
+  EXPECT_TRUE(eventually([&] {
+    sent = a.send_to_user("1", "again");
+    return sent["delivered"] == 2 && !sent.contains("missing");
+  }));
 }
 
 TEST_F(RedisClusterTest, WhatIsAcceptedWhileRedisFreezesIsDeliveredAndTheRestRefused) {

@@ -159,6 +159,7 @@ TEST_F(DurationRoutesTest, RefusesWhatMakesNoSense) {
                                             {{"target", {{"users", {"1"}}}}, {"duration", 4'000'000'000}},
                                             {{"target", {{"users", {"1"}}, {"listening", true}}}, {"duration", 1}},
                                             {{"target", {{"tenants", {"1"}}}}, {"duration", 1}},
+                                            {{"target", {{"channels", {"1"}}}}, {"duration", 1}},
                                             {{"target", {{"all", true}}}, {"duration", 1}},
                                             {{"target", {{"users", {"1"}}}}, {"duration", 1}, {"ttl", "0"}},
                                             {{"ids", {"5"}}, {"duration", 1}, {"ttl", "1h"}},
@@ -166,8 +167,9 @@ TEST_F(DurationRoutesTest, RefusesWhatMakesNoSense) {
                                             {{"ids", {"5"}}, {"target", {{"users", {"1"}}}}, {"duration", 1}}}) {
     EXPECT_EQ(admin_post("/api/v1/durations", body, 400)["code"], "invalid_argument") << body;
   }
-  EXPECT_EQ(admin_post("/api/v1/durations/clear", {{"target", {{"users", {"1"}}}}, {"duration", 1}}, 400)["code"],
-            "invalid_argument");
+  for (const Json& body :
+       std::vector<Json>{{{"target", {{"users", {"1"}}}}, {"duration", 1}}, {{"target", {{"channels", {"1"}}}}}})
+    EXPECT_EQ(admin_post("/api/v1/durations/clear", body, 400)["code"], "invalid_argument") << body;
   for (const std::string query : {"", "?user=1&token=2", "?connection=x", "?users=1"})
     EXPECT_EQ(admin_get("/api/v1/durations" + query, 400)["code"], "invalid_argument") << query;
   EXPECT_EQ(admin_get("/api/v1/durations?connection=5", 404)["code"], "not_found");
