@@ -13,8 +13,8 @@
 #include "cluster/core/typed_json.h"
 #include "event/json.h"
 #include "net/multipart.h"
-#include "pages/page_routes.h"
 #include "pages/profile_row.h"
+#include "pages/request_planner.h"
 
 namespace sse::pages {
 namespace {

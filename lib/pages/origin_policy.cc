@@ -66,4 +66,10 @@ bool OriginPolicy::allows_host(std::string_view host) const {
          std::ranges::find(hosts_, name) != hosts_.end();
 }
 
+std::string unknown_host(std::string_view host) {
+  return "the Host '" + printable(host, 80) +
+         "' is not allowed, because it may belong to a foreign page; add it with --allowed-host, or use an IP address "
+         "or localhost";
+}
+
 }  // namespace sse::pages

@@ -46,4 +46,7 @@ class OriginPolicy {
   std::vector<std::string> hosts_;  // lower case
 };
 
+/// The sentence that refuses a Host for which OriginPolicy::allows_host() is false.
+std::string unknown_host(std::string_view host);
+
 }  // namespace sse::pages

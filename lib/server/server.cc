@@ -135,7 +135,7 @@ void Server::Impl::open_cluster() {
   }
   const auto plan = [this](const net::RequestHead& head) { return page_plan(head); };
   const auto refuse = [this](std::string_view request, int status, const std::string& sentence) {
-    return page_routes_->refusal_response(request, status, sentence);
+    return page_routes_->refusals().response(request, status, sentence);
   };
   pages::RelayedBodies::Options bodies;
   bodies.folder = upload_folder();

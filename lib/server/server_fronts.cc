@@ -24,7 +24,7 @@ constexpr std::size_t kMaxSpooled = 256;
 
 net::RequestPlan Server::Impl::page_plan(const net::RequestHead& head) const {
   net::RequestPlan plan = application_bridge_->bulkheads().plan(head);
-  page_routes_->decide(head, plan);
+  page_routes_->planner().decide(head, plan);
   return plan;
 }
 
@@ -53,7 +53,7 @@ void Server::Impl::open_fronts() {
   front.spoolers = &application_bridge_->bulkheads().spoolers();
   front.spool_folder = page.upload_folder;
   front.refusal = [this](const auto& head, int status, const std::string& sentence) {
-    return page_routes_->refusal(head, status, sentence);
+    return page_routes_->refusals().refusal(head, status, sentence);
   };
   front.content = [this](const net::RequestHead& head, bool keep_alive) {
     return page_routes_->content(head, keep_alive);

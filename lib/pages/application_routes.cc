@@ -1,0 +1,89 @@
+#include "pages/application_routes.h"
+
+#include "application/upload_reader.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "event/json.h"
+#include "pages/page_envelope.h"
+
+namespace sse::pages {
+namespace {
+
+using event::Json;
+
+// The fields of the query and of a form; those of a JSON body replace them.
+Json merged_message(const httplib::Request& req) {
+  Json merged = Json::object();
+  for (const auto& [name, value] : req.params) {
+    if (name != "connectionId" && !merged.contains(name)) merged[name] = value;
+  }
+  if (!req.body.empty() &&
+      !to_lower(req.get_header_value("Content-Type")).starts_with("application/x-www-form-urlencoded")) {
+    const Json body = event::parse_json(req.body, "the request body");
+    if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+    merged.update(body);
+  }
+  return merged;
+}
+
+}  // namespace
+
+void ApplicationRoutes::message(const application::Service& service, const httplib::Request& req,
+                                httplib::Response& res) const {
+  const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kMessage);
+  if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application handles messages on this server");
+  const Json merged = merged_message(req);
+  const std::string path = req.matches[1].str();
+  const application::ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
+  answer_page(application::ActivityEvent::Type::kMessage, request, res,
+              [&] { return application_->on_message(request, merged); });
+}
+
+void ApplicationRoutes::upload(const application::Service& service, const httplib::Request& req,
+                               httplib::Response& res) const {
+  const hub::ConnectionInfo connection = require_connection(service, req, hub::Hub::Request::kUpload);
+  if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application handles uploads on this server");
+  const application::ReceivedUpload received =
+      application::read_upload(net::HttplibApp::multipart_body(req), upload_folder_);
+  const std::string path = req.matches[1].str();
+  const application::ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
+  answer_page(application::ActivityEvent::Type::kUpload, request, res,
+              [&] { return application_->on_upload(request, received.upload); });
+}
+
+hub::ConnectionInfo ApplicationRoutes::require_connection(const application::Service& service,
+                                                          const httplib::Request& req, hub::Hub::Request kind) const {
+  const auth::User user = admission_.require_user(req);
+  const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
+  auto connection = service.sender->hub().note_request(id, user.identity, kind);
+  // A connection of another user gets the same response as an unknown one.
+  if (!connection) throw Error(ErrorCode::kNotFound, "connectionId not exist");
+  return std::move(*connection);
+}
+
+void ApplicationRoutes::answer_page(application::ActivityEvent::Type type,
+                                    const application::ApplicationRequest& request, httplib::Response& res,
+                                    const std::function<application::Answer()>& ask) const {
+  const auto publish = [&](int status) {
+    activity_log_.requested(type, request.service, request.connection, request.path, status);
+  };
+  try {
+    application::Answer response = ask();
+    const bool good = response.status < 400;
+    res.status = response.status;
+    res.set_header("Cache-Control", "no-store");
+    res.set_content(page_envelope(good, response.status, std::move(response.data),
+                                  good ? Json() : Json(printable(response.error, 500))),
+                    "application/json");
+    publish(response.status);
+  } catch (const application::Refusal& e) {
+    publish(e.status());
+    throw;
+  } catch (const Error& e) {
+    publish(http_status(e.code()));
+    throw;
+  }
+}
+
+}  // namespace sse::pages

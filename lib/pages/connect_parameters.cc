@@ -1,0 +1,132 @@
+#include "pages/connect_parameters.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "base/url.h"
+#include "event/json.h"
+#include "hub/hub.h"
+#include "net/request_head.h"
+
+namespace sse::pages {
+namespace {
+
+using event::Json;
+
+constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
+constexpr std::size_t kMaxListenerNameBytes = 256;
+constexpr std::size_t kMaxClientId = 256;
+constexpr std::size_t kMaxUserAgent = 512;
+
+std::string scalar_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_null() ? std::string() : event::dump_json(value);
+}
+
+// Appends the fields of a JSON body to the query, as form-encoded parameters.
+void add_body_parameters(const httplib::Request& req, std::string& query) {
+  if (req.body.empty() || !to_lower(req.get_header_value("Content-Type")).starts_with("application/json")) return;
+  const Json body = event::parse_json(req.body, "the request body");
+  if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+  for (const auto& [name, value] : body.items()) append_parameter(query, name, scalar_text(value));
+  if (query.size() > net::kMaxHead)
+    throw Error(ErrorCode::kTooLarge, "the connection's parameters are larger than 16 KiB");
+}
+
+std::chrono::milliseconds client_keepalive(const std::string& text) {
+  if (text.empty()) return kDefaultKeepalive;
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || stop != text.data() + text.size() || value < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "keepaliveTime '" + printable(text, 40) + "' is not a number of milliseconds");
+  }
+  return std::chrono::milliseconds(value);
+}
+
+void end_with_credentials(hub::NewConnection& connection, WallTime expires, WallTime now) {
+  const auto left = std::max(expires - now, std::chrono::milliseconds(1));
+  connection.ends_with_token = connection.keepalive.count() == 0 || left <= connection.keepalive;
+  if (connection.ends_with_token) connection.keepalive = left;
+}
+
+}  // namespace
+
+std::vector<std::string> checked_listeners(std::vector<std::string> names) {
+  std::size_t bytes = 0;
+  for (const std::string& name : names) bytes += name.size();
+  if (bytes > hub::kMaxListenerBytes) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "more than " + std::to_string(hub::kMaxListenerBytes) + " bytes of listeners in one request");
+  }
+  if (names.size() > hub::kMaxListeners) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "more than " + std::to_string(hub::kMaxListeners) + " listeners in one request");
+  }
+  for (const std::string& name : names) {
+    if (name.size() > kMaxListenerNameBytes || !is_valid_utf8(name) ||
+        name.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the listener '" + printable(name, 60) + "' is not an event name: at most " +
+                      std::to_string(kMaxListenerNameBytes) + " bytes of UTF-8 without line breaks and NUL");
+    }
+  }
+  return names;
+}
+
+std::string checked_name(std::string name, const char* what, std::size_t max_bytes) {
+  if (name.size() > max_bytes || !is_valid_utf8(name)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string("the ") + what + " must be at most " + std::to_string(max_bytes) + " bytes of UTF-8");
+  }
+  return name;
+}
+
+void check_stored_sizes(const hub::NewConnection& new_connection) {
+  const hub::Attributes& attributes = new_connection.attributes;
+  checked_name(form_value(attributes.query, "clientId"), "clientId", kMaxClientId);
+  for (const std::string* text : {&attributes.host, &attributes.origin}) {
+    if (text->size() > net::kMaxHost)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the Host and Origin headers must be at most " + std::to_string(net::kMaxHost) + " bytes");
+  }
+  if (attributes.profile.size() > auth::kMaxProfileBytes)
+    throw Error(ErrorCode::kTooLarge, "the profile of the user is larger than " +
+                                          std::to_string(auth::kMaxProfileBytes) +
+                                          " bytes (it comes from the authentication)");
+}
+
+hub::NewConnection read_connection(const httplib::Request& req, auth::User user, const ConnectContext& context) {
+  hub::NewConnection connection;
+  connection.identity = std::move(user.identity);
+  checked_name(connection.identity.user.str(), "user id");
+  checked_name(connection.identity.tenant.str(), "tenant id");
+  checked_name(connection.identity.token.str(), "access token");
+  std::string& query = connection.attributes.query;
+  query = query_of(req.target);
+  if (req.method == "POST") add_body_parameters(req, query);
+  connection.channel = ChannelName(checked_name(form_value(query, "channel"), "channel"));
+  connection.listeners = checked_listeners(split_list(form_value(query, "listeners")));
+  connection.keepalive = context.keepalive ? *context.keepalive : client_keepalive(form_value(query, "keepaliveTime"));
+  connection.confirms = form_value(query, "ack") == "1";
+  connection.marks = form_value(query, "ackMarks") == "1";
+  // The browser's header is newer than the parameter, which the page wrote when it created the EventSource.
+  connection.last_event_id =
+      req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID") : form_value(query, "lastEventId");
+  connection.last_event = parse_id(connection.last_event_id).value_or(0);
+  connection.attributes.address = context.address;
+  connection.attributes.user_agent = req.get_header_value("User-Agent").substr(0, kMaxUserAgent);
+  connection.attributes.host = req.get_header_value("Host");
+  connection.attributes.origin = req.get_header_value("Origin");
+  connection.attributes.profile = std::move(user.profile);
+  check_stored_sizes(connection);
+  if (user.expires) end_with_credentials(connection, *user.expires, context.now);
+  return connection;
+}
+
+}  // namespace sse::pages

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+
+#include "application/application.h"
+#include "application/service.h"
+#include "net/httplib_app.h"
+#include "pages/page_admission.h"
+
+namespace sse::pages {
+
+/// Opens streams: `P/connect` of a service. Thread safe; runs on worker threads and may block as the authenticator and
+/// the application do.
+class ConnectRoute {
+ public:
+  /// References must outlive this. `application` may be null. `keepalive`: overrides the client's keepaliveTime.
+  /// `draining`: while true, streams are refused with 503.
+  ConnectRoute(const PageAdmission& admission, application::Application* application,
+               std::optional<std::chrono::milliseconds> keepalive, const std::atomic<bool>& draining)
+      : admission_(admission), application_(application), keepalive_(keepalive), draining_(draining) {}
+
+  /// Authenticates the sender, reads the parameters, asks the application, and hands the socket over to the hub. Throws
+  /// Error and application::Refusal.
+  void connect(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
+
+ private:
+  /// Calls the application's on_connect(); throws if the application refuses the stream.
+  void call_on_connect(const application::Service& service, hub::NewConnection& new_connection) const;
+
+  const PageAdmission& admission_;
+  application::Application* const application_;
+  const std::optional<std::chrono::milliseconds> keepalive_;
+  const std::atomic<bool>& draining_;
+};
+
+}  // namespace sse::pages

@@ -1,0 +1,105 @@
+#include "pages/connection_routes.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "event/json.h"
+#include "net/multipart.h"
+#include "pages/connect_parameters.h"
+#include "pages/page_envelope.h"
+
+namespace sse::pages {
+namespace {
+
+using event::Json;
+
+constexpr std::size_t kMaxAcknowledged = 10'000;
+constexpr const char* kUnknownConnection = "connectionId not exist";
+
+// The content type is ignored: a beacon sends a string as text/plain.
+Json object_in(const httplib::Request& req) {
+  Json body = event::parse_json(req.body, "the request body");
+  if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
+  return body;
+}
+
+std::vector<MessageId> acknowledged_ids(const Json& body) {
+  const auto ids = body.find("ids");
+  if (ids == body.end() || !ids->is_array() || ids->size() > kMaxAcknowledged) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'ids' must be a list of at most " + std::to_string(kMaxAcknowledged) + " event ids");
+  }
+  std::vector<MessageId> messages;
+  for (const Json& id : *ids) {
+    // An id that this server did not generate cannot be in flight; events from other sources may have any id.
+    if (const MessageId message(event::id_field({{"id", id}}, "id")); message.valid()) messages.push_back(message);
+  }
+  std::ranges::sort(messages);
+  messages.erase(std::unique(messages.begin(), messages.end()), messages.end());
+  return messages;
+}
+
+}  // namespace
+
+void ConnectionRoutes::add_listeners(const application::Service& service, const httplib::Request& req,
+                                     httplib::Response& res) const {
+  change_listeners(service, req, res, true);
+}
+
+void ConnectionRoutes::remove_listeners(const application::Service& service, const httplib::Request& req,
+                                        httplib::Response& res) const {
+  change_listeners(service, req, res, false);
+}
+
+void ConnectionRoutes::change_listeners(const application::Service& service, const httplib::Request& req,
+                                        httplib::Response& res, bool add) const {
+  const auth::User user = admission_.require_user(req);
+  const Json body = object_in(req);
+  const auto names = body.find("listener");
+  if (names == body.end() || !names->is_array() ||
+      !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
+    throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
+  }
+  const auto after =
+      service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity,
+                                             checked_listeners(names->get<std::vector<std::string>>()), add);
+  answer_ok(res, after ? Json{{"listener", *after}} : Json{{"error", kUnknownConnection}});
+}
+
+void ConnectionRoutes::acknowledge(const application::Service& service, const httplib::Request& req,
+                                   httplib::Response& res) const {
+  const auth::User user = admission_.require_user(req);
+  const Json body = object_in(req);
+  const std::vector<MessageId> messages = acknowledged_ids(body);
+  const auto acked =
+      service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")), user.identity, messages);
+  answer_ok(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", kUnknownConnection}});
+}
+
+void ConnectionRoutes::disconnect(const application::Service& service, const httplib::Request& req,
+                                  httplib::Response& res) const {
+  const auth::User user = admission_.require_user(req);
+  // The body of a beacon is url-encoded or multipart, depending on the page's code.
+  std::map<std::string, std::string> form;
+  if (const net::MultipartBody* body = net::HttplibApp::multipart_body(req)) {
+    std::string text;
+    body->read([&](std::string_view piece) { text.append(piece); });
+    form = net::read_form(body->content_type(), text);
+  }
+  const auto field_value = [&](const char* name) {
+    const auto field = form.find(name);
+    return field != form.end() ? field->second : req.get_param_value(name);
+  };
+  const ConnectionId id(parse_id(field_value("connectionId")).value_or(0));
+  const std::string why = printable(field_value("reason"), 200);
+  answer_ok(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
+}
+
+}  // namespace sse::pages

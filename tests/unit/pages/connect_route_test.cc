@@ -1,0 +1,99 @@
+#include "pages/connect_route.h"
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "unit/pages/one_service.h"
+
+namespace sse::pages {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Moves every stream into a channel, or refuses it.
+class Deciding final : public application::Application {
+ public:
+  bool decides_connects() const override { return true; }
+  void on_connect(application::ConnectRequest& request) override {
+    ++asked;
+    if (refuse) throw application::Refusal(402, "pay first");
+    request.channel = "of the application";
+    request.attributes.emplace_back("plan", "a b");
+  }
+  application::Answer on_message(const application::ApplicationRequest&, const event::Json&) override { return {{}}; }
+  application::Answer on_upload(const application::ApplicationRequest&, const application::Upload&) override {
+    return {{}};
+  }
+  int asked = 0;
+  bool refuse = false;
+};
+
+class ConnectRouteTest : public OneServiceTest {
+ protected:
+  ConnectRouteTest() {
+    const auto connect = [this](const httplib::Request& req, httplib::Response& res) {
+      ConnectRoute(admission_, application_, std::nullopt, draining_).connect(service(), req, res);
+    };
+    router_.get("/p/connect", connect);
+  }
+  // Completes the hand-over with the socket of a client, which then has the first event.
+  static Page take_over(const Answer& answer) {
+    auto pair = testing::tcp_pair();
+    net::HandedOverConnection connection;
+    connection.socket = std::move(pair.server);
+    connection.head.bytes = "HEAD\r\n\r\n";
+    answer.hand_over(std::move(connection));
+    EXPECT_TRUE(pair.client.receive_until("event:connect-finish"));
+    const std::string all = pair.client.received();
+    const std::size_t id = all.find("id:") + 3;
+    return {ConnectionId(parse_id(all.substr(id, all.find('\n', id) - id)).value_or(0)), std::move(pair.client)};
+  }
+
+  std::atomic<bool> draining_{false};
+  Deciding deciding_;
+  application::Application* application_ = nullptr;
+};
+
+TEST_F(ConnectRouteTest, HandsTheSocketOverToTheHub) {
+  const Answer answer = request("GET", "/p/connect?userId=7&channel=c");
+  EXPECT_EQ(answer.status, 200);
+  ASSERT_TRUE(answer.hand_over);
+  EXPECT_EQ(service().sender->hub().connections(), 0U);
+  const Page page = take_over(answer);
+  EXPECT_EQ(service().sender->hub().connections(), 1U);
+  EXPECT_EQ(service().sender->hub().users(), 1U);
+}
+
+TEST_F(ConnectRouteTest, RefusesStreamsWhileTheServerDrains) {
+  draining_ = true;
+  const Answer answer = request("GET", "/p/connect");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_FALSE(answer.hand_over);
+}
+
+TEST_F(ConnectRouteTest, AsksTheApplicationForAStreamAndForNoHead) {
+  application_ = &deciding_;
+  request("HEAD", "/p/connect");
+  EXPECT_EQ(deciding_.asked, 0);
+  const Answer answer = request("GET", "/p/connect?channel=c");
+  EXPECT_EQ(deciding_.asked, 1);
+  const Page page = take_over(answer);
+  const auto found = service().sender->hub().describe(page.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->channel.str(), "of the application");
+  EXPECT_EQ(found->attributes.query, "channel=c&plan=a%20b");
+}
+
+TEST_F(ConnectRouteTest, AnswersWithTheRefusalOfTheApplication) {
+  application_ = &deciding_;
+  deciding_.refuse = true;
+  const Answer answer = request("GET", "/p/connect");
+  EXPECT_EQ(answer.status, 402);
+  EXPECT_THAT(answer.body, HasSubstr("pay first"));
+  EXPECT_FALSE(answer.hand_over);
+}
+
+}  // namespace
+}  // namespace sse::pages

@@ -1,0 +1,34 @@
+#include "pages/page_envelope.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace sse::pages {
+namespace {
+
+TEST(PageEnvelope, HasTheFieldsInTheOrderOfTheJavaLibrary) {
+  EXPECT_EQ(page_envelope(true, 200, {{"a", 1}}, nullptr),
+            R"({"success":true,"code":200,"data":{"a":1},"message":null,"errorMessage":null})");
+  EXPECT_EQ(page_envelope(false, 404, nullptr, "no"),
+            R"({"success":false,"code":404,"data":null,"message":null,"errorMessage":"no"})");
+}
+
+TEST(PageEnvelope, SuccessMayNotBeStoredByCaches) {
+  httplib::Response res;
+  answer_ok(res, {{"count", 1}});
+  EXPECT_EQ(res.get_header_value("Cache-Control"), "no-store");
+  EXPECT_EQ(res.get_header_value("Content-Type"), "application/json");
+  EXPECT_EQ(res.body, R"({"success":true,"code":200,"data":{"count":1},"message":null,"errorMessage":null})");
+}
+
+TEST(PageEnvelope, ErrorsArePrintableAndShort) {
+  httplib::Response res;
+  write_page_error(res, 400, "invalid_argument", "bad\n" + std::string(1000, 'x'));
+  EXPECT_EQ(res.status, 400);
+  EXPECT_NE(res.body.find(R"("errorMessage":"bad\\x0Axxx)"), std::string::npos) << res.body;
+  EXPECT_LT(res.body.size(), 600U);
+}
+
+}  // namespace
+}  // namespace sse::pages

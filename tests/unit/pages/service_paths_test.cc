@@ -1,0 +1,22 @@
+#include "pages/service_paths.h"
+
+#include <gtest/gtest.h>
+
+namespace sse::pages {
+namespace {
+
+TEST(ServicePaths, CutsThePathOfTheServiceAndTheQuery) {
+  const ServicePaths paths({"/my-sse", "/other"});
+  EXPECT_EQ(paths.path_in_service("/my-sse/connect"), "/connect");
+  EXPECT_EQ(paths.path_in_service("/my-sse/connect?a=/connect"), "/connect");
+  EXPECT_EQ(paths.path_in_service("/other/connect/ack.do?x"), "/connect/ack.do");
+}
+
+TEST(ServicePaths, KnowsNoOtherPaths) {
+  const ServicePaths paths({"/my-sse"});
+  for (const char* target : {"/", "/my-sse", "/my-sse/sse.js", "/connect", "/other/connect", "/?/my-sse/connect"})
+    EXPECT_FALSE(paths.path_in_service(target)) << target;
+}
+
+}  // namespace
+}  // namespace sse::pages
