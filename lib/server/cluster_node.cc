@@ -1,0 +1,76 @@
+#include "server/cluster_node.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "admin/cluster_admin.h"
+#include "cluster/redis/redis_cluster.h"
+#include "pages/cluster_pages.h"
+#include "server/cluster_options.h"
+
+namespace sse::server {
+namespace {
+
+pages::RelayedBodies::Options bodies_of(const ServerOptions& options, net::ByteBudget& disk) {
+  pages::RelayedBodies::Options bodies;
+  bodies.folder = upload_folder(options);
+  bodies.max_body = std::max(options.max_body, options.max_upload);
+  bodies.max_body_option = options.max_body < options.max_upload ? "--max-upload" : "--max-body";
+  bodies.disk = &disk;
+  bodies.clock = options.clock;
+  return bodies;
+}
+
+}  // namespace
+
+ClusterNode::ClusterNode(const ServerOptions& options, const std::string& server_id, const Parts& parts,
+                         std::function<event::Json()> facts)
+    : clock_(*options.clock), services_(parts.services), bodies_(bodies_of(options, parts.disk)) {
+  if (!options.cluster.empty()) {
+    cluster_ = cluster::open_redis_cluster(redis_options(options, server_id), parts.metrics).cluster;
+  } else {
+    cluster::HttpCluster opened = cluster::open_http_cluster(mesh_options(options, server_id), parts.metrics);
+    bus_ = opened.bus;
+    cluster_ = std::move(opened.cluster);
+  }
+  PublicFront& pages = parts.pages;
+  const auto plan = [&pages](const net::RequestHead& head) { return pages.plan(head); };
+  const auto refuse = [&pages](std::string_view request, int status, const std::string& sentence) {
+    return pages.refuse(request, status, sentence);
+  };
+  gateway_ =
+      std::make_unique<ClusterGateway>(*cluster_, services_, pages.app(), parts.admin, parts.token, std::move(facts),
+                                       ClusterGateway::ForwardedPages{bodies_, pages.memory(), plan, refuse});
+  pages.app().set_interceptor(pages::ClusterPages(*cluster_, services_, pages.app(), options.hook_timeout, refuse));
+  parts.admin.set_interceptor(admin::ClusterAdmin(*cluster_, parts.admin, parts.token, bus_ != nullptr, [this] {
+    if (mesh_repository_ != nullptr) mesh_repository_->settle_attempts();
+  }));
+}
+
+void ClusterNode::share(Stores& stores) {
+  if (bus_ == nullptr) return;
+  cluster::MeshRepository::Options mesh;
+  mesh.timeout = cluster_->options().timeout;
+  mesh.clock = &clock_;
+  mesh.refresh_pending = [this] { gateway_->on_messages_missed(); };
+  mesh.flush_attempts = [this] {
+    for (const application::Service& service : services_) service.sender->flush_attempts();
+  };
+  mesh_repository_ = &stores.share(*bus_, cluster_->interest(), mesh);
+  cluster_->set_store([this](const std::string& bytes) { return mesh_repository_->handle(bytes); });
+  cluster_->on_reconnected([this] { mesh_repository_->refresh_other_nodes(); });
+}
+
+void ClusterNode::start() {
+  cluster_->start();
+  gateway_->start();
+  if (mesh_repository_ != nullptr) mesh_repository_->start();
+}
+
+void ClusterNode::stop() {
+  gateway_->stop();
+  cluster_->stop();
+}
+
+}  // namespace sse::server

@@ -1,0 +1,75 @@
+#include "server/status_report.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/version.h"
+#include "cluster/redis/redis_cluster.h"
+#include "server/cluster_node.h"
+#include "server/cluster_options.h"
+#include "server/process_usage.h"
+
+namespace sse::server {
+
+using event::Json;
+
+Json StatusReport::cluster_status() const {
+  if (source_.cluster == nullptr) return nullptr;
+  const cluster::Cluster& cluster = source_.cluster->cluster();
+  const std::string degraded = cluster.degraded();
+  Json status{{"address", cluster_address(source_.options)},
+              {"nodes", cluster.nodes().size()},
+              {"number", cluster.number()},
+              {"topics", source_.cluster->topics()},
+              {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+  if (const cluster::HttpBus* bus = source_.cluster->bus()) {
+    status["listening"] = bus->listening();
+    status["advertised"] = bus->address();
+    status["heldRecipients"] = source_.cluster->held_recipients();
+  }
+  return status;
+}
+
+std::string StatusReport::database() const {
+  const ServerOptions& options = source_.options;
+  return options.cluster.empty() ? options.database : cluster::parse_redis_address(options.cluster).str();
+}
+
+Json StatusReport::document() const {
+  Json services = Json::array();
+  const std::int64_t cpu = cpu_micros();
+  std::size_t connections = 0;
+  std::size_t users = 0;
+  for (const application::Service& service : source_.services) {
+    const hub::Hub& hub = service.sender->hub();
+    services.push_back({{"name", service.sender->service().str()},
+                        {"path", service.path},
+                        {"connections", hub.connections()},
+                        {"users", hub.users()}});
+    connections += hub.connections();
+    users += hub.users();
+  }
+  return {{"serverId", source_.server_id},
+          {"version", base::kVersion},
+          {"state", source_.facts.state()},
+          {"pid", getpid()},
+          {"startTime", to_millis(source_.facts.started())},
+          {"uptimeMillis", (source_.options.clock->wall_now() - source_.facts.started()).count()},
+          {"listen", source_.facts.url()},
+          {"database", database()},
+          {"connections", connections},
+          {"users", users},
+          {"pending", source_.stores.messages().size()},
+          {"memoryBytes", resident_bytes()},
+          {"cpuMillis", cpu / 1000},
+          {"cpuMicros", cpu},
+          {"threads", thread_count()},
+          {"loops", source_.loops},
+          {"services", services},
+          {"cluster", cluster_status()},
+          {"counters", source_.metrics.snapshot()}};
+}
+
+}  // namespace sse::server
