@@ -91,9 +91,9 @@ std::uint64_t MemoryRepository::expire(WallTime now) {
 }
 
 void MemoryRepository::move_to_dead_letters(MessageId id, WallTime now) {
-  MemoryDeadLetters& letters = dead_;
+  MemoryDeadLetters* const letters = &dead_;
   pending_.for_each_recipient(
-      id, [&letters, now](PendingMessage message) { letters.add_expired(std::move(message), now); });
+      id, [letters, now](PendingMessage message) { letters->add_expired(std::move(message), now); });
 }
 
 std::uint64_t MemoryRepository::size() const {
@@ -160,10 +160,10 @@ std::vector<DeadLetter> MemoryRepository::page_dead(const MessageFilter& filter,
 
 std::vector<LetterOutcome> MemoryRepository::add_dead(std::span<const DeadLetter> letters) {
   const MutexLock lock(mutex_);
-  const MemoryPending& pending = pending_;
-  return dead_.add(letters, [&pending](const NewMessage& import) {
+  const MemoryPending* const pending = &pending_;
+  return dead_.add(letters, [pending](const NewMessage& import) {
     AddOutcome outcome;
-    return pending.knows(import, outcome);
+    return pending->knows(import, outcome);
   });
 }
 
