@@ -131,10 +131,10 @@ void SendPath::Batch::fill_in(const std::vector<std::vector<std::uint32_t>>& tak
   }
 }
 
-SendPath::SendPath(Options options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
-                   observe::Registry& metrics, store::MessageRepository& repository, Publisher& publisher, Trace& trace)
+SendPath::SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
+                   store::MessageRepository& repository, Publisher& publisher, Trace& trace)
     : options_(std::move(options)),
-      loops_(loops),
+      hub_(hub),
       clock_(ids.clock()),
       repository_(repository),
       publisher_(publisher),

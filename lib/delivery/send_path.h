@@ -13,7 +13,7 @@
 #include "delivery/send_request.h"
 #include "delivery/sends_in_progress.h"
 #include "delivery/trace.h"
-#include "net/event_loop.h"
+#include "hub/hub.h"
 #include "observe/metrics.h"
 #include "store/message_repository.h"
 
@@ -36,8 +36,8 @@ class SendPath {
     std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
   };
   /// All references must outlive the path.
-  SendPath(Options options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
-           observe::Registry& metrics, store::MessageRepository& repository, Publisher& publisher, Trace& trace);
+  SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
+           store::MessageRepository& repository, Publisher& publisher, Trace& trace);
 
   /// Gets the outcome of each request, in order, on any thread, possibly a loop thread; must be quick and not throw.
   using Done = std::function<void(std::vector<SendOutcome> outcomes)>;
@@ -71,8 +71,8 @@ class SendPath {
   /// Gets the outcomes as they are known when the requests are stored, before any stream has the events.
   using Stored = std::function<void(const std::vector<SendOutcome>& outcomes)>;
   /// The first half of send_all(): returns when the requests with qos are committed and all events have been handed
-  /// over. Streams get events in the order of these calls. Throws Error: kIo when the store fails, with nothing sent;
-  /// kInternal on a loop thread, which must not wait.
+  /// over. Streams get events in the order of these calls. Throws Error, with nothing sent: kIo when the store
+  /// fails; on a loop thread, or while the loops do not run, like hub::Hub::check_may_wait().
   Sending start_all(std::vector<SendRequest> requests, const Stored& stored = {});
   /// Like send_all_async(), and waits.
   std::vector<SendOutcome> send_all(std::vector<SendRequest> requests) {
@@ -105,10 +105,9 @@ class SendPath {
   void publish(std::shared_ptr<Batch> batch, DeliveryOrder::Place place);
   store::NewMessage message_of(SendRequest&& request) const;
   void note_stored(store::AddOutcome&& added, WallTime created, SendOutcome& outcome);
-  void refuse_on_loop_thread() const;
 
   const Options options_;
-  const std::vector<std::unique_ptr<net::EventLoop>>& loops_;
+  const hub::Hub& hub_;
   const Clock& clock_;
   store::MessageRepository& repository_;
   Publisher& publisher_;

@@ -1,5 +1,4 @@
 // SendPath: for callers that wait.
-#include <algorithm>
 #include <latch>
 #include <memory>
 #include <numeric>
@@ -21,7 +20,7 @@ std::vector<SendOutcome> SendPath::Sending::finish() {
 }
 
 SendPath::Sending SendPath::start_all(std::vector<SendRequest> requests, const Stored& stored) {
-  refuse_on_loop_thread();
+  hub_.check_may_wait();
   auto answer = std::make_shared<Sending::Answer>();
   start(
       std::move(requests),
@@ -39,11 +38,6 @@ SendResult SendPath::send(SendRequest request) {
   SendOutcome outcome = std::move(send_all(std::move(requests)).front());
   if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
   return std::move(outcome.result);
-}
-
-void SendPath::refuse_on_loop_thread() const {
-  if (std::ranges::any_of(loops_, [](const auto& loop) { return loop->in_loop_thread(); }))
-    throw Error(ErrorCode::kInternal, "a loop thread must not wait for a send; use send_async() there");
 }
 
 // Messages that are stored already.
@@ -82,7 +76,7 @@ class SendPath::StoredBatch final : public Publication {
 };
 
 std::uint64_t SendPath::send_stored(const std::vector<store::PendingMessage>& rows, bool again) {
-  refuse_on_loop_thread();
+  hub_.check_may_wait();
   const auto answer = std::make_shared<StoredBatch::Answer>();
   auto batch = std::make_shared<StoredBatch>(options_.service, rows, again,
                                              options_.in_cluster ? in_progress_.begin_waiting() : nullptr, answer);

@@ -42,7 +42,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       confirmed_sends_(service(), send_path_, repository_, trace_, delivery_states_, read_failures_, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),
-      send_path_(path_options(options_), loops, ids, metrics, repository_, publisher_, trace_),
+      send_path_(path_options(options_), hub_, ids, metrics, repository_, publisher_, trace_),
       delivery_states_(service(), hub_, options_.remote_nodes),
       store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
   repository_.report_withdrawn(service(), [this](const std::vector<store::Withdrawn>& gone) { withdrawn(gone); });

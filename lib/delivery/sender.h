@@ -65,7 +65,7 @@ class Sender final : private hub::HubDelegate {
   /// Drops events from the history that are too old; called periodically.
   void expire_history() { publisher_.expire(); }
 
-  // As SendPath. These wait, and so are refused on a loop thread:
+  // As SendPath. These wait, and so are refused on a loop thread and while the loops do not run:
   using Sending = SendPath::Sending;
   SendResult send(SendRequest request) { return send_path_.send(std::move(request)); }
   std::vector<SendOutcome> send_all(std::vector<SendRequest> requests) {

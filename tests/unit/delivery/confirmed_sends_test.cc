@@ -86,7 +86,7 @@ class ConfirmedSendsTest : public ::testing::Test {
   hub::Hub hub_{hub_options(), loops_, ids_, metrics_, delegate_};
   Publisher publisher_{{}, hub_, ids_, metrics_, ServiceName("hr")};
   Trace trace_;
-  SendPath path_{path_options(), loops_, ids_, metrics_, repository_, publisher_, trace_};
+  SendPath path_{path_options(), hub_, ids_, metrics_, repository_, publisher_, trace_};
   DeliveryStates states_{ServiceName("hr"), hub_, nullptr};
   ReadFailureLog failures_{ServiceName("hr"), clock_};
   ConfirmedSends sends_{ServiceName("hr"), path_, repository_, trace_, states_, failures_, clock_};

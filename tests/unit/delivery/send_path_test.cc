@@ -184,7 +184,7 @@ class SendPathTest : public ::testing::Test {
       for (std::size_t i = 0; i < requests.size(); ++i)
         reported_.push_back(requests[i].event + (outcomes[i].refusal ? " refused" : ""));
     };
-    path_ = std::make_unique<SendPath>(options, loops_, ids_, metrics_, store_, *publisher_, trace_);
+    path_ = std::make_unique<SendPath>(options, *hub_, ids_, metrics_, store_, *publisher_, trace_);
     for (const auto& loop : loops_) loop->start();
   }
   static SendRequest request(const std::string& user, const std::string& data, bool qos = false) {
@@ -322,6 +322,24 @@ TEST_F(SendPathTest, TellsWhetherASendWouldWait) {
   store_.can_add_async = false;
   EXPECT_FALSE(path_->sends_async(true));
   EXPECT_TRUE(path_->sends_async(false));
+}
+
+// A program that embeds the server may send too early or too late.
+TEST_F(SendPathTest, RefusesASendThatWouldWaitForEverAndStoresNothing) {
+  start();
+  for (const auto& loop : loops_) loop->stop();
+  const auto code_of = [](const auto& call) {
+    try {
+      call();
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return ErrorCode::kNotFound;
+  };
+  EXPECT_EQ(code_of([&] { path_->send(request("1", "x", true)); }), ErrorCode::kUnavailable);
+  EXPECT_EQ(code_of([&] { path_->send_all({request("1", "x", true)}); }), ErrorCode::kUnavailable);
+  EXPECT_EQ(code_of([&] { path_->send_stored({}, true); }), ErrorCode::kUnavailable);
+  EXPECT_EQ(repository_.size(), 0U);
 }
 
 TEST_F(SendPathTest, RefusesToWaitOnALoopThread) {
