@@ -118,7 +118,7 @@ void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response
   if (!named.empty()) service(named);
   for (const application::Service& candidate : deps_.services) {
     if (!named.empty() && candidate.sender->service().str() != named) continue;
-    if (const auto info = candidate.sender->hub().describe(id)) {
+    if (const auto info = candidate.sender->hub().directory().describe(id)) {
       write_json(res, application::to_json(*info, candidate.sender->service(), deps_.server_id));
       return;
     }

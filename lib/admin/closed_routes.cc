@@ -46,7 +46,7 @@ void list_closed(const std::vector<application::Service>& services, const httpli
   for (const application::Service& one : services) {
     const ServiceName& name = one.sender->service();
     if (!service.empty() && name.str() != service) continue;
-    for (hub::ClosedConnection& closed : one.sender->hub().recently_closed()) {
+    for (hub::ClosedConnection& closed : one.sender->hub().directory().recently_closed()) {
       if (!user.empty() && closed.user.str() != user) continue;
       if (!reason.empty() && net::reason_name(closed.reason) != reason) continue;
       found.emplace_back(std::move(closed), name);

@@ -95,7 +95,7 @@ void DurationRoutes::read(const httplib::Request& req, httplib::Response& res) c
   } else {
     const TargetKind kind = user.empty() ? TargetKind::kToken : TargetKind::kUser;
     const std::string& name = user.empty() ? token : user;
-    ids = hub::find(sender.hub(), filter_for(kind, name));
+    ids = hub::find(sender.hub().directory(), filter_for(kind, name));
     if (const auto list = pending_settings(sender.service(), kind, name); !list.empty()) {
       for (const store::PendingMessage& message : catalog_.find(list.back().id)) {
         if (message.recipient == list.back().recipient) pending = waiting_json(message);
@@ -104,7 +104,7 @@ void DurationRoutes::read(const httplib::Request& req, httplib::Response& res) c
   }
   Json rows = Json::array();
   const WallTime now = sender.clock().wall_now();
-  for (const hub::ConnectionInfo& info : sender.hub().describe(ids)) rows.push_back(row(info, now));
+  for (const hub::ConnectionInfo& info : sender.hub().directory().describe(ids)) rows.push_back(row(info, now));
   if (!connection.empty() && rows.empty())
     throw Error(ErrorCode::kNotFound, "no connection " + printable(connection, 40) + " is open here");
   write_json(res, {{"connections", std::move(rows)}, {"pending", std::move(pending)}});
@@ -159,7 +159,7 @@ void DurationRoutes::clear(const httplib::Request& req, httplib::Response& res) 
   if (api_request.target) {
     for (const std::string& name : api_request.target->names) {
       pending += erase_pending(sender.service(), api_request.target->kind, name, MessageId());
-      const auto theirs = hub::find(sender.hub(), filter_for(api_request.target->kind, name));
+      const auto theirs = hub::find(sender.hub().directory(), filter_for(api_request.target->kind, name));
       ids.insert(ids.end(), theirs.begin(), theirs.end());
     }
   }

@@ -94,10 +94,11 @@ Json row(const hub::MatchResult& result, const hub::MatchQuery& query) {
 
 bool has(hub::Hub& hub, TargetKind kind, const std::string& name) {
   bool found = false;
-  std::vector<char> there(hub.shards());
-  hub.visit(kind == TargetKind::kUser ? UserId(name) : UserId(), [&](hub::Shard& shard, std::size_t number) {
-    there[number] = shard.registry().group(kind, name) != nullptr ? 1 : 0;
-  });
+  std::vector<char> there(hub.directory().shards());
+  hub.directory().visit(kind == TargetKind::kUser ? UserId(name) : UserId(),
+                        [&](hub::Shard& shard, std::size_t number) {
+                          there[number] = shard.registry().group(kind, name) != nullptr ? 1 : 0;
+                        });
   for (const char one : there) found = found || one != 0;
   return found;
 }
@@ -160,7 +161,7 @@ hub::MatchQuery match_query_of(const httplib::Request& req) {
 
 Explanation explain(const std::vector<application::Service>& services, const application::Service& service,
                     const hub::MatchQuery& query, const Page& page) {
-  std::vector<hub::MatchResult> results = hub::explain(service.sender->hub(), query);
+  std::vector<hub::MatchResult> results = hub::explain(service.sender->hub().directory(), query);
   // Not std::ranges::stable_partition: clang 14 cannot compile its return type with GCC's headers.
   const auto misses = std::stable_partition(results.begin(), results.end(),
                                             [](const hub::MatchResult& result) { return result.gets(); });

@@ -97,7 +97,7 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
       if (entry.what == delivery::Trace::Step::kExpired) expired.emplace(entry.kind, entry.name);
       if (entry.what == delivery::Trace::Step::kSent) {
         const auto [known, fresh] = open.try_emplace(entry.connection, false);
-        if (fresh) known->second = service.sender->hub().describe(entry.connection).has_value();
+        if (fresh) known->second = service.sender->hub().directory().describe(entry.connection).has_value();
         step["streamOpen"] = known->second;
       }
       steps.push_back(std::move(step));

@@ -125,9 +125,10 @@ void PresenceRoutes::list_connections(const httplib::Request& req, httplib::Resp
   require_filter(req);
   const Page page = Page::of(req);
   delivery::Sender& sender = *find_service(services_, req.get_param_value("service")).sender;
-  const std::vector<ConnectionId> ids = hub::find(sender.hub(), filter_of(req), connection_order(req), descending(req));
+  const std::vector<ConnectionId> ids =
+      hub::find(sender.hub().directory(), filter_of(req), connection_order(req), descending(req));
   Json list = Json::array();
-  for (const hub::ConnectionInfo& info : sender.hub().describe(page.cut(ids)))
+  for (const hub::ConnectionInfo& info : sender.hub().directory().describe(page.cut(ids)))
     list.push_back(application::to_json(info, sender.service(), server_id_));
   write_json(res, page.json(ids.size(), std::move(list)));
 }
@@ -137,12 +138,12 @@ void PresenceRoutes::list_users(const httplib::Request& req, httplib::Response& 
   const Page page = Page::of(req);
   hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> users =
-      hub::count_names(hub, TargetKind::kUser, filter_of(req), user_order(req), descending(req));
+      hub::count_names(hub.directory(), TargetKind::kUser, filter_of(req), user_order(req), descending(req));
   const std::vector<hub::NameCount> wanted = page.cut(users);
   std::vector<ConnectionId> ids;
   for (const hub::NameCount& user : wanted) ids.insert(ids.end(), user.ids.begin(), user.ids.end());
   std::map<std::string, std::vector<hub::ConnectionInfo>> connections;
-  for (hub::ConnectionInfo& info : hub.describe(ids)) {
+  for (hub::ConnectionInfo& info : hub.directory().describe(ids)) {
     const std::string user = info.identity.user.str();
     connections[user].push_back(std::move(info));
   }
@@ -160,7 +161,7 @@ void PresenceRoutes::list_user_ids(const httplib::Request& req, httplib::Respons
   const Page page = Page::of(req);
   hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> users =
-      hub::count_names(hub, TargetKind::kUser, filter_of(req), user_order(req), descending(req));
+      hub::count_names(hub.directory(), TargetKind::kUser, filter_of(req), user_order(req), descending(req));
   Json list = Json::array();
   for (const hub::NameCount& user : page.cut(users)) list.push_back(user.name);
   write_json(res, page.json(users.size(), std::move(list)));
@@ -173,7 +174,8 @@ void PresenceRoutes::show_user(const httplib::Request& req, httplib::Response& r
   delivery::Sender& sender = *find_service(services_, req.get_param_value("service")).sender;
   hub::ConnectionFilter filter;
   filter.user = UserId(id);
-  const std::vector<hub::ConnectionInfo> connections = sender.hub().describe(hub::find(sender.hub(), filter));
+  const std::vector<hub::ConnectionInfo> connections =
+      sender.hub().directory().describe(hub::find(sender.hub().directory(), filter));
   if (connections.empty())
     throw Error(ErrorCode::kNotFound, "user '" + printable(id, 60) + "' is not online in " + sender.service().str());
   Json json = user_json(connections);
@@ -195,7 +197,7 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
   const std::string keys = req.get_param_value("keys");
   hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
   const std::vector<hub::NameCount> names =
-      hub::count_names(hub, kind, filter_of(req), name_order(req), descending(req), !keys.empty());
+      hub::count_names(hub.directory(), kind, filter_of(req), name_order(req), descending(req), !keys.empty());
   Json list = Json::array();
   for (const hub::NameCount& one : page.cut(names)) {
     list.push_back({{"name", kind == TargetKind::kToken ? mask_secret(one.name) : one.name},

@@ -22,7 +22,7 @@ std::string_view state_name(const hub::DeliveryState& message) {
 }
 
 void DeliveryStates::find(std::vector<hub::DeliveryState>& messages, std::vector<std::string>& missing) {
-  hub_.find_delivery_states(messages);
+  hub_.directory().find_delivery_states(messages);
   if (remote_nodes_ == nullptr || messages.empty()) return;
   for (std::string& node : remote_nodes_->find_delivery_states(service_, messages)) {
     if (std::ranges::find(missing, node) == missing.end()) missing.push_back(std::move(node));

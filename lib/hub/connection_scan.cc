@@ -43,11 +43,11 @@ bool matches(const ScanRow& row, const ConnectionFilter& filter, const std::stri
 
 // Returns a row, filled by `note`, for every matching connection.
 template <class Note>
-std::vector<ScanRow> scan(Hub& hub, const ConnectionFilter& filter, Note note) {
+std::vector<ScanRow> scan(const ConnectionDirectory& connections, const ConnectionFilter& filter, Note note) {
   const bool look_closer = !filter.name.empty() || !filter.client.empty();
-  std::vector<std::vector<ScanRow>> rows(hub.shards());
+  std::vector<std::vector<ScanRow>> rows(connections.shards());
   in_parts(
-      hub, filter.user,
+      connections, filter.user,
       [&](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(candidates(shard.registry(), filter), ids); },
       [&](Shard&, std::size_t number, const Connection& connection) {
         if (!matches(connection, filter)) return;
@@ -124,9 +124,10 @@ std::uint64_t order_number(const NameCount& count, CountOrder order) {
 
 }  // namespace
 
-std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter, ConnectionOrder order, bool reverse) {
+std::vector<ConnectionId> find(const ConnectionDirectory& connections, const ConnectionFilter& filter,
+                               ConnectionOrder order, bool reverse) {
   std::vector<ScanRow> rows =
-      scan(hub, filter, [&, now = hub.clock().wall_now()](const Connection& connection, ScanRow& row) {
+      scan(connections, filter, [&, now = connections.clock().wall_now()](const Connection& connection, ScanRow& row) {
         note_order(connection, order, now, row);
       });
   std::ranges::sort(rows, [&](const ScanRow& a, const ScanRow& b) {
@@ -142,7 +143,7 @@ std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter, Connect
 
 std::vector<ConnectionId> ConnectionIterator::next(std::size_t most) {
   if (at_ == ids_.size()) {
-    ids_ = find(*hub_, {});
+    ids_ = find(*connections_, {});
     at_ = 0;
   }
   const auto first = ids_.begin() + static_cast<std::ptrdiff_t>(at_);
@@ -151,10 +152,10 @@ std::vector<ConnectionId> ConnectionIterator::next(std::size_t most) {
   return {first, first + static_cast<std::ptrdiff_t>(count)};
 }
 
-std::vector<NameCount> count_names(Hub& hub, TargetKind kind, const ConnectionFilter& filter, CountOrder order,
-                                   bool reverse, bool with_users) {
+std::vector<NameCount> count_names(const ConnectionDirectory& connections, TargetKind kind,
+                                   const ConnectionFilter& filter, CountOrder order, bool reverse, bool with_users) {
   const bool users = kind == TargetKind::kUser;
-  std::vector<ScanRow> rows = scan(hub, filter, [&](const Connection& connection, ScanRow& row) {
+  std::vector<ScanRow> rows = scan(connections, filter, [&](const Connection& connection, ScanRow& row) {
     row.name = name_of(connection, kind);
     if (!users) row.user = name_of(connection, TargetKind::kUser);
   });

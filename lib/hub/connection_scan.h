@@ -8,13 +8,16 @@
 
 #include "base/ids.h"
 #include "event/target.h"
-#include "hub/hub.h"
+#include "hub/connection_directory.h"
+#include "sse-server/connection.h"
 
 /// Queries over all connections of a service: listing, counting, explaining a send. A query has two steps: each loop
 /// copies only the needed fields of its connections, a bounded number per turn, so that tens of thousands delay no
-/// stream; the calling thread then sorts, counts and formats. Every function waits for the loops and must not be called
-/// on one. Connections that open or close meanwhile may or may not be included.
+/// stream; the calling thread then sorts, counts and formats. Every function waits for the loops, like those of
+/// ConnectionDirectory. Connections that open or close meanwhile may or may not be included.
 namespace sse::hub {
+
+using sse::ConnectionFilter;
 
 /// The fields copied from a connection; fields that the query does not need stay empty.
 struct ScanRow {
@@ -40,22 +43,22 @@ enum class ConnectionOrder : unsigned char {
 };
 
 /// Ids of matching connections in that order, ascending; with `reverse` descending.
-std::vector<ConnectionId> find(Hub& hub, const ConnectionFilter& filter,
+std::vector<ConnectionId> find(const ConnectionDirectory& connections, const ConnectionFilter& filter,
                                ConnectionOrder order = ConnectionOrder::kCreated, bool reverse = false);
 
-/// Iterates over all connections of a hub, oldest first, in batches. It copies all ids from the loops once, and again
-/// when these have been returned. Not thread safe.
+/// Iterates over all connections of a service, oldest first, in batches. It copies all ids from the loops once, and
+/// again when these have been returned. Not thread safe.
 class ConnectionIterator {
  public:
-  /// `hub` outlives this.
-  explicit ConnectionIterator(Hub& hub) : hub_(&hub) {}
+  /// `connections` outlives this.
+  explicit ConnectionIterator(const ConnectionDirectory& connections) : connections_(&connections) {}
 
   /// The next ids, at most `most`; some may have closed meanwhile. After the last one it starts again with the
   /// connections open then. Empty when there are none.
   std::vector<ConnectionId> next(std::size_t most);
 
  private:
-  Hub* hub_;
+  const ConnectionDirectory* connections_;
   std::vector<ConnectionId> ids_;
   std::size_t at_ = 0;
 };
@@ -75,8 +78,9 @@ enum class CountOrder : unsigned char { kName, kConnections, kUsers, kFirst, kLa
 
 /// The distinct names of a kind among matching connections, in that order; equal ones by name. Connections without such
 /// a name are left out. NameCount::user_names is set only with `with_users`.
-std::vector<NameCount> count_names(Hub& hub, event::TargetKind kind, const ConnectionFilter& filter,
-                                   CountOrder order = CountOrder::kName, bool reverse = false, bool with_users = false);
+std::vector<NameCount> count_names(const ConnectionDirectory& connections, event::TargetKind kind,
+                                   const ConnectionFilter& filter, CountOrder order = CountOrder::kName,
+                                   bool reverse = false, bool with_users = false);
 
 /// Display name of the user: the profile's `name`; empty when there is none.
 std::string profile_name(std::string_view profile);
@@ -109,6 +113,6 @@ struct MatchResult {
 };
 
 /// The outcome Hub::deliver() would have, decided by the same conditions. Ascending by id.
-std::vector<MatchResult> explain(Hub& hub, const MatchQuery& query);
+std::vector<MatchResult> explain(const ConnectionDirectory& connections, const MatchQuery& query);
 
 }  // namespace sse::hub

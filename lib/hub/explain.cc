@@ -33,13 +33,13 @@ MatchResult match(const Shard& shard, const Connection& connection, const MatchQ
 
 }  // namespace
 
-std::vector<MatchResult> explain(Hub& hub, const MatchQuery& query) {
+std::vector<MatchResult> explain(const ConnectionDirectory& connections, const MatchQuery& query) {
   const event::Target& target = query.target;
   const UserId only =
       target.kind == TargetKind::kUser && target.names.size() == 1 ? UserId(target.names.front()) : UserId();
-  std::vector<std::vector<MatchResult>> results(hub.shards());
+  std::vector<std::vector<MatchResult>> results(connections.shards());
   in_parts(
-      hub, only,
+      connections, only,
       [&](Shard& shard, std::vector<ConnectionId>& ids) {
         if (target.kind == TargetKind::kAll) add_ids(shard.registry().group(target.kind, ""), ids);
         for (const std::string& name : target.names) add_ids(shard.registry().group(target.kind, name), ids);

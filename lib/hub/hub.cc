@@ -4,14 +4,11 @@
 #include <atomic>
 #include <functional>
 #include <latch>
-#include <map>
-#include <numeric>
 #include <utility>
 
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"
-#include "hub/hub_loops.h"
 
 namespace sse::hub {
 
@@ -45,26 +42,14 @@ Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>&
       delegate_(delegate),
       metrics_(metrics, options_.service),
       expected_resumes_(options_),
-      all_shards_(loops.size()) {
-  std::iota(all_shards_.begin(), all_shards_.end(), 0);
-  for (const auto& loop : loops) {
-    shards_.push_back(
-        std::make_unique<Shard>(*loop, shards_.size(), options_, metrics_, delegate, ids_, expected_resumes_));
-  }
+      shards_(loops, options_, metrics_, delegate, ids_, expected_resumes_),
+      directory_(shards_, ids_.clock()) {
   metrics.gauge_callback("sse_backlog_bytes", "Bytes queued for slow streams",
-                         [this] { return static_cast<double>(backlog_bytes()); },
+                         [this] { return static_cast<double>(directory_.backlog_bytes()); },
                          {{"service", options_.service.str()}});
 }
 
 Hub::~Hub() = default;
-
-void Hub::check_may_wait() const {
-  for (const auto& shard : shards_) shard->loop().check_may_wait();
-}
-
-std::size_t Hub::shard_of(const UserId& user) const {
-  return std::hash<UserId>{}(user) % shards_.size();
-}
 
 ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   // An id from reserve_id() is older than the stream, and so has no place in the order of retained events: then the
@@ -90,8 +75,8 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     if (request.marks) data.emplace_back("ackMarks", true);
   }
   first.data = event::dump_fields(data);
-  Shard& shard =
-      *shards_[request.identity.user.empty() ? id.value() % shards_.size() : shard_of(request.identity.user)];
+  Shard& shard = shards_.at(request.identity.user.empty() ? id.value() % shards_.size()
+                                                          : shards_.number_of(request.identity.user));
   std::string bytes = event::encode(first);
   if (!resumption.cursor.empty()) {
     // A second id in the same event replaces the connection's: the client must not resume from that one before it has
@@ -194,9 +179,9 @@ std::shared_ptr<Hub::InTransit::Batch> Hub::plan(std::vector<Delivery> deliverie
     batch.taken[i].resize(names.size());
     for (std::size_t n = 0; n < names.size(); ++n) {
       if (delivery.target.kind == TargetKind::kUser) {
-        batch.plan[shard_of(UserId(names[n]))].push_back({i, n});
+        batch.plan[shards_.number_of(UserId(names[n]))].push_back({i, n});
       } else if (delivery.target.kind == TargetKind::kMember) {
-        batch.plan[shard_of(UserId(std::string(event::member_of(names[n]).user)))].push_back({i, n});
+        batch.plan[shards_.number_of(UserId(std::string(event::member_of(names[n]).user)))].push_back({i, n});
       } else {
         for (auto& steps : batch.plan) steps.push_back({i, n});
       }
@@ -215,7 +200,7 @@ Hub::InTransit Hub::start_delivery(std::vector<Delivery> deliveries) {
   InTransit::Batch& batch = *underway.batch_;
   underway.latch_ = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(batch.numbers.size()));
   for (const std::size_t number : batch.numbers) {
-    Shard& shard = *shards_[number];
+    Shard& shard = shards_.at(number);
     shard.loop().post([&batch, &shard, number, arrival = LatchGuard(underway.latch_)] { batch.run(shard, number); });
   }
   return underway;
@@ -231,7 +216,7 @@ void Hub::start_delivery(std::vector<Delivery> deliveries,
     return;
   }
   for (const std::size_t number : batch->numbers) {
-    Shard& shard = *shards_[number];
+    Shard& shard = shards_.at(number);
     shard.loop().post([batch, &shard, number] {
       batch->run(shard, number);
       // The streams are flushed first; the caller can wait a moment longer.
@@ -242,29 +227,12 @@ void Hub::start_delivery(std::vector<Delivery> deliveries,
 }
 
 void Hub::refresh_pending() {
-  for (const auto& shard : shards_) shard->loop().post([&shard = *shard] { shard.refresh_pending(); });
-}
-
-void Hub::find_delivery_states(std::vector<DeliveryState>& messages) {
-  if (messages.empty()) return;
-  std::map<std::pair<TargetKind, std::string_view>, std::vector<std::size_t>> by_recipient;
-  for (std::size_t i = 0; i < messages.size(); ++i) by_recipient[{messages[i].kind, messages[i].name}].push_back(i);
-  std::vector<std::vector<Shard::FoundStates>> found(shards_.size());
-  on_all_shards([&](const Shard& shard, std::size_t number) {
-    found[number].resize(messages.size());
-    for (const auto& [recipient, asked] : by_recipient) shard.find_delivery_states(messages, asked, found[number]);
-  });
-  for (const auto& part : found) {
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      messages[i].state = std::max(messages[i].state, part[i].state);
-      messages[i].connection = std::max(messages[i].connection, part[i].connection);
-    }
-  }
+  shards_.post_to_all([](Shard& shard) { shard.refresh_pending(); });
 }
 
 void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
                  bool failed) {
-  Shard& shard = *shards_.at(request.shard);
+  Shard& shard = shards_.at(request.shard);
   shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last, failed]() mutable {
     shard.replay(id, std::move(moved), through, last, failed);
   });

@@ -12,27 +12,24 @@
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/connection.h"
-#include "hub/shard.h"
+#include "hub/connection_directory.h"
+#include "hub/expected_resumes.h"
+#include "hub/shards.h"
 #include "net/event_loop.h"
 #include "observe/metrics.h"
 
 namespace sse::hub {
-
-using sse::ConnectionFilter;
 
 /// Maximum number of event names a connection may listen to.
 inline constexpr std::size_t kMaxListeners = 1000;
 /// Maximum total bytes of these names.
 inline constexpr std::size_t kMaxListenerBytes = std::size_t{32} * 1024;
 
-/// All connections of one service, over all event loops: opens, lists and closes streams, and delivers events to them.
-/// Thread safe.
+/// The streams of one service, over all event loops: opens and closes them and delivers events to them. What is known
+/// about them stands in directory(). Thread safe.
 ///
 /// Functions that return a result wait for the loops. Where that would never end, on the thread of a loop or while the
 /// loops do not run, they throw Error instead: see check_may_wait().
-///
-/// All streams of a user are on the loop that its id hashes to, so that a send to a user wakes one loop; streams
-/// without a user are spread evenly. A send to a tenant, token, channel or to all wakes every loop.
 class Hub {
  public:
   /// `loops` must not be started yet. `loops`, `ids`, `metrics` and `delegate` must outlive the hub.
@@ -46,7 +43,9 @@ class Hub {
   const HubOptions& options() const { return options_; }
   /// Throws Error unless the calling thread may wait for the loops, see net::EventLoop::check_may_wait(). Functions
   /// that wait call it themselves.
-  void check_may_wait() const;
+  void check_may_wait() const { shards_.check_may_wait(); }
+  /// What is known about its connections.
+  const ConnectionDirectory& directory() const { return directory_; }
   /// The clock of `ids`, which the loops use, too.
   const Clock& clock() const { return ids_.clock(); }
 
@@ -104,8 +103,6 @@ class Hub {
   /// Requests the pending messages of all connections again, because a notification of new ones may have been lost.
   /// Does not wait.
   void refresh_pending();
-  /// Finds the delivery state of pending messages: fills in `state` and `connection`.
-  void find_delivery_states(std::vector<DeliveryState>& messages);
   using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;
   /// Like deliver() of a single frame, without waiting: `done` runs on the last loop to deliver, and must be quick. It
   /// is destroyed uncalled when a loop has stopped.
@@ -115,22 +112,6 @@ class Hub {
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
               bool failed = false);
 
-  /// Runs `use(shard, number)` on the loop of every shard; with a user only on the loop of that user. Waits until all
-  /// are done. `use` must be short, because the streams of that loop wait. The queries in hub/connection_scan.h use it.
-  void visit(const UserId& user, const std::function<void(Shard&, std::size_t)>& use);
-  std::size_t shards() const { return shards_.size(); }
-  /// Snapshots, in the order of `ids`, without connections that have closed.
-  std::vector<ConnectionInfo> describe(const std::vector<ConnectionId>& ids);
-  std::optional<ConnectionInfo> describe(ConnectionId id);
-
-  /// The streams that ended last, newest first; a bounded number per loop.
-  std::vector<ClosedConnection> recently_closed();
-
-  /// The users, tokens, tenants or channels that have a connection, sorted.
-  std::vector<std::string> names(event::TargetKind kind);
-
-  /// The open streams of each client.
-  std::vector<std::vector<ConnectionId>> connections_of(const std::vector<ClientKey>& clients);
   /// Closes streams, with connect-close, because their clients have newer ones on other nodes.
   void replace(const std::vector<ConnectionId>& ids);
   /// Closes streams from the server's side, with connect-close; returns how many were open. A client that reconnects
@@ -164,32 +145,19 @@ class Hub {
   /// the progress.
   void drain();
 
-  std::size_t connections() const;
-  std::size_t users() const;
-  std::size_t sockets() const;
-  /// Backlog of all streams, in bytes.
-  std::uint64_t backlog_bytes() const;
   /// Number of streams opened plus number of streams closed so far.
   std::uint64_t turnover() const;
 
  private:
-  std::size_t shard_of(const UserId& user) const;
   std::shared_ptr<InTransit::Batch> plan(std::vector<Delivery> deliveries) const;
-  /// Runs `use(shard, number)` on the loops of the shards with these numbers and waits until all are done.
-  template <class Use>
-  void on_shards(const std::vector<std::size_t>& numbers, Use use);
-  template <class Use>
-  void on_all_shards(Use use);
-  template <class Use>
-  void on_owned(ConnectionId id, const Identity& owner, Use use);
 
   const HubOptions options_;
   IdGenerator& ids_;
   HubDelegate& delegate_;
   HubMetrics metrics_;
   ExpectedResumes expected_resumes_;
-  std::vector<std::unique_ptr<Shard>> shards_;
-  std::vector<std::size_t> all_shards_;
+  Shards shards_;
+  const ConnectionDirectory directory_;
 };
 
 }  // namespace sse::hub

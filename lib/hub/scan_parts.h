@@ -1,6 +1,6 @@
 #pragma once
 
-// Helpers that iterate over the connections of a hub in parts. Only for the sources of connection scans.
+// Helpers that iterate over the connections of a service in parts. Only for the sources of connection scans.
 
 #include <algorithm>
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/step_count.h"
-#include "hub/hub.h"
+#include "hub/connection_directory.h"
 #include "hub/shard.h"
 
 namespace sse::hub {
@@ -24,13 +24,13 @@ inline std::string name_of(const Connection& connection, event::TargetKind kind)
 // `gather` collects the ids of a shard's connections; then `look` visits each that is still open, kAtOnce per turn of
 // the loop.
 template <class Gather, class Visit>
-void in_parts(Hub& hub, const UserId& user, Gather gather, Visit look) {
-  std::vector<std::vector<ConnectionId>> ids(hub.shards());
-  hub.visit(user, [&](Shard& shard, std::size_t number) { gather(shard, ids[number]); });
+void in_parts(const ConnectionDirectory& connections, const UserId& user, Gather gather, Visit look) {
+  std::vector<std::vector<ConnectionId>> ids(connections.shards());
+  connections.visit(user, [&](Shard& shard, std::size_t number) { gather(shard, ids[number]); });
   std::size_t most = 0;
   for (const auto& mine : ids) most = std::max(most, mine.size());
   for (std::size_t begin = 0; begin < most; begin += kAtOnce) {
-    hub.visit(user, [&](Shard& shard, std::size_t number) {
+    connections.visit(user, [&](Shard& shard, std::size_t number) {
       const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
       for (std::size_t i = begin; i < end; ++i) {
         count_steps();

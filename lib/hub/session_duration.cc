@@ -64,8 +64,8 @@ std::optional<std::int64_t> duration_in(std::string_view frame_bytes) {
 
 std::vector<ConnectionId> set_duration(Hub& hub, const std::vector<ConnectionId>& ids, std::int64_t seconds) {
   const event::FrameRef frame = duration_frame(seconds);
-  std::vector<std::vector<ConnectionId>> took(hub.shards());
-  hub.visit({}, [&](Shard& shard, std::size_t number) {
+  std::vector<std::vector<ConnectionId>> took(hub.directory().shards());
+  hub.directory().visit({}, [&](Shard& shard, std::size_t number) {
     for (const ConnectionId id : ids) {
       Connection* connection = shard.find(id);
       if (connection != nullptr && shard.deliver_to(*connection, event::kSetDuration, frame))
@@ -85,11 +85,11 @@ std::vector<ConnectionId> clear_duration(Hub& hub, const std::vector<ConnectionI
   };
   std::vector<Clear> clears;
   const WallTime now = hub.clock().wall_now();
-  for (const ConnectionInfo& info : hub.describe(ids)) {
+  for (const ConnectionInfo& info : hub.directory().describe(ids)) {
     if (info.duration) clears.push_back({info.id, duration_frame(client_duration(info, now))});
   }
-  std::vector<std::vector<ConnectionId>> cleared(hub.shards());
-  hub.visit({}, [&](Shard& shard, std::size_t number) {
+  std::vector<std::vector<ConnectionId>> cleared(hub.directory().shards());
+  hub.directory().visit({}, [&](Shard& shard, std::size_t number) {
     for (const Clear& clear : clears) {
       Connection* connection = shard.find(clear.id);
       if (connection == nullptr || !shard.deliver_to(*connection, event::kSetDuration, clear.frame)) continue;

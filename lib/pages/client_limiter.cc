@@ -122,7 +122,7 @@ std::vector<ClientLimiter::OpenedStream> ClientLimiter::limit(std::vector<Opened
     }
     if (clients.empty()) continue;
     hub::Hub& hub = service.sender->hub();
-    std::vector<std::vector<ConnectionId>> streams = hub.connections_of(clients);
+    std::vector<std::vector<ConnectionId>> streams = hub.directory().connections_of(clients);
     for (std::size_t k = 0; k < numbers.size(); ++k) {
       const OpenedStream& newcomer = newcomers[numbers[k]];
       // The stream may have ended meanwhile.

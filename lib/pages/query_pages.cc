@@ -118,11 +118,11 @@ hub::ConnectionFilter connection_filter(const httplib::Request& req) {
 Json users(hub::Hub& hub, const httplib::Request& req, const QueryPage& page) {
   hub::ConnectionFilter filter = connection_filter(req);
   filter.user = {};  // with --auth demo this parameter identifies the requester
-  const std::vector<hub::NameCount> all = hub::count_names(hub, TargetKind::kUser, filter);
+  const std::vector<hub::NameCount> all = hub::count_names(hub.directory(), TargetKind::kUser, filter);
   std::vector<ConnectionId> newest;
   for (const hub::NameCount& user : page.cut(all)) newest.push_back(user.ids.back());
   Json list = Json::array();
-  for (const hub::ConnectionInfo& info : hub.describe(newest)) {
+  for (const hub::ConnectionInfo& info : hub.directory().describe(newest)) {
     Json user = event::parse_json_or_null(info.attributes.profile);
     if (!user.is_object()) user = Json::object();
     if (!user.contains("id")) user["id"] = info.identity.user.str();
@@ -138,12 +138,12 @@ Json connections(const application::Service& service, const std::string& server_
   if (const std::string id = req.get_param_value("id"); !id.empty()) {
     const auto parsed = parse_id(id);
     if (!parsed) throw Error(ErrorCode::kInvalidArgument, "id '" + printable(id, 40) + "' is not a connection id");
-    if (hub.describe(ConnectionId(*parsed))) all.emplace_back(*parsed);
+    if (hub.directory().describe(ConnectionId(*parsed))) all.emplace_back(*parsed);
   } else {
-    all = hub::find(hub, connection_filter(req), hub::ConnectionOrder::kUser);
+    all = hub::find(hub.directory(), connection_filter(req), hub::ConnectionOrder::kUser);
   }
   Json list = Json::array();
-  for (const hub::ConnectionInfo& info : hub.describe(page.cut(all))) {
+  for (const hub::ConnectionInfo& info : hub.directory().describe(page.cut(all))) {
     Json whole = application::to_json(info, service.sender->service(), server_id);
     if (!hub::owns(requester, info.identity)) application::mask_client_id(whole);
     Json fields = Json::object();

@@ -244,7 +244,7 @@ std::vector<std::vector<ConnectionId>> ClusterGateway::connections_of(
       numbers.push_back(i);
     }
     if (keys.empty()) continue;
-    auto theirs = service.sender->hub().connections_of(keys);
+    auto theirs = service.sender->hub().directory().connections_of(keys);
     for (std::size_t k = 0; k < numbers.size(); ++k) found[numbers[k]] = std::move(theirs[k]);
   }
   return found;
@@ -268,7 +268,7 @@ std::vector<cluster::Place> ClusterGateway::find_delivery_states(
       ours.push_back({m.kind, m.name, m.message, m.event, m.listening});
       numbers.push_back(i);
     }
-    service.sender->hub().find_delivery_states(ours);
+    service.sender->hub().directory().find_delivery_states(ours);
     for (std::size_t n = 0; n < numbers.size(); ++n)
       places[numbers[n]] = {static_cast<std::uint64_t>(ours[n].state), ours[n].connection};
   }

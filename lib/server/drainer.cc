@@ -38,7 +38,7 @@ void Drainer::run() {
   SteadyTime next = clock.steady_now();
   double backlog = 0;
   std::vector<hub::ConnectionIterator> streams;
-  for (const application::Service& service : services_) streams.emplace_back(service.sender->hub());
+  for (const application::Service& service : services_) streams.emplace_back(service.sender->hub().directory());
   for (;;) {
     backlog += static_cast<double>(rate_) * 0.1;
     auto count = static_cast<std::size_t>(backlog);

@@ -59,7 +59,7 @@ void Maintenance::expire() {
 
 void Maintenance::push_demo() {
   for (const application::Service& service : services_) {
-    std::vector<std::string> users = service.sender->hub().names(event::TargetKind::kUser);
+    std::vector<std::string> users = service.sender->hub().directory().names(event::TargetKind::kUser);
     for (std::size_t i = 0; i < users.size(); i += event::kMaxNames) {
       const auto begin = users.begin() + static_cast<std::ptrdiff_t>(i);
       const auto end = users.begin() + static_cast<std::ptrdiff_t>(std::min(i + event::kMaxNames, users.size()));

@@ -17,8 +17,8 @@ Json NodeFacts::document() const {
   std::size_t connections = 0;
   std::size_t users = 0;
   for (const application::Service& service : services_) {
-    connections += service.sender->hub().connections();
-    users += service.sender->hub().users();
+    connections += service.sender->hub().directory().connections();
+    users += service.sender->hub().directory().users();
   }
   const std::map<std::string, double> counters = metrics_.snapshot();
   const auto sum = [&](const std::string& name) {

@@ -43,7 +43,7 @@ void PublicFront::open(const Parts& parts, const FrontLimits& limits) {
 
 std::size_t PublicFront::open_streams() const {
   std::size_t n = 0;
-  for (const application::Service& service : *services_) n += service.sender->hub().sockets();
+  for (const application::Service& service : *services_) n += service.sender->hub().directory().sockets();
   return n;
 }
 

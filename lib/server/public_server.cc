@@ -51,19 +51,19 @@ SendResult Service::send_and_wait(SendRequest request, std::chrono::milliseconds
 }
 
 std::vector<ConnectionInfo> Service::connections(const ConnectionFilter& filter) const {
-  return sender_->hub().describe(hub::find(sender_->hub(), filter));
+  return sender_->hub().directory().describe(hub::find(sender_->hub().directory(), filter));
 }
 
 std::optional<ConnectionInfo> Service::connection(ConnectionId id) const {
-  return sender_->hub().describe(id);
+  return sender_->hub().directory().describe(id);
 }
 
 std::vector<std::string> Service::names(TargetKind kind) const {
-  return sender_->hub().names(kind);
+  return sender_->hub().directory().names(kind);
 }
 
 std::size_t Service::size() const {
-  return sender_->hub().connections();
+  return sender_->hub().directory().connections();
 }
 
 bool Service::close(ConnectionId id) {

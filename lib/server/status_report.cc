@@ -46,10 +46,10 @@ Json StatusReport::document() const {
     const hub::Hub& hub = service.sender->hub();
     services.push_back({{"name", service.sender->service().str()},
                         {"path", service.path},
-                        {"connections", hub.connections()},
-                        {"users", hub.users()}});
-    connections += hub.connections();
-    users += hub.users();
+                        {"connections", hub.directory().connections()},
+                        {"users", hub.directory().users()}});
+    connections += hub.directory().connections();
+    users += hub.directory().users();
   }
   return {{"serverId", source_.server_id},
           {"version", base::kVersion},

@@ -97,7 +97,7 @@ class Streams {
     return hub_->connect(std::move(fresh));
   }
   void settle() {
-    for (int i = 0; i < 2; ++i) hub_->visit({}, [](hub::Shard&, std::size_t) {});
+    for (int i = 0; i < 2; ++i) hub_->directory().visit({}, [](hub::Shard&, std::size_t) {});
   }
 
  private:
@@ -233,20 +233,20 @@ void of_streams() {
       asked.push_back({TargetKind::kTenant, "t", MessageId(i), "news", i % 2 == 0});
     }
     (*streams).deliver({TargetKind::kTenant, {"t"}}, "news", frame(7, TargetKind::kTenant));
-    return measured([&] { (*streams).find_delivery_states(asked); });
+    return measured([&] { (*streams).directory().find_delivery_states(asked); });
   });
   row("tenants in names", 8000, [](std::size_t n) {
     Streams streams;
     for (std::size_t i = 0; i < n; ++i) streams.open("", "", false, std::to_string(i));
     std::vector<std::string> found;
-    return measured([&] { found = (*streams).names(TargetKind::kTenant); });
+    return measured([&] { found = (*streams).directory().names(TargetKind::kTenant); });
   });
   row("streams drained 50 at a time", 8000, [](std::size_t n) {
     Streams streams;
     for (std::size_t i = 0; i < n; ++i) streams.open(std::to_string(i));
     streams.settle();
     return measured([&] {
-      hub::ConnectionIterator turn(*streams);
+      hub::ConnectionIterator turn((*streams).directory());
       for (std::size_t sent = 0; sent < n;)
         sent += (*streams).close_for_reconnect(turn.next(50), std::chrono::milliseconds(1000));
     });

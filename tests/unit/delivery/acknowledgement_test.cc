@@ -75,7 +75,7 @@ class AcknowledgementTest : public ::testing::Test {
   // Every loop has been through what was due before the call.
   void settle() {
     // A turn runs its tasks before its timers: the second task comes after the first one's turn.
-    for (int i = 0; i < 2; ++i) sender_->hub().visit({}, [](hub::Shard&, std::size_t) {});
+    for (int i = 0; i < 2; ++i) sender_->hub().directory().visit({}, [](hub::Shard&, std::size_t) {});
   }
   // TCP has acknowledged all that the page has read, and the loops have looked at that often: what is pending then is
   // so on purpose.
@@ -95,7 +95,7 @@ class AcknowledgementTest : public ::testing::Test {
   }
   void close(Page& page) {
     page.client.close();
-    ASSERT_TRUE(eventually([&] { return !sender_->hub().describe(page.id); }));
+    ASSERT_TRUE(eventually([&] { return !sender_->hub().directory().describe(page.id); }));
   }
   std::vector<std::string> pending() {
     std::vector<std::string> all;
@@ -144,10 +144,10 @@ TEST_F(AcknowledgementTest, WaitsForTheClientWhateverItsTcpSays) {
   const std::uint64_t id = send("a");
   page.events_until("a");
   EXPECT_TRUE(stays_pending(page, 1));
-  EXPECT_EQ(sender_->hub().describe(page.id)->in_flight, 1U);
+  EXPECT_EQ(sender_->hub().directory().describe(page.id)->in_flight, 1U);
   EXPECT_EQ(ack(page, {id}), 1U);
   EXPECT_TRUE(eventually([&] { return repository_.size() == 0; }));
-  EXPECT_EQ(sender_->hub().describe(page.id)->in_flight, 0U);
+  EXPECT_EQ(sender_->hub().directory().describe(page.id)->in_flight, 0U);
   EXPECT_EQ(metric("sse_confirmed_total"), 1);
 }
 
@@ -315,7 +315,7 @@ TEST_F(AcknowledgementTest, SendsNothingAgainThatIsNoLongerPending) {
   ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") == 1; }));
   send("end", false);
   EXPECT_THAT(page.data_until("end"), ElementsAre("a", "b", "b", "end"));
-  EXPECT_TRUE(eventually([&] { return sender_->hub().describe(page.id)->in_flight == 1; }));
+  EXPECT_TRUE(eventually([&] { return sender_->hub().directory().describe(page.id)->in_flight == 1; }));
 }
 
 TEST_F(AcknowledgementTest, MissesNothingThatIsSentWhileItSendsAgain) {

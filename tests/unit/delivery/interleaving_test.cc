@@ -167,7 +167,8 @@ class Run {
     log << "disconnect " << browser.id << (reset ? " by reset" : "") << "\n";
     reset ? browser.client->reset() : browser.client->close();
     browser.client.reset();
-    if (!eventually([&] { return !sender_->hub().describe(browser.connection); })) failure << "the stream stays\n";
+    if (!eventually([&] { return !sender_->hub().directory().describe(browser.connection); }))
+      failure << "the stream stays\n";
   }
 
   // Everything up to a marker that goes the same way.

@@ -293,7 +293,7 @@ TEST_F(ResumeTest, GivesAMessageOnceWhetherItIsPendingOrKept) {
   }
   one.leave();
   other.leave();
-  ASSERT_TRUE(testing::eventually([&] { return sender().hub().connections() == 0; }));
+  ASSERT_TRUE(testing::eventually([&] { return sender().hub().directory().connections() == 0; }));
   send(Target::user(UserId("1")), "first", true);
   send(Target::user(UserId("1")), "second");
   send(Target::user(UserId("1")), "third", true);
@@ -337,7 +337,7 @@ TEST_F(ResumeTest, KeepsTheOrderWhenAListenerIsAddedToAnOldStream) {
   send(listening, "for listeners", true, "special");
   send(Target::all(), "between");
   browser.read_until("between");
-  const auto all = hub::find(sender().hub(), {});
+  const auto all = hub::find(sender().hub().directory(), {});
   ASSERT_THAT(all, ::testing::SizeIs(1));
   sender().hub().change_listeners(all.front(), {UserId("1")}, {"special"}, true);
   browser.read_until("for listeners");
@@ -417,7 +417,7 @@ TEST_F(ResumeTest, LeavesNoGapToAClientThatConfirmsWhereverItIsCutOff) {
     browser.connect();
     EXPECT_TRUE(testing::eventually([&] { return repository_.size() == 0; })) << "its id confirms all";
     browser.leave();
-    ASSERT_TRUE(testing::eventually([&] { return sender().hub().connections() == 0; }));
+    ASSERT_TRUE(testing::eventually([&] { return sender().hub().directory().connections() == 0; }));
     if (HasFailure()) return;
   }
 }

@@ -360,9 +360,9 @@ TEST_F(SenderTest, KeepsWhatWasInAConnectionThatDied) {
   const SendResult filler = send(users({"1"}), std::string(100'000, 'x'), false);
   const SendResult lost = send(users({"1"}), "lost");
   EXPECT_EQ(filler.delivered + lost.delivered, 2U);
-  ASSERT_TRUE(eventually([&] { return sender_->hub().describe(page.id)->backlog_bytes == 0; }));
+  ASSERT_TRUE(eventually([&] { return sender_->hub().directory().describe(page.id)->backlog_bytes == 0; }));
   page.client.reset();
-  ASSERT_TRUE(eventually([&] { return sender_->hub().sockets() == 0; }));
+  ASSERT_TRUE(eventually([&] { return sender_->hub().directory().sockets() == 0; }));
   EXPECT_EQ(repository_.size(), 1U);
   Page next = connect({.user = "1"});
   EXPECT_THAT(next.events(1), ElementsAre(ReceivedEvent{"news", "lost", std::to_string(lost.id)}));
@@ -422,7 +422,7 @@ TEST_F(SenderTest, ReplaysMoreThanAPageAndABacklogInOrder) {
   EXPECT_TRUE(page.data(1000) == expected);
   EXPECT_TRUE(all_confirmed());
   EXPECT_EQ(metric("sse_replayed_total"), 1000);
-  EXPECT_TRUE(sender_->hub().describe(page.id).has_value());
+  EXPECT_TRUE(sender_->hub().directory().describe(page.id).has_value());
 }
 
 TEST_F(SenderTest, ReplaysAMessageLargerThanTheBacklog) {
@@ -446,7 +446,7 @@ TEST_F(SenderTest, ForgetsNothingWhenAClientLeavesInTheMiddleOfAReplay) {
     EXPECT_GE(page.data(20).size(), 20U);
     page.client.reset();
   }
-  ASSERT_TRUE(eventually([&] { return sender_->hub().sockets() == 0; }));
+  ASSERT_TRUE(eventually([&] { return sender_->hub().directory().sockets() == 0; }));
   const std::uint64_t left = repository_.size();
   EXPECT_GT(left, 0U);
   EXPECT_LT(left, 300U);
@@ -517,7 +517,7 @@ TEST_F(SenderTest, ConfirmsNothingThatWasCutInTheMiddleByAReset) {
     if (i == 0) send(users({"1"}), large);
     ASSERT_TRUE(page.client.receive_bytes(100'000 * static_cast<std::size_t>(i + 1)));
     page.client.reset();
-    ASSERT_TRUE(eventually([&] { return sender_->hub().connections() == 0; }));
+    ASSERT_TRUE(eventually([&] { return sender_->hub().directory().connections() == 0; }));
     EXPECT_EQ(repository_.size(), 1U);
   }
   Page page = open({.user = "1"});

@@ -60,10 +60,10 @@ TEST_F(ConnectRouteTest, HandsTheSocketOverToTheHub) {
   const Answer answer = request("GET", "/p/connect?userId=7&channel=c");
   EXPECT_EQ(answer.status, 200);
   ASSERT_TRUE(answer.hand_over);
-  EXPECT_EQ(service().sender->hub().connections(), 0U);
+  EXPECT_EQ(service().sender->hub().directory().connections(), 0U);
   const Page page = take_over(answer);
-  EXPECT_EQ(service().sender->hub().connections(), 1U);
-  EXPECT_EQ(service().sender->hub().users(), 1U);
+  EXPECT_EQ(service().sender->hub().directory().connections(), 1U);
+  EXPECT_EQ(service().sender->hub().directory().users(), 1U);
 }
 
 TEST_F(ConnectRouteTest, RefusesStreamsWhileTheServerDrains) {
@@ -80,7 +80,7 @@ TEST_F(ConnectRouteTest, AsksTheApplicationForAStreamAndForNoHead) {
   const Answer answer = request("GET", "/p/connect?channel=c");
   EXPECT_EQ(deciding_.asked, 1);
   const Page page = take_over(answer);
-  const auto found = service().sender->hub().describe(page.id);
+  const auto found = service().sender->hub().directory().describe(page.id);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->channel.str(), "of the application");
   EXPECT_EQ(found->attributes.query, "channel=c&plan=a%20b");

@@ -44,12 +44,13 @@ class DrainerTest : public ::testing::Test {
       pages.push_back(testing::open_page(hub(service), {.user = std::to_string(i)}));
     return pages;
   }
-  std::size_t streams() { return hub(0).connections() + hub(1).connections(); }
+  std::size_t streams() { return hub(0).directory().connections() + hub(1).directory().connections(); }
   // The drainer has done what is due and waits for its next step.
   void settle() {
     ASSERT_TRUE(clock_.wait_for_sleepers(1));
     for (int i = 0; i < 2; ++i) {
-      for (const auto& service : services_) service.sender->hub().visit({}, [](hub::Shard&, std::size_t) {});
+      for (const auto& service : services_)
+        service.sender->hub().directory().visit({}, [](hub::Shard&, std::size_t) {});
     }
   }
   void step() {
@@ -119,7 +120,7 @@ TEST_F(DrainerTest, EndsNoMoreStreamsOnceStopped) {
   drainer.stop();
   drainer.start(1000);  // stopped for good
   clock_.advance(std::chrono::seconds(10));
-  for (int i = 0; i < 2; ++i) hub(0).visit({}, [](hub::Shard&, std::size_t) {});
+  for (int i = 0; i < 2; ++i) hub(0).directory().visit({}, [](hub::Shard&, std::size_t) {});
   EXPECT_EQ(streams(), 4U);
 }
 

@@ -530,7 +530,7 @@ void Node::stop() {
   const SteadyTime deadline = machine_.clock.steady_now() + std::chrono::seconds(12);
   const auto streams = [this] {
     std::size_t n = 0;
-    for (const application::Service& service : services_) n += service.sender->hub().sockets();
+    for (const application::Service& service : services_) n += service.sender->hub().directory().sockets();
     return n;
   };
   while (streams() != 0 && machine_.clock.steady_now() < deadline) machine_.clock.sleep_for(milliseconds(50));

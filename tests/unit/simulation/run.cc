@@ -1009,10 +1009,11 @@ class Runner {
       for (std::size_t s = 0; s < kServices.size(); ++s) {
         hub::Hub& hub = node->sender(s).hub();
         // A frame may be larger than the room; pieces of what is given out come on top.
-        const std::uint64_t most = hub.sockets() * (setting_.max_backlog + 16 * 1024);
-        if (hub.backlog_bytes() > most)
-          fail("node " + std::to_string(i) + " has a backlog of " + std::to_string(hub.backlog_bytes()) + " bytes");
-        if (hub.connections() > hub.sockets()) fail("more connections than sockets");
+        const std::uint64_t most = hub.directory().sockets() * (setting_.max_backlog + 16 * 1024);
+        if (hub.directory().backlog_bytes() > most)
+          fail("node " + std::to_string(i) + " has a backlog of " + std::to_string(hub.directory().backlog_bytes()) +
+               " bytes");
+        if (hub.directory().connections() > hub.directory().sockets()) fail("more connections than sockets");
       }
     }
   }
@@ -1170,7 +1171,7 @@ class Runner {
     std::size_t n = 0;
     for (std::size_t i = 0; i < places_.size(); ++i) {
       if (Node* node = up(i)) {
-        for (std::size_t s = 0; s < kServices.size(); ++s) n += node->sender(s).hub().sockets();
+        for (std::size_t s = 0; s < kServices.size(); ++s) n += node->sender(s).hub().directory().sockets();
       }
     }
     return n;
@@ -1277,7 +1278,7 @@ class Runner {
       for (std::size_t s = 0; s < kServices.size(); ++s) {
         const hub::Hub& hub = node.sender(s).hub();
         const std::string label = std::string("{service=\"") + kServices.at(s) + "\"}";
-        if (hub.connections() != 0 || hub.users() != 0 || hub.backlog_bytes() != 0)
+        if (hub.directory().connections() != 0 || hub.directory().users() != 0 || hub.directory().backlog_bytes() != 0)
           fail(which + " counts streams that are gone");
         if (metrics["sse_streams_open" + label] != 0) fail(which + " says that streams are open");
         double closed = 0;
