@@ -108,11 +108,17 @@ struct NameRow {
   std::uint64_t user_count() const { return user_hashes.empty() ? users : user_hashes.size(); }
 };
 
-/// Appends what is not in the list yet.
+/// Appends what is not in the list yet. A message may have as many rows as recipients: looks each up in a set.
 template <class T>
 void add_new(std::vector<T>& list, std::vector<T>&& more) {
+  const auto less = [](const T* a, const T* b) { return *a < *b; };
+  std::set<const T*, decltype(less)> known(less);
+  list.reserve(list.size() + more.size());  // pointers into it stay valid
+  for (const T& one : list) known.insert(&one);
   for (T& one : more) {
-    if (std::find(list.begin(), list.end(), one) == list.end()) list.push_back(std::move(one));
+    if (known.contains(&one)) continue;
+    list.push_back(std::move(one));
+    known.insert(&list.back());
   }
 }
 

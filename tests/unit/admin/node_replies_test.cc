@@ -218,6 +218,31 @@ TEST(NodeReplies, AddUpCounts) {
             (Json{{"ids", {"1", "2"}}}));
 }
 
+// Counts how often it is compared.
+struct CountedRow {
+  int number;
+  std::uint64_t* compared;
+
+  bool operator<(const CountedRow& other) const {
+    ++*compared;
+    return number < other.number;
+  }
+};
+
+TEST(NodeReplies, AppendNewRowsInOrderWithoutComparingEachWithAllOthers) {
+  std::uint64_t compared = 0;
+  const auto rows = [&](int from, int to) {
+    std::vector<CountedRow> list;
+    for (int number = from; number < to; ++number) list.push_back({number, &compared});
+    return list;
+  };
+  std::vector<CountedRow> all = rows(0, 4000);
+  add_new(all, rows(2000, 6000));
+  ASSERT_EQ(all.size(), 6000U);
+  for (int number = 0; number < 6000; ++number) ASSERT_EQ(all[static_cast<std::size_t>(number)].number, number);
+  EXPECT_LT(compared, 8000U * 3 * 13) << "logarithmic for each row";
+}
+
 TEST(NodeReplies, OfSettingsThatWaitAtSeveralNodesTheNewestApplies) {
   const auto reply = [](const char* connection, const Json& pending) {
     return Json{{"connections", Json::array({Json{{"id", connection}}})}, {"pending", pending}};
