@@ -30,7 +30,8 @@ SSE_API std::string_view version();
 /// Valid as long as its server exists.
 ///
 /// Thread safe; every callback may use it. In a cluster, sends reach the streams of all nodes; everything else is about
-/// the streams of this node. The functions wait for threads of the server: a started one, or they wait for ever.
+/// the streams of this node. The functions wait for the event loops of the server, unless they say otherwise: they
+/// throw Error(kUnavailable) while it does not run, and Error(kInternal) on the thread of a loop.
 class SSE_API Service {
  public:
   /// The name in ServerOptions::services.
