@@ -19,11 +19,8 @@ class RemoteNodes {
   class Sent {
    public:
     virtual ~Sent() = default;
-    /// Waits a short time and adds the counts of other nodes to `taken`, the result of Hub::deliver() for the same
-    /// deliveries. Returns the nodes that may have missed events. Call once.
-    virtual std::vector<std::string> finish(std::vector<std::vector<std::uint32_t>>& taken) = 0;
-    /// Use instead of finish() to avoid waiting: `done` gets the counts of other nodes, by delivery and name, and the
-    /// nodes that may have missed events. It is called once, immediately or on any thread; must be quick.
+    /// `done` gets the counts of other nodes, by delivery and name, and the nodes that may have missed events. It is
+    /// called once, immediately or on any thread; must be quick. Call then() once.
     using Done = std::function<void(const std::vector<std::uint32_t>& taken, std::vector<std::string> missing)>;
     virtual void then(Done done) = 0;
   };

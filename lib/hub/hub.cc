@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-#include <latch>
 #include <utility>
 
 #include "base/version.h"
@@ -118,20 +117,7 @@ bool Hub::is_renewed(const NewConnection& request) {
       reconnect_key(request.identity, request.attributes, request.last_event_id, true), clock().steady_now());
 }
 
-void Hub::deliver_async(event::Target target, std::string event, event::FrameRef frame, Taken done) {
-  struct AsyncDelivery {
-    event::Target target;
-    std::string event;
-    Taken done;
-  };
-  const auto soon =
-      std::make_shared<const AsyncDelivery>(AsyncDelivery{std::move(target), std::move(event), std::move(done)});
-  start_delivery(
-      {{soon->target, soon->event, std::move(frame), {}}},
-      [soon](const std::vector<std::vector<std::uint32_t>>& taken) { soon->done(soon->target, taken.front()); });
-}
-
-struct Hub::InTransit::Batch {
+struct Hub::Batch {
   struct Step {
     std::size_t delivery;
     std::size_t name;
@@ -147,7 +133,7 @@ struct Hub::InTransit::Batch {
   std::function<void(std::vector<std::vector<std::uint32_t>>)> done;
 };
 
-void Hub::InTransit::Batch::run(Shard& shard, std::size_t number) {
+void Hub::Batch::run(Shard& shard, std::size_t number) {
   for (const Step step : plan[number]) {
     const Delivery& delivery = deliveries[step.delivery];
     shard.published(delivery.position);
@@ -161,15 +147,9 @@ void Hub::InTransit::Batch::run(Shard& shard, std::size_t number) {
   }
 }
 
-std::vector<std::vector<std::uint32_t>> Hub::InTransit::wait() {
-  if (!batch_) return {};
-  latch_->wait();
-  return std::move(std::exchange(batch_, nullptr)->taken);
-}
-
-std::shared_ptr<Hub::InTransit::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
-  auto shared = std::make_shared<InTransit::Batch>();
-  InTransit::Batch& batch = *shared;
+std::shared_ptr<Hub::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
+  auto shared = std::make_shared<Batch>();
+  Batch& batch = *shared;
   batch.deliveries = std::move(deliveries);
   batch.taken.resize(batch.deliveries.size());
   batch.plan.resize(shards_.size());
@@ -193,22 +173,16 @@ std::shared_ptr<Hub::InTransit::Batch> Hub::plan(std::vector<Delivery> deliverie
   return shared;
 }
 
-Hub::InTransit Hub::start_delivery(std::vector<Delivery> deliveries) {
-  InTransit underway;
-  if (deliveries.empty()) return underway;
-  underway.batch_ = plan(std::move(deliveries));
-  InTransit::Batch& batch = *underway.batch_;
-  underway.latch_ = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(batch.numbers.size()));
-  for (const std::size_t number : batch.numbers) {
-    Shard& shard = shards_.at(number);
-    shard.loop().post([&batch, &shard, number, arrival = LatchGuard(underway.latch_)] { batch.run(shard, number); });
-  }
-  return underway;
+std::vector<std::vector<std::uint32_t>> Hub::deliver(std::vector<Delivery> deliveries) {
+  check_may_wait();
+  const std::shared_ptr<Batch> batch = plan(std::move(deliveries));
+  shards_.run_on(batch->numbers, [&batch](Shard& shard, std::size_t number) { batch->run(shard, number); });
+  return std::move(batch->taken);
 }
 
 void Hub::start_delivery(std::vector<Delivery> deliveries,
                          std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
-  const std::shared_ptr<InTransit::Batch> batch = plan(std::move(deliveries));
+  const std::shared_ptr<Batch> batch = plan(std::move(deliveries));
   batch->done = std::move(done);
   batch->left = batch->numbers.size();
   if (batch->numbers.empty()) {

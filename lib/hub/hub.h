@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <latch>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,32 +68,15 @@ class Hub {
     bool again = false;    ///< also to streams that already had the message, but not to those that are replaying
                            ///< pending messages: they read it from the store
   };
-  /// Deliveries in progress. Call wait() before the objects they refer to are destroyed.
-  class [[nodiscard]] InTransit {
-   public:
-    /// Returns the result of deliver(); a second call returns an empty one.
-    std::vector<std::vector<std::uint32_t>> wait();
-
-   private:
-    friend class Hub;
-    struct Batch;
-    std::shared_ptr<Batch> batch_;
-    std::shared_ptr<std::latch> latch_;
-  };
   /// Like deliver(), without waiting for the loops. Streams get deliveries in the order in which they were started.
-  /// REQUIRES: the thread that calls wait() has called check_may_wait() before.
-  InTransit start_delivery(std::vector<Delivery> deliveries);
-  /// Like start_delivery(). Calls `done` with the result of deliver() on the last loop to deliver, after that loop has
-  /// written to its streams; `done` must be quick. The objects the deliveries refer to must stay valid until `done` is
-  /// called or, when a loop has stopped, destroyed uncalled.
+  /// Calls `done` with the result on the last loop to deliver, after that loop has written to its streams; `done` must
+  /// be quick. The objects the deliveries refer to must stay valid until `done` is called or, when a loop has stopped,
+  /// destroyed uncalled.
   void start_delivery(std::vector<Delivery> deliveries,
                       std::function<void(std::vector<std::vector<std::uint32_t>>)> done);
   /// Appends the frames, in order, to all matching streams. Returns for each frame and each name of its target (one for
   /// kAll) the number of streams that took it. The frames of one call leave a stream in one write.
-  std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries) {
-    check_may_wait();
-    return start_delivery(std::move(deliveries)).wait();
-  }
+  std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries);
   /// Delivers a single frame.
   std::vector<std::uint32_t> deliver(const event::Target& target, std::string_view event,
                                      const event::FrameRef& frame) {
@@ -103,10 +85,6 @@ class Hub {
   /// Requests the pending messages of all connections again, because a notification of new ones may have been lost.
   /// Does not wait.
   void refresh_pending();
-  using Taken = std::function<void(const event::Target& target, const std::vector<std::uint32_t>& taken)>;
-  /// Like deliver() of a single frame, without waiting: `done` runs on the last loop to deliver, and must be quick. It
-  /// is destroyed uncalled when a loop has stopped.
-  void deliver_async(event::Target target, std::string event, event::FrameRef frame, Taken done);
   /// Answers a ReplayRequest with a page. `through`: the largest id read. Does not wait.
   /// `failed`: the store could not be read, or not completely; the hub requests the page again later.
   void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
@@ -149,7 +127,8 @@ class Hub {
   std::uint64_t turnover() const;
 
  private:
-  std::shared_ptr<InTransit::Batch> plan(std::vector<Delivery> deliveries) const;
+  struct Batch;
+  std::shared_ptr<Batch> plan(std::vector<Delivery> deliveries) const;
 
   const HubOptions options_;
   IdGenerator& ids_;

@@ -34,15 +34,6 @@ class RemoteSend final : public delivery::RemoteNodes::Sent {
   RemoteSend(cluster::Cluster& cluster, std::shared_ptr<cluster::PendingCall> asked, std::size_t count)
       : cluster_(cluster), call_(std::move(asked)), count_(count) {}
 
-  std::vector<std::string> finish(std::vector<std::vector<std::uint32_t>>& taken) override {
-    cluster::Cluster::Delivered delivered = cluster_.finish(*call_, count_);
-    std::size_t next = 0;
-    for (auto& names : taken) {
-      for (std::uint32_t& count : names) count += delivered.taken.at(next++);
-    }
-    return std::move(delivered.missing);
-  }
-
   void then(Done done) override {
     cluster_.finish_async(call_, count_, [done = std::move(done)](cluster::Cluster::Delivered delivered) {
       done(delivered.taken, std::move(delivered.missing));

@@ -75,10 +75,9 @@ class Cluster final : private Bus::Receiver {
     std::vector<std::uint32_t> taken;  ///< by command
     std::vector<std::string> missing;  ///< nodes that may have missed events, or did not reply
   };
-  /// Sends each event to the nodes with a receiver of its topic. finish() waits for the replies.
+  /// Sends each event to the nodes with a receiver of its topic. finish_async() reports their replies.
   std::shared_ptr<PendingCall> deliver(const std::vector<DeliverCommand>& commands);
-  Delivered finish(PendingCall& pending_call, std::size_t count);
-  /// As finish(), without waiting: `done` is called as in PendingCall::then().
+  /// `count`: the number of commands. `done` is called as in PendingCall::then().
   void finish_async(const std::shared_ptr<PendingCall>& pending_call, std::size_t count,
                     std::function<void(Delivered)> done);
 

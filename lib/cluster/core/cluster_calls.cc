@@ -51,10 +51,6 @@ std::vector<std::string> Cluster::unanswering_nodes(const std::vector<Replies>& 
   return {named.begin(), named.end()};
 }
 
-Cluster::Delivered Cluster::finish(PendingCall& pending_call, std::size_t count) {
-  return delivered_of(pending_call.wait(options_.timeout), count);
-}
-
 void Cluster::finish_async(const std::shared_ptr<PendingCall>& pending_call, std::size_t count,
                            std::function<void(Delivered)> done) {
   pending_call->then(options_.timeout, [this, count, done = std::move(done)](const std::vector<Replies>& all) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -74,7 +76,10 @@ class TestNode final : public LocalNode {
   Cluster::Delivered send(const std::string& user, const std::string& frame) {
     const std::vector<DeliverCommand> commands{
         {ServiceName("s"), event::TargetKind::kUser, user, false, "e", event::Frame::make(frame)}};
-    return cluster->finish(*cluster->deliver(commands), 1);
+    std::promise<Cluster::Delivered> delivered;
+    cluster->finish_async(cluster->deliver(commands), 1,
+                          [&](Cluster::Delivered reported) { delivered.set_value(std::move(reported)); });
+    return delivered.get_future().get();
   }
   bool knows(std::size_t nodes) {
     return eventually([&] { return cluster->nodes().size() == nodes; });

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
+#include <utility>
 
 #include "base/error.h"
 #include "cluster/client.h"
@@ -80,7 +82,10 @@ TEST(RedisCluster, NodesFindEachOtherAndDeliver) {
   const std::vector<DeliverCommand> commands{
       {ServiceName("s"), event::TargetKind::kUser, "1", false, "e", event::Frame::make("frame")},
       {ServiceName("s"), event::TargetKind::kUser, "2", false, "e", event::Frame::make("frame")}};
-  const auto delivered = a.cluster().finish(*a.cluster().deliver(commands), 2);
+  std::promise<Cluster::Delivered> reported;
+  a.cluster().finish_async(a.cluster().deliver(commands), 2,
+                           [&](Cluster::Delivered result) { reported.set_value(std::move(result)); });
+  const Cluster::Delivered delivered = reported.get_future().get();
   EXPECT_THAT(delivered.taken, ::testing::ElementsAre(1, 0));
   EXPECT_TRUE(delivered.missing.empty());
 }

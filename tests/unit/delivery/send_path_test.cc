@@ -85,7 +85,6 @@ class FakeNodes final : public RemoteNodes {
   class FakeSent final : public Sent {
    public:
     FakeSent(FakeNodes& nodes, std::shared_ptr<Call> call) : nodes_(nodes), call_(std::move(call)) {}
-    std::vector<std::string> finish(std::vector<std::vector<std::uint32_t>>&) override { return {}; }
     void then(Done done) override {
       const MutexLock lock(nodes_.mutex_);
       call_->done = std::move(done);

@@ -133,10 +133,11 @@ TEST_F(HubTest, DeliversWithoutWaitingAndTellsOnceFromAllLoops) {
   Page b = open({.user = "b"});
   const auto soon = [&](const Target& target, const std::string& data) {
     std::promise<std::vector<std::uint32_t>> told;
-    hub_->deliver_async(target, "news", frame(data), [&](const Target& to, const std::vector<std::uint32_t>& taken) {
-      EXPECT_EQ(to.names, target.names);
-      told.set_value(taken);
-    });
+    hub_->start_delivery({{target, "news", frame(data), {}}},
+                         [&](const std::vector<std::vector<std::uint32_t>>& taken) {
+                           ASSERT_EQ(taken.size(), 1U);
+                           told.set_value(taken.front());
+                         });
     return told.get_future().get();
   };
   EXPECT_THAT(soon({TargetKind::kUser, {"b", "a", "nobody"}, false}, "users"), ElementsAre(1, 1, 0));
