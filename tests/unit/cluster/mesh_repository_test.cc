@@ -16,6 +16,7 @@
 #include "store/memory/memory_repository.h"
 #include "support/eventually.h"
 #include "support/memory_bus.h"
+#include "unit/store/forwarding_repository.h"
 
 namespace sse::cluster {
 namespace {
@@ -37,42 +38,37 @@ using ::testing::UnorderedElementsAre;
 const ServiceName kService("s");
 
 // Somebody comes between what is about to be stored and the store.
-class InterruptedRepository final : public store::MessageRepository {
+class InterruptedRepository final : public testing::ForwardingRepository {
  public:
-  explicit InterruptedRepository(store::MemoryRepository& store) : store_(store) {}
+  using ForwardingRepository::ForwardingRepository;
   std::vector<store::AddOutcome> add_all(std::span<const NewMessage> messages) override {
     if (before_add) before_add();
-    return store_.add_all(messages);
+    return real().add_all(messages);
   }
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
-    if (!late) store_.confirm(service, recipient, id);
+    if (!late) real().confirm(service, recipient, id);
   }
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
-    store_.report_withdrawn(service, std::move(withdraw));
+    real().report_withdrawn(service, std::move(withdraw));
   }
   std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override {
-    return store_.known_imports(messages);
+    return real().known_imports(messages);
   }
   Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
                          MessageId than) override {
-    return store_.replace_older(service, recipient, collapse, than);
+    return real().replace_older(service, recipient, collapse, than);
   }
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
     if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
     ++asked;
-    return store_.pending(service, recipients, after, limit, most, now);
+    return real().pending(service, recipients, after, limit, most, now);
   }
-  std::uint64_t expire(WallTime now) override { return store_.expire(now); }
-  std::uint64_t size() const override { return store_.size(); }
 
   std::function<void()> before_add;
   bool unreadable = false;
   bool late = false;          // confirmations wait for the disk
   std::atomic<int> asked{0};  // what is pending
-
- private:
-  store::MemoryRepository& store_;
 };
 
 class UnreadableCatalog final : public store::MessageCatalog {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/manual_clock.h"
 #include "store/memory/memory_repository.h"
+#include "unit/store/forwarding_repository.h"
 
 namespace sse::delivery {
 namespace {
@@ -25,35 +26,24 @@ using ::testing::SizeIs;
 const ServiceName kService("hr");
 
 // A store whose reads fail, or return only a part.
-class FaultyReads final : public store::MessageRepository {
+class FaultyReads final : public testing::ForwardingRepository {
  public:
-  explicit FaultyReads(store::MemoryRepository& real) : real_(real) {}
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
-    return real_.add_all(messages);
-  }
-  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
-    real_.confirm(service, recipient, id);
-  }
+  using ForwardingRepository::ForwardingRepository;
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
                                              MessageId after, std::size_t limit, ByteCount most,
                                              WallTime now) override {
     if (fails) throw Error(ErrorCode::kIo, "cannot read");
-    std::vector<store::PendingMessage> found = real_.pending(service, recipients, after, limit, most, now);
+    std::vector<store::PendingMessage> found = real().pending(service, recipients, after, limit, most, now);
     for (store::PendingMessage& message : found) message.damaged = damages == message.id;
     if (partial) throw store::PartialRead("a node does not reply", std::move(found));
     return found;
   }
-  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
-  std::uint64_t size() const override { return real_.size(); }
   bool shared() const override { return is_shared; }
 
   bool fails = false;
   bool partial = false;
   bool is_shared = false;
   MessageId damages;
-
- private:
-  store::MemoryRepository& real_;
 };
 
 class ReplaySourceTest : public ::testing::Test {

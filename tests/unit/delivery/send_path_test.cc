@@ -16,6 +16,7 @@
 #include "hub/hub.h"
 #include "store/memory/memory_repository.h"
 #include "unit/net/loopback.h"
+#include "unit/store/forwarding_repository.h"
 
 namespace sse::delivery {
 namespace {
@@ -106,13 +107,13 @@ class FakeNodes final : public RemoteNodes {
 };
 
 // A store that counts its commits, and may fail or hold the answers to asynchronous adds back.
-class ObservedStore final : public store::MessageRepository {
+class ObservedStore final : public testing::ForwardingRepository {
  public:
-  explicit ObservedStore(store::MemoryRepository& real) : real_(real) {}
+  using ForwardingRepository::ForwardingRepository;
   std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
     ++commits;
     if (fails) throw Error(ErrorCode::kIo, "the disk is full");
-    return real_.add_all(messages);
+    return real().add_all(messages);
   }
   bool adds_async() const override { return can_add_async; }
   bool add_async(store::NewMessage message, Added added) override {
@@ -120,35 +121,22 @@ class ObservedStore final : public store::MessageRepository {
       added(std::move(message), {{}, false, 0, store::AddOutcome::Refusal{ErrorCode::kIo, "the disk is full"}});
     } else if (holds) {
       held = [this, message = std::move(message), added = std::move(added)] {
-        std::vector<store::AddOutcome> outcomes = real_.add_all({&message, 1});
+        std::vector<store::AddOutcome> outcomes = real().add_all({&message, 1});
         store::NewMessage given = message;
         added(std::move(given), std::move(outcomes.front()));
       };
     } else {
-      std::vector<store::AddOutcome> outcomes = real_.add_all({&message, 1});
+      std::vector<store::AddOutcome> outcomes = real().add_all({&message, 1});
       added(std::move(message), std::move(outcomes.front()));
     }
     return true;
   }
-  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
-    real_.confirm(service, recipient, id);
-  }
-  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most,
-                                             WallTime now) override {
-    return real_.pending(service, recipients, after, limit, most, now);
-  }
-  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
-  std::uint64_t size() const override { return real_.size(); }
 
   int commits = 0;
   bool fails = false;
   bool can_add_async = true;
   bool holds = false;
   std::function<void()> held;
-
- private:
-  store::MemoryRepository& real_;
 };
 
 class NoDelegate final : public hub::HubDelegate {

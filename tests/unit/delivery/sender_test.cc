@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "store/memory/memory_repository.h"
 #include "support/page.h"
+#include "unit/store/forwarding_repository.h"
 
 namespace sse::delivery {
 namespace {
@@ -61,61 +62,38 @@ void expect_in_order(const std::vector<ReceivedEvent>& events) {
 }
 
 // A store that cannot be read for a while.
-class UnreadableRepository final : public store::MessageRepository {
+class UnreadableRepository final : public testing::ForwardingRepository {
  public:
-  explicit UnreadableRepository(store::MessageRepository& real) : real_(real) {}
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
-    return real_.add_all(messages);
-  }
-  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
-    real_.confirm(service, recipient, id);
-  }
+  using ForwardingRepository::ForwardingRepository;
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
                                              MessageId after, std::size_t limit, ByteCount most,
                                              WallTime now) override {
     if (failures.fetch_sub(1) > 0) throw Error(ErrorCode::kIo, "cannot read");
-    return real_.pending(service, recipients, after, limit, most, now);
+    return real().pending(service, recipients, after, limit, most, now);
   }
-  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
-  std::uint64_t size() const override { return real_.size(); }
 
   std::atomic<int> failures{0};
-
- private:
-  store::MessageRepository& real_;
 };
 
 // A store whose first caller hears late that its messages are committed.
-class LateAnswerRepository final : public store::MessageRepository {
+class LateAnswerRepository final : public testing::ForwardingRepository {
  public:
-  explicit LateAnswerRepository(store::MessageRepository& real) : real_(real) {}
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
-    return real_.add_all(messages);
-  }
+  using ForwardingRepository::ForwardingRepository;
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override {
-    std::vector<store::AddOutcome> outcomes = real_.add_in_order(messages, committed);
+    std::vector<store::AddOutcome> outcomes = real().add_in_order(messages, committed);
     if (calls_.fetch_add(1) == 0) answer_.wait();
     return outcomes;
   }
   bool adds_async() const override { return true; }
-  bool add_async(store::NewMessage message, Added added) override { return real_.add_async(std::move(message), added); }
-  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
-    real_.confirm(service, recipient, id);
+  bool add_async(store::NewMessage message, Added added) override {
+    return real().add_async(std::move(message), added);
   }
-  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most,
-                                             WallTime now) override {
-    return real_.pending(service, recipients, after, limit, most, now);
-  }
-  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
-  std::uint64_t size() const override { return real_.size(); }
 
   int calls() const { return calls_; }
   void answer() { answer_.count_down(); }
 
  private:
-  store::MessageRepository& real_;
   std::atomic<int> calls_{0};
   std::latch answer_{1};
 };

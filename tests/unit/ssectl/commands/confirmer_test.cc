@@ -49,6 +49,22 @@ class Server {
   bool accepts_ GUARDED_BY(mutex_) = true;
 };
 
+// A message that the server has refused to take as confirmed: the next try waits for the clock.
+class FailedConfirmerTest : public ::testing::Test {
+ protected:
+  void confirm_in_vain(const std::string& id) {
+    server_.accept(false);
+    confirmer_.opened("c1", true);
+    confirmer_.confirm(id);
+    server_.wait_for_calls(1);
+    ASSERT_TRUE(clock_.wait_for_sleepers(1));
+  }
+
+  Server server_;
+  ManualClock clock_;
+  Confirmer confirmer_{server_.confirm(), clock_};
+};
+
 TEST(Confirmer, ConfirmsForTheConnectionThatIsOpen) {
   Server server;
   Confirmer confirmer(server.confirm());
@@ -69,64 +85,39 @@ TEST(Confirmer, ConfirmsNothingIfTheServerExpectsNoConfirmations) {
   EXPECT_THAT(server.calls(), IsEmpty());
 }
 
-TEST(Confirmer, RepeatsAFailedCallForTheNextConnection) {
-  Server server;
-  server.accept(false);
-  ManualClock clock;
-  {
-    Confirmer confirmer(server.confirm(), clock);
-    confirmer.opened("c1", true);
-    confirmer.confirm("7");
-    server.wait_for_calls(1);
-    ASSERT_TRUE(clock.wait_for_sleepers(1));
-    confirmer.opened("c2", true);
-    server.accept(true);
-    clock.advance(std::chrono::milliseconds(200));
-    server.wait_for_calls(2);
-  }
-  EXPECT_THAT(server.calls(), ElementsAre(Call{"c1", {"7"}}, Call{"c2", {"7"}}));
+TEST_F(FailedConfirmerTest, RepeatsACallForTheNextConnection) {
+  confirm_in_vain("7");
+  confirmer_.opened("c2", true);
+  server_.accept(true);
+  clock_.advance(std::chrono::milliseconds(200));
+  server_.wait_for_calls(2);
+  confirmer_.finish();
+  EXPECT_THAT(server_.calls(), ElementsAre(Call{"c1", {"7"}}, Call{"c2", {"7"}}));
 }
 
-TEST(Confirmer, WaitsLongerAfterEveryFailure) {
-  Server server;
-  server.accept(false);
-  ManualClock clock;
-  Confirmer confirmer(server.confirm(), clock);
-  confirmer.opened("c1", true);
-  confirmer.confirm("7");
+TEST_F(FailedConfirmerTest, WaitsLongerAfterEveryFailure) {
+  confirm_in_vain("7");
   for (const int pause : {200, 400, 800, 1600, 2000, 2000}) {
-    ASSERT_TRUE(clock.wait_for_sleepers(1));
-    EXPECT_EQ(clock.next_deadline(), clock.steady_now() + std::chrono::milliseconds(pause));
-    clock.advance(std::chrono::milliseconds(pause));
+    ASSERT_TRUE(clock_.wait_for_sleepers(1));
+    EXPECT_EQ(clock_.next_deadline(), clock_.steady_now() + std::chrono::milliseconds(pause));
+    clock_.advance(std::chrono::milliseconds(pause));
   }
-  ASSERT_TRUE(clock.wait_for_sleepers(1));
-  confirmer.finish();
+  ASSERT_TRUE(clock_.wait_for_sleepers(1));
+  confirmer_.finish();
 }
 
-TEST(Confirmer, TriesOnceMoreAtTheEnd) {
-  Server server;
-  server.accept(false);
-  ManualClock clock;
-  Confirmer confirmer(server.confirm(), clock);
-  confirmer.opened("c1", true);
-  confirmer.confirm("7");
-  ASSERT_TRUE(clock.wait_for_sleepers(1));
-  confirmer.finish();
-  EXPECT_THAT(server.calls(), ElementsAre(Call{"c1", {"7"}}, Call{"c1", {"7"}}));
+TEST_F(FailedConfirmerTest, TriesOnceMoreAtTheEnd) {
+  confirm_in_vain("7");
+  confirmer_.finish();
+  EXPECT_THAT(server_.calls(), ElementsAre(Call{"c1", {"7"}}, Call{"c1", {"7"}}));
 }
 
-TEST(Confirmer, ForgetsTheOldestOfTooMany) {
-  Server server;
-  server.accept(false);
-  ManualClock clock;
-  Confirmer confirmer(server.confirm(), clock);
-  confirmer.opened("c1", true);
-  confirmer.confirm("0");
-  ASSERT_TRUE(clock.wait_for_sleepers(1));
-  for (int id = 1; id <= 10'000; ++id) confirmer.confirm(std::to_string(id));
-  server.accept(true);
-  confirmer.finish();
-  const std::vector<Call> calls = server.calls();
+TEST_F(FailedConfirmerTest, ForgetsTheOldestOfTooMany) {
+  confirm_in_vain("0");
+  for (int id = 1; id <= 10'000; ++id) confirmer_.confirm(std::to_string(id));
+  server_.accept(true);
+  confirmer_.finish();
+  const std::vector<Call> calls = server_.calls();
   ASSERT_EQ(calls.size(), 11U);
   EXPECT_EQ(calls[1].second.front(), "1");
   EXPECT_EQ(calls[1].second.size(), 1000U);

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "store/message_repository.h"
+
+namespace sse::testing {
+
+/// Forwards what every repository implements to another one; a test's repository overrides what it does differently.
+class ForwardingRepository : public store::MessageRepository {
+ public:
+  /// `real` must outlive it.
+  explicit ForwardingRepository(store::MessageRepository& real) : real_(real) {}
+  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
+    return real_.add_all(messages);
+  }
+  void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
+    real_.confirm(service, recipient, id);
+  }
+  std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
+                                             MessageId after, std::size_t limit, ByteCount max_bytes,
+                                             WallTime now) override {
+    return real_.pending(service, recipients, after, limit, max_bytes, now);
+  }
+  std::uint64_t expire(WallTime now) override { return real_.expire(now); }
+  std::uint64_t size() const override { return real_.size(); }
+
+ protected:
+  store::MessageRepository& real() const { return real_; }
+
+ private:
+  store::MessageRepository& real_;
+};
+
+}  // namespace sse::testing
