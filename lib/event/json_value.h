@@ -101,10 +101,8 @@ class Json {
   static Json parse(std::string_view text);
 
   bool is_null() const { return kind_ == Kind::kNull; }
-  bool same_kind(const Json& other) const { return kind_ == other.kind_; }
   bool is_boolean() const { return kind_ == Kind::kBool; }
   bool is_number() const { return is_number_integer() || kind_ == Kind::kDouble; }
-  bool is_number_float() const { return kind_ == Kind::kDouble; }
   bool is_number_integer() const { return kind_ == Kind::kSigned || kind_ == Kind::kUnsigned; }
   /// A non-negative integer, whether it was stored as signed or unsigned.
   bool is_number_unsigned() const {

@@ -91,16 +91,6 @@ std::size_t Stream::queued() const {
   return 1 + (extra_ ? extra_->queue.size() - extra_->head : 0);
 }
 
-bool Stream::carries(MessageId message) const {
-  host_.loop.assert_in_loop_thread();
-  if (first_ && first_->message() == message) return true;
-  if (!extra_) return false;
-  for (std::size_t i = extra_->head; i < extra_->queue.size(); ++i) {
-    if (extra_->queue[i]->message() == message) return true;
-  }
-  return std::ranges::any_of(extra_->unacknowledged, [&](const Unacknowledged& u) { return u.message == message; });
-}
-
 std::vector<MessageId> Stream::carried_messages() const {
   host_.loop.assert_in_loop_thread();
   std::vector<MessageId> messages;

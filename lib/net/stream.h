@@ -116,8 +116,6 @@ class Stream : public EventLoop::Handler {
   bool open() const { return fd_.valid() && !finishing_; }
   bool closed() const { return !fd_.valid(); }
   bool awaits_acknowledgement() const { return extra_ != nullptr && !extra_->unacknowledged.empty(); }
-  /// True for a message that is queued, or written and not acknowledged.
-  bool carries(MessageId message) const;
   /// All those messages, sorted.
   std::vector<MessageId> carried_messages() const;
   /// Bytes queued and not yet taken by the socket; after the end, the bytes that it never took.

@@ -19,7 +19,7 @@ constexpr const char* kConfirm = "confirm";
 constexpr const char* kPending = "pending";
 constexpr const char* kReplaceOlder = "replace";
 constexpr const char* kAttempts = "attempts";
-constexpr const char* kKnown = "known";
+constexpr const char* kKnownImports = "known";
 constexpr const char* kLook = "look";
 constexpr const char* kSettle = "settle";
 
@@ -71,7 +71,7 @@ std::string encode(const AttemptsQuery& query) {
 }
 
 std::string encode(const KnownImportsQuery& query) {
-  Json line = line_of(kKnown, query.service, query.recipient);
+  Json line = line_of(kKnownImports, query.service, query.recipient);
   line["list"] = Json::array();
   for (const KnownImportsQuery::Import& one : query.imports) {
     line["list"].push_back({{"key", one.key},
@@ -104,7 +104,7 @@ StoreQuery decode_store_query(std::string_view bytes) {
     return AttemptsQuery{std::move(service), std::move(recipient), id,
                          static_cast<std::uint32_t>(std::min<std::uint64_t>(count_in(line, "attempts"), UINT32_MAX))};
   }
-  if (what == kKnown) return decode_known(line, std::move(service), std::move(recipient));
+  if (what == kKnownImports) return decode_known(line, std::move(service), std::move(recipient));
   if (what == kReplaceOlder)
     return ReplaceQuery{std::move(service), std::move(recipient), event::string_field(line, "collapse"), id};
   if (what == kPending) {
