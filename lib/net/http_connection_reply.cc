@@ -86,13 +86,13 @@ void HttpConnection::send_reply(bool keep_alive) {
 
 // From here on only the loop may touch the connection.
 void HttpConnection::give_back(State state, std::chrono::milliseconds timeout, std::uint32_t events) {
-  EventLoop& loop = shared_.loop;
+  const auto& shared = shared_;
   const int descriptor = fd();
-  deadline_.store(loop.clock().steady_now() + timeout, std::memory_order_relaxed);
+  deadline_.store(shared.loop.clock().steady_now() + timeout, std::memory_order_relaxed);
   state_.store(state);
   // The front sets its flag, then drain() checks the state: at least one of the two threads sees the other's change.
-  if (state == State::kIdle && shared_.draining.load()) ::shutdown(descriptor, SHUT_RD);
-  loop.modify(descriptor, events | EPOLLONESHOT, this);
+  if (state == State::kIdle && shared.draining.load()) ::shutdown(descriptor, SHUT_RD);
+  shared.loop.modify(descriptor, events | EPOLLONESHOT, this);
 }
 
 // Writes what the socket takes, at most kMaxFileTurn bytes of a file.

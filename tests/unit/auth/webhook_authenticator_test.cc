@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/manual_clock.h"
+#include "base/mutex.h"
 #include "event/json.h"
 #include "event/target.h"
 #include "support/errors.h"
@@ -32,6 +33,7 @@ class WebhookAuthenticatorTest : public ::testing::Test {
   void start() {
     server_.http().Post("/check", [this](const httplib::Request& request, httplib::Response& response) {
       ++calls_;
+      const MutexLock lock(mutex_);
       asked_ = request;
       response.status = status_;
       response.set_content(answer_, "application/json");
@@ -41,6 +43,18 @@ class WebhookAuthenticatorTest : public ::testing::Test {
     authenticator_ = make_webhook_authenticator(options_);
   }
   std::optional<User> authenticate() { return authenticator_->authenticate(request_); }
+  void set_status(int status) {
+    const MutexLock lock(mutex_);
+    status_ = status;
+  }
+  void set_answer(const std::string& answer) {
+    const MutexLock lock(mutex_);
+    answer_ = answer;
+  }
+  httplib::Request asked() {
+    const MutexLock lock(mutex_);
+    return asked_;
+  }
   ErrorCode failure() {
     return testing::error_of([&] { authenticate(); }).code();
   }
@@ -49,9 +63,10 @@ class WebhookAuthenticatorTest : public ::testing::Test {
   ManualClock clock_;
   FakeRequest request_;
   std::atomic<int> calls_{0};
-  int status_ = 200;
-  std::string answer_ = R"({"user":"bob","tenant":"acme","token":"k","profile":{"name":"Bob"}})";
-  httplib::Request asked_;
+  Mutex mutex_;  // ThreadSanitizer does not see that a request and its reply order what both sides do
+  int status_ GUARDED_BY(mutex_) = 200;
+  std::string answer_ GUARDED_BY(mutex_) = R"({"user":"bob","tenant":"acme","token":"k","profile":{"name":"Bob"}})";
+  httplib::Request asked_ GUARDED_BY(mutex_);
   testing::HttpServer server_;
   std::unique_ptr<Authenticator> authenticator_;
 };
@@ -68,7 +83,7 @@ TEST_F(WebhookAuthenticatorTest, TakesTheUserThatTheServiceNames) {
 }
 
 TEST_F(WebhookAuthenticatorTest, TakesNumbersForIds) {
-  answer_ = R"({"user":12345678901234567890,"tenant":7})";
+  set_answer(R"({"user":12345678901234567890,"tenant":7})");
   start();
   const std::optional<User> user = authenticate();
   ASSERT_TRUE(user);
@@ -83,19 +98,19 @@ TEST_F(WebhookAuthenticatorTest, PassesOnWhatTheServiceMayJudgeBy) {
   request_.parameters = {{"userId", "bob"}, {"access-token", "t"}, {"other", "kept"}};
   start();
   authenticate();
-  EXPECT_EQ(Json::parse(asked_.body), Json({{"parameters", {{"access-token", "t"}, {"userId", "bob"}}},
-                                            {"address", "192.0.2.1"},
-                                            {"origin", "https://a.example"}}));
-  EXPECT_EQ(asked_.get_header_value("Cookie"), "session=1");
-  EXPECT_EQ(asked_.get_header_value("Authorization"), "Bearer x");
-  EXPECT_FALSE(asked_.has_header("X-Other"));
+  EXPECT_EQ(Json::parse(asked().body), Json({{"parameters", {{"access-token", "t"}, {"userId", "bob"}}},
+                                             {"address", "192.0.2.1"},
+                                             {"origin", "https://a.example"}}));
+  EXPECT_EQ(asked().get_header_value("Cookie"), "session=1");
+  EXPECT_EQ(asked().get_header_value("Authorization"), "Bearer x");
+  EXPECT_FALSE(asked().has_header("X-Other"));
 }
 
 TEST_F(WebhookAuthenticatorTest, A401Or403RefusesTheSender) {
   options_.cache = milliseconds(0);
   start();
   for (const int status : {401, 403}) {
-    status_ = status;
+    set_status(status);
     EXPECT_FALSE(authenticate()) << status;
   }
 }
@@ -104,16 +119,16 @@ TEST_F(WebhookAuthenticatorTest, AnyOtherAnswerLeavesItOpenWhoAsks) {
   options_.cache = milliseconds(0);
   start();
   for (const int status : {302, 400, 404, 429, 500, 503}) {
-    status_ = status;
+    set_status(status);
     EXPECT_EQ(failure(), ErrorCode::kUnavailable) << status;
   }
-  status_ = 200;
+  set_status(200);
   const std::string name(event::kMaxNameBytes + 1, 'x');
   for (const std::string& answer :
        {std::string(), std::string("no JSON"), std::string("[]"), std::string("{}"), std::string(R"({"user":""})"),
         std::string(R"({"user":null})"), R"({"user":")" + name + "\"}", R"({"user":"b","tenant":")" + name + "\"}",
         R"({"user":"b","profile":")" + std::string(kMaxProfileBytes, 'x') + "\"}"}) {
-    answer_ = answer;
+    set_answer(answer);
     EXPECT_EQ(failure(), ErrorCode::kUnavailable) << answer.substr(0, 100);
   }
   server_.stop();
@@ -121,8 +136,8 @@ TEST_F(WebhookAuthenticatorTest, AnyOtherAnswerLeavesItOpenWhoAsks) {
 }
 
 TEST_F(WebhookAuthenticatorTest, TheErrorTellsThePageNothingOfTheService) {
-  status_ = 500;
-  answer_ = "internal.example: password of the database";
+  set_status(500);
+  set_answer("internal.example: password of the database");
   start();
   EXPECT_THAT(testing::error_of([&] { authenticate(); }).what(), Not(HasSubstr("internal")));
 }
@@ -143,21 +158,21 @@ TEST_F(WebhookAuthenticatorTest, AsksAgainWhenTheAnswerIsOld) {
 // A user who has just logged in is not refused for long.
 TEST_F(WebhookAuthenticatorTest, ARefusalIsRememberedForTwoSecondsAtMost) {
   options_.cache = seconds(10);
-  status_ = 401;
+  set_status(401);
   start();
   EXPECT_FALSE(authenticate());
   EXPECT_FALSE(authenticate());
   EXPECT_EQ(calls_, 1);
-  status_ = 200;
+  set_status(200);
   clock_.advance(seconds(2));
   EXPECT_TRUE(authenticate());
 }
 
 TEST_F(WebhookAuthenticatorTest, AFailureIsNotRemembered) {
-  status_ = 503;
+  set_status(503);
   start();
   EXPECT_EQ(failure(), ErrorCode::kUnavailable);
-  status_ = 200;
+  set_status(200);
   EXPECT_TRUE(authenticate());
 }
 

@@ -24,7 +24,8 @@ using ::testing::StartsWith;
 // An owner that keeps what it gets.
 class AcceptorTest : public ::testing::Test, public Acceptor::Owner {
  protected:
-  ~AcceptorTest() override { loop_.stop(); }
+  // Before any destructor runs: the loop calls this object as the owner of what it accepts.
+  void TearDown() override { loop_.stop(); }
 
   void start() {
     options_.name = "test";

@@ -44,7 +44,8 @@ class HttpConnectionTest : public ::testing::Test, public HttpConnection::Owner 
                             [this](HandedOverConnection connection) { left_.set_value(std::move(connection)); });
     });
   }
-  ~HttpConnectionTest() override {
+  // Before any destructor runs: the loop calls this object as the connection's owner.
+  void TearDown() override {
     release();
     workers_.stop();
     spoolers_.stop();
