@@ -31,7 +31,8 @@ export interface SseChangeActiveEvent extends SseEvent {
 }
 
 /**
- * One listener for each event name; null only dispatches the event on the window (`useWindowEventBus`).
+ * One listener for each event name; null only dispatches the event on the window (`useWindowEventBus`). Names may be any
+ * that a server sends; data is text, and the client reads only that of its own events, of which it ignores what is no JSON.
  *
  * A message sent with `qos` counts as handled, and is acknowledged to the server, when its listener has run, whether or
  * not it threw. The server may send it more than once; listeners are called once. An event without a listener is not
@@ -68,7 +69,11 @@ export interface SseOptions {
   keepaliveTime?: number;
   /** Send cookies to other origins, too. Default true. */
   withCredentials?: boolean;
-  /** Dispatch every event on `window` as well. Default true. */
+  /**
+   * Dispatch every event on `window` as well. Default true. Names that belong to the browser (`error`, `message`, `load`,
+   * `pagehide`: those with a property `on…` of window or document, and DOMContentLoaded, freeze and resume) are not
+   * dispatched: only listeners of this object get them.
+   */
   useWindowEventBus?: boolean;
   /** Milliseconds without mouse, touch or key events after which the user counts as away. Default 5000. */
   leaveTimeout?: number;
@@ -123,15 +128,28 @@ export default class Sse {
   /** Switches to another service: closes, and connects to `url`. Does nothing when `url` is the current one. */
   switchURL(url: string): void;
 
-  /** A copy: use `addListener` and `removeListener` to change listeners. */
+  /** Those of `addListener`, as a copy: use `addListener` and `removeListener` to change them. */
   getEventListeners(): SseEventListeners;
   /**
-   * A name has one listener: a later one replaces it at once. The promise resolves with the server's response.
+   * Adds a listener to those of `name`, which are called in the order in which they were added, after the one of
+   * `addListener`. Adding a function again changes only `once`: that it is removed before its first call. The server
+   * learns of it with the connect or within a moment; if it cannot be reached, the client reconnects. Returns a function
+   * that removes the listener. Throws a TypeError when `fn` is not a function.
+   */
+  on<K extends keyof SseEventListeners & string>(
+    name: K,
+    fn: NonNullable<SseEventListeners[K]>,
+    options?: { once?: boolean },
+  ): () => void;
+  /** Removes a listener of `on`; does nothing when it is none. */
+  off<K extends keyof SseEventListeners & string>(name: K, fn: NonNullable<SseEventListeners[K]>): void;
+  /**
+   * A name has one listener of this kind: a later one replaces it at once. The promise resolves with the server's response.
    * While not connected, the requests of these four methods are queued, and sent in order after connecting.
    */
   addListener<K extends keyof SseEventListeners & string>(name: K, fn: SseEventListeners[K]): Promise<Response>;
   addListener(listeners: SseEventListeners | string[]): Promise<Response>;
-  /** Only the names matter; functions are ignored. */
+  /** Only the names matter; functions are ignored. Listeners of `on` stay. */
   removeListener(names: string | string[] | SseEventListeners): Promise<Response>;
   /** The response is the application's; not retried when the network fails, because the request may have arrived. */
   send(path: string, body?: unknown, query?: SseOptions['query'], headers?: Record<string, string>): Promise<Response>;

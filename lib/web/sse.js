@@ -10,9 +10,14 @@ const MAX_SEEN = 4096;
 const ACK_DELAY = 50;
 const ACK_BATCH = 100;
 const GOODBYE_DELAY = 1000;
+// Proxies accept request lines of 8 kB and more; the rest is for the host and for cookies.
+const MAX_URL = 6000;
 
 // `_set-duration` is the name in Java servers up to 1.2.
 const OWN_EVENTS = ['connect-finish', 'connect-close', 'sse-qos', 'sse-set-duration', '_set-duration'];
+const LOCAL_EVENTS = ['sse-change-state', 'sse-change-active'];
+// Events of window that have no property on window or document, at least in some browsers.
+const PAGE_EVENTS = ['DOMContentLoaded', 'pagehide', 'visibilitychange', 'freeze', 'resume'];
 const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchstart'];
 const JSON_HEADERS = { 'content-type': 'application/json;charset=UTF-8' };
 
@@ -41,10 +46,24 @@ function randomId() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('');
 }
 
+/** An object, also where the data is no JSON object. */
+function objectIn(data) {
+  try {
+    return Object(JSON.parse(data));
+  } catch {
+    return {};
+  }
+}
+
+/** Code that listens for these on window expects them from the browser, and `error` calls window.onerror. */
+function isPageEvent(name) {
+  return `on${name}` in window || `on${name}` in document || PAGE_EVENTS.includes(name);
+}
+
 function listenerEntries(names, fn) {
   if (typeof names === 'string') return [[names, fn]];
   if (Array.isArray(names)) return names.map((name) => [name, fn]);
-  return Object.entries(names);
+  return Object.entries(names ?? {});
 }
 
 function parameters(...sources) {
@@ -94,7 +113,10 @@ class Sse {
   #failures = 0;
   #retryTimer;
   #server = {}; // data of connect-finish
-  #listeners;
+  #listeners; // those of addListener: one for each name
+  #moreListeners = new Map(); // those of on: name → function → once
+  #announced = new Set(); // the names that the server knows, or will know by a queued request
+  #announcing = false;
   #queue = [];
   #draining = false;
 
@@ -169,17 +191,41 @@ class Sse {
     for (const [name, listener] of added) {
       this.#listeners.set(name, listener);
       this.#es?.addEventListener(name, this.#receive);
+      this.#announced.add(name);
     }
-    return this.#changeListening('addListener', added);
+    return this.#changeListening(
+      'addListener',
+      added.map(([name]) => name),
+    );
   }
 
   removeListener(names) {
-    const removed = listenerEntries(names);
-    for (const [name] of removed) {
-      this.#listeners.delete(name);
-      if (!OWN_EVENTS.includes(name)) this.#es?.removeEventListener(name, this.#receive);
+    const removed = listenerEntries(names).map(([name]) => name);
+    for (const name of removed) this.#listeners.delete(name);
+    const unused = removed.filter((name) => !this.#moreListeners.has(name));
+    for (const name of unused) {
+      this.#stopReceiving(name);
+      this.#announced.delete(name);
     }
-    return this.#changeListening('removeListener', removed);
+    return this.#changeListening('removeListener', unused);
+  }
+
+  on(name, fn, { once = false } = {}) {
+    if (typeof fn !== 'function') throw new TypeError('on() takes an event name and a function.');
+    if (!this.#moreListeners.has(name)) this.#moreListeners.set(name, new Map());
+    this.#moreListeners.get(name).set(fn, once);
+    this.#es?.addEventListener(name, this.#receive);
+    this.#announce();
+    return () => this.off(name, fn);
+  }
+
+  off(name, fn) {
+    const fns = this.#moreListeners.get(name);
+    if (!fns?.delete(fn) || fns.size) return;
+    this.#moreListeners.delete(name);
+    if (this.#listeners.has(name)) return;
+    this.#stopReceiving(name);
+    this.#announce();
   }
 
   send(path = '', body = {}, query = {}, headers = {}) {
@@ -211,7 +257,7 @@ class Sse {
     this.#streamId = '';
     const es = new EventSource(this.#connectURL(), { withCredentials: this.options.withCredentials });
     this.#es = es;
-    for (const name of [...OWN_EVENTS, ...this.#listeners.keys()]) es.addEventListener(name, this.#receive);
+    for (const name of [...OWN_EVENTS, ...this.#names()]) es.addEventListener(name, this.#receive);
     es.onerror = this.#onStreamError;
     this.#setState(CONNECTING);
   };
@@ -225,7 +271,6 @@ class Sse {
       clientImportModuleTime: Sse.IMPORT_MODULE_TIMESTAMP,
       clientInstanceTime: this.createTimestamp,
       clientInstanceId: this.instanceId,
-      listeners: [...this.#listeners.keys()].join(','),
       keepaliveTime,
       sessionDuration: Math.round(this.#sessionSeconds),
       accessTime: accessTimestamp,
@@ -239,21 +284,32 @@ class Sse {
       ack: 1,
       ackMarks: 1,
     };
-    return `${this.options.url}/connect?${parameters(own, query)}`;
+    const address = (listeners) => `${this.options.url}/connect?${parameters(own, { listeners }, query)}`;
+    let room = MAX_URL - address('').length;
+    const fitting = this.#names().filter((name) => {
+      room -= encodeURIComponent(`${name},`).length;
+      return room >= 0 && !/,|^\s|\s$/.test(name);
+    });
+    this.#announced = new Set(fitting);
+    return address(fitting.join(','));
   }
 
   // An event of the server may be named "error", too; that one has data.
   #onStreamError = (event) => {
-    if ('data' in event || event.target !== this.#es) return;
-    this.#leave(CONNECTING);
-    this.connectionId = undefined;
-    const base = this.options.reconnectTime || this.#server.reconnectTime || Sse.DEFAULT_RECONNECT_TIME;
-    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
-    this.#retryTimer = setTimeout(this.#resume, delay * (0.5 + Math.random()));
+    if (!('data' in event) && event.target === this.#es) this.#reconnect();
   };
 
+  #reconnect() {
+    this.#leave(CONNECTING);
+    this.connectionId = undefined;
+    const base = this.options.reconnectTime || Number(this.#server.reconnectTime) || Sse.DEFAULT_RECONNECT_TIME;
+    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
+    this.#retryTimer = setTimeout(this.#resume, delay * (0.5 + Math.random()));
+  }
+
   #receive = (event) => {
-    if (event.target !== this.#es) return;
+    // The browser's own `open` and `error` have no data.
+    if (event.target !== this.#es || !('data' in event)) return;
     const marked = this.#marked; // With ackMarks only the event after an `sse-qos` is confirmed.
     this.#marked = event.type === 'sse-qos';
     if (this.#marked) return;
@@ -268,8 +324,7 @@ class Sse {
         return this.#emitClose(event, Sse.SERVER_TRIGGER_CLOSE, 'server-close');
       case 'sse-set-duration':
       case '_set-duration':
-        this.#sessionSeconds = Number(JSON.parse(event.data)?.duration) || 0;
-        this.#activeSince = Date.now();
+        this.#setSessionSeconds(objectIn(event.data).duration);
         return this.#emit(event);
     }
     if (!ownId) return this.#emit(event);
@@ -278,7 +333,7 @@ class Sse {
     const { ack, ackMarks = false } = this.#server;
     const known = ack && this.#seen.has(ownId);
     // A message may be older than the last event.
-    if (!marked || ownId.padStart(20) > this.#lastEventId.padStart(20)) this.#lastEventId = ownId;
+    if (!marked || ownId.padStart(20) > (this.#lastEventId ?? '').padStart(20)) this.#lastEventId = ownId;
     if (ack) {
       this.#seen.add(ownId);
       if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value);
@@ -288,8 +343,8 @@ class Sse {
   };
 
   #onConnectFinish(event) {
-    this.#server = JSON.parse(event.data);
-    this.connectionId = String(this.#server.connectionId);
+    this.#server = objectIn(event.data);
+    this.connectionId = String(this.#server.connectionId ?? event.lastEventId);
     this.connectionName = this.#server.name;
     this.serverVersion = this.#server.version;
     this.#failures = 0;
@@ -302,6 +357,7 @@ class Sse {
     this.#emit(event);
     this.#sendAcks();
     this.#drain();
+    this.#announce();
   }
 
   /** `connectionId` stays for the listeners. */
@@ -372,7 +428,13 @@ class Sse {
     event.url = this.options.url;
     for (const intercept of this.options.intercepts) this.#call(intercept, event);
     this.#call(this.#listeners.get(event.type), event, closeInfo);
-    if (this.options.useWindowEventBus && 'data' in event) {
+    const fns = this.#moreListeners.get(event.type);
+    for (const [fn, once] of [...(fns ?? [])]) {
+      if (!fns.has(fn)) continue;
+      if (once) this.off(event.type, fn);
+      this.#call(fn, event, closeInfo);
+    }
+    if (this.options.useWindowEventBus && !isPageEvent(event.type)) {
       const copy = new MessageEvent(event.type, event);
       window.dispatchEvent(Object.assign(copy, { url: event.url }, closeInfo));
     }
@@ -383,10 +445,14 @@ class Sse {
     try {
       fn?.apply(this, args);
     } catch (error) {
-      setTimeout(() => {
-        throw error;
-      });
+      this.#report(error);
     }
+  }
+
+  #report(error) {
+    setTimeout(() => {
+      throw error;
+    });
   }
 
   // ---- requests of the page
@@ -408,11 +474,47 @@ class Sse {
     });
   }
 
-  #changeListening(action, entries) {
-    return this.#whenActive(() => {
-      const body = JSON.stringify({ connectionId: this.connectionId, listener: entries.map(([name]) => name) });
-      return this.#post(`${action}.do`, body, JSON_HEADERS);
-    });
+  #names() {
+    return [...new Set([...this.#listeners.keys(), ...this.#moreListeners.keys()])];
+  }
+
+  #stopReceiving(name) {
+    if (!OWN_EVENTS.includes(name)) this.#es?.removeEventListener(name, this.#receive);
+  }
+
+  #changeListening(action, names) {
+    return this.#whenActive(() => this.#postListeners(action, names));
+  }
+
+  #postListeners(action, listener) {
+    const body = JSON.stringify({ connectionId: this.connectionId, listener });
+    return this.#post(`${action}.do`, body, JSON_HEADERS);
+  }
+
+  /** Sends the names that on() and off() have changed, and those that did not fit into the URL. */
+  async #announce() {
+    if (this.#announcing) return;
+    this.#announcing = true;
+    await undefined; // for all calls of one task there is one request
+    while (this.isActive()) {
+      const es = this.#es;
+      const announced = this.#announced;
+      const names = this.#names().filter((name) => !OWN_EVENTS.includes(name) && !LOCAL_EVENTS.includes(name));
+      const added = names.filter((name) => !announced.has(name));
+      const removed = [...announced].filter((name) => !OWN_EVENTS.includes(name) && !names.includes(name));
+      if (!added.length && !removed.length) break;
+      const [action, changed] = added.length ? ['addListener', added] : ['removeListener', removed];
+      for (const name of changed) announced[added.length ? 'add' : 'delete'](name);
+      try {
+        const response = await this.#postListeners(action, changed);
+        const text = await response.text();
+        if (!response.ok) this.#report(new Error(`${action} of ${changed.length} events was refused: ${text}`));
+      } catch {
+        // Without these names the stream is not the one that the page wants.
+        if (es === this.#es) this.#reconnect();
+      }
+    }
+    this.#announcing = false;
   }
 
   #whenActive(task) {
@@ -464,6 +566,13 @@ class Sse {
 
   set #sessionSeconds(seconds) {
     write('sessionStorage', `sseDuration${this.options.url}`, seconds);
+  }
+
+  #setSessionSeconds(duration) {
+    const seconds = Number(duration ?? NaN);
+    if (!Number.isFinite(seconds)) return;
+    this.#sessionSeconds = seconds;
+    this.#activeSince = Date.now();
   }
 
   #onActivity = () => {

@@ -1,9 +1,7 @@
 // What the client module promises, each promise against a server scripted to put it to the test.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
 import { closeBrowser, openPage, setVisibility, until } from './harness.mjs';
 import { startScripted } from './scripted_server.mjs';
 
@@ -49,12 +47,6 @@ const isActive = (page) => page.evaluate(() => window.client.isActive());
 const connected = (page) => until(() => isActive(page), 'the client is connected');
 const arrived = (page, count) => until(async () => (await received(page)).length >= count, `${count} events arrive`);
 const connects = (server, count) => until(() => server.streams.length >= count, `${count} connects`);
-
-test('is at most 5 kB compressed', async () => {
-  const source = await readFile(new URL('../../lib/web/sse.js', import.meta.url));
-  const { length } = gzipSync(source, { level: 9 });
-  assert.ok(length <= 5000, `sse.js is ${length} bytes compressed`);
-});
 
 test('sends what the protocol lists, and the page’s own query with every request', async (t) => {
   const server = await startScripted(t);
@@ -431,6 +423,163 @@ test('the window hears every event after the intercepts, with the service it cam
   ]);
   assert.equal(rest[4][4], 'client');
 });
+
+test('events with the name of a DOM event reach listeners and never the window', async (t) => {
+  const server = await startScripted(t);
+  const names = ['pagehide', 'error', 'message', 'load', 'visibilitychange', 'DOMContentLoaded', 'freeze', 'resume'];
+  const page = await openClient(t, server, {}, [...names, 'last']);
+  await page.evaluate((all) => {
+    window.heard = [];
+    window.onerror = (...values) => window.heard.push(['onerror', ...values]);
+    for (const name of [...all, 'last']) window.addEventListener(name, () => window.heard.push(name));
+  }, names);
+  await connected(page);
+  for (const name of [...names, 'last']) server.streams[0].event(name, name);
+  await arrived(page, names.length + 1);
+  assert.deepEqual(
+    await received(page),
+    [...names, 'last'].map((name) => [name, name]),
+  );
+  assert.deepEqual(await page.evaluate(() => window.heard), ['last']);
+  assert.equal(await isActive(page), true);
+  assert.equal(server.named('disconnect.do').length, 0);
+});
+
+test('listeners that a URL cannot hold are sent in a request of their own', async (t) => {
+  const server = await startScripted(t);
+  const names = Array.from({ length: 999 }, (_, i) => `an-event-name-with-number-${i}-服`);
+  const page = await openClient(t, server, { query: { long: 'x'.repeat(1000) } }, [...names, 'with,comma', 'news']);
+  await until(() => server.named('addListener.do').length, 'the request');
+  const inURL = server.streams[0].query.listeners.split(',');
+  assert.ok(inURL.length > 20);
+  assert.ok(server.streams[0].url.length <= 6000, `${server.streams[0].url.length} characters`);
+  const [{ body }] = server.named('addListener.do');
+  assert.equal(body.connectionId, server.streams[0].id);
+  assert.deepEqual([...inURL, ...body.listener].sort(), [...names, 'with,comma', 'news'].sort());
+  await page.evaluate(() => window.client.send('after'));
+  assert.equal(server.named('addListener.do').length, 1);
+});
+
+test('on() adds listeners, off() removes them, and the server hears once what has changed', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server);
+  await connected(page);
+  await page.evaluate(() => {
+    const { client } = window;
+    const keep = (who) => (event) => window.received.push([who, event.data]);
+    window.fns = { a: keep('a'), b: keep('b'), c: keep('c') };
+    client.on('news', window.fns.a);
+    client.on('news', window.fns.b, { once: true });
+    client.on('more', window.fns.a);
+    window.offC = client.on('more', window.fns.c);
+    client.on('other', window.fns.a);
+    client.off('other', window.fns.a);
+    client.on('sse-change-state', window.fns.a);
+  });
+  await until(() => server.requests.length, 'the request');
+  assert.deepEqual(server.requests[0].body.listener, ['more']);
+  server.streams[0].event('news', 1);
+  server.streams[0].event('news', 2);
+  server.streams[0].event('more', 3);
+  await arrived(page, 7);
+  assert.deepEqual(await received(page), [
+    ['news', '1'],
+    ['a', '1'],
+    ['b', '1'],
+    ['news', '2'],
+    ['a', '2'],
+    ['a', '3'],
+    ['c', '3'],
+  ]);
+  await page.evaluate(async () => {
+    window.received = [];
+    await window.client.removeListener('news');
+    window.offC();
+    window.offC();
+  });
+  server.streams[0].event('news', 4);
+  server.streams[0].event('more', 5);
+  await arrived(page, 2);
+  assert.deepEqual(await received(page), [
+    ['a', '4'],
+    ['a', '5'],
+  ]);
+  assert.deepEqual(server.named('removeListener.do')[0].body.listener, []); // on() still wants it
+  await page.evaluate(() => {
+    window.client.off('news', window.fns.a);
+    window.client.off('more', window.fns.a);
+    window.client.off('unknown', window.fns.a);
+  });
+  await until(() => server.named('removeListener.do').length === 2, 'the second removal');
+  assert.deepEqual(server.named('removeListener.do')[1].body.listener.sort(), ['more', 'news']);
+  assert.equal(server.named('addListener.do').length, 1);
+  assert.match(await page.evaluate(() => {
+    try {
+      return window.client.on('x');
+    } catch (error) {
+      return String(error);
+    }
+  }), /TypeError: on\(\) takes/);
+});
+
+test('addListener replaces, also while the stream is open', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server);
+  await connected(page);
+  await page.evaluate(() => window.client.addListener('news', (event) => window.received.push(['second', event.data])));
+  server.streams[0].event('news', 'x');
+  await arrived(page, 1);
+  assert.deepEqual(await received(page), [['second', 'x']]);
+});
+
+test('a listener that the server cannot be told of leads to a stream with it', async (t) => {
+  const server = await startScripted(t);
+  const page = await openClient(t, server, { reconnectTime: 1 });
+  await connected(page);
+  await page.route('**/addListener.do*', (route) => route.abort());
+  await page.evaluate(() => window.client.on('more', () => {}));
+  await connects(server, 2);
+  assert.equal(server.streams[1].query.listeners, 'news,more');
+  await connected(page);
+});
+
+test('a refusal of listeners is reported, and changes nothing else', async (t) => {
+  const server = await startScripted(t, { onRequest: () => ({ status: 400, json: { success: false } }) });
+  const page = await openClient(t, server);
+  await connected(page);
+  await page.evaluate(() => window.client.on('more', () => {}));
+  await until(() => page.problems.length, 'the report');
+  assert.match(page.problems[0], /addListener of 1 events was refused: \{"success":false\}/);
+  server.streams[0].event('news', 'x');
+  await arrived(page, 1);
+  assert.equal(server.requests.length, 1);
+  assert.equal(server.streams.length, 1);
+});
+
+for (const data of ['', 'no JSON', 'null', '[]', '7', '{"connectionId":null,"reconnectTime":"soon"}']) {
+  test(`foreign data breaks nothing: ${data || 'none'}`, async (t) => {
+    const events = ['connect-finish', 'sse-set-duration', 'news', 'connect-close'];
+    const server = await startScripted(t, {
+      onStream(stream) {
+        stream.event('sse-qos', '');
+        stream.event('news', data, '5'); // before the first event of a server
+        stream.event('connect-finish', data, stream.id);
+        stream.event('sse-set-duration', data);
+        stream.event('news', data, '6');
+        if (server.streams.length === 2) stream.event('connect-close', data);
+        stream.end();
+      },
+    });
+    const page = await openPage(t, `${server.url}/`);
+    await recordDelays(page, 0.5);
+    await newClient(page, { reconnectTime: 1 }, events);
+    await arrived(page, 9);
+    assert.deepEqual(page.problems, []);
+    const types = (await received(page)).map(([type]) => type);
+    assert.equal(types.filter((type) => type === 'sse-set-duration').length, 2);
+    assert.equal(types.at(-1), 'connect-close');
+  });
+}
 
 test('without the window event bus the window hears nothing', async (t) => {
   const server = await startScripted(t);

@@ -53,6 +53,7 @@ export async function startScripted(t, { onStream = (stream) => stream.finish(),
       response.flushHeaders();
       const stream = new Stream(String(next++), query, response);
       stream.path = url.pathname;
+      stream.url = request.url;
       server.streams.push(stream);
       onStream(stream, server.streams.length);
     } else if (request.method !== 'POST') {

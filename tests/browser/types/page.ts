@@ -29,6 +29,12 @@ const answers: Promise<Response>[] = [
   sse.send('hello', { name: 'x' }, { q: 1 }, { 'x-header': 'y' }),
   sse.upload('avatar', new FormData()),
 ];
+const stop: () => void = sse.on('news', function (event: SseEvent) {
+  console.log(this.connectionId, event.data);
+});
+sse.on('sse-change-state', ({ data }) => console.log(data.newState), { once: true });
+sse.off('news', () => {});
+stop();
 const sent: boolean = sse.close('done');
 sse.connect();
 sse.switchURL('/other');
@@ -41,6 +47,8 @@ const wrong: number | undefined = sse.connectionId;
 sse.state = 1;
 // @ts-expect-error no such option
 new Sse({ uri: '/my-sse' });
+// @ts-expect-error on() takes one name
+sse.on(['news'], () => {});
 // @ts-expect-error uploads are forms
 sse.upload('avatar', 'text');
 console.log(wrong);
