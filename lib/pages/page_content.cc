@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cstddef>
 #include <cstdio>
 #include <mutex>
 #include <utility>
@@ -23,6 +25,9 @@ using net::RequestHead;
 constexpr const char* kText = "text/plain; charset=utf-8";
 // Browsers have to see a new release or deployment immediately; revalidation costs them a 304.
 constexpr const char* kRevalidate = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n";
+// RFC 8246: not even a reload asks again.
+constexpr const char* kForever =
+    "Cache-Control: public, max-age=31536000, immutable\r\nX-Content-Type-Options: nosniff\r\n";
 constexpr const char* kPagePolicy =
     "Content-Security-Policy: default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'self'\r\n";
@@ -50,7 +55,7 @@ class PageContent::Resource {
     net::Representation representation;
     representation.content_type = type_;
     representation.bytes = bytes_;
-    representation.headers = headers + kRevalidate + headers_ + "Vary: Accept-Encoding\r\n";
+    representation.headers = headers + headers_ + "Vary: Accept-Encoding, Origin\r\n";
     std::string coding;
     const std::string accepted = net::joined_header(head, "Accept-Encoding");
     if (net::accepts_encoding(accepted, "br")) {
@@ -82,13 +87,16 @@ PageContent::PageContent(bool demo_page, const std::string& web_root) {
     resources_.push_back(std::make_unique<Resource>(type, bytes, headers));
     return resources_.back().get();
   };
-  module_ = add(web::kJavascript, web::client_module(), "");
-  classic_ = add(web::kJavascript, web::client_script(), "");
+  module_of_service_ = add(web::kJavascript, web::client_module_of_service(), "");
+  script_of_service_ = add(web::kJavascript, web::client_script_of_service(), "");
+  script_ = add(web::kJavascript, web::client_script(), "");
+  for (const web::ClientFile& file : web::client_files())
+    client_files_.push_back(add(file.content_type, file.bytes, ""));
   if (!web_root.empty()) {
     files_ = std::make_unique<StaticFiles>(web_root);
   } else if (demo_page) {
     for (const web::Asset& asset : web::page_assets())
-      entries_.push_back({std::string(asset.path), add(asset.content_type, asset.bytes, kPagePolicy), nullptr});
+      entries_.push_back({std::string(asset.path), add(asset.content_type, asset.bytes, kPagePolicy)});
   }
 }
 
@@ -96,7 +104,29 @@ PageContent::~PageContent() = default;
 
 void PageContent::add_service(const std::string& path) {
   services_.push_back(path);
-  for (const std::string& one : {path, path + "/sse.js"}) entries_.push_back({one, module_, classic_});
+  entries_.push_back({path, module_of_service_, script_of_service_});
+  for (std::size_t i = 0; i < client_files_.size(); ++i) {
+    const std::string name(web::client_files()[i].name);
+    const std::string same = web::client_release() + "/" + name;
+    const Resource* classic = name == "sse.js" ? script_ : nullptr;
+    entries_.push_back({path + "/" + name, client_files_[i], classic, false, same});
+    entries_.push_back({path + "/" + same, client_files_[i], classic, true});
+  }
+}
+
+const PageContent::Entry* PageContent::find(const std::string& path) const {
+  const auto named = [this](std::string_view wanted) {
+    const auto entry = std::ranges::find(entries_, wanted, &Entry::path);
+    return entry != entries_.end() ? &*entry : nullptr;
+  };
+  if (const Entry* entry = named(path)) return entry;
+  // The path of another release.
+  const std::size_t file = path.rfind('/');
+  if (file == std::string::npos || file == 0) return nullptr;
+  const std::size_t release = path.rfind('/', file - 1);
+  if (release == std::string::npos || std::isdigit(static_cast<unsigned char>(path[release + 1])) == 0) return nullptr;
+  const Entry* entry = named(path.substr(0, release) + path.substr(file));
+  return entry != nullptr && !entry->same_as.empty() ? entry : nullptr;
 }
 
 std::vector<std::string> PageContent::paths() const {
@@ -113,14 +143,16 @@ std::optional<Reply> PageContent::answer(const RequestHead& head, const std::str
                             "the path of the request contains a control character, or a '%' without two digits\n",
                             keep_alive);
   }
-  const auto entry = std::ranges::find(entries_, *path, &Entry::path);
-  if (entry != entries_.end()) {
+  if (const Entry* entry = find(*path); entry != nullptr) {
     if (!reads(head)) return std::nullopt;
     const auto parameters =
         entry->classic != nullptr ? form_values(query_of(head.target)) : decltype(form_values(""))();
     const auto type = parameters.find("script-type");
     const bool classic = type != parameters.end() && type->second != "module";
-    return (classic ? entry->classic : entry->resource)->answer(head, headers, keep_alive, now);
+    std::string lines = headers + (entry->released ? kForever : kRevalidate);
+    // A client can load the same bytes from there, and keep them (RFC 9110 §8.7).
+    if (!classic && !entry->same_as.empty()) lines += "Content-Location: " + entry->same_as + "\r\n";
+    return (classic ? entry->classic : entry->resource)->answer(head, lines, keep_alive, now);
   }
   const bool is_service_path = std::ranges::any_of(
       services_, [&](const std::string& service) { return path->starts_with(service + "/connect"); });

@@ -1,4 +1,9 @@
-// The browser client of sse-server. sse.d.ts is its manual; web.cc turns it into a classic script by its last line.
+// The client of sse-server. sse.d.ts is its manual; web.cc turns it into a classic script by its last line.
+//
+// What only some pages use is in parts: modules beside this one that import nothing and are loaded when they are used,
+// each by one dynamic import of './sse-NAME.js' in this file. web.cc lists them for the server, package.json for npm.
+// Workers, Node.js and the rendering of pages on a server have no document: this module may be loaded there, and be used
+// with absolute URLs.
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -21,12 +26,15 @@ const PAGE_EVENTS = ['DOMContentLoaded', 'pagehide', 'visibilitychange', 'freeze
 const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchstart'];
 const JSON_HEADERS = { 'content-type': 'application/json;charset=UTF-8' };
 
+const page = () => globalThis.document;
+const isHidden = () => page()?.visibilityState === 'hidden';
+
 const memory = {};
 
 // Storage throws when blocked or full; values are then stored until the page is closed.
 function read(kind, key) {
   try {
-    return window[kind][key] ?? memory[key];
+    return (page() && globalThis[kind][key]) ?? memory[key];
   } catch {
     return memory[key];
   }
@@ -35,7 +43,7 @@ function read(kind, key) {
 function write(kind, key, value) {
   memory[key] = value;
   try {
-    window[kind][key] = value;
+    if (page()) globalThis[kind][key] = value;
   } catch {
     // stored in memory
   }
@@ -76,6 +84,187 @@ function parameters(...sources) {
   return result;
 }
 
+function requestURL({ url, query }, path, more) {
+  return `${url}/connect/${path}?${parameters(query, more)}`;
+}
+
+function post(options, path, body, headers, query) {
+  return fetch(requestURL(options, path, query), {
+    method: 'POST',
+    body,
+    headers,
+    credentials: options.withCredentials ? 'include' : 'same-origin',
+  });
+}
+
+function beacon(options, path, body) {
+  const { navigator } = globalThis;
+  if (navigator?.sendBeacon) return navigator.sendBeacon(requestURL(options, path), body);
+  post(options, path, body).catch(() => {}); // as little is known of a beacon
+  return true;
+}
+
+/**
+ * A stream that is opened again whenever it ends, until close(), and the requests that belong to it. It works for `host`,
+ * which has `options`, `names()` (to listen to), `parameters()` (of the connect), `connecting()` and `lost()`, which are
+ * called when a stream is opened and when it has broken, `receive(event)` and `report(error)`.
+ */
+class Connection {
+  id; // of the open stream, from connect-finish on
+  server = {}; // data of the last connect-finish
+  #host;
+  #es;
+  #failures = 0;
+  #retryTimer;
+  #announced = new Set(); // the names that the server knows, or will know by a queued request
+  #announcing = false;
+  #acks = [];
+  #ackTimer;
+
+  constructor(host) {
+    this.#host = host;
+  }
+
+  get isOpen() {
+    return Boolean(this.#es && this.id);
+  }
+
+  /** Connects at once, unless a stream is open or being opened. */
+  open = () => {
+    if (this.#es) return;
+    clearTimeout(this.#retryTimer);
+    const { options } = this.#host;
+    const es = new EventSource(this.#url(), { withCredentials: options.withCredentials });
+    this.#es = es;
+    for (const name of [...OWN_EVENTS, ...this.#host.names()]) es.addEventListener(name, this.#receive);
+    es.onerror = this.#onError;
+    this.#host.connecting();
+  };
+
+  /** Ends the stream; with `goodbye`, which returns a form, the server is told. Returns whether that is on its way. */
+  close(goodbye) {
+    clearTimeout(this.#retryTimer);
+    const es = this.#es;
+    if (!goodbye) {
+      es?.close();
+      this.#es = this.id = undefined;
+      return false;
+    }
+    this.#sendAcks();
+    // The server should read the reason before the stream ends; an EventSource whose stream ends would reconnect.
+    es.onerror = () => es.close();
+    setTimeout(es.onerror, GOODBYE_DELAY);
+    this.#es = this.id = undefined;
+    return beacon(this.#host.options, 'disconnect.do', goodbye());
+  }
+
+  /** The message `id` has been handled. */
+  confirm(id) {
+    this.#acks.push(id);
+    if (this.#acks.length >= ACK_BATCH) this.#sendAcks();
+    else this.#ackTimer ??= setTimeout(this.#sendAcks, ACK_DELAY);
+  }
+
+  /** Receives these events; the caller tells the server. */
+  listen(names) {
+    for (const name of names) {
+      this.#announced.add(name);
+      this.#es?.addEventListener(name, this.#receive);
+    }
+  }
+
+  unlisten(names) {
+    for (const name of names) {
+      this.#announced.delete(name);
+      if (!OWN_EVENTS.includes(name)) this.#es?.removeEventListener(name, this.#receive);
+    }
+  }
+
+  /** `action`: addListener or removeListener. */
+  changeListening(action, listener) {
+    const body = JSON.stringify({ connectionId: this.id, listener });
+    return post(this.#host.options, `${action}.do`, body, JSON_HEADERS);
+  }
+
+  /** Makes the server know the names of the host: sends those that have changed, and those that no URL could hold. */
+  async announce() {
+    if (this.#announcing) return;
+    this.#announcing = true;
+    await undefined; // for all calls of one task there is one request
+    while (this.isOpen) {
+      const es = this.#es;
+      const announced = this.#announced;
+      const isOurs = (name) => OWN_EVENTS.includes(name) || LOCAL_EVENTS.includes(name);
+      const names = this.#host.names();
+      const added = names.filter((name) => !announced.has(name) && !isOurs(name));
+      const removed = [...announced].filter((name) => !names.includes(name) && !isOurs(name));
+      if (!added.length && !removed.length) break;
+      const [action, changed] = added.length ? ['addListener', added] : ['removeListener', removed];
+      if (added.length) this.listen(added);
+      else this.unlisten(removed);
+      try {
+        const response = await this.changeListening(action, changed);
+        const text = await response.text();
+        if (!response.ok) this.#host.report(new Error(`${action} of ${changed.length} events was refused: ${text}`));
+      } catch {
+        // Without these names the stream is not the one that the page wants.
+        if (es === this.#es) this.#retry();
+      }
+    }
+    this.#announcing = false;
+  }
+
+  #url() {
+    const { url, query } = this.#host.options;
+    const own = this.#host.parameters();
+    const address = (listeners) => `${url}/connect?${parameters(own, { listeners }, query)}`;
+    let room = MAX_URL - address('').length;
+    const fitting = this.#host.names().filter((name) => {
+      room -= encodeURIComponent(`${name},`).length;
+      return room >= 0 && !/,|^\s|\s$/.test(name);
+    });
+    this.#announced = new Set(fitting);
+    return address(fitting.join(','));
+  }
+
+  // An event of the server may be named "error", too; that one has data.
+  #onError = (event) => {
+    if (!('data' in event) && event.target === this.#es) this.#retry();
+  };
+
+  #retry() {
+    const base = this.#host.options.reconnectTime || Number(this.server.reconnectTime) || Sse.DEFAULT_RECONNECT_TIME;
+    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
+    this.close();
+    this.#retryTimer = setTimeout(this.open, delay * (0.5 + Math.random()));
+    this.#host.lost();
+  }
+
+  #receive = (event) => {
+    // The browser's own `open` and `error` have no data.
+    if (event.target !== this.#es || !('data' in event)) return;
+    if (event.type === 'connect-finish') {
+      this.server = objectIn(event.data);
+      this.id = String(this.server.connectionId ?? event.lastEventId);
+      this.#failures = 0;
+    }
+    this.#host.receive(event);
+    if (event.type === 'connect-finish') {
+      this.#sendAcks();
+      this.announce();
+    }
+  };
+
+  // A lost one is harmless: the message is sent and confirmed again.
+  #sendAcks = () => {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    if (!this.isOpen || !this.#acks.length) return;
+    const body = JSON.stringify({ connectionId: this.id, ids: this.#acks });
+    if (beacon(this.#host.options, 'ack.do', body)) this.#acks = [];
+  };
+}
+
 class Sse {
   static version = '0.1.0';
   static DEFAULT_OPTIONS = {
@@ -107,16 +296,11 @@ class Sse {
   createTimestamp = Date.now();
   instanceId = randomId();
 
-  #es;
+  #connection;
   #life = new AbortController();
   #wanted = false; // The page wants a connection, whether or not one is possible now.
-  #failures = 0;
-  #retryTimer;
-  #server = {}; // data of connect-finish
   #listeners; // those of addListener: one for each name
   #moreListeners = new Map(); // those of on: name → function → once
-  #announced = new Set(); // the names that the server knows, or will know by a queued request
-  #announcing = false;
   #queue = [];
   #draining = false;
 
@@ -124,8 +308,6 @@ class Sse {
   #lastEventId;
   #marked = false;
   #seen = new Set();
-  #acks = [];
-  #ackTimer;
 
   #userActive = false;
   #activeSince = 0;
@@ -142,12 +324,13 @@ class Sse {
     write('sessionStorage', 'sseAccessTimestamp', this.options.accessTimestamp);
 
     const on = (target, name, fn) =>
-      target.addEventListener(name, fn, { passive: true, signal: this.#life.signal });
-    on(document, 'visibilitychange', this.#onVisibilityChange);
-    on(window, 'pagehide', this.#onPageHide);
-    on(window, 'pageshow', this.#resume);
-    on(window, 'online', this.#resume);
-    for (const name of ACTIVITY_EVENTS) on(document, name, this.#onActivity);
+      target?.addEventListener?.(name, fn, { passive: true, signal: this.#life.signal });
+    on(page(), 'visibilitychange', this.#onVisibilityChange);
+    on(globalThis, 'pagehide', this.#onPageHide);
+    on(globalThis, 'pageshow', this.#resume);
+    on(globalThis, 'online', this.#resume);
+    for (const name of ACTIVITY_EVENTS) on(page(), name, this.#onActivity);
+    this.#connection = this.#newConnection();
     this.connect();
   }
 
@@ -174,12 +357,12 @@ class Sse {
     this.options.url = url;
     this.#lastEventId = undefined;
     this.#seen.clear();
-    this.#acks = [];
+    this.#connection = this.#newConnection();
     this.connect();
   }
 
   isActive() {
-    return this.state === OPEN && Boolean(this.#es);
+    return this.state === OPEN && this.#connection.isOpen;
   }
 
   getEventListeners() {
@@ -188,11 +371,7 @@ class Sse {
 
   addListener(names, fn) {
     const added = listenerEntries(names, fn);
-    for (const [name, listener] of added) {
-      this.#listeners.set(name, listener);
-      this.#es?.addEventListener(name, this.#receive);
-      this.#announced.add(name);
-    }
+    for (const [name, listener] of added) this.#listeners.set(name, listener);
     return this.#changeListening(
       'addListener',
       added.map(([name]) => name),
@@ -203,10 +382,6 @@ class Sse {
     const removed = listenerEntries(names).map(([name]) => name);
     for (const name of removed) this.#listeners.delete(name);
     const unused = removed.filter((name) => !this.#moreListeners.has(name));
-    for (const name of unused) {
-      this.#stopReceiving(name);
-      this.#announced.delete(name);
-    }
     return this.#changeListening('removeListener', unused);
   }
 
@@ -214,8 +389,7 @@ class Sse {
     if (typeof fn !== 'function') throw new TypeError('on() takes an event name and a function.');
     if (!this.#moreListeners.has(name)) this.#moreListeners.set(name, new Map());
     this.#moreListeners.get(name).set(fn, once);
-    this.#es?.addEventListener(name, this.#receive);
-    this.#announce();
+    this.#connection.announce();
     return () => this.off(name, fn);
   }
 
@@ -223,15 +397,14 @@ class Sse {
     const fns = this.#moreListeners.get(name);
     if (!fns?.delete(fn) || fns.size) return;
     this.#moreListeners.delete(name);
-    if (this.#listeners.has(name)) return;
-    this.#stopReceiving(name);
-    this.#announce();
+    if (!this.#listeners.has(name)) this.#connection.announce();
   }
 
   send(path = '', body = {}, query = {}, headers = {}) {
     const text = JSON.stringify(body);
     return this.#whenActive(() =>
-      this.#post(
+      post(
+        this.options,
         `message/${path}.do`,
         text,
         { ...JSON_HEADERS, ...headers },
@@ -245,27 +418,39 @@ class Sse {
       return Promise.reject(new TypeError('upload() takes a FormData object.'));
     }
     return this.#whenActive(() =>
-      this.#post(`upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }),
+      post(this.options, `upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }),
     );
   }
 
   // ---- the stream
 
+  #newConnection() {
+    return new Connection({
+      options: this.options,
+      names: () => [...new Set([...this.#listeners.keys(), ...this.#moreListeners.keys()])],
+      parameters: () => this.#parameters(),
+      connecting: () => {
+        this.#streamId = '';
+        this.#setState(CONNECTING);
+      },
+      lost: () => {
+        this.#leave(CONNECTING);
+        this.connectionId = undefined;
+      },
+      receive: (event) => this.#receive(event),
+      report: (error) => this.#report(error),
+    });
+  }
+
   #resume = () => {
-    if (!this.#wanted || this.#es || document.visibilityState === 'hidden') return;
-    clearTimeout(this.#retryTimer);
-    this.#streamId = '';
-    const es = new EventSource(this.#connectURL(), { withCredentials: this.options.withCredentials });
-    this.#es = es;
-    for (const name of [...OWN_EVENTS, ...this.#names()]) es.addEventListener(name, this.#receive);
-    es.onerror = this.#onStreamError;
-    this.#setState(CONNECTING);
+    if (this.#wanted && !isHidden()) this.#connection.open();
   };
 
-  #connectURL() {
-    const { keepaliveTime, accessTimestamp, useWindowEventBus, query } = this.options;
+  #parameters() {
+    const { keepaliveTime, accessTimestamp, useWindowEventBus } = this.options;
     const { totalJSHeapSize, usedJSHeapSize, jsHeapSizeLimit } = performance.memory ?? {};
-    const own = {
+    const { screen, location } = globalThis;
+    return {
       clientId: this.clientId,
       clientVersion: Sse.version,
       clientImportModuleTime: Sse.IMPORT_MODULE_TIMESTAMP,
@@ -274,8 +459,8 @@ class Sse {
       keepaliveTime,
       sessionDuration: Math.round(this.#sessionSeconds),
       accessTime: accessTimestamp,
-      screen: `${screen.width}x${screen.height}`,
-      locationHref: location.href.slice(0, 2000),
+      screen: screen && `${screen.width}x${screen.height}`,
+      locationHref: location?.href.slice(0, 2000),
       useWindowEventBus,
       totalJSHeapSize,
       usedJSHeapSize,
@@ -284,88 +469,68 @@ class Sse {
       ack: 1,
       ackMarks: 1,
     };
-    const address = (listeners) => `${this.options.url}/connect?${parameters(own, { listeners }, query)}`;
-    let room = MAX_URL - address('').length;
-    const fitting = this.#names().filter((name) => {
-      room -= encodeURIComponent(`${name},`).length;
-      return room >= 0 && !/,|^\s|\s$/.test(name);
-    });
-    this.#announced = new Set(fitting);
-    return address(fitting.join(','));
   }
 
-  // An event of the server may be named "error", too; that one has data.
-  #onStreamError = (event) => {
-    if (!('data' in event) && event.target === this.#es) this.#reconnect();
-  };
-
-  #reconnect() {
-    this.#leave(CONNECTING);
-    this.connectionId = undefined;
-    const base = this.options.reconnectTime || Number(this.#server.reconnectTime) || Sse.DEFAULT_RECONNECT_TIME;
-    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
-    this.#retryTimer = setTimeout(this.#resume, delay * (0.5 + Math.random()));
-  }
-
-  #receive = (event) => {
-    // The browser's own `open` and `error` have no data.
-    if (event.target !== this.#es || !('data' in event)) return;
+  #receive(event) {
     const marked = this.#marked; // With ackMarks only the event after an `sse-qos` is confirmed.
     this.#marked = event.type === 'sse-qos';
     if (this.#marked) return;
     const ownId = (marked || event.lastEventId !== this.#streamId) && event.lastEventId;
     this.#streamId = event.lastEventId ?? this.#streamId;
+    if (this.#handleOwn(event)) return;
+    const isWanted = this.#listeners.has(event.type) || this.#moreListeners.has(event.type);
+    const { ack, ackMarks = false } = this.#connection.server;
+    // A message may be older than the last event.
+    if (ownId && (!marked || ownId.padStart(20) > (this.#lastEventId ?? '').padStart(20))) this.#lastEventId = ownId;
+    if (!isWanted) return; // a message without a listener is not confirmed
+    // Java servers, which do not ask for confirmations, restart ids on every connection.
+    if (!ownId || !ack || !this.#seen.has(ownId)) this.#emit(event);
+    if (!ownId || !ack) return;
+    this.#seen.add(ownId);
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value);
+    if (marked === ackMarks) this.#connection.confirm(ownId);
+  }
+
+  #handleOwn(event) {
     switch (event.type) {
       case 'connect-finish':
-        return this.#onConnectFinish(event);
+        this.#onConnectFinish(event);
+        return true;
       case 'connect-close':
         this.#wanted = false;
+        this.#connection.close();
         this.#leave(CLOSED);
-        return this.#emitClose(event, Sse.SERVER_TRIGGER_CLOSE, 'server-close');
+        this.#emitClose(event, Sse.SERVER_TRIGGER_CLOSE, 'server-close');
+        return true;
       case 'sse-set-duration':
       case '_set-duration':
         this.#setSessionSeconds(objectIn(event.data).duration);
-        return this.#emit(event);
+        this.#emit(event);
+        return true;
     }
-    if (!ownId) return this.#emit(event);
-
-    // Java servers restart ids on every connection.
-    const { ack, ackMarks = false } = this.#server;
-    const known = ack && this.#seen.has(ownId);
-    // A message may be older than the last event.
-    if (!marked || ownId.padStart(20) > (this.#lastEventId ?? '').padStart(20)) this.#lastEventId = ownId;
-    if (ack) {
-      this.#seen.add(ownId);
-      if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value);
-    }
-    if (!known) this.#emit(event);
-    if (ack && marked === ackMarks) this.#confirm(ownId);
-  };
+    return false;
+  }
 
   #onConnectFinish(event) {
-    this.#server = objectIn(event.data);
-    this.connectionId = String(this.#server.connectionId ?? event.lastEventId);
-    this.connectionName = this.#server.name;
-    this.serverVersion = this.#server.version;
-    this.#failures = 0;
+    const { id, server } = this.#connection;
+    this.connectionId = id;
+    this.connectionName = server.name;
+    this.serverVersion = server.version;
     this.#lastEventId = event.lastEventId; // the old one while missed events follow
     this.#connectionSeconds = 0;
     this.#lastActivity = Date.now();
     this.#setState(OPEN);
-    this.#checkActivity();
-    this.#activityTimer = setInterval(this.#checkActivity, this.options.leaveCheckInterval);
+    if (page()) {
+      this.#checkActivity();
+      this.#activityTimer = setInterval(this.#checkActivity, this.options.leaveCheckInterval);
+    }
     this.#emit(event);
-    this.#sendAcks();
     this.#drain();
-    this.#announce();
   }
 
   /** `connectionId` stays for the listeners. */
   #leave(state) {
-    clearTimeout(this.#retryTimer);
     clearInterval(this.#activityTimer);
-    this.#es?.close();
-    this.#es = undefined;
     this.#setUserActive(false);
     this.#setState(state);
   }
@@ -373,32 +538,28 @@ class Sse {
   #disconnect(reason) {
     const { connectionId } = this;
     if (!this.isActive()) {
+      this.#connection.close();
       this.#leave(CLOSED);
       return false;
     }
-    this.#sendAcks();
-    // The server should read the reason before the stream ends; an EventSource whose stream ends would reconnect.
-    const es = this.#es;
-    es.onerror = () => es.close();
-    setTimeout(es.onerror, GOODBYE_DELAY);
-    this.#es = undefined;
-    this.#leave(CLOSED);
-    const form = parameters({
-      connectionId,
-      clientId: this.clientId,
-      reason,
-      duration: Math.round(this.#connectionSeconds),
-      sessionDuration: Math.round(this.#sessionSeconds),
-      sseVersion: Sse.version,
+    const sent = this.#connection.close(() => {
+      this.#leave(CLOSED);
+      return parameters({
+        connectionId,
+        clientId: this.clientId,
+        reason,
+        duration: Math.round(this.#connectionSeconds),
+        sessionDuration: Math.round(this.#sessionSeconds),
+        sseVersion: Sse.version,
+      });
     });
-    const sent = this.#beacon('disconnect.do', form);
     const event = new MessageEvent('connect-close', { data: `{"connectionId": "${connectionId}"}` });
     this.#emitClose(event, Sse.CLIENT_TRIGGER_CLOSE, reason);
     return sent;
   }
 
   #onVisibilityChange = () => {
-    if (document.visibilityState === 'hidden') this.#disconnect('visibilitychange');
+    if (isHidden()) this.#disconnect('visibilitychange');
     else this.#resume();
   };
 
@@ -434,7 +595,7 @@ class Sse {
       if (once) this.off(event.type, fn);
       this.#call(fn, event, closeInfo);
     }
-    if (this.options.useWindowEventBus && !isPageEvent(event.type)) {
+    if (this.options.useWindowEventBus && page() && !isPageEvent(event.type)) {
       const copy = new MessageEvent(event.type, event);
       window.dispatchEvent(Object.assign(copy, { url: event.url }, closeInfo));
     }
@@ -457,64 +618,10 @@ class Sse {
 
   // ---- requests of the page
 
-  #requestURL(path, query) {
-    return `${this.options.url}/connect/${path}?${parameters(this.options.query, query)}`;
-  }
-
-  #beacon(path, body) {
-    return navigator.sendBeacon(this.#requestURL(path), body);
-  }
-
-  #post(path, body, headers, query) {
-    return fetch(this.#requestURL(path, query), {
-      method: 'POST',
-      body,
-      headers,
-      credentials: this.options.withCredentials ? 'include' : 'same-origin',
-    });
-  }
-
-  #names() {
-    return [...new Set([...this.#listeners.keys(), ...this.#moreListeners.keys()])];
-  }
-
-  #stopReceiving(name) {
-    if (!OWN_EVENTS.includes(name)) this.#es?.removeEventListener(name, this.#receive);
-  }
-
   #changeListening(action, names) {
-    return this.#whenActive(() => this.#postListeners(action, names));
-  }
-
-  #postListeners(action, listener) {
-    const body = JSON.stringify({ connectionId: this.connectionId, listener });
-    return this.#post(`${action}.do`, body, JSON_HEADERS);
-  }
-
-  /** Sends the names that on() and off() have changed, and those that did not fit into the URL. */
-  async #announce() {
-    if (this.#announcing) return;
-    this.#announcing = true;
-    await undefined; // for all calls of one task there is one request
-    while (this.isActive()) {
-      const es = this.#es;
-      const announced = this.#announced;
-      const names = this.#names().filter((name) => !OWN_EVENTS.includes(name) && !LOCAL_EVENTS.includes(name));
-      const added = names.filter((name) => !announced.has(name));
-      const removed = [...announced].filter((name) => !OWN_EVENTS.includes(name) && !names.includes(name));
-      if (!added.length && !removed.length) break;
-      const [action, changed] = added.length ? ['addListener', added] : ['removeListener', removed];
-      for (const name of changed) announced[added.length ? 'add' : 'delete'](name);
-      try {
-        const response = await this.#postListeners(action, changed);
-        const text = await response.text();
-        if (!response.ok) this.#report(new Error(`${action} of ${changed.length} events was refused: ${text}`));
-      } catch {
-        // Without these names the stream is not the one that the page wants.
-        if (es === this.#es) this.#reconnect();
-      }
-    }
-    this.#announcing = false;
+    if (action === 'addListener') this.#connection.listen(names);
+    else this.#connection.unlisten(names);
+    return this.#whenActive(() => this.#connection.changeListening(action, names));
   }
 
   #whenActive(task) {
@@ -542,21 +649,6 @@ class Sse {
   #destroyedError() {
     return new Error('This Sse object was destroyed; create a new one to send.');
   }
-
-  #confirm(id) {
-    this.#acks.push(id);
-    if (this.#acks.length >= ACK_BATCH) this.#sendAcks();
-    else this.#ackTimer ??= setTimeout(this.#sendAcks, ACK_DELAY);
-  }
-
-  // A lost one is harmless: the message is sent and confirmed again.
-  #sendAcks = () => {
-    clearTimeout(this.#ackTimer);
-    this.#ackTimer = undefined;
-    if (!this.isActive() || !this.#acks.length) return;
-    const body = JSON.stringify({ connectionId: this.connectionId, ids: this.#acks });
-    if (this.#beacon('ack.do', body)) this.#acks = [];
-  };
 
   // ---- active time of the user
 

@@ -1,6 +1,12 @@
 #include "web/web.h"
 
+#include <array>
 #include <cassert>
+#include <cstdint>
+#include <cstdio>
+
+#include "base/checksum.h"
+#include "base/version.h"
 
 namespace sse::web {
 
@@ -13,14 +19,26 @@ extern const std::string_view sse_d_ts;
 
 namespace {
 
+constexpr std::string_view kImport = "import('./";
+
 // The function wrapper keeps the module's names out of the global scope, and allows a page to load the script twice.
-std::string to_classic_script(std::string_view module) {
+std::string to_classic_script(std::string_view module, std::string_view first_line) {
   constexpr std::string_view kExport = "export default Sse;\n";
   assert(module.ends_with(kExport));
   std::string script = "(() => {\n'use strict';\n";
+  script += first_line;
   script += module.substr(0, module.size() - kExport.size());
   script += "globalThis.Sse = Sse;\n})();\n";
   return script;
+}
+
+// Imports the parts from below `url`, a JavaScript expression, instead of from beside the script.
+std::string with_parts_below(std::string_view url) {
+  const std::string replacement = "import(" + std::string(url) + ".replace(/[?#].*/, '') + '/" + client_release() + "/";
+  std::string module(sse_js);
+  for (std::size_t at = module.find(kImport); at != std::string::npos; at = module.find(kImport, at))
+    module.replace(at, kImport.size(), replacement);
+  return module;
 }
 
 }  // namespace
@@ -35,17 +53,40 @@ std::span<const Asset> page_assets() {
   return kAssets;
 }
 
-std::string_view client_module() {
-  return sse_js;
+std::span<const ClientFile> client_files() {
+  static const ClientFile kFiles[] = {
+      {"sse.js", kJavascript, sse_js},
+      {"sse.d.ts", "text/plain;charset=utf-8", sse_d_ts},
+  };
+  return kFiles;
 }
 
 const std::string& client_script() {
-  static const std::string script = to_classic_script(sse_js);
+  static const std::string script = to_classic_script(sse_js, "");
   return script;
 }
 
-std::string_view client_types() {
-  return sse_d_ts;
+const std::string& client_module_of_service() {
+  static const std::string script = with_parts_below("import.meta.url");
+  return script;
+}
+
+const std::string& client_script_of_service() {
+  // Only while the script runs for the first time does the browser say which one it is.
+  static const std::string script =
+      to_classic_script(with_parts_below("scriptURL"), "const scriptURL = document.currentScript?.src ?? '';\n");
+  return script;
+}
+
+const std::string& client_release() {
+  static const std::string release = [] {
+    std::uint32_t sum = 0;
+    for (const ClientFile& file : client_files()) sum = crc32(file.bytes, sum);
+    std::array<char, 16> text{};
+    std::snprintf(text.data(), text.size(), "-%08x", sum);
+    return base::kVersion + std::string(text.data());
+  }();
+  return release;
 }
 
 }  // namespace sse::web

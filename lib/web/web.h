@@ -9,7 +9,7 @@
 /// other server. All functions are thread safe.
 namespace sse::web {
 
-/// Content type of client_module() and client_script() (PROTOCOL.md, "Serving the client").
+/// Content type of the client module and its classic form (PROTOCOL.md, "Serving the client").
 inline constexpr std::string_view kJavascript = "application/javascript;charset=utf-8";
 
 /// A file of the demo page and its path.
@@ -24,13 +24,26 @@ struct Asset {
 /// connect-src 'self'`.
 std::span<const Asset> page_assets();
 
-/// sse.js, an ES module whose default export is the class `Sse`.
-std::string_view client_module();
+/// A file of the client that pages load, at `P/<name>` of each service and at `P/<client_release()>/<name>`.
+struct ClientFile {
+  std::string_view name;  ///< `sse.js`, …
+  std::string_view content_type;
+  std::string_view bytes;
+};
 
-/// The same code as a classic script that sets the global `Sse` and nothing else.
+/// sse.js, which is an ES module whose default export is the class `Sse`; its parts, which it imports from beside
+/// itself when they are used; and sse.d.ts, its types.
+std::span<const ClientFile> client_files();
+
+/// sse.js as a classic script that sets the global `Sse` and nothing else.
 const std::string& client_script();
 
-/// sse.d.ts, the client's types.
-std::string_view client_types();
+/// sse.js and client_script() for the path `P` itself: they import the parts from `P/<client_release()>/`, whatever `P`
+/// is called where the page is (proxies may rename it).
+const std::string& client_module_of_service();
+const std::string& client_script_of_service();
+
+/// Names the bytes of client_files(): the version of this build and a checksum. It never stands for other bytes.
+const std::string& client_release();
 
 }  // namespace sse::web

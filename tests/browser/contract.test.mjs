@@ -631,6 +631,32 @@ test('works where storage is blocked', async (t) => {
   assert.deepEqual(page.problems, []);
 });
 
+test('works in a worker, which has no document', async (t) => {
+  const server = await startScripted(t);
+  const page = await openPage(t, `${server.url}/`);
+  await page.evaluate((url) => {
+    const program = `
+      import Sse from '${url}/my-sse';
+      const eventListeners = { news: ({ data }) => postMessage(data) };
+      const client = new Sse({ url: '${url}/my-sse', clientId: 'a worker', eventListeners });
+      onmessage = () => client.close('enough');`;
+    window.received = [];
+    const source = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+    window.worker = new Worker(source, { type: 'module' });
+    window.worker.onerror = (event) => window.received.push(event.message);
+    window.worker.onmessage = (event) => window.received.push(event.data);
+  }, server.url);
+  await connects(server, 1);
+  assert.equal(server.streams[0].query.clientId, 'a worker');
+  assert.ok(!('screen' in server.streams[0].query));
+  server.streams[0].event('news', 'heard');
+  await arrived(page, 1);
+  assert.deepEqual(await received(page), ['heard']);
+  await page.evaluate(() => window.worker.postMessage(''));
+  await until(() => server.named('disconnect.do').length, 'the goodbye');
+  assert.equal(server.named('disconnect.do')[0].body.reason, 'enough');
+});
+
 test('the client id stays over a reload', async (t) => {
   const server = await startScripted(t);
   const page = await openClient(t, server);

@@ -7,6 +7,7 @@
 
 #include "base/version.h"
 #include "unit/server/server_fixture.h"
+#include "web/web.h"
 
 namespace sse::pages {
 namespace {
@@ -75,7 +76,7 @@ TEST_F(PageRoutesTest, SendsTheClientOnceAndCompressed) {
   const Response plain = c.get("/my-sse/sse.js");
   const std::string tag = plain.header("ETag");
   EXPECT_THAT(tag, AllOf(StartsWith("\""), EndsWith("\"")));
-  EXPECT_EQ(plain.header("Vary"), "Accept-Encoding");
+  EXPECT_EQ(plain.header("Vary"), "Accept-Encoding, Origin");
   EXPECT_EQ(plain.header("X-Content-Type-Options"), "nosniff");
   EXPECT_EQ(c.get("/my-sse", "If-None-Match: " + tag + "\r\n").status, 304);
   EXPECT_EQ(c.get("/my-sse?script-type=", "If-None-Match: " + tag + "\r\n").status, 200) << "another script";
@@ -92,6 +93,36 @@ TEST_F(PageRoutesTest, SendsTheClientOnceAndCompressed) {
   const Response refused = c.post("/my-sse/sse.js", "");
   EXPECT_EQ(refused.status, 405);
   EXPECT_EQ(refused.header("Allow"), "GET, HEAD");
+}
+
+TEST_F(PageRoutesTest, ServesTheFilesOfTheClientAlsoAtAPathForEver) {
+  start();
+  for (const web::ClientFile& file : web::client_files()) {
+    const std::string name(file.name);
+    const Response latest = get("/my-sse/" + name);
+    EXPECT_EQ(latest.status, 200) << name;
+    EXPECT_EQ(latest.header("Cache-Control"), "no-cache");
+    EXPECT_EQ(latest.header("Content-Type"), file.content_type);
+    const std::string location = latest.header("Content-Location");
+    EXPECT_EQ(location, web::client_release() + "/" + name);
+    const Response released = get("/my-sse/" + location, "Accept-Encoding: br\r\n");
+    EXPECT_EQ(released.status, 200);
+    EXPECT_EQ(released.header("Cache-Control"), "public, max-age=31536000, immutable");
+    EXPECT_EQ(released.header("Content-Encoding"), "br");
+    EXPECT_EQ(get("/my-sse/" + location).body, latest.body);
+    EXPECT_EQ(get("/my-sse/" + location, "If-None-Match: " + latest.header("ETag") + "\r\n").status, 304);
+    const Response other = get("/my-sse/0.0.9-01234567/" + name);
+    EXPECT_EQ(other.body, latest.body) << "a node of another release may have served the module";
+    EXPECT_EQ(other.header("Cache-Control"), "no-cache");
+    EXPECT_EQ(client().post("/my-sse/" + location, "").status, 405);
+  }
+  EXPECT_THAT(get("/my-sse/" + web::client_release() + "/sse.js?script-type=text/javascript").body,
+              HasSubstr("globalThis.Sse = Sse;"));
+  EXPECT_EQ(get("/my-sse").header("Content-Location"), "") << "its parts are elsewhere";
+  for (const std::string path :
+       {"/my-sse/0.0.9-01234567/", "/my-sse/0.0.9-01234567", "/my-sse/0.0.9-01234567/index.html",
+        "/my-sse/latest/sse.js", "/my-sse/1/2/sse.js", "/0/sse.js", "/my-sse/sse.js/", "/my-sse//sse.js", "/1/demo.js"})
+    EXPECT_EQ(get(path).status, 404) << path;
 }
 
 TEST_F(PageRoutesTest, RefusesControlCharactersInAPath) {

@@ -29,13 +29,20 @@ std::string_view asset(std::string_view path) {
   return {};
 }
 
+std::string_view client_file(std::string_view name) {
+  for (const ClientFile& file : client_files()) {
+    if (file.name == name) return file.bytes;
+  }
+  return {};
+}
+
 TEST(Web, EmbedsEveryFileByteForByte) {
   for (const auto& [file, bytes] : {std::pair<std::string, std::string_view>{"index.html", asset("/")},
                                     {"demo.css", asset("/demo.css")},
                                     {"demo.js", asset("/demo.js")},
                                     {"favicon.svg", asset("/favicon.svg")},
-                                    {"sse.js", client_module()},
-                                    {"sse.d.ts", client_types()}}) {
+                                    {"sse.js", client_file("sse.js")},
+                                    {"sse.d.ts", client_file("sse.d.ts")}}) {
     ASSERT_FALSE(source_of(file).empty()) << file;
     EXPECT_TRUE(bytes == source_of(file)) << file;
   }
@@ -58,15 +65,33 @@ TEST(Web, PageHoldsNoInlineScriptOrStyle) {
 }
 
 TEST(Web, ClassicScriptIsTheModuleWithoutItsExport) {
-  EXPECT_EQ(count(client_module(), "\nexport default Sse;\n"), 1U);
-  EXPECT_EQ(count(client_script(), "export "), 0U);
-  EXPECT_EQ(count(client_script(), "globalThis.Sse = Sse;"), 1U);
-  const std::string_view module = client_module();
+  const std::string_view module = client_file("sse.js");
+  EXPECT_EQ(count(module, "\nexport default Sse;\n"), 1U);
+  for (const std::string& script : {client_script(), client_script_of_service()}) {
+    EXPECT_EQ(count(script, "export "), 0U);
+    EXPECT_EQ(count(script, "globalThis.Sse = Sse;"), 1U);
+    EXPECT_EQ(count(script, "import.meta"), 0U) << "is a syntax error in a classic script";
+  }
   EXPECT_NE(client_script().find(module.substr(0, module.rfind("\nexport "))), std::string::npos);
 }
 
 TEST(Web, ClientSaysTheVersionOfThisBuild) {
-  EXPECT_EQ(count(client_module(), "static version = '" + std::string(base::kVersion) + "';"), 1U);
+  EXPECT_EQ(count(client_file("sse.js"), "static version = '" + std::string(base::kVersion) + "';"), 1U);
+  EXPECT_TRUE(client_release().starts_with(base::kVersion + std::string("-"))) << client_release();
+}
+
+TEST(Web, TheClientImportsItsPartsFromBesideItself) {
+  std::size_t parts = 0;
+  for (const ClientFile& file : client_files()) {
+    if (!file.name.ends_with(".js") || file.name == "sse.js") continue;
+    ++parts;
+    EXPECT_EQ(count(client_file("sse.js"), "import('./" + std::string(file.name) + "')"), 1U) << file.name;
+    EXPECT_EQ(count(file.bytes, "import"), 0U) << file.name << " is loaded alone";
+    const std::string below = " + '/" + client_release() + "/" + std::string(file.name) + "')";
+    EXPECT_EQ(count(client_module_of_service(), "import.meta.url.replace(/[?#].*/, '')" + below), 1U) << file.name;
+    EXPECT_EQ(count(client_script_of_service(), "scriptURL.replace(/[?#].*/, '')" + below), 1U) << file.name;
+  }
+  EXPECT_EQ(count(client_file("sse.js"), "import("), parts);
 }
 
 }  // namespace
