@@ -118,7 +118,9 @@ hub::NewConnection read_connection(const httplib::Request& req, auth::User user,
   // The browser's header is newer than the parameter, which the page wrote when it created the EventSource.
   connection.last_event_id =
       req.has_header("Last-Event-ID") ? req.get_header_value("Last-Event-ID") : form_value(query, "lastEventId");
-  connection.last_event = parse_id(connection.last_event_id).value_or(0);
+  // Windows that share a stream resume after what one of them has, and confirm what any of them has handled.
+  const bool confirms_by_cursor = form_value(query, "ackBy") != "id";
+  connection.last_event = confirms_by_cursor ? parse_id(connection.last_event_id).value_or(0) : 0;
   connection.attributes.address = context.address;
   connection.attributes.user_agent = req.get_header_value("User-Agent").substr(0, kMaxUserAgent);
   connection.attributes.host = req.get_header_value("Host");

@@ -75,6 +75,17 @@ export interface SseOptions {
    * dispatched: only listeners of this object get them.
    */
   useWindowEventBus?: boolean;
+  /**
+   * One stream for all windows of this browser that have an equal `share`, `url`, `query`, `clientId` and
+   * `withCredentials`; a string is for credentials that are functions, and differs from user to user. The stream listens
+   * to what any of the windows listens to; each window gets what it listens to. A message counts as handled when a
+   * listener of one window has run. When the window that has the stream closes, crashes or hangs, another opens one, and
+   * each window gets what it has not had. Without Web Locks (plain http except on localhost), each window has a stream of
+   * its own. Default false.
+   */
+  share?: boolean | string;
+  /** What happens while the tab is hidden: it closes, or stays connected, as far as the browser lets it. Default close. */
+  whenHidden?: 'close' | 'stay';
   /** Milliseconds without mouse, touch or key events after which the user counts as away. Default 5000. */
   leaveTimeout?: number;
   /** Interval of that check in milliseconds. Default 500. */

@@ -161,7 +161,8 @@ class Connection {
   /** The message `id` has been handled. */
   confirm(id) {
     this.#acks.push(id);
-    if (this.#acks.length >= ACK_BATCH) this.#sendAcks();
+    // Timers of hidden pages may run once a minute.
+    if (this.#acks.length >= ACK_BATCH || isHidden()) this.#sendAcks();
     else this.#ackTimer ??= setTimeout(this.#sendAcks, ACK_DELAY);
   }
 
@@ -280,6 +281,8 @@ class Sse {
     useWindowEventBus: true,
     leaveTimeout: 5000,
     leaveCheckInterval: 500,
+    share: false,
+    whenHidden: 'close',
   };
   static DEFAULT_RECONNECT_TIME = 5000;
   static IMPORT_MODULE_TIMESTAMP = Date.now();
@@ -297,6 +300,8 @@ class Sse {
   instanceId = randomId();
 
   #connection;
+  #host; // of the connection
+  #sharing; // no, wanted, loading: whether the connection is still to be replaced by a shared one
   #life = new AbortController();
   #wanted = false; // The page wants a connection, whether or not one is possible now.
   #listeners; // those of addListener: one for each name
@@ -317,6 +322,10 @@ class Sse {
 
   constructor(options) {
     this.options = { ...Sse.DEFAULT_OPTIONS, ...options };
+    const { share, query, headers } = this.options;
+    if (share === true && [query, headers].some((value) => typeof value === 'function')) {
+      throw new TypeError('With credentials that are functions, share is a string that differs from user to user.');
+    }
     this.#listeners = new Map(listenerEntries(this.options.eventListeners));
     this.clientId = this.options.clientId || read('localStorage', 'sseClientId') || randomId();
     write('localStorage', 'sseClientId', this.clientId);
@@ -425,10 +434,12 @@ class Sse {
   // ---- the stream
 
   #newConnection() {
-    return new Connection({
+    this.#host = {
       options: this.options,
       names: () => [...new Set([...this.#listeners.keys(), ...this.#moreListeners.keys()])],
       parameters: () => this.#parameters(),
+      cursor: () => this.#lastEventId,
+      resume: this.#resume,
       connecting: () => {
         this.#streamId = '';
         this.#setState(CONNECTING);
@@ -439,12 +450,34 @@ class Sse {
       },
       receive: (event) => this.#receive(event),
       report: (error) => this.#report(error),
-    });
+    };
+    this.#sharing = this.options.share ? 'wanted' : 'no';
+    return new Connection(this.#host);
   }
 
   #resume = () => {
-    if (this.#wanted && !isHidden()) this.#connection.open();
+    if (!this.#wanted || (isHidden() && this.options.whenHidden !== 'stay')) return;
+    if (this.#sharing === 'no') this.#connection.open();
+    else if (this.#sharing === 'wanted') this.#share();
   };
+
+  /** Replaces the connection by one that is shared, or leaves it where that is not possible. */
+  async #share() {
+    const host = this.#host;
+    this.#sharing = 'loading';
+    this.#setState(CONNECTING);
+    let shared;
+    try {
+      const { SharedConnection, canShare } = await import('./sse-share.js');
+      if (canShare()) shared = new SharedConnection(Connection, host, Sse.version);
+    } catch (error) {
+      this.#report(error);
+    }
+    if (host !== this.#host) return; // switchURL
+    if (shared) this.#connection = shared;
+    this.#sharing = 'no';
+    this.#resume();
+  }
 
   #parameters() {
     const { keepaliveTime, accessTimestamp, useWindowEventBus } = this.options;
@@ -559,8 +592,8 @@ class Sse {
   }
 
   #onVisibilityChange = () => {
-    if (isHidden()) this.#disconnect('visibilitychange');
-    else this.#resume();
+    if (!isHidden()) this.#resume();
+    else if (this.options.whenHidden !== 'stay') this.#disconnect('visibilitychange');
   };
 
   #onPageHide = () => this.#disconnect('unload');

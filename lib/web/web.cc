@@ -15,6 +15,7 @@ extern const std::string_view demo_css;
 extern const std::string_view demo_js;
 extern const std::string_view favicon_svg;
 extern const std::string_view sse_js;
+extern const std::string_view sse_share_js;
 extern const std::string_view sse_d_ts;
 
 namespace {
@@ -56,6 +57,7 @@ std::span<const Asset> page_assets() {
 std::span<const ClientFile> client_files() {
   static const ClientFile kFiles[] = {
       {"sse.js", kJavascript, sse_js},
+      {"sse-share.js", kJavascript, sse_share_js},
       {"sse.d.ts", "text/plain;charset=utf-8", sse_d_ts},
   };
   return kFiles;

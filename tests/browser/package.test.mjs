@@ -22,7 +22,7 @@ const MODULES = fileURLToPath(new URL('node_modules', import.meta.url));
 const PROGRAM = `
 import Sse from 'sse-server-client';
 window.received = [];
-window.client = new Sse({ url: '/my-sse', query: { userId: '1' } });
+window.client = new Sse({ url: '/my-sse', query: { userId: '1' }, share: true });
 window.client.on('news', (event) => window.received.push(event.data));
 `;
 
@@ -130,8 +130,13 @@ const BUNDLERS = {
   },
 };
 
+async function mainOf(out) {
+  const html = await readFile(path.join(out, 'index.html'), 'utf8');
+  return html.match(/src="\/?([^"]+\.js)"/)[1];
+}
+
 for (const [name, bundle] of Object.entries(BUNDLERS)) {
-  test(`a page bundled by ${name} gets events`, async (t) => {
+  test(`a page bundled by ${name} gets events, and loads the parts that it uses`, async (t) => {
     const out = path.join(project, `of-${name}`);
     await bundle(out);
     if (name !== 'vite') {
@@ -144,6 +149,9 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     await server.send('1', 'news', 'bundled');
     await until(() => page.evaluate(() => window.received.length), 'the event arrives');
     assert.deepEqual(await page.evaluate(() => window.received), ['bundled']);
+    assert.ok(await page.evaluate(async () => (await navigator.locks.query()).held.length), 'the part is loaded');
+    const main = await readFile(path.join(out, await mainOf(out)), 'utf8');
+    assert.ok(!main.includes('BroadcastChannel'), 'the part is a file of its own');
     assert.deepEqual(page.problems, []);
   });
 }

@@ -19,6 +19,8 @@ const sse = new Sse({
     news: (event: SseEvent) => console.log(event.data),
     quiet: null,
   },
+  share: 'user 7',
+  whenHidden: 'stay',
   intercepts: [(event) => console.log(event.type)],
 });
 

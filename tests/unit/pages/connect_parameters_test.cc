@@ -77,6 +77,12 @@ TEST(ReadConnection, TheHeaderOfTheBrowserIsNewerThanTheParameter) {
   EXPECT_EQ(read(req).last_event_id, "18");
 }
 
+TEST(ReadConnection, AClientThatConfirmsByIdConfirmsNothingByItsLastEventId) {
+  const hub::NewConnection connection = read(get("ack=1&ackBy=id&lastEventId=17"));
+  EXPECT_EQ(connection.last_event, 0U) << "confirms nothing";
+  EXPECT_EQ(connection.last_event_id, "17") << "resumes";
+}
+
 TEST(ReadConnection, AddsTheFieldsOfAJsonBodyToTheQuery) {
   const hub::NewConnection connection = read(post("a=1", R"({"channel":"c&d","n":5,"nothing":null})"));
   EXPECT_EQ(connection.channel.str(), "c&d");

@@ -42,6 +42,7 @@ TEST(Web, EmbedsEveryFileByteForByte) {
                                     {"demo.js", asset("/demo.js")},
                                     {"favicon.svg", asset("/favicon.svg")},
                                     {"sse.js", client_file("sse.js")},
+                                    {"sse-share.js", client_file("sse-share.js")},
                                     {"sse.d.ts", client_file("sse.d.ts")}}) {
     ASSERT_FALSE(source_of(file).empty()) << file;
     EXPECT_TRUE(bytes == source_of(file)) << file;
