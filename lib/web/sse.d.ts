@@ -99,7 +99,8 @@ export type SseState = 0 | 1 | 2;
 
 /**
  * A persistent connection to an sse-server: it reconnects after failures, closes while the tab is hidden, and queues
- * requests meanwhile. Connects on construction.
+ * requests meanwhile. Connects on construction, as soon as the code that constructs it has run: listeners that it adds are
+ * there from the beginning.
  */
 export default class Sse {
   static readonly version: string;

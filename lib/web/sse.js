@@ -340,7 +340,8 @@ class Sse {
     on(globalThis, 'online', this.#resume);
     for (const name of ACTIVITY_EVENTS) on(page(), name, this.#onActivity);
     this.#connection = this.#newConnection();
-    this.connect();
+    this.#wanted = true;
+    queueMicrotask(this.#resume); // with the listeners that on() adds until then
   }
 
   connect() {

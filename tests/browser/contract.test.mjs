@@ -522,6 +522,25 @@ test('on() adds listeners, off() removes them, and the server hears once what ha
   }), /TypeError: on\(\) takes/);
 });
 
+test('listeners that are added right after the construction are there when the first event arrives', async (t) => {
+  const server = await startScripted(t, {
+    onStream(stream) {
+      stream.finish();
+      stream.event('news', 'first');
+    },
+  });
+  const page = await openPage(t, `${server.url}/`);
+  await page.evaluate(async () => {
+    const { default: Sse } = await import('/my-sse');
+    window.received = [];
+    window.client = new Sse();
+    window.client.on('news', (event) => window.received.push([event.type, event.data]));
+  });
+  await arrived(page, 1);
+  assert.equal(server.streams[0].query.listeners, 'news');
+  assert.equal(server.requests.length, 0);
+});
+
 test('addListener replaces, also while the stream is open', async (t) => {
   const server = await startScripted(t);
   const page = await openClient(t, server);
