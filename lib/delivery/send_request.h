@@ -1,14 +1,11 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/ids.h"
 #include "event/target.h"
 #include "sse-server/send.h"
-#include "store/message_repository.h"
 
 namespace sse::delivery {
 
@@ -26,12 +23,7 @@ struct SendRequest {
   bool awaited = false;              ///< with qos: the caller waits for confirmations, see NewMessage
 };
 
+using sse::SendOutcome;
 using sse::SendResult;
-
-/// The outcome of one of several requests.
-struct SendOutcome {
-  SendResult result;
-  std::optional<store::AddOutcome::Refusal> refusal;  ///< set: nothing was sent
-};
 
 }  // namespace sse::delivery

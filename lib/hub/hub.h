@@ -43,6 +43,8 @@ class Hub {
   /// Throws Error unless the calling thread may wait for the loops, see net::EventLoop::check_may_wait(). Functions
   /// that wait call it themselves.
   void check_may_wait() const { shards_.check_may_wait(); }
+  /// Throws Error(kUnavailable) while the loops do not run. Any thread.
+  void check_runs() const { shards_.check_runs(); }
   /// What is known about its connections.
   const ConnectionDirectory& directory() const { return directory_; }
   /// The clock of `ids`, which the loops use, too.

@@ -19,6 +19,10 @@ void Shards::check_may_wait() const {
   for (const auto& shard : shards_) shard->loop().check_may_wait();
 }
 
+void Shards::check_runs() const {
+  for (const auto& shard : shards_) shard->loop().check_runs();
+}
+
 void Shards::post_to_all(const std::function<void(Shard&)>& use) const {
   for (const auto& shard : shards_) shard->loop().post([&shard = *shard, use] { use(shard); });
 }

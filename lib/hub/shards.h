@@ -51,6 +51,8 @@ class Shards {
   /// Throws Error unless the calling thread may wait for the loops, see net::EventLoop::check_may_wait(). The functions
   /// that wait call it themselves.
   void check_may_wait() const;
+  /// Throws Error(kUnavailable) while a loop does not run, see net::EventLoop::check_runs().
+  void check_runs() const;
   /// Runs `use(shard, number)` on the loops of the shards with these numbers and waits until all are done. `use` must
   /// be short, because the streams of that loop wait.
   template <class Use>

@@ -83,6 +83,10 @@ void EventLoop::check_may_wait() const {
   if (t_is_loop)
     throw Error(ErrorCode::kInternal, "a loop thread must not wait for loop '" + name_ +
                                           "': call this on another thread, or use a function that does not wait");
+  check_runs();
+}
+
+void EventLoop::check_runs() const {
   if (!takes_tasks_.load(std::memory_order_relaxed))
     throw Error(ErrorCode::kUnavailable,
                 "loop '" + name_ + "' does not run: the server is not started, or has stopped");

@@ -63,6 +63,8 @@ class EventLoop {
   /// would wait for ever, or find nothing. Throws Error(kUnavailable) before start() and after the loop has stopped,
   /// and Error(kInternal) on the thread of any loop, because two loops that wait for each other never end.
   void check_may_wait() const;
+  /// Throws Error(kUnavailable) before start() and after the loop has stopped. Any thread.
+  void check_runs() const;
   /// Adds a descriptor with EPOLL* bits, or changes them. Throws Error(kIo) when the kernel refuses (its watch limit).
   void add(int fd, std::uint32_t events, Handler* handler);
   void modify(int fd, std::uint32_t events, Handler* handler);

@@ -1,9 +1,11 @@
 // The classes of sse-server/server.h, over the modules.
+#include <memory>
 #include <utility>
 
 #include "base/version.h"
 #include "delivery/sender.h"
 #include "hub/connection_scan.h"
+#include "observe/barrier.h"
 #include "observe/log.h"
 #include "server/server.h"
 #include "sse-server/server.h"
@@ -31,6 +33,25 @@ server::ServerOptions internal(ServerOptions options) {
   return out;
 }
 
+// Calls a callback once, also when the send is dropped because the server stops.
+class SentReport {
+ public:
+  explicit SentReport(Service::Sent sent) : sent_(std::move(sent)) {}
+  ~SentReport() {
+    complete({{}, ErrorInfo{ErrorCode::kUnavailable, "the server stops: the event may not have reached its streams"}});
+  }
+  SentReport(const SentReport&) = delete;
+  SentReport& operator=(const SentReport&) = delete;
+
+  void complete(SendOutcome outcome) {
+    if (const Service::Sent sent = std::exchange(sent_, nullptr))
+      observe::guarded("the callback of a send", [&] { sent(std::move(outcome)); });
+  }
+
+ private:
+  Service::Sent sent_;
+};
+
 }  // namespace
 
 std::string_view version() {
@@ -43,6 +64,42 @@ std::string Service::name() const {
 
 SendResult Service::send(SendRequest request) {
   return sender_->send(internal(std::move(request)));
+}
+
+std::vector<SendOutcome> Service::send_all(std::vector<SendRequest> requests) {
+  std::vector<SendOutcome> outcomes(requests.size());
+  std::vector<delivery::SendRequest> valid;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    try {
+      valid.push_back(internal(std::move(requests[i])));
+      numbers.push_back(i);
+    } catch (const Error& e) {
+      outcomes[i].refusal = {e.code(), e.what()};
+    }
+  }
+  if (valid.empty()) return outcomes;
+  std::vector<SendOutcome> sent = sender_->send_all(std::move(valid));
+  for (std::size_t i = 0; i < sent.size(); ++i) outcomes[numbers[i]] = std::move(sent[i]);
+  return outcomes;
+}
+
+void Service::send_async(SendRequest request, Sent sent) {
+  sender_->hub().check_runs();
+  const auto report = std::make_shared<SentReport>(std::move(sent));
+  const auto done = [report](std::vector<SendOutcome> outcomes) { report->complete(std::move(outcomes.front())); };
+  try {
+    delivery::SendRequest checked = internal(std::move(request));
+    if (sender_->sends_async(checked.qos)) {
+      sender_->send_async(std::move(checked), done);
+      return;
+    }
+    std::vector<delivery::SendRequest> one;
+    one.push_back(std::move(checked));
+    sender_->send_all_async(std::move(one), done);
+  } catch (const Error& e) {
+    report->complete({{}, ErrorInfo{e.code(), e.what()}});
+  }
 }
 
 SendResult Service::send_and_wait(SendRequest request, std::chrono::milliseconds timeout) {

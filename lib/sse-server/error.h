@@ -38,6 +38,12 @@ class SSE_API Error : public std::runtime_error {
   ErrorCode code_;
 };
 
+/// An error as a value: that of one of several requests, which leaves the others unaffected.
+struct ErrorInfo {
+  ErrorCode code = ErrorCode::kInternal;  ///< why it failed
+  std::string sentence{};                 ///< what Error::what() would return
+};
+
 /// Refuses the request of a page with a status of the program's choice, instead of the status of an error code.
 class SSE_API Refusal : public Error {
  public:

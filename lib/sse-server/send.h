@@ -41,4 +41,10 @@ struct SendResult {
   std::vector<std::string> missing{};  ///< nodes that may have missed it, or did not reply in time
 };
 
+/// The outcome of one of several requests, or of an asynchronous one.
+struct SendOutcome {
+  SendResult result{};                 ///< without refusal
+  std::optional<ErrorInfo> refusal{};  ///< set: nothing was sent for this request
+};
+
 }  // namespace sse

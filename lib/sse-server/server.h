@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,20 @@ class SSE_API Service {
   /// Sends an event; returns when it is in the streams, and with qos committed. Throws Error, with nothing sent:
   /// kInvalidArgument for a target or an event that a stream cannot carry, kLimitExceeded or kIo from the store.
   SendResult send(SendRequest request);
+  /// Sends several events in order, with one commit for all with qos; returns when they are in the streams. A request
+  /// that is invalid or exceeds a limit is refused without affecting the others. The outcomes are in the order of the
+  /// requests. Throws Error(kIo), with nothing sent, when the store fails.
+  std::vector<SendOutcome> send_all(std::vector<SendRequest> requests);
+
+  /// Gets the outcome of an asynchronous send, on a thread of the server or of the caller, often the thread of an event
+  /// loop: it must be quick, must not throw, and must not call a function that waits.
+  using Sent = std::function<void(SendOutcome)>;
+  /// Like send(), without waiting for the streams and other nodes. `sent` is called once, at the latest when the server
+  /// stops, then with kUnavailable; errors are refusals. Throws Error(kUnavailable) while the server does not run; then
+  /// `sent` is not called. Does not wait for the store either, unless a history is kept, or very many sends wait for
+  /// other nodes. Events without qos that one thread sends reach each stream in that order.
+  void send_async(SendRequest request, Sent sent);
+
   /// Like send() with qos, and then waits until all recipients have confirmed, or for `timeout`. SendResult::Recipient
   /// has the state of each.
   SendResult send_and_wait(SendRequest request, std::chrono::milliseconds timeout);

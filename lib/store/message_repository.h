@@ -97,10 +97,7 @@ inline MessageId first_id(const PendingMessage& message) {
 
 /// The result of adding one message of several.
 struct AddOutcome {
-  struct Refusal {
-    ErrorCode code;
-    std::string sentence;
-  };
+  using Refusal = ErrorInfo;
 
   MessageId id;                     ///< valid when it was stored
   bool repeated = false;            ///< its key was known: `id` is the first message's, nothing was stored or replaced;

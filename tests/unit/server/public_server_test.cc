@@ -1,5 +1,7 @@
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -127,6 +129,73 @@ TEST_F(PublicServerTest, RefusesWhatAStreamCannotCarry) {
   };
   EXPECT_EQ(code_of({Target::user(UserId("")), "note", "to nobody"}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of({Target::all(), "two\nlines", ""}), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(PublicServerTest, SendsSeveralEventsAndRefusesOnlyTheInvalidOnes) {
+  start_public();
+  Service service = public_->service();
+  OpenStream ann = stream("userId=ann");
+  const std::vector<SendOutcome> sent = service.send_all({{Target::user(UserId("ann")), "note", "first", true},
+                                                          {Target::user(UserId("")), "note", "to no user"},
+                                                          {Target::all(), "two\nlines", ""},
+                                                          {Target::user(UserId("ann")), "note", "last"}});
+  ASSERT_EQ(sent.size(), 4U);
+  EXPECT_EQ(sent[0].result.delivered, 1U);
+  EXPECT_EQ(sent[0].result.pending, 1U);
+  ASSERT_TRUE(sent[1].refusal);
+  EXPECT_EQ(sent[1].refusal->code, ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(sent[1].refusal->sentence.empty());
+  EXPECT_TRUE(sent[2].refusal);
+  EXPECT_EQ(sent[3].result.delivered, 1U);
+  EXPECT_GT(sent[3].result.id, sent[0].result.id);
+  EXPECT_TRUE(ann.client.receive_until("last"));
+  EXPECT_TRUE(service.send_all({}).empty());
+}
+
+TEST_F(PublicServerTest, SendsWithoutWaitingAlsoInTheCallbackOfASend) {
+  for (const std::size_t history : {std::size_t{0}, std::size_t{10}}) {
+    options_.history.events = history;
+    start_public();
+    Service service = public_->service();
+    OpenStream ann = stream("userId=ann");
+    std::promise<SendOutcome> first;
+    std::promise<SendOutcome> second;
+    service.send_async({Target::user(UserId("ann")), "note", "first", true}, [&](SendOutcome outcome) {
+      first.set_value(std::move(outcome));
+      service.send_async({Target::user(UserId("ann")), "note", "second"},
+                         [&](SendOutcome sent) { second.set_value(std::move(sent)); });
+    });
+    EXPECT_EQ(first.get_future().get().result.pending, 1U);
+    EXPECT_EQ(second.get_future().get().result.delivered, 1U);
+    EXPECT_TRUE(ann.client.receive_until("second"));
+    public_.reset();
+  }
+}
+
+TEST_F(PublicServerTest, ReportsWhyAnAsynchronousSendIsRefused) {
+  start_public();
+  Service service = public_->service();
+  for (const SendRequest& request : {SendRequest{Target::user(UserId("")), "note", "to no user"},
+                                     SendRequest{Target::all(), "two\nlines", "", true}}) {
+    std::promise<SendOutcome> refused;
+    service.send_async(request, [&](SendOutcome outcome) { refused.set_value(std::move(outcome)); });
+    const SendOutcome outcome = refused.get_future().get();
+    ASSERT_TRUE(outcome.refusal);
+    EXPECT_EQ(outcome.refusal->code, ErrorCode::kInvalidArgument);
+  }
+  public_->stop();
+  bool called = false;
+  EXPECT_THROW(service.send_async({Target::all(), "note", ""}, [&](const SendOutcome&) { called = true; }), Error);
+  EXPECT_FALSE(called);
+}
+
+TEST_F(PublicServerTest, SurvivesACallbackOfASendThatThrows) {
+  start_public();
+  Service service = public_->service();
+  OpenStream ann = stream("userId=ann");
+  service.send_async({Target::all(), "note", "thrown at"}, [](const SendOutcome&) { throw std::runtime_error("bug"); });
+  EXPECT_TRUE(ann.client.receive_until("thrown at"));
+  EXPECT_EQ(service.send({Target::all(), "note", "after it"}).delivered, 1U);
 }
 
 TEST_F(PublicServerTest, WaitsForTheConfirmations) {
