@@ -7,6 +7,7 @@
 #include <random>
 #include <type_traits>
 
+#include "admin/node_operations.h"
 #include "admin/node_replies.h"
 #include "admin/node_rows.h"
 #include "admin/split_request.h"
@@ -29,7 +30,6 @@ using event::Json;
 constexpr std::uint64_t kMaxDepth = 200'000;
 // Rows of connections are long, and by default Redis disconnects a subscriber with more than 32 MB of pending output.
 constexpr std::uint64_t kMaxRows = 2000;
-constexpr std::string_view kConnection = "/api/v1/connections/";
 
 // 0 for an invalid number; the route then reports the error.
 std::uint64_t page_number(const RawRequest& request, const char* name, std::uint64_t fallback) {
@@ -51,12 +51,7 @@ struct PageQuery {
 };
 
 RawResponse problem_response(ErrorCode code, const std::string& sentence) {
-  return {http_status(code), "application/problem+json",
-          event::dump_json({{"type", "about:blank"},
-                            {"title", code == ErrorCode::kTimeout ? "Gateway Timeout" : "Error"},
-                            {"status", http_status(code)},
-                            {"code", error_name(code)},
-                            {"detail", printable(sentence, 1000)}})};
+  return response_of(cluster::refusal_reply(code, sentence));
 }
 
 // A random key, so that hashes of different responses cannot be compared.
@@ -84,68 +79,55 @@ Json merged_json(std::vector<Reply> replies) {
 }  // namespace
 
 struct ClusterAdmin::Route {
-  std::string_view method;
-  std::string_view path;  // "{}" stands for the rest of the path up to the text behind it
+  std::string_view operation;  // see node_operations.h
   Response (ClusterAdmin::*handle)(const RawRequest&, const net::Peer&);
   enum class Kind : unsigned char {
     kPlain,
     kOwnStores,  // if the nodes share a store, the node that receives the request handles it alone
     kNames,      // names connections or users in its body, which may be large
   } kind = Kind::kPlain;
-
-  bool matches(const RawRequest& request) const {
-    if (request.method != method) return false;
-    const std::size_t hole = path.find("{}");
-    if (hole == std::string_view::npos) return request.path == path;
-    const std::string_view before = path.substr(0, hole);
-    const std::string_view after = path.substr(hole + 2);
-    return request.path.size() > before.size() + after.size() && request.path.starts_with(before) &&
-           request.path.ends_with(after);
-  }
 };
 
 std::span<const ClusterAdmin::Route> ClusterAdmin::routes() {
   constexpr auto kOwnStores = Route::Kind::kOwnStores;
   constexpr auto kNames = Route::Kind::kNames;
   static constexpr std::array kRoutes{
-      Route{"GET", "/api/v1/connections", &ClusterAdmin::list<ConnectionRow>},
-      Route{"GET", "/api/v1/connections/closed", &ClusterAdmin::list<ClosedRow>},
-      Route{"POST", "/api/v1/connections/close", &ClusterAdmin::objects<CloseReply>, kNames},
-      Route{"GET", "/api/v1/connections/{}", &ClusterAdmin::connection},
-      Route{"GET", "/api/v1/users", &ClusterAdmin::list<UserRow>},
-      Route{"GET", "/api/v1/user-ids", &ClusterAdmin::list<UserIdRow>},
-      Route{"GET", "/api/v1/user", &ClusterAdmin::object<UserReply>},
-      Route{"GET", "/api/v1/tenants", &ClusterAdmin::list<NameRow>},
-      Route{"GET", "/api/v1/channels", &ClusterAdmin::list<NameRow>},
-      Route{"GET", "/api/v1/tokens", &ClusterAdmin::list<NameRow>},
-      Route{"GET", "/api/v1/explain", &ClusterAdmin::explain},
-      Route{"GET", "/api/v1/durations", &ClusterAdmin::object<DurationsReply>},
-      Route{"POST", "/api/v1/durations", &ClusterAdmin::set_durations, kNames},
-      Route{"POST", "/api/v1/durations/clear", &ClusterAdmin::objects<ClearDurationReply>, kNames},
-      Route{"GET", "/api/v1/messages/{}/trace", &ClusterAdmin::object<TraceReply>},
-      Route{"GET", "/api/v1/messages", &ClusterAdmin::list_stores<MessageRow>, kOwnStores},
-      Route{"DELETE", "/api/v1/messages", &ClusterAdmin::object<DeleteReply>, kOwnStores},
-      Route{"POST", "/api/v1/messages/{}/retry", &ClusterAdmin::object<RetryReply>, kOwnStores},
-      Route{"GET", "/api/v1/messages/{}", &ClusterAdmin::message, kOwnStores},
-      Route{"DELETE", "/api/v1/messages/{}", &ClusterAdmin::object<DeleteReply>, kOwnStores},
-      Route{"GET", "/api/v1/export", &ClusterAdmin::export_page, kOwnStores},
-      Route{"GET", "/api/v1/dead", &ClusterAdmin::list_stores<DeadRow>, kOwnStores},
-      Route{"DELETE", "/api/v1/dead", &ClusterAdmin::object<DeleteReply>, kOwnStores},
-      Route{"POST", "/api/v1/dead/requeue", &ClusterAdmin::object<RequeueReply>, kOwnStores},
+      Route{"connections", &ClusterAdmin::list<ConnectionRow>},
+      Route{"closed-connections", &ClusterAdmin::list<ClosedRow>},
+      Route{"close-connections", &ClusterAdmin::objects<CloseReply>, kNames},
+      Route{"connection", &ClusterAdmin::connection},
+      Route{"users", &ClusterAdmin::list<UserRow>},
+      Route{"user-ids", &ClusterAdmin::list<UserIdRow>},
+      Route{"user", &ClusterAdmin::object<UserReply>},
+      Route{"tenants", &ClusterAdmin::list<NameRow>},
+      Route{"channels", &ClusterAdmin::list<NameRow>},
+      Route{"tokens", &ClusterAdmin::list<NameRow>},
+      Route{"explain", &ClusterAdmin::explain},
+      Route{"durations", &ClusterAdmin::object<DurationsReply>},
+      Route{"set-durations", &ClusterAdmin::set_durations, kNames},
+      Route{"clear-durations", &ClusterAdmin::objects<ClearDurationReply>, kNames},
+      Route{"message-trace", &ClusterAdmin::object<TraceReply>},
+      Route{"messages", &ClusterAdmin::list_stores<MessageRow>, kOwnStores},
+      Route{"delete-messages", &ClusterAdmin::object<DeleteReply>, kOwnStores},
+      Route{"retry-message", &ClusterAdmin::object<RetryReply>, kOwnStores},
+      Route{"message", &ClusterAdmin::message, kOwnStores},
+      Route{"delete-message", &ClusterAdmin::object<DeleteReply>, kOwnStores},
+      Route{"export", &ClusterAdmin::export_page, kOwnStores},
+      Route{"dead-letters", &ClusterAdmin::list_stores<DeadRow>, kOwnStores},
+      Route{"delete-dead-letters", &ClusterAdmin::object<DeleteReply>, kOwnStores},
+      Route{"requeue-dead-letters", &ClusterAdmin::object<RequeueReply>, kOwnStores},
   };
   return kRoutes;
 }
 
 ClusterAdmin::NodeReplies ClusterAdmin::query_nodes(const RawRequest& request, const net::Peer& peer) {
-  const std::string text = request.text();
-  RawRequest without_token = request;
-  without_token.remove_header("Authorization");
-  const auto call = cluster_.pass_on({cluster::RequestEntry::kAdmin, peer.address, without_token.text()});
+  const auto call = cluster_.pass_on(command_of(*find_operation(request), request, peer.address));
   NodeReplies replies;
-  replies.own = RawResponse::parse(app_.process_locally(text, peer, true).bytes);
+  replies.own = RawResponse::parse(app_.process_locally(request.text(), peer, true).bytes);
   cluster::Cluster::Responses others = cluster_.finish(*call);
   replies.others.reserve(others.responses.size());
-  for (const auto& [node, bytes] : others.responses) replies.others.emplace_back(node, RawResponse::parse(bytes));
+  for (const auto& [node, bytes] : others.responses)
+    replies.others.emplace_back(node, cluster::decode_admin_reply(bytes));
   replies.missing = std::move(others.missing);
   return replies;
 }
@@ -157,9 +139,9 @@ ClusterAdmin::Typed<Reply> ClusterAdmin::query(const RawRequest& request, const 
   typed.own = std::move(nodes.own);
   typed.missing.insert(nodes.missing.begin(), nodes.missing.end());
   // False for a response that a correct node does not send.
-  const auto add = [&](const RawResponse& response) {
-    if (response.status != 200) return false;
-    const std::optional<Json> json = cluster::read_json(response.body, cluster::kMaxNodeDocument);
+  const auto add = [&](int status, const std::string& document) {
+    if (status != 200) return false;
+    const std::optional<Json> json = cluster::read_json(document, cluster::kMaxNodeDocument);
     if (!json) return false;
     try {
       typed.replies.push_back(Reply::read(*json));
@@ -168,10 +150,11 @@ ClusterAdmin::Typed<Reply> ClusterAdmin::query(const RawRequest& request, const 
     }
     return true;
   };
-  add(typed.own);
-  for (const auto& [node, response] : nodes.others) {
+  add(typed.own.status, typed.own.body);
+  for (const auto& [node, reply] : nodes.others) {
     // 404 is an answer: the object is not on that node.
-    if (!add(response) && response.status != 404 && (response.status == 200 || response.status != typed.own.status))
+    if (!add(reply.status, reply.document) && reply.status != 404 &&
+        (reply.status == 200 || reply.status != typed.own.status))
       typed.missing.insert(node);
   }
   return typed;
@@ -281,15 +264,13 @@ ClusterAdmin::Response ClusterAdmin::explain(const RawRequest& request, const ne
 
 // The node in the id has the connection.
 ClusterAdmin::Response ClusterAdmin::connection(const RawRequest& request, const net::Peer& peer) {
-  const auto number = parse_id(request.path.substr(kConnection.size()));
+  const cluster::AdminCommand command = command_of(*find_operation(request), request, peer.address);
+  const auto number = parse_id(command.id);
   if (!number) return std::nullopt;
   const unsigned node = cluster::node_of_id(*number);
   if (!cluster_.is_other(node)) return std::nullopt;
-  RawRequest without_token = request;
-  without_token.remove_header("Authorization");
   try {
-    return RawResponse::parse(
-        cluster_.pass_on(node, {cluster::RequestEntry::kAdmin, peer.address, without_token.text()}));
+    return response_of(cluster_.pass_on(node, command));
   } catch (const Error& e) {
     return problem_response(e.code(), e.what());
   }
@@ -300,8 +281,10 @@ std::optional<net::Reply> ClusterAdmin::operator()(std::string_view text, const 
   RawRequest request = RawRequest::parse(text);
   if (request.method.empty() || !request.header(kLocalHeader).empty()) return std::nullopt;
   if (!token_.accepts(request.header("Authorization"))) return std::nullopt;
+  const NodeOperation* const operation = find_operation(request);
+  if (operation == nullptr) return std::nullopt;
   const auto all = routes();
-  const auto route = std::find_if(all.begin(), all.end(), [&](const Route& one) { return one.matches(request); });
+  const auto route = std::ranges::find(all, operation->name, &Route::operation);
   if (route == all.end() || (route->kind == Route::Kind::kOwnStores && !own_stores_)) return std::nullopt;
   // Other large bodies are not read here.
   if (route->kind == Route::Kind::kNames && extras.file != -1)

@@ -14,14 +14,16 @@
 #include "admin/local_header.h"
 #include "cluster/core/cluster.h"
 #include "cluster/core/raw_http.h"
+#include "cluster/core/wire.h"
 #include "event/json.h"
 #include "net/httplib_app.h"
 
 namespace sse::admin {
 
-/// Handles admin API requests for the whole cluster: forwards them to every node, this one included, reads the replies
-/// into the type of that request (node_replies.h, node_rows.h), and merges those. One table in cluster_admin.cc has a
-/// line for each request. Nodes that do not reply in time are listed in `missing` of the response. Thread safe.
+/// Handles admin API requests for the whole cluster: asks every node, this one included, for the operation
+/// (node_operations.h), reads the replies into the type of that operation (node_replies.h, node_rows.h), and merges
+/// those. One table in cluster_admin.cc has a line for each operation. Nodes that do not reply in time are listed in
+/// `missing` of the response. Thread safe.
 class ClusterAdmin {
  public:
   /// `own_stores`: whether each node stores its own pending messages.
@@ -40,8 +42,8 @@ class ClusterAdmin {
   /// What all nodes replied to one request.
   struct NodeReplies {
     cluster::RawResponse own;
-    std::vector<std::pair<std::string, cluster::RawResponse>> others;  // by node
-    std::vector<std::string> missing;                                  // nodes that did not reply
+    std::vector<std::pair<std::string, cluster::AdminReply>> others;  // by node
+    std::vector<std::string> missing;                                 // nodes that did not reply
   };
   /// The replies of the nodes with status 200, this node first.
   template <class Reply>

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admin/cluster_admin.h"
+#include "admin/node_operations.h"
 #include "base/text.h"
 
 // The part of ClusterAdmin that exports the messages of all nodes.
@@ -27,15 +28,14 @@ struct ExportParts {
   std::vector<std::pair<std::uint64_t, std::string_view>> lines;  // views into `bodies`
   std::deque<std::string> bodies;
 
-  // False if the response is not a page of an export.
-  bool add(RawResponse response) {
-    const std::string complete = response.header("X-Sse-Complete");
-    if (response.status != 200 || complete.empty()) return false;
-    const std::uint64_t end = parse_id(response.header("X-Sse-Last-Id")).value_or(0);
-    if (complete != "true") through = std::min(through, end);
-    last = std::max(last, end);
-    total += parse_id(response.header("X-Sse-Total")).value_or(0);
-    bodies.push_back(std::move(response.body));
+  // False if the reply is not a page of an export.
+  bool add(cluster::AdminReply reply) {
+    if (reply.status != 200 || !reply.export_end) return false;
+    const cluster::AdminReply::ExportEnd& end = *reply.export_end;
+    if (!end.complete) through = std::min(through, end.last);
+    last = std::max(last, end.last);
+    total += end.total;
+    bodies.push_back(std::move(reply.document));
     std::string_view rest = bodies.back();
     while (!rest.empty()) {
       const std::size_t stop = std::min(rest.find('\n'), rest.size());
@@ -57,11 +57,11 @@ ClusterAdmin::Response ClusterAdmin::export_page(const RawRequest& request, cons
   NodeReplies nodes = query_nodes(part, peer);
   ExportParts parts;
   RawResponse page{200, nodes.own.type, "", {}};
-  if (!parts.add(nodes.own)) return std::move(nodes.own);
+  if (!parts.add(reply_of(nodes.own))) return std::move(nodes.own);
   std::set<std::string> missing(nodes.missing.begin(), nodes.missing.end());
-  for (auto& [node, response] : nodes.others) {
+  for (auto& [node, reply] : nodes.others) {
     // 404: the node does not host this service and has no messages of it.
-    if (response.status != 404 && !parts.add(std::move(response))) missing.insert(node);
+    if (reply.status != 404 && !parts.add(std::move(reply))) missing.insert(node);
   }
   std::ranges::stable_sort(parts.lines, {}, &std::pair<std::uint64_t, std::string_view>::first);
   std::uint64_t expired = 0;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "admin/admin_http.h"
+#include "admin/node_operations.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cluster/core/raw_http.h"
@@ -70,13 +71,8 @@ void NodeRoutes::drain(const httplib::Request& req, httplib::Response& res) cons
   if (deps_.cluster != nullptr) {
     for (const cluster::Node& node : deps_.cluster->nodes()) {
       if (node.id != id) continue;
-      cluster::RawRequest request;
-      request.method = "POST";
-      request.path = "/api/v1/nodes/drain";
-      request.headers = {{"Host", "localhost"}, {"Content-Type", "application/json"}};
-      request.body = req.body;
-      const auto response = cluster::RawResponse::parse(
-          deps_.cluster->pass_on(node.number, {cluster::RequestEntry::kAdmin, "", request.text()}));
+      const cluster::RawResponse response =
+          response_of(deps_.cluster->pass_on(node.number, cluster::AdminCommand{"drain", {}, {}, {}, req.body}));
       res.status = response.status;
       res.set_content(response.body, response.type);
       return;

@@ -17,8 +17,8 @@
 
 #if defined(__SANITIZE_THREAD__)
 // ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, but not that EPOLL_CTL_MOD does: a worker that
-// re-arms a descriptor would seem to race with the loop that then closes it. The runtime is a shared library, which finds
-// this function only if it is visible.
+// re-arms a descriptor would seem to race with the loop that then closes it. The runtime is a shared library, which
+// finds this function only if it is visible.
 extern "C" [[gnu::visibility("default")]] const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   return "race:sse::net::EventLoop::modify\n"

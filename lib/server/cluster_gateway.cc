@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "admin/local_header.h"
+#include "admin/node_operations.h"
 #include "admin/waiting_send.h"
 #include "api/send_reader.h"
 #include "base/error.h"
@@ -188,15 +189,30 @@ std::string ClusterGateway::handle_page(const cluster::RequestCommand& command) 
   return pages_.process_locally(command.request, {command.peer, 0}, true, extras).bytes;
 }
 
-std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
-  if (command.entry == cluster::RequestEntry::kPages) return handle_page(command);
-  // The node that received the request has checked its own token; this node's token may differ.
-  RawRequest request = RawRequest::parse(command.request);
+void ClusterGateway::authorize(RawRequest& request) const {
   request.remove_header("Authorization");
   if (const std::string mine = token_.authorization(); !mine.empty()) request.set_header("Authorization", mine);
-  const std::string text = request.text();
-  return command.entry == cluster::RequestEntry::kCluster ? admin_.process(text, {command.peer, 0}, true).bytes
-                                                          : admin_.process_locally(text, {command.peer, 0}, true).bytes;
+}
+
+std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
+  if (command.entry == cluster::RequestEntry::kPages) return handle_page(command);
+  RawRequest request = RawRequest::parse(command.request);
+  authorize(request);
+  return admin_.process(request.text(), {command.peer, 0}, true).bytes;
+}
+
+cluster::AdminReply ClusterGateway::handle_admin(const cluster::AdminCommand& command) {
+  RawRequest request;
+  try {
+    request = admin::request_of(command);
+  } catch (const Error& e) {
+    observe::log_error("refused an operation of another node",
+                       {{"operation", printable(command.operation, 60)}, {"error", e.what()}});
+    return cluster::refusal_reply(e.code(), e.what());
+  }
+  authorize(request);
+  return admin::reply_of(
+      cluster::RawResponse::parse(admin_.process_locally(request.text(), {command.peer, 0}, true).bytes));
 }
 
 // A program may use the cluster without being a node, and wait for a confirmation: that blocks no thread here.

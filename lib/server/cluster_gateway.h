@@ -9,6 +9,7 @@
 
 #include "admin/admin_routes.h"
 #include "cluster/core/cluster.h"
+#include "cluster/core/raw_http.h"
 #include "delivery/remote_nodes.h"
 #include "event/json.h"
 #include "net/httplib_app.h"
@@ -23,7 +24,8 @@ namespace sse::server {
 /// streams.
 ///
 /// - An event sent on this node goes to the nodes that hold a receiver (delivery::RemoteNodes).
-/// - An admin API request goes to every node, and the replies are merged (ClusterAdmin). With the header `X-Sse-Local`
+/// - An operation of the admin API goes to every node, and the replies are merged (ClusterAdmin). With the header
+/// `X-Sse-Local`
 ///   only this node handles it.
 /// - A page's request about a connection goes to the node in the connection's id, whichever node the load balancer
 ///   chose (ClusterPages).
@@ -54,6 +56,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
                std::function<void(std::vector<std::uint32_t>)> done) override;
   std::string handle(const cluster::RequestCommand& command) override;
   void handle_async(const cluster::RequestCommand& command, std::function<void(std::string)> done) override;
+  cluster::AdminReply handle_admin(const cluster::AdminCommand& command) override;
   std::string store_body_chunk(const cluster::BodyCommand& command) override;
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
   void replace(const cluster::ReplaceCommand& command) override;
@@ -76,6 +79,8 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   class InTransit;
 
   std::string handle_page(const cluster::RequestCommand& command);
+  /// The node that received the request has checked its own token; this node's token may differ.
+  void authorize(cluster::RawRequest& request) const;
 
   cluster::Cluster& cluster_;
   const std::vector<application::Service>& services_;

@@ -17,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const RawRequest request = RawRequest::parse(bytes);
   if (!request.method.empty()) expect(!request.path.empty());
   RawResponse::parse(bytes);
+  if (const AdminReply reply = decode_admin_reply(bytes); reply.status != 0)
+    expect(encode(decode_admin_reply(encode(reply))) == encode(reply));
   try {
     const AnyCommand command = decode(bytes);
     const std::string again = std::visit([](const auto& one) { return encode(one); }, command);

@@ -101,11 +101,12 @@ class Cluster final : private Bus::Receiver {
 
   /// The responses of other nodes to a request.
   struct Responses {
-    std::vector<Replies::One> responses;  ///< raw, with the id of their node
+    std::vector<Replies::One> responses;  ///< encoded, with the id of their node
     std::vector<std::string> missing;     ///< nodes that did not reply in time
   };
-  /// Forwards a request to all other nodes.
-  std::shared_ptr<PendingCall> pass_on(const RequestCommand& command);
+  /// Sends a request to all other nodes.
+  std::shared_ptr<PendingCall> pass_on(const RequestCommand& command) { return call_all(encode(command)); }
+  std::shared_ptr<PendingCall> pass_on(const AdminCommand& command) { return call_all(encode(command)); }
   Responses finish(PendingCall& pending_call);
   /// Forwards a request to one node and waits. Throws Error(kUnavailable) or Error(kTimeout) without a response.
   std::string pass_on(unsigned number, const RequestCommand& command) {
@@ -113,6 +114,8 @@ class Cluster final : private Bus::Receiver {
   }
   /// As above, with its own `timeout`, for requests that take longer.
   std::string pass_on(unsigned number, const RequestCommand& command, std::chrono::milliseconds timeout);
+  /// As above; the reply has a status.
+  AdminReply pass_on(unsigned number, const AdminCommand& command);
   /// Sends a chunk of the body of a request that follows; returns that node's reply, throws as above without one.
   std::string pass_on(unsigned number, const BodyCommand& command);
   /// A new unique BodyCommand::transfer.
@@ -131,8 +134,8 @@ class Cluster final : private Bus::Receiver {
   /// none.
   static void handle(net::WorkerPool& pool, Bus::Incoming incoming, std::function<void(Answer)> work,
                      std::string unless);
-  net::WorkerPool& pool_for(RequestEntry entry);
   std::string query_store(const std::string& bytes);
+  std::shared_ptr<PendingCall> call_all(std::string command);
   std::string call_node(unsigned number, std::string command, std::chrono::milliseconds timeout);
   void beat() EXCLUDES(mutex_);
   void run_heartbeat() EXCLUDES(mutex_);

@@ -69,9 +69,9 @@ Cluster::Delivered Cluster::delivered_of(const std::vector<Replies>& all, std::s
   return delivered;
 }
 
-std::shared_ptr<PendingCall> Cluster::pass_on(const RequestCommand& command) {
+std::shared_ptr<PendingCall> Cluster::call_all(std::string command) {
   sent_.add();
-  return bus_->start_call({{broadcast_topic(), encode(command)}});
+  return bus_->start_call({{broadcast_topic(), std::move(command)}});
 }
 
 Cluster::Responses Cluster::finish(PendingCall& pending_call) {
@@ -99,6 +99,15 @@ Cluster::Responses Cluster::finish(PendingCall& pending_call) {
 
 std::string Cluster::pass_on(unsigned number, const RequestCommand& command, std::chrono::milliseconds timeout) {
   return call_node(number, encode(command), timeout);
+}
+
+AdminReply Cluster::pass_on(unsigned number, const AdminCommand& command) {
+  AdminReply reply = decode_admin_reply(call_node(number, encode(command), options_.timeout));
+  if (reply.status == 0) {
+    throw Error(ErrorCode::kUnavailable,
+                "the reply of that node to '" + command.operation + "' is invalid; do all nodes run the same version?");
+  }
+  return reply;
 }
 
 std::string Cluster::pass_on(unsigned number, const BodyCommand& command) {

@@ -16,9 +16,12 @@ namespace {
 constexpr char kUnread = '!';
 constexpr const char* kPieceRefused = "503 the node of that connection is busy; try again later";
 
+std::string busy_sentence(const std::string& node) {
+  return "node '" + node + "' is too busy or stopping, and has not handled the request; try again later";
+}
+
 std::string too_busy(const std::string& node) {
-  const std::string why =
-      "node '" + node + "' is too busy or stopping, and has not handled the request; try again later\n";
+  const std::string why = busy_sentence(node) + "\n";
   return "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\n"
          "Content-Length: " +
          std::to_string(why.size()) + "\r\n\r\n" + why;
@@ -86,13 +89,21 @@ class Cluster::Arrived {
     incoming.answer("");
   }
   void handle(RequestCommand&& command, Bus::Incoming& incoming) {
-    net::WorkerPool& pool = cluster_.pool_for(command.entry);
+    net::WorkerPool& pool = command.entry == RequestEntry::kCluster ? cluster_.cluster_requests_ : cluster_.pages_;
     Cluster::handle(
         pool, std::move(incoming),
         [local = &local_, command = std::move(command)](Answer answer) {
           local->handle_async(command, std::move(answer));
         },
         too_busy(cluster_.options_.node));
+  }
+  void handle(AdminCommand&& command, Bus::Incoming& incoming) {
+    Cluster::handle(
+        cluster_.admin_requests_, std::move(incoming),
+        [local = &local_, command = std::move(command)](const Answer& answer) {
+          answer(encode(local->handle_admin(command)));
+        },
+        encode(refusal_reply(ErrorCode::kUnavailable, busy_sentence(cluster_.options_.node))));
   }
   // In the pool of page requests: a chunk waits only as long as they do.
   void handle(BodyCommand&& command, Bus::Incoming& incoming) {
@@ -147,18 +158,6 @@ bool is_unread(std::string_view answer) {
 
 std::string unread_reason(std::string_view answer) {
   return printable(answer.substr(std::min<std::size_t>(1, answer.size())), 300);
-}
-
-net::WorkerPool& Cluster::pool_for(RequestEntry entry) {
-  switch (entry) {
-    case RequestEntry::kPages:
-      return pages_;
-    case RequestEntry::kCluster:
-      return cluster_requests_;
-    case RequestEntry::kAdmin:
-      break;
-  }
-  return admin_requests_;
 }
 
 void Cluster::handle(net::WorkerPool& pool, Bus::Incoming incoming, std::function<void(Answer)> work,

@@ -24,6 +24,8 @@ class LocalNode {
   virtual void handle_async(const RequestCommand& command, std::function<void(std::string)> done) {
     done(handle(command));
   }
+  /// Handles an operation of the admin API for the part of this node. May block.
+  virtual AdminReply handle_admin(const AdminCommand& /*command*/) { return {501}; }
   /// Stores a chunk of the body of a request that follows; returns the reply described at BodyCommand. May block.
   virtual std::string store_body_chunk(const BodyCommand& /*command*/) {
     return "501 this node accepts no body chunks";

@@ -16,14 +16,16 @@ using event::Json;
 constexpr std::string_view kDeliverBegin = "deliver ";
 constexpr std::uint64_t kListening = 1;
 constexpr std::uint64_t kAgain = 2;
+constexpr std::size_t kMaxReplyLine = 4096;
 constexpr std::string_view kRequest = "request";
+constexpr std::string_view kAdmin = "admin";
 constexpr std::string_view kBody = "body";
 constexpr std::string_view kClient = "client";
 constexpr std::string_view kReplace = "replace";
 constexpr std::string_view kLocate = "locate";
 constexpr std::string_view kStore = "store";
 // In the order of RequestEntry.
-constexpr std::array<std::string_view, 3> kEntryNames{"pages", "admin", "cluster"};
+constexpr std::array<std::string_view, 2> kEntryNames{"pages", "cluster"};
 
 [[noreturn]] void refuse_event() {
   throw Error(ErrorCode::kInvalidArgument, "an event of another node is invalid; do all nodes run the same version?");
@@ -60,6 +62,21 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   return command;
 }
 
+AdminCommand decode_admin(const Json& line, std::string_view document) {
+  AdminCommand command{event::string_field(line, "operation"),
+                       event::string_field(line, "id"),
+                       event::string_field(line, "peer"),
+                       {},
+                       std::string(document)};
+  if (command.operation.empty()) throw Error(ErrorCode::kInvalidArgument, "a request between nodes names no operation");
+  if (const auto parameters = line.find("parameters"); parameters != line.end()) {
+    if (!parameters->is_array())
+      throw Error(ErrorCode::kInvalidArgument, "the parameters of a request between nodes must be a list");
+    for (const Json& one : *parameters) command.parameters.emplace_back(text_in(one, "name"), text_in(one, "value"));
+  }
+  return command;
+}
+
 }  // namespace
 
 std::string encode(const DeliverCommand& command) {
@@ -81,6 +98,54 @@ std::string encode(const RequestCommand& command) {
   if (!command.peer.empty()) line["peer"] = command.peer;
   if (!command.body.empty()) line["body"] = command.body;
   return event::dump_json(line) + '\n' + command.request;
+}
+
+std::string encode(const AdminCommand& command) {
+  Json line{{"do", kAdmin}, {"operation", command.operation}};
+  if (!command.id.empty()) line["id"] = command.id;
+  if (!command.peer.empty()) line["peer"] = command.peer;
+  if (!command.parameters.empty()) {
+    Json parameters = Json::array();
+    for (const auto& [name, value] : command.parameters) parameters.push_back(Json{{"name", name}, {"value", value}});
+    line["parameters"] = std::move(parameters);
+  }
+  return event::dump_json(line) + '\n' + command.document;
+}
+
+std::string encode(const AdminReply& reply) {
+  Json line{{"status", reply.status}};
+  if (reply.export_end) {
+    const AdminReply::ExportEnd& end = *reply.export_end;
+    line["export"] = {{"complete", end.complete}, {"last", std::to_string(end.last)}, {"total", end.total}};
+  }
+  return event::dump_json(line) + '\n' + reply.document;
+}
+
+AdminReply refusal_reply(ErrorCode code, const std::string& sentence) {
+  const int status = http_status(code);
+  return {status,
+          {},
+          event::dump_json({{"type", "about:blank"},
+                            {"title", code == ErrorCode::kTimeout ? "Gateway Timeout" : "Error"},
+                            {"status", status},
+                            {"code", error_name(code)},
+                            {"detail", printable(sentence, 1000)}})};
+}
+
+AdminReply decode_admin_reply(std::string_view bytes) {
+  AdminReply reply;
+  const std::size_t end = bytes.find('\n');
+  if (end == std::string_view::npos) return reply;
+  const std::optional<Json> line = read_json(bytes.substr(0, end), kMaxReplyLine);
+  if (!line || !line->is_object()) return reply;
+  const std::uint64_t status = count_in(*line, "status");
+  if (status < 200 || status > 599) return reply;
+  reply.status = static_cast<int>(status);
+  if (const auto part = line->find("export"); part != line->end() && part->is_object())
+    reply.export_end = {flag_in(*part, "complete"), parse_id(text_in(*part, "last")).value_or(0),
+                        count_in(*part, "total")};
+  reply.document = bytes.substr(end + 1);
+  return reply;
 }
 
 std::string encode(const BodyCommand& command) {
@@ -168,13 +233,14 @@ AnyCommand decode(std::string_view bytes) {
     const std::string entry = event::string_field(line, "door");
     const auto* const known = std::ranges::find(kEntryNames, entry);
     if (known == kEntryNames.end())
-      throw Error(ErrorCode::kInvalidArgument, "a request between nodes is for the admin API or for pages");
+      throw Error(ErrorCode::kInvalidArgument, "a request between nodes is for the cluster or for pages");
     command.entry = static_cast<RequestEntry>(known - kEntryNames.begin());
     command.peer = event::string_field(line, "peer");
     command.body = event::string_field(line, "body");
     command.request = rest;
     return command;
   }
+  if (what == kAdmin) return decode_admin(line, rest);
   if (what == kBody) {
     return BodyCommand{event::string_field(line, "transfer"), count_in(line, "offset"), count_in(line, "total"),
                        std::string(rest)};

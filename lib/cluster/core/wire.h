@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
@@ -24,17 +26,40 @@ struct DeliverCommand {
   bool again = false;     ///< also for streams that already received it
 };
 
-/// Where a request is handled: by that node alone, as a request to a page's service or to the admin API, or as a
-/// request to the admin API of the whole cluster, which a program without a server sends.
-enum class RequestEntry : unsigned char { kPages, kAdmin, kCluster };
+/// What a request is: one of a page to its service, which that node alone handles, or one to the admin API of the whole
+/// cluster, which a program without a server sends.
+enum class RequestEntry : unsigned char { kPages, kCluster };
 
-/// An HTTP request that one node forwards to another, in the form that the front end passes to httplib; the reply is
-/// the raw response.
+/// An HTTP request of a page or a program, in the form that the front end passes to httplib; the reply is the raw
+/// response.
 struct RequestCommand {
-  RequestEntry entry = RequestEntry::kAdmin;
+  RequestEntry entry = RequestEntry::kPages;
   std::string peer;  ///< address of the client; empty for a unix socket
   std::string request;
   std::string body{};  ///< not empty: `request` is only the head, and this transfer carried its body
+};
+
+/// A request of one node to the others, each for its part of what the admin API shows or changes.
+struct AdminCommand {
+  std::string operation;                                          ///< see admin/node_operations.h
+  std::string id{};                                               ///< of the object that it is about; empty: none
+  std::string peer{};                                             ///< address of the client; empty for a unix socket
+  std::vector<std::pair<std::string, std::string>> parameters{};  ///< names may repeat
+  std::string document{};                                         ///< JSON; empty: none
+};
+
+/// The reply to an AdminCommand.
+struct AdminReply {
+  /// Where a page of an export ends.
+  struct ExportEnd {
+    bool complete = false;    ///< there are no further messages
+    std::uint64_t last = 0;   ///< id of the last message; 0: none
+    std::uint64_t total = 0;  ///< messages in all, on the first page
+  };
+
+  int status = 0;                         ///< as the HTTP status of the admin API; 0: the bytes were not a reply
+  std::optional<ExportEnd> export_end{};  ///< of the operations that export messages
+  std::string document{};                 ///< JSON, the problem document of a refusal, or the lines of an export
 };
 
 /// A chunk of the body of a request that follows, in order. The reply is kBodyTaken, or an HTTP status, a space and one
@@ -86,14 +111,15 @@ struct StoreCommand {
 /// JSON, followed by the bytes unchanged.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);
+std::string encode(const AdminCommand& command);
 std::string encode(const BodyCommand& command);
 std::string encode(const ClientCommand& command);
 std::string encode(const ReplaceCommand& command);
 std::string encode(const DeliveryStateCommand& command);
 std::string encode(const StoreCommand& command);
 
-using AnyCommand = std::variant<DeliverCommand, RequestCommand, BodyCommand, ClientCommand, ReplaceCommand,
-                                DeliveryStateCommand, StoreCommand>;
+using AnyCommand = std::variant<DeliverCommand, RequestCommand, AdminCommand, BodyCommand, ClientCommand,
+                                ReplaceCommand, DeliveryStateCommand, StoreCommand>;
 /// Throws Error(kInvalidArgument) for bytes that no node of this version sends.
 AnyCommand decode(std::string_view bytes);
 
@@ -101,6 +127,13 @@ AnyCommand decode(std::string_view bytes);
 std::string encode_taken(std::uint32_t streams);
 /// 0 if the text is invalid.
 std::uint32_t decode_taken(std::string_view text);
+
+/// One line of JSON, followed by the document unchanged.
+std::string encode(const AdminReply& reply);
+/// The reply that an error is, with its problem document (RFC 9457).
+AdminReply refusal_reply(ErrorCode code, const std::string& sentence);
+/// The status is 0 if no node sends such bytes.
+AdminReply decode_admin_reply(std::string_view bytes);
 
 /// The reply to a ClientCommand: `1,2,3`; invalid ids are skipped.
 std::string encode_ids(const std::vector<ConnectionId>& ids);

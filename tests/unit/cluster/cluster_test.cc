@@ -60,6 +60,11 @@ class TestNode final : public LocalNode {
     if (command.entry == RequestEntry::kCluster) orders_stuck.wait(true);
     return cluster->options().node + " answers " + command.request;
   }
+  AdminReply handle_admin(const AdminCommand& command) override {
+    stuck.wait(true);
+    if (command.operation == "unknown") return refusal_reply(ErrorCode::kInvalidArgument, "unknown");
+    return {200, {}, cluster->options().node + " answers " + command.operation};
+  }
   std::vector<Place> find_delivery_states(const std::vector<DeliveryStateCommand>& messages) override {
     places_stuck.wait(true);
     return std::vector<Place>(messages.size(), Place{2, ConnectionId()});
@@ -146,13 +151,22 @@ TEST_F(ClusterTest, PassesARequestOnToAllOthersOrToOne) {
   auto b = node("b");
   auto c = node("c");
   ASSERT_TRUE(a->knows(3));
-  const auto responses = a->cluster->finish(*a->cluster->pass_on({RequestEntry::kAdmin, "", "question"}));
-  ASSERT_THAT(responses.responses, SizeIs(2));
-  EXPECT_EQ(responses.responses[0].node, "b");
-  EXPECT_EQ(responses.responses[0].bytes, "b answers question");
-  EXPECT_EQ(responses.responses[1].bytes, "c answers question");
-  EXPECT_THAT(responses.missing, IsEmpty());
-  EXPECT_EQ(a->cluster->pass_on(c->number, {RequestEntry::kPages, "", "page"}), "c answers page");
+  for (const bool admin : {false, true}) {
+    const auto responses =
+        a->cluster->finish(*(admin ? a->cluster->pass_on(AdminCommand{"question"})
+                                   : a->cluster->pass_on(RequestCommand{RequestEntry::kPages, "", "question"})));
+    ASSERT_THAT(responses.responses, SizeIs(2));
+    const std::string begin = admin ? "{\"status\":200}\n" : "";
+    EXPECT_EQ(responses.responses[0].node, "b");
+    EXPECT_EQ(responses.responses[0].bytes, begin + "b answers question");
+    EXPECT_EQ(responses.responses[1].bytes, begin + "c answers question");
+    EXPECT_THAT(responses.missing, IsEmpty());
+  }
+  EXPECT_EQ(a->cluster->pass_on(c->number, RequestCommand{RequestEntry::kPages, "", "page"}), "c answers page");
+  const AdminReply reply = a->cluster->pass_on(c->number, AdminCommand{"question"});
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.document, "c answers question");
+  EXPECT_EQ(a->cluster->pass_on(c->number, AdminCommand{"unknown"}).status, 400);
   EXPECT_TRUE(a->cluster->is_other(c->number));
   EXPECT_FALSE(a->cluster->is_other(a->number));
   EXPECT_FALSE(a->cluster->is_other(77));
@@ -164,11 +178,11 @@ TEST_F(ClusterTest, NamesTheNodesThatDoNotAnswerInTime) {
   auto c = node("c");
   ASSERT_TRUE(a->knows(3));
   c->stuck = true;
-  const auto responses = a->cluster->finish(*a->cluster->pass_on({RequestEntry::kAdmin, "", "question"}));
+  const auto responses = a->cluster->finish(*a->cluster->pass_on(AdminCommand{"question"}));
   EXPECT_THAT(responses.responses, SizeIs(1));
   EXPECT_THAT(responses.missing, ElementsAre("c"));
   try {
-    a->cluster->pass_on(c->number, {RequestEntry::kPages, "", "page"});
+    a->cluster->pass_on(c->number, RequestCommand{RequestEntry::kPages, "", "page"});
     FAIL() << "a stuck node answered";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kTimeout);
@@ -187,14 +201,14 @@ TEST_F(ClusterTest, OrdersThatTakeLongKeepNeitherQuestionsNorPagesWaiting) {
   std::atomic<int> done{0};
   for (int i = 0; i < 64; ++i) {
     orders.emplace_back([&] {
-      EXPECT_EQ(a->cluster->pass_on(b->number, {RequestEntry::kCluster, "", "order"}), "b answers order");
+      EXPECT_EQ(a->cluster->pass_on(b->number, RequestCommand{RequestEntry::kCluster, "", "order"}), "b answers order");
       ++done;
     });
   }
   EXPECT_TRUE(eventually([&] { return b->metrics.snapshot().at("sse_cluster_received_total") >= 64; }));
-  EXPECT_EQ(a->cluster->pass_on(b->number, {RequestEntry::kPages, "", "page"}), "b answers page");
+  EXPECT_EQ(a->cluster->pass_on(b->number, RequestCommand{RequestEntry::kPages, "", "page"}), "b answers page");
   EXPECT_THAT(a->cluster->pass_on(b->number, BodyCommand{"transfer", 0, 5, "piece"}), StartsWith("501 "));
-  EXPECT_THAT(a->cluster->finish(*a->cluster->pass_on({RequestEntry::kAdmin, "", "question"})).missing, IsEmpty());
+  EXPECT_THAT(a->cluster->finish(*a->cluster->pass_on(AdminCommand{"question"})).missing, IsEmpty());
   EXPECT_EQ(done, 0);
   b->orders_stuck = false;
   b->orders_stuck.notify_all();
@@ -245,7 +259,7 @@ TEST_F(ClusterTest, SaysThatANodeIsGone) {
   const unsigned number = b->number;
   b.reset();
   try {
-    a->cluster->pass_on(number, {RequestEntry::kPages, "", "page"});
+    a->cluster->pass_on(number, RequestCommand{RequestEntry::kPages, "", "page"});
     FAIL() << "a dead node answered";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnavailable);

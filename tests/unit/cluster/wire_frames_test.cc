@@ -29,8 +29,12 @@ TEST(WireFrames, CommandsHaveTheirRecordedBytes) {
   expect_recorded(DeliverCommand{ServiceName("hr"), event::TargetKind::kUser, "ann", true, "note",
                                  event::Frame::make("id:1\ndata:x\n\n", MessageId(77), event::TargetKind::kUser), true},
                   "deliver user 3 77 2 3 4 \nhrannnoteid:1\ndata:x\n\n");
-  expect_recorded(RequestCommand{RequestEntry::kAdmin, "192.0.2.1", "GET /x HTTP/1.1\r\n\r\n"},
-                  "{\"do\":\"request\",\"door\":\"admin\",\"peer\":\"192.0.2.1\"}\nGET /x HTTP/1.1\r\n\r\n");
+  expect_recorded(RequestCommand{RequestEntry::kCluster, "192.0.2.1", "GET /x HTTP/1.1\r\n\r\n"},
+                  "{\"do\":\"request\",\"door\":\"cluster\",\"peer\":\"192.0.2.1\"}\nGET /x HTTP/1.1\r\n\r\n");
+  expect_recorded(AdminCommand{"users"}, "{\"do\":\"admin\",\"operation\":\"users\"}\n");
+  expect_recorded(AdminCommand{"retry-message", "77", "192.0.2.1", {{"service", "hr"}}, "{\"x\":1}"},
+                  "{\"do\":\"admin\",\"id\":\"77\",\"operation\":\"retry-message\","
+                  "\"parameters\":[{\"name\":\"service\",\"value\":\"hr\"}],\"peer\":\"192.0.2.1\"}\n{\"x\":1}");
   expect_recorded(RequestCommand{RequestEntry::kPages, "", "POST /x HTTP/1.1\r\n\r\n", "a~1-7"},
                   "{\"body\":\"a~1-7\",\"do\":\"request\",\"door\":\"pages\"}\nPOST /x HTTP/1.1\r\n\r\n");
   expect_recorded(BodyCommand{"a~1-7", 262'144, 300'000, "bytes"},
@@ -109,6 +113,29 @@ TEST(WireFrames, RefusesQueriesOfStoresThatNoNodeSends) {
             MessageId(7));
 }
 
+TEST(WireFrames, RepliesOfTheAdminApiHaveTheirRecordedBytes) {
+  const AdminReply list = decode_admin_reply("{\"status\":200}\n{\"total\":0}");
+  EXPECT_EQ(list.status, 200);
+  EXPECT_EQ(list.document, "{\"total\":0}");
+  EXPECT_FALSE(list.export_end);
+  EXPECT_EQ(encode(list), "{\"status\":200}\n{\"total\":0}");
+  const std::string exported = "{\"export\":{\"complete\":true,\"last\":\"77\",\"total\":3},\"status\":200}\n77 {}\n";
+  const AdminReply page = decode_admin_reply(exported);
+  ASSERT_TRUE(page.export_end);
+  EXPECT_TRUE(page.export_end->complete);
+  EXPECT_EQ(page.export_end->last, 77U);
+  EXPECT_EQ(page.export_end->total, 3U);
+  EXPECT_EQ(page.document, "77 {}\n");
+  EXPECT_EQ(encode(page), exported);
+  EXPECT_EQ(encode(refusal_reply(ErrorCode::kNotFound, "no such message")),
+            "{\"status\":404}\n{\"code\":\"not_found\",\"detail\":\"no such message\",\"status\":404,"
+            "\"title\":\"Error\",\"type\":\"about:blank\"}");
+  EXPECT_EQ(decode_admin_reply("{\"status\":404,\"colour\":\"red\"}\n").status, 404);
+  for (const char* bytes : {"", "\n", "[]\n", "{}\n", "{\"status\":200}", "{\"status\":99}\n", "{\"status\":\"200\"}\n",
+                            "{\"status\":70000}\n", "HTTP/1.1 200 OK\r\n\r\n"})
+    EXPECT_EQ(decode_admin_reply(bytes).status, 0) << bytes;
+}
+
 TEST(WireFrames, RepliesHaveTheirRecordedBytes) {
   EXPECT_EQ(encode_taken(3), "3");
   EXPECT_EQ(decode_taken("3"), 3U);
@@ -180,6 +207,11 @@ TEST(WireFrames, ReadersIgnoreWhatTheyDoNotKnow) {
   EXPECT_EQ(post.commands.at(0).bytes, "b");
   EXPECT_EQ(post.answers.at(0).bytes, "1");
   EXPECT_EQ(std::get<DeliverCommand>(decode("deliver user 0 0 2 3 1 9 x \nhrannedata")).name, "ann");
+  const auto admin = std::get<AdminCommand>(
+      decode("{\"do\":\"admin\",\"operation\":\"users\",\"colour\":1,\"parameters\":[{\"name\":\"user\",\"value\":"
+             "\"ann\",\"colour\":1}]}\n"));
+  EXPECT_EQ(admin.operation, "users");
+  EXPECT_THAT(admin.parameters, ElementsAre(::testing::Pair("user", "ann")));
   EXPECT_EQ(std::get<BodyCommand>(decode("{\"do\":\"body\",\"transfer\":\"t\",\"colour\":1}\nb")).bytes, "b");
 }
 

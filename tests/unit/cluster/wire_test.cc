@@ -86,6 +86,20 @@ TEST(Wire, CarriesARequestAsItIs) {
             "a~1-7");
 }
 
+TEST(Wire, CarriesAnOperationOfTheAdminApiWithRepeatedParametersInTheirOrder) {
+  const AdminCommand sent{"connections",
+                          "7",
+                          "192.0.2.1",
+                          {{"user", "b & \"c\"\n"}, {"user", "a"}, {"empty", ""}},
+                          std::string("{}\0\n", 4)};
+  const auto got = std::get<AdminCommand>(decode(encode(sent)));
+  EXPECT_EQ(got.operation, sent.operation);
+  EXPECT_EQ(got.id, sent.id);
+  EXPECT_EQ(got.peer, sent.peer);
+  EXPECT_EQ(got.parameters, sent.parameters);
+  EXPECT_EQ(got.document, sent.document);
+}
+
 TEST(Wire, CarriesAPieceOfABodyAsItIs) {
   const BodyCommand sent{"a~12-3", 262'144, 5'000'000'000, std::string("\0\n{}\r\n", 6)};
   const auto got = std::get<BodyCommand>(decode(encode(sent)));
@@ -111,9 +125,10 @@ TEST(Wire, CarriesWhoseStreamsAreCountedAndEnded) {
 }
 
 TEST(Wire, RefusesWhatNoNodeSends) {
-  for (const char* bytes :
-       {"", "x", "\n", "[]\n", "{}\n", "{\"do\":\"dance\"}\n", "{\"do\":1}\n",
-        "{\"do\":\"deliver\",\"kind\":\"planet\"}\nx", "{\"do\":\"request\",\"door\":\"back\"}\n"}) {
+  for (const char* bytes : {"", "x", "\n", "[]\n", "{}\n", "{\"do\":\"dance\"}\n", "{\"do\":1}\n",
+                            "{\"do\":\"deliver\",\"kind\":\"planet\"}\nx", "{\"do\":\"request\",\"door\":\"back\"}\n",
+                            "{\"do\":\"request\",\"door\":\"admin\"}\nGET / HTTP/1.1\r\n\r\n", "{\"do\":\"admin\"}\n",
+                            "{\"do\":\"admin\",\"operation\":\"users\",\"parameters\":{\"a\":\"b\"}}\n"}) {
     EXPECT_THROW(decode(bytes), Error) << bytes;
   }
 }
