@@ -8,6 +8,7 @@
 #include "auth/authenticator.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "delivery/sender.h"
 #include "event/json.h"
 #include "hub/hub.h"
 #include "sse-server/callbacks.h"
@@ -20,7 +21,7 @@ using sse::ConnectRequest;
 /// The context of a page's message or upload.
 struct ApplicationRequest {
   const ServiceName& service;
-  hub::Hub& hub;
+  delivery::Sender& sender;
   const hub::ConnectionInfo& connection;  ///< the page's connection
   const std::string& path;                ///< `hello` of `message/hello.do`
 };
@@ -61,8 +62,10 @@ class Application {
   virtual Answer on_upload(const ApplicationRequest& request, const Upload& upload) = 0;
 };
 
-/// The demo application: `message/close.do` closes the page's connection from the server; all other requests are logged
-/// (names and sizes, never contents) and answered with their own content.
-std::unique_ptr<Application> make_demo_application();
+/// The demo application: `message/close.do` closes the page's connection from the server. `message/publish.do` sends
+/// what its field `send` asks for, as the admin API does (target, event, data and qos); only if `publishes`, which is
+/// for servers where a page may be any user anyway. All other requests are answered with their own content. Requests
+/// are logged: names and sizes, never contents.
+std::unique_ptr<Application> make_demo_application(bool publishes);
 
 }  // namespace sse::application

@@ -35,7 +35,7 @@ void ApplicationRoutes::message(const application::Service& service, const httpl
   if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application handles messages on this server");
   const Json merged = merged_message(req);
   const std::string path = req.matches[1].str();
-  const application::ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
+  const application::ApplicationRequest request{service.sender->service(), *service.sender, connection, path};
   answer_page(application::ActivityEvent::Type::kMessage, request, res,
               [&] { return application_->on_message(request, merged); });
 }
@@ -47,7 +47,7 @@ void ApplicationRoutes::upload(const application::Service& service, const httpli
   const application::ReceivedUpload received =
       application::read_upload(net::HttplibApp::multipart_body(req), upload_folder_);
   const std::string path = req.matches[1].str();
-  const application::ApplicationRequest request{service.sender->service(), service.sender->hub(), connection, path};
+  const application::ApplicationRequest request{service.sender->service(), *service.sender, connection, path};
   answer_page(application::ActivityEvent::Type::kUpload, request, res,
               [&] { return application_->on_upload(request, received.upload); });
 }

@@ -45,7 +45,7 @@ std::unique_ptr<application::HookCaller> hook_of(const ServerOptions& options, s
 
 }  // namespace
 
-ApplicationBridge::ApplicationBridge(const ServerOptions& options, std::string server_id,
+ApplicationBridge::ApplicationBridge(const ServerOptions& options, bool demo_authentication, std::string server_id,
                                      std::unique_ptr<application::Application> application,
                                      application::Callbacks callbacks, IdGenerator& ids, observe::Registry& metrics)
     : hook_secret_file_(options.hook_secret_file),
@@ -55,7 +55,7 @@ ApplicationBridge::ApplicationBridge(const ServerOptions& options, std::string s
       callbacks_(std::move(callbacks), metrics),
       application_(application ? std::move(application)
                    : hook_     ? application::make_hook_application(*hook_, ids)
-                               : application::make_demo_application()),
+                               : application::make_demo_application(demo_authentication)),
       bulkheads_(bulkheads_of(options, hook_ != nullptr || options.authentication_blocks)) {
   if (notifier_) activity_log_.add_listener(*notifier_);
   activity_log_.add_listener(callbacks_);

@@ -15,8 +15,9 @@ namespace sse::server {
 /// callbacks, and the threads on which requests of pages wait for them.
 class ApplicationBridge {
  public:
-  /// `application` null: the hook's if --hook is set, else the demo application. Throws Error.
-  ApplicationBridge(const ServerOptions& options, std::string server_id,
+  /// `application` null: the hook's if --hook is set, else the demo application. `demo_authentication`: a page may be
+  /// any user, so that pages may also publish. Throws Error.
+  ApplicationBridge(const ServerOptions& options, bool demo_authentication, std::string server_id,
                     std::unique_ptr<application::Application> application, application::Callbacks callbacks,
                     IdGenerator& ids, observe::Registry& metrics);
 

@@ -52,8 +52,8 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   server_id_ =
       !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(public_.address().port);
   open_ids();
-  application_bridge_ = std::make_unique<ApplicationBridge>(options_, server_id_, std::move(application),
-                                                            std::move(callbacks), *ids_, metrics_);
+  application_bridge_ = std::make_unique<ApplicationBridge>(
+      options_, demo_authentication_, server_id_, std::move(application), std::move(callbacks), *ids_, metrics_);
   stores_ = std::make_unique<Stores>(options_, server_id_, *ids_, metrics_);
   if (cluster_) cluster_->share(*stores_);
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",

@@ -1,74 +1,32 @@
 // The demo page. The user's identity is in the URL, so that two tabs can be two users and a reload changes nothing.
 
-const MAX_LINES = 1000;
-const MAX_SHOWN = 4000;
+import { addReconnect, addRoundTrip, drawChart } from './demo-chart.js';
+import { addDetail, addLine, awaitConfirmation, labelCopyButtons, setConfirmed, showDetail } from './demo-log.js';
+import { setLanguage, text } from './demo-text.js';
+import { curlPost, frameOf, shellLine, watchWire } from './demo-wire.js';
+
 const STATES = ['connecting', 'connected', 'closed'];
 const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel' };
 const FIRST_EVENTS = ['server-push', 'message'];
+const MAX_AWAITED = 100;
 
 const element = (id) => document.getElementById(id);
-const log = element('log');
 const page = new URL(location.href);
+const isSecond = page.searchParams.has('second');
 
 let Sse;
 let sse;
-let lines = 0;
-
-// ---- the log
-
-const followsNewest = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-
-function showNewest() {
-  log.scrollTop = log.scrollHeight;
-  element('newest').hidden = true;
-}
-
-function span(className, text) {
-  const part = document.createElement('span');
-  part.className = className;
-  part.textContent = text;
-  return part;
-}
-
-function shorten(text) {
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length} characters)` : text;
-}
-
-/** The text with an optional line break after every comma: to the browser, JSON is one long word. */
-function breakable(text) {
-  return text.split(/(?<=,)/).flatMap((piece, i) => (i ? [document.createElement('wbr'), piece] : [piece]));
-}
-
-/** A line reads `ID:… name text`; it contains only text nodes, so that the server cannot insert markup. */
-function addLine(kind, id, name, text) {
-  const follow = followsNewest();
-  const line = document.createElement('li');
-  line.dataset.kind = kind;
-  line.dataset.time = new Date().toLocaleTimeString([], { hour12: false });
-  line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', ...breakable(shorten(text)));
-  log.append(line);
-  while (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
-  lines += 1;
-  element('count').textContent = lines;
-  element('empty').hidden = true;
-  if (follow) showNewest();
-  else element('newest').hidden = false;
-}
-
-function clean() {
-  log.replaceChildren();
-  lines = 0;
-  element('count').textContent = lines;
-  element('empty').hidden = false;
-  element('newest').hidden = true;
-}
+let connectURL = '';
+let hasConnected = false;
+const published = new Map(); // event id → when it was published
+const arrived = new Map(); // event id → when it arrived, which may be before the answer to the publisher
 
 // ---- the connection
 
 function showState(state, detail = '') {
   const pill = element('state');
   pill.dataset.state = state;
-  pill.textContent = state[0].toUpperCase() + state.slice(1);
+  pill.textContent = text(state);
   element('state-detail').textContent = detail;
 }
 
@@ -77,16 +35,32 @@ function showConnection({ connectionId, serverVersion }) {
   element('server-version').textContent = serverVersion ?? '–';
 }
 
+function remember(times, id, time) {
+  times.set(id, time);
+  if (times.size > MAX_AWAITED) times.delete(times.keys().next().value);
+  if (!published.has(id) || !arrived.has(id)) return;
+  addRoundTrip(arrived.get(id) - published.get(id));
+  published.delete(id);
+}
+
 const listeners = {
   'connect-finish'(event) {
-    addLine('finish', this.connectionId, event.type, event.data);
+    const detail = {
+      frame: frameOf(event),
+      curl: shellLine('curl', '-N', connectURL),
+      ssectl: shellLine('ssectl', 'connections', 'show', this.connectionId),
+    };
+    addLine('finish', this.connectionId, event.type, event.data, detail);
     showConnection(this);
+    if (hasConnected) addReconnect();
+    hasConnected = true;
   },
   'connect-close'(event) {
-    addLine('close', this.connectionId, event.type, `${event.data}. whoTriggerClose=${event.whoTriggerClose}`);
+    const isServer = event.whoTriggerClose === 'server';
+    const frame = isServer ? frameOf(event) : undefined;
+    addLine('close', this.connectionId, event.type, `${event.data}. whoTriggerClose=${event.whoTriggerClose}`, { frame });
     showConnection({});
-    const who = event.whoTriggerClose === 'server' ? 'by the server' : 'by this page';
-    if (!this.isActive()) element('state-detail').textContent = who;
+    if (!this.isActive()) element('state-detail').textContent = text(isServer ? 'byServer' : 'byPage');
   },
   'sse-change-state'(event) {
     showState(STATES[event.data.newState]);
@@ -94,15 +68,22 @@ const listeners = {
   'sse-change-active'(event) {
     const { newActive, duration } = event.data;
     const seconds = duration.sessionDuration + duration.duration;
-    element('activity').textContent = `${newActive ? 'active' : 'away'}, ${seconds} s`;
+    element('activity').textContent = text(newActive ? 'active' : 'away', seconds);
   },
   resync(event) {
-    addLine('problem', this.connectionId, event.type, event.data);
+    addLine('problem', this.connectionId, event.type, event.data, { frame: frameOf(event) });
   },
 };
 
 function showEvent(event) {
-  addLine('event', this.connectionId, event.type, event.data);
+  const options = ['--event', event.type, ...(event.qos ? ['--qos'] : [])];
+  const detail = {
+    frame: frameOf(event),
+    ssectl: shellLine('ssectl', 'send', '--user', element('user').value, ...options, event.data),
+  };
+  const line = addLine('event', this.connectionId, event.type, event.data, detail);
+  if (event.qos) awaitConfirmation(line, event.lastEventId);
+  if (event.lastEventId) remember(arrived, event.lastEventId, performance.now());
 }
 
 /** The events that the user has chosen. */
@@ -111,14 +92,17 @@ const listening = new Set(FIRST_EVENTS);
 function showListening() {
   const chips = [...listening].map((name) => {
     const chip = document.createElement('li');
+    const label = document.createElement('span');
+    label.textContent = name;
     const stop = document.createElement('button');
     stop.type = 'button';
     stop.textContent = '×';
-    stop.setAttribute('aria-label', `Stop listening to ${name}`);
+    stop.setAttribute('aria-label', text('stop', name));
     stop.addEventListener('click', () => stopListening(name));
-    chip.append(span('', name), stop);
+    chip.append(label, stop);
     return chip;
   });
+  element('listening').dataset.nothing = text('nothing');
   element('listening').replaceChildren(...chips);
 }
 
@@ -134,7 +118,7 @@ function startListening(name) {
   if (!sse || listeners[name] || listening.has(name)) return;
   listening.add(name);
   keepListening();
-  showAnswer('addListener', name, () => sse.addListener(name, showEvent));
+  showAnswer('addListener', name, () => sse.addListener(name, showEvent), listenerBody(name));
 }
 
 function stopListening(name) {
@@ -142,11 +126,14 @@ function stopListening(name) {
   listening.delete(name);
   keepListening();
   element('event').focus();
-  showAnswer('removeListener', name, () => sse.removeListener(name));
+  showAnswer('removeListener', name, () => sse.removeListener(name), listenerBody(name));
 }
+
+const listenerBody = (name) => () => ({ connectionId: sse.connectionId, listener: [name] });
 
 function connectAs() {
   sse?.destroy();
+  hasConnected = false;
   sse = new Sse({
     url: service(),
     query: {
@@ -167,28 +154,49 @@ function service() {
   return url.origin === location.origin && path.startsWith('/') ? url.pathname.replace(/\/+$/, '') : '/my-sse';
 }
 
-// ---- the buttons
+// ---- requests
 
-function send(path, body) {
-  return showAnswer('send', `${path} ${JSON.stringify(body)}`, () => sse.send(path, body));
+function send(path, body, ssectl) {
+  return showAnswer('send', `${path} ${JSON.stringify(body)}`, () => sse.send(path, body), () => body, ssectl);
 }
 
-async function showAnswer(name, text, request) {
+/** Shows a request and its answer; `body` returns what is posted. Returns the answer's text, or undefined. */
+async function showAnswer(name, shown, request, body, ssectl) {
   const sender = sse;
   const id = sender.connectionId;
-  addLine('sent', id, name, `${text}${sender.isActive() ? '' : ' (waits for the connection)'}`);
+  const line = addLine('sent', id, name, `${shown}${sender.isActive() ? '' : ' (waits for the connection)'}`, { ssectl });
+  const begin = performance.now();
+  const isDirect = sender.isActive();
   try {
     const answer = await request();
-    addLine(
-      answer.ok ? 'sent' : 'problem',
-      id ?? sender.connectionId,
-      'answer',
-      `${answer.status} ${await answer.text()}`,
-    );
+    const content = await answer.text();
+    if (isDirect) addRoundTrip(performance.now() - begin);
+    const detail = { curl: curlPost(answer.url, body()), ssectl };
+    addDetail(line, detail);
+    addLine(answer.ok ? 'sent' : 'problem', id ?? sender.connectionId, 'answer', `${answer.status} ${content}`, { ...detail });
+    showDetail(detail);
+    return answer.ok ? content : undefined;
   } catch (error) {
-    addLine('problem', id, 'answer', error.message);
+    addLine('problem', id, 'answer', error.message, { ssectl });
+    return undefined;
   }
 }
+
+async function publish() {
+  const kind = element('to').value;
+  const name = element('to-name').value;
+  const event = element('publish-event').value;
+  const data = element('data').value;
+  const qos = element('qos').checked;
+  const target = kind === 'all' ? { all: true } : { [kind]: [name] };
+  const to = { users: ['--user', name], channels: ['--channel', name], all: ['--all'] }[kind];
+  const begin = performance.now();
+  const words = ['ssectl', 'send', ...to, '--event', event, ...(qos ? ['--qos'] : []), data];
+  const content = await send('publish', { send: { target, event, data, qos } }, shellLine(...words));
+  if (content) remember(published, JSON.parse(content).data.id, begin);
+}
+
+// ---- identity
 
 function readIdentity() {
   for (const [id, parameter] of Object.entries(FIELDS)) element(id).value = page.searchParams.get(parameter) ?? '';
@@ -209,15 +217,11 @@ function keepIdentity() {
   history.replaceState(null, '', page);
 }
 
-// POSIX: a word in single quotes may contain any character except a single quote.
-function shellWord(text) {
-  return /^[\w.@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 function showIdentity() {
   const user = element('user').value;
   document.title = `${user} · sse-server demo`;
-  element('shell-example').textContent = `ssectl send --user ${shellWord(user)} --qos`;
+  element('to-name').value = user;
+  showDetail({ ssectl: shellLine('ssectl', 'send', '--user', user, '--qos') });
 }
 
 function changeIdentity() {
@@ -227,6 +231,37 @@ function changeIdentity() {
   if (page.search === before) return;
   showIdentity();
   if (Sse) connectAs();
+}
+
+/** Opens or closes the page of another user beside this one. */
+function toggleSecond() {
+  const other = element('other');
+  const isOpen = !other.hidden;
+  other.hidden = isOpen;
+  element('second').setAttribute('aria-expanded', String(!isOpen));
+  document.body.classList.toggle('split', !isOpen);
+  if (isOpen) {
+    other.replaceChildren();
+    return;
+  }
+  const url = new URL(page);
+  const user = element('user').value === '2' ? '1' : '2';
+  url.searchParams.set('userId', user);
+  url.searchParams.set('second', '');
+  const frame = document.createElement('iframe');
+  frame.src = url;
+  frame.title = text('otherUser', user);
+  other.append(frame);
+}
+
+function useLanguage(language) {
+  setLanguage(language);
+  labelCopyButtons();
+  showListening();
+  drawChart();
+  for (const id of ['tenant', 'channel']) element(id).placeholder = text('none');
+  element('event').placeholder = text('anotherEvent');
+  showState(element('state').dataset.state);
 }
 
 element('identity').addEventListener('submit', (event) => {
@@ -243,28 +278,46 @@ element('message').addEventListener('submit', (event) => {
   event.preventDefault();
   if (sse) send('hello', { text: element('text').value });
 });
+element('publish').addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (sse) publish();
+});
+element('to').addEventListener('change', () => {
+  const isAll = element('to').value === 'all';
+  element('to-name').disabled = isAll;
+  element('to-name-field').hidden = isAll;
+});
 element('reconnect').addEventListener('click', () => {
   sse?.close('reconnect');
   sse?.connect();
 });
 element('close-client').addEventListener('click', () => sse?.close());
-element('close-server').addEventListener('click', () => sse && send('close', { reason: 'asked by the page' }));
-element('clean').addEventListener('click', clean);
-element('newest').addEventListener('click', showNewest);
-log.addEventListener('scroll', () => {
-  if (followsNewest()) element('newest').hidden = true;
+element('close-server').addEventListener('click', () => {
+  if (!sse) return;
+  const id = sse.connectionId;
+  send('close', { reason: 'asked by the page' }, id && shellLine('ssectl', 'connections', 'close', id));
+});
+element('second').addEventListener('click', toggleSecond);
+element('language').addEventListener('click', () => {
+  const language = document.documentElement.lang === 'zh' ? 'en' : 'zh';
+  page.searchParams.set('lang', language);
+  history.replaceState(null, '', page);
+  useLanguage(language);
 });
 
+document.body.classList.toggle('second', isSecond);
 readIdentity();
 keepIdentity();
 keepListening();
 showIdentity();
 element('service').textContent = service();
-showState('connecting');
+element('state').dataset.state = 'connecting';
+useLanguage(page.searchParams.get('lang') ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'));
+watchWire({ onConnect: (url) => (connectURL = url), onConfirmed: setConfirmed });
 try {
   ({ default: Sse } = await import(service()));
   connectAs();
 } catch (error) {
-  showState('closed', 'no client module');
+  showState('closed', text('noModule'));
   addLine('problem', null, 'import', `The client could not be loaded from ${service()}: ${error.message}`);
 }

@@ -4,6 +4,8 @@ export type SseListener<E = SseEvent> = ((this: Sse, event: E, info?: SseCloseIn
 export interface SseEvent extends MessageEvent {
   /** The service that sent the event, as in the option `url`. */
   url: string;
+  /** Set for messages that the server stores until they are confirmed. */
+  qos?: true;
 }
 
 export interface SseCloseInfo {

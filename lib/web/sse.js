@@ -512,6 +512,7 @@ class Sse {
     const ownId = (marked || event.lastEventId !== this.#streamId) && event.lastEventId;
     this.#streamId = event.lastEventId ?? this.#streamId;
     if (this.#handleOwn(event)) return;
+    if (marked) event.qos = true;
     const isWanted = this.#listeners.has(event.type) || this.#moreListeners.has(event.type);
     const { ack, ackMarks = false } = this.#connection.server;
     // A message may be older than the last event.

@@ -13,6 +13,10 @@ namespace sse::web {
 extern const std::string_view index_html;
 extern const std::string_view demo_css;
 extern const std::string_view demo_js;
+extern const std::string_view demo_chart_js;
+extern const std::string_view demo_log_js;
+extern const std::string_view demo_text_js;
+extern const std::string_view demo_wire_js;
 extern const std::string_view favicon_svg;
 extern const std::string_view sse_js;
 extern const std::string_view sse_share_js;
@@ -46,10 +50,10 @@ std::string with_parts_below(std::string_view url) {
 
 std::span<const Asset> page_assets() {
   static const Asset kAssets[] = {
-      {"/", "text/html;charset=utf-8", index_html},
-      {"/demo.css", "text/css;charset=utf-8", demo_css},
-      {"/demo.js", kJavascript, demo_js},
-      {"/favicon.svg", "image/svg+xml", favicon_svg},
+      {"/", "text/html;charset=utf-8", index_html}, {"/demo.css", "text/css;charset=utf-8", demo_css},
+      {"/demo.js", kJavascript, demo_js},           {"/demo-chart.js", kJavascript, demo_chart_js},
+      {"/demo-log.js", kJavascript, demo_log_js},   {"/demo-text.js", kJavascript, demo_text_js},
+      {"/demo-wire.js", kJavascript, demo_wire_js}, {"/favicon.svg", "image/svg+xml", favicon_svg},
   };
   return kAssets;
 }

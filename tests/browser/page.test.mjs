@@ -1,7 +1,11 @@
 // The demo page as its users see it, against the real server.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { closeBrowser, logged, logLines, openPage, setVisibility, startServer, stateIs, until } from './harness.mjs';
 
 after(closeBrowser);
@@ -180,7 +184,7 @@ test('nothing is wider than a phone, and everything has a name', async (t) => {
       const wide = [...document.querySelectorAll('body *')].filter(
         (part) => part.getBoundingClientRect().right > innerWidth + 0.5,
       );
-      const nameless = [...document.querySelectorAll('button, input')].filter(
+      const nameless = [...document.querySelectorAll('button, input, select, textarea')].filter(
         (part) => !part.textContent && !part.ariaLabel && !part.labels?.length,
       );
       return [...wide, ...nameless].map((part) => part.outerHTML.slice(0, 100));
@@ -217,3 +221,152 @@ test('a service path of another origin is not loaded', async (t) => {
     assert.equal(await page.textContent('#service'), '/my-sse');
   }
 });
+
+/** Runs a line that the page shows, as if it were pasted into a shell. */
+function shell(server, line) {
+  const ssectl = `ssectl() { "$SSECTL" "$@"; }\n`;
+  const env = { ...process.env, SSECTL_SERVER: `unix:${server.socket}` };
+  return promisify(execFile)('sh', ['-c', `${ssectl}${line}`], { env, timeout: 30_000 });
+}
+
+const shown = (page, id) => page.locator(`#${id}`).textContent();
+const detailIs = (page, id, pattern) =>
+  until(async () => pattern.test(await shown(page, id)), `${id} is like ${pattern}`).catch(async (error) => {
+    throw new Error(`${error.message}; it is ${await shown(page, id)}`);
+  });
+
+test('publishes to a user, a channel and everyone, and the shown lines of curl and ssectl do the same', async (t) => {
+  const { server, page } = await openDemo(t, '?channel=c1');
+  const targets = [
+    ['users', '1', /^ssectl send --user 1 --event note 'it'\\''s <b>'$/],
+    ['channels', 'c1', /^ssectl send --channel c1 --event note /],
+    ['all', undefined, /^ssectl send --all --event note /],
+  ];
+  await page.fill('#event', 'note');
+  await page.press('#event', 'Enter');
+  await logged(page, /answer 200 .*note/);
+  await page.fill('#publish-event', 'note');
+  await page.fill('#data', "it's <b>");
+  let arrived = 0;
+  for (const [kind, name, line] of targets) {
+    await page.selectOption('#to', kind);
+    if (name) await page.fill('#to-name', name);
+    await page.click('#publish-button');
+    await detailIs(page, 'shell-example', line);
+    await logged(page, / note it's <b>$/, (arrived += 1));
+    await detailIs(page, 'curl', /^curl -X POST .*publish\.do/);
+    const { stdout } = await shell(server, await shown(page, 'curl'));
+    assert.equal(JSON.parse(stdout).data.delivered, 1, stdout);
+    await logged(page, / note it's <b>$/, (arrived += 1));
+    await shell(server, await shown(page, 'shell-example'));
+    await logged(page, / note it's <b>$/, (arrived += 1));
+  }
+  assert.deepEqual(page.problems, []);
+});
+
+test('shows of each message whether it is confirmed, and its frame', async (t) => {
+  const { server, page } = await openDemo(t);
+  await page.check('#qos');
+  await page.fill('#data', 'two\nlines');
+  await page.click('#publish-button');
+  await logged(page, / server-push two\nlines$/);
+  const line = page.locator('#log li[data-qos="confirmed"]', { hasText: 'two' });
+  await until(() => line.count(), 'the message is confirmed');
+  assert.match(await line.getAttribute('data-mark'), /^qos · confirmed$/);
+  await until(async () => (await server.admin('GET', '/api/v1/messages')).json.total === 0, 'the server knows');
+  await line.click();
+  const id = JSON.parse((await logged(page, /answer 200 .*delivered/))[0].match(/answer 200 (.*)$/)[1]).data.id;
+  assert.equal(await shown(page, 'frame'), `event:sse-qos\ndata:\n\nid:${id}\nevent:server-push\ndata:two\ndata:lines\n\n`);
+  assert.equal(await page.locator('#log li[data-qos]', { hasText: 'sendByUserId' }).count(), 0);
+});
+
+test('arrow keys choose a line, and its details follow', async (t) => {
+  const { page } = await openDemo(t);
+  await page.focus('#log');
+  await page.keyboard.press('Home');
+  await detailIs(page, 'frame', /^id:\d+\nevent:connect-finish\ndata:\{/);
+  await detailIs(page, 'curl', /^curl -N 'http.*\/my-sse\/connect\?.*userId=1/);
+  assert.match(await shown(page, 'chosen'), FINISH);
+  await logged(page, / server-push /);
+  await page.keyboard.press('ArrowDown');
+  await detailIs(page, 'shell-example', /^ssectl send --user 1 --event server-push /);
+  assert.equal(await page.locator('#log [aria-current]').count(), 1);
+});
+
+test('two users are side by side', async (t) => {
+  const { server, page } = await openDemo(t);
+  await page.click('#second');
+  const other = page.frameLocator('#other iframe');
+  await until(async () => (await server.connections()).length === 2, 'both are connected');
+  assert.equal(await other.locator('#user').inputValue(), '2');
+  await page.selectOption('#to', 'users');
+  await page.fill('#to-name', '2');
+  await page.fill('#data', 'from 1 to 2');
+  await page.click('#publish-button');
+  await until(async () => (await other.locator('#log li', { hasText: 'server-push from 1 to 2' }).count()) === 1, 'it arrives');
+  assert.equal(await page.locator('#log li', { hasText: 'server-push from 1 to 2' }).count(), 0);
+  await page.click('#second');
+  await until(async () => (await server.connections()).length === 1, 'the second is gone');
+});
+
+test('draws round trips and reconnects', async (t) => {
+  const { page } = await openDemo(t);
+  await detailIs(page, 'chart-text', /^No round trip yet, 0 reconnects$/);
+  await page.click('#publish-button');
+  await detailIs(page, 'chart-text', /^Round trip [\d.]+ ms, median [\d.]+ ms, 0 reconnects$/);
+  await page.click('#reconnect');
+  await detailIs(page, 'chart-text', /, 1 reconnects$/);
+  assert.equal(await page.locator('#chart line').count(), 1);
+  assert.ok(await page.locator('#chart rect').count());
+});
+
+test('speaks Chinese where the browser does, and English when asked', async (t) => {
+  const server = await startServer(t, '--demo');
+  const page = await openPage(t, `${server.url}/`, { locale: 'zh-CN' });
+  await stateIs(page, '已连接');
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh');
+  assert.equal(await page.textContent('#publish-button'), '发布');
+  const english = await page.evaluate(() =>
+    [...document.querySelectorAll('[data-t]')].map((part) => part.textContent).filter((text) => /^[\x20-\x7e]+$/.test(text)),
+  );
+  assert.deepEqual(english, [], 'everything is translated');
+  await page.click('#language');
+  await stateIs(page, 'Connected');
+  assert.equal(await page.textContent('#publish-button'), 'Publish');
+  await page.reload();
+  await stateIs(page, 'Connected');
+});
+
+const AXE = fileURLToPath(new URL('node_modules/axe-core/axe.min.js', import.meta.url));
+
+for (const [what, options] of Object.entries({
+  'on a phone': { viewport: { width: 390, height: 844 } },
+  'in the dark': { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  'in Chinese': { viewport: { width: 1280, height: 800 }, locale: 'zh-CN' },
+  'with two users': { viewport: { width: 1440, height: 900 } },
+})) {
+  test(`axe finds nothing ${what}`, async (t) => {
+    const server = await startServer(t, '--demo');
+    const page = await openPage(t, `${server.url}/`, options);
+    await logged(page, FINISH);
+    await page.check('#qos');
+    await page.click('#publish-button');
+    await logged(page, / answer 200 /);
+    if (what === 'with two users') {
+      await page.click('#second');
+      await until(async () => (await server.connections()).length === 2, 'both are connected');
+    }
+    await page.evaluate(await readFile(AXE, 'utf8'));
+    const violations = await page.evaluate(async () =>
+      (await window.axe.run()).violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 120))]),
+    );
+    assert.deepEqual(violations, []);
+    const wide = await page.evaluate(() =>
+      [...document.querySelectorAll('body *')]
+        .filter((part) => part.getBoundingClientRect().right > innerWidth + 0.5)
+        .map((part) => part.outerHTML.slice(0, 100)),
+    );
+    assert.deepEqual(wide, []);
+    if (process.env.SSE_SCREENSHOTS) await page.screenshot({ path: `${process.env.SSE_SCREENSHOTS}/${what}.png` });
+  });
+}

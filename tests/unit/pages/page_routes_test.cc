@@ -57,6 +57,31 @@ TEST_F(PageRoutesTest, ServesTheDemoPageUnlessSwitchedOff) {
   EXPECT_EQ(get("/my-sse").status, 200);
 }
 
+TEST_F(PageRoutesTest, PagesPublishOnlyWhereAPageMayBeAnyUser) {
+  start();
+  OpenStream page = stream("userId=1");
+  OpenStream other = stream("userId=2");
+  const std::string path = "/my-sse/connect/message/publish.do?userId=1&connectionId=" + page.id;
+  const Response sent = post(path, R"({"send":{"target":{"users":["2"]},"event":"note","data":"hi","qos":true}})");
+  EXPECT_EQ(sent.status, 200) << sent.body;
+  EXPECT_THAT(sent.body, HasSubstr(R"("delivered":1)"));
+  EXPECT_TRUE(other.client.receive_until("data:hi"));
+  for (const std::string body :
+       {R"({"send":{"target":{}}})", R"({"send":7})", R"({})", R"({"send":{"target":{"all":1}}})"})
+    EXPECT_EQ(post(path, body).status, 400) << body;
+
+  server_.reset();
+  options_.trusted_proxies = {"127.0.0.0/8"};
+  start(auth::make_header_authenticator());
+  const std::string user = "X-Sse-User: 1\r\n";
+  const OpenStream own = stream("", user);
+  const Response refused =
+      client().post("/my-sse/connect/message/publish.do?connectionId=" + own.id,
+                    R"({"send":{"target":{"all":true},"data":"x"}})", user + "Content-Type: application/json\r\n");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, HasSubstr("--auth demo"));
+}
+
 TEST_F(PageRoutesTest, ServesAFolderInsteadOfTheDemoPage) {
   options_.web_root = folder_.file("web");
   std::filesystem::create_directory(options_.web_root);

@@ -1,0 +1,55 @@
+// What the demo page shows of the wire: it watches the requests that the client module makes.
+
+const JSON_TYPE = 'application/json;charset=UTF-8';
+
+// POSIX: a word in single quotes may contain any character except a single quote.
+export function shellWord(word) {
+  return /^[\w.@:/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+export function shellLine(...words) {
+  return words.map(shellWord).join(' ');
+}
+
+/** The curl line of a POST with a JSON body. */
+export function curlPost(url, body) {
+  return shellLine('curl', '-X', 'POST', url, '-H', `Content-Type: ${JSON_TYPE}`, '-d', JSON.stringify(body));
+}
+
+/** An event as the server has sent it (WHATWG HTML §9.2.6). */
+export function frameOf({ type, data, lastEventId, qos }) {
+  const mark = qos ? 'event:sse-qos\ndata:\n\n' : '';
+  const id = lastEventId ? `id:${lastEventId}\n` : '';
+  const lines = String(data).split('\n');
+  return `${mark}${id}event:${type}\n${lines.map((line) => `data:${line}\n`).join('')}\n`;
+}
+
+function confirmedIds(url, body) {
+  if (!new URL(url, location.href).pathname.endsWith('/connect/ack.do')) return [];
+  return JSON.parse(body).ids;
+}
+
+/** `onConnect(url)` is called for each stream that is opened, `onConfirmed(ids)` when the server has confirmations. */
+export function watchWire({ onConnect, onConfirmed }) {
+  const isConnect = (url) => new URL(url, location.href).pathname.endsWith('/connect');
+  const { EventSource, fetch } = window;
+  window.EventSource = class extends EventSource {
+    constructor(url, options) {
+      super(url, options);
+      onConnect(this.url);
+    }
+  };
+  window.fetch = async (resource, options) => {
+    const url = resource.url ?? String(resource);
+    if (isConnect(url) && options?.method !== 'HEAD') onConnect(new URL(url, location.href).href);
+    const response = await fetch(resource, options);
+    if (response.ok) onConfirmed(confirmedIds(url, options?.body));
+    return response;
+  };
+  const beacon = navigator.sendBeacon.bind(navigator);
+  navigator.sendBeacon = (url, body) => {
+    const sent = beacon(url, body);
+    if (sent) onConfirmed(confirmedIds(url, body));
+    return sent;
+  };
+}
