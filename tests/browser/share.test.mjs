@@ -120,6 +120,65 @@ test('subscriptions are the union, and follow windows that come, change and go',
   await listening('a', 'c');
 });
 
+test('two objects of one page share as two windows do', async (t) => {
+  const server = await startServer(t, '--demo');
+  const [page] = await openWindows(t, server, 1);
+  await share(page, ['a']);
+  await connected(page);
+  await page.evaluate(() => {
+    window.first = window.client;
+    window.heard = window.received;
+  });
+  await share(page, ['b']);
+  await connected(page);
+  await streams(server, 1);
+  await server.send('1', 'b', 'for the second', { qos: true });
+  await arrived(page, 'for the second');
+  await confirmed(server);
+  await page.evaluate(() => window.first.destroy());
+  await until(async () => !(await page.evaluate(() => window.first.isActive())), 'the first has left');
+  await connected(page);
+  await streams(server, 1);
+  await server.send('1', 'b', 'still');
+  await arrived(page, 'still');
+  assert.deepEqual(await received(page), ['for the second', 'still']);
+  assert.deepEqual(await page.evaluate(() => window.heard), []);
+  assert.deepEqual(page.problems, []);
+});
+
+test('a message is confirmed when the window that listens has handled it, never by the shared last event id', async (t) => {
+  const server = await startServer(t, '--demo', ...HISTORY);
+  const [leader, next, listener] = await openWindows(t, server, 3);
+  for (const [page, names] of [
+    [leader, ['other']],
+    [next, ['other']],
+    [listener, ['news']],
+  ]) {
+    await share(page, names);
+    await connected(page);
+  }
+  const first = await idOf(next);
+  const hanging = listener.evaluate(() => {
+    const end = Date.now() + 6000;
+    while (Date.now() < end);
+    return window.received.length;
+  });
+  await server.send('1', 'news', 'for one window', { qos: true });
+  await server.send('1', 'other', 'after it');
+  await arrived(next, 'after it');
+  assert.equal(await pending(server), 1);
+  await leader.close();
+  await until(async () => ((await idOf(next)) ?? first) !== first, 'another leads');
+  const [connection] = await server.connections();
+  assert.equal(connection.httpParameters.ackBy, 'id');
+  assert.ok(connection.httpParameters.lastEventId, 'it resumes after the message');
+  assert.equal(await pending(server), 1);
+  assert.equal(await hanging, 0);
+  await arrived(listener, 'for one window');
+  await confirmed(server);
+  assert.deepEqual(await received(listener), ['for one window']);
+});
+
 test('other credentials, another key and another service are not shared', async (t) => {
   const server = await startServer(t, '--demo', '--service', 'one=/my-sse', '--service', 'two=/two');
   const pages = await openWindows(t, server, 5);
