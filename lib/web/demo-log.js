@@ -83,6 +83,7 @@ export function setConfirmed(ids) {
 }
 
 export function showDetail({ frame, curl, ssectl }) {
+  const follow = followsNewest();
   for (const [row, output, value] of [
     ['frame-row', 'frame', frame],
     ['curl-row', 'curl', curl],
@@ -91,6 +92,7 @@ export function showDetail({ frame, curl, ssectl }) {
     element(row).hidden = !value;
     element(output).textContent = value ?? '';
   }
+  if (follow) showNewest(); // the log has another height
 }
 
 function choose(line) {

@@ -352,6 +352,14 @@ for (const [what, options] of Object.entries({
     await page.check('#qos');
     await page.click('#publish-button');
     await logged(page, / answer 200 /);
+    await until(
+      () =>
+        page.evaluate(() => {
+          const log = document.getElementById('log');
+          return log.scrollHeight - log.scrollTop - log.clientHeight < 2;
+        }),
+      'the newest line is in view',
+    );
     if (what === 'with two users') {
       await page.click('#second');
       await until(async () => (await server.connections()).length === 2, 'both are connected');
