@@ -10,11 +10,13 @@
 namespace sse::cli {
 
 App::App(const std::string& description, const std::string& name)
-    : program_(std::make_unique<CLI::App>(description, name)), app_(program_.get()) {
-  app_->config_formatter(make_configuration());
+    : program_(std::make_unique<CLI::App>(description, name)),
+      app_(program_.get()),
+      file_(std::make_shared<FileSettings>()) {
+  app_->config_formatter(make_configuration(*app_, file_));
 }
 
-App::App(CLI::App* app, const App* parent) : app_(app), parent_(parent) {}
+App::App(CLI::App* app, const App* parent) : app_(app), parent_(parent), file_(parent->file_) {}
 
 App::~App() = default;
 
@@ -23,8 +25,8 @@ App& App::add_subcommand(const std::string& name, const std::string& summary) {
   return *subcommands_.back();
 }
 
-void App::wrap_help() {
-  app_->formatter(make_wrapped_help());
+void App::wrap_help(Environment environment) {
+  app_->formatter(make_wrapped_help(environment == Environment::kShown));
 }
 
 }  // namespace sse::cli

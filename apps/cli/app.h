@@ -18,6 +18,8 @@ class Option;
 /// only the sources of this folder do. Terms and behaviour are those of CLI11.
 namespace sse::cli {
 
+struct FileSettings;
+
 /// A handle to a declared option or flag, valid as long as its App. Setters return the option, for chaining.
 class Option {
  public:
@@ -68,8 +70,20 @@ class Option {
   std::string type_name() const;
   /// A positional argument, whose name has no dashes.
   bool positional() const;
+  /// Its name; empty for an option.
+  std::string argument_name() const;
   /// Neither a flag nor an option with an optional value.
   bool needs_value() const;
+  /// Whether it may be given several times, or with several values.
+  bool repeatable() const;
+  bool configurable() const;
+  /// The default as the help shows it; empty if it shows none.
+  std::string default_text() const;
+  /// The name of its environment variable; empty without one.
+  std::string environment() const;
+
+  /// After a parse: the given values as text; empty if none was given.
+  std::vector<std::string> values() const;
 
  private:
   friend class App;
@@ -84,8 +98,8 @@ struct Outcome {
     kParsed,
     kPrint,           ///< `text` is the requested help or version
     kMisuse,          ///< `text` describes an error in the arguments or the environment
-    kUnreadableFile,  ///< `text` describes why the configuration file could not be read
-    kInvalidFile,     ///< `text` describes an error in the contents of the configuration file
+    kUnreadableFile,  ///< `text` names the configuration file and why it could not be read
+    kInvalidFile,     ///< `text` names the configuration file, the line and the error there
   };
   Kind kind = Kind::kParsed;
   std::string text;
@@ -121,8 +135,7 @@ class App {
 
   Option set_help_flag(const std::string& names, const std::string& help);
   Option set_version_flag(const std::string& names, const std::string& version, const std::string& help);
-  /// Declares an option that names a TOML or INI file with options of the program and its commands. Unknown keys are
-  /// errors.
+  /// Declares an option that names a file with options of the program and its commands, see make_configuration().
   Option set_config(const std::string& names, const std::string& help);
 
   /// Adds a command, which this App owns.
@@ -135,11 +148,10 @@ class App {
   void on_chosen(std::function<void()> callback);
 
   void footer(const std::string& text);
-  /// The column where descriptions begin in the help.
-  void help_column(std::size_t column);
-  /// Prints help that fits 80 columns: the type after each option, the description wrapped, the default at its end.
-  /// Environment variables are omitted.
-  void wrap_help();
+  enum class Environment : unsigned char { kOmitted, kShown };
+  /// Prints help that fits 80 columns: the type after each option, the description wrapped, at its end the default and
+  /// the environment variable. REQUIRES: no command was added yet.
+  void wrap_help(Environment environment);
 
   /// Parses arguments without the program's name.
   Outcome parse(std::vector<std::string> arguments);
@@ -162,13 +174,21 @@ class App {
   bool is_subcommand_missing() const;
   /// Arguments that no command or option accepts.
   std::vector<std::string> unknown() const;
+  /// Where the value of an option of this App comes from: "command line", "FILE:LINE", its environment variable, or
+  /// "default".
+  std::string source_of(const Option& option) const;
+  /// The names in the environment that begin with `prefix` and that no option of this App reads, a sentence each.
+  /// Names that Kubernetes sets for a service (`…_SERVICE_HOST`, `…_PORT_80_TCP`) are not reported.
+  std::vector<std::string> unknown_environment(const std::string& prefix) const;
 
  private:
   App(CLI::App* app, const App* parent);
+  std::string describe(const CLI::App& app, const std::string& kind, const std::string& text) const;
 
   std::unique_ptr<CLI::App> program_;  // null for a command
   CLI::App* app_;
   const App* parent_ = nullptr;
+  std::shared_ptr<FileSettings> file_;  // shared with the commands
   std::vector<std::unique_ptr<App>> subcommands_;
 };
 

@@ -99,10 +99,6 @@ void App::footer(const std::string& text) {
   app_->footer(text);
 }
 
-void App::help_column(std::size_t column) {
-  app_->get_formatter()->column_width(column);
-}
-
 std::string App::name() const {
   return app_->get_name();
 }

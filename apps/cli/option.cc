@@ -1,8 +1,24 @@
 #include <CLI/Option.hpp>
+#include <algorithm>
+#include <charconv>
 
 #include "cli/app.h"
 
 namespace sse::cli {
+namespace {
+
+CLI::Validator whole_number_between(std::int64_t min, std::int64_t max, const std::string& shown) {
+  return {[min, max](const std::string& text) {
+            std::int64_t number = 0;
+            const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+            if (error == std::errc{} && stop == text.data() + text.size() && number >= min && number <= max)
+              return std::string();
+            return "'" + text + "' is not a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+          },
+          shown};
+}
+
+}  // namespace
 
 Option& Option::type_name(const std::string& name) {
   option_->type_name(name);
@@ -65,22 +81,35 @@ Option& Option::optional_value() {
 }
 
 Option& Option::one_of(const std::vector<std::string>& values) {
-  option_->check(CLI::IsMember(values).description(""));
+  std::string listed;
+  for (const std::string& value : values) listed += (listed.empty() ? "" : "|") + value;
+  option_->check(CLI::Validator(
+      [values, listed](const std::string& text) {
+        return std::ranges::find(values, text) != values.end() ? std::string()
+                                                               : "'" + text + "' is not one of " + listed;
+      },
+      ""));
   return *this;
 }
 
 Option& Option::range(std::int64_t min, std::int64_t max) {
-  option_->check(CLI::Range(min, max).description(""));
+  option_->check(whole_number_between(min, max, ""));
   return *this;
 }
 
 Option& Option::shown_range(std::int64_t min, std::int64_t max) {
-  option_->check(CLI::Range(min, max));
+  option_->check(whole_number_between(min, max, std::to_string(min) + " to " + std::to_string(max)));
   return *this;
 }
 
 Option& Option::positive() {
-  option_->check(CLI::PositiveNumber);
+  option_->check(CLI::Validator(
+      [](const std::string& text) {
+        double number = 0;
+        return CLI::detail::lexical_cast(text, number) && number > 0 ? std::string()
+                                                                     : "'" + text + "' is not a number above 0";
+      },
+      "above 0"));
   return *this;
 }
 
@@ -114,8 +143,33 @@ bool Option::positional() const {
   return option_->get_positional();
 }
 
+std::string Option::argument_name() const {
+  return positional() ? option_->get_name(true) : "";
+}
+
 bool Option::needs_value() const {
   return option_->get_items_expected_min() > 0;
+}
+
+bool Option::repeatable() const {
+  return option_->get_items_expected_max() > 1;
+}
+
+bool Option::configurable() const {
+  return option_->get_configurable();
+}
+
+std::string Option::default_text() const {
+  return option_->get_default_str();
+}
+
+std::string Option::environment() const {
+  return option_->get_envname();
+}
+
+std::vector<std::string> Option::values() const {
+  // The texts of a list in one word are separate only after it was reduced.
+  return option_->count() == 0 ? std::vector<std::string>() : option_->reduced_results();
 }
 
 }  // namespace sse::cli

@@ -13,6 +13,7 @@
 #include "net/listener.h"
 #include "net/tls_context.h"
 #include "options.h"
+#include "server/connection_check.h"
 
 namespace sse::serve {
 namespace {
@@ -32,9 +33,20 @@ void make_private_folder(const std::string& file) {
 void check_authentication(const Options& options) {
   const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
   if (options.auth == "jwt") {
-    if (options.jwt.key_file.empty() && options.jwt.secret_file.empty())
-      refuse("--auth jwt checks signatures; give the keys with --jwt-key-file or a secret with --jwt-secret-file");
-    auth::make_jwt_authenticator(options.jwt);
+    const bool of_issuer = auth::finds_keys_of_issuer(options.jwt);
+    if (!of_issuer && options.jwt.key_file.empty() && options.jwt.secret_file.empty()) {
+      refuse(
+          "--auth jwt checks signatures; give the keys with --jwt-key-file, a secret with --jwt-secret-file, or the "
+          "URL "
+          "of an OpenID provider with --jwt-issuer");
+    }
+    if (!of_issuer && !options.jwt.issuer_ca_file.empty())
+      refuse("--jwt-issuer-ca is for a --jwt-issuer with https:// whose keys are read; leave out the key files");
+    if (of_issuer) {
+      auth::IssuerKeys::check(auth::issuer_options(options.jwt));
+    } else {
+      auth::make_jwt_authenticator(options.jwt);
+    }
   } else if (!options.jwt.key_file.empty() || !options.jwt.secret_file.empty()) {
     refuse(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
            " is for --auth jwt, not " + options.auth);
@@ -79,20 +91,34 @@ void complete(Options& options) {
     throw Error(ErrorCode::kInvalidArgument, "--auth header trusts a proxy; give its address with --trusted-proxy");
   }
   check_authentication(options);
-  server.authentication_blocks = options.auth == "webhook";
+  server.authentication_blocks =
+      options.auth == "webhook" || (options.auth == "jwt" && auth::finds_keys_of_issuer(options.jwt));
   server::check(server);
   // Without --check-config the server reads them when it starts.
   if (options.check_config && !server.tls_certificate.empty())
     const net::TlsContext readable(server.tls_certificate, server.tls_key);
   if (options.check_config) check_secret_files(server);
+  if (options.connect && !options.check_config)
+    throw Error(ErrorCode::kInvalidArgument, "--connect is for --check-config: give both");
   if (server.database.empty()) {
     server.database = default_database_path();
     server.make_database_folder = true;
   }
   if (server.admin.empty()) {
     server.admin = default_admin_address();
-    if (!options.check_config) make_private_folder(server.admin.substr(server.admin.find(':') + 1));
+    if (!options.check_config && !options.print_config)
+      make_private_folder(server.admin.substr(server.admin.find(':') + 1));
   }
+}
+
+std::vector<std::string> try_connections(const Options& options) {
+  std::vector<std::string> works = server::try_connections(options.server);
+  if (options.auth == "jwt" && auth::finds_keys_of_issuer(options.jwt)) {
+    const std::size_t count = auth::IssuerKeys::fetch(auth::issuer_options(options.jwt)).size();
+    works.push_back("the issuer " + options.jwt.issuer + " publishes " + std::to_string(count) +
+                    (count == 1 ? " key" : " keys"));
+  }
+  return works;
 }
 
 }  // namespace sse::serve

@@ -1,11 +1,15 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -13,6 +17,7 @@
 #include "cluster/redis/redis_address.h"
 #include "observe/log.h"
 #include "options.h"
+#include "print_config.h"
 #include "server/server.h"
 
 namespace {
@@ -73,13 +78,26 @@ std::string shown(const std::exception& e) {
   return printable(e.what(), 4096);
 }
 
-int serve_until_stopped(serve::Options& options) {
-  serve::complete(options);
-  if (options.check_config) {
-    std::puts("the configuration is fine");
+int check_config(const cli::App& app, const serve::Options& options) {
+  for (const std::string& sentence : app.unknown_environment(serve::kVariablePrefix))
+    std::fprintf(stderr, "sse-serve: %s\n", sentence.c_str());
+  if (options.print_config) {
+    std::fputs(serve::print_config(app, options).c_str(), stdout);
     return 0;
   }
+  if (options.connect) {
+    for (const std::string& sentence : serve::try_connections(options)) std::puts(sentence.c_str());
+  }
+  std::puts("the configuration is fine");
+  return 0;
+}
+
+int serve_until_stopped(const cli::App& app, serve::Options& options) {
+  serve::complete(options);
+  if (options.check_config || options.print_config) return check_config(app, options);
   observe::init_logging(options.log);
+  for (const std::string& sentence : app.unknown_environment(serve::kVariablePrefix))
+    observe::log_warn("unknown variable in the environment", {{"reason", sentence}});
 
   // Block the signals in every thread; sigwait() receives them in this one.
   sigset_t signals;
@@ -109,26 +127,28 @@ int serve_until_stopped(serve::Options& options) {
 
 int main(int argc, char** argv) {
   cli::App app{"Holds the event streams of a site's users and delivers to them.", "sse-serve"};
-  app.wrap_help();
+  app.wrap_help(cli::App::Environment::kOmitted);
   app.footer(kFooter);
   serve::Options options;
   options.server.database.clear();
   serve::declare(app, options);
   try {
-    const cli::Outcome outcome = app.parse(argc, argv);
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    if (arguments.size() == 1 && (arguments[0] == "help" || arguments[0] == "version")) arguments[0].insert(0, "--");
+    const cli::Outcome outcome = app.parse(std::move(arguments));
     switch (outcome.kind) {
       case cli::Outcome::Kind::kParsed:
-        return serve_until_stopped(options);
+        return serve_until_stopped(app, options);
       case cli::Outcome::Kind::kPrint:
         std::fputs(outcome.text.c_str(), stdout);
         return 0;
       case cli::Outcome::Kind::kUnreadableFile:
-        std::fprintf(stderr, "sse-serve: cannot read the file of --config: %s\n",
-                     printable(outcome.text, 4096).c_str());
+        std::fprintf(stderr, "sse-serve: cannot read the file of --config %s\n", printable(outcome.text, 4096).c_str());
         return 2;
       case cli::Outcome::Kind::kInvalidFile:
       case cli::Outcome::Kind::kMisuse:
-        std::fprintf(stderr, "sse-serve: %s; see sse-serve --help\n", printable(outcome.text, 4096).c_str());
+        std::fprintf(stderr, "sse-serve: %s%s sse-serve --help\n", printable(outcome.text, 4096).c_str(),
+                     outcome.text.ends_with('?') ? " See" : "; see");
         return 2;
     }
     return 1;

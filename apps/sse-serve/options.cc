@@ -32,10 +32,10 @@ void set_services(server::ServerOptions& server, const std::vector<std::string>&
 void name_environment(cli::App& app) {
   for (cli::Option& option : app.options()) {
     const std::vector<std::string> names = option.long_names();
-    if (names.empty()) continue;
+    if (names.empty() || !option.configurable()) continue;
     const std::string& name = names.front();
     if (name == "help" || name == "version" || name == "config") continue;
-    std::string variable = "SSE_SERVE_";
+    std::string variable = kVariablePrefix;
     for (const char c : name)
       variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     // A variable holds a single text, so a repeatable option also accepts a list, here and on the command line.
@@ -99,7 +99,10 @@ void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
   text("--jwt-key-file", jwt.key_file, "FILE", "JWKS document, or PEM public keys or certificates; reloaded on SIGHUP");
   text("--jwt-secret-file", jwt.secret_file, "FILE",
        "Secret of HS256, HS384 and HS512: at least 32 raw bytes, or base64:TEXT; reloaded on SIGHUP");
-  text("--jwt-issuer", jwt.issuer, "TEXT", "Required iss of a token (default: any)");
+  text("--jwt-issuer", jwt.issuer, "TEXT|URL",
+       "Required iss of a token (default: any); without key and secret files the OpenID provider whose keys are used");
+  text("--jwt-issuer-ca", jwt.issuer_ca_file, "FILE",
+       "PEM certificates to trust when the keys of --jwt-issuer are read (default: those of the system)");
   app.add_option("--jwt-audience", jwt.audience,
                  "Accepted aud of a token (default: only tokens without one); repeatable")
       .type_name("TEXT");
@@ -264,7 +267,12 @@ void declare(cli::App& app, Options& options) {
   app.set_help_flag("-h,--help", "Show this help and exit");
   app.set_version_flag("-V,--version", std::string("sse-serve ") + base::kVersion, "Show the version and exit");
   app.set_config("-c,--config", "Read options from a file: a line 'demo = true' is --demo").type_name("FILE");
-  app.add_flag("--check-config", options.check_config, "Check the options, then exit");
+  app.add_flag("--check-config", options.check_config, "Check the options and the files they name, then exit")
+      .not_configurable();
+  app.add_flag("--connect", options.connect, "With --check-config: also try Redis and Nacos").not_configurable();
+  app.add_flag("--print-config", options.print_config,
+               "Print the value of each option and where it comes from, then exit")
+      .not_configurable();
   declare_pages(app, options);
   declare_users(app, options);
   declare_jwt(app, options.jwt);

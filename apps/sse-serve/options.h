@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "auth/jwt_authenticator.h"
 #include "auth/webhook_authenticator.h"
@@ -20,7 +21,12 @@ struct Options {
   auth::WebhookOptions webhook;
   bool insecure = false;
   bool check_config = false;
+  bool print_config = false;
+  bool connect = false;
 };
+
+/// Of the environment variables that set options.
+inline constexpr const char* kVariablePrefix = "SSE_SERVE_";
 
 /// Declares all options on `app`; parsing fills `options`. Both must outlive the parse.
 void declare(cli::App& app, Options& options);
@@ -28,6 +34,10 @@ void declare(cli::App& app, Options& options);
 /// Checks combinations of options and sets default paths, creating their folders. Throws Error(kInvalidArgument) that
 /// names the options.
 void complete(Options& options);
+
+/// For --check-config --connect: tries the services that the server would use when it starts, and returns a sentence
+/// for each that works. Throws Error as the start would. REQUIRES: complete().
+std::vector<std::string> try_connections(const Options& options);
 
 /// Creates the authenticator of --auth; null for --auth demo. Throws Error.
 std::unique_ptr<auth::Authenticator> make_authenticator(const Options& options);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
+#include "cli/suggestion.h"
 #include "ssectl/commands/all.h"
 
 namespace sse::ctl {
@@ -28,23 +29,34 @@ void hold_standard_descriptors() {
   }
 }
 
+// `ssectl help send` is `ssectl send --help`, and `ssectl version` is `ssectl --version`.
+std::vector<std::string> without_words(std::vector<std::string> arguments) {
+  if (arguments.empty() || (arguments.front() != "help" && arguments.front() != "version")) return arguments;
+  const bool version = arguments.front() == "version";
+  if (version && arguments.size() > 1) return arguments;
+  arguments.erase(arguments.begin());
+  arguments.push_back(version ? "--version" : "--help");
+  return arguments;
+}
+
 class Program {
  public:
   Program() : app_("Sends events through sse-serve, and shows its connections and undelivered messages.", "ssectl") {
     app_.fallthrough();
     app_.require_subcommand();
     app_.set_version_flag("--version", std::string("ssectl ") + base::kVersion, "Print the version and exit");
-    app_.set_config("--config", "Read options from this TOML or INI file").type_name("FILE");
-    app_.help_column(34);
+    app_.set_config("--config", "Read options from this file").type_name("FILE");
+    app_.wrap_help(cli::App::Environment::kShown);
     options_.declare(app_);
     app_.footer(
         footer("ssectl status\n  ssectl send --user 1 --qos\n  ssectl connections list\n\n"
-               "The options above may be given before or after a command. See also 'man ssectl'."));
+               "The options above may be given before or after a command. 'ssectl help COMMAND'\nshows those of a "
+               "command. Manual: man ssectl"));
     for (const Command& command : all_commands()) add(command);
   }
 
   int run(int argc, char** argv) {
-    const cli::Outcome outcome = app_.parse(argc, argv);
+    const cli::Outcome outcome = app_.parse(without_words({argv + std::min(argc, 1), argv + argc}));
     if (outcome.kind == cli::Outcome::Kind::kPrint) {
       Output(Format::kTable, true).write(outcome.text);
       return kDone;
@@ -80,6 +92,12 @@ class Program {
     app.on_chosen([this, run = std::move(run)] { run_ = run; });
   }
 
+  static std::string meant(const cli::App& app, const std::string& word) {
+    std::vector<std::string> names;
+    for (const auto& sub : app.subcommands()) names.push_back(sub->name());
+    return cli::did_you_mean(word, names);
+  }
+
   int report_error(const cli::Outcome& outcome) const {
     const cli::App* app = &app_;
     std::string command = "ssectl";
@@ -91,9 +109,10 @@ class Program {
     // For a misspelt command the parser would only say "A subcommand is required".
     const std::vector<std::string> unknown = app_.unknown();
     if (app->is_subcommand_missing())
-      what = unknown.empty() ? "a command is missing" : "there is no command '" + unknown.front() + "'";
-    if (outcome.kind == cli::Outcome::Kind::kInvalidFile) what = "the configuration file is not valid: " + what;
-    Output(Format::kTable, true).note(what + "; see '" + command + " --help'");
+      what = unknown.empty() ? "a command is missing"
+                             : "there is no command '" + unknown.front() + "'" + meant(*app, unknown.front());
+    if (outcome.kind == cli::Outcome::Kind::kUnreadableFile) what = "cannot read the file of --config " + what;
+    Output(Format::kTable, true).note(what + (what.ends_with('?') ? " See '" : "; see '") + command + " --help'");
     return kUsage;
   }
 

@@ -43,6 +43,7 @@ constexpr std::array kOperations{
     NodeOperation{"delete-dead-letters", "DELETE", "/api/v1/dead"},
     NodeOperation{"requeue-dead-letters", "POST", "/api/v1/dead/requeue"},
     NodeOperation{"drain", "POST", "/api/v1/nodes/drain"},
+    NodeOperation{"undrain", "POST", "/api/v1/nodes/undrain"},
 };
 
 // The text before and behind the id; the path itself without one.

@@ -21,6 +21,8 @@ constexpr std::uint64_t kDefaultRate = 500;
 NodeRoutes::NodeRoutes(net::Router& router, Dependencies dependencies) : deps_(std::move(dependencies)) {
   router.get("/api/v1/nodes", [this](const httplib::Request&, httplib::Response& res) { write_json(res, nodes()); });
   router.post("/api/v1/nodes/drain", [this](const httplib::Request& req, httplib::Response& res) { drain(req, res); });
+  router.post("/api/v1/nodes/undrain",
+              [this](const httplib::Request& req, httplib::Response& res) { undrain(req, res); });
 }
 
 Json NodeRoutes::nodes() const {
@@ -68,17 +70,31 @@ void NodeRoutes::drain(const httplib::Request& req, httplib::Response& res) cons
     write_json(res, {{"node", id}, {"rate", rate}, {"streams", streams}});
     return;
   }
+  pass_on(id, "drain", req.body, res);
+}
+
+void NodeRoutes::undrain(const httplib::Request& req, httplib::Response& res) const {
+  const Json asked = event::parse_json(req.body, "the request body");
+  event::require_fields(asked, {"node"}, "the request to undrain");
+  const std::string id = event::string_field(asked, "node");
+  if (id != deps_.server_id) return pass_on(id, "undrain", req.body, res);
+  deps_.undrain();
+  write_json(res, {{"node", id}, {"state", "ready"}});
+}
+
+void NodeRoutes::pass_on(const std::string& node, const char* operation, const std::string& body,
+                         httplib::Response& res) const {
   if (deps_.cluster != nullptr) {
-    for (const cluster::Node& node : deps_.cluster->nodes()) {
-      if (node.id != id) continue;
+    for (const cluster::Node& one : deps_.cluster->nodes()) {
+      if (one.id != node) continue;
       const cluster::RawResponse response =
-          response_of(deps_.cluster->pass_on(node.number, cluster::AdminCommand{"drain", {}, {}, {}, req.body}));
+          response_of(deps_.cluster->pass_on(one.number, cluster::AdminCommand{operation, {}, {}, {}, body}));
       res.status = response.status;
       res.set_content(response.body, response.type);
       return;
     }
   }
-  throw Error(ErrorCode::kNotFound, "no node '" + printable(id, 60) + "' is in the cluster");
+  throw Error(ErrorCode::kNotFound, "no node '" + printable(node, 60) + "' is in the cluster");
 }
 
 }  // namespace sse::admin

@@ -10,8 +10,8 @@
 
 namespace sse::admin {
 
-/// The routes of the admin API for nodes: list the nodes of the cluster, and drain one. A server without a cluster is
-/// its only node.
+/// The routes of the admin API for nodes: list the nodes of the cluster, drain one, and end that. A server without a
+/// cluster is its only node.
 class NodeRoutes {
  public:
   struct Dependencies {
@@ -19,6 +19,7 @@ class NodeRoutes {
     cluster::Cluster* cluster = nullptr;  ///< null: no cluster
     std::function<event::Json()> facts;   ///< of this node
     std::function<void(unsigned)> drain;  ///< with a rate in streams per second
+    std::function<void()> undrain;        ///< accept streams again
   };
 
   /// Registers the routes; the dependencies outlive them.
@@ -27,6 +28,9 @@ class NodeRoutes {
  private:
   event::Json nodes() const;
   void drain(const httplib::Request& req, httplib::Response& res) const;
+  void undrain(const httplib::Request& req, httplib::Response& res) const;
+  /// Has another node of the cluster carry out an operation of node_operations.h.
+  void pass_on(const std::string& node, const char* operation, const std::string& body, httplib::Response& res) const;
 
   const Dependencies deps_;
 };

@@ -95,6 +95,11 @@ Json Client::drain_node(const std::string& node, std::uint64_t rate) {
   return transport_->call("POST", "/api/v1/nodes/drain", &body);
 }
 
+Json Client::undrain_node(const std::string& node) {
+  const Json body{{"node", node}};
+  return transport_->call("POST", "/api/v1/nodes/undrain", &body);
+}
+
 std::vector<Json> Client::send_lines(const std::string& ndjson) {
   const Transport::Lines answers = transport_->call_lines("POST", "/api/v1/send", ndjson);
   std::vector<Json> list;

@@ -83,6 +83,8 @@ class Client {
   Json list_nodes();
   /// `{"node": …, "rate": …, "streams": n}`; `rate` is in streams a second.
   Json drain_node(const std::string& node, std::uint64_t rate);
+  /// `{"node": …, "state": "ready"}`
+  Json undrain_node(const std::string& node);
   /// Sends one request for each line. Returns one response for each, in the same order: results, or problems with a
   /// `status`.
   std::vector<Json> send_lines(const std::string& ndjson);

@@ -238,6 +238,13 @@ Json Transport::answer(const httplib::Response& response, const std::string& bod
     report_missing_nodes(document);
     return document;
   }
+  // The envelope of the answers to pages.
+  if (!good && document.is_object() && document.contains("success") && !document.contains("detail")) {
+    throw Error(ErrorCode::kUnavailable,
+                options_.address +
+                    " is the public listener of an sse-serve, for pages; name its admin address with "
+                    "--server: the last line that sse-serve prints when it starts");
+  }
   if (!good && document.is_object()) throw problem(document, status);
   throw Error(ErrorCode::kUnavailable,
               options_.address + " answered with status " + std::to_string(status) + " and " +

@@ -14,6 +14,21 @@ int value_of(char c) {
 
 }  // namespace
 
+std::string base64url_encode(std::string_view bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string text;
+  text.reserve((bytes.size() * 4 + 2) / 3);
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : bytes) {
+    bits = bits << 8 | static_cast<unsigned char>(c);
+    for (count += 8; count >= 6; count -= 6) text += kDigits[bits >> (count - 6) & 63U];
+    bits &= 0xffU;
+  }
+  if (count > 0) text += kDigits[bits << (6 - count) & 63U];
+  return text;
+}
+
 std::optional<std::string> base64url_decode(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;

@@ -1,6 +1,8 @@
 #include "auth/jwt_authenticator.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -17,6 +19,8 @@ namespace sse::auth {
 namespace {
 
 using event::Json;
+
+constexpr std::chrono::seconds kRefusalLogInterval{1};
 
 Error refused(const std::string& why) {
   return {ErrorCode::kUnauthenticated, why};
@@ -66,30 +70,83 @@ void check_audience(const Json& claims, const JwtOptions& options) {
   if (!meant) throw refused("it is for another audience (--jwt-audience)");
 }
 
+struct TokenParts {
+  std::string_view header;
+  std::string_view claims;
+  std::string_view signature;
+  std::string_view signed_text;
+};
+
+TokenParts split_token(std::string_view token) {
+  const std::size_t first = token.find('.');
+  const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
+    throw refused("it does not have three parts");
+  return {token.substr(0, first), token.substr(first + 1, second - first - 1), token.substr(second + 1),
+          token.substr(0, second)};
+}
+
+std::string key_id_in(const Json& header) {
+  const auto kid = header.find("kid");
+  return kid != header.end() && kid->is_string() ? kid->get<std::string>() : std::string();
+}
+
+std::string key_id_of(std::string_view token) {
+  return key_id_in(json_part(split_token(token).header, "header"));
+}
+
 class JwtAuthenticator final : public Authenticator {
  public:
-  explicit JwtAuthenticator(JwtOptions options) : options_(std::move(options)) { read(); }
+  explicit JwtAuthenticator(JwtOptions options) : options_(std::move(options)) {
+    if (finds_keys_of_issuer(options_)) {
+      issuer_ = std::make_unique<IssuerKeys>(issuer_options(options_));
+    } else {
+      read();
+    }
+  }
 
   std::optional<User> authenticate(const PageRequest& request) override {
     const std::string token = token_of(request);
     if (token.empty()) return std::nullopt;
-    std::shared_ptr<const JwtKeys> keys;
-    {
-      const MutexLock lock(mutex_);
-      keys = keys_;
-    }
     try {
-      return user_of_token(token, *keys, options_, options_.clock->wall_now());
+      return user_of_token(token, *keys_for(token), options_, options_.clock->wall_now());
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kUnauthenticated) throw;
-      observe::log_debug("a token was refused", {{"address", request.address()}, {"reason", e.what()}});
-      return std::nullopt;
+      log_refusal(request, e.what());
+      throw;
     }
   }
 
-  void reload() override { read(); }
+  void reload() override {
+    if (issuer_ != nullptr) {
+      issuer_->reload();
+    } else {
+      read();
+    }
+  }
+
+  void stop() override {
+    if (issuer_ != nullptr) issuer_->stop();
+  }
 
  private:
+  std::shared_ptr<const JwtKeys> keys_for(const std::string& token) EXCLUDES(mutex_) {
+    if (issuer_ != nullptr) return issuer_->keys_for(key_id_of(token));
+    const MutexLock lock(mutex_);
+    return keys_;
+  }
+
+  // The first token of a new application fails without a visible reason otherwise. Anybody can send invalid tokens, so
+  // that further ones within a second are logged at debug only.
+  void log_refusal(const PageRequest& request, const char* reason) {
+    const std::int64_t now = options_.clock->steady_now().time_since_epoch().count();
+    std::int64_t due = next_log_.load();
+    const std::int64_t next = now + std::chrono::nanoseconds(kRefusalLogInterval).count();
+    const bool shown = now >= due && next_log_.compare_exchange_strong(due, next);
+    (shown ? observe::log_info : observe::log_debug)("a token was refused",
+                                                     {{"address", request.address()}, {"reason", reason}});
+  }
+
   void read() EXCLUDES(mutex_) {
     JwtKeys keys;
     const auto what = [](const char* option, const std::string& file) {
@@ -121,6 +178,8 @@ class JwtAuthenticator final : public Authenticator {
   }
 
   const JwtOptions options_;
+  std::unique_ptr<IssuerKeys> issuer_;  // null: the keys are those of the files
+  std::atomic<std::int64_t> next_log_{0};
   Mutex mutex_;
   std::shared_ptr<const JwtKeys> keys_ GUARDED_BY(mutex_);
 };
@@ -128,24 +187,23 @@ class JwtAuthenticator final : public Authenticator {
 }  // namespace
 
 User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptions& options, WallTime now) {
-  const std::size_t first = token.find('.');
-  const std::size_t second = first == std::string::npos ? first : token.find('.', first + 1);
-  if (second == std::string::npos || token.find('.', second + 1) != std::string::npos)
-    throw refused("it does not have three parts");
-  const std::string_view view(token);
-  const Json head = json_part(view.substr(0, first), "header");
+  const TokenParts parts = split_token(token);
+  const Json head = json_part(parts.header, "header");
   const auto alg = head.find("alg");
   if (alg == head.end() || !alg->is_string()) throw refused("its header names no algorithm");
   // RFC 7515 §4.1.11: a token with extensions that the recipient does not support is invalid.
   if (head.contains("crit")) throw refused("its header requires extensions (crit)");
-  const auto kid = head.find("kid");
-  const auto signature = base64url_decode(view.substr(second + 1));
-  if (!signature || !keys.verify(alg->get<std::string>(),
-                                 kid != head.end() && kid->is_string() ? kid->get<std::string>() : std::string(),
-                                 view.substr(0, second), *signature)) {
-    throw refused("no key of --jwt-key-file or --jwt-secret-file verifies its signature");
+  const std::string algorithm = alg->get<std::string>();
+  if (!JwtKeys::is_supported(algorithm))
+    throw refused("its algorithm (alg) is none of HS256, RS256, ES256, their forms of 384 and 512 bits, and EdDSA");
+  const std::string key_id = key_id_in(head);
+  const auto signature = base64url_decode(parts.signature);
+  if (!signature || !keys.verify(algorithm, key_id, parts.signed_text, *signature)) {
+    throw refused(key_id.empty() || keys.has_key_for(key_id)
+                      ? "no key of --jwt-key-file, --jwt-secret-file or --jwt-issuer verifies its signature"
+                      : "its key id (kid) is not that of a key of --jwt-key-file or --jwt-issuer");
   }
-  const Json claims = json_part(view.substr(first + 1, second - first - 1), "claims");
+  const Json claims = json_part(parts.claims, "claims");
   const auto expires = time_claim(claims, "exp");
   if (!expires) throw refused("it has no expiration time (exp)");
   if (*expires + options.leeway <= now) throw refused("it has expired");
@@ -166,6 +224,18 @@ User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptio
   user.profile = event::dump_json(profile);
   user.expires = *expires + options.leeway;
   return user;
+}
+
+bool finds_keys_of_issuer(const JwtOptions& options) {
+  return options.key_file.empty() && options.secret_file.empty() && IssuerKeys::is_discoverable(options.issuer);
+}
+
+IssuerKeys::Options issuer_options(const JwtOptions& options) {
+  IssuerKeys::Options issuer;
+  issuer.issuer = options.issuer;
+  issuer.ca_file = options.issuer_ca_file;
+  issuer.clock = options.clock;
+  return issuer;
 }
 
 std::unique_ptr<Authenticator> make_jwt_authenticator(JwtOptions options) {

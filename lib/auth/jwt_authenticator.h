@@ -4,6 +4,7 @@
 #include <string>
 
 #include "auth/authenticator.h"
+#include "auth/issuer_keys.h"
 #include "auth/jwt_keys.h"
 #include "sse-server/authenticators.h"
 
@@ -17,6 +18,10 @@ struct JwtOptions : sse::JwtOptions {
 /// The user of a token that is valid at `now`. Throws Error(kUnauthenticated) with the reason otherwise; the error
 /// contains no part of the token.
 User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptions& options, WallTime now);
+
+/// Whether the keys are those that the issuer publishes: it is a URL, and no key or secret file is given.
+bool finds_keys_of_issuer(const JwtOptions& options);
+IssuerKeys::Options issuer_options(const JwtOptions& options);
 
 /// `--auth jwt`: a token from `Authorization: Bearer`, the parameter `access-token` or the cookie. Throws Error when a
 /// key file cannot be used.

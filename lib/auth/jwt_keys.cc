@@ -11,6 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -47,7 +48,7 @@ using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
 using Signature = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
 
-enum class Kind : unsigned char { kSecret, kRsa, kEc };
+enum class Kind : unsigned char { kSecret, kRsa, kEc, kEd25519 };
 
 struct Algorithm {
   std::string_view name;
@@ -60,7 +61,8 @@ constexpr std::array kAlgorithms{
     Algorithm{"HS512", Kind::kSecret, EVP_sha512, 0}, Algorithm{"RS256", Kind::kRsa, EVP_sha256, 0},
     Algorithm{"RS384", Kind::kRsa, EVP_sha384, 0},    Algorithm{"RS512", Kind::kRsa, EVP_sha512, 0},
     Algorithm{"ES256", Kind::kEc, EVP_sha256, 256},   Algorithm{"ES384", Kind::kEc, EVP_sha384, 384},
-    Algorithm{"ES512", Kind::kEc, EVP_sha512, 521},
+    Algorithm{"ES512", Kind::kEc, EVP_sha512, 521},   Algorithm{"EdDSA", Kind::kEd25519, nullptr, 0},
+    Algorithm{"Ed25519", Kind::kEd25519, nullptr, 0},
 };
 
 const Algorithm* find_algorithm(std::string_view name) {
@@ -96,7 +98,8 @@ Kind kind_of(EVP_PKEY* key, const std::string& what) {
     return Kind::kRsa;
   }
   if (EVP_PKEY_is_a(key, "EC") == 1) return Kind::kEc;
-  throw invalid(what, "holds a key that is neither RSA nor of an elliptic curve");
+  if (EVP_PKEY_is_a(key, "ED25519") == 1) return Kind::kEd25519;
+  throw invalid(what, "holds a key that is neither RSA, nor EC, nor Ed25519");
 }
 
 PublicKey build(const char* type, const Builder& builder, const std::string& what) {
@@ -148,6 +151,16 @@ PublicKey ec_key(const Json& json, const std::string& what) {
   return build("EC", builder, what);
 }
 
+// RFC 8037 §2
+PublicKey ed25519_key(const Json& json, const std::string& what) {
+  const std::string x = bytes_field(json, "x", what);
+  PublicKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(x.data()),
+                                            x.size()));
+  ERR_clear_error();
+  if (key == nullptr) throw invalid(what, "holds an invalid key");
+  return key;
+}
+
 // RFC 7518 §3.4: R and S concatenated; OpenSSL requires ASN.1.
 std::optional<std::string> ecdsa_der(std::string_view signature, int curve_bits) {
   const std::size_t size = (static_cast<std::size_t>(curve_bits) + 7) / 8;
@@ -176,6 +189,7 @@ struct JwtKeys::Key {
   std::string secret;
   PublicKey key;
 
+  static std::shared_ptr<const Key> parse(const Json& json, const std::string& what);
   bool verify(const Algorithm& wanted, std::string_view text, std::string_view signature) const {
     const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
     if (kind == Kind::kSecret) {
@@ -192,13 +206,78 @@ struct JwtKeys::Key {
       raw = std::move(*der);
     }
     const DigestContext context(EVP_MD_CTX_new());
-    const bool good = EVP_DigestVerifyInit(context.get(), nullptr, wanted.digest(), nullptr, key.get()) == 1 &&
+    const EVP_MD* digest = wanted.digest == nullptr ? nullptr : wanted.digest();  // Ed25519 hashes by itself
+    const bool good = EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key.get()) == 1 &&
                       EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(raw.data()), raw.size(),
                                        bytes, text.size()) == 1;
     ERR_clear_error();
     return good;
   }
 };
+
+// Null for a type that this server does not know.
+std::shared_ptr<const JwtKeys::Key> JwtKeys::Key::parse(const Json& json, const std::string& what) {
+  auto key = std::make_shared<Key>();
+  key->id = event::string_field(json, "kid");
+  key->algorithm = event::string_field(json, "alg");
+  const std::string type = event::string_field(json, "kty");
+  if (type == "oct") {
+    key->secret = bytes_field(json, "k", what);
+    if (key->secret.size() < kMinSecretBytes) throw invalid(what, "holds a secret of less than 32 bytes");
+    return key;
+  }
+  if (json.contains("d")) throw invalid(what, kPrivateKey);
+  if (type == "RSA") {
+    key->key = rsa_key(json, what);
+  } else if (type == "EC") {
+    key->key = ec_key(json, what);
+  } else if (type == "OKP" && event::string_field(json, "crv") == "Ed25519") {
+    key->key = ed25519_key(json, what);
+  } else {
+    return nullptr;
+  }
+  key->kind = kind_of(key->key.get(), what);
+  return key;
+}
+
+JwtKeys JwtKeys::parse_set(const std::string& text, const std::string& what, Source source) {
+  JwtKeys keys;
+  const Json document = event::parse_json(text, what);
+  if (document.contains("kty")) throw invalid(what, "is a single JWK; a JWKS document lists its keys: {\"keys\":[…]}");
+  const auto list = document.find("keys");
+  if (list == document.end() || !list->is_array()) throw invalid(what, "is JSON without an array 'keys'");
+  for (const Json& one : *list) {
+    if (!one.is_object()) throw invalid(what, "has an entry in 'keys' that is not an object");
+    // Keys for other purposes or of unknown types are ignored (RFC 7517 §5).
+    if (event::string_field(one, "use", "sig") != "sig") continue;
+    if (source == Source::kPublished && event::string_field(one, "kty") == "oct") continue;
+    try {
+      if (auto key = Key::parse(one, what)) keys.keys_.push_back(std::move(key));
+    } catch (const Error&) {
+      if (source == Source::kOwn) throw;
+    }
+  }
+  if (keys.keys_.empty()) throw invalid(what, "holds no signature key");
+  return keys;
+}
+
+JwtKeys JwtKeys::parse_published(const std::string& text, const std::string& what) {
+  const FileKind kind = recognize(text);
+  if (kind != FileKind::kJsonObject) throw invalid(what, "is " + std::string(describe(kind)) + ", not a JWKS document");
+  return parse_set(text, what, Source::kPublished);
+}
+
+bool JwtKeys::is_supported(std::string_view algorithm) {
+  return find_algorithm(algorithm) != nullptr;
+}
+
+bool JwtKeys::contains(std::string_view key_id) const {
+  return std::ranges::any_of(keys_, [&](const auto& key) { return key->id == key_id; });
+}
+
+bool JwtKeys::has_key_for(std::string_view key_id) const {
+  return contains("") || contains(key_id);
+}
 
 JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
   JwtKeys keys;
@@ -216,39 +295,7 @@ JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
     default:
       throw invalid(what, "is " + std::string(describe(kind)) + kWanted);
   }
-  if (kind == FileKind::kJsonObject) {
-    const Json document = event::parse_json(text, what);
-    if (document.contains("kty"))
-      throw invalid(what, "is a single JWK; a JWKS document lists its keys: {\"keys\":[…]}");
-    const auto list = document.find("keys");
-    if (list == document.end() || !list->is_array()) throw invalid(what, "is JSON without an array 'keys'");
-    for (const Json& one : *list) {
-      if (!one.is_object()) throw invalid(what, "has an entry in 'keys' that is not an object");
-      // Keys for other purposes or of unknown types are ignored (RFC 7517 §5).
-      if (event::string_field(one, "use", "sig") != "sig") continue;
-      if (one.contains("d")) throw invalid(what, kPrivateKey);
-      auto key = std::make_shared<Key>();
-      key->id = event::string_field(one, "kid");
-      key->algorithm = event::string_field(one, "alg");
-      const std::string type = event::string_field(one, "kty");
-      if (type == "oct") {
-        key->kind = Kind::kSecret;
-        key->secret = bytes_field(one, "k", what);
-        if (key->secret.size() < kMinSecretBytes) throw invalid(what, "holds a secret of less than 32 bytes");
-      } else if (type == "RSA") {
-        key->key = rsa_key(one, what);
-        key->kind = kind_of(key->key.get(), what);
-      } else if (type == "EC") {
-        key->key = ec_key(one, what);
-        key->kind = Kind::kEc;
-      } else {
-        continue;
-      }
-      keys.keys_.push_back(std::move(key));
-    }
-    if (keys.keys_.empty()) throw invalid(what, "holds no signature key");
-    return keys;
-  }
+  if (kind == FileKind::kJsonObject) return parse_set(text, what, Source::kOwn);
   if (text.find("PRIVATE KEY-----") != std::string::npos) throw invalid(what, kPrivateKey);
   std::size_t at = 0;
   while ((at = text.find("-----BEGIN ", at)) != std::string::npos) {
@@ -273,7 +320,7 @@ JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
   return keys;
 }
 
-JwtKeys JwtKeys::parse_secret(const std::string& text, const std::string& what) {
+std::string JwtKeys::read_secret(const std::string& text, const std::string& what) {
   constexpr std::string_view kEncoded = "base64:";
   const FileKind kind = recognize(text);
   if (kind == FileKind::kEmpty) throw invalid(what, "is empty");
@@ -285,17 +332,21 @@ JwtKeys JwtKeys::parse_secret(const std::string& text, const std::string& what) 
   std::string_view bytes = text;
   if (bytes.ends_with('\n')) bytes.remove_suffix(1);
   if (bytes.ends_with('\r')) bytes.remove_suffix(1);
-  auto key = std::make_shared<Key>();
+  std::string secret(bytes);
   if (bytes.starts_with(kEncoded)) {
     auto decoded = base64_decode(bytes.substr(kEncoded.size()));
     if (!decoded) throw invalid(what, "begins with base64:, but the rest is not one line of base64");
-    key->secret = std::move(*decoded);
+    secret = std::move(*decoded);
   } else if (is_text_of_lines(bytes)) {
     throw invalid(what, "holds several lines of text; a secret is one line, or bytes in base64 (base64:…)");
-  } else {
-    key->secret = bytes;
   }
-  if (key->secret.size() < kMinSecretBytes) throw invalid(what, "holds a secret of less than 32 bytes");
+  if (secret.size() < kMinSecretBytes) throw invalid(what, "holds a secret of less than 32 bytes");
+  return secret;
+}
+
+JwtKeys JwtKeys::parse_secret(const std::string& text, const std::string& what) {
+  auto key = std::make_shared<Key>();
+  key->secret = read_secret(text, what);
   JwtKeys keys;
   keys.keys_.push_back(std::move(key));
   return keys;

@@ -29,15 +29,6 @@ bool is_static(const HttpClusterOptions& options) {
   return options.discovery.starts_with("static:");
 }
 
-NacosAddress nacos_address(const HttpClusterOptions& options) {
-  NacosAddress address = parse_nacos_address(options.discovery);
-  if (!options.password.empty()) {
-    if (address.user.empty()) address.user = "nacos";
-    address.password = options.password;
-  }
-  return address;
-}
-
 // 160 random bits, as text.
 std::string random_secret() {
   static constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -90,6 +81,15 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
 }
 
 }  // namespace
+
+NacosAddress nacos_address(const HttpClusterOptions& options) {
+  NacosAddress address = parse_nacos_address(options.discovery);
+  if (!options.password.empty()) {
+    if (address.user.empty()) address.user = "nacos";
+    address.password = options.password;
+  }
+  return address;
+}
 
 void check(const HttpClusterOptions& options) {
   if (is_static(options)) {

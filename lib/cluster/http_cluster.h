@@ -6,6 +6,7 @@
 
 #include "cluster/core/cluster.h"
 #include "cluster/mesh/http_bus.h"
+#include "cluster/nacos/nacos_address.h"
 #include "observe/metrics.h"
 
 namespace sse::cluster {
@@ -25,6 +26,8 @@ struct HttpClusterOptions {
 
 /// Throws Error(kInvalidArgument) that names the invalid option.
 void check(const HttpClusterOptions& options);
+/// The address of Nacos in `discovery`, with `password`. REQUIRES: nacos://…
+NacosAddress nacos_address(const HttpClusterOptions& options);
 /// `discovery` without secrets, for logs.
 std::string shown_discovery(const std::string& discovery);
 

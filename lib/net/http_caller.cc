@@ -109,6 +109,7 @@ HttpCaller::ClientRef HttpCaller::new_client() const {
   client->set_tcp_nodelay(true);
   client->set_read_timeout(timeout_);
   client->set_write_timeout(timeout_);
+  if (!ca_file_.empty()) client->set_ca_cert_path(ca_file_.c_str());
   return client;
 }
 
@@ -136,13 +137,17 @@ bool HttpCaller::end_call(SteadyTime deadline, const ClientRef& client) {
   return false;
 }
 
+HttpCaller::Answer HttpCaller::get(const Headers& headers) {
+  httplib::Request request;
+  request.method = "GET";
+  for (const auto& [name, value] : headers) request.set_header(name, value);
+  return call(request);
+}
+
 HttpCaller::Answer HttpCaller::post(const Request& asked) {
-  const SteadyTime deadline = clock_.steady_now() + timeout_;
   httplib::Request request;
   request.method = "POST";
-  request.path = path_;
   for (const auto& [name, value] : asked.headers) request.set_header(name, value);
-  request.set_header("Accept", "application/json");
   request.set_header("Content-Type", asked.content_type);
   if (asked.stream) {
     request.content_length_ = asked.stream_length;
@@ -152,6 +157,13 @@ HttpCaller::Answer HttpCaller::post(const Request& asked) {
   } else {
     request.body = asked.body;
   }
+  return call(request);
+}
+
+HttpCaller::Answer HttpCaller::call(httplib::Request& request) {
+  const SteadyTime deadline = clock_.steady_now() + timeout_;
+  request.path = path_;
+  request.set_header("Accept", "application/json");
   Answer answer;
   bool too_large = false;
   request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {

@@ -17,7 +17,8 @@
 
 namespace httplib {
 class Client;
-}
+struct Request;
+}  // namespace httplib
 
 namespace sse::net {
 
@@ -47,6 +48,8 @@ class HttpCaller {
   /// the system's resolver.
   HttpCaller(const std::string& url, const std::string& option, std::chrono::milliseconds timeout,
              const Clock& clock = Clock::system(), HostResolver::LookUp look_up = {});
+  /// For https: trusts only the certificates of this PEM file; empty: those of the system. REQUIRES: no call yet.
+  void set_ca_file(const std::string& file) { ca_file_ = file; }
   ~HttpCaller();
   HttpCaller(const HttpCaller&) = delete;
   HttpCaller& operator=(const HttpCaller&) = delete;
@@ -55,12 +58,15 @@ class HttpCaller {
   /// kTimeout when the response was not complete in time, kTooLarge when it exceeds 1 MiB. The message names the URL's
   /// host, and no secret.
   Answer post(const Request& request);
+  /// Likewise for GET.
+  Answer get(const Headers& headers = {});
   std::chrono::milliseconds timeout() const { return timeout_; }
   /// Ends calls in progress with kUnavailable; later calls fail at once.
   void stop() EXCLUDES(mutex_);
 
  private:
   using ClientRef = std::shared_ptr<httplib::Client>;
+  Answer call(httplib::Request& request);
 
   /// Null when no connection is idle.
   ClientRef take_idle() EXCLUDES(mutex_);
@@ -77,6 +83,7 @@ class HttpCaller {
   std::string base_;  // scheme, host and port
   std::string host_;
   std::string path_;
+  std::string ca_file_;
   std::unique_ptr<HostResolver> resolver_;
   std::thread watcher_;
 

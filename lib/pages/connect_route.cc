@@ -21,10 +21,17 @@ void ConnectRoute::connect(const application::Service& service, const httplib::R
                            httplib::Response& res) const {
   if (draining_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
   admission_.require_origin(req, OriginPolicy::Access::kRead);
-  std::optional<auth::User> user = admission_.authenticate(req);
+  std::optional<auth::User> user;
+  std::string reason;
+  try {
+    user = admission_.authenticate(req);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kUnauthenticated) throw;
+    reason = e.what();
+  }
   if (!user) {
     res.status = 401;
-    res.set_header("WWW-Authenticate", "Bearer");  // required by RFC 9110 §15.5.2; browsers show no dialogue for Bearer
+    res.set_header("WWW-Authenticate", bearer_challenge(reason));  // required by RFC 9110 §15.5.2
     res.set_header("Connection", "close");
     return;
   }

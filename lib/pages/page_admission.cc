@@ -12,6 +12,11 @@ namespace sse::pages {
 namespace {
 
 constexpr const char* kNotAuthenticated = "the sender of this request is not authenticated; log in first";
+constexpr const char* kTokenRefused = "the token of this request is refused: ";
+
+std::string challenge_line(std::string_view reason) {
+  return "WWW-Authenticate: " + bearer_challenge(reason) + "\r\n";
+}
 
 class HttplibPageRequest final : public auth::PageRequest {
  public:
@@ -57,6 +62,14 @@ class AdmittedUser final : public net::Admission {
 
 }  // namespace
 
+std::string bearer_challenge(std::string_view reason) {
+  if (reason.empty()) return "Bearer";
+  std::string text;
+  // RFC 6750 §3: printable ASCII without quotation marks and backslashes.
+  for (const char c : reason) text += c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c;
+  return "Bearer error=\"invalid_token\", error_description=\"" + text + "\"";
+}
+
 net::AdmitResult PageAdmission::admit(const net::RequestHead& head, const net::Peer& peer,
                                       OriginPolicy::Access access) const {
   net::AdmitResult result;
@@ -69,10 +82,12 @@ net::AdmitResult PageAdmission::admit(const net::RequestHead& head, const net::P
     if (user) {
       result.admission = std::make_shared<AdmittedUser>(std::move(*user));
     } else {
-      result.refusal = net::HeadRefusal{401, kNotAuthenticated, "WWW-Authenticate: Bearer\r\n"};
+      result.refusal = net::HeadRefusal{401, kNotAuthenticated, challenge_line("")};
     }
   } catch (const Error& e) {
     result.refusal = net::HeadRefusal{http_status(e.code()), e.what()};
+    if (e.code() == ErrorCode::kUnauthenticated)
+      result.refusal = net::HeadRefusal{401, std::string(kTokenRefused) + e.what(), challenge_line(e.what())};
   } catch (const std::exception& e) {
     observe::log_error("request failed",
                        {{"path", std::string(head.target.substr(0, head.target.find('?')))}, {"error", e.what()}});
@@ -93,7 +108,13 @@ std::optional<auth::User> PageAdmission::authenticate(const httplib::Request& re
 
 auth::User PageAdmission::require_user(const httplib::Request& req) const {
   require_origin(req, req.method == "POST" ? OriginPolicy::Access::kWrite : OriginPolicy::Access::kRead);
-  std::optional<auth::User> user = authenticate(req);
+  std::optional<auth::User> user;
+  try {
+    user = authenticate(req);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kUnauthenticated) throw;
+    throw Error(ErrorCode::kUnauthenticated, std::string(kTokenRefused) + e.what());
+  }
   if (!user) throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
   return std::move(*user);
 }

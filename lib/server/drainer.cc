@@ -15,23 +15,35 @@ constexpr std::chrono::milliseconds kStep{100};
 
 void Drainer::start(unsigned streams_a_second) {
   rate_ = std::max(1U, streams_a_second);
-  const MutexLock lock(mutex_);
-  if (stopping_ || thread_.joinable()) return;
+  const MutexLock lock(control_);
+  if (stopped_ || thread_.joinable()) return;
   thread_ = std::thread([this] { run(); });
 }
 
-void Drainer::stop() {
-  std::thread thread;
-  {
-    const MutexLock lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-    thread.swap(thread_);
-  }
-  if (thread.joinable()) thread.join();
+void Drainer::cancel() {
+  const MutexLock lock(control_);
+  end_run();
 }
 
-// Runs until stop(): a stream that was still opening when draining began appears in a later step.
+void Drainer::stop() {
+  const MutexLock lock(control_);
+  stopped_ = true;
+  end_run();
+}
+
+void Drainer::end_run() {
+  if (!thread_.joinable()) return;
+  {
+    const MutexLock lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+  const MutexLock lock(mutex_);
+  ending_ = false;
+}
+
+// Runs until end_run(): a stream that was still opening when draining began appears in a later step.
 void Drainer::run() {
   observe::log_info("draining: clients are sent to other nodes", {{"rate", std::to_string(rate_) + "/s"}});
   const Clock& clock = application::clock_of(services_);
@@ -55,9 +67,9 @@ void Drainer::run() {
     }
     next += kStep;
     const MutexLock lock(mutex_);
-    while (!stopping_ && changed_.wait_until(mutex_, next, clock)) {
+    while (!ending_ && changed_.wait_until(mutex_, next, clock)) {
     }
-    if (stopping_) return;
+    if (ending_) return;
   }
 }
 

@@ -22,19 +22,25 @@ class Drainer {
   Drainer& operator=(const Drainer&) = delete;
 
   /// Starts draining; a second call changes the rate.
-  void start(unsigned streams_a_second) EXCLUDES(mutex_);
-  void stop() EXCLUDES(mutex_);
+  void start(unsigned streams_a_second) EXCLUDES(control_, mutex_);
+  /// Ends draining; start() may begin it again.
+  void cancel() EXCLUDES(control_, mutex_);
+  /// Ends draining for good.
+  void stop() EXCLUDES(control_, mutex_);
 
  private:
   void run() EXCLUDES(mutex_);
+  void end_run() REQUIRES(control_) EXCLUDES(mutex_);
 
   const std::vector<application::Service>& services_;
   const std::chrono::milliseconds spread_;
   std::atomic<unsigned> rate_{0};
+  Mutex control_;  // held while a run begins or ends; the thread does not take it
+  std::thread thread_ GUARDED_BY(control_);
+  bool stopped_ GUARDED_BY(control_) = false;
   Mutex mutex_;
   CondVar changed_;
-  std::thread thread_ GUARDED_BY(mutex_);
-  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool ending_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sse::server

@@ -131,7 +131,7 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
           [this] { return !draining_.load(); },
           admin::NodeRoutes::Dependencies{server_id_, cluster_ ? &cluster_->cluster() : nullptr,
                                           [this] { return facts_.document(); },
-                                          [this](unsigned rate) { drain_streams(rate); }},
+                                          [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
           [this] { maintenance_->expire(); }};
 }
 
@@ -157,6 +157,13 @@ void Server::Impl::drain_streams(unsigned rate) {
   drainer_.start(rate);
 }
 
+void Server::Impl::end_drain() {
+  drainer_.cancel();
+  draining_.store(false);
+  // A stop() that began meanwhile must stay visible.
+  if (stopping_.load()) draining_.store(true);
+}
+
 void Server::Impl::start() {
   running_ = true;
   for (const auto& loop : loops_) loop->start();
@@ -174,6 +181,7 @@ void Server::Impl::stop() {
   assert(std::ranges::none_of(loops_, [](const auto& loop) { return loop->in_loop_thread(); }));
   assert(!public_.in_loop_thread() && !admin_.loop().in_loop_thread());
   running_ = false;
+  stopping_.store(true);
   draining_.store(true);
   for (const application::Service& service : services_) service.sender->end_waits();
   public_.drain();

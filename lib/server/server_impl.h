@@ -52,6 +52,7 @@ class Server::Impl {
   void open_fronts();
   admin::AdminRoutes::Dependencies admin_dependencies();
   void drain_streams(unsigned rate);
+  void end_drain();
 
   const ServerOptions options_;
   const Clock& clock_ = *options_.clock;
@@ -65,6 +66,7 @@ class Server::Impl {
   admin::AdminToken token_;
   std::string server_id_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> stopping_{false};
   bool running_ = false;
   std::unique_ptr<ApplicationBridge> application_bridge_;
   net::ByteBudget body_disk_;

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "base/version.h"
@@ -37,6 +39,21 @@ std::string StatusReport::database() const {
   return options.cluster.empty() ? options.database : cluster::parse_redis_address(options.cluster).str();
 }
 
+namespace {
+
+// A counter is a whole number in JSON, too.
+Json counters(const std::map<std::string, double>& values) {
+  constexpr double kExact = 9007199254740992;  // 2^53
+  Json json = Json::object();
+  for (const auto& [name, value] : values) {
+    const bool whole = std::trunc(value) == value && std::abs(value) < kExact;
+    json[name] = whole ? Json(static_cast<std::int64_t>(value)) : Json(value);
+  }
+  return json;
+}
+
+}  // namespace
+
 Json StatusReport::document() const {
   Json services = Json::array();
   const std::int64_t cpu = cpu_micros();
@@ -69,7 +86,7 @@ Json StatusReport::document() const {
           {"loops", source_.loops},
           {"services", services},
           {"cluster", cluster_status()},
-          {"counters", source_.metrics.snapshot()}};
+          {"counters", counters(source_.metrics.snapshot())}};
 }
 
 }  // namespace sse::server

@@ -39,7 +39,8 @@ struct User {
 class SSE_API Authenticator {
  public:
   virtual ~Authenticator() = default;
-  /// nullopt: not authenticated, the page gets 401. Throws Error(kUnavailable) when this cannot be determined.
+  /// nullopt: not authenticated, the page gets 401. Throws Error: kUnauthenticated for the same with a reason that the
+  /// client may see, kUnavailable when this cannot be determined.
   virtual std::optional<User> authenticate(const PageRequest& request) = 0;
   /// Reads its files again. Throws Error when it cannot; the previous content then stays in effect.
   virtual void reload() {}

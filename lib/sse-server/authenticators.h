@@ -12,10 +12,12 @@ namespace sse {
 
 /// How JSON Web Tokens are validated. Like `sse-serve --auth jwt`, whose manual page lists the algorithms.
 struct JwtOptions {
-  /// JWKS or PEM; read again by Authenticator::reload(). Required: this, `secret_file`, or both.
+  /// JWKS or PEM; read again by Authenticator::reload(). Required: this, `secret_file`, both, or an `issuer` with
+  /// `https://`, whose keys are then found by OpenID Connect Discovery.
   std::string key_file;
   std::string secret_file;              ///< a secret for HMAC; read again by Authenticator::reload()
   std::string issuer;                   ///< required value of `iss`; empty: any
+  std::string issuer_ca_file;           ///< PEM certificates to trust when its keys are read; empty: the system's
   std::vector<std::string> audience;    ///< `aud` must contain one of these; empty: tokens with an `aud` are refused
   std::string user_claim = "sub";       ///< becomes the user id
   std::string tenant_claim = "tenant";  ///< becomes the tenant
@@ -25,7 +27,8 @@ struct JwtOptions {
 };
 
 /// A token from `Authorization: Bearer`, the parameter `access-token` or the cookie. Throws Error when a key file
-/// cannot be used.
+/// cannot be used. With the keys of an issuer it may wait for a response and so needs
+/// ServerOptions::authentication_blocks.
 SSE_API std::unique_ptr<Authenticator> make_jwt_authenticator(JwtOptions options);
 
 /// How to call an authentication service, like `sse-serve --auth webhook`.

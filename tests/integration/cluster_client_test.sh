@@ -63,6 +63,9 @@ wait_for 30 "the state of the drained server" draining
 # Each node answers with what it saw last, once a second, so this may take a moment.
 exits_with_1() { local status=0; "${client[@]}" status --cluster >/dev/null || status=$?; [[ $status -eq 1 ]]; }
 wait_for 30 "a status that says so" exits_with_1
+check_output "b accepts streams again" "${client[@]}" nodes undrain b
+undrained() { "${client[@]}" status --cluster >/dev/null; }
+wait_for 30 "a status of all nodes that is ready" undrained
 stop_server "$pid_b"
 alone() { [[ $("${client[@]}" nodes list -o ndjson | wc -l) -eq 1 ]]; }
 wait_for 30 "the list without it" alone

@@ -58,3 +58,34 @@ if command -v zsh >/dev/null; then
     words=(ssectl status -o ''); CURRENT=4; _ssectl")
   check_equal "json ndjson table " "$(sort <<<"$offered" | tr '\n' ' ')"
 fi
+
+# What the server knows: users, tenants, channels, connections and nodes; never a name that a shell would execute.
+start_server --server-id push1
+open_stream "$scratch/ann" "userId=ann&tenantId=acme&channel=news"
+id=$(sed -n '1s/^id://p' "$scratch/ann")
+curl -sSN -G "$url/my-sse/connect" --data-urlencode 'userId=$(touch hacked)`touch hacked`;touch hacked' \
+  --data-urlencode 'channel=a b"\' >"$scratch/bad" 2>/dev/null &
+children+=($!)
+wait_for 20 "the stream of a user with an odd name" grep -qs connect-finish "$scratch/bad"
+mkdir "$scratch/path"
+ln -s "$SSECTL" "$scratch/path/ssectl"
+PATH=$scratch/path:$PATH
+cd "$scratch"
+check_equal "ann " "$(complete ssectl send --user "")"
+check_equal "ann " "$(complete ssectl users show a)"
+check_equal "acme " "$(complete ssectl send --tenant "")"
+check_equal "news " "$(complete ssectl send --channel n)"
+check_equal "$id " "$(complete ssectl connections show "$id")"
+check_equal "push1 " "$(complete ssectl nodes drain "")"
+offers --rate ssectl nodes drain --
+if command -v fish >/dev/null; then
+  check_equal "ann " "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl send --user '" | cut -f1 | tr '\n' ' ')"
+fi
+if command -v zsh >/dev/null; then
+  offered=$(zsh -f -c "compdef() { :; }; source $scratch/zsh; compadd() { [[ \$1 == -a ]] && print -l -- \"\${(@P)2}\"; }
+    words=(ssectl send --user ''); CURRENT=4; _ssectl")
+  check_equal ann "$offered"
+fi
+[[ ! -e hacked ]] || fail "completing executed a name"
+stop_server
+check_equal " " "$(complete ssectl send --user "")"

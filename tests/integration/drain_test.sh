@@ -55,3 +55,20 @@ status=0
 wait "$server_pid" || status=$?
 unset "servers[$server_pid]"
 check_equal 1 "$status"
+
+# A server that is drained accepts no streams until it is undrained.
+start_server --server-id push1
+open_stream "$scratch/moved" userId=moved
+check_output "1 stream of push1 will move" "$SSECTL" nodes drain push1 --yes
+ended() { ! kill -0 "$stream_pid" 2>/dev/null; }
+wait_for 20 "the end of the stream" ended
+check_equal 503 "$(http_status "$url/my-sse/connect?userId=moved")"
+check_exit 1 "$SSECTL" status
+check_exit 3 "$SSECTL" nodes undrain push2
+check_output "push1 accepts streams again" "$SSECTL" nodes undrain push1
+check_output '"state": "ready"' "$SSECTL" nodes undrain push1 -o json
+open_stream "$scratch/moved" userId=moved
+check_exit 0 "$SSECTL" status
+check_equal '{"node":"push1","state":"ready"}' \
+  "$(curl -sS --unix-socket "$admin" -d '{"node":"push1"}' http://localhost/api/v1/nodes/undrain)"
+stop_server

@@ -52,7 +52,7 @@ wait_for() {
 
 _printed_address() {
   kill -0 "$server_pid" 2>/dev/null || fail "sse-serve ended before it was ready"
-  url=$(grep -ohE 'https?://[^ /]+:[0-9]+' "$server_log" | head -n1)
+  url=$(sed -nE 's,^sse-serve [^ ]+ on (https?://[^ /]+:[0-9]+).*,\1,p' "$server_log" | head -n1)
   [[ -n $url && -S $admin ]]
 }
 

@@ -29,7 +29,7 @@ complain() {
 help_of() {
   "$program" "$@" --help >"$work/level" </dev/null
   cat "$work/level" >>"$work/help"
-  for command in $(awk 'tolower($0) ~ /^subcommands:/ {on = 1; next} on && NF == 0 {on = 0}
+  for command in $(awk 'tolower($0) ~ /^commands:/ {on = 1; next} on && NF == 0 {on = 0}
                         on && /^  [a-z]/ {print $1}' "$work/level"); do
     echo "$command" >>"$work/commands"
     help_of "$@" "$command"
@@ -55,7 +55,7 @@ for option in $(comm -13 "$work/in_help" "$work/in_page"); do complain "$option 
 for command in $(sort -u "$work/commands"); do
   grep -qw -e "$command" "$work/page" || complain "the command $command is not in the page"
 done
-for variable in $(sed -n 's/.*(Env:\([A-Z0-9_]*\)).*/\1/p' "$work/help" | sort -u); do
+for variable in $(sed -n 's/.*\[$\([A-Z0-9_]*\)\].*/\1/p' "$work/help" | sort -u); do
   grep -qw -e "$variable" "$work/page" || complain "the variable $variable is not in the page"
 done
 for section in NAME SYNOPSIS DESCRIPTION ENVIRONMENT FILES 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do

@@ -53,6 +53,11 @@ wait_for 20 "the order by age" users_are "ann bob 名前 slow"
 press r
 for i in 1 2 3 4 5 6 7 8 9 10; do check_exit 0 "$SSECTL" send --user bob "$i"; done
 press a
+# What the keys and columns mean, and back.
+press '?'
+wait_for 20 "the explanation" on_screen '^  UNSENT +age of the oldest event'
+press x
+wait_for 20 "the list" on_screen '^streams 4 '
 # A filter, and none again.
 press / b o b
 wait_for 20 "bob alone" users_are "bob"

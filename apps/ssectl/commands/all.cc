@@ -63,6 +63,8 @@ constexpr Command kCommands[] = {
     {"nodes", "show", "One server of the cluster in full", "ssectl nodes show web1:8080", declare_nodes_show},
     {"nodes", "drain", "Move the streams of a server to other servers, at a limited rate; it accepts no new ones",
      "ssectl nodes drain web1:8080\n  ssectl nodes drain web1:8080 --rate 2000/s --yes", declare_nodes_drain},
+    {"nodes", "undrain", "Let a drained server accept streams again", "ssectl nodes undrain web1:8080",
+     declare_nodes_undrain},
     {"messages", "list", "Messages sent with --qos that are not confirmed, oldest first",
      "ssectl messages list --kind user --recipient 1\n"
      "  ssectl messages list --db ~/.local/state/sse-serve/pending.db",
@@ -91,6 +93,17 @@ constexpr Command kCommands[] = {
      "ssectl messages dead requeue 847140540417\n  ssectl messages dead requeue --all", declare_messages_dead_requeue},
     {"messages dead", "purge", "Delete dead letters",
      "ssectl messages dead purge --yes 847140540417\n  ssectl messages dead purge --all", declare_messages_dead_purge},
+    {"key", "create", "Create a key that signs tokens, and the public part that sse-serve needs",
+     "ssectl key create push.key\n  ssectl key create --algorithm HS256 push.secret", declare_key_create},
+    {"token", "create", "Sign a token that lets a user in (--auth jwt)",
+     "ssectl token create --key push.key --user ann\n"
+     "  ssectl token create --key push.key --user ann --tenant acme --channels 'team.*' --ttl 1h",
+     declare_token_create},
+    {"token", "check", "Whether a token is accepted, and why not; exits with 5 if not",
+     "ssectl token check <token.txt\n"
+     "  ssectl token check --url https://push.example.org/my-sse <token.txt\n"
+     "  ssectl token check --key push.key.jwks <token.txt",
+     declare_token_check},
     {"", "completion", "Print a completion script for a shell",
      "ssectl completion bash > ~/.local/share/bash-completion/completions/ssectl\n"
      "  ssectl completion zsh > \"${fpath[1]}/_ssectl\"\n"
@@ -104,7 +117,9 @@ constexpr Group kGroups[] = {
     {"tenants", "Tenants of the open streams: list", "ssectl tenants list"},
     {"channels", "Channels of the open streams: list", "ssectl channels list"},
     {"tokens", "Access tokens of the open streams: list, duration", "ssectl tokens list"},
-    {"nodes", "Servers of a cluster: list, show, drain", "ssectl nodes list"},
+    {"key", "Keys that sign tokens: create", "ssectl key create push.key"},
+    {"token", "Tokens that let users in (--auth jwt): create, check", "ssectl token create --key push.key --user ann"},
+    {"nodes", "Servers of a cluster: list, show, drain, undrain", "ssectl nodes list"},
     {"messages", "Messages that are not confirmed yet: list, delete, retry, trace", "ssectl messages list"},
     {"messages dead", "Messages that expired unconfirmed: list, requeue, purge", "ssectl messages dead list"},
 };

@@ -1,6 +1,7 @@
 #include "ssectl/commands/completion_script.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Option {
   bool takes_value = false;
   bool files = false;
   std::vector<std::string> choices;
+  const char* live = "";  // a list that the server knows: a word for NAME_live
 };
 
 // A command or group of commands with what may follow it.
@@ -26,7 +28,27 @@ struct Level {
   std::vector<Word> words;  // subcommands, or the values of a positional argument
   std::vector<Option> options;
   bool files = false;  // a positional argument takes a file
+  const char* live = "";
 };
+
+// What the server is asked for the value of an option or argument: the list, and its member.
+struct LiveList {
+  const char* word;
+  const char* command;
+  const char* member;  // of its objects; empty: lines of text
+};
+constexpr std::array kLiveLists{
+    LiveList{"users", "users list --ids", ""}, LiveList{"channels", "channels list", "name"},
+    LiveList{"tenants", "tenants list", "name"}, LiveList{"connections", "connections list", "id"},
+    LiveList{"nodes", "nodes list", "id"}};
+
+const char* live_list(const std::string& path, const std::string& type) {
+  if (type == "USER") return "users";
+  if (type == "CHANNEL") return "channels";
+  if (type == "TENANT") return "tenants";
+  if (type == "NODE") return "nodes";
+  return type == "ID" && path.starts_with(" connections") ? "connections" : "";
+}
 
 std::vector<std::string> choices_in(const std::string& type) {
   std::vector<std::string> choices;
@@ -56,6 +78,7 @@ void collect(const cli::App& app, const std::string& path, std::vector<Level>& l
     if (option.positional()) {
       for (const std::string& choice : choices_in(type)) level.words.push_back({choice, ""});
       level.files = level.files || type == "FILE";
+      if (level.live[0] == '\0') level.live = live_list(path, option.argument_name());
       continue;
     }
     Option one;
@@ -66,6 +89,7 @@ void collect(const cli::App& app, const std::string& path, std::vector<Level>& l
     one.takes_value = option.needs_value();
     one.files = type == "FILE" || type == "DIR";
     one.choices = choices_in(type);
+    one.live = live_list(path, type);
     level.options.push_back(std::move(one));
   }
   levels.push_back(std::move(level));
@@ -97,6 +121,24 @@ std::string steps(const std::vector<Level>& levels) {
   return out;
 }
 
+// A function that prints what the server lists, one a line. Names are chosen by users: those with characters that mean
+// something to a shell are left out, so that completing a word never executes one.
+std::string live_function(const std::string& program, bool fish) {
+  std::string out =
+      fish ? "function __" + program + "_live\n  switch $argv[1]\n" : "_" + program + "_live() {\n  case $1 in\n";
+  for (const LiveList& list : kLiveLists) {
+    const std::string member = list.member;
+    const std::string name = "([A-Za-z0-9._@:+-]{1,80})";
+    // Of a nested object with the same member the outer one comes last: members are in the order of their names.
+    const std::string pattern = member.empty() ? "^" + name + "$" : "^.*[{,]\"" + member + "\":\"" + name + "\",.*$";
+    const std::string command = "command " + program + " --timeout 1s " + (member.empty() ? "" : "-o ndjson ") +
+                                list.command + " 2>/dev/null | sed -nE 's/" + pattern + "/\\1/p'";
+    out += fish ? "    case " + std::string(list.word) + "\n      " + command + "\n"
+                : "    " + std::string(list.word) + ") " + command + " ;;\n";
+  }
+  return out + (fish ? "  end\nend\n" : "  esac\n}\n");
+}
+
 // For bash and zsh. They differ in how a script reads the words and offers the candidates.
 std::string sh_script(const std::vector<Level>& levels, const std::string& program, bool zsh) {
   const std::string offer = zsh ? "compadd --" : "_" + program + "_offer";
@@ -122,7 +164,8 @@ std::string sh_script(const std::vector<Level>& levels, const std::string& progr
       std::vector<std::string> patterns;
       for (const std::string& name : option.names)
         patterns.push_back("'" + level.path + " " + name + "'" + (level.path.empty() ? "|*' " + name + "'" : ""));
-      const std::string act = option.files              ? "_" + program + "_files"
+      const std::string act = option.live[0] != '\0'    ? "_" + program + "_offer_live " + option.live
+                              : option.files            ? "_" + program + "_files"
                               : !option.choices.empty() ? offer + " " + joined(option.choices, " ")
                                                         : ":";
       values += "    " + joined(patterns, "|") + ") " + act + "; return ;;\n";
@@ -146,8 +189,15 @@ std::string sh_script(const std::vector<Level>& levels, const std::string& progr
     out += "_" + program + "_offer() { COMPREPLY=($(compgen -W \"$*\" -- \"$cur\")); }\n";
     out += "_" + program + "_files() { COMPREPLY=($(compgen -f -- \"$cur\")); compopt -o filenames 2>/dev/null; }\n";
   }
+  out += live_function(program, false);
+  out += zsh ? "_" + program + "_offer_live() { local -a live; live=(${(f)\"$(_" + program +
+                   "_live $1)\"}); compadd -a live; }\n"
+             : "_" + program +
+                   "_offer_live() {\n  local value\n  while IFS= read -r value; do [[ $value == \"$cur\"* ]] && "
+                   "COMPREPLY+=(\"$value\"); done < <(_" +
+                   program + "_live \"$1\")\n}\n";
   out += "_" + program + "() {\n";
-  out += "  local at='' word='' skip=no words_here='' options_here='' files_here=no\n";
+  out += "  local at='' word='' skip=no words_here='' options_here='' files_here=no live_here=''\n";
   if (zsh) {
     out += "  local cur=${words[CURRENT]} prev=${words[CURRENT-1]}\n";
     out += "  for word in \"${(@)words[2,CURRENT-1]}\"; do\n";
@@ -164,6 +214,7 @@ std::string sh_script(const std::vector<Level>& levels, const std::string& progr
   out += "    case \"$at $word\" in\n" + steps(levels) + "    esac\n  done\n";
   out += "  case \"$at $prev\" in\n" + rest + own + "  esac\n";
   out += "  case $at in\n" + words + "  esac\n";
+  out += "  if [[ -n $live_here && $cur != -* ]]; then _" + program + "_offer_live $live_here; return; fi\n";
   if (zsh) {
     out += "  if [[ $cur == -* ]]; then compadd -- ${=options_here}; return; fi\n";
     out += "  [[ -n $words_here ]] && compadd -- ${=words_here}\n";
@@ -192,6 +243,7 @@ std::string fish_script(const std::vector<Level>& levels, const std::string& pro
   }
   out += "\n            set at \"$at $word\"\n        end\n    end\n  end\n";
   out += "  test \"$at\" = \"$argv[1]\"\nend\n";
+  out += live_function(program, true);
   out += "complete -c " + program + " -f\n";
   for (const Level& level : levels) {
     const std::string here = " -n '__" + program + "_at \"" + level.path + "\"'";
@@ -201,6 +253,8 @@ std::string fish_script(const std::vector<Level>& levels, const std::string& pro
       out += '\n';
     }
     if (level.files) out += "complete -c " + program + here + " -F\n";
+    if (level.live[0] != '\0')
+      out += "complete -c " + program + here + " -a '(__" + program + "_live " + level.live + ")'\n";
     for (const Option& option : level.options) {
       // The program's own options are accepted by every command.
       out += "complete -c " + program + (level.path.empty() ? "" : here);
@@ -209,6 +263,7 @@ std::string fish_script(const std::vector<Level>& levels, const std::string& pro
       }
       if (option.takes_value) out += option.files ? " -r -F" : " -x";
       if (!option.choices.empty()) out += " -a '" + joined(option.choices, " ") + "'";
+      if (option.live[0] != '\0') out += " -a '(__" + program + "_live " + option.live + ")'";
       out += " -d '" + option.help + "'\n";
     }
   }

@@ -1,36 +1,18 @@
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/commands/nodes/table.h"
+#include "ssectl/commands/status_counters.h"
 #include "ssectl/context/watch.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/table.h"
 
 namespace sse::ctl {
 namespace {
-
-// Prints whole numbers without a decimal point, whether the JSON value is an integer or a double.
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.15g", value);
-  return text;
-}
-
-std::string counters(const api::Json& status, const TableStyle& style) {
-  const auto found = status.find("counters");
-  if (found == status.end() || !found->is_object()) return "";
-  std::vector<Field> fields;
-  for (const auto& [name, value] : found->items()) {
-    if (value.is_number() && value != 0) fields.push_back({name, number(value.get<double>())});
-  }
-  return fields.empty() ? "" : "\nSince the start\n" + render_fields(fields, style);
-}
 
 std::string services(const api::Json& status, const TableStyle& style) {
   Table table({{"SERVICE"}, {"PATH"}, right_aligned("CONNECTIONS"), right_aligned("USERS")});
@@ -76,7 +58,7 @@ std::string describe(const api::Json& status, const TableStyle& style) {
               {"threads", text_cell(status, "threads")},
               {"loops", text_cell(status, "loops")}},
              style) +
-         services(status, style) + counters(status, style);
+         services(status, style) + status_counters(status, style);
 }
 
 int run_cluster(Context& context) {

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -31,6 +33,32 @@ struct Options {
 
 const char* order_name(TopOrder order) {
   return order == TopOrder::kBacklog ? "backlog" : order == TopOrder::kRate ? "rate" : "created";
+}
+
+constexpr std::string_view kHelpText[] = {
+    "Keys",
+    "  b  r  a        sort by backlog, by events a second, by age",
+    "  /              show only rows with a text; Esc: all rows",
+    "  up down        select a stream; also page up, page down, home, end",
+    "  k              close the selected stream, after a question",
+    "  q  Ctrl-C      quit",
+    "",
+    "Columns",
+    "  EVENT/S        events a second since the last refresh",
+    "  BACKLOG        bytes that the client has not read yet",
+    "  UNSENT         age of the oldest event among them",
+    "  WRITE          time since something was written, a heartbeat included",
+    "  DROPS          events dropped for it (--slow-consumer drop)",
+    "",
+    "any key: back",
+};
+
+std::vector<std::string> help_lines(std::size_t rows, std::size_t columns) {
+  std::vector<std::string> lines;
+  for (const std::string_view line : kHelpText) {
+    if (lines.size() < rows) lines.emplace_back(line.substr(0, columns));
+  }
+  return lines;
 }
 
 class Top {
@@ -60,7 +88,7 @@ class Top {
   }
 
  private:
-  enum class Mode { kList, kFilter, kClose };
+  enum class Mode { kList, kFilter, kClose, kHelp };
 
   void read() {
     api::ConnectionQuery query;
@@ -78,6 +106,10 @@ class Top {
   void draw() {
     rows_ = Screen::size().rows;
     columns_ = Screen::size().columns;
+    if (mode_ == Mode::kHelp) {
+      screen_->draw(help_lines(rows_, columns_));
+      return;
+    }
     if (mode_ == Mode::kFilter)
       view_.set_message("filter (text of id, user, channel, address): " + view_.filter() + "_");
     screen_->draw(view_.draw(rows_, columns_, context_.out().style().colour));
@@ -87,6 +119,10 @@ class Top {
   bool press(const std::string& key) {
     if (mode_ == Mode::kFilter) return press_in_filter(key);
     if (mode_ == Mode::kClose) return answer(key);
+    if (mode_ == Mode::kHelp) {
+      mode_ = Mode::kList;
+      return true;
+    }
     view_.set_message("");
     const auto page = static_cast<std::ptrdiff_t>(std::max<std::size_t>(rows_, 8) - 6);
     if (key == "q" || key == "Q") return false;
@@ -102,6 +138,7 @@ class Top {
     if (key == "esc") view_.filter("");
     if (key == "/") mode_ = Mode::kFilter;
     if (key == "k") ask();
+    if (key == "?") mode_ = Mode::kHelp;
     return true;
   }
 

@@ -14,7 +14,7 @@
 namespace sse::ctl {
 namespace {
 
-constexpr const char* kKeys = "q quit  b backlog  r rate  a age  / filter  up/down select  k close";
+constexpr const char* kKeys = "q quit  b backlog  r rate  a age  / filter  up/down select  k close  ? help";
 
 struct Column {
   const char* title;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 8;
+constexpr std::size_t kMinColumns = 2;
 constexpr std::size_t kWidestCell = 4096;
 constexpr std::size_t kWidestLabel = 60;
 constexpr std::string_view kBold = "\x1b[1m";
@@ -52,6 +53,14 @@ std::vector<std::size_t> Table::widths(std::size_t max_line) const {
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
   }
+  // What does not fit with all columns as narrow as they may be.
+  const auto narrowest = [&] {
+    std::size_t line = kGap * (widths.size() - 1);
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      line += columns_[i].shrinks ? std::min(widths[i], kNarrowest) : widths[i];
+    return line;
+  };
+  while (widths.size() > kMinColumns && narrowest() > max_line) widths.pop_back();
   std::size_t line = std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1));
   while (line > max_line) {
     std::size_t* widest = nullptr;
@@ -72,10 +81,10 @@ std::string Table::render(const TableStyle& style) const {
       widths(style.width == 0 ? std::numeric_limits<std::size_t>::max() : style.width);
   const auto line = [&](const auto& cell_of) {
     std::string text;
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
+    for (std::size_t i = 0; i < width.size(); ++i) {
       const std::string cell = fit(cell_of(i), width[i]);
       const std::string pad(width[i] - std::min(width[i], display_width(cell)), ' ');
-      const bool last = i + 1 == columns_.size();
+      const bool last = i + 1 == width.size();
       text += columns_[i].right ? pad + cell : cell + (last ? "" : pad);
       if (!last) text += std::string(kGap, ' ');
     }

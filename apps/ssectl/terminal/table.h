@@ -33,10 +33,11 @@ class Table {
   bool empty() const { return rows_.empty(); }
 
   /// A heading and one line per row. Columns that shrink are narrowed, the widest first, until the line fits or they
-  /// are 8 cells wide.
+  /// are 8 cells wide; then the last columns are left out until it fits, except the first two.
   std::string render(const TableStyle& style) const;
 
  private:
+  /// Of the columns that are shown.
   std::vector<std::size_t> widths(std::size_t max_line) const;
 
   std::vector<Column> columns_;

@@ -84,7 +84,8 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
   const Schema schema(document);
   // In an order that leaves the message there until all have looked.
   const std::map<std::string, int> order{{"setDurations", 1},     {"clearDurations", 1}, {"deleteMessage", 1},
-                                         {"closeConnections", 2}, {"purgeMessages", 3},  {"drainNode", 4}};
+                                         {"closeConnections", 2}, {"purgeMessages", 3},  {"drainNode", 4},
+                                         {"undrainNode", 5}};
   std::multimap<int, std::pair<std::string, std::string>> operations;
   for (const auto& [path, methods] : document["paths"].items()) {
     for (const auto& [method, operation] : methods.items()) {
@@ -93,7 +94,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       operations.emplace(later == order.end() ? 0 : later->second, std::pair(path, method));
     }
   }
-  EXPECT_EQ(operations.size(), 33U);
+  EXPECT_EQ(operations.size(), 34U);
   for (const auto& [when, where] : operations) {
     const auto& [path, method] = where;
     const Json& operation = document["paths"][path][method];

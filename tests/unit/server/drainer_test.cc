@@ -111,6 +111,21 @@ TEST_F(DrainerTest, ASecondStartChangesTheRate) {
   EXPECT_TRUE(testing::eventually([&] { return streams() == 0; })) << streams();
 }
 
+TEST_F(DrainerTest, EndsNoMoreStreamsOnceCancelledUntilItIsStartedAgain) {
+  const std::vector<Page> pages = open(0, 5);
+  Drainer drainer(services_, milliseconds(1000));
+  drainer.cancel();  // harmless
+  drainer.start(10);
+  settle();
+  EXPECT_TRUE(testing::eventually([&] { return streams() == 4; })) << streams();
+  drainer.cancel();
+  clock_.advance(std::chrono::seconds(10));
+  for (int i = 0; i < 2; ++i) hub(0).directory().visit({}, [](hub::Shard&, std::size_t) {});
+  EXPECT_EQ(streams(), 4U);
+  drainer.start(1000);
+  EXPECT_TRUE(testing::eventually([&] { return streams() == 0; })) << streams();
+}
+
 TEST_F(DrainerTest, EndsNoMoreStreamsOnceStopped) {
   const std::vector<Page> pages = open(0, 5);
   Drainer drainer(services_, milliseconds(1000));

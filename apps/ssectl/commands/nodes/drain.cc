@@ -38,7 +38,8 @@ int run(const Options& options, Context& context) {
     return kFailed;
   const api::Json answer = context.client().drain_node(options.node, rate);
   out.result(answer, plural(count_in(answer, "streams"), "stream") + " of " + node + " will move, " +
-                         std::to_string(rate) + " a second; the node accepts no new streams until it is restarted");
+                         std::to_string(rate) +
+                         " a second; the node accepts no new streams until 'ssectl nodes undrain'");
   return kDone;
 }
 

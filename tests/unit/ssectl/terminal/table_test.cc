@@ -39,9 +39,23 @@ TEST(Table, ShrinksTheWidestColumnThatMay) {
   EXPECT_EQ(table.render({false, 36}),
             "ID            SHORT       LONG\n"
             "847140540416  0123456789  012345678…\n");
-  EXPECT_EQ(table.render({false, 10}),
+  EXPECT_EQ(table.render({false, 32}),
             "ID            SHORT     LONG\n"
             "847140540416  0123456…  0123456…\n");
+}
+
+TEST(Table, LeavesOutTheLastColumnsThatDoNotFit) {
+  Table table({{"ID"}, shrinking("USER"), right_aligned("EVENTS"), right_aligned("BACKLOG")});
+  table.add({"847140540416", "0123456789", "5", "1.0 MiB"});
+  EXPECT_EQ(table.render({false, 39}),
+            "ID            USER      EVENTS  BACKLOG\n"
+            "847140540416  0123456…       5  1.0 MiB\n");
+  EXPECT_EQ(table.render({false, 36}),
+            "ID            USER        EVENTS\n"
+            "847140540416  0123456789       5\n");
+  EXPECT_EQ(table.render({false, 10}),
+            "ID            USER\n"
+            "847140540416  0123456…\n");
 }
 
 TEST(Table, MakesControlCharactersVisible) {
