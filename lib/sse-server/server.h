@@ -24,7 +24,7 @@ namespace delivery {
 class Sender;
 }
 
-/// The version of the library, such as `0.1.0`.
+/// The version of the library, such as `0.2.0`.
 SSE_API std::string_view version();
 
 /// A service of a running server: sends events and shows the connections. A handle: copies refer to the same service.

@@ -267,7 +267,7 @@ class Connection {
 }
 
 class Sse {
-  static version = '0.1.0';
+  static version = '0.2.0';
   static DEFAULT_OPTIONS = {
     url: '/my-sse',
     eventListeners: {},

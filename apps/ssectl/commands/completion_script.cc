@@ -158,7 +158,8 @@ std::string sh_script(const std::vector<Level>& levels, const std::string& progr
     std::vector<std::string> texts;
     for (const Word& word : level.words) texts.push_back(word.text);
     words += "    '" + level.path + "') words_here='" + joined(texts, " ") + "'; options_here='" +
-             joined(options, " ") + "'; files_here=" + (level.files ? "yes" : "no") + " ;;\n";
+             joined(options, " ") + "'; files_here=" + (level.files ? "yes" : "no") + "; live_here=" + level.live +
+             " ;;\n";
     for (const Option& option : level.options) {
       if (!option.takes_value) continue;
       std::vector<std::string> patterns;
