@@ -104,6 +104,9 @@ struct Connection final : net::Stream {
   bool had_messages : 1 = false;         // at least one went into the stream
   bool replayed_from_store : 1 = false;  // the shard has ReplayedMessages for it
   bool ends_with_token : 1 = false;
+  bool writes_first : 1 = false;  // this and the next two belong to the WriteQueue
+  bool writes_later : 1 = false;
+  bool discarded : 1 = false;
   bool in_flight = false;  // the AckTracker has messages in flight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
@@ -115,6 +118,7 @@ struct Connection final : net::Stream {
   std::uint32_t attributes_size = 0;
   std::uint32_t keepalive_millis = 0;
   CoarseTime opened;
+  std::uint32_t passes_taken = 0;  // Pass::number
 
  private:
   std::unique_ptr<Rare> rare_;

@@ -72,9 +72,9 @@ Connection* ConnectionRegistry::find(ConnectionId id) const {
 
 ConnectionRegistry::Receivers ConnectionRegistry::receivers(TargetKind kind, std::string_view name) const {
   loop_.assert_in_loop_thread();
-  if (kind != TargetKind::kMember) return {indexes_.find(kind, name)};
+  if (kind != TargetKind::kMember) return {.group = indexes_.find(kind, name), .index = kind};
   const event::Member member = event::member_of(name);
-  return {indexes_.find(TargetKind::kUser, member.user), true, member.tenant};
+  return {indexes_.find(TargetKind::kUser, member.user), true, member.tenant, TargetKind::kUser};
 }
 
 std::vector<Connection*> ConnectionRegistry::connections_for(TargetKind kind, std::string_view name) const {

@@ -56,8 +56,14 @@ class ConnectionRegistry {
     bool of_tenant = false;
     std::string_view tenant{};
 
+    event::TargetKind index = event::TargetKind::kAll;  ///< of the group
+
     bool include(const Connection& connection) const {
       return !of_tenant || Indexes::name_of(connection, event::TargetKind::kTenant) == tenant;
+    }
+    /// Whether any connection, which need not be of the group, is one of them.
+    bool contain(const Connection& connection) const {
+      return group != nullptr && connection.membership.group(index) == group && include(connection);
     }
   };
   /// `name` must outlive the result.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <latch>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/version.h"
@@ -25,11 +28,6 @@ std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
   x ^= x >> 31;
   return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(most.count()) + 1));
-}
-
-const std::vector<std::string>& names_of(const event::Target& target) {
-  static const std::vector<std::string> kAllNames{""};
-  return target.kind == TargetKind::kAll ? kAllNames : target.names;
 }
 
 }  // namespace
@@ -117,47 +115,17 @@ bool Hub::is_renewed(const NewConnection& request) {
       reconnect_key(request.identity, request.attributes, request.last_event_id, true), clock().steady_now());
 }
 
-struct Hub::Batch {
-  struct Step {
-    std::size_t delivery;
-    std::size_t name;
-  };
-
-  void run(Shard& shard, std::size_t number);
-
-  std::vector<Delivery> deliveries;
-  std::vector<std::vector<Step>> plan;  // by shard
-  std::vector<std::size_t> numbers;     // of shards with a plan
-  std::vector<std::vector<std::uint32_t>> taken;
-  std::atomic<std::size_t> left{0};  // shards that have not delivered yet
-  std::function<void(std::vector<std::vector<std::uint32_t>>)> done;
-};
-
-void Hub::Batch::run(Shard& shard, std::size_t number) {
-  for (const Step step : plan[number]) {
-    const Delivery& delivery = deliveries[step.delivery];
-    shard.published(delivery.position);
-    const std::string& name = names_of(delivery.target)[step.name];
-    const std::uint32_t count =
-        delivery.again
-            ? shard.redeliver(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame)
-            : shard.deliver(delivery.target.kind, name, delivery.target.listening, delivery.event, delivery.frame);
-    // Other shards add to the same counter.
-    std::atomic_ref(taken[step.delivery][step.name]).fetch_add(count, std::memory_order_relaxed);
-  }
-}
-
-std::shared_ptr<Hub::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
-  auto shared = std::make_shared<Batch>();
-  Batch& batch = *shared;
+std::shared_ptr<DeliveryBatch> Hub::plan(std::vector<Delivery> deliveries) const {
+  auto shared = std::make_shared<DeliveryBatch>();
+  DeliveryBatch& batch = *shared;
   batch.deliveries = std::move(deliveries);
   batch.taken.resize(batch.deliveries.size());
   batch.plan.resize(shards_.size());
-  for (std::size_t i = 0; i < batch.deliveries.size(); ++i) {
+  for (std::uint32_t i = 0; i < batch.deliveries.size(); ++i) {
     const Delivery& delivery = batch.deliveries[i];
     const std::vector<std::string>& names = names_of(delivery.target);
     batch.taken[i].resize(names.size());
-    for (std::size_t n = 0; n < names.size(); ++n) {
+    for (std::uint32_t n = 0; n < names.size(); ++n) {
       if (delivery.target.kind == TargetKind::kUser) {
         batch.plan[shards_.number_of(UserId(names[n]))].push_back({i, n});
       } else if (delivery.target.kind == TargetKind::kMember) {
@@ -173,16 +141,7 @@ std::shared_ptr<Hub::Batch> Hub::plan(std::vector<Delivery> deliveries) const {
   return shared;
 }
 
-std::vector<std::vector<std::uint32_t>> Hub::deliver(std::vector<Delivery> deliveries) {
-  check_may_wait();
-  const std::shared_ptr<Batch> batch = plan(std::move(deliveries));
-  shards_.run_on(batch->numbers, [&batch](Shard& shard, std::size_t number) { batch->run(shard, number); });
-  return std::move(batch->taken);
-}
-
-void Hub::start_delivery(std::vector<Delivery> deliveries,
-                         std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
-  const std::shared_ptr<Batch> batch = plan(std::move(deliveries));
+void Hub::start(std::shared_ptr<DeliveryBatch> batch, std::function<void(DeliveryBatch::Taken)> done) {
   batch->done = std::move(done);
   batch->left = batch->numbers.size();
   if (batch->numbers.empty()) {
@@ -191,13 +150,27 @@ void Hub::start_delivery(std::vector<Delivery> deliveries,
   }
   for (const std::size_t number : batch->numbers) {
     Shard& shard = shards_.at(number);
-    shard.loop().post([batch, &shard, number] {
-      batch->run(shard, number);
-      // The streams are flushed first; the caller can wait a moment longer.
-      if (batch->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
-        shard.after_flush([batch] { batch->done(std::move(batch->taken)); });
-    });
+    shard.loop().post([batch, &shard] { shard.start(batch); });
   }
+}
+
+void Hub::start_delivery(std::vector<Delivery> deliveries, std::function<void(DeliveryBatch::Taken)> done) {
+  start(plan(std::move(deliveries)), std::move(done));
+}
+
+DeliveryBatch::Taken Hub::deliver(std::vector<Delivery> deliveries) {
+  check_may_wait();
+  std::shared_ptr<DeliveryBatch> batch = plan(std::move(deliveries));
+  const auto taken = std::make_shared<DeliveryBatch::Taken>(batch->taken);
+  const auto finished = std::make_shared<std::latch>(1);
+  // Loops that stop destroy the batch uncalled, and the guard with it; then all counts are 0.
+  auto guard = std::make_shared<std::optional<LatchGuard>>(LatchGuard(finished));
+  start(std::move(batch), [taken, guard = std::move(guard)](DeliveryBatch::Taken counts) {
+    *taken = std::move(counts);
+    guard->reset();
+  });
+  finished->wait();
+  return std::move(*taken);
 }
 
 void Hub::refresh_pending() {

@@ -12,6 +12,7 @@
 #include "event/target.h"
 #include "hub/connection.h"
 #include "hub/connection_directory.h"
+#include "hub/delivery_batch.h"
 #include "hub/expected_resumes.h"
 #include "hub/shards.h"
 #include "net/event_loop.h"
@@ -61,24 +62,16 @@ class Hub {
   /// Whether the client reconnects after a stream that ended at its keepaliveTime. True once for each such stream.
   bool is_renewed(const NewConnection& request);
 
-  /// One frame to deliver.
-  struct Delivery {
-    const event::Target& target;
-    std::string_view event;
-    event::FrameRef frame;
-    MessageId position{};  ///< in the order of events, with HubOptions::resumable
-    bool again = false;    ///< also to streams that already had the message, but not to those that are replaying
-                           ///< pending messages: they read it from the store
-  };
+  using Delivery = hub::Delivery;
   /// Like deliver(), without waiting for the loops. Streams get deliveries in the order in which they were started.
-  /// Calls `done` with the result on the last loop to deliver, after that loop has written to its streams; `done` must
-  /// be quick. The objects the deliveries refer to must stay valid until `done` is called or, when a loop has stopped,
-  /// destroyed uncalled.
-  void start_delivery(std::vector<Delivery> deliveries,
-                      std::function<void(std::vector<std::vector<std::uint32_t>>)> done);
+  /// A delivery to many streams is worked off in slices between other work of their loops; what reaches one of these
+  /// streams meanwhile comes after it. Calls `done` with the result on the last loop to deliver, when all streams have
+  /// taken the frames, of which those for many streams may still have to be written; `done` must be quick. The objects
+  /// the deliveries refer to must stay valid until `done` is called or, when a loop has stopped, destroyed uncalled.
+  void start_delivery(std::vector<Delivery> deliveries, std::function<void(DeliveryBatch::Taken)> done);
   /// Appends the frames, in order, to all matching streams. Returns for each frame and each name of its target (one for
   /// kAll) the number of streams that took it. The frames of one call leave a stream in one write.
-  std::vector<std::vector<std::uint32_t>> deliver(std::vector<Delivery> deliveries);
+  DeliveryBatch::Taken deliver(std::vector<Delivery> deliveries);
   /// Delivers a single frame.
   std::vector<std::uint32_t> deliver(const event::Target& target, std::string_view event,
                                      const event::FrameRef& frame) {
@@ -129,8 +122,8 @@ class Hub {
   std::uint64_t turnover() const;
 
  private:
-  struct Batch;
-  std::shared_ptr<Batch> plan(std::vector<Delivery> deliveries) const;
+  std::shared_ptr<DeliveryBatch> plan(std::vector<Delivery> deliveries) const;
+  void start(std::shared_ptr<DeliveryBatch> batch, std::function<void(DeliveryBatch::Taken)> done);
 
   const HubOptions options_;
   IdGenerator& ids_;

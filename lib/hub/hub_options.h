@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "base/ids.h"
+#include "hub/slice.h"
 #include "net/stream.h"
 
 namespace sse::hub {
@@ -22,6 +23,7 @@ struct HubOptions {
   Observer* observer = nullptr;  ///< must outlive the hub
   /// A client that acknowledges by itself gets a message again when it has not acknowledged it in this time; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
+  SliceLimits slice;       ///< of work for many streams
   bool resumable = false;  ///< events are retained for resuming clients: positions and order matter
 };
 

@@ -18,14 +18,18 @@
 #include "hub/ack_tracker.h"
 #include "hub/connection.h"
 #include "hub/connection_registry.h"
+#include "hub/delivery_batch.h"
 #include "hub/delivery_state.h"
 #include "hub/expected_resumes.h"
 #include "hub/failed_reads.h"
 #include "hub/hub_delegate.h"
 #include "hub/hub_metrics.h"
 #include "hub/hub_options.h"
+#include "hub/passes.h"
 #include "hub/replayed_messages.h"
+#include "hub/slice.h"
 #include "hub/tcp_ack_poll.h"
+#include "hub/write_queue.h"
 #include "net/event_loop.h"
 #include "net/timer_wheel.h"
 
@@ -56,29 +60,26 @@ class Shard final : private net::StreamOwner {
     loop_.assert_in_loop_thread();
     published_ = std::max(published_, position);
   }
-  /// Appends the frame to the streams of one name of a target; returns how many took it.
-  std::uint32_t deliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
-                        const event::FrameRef& frame);
+  /// Runs the batch's plan for this shard, after those of earlier calls: streams get deliveries in the order of the
+  /// calls. A delivery to many streams is worked off in slices (HubOptions::slice) at the end of this and the next
+  /// turns of the loop. When the last shard has run its plan, calls the batch's `done`.
+  void start(std::shared_ptr<DeliveryBatch> batch);
   /// Requests the pending messages of every connection.
   void refresh_pending();
-  /// Whether a connection gets an event sent to its group: the filter of deliver().
+  /// Whether a connection gets an event that is sent to its group.
   static bool wants(const Connection& connection, bool listening, std::string_view event) {
     return !listening || connection.listens(event);
   }
-  /// The outcome that deliver() of an event of `event_bytes` would have.
+  /// The outcome that the delivery of an event of `event_bytes` would have.
   enum class DeliveryForecast : unsigned char { kTakes, kWaits, kOverflows };
   DeliveryForecast forecast(const Connection& connection, std::size_t event_bytes) const;
   /// Delivers an event to one connection; returns whether it took the event.
   bool deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame);
-  /// Runs the task at the end of this turn of the loop, after the streams have been flushed.
+  /// Runs the task at the end of this turn of the loop, after the streams that a small delivery reached were written.
   void after_flush(std::function<void()> task) {
     loop_.assert_in_loop_thread();
     after_flush_.push_back(std::move(task));
   }
-  /// Like deliver(), for a message that streams may have had already. Skips streams that are replaying pending
-  /// messages, because they read it from the store.
-  std::uint32_t redeliver(event::TargetKind kind, const std::string& name, bool listening, std::string_view event,
-                          const event::FrameRef& frame);
   /// The state of one message on this shard, and the connection where it is in flight.
   struct FoundStates {
     DeliveryState::State state = DeliveryState::State::kOffline;
@@ -130,10 +131,27 @@ class Shard final : private net::StreamOwner {
   // Time limit for a closing stream to write its backlog and to see the peer close.
   static constexpr std::chrono::seconds kFinishTime{5};
 
-  // Delivering.
-  bool take(Connection& connection, const event::FrameRef& frame);
+  // Delivering, see Pass.
+  void begin_steps(Slice& slice);
+  void begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::Step step, bool urgent);
+  void run_deliveries(SteadyTime::duration other);
+  void run_passes(Slice& slice);
+  void end_part(const BatchPart& part);
+  void restart_passes();
+  // The connection takes the passes that have not reached it. What is appended to a single stream, and what depends on
+  // what it has been sent, comes after that.
+  void settle(Connection& connection) {
+    if (connection.passes_taken != passes_.newest()) take_passes(connection);
+  }
+  void take_passes(Connection& connection);
+  bool give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position);
+  void count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams);
+  bool take(Connection& connection, const event::FrameRef& frame, MessageId position);
   bool append(Connection& connection, const event::FrameRef& frame);
   void note_duration(const Connection& connection, const event::FrameRef& frame);
+
+  bool has_sliced_work() const;
+  void run_after_flush();
   void end_turn();
 
   // Opening and closing.
@@ -178,7 +196,9 @@ class Shard final : private net::StreamOwner {
 
   // Loop thread only.
   ConnectionRegistry registry_;
-  std::vector<Connection*> dirty_;
+  std::deque<std::shared_ptr<BatchPart>> batches_;  // of the first, some steps have begun
+  Passes passes_;
+  WriteQueue writes_;
   std::vector<std::function<void()>> after_flush_;
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
   TcpAckPoll<Connection> tcp_acks_;

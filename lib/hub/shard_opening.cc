@@ -40,6 +40,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     return;
   }
   Connection& connection = registry_.add(std::move(owned), request);
+  connection.passes_taken = passes_.newest();
   if (request.ticket) connection.rare().ticket = std::move(request.ticket);
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
@@ -49,6 +50,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
 
   connection.append(event::Frame::make_unframed(request.response_head.append(first->view(request.chunked).bytes())));
   connection.messages = 1;
+  writes_.add_first(connection);
   if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   connection.confirms = request.confirms && !request.identity.user.empty();
   connection.marks = connection.confirms && request.marks;
@@ -86,6 +88,7 @@ void Shard::limit_client(const Connection& newest, const Attributes& attributes)
 
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
   loop_.assert_in_loop_thread();
+  settle(connection);
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
   std::vector<std::string> gone;

@@ -15,6 +15,7 @@ ReplaySession& Shard::begin_replay(Connection& connection) const {
 }
 
 void Shard::request_page(Connection& connection) {
+  settle(connection);
   ReplaySession& session = connection.replay ? *connection.replay : begin_replay(connection);
   if (options_.resumable && !session.resumes()) session.resume(published_);
   ReplayRequest request;

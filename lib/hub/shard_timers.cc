@@ -17,7 +17,7 @@ void Shard::schedule_check(Connection& connection) {
 void Shard::tick() {
   loop_.assert_in_loop_thread();
   // Release memory that only a burst needed.
-  if (dirty_.empty() && dirty_.capacity() > 1024) dirty_.shrink_to_fit();
+  writes_.trim();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
   tcp_acks_.trim();
   redeliver_overdue();

@@ -15,21 +15,6 @@
 #include "net/file_body.h"
 #include "observe/barrier.h"
 
-#if defined(__SANITIZE_THREAD__)
-// ThreadSanitizer knows that EPOLL_CTL_ADD happens before the event, but not that EPOLL_CTL_MOD does: a worker that
-// re-arms a descriptor would seem to race with the loop that then closes it. The runtime is a shared library, which
-// finds this function only if it is visible.
-extern "C" [[gnu::visibility("default")]] const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:sse::net::EventLoop::modify\n"
-         // cpp-httplib is not instrumented, so that the guards of its function-local statics are not seen. Its last
-         // unlock is a tail call, which looks like an unlock by our code of a mutex that was never locked.
-         "called_from_lib:libcpp-httplib.so\n"
-         "mutex:sse::cluster::PeerLink::interrupt\n"
-         "mutex:sse::net::HttpCaller::";
-}
-#endif
-
 namespace sse::net {
 namespace {
 
@@ -142,40 +127,52 @@ void EventLoop::run() {
   block_broken_pipe_signal();
   std::array<epoll_event, 512> events{};
   while (!stopping_) {
-    const int n = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_millis());
+    const int timeout = std::exchange(more_, false) ? 0 : wait_millis();
+    const int n = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
     now_ = clock_.steady_now();
-    bool posted = false;
     for (int i = 0; i < n; ++i) {
       const epoll_event& event = events.at(static_cast<std::size_t>(i));
       if (event.data.ptr == nullptr) {
-        posted = true;
+        tasks_wait_ = true;
       } else {
         observe::guarded("an event of a loop", [&] { static_cast<Handler*>(event.data.ptr)->on_events(event.events); });
       }
     }
-    if (posted) run_inbox();
+    if (tasks_wait_ || next_task_ < running_.size()) run_inbox();
     run_timers();
-    for (const auto& hook : hooks_) observe::guarded("the end of a loop's turn", hook);
+    run_hooks();
   }
+  while (std::exchange(more_, false)) run_hooks();
   takes_tasks_.store(false, std::memory_order_relaxed);
+  running_.clear();
   std::vector<Task> late;
   const MutexLock lock(mutex_);
   stopped_ = true;
   late.swap(inbox_);
 }
 
+void EventLoop::run_hooks() {
+  for (const auto& hook : hooks_) observe::guarded("the end of a loop's turn", hook);
+}
+
 void EventLoop::run_inbox() {
-  {
+  if (next_task_ == running_.size()) {
+    running_.clear();
+    next_task_ = 0;
+    // The capacity of a burst should not be retained for ever.
+    if (running_.capacity() > 4096) running_.shrink_to_fit();
+    tasks_wait_ = false;
     const MutexLock lock(mutex_);
     running_.swap(inbox_);
   }
-  for (Task& task : running_) {
+  const SteadyTime end = now_ + kTaskTime;
+  while (next_task_ < running_.size()) {
+    Task& task = running_[next_task_++];
     observe::guarded("a task of a loop", [&task] { task(); });
     observe::guarded("the end of a loop's task", [&task] { task = Task(); });
+    if (clock_.steady_now() >= end) break;
   }
-  running_.clear();
-  // The capacity of a burst should not be retained for ever.
-  if (running_.capacity() > 4096) running_.shrink_to_fit();
+  if (next_task_ < running_.size() || tasks_wait_) continue_at_once();
 }
 
 void EventLoop::run_timers() {

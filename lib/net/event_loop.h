@@ -19,9 +19,9 @@ namespace sse::net {
 
 /// One thread that waits on epoll and owns everything that its handlers own, so that they need no locks.
 ///
-/// A turn of the loop handles descriptor events, then the tasks posted so far, then due timers, then the end-of-turn
-/// hooks (where streams write what the turn queued for them). A handler may be destroyed by a task, a timer or a hook,
-/// never from inside an event: another event of the same batch may still refer to it.
+/// A turn of the loop handles descriptor events, then the tasks posted so far, but for about kTaskTime, then due
+/// timers, then the end-of-turn hooks (where streams write what the turn queued for them). A handler may be destroyed
+/// by a task, a timer or a hook, never from inside an event: another event of the same batch may still refer to it.
 class EventLoop {
  public:
   /// Receives a descriptor's events on the loop thread.
@@ -33,6 +33,9 @@ class EventLoop {
    protected:
     ~Handler() = default;
   };
+
+  /// How long a turn runs posted tasks before it looks at descriptors again; a task is not interrupted.
+  static constexpr std::chrono::microseconds kTaskTime{500};
 
   using TimerId = std::pair<SteadyTime, std::uint64_t>;
 
@@ -79,6 +82,10 @@ class EventLoop {
   void at_turn_end(std::function<void()> hook) {
     hooks_.push_back(std::move(hook));
   }
+  /// The next turn does not wait: an end-of-turn hook has left work for it. stop() waits for that work.
+  void continue_at_once() {
+    more_ = true;
+  }
   /// The monotonic clock as read after this turn's wait.
   SteadyTime now() const {
     return now_;
@@ -92,6 +99,7 @@ class EventLoop {
   [[noreturn]] void abort_on_other_thread() const;
   void run();
   void run_inbox() EXCLUDES(mutex_);
+  void run_hooks();
   void run_timers();
   void kick();
   int wait_millis() const;
@@ -110,6 +118,9 @@ class EventLoop {
   std::uint64_t next_timer_ = 0;
   std::vector<std::function<void()>> hooks_;
   std::vector<Task> running_;
+  std::size_t next_task_ = 0;  // of running_
+  bool tasks_wait_ = false;    // the eventfd was written since inbox_ was taken
+  bool more_ = false;
   bool stopping_ = false;
 
   Mutex mutex_;

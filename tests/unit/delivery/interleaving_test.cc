@@ -1,6 +1,6 @@
-// Random sends, connects, disconnects, confirmations, last event ids and deletions against a model of a few lines: what
-// may be forgotten, and in which order the rest comes. SSE_MODEL_ROUNDS and SSE_MODEL_SEED ask for more or for one
-// again.
+// Random sends, broadcasts in slices, connects, disconnects, confirmations, last event ids and deletions against a
+// model of a few lines: what may be forgotten, and in which order the rest comes. SSE_MODEL_ROUNDS and SSE_MODEL_SEED
+// ask for more or for one again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -62,6 +62,7 @@ struct Browser {
   ConnectionId connection{};
   bool listens = false;
   std::vector<std::vector<std::uint64_t>> streams{};
+  std::vector<std::string> broadcasts{};  // data of those sent to all since its stream is open
 };
 
 // A run of one seed against a server's inside. What it did is in `log`; what went wrong in `failure`.
@@ -74,6 +75,9 @@ class Run {
     options.hub.client_max_connections = 0;
     options.hub.ack_timeout = milliseconds(0);
     options.attempts = &store_.repository;
+    // In most runs every append and every write ends a slice; in some even a single stream gets its events in passes.
+    options.hub.slice.steps = seed % 4;
+    options.hub.slice.direct_members = seed % 3;
     for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i)));
     sender_ = std::make_unique<Sender>(options, loops_, store_.ids, metrics_, store_.repository);
     for (const auto& loop : loops_) loop->start();
@@ -111,8 +115,10 @@ class Run {
       disconnect(any(), pick(2) == 0);
     } else if (what < 80) {
       read(any());
-    } else if (what < 93) {
+    } else if (what < 86) {
       acknowledge(any());
+    } else if (what < 93) {
+      broadcast();
     } else {
       erase();
     }
@@ -127,6 +133,16 @@ class Run {
     if (!qos) return;
     if (!open_[user].empty() && id <= *open_[user].rbegin()) failure << "id " << id << " does not grow\n";
     open_[user].insert(id);
+  }
+
+  // Not waited for: what comes next comes between its slices.
+  void broadcast() {
+    const std::string data = "all " + std::to_string(++sent_);
+    log << "broadcast " << data << "\n";
+    sender_->send_async({{TargetKind::kAll, {}, false}, "news", data, false, milliseconds(0)}, [](const auto&) {});
+    for (Browser& browser : browsers_) {
+      if (browser.client) browser.broadcasts.push_back(data);
+    }
   }
 
   void connect(Browser& browser, unsigned how) {
@@ -152,6 +168,7 @@ class Run {
     browser.connection = page.id;
     browser.client = std::make_unique<testing::Client>(std::move(page.client));
     browser.streams.emplace_back();
+    browser.broadcasts.clear();
   }
 
   // The model of a last event id: the client had everything up to its place.
@@ -184,6 +201,7 @@ class Run {
     read.clear();
     std::uint64_t largest = 0;
     std::set<std::uint64_t> seen;
+    std::vector<std::string> broadcasts;
     for (const testing::ReceivedEvent& e : testing::parse_events(browser.client->received())) {
       if (e.type != "news") continue;
       const std::uint64_t id = std::stoull(e.id);
@@ -192,6 +210,15 @@ class Run {
       // Live events and replayed messages come as they were accepted.
       if (id < largest) failure << browser.id << " got " << id << " after " << largest << "\n";
       largest = std::max(largest, id);
+      if (e.data.starts_with("all ")) broadcasts.push_back(e.data);
+    }
+    // One that was sent before the stream was open may still reach it.
+    std::erase_if(broadcasts, [&](const std::string& data) {
+      return std::ranges::find(browser.broadcasts, data) == browser.broadcasts.end();
+    });
+    if (broadcasts != browser.broadcasts) {
+      failure << browser.id << " got the broadcasts " << ::testing::PrintToString(broadcasts) << " instead of "
+              << ::testing::PrintToString(browser.broadcasts) << "\n";
     }
     log << "read " << browser.id << ": " << read.size() << "\n";
   }

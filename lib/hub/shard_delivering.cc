@@ -1,0 +1,240 @@
+// Shard: deliveries, at once to a few streams and in passes to many.
+#include <algorithm>
+#include <utility>
+
+#include "event/event.h"
+#include "hub/session_duration.h"
+#include "hub/shard.h"
+
+namespace sse::hub {
+namespace {
+
+using event::TargetKind;
+using net::CloseReason;
+
+// Streams to prefetch in a pass: every write to a socket evicts the next streams from the CPU cache.
+constexpr std::size_t kMembersAhead = 8;
+// The streams of a batch of at most so many steps are written before everything else that waits.
+constexpr std::size_t kUrgentSteps = 64;
+
+void prefetch_member(const Connection* connection) {
+  __builtin_prefetch(connection, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(connection) + 64, 1);
+}
+
+}  // namespace
+
+const std::vector<std::string>& names_of(const event::Target& target) {
+  static const std::vector<std::string> kAllNames{""};
+  return target.kind == TargetKind::kAll ? kAllNames : target.names;
+}
+
+void Shard::start(std::shared_ptr<DeliveryBatch> batch) {
+  loop_.assert_in_loop_thread();
+  batches_.push_back(std::make_shared<BatchPart>(BatchPart{.batch = std::move(batch), .number = number_}));
+  if (batches_.size() > 1) return;
+  Slice slice(clock(), options_.slice);
+  begin_steps(slice);
+}
+
+// Begins the steps of the batches in their order.
+void Shard::begin_steps(Slice& slice) {
+  bool over = false;
+  while (!batches_.empty() && !over) {
+    const std::shared_ptr<BatchPart> part = batches_.front();
+    const std::vector<DeliveryBatch::Step>& plan = part->batch->plan[number_];
+    const bool urgent = plan.size() <= kUrgentSteps;
+    while (!part->started() && !over) {
+      begin_step(part, plan[part->next_step++], urgent);
+      over = slice.spend();
+    }
+    if (!part->started()) return;
+    batches_.pop_front();
+    if (part->passes == 0) end_part(*part);
+  }
+}
+
+void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::Step step, bool urgent) {
+  DeliveryBatch& batch = *part->batch;
+  const Delivery& delivery = batch.delivery(step);
+  published(delivery.position);
+  const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target.kind, batch.name(step));
+  if (receivers.group == nullptr) return;
+  const std::span<Connection* const> members = receivers.group->members();
+  if (members.size() > options_.slice.direct_members) {
+    if (passes_.exhausted()) restart_passes();
+    passes_.add(
+        {.part = part, .step = step, .position = published_, .frame = delivery.frame->alias(), .left = members.size()});
+    ++part->passes;
+    return;
+  }
+  std::uint32_t taken = 0;
+  // Streams that overflow are only marked as closed: the group changes at the end of the turn.
+  for (Connection* connection : members) {
+    if (!receivers.include(*connection)) continue;
+    settle(*connection);
+    if (!give(*connection, delivery, delivery.frame, published_)) continue;
+    ++taken;
+    if (urgent) writes_.add_first(*connection);
+  }
+  count_taken(batch, step, taken);
+}
+
+bool Shard::has_sliced_work() const {
+  return !batches_.empty() || !passes_.empty() || writes_.waits();
+}
+
+void Shard::run_deliveries(SteadyTime::duration other) {
+  Slice slice(clock(), options_.slice, other);
+  begin_steps(slice);
+  run_passes(slice);
+}
+
+void Shard::run_passes(Slice& slice) {
+  bool over = false;
+  while (!passes_.empty() && !over) {
+    Pass& pass = passes_.first();
+    DeliveryBatch& batch = *pass.part->batch;
+    const Delivery& delivery = batch.delivery(pass.step);
+    const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target.kind, batch.name(pass.step));
+    const std::span<Connection* const> members =
+        receivers.group != nullptr ? receivers.group->members() : std::span<Connection* const>();
+    // A member that leaves is replaced by the last one, which has been visited; one that joins is put behind the last.
+    pass.left = std::min(pass.left, members.size());
+    std::uint32_t taken = 0;
+    while (pass.left > 0 && !over) {
+      --pass.left;
+      if (pass.left >= kMembersAhead) prefetch_member(members[pass.left - kMembersAhead]);
+      Connection& connection = *members[pass.left];
+      over = slice.spend();
+      if (connection.passes_taken >= pass.number) continue;
+      connection.passes_taken = pass.number;
+      if (receivers.include(connection) && give(connection, delivery, pass.frame, pass.position)) ++taken;
+    }
+    count_taken(batch, pass.step, taken);
+    if (pass.left > 0) return;
+    const std::shared_ptr<BatchPart> part = std::move(pass.part);
+    passes_.end_first();
+    if (--part->passes == 0 && part->started()) end_part(*part);
+  }
+}
+
+void Shard::end_part(const BatchPart& part) {
+  if (!part.batch->part_done()) return;
+  // The streams of a small batch are written first; the caller can wait a moment longer.
+  after_flush([batch = part.batch] { batch->done(std::move(batch->taken)); });
+}
+
+void Shard::take_passes(Connection& connection) {
+  const std::uint32_t seen = std::exchange(connection.passes_taken, passes_.newest());
+  if (!connection.indexed) return;
+  passes_.for_each_after(seen, [&](const Pass& pass) {
+    DeliveryBatch& batch = *pass.part->batch;
+    const Delivery& delivery = batch.delivery(pass.step);
+    if (registry_.receivers(delivery.target.kind, batch.name(pass.step)).contain(connection) &&
+        give(connection, delivery, pass.frame, pass.position))
+      count_taken(batch, pass.step, 1);
+  });
+}
+
+// After four thousand million passes their numbers begin again.
+void Shard::restart_passes() {
+  Slice all(clock(), {.time = std::chrono::hours(1)});
+  run_passes(all);
+  for (Connection* connection : registry_.all()) connection->passes_taken = 0;
+  passes_.restart();
+}
+
+// Returns whether the connection takes the frame.
+bool Shard::give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position) {
+  if (!wants(connection, delivery.target.listening, delivery.event)) return false;
+  if (delivery.again) return !connection.replay && append(connection, frame);
+  if (!take(connection, frame, position)) return false;
+  if (delivery.event == event::kSetDuration) note_duration(connection, frame);
+  return true;
+}
+
+void Shard::count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams) {
+  if (streams == 0) return;
+  batch.add_taken(step, streams);
+  const Delivery& delivery = batch.delivery(step);
+  metrics_.deliveries.add(streams);
+  if (delivery.again) {
+    metrics_.resent.add(streams);
+  } else {
+    metrics_.delivered_bytes.add(streams * delivery.frame->size());
+  }
+}
+
+bool Shard::take(Connection& connection, const event::FrameRef& frame, MessageId position) {
+  if (!connection.open()) return false;
+  const MessageId message = frame->message();
+  if (message.valid() && has_from_store(connection, message)) {
+    // Only now the message's place in the order is known.
+    if (options_.resumable && message < position && !connection.replay)
+      connection.net::Stream::append(event::Frame::make(event::encode_cursor(position.str())));
+    return true;
+  }
+  if (!connection.replay) return append(connection, frame);
+  switch (connection.replay->hold(frame, connection.size_of(*frame), options_.stream.max_backlog)) {
+    case ReplaySession::Held::kHeld:
+      return true;
+    case ReplaySession::Held::kLeftToStore:
+      // The replay will read the message from the repository, unless another stream (of another user, for a tenant or
+      // for all) has confirmed it by then. It is not counted as taken, because every counted event must be delivered.
+      return false;
+    case ReplaySession::Held::kOverflow:
+      if (options_.stream.overflow == net::Stream::Overflow::kDrop) {
+        metrics_.dropped.add();
+        ++connection.rare().dropped;
+      } else {
+        connection.abort(CloseReason::kSlowConsumer);
+      }
+      return false;
+  }
+  return false;
+}
+
+bool Shard::deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame) {
+  loop_.assert_in_loop_thread();
+  settle(connection);
+  if (!take(connection, frame, published_)) return false;
+  writes_.add_first(connection);
+  if (event == event::kSetDuration) note_duration(connection, frame);
+  metrics_.deliveries.add();
+  metrics_.delivered_bytes.add(frame->size());
+  return true;
+}
+
+void Shard::note_duration(const Connection& connection, const event::FrameRef& frame) {
+  if (const auto seconds = duration_in(frame->bytes())) registry_.set_duration(connection, *seconds);
+}
+
+bool Shard::append(Connection& connection, const event::FrameRef& frame) {
+  // Sent even if the message is then not taken: a mark alone causes a superfluous acknowledgement, but a message
+  // without a mark is acknowledged too late.
+  if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
+  switch (connection.net::Stream::append(frame)) {
+    case net::Stream::Append::kTaken:
+      ++connection.messages;
+      if (frame->message().valid()) {
+        connection.had_messages = true;
+        delegate_.sent(frame->recipient(), recipient_name(connection, frame->recipient()), frame->message(),
+                       connection.id);
+      }
+      if (connection.confirms) acks_.sent(connection, *frame, loop_.now());
+      return true;
+    case net::Stream::Append::kDropped:
+      metrics_.dropped.add();
+      ++connection.rare().dropped;
+      return false;
+    case net::Stream::Append::kOverflow:
+      connection.abort(CloseReason::kSlowConsumer);
+      return false;
+    case net::Stream::Append::kClosed:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace sse::hub
