@@ -81,7 +81,7 @@ void bursts(const Settings& settings, Table& table) {
   table.add({"b", "100 broadcasts as fast as accepted, one bulk call", "deliveries/s", median(bulk.rate), nchan_rate,
              nchan.name(), Bar::ratio_at_least(20)});
   table.add({"b", "100 broadcasts as fast as accepted, a call each", "deliveries/s", median(pair.ours.rate), nchan_rate,
-             nchan.name(), std::nullopt});
+             nchan.name(), Bar::ratio_at_least(10)});
   table.add({"b", "100 broadcasts, one bulk call", "server µs/delivery", median(bulk.cpu), median(pair.reference.cpu),
              nchan.name(), std::nullopt});
 }

@@ -11,18 +11,19 @@
 /// The sections of scripts/bench. Each section starts the servers it needs and stops them.
 namespace sse::bench {
 
-void single_events(const Settings& settings, Table& table);    // a
-void bursts(const Settings& settings, Table& table);           // b
-void unicast(const Settings& settings, Table& table);          // c
-void connect_storm(const Settings& settings, Table& table);    // d
-void idle_memory(const Settings& settings, Table& table);      // e
-void durable(const Settings& settings, Table& table);          // f
-void comeback(const Settings& settings, Table& table);         // f
-void beside_nchan(const Settings& settings, Table& table);     // g
-void stuck_streams(const Settings& settings, Table& table);    // h
-void reconnect_storm(const Settings& settings, Table& table);  // i
-void cross_node(const Settings& settings, Table& table);       // j
-void five_nodes(const Settings& settings, Table& table);       // k
+void single_events(const Settings& settings, Table& table);     // a
+void bursts(const Settings& settings, Table& table);            // b
+void unicast(const Settings& settings, Table& table);           // c
+void connect_storm(const Settings& settings, Table& table);     // d
+void idle_memory(const Settings& settings, Table& table);       // e
+void durable(const Settings& settings, Table& table);           // f
+void comeback(const Settings& settings, Table& table);          // f
+void beside_nchan(const Settings& settings, Table& table);      // g
+void stuck_streams(const Settings& settings, Table& table);     // h
+void reconnect_storm(const Settings& settings, Table& table);   // i
+void cross_node(const Settings& settings, Table& table);        // j
+void five_nodes(const Settings& settings, Table& table);        // k
+void beside_broadcast(const Settings& settings, Table& table);  // l
 
 /// The median of a figure over all rounds.
 inline double median(std::vector<double> values) {

@@ -71,7 +71,7 @@ class BareLoop final : public Server {
 };
 
 /// A running sse-serve.
-class SseServe final : public Server {
+class SseServe : public Server {
  public:
   /// Stream n belongs to user `u<n>` and has the additional `parameters` (`&a=b`). `options`: the command line.
   SseServe(const Settings& settings, const std::string& name, std::vector<std::string> options,
