@@ -144,6 +144,12 @@ class Shard final : private net::StreamOwner {
     if (connection.passes_taken != passes_.newest()) take_passes(connection);
   }
   void take_passes(Connection& connection);
+  // The same, and for batches that wait for their turn: before anything that is not a delivery itself.
+  void finish_earlier(Connection& connection) {
+    begin_all_steps();
+    settle(connection);
+  }
+  void begin_all_steps();
   bool give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position);
   void count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams);
   bool take(Connection& connection, const event::FrameRef& frame, MessageId position);

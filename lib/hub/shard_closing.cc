@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kCloseGrace{2};
 void Shard::close(Connection& connection, CloseReason reason, bool send_close_event, const std::string& note,
                   const std::string& id) {
   loop_.assert_in_loop_thread();
-  settle(connection);
+  finish_earlier(connection);
   if (!connection.open()) return;
   if (send_close_event) {
     event::Event event;
@@ -59,7 +59,7 @@ std::string Shard::reconnect_id(const Connection& connection, const Attributes& 
 
 void Shard::close_by_server(Connection& connection) {
   loop_.assert_in_loop_thread();
-  settle(connection);
+  finish_earlier(connection);
   if (!connection.open()) return;
   const ConnectionInfo info = describe(connection);
   const std::string id = reconnect_id(connection, info.attributes);
@@ -72,7 +72,7 @@ void Shard::close_by_server(Connection& connection) {
 // Ends the stream at its keepaliveTime. The client reconnects at once and gets no resync event, although no events are
 // retained for it.
 void Shard::end_lifetime(Connection& connection) {
-  settle(connection);
+  finish_earlier(connection);
   if (!options_.resumable) {
     const ConnectionInfo info = describe(connection);
     const std::string id = reconnect_id(connection, info.attributes);
@@ -89,7 +89,7 @@ void Shard::end_lifetime(Connection& connection) {
 
 void Shard::close_for_reconnect(Connection& connection, std::chrono::milliseconds retry) {
   loop_.assert_in_loop_thread();
-  settle(connection);
+  finish_earlier(connection);
   connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
   if (connection.open()) close(connection, CloseReason::kShutdown, false);
 }

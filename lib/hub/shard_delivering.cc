@@ -16,6 +16,7 @@ using net::CloseReason;
 constexpr std::size_t kMembersAhead = 8;
 // The streams of a batch of at most so many steps are written before everything else that waits.
 constexpr std::size_t kUrgentSteps = 64;
+constexpr SliceLimits kUnlimited{.time = std::chrono::hours(1)};
 
 void prefetch_member(const Connection* connection) {
   __builtin_prefetch(connection, 1);
@@ -52,6 +53,12 @@ void Shard::begin_steps(Slice& slice) {
     batches_.pop_front();
     if (part->passes == 0) end_part(*part);
   }
+}
+
+void Shard::begin_all_steps() {
+  if (batches_.empty()) return;
+  Slice all(clock(), kUnlimited);
+  begin_steps(all);
 }
 
 void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::Step step, bool urgent) {
@@ -139,7 +146,7 @@ void Shard::take_passes(Connection& connection) {
 
 // After four thousand million passes their numbers begin again.
 void Shard::restart_passes() {
-  Slice all(clock(), {.time = std::chrono::hours(1)});
+  Slice all(clock(), kUnlimited);
   run_passes(all);
   for (Connection* connection : registry_.all()) connection->passes_taken = 0;
   passes_.restart();
@@ -197,7 +204,7 @@ bool Shard::take(Connection& connection, const event::FrameRef& frame, MessageId
 
 bool Shard::deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame) {
   loop_.assert_in_loop_thread();
-  settle(connection);
+  finish_earlier(connection);
   if (!take(connection, frame, published_)) return false;
   writes_.add_first(connection);
   if (event == event::kSetDuration) note_duration(connection, frame);

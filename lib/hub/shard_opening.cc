@@ -39,6 +39,8 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     refused(id, request);
     return;
   }
+  // What was sent before is for the streams that were open then.
+  begin_all_steps();
   Connection& connection = registry_.add(std::move(owned), request);
   connection.passes_taken = passes_.newest();
   if (request.ticket) connection.rare().ticket = std::move(request.ticket);
@@ -88,7 +90,7 @@ void Shard::limit_client(const Connection& newest, const Attributes& attributes)
 
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {
   loop_.assert_in_loop_thread();
-  settle(connection);
+  finish_earlier(connection);
   ListenerSet changed = *connection.listeners;
   std::vector<std::string> fresh;
   std::vector<std::string> gone;

@@ -165,7 +165,9 @@ void EventLoop::run_inbox() {
     const MutexLock lock(mutex_);
     running_.swap(inbox_);
   }
-  const SteadyTime end = now_ + kTaskTime;
+  // As long as the events took, if that is longer: neither can keep the other waiting.
+  const SteadyTime begin = clock_.steady_now();
+  const SteadyTime end = begin + std::max<SteadyTime::duration>(kTaskTime, begin - now_);
   while (next_task_ < running_.size()) {
     Task& task = running_[next_task_++];
     observe::guarded("a task of a loop", [&task] { task(); });

@@ -117,6 +117,23 @@ TEST_F(SlicedDeliveryTest, AStreamThatOpensMeanwhileGetsWhatIsSentAfterwards) {
   EXPECT_THAT(pages[0].data(2), ElementsAre("before", "after"));
 }
 
+TEST_F(SlicedDeliveryTest, AStreamThatOpensGetsNothingOfABulkCallThatHasNotBegunWithAllItsEvents) {
+  start(1);
+  std::vector<Page> pages = open_users(3);
+  std::vector<Page> late;
+  const Target all = Target::all();
+  in_one_turn([&] {
+    hub_->start_delivery({{all, "news", frame("1")}, {all, "news", frame("2")}, {all, "news", frame("3")}},
+                         [](const DeliveryBatch::Taken&) {});
+    start_to(user("1"), "4");
+    late.push_back(testing::connect_page(*hub_, {.user = "late", .head = kHead}));
+    start_to(Target::all(), "5");
+  });
+  late[0].client.follow(clock_);
+  EXPECT_THAT(late[0].data(1), ElementsAre("5"));
+  EXPECT_THAT(pages[1].data(5), ElementsAre("1", "2", "3", "4", "5"));
+}
+
 TEST_F(SlicedDeliveryTest, AStreamThatIsClosedMeanwhileFirstGetsWhatWasSentBefore) {
   start(1);
   std::vector<Page> pages = open_users(4);
