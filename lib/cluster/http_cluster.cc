@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cluster/core/typed_json.h"
 #include "cluster/mesh/node_probe.h"
+#include "cluster/mesh/program_discovery.h"
 #include "cluster/mesh/static_discovery.h"
 #include "cluster/nacos/nacos_discovery.h"
 #include "net/listener.h"
@@ -66,6 +67,7 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
     known.secret = options.secret;
     return std::make_unique<StaticDiscovery>(bus, known);
   }
+  if (options.own_discovery != nullptr) return std::make_unique<ProgramDiscovery>(*options.own_discovery, bus);
   NacosDiscovery::Options nacos;
   nacos.nacos.address = nacos_address(options);
   nacos.nacos.clock = &bus.clock();
@@ -96,6 +98,10 @@ void check(const HttpClusterOptions& options) {
     parse_static_addresses(options.discovery);
     if (!options.password.empty()) bad("--discovery-password-file is the password of Nacos; static nodes have none");
     if (options.secret.empty()) bad("with --discovery static:… all nodes need the same --cluster-secret-file");
+  } else if (options.own_discovery != nullptr) {
+    if (!options.password.empty()) bad("--discovery-password-file is the password of Nacos; the program has none");
+    if (options.secret.empty())
+      bad("with a discovery of the program's own all nodes need the same secret: ServerOptions::cluster_secret_file");
   } else if (options.discovery.starts_with("nacos:")) {
     parse_nacos_address(options.discovery);
   } else {

@@ -8,13 +8,18 @@
 #include "cluster/mesh/http_bus.h"
 #include "cluster/nacos/nacos_address.h"
 #include "observe/metrics.h"
+#include "sse-server/discovery.h"
 
 namespace sse::cluster {
 
+/// HttpClusterOptions::discovery of a program that embeds the server and finds the nodes itself.
+inline constexpr const char* kOwnDiscovery = "own:";
+
 /// Options of a cluster whose nodes communicate directly over HTTP.
 struct HttpClusterOptions {
-  std::string discovery;  ///< nacos://…, see parse_nacos_address(), or static:HOST:PORT,…
-  std::string password;   ///< of Nacos; overrides the password in the address; empty: that password
+  std::string discovery;  ///< nacos://…, see parse_nacos_address(), static:HOST:PORT,… or kOwnDiscovery
+  sse::Discovery* own_discovery = nullptr;  ///< with kOwnDiscovery; outlives the cluster
+  std::string password;                     ///< of Nacos; overrides the password in the address; empty: that password
   std::string secret;     ///< shared by all nodes; empty with Nacos: each node generates one and publishes it there
   std::string listen;     ///< ADDR:PORT for connections of other nodes
   std::string advertise;  ///< HOST:PORT at which other nodes reach this one; empty: `listen`

@@ -31,7 +31,8 @@ ConfirmedSends::ConfirmedSends(ServiceName service, SendPath& path, store::Messa
                                DeliveryStates& delivery_states, ReadFailureLog& read_failures, const Clock& clock)
     : service_(std::move(service)),
       path_(path),
-      repository_(repository),
+      shared_store_(store::ability<store::SharedStore>(repository)),
+      own_store_(shared_store_ != nullptr ? shared_store_->local() : repository),
       trace_(trace),
       delivery_states_(delivery_states),
       read_failures_(read_failures),
@@ -117,8 +118,8 @@ void ConfirmedSends::set_recipients(Awaited& awaited) {
 }
 
 std::chrono::milliseconds ConfirmedSends::poll_interval() const {
-  if (!repository_.shared()) return std::chrono::milliseconds(0);
-  return repository_.reports_settled() ? kSafetyPollInterval : kConfirmationPollInterval;
+  if (shared_store_ == nullptr) return std::chrono::milliseconds(0);
+  return shared_store_->reports_settled() ? kSafetyPollInterval : kConfirmationPollInterval;
 }
 
 bool ConfirmedSends::check(Awaited& awaited, bool over) {
@@ -128,7 +129,8 @@ bool ConfirmedSends::check(Awaited& awaited, bool over) {
     std::vector<store::Recipient> open;
     std::ranges::copy_if(awaited.recipients, std::back_inserter(open),
                          [&](const store::Recipient& key) { return !had.contains(key); });
-    const bool all = open.empty() || (repository_.shared() && pending_of(open, MessageId(awaited.result.id)).empty());
+    const bool all =
+        open.empty() || (shared_store_ != nullptr && pending_of(open, MessageId(awaited.result.id)).empty());
     if (!all) return false;
   }
   report_states(awaited.request, confirmed, awaited.result);
@@ -145,7 +147,7 @@ ConfirmedSends::Recipients ConfirmedSends::pending_of(const std::vector<store::R
     const std::span part = std::span(recipients).subspan(begin, std::min(kAskedAtOnce, recipients.size() - begin));
     try {
       for (store::PendingMessage& row :
-           repository_.local().pending(service_, part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
+           own_store_.pending(service_, part, MessageId(id.value() - 1), 1, ByteCount(1), WallTime::min())) {
         if (row.id == id) pending.insert(std::move(row.recipient));
       }
     } catch (const Error& e) {
@@ -187,7 +189,7 @@ void ConfirmedSends::report_states(const SendRequest& request, const std::vector
     if (const auto gone = withdrawn.find(key); gone != withdrawn.end() && !reported.contains(key)) {
       recipient.state = gone->second;
     } else {
-      recipient.state = reported.contains(key) || result.repeated || repository_.shared() ? "confirmed" : "deleted";
+      recipient.state = reported.contains(key) || result.repeated || shared_store_ != nullptr ? "confirmed" : "deleted";
     }
   }
   delivery_states_.find(open, result.missing);

@@ -18,6 +18,7 @@
 #include "delivery/trace.h"
 #include "delivery/waiting_sends.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 
 namespace sse::delivery {
 
@@ -71,7 +72,8 @@ class ConfirmedSends {
 
   const ServiceName service_;
   SendPath& path_;
-  store::MessageRepository& repository_;
+  store::SharedStore* const shared_store_;  // null: no other node changes it
+  store::MessageRepository& own_store_;     // has everything added on this node
   Trace& trace_;
   DeliveryStates& delivery_states_;
   ReadFailureLog& read_failures_;

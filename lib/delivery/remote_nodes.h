@@ -27,14 +27,15 @@ class RemoteNodes {
   /// Sends immediately; never blocks, never throws.
   virtual std::unique_ptr<Sent> send(const ServiceName& service, const std::vector<hub::Hub::Delivery>& deliveries) = 0;
 
-  /// False when no stream of the target is open on this node, nor was one between expect() and gone() during the call.
+  /// False when no stream of the target is open on this node, nor was one between subscribe() and unsubscribe() during
+  /// the call.
   virtual bool may_have_local_streams(const ServiceName& service, const event::Target& target) = 0;
 
   /// A stream with these names is about to open: subscribes to them and calls `proceed`, once, when this node receives
   /// events for them from other nodes, or when it cannot subscribe now. Any thread.
-  virtual void expect(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) = 0;
-  /// That stream has closed, or could not be opened. Called once for every expect(). Any thread.
-  virtual void gone(const ServiceName& service, const hub::Names& names) = 0;
+  virtual void subscribe(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) = 0;
+  /// That stream has closed, or could not be opened. Called once for every subscribe(). Any thread.
+  virtual void unsubscribe(const ServiceName& service, const hub::Names& names) = 0;
 
   /// Raises the states of pending messages to those on other nodes. Returns the nodes that did not reply; messages
   /// about which they may know more are marked `unread`. Waits a short time.

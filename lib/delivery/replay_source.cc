@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "delivery/encode_frame.h"
 #include "observe/log.h"
+#include "store/repository_abilities.h"
 
 namespace sse::delivery {
 namespace {
@@ -26,6 +27,7 @@ ReplaySource::ReplaySource(const ServiceName& service, store::MessageRepository&
                            const Clock& clock, ReadFailureLog& failures, Deliver deliver)
     : service_(service),
       repository_(repository),
+      shared_(store::ability<store::SharedStore>(repository) != nullptr),
       clock_(clock),
       replayed_(metrics.counter("sse_replayed_total", "Pending messages replayed to a stream when it opened",
                                 {{"service", service.str()}})),
@@ -34,7 +36,7 @@ ReplaySource::ReplaySource(const ServiceName& service, store::MessageRepository&
       readers_("sse-replay", 0, kReaders, SIZE_MAX, kReaderIdle, clock) {}
 
 bool ReplaySource::request(const hub::ReplayRequest& request) {
-  if (repository_.size() == 0 && !repository_.shared()) return false;
+  if (repository_.size() == 0 && !shared_) return false;
   return readers_.submit([this, request] { deliver_(request, read(request)); });
 }
 

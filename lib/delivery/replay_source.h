@@ -44,6 +44,7 @@ class ReplaySource {
 
   const ServiceName service_;
   store::MessageRepository& repository_;
+  const bool shared_;  ///< other nodes add messages to it
   const Clock& clock_;
   observe::Counter& replayed_;
   ReadFailureLog& failures_;

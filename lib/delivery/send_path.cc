@@ -137,6 +137,7 @@ SendPath::SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, obser
       hub_(hub),
       clock_(ids.clock()),
       repository_(repository),
+      async_add_(store::ability<store::AsyncAdd>(repository)),
       publisher_(publisher),
       trace_(trace),
       sent_(metrics.counter("sse_sends_total", "Send calls accepted",
@@ -154,7 +155,7 @@ SendPath::SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, obser
                                         observe::latencies(), {{"service", options_.service.str()}})) {}
 
 bool SendPath::sends_async(bool qos) const {
-  return !options_.resumable && publisher_.remote_sends() < kMaxRemoteSends && (!qos || repository_.adds_async());
+  return !options_.resumable && publisher_.remote_sends() < kMaxRemoteSends && (!qos || async_add_ != nullptr);
 }
 
 void SendPath::send_async(SendRequest request, Done done) {
@@ -188,7 +189,7 @@ void SendPath::start(std::vector<SendRequest> requests, Done done, const Stored&
 
 void SendPath::store_async(std::shared_ptr<Batch> batch) {
   SendRequest& request = batch->requests.front();
-  repository_.add_async(message_of(std::move(request)),
+  async_add_->add_async(message_of(std::move(request)),
                         [batch = std::move(batch)](store::NewMessage&& message, store::AddOutcome&& added) {
                           SendPath& path = batch->path;
                           // Messages committed earlier may not be ready yet.

@@ -110,6 +110,7 @@ class SendPath {
   const hub::Hub& hub_;
   const Clock& clock_;
   store::MessageRepository& repository_;
+  store::AsyncAdd* const async_add_;  ///< of repository_; null: it can only add synchronously
   Publisher& publisher_;
   Trace& trace_;
   observe::Counter& sent_;

@@ -44,9 +44,14 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),
       send_path_(path_options(options_), hub_, ids, metrics, repository_, publisher_, trace_),
       delivery_states_(service(), hub_, options_.remote_nodes),
-      store_counts_(repository_.count_confirmed(service(), &confirmed_)) {
-  repository_.report_withdrawn(service(), [this](const std::vector<store::Withdrawn>& gone) { withdrawn(gone); });
-  repository_.report_settled(service(), [this](const store::Recipient& recipient, MessageId message) {
+      counter_(store::ability<store::ConfirmationCounter>(repository_)),
+      withdrawals_(store::ability<store::WithdrawalReports>(repository_)),
+      shared_store_(store::ability<store::SharedStore>(repository_)) {
+  if (counter_ != nullptr) counter_->count_confirmed(service(), &confirmed_);
+  if (withdrawals_ != nullptr)
+    withdrawals_->report_withdrawn(service(), [this](const std::vector<store::Withdrawn>& gone) { withdrawn(gone); });
+  if (shared_store_ == nullptr) return;
+  shared_store_->report_settled(service(), [this](const store::Recipient& recipient, MessageId message) {
     if (message.valid()) {
       confirmed_sends_.confirmed(recipient.kind, recipient.name, message);
     } else {
@@ -57,21 +62,21 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
 
 Sender::~Sender() {
   confirmed_sends_.stop();
-  repository_.report_settled(service(), {});
-  repository_.report_withdrawn(service(), {});
-  repository_.count_confirmed(service(), nullptr);
+  if (shared_store_ != nullptr) shared_store_->report_settled(service(), {});
+  if (withdrawals_ != nullptr) withdrawals_->report_withdrawn(service(), {});
+  if (counter_ != nullptr) counter_->count_confirmed(service(), nullptr);
 }
 
 void Sender::opening(const hub::Names& names, std::function<void()> proceed) {
   if (options_.remote_nodes == nullptr) {
     proceed();
   } else {
-    options_.remote_nodes->expect(service(), names, std::move(proceed));
+    options_.remote_nodes->subscribe(service(), names, std::move(proceed));
   }
 }
 
 void Sender::left(const hub::Names& names) {
-  if (options_.remote_nodes != nullptr) options_.remote_nodes->gone(service(), names);
+  if (options_.remote_nodes != nullptr) options_.remote_nodes->unsubscribe(service(), names);
 }
 
 void Sender::client_opened(const hub::ClientKey& client, ConnectionId connection) {
@@ -86,7 +91,7 @@ void Sender::stop() {
 }
 
 void Sender::acknowledged(event::TargetKind kind, std::string_view name, MessageId message, ConnectionId connection) {
-  if (!store_counts_) confirmed_.add();
+  if (counter_ == nullptr) confirmed_.add();
   repository_.confirm(service(), {kind, std::string(name)}, message);
   attempts_.confirmed(kind, name, message);
   trace_.add({clock_.wall_now(), message, Trace::Step::kConfirmed, kind, std::string(name), connection});
@@ -136,7 +141,7 @@ void Sender::withdrawn(const std::vector<store::Withdrawn>& gone) {
     }
     trace_.add({now, one.id, what, one.recipient.kind, one.recipient.name, {}});
     // Waiting senders check again, because this recipient will not confirm.
-    if (repository_.shared()) confirmed_sends_.withdrawn(one.id);
+    if (shared_store_ != nullptr) confirmed_sends_.withdrawn(one.id);
   }
 }
 

@@ -24,6 +24,7 @@
 #include "net/event_loop.h"
 #include "observe/metrics.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 
 namespace sse::delivery {
 
@@ -155,7 +156,10 @@ class Sender final : private hub::HubDelegate {
   Publisher publisher_;
   SendPath send_path_;
   DeliveryStates delivery_states_;
-  const bool store_counts_;  ///< the store counts confirmations
+  // Of repository_; null: it cannot.
+  store::ConfirmationCounter* const counter_;
+  store::WithdrawalReports* const withdrawals_;
+  store::SharedStore* const shared_store_;
 };
 
 }  // namespace sse::delivery

@@ -331,11 +331,11 @@ bool ClusterGateway::may_have_local_streams(const ServiceName& service, const ev
   return target.kind == event::TargetKind::kAll ? wants("") : std::ranges::any_of(target.names, wants);
 }
 
-void ClusterGateway::expect(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) {
+void ClusterGateway::subscribe(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) {
   cluster_.interest().acquire(topics_of(service, names), std::move(proceed));
 }
 
-void ClusterGateway::gone(const ServiceName& service, const hub::Names& names) {
+void ClusterGateway::unsubscribe(const ServiceName& service, const hub::Names& names) {
   cluster_.interest().release(topics_of(service, names));
 }
 

@@ -67,8 +67,8 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   // delivery::RemoteNodes
   std::unique_ptr<Sent> send(const ServiceName& service, const std::vector<hub::Hub::Delivery>& deliveries) override;
   bool may_have_local_streams(const ServiceName& service, const event::Target& target) override;
-  void expect(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) override;
-  void gone(const ServiceName& service, const hub::Names& names) override;
+  void subscribe(const ServiceName& service, const hub::Names& names, std::function<void()> proceed) override;
+  void unsubscribe(const ServiceName& service, const hub::Names& names) override;
   std::vector<std::string> find_delivery_states(const ServiceName& service,
                                                 std::vector<hub::DeliveryState>& messages) override;
   void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) override {

@@ -32,6 +32,7 @@ cluster::RedisClusterOptions redis_options(const ServerOptions& options, const s
 cluster::HttpClusterOptions mesh_options(const ServerOptions& options, const std::string& id) {
   cluster::HttpClusterOptions mesh;
   mesh.discovery = options.discovery;
+  mesh.own_discovery = options.own_discovery.get();
   mesh.listen = options.cluster_listen;
   mesh.advertise = options.cluster_advertise;
   mesh.password = read_optional_secret(options.discovery_password_file, "--discovery-password-file");
@@ -50,6 +51,8 @@ std::string cluster_address(const ServerOptions& options) {
 }
 
 void check_cluster(const ServerOptions& options) {
+  if (!options.cluster.empty() && options.own_repository)
+    bad("with --cluster the messages are stored in Redis: leave out the program's own repository");
   if (!options.cluster.empty() && !options.discovery.empty())
     bad("--cluster and --discovery are two kinds of cluster; give one of them");
   if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);

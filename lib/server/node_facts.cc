@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 
@@ -13,29 +12,33 @@ namespace sse::server {
 
 using event::Json;
 
-Json NodeFacts::document() const {
-  std::size_t connections = 0;
-  std::size_t users = 0;
+NodeFacts::Counts NodeFacts::counts() const {
+  Counts counts;
   for (const application::Service& service : services_) {
-    connections += service.sender->hub().directory().connections();
-    users += service.sender->hub().directory().users();
+    counts.connections += service.sender->hub().directory().connections();
+    counts.users += service.sender->hub().directory().users();
   }
+  return counts;
+}
+
+Json NodeFacts::document() const {
+  const Counts all = counts();
   const std::map<std::string, double> counters = metrics_.snapshot();
   const auto sum = [&](const std::string& name) {
-    double all = 0;
+    double total = 0;
     for (const auto& [key, value] : counters) {
-      if (key.starts_with(name + "{")) all += value;
+      if (key.starts_with(name + "{")) total += value;
     }
     // A whole number, because registries accept few characters.
-    return static_cast<std::uint64_t>(all);
+    return static_cast<std::uint64_t>(total);
   };
   return {{"url", url_()},
           {"version", base::kVersion},
           {"state", state()},
           {"pid", getpid()},
           {"startTime", to_millis(started_)},
-          {"connections", connections},
-          {"users", users},
+          {"connections", all.connections},
+          {"users", all.users},
           {"memoryBytes", resident_bytes()},
           {"cpuMicros", cpu_micros()},
           {"deliveries", sum("sse_deliveries_total")},

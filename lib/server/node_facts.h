@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -25,6 +26,12 @@ class NodeFacts {
   /// The JSON document.
   event::Json document() const;
 
+  /// Of all services.
+  struct Counts {
+    std::size_t connections = 0;
+    std::size_t users = 0;
+  };
+  Counts counts() const;
   /// "ready" or "draining".
   const char* state() const { return draining_.load() ? "draining" : "ready"; }
   WallTime started() const { return started_; }

@@ -2,7 +2,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/error.h"
 #include "base/version.h"
+#include "cluster/http_cluster.h"
 #include "delivery/sender.h"
 #include "hub/connection_scan.h"
 #include "observe/barrier.h"
@@ -27,9 +29,16 @@ delivery::SendRequest internal(SendRequest request) {
   return out;
 }
 
-server::ServerOptions internal(ServerOptions options) {
+server::ServerOptions internal(ServerOptions options, Components& components) {
   server::ServerOptions out;
   static_cast<ServerOptions&>(out) = std::move(options);
+  out.own_repository = std::move(components.repository);
+  out.own_discovery = std::move(components.discovery);
+  if (out.own_discovery && !out.discovery.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the program has a discovery of its own: leave out ServerOptions::discovery (--discovery)");
+  }
+  if (out.own_discovery) out.discovery = cluster::kOwnDiscovery;
   return out;
 }
 
@@ -133,16 +142,18 @@ std::size_t Service::close(Target target) {
 }
 
 struct Server::Impl {
-  Impl(ServerOptions options, Callbacks callbacks, std::unique_ptr<Authenticator> authenticator)
+  Impl(ServerOptions options, Callbacks callbacks, Components components)
       : log_sink(options.log_sink ? observe::add_log_sink(options.log_sink, options.log_level) : nullptr),
-        server(internal(std::move(options)), std::move(callbacks), std::move(authenticator)) {}
+        server(internal(std::move(options), components), std::move(callbacks), std::move(components.authenticator)) {}
 
   const std::shared_ptr<void> log_sink;  // gets the lines of the constructor and the destructor, too
   server::Server server;
 };
 
 Server::Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<Authenticator> authenticator)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(callbacks), std::move(authenticator))) {}
+    : Server(std::move(options), std::move(callbacks), Components{std::move(authenticator), {}, {}}) {}
+Server::Server(ServerOptions options, Callbacks callbacks, Components components)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(callbacks), std::move(components))) {}
 Server::~Server() = default;
 
 void Server::start() {

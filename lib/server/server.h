@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "delivery/sender.h"
 #include "observe/metrics.h"
 #include "sse-server/callbacks.h"
+#include "sse-server/components.h"
 #include "sse-server/options.h"
 
 namespace sse::server {
@@ -18,6 +20,9 @@ struct ServerOptions : sse::ServerOptions {
   /// The clock of the whole server, for reading the time and for waiting; outlives the server. Tests may set a
   /// ManualClock (base/manual_clock.h). Authenticators have their own clock option.
   const Clock* clock = &Clock::system();
+  /// Of Components, for a program that embeds the server. Shared, so that options can be copied.
+  std::function<std::unique_ptr<MessageRepository>(MessageIds& ids)> own_repository{};
+  std::shared_ptr<Discovery> own_discovery{};  ///< with `discovery` = kOwnDiscovery
 };
 
 /// Throws Error(kInvalidArgument) naming the invalid option. Reads the file system, but opens and creates nothing.

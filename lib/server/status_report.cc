@@ -36,6 +36,7 @@ Json StatusReport::cluster_status() const {
 
 std::string StatusReport::database() const {
   const ServerOptions& options = source_.options;
+  if (options.own_repository) return "the program's own";
   return options.cluster.empty() ? options.database : cluster::parse_redis_address(options.cluster).str();
 }
 
@@ -57,17 +58,14 @@ Json counters(const std::map<std::string, double>& values) {
 Json StatusReport::document() const {
   Json services = Json::array();
   const std::int64_t cpu = cpu_micros();
-  std::size_t connections = 0;
-  std::size_t users = 0;
   for (const application::Service& service : source_.services) {
     const hub::Hub& hub = service.sender->hub();
     services.push_back({{"name", service.sender->service().str()},
                         {"path", service.path},
                         {"connections", hub.directory().connections()},
                         {"users", hub.directory().users()}});
-    connections += hub.directory().connections();
-    users += hub.directory().users();
   }
+  const NodeFacts::Counts counts = source_.facts.counts();
   return {{"serverId", source_.server_id},
           {"version", base::kVersion},
           {"state", source_.facts.state()},
@@ -76,8 +74,8 @@ Json StatusReport::document() const {
           {"uptimeMillis", (source_.options.clock->wall_now() - source_.facts.started()).count()},
           {"listen", source_.facts.url()},
           {"database", database()},
-          {"connections", connections},
-          {"users", users},
+          {"connections", counts.connections},
+          {"users", counts.users},
           {"pending", source_.stores.messages().size()},
           {"memoryBytes", resident_bytes()},
           {"cpuMillis", cpu / 1000},

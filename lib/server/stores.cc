@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/error.h"
 #include "cluster/redis/redis_repository.h"
 #include "observe/log.h"
 #include "server/cluster_options.h"
@@ -20,6 +21,16 @@ store::StoreLimits limits_of(const ServerOptions& options) {
   limits.dead = options.qos_max_dead;
   return limits;
 }
+
+class GeneratedIds final : public MessageIds {
+ public:
+  explicit GeneratedIds(IdGenerator& ids) : ids_(ids) {}
+  MessageId next() override { return MessageId(ids_.next()); }
+  void raise_above(MessageId id) override { ids_.raise_floor(id.value()); }
+
+ private:
+  IdGenerator& ids_;
+};
 
 void log_failure(const std::string& sentence) {
   observe::log_error("pending repository", {{"error", sentence}});
@@ -53,13 +64,32 @@ std::unique_ptr<store::SqliteRepository> open_sqlite(const ServerOptions& option
 
 Stores::Stores(const ServerOptions& options, const std::string& server_id, IdGenerator& ids,
                observe::Registry& metrics) {
-  if (!options.cluster.empty()) {
+  if (options.own_repository) {
+    set_own(options, ids);
+  } else if (!options.cluster.empty()) {
     set(open_redis(options, server_id, metrics));
   } else if (options.database == ":memory:") {
     set(std::make_unique<store::MemoryRepository>(ids, limits_of(options)));
   } else {
     set(open_sqlite(options, ids));
   }
+}
+
+void Stores::set_own(const ServerOptions& options, IdGenerator& ids) {
+  message_ids_ = std::make_unique<GeneratedIds>(ids);
+  absent_ = std::make_unique<store::AbsentStores>();
+  repository_ = options.own_repository(*message_ids_);
+  if (!repository_) throw Error(ErrorCode::kInvalidArgument, "Components::repository made no repository");
+  catalog_ = store::ability<store::MessageCatalog>(*repository_);
+  if (catalog_ == nullptr && !options.discovery.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "in a cluster the program's own repository must be a MessageCatalog, too, so that other nodes learn of "
+                "the messages it has");
+  }
+  if (catalog_ == nullptr) catalog_ = absent_.get();
+  dead_letters_ = absent_.get();
+  attempts_ = store::ability<store::AttemptLog>(*repository_);
+  if (attempts_ == nullptr) attempts_ = absent_.get();
 }
 
 template <class Repository>

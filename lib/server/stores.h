@@ -8,13 +8,16 @@
 #include "cluster/mesh/mesh_repository.h"
 #include "observe/metrics.h"
 #include "server/server.h"
+#include "sse-server/components.h"
+#include "store/absent_stores.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
 
 namespace sse::server {
 
-/// The store of the server's messages: in memory, in a file, in the Redis of a cluster, or distributed over the nodes
-/// of a mesh. One object implements all of its interfaces.
+/// The store of the server's messages: in memory, in a file, in the Redis of a cluster, distributed over the nodes of a
+/// mesh, or the program's own. One object implements all of its interfaces; one of the program's own may leave some
+/// out, whose place objects without messages take.
 class Stores {
  public:
   /// Opens the store that `options` name. `ids` must outlive this. Throws Error.
@@ -33,7 +36,10 @@ class Stores {
  private:
   template <class Repository>
   void set(std::unique_ptr<Repository> repository);
+  void set_own(const ServerOptions& options, IdGenerator& ids);
 
+  std::unique_ptr<MessageIds> message_ids_;        ///< of the program's own repository
+  std::unique_ptr<store::AbsentStores> absent_;    ///< in the place of what that lacks
   std::unique_ptr<store::MessageRepository> own_;  ///< of this node, below repository_ in a mesh
   std::unique_ptr<store::MessageRepository> repository_;
   // The same object as repository_; in a mesh the catalog is that of this node.

@@ -11,6 +11,7 @@
 
 #include "sse-server/authenticator.h"
 #include "sse-server/callbacks.h"
+#include "sse-server/components.h"
 #include "sse-server/connection.h"
 #include "sse-server/error.h"
 #include "sse-server/export.h"
@@ -100,6 +101,8 @@ class SSE_API Server {
   /// kInvalidArgument names the option, as `sse-serve` calls it.
   explicit Server(ServerOptions options, Callbacks callbacks = {},
                   std::unique_ptr<Authenticator> authenticator = nullptr);
+  /// With a store, a registry of nodes or an authenticator of the program's own.
+  Server(ServerOptions options, Callbacks callbacks, Components components);
   /// stop()s if still running.
   ~Server();
   Server(const Server&) = delete;

@@ -4,7 +4,7 @@
 
 namespace sse::store {
 
-void Settlements::set(const ServiceName& service, MessageRepository::Settled listener) {
+void Settlements::set(const ServiceName& service, SharedStore::Settled listener) {
   const MutexLock lock(mutex_);
   if (listener) {
     listeners_[service] = std::move(listener);

@@ -6,7 +6,7 @@
 
 namespace sse::store {
 
-void Withdrawals::set(const ServiceName& service, MessageRepository::Withdraw listener) {
+void Withdrawals::set(const ServiceName& service, WithdrawalReports::Withdraw listener) {
   const MutexLock lock(mutex_);
   if (listener) {
     listeners_[service] = std::move(listener);

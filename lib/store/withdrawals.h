@@ -14,13 +14,13 @@ namespace sse::store {
 /// listeners are called one at a time.
 class Withdrawals {
  public:
-  /// As MessageRepository::report_withdrawn(). Once it has returned, the previous listener is no longer called.
-  void set(const ServiceName& service, MessageRepository::Withdraw listener) EXCLUDES(mutex_);
+  /// As WithdrawalReports::report_withdrawn(). Once it has returned, the previous listener is no longer called.
+  void set(const ServiceName& service, WithdrawalReports::Withdraw listener) EXCLUDES(mutex_);
   void report(std::vector<Withdrawn> removed) EXCLUDES(mutex_);
 
  private:
   Mutex mutex_;
-  std::map<ServiceName, MessageRepository::Withdraw> listeners_ GUARDED_BY(mutex_);
+  std::map<ServiceName, WithdrawalReports::Withdraw> listeners_ GUARDED_BY(mutex_);
 };
 
 }  // namespace sse::store

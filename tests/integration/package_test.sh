@@ -17,6 +17,10 @@ check_equal "$(cd "$SSE_SOURCE_DIR/lib" && LC_ALL=C ls sse-server/*.h)" \
   "$(cd "$prefix/include" && find -- * -type f | LC_ALL=C sort)"
 check_equal 2 "$(find "$prefix" -name 'libsse-server.so' -o -name 'libsse-server.a' | wc -l)"
 lib=$(dirname "$(find "$prefix" -name libsse-server.a)")
+# The static library has code, not only what one version of one compiler optimises when it links.
+readelf -sW "$lib/libsse-server.a" >"$scratch/symbols"
+grep -q '_ZN3sse6Server5startEv$' "$scratch/symbols" || fail "libsse-server.a has no sse::Server::start()"
+if grep -q '__gnu_lto_slim' "$scratch/symbols"; then fail "libsse-server.a needs link-time optimisation"; fi
 # Nothing of the tree it was built in.
 if grep -rlF -e "$SSE_SOURCE_DIR/" -e "$build/" "$lib/cmake" "$lib/pkgconfig"; then fail "paths of the build are installed"; fi
 
@@ -95,6 +99,7 @@ try_program() {
   check_file 'ann now listens to said' "$said"
   check_file 'log: a callback of the program threw type=listening error=a defect of the program' "$said"
   check_equal 200 "$(post "message/stop.do?name=ann&word=sesame&connectionId=$id" '{}')"
+  check_file "stored 2 in the program's own repository" "$said"
   wait "$pid" || status=$?
   check_equal 0 "$status"
   check_equal $'ann left: shutdown\nstopped' "$(tail -n 2 "$said")"

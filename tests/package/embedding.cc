@@ -9,6 +9,9 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+
+#include "own_repository.h"
 
 namespace {
 
@@ -42,6 +45,7 @@ int run() {
   };
 
   std::unique_ptr<sse::Server> server;
+  OwnRepository* repository = nullptr;  // owned by the server
   std::promise<void> stop;
 
   sse::Callbacks callbacks;
@@ -64,6 +68,7 @@ int run() {
   };
   callbacks.message = [&](const sse::MessageRequest& request) -> sse::Answer {
     if (request.path == "stop") {
+      say("stored " + std::to_string(repository->added()) + " in the program's own repository");
       stop.set_value();
       return {200, R"("good bye")"};
     }
@@ -80,7 +85,14 @@ int run() {
                      std::to_string(service.connections(readers).size()) + "}"};
   };
 
-  server = std::make_unique<sse::Server>(options, callbacks, std::make_unique<WordAuthenticator>());
+  sse::Components components;
+  components.authenticator = std::make_unique<WordAuthenticator>();
+  components.repository = [&repository](sse::MessageIds& ids) {
+    auto own = std::make_unique<OwnRepository>(ids);
+    repository = own.get();
+    return own;
+  };
+  server = std::make_unique<sse::Server>(options, callbacks, std::move(components));
   try {
     server->service().send({sse::Target::user(sse::UserId("")), "welcome", ""});
   } catch (const sse::Error& e) {

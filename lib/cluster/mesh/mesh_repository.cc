@@ -47,7 +47,12 @@ class MeshRepository::Signal {
 };
 
 MeshRepository::MeshRepository(Own own, Bus& bus, Interest& interest, Options options)
-    : own_(own), bus_(bus), interest_(interest), options_(std::move(options)) {}
+    : own_(own),
+      partial_(store::ability<store::PartialStore>(own_.messages)),
+      withdrawals_of_own_(store::ability<store::WithdrawalReports>(own_.messages)),
+      bus_(bus),
+      interest_(interest),
+      options_(std::move(options)) {}
 
 void MeshRepository::start() {
   wait(subscribe_for_all());
@@ -149,7 +154,14 @@ void MeshRepository::unsubscribe_unused() {
   }
 }
 
-std::vector<store::AddOutcome> MeshRepository::add_all(std::span<const store::NewMessage> messages) {
+std::vector<store::AddOutcome> MeshRepository::add_in_order(std::span<const store::NewMessage> messages,
+                                                            const std::function<void()>& committed) {
+  std::vector<store::AddOutcome> outcomes = add_everywhere(messages);
+  if (committed) committed();
+  return outcomes;
+}
+
+std::vector<store::AddOutcome> MeshRepository::add_everywhere(std::span<const store::NewMessage> messages) {
   const bool imports =
       std::ranges::any_of(messages, [](const store::NewMessage& message) { return message.original.valid(); });
   if (!imports) return add_here(messages);
@@ -202,22 +214,23 @@ void MeshRepository::apply_newer_replacements(std::span<const store::NewMessage>
   for (std::size_t k = 0; k < fresh.size(); ++k) {
     const Collapsing& one = fresh[k];
     if (!newer[k].valid() || !messages[one.number].original.valid()) continue;
-    if (own_.messages.replace_older(one.service, one.recipient, one.collapse, newer[k]).count == 0) continue;
+    if (replace_here(one.service, one.recipient, one.collapse, newer[k]).count == 0) continue;
     outcomes[one.number].repeated = true;
     outcomes[one.number].pending = 0;
   }
 }
 
 void MeshRepository::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
+  if (withdrawals_of_own_ == nullptr) return;
   if (!withdraw) {
-    own_.messages.report_withdrawn(service, {});
+    withdrawals_of_own_->report_withdrawn(service, {});
     return;
   }
-  own_.messages.report_withdrawn(service,
-                                 [this, withdraw = std::move(withdraw)](const std::vector<store::Withdrawn>& gone) {
-                                   withdrawn(gone);
-                                   withdraw(gone);
-                                 });
+  withdrawals_of_own_->report_withdrawn(
+      service, [this, withdraw = std::move(withdraw)](const std::vector<store::Withdrawn>& gone) {
+        withdrawn(gone);
+        withdraw(gone);
+      });
 }
 
 void MeshRepository::withdrawn(const std::vector<store::Withdrawn>& gone) {
@@ -277,8 +290,7 @@ std::vector<MessageId> MeshRepository::requeue(MessageId id, const store::Messag
   for (std::size_t k = 0; k < fresh.size(); ++k) {
     if (!newer[k].valid()) continue;
     const Collapsing& one = fresh[k];
-    if (own_.messages.replace_older(one.service, one.recipient, one.collapse, newer[k]).count != 0)
-      ids[one.number] = MessageId();
+    if (replace_here(one.service, one.recipient, one.collapse, newer[k]).count != 0) ids[one.number] = MessageId();
   }
   std::erase_if(ids, [](MessageId one) { return !one.valid(); });
   return ids;

@@ -18,6 +18,7 @@
 #include "cluster/mesh/store_query.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/settlements.h"
 
 namespace sse::cluster {
@@ -34,7 +35,11 @@ namespace sse::cluster {
 /// bus_up(), and refresh_pending() when a node reports that it has started). Limits and keys apply per node, except
 /// that an imported message is known to every node where it is pending. Of messages with one collapse key on several
 /// nodes the newest is retained, while these nodes reach each other. Thread safe.
-class MeshRepository final : public store::MessageRepository, public store::DeadLetters, public store::AttemptLog {
+class MeshRepository final : public store::MessageRepository,
+                             public store::DeadLetters,
+                             public store::AttemptLog,
+                             public store::WithdrawalReports,
+                             public store::SharedStore {
  public:
   struct Options {
     std::chrono::milliseconds timeout{2000};  ///< for replies of other nodes
@@ -43,7 +48,8 @@ class MeshRepository final : public store::MessageRepository, public store::Dead
     /// Calls note_attempts() with the deliveries counted on this node so far; does not wait for other nodes.
     std::function<void()> flush_attempts{};
   };
-  /// This node's own store; all four must outlive this. Usually they are one object.
+  /// This node's own store; all four must outlive this. Usually they are one object. Imports are known to all nodes,
+  /// and collapse keys apply to all, if `messages` is a store::PartialStore.
   struct Own {
     store::MessageRepository& messages;
     store::MessageCatalog& catalog;
@@ -63,10 +69,12 @@ class MeshRepository final : public store::MessageRepository, public store::Dead
   std::string handle(std::string_view bytes);
 
   // MessageRepository
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override EXCLUDES(mutex_);
+  std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
+                                              const std::function<void()>& committed) override EXCLUDES(mutex_);
   void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
+                                             MessageId after, std::size_t limit, ByteCount max_bytes,
+                                             WallTime now) override;
   std::uint64_t expire(WallTime now) override EXCLUDES(mutex_);
   std::uint64_t size() const override { return own_.messages.size(); }
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override EXCLUDES(mutex_);
@@ -74,7 +82,6 @@ class MeshRepository final : public store::MessageRepository, public store::Dead
     settlements_.set(service, std::move(settled));
   }
   bool reports_settled() const override { return true; }
-  bool shared() const override { return true; }
   store::MessageRepository& local() override { return own_.messages; }
 
   // DeadLetters
@@ -148,6 +155,9 @@ class MeshRepository final : public store::MessageRepository, public store::Dead
   std::string answer(const KnownImportsQuery& query);
   std::string answer(const ReplaceQuery& query) EXCLUDES(mutex_);
   std::string answer(const PendingQuery& query);
+  std::vector<store::AddOutcome> add_everywhere(std::span<const store::NewMessage> messages) EXCLUDES(mutex_);
+  store::PartialStore::Replaced replace_here(const ServiceName& service, const store::Recipient& recipient,
+                                             const std::string& collapse, MessageId than);
   std::vector<store::AddOutcome> add_here(std::span<const store::NewMessage> messages) EXCLUDES(mutex_);
   void apply_newer_replacements(std::span<const store::NewMessage> messages, std::vector<store::AddOutcome>& outcomes);
   void withdrawn(const std::vector<store::Withdrawn>& gone) EXCLUDES(mutex_);
@@ -163,6 +173,9 @@ class MeshRepository final : public store::MessageRepository, public store::Dead
   };
 
   const Own own_;
+  // Of own_.messages; null: it cannot.
+  store::PartialStore* const partial_;
+  store::WithdrawalReports* const withdrawals_of_own_;
   Bus& bus_;
   Interest& interest_;
   const Options options_;

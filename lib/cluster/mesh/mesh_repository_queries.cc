@@ -190,17 +190,18 @@ void MeshRepository::settle_attempts() {
 }
 
 std::vector<PendingMessage> MeshRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
-                                                    MessageId after, std::size_t limit, ByteCount most, WallTime now) {
+                                                    MessageId after, std::size_t limit, ByteCount max_bytes,
+                                                    WallTime now) {
   std::vector<Command> commands;
   for (const Recipient& recipient : recipients) {
-    commands.push_back(command_for(PendingQuery{service, recipient, after, limit, most}));
+    commands.push_back(command_for(PendingQuery{service, recipient, after, limit, max_bytes}));
   }
   const auto asked = bus_.start_call(commands);
-  std::vector<PendingMessage> all = own_.messages.pending(service, recipients, after, limit, most, now);
+  std::vector<PendingMessage> all = own_.messages.pending(service, recipients, after, limit, max_bytes, now);
   // A source that has more messages is complete only up to this id.
   MessageId through(UINT64_MAX);
   const auto cut = [&](const std::vector<PendingMessage>& source) {
-    if (!source.empty() && (source.size() >= limit || bytes_of(source) >= most.count()))
+    if (!source.empty() && (source.size() >= limit || bytes_of(source) >= max_bytes.count()))
       through = std::min(through, source.back().id);
   };
   cut(all);
@@ -275,12 +276,19 @@ std::string MeshRepository::answer(const KnownImportsQuery& query) {
     message.created = one.created;
     messages.push_back(std::move(message));
   }
-  return encode(KnownImportsReply{own_.messages.known_imports(messages)});
+  if (partial_ == nullptr) return encode(KnownImportsReply{std::vector<MessageId>(messages.size())});
+  return encode(KnownImportsReply{partial_->known_imports(messages)});
+}
+
+store::PartialStore::Replaced MeshRepository::replace_here(const ServiceName& service,
+                                                           const store::Recipient& recipient,
+                                                           const std::string& collapse, MessageId than) {
+  if (partial_ == nullptr) return {};
+  return partial_->replace_older(service, recipient, collapse, than);
 }
 
 std::string MeshRepository::answer(const ReplaceQuery& query) {
-  const store::MessageRepository::Replaced replaced =
-      own_.messages.replace_older(query.service, query.recipient, query.collapse, query.id);
+  const store::PartialStore::Replaced replaced = replace_here(query.service, query.recipient, query.collapse, query.id);
   if (replaced.count != 0) {
     const MutexLock lock(mutex_);
     touch(pending_topic(query.service, query.recipient));
@@ -291,7 +299,7 @@ std::string MeshRepository::answer(const ReplaceQuery& query) {
 std::string MeshRepository::answer(const PendingQuery& query) {
   return encode(PendingReply{own_.messages.pending(
       query.service, {&query.recipient, 1}, query.after, std::min<std::uint64_t>(query.limit, kMaxQueried),
-      ByteCount(std::min(query.most.count(), kMaxPendingBytes)), options_.clock->wall_now())});
+      ByteCount(std::min(query.max_bytes.count(), kMaxPendingBytes)), options_.clock->wall_now())});
 }
 
 }  // namespace sse::cluster

@@ -52,7 +52,7 @@ std::string encode(const PendingQuery& query) {
   Json line = line_of(kPending, query.service, query.recipient);
   line["after"] = query.after.str();
   line["limit"] = query.limit;
-  line["most"] = query.most.count();
+  line["most"] = query.max_bytes.count();
   return event::dump_json(line);
 }
 

@@ -28,7 +28,7 @@ struct PendingQuery {
   store::Recipient recipient;
   MessageId after;
   std::uint64_t limit = 0;
-  ByteCount most{};  ///< bytes of data
+  ByteCount max_bytes{};  ///< bytes of data
 };
 struct PendingReply {
   std::vector<store::PendingMessage> messages;  ///< ascending by id

@@ -266,10 +266,12 @@ void RedisRepository::look() {
 }
 
 std::vector<PendingMessage> RedisRepository::pending(const ServiceName& service, std::span<const Recipient> recipients,
-                                                     MessageId after, std::size_t limit, ByteCount most, WallTime now) {
+                                                     MessageId after, std::size_t limit, ByteCount max_bytes,
+                                                     WallTime now) {
   std::vector<PendingMessage> rows;
   if (limit == 0 || recipients.empty()) return rows;
-  std::vector<std::string> arguments{member_of(after), std::to_string(limit), std::to_string(most.count()), there(now)};
+  std::vector<std::string> arguments{member_of(after), std::to_string(limit), std::to_string(max_bytes.count()),
+                                     there(now)};
   for (const Recipient& recipient : recipients) {
     arguments.push_back(recipient_of(service, recipient.kind, recipient.name));
     arguments.push_back(recipient.name);

@@ -17,6 +17,7 @@
 #include "cluster/redis/redis_script.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/settlements.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
@@ -40,6 +41,9 @@ class RedisRepository final : public store::MessageRepository,
                               public store::MessageCatalog,
                               public store::DeadLetters,
                               public store::AttemptLog,
+                              public store::AsyncAdd,
+                              public store::WithdrawalReports,
+                              public store::SharedStore,
                               private RedisLink::Listener {
  public:
   struct Options {
@@ -69,24 +73,21 @@ class RedisRepository final : public store::MessageRepository,
   RedisRepository& operator=(const RedisRepository&) = delete;
 
   /// Throws Error(kUnavailable) without Redis; if only the reply was lost, the messages may have been stored.
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
-    return add_in_order(messages, {});
-  }
   /// `committed` runs on the thread of the link to Redis, in the order of this node's messages.
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override;
   /// `added` runs on the thread of the link to Redis.
   bool add_async(store::NewMessage message, Added added) override;
-  bool adds_async() const override { return true; }
   void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
+                                             MessageId after, std::size_t limit, ByteCount max_bytes,
+                                             WallTime now) override;
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
     withdrawals_.set(service, std::move(withdraw));
   }
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
-  bool shared() const override { return true; }
+  store::MessageRepository& local() override { return *this; }
   void report_settled(const ServiceName& service, Settled settled) override {
     settlements_.set(service, std::move(settled));
   }

@@ -56,21 +56,22 @@ void RedisRepository::inspect(bool starting) {
 void RedisRepository::inspect_memory(bool starting) {
   const std::string where = "Redis at " + options_.link.address.str();
   const std::string memory = link_.execute({"INFO", "memory"}).text;
-  const std::uint64_t most = number(info_field(memory, "maxmemory"));
+  const std::uint64_t max_memory = number(info_field(memory, "maxmemory"));
   const std::uint64_t used = number(info_field(memory, "used_memory"));
   const std::string policy = info_field(memory, "maxmemory_policy");
   if (policy != policy_ && policy.starts_with("allkeys-")) {
     const std::string sentence = where + " has 'maxmemory-policy " + printable(policy, 40) +
                                  "', which evicts pending messages when memory is full; set it to noeviction";
     // Without a limit Redis does not evict.
-    if (starting && most != 0 && !options_.allow_eviction)
+    if (starting && max_memory != 0 && !options_.allow_eviction)
       throw Error(ErrorCode::kConflict, sentence + ", or allow it with --allow-redis-eviction");
     report(sentence);
   }
   policy_ = policy;
-  const bool full = most != 0 && used >= most && policy == "noeviction";
+  const bool full = max_memory != 0 && used >= max_memory && policy == "noeviction";
   if (full && !full_) {
-    report(where + " is over its maxmemory (" + format_bytes(ByteCount(used)) + " of " + format_bytes(ByteCount(most)) +
+    report(where + " is over its maxmemory (" + format_bytes(ByteCount(used)) + " of " +
+           format_bytes(ByteCount(max_memory)) +
            "): new messages with qos are refused until there is room; stored messages are delivered, confirmed and "
            "expire, without dead letters");
   }

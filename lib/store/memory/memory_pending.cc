@@ -117,8 +117,8 @@ bool MemoryPending::confirm(const ServiceName& service, const Recipient& recipie
   return drop({service, recipient.kind, recipient.name}, id);
 }
 
-MessageRepository::Replaced MemoryPending::replace_older(const ServiceName& service, const Recipient& recipient,
-                                                         const std::string& collapse, MessageId than) {
+PartialStore::Replaced MemoryPending::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                    const std::string& collapse, MessageId than) {
   const RecipientKey key{service, recipient.kind, recipient.name};
   const auto queue = by_recipient_.find(key);
   if (queue == by_recipient_.end()) return {};

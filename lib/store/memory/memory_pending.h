@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "store/memory/sent_keys.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/store_limits.h"
 
 namespace sse::store {
@@ -44,8 +45,8 @@ class MemoryPending {
   /// Removes the message for one recipient, and altogether when that was the last one; false when there was none.
   bool confirm(const ServiceName& service, const Recipient& recipient, MessageId id);
   /// As MessageRepository.
-  MessageRepository::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
-                                            const std::string& collapse, MessageId than);
+  PartialStore::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
+                                       const std::string& collapse, MessageId than);
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
                                       MessageId after, std::size_t limit, ByteCount max_bytes, WallTime now) const;
   void note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts);

@@ -7,7 +7,7 @@
 
 namespace sse::store {
 
-std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> messages) {
+std::vector<AddOutcome> MemoryRepository::add_now(std::span<const NewMessage> messages) {
   std::vector<AddOutcome> outcomes(messages.size());
   const MutexLock lock(mutex_);
   for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -27,14 +27,14 @@ std::vector<AddOutcome> MemoryRepository::add_all(std::span<const NewMessage> me
 std::vector<AddOutcome> MemoryRepository::add_in_order(std::span<const NewMessage> messages,
                                                        const std::function<void()>& committed) {
   const MutexLock in_order(answers_mutex_);
-  std::vector<AddOutcome> outcomes = add_all(messages);
-  committed();
+  std::vector<AddOutcome> outcomes = add_now(messages);
+  if (committed) committed();
   return outcomes;
 }
 
 bool MemoryRepository::add_async(NewMessage message, Added added) {
   const MutexLock in_order(answers_mutex_);
-  std::vector<AddOutcome> outcomes = add_all({&message, 1});
+  std::vector<AddOutcome> outcomes = add_now({&message, 1});
   added(std::move(message), std::move(outcomes.front()));
   return true;
 }
@@ -46,10 +46,9 @@ void MemoryRepository::confirm(const ServiceName& service, const Recipient& reci
   if (counter != confirmed_.end() && counter->second != nullptr) counter->second->add();
 }
 
-bool MemoryRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
+void MemoryRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
   const MutexLock lock(mutex_);
   confirmed_[service] = counter;
-  return true;
 }
 
 std::vector<MessageId> MemoryRepository::known_imports(std::span<const NewMessage> messages) {
@@ -63,8 +62,8 @@ std::vector<MessageId> MemoryRepository::known_imports(std::span<const NewMessag
   return ids;
 }
 
-MessageRepository::Replaced MemoryRepository::replace_older(const ServiceName& service, const Recipient& recipient,
-                                                            const std::string& collapse, MessageId than) {
+PartialStore::Replaced MemoryRepository::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                       const std::string& collapse, MessageId than) {
   const MutexLock lock(mutex_);
   const Replaced replaced = pending_.replace_older(service, recipient, collapse, than);
   report();

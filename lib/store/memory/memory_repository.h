@@ -14,6 +14,7 @@
 #include "store/memory/memory_dead_letters.h"
 #include "store/memory/memory_pending.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
 
@@ -21,19 +22,24 @@ namespace sse::store {
 
 /// The in-memory store of pending messages (`--db :memory:`); they are lost when the process ends. Thread safe, and
 /// blocks only on its mutexes, so that every thread may call it.
-class MemoryRepository final : public MessageRepository, public MessageCatalog, public DeadLetters, public AttemptLog {
+class MemoryRepository final : public MessageRepository,
+                               public MessageCatalog,
+                               public DeadLetters,
+                               public AttemptLog,
+                               public AsyncAdd,
+                               public WithdrawalReports,
+                               public ConfirmationCounter,
+                               public PartialStore {
  public:
   /// `ids` must outlive this.
   explicit MemoryRepository(IdGenerator& ids, const StoreLimits& limits = {}) : limits_(limits), ids_(ids) {}
 
-  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
   std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
                                        const std::function<void()>& committed) override
       EXCLUDES(mutex_, answers_mutex_);
-  bool adds_async() const override { return true; }
   bool add_async(NewMessage message, Added added) override EXCLUDES(mutex_, answers_mutex_);
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override EXCLUDES(mutex_);
-  bool count_confirmed(const ServiceName& service, observe::Counter* counter) override EXCLUDES(mutex_);
+  void count_confirmed(const ServiceName& service, observe::Counter* counter) override EXCLUDES(mutex_);
   std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override EXCLUDES(mutex_);
   Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
                          MessageId than) override EXCLUDES(mutex_);
@@ -64,6 +70,7 @@ class MemoryRepository final : public MessageRepository, public MessageCatalog, 
   void note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts) override EXCLUDES(mutex_);
 
  private:
+  std::vector<AddOutcome> add_now(std::span<const NewMessage> messages) EXCLUDES(mutex_);
   void move_to_dead_letters(MessageId id, WallTime now) REQUIRES(mutex_);
   void report() REQUIRES(mutex_) { withdrawals_.report(pending_.take_withdrawn()); }
 

@@ -19,6 +19,10 @@
 #include "base/mutex.h"
 #include "store/message_repository.h"
 
+namespace sse::observe {
+class Counter;
+}
+
 namespace sse::store {
 
 class SqliteWriter;

@@ -88,9 +88,9 @@ std::uint64_t SqliteDeadLetters::expire(WallTime now, std::uint64_t enough) {
 
 // Handles some of the message's recipients. Skips letters that would be deleted to make room for those of its last
 // recipients.
-SqliteDeadLetters::MovedToDead SqliteDeadLetters::move_some_to_dead(MessageId id, WallTime now, std::uint64_t most) {
+SqliteDeadLetters::MovedToDead SqliteDeadLetters::move_some_to_dead(MessageId id, WallTime now, std::uint64_t limit) {
   MovedToDead moved_to_dead;
-  const auto [recipients, size] = pending_.some_recipients(id, std::max<std::uint64_t>(most, 1));
+  const auto [recipients, size] = pending_.some_recipients(id, std::max<std::uint64_t>(limit, 1));
   const std::uint64_t room = size > limits_.dead_bytes.count() ? 0 : limits_.dead;
   const MessageId first = pending_.first_id(id);
   std::uint64_t left = pending_.count_recipients(id, std::min<std::uint64_t>(room, INT32_MAX) + recipients.size());

@@ -51,7 +51,7 @@ class SqliteDeadLetters {
     NewMessage message;
   };
 
-  MovedToDead move_some_to_dead(MessageId id, WallTime now, std::uint64_t most);
+  MovedToDead move_some_to_dead(MessageId id, WallTime now, std::uint64_t limit);
   void make_room_for_letter(std::int64_t& payload, std::uint64_t size);
   std::int64_t drop_oldest_dead();
   bool drop_letter(std::int64_t id, std::int64_t payload);

@@ -152,9 +152,9 @@ MessageId SqlitePending::first_id(MessageId id) {
   return first;
 }
 
-MessageRepository::Replaced SqlitePending::replace_older(const ServiceName& service, const Recipient& recipient,
-                                                         const std::string& collapse, MessageId than) {
-  return translated("replace a message in", path_, &db_, [&]() -> MessageRepository::Replaced {
+PartialStore::Replaced SqlitePending::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                    const std::string& collapse, MessageId than) {
+  return translated("replace a message in", path_, &db_, [&]() -> PartialStore::Replaced {
     const std::int64_t row = recipient_id(service, recipient);
     if (row == 0) return {};
     MessageId same;

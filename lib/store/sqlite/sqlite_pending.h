@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/sqlite/open_transaction.h"
 #include "store/store_limits.h"
 
@@ -30,8 +31,8 @@ class SqlitePending {
   void note_attempts(const ServiceName& service, const Recipient& recipient, MessageId id, std::uint32_t attempts);
   std::uint64_t erase(MessageId id);
   std::vector<MessageId> known_imports(std::span<const NewMessage> messages);
-  MessageRepository::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
-                                            const std::string& collapse, MessageId than);
+  PartialStore::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
+                                       const std::string& collapse, MessageId than);
   std::uint64_t purge(const MessageFilter& filter, std::uint64_t enough);
 
   /// True when the message is a repeat: of one with its key, or of an import that its recipient has already. Then

@@ -90,9 +90,8 @@ void SqliteRepository::confirm(const ServiceName& service, const Recipient& reci
   committer_->confirm(service, recipient, id);
 }
 
-bool SqliteRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
+void SqliteRepository::count_confirmed(const ServiceName& service, observe::Counter* counter) {
   committer_->count_confirmed(service, counter);
-  return true;
 }
 
 std::vector<MessageId> SqliteRepository::known_imports(std::span<const NewMessage> messages) {
@@ -101,8 +100,8 @@ std::vector<MessageId> SqliteRepository::known_imports(std::span<const NewMessag
   return ids;
 }
 
-MessageRepository::Replaced SqliteRepository::replace_older(const ServiceName& service, const Recipient& recipient,
-                                                            const std::string& collapse, MessageId than) {
+PartialStore::Replaced SqliteRepository::replace_older(const ServiceName& service, const Recipient& recipient,
+                                                       const std::string& collapse, MessageId than) {
   Replaced replaced;
   committer_->commit(
       [&](SqliteWriter& writer) { replaced = writer.replace_older(service, recipient, collapse, than); });

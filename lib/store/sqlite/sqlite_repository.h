@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
 
@@ -27,7 +28,14 @@ class ReaderPool;
 /// confirm() and size().
 ///
 /// One thread writes (see Committer); readers have their own connections and never wait for the writer (WAL).
-class SqliteRepository final : public MessageRepository, public MessageCatalog, public DeadLetters, public AttemptLog {
+class SqliteRepository final : public MessageRepository,
+                               public MessageCatalog,
+                               public DeadLetters,
+                               public AttemptLog,
+                               public AsyncAdd,
+                               public WithdrawalReports,
+                               public ConfirmationCounter,
+                               public PartialStore {
  public:
   enum class Sync {
     kFull,    ///< fsync before every answer: survives a power loss
@@ -57,13 +65,11 @@ class SqliteRepository final : public MessageRepository, public MessageCatalog, 
   /// Writes the queued work and closes; the file is then complete without its `-wal`. REQUIRES: no call is running.
   ~SqliteRepository() override;
 
-  std::vector<AddOutcome> add_all(std::span<const NewMessage> messages) override { return add_in_order(messages, {}); }
   std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
                                        const std::function<void()>& committed) override;
-  bool adds_async() const override { return true; }
   bool add_async(NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override;
-  bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
+  void count_confirmed(const ServiceName& service, observe::Counter* counter) override;
   std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override;
   Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
                          MessageId than) override;

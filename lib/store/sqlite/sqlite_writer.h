@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 #include "store/sqlite/open_transaction.h"
 #include "store/sqlite/sqlite_dead_letters.h"
 #include "store/sqlite/sqlite_file.h"
@@ -57,8 +58,8 @@ class SqliteWriter {
   std::vector<MessageId> known_imports(std::span<const NewMessage> messages) {
     return pending_.known_imports(messages);
   }
-  MessageRepository::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
-                                            const std::string& collapse, MessageId than) {
+  PartialStore::Replaced replace_older(const ServiceName& service, const Recipient& recipient,
+                                       const std::string& collapse, MessageId than) {
     return pending_.replace_older(service, recipient, collapse, than);
   }
   /// Deletes up to `enough` matching pairs; returns how many, 0 when none is left.

@@ -14,6 +14,7 @@
 #include "cluster/core/topics.h"
 #include "cluster/core/wire.h"
 #include "store/memory/memory_repository.h"
+#include "store/repository_abilities.h"
 #include "support/eventually.h"
 #include "support/memory_bus.h"
 #include "unit/store/forwarding_repository.h"
@@ -38,31 +39,34 @@ using ::testing::UnorderedElementsAre;
 const ServiceName kService("s");
 
 // Somebody comes between what is about to be stored and the store.
-class InterruptedRepository final : public testing::ForwardingRepository {
+class InterruptedRepository final : public testing::ForwardingRepository,
+                                    public store::WithdrawalReports,
+                                    public store::PartialStore {
  public:
   using ForwardingRepository::ForwardingRepository;
-  std::vector<store::AddOutcome> add_all(std::span<const NewMessage> messages) override {
+  std::vector<store::AddOutcome> add_in_order(std::span<const NewMessage> messages,
+                                              const std::function<void()>& committed) override {
     if (before_add) before_add();
-    return real().add_all(messages);
+    return real().add_in_order(messages, committed);
   }
   void confirm(const ServiceName& service, const Recipient& recipient, MessageId id) override {
     if (!late) real().confirm(service, recipient, id);
   }
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
-    real().report_withdrawn(service, std::move(withdraw));
+    store::ability<store::WithdrawalReports>(real())->report_withdrawn(service, std::move(withdraw));
   }
   std::vector<MessageId> known_imports(std::span<const NewMessage> messages) override {
-    return real().known_imports(messages);
+    return store::ability<store::PartialStore>(real())->known_imports(messages);
   }
   Replaced replace_older(const ServiceName& service, const Recipient& recipient, const std::string& collapse,
                          MessageId than) override {
-    return real().replace_older(service, recipient, collapse, than);
+    return store::ability<store::PartialStore>(real())->replace_older(service, recipient, collapse, than);
   }
   std::vector<PendingMessage> pending(const ServiceName& service, std::span<const Recipient> recipients,
-                                      MessageId after, std::size_t limit, ByteCount most, WallTime now) override {
+                                      MessageId after, std::size_t limit, ByteCount max_bytes, WallTime now) override {
     if (unreadable) throw Error(ErrorCode::kIo, "its disk is gone");
     ++asked;
-    return real().pending(service, recipients, after, limit, most, now);
+    return real().pending(service, recipients, after, limit, max_bytes, now);
   }
 
   std::function<void()> before_add;
@@ -129,12 +133,12 @@ class Node final : public Bus::Receiver {
     return mesh_->add({kService, {TargetKind::kUser, {user}, false}, "e", data, wall_now(), wall_now() + 1h});
   }
   std::vector<PendingMessage> pending(const std::vector<std::string>& users, std::size_t limit = 100,
-                                      MessageId after = MessageId(), ByteCount most = mebibytes(1)) {
+                                      MessageId after = MessageId(), ByteCount max_bytes = mebibytes(1)) {
     std::vector<Recipient> recipients;
     for (const std::string& user : users) recipients.push_back({TargetKind::kUser, user});
     try {
       unread_.clear();
-      return mesh_->pending(kService, recipients, after, limit, most, wall_now());
+      return mesh_->pending(kService, recipients, after, limit, max_bytes, wall_now());
     } catch (store::PartialRead& part) {
       unread_ = part.what();
       return part.take();

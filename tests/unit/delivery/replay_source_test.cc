@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/manual_clock.h"
 #include "store/memory/memory_repository.h"
+#include "store/repository_abilities.h"
 #include "unit/store/forwarding_repository.h"
 
 namespace sse::delivery {
@@ -26,24 +27,31 @@ using ::testing::SizeIs;
 const ServiceName kService("hr");
 
 // A store whose reads fail, or return only a part.
-class FaultyReads final : public testing::ForwardingRepository {
+class FaultyReads : public testing::ForwardingRepository {
  public:
   using ForwardingRepository::ForwardingRepository;
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most,
+                                             MessageId after, std::size_t limit, ByteCount max_bytes,
                                              WallTime now) override {
     if (fails) throw Error(ErrorCode::kIo, "cannot read");
-    std::vector<store::PendingMessage> found = real().pending(service, recipients, after, limit, most, now);
+    std::vector<store::PendingMessage> found = real().pending(service, recipients, after, limit, max_bytes, now);
     for (store::PendingMessage& message : found) message.damaged = damages == message.id;
     if (partial) throw store::PartialRead("a node does not reply", std::move(found));
     return found;
   }
-  bool shared() const override { return is_shared; }
 
   bool fails = false;
   bool partial = false;
-  bool is_shared = false;
   MessageId damages;
+};
+
+// One that other nodes use, too.
+class SharedReads final : public FaultyReads, public store::SharedStore {
+ public:
+  using FaultyReads::FaultyReads;
+  store::MessageRepository& local() override { return *this; }
+  void report_settled(const ServiceName&, Settled) override {}
+  bool reports_settled() const override { return false; }
 };
 
 class ReplaySourceTest : public ::testing::Test {
@@ -101,8 +109,13 @@ TEST_F(ReplaySourceTest, ReadsThePendingMessagesInOrder) {
 
 TEST_F(ReplaySourceTest, ReadsNothingFromAnEmptyStoreUnlessOtherNodesShareIt) {
   EXPECT_FALSE(source_.request(request()));
-  store_.is_shared = true;
-  const ReplaySource::Page empty = page(request());
+  SharedReads shared(repository_);
+  std::promise<ReplaySource::Page> delivered;
+  ReplaySource source(
+      kService, shared, metrics_, clock_, failures_,
+      [&](const hub::ReplayRequest&, ReplaySource::Page page) { delivered.set_value(std::move(page)); });
+  ASSERT_TRUE(source.request(request()));
+  const ReplaySource::Page empty = delivered.get_future().get();
   EXPECT_THAT(empty.frames, IsEmpty());
   EXPECT_TRUE(empty.last);
 }

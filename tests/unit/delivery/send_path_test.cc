@@ -46,8 +46,8 @@ class FakeNodes final : public RemoteNodes {
     return std::make_unique<FakeSent>(*this, call);
   }
   bool may_have_local_streams(const ServiceName&, const Target&) override { return local_streams; }
-  void expect(const ServiceName&, const hub::Names&, std::function<void()> proceed) override { proceed(); }
-  void gone(const ServiceName&, const hub::Names&) override {}
+  void subscribe(const ServiceName&, const hub::Names&, std::function<void()> proceed) override { proceed(); }
+  void unsubscribe(const ServiceName&, const hub::Names&) override {}
   std::vector<std::string> find_delivery_states(const ServiceName&, std::vector<hub::DeliveryState>&) override {
     return {};
   }
@@ -107,15 +107,15 @@ class FakeNodes final : public RemoteNodes {
 };
 
 // A store that counts its commits, and may fail or hold the answers to asynchronous adds back.
-class ObservedStore final : public testing::ForwardingRepository {
+class ObservedStore final : public testing::ForwardingRepository, public store::AsyncAdd {
  public:
   using ForwardingRepository::ForwardingRepository;
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
+  std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
+                                              const std::function<void()>& committed) override {
     ++commits;
     if (fails) throw Error(ErrorCode::kIo, "the disk is full");
-    return real().add_all(messages);
+    return real().add_in_order(messages, committed);
   }
-  bool adds_async() const override { return can_add_async; }
   bool add_async(store::NewMessage message, Added added) override {
     if (fails) {
       added(std::move(message), {{}, false, 0, store::AddOutcome::Refusal{ErrorCode::kIo, "the disk is full"}});
@@ -134,7 +134,6 @@ class ObservedStore final : public testing::ForwardingRepository {
 
   int commits = 0;
   bool fails = false;
-  bool can_add_async = true;
   bool holds = false;
   std::function<void()> held;
 };
@@ -306,9 +305,11 @@ TEST_F(SendPathTest, RefusesAnEventThatNoStreamCanCarryBeforeItIsStored) {
 TEST_F(SendPathTest, TellsWhetherASendWouldWait) {
   start();
   EXPECT_TRUE(path_->sends_async(true));
-  store_.can_add_async = false;
-  EXPECT_FALSE(path_->sends_async(true));
   EXPECT_TRUE(path_->sends_async(false));
+  testing::ForwardingRepository without(repository_);
+  const SendPath waiting({service_}, *hub_, ids_, metrics_, without, *publisher_, trace_);
+  EXPECT_FALSE(waiting.sends_async(true));
+  EXPECT_TRUE(waiting.sends_async(false));
 }
 
 // A program that embeds the server may send too early or too late.

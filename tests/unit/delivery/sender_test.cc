@@ -66,17 +66,17 @@ class UnreadableRepository final : public testing::ForwardingRepository {
  public:
   using ForwardingRepository::ForwardingRepository;
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most,
+                                             MessageId after, std::size_t limit, ByteCount max_bytes,
                                              WallTime now) override {
     if (failures.fetch_sub(1) > 0) throw Error(ErrorCode::kIo, "cannot read");
-    return real().pending(service, recipients, after, limit, most, now);
+    return real().pending(service, recipients, after, limit, max_bytes, now);
   }
 
   std::atomic<int> failures{0};
 };
 
 // A store whose first caller hears late that its messages are committed.
-class LateAnswerRepository final : public testing::ForwardingRepository {
+class LateAnswerRepository final : public testing::ForwardingRepository, public store::AsyncAdd {
  public:
   using ForwardingRepository::ForwardingRepository;
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
@@ -85,9 +85,8 @@ class LateAnswerRepository final : public testing::ForwardingRepository {
     if (calls_.fetch_add(1) == 0) answer_.wait();
     return outcomes;
   }
-  bool adds_async() const override { return true; }
   bool add_async(store::NewMessage message, Added added) override {
-    return real().add_async(std::move(message), added);
+    return store::ability<store::AsyncAdd>(real())->add_async(std::move(message), added);
   }
 
   int calls() const { return calls_; }

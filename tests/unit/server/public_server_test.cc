@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "package/own_repository.h"
 #include "sse-server/authenticators.h"
 #include "sse-server/server.h"
 #include "unit/server/server_fixture.h"
@@ -32,6 +34,44 @@ class WordAuthenticator final : public Authenticator {
     user.identity.tenant = TenantId("readers");
     return user;
   }
+};
+
+// A registry of one process; its nodes do not expire.
+struct OwnRegistry {
+  std::mutex mutex;
+  std::map<std::string, ClusterMember> members;
+};
+
+class OwnDiscovery final : public Discovery {
+ public:
+  explicit OwnDiscovery(std::shared_ptr<OwnRegistry> registry) : registry_(std::move(registry)) {}
+  unsigned join(const ClusterMember& self) override {
+    const std::scoped_lock lock(registry_->mutex);
+    if (registry_->members.contains(self.id)) throw Error(ErrorCode::kConflict, "node '" + self.id + "' is live");
+    id_ = self.id;
+    ClusterMember entry = self;
+    entry.number = static_cast<unsigned>(registry_->members.size()) + 1;
+    registry_->members[id_] = entry;
+    return entry.number;
+  }
+  void refresh(const ClusterMember& self) override {
+    const std::scoped_lock lock(registry_->mutex);
+    registry_->members[self.id] = self;
+  }
+  void leave() noexcept override {
+    const std::scoped_lock lock(registry_->mutex);
+    registry_->members.erase(id_);
+  }
+  std::vector<ClusterMember> nodes() override {
+    const std::scoped_lock lock(registry_->mutex);
+    std::vector<ClusterMember> nodes;
+    for (const auto& [id, member] : registry_->members) nodes.push_back(member);
+    return nodes;
+  }
+
+ private:
+  const std::shared_ptr<OwnRegistry> registry_;
+  std::string id_;
 };
 
 // The pages of ServerTest, at a server that only the public headers describe.
@@ -225,6 +265,106 @@ TEST_F(PublicServerTest, ListsAndClosesConnections) {
   EXPECT_FALSE(service.close(id));
   EXPECT_FALSE(service.connection(id));
   EXPECT_EQ(service.close(Target::user(UserId("ann"))), 1U);
+}
+
+TEST_F(PublicServerTest, StoresMessagesInTheRepositoryOfTheProgram) {
+  OwnRepository* own = nullptr;
+  Components components;
+  components.repository = [&own](MessageIds& ids) {
+    auto repository = std::make_unique<OwnRepository>(ids);
+    own = repository.get();
+    return repository;
+  };
+  public_ = std::make_unique<Server>(static_cast<ServerOptions&>(options_), Callbacks(), std::move(components));
+  public_->start();
+  Service service = public_->service();
+  const SendResult sent = service.send({Target::user(UserId("ann")), "note", "stored for later", true});
+  EXPECT_EQ(sent.delivered, 0U);
+  EXPECT_EQ(sent.pending, 1U);
+  EXPECT_EQ(own->size(), 1U);
+  OpenStream ann = stream("userId=ann");
+  EXPECT_TRUE(ann.client.receive_until("stored for later"));
+  EXPECT_TRUE(eventually([&] { return own->size() == 0; })) << "the TCP of the client confirms it";
+  std::promise<SendOutcome> second;
+  service.send_async({Target::user(UserId("ann")), "note", "without waiting", true},
+                     [&](SendOutcome outcome) { second.set_value(std::move(outcome)); });
+  EXPECT_EQ(second.get_future().get().result.delivered, 1U);
+  EXPECT_EQ(own->added(), 2U);
+  // What it cannot do is said, and the rest of the admin API goes on.
+  EXPECT_EQ(admin_get("/api/v1/status")["database"], "the program's own");
+  EXPECT_THAT(admin_get("/api/v1/messages", 404)["detail"].get<std::string>(), HasSubstr("cannot list its messages"));
+  EXPECT_EQ(admin_get("/api/v1/dead")["total"], 0);
+  EXPECT_EQ(admin_get("/api/v1/connections")["total"], 1);
+}
+
+TEST_F(PublicServerTest, FindsOtherNodesWithTheDiscoveryOfTheProgram) {
+  const std::string secret = folder_.file("secret");
+  std::ofstream(secret) << std::string(64, 's');
+  std::filesystem::permissions(secret, std::filesystem::perms::owner_read);
+  options_.cluster_listen = "127.0.0.1:0";
+  options_.cluster_secret_file = secret;
+  const auto registry = std::make_shared<OwnRegistry>();
+  const auto node = [&](const std::string& id) {
+    options_.server_id = id;
+    options_.admin = "unix:" + folder_.file(id + ".sock");
+    Components components;
+    components.discovery = std::make_unique<OwnDiscovery>(registry);
+    auto server = std::make_unique<Server>(static_cast<ServerOptions&>(options_), Callbacks(), std::move(components));
+    server->start();
+    return server;
+  };
+  public_ = node("a");
+  const std::unique_ptr<Server> other = node("b");
+  OpenStream ann = stream("userId=ann");
+  EXPECT_TRUE(eventually([&] {
+    return other->service().send({Target::user(UserId("ann")), "note", "from the other node"}).delivered == 1;
+  }));
+  EXPECT_TRUE(ann.client.receive_until("from the other node"));
+  EXPECT_TRUE(eventually([&] { return admin_get("/api/v1/nodes")["total"] == 2; }));
+  EXPECT_THROW(node("b"), Error) << "a live node has the id";
+  other->stop();
+  const std::scoped_lock lock(registry->mutex);
+  EXPECT_THAT(registry->members, ElementsAre(::testing::Key("a")));
+}
+
+TEST_F(PublicServerTest, RefusesComponentsThatOtherOptionsExclude) {
+  const auto refused = [&](const auto& change) {
+    ServerOptions options = options_;
+    Components components;
+    change(options, components);
+    try {
+      const Server server(options, {}, std::move(components));
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+      return std::string(e.what());
+    }
+    return std::string("not refused");
+  };
+  const auto registry = std::make_shared<OwnRegistry>();
+  EXPECT_THAT(refused([](ServerOptions&, Components& components) {
+                components.repository = [](MessageIds&) { return nullptr; };
+              }),
+              HasSubstr("no repository"));
+  EXPECT_THAT(refused([](ServerOptions& options, Components& components) {
+                options.cluster = "redis://127.0.0.1:1";
+                components.repository = [](MessageIds& ids) { return std::make_unique<OwnRepository>(ids); };
+              }),
+              HasSubstr("--cluster"));
+  EXPECT_THAT(refused([&](ServerOptions& options, Components& components) {
+                options.discovery = "static:127.0.0.1:1";
+                components.discovery = std::make_unique<OwnDiscovery>(registry);
+              }),
+              HasSubstr("--discovery"));
+  EXPECT_THAT(refused([&](ServerOptions& options, Components& components) {
+                options.cluster_listen = "127.0.0.1:0";
+                components.discovery = std::make_unique<OwnDiscovery>(registry);
+              }),
+              HasSubstr("cluster_secret_file"));
+  EXPECT_THAT(refused([](ServerOptions& options, Components&) {
+                options.discovery = "own:";
+                options.cluster_listen = "127.0.0.1:0";
+              }),
+              HasSubstr("is not known"));
 }
 
 TEST_F(PublicServerTest, AnswersMessagesOnlyWithACallback) {

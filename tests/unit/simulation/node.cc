@@ -21,8 +21,8 @@ constexpr milliseconds kExpirePeriod{5000};
 constexpr milliseconds kTimeout{2000};
 
 // The callbacks of the node whose thread is in a store that all nodes share.
-thread_local const std::map<ServiceName, store::MessageRepository::Withdraw>* withdraw_here = nullptr;
-std::map<const FaultyStore*, std::map<ServiceName, store::MessageRepository::Withdraw>> withdraw_of;
+thread_local const std::map<ServiceName, store::WithdrawalReports::Withdraw>* withdraw_here = nullptr;
+std::map<const FaultyStore*, std::map<ServiceName, store::WithdrawalReports::Withdraw>> withdraw_of;
 
 }  // namespace
 
@@ -47,11 +47,7 @@ auto FaultyStore::call(const char* what, Call make) {
   return make();
 }
 
-std::vector<store::AddOutcome> FaultyStore::add_all(std::span<const store::NewMessage> messages) {
-  return call("add", [&] { return inner_.messages.add_all(messages); });
-}
-
-bool FaultyStore::add_async(store::NewMessage message, Added added) {
+bool OwnFaultyStore::add_async(store::NewMessage message, Added added) {
   try {
     // What is told on the way takes locks of its own.
     if (in_memory_) {
@@ -59,7 +55,7 @@ bool FaultyStore::add_async(store::NewMessage message, Added added) {
       added(std::move(message), std::move(outcomes.front()));
       return true;
     }
-    return call("add", [&] { return inner_.messages.add_async(message, added); });
+    return call("add", [&] { return store::ability<store::AsyncAdd>(inner_.messages)->add_async(message, added); });
   } catch (const Error& e) {
     added(std::move(message), {{}, false, 0, store::AddOutcome::Refusal{e.code(), e.what()}});
     return true;
@@ -72,17 +68,18 @@ void FaultyStore::confirm(const ServiceName& service, const store::Recipient& re
   inner_.messages.confirm(service, recipient, id);
 }
 
-bool FaultyStore::count_confirmed(const ServiceName& service, observe::Counter* counter) {
-  return !shared_ && inner_.messages.count_confirmed(service, counter);
+void OwnFaultyStore::count_confirmed(const ServiceName& service, observe::Counter* counter) {
+  store::ability<store::ConfirmationCounter>(inner_.messages)->count_confirmed(service, counter);
 }
 
 void FaultyStore::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
+  auto* const reports = store::ability<store::WithdrawalReports>(inner_.messages);
   if (!shared_) {
-    inner_.messages.report_withdrawn(service, std::move(withdraw));
+    reports->report_withdrawn(service, std::move(withdraw));
     return;
   }
   withdraw_of[this][service] = std::move(withdraw);
-  inner_.messages.report_withdrawn(service, [service](const std::vector<store::Withdrawn>& gone) {
+  reports->report_withdrawn(service, [service](const std::vector<store::Withdrawn>& gone) {
     if (withdraw_here == nullptr) return;
     const auto found = withdraw_here->find(service);
     if (found != withdraw_here->end() && found->second) found->second(gone);
@@ -92,24 +89,28 @@ void FaultyStore::report_withdrawn(const ServiceName& service, Withdraw withdraw
 std::vector<store::AddOutcome> FaultyStore::add_in_order(std::span<const store::NewMessage> messages,
                                                          const std::function<void()>& committed) {
   // What is told on the way takes locks of its own.
-  if (in_memory_) return MessageRepository::add_in_order(messages, committed);
+  if (in_memory_) {
+    std::vector<store::AddOutcome> outcomes = call("add", [&] { return inner_.messages.add_all(messages); });
+    if (committed) committed();
+    return outcomes;
+  }
   return call("add", [&] { return inner_.messages.add_in_order(messages, committed); });
 }
 
 std::vector<MessageId> FaultyStore::known_imports(std::span<const store::NewMessage> messages) {
-  return call("look", [&] { return inner_.messages.known_imports(messages); });
+  return call("look", [&] { return store::ability<store::PartialStore>(inner_.messages)->known_imports(messages); });
 }
 
-store::MessageRepository::Replaced FaultyStore::replace_older(const ServiceName& service,
-                                                              const store::Recipient& recipient,
-                                                              const std::string& collapse, MessageId than) {
-  return call("replace", [&] { return inner_.messages.replace_older(service, recipient, collapse, than); });
+store::PartialStore::Replaced FaultyStore::replace_older(const ServiceName& service, const store::Recipient& recipient,
+                                                         const std::string& collapse, MessageId than) {
+  auto* const partial = store::ability<store::PartialStore>(inner_.messages);
+  return call("replace", [&] { return partial->replace_older(service, recipient, collapse, than); });
 }
 
 std::vector<store::PendingMessage> FaultyStore::pending(const ServiceName& service,
                                                         std::span<const store::Recipient> recipients, MessageId after,
-                                                        std::size_t limit, ByteCount most, WallTime now) {
-  return call("read", [&] { return inner_.messages.pending(service, recipients, after, limit, most, now); });
+                                                        std::size_t limit, ByteCount max_bytes, WallTime now) {
+  return call("read", [&] { return inner_.messages.pending(service, recipients, after, limit, max_bytes, now); });
 }
 
 std::uint64_t FaultyStore::expire(WallTime now) {
@@ -233,8 +234,9 @@ class Network::RequestForwarder final : public cluster::PostCarrier {
       exchange_ = exchange;
     }
     const auto drawn = [&](const Way& way) {
-      return milliseconds(way.least.count() + static_cast<std::int64_t>(world.random().below(
-                                                  static_cast<std::uint64_t>((way.most - way.least).count()) + 1)));
+      return milliseconds(way.min_delay.count() +
+                          static_cast<std::int64_t>(world.random().below(
+                              static_cast<std::uint64_t>((way.max_delay - way.min_delay).count()) + 1)));
     };
     milliseconds takes = drawn(there);
     if (there.late_in != 0 && world.random().below(there.late_in) == 0) takes += milliseconds(4000);
@@ -474,13 +476,16 @@ void Node::open_store() {
     sqlite.sync = store::SqliteRepository::Sync::kFull;
     sqlite.limits = limits;
     auto file = std::make_unique<store::SqliteRepository>(sqlite, *ids_);
-    store_ =
-        std::make_unique<FaultyStore>(machine_.world, FaultyStore::Inner{*file, *file, *file, *file}, false, false);
+    store_ = std::make_unique<OwnFaultyStore>(machine_.world, FaultyStore::Inner{*file, *file, *file, *file}, false);
     file_ = std::move(file);
   } else {
     store::MemoryRepository& memory = *machine_.store;
-    store_ = std::make_unique<FaultyStore>(machine_.world, FaultyStore::Inner{memory, memory, memory, memory}, true,
-                                           setting_.store == StoreKind::kShared);
+    const FaultyStore::Inner inner{memory, memory, memory, memory};
+    if (setting_.store == StoreKind::kShared) {
+      store_ = std::make_unique<SharedFaultyStore>(machine_.world, inner, true);
+    } else {
+      store_ = std::make_unique<OwnFaultyStore>(machine_.world, inner, true);
+    }
   }
   repository_ = store_.get();
   dead_ = store_.get();

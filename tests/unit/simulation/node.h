@@ -25,6 +25,7 @@
 #include "pages/relayed_bodies.h"
 #include "server/cluster_gateway.h"
 #include "store/memory/memory_repository.h"
+#include "store/repository_abilities.h"
 #include "support/memory_discovery.h"
 #include "unit/simulation/world.h"
 
@@ -51,11 +52,13 @@ struct Setting {
 
 inline constexpr std::array<const char*, 2> kServices{"s", "t"};
 
-/// A repository with faults, between a node and its store.
-class FaultyStore final : public store::MessageRepository,
-                          public store::MessageCatalog,
-                          public store::DeadLetters,
-                          public store::AttemptLog {
+/// A repository with faults, between a node and its store: an OwnFaultyStore or a SharedFaultyStore.
+class FaultyStore : public store::MessageRepository,
+                    public store::MessageCatalog,
+                    public store::DeadLetters,
+                    public store::AttemptLog,
+                    public store::WithdrawalReports,
+                    public store::PartialStore {
  public:
   struct Inner {
     store::MessageRepository& messages;
@@ -63,10 +66,6 @@ class FaultyStore final : public store::MessageRepository,
     store::DeadLetters& dead;
     store::AttemptLog& attempts;
   };
-  /// `in_memory`: it has a lock that must be free when the node is killed. `shared`: with other nodes.
-  FaultyStore(World& world, Inner inner, bool in_memory, bool shared)
-      : world_(world), inner_(inner), in_memory_(in_memory), shared_(shared) {}
-
   /// Of the calls to come, one in `in` fails; 0: none.
   void fail_one_in(std::uint64_t in) { fail_in_ = in; }
   /// Nothing of a node that was killed reaches the store any more.
@@ -74,22 +73,18 @@ class FaultyStore final : public store::MessageRepository,
   std::uint64_t failures() const { return failures_; }
   std::size_t inside() const { return inside_; }
 
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override;
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override;
   std::vector<MessageId> known_imports(std::span<const store::NewMessage> messages) override;
-  bool adds_async() const override { return !shared_ && inner_.messages.adds_async(); }
-  bool add_async(store::NewMessage message, Added added) override;
   void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override;
-  bool count_confirmed(const ServiceName& service, observe::Counter* counter) override;
   void report_withdrawn(const ServiceName& service, Withdraw withdraw) override;
   Replaced replace_older(const ServiceName& service, const store::Recipient& recipient, const std::string& collapse,
                          MessageId than) override;
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
-                                             MessageId after, std::size_t limit, ByteCount most, WallTime now) override;
+                                             MessageId after, std::size_t limit, ByteCount max_bytes,
+                                             WallTime now) override;
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return inner_.messages.size(); }
-  bool shared() const override { return shared_; }
 
   std::uint64_t count(const store::MessageFilter& filter) override;
   std::vector<store::PendingMessage> list(const store::MessageFilter& filter, std::uint64_t skip,
@@ -108,18 +103,42 @@ class FaultyStore final : public store::MessageRepository,
 
   void note_attempts(const ServiceName& service, std::span<const store::AttemptCount> attempts) override;
 
- private:
+ protected:
+  /// `in_memory`: it has a lock that must be free when the node is killed. `shared`: with other nodes.
+  FaultyStore(World& world, Inner inner, bool in_memory, bool shared)
+      : world_(world), inner_(inner), in_memory_(in_memory), shared_(shared) {}
   template <class Call>
   auto call(const char* what, Call make);
 
   World& world_;
   const Inner inner_;
   const bool in_memory_;
+
+ private:
   const bool shared_;
   std::uint64_t fail_in_ = 0;
   std::uint64_t failures_ = 0;
   bool shut_ = false;
   std::size_t inside_ = 0;
+};
+
+/// One of a node's own store.
+class OwnFaultyStore final : public FaultyStore, public store::AsyncAdd, public store::ConfirmationCounter {
+ public:
+  OwnFaultyStore(World& world, Inner inner, bool in_memory) : FaultyStore(world, inner, in_memory, false) {}
+
+  bool add_async(store::NewMessage message, Added added) override;
+  void count_confirmed(const ServiceName& service, observe::Counter* counter) override;
+};
+
+/// One of a store that all nodes use. It does not report what they settle.
+class SharedFaultyStore final : public FaultyStore, public store::SharedStore {
+ public:
+  SharedFaultyStore(World& world, Inner inner, bool in_memory) : FaultyStore(world, inner, in_memory, true) {}
+
+  store::MessageRepository& local() override { return *this; }
+  void report_settled(const ServiceName&, Settled) override {}
+  bool reports_settled() const override { return false; }
 };
 
 class Network;
@@ -153,8 +172,8 @@ class Network {
   explicit Network(World& world) : world_(world), registry(std::make_shared<cluster::MemoryRegistry>()) {}
 
   struct Way {
-    std::chrono::milliseconds least{0};
-    std::chrono::milliseconds most{3};
+    std::chrono::milliseconds min_delay{0};
+    std::chrono::milliseconds max_delay{3};
     bool cut = false;
     std::uint64_t late_in = 0;   ///< one post in so many takes seconds; 0: none
     std::uint64_t twice_in = 0;  ///< one in so many comes a second time

@@ -832,8 +832,8 @@ class Runner {
     Network::Way& way = network_.way(from, to);
     const std::string which = "the way from " + std::to_string(from) + " to " + std::to_string(to);
     if (!scenario_.network_faults) {
-      way.most = milliseconds(operation.d % 200);
-      log(which + " takes up to " + std::to_string(way.most.count()) + " ms");
+      way.max_delay = milliseconds(operation.d % 200);
+      log(which + " takes up to " + std::to_string(way.max_delay.count()) + " ms");
       return;
     }
     network_.note_trouble();
@@ -862,7 +862,7 @@ class Runner {
         log(which + " doubles");
         return;
       case 6:
-        way.most = milliseconds(operation.d % 1000);
+        way.max_delay = milliseconds(operation.d % 1000);
         log(which + " is slow");
         return;
       default:
@@ -1009,8 +1009,8 @@ class Runner {
       for (std::size_t s = 0; s < kServices.size(); ++s) {
         hub::Hub& hub = node->sender(s).hub();
         // A frame may be larger than the room; pieces of what is given out come on top.
-        const std::uint64_t most = hub.directory().sockets() * (setting_.max_backlog + 16 * 1024);
-        if (hub.directory().backlog_bytes() > most)
+        const std::uint64_t limit = hub.directory().sockets() * (setting_.max_backlog + 16 * 1024);
+        if (hub.directory().backlog_bytes() > limit)
           fail("node " + std::to_string(i) + " has a backlog of " + std::to_string(hub.directory().backlog_bytes()) +
                " bytes");
         if (hub.directory().connections() > hub.directory().sockets()) fail("more connections than sockets");
@@ -1095,7 +1095,7 @@ class Runner {
     pass(milliseconds(300));
     for (std::size_t i = 0; i < places_.size(); ++i) {
       if (Node* node = up(i)) node->store().fail_one_in(0);
-      for (std::size_t to = 0; to < places_.size(); ++to) network_.way(i, to).most = milliseconds(300);
+      for (std::size_t to = 0; to < places_.size(); ++to) network_.way(i, to).max_delay = milliseconds(300);
     }
     for (std::size_t page = 1; page < pages_.size(); page += 2) {
       connect(page, drawn(Kind::kConnect));

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -9,13 +10,15 @@
 
 namespace sse::testing {
 
-/// Forwards what every repository implements to another one; a test's repository overrides what it does differently.
+/// Forwards what every repository implements to another one, but none of its abilities; a test's repository overrides
+/// what it does differently, and derives from the abilities that it has.
 class ForwardingRepository : public store::MessageRepository {
  public:
   /// `real` must outlive it.
   explicit ForwardingRepository(store::MessageRepository& real) : real_(real) {}
-  std::vector<store::AddOutcome> add_all(std::span<const store::NewMessage> messages) override {
-    return real_.add_all(messages);
+  std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
+                                              const std::function<void()>& committed) override {
+    return real_.add_in_order(messages, committed);
   }
   void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override {
     real_.confirm(service, recipient, id);

@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 
 const Recipient kUser{event::TargetKind::kUser, "u"};
 
-MessageRepository::Settled into(std::vector<std::string>& calls) {
+SharedStore::Settled into(std::vector<std::string>& calls) {
   return [&calls](const Recipient& recipient, MessageId message) {
     calls.push_back(message.valid() ? recipient.name + " " + message.str() : "missed some");
   };

@@ -19,7 +19,7 @@ Withdrawn of(const std::string& service, std::uint64_t id) {
 
 class WithdrawalsTest : public ::testing::Test {
  protected:
-  MessageRepository::Withdraw into(std::vector<std::vector<std::uint64_t>>& calls) {
+  WithdrawalReports::Withdraw into(std::vector<std::vector<std::uint64_t>>& calls) {
     return [&calls](const std::vector<Withdrawn>& removed) {
       calls.emplace_back();
       for (const Withdrawn& one : removed) calls.back().push_back(one.id.value());
