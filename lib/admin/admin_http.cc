@@ -33,14 +33,14 @@ void write_json(httplib::Response& res, const Json& json) {
 }
 
 std::uint64_t positive_parameter(const httplib::Request& req, const char* name, std::uint64_t fallback,
-                                 std::uint64_t most) {
+                                 std::uint64_t max) {
   if (!req.has_param(name)) return fallback;
   const std::string text = req.get_param_value(name);
   std::uint64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || stop != text.data() + text.size() || value == 0 || value > most) {
+  if (error != std::errc{} || stop != text.data() + text.size() || value == 0 || value > max) {
     throw Error(ErrorCode::kInvalidArgument, std::string(name) + " '" + printable(text, 40) +
-                                                 "' must be a whole number from 1 to " + std::to_string(most));
+                                                 "' must be a whole number from 1 to " + std::to_string(max));
   }
   return value;
 }

@@ -20,9 +20,9 @@ event::Json problem(int status, const std::string& code, const std::string& sent
 void write_problem(httplib::Response& res, int status, const std::string& code, const std::string& sentence);
 void write_json(httplib::Response& res, const event::Json& json);
 
-/// A whole number from 1 to `most`; `fallback` when absent. Throws Error(kInvalidArgument) naming the parameter.
+/// A whole number from 1 to `max`; `fallback` when absent. Throws Error(kInvalidArgument) naming the parameter.
 std::uint64_t positive_parameter(const httplib::Request& req, const char* name, std::uint64_t fallback,
-                                 std::uint64_t most);
+                                 std::uint64_t max);
 /// `true` or `false`; false when absent. Throws Error(kInvalidArgument) on anything else.
 bool bool_parameter(const httplib::Request& req, const char* name);
 /// Index of the parameter's value among `choices`; 0 when absent. Throws Error(kInvalidArgument) naming them.

@@ -170,15 +170,15 @@ ClusterAdmin::Response ClusterAdmin::list(const RawRequest& request, const net::
                                                              ", the limit in a cluster; narrow the list with a filter");
   }
   // Rows that may be equal have to be merged, so all are fetched, in the largest pages a node sends.
-  const std::uint64_t most = cluster::MergeableRow<Row> ? api::kMaxPageSize : std::min(needed, kMaxRows);
+  const std::uint64_t page_size = cluster::MergeableRow<Row> ? api::kMaxPageSize : std::min(needed, kMaxRows);
   constexpr bool kHashed = std::is_same_v<Row, NameRow>;
   const std::string keys = kHashed ? key_parameter() : "";
   std::vector<NodeList<Row>> lists;
   std::set<std::string> missing;
-  for (std::uint64_t round = 1; round == 1 || (round - 1) * most < needed; ++round) {
+  for (std::uint64_t round = 1; round == 1 || (round - 1) * page_size < needed; ++round) {
     RawRequest part = request;
     part.set_parameter("pageNum", std::to_string(round));
-    part.set_parameter("pageSize", std::to_string(most));
+    part.set_parameter("pageSize", std::to_string(page_size));
     if (kHashed) {
       part.set_parameter("keys", keys);
       part.set_header(kLocalHeader, "1");
@@ -188,7 +188,7 @@ ClusterAdmin::Response ClusterAdmin::list(const RawRequest& request, const net::
     missing.merge(nodes.missing);
     bool more = false;
     for (NodeList<Row>& one : nodes.replies) {
-      more = more || one.rows.size() >= most;
+      more = more || one.rows.size() >= page_size;
       // A node's total counts once.
       if (round > 1) one.total = 0;
       if constexpr (std::is_same_v<Row, ConnectionRow>) {

@@ -72,8 +72,8 @@ void ActivityLog::sent(const ServiceName& service, const std::vector<delivery::S
     activity.event = requests[i].event;
     const event::Target& target = requests[i].target;
     const auto names = target.names.begin();
-    const auto most = static_cast<std::ptrdiff_t>(std::min(target.names.size(), ActivityEvent::kMaxNames));
-    activity.target = event::Target{target.kind, {names, names + most}, target.listening};
+    const auto shown = static_cast<std::ptrdiff_t>(std::min(target.names.size(), ActivityEvent::kMaxNames));
+    activity.target = event::Target{target.kind, {names, names + shown}, target.listening};
     activity.recipients = target.names.size();
     activity.qos = requests[i].qos;
     activity.message = outcomes[i].result.id;

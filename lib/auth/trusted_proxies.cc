@@ -17,13 +17,13 @@ TrustedProxies::TrustedProxies(const std::vector<std::string>& entries) {
     // The prefix of an IPv4-mapped IPv6 network includes the 96 bits before the IPv4 address.
     const bool mapped = network.bytes.size() == 4 && address.find(':') != std::string::npos;
     const unsigned before = mapped ? 96 : 0;
-    const unsigned most = before + static_cast<unsigned>(network.bytes.size() * 8);
-    network.bits = most;
+    const unsigned max_bits = before + static_cast<unsigned>(network.bytes.size() * 8);
+    network.bits = max_bits;
     bool good = !network.bytes.empty();
     if (slash < entry.size()) {
       const auto [stop, error] = std::from_chars(entry.data() + slash + 1, entry.data() + entry.size(), network.bits);
       good = good && error == std::errc{} && stop == entry.data() + entry.size() && network.bits >= before &&
-             network.bits <= most;
+             network.bits <= max_bits;
     }
     if (!good) {
       throw Error(ErrorCode::kInvalidArgument, "--trusted-proxy '" + printable(entry, 60) +

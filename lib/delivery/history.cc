@@ -264,7 +264,7 @@ hub::Resumption History::resume(const Client& client, SteadyTime now) {
   return finish(client, std::move(so_far));
 }
 
-bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t most) {
+bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t limit) {
   if (!on() || client.last_event_id.empty()) return true;
   expire(now);
   if (!std::exchange(so_far.begun, true)) {
@@ -298,14 +298,14 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
         std::upper_bound(begin, topic->items.end(), so_far.through,
                          [](std::uint64_t at, const Topic::Item& one) { return at < one.entry->position.value(); });
     const std::size_t before = next.size();
-    for (; item != topic->items.end() && next.size() - before < most; ++item) next.push_back(&*item->entry);
+    for (; item != topic->items.end() && next.size() - before < limit; ++item) next.push_back(&*item->entry);
     more = more || item != topic->items.end();
   }
   if (so_far.oldest == 0) so_far.oldest = oldest;
   count_steps(next.size());
   std::ranges::sort(next, {}, [](const Entry* entry) { return entry->position; });
-  if (next.size() > most) {
-    next.resize(most);
+  if (next.size() > limit) {
+    next.resize(limit);
     more = true;
   }
   for (const Entry* entry : next) {

@@ -81,9 +81,9 @@ class History {
     std::vector<hub::RetainedEvent> missed;
   };
   static constexpr std::size_t kAtOnce = 1024;
-  /// Collects the next `most` events for the client; true when there are no more. REQUIRES: the same client each time;
+  /// Collects the next `limit` events for the client; true when there are no more. REQUIRES: the same client each time;
   /// only its `connection` may increase.
-  bool collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t most = kAtOnce);
+  bool collect(const Client& client, Resuming& so_far, SteadyTime now, std::size_t limit = kAtOnce);
   /// Returns the result. REQUIRES: collect() has returned true, and no event was added since.
   hub::Resumption finish(const Client& client, Resuming so_far);
 

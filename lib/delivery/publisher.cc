@@ -185,8 +185,8 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
     {
       const MutexLock lock(order_);
       client.connection = ConnectionId(ids_.next());
-      const std::size_t most = round < kMaxRounds ? History::kAtOnce : SIZE_MAX;
-      if (history_.collect(client, so_far, ids_.clock().steady_now(), most)) {
+      const std::size_t limit = round < kMaxRounds ? History::kAtOnce : SIZE_MAX;
+      if (history_.collect(client, so_far, ids_.clock().steady_now(), limit)) {
         last_ = client.connection.value();
         return hub_.connect(std::move(request), history_.finish(client, std::move(so_far)));
       }

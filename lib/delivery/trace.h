@@ -51,7 +51,8 @@ class Trace {
   /// Limit for the names of all recipients together.
   static constexpr std::size_t kMaxNameBytes = std::size_t{4} * 1024 * 1024;
 
-  explicit Trace(std::size_t most = 50'000, std::size_t max_ended = 10'000) : max_(most), max_ended_(max_ended) {}
+  explicit Trace(std::size_t max_entries = 50'000, std::size_t max_ended = 10'000)
+      : max_(max_entries), max_ended_(max_ended) {}
 
   void add(MessageId message, Step what, WallTime time) { add({time, message, what, {}, {}, {}}); }
   void add(Entry entry) EXCLUDES(mutex_) { note(std::move(entry)); }

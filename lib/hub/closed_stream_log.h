@@ -31,7 +31,7 @@ class ClosedStreamLog {
  public:
   static constexpr std::size_t kMaxBytes = std::size_t{1024} * 1024;
 
-  explicit ClosedStreamLog(std::size_t most) : max_(most) {}
+  explicit ClosedStreamLog(std::size_t max_streams) : max_(max_streams) {}
 
   void add(ClosedConnection closed) {
     if (max_ == 0) return;

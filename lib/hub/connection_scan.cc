@@ -141,13 +141,13 @@ std::vector<ConnectionId> find(const ConnectionDirectory& connections, const Con
   return ids;
 }
 
-std::vector<ConnectionId> ConnectionIterator::next(std::size_t most) {
+std::vector<ConnectionId> ConnectionIterator::next(std::size_t limit) {
   if (at_ == ids_.size()) {
     ids_ = find(*connections_, {});
     at_ = 0;
   }
   const auto first = ids_.begin() + static_cast<std::ptrdiff_t>(at_);
-  const std::size_t count = std::min(most, ids_.size() - at_);
+  const std::size_t count = std::min(limit, ids_.size() - at_);
   at_ += count;
   return {first, first + static_cast<std::ptrdiff_t>(count)};
 }

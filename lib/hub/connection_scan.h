@@ -53,9 +53,9 @@ class ConnectionIterator {
   /// `connections` outlives this.
   explicit ConnectionIterator(const ConnectionDirectory& connections) : connections_(&connections) {}
 
-  /// The next ids, at most `most`; some may have closed meanwhile. After the last one it starts again with the
+  /// The next ids, at most `limit`; some may have closed meanwhile. After the last one it starts again with the
   /// connections open then. Empty when there are none.
-  std::vector<ConnectionId> next(std::size_t most);
+  std::vector<ConnectionId> next(std::size_t limit);
 
  private:
   const ConnectionDirectory* connections_;

@@ -19,15 +19,15 @@ using net::CloseReason;
 
 namespace {
 
-// Returns a time from 0 to `most`, evenly spread over the connections, so that after a restart the clients do not all
-// reconnect at once.
-std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds most) {
+// Returns a time from 0 to `max_delay`, evenly spread over the connections, so that after a restart the clients do not
+// all reconnect at once.
+std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds max_delay) {
   // The finalizer of splitmix64, because ids differ in few bits.
   std::uint64_t x = id.value();
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
   x ^= x >> 31;
-  return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(most.count()) + 1));
+  return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(max_delay.count()) + 1));
 }
 
 }  // namespace

@@ -27,9 +27,9 @@ template <class Gather, class Visit>
 void in_parts(const ConnectionDirectory& connections, const UserId& user, Gather gather, Visit look) {
   std::vector<std::vector<ConnectionId>> ids(connections.shards());
   connections.visit(user, [&](Shard& shard, std::size_t number) { gather(shard, ids[number]); });
-  std::size_t most = 0;
-  for (const auto& mine : ids) most = std::max(most, mine.size());
-  for (std::size_t begin = 0; begin < most; begin += kAtOnce) {
+  std::size_t longest = 0;
+  for (const auto& mine : ids) longest = std::max(longest, mine.size());
+  for (std::size_t begin = 0; begin < longest; begin += kAtOnce) {
     connections.visit(user, [&](Shard& shard, std::size_t number) {
       const std::size_t end = std::min(begin + kAtOnce, ids[number].size());
       for (std::size_t i = begin; i < end; ++i) {

@@ -89,13 +89,13 @@ void Shard::find_delivery_states(const std::vector<DeliveryState>& messages, con
 Shard::DeliveryForecast Shard::forecast(const Connection& connection, std::size_t event_bytes) const {
   loop_.assert_in_loop_thread();
   const std::uint64_t bytes = event::size_on_stream(event_bytes, connection.chunked());
-  const std::uint64_t most = options_.stream.max_backlog;
+  const std::uint64_t max_backlog = options_.stream.max_backlog;
   if (connection.replay) {
-    return connection.replay->overflows(bytes, most) ? DeliveryForecast::kOverflows : DeliveryForecast::kWaits;
+    return connection.replay->overflows(bytes, max_backlog) ? DeliveryForecast::kOverflows : DeliveryForecast::kWaits;
   }
   const std::uint64_t backlog = connection.backlog_bytes();
-  return connection.blocked() && backlog > 0 && backlog + bytes > most ? DeliveryForecast::kOverflows
-                                                                       : DeliveryForecast::kTakes;
+  return connection.blocked() && backlog > 0 && backlog + bytes > max_backlog ? DeliveryForecast::kOverflows
+                                                                              : DeliveryForecast::kTakes;
 }
 
 }  // namespace sse::hub

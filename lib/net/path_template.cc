@@ -73,18 +73,18 @@ bool PathTemplate::matches(std::string_view path, std::size_t part) const {
     });
   }
   const bool segment = first.kind == Kind::kSegment;
-  const std::size_t most = segment ? std::min({path.find('/'), kMaxSegment, path.size()})
-                                   : std::min(path.find_first_of(kLineEnds), path.size());
-  const std::size_t least = first.kind == Kind::kAny ? 0 : 1;
+  const std::size_t longest = segment ? std::min({path.find('/'), kMaxSegment, path.size()})
+                                      : std::min(path.find_first_of(kLineEnds), path.size());
+  const std::size_t shortest = first.kind == Kind::kAny ? 0 : 1;
   // The variable part is nearly always the last part, or followed by the last: both cases need one comparison.
-  if (part + 1 == parts_.size()) return path.size() >= least && path.size() <= most;
+  if (part + 1 == parts_.size()) return path.size() >= shortest && path.size() <= longest;
   const std::string& next = parts_[part + 1].text;
   if (part + 2 == parts_.size() && parts_[part + 1].kind == Kind::kText) {
     if (!path.ends_with(next)) return false;
     const std::size_t size = path.size() - next.size();
-    return size >= least && size <= most;
+    return size >= shortest && size <= longest;
   }
-  for (std::size_t size = least; size <= most; ++size) {
+  for (std::size_t size = shortest; size <= longest; ++size) {
     if (matches(path.substr(size), part + 1)) return true;
   }
   return false;

@@ -28,11 +28,12 @@ std::size_t bytes_of(const hub::ClientKey& client) {
 
 }  // namespace
 
-std::vector<ConnectionId> streams_to_end(std::vector<ConnectionId> streams, ConnectionId newcomer, std::size_t most) {
+std::vector<ConnectionId> streams_to_end(std::vector<ConnectionId> streams, ConnectionId newcomer,
+                                         std::size_t max_streams) {
   streams.push_back(newcomer);
   std::ranges::sort(streams);
   streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
-  streams.resize(streams.size() - std::min(streams.size(), most));
+  streams.resize(streams.size() - std::min(streams.size(), max_streams));
   return streams;
 }
 

@@ -61,8 +61,9 @@ class ClientLimiter {
   bool stopping_ GUARDED_BY(mutex_) = false;
 };
 
-/// The streams to end: all of `streams` and `newcomer` except the newest `most`. A node that knows only some streams of
-/// a client ends none that a node with the complete list would keep.
-std::vector<ConnectionId> streams_to_end(std::vector<ConnectionId> streams, ConnectionId newcomer, std::size_t most);
+/// The streams to end: all of `streams` and `newcomer` except the newest `max_streams`. A node that knows only some
+/// streams of a client ends none that a node with the complete list would keep.
+std::vector<ConnectionId> streams_to_end(std::vector<ConnectionId> streams, ConnectionId newcomer,
+                                         std::size_t max_streams);
 
 }  // namespace sse::pages

@@ -61,8 +61,8 @@ std::uint64_t find_connection_id(std::string_view text, const net::RequestExtras
   const std::string type = to_lower(request.header("Content-Type"));
   const bool multipart = net::is_multipart(type);
   const bool form = multipart || type.starts_with("application/x-www-form-urlencoded");
-  const ByteCount most = multipart ? kMaxDisconnectBody : kMaxForm;
-  if (form && std::max<std::uint64_t>(request.body.size(), extras.file_size) > most.count()) return 0;
+  const ByteCount max_body = multipart ? kMaxDisconnectBody : kMaxForm;
+  if (form && std::max<std::uint64_t>(request.body.size(), extras.file_size) > max_body.count()) return 0;
   try {
     if (extras.file != -1) {
       if (!extras.loadable) return 0;

@@ -29,7 +29,7 @@ Maintenance::Maintenance(const std::vector<application::Service>& services, stor
       metrics_(metrics),
       clock_(clock),
       options_(std::move(options)),
-      worker_("sse-chores", 0, 1, 16, kMaintenanceIdle, clock) {}
+      worker_("sse-maintenance", 0, 1, 16, kMaintenanceIdle, clock) {}
 
 void Maintenance::start(net::EventLoop& loop) {
   loop.post([this, &loop] {

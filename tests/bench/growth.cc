@@ -149,15 +149,15 @@ double exponent(const std::vector<double>& n, const std::vector<double>& values,
 int marked = 0;
 
 // Prints one row. With a `unit`, Sample::seconds is a count of that unit instead of seconds.
-void row(const char* what, std::size_t most, const std::function<Sample(std::size_t)>& sample,
+void row(const char* what, std::size_t max_size, const std::function<Sample(std::size_t)>& sample,
          const char* unit = nullptr) {
   if (std::string_view(what).find(only) == std::string_view::npos) return;
-  if (quick) most = std::max<std::size_t>(most / 8, 1 << kDoublings);
+  if (quick) max_size = std::max<std::size_t>(max_size / 8, 1 << kDoublings);
   std::vector<double> sizes;
   std::vector<double> seconds;
   std::vector<double> bytes;
   for (int i = kDoublings; i >= 0; --i) {
-    const std::size_t n = most >> i;
+    const std::size_t n = max_size >> i;
     Sample best = sample(n);
     for (int round = quick ? 2 : 0; round < 2; ++round) {
       const Sample again = sample(n);
@@ -172,7 +172,7 @@ void row(const char* what, std::size_t most, const std::function<Sample(std::siz
   const double memory = exponent(sizes, bytes, 64.0 * 1024);
   const bool mark = time > kMarked || memory > kMarked;
   if (mark) ++marked;
-  std::printf("%-58s %6zu %9.*f %s %5.2f %9.0f KiB %5.2f%s\n", what, most, unit == nullptr ? 4 : 0, seconds.back(),
+  std::printf("%-58s %6zu %9.*f %s %5.2f %9.0f KiB %5.2f%s\n", what, max_size, unit == nullptr ? 4 : 0, seconds.back(),
               unit == nullptr ? "s" : unit, time, bytes.back() / 1024, memory, mark ? "  <-- more than 1.2" : "");
   std::fflush(stdout);
 }

@@ -25,8 +25,8 @@ const Json* field(const Json& json, const char* name) {
 
 }  // namespace
 
-std::optional<Json> read_json(std::string_view text, std::size_t most) {
-  if (text.size() > most) return std::nullopt;
+std::optional<Json> read_json(std::string_view text, std::size_t max_bytes) {
+  if (text.size() > max_bytes) return std::nullopt;
   try {
     return event::parse_json(text, "an answer");
   } catch (const Error&) {

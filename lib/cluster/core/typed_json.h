@@ -15,8 +15,8 @@ namespace sse::cluster {
 /// The maximum size of one node's reply to a list query.
 inline constexpr std::size_t kMaxNodeDocument = std::size_t{64} << 20;
 
-/// Returns nullopt if the text is not JSON, is nested too deeply or exceeds `most` bytes.
-std::optional<event::Json> read_json(std::string_view text, std::size_t most);
+/// Returns nullopt if the text is not JSON, is nested too deeply or exceeds `max_bytes` bytes.
+std::optional<event::Json> read_json(std::string_view text, std::size_t max_bytes);
 
 std::string text_in(const event::Json& json, const char* name);
 /// Reads a non-negative whole number.

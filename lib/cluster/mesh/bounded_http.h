@@ -7,15 +7,15 @@
 
 namespace sse::cluster {
 
-/// Receives a response body of httplib in chunks and aborts it beyond `most` bytes, so that a peer's response cannot
-/// use more memory than that. For one request, which must not outlive it.
+/// Receives a response body of httplib in chunks and aborts it beyond `max_bytes` bytes, so that a peer's response
+/// cannot use more memory than that. For one request, which must not outlive it.
 class BoundedBody {
  public:
   /// `request` is a httplib::Request; a template, so that its header is not needed here.
   template <class Request>
-  BoundedBody(Request& request, std::size_t most) {
-    request.content_receiver = [this, most](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
-      too_large_ = body_.size() + size > most;
+  BoundedBody(Request& request, std::size_t max_bytes) {
+    request.content_receiver = [this, max_bytes](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+      too_large_ = body_.size() + size > max_bytes;
       if (!too_large_) body_.append(data, size);
       return !too_large_;
     };

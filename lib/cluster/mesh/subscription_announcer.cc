@@ -30,18 +30,18 @@ void SubscriptionAnnouncer::wait(std::shared_ptr<TopicBarrier> barrier) {
   barriers_.emplace_back(appended_, std::move(barrier));
 }
 
-void SubscriptionAnnouncer::write(MeshMessage& post, const std::set<std::string>& all, std::size_t most) {
+void SubscriptionAnnouncer::write(MeshMessage& post, const std::set<std::string>& all, std::size_t limit) {
   post.session = session_;
   post.number = ++number_;
   post.reset = !begun_;
   begun_ = true;
   if (listing_all_) {
     auto next = last_listed_.empty() ? all.begin() : all.upper_bound(last_listed_);
-    for (; next != all.end() && post.topics.size() < most; ++next) post.topics.push_back({true, *next});
+    for (; next != all.end() && post.topics.size() < limit; ++next) post.topics.push_back({true, *next});
     if (!post.topics.empty()) last_listed_ = post.topics.back().name;
     listing_all_ = next != all.end();
   }
-  while (!listing_all_ && !changes_.empty() && post.topics.size() < most) {
+  while (!listing_all_ && !changes_.empty() && post.topics.size() < limit) {
     post.topics.push_back(std::move(changes_.front()));
     changes_.pop_front();
     ++written_;

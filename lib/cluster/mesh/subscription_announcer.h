@@ -36,8 +36,8 @@ class SubscriptionAnnouncer {
 
   /// Whether there is something to announce, or a barrier waits.
   bool urgent() const { return listing_all_ || !changes_.empty() || !barriers_.empty(); }
-  /// Adds the next piece, at most `most` topics, to a post. `all`: the owner's current topics.
-  void write(MeshMessage& post, const std::set<std::string>& all, std::size_t most = kTopicsInOnePost);
+  /// Adds the next piece, at most `limit` topics, to a post. `all`: the owner's current topics.
+  void write(MeshMessage& post, const std::set<std::string>& all, std::size_t limit = kTopicsInOnePost);
   /// The peer has read the most recent post. Appends the barriers that are complete.
   void confirmed(TopicBarriers& completed);
   /// The peer is unreachable: all barriers fail. start_over() begins another session.

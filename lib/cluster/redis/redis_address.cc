@@ -16,12 +16,12 @@ constexpr unsigned kMaxDatabase = 1'000'000;
               "the address of Redis " + what + "; write redis://HOST:PORT/DB or redis://:PASSWORD@HOST:PORT/DB");
 }
 
-unsigned number(std::string_view text, unsigned least, unsigned most, const char* what) {
+unsigned number(std::string_view text, unsigned least, unsigned max, const char* what) {
   unsigned value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || stop != text.data() + text.size() || value < least || value > most) {
+  if (error != std::errc{} || stop != text.data() + text.size() || value < least || value > max) {
     bad_redis_address(std::string("has a ") + what + " that is not a number from " + std::to_string(least) + " to " +
-                      std::to_string(most));
+                      std::to_string(max));
   }
   return value;
 }

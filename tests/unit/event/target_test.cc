@@ -105,8 +105,8 @@ TEST(Normalize, RefusesWhatIsTooMuchOrNotText) {
 
   Names names;
   for (std::size_t i = 0; i < kMaxNames; ++i) names.push_back(std::to_string(i));
-  Target most{TargetKind::kUser, names, false};
-  EXPECT_NO_THROW(normalize(most));
+  Target largest{TargetKind::kUser, names, false};
+  EXPECT_NO_THROW(normalize(largest));
   names.push_back("one more");
   expect_refused({TargetKind::kUser, names, false}, "the target names 10001 users, at most 10000 fit one send");
 }

@@ -689,19 +689,19 @@ TEST_F(HubTest, TakesTenThousandConfirmationsInPartsBetweenOtherWork) {
   hub_->deliver(std::move(deliveries));
   const Identity owner{UserId("1")};
   EXPECT_EQ(hub_->directory().describe(page.id)->in_flight, kMessages);
-  std::atomic<std::uint64_t> most{0};
+  std::atomic<std::uint64_t> max_steps{0};
   std::uint64_t counted = 0;
   loops_.front()->post([&] {
     counted = steps_counted();
     loops_.front()->at_turn_end([&] {
-      most = std::max(most.load(), steps_counted() - counted);
+      max_steps = std::max(max_steps.load(), steps_counted() - counted);
       counted = steps_counted();
     });
   });
   EXPECT_EQ(hub_->acknowledge(page.id, owner, ids), kMessages);
   settle();
-  EXPECT_GT(most.load(), 0U);
-  EXPECT_LT(most.load(), kMessages / 2) << "steps in one turn of the loop";
+  EXPECT_GT(max_steps.load(), 0U);
+  EXPECT_LT(max_steps.load(), kMessages / 2) << "steps in one turn of the loop";
   EXPECT_EQ(hub_->directory().describe(page.id)->in_flight, 0U);
   loops_.front()->stop();
 }

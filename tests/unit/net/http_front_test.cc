@@ -692,11 +692,12 @@ class HeadDecidesTest : public HttpFrontTest {
   ~HeadDecidesTest() override { release(); }
 
   // What the other side's socket takes of a body nobody reads.
-  static std::size_t push(Client& c, std::size_t most) {
+  static std::size_t push(Client& c, std::size_t max_bytes) {
     const std::string piece(65536, 'x');
     std::size_t sent = 0;
-    while (sent < most) {
-      const ssize_t n = ::send(c.fd(), piece.data(), std::min(piece.size(), most - sent), MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < max_bytes) {
+      const ssize_t n =
+          ::send(c.fd(), piece.data(), std::min(piece.size(), max_bytes - sent), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n <= 0) break;
       sent += static_cast<std::size_t>(n);
     }

@@ -43,10 +43,11 @@ struct TlsPair {
   std::unique_ptr<TlsClient> client;
 };
 
-inline TlsPair tls_pair(const net::TlsContext& context, int send_buffer = 0, int receive_buffer = 0, int most = 0) {
+inline TlsPair tls_pair(const net::TlsContext& context, int send_buffer = 0, int receive_buffer = 0,
+                        int max_version = 0) {
   TcpPair plain = tcp_pair(send_buffer, receive_buffer);
   TlsPair pair;
-  pair.client = std::make_unique<TlsClient>(std::move(plain.client), most);
+  pair.client = std::make_unique<TlsClient>(std::move(plain.client), max_version);
   const int fd = plain.server.get();
   pair.server = net::Socket(std::move(plain.server), context.accept(fd));
   auto shaken = std::async(std::launch::async, [&] { return pair.client->handshake(); });

@@ -37,10 +37,12 @@ class Certificate {
 /// The client's side of TLS on a blocking socket; believes any certificate.
 class TlsClient {
  public:
-  /// `most`, `protocols`: highest version, and what ALPN offers, in its own form; 0 and "" for OpenSSL's defaults.
-  explicit TlsClient(Client client, int most = 0, const std::string& protocols = "") : client_(std::move(client)) {
+  /// `max_version`, `protocols`: highest version, and what ALPN offers, in its own form; 0 and "" for OpenSSL's
+  /// defaults.
+  explicit TlsClient(Client client, int max_version = 0, const std::string& protocols = "")
+      : client_(std::move(client)) {
     context_.reset(SSL_CTX_new(TLS_client_method()));
-    if (most != 0) SSL_CTX_set_max_proto_version(context_.get(), most);
+    if (max_version != 0) SSL_CTX_set_max_proto_version(context_.get(), max_version);
     SSL_CTX_set_options(context_.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
     ssl_.reset(SSL_new(context_.get()));
     if (!protocols.empty()) {

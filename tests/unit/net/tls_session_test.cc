@@ -48,9 +48,9 @@ class TlsSessionTest : public ::testing::Test {
 };
 
 TEST_F(TlsSessionTest, CarriesBytesBothWays) {
-  for (const int most : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    TlsPair pair = tls_pair(context_, 0, 0, most);
-    EXPECT_EQ(pair.server.tls->version(), most == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    TlsPair pair = tls_pair(context_, 0, 0, version);
+    EXPECT_EQ(pair.server.tls->version(), version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
     ASSERT_TRUE(pair.client->send("from the client"));
     std::string buffer(TlsSession::kMaxRecord, '\0');
     ASSERT_TRUE(await(pair.server.fd.get(), POLLIN));

@@ -26,19 +26,19 @@ TEST(ClientLimiter, CountsTheNewcomerOnceWhetherOrNotItIsKnown) {
 TEST(ClientLimiter, LeavesAsManyAsMayBeWhenSeveralOpenAtOnce) {
   // Four at four nodes, each of which has heard of some of the others, of all, or of none.
   const std::vector<std::uint64_t> all{1, 2, 3, 4};
-  for (std::size_t most = 1; most <= 3; ++most) {
+  for (std::size_t max_streams = 1; max_streams <= 3; ++max_streams) {
     for (const std::uint64_t newcomer : all) {
       for (unsigned known = 0; known < 16; ++known) {
         std::vector<ConnectionId> streams;
         for (std::size_t i = 0; i < all.size(); ++i) {
           if ((known >> i & 1U) != 0) streams.emplace_back(all[i]);
         }
-        for (const ConnectionId ended : streams_to_end(streams, ConnectionId(newcomer), most))
-          EXPECT_LE(ended.value(), all.size() - most) << "limit " << most << ", newcomer " << newcomer;
+        for (const ConnectionId ended : streams_to_end(streams, ConnectionId(newcomer), max_streams))
+          EXPECT_LE(ended.value(), all.size() - max_streams) << "limit " << max_streams << ", newcomer " << newcomer;
       }
     }
     // Each knows at least what was there when it came.
-    EXPECT_EQ(streams_to_end(ids({1, 2, 3, 4}), ConnectionId(4), most).size(), all.size() - most);
+    EXPECT_EQ(streams_to_end(ids({1, 2, 3, 4}), ConnectionId(4), max_streams).size(), all.size() - max_streams);
   }
 }
 

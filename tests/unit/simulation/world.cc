@@ -204,15 +204,15 @@ void World::switch_to(Thread* next) {
   mine->await();
 }
 
-std::uint64_t World::run(std::uint64_t most) {
-  budget_ = most;
+std::uint64_t World::run(std::uint64_t limit) {
+  budget_ = limit;
   Thread* next = choose();
   if (next != driver_) switch_to(next);
-  return most - budget_;
+  return limit - budget_;
 }
 
-bool World::settle(std::uint64_t most) {
-  return run(most) < most;
+bool World::settle(std::uint64_t limit) {
+  return run(limit) < limit;
 }
 
 void World::block(const void* key, std::int64_t deadline) {
@@ -241,13 +241,13 @@ void World::block(const void* key, std::int64_t deadline) {
   mine->deadline = kNever;
 }
 
-void World::wake(const void* key, std::size_t most) {
+void World::wake(const void* key, std::size_t limit) {
   std::vector<Thread*> waiting;
   for (const auto& thread : threads_) {
     if (thread->blocked && !thread->frozen && thread->key == key) waiting.push_back(thread.get());
   }
-  while (!waiting.empty() && most-- > 0) {
-    const std::size_t at = waiting.size() == 1 || most == SIZE_MAX ? 0 : random_.below(waiting.size());
+  while (!waiting.empty() && limit-- > 0) {
+    const std::size_t at = waiting.size() == 1 || limit == SIZE_MAX ? 0 : random_.below(waiting.size());
     waiting[at]->blocked = false;
     make_runnable(waiting[at]);
     waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(at));
@@ -459,10 +459,10 @@ int World::unacknowledged(const Wire& wire) {
   return bytes + (wire.server_ended_ && bytes != 0 ? 1 : 0);
 }
 
-std::size_t Wire::deliver(std::size_t most) {
+std::size_t Wire::deliver(std::size_t limit) {
   if (reset_) return 0;
   const std::size_t room = window_ - std::min(window_, unread_.size());
-  const std::size_t n = std::min({most, room, sending_.size()});
+  const std::size_t n = std::min({limit, room, sending_.size()});
   if (n == 0) return 0;
   unread_.append(sending_, 0, n);
   acknowledged_.append(sending_, 0, n);
@@ -859,8 +859,8 @@ int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
   return 0;
 }
 
-int epoll_wait(int epoll, epoll_event* events, int most, int timeout) {
-  if (epoll < kFirstFd) return REAL(epoll_wait)(epoll, events, most, timeout);
+int epoll_wait(int epoll, epoll_event* events, int limit, int timeout) {
+  if (epoll < kFirstFd) return REAL(epoll_wait)(epoll, events, limit, timeout);
   World& world = *here();
   const std::int64_t deadline = timeout < 0 ? simulation::kNever : world.now() + std::int64_t{timeout} * 1'000'000;
   // Others may run between two turns of a loop that has always something to do.
@@ -870,7 +870,7 @@ int epoll_wait(int epoll, epoll_event* events, int most, int timeout) {
     if (object == nullptr) return simulation::no_such();
     int n = 0;
     for (auto& [fd, watch] : object->watches) {
-      if (n == most) break;
+      if (n == limit) break;
       const std::uint32_t ready = world.kernel().ready(fd, watch);
       if (ready == 0) continue;
       if ((watch.events & EPOLLET) != 0) watch.seen = world.kernel().find(fd)->writes;

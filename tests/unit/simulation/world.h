@@ -39,9 +39,9 @@ class Wire {
   /// `send_buffer`: bytes the server's kernel takes; `window`: bytes the client's kernel takes without its reading.
   Wire(std::size_t send_buffer, std::size_t window) : send_buffer_(send_buffer), window_(window) {}
 
-  /// Up to `most` bytes arrive, as far as the client's kernel has room for them; returns how many. They are
+  /// Up to `limit` bytes arrive, as far as the client's kernel has room for them; returns how many. They are
   /// acknowledged from now on.
-  std::size_t deliver(std::size_t most);
+  std::size_t deliver(std::size_t limit);
   /// What has arrived, for a client that reads.
   std::string read();
   /// The whole of what arrived so far, read or not: what the peer's TCP has acknowledged.
@@ -105,10 +105,10 @@ class World {
   std::optional<std::int64_t> next_deadline() const;
 
   // Threads.
-  /// Lets threads go on, `most` steps at the most; returns how many it were.
-  std::uint64_t run(std::uint64_t most);
+  /// Lets threads go on, `limit` steps at the most; returns how many it were.
+  std::uint64_t run(std::uint64_t limit);
   /// Until none can go on at this time. False when they do not come to rest.
-  bool settle(std::uint64_t most = 2'000'000);
+  bool settle(std::uint64_t limit = 2'000'000);
   /// Threads started from now on by the driver belong to this group, and so do those that they start.
   void set_group(int group);
   int group() const;
@@ -148,7 +148,7 @@ class World {
   // What the functions of the C library come to. Not for tests.
   Thread* me() const;
   void block(const void* key, std::int64_t deadline);
-  void wake(const void* key, std::size_t most);
+  void wake(const void* key, std::size_t limit);
   void maybe_preempt();
   void yield();
   bool timed_out() const;

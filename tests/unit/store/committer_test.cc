@@ -39,11 +39,11 @@ class CommitterTest : public ::testing::Test {
         [](Committer::Outcome) {}, 0);
     begun.get_future().wait();
     std::size_t open = 0;
-    std::size_t most = 0;
+    std::size_t max_open = 0;
     std::promise<void> all;
     std::size_t left = jobs;
     for (std::size_t i = 0; i < jobs; ++i) {
-      committer.commit_async([&](SqliteWriter&) { most = std::max(most, ++open); },
+      committer.commit_async([&](SqliteWriter&) { max_open = std::max(max_open, ++open); },
                              [&](const Committer::Outcome& refusal) {
                                EXPECT_FALSE(refusal.has_value());
                                --open;
@@ -53,7 +53,7 @@ class CommitterTest : public ::testing::Test {
     }
     queued.set_value();
     all.get_future().wait();
-    return most;
+    return max_open;
   }
 
   TempFolder folder_;

@@ -17,8 +17,8 @@ TEST(Mark, IsReadBackFromAPayloadOfTheSizeAsked) {
 }
 
 TEST(Mark, FitsTheLeastSizeHoweverLongARunTakes) {
-  const Mark most{SteadyTime(std::chrono::hours(24 * 365 * 3)), 999, 9'999'999'999};
-  EXPECT_EQ(payload(most, kMinDataSize).size(), kMinDataSize);
+  const Mark largest{SteadyTime(std::chrono::hours(24 * 365 * 3)), 999, 9'999'999'999};
+  EXPECT_EQ(payload(largest, kMinDataSize).size(), kMinDataSize);
 }
 
 TEST(Mark, IsNotSeenInOtherData) {
