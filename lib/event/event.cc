@@ -44,6 +44,16 @@ std::uint64_t id_of(std::string_view encoded) {
   return parse_id(encoded.substr(0, encoded.find('\n'))).value_or(0);
 }
 
+std::string_view name_of(std::string_view encoded) {
+  constexpr std::string_view kField = "event:";
+  while (!encoded.empty() && !encoded.starts_with("data:")) {
+    const std::size_t end = std::min(encoded.find('\n'), encoded.size());
+    if (encoded.starts_with(kField)) return encoded.substr(kField.size(), end - kField.size());
+    encoded.remove_prefix(std::min(end + 1, encoded.size()));
+  }
+  return {};
+}
+
 std::string encode(const Event& event) {
   std::string out;
   out.reserve(event.data.size() + event.name.size() + event.id.size() + 40);

@@ -19,6 +19,10 @@ struct Event {
 /// The event types that the server itself sends (PROTOCOL.md, "Opening the stream").
 inline constexpr std::string_view kConnectFinish = "connect-finish";
 inline constexpr std::string_view kConnectClose = "connect-close";
+/// A sign of life for clients that request it (`ping=1`): an event, because an EventSource does not show comments.
+inline constexpr std::string_view kPing = "sse-ping";
+/// Before the end of a stream whose client is to reconnect, for clients that request it (`ends=1`).
+inline constexpr std::string_view kStreamEnd = "sse-end";
 inline constexpr std::string_view kSetDuration = "sse-set-duration";
 /// Sent to a client whose last event id is older than the retained history: some events are lost for it.
 inline constexpr std::string_view kResync = "resync";
@@ -32,6 +36,9 @@ void validate(const Event& event);
 
 /// The id of an encoded event when parse_id() accepts it; 0 otherwise.
 std::uint64_t id_of(std::string_view encoded);
+
+/// The name of an encoded event; empty when it has none.
+std::string_view name_of(std::string_view encoded);
 
 /// Encodes the event as a stream block (WHATWG HTML 9.2.5), blank line included: `id`, `retry`, `event`, then `data`
 /// lines.

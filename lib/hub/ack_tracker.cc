@@ -22,13 +22,13 @@ AckTracker::Owner AckTracker::owner_of(const Connection& connection) {
           std::string(Indexes::name_of(connection, TargetKind::kTenant))};
 }
 
-void AckTracker::sent(Connection& connection, const event::Frame& frame, SteadyTime now) {
+int AckTracker::sent(Connection& connection, const event::Frame& frame, SteadyTime now) {
   if (!frame.message().valid()) {
     if (connection.in_flight) in_flight_.at(connection.id.value()).sent(event::id_of(frame.bytes()));
-    return;
+    return 0;
   }
   connection.in_flight = true;
-  in_flight_[connection.id.value()].sent(frame.message(), frame.recipient(), now, options_.timeout);
+  return in_flight_[connection.id.value()].sent(frame.message(), frame.recipient(), now, options_.timeout);
 }
 
 const InFlight* AckTracker::in_flight(const Connection& connection) const {

@@ -38,8 +38,13 @@ class AckTracker {
   /// The user and tenant of the connection.
   static Owner owner_of(const Connection& connection);
 
-  /// An event went into the stream of a client that acknowledges.
-  void sent(Connection& connection, const event::Frame& frame, SteadyTime now);
+  /// An event went into the stream of a client that acknowledges. Returns how often the stream got it while it was in
+  /// flight; 0: not a message.
+  int sent(Connection& connection, const event::Frame& frame, SteadyTime now);
+  /// The client must confirm something before the next message is overdue. REQUIRES: Connection::in_flight.
+  void expect_confirmation(const Connection& connection) { in_flight_.at(connection.id.value()).expect_confirmation(); }
+  /// Whether it should have and has not. REQUIRES: Connection::in_flight.
+  bool is_silent(const Connection& connection) const { return in_flight_.at(connection.id.value()).is_silent(); }
   /// The messages in flight on an open stream; null: none.
   const InFlight* in_flight(const Connection& connection) const;
   /// The message is no longer pending.

@@ -20,7 +20,7 @@ auto fields(Self& self) {
 // Dictionary of phrases that pages and browsers send often. A packed phrase takes one byte: 0x81 for the first one, and
 // so on. 0x80 escapes a literal byte that is not ASCII. Packed strings are used only within the process.
 constexpr std::uint8_t kAsIs = 0x80;
-constexpr std::array<std::string_view, 43> kPhrases{"&clientId=",
+constexpr std::array<std::string_view, 45> kPhrases{"&clientId=",
                                                     "&clientInstanceId=",
                                                     "&clientInstanceTime=",
                                                     "&clientImportModuleTime=",
@@ -39,6 +39,8 @@ constexpr std::array<std::string_view, 43> kPhrases{"&clientId=",
                                                     "&access-token=",
                                                     "&channel=",
                                                     "&lastEventId=",
+                                                    "&ack=1&ackMarks=1",
+                                                    "&ping=1&ends=1",
                                                     "&ack=",
                                                     "&userId=",
                                                     "&tenantId=",

@@ -11,26 +11,12 @@
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"
+#include "hub/spread.h"
 
 namespace sse::hub {
 
 using event::TargetKind;
 using net::CloseReason;
-
-namespace {
-
-// Returns a time from 0 to `max_delay`, evenly spread over the connections, so that after a restart the clients do not
-// all reconnect at once.
-std::chrono::milliseconds jitter(ConnectionId id, std::chrono::milliseconds max_delay) {
-  // The finalizer of splitmix64, because ids differ in few bits.
-  std::uint64_t x = id.value();
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
-  x ^= x >> 31;
-  return std::chrono::milliseconds(x % (static_cast<std::uint64_t>(max_delay.count()) + 1));
-}
-
-}  // namespace
 
 Hub::Hub(HubOptions options, const std::vector<std::unique_ptr<net::EventLoop>>& loops, IdGenerator& ids,
          observe::Registry& metrics, HubDelegate& delegate)
@@ -56,7 +42,8 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   event::Event first;
   first.name = event::kConnectFinish;
   first.id = resumption.id.str();
-  const std::chrono::milliseconds reconnect_after = options_.reconnect_time + jitter(id, options_.reconnect_jitter);
+  const std::chrono::milliseconds reconnect_after =
+      options_.reconnect_time + spread_over(id, options_.reconnect_jitter);
   first.retry = reconnect_after;
   // Field order of the Java library, which its clients expect.
   std::vector<std::pair<std::string_view, event::Json>> data{{"connectionId", id.str()},
@@ -71,6 +58,8 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     data.emplace_back("ack", true);
     if (request.marks) data.emplace_back("ackMarks", true);
   }
+  // The client detects a dead path by the silence; a server that promises no ping is not watched.
+  if (request.pings && options_.heartbeat.count() != 0) data.emplace_back("pingInterval", options_.heartbeat.count());
   first.data = event::dump_fields(data);
   Shard& shard = shards_.at(request.identity.user.empty() ? id.value() % shards_.size()
                                                           : shards_.number_of(request.identity.user));

@@ -40,7 +40,7 @@ std::size_t InFlight::memory_bytes() const {
   return log_.size() * kEventBytes + last_.size() * kTableBytes;
 }
 
-void InFlight::sent(MessageId message, event::TargetKind recipient, SteadyTime now, std::chrono::milliseconds timeout) {
+int InFlight::sent(MessageId message, event::TargetKind recipient, SteadyTime now, std::chrono::milliseconds timeout) {
   std::uint8_t sends = 1;
   if (const auto known = find_open(message); known != log_.end()) {
     sends = static_cast<std::uint8_t>(std::min(known->sends + 1, 100));
@@ -48,16 +48,23 @@ void InFlight::sent(MessageId message, event::TargetKind recipient, SteadyTime n
     known->sends = sends;
     if (timeout.count() != 0) known->due = now + timeout * (1 << std::min(sends - 1, kMaxDoublings));
     next_due_ = std::min(next_due_, known->due);
-    return;
+    return sends;
   }
   const SteadyTime due = timeout.count() == 0 ? SteadyTime::max() : now + timeout;
   append({message.value(), due, recipient, sends, true});
   ++open_;
   largest_ = std::max(largest_, message.value());
   next_due_ = std::min(next_due_, due);
+  return sends;
 }
 
 std::optional<InFlight::Entry> InFlight::confirm(MessageId message) {
+  const std::optional<Entry> confirmed = remove(message);
+  if (confirmed) note_confirmation();
+  return confirmed;
+}
+
+std::optional<InFlight::Entry> InFlight::remove(MessageId message) {
   const auto found = find_open(message);
   if (found == log_.end()) return std::nullopt;
   const Entry entry{message, found->recipient};
@@ -80,6 +87,7 @@ std::vector<InFlight::Entry> InFlight::confirm_through(std::uint64_t id) {
     }
     if (event.id == id) break;
   }
+  if (!confirmed.empty()) note_confirmation();
   trim();
   return confirmed;
 }
@@ -104,6 +112,7 @@ std::vector<MessageId> InFlight::due(SteadyTime now) {
     if (event.due <= now) late.push_back(MessageId(event.id));
     next_due_ = std::min(next_due_, event.due);
   }
+  if (!late.empty() && silent_rounds_ < UINT8_MAX) ++silent_rounds_;
   std::ranges::sort(late);
   return late;
 }
@@ -136,6 +145,11 @@ void InFlight::close(Event& event) {
   event.open = false;
   event.due = SteadyTime::max();
   --open_;
+}
+
+void InFlight::note_confirmation() {
+  expects_confirmation_ = false;
+  silent_rounds_ = 0;
 }
 
 // Events before the oldest message in flight are not needed to confirm anything.

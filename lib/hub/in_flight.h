@@ -29,8 +29,8 @@ class InFlight {
   /// An event went into the stream. `event` may be 0 (it had no id).
   void sent(std::uint64_t event);
   /// A message went into the stream. For a message already in flight this is a redelivery, and the time until the next
-  /// one doubles, up to 8 times `timeout`.
-  void sent(MessageId message, event::TargetKind recipient, SteadyTime now, std::chrono::milliseconds timeout);
+  /// one doubles, up to 8 times `timeout`. Returns how often it was sent while in flight.
+  int sent(MessageId message, event::TargetKind recipient, SteadyTime now, std::chrono::milliseconds timeout);
 
   struct Entry {
     MessageId message;
@@ -58,7 +58,15 @@ class InFlight {
   /// Messages due at `now`, ascending by id.
   std::vector<MessageId> due(SteadyTime now);
   /// The message is no longer pending (deleted, expired, or acknowledged on another stream).
-  void forget(MessageId message) { confirm(message); }
+  void forget(MessageId message) { remove(message); }
+
+  /// A client that listens to a message and was given it this often has had minutes to confirm it, with the usual
+  /// --qos-ack-timeout.
+  static constexpr int kMaxUnconfirmedSends = 5;
+  /// The client was given such a message that often.
+  void expect_confirmation() { expects_confirmation_ = true; }
+  /// True when it has confirmed nothing on this stream since it was given that message first.
+  bool is_silent() const { return expects_confirmation_ && silent_rounds_ >= kMaxUnconfirmedSends; }
 
  private:
   struct Event {
@@ -76,11 +84,15 @@ class InFlight {
   std::deque<Event>::const_iterator find(std::uint64_t id) const;
   std::deque<Event>::const_iterator find_open(MessageId message) const;
   std::deque<Event>::iterator find_open(MessageId message);
+  std::optional<Entry> remove(MessageId message);
   void close(Event& event);
+  void note_confirmation();
   void trim();
 
   std::deque<Event> log_;
-  bool ascending_ = true;                           // strictly, by id
+  bool ascending_ = true;  // strictly, by id
+  bool expects_confirmation_ = false;
+  std::uint8_t silent_rounds_ = 0;                  // of due() since the client confirmed a message
   Number first_ = 0;                                // of log_.front()
   std::unordered_map<std::uint64_t, Number> last_;  // by id; only while not ascending_
   std::size_t open_ = 0;

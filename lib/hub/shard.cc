@@ -36,6 +36,7 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       host_{loop, *this, options.stream},
       heartbeat_(event::Frame::make(event::kHeartbeat)),
       mark_(event::Frame::make(kMark)),
+      ping_(event::Frame::make("event:" + std::string(event::kPing) + "\ndata:\n\n")),
       registry_(loop, options),
       writes_([this](Connection* connection) { registry_.destroy(connection); }),
       tcp_acks_(loop, [this](ConnectionId id) { return registry_.find_any(id); }),

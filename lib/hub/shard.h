@@ -115,6 +115,7 @@ class Shard final : private net::StreamOwner {
   void close_by_server(Connection& connection);
   /// Ends the stream; the client reconnects, to this or another node, after `retry`.
   void close_for_reconnect(Connection& connection, std::chrono::milliseconds retry);
+  /// Ends all streams; their clients reconnect.
   void close_all(net::CloseReason reason);
 
   /// Backlog of all its streams, in bytes. Any thread.
@@ -166,6 +167,7 @@ class Shard final : private net::StreamOwner {
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   std::string reconnect_id(const Connection& connection, const Attributes& attributes);
   void end_lifetime(Connection& connection);
+  void end_for_reconnect(Connection& connection, net::CloseReason reason, std::chrono::milliseconds retry);
 
   // Replaying.
   ReplaySession& begin_replay(Connection& connection) const;
@@ -185,6 +187,7 @@ class Shard final : private net::StreamOwner {
   // Confirming.
   void notify_confirmed(const std::vector<Confirmed>& confirmed);
   void redeliver_overdue();
+  void end_unconfirmed(Connection& connection);
 
   void tick();
   void schedule_check(Connection& connection);
@@ -199,6 +202,7 @@ class Shard final : private net::StreamOwner {
   const net::Stream::Host host_;
   const event::FrameRef heartbeat_;
   const event::FrameRef mark_;
+  const event::FrameRef ping_;
 
   // Loop thread only.
   ConnectionRegistry registry_;

@@ -8,6 +8,7 @@
 #include "event/event.h"
 #include "hub/observer.h"
 #include "hub/shard.h"
+#include "hub/spread.h"
 #include "observe/log.h"
 
 namespace sse::hub {
@@ -21,6 +22,16 @@ namespace {
 // once a second in a hidden tab; if the stream ended before that, the client would treat it as a failure and reconnect.
 constexpr std::chrono::seconds kCloseGrace{2};
 
+// Streams that were opened together also end together: their clients reconnect within this time.
+constexpr std::chrono::milliseconds kRenewalSpread{1000};
+
+std::string close_data(ConnectionId id, CloseReason reason) {
+  std::string data = R"({"connectionId":")" + id.str() + '"';
+  if (reason == CloseReason::kReplaced) data += R"(,"reason":"replaced")";
+  if (reason == CloseReason::kServerClosed) data += R"(,"reason":"closed-by-operator")";
+  return data + '}';
+}
+
 }  // namespace
 
 void Shard::close(Connection& connection, CloseReason reason, bool send_close_event, const std::string& note,
@@ -32,7 +43,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool send_close_ev
     event::Event event;
     event.name = event::kConnectClose;
     event.id = id;
-    event.data = R"({"connectionId":")" + connection.id.str() + R"("})";
+    event.data = close_data(connection.id, reason);
     append(connection, event::Frame::make(event::encode(event)));
     // Flush first, so that the recorded backlog contains only bytes that the socket did not accept.
     if (connection.open()) connection.flush();
@@ -84,19 +95,32 @@ void Shard::end_lifetime(Connection& connection) {
     }
     expected_resumes_.renewed.add(reconnect_key(info.identity, info.attributes, id, true), loop_.now());
   }
-  close(connection, connection.ends_with_token ? CloseReason::kTokenExpired : CloseReason::kKeepalive, false);
+  end_for_reconnect(connection, connection.ends_with_token ? CloseReason::kTokenExpired : CloseReason::kKeepalive,
+                    spread_over(connection.id, kRenewalSpread));
+}
+
+// An EventSource cannot see why a stream ends, and connect-close would keep the client away.
+void Shard::end_for_reconnect(Connection& connection, CloseReason reason, std::chrono::milliseconds retry) {
+  if (connection.ends && connection.open()) {
+    event::Event end;
+    end.name = event::kStreamEnd;
+    end.data = R"({"reason":")" + std::string(net::reason_name(reason)) + R"(","retry":)" +
+               std::to_string(retry.count()) + '}';
+    connection.net::Stream::append(event::Frame::make(event::encode(end)));
+  }
+  close(connection, reason, false);
 }
 
 void Shard::close_for_reconnect(Connection& connection, std::chrono::milliseconds retry) {
   loop_.assert_in_loop_thread();
   finish_earlier(connection);
   connection.net::Stream::append(event::Frame::make("retry:" + std::to_string(retry.count()) + "\n\n"));
-  if (connection.open()) close(connection, CloseReason::kShutdown, false);
+  end_for_reconnect(connection, CloseReason::kShutdown, retry);
 }
 
 void Shard::close_all(CloseReason reason) {
   loop_.assert_in_loop_thread();
-  for (Connection* connection : registry_.all()) close(*connection, reason, false);
+  for (Connection* connection : registry_.all()) end_for_reconnect(*connection, reason, options_.reconnect_time);
 }
 
 // The only place where connections are unregistered, whatever the reason.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hub/shard.h"
+#include "observe/log.h"
 
 namespace sse::hub {
 
@@ -42,6 +43,16 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& c
   return confirmed.size();
 }
 
+// The client listens to the events and gets none of them, or its confirmations do not arrive: a new stream is the
+// remedy for both.
+void Shard::end_unconfirmed(Connection& connection) {
+  observe::log_info("stream ended: its client confirms nothing",
+                    {{"service", options_.service.str()},
+                     {"connection", connection.id.str()},
+                     {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))}});
+  end_for_reconnect(connection, net::CloseReason::kUnconfirmed, options_.reconnect_time);
+}
+
 // Redelivers messages that were not confirmed in time. They are read from the store page by page, like every replay.
 void Shard::redeliver_overdue() {
   const auto is_idle = [](Connection& connection) {
@@ -52,6 +63,10 @@ void Shard::redeliver_overdue() {
   };
   for (Connection* connection : acks_.streams_overdue(loop_.now(), is_idle)) {
     std::vector<MessageId> messages = acks_.overdue(*connection, loop_.now());
+    if (acks_.is_silent(*connection)) {
+      end_unconfirmed(*connection);
+      continue;
+    }
     if (messages.empty()) continue;
     connection->replay = std::make_unique<ReplaySession>(std::move(messages));
     request_page(*connection);

@@ -229,7 +229,9 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
         delegate_.sent(frame->recipient(), recipient_name(connection, frame->recipient()), frame->message(),
                        connection.id);
       }
-      if (connection.confirms) acks_.sent(connection, *frame, loop_.now());
+      if (connection.confirms && acks_.sent(connection, *frame, loop_.now()) >= InFlight::kMaxUnconfirmedSends &&
+          connection.listens(event::name_of(frame->bytes())))
+        acks_.expect_confirmation(connection);
       return true;
     case net::Stream::Append::kDropped:
       metrics_.dropped.add();

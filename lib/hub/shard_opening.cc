@@ -47,6 +47,8 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
   connection.ends_with_token = request.ends_with_token;
+  connection.pings = request.pings;
+  connection.ends = request.ends;
   metrics_.opened.add();
   metrics_.connections.add(1);
 

@@ -10,7 +10,8 @@ using net::CloseReason;
 void Shard::schedule_check(Connection& connection) {
   SteadyTime due = connection.expires(loop_.now());
   if (options_.heartbeat.count() != 0)
-    due = std::min(due, std::max(connection.last_write() + options_.heartbeat, loop_.now()));
+    due = std::min(due, connection.pings ? loop_.now() + options_.heartbeat
+                                         : std::max(connection.last_write() + options_.heartbeat, loop_.now()));
   if (due != SteadyTime::max()) wheel_.add(connection.id.value(), due);
 }
 
@@ -43,8 +44,12 @@ void Shard::tick() {
       end_lifetime(connection);
       return;
     }
-    if (options_.heartbeat.count() != 0 && connection.last_write() + options_.heartbeat <= now &&
-        connection.backlog_bytes() == 0) {
+    if (options_.heartbeat.count() != 0 && connection.pings) {
+      // Whatever else flows: the client sees only events that it has a listener for. One that does not fit is no loss.
+      connection.net::Stream::append(ping_);
+      metrics_.heartbeats.add();
+    } else if (options_.heartbeat.count() != 0 && connection.last_write() + options_.heartbeat <= now &&
+               connection.backlog_bytes() == 0) {
       connection.net::Stream::append(heartbeat_);
       metrics_.heartbeats.add();
     }

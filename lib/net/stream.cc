@@ -19,8 +19,8 @@ namespace sse::net {
 namespace {
 
 constexpr std::array<std::string_view, kCloseReasons> kReasonNames{
-    "client-closed", "connection-lost", "disconnect", "slow-consumer", "keepalive",
-    "replaced",      "server-closed",   "shutdown",   "refused",       "token-expired"};
+    "client-closed", "connection-lost", "disconnect", "slow-consumer", "keepalive",  "replaced",
+    "server-closed", "shutdown",        "refused",    "token-expired", "unconfirmed"};
 constexpr std::uint32_t kWatched = EPOLLIN | EPOLLRDHUP;
 constexpr std::size_t kMaxPieces = 256;
 static_assert(sizeof(Stream) <= 64, "a delivery touches one cache line of a stream");

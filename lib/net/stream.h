@@ -28,8 +28,9 @@ enum class CloseReason : unsigned char {
   kShutdown,        ///< the server is stopping
   kRefused,         ///< epoll refused the descriptor; nothing was written
   kTokenExpired,    ///< the credentials of its client have expired
+  kUnconfirmed,     ///< its client was given a message several times and has confirmed nothing
 };
-inline constexpr std::size_t kCloseReasons = 10;
+inline constexpr std::size_t kCloseReasons = 11;
 /// Inverse of reason_name(); nullopt for an unknown name.
 std::optional<CloseReason> reason_from_name(std::string_view name);
 /// The name of a reason: `client-closed`, `slow-consumer`, …

@@ -29,6 +29,8 @@ struct PageOptions {
   bool with_token = false;  ///< the lifetime is that of the token
   bool confirms = false;
   bool marks = false;
+  bool pings = false;
+  bool ends = false;
   std::uint64_t last_event = 0;
   std::string last_event_id{};
   std::string head{};  ///< of the response
@@ -83,6 +85,8 @@ Page connect_page(HubOrSender& to, const PageOptions& options) {
   connection.ends_with_token = options.with_token;
   connection.confirms = options.confirms;
   connection.marks = options.marks;
+  connection.pings = options.pings;
+  connection.ends = options.ends;
   connection.last_event = options.last_event;
   connection.last_event_id = options.last_event_id;
   connection.socket = std::move(pair.server);

@@ -31,6 +31,7 @@ struct Who {
   std::string tenant{};
   bool confirms = true;
   bool marks = false;
+  bool ends = false;
 };
 
 class AcknowledgementTest : public ::testing::Test {
@@ -57,6 +58,7 @@ class AcknowledgementTest : public ::testing::Test {
                                                .query = "clientId=" + who.client,
                                                .confirms = who.confirms,
                                                .marks = who.marks,
+                                               .ends = who.ends,
                                                .last_event = who.last_event});
   }
   std::uint64_t send(const std::string& data, bool qos = true, bool listening = false) {
@@ -316,6 +318,40 @@ TEST_F(AcknowledgementTest, SendsNothingAgainThatIsNoLongerPending) {
   send("end", false);
   EXPECT_THAT(page.data_until("end"), ElementsAre("a", "b", "b", "end"));
   EXPECT_TRUE(eventually([&] { return sender_->hub().directory().describe(page.id)->in_flight == 1; }));
+}
+
+TEST_F(AcknowledgementTest, EndsAStreamWhoseClientConfirmsNothingThatItListensTo) {
+  options_.hub.ack_timeout = milliseconds(200);
+  start();
+  Page deaf = open({.listeners = {"news"}, .ends = true});
+  send("a");
+  ASSERT_TRUE(eventually([&] { return !sender_->hub().directory().describe(deaf.id); }));
+  EXPECT_TRUE(deaf.client.receive_all(clock_));
+  EXPECT_THAT(deaf.client.received(), ::testing::HasSubstr("event:sse-end\ndata:{\"reason\":\"unconfirmed\","));
+  EXPECT_EQ(metrics_.snapshot()["sse_streams_closed_total{reason=\"unconfirmed\",service=\"hr\"}"], 1);
+  EXPECT_EQ(metric("sse_resent_total"), 4) << "it was given the message five times";
+  EXPECT_EQ(repository_.size(), 1U);
+}
+
+TEST_F(AcknowledgementTest, KeepsAStreamThatConfirmsSomethingOrDoesNotListen) {
+  options_.hub.ack_timeout = milliseconds(200);
+  start();
+  Page listens_to_others = open({.client = "a", .listeners = {"weather"}});
+  Page confirms_some = open({.user = "2", .client = "b", .listeners = {"news"}});
+  const auto send_to_2 = [&](const std::string& data) {
+    return sender_->send({{TargetKind::kUser, {"2"}, false}, "news", data, true, milliseconds(0)}).id;
+  };
+  send("a");
+  send_to_2("never confirmed");
+  const double most = 20;
+  while (metric("sse_resent_total") < most) {
+    const std::uint64_t id = send_to_2("confirmed");
+    const double before = metric("sse_resent_total");
+    EXPECT_EQ(ack(confirms_some, {id}, "2"), 1U);
+    ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") > before; }));
+  }
+  EXPECT_TRUE(sender_->hub().directory().describe(listens_to_others.id));
+  EXPECT_TRUE(sender_->hub().directory().describe(confirms_some.id));
 }
 
 TEST_F(AcknowledgementTest, MissesNothingThatIsSentWhileItSendsAgain) {

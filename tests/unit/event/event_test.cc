@@ -126,6 +126,16 @@ TEST(Encode, RetryReachesTheReader) {
   EXPECT_EQ(parser.retry(), 1500);
 }
 
+TEST(NameOf, FindsTheNameOfAnEncodedEvent) {
+  EXPECT_EQ(name_of(encode({"news", "event:other", "7", 5ms})), "news");
+  EXPECT_EQ(name_of(encode({"", "event:other", "7", 5ms})), "");
+  EXPECT_EQ(name_of("event:sse-ping\ndata:\n\n"), "sse-ping");
+  EXPECT_EQ(name_of(encode_cursor("9")), "");
+  EXPECT_EQ(name_of(kHeartbeat), "");
+  EXPECT_EQ(name_of("event:cut"), "cut");
+  EXPECT_EQ(name_of(""), "");
+}
+
 TEST(Encode, RandomEventsArrive) {
   constexpr std::array<std::string_view, 12> kPieces{
       "\r", "\n", "\r\n", " ", ":", "data", "id", "event:", "👩", "\0", "\xEF\xBB\xBF", "x"};

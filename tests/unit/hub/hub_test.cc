@@ -434,7 +434,8 @@ TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
   page.client.take();
   EXPECT_TRUE(page.client.receive_all(clock_));
   EXPECT_THAT(page.client.received(),
-              MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\":\"" + page.id.str() + "\".\n\n"));
+              MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\":\"" + page.id.str() +
+                           "\",\"reason\":\"closed-by-operator\".\n\n"));
   EXPECT_EQ(hub_->directory().connections(), 1U);
   page.client.close();
   EXPECT_TRUE(eventually([&] { return hub_->directory().sockets() == 1; }));
@@ -577,6 +578,77 @@ TEST_F(HubTest, SendsHeartbeatsOnSilentStreamsOnly) {
   const std::string got = silent.until("end");
   EXPECT_GE(times(got, ":\n\n"), 2U);
   EXPECT_LE(times(got, ":\n\n"), 4U);
+}
+
+TEST_F(HubTest, SendsPingsToClientsThatAskForThemWhateverElseFlows) {
+  options_.heartbeat = std::chrono::seconds(15);
+  start(1);
+  Page silent = open({.user = "silent", .pings = true});
+  Page busy = open({.user = "busy", .pings = true});
+  Page plain = open_user("busy");
+  for (Page* page : {&silent, &busy}) EXPECT_THAT(page->client.received(), HasSubstr(",\"pingInterval\":15000}\n\n"));
+  EXPECT_THAT(plain.client.received(), Not(HasSubstr("pingInterval")));
+  for (int second = 0; second < 60; ++second) {
+    deliver(TargetKind::kUser, {"busy"}, "x");
+    clock_.advance(std::chrono::seconds(1));
+    settle();
+  }
+  for (const char* user : {"busy", "silent"}) deliver(TargetKind::kUser, {user}, "end");
+  for (Page* page : {&silent, &busy}) {
+    const std::string got = page->until("end");
+    EXPECT_GE(times(got, "event:sse-ping\ndata:\n\n"), 3U) << got;
+    EXPECT_LE(times(got, "sse-ping"), 4U) << got;
+    EXPECT_EQ(times(got, "\n:\n"), 0U) << got;
+    EXPECT_EQ(times(got, "id:"), 1U) << "only connect-finish has an id: " << got;
+  }
+  EXPECT_THAT(plain.until("end"), Not(HasSubstr("sse-ping")));
+}
+
+TEST_F(HubTest, PromisesNoPingsWithoutAHeartbeat) {
+  start(1);
+  Page page = open({.user = "1", .pings = true});
+  EXPECT_THAT(page.client.received(), Not(HasSubstr("pingInterval")));
+}
+
+TEST_F(HubTest, PingsFitIntoTheMemoryOfAStreamThatHasNone) {
+  EXPECT_LE(sizeof(Connection), 176U);
+}
+
+TEST_F(HubTest, TellsClientsThatAskWhyTheirStreamEndsWhenTheyAreToReconnect) {
+  options_.heartbeat = milliseconds(200);
+  options_.reconnect_time = milliseconds(4321);
+  options_.client_max_connections = 1;
+  start();
+  Page keepalive = open({.user = "1", .keepalive = milliseconds(1), .ends = true});
+  Page token = open({.user = "2", .keepalive = milliseconds(1), .with_token = true, .ends = true});
+  Page sent_away = open({.user = "3", .ends = true});
+  Page java = open({.user = "4", .keepalive = milliseconds(1)});
+  Page closed = open({.user = "5", .ends = true});
+  Page left = open({.user = "6", .ends = true});
+  Page replaced = open({.user = "7", .query = "clientId=c", .ends = true});
+  Page replacing = open({.user = "7", .query = "clientId=c", .ends = true});
+  hub_->close_for_reconnect({sent_away.id}, milliseconds(1));
+  hub_->close({closed.id});
+  EXPECT_TRUE(hub_->disconnect(left.id, {UserId("6")}));
+  clock_.advance(milliseconds(500));
+  settle();
+  hub_->drain();
+  for (Page* page : {&keepalive, &token, &sent_away, &java, &closed, &left, &replaced, &replacing})
+    EXPECT_TRUE(page->client.receive_all(clock_));
+  EXPECT_THAT(keepalive.client.received(),
+              MatchesRegex(".*\n\nevent:sse-end\ndata:\\{\"reason\":\"keepalive\",\"retry\":[0-9]{1,4}\\}\n\n"));
+  EXPECT_THAT(token.client.received(),
+              MatchesRegex(".*\n\nevent:sse-end\ndata:\\{\"reason\":\"token-expired\",\"retry\":[0-9]{1,4}\\}\n\n"));
+  EXPECT_THAT(sent_away.client.received(), HasSubstr("data:{\"reason\":\"shutdown\",\"retry\":1}\n\n"));
+  EXPECT_THAT(replacing.client.received(), HasSubstr("data:{\"reason\":\"shutdown\",\"retry\":4321}\n\n"));
+  const auto close_data = [](const Page& page, const std::string& more) {
+    return HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"" + more + "}\n\n");
+  };
+  EXPECT_THAT(replaced.client.received(), close_data(replaced, ",\"reason\":\"replaced\""));
+  EXPECT_THAT(closed.client.received(), HasSubstr(",\"reason\":\"closed-by-operator\"}\n\n"));
+  EXPECT_THAT(left.client.received(), close_data(left, ""));
+  for (const Page* page : {&java, &closed, &left, &replaced})
+    EXPECT_THAT(page->client.received(), Not(HasSubstr("sse-end")));
 }
 
 TEST_F(HubTest, ClosesASlowConsumerAndNobodyElse) {

@@ -124,6 +124,32 @@ TEST_F(InFlightTest, IsNeverDueWithoutATimeout) {
   EXPECT_EQ(log_.next_due(), SteadyTime::max());
 }
 
+TEST_F(InFlightTest, IsSilentOnceAMessageWasDueTooOftenAndNothingWasConfirmed) {
+  SteadyTime now = now_;
+  const auto rounds = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      now += 10 * kTimeout;
+      for (const MessageId id : log_.due(now)) log_.sent(id, TargetKind::kUser, now, kTimeout);
+    }
+  };
+  EXPECT_EQ(log_.sent(MessageId(1), TargetKind::kUser, now_, kTimeout), 1);
+  EXPECT_EQ(log_.sent(MessageId(2), TargetKind::kUser, now_, kTimeout), 1);
+  EXPECT_EQ(log_.sent(MessageId(3), TargetKind::kUser, now_, kTimeout), 1);
+  rounds(InFlight::kMaxUnconfirmedSends);
+  EXPECT_FALSE(log_.is_silent());
+  log_.expect_confirmation();
+  EXPECT_TRUE(log_.is_silent());
+  log_.forget(MessageId(3));
+  EXPECT_TRUE(log_.is_silent()) << "the client has not confirmed that";
+  EXPECT_TRUE(log_.confirm(MessageId(1)));
+  EXPECT_FALSE(log_.is_silent());
+  log_.expect_confirmation();
+  rounds(InFlight::kMaxUnconfirmedSends - 1);
+  EXPECT_FALSE(log_.is_silent());
+  rounds(1);
+  EXPECT_TRUE(log_.is_silent());
+}
+
 TEST_F(InFlightTest, RemembersOnlySoManyEventsBehindAMessageNobodyConfirms) {
   message(1);
   for (std::uint64_t id = 2; id < 100'000; ++id) log_.sent(id);

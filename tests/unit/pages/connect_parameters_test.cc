@@ -47,7 +47,8 @@ std::string refusal(const httplib::Request& req, auth::User user = {}) {
 }
 
 TEST(ReadConnection, TakesParametersOfTheQueryAndTheHeaders) {
-  httplib::Request req = get("channel=c%20d&listeners=a,%20b&keepaliveTime=60000&ack=1&ackMarks=1&lastEventId=17");
+  httplib::Request req =
+      get("channel=c%20d&listeners=a,%20b&keepaliveTime=60000&ack=1&ackMarks=1&ping=1&ends=1&lastEventId=17");
   req.set_header("User-Agent", std::string(600, 'u'));
   req.set_header("Host", "h.example");
   req.set_header("Origin", "https://o.example");
@@ -61,6 +62,8 @@ TEST(ReadConnection, TakesParametersOfTheQueryAndTheHeaders) {
   EXPECT_EQ(connection.keepalive, milliseconds(60'000));
   EXPECT_TRUE(connection.confirms);
   EXPECT_TRUE(connection.marks);
+  EXPECT_TRUE(connection.pings);
+  EXPECT_TRUE(connection.ends);
   EXPECT_EQ(connection.last_event, 17U);
   EXPECT_EQ(connection.last_event_id, "17");
   EXPECT_EQ(connection.attributes.address, "192.0.2.1");
