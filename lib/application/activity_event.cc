@@ -12,15 +12,17 @@ namespace {
 
 using event::Json;
 
-constexpr std::array<std::string_view, 6> kTypes{"connect", "disconnect", "listening", "message", "upload", "send"};
+constexpr std::array<std::string_view, 7> kTypes{"connect", "disconnect", "listening", "message",
+                                                 "upload",  "send",       "refused"};
 
 Json connection_fields(const hub::ConnectionInfo& info) {
-  return {{"connection", info.id.str()},
-          {"user", info.identity.user.str()},
-          {"tenant", info.identity.tenant.str()},
-          {"channel", info.channel.str()},
-          {"client", form_value(info.attributes.query, "clientId")},
-          {"address", info.attributes.address}};
+  Json fields{{"user", info.identity.user.str()},
+              {"tenant", info.identity.tenant.str()},
+              {"channel", info.channel.str()},
+              {"client", form_value(info.attributes.query, "clientId")},
+              {"address", info.attributes.address}};
+  if (info.id.valid()) fields["connection"] = info.id.str();
+  return fields;
 }
 
 Json names_shown(const event::Target& target) {
@@ -64,7 +66,7 @@ ActivityEvent::Type type_from_name(std::string_view name) {
   if (found == kTypes.end()) {
     throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 40) +
                                                  "' is not an event type; use connect, disconnect, listening, "
-                                                 "message, upload or send");
+                                                 "message, upload, send or refused");
   }
   return static_cast<ActivityEvent::Type>(found - kTypes.begin());
 }
@@ -90,6 +92,11 @@ Json to_json(const ActivityEvent& activity) {
     case ActivityEvent::Type::kMessage:
     case ActivityEvent::Type::kUpload:
       json["path"] = printable(activity.path, 200);
+      json["status"] = activity.status;
+      break;
+    case ActivityEvent::Type::kRefused:
+      json["reason"] = activity.reason;
+      json["note"] = printable(activity.note, 200);
       json["status"] = activity.status;
       break;
     case ActivityEvent::Type::kSend:

@@ -38,7 +38,9 @@ void ActivityLog::publish(ActivityEvent activity) {
 void ActivityLog::merge(std::vector<ActivityEventRef>& batch) const {
   const MutexLock lock(mutex_);
   for (ActivityEventRef& one : batch) {
-    StoredEvents& stored = one->type == ActivityEvent::Type::kSend ? sends_ : presence_;
+    StoredEvents& stored = one->type == ActivityEvent::Type::kSend      ? sends_
+                           : one->type == ActivityEvent::Type::kRefused ? refusals_
+                                                                        : presence_;
     stored.bytes += one->bytes;
     stored.all.push_back(std::move(one));
     while (stored.all.size() > kMaxStored || stored.bytes > kMaxStoredBytes) {
@@ -53,6 +55,15 @@ void ActivityLog::requested(ActivityEvent::Type type, const ServiceName& service
   ActivityEvent activity = make_event(type, service, std::move(connection));
   activity.path = std::move(path);
   activity.status = status;
+  publish(std::move(activity));
+}
+
+void ActivityLog::refused(const ServiceName& service, hub::ConnectionInfo connection, int status,
+                          std::string_view reason, std::string sentence) {
+  ActivityEvent activity = make_event(ActivityEvent::Type::kRefused, service, std::move(connection));
+  activity.status = status;
+  activity.reason = reason;
+  activity.note = std::move(sentence);
   publish(std::move(activity));
 }
 
@@ -88,9 +99,9 @@ std::vector<ActivityEventRef> ActivityLog::last() const {
   std::vector<ActivityEventRef> all;
   {
     const MutexLock lock(mutex_);
-    all.reserve(presence_.all.size() + sends_.all.size());
-    all.insert(all.end(), presence_.all.begin(), presence_.all.end());
-    all.insert(all.end(), sends_.all.begin(), sends_.all.end());
+    all.reserve(presence_.all.size() + sends_.all.size() + refusals_.all.size());
+    for (const StoredEvents* stored : {&presence_, &sends_, &refusals_})
+      all.insert(all.end(), stored->all.begin(), stored->all.end());
   }
   std::ranges::sort(all, {}, [](const ActivityEventRef& h) { return h->sequence; });
   return all;

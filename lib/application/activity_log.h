@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "application/activity_event.h"
@@ -42,12 +43,15 @@ class ActivityLog final : public hub::Observer {
   /// Logs a page's request and the status of its answer.
   void requested(ActivityEvent::Type type, const ServiceName& service, hub::ConnectionInfo connection, std::string path,
                  int status);
+  /// Logs that a request for a stream was refused. `connection`: what is known of it; it has no id.
+  void refused(const ServiceName& service, hub::ConnectionInfo connection, int status, std::string_view reason,
+               std::string sentence);
   /// Logs the result of Sender::send_all().
   void sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
             const std::vector<delivery::SendOutcome>& outcomes);
 
   /// The latest activity events, oldest first; bounded in number and in bytes. Sends are stored separately, so that
-  /// many of them do not displace the others.
+  /// many of them do not displace the others; so are refusals, which strangers can cause.
   std::vector<ActivityEventRef> last() const EXCLUDES(mutex_);
   /// The sequence number of the latest activity event.
   std::uint64_t sequence() const { return sequence_.load(); }
@@ -78,6 +82,7 @@ class ActivityLog final : public hub::Observer {
   };
   mutable StoredEvents presence_ GUARDED_BY(mutex_);
   mutable StoredEvents sends_ GUARDED_BY(mutex_);
+  mutable StoredEvents refusals_ GUARDED_BY(mutex_);
 };
 
 }  // namespace sse::application

@@ -48,9 +48,10 @@ class HookApplication final : public Application {
     net::HttpCaller::Answer answer;
     try {
       const WallTime now = ids_.clock().wall_now();
-      answer = caller_.call("connect", request.id.str(), now,
-                            {{"service", request.service.str()},
-                             {"connection", to_json(info_of(request, now), request.service, caller_.server_id())}});
+      Json body{{"service", request.service.str()},
+                {"connection", to_json(info_of(request, now), request.service, caller_.server_id())}};
+      if (request.probe) body["probe"] = true;
+      answer = caller_.call("connect", request.id.str(), now, std::move(body));
     } catch (const Error&) {
       throw Refusal(503, "the application behind this server is unavailable; try again later");
     }

@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "net/http_front.h"
 #include "pages/connect_parameters.h"
+#include "pages/page_envelope.h"
 
 namespace sse::pages {
 namespace {
@@ -19,31 +20,64 @@ constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 
 void ConnectRoute::connect(const application::Service& service, const httplib::Request& req,
                            httplib::Response& res) const {
+  ConnectRefusal refusal{.service = service.sender->service(),
+                         .address = admission_.client_address(req),
+                         .query = std::string(query_of(req.target))};
+  // A probe is not a second try.
+  const auto note = [&](int status, std::string sentence) {
+    if (req.method == "HEAD") return;
+    refusal.status = status;
+    refusal.sentence = std::move(sentence);
+    refusals_.note(std::move(refusal));
+  };
+  try {
+    open(service, req, res, refusal);
+  } catch (const application::Refusal& e) {
+    note(e.status(), e.what());
+    throw;
+  } catch (const Error& e) {
+    note(http_status(e.code()), e.what());
+    throw;
+  }
+  if (res.status == 401) note(401, refusal.sentence);
+  if (res.status == 204) note(204, "the server has closed the stream of this client");
+}
+
+void ConnectRoute::open(const application::Service& service, const httplib::Request& req, httplib::Response& res,
+                        ConnectRefusal& refusal) const {
+  refusal.reason = "draining";
   if (draining_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
+  refusal.reason = "origin";
   admission_.require_origin(req, OriginPolicy::Access::kRead);
   std::optional<auth::User> user;
-  std::string reason;
+  std::string why_invalid;
   try {
+    refusal.reason = "authentication-failed";
     user = admission_.authenticate(req);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUnauthenticated) throw;
-    reason = e.what();
+    why_invalid = e.what();
   }
   if (!user) {
+    refusal.reason = why_invalid.empty() ? "unauthenticated" : "invalid-token";
+    refusal.sentence = why_invalid.empty() ? kNotAuthenticated : why_invalid;
     res.status = 401;
-    res.set_header("WWW-Authenticate", bearer_challenge(reason));  // required by RFC 9110 §15.5.2
+    res.set_header("WWW-Authenticate", bearer_challenge(why_invalid));
     res.set_header("Connection", "close");
     return;
   }
-  hub::NewConnection new_connection = read_connection(
-      req, std::move(*user), {admission_.client_address(req), keepalive_, service.sender->clock().wall_now()});
-  // HEAD opens no stream.
+  refusal.identity = user->identity;
+  refusal.reason = "parameters";
+  hub::NewConnection new_connection =
+      read_connection(req, std::move(*user), {refusal.address, keepalive_, service.sender->clock().wall_now()});
   const bool opens = req.method != "HEAD";
   if (opens && service.sender->hub().was_closed_by_server(new_connection)) {
+    refusal.reason = "closed";
     res.status = 204;
     return;
   }
-  if (opens && application_ != nullptr && application_->decides_connects()) call_on_connect(service, new_connection);
+  refusal.reason = "application";
+  if (application_ != nullptr && application_->decides_connects()) call_on_connect(service, new_connection, !opens);
 
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
@@ -57,7 +91,8 @@ void ConnectRoute::connect(const application::Service& service, const httplib::R
   });
 }
 
-void ConnectRoute::call_on_connect(const application::Service& service, hub::NewConnection& new_connection) const {
+void ConnectRoute::call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
+                                   bool probe) const {
   new_connection.id = service.sender->hub().reserve_id();
   std::string channel = new_connection.channel.str();
   std::vector<std::pair<std::string, std::string>> more;
@@ -69,7 +104,8 @@ void ConnectRoute::call_on_connect(const application::Service& service, hub::New
                                       new_connection.keepalive,
                                       new_connection.attributes.profile,
                                       channel,
-                                      more};
+                                      more,
+                                      probe};
   application_->on_connect(request);
   new_connection.channel = ChannelName(checked_name(std::move(channel), "channel"));
   std::string& query = new_connection.attributes.query;

@@ -7,6 +7,7 @@
 #include "application/application.h"
 #include "application/service.h"
 #include "net/httplib_app.h"
+#include "pages/connect_refusals.h"
 #include "pages/page_admission.h"
 
 namespace sse::pages {
@@ -17,19 +18,28 @@ class ConnectRoute {
  public:
   /// References must outlive this. `application` may be null. `keepalive`: overrides the client's keepaliveTime.
   /// `draining`: while true, streams are refused with 503.
-  ConnectRoute(const PageAdmission& admission, application::Application* application,
+  ConnectRoute(const PageAdmission& admission, ConnectRefusals& refusals, application::Application* application,
                std::optional<std::chrono::milliseconds> keepalive, const std::atomic<bool>& draining)
-      : admission_(admission), application_(application), keepalive_(keepalive), draining_(draining) {}
+      : admission_(admission),
+        refusals_(refusals),
+        application_(application),
+        keepalive_(keepalive),
+        draining_(draining) {}
 
-  /// Authenticates the sender, reads the parameters, asks the application, and hands the socket over to the hub. Throws
-  /// Error and application::Refusal.
+  /// Authenticates the sender, reads the parameters, asks the application, and hands the socket over to the hub. HEAD
+  /// does the same and opens nothing: an EventSource does not tell its page why it was refused. Throws Error and
+  /// application::Refusal.
   void connect(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
 
  private:
+  // `refusal`: is completed as far as the request gets.
+  void open(const application::Service& service, const httplib::Request& req, httplib::Response& res,
+            ConnectRefusal& refusal) const;
   /// Calls the application's on_connect(); throws if the application refuses the stream.
-  void call_on_connect(const application::Service& service, hub::NewConnection& new_connection) const;
+  void call_on_connect(const application::Service& service, hub::NewConnection& new_connection, bool probe) const;
 
   const PageAdmission& admission_;
+  ConnectRefusals& refusals_;
   application::Application* const application_;
   const std::optional<std::chrono::milliseconds> keepalive_;
   const std::atomic<bool>& draining_;

@@ -8,6 +8,9 @@
 namespace sse::pages {
 namespace {
 
+// What a page of another origin needs to know of a refusal, and which node it talks to.
+constexpr const char* kExposed = "WWW-Authenticate, Retry-After, X-Sse-Server-Id";
+
 // In lower case, without the port and without the final dot of a fully qualified name.
 std::string host_name_of(std::string_view host) {
   if (host.starts_with('[')) return std::string(host.substr(0, std::min(host.find(']'), host.size() - 1) + 1));
@@ -44,10 +47,13 @@ bool OriginPolicy::lists(std::string_view origin) const {
 std::vector<std::pair<std::string, std::string>> OriginPolicy::headers_for(const std::string& origin) const {
   if (cors_origins_.empty() || origin.empty()) return {};
   if (lists(origin)) {
-    return {{"Access-Control-Allow-Origin", origin}, {"Access-Control-Allow-Credentials", "true"}, {"Vary", "Origin"}};
+    return {{"Access-Control-Allow-Origin", origin},
+            {"Access-Control-Allow-Credentials", "true"},
+            {"Access-Control-Expose-Headers", kExposed},
+            {"Vary", "Origin"}};
   }
   // Fetch §3.2.3: no credentials with a wildcard.
-  if (lists("*")) return {{"Access-Control-Allow-Origin", "*"}};
+  if (lists("*")) return {{"Access-Control-Allow-Origin", "*"}, {"Access-Control-Expose-Headers", kExposed}};
   return {};
 }
 

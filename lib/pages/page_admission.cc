@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "observe/log.h"
+#include "pages/page_envelope.h"
 
 namespace sse::pages {
 namespace {
 
-constexpr const char* kNotAuthenticated = "the sender of this request is not authenticated; log in first";
 constexpr const char* kTokenRefused = "the token of this request is refused: ";
 
 std::string challenge_line(std::string_view reason) {
@@ -62,14 +63,6 @@ class AdmittedUser final : public net::Admission {
 
 }  // namespace
 
-std::string bearer_challenge(std::string_view reason) {
-  if (reason.empty()) return "Bearer";
-  std::string text;
-  // RFC 6750 §3: printable ASCII without quotation marks and backslashes.
-  for (const char c : reason) text += c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c;
-  return "Bearer error=\"invalid_token\", error_description=\"" + text + "\"";
-}
-
 net::AdmitResult PageAdmission::admit(const net::RequestHead& head, const net::Peer& peer,
                                       OriginPolicy::Access access) const {
   net::AdmitResult result;
@@ -78,7 +71,7 @@ net::AdmitResult PageAdmission::admit(const net::RequestHead& head, const net::P
                                                         net::joined_header(head, "Forwarded"));
     const HeadPageRequest request(head, address, proxies_.contains(peer.address));
     require_admitted(request, access);
-    auto user = authenticator_.authenticate(request);
+    auto user = identify(request);
     if (user) {
       result.admission = std::make_shared<AdmittedUser>(std::move(*user));
     } else {
@@ -103,7 +96,15 @@ void PageAdmission::require_origin(const httplib::Request& req, OriginPolicy::Ac
 std::optional<auth::User> PageAdmission::authenticate(const httplib::Request& req) const {
   // Already authenticated before the body was read.
   if (const auto* known = dynamic_cast<const AdmittedUser*>(net::HttplibApp::admission(req))) return known->user();
-  return authenticator_.authenticate(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
+  return identify(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
+}
+
+std::optional<auth::User> PageAdmission::identify(const auth::PageRequest& request) const {
+  std::optional<auth::User> user = authenticator_.authenticate(request);
+  constexpr std::string_view kScheme = "bearer ";
+  if (!user && to_lower(request.header("Authorization").substr(0, kScheme.size())) == kScheme)
+    throw Error(ErrorCode::kUnauthenticated, "the token is not accepted");
+  return user;
 }
 
 auth::User PageAdmission::require_user(const httplib::Request& req) const {

@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "auth/authenticator.h"
 #include "auth/trusted_proxies.h"
@@ -11,10 +10,6 @@
 #include "pages/origin_policy.h"
 
 namespace sse::pages {
-
-/// The value of WWW-Authenticate in a 401 (RFC 6750 §3; browsers show no dialogue for Bearer). `reason`: why the token
-/// was refused; empty: there was none.
-std::string bearer_challenge(std::string_view reason);
 
 /// Decides whether the sender of a page's request may send it: by the origin of the page, then by the authenticator.
 /// Thread safe; may block as the authenticator does.
@@ -30,7 +25,8 @@ class PageAdmission {
 
   /// Throws Error(kPermissionDenied) for a request of a page of a foreign origin.
   void require_origin(const httplib::Request& req, OriginPolicy::Access access) const;
-  /// nullopt: not authenticated. Throws Error(kUnauthenticated) for the same with a reason.
+  /// nullopt: not authenticated. Throws Error(kUnauthenticated) for the same with a reason, also for a Bearer
+  /// token of which the authenticator says nothing.
   std::optional<auth::User> authenticate(const httplib::Request& req) const;
   /// The authenticated user of a page whose origin may send this request. Throws Error: kPermissionDenied,
   /// kUnauthenticated.
@@ -39,6 +35,7 @@ class PageAdmission {
   std::string client_address(const httplib::Request& req) const;
 
  private:
+  std::optional<auth::User> identify(const auth::PageRequest& request) const;
   void require_admitted(const auth::PageRequest& request, OriginPolicy::Access access) const;
 
   auth::Authenticator& authenticator_;

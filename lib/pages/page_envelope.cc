@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/error.h"
 #include "base/text.h"
 
 namespace sse::pages {
@@ -21,7 +22,19 @@ void answer_ok(httplib::Response& res, Json data) {
   res.set_content(page_envelope(true, 200, std::move(data), nullptr), "application/json");
 }
 
-void write_page_error(httplib::Response& res, int status, const std::string& /*code*/, const std::string& sentence) {
+std::string bearer_challenge(std::string_view reason) {
+  if (reason.empty()) return "Bearer";
+  std::string text;
+  // RFC 6750 §3: printable ASCII without quotation marks and backslashes.
+  for (const char c : reason) text += c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c;
+  return "Bearer error=\"invalid_token\", error_description=\"" + text + "\"";
+}
+
+void write_page_error(httplib::Response& res, int status, const std::string& code, const std::string& sentence) {
+  if (status == 401) {
+    const bool has_credentials = code == error_name(ErrorCode::kUnauthenticated) && sentence != kNotAuthenticated;
+    res.set_header("WWW-Authenticate", bearer_challenge(has_credentials ? sentence : ""));
+  }
   res.status = status;
   res.set_content(page_error(status, sentence), "application/json");
 }

@@ -1,6 +1,10 @@
 #include "pages/page_routes.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/error.h"
+#include "base/url.h"
 #include "base/version.h"
 #include "net/path_template.h"
 #include "pages/page_envelope.h"
@@ -13,6 +17,13 @@ std::vector<std::string> paths_of(const std::vector<application::Service>& servi
   std::vector<std::string> paths;
   for (const application::Service& service : services) paths.push_back(service.path);
   return paths;
+}
+
+// Of a request that is refused by its head.
+std::string_view head_reason(const net::HeadRefusal& refusal) {
+  if (refusal.status == 403) return "origin";
+  if (refusal.status != 401) return "authentication-failed";
+  return refusal.sentence == kNotAuthenticated ? "unauthenticated" : "invalid-token";
 }
 
 // A route of `service` that a member function of `routes` handles.
@@ -30,20 +41,27 @@ net::Router::Handler handler_of(const Routes& routes, const application::Service
 PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Service>& services,
                        auth::Authenticator& authenticator, application::Application* application,
                        const auth::TrustedProxies& proxies, application::ActivityLog& activity_log,
-                       const PageOptions& options, const std::atomic<bool>& draining)
+                       observe::Registry& metrics, const PageOptions& options, const std::atomic<bool>& draining)
     : server_id_(options.server_id),
+      services_(services),
       queries_(options.queries),
       clock_(application::clock_of(services)),
       origins_(options.cors_origins, options.allowed_hosts, options.check_hosts),
       paths_(paths_of(services)),
       admission_(authenticator, proxies, origins_),
       refusals_(options.server_id, origins_, paths_),
-      connect_(admission_, application, options.keepalive, draining),
+      connect_refusals_(metrics, activity_log, clock_),
+      connect_(admission_, connect_refusals_, application, options.keepalive, draining),
       connections_(admission_),
       application_(admission_, application, activity_log, options.upload_folder),
       content_(options.serve_page, options.web_root),
       router_(app, write_page_error),
-      planner_(router_, origins_, admission_, paths_, !options.web_root.empty()) {
+      planner_(router_, origins_, admission_, paths_, !options.web_root.empty(),
+               [this, &proxies](const net::RequestHead& head, const net::Peer& peer, const net::HeadRefusal& refusal) {
+                 const std::string address = proxies.client_address(
+                     peer.address, net::joined_header(head, "X-Forwarded-For"), net::joined_header(head, "Forwarded"));
+                 note_refused(head.target, address, refusal.status, head_reason(refusal), refusal.sentence);
+               }) {
   app.set_default_headers({{"X-Sse-Server-Id", server_id_}, {"X-Sse-Version", base::kVersion}});
   app.set_post_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     for (const auto& [name, value] : origins_.headers_for(req.get_header_value("Origin"))) res.set_header(name, value);
@@ -52,6 +70,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
     const std::string host = req.get_header_value("Host");
     if (origins_.allows_host(host)) return httplib::Server::HandlerResponse::Unhandled;
     write_page_error(res, 403, "", unknown_host(host));
+    if (req.method != "HEAD") note_refused(req.target, admission_.client_address(req), 403, "host", unknown_host(host));
     return httplib::Server::HandlerResponse::Handled;
   });
   for (const application::Service& service : services) content_.add_service(service.path);
@@ -76,10 +95,25 @@ void PageRoutes::add_service(const application::Service& service) {
     if (req.has_header("Access-Control-Request-Headers")) {
       res.set_header("Access-Control-Allow-Headers", req.get_header_value("Access-Control-Request-Headers"));
     }
-    res.set_header("Access-Control-Allow-Methods", "GET, POST");
-    res.set_header("Access-Control-Max-Age", "600");
+    res.set_header("Access-Control-Allow-Methods", "GET, HEAD, POST");
+    // Two hours, the most that Chromium uses: with an Authorization header every new URL needs a preflight.
+    res.set_header("Access-Control-Max-Age", "7200");
     res.status = 204;
   });
+}
+
+void PageRoutes::note_refused(std::string_view target, std::string address, int status, std::string_view reason,
+                              std::string sentence) const {
+  const std::string_view path = target.substr(0, target.find('?'));
+  const auto asked = std::ranges::find_if(
+      services_, [&](const application::Service& service) { return path == service.path + "/connect"; });
+  if (asked == services_.end()) return;
+  connect_refusals_.note({.service = asked->sender->service(),
+                          .address = std::move(address),
+                          .query = std::string(query_of(target)),
+                          .status = status,
+                          .reason = reason,
+                          .sentence = std::move(sentence)});
 }
 
 void PageRoutes::query(const application::Service& service, const httplib::Request& req, httplib::Response& res) const {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "application/activity_log.h"
@@ -13,7 +14,9 @@
 #include "auth/trusted_proxies.h"
 #include "net/http_front.h"
 #include "net/router.h"
+#include "observe/metrics.h"
 #include "pages/application_routes.h"
+#include "pages/connect_refusals.h"
 #include "pages/connect_route.h"
 #include "pages/connection_routes.h"
 #include "pages/origin_policy.h"
@@ -46,8 +49,8 @@ class PageRoutes {
   /// get 404.
   PageRoutes(net::HttplibApp& app, const std::vector<application::Service>& services,
              auth::Authenticator& authenticator, application::Application* application,
-             const auth::TrustedProxies& proxies, application::ActivityLog& activity_log, const PageOptions& options,
-             const std::atomic<bool>& draining);
+             const auth::TrustedProxies& proxies, application::ActivityLog& activity_log, observe::Registry& metrics,
+             const PageOptions& options, const std::atomic<bool>& draining);
   PageRoutes(const PageRoutes&) = delete;
   PageRoutes& operator=(const PageRoutes&) = delete;
 
@@ -61,15 +64,21 @@ class PageRoutes {
 
  private:
   void add_service(const application::Service& service);
+  // Records the refusal of a request for a stream that does not reach its route.
+  void note_refused(std::string_view target, std::string address, int status, std::string_view reason,
+                    std::string sentence) const;
   void query(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
 
   const std::string server_id_;
+  const std::vector<application::Service>& services_;
   store::MessageCatalog* const queries_;
   const Clock& clock_;
   const OriginPolicy origins_;
   const ServicePaths paths_;
   const PageAdmission admission_;
   const PageRefusals refusals_;
+  // Counts and logs, also for routes that are otherwise immutable.
+  mutable ConnectRefusals connect_refusals_;
   const ConnectRoute connect_;
   const ConnectionRoutes connections_;
   const ApplicationRoutes application_;

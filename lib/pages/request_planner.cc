@@ -39,11 +39,13 @@ void RequestPlanner::decide(const net::RequestHead& head, net::RequestPlan& plan
     if (*rest == "/connect") plan.max_body = std::min(plan.max_body, kMaxConnectBody);
     const bool upload = rest->starts_with("/connect/upload/");
     plan.takes_multipart = upload;
-    const auto access = *rest == "/connect" ? OriginPolicy::Access::kRead : OriginPolicy::Access::kWrite;
-    plan.admit = [this, upload, access](const net::RequestHead& of, const net::Peer& peer) {
+    const bool connect = *rest == "/connect";
+    const auto access = connect ? OriginPolicy::Access::kRead : OriginPolicy::Access::kWrite;
+    plan.admit = [this, upload, connect, access](const net::RequestHead& of, const net::Peer& peer) {
       net::AdmitResult result = admission_.admit(of, peer, access);
       if (upload && !result.refusal && !net::multipart_boundary(net::header_value(of, "Content-Type")))
         result.refusal = net::HeadRefusal{415, application::kNoUpload};
+      if (connect && result.refusal && connect_refused_) connect_refused_(of, peer, *result.refusal);
       return result;
     };
   }

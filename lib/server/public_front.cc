@@ -33,9 +33,9 @@ PublicFront::PublicFront(const ServerOptions& options, net::ByteBudget& disk)
 void PublicFront::open(const Parts& parts, const FrontLimits& limits) {
   services_ = &parts.services;
   application_ = &parts.application;
-  routes_ = std::make_unique<pages::PageRoutes>(app_, parts.services, parts.authenticator,
-                                                &parts.application.application(), parts.proxies,
-                                                parts.application.activity_log(), page_options(parts), parts.draining);
+  routes_ = std::make_unique<pages::PageRoutes>(
+      app_, parts.services, parts.authenticator, &parts.application.application(), parts.proxies,
+      parts.application.activity_log(), parts.metrics, page_options(parts), parts.draining);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
   front_ = std::make_unique<net::HttpFront>(loop_, listener_, app_, workers_, front_options(parts, limits),
                                             parts.metrics, [this] { return open_streams(); });

@@ -27,6 +27,8 @@ struct ConnectRequest {
   std::string& profile;                                          ///< JSON text of the user's profile; may be replaced
   std::string& channel;                                          ///< the channel to join; may be replaced
   std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
+  /// The page only asks whether it would get a stream (HEAD): none is opened, and no disconnect follows.
+  bool probe = false;
 };
 
 /// A message of a page: `sse.send('hello', {…})`.

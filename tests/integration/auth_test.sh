@@ -51,7 +51,15 @@ token=$(jwt "$secret" '{"sub":"ann","tenant":"hr","jti":"login-17","name":"Ann"}
 check_equal 401 "$(connect_status "")"
 check_equal "" "$(<"$scratch/body")"
 check_equal 401 "$(connect_status "userId=ann")"
-check_equal 401 "$(connect_status "access-token=$token-")"
+check_equal 401 "$(connect_status "access-token=$token-" -D "$scratch/head")"
+check_file 'WWW-Authenticate: Bearer error="invalid_token", error_description="no key of ' "$scratch/head"
+# HEAD says what a stream would get, and is no try.
+check_equal 401 "$(connect_status "access-token=$token-" -I)"
+check_equal 200 "$(connect_status "access-token=$token" -I)"
+check_output "401 unauthenticated" "$SSECTL" events --type refused
+check_equal 3 "$(wc -l <<<"$output")"
+check_contains "401 invalid-token (no key of " "$output"
+check_file "a stream was refused service=defaultConnectionService status=401 reason=invalid-token" "$server_log"
 open_stream "$scratch/a" "access-token=$token&clientId=1"
 open_stream "$scratch/b" "clientId=2" -H "Authorization: Bearer $token"
 open_stream "$scratch/c" "clientId=3" -b "session=$token"
@@ -70,6 +78,8 @@ check_output token-expired "$SSECTL" events --user ann --type disconnect
 curl -sS --unix-socket "$admin" -H "Authorization: Bearer admin-token" http://localhost/metrics >"$scratch/metrics"
 check_file 'sse_streams_closed_total{reason="token-expired",service="defaultConnectionService"} 1' "$scratch/metrics"
 check_file 'sse_streams_closed_total{reason="keepalive",service="defaultConnectionService"} 0' "$scratch/metrics"
+check_file 'sse_connects_refused_total{reason="unauthenticated",service="defaultConnectionService",status="401"} 2' "$scratch/metrics"
+check_file 'sse_connects_refused_total{reason="invalid-token",service="defaultConnectionService",status="401"} 1' "$scratch/metrics"
 check_equal 401 "$(connect_status "access-token=$brief")"
 # New keys are read on SIGHUP; streams stay; a file that makes no sense changes nothing.
 echo "$secret-new" >"$scratch/key"

@@ -35,7 +35,9 @@ std::string describe_send(const api::Json& one) {
 }
 
 std::string describe_client(const api::Json& one) {
-  std::string line = "user " + text_cell(one, "user") + "  connection " + text_cell(one, "connection");
+  std::string line = "user " + text_cell(one, "user");
+  if (const std::string connection = text_cell(one, "connection"); !connection.empty())
+    line += "  connection " + connection;
   if (const std::string address = text_cell(one, "address"); !address.empty()) line += "  from " + address;
   return line;
 }
@@ -55,6 +57,9 @@ std::string details(const api::Json& one, const std::string& type) {
   } else if (type == "listening") {
     const std::string added = text_cell(one, "added");
     line += added.empty() ? "  no longer to " + text_cell(one, "removed") : "  now to " + added;
+  } else if (type == "refused") {
+    line += "  " + text_cell(one, "status") + " " + text_cell(one, "reason");
+    if (const std::string note = text_cell(one, "note"); !note.empty()) line += " (" + note + ")";
   } else if (type == "message" || type == "upload") {
     line += "  " + text_cell(one, "path") + " answered with " + text_cell(one, "status");
   }
@@ -100,7 +105,7 @@ Run declare_events(cli::App& app) {
   app.add_flag("-f,--follow", options->follow, "Continue with new events; with -o json one object a line");
   app.add_option("-u,--user", options->query.user, "Only events of this user, or sends to this user").type_name("ID");
   app.add_option("-t,--type", options->query.type,
-                 "Only connect, disconnect, listening, message, upload or send; separate several by commas")
+                 "Only connect, disconnect, listening, message, upload, send or refused; separate several by commas")
       .type_name("TYPE");
   app.add_option("-n,--last", options->last, "Maximum number of past events (default: 100, with --follow none)")
       .type_name("N")

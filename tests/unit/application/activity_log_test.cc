@@ -99,6 +99,21 @@ TEST(ActivityLog, KeepsSendsFromPushingOutTheRest) {
   EXPECT_EQ(last.back()->message, 1000U);
 }
 
+TEST(ActivityLog, KeepsRefusalsFromPushingOutTheRest) {
+  ActivityLog activity_log;
+  activity_log.connected(kService, connection(1));
+  for (int i = 0; i < 1000; ++i) activity_log.refused(kService, {}, 401, "unauthenticated", "log in first");
+  const auto last = activity_log.last();
+  ASSERT_THAT(last, SizeIs(257));
+  EXPECT_EQ(last.front()->type, ActivityEvent::Type::kConnect);
+  const event::Json shown = to_json(*last.back());
+  EXPECT_EQ(shown.value("type", ""), "refused");
+  EXPECT_EQ(shown.value("status", 0), 401);
+  EXPECT_EQ(shown.value("reason", ""), "unauthenticated");
+  EXPECT_EQ(shown.value("note", ""), "log in first");
+  EXPECT_FALSE(shown.contains("connection"));
+}
+
 TEST(ActivityLog, PassesEverySendOnOnlyToThoseWhoLook) {
   ActivityLog activity_log;
   Collector sink;
@@ -165,7 +180,7 @@ TEST(ActivityEvent, ConcernsItsUser) {
 }
 
 TEST(ActivityEvent, NamesItsTypes) {
-  for (const std::string name : {"connect", "disconnect", "listening", "message", "upload", "send"})
+  for (const std::string name : {"connect", "disconnect", "listening", "message", "upload", "send", "refused"})
     EXPECT_EQ(type_name(type_from_name(name)), name);
   EXPECT_THROW(type_from_name("conect"), Error);
 }

@@ -433,9 +433,8 @@ TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
   EXPECT_EQ(hub_->close({page.id}), 0U);
   page.client.take();
   EXPECT_TRUE(page.client.receive_all(clock_));
-  EXPECT_THAT(page.client.received(),
-              MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\":\"" + page.id.str() +
-                           "\",\"reason\":\"closed-by-operator\".\n\n"));
+  EXPECT_THAT(page.client.received(), MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\":\"" +
+                                                   page.id.str() + "\",\"reason\":\"closed-by-operator\".\n\n"));
   EXPECT_EQ(hub_->directory().connections(), 1U);
   page.client.close();
   EXPECT_TRUE(eventually([&] { return hub_->directory().sockets() == 1; }));

@@ -10,7 +10,10 @@
 namespace sse::pages {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 // Moves every stream into a channel, or refuses it.
 class Deciding final : public application::Application {
@@ -18,6 +21,7 @@ class Deciding final : public application::Application {
   bool decides_connects() const override { return true; }
   void on_connect(application::ConnectRequest& request) override {
     ++asked;
+    probe = request.probe;
     if (refuse) throw application::Refusal(402, "pay first");
     request.channel = "of the application";
     request.attributes.emplace_back("plan", "a b");
@@ -28,13 +32,14 @@ class Deciding final : public application::Application {
   }
   int asked = 0;
   bool refuse = false;
+  bool probe = false;
 };
 
 class ConnectRouteTest : public OneServiceTest {
  protected:
   ConnectRouteTest() {
     const auto connect = [this](const httplib::Request& req, httplib::Response& res) {
-      ConnectRoute(admission_, application_, std::nullopt, draining_).connect(service(), req, res);
+      ConnectRoute(admission_, refusals_, application_, std::nullopt, draining_).connect(service(), req, res);
     };
     router_.get("/p/connect", connect);
   }
@@ -51,6 +56,21 @@ class ConnectRouteTest : public OneServiceTest {
     return {ConnectionId(parse_id(all.substr(id, all.find('\n', id) - id)).value_or(0)), std::move(pair.client)};
   }
 
+  // The refusals recorded so far: status, reason and sentence.
+  std::vector<std::string> recorded() const {
+    std::vector<std::string> all;
+    for (const auto& one : activity_log_.last())
+      all.push_back(std::to_string(one->status) + " " + one->reason + ": " + one->note);
+    return all;
+  }
+  double counted(const std::string& labels) const {
+    const auto all = metrics_.snapshot();
+    const auto found = all.find("sse_connects_refused_total{" + labels + "}");
+    return found == all.end() ? 0 : found->second;
+  }
+
+  application::ActivityLog activity_log_;
+  ConnectRefusals refusals_{metrics_, activity_log_, Clock::system()};
   std::atomic<bool> draining_{false};
   Deciding deciding_;
   application::Application* application_ = nullptr;
@@ -73,17 +93,50 @@ TEST_F(ConnectRouteTest, RefusesStreamsWhileTheServerDrains) {
   EXPECT_FALSE(answer.hand_over);
 }
 
-TEST_F(ConnectRouteTest, AsksTheApplicationForAStreamAndForNoHead) {
+TEST_F(ConnectRouteTest, AsksTheApplicationForAStreamAndWhetherAHeadWouldGetOne) {
   application_ = &deciding_;
-  request("HEAD", "/p/connect");
-  EXPECT_EQ(deciding_.asked, 0);
-  const Answer answer = request("GET", "/p/connect?channel=c");
+  const Answer probe = request("HEAD", "/p/connect");
+  EXPECT_EQ(probe.status, 200);
   EXPECT_EQ(deciding_.asked, 1);
+  EXPECT_TRUE(deciding_.probe);
+  const Answer answer = request("GET", "/p/connect?channel=c");
+  EXPECT_EQ(deciding_.asked, 2);
+  EXPECT_FALSE(deciding_.probe);
   const Page page = take_over(answer);
   const auto found = service().sender->hub().directory().describe(page.id);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->channel.str(), "of the application");
   EXPECT_EQ(found->attributes.query, "channel=c&plan=a%20b");
+}
+
+TEST_F(ConnectRouteTest, TellsAHeadWhatAStreamWouldGetAndOpensNone) {
+  application_ = &deciding_;
+  const Answer yes = request("HEAD", "/p/connect");
+  EXPECT_EQ(yes.status, 200);
+  EXPECT_THAT(yes.head, HasSubstr("Content-Type: text/event-stream"));
+  deciding_.refuse = true;
+  EXPECT_EQ(request("HEAD", "/p/connect").status, 402);
+  EXPECT_EQ(request("HEAD", "/p/connect?keepaliveTime=x").status, 400);
+  draining_ = true;
+  EXPECT_EQ(request("HEAD", "/p/connect").status, 503);
+  EXPECT_EQ(service().sender->hub().directory().connections(), 0U);
+  EXPECT_THAT(recorded(), IsEmpty()) << "a probe is not a refused stream";
+}
+
+TEST_F(ConnectRouteTest, RecordsWhyStreamsAreRefused) {
+  application_ = &deciding_;
+  deciding_.refuse = true;
+  request("GET", "/p/connect?userId=7");
+  request("GET", "/p/connect?keepaliveTime=x");
+  draining_ = true;
+  request("GET", "/p/connect");
+  request("GET", "/p/connect");
+  EXPECT_THAT(recorded(),
+              ElementsAre("402 application: pay first", StartsWith("400 parameters: keepaliveTime 'x'"),
+                          "503 draining: this server is shutting down", "503 draining: this server is shutting down"));
+  EXPECT_EQ(activity_log_.last().front()->connection->identity.user.str(), "7");
+  EXPECT_EQ(counted(R"(reason="application",service="s",status="402")"), 1);
+  EXPECT_EQ(counted(R"(reason="draining",service="s",status="503")"), 2);
 }
 
 TEST_F(ConnectRouteTest, AnswersWithTheRefusalOfTheApplication) {

@@ -43,6 +43,17 @@ TEST(OriginPolicy, AdmitsOriginsThatAreListedWhereTheyCanReadTheAnswer) {
   EXPECT_FALSE(all.admits({"", "cross-site", "no-cors", "image"}, Access::kRead));
 }
 
+TEST(OriginPolicy, ExposesTheHeadersThatTellWhyAndByWhomARequestIsRefused) {
+  const auto exposed = [](const std::string& listed, const std::string& origin) {
+    for (const auto& [name, value] : OriginPolicy({listed}, {}, false).headers_for(origin))
+      if (name == "Access-Control-Expose-Headers") return value;
+    return std::string("nothing");
+  };
+  EXPECT_EQ(exposed("https://app.example", "https://app.example"), "WWW-Authenticate, Retry-After, X-Sse-Server-Id");
+  EXPECT_EQ(exposed("*", "https://any.example"), "WWW-Authenticate, Retry-After, X-Sse-Server-Id");
+  EXPECT_EQ(exposed("https://app.example", "https://evil.example"), "nothing");
+}
+
 TEST(OriginPolicy, KnowsNamesThatNoForeignPageCanHave) {
   const OriginPolicy policy({"https://App.example:8443", "http://[2001:db8::7]:80"}, {"Push.Example.org"}, true);
   for (const std::string host :

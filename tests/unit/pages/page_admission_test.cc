@@ -25,6 +25,7 @@ class NamedUser final : public auth::Authenticator {
     from_proxy = request.from_trusted_proxy();
     if (request.parameter("as") == "broken") throw std::runtime_error("a bug");
     if (request.parameter("as") == "away") throw Error(ErrorCode::kUnavailable, "the directory is away");
+    if (request.parameter("as") == "expired") throw Error(ErrorCode::kUnauthenticated, "the token has expired");
     if (request.parameter("as").empty()) return std::nullopt;
     return auth::User{{UserId(request.parameter("as")), TenantId(), AccessToken()}, ""};
   }
@@ -69,6 +70,18 @@ TEST_F(PageAdmissionTest, RefusesWithoutAUserAndNamesTheScheme) {
   ASSERT_TRUE(result.refusal);
   EXPECT_EQ(result.refusal->status, 401);
   EXPECT_EQ(result.refusal->headers, "WWW-Authenticate: Bearer\r\n");
+}
+
+TEST_F(PageAdmissionTest, SaysWhatIsWrongWithCredentials) {
+  EXPECT_EQ(admit("/p/connect?as=expired").refusal->status, 401);
+  EXPECT_EQ(admit("/p/connect?as=expired").refusal->headers,
+            "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"the token has expired\"\r\n");
+  EXPECT_EQ(admit("/p/connect", "Authorization: bearer abc\r\n").refusal->headers,
+            "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"the token is not accepted\"\r\n");
+  EXPECT_EQ(admit("/p/connect", "Authorization: Basic abc\r\n").refusal->headers, "WWW-Authenticate: Bearer\r\n");
+  httplib::Request with_token = request("/p");
+  with_token.set_header("Authorization", "Bearer abc");
+  EXPECT_THROW(admission_.authenticate(with_token), Error);
 }
 
 TEST_F(PageAdmissionTest, RefusesAForeignPageBeforeItsUserIsAskedFor) {

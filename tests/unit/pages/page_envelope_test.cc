@@ -22,6 +22,20 @@ TEST(PageEnvelope, SuccessMayNotBeStoredByCaches) {
   EXPECT_EQ(res.body, R"({"success":true,"code":200,"data":{"count":1},"message":null,"errorMessage":null})");
 }
 
+TEST(PageEnvelope, A401NamesTheSchemeAndWhatIsWrongWithTheCredentials) {
+  const auto challenge = [](const std::string& code, const std::string& sentence) {
+    httplib::Response res;
+    write_page_error(res, 401, code, sentence);
+    return res.get_header_value("WWW-Authenticate");
+  };
+  EXPECT_EQ(challenge("unauthenticated", kNotAuthenticated), "Bearer");
+  EXPECT_EQ(challenge("permission_denied", "said the application"), "Bearer");
+  EXPECT_EQ(challenge("unauthenticated", "it has expired"),
+            R"(Bearer error="invalid_token", error_description="it has expired")");
+  EXPECT_EQ(challenge("unauthenticated", "its \"aud\" \\ \xC3\xA9\r\nX: y"),
+            R"(Bearer error="invalid_token", error_description="its ?aud? ? ????X: y")");
+}
+
 TEST(PageEnvelope, ErrorsArePrintableAndShort) {
   httplib::Response res;
   write_page_error(res, 400, "invalid_argument", "bad\n" + std::string(1000, 'x'));

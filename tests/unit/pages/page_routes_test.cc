@@ -519,8 +519,8 @@ TEST_F(PageRoutesTest, ClosesThePagesConnectionWhenTheDemoIsAskedTo) {
   EXPECT_EQ(data(post("/my-sse/connect/message/close.do?connectionId=" + page.id, "{}"))["count"], 1);
   EXPECT_TRUE(page.client.receive_all());
   EXPECT_TRUE(page.client.chunks().complete());
-  EXPECT_THAT(page.client.received(),
-              HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id + "\"}\n\n"));
+  EXPECT_THAT(page.client.received(), HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id +
+                                                "\",\"reason\":\"closed-by-operator\"}\n\n"));
 }
 
 TEST_F(PageRoutesTest, TakesUploads) {
