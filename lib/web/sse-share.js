@@ -13,8 +13,9 @@ const isHidden = () => document.visibilityState === 'hidden';
 const isOlder = (a, b) => a.padStart(20) < b.padStart(20);
 
 /** Windows with equal names share: the same module, service, credentials and key, and so the same user. */
-async function groupName({ url, query, withCredentials, share, clientId }, version) {
-  const parts = [version, new URL(url, location.href).href, Object.entries(query ?? {}).sort(), withCredentials];
+async function groupName({ url, query, headers, withCredentials, share, clientId }, version) {
+  const [sortedQuery, sortedHeaders] = [query, headers].map((given) => Object.entries(given ?? {}).sort());
+  const parts = [version, new URL(url, location.href).href, sortedQuery, sortedHeaders, withCredentials];
   const text = JSON.stringify([...parts, share, clientId]);
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   return `sse ${Array.from(digest.slice(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
@@ -69,6 +70,11 @@ export class SharedConnection {
     else this.#join().catch((error) => this.#host.report(error));
   }
 
+  /** Only the leader has a stream that may be dead. */
+  reopen() {
+    this.#real?.reopen();
+  }
+
   close(goodbye) {
     const said = this.#real ? this.#real.close(goodbye) : (goodbye?.(), false);
     this.#leave();
@@ -110,6 +116,8 @@ export class SharedConnection {
     this.#isNew = true;
     this.#host.connecting();
     this.#name ??= await groupName(this.#host.options, this.#version);
+    // The requests of a window that does not lead need credentials, too.
+    await this.#host.refresh().catch((error) => this.#host.report(error));
     if (joined.signal.aborted) return;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#onMessage(data);
@@ -241,7 +249,7 @@ export class SharedConnection {
     }
   }
 
-  #onLeader({ kind, to, event, call, status, text, members, finish, cursor }) {
+  #onLeader({ kind, to, event, call, status, text, members, finish, cursor, details }) {
     switch (kind) {
       case 'lead':
         if (to && to !== this.#me) break;
@@ -263,6 +271,13 @@ export class SharedConnection {
       case 'lost':
         this.id = undefined;
         this.#host.lost();
+        break;
+      case 'failed':
+        this.#host.failed(details);
+        break;
+      case 'refused':
+        this.#leave();
+        this.#host.refused();
         break;
       case 'reply':
         if (to === this.#me) {
@@ -369,6 +384,15 @@ export class SharedConnection {
         host.connecting();
       },
       lost: () => this.#onLost(),
+      failed: (details) => {
+        this.#postLead({ kind: 'failed', details });
+        host.failed(details);
+      },
+      refused: () => {
+        this.#postLead({ kind: 'refused' });
+        this.#leave();
+        host.refused();
+      },
       receive: (event) => this.#receiveAsLeader(event),
     };
   }

@@ -14,12 +14,34 @@ export interface SseCloseInfo {
   closeReason: string;
 }
 
-/** `data` is JSON text: `{"connectionId": "…"}`. */
+/**
+ * `data` is JSON text: `{"connectionId": "…"}`, from the server also with a `reason`: `replaced` (by other windows of this
+ * browser; this one connects again when it is hidden and then shown) or `closed-by-operator`.
+ */
 export interface SseCloseEvent extends SseEvent, SseCloseInfo {}
 
 /** Dispatched by the client itself, without a server; `data` is an object. */
 export interface SseChangeStateEvent extends SseEvent {
   data: { oldState: SseState; newState: SseState };
+}
+
+/** Dispatched by the client itself when a try to connect has failed; `data` is an object. */
+export interface SseConnectFailedEvent extends SseEvent {
+  data: {
+    /** Failures since the last success, this one included. */
+    attempt: number;
+    /** Of the HTTP response; 0 without one, or when it was not a refusal. 204: the server wants this client to stay away. */
+    status: number;
+    /**
+     * `network`; `credentials`: a function in the options has thrown; `unauthenticated`; another code of `WWW-Authenticate`,
+     * such as `invalid_token` (RFC 6750); `refused` for all other statuses.
+     */
+    reason: string;
+    /** A sentence for developers, if there is one. */
+    description?: string;
+    /** Milliseconds until the next try, at least the server's `Retry-After`; null: there is none. */
+    nextTry: number | null;
+  };
 }
 
 /** Dispatched by the client itself when the user becomes active, or is away for `leaveTimeout`; `data` is an object. */
@@ -47,6 +69,12 @@ export interface SseEventListeners {
   'connect-close'?: SseListener<SseCloseEvent>;
   'sse-change-state'?: SseListener<SseChangeStateEvent>;
   'sse-change-active'?: SseListener<SseChangeActiveEvent>;
+  'sse-connect-failed'?: SseListener<SseConnectFailedEvent>;
+  /**
+   * The server ends the stream, and the client connects again after `retry` milliseconds. `data` is JSON text:
+   * `{"reason":"shutdown","retry":250}`; other reasons are `keepalive`, `token-expired` and `unconfirmed`.
+   */
+  'sse-end'?: SseListener;
   /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
   'sse-set-duration'?: SseListener;
   /** Events may have been missed, and the server does not retain them: reload the page's data. `data` is JSON text. */
@@ -55,12 +83,23 @@ export interface SseEventListeners {
   [name: string]: SseListener<any>;
 }
 
+export type SseQuery = Record<string, string | number | boolean | null | undefined> | null | undefined;
+export type SseHeaders = Record<string, string> | null | undefined;
+
 export interface SseOptions {
   /** Base path of the service, same origin or another. Default `/my-sse`. */
   url?: string;
   eventListeners?: SseEventListeners | string[];
-  /** Sent with every request, such as `access-token`. null and undefined are omitted. */
-  query?: Record<string, string | number | boolean | null | undefined>;
+  /**
+   * Sent with every request, such as `access-token`. null and undefined are omitted. A function is called for every try to
+   * connect, so that a token is fresh; the requests of that connection use the same value.
+   */
+  query?: SseQuery | (() => SseQuery | Promise<SseQuery>);
+  /**
+   * Headers of every request, such as `authorization`, or a function, like `query`. The stream is then read with fetch, which
+   * sees the status of a refusal at once; from another origin it needs a preflight. Default: none, and an EventSource.
+   */
+  headers?: Record<string, string> | (() => SseHeaders | Promise<SseHeaders>) | null;
   /** Id of this device. Default: one stored in localStorage. */
   clientId?: string | null;
   /** When the session began, milliseconds since 1970. Default: the time of the first Sse of this browser session. */
@@ -102,7 +141,8 @@ export type SseState = 0 | 1 | 2;
 /**
  * A persistent connection to an sse-server: it reconnects after failures, closes while the tab is hidden, and queues
  * requests meanwhile. Connects on construction, as soon as the code that constructs it has run: listeners that it adds are
- * there from the beginning.
+ * there from the beginning. It also reconnects when the server, which promises a sign of life in regular intervals, is silent
+ * for two and a half of them, when the network or the machine comes back, and when a confirmation does not arrive.
  */
 export default class Sse {
   static readonly version: string;
@@ -117,7 +157,7 @@ export default class Sse {
 
   constructor(options?: SseOptions);
 
-  /** The options with defaults. Changes of `query` take effect with the next request. */
+  /** The options with defaults. Changes of `query` and `headers` take effect with the next request. */
   readonly options: Required<SseOptions>;
   readonly state: SseState;
   /** Id of this device, as in the option. */
@@ -166,12 +206,12 @@ export default class Sse {
   /** Only the names matter; functions are ignored. Listeners of `on` stay. */
   removeListener(names: string | string[] | SseEventListeners): Promise<Response>;
   /** The response is the application's; not retried when the network fails, because the request may have arrived. */
-  send(path: string, body?: unknown, query?: SseOptions['query'], headers?: Record<string, string>): Promise<Response>;
+  send(path: string, body?: unknown, query?: SseQuery, headers?: Record<string, string>): Promise<Response>;
   /** Rejects with a TypeError when `formData` is not a FormData. */
   upload(
     path: string,
     formData: FormData,
-    query?: SseOptions['query'],
+    query?: SseQuery,
     headers?: Record<string, string>,
   ): Promise<Response>;
 }

@@ -14,13 +14,29 @@ const MAX_QUEUED = 1000;
 const MAX_SEEN = 4096;
 const ACK_DELAY = 50;
 const ACK_BATCH = 100;
+const ACK_TIMEOUT = 30000;
 const GOODBYE_DELAY = 1000;
+// A stream without a sign of life for so many intervals is dead.
+const SILENT_INTERVALS = 2.5;
+const LONGEST_SILENCE = 60000;
+// Of a try to connect: browsers use connections again that have died with the path.
+const LONGEST_CONNECT = 10000;
+// A timer that is later than this has waited for something else, and so may have the events.
+const LATE = 1000;
 // Proxies accept request lines of 8 kB and more; the rest is for the host and for cookies.
 const MAX_URL = 6000;
 
 // `_set-duration` is the name in Java servers up to 1.2.
-const OWN_EVENTS = ['connect-finish', 'connect-close', 'sse-qos', 'sse-set-duration', '_set-duration'];
-const LOCAL_EVENTS = ['sse-change-state', 'sse-change-active'];
+const OWN_EVENTS = [
+  'connect-finish',
+  'connect-close',
+  'sse-qos',
+  'sse-ping',
+  'sse-end',
+  'sse-set-duration',
+  '_set-duration',
+];
+const LOCAL_EVENTS = ['sse-change-state', 'sse-change-active', 'sse-connect-failed'];
 // Events of window that have no property on window or document, at least in some browsers.
 const PAGE_EVENTS = ['DOMContentLoaded', 'pagehide', 'visibilitychange', 'freeze', 'resume'];
 const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchstart'];
@@ -88,38 +104,67 @@ function requestURL({ url, query }, path, more) {
   return `${url}/connect/${path}?${parameters(query, more)}`;
 }
 
-function post(options, path, body, headers, query) {
-  return fetch(requestURL(options, path, query), {
+/** `target`: url, query, headers and withCredentials. `more`: further properties of the request. */
+function post(target, path, body, headers, query, more) {
+  return fetch(requestURL(target, path, query), {
     method: 'POST',
     body,
-    headers,
-    credentials: options.withCredentials ? 'include' : 'same-origin',
+    headers: { ...target.headers, ...headers },
+    credentials: credentialsOf(target),
+    ...more,
   });
 }
 
-function beacon(options, path, body) {
+function credentialsOf({ withCredentials }) {
+  return withCredentials ? 'include' : 'same-origin';
+}
+
+/** For goodbyes, whose answer nobody reads. A beacon carries no headers. */
+function beacon(target, path, body) {
   const { navigator } = globalThis;
-  if (navigator?.sendBeacon) return navigator.sendBeacon(requestURL(options, path), body);
-  post(options, path, body).catch(() => {}); // as little is known of a beacon
+  if (navigator?.sendBeacon && !target.headers) return navigator.sendBeacon(requestURL(target, path), body);
+  post(target, path, body, {}, {}, { keepalive: true }).catch(() => {}); // as little is known of a beacon
   return true;
+}
+
+/** What a response says about a refusal. */
+function refusalOf(response) {
+  const challenge = response.headers.get('www-authenticate') ?? '';
+  const part = (name) => challenge.match(new RegExp(`\\b${name}="([^"]*)"`))?.[1];
+  return {
+    status: response.status,
+    reason: part('error') ?? (response.status === 401 ? 'unauthenticated' : 'refused'),
+    description: part('error_description'),
+    retryAfter: Number(response.headers.get('retry-after')) * 1000 || 0,
+  };
 }
 
 /**
  * A stream that is opened again whenever it ends, until close(), and the requests that belong to it. It works for `host`,
- * which has `options`, `names()` (to listen to), `parameters()` (of the connect), `connecting()` and `lost()`, which are
- * called when a stream is opened and when it has broken, `receive(event)` and `report(error)`.
+ * which has `options`, `names()` (to listen to), `parameters()` (of the connect), `refresh()` (of the credentials that
+ * `target()` has), `connecting()` and `lost()`, which are called when a stream is opened and when it has broken,
+ * `failed(details)` and `refused()` (for good), which are called when it could not be opened, `receive(event)` and
+ * `report(error)`.
  */
 class Connection {
   id; // of the open stream, from connect-finish on
   server = {}; // data of the last connect-finish
   #host;
   #es;
+  #try; // the present one, from open() until the stream ends
   #failures = 0;
   #retryTimer;
   #announced = new Set(); // the names that the server knows, or will know by a queued request
   #announcing = false;
   #acks = [];
   #ackTimer;
+  #acking; // the try on which a request with confirmations is on its way
+  #ackFailed = false;
+  #opened = 0;
+  #heard = 0;
+  #maxSilence = 0; // 0: the server promises no pings
+  #silenceFactor = 1;
+  #watchTimer;
 
   constructor(host) {
     this.#host = host;
@@ -131,31 +176,63 @@ class Connection {
 
   /** Connects at once, unless a stream is open or being opened. */
   open = () => {
-    if (this.#es) return;
+    if (this.#try) return;
     clearTimeout(this.#retryTimer);
-    const { options } = this.#host;
-    const es = new EventSource(this.#url(), { withCredentials: options.withCredentials });
+    const { withCredentials, query, headers } = this.#host.options;
+    const mine = (this.#try = {});
+    this.#host.connecting();
+    this.#heard = Date.now();
+    this.#watch(LONGEST_CONNECT);
+    if (typeof query !== 'function' && !headers) {
+      this.#listenTo(new EventSource(this.#url(), { withCredentials }));
+      return;
+    }
+    this.#connectWithCredentials(mine).catch((error) => {
+      if (mine !== this.#try) return;
+      this.#host.report(error);
+      this.#retry({ status: 0, reason: 'credentials', description: String(error) });
+    });
+  };
+
+  /** Connects anew, because the open stream may be dead. */
+  reopen() {
+    if (!this.#try) return;
+    this.close();
+    this.#host.lost();
+    this.open();
+  }
+
+  async #connectWithCredentials(mine) {
+    const { withCredentials, headers } = this.#host.options;
+    await this.#host.refresh();
+    const part = headers && (await import('./sse-fetch.js'));
+    if (mine !== this.#try) return;
+    const target = this.#host.target();
+    const more = { headers: target.headers, credentials: credentialsOf(target), refusalOf };
+    this.#listenTo(part ? new part.FetchStream(this.#url(), more) : new EventSource(this.#url(), { withCredentials }));
+  }
+
+  #listenTo(es) {
     this.#es = es;
     for (const name of [...OWN_EVENTS, ...this.#host.names()]) es.addEventListener(name, this.#receive);
     es.onerror = this.#onError;
-    this.#host.connecting();
-  };
+  }
 
   /** Ends the stream; with `goodbye`, which returns a form, the server is told. Returns whether that is on its way. */
   close(goodbye) {
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#watchTimer);
     const es = this.#es;
+    if (goodbye) this.#sendAcks();
+    this.#es = this.#try = this.id = undefined;
     if (!goodbye) {
       es?.close();
-      this.#es = this.id = undefined;
       return false;
     }
-    this.#sendAcks();
     // The server should read the reason before the stream ends; an EventSource whose stream ends would reconnect.
     es.onerror = () => es.close();
     setTimeout(es.onerror, GOODBYE_DELAY);
-    this.#es = this.id = undefined;
-    return beacon(this.#host.options, 'disconnect.do', goodbye());
+    return beacon(this.#host.target(), 'disconnect.do', goodbye());
   }
 
   /** The message `id` has been handled. */
@@ -184,7 +261,7 @@ class Connection {
   /** `action`: addListener or removeListener. */
   changeListening(action, listener) {
     const body = JSON.stringify({ connectionId: this.id, listener });
-    return post(this.#host.options, `${action}.do`, body, JSON_HEADERS);
+    return post(this.#host.target(), `${action}.do`, body, JSON_HEADERS);
   }
 
   /** Makes the server know the names of the host: sends those that have changed, and those that no URL could hold. */
@@ -209,14 +286,14 @@ class Connection {
         if (!response.ok) this.#host.report(new Error(`${action} of ${changed.length} events was refused: ${text}`));
       } catch {
         // Without these names the stream is not the one that the page wants.
-        if (es === this.#es) this.#retry();
+        if (es === this.#es) this.#retry({ status: 0, reason: 'network' });
       }
     }
     this.#announcing = false;
   }
 
   #url() {
-    const { url, query } = this.#host.options;
+    const { url, query } = this.#host.target();
     const own = this.#host.parameters();
     const address = (listeners) => `${url}/connect?${parameters(own, { listeners }, query)}`;
     let room = MAX_URL - address('').length;
@@ -230,39 +307,132 @@ class Connection {
 
   // An event of the server may be named "error", too; that one has data.
   #onError = (event) => {
-    if (!('data' in event) && event.target === this.#es) this.#retry();
+    const es = event.target;
+    if ('data' in event || es !== this.#es) return;
+    if (es.failure) this.#retry(es.failure);
+    // An EventSource that gives up has got an answer, and does not tell which.
+    else if (es.readyState === CLOSED && !this.id) this.#askWhy();
+    else this.#retry({ status: 0, reason: 'network' });
   };
 
-  #retry() {
-    const base = this.#host.options.reconnectTime || Number(this.server.reconnectTime) || Sse.DEFAULT_RECONNECT_TIME;
-    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY));
+  async #askWhy() {
+    const mine = this.#try;
+    let why = { status: 0, reason: 'network' };
+    try {
+      const signal = AbortSignal.timeout(ACK_TIMEOUT);
+      const request = { method: 'HEAD', credentials: credentialsOf(this.#host.target()), cache: 'no-store', signal };
+      const response = await fetch(this.#url(), request);
+      why = response.status === 200 ? { status: 200, reason: 'network' } : refusalOf(response);
+    } catch {
+      // the network has failed since
+    }
+    if (mine === this.#try) this.#retry(why);
+  }
+
+  /** The stream has ended, or could not be opened because of `why`. */
+  #retry(why) {
+    const opened = this.id;
+    const { options } = this.#host;
+    const base = options.reconnectTime || Number(this.server.reconnectTime) || Sse.DEFAULT_RECONNECT_TIME;
+    const delay = Math.min(base * 2 ** this.#failures++, Math.max(base, LONGEST_DELAY)) * (0.5 + Math.random());
+    this.#reopenAfter(Math.max(delay, why.retryAfter ?? 0));
+    if (opened) return;
+    const isFinal = why.status === 204;
+    const nextTry = isFinal ? null : Math.round(Math.max(delay, why.retryAfter ?? 0));
+    const { status, reason, description } = why;
+    if (isFinal) this.close();
+    this.#host.failed({ attempt: this.#failures, status, reason, description, nextTry });
+    if (isFinal && !this.#try) this.#host.refused();
+  }
+
+  #reopenAfter(delay) {
     this.close();
-    this.#retryTimer = setTimeout(this.open, delay * (0.5 + Math.random()));
+    this.#retryTimer = setTimeout(this.open, delay);
     this.#host.lost();
   }
 
   #receive = (event) => {
     // The browser's own `open` and `error` have no data.
     if (event.target !== this.#es || !('data' in event)) return;
+    this.#heard = Date.now();
+    if (event.type === 'sse-ping') {
+      if (this.#heard - this.#opened > LONGEST_SILENCE) this.#silenceFactor = 1;
+      return;
+    }
     if (event.type === 'connect-finish') {
       this.server = objectIn(event.data);
       this.id = String(this.server.connectionId ?? event.lastEventId);
-      this.#failures = 0;
+      if (!this.#ackFailed) this.#failures = 0;
+      this.#opened = this.#heard;
+      this.#watch();
     }
     this.#host.receive(event);
     if (event.type === 'connect-finish') {
       this.#sendAcks();
       this.announce();
     }
+    if (event.type === 'sse-end' && event.target === this.#es) {
+      this.#reopenAfter(Number(objectIn(event.data).retry) || 0);
+    }
   };
 
-  // A lost one is harmless: the message is sent and confirmed again.
-  #sendAcks = () => {
+  // ---- is the stream alive?
+
+  /** Limits the silence, at least to `least`, where the server promises pings, or has promised them before. */
+  #watch(least = 0) {
+    clearTimeout(this.#watchTimer);
+    const silence = SILENT_INTERVALS * Number(this.server.pingInterval);
+    if (!(silence > 0)) return;
+    const shortest = Math.max(silence, least);
+    this.#maxSilence = Math.max(shortest, Math.min(shortest * this.#silenceFactor, LONGEST_SILENCE));
+    this.#checkAt(this.#maxSilence);
+  }
+
+  #checkAt(delay, isSecond = false) {
+    const due = Date.now() + delay;
+    this.#watchTimer = setTimeout(() => {
+      const now = Date.now();
+      const silence = Math.max(now - this.#heard, 0);
+      if (silence < this.#maxSilence) return this.#checkAt(this.#maxSilence - silence);
+      if (!isSecond && now - due > LATE) return this.#checkAt(LATE, true);
+      // One large event on a slow line takes its time.
+      this.#silenceFactor *= 2;
+      if (this.id) this.reopen();
+      else this.#retry({ status: 0, reason: 'network' });
+    }, delay);
+  }
+
+  // ---- confirmations
+
+  #sendAcks = async () => {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
-    if (!this.isOpen || !this.#acks.length) return;
-    const body = JSON.stringify({ connectionId: this.id, ids: this.#acks });
-    if (beacon(this.#host.options, 'ack.do', body)) this.#acks = [];
+    const mine = this.#try;
+    if (!this.isOpen || !this.#acks.length || this.#acking === mine) return;
+    const ids = this.#acks.splice(0, ACK_BATCH);
+    this.#acking = mine;
+    let arrived = false;
+    try {
+      const body = JSON.stringify({ connectionId: this.id, ids });
+      const signal = AbortSignal.timeout(ACK_TIMEOUT);
+      // Without a content type it needs no preflight (Fetch §2.2.2), and so may outlive the page.
+      const response = await post(this.#host.target(), 'ack.do', body, {}, {}, { keepalive: true, signal });
+      arrived = response.ok && !(await response.json()).data?.error;
+    } catch {
+      // as if it had been refused
+    }
+    if (this.#acking === mine) this.#acking = undefined;
+    if (arrived) {
+      if (this.#ackFailed) this.#failures = 0;
+      this.#ackFailed = false;
+      this.#sendAcks();
+      return;
+    }
+    // The server forgets nothing that is not confirmed. If the stream is dead, too, it sends the messages again.
+    this.#acks = [...ids, ...this.#acks].slice(-MAX_SEEN);
+    if (mine !== this.#try) return this.#sendAcks();
+    this.#ackFailed = true;
+    this.#retry({ status: 0, reason: 'network' });
   };
 }
 
@@ -273,6 +443,7 @@ class Sse {
     eventListeners: {},
     intercepts: [],
     query: {},
+    headers: null,
     withCredentials: true,
     clientId: null,
     accessTimestamp: null,
@@ -301,9 +472,11 @@ class Sse {
 
   #connection;
   #host; // of the connection
+  #made = {}; // query and headers that functions have returned last
   #sharing; // no, wanted, loading: whether the connection is still to be replaced by a shared one
   #life = new AbortController();
   #wanted = false; // The page wants a connection, whether or not one is possible now.
+  #replaced = false; // Another window has taken the place of this one.
   #listeners; // those of addListener: one for each name
   #moreListeners = new Map(); // those of on: name → function → once
   #queue = [];
@@ -336,8 +509,9 @@ class Sse {
       target?.addEventListener?.(name, fn, { passive: true, signal: this.#life.signal });
     on(page(), 'visibilitychange', this.#onVisibilityChange);
     on(globalThis, 'pagehide', this.#onPageHide);
-    on(globalThis, 'pageshow', this.#resume);
-    on(globalThis, 'online', this.#resume);
+    on(globalThis, 'pageshow', ({ persisted }) => this.#wakeUp(persisted));
+    on(globalThis, 'online', this.#wakeUp);
+    on(page(), 'resume', this.#wakeUp);
     for (const name of ACTIVITY_EVENTS) on(page(), name, this.#onActivity);
     this.#connection = this.#newConnection();
     this.#wanted = true;
@@ -347,11 +521,12 @@ class Sse {
   connect() {
     if (this.#life.signal.aborted) return;
     this.#wanted = true;
+    this.#replaced = false;
     this.#resume();
   }
 
   close(reason = 'close') {
-    this.#wanted = false;
+    this.#wanted = this.#replaced = false;
     return this.#disconnect(reason);
   }
 
@@ -414,7 +589,7 @@ class Sse {
     const text = JSON.stringify(body);
     return this.#whenActive(() =>
       post(
-        this.options,
+        this.#target(),
         `message/${path}.do`,
         text,
         { ...JSON_HEADERS, ...headers },
@@ -428,7 +603,7 @@ class Sse {
       return Promise.reject(new TypeError('upload() takes a FormData object.'));
     }
     return this.#whenActive(() =>
-      post(this.options, `upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }),
+      post(this.#target(), `upload/${path}.do`, formData, headers, { ...query, connectionId: this.connectionId }),
     );
   }
 
@@ -441,6 +616,8 @@ class Sse {
       parameters: () => this.#parameters(),
       cursor: () => this.#lastEventId,
       resume: this.#resume,
+      target: () => this.#target(),
+      refresh: () => this.#refresh(),
       connecting: () => {
         this.#streamId = '';
         this.#setState(CONNECTING);
@@ -448,6 +625,11 @@ class Sse {
       lost: () => {
         this.#leave(CONNECTING);
         this.connectionId = undefined;
+      },
+      failed: (details) => this.#emitLocal('sse-connect-failed', details),
+      refused: () => {
+        this.#wanted = false;
+        this.#leave(CLOSED);
       },
       receive: (event) => this.#receive(event),
       report: (error) => this.#report(error),
@@ -457,9 +639,40 @@ class Sse {
   }
 
   #resume = () => {
-    if (!this.#wanted || (isHidden() && this.options.whenHidden !== 'stay')) return;
+    if (!this.#mayConnect()) return;
     if (this.#sharing === 'no') this.#connection.open();
     else if (this.#sharing === 'wanted') this.#share();
+  };
+
+  /** Of requests. */
+  #target() {
+    const { url, withCredentials, query, headers } = this.options;
+    const current = (given, made) => (typeof given === 'function' ? made : (given ?? undefined));
+    return {
+      url,
+      withCredentials,
+      query: current(query, this.#made.query),
+      headers: current(headers, this.#made.headers),
+    };
+  }
+
+  /** Calls the functions for credentials, so that these are fresh. */
+  async #refresh() {
+    const { query, headers } = this.options;
+    const made = {};
+    if (typeof query === 'function') made.query = await query();
+    if (typeof headers === 'function') made.headers = (await headers()) ?? undefined;
+    this.#made = made;
+  }
+
+  #mayConnect() {
+    return this.#wanted && (!isHidden() || this.options.whenHidden === 'stay');
+  }
+
+  /** The network or the machine was away: what looks open may be dead. */
+  #wakeUp = (wasAway = true) => {
+    if (wasAway && this.#mayConnect()) this.#connection.reopen();
+    this.#resume();
   };
 
   /** Replaces the connection by one that is shared, or leaves it where that is not possible. */
@@ -502,6 +715,8 @@ class Sse {
       lastEventId: this.#lastEventId,
       ack: 1,
       ackMarks: 1,
+      ping: 1,
+      ends: 1,
     };
   }
 
@@ -533,6 +748,7 @@ class Sse {
         return true;
       case 'connect-close':
         this.#wanted = false;
+        this.#replaced = objectIn(event.data).reason === 'replaced';
         this.#connection.close();
         this.#leave(CLOSED);
         this.#emitClose(event, Sse.SERVER_TRIGGER_CLOSE, 'server-close');
@@ -594,8 +810,14 @@ class Sse {
   }
 
   #onVisibilityChange = () => {
-    if (!isHidden()) this.#resume();
-    else if (this.options.whenHidden !== 'stay') this.#disconnect('visibilitychange');
+    if (isHidden()) {
+      if (this.options.whenHidden !== 'stay') this.#disconnect('visibilitychange');
+      return;
+    }
+    // Only a window that is shown again comes back: of several that are visible each would push out another.
+    this.#wanted ||= this.#replaced;
+    this.#replaced = false;
+    this.#resume();
   };
 
   #onPageHide = () => this.#disconnect('unload');

@@ -81,7 +81,7 @@ test('Close from the server makes the server close, Reconnect opens a new connec
   const [line] = await logged(page, / connect-close /);
   assert.match(
     line,
-    new RegExp(`^ID:${first} connect-close \\{"connectionId": ?"${first}"\\}\\. whoTriggerClose=server$`),
+    new RegExp(`^ID:${first} connect-close \\{"connectionId": ?"${first}","reason":"closed-by-operator"\\}\\. whoTriggerClose=server$`),
   );
   await stateIs(page, 'Closed');
   await logged(page, /^ID:\d+ answer 200 /);

@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 
-const CLIENT = new URL('../../lib/web/sse.js', import.meta.url);
+const CLIENT = new URL('../../lib/web/', import.meta.url);
 
 /** One open event stream: `query` is what the client sent, `write` and `end` what it gets. */
 class Stream {
@@ -32,12 +32,14 @@ class Stream {
 }
 
 /**
- * `onStream(stream)` is called for each connect, `onRequest(request)` for every POST with `path` below the service,
- * `query` and `body`; it returns `{status, json}`. All of them are kept in `streams` and `requests`.
+ * `onConnect(request)` may refuse a connect with `{status, headers}`. `onStream(stream)` is called for each stream,
+ * `onRequest(request)` for every POST with `path` below the service, `query` and `body`; it returns `{status, json}`. All of them are kept in `streams` and `requests`.
  */
-export async function startScripted(t, { onStream = (stream) => stream.finish(), onRequest = () => ({}) } = {}) {
+export async function startScripted(
+  t,
+  { onConnect = () => ({}), onStream = (stream) => stream.finish(), onRequest = () => ({}) } = {},
+) {
   const server = { streams: [], requests: [] };
-  const client = await readFile(CLIENT);
   let next = 9007199254740993n; // 2^53 + 1: the first integer a JavaScript number cannot hold
   const listener = http.createServer(async (request, response) => {
     const url = new URL(request.url, 'http://localhost');
@@ -47,9 +49,17 @@ export async function startScripted(t, { onStream = (stream) => stream.finish(),
       response.end('<!doctype html><title>scripted</title>');
     } else if (url.pathname === '/my-sse') {
       response.setHeader('content-type', 'application/javascript;charset=utf-8');
-      response.end(client);
+      response.end(await readFile(new URL('sse.js', CLIENT)));
+    } else if (/^\/sse-\w+\.js$/.test(url.pathname)) {
+      response.setHeader('content-type', 'application/javascript;charset=utf-8');
+      response.end(await readFile(new URL(url.pathname.slice(1), CLIENT)));
     } else if (url.pathname.endsWith('/connect')) {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const { status = 200, headers = {} } = onConnect(request) ?? {};
+      response.writeHead(status, { 'content-type': 'text/event-stream', ...headers });
+      if (status !== 200 || request.method === 'HEAD') {
+        response.end();
+        return;
+      }
       response.flushHeaders();
       const stream = new Stream(String(next++), query, response);
       stream.path = url.pathname;

@@ -31,6 +31,8 @@ const answers: Promise<Response>[] = [
   sse.send('hello', { name: 'x' }, { q: 1 }, { 'x-header': 'y' }),
   sse.upload('avatar', new FormData()),
 ];
+new Sse({ query: async () => ({ 'access-token': 'x' }), headers: () => ({ authorization: 'Bearer x' }) });
+sse.on('sse-connect-failed', ({ data }) => console.log(data.attempt, data.status + 1, data.reason, data.nextTry ?? 0));
 const stop: () => void = sse.on('news', function (event: SseEvent) {
   console.log(this.connectionId, event.data);
 });
