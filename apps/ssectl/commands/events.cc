@@ -35,7 +35,8 @@ std::string describe_send(const api::Json& one) {
 }
 
 std::string describe_client(const api::Json& one) {
-  std::string line = "user " + text_cell(one, "user");
+  const std::string user = text_cell(one, "user");
+  std::string line = user.empty() ? "no user" : "user " + user;
   if (const std::string connection = text_cell(one, "connection"); !connection.empty())
     line += "  connection " + connection;
   if (const std::string address = text_cell(one, "address"); !address.empty()) line += "  from " + address;

@@ -541,6 +541,37 @@ TEST_F(PageRoutesTest, TakesUploads) {
   EXPECT_EQ(admin_get("/api/v1/connections/" + id)["requestUploadCount"], 3);
 }
 
+TEST_F(PageRoutesTest, RecordsStreamsThatAreRefusedBeforeTheirRoute) {
+  options_.cors_origins = {"https://app.example"};
+  start(auth::make_header_authenticator());
+  const auto post_head = [&](const std::string& headers) {
+    Client c = client();
+    c.send("POST /my-sse/connect?clientId=c HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + headers +
+           "Content-Length: 5\r\n\r\n");
+    EXPECT_TRUE(c.receive_all());
+    return c.received();
+  };
+  EXPECT_THAT(post_head(""), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(post_head("Authorization: Bearer x\r\n"),
+              HasSubstr("\r\nWWW-Authenticate: Bearer error=\"invalid_token\""));
+  EXPECT_THAT(post_head("Sec-Fetch-Site: cross-site\r\nOrigin: https://evil.example\r\n"), StartsWith("HTTP/1.1 403 "));
+  const Json events = admin_get("/api/v1/events?type=refused")["list"];
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0]["reason"], "unauthenticated");
+  EXPECT_EQ(events[1]["reason"], "invalid-token");
+  EXPECT_EQ(events[2]["reason"], "origin");
+  EXPECT_EQ(events[2]["client"], "c");
+  // A preflight needs no user, and is cached.
+  Client c = client();
+  c.send(
+      "OPTIONS /my-sse/connect HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example\r\nConnection: close\r\n"
+      "Access-Control-Request-Headers: authorization\r\nAccess-Control-Request-Method: GET\r\n\r\n");
+  EXPECT_TRUE(c.receive_all());
+  EXPECT_THAT(c.received(),
+              AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("\r\nAccess-Control-Allow-Headers: authorization"),
+                    HasSubstr("\r\nAccess-Control-Max-Age: 7200\r\n")));
+}
+
 // Nothing of a body is taken before its head has said who sends it, and where to.
 TEST_F(PageRoutesTest, DecidesByTheHeadOfARequest) {
   start(auth::make_header_authenticator());
