@@ -35,6 +35,7 @@ const CHINESE = {
   activity: '您的活动',
   events: '事件',
   newest: '最新 ↓',
+  raw: '原始数据',
   clear: '清空',
   empty: '还没有事件。来自服务器的事件会显示在这里。',
   logHint: '用方向键选择一行；下方显示其详细信息。',

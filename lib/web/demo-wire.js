@@ -29,8 +29,20 @@ function confirmedIds(url, body) {
   return JSON.parse(body).ids;
 }
 
-/** `onConnect(url)` is called for each stream that is opened, `onConfirmed(ids)` when the server has confirmations. */
-export function watchWire({ onConnect, onConfirmed }) {
+async function readText(body, onText) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    onText(value);
+  }
+}
+
+/**
+ * `onConnect(url)` is called for each stream that is opened, `onRaw(text)` with the bytes of one that is read with fetch,
+ * `onConfirmed(ids)` when the server has confirmations.
+ */
+export function watchWire({ onConnect, onRaw, onConfirmed }) {
   const isConnect = (url) => new URL(url, location.href).pathname.endsWith('/connect');
   const { EventSource, fetch } = window;
   window.EventSource = class extends EventSource {
@@ -41,8 +53,14 @@ export function watchWire({ onConnect, onConfirmed }) {
   };
   window.fetch = async (resource, options) => {
     const url = resource.url ?? String(resource);
-    if (isConnect(url) && options?.method !== 'HEAD') onConnect(new URL(url, location.href).href);
+    const isStream = isConnect(url) && options?.method !== 'HEAD';
+    if (isStream) onConnect(new URL(url, location.href).href);
     const response = await fetch(resource, options);
+    if (isStream && response.ok && response.body) {
+      const [own, copy] = response.body.tee();
+      readText(copy, onRaw).catch((error) => onRaw(`\n(${error.message})\n`));
+      return new Response(own, response);
+    }
     if (response.ok) onConfirmed(confirmedIds(url, options?.body));
     return response;
   };

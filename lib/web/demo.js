@@ -9,6 +9,7 @@ const STATES = ['connecting', 'connected', 'closed'];
 const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel' };
 const FIRST_EVENTS = ['server-push', 'message'];
 const MAX_AWAITED = 100;
+const MAX_RAW = 50_000;
 
 const element = (id) => document.getElementById(id);
 const page = new URL(location.href);
@@ -131,6 +132,23 @@ function stopListening(name) {
 
 const listenerBody = (name) => () => ({ connectionId: sse.connectionId, listener: [name] });
 
+/** What has been read of the stream; only fetch shows that, so that the connection is made anew. */
+function toggleRaw() {
+  const isRaw = element('raw').hidden;
+  element('raw').hidden = !isRaw;
+  element('log').hidden = isRaw;
+  element('raw-button').setAttribute('aria-pressed', String(isRaw));
+  element('raw').textContent = '';
+  if (Sse) connectAs();
+}
+
+function addRaw(raw) {
+  const output = element('raw');
+  const follow = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
+  output.textContent = (output.textContent + raw).slice(-MAX_RAW);
+  if (follow) output.scrollTop = output.scrollHeight;
+}
+
 function connectAs() {
   sse?.destroy();
   hasConnected = false;
@@ -142,6 +160,7 @@ function connectAs() {
       channel: element('channel').value || null,
     },
     eventListeners: { ...listeners, ...Object.fromEntries([...listening].map((name) => [name, showEvent])) },
+    headers: element('raw').hidden ? null : {},
     useWindowEventBus: false,
   });
   showState(STATES[sse.state]);
@@ -298,6 +317,7 @@ element('close-server').addEventListener('click', () => {
   send('close', { reason: 'asked by the page' }, id && shellLine('ssectl', 'connections', 'close', id));
 });
 element('second').addEventListener('click', toggleSecond);
+element('raw-button').addEventListener('click', toggleRaw);
 element('language').addEventListener('click', () => {
   const language = document.documentElement.lang === 'zh' ? 'en' : 'zh';
   page.searchParams.set('lang', language);
@@ -313,7 +333,7 @@ showIdentity();
 element('service').textContent = service();
 element('state').dataset.state = 'connecting';
 useLanguage(page.searchParams.get('lang') ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'));
-watchWire({ onConnect: (url) => (connectURL = url), onConfirmed: setConfirmed });
+watchWire({ onConnect: (url) => (connectURL = url), onRaw: addRaw, onConfirmed: setConfirmed });
 try {
   ({ default: Sse } = await import(service()));
   connectAs();

@@ -280,6 +280,19 @@ test('shows of each message whether it is confirmed, and its frame', async (t) =
   assert.equal(await page.locator('#log li[data-qos]', { hasText: 'sendByUserId' }).count(), 0);
 });
 
+test('shows the stream as it comes, and the events as before', async (t) => {
+  const { server, page } = await openDemo(t);
+  await page.click('#raw-button');
+  await detailIs(page, 'raw', /^id:\d+\nretry:\d+\nevent:connect-finish\ndata:\{.*\}\n\n/);
+  await stateIs(page, 'Connected');
+  await server.send('1', 'server-push', 'two\nlines <b>', { qos: true });
+  await detailIs(page, 'raw', /event:sse-qos\n(data:?\n)?\nid:\d+\nevent:server-push\ndata:two\ndata:lines <b>\n\n/);
+  await page.click('#raw-button');
+  await logged(page, / server-push two\nlines <b>$/);
+  await stateIs(page, 'Connected');
+  assert.deepEqual(page.problems, []);
+});
+
 test('arrow keys choose a line, and its details follow', async (t) => {
   const { page } = await openDemo(t);
   await page.focus('#log');
