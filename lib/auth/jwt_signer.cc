@@ -192,7 +192,10 @@ std::shared_ptr<const Key> described(Owned<EVP_PKEY> pkey, const std::string& wh
 }  // namespace
 
 JwtSigner JwtSigner::parse(const std::string& text, const std::string& what) {
-  if (recognize(text) == FileKind::kPem) {
+  const FileKind kind = recognize(text);
+  if (kind == FileKind::kJsonObject)
+    throw unusable(what, "is a JSON document, such as the public keys; tokens are signed with the private key");
+  if (kind == FileKind::kPem) {
     if (text.find("PRIVATE KEY-----") == std::string::npos)
       throw unusable(what, "holds a public key or a certificate; tokens are signed with the private key");
     const Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));

@@ -83,6 +83,7 @@ TEST(JwtSigner, RefusesWhatCannotSign) {
   EXPECT_THAT(why(""), HasSubstr("is empty"));
   EXPECT_THAT(why("short"), HasSubstr("less than 32 bytes"));
   EXPECT_THAT(why("<html>" + std::string(50, 'x')), HasSubstr("a web page"));
+  EXPECT_THAT(why(kRfcPublic), HasSubstr("tokens are signed with the private key"));
   EXPECT_THAT(why("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), HasSubstr("holds a public key"));
   EXPECT_THAT(why("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), HasSubstr("damaged"));
   EXPECT_THAT(why("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
