@@ -4,13 +4,16 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "auth/secret_file.h"
 #include "base/error.h"
 #include "base/paths.h"
 #include "net/listener.h"
+#include "net/passed_sockets.h"
 #include "net/tls_context.h"
 #include "options.h"
 #include "server/connection_check.h"
@@ -62,6 +65,34 @@ void check_authentication(const Options& options) {
   }
 }
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// Sockets of the service manager replace --listen; the one named `admin` replaces --admin.
+void take_passed_sockets(Options& options) {
+  std::vector<std::string> passed;
+  std::string admin;
+  for (const net::PassedSocket& socket : net::passed_sockets(environment("LISTEN_FDS"), environment("LISTEN_PID"),
+                                                             environment("LISTEN_FDNAMES"), getpid())) {
+    const std::string address = socket.address.str();
+    if (socket.name == "admin") {
+      if (!admin.empty())
+        throw Error(ErrorCode::kInvalidArgument, "the service manager passed two sockets named admin; one is enough");
+      admin = (options.server.admin.starts_with("https://") ? "https://" : "") + address;
+    } else {
+      passed.push_back(address);
+    }
+    options.server.open_sockets[address] = socket.fd;
+  }
+  if (!passed.empty()) {
+    if (options.listen != std::vector{server::ServerOptions().listen}) options.replaced_listen = options.listen;
+    options.listen = passed;
+  }
+  if (!admin.empty()) options.server.admin = admin;
+}
+
 // Checks the files that the server reads when it starts, for --check-config.
 void check_secret_files(const server::ServerOptions& server) {
   const std::pair<const char*, const std::string&> files[] = {
@@ -79,13 +110,16 @@ void check_secret_files(const server::ServerOptions& server) {
 
 void complete(Options& options) {
   server::ServerOptions& server = options.server;
-  const net::ListenAddress listen = net::ListenAddress::parse(server.listen);
-  if (listen.is_unix())
-    throw Error(ErrorCode::kInvalidArgument, "--listen takes ADDR:PORT; a unix socket is for --admin");
-  if (options.auth == "demo" && !listen.is_loopback() && !options.insecure) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "--auth demo lets any client be any user, and --listen " + server.listen +
-                    " is reachable from other machines; choose another --auth, or give --insecure to allow this");
+  take_passed_sockets(options);
+  if (options.listen.empty()) throw Error(ErrorCode::kInvalidArgument, "--listen names no address");
+  server.listen = options.listen.front();
+  server.also_listen.assign(options.listen.begin() + 1, options.listen.end());
+  for (const std::string& listen : options.listen) {
+    if (options.auth == "demo" && !net::ListenAddress::parse(listen).is_loopback() && !options.insecure) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--auth demo lets any client be any user, and --listen " + listen +
+                      " is reachable from other machines; choose another --auth, or give --insecure to allow this");
+    }
   }
   if (options.auth == "header" && server.trusted_proxies.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--auth header trusts a proxy; give its address with --trusted-proxy");
@@ -105,6 +139,11 @@ void complete(Options& options) {
     server.make_database_folder = true;
   }
   if (server.admin.empty()) {
+    if (!server.admin_socket_group.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--admin-socket-group: the folder of the default socket is for one user only; name a socket that the "
+                  "group can reach with --admin, such as unix:/run/sse-serve/admin.sock");
+    }
     server.admin = default_admin_address();
     if (!options.check_config && !options.print_config)
       make_private_folder(server.admin.substr(server.admin.find(':') + 1));

@@ -2,8 +2,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <memory>
 #include <string>
@@ -11,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -19,6 +22,7 @@
 #include "options.h"
 #include "print_config.h"
 #include "server/server.h"
+#include "service_manager.h"
 
 namespace {
 
@@ -43,7 +47,9 @@ void print_addresses(const server::Server& server, const serve::Options& options
   for (const auto& [name, path] : options.server.services)
     services += (services.empty() ? "" : ", ") + path + " (" + name + ")";
   const bool page = options.server.page || !options.server.web_root.empty();
-  std::printf("sse-serve %s on %s%s\n", base::kVersion, server.url().c_str(), page ? "  (open it in a browser)" : "");
+  std::string urls;
+  for (const std::string& url : server.urls()) urls += (urls.empty() ? "" : ", ") + url;
+  std::printf("sse-serve %s on %s%s\n", base::kVersion, urls.c_str(), page ? "  (open it in a browser)" : "");
   std::printf("services  %s\n", services.c_str());
   const std::string& cluster = options.server.cluster;
   std::printf("pending   %s%s\n",
@@ -53,19 +59,39 @@ void print_addresses(const server::Server& server, const serve::Options& options
   std::fflush(stdout);
 }
 
-// Waits until SIGINT or SIGTERM requests a graceful stop. SIGHUP reopens the log and reloads the server's files.
-void wait_for_stop(const sigset_t& signals, server::Server& server) {
+// Reopens the log and reloads the server's files.
+void reload(server::Server& server, serve::ServiceManager& manager) {
+  manager.reloading();
+  observe::reopen_log();
+  try {
+    server.reload();
+    observe::log_info("reloaded on SIGHUP");
+  } catch (const Error& e) {
+    observe::log_error("reload failed; the previous settings stay in use", {{"error", e.what()}});
+  }
+  manager.ready(server);
+}
+
+// The next signal; 0 when `period` has passed. A period of 0 lasts for ever.
+int next_signal(const sigset_t& signals, std::chrono::milliseconds period) {
+  const timespec timeout{period.count() / 1000, period.count() % 1000 * 1'000'000};
+  const int signal = period.count() == 0 ? sigwaitinfo(&signals, nullptr) : sigtimedwait(&signals, nullptr, &timeout);
+  return std::max(signal, 0);
+}
+
+// Waits until SIGINT or SIGTERM requests a graceful stop; SIGHUP reloads.
+void wait_for_stop(const sigset_t& signals, server::Server& server, serve::ServiceManager& manager) {
+  const Clock& clock = Clock::system();
+  SteadyTime next_tick = clock.steady_now() + manager.period();
   for (;;) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) != 0) continue;
+    if (manager.period().count() != 0 && clock.steady_now() >= next_tick) {
+      manager.tick(server);
+      next_tick = clock.steady_now() + manager.period();
+    }
+    const int signal = next_signal(signals, manager.period());
+    if (signal == 0) continue;
     if (signal == SIGHUP) {
-      observe::reopen_log();
-      try {
-        server.reload();
-        observe::log_info("reloaded on SIGHUP");
-      } catch (const Error& e) {
-        observe::log_error("reload failed; the previous settings stay in use", {{"error", e.what()}});
-      }
+      reload(server, manager);
       continue;
     }
     observe::log_info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
@@ -106,11 +132,17 @@ int serve_until_stopped(const cli::App& app, serve::Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
+  serve::ServiceManager manager;
   server::Server server(options.server, serve::make_authenticator(options));
   server.start();
   print_addresses(server, options);
+  for (const std::string& listen : options.replaced_listen) {
+    observe::log_warn("--listen is not used: the service manager passed its own sockets", {{"listen", listen}});
+  }
   observe::log_info("serving", {{"url", server.url()}, {"server", server.server_id()}});
-  wait_for_stop(signals, server);
+  manager.ready(server);
+  wait_for_stop(signals, server, manager);
+  manager.stopping();
   std::thread([signals] {
     int signal = 0;
     do {

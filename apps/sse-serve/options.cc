@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <cctype>
+#include <charconv>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -43,12 +44,28 @@ void name_environment(cli::App& app) {
   }
 }
 
+// NAME-socket-group and NAME-socket-mode, who may connect to a unix socket.
+void add_socket_file(cli::App& app, const std::string& name, std::string& group, unsigned& mode,
+                     const std::string& fallback, const std::string& what, const std::string& note) {
+  app.add_option(name + "-socket-group", group, "Group of the " + what + ", whose members may connect")
+      .type_name("GROUP");
+  add(app, name + "-socket-mode", "Permissions of the " + what + note, "MODE", fallback,
+      [&mode](const std::string& text) {
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+        if (error != std::errc{} || stop != text.data() + text.size())
+          throw Error(ErrorCode::kInvalidArgument, "'" + printable(text, 40) + "' is no octal mode, such as 0660");
+      });
+}
+
 void declare_pages(cli::App& app, Options& options) {
   server::ServerOptions& server = options.server;
   app.begin_group("Pages and services");
-  app.add_option("-l,--listen", server.listen, "Public listener; port 0 picks one and prints it")
+  app.add_option("-l,--listen", options.listen,
+                 "Public listener, or unix:PATH; port 0 picks one and prints it; repeatable")
       .type_name("ADDR:PORT")
-      .show_default();
+      .default_str(server.listen);
+  add_socket_file(app, "--listen", server.listen_socket_group, server.listen_socket_mode, "0660",
+                  "unix sockets of --listen", "");
   app.add_option("--tls-cert", server.tls_certificate,
                  "PEM file with its certificate and those of the issuers; enables TLS; reloaded on SIGHUP")
       .type_name("FILE");
@@ -86,8 +103,11 @@ void declare_users(cli::App& app, Options& options) {
              [&options](const std::string& text) { options.auth = text; });
   app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that other machines can reach");
   app.add_option("--trusted-proxy", options.server.trusted_proxies,
-                 "Address or network whose X-Forwarded-For, Forwarded and X-Sse-User are trusted; repeatable")
+                 "Address or network whose X-Forwarded-For, Forwarded and X-Sse-User are trusted, or unix for the "
+                 "peers on unix sockets; repeatable")
       .type_name("ADDR");
+  app.add_flag("--proxy-protocol", options.server.proxy_protocol,
+               "Connections from a --trusted-proxy begin with a PROXY protocol header, version 1 or 2");
 }
 
 void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
@@ -174,6 +194,8 @@ void declare_admin(cli::App& app, server::ServerOptions& server) {
                  "unix:PATH, for this user only; ADDR:PORT, with a token; or https://ADDR:PORT, with a token and the "
                  "certificate of --tls-cert (default: unix:$XDG_RUNTIME_DIR/sse-serve/admin.sock)")
       .type_name("ADDRESS");
+  add_socket_file(app, "--admin", server.admin_socket_group, server.admin_socket_mode, "", "unix socket of --admin",
+                  " (default: 0600, or 0660 with --admin-socket-group)");
   app.add_option("--admin-token-file", server.admin_token_file, "First line: the bearer token of the admin API")
       .type_name("FILE");
 }

@@ -16,9 +16,12 @@ namespace sse::serve {
 struct Options {
   server::ServerOptions server;
   observe::LogOptions log;
+  std::vector<std::string> listen{server.listen};
   std::string auth = "demo";
   auth::JwtOptions jwt;
   auth::WebhookOptions webhook;
+  /// --listen, where sockets of the service manager took its place.
+  std::vector<std::string> replaced_listen;
   bool insecure = false;
   bool check_config = false;
   bool print_config = false;

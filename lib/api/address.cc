@@ -1,9 +1,13 @@
 #include "api/address.h"
 
+#include <grp.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -22,6 +27,7 @@ namespace {
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kHttp = "http://";
 constexpr std::string_view kHttps = "https://";
+constexpr std::size_t kNameBuffer = std::size_t{64} * 1024;
 constexpr std::size_t kMaxPathBytes = sizeof(sockaddr_un{}.sun_path) - 1;
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
@@ -53,6 +59,35 @@ int try_connect(const sockaddr* name, socklen_t size, std::chrono::milliseconds 
 
 std::string sentence(int reason) {
   return reason == 0 ? "" : std::generic_category().message(reason);
+}
+
+std::string user_name(uid_t uid) {
+  std::vector<char> buffer(kNameBuffer);
+  passwd entry{};
+  passwd* found = nullptr;
+  getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? found->pw_name : std::to_string(uid);
+}
+
+std::string group_name(gid_t gid) {
+  std::vector<char> buffer(kNameBuffer);
+  group entry{};
+  group* found = nullptr;
+  getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? found->gr_name : std::to_string(gid);
+}
+
+// `by_group`, `by_others`: the bits of the mode that would let them.
+std::string who_may(const std::string& path, mode_t by_group, mode_t by_others, const std::string& what) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return "this user may not " + what;
+  const std::string user = "the user '" + user_name(status.st_uid) + "'";
+  // An access list or a security module may deny what the mode allows.
+  if ((status.st_mode & by_others) != 0) return "this user may not " + what + ", although its mode allows it";
+  if ((status.st_mode & by_group) == 0) return "only " + user + " may " + what;
+  const std::string name = group_name(status.st_gid);
+  return "only " + user + " and the members of the group '" + name + "' may " + what +
+         "; join the group (sudo adduser " + user_name(getuid()) + " " + name + "), and log in again";
 }
 
 }  // namespace
@@ -109,6 +144,19 @@ std::string connect_error(const Address& address, std::chrono::milliseconds time
     if (reason == 0) return "";
   }
   return sentence(reason);
+}
+
+std::string missing_permission(const Address& address) {
+  if (!address.is_unix()) return "";
+  // Folders from the outermost on: nothing behind one that may not be entered can be seen.
+  for (std::size_t slash = address.path.find('/', 1); slash != std::string::npos;
+       slash = address.path.find('/', slash + 1)) {
+    const std::string folder = address.path.substr(0, slash);
+    if (::access(folder.c_str(), X_OK) != 0 && errno == EACCES)
+      return who_may(folder, S_IXGRP, S_IXOTH, "enter the folder " + folder);
+  }
+  if (::access(address.path.c_str(), W_OK) == 0 || errno != EACCES) return "";
+  return who_may(address.path, S_IWGRP, S_IWOTH, "connect");
 }
 
 }  // namespace sse::api

@@ -26,4 +26,8 @@ Address parse_address(std::string_view text);
 /// connecting succeeds. For error messages: cpp-httplib does not expose the reason. Takes up to `timeout`.
 std::string connect_error(const Address& address, std::chrono::milliseconds timeout);
 
+/// Why this process may not connect to a unix socket, and which permission it needs: `only the user 'sse-serve' and
+/// the members of the group 'sse-serve' may connect`. Empty when permissions are not the reason.
+std::string missing_permission(const Address& address);
+
 }  // namespace sse::api

@@ -191,6 +191,8 @@ Error Transport::failure(httplib::Error error, std::chrono::steady_clock::durati
   const std::string where = "sse-serve at " + options_.address;
   const bool connecting = error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout;
   if (connecting) {
+    if (const std::string denied = missing_permission(address_); !denied.empty())
+      return {ErrorCode::kPermissionDenied, "not allowed to reach " + where + ": " + denied};
     std::string why = connect_error(address_, std::min(options_.timeout, std::chrono::milliseconds(1000)));
     if (why.empty()) why = "it did not accept the connection";
     return {ErrorCode::kUnavailable, "cannot reach " + where + ": " + why +

@@ -11,6 +11,10 @@ namespace sse::auth {
 
 TrustedProxies::TrustedProxies(const std::vector<std::string>& entries) {
   for (const std::string& entry : entries) {
+    if (entry == "unix") {
+      unix_ = true;
+      continue;
+    }
     const std::size_t slash = std::min(entry.find('/'), entry.size());
     const std::string address = entry.substr(0, slash);
     Network network{net::address_bytes(address), 0};
@@ -26,8 +30,10 @@ TrustedProxies::TrustedProxies(const std::vector<std::string>& entries) {
              network.bits <= max_bits;
     }
     if (!good) {
-      throw Error(ErrorCode::kInvalidArgument, "--trusted-proxy '" + printable(entry, 60) +
-                                                   "' is not an address or network; use 10.1.2.3, 10.0.0.0/8 or ::1");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--trusted-proxy '" + printable(entry, 60) +
+                      "' is not an address or network; use 10.1.2.3, 10.0.0.0/8 or ::1, or unix for "
+                      "the peers on unix sockets");
     }
     network.bits -= before;
     networks_.push_back(std::move(network));
@@ -35,6 +41,7 @@ TrustedProxies::TrustedProxies(const std::vector<std::string>& entries) {
 }
 
 bool TrustedProxies::contains(const std::string& address) const {
+  if (address.empty()) return unix_;
   if (networks_.empty()) return false;
   const std::vector<unsigned char> bytes = net::address_bytes(address);
   return std::ranges::any_of(networks_, [&](const Network& network) {

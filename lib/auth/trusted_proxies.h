@@ -6,8 +6,8 @@
 
 namespace sse::auth {
 
-/// The addresses and networks (`10.0.0.0/8`, `::1`) whose X-Forwarded-For or Forwarded header is trusted. Immutable,
-/// thread safe.
+/// The addresses and networks (`10.0.0.0/8`, `::1`) whose X-Forwarded-For or Forwarded header is trusted; `unix`: every
+/// peer on a unix socket, whose address is empty. Immutable, thread safe.
 class TrustedProxies {
  public:
   /// Throws Error(kInvalidArgument) that names the entry.
@@ -26,6 +26,7 @@ class TrustedProxies {
     unsigned bits = 0;
   };
   std::vector<Network> networks_;
+  bool unix_ = false;
 };
 
 }  // namespace sse::auth

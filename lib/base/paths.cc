@@ -1,9 +1,11 @@
 #include "base/paths.h"
 
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <string_view>
 
@@ -35,6 +37,19 @@ std::string default_admin_address() {
   const std::string runtime = folder_from("XDG_RUNTIME_DIR");
   if (runtime.empty()) return "unix:/tmp/sse-serve-" + std::to_string(getuid()) + "/admin.sock";
   return "unix:" + runtime + "/sse-serve/admin.sock";
+}
+
+std::string find_admin_address(const std::string& system_folder) {
+  const auto exists = [](const std::string& address) {
+    struct stat status {};
+    return ::stat(address.substr(address.find(':') + 1).c_str(), &status) == 0;
+  };
+  std::string own = default_admin_address();
+  struct stat folder {};
+  // The socket cannot be seen by users who may not enter the folder.
+  if (exists(own) || ::stat(system_folder.c_str(), &folder) != 0) return own;
+  const std::string system = "unix:" + system_folder + "/admin.sock";
+  return exists(system) || errno == EACCES ? system : own;
 }
 
 std::string default_database_path() {

@@ -71,13 +71,14 @@ void Acceptor::accept_one(UniqueFd socket, const sockaddr_storage& address) {
     refuse_at_once(socket, *place.refusal);
     return;
   }
-  owner_.accepted({std::move(socket), std::move(peer), std::move(place)});
+  const bool header = options_.proxy_protocol && options_.is_proxy && options_.is_proxy(peer.address);
+  owner_.accepted({std::move(socket), std::move(peer), std::move(place), uses_tls(), header});
 }
 
 // The client may not get to read it: closing a socket with unread bytes sends RST.
 void Acceptor::refuse_at_once(const UniqueFd& socket, const ConnectionRefusal& refusal) const {
   // A TLS client could not read plain text.
-  if (options_.tls != nullptr) return;
+  if (uses_tls()) return;
   const std::string text = refusal_response(loop_.clock().wall_now(), refusal.status, plain_refusal(refusal.sentence));
   ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }

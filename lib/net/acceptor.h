@@ -20,6 +20,8 @@ struct AcceptedConnection {
   UniqueFd socket;
   Peer peer;
   ConnectionPlace place;
+  bool tls = false;                 ///< it begins with a TLS handshake
+  bool begins_with_header = false;  ///< before that with a PROXY protocol header
 };
 
 /// Accepts the connections of one listener for a front, whose limits it may share with acceptors of other listeners.
@@ -57,6 +59,7 @@ class Acceptor final : private EventLoop::Handler {
 
  private:
   void on_events(std::uint32_t events) override;
+  bool uses_tls() const { return options_.tls != nullptr && !listener_.address().is_unix(); }
   void accept_one(UniqueFd socket, const sockaddr_storage& address);
   void refuse_at_once(const UniqueFd& socket, const ConnectionRefusal& refusal) const;
   void on_out_of_descriptors();

@@ -36,6 +36,17 @@ bool ConnectionLimits::admit_forwarded(const std::string& client, ConnectionPlac
   return false;
 }
 
+bool ConnectionLimits::readmit(const std::string& client, ConnectionPlace& place) {
+  if (place.refusal != nullptr || options_.max_per_address == 0) return true;
+  place.from_proxy = options_.is_proxy && options_.is_proxy(client);
+  if (place.from_proxy || limiter_->admit(client, place.ticket)) return true;
+  metrics_.refused_address.add();
+  if (!can_hold_refused()) return false;
+  place.refusal = &too_many_of_address_;
+  ++refused_open_;
+  return true;
+}
+
 void ConnectionLimits::count(const ConnectionPlace& place, std::size_t change) {
   if (place.refusal != nullptr) refused_open_ += change;
   open_.fetch_add(change, std::memory_order_relaxed);

@@ -43,6 +43,9 @@ class ConnectionLimits {
   /// A connection from a proxy counts for the client that it forwards, for as long as the request or its stream lasts.
   /// False when `client` is at its limit.
   bool admit_forwarded(const std::string& client, ConnectionPlace& place);
+  /// An open connection turned out to be from `client`, for which it counts from now on. False when it must be closed
+  /// at once: it is refused, and no more refused connections can be held.
+  bool readmit(const std::string& client, ConnectionPlace& place);
   /// Why admit_forwarded() returned false.
   const ConnectionRefusal& too_many_of_address() const { return too_many_of_address_; }
 

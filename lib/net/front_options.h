@@ -83,7 +83,11 @@ struct FrontOptions {
   /// Limits of the bytes of request bodies in memory and on disk. Null: no limit. Must outlive the front.
   ByteBudget* memory = nullptr;
   ByteBudget* disk = nullptr;
-  /// Not null: connections must use TLS. Must outlive the front.
+  /// Connections from peers for which `is_proxy` returns true begin with a PROXY protocol header (ProxyHeader), which
+  /// names their peer; `is_proxy` is then asked about that peer.
+  bool proxy_protocol = false;
+  /// Not null: connections must use TLS, except on unix sockets, which only this machine reaches. Must outlive the
+  /// front.
   const TlsContext* tls = nullptr;
   std::chrono::milliseconds handshake_timeout{10'000};  ///< from accept to the end of the handshake
 };

@@ -12,6 +12,7 @@
 
 #include "base/url.h"
 #include "net/multipart.h"
+#include "net/proxy_header.h"
 #include "net/refusal.h"
 #include "observe/barrier.h"
 
@@ -23,8 +24,9 @@ constexpr std::size_t kReadSize = std::size_t{64} * 1024;
 constexpr std::size_t kHeadReadSize = std::size_t{16} * 1024;
 static_assert(kHeadReadSize >= TlsSession::kMaxRecord);
 constexpr std::uint32_t kMaxLingerBytes = 4 * 1024 * 1024;
-// A refused connection whose client does not end its handshake.
-constexpr std::chrono::milliseconds kRefusedHandshakeTimeout{2000};
+
+constexpr const char* kUntrustedHeader =
+    "a PROXY protocol header is accepted only with --proxy-protocol, and from a --trusted-proxy";
 
 // The read buffer of all connections of a thread.
 std::array<char, kReadSize>& read_buffer() {
@@ -53,7 +55,9 @@ HttpConnection::HttpConnection(const Shared& shared, std::uint64_t key, Accepted
       key_(key),
       socket_(std::move(accepted.socket)),
       peer_(std::move(accepted.peer)),
-      place_(std::move(accepted.place)) {}
+      place_(std::move(accepted.place)),
+      tls_(accepted.tls),
+      state_(accepted.begins_with_header ? State::kProxyHeader : State::kIdle) {}
 
 void HttpConnection::watch() {
   shared_.loop.add(fd(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, this);
@@ -62,11 +66,13 @@ void HttpConnection::watch() {
 void HttpConnection::start() {
   shared_.loop.assert_in_loop_thread();
   const FrontOptions& options = shared_.options;
-  if (options.tls != nullptr) {
-    // The client of a refused connection can read the reason only after the handshake.
-    const auto timeout = options.handshake_timeout;
-    set_state(State::kHandshake);
-    set_deadline(place_.refusal == nullptr ? timeout : std::min(timeout, kRefusedHandshakeTimeout));
+  // The client of a refused connection can read the reason only after the handshake.
+  if (state() == State::kProxyHeader && (tls_ || place_.refusal == nullptr)) {
+    set_deadline(options.head_timeout);
+    return;
+  }
+  if (tls_) {
+    begin_handshake();
     return;
   }
   if (place_.refusal != nullptr) {
@@ -81,6 +87,9 @@ void HttpConnection::start() {
 
 void HttpConnection::on_events(std::uint32_t /*events*/) {
   switch (state()) {
+    case State::kProxyHeader:
+      read_proxy_header();
+      return;
     case State::kHandshake:
       do_handshake();
       return;
@@ -155,7 +164,7 @@ void HttpConnection::read_head() {
       return;
     case HeadScan::Status::kBad:
       shared_.metrics.bad_requests.add();
-      refuse(scan.http_status, scan.reason);
+      refuse(scan.http_status, begins_like_proxy_header(in_) ? kUntrustedHeader : scan.reason);
       return;
     case HeadScan::Status::kComplete:
       begin_request(scan.head);
@@ -262,6 +271,10 @@ void HttpConnection::check_deadline(SteadyTime now) {
   }
   scheduled_ = SteadyTime::max();
   switch (state()) {
+    case State::kProxyHeader:
+      shared_.metrics.timeouts.add();
+      close();
+      return;
     case State::kHandshake:
       on_handshake_timeout();
       return;
@@ -281,6 +294,7 @@ void HttpConnection::check_deadline(SteadyTime now) {
 void HttpConnection::drain() {
   shared_.loop.assert_in_loop_thread();
   switch (state_.load()) {
+    case State::kProxyHeader:
     case State::kHandshake:
     case State::kHead:
       close();

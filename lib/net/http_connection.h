@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 #include "net/front_metrics.h"
 #include "net/front_options.h"
 #include "net/hand_over.h"
+#include "net/http_connection_owner.h"
 #include "net/request_body.h"
 #include "net/request_head.h"
 #include "net/responder.h"
@@ -26,8 +28,8 @@ namespace sse::net {
 class HttplibApp;
 
 /// One connection of an HttpFront: a state machine from the first byte of a request to the last one of its response,
-/// and then to the next request. The source files have the functions in this order: http_connection_tls.cc,
-/// http_connection.cc (the head), http_connection_request.cc, http_connection_reply.cc.
+/// and then to the next request. The order of the functions is that of the source files: http_connection_proxy.cc,
+/// http_connection_tls.cc, http_connection.cc (the head), http_connection_request.cc, http_connection_reply.cc.
 ///
 /// It belongs to the loop thread, except while a worker, a spooler or a Responder has its request: EPOLLONESHOT then
 /// suppresses events until that thread gives it back, so that a request crosses threads once. Functions are for the
@@ -35,6 +37,7 @@ class HttplibApp;
 class HttpConnection final : public EventLoop::Handler {
  public:
   enum class State : unsigned char {
+    kProxyHeader,       ///< the PROXY protocol header is being received
     kHandshake,         ///< of TLS
     kIdle,              ///< between requests
     kHead,              ///< a part of a head has arrived
@@ -47,21 +50,7 @@ class HttpConnection final : public EventLoop::Handler {
     kLingering          ///< after the last response, so that the client can read it
   };
 
-  /// Owns connections.
-  class Owner {
-   public:
-    /// Calls check_deadline() at or after `when`, or earlier. Returns that time.
-    virtual SteadyTime schedule(HttpConnection& connection, SteadyTime when) = 0;
-    /// Calls resume_with_memory() when memory may have become free, in the order of the calls.
-    virtual void wait_for_memory(HttpConnection& connection) = 0;
-    virtual bool waits_for_memory() const = 0;
-    /// Destroys the connection.
-    virtual void closed(HttpConnection& connection) = 0;
-
-   protected:
-    ~Owner() = default;
-  };
-
+  using Owner = HttpConnectionOwner;
   /// What the connections of a front have in common. Everything must outlive them.
   struct Shared {
     EventLoop& loop;
@@ -103,7 +92,11 @@ class HttpConnection final : public EventLoop::Handler {
 
   void on_events(std::uint32_t events) override;
 
-  // kHandshake
+  // kProxyHeader → kHandshake
+  void read_proxy_header();
+  void on_proxy_header(const std::optional<Peer>& client);
+  void refuse_proxy_header(const std::string& reason);
+  void begin_handshake();
   void do_handshake();
   bool begin_tls();
   void end_handshake();
@@ -171,11 +164,12 @@ class HttpConnection final : public EventLoop::Handler {
   const Shared& shared_;
   const std::uint64_t key_;
   Socket socket_;
-  const Peer peer_;
+  Peer peer_;  // constant after kProxyHeader
   ConnectionPlace place_;
+  const bool tls_;
 
   // Written by the thread that owns the request; the loop reads them to see whether it does.
-  std::atomic<State> state_{State::kIdle};
+  std::atomic<State> state_;
   bool keep_after_write_ = false;
   std::uint32_t lingered_ = 0;  // bytes discarded in kLingering
   std::atomic<SteadyTime> deadline_{};

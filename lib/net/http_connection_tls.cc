@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/error.h"
@@ -15,8 +16,16 @@ namespace {
 
 // The record type of a handshake, RFC 8446 §5.1.
 constexpr char kHandshakeRecord = 22;
+// A refused connection whose client does not end its handshake.
+constexpr std::chrono::milliseconds kRefusedHandshakeTimeout{2000};
 
 }  // namespace
+
+void HttpConnection::begin_handshake() {
+  const auto timeout = shared_.options.handshake_timeout;
+  set_state(State::kHandshake);
+  set_deadline(place_.refusal == nullptr ? timeout : std::min(timeout, kRefusedHandshakeTimeout));
+}
 
 void HttpConnection::do_handshake() {
   shared_.loop.assert_in_loop_thread();

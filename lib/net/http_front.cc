@@ -20,20 +20,26 @@ HttpFront::HttpFront(EventLoop& loop, Listener& listener, HttplibApp& app, Worke
       limits_(options_, metrics_, std::move(others_open)),
       spooler_(loop, options_),
       shared_{loop, options_, app, workers, metrics_, limits_, spooler_, fast_handler_, draining_, *this},
-      acceptor_(loop, listener, options_, limits_, metrics_, *this),
-      wheel_(kTick, 512, loop.clock().steady_now()) {}
+      wheel_(kTick, 512, loop.clock().steady_now()) {
+  listen_on(listener);
+}
 
 HttpFront::~HttpFront() = default;
 
+void HttpFront::listen_on(Listener& listener) {
+  Acceptor::Owner& owner = *this;
+  acceptors_.push_back(std::make_unique<Acceptor>(loop_, listener, options_, limits_, metrics_, owner));
+}
+
 void HttpFront::start() {
-  acceptor_.start();
+  for (const auto& acceptor : acceptors_) acceptor->start();
   loop_.post([this] { loop_.run_every(kTick, [this] { check_deadlines(); }); });
 }
 
 void HttpFront::drain() {
   draining_.store(true);
   loop_.post([this] {
-    acceptor_.stop();
+    for (const auto& acceptor : acceptors_) acceptor->stop();
     std::vector<HttpConnection*> all;
     for (const auto& [key, connection] : connections_) all.push_back(connection.get());
     for (HttpConnection* connection : all) connection->drain();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "net/acceptor.h"
@@ -28,8 +29,8 @@ namespace sse::net {
 class HttplibApp;
 
 /// An HTTP/1.1 server: accepts connections, reads complete requests without blocking, passes them to workers and keeps
-/// connections alive. It consists of an Acceptor, the ConnectionLimits, an HttpConnection each, and an UploadSpooler
-/// with a RequestBody each; this class owns them and watches the deadlines.
+/// connections alive. It consists of an Acceptor for each listener, the ConnectionLimits, an HttpConnection each, and
+/// an UploadSpooler with a RequestBody each; this class owns them and watches the deadlines.
 ///
 /// The head of a request decides how the rest is treated (RequestPlan). Until the decision, at most the head and the
 /// bytes that arrived with it, 16 KiB in all, are read from the connection. A refused request is answered with its body
@@ -53,6 +54,8 @@ class HttpFront final : private Acceptor::Owner, private HttpConnection::Owner {
   HttpFront(const HttpFront&) = delete;
   HttpFront& operator=(const HttpFront&) = delete;
 
+  /// Accepts the connections of a further listener, too. Before start(); `listener` must outlive the front.
+  void listen_on(Listener& listener);
   /// Before start().
   void set_fast_handler(FastHandler fast_handler) { fast_handler_ = std::move(fast_handler); }
   /// Starts accepting. Before or after the loop starts. Any thread.
@@ -83,7 +86,7 @@ class HttpFront final : private Acceptor::Owner, private HttpConnection::Owner {
   const HttpConnection::Shared shared_;
 
   // Loop thread only.
-  Acceptor acceptor_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<std::uint64_t, std::unique_ptr<HttpConnection>> connections_;
   std::deque<std::uint64_t> memory_waiters_;  // keys of connections in kWaitingForMemory, in order of arrival
   std::uint64_t next_key_ = 1;

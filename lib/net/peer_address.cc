@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "base/text.h"
 
@@ -68,17 +67,19 @@ std::string normalized_address(std::string_view text) {
   return text_of(address_bytes(text));
 }
 
+std::string address_text(std::string_view bytes) {
+  if (bytes.size() == 4) return text_of({bytes.begin(), bytes.end()});
+  if (bytes.size() != 16) return {};
+  std::array<unsigned char, 16> all{};
+  std::copy(bytes.begin(), bytes.end(), all.begin());
+  return text_of(unmapped(all));
+}
+
 std::string address_of(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    std::vector<unsigned char> bytes(4);
-    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in&>(address).sin_addr, bytes.size());
-    return text_of(bytes);
-  }
-  if (address.ss_family == AF_INET6) {
-    std::array<unsigned char, 16> bytes{};
-    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, bytes.size());
-    return text_of(unmapped(bytes));
-  }
+  if (address.ss_family == AF_INET)
+    return address_text({reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr), 4});
+  if (address.ss_family == AF_INET6)
+    return address_text({reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr), 16});
   return {};
 }
 

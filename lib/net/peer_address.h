@@ -16,6 +16,8 @@ namespace sse::net {
 std::vector<unsigned char> address_bytes(std::string_view text);
 /// `text` in canonical form; empty when it is not a numeric address.
 std::string normalized_address(std::string_view text);
+/// The canonical form of an address of four or sixteen bytes, in network order; empty for another number of bytes.
+std::string address_text(std::string_view bytes);
 /// Without the port; empty for an address family other than IPv4 and IPv6.
 std::string address_of(const sockaddr_storage& address);
 /// The unit that is counted as one client: an IPv4 address, or the /64 network of an IPv6 address, because one host may

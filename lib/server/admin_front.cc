@@ -6,6 +6,7 @@
 #include "admin/async_send.h"
 #include "admin/event_routes.h"
 #include "server/admin_address.h"
+#include "server/listeners.h"
 #include "server/public_front.h"
 
 namespace sse::server {
@@ -20,12 +21,11 @@ constexpr std::chrono::seconds kAdminThreadIdle{10};
 AdminFront::AdminFront(const ServerOptions& options, net::ByteBudget& disk)
     : options_(options),
       disk_(disk),
+      listener_(open_admin_listener(options)),
       loop_("sse-admin", *options.clock),
       workers_("sse-admin-work", 1, 64, 20'000, kAdminThreadIdle, *options.clock),
       spoolers_("sse-admin-spool", 0, 1, 20'000, kAdminThreadIdle, *options.clock),
-      memory_(std::max(options.max_body_memory, kMaxBody), "--max-body-memory") {
-  if (!options.admin.empty()) listener_ = std::make_unique<net::Listener>(parse_admin_address(options), "--admin");
-}
+      memory_(std::max(options.max_body_memory, kMaxBody), "--max-body-memory") {}
 
 void AdminFront::open(const Parts& parts, const admin::AdminRoutes::Dependencies& routes) {
   if (!listener_) return;

@@ -58,7 +58,7 @@ class AdminFront {
 
   const ServerOptions& options_;
   net::ByteBudget& disk_;
-  std::unique_ptr<net::Listener> listener_;
+  const std::unique_ptr<net::Listener> listener_;
   net::HttplibApp app_;
   std::unique_ptr<admin::AdminRoutes> routes_;
   net::EventLoop loop_;

@@ -6,6 +6,7 @@
 
 #include "application/upload_reader.h"
 #include "net/request_head.h"
+#include "server/listeners.h"
 
 namespace sse::server {
 namespace {
@@ -25,7 +26,7 @@ std::string upload_folder(const ServerOptions& options) {
 PublicFront::PublicFront(const ServerOptions& options, net::ByteBudget& disk)
     : options_(options),
       disk_(disk),
-      listener_(net::ListenAddress::parse(options.listen), "--listen"),
+      listeners_(open_public_listeners(options)),
       loop_("sse-front", *options.clock),
       workers_("sse-worker", 1, max_workers(options), 20'000, kWorkerIdle, *options.clock),
       memory_(options.max_body_memory, "--max-body-memory") {}
@@ -37,8 +38,22 @@ void PublicFront::open(const Parts& parts, const FrontLimits& limits) {
       app_, parts.services, parts.authenticator, &parts.application.application(), parts.proxies,
       parts.application.activity_log(), parts.metrics, page_options(parts), parts.draining);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
-  front_ = std::make_unique<net::HttpFront>(loop_, listener_, app_, workers_, front_options(parts, limits),
+  front_ = std::make_unique<net::HttpFront>(loop_, *listeners_.front(), app_, workers_, front_options(parts, limits),
                                             parts.metrics, [this] { return open_streams(); });
+  for (std::size_t i = 1; i < listeners_.size(); ++i) front_->listen_on(*listeners_[i]);
+}
+
+net::ListenAddress PublicFront::address() const {
+  for (const auto& listener : listeners_) {
+    if (!listener->address().is_unix()) return listener->address();
+  }
+  return listeners_.front()->address();
+}
+
+std::vector<std::string> PublicFront::urls() const {
+  std::vector<std::string> urls;
+  for (const auto& listener : listeners_) urls.push_back(public_url(options_, listener->address()));
+  return urls;
 }
 
 std::size_t PublicFront::open_streams() const {
@@ -61,7 +76,9 @@ pages::PageOptions PublicFront::page_options(const Parts& parts) const {
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
   page.allowed_hosts = options_.allowed_hosts;
-  page.allowed_hosts.push_back(net::ListenAddress::parse(options_.listen).host);
+  for (const auto& listener : listeners_) {
+    if (!listener->address().is_unix()) page.allowed_hosts.push_back(listener->address().host);
+  }
   // Any other authentication needs credentials, which a page reached through DNS rebinding does not have.
   page.check_hosts = parts.demo_authentication;
   if (options_.enable_get_json) page.queries = &parts.catalog;
@@ -91,6 +108,7 @@ net::FrontOptions PublicFront::front_options(const Parts& parts, const FrontLimi
     return proxies.client_address(peer, net::joined_header(head, "X-Forwarded-For"),
                                   net::joined_header(head, "Forwarded"));
   };
+  front.proxy_protocol = options_.proxy_protocol;
   front.tls = parts.tls;
   return front;
 }

@@ -28,7 +28,7 @@ namespace sse::server {
 /// The folder that stores uploads until the application responds.
 std::string upload_folder(const ServerOptions& options);
 
-/// The public listener with all that serves the requests of pages: its loop, its workers and the routes.
+/// The public listeners with all that serves the requests of pages: its loop, its workers and the routes.
 class PublicFront {
  public:
   /// What the routes need; all of it must outlive this.
@@ -45,13 +45,16 @@ class PublicFront {
     observe::Registry& metrics;
   };
 
-  /// Opens the listener of --listen. References must outlive this; `disk` is the budget of bodies on disk. Throws
+  /// Opens the listeners of --listen. References must outlive this; `disk` is the budget of bodies on disk. Throws
   /// Error.
   PublicFront(const ServerOptions& options, net::ByteBudget& disk);
   /// Registers the routes and creates the HTTP front, which start() opens.
   void open(const Parts& parts, const FrontLimits& limits);
 
-  net::ListenAddress address() const { return listener_.address(); }
+  /// Of the first listener that has a port, otherwise of the first one.
+  net::ListenAddress address() const;
+  /// Of all listeners, as operators write them.
+  std::vector<std::string> urls() const;
   net::HttplibApp& app() { return app_; }
   /// Of request bodies in memory.
   net::ByteBudget& memory() { return memory_; }
@@ -62,6 +65,7 @@ class PublicFront {
     return routes_->refusals().response(request, status, sentence);
   }
 
+  net::EventLoop& loop() { return loop_; }
   void start_loop() { loop_.start(); }
   bool in_loop_thread() const { return loop_.in_loop_thread(); }
   /// Accepts connections from now on.
@@ -80,7 +84,7 @@ class PublicFront {
 
   const ServerOptions& options_;
   net::ByteBudget& disk_;
-  net::Listener listener_;
+  const std::vector<std::unique_ptr<net::Listener>> listeners_;
   net::HttplibApp app_;
   // Set by open().
   const std::vector<application::Service>* services_ = nullptr;

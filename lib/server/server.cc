@@ -49,8 +49,10 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
       body_disk_(options_.max_body_disk, "--max-body-disk") {
   if (!options_.tls_certificate.empty()) open_tls();
   read_token();
-  server_id_ =
-      !options_.server_id.empty() ? options_.server_id : host_name() + ":" + std::to_string(public_.address().port);
+  const net::ListenAddress address = public_.address();
+  server_id_ = !options_.server_id.empty()
+                   ? options_.server_id
+                   : host_name() + ":" + (address.is_unix() ? address.path : std::to_string(address.port));
   open_ids();
   application_bridge_ = std::make_unique<ApplicationBridge>(
       options_, demo_authentication_, server_id_, std::move(application), std::move(callbacks), *ids_, metrics_);
@@ -66,6 +68,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   status_ = std::make_unique<StatusReport>(
       StatusReport::Source{options_, server_id_, services_, *stores_, metrics_, facts_, cluster_.get(), loops_.size()});
   open_fronts();
+  watch_progress();
 }
 
 void Server::Impl::open_tls() {
@@ -133,6 +136,18 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
                                           [this] { return facts_.document(); },
                                           [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
           [this] { maintenance_->expire(); }};
+}
+
+void Server::Impl::watch_progress() {
+  const auto watch = [this](const std::string& name, net::EventLoop& loop) {
+    progress_.add(name, [&loop](ProgressCheck::Answer answer) { loop.post(std::move(answer)); });
+  };
+  for (std::size_t i = 0; i < loops_.size(); ++i) watch("sse-stream-" + std::to_string(i), *loops_[i]);
+  watch("sse-front", public_.loop());
+  watch("sse-admin", admin_.loop());
+  if (store::WriteProbe* probe = stores_->write_probe()) {
+    progress_.add("sse-committer", [probe](ProgressCheck::Answer answer) { probe->probe_writes(std::move(answer)); });
+  }
 }
 
 void Server::Impl::reload() {
@@ -234,8 +249,17 @@ void Server::stop() {
 void Server::reload() {
   impl_->reload();
 }
+std::vector<std::string> Server::stuck_threads() {
+  return impl_->stuck_threads();
+}
+std::size_t Server::open_streams() const {
+  return impl_->open_streams();
+}
 std::string Server::url() const {
   return impl_->url();
+}
+std::vector<std::string> Server::urls() const {
+  return impl_->urls();
 }
 std::string Server::admin_address() const {
   return impl_->admin_address();

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "application/application.h"
 #include "auth/authenticator.h"
@@ -23,6 +26,9 @@ struct ServerOptions : sse::ServerOptions {
   /// Of Components, for a program that embeds the server. Shared, so that options can be copied.
   std::function<std::unique_ptr<MessageRepository>(MessageIds& ids)> own_repository{};
   std::shared_ptr<Discovery> own_discovery{};  ///< with `discovery` = kOwnDiscovery
+  /// Descriptors of sockets that listen already, by the address in `listen`, `also_listen` or `admin` that each one
+  /// stands for. The server takes them over.
+  std::map<std::string, int> open_sockets;
 };
 
 /// Throws Error(kInvalidArgument) naming the invalid option. Reads the file system, but opens and creates nothing.
@@ -53,11 +59,18 @@ class Server {
   /// Reads the admin token, the TLS certificate and key, the hook's secret and the authenticator's files again. Throws
   /// Error naming what it cannot read; those keep their old values, the others are new.
   void reload();
+  /// For a watchdog, between start() and stop(), on one thread at a time: asks each loop and the committer for an
+  /// answer and returns the names of those that have not answered since an earlier call. Does not wait.
+  std::vector<std::string> stuck_threads();
 
   /// `http://127.0.0.1:8080` or `https://…`, with the port actually bound.
   std::string url() const;
+  /// Of all public listeners; `unix:PATH` for a unix socket.
+  std::vector<std::string> urls() const;
   std::string admin_address() const;
   const std::string& server_id() const;
+  /// Streams of all services.
+  std::size_t open_streams() const;
   /// The sender of a service; of the only one for an empty name. Throws Error(kNotFound).
   delivery::Sender& sender(const std::string& service = "");
   observe::Registry& metrics();

@@ -45,6 +45,31 @@ void check_origin(const std::string& text) {
     bad("has the default port, which browsers leave out; leave it out");
 }
 
+void check_listeners(const ServerOptions& options) {
+  const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  std::set<std::string> addresses;
+  const auto check_one = [&](const std::string& text) {
+    const net::ListenAddress address = net::ListenAddress::parse(text);
+    // Several with port 0 get a port each.
+    if ((address.is_unix() || address.port != 0) && !addresses.insert(address.str()).second)
+      bad("--listen " + text + " is given twice");
+  };
+  check_one(options.listen);
+  for (const std::string& text : options.also_listen) check_one(text);
+  if (addresses.contains(options.admin)) bad("--listen and --admin are the same address, " + options.admin);
+  const auto check_mode = [&](unsigned mode, const char* option) {
+    if (mode > 0777 || (mode & 0600U) != 0600U)
+      bad(std::string(option) + " must let the server's own user read and write: 0600, 0660 or 0666");
+  };
+  check_mode(options.listen_socket_mode, "--listen-socket-mode");
+  if (options.admin_socket_mode != 0) check_mode(options.admin_socket_mode, "--admin-socket-mode");
+  const bool admin_is_unix = options.admin.empty() || parse_admin_address(options).is_unix();
+  if (!admin_is_unix && (options.admin_socket_mode != 0 || !options.admin_socket_group.empty()))
+    bad("--admin-socket-group and --admin-socket-mode are for a unix socket, not for --admin " + options.admin);
+  if (options.proxy_protocol && options.trusted_proxies.empty())
+    bad("--proxy-protocol trusts what a proxy says; give the proxy's address with --trusted-proxy");
+}
+
 }  // namespace
 
 void check(const ServerOptions& options) {
@@ -52,7 +77,7 @@ void check(const ServerOptions& options) {
   std::set<std::string> paths;
   const auto bad = [](const std::string& sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
   [[maybe_unused]] const auth::TrustedProxies proxies(options.trusted_proxies);
-  net::ListenAddress::parse(options.listen);
+  check_listeners(options);
   if (!options.admin.empty() && !parse_admin_address(options).is_unix() && options.admin_token_file.empty()) {
     bad("an admin listener on TCP (--admin " + options.admin + ") needs --admin-token-file");
   }

@@ -19,8 +19,10 @@
 #include "server/application_bridge.h"
 #include "server/cluster_node.h"
 #include "server/drainer.h"
+#include "server/listeners.h"
 #include "server/maintenance.h"
 #include "server/node_facts.h"
+#include "server/progress_check.h"
 #include "server/public_front.h"
 #include "server/server.h"
 #include "server/status_report.h"
@@ -37,12 +39,15 @@ class Server::Impl {
   void start();
   void stop();
   void reload();
+  std::vector<std::string> stuck_threads() { return progress_.check(); }
 
-  std::string url() const { return (tls_ ? "https://" : "http://") + public_.address().str(); }
+  std::string url() const { return public_url(options_, public_.address()); }
+  std::vector<std::string> urls() const { return public_.urls(); }
   std::string admin_address() const { return admin_.address(); }
   const std::string& server_id() const { return server_id_; }
   delivery::Sender& sender(const std::string& name);
   observe::Registry& metrics() { return metrics_; }
+  std::size_t open_streams() const { return public_.open_streams(); }
 
  private:
   void open_tls();
@@ -53,6 +58,7 @@ class Server::Impl {
   admin::AdminRoutes::Dependencies admin_dependencies();
   void drain_streams(unsigned rate);
   void end_drain();
+  void watch_progress();
 
   const ServerOptions options_;
   const Clock& clock_ = *options_.clock;
@@ -82,6 +88,7 @@ class Server::Impl {
   Drainer drainer_{services_, 2 * options_.reconnect_time};
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<StatusReport> status_;
+  ProgressCheck progress_;
 };
 
 }  // namespace sse::server

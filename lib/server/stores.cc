@@ -71,7 +71,9 @@ Stores::Stores(const ServerOptions& options, const std::string& server_id, IdGen
   } else if (options.database == ":memory:") {
     set(std::make_unique<store::MemoryRepository>(ids, limits_of(options)));
   } else {
-    set(open_sqlite(options, ids));
+    auto sqlite = open_sqlite(options, ids);
+    write_probe_ = sqlite.get();
+    set(std::move(sqlite));
   }
 }
 

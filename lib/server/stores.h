@@ -12,6 +12,7 @@
 #include "store/absent_stores.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/write_probe.h"
 
 namespace sse::server {
 
@@ -32,6 +33,8 @@ class Stores {
   store::MessageCatalog& catalog() const { return *catalog_; }
   store::DeadLetters& dead_letters() const { return *dead_letters_; }
   store::AttemptLog* attempts() const { return attempts_; }
+  /// Null when no thread of its own writes the store of this node.
+  store::WriteProbe* write_probe() const { return write_probe_; }
 
  private:
   template <class Repository>
@@ -46,6 +49,7 @@ class Stores {
   store::MessageCatalog* catalog_ = nullptr;
   store::DeadLetters* dead_letters_ = nullptr;
   store::AttemptLog* attempts_ = nullptr;
+  store::WriteProbe* write_probe_ = nullptr;
 };
 
 }  // namespace sse::server

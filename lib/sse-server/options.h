@@ -23,23 +23,29 @@ struct HistoryOptions {
 /// The options of a server. The defaults are those of `sse-serve`, whose manual page explains them at length.
 struct ServerOptions {
   // What is served, and where.
-  std::string listen = "127.0.0.1:8080";  ///< `ADDR:PORT`; port 0 picks one
+  std::string listen = "127.0.0.1:8080";  ///< `ADDR:PORT`, port 0 picks one; or `unix:PATH`
+  std::vector<std::string> also_listen;   ///< further addresses at which the same pages are served
   /// Name and path of each service. Every service has its own connections and messages.
   std::vector<std::pair<std::string, std::string>> services{{"defaultConnectionService", "/my-sse"}};
-  std::string tls_certificate;   ///< PEM file: `listen` speaks TLS; the issuers' certificates may follow
-  std::string tls_key;           ///< PEM file with its private key
-  bool page = true;              ///< the demo page at `/`
-  std::string web_root;          ///< files to serve at `/` instead; empty: none
-  bool demo = false;             ///< sends an event to every online user every 3 seconds
-  bool enable_get_json = false;  ///< pages may query online users and pending messages (`users.json` etc.)
-  std::string admin;             ///< `unix:PATH`, `ADDR:PORT` or `https://ADDR:PORT`; empty: no admin listener
-  std::string admin_token_file;  ///< the first line is the token that admin requests need; empty: none
-  std::string server_id;         ///< names the server in answers and in a cluster; empty: host name and port
-  std::size_t workers = 0;       ///< max worker threads of the public listener; 0: 8 per core
-  std::size_t loops = 0;         ///< stream loops; 0: one per core
+  std::string tls_certificate;         ///< PEM file: `listen` speaks TLS; the issuers' certificates may follow
+  std::string tls_key;                 ///< PEM file with its private key
+  bool page = true;                    ///< the demo page at `/`
+  std::string web_root;                ///< files to serve at `/` instead; empty: none
+  bool demo = false;                   ///< sends an event to every online user every 3 seconds
+  bool enable_get_json = false;        ///< pages may query online users and pending messages (`users.json` etc.)
+  unsigned listen_socket_mode = 0660;  ///< of the files of public unix sockets
+  std::string listen_socket_group;     ///< that those files get; empty: the process's
+  std::string admin;                   ///< `unix:PATH`, `ADDR:PORT` or `https://ADDR:PORT`; empty: no admin listener
+  unsigned admin_socket_mode = 0;      ///< of the file of the admin socket; 0: 0600, or 0660 with a group
+  std::string admin_socket_group;      ///< that the file gets; empty: the process's
+  std::string admin_token_file;        ///< the first line is the token that admin requests need; empty: none
+  std::string server_id;               ///< names the server in answers and in a cluster; empty: host name and port
+  std::size_t workers = 0;             ///< max worker threads of the public listener; 0: 8 per core
+  std::size_t loops = 0;               ///< stream loops; 0: one per core
 
   // Who may ask.
-  std::vector<std::string> trusted_proxies;  ///< addresses or networks whose forwarding headers are used
+  std::vector<std::string> trusted_proxies;  ///< addresses or networks whose forwarding headers are used; `unix`
+  bool proxy_protocol = false;               ///< connections from them begin with a PROXY protocol header
   std::vector<std::string> cors_origins;     ///< origins of other sites whose pages may open streams; `*`: all
   /// Host names that requests may name while the demo authentication is in use, in addition to IP addresses,
   /// `localhost` and the hosts of cors_origins. Requests with another Host are refused (DNS rebinding). `*`: all names.

@@ -126,6 +126,13 @@ open_stream() {
 # Whether the programs were built with AddressSanitizer or ThreadSanitizer.
 sanitized() { grep -qaE '__(asan|tsan)_init' "$SSECTL"; }
 
+# free_ports COUNT: prints so many ports of 127.0.0.1 that nobody listens on, for programs that cannot pick one.
+free_ports() {
+  python3 -c 'import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(one.getsockname()[1] for one in sockets))' "$1"
+}
+
 # limit_memory KIB: of this shell and what it starts. Not under a sanitizer, which reserves terabytes of addresses.
 limit_memory() { sanitized || ulimit -v "$1"; }
 

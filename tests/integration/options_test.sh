@@ -40,7 +40,7 @@ for option in --slow-consumer --qos-sync --auth --log-level --log-format; do non
 for value in 127.0.0.1 :80 127.0.0.1:x 127.0.0.1:65536 127.0.0.1:-1 ""; do
   refused 2 "address" --listen "$value"
 done
-refused 2 "unix socket is for --admin" --listen "unix:$scratch/x.sock"
+refused 2 "names no path" --listen unix:
 for value in hr =/hr hr= hr=hr hr=/ hr=/hr/ 'hr=/a b' 'hr=/a?b' 'hr=/%41' 'hr=/a=b' 'a=/a;b=/b' 'a=/a b=/b'; do nonsense --service "$value"; done
 nonsense --service a=/x --service a=/y
 nonsense --service a=/x --service b=/x

@@ -30,7 +30,7 @@ Context::Context(const GlobalOptions& options)
 }
 
 std::string Context::address() const {
-  return options_.server.empty() ? default_admin_address() : options_.server;
+  return options_.server.empty() ? find_admin_address() : options_.server;
 }
 
 std::string Context::token() const {

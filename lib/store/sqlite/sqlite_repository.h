@@ -14,6 +14,7 @@
 #include "store/repository_abilities.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
+#include "store/write_probe.h"
 
 namespace sse {
 class LockFile;
@@ -35,7 +36,8 @@ class SqliteRepository final : public MessageRepository,
                                public AsyncAdd,
                                public WithdrawalReports,
                                public ConfirmationCounter,
-                               public PartialStore {
+                               public PartialStore,
+                               public WriteProbe {
  public:
   enum class Sync {
     kFull,    ///< fsync before every answer: survives a power loss
@@ -96,6 +98,8 @@ class SqliteRepository final : public MessageRepository,
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) override;
 
   void note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts) override;
+
+  void probe_writes(std::function<void()> answer) override;
 
  private:
   IdGenerator& ids_;

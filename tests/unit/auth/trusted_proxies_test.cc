@@ -82,5 +82,14 @@ TEST(TrustedProxies, ReadsPortsBracketsAndForwarded) {
   EXPECT_EQ(proxies.client_address("10.0.0.1", "203.0.113.9", "for=6.6.6.6"), "203.0.113.9");
 }
 
+TEST(TrustedProxies, TrustsThePeersOnUnixSocketsOnlyWhenTold) {
+  EXPECT_FALSE(TrustedProxies({"10.0.0.0/8"}).contains(""));
+  const TrustedProxies proxies({"unix"});
+  EXPECT_TRUE(proxies.contains(""));
+  EXPECT_FALSE(proxies.contains("127.0.0.1"));
+  EXPECT_EQ(proxies.client_address("", "203.0.113.7"), "203.0.113.7");
+  EXPECT_EQ(proxies.client_address("", "nonsense"), "");
+}
+
 }  // namespace
 }  // namespace sse::auth

@@ -4,8 +4,12 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
+
+#include "support/files.h"
 
 namespace sse {
 namespace {
@@ -61,6 +65,21 @@ TEST_F(Paths, FindsTheHomeOfTheUserWithoutAnyVariable) {
   const std::string path = default_database_path();
   EXPECT_EQ(path.front(), '/');
   EXPECT_NE(path.find("/.local/state/sse-serve/pending.db"), std::string::npos);
+}
+
+TEST_F(Paths, FindsTheSocketOfTheSystemsServiceBehindTheUsersOwn) {
+  const testing::TempFolder folder;
+  setenv("XDG_RUNTIME_DIR", folder.file("run").c_str(), 1);
+  const std::string system = folder.file("system");
+  const std::string own = default_admin_address();
+  EXPECT_EQ(find_admin_address(system), own) << "without any server";
+  std::filesystem::create_directories(system);
+  EXPECT_EQ(find_admin_address(system), own) << "without a socket";
+  std::ofstream(system + "/admin.sock").put('x');
+  EXPECT_EQ(find_admin_address(system), "unix:" + system + "/admin.sock");
+  std::filesystem::create_directories(folder.file("run") + "/sse-serve");
+  std::ofstream(own.substr(5)).put('x');
+  EXPECT_EQ(find_admin_address(system), own);
 }
 
 }  // namespace

@@ -97,5 +97,33 @@ TEST_F(ConnectionLimitsTest, CountsTheClientsOfAProxyInsteadOfTheProxy) {
   EXPECT_TRUE(limits().admit_forwarded("203.0.113.7", second));
 }
 
+TEST_F(ConnectionLimitsTest, CountsAConnectionForTheClientThatItsProxyNames) {
+  options_.max_per_address = 1;
+  options_.is_proxy = [](const std::string& peer) { return peer == "192.0.2.1" || peer == "192.0.2.2"; };
+  ConnectionPlace first = open("192.0.2.1");
+  ConnectionPlace second = open("192.0.2.1");
+  EXPECT_TRUE(limits().readmit("203.0.113.7", first));
+  EXPECT_FALSE(first.from_proxy);
+  EXPECT_EQ(first.refusal, nullptr);
+  EXPECT_TRUE(limits().readmit("203.0.113.7", second));
+  ASSERT_NE(second.refusal, nullptr);
+  EXPECT_EQ(second.refusal->status, 429);
+  limits().closed(second);
+  // Another proxy in between: each request counts for the client that it forwards.
+  ConnectionPlace third = open("192.0.2.1");
+  EXPECT_TRUE(limits().readmit("192.0.2.2", third));
+  EXPECT_TRUE(third.from_proxy);
+  // Refused ones are held only as long as there is room for them.
+  std::vector<ConnectionPlace> refused;
+  while (limits().can_hold_refused()) {
+    refused.push_back(open("192.0.2.1"));
+    ASSERT_TRUE(limits().readmit("203.0.113.7", refused.back()));
+  }
+  ConnectionPlace last = open("192.0.2.1");
+  EXPECT_FALSE(limits().readmit("203.0.113.7", last));
+  for (const ConnectionPlace& place : refused) limits().closed(place);
+  EXPECT_TRUE(limits().can_hold_refused());
+}
+
 }  // namespace
 }  // namespace sse::net

@@ -94,6 +94,38 @@ class HttpFrontTlsTest : public ::testing::Test {
   std::unique_ptr<HttpFront> front_;
 };
 
+// The header comes before TLS, of which not a byte may be taken.
+TEST_F(HttpFrontTlsTest, ReadsThePeerInFrontOfTheHandshake) {
+  options_.proxy_protocol = true;
+  options_.is_proxy = [](const std::string& peer) { return peer == "127.0.0.1"; };
+  app_.Get("/who",
+           [](const httplib::Request& req, httplib::Response& res) { res.set_content(req.remote_addr, "text/plain"); });
+  start();
+  Client raw = plain();
+  raw.send("PROXY TCP4 203.0.113.7 127.0.0.1 4711 443\r\n");
+  TlsClient peer(std::move(raw));
+  ASSERT_TRUE(peer.handshake());
+  EXPECT_THAT(get(peer, "/who"), HasSubstr("203.0.113.7"));
+  // Without a header, what comes is no header.
+  TlsClient direct(plain());
+  EXPECT_FALSE(direct.handshake());
+}
+
+TEST_F(HttpFrontTlsTest, SpeaksPlainHttpOnAUnixSocket) {
+  const TempFolder sockets;
+  Listener local(ListenAddress::parse("unix:" + sockets.file("web.sock")), "--listen");
+  front_ = std::make_unique<HttpFront>(loop_, listener_, app_, workers_, options_, metrics_, [] { return 0; });
+  front_->listen_on(local);
+  loop_.start();
+  front_->start();
+  EXPECT_EQ(Client::unix_socket(sockets.file("web.sock")).get("/hello").status, 200);
+  TlsClient remote = client();
+  EXPECT_THAT(get(remote, "/hello"), HasSubstr("hello"));
+  workers_.stop();
+  loop_.stop();
+  front_.reset();
+}
+
 TEST_F(HttpFrontTlsTest, AnswersOneRequestAfterAnotherOnOneConnection) {
   start();
   TlsClient c = client();

@@ -58,5 +58,12 @@ TEST(PeerAddress, ReadsForwarded) {
   EXPECT_THAT(forwarded_nodes("for=\"unterminated, for=1.2.3.4"), ElementsAre("\"unterminated, for=1.2.3.4"));
 }
 
+TEST(AddressText, IsForFourOrSixteenBytes) {
+  EXPECT_EQ(address_text(std::string("\xC0\x00\x02\x01", 4)), "192.0.2.1");
+  EXPECT_EQ(address_text(std::string(15, '\0') + '\x01'), "::1");
+  EXPECT_EQ(address_text(std::string(10, '\0') + std::string("\xFF\xFF\xC0\x00\x02\x01", 6)), "192.0.2.1");
+  EXPECT_EQ(address_text("abc"), "");
+}
+
 }  // namespace
 }  // namespace sse::net
