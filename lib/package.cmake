@@ -18,24 +18,26 @@ foreach(kind static shared)
   target_link_libraries(sse_server_${kind} PRIVATE
     Threads::Threads OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB spdlog::spdlog SQLiteCpp PkgConfig::SQLITE3
     PkgConfig::HTTPLIB PkgConfig::BROTLIENC PkgConfig::HIREDIS)
-  install(TARGETS sse_server_${kind} EXPORT sse-server-${kind}-targets)
-  install(EXPORT sse-server-${kind}-targets NAMESPACE sse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sse-server)
+  install(TARGETS sse_server_${kind} EXPORT sse-server-${kind}-targets ARCHIVE COMPONENT dev
+          LIBRARY COMPONENT library NAMELINK_COMPONENT dev)
+  install(EXPORT sse-server-${kind}-targets NAMESPACE sse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sse-server
+          COMPONENT dev)
 endforeach()
 # Hidden visibility leaves the templates of the standard library visible, which the linker's list takes away.
 target_link_options(sse_server_shared PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/exported.map)
 set_target_properties(sse_server_shared PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/exported.map)
 
 install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/sse-server/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sse-server
-        FILES_MATCHING PATTERN *.h)
+        COMPONENT dev FILES_MATCHING PATTERN *.h)
 set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/sse-server)
 configure_package_config_file(${CMAKE_CURRENT_SOURCE_DIR}/sse-server-config.cmake.in
   ${PROJECT_BINARY_DIR}/sse-server-config.cmake INSTALL_DESTINATION ${folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/sse-server-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/sse-server-config.cmake ${PROJECT_BINARY_DIR}/sse-server-config-version.cmake
-  DESTINATION ${folder})
+  DESTINATION ${folder} COMPONENT dev)
 
 # Relative to the file, so that the installed tree can be moved, and `cmake --install --prefix` works.
 file(RELATIVE_PATH sse_pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" sse_pc_prefix ${sse_pc_prefix})
 configure_file(${CMAKE_CURRENT_SOURCE_DIR}/sse-server.pc.in ${PROJECT_BINARY_DIR}/sse-server.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/sse-server.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/sse-server.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
