@@ -27,7 +27,7 @@ using event::Json;
 
 constexpr std::size_t kSecretBytes = 32;
 constexpr std::size_t kRsaBits = 3072;  // NIST SP 800-57: 128 bits of security, as P-256 and Ed25519
-constexpr int kMinRsaBits = 2048;
+constexpr int kMinSigningRsaBits = 2048;
 
 struct Freer {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
@@ -160,7 +160,7 @@ std::shared_ptr<const Key> described(Owned<EVP_PKEY> pkey, const std::string& wh
   auto key = std::make_shared<Key>();
   EVP_PKEY* raw = pkey.get();
   if (EVP_PKEY_is_a(raw, "RSA") == 1) {
-    if (EVP_PKEY_get_bits(raw) < kMinRsaBits) throw unusable(what, "holds an RSA key of less than 2048 bits");
+    if (EVP_PKEY_get_bits(raw) < kMinSigningRsaBits) throw unusable(what, "holds an RSA key of less than 2048 bits");
     key->algorithm = "RS256";
     key->jwk = {{"kty", "RSA"},
                 {"n", number_parameter(raw, OSSL_PKEY_PARAM_RSA_N, 0)},
