@@ -7,6 +7,8 @@
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
+
 namespace sse::testing {
 
 /// An HTTP server in this process, as a stand-in for another program.
@@ -29,14 +31,18 @@ class HttpServer {
   httplib::Server& http() { return http_; }
   /// Returns url(), once it serves.
   std::string start() {
+    // cpp-httplib is not instrumented: ThreadSanitizer sees by this lock alone that stop() comes after all handlers.
+    http_.set_post_routing_handler([this](const auto&, auto&) { const MutexLock lock(handled_); });
     thread_ = std::thread([this] { http_.listen_after_bind(); });
     while (!http_.is_running()) std::this_thread::yield();
     return url();
   }
+  /// Afterwards the caller may use what the handlers have changed.
   void stop() {
     if (!thread_.joinable()) return;
     http_.stop();
     thread_.join();
+    const MutexLock lock(handled_);
   }
 
   int port() const { return port_; }
@@ -47,6 +53,7 @@ class HttpServer {
   httplib::Server http_;
   const std::string socket_;
   int port_ = 0;
+  Mutex handled_;
   std::thread thread_;
 };
 

@@ -58,6 +58,7 @@ TEST(Client, SendsOverAUnixSocket) {
   request.target = event::Target::user(UserId("1"));
   request.data = "hi";
   const Json answer = client.send(request);
+  server.stop();
   EXPECT_EQ(send_result_from_json(answer).id, MessageId(12));
   EXPECT_EQ(Json::parse(body), Json::parse(R"({"target":{"users":["1"]},"event":"server-push","data":"hi"})"));
   EXPECT_EQ(type, "application/json");
@@ -74,6 +75,7 @@ TEST(Client, ShowsItsTokenOverTcp) {
   });
   Client client(options(server.start(), "s3cret"));
   EXPECT_EQ(client.status()["state"], "ready");
+  server.stop();
   EXPECT_EQ(authorization, "Bearer s3cret");
 }
 
@@ -89,6 +91,7 @@ TEST(Client, EncodesWhatItAsksFor) {
   query.service = ServiceName("hr");
   Client client(options(server.start()));
   client.list_connections(query, {2, 7});
+  server.stop();
   const httplib::Params expected{{"user", "a&b=c d+ü%"}, {"service", "hr"}, {"pageNum", "2"}, {"pageSize", "7"}};
   EXPECT_EQ(params, expected);
 }

@@ -42,6 +42,7 @@ class IssuerKeysTest : public ::testing::Test {
     set_document(R"({"issuer":")" + options_.issuer + R"(","jwks_uri":")" + server_.url() + R"(/keys"})");
     set_keys(first_.public_set());
   }
+  void TearDown() override { server_.stop(); }
   void set_document(const std::string& document, int status = 200) {
     const MutexLock lock(mutex_);
     document_ = document;

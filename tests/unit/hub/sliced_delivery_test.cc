@@ -25,6 +25,10 @@ class SlicedDeliveryTest : public HubTest {
     options_.client_max_connections = 0;
   }
 
+  // Before any destructor runs: the loops call back.
+  void TearDown() override {
+    for (const auto& loop : loops_) loop->stop();
+  }
   std::vector<Page> open_users(std::size_t count, const std::string& tenant = "t") {
     std::vector<Page> pages;
     for (std::size_t i = 0; i < count; ++i) pages.push_back(open({.user = std::to_string(i), .tenant = tenant}));
