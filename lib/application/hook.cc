@@ -23,8 +23,6 @@ namespace {
 
 using event::Json;
 
-constexpr std::chrono::seconds kLogInterval{5};
-
 // RFC 7578 §4.2, WHATWG HTML "multipart/form-data encoding": quotes and line breaks are percent-encoded.
 std::string quoted(const std::string& text) {
   std::string out = "\"";
@@ -227,18 +225,10 @@ void HookCaller::count_invalid_answer(const std::string& type, const std::string
 }
 
 void HookCaller::log_failure(const std::string& type, const std::string& why) {
-  std::uint64_t unreported = 0;
-  {
-    const MutexLock lock(mutex_);
-    if (options_.clock->steady_now() - last_logged_ < kLogInterval && last_logged_ != SteadyTime{}) {
-      ++unreported_;
-      return;
-    }
-    last_logged_ = options_.clock->steady_now();
-    unreported = std::exchange(unreported_, 0);
-  }
+  const std::optional<std::uint64_t> unreported = log_throttle_.line(options_.clock->steady_now());
+  if (!unreported) return;
   observe::log_warn("the application's hook failed (--hook)",
-                    {{"type", type}, {"error", why}, {"unreported", std::to_string(unreported)}});
+                    {{"type", type}, {"error", why}, {"unreported", std::to_string(*unreported)}});
 }
 
 }  // namespace sse::application

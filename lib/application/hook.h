@@ -8,6 +8,7 @@
 #include "application/activity_log.h"
 #include "application/application.h"
 #include "net/http_caller.h"
+#include "observe/log_throttle.h"
 #include "observe/metrics.h"
 
 namespace sse::application {
@@ -60,7 +61,7 @@ class HookCaller {
   net::HttpCaller::Answer send(net::HttpCaller& http, const std::string& type, const std::string& delivery,
                                const std::string& signed_text, net::HttpCaller::Request request) EXCLUDES(mutex_);
   void count(const std::string& type, const std::string& outcome);
-  void log_failure(const std::string& type, const std::string& why) EXCLUDES(mutex_);
+  void log_failure(const std::string& type, const std::string& why);
 
   const HookOptions options_;
   const std::string server_id_;
@@ -68,11 +69,10 @@ class HookCaller {
   observe::Histogram& seconds_;
   net::HttpCaller requests_;
   net::HttpCaller notifications_;
+  observe::LogThrottle log_throttle_{std::chrono::seconds(5)};
 
   Mutex mutex_;
   std::string secret_ GUARDED_BY(mutex_);
-  SteadyTime last_logged_ GUARDED_BY(mutex_){};
-  std::uint64_t unreported_ GUARDED_BY(mutex_) = 0;
 };
 
 /// The application behind `--hook`: forwards connects, messages and uploads to the hook. `caller` must outlive it.

@@ -17,7 +17,6 @@ using event::Json;
 constexpr std::chrono::milliseconds kFirstPause{200};
 constexpr std::chrono::milliseconds kMaxPause{10'000};
 constexpr std::chrono::seconds kGiveUpAfter{60};
-constexpr std::chrono::seconds kLogEvery{5};
 // A byte limit in addition to the number, because each notification contains data chosen by a page.
 constexpr std::size_t kMaxWaitingBytes = std::size_t{64} * 1024 * 1024;
 constexpr const char* kDropped = "sse_hook_dropped_total";
@@ -148,9 +147,7 @@ bool HookNotifier::wait(Lane& lane, std::chrono::milliseconds pause) {
 
 void HookNotifier::drop(observe::Counter& counter, const char* why) {
   counter.add();
-  const std::int64_t now = ids_.clock().steady_now().time_since_epoch().count();
-  std::int64_t due = next_log_.load();
-  if (now < due || !next_log_.compare_exchange_strong(due, now + std::chrono::nanoseconds(kLogEvery).count())) return;
+  if (!log_throttle_.line(ids_.clock().steady_now())) return;
   observe::log_warn("notification to the application dropped",
                     {{"reason", why}, {"waiting", std::to_string(waiting())}, {"see", kDropped}});
 }

@@ -10,6 +10,7 @@
 #include "application/activity_log.h"
 #include "application/hook.h"
 #include "base/mutex.h"
+#include "observe/log_throttle.h"
 
 namespace sse::application {
 
@@ -52,7 +53,7 @@ class HookNotifier final : public ActivityListener {
   observe::Counter& retries_;
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::size_t> waiting_bytes_{0};
-  std::atomic<std::int64_t> next_log_{0};
+  observe::LogThrottle log_throttle_{std::chrono::seconds(5)};
   std::atomic<bool> stopping_{false};
   std::atomic<SteadyTime> stop_by_{SteadyTime::max()};
   std::array<Lane, kLanes> lanes_;

@@ -1,7 +1,6 @@
 #include "auth/jwt_authenticator.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -14,6 +13,7 @@
 #include "base/text.h"
 #include "event/json.h"
 #include "observe/log.h"
+#include "observe/log_throttle.h"
 
 namespace sse::auth {
 namespace {
@@ -139,10 +139,7 @@ class JwtAuthenticator final : public Authenticator {
   // The first token of a new application fails without a visible reason otherwise. Anybody can send invalid tokens, so
   // that further ones within a second are logged at debug only.
   void log_refusal(const PageRequest& request, const char* reason) {
-    const std::int64_t now = options_.clock->steady_now().time_since_epoch().count();
-    std::int64_t due = next_log_.load();
-    const std::int64_t next = now + std::chrono::nanoseconds(kRefusalLogInterval).count();
-    const bool shown = now >= due && next_log_.compare_exchange_strong(due, next);
+    const bool shown = log_throttle_.line(options_.clock->steady_now()).has_value();
     (shown ? observe::log_info : observe::log_debug)("a token was refused",
                                                      {{"address", request.address()}, {"reason", reason}});
   }
@@ -179,7 +176,7 @@ class JwtAuthenticator final : public Authenticator {
 
   const JwtOptions options_;
   std::unique_ptr<IssuerKeys> issuer_;  // null: the keys are those of the files
-  std::atomic<std::int64_t> next_log_{0};
+  observe::LogThrottle log_throttle_{kRefusalLogInterval};
   Mutex mutex_;
   std::shared_ptr<const JwtKeys> keys_ GUARDED_BY(mutex_);
 };

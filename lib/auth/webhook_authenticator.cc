@@ -1,6 +1,5 @@
 #include "auth/webhook_authenticator.h"
 
-#include <atomic>
 #include <unordered_map>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "event/target.h"
 #include "net/http_caller.h"
 #include "observe/log.h"
+#include "observe/log_throttle.h"
 
 namespace sse::auth {
 namespace {
@@ -142,16 +142,13 @@ class WebhookAuthenticator final : public Authenticator {
   }
 
   void log_failure(const std::string& why) {
-    const std::int64_t now = options_.clock->steady_now().time_since_epoch().count();
-    std::int64_t due = next_log_.load();
-    if (now < due) return;
-    if (!next_log_.compare_exchange_strong(due, now + std::chrono::nanoseconds(kLogInterval).count())) return;
-    observe::log_warn("the authentication service failed (--auth-url)", {{"error", why}});
+    if (log_throttle_.line(options_.clock->steady_now()))
+      observe::log_warn("the authentication service failed (--auth-url)", {{"error", why}});
   }
 
   const WebhookOptions options_;
   net::HttpCaller http_;
-  std::atomic<std::int64_t> next_log_{0};
+  observe::LogThrottle log_throttle_{kLogInterval};
   Mutex mutex_;
   std::unordered_map<std::string, CachedAnswer> cache_ GUARDED_BY(mutex_);
   std::size_t cache_bytes_ GUARDED_BY(mutex_) = 0;

@@ -4,26 +4,25 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "observe/log.h"
+#include "observe/log_throttle.h"
 #include "observe/metrics.h"
 
 namespace sse::observe {
 namespace {
 
-constexpr std::chrono::nanoseconds kLogEvery = std::chrono::seconds(1);
-
 std::atomic<std::uint64_t> seen{0};
-std::atomic<std::uint64_t> unlogged{0};
-std::atomic<std::int64_t> next_log{INT64_MIN};
 
 struct Counters {
   Mutex mutex;
   std::vector<Counter*> all GUARDED_BY(mutex);
+  LogThrottle log{std::chrono::seconds(1)};
 };
 
 // Never destroyed: threads may fail while the process exits.
@@ -40,12 +39,8 @@ void note_exception(const char* where, std::string_view detail) noexcept {
     const MutexLock lock(counters().mutex);
     for (Counter* counter : counters().all) counter->add();
   }
-  const std::int64_t now = Clock::system().steady_now().time_since_epoch().count();
-  std::int64_t due = next_log.load(std::memory_order_relaxed);
-  if (now < due || !next_log.compare_exchange_strong(due, now + kLogEvery.count())) {
-    unlogged.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
+  const std::optional<std::uint64_t> unlogged = counters().log.line(Clock::system().steady_now());
+  if (!unlogged) return;
   try {
     std::string what = "not a standard exception";
     try {
@@ -55,10 +50,9 @@ void note_exception(const char* where, std::string_view detail) noexcept {
     } catch (...) {
       // `what` already says so.
     }
-    const std::uint64_t others = unlogged.exchange(0, std::memory_order_relaxed);
     log_error(
         "an exception was contained",
-        {{"where", where}, {"detail", std::string(detail)}, {"error", what}, {"unlogged", std::to_string(others)}});
+        {{"where", where}, {"detail", std::string(detail)}, {"error", what}, {"unlogged", std::to_string(*unlogged)}});
   } catch (...) {
     // Out of memory: the exception is counted, but not logged.
   }

@@ -12,21 +12,6 @@ constexpr std::size_t kMaxSentence = 500;
 
 }  // namespace
 
-std::optional<std::uint64_t> ConnectRefusals::line() {
-  const SteadyTime now = clock_.steady_now();
-  const MutexLock lock(mutex_);
-  if (lines_ == 0 || now - interval_begin_ >= kInterval) {
-    interval_begin_ = now;
-    lines_ = 0;
-  }
-  if (lines_ >= kLines) {
-    ++left_out_;
-    return std::nullopt;
-  }
-  ++lines_;
-  return std::exchange(left_out_, 0);
-}
-
 void ConnectRefusals::note(ConnectRefusal refusal) {
   metrics_
       .counter("sse_connects_refused_total", "Requests for a stream that were refused, by status and reason",
@@ -35,7 +20,7 @@ void ConnectRefusals::note(ConnectRefusal refusal) {
                 {"reason", std::string(refusal.reason)}})
       .add();
   std::string sentence = printable(refusal.sentence, kMaxSentence);
-  if (const auto left_out = line()) {
+  if (const auto left_out = throttle_.line(clock_.steady_now())) {
     observe::log_info("a stream was refused", {{"service", refusal.service.str()},
                                                {"status", std::to_string(refusal.status)},
                                                {"reason", std::string(refusal.reason)},

@@ -1,16 +1,14 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "application/activity_log.h"
 #include "base/clock.h"
 #include "base/ids.h"
-#include "base/mutex.h"
 #include "hub/connection.h"
+#include "observe/log_throttle.h"
 #include "observe/metrics.h"
 
 namespace sse::pages {
@@ -38,19 +36,13 @@ class ConnectRefusals {
   ConnectRefusals(observe::Registry& metrics, application::ActivityLog& activity_log, const Clock& clock)
       : metrics_(metrics), activity_log_(activity_log), clock_(clock) {}
 
-  void note(ConnectRefusal refusal) EXCLUDES(mutex_);
+  void note(ConnectRefusal refusal);
 
  private:
-  /// The number of lines left out since the last one; nullopt: leave out this one, too.
-  std::optional<std::uint64_t> line() EXCLUDES(mutex_);
-
   observe::Registry& metrics_;
   application::ActivityLog& activity_log_;
   const Clock& clock_;
-  Mutex mutex_;
-  SteadyTime interval_begin_ GUARDED_BY(mutex_){};
-  int lines_ GUARDED_BY(mutex_) = 0;
-  std::uint64_t left_out_ GUARDED_BY(mutex_) = 0;
+  observe::LogThrottle throttle_{kInterval, kLines};
 };
 
 }  // namespace sse::pages
