@@ -38,6 +38,9 @@ struct Pass {
 /// count for a stream that cannot wait. Loop thread only.
 class Passes {
  public:
+  /// `before`: one less than the number of the first pass.
+  explicit Passes(std::uint32_t before = 0) : newest_(before) {}
+
   bool empty() const { return passes_.empty(); }
   Pass& first() { return passes_.front(); }
   /// The number of the newest pass, also when it has ended.
@@ -61,7 +64,7 @@ class Passes {
 
  private:
   std::deque<Pass> passes_;
-  std::uint32_t newest_ = 0;
+  std::uint32_t newest_;
 };
 
 }  // namespace sse::hub

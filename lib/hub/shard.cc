@@ -38,6 +38,7 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       mark_(event::Frame::make(kMark)),
       ping_(event::Frame::make("event:" + std::string(event::kPing) + "\ndata:\n\n")),
       registry_(loop, options),
+      passes_(options.slice.passes_before),
       writes_([this](Connection* connection) { registry_.destroy(connection); }),
       tcp_acks_(loop, [this](ConnectionId id) { return registry_.find_any(id); }),
       acks_({options.ack_timeout, options.in_cluster}, [this](ConnectionId id) { return registry_.find_any(id); }),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 #include "base/clock.h"
 
@@ -13,6 +14,7 @@ struct SliceLimits {
   std::chrono::microseconds time{500};
   std::size_t steps = 0;  ///< appends or writes; 0: only the time counts. For tests, which then see every order
   std::size_t direct_members = 64;  ///< a delivery to a group of at most so many streams is not sliced
+  std::uint32_t passes_before = 0;  ///< where Pass::number begins: for tests of what happens at its end
 };
 
 /// What is left of one slice. The clock is read once for every few steps.
