@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kIssuerOption = "--jwt-issuer";
 
-// A URL whose answer nobody between the two programs can change: TLS, or this machine.
+// Whether the answer of the URL is protected against changes on its way: by TLS, or because it stays on this machine.
 bool is_protected(std::string_view url) {
   if (url.starts_with("https://")) return true;
   for (const std::string_view host : {"http://127.0.0.1", "http://[::1]", "http://localhost"}) {

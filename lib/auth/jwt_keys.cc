@@ -18,6 +18,7 @@
 
 #include "auth/base64url.h"
 #include "auth/file_kind.h"
+#include "auth/openssl_owned.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "event/json.h"
@@ -28,25 +29,13 @@ namespace {
 using event::Json;
 
 constexpr std::size_t kMinSecretBytes = 32;  // RFC 7518 §3.2
-constexpr int kMinRsaBits = 2048;            // RFC 7518 §3.3
 constexpr const char* kPrivateKey = "holds a private key, which this server must not have; give it the public one";
 
-template <auto free_it>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    free_it(object);
-  }
-};
-using PublicKey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Number = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
-using Builder = std::unique_ptr<OSSL_PARAM_BLD, Deleter<OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Deleter<OSSL_PARAM_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
-using Signature = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
+using Certificate = std::unique_ptr<X509, OpensslDeleter<X509_free>>;
+using Number = std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, OpensslDeleter<OSSL_PARAM_BLD_free>>;
+using Params = std::unique_ptr<OSSL_PARAM, OpensslDeleter<OSSL_PARAM_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, OpensslDeleter<EVP_PKEY_CTX_free>>;
 
 enum class Kind : unsigned char { kSecret, kRsa, kEc, kEd25519 };
 
@@ -94,7 +83,7 @@ Error invalid(const std::string& what, const std::string& why) {
 
 Kind kind_of(EVP_PKEY* key, const std::string& what) {
   if (EVP_PKEY_is_a(key, "RSA") == 1) {
-    if (EVP_PKEY_get_bits(key) < kMinRsaBits) throw invalid(what, "holds an RSA key of less than 2048 bits");
+    if (EVP_PKEY_get_bits(key) < JwtKeys::kMinRsaBits) throw invalid(what, "holds an RSA key of less than 2048 bits");
     return Kind::kRsa;
   }
   if (EVP_PKEY_is_a(key, "EC") == 1) return Kind::kEc;
@@ -102,7 +91,7 @@ Kind kind_of(EVP_PKEY* key, const std::string& what) {
   throw invalid(what, "holds a key that is neither RSA, nor EC, nor Ed25519");
 }
 
-PublicKey build(const char* type, const Builder& builder, const std::string& what) {
+OwnedKey build(const char* type, const Builder& builder, const std::string& what) {
   const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
   const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
   EVP_PKEY* key = nullptr;
@@ -111,7 +100,7 @@ PublicKey build(const char* type, const Builder& builder, const std::string& wha
     ERR_clear_error();
     throw invalid(what, "holds an invalid key");
   }
-  return PublicKey(key);
+  return OwnedKey(key);
 }
 
 std::string bytes_field(const Json& json, const char* name, const std::string& what) {
@@ -121,7 +110,7 @@ std::string bytes_field(const Json& json, const char* name, const std::string& w
   return *bytes;
 }
 
-PublicKey rsa_key(const Json& json, const std::string& what) {
+OwnedKey rsa_key(const Json& json, const std::string& what) {
   const std::string modulus = bytes_field(json, "n", what);
   const std::string exponent = bytes_field(json, "e", what);
   const auto number = [](const std::string& bytes) {
@@ -136,7 +125,7 @@ PublicKey rsa_key(const Json& json, const std::string& what) {
   return build("RSA", builder, what);
 }
 
-PublicKey ec_key(const Json& json, const std::string& what) {
+OwnedKey ec_key(const Json& json, const std::string& what) {
   const std::string curve = event::string_field(json, "crv");
   const std::size_t size = curve == "P-256" ? 32 : curve == "P-384" ? 48 : curve == "P-521" ? 66 : 0;
   if (size == 0) throw invalid(what, "holds a key with the unknown curve '" + printable(curve, 40) + "'");
@@ -152,10 +141,10 @@ PublicKey ec_key(const Json& json, const std::string& what) {
 }
 
 // RFC 8037 §2
-PublicKey ed25519_key(const Json& json, const std::string& what) {
+OwnedKey ed25519_key(const Json& json, const std::string& what) {
   const std::string x = bytes_field(json, "x", what);
-  PublicKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(x.data()),
-                                            x.size()));
+  OwnedKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(x.data()),
+                                           x.size()));
   ERR_clear_error();
   if (key == nullptr) throw invalid(what, "holds an invalid key");
   return key;
@@ -168,7 +157,7 @@ std::optional<std::string> ecdsa_der(std::string_view signature, int curve_bits)
   const auto* bytes = reinterpret_cast<const unsigned char*>(signature.data());
   Number r(BN_bin2bn(bytes, static_cast<int>(size), nullptr));
   Number s(BN_bin2bn(bytes + size, static_cast<int>(size), nullptr));
-  const Signature pair(ECDSA_SIG_new());
+  const OwnedSignature pair(ECDSA_SIG_new());
   if (ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) return std::nullopt;
   static_cast<void>(r.release());
   static_cast<void>(s.release());
@@ -187,7 +176,7 @@ struct JwtKeys::Key {
   std::string id;
   std::string algorithm;  // the only allowed algorithm; empty: any of its kind
   std::string secret;
-  PublicKey key;
+  OwnedKey key;
 
   static std::shared_ptr<const Key> parse(const Json& json, const std::string& what);
   bool verify(const Algorithm& wanted, std::string_view text, std::string_view signature) const {
@@ -205,7 +194,7 @@ struct JwtKeys::Key {
       if (!der) return false;
       raw = std::move(*der);
     }
-    const DigestContext context(EVP_MD_CTX_new());
+    const OwnedDigestContext context(EVP_MD_CTX_new());
     const EVP_MD* digest = wanted.digest == nullptr ? nullptr : wanted.digest();  // Ed25519 hashes by itself
     const bool good = EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key.get()) == 1 &&
                       EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(raw.data()), raw.size(),
@@ -299,7 +288,7 @@ JwtKeys JwtKeys::parse(const std::string& text, const std::string& what) {
   if (text.find("PRIVATE KEY-----") != std::string::npos) throw invalid(what, kPrivateKey);
   std::size_t at = 0;
   while ((at = text.find("-----BEGIN ", at)) != std::string::npos) {
-    const Bio bio(BIO_new_mem_buf(text.data() + at, static_cast<int>(text.size() - at)));
+    const OwnedBio bio(BIO_new_mem_buf(text.data() + at, static_cast<int>(text.size() - at)));
     auto key = std::make_shared<Key>();
     if (text.compare(at, 27, "-----BEGIN CERTIFICATE-----") == 0) {
       const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));

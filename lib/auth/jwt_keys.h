@@ -10,6 +10,8 @@ namespace sse::auth {
 /// The keys that verify signatures of JSON Web Tokens. Immutable, thread safe.
 class JwtKeys {
  public:
+  static constexpr int kMinRsaBits = 2048;  ///< RFC 7518 §3.3
+
   /// `text`: a JWKS document (RFC 7517), or PEM public keys or certificates. Anything else, including a secret or a
   /// private key, throws Error(kInvalidArgument) that names `what` and describes the text.
   static JwtKeys parse(const std::string& text, const std::string& what);

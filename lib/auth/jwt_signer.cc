@@ -17,6 +17,7 @@
 #include "auth/base64url.h"
 #include "auth/file_kind.h"
 #include "auth/jwt_keys.h"
+#include "auth/openssl_owned.h"
 #include "base/error.h"
 #include "event/json.h"
 
@@ -27,17 +28,8 @@ using event::Json;
 
 constexpr std::size_t kSecretBytes = 32;
 constexpr std::size_t kRsaBits = 3072;  // NIST SP 800-57: 128 bits of security, as P-256 and Ed25519
-constexpr int kMinSigningRsaBits = 2048;
 
-struct Freer {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  void operator()(BIGNUM* number) const { BN_clear_free(number); }
-  void operator()(ECDSA_SIG* pair) const { ECDSA_SIG_free(pair); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Freer>;
+using SecretNumber = std::unique_ptr<BIGNUM, OpensslDeleter<BN_clear_free>>;
 
 Error unusable(const std::string& what, const std::string& why) {
   return {ErrorCode::kInvalidArgument, what + " " + why};
@@ -51,7 +43,7 @@ Error unusable(const std::string& what, const std::string& why) {
 std::string number_parameter(EVP_PKEY* key, const char* name, std::size_t size) {
   BIGNUM* number = nullptr;
   if (EVP_PKEY_get_bn_param(key, name, &number) != 1) openssl_failed("read a key");
-  const Owned<BIGNUM> owned(number);
+  const SecretNumber owned(number);
   std::string bytes(size == 0 ? static_cast<std::size_t>(BN_num_bytes(number)) : size, '\0');
   if (BN_bn2binpad(number, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) < 0)
     openssl_failed("read a key");
@@ -73,8 +65,8 @@ int no_passphrase(char*, int, int, void*) {
 }  // namespace
 
 struct JwtSigner::Key {
-  std::string secret;   // for HS256
-  Owned<EVP_PKEY> key;  // otherwise
+  std::string secret;  // for HS256
+  OwnedKey key;        // otherwise
   std::string algorithm;
   std::size_t coordinate = 0;  // bytes, for EC
   Json jwk;                    // the required members of the public key (RFC 7638 §3.2)
@@ -105,7 +97,7 @@ const Curve* curve_of(EVP_PKEY* key) {
 // R and S concatenated (RFC 7518 §3.4).
 std::string joined_pair(const std::string& der, std::size_t coordinate) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const Owned<ECDSA_SIG> pair(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
+  const OwnedSignature pair(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   if (pair == nullptr) openssl_failed("read a signature");
   std::string bytes(2 * coordinate, '\0');
   auto* out = reinterpret_cast<unsigned char*>(bytes.data());
@@ -130,7 +122,7 @@ std::string JwtSigner::Key::signature(std::string_view text) const {
                          : algorithm == "ES384" ? EVP_sha384()
                          : algorithm == "ES512" ? EVP_sha512()
                                                 : EVP_sha256();
-  const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
+  const OwnedDigestContext context(EVP_MD_CTX_new());
   std::size_t size = 0;
   if (EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, key.get()) != 1 ||
       EVP_DigestSign(context.get(), nullptr, &size, bytes, text.size()) != 1)
@@ -156,11 +148,11 @@ namespace {
 
 // Fills in what follows from the key.
 template <class Key>
-std::shared_ptr<const Key> described(Owned<EVP_PKEY> pkey, const std::string& what) {
+std::shared_ptr<const Key> described(OwnedKey pkey, const std::string& what) {
   auto key = std::make_shared<Key>();
   EVP_PKEY* raw = pkey.get();
   if (EVP_PKEY_is_a(raw, "RSA") == 1) {
-    if (EVP_PKEY_get_bits(raw) < kMinSigningRsaBits) throw unusable(what, "holds an RSA key of less than 2048 bits");
+    if (EVP_PKEY_get_bits(raw) < JwtKeys::kMinRsaBits) throw unusable(what, "holds an RSA key of less than 2048 bits");
     key->algorithm = "RS256";
     key->jwk = {{"kty", "RSA"},
                 {"n", number_parameter(raw, OSSL_PKEY_PARAM_RSA_N, 0)},
@@ -198,8 +190,8 @@ JwtSigner JwtSigner::parse(const std::string& text, const std::string& what) {
   if (kind == FileKind::kPem) {
     if (text.find("PRIVATE KEY-----") == std::string::npos)
       throw unusable(what, "holds a public key or a certificate; tokens are signed with the private key");
-    const Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-    Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
+    const OwnedBio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    OwnedKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
     ERR_clear_error();
     if (key == nullptr) {
       throw unusable(what, text.find("ENCRYPTED") != std::string::npos
@@ -223,7 +215,7 @@ JwtSigner JwtSigner::generate(const std::string& algorithm) {
     key->algorithm = algorithm;
     return JwtSigner(std::move(key));
   }
-  Owned<EVP_PKEY> key;
+  OwnedKey key;
   if (algorithm == "RS256") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", kRsaBits));
   if (algorithm == "ES256") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   if (algorithm == "EdDSA") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
@@ -236,7 +228,7 @@ JwtSigner JwtSigner::generate(const std::string& algorithm) {
 
 std::string JwtSigner::private_text() const {
   if (key_->key == nullptr) return "base64:" + base64url_encode(key_->secret) + "\n";
-  const Owned<BIO> bio(BIO_new(BIO_s_mem()));
+  const OwnedBio bio(BIO_new(BIO_s_mem()));
   if (PEM_write_bio_PrivateKey(bio.get(), key_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
     openssl_failed("write a key");
   char* bytes = nullptr;

@@ -34,8 +34,8 @@ void NotifySocket::send(const std::string& lines) const {
   name.sun_family = AF_UNIX;
   std::copy(address_.begin(), address_.end(), name.sun_path);
   // unix(7): an abstract name begins with a null byte and has no terminator.
-  if (address_.front() == '@') name.sun_path[0] = '\0';
   const bool abstract = address_.front() == '@';
+  if (abstract) name.sun_path[0] = '\0';
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size() + (abstract ? 0 : 1));
   // A manager that does not read must not block the caller.
   if (::sendto(fd.get(), lines.data(), lines.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
