@@ -274,7 +274,7 @@ TEST_F(ClusterTest, GoesOnAloneAndSaysSoUntilItIsBack) {
   ASSERT_TRUE(a->knows(2));
   EXPECT_EQ(a->cluster->degraded(), "");
   exchange_->cut(true);
-  EXPECT_TRUE(eventually([&] { return !a->cluster->degraded().empty(); }));
+  EXPECT_TRUE(eventually([&] { return !a->cluster->degraded().empty() && !b->cluster->degraded().empty(); }));
   const Cluster::Delivered lost = a->send("1", "lost");
   EXPECT_THAT(lost.taken, ElementsAre(0));
   EXPECT_THAT(lost.missing, ElementsAre("b"));
