@@ -7,11 +7,14 @@ printf '%s\n' "$output" >"$scratch/bash"
 check_exit 2 "$SSECTL" completion tcsh
 check_exit 2 "$SSECTL" completion
 
-# complete WORD…: what bash would offer for the last word, sorted, in one line.
+# complete WORD…: what bash would offer for the last word, sorted, in one line. Words are split as readline does it.
 complete() {
   bash --norc -c '
     source "$1"; shift
-    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+    COMP_LINE=$*; COMP_POINT=${#COMP_LINE}
+    mapfile -t COMP_WORDS < <(sed -E "s/[=:@]+/\n&\n/g; s/ /\n/g" <<<"$COMP_LINE" | grep .)
+    [[ $COMP_LINE != *" " ]] || COMP_WORDS+=("")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
     _ssectl; printf "%s\n" "${COMPREPLY[@]}"' bash "$scratch/bash" "$@" | sort | tr '\n' ' '
 }
 offers() { [[ " $(complete "${@:2}")" == *" $1 "* ]] || fail "no '$1' in the completions of '${*:2}': $(complete "${@:2}")"; }
@@ -24,7 +27,8 @@ check_equal "connections " "$(complete ssectl con)"
 check_equal "bash fish zsh " "$(complete ssectl completion "")"
 check_equal "json ndjson table " "$(complete ssectl -o "")"
 check_equal "ndjson " "$(complete ssectl status --output nd)"
-check_equal "json " "$(complete ssectl status --output = j)"
+check_equal "json " "$(complete ssectl status --output=j)"
+check_equal "json ndjson table " "$(complete ssectl status --output=)"
 # The value of an option is no command.
 check_equal "close duration list show " "$(complete ssectl --service status connections "")"
 offers --listening ssectl send --
