@@ -106,7 +106,7 @@ class FileReader {
     item.name = std::move(words.back());
     words.pop_back();
     item.parents.insert(item.parents.end(), words.begin(), words.end());
-    check(item, std::string(name));
+    const bool flag = check(item, std::string(name));
     const std::string full = item.fullname();
     const auto earlier = settings_.lines.find(full);
     if (earlier == settings_.lines.end()) {
@@ -114,12 +114,14 @@ class FileReader {
       items_.push_back(std::move(item));
       return;
     }
+    if (flag) fail("'" + item.name + "' is set already in line " + std::to_string(earlier->second));
     const auto same = std::ranges::find(items_, full, [](const CLI::ConfigItem& one) { return one.fullname(); });
     same->inputs.insert(same->inputs.end(), item.inputs.begin(), item.inputs.end());
   }
 
-  // Requires the name of an option that may be set in a file, and that the value of a flag is true or false.
-  void check(const CLI::ConfigItem& item, const std::string& name) const {
+  // Requires the name of an option that may be set in a file, and that the value of a flag is true or false. Returns
+  // whether it is a flag.
+  bool check(const CLI::ConfigItem& item, const std::string& name) const {
     const CLI::App* app = &app_;
     for (const std::string& parent : item.parents) {
       app = command_of(*app, parent);
@@ -132,10 +134,11 @@ class FileReader {
     }
     if (!option->get_configurable())
       fail("'" + item.name + "' may be given on the command line only, not in a configuration file");
-    if (option->get_expected_max() != 0) return;  // not a flag
+    if (option->get_expected_max() != 0) return false;
     constexpr std::array<std::string_view, 8> kFlags{"true", "false", "on", "off", "yes", "no", "1", "0"};
     const std::string value = item.inputs.size() == 1 ? to_lower(item.inputs.front()) : "";
     if (std::ranges::find(kFlags, value) == kFlags.end()) fail("'" + item.name + "' is either true or false");
+    return true;
   }
 
   // A list in brackets may continue on further lines.

@@ -70,6 +70,19 @@ check_contains "larger than 1 MiB" "$errors"
 head -c 1000 "$SSE_SERVE" >"$scratch/binary"
 check_exit 2 "$SSE_SERVE" --check-config --config "$scratch/binary"
 check_contains "not text in UTF-8" "$errors"
+# One that was written for an older version means the same, and what a newer version refuses in it is named with its line.
+older=$SSE_SOURCE_DIR/tests/package/sse-serve-0.1.0.conf
+check_output fine "$SSE_SERVE" --check-config --config "$older"
+check_exit 0 "$SSE_SERVE" --print-config --config "$older"
+check_equal '["hr=/hr-sse", "hunter=/hunter-sse"]'" from $older:5" "$(line service)"
+check_equal '"push1"'" from $older:11" "$(line server-id)"
+check_equal "true from $older:7" "$(line demo)"
+check_equal '["https://a.example", "https://b.example"]'" from $older:9" "$(line cors-origin)"
+set_there=$(grep -cE '^[a-z-]+' "$older")
+check_equal "$((set_there - 1))" "$(grep -cF "# $older:" <<<"$output")"  # service has two lines
+refused "$(<"$older")"$'\ncheck-config = true' \
+  "$(($(wc -l <"$older") + 1)): 'check-config' may be given on the command line only, not in a configuration file"
+refused "$(<"$older")"$'\ndemo = yes' "$(($(wc -l <"$older") + 1)): 'demo' is set already in line 7"
 check_exit 2 env SSE_SERVE_HEARTBEAT=often "$SSE_SERVE" --check-config
 check_contains "SSE_SERVE_HEARTBEAT: --heartbeat: " "$errors"
 check_exit 2 "$SSE_SERVE" --heartbeet 5s

@@ -91,6 +91,7 @@ TEST(ConfigurationFile, NamesTheLineOfAnError) {
       {"\n\nsize = big\n", 3, "--size: 'big' is not a size"},
       {"count = 99\n", 1, "--count: '99' is not a whole number from 1 to 10"},
       {"listen = a\nlisten = b\n", 1, "--listen was given twice; it takes one value"},
+      {"demo = true\n\ndemo = true\n", 3, "'demo' is set already in line 1"},
   };
   for (const auto& one : cases) {
     Program program(one.text);
