@@ -46,6 +46,12 @@ none=$(printf '{"alg":"none"}' | base64 -w0 | tr -d =).$(cut -d. -f2 <<<"$other"
 check_exit 5 "$SSECTL" token check "$none"
 check_contains "its algorithm (alg) is none of" "$output"
 check_exit 5 "$SSECTL" token check --key HS256.key "$none"
+for unknown in HS1 'ES256K' 'x","alg":"HS256' ''; do
+  strange=$(printf '{"alg":"%s"}' "$unknown" | base64 -w0 | tr -d '=\n' | tr '+/' '-_').$(cut -d. -f2- <<<"$other")
+  check_exit 5 "$SSECTL" token check "$strange"
+  check_exit 5 "$SSECTL" token check --key HS256.key "$strange"
+  check_equal 401 "$(status_of "$strange")"
+done
 check_exit 5 "$SSECTL" token check nonsense
 check_contains "it does not have three parts" "$output"
 check_exit 0 bash -c "echo '$token' | '$SSECTL' token check"
@@ -64,8 +70,19 @@ check_file "the token of this request is refused: it has expired" "$scratch/body
 stop_server
 
 # Bad input.
-check_exit 1 "$SSECTL" key create HS256.key
-check_contains "exists already and was not changed" "$errors"
+before=$(sha256sum HS256.key ES256.key ES256.key.jwks)
+for existing in HS256.key ES256.key; do
+  check_exit 1 "$SSECTL" key create "$existing"
+  check_contains "exists already and was not changed" "$errors"
+done
+check_equal "$before" "$(sha256sum HS256.key ES256.key ES256.key.jwks)"
+# Nor is a link followed, to a file that is there or that is not, and a folder stays one.
+ln -s HS256.key link.key
+ln -s elsewhere.key dangling.key
+mkdir folder.key
+for existing in link.key dangling.key folder.key; do check_exit 1 "$SSECTL" key create "$existing"; done
+check_equal "$before" "$(sha256sum HS256.key ES256.key ES256.key.jwks)"
+[[ ! -e elsewhere.key && ! -e link.key.jwks && -z $(ls folder.key) ]] || fail "something was made at what exists: $(ls)"
 : >new.key.jwks
 check_exit 1 "$SSECTL" key create new.key
 [[ ! -e new.key ]] || fail "a private key without its public part is left"
