@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "auth/channel_rules.h"
 #include "auth/secret_file.h"
 #include "base/error.h"
 #include "base/paths.h"
+#include "base/text.h"
 #include "net/listener.h"
 #include "net/passed_sockets.h"
 #include "net/tls_context.h"
@@ -54,6 +56,10 @@ void check_authentication(const Options& options) {
     refuse(std::string(options.jwt.key_file.empty() ? "--jwt-secret-file" : "--jwt-key-file") +
            " is for --auth jwt, not " + options.auth);
   }
+  const auth::ChannelRules rules = auth::ChannelRules::parse(options.server.channel_rules);
+  const auth::ChannelRule* const asks = rules.first(auth::ChannelRule::Who::kHook);
+  if (asks != nullptr && options.server.hook.empty())
+    refuse("--channel-rule '" + printable(asks->text, 120) + "' leaves channels to the application; give its --hook");
   if (options.jwt.user_claim.empty()) refuse("--jwt-user-claim must name a claim");
   if (options.auth == "webhook") {
     if (options.webhook.url.empty()) refuse("--auth webhook calls a service; give its URL with --auth-url");
@@ -107,6 +113,15 @@ void check_secret_files(const server::ServerOptions& server) {
 }
 
 }  // namespace
+
+std::vector<std::string> read_channel_rules(const std::vector<std::string>& arguments) {
+  cli::App app("", "sse-serve");
+  Options options;
+  declare(app, options);
+  const cli::Outcome outcome = app.parse(arguments);
+  if (outcome.kind != cli::Outcome::Kind::kParsed) throw Error(ErrorCode::kInvalidArgument, outcome.text);
+  return options.server.channel_rules;
+}
 
 void complete(Options& options) {
   server::ServerOptions& server = options.server;

@@ -39,8 +39,8 @@ constexpr const char* kFooter =
     "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"
     "the command line wins over the file, and that over the environment.\n"
     "SIGTERM and SIGINT end politely, a second one at once; SIGHUP reopens the log\n"
-    "and rereads tokens, keys and certificates. Exit status: 0 done, 1 failed,\n"
-    "2 wrong usage, 5 not allowed. Manual: man sse-serve";
+    "and rereads tokens, keys, certificates and channel rules. Exit status: 0 done,\n"
+    "1 failed, 2 wrong usage, 5 not allowed. Manual: man sse-serve";
 
 void print_addresses(const server::Server& server, const serve::Options& options) {
   std::string services;
@@ -59,16 +59,23 @@ void print_addresses(const server::Server& server, const serve::Options& options
   std::fflush(stdout);
 }
 
-// Reopens the log and reloads the server's files.
-void reload(server::Server& server, serve::ServiceManager& manager) {
+// Reopens the log and reloads the server's files and the rules for channels. One that fails does not keep the others
+// from it.
+void reload(server::Server& server, serve::ServiceManager& manager, const std::vector<std::string>& arguments) {
   manager.reloading();
   observe::reopen_log();
-  try {
-    server.reload();
-    observe::log_info("reloaded on SIGHUP");
-  } catch (const Error& e) {
-    observe::log_error("reload failed; the previous settings stay in use", {{"error", e.what()}});
-  }
+  bool failed = false;
+  const auto attempt = [&failed](const auto& read) {
+    try {
+      read();
+    } catch (const Error& e) {
+      failed = true;
+      observe::log_error("reload failed; the previous settings stay in use", {{"error", e.what()}});
+    }
+  };
+  attempt([&] { server.reload(); });
+  attempt([&] { server.set_channel_rules(serve::read_channel_rules(arguments)); });
+  if (!failed) observe::log_info("reloaded on SIGHUP");
   manager.ready(server);
 }
 
@@ -80,7 +87,8 @@ int next_signal(const sigset_t& signals, std::chrono::milliseconds period) {
 }
 
 // Waits until SIGINT or SIGTERM requests a graceful stop; SIGHUP reloads.
-void wait_for_stop(const sigset_t& signals, server::Server& server, serve::ServiceManager& manager) {
+void wait_for_stop(const sigset_t& signals, server::Server& server, serve::ServiceManager& manager,
+                   const std::vector<std::string>& arguments) {
   const Clock& clock = Clock::system();
   SteadyTime next_tick = clock.steady_now() + manager.period();
   for (;;) {
@@ -91,7 +99,7 @@ void wait_for_stop(const sigset_t& signals, server::Server& server, serve::Servi
     const int signal = next_signal(signals, manager.period());
     if (signal == 0) continue;
     if (signal == SIGHUP) {
-      reload(server, manager);
+      reload(server, manager, arguments);
       continue;
     }
     observe::log_info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
@@ -118,7 +126,7 @@ int check_config(const cli::App& app, const serve::Options& options) {
   return 0;
 }
 
-int serve_until_stopped(const cli::App& app, serve::Options& options) {
+int serve_until_stopped(const cli::App& app, serve::Options& options, const std::vector<std::string>& arguments) {
   serve::complete(options);
   if (options.check_config || options.print_config) return check_config(app, options);
   observe::init_logging(options.log);
@@ -141,7 +149,7 @@ int serve_until_stopped(const cli::App& app, serve::Options& options) {
   }
   observe::log_info("serving", {{"url", server.url()}, {"server", server.server_id()}});
   manager.ready(server);
-  wait_for_stop(signals, server, manager);
+  wait_for_stop(signals, server, manager, arguments);
   manager.stopping();
   std::thread([signals] {
     int signal = 0;
@@ -167,10 +175,10 @@ int main(int argc, char** argv) {
   try {
     std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     if (arguments.size() == 1 && (arguments[0] == "help" || arguments[0] == "version")) arguments[0].insert(0, "--");
-    const cli::Outcome outcome = app.parse(std::move(arguments));
+    const cli::Outcome outcome = app.parse(arguments);
     switch (outcome.kind) {
       case cli::Outcome::Kind::kParsed:
-        return serve_until_stopped(app, options);
+        return serve_until_stopped(app, options, arguments);
       case cli::Outcome::Kind::kPrint:
         std::fputs(outcome.text.c_str(), stdout);
         return 0;

@@ -110,6 +110,16 @@ void declare_users(cli::App& app, Options& options) {
                "Connections from a --trusted-proxy begin with a PROXY protocol header, version 1 or 2");
 }
 
+void declare_channels(cli::App& app, server::ServerOptions& server) {
+  app.begin_group("Channels");
+  app.add_option(
+         "--channel-rule", server.channel_rules,
+         "Who may join the channels of a pattern: anyone, self (with {user} or {tenant}) or hook; the first that "
+         "matches decides; without one a channel is refused, except with --auth demo; reloaded on SIGHUP; "
+         "repeatable")
+      .type_name("PATTERN=WHO");
+}
+
 void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
   app.begin_group("Authentication with --auth jwt");
   const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
@@ -129,6 +139,8 @@ void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
   text("--jwt-user-claim", jwt.user_claim, "NAME", "Claim with the user id");
   text("--jwt-tenant-claim", jwt.tenant_claim, "NAME", "Claim with the tenant id");
   text("--jwt-token-claim", jwt.token_claim, "NAME", "Claim with the access token");
+  text("--jwt-channels-claim", jwt.channels_claim, "NAME",
+       "Claim with a list of the names and patterns of channels that the user may join");
   text("--jwt-cookie", jwt.cookie, "NAME", "Cookie that may hold the token");
   add_duration(app, "--jwt-leeway", jwt.leeway, "Allowed clock difference");
 }
@@ -297,6 +309,7 @@ void declare(cli::App& app, Options& options) {
       .not_configurable();
   declare_pages(app, options);
   declare_users(app, options);
+  declare_channels(app, server);
   declare_jwt(app, options.jwt);
   declare_webhook(app, options.webhook);
   declare_streams(app, server);

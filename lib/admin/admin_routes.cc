@@ -52,6 +52,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     : deps_(std::move(dependencies)),
       router_(app, write_problem),
       presence_(router_, deps_.services, deps_.server_id),
+      channels_(router_, deps_.channels),
       durations_(router_, deps_.services, deps_.catalog),
       sends_(router_, deps_.services, deps_.dead),
       messages_(router_, deps_.services, {deps_.catalog, deps_.dead, deps_.expire}),

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/channel_routes.h"
 #include "admin/dead_letter_routes.h"
 #include "admin/duration_routes.h"
 #include "admin/export_routes.h"
@@ -50,6 +51,7 @@ class AdminRoutes {
     std::function<bool()> ready;
     NodeRoutes::Dependencies nodes{};
     std::function<void()> expire{};  ///< see MessageStores
+    ChannelRoutes::Dependencies channels{};
   };
 
   /// Registers all routes on `app`. The dependencies must outlive it.
@@ -72,6 +74,7 @@ class AdminRoutes {
   Dependencies deps_;
   net::Router router_;
   PresenceRoutes presence_;
+  ChannelRoutes channels_;
   DurationRoutes durations_;
   SendRoutes sends_;
   MessageRoutes messages_;

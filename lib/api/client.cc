@@ -72,6 +72,11 @@ Json Client::explain(const ExplainQuery& query, const Page& page) {
   return transport_->call("GET", path_with("/api/v1/explain", parameters(query, page)));
 }
 
+Json Client::explain_channels(const ChannelQuery& query) {
+  const Json body = to_json(query);
+  return transport_->call("POST", "/api/v1/channels/explain", &body);
+}
+
 Json Client::read_durations(const DurationQuery& query) {
   return transport_->call("GET", path_with("/api/v1/durations", parameters(query)));
 }

@@ -74,6 +74,9 @@ class Client {
   /// Throws Error(kNotFound) when the user is offline.
   Json show_user(const UserId& user, const ServiceName& service);
   Json explain(const ExplainQuery& query, const Page& page);
+  /// `{"user": …, "tenant": …, "list": […]}`, an entry for each channel. Throws Error(kNotFound) for a server of
+  /// version 0.1.
+  Json explain_channels(const ChannelQuery& query);
 
   Json read_durations(const DurationQuery& query);
   Json set_durations(const DurationRequest& request);

@@ -264,6 +264,32 @@ QueryParameters parameters(const DurationQuery& query) {
   return list;
 }
 
+Json to_json(const ChannelQuery& query) {
+  Json json{{"channels", query.channels}};
+  if (!query.user.empty()) json["user"] = query.user;
+  if (!query.tenant.empty()) json["tenant"] = query.tenant;
+  if (!query.token.empty()) json["token"] = query.token;
+  return json;
+}
+
+ChannelQuery channel_query_from_json(const Json& json) {
+  event::require_fields(json, {"user", "tenant", "token", "channels"}, "the question about channels");
+  ChannelQuery query{
+      event::string_field(json, "user"), event::string_field(json, "tenant"), event::string_field(json, "token"), {}};
+  const auto channels = json.find("channels");
+  const bool is_list = channels != json.end() && channels->is_array() && !channels->empty() &&
+                       channels->size() <= ChannelQuery::kMaxChannels;
+  if (!is_list) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'channels' must be a list of 1 to " + std::to_string(ChannelQuery::kMaxChannels) + " names");
+  }
+  for (const Json& name : *channels) query.channels.push_back(name.get<std::string>());
+  // The limits of a send to them.
+  event::Target target{event::TargetKind::kChannel, query.channels, false};
+  event::normalize(target);
+  return query;
+}
+
 QueryParameters parameters(const ExplainQuery& query, const Page& page) {
   QueryParameters list;
   add_if_set(list, "service", query.service.str());

@@ -98,6 +98,13 @@ struct ExplainQuery {
   bool listening = false;
   std::uint64_t size = 0;  ///< bytes of the event; 0: ignored
 };
+/// Asks whether a user may join channels. With a token the user is that of the token, and its claims count, too.
+struct ChannelQuery {
+  static constexpr std::size_t kMaxChannels = 100;
+
+  std::string user, tenant, token;
+  std::vector<std::string> channels;  ///< 1 to kMaxChannels names
+};
 struct ClosedQuery {
   ServiceName service;
   std::string user, reason;
@@ -135,6 +142,9 @@ CloseRequest close_request_from_json(const Json& json);
 /// `with_seconds`: the request sets a duration; otherwise it clears one and must not contain seconds.
 Json to_json(const DurationRequest& request, bool with_seconds);
 DurationRequest duration_request_from_json(const Json& json, bool with_seconds);
+
+Json to_json(const ChannelQuery& query);
+ChannelQuery channel_query_from_json(const Json& json);
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 

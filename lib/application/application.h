@@ -17,6 +17,7 @@
 namespace sse::application {
 
 using sse::ConnectRequest;
+using sse::RequestedChannel;
 
 /// The context of a page's message or upload.
 struct ApplicationRequest {

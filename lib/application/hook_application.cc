@@ -1,7 +1,12 @@
+#include <algorithm>
+#include <initializer_list>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "application/connection_json.h"
 #include "application/hook.h"
+#include "auth/channel_pattern.h"
 #include "base/text.h"
 
 namespace sse::application {
@@ -38,6 +43,46 @@ hub::ConnectionInfo info_of(const ConnectRequest& request, WallTime now) {
   return info;
 }
 
+// What the application is told about a channel that the page asks for. `hook`: it decides.
+const char* right_name(ChannelRight right) {
+  switch (right) {
+    case ChannelRight::kAllowed:
+      return "allowed";
+    case ChannelRight::kApplication:
+      return "hook";
+    case ChannelRight::kRefused:
+      break;
+  }
+  return "refused";
+}
+
+Json channels_json(const std::vector<RequestedChannel>& channels) {
+  Json list = Json::array();
+  for (const RequestedChannel& one : channels)
+    list.push_back({{"channel", one.name.str()}, {"right", right_name(one.right)}});
+  return list;
+}
+
+// Replaces the right of the channels with `before` that the names and patterns in a field of the answer match.
+void replace_rights(const Json& reply, const char* field, ConnectRequest& request,
+                    std::initializer_list<ChannelRight> before, ChannelRight after) {
+  const auto list = reply.find(field);
+  if (list == reply.end()) return;
+  std::vector<std::string> patterns;
+  try {
+    patterns = auth::user_channels_in(*list);
+  } catch (const Error& e) {
+    throw Error(ErrorCode::kInvalidArgument, "field '" + std::string(field) + "' " + e.what());
+  }
+  for (const std::string& text : patterns) {
+    const auth::ChannelPattern pattern = auth::ChannelPattern::parse(text);
+    for (RequestedChannel& one : request.channels) {
+      if (std::ranges::find(before, one.right) != before.end() && pattern.matches(one.name.str(), request.identity))
+        one.right = after;
+    }
+  }
+}
+
 class HookApplication final : public Application {
  public:
   HookApplication(HookCaller& caller, IdGenerator& ids) : caller_(caller), ids_(ids) {}
@@ -51,6 +96,7 @@ class HookApplication final : public Application {
       Json body{{"service", request.service.str()},
                 {"connection", to_json(info_of(request, now), request.service, caller_.server_id())}};
       if (request.probe) body["probe"] = true;
+      if (!request.channels.empty()) body["channels"] = channels_json(request.channels);
       answer = caller_.call("connect", request.id.str(), now, std::move(body));
     } catch (const Error&) {
       throw Refusal(503, "the application behind this server is unavailable; try again later");
@@ -149,7 +195,8 @@ class HookApplication final : public Application {
   }
 
   static void take(const Json& reply, ConnectRequest& request) {
-    event::require_fields(reply, {"accept", "status", "message", "profile", "attributes", "channel"},
+    event::require_fields(reply,
+                          {"accept", "status", "message", "profile", "attributes", "channel", "channels", "refused"},
                           "the answer to connect");
     if (!event::bool_field(reply, "accept", true)) {
       const auto status = reply.find("status");
@@ -162,7 +209,15 @@ class HookApplication final : public Application {
       request.profile = profile->is_null() ? "" : event::dump_json(*profile);
       if (request.profile.size() > 16'384) throw Error(ErrorCode::kTooLarge, "field 'profile' is larger than 16 KiB");
     }
-    if (reply.contains("channel")) request.channel = event::string_field(reply, "channel");
+    if (reply.contains("channel")) {
+      request.channel = event::string_field(reply, "channel");
+      for (RequestedChannel& one : request.channels) {
+        if (one.name.str() == request.channel) one.right = ChannelRight::kAllowed;
+      }
+    }
+    using enum ChannelRight;
+    replace_rights(reply, "channels", request, {kApplication}, kAllowed);
+    replace_rights(reply, "refused", request, {kApplication, kAllowed}, kRefused);
     if (const auto attributes = reply.find("attributes"); attributes != reply.end()) {
       if (!attributes->is_object())
         throw Error(ErrorCode::kInvalidArgument, "field 'attributes' must be an object of names and texts");

@@ -1,5 +1,8 @@
 #include "auth/authenticator.h"
 
+#include "auth/channel_pattern.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "event/json.h"
 
 namespace sse::auth {
@@ -30,6 +33,12 @@ class HeaderAuthenticator final : public Authenticator {
     user.identity.tenant = TenantId(request.header("X-Sse-Tenant"));
     user.identity.token = AccessToken(request.header("X-Sse-Token"));
     if (user.identity.user.empty()) return std::nullopt;
+    user.channels = split_list(request.header("X-Sse-Channels"));
+    try {
+      check_user_channels(user.channels);
+    } catch (const Error& e) {
+      throw Error(ErrorCode::kUnauthenticated, std::string("the header X-Sse-Channels of the proxy ") + e.what());
+    }
     return user;
   }
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "auth/base64url.h"
+#include "auth/channel_pattern.h"
 #include "auth/secret_file.h"
 #include "base/error.h"
 #include "base/mutex.h"
@@ -54,6 +55,16 @@ std::string text_claim(const Json& claims, const std::string& name) {
   if (found->is_string()) return found->get<std::string>();
   if (found->is_number_integer()) return found->dump();
   throw refused("its claim '" + printable(name, 40) + "' is neither a string nor an integer");
+}
+
+std::vector<std::string> channels_claim(const Json& claims, const std::string& name) {
+  const auto found = name.empty() ? claims.end() : claims.find(name);
+  if (found == claims.end()) return {};
+  try {
+    return user_channels_in(*found);
+  } catch (const Error& e) {
+    throw refused("its claim '" + printable(name, 40) + "' " + e.what());
+  }
 }
 
 void check_audience(const Json& claims, const JwtOptions& options) {
@@ -219,6 +230,7 @@ User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptio
   Json profile{{"id", id}};
   if (const auto name = claims.find("name"); name != claims.end() && name->is_string()) profile["name"] = *name;
   user.profile = event::dump_json(profile);
+  user.channels = channels_claim(claims, options.channels_claim);
   user.expires = *expires + options.leeway;
   return user;
 }

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "auth/channel_pattern.h"
 #include "auth/hmac.h"
 #include "base/error.h"
 #include "base/mutex.h"
@@ -40,6 +41,13 @@ User user_of(const Json& json) {
   if (user.profile.size() > kMaxProfileBytes)
     throw Error(ErrorCode::kTooLarge,
                 "its answer's 'profile' is larger than " + std::to_string(kMaxProfileBytes) + " bytes");
+  if (const auto channels = json.find("channels"); channels != json.end()) {
+    try {
+      user.channels = user_channels_in(*channels);
+    } catch (const Error& e) {
+      throw Error(ErrorCode::kInvalidArgument, std::string("its answer's 'channels' ") + e.what());
+    }
+  }
   for (const std::string* name : {&user.identity.user.str(), &user.identity.tenant.str(), &user.identity.token.str()}) {
     if (name->size() > event::kMaxNameBytes)
       throw Error(ErrorCode::kTooLarge,
@@ -85,8 +93,10 @@ class WebhookAuthenticator final : public Authenticator {
     std::size_t bytes() const {
       constexpr std::size_t kKeyAndNode = 192;
       if (!user) return sizeof(CachedAnswer) + kKeyAndNode;
+      std::size_t channels = 0;
+      for (const std::string& one : user->channels) channels += sizeof(one) + one.size();
       return sizeof(CachedAnswer) + kKeyAndNode + user->profile.size() + user->identity.user.str().size() +
-             user->identity.tenant.str().size() + user->identity.token.str().size();
+             user->identity.tenant.str().size() + user->identity.token.str().size() + channels;
     }
   };
 

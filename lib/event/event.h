@@ -24,6 +24,8 @@ inline constexpr std::string_view kPing = "sse-ping";
 /// Before the end of a stream whose client is to reconnect, for clients that request it (`ends=1`).
 inline constexpr std::string_view kStreamEnd = "sse-end";
 inline constexpr std::string_view kSetDuration = "sse-set-duration";
+/// The stream is not, or no longer, in a channel that its client asked for.
+inline constexpr std::string_view kChannelRefused = "sse-channel-refused";
 /// Sent to a client whose last event id is older than the retained history: some events are lost for it.
 inline constexpr std::string_view kResync = "resync";
 

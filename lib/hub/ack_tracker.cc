@@ -82,8 +82,7 @@ std::size_t AckTracker::ended(Connection& connection, SteadyTime now) {
   std::string client = client_of(connection);
   if (log.empty() && !closed_.knows(owner, client)) return 0;
   RecentlyClosedStreams::Stream gone{connection.id, std::move(client), {}, std::move(log)};
-  for (std::size_t i = 0; i < kIndexes; ++i)
-    gone.names.at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+  for (std::size_t i = 0; i < kIndexes; ++i) gone.names.at(i) = recipient_name(connection, static_cast<TargetKind>(i));
   closed_.add(std::move(gone), now);
   return messages;
 }

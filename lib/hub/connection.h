@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
+#include "hub/channel_review.h"
 #include "hub/index.h"
 #include "hub/replay_session.h"
 #include "hub/tcp_ack_poll.h"
@@ -40,7 +41,10 @@ inline bool owns(const Identity& caller, const Identity& owner) {
 struct NewConnection {
   ConnectionId id;  ///< from Hub::reserve_id(); invalid: the hub makes one
   Identity identity;
-  ChannelName channel;
+  ChannelName channel;  ///< that it may join; empty: none
+  ChannelSource channel_source = ChannelSource::kLasting;
+  std::uint32_t channel_version = 0;               ///< of the rules by which it may: ChannelReview::version
+  std::vector<RefusedChannel> refused_channels{};  ///< that the client asked for, too
   std::vector<std::string> listeners;
   Attributes attributes;
   std::chrono::milliseconds keepalive{0};  ///< maximum lifetime; 0: no limit
@@ -67,6 +71,8 @@ struct Connection final : net::Stream {
     std::unique_ptr<net::AddressLimiter::Ticket> ticket;
     // Names of a closing stream, which has left the indexes, for confirmations that arrive while it is flushed.
     std::unique_ptr<std::array<std::string, kIndexes>> former_names;
+    // The channel that it had to leave, for confirmations of what it got there.
+    std::unique_ptr<std::string> former_channel;
     SteadyTime finish_by = SteadyTime::max();  // of a stream that is closing
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;
@@ -111,6 +117,7 @@ struct Connection final : net::Stream {
   bool discarded : 1 = false;
   bool pings : 1 = false;  // gets sse-ping instead of heartbeat comments
   bool ends : 1 = false;   // gets sse-end
+  ChannelSource channel_source : 2 = ChannelSource::kLasting;
   bool in_flight = false;  // the AckTracker has messages in flight for it
   std::uint32_t messages = 0;
   const ConnectionId id;

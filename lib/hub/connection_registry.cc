@@ -48,6 +48,11 @@ void ConnectionRegistry::set_listeners(Connection& connection, const ListenerSet
   listener_sets_.release(old);
 }
 
+void ConnectionRegistry::leave_channel(Connection& connection) {
+  loop_.assert_in_loop_thread();
+  indexes_.leave(connection, TargetKind::kChannel);
+}
+
 void ConnectionRegistry::leave(Connection& connection, ClosedConnection closed) {
   loop_.assert_in_loop_thread();
   closed_streams_.add(std::move(closed));

@@ -37,6 +37,8 @@ class ConnectionRegistry {
   Connection& add(std::unique_ptr<Connection> connection, const NewConnection& request);
   /// Replaces the events that it listens to.
   void set_listeners(Connection& connection, const ListenerSet& listeners);
+  /// It is in no channel any more.
+  void leave_channel(Connection& connection);
   /// Its stream ends: no name leads to it any more. `closed`: from describe_closed().
   void leave(Connection& connection, ClosedConnection closed);
   /// REQUIRES: it has left, and its stream is closed.

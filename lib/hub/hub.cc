@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "event/event.h"
 #include "event/json.h"
+#include "hub/channel_event.h"
 #include "hub/spread.h"
 
 namespace sse::hub {
@@ -58,6 +59,12 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     data.emplace_back("ack", true);
     if (request.marks) data.emplace_back("ackMarks", true);
   }
+  if (!request.refused_channels.empty()) {
+    event::Json refused = event::Json::array();
+    for (const RefusedChannel& one : request.refused_channels)
+      refused.push_back({{"channel", one.channel.str()}, {"reason", one.reason}});
+    data.emplace_back("refused", std::move(refused));
+  }
   // The client detects a dead path by the silence; a server that promises no ping is not watched.
   if (request.pings && options_.heartbeat.count() != 0) data.emplace_back("pingInterval", options_.heartbeat.count());
   first.data = event::dump_fields(data);
@@ -71,6 +78,7 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     bytes.replace(bytes.size() - 1, 1, line);
   }
   bytes += resumption.notice;
+  for (const RefusedChannel& one : request.refused_channels) bytes += encode_channel_refused(one);
   if (options_.in_cluster) {
     const Names names = names_of(request);
     // Shared, because a std::function must be copyable.

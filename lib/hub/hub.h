@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/channel_review.h"
 #include "hub/connection.h"
 #include "hub/connection_directory.h"
 #include "hub/delivery_batch.h"
@@ -91,6 +92,10 @@ class Hub {
   /// all the same is answered with 204, once: see was_closed_by_server().
   std::size_t close(const std::vector<ConnectionId>& ids);
   std::size_t close(const event::Target& target);
+
+  /// The rules for channels have changed: streams leave channels that they may no longer be in, also those that open
+  /// meanwhile by earlier rules. Waits for the loops.
+  void review_channels(const std::shared_ptr<const ChannelReview>& review);
 
   // For requests of pages: only the user that owns the connection may use it (see owns()); for other users it does not
   // exist.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "hub/hub.h"
+#include "hub/scan_parts.h"
 
 namespace sse::hub {
 
@@ -111,6 +112,17 @@ bool Hub::disconnect(ConnectionId id, const Identity& owner, const std::string& 
     found = true;
   });
   return found;
+}
+
+void Hub::review_channels(const std::shared_ptr<const ChannelReview>& review) {
+  shards_.run_on_all([&](Shard& shard, std::size_t) { shard.set_channel_review(review); });
+  in_parts(
+      directory_, UserId(),
+      [](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(shard.registry().group(TargetKind::kAll, ""), ids); },
+      [](Shard& shard, std::size_t, const Connection& connection) {
+        if (connection.channel_source == ChannelSource::kLasting) return;
+        if (Connection* found = shard.find(connection.id)) shard.review_channel(*found);
+      });
 }
 
 void Hub::replace(const std::vector<ConnectionId>& ids) {

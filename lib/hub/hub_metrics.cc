@@ -3,11 +3,19 @@
 #include <cstddef>
 #include <string>
 
+#include "hub/channel_review.h"
 #include "net/stream.h"
 
 namespace sse::hub {
 
 using net::CloseReason;
+
+observe::Counter& channels_refused(observe::Registry& registry, const ServiceName& service, std::string_view reason,
+                                   const std::string& rule) {
+  return registry.counter("sse_channels_refused_total",
+                          "Channels that streams were refused or had to leave, by reason and rule",
+                          {{"service", service.str()}, {"reason", std::string(reason)}, {"rule", rule}});
+}
 
 HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
     : opened(registry.counter("sse_streams_opened_total", "Event streams opened", {{"service", service.str()}})),
@@ -29,6 +37,7 @@ HubMetrics::HubMetrics(observe::Registry& registry, const ServiceName& service)
       reconnects_refused(registry.counter(
           "sse_turned_away_total", "Clients closed from the server's side that reconnected and were answered with 204",
           {{"service", service.str()}})),
+      channels_revoked(channels_refused(registry, service, kChannelRevoked, "")),
       connections(registry.gauge("sse_streams_open", "Open event streams", {{"service", service.str()}})) {
   for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
     const std::string reason(net::reason_name(static_cast<CloseReason>(i)));

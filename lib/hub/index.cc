@@ -78,18 +78,20 @@ void Indexes::join(Connection& connection, TargetKind kind, std::string_view nam
   connection.membership.place(kind) = {group, group->add(&connection)};
 }
 
-void Indexes::leave_all(Connection& connection) {
-  for (const TargetKind kind : kKinds) {
-    Group* group = connection.membership.group(kind);
-    if (group == nullptr) continue;
-    Membership::Place& place = connection.membership.place(kind);
-    if (Connection* moved = group->remove(place.position)) moved->membership.place(kind).position = place.position;
-    place.group = nullptr;
-    if (group->size() == 0) {
-      groups_.at(static_cast<std::size_t>(kind)).erase(group);
-      Group::destroy(group);
-    }
+void Indexes::leave(Connection& connection, TargetKind kind) {
+  Group* group = connection.membership.group(kind);
+  if (group == nullptr) return;
+  Membership::Place& place = connection.membership.place(kind);
+  if (Connection* moved = group->remove(place.position)) moved->membership.place(kind).position = place.position;
+  place.group = nullptr;
+  if (group->size() == 0) {
+    groups_.at(static_cast<std::size_t>(kind)).erase(group);
+    Group::destroy(group);
   }
+}
+
+void Indexes::leave_all(Connection& connection) {
+  for (const TargetKind kind : kKinds) leave(connection, kind);
 }
 
 std::string_view Indexes::name_of(const Connection& connection, TargetKind kind) {

@@ -99,6 +99,7 @@ class Indexes {
 
   /// Adds the connection to the group `name`. Does nothing for an empty name, except for kAll, whose only name is "".
   void join(Connection& connection, event::TargetKind kind, std::string_view name);
+  void leave(Connection& connection, event::TargetKind kind);
   void leave_all(Connection& connection);
   /// Null when no connection has that name.
   const Group* find(event::TargetKind kind, std::string_view name) const {

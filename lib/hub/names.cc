@@ -43,6 +43,8 @@ std::string recipient_name(const Connection& connection, TargetKind kind) {
     return event::member_name(Indexes::name_of(connection, TargetKind::kUser),
                               Indexes::name_of(connection, TargetKind::kTenant));
   }
+  const Connection::Rare* rare = connection.rare_or_null();
+  if (kind == TargetKind::kChannel && rare != nullptr && rare->former_channel) return *rare->former_channel;
   return std::string(Indexes::name_of(connection, kind));
 }
 

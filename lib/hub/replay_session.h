@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "base/ids.h"
 #include "event/frame.h"
+#include "event/target.h"
 #include "hub/catch_up.h"
 
 namespace sse::hub {
@@ -81,6 +83,21 @@ class ReplaySession {
       if (had) held_bytes_ -= size_of(*frame);
       return had;
     });
+  }
+  /// Drops the messages for recipients of this kind that have not gone into the stream: it is no such recipient any
+  /// more.
+  template <class SizeOf>
+  void drop_messages(event::TargetKind recipient, SizeOf size_of) {
+    const auto is_for = [&](const event::FrameRef& frame) {
+      return frame->message().valid() && frame->recipient() == recipient;
+    };
+    std::erase_if(held_, [&](const event::FrameRef& frame) {
+      if (!is_for(frame)) return false;
+      held_bytes_ -= size_of(*frame);
+      return true;
+    });
+    const auto sent = page_.begin() + static_cast<std::ptrdiff_t>(next_in_page_);
+    page_.erase(std::remove_if(sent, page_.end(), is_for), page_.end());
   }
   /// The held events in their order; none are held afterwards.
   std::vector<event::FrameRef> take_held();

@@ -10,12 +10,14 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/ack_tracker.h"
+#include "hub/channel_review.h"
 #include "hub/connection.h"
 #include "hub/connection_registry.h"
 #include "hub/delivery_batch.h"
@@ -106,6 +108,13 @@ class Shard final : private net::StreamOwner {
   ConnectionInfo describe(const Connection& connection) const;
   /// Returns the set after the change; requests the pending messages for new names.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
+  /// The rules for channels have changed: for review_channel(), and for streams that open by earlier rules.
+  void set_channel_review(std::shared_ptr<const ChannelReview> review) {
+    loop_.assert_in_loop_thread();
+    channel_review_ = std::move(review);
+  }
+  /// Takes the connection out of its channel if the rules no longer allow it, and sends it kChannelRefused.
+  void review_channel(Connection& connection);
   /// Ends the stream; with `send_close_event` it sends a connect-close event first, so that the client does not
   /// reconnect. `id`: the id of that event; may be empty.
   void close(Connection& connection, net::CloseReason reason, bool send_close_event, const std::string& note = "",
@@ -164,6 +173,7 @@ class Shard final : private net::StreamOwner {
   // Opening and closing.
   void refused(ConnectionId id, const NewConnection& request);
   void limit_client(const Connection& newest, const Attributes& attributes);
+  void leave_channel(Connection& connection);
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   std::string reconnect_id(const Connection& connection, const Attributes& attributes);
   void end_lifetime(Connection& connection);
@@ -217,6 +227,7 @@ class Shard final : private net::StreamOwner {
   std::unordered_map<std::uint64_t, ReplayedMessages> replayed_;  // by connection id
   FailedReads failed_reads_;
   MessageId published_;
+  std::shared_ptr<const ChannelReview> channel_review_;  // null: the rules are those of the start
 };
 
 }  // namespace sse::hub

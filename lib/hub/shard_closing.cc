@@ -52,7 +52,7 @@ void Shard::close(Connection& connection, CloseReason reason, bool send_close_ev
   Connection::Rare& rare = connection.rare();
   rare.former_names = std::make_unique<std::array<std::string, kIndexes>>();
   for (std::size_t i = 0; i < kIndexes; ++i) {
-    rare.former_names->at(i) = Indexes::name_of(connection, static_cast<TargetKind>(i));
+    rare.former_names->at(i) = recipient_name(connection, static_cast<TargetKind>(i));
   }
   leave(connection, reason, note);
   rare.finish_by = clock().steady_now() + (send_close_event ? kCloseGrace : kFinishTime);

@@ -1,14 +1,19 @@
 // Shard: opening streams, and changing the events they listen to.
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "hub/channel_event.h"
 #include "hub/observer.h"
 #include "hub/shard.h"
 #include "observe/log.h"
 
 namespace sse::hub {
 
+using event::TargetKind;
 using net::CloseReason;
 
 // Notifies and counts in the same order as leave(): the counters change last, after all observers were notified.
@@ -49,11 +54,12 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.ends_with_token = request.ends_with_token;
   connection.pings = request.pings;
   connection.ends = request.ends;
+  connection.channel_source = request.channel_source;
   metrics_.opened.add();
   metrics_.connections.add(1);
 
   connection.append(event::Frame::make_unframed(request.response_head.append(first->view(request.chunked).bytes())));
-  connection.messages = 1;
+  connection.messages = static_cast<std::uint32_t>(1 + request.refused_channels.size());
   writes_.add_first(connection);
   if (options_.observer != nullptr) options_.observer->connected(options_.service, describe(connection));
   connection.confirms = request.confirms && !request.identity.user.empty();
@@ -75,6 +81,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     connection.replay->resume(published_, std::move(resumption.missed), resumption.client_cursor);
   }
   limit_client(connection, request.attributes);
+  if (channel_review_ && request.channel_version != channel_review_->version) review_channel(connection);
   request_page(connection);
   schedule_check(connection);
   observe::log_debug("stream opened", {{"service", options_.service.str()},
@@ -88,6 +95,39 @@ void Shard::limit_client(const Connection& newest, const Attributes& attributes)
   if (!client) return;
   for (Connection* oldest : registry_.clients().excess(*client)) close(*oldest, CloseReason::kReplaced, true);
   if (options_.in_cluster) delegate_.client_opened(*client, newest.id);
+}
+
+void Shard::review_channel(Connection& connection) {
+  loop_.assert_in_loop_thread();
+  if (connection.channel_source == ChannelSource::kLasting || !channel_review_ || !connection.indexed) return;
+  const std::string_view channel = Indexes::name_of(connection, TargetKind::kChannel);
+  if (channel.empty()) return;
+  const Identity who{UserId(std::string(Indexes::name_of(connection, TargetKind::kUser))),
+                     TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant))),
+                     {}};
+  if (!channel_review_->may_stay(who, channel, connection.channel_source)) leave_channel(connection);
+}
+
+// The stream stays open. What it has been sent in the channel, its client may still confirm; what it has not been sent
+// remains pending for others.
+void Shard::leave_channel(Connection& connection) {
+  finish_earlier(connection);
+  if (!connection.open()) return;
+  const std::string channel(Indexes::name_of(connection, TargetKind::kChannel));
+  connection.rare().former_channel = std::make_unique<std::string>(channel);
+  if (connection.replay) {
+    connection.replay->drop_messages(TargetKind::kChannel,
+                                     [&](const event::Frame& frame) { return connection.size_of(frame); });
+  }
+  registry_.leave_channel(connection);
+  if (options_.in_cluster) delegate_.left({{TargetKind::kChannel, channel}});
+  metrics_.channels_revoked.add();
+  observe::log_debug("stream left a channel: no rule allows it any more",
+                     {{"service", options_.service.str()},
+                      {"connection", connection.id.str()},
+                      {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
+                      {"channel", printable(channel, 200)}});
+  append(connection, event::Frame::make(encode_channel_refused({ChannelName(channel), kChannelRevoked})));
 }
 
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {

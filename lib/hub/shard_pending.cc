@@ -41,6 +41,9 @@ MessageId Shard::seen_through(const Connection& connection) const {
 bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const {
   const MessageId message = item.frame->message();
   const ReplaySession& session = *connection.replay;
+  // The page was requested before the stream left the channel.
+  if (item.frame->recipient() == TargetKind::kChannel && connection.membership.group(TargetKind::kChannel) == nullptr)
+    return false;
   if (session.redelivers()) return session.is_overdue(message);
   if (item.listening && !connection.listens(item.event)) return false;
   // The stream already has the message, and the client has time to confirm it.

@@ -68,6 +68,9 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   }
   refusal.identity = user->identity;
   refusal.reason = "parameters";
+  auth::User asking;
+  asking.identity = user->identity;
+  asking.channels = std::move(user->channels);
   hub::NewConnection new_connection =
       read_connection(req, std::move(*user), {refusal.address, keepalive_, service.sender->clock().wall_now()});
   const bool opens = req.method != "HEAD";
@@ -77,7 +80,14 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
     return;
   }
   refusal.reason = "application";
-  if (application_ != nullptr && application_->decides_connects()) call_on_connect(service, new_connection, !opens);
+  std::vector<ChannelName> names;
+  if (!new_connection.channel.empty()) names.push_back(new_connection.channel);
+  ChannelGate::Request channels = channels_.ask(asking, names);
+  ChannelName channel = new_connection.channel;
+  if (application_ != nullptr && application_->decides_connects())
+    channel = call_on_connect(service, new_connection, channels.channels, !opens);
+  ChannelGate::decide(channels, std::move(channel), new_connection);
+  if (opens) channels_.note(service.sender->service(), channels, new_connection);
 
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");
@@ -91,8 +101,8 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   });
 }
 
-void ConnectRoute::call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
-                                   bool probe) const {
+ChannelName ConnectRoute::call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
+                                          std::vector<RequestedChannel>& channels, bool probe) const {
   new_connection.id = service.sender->hub().reserve_id();
   std::string channel = new_connection.channel.str();
   std::vector<std::pair<std::string, std::string>> more;
@@ -105,14 +115,16 @@ void ConnectRoute::call_on_connect(const application::Service& service, hub::New
                                       new_connection.attributes.profile,
                                       channel,
                                       more,
-                                      probe};
+                                      probe,
+                                      std::move(channels)};
   application_->on_connect(request);
-  new_connection.channel = ChannelName(checked_name(std::move(channel), "channel"));
+  channels = std::move(request.channels);
   std::string& query = new_connection.attributes.query;
   for (const auto& [name, value] : more) append_parameter(query, name, value);
   check_stored_sizes(new_connection);
   if (query.size() > 2 * net::kMaxHead)
     throw Error(ErrorCode::kTooLarge, "the connection's parameters and attributes are larger than 32 KiB");
+  return ChannelName(checked_name(std::move(channel), "channel"));
 }
 
 }  // namespace sse::pages

@@ -3,10 +3,12 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <vector>
 
 #include "application/application.h"
 #include "application/service.h"
 #include "net/httplib_app.h"
+#include "pages/channel_gate.h"
 #include "pages/connect_refusals.h"
 #include "pages/page_admission.h"
 
@@ -18,28 +20,33 @@ class ConnectRoute {
  public:
   /// References must outlive this. `application` may be null. `keepalive`: overrides the client's keepaliveTime.
   /// `draining`: while true, streams are refused with 503.
-  ConnectRoute(const PageAdmission& admission, ConnectRefusals& refusals, application::Application* application,
-               std::optional<std::chrono::milliseconds> keepalive, const std::atomic<bool>& draining)
+  ConnectRoute(const PageAdmission& admission, ConnectRefusals& refusals, ChannelGate& channels,
+               application::Application* application, std::optional<std::chrono::milliseconds> keepalive,
+               const std::atomic<bool>& draining)
       : admission_(admission),
         refusals_(refusals),
+        channels_(channels),
         application_(application),
         keepalive_(keepalive),
         draining_(draining) {}
 
-  /// Authenticates the sender, reads the parameters, asks the application, and hands the socket over to the hub. HEAD
-  /// does the same and opens nothing: an EventSource does not tell its page why it was refused. Throws Error and
-  /// application::Refusal.
+  /// Authenticates the sender, reads the parameters, asks the application, decides about the channel, and hands the
+  /// socket over to the hub. HEAD does the same and opens nothing: an EventSource does not tell its page why it was
+  /// refused. Throws Error and application::Refusal.
   void connect(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
 
  private:
   // `refusal`: is completed as far as the request gets.
   void open(const application::Service& service, const httplib::Request& req, httplib::Response& res,
             ConnectRefusal& refusal) const;
-  /// Calls the application's on_connect(); throws if the application refuses the stream.
-  void call_on_connect(const application::Service& service, hub::NewConnection& new_connection, bool probe) const;
+  /// Calls the application's on_connect(); throws if the application refuses the stream. Returns the channel to join,
+  /// if it may; the application may have changed `channels`.
+  ChannelName call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
+                              std::vector<RequestedChannel>& channels, bool probe) const;
 
   const PageAdmission& admission_;
   ConnectRefusals& refusals_;
+  ChannelGate& channels_;
   application::Application* const application_;
   const std::optional<std::chrono::milliseconds> keepalive_;
   const std::atomic<bool>& draining_;

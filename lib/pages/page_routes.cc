@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/url.h"
 #include "base/version.h"
+#include "hub/connection_scan.h"
 #include "net/path_template.h"
 #include "pages/page_envelope.h"
 #include "pages/query_pages.h"
@@ -39,9 +40,10 @@ net::Router::Handler handler_of(const Routes& routes, const application::Service
 }  // namespace
 
 PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Service>& services,
-                       auth::Authenticator& authenticator, application::Application* application,
-                       const auth::TrustedProxies& proxies, application::ActivityLog& activity_log,
-                       observe::Registry& metrics, const PageOptions& options, const std::atomic<bool>& draining)
+                       auth::Authenticator& authenticator, const auth::ChannelAccess& channels,
+                       application::Application* application, const auth::TrustedProxies& proxies,
+                       application::ActivityLog& activity_log, observe::Registry& metrics, const PageOptions& options,
+                       const std::atomic<bool>& draining)
     : server_id_(options.server_id),
       services_(services),
       queries_(options.queries),
@@ -51,7 +53,8 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
       admission_(authenticator, proxies, origins_),
       refusals_(options.server_id, origins_, paths_),
       connect_refusals_(metrics, activity_log, clock_),
-      connect_(admission_, connect_refusals_, application, options.keepalive, draining),
+      channels_(channels, metrics, clock_),
+      connect_(admission_, connect_refusals_, channels_, application, options.keepalive, draining),
       connections_(admission_),
       application_(admission_, application, activity_log, options.upload_folder),
       content_(options.serve_page, options.web_root),
@@ -121,7 +124,19 @@ void PageRoutes::query(const application::Service& service, const httplib::Reque
     throw Error(ErrorCode::kPermissionDenied, "queries by pages are disabled on this server (--enable-get-json)");
   }
   const auth::User requester = admission_.require_user(req);
-  answer_ok(res, query_page(service, *queries_, server_id_, req.matches[1].str(), req, requester.identity));
+  const hub::ConnectionDirectory& connections = service.sender->hub().directory();
+  const QueryRequester asking{requester.identity, [&](const std::string& channel) {
+                                const ChannelName name(channel);
+                                if (channels_.may_read(requester, name)) return true;
+                                // A stream of the requester proves what the application has allowed.
+                                hub::ConnectionFilter own;
+                                own.user = requester.identity.user;
+                                own.channel = name;
+                                return std::ranges::any_of(
+                                    connections.describe(hub::find(connections, own)),
+                                    [&](const auto& stream) { return hub::owns(requester.identity, stream.identity); });
+                              }};
+  answer_ok(res, query_page(service, *queries_, server_id_, req.matches[1].str(), req, asking));
 }
 
 std::optional<net::Reply> PageRoutes::content(const net::RequestHead& head, bool keep_alive) const {

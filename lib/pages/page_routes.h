@@ -11,11 +11,13 @@
 #include "application/application.h"
 #include "application/service.h"
 #include "auth/authenticator.h"
+#include "auth/channel_access.h"
 #include "auth/trusted_proxies.h"
 #include "net/http_front.h"
 #include "net/router.h"
 #include "observe/metrics.h"
 #include "pages/application_routes.h"
+#include "pages/channel_gate.h"
 #include "pages/connect_refusals.h"
 #include "pages/connect_route.h"
 #include "pages/connection_routes.h"
@@ -48,9 +50,10 @@ class PageRoutes {
   /// Registers all routes on `app`. References must outlive it. `application` may be null: then messages and uploads
   /// get 404.
   PageRoutes(net::HttplibApp& app, const std::vector<application::Service>& services,
-             auth::Authenticator& authenticator, application::Application* application,
-             const auth::TrustedProxies& proxies, application::ActivityLog& activity_log, observe::Registry& metrics,
-             const PageOptions& options, const std::atomic<bool>& draining);
+             auth::Authenticator& authenticator, const auth::ChannelAccess& channels,
+             application::Application* application, const auth::TrustedProxies& proxies,
+             application::ActivityLog& activity_log, observe::Registry& metrics, const PageOptions& options,
+             const std::atomic<bool>& draining);
   PageRoutes(const PageRoutes&) = delete;
   PageRoutes& operator=(const PageRoutes&) = delete;
 
@@ -79,6 +82,7 @@ class PageRoutes {
   const PageRefusals refusals_;
   // Counts and logs, also for routes that are otherwise immutable.
   mutable ConnectRefusals connect_refusals_;
+  mutable ChannelGate channels_;
   const ConnectRoute connect_;
   const ConnectionRoutes connections_;
   const ApplicationRoutes application_;

@@ -115,6 +115,23 @@ hub::ConnectionFilter connection_filter(const httplib::Request& req) {
   return filter;
 }
 
+// Asks once about each channel of a page.
+class ReadableChannels {
+ public:
+  explicit ReadableChannels(const QueryRequester& requester) : requester_(requester) {}
+
+  bool operator()(const std::string& channel) {
+    if (channel.empty()) return true;
+    const auto [known, is_new] = known_.try_emplace(channel, false);
+    if (is_new) known->second = requester_.may_read(channel);
+    return known->second;
+  }
+
+ private:
+  const QueryRequester& requester_;
+  std::map<std::string, bool> known_;
+};
+
 Json users(hub::Hub& hub, const httplib::Request& req, const QueryPage& page) {
   hub::ConnectionFilter filter = connection_filter(req);
   filter.user = {};  // with --auth demo this parameter identifies the requester
@@ -132,7 +149,7 @@ Json users(hub::Hub& hub, const httplib::Request& req, const QueryPage& page) {
 }
 
 Json connections(const application::Service& service, const std::string& server_id, const httplib::Request& req,
-                 const QueryPage& page, const hub::Identity& requester) {
+                 const QueryPage& page, const QueryRequester& requester) {
   hub::Hub& hub = service.sender->hub();
   std::vector<ConnectionId> all;
   if (const std::string id = req.get_param_value("id"); !id.empty()) {
@@ -142,10 +159,16 @@ Json connections(const application::Service& service, const std::string& server_
   } else {
     all = hub::find(hub.directory(), connection_filter(req), hub::ConnectionOrder::kUser);
   }
+  ReadableChannels may_read(requester);
   Json list = Json::array();
   for (const hub::ConnectionInfo& info : hub.directory().describe(page.cut(all))) {
     Json whole = application::to_json(info, service.sender->service(), server_id);
-    if (!hub::owns(requester, info.identity)) application::mask_client_id(whole);
+    if (!hub::owns(requester.identity, info.identity)) {
+      application::mask_client_id(whole);
+      if (!may_read(info.channel.str())) whole["channel"] = "";
+      // What the page of that stream asked for, which need not be what it got.
+      whole["httpParameters"].erase("channel");
+    }
     Json fields = Json::object();
     for (const char* name : kConnectionFields) fields[name] = std::move(whole[name]);
     list.push_back(std::move(fields));
@@ -197,7 +220,7 @@ std::vector<store::MessageFilter> message_filters(const ServiceName& service, co
 }
 
 Json messages(const ServiceName& service, store::MessageCatalog& catalog, const httplib::Request& req,
-              const QueryPage& page) {
+              const QueryPage& page, const QueryRequester& requester) {
   const std::vector<store::MessageFilter> filters = message_filters(service, req);
   std::vector<std::uint64_t> counts;
   std::uint64_t total = 0;
@@ -205,6 +228,7 @@ Json messages(const ServiceName& service, store::MessageCatalog& catalog, const 
     counts.push_back(catalog.count(filter));
     total += counts.back();
   }
+  ReadableChannels may_read(requester);
   Json list = Json::array();
   // The page is a window of the concatenated lists.
   std::uint64_t skip = page.begin(total);
@@ -213,8 +237,13 @@ Json messages(const ServiceName& service, store::MessageCatalog& catalog, const 
       skip -= counts[i];
       continue;
     }
-    for (const store::PendingMessage& message : catalog.list(filters[i], skip, page.size - list.size()))
+    for (const store::PendingMessage& message : catalog.list(filters[i], skip, page.size - list.size())) {
       list.push_back(message_json(message));
+      if (message.recipient.kind == TargetKind::kChannel && !may_read(message.recipient.name)) {
+        list.back()["recipient"] = "";
+        list.back()["channelList"] = Json::array();
+      }
+    }
     skip = 0;
   }
   return page.json(total, std::move(list));
@@ -223,11 +252,15 @@ Json messages(const ServiceName& service, store::MessageCatalog& catalog, const 
 }  // namespace
 
 Json query_page(const application::Service& service, store::MessageCatalog& catalog, const std::string& server_id,
-                const std::string& what, const httplib::Request& req, const hub::Identity& requester) {
+                const std::string& what, const httplib::Request& req, const QueryRequester& requester) {
   const QueryPage page(req);
+  if (const std::string channel = req.get_param_value("channel"); !channel.empty() && !requester.may_read(channel)) {
+    throw Error(ErrorCode::kPermissionDenied,
+                "the channel '" + printable(channel, 60) + "' is not open to this user (--channel-rule)");
+  }
   if (what == "users") return users(service.sender->hub(), req, page);
   if (what == "connections") return connections(service, server_id, req, page, requester);
-  return messages(service.sender->service(), catalog, req, page);
+  return messages(service.sender->service(), catalog, req, page, requester);
 }
 
 }  // namespace sse::pages

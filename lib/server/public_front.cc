@@ -35,7 +35,7 @@ void PublicFront::open(const Parts& parts, const FrontLimits& limits) {
   services_ = &parts.services;
   application_ = &parts.application;
   routes_ = std::make_unique<pages::PageRoutes>(
-      app_, parts.services, parts.authenticator, &parts.application.application(), parts.proxies,
+      app_, parts.services, parts.authenticator, parts.channels, &parts.application.application(), parts.proxies,
       parts.application.activity_log(), parts.metrics, page_options(parts), parts.draining);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
   front_ = std::make_unique<net::HttpFront>(loop_, *listeners_.front(), app_, workers_, front_options(parts, limits),

@@ -9,6 +9,7 @@
 
 #include "application/service.h"
 #include "auth/authenticator.h"
+#include "auth/channel_access.h"
 #include "auth/trusted_proxies.h"
 #include "net/byte_budget.h"
 #include "net/event_loop.h"
@@ -35,6 +36,7 @@ class PublicFront {
   struct Parts {
     const std::vector<application::Service>& services;
     auth::Authenticator& authenticator;
+    const auth::ChannelAccess& channels;
     bool demo_authentication;
     const auth::TrustedProxies& proxies;
     ApplicationBridge& application;

@@ -168,6 +168,10 @@ void Server::reload() {
   impl_->server.reload();
 }
 
+void Server::set_channel_rules(const std::vector<std::string>& rules) {
+  impl_->server.set_channel_rules(rules);
+}
+
 std::string Server::url() const {
   return impl_->server.url();
 }

@@ -14,6 +14,7 @@
 #include "base/descriptors.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "observe/log.h"
 #include "server/sender_options.h"
 #include "server/server_impl.h"
 
@@ -45,6 +46,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
     : options_((check(options), std::move(options))),
       demo_authentication_(!authenticator),
       authenticator_(authenticator ? std::move(authenticator) : auth::make_demo_authenticator()),
+      channels_(demo_authentication_, options_.channel_rules),
       proxies_(options_.trusted_proxies),
       body_disk_(options_.max_body_disk, "--max-body-disk") {
   if (!options_.tls_certificate.empty()) open_tls();
@@ -56,6 +58,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   open_ids();
   application_bridge_ = std::make_unique<ApplicationBridge>(
       options_, demo_authentication_, server_id_, std::move(application), std::move(callbacks), *ids_, metrics_);
+  check_channel_rules(options_.channel_rules);
   stores_ = std::make_unique<Stores>(options_, server_id_, *ids_, metrics_);
   if (cluster_) cluster_->share(*stores_);
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
@@ -115,9 +118,10 @@ void Server::Impl::open_services() {
 
 void Server::Impl::open_fronts() {
   const FrontLimits limits = front_limits(options_, raise_descriptor_limit());
-  public_.open(PublicFront::Parts{services_, *authenticator_, demo_authentication_, proxies_, *application_bridge_,
-                                  stores_->catalog(), tls_.get(), draining_, server_id_, metrics_},
-               limits);
+  public_.open(
+      PublicFront::Parts{services_, *authenticator_, channels_, demo_authentication_, proxies_, *application_bridge_,
+                         stores_->catalog(), tls_.get(), draining_, server_id_, metrics_},
+      limits);
   admin_.open(AdminFront::Parts{services_, application_bridge_->activity_log(), token_, tls_.get(), limits.max_spooled,
                                 metrics_},
               admin_dependencies());
@@ -135,7 +139,8 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
           admin::NodeRoutes::Dependencies{server_id_, cluster_ ? &cluster_->cluster() : nullptr,
                                           [this] { return facts_.document(); },
                                           [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
-          [this] { maintenance_->expire(); }};
+          [this] { maintenance_->expire(); },
+          {&channels_, authenticator_.get()}};
 }
 
 void Server::Impl::watch_progress() {
@@ -166,6 +171,33 @@ void Server::Impl::reload() {
   if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }
 
+// A rule for an application that is not asked would refuse silently.
+void Server::Impl::check_channel_rules(const std::vector<std::string>& rules) const {
+  const auth::ChannelRules parsed = auth::ChannelRules::parse(rules);
+  const auth::ChannelRule* asks = parsed.first(auth::ChannelRule::Who::kHook);
+  if (asks == nullptr || application_bridge_->application().decides_connects()) return;
+  throw Error(ErrorCode::kInvalidArgument, "--channel-rule '" + printable(asks->text, 120) +
+                                               "' leaves channels to the application, but there is no --hook");
+}
+
+void Server::Impl::log_closed_channels() const {
+  if (!channels_.closed()) return;
+  observe::log_info(
+      "channels are closed: without --channel-rule a stream joins only those that its credentials or the application "
+      "allow");
+}
+
+void Server::Impl::set_channel_rules(const std::vector<std::string>& rules) {
+  check_channel_rules(rules);
+  if (rules == channel_rules_) return;
+  channels_.set_rules(rules);
+  channel_rules_ = rules;
+  observe::log_info("the rules for channels have changed", {{"rules", std::to_string(rules.size())}});
+  log_closed_channels();
+  if (!running_) return;
+  for (const application::Service& service : services_) service.sender->hub().review_channels(channels_.review());
+}
+
 // Not ready first, so that load balancers choose other nodes and drained clients do not reconnect here.
 void Server::Impl::drain_streams(unsigned rate) {
   draining_.store(true);
@@ -181,6 +213,7 @@ void Server::Impl::end_drain() {
 
 void Server::Impl::start() {
   running_ = true;
+  log_closed_channels();
   for (const auto& loop : loops_) loop->start();
   public_.start_loop();
   admin_.start();
@@ -248,6 +281,9 @@ void Server::stop() {
 }
 void Server::reload() {
   impl_->reload();
+}
+void Server::set_channel_rules(const std::vector<std::string>& rules) {
+  impl_->set_channel_rules(rules);
 }
 std::vector<std::string> Server::stuck_threads() {
   return impl_->stuck_threads();

@@ -59,6 +59,8 @@ class Server {
   /// Reads the admin token, the TLS certificate and key, the hook's secret and the authenticator's files again. Throws
   /// Error naming what it cannot read; those keep their old values, the others are new.
   void reload();
+  /// As sse::Server::set_channel_rules().
+  void set_channel_rules(const std::vector<std::string>& rules);
   /// For a watchdog, between start() and stop(), on one thread at a time: asks each loop and the committer for an
   /// answer and returns the names of those that have not answered since an earlier call. Does not wait.
   std::vector<std::string> stuck_threads();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "auth/channel_rules.h"
 #include "auth/trusted_proxies.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -132,6 +133,7 @@ void check(const ServerOptions& options) {
       *options.keepalive_time < std::chrono::seconds(1)) {
     bad("--keepalive-time must be 0 or at least 1s");
   }
+  auth::ChannelRules::parse(options.channel_rules);
   check_application_options(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.max_body_memory < options.max_body) bad("--max-body-memory must be at least --max-body");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admin/admin_routes.h"
+#include "auth/channel_access.h"
 #include "auth/trusted_proxies.h"
 #include "net/byte_budget.h"
 #include "net/event_loop.h"
@@ -39,6 +40,7 @@ class Server::Impl {
   void start();
   void stop();
   void reload();
+  void set_channel_rules(const std::vector<std::string>& rules);
   std::vector<std::string> stuck_threads() { return progress_.check(); }
 
   std::string url() const { return public_url(options_, public_.address()); }
@@ -59,6 +61,8 @@ class Server::Impl {
   void drain_streams(unsigned rate);
   void end_drain();
   void watch_progress();
+  void check_channel_rules(const std::vector<std::string>& rules) const;
+  void log_closed_channels() const;
 
   const ServerOptions options_;
   const Clock& clock_ = *options_.clock;
@@ -68,6 +72,8 @@ class Server::Impl {
   std::optional<IdGenerator> ids_;
   const bool demo_authentication_;
   std::unique_ptr<auth::Authenticator> authenticator_;
+  auth::ChannelAccess channels_;
+  std::vector<std::string> channel_rules_ = options_.channel_rules;
   auth::TrustedProxies proxies_;
   admin::AdminToken token_;
   std::string server_id_;

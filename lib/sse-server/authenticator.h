@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sse-server/connection.h"
 #include "sse-server/export.h"
@@ -33,6 +34,9 @@ struct User {
   Identity identity;                  ///< whom sends can be addressed to
   std::string profile;                ///< JSON text shown as `accessUser`; empty: unknown
   std::optional<WallTime> expires{};  ///< when the authentication ends: no stream of the user lasts longer
+  /// Names and patterns of channels that the user may join besides those of ServerOptions::channel_rules, as a pattern
+  /// there; at most 1000 of 16 KiB together. An entry that is no pattern allows nothing.
+  std::vector<std::string> channels{};
 };
 
 /// Authenticates the sender of a request. Thread safe; runs on worker threads and may block.

@@ -16,19 +16,29 @@
 
 namespace sse {
 
+/// A channel that a page wants to join.
+struct RequestedChannel {
+  ChannelName name;                             ///< as the page sent it
+  ChannelRight right = ChannelRight::kRefused;  ///< by the rules and the user's credentials; may be replaced
+};
+
 /// A page's request for a stream, which the program may accept, refuse or complete.
 struct ConnectRequest {
-  const ServiceName& service;                                    ///< the service that the page wants to connect to
-  ConnectionId id;                                               ///< of the stream, if it is accepted
-  const Identity& identity;                                      ///< from the authenticator
-  const ClientDetails& client;                                   ///< parameters, address and headers of the request
-  const std::vector<std::string>& listeners;                     ///< the event names for which the page has a handler
-  std::chrono::milliseconds keepalive;                           ///< maximum lifetime of the stream; 0: no limit
-  std::string& profile;                                          ///< JSON text of the user's profile; may be replaced
-  std::string& channel;                                          ///< the channel to join; may be replaced
+  const ServiceName& service;                 ///< the service that the page wants to connect to
+  ConnectionId id;                            ///< of the stream, if it is accepted
+  const Identity& identity;                   ///< from the authenticator
+  const ClientDetails& client;                ///< parameters, address and headers of the request
+  const std::vector<std::string>& listeners;  ///< the event names for which the page has a handler
+  std::chrono::milliseconds keepalive;        ///< maximum lifetime of the stream; 0: no limit
+  std::string& profile;                       ///< JSON text of the user's profile; may be replaced
+  /// The channel that the page wants to join; empty: none. Another name replaces it, and needs no right.
+  std::string& channel;
   std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
   /// The page only asks whether it would get a stream (HEAD): none is opened, and no disconnect follows.
   bool probe = false;
+  /// The channels that the page wants to join, for the program to allow or refuse: each by ChannelRight::kAllowed or
+  /// kRefused. A refused channel does not end the stream.
+  std::vector<RequestedChannel> channels{};
 };
 
 /// A message of a page: `sse.send('hello', {…})`.
@@ -102,8 +112,8 @@ struct ListeningEvent {
 struct Callbacks {
   /// Authenticates the sender of a request; nullopt: 401. Empty: the demo authenticator, which accepts every user.
   std::function<std::optional<User>(const PageRequest&)> authenticate{};
-  /// Returns when the page may have its stream; throws a Refusal otherwise. May set the profile, channel and
-  /// attributes.
+  /// Returns when the page may have its stream; throws a Refusal otherwise. May set the profile, the channels
+  /// and the attributes.
   std::function<void(ConnectRequest&)> connect{};
   /// Answers `message/….do`. Empty: the page gets 404.
   std::function<Answer(const MessageRequest&)> message{};

@@ -20,6 +20,13 @@ struct Identity {
   AccessToken token{};  ///< the session; sends can be addressed to it
 };
 
+/// Whether a stream may join a channel.
+enum class ChannelRight : unsigned char {
+  kRefused,      ///< nothing allows it
+  kAllowed,      ///< a rule or the user's credentials allow it
+  kApplication,  ///< a rule leaves it to the application: refused unless that allows it
+};
+
 /// Request data of a client besides its identity: query, address and headers.
 struct ClientDetails {
   std::string query;       ///< form-encoded parameters, as sent

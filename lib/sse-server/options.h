@@ -51,6 +51,10 @@ struct ServerOptions {
   /// `localhost` and the hosts of cors_origins. Requests with another Host are refused (DNS rebinding). `*`: all names.
   std::vector<std::string> allowed_hosts;
   bool authentication_blocks = false;  ///< the authenticator calls another service and may block
+  /// Who may join which channels: `PATTERN=anyone`, `PATTERN=self` or `PATTERN=hook`, as `--channel-rule`; the first
+  /// whose pattern matches decides. Without a rule a channel is refused, unless User::channels or Callbacks::connect
+  /// allow it. Empty with the demo authentication: every channel is open.
+  std::vector<std::string> channel_rules;
 
   // Streams.
   std::chrono::milliseconds reconnect_time{5000};           ///< after which a client reconnects

@@ -116,6 +116,10 @@ class SSE_API Server {
   /// Reads the admin token, the TLS certificate and key, the hook's secret and the authenticator's files again. Throws
   /// Error naming what it cannot read; those keep their old values, the others are new.
   void reload();
+  /// Replaces ServerOptions::channel_rules. Streams leave channels that they joined by an earlier rule and may not join
+  /// by these; they stay open, and their pages get an event `sse-channel-refused`. Waits for the event loops. Throws
+  /// Error(kInvalidArgument) that names a rule; then the earlier rules stay in effect. The thread of start() calls it.
+  void set_channel_rules(const std::vector<std::string>& rules);
 
   /// `http://127.0.0.1:8080` or `https://…`, with the port actually bound.
   std::string url() const;

@@ -63,7 +63,10 @@ export interface SseChangeActiveEvent extends SseEvent {
  * received, and so not acknowledged: the server retains the message.
  */
 export interface SseEventListeners {
-  /** Connected or reconnected; `connectionId` is known from now on. `data` is JSON text. */
+  /**
+   * Connected or reconnected; `connectionId` is known from now on. `data` is JSON text; `refused` in it lists the
+   * channels that the stream may not join, as `sse-channel-refused` tells them.
+   */
   'connect-finish'?: SseListener;
   /** Closed on purpose, by `close()`, `destroy()`, … or by the server; not when a connection breaks. */
   'connect-close'?: SseListener<SseCloseEvent>;
@@ -75,6 +78,11 @@ export interface SseEventListeners {
    * `{"reason":"shutdown","retry":250}`; other reasons are `keepalive`, `token-expired` and `unconfirmed`.
    */
   'sse-end'?: SseListener;
+  /**
+   * The stream is not, or no longer, in a channel that the page asked for. `data` is JSON text:
+   * `{"channel":"team.7","reason":"no-rule"}`; other reasons are `application` and `revoked`.
+   */
+  'sse-channel-refused'?: SseListener;
   /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
   'sse-set-duration'?: SseListener;
   /** Events may have been missed, and the server does not retain them: reload the page's data. `data` is JSON text. */

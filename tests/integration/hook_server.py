@@ -107,6 +107,10 @@ class Hook(BaseHTTPRequestHandler):
                 return self.answer(403, {"message": "banned for a week"})
             if user == "later":
                 return self.answer(200, {"accept": False, "status": 429, "message": "later"})
+            by_channel = {"member": {"channels": ["team.*", "other"]}, "stranger": {}, "barred": {"refused": ["*"]},
+                          "placed": {"channel": "other"}, "confused": {"channels": "team.7"}}
+            if user in by_channel:
+                return self.answer(200, by_channel[user])
             if user == "odd":
                 return self.answer(200, {"accept": "perhaps"})
             return self.answer(200, {"profile": {"id": user, "name": "Ann"}, "channel": "from-hook",

@@ -54,7 +54,7 @@ class Soak {
         random_(options.seed),
         tokens_(folder_),
         servers_(options.nodes, {"--heartbeat", "1s", "--max-backlog", "256KiB", "--qos-ack-timeout", "300ms", "--auth",
-                                 "jwt", "--jwt-secret-file", tokens_.file()}),
+                                 "jwt", "--jwt-secret-file", tokens_.file(), "--channel-rule", "*=anyone"}),
         permanent_clients_(servers_.pages()),
         visitors_(servers_.pages(), servers_.admin(0), tokens_, random_),
         confirmations_(servers_.pages().back(), options.seed) {

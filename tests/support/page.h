@@ -20,6 +20,8 @@ struct PageOptions {
   std::string tenant{};
   std::string token{};
   std::string channel{};
+  hub::ChannelSource channel_source = hub::ChannelSource::kLasting;
+  std::vector<hub::RefusedChannel> refused{};
   std::vector<std::string> listeners{};
   std::string query{};
   std::chrono::milliseconds keepalive{0};
@@ -79,6 +81,8 @@ Page connect_page(HubOrSender& to, const PageOptions& options) {
   hub::NewConnection connection;
   connection.identity = {UserId(options.user), TenantId(options.tenant), AccessToken(options.token)};
   connection.channel = ChannelName(options.channel);
+  connection.channel_source = options.channel_source;
+  connection.refused_channels = options.refused;
   connection.listeners = options.listeners;
   connection.attributes.query = options.query;
   connection.keepalive = options.keepalive;

@@ -27,7 +27,7 @@ Plan::Plan(const Options& options, std::string mark, const std::string& service,
       mark_(std::move(mark)),
       streams_(std::move(streams)),
       single_recipient_(options.to == "each" || options.to == "random") {
-  target_ = options.to == "all" ? R"("all":true)" : R"("channels":[")" + mark_ + R"("])";
+  target_ = options.to == "all" ? R"("all":true)" : R"("channels":[")" + channel(mark_) + R"("])";
   middle_ = R"(},"event":"bench")";
   if (!service.empty()) middle_ += R"(,"service":)" + event::Json(service).dump();
   if (options.qos) middle_ += kQos;

@@ -14,8 +14,8 @@ namespace sse::ctl::bench {
 /// `--burst` events.
 class Plan {
  public:
-  /// `mark` is the channel of the run and the prefix of its user names. `streams` are the numbers of the open streams.
-  /// REQUIRES: `streams` is not empty.
+  /// `mark` is the prefix of the user names of the run, and names its channel. `streams` are the numbers of the open
+  /// streams. REQUIRES: `streams` is not empty.
   Plan(const Options& options, std::string mark, const std::string& service, std::vector<std::size_t> streams);
 
   std::uint64_t groups() const { return (options_.events + options_.burst - 1) / options_.burst; }
@@ -26,6 +26,8 @@ class Plan {
   /// Number of this run's streams that receive each event.
   std::uint64_t receivers() const { return single_recipient_ ? 1 : streams_.size(); }
 
+  /// One that a --channel-rule for `bench.*` opens.
+  static std::string channel(const std::string& mark) { return "bench." + mark; }
   static std::string user(const std::string& mark, std::size_t stream) { return mark + "-" + std::to_string(stream); }
 
  private:

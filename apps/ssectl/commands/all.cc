@@ -52,7 +52,9 @@ constexpr Command kCommands[] = {
     {"tokens", "duration", "Show, set or clear the session duration of an access token",
      "ssectl tokens duration k3y --set 120", declare_tokens_duration},
     {"", "explain", "Which connections would get an event, and why others would not",
-     "ssectl explain --user 1 --event news --listening\n  ssectl explain --user 1 --tenant acme", declare_explain},
+     "ssectl explain --user 1 --event news --listening\n  ssectl explain --user 1 --tenant acme\n"
+     "  ssectl explain --user 1 --channel team.7 --user-token-file token.txt",
+     declare_explain},
     {"", "events", "Activity events: connects, disconnects, listeners, requests of pages, sends",
      "ssectl events --follow\n"
      "  ssectl events --last 20 --type disconnect\n"

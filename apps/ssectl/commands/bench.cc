@@ -76,7 +76,7 @@ class Bench {
     clients.request = [this](std::size_t n) {
       const std::string user = bench::Plan::user(mark_, n);
       std::string request = "GET " + place_.path + "/connect?userId=" + user + "&clientId=" + user +
-                            "&channel=" + mark_ +
+                            "&channel=" + bench::Plan::channel(mark_) +
                             "&listeners=bench&keepaliveTime=0 HTTP/1.1\r\nHost: " + place_.authority() +
                             "\r\nAccept: text/event-stream\r\n";
       for (const std::string& header : options_.headers) request += with_user(header, user);

@@ -94,7 +94,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       operations.emplace(later == order.end() ? 0 : later->second, std::pair(path, method));
     }
   }
-  EXPECT_EQ(operations.size(), 34U);
+  EXPECT_EQ(operations.size(), 35U);
   for (const auto& [when, where] : operations) {
     const auto& [path, method] = where;
     const Json& operation = document["paths"][path][method];
@@ -159,10 +159,12 @@ TEST_F(OpenApiTest, NamesEveryFieldTheServerTakes) {
     const std::string detail = admin_post(target, {{"no-such-field", 1}}, 400).value("detail", "");
     return detail;
   };
-  for (const auto& [target, name] : std::map<std::string, std::string>{{"/api/v1/send", "SendRequest"},
-                                                                       {"/api/v1/durations", "SetDuration"},
-                                                                       {"/api/v1/durations/clear", "ClearDuration"},
-                                                                       {"/api/v1/connections/close", "CloseRequest"}}) {
+  for (const auto& [target, name] :
+       std::map<std::string, std::string>{{"/api/v1/send", "SendRequest"},
+                                          {"/api/v1/durations", "SetDuration"},
+                                          {"/api/v1/durations/clear", "ClearDuration"},
+                                          {"/api/v1/connections/close", "CloseRequest"},
+                                          {"/api/v1/channels/explain", "ChannelQuestion"}}) {
     const std::string detail = taken(target);
     for (const auto& [field, schema] : document["components"]["schemas"][name]["properties"].items())
       EXPECT_THAT(detail, ::testing::HasSubstr(field)) << target;

@@ -1,9 +1,12 @@
 #include "auth/authenticator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
+#include "support/errors.h"
 #include "unit/auth/fake_request.h"
 
 namespace sse::auth {
@@ -34,6 +37,20 @@ TEST(HeaderAuthenticator, BelievesOnlyATrustedProxyThatNamesAUser) {
   EXPECT_EQ(user->identity.token.str(), "k");
   request.headers.erase("X-Sse-User");
   EXPECT_FALSE(authenticator->authenticate(request).has_value());
+}
+
+TEST(HeaderAuthenticator, TakesTheChannelsThatTheProxyNames) {
+  FakeRequest request;
+  request.trusted = true;
+  const auto authenticator = make_header_authenticator();
+  request.headers = {{"X-Sse-User", "7"}};
+  EXPECT_TRUE(authenticator->authenticate(request)->channels.empty());
+  request.headers["X-Sse-Channels"] = "news, user.a%2Eb.*,team.**";
+  EXPECT_EQ(authenticator->authenticate(request)->channels,
+            (std::vector<std::string>{"news", "user.a%2Eb.*", "team.**"}));
+  request.headers["X-Sse-Channels"] = "news,a*";
+  EXPECT_THAT(testing::error_of([&] { authenticator->authenticate(request); }).what(),
+              ::testing::HasSubstr("X-Sse-Channels of the proxy lists a channel that cannot be used: 'a*'"));
 }
 
 }  // namespace

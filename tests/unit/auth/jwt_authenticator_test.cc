@@ -1,5 +1,6 @@
 #include "auth/jwt_authenticator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -174,6 +175,22 @@ TEST_F(JwtTest, MapsClaims) {
   EXPECT_EQ(ann.identity.token, AccessToken("s1"));
   EXPECT_EQ(Json::parse(ann.profile), (Json{{"id", "ann"}, {"name", "Ann"}}));
   EXPECT_EQ(*ann.expires, kNow + std::chrono::seconds(600) + options_.leeway);
+}
+
+TEST_F(JwtTest, TakesTheChannelsOfAClaimThatIsAList) {
+  EXPECT_TRUE(user(token(claims())).channels.empty());
+  EXPECT_TRUE(user(token(claims({{"channels", nullptr}}))).channels.empty());
+  EXPECT_EQ(user(token(claims({{"channels", {"news", "team.*"}}}))).channels,
+            (std::vector<std::string>{"news", "team.*"}));
+  for (const Json& none : {Json("news"), Json(7), Json(true), Json{{"news", true}}})
+    EXPECT_THAT(why_refused(token(claims({{"channels", none}}))),
+                ::testing::HasSubstr("its claim 'channels' is not a list of channel names"));
+  EXPECT_THAT(why_refused(token(claims({{"channels", {"news", 7}}}))), ::testing::HasSubstr("lists 7"));
+  EXPECT_THAT(why_refused(token(claims({{"channels", {"a*b"}}}))), ::testing::HasSubstr("'a*b' is no pattern"));
+  options_.channels_claim = "rooms";
+  EXPECT_EQ(user(token(claims({{"channels", 7}, {"rooms", {"news"}}}))).channels, std::vector<std::string>{"news"});
+  options_.channels_claim = "";
+  EXPECT_TRUE(user(token(claims({{"channels", 7}}))).channels.empty());
 }
 
 TEST_F(JwtTest, ChecksTimes) {

@@ -92,6 +92,24 @@ TEST_F(WebhookAuthenticatorTest, TakesNumbersForIds) {
   EXPECT_EQ(user->profile, "");
 }
 
+TEST_F(WebhookAuthenticatorTest, TakesTheChannelsThatTheServiceLists) {
+  set_answer(R"({"user":"bob","channels":["news","team.*"]})");
+  start();
+  EXPECT_EQ(authenticate()->channels, (std::vector<std::string>{"news", "team.*"}));
+  EXPECT_EQ(authenticate()->channels, (std::vector<std::string>{"news", "team.*"})) << "from the cache";
+  EXPECT_EQ(calls_, 1);
+}
+
+TEST_F(WebhookAuthenticatorTest, AnAnswerWithChannelsThatAreNoListIsInvalid) {
+  start();
+  for (const char* bad : {R"("news")", "7", R"({"news":true})", R"(["news",7])", R"(["a*b"])"}) {
+    set_answer(R"({"user":"bob","channels":)" + std::string(bad) + "}");
+    EXPECT_EQ(failure(), ErrorCode::kUnavailable) << bad;
+  }
+  set_answer(R"({"user":"bob","channels":null})");
+  EXPECT_TRUE(authenticate()->channels.empty());
+}
+
 TEST_F(WebhookAuthenticatorTest, PassesOnWhatTheServiceMayJudgeBy) {
   request_.headers = {
       {"Cookie", "session=1"}, {"Authorization", "Bearer x"}, {"Origin", "https://a.example"}, {"X-Other", "kept"}};

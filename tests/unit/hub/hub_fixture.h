@@ -65,8 +65,17 @@ class Watcher final : public Observer {
 
 class Delegate final : public HubDelegate {
  public:
-  void left(const Names&) override { ++left_; }
+  void left(const Names& names) override {
+    const MutexLock lock(mutex_);
+    ++left_;
+    for (const auto& [kind, name] : names) names_left_.push_back(std::string(event::kind_name(kind)) + " " + name);
+  }
   int left() const { return left_; }
+  /// Kinds and names, in their order.
+  std::vector<std::string> names_left() {
+    const MutexLock lock(mutex_);
+    return names_left_;
+  }
   bool request_replay(const ReplayRequest& request) override {
     const MutexLock lock(mutex_);
     requests_.push_back(request);
@@ -103,6 +112,7 @@ class Delegate final : public HubDelegate {
  private:
   std::atomic<int> left_{0};
   Mutex mutex_;
+  std::vector<std::string> names_left_ GUARDED_BY(mutex_);
   bool answers_ GUARDED_BY(mutex_) = false;
   std::vector<ReplayRequest> requests_ GUARDED_BY(mutex_);
   std::vector<std::tuple<TargetKind, std::string, std::uint64_t>> acknowledged_ GUARDED_BY(mutex_);

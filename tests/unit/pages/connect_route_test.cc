@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "unit/pages/one_service.h"
 
@@ -13,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // Moves every stream into a channel, or refuses it.
@@ -23,6 +26,11 @@ class Deciding final : public application::Application {
     ++asked;
     probe = request.probe;
     if (refuse) throw application::Refusal(402, "pay first");
+    asked_about = request.channels;
+    if (right) {
+      for (RequestedChannel& one : request.channels) one.right = *right;
+      return;
+    }
     request.channel = "of the application";
     request.attributes.emplace_back("plan", "a b");
   }
@@ -33,13 +41,15 @@ class Deciding final : public application::Application {
   int asked = 0;
   bool refuse = false;
   bool probe = false;
+  std::optional<ChannelRight> right;  // set: it moves no stream, and gives every channel this right
+  std::vector<RequestedChannel> asked_about;
 };
 
 class ConnectRouteTest : public OneServiceTest {
  protected:
   ConnectRouteTest() {
     const auto connect = [this](const httplib::Request& req, httplib::Response& res) {
-      ConnectRoute(admission_, refusals_, application_, std::nullopt, draining_).connect(service(), req, res);
+      ConnectRoute(admission_, refusals_, gate_, application_, std::nullopt, draining_).connect(service(), req, res);
     };
     router_.get("/p/connect", connect);
   }
@@ -71,6 +81,8 @@ class ConnectRouteTest : public OneServiceTest {
 
   application::ActivityLog activity_log_;
   ConnectRefusals refusals_{metrics_, activity_log_, Clock::system()};
+  auth::ChannelAccess access_{true, {}};
+  ChannelGate gate_{access_, metrics_, Clock::system()};
   std::atomic<bool> draining_{false};
   Deciding deciding_;
   application::Application* application_ = nullptr;
@@ -146,6 +158,88 @@ TEST_F(ConnectRouteTest, AnswersWithTheRefusalOfTheApplication) {
   EXPECT_EQ(answer.status, 402);
   EXPECT_THAT(answer.body, HasSubstr("pay first"));
   EXPECT_FALSE(answer.hand_over);
+}
+
+class ConnectRouteChannelsTest : public ConnectRouteTest {
+ protected:
+  // The channel that the stream of a GET is in, and what it was refused: `channel reason`.
+  std::pair<std::string, std::string> joined(const std::string& query) {
+    const Answer answer = request("GET", "/p/connect?" + query);
+    EXPECT_EQ(answer.status, 200) << "a refused channel ends no stream";
+    Page page = take_over(answer);
+    EXPECT_TRUE(page.client.receive_until("\n\n"));
+    std::string refused;
+    const std::string all = page.client.received();
+    if (const std::size_t at = all.find("\"refused\":"); at != std::string::npos) {
+      EXPECT_TRUE(page.client.receive_until("event:sse-channel-refused\ndata:{"));
+      refused = all.substr(at, all.find('}', at) - at);
+    }
+    const auto found = service().sender->hub().directory().describe(page.id);
+    pages_.push_back(std::move(page));
+    return {found ? found->channel.str() : "closed", refused};
+  }
+  double refused(const std::string& reason, const std::string& rule = "") {
+    return metrics_
+        .snapshot()["sse_channels_refused_total{reason=\"" + reason + "\",rule=\"" + rule + "\",service=\"s\"}"];
+  }
+
+  std::vector<Page> pages_;
+};
+
+TEST_F(ConnectRouteChannelsTest, AStreamOpensWithoutTheChannelThatNoRuleAllows) {
+  access_.set_rules({"public.*=anyone", "user.{user}.*=self"});
+  EXPECT_EQ(joined("userId=7&channel=public.a").first, "public.a");
+  EXPECT_EQ(joined("userId=7&channel=user.7.inbox").first, "user.7.inbox");
+  const auto [channel, why] = joined("userId=7&channel=user.8.inbox");
+  EXPECT_EQ(channel, "");
+  EXPECT_EQ(why, R"("refused":[{"channel":"user.8.inbox","reason":"no-rule")");
+  EXPECT_EQ(refused("no-rule"), 1);
+  EXPECT_EQ(joined("userId=7").second, "");
+  // A probe refuses nobody anything.
+  EXPECT_EQ(request("HEAD", "/p/connect?channel=private").status, 200);
+  EXPECT_EQ(refused("no-rule"), 1);
+}
+
+TEST_F(ConnectRouteChannelsTest, TheApplicationDecidesWhatARuleLeavesToIt) {
+  application_ = &deciding_;
+  access_.set_rules({"team.*=hook", "public.*=anyone"});
+  deciding_.right = ChannelRight::kAllowed;
+  EXPECT_EQ(joined("channel=team.7").first, "team.7");
+  EXPECT_EQ(deciding_.asked_about.front().right, ChannelRight::kApplication);
+  deciding_.right = ChannelRight::kApplication;
+  EXPECT_EQ(joined("channel=team.7").second, R"("refused":[{"channel":"team.7","reason":"application")");
+  deciding_.right = ChannelRight::kRefused;
+  EXPECT_EQ(joined("channel=team.7").first, "");
+  EXPECT_EQ(refused("application", "team.*=hook"), 2);
+  EXPECT_EQ(joined("channel=public.a").second, R"("refused":[{"channel":"public.a","reason":"application")");
+  EXPECT_EQ(deciding_.asked_about.front().right, ChannelRight::kAllowed);
+  EXPECT_EQ(deciding_.asked, 4) << "once a connect";
+}
+
+TEST_F(ConnectRouteChannelsTest, TheApplicationMayPutAStreamIntoAnyChannel) {
+  application_ = &deciding_;
+  access_.set_rules({"public.*=anyone"});
+  EXPECT_EQ(joined("channel=private"), (std::pair<std::string, std::string>("of the application", "")));
+  deciding_.right = ChannelRight::kAllowed;
+  EXPECT_EQ(joined("channel=private").first, "private");
+  EXPECT_EQ(deciding_.asked_about.front().right, ChannelRight::kRefused);
+}
+
+TEST_F(ConnectRouteChannelsTest, ARefusedChannelIsNoWayToItsHistoryOrPendingMessages) {
+  access_.set_rules({"public.*=anyone"});
+  delivery::SendRequest message;
+  message.target = event::Target::channel(ChannelName("board"));
+  message.data = "secret";
+  message.qos = true;
+  EXPECT_EQ(service().sender->send(message).pending, 1U);
+  EXPECT_EQ(joined("userId=7&channel=board&lastEventId=1").first, "");
+  message.target = event::Target::all();
+  message.data = "all";
+  message.qos = false;
+  service().sender->send(message);
+  EXPECT_TRUE(pages_.back().client.receive_until("data:all"));
+  EXPECT_THAT(pages_.back().client.received(), Not(HasSubstr("secret")));
+  EXPECT_EQ(repository_.size(), 1U) << "the message waits for those who may read it";
 }
 
 }  // namespace

@@ -177,5 +177,60 @@ TEST_F(QueryPagesTest, ShowTheClientIdOfOnesOwnStreamsAlone) {
   EXPECT_EQ(client_of("userId=b", mine), "abcd***");
 }
 
+TEST_F(QueryPagesTest, TellNothingAboutChannelsThatTheRequesterMayNotJoin) {
+  options_.channel_rules = {"public.*=anyone"};
+  start_open();
+  const OpenStream a = stream("userId=a&channel=public.news");
+  server_->set_channel_rules({"**=anyone"});
+  const OpenStream b = stream("userId=b&channel=board");
+  delivery::SendRequest message;
+  message.target = event::Target::channel(ChannelName("board"));
+  message.target.listening = true;
+  message.event = "note";
+  message.data = "x";
+  message.qos = true;
+  server_->sender().send(message);
+  EXPECT_EQ(ask("users", "userId=c&channel=board")["total"], 1);
+  server_->set_channel_rules({"public.*=anyone", "board=anyone"});
+  EXPECT_EQ(ask("connections", "userId=&channel=board")["total"], 1);
+  server_->set_channel_rules({"public.*=anyone"});
+  for (const std::string what : {"users", "connections", "repositoryMessages"}) {
+    const Response refused = get("/my-sse/connect/" + what + ".json?userId=c&channel=board");
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_THAT(refused.body, HasSubstr("'board' is not open to this user"));
+  }
+  EXPECT_EQ(data(get("/my-sse/connect/users.json?channel=public.news"))["total"], 1);
+  std::set<std::string> shown;
+  const Json connections = ask("connections");
+  for (const Json& row : connections["list"]) {
+    shown.insert(row["channel"].get<std::string>());
+    EXPECT_FALSE(row["httpParameters"].contains("channel")) << row.dump();
+  }
+  EXPECT_EQ(shown, (std::set<std::string>{"public.news", ""}));
+  const Json pending = ask("repositoryMessages");
+  ASSERT_THAT(pending["list"], SizeIs(1));
+  EXPECT_EQ(pending["list"][0]["recipient"], "");
+  EXPECT_EQ(pending["list"][0]["channelList"], Json::array());
+}
+
+TEST_F(QueryPagesTest, AStreamInAChannelProvesThatItsUserMayReadIt) {
+  class Placing final : public application::Application {
+   public:
+    bool decides_connects() const override { return true; }
+    void on_connect(application::ConnectRequest& request) override { request.channel = "board"; }
+    application::Answer on_message(const application::ApplicationRequest&, const event::Json&) override { return {{}}; }
+    application::Answer on_upload(const application::ApplicationRequest&, const application::Upload&) override {
+      return {{}};
+    }
+  };
+  options_.enable_get_json = true;
+  options_.channel_rules = {"public.*=anyone"};
+  start(nullptr, std::make_unique<Placing>());
+  const OpenStream a = stream("userId=a&tenantId=t");
+  EXPECT_EQ(get("/my-sse/connect/users.json?userId=a&channel=board").status, 403) << "a user of no tenant is another";
+  EXPECT_EQ(get("/my-sse/connect/users.json?userId=b&tenantId=t&channel=board").status, 403);
+  EXPECT_EQ(get("/my-sse/connect/users.json?userId=a&tenantId=t&channel=board").status, 200);
+}
+
 }  // namespace
 }  // namespace sse::pages

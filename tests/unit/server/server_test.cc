@@ -56,6 +56,35 @@ TEST_F(ServerTest, RefusesOptionsThatMakeNoSense) {
       "--tls-cert");
 }
 
+TEST_F(ServerTest, RefusesARuleForAnApplicationThatIsNotAsked) {
+  options_.channel_rules = {"team.*=hook"};
+  EXPECT_THAT(testing::error_of([&] { start(auth::make_header_authenticator()); }).what(),
+              HasSubstr("there is no --hook"));
+  options_.channel_rules = {"team.*"};
+  EXPECT_THAT(testing::error_of([&] { start(auth::make_header_authenticator()); }).what(),
+              HasSubstr("--channel-rule 'team.*'"));
+}
+
+TEST_F(ServerTest, StreamsLeaveTheChannelsThatNewRulesClose) {
+  options_.channel_rules = {"a=anyone", "b=anyone"};
+  options_.trusted_proxies = {"127.0.0.0/8"};
+  start(auth::make_header_authenticator());
+  OpenStream a = stream("channel=a", "X-Sse-User: 1\r\n");
+  OpenStream b = stream("channel=b", "X-Sse-User: 1\r\n");
+  OpenStream own = stream("channel=a", "X-Sse-User: 2\r\nX-Sse-Channels: a\r\n");
+  EXPECT_THROW(server_->set_channel_rules({"a=anyone", "team.*=hook"}), Error);
+  server_->set_channel_rules({"b=anyone"});
+  EXPECT_TRUE(a.client.receive_until("event:sse-channel-refused\ndata:{\"channel\":\"a\",\"reason\":\"revoked\"}"));
+  delivery::SendRequest event;
+  event.target = event::Target::channel(ChannelName("a"));
+  event.data = "to a";
+  EXPECT_EQ(server_->sender().send(event).delivered, 1U) << "what the credentials allow, no rule takes away";
+  event.target = event::Target::channel(ChannelName("b"));
+  EXPECT_EQ(server_->sender().send(event).delivered, 1U);
+  EXPECT_TRUE(own.client.receive_until("to a"));
+  EXPECT_TRUE(b.client.receive_until("to a"));
+}
+
 TEST_F(ServerTest, NeverSharesAPortASocketOrADatabase) {
   options_.database = folder_.file("pending.db");
   start();

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "base/ids.h"
+#include "sse-server/connection.h"
+
+namespace sse::hub {
+
+/// Why a stream is in its channel.
+enum class ChannelSource : std::uint8_t {
+  kLasting,   ///< by its credentials or the application, or because nobody has to ask: as long as the stream
+  kRule,      ///< by a rule, as long as there is one
+  kHookRule,  ///< the application allows it, as long as a rule leaves that to the application
+};
+
+// Why a stream is not in a channel: in the API, in metrics and in the log.
+
+/// Neither a rule nor the credentials of the user allow it.
+inline constexpr std::string_view kNoChannelRule = "no-rule";
+/// The application does not allow it.
+inline constexpr std::string_view kChannelApplication = "application";
+/// The rule by which the stream had joined is gone.
+inline constexpr std::string_view kChannelRevoked = "revoked";
+
+/// A channel that a stream wanted to join and has not.
+struct RefusedChannel {
+  ChannelName channel;
+  std::string_view reason;  ///< one of the above
+};
+
+/// The rules for channels after they have changed.
+struct ChannelReview {
+  std::uint32_t version = 0;  ///< of the rules
+  /// Whether a stream may stay in its channel. Runs on loop threads: quick, and thread safe. Never called with
+  /// kLasting.
+  std::function<bool(const Identity& who, std::string_view channel, ChannelSource source)> may_stay;
+};
+
+}  // namespace sse::hub

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/channel_access.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "hub/connection.h"
+#include "observe/log_throttle.h"
+#include "observe/metrics.h"
+#include "sse-server/callbacks.h"
+
+namespace sse::pages {
+
+/// Decides whether a stream may join the channel that its page asks for: the credentials of the user and the rules
+/// first, then the application. Also counts the channels that are refused, in `sse_channels_refused_total`, and logs
+/// them, there at most kLines times in kInterval. Thread safe.
+class ChannelGate {
+ public:
+  static constexpr int kLines = 10;
+  static constexpr std::chrono::seconds kInterval{10};
+
+  /// References must outlive this.
+  ChannelGate(const auth::ChannelAccess& access, observe::Registry& metrics, const Clock& clock)
+      : access_(access), metrics_(metrics), clock_(clock) {}
+
+  /// The channels of a page's request, on their way through the decision.
+  struct Request {
+    auth::ChannelAccess::Answers answers;    ///< by credentials and rules
+    std::vector<RequestedChannel> channels;  ///< the same, for the application to change
+  };
+  Request ask(const auth::User& user, const std::vector<ChannelName>& channels) const;
+  /// Makes the decision of the application, and the rules where it has none, that of the stream. `channel`: what the
+  /// stream is to join, as the application left it.
+  static void decide(const Request& request, ChannelName channel, hub::NewConnection& connection);
+  /// Records the channels that the stream is refused.
+  void note(const ServiceName& service, const Request& request, const hub::NewConnection& connection);
+
+  /// Whether a user may read what concerns a channel without a stream in it: by the credentials or a rule alone.
+  bool may_read(const auth::User& user, const ChannelName& channel) const;
+
+ private:
+  const auth::ChannelAccess& access_;
+  observe::Registry& metrics_;
+  const Clock& clock_;
+  observe::LogThrottle throttle_{kInterval, kLines};
+};
+
+}  // namespace sse::pages

@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# Who may join a channel: nobody, unless a rule, the user's credentials or the application say so (--channel-rule). A
+# refused channel ends no stream, and neither its history nor its pending messages reach one.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# refused FILE CHANNEL REASON: connect-finish and an event tell it.
+refused() {
+  wait_for 20 "the refusal of $2 in $1" grep -qxF "data:{\"channel\":\"$2\",\"reason\":\"$3\"}" "$1"
+  check_file "\"refused\":[{\"channel\":\"$2\",\"reason\":\"$3\"}]" "$1"
+  check_file event:sse-channel-refused "$1"
+}
+# sees FILE DATA
+sees() { wait_for 20 "'$2' in $1" grep -qx "data:$2" "$1"; }
+metrics() { curl -sS --unix-socket "$admin" http://localhost/metrics >"$scratch/metrics"; }
+# token NAME [OPTION…]: of the user of that name.
+token() { "$SSECTL" token create --key "$scratch/key" --user "$@"; }
+
+# What makes no sense is said at once.
+for rule in news 'a*=anyone' 'news=everybody' 'news=self' 'user.{user}=anyone' '**.a=anyone'; do
+  check_exit 2 "$SSE_SERVE" --check-config --channel-rule "$rule"
+  check_contains "--channel-rule '$rule'" "$errors"
+done
+check_exit 2 "$SSE_SERVE" --check-config --channel-rule 'team.*=hook'
+check_contains "--hook" "$errors"
+printf 'channel-rule = ["public.*=anyone", "user.{user}.*=self"]\n' >"$scratch/sse.conf"
+check_exit 0 "$SSE_SERVE" --check-config --config "$scratch/sse.conf"
+check_exit 2 env SSE_SERVE_CHANNEL_RULE='public.*=anyone,news' "$SSE_SERVE" --check-config
+check_contains "--channel-rule 'news'" "$errors"
+
+# Without a rule everything is closed, and the start says so: only the token opens a channel.
+(cd "$scratch" && "$SSECTL" key create key) >/dev/null
+jwt=(--auth jwt --jwt-key-file "$scratch/key.jwks")
+start_server "${jwt[@]}" --history 10
+check_file "channels are closed: without --channel-rule" "$server_log"
+check_exit 0 "$SSECTL" send --channel board --qos "of the board"
+open_stream "$scratch/closed" "channel=board&access-token=$(token ann)"
+refused "$scratch/closed" board no-rule
+token ann --channels board --channels 'team.*' >"$scratch/token"
+open_stream "$scratch/claim" "channel=board&access-token=$(<"$scratch/token")"
+sees "$scratch/claim" "of the board"
+check_output '1 connection' "$SSECTL" send --channel board "to the board"
+sees "$scratch/claim" "to the board"
+check_exit 0 "$SSECTL" send --all "the end"
+sees "$scratch/closed" "the end"
+! grep -q board "$scratch/closed.err" || fail "an error"
+! grep -qE 'data:(of|to) the board' "$scratch/closed" || fail "a stream got what was sent to a channel that it is not in"
+# Nor by coming back later.
+open_stream "$scratch/resumed" "channel=board&access-token=$(token ann)" -H "Last-Event-ID: $(sed -n 's/^id://p' "$scratch/closed" | head -n1)"
+sees "$scratch/resumed" "the end"
+! grep -q 'data:to the board' "$scratch/resumed" || fail "the history of a channel that is closed"
+# A claim that is no list is refused with a word; no claim is read with another name.
+check_exit 0 "$SSECTL" explain --user ann --channel board --user-token-file "$scratch/token"
+check_contains "user ann may join board: the credentials of the user list 'board'" "$output"
+check_output "user bob may not join board: no --channel-rule names it" "$SSECTL" explain --user ann --user bob --channel board
+check_exit 2 "$SSECTL" explain --user bob --channel board --user-token-file "$scratch/token"
+check_contains "the token is that of user 'ann'" "$errors"
+metrics
+check_file 'sse_channels_refused_total{reason="no-rule",rule="",service="defaultConnectionService"} 2' "$scratch/metrics"
+! grep -q 'board' "$scratch/metrics" || fail "a metric names a channel"
+stop_server
+
+secret=a-secret-of-more-than-32-bytes-for-tests
+(umask 077 && echo "$secret" >"$scratch/secret")
+no_list=$(python3 - "$secret" "{\"sub\":\"ann\",\"exp\":$(($(date +%s) + 600)),\"channels\":\"board\"}" <<'PY'
+import base64, hashlib, hmac, sys
+part = lambda b: base64.urlsafe_b64encode(b).rstrip(b"=")
+text = part(b'{"alg":"HS256"}') + b"." + part(sys.argv[2].encode())
+print((text + b"." + part(hmac.new(sys.argv[1].encode(), text, hashlib.sha256).digest())).decode())
+PY
+)
+start_server --auth jwt --jwt-secret-file "$scratch/secret"
+check_equal 401 "$(http_status -D "$scratch/head" "$url/my-sse/connect?access-token=$no_list")"
+check_file "its claim 'channels' is not a list of channel names" "$scratch/head"
+stop_server
+start_server --auth jwt --jwt-secret-file "$scratch/secret" --jwt-channels-claim rooms --channel-rule '*=anyone'
+# The old behaviour: every channel, whatever dots it has.
+open_stream "$scratch/old" "channel=a.b.c&access-token=$no_list"
+check_output '1 connection' "$SSECTL" send --channel a.b.c hello
+! grep -q refused "$scratch/old" || fail "--channel-rule '*=anyone' refuses a channel"
+! grep -q "channels are closed" "$server_log" || fail "channels are said to be closed"
+stop_server
+
+# The trusted proxy; names are what their bytes are. New rules take effect at once.
+printf 'channel-rule = ["public.*=anyone", "user.{user}.*=self"]\n' >"$scratch/sse.conf"
+start_server --config "$scratch/sse.conf" --auth header --trusted-proxy 127.0.0.1
+open_stream "$scratch/own" "channel=user.x%252Ey.inbox" -H 'X-Sse-User: x.y'
+check_output '1 connection' "$SSECTL" send --channel 'user.x%2Ey.inbox' hello
+open_stream "$scratch/other" "channel=user.x%252Ey.inbox" -H 'X-Sse-User: x'
+refused "$scratch/other" 'user.x%2Ey.inbox' no-rule
+for user in '*' 'a.b' '{tenant}' '{user}'; do
+  open_stream "$scratch/odd" "channel=user.bob.inbox" -H "X-Sse-User: $user"
+  refused "$scratch/odd" user.bob.inbox no-rule
+done
+open_stream "$scratch/proxy" "channel=user.bob.inbox" -H 'X-Sse-User: admin' -H 'X-Sse-Channels: news, user.*.inbox'
+check_output '1 connection' "$SSECTL" send --channel user.bob.inbox hello
+open_stream "$scratch/break" "channel=public.a%0Ab" -H 'X-Sse-User: ann'
+check_output '1 connection' "$SSECTL" send --channel $'public.a\nb' hello
+check_equal 400 "$(http_status "$url/my-sse/connect" -H 'X-Sse-User: ann' -H 'Content-Type: application/json' \
+  -d "{\"channel\":\"$(printf 'a%.0s' {1..10000})\"}")"
+check_equal 401 "$(http_status "$url/my-sse/connect" -H 'X-Sse-User: ann' -H 'X-Sse-Channels: a*')"
+open_stream "$scratch/public" "channel=public.news" -H 'X-Sse-User: ann'
+printf 'channel-rule = "user.{user}.*=self"\n' >"$scratch/sse.conf"
+kill -HUP "$server_pid"
+wait_for 20 "the end of the right" grep -qxF 'data:{"channel":"public.news","reason":"revoked"}' "$scratch/public"
+check_exit 3 "$SSECTL" send --channel public.news hello
+check_exit 0 "$SSECTL" send --user ann "still here"
+sees "$scratch/public" "still here"
+check_output '1 connection' "$SSECTL" send --channel user.bob.inbox "the proxy's word stays"
+open_stream "$scratch/again" "channel=public.news" -H 'X-Sse-User: ann'
+refused "$scratch/again" public.news no-rule
+# Rules that make no sense change nothing.
+printf 'channel-rule = "user.*"\n' >"$scratch/sse.conf"
+kill -HUP "$server_pid"
+wait_for 20 "a complaint" grep -q "reload failed.*--channel-rule 'user.\*'" "$server_log"
+check_output '1 connection' "$SSECTL" send --channel 'user.x%2Ey.inbox' hello
+metrics
+check_file 'sse_channels_refused_total{reason="revoked",rule="",service="defaultConnectionService"} 2' "$scratch/metrics"
+stop_server
+
+# The hook is asked once about each stream; it may allow what a rule leaves to it, and refuse anything.
+hook=$scratch/hook
+mkdir "$hook"
+python3 "$(dirname "${BASH_SOURCE[0]}")/hook_server.py" "$hook" &
+children+=("$!")
+wait_for 30 "the hook's port" test -s "$hook/port"
+start_server --hook "http://127.0.0.1:$(<"$hook/port")/" --channel-rule 'team.*=hook' --channel-rule 'public.*=anyone'
+in_channel() { check_output "\"channel\": \"$2\"" "$SSECTL" connections show "$(sed -n '1s/^id://p' "$1")" -o json; }
+open_stream "$scratch/member" "userId=member&channel=team.7"
+in_channel "$scratch/member" team.7
+open_stream "$scratch/member2" "userId=member&channel=other"
+refused "$scratch/member2" other no-rule
+open_stream "$scratch/stranger" "userId=stranger&channel=team.7"
+refused "$scratch/stranger" team.7 application
+open_stream "$scratch/stranger2" "userId=stranger&channel=public.news"
+in_channel "$scratch/stranger2" public.news
+open_stream "$scratch/barred" "userId=barred&channel=public.news"
+refused "$scratch/barred" public.news application
+open_stream "$scratch/placed" "userId=placed&channel=other"
+in_channel "$scratch/placed" other
+check_equal 502 "$(http_status "$url/my-sse/connect?userId=confused&channel=team.7")"
+calls=$(python3 -c 'import json, sys
+print([json.loads(line)["event"].get("channels") for line in open(sys.argv[1])])' "$hook/calls")
+check_contains "[{'channel': 'team.7', 'right': 'hook'}], [{'channel': 'other', 'right': 'refused'}]" "$calls"
+check_contains "[{'channel': 'public.news', 'right': 'allowed'}]" "$calls"
+check_exit 3 "$SSECTL" explain --user ann --channel team.7
+check_contains "user ann may ask to join team.7: --channel-rule 'team.*=hook': the application decides" "$output"
+metrics
+check_file 'sse_channels_refused_total{reason="application",rule="team.*=hook",service="defaultConnectionService"} 1' "$scratch/metrics"
+check_file 'sse_channels_refused_total{reason="application",rule="public.*=anyone",service="defaultConnectionService"} 1' "$scratch/metrics"
+stop_server
+
+# The authentication service answers with the channels, too.
+python3 - "$scratch/webhook-port" <<'PY' &
+import http.server, json, sys
+class Who(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        user = asked["parameters"].get("userId", "")
+        answer = {"user": user, "channels": ["team.7", "user.{user}.*"] if user != "confused" else "team.7"}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Who)
+open(sys.argv[1], "w").write(str(server.server_port))
+server.serve_forever()
+PY
+children+=("$!")
+wait_for 30 "the port of the service" test -s "$scratch/webhook-port"
+start_server --auth webhook --auth-url "http://127.0.0.1:$(<"$scratch/webhook-port")/"
+open_stream "$scratch/w1" "userId=ann&channel=team.7"
+in_channel "$scratch/w1" team.7
+open_stream "$scratch/w2" "userId=ann&channel=user.ann.inbox"
+in_channel "$scratch/w2" user.ann.inbox
+open_stream "$scratch/w3" "userId=ann&channel=user.bob.inbox"
+refused "$scratch/w3" user.bob.inbox no-rule
+check_equal 503 "$(http_status "$url/my-sse/connect?userId=confused")"
+check_file "its answer's 'channels' is not a list" "$server_log"
+stop_server
+
+# Two nodes: each asks the same question, and neither sends to the other what is refused there.
+echo "a secret that both nodes share, for a test" >"$scratch/cluster-secret"
+chmod 600 "$scratch/cluster-secret"
+read -r one two < <(free_ports 2 | xargs)
+node() {
+  start_server --auth header --trusted-proxy 127.0.0.1 --channel-rule 'public.*=anyone' --server-id "$1" \
+    --discovery "static:127.0.0.1:$one,127.0.0.1:$two" --cluster-listen "127.0.0.1:$2" --cluster-secret-file "$scratch/cluster-secret"
+}
+db=:memory: admin=$scratch/a.sock node a "$one"
+url_a=$url admin_a=unix:$scratch/a.sock
+db=:memory: admin=$scratch/b.sock node b "$two"
+url_b=$url admin_b=unix:$scratch/b.sock
+nodes_ready() { [[ $("$SSECTL" --server "$1" nodes list -o ndjson | grep -c '"state":"ready"') == 2 ]]; }
+wait_for 60 "node b, seen by a" nodes_ready "$admin_a"
+wait_for 60 "node a, seen by b" nodes_ready "$admin_b"
+url=$url_a open_stream "$scratch/at-a" "channel=public.news" -H 'X-Sse-User: ann'
+url=$url_a open_stream "$scratch/closed-at-a" "channel=board" -H 'X-Sse-User: ann'
+refused "$scratch/closed-at-a" board no-rule
+check_exit 0 "$SSECTL" --server "$admin_b" send --channel board --qos "of the board"
+check_output '1 connection' "$SSECTL" --server "$admin_b" send --channel public.news "to the news"
+sees "$scratch/at-a" "to the news"
+url=$url_b open_stream "$scratch/at-b" "channel=board" -H 'X-Sse-User: bob' -H 'X-Sse-Channels: board'
+sees "$scratch/at-b" "of the board"
+check_exit 0 "$SSECTL" --server "$admin_b" send --user ann "the end"
+sees "$scratch/closed-at-a" "the end"
+! grep -q 'of the board' "$scratch/closed-at-a" || fail "a message of a channel that is closed"
