@@ -139,6 +139,29 @@ TEST(ReplaySession, DropsHeldMessagesThatCameFromTheStore) {
   EXPECT_THAT(ids(session.take_held()), ElementsAre(6, 0));
 }
 
+TEST(ReplaySession, DropsTheMessagesOfAChannelThatTheStreamHasLeft) {
+  const auto of_channel = [](std::uint64_t message) {
+    return event::Frame::make("data:x\n\n", MessageId(message), event::TargetKind::kChannel);
+  };
+  const auto size = [](const event::Frame&) { return std::size_t{10}; };
+  ReplaySession session;
+  Stream stream;
+  stream.room = 2;
+  stream.drains = false;
+  session.hold(of_channel(8), 10, 40);
+  session.hold(frame(9), 10, 40);
+  session.hold(frame(0), 10, 40);
+  session.begin_page({of_channel(1), frame(2), of_channel(3), frame(4), of_channel(5)}, MessageId(5), true);
+  EXPECT_EQ(session.write_page(stream), State::kBacklog);
+  session.drop_messages(event::TargetKind::kChannel, size);
+  EXPECT_FALSE(session.overflows(20, 40)) << "their bytes are free again";
+  EXPECT_TRUE(session.overflows(21, 40));
+  stream.drains = true;
+  EXPECT_EQ(session.write_page(stream), State::kEmpty);
+  EXPECT_THAT(stream.taken, ElementsAre(1, 2, 4)) << "what has gone into the stream stays there";
+  EXPECT_THAT(ids(session.take_held()), ElementsAre(9, 0));
+}
+
 TEST(ReplaySession, LeavesMessagesThatDoNotFitToTheStoreAndReadsItAgain) {
   ReplaySession session;
   EXPECT_EQ(session.hold(frame(5), 60, 100), Held::kHeld);

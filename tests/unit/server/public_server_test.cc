@@ -156,6 +156,31 @@ TEST_F(PublicServerTest, SendsToTheStreamsOfTheTarget) {
   EXPECT_TRUE(bob.client.receive_until("member"));
 }
 
+TEST_F(PublicServerTest, TheProgramDecidesAboutTheChannelsThatARuleLeavesToIt) {
+  Callbacks callbacks;
+  callbacks.connect = [](ConnectRequest& request) {
+    for (RequestedChannel& one : request.channels) {
+      if (one.right == ChannelRight::kApplication && request.identity.user.str() == "ann")
+        one.right = ChannelRight::kAllowed;
+    }
+  };
+  options_.channel_rules = {"team.*=hook", "public.*=anyone"};
+  start_public(std::move(callbacks), std::make_unique<WordAuthenticator>());
+  const Service service = public_->service();
+  OpenStream ann = stream("word=sesame&name=ann&channel=team.7");
+  OpenStream bob = stream("word=sesame&name=bob&channel=team.7");
+  OpenStream cid = stream("word=sesame&name=cid&channel=public.news");
+  EXPECT_THAT(service.names(TargetKind::kChannel), ElementsAre("public.news", "team.7"));
+  EXPECT_EQ(service.connections({.channel = ChannelName("team.7")}).size(), 1U);
+  EXPECT_TRUE(bob.client.receive_until(R"({"channel":"team.7","reason":"application"})"));
+  EXPECT_THROW(public_->set_channel_rules({"team.*=nobody"}), Error);
+  public_->set_channel_rules({"team.*=hook"});
+  EXPECT_TRUE(cid.client.receive_until(R"({"channel":"public.news","reason":"revoked"})"));
+  EXPECT_THAT(service.names(TargetKind::kChannel), ElementsAre("team.7"));
+  public_->set_channel_rules({});
+  EXPECT_TRUE(ann.client.receive_until(R"({"channel":"team.7","reason":"revoked"})"));
+}
+
 TEST_F(PublicServerTest, RefusesWhatAStreamCannotCarry) {
   start_public();
   Service service = public_->service();
