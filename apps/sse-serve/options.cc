@@ -246,6 +246,8 @@ void declare_limits(cli::App& app, server::ServerOptions& server) {
             "Maximum connections to the admin API");
   add_count(app, "--cluster-max-connections", server.cluster_max_connections, 1, kMaxCount,
             "With --discovery: maximum connections from the other servers");
+  add_count(app, "--max-tickets", server.max_tickets, 1, kMaxCount,
+            "Maximum tickets that are neither redeemed nor expired; together they may take 1KiB each");
   add_bytes(app, "--max-body", server.max_body, "Maximum size of a page's request body");
   add_bytes(app, "--max-body-memory", server.max_body_memory,
             "Maximum memory for request bodies, for each listener; further ones wait on disk, then get 503");

@@ -20,6 +20,8 @@ using event::Json;
 
 constexpr const char* kNeedsToken = "this listener needs the token of --admin-token-file as 'Authorization: Bearer …'";
 
+constexpr ByteCount kMaxTicketBody = kibibytes(64);
+
 std::string_view code_of(int status) {
   for (const ErrorCode code :
        {ErrorCode::kUnauthenticated, ErrorCode::kNotFound, ErrorCode::kTooLarge, ErrorCode::kUnavailable}) {
@@ -73,6 +75,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   router_.post("/api/v1/connections/close", bound(&AdminRoutes::close_connections));
   add_closed_routes(router_, deps_.services);
   router_.get("/api/v1/connections/{}", bound(&AdminRoutes::show_connection));
+  if (deps_.tickets != nullptr) router_.post("/api/v1/tickets", bound(&AdminRoutes::create_ticket));
   router_.get("/api/openapi.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), kJsonType);
   });
@@ -100,6 +103,7 @@ void AdminRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) c
   const std::string_view path = head.target.substr(0, head.target.find('?'));
   if (path == "/api/v1/connections/close" || path.starts_with("/api/v1/durations"))
     plan.max_body = std::min(plan.max_body, net::kMaxNamesBody);
+  if (path == "/api/v1/tickets") plan.max_body = std::min(plan.max_body, kMaxTicketBody);
 }
 
 net::RefusalText AdminRoutes::refusal(const net::RequestHead& /*head*/, int status, const std::string& sentence) {
@@ -134,6 +138,20 @@ void AdminRoutes::close_connections(const httplib::Request& req, httplib::Respon
   }
   hub::Hub& hub = service(api_request.service.str()).sender->hub();
   write_json(res, {{"closed", api_request.target ? hub.close(*api_request.target) : hub.close(api_request.ids)}});
+}
+
+void AdminRoutes::create_ticket(const httplib::Request& req, httplib::Response& res) {
+  const api::TicketRequest api_request = api::ticket_request_from_json(event::parse_json(req.body, "the request body"));
+  const ServiceName& name = service(api_request.service.str()).sender->service();
+  auth::User user{{UserId(api_request.user), TenantId(api_request.tenant), AccessToken(api_request.token)},
+                  api_request.profile};
+  user.channels = api_request.channels;
+  const Ticket ticket = deps_.tickets->create(name, user, api_request.ttl.value_or(kTicketLifetime));
+  res.set_header("Cache-Control", "no-store");
+  write_json(res, {{"ticket", ticket.text},
+                   {"service", name.str()},
+                   {"user", api_request.user},
+                   {"expireTime", to_millis(ticket.expires)}});
 }
 
 }  // namespace sse::admin

@@ -14,6 +14,7 @@
 #include "admin/send_routes.h"
 #include "api/types.h"
 #include "application/service.h"
+#include "auth/tickets.h"
 #include "base/mutex.h"
 #include "net/router.h"
 #include "observe/metrics.h"
@@ -52,6 +53,7 @@ class AdminRoutes {
     NodeRoutes::Dependencies nodes{};
     std::function<void()> expire{};  ///< see MessageStores
     ChannelRoutes::Dependencies channels{};
+    auth::Tickets* tickets = nullptr;  ///< null: no route for tickets
   };
 
   /// Registers all routes on `app`. The dependencies must outlive it.
@@ -69,6 +71,7 @@ class AdminRoutes {
  private:
   void show_connection(const httplib::Request& req, httplib::Response& res);
   void close_connections(const httplib::Request& req, httplib::Response& res);
+  void create_ticket(const httplib::Request& req, httplib::Response& res);
   const application::Service& service(const std::string& name) const;
 
   Dependencies deps_;

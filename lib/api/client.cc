@@ -81,6 +81,11 @@ Json Client::read_durations(const DurationQuery& query) {
   return transport_->call("GET", path_with("/api/v1/durations", parameters(query)));
 }
 
+Json Client::create_ticket(const TicketRequest& request) {
+  const Json body = to_json(request);
+  return transport_->call("POST", "/api/v1/tickets", &body);
+}
+
 Json Client::set_durations(const DurationRequest& request) {
   const Json body = to_json(request, true);
   return transport_->call("POST", "/api/v1/durations", &body);

@@ -82,6 +82,9 @@ class Client {
   Json set_durations(const DurationRequest& request);
   Json clear_durations(const DurationRequest& request);
 
+  /// `{"ticket": …, "service": …, "user": …, "expireTime": …}`
+  Json create_ticket(const TicketRequest& request);
+
   /// `{"list": […], "cluster": …, "degraded": …}`
   Json list_nodes();
   /// `{"node": …, "rate": …, "streams": n}`; `rate` is in streams a second.

@@ -1,5 +1,7 @@
 #include "api/types.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -216,6 +218,40 @@ DurationRequest duration_request_from_json(const Json& json, bool with_seconds) 
     if (!request.ids.empty())
       throw Error(ErrorCode::kInvalidArgument, "a ttl is allowed for users and tokens only, not for connections");
   }
+  return request;
+}
+
+Json to_json(const TicketRequest& request) {
+  Json json{{"user", request.user}};
+  if (!request.service.empty()) json["service"] = request.service.str();
+  if (!request.tenant.empty()) json["tenant"] = request.tenant;
+  if (!request.token.empty()) json["token"] = request.token;
+  if (!request.profile.empty()) json["profile"] = event::parse_json(request.profile, "the profile");
+  if (!request.channels.empty()) json["channels"] = request.channels;
+  if (request.ttl) json["ttl"] = format_duration(*request.ttl);
+  return json;
+}
+
+TicketRequest ticket_request_from_json(const Json& json) {
+  event::require_fields(json, {"service", "user", "tenant", "token", "profile", "channels", "ttl"},
+                        "the request for a ticket");
+  TicketRequest request;
+  request.service = ServiceName(event::string_field(json, "service"));
+  request.user = event::string_field(json, "user");
+  if (request.user.empty())
+    throw Error(ErrorCode::kInvalidArgument, "field 'user' is missing: a ticket is for one user");
+  request.tenant = event::string_field(json, "tenant");
+  request.token = event::string_field(json, "token");
+  if (const auto profile = json.find("profile"); profile != json.end() && !profile->is_null()) {
+    if (!profile->is_object()) throw Error(ErrorCode::kInvalidArgument, "field 'profile' must be an object");
+    request.profile = event::dump_json(*profile);
+  }
+  if (const auto channels = json.find("channels"); channels != json.end() && !channels->is_null()) {
+    if (!channels->is_array() || !std::ranges::all_of(*channels, [](const Json& one) { return one.is_string(); }))
+      throw Error(ErrorCode::kInvalidArgument, "field 'channels' must be a list of names and patterns");
+    request.channels = channels->get<std::vector<std::string>>();
+  }
+  if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) request.ttl = parse_duration(ttl);
   return request;
 }
 

@@ -91,6 +91,15 @@ struct DurationQuery {
   std::string user, token;
   ConnectionId connection;
 };
+/// Creates a ticket for a user.
+struct TicketRequest {
+  ServiceName service;  ///< empty: the only one hosted
+  std::string user;     ///< not empty
+  std::string tenant{}, token{};
+  std::string profile{};                         ///< JSON text; empty: none
+  std::vector<std::string> channels{};           ///< names and patterns of channels that the user may join
+  std::optional<std::chrono::milliseconds> ttl;  ///< empty: the default
+};
 struct ExplainQuery {
   ServiceName service;
   std::vector<std::string> users;
@@ -145,6 +154,8 @@ DurationRequest duration_request_from_json(const Json& json, bool with_seconds);
 
 Json to_json(const ChannelQuery& query);
 ChannelQuery channel_query_from_json(const Json& json);
+Json to_json(const TicketRequest& request);
+TicketRequest ticket_request_from_json(const Json& json);
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 

@@ -34,8 +34,8 @@ std::string text(const std::map<std::string, std::string>& values, const std::st
 // Parameter names that pages and proxies use for secrets.
 bool is_secret(const std::string& name) {
   const std::string lower = to_lower(name);
-  for (const std::string_view part : {"token", "password", "passwd", "secret", "authorization", "session_id",
-                                      "sessionid", "jwt", "api-key", "apikey"}) {
+  for (const std::string_view part : {"token", "ticket", "requestkey", "password", "passwd", "secret", "authorization",
+                                      "session_id", "sessionid", "jwt", "api-key", "apikey"}) {
     if (lower.find(part) != std::string::npos) return true;
   }
   return false;

@@ -59,6 +59,7 @@ struct NewConnection {
   std::string response_head;  ///< written before the first event
   bool chunked = false;       ///< the head contains `Transfer-Encoding: chunked`
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
+  std::string request_key;  ///< told in connect-finish; empty: the client has credentials for its requests
 };
 
 /// One open event stream with the identity and subscriptions of its client. Owned by its shard; loop thread only.

@@ -67,6 +67,7 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
   }
   // The client detects a dead path by the silence; a server that promises no ping is not watched.
   if (request.pings && options_.heartbeat.count() != 0) data.emplace_back("pingInterval", options_.heartbeat.count());
+  if (!request.request_key.empty()) data.emplace_back("requestKey", request.request_key);
   first.data = event::dump_fields(data);
   Shard& shard = shards_.at(request.identity.user.empty() ? id.value() % shards_.size()
                                                           : shards_.number_of(request.identity.user));

@@ -16,6 +16,7 @@ using event::Json;
 Json merged_message(const httplib::Request& req) {
   Json merged = Json::object();
   for (const auto& [name, value] : req.params) {
+    if (name == kRequestKeyParameter && auth::Tickets::is_request_key(value)) continue;
     if (name != "connectionId" && !merged.contains(name)) merged[name] = value;
   }
   if (!req.body.empty() &&
@@ -54,9 +55,9 @@ void ApplicationRoutes::upload(const application::Service& service, const httpli
 
 hub::ConnectionInfo ApplicationRoutes::require_connection(const application::Service& service,
                                                           const httplib::Request& req, hub::Hub::Request kind) const {
-  const auth::User user = admission_.require_user(req);
+  const AdmittedSender sender = admission_.require_sender(req);
   const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
-  auto connection = service.sender->hub().note_request(id, user.identity, kind);
+  auto connection = service.sender->hub().note_request(id, sender.identity_for(id), kind);
   // A connection of another user gets the same response as an unknown one.
   if (!connection) throw Error(ErrorCode::kNotFound, "connectionId not exist");
   return std::move(*connection);

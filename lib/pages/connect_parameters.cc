@@ -12,6 +12,7 @@
 #include "event/json.h"
 #include "hub/hub.h"
 #include "net/request_head.h"
+#include "pages/page_admission.h"
 
 namespace sse::pages {
 namespace {
@@ -110,6 +111,7 @@ hub::NewConnection read_connection(const httplib::Request& req, auth::User user,
   std::string& query = connection.attributes.query;
   query = query_of(req.target);
   if (req.method == "POST") add_body_parameters(req, query);
+  query = without_tickets(query);
   connection.channel = ChannelName(checked_name(form_value(query, "channel"), "channel"));
   connection.listeners = checked_listeners(split_list(form_value(query, "listeners")));
   connection.keepalive = context.keepalive ? *context.keepalive : client_keepalive(form_value(query, "keepaliveTime"));

@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "auth/tickets.h"
 #include "base/error.h"
 #include "base/url.h"
 #include "net/http_front.h"
@@ -16,13 +18,22 @@ namespace {
 
 constexpr const char* kStreamType = "text/event-stream;charset=UTF-8";
 
+// `why`: empty if there are no credentials.
+void refuse_sender(httplib::Response& res, ConnectRefusal& refusal, std::string_view reason, std::string_view why) {
+  refusal.reason = reason;
+  refusal.sentence = why.empty() ? kNotAuthenticated : why;
+  res.status = 401;
+  res.set_header("WWW-Authenticate", bearer_challenge(why));
+  res.set_header("Connection", "close");
+}
+
 }  // namespace
 
 void ConnectRoute::connect(const application::Service& service, const httplib::Request& req,
                            httplib::Response& res) const {
   ConnectRefusal refusal{.service = service.sender->service(),
                          .address = admission_.client_address(req),
-                         .query = std::string(query_of(req.target))};
+                         .query = without_tickets(query_of(req.target))};
   // A probe is not a second try.
   const auto note = [&](int status, std::string sentence) {
     if (req.method == "HEAD") return;
@@ -49,30 +60,26 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   if (draining_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
   refusal.reason = "origin";
   admission_.require_origin(req, OriginPolicy::Access::kRead);
-  std::optional<auth::User> user;
-  std::string why_invalid;
+  std::optional<AdmittedSender> sender;
   try {
     refusal.reason = "authentication-failed";
-    user = admission_.authenticate(req);
+    sender = admission_.authenticate(req);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUnauthenticated) throw;
-    why_invalid = e.what();
+    return refuse_sender(res, refusal, e.what() == kTicketRefused ? "invalid-ticket" : "invalid-token", e.what());
   }
-  if (!user) {
-    refusal.reason = why_invalid.empty() ? "unauthenticated" : "invalid-token";
-    refusal.sentence = why_invalid.empty() ? kNotAuthenticated : why_invalid;
-    res.status = 401;
-    res.set_header("WWW-Authenticate", bearer_challenge(why_invalid));
-    res.set_header("Connection", "close");
-    return;
+  if (!sender) return refuse_sender(res, refusal, "unauthenticated", "");
+  if (!sender->ticket.empty() && sender->ticket_service != service.sender->service()) {
+    admission_.tickets()->count_refused("service");
+    return refuse_sender(res, refusal, "invalid-ticket", kTicketOfOtherService);
   }
-  refusal.identity = user->identity;
+  refusal.identity = sender->user.identity;
   refusal.reason = "parameters";
   auth::User asking;
-  asking.identity = user->identity;
-  asking.channels = std::move(user->channels);
+  asking.identity = sender->user.identity;
+  asking.channels = std::move(sender->user.channels);
   hub::NewConnection new_connection =
-      read_connection(req, std::move(*user), {refusal.address, keepalive_, service.sender->clock().wall_now()});
+      read_connection(req, std::move(sender->user), {refusal.address, keepalive_, service.sender->clock().wall_now()});
   const bool opens = req.method != "HEAD";
   if (opens && service.sender->hub().was_closed_by_server(new_connection)) {
     refusal.reason = "closed";
@@ -87,6 +94,10 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   if (application_ != nullptr && application_->decides_connects())
     channel = call_on_connect(service, new_connection, channels.channels, !opens);
   ChannelGate::decide(channels, std::move(channel), new_connection);
+
+  // Last: a request that is refused leaves the ticket to the next one.
+  if (opens && !sender->ticket.empty() && !redeem(service, sender->ticket, new_connection))
+    return refuse_sender(res, refusal, "invalid-ticket", kTicketRefused);
   if (opens) channels_.note(service.sender->service(), channels, new_connection);
 
   res.set_header("Cache-Control", "no-cache, no-transform");
@@ -99,6 +110,18 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
     shared->ticket = std::move(connection.ticket);
     service.sender->connect(std::move(*shared));
   });
+}
+
+bool ConnectRoute::redeem(const application::Service& service, const std::string& ticket,
+                          hub::NewConnection& new_connection) const {
+  auth::Tickets& tickets = *admission_.tickets();
+  if (!tickets.redeem(ticket, service.sender->service())) {
+    tickets.count_refused("invalid");
+    return false;
+  }
+  if (!new_connection.id.valid()) new_connection.id = service.sender->hub().reserve_id();
+  new_connection.request_key = tickets.make_request_key(new_connection.id, new_connection.identity);
+  return true;
 }
 
 ChannelName ConnectRoute::call_on_connect(const application::Service& service, hub::NewConnection& new_connection,

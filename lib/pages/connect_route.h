@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "application/application.h"
@@ -30,15 +31,17 @@ class ConnectRoute {
         keepalive_(keepalive),
         draining_(draining) {}
 
-  /// Authenticates the sender, reads the parameters, asks the application, decides about the channel, and hands the
-  /// socket over to the hub. HEAD does the same and opens nothing: an EventSource does not tell its page why it was
-  /// refused. Throws Error and application::Refusal.
+  /// Authenticates the sender, reads the parameters, asks the application, decides about the channel, redeems the
+  /// ticket if there is one, and hands the socket over to the hub. HEAD does the same, opens nothing and leaves the
+  /// ticket: an EventSource does not tell its page why it was refused. Throws Error and application::Refusal.
   void connect(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
 
  private:
   // `refusal`: is completed as far as the request gets.
   void open(const application::Service& service, const httplib::Request& req, httplib::Response& res,
             ConnectRefusal& refusal) const;
+  /// Uses the ticket up, and gives the connection its request key; false if another stream has the ticket.
+  bool redeem(const application::Service& service, const std::string& ticket, hub::NewConnection& new_connection) const;
   /// Calls the application's on_connect(); throws if the application refuses the stream. Returns the channel to join,
   /// if it may; the application may have changed `channels`.
   ChannelName call_on_connect(const application::Service& service, hub::NewConnection& new_connection,

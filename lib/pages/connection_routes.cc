@@ -60,32 +60,32 @@ void ConnectionRoutes::remove_listeners(const application::Service& service, con
 
 void ConnectionRoutes::change_listeners(const application::Service& service, const httplib::Request& req,
                                         httplib::Response& res, bool add) const {
-  const auth::User user = admission_.require_user(req);
+  const AdmittedSender sender = admission_.require_sender(req);
   const Json body = object_in(req);
   const auto names = body.find("listener");
   if (names == body.end() || !names->is_array() ||
       !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
     throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
   }
-  const auto after =
-      service.sender->hub().change_listeners(ConnectionId(event::id_field(body, "connectionId")), user.identity,
-                                             checked_listeners(names->get<std::vector<std::string>>()), add);
+  const ConnectionId id(event::id_field(body, "connectionId"));
+  const auto after = service.sender->hub().change_listeners(
+      id, sender.identity_for(id), checked_listeners(names->get<std::vector<std::string>>()), add);
   answer_ok(res, after ? Json{{"listener", *after}} : Json{{"error", kUnknownConnection}});
 }
 
 void ConnectionRoutes::acknowledge(const application::Service& service, const httplib::Request& req,
                                    httplib::Response& res) const {
-  const auth::User user = admission_.require_user(req);
+  const AdmittedSender sender = admission_.require_sender(req);
   const Json body = object_in(req);
   const std::vector<MessageId> messages = acknowledged_ids(body);
-  const auto acked =
-      service.sender->hub().acknowledge(ConnectionId(event::id_field(body, "connectionId")), user.identity, messages);
+  const ConnectionId id(event::id_field(body, "connectionId"));
+  const auto acked = service.sender->hub().acknowledge(id, sender.identity_for(id), messages);
   answer_ok(res, acked ? Json{{"acked", *acked}} : Json{{"acked", 0}, {"error", kUnknownConnection}});
 }
 
 void ConnectionRoutes::disconnect(const application::Service& service, const httplib::Request& req,
                                   httplib::Response& res) const {
-  const auth::User user = admission_.require_user(req);
+  const AdmittedSender sender = admission_.require_sender(req);
   // The body of a beacon is url-encoded or multipart, depending on the page's code.
   std::map<std::string, std::string> form;
   if (const net::MultipartBody* body = net::HttplibApp::multipart_body(req)) {
@@ -99,7 +99,7 @@ void ConnectionRoutes::disconnect(const application::Service& service, const htt
   };
   const ConnectionId id(parse_id(field_value("connectionId")).value_or(0));
   const std::string why = printable(field_value("reason"), 200);
-  answer_ok(res, {{"count", service.sender->hub().disconnect(id, user.identity, why) ? 1 : 0}});
+  answer_ok(res, {{"count", service.sender->hub().disconnect(id, sender.identity_for(id), why) ? 1 : 0}});
 }
 
 }  // namespace sse::pages

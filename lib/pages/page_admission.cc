@@ -14,6 +14,11 @@ namespace sse::pages {
 namespace {
 
 constexpr const char* kTokenRefused = "the token of this request is refused: ";
+constexpr const char* kKeyRefused =
+    "the request key is of a stream that this server has not opened, or has opened before it was restarted; connect "
+    "again";
+constexpr std::string_view kConnect = "/connect";
+constexpr std::string_view kConnectionRequest = ".do";
 
 std::string challenge_line(std::string_view reason) {
   return "WWW-Authenticate: " + bearer_challenge(reason) + "\r\n";
@@ -52,16 +57,33 @@ class HeadPageRequest final : public auth::PageRequest {
   bool trusted_;
 };
 
-class AdmittedUser final : public net::Admission {
+class AdmittedHead final : public net::Admission {
  public:
-  explicit AdmittedUser(auth::User user) : user_(std::move(user)) {}
-  const auth::User& user() const { return user_; }
+  explicit AdmittedHead(AdmittedSender sender) : sender_(std::move(sender)) {}
+  const AdmittedSender& sender() const { return sender_; }
 
  private:
-  const auth::User user_;
+  const AdmittedSender sender_;
 };
 
 }  // namespace
+
+std::string without_tickets(std::string_view query) {
+  std::string rest;
+  EncodedParameter parameter;
+  bool has_ticket = false;
+  for (std::string_view form = query; take_parameter(form, parameter);) {
+    if (url_decode(parameter.name) == kTicketParameter && auth::Tickets::is_ticket(url_decode(parameter.value))) {
+      has_ticket = true;
+      continue;
+    }
+    if (!rest.empty()) rest += '&';
+    rest.append(parameter.name);
+    if (!parameter.value.empty()) rest.append("=").append(parameter.value);
+  }
+  // Unchanged otherwise: of two parameters `a` and `a=` one would look like the other.
+  return has_ticket ? rest : std::string(query);
+}
 
 net::AdmitResult PageAdmission::admit(const net::RequestHead& head, const net::Peer& peer,
                                       OriginPolicy::Access access) const {
@@ -71,9 +93,9 @@ net::AdmitResult PageAdmission::admit(const net::RequestHead& head, const net::P
                                                         net::joined_header(head, "Forwarded"));
     const HeadPageRequest request(head, address, proxies_.contains(peer.address));
     require_admitted(request, access);
-    auto user = identify(request);
-    if (user) {
-      result.admission = std::make_shared<AdmittedUser>(std::move(*user));
+    auto sender = identify(request, head.target);
+    if (sender) {
+      result.admission = std::make_shared<AdmittedHead>(std::move(*sender));
     } else {
       result.refusal = net::HeadRefusal{401, kNotAuthenticated, challenge_line("")};
     }
@@ -93,31 +115,61 @@ void PageAdmission::require_origin(const httplib::Request& req, OriginPolicy::Ac
   require_admitted(HttplibPageRequest(req, "", false), access);
 }
 
-std::optional<auth::User> PageAdmission::authenticate(const httplib::Request& req) const {
+std::optional<AdmittedSender> PageAdmission::authenticate(const httplib::Request& req) const {
   // Already authenticated before the body was read.
-  if (const auto* known = dynamic_cast<const AdmittedUser*>(net::HttplibApp::admission(req))) return known->user();
-  return identify(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)));
+  if (const auto* known = dynamic_cast<const AdmittedHead*>(net::HttplibApp::admission(req))) return known->sender();
+  return identify(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)), req.target);
 }
 
-std::optional<auth::User> PageAdmission::identify(const auth::PageRequest& request) const {
+std::optional<AdmittedSender> PageAdmission::identify(const auth::PageRequest& request, std::string_view target) const {
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (tickets_ != nullptr && path.ends_with(kConnect)) {
+    const std::string ticket = request.parameter(std::string(kTicketParameter));
+    if (auth::Tickets::is_ticket(ticket)) return holder_of_ticket(ticket);
+  }
+  if (tickets_ != nullptr && path.ends_with(kConnectionRequest)) {
+    std::string key = request.header(kRequestKeyHeader);
+    if (key.empty()) key = request.parameter(std::string(kRequestKeyParameter));
+    if (auth::Tickets::is_request_key(key)) return holder_of_key(key);
+  }
   std::optional<auth::User> user = authenticator_.authenticate(request);
+  if (user) return AdmittedSender{std::move(*user)};
   constexpr std::string_view kScheme = "bearer ";
-  if (!user && to_lower(request.header("Authorization").substr(0, kScheme.size())) == kScheme)
+  if (to_lower(request.header("Authorization").substr(0, kScheme.size())) == kScheme)
     throw Error(ErrorCode::kUnauthenticated, "the token is not accepted");
-  return user;
+  return std::nullopt;
 }
 
-auth::User PageAdmission::require_user(const httplib::Request& req) const {
+AdmittedSender PageAdmission::holder_of_ticket(const std::string& ticket) const {
+  auto holder = tickets_->find(ticket);
+  if (!holder) {
+    tickets_->count_refused("invalid");
+    throw Error(ErrorCode::kUnauthenticated, std::string(kTicketRefused));
+  }
+  return {std::move(holder->user), ticket, std::move(holder->service)};
+}
+
+AdmittedSender PageAdmission::holder_of_key(const std::string& key) const {
+  auto holder = tickets_->holder_of(key);
+  if (!holder) throw Error(ErrorCode::kUnauthenticated, kKeyRefused);
+  AdmittedSender sender;
+  sender.user.identity.user = std::move(holder->user);
+  sender.user.identity.tenant = std::move(holder->tenant);
+  sender.connection = holder->connection;
+  return sender;
+}
+
+AdmittedSender PageAdmission::require_sender(const httplib::Request& req) const {
   require_origin(req, req.method == "POST" ? OriginPolicy::Access::kWrite : OriginPolicy::Access::kRead);
-  std::optional<auth::User> user;
+  std::optional<AdmittedSender> sender;
   try {
-    user = authenticate(req);
+    sender = authenticate(req);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUnauthenticated) throw;
     throw Error(ErrorCode::kUnauthenticated, std::string(kTokenRefused) + e.what());
   }
-  if (!user) throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
-  return std::move(*user);
+  if (!sender) throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
+  return std::move(*sender);
 }
 
 std::string PageAdmission::client_address(const httplib::Request& req) const {

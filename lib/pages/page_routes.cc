@@ -24,6 +24,7 @@ std::vector<std::string> paths_of(const std::vector<application::Service>& servi
 std::string_view head_reason(const net::HeadRefusal& refusal) {
   if (refusal.status == 403) return "origin";
   if (refusal.status != 401) return "authentication-failed";
+  if (refusal.sentence.ends_with(kTicketRefused)) return "invalid-ticket";
   return refusal.sentence == kNotAuthenticated ? "unauthenticated" : "invalid-token";
 }
 
@@ -50,7 +51,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
       clock_(application::clock_of(services)),
       origins_(options.cors_origins, options.allowed_hosts, options.check_hosts),
       paths_(paths_of(services)),
-      admission_(authenticator, proxies, origins_),
+      admission_(authenticator, proxies, origins_, options.tickets),
       refusals_(options.server_id, origins_, paths_),
       connect_refusals_(metrics, activity_log, clock_),
       channels_(channels, metrics, clock_),
@@ -113,7 +114,7 @@ void PageRoutes::note_refused(std::string_view target, std::string address, int 
   if (asked == services_.end()) return;
   connect_refusals_.note({.service = asked->sender->service(),
                           .address = std::move(address),
-                          .query = std::string(query_of(target)),
+                          .query = without_tickets(query_of(target)),
                           .status = status,
                           .reason = reason,
                           .sentence = std::move(sentence)});
@@ -123,7 +124,7 @@ void PageRoutes::query(const application::Service& service, const httplib::Reque
   if (queries_ == nullptr) {
     throw Error(ErrorCode::kPermissionDenied, "queries by pages are disabled on this server (--enable-get-json)");
   }
-  const auth::User requester = admission_.require_user(req);
+  const auth::User requester = admission_.require_sender(req).user;
   const hub::ConnectionDirectory& connections = service.sender->hub().directory();
   const QueryRequester asking{requester.identity, [&](const std::string& channel) {
                                 const ChannelName name(channel);

@@ -12,6 +12,7 @@
 #include "application/service.h"
 #include "auth/authenticator.h"
 #include "auth/channel_access.h"
+#include "auth/tickets.h"
 #include "auth/trusted_proxies.h"
 #include "net/http_front.h"
 #include "net/router.h"
@@ -42,6 +43,7 @@ struct PageOptions {
   bool check_hosts = false;                            ///< refuse unknown hosts: see OriginPolicy
   store::MessageCatalog* queries = nullptr;            ///< set: pages may query online users and pending messages
   std::string upload_folder = "/tmp";                  ///< stores uploads until the application responds
+  auth::Tickets* tickets = nullptr;                    ///< must outlive the routes; null: no tickets
 };
 
 /// All requests of browsers (PROTOCOL.md): registers the routes and owns the classes that handle them.

@@ -202,6 +202,9 @@ std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
 }
 
 cluster::AdminReply ClusterGateway::handle_admin(const cluster::AdminCommand& command) {
+  if (tickets_) {
+    if (auto reply = tickets_(command)) return std::move(*reply);
+  }
   RawRequest request;
   try {
     request = admin::request_of(command);

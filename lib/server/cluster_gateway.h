@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "admin/admin_routes.h"
@@ -47,6 +48,9 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
                  ForwardedPages forwarded);
 
   cluster::Cluster& cluster() { return cluster_; }
+  /// Handles the operations about tickets; nullopt for other operations. Set it before the cluster starts.
+  using TicketHandler = std::function<std::optional<cluster::AdminReply>(const cluster::AdminCommand&)>;
+  void set_ticket_operations(TicketHandler tickets) { tickets_ = std::move(tickets); }
   /// Starts and stops the gateway's thread. Call stop() before the cluster's stop().
   void start() { limiter_.start(); }
   void stop() { limiter_.stop(); }
@@ -89,6 +93,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   const admin::AdminToken& token_;
   const std::function<event::Json()> facts_;
   const ForwardedPages forwarded_;
+  TicketHandler tickets_;
   pages::ClientLimiter limiter_;
   std::shared_ptr<InTransit> in_transit_;
 };

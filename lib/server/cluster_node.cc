@@ -6,8 +6,10 @@
 
 #include "admin/cluster_admin.h"
 #include "cluster/redis/redis_cluster.h"
+#include "cluster/redis/redis_tickets.h"
 #include "pages/cluster_pages.h"
 #include "server/cluster_options.h"
+#include "server/node_tickets.h"
 
 namespace sse::server {
 namespace {
@@ -60,6 +62,24 @@ void ClusterNode::share(Stores& stores) {
   mesh_repository_ = &stores.share(*bus_, cluster_->interest(), mesh);
   cluster_->set_store([this](const std::string& bytes) { return mesh_repository_->handle(bytes); });
   cluster_->on_reconnected([this] { mesh_repository_->refresh_other_nodes(); });
+}
+
+std::unique_ptr<store::TicketStore> ClusterNode::open_tickets(const ServerOptions& options,
+                                                              const std::string& server_id,
+                                                              store::TicketLimits limits) const {
+  if (bus_ != nullptr) return std::make_unique<MeshTickets>(*cluster_, limits, clock_);
+  const cluster::RedisClusterOptions redis = redis_options(options, server_id);
+  auto tickets = std::make_unique<cluster::RedisTickets>(
+      cluster::RedisTickets::Options{cluster::link_options(redis), redis.prefix, limits});
+  tickets->require_up(redis.connect_timeout);
+  return tickets;
+}
+
+void ClusterNode::share_tickets(store::TicketStore& store, auth::Tickets& tickets) {
+  gateway_->set_ticket_operations(TicketOperations(store, tickets, cluster_->number()));
+  tickets.set_check_elsewhere([this](ConnectionId connection, const std::string& request_key) {
+    return made_elsewhere(*cluster_, connection, request_key);
+  });
 }
 
 void ClusterNode::start() {

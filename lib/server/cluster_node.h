@@ -8,6 +8,7 @@
 
 #include "admin/admin_routes.h"
 #include "application/service.h"
+#include "auth/tickets.h"
 #include "cluster/http_cluster.h"
 #include "cluster/mesh/mesh_repository.h"
 #include "event/json.h"
@@ -18,6 +19,7 @@
 #include "server/public_front.h"
 #include "server/server.h"
 #include "server/stores.h"
+#include "store/ticket_store.h"
 
 namespace sse::server {
 
@@ -43,6 +45,11 @@ class ClusterNode {
   unsigned join() { return cluster_->join(*gateway_); }
   /// Makes the store of this node a part of the mesh's, unless the nodes share a store. Call before start().
   void share(Stores& stores);
+  /// The tickets of all nodes: in Redis, or each node's own. Call after join(). Throws Error.
+  std::unique_ptr<store::TicketStore> open_tickets(const ServerOptions& options, const std::string& server_id,
+                                                   store::TicketLimits limits) const;
+  /// Lets other nodes ask about these, and `tickets` ask them. Both must outlive stop(). Call before start().
+  void share_tickets(store::TicketStore& store, auth::Tickets& tickets);
   /// Call before the first stream opens, which waits for its subscriptions.
   void start();
   void stop();

@@ -83,6 +83,7 @@ pages::PageOptions PublicFront::page_options(const Parts& parts) const {
   page.check_hosts = parts.demo_authentication;
   if (options_.enable_get_json) page.queries = &parts.catalog;
   page.upload_folder = upload_folder(options_);
+  page.tickets = &parts.tickets;
   return page;
 }
 

@@ -10,6 +10,7 @@
 #include "application/service.h"
 #include "auth/authenticator.h"
 #include "auth/channel_access.h"
+#include "auth/tickets.h"
 #include "auth/trusted_proxies.h"
 #include "net/byte_budget.h"
 #include "net/event_loop.h"
@@ -44,6 +45,7 @@ class PublicFront {
     const net::TlsContext* tls;  ///< null: plain HTTP
     const std::atomic<bool>& draining;
     const std::string& server_id;
+    auth::Tickets& tickets;
     observe::Registry& metrics;
   };
 

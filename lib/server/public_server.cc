@@ -2,6 +2,7 @@
 #include <memory>
 #include <utility>
 
+#include "auth/tickets.h"
 #include "base/error.h"
 #include "base/version.h"
 #include "cluster/http_cluster.h"
@@ -116,6 +117,10 @@ SendResult Service::send_and_wait(SendRequest request, std::chrono::milliseconds
   return sender_->send_and_wait(internal(std::move(request)), timeout);
 }
 
+Ticket Service::create_ticket(const User& user, std::chrono::milliseconds lifetime) {
+  return tickets_->create(sender_->service(), user, lifetime);
+}
+
 std::vector<ConnectionInfo> Service::connections(const ConnectionFilter& filter) const {
   return sender_->hub().directory().describe(hub::find(sender_->hub().directory(), filter));
 }
@@ -185,7 +190,7 @@ std::string Server::server_id() const {
 }
 
 Service Server::service(const std::string& name) {
-  return Service(impl_->server.sender(name));
+  return {impl_->server.sender(name), impl_->server.tickets()};
 }
 
 std::string Server::metrics() const {

@@ -17,6 +17,7 @@
 #include "observe/log.h"
 #include "server/sender_options.h"
 #include "server/server_impl.h"
+#include "store/memory/memory_tickets.h"
 
 namespace sse::server {
 namespace {
@@ -65,6 +66,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
                           [this] { return static_cast<double>(stores_->messages().size()); });
   metrics_.gauge("sse_build_info", "Always 1; the version is in the label", {{"version", base::kVersion}}).set(1);
   open_services();
+  open_tickets();
   Maintenance::Options maintenance{options_.demo, {}};
   if (cluster_) maintenance.sweep = [this] { cluster_->sweep(); };
   maintenance_ = std::make_unique<Maintenance>(services_, stores_->messages(), metrics_, clock_, maintenance);
@@ -116,11 +118,21 @@ void Server::Impl::open_services() {
   }
 }
 
+void Server::Impl::open_tickets() {
+  // A ticket without a profile takes half a kibibyte, one with the largest profile 17.
+  const store::TicketLimits limits{options_.max_tickets, std::max(kibibytes(64), kibibytes(options_.max_tickets))};
+  ticket_store_ = cluster_ ? cluster_->open_tickets(options_, server_id_, limits)
+                           : std::make_unique<store::MemoryTickets>(limits, clock_);
+  tickets_ =
+      std::make_unique<auth::Tickets>(*ticket_store_, cluster_ ? cluster_->cluster().number() : 0, clock_, metrics_);
+  if (cluster_) cluster_->share_tickets(*ticket_store_, *tickets_);
+}
+
 void Server::Impl::open_fronts() {
   const FrontLimits limits = front_limits(options_, raise_descriptor_limit());
   public_.open(
       PublicFront::Parts{services_, *authenticator_, channels_, demo_authentication_, proxies_, *application_bridge_,
-                         stores_->catalog(), tls_.get(), draining_, server_id_, metrics_},
+                         stores_->catalog(), tls_.get(), draining_, server_id_, *tickets_, metrics_},
       limits);
   admin_.open(AdminFront::Parts{services_, application_bridge_->activity_log(), token_, tls_.get(), limits.max_spooled,
                                 metrics_},
@@ -140,7 +152,8 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
                                           [this] { return facts_.document(); },
                                           [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
           [this] { maintenance_->expire(); },
-          {&channels_, authenticator_.get()}};
+          {&channels_, authenticator_.get()},
+          tickets_.get()};
 }
 
 void Server::Impl::watch_progress() {
@@ -305,6 +318,9 @@ const std::string& Server::server_id() const {
 }
 delivery::Sender& Server::sender(const std::string& service) {
   return impl_->sender(service);
+}
+auth::Tickets& Server::tickets() {
+  return impl_->tickets();
 }
 observe::Registry& Server::metrics() {
   return impl_->metrics();

@@ -9,6 +9,7 @@
 
 #include "application/application.h"
 #include "auth/authenticator.h"
+#include "auth/tickets.h"
 #include "base/clock.h"
 #include "delivery/sender.h"
 #include "observe/metrics.h"
@@ -75,6 +76,7 @@ class Server {
   std::size_t open_streams() const;
   /// The sender of a service; of the only one for an empty name. Throws Error(kNotFound).
   delivery::Sender& sender(const std::string& service = "");
+  auth::Tickets& tickets();
   observe::Registry& metrics();
 
  private:

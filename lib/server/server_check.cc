@@ -141,6 +141,7 @@ void check(const ServerOptions& options) {
     bad("--max-body-disk must be at least --max-body and --max-upload");
   if (options.admin_max_connections == 0) bad("--admin-max-connections must be at least 1");
   if (options.cluster_max_connections == 0) bad("--cluster-max-connections must be at least 1");
+  if (options.max_tickets == 0) bad("--max-tickets must be at least 1");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
   check_cluster(options);
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))

@@ -11,6 +11,7 @@
 
 #include "admin/admin_routes.h"
 #include "auth/channel_access.h"
+#include "auth/tickets.h"
 #include "auth/trusted_proxies.h"
 #include "net/byte_budget.h"
 #include "net/event_loop.h"
@@ -28,6 +29,7 @@
 #include "server/server.h"
 #include "server/status_report.h"
 #include "server/stores.h"
+#include "store/ticket_store.h"
 
 namespace sse::server {
 
@@ -48,6 +50,7 @@ class Server::Impl {
   std::string admin_address() const { return admin_.address(); }
   const std::string& server_id() const { return server_id_; }
   delivery::Sender& sender(const std::string& name);
+  auth::Tickets& tickets() { return *tickets_; }
   observe::Registry& metrics() { return metrics_; }
   std::size_t open_streams() const { return public_.open_streams(); }
 
@@ -56,6 +59,7 @@ class Server::Impl {
   void read_token();
   void open_ids();
   void open_services();
+  void open_tickets();
   void open_fronts();
   admin::AdminRoutes::Dependencies admin_dependencies();
   void drain_streams(unsigned rate);
@@ -84,6 +88,8 @@ class Server::Impl {
   net::ByteBudget body_disk_;
   const NodeFacts facts_{services_, metrics_, draining_, clock_.wall_now(), [this] { return url(); }};
   std::unique_ptr<Stores> stores_;
+  std::unique_ptr<store::TicketStore> ticket_store_;
+  std::unique_ptr<auth::Tickets> tickets_;
   // Null without a cluster. It outlives the loops, whose tasks may hold events in transit to other nodes.
   std::unique_ptr<ClusterNode> cluster_;
   std::vector<std::unique_ptr<net::EventLoop>> loops_;

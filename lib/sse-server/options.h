@@ -70,6 +70,7 @@ struct ServerOptions {
   std::size_t max_connections = 0;             ///< of the public listener; 0: sized to the descriptor limit
   std::size_t max_connections_per_ip = 0;      ///< of one address; 0: no limit
   std::size_t admin_max_connections = 256;     ///< of the admin listener
+  std::size_t max_tickets = 100'000;           ///< that wait to be redeemed; their size: 1 KiB for each
   std::size_t cluster_max_connections = 1024;  ///< from other nodes, with `discovery`
   ByteCount max_body = mebibytes(8);           ///< of a request that is not an upload
   ByteCount max_upload = mebibytes(64);        ///< of an upload

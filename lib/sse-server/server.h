@@ -18,11 +18,15 @@
 #include "sse-server/options.h"
 #include "sse-server/send.h"
 #include "sse-server/target.h"
+#include "sse-server/ticket.h"
 
 namespace sse {
 
 namespace delivery {
 class Sender;
+}
+namespace auth {
+class Tickets;
 }
 
 /// The version of the library, such as `0.2.0`.
@@ -60,6 +64,14 @@ class SSE_API Service {
   /// has the state of each.
   SendResult send_and_wait(SendRequest request, std::chrono::milliseconds timeout);
 
+  /// Creates a ticket, which opens one stream of this service as `user`: for clients that authenticate by their URL
+  /// alone, in which no credentials should be that last. Any node of a cluster redeems it. Give it to the user's page
+  /// over HTTPS only, and log it nowhere. The user holds until the stream ends, at the latest until `user.expires`.
+  /// Does not wait for the event loops. Throws Error: kInvalidArgument for a user without an id or a `lifetime` outside
+  /// of kMinTicketLifetime to kMaxTicketLifetime, kLimitExceeded (ServerOptions::max_tickets), kUnavailable or kTimeout
+  /// without the Redis of the cluster.
+  Ticket create_ticket(const User& user, std::chrono::milliseconds lifetime = kTicketLifetime);
+
   /// Snapshots of the matching connections, oldest first.
   std::vector<ConnectionInfo> connections(const ConnectionFilter& filter = {}) const;
   /// A snapshot of a connection; nullopt when it is not open.
@@ -76,9 +88,10 @@ class SSE_API Service {
 
  private:
   friend class Server;
-  explicit Service(delivery::Sender& sender) : sender_(&sender) {}
+  Service(delivery::Sender& sender, auth::Tickets& tickets) : sender_(&sender), tickets_(&tickets) {}
 
   delivery::Sender* sender_;
+  auth::Tickets* tickets_;
 };
 
 /// A push server in one object, which a C++ program embeds: the pages' streams, messages and uploads on a listener of

@@ -100,7 +100,8 @@ export interface SseOptions {
   eventListeners?: SseEventListeners | string[];
   /**
    * Sent with every request, such as `access-token`. null and undefined are omitted. A function is called for every try to
-   * connect, so that a token is fresh; the requests of that connection use the same value.
+   * connect, so that a token is fresh; the requests of that connection use the same value. A `ticket` (`ssectl ticket
+   * create`) opens one stream, so it comes from a function; the requests then send the key of the stream in its place.
    */
   query?: SseQuery | (() => SseQuery | Promise<SseQuery>);
   /**

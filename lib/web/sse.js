@@ -100,11 +100,13 @@ function parameters(...sources) {
   return result;
 }
 
-function requestURL({ url, query }, path, more) {
-  return `${url}/connect/${path}?${parameters(query, more)}`;
+/** The key of a stream that was opened with a ticket takes the place of the ticket, which is used up. */
+function requestURL({ url, query, requestKey }, path, more) {
+  const credentials = requestKey && { ticket: null, requestKey };
+  return `${url}/connect/${path}?${parameters({ ...query, ...credentials }, more)}`;
 }
 
-/** `target`: url, query, headers and withCredentials. `more`: further properties of the request. */
+/** `target`: url, query, headers, withCredentials and requestKey. `more`: further properties of the request. */
 function post(target, path, body, headers, query, more) {
   return fetch(requestURL(target, path, query), {
     method: 'POST',
@@ -651,6 +653,7 @@ class Sse {
     return {
       url,
       withCredentials,
+      requestKey: this.#connection.server.requestKey,
       query: current(query, this.#made.query),
       headers: current(headers, this.#made.headers),
     };

@@ -34,7 +34,7 @@ nonsense --max-body -1
 nonsense --max-backlog 1
 nonsense --max-body 0
 for value in x -1 1.5 "" 0x10 99999999999999999999; do nonsense --client-max-connections "$value"; done
-for option in --max-connections --max-connections-per-ip --qos-max-per-user --workers --loops; do nonsense "$option" -1; done
+for option in --max-connections --max-connections-per-ip --max-tickets --qos-max-per-user --workers --loops; do nonsense "$option" -1; done
 for option in --max-connections --qos-max-per-user --workers --loops; do nonsense "$option" 0; done
 for option in --slow-consumer --qos-sync --auth --log-level --log-format; do nonsense "$option" maybe; done
 for value in 127.0.0.1 :80 127.0.0.1:x 127.0.0.1:65536 127.0.0.1:-1 ""; do

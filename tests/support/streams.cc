@@ -118,12 +118,16 @@ void Streams::take_body(std::size_t number, std::string_view bytes) {
   stream.parser.feed(bytes, [&](ReceivedEvent event) {
     if (!stream.connected && event.type == "connect-finish") {
       stream.connected = true;
+      const auto field = [&](const std::string& name) {
+        const std::string key = '"' + name + "\":\"";
+        const std::size_t begin = event.data.find(key);
+        if (begin == std::string::npos) return std::string();
+        return event.data.substr(begin + key.size(), event.data.find('"', begin + key.size()) - begin - key.size());
+      };
       // Not the event's id: a client that comes back is left where it was.
-      const std::string_view key = "\"connectionId\":\"";
-      const std::size_t id = event.data.find(key);
-      if (id == std::string::npos) throw std::runtime_error("connect-finish names no connection: " + event.data);
-      stream.connection_id =
-          event.data.substr(id + key.size(), event.data.find('"', id + key.size()) - id - key.size());
+      stream.connection_id = field("connectionId");
+      if (stream.connection_id.empty()) throw std::runtime_error("connect-finish names no connection: " + event.data);
+      stream.request_key = field("requestKey");
       ++connected_;
       return;
     }

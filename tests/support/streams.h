@@ -24,6 +24,7 @@ struct ClientStream {
   bool ended = false;
   bool chunked = false;
   std::string connection_id;
+  std::string request_key;            ///< of a stream that was opened with a ticket
   std::vector<ReceivedEvent> events;  ///< without connect-finish; empty when a listener is set
   event::ChunkReader chunks;          ///< for a chunked response; complete(): the server ended it properly
   EventParser parser;

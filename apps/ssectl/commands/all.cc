@@ -106,6 +106,10 @@ constexpr Command kCommands[] = {
      "  ssectl token check --url https://push.example.org/my-sse <token.txt\n"
      "  ssectl token check --key push.key.jwks <token.txt",
      declare_token_check},
+    {"ticket", "create", "Create a ticket: with it in the URL, one stream is opened as a user",
+     "ssectl ticket create --user ann\n"
+     "  curl -N \"http://127.0.0.1:8080/my-sse/connect?ticket=$(ssectl ticket create --user ann --ttl 5s)\"",
+     declare_ticket_create},
     {"", "completion", "Print a completion script for a shell",
      "ssectl completion bash > ~/.local/share/bash-completion/completions/ssectl\n"
      "  ssectl completion zsh > \"${fpath[1]}/_ssectl\"\n"
@@ -121,6 +125,7 @@ constexpr Group kGroups[] = {
     {"tokens", "Access tokens of the open streams: list, duration", "ssectl tokens list"},
     {"key", "Keys that sign tokens: create", "ssectl key create push.key"},
     {"token", "Tokens that let users in (--auth jwt): create, check", "ssectl token create --key push.key --user ann"},
+    {"ticket", "Tickets that open one stream: create", "ssectl ticket create --user ann"},
     {"nodes", "Servers of a cluster: list, show, drain, undrain", "ssectl nodes list"},
     {"messages", "Messages that are not confirmed yet: list, delete, retry, trace", "ssectl messages list"},
     {"messages dead", "Messages that expired unconfirmed: list, requeue, purge", "ssectl messages dead list"},

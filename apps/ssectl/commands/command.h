@@ -37,6 +37,7 @@ Run declare_nodes_undrain(cli::App& app);
 Run declare_token_create(cli::App& app);
 Run declare_token_check(cli::App& app);
 Run declare_key_create(cli::App& app);
+Run declare_ticket_create(cli::App& app);
 Run declare_messages_list(cli::App& app);
 Run declare_messages_show(cli::App& app);
 Run declare_messages_delete(cli::App& app);

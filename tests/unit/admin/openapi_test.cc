@@ -94,7 +94,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       operations.emplace(later == order.end() ? 0 : later->second, std::pair(path, method));
     }
   }
-  EXPECT_EQ(operations.size(), 35U);
+  EXPECT_EQ(operations.size(), 36U);
   for (const auto& [when, where] : operations) {
     const auto& [path, method] = where;
     const Json& operation = document["paths"][path][method];
@@ -164,6 +164,7 @@ TEST_F(OpenApiTest, NamesEveryFieldTheServerTakes) {
                                           {"/api/v1/durations", "SetDuration"},
                                           {"/api/v1/durations/clear", "ClearDuration"},
                                           {"/api/v1/connections/close", "CloseRequest"},
+                                          {"/api/v1/tickets", "TicketRequest"},
                                           {"/api/v1/channels/explain", "ChannelQuestion"}}) {
     const std::string detail = taken(target);
     for (const auto& [field, schema] : document["components"]["schemas"][name]["properties"].items())

@@ -98,6 +98,34 @@ TEST(CloseRequestJson, TakesIdsOrATarget) {
   EXPECT_NE(refusal([] { close_request_from_json(Json::parse(R"({"ids":["x"]})")); }).find("\"x\""), std::string::npos);
 }
 
+TEST(TicketRequestJson, SurvivesTheRoundTripAndRefusesWhatNamesNoUser) {
+  TicketRequest request;
+  request.service = ServiceName("hr");
+  request.user = "ann";
+  request.tenant = "acme";
+  request.token = "s1";
+  request.profile = R"({"name":"Ann"})";
+  request.channels = {"team.*"};
+  request.ttl = std::chrono::seconds(5);
+  const TicketRequest read = ticket_request_from_json(to_json(request));
+  EXPECT_EQ(read.service, request.service);
+  EXPECT_EQ(read.user, "ann");
+  EXPECT_EQ(read.tenant, "acme");
+  EXPECT_EQ(read.token, "s1");
+  EXPECT_EQ(read.profile, request.profile);
+  EXPECT_EQ(read.channels, request.channels);
+  EXPECT_EQ(read.ttl, request.ttl);
+  EXPECT_FALSE(ticket_request_from_json(Json{{"user", "ann"}}).ttl);
+  EXPECT_NE(refusal([] { ticket_request_from_json(Json::object()); }).find("field 'user'"), std::string::npos);
+  refusal([] { ticket_request_from_json(Json{{"user", 7}}); });
+  refusal([] { ticket_request_from_json(Json{{"user", "a"}, {"profile", "Ann"}}); });
+  refusal([] { ticket_request_from_json(Json{{"user", "a"}, {"ttl", "soon"}}); });
+  refusal([] { ticket_request_from_json(Json{{"user", "a"}, {"channels", "news"}}); });
+  refusal([] { ticket_request_from_json(Json{{"user", "a"}, {"tennant", "x"}}); });
+  request.profile = "{";
+  refusal([&] { to_json(request); });
+}
+
 TEST(QueryParameters, HoldOnlyWhatIsSet) {
   ConnectionQuery query;
   query.user = "1";

@@ -34,6 +34,7 @@ TEST(MaskedUrl, ShowsNoSecretsOfQueryFragmentAndPassword) {
             "https://app.example/#id_token=abcd***;code=abcd***");
   EXPECT_EQ(mask_url("https://me:pa@ss@app.example/x@y"), "https://***@app.example/x@y");
   EXPECT_EQ(mask_url("/a?token=abcdefghijkl&back=https://x.example"), "/a?token=abcd***&back=https://x.example");
+  EXPECT_EQ(mask_url("/a?ticket=sset_0_abcdefghijkl&b=1"), "/a?ticket=sset***&b=1");
   EXPECT_EQ(mask_url("/a?k=my-own-token-1", "my-own-token-1"), "/a?k=my-o***");
   EXPECT_EQ(mask_url(""), "");
 }

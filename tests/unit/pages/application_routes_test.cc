@@ -54,6 +54,18 @@ TEST_F(ApplicationRoutesTest, MergesQueryAndBodyIntoTheMessage) {
   EXPECT_EQ(message(page, "x", "[]").status, 400);
 }
 
+TEST_F(ApplicationRoutesTest, TheApplicationDoesNotGetTheRequestKey) {
+  const Page page = open("7");
+  const std::string key = tickets_.make_request_key(page.id, {UserId("7")});
+  const std::string target = "/p/message/hello.do?requestKey=" + key + "&connectionId=";
+  EXPECT_THAT(request("POST", target + page.id.str(), "{}", "Content-Type: application/json\r\n").body,
+              HasSubstr(R"("data":{"message":{},"path":"hello"})"));
+  const Page other = open("7");
+  EXPECT_EQ(request("POST", target + other.id.str(), "{}", "Content-Type: application/json\r\n").status, 404);
+  EXPECT_THAT(request("POST", "/p/message/hello.do?userId=7&requestKey=mine&connectionId=" + page.id.str(), "").body,
+              HasSubstr(R"("requestKey":"mine")"));
+}
+
 TEST_F(ApplicationRoutesTest, AnswersWithTheStatusOfTheApplication) {
   const Page page = open("7");
   const Answer failed = message(page, "fail", "{}");

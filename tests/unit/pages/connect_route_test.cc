@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/hex.h"
 #include "unit/pages/one_service.h"
 
 namespace sse::pages {
@@ -52,6 +53,7 @@ class ConnectRouteTest : public OneServiceTest {
       ConnectRoute(admission_, refusals_, gate_, application_, std::nullopt, draining_).connect(service(), req, res);
     };
     router_.get("/p/connect", connect);
+    router_.post("/p/connect", connect);
   }
   // Completes the hand-over with the socket of a client, which then has the first event.
   static Page take_over(const Answer& answer) {
@@ -66,6 +68,10 @@ class ConnectRouteTest : public OneServiceTest {
     return {ConnectionId(parse_id(all.substr(id, all.find('\n', id) - id)).value_or(0)), std::move(pair.client)};
   }
 
+  std::string ticket(const std::string& user, const std::string& service = "s") {
+    return tickets_.create(ServiceName(service), {{UserId(user), TenantId("t"), AccessToken()}, ""}, kTicketLifetime)
+        .text;
+  }
   // The refusals recorded so far: status, reason and sentence.
   std::vector<std::string> recorded() const {
     std::vector<std::string> all;
@@ -149,6 +155,73 @@ TEST_F(ConnectRouteTest, RecordsWhyStreamsAreRefused) {
   EXPECT_EQ(activity_log_.last().front()->connection->identity.user.str(), "7");
   EXPECT_EQ(counted(R"(reason="application",service="s",status="402")"), 1);
   EXPECT_EQ(counted(R"(reason="draining",service="s",status="503")"), 2);
+}
+
+TEST_F(ConnectRouteTest, ATicketOpensOneStreamAsItsUserAndIsShownNowhere) {
+  application_ = &deciding_;
+  const std::string text = ticket("ann");
+  const Answer answer = request("GET", "/p/connect?userId=bob&ticket=" + text + "&clientId=c");
+  ASSERT_TRUE(answer.hand_over);
+  Page page = take_over(answer);
+  const auto found = service().sender->hub().directory().describe(page.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->identity.user.str(), "ann");
+  EXPECT_EQ(found->identity.tenant.str(), "t");
+  EXPECT_EQ(found->attributes.query, "userId=bob&clientId=c&plan=a%20b");
+  EXPECT_THAT(page.client.received(), HasSubstr(R"("requestKey":"ssek_)"));
+  EXPECT_EQ(request("GET", "/p/connect?ticket=" + text).status, 401);
+  EXPECT_THAT(recorded(), ElementsAre(StartsWith("401 invalid-ticket: the ticket cannot be redeemed")));
+  EXPECT_EQ(counted(R"(reason="invalid-ticket",service="s",status="401")"), 1);
+}
+
+TEST_F(ConnectRouteTest, AStreamOpenedWithoutATicketHasNoRequestKey) {
+  Page page = take_over(request("GET", "/p/connect?userId=7"));
+  EXPECT_EQ(page.client.received().find("requestKey"), std::string::npos);
+}
+
+TEST_F(ConnectRouteTest, ARefusedRequestAndAHeadLeaveTheTicket) {
+  application_ = &deciding_;
+  const std::string target = "/p/connect?ticket=" + ticket("ann");
+  EXPECT_EQ(request("HEAD", target).status, 200);
+  EXPECT_EQ(request("GET", target + "&keepaliveTime=x").status, 400);
+  deciding_.refuse = true;
+  EXPECT_EQ(request("GET", target).status, 402);
+  EXPECT_EQ(request("HEAD", target).status, 402);
+  deciding_.refuse = false;
+  draining_ = true;
+  EXPECT_EQ(request("GET", target).status, 503);
+  draining_ = false;
+  for (const auto& refused : activity_log_.last())
+    EXPECT_THAT(refused->connection->attributes.query, ::testing::Not(HasSubstr("sset_")));
+  const Page page = take_over(request("GET", target));
+  EXPECT_EQ(request("HEAD", target).status, 401);
+}
+
+TEST_F(ConnectRouteTest, ATicketOfAnotherServiceIsRefusedAndLeft) {
+  const std::string text = ticket("ann", "other");
+  const Answer answer = request("GET", "/p/connect?ticket=" + text);
+  EXPECT_EQ(answer.status, 401);
+  EXPECT_THAT(answer.head, HasSubstr(R"(Bearer error="invalid_token", error_description="the ticket is for another)"));
+  EXPECT_EQ(metrics_.snapshot().at(R"(sse_tickets_refused_total{reason="service"})"), 1);
+  EXPECT_TRUE(tickets_.find(text));
+}
+
+TEST_F(ConnectRouteTest, AParameterTicketOfTheApplicationStays) {
+  const Page page = take_over(request("GET", "/p/connect?userId=7&ticket=ST-1-abc"));
+  const auto found = service().sender->hub().directory().describe(page.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->identity.user.str(), "7");
+  EXPECT_EQ(found->attributes.query, "userId=7&ticket=ST-1-abc");
+}
+
+TEST_F(ConnectRouteTest, ATicketIsRemovedHoweverItIsWritten) {
+  std::string escaped;
+  for (const char c : ticket("ann")) append_upper_hex(escaped += '%', static_cast<unsigned char>(c));
+  const Page page = take_over(request("GET", "/p/connect?%74icket=" + escaped + "&ticket=second"));
+  const auto found = service().sender->hub().directory().describe(page.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->identity.user.str(), "ann");
+  EXPECT_EQ(found->attributes.query, "ticket=second");
 }
 
 TEST_F(ConnectRouteTest, AnswersWithTheRefusalOfTheApplication) {

@@ -21,6 +21,9 @@ class ConnectionRoutesTest : public OneServiceTest {
     add("/p/remove", &ConnectionRoutes::remove_listeners);
     add("/p/ack", &ConnectionRoutes::acknowledge);
     add("/p/disconnect", &ConnectionRoutes::disconnect);
+    add("/p/add.do", &ConnectionRoutes::add_listeners);
+    add("/p/ack.do", &ConnectionRoutes::acknowledge);
+    add("/p/disconnect.do", &ConnectionRoutes::disconnect);
   }
   Answer post(const std::string& target, const std::string& body) { return request("POST", target, body); }
   static std::string of(const Page& page, const std::string& fields) {
@@ -38,6 +41,37 @@ TEST_F(ConnectionRoutesTest, ChangesTheListenersOfTheUsersOwnConnection) {
               HasSubstr(R"("data":{"listener":["b"]})"));
   EXPECT_THAT(post("/p/add?userId=8", of(page, R"("listener":["c"])")).body,
               HasSubstr(R"({"error":"connectionId not exist"})"));
+}
+
+TEST_F(ConnectionRoutesTest, ARequestKeyIsGoodForItsOwnConnectionWithoutCredentials) {
+  Page page = open("7");
+  const Page other = open("7");
+  const std::string key = tickets_.make_request_key(page.id, {UserId("7")});
+  const delivery::SendResult sent =
+      service().sender->send({{event::TargetKind::kUser, {"7"}, false}, "news", "hello", true});
+  ASSERT_TRUE(page.client.receive_until("hello"));
+  const std::string listener = R"("listener":["a"])";
+  // The demo authentication would make it user 1.
+  EXPECT_THAT(post("/p/add.do?requestKey=" + key, of(page, listener)).body, HasSubstr(R"({"listener":["a"]})"));
+  EXPECT_THAT(request("POST", "/p/add.do", of(page, listener), "X-Sse-Request-Key: " + key + "\r\n").body,
+              HasSubstr(R"({"listener":["a"]})"));
+  EXPECT_THAT(post("/p/add.do?userId=7&requestKey=" + key, of(other, listener)).body,
+              HasSubstr(R"({"error":"connectionId not exist"})"));
+  const std::string ids = R"("ids":[")" + std::to_string(sent.id) + R"("])";
+  EXPECT_THAT(post("/p/ack.do?requestKey=" + key, of(other, ids)).body, HasSubstr(R"("acked":0)"));
+  EXPECT_THAT(post("/p/ack.do?requestKey=" + key, of(page, ids)).body, HasSubstr(R"("acked":1)"));
+  const std::string goodbye = "connectionId=" + other.id.str();
+  EXPECT_THAT(post("/p/disconnect.do?requestKey=" + key + "&" + goodbye, "").body, HasSubstr(R"("count":0)"));
+  EXPECT_THAT(post("/p/disconnect.do?requestKey=" + key + "&connectionId=" + page.id.str(), "").body,
+              HasSubstr(R"("count":1)"));
+}
+
+TEST_F(ConnectionRoutesTest, ARequestKeyThatThisServerHasNotMadeIsRefused) {
+  const Page page = open("7");
+  const Answer answer = post("/p/add.do?userId=7&requestKey=ssek_abc.def", of(page, R"("listener":["a"])"));
+  EXPECT_EQ(answer.status, 401);
+  EXPECT_THAT(answer.body, HasSubstr("the request key is of a stream that this server has not opened"));
+  EXPECT_THAT(answer.head, HasSubstr(R"(WWW-Authenticate: Bearer error="invalid_token")"));
 }
 
 TEST_F(ConnectionRoutesTest, RefusesListenersThatAreNoListOfNames) {

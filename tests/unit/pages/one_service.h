@@ -10,10 +10,12 @@
 
 #include "application/service.h"
 #include "auth/authenticator.h"
+#include "auth/tickets.h"
 #include "net/router.h"
 #include "pages/page_admission.h"
 #include "pages/page_envelope.h"
 #include "store/memory/memory_repository.h"
+#include "store/memory/memory_tickets.h"
 #include "unit/net/loopback.h"
 
 namespace sse::pages {
@@ -76,7 +78,9 @@ class OneServiceTest : public ::testing::Test {
   const OriginPolicy origins_{{}, {}, false};
   const auth::TrustedProxies proxies_{std::vector<std::string>{}};
   const std::unique_ptr<auth::Authenticator> authenticator_ = auth::make_demo_authenticator();
-  const PageAdmission admission_{*authenticator_, proxies_, origins_};
+  store::MemoryTickets ticket_store_{{10, mebibytes(1)}, Clock::system()};
+  auth::Tickets tickets_{ticket_store_, 0, Clock::system(), metrics_};
+  const PageAdmission admission_{*authenticator_, proxies_, origins_, &tickets_};
   net::HttplibApp app_;
   net::Router router_{app_, write_page_error};
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "store/memory/memory_tickets.h"
 
 namespace sse::pages {
 namespace {
@@ -84,6 +85,53 @@ TEST_F(PageAdmissionTest, SaysWhatIsWrongWithCredentials) {
   EXPECT_THROW(admission_.authenticate(with_token), Error);
 }
 
+class PageAdmissionWithTickets : public PageAdmissionTest {
+ protected:
+  net::AdmitResult admit_post(const std::string& target) const {
+    const std::string text = "POST " + target + " HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
+    std::size_t scanned = 0;
+    return with_tickets_.admit(net::scan_head(text, scanned).head, {"10.0.0.1", 1}, Access::kWrite);
+  }
+
+  observe::Registry metrics_;
+  store::MemoryTickets store_{{10, mebibytes(1)}, Clock::system()};
+  auth::Tickets tickets_{store_, 0, Clock::system(), metrics_};
+  const PageAdmission with_tickets_{authenticator_, proxies_, origins_, &tickets_};
+};
+
+TEST_F(PageAdmissionWithTickets, ATicketAdmitsABodyAndIsNotUsedUp) {
+  const std::string text =
+      tickets_.create(ServiceName("s"), {{UserId("ann"), TenantId(), AccessToken()}, ""}, kTicketLifetime).text;
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(admit_post("/p/connect?ticket=" + text).refusal);
+  const httplib::Request get = request("/p/connect?as=bob&ticket=" + text);
+  const auto sender = with_tickets_.authenticate(get);
+  ASSERT_TRUE(sender);
+  EXPECT_EQ(sender->user.identity.user.str(), "ann");
+  EXPECT_EQ(sender->ticket, text);
+  EXPECT_EQ(sender->ticket_service.str(), "s");
+  // Only for streams.
+  EXPECT_EQ(admit_post("/p/connect/ack.do?ticket=" + text).refusal->status, 401);
+  EXPECT_EQ(with_tickets_.require_sender(request("/p/connect/ack.do?as=bob&ticket=" + text)).user.identity.user.str(),
+            "bob");
+}
+
+TEST_F(PageAdmissionWithTickets, ABadTicketIsNotReplacedByOtherCredentials) {
+  const net::AdmitResult result = admit_post("/p/connect?as=bob&ticket=sset_0_nothing");
+  ASSERT_TRUE(result.refusal);
+  EXPECT_EQ(result.refusal->status, 401);
+  EXPECT_THAT(result.refusal->sentence, HasSubstr("the ticket cannot be redeemed"));
+  EXPECT_EQ(metrics_.snapshot().at(R"(sse_tickets_refused_total{reason="invalid"})"), 1);
+}
+
+TEST_F(PageAdmissionWithTickets, ARequestKeyOpensNoStream) {
+  const std::string key = tickets_.make_request_key(ConnectionId(5), {UserId("ann")});
+  EXPECT_EQ(admit_post("/p/connect?requestKey=" + key).refusal->status, 401);
+  EXPECT_FALSE(admit_post("/p/connect/ack.do?requestKey=" + key).refusal);
+  const AdmittedSender sender = with_tickets_.require_sender(request("/p/connect/ack.do?requestKey=" + key));
+  EXPECT_EQ(sender.identity_for(ConnectionId(5)).user.str(), "ann");
+  EXPECT_TRUE(sender.identity_for(ConnectionId(6)).user.empty());
+}
+
 TEST_F(PageAdmissionTest, RefusesAForeignPageBeforeItsUserIsAskedFor) {
   const std::string fetch = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nOrigin: ";
   const net::AdmitResult refused = admit("/p/connect?as=1", fetch + "https://evil.example\r\n");
@@ -102,10 +150,10 @@ TEST_F(PageAdmissionTest, RefusesWithTheStatusOfTheAuthenticatorsError) {
 }
 
 TEST_F(PageAdmissionTest, RequiresAUserOfARoute) {
-  EXPECT_EQ(admission_.require_user(request("/p?as=2")).identity.user.str(), "2");
+  EXPECT_EQ(admission_.require_sender(request("/p?as=2")).user.identity.user.str(), "2");
   EXPECT_FALSE(admission_.authenticate(request("/p")));
   try {
-    admission_.require_user(request("/p"));
+    admission_.require_sender(request("/p"));
     FAIL() << "not refused";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnauthenticated);

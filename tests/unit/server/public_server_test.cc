@@ -273,6 +273,21 @@ TEST_F(PublicServerTest, WaitsForTheConfirmations) {
   EXPECT_EQ(sent.recipients.front().state, "confirmed");
 }
 
+TEST_F(PublicServerTest, CreatesTicketsThatOpenOneStreamBesideItsAuthenticator) {
+  start_public({}, std::make_unique<WordAuthenticator>());
+  Service service = public_->service();
+  User ann;
+  ann.identity.user = UserId("ann");
+  ann.identity.tenant = TenantId("acme");
+  const Ticket ticket = service.create_ticket(ann);
+  EXPECT_EQ(page().get("/my-sse/connect?ticket=" + ticket.text + "x").status, 401);
+  const OpenStream open = stream("ticket=" + ticket.text);
+  EXPECT_EQ(service.connection(ConnectionId(std::stoull(open.id)))->identity.tenant, TenantId("acme"));
+  EXPECT_EQ(page().get("/my-sse/connect?ticket=" + ticket.text).status, 401);
+  EXPECT_THROW(service.create_ticket(User{}), Error);
+  EXPECT_THROW(service.create_ticket(ann, std::chrono::hours(1)), Error);
+}
+
 TEST_F(PublicServerTest, ListsAndClosesConnections) {
   start_public();
   Service service = public_->service();
