@@ -16,6 +16,12 @@ export function curlPost(url, body) {
   return shellLine('curl', '-X', 'POST', url, '-H', `Content-Type: ${JSON_TYPE}`, '-d', JSON.stringify(body));
 }
 
+/** The curl line of a POST with a form, of which each field is readable. */
+export function curlForm(url, form) {
+  const fields = [...new URLSearchParams(form)].flatMap(([name, value]) => ['--data-urlencode', `${name}=${value}`]);
+  return shellLine('curl', url, ...fields);
+}
+
 /** An event as the server has sent it (WHATWG HTML §9.2.6). */
 export function frameOf({ type, data, lastEventId, qos }) {
   const mark = qos ? 'event:sse-qos\ndata:\n\n' : '';
@@ -24,8 +30,10 @@ export function frameOf({ type, data, lastEventId, qos }) {
   return `${mark}${id}event:${type}\n${lines.map((line) => `data:${line}\n`).join('')}\n`;
 }
 
+const pathOf = (url) => new URL(url, location.href).pathname;
+
 function confirmedIds(url, body) {
-  if (!new URL(url, location.href).pathname.endsWith('/connect/ack.do')) return [];
+  if (!pathOf(url).endsWith('/connect/ack.do')) return [];
   return JSON.parse(body).ids;
 }
 
@@ -40,10 +48,13 @@ async function readText(body, onText) {
 
 /**
  * `onConnect(url)` is called for each stream that is opened, `onRaw(text)` with the bytes of one that is read with fetch,
- * `onConfirmed(ids)` when the server has confirmations.
+ * `onConfirmed(ids)` when the server has confirmations, `onGoodbye(url, form)` when the page leaves its stream.
  */
-export function watchWire({ onConnect, onRaw, onConfirmed }) {
-  const isConnect = (url) => new URL(url, location.href).pathname.endsWith('/connect');
+export function watchWire({ onConnect, onRaw, onConfirmed, onGoodbye }) {
+  const isConnect = (url) => pathOf(url).endsWith('/connect');
+  const watchGoodbye = (url, body) => {
+    if (pathOf(url).endsWith('/connect/disconnect.do')) onGoodbye(new URL(url, location.href).href, String(body));
+  };
   const { EventSource, fetch } = window;
   window.EventSource = class extends EventSource {
     constructor(url, options) {
@@ -55,6 +66,7 @@ export function watchWire({ onConnect, onRaw, onConfirmed }) {
     const url = resource.url ?? String(resource);
     const isStream = isConnect(url) && options?.method !== 'HEAD';
     if (isStream) onConnect(new URL(url, location.href).href);
+    watchGoodbye(url, options?.body);
     const response = await fetch(resource, options);
     if (isStream && response.ok && response.body) {
       const [own, copy] = response.body.tee();
@@ -66,6 +78,7 @@ export function watchWire({ onConnect, onRaw, onConfirmed }) {
   };
   const beacon = navigator.sendBeacon.bind(navigator);
   navigator.sendBeacon = (url, body) => {
+    watchGoodbye(url, body);
     const sent = beacon(url, body);
     if (sent) onConfirmed(confirmedIds(url, body));
     return sent;

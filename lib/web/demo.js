@@ -3,7 +3,7 @@
 import { addReconnect, addRoundTrip, drawChart } from './demo-chart.js';
 import { addDetail, addLine, awaitConfirmation, labelCopyButtons, setConfirmed, showDetail } from './demo-log.js';
 import { setLanguage, text } from './demo-text.js';
-import { curlPost, frameOf, shellLine, watchWire } from './demo-wire.js';
+import { curlForm, curlPost, frameOf, shellLine, watchWire } from './demo-wire.js';
 
 const STATES = ['connecting', 'connected', 'closed'];
 const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel' };
@@ -18,6 +18,7 @@ const isSecond = page.searchParams.has('second');
 let Sse;
 let sse;
 let connectURL = '';
+let goodbye; // the curl line of the last one
 let hasConnected = false;
 const published = new Map(); // event id → when it was published
 const arrived = new Map(); // event id → when it arrived, which may be before the answer to the publisher
@@ -58,13 +59,23 @@ const listeners = {
   },
   'connect-close'(event) {
     const isServer = event.whoTriggerClose === 'server';
-    const frame = isServer ? frameOf(event) : undefined;
-    addLine('close', this.connectionId, event.type, `${event.data}. whoTriggerClose=${event.whoTriggerClose}`, { frame });
+    const detail = isServer
+      ? { frame: frameOf(event), ssectl: shellLine('ssectl', 'events', '--type', 'disconnect', '--last', '1') }
+      : { curl: goodbye, ssectl: shellLine('ssectl', 'connections', 'close', this.connectionId) };
+    addLine('close', this.connectionId, event.type, `${event.data}. whoTriggerClose=${event.whoTriggerClose}`, detail);
+    if (!isServer) showDetail(detail);
     showConnection({});
     if (!this.isActive()) element('state-detail').textContent = text(isServer ? 'byServer' : 'byPage');
   },
   'sse-change-state'(event) {
     showState(STATES[event.data.newState]);
+  },
+  'sse-connect-failed'(event) {
+    const detail = {
+      curl: shellLine('curl', '-I', connectURL),
+      ssectl: shellLine('ssectl', 'events', '--type', 'refused', '--last', '1'),
+    };
+    addLine('problem', null, event.type, JSON.stringify(event.data), detail);
   },
   'sse-change-active'(event) {
     const { newActive, duration } = event.data;
@@ -119,7 +130,8 @@ function startListening(name) {
   if (!sse || listeners[name] || listening.has(name)) return;
   listening.add(name);
   keepListening();
-  showAnswer('addListener', name, () => sse.addListener(name, showEvent), listenerBody(name));
+  const ssectl = shellLine('ssectl', 'listen', '--user', element('user').value, '--event', name);
+  showAnswer('addListener', name, () => sse.addListener(name, showEvent), listenerBody(name), ssectl);
 }
 
 function stopListening(name) {
@@ -127,7 +139,8 @@ function stopListening(name) {
   listening.delete(name);
   keepListening();
   element('event').focus();
-  showAnswer('removeListener', name, () => sse.removeListener(name), listenerBody(name));
+  const ssectl = shellLine('ssectl', 'explain', '--user', element('user').value, '--event', name, '--listening');
+  showAnswer('removeListener', name, () => sse.removeListener(name), listenerBody(name), ssectl);
 }
 
 const listenerBody = (name) => () => ({ connectionId: sse.connectionId, listener: [name] });
@@ -174,6 +187,10 @@ function service() {
 }
 
 // ---- requests
+
+function onGoodbye(url, form) {
+  goodbye = curlForm(url, form);
+}
 
 function send(path, body, ssectl) {
   return showAnswer('send', `${path} ${JSON.stringify(body)}`, () => sse.send(path, body), () => body, ssectl);
@@ -295,7 +312,8 @@ element('listen').addEventListener('submit', (event) => {
 });
 element('message').addEventListener('submit', (event) => {
   event.preventDefault();
-  if (sse) send('hello', { text: element('text').value });
+  const ssectl = shellLine('ssectl', 'events', '--type', 'message', '--user', element('user').value, '--last', '1');
+  if (sse) send('hello', { text: element('text').value }, ssectl);
 });
 element('publish').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -333,7 +351,7 @@ showIdentity();
 element('service').textContent = service();
 element('state').dataset.state = 'connecting';
 useLanguage(page.searchParams.get('lang') ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'));
-watchWire({ onConnect: (url) => (connectURL = url), onRaw: addRaw, onConfirmed: setConfirmed });
+watchWire({ onConnect: (url) => (connectURL = url), onRaw: addRaw, onConfirmed: setConfirmed, onGoodbye });
 try {
   ({ default: Sse } = await import(service()));
   connectAs();

@@ -264,6 +264,50 @@ test('publishes to a user, a channel and everyone, and the shown lines of curl a
   assert.deepEqual(page.problems, []);
 });
 
+test('every action of the page shows lines of curl and ssectl that work', async (t) => {
+  const { server, page } = await openDemo(t);
+  const both = async (curl, ssectl) => {
+    await detailIs(page, 'curl', curl);
+    await detailIs(page, 'shell-example', ssectl);
+    return shell(server, await shown(page, 'curl'));
+  };
+  await page.fill('#event', 'note');
+  await page.press('#event', 'Enter');
+  const added = await both(/^curl .*addListener\.do/, /^ssectl listen --user 1 --event note$/);
+  assert.match(added.stdout, /"note"/);
+  await page.click('#listening li:has-text("note") button');
+  await both(/^curl .*removeListener\.do/, /^ssectl explain --user 1 --event note --listening$/);
+  const explained = await shell(server, `${await shown(page, 'shell-example')} || true`);
+  assert.match(explained.stdout, /does not listen|no/);
+  await page.click('#send');
+  const said = await both(/^curl .*message\/hello\.do/, /^ssectl events --type message --user 1 --last 1$/);
+  assert.equal(JSON.parse(said.stdout).success, true);
+  assert.match((await shell(server, await shown(page, 'shell-example'))).stdout, /hello/);
+  const id = await shown(page, 'connection-id');
+  await page.click('#close-client');
+  const goodbye = await both(/^curl .*disconnect\.do/, new RegExp(`^ssectl connections close ${id}$`));
+  assert.equal(JSON.parse(goodbye.stdout).data.count, 0, 'the page has said it');
+  await page.click('#reconnect');
+  await stateIs(page, 'Connected');
+  await page.click('#close-server');
+  await stateIs(page, 'Closed');
+  await page.locator('#log li[data-kind="close"]').last().click();
+  await detailIs(page, 'shell-example', /^ssectl events --type disconnect --last 1$/);
+  assert.match((await shell(server, await shown(page, 'shell-example'))).stdout, /disconnect/);
+  assert.deepEqual(page.problems, []);
+});
+
+test('a refused try is a line of the log, with the way to see why', async (t) => {
+  const { server, page } = await openDemo(t);
+  await page.route(/\/connect\?/, (route) => route.fulfill({ status: 403, body: '' }));
+  await page.click('#reconnect');
+  await logged(page, /sse-connect-failed .*403/);
+  await page.locator('#log li[data-kind="problem"]').first().click();
+  await detailIs(page, 'curl', /^curl -I 'http.*\/connect\?/);
+  assert.match((await shell(server, await shown(page, 'curl'))).stdout, /^HTTP\/1\.1 200/);
+  await detailIs(page, 'shell-example', /^ssectl events --type refused --last 1$/);
+});
+
 test('shows of each message whether it is confirmed, and its frame', async (t) => {
   const { server, page } = await openDemo(t);
   await page.check('#qos');
