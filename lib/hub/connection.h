@@ -21,6 +21,7 @@
 #include "hub/replay_session.h"
 #include "hub/tcp_ack_poll.h"
 #include "net/address_limiter.h"
+#include "net/counted.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "sse-server/connection.h"
@@ -60,6 +61,7 @@ struct NewConnection {
   bool chunked = false;       ///< the head contains `Transfer-Encoding: chunked`
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
   std::string request_key;  ///< told in connect-finish; empty: the client has credentials for its requests
+  net::Counted counted;     ///< until its shard counts it
 };
 
 /// One open event stream with the identity and subscriptions of its client. Owned by its shard; loop thread only.

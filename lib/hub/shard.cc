@@ -43,7 +43,6 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       tcp_acks_(loop, [this](ConnectionId id) { return registry_.find_any(id); }),
       acks_({options.ack_timeout, options.in_cluster}, [this](ConnectionId id) { return registry_.find_any(id); }),
       wheel_(tick_of(options), 256, loop.clock().steady_now()) {
-  loop_.limit_task_time();
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }

@@ -47,9 +47,14 @@ bool ConnectionLimits::readmit(const std::string& client, ConnectionPlace& place
   return true;
 }
 
-void ConnectionLimits::count(const ConnectionPlace& place, std::size_t change) {
-  if (place.refusal != nullptr) refused_open_ += change;
-  open_.fetch_add(change, std::memory_order_relaxed);
+void ConnectionLimits::opened(ConnectionPlace& place) {
+  if (place.refusal != nullptr) ++refused_open_;
+  place.counted = counted_.another();
+}
+
+void ConnectionLimits::closed(ConnectionPlace& place) {
+  if (place.refusal != nullptr) --refused_open_;
+  place.counted.reset();
 }
 
 }  // namespace sse::net

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "net/address_limiter.h"
+#include "net/counted.h"
 #include "net/front_metrics.h"
 #include "net/front_options.h"
 
@@ -23,6 +23,7 @@ struct ConnectionPlace {
   std::unique_ptr<AddressLimiter::Ticket> ticket{};  ///< null: no limit, or `from_proxy`
   bool from_proxy = false;                           ///< each of its requests gets its own ticket
   const ConnectionRefusal* refusal = nullptr;        ///< null: admitted. Belongs to the limits.
+  Counted counted{};                                 ///< from ConnectionLimits::opened()
 };
 
 /// Decides which connections a front admits: at most FrontOptions::max_connections, and max_per_address of one client.
@@ -33,7 +34,8 @@ class ConnectionLimits {
   /// descriptors that are reserved for the admin listener.
   static constexpr std::size_t kMaxRefusedOpen = 64;
 
-  /// `options` and `metrics` must outlive the limits. `others_open`: connections that left the front and still count.
+  /// `options` and `metrics` must outlive the limits. `others_open`: connections that left the front, gave up their
+  /// ConnectionPlace::counted, and still count.
   ConnectionLimits(const FrontOptions& options, FrontMetrics& metrics, std::function<std::size_t()> others_open);
   ConnectionLimits(const ConnectionLimits&) = delete;
   ConnectionLimits& operator=(const ConnectionLimits&) = delete;
@@ -51,22 +53,21 @@ class ConnectionLimits {
 
   /// False when one more refused connection must be closed at once.
   bool can_hold_refused() const { return refused_open_ < kMaxRefusedOpen; }
-  /// The front holds a connection with this place from now on, or no longer.
-  void opened(const ConnectionPlace& place) { count(place, 1); }
-  void closed(const ConnectionPlace& place) { count(place, std::size_t{0} - 1); }
-  /// Connections that the front holds now, refused ones included. Any thread.
-  std::size_t open() const { return open_.load(std::memory_order_relaxed); }
+  /// The front holds a connection with this place from now on, or no longer. Its `counted` may have left the front
+  /// before closed().
+  void opened(ConnectionPlace& place);
+  void closed(ConnectionPlace& place);
+  /// Connections that are counted now, refused ones included. Any thread.
+  std::size_t open() const { return counted_.others(); }
 
  private:
-  void count(const ConnectionPlace& place, std::size_t change);
-
   const FrontOptions& options_;
   FrontMetrics& metrics_;
   const std::function<std::size_t()> others_open_;
   const ConnectionRefusal full_;
   const ConnectionRefusal too_many_of_address_;
   const std::shared_ptr<AddressLimiter> limiter_;
-  std::atomic<std::size_t> open_{0};
+  const Counted counted_ = Counted::first();
   std::size_t refused_open_ = 0;
 };
 

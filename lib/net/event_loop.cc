@@ -172,7 +172,7 @@ void EventLoop::run_inbox() {
     Task& task = running_[next_task_++];
     observe::guarded("a task of a loop", [&task] { task(); });
     observe::guarded("the end of a loop's task", [&task] { task = Task(); });
-    if (task_time_limited_ && clock_.steady_now() >= end) break;
+    if (clock_.steady_now() >= end) break;
   }
   if (next_task_ < running_.size() || tasks_wait_) continue_at_once();
 }

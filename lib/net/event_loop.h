@@ -19,9 +19,10 @@ namespace sse::net {
 
 /// One thread that waits on epoll and owns everything that its handlers own, so that they need no locks.
 ///
-/// A turn of the loop handles descriptor events, then the tasks posted so far (see limit_task_time()), then due timers,
-/// then the end-of-turn hooks (where streams write what the turn queued for them). A handler may be destroyed by a
-/// task, a timer or a hook, never from inside an event: another event of the same batch may still refer to it.
+/// A turn of the loop handles descriptor events, then the tasks posted so far, but for about kTaskTime or as long as
+/// the events took, then due timers, then the end-of-turn hooks (where streams write what the turn queued for them). A
+/// handler may be destroyed by a task, a timer or a hook, never from inside an event: another event of the same batch
+/// may still refer to it.
 class EventLoop {
  public:
   /// Receives a descriptor's events on the loop thread.
@@ -34,7 +35,7 @@ class EventLoop {
     ~Handler() = default;
   };
 
-  /// How long a turn runs posted tasks, after limit_task_time(); a task is not interrupted.
+  /// How long a turn runs posted tasks before it looks at descriptors again; a task is not interrupted.
   static constexpr std::chrono::microseconds kTaskTime{500};
 
   using TimerId = std::pair<SteadyTime, std::uint64_t>;
@@ -82,11 +83,6 @@ class EventLoop {
   void at_turn_end(std::function<void()> hook) {
     hooks_.push_back(std::move(hook));
   }
-  /// From now on a turn runs posted tasks for about kTaskTime, or as long as its events took, and leaves the rest to
-  /// the next turn. For loops whose streams must not wait for a burst of tasks.
-  void limit_task_time() {
-    task_time_limited_ = true;
-  }
   /// The next turn does not wait: an end-of-turn hook has left work for it. stop() waits for that work.
   void continue_at_once() {
     more_ = true;
@@ -125,7 +121,6 @@ class EventLoop {
   std::vector<Task> running_;
   std::size_t next_task_ = 0;  // of running_
   bool tasks_wait_ = false;    // the eventfd was written since inbox_ was taken
-  bool task_time_limited_ = false;
   bool more_ = false;
   bool stopping_ = false;
 

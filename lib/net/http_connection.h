@@ -82,7 +82,7 @@ class HttpConnection final : public EventLoop::Handler {
   void drain();
 
   std::uint64_t key() const { return key_; }
-  const ConnectionPlace& place() const { return place_; }
+  ConnectionPlace& place() { return place_; }
   /// Any thread.
   State state() const { return state_.load(std::memory_order_acquire); }
 

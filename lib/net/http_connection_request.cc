@@ -182,11 +182,12 @@ Reply HttpConnection::reply_of(bool keep_alive) {
   return shared_.app.process(text, peer_, keep_alive, extras);
 }
 
-// The socket with its ticket: from now on this object holds nothing but its place in the front, until it is closed.
+// The socket with its places under the limits: from now on this object holds nothing, until it is closed.
 HandedOverConnection HttpConnection::leave_front(std::string head) {
   note_handled();
   shared_.loop.remove(fd());
-  return {std::move(socket_), stream_head(std::move(head), head_.http_1_0), std::move(place_.ticket)};
+  return {std::move(socket_), stream_head(std::move(head), head_.http_1_0), std::move(place_.ticket),
+          std::move(place_.counted)};
 }
 
 bool HttpConnection::waited_too_long() const {

@@ -108,6 +108,7 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
     shared->response_head = std::move(connection.head.bytes);
     shared->chunked = connection.head.chunked;
     shared->ticket = std::move(connection.ticket);
+    shared->counted = std::move(connection.counted);
     service.sender->connect(std::move(*shared));
   });
 }

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sse::net {
@@ -36,7 +37,11 @@ class ConnectionLimitsTest : public ::testing::Test {
 };
 
 TEST_F(ConnectionLimitsTest, AdmitsEveryoneWithoutLimits) {
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(open("192.0.2.1").refusal, nullptr);
+  std::vector<ConnectionPlace> places;
+  for (int i = 0; i < 1000; ++i) {
+    places.push_back(open("192.0.2.1"));
+    EXPECT_EQ(places.back().refusal, nullptr);
+  }
   EXPECT_EQ(limits().open(), 1000U);
 }
 
@@ -44,7 +49,7 @@ TEST_F(ConnectionLimitsTest, CountsConnectionsThatLeftTheFront) {
   options_.max_connections = 3;
   options_.max_connections_option = "--most";
   others_ = 2;
-  const ConnectionPlace last = open("192.0.2.1");
+  ConnectionPlace last = open("192.0.2.1");
   EXPECT_EQ(last.refusal, nullptr);
   const ConnectionPlace refused = limits().admit("192.0.2.1");
   ASSERT_NE(refused.refusal, nullptr);
@@ -53,6 +58,21 @@ TEST_F(ConnectionLimitsTest, CountsConnectionsThatLeftTheFront) {
   EXPECT_EQ(metrics_->refused_full.value(), 1U);
   limits().closed(last);
   EXPECT_EQ(limits().admit("192.0.2.1").refusal, nullptr);
+}
+
+TEST_F(ConnectionLimitsTest, CountsAConnectionOnceWhileItLeavesTheFront) {
+  options_.max_connections = 2;
+  ConnectionPlace place = open("192.0.2.1");
+  Counted leaving = std::move(place.counted);
+  limits().closed(place);
+  EXPECT_EQ(limits().open(), 1U);
+  // Its new owner counts it, too, for a moment.
+  others_ = 1;
+  leaving.reset();
+  EXPECT_EQ(limits().open(), 0U);
+  const ConnectionPlace another = open("192.0.2.1");
+  EXPECT_EQ(another.refusal, nullptr);
+  EXPECT_NE(limits().admit("192.0.2.1").refusal, nullptr);
 }
 
 TEST_F(ConnectionLimitsTest, DoesNotCountRefusedConnectionsAgainstTheLimit) {
@@ -121,7 +141,7 @@ TEST_F(ConnectionLimitsTest, CountsAConnectionForTheClientThatItsProxyNames) {
   }
   ConnectionPlace last = open("192.0.2.1");
   EXPECT_FALSE(limits().readmit("203.0.113.7", last));
-  for (const ConnectionPlace& place : refused) limits().closed(place);
+  for (ConnectionPlace& place : refused) limits().closed(place);
   EXPECT_TRUE(limits().can_hold_refused());
 }
 

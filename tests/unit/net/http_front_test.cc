@@ -73,6 +73,7 @@ class HttpFrontTest : public ::testing::Test {
     app_.Get("/stream", [this](const httplib::Request& req, httplib::Response& res) {
       HttplibApp::hand_over(req, res, "text/event-stream", [this](HandedOverConnection connection) {
         const MutexLock lock(mutex_);
+        connection.counted.reset();
         streams_.push_back(std::move(connection));
       });
     });
@@ -201,7 +202,7 @@ TEST_F(HttpFrontTest, TakesABodyOfManyReads) {
 
 class QuickFrontTest : public HttpFrontTest {
  protected:
-  // /quick is answered by a thread of its own, /dropped by nobody, all else by the workers.
+  // /quick is answered by a thread of its own, /dropped by none, all else by the workers.
   void start_quick() {
     start_front_only();
     front_->set_fast_handler([this](const RequestHead& head, std::string_view body, HttpFront::Responder& responder) {
@@ -691,7 +692,7 @@ class HeadDecidesTest : public HttpFrontTest {
   }
   ~HeadDecidesTest() override { release(); }
 
-  // What the other side's socket takes of a body nobody reads.
+  // What the other side's socket takes of a body that is not read.
   static std::size_t push(Client& c, std::size_t max_bytes) {
     const std::string piece(65536, 'x');
     std::size_t sent = 0;
