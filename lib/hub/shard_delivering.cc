@@ -101,29 +101,45 @@ void Shard::run_passes(Slice& slice) {
   bool over = false;
   while (!passes_.empty() && !over) {
     Pass& pass = passes_.first();
-    DeliveryBatch& batch = *pass.part->batch;
-    const Delivery& delivery = batch.delivery(pass.step);
-    const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target.kind, batch.name(pass.step));
+    const std::string& name = pass.part->batch->name(pass.step);
+    const ConnectionRegistry::Receivers receivers =
+        registry_.receivers(pass.part->batch->delivery(pass.step).target.kind, name);
     const std::span<Connection* const> members =
         receivers.group != nullptr ? receivers.group->members() : std::span<Connection* const>();
+    const std::uint32_t last = passes_.last_alike();
+    if (passes_.first_is_covered()) {
+      pass.left = 0;
+    } else if (!pass.begun) {
+      passes_.begin_first(members.size(), last);
+    }
     // A member that leaves is replaced by the last one, which has been visited; one that joins is put behind the last.
     pass.left = std::min(pass.left, members.size());
-    std::uint32_t taken = 0;
     while (pass.left > 0 && !over) {
       --pass.left;
       if (pass.left >= kMembersAhead) prefetch_member(members[pass.left - kMembersAhead]);
-      Connection& connection = *members[pass.left];
-      over = slice.spend();
-      if (connection.passes_taken >= pass.number) continue;
-      connection.passes_taken = pass.number;
-      if (receivers.include(connection) && give(connection, delivery, pass.frame, pass.position)) ++taken;
+      over = slice.spend(visit(*members[pass.left], receivers, last));
     }
-    count_taken(batch, pass.step, taken);
+    passes_.for_each(0, last, [this](Pass& visited) {
+      count_taken(*visited.part->batch, visited.step, std::exchange(visited.taken, 0));
+    });
     if (pass.left > 0) return;
     const std::shared_ptr<BatchPart> part = std::move(pass.part);
     passes_.end_first();
     if (--part->passes == 0 && part->started()) end_part(*part);
   }
+}
+
+// Gives a member the frames of the passes up to `last`, which are to its group. Returns the steps that it took.
+std::size_t Shard::visit(Connection& connection, const ConnectionRegistry::Receivers& receivers, std::uint32_t last) {
+  if (connection.passes_taken >= last) return 1;
+  const std::uint32_t seen = std::exchange(connection.passes_taken, last);
+  if (!receivers.include(connection)) return 1;
+  std::size_t steps = 0;
+  passes_.for_each(seen, last, [&](Pass& pass) {
+    ++steps;
+    if (give(connection, pass.part->batch->delivery(pass.step), pass.frame, pass.position)) ++pass.taken;
+  });
+  return steps;
 }
 
 void Shard::end_part(const BatchPart& part) {
@@ -135,7 +151,7 @@ void Shard::end_part(const BatchPart& part) {
 void Shard::take_passes(Connection& connection) {
   const std::uint32_t seen = std::exchange(connection.passes_taken, passes_.newest());
   if (!connection.indexed) return;
-  passes_.for_each_after(seen, [&](const Pass& pass) {
+  passes_.for_each(seen, passes_.newest(), [&](const Pass& pass) {
     DeliveryBatch& batch = *pass.part->batch;
     const Delivery& delivery = batch.delivery(pass.step);
     if (registry_.receivers(delivery.target.kind, batch.name(pass.step)).contain(connection) &&

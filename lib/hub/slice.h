@@ -26,11 +26,12 @@ class Slice {
         max_steps_(limits.steps),
         end_(clock.steady_now() + std::max<SteadyTime::duration>(limits.time, at_least)) {}
 
-  /// Counts one step; returns whether it was the last of the slice.
-  bool spend() {
-    ++steps_;
+  /// Counts steps; returns whether they were the last of the slice.
+  bool spend(std::size_t steps = 1) {
+    const std::size_t readings = steps_ / kStepsPerReading;
+    steps_ += steps;
     if (max_steps_ != 0 && steps_ >= max_steps_) return true;
-    return steps_ % kStepsPerReading == 0 && clock_.steady_now() >= end_;
+    return steps_ / kStepsPerReading != readings && clock_.steady_now() >= end_;
   }
 
  private:

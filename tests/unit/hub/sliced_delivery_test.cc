@@ -168,7 +168,8 @@ TEST_F(SlicedDeliveryTest, AStreamThatOpensGetsNothingOfABulkCallThatHasNotBegun
   start(1);
   std::vector<Page> pages = open_users(3);
   std::vector<Page> late;
-  const Target all = Target::all();
+  // Lives until the delivery ends, which may be after the streams got it.
+  const Target& all = *targets_.emplace_back(std::make_unique<Target>(Target::all()));
   in_one_turn([&] {
     hub_->start_delivery({{all, "news", frame("1")}, {all, "news", frame("2")}, {all, "news", frame("3")}},
                          [](const DeliveryBatch::Taken&) {});
