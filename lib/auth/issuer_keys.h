@@ -20,8 +20,8 @@ namespace sse::auth {
 /// The signature keys of an OpenID provider, found by OpenID Connect Discovery 1.0:
 /// `ISSUER/.well-known/openid-configuration` names the JWKS document. A thread of its own reads both at once, again
 /// every hour, and again for a key id that is unknown, but not more often than every 30 seconds: the keys of a provider
-/// change, and anybody can send tokens with key ids that do not exist. Until the provider answers the first time, it is
-/// tried again every few seconds; afterwards its last keys stay valid while it is down. Thread safe.
+/// change, and any client can send tokens with key ids that do not exist. Until the provider answers the first time, it
+/// is tried again every few seconds; afterwards its last keys stay valid while it is down. Thread safe.
 ///
 /// Why a fetch is not made by the caller that needs it: a provider that is slow would hold as many threads as there are
 /// requests. At most kMaxWaiting callers wait for the fetch in progress, for its timeout at most.

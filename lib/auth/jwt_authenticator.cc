@@ -147,8 +147,8 @@ class JwtAuthenticator final : public Authenticator {
     return keys_;
   }
 
-  // The first token of a new application fails without a visible reason otherwise. Anybody can send invalid tokens, so
-  // that further ones within a second are logged at debug only.
+  // The first token of a new application fails without a visible reason otherwise. Any client can send invalid tokens,
+  // so that further ones within a second are logged at debug only.
   void log_refusal(const PageRequest& request, const char* reason) {
     const bool shown = log_throttle_.line(options_.clock->steady_now()).has_value();
     (shown ? observe::log_info : observe::log_debug)("a token was refused",

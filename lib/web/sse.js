@@ -121,7 +121,7 @@ function credentialsOf({ withCredentials }) {
   return withCredentials ? 'include' : 'same-origin';
 }
 
-/** For goodbyes, whose answer nobody reads. A beacon carries no headers. */
+/** For goodbyes, whose answer is not read. A beacon carries no headers. */
 function beacon(target, path, body) {
   const { navigator } = globalThis;
   if (navigator?.sendBeacon && !target.headers) return navigator.sendBeacon(requestURL(target, path), body);

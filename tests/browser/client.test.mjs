@@ -58,7 +58,7 @@ test('data arrives byte for byte', async (t) => {
   }
 });
 
-test('what is no text is refused and nobody gets it', async (t) => {
+test('what is no text is refused and reaches no listener', async (t) => {
   const server = await startServer(t);
   const page = await openPage(t, `${server.url}/my-sse`);
   await openClient(page, 'framing', 'framing');

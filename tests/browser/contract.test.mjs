@@ -252,7 +252,7 @@ test('close() is final: neither a visible tab nor the network brings it back', a
   assert.equal(server.streams.length, 1);
 });
 
-test('says goodbye before its stream ends, and lets it go even when nobody answers', async (t) => {
+test('says goodbye before its stream ends, and lets it go even when no answer comes', async (t) => {
   let open;
   const server = await startScripted(t, {
     onRequest({ path }) {

@@ -43,7 +43,7 @@ const received = (page, name) =>
   page.evaluate((wanted) => window.received.filter(([type]) => type === wanted), name);
 const arrived = (page, name, count = 1) =>
   until(async () => (await received(page, name)).length >= count, `${count} ${name}`);
-const nobodyLeft = (server) => until(async () => (await server.connections()).length === 0, 'the server knows');
+const noStreamLeft = (server) => until(async () => (await server.connections()).length === 0, 'the server knows');
 
 /** Neither a stream nor a plan to open one: a timer set now runs after those the client may have set before. */
 async function stayedAway(page) {
@@ -95,7 +95,7 @@ test('close() closes for good, and the page is told who closed', async (t) => {
   const [[, , who, why]] = await received(page, 'connect-close');
   assert.deepEqual([who, why], ['client', 'enough']);
   await stayedAway(page);
-  await nobodyLeft(server);
+  await noStreamLeft(server);
   await page.evaluate(() => window.sseConnection.connect());
   await connected(page);
 });
@@ -107,14 +107,14 @@ test('the server’s close is final', async (t) => {
   const [[, , who, why]] = await received(page, 'connect-close');
   assert.deepEqual([who, why], ['server', 'server-close']);
   await stayedAway(page);
-  await nobodyLeft(server);
+  await noStreamLeft(server);
 });
 
 test('a hidden tab is not connected, and is again when it is shown', async (t) => {
   const { server, page } = await openJavaPage(t, {}, '--reconnect-time', `${RECONNECT}ms`);
   await setVisibility(page, 'hidden');
   await stayedAway(page);
-  await nobodyLeft(server);
+  await noStreamLeft(server);
   await setVisibility(page, 'visible');
   await connected(page);
   await arrived(page, 'connect-finish', 2);
@@ -134,7 +134,7 @@ test('comes back after a restart of the server and after the end of a connection
 test('a qos message waits for it and is gone once delivered', async (t) => {
   const { server, page } = await openJavaPage(t);
   await setVisibility(page, 'hidden');
-  await nobodyLeft(server);
+  await noStreamLeft(server);
   await server.send('1', 'myHunterBell', 'kept for you', { qos: true });
   await setVisibility(page, 'visible');
   await arrived(page, 'myHunterBell');
@@ -145,7 +145,7 @@ test('a qos message waits for it and is gone once delivered', async (t) => {
 test('leaving the page closes its connection', async (t) => {
   const { server, page } = await openJavaPage(t);
   await page.goto('about:blank');
-  await nobodyLeft(server);
+  await noStreamLeft(server);
 });
 
 test('a page that loads the module from the server, as that library’s documentation has it', async (t) => {

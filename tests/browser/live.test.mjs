@@ -193,7 +193,7 @@ test('a qos message is confirmed once it was handled; a broadcast costs no confi
   assert.equal(await metric(server, 'sse_confirmed_total'), 1);
   assert.equal(await metric(server, 'sse_acks_ignored_total'), 0);
 
-  // Nobody handles this one, until somebody listens.
+  // No handler takes this one, until a listener is added.
   await server.send('1', 'later', 'kept', { qos: true });
   await server.send('1', 'news', 'after it');
   await arrived(page, 'news', 152);

@@ -40,7 +40,7 @@ check_equal 1 "$(lines "service=hr&event=note&after=$((last - 1))")"
 check_equal 400 "$(http_status --unix-socket "$admin" 'http://localhost/api/v1/export?kind=nonsense')"
 check_equal 404 "$(http_status --unix-socket "$admin" 'http://localhost/api/v1/export?service=nonsense')"
 
-# Dead letters: service, kind, recipient. What is over is one as soon as somebody asks, and is counted.
+# Dead letters: service, kind, recipient. An expired message is one as soon as it is asked for, and is counted.
 for target in '{"users":["d1"]}' '{"users":["d2"]}' '{"tenants":["d1"]}'; do
   send "{\"service\":\"hr\",\"target\":$target,\"data\":\"late\",\"qos\":true,\"ttl\":\"1ms\"}" >/dev/null
 done

@@ -18,7 +18,7 @@ check_clean() {
 at_least_one() { (($("$SSECTL" status -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["connections"])') > 0)); }
 
 start_server
-# Somebody else's stream: --to all reaches it, and it is not counted as ours.
+# Another client's stream: --to all reaches it, and it is not counted as ours.
 open_stream "$scratch/other" "userId=somebody"
 
 bench 0 --streams 40 --events 25 --sources 3 --threads 2

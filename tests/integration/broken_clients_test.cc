@@ -129,7 +129,7 @@ TEST_F(BrokenClients, AbsurdButLegalRequestsAreAnswered) {
   ASSERT_NO_FATAL_FAILURE(expect_the_healthy_go_on());
 }
 
-TEST_F(BrokenClients, SomebodyElsesConnectionDoesNotExist) {
+TEST_F(BrokenClients, ConnectionOfAnotherUserDoesNotExist) {
   const std::string id = streams_[stream_].connection_id;
   for (const std::string& wrong : {"?userId=evil&connectionId=" + id, std::string("?userId=good&connectionId=12345"),
                                    std::string("?userId=good&connectionId=x"), std::string("?userId=good")}) {

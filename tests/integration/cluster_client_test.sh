@@ -57,7 +57,7 @@ check_exit 2 "${client[@]}" nodes drain b --rate fast --yes
 check_output "2 streams" "${client[@]}" nodes drain b --rate 100/s --yes
 ended() { ! kill -0 "$stream_pid" 2>/dev/null; }
 wait_for 30 "the end of the stream on the drained server" ended
-grep -q '^retry:' "$scratch/three" || fail "nobody told the client when to come back"
+grep -q '^retry:' "$scratch/three" || fail "no server told the client when to come back"
 draining() { [[ $("${client[@]}" nodes show b -o json) == *'"state": "draining"'* ]]; }
 wait_for 30 "the state of the drained server" draining
 # Each node answers with what it saw last, once a second, so this may take a moment.

@@ -25,7 +25,7 @@ TYPED_TEST(ClusterPagesTest, WhatAPageSaysReachesItsStreamThroughAnyNode) {
   HttpResponse response =
       a.pages().post("/my-sse/connect/addListener.do?userId=1", {{"connectionId", id}, {"listener", {"note"}}});
   EXPECT_EQ(response.json()["data"]["listener"], Json({"note"}));
-  // Not for somebody else, through whichever node.
+  // Not for another user, through whichever node.
   response = a.pages().post("/my-sse/connect/addListener.do?userId=2", {{"connectionId", id}, {"listener", {"x"}}});
   EXPECT_EQ(response.json()["data"]["error"], "connectionId not exist");
   EXPECT_EQ(a.send({{"users", {"1"}}, {"listening", true}}, "heard", {{"event", "note"}})["delivered"], 1);

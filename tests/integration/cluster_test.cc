@@ -71,7 +71,7 @@ TYPED_TEST(ClusterTest, AUnicastComesByNoNodeWithoutAReceiver) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(a.send_to_user("1", "x")["delivered"], 1);
   EXPECT_EQ(b.counter("sse_cluster_received_total"), before_b + 20);
   EXPECT_EQ(c.counter("sse_cluster_received_total"), before_c);
-  // Nor when nobody is there any more.
+  // Nor when no stream is open any more.
   b.streams().close_all();
   ASSERT_TRUE(eventually([&] {
     const double received = b.counter("sse_cluster_received_total");

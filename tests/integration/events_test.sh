@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `ssectl events` shows what happened and, with --follow, what happens: who connects, leaves and why, listens, asks, and
-# what is sent. Filters apply, tokens and contents are not shown, a follower that does not read costs nobody anything.
+# what is sent. Filters apply, tokens and contents are not shown, a follower that does not read costs no other client anything.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 start_server --heartbeat 200ms
@@ -79,7 +79,7 @@ check_exit 2 "$SSECTL" events --last -1
 check_exit 3 "$SSECTL" events --service nothing
 check_exit 3 "$SSECTL" events --follow --service nothing
 
-# A follower that reads nothing misses events, and nobody else notices.
+# A follower that reads nothing misses events, and no other client notices.
 python3 - "$admin" "$SSECTL" <<'PY'
 import json, socket, subprocess, sys
 s = socket.socket(socket.AF_UNIX)

@@ -268,7 +268,7 @@ TEST_F(FloodTest, EndedStreamsWithHugeClientIdsAreNotRemembered) {
 }
 
 // They used to stay for seconds, as many as came, and counted.
-TEST_F(FloodTest, ConnectionsRefusedForTheirAddressShutNobodyOut) {
+TEST_F(FloodTest, ConnectionsRefusedForTheirAddressShutNoOtherClientOut) {
   start({"--max-connections", "60", "--max-connections-per-ip", "20"});
   std::vector<UniqueFd> held;
   for (int i = 0; i < 500; ++i) held.push_back(connect_to(server_->pages()));

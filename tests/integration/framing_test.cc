@@ -70,7 +70,7 @@ TEST_F(Framing, DataArrivesByteForByte) {
     streams_[stream].events.clear();
     EXPECT_EQ(event.type, "名 of event");
     EXPECT_EQ(event.id, sent.json()["id"]);
-    // Not EXPECT_EQ: a megabyte in a failure helps nobody.
+    // Not EXPECT_EQ: a megabyte in a failure is not readable.
     EXPECT_TRUE(event.data == one.received)
         << "sent: " << one.sent.substr(0, 100) << "\nreceived: " << event.data.substr(0, 100);
   }

@@ -101,7 +101,7 @@ def heads():
         "an asterisk": ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, 404),
         "CONNECT": ("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n", 400, 404, 405, 501),
         "TRACE": ("TRACE /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400, 404, 405, 501),
-        "a method nobody knows": ("FROBNICATE /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400, 404, 405, 501),
+        "an unknown method": ("FROBNICATE /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400, 404, 405, 501),
         "a method of 5 kB": (f"{'A' * 5000} / HTTP/1.1\r\nHost: a\r\n\r\n", 400, 404, 405, 501),
     }
     for where in (PUBLIC, ADMIN_API, DOOR):
@@ -230,7 +230,7 @@ def tokens():
         "alg a list": token({"sub": "alice", "exp": far}, {"alg": ["HS256"]}), "alg hs256": token({"sub": "alice", "exp": far}, {"alg": "hs256"}),
         "crit": token({"sub": "alice", "exp": far}, {"alg": "HS256", "crit": ["exp"]}),
         "crit of nothing": token({"sub": "alice", "exp": far}, {"alg": "HS256", "crit": []}),
-        "a kid nobody knows": token({"sub": "alice", "exp": far}, {"alg": "HS256", "kid": "../../dev/null"}, key=b""),
+        "an unknown kid": token({"sub": "alice", "exp": far}, {"alg": "HS256", "kid": "../../dev/null"}, key=b""),
         "a head that is a list": token({"sub": "alice", "exp": far}, b"[]"), "a head that is no JSON": token({"sub": "alice", "exp": far}, b"{"),
         "claims that are a list": token(b"[1]"), "claims that are no JSON": token(b"{"), "claims that are a number": token(b"7"),
         "claims that are null": token(b"null"), "claims of broken UTF-8": token(b'{"sub":"\xff\xfe"}'),
@@ -310,7 +310,7 @@ def admin():
         for method, path in (("GET", "/api/v1/status"), ("POST", "/api/v1/send"), ("POST", "/api/v1/connections/close"), ("DELETE", "/api/v1/messages")):
             case(f"admin: {method} {path} with {name}", ADMIN_API, request(path, method, "{}" if method == "POST" else "", **headers), 401)
     bodies = {"nothing": "", "no JSON": "{", "a list": "[]", "a number": "7", "null": "null", "deep": "[" * 200_000, "broken UTF-8": b'{"\xff":1}', "NUL": b"\x00",
-              "types": '{"target":7,"event":[],"data":{}}', "no target": '{"event":"a","data":"b"}', "a target nobody knows": '{"target":{"kind":"x","names":["a"]},"data":"b"}',
+              "types": '{"target":7,"event":[],"data":{}}', "no target": '{"event":"a","data":"b"}', "an unknown target": '{"target":{"kind":"x","names":["a"]},"data":"b"}',
               "a line break in the event": '{"users":["alice"],"event":"a\\nb","data":"c"}', "an id of its own": '{"users":["alice"],"id":"a\\u0000b","data":"c"}',
               "a ttl below nothing": '{"users":["alice"],"qos":true,"ttl":"-5s","data":"c"}', "a ttl beyond all": '{"users":["alice"],"qos":true,"ttl":1e300,"data":"c"}',
               "users a text": '{"users":"alice","data":"c"}', "users of numbers": '{"users":[1,[],{}],"data":"c"}', "a user with NUL": '{"users":["a\\u0000b"],"data":"c"}'}
@@ -465,7 +465,7 @@ def main():
         sender.request("GET", "/api/v1/users", headers={"Authorization": f"Bearer {ADMIN}"})
         users = sender.getresponse().read()
         if any(name in users for name in (b"alice", b"admin")):
-            failures.append(f"somebody became a user without a token: {users!r}")
+            failures.append(f"a client became a user without a token: {users!r}")
         if len(cases) < 300:
             failures.append("fewer than 300 requests")
     finally:

@@ -126,7 +126,7 @@ open_stream() {
 # Whether the programs were built with AddressSanitizer or ThreadSanitizer.
 sanitized() { grep -qaE '__(asan|tsan)_init' "$SSECTL"; }
 
-# free_ports COUNT: prints so many ports of 127.0.0.1 that nobody listens on, for programs that cannot pick one.
+# free_ports COUNT: prints so many ports of 127.0.0.1 on which no process listens, for programs that cannot pick one.
 free_ports() {
   python3 -c 'import socket, sys
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]

@@ -109,7 +109,7 @@ ended "$listen_pid" 0
 # What is no message needs none.
 check_equal 9 "$(tr ' ' '\n' <"$scratch/acks" | sort -u)"
 
-# Nobody there, no such service, not let in.
+# No server there, no such service, not let in.
 check_exit 4 "$SSECTL" listen --url http://127.0.0.1:1/my-sse
 check_contains 'cannot listen at http://127.0.0.1:1/my-sse' "$errors"
 check_exit 3 "$SSECTL" listen --url "$url/other"

@@ -99,7 +99,7 @@ TEST_F(NacosCluster, NodesTalkOnWhileNacosIsGoneAndEnterThemselvesWhenItIsBackEm
   EXPECT_EQ(a.send_to_user("1", "with Nacos")["delivered"], 1);
 }
 
-TEST_F(NacosCluster, AFrozenNacosHoldsNobodyUp) {
+TEST_F(NacosCluster, AFrozenNacosDelaysNoNode) {
   ClusterNode& a = start("a");
   ClusterNode& b = start("b");
   settle();
@@ -189,7 +189,7 @@ class StaticCluster : public ::testing::Test {
 TEST_F(StaticCluster, NodesAtKnownAddressesFindEachOther) {
   const auto a = start(0, "a");
   const auto b = start(1, "b");
-  // The third address is nobody's yet.
+  // The third address belongs to no node yet.
   ASSERT_TRUE(a->sees(2));
   ASSERT_TRUE(b->sees(2));
   const std::size_t stream = b->streams().connect("userId=1");

@@ -46,7 +46,7 @@ wait_for 10 "the event" grep -qx 'data:through' "$scratch/one"
 wait_for 10 "its confirmation" pending_is 0
 kill -STOP "$stream_pid"
 check_exit 0 "$SSECTL" send --user ann --qos "taken by the proxy"
-wait_for 10 "the proxy's confirmation, though nobody has read it" pending_is 0
+wait_for 10 "the proxy's confirmation, though no client has read it" pending_is 0
 kill -KILL "$stream_pid"
 grep -q "taken by the proxy" "$scratch/one" && fail "a stopped reader cannot have read this"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `cmake --install` puts down is enough for somebody else's program: one outside of this tree finds the package,
+# What `cmake --install` puts down is enough for a program of others: one outside of this tree finds the package,
 # with CMake or with pkg-config, builds against the static and the shared library, and really serves, sends, asks,
 # reacts and stops. It sees the public headers only, and of the shared library the public functions only.
 # ctest: TIMEOUT 600

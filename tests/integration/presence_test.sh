@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Who is online, and why somebody does or does not get an event, on the command line and over HTTP.
+# Who is online, and why a user does or does not get an event, on the command line and over HTTP.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 start_server --enable-get-json

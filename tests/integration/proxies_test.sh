@@ -24,7 +24,7 @@ id=$(sed -n '1s/^id://p' "$scratch/stream")
 hello="$url/my-sse/connect/message/hello.do?connectionId=$id"
 check_equal 401 "$(http_status "${from_elsewhere[@]}" -H 'X-Sse-User: alice' -X POST "$hello")"
 check_equal 404 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: mallory' -X POST "$hello")"
-# The same name at another tenant is somebody else.
+# The same name at another tenant is another user.
 check_equal 404 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: alice' -X POST "$hello")"
 check_equal 200 "$(http_status "${from_proxy[@]}" -H 'X-Sse-User: alice' -H 'X-Sse-Tenant: acme' -X POST "$hello")"
 
@@ -47,7 +47,7 @@ wait_for 10 connect-finish grep -qs connect-finish "$scratch/cors"
 check_file "Access-Control-Allow-Origin: https://page.example" "$scratch/head"
 stop_server
 
-# Without a trusted proxy nobody's X-Forwarded-For counts.
+# Without a trusted proxy no client's X-Forwarded-For counts.
 start_server
 open_stream "$scratch/direct" userId=1 -H 'X-Forwarded-For: 203.0.113.7'
 list=$(curl -sS --unix-socket "$admin" "http://localhost/api/v1/connections?user=1")

@@ -26,7 +26,7 @@ check_contains '"acked":0' "$(ack 2 "$connection" "[\"$first\"]")"
 check_contains 'connectionId not exist' "$(ack 1 5 "[\"$first\"]")"
 check_contains '"acked":0' "$(ack 1 "$connection" '["7","x",null,{},-1,[],"99999999999999999999"]')"
 check_equal 400 "$(http_status -d 'garbage' "$url/my-sse/connect/ack.do?userId=1")"
-pending_is 1 || fail "confirmed by somebody else"
+pending_is 1 || fail "confirmed by another user"
 check_contains '"acked":1' "$(ack 1 "$connection" "[\"$first\"]")"
 check_contains '"acked":0' "$(ack 1 "$connection" "[\"$first\"]")"
 wait_for 10 "its removal" pending_is 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The life of a message sent with qos: kept while nobody is there, over a restart and a crash, delivered on connect with
+# The life of a message sent with qos: kept while its recipient is away, over a restart and a crash, delivered on connect with
 # the id its sender was told, in order, then gone.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -26,7 +26,7 @@ check_equal "event:note" "$(grep -A1 "^id:$second$" "$scratch/one" | tail -n 1)"
 wait_for 10 "the removal of what user 1 got" pending_is 1
 check_contains '"2"' "$(pending)"
 
-# Nothing comes twice to somebody who has confirmed.
+# Nothing comes twice to a client that has confirmed.
 kill "$stream_pid"
 open_stream "$scratch/again" userId=1
 check_exit 0 "$SSECTL" send --user 1 "after"
@@ -66,7 +66,7 @@ open_stream "$scratch/three" userId=3
 wait_for 10 "the good one" grep -qx 'data:good' "$scratch/three"
 grep -qE 'deleted|expired' "$scratch/three" && fail "a deleted or expired message was delivered"
 
-# A token, a channel and a tenant have pending messages, too; one nobody could take goes to the first that matches.
+# A token, a channel and a tenant have pending messages, too; one that no stream could take goes to the first that matches.
 check_exit 0 "$SSECTL" send --token secret-token --qos "by token"
 check_exit 0 "$SSECTL" send --channel news --qos "by channel"
 check_exit 0 "$SSECTL" send --tenant acme --qos --listening --event special "by tenant, listening"

@@ -73,8 +73,8 @@ TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryServesTheNex
     during = resident_bytes(server.pid()) - before;
     streams.close_all();
   }
-  const auto nobody_left = [&] { return admin.get("/api/v1/status").json()["connections"] == 0; };
-  ASSERT_TRUE(eventually(nobody_left));
+  const auto no_stream_left = [&] { return admin.get("/api/v1/status").json()["connections"] == 0; };
+  ASSERT_TRUE(eventually(no_stream_left));
   if (kSanitized) return;  // their allocators keep what was freed, to find its misuse
   // Pages that something lives on stay with the process, of every thread's part of the heap: more than a half has come
   // back in most runs, some in all.
@@ -87,7 +87,7 @@ TEST(ReconnectStorm, IsSpreadByTheJitterServedAllTheSameAndItsMemoryServesTheNex
   ASSERT_NO_FATAL_FAILURE(storm(again, count));
   EXPECT_LT(resident_bytes(server.pid()) - before, during / 5 * 8);
   again.close_all();
-  ASSERT_TRUE(eventually(nobody_left));
+  ASSERT_TRUE(eventually(no_stream_left));
   EXPECT_EQ(server.stop(), 0);
 }
 

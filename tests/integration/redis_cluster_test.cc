@@ -69,7 +69,7 @@ TEST_F(RedisClusterTest, ARedisThatComesBackEmptyIsNoticedAndFilledAgain) {
   EXPECT_EQ(b.get("/api/v1/messages")["total"], 1);
 }
 
-TEST_F(RedisClusterTest, AFrozenRedisHoldsNobodyUpForLong) {
+TEST_F(RedisClusterTest, AFrozenRedisDelaysNoNodeForLong) {
   ClusterNode& a = start("a");
   ClusterNode& b = start("b");
   settle();
@@ -105,7 +105,7 @@ TEST_F(RedisClusterTest, APartitionedNodeServesItsOwnAndGetsWhatItMissedWhenItIs
   const std::size_t fresh = b.streams().connect("userId=fresh");
   EXPECT_EQ(b.send_to_user("fresh", "local")["delivered"], 1);
   ASSERT_TRUE(b.receives(fresh, "local"));
-  // Nobody shows its users longer than its entry lives.
+  // No node shows its users longer than its entry lives.
   ASSERT_TRUE(a.sees(1));
   EXPECT_EQ(a.get("/api/v1/users")["total"], 0);
   EXPECT_TRUE(a.degraded().empty());

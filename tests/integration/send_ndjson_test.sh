@@ -72,7 +72,7 @@ status=0
 check_equal 1 "$status"
 check_file '"failed": 300000' "$scratch/results"
 
-# Nobody reads its output any more: all is sent, and that is not called well done.
+# Its output is no longer read: all is sent, and that is not called well done.
 for i in $(seq 5000); do echo "{\"data\":\"unread $i\"}"; done >"$scratch/unread"
 status=0
 { "$SSECTL" send --ndjson --user 1 -o ndjson --file "$scratch/unread" 2>"$scratch/errors" || echo $? >"$scratch/code"; } | head -n 1 >/dev/null

@@ -106,7 +106,7 @@ if ((${#nobody[@]})); then
 fi
 stop_server
 
-# Socket activation: the sockets outlive the server, so that a restart refuses nobody.
+# Socket activation: the sockets outlive the server, so that a restart refuses no connection.
 activate=$(command -v systemd-socket-activate || true)
 [[ -n $activate ]] || { echo "systemd-socket-activate is not installed; the rest is not tested"; exit 0; }
 port=$(free_ports 1)

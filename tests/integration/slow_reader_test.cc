@@ -17,7 +17,7 @@ double sample(const std::string& metrics, const std::string& series) {
   return found == std::string::npos ? -1 : std::stod(metrics.substr(found + 1 + series.size()));
 }
 
-TEST(SlowReader, DelaysNobodyAndIsClosedForItsBacklog) {
+TEST(SlowReader, DelaysNoOtherClientAndIsClosedForItsBacklog) {
   const TempFolder folder;
   ServerProcess server(folder, {"--max-backlog", "256KiB"});
   HttpClient admin(server.admin());

@@ -7,7 +7,7 @@ for program in /usr/sbin/haproxy /usr/sbin/varnishd; do
   [[ -x $program ]] || { echo "$program is not installed (scripts/setup --tests)"; exit 77; }
 done
 pending_is() { curl -sS --unix-socket "$admin" "http://localhost/api/v1/messages" | grep -q "\"total\":$1}"; }
-nobody_is_there() { curl -sS --unix-socket "$admin" http://localhost/api/v1/status | grep -q '"connections":0,'; }
+no_stream_is_open() { curl -sS --unix-socket "$admin" http://localhost/api/v1/status | grep -q '"connections":0,'; }
 
 # Varnish notices that a client has gone when it has something for it.
 start_server --qos-ack-timeout 1h --heartbeat 1s
@@ -27,7 +27,7 @@ passes_at_once() { # PROXY SOCKET
     -d "{\"connectionId\":\"$connection\",\"ids\":[\"$id\"]}" "http://localhost/my-sse/connect/ack.do?userId=$name")"
   wait_for 10 "the confirmation through $name" pending_is 0
   kill -KILL "$stream_pid"
-  wait_for 30 "the end of the stream through $name" nobody_is_there
+  wait_for 30 "the end of the stream through $name" no_stream_is_open
 }
 
 cat >"$scratch/haproxy.cfg" <<CONF

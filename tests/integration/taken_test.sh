@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What somebody else holds: a port, the database, the admin socket; and databases that are none of ours.
+# What another process holds: a port, the database, the admin socket; and databases that are none of ours.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 start_server
@@ -27,7 +27,7 @@ check_contains "--db" "$said"
 ln -s "$db" "$scratch/link.db"
 refused 1 "(pid $server_pid)" "${free[@]}" "${socket[@]}" --db "$scratch/link.db"
 
-# A socket file is no socket; a file of somebody else stays.
+# A socket file is no socket; a file of another user stays.
 echo precious >"$scratch/file"
 refused 1 "not a socket" "${free[@]}" --admin "unix:$scratch/file" "${memory[@]}"
 check_equal precious "$(<"$scratch/file")"
@@ -64,7 +64,7 @@ check_exit 1 timeout 20 "$SSE_SERVE" "${free[@]}" "${socket[@]}" --db "$scratch/
 check_contains "damaged" "$errors"
 check_contains "--db" "$errors"
 
-# What a dead server leaves behind stops nobody: its socket file and its lock files.
+# What a dead server leaves behind stops no other: its socket file and its lock files.
 start_server
 kill_server
 [[ -S $admin ]] || fail "expected the killed server's socket file to stay"

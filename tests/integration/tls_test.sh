@@ -70,7 +70,7 @@ for _ in {1..100}; do
 done
 wait_for 30 "the slow reader's end" grep -q reason=slow-consumer "$server_log"
 waiting=$(pending)
-((waiting > 0)) || fail "messages were confirmed that nobody has"
+((waiting > 0)) || fail "messages were confirmed that no client has"
 kill -KILL "$stream_pid"
 open_stream "$scratch/b" "userId=ann"
 wait_for 60 "what the slow reader has missed" none_pending

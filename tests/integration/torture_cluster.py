@@ -441,7 +441,7 @@ def frozen_over(nodes, kind):
     require(not {row.get("state") for row in rows["list"]} & {"offline"}, "a user of a frozen node is said to be offline")
     require(held.name in (rows.get("missing") or []), f"the frozen node is not named in the list: {rows.get('missing')}")
     time.sleep(max(0.0, 10 - (time.monotonic() - at)))
-    # Past its time to live it holds up nobody.
+    # Past its time to live it delays no other node.
     slowest = 0.0
     for user in users[:20:3]:
         at = time.monotonic()

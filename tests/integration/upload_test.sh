@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Uploads: large ones do not sit in memory, slow ones hold nobody up, what is cut off leaves nothing behind.
+# Uploads: large ones do not sit in memory, slow ones delay no other client, what is cut off leaves nothing behind.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 mkdir "$scratch/uploads"
@@ -53,7 +53,7 @@ check_equal 413 "$(http_status -H 'Content-Type: application/json' --data-binary
 check_equal 415 "$(http_status -H 'Content-Type: text/plain' --data-binary "@$scratch/photo" "$to")"
 check_equal 404 "$(http_status -F "film=@$scratch/photo" "$url/my-sse/connect/upload/x.do?userId=1&connectionId=1")"
 
-# A hundred that stall half way hold nobody up; when they are cut off nothing is left of them.
+# A hundred that stall half way delay no other client; when they are cut off nothing is left of them.
 descriptors() { ls "/proc/$server_pid/fd" | wc -l; }
 quiet=$(descriptors)
 python3 - "$url" "$id" "$server_pid" <<'PY' &

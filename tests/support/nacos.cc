@@ -22,7 +22,7 @@ void json(httplib::Response& response, int status, const Json& body) {
   response.set_content(event::dump_json(body), "application/json");
 }
 
-// What Spring says about a path that nobody handles.
+// What Spring says about a path without a handler.
 void no_such_path(const httplib::Request& request, httplib::Response& response) {
   json(response, 404,
        {{"timestamp", "2024-01-01T00:00:00.000+00:00"},

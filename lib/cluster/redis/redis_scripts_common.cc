@@ -8,7 +8,7 @@ local P = ARGV[1]
 local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
 local function over(now, more, max) return max ~= 0 and (now >= max or more > max - now) end
 local function who(service, kind, name) return #service .. ':' .. service .. ':' .. kind .. ':' .. name end
--- While somebody counts anew (kRecount), what is behind its cursor has been counted.
+-- While a node counts anew (kRecount), what is behind its cursor has been counted.
 local function recounted(member, pairs_gone, bytes_gone)
   local cursor = redis.call('HGET', P .. 'recount', 'cursor')
   if cursor and member <= cursor then

@@ -74,14 +74,14 @@ void find_a_user(benchmark::State& state) {
 }
 BENCHMARK(find_a_user)->ArgName("streams")->Arg(100)->Arg(10'000);
 
-void find_nobody(benchmark::State& state) {
+void find_none(benchmark::State& state) {
   const auto size = static_cast<std::size_t>(state.range(0));
   Crowd crowd(size);
   const std::vector<std::string> strangers = names("stranger", size);
   std::size_t i = 0;
   for (auto _ : state) benchmark::DoNotOptimize(crowd.indexes().find(TargetKind::kUser, strangers[i++ % size]));
 }
-BENCHMARK(find_nobody)->ArgName("streams")->Arg(10'000);
+BENCHMARK(find_none)->ArgName("streams")->Arg(10'000);
 
 void visit_a_channel(benchmark::State& state) {
   Crowd crowd(static_cast<std::size_t>(state.range(0)));

@@ -280,7 +280,7 @@ TEST(NodeReplies, AMessageHasTheRecipientsOfAllNodes) {
   EXPECT_FALSE(merged_replies<MessageReply>({here}).contains("missing"));
 }
 
-TEST(NodeReplies, ShowSomebodyAsOfflineOnlyWhereEveryNodeSaysSo) {
+TEST(NodeReplies, ShowAUserAsOfflineOnlyWhereEveryNodeSaysSo) {
   const auto row = [](const Json& connection, const std::string& user, bool gets) {
     return Json{{"connection", connection}, {"user", user}, {"gets", gets}, {"reasons", Json::array()}};
   };

@@ -27,7 +27,7 @@ class PresenceRoutesTest : public ServerTest {
     pages_.clear();
     ServerTest::TearDown();
   }
-  // Two of alice (one listens to news), bob in another tenant, and somebody with neither tenant nor channel.
+  // Two of alice (one listens to news), bob in another tenant, and a user with neither tenant nor channel.
   void open_pages() {
     pages_.push_back(
         stream("userId=alice&name=Alice%20Ann&tenantId=acme&access-token=secret-of-alice-1&channel=room/1"
@@ -343,7 +343,7 @@ TEST_F(PresenceRoutesTest, ExplainsThatASlowReaderHasNoRoom) {
   options_.drop_slow = true;
   start();
   const OpenStream page = stream("userId=slow");
-  // Nobody reads: the socket fills, then the backlog, until nothing is taken any more.
+  // The client does not read: the socket fills, then the backlog, until nothing is taken any more.
   const Json send{{"target", {{"users", {"slow"}}}}, {"data", std::string(30'000, 'x')}};
   ASSERT_TRUE(eventually([&] { return admin_post("/api/v1/send", send)["delivered"] == 0; }));
   const Json why = admin_get("/api/v1/explain?user=slow&size=31000");

@@ -173,7 +173,7 @@ TEST(Client, SaysThatASocketIsStale) {
 }
 
 TEST(Client, SaysThatAPortIsClosed) {
-  // Bound but not listening: nobody else can take the port, and connecting is refused.
+  // Bound but not listening: no other process can take the port, and connecting is refused.
   const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name{};
   name.sin_family = AF_INET;

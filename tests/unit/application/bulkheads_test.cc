@@ -38,7 +38,7 @@ TEST_F(BulkheadsTest, KeepsWhatWaitsForTheApplicationApart) {
   EXPECT_NE(workers("/hr/connect/message/a.do"), workers("/hr/connect"));
 }
 
-TEST_F(BulkheadsTest, LeavesConnectsToTheWorkersWhereNobodyIsAsked) {
+TEST_F(BulkheadsTest, LeavesConnectsToTheWorkersWhereNoApplicationIsAsked) {
   Bulkheads bulkheads(options(false));
   EXPECT_EQ(bulkheads.plan(head("/hr/connect")).workers, nullptr);
   EXPECT_NE(bulkheads.plan(head("/hr/connect/message/a.do")).workers, nullptr);

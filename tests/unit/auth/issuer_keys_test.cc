@@ -140,7 +140,7 @@ TEST_F(IssuerKeysTest, IgnoresPublishedSecretsAndUnknownKeys) {
   EXPECT_EQ(IssuerKeys::fetch(options_).size(), 1U);
 }
 
-TEST_F(IssuerKeysTest, TrustsNoIssuerThatAnybodyBetweenCouldReplace) {
+TEST_F(IssuerKeysTest, TrustsNoIssuerThatAnAttackerBetweenCouldReplace) {
   for (const char* issuer :
        {"http://login.example", "http://127.0.0.1.example", "http://localhost.example/", "ftp://a"}) {
     options_.issuer = issuer;

@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(TrustedProxies, TrustsNobodyByDefault) {
+TEST(TrustedProxies, TrustsNoProxyByDefault) {
   const TrustedProxies none({});
   EXPECT_FALSE(none.contains("127.0.0.1"));
   EXPECT_FALSE(none.contains(""));

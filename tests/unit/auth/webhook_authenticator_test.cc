@@ -150,7 +150,7 @@ TEST_F(WebhookAuthenticatorTest, AnyOtherAnswerLeavesItOpenWhoAsks) {
     EXPECT_EQ(failure(), ErrorCode::kUnavailable) << answer.substr(0, 100);
   }
   server_.stop();
-  EXPECT_EQ(failure(), ErrorCode::kUnavailable) << "nobody answers";
+  EXPECT_EQ(failure(), ErrorCode::kUnavailable) << "no answer";
 }
 
 TEST_F(WebhookAuthenticatorTest, TheErrorTellsThePageNothingOfTheService) {
@@ -200,7 +200,7 @@ TEST_F(WebhookAuthenticatorTest, AnAnswerIsOnlyForTheSameCredentials) {
   EXPECT_TRUE(authenticate());
   for (const char* header : {"Cookie", "Authorization"}) {
     FakeRequest other = request_;
-    other.headers[header] = "of somebody else";
+    other.headers[header] = "of another";
     EXPECT_TRUE(authenticator_->authenticate(other));
   }
   FakeRequest other = request_;

@@ -65,7 +65,7 @@ TEST(NotifySocket, DoesNothingWithoutAServiceManager) {
   socket.send("READY=1");
 }
 
-TEST(NotifySocket, SaysThatNobodyListens) {
+TEST(NotifySocket, SaysThatNoProcessListens) {
   const testing::TempFolder folder;
   const Error error = testing::error_of([&] { NotifySocket(folder.file("none")).send("READY=1"); });
   EXPECT_THAT(error.what(), HasSubstr("NOTIFY_SOCKET"));

@@ -54,7 +54,7 @@ class InMemory : public Timed {
   std::shared_ptr<MemoryRegistry> registry_ = std::make_shared<MemoryRegistry>();
 };
 
-// Entries live by Redis' clock, which nobody moves.
+// Entries live by Redis' clock, which tests cannot set.
 class InRedis : public Timed {
  public:
   InRedis() {

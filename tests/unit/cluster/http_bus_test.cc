@@ -102,7 +102,7 @@ class Node final : public Bus::Receiver {
   HttpBus bus;
 };
 
-TEST(HttpBus, ADeadPeerIsNamedAtOnceAndHoldsUpNobody) {
+TEST(HttpBus, ADeadPeerIsNamedAtOnceAndDelaysNoOther) {
   Node a({"a", ""});
   Node b({"b", ""});
   Node c({"c", ""});
@@ -122,7 +122,7 @@ TEST(HttpBus, ADeadPeerIsNamedAtOnceAndHoldsUpNobody) {
   EXPECT_TRUE(eventually([&] { return a.start_call("t").answers.size() == 2; }));
 }
 
-TEST(HttpBus, APeerThatSwallowsEverythingIsGivenUpAfterAWhileAndHoldsUpNobodyElse) {
+TEST(HttpBus, APeerThatSwallowsEverythingIsGivenUpAfterAWhileAndDelaysNoOther) {
   Node a({"a", "", false, 300ms});
   Node b({"b", ""});
   Node c({"c", ""});
@@ -146,7 +146,7 @@ TEST(HttpBus, APeerThatWasAwayLearnsEveryTopicOldAndNew) {
   a.bus.subscribe(topics, [](bool) {});
   b.relay.cut();
   ASSERT_TRUE(eventually([&] { return !a.why(b).empty(); }));
-  // Nobody can be told now, and nobody waits for it.
+  // No peer can be told now, and no caller waits for it.
   EXPECT_FALSE(a.subscribe("late"));
   a.bus.unsubscribe({"t7"});
   b.relay.restore();
@@ -276,7 +276,7 @@ TEST(HttpBus, AProgramThatOnlyAsksGetsItsAnswersInTheResponse) {
     b.kept.front()("late");
   }
   EXPECT_EQ(asked->wait(kTimeout).front().answers.at(0).bytes, "late");
-  // Nobody posts to it.
+  // No peer posts to it.
   EXPECT_THAT(a.bus.seen(), SizeIs(1));
 }
 
@@ -293,7 +293,7 @@ TEST(HttpBus, WhatAPeerWantsIsKnownAgainAfterTheConnectionBroke) {
   a.relay.restore();
   ASSERT_TRUE(eventually([&] { return b.ups > ups; }));
   EXPECT_THAT(a.start_call("meanwhile").answers, SizeIs(1));
-  EXPECT_THAT(a.start_call("nobody's").answers, IsEmpty());
+  EXPECT_THAT(a.start_call("unwanted").answers, IsEmpty());
 }
 
 TEST(HttpBus, AnUnknownPeerThatPostsIsAPeerAndOneThatIsSilentIsForgotten) {

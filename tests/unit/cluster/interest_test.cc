@@ -57,7 +57,7 @@ TEST_F(InterestTest, GoesOnAtOnceWhereEverythingStands) {
   EXPECT_EQ(bus_.calls.size(), 1u);
 }
 
-TEST_F(InterestTest, WaitsForASubscriptionThatSomebodyElseHasJustAskedFor) {
+TEST_F(InterestTest, WaitsForASubscriptionThatAnotherCallerHasJustAskedFor) {
   acquire("one", {"u:1", "all"});
   acquire("two", {"u:2"});
   acquire("three", {"u:1"});
@@ -103,13 +103,13 @@ TEST_F(InterestTest, KnowsWhatIsWantedFromTheFirstAcquireToTheLastRelease) {
   EXPECT_FALSE(interest_.wants("t"));  // though it is still subscribed
 }
 
-TEST_F(InterestTest, ALostBusHoldsNobodyUp) {
+TEST_F(InterestTest, ALostBusDelaysNoCaller) {
   acquire("one", {"t"});
   bus_.calls[0](false);
   EXPECT_THAT(went_, ElementsAre("one"));
 }
 
-TEST_F(InterestTest, ASilentBusHoldsNobodyUpForLong) {
+TEST_F(InterestTest, ASilentBusDelaysNoCallerForLong) {
   acquire("one", {"t"});
   interest_.give_up_waiting();
   EXPECT_THAT(went_, IsEmpty());

@@ -38,7 +38,7 @@ using ::testing::UnorderedElementsAre;
 
 const ServiceName kService("s");
 
-// Somebody comes between what is about to be stored and the store.
+// Another node comes between what is about to be stored and the store.
 class InterruptedRepository final : public testing::ForwardingRepository,
                                     public store::WithdrawalReports,
                                     public store::PartialStore {
@@ -418,7 +418,7 @@ TEST_F(MeshRepositoryTest, PagesOverSeveralNodesMissNothing) {
   EXPECT_EQ(std::ranges::adjacent_find(seen), seen.end());
 }
 
-TEST_F(MeshRepositoryTest, GoesOnAloneWhenNobodyCanBeReached) {
+TEST_F(MeshRepositoryTest, GoesOnAloneWhenNoNodeCanBeReached) {
   a_.add("1", "one");
   c_.add("1", "mine");
   exchange_->cut(true);

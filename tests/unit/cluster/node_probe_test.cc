@@ -17,7 +17,7 @@ struct IgnoreCommands final : Bus::Receiver {
   void received(std::vector<Bus::Incoming>, Bus::ReplyBatch) override {}
 };
 
-TEST(NodeProbe, TellsWhichNodeIsThereAndWhenNobodyIs) {
+TEST(NodeProbe, ReportsWhichNodeIsThereAndWhenNoneIs) {
   IgnoreCommands deaf;
   observe::Registry metrics;
   HttpBus::Options options;

@@ -95,7 +95,7 @@ TEST(RedisCluster, AProgramWithoutAServerHasANodeAnswer) {
   ClusterClient client(options_for(redis, ""));
   try {
     client.handle(get("/x"), 10s);
-    FAIL() << "nobody is there, and somebody answered";
+    FAIL() << "no node is there, and there was an answer";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
     EXPECT_THAT(e.what(), HasSubstr("no node is in the cluster"));

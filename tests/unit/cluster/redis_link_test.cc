@@ -88,7 +88,7 @@ TEST(RedisLink, CarriesAnyBytesAndSaysWhatRedisRefuses) {
   EXPECT_EQ(redis.say("EXISTS large"), ":0\r\n");
 }
 
-TEST(RedisLink, SaysWhereNobodyAnswers) {
+TEST(RedisLink, SaysWhereNoServerAnswers) {
   RedisLinkOptions options;
   {
     RedisProcess redis;

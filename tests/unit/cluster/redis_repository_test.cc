@@ -228,7 +228,7 @@ TEST_F(RedisRepositoryTest, FindsItsMessagesAgainAfterAnEvictionTookTheLists) {
   RedisRepository repository(allowed, kTimeout);
   for (int i = 0; i < 20; ++i) add(repository, message("1", std::to_string(i)));
   redis_.say("DEL " + key("all") + " " + key("expiry"));
-  // So that something is evicted: a key of nobody's.
+  // So that something is evicted: a key of no service.
   redis_.say("CONFIG SET maxmemory-policy volatile-lru");
   redis_.say("SET others 1 EX 1000");
   fill_up();
@@ -295,7 +295,7 @@ TEST_F(RedisRepositoryTest, TellsTheNodeThatWaitsWhatAnotherOneConfirmed) {
   NewMessage waited = message("a:b", "x");
   waited.target.names = {"a:b", "c"};
   waited.awaited = true;
-  add(one, message("a:b", "nobody waits for it"));
+  add(one, message("a:b", "no client waits for it"));
   add(one, waited);
   const std::vector<PendingMessage> there = pending(other, "a:b");
   ASSERT_THAT(there, SizeIs(2));

@@ -50,7 +50,7 @@ TEST_F(RedisScriptTest, RunsWhetherRedisKnowsItOrNot) {
   }
   link_.execute({"SCRIPT", "FLUSH"});
   EXPECT_EQ(soon(join_, {"x"}, {"y"}).list.at(0).text, "xy");
-  // Nobody need listen.
+  // No caller need listen.
   join_.run_async(link_, {"x"}, {"y"}, nullptr);
   // It goes by its digest, not by its text.
   EXPECT_THAT(link_.execute({"INFO", "commandstats"}).text, HasSubstr("cmdstat_evalsha:"));
@@ -70,7 +70,7 @@ TEST_F(RedisScriptTest, SaysWhatRedisSaysAndWhenThereIsNoAnswer) {
   redis_.kill();
   try {
     join_.run(link_, {"a"}, {"b"});
-    FAIL() << "nobody was there to answer";
+    FAIL() << "there was no server to answer";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
   }

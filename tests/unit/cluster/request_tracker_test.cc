@@ -35,7 +35,7 @@ TEST(RequestTracker, WaitsForThoseReachedAndForTheirAnswersInAnyOrder) {
   EXPECT_EQ(all[1].answers.at(0).bytes, "early");
 }
 
-TEST(RequestTracker, IgnoresWhatNobodyAskedOrWaitsForAnyMore) {
+TEST(RequestTracker, IgnoresWhatWasNotAskedOrIsNoLongerWaitedFor) {
   RequestTracker tracker;
   tracker.answered(7, "b", "to nothing");
   std::uint64_t number = 0;

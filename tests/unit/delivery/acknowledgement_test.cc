@@ -229,8 +229,8 @@ TEST_F(AcknowledgementTest, BelievesNoLastEventIdOfAnotherClient) {
   close(page);
   Page other = open({.client = "phone", .last_event = a});
   EXPECT_THAT(other.data_until("a"), ElementsAre("a"));
-  Page nobody = open({.client = "", .last_event = a});
-  EXPECT_THAT(nobody.data_until("a"), ElementsAre("a"));
+  Page nameless = open({.client = "", .last_event = a});
+  EXPECT_THAT(nameless.data_until("a"), ElementsAre("a"));
   EXPECT_TRUE(stays_pending(page, 1));
 }
 
@@ -410,7 +410,7 @@ TEST_F(AcknowledgementTest, TellsWhoHasConfirmedToThoseWhoWait) {
   request.target.names = {"4"};
   const SteadyTime started = clock_.steady_now();
   EXPECT_EQ(send_and_wait(request, std::chrono::minutes(5)).recipients[0].state, "expired");
-  EXPECT_LT(clock_.steady_now() - started, std::chrono::minutes(1)) << "waited for what nobody can confirm any more";
+  EXPECT_LT(clock_.steady_now() - started, std::chrono::minutes(1)) << "waited for what no client can confirm any more";
 }
 
 std::size_t threads_here() {

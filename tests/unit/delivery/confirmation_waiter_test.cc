@@ -60,7 +60,7 @@ TEST(ConfirmationWaiter, EndWhenTheServerDoes) {
   EXPECT_TRUE(another.until({kOne}, steady_now() + std::chrono::minutes(5)).empty());
 }
 
-// So nobody has to wait there. What is reported can be asked for at once: no lock is held.
+// So no caller has to wait there. What is reported can be asked for at once: no lock is held.
 TEST(ConfirmationWaiter, AreReportedWhenTheLastHasConfirmed) {
   std::promise<std::size_t> reported;
   ConfirmationWaiter waits;
@@ -103,7 +103,7 @@ TEST(ConfirmationWaiter, LookAtEachConfirmationOnce) {
   EXPECT_LE(steps[1], 10'000 * 8U);
 }
 
-// Calls back whenever somebody looks at it.
+// Calls back whenever it is looked at.
 class WatchedClock final : public Clock {
  public:
   explicit WatchedClock(std::function<void()> looked_at) : looked_at_(std::move(looked_at)) {}

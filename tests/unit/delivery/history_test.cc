@@ -92,7 +92,7 @@ TEST_F(HistoryTest, ForgetsWhatIsWithdrawnForThatRecipientAlone) {
   keep(Target::user(UserId("1")), 2003);
   history().withdraw({gone(2001, "1"), gone(2002, "1"), gone(2002, "unknown")});
   EXPECT_THAT(resume("2000").positions, ElementsAre(2003));
-  // Nobody has missed what was recalled.
+  // No client has missed what was recalled.
   EXPECT_FALSE(resume("2000").resync);
   EXPECT_THAT(resume("2000", "2").positions, ElementsAre(2001));
   history().withdraw({gone(2001, "2")});

@@ -296,7 +296,7 @@ class Run {
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
   std::vector<Browser> browsers_;
-  std::map<std::string, std::set<std::uint64_t>> open_;  // the model: user → ids nobody has confirmed
+  std::map<std::string, std::set<std::uint64_t>> open_;  // the model: user → ids not yet confirmed
   int sent_ = 0;
 };
 

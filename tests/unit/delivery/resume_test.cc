@@ -143,7 +143,7 @@ TEST_F(ResumeTest, GivesWhatWasMissedBeforeWhatIsLive) {
   EXPECT_EQ(metric("sse_resyncs_total"), 0);
 }
 
-TEST_F(ResumeTest, GivesNobodyWhatWasDeletedCollapsedOrHasExpired) {
+TEST_F(ResumeTest, GivesNoClientWhatWasDeletedCollapsedOrHasExpired) {
   Browser browser(sender(), "1");
   browser.connect();
   send(Target::user(UserId("1")), "seen");
@@ -274,7 +274,7 @@ TEST_F(ResumeTest, TellsAClientWhatIsGoneInAnEventItCanSee) {
 TEST_F(ResumeTest, TreatsAnIdFromElsewhereAsAFreshStartThatIsSaid) {
   Browser browser(sender(), "1");
   send(Target::all(), "old");
-  browser.set_last_event_id("somebody else's");
+  browser.set_last_event_id("another server's");
   browser.connect();
   send(Target::all(), "new");
   browser.read_until("new");
@@ -589,7 +589,7 @@ class ResumeStormTest : public ResumeTest {
       std::vector<std::string> missing;
       std::ranges::set_difference(expected_messages, got_messages, std::back_inserter(missing));
       EXPECT_THAT(missing, ::testing::IsEmpty());
-      EXPECT_EQ(got_messages.size(), expected_messages.size()) << "and none is somebody else's";
+      EXPECT_EQ(got_messages.size(), expected_messages.size()) << "and none is another user's";
     }
     EXPECT_EQ(metric("sse_resyncs_total"), 0);
   }

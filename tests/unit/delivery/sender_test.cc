@@ -306,7 +306,7 @@ TEST_F(SenderTest, KeepsForATokenATenantAChannelAndAllUntilTheFirstTakesIt) {
   EXPECT_TRUE(all_confirmed());
 }
 
-TEST_F(SenderTest, SendsToAUserOfOneTenantAndKeepsForNobodyElse) {
+TEST_F(SenderTest, SendsToAUserOfOneTenantAndKeepsForNoOther) {
   start();
   const Target acme{TargetKind::kMember, {event::member_name("1", "acme")}, false};
   Page other = open({.user = "1", .tenant = "other"});

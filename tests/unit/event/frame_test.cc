@@ -84,7 +84,7 @@ TEST(Frame, AReferenceToOneViewKeepsBoth) {
   frame = Frame::share(chunk->plain());
   chunk = FrameRef();
   EXPECT_EQ(frame->bytes(), "abc");
-  // And once more, after nobody had the chunk.
+  // And once more, after no reference to the chunk was left.
   chunk = Frame::share(frame->view(true));
   const FrameRef copy = chunk;
   chunk = FrameRef();

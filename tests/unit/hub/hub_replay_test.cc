@@ -128,7 +128,7 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientConfirmsWhileTheStoreIsRead) 
   EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
 }
 
-// The confirmation may have been lost, with a node that has been killed: nobody else would tell the store again.
+// The confirmation may have been lost, with a node that has been killed: no other node would tell the store again.
 TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientHasJustConfirmedAndSaysSoAgain) {
   options_.in_cluster = true;
   delegate_.answer(true);
@@ -157,7 +157,7 @@ TEST_F(HubReplayTest, GivesWhatItCountedAlthoughAnotherStreamHasConfirmedIt) {
 
 // What has no room is looked for in the store, which may have it no more: another person of the tenant has confirmed
 // it.
-TEST_F(HubReplayTest, CountsAMessageOnlyWhereItIsGivenEvenIfSomebodyElseConfirmsIt) {
+TEST_F(HubReplayTest, CountsAMessageOnlyWhereItIsGivenEvenIfAnotherStreamConfirmsIt) {
   options_.stream.max_backlog = 10'000;
   delegate_.answer(true);
   start();

@@ -59,7 +59,7 @@ TEST_F(HubTest, AStreamThatCannotBeWatchedIsRefusedAndAddsUp) {
   EXPECT_EQ(metrics_.snapshot()["sse_streams_opened_total{service=\"hr\"}"], 1);
   EXPECT_EQ(hub_->directory().connections(), 0u);
   EXPECT_EQ(hub_->directory().sockets(), 0u);
-  // Nobody waits for it any more: neither other nodes nor the application.
+  // Neither other nodes nor the application wait for it any more.
   EXPECT_EQ(delegate_.left(), 1);
   EXPECT_THAT(watcher.story(), ElementsAre("refused 1"));
   // The next one is none the worse.
@@ -162,7 +162,7 @@ TEST_F(HubTest, GivesABatchInItsOrderWithoutWaitingAndTellsWhatWasTaken) {
   EXPECT_THAT(told.get_future().get(), ElementsAre(ElementsAre(1, 0), ElementsAre(1), ElementsAre(2)));
   EXPECT_THAT(a.until("3"), HasSubstr("data:2\n\ndata:3\n\n"));
   EXPECT_THAT(b.until("3"), HasSubstr("data:1\n\ndata:3\n\n"));
-  // Nobody could take it: told all the same.
+  // No stream could take it: reported all the same.
   std::promise<std::size_t> none;
   hub_->start_delivery({}, [&](const std::vector<std::vector<std::uint32_t>>& taken) { none.set_value(taken.size()); });
   EXPECT_EQ(none.get_future().get(), 0U);
@@ -365,7 +365,7 @@ TEST_F(HubTest, ChangesListenersAndSaysWhatIsListenedToNow) {
   EXPECT_EQ(requests[1].after, MessageId());
 }
 
-TEST_F(HubTest, TreatsSomeoneElsesConnectionAsUnknown) {
+TEST_F(HubTest, TreatsAnotherUsersConnectionAsUnknown) {
   start();
   Page page = open_user("1");
   for (const std::string stranger : {"2", "", "11"}) {
@@ -381,7 +381,7 @@ TEST_F(HubTest, TreatsSomeoneElsesConnectionAsUnknown) {
   EXPECT_THAT(hub_->directory().describe(page.id)->listeners, IsEmpty());
 }
 
-TEST_F(HubTest, TakesTheSameUserOfAnotherTenantForSomeoneElse) {
+TEST_F(HubTest, TakesTheSameUserOfAnotherTenantForAnotherUser) {
   start();
   Page page = open({.user = "1", .tenant = "acme"});
   for (const std::string tenant : {"", "other"}) {
@@ -494,7 +494,7 @@ TEST_F(HubTest, KeepsAsManyStreamsOfAClientAsAllowedAndClosesTheOldest) {
   for (std::size_t i = 1; i < pages.size(); ++i) EXPECT_TRUE(hub_->directory().describe(pages[i].id).has_value()) << i;
 }
 
-// A kiosk, or pages whose users nobody tells apart.
+// A kiosk, or pages whose users are not told apart.
 TEST_F(HubTest, LooksAtTheNewStreamOnlyHoweverManyTheUserHas) {
   options_.client_max_connections = 3;
   start(1);
@@ -650,7 +650,7 @@ TEST_F(HubTest, TellsClientsThatAskWhyTheirStreamEndsWhenTheyAreToReconnect) {
     EXPECT_THAT(page->client.received(), Not(HasSubstr("sse-end")));
 }
 
-TEST_F(HubTest, ClosesASlowConsumerAndNobodyElse) {
+TEST_F(HubTest, ClosesASlowConsumerAndNoOther) {
   options_.stream.max_backlog = 50'000;
   start(1);
   Page slow = open({.user = "1", .send_buffer = 4096, .receive_buffer = 4096});

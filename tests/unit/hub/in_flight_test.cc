@@ -150,7 +150,7 @@ TEST_F(InFlightTest, IsSilentOnceAMessageWasDueTooOftenAndNothingWasConfirmed) {
   EXPECT_TRUE(log_.is_silent());
 }
 
-TEST_F(InFlightTest, RemembersOnlySoManyEventsBehindAMessageNobodyConfirms) {
+TEST_F(InFlightTest, RemembersOnlySoManyEventsBehindAMessageThatIsNotConfirmed) {
   message(1);
   for (std::uint64_t id = 2; id < 100'000; ++id) log_.sent(id);
   EXPECT_LT(log_.length(), 20'000U);

@@ -25,7 +25,7 @@ RecentlyClosedStreams::Stream stream(std::uint64_t connection, const std::string
 TEST(RecentlyClosedStreams, TakesConfirmationsThatComeLate) {
   RecentlyClosedStreams recently_closed;
   recently_closed.add(stream(10, "c", {1, 2}), steady_now());
-  EXPECT_FALSE(recently_closed.confirm({"other"}, ConnectionId(10), {MessageId(1)})) << "somebody else's";
+  EXPECT_FALSE(recently_closed.confirm({"other"}, ConnectionId(10), {MessageId(1)})) << "another user's";
   EXPECT_FALSE(recently_closed.confirm({"u"}, ConnectionId(11), {MessageId(1)}));
   const auto confirmed = recently_closed.confirm({"u"}, ConnectionId(10), {MessageId(1), MessageId(3)});
   ASSERT_TRUE(confirmed);

@@ -229,7 +229,7 @@ TEST_F(SlicedDeliveryTest, NeitherClosesNorDropsForABacklogThatWasOnlyNotWritten
   EXPECT_EQ(closed_for("slow-consumer"), 0);
 }
 
-TEST_F(SlicedDeliveryTest, CallsNobodyTwiceWhenALoopStopsInTheMiddle) {
+TEST_F(SlicedDeliveryTest, CallsBackOnceWhenALoopStopsInTheMiddle) {
   start(1);
   std::vector<Page> pages = open_users(10);
   in_one_turn([&] {

@@ -16,7 +16,7 @@ TEST(Expectations, AreMetByEveryEventOnceAndInOrder) {
   EXPECT_EQ(expectations.late() + expectations.duplicates(), 0U);
 }
 
-TEST(Expectations, NoticeWhatIsLostDoubledLateOrForSomebodyElse) {
+TEST(Expectations, NoticeWhatIsLostDoubledLateOrForAnotherUser) {
   Expectations expectations(2);
   for (const std::uint64_t event : {1U, 2U, 3U, 4U}) expectations.expect(0, event);
   expectations.on_received(0, 2);

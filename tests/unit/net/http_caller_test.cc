@@ -28,7 +28,7 @@ TEST(HttpCaller, RefusesWhatIsNoUrl) {
     EXPECT_NO_THROW(HttpCaller(url, "--hook", std::chrono::seconds(1))) << url;
 }
 
-TEST(HttpCaller, SaysThatNobodyIsThere) {
+TEST(HttpCaller, SaysThatNoServerIsThere) {
   HttpCaller caller("http://127.0.0.1:1/", "--hook", std::chrono::seconds(5));
   const Error error = testing::error_of([&] { caller.post({}); });
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);

@@ -53,7 +53,7 @@ class Client {
  public:
   explicit Client(UniqueFd fd) : fd_(std::move(fd)) {}
 
-  /// Connects to 127.0.0.1. `receive_buffer`: bytes of SO_RCVBUF, 0 for the default. Throws when nobody listens.
+  /// Connects to 127.0.0.1. `receive_buffer`: bytes of SO_RCVBUF, 0 for the default. Throws when no process listens.
   static Client tcp(int port, int receive_buffer = 0) {
     UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (receive_buffer != 0) setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);

@@ -66,7 +66,7 @@ TEST(MultipartBoundaryTest, AnyMultipartTypeIsKeptFromHttplib) {
 
 TEST(MultipartParserTest, ReadsFieldsAndFilesHoweverTheyArrive) {
   const std::string body =
-      "a preamble nobody reads\r\n--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nan \r\n--c\r\n- end\r\n"
+      "a preamble to be ignored\r\n--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nan \r\n--c\r\n- end\r\n"
       "--b \t\r\ncontent-disposition: FORM-DATA; filename=\"a;\\\"b\\\".txt\"; name=file\r\nX-Other: 1\r\n"
       "Content-Type: text/plain; charset=utf-8\r\n\r\n\r\n\r--\r\n\r\n"
       "--b\r\nContent-Disposition: form-data; name=\"empty\"; filename=\"\"\r\n\r\n\r\n--b--\r\nthe epilogue --b\r\n";

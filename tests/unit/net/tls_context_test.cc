@@ -79,7 +79,7 @@ TEST_F(TlsContextTest, RefusesAKeyOfAnotherCertificate) {
   EXPECT_THAT(problem(good_.file, rsa), HasSubstr("does not belong to"));
 }
 
-TEST_F(TlsContextTest, AsksNobodyForAPassphrase) {
+TEST_F(TlsContextTest, DoesNotAskForAPassphrase) {
   const Certificate locked(folder_, "locked", 1, "secret");
   EXPECT_THAT(problem(locked.file, locked.key), HasSubstr("passphrase"));
 }

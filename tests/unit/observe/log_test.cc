@@ -46,7 +46,7 @@ TEST_F(LogTest, TextIsOneLineWithTimeLevelMessageAndFields) {
                            "closed id=7 reason=\"slow consumer\" empty=\"\" eq=\"a=b\" q=\"say \\\\\"x\\\\\"\""));
 }
 
-TEST_F(LogTest, NobodyCanForgeALineOrDriveATerminal) {
+TEST_F(LogTest, NoInputCanForgeALineOrDriveATerminal) {
   start(LogFormat::kText);
   log_warn("bad\nline", {{"agent", "a\r\n2024 info fake\x1b[2J\xff"}});
   const auto all = lines(path());

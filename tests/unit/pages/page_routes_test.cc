@@ -363,7 +363,7 @@ TEST_F(PageRoutesTest, RefusesAHostThatMayBeAForeignPagesUnderDemoAuthentication
   EXPECT_EQ(as("evil.example:8080"), "HTTP/1.1 200") << "a rebound page has no credentials";
 }
 
-TEST_F(PageRoutesTest, DoesNotBelieveAForwardedAddressOfAnybody) {
+TEST_F(PageRoutesTest, DoesNotBelieveAForwardedAddressOfAnyClient) {
   start();
   const OpenStream page = stream("", "X-Forwarded-For: 6.6.6.6\r\n");
   EXPECT_EQ(admin_get("/api/v1/connections/" + page.id)["requestIp"], "127.0.0.1");
@@ -384,7 +384,7 @@ TEST_F(PageRoutesTest, ChangesListeners) {
       R"({"success":true,"code":200,"data":{"listener":["b"]},"message":null,"errorMessage":null})");
 }
 
-TEST_F(PageRoutesTest, KnowsNoConnectionOfSomeoneElse) {
+TEST_F(PageRoutesTest, KnowsNoConnectionOfAnotherUser) {
   start();
   OpenStream page = stream("userId=1");
   const std::string other = std::to_string(std::stoull(page.id) + 1);
@@ -504,7 +504,7 @@ TEST_F(PageRoutesTest, TellsAClientThatComesBackThatItMayHaveMissedSomething) {
                                           fresh.id + "\"}\n\n"))
         << back.client.received();
   }
-  // Its time was over: it is back before anybody could call that an absence.
+  // Its time was over: it is back before that could count as an absence.
   OpenStream brief = stream("userId=2&clientId=c&keepaliveTime=1");
   EXPECT_TRUE(brief.client.receive_all());
   OpenStream renewed = stream("userId=2&clientId=c", "Last-Event-ID: " + brief.id + "\r\n");

@@ -154,11 +154,11 @@ TEST_F(QueryPagesTest, PageAsTheJavaLibraryDoes) {
 }
 
 TEST_F(QueryPagesTest, AreForKnownUsersAndGetAlone) {
-  class Nobody final : public auth::Authenticator {
+  class LetsNoUserIn final : public auth::Authenticator {
     std::optional<auth::User> authenticate(const auth::PageRequest&) override { return std::nullopt; }
   };
   options_.enable_get_json = true;
-  start(std::make_unique<Nobody>());
+  start(std::make_unique<LetsNoUserIn>());
   EXPECT_EQ(get("/my-sse/connect/users.json").status, 401);
   EXPECT_EQ(post("/my-sse/connect/users.json", "{}").status, 405);
 }

@@ -336,7 +336,7 @@ class Runner {
     const Page& page = pages_[stream.page];
     const std::size_t at = index_of(stream);
     log("stream " + std::to_string(at) + " got m" + std::to_string(number) + " id " + id_text);
-    if (number >= messages_.size()) return fail("an event nobody sent");
+    if (number >= messages_.size()) return fail("an event that was never sent");
     Message& message = *messages_[number];
     if (message.service != page.service) return fail(named(message) + " went to another service, " + page.client);
     const std::string name = name_of(page, message.target.kind);
@@ -930,7 +930,7 @@ class Runner {
     place.node = nullptr;
   }
 
-  // Nobody will hear what became of what the process was asked.
+  // No caller will hear what became of what the process was asked.
   void lose_calls(int group) {
     for (const auto& message : messages_) {
       // What the disk refused may be in the file all the same: nothing was written over it before the process was gone.
@@ -1295,7 +1295,7 @@ class Runner {
       if (node.mesh() != nullptr && node.mesh()->held() != 0)
         fail(which + " holds topics of recipients with nothing pending");
       if (node.cluster() != nullptr && node.cluster()->interest().topics() > 2)
-        fail(which + " wants " + std::to_string(node.cluster()->interest().topics()) + " topics with nobody connected");
+        fail(which + " wants " + std::to_string(node.cluster()->interest().topics()) + " topics without a stream");
     }
   }
 

@@ -878,7 +878,7 @@ int epoll_wait(int epoll, epoll_event* events, int limit, int timeout) {
       events[n++].data = watch.data;
     }
     if (n > 0) {
-      // Nobody promises an order.
+      // No order is promised.
       for (int i = n - 1; i > 0; --i) std::swap(events[i], events[world.random().below(static_cast<unsigned>(i) + 1)]);
       return n;
     }

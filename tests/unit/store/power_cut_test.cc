@@ -115,7 +115,7 @@ TEST(PowerCut, CostsNothingThatWasAnswered) {
 class Promises {
  public:
   enum class State {
-    kUnknown,  // asked for and not answered, or confirmed, which nobody waits for
+    kUnknown,  // asked for and not answered, or confirmed, for which no caller waits
     kPending,
     kDead,
     kGone,  // deleted, or replaced by a younger one

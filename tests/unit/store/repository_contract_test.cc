@@ -541,7 +541,7 @@ TYPED_TEST(RepositoryContract, TakesARequestWithAKnownKeyForTheFirst) {
   EXPECT_EQ(again.pending, 1u);
   EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("first"));
   EXPECT_THAT(this->pending(user("2")), IsEmpty());
-  // Also once nobody has it any more, but not in another service, and not after its time.
+  // Also once no recipient has it any more, but not in another service, and not after its time.
   this->repository().confirm(kService, user("1"), first);
   ASSERT_TRUE(this->becomes_size(0));
   EXPECT_EQ(this->repository().add(message), first);
@@ -655,7 +655,7 @@ TYPED_TEST(RepositoryContract, MakesDeadLettersOfWhatExpires) {
   EXPECT_EQ(this->repository().requeue(id, {}, then), std::vector<MessageId>{});
 }
 
-// A message of 1 MiB to 1,000 users was 1 GiB in memory as soon as somebody looked at it.
+// A message of 1 MiB to 1,000 users was 1 GiB in memory as soon as it was looked at.
 TYPED_TEST(RepositoryContract, HasTheDataOfAMessageForManyOnce) {
   const std::vector<std::string> names{"1", "2", "3", "4"};
   const MessageId id = this->repository().add(to_users(names, std::string(20'000, 'x')));

@@ -99,7 +99,7 @@ TEST_F(SqliteCatalogTest, ExplainsALogWithoutItsIndex) {
 }
 
 TEST_F(SqliteCatalogTest, NeedsNoRightToWrite) {
-  if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   for (const bool killed : {false, true}) {
     if (killed) {
       kill_a_server();

@@ -12,17 +12,17 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Root may do what the permission bits forbid; these tests want to be somebody else.
-class AsNobody {
+// Root may do what the permission bits forbid; these tests want to be another user.
+class WithoutRoot {
  public:
-  AsNobody() : root_(geteuid() == 0) {
+  WithoutRoot() : root_(geteuid() == 0) {
     if (root_ && seteuid(65534) != 0) throw std::runtime_error("seteuid failed");
   }
-  ~AsNobody() {
+  ~WithoutRoot() {
     if (root_ && seteuid(0) != 0) std::abort();
   }
-  AsNobody(const AsNobody&) = delete;
-  AsNobody& operator=(const AsNobody&) = delete;
+  WithoutRoot(const WithoutRoot&) = delete;
+  WithoutRoot& operator=(const WithoutRoot&) = delete;
 
  private:
   bool root_;
@@ -140,7 +140,7 @@ TEST_F(SqliteOpenTest, RefusesAFileItMayNotWriteAndAFolderItMayNotMake) {
   const std::string before = read_file(folder_.file(kDatabase));
   for (const mode_t mode : {0444U, 0000U}) {
     ASSERT_EQ(chmod(folder_.file(kDatabase).c_str(), mode), 0);
-    const AsNobody nobody;
+    const WithoutRoot without_root;
     const Error error = refusal(folder_.file(kDatabase));
     EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied) << error.what();
     EXPECT_THAT(error.what(), HasSubstr(folder_.file(kDatabase)));
@@ -150,7 +150,7 @@ TEST_F(SqliteOpenTest, RefusesAFileItMayNotWriteAndAFolderItMayNotMake) {
 
   std::filesystem::permissions(folder_.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec |
                                                    std::filesystem::perms::others_exec);
-  const AsNobody nobody;
+  const WithoutRoot without_root;
   EXPECT_EQ(refusal(folder_.file("sub/pending.db"), true).code(), ErrorCode::kPermissionDenied);
 }
 
