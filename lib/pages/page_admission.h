@@ -37,7 +37,7 @@ struct AdmittedSender {
   ServiceName ticket_service{};              ///< that the ticket is for
   std::optional<ConnectionId> connection{};  ///< set: identified by the request key of this connection
 
-  /// Who asks about connection `id`: nobody, if a request key of another connection identifies the sender.
+  /// The user that asks about connection `id`; none if a request key of another connection identifies the sender.
   hub::Identity identity_for(ConnectionId id) const {
     return connection && *connection != id ? hub::Identity{} : user.identity;
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Who may join a channel: nobody, unless a rule, the user's credentials or the application say so (--channel-rule). A
+# Who may join a channel: no user, unless a rule, the user's credentials or the application say so (--channel-rule). A
 # refused channel ends no stream, and neither its history nor its pending messages reach one.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

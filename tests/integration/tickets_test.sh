@@ -9,13 +9,13 @@ form='Content-Type: application/json'
 "$SSECTL" key create push.key >/dev/null
 cat >hook.py <<'PY'
 import http.server
-class Nobody(http.server.BaseHTTPRequestHandler):
+class Refusing(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.send_response(401)
         self.end_headers()
     def log_message(self, *arguments):
         pass
-server = http.server.HTTPServer(("127.0.0.1", 0), Nobody)
+server = http.server.HTTPServer(("127.0.0.1", 0), Refusing)
 print(server.server_port, flush=True)
 server.serve_forever()
 PY
