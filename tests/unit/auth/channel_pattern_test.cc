@@ -91,7 +91,7 @@ TEST(ChannelPattern, RefusesWhatIsNoneAndSaysWhy) {
       {"a}", "stand alone"},  {"x{user}", "stand alone"}, {"{}", "stand alone"},    {"{user}{tenant}", "stand alone"},
       {"\xff", "UTF-8"},      {"a.**.**", "may follow"}};
   for (const auto& [text, why] : bad)
-    EXPECT_THAT(error_of([&] { ChannelPattern::parse(text); }).what(), HasSubstr(why)) << text;
+    EXPECT_THAT(error_of([&text = text] { ChannelPattern::parse(text); }).what(), HasSubstr(why)) << text;
   EXPECT_THAT(error_of([] { ChannelPattern::parse(std::string(10'000, 'a')); }).what(), HasSubstr("1024 bytes"));
   EXPECT_LT(std::string(error_of([] { ChannelPattern::parse(std::string(10'000, '*')); }).what()).size(), 300U);
 }
@@ -144,7 +144,7 @@ TEST(ChannelRules, RefusesWhatIsNoneAndNamesIt) {
       {"a*=anyone", "stand alone"},          {"public.*=self", "{user} or {tenant}"},
       {"user.{user}=anyone", "write self"},  {"**.a=anyone", "nothing may follow"}};
   for (const auto& [text, why] : bad) {
-    const std::string error = error_of([&] { ChannelRules::parse({"ok=anyone", text}); }).what();
+    const std::string error = error_of([&text = text] { ChannelRules::parse({"ok=anyone", text}); }).what();
     EXPECT_THAT(error, HasSubstr(why)) << text;
     EXPECT_THAT(error, HasSubstr("--channel-rule '" + text + "'"));
   }
