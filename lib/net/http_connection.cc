@@ -23,7 +23,9 @@ constexpr std::size_t kReadSize = std::size_t{64} * 1024;
 // Before the head has been read and checked.
 constexpr std::size_t kHeadReadSize = std::size_t{16} * 1024;
 static_assert(kHeadReadSize >= TlsSession::kMaxRecord);
-constexpr std::uint32_t kMaxLingerBytes = 4 * 1024 * 1024;
+// More than the buffers of both sockets hold (tcp_rmem, tcp_wmem: often up to 32 MiB): what they hold when a client is
+// refused would otherwise end the connection before it has read why. The time is limited, too.
+constexpr std::uint32_t kMaxLingerBytes = 64 * 1024 * 1024;
 
 constexpr const char* kUntrustedHeader =
     "a PROXY protocol header is accepted only with --proxy-protocol, and from a --trusted-proxy";

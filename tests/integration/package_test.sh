@@ -109,7 +109,7 @@ try_program() {
 with_cmake cmake-static OFF
 try_program cmake-static
 with_cmake cmake-shared ON
-ldd "$scratch/cmake-shared/embedding" | grep -q "$lib/libsse-server" || fail "the shared library is not linked"
+[[ $(ldd "$scratch/cmake-shared/embedding") == *"$lib/libsse-server"* ]] || fail "the shared library is not linked"
 try_program cmake-shared
 
 export PKG_CONFIG_PATH=$lib/pkgconfig
