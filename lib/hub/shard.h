@@ -146,6 +146,7 @@ class Shard final : private net::StreamOwner {
   void begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::Step step, bool urgent);
   void run_deliveries(SteadyTime::duration other);
   void run_passes(Slice& slice);
+  bool visit_members(Slice& slice);
   std::size_t visit(Connection& connection, const ConnectionRegistry::Receivers& receivers, std::uint32_t last);
   void end_part(const BatchPart& part);
   void restart_passes();

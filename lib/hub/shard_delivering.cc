@@ -70,8 +70,7 @@ void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::St
   const std::span<Connection* const> members = receivers.group->members();
   if (members.size() > options_.slice.direct_members) {
     if (passes_.exhausted()) restart_passes();
-    passes_.add(
-        {.part = part, .step = step, .position = published_, .frame = delivery.frame->alias(), .left = members.size()});
+    passes_.add({.part = part, .step = step, .position = published_, .frame = delivery.frame->alias()});
     ++part->passes;
     return;
   }
@@ -100,33 +99,38 @@ void Shard::run_deliveries(SteadyTime::duration other) {
 void Shard::run_passes(Slice& slice) {
   bool over = false;
   while (!passes_.empty() && !over) {
-    Pass& pass = passes_.first();
-    const std::string& name = pass.part->batch->name(pass.step);
-    const ConnectionRegistry::Receivers receivers =
-        registry_.receivers(pass.part->batch->delivery(pass.step).target.kind, name);
-    const std::span<Connection* const> members =
-        receivers.group != nullptr ? receivers.group->members() : std::span<Connection* const>();
-    const std::uint32_t last = passes_.last_alike();
-    if (passes_.first_is_covered()) {
-      pass.left = 0;
-    } else if (!pass.begun) {
-      passes_.begin_first(members.size(), last);
+    if (!passes_.first_is_covered()) {
+      over = visit_members(slice);
+      if (passes_.first().left > 0) return;
     }
-    // A member that leaves is replaced by the last one, which has been visited; one that joins is put behind the last.
-    pass.left = std::min(pass.left, members.size());
-    while (pass.left > 0 && !over) {
-      --pass.left;
-      if (pass.left >= kMembersAhead) prefetch_member(members[pass.left - kMembersAhead]);
-      over = slice.spend(visit(*members[pass.left], receivers, last));
-    }
-    passes_.for_each(0, last, [this](Pass& visited) {
-      count_taken(*visited.part->batch, visited.step, std::exchange(visited.taken, 0));
-    });
-    if (pass.left > 0) return;
-    const std::shared_ptr<BatchPart> part = std::move(pass.part);
+    const std::shared_ptr<BatchPart> part = std::move(passes_.first().part);
     passes_.end_first();
     if (--part->passes == 0 && part->started()) end_part(*part);
   }
+}
+
+// The first pass proceeds. Returns whether the slice is over.
+bool Shard::visit_members(Slice& slice) {
+  Pass& pass = passes_.first();
+  const std::string& name = pass.part->batch->name(pass.step);
+  const ConnectionRegistry::Receivers receivers =
+      registry_.receivers(pass.part->batch->delivery(pass.step).target.kind, name);
+  const std::span<Connection* const> members =
+      receivers.group != nullptr ? receivers.group->members() : std::span<Connection* const>();
+  const std::uint32_t last = passes_.last_alike();
+  if (!pass.begun) passes_.begin_first(members.size(), last);
+  // A member that leaves is replaced by the last one, which has been visited; one that joins is put behind the last.
+  pass.left = std::min(pass.left, members.size());
+  bool over = false;
+  while (pass.left > 0 && !over) {
+    --pass.left;
+    if (pass.left >= kMembersAhead) prefetch_member(members[pass.left - kMembersAhead]);
+    over = slice.spend(visit(*members[pass.left], receivers, last));
+  }
+  passes_.for_each(0, last, [this](Pass& visited) {
+    count_taken(*visited.part->batch, visited.step, std::exchange(visited.taken, 0));
+  });
+  return over;
 }
 
 // Gives a member the frames of the passes up to `last`, which are to its group. Returns the steps that it took.
