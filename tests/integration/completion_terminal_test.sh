@@ -3,16 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v tmux >/dev/null || { echo "no tmux"; exit 77; }
 
-export TMUX_TMPDIR=$scratch
-terminal() { tmux -L completion "$@"; }
-end_terminal() {
-  local status=$?
-  set +e
-  terminal kill-server 2>/dev/null
-  (exit "$status")
-  finish
-}
-trap end_terminal EXIT
+use_terminal
 on_screen() { terminal capture-pane -p -t "$shell" | grep -qF -- "$1"; }
 
 # The server of the environment has ann; that of the line wants a token, and has bob.

@@ -32,6 +32,20 @@ finish() {
   rm -rf "$scratch"
   exit "$status"
 }
+
+# use_terminal: from now on `terminal COMMAND…` is tmux with a server of its own, which ends with the test.
+use_terminal() {
+  export TMUX_TMPDIR=$scratch
+  trap end_terminal EXIT
+}
+terminal() { tmux -L test "$@"; }
+end_terminal() {
+  local status=$?
+  set +e
+  terminal kill-server 2>/dev/null
+  (exit "$status")
+  finish
+}
 trap finish EXIT
 trap 'exit 130' INT TERM
 

@@ -3,16 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v tmux >/dev/null || { echo "no tmux"; exit 77; }
 
-export TMUX_TMPDIR=$scratch
-terminal() { tmux -L top "$@"; }
-end_terminal() {
-  local status=$?
-  set +e
-  terminal kill-server 2>/dev/null
-  (exit "$status")
-  finish
-}
-trap end_terminal EXIT
+use_terminal
 screen() { terminal capture-pane -p; }
 on_screen() { screen | grep -qE -- "$1"; }
 not_on_screen() { ! on_screen "$1"; }

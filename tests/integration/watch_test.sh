@@ -24,16 +24,7 @@ check_exit 2 "$SSECTL" status --watch 1
 check_exit 2 "$SSECTL" status --watch 5ms
 
 command -v tmux >/dev/null || { stop_server; exit 0; }
-export TMUX_TMPDIR=$scratch
-terminal() { tmux -L watch "$@"; }
-end_terminal() {
-  local status=$?
-  set +e
-  terminal kill-server 2>/dev/null
-  (exit "$status")
-  finish
-}
-trap end_terminal EXIT
+use_terminal
 terminal -f /dev/null new-session -d -x 100 -y 20 "env TERM=xterm-256color SSECTL_SERVER=$SSECTL_SERVER bash --norc"
 on_screen() { terminal capture-pane -p | grep -qF -- "$1"; }
 terminal send-keys "echo before; $SSECTL connections list --watch 200ms; echo ended with \$?" Enter
