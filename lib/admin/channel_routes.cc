@@ -56,18 +56,6 @@ auth::User user_with_token(auth::Authenticator& authenticator, const api::Channe
   return std::move(*user);
 }
 
-const char* right_name(ChannelRight right) {
-  switch (right) {
-    case ChannelRight::kAllowed:
-      return "allowed";
-    case ChannelRight::kApplication:
-      return "hook";
-    case ChannelRight::kRefused:
-      break;
-  }
-  return "refused";
-}
-
 const char* basis_name(ChannelBasis basis) {
   switch (basis) {
     case ChannelBasis::kOpen:
@@ -120,7 +108,7 @@ void ChannelRoutes::explain(const httplib::Request& req, httplib::Response& res)
   Json list = Json::array();
   for (const ChannelAnswer& answer : deps_.access->ask(user, names).list) {
     list.push_back({{"channel", answer.channel.str()},
-                    {"right", right_name(answer.right)},
+                    {"right", auth::right_name(answer.right)},
                     {"basis", basis_name(answer.basis)},
                     {"rule", answer.rule},
                     {"detail", detail_of(answer, !query.token.empty())}});

@@ -43,23 +43,10 @@ hub::ConnectionInfo info_of(const ConnectRequest& request, WallTime now) {
   return info;
 }
 
-// What the application is told about a channel that the page asks for. `hook`: it decides.
-const char* right_name(ChannelRight right) {
-  switch (right) {
-    case ChannelRight::kAllowed:
-      return "allowed";
-    case ChannelRight::kApplication:
-      return "hook";
-    case ChannelRight::kRefused:
-      break;
-  }
-  return "refused";
-}
-
 Json channels_json(const std::vector<RequestedChannel>& channels) {
   Json list = Json::array();
   for (const RequestedChannel& one : channels)
-    list.push_back({{"channel", one.name.str()}, {"right", right_name(one.right)}});
+    list.push_back({{"channel", one.name.str()}, {"right", auth::right_name(one.right)}});
   return list;
 }
 

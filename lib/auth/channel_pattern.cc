@@ -108,6 +108,18 @@ std::string encode_segment(std::string_view id) {
   return segment;
 }
 
+const char* right_name(ChannelRight right) {
+  switch (right) {
+    case ChannelRight::kAllowed:
+      return "allowed";
+    case ChannelRight::kApplication:
+      return "hook";
+    case ChannelRight::kRefused:
+      break;
+  }
+  return "refused";
+}
+
 void check_user_channels(const std::vector<std::string>& patterns) {
   if (patterns.size() > kMaxUserChannels) {
     throw Error(ErrorCode::kInvalidArgument,

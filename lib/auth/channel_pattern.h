@@ -42,6 +42,9 @@ class ChannelPattern {
 /// that different ids never give the same segment.
 std::string encode_segment(std::string_view id);
 
+/// The right in JSON, for operators and the application: `allowed`, `refused`, or `hook`, which decides.
+const char* right_name(ChannelRight right);
+
 /// Most patterns that the credentials of one user may have, and their total size.
 inline constexpr std::size_t kMaxUserChannels = 1000;
 inline constexpr std::size_t kMaxUserChannelBytes = std::size_t{16} * 1024;

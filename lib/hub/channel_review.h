@@ -11,7 +11,7 @@ namespace sse::hub {
 
 /// Why a stream is in its channel.
 enum class ChannelSource : std::uint8_t {
-  kLasting,   ///< by its credentials or the application, or because nobody has to ask: as long as the stream
+  kLasting,   ///< by its credentials or the application, or because there is nothing to ask: as long as the stream
   kRule,      ///< by a rule, as long as there is one
   kHookRule,  ///< the application allows it, as long as a rule leaves that to the application
 };

@@ -11,10 +11,10 @@
 
 namespace sse::pages {
 
-/// Who asks for a query page.
+/// The user that asks for a query page.
 struct QueryRequester {
   const hub::Identity& identity;
-  /// Whether the requester may know who is in a channel and what is pending for it.
+  /// Whether this user may know the streams of a channel and the messages that are pending for it.
   std::function<bool(const std::string& channel)> may_read;
 };
 

@@ -9,7 +9,7 @@
 
 namespace sse::store {
 
-/// Identifies a stored ticket. It does not contain the ticket: from a digest nobody can make the ticket again.
+/// Identifies a stored ticket. It does not contain the ticket: from a digest the ticket cannot be made again.
 struct TicketKey {
   unsigned node = 0;   ///< the number of the node that issued it
   std::string digest;  ///< of the ticket, in hexadecimal digits

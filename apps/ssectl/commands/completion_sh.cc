@@ -45,7 +45,7 @@ _PROGRAM_plain() {
   done
   [[ -z $quote ]]
 }
-# An option of the line that decides which server is asked; one that cannot be read leaves nobody to ask.
+# An option of the line that decides which server is asked; one that cannot be read leaves no server to ask.
 _PROGRAM_asked() {
   local plain=''
   if _PROGRAM_plain "$1"; then asked+=("$plain"); else readable=no; fi
