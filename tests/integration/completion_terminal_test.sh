@@ -3,7 +3,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v tmux >/dev/null || { echo "no tmux"; exit 77; }
 
-use_terminal
 on_screen() { terminal capture-pane -p -t "$shell" | grep -qF -- "$1"; }
 
 # The server of the environment has ann; that of the line wants a token, and has bob.
@@ -14,6 +13,7 @@ mkdir "$scratch/other place"
 (umask 077 && echo secret >"$scratch/token")
 db=:memory: admin="$scratch/other place/admin.sock" start_server --admin-token-file "$scratch/token" --server-id push2
 export other=$scratch/other\ place
+use_terminal
 open_stream "$scratch/bob" "userId=bob@example.com&channel=news"
 ln -s "$scratch/token" "$scratch/$(printf 'tok\302\242en')"  # not ASCII: cursors count characters
 
@@ -57,7 +57,7 @@ declare -A prepare=(
 )
 for shell in bash zsh fish; do
   command -v "$shell" >/dev/null || { echo "no $shell"; continue; }
-  terminal -f /dev/null new-session -d -s "$shell" -x 250 -y 50 \
+  terminal new-session -d -s "$shell" -x 250 -y 50 \
     "cd $scratch && exec env LC_ALL=C.UTF-8 TERM=xterm-256color PATH=$scratch/path:$PATH SSECTL_SERVER=$environment ${start[$shell]}"
   terminal send-keys -t "$shell" -l -- "${prepare[$shell]}; echo prepared''2"
   terminal send-keys -t "$shell" Enter

@@ -33,10 +33,12 @@ finish() {
   exit "$status"
 }
 
-# use_terminal: from now on `terminal COMMAND…` is tmux with a server of its own, which ends with the test.
+# use_terminal: from now on `terminal COMMAND…` is tmux with a server of its own, which ends with the test and has the
+# environment of this moment. (One that ended with its last session would refuse a session that starts just then.)
 use_terminal() {
   export TMUX_TMPDIR=$scratch
   trap end_terminal EXIT
+  terminal -f /dev/null start-server \; set-option -g exit-empty off
 }
 terminal() { tmux -L test "$@"; }
 end_terminal() {

@@ -13,7 +13,7 @@ users() { screen | sed -n 's/^[0-9]\{15,19\} *\([^ ]*\) .*/\1/p' | tr '\n' ' '; 
 users_are() { [[ $(users) == "$1 " ]]; }
 
 start_server --max-backlog 8MiB
-terminal -f /dev/null new-session -d -x 80 -y 24 "env TERM=xterm-256color SSECTL_SERVER=$SSECTL_SERVER bash --norc"
+terminal new-session -d -x 80 -y 24 "env TERM=xterm-256color SSECTL_SERVER=$SSECTL_SERVER bash --norc"
 start_top() {
   terminal send-keys "clear; echo before; tty=\$(stty -g); $SSECTL top --interval 200ms; echo ended with \$?; [[ \$tty == \$(stty -g) ]] && echo settings as before" Enter
   wait_for 20 "the screen of top" on_screen 'b backlog'

@@ -25,7 +25,7 @@ check_exit 2 "$SSECTL" status --watch 5ms
 
 command -v tmux >/dev/null || { stop_server; exit 0; }
 use_terminal
-terminal -f /dev/null new-session -d -x 100 -y 20 "env TERM=xterm-256color SSECTL_SERVER=$SSECTL_SERVER bash --norc"
+terminal new-session -d -x 100 -y 20 "env TERM=xterm-256color SSECTL_SERVER=$SSECTL_SERVER bash --norc"
 on_screen() { terminal capture-pane -p | grep -qF -- "$1"; }
 terminal send-keys "echo before; $SSECTL connections list --watch 200ms; echo ended with \$?" Enter
 wait_for 20 "the list" on_screen "ann"

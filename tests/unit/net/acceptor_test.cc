@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -129,6 +130,10 @@ TEST_F(AcceptorTest, RefusesWhenDescriptorsRunOutAndAcceptsAgainLater) {
   const ssize_t n = ::recv(reserved.get(), text.data(), text.size(), 0);
   EXPECT_THAT(text.substr(0, static_cast<std::size_t>(std::max<ssize_t>(n, 0))),
               AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("out of descriptors")));
+  // A client that comes while the acceptor still refuses those that wait is refused, too.
+  std::atomic<bool> done_refusing = false;
+  loop_.post([&] { done_refusing = true; });
+  ASSERT_TRUE(eventually([&] { return done_refusing.load(); }));
   const Client after = client();
   EXPECT_TRUE(eventually([&] { return accepted_count() == 2; }));
 }
