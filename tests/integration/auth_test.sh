@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Who a user is, beyond the demo's: signed tokens (--auth jwt) and a service that is asked (--auth webhook).
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # jwt SECRET CLAIMS: a token of HMAC-SHA256.

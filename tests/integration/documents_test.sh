@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every block of the README, in both languages, and of the guides is executed and prints what they show; see documents.py.
-# ctest: TIMEOUT 300
+# ctest: COST 100 TIMEOUT 300
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v chromium >/dev/null || { echo "chromium is not installed (scripts/setup --tests)"; exit 77; }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `ssectl events` shows what happened and, with --follow, what happens: who connects, leaves and why, listens, asks, and
 # what is sent. Filters apply, tokens and contents are not shown, a follower that does not read costs no other client anything.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 start_server --heartbeat 200ms

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: TIMEOUT 400
+# ctest: COST 100 TIMEOUT 400
 # export → import → export is the identity: messages of all kinds move from SQLite to memory, to Redis, to a mesh, and back
 # to where they came from. Exports and imports, and the servers they talk to, are killed in the middle, and repeated.
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All that is pending moves from server to server and back: nothing is lost, nothing comes twice, the younger stays.
-# ctest: TIMEOUT 600
+# ctest: COST 100 TIMEOUT 600
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 unlimited=(--qos-max-per-user 100000)

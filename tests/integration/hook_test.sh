@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The application behind --hook: it decides who connects, answers messages and uploads, and is told who left and listens
 # to what. A hook that hangs, dies or talks nonsense costs its pages an error, and no stream anything.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 hook=$scratch/hook

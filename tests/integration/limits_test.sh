@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # At its limits the server refuses clearly, stays quiet, serves those it has, and takes new ones when some have left.
-# ctest: TIMEOUT 240
+# ctest: COST 100 TIMEOUT 240
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # --max-connections

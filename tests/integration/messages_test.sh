@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What an operator sees of qos messages and does with them: wait, state, trace, retry, keys, collapsing, limits, dead
 # letters, export and import.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 id_of() { sed -n 's/.*"id": *"\([0-9]*\)".*/\1/p' <<<"$output" | head -n 1; }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Options that make no sense end sse-serve at once, with the exit status of the manual and one line that names the
 # option; --check-config says the same without starting anything.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # From the environment, so that an option may be given on the command line, too.

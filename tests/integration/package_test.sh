@@ -2,7 +2,7 @@
 # What `cmake --install` puts down is enough for a program of others: one outside of this tree finds the package,
 # with CMake or with pkg-config, builds against the static and the shared library, and really serves, sends, asks,
 # reacts and stops. It sees the public headers only, and of the shared library the public functions only.
-# ctest: TIMEOUT 600
+# ctest: COST 100 TIMEOUT 600
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 build=$(cd "$(dirname "$SSE_SERVE")/.." && pwd)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A ticket from its creation to its only stream, beside every authentication; and that it is written nowhere.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$scratch"
 connect_status() { http_status --max-time 5 -D "$scratch/head" "$url/my-sse/connect?$1"; }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The public listener with TLS of its own: pages, requests, uploads, streams and qos over it, new certificates on SIGHUP,
 # and clients that get it wrong.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # certificate NAME SERIAL: NAME.pem and NAME.key in the scratch folder, self-signed.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The way of a token: a key, a token, a page that is let in, and why another is not; then the same with the keys of an
 # OpenID provider.
+# ctest: COST 100
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$scratch"
 status_of() { http_status --max-time 5 -D "$scratch/head" "$url/my-sse/connect?clientId=$RANDOM" -H "Authorization: Bearer $1"; }
