@@ -106,6 +106,7 @@ void check_secret_files(const server::ServerOptions& server) {
       {"--hook-secret-file", server.hook_secret_file},
       {"--cluster-password-file", server.cluster_password_file},
       {"--discovery-password-file", server.discovery_password_file},
+      {"--discovery-access-key-file", server.discovery_access_key_file},
       {"--cluster-secret-file", server.cluster_secret_file}};
   for (const auto& [option, file] : files) {
     if (!file.empty()) auth::read_secret_file(file, option);

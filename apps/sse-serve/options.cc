@@ -219,6 +219,10 @@ void declare_cluster(cli::App& app, server::ServerOptions& server) {
       .type_name("redis://[:PASSWORD@]HOST:PORT/DB");
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
       .type_name("FILE");
+  app.add_option("--cluster-prefix", server.cluster_prefix,
+                 "Begins all keys and channels of the cluster in Redis, which may hold several clusters")
+      .type_name("TEXT")
+      .show_default();
   app.add_flag("--allow-redis-eviction", server.allow_redis_eviction,
                "Accept a Redis that evicts keys when it is full, which loses messages");
   app.add_option("--discovery", server.discovery,
@@ -226,6 +230,14 @@ void declare_cluster(cli::App& app, server::ServerOptions& server) {
       .type_name("nacos://HOST:PORT/...|static:HOST:PORT,...");
   app.add_option("--discovery-password-file", server.discovery_password_file, "First line: the password of Nacos")
       .type_name("FILE");
+  app.add_option("--discovery-access-key-file", server.discovery_access_key_file,
+                 "First line: an access key of Nacos and its secret key, ACCESSKEY:SECRETKEY")
+      .type_name("FILE");
+  app.add_option("--discovery-ca", server.discovery_ca_file,
+                 "With nacos+https://: PEM file of the certificates to trust (default: the system's)")
+      .type_name("FILE");
+  add_duration(app, "--discovery-timeout", server.discovery_timeout,
+               "How long to try again at the start while Nacos cannot be used; then start alone");
   app.add_option("--cluster-listen", server.cluster_listen, "With --discovery: listener for the other servers")
       .type_name("ADDRESS:PORT");
   app.add_option("--cluster-advertise", server.cluster_advertise,

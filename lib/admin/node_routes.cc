@@ -43,6 +43,7 @@ Json NodeRoutes::nodes() const {
     list.push_back(row(node.id, self ? deps_.facts() : node.facts, self));
     list.back()["number"] = node.number;
     if (const std::string why = cluster::why_refused(node.wire, node.id); !why.empty()) list.back()["refused"] = why;
+    if (!node.unlisted.empty()) list.back()["unlisted"] = node.unlisted;
   }
   const std::string degraded = deps_.cluster->degraded();
   return {{"total", list.size()},

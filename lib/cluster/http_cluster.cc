@@ -69,31 +69,51 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
   }
   if (options.own_discovery != nullptr) return std::make_unique<ProgramDiscovery>(*options.own_discovery, bus);
   NacosDiscovery::Options nacos;
-  nacos.nacos.address = nacos_address(options);
+  nacos.nacos = nacos_options(options);
   nacos.nacos.clock = &bus.clock();
   nacos.address = bus.address();
   nacos.secret = bus.secret();
+  nacos.shared_secret = !options.secret.empty();
+  nacos.start_timeout = options.start_timeout;
   nacos.run = bus.name();
   // Not the function itself: GCC would export the type information of its type from the shared library.
   nacos.probe_liveness = [](const std::string& address, const std::string& id, const std::string& run) {
     return check_liveness(address, id, run);
   };
   nacos.on_peers = [&bus](const std::vector<HttpBus::Peer>& peers) { bus.set_peers(peers); };
+  nacos.on_hello = [&bus](const event::Json& hello) { bus.set_hello(hello); };
+  nacos.heard = [&bus] { return bus.seen(); };
   return std::make_unique<NacosDiscovery>(std::move(nacos));
 }
 
 }  // namespace
 
-NacosAddress nacos_address(const HttpClusterOptions& options) {
-  NacosAddress address = parse_nacos_address(options.discovery);
+NacosClient::Options nacos_options(const HttpClusterOptions& options) {
+  NacosClient::Options nacos;
+  nacos.address = parse_nacos_address(options.discovery);
   if (!options.password.empty()) {
-    if (address.user.empty()) address.user = "nacos";
-    address.password = options.password;
+    if (nacos.address.user.empty()) nacos.address.user = "nacos";
+    nacos.address.password = options.password;
   }
-  return address;
+  if (!options.access_key.empty()) {
+    const std::size_t colon = options.access_key.find(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == options.access_key.size())
+      bad("the first line of --discovery-access-key-file is not ACCESSKEY:SECRETKEY");
+    nacos.access_key = options.access_key.substr(0, colon);
+    nacos.secret_key = options.access_key.substr(colon + 1);
+    if (!nacos.address.user.empty())
+      bad("Nacos takes a log-in or an access key; leave out either the password or --discovery-access-key-file");
+  }
+  nacos.ca_file = options.ca_file;
+  if (!nacos.ca_file.empty() && !nacos.address.tls) bad("--discovery-ca is for nacos+https://");
+  return nacos;
 }
 
 void check(const HttpClusterOptions& options) {
+  if (!is_nacos_address(options.discovery)) {
+    if (!options.access_key.empty()) bad("--discovery-access-key-file is for Nacos");
+    if (!options.ca_file.empty()) bad("--discovery-ca is for nacos+https://");
+  }
   if (is_static(options)) {
     parse_static_addresses(options.discovery);
     if (!options.password.empty()) bad("--discovery-password-file is the password of Nacos; static nodes have none");
@@ -102,8 +122,8 @@ void check(const HttpClusterOptions& options) {
     if (!options.password.empty()) bad("--discovery-password-file is the password of Nacos; the program has none");
     if (options.secret.empty())
       bad("with a discovery of the program's own all nodes need the same secret: ServerOptions::cluster_secret_file");
-  } else if (options.discovery.starts_with("nacos:")) {
-    parse_nacos_address(options.discovery);
+  } else if (is_nacos_address(options.discovery)) {
+    nacos_options(options);
   } else {
     bad("--discovery '" + printable(options.discovery.substr(0, options.discovery.find(':')), 20) +
         ":…' is not known; write nacos://HOST:8848/NAMESPACE/GROUP/SERVICE or static:HOST:PORT,HOST:PORT");
@@ -120,7 +140,7 @@ void check(const HttpClusterOptions& options) {
 }
 
 std::string shown_discovery(const std::string& discovery) {
-  return discovery.starts_with("nacos:") ? parse_nacos_address(discovery).str() : discovery;
+  return is_nacos_address(discovery) ? parse_nacos_address(discovery).str() : discovery;
 }
 
 HttpCluster open_http_cluster(const HttpClusterOptions& options, observe::Registry& metrics) {

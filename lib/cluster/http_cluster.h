@@ -6,7 +6,7 @@
 
 #include "cluster/core/cluster.h"
 #include "cluster/mesh/http_bus.h"
-#include "cluster/nacos/nacos_address.h"
+#include "cluster/nacos/nacos_client.h"
 #include "observe/metrics.h"
 #include "sse-server/discovery.h"
 
@@ -20,6 +20,10 @@ struct HttpClusterOptions {
   std::string discovery;  ///< nacos://…, see parse_nacos_address(), static:HOST:PORT,… or kOwnDiscovery
   sse::Discovery* own_discovery = nullptr;  ///< with kOwnDiscovery; outlives the cluster
   std::string password;                     ///< of Nacos; overrides the password in the address; empty: that password
+  std::string access_key{};                 ///< of Nacos: `KEY:SECRETKEY`; empty: none
+  std::string ca_file{};                    ///< PEM file with the certificates that nacos+https:// trusts
+  /// How long to try again at the start while Nacos cannot be used; then the node starts alone.
+  std::chrono::milliseconds start_timeout{20'000};
   std::string secret;     ///< shared by all nodes; empty with Nacos: each node generates one and publishes it there
   std::string listen;     ///< ADDR:PORT for connections of other nodes
   std::string advertise;  ///< HOST:PORT at which other nodes reach this one; empty: `listen`
@@ -31,8 +35,8 @@ struct HttpClusterOptions {
 
 /// Throws Error(kInvalidArgument) that names the invalid option.
 void check(const HttpClusterOptions& options);
-/// The address of Nacos in `discovery`, with `password`. REQUIRES: nacos://…
-NacosAddress nacos_address(const HttpClusterOptions& options);
+/// How to use the Nacos of `discovery`, with the credentials. REQUIRES: is_nacos_address(options.discovery).
+NacosClient::Options nacos_options(const HttpClusterOptions& options);
 /// `discovery` without secrets, for logs.
 std::string shown_discovery(const std::string& discovery);
 

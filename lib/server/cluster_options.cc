@@ -24,6 +24,7 @@ cluster::RedisClusterOptions redis_options(const ServerOptions& options, const s
   cluster::RedisClusterOptions redis;
   redis.address = options.cluster;
   redis.password = read_optional_secret(options.cluster_password_file, "--cluster-password-file");
+  redis.prefix = options.cluster_prefix;
   redis.cluster.node = id;
   redis.cluster.clock = options.clock;
   return redis;
@@ -36,6 +37,9 @@ cluster::HttpClusterOptions mesh_options(const ServerOptions& options, const std
   mesh.listen = options.cluster_listen;
   mesh.advertise = options.cluster_advertise;
   mesh.password = read_optional_secret(options.discovery_password_file, "--discovery-password-file");
+  mesh.access_key = read_optional_secret(options.discovery_access_key_file, "--discovery-access-key-file");
+  mesh.ca_file = options.discovery_ca_file;
+  mesh.start_timeout = options.discovery_timeout;
   mesh.secret = read_optional_secret(options.cluster_secret_file, "--cluster-secret-file");
   mesh.max_connections = options.cluster_max_connections;
   mesh.max_body_memory = options.max_body_memory;
@@ -61,6 +65,9 @@ void check_cluster(const ServerOptions& options) {
     bad("--history works on a single server only; leave out either --history or --cluster and --discovery");
   if (options.cluster.empty() && !options.cluster_password_file.empty()) bad("--cluster-password-file needs --cluster");
   if (options.cluster.empty() && options.allow_redis_eviction) bad("--allow-redis-eviction needs --cluster");
+  if (options.cluster.empty() && options.cluster_prefix != ServerOptions().cluster_prefix)
+    bad("--cluster-prefix needs --cluster");
+  cluster::require_redis_prefix(options.cluster_prefix);
   if (!options.discovery.empty()) {
     if (options.cluster_listen.empty())
       bad("--discovery needs an address at which other nodes reach this one: --cluster-listen ADDRESS:PORT");
@@ -69,6 +76,8 @@ void check_cluster(const ServerOptions& options) {
   }
   const std::pair<const char*, const std::string&> parts[] = {
       {"--discovery-password-file", options.discovery_password_file},
+      {"--discovery-access-key-file", options.discovery_access_key_file},
+      {"--discovery-ca", options.discovery_ca_file},
       {"--cluster-listen", options.cluster_listen},
       {"--cluster-advertise", options.cluster_advertise},
       {"--cluster-secret-file", options.cluster_secret_file}};

@@ -20,9 +20,7 @@ std::string try_redis(const ServerOptions& options) {
 
 std::string try_nacos(const ServerOptions& options) {
   const cluster::HttpClusterOptions mesh = mesh_options(options, kCheckId);
-  cluster::NacosClient::Options nacos;
-  nacos.address = cluster::nacos_address(mesh);
-  cluster::NacosClient client(nacos);
+  cluster::NacosClient client(cluster::nacos_options(mesh));
   const std::size_t count = client.instances().size();
   return "Nacos at " + cluster_address(options) + " answers and lists " + std::to_string(count) +
          (count == 1 ? " server" : " servers");
@@ -33,7 +31,7 @@ std::string try_nacos(const ServerOptions& options) {
 std::vector<std::string> try_connections(const ServerOptions& options) {
   std::vector<std::string> works;
   if (!options.cluster.empty()) works.push_back(try_redis(options));
-  if (options.discovery.starts_with("nacos:")) works.push_back(try_nacos(options));
+  if (cluster::is_nacos_address(options.discovery)) works.push_back(try_nacos(options));
   return works;
 }
 

@@ -26,6 +26,7 @@ Json StatusReport::cluster_status() const {
               {"number", cluster.number()},
               {"topics", source_.cluster->topics()},
               {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)}};
+  if (const std::string unlisted = cluster.unlisted(); !unlisted.empty()) status["unlisted"] = unlisted;
   if (const cluster::HttpBus* bus = source_.cluster->bus()) {
     status["listening"] = bus->listening();
     status["advertised"] = bus->address();

@@ -41,6 +41,7 @@ std::unique_ptr<cluster::RedisRepository> open_redis(const ServerOptions& option
   cluster::RedisRepository::Options redis;
   const cluster::RedisClusterOptions cluster = redis_options(options, server_id);
   redis.link = cluster::link_options(cluster);
+  redis.prefix = cluster.prefix;
   redis.limits = limits_of(options);
   redis.allow_eviction = options.allow_redis_eviction;
   redis.on_error = log_failure;

@@ -105,14 +105,19 @@ struct ServerOptions {
   LogLevel log_level = LogLevel::kInfo;  ///< of the sink: less important lines are left out
 
   // A cluster of several servers.
-  std::string cluster;                ///< `redis://HOST:PORT/DB`; empty: no Redis cluster
-  std::string cluster_password_file;  ///< overrides a password in the address
-  bool allow_redis_eviction = false;  ///< start even if Redis evicts keys without a time to live, with a warning
+  std::string cluster;                  ///< `redis://HOST:PORT/DB`; empty: no Redis cluster
+  std::string cluster_password_file;    ///< overrides a password in the address
+  std::string cluster_prefix = "sse:";  ///< of all keys and channels in Redis; the same for all nodes of a cluster
+  bool allow_redis_eviction = false;    ///< start even if Redis evicts keys without a time to live, with a warning
   std::string discovery;  ///< `nacos://…` or `static:…`: a cluster whose nodes talk to each other; not with `cluster`
-  std::string discovery_password_file;  ///< of Nacos; overrides a password in the address
-  std::string cluster_listen;           ///< ADDR:PORT for other nodes, with `discovery`
-  std::string cluster_advertise;        ///< HOST:PORT at which they reach this node; empty: `cluster_listen`
-  std::string cluster_secret_file;      ///< shared secret of the nodes; with Nacos each node may create its own
+  std::string discovery_password_file;    ///< of Nacos; overrides a password in the address
+  std::string discovery_access_key_file;  ///< of Nacos: first line `ACCESSKEY:SECRETKEY`
+  std::string discovery_ca_file;  ///< PEM file: the certificates that `nacos+https://` trusts; empty: the system's
+  /// How long the start is tried again while Nacos cannot be used; then the node starts alone, and joins later.
+  std::chrono::milliseconds discovery_timeout{20'000};
+  std::string cluster_listen;       ///< ADDR:PORT for other nodes, with `discovery`
+  std::string cluster_advertise;    ///< HOST:PORT at which they reach this node; empty: `cluster_listen`
+  std::string cluster_secret_file;  ///< shared secret of the nodes; with Nacos each node may create its own
 };
 
 }  // namespace sse

@@ -121,13 +121,75 @@ TEST_F(NacosCluster, ANodeThatLeavesIsTakenOutAtOnce) {
   EXPECT_FALSE(a.send_to_user("1", "x").contains("missing"));
 }
 
+TEST_F(NacosCluster, ANodeStartsWhileNacosIsAwayAndJoinsWhenItComes) {
+  bus_.nacos.kill();
+  ClusterNode& a = start("a", {"--discovery-timeout", "500ms"});
+  a.streams().connect("userId=1");
+  EXPECT_THAT(a.degraded(), HasSubstr("Nacos"));
+  EXPECT_EQ(a.send_to_user("1", "alone")["delivered"], 1);
+  bus_.nacos.start();
+  ClusterNode& b = start("b");
+  settle();
+  EXPECT_TRUE(eventually([&] { return a.degraded().empty(); }));
+  EXPECT_TRUE(eventually([&] { return b.send_to_user("1", "together")["delivered"] == 1; }));
+}
+
+TEST_F(NacosCluster, ANodeThatIsDisabledInNacosSaysSoAndStillGetsWhatPagesSay) {
+  ClusterNode& a = start("a");
+  ClusterNode& b = start("b");
+  settle();
+  const std::size_t stream = a.streams().connect("userId=1");
+  const std::string id = a.streams()[stream].connection_id;
+  bus_.nacos.set_enabled("a", false);
+  ASSERT_TRUE(eventually([&] { return a.get("/api/v1/status")["cluster"].value("unlisted", "") != ""; }));
+  EXPECT_EQ(a.get("/api/v1/status")["cluster"]["unlisted"], "disabled in Nacos");
+  EXPECT_THAT(ssectl("-s " + a.admin() + " status"), HasSubstr("disabled in Nacos"));
+  EXPECT_THAT(a.server().log(), HasSubstr("this node is disabled in Nacos"));
+  EXPECT_EQ(a.degraded(), "");
+  ASSERT_TRUE(eventually([&] { return b.get("/api/v1/nodes")["list"][0].value("unlisted", "") != ""; }));
+  EXPECT_THAT(ssectl("-s " + b.admin() + " nodes list"), HasSubstr("ready, disabled in Nacos"));
+  const HttpResponse response =
+      b.pages().post("/my-sse/connect/message/hello.do?userId=1&connectionId=" + id, {{"text", "hi"}});
+  EXPECT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(b.send_to_user("1", "x")["delivered"], 1);
+  // A node that comes later, and has never seen it listed.
+  ClusterNode& c = start("c");
+  settle();
+  EXPECT_TRUE(eventually([&] { return c.send_to_user("1", "y")["delivered"] == 1; }));
+  bus_.nacos.set_enabled("a", true);
+  EXPECT_TRUE(eventually([&] { return !a.get("/api/v1/status")["cluster"].contains("unlisted"); }));
+}
+
+TEST(NacosOfThePast, TheSharedSecretStaysOutOfItsAccessLog) {
+  FakeNacos::Options options;
+  options.generation = 1;
+  FakeNacos nacos(options);
+  TempFolder folder;
+  std::ofstream(folder.file("secret")) << "shared by all\n";
+  const std::vector<std::string> at{"--discovery",           nacos.url(),          "--cluster-listen", "127.0.0.1:0",
+                                    "--cluster-secret-file", folder.file("secret")};
+  ClusterNode a("a", at);
+  ClusterNode b("b", at);
+  ASSERT_TRUE(a.sees(2) && b.sees(2));
+  b.streams().connect("userId=1");
+  EXPECT_TRUE(eventually([&] { return a.send_to_user("1", "x")["delivered"] == 1; }));
+  EXPECT_FALSE(nacos.is_in_access_log("shared by all"));
+  EXPECT_THAT(ssectl("--discovery " + nacos.url() + " --cluster-secret-file " + folder.file("secret") +
+                     " --timeout 60s send --user 1 x"),
+              HasSubstr("delivered  1 connection"));
+  // Without one each node makes its own, which the others must read somewhere.
+  ClusterNode c("c", {"--discovery", nacos.url(), "--cluster-listen", "127.0.0.1:0"});
+  EXPECT_THAT(c.server().log(), HasSubstr("writes to its access log with the secret of this node"));
+}
+
 TEST(NacosClusterLogin, WrongCredentialsAreRefusedAtTheStart) {
   FakeNacos::Options options;
   options.user = "nacos";
   options.password = "right";
   FakeNacos nacos(options);
   try {
-    ClusterNode node("a", {"--discovery", nacos.url("nacos:topsecret@"), "--cluster-listen", "127.0.0.1:0"});
+    ClusterNode node("a", {"--discovery", nacos.url("nacos:topsecret@"), "--cluster-listen", "127.0.0.1:0",
+                           "--discovery-timeout", "500ms"});
     FAIL() << "started with a wrong password";
   } catch (const std::runtime_error& e) {
     EXPECT_THAT(e.what(), HasSubstr("refuses"));
@@ -138,6 +200,33 @@ TEST(NacosClusterLogin, WrongCredentialsAreRefusedAtTheStart) {
   ClusterNode node("a", {"--discovery", nacos.url(), "--discovery-password-file", folder.file("password"),
                          "--cluster-listen", "127.0.0.1:0"});
   EXPECT_TRUE(node.sees(1));
+}
+
+TEST(NacosClusterLogin, NodesAndSsectlSignTheirRequestsOverTls) {
+  TempFolder folder;
+  FakeNacos::Options options;
+  options.access_key = "LTAI";
+  options.secret_key = "s3cret";
+  options.tls_certificate = folder.file("ca.pem");
+  options.tls_key = folder.file("key.pem");
+  ASSERT_EQ(std::system(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=nacos "
+                         "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+                         options.tls_key + " -out " + options.tls_certificate + " 2>/dev/null")
+                            .c_str()),
+            0);
+  FakeNacos nacos(options);
+  std::ofstream(folder.file("key")) << "LTAI:s3cret\n";
+  const std::vector<std::string> at{"--discovery-access-key-file", folder.file("key"), "--discovery-ca",
+                                    folder.file("ca.pem")};
+  std::vector<std::string> of_node{"--discovery", nacos.url() + "?cluster=HZ", "--cluster-listen", "127.0.0.1:0"};
+  of_node.insert(of_node.end(), at.begin(), at.end());
+  ClusterNode a("a", of_node);
+  EXPECT_TRUE(a.sees(1));
+  EXPECT_EQ(nacos.registered_with("clusterName"), "HZ");
+  a.streams().connect("userId=1");
+  EXPECT_THAT(ssectl("--discovery " + nacos.url() + " --discovery-access-key-file " + folder.file("key") +
+                     " --discovery-ca " + folder.file("ca.pem") + " --timeout 60s send --user 1 x"),
+              HasSubstr("delivered  1 connection"));
 }
 
 TEST_F(NacosCluster, StrangersArePostedNothingAndMayPostNothing) {

@@ -10,6 +10,7 @@
 #include "support/client.h"
 #include "support/cluster.h"
 #include "support/relay.h"
+#include "support/ssectl.h"
 
 namespace sse::testing {
 namespace {
@@ -67,6 +68,22 @@ TEST_F(RedisClusterTest, ARedisThatComesBackEmptyIsNoticedAndFilledAgain) {
       eventually([&] { return a.server().log().find("about 5 pending messages are gone") != std::string::npos; }));
   EXPECT_EQ(a.send_to_user("2", "kept", {{"qos", true}})["pending"], 1);
   EXPECT_EQ(b.get("/api/v1/messages")["total"], 1);
+}
+
+TEST_F(RedisClusterTest, ClustersWithDifferentPrefixesShareARedis) {
+  ClusterNode& a = start("a", {"--cluster-prefix", "{hr}:"});
+  ClusterNode& b = start("b", {"--cluster-prefix", "{hr}:"});
+  ClusterNode& other = start("a");
+  ASSERT_TRUE(a.sees(2));
+  ASSERT_TRUE(other.sees(1));
+  b.streams().connect("userId=1");
+  other.streams().connect("userId=1");
+  EXPECT_EQ(a.send_to_user("1", "x")["delivered"], 1);
+  EXPECT_EQ(a.send_to_user("2", "kept", {{"qos", true}})["pending"], 1);
+  EXPECT_EQ(other.get("/api/v1/messages")["total"], 0);
+  EXPECT_THAT(ssectl("--cluster " + bus_.redis.url() + " --cluster-prefix {hr}: --timeout 60s send --user 1 x"),
+              HasSubstr("delivered  1 connection"));
+  EXPECT_THAT(bus_.redis.say("EXISTS {hr}:pending:count"), HasSubstr(":1"));
 }
 
 TEST_F(RedisClusterTest, AFrozenRedisDelaysNoNodeForLong) {

@@ -40,6 +40,7 @@ std::string describe(const api::Json& status, const TableStyle& style) {
     const std::string why = text_cell(*found, "degraded");
     cluster = text_cell(*found, "address") + ", " + plural(count_in(*found, "nodes"), "node") +
               (why.empty() ? "" : "; degraded: " + why);
+    if (const std::string unlisted = text_cell(*found, "unlisted"); !unlisted.empty()) cluster += "; " + unlisted;
   }
   return render_fields(
              {{"state", text_cell(status, "state"), is_ready(status) ? CellStyle::kGood : CellStyle::kBad},

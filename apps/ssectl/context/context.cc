@@ -45,12 +45,16 @@ std::unique_ptr<cluster::ClusterClient> Context::open_cluster() const {
     cluster::RedisClusterOptions options;
     options.address = options_.cluster;
     options.password = secret(options_.cluster_password_file);
+    cluster::require_redis_prefix(options_.cluster_prefix);
+    options.prefix = options_.cluster_prefix;
     options.connect_timeout = std::min(timeout_, std::chrono::milliseconds(5000));
     return std::make_unique<cluster::ClusterClient>(options);
   }
   cluster::HttpClusterOptions options;
   options.discovery = options_.discovery;
   options.password = secret(options_.discovery_password_file);
+  options.access_key = secret(options_.discovery_access_key_file);
+  options.ca_file = options_.discovery_ca;
   options.secret = secret(options_.cluster_secret_file);
   return std::make_unique<cluster::ClusterClient>(options);
 }

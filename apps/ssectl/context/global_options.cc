@@ -14,6 +14,10 @@ void GlobalOptions::declare(cli::App& app) {
   app.add_option("--cluster-password-file", cluster_password_file, "File whose first line is the password of Redis")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_PASSWORD_FILE");
+  app.add_option("--cluster-prefix", cluster_prefix, "What the keys and channels of the cluster in Redis begin with")
+      .type_name("TEXT")
+      .show_default()
+      .envname("SSECTL_CLUSTER_PREFIX");
   app.add_option(
          "--discovery", discovery,
          "Instead of a server: any node registered at nacos://[USER:PASSWORD@]HOST:PORT/NAMESPACE/GROUP/SERVICE, or "
@@ -23,8 +27,16 @@ void GlobalOptions::declare(cli::App& app) {
   app.add_option("--discovery-password-file", discovery_password_file, "File whose first line is the password of Nacos")
       .type_name("FILE")
       .envname("SSECTL_DISCOVERY_PASSWORD_FILE");
+  app.add_option("--discovery-access-key-file", discovery_access_key_file,
+                 "File whose first line is an access key of Nacos and its secret key, ACCESSKEY:SECRETKEY")
+      .type_name("FILE")
+      .envname("SSECTL_DISCOVERY_ACCESS_KEY_FILE");
+  app.add_option("--discovery-ca", discovery_ca,
+                 "With nacos+https://: PEM file of the certificates to trust (default: the system's)")
+      .type_name("FILE")
+      .envname("SSECTL_DISCOVERY_CA");
   app.add_option("--cluster-secret-file", cluster_secret_file,
-                 "With static nodes: file whose first line is their shared secret")
+                 "With --discovery: file whose first line is the shared secret of the nodes, if they have one")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_SECRET_FILE");
   app.add_flag("--local", local, "In a cluster: act on the server of --server alone");

@@ -11,8 +11,11 @@ struct GlobalOptions {
   std::string server;
   std::string cluster;
   std::string cluster_password_file;
+  std::string cluster_prefix = "sse:";
   std::string discovery;
   std::string discovery_password_file;
+  std::string discovery_access_key_file;
+  std::string discovery_ca;
   std::string cluster_secret_file;
   bool local = false;
   std::string token_file;

@@ -216,6 +216,12 @@ std::string Cluster::degraded() const {
   return last_failure_;
 }
 
+std::string Cluster::unlisted() const {
+  const MutexLock lock(mutex_);
+  const auto self = std::ranges::find(nodes_, options_.node, &Node::id);
+  return self == nodes_.end() ? "" : self->unlisted;
+}
+
 std::string Cluster::refusal_of(unsigned number) const {
   const MutexLock lock(mutex_);
   const auto found = std::ranges::find(nodes_, number, &Node::number);

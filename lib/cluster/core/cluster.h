@@ -69,6 +69,8 @@ class Cluster final : private Bus::Receiver {
   bool is_other(unsigned number) const EXCLUDES(mutex_);
   /// Why this node is isolated now, one sentence; empty while it is not.
   std::string degraded() const EXCLUDES(mutex_);
+  /// Node::unlisted of this node.
+  std::string unlisted() const EXCLUDES(mutex_);
 
   /// The result of a delivery on other nodes.
   struct Delivered {

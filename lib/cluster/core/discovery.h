@@ -15,6 +15,7 @@ struct Node {
   unsigned number = 0;                ///< below kNodeNumbers, unique; part of its connection ids
   event::Json facts;                  ///< what the node publishes: url, version, connections, …
   std::uint64_t wire = kWireVersion;  ///< its version, see why_refused()
+  std::string unlisted{};             ///< why the registry hides it although it lives; empty: it does not
 };
 
 /// The registry of the cluster's nodes. The entry of a node that does not refresh() it expires. Thread safe, may block;

@@ -1,7 +1,10 @@
 #include "cluster/nacos/nacos_address.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -11,6 +14,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::string_view kNacosScheme = "nacos://";
+constexpr std::string_view kNacosTlsScheme = "nacos+https://";
 constexpr std::uint16_t kPort = 8848;
 constexpr std::size_t kMaxName = 200;
 
@@ -63,30 +67,75 @@ void take_name(std::string& into, std::string_view& path, const char* what) {
   into = name;
 }
 
-void take_query(NacosAddress& address, std::string_view query) {
+NacosApi api_from(std::string_view name) {
   static constexpr std::array<std::pair<std::string_view, NacosApi>, 3> kKnown{
-      {{"api=v1", NacosApi::kV1}, {"api=v2", NacosApi::kV2}, {"api=v3", NacosApi::kV3}}};
-  for (const auto& [text, api] : kKnown) {
-    if (query == text) address.api = api;
+      {{"v1", NacosApi::kV1}, {"v2", NacosApi::kV2}, {"v3", NacosApi::kV3}}};
+  for (const auto& [known, api] : kKnown) {
+    if (name == known) return api;
   }
-  if (address.api == NacosApi::kDetect) bad_nacos_address("has text after '?' that is none of api=v1, api=v2, api=v3");
+  bad_nacos_address("has an api that is none of v1, v2, v3");
+}
+
+std::string context_from(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  const auto plain = [](unsigned char c) { return c > ' ' && c < 0x7f && c != '?' && c != '#'; };
+  if ((!path.empty() && path.front() != '/') || path.size() > kMaxName || !std::ranges::all_of(path, plain))
+    bad_nacos_address("has a context that is not a path such as /nacos, or / for none");
+  return path;
+}
+
+void take_query(NacosAddress& address, std::string_view query) {
+  do {
+    const std::string_view parameter = cut(query, '&');
+    const std::size_t equals = parameter.find('=');
+    const std::string_view name = parameter.substr(0, equals);
+    std::string value = equals == std::string_view::npos ? "" : percent_decode(parameter.substr(equals + 1));
+    if (value.empty() || (name != "api" && name != "cluster" && name != "context"))
+      bad_nacos_address("has text after '?' that is none of api=v1|v2|v3, cluster=NAME, context=/PATH");
+    if (name == "api") {
+      address.api = api_from(value);
+    } else if (name == "cluster") {
+      // Nacos accepts these only, and commas separate names in its lists.
+      const auto known = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; };
+      if (value.size() > kMaxName || !std::ranges::all_of(value, known))
+        bad_nacos_address("has a cluster that is not of letters, digits and '-'");
+      address.cluster = std::move(value);
+    } else {
+      address.context = context_from(std::move(value));
+    }
+  } while (!query.empty());
 }
 
 }  // namespace
 
 std::string NacosAddress::str() const {
-  std::string text(kNacosScheme);
+  const NacosAddress standard;
+  std::string text;
   for (const auto& [host, port] : servers) {
-    if (text.size() > kNacosScheme.size()) text += ',';
+    if (!text.empty()) text += ',';
     text += (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
   }
-  return text + "/" + url_encode(space) + "/" + url_encode(group) + "/" + url_encode(service);
+  text += "/" + url_encode(space) + "/" + url_encode(group) + "/" + url_encode(service);
+  char separator = '?';
+  const auto add = [&](const char* name, const std::string& value) {
+    text += std::exchange(separator, '&');
+    text += name + std::string("=") + value;
+  };
+  if (cluster != standard.cluster) add("cluster", cluster);
+  if (context != standard.context) add("context", context.empty() ? "/" : url_encode(context));
+  return std::string(tls ? kNacosTlsScheme : kNacosScheme) + text;
+}
+
+bool is_nacos_address(std::string_view text) {
+  return text.starts_with("nacos:") || text.starts_with("nacos+https:");
 }
 
 NacosAddress parse_nacos_address(std::string_view text) {
-  if (!text.starts_with(kNacosScheme)) bad_nacos_address("does not begin with nacos://");
-  text.remove_prefix(kNacosScheme.size());
   NacosAddress address;
+  address.tls = text.starts_with(kNacosTlsScheme);
+  if (!address.tls && !text.starts_with(kNacosScheme))
+    bad_nacos_address("begins with neither nacos:// nor nacos+https://");
+  text.remove_prefix(address.tls ? kNacosTlsScheme.size() : kNacosScheme.size());
   if (const std::size_t mark = text.find('?'); mark != std::string_view::npos) {
     take_query(address, text.substr(mark + 1));
     text = text.substr(0, mark);

@@ -20,15 +20,22 @@ struct NacosAddress {
   std::string space = "public";                                ///< id of the namespace
   std::string group = "DEFAULT_GROUP";
   std::string service = "sse-server";
+  std::string cluster = "DEFAULT";  ///< of the instances within the service
+  std::string context = "/nacos";   ///< the path before those of the API; empty: none
+  bool tls = false;                 ///< https
   NacosApi api = NacosApi::kDetect;
 
   /// Without user and password, for logs.
   std::string str() const;
 };
 
-/// Parses `nacos://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…][/NAMESPACE[/GROUP[/SERVICE]]][?api=v1|v2|v3]`; the port
-/// defaults to 8848. User, password and names may be percent-encoded. Throws Error(kInvalidArgument) that describes the
-/// mistake and never quotes the text, because it may contain a password.
+/// Whether an address of --discovery is one of Nacos.
+bool is_nacos_address(std::string_view text);
+
+/// Parses `nacos://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…][/NAMESPACE[/GROUP[/SERVICE]]][?NAME=VALUE[&…]]`, or
+/// `nacos+https://…`; the port defaults to 8848. NAME=VALUE: `api=v1|v2|v3`, `cluster=NAME`, `context=/PATH`. User,
+/// password, names and values may be percent-encoded. Throws Error(kInvalidArgument) that describes the mistake and
+/// never quotes the text, because it may contain a password.
 NacosAddress parse_nacos_address(std::string_view text);
 
 }  // namespace sse::cluster

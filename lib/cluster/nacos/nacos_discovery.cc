@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "cluster/core/node_number.h"
 #include "cluster/core/typed_json.h"
 #include "net/listener.h"
+#include "observe/log.h"
 
 namespace sse::cluster {
 namespace {
@@ -23,8 +22,7 @@ constexpr const char* kSecret = "sse-secret";
 constexpr const char* kFacts = "sse-facts";
 constexpr const char* kSince = "sse-since";
 constexpr const char* kWireName = "sse-wire";
-constexpr std::chrono::milliseconds kPollInterval{200};
-constexpr unsigned kMaxAttempts = 20;
+constexpr const char* kDisabled = "disabled in Nacos";
 // Nacos accepts 1024 characters of metadata in total, names included.
 constexpr std::size_t kMaxMetadata = 1000;
 
@@ -43,20 +41,18 @@ std::size_t size_of(const std::map<std::string, std::string>& metadata) {
   return n;
 }
 
+NacosClient::Options client_options(NacosClient::Options client, bool shared_secret) {
+  client.secret_entry = kSecret;
+  client.omit_secret = shared_secret;
+  return client;
+}
+
 }  // namespace
 
-struct NacosDiscovery::Entry {
-  NacosInstance instance;
-  Node node;
-  std::string run;
-  std::string since;
-  std::string address;
-
-  bool live() const { return instance.healthy && instance.enabled; }
-};
-
 NacosDiscovery::NacosDiscovery(Options options)
-    : options_(std::move(options)), clock_(*options_.nacos.clock), client_(options_.nacos) {}
+    : options_(std::move(options)),
+      clock_(*options_.nacos.clock),
+      client_(client_options(options_.nacos, options_.shared_secret)) {}
 
 NacosInstance NacosDiscovery::instance(bool settled) const {
   const net::ListenAddress at = net::ListenAddress::parse(options_.address);
@@ -106,103 +102,26 @@ std::vector<NacosDiscovery::Entry> NacosDiscovery::entries() {
   return entries;
 }
 
-void NacosDiscovery::refuse_id() const {
-  throw Error(ErrorCode::kConflict,
-              "another node of this cluster has the id '" + printable(id_) + "'; give each node its own --server-id");
-}
-
-std::vector<NacosDiscovery::Entry> NacosDiscovery::remove_stale_entries() {
-  const SteadyTime deadline = clock_.steady_now() + options_.join_timeout;
-  for (;;) {
-    std::vector<Entry> all = entries();
-    bool in_the_way = false;
-    for (const Entry& entry : all) {
-      // An entry with this node's own address can only be of an earlier run.
-      if (entry.node.id != id_ || entry.run == options_.run || entry.address == options_.address || !entry.live())
-        continue;
-      const Liveness life =
-          options_.probe_liveness ? options_.probe_liveness(entry.address, id_, entry.run) : Liveness::kUnknown;
-      if (life == Liveness::kAlive) refuse_id();
-      if (life == Liveness::kDead) {
-        client_.remove(entry.instance);
-      } else {
-        in_the_way = true;
-      }
-    }
-    if (!in_the_way) return all;
-    if (clock_.steady_now() > deadline) refuse_id();
-    clock_.sleep_for(kPollInterval);
-  }
-}
-
 void NacosDiscovery::enter(bool settled) {
   client_.enter(instance(settled));
-  published_ = beaten_ = clock_.steady_now();
-}
-
-// Waits until Nacos shows this node. The returned entries were read after this node was registered.
-std::vector<NacosDiscovery::Entry> NacosDiscovery::wait_to_be_seen() {
-  const SteadyTime deadline = clock_.steady_now() + options_.join_timeout;
-  for (;;) {
-    std::vector<Entry> all = entries();
-    const bool seen = std::ranges::any_of(all, [&, number = number_](const Entry& entry) {
-      return entry.run == options_.run && entry.node.number == number && entry.address == options_.address;
-    });
-    if (seen) return all;
-    if (clock_.steady_now() > deadline) {
-      throw Error(ErrorCode::kUnavailable, "Nacos registered this node but does not list it within " +
-                                               format_duration(options_.join_timeout) + "; see the log of Nacos");
-    }
-    clock_.sleep_for(kPollInterval);
-    if (clock_.steady_now() - beaten_ > options_.beat && client_.beat(instance(false))) beaten_ = clock_.steady_now();
-  }
-}
-
-unsigned NacosDiscovery::join(const std::string& id, const event::Json& facts) {
-  const MutexLock lock(mutex_);
-  id_ = id;
-  facts_ = latest_ = facts;
-  std::vector<Entry> all = remove_stale_entries();
-  for (unsigned attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    std::set<unsigned> taken;
-    const auto others = [&](const Entry& entry) {
-      return entry.run != options_.run && entry.address != options_.address && entry.node.id != id;
-    };
-    for (const Entry& entry : all) {
-      if (others(entry)) taken.insert(entry.node.number);
-    }
-    number_ = pick_number(id_, taken, attempt);
-    enter(false);
-    all = wait_to_be_seen();
-    bool clash = false;
-    for (const Entry& entry : all) {
-      if (entry.node.id == id_ && entry.run != options_.run && entry.address != options_.address && entry.live()) {
-        client_.remove(instance(false));
-        refuse_id();
-      }
-      clash = clash || (others(entry) && entry.node.number == number_);
-    }
-    if (clash) continue;
-    enter(true);
-    joined_ = true;
-    return number_;
-  }
-  client_.remove(instance(false));
-  throw Error(ErrorCode::kUnavailable,
-              "could not agree on a number with the nodes that start at the same time; "
-              "start this node again");
+  published_ = beaten_ = listed_ = clock_.steady_now();
 }
 
 void NacosDiscovery::refresh(const event::Json& facts) {
   const MutexLock lock(mutex_);
   if (!joined_) return;
   latest_ = facts;
+  say_hello();
   const SteadyTime now = clock_.steady_now();
   const bool other_state = state_in(facts) != state_in(facts_);
-  if (other_state || (facts != facts_ && now - published_ >= options_.facts_every)) {
+  if (!registered_) {
+    facts_ = facts;
+    register_late();
+  } else if (!disabled_ && (other_state || (facts != facts_ && now - published_ >= options_.facts_every))) {
     facts_ = facts;
     enter(true);
   } else if (now - beaten_ >= std::min(options_.beat, client_.beat_interval())) {
+    // A disabled node publishes no facts: nobody would read them, and to Nacos 1 they would enable it.
     if (!client_.beat(instance(true))) enter(true);
     beaten_ = now;
   }
@@ -214,7 +133,7 @@ void NacosDiscovery::refresh(const event::Json& facts) {
 void NacosDiscovery::leave() noexcept {
   try {
     const MutexLock lock(mutex_);
-    if (!std::exchange(joined_, false)) return;
+    if (!std::exchange(joined_, false) || !std::exchange(registered_, false)) return;
     client_.remove(instance(true));
   } catch (const std::exception&) {
     // The entry expires.
@@ -234,6 +153,61 @@ void NacosDiscovery::look_for_conflict(const std::vector<Entry>& all) {
   }
 }
 
+// `listed`: in the list that was just read.
+void NacosDiscovery::note_listed(bool listed) {
+  const SteadyTime now = clock_.steady_now();
+  if (listed) listed_ = now;
+  // Nacos knows the node, for it has accepted a later heartbeat.
+  const bool disabled = registered_ && beaten_ > listed_ && now - listed_ >= options_.unlisted_after;
+  if (std::exchange(disabled_, disabled) == disabled) return;
+  if (disabled_) {
+    observe::log_warn("this node is disabled in Nacos: other programs do not find it there; its streams go on",
+                      {{"node", id_}, {"nacos", options_.nacos.address.str()}});
+  } else {
+    observe::log_info("Nacos lists this node again", {{"node", id_}});
+  }
+}
+
+// What the other nodes need to know of this one while Nacos does not list it.
+void NacosDiscovery::say_hello() {
+  if (!options_.on_hello) return;
+  event::Json hello{{"id", id_}, {"run", options_.run}, {"number", number_}, {"settled", true}};
+  if (disabled_) {
+    hello["unlisted"] = kDisabled;
+    hello["facts"] = latest_;
+  }
+  if (hello == hello_) return;
+  hello_ = hello;
+  options_.on_hello(hello);
+}
+
+// Nodes that Nacos does not list, but that answer this one.
+void NacosDiscovery::add_unlisted(std::vector<Node>& nodes, std::vector<HttpBus::Peer>& peers) {
+  std::map<std::string, std::string> unlisted;
+  for (const HttpBus::Seen& seen : options_.heard ? options_.heard() : std::vector<HttpBus::Seen>()) {
+    Node node;
+    node.id = text_in(seen.hello, "id");
+    const std::uint64_t number = count_in(seen.hello, "number", kNodeNumbers);
+    const bool is_node = !node.id.empty() && number < kNodeNumbers && flag_in(seen.hello, "settled") &&
+                         text_in(seen.hello, "run") == seen.name;
+    node.number = static_cast<unsigned>(number);
+    const bool known = std::ranges::any_of(
+        nodes, [&](const Node& other) { return other.id == node.id || other.number == node.number; });
+    if (!seen.up || !is_node || known || node.id == id_ || (joined_ && node.number == number_)) continue;
+    const auto facts = seen.hello.find("facts");
+    node.facts = facts != seen.hello.end() ? typed_facts(*facts) : facts_of_[node.id];
+    node.unlisted = text_in(seen.hello, "unlisted");
+    peers.push_back({seen.address, seen.secret, node.id});
+    if (!node.unlisted.empty()) {
+      if (unlisted_[node.id].empty())
+        observe::log_warn("another node is not listed, and answers", {{"node", node.id}, {"error", node.unlisted}});
+      unlisted[node.id] = node.unlisted;
+    }
+    nodes.push_back(std::move(node));
+  }
+  unlisted_ = std::move(unlisted);
+}
+
 std::vector<Node> NacosDiscovery::nodes() {
   std::vector<Entry> all = entries();
   std::erase_if(all, [](const Entry& entry) { return !entry.live(); });
@@ -249,12 +223,24 @@ std::vector<Node> NacosDiscovery::nodes() {
     std::string last;
     for (Entry& entry : all) {
       if (std::exchange(last, entry.node.id) == entry.node.id) continue;
+      std::string secret = value_of(entry.instance, kSecret);
+      if (secret.empty() && options_.shared_secret) secret = options_.secret;
       if (entry.node.id != id_ && why_refused(entry.node.wire, entry.node.id).empty())
-        peers.push_back({entry.address, value_of(entry.instance, kSecret), entry.node.id});
+        peers.push_back({entry.address, secret, entry.node.id});
       if (entry.run == options_.run) entry.node.facts = latest_;
       // A node that is about to join may still change its number.
       if (!entry.since.empty()) nodes.push_back(std::move(entry.node));
     }
+    if (joined_) {
+      const bool listed = std::ranges::any_of(nodes, [&, &id = id_](const Node& node) { return node.id == id; });
+      note_listed(listed);
+      if (!listed) nodes.push_back({id_, number_, latest_, kWireVersion, disabled_ ? kDisabled : ""});
+      say_hello();
+    }
+    add_unlisted(nodes, peers);
+    std::ranges::sort(nodes, {}, &Node::id);
+    facts_of_.clear();
+    for (const Node& node : nodes) facts_of_[node.id] = node.facts;
   }
   if (options_.on_peers) options_.on_peers(peers);
   return nodes;

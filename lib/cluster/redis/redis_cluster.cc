@@ -1,6 +1,19 @@
 #include "cluster/redis/redis_cluster.h"
 
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+
 namespace sse::cluster {
+
+void require_redis_prefix(const std::string& prefix) {
+  const bool fits = !prefix.empty() && prefix.size() <= 100 && is_valid_utf8(prefix) &&
+                    std::ranges::none_of(prefix, [](unsigned char c) { return c <= ' ' || c == 0x7f; });
+  if (fits) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "--cluster-prefix '" + printable(prefix, 60) + "' must be 1 to 100 bytes without blanks, such as 'sse:'");
+}
 
 RedisLinkOptions link_options(const RedisClusterOptions& options) {
   RedisLinkOptions link;

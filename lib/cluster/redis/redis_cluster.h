@@ -27,6 +27,9 @@ struct RedisCluster {
 };
 RedisCluster open_redis_cluster(const RedisClusterOptions& options, observe::Registry& metrics);
 
+/// Throws Error(kInvalidArgument) for a text that keys and channels cannot begin with.
+void require_redis_prefix(const std::string& prefix);
+
 /// Only the options of the link, for programs that are not nodes.
 RedisLinkOptions link_options(const RedisClusterOptions& options);
 

@@ -168,6 +168,7 @@ class InNacosStandIn : public Timed {
     options.clock = &clock_;
     options.generation = Generation;
     options.list_lag = kLag / 2;
+    options.check_every = kLag;
     return options;
   }
   std::function<void()> meanwhile_;

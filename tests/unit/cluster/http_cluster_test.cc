@@ -9,6 +9,7 @@
 namespace sse::cluster {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -31,6 +32,32 @@ TEST(HttpCluster, TakesWhatMakesSense) {
                        .advertise = "a:1",
                        .cluster = {}}),
             "");
+}
+
+TEST(HttpCluster, NamesTheOptionThatIsForAnotherNacosOrForNone) {
+  HttpClusterOptions options;
+  options.discovery = "nacos+https://h";
+  options.ca_file = "ca.pem";
+  options.access_key = "key:topsecret";
+  EXPECT_EQ(complaint(options), "");
+  for (const char* key : {"topsecret", ":topsecret", "topsecret:"}) {
+    options.access_key = key;
+    EXPECT_THAT(complaint(options), AllOf(HasSubstr("--discovery-access-key-file"), Not(HasSubstr("topsecret"))));
+  }
+  options.access_key = "key:topsecret";
+  options.password = "p";
+  EXPECT_THAT(complaint(options), HasSubstr("a log-in or an access key"));
+  options.access_key = "";
+  options.discovery = "nacos://h";
+  EXPECT_THAT(complaint(options), HasSubstr("--discovery-ca"));
+  options = {};
+  options.discovery = "static:a:1";
+  options.secret = "s";
+  options.ca_file = "ca.pem";
+  EXPECT_THAT(complaint(options), HasSubstr("--discovery-ca"));
+  options.ca_file = "";
+  options.access_key = "key:topsecret";
+  EXPECT_THAT(complaint(options), HasSubstr("--discovery-access-key-file"));
 }
 
 TEST(HttpCluster, NamesTheOptionThatMakesNoSense) {

@@ -32,12 +32,24 @@ TEST(NacosAddress, TakesEverything) {
   EXPECT_THAT(address.str(), Not(HasSubstr("p@ss")));
 }
 
+TEST(NacosAddress, TakesWhatLiesBesideTheNamesAndShowsWhatIsNotUsual) {
+  const NacosAddress address = parse_nacos_address("nacos+https://u:p@h/n/g/s?cluster=HZ-1&api=v1");
+  EXPECT_TRUE(address.tls);
+  EXPECT_EQ(address.cluster, "HZ-1");
+  EXPECT_EQ(address.api, NacosApi::kV1);
+  EXPECT_EQ(parse_nacos_address("nacos://h?context=/reg/istry/").context, "/reg/istry");
+  EXPECT_EQ(parse_nacos_address("nacos://h?context=/").context, "");
+  for (const std::string shown : {"nacos+https://h:8848/n/g/s?cluster=HZ-1", "nacos://h:8848/n/g/s?context=/"})
+    EXPECT_EQ(parse_nacos_address(shown).str(), shown);
+}
+
 TEST(NacosAddress, SaysWhatIsWrongAndNeverThePassword) {
   for (const std::string text :
        {"redis://a", "nacos://", "nacos://u:topsecret@", "nacos://u:topsecret@h:0", "nacos://u:topsecret@h:x",
         "nacos://topsecret@h", "nacos://:topsecret@h", "nacos://u:@h", "nacos://u:topsecret@h/a/b/c/d",
-        "nacos://u:topsecret@h?x=1", "nacos://u:topsecret@[::1", "nacos://u:topsecret@h/a/b%40%40c/d",
-        "nacos://u:topsecret@h,,g"}) {
+        "nacos://u:topsecret@h?x=1", "nacos://u:topsecret@h?cluster=a,b", "nacos://u:topsecret@h?context=x",
+        "nacos://u:topsecret@h?api=v4", "nacos://u:topsecret@h?", "nacos://u:topsecret@[::1",
+        "nacos://u:topsecret@h/a/b%40%40c/d", "nacos://u:topsecret@h,,g"}) {
     try {
       parse_nacos_address(text);
       ADD_FAILURE() << text;

@@ -18,7 +18,7 @@ int run(const std::string& id, Context& context) {
       const bool ready = text_cell(one, "state") == "ready";
       out.write(render_fields({{"node", id},
                                {"number", text_cell(one, "number")},
-                               {"state", text_cell(one, "state"), ready ? CellStyle::kGood : CellStyle::kBad},
+                               {"state", state_cell(one), ready ? CellStyle::kGood : CellStyle::kBad},
                                {"url", text_cell(one, "url")},
                                {"version", text_cell(one, "version")},
                                {"pid", text_cell(one, "pid")},

@@ -5,6 +5,11 @@
 
 namespace sse::ctl {
 
+std::string state_cell(const api::Json& node) {
+  const std::string unlisted = text_cell(node, "unlisted");
+  return text_cell(node, "state") + (unlisted.empty() ? "" : ", " + unlisted);
+}
+
 std::string nodes_table(const api::Json& answer, const TableStyle& style) {
   Table table({shrinking("NODE"),
                {"STATE"},
@@ -17,7 +22,7 @@ std::string nodes_table(const api::Json& answer, const TableStyle& style) {
   const WallTime now = wall_now();
   std::uint64_t connections = 0;
   for (const api::Json& one : answer.at("list")) {
-    table.add({text_cell(one, "id"), text_cell(one, "state"), text_cell(one, "url"), text_cell(one, "version"),
+    table.add({text_cell(one, "id"), state_cell(one), text_cell(one, "url"), text_cell(one, "version"),
                age_cell(one, "startTime", now), text_cell(one, "connections"), text_cell(one, "users"),
                size_cell(one, "memoryBytes")});
     connections += count_in(one, "connections");

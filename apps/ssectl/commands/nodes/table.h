@@ -8,6 +8,9 @@
 
 namespace sse::ctl {
 
+/// What a node does, and whether its registry hides it.
+std::string state_cell(const api::Json& node);
+
 /// Formats the nodes of a response as a table with one row per node, followed by the totals of the cluster.
 std::string nodes_table(const api::Json& answer, const TableStyle& style);
 
