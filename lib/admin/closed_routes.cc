@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "admin/admin_http.h"
+#include "application/connection_json.h"
 #include "base/text.h"
 #include "event/json.h"
 #include "hub/closed_stream_log.h"
@@ -20,7 +21,8 @@ Json to_json(const hub::ClosedConnection& closed, const ServiceName& service) {
           {"service", service.str()},
           {"accessUserId", closed.user.str()},
           {"accessTenantId", closed.tenant.str()},
-          {"channel", closed.channel.str()},
+          {"channel", closed.channels.empty() ? "" : closed.channels.front().str()},
+          {"channels", application::channels_json(closed.channels)},
           {"requestIp", closed.address},
           {"reason", net::reason_name(closed.reason)},
           {"createTime", to_millis(closed.created)},

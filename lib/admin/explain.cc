@@ -58,6 +58,11 @@ std::string listens_to(const std::vector<std::string>& listeners) {
   return text;
 }
 
+const std::string& first_channel(const hub::MatchResult& result) {
+  static const std::string none;
+  return result.channels.empty() ? none : result.channels.front();
+}
+
 Json reasons_of(const hub::MatchResult& result, const hub::MatchQuery& query) {
   Json reasons = Json::array();
   if (result.other_tenant) {
@@ -70,8 +75,9 @@ Json reasons_of(const hub::MatchResult& result, const hub::MatchQuery& query) {
                                     display_name(TargetKind::kToken, query.token.str()))));
   }
   if (result.other_channel) {
-    reasons.push_back(reason("other_channel", other("channel", result.channel.empty() ? "" : quoted(result.channel),
-                                                    quoted(query.channel.str()))));
+    reasons.push_back(
+        reason("other_channel", other("channel", first_channel(result).empty() ? "" : quoted(first_channel(result)),
+                                      quoted(query.channel.str()))));
   }
   if (result.not_listening) {
     reasons.push_back(
@@ -87,8 +93,13 @@ Json reasons_of(const hub::MatchResult& result, const hub::MatchQuery& query) {
 }
 
 Json row(const hub::MatchResult& result, const hub::MatchQuery& query) {
-  return {{"connection", result.id.str()},       {"user", result.user},       {"tenant", result.tenant},
-          {"token", mask_secret(result.token)},  {"channel", result.channel}, {"gets", result.gets()},
+  return {{"connection", result.id.str()},
+          {"user", result.user},
+          {"tenant", result.tenant},
+          {"token", mask_secret(result.token)},
+          {"channel", first_channel(result)},
+          {"channels", result.channels},
+          {"gets", result.gets()},
           {"reasons", reasons_of(result, query)}};
 }
 
@@ -116,22 +127,22 @@ Json absent(const std::vector<application::Service>& services, const application
                                                     quoted(service.sender->service().str())));
     }
   }
-  Json row{{"connection", nullptr}, {"user", ""},    {"tenant", ""},      {"token", ""},
-           {"channel", ""},         {"gets", false}, {"reasons", reasons}};
+  Json row{{"connection", nullptr},     {"user", ""},    {"tenant", ""},      {"token", ""}, {"channel", ""},
+           {"channels", Json::array()}, {"gets", false}, {"reasons", reasons}};
   row[std::string(event::kind_name(kind))] = kind == TargetKind::kToken ? mask_secret(name) : name;
   return row;
 }
 
-const std::string& name_of(const hub::MatchResult& result, TargetKind kind) {
+std::vector<std::string> names_of(const hub::MatchResult& result, TargetKind kind) {
   switch (kind) {
     case TargetKind::kToken:
-      return result.token;
+      return {result.token};
     case TargetKind::kTenant:
-      return result.tenant;
+      return {result.tenant};
     case TargetKind::kChannel:
-      return result.channel;
+      return result.channels;
     default:
-      return result.user;
+      return {result.user};
   }
 }
 
@@ -168,7 +179,9 @@ Explanation explain(const std::vector<application::Service>& services, const app
   Explanation explanation;
   explanation.receivers = static_cast<std::uint64_t>(misses - results.begin());
   std::set<std::string> present;
-  for (const hub::MatchResult& result : results) present.insert(name_of(result, query.target.kind));
+  for (const hub::MatchResult& result : results) {
+    for (std::string& name : names_of(result, query.target.kind)) present.insert(std::move(name));
+  }
   std::vector<std::string> absent_names;
   for (const std::string& name : query.target.names) {
     if (!present.contains(name)) absent_names.push_back(name);

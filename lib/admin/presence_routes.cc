@@ -81,7 +81,7 @@ Json user_json(const std::vector<hub::ConnectionInfo>& connections) {
   Json profile = nullptr;
   for (const hub::ConnectionInfo& one : connections) {
     if (!one.identity.tenant.empty()) tenants.insert(one.identity.tenant.str());
-    if (!one.channel.empty()) channels.insert(one.channel.str());
+    for (const ChannelName& channel : one.channels) channels.insert(channel.str());
     first = std::min(first, one.created);
     last = std::max(last, one.created);
     if (one.last_request) last_request = std::max(last_request.value_or(WallTime::min()), *one.last_request);

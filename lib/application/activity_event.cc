@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "application/connection_json.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/url.h"
@@ -19,6 +20,7 @@ Json connection_fields(const hub::ConnectionInfo& info) {
   Json fields{{"user", info.identity.user.str()},
               {"tenant", info.identity.tenant.str()},
               {"channel", info.channel.str()},
+              {"channels", channels_json(info.channels)},
               {"client", form_value(info.attributes.query, "clientId")},
               {"address", info.attributes.address}};
   if (info.id.valid()) fields["connection"] = info.id.str();
@@ -53,6 +55,7 @@ std::size_t ActivityEvent::count_bytes() const {
   for (const std::string* text :
        {&known.query, &known.address, &known.user_agent, &known.host, &known.origin, &known.profile})
     sum += text->size();
+  for (const ChannelName& channel : connection->channels) sum += sizeof channel + channel.str().size();
   return sum + connection->identity.user.str().size() + connection->identity.tenant.str().size() +
          connection->identity.token.str().size() + connection->channel.str().size();
 }

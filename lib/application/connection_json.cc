@@ -102,6 +102,12 @@ std::string mask_url(std::string_view url, const std::string& token) {
   return out;
 }
 
+Json channels_json(const std::vector<ChannelName>& channels) {
+  Json list = Json::array();
+  for (const ChannelName& channel : channels) list.push_back(channel.str());
+  return list;
+}
+
 void mask_client_id(Json& connection) {
   const auto mask = [](Json& object) {
     const auto found = object.find("clientId");
@@ -135,6 +141,7 @@ Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const 
           {"accessToken", mask_secret(token)},
           {"accessUser", profile},
           {"channel", info.channel.str()},
+          {"channels", channels_json(info.channels)},
           {"listeners", info.listeners},
           {"clientId", text(values, "clientId")},
           {"clientVersion", text(values, "clientVersion")},

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "delivery/sender.h"
 #include "event/json.h"
@@ -13,6 +14,8 @@ namespace sse::application {
 /// A connection in the JSON form of PROTOCOL.md and the admin API. Tokens are masked, also in parameters and page
 /// addresses; headers and cookies are left out.
 event::Json to_json(const hub::ConnectionInfo& info, const ServiceName& service, const std::string& server_id);
+/// The names as a list.
+event::Json channels_json(const std::vector<ChannelName>& channels);
 /// Masks the clientId in the result of to_json().
 void mask_client_id(event::Json& connection);
 

@@ -35,6 +35,7 @@ hub::ConnectionInfo info_of(const ConnectRequest& request, WallTime now) {
   info.id = request.id;
   info.identity = request.identity;
   info.channel = ChannelName(request.channel);
+  for (const RequestedChannel& one : request.channels) info.channels.push_back(one.name);
   info.listeners = request.listeners;
   info.attributes = request.client;
   info.attributes.profile = request.profile;
@@ -182,9 +183,9 @@ class HookApplication final : public Application {
   }
 
   static void take(const Json& reply, ConnectRequest& request) {
-    event::require_fields(reply,
-                          {"accept", "status", "message", "profile", "attributes", "channel", "channels", "refused"},
-                          "the answer to connect");
+    event::require_fields(
+        reply, {"accept", "status", "message", "profile", "attributes", "channel", "channels", "refused", "join"},
+        "the answer to connect");
     if (!event::bool_field(reply, "accept", true)) {
       const auto status = reply.find("status");
       const int code = status != reply.end() && status->is_number_integer() ? status->get<int>() : 403;
@@ -201,6 +202,13 @@ class HookApplication final : public Application {
       for (RequestedChannel& one : request.channels) {
         if (one.name.str() == request.channel) one.right = ChannelRight::kAllowed;
       }
+    }
+    if (const auto join = reply.find("join"); join != reply.end()) {
+      const bool is_list = join->is_array() && std::ranges::all_of(*join, [](const Json& one) {
+                             return one.is_string() && !one.get<std::string>().empty();
+                           });
+      if (!is_list) throw Error(ErrorCode::kInvalidArgument, "field 'join' must be a list of names of channels");
+      for (const Json& name : *join) request.join.emplace_back(name.get<std::string>());
     }
     using enum ChannelRight;
     replace_rights(reply, "channels", request, {kApplication}, kAllowed);

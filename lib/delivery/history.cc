@@ -277,7 +277,8 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
   }
   bool more = false;
   std::uint64_t oldest = 0;
-  std::vector<const Entry*> next;
+  // With the topic through which the client gets it.
+  std::vector<std::pair<const Entry*, std::size_t>> next;
   for (std::size_t i = 0; i < client.topics.size(); ++i) {
     const Topic* topic = find(client.topics[i].first, client.topics[i].second);
     // Events that were collected before the topic dropped them are not lost.
@@ -298,19 +299,25 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
         std::upper_bound(begin, topic->items.end(), so_far.through,
                          [](std::uint64_t at, const Topic::Item& one) { return at < one.entry->position.value(); });
     const std::size_t before = next.size();
-    for (; item != topic->items.end() && next.size() - before < limit; ++item) next.push_back(&*item->entry);
+    for (; item != topic->items.end() && next.size() - before < limit; ++item) next.emplace_back(&*item->entry, i);
     more = more || item != topic->items.end();
   }
   if (so_far.oldest == 0) so_far.oldest = oldest;
   count_steps(next.size());
-  std::ranges::sort(next, {}, [](const Entry* entry) { return entry->position; });
+  std::ranges::sort(next, {}, [](const auto& one) { return std::pair(one.first->position, one.second); });
+  // A client in several channels of an event gets it once.
+  next.erase(std::unique(next.begin(), next.end(), [](const auto& a, const auto& b) { return a.first == b.first; }),
+             next.end());
   if (next.size() > limit) {
     next.resize(limit);
     more = true;
   }
-  for (const Entry* entry : next) {
+  for (const auto& [entry, i] : next) {
     so_far.through = entry->position.value();
-    if (!entry->listening || client.listens(entry->event)) so_far.missed.push_back({entry->frame, entry->position});
+    if (entry->listening && !client.listens(entry->event)) continue;
+    const auto& [kind, name] = client.topics[i];
+    const bool one_of_several = kind == event::TargetKind::kChannel && entry->frame->channel().empty();
+    so_far.missed.push_back({one_of_several ? entry->frame->for_channel(name) : entry->frame, entry->position});
   }
   return !more;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -19,8 +20,10 @@ namespace {
 constexpr std::size_t kMaxRounds = 1000;
 
 event::FrameRef encode(const Outgoing& outgoing) {
-  return encode_frame(std::to_string(outgoing.id), outgoing.event, outgoing.data, outgoing.message,
-                      outgoing.target.kind);
+  const event::Target& target = outgoing.target;
+  const bool one_channel = target.kind == event::TargetKind::kChannel && target.names.size() == 1;
+  return encode_frame(std::to_string(outgoing.id), outgoing.event, outgoing.data, outgoing.message, target.kind,
+                      one_channel ? std::string_view(target.names.front()) : std::string_view());
 }
 
 }  // namespace
@@ -55,8 +58,10 @@ void Publisher::encode_all(Publication& publication) {
       outgoing.id = ids_.next();
     }
     // Adjacent events of one message, for single recipients, have the same data and so share one frame.
-    const bool same = before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
-                      before->target.kind == outgoing.target.kind && &before->data == &outgoing.data;
+    const bool same =
+        before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
+        before->target.kind == outgoing.target.kind && &before->data == &outgoing.data &&
+        (outgoing.target.kind != event::TargetKind::kChannel || before->target.names == outgoing.target.names);
     event::FrameRef frame = same ? deliveries.back().frame : encode(outgoing);
     deliveries.push_back({outgoing.target, outgoing.event, std::move(frame), {}, outgoing.again});
     before = &outgoing;
@@ -172,7 +177,7 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
   join(event::TargetKind::kUser, request.identity.user.str());
   join(event::TargetKind::kToken, request.identity.token.str());
   join(event::TargetKind::kTenant, request.identity.tenant.str());
-  join(event::TargetKind::kChannel, request.channel.str());
+  for (const hub::JoinedChannel& channel : request.channels) join(event::TargetKind::kChannel, channel.name.str());
   if (!request.identity.user.empty() && !request.identity.tenant.empty())
     join(event::TargetKind::kMember, event::member_name(request.identity.user.str(), request.identity.tenant.str()));
   client.topics.emplace_back(event::TargetKind::kAll, "");

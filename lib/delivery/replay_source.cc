@@ -88,9 +88,11 @@ void ReplaySource::add_frame(const hub::ReplayRequest& request, const store::Pen
       request.only_events.empty() ||
       (message.listening && std::ranges::find(request.only_events, message.event) != request.only_events.end());
   if (!wanted) return;
-  page.frames.push_back(
-      {encode_frame(message.id.str(), message.event, message.data, message.id, message.recipient.kind), message.event,
-       message.listening});
+  const store::Recipient& recipient = message.recipient;
+  const bool in_channel = recipient.kind == event::TargetKind::kChannel;
+  page.frames.push_back({encode_frame(message.id.str(), message.event, message.data, message.id, recipient.kind,
+                                      in_channel ? std::string_view(recipient.name) : std::string_view()),
+                         message.event, message.listening});
 }
 
 }  // namespace sse::delivery

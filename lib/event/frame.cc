@@ -25,10 +25,10 @@ struct ChunkHead {
 
 }  // namespace
 
-FrameRef Frame::make(std::string_view bytes, MessageId message, TargetKind recipient) {
+FrameRef Frame::make(std::string_view bytes, MessageId message, TargetKind recipient, std::string_view channel) {
   // A chunk of size 0 would be the last chunk.
-  if (bytes.empty()) return make({}, bytes, {}, message, recipient);
-  return make(ChunkHead(bytes.size()).view(), bytes, kLineEnd, message, recipient);
+  if (bytes.empty()) return make({}, bytes, {}, message, recipient, channel);
+  return make(ChunkHead(bytes.size()).view(), bytes, kLineEnd, message, recipient, channel);
 }
 
 FrameRef Frame::make_unframed(std::string_view bytes) {
@@ -36,26 +36,39 @@ FrameRef Frame::make_unframed(std::string_view bytes) {
 }
 
 FrameRef Frame::make(std::string_view before, std::string_view bytes, std::string_view behind, MessageId message,
-                     TargetKind recipient) {
+                     TargetKind recipient, std::string_view channel) {
   const std::size_t size = before.size() + bytes.size() + behind.size();
-  void* memory = ::operator new(2 * sizeof(Frame) + size);
+  void* memory = ::operator new(2 * sizeof(Frame) + size + channel.size());
   char* const chunk = static_cast<char*>(memory) + 2 * sizeof(Frame);
   char* end = chunk;
-  for (const std::string_view part : {before, bytes, behind}) {
+  for (const std::string_view part : {before, bytes, behind, channel}) {
     if (!part.empty()) std::memcpy(end, part.data(), part.size());
     end += part.size();
   }
-  auto* const plain = new (memory) Frame(chunk + before.size(), bytes.size(), message, recipient, false, nullptr);
+  auto* const plain =
+      new (memory) Frame(chunk + before.size(), bytes.size(), message, recipient, false, nullptr, channel.size());
   new (plain + 1) Frame(chunk, size, message, recipient, true, nullptr);
   return FrameRef(plain);
 }
 
 FrameRef Frame::alias() const {
+  return has_own_channel_ ? alias(channel()) : alias({});
+}
+
+FrameRef Frame::for_channel(std::string_view channel) const {
+  return alias(channel);
+}
+
+FrameRef Frame::alias(std::string_view own_channel) const {
   retain();
-  void* memory = ::operator new(2 * sizeof(Frame));
-  auto* const plain = new (memory) Frame(bytes_, size_, message_, recipient_, false, this);
+  void* memory = ::operator new(2 * sizeof(Frame) + own_channel.size());
+  const bool has_own = !own_channel.empty();
+  auto* const plain = new (memory)
+      Frame(bytes_, size_, message_, recipient_, false, this, has_own ? own_channel.size() : channel_size_);
   const Frame& chunk = view(true);
-  new (plain + 1) Frame(chunk.bytes_, chunk.size_, message_, recipient_, true, nullptr);
+  Frame* const other = new (plain + 1) Frame(chunk.bytes_, chunk.size_, message_, recipient_, true, nullptr);
+  plain->has_own_channel_ = has_own;
+  if (has_own) std::memcpy(static_cast<void*>(other + 1), own_channel.data(), own_channel.size());
   return FrameRef(plain);
 }
 

@@ -35,17 +35,20 @@ const InFlight* AckTracker::in_flight(const Connection& connection) const {
   return connection.in_flight ? &in_flight_.at(connection.id.value()) : nullptr;
 }
 
-void AckTracker::forget(const Connection& connection, MessageId message) {
+void AckTracker::forget(Connection& connection, MessageId message) {
   if (connection.in_flight) in_flight_.at(connection.id.value()).forget(message);
+  const Connection::Rare* rare = connection.rare_or_null();
+  if (rare != nullptr && rare->channel_recipients) rare->channel_recipients->forget(message);
 }
 
-std::vector<Confirmed> AckTracker::confirm(const Connection& connection, const std::vector<MessageId>& messages) {
+std::vector<Confirmed> AckTracker::confirm(Connection& connection, const std::vector<MessageId>& messages) {
   std::vector<Confirmed> confirmed;
   std::vector<MessageId> others;
   InFlight* log = connection.in_flight ? &in_flight_.at(connection.id.value()) : nullptr;
   for (const MessageId message : messages) {
     if (const auto entry = log == nullptr ? std::nullopt : log->confirm(message)) {
-      confirmed.push_back({message, entry->recipient, recipient_name(connection, entry->recipient), connection.id});
+      for (std::string& name : take_recipient_names(connection, entry->recipient, message))
+        confirmed.push_back({message, entry->recipient, std::move(name), connection.id});
     } else {
       others.push_back(message);
     }
@@ -63,9 +66,11 @@ std::vector<Confirmed> AckTracker::confirm_earlier(const Connection& newest, con
   std::vector<Confirmed> confirmed = closed_.confirm_through(owner_of(newest), client, event);
   clients.for_each(
       newest, client, [](const Connection& other) { return other.in_flight; },
-      [&](const Connection& other) {
-        for (const auto& [message, recipient] : in_flight_.at(other.id.value()).confirm_through(event))
-          confirmed.push_back({message, recipient, recipient_name(other, recipient), other.id});
+      [&](Connection& other) {
+        for (const auto& [message, recipient] : in_flight_.at(other.id.value()).confirm_through(event)) {
+          for (std::string& name : take_recipient_names(other, recipient, message))
+            confirmed.push_back({message, recipient, std::move(name), other.id});
+        }
       });
   return confirmed;
 }
@@ -81,7 +86,9 @@ std::size_t AckTracker::ended(Connection& connection, SteadyTime now) {
   if (log.empty() && !closed_.knows(owner.user)) return 0;
   std::string client = client_of(connection);
   if (log.empty() && !closed_.knows(owner, client)) return 0;
-  RecentlyClosedStreams::Stream gone{connection.id, std::move(client), {}, std::move(log)};
+  RecentlyClosedStreams::Stream gone{connection.id, std::move(client), {}, {}, std::move(log)};
+  if (const Connection::Rare* rare = connection.rare_or_null(); rare != nullptr && rare->channel_recipients)
+    gone.channel_recipients = std::move(*rare->channel_recipients);
   for (std::size_t i = 0; i < kIndexes; ++i) gone.names.at(i) = recipient_name(connection, static_cast<TargetKind>(i));
   closed_.add(std::move(gone), now);
   return messages;

@@ -48,10 +48,10 @@ class AckTracker {
   /// The messages in flight on an open stream; null: none.
   const InFlight* in_flight(const Connection& connection) const;
   /// The message is no longer pending.
-  void forget(const Connection& connection, MessageId message);
+  void forget(Connection& connection, MessageId message);
 
   /// The client acknowledges messages that it got on this open stream or on an earlier one that has ended.
-  std::vector<Confirmed> confirm(const Connection& connection, const std::vector<MessageId>& messages);
+  std::vector<Confirmed> confirm(Connection& connection, const std::vector<MessageId>& messages);
   /// The same for a stream that has ended; nullopt: `owner` had no such stream.
   std::optional<std::vector<Confirmed>> confirm_closed(const Owner& owner, ConnectionId connection,
                                                        const std::vector<MessageId>& messages) {

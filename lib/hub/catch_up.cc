@@ -48,7 +48,7 @@ std::vector<event::FrameRef> CatchUp::merge(std::vector<event::FrameRef> pending
 
 event::FrameRef with_cursor(const event::Frame& frame, MessageId cursor) {
   return event::Frame::make(std::string(frame.bytes()) + event::encode_cursor(cursor.str()), frame.message(),
-                            frame.recipient());
+                            frame.recipient(), frame.channel());
 }
 
 }  // namespace sse::hub

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -24,6 +25,15 @@ inline constexpr std::string_view kNoChannelRule = "no-rule";
 inline constexpr std::string_view kChannelApplication = "application";
 /// The rule by which the stream had joined is gone.
 inline constexpr std::string_view kChannelRevoked = "revoked";
+
+/// Most channels that a stream may be in.
+inline constexpr std::size_t kMaxChannels = 100;
+
+/// A channel that a stream may join.
+struct JoinedChannel {
+  ChannelName name;
+  ChannelSource source = ChannelSource::kLasting;
+};
 
 /// A channel that a stream wanted to join and has not.
 struct RefusedChannel {

@@ -16,7 +16,7 @@ struct ClosedConnection {
   ConnectionId id;
   UserId user;
   TenantId tenant;
-  ChannelName channel;
+  std::vector<ChannelName> channels;
   std::string address;
   net::CloseReason reason = net::CloseReason::kClientClosed;
   WallTime created;
@@ -47,8 +47,9 @@ class ClosedStreamLog {
 
  private:
   static std::size_t bytes_of(const ClosedConnection& closed) {
-    return sizeof closed + closed.user.str().size() + closed.tenant.str().size() + closed.channel.str().size() +
-           closed.address.size();
+    std::size_t bytes = sizeof closed + closed.user.str().size() + closed.tenant.str().size() + closed.address.size();
+    for (const ChannelName& channel : closed.channels) bytes += sizeof channel + channel.str().size();
+    return bytes;
   }
 
   const std::size_t max_;

@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
+#include "hub/channel_recipients.h"
 #include "hub/channel_review.h"
 #include "hub/index.h"
 #include "hub/replay_session.h"
@@ -42,8 +43,7 @@ inline bool owns(const Identity& caller, const Identity& owner) {
 struct NewConnection {
   ConnectionId id;  ///< from Hub::reserve_id(); invalid: the hub makes one
   Identity identity;
-  ChannelName channel;  ///< that it may join; empty: none
-  ChannelSource channel_source = ChannelSource::kLasting;
+  std::vector<JoinedChannel> channels{};           ///< that it may join, at most kMaxChannels, each once
   std::uint32_t channel_version = 0;               ///< of the rules by which it may: ChannelReview::version
   std::vector<RefusedChannel> refused_channels{};  ///< that the client asked for, too
   std::vector<std::string> listeners;
@@ -74,8 +74,9 @@ struct Connection final : net::Stream {
     std::unique_ptr<net::AddressLimiter::Ticket> ticket;
     // Names of a closing stream, which has left the indexes, for confirmations that arrive while it is flushed.
     std::unique_ptr<std::array<std::string, kIndexes>> former_names;
-    // The channel that it had to leave, for confirmations of what it got there.
+    // Its first channel once it has left that, for confirmations of what it got there.
     std::unique_ptr<std::string> former_channel;
+    std::unique_ptr<ChannelRecipients> channel_recipients;
     SteadyTime finish_by = SteadyTime::max();  // of a stream that is closing
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;
@@ -94,6 +95,12 @@ struct Connection final : net::Stream {
   }
   /// Null for most connections.
   const Rare* rare_or_null() const { return rare_.get(); }
+  /// Created on first use.
+  ChannelRecipients& channel_recipients() {
+    std::unique_ptr<ChannelRecipients>& recipients = rare().channel_recipients;
+    if (!recipients) recipients = std::make_unique<ChannelRecipients>();
+    return *recipients;
+  }
   Attributes unpacked_attributes() const { return unpack_attributes({attributes.get(), attributes_size}); }
   void keep_attributes(const Attributes& fresh) {
     const std::string packed = pack(fresh);
@@ -118,10 +125,10 @@ struct Connection final : net::Stream {
   bool writes_first : 1 = false;  // this and the next two belong to the WriteQueue
   bool writes_later : 1 = false;
   bool discarded : 1 = false;
-  bool pings : 1 = false;  // gets sse-ping instead of heartbeat comments
-  bool ends : 1 = false;   // gets sse-end
-  ChannelSource channel_source : 2 = ChannelSource::kLasting;
-  bool in_flight = false;  // the AckTracker has messages in flight for it
+  bool pings : 1 = false;      // gets sse-ping instead of heartbeat comments
+  bool ends : 1 = false;       // gets sse-end
+  bool sent_once : 1 = false;  // the shard has SentOnce for it
+  bool in_flight = false;      // the AckTracker has messages in flight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "event/event.h"
+#include "hub/names.h"
 
 namespace sse::hub {
 namespace {
@@ -35,7 +36,8 @@ Connection& ConnectionRegistry::add(std::unique_ptr<Connection> owned, const New
   indexes_.join(connection, TargetKind::kUser, request.identity.user.str());
   indexes_.join(connection, TargetKind::kToken, request.identity.token.str());
   indexes_.join(connection, TargetKind::kTenant, request.identity.tenant.str());
-  indexes_.join(connection, TargetKind::kChannel, request.channel.str());
+  if (request.channels.size() > 1) Indexes::reserve_further(connection, request.channels.size() - 1);
+  for (const JoinedChannel& channel : request.channels) join_channel(connection, channel.name.str(), channel.source);
   indexes_.join(connection, TargetKind::kAll, "");
   clients_.joined(connection);
   update_counts();
@@ -48,9 +50,22 @@ void ConnectionRegistry::set_listeners(Connection& connection, const ListenerSet
   listener_sets_.release(old);
 }
 
-void ConnectionRegistry::leave_channel(Connection& connection) {
+// The first channel stays the same for the life of the stream: messages in flight are for that one where nothing else
+// is noted.
+void ConnectionRegistry::join_channel(Connection& connection, std::string_view channel, ChannelSource source) {
   loop_.assert_in_loop_thread();
-  indexes_.leave(connection, TargetKind::kChannel);
+  const Connection::Rare* rare = connection.rare_or_null();
+  const bool other_was_first = rare != nullptr && rare->former_channel && *rare->former_channel != channel;
+  if (connection.membership.group(TargetKind::kChannel) == nullptr && !other_was_first) {
+    indexes_.join(connection, TargetKind::kChannel, channel, source);
+  } else {
+    indexes_.join_further(connection, channel, source);
+  }
+}
+
+bool ConnectionRegistry::leave_channel(Connection& connection, std::string_view channel) {
+  loop_.assert_in_loop_thread();
+  return indexes_.leave_channel(connection, channel);
 }
 
 void ConnectionRegistry::leave(Connection& connection, ClosedConnection closed) {
@@ -110,7 +125,8 @@ ConnectionInfo ConnectionRegistry::describe(const Connection& connection) const 
   info.identity.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
   info.identity.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
   info.identity.token = AccessToken(std::string(Indexes::name_of(connection, TargetKind::kToken)));
-  info.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  info.channels = channels_of(connection);
+  if (!info.channels.empty()) info.channel = info.channels.front();
   info.listeners.assign(connection.listeners->begin(), connection.listeners->end());
   info.attributes = connection.unpacked_attributes();
   info.created = connection.created();
@@ -142,7 +158,7 @@ ClosedConnection ConnectionRegistry::describe_closed(const Connection& connectio
   closed.id = connection.id;
   closed.user = UserId(std::string(Indexes::name_of(connection, TargetKind::kUser)));
   closed.tenant = TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant)));
-  closed.channel = ChannelName(std::string(Indexes::name_of(connection, TargetKind::kChannel)));
+  closed.channels = channels_of(connection);
   closed.address = connection.unpacked_attributes().address;
   closed.reason = reason;
   closed.created = connection.created();

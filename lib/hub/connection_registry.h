@@ -37,8 +37,10 @@ class ConnectionRegistry {
   Connection& add(std::unique_ptr<Connection> connection, const NewConnection& request);
   /// Replaces the events that it listens to.
   void set_listeners(Connection& connection, const ListenerSet& listeners);
-  /// It is in no channel any more.
-  void leave_channel(Connection& connection);
+  /// It joins a channel. REQUIRES: it is not in it, and in fewer than kMaxChannels.
+  void join_channel(Connection& connection, std::string_view channel, ChannelSource source);
+  /// It is not in the channel any more. Returns whether it was.
+  bool leave_channel(Connection& connection, std::string_view channel);
   /// Its stream ends: no name leads to it any more. `closed`: from describe_closed().
   void leave(Connection& connection, ClosedConnection closed);
   /// REQUIRES: it has left, and its stream is closed.
@@ -65,7 +67,7 @@ class ConnectionRegistry {
     }
     /// Whether any connection, which need not be of the group, is one of them.
     bool contain(const Connection& connection) const {
-      return group != nullptr && connection.membership.group(index) == group && include(connection);
+      return group != nullptr && connection.membership.is_in(index, group) && include(connection);
     }
   };
   /// `name` must outlive the result.

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "event/json.h"
+#include "hub/names.h"
 #include "hub/scan_parts.h"
 
 namespace sse::hub {
@@ -26,9 +27,10 @@ bool matches(const Connection& connection, const ConnectionFilter& filter) {
     return !wanted.empty() && Indexes::name_of(connection, kind) != wanted;
   };
   if (differs(filter.user.str(), TargetKind::kUser) || differs(filter.token.str(), TargetKind::kToken) ||
-      differs(filter.channel.str(), TargetKind::kChannel) || differs(filter.tenant.str(), TargetKind::kTenant)) {
+      differs(filter.tenant.str(), TargetKind::kTenant)) {
     return false;
   }
+  if (!filter.channel.empty() && !in_channel(connection, filter.channel.str())) return false;
   return filter.listening.empty() || connection.listens(filter.listening);
 }
 
@@ -41,7 +43,7 @@ bool matches(const ScanRow& row, const ConnectionFilter& filter, const std::stri
   return to_lower(name.empty() ? row.user : name).find(lower_name) != std::string::npos;
 }
 
-// Returns a row, filled by `note`, for every matching connection.
+// Returns the rows that `note` makes of one for every matching connection.
 template <class Note>
 std::vector<ScanRow> scan(const ConnectionDirectory& connections, const ConnectionFilter& filter, Note note) {
   const bool look_closer = !filter.name.empty() || !filter.client.empty();
@@ -57,8 +59,7 @@ std::vector<ScanRow> scan(const ConnectionDirectory& connections, const Connecti
           row.user = name_of(connection, TargetKind::kUser);
           row.attributes.assign(connection.attributes.get(), connection.attributes_size);
         }
-        note(connection, row);
-        rows[number].push_back(std::move(row));
+        note(connection, std::move(row), rows[number]);
       });
   std::vector<ScanRow> all = joined(std::move(rows));
   if (look_closer) {
@@ -126,9 +127,11 @@ std::uint64_t order_number(const NameCount& count, CountOrder order) {
 
 std::vector<ConnectionId> find(const ConnectionDirectory& connections, const ConnectionFilter& filter,
                                ConnectionOrder order, bool reverse) {
-  std::vector<ScanRow> rows =
-      scan(connections, filter, [&, now = connections.clock().wall_now()](const Connection& connection, ScanRow& row) {
+  std::vector<ScanRow> rows = scan(
+      connections, filter,
+      [&, now = connections.clock().wall_now()](const Connection& connection, ScanRow row, std::vector<ScanRow>& out) {
         note_order(connection, order, now, row);
+        out.push_back(std::move(row));
       });
   std::ranges::sort(rows, [&](const ScanRow& a, const ScanRow& b) {
     const auto left = std::tie(a.name, a.number, a.id);
@@ -155,10 +158,19 @@ std::vector<ConnectionId> ConnectionIterator::next(std::size_t limit) {
 std::vector<NameCount> count_names(const ConnectionDirectory& connections, TargetKind kind,
                                    const ConnectionFilter& filter, CountOrder order, bool reverse, bool with_users) {
   const bool users = kind == TargetKind::kUser;
-  std::vector<ScanRow> rows = scan(connections, filter, [&](const Connection& connection, ScanRow& row) {
-    row.name = name_of(connection, kind);
-    if (!users) row.user = name_of(connection, TargetKind::kUser);
-  });
+  std::vector<ScanRow> rows =
+      scan(connections, filter, [&](const Connection& connection, ScanRow row, std::vector<ScanRow>& out) {
+        if (!users) row.user = name_of(connection, TargetKind::kUser);
+        if (kind == TargetKind::kChannel) {
+          connection.membership.for_each_channel([&](const Group& group, ChannelSource) {
+            row.name = group.name();
+            out.push_back(row);
+          });
+          return;
+        }
+        row.name = name_of(connection, kind);
+        out.push_back(std::move(row));
+      });
   if (users) {
     for (ScanRow& row : rows) row.user.clear();
   }

@@ -99,7 +99,8 @@ struct MatchQuery {
 /// A connection under the names of the target, and whether it would get the event.
 struct MatchResult {
   ConnectionId id;
-  std::string user, tenant, token, channel;
+  std::string user, tenant, token;
+  std::vector<std::string> channels;  ///< that it is in
   bool other_tenant = false;
   bool other_token = false;
   bool other_channel = false;

@@ -21,6 +21,9 @@ struct Delivery {
   MessageId position{};  ///< in the order of events, with HubOptions::resumable
   bool again = false;    ///< also to streams that already had the message, but not to those that are replaying pending
                          ///< messages: they read it from the store
+  bool several = false;  ///< in a cluster: the node that accepted the event sends it to other channels, too
+  std::uint64_t once = 0;  ///< set by the hub: the id of an event that was sent to several channels, of which a stream
+                           ///< that is in more than one of them gets it through the first
 };
 
 /// The names of a target; a single empty one for kAll.

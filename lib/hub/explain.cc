@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "hub/connection_scan.h"
+#include "hub/names.h"
 #include "hub/scan_parts.h"
 
 namespace sse::hub {
@@ -18,10 +19,10 @@ MatchResult match(const Shard& shard, const Connection& connection, const MatchQ
   result.user = name_of(connection, TargetKind::kUser);
   result.tenant = name_of(connection, TargetKind::kTenant);
   result.token = name_of(connection, TargetKind::kToken);
-  result.channel = name_of(connection, TargetKind::kChannel);
+  for (const ChannelName& channel : channels_of(connection)) result.channels.push_back(channel.str());
   result.other_tenant = !query.tenant.empty() && result.tenant != query.tenant.str();
   result.other_token = !query.token.empty() && result.token != query.token.str();
-  result.other_channel = !query.channel.empty() && result.channel != query.channel.str();
+  result.other_channel = !query.channel.empty() && !in_channel(connection, query.channel.str());
   result.not_listening = !Shard::wants(connection, query.target.listening, query.event);
   if (result.not_listening) result.listeners.assign(connection.listeners->begin(), connection.listeners->end());
   const Shard::DeliveryForecast forecast = shard.forecast(connection, query.bytes);
@@ -48,7 +49,11 @@ std::vector<MatchResult> explain(const ConnectionDirectory& connections, const M
         results[number].push_back(match(shard, connection, query));
       });
   std::vector<MatchResult> all = joined(std::move(results));
-  std::ranges::sort(all, {}, [](const MatchResult& result) { return result.id; });
+  std::ranges::sort(all, {}, &MatchResult::id);
+  // A connection may be in several channels of the target.
+  all.erase(
+      std::unique(all.begin(), all.end(), [](const MatchResult& a, const MatchResult& b) { return a.id == b.id; }),
+      all.end());
   return all;
 }
 

@@ -120,8 +120,10 @@ void Hub::review_channels(const std::shared_ptr<const ChannelReview>& review) {
       directory_, UserId(),
       [](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(shard.registry().group(TargetKind::kAll, ""), ids); },
       [](Shard& shard, std::size_t, const Connection& connection) {
-        if (connection.channel_source == ChannelSource::kLasting) return;
-        if (Connection* found = shard.find(connection.id)) shard.review_channel(*found);
+        if (connection.membership.group(TargetKind::kChannel) == nullptr &&
+            connection.membership.further_channels() == 0)
+          return;
+        if (Connection* found = shard.find(connection.id)) shard.review_channels(*found);
       });
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "hub/connection.h"
 
@@ -15,6 +17,7 @@ namespace {
 constexpr std::array kKinds{TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel,
                             TargetKind::kAll};
 static_assert(kKinds.size() == kIndexes);
+constexpr std::uint32_t kMaxPosition = (1U << 30U) - 1;
 
 }  // namespace
 
@@ -67,31 +70,117 @@ std::string recipient_name(const std::array<std::string, kIndexes>& names, Targe
   return kind == TargetKind::kMember ? event::member_name(of(TargetKind::kUser), of(TargetKind::kTenant)) : of(kind);
 }
 
-void Indexes::join(Connection& connection, TargetKind kind, std::string_view name) {
-  if (name.empty() && kind != TargetKind::kAll) return;
+Membership::Place& Membership::place_in(TargetKind kind, const Group* group) {
+  Place& first = place(kind);
+  if (first.group == group) return first;
+  return const_cast<Place&>(*find_further(group));
+}
+
+const Membership::Place* Membership::find_further(const Group* group) const {
+  if (!more_) return nullptr;
+  // At most kMaxChannels, in one piece of memory.
+  const std::span<const Place> rest(more_->rest(), more_->further);
+  const auto found = std::ranges::find_if(rest, [&](const Place& one) { return one.group == group; });
+  return found == rest.end() ? nullptr : &*found;
+}
+
+void Membership::reserve_further(std::size_t capacity) {
+  if (more_ && capacity <= more_->capacity) return;
+  void* const memory = ::operator new(sizeof(More) + capacity * sizeof(Place));
+  std::unique_ptr<More, Free> fresh(new (memory) More);
+  if (more_) {
+    fresh->places = more_->places;
+    fresh->further = more_->further;
+    std::uninitialized_copy_n(more_->rest(), more_->further, fresh->rest());
+  }
+  fresh->capacity = static_cast<std::uint16_t>(capacity);
+  more_ = std::move(fresh);
+}
+
+// Grows by one: a stream that joins many channels at once has reserved them.
+Membership::Place& Membership::add_further() {
+  const std::size_t further = further_channels();
+  reserve_further(further + 1);
+  ++more_->further;
+  return *new (more_->rest() + further) Place;
+}
+
+void Membership::remove_further(const Place* place) {
+  Place* const gone = more_->rest() + (place - more_->rest());
+  std::copy(gone + 1, more_->rest() + more_->further, gone);
+  --more_->further;
+}
+
+void Indexes::reserve_further(Connection& connection, std::size_t channels) {
+  connection.membership.reserve_further(channels);
+}
+
+Group& Indexes::group_of(TargetKind kind, std::string_view name) {
   auto& groups = groups_.at(static_cast<std::size_t>(kind));
   Group* group = groups.find(name);
   if (group == nullptr) {
     group = Group::create(name);
     groups.insert(group);
   }
-  connection.membership.place(kind) = {group, group->add(&connection)};
+  return *group;
 }
 
-void Indexes::leave(Connection& connection, TargetKind kind) {
-  Group* group = connection.membership.group(kind);
-  if (group == nullptr) return;
+void Indexes::join(Connection& connection, TargetKind kind, std::string_view name, ChannelSource source) {
+  if (name.empty() && kind != TargetKind::kAll) return;
+  Group& group = group_of(kind, name);
   Membership::Place& place = connection.membership.place(kind);
-  if (Connection* moved = group->remove(place.position)) moved->membership.place(kind).position = place.position;
-  place.group = nullptr;
+  place.group = &group;
+  place.position = group.add(&connection) & kMaxPosition;
+  place.source = static_cast<std::uint32_t>(source) & 3U;
+}
+
+void Indexes::join_further(Connection& connection, std::string_view channel, ChannelSource source) {
+  Group& group = group_of(TargetKind::kChannel, channel);
+  Membership::Place& place = connection.membership.add_further();
+  place.group = &group;
+  place.position = group.add(&connection) & kMaxPosition;
+  place.source = static_cast<std::uint32_t>(source) & 3U;
+}
+
+void Indexes::leave(TargetKind kind, const Membership::Place& place) {
+  Group* const group = place.group;
+  const std::uint32_t position = place.position;
+  if (Connection* moved = group->remove(position))
+    moved->membership.place_in(kind, group).position = position & kMaxPosition;
   if (group->size() == 0) {
     groups_.at(static_cast<std::size_t>(kind)).erase(group);
     Group::destroy(group);
   }
 }
 
+void Indexes::leave(Connection& connection, TargetKind kind) {
+  if (connection.membership.group(kind) == nullptr) return;
+  Membership::Place& place = connection.membership.place(kind);
+  leave(kind, place);
+  place.group = nullptr;
+}
+
+bool Indexes::leave_channel(Connection& connection, std::string_view channel) {
+  const Group* const group = find(TargetKind::kChannel, channel);
+  if (group == nullptr) return false;
+  if (connection.membership.group(TargetKind::kChannel) == group) {
+    leave(connection, TargetKind::kChannel);
+    return true;
+  }
+  const Membership::Place* const place = connection.membership.find_further(group);
+  if (place == nullptr) return false;
+  leave(TargetKind::kChannel, *place);
+  connection.membership.remove_further(place);
+  return true;
+}
+
 void Indexes::leave_all(Connection& connection) {
   for (const TargetKind kind : kKinds) leave(connection, kind);
+  for (std::size_t i = connection.membership.further_channels(); i > 0; --i) {
+    const Membership::Place* const last = connection.membership.more_->rest() + (i - 1);
+    leave(TargetKind::kChannel, *last);
+    connection.membership.remove_further(last);
+  }
 }
 
 std::string_view Indexes::name_of(const Connection& connection, TargetKind kind) {

@@ -13,7 +13,12 @@ Names names_of(const Connection& connection) {
   Names names;
   for (std::size_t i = 0; i < kIndexes; ++i) {
     const auto kind = static_cast<TargetKind>(i);
-    if (const Group* group = connection.membership.group(kind)) names.emplace_back(kind, group->name());
+    if (kind == TargetKind::kChannel) {
+      connection.membership.for_each_channel(
+          [&](const Group& group, ChannelSource) { names.emplace_back(kind, group.name()); });
+    } else if (const Group* group = connection.membership.group(kind)) {
+      names.emplace_back(kind, group->name());
+    }
   }
   const Group* user = connection.membership.group(TargetKind::kUser);
   const Group* tenant = connection.membership.group(TargetKind::kTenant);
@@ -30,7 +35,7 @@ Names names_of(const NewConnection& connection) {
   add(TargetKind::kUser, connection.identity.user.str());
   add(TargetKind::kToken, connection.identity.token.str());
   add(TargetKind::kTenant, connection.identity.tenant.str());
-  add(TargetKind::kChannel, connection.channel.str());
+  for (const JoinedChannel& channel : connection.channels) add(TargetKind::kChannel, channel.name.str());
   names.emplace_back(TargetKind::kAll, "");
   const Identity& identity = connection.identity;
   if (!identity.user.empty() && !identity.tenant.empty())
@@ -46,6 +51,30 @@ std::string recipient_name(const Connection& connection, TargetKind kind) {
   const Connection::Rare* rare = connection.rare_or_null();
   if (kind == TargetKind::kChannel && rare != nullptr && rare->former_channel) return *rare->former_channel;
   return std::string(Indexes::name_of(connection, kind));
+}
+
+std::vector<std::string> take_recipient_names(Connection& connection, TargetKind kind, MessageId message) {
+  const Connection::Rare* rare = connection.rare_or_null();
+  if (kind == TargetKind::kChannel && rare != nullptr && rare->channel_recipients) {
+    std::vector<std::string> channels = rare->channel_recipients->take(message);
+    if (!channels.empty()) return channels;
+  }
+  if (rare != nullptr && rare->former_names) return {recipient_name(*rare->former_names, kind)};
+  return {recipient_name(connection, kind)};
+}
+
+bool in_channel(const Connection& connection, std::string_view channel) {
+  bool found = false;
+  connection.membership.for_each_channel(
+      [&](const Group& group, ChannelSource) { found = found || group.name() == channel; });
+  return found;
+}
+
+std::vector<ChannelName> channels_of(const Connection& connection) {
+  std::vector<ChannelName> channels;
+  connection.membership.for_each_channel(
+      [&](const Group& group, ChannelSource) { channels.emplace_back(std::string(group.name())); });
+  return channels;
 }
 
 }  // namespace sse::hub

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/ids.h"
 #include "event/target.h"
 
 namespace sse::hub {
@@ -16,7 +18,15 @@ using Names = std::vector<std::pair<event::TargetKind, std::string>>;
 
 Names names_of(const NewConnection& connection);
 Names names_of(const Connection& connection);
-/// The name by which a message of that kind was addressed to the connection, also in the channel that it has left.
+/// The name by which a message of that kind was addressed to the connection; of channels the first one, also when it
+/// has left that.
 std::string recipient_name(const Connection& connection, event::TargetKind kind);
+/// The names by which a message of that kind that went into the stream was addressed to it: several if it was sent to
+/// several of its channels. The connection forgets them.
+std::vector<std::string> take_recipient_names(Connection& connection, event::TargetKind kind, MessageId message);
+/// Whether the connection is in the channel.
+bool in_channel(const Connection& connection, std::string_view channel);
+/// The channels that it is in, the first one first.
+std::vector<ChannelName> channels_of(const Connection& connection);
 
 }  // namespace sse::hub

@@ -18,6 +18,15 @@ const std::string& name_of(const RecentlyClosedStreams::Stream& stream, TargetKi
   return stream.names.at(static_cast<std::size_t>(kind));
 }
 
+// The message counts for each of the names by which it was addressed to the stream.
+void note(RecentlyClosedStreams::Stream& stream, const InFlight::Entry& entry, std::vector<Confirmed>& confirmed) {
+  std::vector<std::string> names;
+  if (entry.recipient == TargetKind::kChannel) names = stream.channel_recipients.take(entry.message);
+  if (names.empty()) names.push_back(recipient_name(stream.names, entry.recipient));
+  for (std::string& name : names)
+    confirmed.push_back({entry.message, entry.recipient, std::move(name), stream.connection});
+}
+
 }  // namespace
 
 RecentlyClosedStreams::View RecentlyClosedStreams::key_of(const Stream& stream) {
@@ -39,7 +48,8 @@ void RecentlyClosedStreams::add(Stream stream, SteadyTime now) {
 }
 
 std::size_t RecentlyClosedStreams::Stream::bytes() const {
-  std::size_t sum = sizeof(Kept) + kOverhead + client.capacity() + in_flight.memory_bytes();
+  std::size_t sum =
+      sizeof(Kept) + kOverhead + client.capacity() + in_flight.memory_bytes() + channel_recipients.memory_bytes();
   for (const std::string& name : names) sum += name.capacity();
   // The key of the table contains the names, too.
   return sum + name_of(*this, TargetKind::kUser).size() + name_of(*this, TargetKind::kTenant).size() + client.size();
@@ -85,22 +95,17 @@ std::vector<Confirmed> RecentlyClosedStreams::confirm_through(const Owner& owner
   if (streams == nullptr) return confirmed;
   for (const Place place : *streams) {
     Stream& stream = place->stream;
-    for (const auto& [message, recipient] : stream.in_flight.confirm_through(event))
-      confirmed.push_back({message, recipient, recipient_name(stream.names, recipient), stream.connection});
+    for (const InFlight::Entry& entry : stream.in_flight.confirm_through(event)) note(stream, entry, confirmed);
   }
   return confirmed;
 }
 
 void RecentlyClosedStreams::confirm(Stream& stream, const std::vector<MessageId>& messages,
                                     std::vector<Confirmed>& confirmed) {
-  const auto note = [&](const InFlight::Entry& entry) {
-    confirmed.push_back(
-        {entry.message, entry.recipient, recipient_name(stream.names, entry.recipient), stream.connection});
-  };
   for (const MessageId message : messages) {
     // When a client confirms everything at once, most of its streams are empty after a few messages.
     if (stream.in_flight.empty()) return;
-    if (const auto entry = stream.in_flight.confirm(message)) note(*entry);
+    if (const auto entry = stream.in_flight.confirm(message)) note(stream, *entry, confirmed);
   }
 }
 

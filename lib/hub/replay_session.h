@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -84,18 +85,21 @@ class ReplaySession {
       return had;
     });
   }
-  /// Drops the messages for recipients of this kind that have not gone into the stream: it is no such recipient any
-  /// more.
+  /// Drops the messages for a channel that have not gone into the stream: it is not in the channel any more.
   template <class SizeOf>
-  void drop_messages(event::TargetKind recipient, SizeOf size_of) {
+  void drop_messages_of(std::string_view channel, SizeOf size_of) {
     const auto is_for = [&](const event::FrameRef& frame) {
-      return frame->message().valid() && frame->recipient() == recipient;
+      return frame->message().valid() && frame->recipient() == event::TargetKind::kChannel &&
+             frame->channel() == channel;
     };
+    const std::size_t before = held_.size();
     std::erase_if(held_, [&](const event::FrameRef& frame) {
       if (!is_for(frame)) return false;
       held_bytes_ -= size_of(*frame);
       return true;
     });
+    // One of them may be pending for another channel of the stream, too.
+    again_ = again_ || held_.size() != before;
     const auto sent = page_.begin() + static_cast<std::ptrdiff_t>(next_in_page_);
     page_.erase(std::remove_if(sent, page_.end(), is_for), page_.end());
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "event/event.h"
+#include "hub/names.h"
 
 namespace sse::hub {
 namespace {
@@ -80,10 +81,8 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
   Connection& connection = connection_of(stream);
   if (connection.replay) connection.replay->cover(message);
   acks_.remember(connection.id, message);
-  const Connection::Rare* rare = connection.rare_or_null();
-  const std::string name = rare != nullptr && rare->former_names ? hub::recipient_name(*rare->former_names, recipient)
-                                                                 : recipient_name(connection, recipient);
-  delegate_.acknowledged(recipient, name, message, connection.id);
+  for (const std::string& name : take_recipient_names(connection, recipient, message))
+    delegate_.acknowledged(recipient, name, message, connection.id);
 }
 
 void Shard::end_turn() {

@@ -29,6 +29,7 @@
 #include "hub/hub_options.h"
 #include "hub/passes.h"
 #include "hub/replayed_messages.h"
+#include "hub/sent_once.h"
 #include "hub/slice.h"
 #include "hub/tcp_ack_poll.h"
 #include "hub/write_queue.h"
@@ -108,13 +109,13 @@ class Shard final : private net::StreamOwner {
   ConnectionInfo describe(const Connection& connection) const;
   /// Returns the set after the change; requests the pending messages for new names.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
-  /// The rules for channels have changed: for review_channel(), and for streams that open by earlier rules.
+  /// The rules for channels have changed: for review_channels(), and for streams that open by earlier rules.
   void set_channel_review(std::shared_ptr<const ChannelReview> review) {
     loop_.assert_in_loop_thread();
     channel_review_ = std::move(review);
   }
-  /// Takes the connection out of its channel if the rules no longer allow it, and sends it kChannelRefused.
-  void review_channel(Connection& connection);
+  /// Takes the connection out of the channels that the rules no longer allow it, and sends it kChannelRefused for each.
+  void review_channels(Connection& connection);
   /// Ends the stream; with `send_close_event` it sends a connect-close event first, so that the client does not
   /// reconnect. `id`: the id of that event; may be empty.
   void close(Connection& connection, net::CloseReason reason, bool send_close_event, const std::string& note = "",
@@ -163,6 +164,9 @@ class Shard final : private net::StreamOwner {
   }
   void begin_all_steps();
   bool give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position);
+  bool has_through_other_channel(Connection& connection, std::uint64_t event, const event::Frame& frame);
+  void note_channel(Connection& connection, const event::Frame& frame);
+  void expire_sent_once();
   void count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams);
   bool take(Connection& connection, const event::FrameRef& frame, MessageId position);
   bool append(Connection& connection, const event::FrameRef& frame);
@@ -175,7 +179,7 @@ class Shard final : private net::StreamOwner {
   // Opening and closing.
   void refused(ConnectionId id, const NewConnection& request);
   void limit_client(const Connection& newest, const Attributes& attributes);
-  void leave_channel(Connection& connection);
+  void leave_channel(Connection& connection, const std::string& channel);
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   std::string reconnect_id(const Connection& connection, const Attributes& attributes);
   void end_lifetime(Connection& connection);
@@ -227,6 +231,7 @@ class Shard final : private net::StreamOwner {
   AckTracker acks_;
   net::TimerWheel wheel_;
   std::unordered_map<std::uint64_t, ReplayedMessages> replayed_;  // by connection id
+  std::unordered_map<std::uint64_t, SentOnce> sent_once_;         // likewise
   FailedReads failed_reads_;
   MessageId published_;
   std::shared_ptr<const ChannelReview> channel_review_;  // null: the rules are those of the start

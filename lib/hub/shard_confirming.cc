@@ -39,8 +39,15 @@ std::optional<std::size_t> Shard::acknowledge(ConnectionId id, const Identity& c
     }
   }
   notify_confirmed(confirmed);
-  metrics_.acks_ignored.add(messages.size() - std::min(messages.size(), confirmed.size()));
-  return confirmed.size();
+  // One that was sent to several channels of the stream is confirmed for each of them.
+  const std::size_t recipients = confirmed.size();
+  std::size_t count = recipients == 0 ? 0 : 1;
+  for (std::size_t i = 1; i < recipients; ++i) {
+    if (confirmed[i].message != confirmed[i - 1].message || confirmed[i].connection != confirmed[i - 1].connection)
+      ++count;
+  }
+  metrics_.acks_ignored.add(messages.size() - std::min(messages.size(), count));
+  return count;
 }
 
 // The client listens to the events and gets none of them, or its confirmations do not arrive: a new stream is the

@@ -1,8 +1,11 @@
 // Shard: deliveries, at once to a few streams and in passes to many.
 #include <algorithm>
+#include <iterator>
+#include <string>
 #include <utility>
 
 #include "event/event.h"
+#include "hub/names.h"
 #include "hub/session_duration.h"
 #include "hub/shard.h"
 
@@ -68,18 +71,23 @@ void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::St
   const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target.kind, batch.name(step));
   if (receivers.group == nullptr) return;
   const std::span<Connection* const> members = receivers.group->members();
+  const bool one_of_several = delivery.target.kind == TargetKind::kChannel && delivery.target.names.size() > 1;
   if (members.size() > options_.slice.direct_members) {
     if (passes_.exhausted()) restart_passes();
-    passes_.add({.part = part, .step = step, .position = published_, .frame = delivery.frame->alias()});
+    passes_.add({.part = part,
+                 .step = step,
+                 .position = published_,
+                 .frame = one_of_several ? delivery.frame->for_channel(batch.name(step)) : delivery.frame->alias()});
     ++part->passes;
     return;
   }
+  const event::FrameRef frame = one_of_several ? delivery.frame->for_channel(batch.name(step)) : delivery.frame;
   std::uint32_t taken = 0;
   // Streams that overflow are only marked as closed: the group changes at the end of the turn.
   for (Connection* connection : members) {
     if (!receivers.include(*connection)) continue;
     settle(*connection);
-    if (!give(*connection, delivery, delivery.frame, published_)) continue;
+    if (!give(*connection, delivery, frame, published_)) continue;
     ++taken;
     if (urgent) writes_.add_first(*connection);
   }
@@ -176,9 +184,51 @@ void Shard::restart_passes() {
 bool Shard::give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position) {
   if (!wants(connection, delivery.target.listening, delivery.event)) return false;
   if (delivery.again) return !connection.replay && append(connection, frame);
+  const bool once = delivery.once != 0 && connection.membership.further_channels() != 0;
+  if (once && has_through_other_channel(connection, delivery.once, *frame)) return false;
   if (!take(connection, frame, position)) return false;
+  if (once) {
+    connection.sent_once = true;
+    sent_once_[connection.id.value()].add(delivery.once, loop_.now());
+    if (frame->message().valid()) connection.channel_recipients().add(frame->message(), frame->channel());
+  }
   if (delivery.event == event::kSetDuration) note_duration(connection, frame);
   return true;
+}
+
+// The message that the stream has is pending for this channel, too.
+bool Shard::has_through_other_channel(Connection& connection, std::uint64_t event, const event::Frame& frame) {
+  if (!connection.sent_once) return false;
+  const auto known = sent_once_.find(connection.id.value());
+  if (known == sent_once_.end() || !known->second.contains(event)) return false;
+  const MessageId message = frame.message();
+  if (!message.valid()) return true;
+  ChannelRecipients& recipients = connection.channel_recipients();
+  if (recipients.contains(message)) {
+    recipients.add(message, frame.channel());
+  } else {
+    // Its client has confirmed it already.
+    delegate_.acknowledged(TargetKind::kChannel, frame.channel(), message, connection.id);
+  }
+  return true;
+}
+
+// Without a note a message is for the first channel.
+void Shard::note_channel(Connection& connection, const event::Frame& frame) {
+  const std::string_view channel = frame.channel();
+  const Connection::Rare* rare = connection.rare_or_null();
+  const bool known = rare != nullptr && rare->channel_recipients && rare->channel_recipients->contains(frame.message());
+  if (channel.empty() || (!known && channel == recipient_name(connection, TargetKind::kChannel))) return;
+  connection.channel_recipients().add(frame.message(), channel);
+}
+
+void Shard::expire_sent_once() {
+  for (auto one = sent_once_.begin(); one != sent_once_.end();) {
+    Connection* connection = registry_.find_any(ConnectionId(one->first));
+    const bool over = connection == nullptr || !connection->indexed || one->second.is_idle(loop_.now());
+    if (over && connection != nullptr) connection->sent_once = false;
+    one = over ? sent_once_.erase(one) : std::next(one);
+  }
 }
 
 void Shard::count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams) {
@@ -246,8 +296,11 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
       ++connection.messages;
       if (frame->message().valid()) {
         connection.had_messages = true;
-        delegate_.sent(frame->recipient(), recipient_name(connection, frame->recipient()), frame->message(),
-                       connection.id);
+        const bool named = frame->recipient() == TargetKind::kChannel && !frame->channel().empty();
+        if (named) note_channel(connection, *frame);
+        delegate_.sent(frame->recipient(),
+                       named ? std::string(frame->channel()) : recipient_name(connection, frame->recipient()),
+                       frame->message(), connection.id);
       }
       if (connection.confirms && acks_.sent(connection, *frame, loop_.now()) >= InFlight::kMaxUnconfirmedSends &&
           connection.listens(event::name_of(frame->bytes())))

@@ -23,7 +23,8 @@ void Shard::refused(ConnectionId id, const NewConnection& request) {
     ConnectionInfo info;
     info.id = id;
     info.identity = request.identity;
-    info.channel = request.channel;
+    for (const JoinedChannel& channel : request.channels) info.channels.push_back(channel.name);
+    if (!info.channels.empty()) info.channel = info.channels.front();
     info.listeners = request.listeners;
     info.attributes = request.attributes;
     info.created = info.as_of = clock().wall_now();
@@ -54,7 +55,6 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.ends_with_token = request.ends_with_token;
   connection.pings = request.pings;
   connection.ends = request.ends;
-  connection.channel_source = request.channel_source;
   metrics_.opened.add();
   metrics_.connections.add(1);
 
@@ -81,7 +81,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     connection.replay->resume(published_, std::move(resumption.missed), resumption.client_cursor);
   }
   limit_client(connection, request.attributes);
-  if (channel_review_ && request.channel_version != channel_review_->version) review_channel(connection);
+  if (channel_review_ && request.channel_version != channel_review_->version) review_channels(connection);
   request_page(connection);
   schedule_check(connection);
   observe::log_debug("stream opened", {{"service", options_.service.str()},
@@ -97,29 +97,31 @@ void Shard::limit_client(const Connection& newest, const Attributes& attributes)
   if (options_.in_cluster) delegate_.client_opened(*client, newest.id);
 }
 
-void Shard::review_channel(Connection& connection) {
+void Shard::review_channels(Connection& connection) {
   loop_.assert_in_loop_thread();
-  if (connection.channel_source == ChannelSource::kLasting || !channel_review_ || !connection.indexed) return;
-  const std::string_view channel = Indexes::name_of(connection, TargetKind::kChannel);
-  if (channel.empty()) return;
+  if (!channel_review_ || !connection.indexed) return;
+  std::vector<std::string> lost;
   const Identity who{UserId(std::string(Indexes::name_of(connection, TargetKind::kUser))),
                      TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant))),
                      {}};
-  if (!channel_review_->may_stay(who, channel, connection.channel_source)) leave_channel(connection);
+  connection.membership.for_each_channel([&](const Group& group, ChannelSource source) {
+    if (source != ChannelSource::kLasting && !channel_review_->may_stay(who, group.name(), source))
+      lost.emplace_back(group.name());
+  });
+  for (const std::string& channel : lost) leave_channel(connection, channel);
 }
 
-// The stream stays open. What it has been sent in the channel, its client may still confirm; what it has not been sent
-// remains pending for others.
-void Shard::leave_channel(Connection& connection) {
+// The stream stays open, and in its other channels. What it has been sent in the channel, its client may still confirm;
+// what it has not been sent remains pending for others.
+void Shard::leave_channel(Connection& connection, const std::string& channel) {
   finish_earlier(connection);
   if (!connection.open()) return;
-  const std::string channel(Indexes::name_of(connection, TargetKind::kChannel));
-  connection.rare().former_channel = std::make_unique<std::string>(channel);
+  if (Indexes::name_of(connection, TargetKind::kChannel) == channel)
+    connection.rare().former_channel = std::make_unique<std::string>(channel);
   if (connection.replay) {
-    connection.replay->drop_messages(TargetKind::kChannel,
-                                     [&](const event::Frame& frame) { return connection.size_of(frame); });
+    connection.replay->drop_messages_of(channel, [&](const event::Frame& frame) { return connection.size_of(frame); });
   }
-  registry_.leave_channel(connection);
+  registry_.leave_channel(connection, channel);
   if (options_.in_cluster) delegate_.left({{TargetKind::kChannel, channel}});
   metrics_.channels_revoked.add();
   observe::log_debug("stream left a channel: no rule allows it any more",

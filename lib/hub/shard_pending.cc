@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "event/event.h"
+#include "hub/names.h"
 #include "hub/shard.h"
 
 namespace sse::hub {
@@ -42,8 +43,7 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   const MessageId message = item.frame->message();
   const ReplaySession& session = *connection.replay;
   // The page was requested before the stream left the channel.
-  if (item.frame->recipient() == TargetKind::kChannel && connection.membership.group(TargetKind::kChannel) == nullptr)
-    return false;
+  if (item.frame->recipient() == TargetKind::kChannel && !in_channel(connection, item.frame->channel())) return false;
   if (session.redelivers()) return session.is_overdue(message);
   if (item.listening && !connection.listens(item.event)) return false;
   // The stream already has the message, and the client has time to confirm it.
@@ -64,10 +64,20 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   for (ReplayFrame& item : page) {
     if (session.covers(item.frame->message())) {
       const TargetKind recipient = item.frame->recipient();
-      delegate_.acknowledged_before(recipient, recipient_name(*connection, recipient), item.frame->message());
+      delegate_.acknowledged_before(recipient,
+                                    recipient == TargetKind::kChannel ? std::string(item.frame->channel())
+                                                                      : recipient_name(*connection, recipient),
+                                    item.frame->message());
       continue;
     }
     if (!wanted(*connection, item, carried)) continue;
+    // For several channels of the stream: their rows follow each other.
+    if (!fresh.empty() && fresh.back()->message() == item.frame->message()) {
+      ChannelRecipients& recipients = connection->channel_recipients();
+      recipients.add(item.frame->message(), fresh.back()->channel());
+      recipients.add(item.frame->message(), item.frame->channel());
+      continue;
+    }
     if (item.event == event::kSetDuration && !session.redelivers()) note_duration(*connection, item.frame);
     fresh.push_back(std::move(item.frame));
   }

@@ -24,6 +24,7 @@ void Shard::tick() {
   redeliver_overdue();
   retry_reads();
   expire_replayed();
+  expire_sent_once();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = registry_.find_any(ConnectionId(key));
     if (found == nullptr || found->closed()) return;

@@ -1,8 +1,10 @@
 #include "pages/channel_gate.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "hub/hub_metrics.h"
 #include "observe/log.h"
@@ -32,20 +34,33 @@ ChannelGate::Request ChannelGate::ask(const auth::User& user, const std::vector<
   return request;
 }
 
-void ChannelGate::decide(const Request& request, ChannelName channel, hub::NewConnection& connection) {
-  connection.channel = std::move(channel);
+void ChannelGate::decide(const Request& request, const Placed& placed, hub::NewConnection& connection) {
+  std::vector<hub::JoinedChannel>& channels = connection.channels;
+  channels.clear();
   connection.channel_version = request.answers.version;
-  for (const ChannelAnswer& before : request.answers.list) {
-    // The application has put the stream somewhere else.
-    if (connection.channel != before.channel) continue;
+  const auto join = [&](const ChannelName& channel, ChannelSource source) {
+    const auto known = std::ranges::find(channels, channel, &hub::JoinedChannel::name);
+    if (channel.empty() || known != channels.end()) return;
+    if (channels.size() == hub::kMaxChannels) {
+      throw Error(ErrorCode::kLimitExceeded,
+                  "the application puts the stream into more than " + std::to_string(hub::kMaxChannels) + " channels");
+    }
+    channels.push_back({channel, source});
+  };
+  const std::vector<ChannelAnswer>& asked = request.answers.list;
+  const bool replaced = asked.empty() || placed.first != asked.front().channel;
+  if (replaced) join(placed.first, ChannelSource::kLasting);
+  for (const ChannelAnswer& before : asked) {
+    // The application has put the stream somewhere else, or into it.
+    if (replaced && (&before == &asked.front() || before.channel == placed.first)) continue;
     const auto after = std::ranges::find(request.channels, before.channel, &RequestedChannel::name);
     if (after != request.channels.end() && after->right == ChannelRight::kAllowed) {
-      connection.channel_source = source_of(before);
-      continue;
+      join(before.channel, source_of(before));
+    } else if (std::ranges::find(placed.joined, before.channel) == placed.joined.end()) {
+      connection.refused_channels.push_back({before.channel, refusal_of(before)});
     }
-    connection.refused_channels.push_back({before.channel, refusal_of(before)});
-    connection.channel = {};
   }
+  for (const ChannelName& channel : placed.joined) join(channel, ChannelSource::kLasting);
 }
 
 void ChannelGate::note(const ServiceName& service, const Request& request, const hub::NewConnection& connection) {

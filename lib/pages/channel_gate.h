@@ -15,7 +15,7 @@
 
 namespace sse::pages {
 
-/// Decides whether a stream may join the channel that its page asks for: the credentials of the user and the rules
+/// Decides whether a stream may join the channels that its page asks for: the credentials of the user and the rules
 /// first, then the application. Also counts the channels that are refused, in `sse_channels_refused_total`, and logs
 /// them, there at most kLines times in kInterval. Thread safe.
 class ChannelGate {
@@ -33,9 +33,14 @@ class ChannelGate {
     std::vector<RequestedChannel> channels;  ///< the same, for the application to change
   };
   Request ask(const auth::User& user, const std::vector<ChannelName>& channels) const;
-  /// Makes the decision of the application, and the rules where it has none, that of the stream. `channel`: what the
-  /// stream is to join, as the application left it.
-  static void decide(const Request& request, ChannelName channel, hub::NewConnection& connection);
+  /// What the application puts a stream into.
+  struct Placed {
+    ChannelName first{};                ///< in the place of the first channel of the request; may be that
+    std::vector<ChannelName> joined{};  ///< besides those of the request
+  };
+  /// Makes the decision of the application, and the rules where it has none, that of the stream. Throws
+  /// Error(kLimitExceeded) if it is in more than hub::kMaxChannels then.
+  static void decide(const Request& request, const Placed& placed, hub::NewConnection& connection);
   /// Records the channels that the stream is refused.
   void note(const ServiceName& service, const Request& request, const hub::NewConnection& connection);
 

@@ -23,6 +23,7 @@ constexpr std::chrono::milliseconds kDefaultKeepalive{900'000};
 constexpr std::size_t kMaxListenerNameBytes = 256;
 constexpr std::size_t kMaxClientId = 256;
 constexpr std::size_t kMaxUserAgent = 512;
+constexpr std::string_view kChannel = "channel";
 
 std::string scalar_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -34,7 +35,13 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
   if (req.body.empty() || !to_lower(req.get_header_value("Content-Type")).starts_with("application/json")) return;
   const Json body = event::parse_json(req.body, "the request body");
   if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
-  for (const auto& [name, value] : body.items()) append_parameter(query, name, scalar_text(value));
+  for (const auto& [name, value] : body.items()) {
+    if (name == kChannel && value.is_array()) {
+      for (const Json& one : value) append_parameter(query, name, scalar_text(one));
+    } else {
+      append_parameter(query, name, scalar_text(value));
+    }
+  }
   if (query.size() > net::kMaxHead)
     throw Error(ErrorCode::kTooLarge, "the connection's parameters are larger than 16 KiB");
 }
@@ -48,6 +55,17 @@ std::chrono::milliseconds client_keepalive(const std::string& text) {
                 "keepaliveTime '" + printable(text, 40) + "' is not a number of milliseconds");
   }
   return std::chrono::milliseconds(value);
+}
+
+// Each value is one name. A single one may be any text, as in the Java library.
+std::vector<ChannelName> channels_in(const std::string& query) {
+  std::vector<std::string> names;
+  for (auto& [name, value] : form_parameters(query)) {
+    if (name == kChannel && !value.empty()) names.push_back(std::move(value));
+  }
+  if (names.empty()) return {};
+  if (names.size() == 1) return {ChannelName(checked_name(std::move(names.front()), "channel"))};
+  return checked_channels(names);
 }
 
 void end_with_credentials(hub::NewConnection& connection, WallTime expires, WallTime now) {
@@ -88,6 +106,24 @@ std::string checked_name(std::string name, const char* what, std::size_t max_byt
   return name;
 }
 
+std::vector<ChannelName> checked_channels(const std::vector<std::string>& names) {
+  std::vector<ChannelName> channels;
+  for (const std::string& name : names) {
+    if (name.empty() || name.size() > kMaxChannelBytes || printable(name, kMaxChannelBytes) != name) {
+      throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 60) +
+                                                   "' cannot be one of several channels: a name has 1 to " +
+                                                   std::to_string(kMaxChannelBytes) + " bytes of printable UTF-8");
+    }
+    if (std::ranges::find(channels, name, &ChannelName::str) != channels.end()) continue;
+    if (channels.size() == hub::kMaxChannels) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a stream can be in at most " + std::to_string(hub::kMaxChannels) + " channels; name fewer");
+    }
+    channels.emplace_back(name);
+  }
+  return channels;
+}
+
 void check_stored_sizes(const hub::NewConnection& new_connection) {
   const hub::Attributes& attributes = new_connection.attributes;
   checked_name(form_value(attributes.query, "clientId"), "clientId", kMaxClientId);
@@ -112,7 +148,7 @@ hub::NewConnection read_connection(const httplib::Request& req, auth::User user,
   query = query_of(req.target);
   if (req.method == "POST") add_body_parameters(req, query);
   query = without_tickets(query);
-  connection.channel = ChannelName(checked_name(form_value(query, "channel"), "channel"));
+  for (ChannelName& channel : channels_in(query)) connection.channels.push_back({std::move(channel)});
   connection.listeners = checked_listeners(split_list(form_value(query, "listeners")));
   connection.keepalive = context.keepalive ? *context.keepalive : client_keepalive(form_value(query, "keepaliveTime"));
   connection.confirms = form_value(query, "ack") == "1";

@@ -8,6 +8,7 @@
 
 #include "auth/authenticator.h"
 #include "base/clock.h"
+#include "base/ids.h"
 #include "event/target.h"
 #include "hub/connection.h"
 #include "net/httplib_app.h"
@@ -19,6 +20,12 @@ std::vector<std::string> checked_listeners(std::vector<std::string> names);
 
 /// Returns `name` if it is UTF-8 of at most `max_bytes`. Throws Error(kInvalidArgument) that calls it `what`.
 std::string checked_name(std::string name, const char* what, std::size_t max_bytes = event::kMaxNameBytes);
+
+/// Most bytes of the name of a channel in a request that names several.
+inline constexpr std::size_t kMaxChannelBytes = 200;
+/// Returns the names, each once, if they are at most hub::kMaxChannels names of channels, each of at most
+/// kMaxChannelBytes of printable UTF-8. Throws Error(kInvalidArgument).
+std::vector<ChannelName> checked_channels(const std::vector<std::string>& names);
 
 /// Limits the values that are stored while a stream is open, some of them also for a while after that. Throws Error.
 void check_stored_sizes(const hub::NewConnection& new_connection);

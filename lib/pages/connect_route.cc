@@ -88,12 +88,13 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   }
   refusal.reason = "application";
   std::vector<ChannelName> names;
-  if (!new_connection.channel.empty()) names.push_back(new_connection.channel);
+  for (const hub::JoinedChannel& channel : new_connection.channels) names.push_back(channel.name);
   ChannelGate::Request channels = channels_.ask(asking, names);
-  ChannelName channel = new_connection.channel;
+  ChannelGate::Placed placed;
+  if (!names.empty()) placed.first = names.front();
   if (application_ != nullptr && application_->decides_connects())
-    channel = call_on_connect(service, new_connection, channels.channels, !opens);
-  ChannelGate::decide(channels, std::move(channel), new_connection);
+    placed = call_on_connect(service, new_connection, channels.channels, !opens);
+  ChannelGate::decide(channels, placed, new_connection);
 
   // Last: a request that is refused leaves the ticket to the next one.
   if (opens && !sender->ticket.empty() && !redeem(service, sender->ticket, new_connection))
@@ -125,10 +126,11 @@ bool ConnectRoute::redeem(const application::Service& service, const std::string
   return true;
 }
 
-ChannelName ConnectRoute::call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
-                                          std::vector<RequestedChannel>& channels, bool probe) const {
+ChannelGate::Placed ConnectRoute::call_on_connect(const application::Service& service,
+                                                  hub::NewConnection& new_connection,
+                                                  std::vector<RequestedChannel>& channels, bool probe) const {
   new_connection.id = service.sender->hub().reserve_id();
-  std::string channel = new_connection.channel.str();
+  std::string channel = new_connection.channels.empty() ? "" : new_connection.channels.front().name.str();
   std::vector<std::pair<std::string, std::string>> more;
   application::ConnectRequest request{service.sender->service(),
                                       new_connection.id,
@@ -148,7 +150,9 @@ ChannelName ConnectRoute::call_on_connect(const application::Service& service, h
   check_stored_sizes(new_connection);
   if (query.size() > 2 * net::kMaxHead)
     throw Error(ErrorCode::kTooLarge, "the connection's parameters and attributes are larger than 32 KiB");
-  return ChannelName(checked_name(std::move(channel), "channel"));
+  ChannelGate::Placed placed{ChannelName(checked_name(std::move(channel), "channel")), std::move(request.join)};
+  for (const ChannelName& joined : placed.joined) checked_name(joined.str(), "channel");
+  return placed;
 }
 
 }  // namespace sse::pages

@@ -31,7 +31,7 @@ class ConnectRoute {
         keepalive_(keepalive),
         draining_(draining) {}
 
-  /// Authenticates the sender, reads the parameters, asks the application, decides about the channel, redeems the
+  /// Authenticates the sender, reads the parameters, asks the application, decides about the channels, redeems the
   /// ticket if there is one, and hands the socket over to the hub. HEAD does the same, opens nothing and leaves the
   /// ticket: an EventSource does not tell its page why it was refused. Throws Error and application::Refusal.
   void connect(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
@@ -42,10 +42,10 @@ class ConnectRoute {
             ConnectRefusal& refusal) const;
   /// Uses the ticket up, and gives the connection its request key; false if another stream has the ticket.
   bool redeem(const application::Service& service, const std::string& ticket, hub::NewConnection& new_connection) const;
-  /// Calls the application's on_connect(); throws if the application refuses the stream. Returns the channel to join,
-  /// if it may; the application may have changed `channels`.
-  ChannelName call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
-                              std::vector<RequestedChannel>& channels, bool probe) const;
+  /// Calls the application's on_connect(); throws if the application refuses the stream. Returns the channels that it
+  /// puts the stream into; it may also have changed `channels`.
+  ChannelGate::Placed call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
+                                      std::vector<RequestedChannel>& channels, bool probe) const;
 
   const PageAdmission& admission_;
   ConnectRefusals& refusals_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
@@ -29,6 +30,7 @@ constexpr std::array kConnectionFields{"id",
                                        "accessTime",
                                        "messageCount",
                                        "channel",
+                                       "channels",
                                        "sessionDuration",
                                        "lastRequestTime",
                                        "requestMessageCount",
@@ -165,7 +167,11 @@ Json connections(const application::Service& service, const std::string& server_
     Json whole = application::to_json(info, service.sender->service(), server_id);
     if (!hub::owns(requester.identity, info.identity)) {
       application::mask_client_id(whole);
-      if (!may_read(info.channel.str())) whole["channel"] = "";
+      std::vector<ChannelName> readable;
+      std::ranges::copy_if(info.channels, std::back_inserter(readable),
+                           [&](const ChannelName& channel) { return may_read(channel.str()); });
+      whole["channel"] = readable.empty() ? "" : readable.front().str();
+      whole["channels"] = application::channels_json(readable);
       // What the page of that stream asked for, which need not be what it got.
       whole["httpParameters"].erase("channel");
     }

@@ -131,7 +131,7 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
       const DeliverCommand& command = batch->commands[i];
       event::Target& target = part->targets.emplace_back(event::Target{command.kind, {}, command.listening});
       if (command.kind != event::TargetKind::kAll) target.names = {command.name};
-      deliveries.push_back({target, command.event, command.frame, {}, command.again});
+      deliveries.push_back({target, command.event, command.frame, {}, command.again, command.several});
     }
     service.sender->deliver_local(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
       for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
@@ -316,7 +316,8 @@ std::unique_ptr<delivery::RemoteNodes::Sent> ClusterGateway::send(const ServiceN
   for (const hub::Hub::Delivery& delivery : deliveries) {
     const auto add = [&](const std::string& name) {
       commands.push_back({service, delivery.target.kind, name, delivery.target.listening, std::string(delivery.event),
-                          delivery.frame, delivery.again});
+                          delivery.frame, delivery.again,
+                          delivery.target.kind == event::TargetKind::kChannel && delivery.target.names.size() > 1});
     };
     if (delivery.target.kind == event::TargetKind::kAll) {
       add("");

@@ -31,7 +31,7 @@ struct ConnectRequest {
   const std::vector<std::string>& listeners;  ///< the event names for which the page has a handler
   std::chrono::milliseconds keepalive;        ///< maximum lifetime of the stream; 0: no limit
   std::string& profile;                       ///< JSON text of the user's profile; may be replaced
-  /// The channel that the page wants to join; empty: none. Another name replaces it, and needs no right.
+  /// The first channel that the page wants to join; empty: none. Another name replaces it, and needs no right.
   std::string& channel;
   std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
   /// The page only asks whether it would get a stream (HEAD): none is opened, and no disconnect follows.
@@ -39,6 +39,8 @@ struct ConnectRequest {
   /// The channels that the page wants to join, for the program to allow or refuse: each by ChannelRight::kAllowed or
   /// kRefused. A refused channel does not end the stream.
   std::vector<RequestedChannel> channels{};
+  /// Channels that the stream joins as well, without a right: for the program to add. A stream is in at most 100.
+  std::vector<ChannelName> join{};
 };
 
 /// A message of a page: `sse.send('hello', {…})`.

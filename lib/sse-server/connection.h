@@ -50,7 +50,8 @@ struct SetDuration {
 struct ConnectionInfo {
   ConnectionId id;                                         ///< unique, also across restarts and nodes
   Identity identity;                                       ///< from the authenticator
-  ChannelName channel;                                     ///< the channel it joined; empty: none
+  ChannelName channel;                                     ///< the first of `channels`; empty: none
+  std::vector<ChannelName> channels;                       ///< the channels that it is in
   std::vector<std::string> listeners;                      ///< the event names for which the page has a handler
   ClientDetails attributes;                                ///< from the request that opened it
   WallTime created;                                        ///< when it opened
@@ -75,7 +76,7 @@ struct ConnectionFilter {
   UserId user{};            ///< the user, of any tenant unless `tenant` is set
   TenantId tenant{};        ///< the tenant
   AccessToken token{};      ///< the session
-  ChannelName channel{};    ///< the channel joined
+  ChannelName channel{};    ///< a channel that it is in
   std::string listening{};  ///< an event name
   std::string client{};     ///< parameter `clientId`, which identifies a browser tab
   std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter

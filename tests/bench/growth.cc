@@ -89,7 +89,7 @@ class Streams {
     clients_.push_back(ends[1]);
     hub::NewConnection fresh;
     fresh.identity = {UserId(user), TenantId(tenant), {}};
-    fresh.channel = ChannelName(channel);
+    if (!channel.empty()) fresh.channels.push_back({ChannelName(channel)});
     fresh.attributes.query = query;
     fresh.listeners = std::move(listeners);
     fresh.confirms = confirms;

@@ -11,6 +11,10 @@ refused() {
 }
 # sees FILE DATA
 sees() { wait_for 20 "'$2' in $1" grep -qx "data:$2" "$1"; }
+# channels_of FILE [OPTION…]: that its stream is in.
+channels_of() {
+  "$SSECTL" "${@:2}" connections show "$(sed -n '1s/^id://p' "$1")" -o json | python3 -c 'import json, sys; print(*json.load(sys.stdin)["channels"])'
+}
 metrics() { curl -sS --unix-socket "$admin" http://localhost/metrics >"$scratch/metrics"; }
 # token NAME [OPTION…]: of the user of that name.
 token() { "$SSECTL" token create --key "$scratch/key" --user "$@"; }
@@ -117,6 +121,37 @@ metrics
 check_file 'sse_channels_refused_total{reason="revoked",rule="",service="defaultConnectionService"} 2' "$scratch/metrics"
 stop_server
 
+# A stream in several channels: each value is one name, commas included. What it missed comes in order and once, whichever of
+# them it was sent to; what waited for one of them, too.
+start_server --history 10
+open_stream "$scratch/many" "userId=many&channel=a,b&channel=c&channel=d"
+check_output '1 connection' "$SSECTL" send --channel a,b first
+"$SSECTL" connections list --channel c >"$scratch/list"
+check_file 'a,b,c,d' "$scratch/list"
+check_output '1 connection' "$SSECTL" send --channel d --channel c --channel a,b second
+check_exit 3 "$SSECTL" send --channel a third
+sees "$scratch/many" second
+kill "$stream_pid"
+no_streams() { [[ $("$SSECTL" status -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["connections"])') == 0 ]]; }
+wait_for 30 "the end of the stream" no_streams
+for to in c d a,b; do check_exit 0 "$SSECTL" send --channel "$to" --channel "x$to" --qos "missed in $to"; done
+check_exit 3 "$SSECTL" send --channel d --channel c "missed in two"
+open_stream "$scratch/back" "userId=many&channel=a,b&channel=c&channel=d" -H "Last-Event-ID: $(sed -n 's/^id://p' "$scratch/many" | tail -n1)"
+sees "$scratch/back" "missed in two"
+check_equal 'missed in c missed in d missed in a,b missed in two' "$(sed -n 's/^data:missed/missed/p' "$scratch/back" | xargs)"
+wait_for 30 "confirmations" sh -c "\"$SSECTL\" messages list --kind channel -o ndjson | grep -c . | grep -qx 3"
+check_equal 400 "$(http_status "$url/my-sse/connect?channel=a&channel=b%0Ac")"
+check_equal 400 "$(http_status "$url/my-sse/connect?channel=a&channel=$(printf 'b%.0s' {1..201})")"
+check_equal 400 "$(http_status "$url/my-sse/connect?$(printf 'channel=c%s&' {1..101})")"
+check_equal 200 "$(http_status -I "$url/my-sse/connect?$(printf 'channel=c%s&' {1..100})")"
+"$SSECTL" listen --url "$url/my-sse" --user ann --channel x --channel y -n 2 >"$scratch/listened" 2>&1 &
+children+=("$!")
+wait_for 30 "ssectl in x and y" "$SSECTL" send --channel y "to y"
+check_output '1 connection' "$SSECTL" send --channel x "to x"
+wait_for 30 "what ssectl got" grep -q "to x" "$scratch/listened"
+check_file "to y" "$scratch/listened"
+stop_server
+
 # The hook is asked once about each stream; it may allow what a rule leaves to it, and refuse anything.
 hook=$scratch/hook
 mkdir "$hook"
@@ -138,6 +173,14 @@ refused "$scratch/barred" public.news application
 open_stream "$scratch/placed" "userId=placed&channel=other"
 in_channel "$scratch/placed" other
 check_equal 502 "$(http_status "$url/my-sse/connect?userId=confused&channel=team.7")"
+# One call about all of them; what it adds needs no right.
+open_stream "$scratch/joined" "userId=joined&channel=public.news&channel=secret&channel=team.7"
+check_file '"refused":[{"channel":"secret","reason":"no-rule"},{"channel":"team.7","reason":"application"}]' "$scratch/joined"
+check_equal 'public.news given team.9' "$(channels_of "$scratch/joined")"
+check_exit 0 "$SSECTL" send --channel team.9 --channel public.news --channel given "once"
+check_exit 0 "$SSECTL" send --channel given "the end"
+sees "$scratch/joined" "the end"
+check_equal 1 "$(grep -cx 'data:once' "$scratch/joined")"
 calls=$(python3 -c 'import json, sys
 print([json.loads(line)["event"].get("channels") for line in open(sys.argv[1])])' "$hook/calls")
 check_contains "[{'channel': 'team.7', 'right': 'hook'}], [{'channel': 'other', 'right': 'refused'}]" "$calls"
@@ -145,7 +188,7 @@ check_contains "[{'channel': 'public.news', 'right': 'allowed'}]" "$calls"
 check_exit 3 "$SSECTL" explain --user ann --channel team.7
 check_contains "user ann may ask to join team.7: --channel-rule 'team.*=hook': the application decides" "$output"
 metrics
-check_file 'sse_channels_refused_total{reason="application",rule="team.*=hook",service="defaultConnectionService"} 1' "$scratch/metrics"
+check_file 'sse_channels_refused_total{reason="application",rule="team.*=hook",service="defaultConnectionService"} 2' "$scratch/metrics"
 check_file 'sse_channels_refused_total{reason="application",rule="public.*=anyone",service="defaultConnectionService"} 1' "$scratch/metrics"
 stop_server
 
@@ -207,3 +250,10 @@ sees "$scratch/at-b" "of the board"
 check_exit 0 "$SSECTL" --server "$admin_b" send --user ann "the end"
 sees "$scratch/closed-at-a" "the end"
 ! grep -q 'of the board' "$scratch/closed-at-a" || fail "a message of a channel that is closed"
+# A stream in two channels gets what another node sends to both of them once.
+url=$url_a open_stream "$scratch/two-at-a" "channel=public.x&channel=public.y" -H 'X-Sse-User: ann'
+check_output '1 connection' "$SSECTL" --server "$admin_b" send --channel public.y --channel public.x "to both"
+check_exit 0 "$SSECTL" --server "$admin_b" send --channel public.x "to x"
+sees "$scratch/two-at-a" "to x"
+check_equal 1 "$(grep -cx 'data:to both' "$scratch/two-at-a")"
+check_equal 'public.x public.y' "$(channels_of "$scratch/two-at-a" --server "$admin_b")"

@@ -108,7 +108,7 @@ class Hook(BaseHTTPRequestHandler):
             if user == "later":
                 return self.answer(200, {"accept": False, "status": 429, "message": "later"})
             by_channel = {"member": {"channels": ["team.*", "other"]}, "stranger": {}, "barred": {"refused": ["*"]},
-                          "placed": {"channel": "other"}, "confused": {"channels": "team.7"}}
+                          "placed": {"channel": "other"}, "joined": {"join": ["given", "team.9"]}, "confused": {"channels": "team.7"}}
             if user in by_channel:
                 return self.answer(200, by_channel[user])
             if user == "odd":

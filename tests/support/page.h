@@ -20,7 +20,8 @@ struct PageOptions {
   std::string tenant{};
   std::string token{};
   std::string channel{};
-  hub::ChannelSource channel_source = hub::ChannelSource::kLasting;
+  std::vector<std::string> more_channels{};
+  hub::ChannelSource channel_source = hub::ChannelSource::kLasting;  ///< of all of them
   std::vector<hub::RefusedChannel> refused{};
   std::vector<std::string> listeners{};
   std::string query{};
@@ -80,8 +81,9 @@ Page connect_page(HubOrSender& to, const PageOptions& options) {
   TcpPair pair = tcp_pair(options.send_buffer, options.receive_buffer);
   hub::NewConnection connection;
   connection.identity = {UserId(options.user), TenantId(options.tenant), AccessToken(options.token)};
-  connection.channel = ChannelName(options.channel);
-  connection.channel_source = options.channel_source;
+  if (!options.channel.empty()) connection.channels.push_back({ChannelName(options.channel), options.channel_source});
+  for (const std::string& channel : options.more_channels)
+    connection.channels.push_back({ChannelName(channel), options.channel_source});
   connection.refused_channels = options.refused;
   connection.listeners = options.listeners;
   connection.attributes.query = options.query;

@@ -33,7 +33,7 @@ std::string table_of(const api::Json& page, const TableStyle& style) {
     const bool gets = one.value("gets", false);
     const std::string why = reasons_cell(one);
     table.add({gets ? "yes" : "no", text_cell(one, "connection"), text_cell(one, "user"), text_cell(one, "tenant"),
-               text_cell(one, "channel"), gets && why.empty() ? "everything fits" : why});
+               channels_cell(one), gets && why.empty() ? "everything fits" : why});
   }
   return table.render(style);
 }

@@ -38,7 +38,7 @@ struct Options {
   std::string user;
   std::string tenant;
   std::string token;
-  std::string channel;
+  std::vector<std::string> channels;
   std::vector<std::string> events;
   std::uint64_t count = 0;
 };
@@ -71,7 +71,7 @@ class Listener {
     add("userId", options.user);
     add("tenantId", options.tenant);
     add("access-token", options.token);
-    add("channel", options.channel);
+    for (const std::string& channel : options.channels) add("channel", channel);
     std::string listeners;
     for (const std::string& name : options.events) listeners += (listeners.empty() ? "" : ",") + name;
     add("listeners", listeners);
@@ -267,7 +267,7 @@ Run declare_listen(cli::App& app) {
   app.add_option("-u,--user", options->user, "User id, with --auth demo").type_name("USER");
   app.add_option("--tenant", options->tenant, "Tenant id").type_name("TENANT");
   app.add_option("--token", options->token, "Access token").type_name("TOKEN");
-  app.add_option("--channel", options->channel, "Channel to join").type_name("CHANNEL");
+  app.add_option("--channel", options->channels, "Channel to join; repeatable").type_name("CHANNEL");
   app.add_option("-e,--event", options->events, "Listen to this event, and show no other; repeatable")
       .type_name("NAME");
   app.add_option("-n,--count", options->count, "Exit after this number of events")

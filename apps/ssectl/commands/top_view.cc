@@ -192,7 +192,7 @@ void TopView::update(const api::Json& status, const api::Json& connections, Stea
     Row row;
     row.id = printable(text_cell(one, "id"), 40);
     row.identity = printable(text_cell(one, "accessUserId"), 100);
-    row.channel = printable(text_cell(one, "channel"), 100);
+    row.channel = printable(channels_cell(one), 100);
     row.address = printable(text_cell(one, "requestIp"), 100);
     row.age_millis = std::max<std::int64_t>(wall - millis_in(one, "createTime", wall), 0);
     row.events = count_in(one, "messageCount");

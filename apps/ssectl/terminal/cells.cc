@@ -44,6 +44,10 @@ std::string text_cell(const event::Json& object, std::string_view name) {
   return joined;
 }
 
+std::string channels_cell(const event::Json& connection) {
+  return text_cell(connection, find(connection, "channels") != nullptr ? "channels" : "channel");
+}
+
 std::string recipient_cell(const event::Json& object) {
   const std::string tenant = text_cell(object, "tenant");
   return text_cell(object, "recipient") + (tenant.empty() ? "" : " of " + tenant);

@@ -13,6 +13,8 @@ namespace sse::ctl {
 
 /// Strings unchanged, lists joined with commas, anything else as JSON text; empty for null and for a missing field.
 std::string text_cell(const event::Json& object, std::string_view name);
+/// The channels of a connection; of a server that reports only one, that one.
+std::string channels_cell(const event::Json& connection);
 /// The recipient of a message: `bob`, or `bob of acme` for a user of one tenant.
 std::string recipient_cell(const event::Json& object);
 /// Time since the field's timestamp (milliseconds): `3m 5s`. Never negative, even if the clocks of client and server

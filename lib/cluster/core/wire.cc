@@ -16,6 +16,7 @@ using event::Json;
 constexpr std::string_view kDeliverBegin = "deliver ";
 constexpr std::uint64_t kListening = 1;
 constexpr std::uint64_t kAgain = 2;
+constexpr std::uint64_t kSeveral = 4;
 constexpr std::size_t kMaxReplyLine = 4096;
 constexpr std::string_view kRequest = "request";
 constexpr std::string_view kAdmin = "admin";
@@ -51,6 +52,7 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   const std::uint64_t flags = number();
   command.listening = (flags & kListening) != 0;
   command.again = (flags & kAgain) != 0;
+  command.several = (flags & kSeveral) != 0;
   const MessageId message(number());
   const std::uint64_t service = number();
   const std::uint64_t name = number();
@@ -58,7 +60,9 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   command.service = ServiceName(std::string(piece(service)));
   command.name = piece(name);
   command.event = piece(event);
-  command.frame = event::Frame::make(rest, message, command.kind);
+  if (command.name.size() > event::kMaxNameBytes && command.kind == event::TargetKind::kChannel) refuse_event();
+  const bool in_channel = command.kind == event::TargetKind::kChannel;
+  command.frame = event::Frame::make(rest, message, command.kind, in_channel ? command.name : std::string_view());
   return command;
 }
 
@@ -84,7 +88,8 @@ std::string encode(const DeliverCommand& command) {
   std::string out;
   out.reserve(80 + command.service.str().size() + command.name.size() + command.event.size() + frame.size());
   out.append(kDeliverBegin).append(event::kind_name(command.kind));
-  const std::uint64_t flags = (command.listening ? kListening : 0) | (command.again ? kAgain : 0);
+  const std::uint64_t flags =
+      (command.listening ? kListening : 0) | (command.again ? kAgain : 0) | (command.several ? kSeveral : 0);
   for (const std::uint64_t number :
        {flags, command.frame->message().value(), std::uint64_t{command.service.str().size()},
         std::uint64_t{command.name.size()}, std::uint64_t{command.event.size()}})

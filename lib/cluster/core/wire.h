@@ -24,6 +24,7 @@ struct DeliverCommand {
   std::string event;
   event::FrameRef frame;  ///< encoded once, by the node that accepted it; not null
   bool again = false;     ///< also for streams that already received it
+  bool several = false;   ///< one of several channels to which the event is sent: a stream in two of them gets it once
 };
 
 /// What a request is: one of a page to its service, which that node alone handles, or one to the admin API of the whole

@@ -26,6 +26,10 @@ TEST(Wire, CarriesAnEventAsItIs) {
   EXPECT_EQ(got.frame->bytes(), sent.frame->bytes());
   EXPECT_EQ(got.frame->message(), sent.frame->message());
   EXPECT_EQ(got.frame->recipient(), sent.kind);
+  EXPECT_EQ(got.frame->channel(), sent.name);
+  EXPECT_FALSE(got.several);
+  sent.several = true;
+  EXPECT_TRUE(std::get<DeliverCommand>(decode(encode(sent))).several);
 }
 
 TEST(Wire, RefusesAnEventThatDoesNotAddUp) {

@@ -77,6 +77,32 @@ Target user(const std::string& id) {
   return Target::user(UserId(id));
 }
 
+TEST_F(HistoryTest, AClientInSeveralChannelsGetsTheirEventsInOrderAndEachOnce) {
+  const auto keep_in = [&](std::vector<std::string> channels, std::uint64_t position) {
+    history().keep({TargetKind::kChannel, std::move(channels), false}, "news", MessageId(position),
+                   event::Frame::make("id:" + std::to_string(position) + "\ndata:x\n\n"), now_);
+  };
+  keep_in({"b"}, 1);
+  keep_in({"c"}, 2);
+  keep_in({"c", "b", "x"}, 3);
+  keep_in({"x"}, 4);
+  keep_in({"b"}, 5);
+  for (const std::size_t limit : {1U, 2U, 100U}) {
+    History::Client client;
+    client.connection = ConnectionId(9000);
+    client.last_event_id = "1";
+    client.topics = {{TargetKind::kChannel, "b"}, {TargetKind::kChannel, "c"}, {TargetKind::kAll, ""}};
+    History::Resuming so_far;
+    while (!history().collect(client, so_far, now_, limit)) {
+    }
+    const hub::Resumption resumption = history().finish(client, std::move(so_far));
+    std::vector<std::uint64_t> positions;
+    for (const hub::RetainedEvent& event : resumption.missed) positions.push_back(event.position.value());
+    EXPECT_THAT(positions, ElementsAre(2, 3, 5)) << "in parts of " << limit;
+    EXPECT_EQ(resumption.missed.at(1).frame->channel(), "b");
+  }
+}
+
 TEST_F(HistoryTest, ForgetsWhatIsWithdrawnForThatRecipientAlone) {
   const auto keep_message = [&](const Target& target, std::uint64_t position) {
     const std::string bytes = event::encode({"news", "x", std::to_string(position), {}});

@@ -1,10 +1,11 @@
-// Random sends, broadcasts in slices, connects, disconnects, confirmations, last event ids and deletions against a
-// model of a few lines: what may be forgotten, and in which order the rest comes. SSE_MODEL_ROUNDS and SSE_MODEL_SEED
-// ask for more or for one again.
+// Random sends to users and to channels, broadcasts in slices, connects in several channels, disconnects,
+// confirmations, last event ids and deletions against a model of a few lines: what may be forgotten, and in which order
+// the rest comes. SSE_MODEL_ROUNDS and SSE_MODEL_SEED ask for more or for one again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -62,8 +63,12 @@ struct Browser {
   ConnectionId connection{};
   bool listens = false;
   std::vector<std::vector<std::uint64_t>> streams{};
-  std::vector<std::string> broadcasts{};  // data of those sent to all since its stream is open
+  std::vector<std::set<std::string>> channels{};       // of each of the streams
+  std::vector<std::set<std::uint64_t>> unconfirmed{};  // likewise
+  std::vector<std::string> broadcasts{};  // data of those sent to all, or its channels, since its stream is open
 };
+
+constexpr std::array<const char*, 4> kChannels{"c0", "c1", "c2", "c3"};
 
 // A run of one seed against a server's inside. What it did is in `log`; what went wrong in `failure`.
 template <class Store>
@@ -107,8 +112,10 @@ class Run {
 
   void step() {
     const unsigned what = pick(100);
-    if (what < 35) {
+    if (what < 22) {
       send(std::to_string(1 + pick(2)), pick(4) != 0, pick(4) == 0);
+    } else if (what < 35) {
+      send_to_channels(pick(3) != 0);
     } else if (what < 55) {
       connect(any(), pick(3));
     } else if (what < 68) {
@@ -135,6 +142,36 @@ class Run {
     open_[user].insert(id);
   }
 
+  // In any order; a stream that is in several of them gets it once.
+  void send_to_channels(bool qos) {
+    std::vector<std::string> names(kChannels.begin(), kChannels.end());
+    std::shuffle(names.begin(), names.end(), random_);
+    names.resize(1 + pick(3));
+    const std::string data = (qos ? "message " : "all ") + std::to_string(++sent_);
+    const std::uint64_t id =
+        sender_->send({{TargetKind::kChannel, names, false}, "news", data, qos, milliseconds(0)}).id;
+    log << "send " << data << " to " << ::testing::PrintToString(names) << " = " << id << "\n";
+    for (Browser& browser : browsers_) {
+      if (!qos && browser.client && is_in_any(browser.channels.back(), names)) browser.broadcasts.push_back(data);
+    }
+    if (!qos) return;
+    targets_[id] = {names.begin(), names.end()};
+    for (const std::string& name : names) channels_open_[name].insert(id);
+  }
+  static bool is_in_any(const std::set<std::string>& channels, const std::vector<std::string>& names) {
+    return std::ranges::any_of(names, [&](const std::string& name) { return channels.contains(name); });
+  }
+  // The model of a confirmation: it is one for each of the message's channels that the stream was in.
+  void confirm(Browser& browser, std::size_t stream, std::uint64_t id) {
+    browser.unconfirmed[stream].erase(id);
+    open_[browser.user].erase(id);
+    const auto targets = targets_.find(id);
+    if (targets == targets_.end()) return;
+    for (const std::string& name : targets->second) {
+      if (browser.channels[stream].contains(name)) channels_open_[name].erase(id);
+    }
+  }
+
   // Not waited for: what comes next comes between its slices.
   void broadcast() {
     const std::string data = "all " + std::to_string(++sent_);
@@ -148,18 +185,30 @@ class Run {
   void connect(Browser& browser, unsigned how) {
     if (browser.client) return;
     std::uint64_t last = 0;
+    std::set<std::uint64_t> covered;
     if (how > 0 && !browser.streams.empty() && !browser.streams.back().empty()) {
       const auto& read = browser.streams.back();
       last = how == 1 ? read.back() : read[pick(static_cast<unsigned>(read.size()))];
-      for (const auto& stream : browser.streams) cover(browser.user, stream, last);
+      for (std::size_t i = 0; i < browser.streams.size(); ++i) cover(browser, i, last, covered);
     }
     browser.listens = pick(2) == 0;
+    std::vector<std::string> channels(kChannels.begin(), kChannels.end());
+    std::shuffle(channels.begin(), channels.end(), random_);
+    channels.resize(pick(4));
     open_stream(browser, {.user = browser.user,
+                          .more_channels = channels,
                           .listeners = browser.listens ? std::vector<std::string>{"news"} : std::vector<std::string>{},
                           .query = "clientId=" + browser.id,
                           .confirms = true,
                           .last_event = last});
-    log << "connect " << browser.id << (browser.listens ? " listening" : "") << " after " << last << "\n";
+    // It does not get them again through channels that it joins now, and so has confirmed them there, too.
+    for (const std::uint64_t id : covered) {
+      for (const std::string& name : targets_[id]) {
+        if (browser.channels.back().contains(name)) channels_open_[name].erase(id);
+      }
+    }
+    log << "connect " << browser.id << (browser.listens ? " listening" : "") << " in "
+        << ::testing::PrintToString(channels) << " after " << last << "\n";
     read(browser);
   }
 
@@ -168,14 +217,20 @@ class Run {
     browser.connection = page.id;
     browser.client = std::make_unique<testing::Client>(std::move(page.client));
     browser.streams.emplace_back();
+    browser.unconfirmed.emplace_back();
+    browser.channels.emplace_back(options.more_channels.begin(), options.more_channels.end());
     browser.broadcasts.clear();
   }
 
   // The model of a last event id: the client had everything up to its place.
-  void cover(const std::string& user, const std::vector<std::uint64_t>& stream, std::uint64_t last) {
+  void cover(Browser& browser, std::size_t number, std::uint64_t last, std::set<std::uint64_t>& covered) {
+    const std::vector<std::uint64_t>& stream = browser.streams[number];
     const auto place = std::find(stream.begin(), stream.end(), last);
     if (place == stream.end()) return;
-    for (auto id = stream.begin(); id <= place; ++id) open_[user].erase(*id);
+    for (auto id = stream.begin(); id <= place; ++id) {
+      if (browser.unconfirmed[number].contains(*id)) covered.insert(*id);
+      confirm(browser, number, *id);
+    }
   }
 
   void disconnect(Browser& browser, bool reset) {
@@ -198,6 +253,7 @@ class Run {
       return;
     }
     std::vector<std::uint64_t>& read = browser.streams.back();
+    const std::set<std::uint64_t> before(read.begin(), read.end());
     read.clear();
     std::uint64_t largest = 0;
     std::set<std::uint64_t> seen;
@@ -210,6 +266,7 @@ class Run {
       // Live events and replayed messages come as they were accepted.
       if (id < largest) failure << browser.id << " got " << id << " after " << largest << "\n";
       largest = std::max(largest, id);
+      if (!before.contains(id)) browser.unconfirmed.back().insert(id);
       if (e.data.starts_with("all ")) broadcasts.push_back(e.data);
     }
     // One that was sent before the stream was open may still reach it.
@@ -227,17 +284,28 @@ class Run {
     if (browser.streams.empty()) return;
     read(browser);
     std::vector<MessageId> ids;
-    for (const auto& stream : browser.streams) {
-      for (const std::uint64_t id : stream) {
-        if (pick(3) != 0) continue;
-        ids.emplace_back(id);
-        open_[browser.user].erase(id);
+    for (std::size_t i = 0; i < browser.streams.size(); ++i) {
+      for (const std::uint64_t id : browser.streams[i]) {
+        if (pick(3) == 0) ids.emplace_back(id);
+      }
+    }
+    // What is in flight on the open stream counts there, anything else for every earlier one.
+    for (const MessageId id : ids) {
+      const std::size_t last = browser.streams.size() - 1;
+      if (browser.client && browser.unconfirmed[last].contains(id.value())) {
+        confirm(browser, last, id.value());
+        continue;
+      }
+      for (std::size_t i = 0; i <= last; ++i) {
+        if (browser.unconfirmed[i].contains(id.value())) confirm(browser, i, id.value());
       }
     }
     // And what it has no right to: another user's, what was never sent to it, garbage.
-    for (const auto& [user, open] : open_) {
-      for (const std::uint64_t id : open) {
-        if (pick(3) == 0 && !was_sent(browser, id)) ids.emplace_back(id);
+    for (const auto* const all : {&open_, &channels_open_}) {
+      for (const auto& [name, open] : *all) {
+        for (const std::uint64_t id : open) {
+          if (pick(3) == 0 && !was_sent(browser, id)) ids.emplace_back(id);
+        }
       }
     }
     ids.emplace_back(random_());
@@ -254,6 +322,14 @@ class Run {
   }
 
   void erase() {
+    if (pick(2) == 0 && !targets_.empty()) {
+      auto message = targets_.begin();
+      std::advance(message, pick(static_cast<unsigned>(targets_.size())));
+      log << "erase " << message->first << "\n";
+      store_.repository.erase(MessageId(message->first));
+      for (auto& [name, open] : channels_open_) open.erase(message->first);
+      return;
+    }
     const std::string user = std::to_string(1 + pick(2));
     if (open_[user].empty()) return;
     auto id = open_[user].begin();
@@ -263,22 +339,33 @@ class Run {
     open_[user].erase(id);
   }
 
+  std::vector<std::uint64_t> pending(TargetKind kind, const char* name) {
+    std::vector<std::uint64_t> ids;
+    for (const MessageId id : ids_of(store_.repository.pending(kService, std::vector{store::Recipient{kind, name}}, {},
+                                                               100'000, kAnySize, wall_now())))
+      ids.push_back(id.value());
+    return ids;
+  }
+
   // What is pending is what the model says, and a newcomer gets all of it, in order.
   void check() {
     for (Browser& browser : browsers_) disconnect(browser, false);
+    for (const char* channel : kChannels) {
+      const std::set<std::uint64_t>& open = channels_open_[channel];
+      const std::vector<std::uint64_t> expected(open.begin(), open.end());
+      if (!eventually([&] { return pending(TargetKind::kChannel, channel) == expected; })) {
+        failure << "channel " << channel << " has pending "
+                << ::testing::PrintToString(pending(TargetKind::kChannel, channel)) << ", expected "
+                << ::testing::PrintToString(expected) << "\n";
+        return;
+      }
+    }
     for (const char* user : {"1", "2"}) {
       const std::set<std::uint64_t>& open = open_[user];
-      const auto pending = [&] {
-        std::vector<std::uint64_t> ids;
-        for (const MessageId id : ids_of(store_.repository.pending(
-                 kService, std::vector{store::Recipient{TargetKind::kUser, user}}, {}, 100'000, kAnySize, wall_now())))
-          ids.push_back(id.value());
-        return ids;
-      };
       const std::vector<std::uint64_t> expected(open.begin(), open.end());
-      if (!eventually([&] { return pending() == expected; })) {
-        failure << "user " << user << " has pending " << ::testing::PrintToString(pending()) << ", expected "
-                << ::testing::PrintToString(expected) << "\n";
+      if (!eventually([&] { return pending(TargetKind::kUser, user) == expected; })) {
+        failure << "user " << user << " has pending " << ::testing::PrintToString(pending(TargetKind::kUser, user))
+                << ", expected " << ::testing::PrintToString(expected) << "\n";
         return;
       }
       Browser fresh{user, "newcomer"};
@@ -296,7 +383,10 @@ class Run {
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
   std::vector<Browser> browsers_;
-  std::map<std::string, std::set<std::uint64_t>> open_;  // the model: user → ids not yet confirmed
+  // The model: ids not yet confirmed, by user and by channel, and the channels of a message.
+  std::map<std::string, std::set<std::uint64_t>> open_;
+  std::map<std::string, std::set<std::uint64_t>> channels_open_;
+  std::map<std::uint64_t, std::set<std::string>> targets_;
   int sent_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -29,8 +30,9 @@ using testing::PageOptions;
 
 inline constexpr const char* kHead = "HTTP/1.1 200 OK\r\n\r\n";
 
-inline event::FrameRef frame(const std::string& data, std::uint64_t message = 0, TargetKind kind = TargetKind::kUser) {
-  return event::Frame::make("data:" + data + "\n\n", MessageId(message), kind);
+inline event::FrameRef frame(const std::string& data, std::uint64_t message = 0, TargetKind kind = TargetKind::kUser,
+                             std::string_view channel = {}) {
+  return event::Frame::make("data:" + data + "\n\n", MessageId(message), kind, channel);
 }
 
 inline std::size_t times(const std::string& text, const std::string& part) {

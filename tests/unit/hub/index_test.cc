@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <array>
@@ -116,6 +117,86 @@ TEST_F(IndexTest, AgreesWithASimpleModelUnderRandomUse) {
       }
     }
   }
+}
+
+TEST_F(IndexTest, AConnectionMayBeInManyChannels) {
+  const auto a = connection();
+  const auto b = connection();
+  for (const auto& one : {a.get(), b.get()}) {
+    indexes_.join(*one, TargetKind::kChannel, "c0");
+    for (int i = 1; i < 100; ++i)
+      indexes_.join_further(*one, "c" + std::to_string(i), i % 2 == 0 ? ChannelSource::kRule : ChannelSource::kLasting);
+  }
+  EXPECT_EQ(a->membership.further_channels(), 99U);
+  EXPECT_THAT(members(TargetKind::kChannel, "c57"), ElementsAre(1, 2));
+  EXPECT_TRUE(a->membership.is_in(TargetKind::kChannel, indexes_.find(TargetKind::kChannel, "c57")));
+  std::vector<std::string> ruled;
+  a->membership.for_each_channel([&](const Group& group, ChannelSource source) {
+    if (source == ChannelSource::kRule) ruled.emplace_back(group.name());
+  });
+  EXPECT_EQ(ruled.size(), 49U);
+  EXPECT_TRUE(indexes_.leave_channel(*a, "c57"));
+  EXPECT_FALSE(indexes_.leave_channel(*a, "c57"));
+  EXPECT_FALSE(indexes_.leave_channel(*a, "unknown"));
+  EXPECT_TRUE(indexes_.leave_channel(*a, "c0"));
+  EXPECT_THAT(members(TargetKind::kChannel, "c57"), ElementsAre(2));
+  EXPECT_EQ(Indexes::name_of(*a, TargetKind::kChannel), "");
+  EXPECT_THAT(members(TargetKind::kChannel, "c98"), ElementsAre(1, 2));
+  indexes_.leave_all(*a);
+  EXPECT_EQ(a->membership.further_channels(), 0U);
+  indexes_.leave_all(*b);
+  EXPECT_EQ(indexes_.count(TargetKind::kChannel), 0U);
+}
+
+TEST_F(IndexTest, ChannelsAgreeWithAModelUnderRandomUse) {
+  std::mt19937 random(11);
+  std::vector<std::unique_ptr<Connection>> live;
+  std::map<std::string, std::set<std::uint64_t>> model;
+  for (int i = 0; i < 60; ++i) live.push_back(connection());
+  for (int step = 0; step < 20'000; ++step) {
+    Connection& one = *live[random() % live.size()];
+    const std::string name = std::to_string(random() % 30);
+    std::set<std::uint64_t>& in = model[name];
+    if (in.erase(one.id.value()) != 0) {
+      ASSERT_TRUE(indexes_.leave_channel(one, name));
+    } else {
+      if (one.membership.group(TargetKind::kChannel) == nullptr) {
+        indexes_.join(one, TargetKind::kChannel, name);
+      } else {
+        indexes_.join_further(one, name, ChannelSource::kRule);
+      }
+      in.insert(one.id.value());
+    }
+    if (step % 100 != 0) continue;
+    for (const auto& [channel, ids] : model) ASSERT_EQ(members(TargetKind::kChannel, channel), ids);
+  }
+  for (const auto& one : live) indexes_.leave_all(*one);
+  EXPECT_EQ(indexes_.count(TargetKind::kChannel), 0U);
+}
+
+// A server has tens of thousands of streams.
+TEST_F(IndexTest, AFurtherChannelTakesAtMost32BytesAndTheFirstNoMoreThanBefore) {
+  static_assert(sizeof(Membership) == 32, "what a stream without token, tenant and channel takes");
+  std::vector<std::unique_ptr<Connection>> crowd;
+  for (int i = 0; i < 1000; ++i) crowd.push_back(connection());
+  const auto bytes_of = [&](const auto& change) {
+    const std::size_t before = mallinfo2().uordblks;
+    change();
+    return static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(crowd.size());
+  };
+  const double first = bytes_of([&] {
+    for (const auto& one : crowd) indexes_.join(*one, TargetKind::kChannel, "the first one");
+  });
+  // The places of token, tenant and channel in one piece, 48 bytes to malloc, and one in the group.
+  EXPECT_LE(first, 48 + 12);
+  const double further = bytes_of([&] {
+    for (const auto& one : crowd) {
+      Indexes::reserve_further(*one, 10);
+      for (int i = 0; i < 10; ++i) indexes_.join_further(*one, "further " + std::to_string(i), ChannelSource::kLasting);
+    }
+  });
+  EXPECT_LE(further / 10, 32);
+  for (const auto& one : crowd) indexes_.leave_all(*one);
 }
 
 TEST(ListenerSets, KeepsEveryDistinctSetOnce) {

@@ -140,8 +140,8 @@ TEST(ReplaySession, DropsHeldMessagesThatCameFromTheStore) {
 }
 
 TEST(ReplaySession, DropsTheMessagesOfAChannelThatTheStreamHasLeft) {
-  const auto of_channel = [](std::uint64_t message) {
-    return event::Frame::make("data:x\n\n", MessageId(message), event::TargetKind::kChannel);
+  const auto of_channel = [](std::uint64_t message, std::string_view channel = "c") {
+    return event::Frame::make("data:x\n\n", MessageId(message), event::TargetKind::kChannel, channel);
   };
   const auto size = [](const event::Frame&) { return std::size_t{10}; };
   ReplaySession session;
@@ -151,9 +151,9 @@ TEST(ReplaySession, DropsTheMessagesOfAChannelThatTheStreamHasLeft) {
   session.hold(of_channel(8), 10, 40);
   session.hold(frame(9), 10, 40);
   session.hold(frame(0), 10, 40);
-  session.begin_page({of_channel(1), frame(2), of_channel(3), frame(4), of_channel(5)}, MessageId(5), true);
+  session.begin_page({of_channel(1), frame(2), of_channel(3), of_channel(4, "d"), of_channel(5)}, MessageId(5), true);
   EXPECT_EQ(session.write_page(stream), State::kBacklog);
-  session.drop_messages(event::TargetKind::kChannel, size);
+  session.drop_messages_of("c", size);
   EXPECT_FALSE(session.overflows(20, 40)) << "their bytes are free again";
   EXPECT_TRUE(session.overflows(21, 40));
   stream.drains = true;

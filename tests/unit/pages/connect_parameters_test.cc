@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "hub/hub.h"
@@ -46,6 +47,12 @@ std::string refusal(const httplib::Request& req, auth::User user = {}) {
   return "";
 }
 
+std::vector<std::string> channels_of(const hub::NewConnection& connection) {
+  std::vector<std::string> names;
+  for (const hub::JoinedChannel& channel : connection.channels) names.push_back(channel.name.str());
+  return names;
+}
+
 TEST(ReadConnection, TakesParametersOfTheQueryAndTheHeaders) {
   httplib::Request req =
       get("channel=c%20d&listeners=a,%20b&keepaliveTime=60000&ack=1&ackMarks=1&ping=1&ends=1&lastEventId=17");
@@ -57,7 +64,7 @@ TEST(ReadConnection, TakesParametersOfTheQueryAndTheHeaders) {
   user.profile = "{}";
   const hub::NewConnection connection = read(req, user, {"192.0.2.1", {}, kNow});
   EXPECT_EQ(connection.identity.user.str(), "7");
-  EXPECT_EQ(connection.channel.str(), "c d");
+  EXPECT_THAT(channels_of(connection), ElementsAre("c d"));
   EXPECT_THAT(connection.listeners, ElementsAre("a", "b"));
   EXPECT_EQ(connection.keepalive, milliseconds(60'000));
   EXPECT_TRUE(connection.confirms);
@@ -88,10 +95,28 @@ TEST(ReadConnection, AClientThatConfirmsByIdConfirmsNothingByItsLastEventId) {
 
 TEST(ReadConnection, AddsTheFieldsOfAJsonBodyToTheQuery) {
   const hub::NewConnection connection = read(post("a=1", R"({"channel":"c&d","n":5,"nothing":null})"));
-  EXPECT_EQ(connection.channel.str(), "c&d");
+  EXPECT_THAT(channels_of(connection), ElementsAre("c&d"));
   EXPECT_EQ(connection.attributes.query, "a=1&channel=c%26d&n=5&nothing=");
   EXPECT_THAT(refusal(post("", "[]")), HasSubstr("must be a JSON object"));
   EXPECT_THAT(refusal(post("", R"({"a":")" + std::string(17'000, 'x') + "\"}")), HasSubstr("larger than 16 KiB"));
+}
+
+TEST(ReadConnection, EveryValueOfChannelIsOneName) {
+  EXPECT_THAT(channels_of(read(get("channel=a,b&channel=c&channel=&channel=a,b"))), ElementsAre("a,b", "c"));
+  EXPECT_THAT(channels_of(read(post("channel=a", R"({"channel":["b","c"]})"))), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(channels_of(read(get("channel="))), ElementsAre());
+}
+
+TEST(ReadConnection, LimitsTheNamesOfSeveralChannels) {
+  // A single one may be any text, as in the Java library.
+  EXPECT_THAT(channels_of(read(get("channel=a%0Ab"))), ElementsAre("a\nb"));
+  EXPECT_THAT(channels_of(read(get("channel=" + std::string(1024, 'x')))), ElementsAre(std::string(1024, 'x')));
+  EXPECT_THAT(refusal(get("channel=a%0Ab&channel=c")), HasSubstr("'a\\x0Ab' cannot be one of several channels"));
+  EXPECT_THAT(refusal(get("channel=c&channel=" + std::string(201, 'x'))), HasSubstr("1 to 200 bytes"));
+  std::string query;
+  for (int i = 0; i < 100; ++i) query += "&channel=c" + std::to_string(i);
+  EXPECT_EQ(channels_of(read(get(query + "&channel=c0"))).size(), 100U);
+  EXPECT_THAT(refusal(get(query + "&channel=c100")), HasSubstr("at most 100 channels"));
 }
 
 TEST(ReadConnection, TheServersKeepaliveOverridesTheClients) {

@@ -28,6 +28,7 @@ class Deciding final : public application::Application {
     probe = request.probe;
     if (refuse) throw application::Refusal(402, "pay first");
     asked_about = request.channels;
+    request.join = join;
     if (right) {
       for (RequestedChannel& one : request.channels) one.right = *right;
       return;
@@ -43,6 +44,7 @@ class Deciding final : public application::Application {
   bool refuse = false;
   bool probe = false;
   std::optional<ChannelRight> right;  // set: it moves no stream, and gives every channel this right
+  std::vector<ChannelName> join;
   std::vector<RequestedChannel> asked_about;
 };
 
@@ -251,6 +253,14 @@ class ConnectRouteChannelsTest : public ConnectRouteTest {
     pages_.push_back(std::move(page));
     return {found ? found->channel.str() : "closed", refused};
   }
+  // Of the last stream.
+  std::vector<std::string> channels() {
+    std::vector<std::string> names;
+    const auto found = service().sender->hub().directory().describe(pages_.back().id);
+    if (!found) return {"closed"};
+    for (const ChannelName& channel : found->channels) names.push_back(channel.str());
+    return names;
+  }
   double refused(const std::string& reason, const std::string& rule = "") {
     return metrics_
         .snapshot()["sse_channels_refused_total{reason=\"" + reason + "\",rule=\"" + rule + "\",service=\"s\"}"];
@@ -296,6 +306,37 @@ TEST_F(ConnectRouteChannelsTest, TheApplicationMayPutAStreamIntoAnyChannel) {
   deciding_.right = ChannelRight::kAllowed;
   EXPECT_EQ(joined("channel=private").first, "private");
   EXPECT_EQ(deciding_.asked_about.front().right, ChannelRight::kRefused);
+}
+
+TEST_F(ConnectRouteChannelsTest, AStreamJoinsThoseOfSeveralChannelsThatItMay) {
+  application_ = &deciding_;
+  access_.set_rules({"team.*=hook", "public.*=anyone"});
+  deciding_.right = ChannelRight::kRefused;
+  EXPECT_EQ(joined("channel=team.7&channel=public.a").first, "");
+  EXPECT_EQ(refused("application", "team.*=hook"), 1);
+  EXPECT_EQ(refused("application", "public.*=anyone"), 1);
+  deciding_.right = ChannelRight::kAllowed;
+  deciding_.join = {ChannelName("given"), ChannelName("public.a")};
+  EXPECT_EQ(joined("channel=public.a&channel=team.7&channel=public.a").second, "");
+  EXPECT_THAT(channels(), ElementsAre("public.a", "team.7", "given"));
+  EXPECT_EQ(deciding_.asked, 2) << "once a connect, for all names";
+  EXPECT_EQ(deciding_.asked_about.size(), 2U);
+  // Without the first one that was asked for, the others stay as they are.
+  deciding_.right.reset();
+  deciding_.join.clear();
+  access_.set_rules({"public.*=anyone"});
+  EXPECT_EQ(joined("channel=private&channel=public.a&channel=secret").second,
+            R"("refused":[{"channel":"secret","reason":"no-rule")");
+  EXPECT_THAT(channels(), ElementsAre("of the application", "public.a"));
+}
+
+TEST_F(ConnectRouteChannelsTest, TheApplicationCannotPutAStreamIntoMoreThan100) {
+  application_ = &deciding_;
+  deciding_.right = ChannelRight::kAllowed;
+  for (int i = 0; i < 100; ++i) deciding_.join.emplace_back("c" + std::to_string(i));
+  EXPECT_EQ(joined("").first, "c0");
+  EXPECT_EQ(channels().size(), 100U);
+  EXPECT_EQ(request("GET", "/p/connect?channel=one").status, 429);
 }
 
 TEST_F(ConnectRouteChannelsTest, ARefusedChannelIsNoWayToItsHistoryOrPendingMessages) {

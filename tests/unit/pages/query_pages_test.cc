@@ -78,14 +78,14 @@ TEST_F(QueryPagesTest, ListConnectionsWithTheFieldsOfTheProtocol) {
   std::set<std::string> fields;
   for (const auto& [name, value] : page["list"][1].items()) fields.insert(name);
   std::set<std::string> expected;
-  for (const std::string& name :
-       split_list("id, createTime, timeout, accessTime, messageCount, channel, sessionDuration, lastRequestTime, "
-                  "requestMessageCount, requestUploadCount, listeners, locationHref, accessUserId, accessTenantId, "
-                  "accessToken, "
-                  "accessUser, clientId, clientVersion, clientImportModuleTime, clientInstanceId, clientInstanceTime, "
-                  "serverId, "
-                  "requestIp, requestDomain, userAgent, httpParameters, screen, totalJSHeapSize, usedJSHeapSize, "
-                  "jsHeapSizeLimit"))
+  for (const std::string& name : split_list(
+           "id, createTime, timeout, accessTime, messageCount, channel, channels, sessionDuration, lastRequestTime, "
+           "requestMessageCount, requestUploadCount, listeners, locationHref, accessUserId, accessTenantId, "
+           "accessToken, "
+           "accessUser, clientId, clientVersion, clientImportModuleTime, clientInstanceId, clientInstanceTime, "
+           "serverId, "
+           "requestIp, requestDomain, userAgent, httpParameters, screen, totalJSHeapSize, usedJSHeapSize, "
+           "jsHeapSizeLimit"))
     expected.insert(name);
   EXPECT_EQ(fields, expected);
   EXPECT_THAT(page.dump(), Not(HasSubstr("secret-token-1")));

@@ -637,7 +637,7 @@ class Runner {
     stream.opened_at = world_.now();
     hub::NewConnection request;
     request.identity = {UserId(page.user), TenantId(page.tenant), AccessToken(page.token)};
-    request.channel = ChannelName(page.channel);
+    if (!page.channel.empty()) request.channels.push_back({ChannelName(page.channel)});
     request.confirms = page.confirms;
     request.attributes.query = "clientId=" + page.client;
     for (std::size_t i = 0; i < kEvents.size(); ++i) {

@@ -23,7 +23,7 @@ std::string table_of(const api::Json& page, const TableStyle& style) {
   const WallTime now = wall_now();
   for (const api::Json& one : page.at("list")) {
     table.add({text_cell(one, "id"), text_cell(one, "accessUserId"), text_cell(one, "accessTenantId"),
-               text_cell(one, "channel"), text_cell(one, "requestIp"), age_cell(one, "createTime", now),
+               channels_cell(one), text_cell(one, "requestIp"), age_cell(one, "createTime", now),
                text_cell(one, "messageCount"), size_cell(one, "backlogBytes"), text_cell(one, "listeners")});
   }
   return table.render(style);

@@ -15,7 +15,7 @@ namespace sse::ctl {
 namespace {
 
 // The most important fields first; fields that a newer server adds follow at the end.
-constexpr std::array<std::string_view, 27> kOrder{"id",
+constexpr std::array<std::string_view, 28> kOrder{"id",
                                                   "service",
                                                   "serverId",
                                                   "createTime",
@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 27> kOrder{"id",
                                                   "accessUser",
                                                   "accessToken",
                                                   "channel",
+                                                  "channels",
                                                   "listeners",
                                                   "messageCount",
                                                   "bytesSent",

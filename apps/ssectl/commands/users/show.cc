@@ -35,7 +35,7 @@ std::string describe(const api::Json& user, const TableStyle& style) {
                shrinking("LISTENS TO")});
   if (const auto list = user.find("connectionList"); list != user.end() && list->is_array()) {
     for (const api::Json& one : *list) {
-      table.add({text_cell(one, "id"), text_cell(one, "accessTenantId"), text_cell(one, "channel"),
+      table.add({text_cell(one, "id"), text_cell(one, "accessTenantId"), channels_cell(one),
                  text_cell(one, "requestIp"), age_cell(one, "createTime", now), seconds_cell(one, "sessionDuration"),
                  text_cell(one, "messageCount"), size_cell(one, "backlogBytes"), text_cell(one, "listeners")});
     }
