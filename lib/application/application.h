@@ -18,6 +18,7 @@ namespace sse::application {
 
 using sse::ConnectRequest;
 using sse::RequestedChannel;
+using sse::SubscribeRequest;
 
 /// The context of a page's message or upload.
 struct ApplicationRequest {
@@ -58,6 +59,8 @@ class Application {
   /// Returns when the page may have its stream; throws Refusal or another Error otherwise. Every accepted connection
   /// ends with one kDisconnect activity event.
   virtual void on_connect(ConnectRequest& /*request*/) {}
+  /// Changes the rights of further channels of an open stream. Throws Refusal or another Error if it has no answer.
+  virtual void on_subscribe(SubscribeRequest& /*request*/) {}
   /// `message`: the request's body and query, merged.
   virtual Answer on_message(const ApplicationRequest& request, const event::Json& message) = 0;
   virtual Answer on_upload(const ApplicationRequest& request, const Upload& upload) = 0;

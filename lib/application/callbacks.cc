@@ -36,6 +36,9 @@ class CallbackApplication final : public Application {
 
   bool decides_connects() const override { return static_cast<bool>(callbacks_.connect); }
   void on_connect(ConnectRequest& request) override { callbacks_.connect(request); }
+  void on_subscribe(SubscribeRequest& request) override {
+    if (callbacks_.subscribe) callbacks_.subscribe(request);
+  }
   Answer on_message(const ApplicationRequest& request, const event::Json& message) override {
     if (!callbacks_.message) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
     const std::string json = event::dump_json(message);

@@ -52,7 +52,7 @@ Json channels_json(const std::vector<RequestedChannel>& channels) {
 }
 
 // Replaces the right of the channels with `before` that the names and patterns in a field of the answer match.
-void replace_rights(const Json& reply, const char* field, ConnectRequest& request,
+void replace_rights(const Json& reply, const char* field, std::vector<RequestedChannel>& channels, const Identity& who,
                     std::initializer_list<ChannelRight> before, ChannelRight after) {
   const auto list = reply.find(field);
   if (list == reply.end()) return;
@@ -64,11 +64,17 @@ void replace_rights(const Json& reply, const char* field, ConnectRequest& reques
   }
   for (const std::string& text : patterns) {
     const auth::ChannelPattern pattern = auth::ChannelPattern::parse(text);
-    for (RequestedChannel& one : request.channels) {
-      if (std::ranges::find(before, one.right) != before.end() && pattern.matches(one.name.str(), request.identity))
+    for (RequestedChannel& one : channels) {
+      if (std::ranges::find(before, one.right) != before.end() && pattern.matches(one.name.str(), who))
         one.right = after;
     }
   }
+}
+
+void take_rights(const Json& reply, std::vector<RequestedChannel>& channels, const Identity& who) {
+  using enum ChannelRight;
+  replace_rights(reply, "channels", channels, who, {kApplication}, kAllowed);
+  replace_rights(reply, "refused", channels, who, {kApplication, kAllowed}, kRefused);
 }
 
 class HookApplication final : public Application {
@@ -103,6 +109,33 @@ class HookApplication final : public Application {
       throw;
     } catch (const Error& e) {
       throw invalid_answer("connect", e.what());
+    }
+  }
+
+  void on_subscribe(SubscribeRequest& request) override {
+    net::HttpCaller::Answer answer;
+    try {
+      answer = caller_.call("subscribe", next_id(), ids_.clock().wall_now(),
+                            {{"service", request.service.str()},
+                             {"connection", to_json(request.connection, request.service, caller_.server_id())},
+                             {"channels", channels_json(request.channels)}});
+    } catch (const Error& e) {
+      throw failure(e);
+    }
+    const Json reply = parse("subscribe", answer);
+    if (answer.status >= 400 && answer.status < 500) {
+      for (RequestedChannel& one : request.channels) {
+        if (one.right != ChannelRight::kRefused) one.right = ChannelRight::kApplication;
+      }
+      return;
+    }
+    if (answer.status >= 300) throw Refusal(503, "the application behind this server is unavailable; try again later");
+    if (reply.is_null()) return;
+    try {
+      event::require_fields(reply, {"channels", "refused"}, "the answer to subscribe");
+      take_rights(reply, request.channels, request.connection.identity);
+    } catch (const Error& e) {
+      throw invalid_answer("subscribe", e.what());
     }
   }
 
@@ -210,9 +243,7 @@ class HookApplication final : public Application {
       if (!is_list) throw Error(ErrorCode::kInvalidArgument, "field 'join' must be a list of names of channels");
       for (const Json& name : *join) request.join.emplace_back(name.get<std::string>());
     }
-    using enum ChannelRight;
-    replace_rights(reply, "channels", request, {kApplication}, kAllowed);
-    replace_rights(reply, "refused", request, {kApplication, kAllowed}, kRefused);
+    take_rights(reply, request.channels, request.identity);
     if (const auto attributes = reply.find("attributes"); attributes != reply.end()) {
       if (!attributes->is_object())
         throw Error(ErrorCode::kInvalidArgument, "field 'attributes' must be an object of names and texts");

@@ -26,6 +26,8 @@ inline constexpr std::string_view kStreamEnd = "sse-end";
 inline constexpr std::string_view kSetDuration = "sse-set-duration";
 /// The stream is not, or no longer, in a channel that its client asked for.
 inline constexpr std::string_view kChannelRefused = "sse-channel-refused";
+/// A mark before an event that was sent to a channel, for clients that request marks (`channelMarks=1`).
+inline constexpr std::string_view kChannelMark = "sse-channel";
 /// Sent to a client whose last event id is older than the retained history: some events are lost for it.
 inline constexpr std::string_view kResync = "resync";
 
@@ -36,7 +38,7 @@ inline constexpr std::string_view kHeartbeat = ":\n\n";
 /// WHATWG HTML 9.2.6), or when a field is not valid UTF-8 (the encoding of event streams).
 void validate(const Event& event);
 
-/// The id of an encoded event when parse_id() accepts it; 0 otherwise.
+/// The id of an encoded event when parse_id() accepts it; 0 otherwise. A kChannelMark before it is skipped.
 std::uint64_t id_of(std::string_view encoded);
 
 /// The name of an encoded event; empty when it has none.

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "event/frame.h"
 #include "hub/channel_review.h"
 
 namespace sse::hub {
@@ -9,5 +10,15 @@ namespace sse::hub {
 /// An encoded event `sse-channel-refused`, for the client of a stream that is not, or no longer, in a channel. It has
 /// no id: the client resumes from the same event as without it.
 std::string encode_channel_refused(const RefusedChannel& refused);
+
+/// The event of a frame with a mark before it (event::kChannelMark), which names the frame's channel. Both are one
+/// frame, so that a stream takes both or none.
+event::FrameRef with_channel_mark(const event::Frame& frame);
+/// The same without the id, which stands in the mark: the event does not change the last event id of the client.
+event::FrameRef with_id_in_mark(const event::Frame& frame);
+/// Whether a frame is one of these.
+inline bool has_channel_mark(const event::Frame& frame) {
+  return frame.bytes().starts_with("event:sse-channel\n");
+}
 
 }  // namespace sse::hub

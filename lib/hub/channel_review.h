@@ -23,6 +23,8 @@ enum class ChannelSource : std::uint8_t {
 inline constexpr std::string_view kNoChannelRule = "no-rule";
 /// The application does not allow it.
 inline constexpr std::string_view kChannelApplication = "application";
+/// The stream is in kMaxChannels already.
+inline constexpr std::string_view kTooManyChannels = "too-many";
 /// The rule by which the stream had joined is gone.
 inline constexpr std::string_view kChannelRevoked = "revoked";
 

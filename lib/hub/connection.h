@@ -52,6 +52,7 @@ struct NewConnection {
   bool ends_with_token = false;            ///< the lifetime is that of the client's credentials
   bool confirms = false;                   ///< the client acknowledges messages itself (`ack=1`); needs a user
   bool marks = false;                      ///< the client wants a mark before each such message (`ackMarks=1`)
+  bool channel_marks = false;              ///< the client wants one before each event of a channel (`channelMarks=1`)
   bool pings = false;                      ///< the client wants an `sse-ping` every heartbeat (`ping=1`)
   bool ends = false;                       ///< the client wants an `sse-end` before it is to reconnect (`ends=1`)
   std::uint64_t last_event = 0;            ///< last event id of an earlier stream of the client; 0: none
@@ -125,10 +126,11 @@ struct Connection final : net::Stream {
   bool writes_first : 1 = false;  // this and the next two belong to the WriteQueue
   bool writes_later : 1 = false;
   bool discarded : 1 = false;
-  bool pings : 1 = false;      // gets sse-ping instead of heartbeat comments
-  bool ends : 1 = false;       // gets sse-end
-  bool sent_once : 1 = false;  // the shard has SentOnce for it
-  bool in_flight = false;      // the AckTracker has messages in flight for it
+  bool pings : 1 = false;          // gets sse-ping instead of heartbeat comments
+  bool ends : 1 = false;           // gets sse-end
+  bool sent_once : 1 = false;      // the shard has SentOnce for it
+  bool channel_marks : 1 = false;  // a mark goes before each event of a channel
+  bool in_flight = false;          // the AckTracker has messages in flight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

@@ -22,7 +22,8 @@ class FailedReads {
 
   struct Pass {
     ConnectionId connection;
-    std::vector<std::string> only_events;  ///< as in ReplaySession; empty: the pass read everything
+    std::vector<std::string> only_events;      ///< as in ReplaySession; both empty: the pass read everything
+    std::vector<std::string> only_channels{};  ///< likewise
   };
 
   /// Whether the last read of any stream succeeded.
@@ -30,7 +31,8 @@ class FailedReads {
   /// Records a failed pass, once however many of its pages could not be read.
   void add(Pass pass) {
     const bool known = !passes_.empty() && passes_.back().connection == pass.connection &&
-                       passes_.back().only_events == pass.only_events;
+                       passes_.back().only_events == pass.only_events &&
+                       passes_.back().only_channels == pass.only_channels;
     if (!known) passes_.push_back(std::move(pass));
   }
   /// The passes to retry now, oldest first; at most one per connection, because the messages of the first have been

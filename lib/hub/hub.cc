@@ -59,6 +59,7 @@ ConnectionId Hub::connect(NewConnection request, Resumption resumption) {
     data.emplace_back("ack", true);
     if (request.marks) data.emplace_back("ackMarks", true);
   }
+  if (request.channel_marks) data.emplace_back("channelMarks", true);
   if (!request.refused_channels.empty()) {
     event::Json refused = event::Json::array();
     for (const RefusedChannel& one : request.refused_channels)

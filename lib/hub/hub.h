@@ -104,6 +104,13 @@ class Hub {
   /// kMaxListenerBytes.
   std::optional<ListenerSet> change_listeners(ConnectionId id, const Identity& owner,
                                               const std::vector<std::string>& names, bool add);
+  /// The stream joins further channels, by the rules of this version, and gets the messages that are pending for them.
+  /// Returns for each whether it is in it now: it may be in kMaxChannels.
+  std::optional<std::vector<bool>> subscribe(ConnectionId id, const Identity& owner,
+                                             const std::vector<JoinedChannel>& channels, std::uint32_t version);
+  /// It leaves channels. Returns for each whether it was in it.
+  std::optional<std::vector<bool>> unsubscribe(ConnectionId id, const Identity& owner,
+                                               const std::vector<ChannelName>& channels);
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const Identity& owner, Request kind);

@@ -1,6 +1,8 @@
 // Hub: closes its connections, and what pages request of theirs.
 #include <algorithm>
 #include <atomic>
+#include <latch>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -72,6 +74,46 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const Identity
                                                " bytes together; remove some listeners first");
   }
   return after;
+}
+
+// In a cluster this node subscribes to the channels first: the stream misses no event once it has joined.
+std::optional<std::vector<bool>> Hub::subscribe(ConnectionId id, const Identity& owner,
+                                                const std::vector<JoinedChannel>& channels, std::uint32_t version) {
+  check_may_wait();
+  Names names;
+  for (const JoinedChannel& channel : channels) names.emplace_back(TargetKind::kChannel, channel.name.str());
+  if (options_.in_cluster && !names.empty()) {
+    const auto ready = std::make_shared<std::latch>(1);
+    // A delegate that is stopping destroys it uncalled.
+    auto guard = std::make_shared<std::optional<LatchGuard>>(LatchGuard(ready));
+    delegate_.opening(names, [guard = std::move(guard)] { guard->reset(); });
+    ready->wait();
+  }
+  std::optional<std::vector<bool>> in;
+  std::vector<bool> fresh(channels.size());
+  shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
+    connection.rare().last_request_millis = to_millis(clock().wall_now());
+    in = shard.subscribe(connection, channels, version, fresh);
+  });
+  if (options_.in_cluster) {
+    Names unused;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!fresh[i]) unused.push_back(names[i]);
+    }
+    if (!unused.empty()) delegate_.left(unused);
+  }
+  return in;
+}
+
+std::optional<std::vector<bool>> Hub::unsubscribe(ConnectionId id, const Identity& owner,
+                                                  const std::vector<ChannelName>& channels) {
+  std::optional<std::vector<bool>> left;
+  shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
+    connection.rare().last_request_millis = to_millis(clock().wall_now());
+    left.emplace();
+    for (const ChannelName& channel : channels) left->push_back(shard.unsubscribe(connection, channel.str()));
+  });
+  return left;
 }
 
 std::optional<ConnectionInfo> Hub::note_request(ConnectionId id, const Identity& owner, Request kind) {

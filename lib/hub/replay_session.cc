@@ -16,14 +16,27 @@ void ReplaySession::add_listeners(const std::vector<std::string>& events) {
   new_listeners_.insert(new_listeners_.end(), events.begin(), events.end());
 }
 
+void ReplaySession::add_channels(const std::vector<std::string>& channels, bool keeps_cursor) {
+  new_channels_.insert(new_channels_.end(), channels.begin(), channels.end());
+  keeps_cursor_ = keeps_cursor;
+}
+
 bool ReplaySession::next_pass(MessageId seen_through) {
   overdue_.clear();
+  only_channels_.clear();
   if (!new_listeners_.empty()) {
     only_events_ = std::exchange(new_listeners_, {});
     cursor_ = MessageId();
     return true;
   }
   only_events_.clear();
+  if (!new_channels_.empty()) {
+    only_channels_ = std::exchange(new_channels_, {});
+    cursor_ = MessageId();
+    // The stream has got none of them before it joined.
+    catch_up_.take_all_from_store();
+    return true;
+  }
   cursor_ = seen_through;
   if (!again_) return false;
   catch_up_.take_all_from_store();
@@ -66,7 +79,8 @@ const std::vector<event::FrameRef>& ReplaySession::begin_page(std::vector<event:
     through = page.empty() ? cursor_ : page.back()->message();
     last = true;
   }
-  page_ = catch_up_.merge(std::move(page), last);
+  const bool without_ids = keeps_cursor_ && !only_channels_.empty();
+  page_ = without_ids ? std::move(page) : catch_up_.merge(std::move(page), last);
   next_in_page_ = 0;
   last_page_ = last;
   cursor_ = std::max(cursor_, through);

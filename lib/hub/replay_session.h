@@ -33,11 +33,13 @@ class ReplaySession {
   MessageId cursor() const { return cursor_; }
   /// Not empty: the pass reads only messages for listeners of these events.
   const std::vector<std::string>& only_events() const { return only_events_; }
+  /// Not empty: the pass reads only messages for these channels.
+  const std::vector<std::string>& only_channels() const { return only_channels_; }
   /// Whether the pass redelivers overdue messages.
   bool redelivers() const { return !overdue_.empty(); }
   bool is_overdue(MessageId message) const;
   /// Whether the pass reads everything that is pending.
-  bool reads_all() const { return only_events_.empty() && !redelivers(); }
+  bool reads_all() const { return only_events_.empty() && only_channels_.empty() && !redelivers(); }
 
   // What else is to be read.
 
@@ -45,6 +47,9 @@ class ReplaySession {
   void read_again() { again_ = true; }
   /// A further pass reads the messages for listeners of these events.
   void add_listeners(const std::vector<std::string>& events);
+  /// A further pass reads the messages for these channels, which the stream has joined. `keeps_cursor`: they go into
+  /// the stream without ids, and so do not change the last event id of its client.
+  void add_channels(const std::vector<std::string>& channels, bool keeps_cursor);
   /// Begins the next pass; false: there is none. A pass that reads everything begins after `seen_through`.
   bool next_pass(MessageId seen_through);
 
@@ -148,8 +153,11 @@ class ReplaySession {
   MessageId cursor_;
   std::vector<std::string> only_events_;
   std::vector<std::string> new_listeners_;  // for a further pass
-  std::vector<MessageId> overdue_;          // ascending
-  std::vector<MessageId> covered_;          // ascending
+  std::vector<std::string> only_channels_;
+  std::vector<std::string> new_channels_;  // for a further pass
+  bool keeps_cursor_ = false;
+  std::vector<MessageId> overdue_;  // ascending
+  std::vector<MessageId> covered_;  // ascending
   CatchUp catch_up_;
 };
 

@@ -109,6 +109,12 @@ class Shard final : private net::StreamOwner {
   ConnectionInfo describe(const Connection& connection) const;
   /// Returns the set after the change; requests the pending messages for new names.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
+  /// The connection joins channels and gets what is pending for them; returns for each whether it is in it. `fresh`:
+  /// those that it has joined now.
+  std::vector<bool> subscribe(Connection& connection, const std::vector<JoinedChannel>& channels, std::uint32_t version,
+                              std::vector<bool>& fresh);
+  /// It leaves a channel. Returns whether it was in it.
+  bool unsubscribe(Connection& connection, const std::string& channel);
   /// The rules for channels have changed: for review_channels(), and for streams that open by earlier rules.
   void set_channel_review(std::shared_ptr<const ChannelReview> review) {
     loop_.assert_in_loop_thread();
@@ -170,6 +176,7 @@ class Shard final : private net::StreamOwner {
   void count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams);
   bool take(Connection& connection, const event::FrameRef& frame, MessageId position);
   bool append(Connection& connection, const event::FrameRef& frame);
+  const event::FrameRef& marked(const event::FrameRef& frame);
   void note_duration(const Connection& connection, const event::FrameRef& frame);
 
   bool has_sliced_work() const;
@@ -180,6 +187,7 @@ class Shard final : private net::StreamOwner {
   void refused(ConnectionId id, const NewConnection& request);
   void limit_client(const Connection& newest, const Attributes& attributes);
   void leave_channel(Connection& connection, const std::string& channel);
+  void revoke_channel(Connection& connection, const std::string& channel);
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   std::string reconnect_id(const Connection& connection, const Attributes& attributes);
   void end_lifetime(Connection& connection);
@@ -190,12 +198,15 @@ class Shard final : private net::StreamOwner {
   void request_page(Connection& connection);
   MessageId seen_through(const Connection& connection) const;
   bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;
+  void note_further_channel(Connection& connection, const event::Frame& frame,
+                            const std::vector<MessageId>& carried) const;
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
   void continue_replay(Connection& connection);
   void end_replay(Connection& connection);
   void refresh_pending(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed);
   void retry_reads();
   void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
+  void replay_channels(Connection& connection, const std::vector<std::string>& channels);
   bool has_from_store(const Connection& connection, MessageId message) const;
   void note_replayed(Connection& connection, const std::vector<event::FrameRef>& page);
   void expire_replayed();
@@ -233,6 +244,8 @@ class Shard final : private net::StreamOwner {
   std::unordered_map<std::uint64_t, ReplayedMessages> replayed_;  // by connection id
   std::unordered_map<std::uint64_t, SentOnce> sent_once_;         // likewise
   FailedReads failed_reads_;
+  event::FrameRef unmarked_;  // the last one that a stream with marks got, and what it got
+  event::FrameRef marked_;
   MessageId published_;
   std::shared_ptr<const ChannelReview> channel_review_;  // null: the rules are those of the start
 };

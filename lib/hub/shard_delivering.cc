@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "event/event.h"
+#include "hub/channel_event.h"
 #include "hub/names.h"
 #include "hub/session_duration.h"
 #include "hub/shard.h"
@@ -287,16 +288,26 @@ void Shard::note_duration(const Connection& connection, const event::FrameRef& f
   if (const auto seconds = duration_in(frame->bytes())) registry_.set_duration(connection, *seconds);
 }
 
+// The same frame for all streams that want marks.
+const event::FrameRef& Shard::marked(const event::FrameRef& frame) {
+  if (has_channel_mark(*frame)) return frame;
+  if (!unmarked_ || unmarked_->bytes().data() != frame->bytes().data() || unmarked_->channel() != frame->channel()) {
+    unmarked_ = frame;
+    marked_ = with_channel_mark(*frame);
+  }
+  return marked_;
+}
+
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   // Sent even if the message is then not taken: a mark alone causes a superfluous acknowledgement, but a message
   // without a mark is acknowledged too late.
   if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
-  switch (connection.net::Stream::append(frame)) {
+  const bool named = frame->recipient() == TargetKind::kChannel && !frame->channel().empty();
+  switch (connection.net::Stream::append(named && connection.channel_marks ? marked(frame) : frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
       if (frame->message().valid()) {
         connection.had_messages = true;
-        const bool named = frame->recipient() == TargetKind::kChannel && !frame->channel().empty();
         if (named) note_channel(connection, *frame);
         delegate_.sent(frame->recipient(),
                        named ? std::string(frame->channel()) : recipient_name(connection, frame->recipient()),

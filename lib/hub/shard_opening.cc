@@ -1,4 +1,4 @@
-// Shard: opening streams, and changing the events they listen to.
+// Shard: opening streams, and changing the events that they listen to and the channels that they are in.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "hub/channel_event.h"
+#include "hub/names.h"
 #include "hub/observer.h"
 #include "hub/shard.h"
 #include "observe/log.h"
@@ -55,6 +56,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.ends_with_token = request.ends_with_token;
   connection.pings = request.pings;
   connection.ends = request.ends;
+  connection.channel_marks = request.channel_marks;
   metrics_.opened.add();
   metrics_.connections.add(1);
 
@@ -108,7 +110,36 @@ void Shard::review_channels(Connection& connection) {
     if (source != ChannelSource::kLasting && !channel_review_->may_stay(who, group.name(), source))
       lost.emplace_back(group.name());
   });
-  for (const std::string& channel : lost) leave_channel(connection, channel);
+  for (const std::string& channel : lost) revoke_channel(connection, channel);
+}
+
+std::vector<bool> Shard::subscribe(Connection& connection, const std::vector<JoinedChannel>& channels,
+                                   std::uint32_t version, std::vector<bool>& fresh) {
+  loop_.assert_in_loop_thread();
+  // What was sent before is for the streams that were in the channels then.
+  finish_earlier(connection);
+  std::vector<bool> in(channels.size());
+  std::vector<std::string> joined;
+  std::size_t count = channels_of(connection).size();
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    in[i] = in_channel(connection, channels[i].name.str());
+    if (in[i] || count == kMaxChannels || !connection.open()) continue;
+    registry_.join_channel(connection, channels[i].name.str(), channels[i].source);
+    joined.push_back(channels[i].name.str());
+    in[i] = fresh[i] = true;
+    ++count;
+  }
+  if (joined.empty()) return in;
+  if (channel_review_ && version != channel_review_->version) review_channels(connection);
+  if (connection.open()) replay_channels(connection, joined);
+  return in;
+}
+
+bool Shard::unsubscribe(Connection& connection, const std::string& channel) {
+  loop_.assert_in_loop_thread();
+  if (!in_channel(connection, channel)) return false;
+  leave_channel(connection, channel);
+  return true;
 }
 
 // The stream stays open, and in its other channels. What it has been sent in the channel, its client may still confirm;
@@ -123,6 +154,11 @@ void Shard::leave_channel(Connection& connection, const std::string& channel) {
   }
   registry_.leave_channel(connection, channel);
   if (options_.in_cluster) delegate_.left({{TargetKind::kChannel, channel}});
+}
+
+void Shard::revoke_channel(Connection& connection, const std::string& channel) {
+  leave_channel(connection, channel);
+  if (!connection.open()) return;
   metrics_.channels_revoked.add();
   observe::log_debug("stream left a channel: no rule allows it any more",
                      {{"service", options_.service.str()},

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "event/event.h"
+#include "hub/channel_event.h"
 #include "hub/names.h"
 #include "hub/shard.h"
 
@@ -22,7 +23,12 @@ void Shard::request_page(Connection& connection) {
   ReplayRequest request;
   request.connection = connection.id;
   request.shard = number_;
-  request.recipients = names_of(connection);
+  if (session.only_channels().empty()) {
+    request.recipients = names_of(connection);
+  } else {
+    for (const std::string& channel : session.only_channels())
+      request.recipients.emplace_back(TargetKind::kChannel, channel);
+  }
   request.after = session.cursor();
   request.only_events = session.only_events();
   if (delegate_.request_replay(request)) return;
@@ -46,10 +52,26 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   if (item.frame->recipient() == TargetKind::kChannel && !in_channel(connection, item.frame->channel())) return false;
   if (session.redelivers()) return session.is_overdue(message);
   if (item.listening && !connection.listens(item.event)) return false;
-  // The stream already has the message, and the client has time to confirm it.
-  if (has_from_store(connection, message) || std::ranges::binary_search(carried, message)) return false;
+  // The stream already has the message, and the client has time to confirm it. One that it has confirmed for another
+  // channel is pending for a channel that it has joined since.
+  if (session.only_channels().empty() && has_from_store(connection, message)) return false;
+  if (std::ranges::binary_search(carried, message)) return false;
   const InFlight* log = acks_.in_flight(connection);
   return log == nullptr || !log->contains(message);
+}
+
+// A message in flight on the stream is pending for a channel that the stream has joined since: it confirms it for both.
+void Shard::note_further_channel(Connection& connection, const event::Frame& frame,
+                                 const std::vector<MessageId>& carried) const {
+  if (frame.recipient() != TargetKind::kChannel || !in_channel(connection, frame.channel())) return;
+  const InFlight* log = acks_.in_flight(connection);
+  const bool in_flight =
+      std::ranges::binary_search(carried, frame.message()) || (log != nullptr && log->contains(frame.message()));
+  if (!in_flight) return;
+  ChannelRecipients& recipients = connection.channel_recipients();
+  if (!recipients.contains(frame.message()))
+    recipients.add(frame.message(), recipient_name(connection, TargetKind::kChannel));
+  recipients.add(frame.message(), frame.channel());
 }
 
 void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
@@ -58,7 +80,7 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
   failed_reads_.set_readable(!failed);
   if (connection == nullptr || !connection->replay) return;
   const ReplaySession& session = *connection->replay;
-  if (failed && !session.redelivers()) failed_reads_.add({id, session.only_events()});
+  if (failed && !session.redelivers()) failed_reads_.add({id, session.only_events(), session.only_channels()});
   std::vector<event::FrameRef> fresh;
   const std::vector<MessageId> carried = page.empty() ? std::vector<MessageId>() : connection->carried_messages();
   for (ReplayFrame& item : page) {
@@ -70,7 +92,10 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
                                     item.frame->message());
       continue;
     }
-    if (!wanted(*connection, item, carried)) continue;
+    if (!wanted(*connection, item, carried)) {
+      note_further_channel(*connection, *item.frame, carried);
+      continue;
+    }
     // For several channels of the stream: their rows follow each other.
     if (!fresh.empty() && fresh.back()->message() == item.frame->message()) {
       ChannelRecipients& recipients = connection->channel_recipients();
@@ -79,7 +104,8 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
       continue;
     }
     if (item.event == event::kSetDuration && !session.redelivers()) note_duration(*connection, item.frame);
-    fresh.push_back(std::move(item.frame));
+    const bool caught_up = connection->channel_marks && !session.only_channels().empty();
+    fresh.push_back(caught_up ? with_id_in_mark(*item.frame) : std::move(item.frame));
   }
   if (session.redelivers()) {
     metrics_.resent.add(fresh.size());
@@ -172,7 +198,9 @@ void Shard::retry_reads() {
   for (const FailedReads::Pass& pass : due) {
     Connection* connection = find(pass.connection);
     if (connection == nullptr) continue;
-    if (pass.only_events.empty()) {
+    if (!pass.only_channels.empty()) {
+      replay_channels(*connection, pass.only_channels);
+    } else if (pass.only_events.empty()) {
       refresh_pending(*connection, confirmed);
     } else {
       replay_for(*connection, pass.only_events);
@@ -184,6 +212,13 @@ void Shard::replay_for(Connection& connection, const std::vector<std::string>& n
   const bool idle = !connection.replay;
   if (idle) connection.replay = std::make_unique<ReplaySession>();
   connection.replay->add_listeners(new_listeners);
+  if (idle && connection.replay->next_pass(seen_through(connection))) request_page(connection);
+}
+
+void Shard::replay_channels(Connection& connection, const std::vector<std::string>& channels) {
+  const bool idle = !connection.replay;
+  if (idle) connection.replay = std::make_unique<ReplaySession>();
+  connection.replay->add_channels(channels, connection.channel_marks);
   if (idle && connection.replay->next_pass(seen_through(connection))) request_page(connection);
 }
 

@@ -21,6 +21,7 @@ void Shard::tick() {
   writes_.trim();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
   tcp_acks_.trim();
+  unmarked_ = marked_ = event::FrameRef();
   redeliver_overdue();
   retry_reads();
   expire_replayed();

@@ -63,8 +63,18 @@ void ChannelGate::decide(const Request& request, const Placed& placed, hub::NewC
   for (const ChannelName& channel : placed.joined) join(channel, ChannelSource::kLasting);
 }
 
-void ChannelGate::note(const ServiceName& service, const Request& request, const hub::NewConnection& connection) {
-  for (const hub::RefusedChannel& refused : connection.refused_channels) {
+ChannelGate::Decision ChannelGate::decide(const Request& request) {
+  hub::NewConnection joining;
+  Placed placed;
+  if (!request.answers.list.empty()) placed.first = request.answers.list.front().channel;
+  decide(request, placed, joining);
+  return {std::move(joining.channels), std::move(joining.refused_channels)};
+}
+
+void ChannelGate::note(const ServiceName& service, const Request& request,
+                       const std::vector<hub::RefusedChannel>& all_refused, const UserId& user,
+                       const std::string& address) {
+  for (const hub::RefusedChannel& refused : all_refused) {
     const auto asked = std::ranges::find(request.answers.list, refused.channel, &ChannelAnswer::channel);
     const std::string rule =
         asked != request.answers.list.end() && asked->basis == ChannelBasis::kRule ? asked->rule : "";
@@ -74,8 +84,8 @@ void ChannelGate::note(const ServiceName& service, const Request& request, const
                                                                    {"channel", printable(refused.channel.str(), 200)},
                                                                    {"reason", std::string(refused.reason)},
                                                                    {"rule", rule},
-                                                                   {"user", connection.identity.user.str()},
-                                                                   {"address", connection.attributes.address},
+                                                                   {"user", user.str()},
+                                                                   {"address", address},
                                                                    {"leftOut", std::to_string(*left_out)}});
     }
   }

@@ -41,8 +41,15 @@ class ChannelGate {
   /// Makes the decision of the application, and the rules where it has none, that of the stream. Throws
   /// Error(kLimitExceeded) if it is in more than hub::kMaxChannels then.
   static void decide(const Request& request, const Placed& placed, hub::NewConnection& connection);
-  /// Records the channels that the stream is refused.
-  void note(const ServiceName& service, const Request& request, const hub::NewConnection& connection);
+  /// The same about further channels of an open stream.
+  struct Decision {
+    std::vector<hub::JoinedChannel> allowed{};
+    std::vector<hub::RefusedChannel> refused{};
+  };
+  static Decision decide(const Request& request);
+  /// Records the channels that a stream of `user` is refused.
+  void note(const ServiceName& service, const Request& request, const std::vector<hub::RefusedChannel>& refused,
+            const UserId& user, const std::string& address);
 
   /// Whether a user may read what concerns a channel without a stream in it: by the credentials or a rule alone.
   bool may_read(const auth::User& user, const ChannelName& channel) const;

@@ -153,6 +153,7 @@ hub::NewConnection read_connection(const httplib::Request& req, auth::User user,
   connection.keepalive = context.keepalive ? *context.keepalive : client_keepalive(form_value(query, "keepaliveTime"));
   connection.confirms = form_value(query, "ack") == "1";
   connection.marks = form_value(query, "ackMarks") == "1";
+  connection.channel_marks = form_value(query, "channelMarks") == "1";
   connection.pings = form_value(query, "ping") == "1";
   connection.ends = form_value(query, "ends") == "1";
   // The browser's header is newer than the parameter, which the page wrote when it created the EventSource.

@@ -99,7 +99,10 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   // Last: a request that is refused leaves the ticket to the next one.
   if (opens && !sender->ticket.empty() && !redeem(service, sender->ticket, new_connection))
     return refuse_sender(res, refusal, "invalid-ticket", kTicketRefused);
-  if (opens) channels_.note(service.sender->service(), channels, new_connection);
+  if (opens) {
+    channels_.note(service.sender->service(), channels, new_connection.refused_channels, new_connection.identity.user,
+                   new_connection.attributes.address);
+  }
 
   res.set_header("Cache-Control", "no-cache, no-transform");
   res.set_header("X-Accel-Buffering", "no");

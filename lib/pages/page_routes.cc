@@ -57,6 +57,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
       channels_(channels, metrics, clock_),
       connect_(admission_, connect_refusals_, channels_, application, options.keepalive, draining),
       connections_(admission_),
+      subscriptions_(admission_, channels_, application),
       application_(admission_, application, activity_log, options.upload_folder),
       content_(options.serve_page, options.web_root),
       router_(app, write_page_error),
@@ -89,6 +90,8 @@ void PageRoutes::add_service(const application::Service& service) {
   router_.post(base + "/connect/addListener.do", handler_of(connections_, service, &ConnectionRoutes::add_listeners));
   router_.post(base + "/connect/removeListener.do",
                handler_of(connections_, service, &ConnectionRoutes::remove_listeners));
+  router_.post(base + "/connect/subscribe.do", handler_of(subscriptions_, service, &SubscriptionRoutes::subscribe));
+  router_.post(base + "/connect/unsubscribe.do", handler_of(subscriptions_, service, &SubscriptionRoutes::unsubscribe));
   router_.post(base + "/connect/message/{+}.do", handler_of(application_, service, &ApplicationRoutes::message));
   router_.post(base + "/connect/upload/{+}.do", handler_of(application_, service, &ApplicationRoutes::upload));
   router_.post(base + "/connect/ack.do", handler_of(connections_, service, &ConnectionRoutes::acknowledge));

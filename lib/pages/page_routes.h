@@ -28,6 +28,7 @@
 #include "pages/page_refusals.h"
 #include "pages/request_planner.h"
 #include "pages/service_paths.h"
+#include "pages/subscription_routes.h"
 #include "store/message_repository.h"
 
 namespace sse::pages {
@@ -87,6 +88,7 @@ class PageRoutes {
   mutable ChannelGate channels_;
   const ConnectRoute connect_;
   const ConnectionRoutes connections_;
+  const SubscriptionRoutes subscriptions_;
   const ApplicationRoutes application_;
   PageContent content_;
   net::Router router_;

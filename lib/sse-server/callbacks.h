@@ -43,6 +43,14 @@ struct ConnectRequest {
   std::vector<ChannelName> join{};
 };
 
+/// A page's request for further channels of its open stream, each of which the program may allow or refuse by
+/// ChannelRight::kAllowed or kRefused.
+struct SubscribeRequest {
+  const ServiceName& service;               ///< the service of the page's connection
+  const ConnectionInfo& connection;         ///< the page's connection
+  std::vector<RequestedChannel>& channels;  ///< with the right by the rules and the user's credentials
+};
+
 /// A message of a page: `sse.send('hello', {…})`.
 struct MessageRequest {
   const ServiceName& service;        ///< the service of the page's connection
@@ -103,20 +111,23 @@ struct ListeningEvent {
 
 /// The functions with which a C++ program handles its pages. Each may be empty.
 ///
-/// Threads: `authenticate`, `connect`, `message` and `upload` run on worker threads, several at once, and may block.
-/// `connected`, `disconnected` and `listening_changed` run one at a time, in the order of the events, on a separate
-/// thread: one that blocks delays only the next ones. When 10,000 are queued, new ones are dropped, counted
+/// Threads: `authenticate`, `connect`, `subscribe`, `message` and `upload` run on worker threads, several at once, and
+/// may block. `connected`, `disconnected` and `listening_changed` run one at a time, in the order of the events, on a
+/// separate thread: one that blocks delays only the next ones. When 10,000 are queued, new ones are dropped, counted
 /// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
 /// close); none may destroy or stop it.
 ///
-/// Exceptions: an Error from `connect`, `message` or `upload` becomes the page's answer (a Refusal with its own
-/// status), any other exception a 500. Exceptions from the other callbacks are logged.
+/// Exceptions: an Error from `connect`, `subscribe`, `message` or `upload` becomes the page's answer (a Refusal with
+/// its own status), any other exception a 500. Exceptions from the other callbacks are logged.
 struct Callbacks {
   /// Authenticates the sender of a request; nullopt: 401. Empty: the demo authenticator, which accepts every user.
   std::function<std::optional<User>(const PageRequest&)> authenticate{};
   /// Returns when the page may have its stream; throws a Refusal otherwise. May set the profile, the channels
   /// and the attributes.
   std::function<void(ConnectRequest&)> connect{};
+  /// Decides about further channels of an open stream; a Refusal refuses all of them. Empty: those that the rules leave
+  /// to the application are refused.
+  std::function<void(SubscribeRequest&)> subscribe{};
   /// Answers `message/….do`. Empty: the page gets 404.
   std::function<Answer(const MessageRequest&)> message{};
   /// Answers `upload/….do`. Empty: the page gets 404.

@@ -152,6 +152,40 @@ wait_for 30 "what ssectl got" grep -q "to x" "$scratch/listened"
 check_file "to y" "$scratch/listened"
 stop_server
 
+# An open stream joins and leaves channels; its marks name the channel of an event, and the id of what it catches up.
+start_server --history 10 --channel-rule 'public.*=anyone'
+check_exit 0 "$SSECTL" send --channel public.a --qos waiting
+open_stream "$scratch/live" "userId=live&clientId=l&ack=1&ackMarks=1&channelMarks=1"
+id=$(sed -n '1s/^id://p' "$scratch/live")
+change() {
+  http_status "$url/my-sse/connect/$1.do?userId=${as-live}" -H 'Content-Type: application/json' \
+    -d "{\"connectionId\":\"${connection-$id}\",\"channels\":$2}"
+}
+check_equal 200 "$(change subscribe '["public.a","board"]')"
+check_file '"channels":[{"channel":"public.a","joined":true},{"channel":"board","joined":false,"reason":"no-rule"}]' "$scratch/body"
+check_output '1 connection' "$SSECTL" send --channel public.a now
+sees "$scratch/live" now
+check_equal 'event:sse-qos data: event:sse-channel data:{"channel":"public.a","event":"server-push","id":"'"$(sed -n 's/.*"id":"\([0-9]*\)".*/\1/p' "$scratch/live" | tail -n1)"'"} event:server-push data:waiting' \
+  "$(sed -n '/sse-qos/,/waiting/p' "$scratch/live" | grep -v '^$' | paste -sd' ')"
+check_file 'data:{"channel":"public.a","event":"server-push"}' "$scratch/live"
+check_equal 200 "$(change unsubscribe '["public.a"]')"
+check_exit 3 "$SSECTL" send --channel public.a late
+check_equal 403 "$(change subscribe '["board"]')"
+check_equal 400 "$(change subscribe '[]')"
+check_equal 404 "$(as=other change subscribe '["public.a"]')"
+check_equal 404 "$(connection=1 change unsubscribe '["public.a"]')"
+# A right that is lost ends the one subscription.
+check_equal 200 "$(change subscribe '["public.a","public.b"]')"
+# Joining and leaving all the time costs other streams nothing.
+open_stream "$scratch/quiet" "userId=quiet&channel=public.a"
+for _ in {1..50}; do
+  check_equal 200 "$(change unsubscribe '["public.a"]')"
+  check_equal 200 "$(change subscribe '["public.a"]')"
+done
+check_output '2 connections' "$SSECTL" send --channel public.a still
+sees "$scratch/quiet" still
+stop_server
+
 # The hook is asked once about each stream; it may allow what a rule leaves to it, and refuse anything.
 hook=$scratch/hook
 mkdir "$hook"
@@ -173,6 +207,14 @@ refused "$scratch/barred" public.news application
 open_stream "$scratch/placed" "userId=placed&channel=other"
 in_channel "$scratch/placed" other
 check_equal 502 "$(http_status "$url/my-sse/connect?userId=confused&channel=team.7")"
+# Also about further channels of an open stream.
+id=$(sed -n '1s/^id://p' "$scratch/member")
+check_equal 200 "$(as=member change subscribe '["team.8","public.x","other"]')"
+check_file '[{"channel":"team.8","joined":true},{"channel":"public.x","joined":true},{"channel":"other","joined":false,"reason":"no-rule"}]' "$scratch/body"
+check_equal 'team.7 team.8 public.x' "$(channels_of "$scratch/member")"
+id=$(sed -n '1s/^id://p' "$scratch/stranger2")
+check_equal 403 "$(as=stranger change subscribe '["team.7"]')"
+check_file '"reason":"application"' "$scratch/body"
 # One call about all of them; what it adds needs no right.
 open_stream "$scratch/joined" "userId=joined&channel=public.news&channel=secret&channel=team.7"
 check_file '"refused":[{"channel":"secret","reason":"no-rule"},{"channel":"team.7","reason":"application"}]' "$scratch/joined"
@@ -188,7 +230,7 @@ check_contains "[{'channel': 'public.news', 'right': 'allowed'}]" "$calls"
 check_exit 3 "$SSECTL" explain --user ann --channel team.7
 check_contains "user ann may ask to join team.7: --channel-rule 'team.*=hook': the application decides" "$output"
 metrics
-check_file 'sse_channels_refused_total{reason="application",rule="team.*=hook",service="defaultConnectionService"} 2' "$scratch/metrics"
+check_file 'sse_channels_refused_total{reason="application",rule="team.*=hook",service="defaultConnectionService"} 3' "$scratch/metrics"
 check_file 'sse_channels_refused_total{reason="application",rule="public.*=anyone",service="defaultConnectionService"} 1' "$scratch/metrics"
 stop_server
 
@@ -257,3 +299,15 @@ check_exit 0 "$SSECTL" --server "$admin_b" send --channel public.x "to x"
 sees "$scratch/two-at-a" "to x"
 check_equal 1 "$(grep -cx 'data:to both' "$scratch/two-at-a")"
 check_equal 'public.x public.y' "$(channels_of "$scratch/two-at-a" --server "$admin_b")"
+# Whichever node the request for further channels reaches.
+id=$(sed -n '1s/^id://p' "$scratch/two-at-a")
+change_at_b() {
+  http_status "$url_b/my-sse/connect/$1.do" -H 'X-Sse-User: ann' -H 'Content-Type: application/json' \
+    -d "{\"connectionId\":\"$id\",\"channels\":$2}"
+}
+check_equal 200 "$(change_at_b subscribe '["public.z"]')"
+check_output '1 connection' "$SSECTL" --server "$admin_b" send --channel public.z "to z"
+sees "$scratch/two-at-a" "to z"
+check_equal 403 "$(change_at_b subscribe '["board"]')"
+check_equal 200 "$(change_at_b unsubscribe '["public.z"]')"
+check_exit 3 "$SSECTL" --server "$admin_b" send --channel public.z "too late"

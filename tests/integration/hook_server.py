@@ -115,6 +115,8 @@ class Hook(BaseHTTPRequestHandler):
                 return self.answer(200, {"accept": "perhaps"})
             return self.answer(200, {"profile": {"id": user, "name": "Ann"}, "channel": "from-hook",
                                      "attributes": {"plan": "gold", "level": 7}})
+        if kind == "subscribe" and event["connection"]["accessUserId"] == "member":
+            return self.answer(200, {"channels": ["team.*"]})
         if kind == "message":
             return self.answer(200, {"echo": event["message"], "path": event["path"]})
         if kind == "upload":

@@ -32,6 +32,7 @@ struct PageOptions {
   bool with_token = false;  ///< the lifetime is that of the token
   bool confirms = false;
   bool marks = false;
+  bool channel_marks = false;
   bool pings = false;
   bool ends = false;
   std::uint64_t last_event = 0;
@@ -91,6 +92,7 @@ Page connect_page(HubOrSender& to, const PageOptions& options) {
   connection.ends_with_token = options.with_token;
   connection.confirms = options.confirms;
   connection.marks = options.marks;
+  connection.channel_marks = options.channel_marks;
   connection.pings = options.pings;
   connection.ends = options.ends;
   connection.last_event = options.last_event;

@@ -13,8 +13,10 @@
 #include <random>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "delivery/sender.h"
+#include "event/json.h"
 #include "store/memory/memory_repository.h"
 #include "store/sqlite/sqlite_repository.h"
 #include "support/page.h"
@@ -63,8 +65,12 @@ struct Browser {
   ConnectionId connection{};
   bool listens = false;
   std::vector<std::vector<std::uint64_t>> streams{};
-  std::vector<std::set<std::string>> channels{};       // of each of the streams
-  std::vector<std::set<std::uint64_t>> unconfirmed{};  // likewise
+  std::vector<std::set<std::string>> channels{};                      // of each of the streams
+  bool marks = false;                                                 // events of channels are marked
+  bool subscribed = false;                                            // since its stream is open
+  std::vector<std::map<std::uint64_t, std::set<std::string>>> via{};  // channels for which it has a message
+  std::vector<std::uint64_t> cursors{};                               // last event ids of the last stream, in order
+  std::vector<std::set<std::uint64_t>> unconfirmed{};                 // likewise
   std::vector<std::string> broadcasts{};  // data of those sent to all, or its channels, since its stream is open
 };
 
@@ -116,8 +122,10 @@ class Run {
       send(std::to_string(1 + pick(2)), pick(4) != 0, pick(4) == 0);
     } else if (what < 35) {
       send_to_channels(pick(3) != 0);
-    } else if (what < 55) {
+    } else if (what < 51) {
       connect(any(), pick(3));
+    } else if (what < 55) {
+      change_channels(any(), pick(3) != 0);
     } else if (what < 68) {
       disconnect(any(), pick(2) == 0);
     } else if (what < 80) {
@@ -161,15 +169,44 @@ class Run {
   static bool is_in_any(const std::set<std::string>& channels, const std::vector<std::string>& names) {
     return std::ranges::any_of(names, [&](const std::string& name) { return channels.contains(name); });
   }
+  std::set<std::string> targets_of(std::uint64_t id) const {
+    const auto found = targets_.find(id);
+    return found == targets_.end() ? std::set<std::string>() : found->second;
+  }
   // The model of a confirmation: it is one for each of the message's channels that the stream was in.
   void confirm(Browser& browser, std::size_t stream, std::uint64_t id) {
     browser.unconfirmed[stream].erase(id);
     open_[browser.user].erase(id);
-    const auto targets = targets_.find(id);
-    if (targets == targets_.end()) return;
-    for (const std::string& name : targets->second) {
-      if (browser.channels[stream].contains(name)) channels_open_[name].erase(id);
+    for (const std::string& name : browser.via[stream][id]) channels_open_[name].erase(id);
+  }
+
+  // What is pending for a channel that a stream joins it gets, or has it and confirms it for that channel, too.
+  void change_channels(Browser& browser, bool join) {
+    if (!browser.client) return;
+    read(browser);
+    std::vector<std::string> names(kChannels.begin(), kChannels.end());
+    std::shuffle(names.begin(), names.end(), random_);
+    names.resize(1 + pick(2));
+    log << (join ? "subscribe " : "unsubscribe ") << browser.id << " " << ::testing::PrintToString(names) << "\n";
+    const Identity owner{UserId(browser.user)};
+    std::set<std::string>& channels = browser.channels.back();
+    if (!join) {
+      std::vector<ChannelName> gone(names.begin(), names.end());
+      if (!sender_->hub().unsubscribe(browser.connection, owner, gone)) failure << "no stream to leave\n";
+      for (const std::string& name : names) channels.erase(name);
+      return;
     }
+    browser.subscribed = true;
+    std::vector<hub::JoinedChannel> fresh;
+    for (const std::string& name : names) fresh.push_back({ChannelName(name)});
+    if (!sender_->hub().subscribe(browser.connection, owner, fresh, 0)) failure << "no stream to subscribe\n";
+    for (const std::string& name : names) {
+      if (!channels.insert(name).second) continue;
+      for (const std::uint64_t id : browser.unconfirmed.back()) {
+        if (targets_of(id).contains(name) && channels_open_[name].contains(id)) browser.via.back()[id].insert(name);
+      }
+    }
+    read(browser);
   }
 
   // Not waited for: what comes next comes between its slices.
@@ -186,12 +223,13 @@ class Run {
     if (browser.client) return;
     std::uint64_t last = 0;
     std::set<std::uint64_t> covered;
-    if (how > 0 && !browser.streams.empty() && !browser.streams.back().empty()) {
-      const auto& read = browser.streams.back();
+    if (how > 0 && !browser.cursors.empty()) {
+      const auto& read = browser.cursors;
       last = how == 1 ? read.back() : read[pick(static_cast<unsigned>(read.size()))];
       for (std::size_t i = 0; i < browser.streams.size(); ++i) cover(browser, i, last, covered);
     }
     browser.listens = pick(2) == 0;
+    browser.marks = pick(2) == 0;
     std::vector<std::string> channels(kChannels.begin(), kChannels.end());
     std::shuffle(channels.begin(), channels.end(), random_);
     channels.resize(pick(4));
@@ -200,10 +238,11 @@ class Run {
                           .listeners = browser.listens ? std::vector<std::string>{"news"} : std::vector<std::string>{},
                           .query = "clientId=" + browser.id,
                           .confirms = true,
+                          .channel_marks = browser.marks,
                           .last_event = last});
     // It does not get them again through channels that it joins now, and so has confirmed them there, too.
     for (const std::uint64_t id : covered) {
-      for (const std::string& name : targets_[id]) {
+      for (const std::string& name : targets_of(id)) {
         if (browser.channels.back().contains(name)) channels_open_[name].erase(id);
       }
     }
@@ -218,6 +257,9 @@ class Run {
     browser.client = std::make_unique<testing::Client>(std::move(page.client));
     browser.streams.emplace_back();
     browser.unconfirmed.emplace_back();
+    browser.via.emplace_back();
+    browser.cursors.clear();
+    browser.subscribed = false;
     browser.channels.emplace_back(options.more_channels.begin(), options.more_channels.end());
     browser.broadcasts.clear();
   }
@@ -253,20 +295,39 @@ class Run {
       return;
     }
     std::vector<std::uint64_t>& read = browser.streams.back();
-    const std::set<std::uint64_t> before(read.begin(), read.end());
+    const std::size_t before = read.size();
     read.clear();
+    browser.cursors.clear();
+    std::uint64_t id_in_mark = 0;
     std::uint64_t largest = 0;
     std::set<std::uint64_t> seen;
     std::vector<std::string> broadcasts;
     for (const testing::ReceivedEvent& e : testing::parse_events(browser.client->received())) {
+      if (e.type == "sse-channel") {
+        const event::Json mark = event::Json::parse(e.data);
+        if (mark.contains("id")) id_in_mark = std::stoull(mark["id"].get<std::string>());
+        continue;
+      }
       if (e.type != "news") continue;
-      const std::uint64_t id = std::stoull(e.id);
+      const bool caught_up = id_in_mark != 0;
+      const std::uint64_t id = caught_up ? std::exchange(id_in_mark, 0) : std::stoull(e.id);
       read.push_back(id);
-      if (!seen.insert(id).second) failure << browser.id << " got " << id << " twice on one stream\n";
+      if (!caught_up) browser.cursors.push_back(id);
+      const auto targets = targets_.find(id);
+      // What waited in a channel that the stream has joined later, it may have got through another one before.
+      const bool later = browser.subscribed && targets != targets_.end();
+      if (!seen.insert(id).second && !later) failure << browser.id << " got " << id << " twice on one stream\n";
       // Live events and replayed messages come as they were accepted.
-      if (id < largest) failure << browser.id << " got " << id << " after " << largest << "\n";
+      if (id < largest && !later) failure << browser.id << " got " << id << " after " << largest << "\n";
       largest = std::max(largest, id);
-      if (!before.contains(id)) browser.unconfirmed.back().insert(id);
+      if (read.size() > before) {
+        browser.unconfirmed.back().insert(id);
+        if (targets != targets_.end()) {
+          for (const std::string& name : targets->second) {
+            if (browser.channels.back().contains(name)) browser.via.back()[id].insert(name);
+          }
+        }
+      }
       if (e.data.starts_with("all ")) broadcasts.push_back(e.data);
     }
     // One that was sent before the stream was open may still reach it.

@@ -1,0 +1,143 @@
+#include "pages/subscription_routes.h"
+
+#include <string>
+#include <vector>
+
+#include "unit/pages/one_service.h"
+
+namespace sse::pages {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class DecidingSubscribes final : public application::Application {
+ public:
+  bool decides_connects() const override { return true; }
+  void on_subscribe(application::SubscribeRequest& request) override {
+    if (refuse) throw application::Refusal(504, "no answer in time");
+    asked.push_back(request.connection.identity.user.str());
+    for (RequestedChannel& one : request.channels) {
+      asked.push_back(one.name.str() + " " + std::to_string(static_cast<int>(one.right)));
+      one.right = one.name.str() == "team.7"          ? ChannelRight::kAllowed
+                  : one.name.str() == "public.closed" ? ChannelRight::kRefused
+                                                      : one.right;
+    }
+  }
+  application::Answer on_message(const application::ApplicationRequest&, const event::Json&) override { return {{}}; }
+  application::Answer on_upload(const application::ApplicationRequest&, const application::Upload&) override {
+    return {{}};
+  }
+  bool refuse = false;
+  std::vector<std::string> asked;
+};
+
+class SubscriptionRoutesTest : public OneServiceTest {
+ protected:
+  SubscriptionRoutesTest() {
+    router_.post("/p/subscribe.do", [this](const httplib::Request& req, httplib::Response& res) {
+      SubscriptionRoutes(admission_, gate_, application_).subscribe(service(), req, res);
+    });
+    router_.post("/p/unsubscribe.do", [this](const httplib::Request& req, httplib::Response& res) {
+      SubscriptionRoutes(admission_, gate_, application_).unsubscribe(service(), req, res);
+    });
+  }
+  Answer subscribe(const Page& page, const std::string& channels, const std::string& query = "userId=7",
+                   const std::string& action = "subscribe") {
+    return request("POST", "/p/" + action + ".do?" + query,
+                   R"({"connectionId":")" + page.id.str() + R"(","channels":)" + channels + "}");
+  }
+  Answer unsubscribe(const Page& page, const std::string& channels, const std::string& query = "userId=7") {
+    return subscribe(page, channels, query, "unsubscribe");
+  }
+  std::vector<std::string> channels_of(const Page& page) {
+    std::vector<std::string> names;
+    const auto info = service().sender->hub().directory().describe(page.id);
+    for (const ChannelName& channel : info->channels) names.push_back(channel.str());
+    return names;
+  }
+
+  auth::ChannelAccess access_{true, {}};
+  ChannelGate gate_{access_, metrics_, Clock::system()};
+  DecidingSubscribes deciding_;
+  application::Application* application_ = nullptr;
+};
+
+TEST_F(SubscriptionRoutesTest, AnswersForEachChannel) {
+  access_.set_rules({"public.*=anyone", "user.{user}.*=self"});
+  const Page page = open("7");
+  const Answer answer = subscribe(page, R"(["public.a","user.8.inbox","user.7.inbox","public.a"])");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.body, HasSubstr(R"("data":{"channels":[{"channel":"public.a","joined":true},)"
+                                     R"({"channel":"user.8.inbox","joined":false,"reason":"no-rule"},)"
+                                     R"({"channel":"user.7.inbox","joined":true}]})"));
+  EXPECT_THAT(channels_of(page), ElementsAre("public.a", "user.7.inbox"));
+  EXPECT_EQ(metrics_.snapshot()[R"(sse_channels_refused_total{reason="no-rule",rule="",service="s"})"], 1);
+  const Answer left = unsubscribe(page, R"(["public.a","public.b"])");
+  EXPECT_EQ(left.status, 200);
+  EXPECT_THAT(left.body, HasSubstr(R"("data":{"channels":[{"channel":"public.a","left":true},)"
+                                   R"({"channel":"public.b","left":false}]})"));
+  EXPECT_THAT(channels_of(page), ElementsAre("user.7.inbox"));
+}
+
+TEST_F(SubscriptionRoutesTest, AllRefusedIs403WithTheReasons) {
+  access_.set_rules({"public.*=anyone"});
+  const Page page = open("7");
+  const Answer answer = subscribe(page, R"(["*","{user}","board"])");
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_THAT(answer.body, HasSubstr(R"("success":false,"code":403,"data":{"channels":[{"channel":"*","joined":false,)"
+                                     R"("reason":"no-rule"},)"));
+  EXPECT_THAT(channels_of(page), IsEmpty());
+}
+
+TEST_F(SubscriptionRoutesTest, TheApplicationIsAskedOnceForAll) {
+  application_ = &deciding_;
+  access_.set_rules({"public.*=anyone", "team.*=hook"});
+  const Page page = open("7");
+  const Answer answer = subscribe(page, R"(["team.7","team.8","public.a","public.closed","board"])");
+  EXPECT_THAT(deciding_.asked, ElementsAre("7", "team.7 2", "team.8 2", "public.a 1", "public.closed 1", "board 0"));
+  EXPECT_THAT(answer.body, HasSubstr(R"([{"channel":"team.7","joined":true},)"
+                                     R"({"channel":"team.8","joined":false,"reason":"application"},)"
+                                     R"({"channel":"public.a","joined":true},)"
+                                     R"({"channel":"public.closed","joined":false,"reason":"application"},)"
+                                     R"({"channel":"board","joined":false,"reason":"no-rule"}])"));
+  deciding_.refuse = true;
+  EXPECT_EQ(subscribe(page, R"(["public.b"])").status, 504);
+  EXPECT_THAT(channels_of(page), ElementsAre("team.7", "public.a"));
+}
+
+TEST_F(SubscriptionRoutesTest, AStreamOfAnotherUserDoesNotExist) {
+  const Page page = open("7");
+  EXPECT_EQ(subscribe(page, R"(["a"])", "userId=8").status, 404);
+  EXPECT_EQ(unsubscribe(page, R"(["a"])", "userId=8").status, 404);
+  EXPECT_EQ(request("POST", "/p/subscribe.do?userId=7", R"({"connectionId":"1","channels":["a"]})").status, 404);
+  EXPECT_THAT(channels_of(page), IsEmpty());
+}
+
+TEST_F(SubscriptionRoutesTest, ARequestKeyIsGoodForItsOwnConnection) {
+  const Page page = open("7");
+  const Page other = open("7");
+  const std::string key = tickets_.make_request_key(page.id, {UserId("7")});
+  EXPECT_EQ(subscribe(page, R"(["a"])", "requestKey=" + key).status, 200);
+  EXPECT_EQ(subscribe(other, R"(["a"])", "userId=7&requestKey=" + key).status, 404);
+  EXPECT_THAT(channels_of(page), ElementsAre("a"));
+  EXPECT_THAT(channels_of(other), IsEmpty());
+}
+
+TEST_F(SubscriptionRoutesTest, WhatIsNoListOfNamesChangesNothing) {
+  const Page page = open("7");
+  std::string many = "[";
+  for (int i = 0; i < 101; ++i) many += (i == 0 ? "\"c" : ",\"c") + std::to_string(i) + '"';
+  for (const std::string& channels :
+       {std::string("\"a\""), std::string("[]"), std::string("[1]"), std::string("{}"), std::string("null"),
+        std::string(R"(["a",""])"), std::string(R"(["a\nb"])"), "[\"" + std::string(10'000, 'x') + "\"]", many + "]"}) {
+    EXPECT_EQ(subscribe(page, channels).status, 400) << channels.substr(0, 40);
+    EXPECT_EQ(unsubscribe(page, channels).status, 400) << channels.substr(0, 40);
+  }
+  EXPECT_EQ(request("POST", "/p/subscribe.do?userId=7", "[]").status, 400);
+  EXPECT_THAT(channels_of(page), IsEmpty());
+}
+
+}  // namespace
+}  // namespace sse::pages
