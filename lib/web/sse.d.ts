@@ -6,6 +6,8 @@ export interface SseEvent extends MessageEvent {
   url: string;
   /** Set for messages that the server stores until they are confirmed. */
   qos?: true;
+  /** The channel to which it was sent, once this object subscribes to channels. */
+  channel?: string;
 }
 
 export interface SseCloseInfo {
@@ -80,7 +82,7 @@ export interface SseEventListeners {
   'sse-end'?: SseListener;
   /**
    * The stream is not, or no longer, in a channel that the page asked for. `data` is JSON text:
-   * `{"channel":"team.7","reason":"no-rule"}`; other reasons are `application` and `revoked`.
+   * `{"channel":"team.7","reason":"no-rule"}`; other reasons are `application`, `too-many` and `revoked`.
    */
   'sse-channel-refused'?: SseListener;
   /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
@@ -142,6 +144,11 @@ export interface SseOptions {
   leaveCheckInterval?: number;
   /** Called with every event before its listener. */
   intercepts?: Array<(this: Sse, event: SseEvent) => void>;
+}
+
+export interface SseSubscribeOptions {
+  /** The events of the channel that the listener gets. Default `server-push`, the default of a send. */
+  events?: string[];
 }
 
 /** 0 connecting or about to reconnect, 1 connected, 2 closed: does not reconnect while this tab is visible. */
@@ -214,6 +221,15 @@ export default class Sse {
   addListener(listeners: SseEventListeners | string[]): Promise<Response>;
   /** Only the names matter; functions are ignored. Listeners of `on` stay. */
   removeListener(names: string | string[] | SseEventListeners): Promise<Response>;
+  /**
+   * Follows a channel, on this stream and on all that come after it: the listener gets the events that are sent to it, other
+   * listeners get them, too, and `event.channel` names it. What was missed while the client was not connected comes as for
+   * everything else. The promise resolves when the stream is in the channel, and rejects with an Error whose `reason` is that
+   * of `sse-channel-refused`; the channel is then not followed. Does not work with `share`.
+   */
+  subscribe(channel: string, options: SseSubscribeOptions | null | undefined, listener: NonNullable<SseListener>): Promise<void>;
+  /** Removes the listener from the channel; without one, all. The stream leaves a channel that has none left. */
+  unsubscribe(channel: string, listener?: NonNullable<SseListener>): Promise<void>;
   /** The response is the application's; not retried when the network fails, because the request may have arrived. */
   send(path: string, body?: unknown, query?: SseQuery, headers?: Record<string, string>): Promise<Response>;
   /** Rejects with a TypeError when `formData` is not a FormData. */

@@ -31,6 +31,7 @@ const OWN_EVENTS = [
   'connect-finish',
   'connect-close',
   'sse-qos',
+  'sse-channel',
   'sse-ping',
   'sse-end',
   'sse-set-duration',
@@ -94,7 +95,8 @@ function parameters(...sources) {
   const result = new URLSearchParams();
   for (const source of sources) {
     for (const [name, value] of Object.entries(source ?? {})) {
-      if (value !== undefined && value !== null) result.set(name, value);
+      if (Array.isArray(value)) value.forEach((one) => result.append(name, one));
+      else if (value !== undefined && value !== null) result.set(name, value);
     }
   }
   return result;
@@ -296,8 +298,8 @@ class Connection {
 
   #url() {
     const { url, query } = this.#host.target();
-    const own = this.#host.parameters();
-    const address = (listeners) => `${url}/connect?${parameters(own, { listeners }, query)}`;
+    const { channel, ...own } = this.#host.parameters();
+    const address = (listeners) => `${url}/connect?${parameters(own, { listeners }, query, { channel })}`;
     let room = MAX_URL - address('').length;
     const fitting = this.#host.names().filter((name) => {
       room -= encodeURIComponent(`${name},`).length;
@@ -487,7 +489,11 @@ class Sse {
   #streamId = ''; // EventSource repeats the last id on events without one.
   #lastEventId;
   #marked = false;
+  #mark = {}; // of the channel of the next event
   #seen = new Set();
+  #channels; // the part for them, once subscribe() was called
+  #marks; // pending or done: that part is loaded
+  #marksAsked = false; // of the stream
 
   #userActive = false;
   #activeSince = 0;
@@ -609,6 +615,34 @@ class Sse {
     );
   }
 
+  subscribe(channel, options, listener) {
+    return this.#withChannels((channels) => channels.subscribe(channel, options, listener));
+  }
+
+  unsubscribe(channel, listener) {
+    return this.#withChannels((channels) => channels.unsubscribe(channel, listener));
+  }
+
+  async #withChannels(use) {
+    if (this.options.share) throw new TypeError('A shared stream cannot subscribe to channels.');
+    this.#marks ??= import('./sse-channels.js').then(({ Channels }) => {
+      this.#channels = new Channels({
+        on: (name, fn) => this.on(name, fn),
+        off: (name, fn) => this.off(name, fn),
+        call: (fn, event) => this.#call(fn, event),
+        request: (action, channels) =>
+          this.#whenActive(() => {
+            const body = JSON.stringify({ connectionId: this.connectionId, channels });
+            return post(this.#target(), `${action}.do`, body, JSON_HEADERS);
+          }),
+      });
+    });
+    await this.#marks;
+    // A stream that was opened before the first call has no marks.
+    if (!this.#marksAsked) this.#connection.reopen();
+    return use(this.#channels);
+  }
+
   // ---- the stream
 
   #newConnection() {
@@ -622,6 +656,7 @@ class Sse {
       refresh: () => this.#refresh(),
       connecting: () => {
         this.#streamId = '';
+        this.#mark = {};
         this.#setState(CONNECTING);
       },
       lost: () => {
@@ -700,6 +735,7 @@ class Sse {
     const { keepaliveTime, accessTimestamp, useWindowEventBus } = this.options;
     const { totalJSHeapSize, usedJSHeapSize, jsHeapSizeLimit } = performance.memory ?? {};
     const { screen, location } = globalThis;
+    this.#marksAsked = Boolean(this.#marks);
     return {
       clientId: this.clientId,
       clientVersion: Sse.version,
@@ -720,21 +756,32 @@ class Sse {
       ackMarks: 1,
       ping: 1,
       ends: 1,
+      channelMarks: this.#marks && 1,
+      channel: this.#channels?.names(),
     };
   }
 
   #receive(event) {
+    if (event.type === 'sse-channel') {
+      this.#mark = objectIn(event.data);
+      return;
+    }
     const marked = this.#marked; // With ackMarks only the event after an `sse-qos` is confirmed.
     this.#marked = event.type === 'sse-qos';
     if (this.#marked) return;
-    const ownId = (marked || event.lastEventId !== this.#streamId) && event.lastEventId;
+    // Of an event without a listener only the mark arrives.
+    const { channel, id } = this.#mark.event === event.type ? this.#mark : {};
+    this.#mark = {};
+    if (channel) event.channel = channel;
+    // An id in the mark is that of the event alone: the stream resumes from another one.
+    const ownId = id ?? ((marked || event.lastEventId !== this.#streamId) && event.lastEventId);
     this.#streamId = event.lastEventId ?? this.#streamId;
     if (this.#handleOwn(event)) return;
     if (marked) event.qos = true;
     const isWanted = this.#listeners.has(event.type) || this.#moreListeners.has(event.type);
     const { ack, ackMarks = false } = this.#connection.server;
     // A message may be older than the last event.
-    if (ownId && (!marked || ownId.padStart(20) > (this.#lastEventId ?? '').padStart(20))) this.#lastEventId = ownId;
+    if (ownId && !id && (!marked || ownId.padStart(20) > (this.#lastEventId ?? '').padStart(20))) this.#lastEventId = ownId;
     if (!isWanted) return; // a message without a listener is not confirmed
     // Java servers, which do not ask for confirmations, restart ids on every connection.
     if (!ownId || !ack || !this.#seen.has(ownId)) this.#emit(event);
@@ -780,6 +827,7 @@ class Sse {
     }
     this.#emit(event);
     this.#drain();
+    this.#channels?.opened();
   }
 
   /** `connectionId` stays for the listeners. */

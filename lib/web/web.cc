@@ -18,6 +18,7 @@ extern const std::string_view demo_log_js;
 extern const std::string_view demo_text_js;
 extern const std::string_view demo_wire_js;
 extern const std::string_view favicon_svg;
+extern const std::string_view sse_channels_js;
 extern const std::string_view sse_fetch_js;
 extern const std::string_view sse_js;
 extern const std::string_view sse_share_js;
@@ -62,6 +63,7 @@ std::span<const Asset> page_assets() {
 std::span<const ClientFile> client_files() {
   static const ClientFile kFiles[] = {
       {"sse.js", kJavascript, sse_js},
+      {"sse-channels.js", kJavascript, sse_channels_js},
       {"sse-fetch.js", kJavascript, sse_fetch_js},
       {"sse-share.js", kJavascript, sse_share_js},
       {"sse.d.ts", "text/plain;charset=utf-8", sse_d_ts},

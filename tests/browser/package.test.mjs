@@ -101,15 +101,15 @@ async function sizeOf(name) {
   return gzipSync(code, { level: 9 }).length;
 }
 
-test('the client is at most 6 kB and with all its parts 10 kB, minified and gzipped', async (t) => {
+test('the client is at most 6.4 kB and with all its parts 11 kB, minified and gzipped', async (t) => {
   let all = 0;
   for (const name of (await readdir(WEB)).filter((file) => /^sse.*\.js$/.test(file)).sort()) {
     const size = await sizeOf(name);
     t.diagnostic(`${name}: ${size} bytes`);
-    if (name === 'sse.js') assert.ok(size <= 6000, `sse.js is ${size} bytes`);
+    if (name === 'sse.js') assert.ok(size <= 6400, `sse.js is ${size} bytes`);
     all += size;
   }
-  assert.ok(all <= 10_000, `all are ${all} bytes`);
+  assert.ok(all <= 11_000, `all are ${all} bytes`);
 });
 
 const BUNDLERS = {

@@ -56,3 +56,10 @@ sse.on(['news'], () => {});
 // @ts-expect-error uploads are forms
 sse.upload('avatar', 'text');
 console.log(wrong);
+const joined: Promise<void> = sse.subscribe('team.7', { events: ['note'] }, ({ channel, data }: SseEvent) => {
+  const from: string | undefined = channel;
+  console.log(from, data);
+});
+sse.subscribe('team.8', null, () => {});
+const left: Promise<void> = sse.unsubscribe('team.7');
+console.log(joined, left);

@@ -46,6 +46,8 @@ TEST(Web, EmbedsEveryFileByteForByte) {
                                     {"demo-wire.js", asset("/demo-wire.js")},
                                     {"favicon.svg", asset("/favicon.svg")},
                                     {"sse.js", client_file("sse.js")},
+                                    {"sse-channels.js", client_file("sse-channels.js")},
+                                    {"sse-fetch.js", client_file("sse-fetch.js")},
                                     {"sse-share.js", client_file("sse-share.js")},
                                     {"sse.d.ts", client_file("sse.d.ts")}}) {
     ASSERT_FALSE(source_of(file).empty()) << file;

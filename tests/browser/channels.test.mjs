@@ -1,0 +1,148 @@
+// Channels that a page subscribes to: on the open stream, and again whenever it reconnects.
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { closeBrowser, openPage, startServer, until } from './harness.mjs';
+
+after(closeBrowser);
+
+const OPTIONS = ['--reconnect-time', '50ms', '--history', '100'];
+
+async function openClient(t, server, options = {}) {
+  const page = await openPage(t, `${server.url}/my-sse`);
+  page.asked = [];
+  page.on('request', (request) => page.asked.push(request.url()));
+  await page.evaluate(async (given) => {
+    const { default: Sse } = await import('/my-sse');
+    window.got = [];
+    window.finished = 0;
+    window.client = new Sse({ query: { userId: 'ann' }, ...given });
+    window.client.on('connect-finish', () => (window.finished += 1));
+    window.client.on('news', ({ data, channel }) => window.got.push(['page', channel ?? null, data]));
+    window.follow = (channel, options) =>
+      window.client
+        .subscribe(channel, options, ({ data, channel: from }) => window.got.push([channel, from, data]))
+        .then(() => 'joined', (error) => `${error.name} ${error.reason ?? error.message}`);
+  }, options);
+  return page;
+}
+
+const send = async (server, channels, data, more = {}) => {
+  const answer = await server.admin('POST', '/api/v1/send', { target: { channels }, event: 'news', data, ...more });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json;
+};
+const got = (page) => page.evaluate(() => window.got);
+const gets = (page, data) => until(async () => (await got(page)).some((one) => one[2] === data), `the page gets ${data}`);
+const channelsOf = async (server) => (await server.connections()).map(({ channels }) => channels.sort().join());
+const NEWS = { events: ['news'] };
+
+test('a page gets what is sent to the channels that it has subscribed to', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const page = await openClient(t, server);
+  const follow = (channel, options) =>
+    page.evaluate(([name, more]) => window.follow(name, more), [channel, options ?? NEWS]);
+  assert.equal(await follow('a,b'), 'joined');
+  assert.equal(await follow('c'), 'joined');
+  assert.deepEqual(await channelsOf(server), ['a,b,c']);
+  await send(server, ['a,b'], 'one');
+  await send(server, ['c', 'a,b'], 'two');
+  await server.send('ann', 'news', 'three');
+  await gets(page, 'three');
+  assert.deepEqual(await got(page), [
+    ['page', 'a,b', 'one'],
+    ['a,b', 'a,b', 'one'],
+    ['page', 'c', 'two'],
+    ['c', 'c', 'two'],
+    ['page', null, 'three'],
+  ]);
+  await page.evaluate(() => window.client.unsubscribe('c'));
+  assert.deepEqual(await channelsOf(server), ['a,b']);
+  assert.equal((await send(server, ['c'], 'four')).delivered, 0);
+});
+
+test('subscriptions are made again after every reconnect, and what was missed comes', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const page = await openClient(t, server);
+  const follow = (channel) => page.evaluate(([name, more]) => window.follow(name, more), [channel, NEWS]);
+  await follow('a');
+  await follow('b');
+  await send(server, ['a'], 'before');
+  await gets(page, 'before');
+  // What is sent between the end of the stream and the next one is in the history.
+  const [{ id }] = await server.connections();
+  await page.evaluate(() => window.client.close());
+  await until(async () => (await server.connections()).length === 0, 'the stream has ended');
+  await send(server, ['b'], 'missed');
+  await send(server, ['b', 'a'], 'missed, too');
+  await page.evaluate(() => window.client.connect());
+  await gets(page, 'missed, too');
+  assert.notEqual((await server.connections())[0].id, id);
+  assert.deepEqual(await channelsOf(server), ['a,b']);
+  assert.deepEqual(
+    (await got(page)).filter(([to]) => to !== 'page'),
+    [
+      ['a', 'a', 'before'],
+      ['b', 'b', 'missed'],
+      ['a', 'a', 'missed, too'],
+    ],
+  );
+  assert.match(page.asked.filter((url) => url.includes('/connect?')).at(-1), /channelMarks=1.*&channel=a&channel=b/);
+});
+
+test('messages that wait in a channel arrive once and are confirmed', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  await send(server, ['a'], 'waits', { qos: true });
+  const page = await openClient(t, server);
+  await page.evaluate((more) => window.follow('a', more), NEWS);
+  await gets(page, 'waits');
+  const pending = async () => (await server.admin('GET', '/api/v1/messages')).json.total;
+  await until(async () => (await pending()) === 0, 'the message is confirmed');
+  await send(server, ['a'], 'live', { qos: true });
+  await gets(page, 'live');
+  await until(async () => (await pending()) === 0, 'the message is confirmed');
+  assert.deepEqual(
+    (await got(page)).filter(([to]) => to === 'a').map((one) => one[2]),
+    ['waits', 'live'],
+  );
+});
+
+test('a channel that is refused rejects with the reason, and the stream stays', async (t) => {
+  const server = await startServer(t, ...OPTIONS, '--channel-rule', 'public.*=anyone');
+  const page = await openClient(t, server);
+  assert.equal(await page.evaluate((more) => window.follow('public.a', more), NEWS), 'joined');
+  assert.equal(await page.evaluate((more) => window.follow('board', more), NEWS), 'Error no-rule');
+  assert.match(await page.evaluate(() => window.follow('', {})), /^TypeError/);
+  assert.deepEqual(await channelsOf(server), ['public.a']);
+  await send(server, ['public.a'], 'still');
+  await gets(page, 'still');
+});
+
+test('a page that subscribes in the task that creates the client opens one stream', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const page = await openPage(t, `${server.url}/my-sse`);
+  const names = Array.from({ length: 60 }, (_, i) => `channel-${i}-${'x'.repeat(60)}`);
+  await page.evaluate(async (all) => {
+    const { default: Sse } = await import('/my-sse');
+    window.finished = 0;
+    window.client = new Sse({ query: { userId: 'ann', channel: 'from-query' } });
+    window.client.on('connect-finish', () => (window.finished += 1));
+    await Promise.all(all.map((name) => window.client.subscribe(name, {}, () => {})));
+  }, names);
+  const expected = [[...names, 'from-query'].sort().join()];
+  assert.deepEqual(await channelsOf(server), expected);
+  assert.equal(await page.evaluate(() => window.finished), 1);
+  // Not all of them fit into a URL.
+  await page.evaluate(() => {
+    window.client.close();
+    window.client.connect();
+  });
+  await until(async () => (await page.evaluate(() => window.finished)) === 2, 'the page is connected again');
+  await until(async () => (await channelsOf(server)).join('|') === expected.join('|'), 'it is in all channels again');
+});
+
+test('a shared stream has no subscriptions of single windows', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const page = await openClient(t, server, { share: true });
+  assert.match(await page.evaluate(() => window.follow('a', {})), /^TypeError/);
+});
