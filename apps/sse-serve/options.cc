@@ -187,6 +187,8 @@ void declare_qos(cli::App& app, server::ServerOptions& server) {
   add_bytes(app, "--qos-max-bytes-per-user", server.qos_max_bytes_per_user, "Maximum size of their data; 0: no limit");
   add_count(app, "--qos-max-total", server.qos_max_total, 0, kMaxCount,
             "Maximum pending messages of all recipients, one for two recipients counted twice; 0: no limit");
+  add_count(app, "--qos-replicas", server.qos_replicas, 0, 100,
+            "With --cluster: accept a message when so many replicas of Redis have it, too");
   add_bytes(app, "--qos-max-total-bytes", server.qos_max_total_bytes, "Maximum size of their data; 0: no limit");
   add_count(app, "--qos-max-dead", server.qos_max_dead, 0, kMaxCount,
             "Maximum dead letters, which are expired messages ('ssectl messages dead'); the oldest are removed");
@@ -216,9 +218,20 @@ void declare_cluster(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Cluster");
   app.add_option("--cluster", server.cluster,
                  "Join the cluster that uses this Redis, which also stores the pending messages")
-      .type_name("redis://[:PASSWORD@]HOST:PORT/DB");
+      .type_name("redis://[USER:PASSWORD@]HOST:PORT/DB");
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
       .type_name("FILE");
+  app.add_option("--cluster-ca", server.cluster_ca_file,
+                 "With rediss://: PEM file of the certificates to trust (default: the system's)")
+      .type_name("FILE");
+  app.add_option("--cluster-cert", server.cluster_certificate_file,
+                 "With rediss://: PEM file with the certificate of this server, for a Redis that asks for one")
+      .type_name("FILE");
+  app.add_option("--cluster-key", server.cluster_key_file, "PEM file with the private key of --cluster-cert")
+      .type_name("FILE");
+  app.add_option("--cluster-tls-name", server.cluster_tls_name,
+                 "Name in the certificate of Redis (default: the host of the address)")
+      .type_name("NAME");
   app.add_option("--cluster-prefix", server.cluster_prefix,
                  "Begins all keys and channels of the cluster in Redis, which may hold several clusters")
       .type_name("TEXT")

@@ -3,6 +3,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace sse::net {
 
@@ -93,6 +95,18 @@ TlsSession::TlsSession(ssl_ctx_st* context, int fd) : fd_(fd), ssl_(SSL_new(cont
   SSL_set_accept_state(ssl_.get());
 }
 
+TlsSession::TlsSession(ssl_ctx_st* context, int fd, const std::string& server_name) : TlsSession(context, fd) {
+  SSL* const ssl = ssl_.get();
+  SSL_set_connect_state(ssl);
+  // Not sent for an address, RFC 6066 §3.
+  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str()) == 1;
+  const bool named = is_address || (SSL_set_tlsext_host_name(ssl, server_name.c_str()) == 1 &&
+                                    SSL_set1_host(ssl, server_name.c_str()) == 1);
+  ERR_clear_error();
+  if (server_name.empty() || !named)
+    throw Error(ErrorCode::kInvalidArgument, "a certificate cannot name '" + printable(server_name, 80) + "'");
+}
+
 TlsSession::~TlsSession() = default;
 
 TlsSession::Step TlsSession::handshake() {
@@ -106,6 +120,9 @@ TlsSession::Step TlsSession::handshake() {
       return Step::kWantsWrite;
     default:
       failed(result);
+      // Why a client does not trust the server.
+      if (const long why = SSL_get_verify_result(ssl_.get()); why != X509_V_OK)
+        problem_ += std::string(": ") + X509_verify_cert_error_string(why);
       return Step::kFailed;
   }
 }

@@ -14,16 +14,19 @@ struct bio_st;
 
 namespace sse::net {
 
-/// The server side of TLS on one connected, non-blocking socket, which it uses and does not own. Never blocks, never
-/// raises SIGPIPE. One thread at a time, not necessarily always the same.
+/// One side of TLS on one connected, non-blocking socket, which it uses and does not own. Never blocks, never raises
+/// SIGPIPE. One thread at a time, not necessarily always the same.
 class TlsSession {
  public:
   /// Most bytes of one write(), and the room that read() should have: otherwise received bytes stay in OpenSSL's
   /// buffer, where epoll does not see them.
   static constexpr std::size_t kMaxRecord = std::size_t{16} * 1024;
 
-  /// `context`: of a TlsContext. Throws Error(kInternal) when memory is short.
+  /// The server's side. `context`: of a TlsContext. Throws Error(kInternal) when memory is short.
   TlsSession(ssl_ctx_st* context, int fd);
+  /// The client's side. `context`: of a TlsClientContext; `server_name`: a host name or an IP address, which the
+  /// certificate of the server must name.
+  TlsSession(ssl_ctx_st* context, int fd, const std::string& server_name);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;

@@ -24,6 +24,8 @@ cluster::RedisClusterOptions redis_options(const ServerOptions& options, const s
   cluster::RedisClusterOptions redis;
   redis.address = options.cluster;
   redis.password = read_optional_secret(options.cluster_password_file, "--cluster-password-file");
+  redis.tls = {options.cluster_ca_file, options.cluster_certificate_file, options.cluster_key_file,
+               options.cluster_tls_name};
   redis.prefix = options.cluster_prefix;
   redis.cluster.node = id;
   redis.cluster.clock = options.clock;
@@ -59,15 +61,22 @@ void check_cluster(const ServerOptions& options) {
     bad("with --cluster the messages are stored in Redis: leave out the program's own repository");
   if (!options.cluster.empty() && !options.discovery.empty())
     bad("--cluster and --discovery are two kinds of cluster; give one of them");
-  if (!options.cluster.empty()) cluster::parse_redis_address(options.cluster);
+  if (!options.cluster.empty()) cluster::check(redis_options(options, options.server_id));
   // The history is local to one server and ordered by its clock.
   if ((!options.cluster.empty() || !options.discovery.empty()) && options.history.events != 0)
     bad("--history works on a single server only; leave out either --history or --cluster and --discovery");
   if (options.cluster.empty() && !options.cluster_password_file.empty()) bad("--cluster-password-file needs --cluster");
+  if (options.cluster.empty() && options.qos_replicas != 0) bad("--qos-replicas needs --cluster");
   if (options.cluster.empty() && options.allow_redis_eviction) bad("--allow-redis-eviction needs --cluster");
   if (options.cluster.empty() && options.cluster_prefix != ServerOptions().cluster_prefix)
     bad("--cluster-prefix needs --cluster");
-  cluster::require_redis_prefix(options.cluster_prefix);
+  const std::pair<const char*, const std::string&> of_redis[] = {{"--cluster-ca", options.cluster_ca_file},
+                                                                 {"--cluster-cert", options.cluster_certificate_file},
+                                                                 {"--cluster-key", options.cluster_key_file},
+                                                                 {"--cluster-tls-name", options.cluster_tls_name}};
+  for (const auto& [name, value] : of_redis) {
+    if (options.cluster.empty() && !value.empty()) bad(std::string(name) + " needs --cluster");
+  }
   if (!options.discovery.empty()) {
     if (options.cluster_listen.empty())
       bad("--discovery needs an address at which other nodes reach this one: --cluster-listen ADDRESS:PORT");

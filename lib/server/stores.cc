@@ -48,6 +48,11 @@ std::unique_ptr<cluster::RedisRepository> open_redis(const ServerOptions& option
   redis.dropped = &metrics.counter("sse_confirmations_dropped_total",
                                    "Confirmations dropped because the queue was full while Redis was away: their "
                                    "messages are redelivered");
+  redis.node = server_id;
+  redis.replicas = static_cast<unsigned>(options.qos_replicas);
+  redis.not_replicated =
+      &metrics.counter("sse_qos_not_replicated_total",
+                       "Accepted messages that the Redis of the cluster does not have after a fail-over");
   return std::make_unique<cluster::RedisRepository>(redis, cluster.connect_timeout);
 }
 

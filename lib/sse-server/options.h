@@ -88,7 +88,8 @@ struct ServerOptions {
   ByteCount qos_max_bytes_per_user = mebibytes(256);         ///< their size
   std::uint64_t qos_max_total = 10'000'000;                  ///< (message, recipient) pairs
   ByteCount qos_max_total_bytes = mebibytes(std::uint64_t{16} * 1024);  ///< their size
-  std::uint64_t qos_max_dead = 10'000;                                  ///< dead letters stored; the oldest are deleted
+  std::size_t qos_replicas = 0;         ///< with `cluster`: of Redis that must have a message before it is accepted
+  std::uint64_t qos_max_dead = 10'000;  ///< dead letters stored; the oldest are deleted
 
   // The application behind the pages, if it is another program.
   std::string hook;                              ///< URL of the application; empty: none
@@ -105,10 +106,14 @@ struct ServerOptions {
   LogLevel log_level = LogLevel::kInfo;  ///< of the sink: less important lines are left out
 
   // A cluster of several servers.
-  std::string cluster;                  ///< `redis://HOST:PORT/DB`; empty: no Redis cluster
-  std::string cluster_password_file;    ///< overrides a password in the address
-  std::string cluster_prefix = "sse:";  ///< of all keys and channels in Redis; the same for all nodes of a cluster
-  bool allow_redis_eviction = false;    ///< start even if Redis evicts keys without a time to live, with a warning
+  std::string cluster;                ///< `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`; empty: no Redis cluster
+  std::string cluster_password_file;  ///< overrides a password in the address
+  std::string cluster_ca_file;        ///< with TLS, PEM: the certificates to trust; empty: the system's
+  std::string cluster_certificate_file;  ///< with TLS, PEM: of this server, for a Redis that asks for one
+  std::string cluster_key_file;          ///< that belongs to it
+  std::string cluster_tls_name;          ///< in the certificate of Redis; empty: the host of the address
+  std::string cluster_prefix = "sse:";   ///< of all keys and channels in Redis; the same for all nodes of a cluster
+  bool allow_redis_eviction = false;     ///< start even if Redis evicts keys without a time to live, with a warning
   std::string discovery;  ///< `nacos://…` or `static:…`: a cluster whose nodes talk to each other; not with `cluster`
   std::string discovery_password_file;    ///< of Nacos; overrides a password in the address
   std::string discovery_access_key_file;  ///< of Nacos: first line `ACCESSKEY:SECRETKEY`

@@ -325,13 +325,13 @@ TEST_F(HostileNeighboursTest, ANeighbourWithoutRedisMayAnswerAnything) {
 }
 
 TEST_F(HostileNeighboursTest, ASubscriptionThatRedisRefusesIsSaidAndMendsItself) {
-  bus_.redis.say("ACL SETUSER default resetchannels &other:*");
+  bus_.redis.say("ACL SETUSER sse resetchannels &other:*");
   ClusterNode node("a", bus_.options());
   EXPECT_TRUE(eventually([&] { return node.degraded().find("refuses a subscription") != std::string::npos; }))
       << node.degraded();
   node.streams().connect("userId=1");
   expect_alive(node, "a refusal");
-  bus_.redis.say("ACL SETUSER default allchannels");
+  bus_.redis.say("ACL SETUSER sse allchannels");
   EXPECT_TRUE(eventually([&] { return node.degraded().empty(); })) << node.degraded();
 }
 

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -71,8 +73,8 @@ TEST_F(RedisClusterTest, ARedisThatComesBackEmptyIsNoticedAndFilledAgain) {
 }
 
 TEST_F(RedisClusterTest, ClustersWithDifferentPrefixesShareARedis) {
-  ClusterNode& a = start("a", {"--cluster-prefix", "{hr}:"});
-  ClusterNode& b = start("b", {"--cluster-prefix", "{hr}:"});
+  ClusterNode& a = start_with({"--cluster", bus_.redis.url()}, "a", {"--cluster-prefix", "{hr}:"});
+  ClusterNode& b = start_with({"--cluster", bus_.redis.url()}, "b", {"--cluster-prefix", "{hr}:"});
   ClusterNode& other = start("a");
   ASSERT_TRUE(a.sees(2));
   ASSERT_TRUE(other.sees(1));
@@ -84,6 +86,56 @@ TEST_F(RedisClusterTest, ClustersWithDifferentPrefixesShareARedis) {
   EXPECT_THAT(ssectl("--cluster " + bus_.redis.url() + " --cluster-prefix {hr}: --timeout 60s send --user 1 x"),
               HasSubstr("delivered  1 connection"));
   EXPECT_THAT(bus_.redis.say("EXISTS {hr}:pending:count"), HasSubstr(":1"));
+}
+
+class SecuredRedisTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(
+        std::system(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=redis "
+                     "-addext subjectAltName=DNS:redis.example -keyout " +
+                     key() + " -out " + certificate() + " 2>/dev/null")
+                        .c_str()),
+        0);
+    std::ofstream(folder_.file("password")) << "secret\n";
+  }
+  std::string certificate() const { return folder_.file("redis.pem"); }
+  std::string key() const { return folder_.file("redis.key"); }
+
+  TempFolder folder_;
+};
+
+TEST_F(SecuredRedisTest, NodesAndSsectlUseTlsWithTheirCertificateAndTheUserOfTheManual) {
+  RedisProcess redis({"--tls-port", "@port", "--tls-cert-file", certificate(), "--tls-key-file", key(),
+                      "--tls-ca-cert-file", certificate()});
+  const std::string address = "rediss://sse@127.0.0.1:" + std::to_string(redis.other_port()) + "/0";
+  std::vector<std::string> options{"--cluster",     address,       "--cluster-password-file", folder_.file("password"),
+                                   "--cluster-ca",  certificate(), "--cluster-cert",          certificate(),
+                                   "--cluster-key", key(),         "--cluster-tls-name",      "redis.example"};
+  ClusterNode a("a", options);
+  ClusterNode b("b", options);
+  ASSERT_TRUE(a.sees(2) && b.sees(2));
+  const std::size_t stream = b.streams().connect("userId=1");
+  EXPECT_TRUE(eventually([&] { return a.send_to_user("1", "x", {{"qos", true}})["delivered"] == 1; }));
+  ASSERT_TRUE(b.receives(stream, "x"));
+  std::string of_ssectl;
+  for (const std::string& option : options) of_ssectl += option + " ";
+  EXPECT_THAT(ssectl(of_ssectl + "--timeout 60s send --user 1 y"), HasSubstr("delivered  1 connection"));
+  options.back() = "another.example";
+  try {
+    ClusterNode c("c", options);
+    FAIL() << "started with a Redis of another name";
+  } catch (const std::runtime_error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("ostname mismatch"));
+  }
+}
+
+TEST_F(SecuredRedisTest, ANodeUsesAUnixSocket) {
+  RedisProcess redis({"--unixsocket", folder_.file("redis.sock")});
+  ClusterNode a("a", {"--cluster", "unix://sse:secret@" + folder_.file("redis.sock") + "?db=3"});
+  ASSERT_TRUE(a.sees(1));
+  EXPECT_EQ(a.send_to_user("1", "kept", {{"qos", true}})["pending"], 1);
+  EXPECT_EQ(a.get("/api/v1/status")["cluster"]["address"], "unix://" + folder_.file("redis.sock") + "?db=3");
 }
 
 TEST_F(RedisClusterTest, AFrozenRedisDelaysNoNodeForLong) {

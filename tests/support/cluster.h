@@ -13,7 +13,7 @@
 
 namespace sse::testing {
 
-/// A cluster through a real Redis, which carries its commands and stores its messages.
+/// A cluster through a real Redis, which carries its commands and stores its messages, as the user of the manual.
 class OverRedis {
  public:
   static constexpr const char* kName = "Redis";
@@ -22,8 +22,8 @@ class OverRedis {
   /// Redis does not count a node as a receiver once its connection has ended.
   static constexpr bool kNamesDeadNodes = false;
 
-  std::vector<std::string> options() const { return {"--cluster", redis.url()}; }
-  std::string ssectl_options() const { return "--cluster " + redis.url(); }
+  std::vector<std::string> options() const { return {"--cluster", redis.url_of_user()}; }
+  std::string ssectl_options() const { return "--cluster " + redis.url_of_user(); }
 
   RedisProcess redis;
 };

@@ -14,8 +14,29 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "support/paths.h"
+
 namespace sse::testing {
 namespace {
+
+// What follows the password in the manual's ACL SETUSER.
+std::vector<std::string> documented_rights() {
+  std::istringstream page(read_file(source_folder() + "/man/sse-server-cluster.7"));
+  std::vector<std::string> rights;
+  std::string line;
+  while (std::getline(page, line) && !line.starts_with("ACL SETUSER")) {
+  }
+  for (; page && line != ".Ed"; std::getline(page, line)) {
+    std::istringstream words(line);
+    for (std::string word; words >> word;) rights.push_back(word);
+  }
+  // ACL SETUSER sse on >PASSWORD
+  if (rights.size() < 20) throw std::runtime_error("sse-server-cluster(7) lists no permissions");
+  rights.erase(rights.begin(), rights.begin() + 5);
+  return rights;
+}
+
+}  // namespace
 
 int free_port() {
   const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -30,13 +51,12 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-}  // namespace
-
 RedisProcess::RedisProcess(std::vector<std::string> options) : options_(std::move(options)) {
   std::ostringstream ends;
   // Another program may take the port in between: then with another one.
   for (int attempt = 0; attempt < 5 && pid_ < 0; ++attempt) {
     port_ = free_port();
+    other_port_ = free_port();
     spawn();
     bool up = false;
     bool ended = false;
@@ -71,7 +91,10 @@ void RedisProcess::spawn() {
       "redis-server", "--port", std::to_string(port_), "--bind",    "127.0.0.1",
       "--save",       "",       "--appendonly",        "yes",       "--appendfsync",
       "always",       "--dir",  folder_.file(""),      "--logfile", folder_.file("redis.log")};
-  words.insert(words.end(), options_.begin(), options_.end());
+  words.insert(words.end(), {"--user", "sse", "on", ">secret"});
+  const std::vector<std::string> rights = documented_rights();
+  words.insert(words.end(), rights.begin(), rights.end());
+  for (const std::string& option : options_) words.push_back(option == "@port" ? std::to_string(other_port_) : option);
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);

@@ -45,8 +45,9 @@ std::unique_ptr<cluster::ClusterClient> Context::open_cluster() const {
     cluster::RedisClusterOptions options;
     options.address = options_.cluster;
     options.password = secret(options_.cluster_password_file);
-    cluster::require_redis_prefix(options_.cluster_prefix);
+    options.tls = {options_.cluster_ca, options_.cluster_cert, options_.cluster_key, options_.cluster_tls_name};
     options.prefix = options_.cluster_prefix;
+    cluster::check(options);
     options.connect_timeout = std::min(timeout_, std::chrono::milliseconds(5000));
     return std::make_unique<cluster::ClusterClient>(options);
   }

@@ -8,12 +8,26 @@ void GlobalOptions::declare(cli::App& app) {
       .type_name("ADDRESS")
       .envname("SSECTL_SERVER");
   app.add_option("--cluster", cluster,
-                 "Instead of a server: any node of the cluster at redis://[:PASSWORD@]HOST:PORT/DB")
+                 "Instead of a server: any node of the cluster at redis://[USER:PASSWORD@]HOST:PORT/DB")
       .type_name("ADDRESS")
       .envname("SSECTL_CLUSTER");
   app.add_option("--cluster-password-file", cluster_password_file, "File whose first line is the password of Redis")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_PASSWORD_FILE");
+  app.add_option("--cluster-ca", cluster_ca,
+                 "With rediss://: PEM file of the certificates to trust (default: the system's)")
+      .type_name("FILE")
+      .envname("SSECTL_CLUSTER_CA");
+  app.add_option("--cluster-cert", cluster_cert, "With rediss://: PEM file with a certificate, if Redis asks for one")
+      .type_name("FILE")
+      .envname("SSECTL_CLUSTER_CERT");
+  app.add_option("--cluster-key", cluster_key, "PEM file with the private key of --cluster-cert")
+      .type_name("FILE")
+      .envname("SSECTL_CLUSTER_KEY");
+  app.add_option("--cluster-tls-name", cluster_tls_name,
+                 "Name in the certificate of Redis (default: the host of the address)")
+      .type_name("NAME")
+      .envname("SSECTL_CLUSTER_TLS_NAME");
   app.add_option("--cluster-prefix", cluster_prefix, "What the keys and channels of the cluster in Redis begin with")
       .type_name("TEXT")
       .show_default()

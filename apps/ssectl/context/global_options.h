@@ -11,6 +11,10 @@ struct GlobalOptions {
   std::string server;
   std::string cluster;
   std::string cluster_password_file;
+  std::string cluster_ca;
+  std::string cluster_cert;
+  std::string cluster_key;
+  std::string cluster_tls_name;
   std::string cluster_prefix = "sse:";
   std::string discovery;
   std::string discovery_password_file;

@@ -232,7 +232,7 @@ std::vector<Node> NacosDiscovery::nodes() {
       if (!entry.since.empty()) nodes.push_back(std::move(entry.node));
     }
     if (joined_) {
-      const bool listed = std::ranges::any_of(nodes, [&, &id = id_](const Node& node) { return node.id == id; });
+      const bool listed = std::ranges::any_of(nodes, [id = id_](const Node& node) { return node.id == id; });
       note_listed(listed);
       if (!listed) nodes.push_back({id_, number_, latest_, kWireVersion, disabled_ ? kDisabled : ""});
       say_hello();

@@ -82,7 +82,7 @@ unsigned NacosDiscovery::register_node() {
   std::vector<Entry> all = remove_stale_entries();
   for (unsigned attempt = 0; attempt < kMaxAttempts; ++attempt) {
     std::set<unsigned> taken;
-    const auto others = [&, &id = id_](const Entry& entry) {
+    const auto others = [&, id = id_](const Entry& entry) {
       return entry.run != options_.run && entry.address != options_.address && entry.node.id != id;
     };
     for (const Entry& entry : all) {

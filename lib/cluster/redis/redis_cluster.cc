@@ -15,10 +15,32 @@ void require_redis_prefix(const std::string& prefix) {
               "--cluster-prefix '" + printable(prefix, 60) + "' must be 1 to 100 bytes without blanks, such as 'sse:'");
 }
 
+void check(const RedisClusterOptions& options) {
+  require_redis_prefix(options.prefix);
+  const RedisTls& tls = options.tls;
+  const bool some =
+      !tls.ca_file.empty() || !tls.certificate_file.empty() || !tls.key_file.empty() || !tls.server_name.empty();
+  if (tls.certificate_file.empty() != tls.key_file.empty())
+    throw Error(ErrorCode::kInvalidArgument, "--cluster-cert and --cluster-key belong together; give both");
+  const RedisAddress address = link_options(options).address;
+  if (!address.user.empty() && address.password.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the address of Redis has a user without a password; give --cluster-password-file, or USER:PASSWORD@");
+  }
+  if (address.tls) {
+    check(tls);
+  } else if (some) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--cluster-ca, --cluster-cert, --cluster-key and --cluster-tls-name are for rediss:// and "
+                "rediss-sentinel://");
+  }
+}
+
 RedisLinkOptions link_options(const RedisClusterOptions& options) {
   RedisLinkOptions link;
   link.address = parse_redis_address(options.address);
   if (!options.password.empty()) link.address.password = options.password;
+  link.tls = options.tls;
   link.clock = options.cluster.clock;
   link.connect_timeout = link.answer_timeout = options.link_timeout;
   return link;

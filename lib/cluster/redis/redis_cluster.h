@@ -12,6 +12,7 @@ namespace sse::cluster {
 /// Options of a cluster over Redis.
 struct RedisClusterOptions {
   std::string address;          ///< redis://…, see parse_redis_address()
+  RedisTls tls;                 ///< with TLS
   std::string password;         ///< overrides the password in the address; empty: that password
   std::string prefix = "sse:";  ///< of all keys and channels
   std::chrono::milliseconds connect_timeout{5000};
@@ -26,6 +27,9 @@ struct RedisCluster {
   std::unique_ptr<Cluster> cluster;
 };
 RedisCluster open_redis_cluster(const RedisClusterOptions& options, observe::Registry& metrics);
+
+/// Throws Error(kInvalidArgument) that names the invalid option.
+void check(const RedisClusterOptions& options);
 
 /// Throws Error(kInvalidArgument) for a text that keys and channels cannot begin with.
 void require_redis_prefix(const std::string& prefix);

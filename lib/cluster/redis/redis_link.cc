@@ -34,19 +34,22 @@ RedisLink::RedisLink(RedisLinkOptions options, Mode mode, Listener* listener)
       mode_(mode),
       listener_(listener),
       wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      watch_wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       clock_moved_(clock_.on_move([this] { kick(); })) {
-  if (!wakeup_.valid()) throw system_error(errno, "cannot make an eventfd for the link to Redis");
+  if (!wakeup_.valid() || !watch_wakeup_.valid())
+    throw system_error(errno, "cannot make an eventfd for the link to Redis");
   why_down_ = "no connection has been tried yet";
-}
-
-std::string RedisLink::reason_of(int error) {
-  return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
 }
 
 void RedisLink::start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
     run();
+  });
+  if (options_.address.sentinels.empty()) return;
+  watcher_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "sse-sentinels");
+    observe::guarded("watching the sentinels of Redis", [this] { watch_primary(); });
   });
 }
 
@@ -58,6 +61,7 @@ void RedisLink::stop() {
   }
   kick();
   if (thread_.joinable()) thread_.join();
+  if (watcher_.joinable()) watcher_.join();
 }
 
 bool RedisLink::stopping() const {
@@ -74,12 +78,14 @@ void RedisLink::kick() const {
   const std::uint64_t one = 1;
   // Fails only after 2^64 - 1 kicks.
   if (::write(wakeup_.get(), &one, sizeof one) < 0) return;
+  if (options_.address.sentinels.empty()) return;
+  if (::write(watch_wakeup_.get(), &one, sizeof one) < 0) return;
 }
 
-void RedisLink::take_kicks() const {
+void RedisLink::take_kicks(const UniqueFd& wakeup) {
   std::uint64_t kicks = 0;
   // Fails only when there is nothing to read.
-  if (::read(wakeup_.get(), &kicks, sizeof kicks) < 0) return;
+  if (::read(wakeup.get(), &kicks, sizeof kicks) < 0) return;
 }
 
 void RedisLink::require_up(milliseconds timeout) {
@@ -209,13 +215,13 @@ std::string RedisLink::flush() {
   std::size_t sent = 0;
   std::string why;
   while (sent < unsent_.size()) {
-    const ssize_t n = ::send(socket_.get(), unsent_.data() + sent, unsent_.size() - sent, MSG_NOSIGNAL);
+    const ssize_t n = socket_.send(std::string_view(unsent_).substr(sent));
     if (n > 0) {
       sent += static_cast<std::size_t>(n);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       break;
     } else if (errno != EINTR) {
-      why = reason_of(errno);
+      why = reason_of(socket_, errno);
       break;
     }
   }
@@ -263,11 +269,13 @@ std::string RedisLink::serve(RedisReader& reader) {
     {
       const MutexLock lock(mutex_);
       if (stopping_) return "this program is stopping";
-      fds[0] = {socket_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
+      if (moved_) return "its sentinels have named another primary";
+      fds[0] = {socket_.fd.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
     }
     fds[1] = {wakeup_.get(), POLLIN, 0};
-    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) return reason_of(errno);
-    if (fds[1].revents != 0) take_kicks();
+    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR)
+      return std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe
+    if (fds[1].revents != 0) take_kicks(wakeup_);
     if ((fds[0].revents & POLLOUT) != 0) {
       const MutexLock lock(mutex_);
       if (std::string why = flush(); !why.empty()) return why;
@@ -283,13 +291,22 @@ std::string RedisLink::serve(RedisReader& reader) {
 std::string RedisLink::read_some(RedisReader& reader) {
   std::vector<char> buffer(kReadBytes);
   int fd = -1;
+  ssize_t n = 0;
+  std::string why;
   {
     const MutexLock lock(mutex_);
-    fd = socket_.get();  // only this thread closes it
+    // Only this thread closes it. Writers use the TLS session meanwhile, but not the receiving side of a socket.
+    if (socket_.tls == nullptr) {
+      fd = socket_.fd.get();
+    } else if (n = socket_.receive(buffer.data(), buffer.size()); n < 0 && errno != EAGAIN) {
+      why = reason_of(socket_, errno);
+    }
   }
-  const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
+  if (fd >= 0) n = ::recv(fd, buffer.data(), buffer.size(), 0);
   if (n == 0) return "it closed the connection";
-  if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : reason_of(errno);
+  if (n < 0 && fd >= 0 && errno != EAGAIN && errno != EINTR)
+    return std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
+  if (n < 0) return why;
   heard_ = clock_.steady_now();
   std::vector<RedisReply> replies;
   if (!reader.feed(buffer.data(), static_cast<std::size_t>(n), replies)) return "it " + reader.problem();
@@ -350,7 +367,7 @@ void RedisLink::lose(const std::string& why) {
     const MutexLock lock(mutex_);
     up_.store(false, std::memory_order_release);
     why_down_ = why;
-    socket_.reset();
+    socket_ = {};
     unsent_.clear();
     lost.swap(waiting_);
   }

@@ -17,16 +17,21 @@
 #include "base/mutex.h"
 #include "cluster/redis/redis_address.h"
 #include "cluster/redis/redis_reply.h"
+#include "cluster/redis/redis_socket.h"
 
 namespace sse::cluster {
 
 struct RedisLinkOptions {
   RedisAddress address;
+  RedisTls tls;                    ///< with RedisAddress::tls
   std::string name = "sse-redis";  ///< name of the thread, at most 15 characters, and of the connection in CLIENT LIST
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds answer_timeout{2000};  ///< the connection is closed if a reply takes longer
   std::chrono::milliseconds backoff_least{50};
   std::chrono::milliseconds backoff_most{2000};
+  /// Sent with the login; `on_greeting` receives the reply, on the link's thread, before any other command is sent.
+  RedisCommand greeting{};
+  std::function<void(const RedisReply&)> on_greeting{};
   std::size_t max_unsent = std::size_t{64} << 20;  ///< maximum bytes that wait to be written
   const Clock* clock = &Clock::system();           ///< must outlive the link
   RedisReader::Limits reply;                       ///< maximum for one reply; the connection is closed beyond it
@@ -34,6 +39,8 @@ struct RedisLinkOptions {
 
 /// A connection to Redis that reconnects, with exponential backoff, on its own thread. Many callers share it: they
 /// write their commands directly to the socket, as one pipeline, without waiting for the link's thread. Thread safe.
+///
+/// With sentinels it connects to the primary that they name, and closes the connection when they name another one.
 ///
 /// Every command completes, also when Redis is frozen or unreachable: with the reply of Redis, or with an error reply
 /// whose text is the reason. If the connection breaks, a command may or may not have been executed.
@@ -104,16 +111,27 @@ class RedisLink {
     SteadyTime deadline;
   };
 
-  /// The text for an errno.
-  static std::string reason_of(int error);
+  using Host = std::pair<std::string, std::uint16_t>;
+
   void run() EXCLUDES(mutex_);
   std::vector<RedisReply> wait_for_all(const std::vector<RedisCommand>& commands);
   /// Connects and logs in; returns the reason if that fails.
   std::string connect(RedisReader& reader) EXCLUDES(mutex_);
-  std::string dial(UniqueFd& socket) const;
-  std::string log_in(int fd, RedisReader& reader) const;
-  bool wait_for(int fd, short events, SteadyTime deadline) const;
-  void take_kicks() const;
+  std::string dial(net::Socket& socket) EXCLUDES(mutex_);
+  std::string dial_host(const Host& host, net::Socket& socket, const UniqueFd& wakeup) const;
+  std::string dial_path(net::Socket& socket) const;
+  std::string finish_connect(int fd, int error, const UniqueFd& wakeup) const;
+  std::string shake_hands(const std::string& host, net::Socket& socket, const UniqueFd& wakeup) const;
+  std::string log_in(net::Socket& socket, RedisReader& reader) const;
+  std::string exchange(net::Socket& socket, RedisReader& reader, const std::vector<RedisCommand>& commands,
+                       std::vector<RedisReply>& replies, const UniqueFd& wakeup) const;
+  bool wait_for(int fd, short events, SteadyTime deadline, const UniqueFd& wakeup) const;
+  /// What the first sentinel that answers says; returns the reason if none knows the primary.
+  std::string find_primary(Host& primary, const UniqueFd& wakeup) const;
+  std::string ask_sentinel(const Host& sentinel, Host& primary, const UniqueFd& wakeup) const;
+  /// Ends the connection when the sentinels name another primary.
+  void watch_primary() EXCLUDES(mutex_);
+  static void take_kicks(const UniqueFd& wakeup);
   /// Serves the connection until it breaks; returns the reason.
   std::string serve(RedisReader& reader) EXCLUDES(mutex_);
   std::string read_some(RedisReader& reader) EXCLUDES(mutex_);
@@ -130,7 +148,9 @@ class RedisLink {
   const Mode mode_;
   Listener* const listener_;
   const UniqueFd wakeup_;
+  const UniqueFd watch_wakeup_;  // of watcher_
   std::thread thread_;
+  std::thread watcher_;  // with sentinels
   std::atomic<bool> up_{false};
 
   // Link thread only.
@@ -139,7 +159,9 @@ class RedisLink {
 
   mutable Mutex mutex_;
   CondVar changed_;
-  UniqueFd socket_ GUARDED_BY(mutex_);
+  net::Socket socket_ GUARDED_BY(mutex_);
+  Host primary_ GUARDED_BY(mutex_);        // that the sentinels named for this connection
+  bool moved_ GUARDED_BY(mutex_) = false;  // they name another one
   std::string unsent_ GUARDED_BY(mutex_);
   std::deque<Waiting> waiting_ GUARDED_BY(mutex_);
   std::string why_down_ GUARDED_BY(mutex_);

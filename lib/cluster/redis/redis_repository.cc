@@ -57,10 +57,14 @@ RedisRepository::RedisRepository(Options options, std::chrono::milliseconds time
       prefix_(options_.prefix + "pending:"),
       scripts_(std::make_unique<const Scripts>()),
       link_(named_link(options_.link, "sse-pending"), RedisLink::Mode::kCommands, nullptr),
+      add_link_(add_link_options(), RedisLink::Mode::kCommands, nullptr),
+      replication_(add_link_, replication_options(options_)),
       subscriber_(named_link(options_.link, "sse-settled"), RedisLink::Mode::kSubscriber, this) {
   link_.start();
+  add_link_.start();
   subscriber_.start();
   link_.require_up(timeout);
+  add_link_.require_up(timeout);
   inspect(true);
   look();
   begin_repair(false);
@@ -78,7 +82,22 @@ RedisRepository::~RedisRepository() {
   }
   if (thread_.joinable()) thread_.join();
   subscriber_.stop();
+  add_link_.stop();
   link_.stop();
+}
+
+RedisReplication::Options RedisRepository::replication_options(const Options& options) {
+  return {options.replicas, options.replica_timeout, options.not_replicated, options.on_error};
+}
+
+RedisLinkOptions RedisRepository::add_link_options() {
+  RedisLinkOptions link = named_link(options_.link, "sse-add");
+  link.answer_timeout += options_.replicas == 0 ? std::chrono::milliseconds{} : options_.replica_timeout;
+  if (options_.node.empty()) return link;
+  link.greeting = {"GET", prefix_ + "accepted:" + options_.node};
+  // The link is started when all members exist.
+  link.on_greeting = [this](const RedisReply& last) { replication_.greeted(last); };
+  return link;
 }
 
 void RedisRepository::link_up() {
@@ -135,7 +154,7 @@ std::vector<std::string> RedisRepository::limits() const {
 
 RedisReply RedisRepository::run_script(const RedisScript& script, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), prefix_);
-  return script.run(link_, {}, arguments);
+  return script.run(link_, {prefix_ + redis_values::kDeclaredKey}, arguments);
 }
 
 void RedisRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {

@@ -14,6 +14,7 @@
 
 #include "base/mutex.h"
 #include "cluster/redis/redis_link.h"
+#include "cluster/redis/redis_replication.h"
 #include "cluster/redis/redis_script.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
@@ -59,6 +60,10 @@ class RedisRepository final : public store::MessageRepository,
     bool allow_eviction = false;
     std::size_t max_confirmations = 1'000'000;  ///< maximum queue for Redis; more are dropped with a report
     observe::Counter* dropped = nullptr;        ///< counts those; must outlive this
+    std::string node;       ///< server id of this node, the same after a restart; empty: fail-overs are not examined
+    unsigned replicas = 0;  ///< of Redis that must have a message before it is accepted
+    std::chrono::milliseconds replica_timeout{1000};
+    observe::Counter* not_replicated = nullptr;  ///< counts accepted messages that a new primary does not have
     /// Receives one sentence for each failure without a waiting caller, and for data that Redis lost.
     std::function<void(const std::string&)> on_error;
   };
@@ -139,6 +144,10 @@ class RedisRepository final : public store::MessageRepository,
   std::uint64_t drop(const std::vector<Confirmation>& pairs);
   void look();
   void report_deleted(const std::vector<store::PendingMessage>& rows);
+  std::vector<std::string> keys_of_add() const;
+  static RedisReplication::Options replication_options(const Options& options);
+  RedisLinkOptions add_link_options();
+  void note_accepted(std::span<const store::AddOutcome> outcomes);
   RedisReply run_script(const RedisScript& script, std::vector<std::string> arguments);
   std::size_t append_message(const store::NewMessage& message, std::vector<std::string>& arguments) const;
   std::vector<store::AddOutcome> outcomes_of(std::span<const store::NewMessage> messages, const RedisReply& reply);
@@ -161,6 +170,9 @@ class RedisRepository final : public store::MessageRepository,
   const std::unique_ptr<const Scripts> scripts_;
   store::Withdrawals withdrawals_;
   RedisLink link_;
+  // Stores messages, on a connection of its own, which WAIT holds back.
+  RedisLink add_link_;
+  RedisReplication replication_;
   store::Settlements settlements_;
   std::atomic<bool> reports_settled_{false};
   RedisLink subscriber_;  // receives what settlements_ reports

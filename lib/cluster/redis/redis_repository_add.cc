@@ -22,6 +22,7 @@ using redis_values::ids_of;
 using redis_values::integer;
 using redis_values::kAddBytes;
 using redis_values::kAddMessages;
+using redis_values::kDeclaredKey;
 using redis_values::member_of;
 using redis_values::note_replaced;
 using redis_values::number;
@@ -70,6 +71,19 @@ std::vector<AddOutcome> RedisRepository::outcomes_of(std::span<const NewMessage>
   return outcomes;
 }
 
+std::vector<std::string> RedisRepository::keys_of_add() const {
+  std::vector<std::string> keys{prefix_ + kDeclaredKey};
+  if (!options_.node.empty()) keys.push_back(prefix_ + "accepted:" + options_.node);
+  return keys;
+}
+
+void RedisRepository::note_accepted(std::span<const AddOutcome> outcomes) {
+  if (options_.node.empty()) return;
+  for (const AddOutcome& one : outcomes) {
+    if (!one.refusal && !one.repeated) replication_.accepted(member_of(one.id));
+  }
+}
+
 std::vector<AddOutcome> RedisRepository::add_in_order(std::span<const NewMessage> messages,
                                                       const std::function<void()>& committed) {
   std::vector<AddOutcome> outcomes;
@@ -90,20 +104,33 @@ std::vector<AddOutcome> RedisRepository::add_in_order(std::span<const NewMessage
     // The link's thread handles the replies, in the order in which Redis added the messages; this thread only waits.
     const auto promise = std::make_shared<std::promise<std::optional<AddOutcome::Refusal>>>();
     std::future<std::optional<AddOutcome::Refusal>> failure = promise->get_future();
-    scripts_->add.run_async(link_, {}, std::move(arguments), [&, promise, end](const RedisReply& reply) {
+    const auto take = [&, promise, begin, end](const RedisReply& reply) {
       std::optional<AddOutcome::Refusal> why;
       try {
         if (reply.is_error()) throw error_in(reply);
         for (AddOutcome& one : outcomes_of(messages.subspan(begin, end - begin), reply))
           outcomes.push_back(std::move(one));
-        if (end == messages.size() && committed) committed();
       } catch (const Error& e) {
         why = {e.code(), e.what()};
       } catch (const std::exception& e) {
         why = {ErrorCode::kInternal, std::string("cannot read the reply of Redis to added messages: ") + e.what()};
       }
-      promise->set_value(std::move(why));
-    });
+      if (why) {
+        promise->set_value(std::move(why));
+        return;
+      }
+      // The waiting thread keeps alive what is used here.
+      replication_.await([&, promise, begin, end](const std::string& few) {
+        if (few.empty()) {
+          note_accepted(std::span(outcomes).subspan(begin));
+          if (end == messages.size() && committed) observe::guarded("what follows stored messages", committed);
+          promise->set_value(std::nullopt);
+        } else {
+          promise->set_value(AddOutcome::Refusal{ErrorCode::kUnavailable, few});
+        }
+      });
+    };
+    scripts_->add.run_async(add_link_, keys_of_add(), std::move(arguments), take);
     if (const auto why = failure.get()) throw Error(why->code, why->sentence);
     begin = end;
   }
@@ -117,15 +144,22 @@ bool RedisRepository::add_async(NewMessage message, Added added) {
   append_message(message, arguments);
   // Shared, because a std::function must be copyable.
   const auto shared = std::make_shared<std::pair<NewMessage, Added>>(std::move(message), std::move(added));
-  scripts_->add.run_async(link_, {}, std::move(arguments), [this, shared](const RedisReply& reply) {
+  scripts_->add.run_async(add_link_, keys_of_add(), std::move(arguments), [this, shared](const RedisReply& reply) {
     AddOutcome outcome;
     try {
       if (reply.is_error()) throw error_in(reply);
       outcome = std::move(outcomes_of({&shared->first, 1}, reply).front());
     } catch (const Error& e) {
       outcome.refusal = {e.code(), e.what()};
+      shared->second(std::move(shared->first), std::move(outcome));
+      return;
     }
-    shared->second(std::move(shared->first), std::move(outcome));
+    replication_.await([this, shared, outcome](const std::string& few) {
+      AddOutcome known = outcome;
+      if (!few.empty() && !known.refusal) known.refusal = {ErrorCode::kUnavailable, few};
+      note_accepted({&known, 1});
+      shared->second(std::move(shared->first), std::move(known));
+    });
   });
   return true;
 }

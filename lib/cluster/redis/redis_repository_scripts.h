@@ -25,7 +25,9 @@
 ///     deads                   sorted set: their serials
 ///     dead-serial, dead-bytes
 ///     dead-known              hash: first member and recipient of a dead letter → serial
-///     recount                 hash, during a recount: cursor; pairs and bytes of all members up to it; lost pairs and
+///     accepted:<node>         the member of the newest message that a node added: what a new primary has of its
+///     messages recount                 hash, during a recount: cursor; pairs and bytes of all members up to it; lost
+///     pairs and
 ///                             restored entries
 ///
 /// When an awaited message is no longer pending for a recipient, its member and the recipient are published to the

@@ -22,6 +22,8 @@ inline constexpr std::size_t kConfirmationBatch = 500;
 inline constexpr std::size_t kScanPage = 500;
 inline constexpr std::size_t kAddMessages = 500;
 inline constexpr std::size_t kAddBytes = std::size_t{4} << 20;
+/// Declared to each script; the others are in its slot if the prefix has a hash tag.
+inline constexpr const char* kDeclaredKey = "count";
 /// Characters of a member.
 inline constexpr std::size_t kMemberSize = 20;
 

@@ -2,13 +2,14 @@
 
 namespace sse::cluster::scripts {
 
-// Adds messages. ARGV: prefix, four limits, number of messages; of each: service, kind, listening, event, data,
-// created, expires, key, collapse, member of its original id or nothing, 1 if it is awaited, number of additional ids
-// before and after it, number of names, names. Returns the count, then for each message the four results of keep(), and
-// the members of the additional ids before and after it.
+// Adds messages. KEYS[2]: takes the member of the newest one, or absent. ARGV: prefix, four limits, number of messages;
+// of each: service, kind, listening, event, data, created, expires, key, collapse, member of its original id or
+// nothing, 1 if it is awaited, number of additional ids before and after it, number of names, names. Returns the count,
+// then for each message the four results of keep(), and the members of the additional ids before and after it.
 const char* const kAdd = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
 local results = {0}
+local newest
 local at = 7
 for _ = 1, tonumber(ARGV[6]) do
   local function further(count)
@@ -23,12 +24,14 @@ for _ = 1, tonumber(ARGV[6]) do
   local names = tonumber(ARGV[at + 13])
   for n = 1, names do m.names[n] = ARGV[at + 13 + n] end
   local result = keep(limits, m)
+  if result[1] == '' then newest = result[2] end
   for i = 1, 4 do results[#results + 1] = tostring(result[i] or '') end
   results[#results + 1] = before
   results[#results + 1] = further(ARGV[at + 12])
   at = at + 14 + names
 end
 results[1] = number('count')
+if KEYS[2] and newest then redis.call('SET', KEYS[2], newest) end
 return results
 )lua";
 
