@@ -170,7 +170,9 @@ class Shard final : private net::StreamOwner {
   }
   void begin_all_steps();
   bool give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position);
+  bool take_once(Connection& connection, std::uint64_t event, const event::FrameRef& frame, MessageId position);
   bool has_through_other_channel(Connection& connection, std::uint64_t event, const event::Frame& frame);
+  void note_sent(Connection& connection, const event::Frame& frame);
   void note_channel(Connection& connection, const event::Frame& frame);
   void expire_sent_once();
   void count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams);

@@ -22,6 +22,10 @@ constexpr std::size_t kMembersAhead = 8;
 constexpr std::size_t kUrgentSteps = 64;
 constexpr SliceLimits kUnlimited{.time = std::chrono::hours(1)};
 
+bool has_channel(const event::Frame& frame) {
+  return frame.recipient() == TargetKind::kChannel && !frame.channel().empty();
+}
+
 void prefetch_member(const Connection* connection) {
   __builtin_prefetch(connection, 1);
   __builtin_prefetch(reinterpret_cast<const char*>(connection) + 64, 1);
@@ -185,15 +189,21 @@ void Shard::restart_passes() {
 bool Shard::give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position) {
   if (!wants(connection, delivery.target.listening, delivery.event)) return false;
   if (delivery.again) return !connection.replay && append(connection, frame);
-  const bool once = delivery.once != 0 && connection.membership.further_channels() != 0;
-  if (once && has_through_other_channel(connection, delivery.once, *frame)) return false;
-  if (!take(connection, frame, position)) return false;
-  if (once) {
-    connection.sent_once = true;
-    sent_once_[connection.id.value()].add(delivery.once, loop_.now());
-    if (frame->message().valid()) connection.channel_recipients().add(frame->message(), frame->channel());
+  if (delivery.once != 0 && connection.membership.further_channels() != 0) [[unlikely]] {
+    if (!take_once(connection, delivery.once, frame, position)) return false;
+  } else if (!take(connection, frame, position)) {
+    return false;
   }
   if (delivery.event == event::kSetDuration) note_duration(connection, frame);
+  return true;
+}
+
+// Of a stream in several channels, and an event to several.
+bool Shard::take_once(Connection& connection, std::uint64_t event, const event::FrameRef& frame, MessageId position) {
+  if (has_through_other_channel(connection, event, *frame) || !take(connection, frame, position)) return false;
+  connection.sent_once = true;
+  sent_once_[connection.id.value()].add(event, loop_.now());
+  if (frame->message().valid()) connection.channel_recipients().add(frame->message(), frame->channel());
   return true;
 }
 
@@ -288,9 +298,18 @@ void Shard::note_duration(const Connection& connection, const event::FrameRef& f
   if (const auto seconds = duration_in(frame->bytes())) registry_.set_duration(connection, *seconds);
 }
 
+void Shard::note_sent(Connection& connection, const event::Frame& frame) {
+  const bool named = has_channel(frame);
+  connection.had_messages = true;
+  if (named) note_channel(connection, frame);
+  delegate_.sent(frame.recipient(),
+                 named ? std::string(frame.channel()) : recipient_name(connection, frame.recipient()), frame.message(),
+                 connection.id);
+}
+
 // The same frame for all streams that want marks.
 const event::FrameRef& Shard::marked(const event::FrameRef& frame) {
-  if (has_channel_mark(*frame)) return frame;
+  if (!has_channel(*frame) || has_channel_mark(*frame)) return frame;
   if (!unmarked_ || unmarked_->bytes().data() != frame->bytes().data() || unmarked_->channel() != frame->channel()) {
     unmarked_ = frame;
     marked_ = with_channel_mark(*frame);
@@ -302,17 +321,10 @@ bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   // Sent even if the message is then not taken: a mark alone causes a superfluous acknowledgement, but a message
   // without a mark is acknowledged too late.
   if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
-  const bool named = frame->recipient() == TargetKind::kChannel && !frame->channel().empty();
-  switch (connection.net::Stream::append(named && connection.channel_marks ? marked(frame) : frame)) {
+  switch (connection.net::Stream::append(connection.channel_marks ? marked(frame) : frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
-      if (frame->message().valid()) {
-        connection.had_messages = true;
-        if (named) note_channel(connection, *frame);
-        delegate_.sent(frame->recipient(),
-                       named ? std::string(frame->channel()) : recipient_name(connection, frame->recipient()),
-                       frame->message(), connection.id);
-      }
+      if (frame->message().valid()) note_sent(connection, *frame);
       if (connection.confirms && acks_.sent(connection, *frame, loop_.now()) >= InFlight::kMaxUnconfirmedSends &&
           connection.listens(event::name_of(frame->bytes())))
         acks_.expect_confirmation(connection);
