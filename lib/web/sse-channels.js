@@ -3,6 +3,7 @@
 const DEFAULT_EVENTS = ['server-push'];
 // UTF-16 units of the names in a URL. Further channels are joined when the stream is open.
 const MAX_NAMES = 2000;
+const MAX_AT_ONCE = 100;
 
 /**
  * Follows channels on the streams of `host`, which has `on(name, fn)` and `off(name, fn)` for events, `request(action,
@@ -12,6 +13,8 @@ export class Channels {
   #host;
   #followed = new Map(); // channel → listener → names of events
   #heard = new Set(); // names of events
+  #asked = []; // requests to be sent, in order
+  #asking = false;
 
   constructor(host) {
     this.#host = host;
@@ -27,7 +30,7 @@ export class Channels {
   opened() {
     const named = this.names();
     const others = [...this.#followed.keys()].filter((channel) => !named.includes(channel));
-    if (others.length) this.#host.request('subscribe', others).catch(() => {}); // as the next stream does
+    for (const channel of others) this.#ask('subscribe', channel).catch(() => {}); // as the next stream does
   }
 
   async subscribe(channel, options, listener) {
@@ -40,34 +43,67 @@ export class Channels {
     else this.#followed.set(channel, new Map([[listener, events]]));
     this.#hear();
     // Also where it is known: its first request may be waiting, or may have failed.
-    const refusal = await this.#refusalOf(channel);
-    if (!refusal) return;
-    this.#forget(channel);
-    throw Object.assign(new Error(`The channel '${channel}' was refused: ${refusal}.`), { reason: refusal });
+    try {
+      const { joined, reason } = await this.#ask('subscribe', channel);
+      if (joined) return;
+      throw Object.assign(new Error(`The channel '${channel}' was refused: ${reason}.`), { reason });
+    } catch (error) {
+      this.#remove(channel, [listener]);
+      throw error;
+    }
   }
 
   async unsubscribe(channel, listener) {
-    const listeners = this.#followed.get(channel);
-    if (!listeners) return;
-    if (listener) {
-      listeners.delete(listener);
-      this.#hear();
-      if (listeners.size) return;
+    if (!this.#followed.has(channel)) return;
+    const isLast = this.#remove(channel, listener ? [listener] : [...this.#followed.get(channel).keys()]);
+    if (isLast) await this.#ask('unsubscribe', channel);
+  }
+
+  /** Resolves with the server's result for the channel. */
+  #ask(action, channel) {
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ action, channel, resolve, reject });
+      if (!this.#asking) this.#send();
+    });
+  }
+
+  /** One request at a time, so that they arrive in order. */
+  async #send() {
+    this.#asking = true;
+    await undefined; // for what one task asks there is one request
+    let most = MAX_AT_ONCE;
+    while (this.#asked.length) {
+      const { action } = this.#asked[0];
+      const others = this.#asked.findIndex((one) => one.action !== action);
+      const batch = this.#asked.splice(0, Math.min(others < 0 ? most : others, most));
+      try {
+        const response = await this.#host.request(action, [...new Set(batch.map(({ channel }) => channel))]);
+        const { data, errorMessage } = await response.json();
+        if (!data?.channels && batch.length > 1) {
+          // One that the server accepts as no name must not cost the others.
+          this.#asked.unshift(...batch);
+          most = 1;
+          continue;
+        }
+        most = MAX_AT_ONCE;
+        for (const { channel, resolve } of batch) {
+          resolve(data?.channels?.find((one) => one.channel === channel) ?? { reason: errorMessage });
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
     }
-    this.#forget(channel);
-    await this.#host.request('unsubscribe', [channel]);
+    this.#asking = false;
   }
 
-  async #refusalOf(channel) {
-    const response = await this.#host.request('subscribe', [channel]);
-    const { data, errorMessage } = await response.json();
-    const result = data?.channels?.[0];
-    return result?.joined ? '' : (result?.reason ?? errorMessage ?? `status ${response.status}`);
-  }
-
-  #forget(channel) {
-    this.#followed.delete(channel);
+  /** Returns whether the channel has no listener left. */
+  #remove(channel, gone) {
+    const listeners = this.#followed.get(channel);
+    for (const listener of gone) listeners?.delete(listener);
+    const isLast = !listeners?.size;
+    if (isLast) this.#followed.delete(channel);
     this.#hear();
+    return isLast;
   }
 
   /** Listens to the events that a listener wants, and to no others. */

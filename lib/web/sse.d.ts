@@ -224,8 +224,8 @@ export default class Sse {
   /**
    * Follows a channel, on this stream and on all that come after it: the listener gets the events that are sent to it, other
    * listeners get them, too, and `event.channel` names it. What was missed while the client was not connected comes as for
-   * everything else. The promise resolves when the stream is in the channel, and rejects with an Error whose `reason` is that
-   * of `sse-channel-refused`; the channel is then not followed. Does not work with `share`.
+   * everything else. The promise resolves when the stream is in the channel. If it rejects, the listener is not called; an
+   * Error of a refusal has a `reason`, as in `sse-channel-refused`. Does not work with `share`.
    */
   subscribe(channel: string, options: SseSubscribeOptions | null | undefined, listener: NonNullable<SseListener>): Promise<void>;
   /** Removes the listener from the channel; without one, all. The stream leaves a channel that has none left. */

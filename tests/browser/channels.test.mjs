@@ -114,8 +114,28 @@ test('a channel that is refused rejects with the reason, and the stream stays', 
   assert.equal(await page.evaluate((more) => window.follow('board', more), NEWS), 'Error no-rule');
   assert.match(await page.evaluate(() => window.follow('', {})), /^TypeError/);
   assert.deepEqual(await channelsOf(server), ['public.a']);
+  // Of two listeners the channel stays for the other one.
+  await page.evaluate(async () => {
+    const quiet = () => window.got.push(['quiet']);
+    await window.client.subscribe('public.a', { events: ['news', 'other'] }, quiet);
+    await window.client.unsubscribe('public.a', quiet);
+    await window.client.unsubscribe('public.b');
+  });
+  assert.deepEqual(await channelsOf(server), ['public.a']);
   await send(server, ['public.a'], 'still');
   await gets(page, 'still');
+  assert.ok(!(await got(page)).some(([to]) => to === 'quiet'));
+  // One that is no name costs the others nothing, and requests keep their order.
+  const all = await page.evaluate(async () => {
+    const names = ['public.b', 'x'.repeat(300), 'public.c'];
+    const results = names.map((name) => window.follow(name, null));
+    window.client.unsubscribe('public.c');
+    results.push(window.follow('public.c', null));
+    window.client.unsubscribe('public.b');
+    return Promise.all(results);
+  });
+  assert.deepEqual(all.map((one) => one.slice(0, 12)), ['joined', "Error 'xxxxx", 'joined', 'joined']);
+  await until(async () => (await channelsOf(server)).join('|') === 'public.a,public.c', 'the channels that are left');
 });
 
 test('a page that subscribes in the task that creates the client opens one stream', async (t) => {
