@@ -292,22 +292,3 @@ sees "$scratch/at-b" "of the board"
 check_exit 0 "$SSECTL" --server "$admin_b" send --user ann "the end"
 sees "$scratch/closed-at-a" "the end"
 ! grep -q 'of the board' "$scratch/closed-at-a" || fail "a message of a channel that is closed"
-# A stream in two channels gets what another node sends to both of them once.
-url=$url_a open_stream "$scratch/two-at-a" "channel=public.x&channel=public.y" -H 'X-Sse-User: ann'
-check_output '1 connection' "$SSECTL" --server "$admin_b" send --channel public.y --channel public.x "to both"
-check_exit 0 "$SSECTL" --server "$admin_b" send --channel public.x "to x"
-sees "$scratch/two-at-a" "to x"
-check_equal 1 "$(grep -cx 'data:to both' "$scratch/two-at-a")"
-check_equal 'public.x public.y' "$(channels_of "$scratch/two-at-a" --server "$admin_b")"
-# Whichever node the request for further channels reaches.
-id=$(sed -n '1s/^id://p' "$scratch/two-at-a")
-change_at_b() {
-  http_status "$url_b/my-sse/connect/$1.do" -H 'X-Sse-User: ann' -H 'Content-Type: application/json' \
-    -d "{\"connectionId\":\"$id\",\"channels\":$2}"
-}
-check_equal 200 "$(change_at_b subscribe '["public.z"]')"
-check_output '1 connection' "$SSECTL" --server "$admin_b" send --channel public.z "to z"
-sees "$scratch/two-at-a" "to z"
-check_equal 403 "$(change_at_b subscribe '["board"]')"
-check_equal 200 "$(change_at_b unsubscribe '["public.z"]')"
-check_exit 3 "$SSECTL" --server "$admin_b" send --channel public.z "too late"
