@@ -215,6 +215,13 @@ check_equal 'team.7 team.8 public.x' "$(channels_of "$scratch/member")"
 id=$(sed -n '1s/^id://p' "$scratch/stranger2")
 check_equal 403 "$(as=stranger change subscribe '["team.7"]')"
 check_file '"reason":"application"' "$scratch/body"
+# One that answers garbage, is out of order or refuses everything changes nothing.
+for answer in garbage:502 error:503 refuse:403; do
+  echo "${answer%:*}" >"$hook/mode"
+  check_equal "${answer#*:}" "$(as=stranger change subscribe '["public.new"]')"
+done
+rm "$hook/mode"
+check_equal 'public.news' "$(channels_of "$scratch/stranger2")"
 # One call about all of them; what it adds needs no right.
 open_stream "$scratch/joined" "userId=joined&channel=public.news&channel=secret&channel=team.7"
 check_file '"refused":[{"channel":"secret","reason":"no-rule"},{"channel":"team.7","reason":"application"}]' "$scratch/joined"
@@ -231,7 +238,7 @@ check_exit 3 "$SSECTL" explain --user ann --channel team.7
 check_contains "user ann may ask to join team.7: --channel-rule 'team.*=hook': the application decides" "$output"
 metrics
 check_file 'sse_channels_refused_total{reason="application",rule="team.*=hook",service="defaultConnectionService"} 3' "$scratch/metrics"
-check_file 'sse_channels_refused_total{reason="application",rule="public.*=anyone",service="defaultConnectionService"} 1' "$scratch/metrics"
+check_file 'sse_channels_refused_total{reason="application",rule="public.*=anyone",service="defaultConnectionService"} 2' "$scratch/metrics"
 stop_server
 
 # The authentication service answers with the channels, too.
