@@ -56,7 +56,7 @@ void SentinelGroup::spawn(Sentinel& sentinel, int number) {
   std::ofstream(file) << "port " << sentinel.port << "\nbind 127.0.0.1\ndir " << folder_.file("") << "\nlogfile "
                       << folder_.file("sentinel.log") << "\nsentinel monitor main 127.0.0.1 " << first().port()
                       << " 2\n"
-                      << "sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n";
+                      << "sentinel down-after-milliseconds main 2000\nsentinel failover-timeout main 5000\n";
   const pid_t parent = getpid();
   sentinel.pid = fork();
   if (sentinel.pid < 0) throw std::runtime_error("cannot fork");

@@ -156,15 +156,21 @@ std::string RedisLink::exchange(net::Socket& socket, RedisReader& reader, const 
                                 std::vector<RedisReply>& replies, const UniqueFd& wakeup) const {
   std::string bytes;
   for (const RedisCommand& command : commands) append_command(bytes, command);
+  // With TLS 1.3 a server says only now that it does not accept the certificate of this program, or just ends.
+  const auto ended = [&socket](const std::string& why) {
+    if (!socket.tls) return why;
+    const std::string& problem = socket.tls->problem();
+    return "TLS: " + (problem.empty() ? why : problem) + "; if it asks for a certificate, give --cluster-cert";
+  };
   // A new connection takes a few hundred bytes at once.
-  if (socket.send(bytes) != static_cast<ssize_t>(bytes.size())) return "it does not accept the login";
+  if (socket.send(bytes) != static_cast<ssize_t>(bytes.size())) return ended("it does not accept the login");
   const SteadyTime deadline = clock_.steady_now() + options_.answer_timeout;
   std::vector<char> buffer(net::TlsSession::kMaxRecord);
   const std::size_t wanted = replies.size() + commands.size();
   while (replies.size() < wanted) {
     const ssize_t n = socket.receive(buffer.data(), buffer.size());
-    if (n == 0) return "it closed the connection at once";
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return reason_of(socket, errno);
+    if (n == 0) return ended("it closed the connection at once");
+    if (n < 0 && errno != EAGAIN && errno != EINTR) return ended(text_of(errno));
     if (n > 0 && !reader.feed(buffer.data(), static_cast<std::size_t>(n), replies))
       return "the server there is not Redis: it " + reader.problem();
     if (n > 0) continue;
