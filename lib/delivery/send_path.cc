@@ -155,7 +155,7 @@ SendPath::SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, obser
                                         observe::latencies(), {{"service", options_.service.str()}})) {}
 
 bool SendPath::sends_async(bool qos) const {
-  return !options_.resumable && publisher_.remote_sends() < kMaxRemoteSends && (!qos || async_add_ != nullptr);
+  return publisher_.remote_sends() < kMaxRemoteSends && (!qos || async_add_ != nullptr);
 }
 
 void SendPath::send_async(SendRequest request, Done done) {

@@ -45,8 +45,8 @@ class SendPath {
   /// stopping. A failure of the store is a refusal, too. REQUIRES: sends_async(request.qos). Any thread, including loop
   /// threads.
   void send_async(SendRequest request, Done done);
-  /// Whether send_async() can be used. False with a history, because a send may then have to wait for its place in the
-  /// order; while too many sends wait for other nodes; and with qos when the store can only add synchronously.
+  /// Whether send_async() can be used. False while too many sends wait for other nodes, and with qos when the store can
+  /// only add synchronously.
   bool sends_async(bool qos) const;
 
   /// Sends all in order, with one commit for all with qos. A request that is invalid or exceeds a limit is refused

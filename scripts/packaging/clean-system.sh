@@ -4,7 +4,7 @@
 #   . scripts/packaging/clean-system.sh
 #   enter_namespaces "$@"                          # before anything that has to be undone
 #   root NAME                                      # a clean system in $root
-#   inside COMMAND…                                # runs there
+#   inside COMMAND…                                # runs there, as does "${inside[@]}" COMMAND… with its own pid
 cache=$PWD/build/package-roots
 suite=bookworm
 
@@ -57,6 +57,8 @@ root() {
   mkdir -p "$root"
   tar -C "$root" -xf "$cache/$suite.tar"
   chmod 755 "$root"
+  inside=(chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+    DEBIAN_FRONTEND=noninteractive)
   cp /etc/resolv.conf "$root/etc/resolv.conf"
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
@@ -76,6 +78,5 @@ share_ccache() {
   mkdir -p "$root/root/.cache/ccache"
   mount --bind "$folder" "$root/root/.cache/ccache"
 }
-inside() { chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
-  DEBIAN_FRONTEND=noninteractive "$@"; }
+inside() { "${inside[@]}" "$@"; }
 quiet() { "$@" >"$work/log" 2>&1 || fail "'$*': $(tail -n 15 "$work/log")"; }

@@ -310,6 +310,9 @@ TEST_F(SendPathTest, TellsWhetherASendWouldWait) {
   const SendPath waiting({service_}, *hub_, ids_, metrics_, without, *publisher_, trace_);
   EXPECT_FALSE(waiting.sends_async(true));
   EXPECT_TRUE(waiting.sends_async(false));
+  SendPath::Options with_history{service_};
+  with_history.resumable = true;
+  EXPECT_TRUE(SendPath(with_history, *hub_, ids_, metrics_, repository_, *publisher_, trace_).sends_async(true));
 }
 
 // A program that embeds the server may send too early or too late.
