@@ -58,8 +58,11 @@ root() {
   tar -C "$root" -xf "$cache/$suite.tar"
   chmod 755 "$root"
   inside=(chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
-    DEBIAN_FRONTEND=noninteractive)
+    DEBIAN_FRONTEND=noninteractive ${NODE_EXTRA_CA_CERTS:+"NODE_EXTRA_CA_CERTS=$NODE_EXTRA_CA_CERTS"})
   cp /etc/resolv.conf "$root/etc/resolv.conf"
+  # Authorities of a network that inspects TLS; the package ca-certificates takes them in.
+  mkdir -p "$root/usr/local/share/ca-certificates"
+  cp -t "$root/usr/local/share/ca-certificates" /usr/local/share/ca-certificates/*.crt 2>/dev/null || true
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   # What the tests start here is ended here.
