@@ -80,6 +80,8 @@ void declare_pages(cli::App& app, Options& options) {
   app.add_flag(
       "--no-page", [&server] { server.page = false; }, "No demo page at /");
   app.add_option("--web-root", server.web_root, "Serve these files at / instead of the demo page").type_name("DIR");
+  app.add_flag("--public-health", server.public_health,
+               "Answer /healthz and /readyz at the public listener, too, for load balancers that cannot reach --admin");
   app.add_option("--cors-origin", server.cors_origins, "Origin whose pages may use the services, or *; repeatable")
       .type_name("ORIGIN");
   app.add_option(

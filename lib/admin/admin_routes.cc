@@ -9,6 +9,7 @@
 #include "api/types.h"
 #include "application/connection_json.h"
 #include "base/text.h"
+#include "net/health_routes.h"
 
 namespace sse::admin {
 
@@ -79,13 +80,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   router_.get("/api/openapi.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), kJsonType);
   });
-  router_.get("/healthz",
-              [](const httplib::Request&, httplib::Response& res) { res.set_content("ok\n", "text/plain"); });
-  router_.get("/readyz", [this](const httplib::Request&, httplib::Response& res) {
-    const bool ready = deps_.ready();
-    res.status = ready ? 200 : 503;
-    res.set_content(ready ? "ready\n" : "draining\n", "text/plain");
-  });
+  net::add_health_routes(router_, deps_.ready);
   router_.get("/metrics", [this](const httplib::Request&, httplib::Response& res) {
     res.set_content(deps_.metrics.prometheus(), "text/plain; version=0.0.4; charset=utf-8");
   });

@@ -1,5 +1,8 @@
 #include "net/front_metrics.h"
 
+#include <algorithm>
+#include <string>
+
 namespace sse::net {
 namespace {
 
@@ -30,6 +33,10 @@ FrontMetrics::FrontMetrics(observe::Registry& registry, const FrontOptions& opti
       request_seconds(registry.histogram("sse_http_request_seconds",
                                          "From a request's last byte until its response is ready", observe::latencies(),
                                          {{"listener", options.name}})) {
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    responses[i] = &registry.counter("sse_http_responses_total", "Responses, by the class of their status",
+                                     {{"listener", options.name}, {"class", std::to_string(i + 2) + "xx"}});
+  }
   if (options.tls != nullptr) {
     const auto count = [&](const char* result) {
       return &registry.counter("sse_tls_handshakes_total", "TLS handshakes, by result",
@@ -44,6 +51,10 @@ FrontMetrics::FrontMetrics(observe::Registry& registry, const FrontOptions& opti
                             [budget = options.memory] { return static_cast<double>(budget->used()); },
                             {{"listener", options.name}});
   }
+}
+
+void FrontMetrics::count_response(int status) {
+  responses[static_cast<std::size_t>(std::clamp(status / 100, 2, 5) - 2)]->add();
 }
 
 }  // namespace sse::net

@@ -36,6 +36,7 @@ void Responder::answer(int status, std::string_view content_type, std::string_vi
 
 void HttpConnection::answer(int status, std::string_view content_type, std::string_view body) {
   const bool keep_alive = head_.keep_alive && !draining();
+  shared_.metrics.count_response(status);
   out_ = "HTTP/1.1 " + std::to_string(status) + ' ' + reason_phrase(status) + "\r\n";
   out_ += date_line(shared_.loop.clock().wall_now());
   if (!keep_alive) out_ += "Connection: close\r\n";
@@ -210,6 +211,7 @@ void HttpConnection::refuse_for_disk() {
 std::string HttpConnection::refusal(int status, const std::string& sentence, const RequestHead* head,
                                     const std::string& headers) const {
   const FrontOptions& options = shared_.options;
+  shared_.metrics.count_response(status);
   RefusalText text =
       head != nullptr && options.refusal ? options.refusal(*head, status, sentence) : plain_refusal(sentence);
   text.headers += headers;

@@ -3,8 +3,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "net/http_connection.h"
@@ -15,6 +17,17 @@
 #include "observe/log.h"
 
 namespace sse::net {
+namespace {
+
+// `head` begins like "HTTP/1.1 200 OK".
+int status_of(std::string_view head) {
+  const std::string_view digits = head.substr(std::min(head.size(), head.find(' ') + 1), 3);
+  int status = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), status);
+  return status;
+}
+
+}  // namespace
 
 void HttpConnection::await_body() {
   set_state(State::kBody);
@@ -146,6 +159,7 @@ void HttpConnection::handle() {
   }
   Reply reply = reply_of(head_.keep_alive && !draining());
   release_request();
+  shared_.metrics.count_response(status_of(reply.bytes));
   reply.bytes.insert(std::min(reply.bytes.find("\r\n"), reply.bytes.size() - 2) + 2,
                      date_line(shared_.loop.clock().wall_now()));
   if (reply.hand_over) {

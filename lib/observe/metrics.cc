@@ -120,8 +120,18 @@ Histogram& Registry::histogram(std::string name, std::string help, std::vector<d
 }
 
 void Registry::gauge_callback(std::string name, std::string help, std::function<double()> read, Labels labels) {
+  callback(std::move(name), std::move(help), "gauge", std::move(read), std::move(labels));
+}
+
+void Registry::counter_callback(std::string name, std::string help, std::function<double()> read, Labels labels) {
+  assert(name.ends_with("_total"));
+  callback(std::move(name), std::move(help), "counter", std::move(read), std::move(labels));
+}
+
+void Registry::callback(std::string name, std::string help, std::string_view type, std::function<double()> read,
+                        Labels labels) {
   const MutexLock lock(mutex_);
-  std::get<Callback>(find_or_add(std::move(name), std::move(help), "gauge", std::move(labels),
+  std::get<Callback>(find_or_add(std::move(name), std::move(help), type, std::move(labels),
                                  [] { return Callback(); })) = std::move(read);
 }
 

@@ -83,6 +83,8 @@ class Registry {
   /// locked: it must not use the registry, and must stay callable as long as the registry exists. A second call for the
   /// same series replaces `read`.
   void gauge_callback(std::string name, std::string help, std::function<double()> read, Labels labels = {});
+  /// The same for a value that only grows.
+  void counter_callback(std::string name, std::string help, std::function<double()> read, Labels labels = {});
 
   /// Prometheus text format 0.0.4, families and series sorted by name.
   std::string prometheus() const;
@@ -98,6 +100,7 @@ class Registry {
     std::map<std::string, Metric> series;  // by rendered labels: `a="1",b="2"`
   };
 
+  void callback(std::string name, std::string help, std::string_view type, std::function<double()> read, Labels labels);
   Metric& find_or_add(std::string name, std::string help, std::string_view type, Labels labels, auto make)
       REQUIRES(mutex_);
 

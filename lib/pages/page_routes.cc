@@ -7,6 +7,7 @@
 #include "base/url.h"
 #include "base/version.h"
 #include "hub/connection_scan.h"
+#include "net/health_routes.h"
 #include "net/path_template.h"
 #include "pages/page_envelope.h"
 #include "pages/query_pages.h"
@@ -80,6 +81,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
   });
   for (const application::Service& service : services) content_.add_service(service.path);
   for (const application::Service& service : services) add_service(service);
+  if (options.health) net::add_health_routes(router_, [&draining] { return !draining.load(); });
   for (const std::string& path : content_.paths()) router_.handled_elsewhere(net::PathTemplate::literal(path));
 }
 

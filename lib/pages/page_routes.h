@@ -38,6 +38,7 @@ struct PageOptions {
   std::string server_id;
   bool serve_page = true;                              ///< the demo page at `/`
   std::string web_root;                                ///< a folder whose files are served at `/`; empty: none
+  bool health = false;                                 ///< `/healthz` and `/readyz`
   std::optional<std::chrono::milliseconds> keepalive;  ///< set: overrides the client's keepaliveTime
   std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
   std::vector<std::string> allowed_hosts;              ///< allowed in Host, with check_hosts

@@ -26,7 +26,7 @@ Maintenance::Maintenance(const std::vector<application::Service>& services, stor
                          observe::Registry& metrics, const Clock& clock, Options options)
     : services_(services),
       repository_(repository),
-      metrics_(metrics),
+      expired_(metrics.counter("sse_expired_total", "Pending messages that reached their time to live unconfirmed")),
       clock_(clock),
       options_(std::move(options)),
       worker_("sse-maintenance", 0, 1, 16, kMaintenanceIdle, clock) {}
@@ -48,7 +48,7 @@ void Maintenance::expire() {
     for (const application::Service& service : services_) service.sender->expire_history();
     const std::uint64_t expired = repository_.expire(clock_.wall_now());
     if (expired == 0) return;
-    metrics_.counter("sse_expired_total", "Pending messages that reached their time to live unconfirmed").add(expired);
+    expired_.add(expired);
     observe::log_warn(
         "pending messages expired unconfirmed (--qos-ttl, or their own ttl); see 'ssectl messages dead list'",
         {{"count", std::to_string(expired)}});

@@ -41,7 +41,7 @@ class Maintenance {
 
   const std::vector<application::Service>& services_;
   store::MessageRepository& repository_;
-  observe::Registry& metrics_;
+  observe::Counter& expired_;
   const Clock& clock_;
   const Options options_;
   MemoryTrimmer memory_trimmer_{1000};  ///< on the loop only

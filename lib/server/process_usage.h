@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+#include "observe/metrics.h"
 
 namespace sse::server {
 
@@ -10,5 +13,10 @@ std::uint64_t resident_bytes();
 std::int64_t cpu_micros();
 /// Number of threads of this process.
 int thread_count();
+
+/// Registers what Prometheus' client libraries say of every process, under their names: `process_cpu_seconds_total`,
+/// `process_resident_memory_bytes`, `process_virtual_memory_bytes`, `process_start_time_seconds`, `process_open_fds`,
+/// `process_max_fds` and `process_threads`.
+void add_process_metrics(observe::Registry& metrics);
 
 }  // namespace sse::server

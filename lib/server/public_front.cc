@@ -73,6 +73,7 @@ pages::PageOptions PublicFront::page_options(const Parts& parts) const {
   page.server_id = parts.server_id;
   page.serve_page = options_.page && options_.web_root.empty();
   page.web_root = options_.web_root;
+  page.health = options_.public_health;
   page.keepalive = options_.keepalive_time;
   page.cors_origins = options_.cors_origins;
   page.allowed_hosts = options_.allowed_hosts;

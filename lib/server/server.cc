@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "observe/log.h"
+#include "server/process_usage.h"
 #include "server/sender_options.h"
 #include "server/server_impl.h"
 #include "store/memory/memory_tickets.h"
@@ -65,6 +66,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
                           [this] { return static_cast<double>(stores_->messages().size()); });
   metrics_.gauge("sse_build_info", "Always 1; the version is in the label", {{"version", base::kVersion}}).set(1);
+  add_process_metrics(metrics_);
   open_services();
   open_tickets();
   Maintenance::Options maintenance{options_.demo, {}};

@@ -31,6 +31,7 @@ struct ServerOptions {
   std::string tls_key;                 ///< PEM file with its private key
   bool page = true;                    ///< the demo page at `/`
   std::string web_root;                ///< files to serve at `/` instead; empty: none
+  bool public_health = false;          ///< `/healthz` and `/readyz` also at the public listeners
   bool demo = false;                   ///< sends an event to every online user every 3 seconds
   bool enable_get_json = false;        ///< pages may query online users and pending messages (`users.json` etc.)
   unsigned listen_socket_mode = 0660;  ///< of the files of public unix sockets

@@ -1020,6 +1020,9 @@ TEST_F(HttpFrontTest, CountsWhatItDid) {
   EXPECT_THAT(text, HasSubstr("sse_http_requests_total{listener=\"test\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sse_http_bad_requests_total{listener=\"test\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sse_http_accepted_total{listener=\"test\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sse_http_responses_total{class=\"2xx\",listener=\"test\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sse_http_responses_total{class=\"4xx\",listener=\"test\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sse_http_responses_total{class=\"5xx\",listener=\"test\"} 0\n"));
 }
 
 }  // namespace

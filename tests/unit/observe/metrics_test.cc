@@ -77,6 +77,12 @@ TEST(Metrics, AskedGaugesAreReadWhenLookedAtAndCanBeReplaced) {
   EXPECT_THAT(registry.prometheus(), HasSubstr("\ng NaN\n"));
 }
 
+TEST(Metrics, CountersCanBeReadWhenLookedAtToo) {
+  Registry registry;
+  registry.counter_callback("c_total", "C.", [] { return 2.5; }, {{"of", "x"}});
+  EXPECT_THAT(registry.prometheus(), HasSubstr("# TYPE c_total counter\nc_total{of=\"x\"} 2.5\n"));
+}
+
 TEST(Metrics, SnapshotIsFlat) {
   Registry registry;
   registry.counter("c_total", "C.", {{"why", "slow"}}).add(4);
