@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -742,7 +743,8 @@ class Runner {
     std::vector<MessageId> ids;
     for (std::size_t i = 0; i < 20; ++i) {
       const Message& message = *messages_[(operation.b + i) % messages_.size()];
-      if (message.id == 0) continue;
+      // What is repeated has the id of the first one, which may be for others.
+      if (message.id == 0 || message.state == Message::State::kRepeated) continue;
       // What is for it may be in its stream, unread, and is its to confirm.
       const std::string name = name_of(page, message.target.kind);
       const bool its_own = message.service == page.service &&
@@ -1453,7 +1455,7 @@ Outcome run(const Scenario& scenario, const std::vector<std::size_t>& kept) {
   bool timed_out = false;
   for (;;) {
     pollfd waiting{ends[0], POLLIN, 0};
-    if (::poll(&waiting, 1, 60'000) == 0) {
+    if (::poll(&waiting, 1, 180'000) == 0) {
       timed_out = true;
       ::kill(child, SIGKILL);
     }
@@ -1467,7 +1469,7 @@ Outcome run(const Scenario& scenario, const std::vector<std::size_t>& kept) {
   std::error_code ignored;
   std::filesystem::remove_all(std::filesystem::temp_directory_path() / ("sse-simulation-" + std::to_string(child)),
                               ignored);
-  if (timed_out) return {"it hangs: 60 seconds without an end", text};
+  if (timed_out) return {"it hangs: 180 seconds without an end", text};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {"the process died: a defect, see above", text};
   const std::size_t line = text.find('\n');
   const std::size_t size = std::strtoull(text.c_str(), nullptr, 10);
@@ -1480,8 +1482,21 @@ Outcome run(const Scenario& scenario) {
   return run(scenario, all);
 }
 
+namespace {
+
+// What has failed, without the numbers of the run.
+std::string kind_of(const std::string& failure) {
+  std::string kind;
+  for (const char c : failure.substr(0, failure.find('\n'))) {
+    if (std::isdigit(static_cast<unsigned char>(c)) == 0) kind += c;
+  }
+  return kind;
+}
+
+}  // namespace
+
 // As delta debugging does it: pieces are left out, large ones first.
-std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t max_runs) {
+std::vector<std::size_t> minimise(const Scenario& scenario, const std::string& failure, std::size_t max_runs) {
   std::vector<std::size_t> kept(scenario.operations.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
   std::size_t runs = 0;
@@ -1491,7 +1506,7 @@ std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t max_runs
       fewer.insert(fewer.end(), kept.begin() + static_cast<std::ptrdiff_t>(std::min(begin + piece, kept.size())),
                    kept.end());
       ++runs;
-      if (!run(scenario, fewer).failure.empty()) {
+      if (kind_of(run(scenario, fewer).failure) == kind_of(failure)) {
         kept = std::move(fewer);
       } else {
         begin += piece;

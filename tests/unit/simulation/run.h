@@ -68,7 +68,7 @@ Outcome run_here(const Scenario& scenario, const std::vector<std::size_t>& kept)
 /// In a process of its own.
 Outcome run(const Scenario& scenario, const std::vector<std::size_t>& kept);
 Outcome run(const Scenario& scenario);
-/// Numbers of operations, fewer and fewer, without which it still fails.
-std::vector<std::size_t> minimise(const Scenario& scenario, std::size_t max_runs);
+/// Numbers of the operations that are left when those are taken out without which it still fails in the same way.
+std::vector<std::size_t> minimise(const Scenario& scenario, const std::string& failure, std::size_t max_runs);
 
 }  // namespace sse::simulation
