@@ -5,14 +5,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/tls_settings.h"
 
 namespace sse::net {
 namespace {
 
 [[noreturn]] void refuse_file(const std::string& file, const std::string& option, const std::string& what) {
-  const unsigned long code = ERR_peek_last_error();
-  const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
-  const std::string why = reason != nullptr ? std::string(" (") + reason + ")" : "";
+  const std::string why = openssl_reason();
   ERR_clear_error();
   throw Error(ErrorCode::kInvalidArgument, "'" + printable(file, 200) + "' of " + option + " " + what + why);
 }
@@ -27,12 +26,8 @@ TlsClientContext::TlsClientContext(const Options& options) : context_(SSL_CTX_ne
   SSL_CTX* ctx = context_.get();
   if (ctx == nullptr) throw Error(ErrorCode::kInternal, "OpenSSL cannot be set up");
   ERR_clear_error();
-  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  set_common_options(ctx);
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
-  // Otherwise OpenSSL prompts on the terminal.
-  SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
   if (options.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(ctx);
   } else if (SSL_CTX_load_verify_locations(ctx, options.ca_file.c_str(), nullptr) != 1) {

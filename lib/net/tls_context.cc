@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "net/tls_settings.h"
 #include "observe/log.h"
 
 namespace sse::net {
@@ -29,12 +30,6 @@ std::string quoted(const std::string& file) {
 [[noreturn]] void refuse(const std::string& sentence) {
   ERR_clear_error();
   throw Error(ErrorCode::kInvalidArgument, sentence);
-}
-
-std::string openssl_reason() {
-  const unsigned long code = ERR_peek_last_error();
-  const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
-  return reason != nullptr ? std::string(" (") + reason + ")" : std::string();
 }
 
 // OpenSSL's own messages name neither the file nor the reason.
@@ -103,15 +98,10 @@ TlsContext::Context TlsContext::load() const {
   Context context(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* ctx = context.get();
   if (ctx == nullptr) throw Error(ErrorCode::kInternal, "OpenSSL cannot be set up" + openssl_reason());
-  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+  set_common_options(ctx);
   SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");  // for TLS 1.2; all suites of 1.3 are good
-  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  // With SSL_MODE_RELEASE_BUFFERS an idle stream, and most are idle, holds no buffers of 16 KiB.
-  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(ctx, &select_protocol, nullptr);
-  // Otherwise OpenSSL prompts on the terminal.
-  SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
 
   require_readable(certificate_file_, "--tls-cert");
   require_readable(key_file_, "--tls-key");

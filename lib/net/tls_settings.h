@@ -1,0 +1,16 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <string>
+
+namespace sse::net {
+
+/// What the contexts of servers and clients have in common: TLS 1.2 and 1.3 without renegotiation and compression,
+/// buffers that idle sessions give back, and no question for a passphrase on the terminal.
+void set_common_options(SSL_CTX* context);
+
+/// The reason of OpenSSL's last error on this thread as " (reason)"; empty without one.
+std::string openssl_reason();
+
+}  // namespace sse::net
