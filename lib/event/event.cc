@@ -38,9 +38,15 @@ void validate(const Event& event) {
   }
 }
 
+bool has_channel_mark(std::string_view encoded) {
+  constexpr std::string_view kField = "event:";
+  if (!encoded.starts_with(kField)) return false;
+  encoded.remove_prefix(kField.size());
+  return encoded.starts_with(kChannelMark) && encoded.substr(kChannelMark.size()).starts_with('\n');
+}
+
 std::uint64_t id_of(std::string_view encoded) {
-  constexpr std::string_view kMark = "event:sse-channel\n";
-  if (encoded.starts_with(kMark)) encoded.remove_prefix(std::min(encoded.find("\n\n") + 2, encoded.size()));
+  if (has_channel_mark(encoded)) encoded.remove_prefix(std::min(encoded.find("\n\n") + 2, encoded.size()));
   if (!encoded.starts_with("id:")) return 0;
   encoded.remove_prefix(3);
   return parse_id(encoded.substr(0, encoded.find('\n'))).value_or(0);

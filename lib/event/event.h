@@ -38,6 +38,8 @@ inline constexpr std::string_view kHeartbeat = ":\n\n";
 /// WHATWG HTML 9.2.6), or when a field is not valid UTF-8 (the encoding of event streams).
 void validate(const Event& event);
 
+/// Whether an encoded event has a kChannelMark before it.
+bool has_channel_mark(std::string_view encoded);
 /// The id of an encoded event when parse_id() accepts it; 0 otherwise. A kChannelMark before it is skipped.
 std::uint64_t id_of(std::string_view encoded);
 

@@ -16,9 +16,5 @@ std::string encode_channel_refused(const RefusedChannel& refused);
 event::FrameRef with_channel_mark(const event::Frame& frame);
 /// The same without the id, which stands in the mark: the event does not change the last event id of the client.
 event::FrameRef with_id_in_mark(const event::Frame& frame);
-/// Whether a frame is one of these.
-inline bool has_channel_mark(const event::Frame& frame) {
-  return frame.bytes().starts_with("event:sse-channel\n");
-}
 
 }  // namespace sse::hub

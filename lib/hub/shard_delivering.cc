@@ -309,7 +309,7 @@ void Shard::note_sent(Connection& connection, const event::Frame& frame) {
 
 // The same frame for all streams that want marks.
 const event::FrameRef& Shard::marked(const event::FrameRef& frame) {
-  if (!has_channel(*frame) || has_channel_mark(*frame)) return frame;
+  if (!has_channel(*frame) || event::has_channel_mark(frame->bytes())) return frame;
   if (!unmarked_ || unmarked_->bytes().data() != frame->bytes().data() || unmarked_->channel() != frame->channel()) {
     unmarked_ = frame;
     marked_ = with_channel_mark(*frame);
