@@ -121,7 +121,7 @@ void NacosDiscovery::refresh(const event::Json& facts) {
     facts_ = facts;
     enter(true);
   } else if (now - beaten_ >= std::min(options_.beat, client_.beat_interval())) {
-    // A disabled node publishes no facts: nobody would read them, and to Nacos 1 they would enable it.
+    // A disabled node publishes no facts: no node would read them, and to Nacos 1 they would enable it.
     if (!client_.beat(instance(true))) enter(true);
     beaten_ = now;
   }

@@ -273,8 +273,7 @@ std::string RedisLink::serve(RedisReader& reader) {
       fds[0] = {socket_.fd.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0};
     }
     fds[1] = {wakeup_.get(), POLLIN, 0};
-    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR)
-      return std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe
+    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) return error_text(errno);
     if (fds[1].revents != 0) take_kicks(wakeup_);
     if ((fds[0].revents & POLLOUT) != 0) {
       const MutexLock lock(mutex_);
@@ -304,8 +303,7 @@ std::string RedisLink::read_some(RedisReader& reader) {
   }
   if (fd >= 0) n = ::recv(fd, buffer.data(), buffer.size(), 0);
   if (n == 0) return "it closed the connection";
-  if (n < 0 && fd >= 0 && errno != EAGAIN && errno != EINTR)
-    return std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
+  if (n < 0 && fd >= 0 && errno != EAGAIN && errno != EINTR) return error_text(errno);
   if (n < 0) return why;
   heard_ = clock_.steady_now();
   std::vector<RedisReply> replies;

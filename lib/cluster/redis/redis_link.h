@@ -122,6 +122,7 @@ class RedisLink {
   std::string dial_path(net::Socket& socket) const;
   std::string finish_connect(int fd, int error, const UniqueFd& wakeup) const;
   std::string shake_hands(const std::string& host, net::Socket& socket, const UniqueFd& wakeup) const;
+  RedisCommand login() const;
   std::string log_in(net::Socket& socket, RedisReader& reader) const;
   std::string exchange(net::Socket& socket, RedisReader& reader, const std::vector<RedisCommand>& commands,
                        std::vector<RedisReply>& replies, const UniqueFd& wakeup) const;

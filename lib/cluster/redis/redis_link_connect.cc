@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -20,10 +19,6 @@
 // The part of RedisLink that connects and logs in.
 namespace sse::cluster {
 namespace {
-
-std::string text_of(int error) {
-  return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
-}
 
 struct Addresses {
   addrinfo* first = nullptr;
@@ -97,7 +92,7 @@ std::string RedisLink::finish_connect(int fd, int error, const UniqueFd& wakeup)
       error = errno;
     }
   }
-  return error == 0 ? "" : text_of(error);
+  return error == 0 ? "" : error_text(error);
 }
 
 std::string RedisLink::dial_path(net::Socket& socket) const {
@@ -106,7 +101,7 @@ std::string RedisLink::dial_path(net::Socket& socket) const {
   const std::string& path = options_.address.path;
   std::copy_n(path.begin(), std::min(path.size(), sizeof at.sun_path - 1), at.sun_path);
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return text_of(errno);
+  if (!fd.valid()) return error_text(errno);
   const int error = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 ? 0 : errno;
   std::string why = finish_connect(fd.get(), error, wakeup_);
   if (why.empty()) socket.fd = std::move(fd);
@@ -124,7 +119,7 @@ std::string RedisLink::dial_host(const Host& host, net::Socket& socket, const Un
   for (const addrinfo* one = found.first; one != nullptr; one = one->ai_next) {
     UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, one->ai_protocol));
     if (!fd.valid()) {
-      why = text_of(errno);
+      why = error_text(errno);
       continue;
     }
     const int error = ::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
@@ -170,7 +165,7 @@ std::string RedisLink::exchange(net::Socket& socket, RedisReader& reader, const 
   while (replies.size() < wanted) {
     const ssize_t n = socket.receive(buffer.data(), buffer.size());
     if (n == 0) return ended("it closed the connection at once");
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return ended(text_of(errno));
+    if (n < 0 && errno != EAGAIN && errno != EINTR) return ended(error_text(errno));
     if (n > 0 && !reader.feed(buffer.data(), static_cast<std::size_t>(n), replies))
       return "the server there is not Redis: it " + reader.problem();
     if (n > 0) continue;
@@ -180,13 +175,16 @@ std::string RedisLink::exchange(net::Socket& socket, RedisReader& reader, const 
   return "";
 }
 
+RedisCommand RedisLink::login() const {
+  const RedisAddress& address = options_.address;
+  if (address.user.empty()) return {"AUTH", address.password};
+  return {"AUTH", address.user, address.password};
+}
+
 std::string RedisLink::log_in(net::Socket& socket, RedisReader& reader) const {
   std::vector<RedisCommand> commands;
   const RedisAddress& address = options_.address;
-  if (!address.password.empty()) {
-    commands.push_back(address.user.empty() ? RedisCommand{"AUTH", address.password}
-                                            : RedisCommand{"AUTH", address.user, address.password});
-  }
+  if (!address.password.empty()) commands.push_back(login());
   commands.push_back({"CLIENT", "SETNAME", options_.name});
   commands.push_back({"SELECT", std::to_string(address.database)});
   if (!address.sentinels.empty()) commands.push_back({"ROLE"});

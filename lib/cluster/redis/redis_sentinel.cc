@@ -27,9 +27,7 @@ std::string RedisLink::ask_sentinel(const Host& sentinel, Host& primary, const U
   why = exchange(socket, reader, {question}, replies, wakeup);
   if (why.empty() && replies.back().is_error() && replies.back().text.starts_with("NOAUTH") &&
       !address.password.empty()) {
-    const RedisCommand login = address.user.empty() ? RedisCommand{"AUTH", address.password}
-                                                    : RedisCommand{"AUTH", address.user, address.password};
-    why = exchange(socket, reader, {login, question}, replies, wakeup);
+    why = exchange(socket, reader, {login(), question}, replies, wakeup);
   }
   if (!why.empty()) return why;
   const RedisReply& reply = replies.back();

@@ -1,6 +1,6 @@
 #include "cluster/redis/redis_socket.h"
 
-#include <cstring>
+#include <system_error>
 
 #include "net/tls_client_context.h"
 
@@ -28,9 +28,13 @@ void secure(net::Socket& socket, const RedisTls& tls, const std::string& host) {
   socket.tls = context.connect(socket.fd.get(), tls.server_name.empty() ? host : tls.server_name);
 }
 
+std::string error_text(int error) {
+  return std::generic_category().message(error);
+}
+
 std::string reason_of(const net::Socket& socket, int error) {
   if (socket.tls && !socket.tls->problem().empty()) return "TLS: " + socket.tls->problem();
-  return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is thread safe for known errors
+  return error_text(error);
 }
 
 }  // namespace sse::cluster

@@ -20,6 +20,8 @@ void check(const RedisTls& tls);
 /// Begins TLS on a connected socket as the client of `host`. Throws as check().
 void secure(net::Socket& socket, const RedisTls& tls, const std::string& host);
 
+/// The text for an errno. Thread safe.
+std::string error_text(int error);
 /// The text for an errno of the socket's functions.
 std::string reason_of(const net::Socket& socket, int error);
 
