@@ -69,7 +69,7 @@ wait_for() {
 _printed_address() {
   kill -0 "$server_pid" 2>/dev/null || fail "sse-serve ended before it was ready"
   url=$(sed -nE 's,^sse-serve [^ ]+ on (https?://[^ /]+:[0-9]+).*,\1,p' "$server_log" | head -n1)
-  [[ -n $url && -S $admin ]]
+  [[ -n $url && (-z $admin || -S $admin) ]]
 }
 
 # start_server [OPTION…]: on a free port, with its own admin socket; keeps $db over restarts. Sets url (no slash at the

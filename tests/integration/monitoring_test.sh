@@ -23,6 +23,7 @@ children+=($!)
 wait_for 30 "the port of the application" test -s "$scratch/hook/port"
 (umask 077 && echo "the-token-of-the-operators" >"$scratch/token" && echo "the nodes' secret" >"$scratch/secret")
 read -r port_a port_b admin_a admin_b prometheus < <(free_ports 5 | xargs)
+admin=''  # a port, for Prometheus
 node() { # NAME PORT ADMIN_PORT
   server_log=$scratch/server-$1.log
   "$SSE_SERVE" --listen 127.0.0.1:0 --admin "127.0.0.1:$3" --admin-token-file "$scratch/token" --db "$scratch/$1.db" \
@@ -31,12 +32,7 @@ node() { # NAME PORT ADMIN_PORT
     >"$server_log" 2>&1 &
   server_pid=$!
   servers[$server_pid]=$server_log
-  wait_for 30 "the address that node $1 prints" has_printed_address
-}
-has_printed_address() {
-  kill -0 "$server_pid" 2>/dev/null || fail "sse-serve ended before it was ready: $(<"$server_log")"
-  url=$(sed -nE 's,^sse-serve [^ ]+ on (https?://[^ /]+:[0-9]+).*,\1,p' "$server_log" | head -n1)
-  [[ -n $url ]]
+  wait_for 30 "the address that node $1 prints" _printed_address
 }
 node a "$port_a" "$admin_a"
 url_a=$url pid_a=$server_pid
