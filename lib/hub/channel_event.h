@@ -3,6 +3,7 @@
 #include <string>
 
 #include "event/frame.h"
+#include "event/target.h"
 #include "hub/channel_review.h"
 
 namespace sse::hub {
@@ -10,6 +11,11 @@ namespace sse::hub {
 /// An encoded event `sse-channel-refused`, for the client of a stream that is not, or no longer, in a channel. It has
 /// no id: the client resumes from the same event as without it.
 std::string encode_channel_refused(const RefusedChannel& refused);
+
+/// Whether the frame is an event of one channel.
+inline bool has_channel(const event::Frame& frame) {
+  return frame.recipient() == event::TargetKind::kChannel && !frame.channel().empty();
+}
 
 /// The event of a frame with a mark before it (event::kChannelMark), which names the frame's channel. Both are one
 /// frame, so that a stream takes both or none.

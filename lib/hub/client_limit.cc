@@ -50,4 +50,12 @@ std::vector<Connection*> ClientLimit::streams_of(const ClientKey& client) const 
   return streams;
 }
 
+std::vector<ConnectionId> ClientLimit::open_streams_of(const ClientKey& client) const {
+  std::vector<ConnectionId> ids;
+  for (const Connection* one : streams_of(client)) {
+    if (one->open()) ids.push_back(one->id);
+  }
+  return ids;
+}
+
 }  // namespace sse::hub

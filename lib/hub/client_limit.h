@@ -34,6 +34,8 @@ class ClientLimit {
   std::vector<Connection*> excess(const ClientKey& client) const;
   /// All streams of the client.
   std::vector<Connection*> streams_of(const ClientKey& client) const;
+  /// Those that are open.
+  std::vector<ConnectionId> open_streams_of(const ClientKey& client) const;
   /// Calls `use` with each stream of the user and tenant of `one` that has this clientId, whatever its origin, and for
   /// which `wanted` returns true. REQUIRES: `one` has a user.
   template <class Wanted, class Use>

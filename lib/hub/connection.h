@@ -89,6 +89,8 @@ struct Connection final : net::Stream {
       : net::Stream(host, std::move(socket), chunked), id(connection_id), opened(host.loop.now()) {}
 
   bool listens(std::string_view event) const { return listeners->find(event) != listeners->end(); }
+  /// Whether it gets an event that is sent to its group, only to `listening` connections or to all.
+  bool wants(bool listening, std::string_view event) const { return !listening || listens(event); }
   /// Created on first use.
   Rare& rare() {
     if (!rare_) rare_ = std::make_unique<Rare>();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "hub/delivery_scan.h"
 #include "hub/shards.h"
 
 namespace sse::hub {
@@ -88,7 +89,8 @@ std::vector<std::vector<ConnectionId>> ConnectionDirectory::connections_of(
   std::vector<std::vector<ConnectionId>> found(clients.size());
   shards_.run_on_all([&](const Shard& shard, std::size_t number) {
     for (std::size_t i = 0; i < clients.size(); ++i) {
-      if (shards_.number_of(UserId(clients[i].user)) == number) found[i] = shard.connections_of(clients[i]);
+      if (shards_.number_of(UserId(clients[i].user)) == number)
+        found[i] = shard.registry().clients().open_streams_of(clients[i]);
     }
   });
   return found;
@@ -98,10 +100,11 @@ void ConnectionDirectory::find_delivery_states(std::vector<DeliveryState>& messa
   if (messages.empty()) return;
   std::map<std::pair<TargetKind, std::string_view>, std::vector<std::size_t>> by_recipient;
   for (std::size_t i = 0; i < messages.size(); ++i) by_recipient[{messages[i].kind, messages[i].name}].push_back(i);
-  std::vector<std::vector<Shard::FoundStates>> found(shards_.size());
+  std::vector<std::vector<FoundState>> found(shards_.size());
   shards_.run_on_all([&](const Shard& shard, std::size_t number) {
     found[number].resize(messages.size());
-    for (const auto& [recipient, asked] : by_recipient) shard.find_delivery_states(messages, asked, found[number]);
+    for (const auto& [recipient, asked] : by_recipient)
+      hub::find_delivery_states(shard.registry(), shard.acks(), messages, asked, found[number]);
   });
   for (const auto& part : found) {
     for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "hub/connection_scan.h"
+#include "hub/delivery_scan.h"
 #include "hub/names.h"
 #include "hub/scan_parts.h"
 
@@ -23,12 +24,12 @@ MatchResult match(const Shard& shard, const Connection& connection, const MatchQ
   result.other_tenant = !query.tenant.empty() && result.tenant != query.tenant.str();
   result.other_token = !query.token.empty() && result.token != query.token.str();
   result.other_channel = !query.channel.empty() && !in_channel(connection, query.channel.str());
-  result.not_listening = !Shard::wants(connection, query.target.listening, query.event);
+  result.not_listening = !connection.wants(query.target.listening, query.event);
   if (result.not_listening) result.listeners.assign(connection.listeners->begin(), connection.listeners->end());
-  const Shard::DeliveryForecast forecast = shard.forecast(connection, query.bytes);
-  result.overflows = forecast == Shard::DeliveryForecast::kOverflows;
+  const DeliveryForecast outcome = forecast(connection, query.bytes, shard.options().stream.max_backlog);
+  result.overflows = outcome == DeliveryForecast::kOverflows;
   if (result.overflows) result.backlog = connection.backlog_bytes();
-  result.waits = forecast == Shard::DeliveryForecast::kWaits;
+  result.waits = outcome == DeliveryForecast::kWaits;
   return result;
 }
 

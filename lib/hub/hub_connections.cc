@@ -93,7 +93,7 @@ std::optional<std::vector<bool>> Hub::subscribe(ConnectionId id, const Identity&
   std::vector<bool> fresh(channels.size());
   shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     connection.rare().last_request_millis = to_millis(clock().wall_now());
-    in = shard.subscribe(connection, channels, version, fresh);
+    in = shard.channels().subscribe(connection, channels, version, fresh);
   });
   if (options_.in_cluster) {
     Names unused;
@@ -111,7 +111,8 @@ std::optional<std::vector<bool>> Hub::unsubscribe(ConnectionId id, const Identit
   shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     connection.rare().last_request_millis = to_millis(clock().wall_now());
     left.emplace();
-    for (const ChannelName& channel : channels) left->push_back(shard.unsubscribe(connection, channel.str()));
+    for (const ChannelName& channel : channels)
+      left->push_back(shard.channels().unsubscribe(connection, channel.str()));
   });
   return left;
 }
@@ -157,7 +158,7 @@ bool Hub::disconnect(ConnectionId id, const Identity& owner, const std::string& 
 }
 
 void Hub::review_channels(const std::shared_ptr<const ChannelReview>& review) {
-  shards_.run_on_all([&](Shard& shard, std::size_t) { shard.set_channel_review(review); });
+  shards_.run_on_all([&](Shard& shard, std::size_t) { shard.channels().set_review(review); });
   in_parts(
       directory_, UserId(),
       [](Shard& shard, std::vector<ConnectionId>& ids) { add_ids(shard.registry().group(TargetKind::kAll, ""), ids); },
@@ -165,7 +166,7 @@ void Hub::review_channels(const std::shared_ptr<const ChannelReview>& review) {
         if (connection.membership.group(TargetKind::kChannel) == nullptr &&
             connection.membership.further_channels() == 0)
           return;
-        if (Connection* found = shard.find(connection.id)) shard.review_channels(*found);
+        if (Connection* found = shard.find(connection.id)) shard.channels().review(*found);
       });
 }
 

@@ -77,4 +77,9 @@ std::vector<ChannelName> channels_of(const Connection& connection) {
   return channels;
 }
 
+bool owns(const Identity& caller, const Connection& connection) {
+  return !caller.user.empty() && Indexes::name_of(connection, TargetKind::kUser) == caller.user.str() &&
+         Indexes::name_of(connection, TargetKind::kTenant) == caller.tenant.str();
+}
+
 }  // namespace sse::hub

@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "event/target.h"
+#include "sse-server/connection.h"
 
 namespace sse::hub {
 
@@ -28,5 +29,8 @@ std::vector<std::string> take_recipient_names(Connection& connection, event::Tar
 bool in_channel(const Connection& connection, std::string_view channel);
 /// The channels that it is in, the first one first.
 std::vector<ChannelName> channels_of(const Connection& connection);
+
+/// Whether `caller` owns the connection, as owns() of two identities.
+bool owns(const sse::Identity& caller, const Connection& connection);
 
 }  // namespace sse::hub

@@ -1,7 +1,10 @@
 #include "hub/replayed_messages.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "hub/connection.h"
 
 namespace sse::hub {
 
@@ -27,6 +30,31 @@ void ReplayedMessages::expire(SteadyTime now) {
   if (now - young_since_ < kPublishTime) return;
   old_ = std::exchange(young_, {});
   young_since_ = now;
+}
+
+bool ReplayedStreams::has(const Connection& connection, MessageId message) const {
+  if (!connection.replayed_from_store) return false;
+  const auto given = streams_.find(connection.id.value());
+  return given != streams_.end() && given->second.contains(message);
+}
+
+void ReplayedStreams::note(Connection& connection, std::span<const event::FrameRef> page, SteadyTime now) {
+  if (std::ranges::none_of(page, [](const event::FrameRef& frame) { return frame->message().valid(); })) return;
+  streams_[connection.id.value()].add(page, now);
+  connection.replayed_from_store = true;
+}
+
+void ReplayedStreams::expire(SteadyTime now, const std::function<Connection*(ConnectionId)>& find) {
+  for (auto one = streams_.begin(); one != streams_.end();) {
+    Connection* connection = find(ConnectionId(one->first));
+    const bool gone = connection == nullptr || !connection->indexed;
+    // While a replay is running, a further pass must not deliver the messages of the first pass again.
+    if (!gone && !connection->replay) {
+      one->second.expire(now);
+      connection->replayed_from_store = !one->second.empty();
+    }
+    one = gone || one->second.empty() ? streams_.erase(one) : std::next(one);
+  }
 }
 
 }  // namespace sse::hub

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -8,6 +12,8 @@
 #include "event/frame.h"
 
 namespace sse::hub {
+
+struct Connection;
 
 /// The messages that were recently replayed from the store into one stream. Each may still arrive live, from the sender
 /// that has just stored it, and must not reach the client twice.
@@ -30,6 +36,22 @@ class ReplayedMessages {
   std::vector<MessageId> young_;  // both sorted
   std::vector<MessageId> old_;
   SteadyTime young_since_{};
+};
+
+/// Those of the streams of one shard. Loop thread only.
+class ReplayedStreams {
+ public:
+  /// Whether the stream has got the message. Only messages actually replayed count, not all up to an id: a message
+  /// missing from the page may have been stored later by another node, with a smaller id, or another stream of the
+  /// recipient may have confirmed it.
+  bool has(const Connection& connection, MessageId message) const;
+  /// The stream gets a page.
+  void note(Connection& connection, std::span<const event::FrameRef> page, SteadyTime now);
+  /// Drops old entries, and those of streams that have ended. `find`: the connection, or null.
+  void expire(SteadyTime now, const std::function<Connection*(ConnectionId)>& find);
+
+ private:
+  std::unordered_map<std::uint64_t, ReplayedMessages> streams_;  // by connection id
 };
 
 }  // namespace sse::hub

@@ -43,12 +43,23 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       writes_([this](Connection* connection) { registry_.destroy(connection); }),
       tcp_acks_(loop, [this](ConnectionId id) { return registry_.find_any(id); }),
       acks_({options.ack_timeout, options.in_cluster}, [this](ConnectionId id) { return registry_.find_any(id); }),
-      wheel_(tick_of(options), 256, loop.clock().steady_now()) {
+      wheel_(tick_of(options), 256, loop.clock().steady_now()),
+      channels_(*this, loop, registry_, options, metrics, delegate) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
 
 Shard::~Shard() = default;
+
+Connection* Shard::find(ConnectionId id) const {
+  return registry_.find(id);
+}
+
+ConnectionInfo Shard::describe(const Connection& connection) const {
+  ConnectionInfo info = registry_.describe(connection);
+  if (const InFlight* log = acks_.in_flight(connection)) info.in_flight = log->size();
+  return info;
+}
 
 void Shard::stream_drained(net::Stream& stream) {
   loop_.assert_in_loop_thread();

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -9,7 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,11 +16,9 @@
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/ack_tracker.h"
-#include "hub/channel_review.h"
 #include "hub/connection.h"
 #include "hub/connection_registry.h"
 #include "hub/delivery_batch.h"
-#include "hub/delivery_state.h"
 #include "hub/expected_resumes.h"
 #include "hub/failed_reads.h"
 #include "hub/hub_delegate.h"
@@ -29,7 +26,7 @@
 #include "hub/hub_options.h"
 #include "hub/passes.h"
 #include "hub/replayed_messages.h"
-#include "hub/sent_once.h"
+#include "hub/shard_channels.h"
 #include "hub/slice.h"
 #include "hub/tcp_ack_poll.h"
 #include "hub/write_queue.h"
@@ -40,7 +37,7 @@ namespace sse::hub {
 
 /// The streams of one service on one event loop: opens and closes them, delivers events to them, replays their pending
 /// messages and takes the confirmations of their clients. Loop thread only, except for the counts.
-class Shard final : private net::StreamOwner {
+class Shard final : private net::StreamOwner, private ShardChannels::Streams {
  public:
   Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options, HubMetrics& metrics, HubDelegate& delegate,
         IdGenerator& ids, ExpectedResumes& expected_resumes);
@@ -54,74 +51,36 @@ class Shard final : private net::StreamOwner {
   /// Its connections.
   ConnectionRegistry& registry() { return registry_; }
   const ConnectionRegistry& registry() const { return registry_; }
+  /// The channels that these are in.
+  ShardChannels& channels() { return channels_; }
+  /// Their messages in flight.
+  const AckTracker& acks() const { return acks_; }
+  const HubOptions& options() const { return options_; }
 
   /// Registers the connection, then writes the head and the `first` event: the stream misses no event that is sent
   /// after the client has seen the head.
   void connect(ConnectionId id, NewConnection request, const event::FrameRef& first, Resumption resumption = {});
-  /// Sets the position of the event that is delivered next. The stored position never decreases.
-  void published(MessageId position) {
-    loop_.assert_in_loop_thread();
-    published_ = std::max(published_, position);
-  }
   /// Runs the batch's plan for this shard, after those of earlier calls: streams get deliveries in the order of the
   /// calls. A delivery to many streams is worked off in slices (HubOptions::slice) at the end of this and the next
   /// turns of the loop. When the last shard has run its plan, calls the batch's `done`.
   void start(std::shared_ptr<DeliveryBatch> batch);
   /// Requests the pending messages of every connection.
   void refresh_pending();
-  /// Whether a connection gets an event that is sent to its group.
-  static bool wants(const Connection& connection, bool listening, std::string_view event) {
-    return !listening || connection.listens(event);
-  }
-  /// The outcome that the delivery of an event of `event_bytes` would have.
-  enum class DeliveryForecast : unsigned char { kTakes, kWaits, kOverflows };
-  DeliveryForecast forecast(const Connection& connection, std::size_t event_bytes) const;
   /// Delivers an event to one connection; returns whether it took the event.
   bool deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame);
-  /// Runs the task at the end of this turn of the loop, after the streams that a small delivery reached were written.
-  void after_flush(std::function<void()> task) {
-    loop_.assert_in_loop_thread();
-    after_flush_.push_back(std::move(task));
-  }
-  /// The state of one message on this shard, and the connection where it is in flight.
-  struct FoundStates {
-    DeliveryState::State state = DeliveryState::State::kOffline;
-    ConnectionId connection{};
-  };
-  /// Finds the delivery state of the messages with the indexes `asked`, all of one recipient: raises the entry of each
-  /// in `found`. Visits every stream of the recipient, and its messages in flight, once.
-  void find_delivery_states(const std::vector<DeliveryState>& messages, const std::vector<std::size_t>& asked,
-                            std::vector<FoundStates>& found) const;
   /// Delivers a page of pending messages. `last`: no further page is known; `failed`: the store could not be read, or
   /// not completely.
   void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
-  /// Whether `who` owns the connection, like hub::owns().
-  static bool owns(const Identity& caller, const Connection& connection);
   /// The client of a connection that `who` owns acknowledges messages it got on this stream or on an earlier one.
   /// Returns how many of them were in flight there; nullopt: there is and was no such connection.
   std::optional<std::size_t> acknowledge(ConnectionId id, const Identity& caller,
                                          const std::vector<MessageId>& messages);
 
-  /// The client's open streams on this shard.
-  std::vector<ConnectionId> connections_of(const ClientKey& client) const;
   /// Null when the connection is not, or no longer, open on this shard.
   Connection* find(ConnectionId id) const;
   ConnectionInfo describe(const Connection& connection) const;
   /// Returns the set after the change; requests the pending messages for new names.
   ListenerSet change_listeners(Connection& connection, const std::vector<std::string>& names, bool add);
-  /// The connection joins channels and gets what is pending for them; returns for each whether it is in it. `fresh`:
-  /// those that it has joined now.
-  std::vector<bool> subscribe(Connection& connection, const std::vector<JoinedChannel>& channels, std::uint32_t version,
-                              std::vector<bool>& fresh);
-  /// It leaves a channel. Returns whether it was in it.
-  bool unsubscribe(Connection& connection, const std::string& channel);
-  /// The rules for channels have changed: for review_channels(), and for streams that open by earlier rules.
-  void set_channel_review(std::shared_ptr<const ChannelReview> review) {
-    loop_.assert_in_loop_thread();
-    channel_review_ = std::move(review);
-  }
-  /// Takes the connection out of the channels that the rules no longer allow it, and sends it kChannelRefused for each.
-  void review_channels(Connection& connection);
   /// Ends the stream; with `send_close_event` it sends a connect-close event first, so that the client does not
   /// reconnect. `id`: the id of that event; may be empty.
   void close(Connection& connection, net::CloseReason reason, bool send_close_event, const std::string& note = "",
@@ -145,9 +104,6 @@ class Shard final : private net::StreamOwner {
   void stream_unacknowledged(net::Stream& stream) override;
   void stream_drained(net::Stream& stream) override;
 
-  // Time limit for a closing stream to write its backlog and to see the peer close.
-  static constexpr std::chrono::seconds kFinishTime{5};
-
   // Delivering, see Pass.
   void begin_steps(Slice& slice);
   void begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::Step step, bool urgent);
@@ -164,21 +120,17 @@ class Shard final : private net::StreamOwner {
   }
   void take_passes(Connection& connection);
   // The same, and for batches that wait for their turn: before anything that is not a delivery itself.
-  void finish_earlier(Connection& connection) {
+  void finish_earlier(Connection& connection) override {
     begin_all_steps();
     settle(connection);
   }
   void begin_all_steps();
   bool give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position);
   bool take_once(Connection& connection, std::uint64_t event, const event::FrameRef& frame, MessageId position);
-  bool has_through_other_channel(Connection& connection, std::uint64_t event, const event::Frame& frame);
   void note_sent(Connection& connection, const event::Frame& frame);
-  void note_channel(Connection& connection, const event::Frame& frame);
-  void expire_sent_once();
   void count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams);
   bool take(Connection& connection, const event::FrameRef& frame, MessageId position);
-  bool append(Connection& connection, const event::FrameRef& frame);
-  const event::FrameRef& marked(const event::FrameRef& frame);
+  bool append(Connection& connection, const event::FrameRef& frame) override;
   void note_duration(const Connection& connection, const event::FrameRef& frame);
 
   bool has_sliced_work() const;
@@ -188,10 +140,9 @@ class Shard final : private net::StreamOwner {
   // Opening and closing.
   void refused(ConnectionId id, const NewConnection& request);
   void limit_client(const Connection& newest, const Attributes& attributes);
-  void leave_channel(Connection& connection, const std::string& channel);
-  void revoke_channel(Connection& connection, const std::string& channel);
   void leave(Connection& connection, net::CloseReason reason, const std::string& note = "");
   std::string reconnect_id(const Connection& connection, const Attributes& attributes);
+  void finish_closing(Connection& connection);
   void end_lifetime(Connection& connection);
   void end_for_reconnect(Connection& connection, net::CloseReason reason, std::chrono::milliseconds retry);
 
@@ -200,18 +151,15 @@ class Shard final : private net::StreamOwner {
   void request_page(Connection& connection);
   MessageId seen_through(const Connection& connection) const;
   bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;
-  void note_further_channel(Connection& connection, const event::Frame& frame,
-                            const std::vector<MessageId>& carried) const;
+  bool has_for_channel(const Connection& connection, const event::Frame& frame,
+                       const std::vector<MessageId>& carried) const;
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
   void continue_replay(Connection& connection);
   void end_replay(Connection& connection);
   void refresh_pending(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed);
   void retry_reads();
   void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
-  void replay_channels(Connection& connection, const std::vector<std::string>& channels);
-  bool has_from_store(const Connection& connection, MessageId message) const;
-  void note_replayed(Connection& connection, const std::vector<event::FrameRef>& page);
-  void expire_replayed();
+  void replay_channels(Connection& connection, const std::vector<std::string>& channels) override;
 
   // Confirming.
   void notify_confirmed(const std::vector<Confirmed>& confirmed);
@@ -238,18 +186,15 @@ class Shard final : private net::StreamOwner {
   std::deque<std::shared_ptr<BatchPart>> batches_;  // of the first, some steps have begun
   Passes passes_;
   WriteQueue writes_;
-  std::vector<std::function<void()>> after_flush_;
+  std::vector<std::function<void()>> after_flush_;  // when the streams of small deliveries have been written
   std::vector<std::pair<Connection*, net::CloseReason>> closed_;
   TcpAckPoll<Connection> tcp_acks_;
   AckTracker acks_;
   net::TimerWheel wheel_;
-  std::unordered_map<std::uint64_t, ReplayedMessages> replayed_;  // by connection id
-  std::unordered_map<std::uint64_t, SentOnce> sent_once_;         // likewise
+  ReplayedStreams replayed_;
   FailedReads failed_reads_;
-  event::FrameRef unmarked_;  // the last one that a stream with marks got, and what it got
-  event::FrameRef marked_;
-  MessageId published_;
-  std::shared_ptr<const ChannelReview> channel_review_;  // null: the rules are those of the start
+  MessageId published_;  // the position of the event that is delivered next; never decreases
+  ShardChannels channels_;
 };
 
 }  // namespace sse::hub

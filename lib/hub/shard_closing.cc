@@ -22,6 +22,9 @@ namespace {
 // once a second in a hidden tab; if the stream ended before that, the client would treat it as a failure and reconnect.
 constexpr std::chrono::seconds kCloseGrace{2};
 
+// Time limit for a closing stream to write its backlog and to see the peer close.
+constexpr std::chrono::seconds kFinishTime{5};
+
 // Streams that were opened together also end together: their clients reconnect within this time.
 constexpr std::chrono::milliseconds kRenewalSpread{1000};
 
@@ -58,6 +61,17 @@ void Shard::close(Connection& connection, CloseReason reason, bool send_close_ev
   rare.finish_by = clock().steady_now() + (send_close_event ? kCloseGrace : kFinishTime);
   connection.finish(reason, send_close_event);
   wheel_.add(connection.id.value(), rare.finish_by);
+}
+
+// Its time is over: the stream ends, or its socket is closed.
+void Shard::finish_closing(Connection& connection) {
+  if (!connection.end()) {
+    connection.abort(CloseReason::kServerClosed);
+  } else if (!connection.closed()) {
+    SteadyTime& finish_by = connection.rare().finish_by;
+    finish_by = loop_.now() + kFinishTime;
+    wheel_.add(connection.id.value(), finish_by);
+  }
 }
 
 // The last event id that a plain client will send when it reconnects; empty when it is not recognised by an id.

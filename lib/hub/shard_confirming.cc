@@ -9,11 +9,6 @@ namespace sse::hub {
 
 using event::TargetKind;
 
-bool Shard::owns(const Identity& caller, const Connection& connection) {
-  return !caller.user.empty() && Indexes::name_of(connection, TargetKind::kUser) == caller.user.str() &&
-         Indexes::name_of(connection, TargetKind::kTenant) == caller.tenant.str();
-}
-
 void Shard::notify_confirmed(const std::vector<Confirmed>& confirmed) {
   for (const auto& [message, recipient, name, connection] : confirmed) {
     acks_.remember(connection, message);

@@ -1,6 +1,5 @@
 // Shard: deliveries, at once to a few streams and in passes to many.
 #include <algorithm>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -21,10 +20,6 @@ constexpr std::size_t kMembersAhead = 8;
 // The streams of a batch of at most so many steps are written before everything else that waits.
 constexpr std::size_t kUrgentSteps = 64;
 constexpr SliceLimits kUnlimited{.time = std::chrono::hours(1)};
-
-bool has_channel(const event::Frame& frame) {
-  return frame.recipient() == TargetKind::kChannel && !frame.channel().empty();
-}
 
 void prefetch_member(const Connection* connection) {
   __builtin_prefetch(connection, 1);
@@ -72,7 +67,7 @@ void Shard::begin_all_steps() {
 void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::Step step, bool urgent) {
   DeliveryBatch& batch = *part->batch;
   const Delivery& delivery = batch.delivery(step);
-  published(delivery.position);
+  published_ = std::max(published_, delivery.position);
   const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target.kind, batch.name(step));
   if (receivers.group == nullptr) return;
   const std::span<Connection* const> members = receivers.group->members();
@@ -162,7 +157,7 @@ std::size_t Shard::visit(Connection& connection, const ConnectionRegistry::Recei
 void Shard::end_part(const BatchPart& part) {
   if (!part.batch->part_done()) return;
   // The streams of a small batch are written first; the caller can wait a moment longer.
-  after_flush([batch = part.batch] { batch->done(std::move(batch->taken)); });
+  after_flush_.emplace_back([batch = part.batch] { batch->done(std::move(batch->taken)); });
 }
 
 void Shard::take_passes(Connection& connection) {
@@ -187,7 +182,7 @@ void Shard::restart_passes() {
 
 // Returns whether the connection takes the frame.
 bool Shard::give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position) {
-  if (!wants(connection, delivery.target.listening, delivery.event)) return false;
+  if (!connection.wants(delivery.target.listening, delivery.event)) return false;
   if (delivery.again) return !connection.replay && append(connection, frame);
   if (delivery.once != 0 && connection.membership.further_channels() != 0) [[unlikely]] {
     if (!take_once(connection, delivery.once, frame, position)) return false;
@@ -200,46 +195,9 @@ bool Shard::give(Connection& connection, const Delivery& delivery, const event::
 
 // Of a stream in several channels, and an event to several.
 bool Shard::take_once(Connection& connection, std::uint64_t event, const event::FrameRef& frame, MessageId position) {
-  if (has_through_other_channel(connection, event, *frame) || !take(connection, frame, position)) return false;
-  connection.sent_once = true;
-  sent_once_[connection.id.value()].add(event, loop_.now());
-  if (frame->message().valid()) connection.channel_recipients().add(frame->message(), frame->channel());
+  if (channels_.has_through_other(connection, event, *frame) || !take(connection, frame, position)) return false;
+  channels_.sent_once(connection, event, *frame);
   return true;
-}
-
-// The message that the stream has is pending for this channel, too.
-bool Shard::has_through_other_channel(Connection& connection, std::uint64_t event, const event::Frame& frame) {
-  if (!connection.sent_once) return false;
-  const auto known = sent_once_.find(connection.id.value());
-  if (known == sent_once_.end() || !known->second.contains(event)) return false;
-  const MessageId message = frame.message();
-  if (!message.valid()) return true;
-  ChannelRecipients& recipients = connection.channel_recipients();
-  if (recipients.contains(message)) {
-    recipients.add(message, frame.channel());
-  } else {
-    // Its client has confirmed it already.
-    delegate_.acknowledged(TargetKind::kChannel, frame.channel(), message, connection.id);
-  }
-  return true;
-}
-
-// Without a note a message is for the first channel.
-void Shard::note_channel(Connection& connection, const event::Frame& frame) {
-  const std::string_view channel = frame.channel();
-  const Connection::Rare* rare = connection.rare_or_null();
-  const bool known = rare != nullptr && rare->channel_recipients && rare->channel_recipients->contains(frame.message());
-  if (channel.empty() || (!known && channel == recipient_name(connection, TargetKind::kChannel))) return;
-  connection.channel_recipients().add(frame.message(), channel);
-}
-
-void Shard::expire_sent_once() {
-  for (auto one = sent_once_.begin(); one != sent_once_.end();) {
-    Connection* connection = registry_.find_any(ConnectionId(one->first));
-    const bool over = connection == nullptr || !connection->indexed || one->second.is_idle(loop_.now());
-    if (over && connection != nullptr) connection->sent_once = false;
-    one = over ? sent_once_.erase(one) : std::next(one);
-  }
 }
 
 void Shard::count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uint32_t streams) {
@@ -257,7 +215,7 @@ void Shard::count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uin
 bool Shard::take(Connection& connection, const event::FrameRef& frame, MessageId position) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
-  if (message.valid() && has_from_store(connection, message)) {
+  if (message.valid() && replayed_.has(connection, message)) {
     // Only now the message's place in the order is known.
     if (options_.resumable && message < position && !connection.replay)
       connection.net::Stream::append(event::Frame::make(event::encode_cursor(position.str())));
@@ -301,27 +259,17 @@ void Shard::note_duration(const Connection& connection, const event::FrameRef& f
 void Shard::note_sent(Connection& connection, const event::Frame& frame) {
   const bool named = has_channel(frame);
   connection.had_messages = true;
-  if (named) note_channel(connection, frame);
+  if (named) channels_.note_sent(connection, frame);
   delegate_.sent(frame.recipient(),
                  named ? std::string(frame.channel()) : recipient_name(connection, frame.recipient()), frame.message(),
                  connection.id);
-}
-
-// The same frame for all streams that want marks.
-const event::FrameRef& Shard::marked(const event::FrameRef& frame) {
-  if (!has_channel(*frame) || event::has_channel_mark(frame->bytes())) return frame;
-  if (!unmarked_ || unmarked_->bytes().data() != frame->bytes().data() || unmarked_->channel() != frame->channel()) {
-    unmarked_ = frame;
-    marked_ = with_channel_mark(*frame);
-  }
-  return marked_;
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {
   // Sent even if the message is then not taken: a mark alone causes a superfluous acknowledgement, but a message
   // without a mark is acknowledged too late.
   if (connection.marks && frame->message().valid()) connection.net::Stream::append(mark_);
-  switch (connection.net::Stream::append(connection.channel_marks ? marked(frame) : frame)) {
+  switch (connection.net::Stream::append(connection.channel_marks ? channels_.marked(frame) : frame)) {
     case net::Stream::Append::kTaken:
       ++connection.messages;
       if (frame->message().valid()) note_sent(connection, *frame);

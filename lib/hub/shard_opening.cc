@@ -1,12 +1,9 @@
-// Shard: opening streams, and changing the events that they listen to and the channels that they are in.
+// Shard: opening streams, and changing the events that they listen to.
 #include <algorithm>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "hub/channel_event.h"
 #include "hub/names.h"
 #include "hub/observer.h"
 #include "hub/shard.h"
@@ -78,12 +75,12 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
     }
   }
   if (options_.resumable) {
-    published(MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
+    published_ = std::max(published_, MessageId(resumption.id.valid() ? resumption.id.value() : id.value()));
     if (!connection.replay) connection.replay = std::make_unique<ReplaySession>();
     connection.replay->resume(published_, std::move(resumption.missed), resumption.client_cursor);
   }
   limit_client(connection, request.attributes);
-  if (channel_review_ && request.channel_version != channel_review_->version) review_channels(connection);
+  channels_.joined_by(connection, request.channel_version);
   request_page(connection);
   schedule_check(connection);
   observe::log_debug("stream opened", {{"service", options_.service.str()},
@@ -97,75 +94,6 @@ void Shard::limit_client(const Connection& newest, const Attributes& attributes)
   if (!client) return;
   for (Connection* oldest : registry_.clients().excess(*client)) close(*oldest, CloseReason::kReplaced, true);
   if (options_.in_cluster) delegate_.client_opened(*client, newest.id);
-}
-
-void Shard::review_channels(Connection& connection) {
-  loop_.assert_in_loop_thread();
-  if (!channel_review_ || !connection.indexed) return;
-  std::vector<std::string> lost;
-  const Identity who{UserId(std::string(Indexes::name_of(connection, TargetKind::kUser))),
-                     TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant))),
-                     {}};
-  connection.membership.for_each_channel([&](const Group& group, ChannelSource source) {
-    if (source != ChannelSource::kLasting && !channel_review_->may_stay(who, group.name(), source))
-      lost.emplace_back(group.name());
-  });
-  for (const std::string& channel : lost) revoke_channel(connection, channel);
-}
-
-std::vector<bool> Shard::subscribe(Connection& connection, const std::vector<JoinedChannel>& channels,
-                                   std::uint32_t version, std::vector<bool>& fresh) {
-  loop_.assert_in_loop_thread();
-  // What was sent before is for the streams that were in the channels then.
-  finish_earlier(connection);
-  std::vector<bool> in(channels.size());
-  std::vector<std::string> joined;
-  std::size_t count = channels_of(connection).size();
-  for (std::size_t i = 0; i < channels.size(); ++i) {
-    in[i] = in_channel(connection, channels[i].name.str());
-    if (in[i] || count == kMaxChannels || !connection.open()) continue;
-    registry_.join_channel(connection, channels[i].name.str(), channels[i].source);
-    joined.push_back(channels[i].name.str());
-    in[i] = fresh[i] = true;
-    ++count;
-  }
-  if (joined.empty()) return in;
-  if (channel_review_ && version != channel_review_->version) review_channels(connection);
-  if (connection.open()) replay_channels(connection, joined);
-  return in;
-}
-
-bool Shard::unsubscribe(Connection& connection, const std::string& channel) {
-  loop_.assert_in_loop_thread();
-  if (!in_channel(connection, channel)) return false;
-  leave_channel(connection, channel);
-  return true;
-}
-
-// The stream stays open, and in its other channels. What it has been sent in the channel, its client may still confirm;
-// what it has not been sent remains pending for others.
-void Shard::leave_channel(Connection& connection, const std::string& channel) {
-  finish_earlier(connection);
-  if (!connection.open()) return;
-  if (Indexes::name_of(connection, TargetKind::kChannel) == channel)
-    connection.rare().former_channel = std::make_unique<std::string>(channel);
-  if (connection.replay) {
-    connection.replay->drop_messages_of(channel, [&](const event::Frame& frame) { return connection.size_of(frame); });
-  }
-  registry_.leave_channel(connection, channel);
-  if (options_.in_cluster) delegate_.left({{TargetKind::kChannel, channel}});
-}
-
-void Shard::revoke_channel(Connection& connection, const std::string& channel) {
-  leave_channel(connection, channel);
-  if (!connection.open()) return;
-  metrics_.channels_revoked.add();
-  observe::log_debug("stream left a channel: no rule allows it any more",
-                     {{"service", options_.service.str()},
-                      {"connection", connection.id.str()},
-                      {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
-                      {"channel", printable(channel, 200)}});
-  append(connection, event::Frame::make(encode_channel_refused({ChannelName(channel), kChannelRevoked})));
 }
 
 ListenerSet Shard::change_listeners(Connection& connection, const std::vector<std::string>& names, bool add) {

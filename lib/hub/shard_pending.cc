@@ -54,24 +54,19 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   if (item.listening && !connection.listens(item.event)) return false;
   // The stream already has the message, and the client has time to confirm it. One that it has confirmed for another
   // channel is pending for a channel that it has joined since.
-  if (session.only_channels().empty() && has_from_store(connection, message)) return false;
+  if (session.only_channels().empty() && replayed_.has(connection, message)) return false;
   if (std::ranges::binary_search(carried, message)) return false;
   const InFlight* log = acks_.in_flight(connection);
   return log == nullptr || !log->contains(message);
 }
 
-// A message in flight on the stream is pending for a channel that the stream has joined since: it confirms it for both.
-void Shard::note_further_channel(Connection& connection, const event::Frame& frame,
-                                 const std::vector<MessageId>& carried) const {
-  if (frame.recipient() != TargetKind::kChannel || !in_channel(connection, frame.channel())) return;
+// Whether a message that is in flight on the stream, or in its backlog, is pending for a channel that it is in.
+bool Shard::has_for_channel(const Connection& connection, const event::Frame& frame,
+                            const std::vector<MessageId>& carried) const {
+  if (frame.recipient() != TargetKind::kChannel || !in_channel(connection, frame.channel())) return false;
+  if (std::ranges::binary_search(carried, frame.message())) return true;
   const InFlight* log = acks_.in_flight(connection);
-  const bool in_flight =
-      std::ranges::binary_search(carried, frame.message()) || (log != nullptr && log->contains(frame.message()));
-  if (!in_flight) return;
-  ChannelRecipients& recipients = connection.channel_recipients();
-  if (!recipients.contains(frame.message()))
-    recipients.add(frame.message(), recipient_name(connection, TargetKind::kChannel));
-  recipients.add(frame.message(), frame.channel());
+  return log != nullptr && log->contains(frame.message());
 }
 
 void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
@@ -93,7 +88,7 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
       continue;
     }
     if (!wanted(*connection, item, carried)) {
-      note_further_channel(*connection, *item.frame, carried);
+      if (has_for_channel(*connection, *item.frame, carried)) ShardChannels::note_further(*connection, *item.frame);
       continue;
     }
     // For several channels of the stream: their rows follow each other.
@@ -120,11 +115,11 @@ void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page
   ReplaySession& session = *connection.replay;
   const std::vector<event::FrameRef>& frames = session.begin_page(std::move(page), through, last);
   if (session.reads_all()) connection.replayed_through = std::max(connection.replayed_through, session.cursor());
-  note_replayed(connection, frames);
+  replayed_.note(connection, frames, loop_.now());
   // A message that arrived live and is also in the page is sent once. One that arrived live and is not in the page was
   // confirmed on another stream of the recipient, or stored after the read: it is sent all the same.
   if (!frames.empty()) {
-    session.drop_held([&](MessageId message) { return has_from_store(connection, message); },
+    session.drop_held([&](MessageId message) { return replayed_.has(connection, message); },
                       [&](const event::Frame& frame) { return connection.size_of(frame); });
   }
   continue_replay(connection);
@@ -220,33 +215,6 @@ void Shard::replay_channels(Connection& connection, const std::vector<std::strin
   if (idle) connection.replay = std::make_unique<ReplaySession>();
   connection.replay->add_channels(channels, connection.channel_marks);
   if (idle && connection.replay->next_pass(seen_through(connection))) request_page(connection);
-}
-
-// Only messages actually replayed count, not all up to an id: a message missing from the page may have been stored
-// later by another node, with a smaller id, or another stream of the recipient may have confirmed it.
-bool Shard::has_from_store(const Connection& connection, MessageId message) const {
-  if (!connection.replayed_from_store) return false;
-  const auto given = replayed_.find(connection.id.value());
-  return given != replayed_.end() && given->second.contains(message);
-}
-
-void Shard::note_replayed(Connection& connection, const std::vector<event::FrameRef>& page) {
-  if (std::ranges::none_of(page, [](const event::FrameRef& frame) { return frame->message().valid(); })) return;
-  replayed_[connection.id.value()].add(page, loop_.now());
-  connection.replayed_from_store = true;
-}
-
-void Shard::expire_replayed() {
-  for (auto one = replayed_.begin(); one != replayed_.end();) {
-    Connection* connection = registry_.find_any(ConnectionId(one->first));
-    const bool gone = connection == nullptr || !connection->indexed;
-    // While a replay is running, a further pass must not deliver the messages of the first pass again.
-    if (!gone && !connection->replay) {
-      one->second.expire(loop_.now());
-      connection->replayed_from_store = !one->second.empty();
-    }
-    one = gone || one->second.empty() ? replayed_.erase(one) : std::next(one);
-  }
 }
 
 }  // namespace sse::hub

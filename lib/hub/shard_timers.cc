@@ -5,8 +5,6 @@
 
 namespace sse::hub {
 
-using net::CloseReason;
-
 void Shard::schedule_check(Connection& connection) {
   SteadyTime due = connection.expires(loop_.now());
   if (options_.heartbeat.count() != 0)
@@ -21,25 +19,17 @@ void Shard::tick() {
   writes_.trim();
   if (closed_.empty() && closed_.capacity() > 1024) closed_.shrink_to_fit();
   tcp_acks_.trim();
-  unmarked_ = marked_ = event::FrameRef();
   redeliver_overdue();
   retry_reads();
-  expire_replayed();
-  expire_sent_once();
+  replayed_.expire(loop_.now(), [this](ConnectionId id) { return registry_.find_any(id); });
+  channels_.expire();
   wheel_.advance(loop_.now(), [this](std::uint64_t key) {
     Connection* found = registry_.find_any(ConnectionId(key));
     if (found == nullptr || found->closed()) return;
     Connection& connection = *found;
     const SteadyTime now = loop_.now();
     if (!connection.indexed) {
-      SteadyTime& finish_by = connection.rare().finish_by;
-      if (finish_by > now) return;
-      if (!connection.end()) {
-        connection.abort(CloseReason::kServerClosed);
-      } else if (!connection.closed()) {
-        finish_by = now + kFinishTime;
-        wheel_.add(connection.id.value(), finish_by);
-      }
+      if (connection.rare().finish_by <= now) finish_closing(connection);
       return;
     }
     if (connection.expires(now) <= now) {

@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "hub/connection.h"
+#include "hub/names.h"
 #include "hub/shard.h"
 #include "net/event_loop.h"
 
@@ -77,7 +78,7 @@ class Shards {
     if (owner.user.empty() || !id.valid()) return;
     run_on({number_of(owner.user)}, [&](Shard& shard, std::size_t) {
       Connection* connection = shard.find(id);
-      if (connection != nullptr && Shard::owns(owner, *connection)) use(shard, *connection);
+      if (connection != nullptr && owns(owner, *connection)) use(shard, *connection);
     });
   }
   /// Runs `use(shard)` on the loop of every shard. Does not wait.

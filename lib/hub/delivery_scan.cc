@@ -1,43 +1,23 @@
-// Shard: what is known about its connections.
+#include "hub/delivery_scan.h"
+
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "base/step_count.h"
-#include "event/event.h"
-#include "hub/shard.h"
+#include "event/frame.h"
 
 namespace sse::hub {
 
-using event::TargetKind;
-
-Connection* Shard::find(ConnectionId id) const {
-  return registry_.find(id);
-}
-
-ConnectionInfo Shard::describe(const Connection& connection) const {
-  ConnectionInfo info = registry_.describe(connection);
-  if (const InFlight* log = acks_.in_flight(connection)) info.in_flight = log->size();
-  return info;
-}
-
-std::vector<ConnectionId> Shard::connections_of(const ClientKey& client) const {
-  loop_.assert_in_loop_thread();
-  std::vector<ConnectionId> ids;
-  for (const Connection* one : registry_.clients().streams_of(client)) {
-    if (one->open()) ids.push_back(one->id);
-  }
-  return ids;
-}
-
-void Shard::find_delivery_states(const std::vector<DeliveryState>& messages, const std::vector<std::size_t>& asked,
-                                 std::vector<FoundStates>& found) const {
-  loop_.assert_in_loop_thread();
+void find_delivery_states(const ConnectionRegistry& registry, const AckTracker& acks,
+                          const std::vector<DeliveryState>& messages, const std::vector<std::size_t>& asked,
+                          std::vector<FoundState>& found) {
   using State = DeliveryState::State;
   const DeliveryState& any = messages[asked.front()];
-  const ConnectionRegistry::Receivers receivers = registry_.receivers(any.kind, any.name);
+  const ConnectionRegistry::Receivers receivers = registry.receivers(any.kind, any.name);
   if (receivers.group == nullptr) return;
   std::unordered_map<MessageId, std::size_t> by_id;
   // Messages only for listeners, by event, for which no listening connection was found yet.
@@ -69,7 +49,7 @@ void Shard::find_delivery_states(const std::vector<DeliveryState>& messages, con
       });
     }
     ids.clear();
-    const InFlight* log = acks_.in_flight(*connection);
+    const InFlight* log = acks.in_flight(*connection);
     if (log == nullptr) {
       ids = connection->carried_messages();
     } else if (log->length() <= by_id.size()) {
@@ -85,11 +65,10 @@ void Shard::find_delivery_states(const std::vector<DeliveryState>& messages, con
   for (const std::size_t i : asked) raise(i, messages[i].listening ? State::kNotListening : State::kWaiting);
 }
 
-// Mirrors the conditions of take() and Stream::append(). A stream that is not blocked is flushed before it overflows.
-Shard::DeliveryForecast Shard::forecast(const Connection& connection, std::size_t event_bytes) const {
-  loop_.assert_in_loop_thread();
+// Mirrors the conditions of Shard::take() and Stream::append(). A stream that is not blocked is flushed before it
+// overflows.
+DeliveryForecast forecast(const Connection& connection, std::size_t event_bytes, std::uint64_t max_backlog) {
   const std::uint64_t bytes = event::size_on_stream(event_bytes, connection.chunked());
-  const std::uint64_t max_backlog = options_.stream.max_backlog;
   if (connection.replay) {
     return connection.replay->overflows(bytes, max_backlog) ? DeliveryForecast::kOverflows : DeliveryForecast::kWaits;
   }

@@ -1,0 +1,143 @@
+#include "hub/shard_channels.h"
+
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "base/text.h"
+#include "event/event.h"
+#include "hub/channel_event.h"
+#include "hub/names.h"
+#include "observe/log.h"
+
+namespace sse::hub {
+
+using event::TargetKind;
+
+std::vector<bool> ShardChannels::subscribe(Connection& connection, const std::vector<JoinedChannel>& channels,
+                                           std::uint32_t version, std::vector<bool>& fresh) {
+  loop_.assert_in_loop_thread();
+  // What was sent before is for the streams that were in the channels then.
+  streams_.finish_earlier(connection);
+  std::vector<bool> in(channels.size());
+  std::vector<std::string> joined;
+  std::size_t count = channels_of(connection).size();
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    in[i] = in_channel(connection, channels[i].name.str());
+    if (in[i] || count == kMaxChannels || !connection.open()) continue;
+    registry_.join_channel(connection, channels[i].name.str(), channels[i].source);
+    joined.push_back(channels[i].name.str());
+    in[i] = fresh[i] = true;
+    ++count;
+  }
+  if (joined.empty()) return in;
+  joined_by(connection, version);
+  if (connection.open()) streams_.replay_channels(connection, joined);
+  return in;
+}
+
+bool ShardChannels::unsubscribe(Connection& connection, const std::string& channel) {
+  loop_.assert_in_loop_thread();
+  if (!in_channel(connection, channel)) return false;
+  leave(connection, channel);
+  return true;
+}
+
+// The stream stays open, and in its other channels. What it has been sent in the channel, its client may still confirm;
+// what it has not been sent remains pending for others.
+void ShardChannels::leave(Connection& connection, const std::string& channel) {
+  streams_.finish_earlier(connection);
+  if (!connection.open()) return;
+  if (Indexes::name_of(connection, TargetKind::kChannel) == channel)
+    connection.rare().former_channel = std::make_unique<std::string>(channel);
+  if (connection.replay) {
+    connection.replay->drop_messages_of(channel, [&](const event::Frame& frame) { return connection.size_of(frame); });
+  }
+  registry_.leave_channel(connection, channel);
+  if (options_.in_cluster) delegate_.left({{TargetKind::kChannel, channel}});
+}
+
+void ShardChannels::review(Connection& connection) {
+  loop_.assert_in_loop_thread();
+  if (!review_ || !connection.indexed) return;
+  std::vector<std::string> lost;
+  const Identity who{UserId(std::string(Indexes::name_of(connection, TargetKind::kUser))),
+                     TenantId(std::string(Indexes::name_of(connection, TargetKind::kTenant))),
+                     {}};
+  connection.membership.for_each_channel([&](const Group& group, ChannelSource source) {
+    if (source != ChannelSource::kLasting && !review_->may_stay(who, group.name(), source))
+      lost.emplace_back(group.name());
+  });
+  for (const std::string& channel : lost) revoke(connection, channel);
+}
+
+void ShardChannels::revoke(Connection& connection, const std::string& channel) {
+  leave(connection, channel);
+  if (!connection.open()) return;
+  metrics_.channels_revoked.add();
+  observe::log_debug("stream left a channel: no rule allows it any more",
+                     {{"service", options_.service.str()},
+                      {"connection", connection.id.str()},
+                      {"user", std::string(Indexes::name_of(connection, TargetKind::kUser))},
+                      {"channel", printable(channel, 200)}});
+  streams_.append(connection, event::Frame::make(encode_channel_refused({ChannelName(channel), kChannelRevoked})));
+}
+
+const event::FrameRef& ShardChannels::marked(const event::FrameRef& frame) {
+  if (!has_channel(*frame) || event::has_channel_mark(frame->bytes())) return frame;
+  if (!unmarked_ || unmarked_->bytes().data() != frame->bytes().data() || unmarked_->channel() != frame->channel()) {
+    unmarked_ = frame;
+    marked_ = with_channel_mark(*frame);
+  }
+  return marked_;
+}
+
+bool ShardChannels::has_through_other(Connection& connection, std::uint64_t event, const event::Frame& frame) {
+  if (!connection.sent_once) return false;
+  const auto known = sent_once_.find(connection.id.value());
+  if (known == sent_once_.end() || !known->second.contains(event)) return false;
+  const MessageId message = frame.message();
+  if (!message.valid()) return true;
+  ChannelRecipients& recipients = connection.channel_recipients();
+  if (recipients.contains(message)) {
+    recipients.add(message, frame.channel());
+  } else {
+    // Its client has confirmed it already.
+    delegate_.acknowledged(TargetKind::kChannel, frame.channel(), message, connection.id);
+  }
+  return true;
+}
+
+void ShardChannels::sent_once(Connection& connection, std::uint64_t event, const event::Frame& frame) {
+  connection.sent_once = true;
+  sent_once_[connection.id.value()].add(event, loop_.now());
+  if (frame.message().valid()) connection.channel_recipients().add(frame.message(), frame.channel());
+}
+
+// Without a note a message is for the first channel.
+void ShardChannels::note_sent(Connection& connection, const event::Frame& frame) {
+  const std::string_view channel = frame.channel();
+  const Connection::Rare* rare = connection.rare_or_null();
+  const bool known = rare != nullptr && rare->channel_recipients && rare->channel_recipients->contains(frame.message());
+  if (channel.empty() || (!known && channel == recipient_name(connection, TargetKind::kChannel))) return;
+  connection.channel_recipients().add(frame.message(), channel);
+}
+
+void ShardChannels::note_further(Connection& connection, const event::Frame& frame) {
+  ChannelRecipients& recipients = connection.channel_recipients();
+  if (!recipients.contains(frame.message()))
+    recipients.add(frame.message(), recipient_name(connection, TargetKind::kChannel));
+  recipients.add(frame.message(), frame.channel());
+}
+
+void ShardChannels::expire() {
+  unmarked_ = marked_ = event::FrameRef();
+  for (auto one = sent_once_.begin(); one != sent_once_.end();) {
+    Connection* connection = registry_.find_any(ConnectionId(one->first));
+    const bool over = connection == nullptr || !connection->indexed || one->second.is_idle(loop_.now());
+    if (over && connection != nullptr) connection->sent_once = false;
+    one = over ? sent_once_.erase(one) : std::next(one);
+  }
+}
+
+}  // namespace sse::hub
