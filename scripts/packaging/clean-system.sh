@@ -60,6 +60,8 @@ root() {
   inside=(chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
     DEBIAN_FRONTEND=noninteractive ${NODE_EXTRA_CA_CERTS:+"NODE_EXTRA_CA_CERTS=$NODE_EXTRA_CA_CERTS"})
   cp /etc/resolv.conf "$root/etc/resolv.conf"
+  # Which the installer of Debian writes.
+  printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n' "$(uname -n)" >"$root/etc/hosts"
   # Authorities of a network that inspects TLS; the package ca-certificates takes them in.
   mkdir -p "$root/usr/local/share/ca-certificates"
   cp -t "$root/usr/local/share/ca-certificates" /usr/local/share/ca-certificates/*.crt 2>/dev/null || true
