@@ -38,4 +38,4 @@ cd "$SSE_SOURCE_DIR"
 for document in README.md README.zh-CN.md man/*.7; do
   grep -q '^```\|^\.Bd -literal' "$document" || fail "$document has no block"
 done
-python3 tests/integration/documents.py "$scratch" "$ports" 5 README.md README.zh-CN.md man/*.7
+python3 tests/integration/documents.py "$scratch" "$ports" 8 README.md README.zh-CN.md man/*.7

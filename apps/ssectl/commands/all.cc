@@ -25,6 +25,11 @@ constexpr Command kCommands[] = {
      "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"
      "  ssectl bench --qos --senders 64 --to each --events 10000 -o json",
      declare_bench},
+    {"", "doctor", "What stands between a page and an event stream; exits with 1 if something must be mended",
+     "ssectl doctor https://push.example.org/my-sse\n"
+     "  ssectl --server unix:/run/sse-serve/admin.sock doctor https://push.example.org/my-sse\n"
+     "  ssectl doctor --origin https://www.example.org --for 2m https://push.example.org/my-sse",
+     declare_doctor},
     {"connections", "list", "Open streams, oldest first",
      "ssectl connections list --user 1\n  ssectl connections list -o ndjson | jq -r .clientId",
      declare_connections_list},

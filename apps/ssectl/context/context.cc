@@ -33,6 +33,10 @@ std::string Context::address() const {
   return options_.server.empty() ? find_admin_address() : options_.server;
 }
 
+bool Context::names_a_server() const {
+  return !options_.server.empty() || !options_.cluster.empty() || !options_.discovery.empty();
+}
+
 std::string Context::token() const {
   return options_.token_file.empty() ? "" : read_token(options_.token_file);
 }

@@ -36,6 +36,8 @@ class Context {
   /// Created at the first call, so that commands that use no server need none. `more` counts at the first call only:
   /// a response may take --timeout plus `more`.
   api::Client& client(std::chrono::milliseconds more = {});
+  /// Whether --server, --cluster or --discovery, or their variables, name a server, so that none has to be looked for.
+  bool names_a_server() const;
   /// Address of the admin API, for commands that open their own connection to it.
   std::string address() const;
   /// The admin token; empty without --token-file.

@@ -1,0 +1,67 @@
+#include "ssectl/doctor/addresses.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdint>
+
+namespace sse::ctl {
+namespace {
+
+std::string numeric(const sockaddr* address, socklen_t length) {
+  char text[NI_MAXHOST] = "";
+  return getnameinfo(address, length, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : "";
+}
+
+bool is_internal_v4(std::uint32_t address) {
+  struct Network {
+    std::uint32_t prefix;
+    int bits;
+  };
+  constexpr Network kNetworks[] = {
+      {0x0A000000, 8}, {0x7F000000, 8}, {0xAC100000, 12}, {0xC0A80000, 16}, {0xA9FE0000, 16}, {0x64400000, 10},
+  };
+  for (const Network& network : kNetworks) {
+    if ((address ^ network.prefix) >> (32 - network.bits) == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+AddressList resolve(const std::string& host, const std::string& port, int flags) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags;
+  addrinfo* list = nullptr;
+  if (getaddrinfo(host.c_str(), port.empty() ? nullptr : port.c_str(), &hints, &list) != 0) return nullptr;
+  return AddressList(list);
+}
+
+std::string own_address_towards(const api::Address& host) {
+  const AddressList list = resolve(host.host, std::to_string(host.port));
+  if (list == nullptr) return "";
+  // Connecting a datagram socket sends nothing; it only chooses the route.
+  const int fd = socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return "";
+  std::string address;
+  sockaddr_storage own{};
+  socklen_t length = sizeof own;
+  if (connect(fd, list->ai_addr, list->ai_addrlen) == 0 &&
+      getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length) == 0)
+    address = numeric(reinterpret_cast<sockaddr*>(&own), length);
+  close(fd);
+  return address;
+}
+
+bool is_internal_address(const std::string& address) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return is_internal_v4(ntohl(v4.s_addr));
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return false;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) || (v6.s6_addr[0] & 0xFE) == 0xFC;
+}
+
+}  // namespace sse::ctl
