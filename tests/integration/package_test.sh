@@ -51,7 +51,7 @@ if grep -E 'sse::(base|event|observe|web|net|api|store|hub|delivery|cluster|auth
 fi
 
 with_cmake() { # NAME SHARED
-  cmake -S "$SSE_SOURCE_DIR/tests/package" -B "$scratch/$1" -DCMAKE_PREFIX_PATH="$prefix" -DUSE_SHARED="$2" \
+  cmake -G Ninja -S "$SSE_SOURCE_DIR/tests/package" -B "$scratch/$1" -DCMAKE_PREFIX_PATH="$prefix" -DUSE_SHARED="$2" \
     -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" \
     -DCMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache || true)" >"$scratch/$1.log" 2>&1 ||
     fail "the package is not found: $(tail -n 20 "$scratch/$1.log")"
