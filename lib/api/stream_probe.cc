@@ -148,6 +148,7 @@ class StreamProbe::Impl {
     if (!state_.flooded) {
       std::vector<ProbeEvent> events;
       parser_.feed(bytes, [&](StreamEvent&& event) { events.push_back({std::move(event), now}); });
+      if (request_.keep_body) state_.body += bytes;
       for (ProbeEvent& event : events) {
         if (state_.events.size() < kMaxEvents) state_.events.push_back(std::move(event));
       }
@@ -178,10 +179,10 @@ bool StreamProbe::wait(std::chrono::milliseconds timeout, const std::function<bo
 bool StreamProbe::wait_for_head(std::chrono::milliseconds timeout) {
   return impl_->wait(timeout, [](const ProbeState& state) { return state.head.has_value(); });
 }
-bool StreamProbe::wait_for_event(std::string_view name, std::string_view data, std::chrono::milliseconds timeout) {
+bool StreamProbe::wait_for_data(std::string_view data, std::chrono::milliseconds timeout) {
   return impl_->wait(timeout, [&](const ProbeState& state) {
     for (const ProbeEvent& one : state.events) {
-      if (one.event.name == name && one.event.data == data) return true;
+      if (one.event.data == data) return true;
     }
     return false;
   });

@@ -25,6 +25,7 @@ struct ProbeRequest {
   bool verify_certificate = true;
   std::chrono::milliseconds connect_timeout{10'000};
   std::uint64_t max_bytes = 16ULL << 20;  ///< of the decoded body; then the stream is closed
+  bool keep_body = false;                 ///< for ProbeState::body
 };
 
 /// The status line and headers of a response.
@@ -50,6 +51,7 @@ struct ProbeState {
   std::optional<SteadyTime> first_byte;  ///< of the body
   std::optional<SteadyTime> last_byte;
   std::uint64_t bytes = 0;  ///< of the decoded body
+  std::string body;         ///< decoded; empty unless ProbeRequest::keep_body
   std::vector<ProbeEvent> events;
   std::optional<std::chrono::milliseconds> retry;
   bool flooded = false;             ///< closed at ProbeRequest::max_bytes
@@ -72,8 +74,8 @@ class StreamProbe {
   /// Blocks until `reached` holds, the response has ended or the time is over; returns whether it holds.
   bool wait(std::chrono::milliseconds timeout, const std::function<bool(const ProbeState&)>& reached);
   bool wait_for_head(std::chrono::milliseconds timeout);
-  /// Waits for an event with this name and data.
-  bool wait_for_event(std::string_view name, std::string_view data, std::chrono::milliseconds timeout);
+  /// Waits for an event with this data.
+  bool wait_for_data(std::string_view data, std::chrono::milliseconds timeout);
   ProbeState state() const;
   /// Closes the connection; the state remains.
   void close();

@@ -55,7 +55,7 @@ async def answer(reader, writer):
         else:
             writer.write(head("404 Not Found", b"Content-Length: 0\r\n"))
         await writer.drain()
-    except (ConnectionError, asyncio.IncompleteReadError):
+    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
         pass
     finally:
         writer.close()

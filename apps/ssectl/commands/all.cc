@@ -30,6 +30,11 @@ constexpr Command kCommands[] = {
      "  ssectl --server unix:/run/sse-serve/admin.sock doctor https://push.example.org/my-sse\n"
      "  ssectl doctor --origin https://www.example.org --for 2m https://push.example.org/my-sse",
      declare_doctor},
+    {"", "conformance", "Tests any server of event streams against the standards; exits with 1 if a case fails",
+     "ssectl conformance https://push.example.org/events\n"
+     "  ssectl conformance --publish 'http://127.0.0.1:8000/pub?id=1' 'http://127.0.0.1:8000/sub?id=1'\n"
+     "  ssectl --server unix:/run/sse-serve/admin.sock conformance http://127.0.0.1:8080/my-sse/connect",
+     declare_conformance},
     {"connections", "list", "Open streams, oldest first",
      "ssectl connections list --user 1\n  ssectl connections list -o ndjson | jq -r .clientId",
      declare_connections_list},

@@ -1,7 +1,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -10,7 +9,7 @@
 #include "ssectl/doctor/examination.h"
 #include "ssectl/doctor/own_server.h"
 #include "ssectl/doctor/report.h"
-#include "ssectl/input/files.h"
+#include "ssectl/input/headers.h"
 #include "ssectl/input/urls.h"
 #include "ssectl/input/values.h"
 
@@ -26,29 +25,10 @@ struct Options {
   bool insecure = false;
 };
 
-void add_header(const std::string& line, std::vector<std::pair<std::string, std::string>>& headers) {
-  const std::size_t colon = line.find(':');
-  if (colon == std::string::npos || colon == 0 || line.find_first_of(" \t") < colon ||
-      line.find_first_of("\r\n") != std::string::npos) {
-    throw Error(ErrorCode::kInvalidArgument, "--header must be 'NAME: VALUE', or @FILE with such lines, not '" +
-                                                 printable(line.substr(0, colon), 40) + "'");
-  }
-  headers.emplace_back(line.substr(0, colon), trim_blanks(line.substr(colon + 1)));
-}
-
-// As curl does, so that a secret need not stand in the command line, where every user of the machine can read it.
-void add_headers(const std::string& given, std::vector<std::pair<std::string, std::string>>& headers) {
-  if (!given.starts_with('@')) return add_header(given, headers);
-  for (std::string line : split_list(read_file(given.substr(1)), '\n')) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) add_header(line, headers);
-  }
-}
-
 ExaminationOptions examination_options(const Options& options, const Context& context) {
   ExaminationOptions result;
   result.url = parse_url("URL", options.url);
-  for (const std::string& header : options.headers) add_headers(header, result.headers);
+  result.headers = read_headers(options.headers);
   result.page_origin = options.origin;
   result.local_address = options.from;
   result.verify_certificate = !options.insecure;
@@ -84,10 +64,7 @@ Run declare_doctor(cli::App& app) {
   app.add_option("URL", options->url, "Of a service, such as https://push.example.org/my-sse, or of any event stream")
       .type_name("")
       .required();
-  app.add_option("-H,--header", options->headers,
-                 "Header of each request, 'NAME: VALUE', or @FILE with such lines; repeatable")
-      .type_name("HEADER")
-      .one_value_each();
+  declare_headers(app, options->headers);
   app.add_option("--origin", options->origin, "Whether pages of this origin may read the stream").type_name("ORIGIN");
   app.add_option("--from", options->from, "Connect from this address of this machine").type_name("ADDRESS");
   app.add_option("--for", options->watch, "How long a stream is left alone to see whether it is cut")

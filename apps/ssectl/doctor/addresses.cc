@@ -3,9 +3,12 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 
 namespace sse::ctl {
 namespace {
@@ -38,6 +41,32 @@ AddressList resolve(const std::string& host, const std::string& port, int flags)
   addrinfo* list = nullptr;
   if (getaddrinfo(host.c_str(), port.empty() ? nullptr : port.c_str(), &hints, &list) != 0) return nullptr;
   return AddressList(list);
+}
+
+UniqueFd connect_to(const api::Address& address, const std::string& local_address, std::chrono::milliseconds timeout,
+                    std::string& error) {
+  const AddressList remote = resolve(address.host, std::to_string(address.port), 0);
+  if (remote == nullptr) {
+    error = "no such host";
+    return {};
+  }
+  const AddressList local = local_address.empty() ? nullptr : resolve(local_address, "", AI_NUMERICHOST);
+  const timeval limit{static_cast<time_t>(timeout.count() / 1000),
+                      static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
+  for (const addrinfo* to = remote.get(); to != nullptr; to = to->ai_next) {
+    UniqueFd fd(socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd.valid()) continue;
+    // The first one limits connect(2), too.
+    setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (local != nullptr && bind(fd.get(), local->ai_addr, local->ai_addrlen) != 0) {
+      error = std::string("cannot connect from the given local address: ") + std::strerror(errno);
+      continue;
+    }
+    if (connect(fd.get(), to->ai_addr, to->ai_addrlen) == 0) return fd;
+    error = errno == EINPROGRESS ? "the connection was not accepted in time" : std::strerror(errno);
+  }
+  return {};
 }
 
 std::string own_address_towards(const api::Address& host) {

@@ -260,7 +260,7 @@ void Examination::check_buffering() {
   last_event_ = event_data("small", kSmallEvent);
   const SteadyTime sent = steady_now();
   server_->send(last_event_);
-  if (!plain_->wait_for_event(server_->event(), last_event_, kAtOnce)) return measure_buffer();
+  if (!plain_->wait_for_data(last_event_, kAtOnce)) return measure_buffer();
   passes_at_once_ = true;
   measure_delay(between(sent, steady_now()));
 }
@@ -272,7 +272,7 @@ void Examination::measure_delay(milliseconds first) {
     last_event_ = event_data(name, kSmallEvent);
     const SteadyTime sent = steady_now();
     server_->send(last_event_);
-    plain_->wait_for_event(server_->event(), last_event_, kAtOnce);
+    plain_->wait_for_data(last_event_, kAtOnce);
     least = std::min(least, between(sent, steady_now()));
   }
   report_.add("buffering", Verdict::kOk, "events come at once");
@@ -290,7 +290,7 @@ void Examination::measure_buffer() {
   for (std::size_t size = 1024; size <= kLargestEvent; size *= 2) {
     server_->send(event_data("of " + std::to_string(size), size));
     total += size;
-    if (plain_->wait_for_event(server_->event(), last_event_, kBetweenSizes)) {
+    if (plain_->wait_for_data(last_event_, kBetweenSizes)) {
       return report_.add("buffering", Verdict::kFinding,
                          "an event of " + human_size(kSmallEvent) + " came only when " + human_size(total) +
                              " more were sent, " + waited() + " later: something collects before it passes on");
@@ -312,7 +312,7 @@ void Examination::check_compression() {
   if (!passes_at_once_)
     return unchecked("compression",
                      "the stream is compressed (" + encoding + "), and no event passes at once without it either");
-  if (compressed_->wait_for_event(server_->event(), last_event_, kAtOnce))
+  if (compressed_->wait_for_data(last_event_, kAtOnce))
     return report_.add("compression", Verdict::kOk, encoding + ", and events pass at once");
   report_.add("compression", Verdict::kFinding,
               encoding + " holds events back: one did not come within " + format_age(kAtOnce) +

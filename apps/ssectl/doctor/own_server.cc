@@ -8,13 +8,15 @@
 #include "ssectl/terminal/cells.h"
 
 namespace sse::ctl {
+namespace {
+
+constexpr std::string_view kEvent = "ssectl-doctor";
+
+}  // namespace
 
 // A name that no user of the site has.
 OwnServer::OwnServer(api::Client& client, ServiceName service)
-    : client_(client),
-      service_(std::move(service)),
-      user_("ssectl-doctor-" + std::to_string(std::random_device{}())),
-      event_("ssectl-doctor") {}
+    : client_(client), service_(std::move(service)), user_("ssectl-doctor-" + std::to_string(std::random_device{}())) {}
 
 std::string OwnServer::stream_query(std::string_view client_id) {
   api::TicketRequest request;
@@ -24,15 +26,14 @@ std::string OwnServer::stream_query(std::string_view client_id) {
   std::string query;
   append_parameter(query, "ticket", text_cell(client_.create_ticket(request), "ticket"));
   append_parameter(query, "clientId", client_of(client_id));
-  append_parameter(query, "listeners", event_);
   return query;
 }
 
-std::uint64_t OwnServer::send(const std::string& data) {
+std::uint64_t OwnServer::send(const std::string& data, const std::string& name) {
   api::SendRequest request;
   request.service = service_;
-  request.target = event::Target::user(UserId(user_)).only_listening();
-  request.event = event_;
+  request.target = event::Target::user(UserId(user_));
+  request.event = name.empty() ? std::string(kEvent) : name;
   request.data = data;
   return count_in(client_.send(request), "delivered");
 }

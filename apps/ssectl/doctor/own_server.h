@@ -18,10 +18,8 @@ class OwnServer {
   /// The query of a new stream: it is opened with a ticket, as a user of this examination alone, and listens to
   /// event().
   std::string stream_query(std::string_view client_id);
-  /// The name of the events that send() sends.
-  const std::string& event() const { return event_; }
-  /// Sends an event to the streams; returns how many took it.
-  std::uint64_t send(const std::string& data);
+  /// Sends an event to the streams; `name`: empty for `ssectl-doctor`. Returns how many took it.
+  std::uint64_t send(const std::string& data, const std::string& name = {});
   /// What the server knows about the open stream of this client id; empty when there is none.
   std::optional<api::Json> find(std::string_view client_id);
 
@@ -31,7 +29,6 @@ class OwnServer {
   api::Client& client_;
   const ServiceName service_;
   const std::string user_;
-  const std::string event_;
 };
 
 }  // namespace sse::ctl

@@ -3,15 +3,12 @@
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <memory>
 #include <utility>
 
+#include "base/fd.h"
 #include "net/tls_settings.h"
 #include "ssectl/doctor/addresses.h"
 
@@ -22,50 +19,6 @@ struct Deleter {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(SSL* session) const { SSL_free(session); }
 };
-
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&&) = delete;
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// Tries the addresses of the host in turn; the socket is -1 when none accepts, with the reason in `error`.
-Socket connect_to(const api::Address& address, const std::string& local_address, std::chrono::milliseconds timeout,
-                  std::string& error) {
-  const AddressList remote = resolve(address.host, std::to_string(address.port), 0);
-  if (remote == nullptr) {
-    error = "no such host";
-    return Socket(-1);
-  }
-  const AddressList local = local_address.empty() ? nullptr : resolve(local_address, "", AI_NUMERICHOST);
-  const timeval limit{static_cast<time_t>(timeout.count() / 1000),
-                      static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
-  for (const addrinfo* to = remote.get(); to != nullptr; to = to->ai_next) {
-    Socket socket(::socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (socket.fd() < 0) continue;
-    // The first one limits connect(2), too.
-    setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (local != nullptr && bind(socket.fd(), local->ai_addr, local->ai_addrlen) != 0) {
-      error = std::string("cannot connect from the given local address: ") + std::strerror(errno);
-      continue;
-    }
-    if (connect(socket.fd(), to->ai_addr, to->ai_addrlen) == 0) return socket;
-    error = errno == EINPROGRESS ? "the connection was not accepted in time" : std::strerror(errno);
-  }
-  return Socket(-1);
-}
 
 std::string subject_of(const X509* certificate) {
   char line[256] = "";
@@ -83,8 +36,8 @@ std::optional<WallTime> end_of(const X509* certificate) {
 
 TlsFacts probe_tls(const api::Address& address, const std::string& local_address, std::chrono::milliseconds timeout) {
   TlsFacts facts;
-  const Socket socket = connect_to(address, local_address, timeout, facts.error);
-  if (socket.fd() < 0) return facts;
+  const UniqueFd socket = connect_to(address, local_address, timeout, facts.error);
+  if (!socket.valid()) return facts;
   const std::unique_ptr<SSL_CTX, Deleter> context(SSL_CTX_new(TLS_client_method()));
   if (context == nullptr) {
     facts.error = "OpenSSL cannot start" + net::openssl_reason();
@@ -104,7 +57,7 @@ TlsFacts probe_tls(const api::Address& address, const std::string& local_address
                         (is_address ? X509_VERIFY_PARAM_set1_ip_asc(expected, address.host.c_str())
                                     : SSL_set1_host(session.get(), address.host.c_str())) == 1 &&
                         (is_address || SSL_set_tlsext_host_name(session.get(), address.host.c_str()) == 1) &&
-                        SSL_set_fd(session.get(), socket.fd()) == 1;
+                        SSL_set_fd(session.get(), socket.get()) == 1;
   if (!prepared || SSL_connect(session.get()) != 1) {
     const std::string reason = net::openssl_reason();
     facts.error = "the TLS handshake failed" + (reason.empty() ? ": no answer, or the connection was closed" : reason);

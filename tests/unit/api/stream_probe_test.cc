@@ -59,7 +59,7 @@ class StreamProbeTest : public ::testing::Test {
 TEST_F(StreamProbeTest, ReportsTheHeadAndTheEventsAsTheyCome) {
   StreamProbe probe(request());
   ASSERT_TRUE(probe.wait_for_head(kLong));
-  ASSERT_TRUE(probe.wait_for_event("a", "one", kLong));
+  ASSERT_TRUE(probe.wait_for_data("one", kLong));
   ProbeState state = probe.state();
   EXPECT_EQ(state.head->status, 200);
   EXPECT_EQ(state.head->version, "HTTP/1.1");
@@ -72,10 +72,10 @@ TEST_F(StreamProbeTest, ReportsTheHeadAndTheEventsAsTheyCome) {
   EXPECT_EQ(accept_, "text/event-stream");
 
   release();
-  ASSERT_TRUE(probe.wait_for_event("message", "two", kLong));
+  ASSERT_TRUE(probe.wait_for_data("two", kLong));
   ASSERT_TRUE(probe.wait(kLong, [](const ProbeState& now) { return now.ended.has_value(); }));
   EXPECT_EQ(probe.state().reason, "it ended");
-  EXPECT_FALSE(probe.wait_for_event("message", "three", kLong)) << "it waits no longer than the stream lasts";
+  EXPECT_FALSE(probe.wait_for_data("three", kLong)) << "it waits no longer than the stream lasts";
 }
 
 TEST_F(StreamProbeTest, ClosingEndsAStreamThatHasNoEnd) {
