@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxCount = 1'000'000'000;
 constexpr std::size_t kMaxThreads = 1000;
+constexpr std::size_t kMaxListedMembers = 10'000;
 constexpr std::size_t kMaxHistory = 1'000'000;
 
 void set_services(server::ServerOptions& server, const std::vector<std::string>& texts) {
@@ -120,6 +121,10 @@ void declare_channels(cli::App& app, server::ServerOptions& server) {
          "matches decides; without one a channel is refused, except with --auth demo; reloaded on SIGHUP; "
          "repeatable")
       .type_name("PATTERN=WHO");
+  add_duration(app, "--presence-grace", server.presence_grace,
+               "How long a user stays a member of a channel after the last stream has left it");
+  add_count(app, "--presence-max", server.presence_max, 1, kMaxListedMembers,
+            "Members of a channel that events about presence list; of more they have only the number");
 }
 
 void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
@@ -296,6 +301,7 @@ void declare_application(cli::App& app, server::ServerOptions& server) {
             "Maximum concurrent calls for connects, and separately for messages and uploads");
   app.add_option("--hook-secret-file", server.hook_secret_file, "First line: the secret that signs calls of the hook")
       .type_name("FILE");
+  app.add_flag("--hook-channels", server.hook_channels, "Also tell the hook which channels are occupied and vacated");
   add_choice(app, "--hook-uploads", "The hook gets files as paths, or in a multipart/form-data body",
              {"path", "multipart"}, "path",
              [&server](const std::string& text) { server.forward_uploads = text == "multipart"; });

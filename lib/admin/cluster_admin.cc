@@ -101,6 +101,7 @@ std::span<const ClusterAdmin::Route> ClusterAdmin::routes() {
       Route{"user", &ClusterAdmin::object<UserReply>},
       Route{"tenants", &ClusterAdmin::list<NameRow>},
       Route{"channels", &ClusterAdmin::list<NameRow>},
+      Route{"channel", &ClusterAdmin::object<ChannelReply>},
       Route{"tokens", &ClusterAdmin::list<NameRow>},
       Route{"explain", &ClusterAdmin::explain},
       Route{"durations", &ClusterAdmin::object<DurationsReply>},

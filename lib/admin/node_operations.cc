@@ -27,6 +27,7 @@ constexpr std::array kOperations{
     NodeOperation{"user", "GET", "/api/v1/user"},
     NodeOperation{"tenants", "GET", "/api/v1/tenants"},
     NodeOperation{"channels", "GET", "/api/v1/channels"},
+    NodeOperation{"channel", "GET", "/api/v1/channel"},
     NodeOperation{"tokens", "GET", "/api/v1/tokens"},
     NodeOperation{"explain", "GET", "/api/v1/explain"},
     NodeOperation{"durations", "GET", "/api/v1/durations"},

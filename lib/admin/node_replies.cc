@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "base/text.h"
+#include "cluster/core/typed_json.h"
 
 namespace sse::admin {
 namespace {
@@ -135,6 +137,67 @@ Json UserReply::json() const {
   json["tokens"] = tokens;
   json["connectionList"] = Json(connections);
   return json;
+}
+
+ChannelReply ChannelReply::read(const Json& document) {
+  ChannelReply reply;
+  reply.name = cluster::text_in(document, "name");
+  reply.service = cluster::text_in(document, "service");
+  reply.connections = count_in(document, "connections");
+  reply.members = count_in(document, "memberCount");
+  reply.rate = count_in(document, "eventsPerMinute");
+  reply.first_connect = cluster::number_in(document, "firstConnectTime", 0);
+  reply.last_connect = cluster::number_in(document, "lastConnectTime", 0);
+  if (const auto history = document.find("history"); history != document.end() && history->is_object())
+    reply.history = Retained{count_in(*history, "events"), count_in(*history, "bytes")};
+  for (const Json& one : objects_in(document, "members")) {
+    const auto profile = one.find("profile");
+    reply.list.push_back({cluster::text_in(one, "tenant"), cluster::text_in(one, "user"), count_in(one, "connections"),
+                          profile == one.end() ? Json(nullptr) : *profile});
+  }
+  return reply;
+}
+
+void ChannelReply::merge(ChannelReply&& other) {
+  const bool all_listed = list.size() == members && other.list.size() == other.members;
+  connections = bounded_sum(connections, other.connections);
+  // Both nodes have had what was sent to both.
+  rate = std::max(rate, other.rate);
+  first_connect = std::min(first_connect, other.first_connect);
+  last_connect = std::max(last_connect, other.last_connect);
+  if (other.history && (!history || other.history->events > history->events)) history = other.history;
+  std::map<std::pair<std::string, std::string>, Member> known;
+  for (std::vector<Member>* part : {&list, &other.list}) {
+    for (Member& one : *part) {
+      const auto [entry, is_new] = known.try_emplace({one.tenant, one.user}, one);
+      if (!is_new) entry->second.connections = bounded_sum(entry->second.connections, one.connections);
+    }
+  }
+  members = all_listed ? known.size() : bounded_sum(members, other.members);
+  list.clear();
+  for (auto& [id, member] : known) {
+    if (list.size() < kMaxListed || all_listed) list.push_back(std::move(member));
+  }
+}
+
+Json ChannelReply::json() const {
+  Json shown = Json::array();
+  for (const Member& one : list) {
+    if (shown.size() == kMaxListed) break;
+    Json member{{"user", one.user}, {"connections", one.connections}};
+    if (!one.tenant.empty()) member["tenant"] = one.tenant;
+    if (!one.profile.is_null()) member["profile"] = one.profile;
+    shown.push_back(std::move(member));
+  }
+  return {{"name", name},
+          {"service", service},
+          {"connections", connections},
+          {"memberCount", members},
+          {"eventsPerMinute", rate},
+          {"firstConnectTime", first_connect},
+          {"lastConnectTime", last_connect},
+          {"history", history ? Json{{"events", history->events}, {"bytes", history->bytes}} : Json(nullptr)},
+          {"members", std::move(shown)}};
 }
 
 MessageReply MessageReply::read(const Json& document) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "admin/node_rows.h"
@@ -92,6 +94,38 @@ struct UserReply {
 
   static UserReply read(const event::Json& document);
   void merge(UserReply&& other);
+  event::Json json() const;
+};
+
+/// GET channel
+struct ChannelReply {
+  /// The most members that are listed.
+  static constexpr std::size_t kMaxListed = 1000;
+
+  struct Member {
+    std::string tenant;
+    std::string user;
+    std::uint64_t connections = 0;
+    event::Json profile{};
+
+    bool operator<(const Member& other) const { return std::tie(tenant, user) < std::tie(other.tenant, other.user); }
+  };
+  struct Retained {
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  std::string name;
+  std::string service;
+  std::uint64_t connections = 0;
+  std::uint64_t members = 0;  ///< one that is on several nodes counts for each where not all are listed
+  std::uint64_t rate = 0;     ///< events of the last minute
+  std::int64_t first_connect = 0, last_connect = 0;
+  std::optional<Retained> history{};
+  std::vector<Member> list{};  ///< by tenant and user
+
+  static ChannelReply read(const event::Json& document);
+  void merge(ChannelReply&& other);
   event::Json json() const;
 };
 

@@ -1,6 +1,8 @@
 #include "admin/presence_routes.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
@@ -8,11 +10,13 @@
 #include "admin/admin_http.h"
 #include "admin/explain.h"
 #include "admin/local_header.h"
+#include "admin/node_replies.h"
 #include "application/connection_json.h"
 #include "auth/hmac.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "event/event.h"
+#include "hub/channel_scan.h"
 #include "hub/connection_scan.h"
 #include "hub/session_duration.h"
 
@@ -40,10 +44,11 @@ hub::ConnectionFilter filter_of(const httplib::Request& req) {
   return filter;
 }
 
-void require_filter(const httplib::Request& req) {
+// `more`: a parameter of one listing.
+void require_filter(const httplib::Request& req, const char* more = "service") {
   // `keys` lets other nodes find out which users and tokens are equal: see ClusterAdmin.
   require_parameters(req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name", "sort",
-                           "order", "pageNum", "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize"});
+                           "order", "pageNum", "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize", more});
 }
 
 bool descending(const httplib::Request& req) {
@@ -115,6 +120,7 @@ PresenceRoutes::PresenceRoutes(net::Router& router, const std::vector<applicatio
   router.get("/api/v1/users", bound(&PresenceRoutes::list_users));
   router.get("/api/v1/user-ids", bound(&PresenceRoutes::list_user_ids));
   router.get("/api/v1/user", bound(&PresenceRoutes::show_user));
+  router.get("/api/v1/channel", bound(&PresenceRoutes::show_channel));
   router.get("/api/v1/tenants", names(TargetKind::kTenant));
   router.get("/api/v1/channels", names(TargetKind::kChannel));
   router.get("/api/v1/tokens", names(TargetKind::kToken));
@@ -192,12 +198,14 @@ void PresenceRoutes::show_user(const httplib::Request& req, httplib::Response& r
 }
 
 void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, httplib::Response& res) const {
-  require_filter(req);
+  require_filter(req, kind == TargetKind::kChannel ? "prefix" : "service");
   const Page page = Page::of(req);
   const std::string keys = req.get_param_value("keys");
   hub::Hub& hub = find_service(services_, req.get_param_value("service")).sender->hub();
-  const std::vector<hub::NameCount> names =
+  std::vector<hub::NameCount> names =
       hub::count_names(hub.directory(), kind, filter_of(req), name_order(req), descending(req), !keys.empty());
+  const std::string prefix = req.get_param_value("prefix");
+  std::erase_if(names, [&](const hub::NameCount& one) { return !one.name.starts_with(prefix); });
   Json list = Json::array();
   for (const hub::NameCount& one : page.cut(names)) {
     list.push_back({{"name", kind == TargetKind::kToken ? mask_secret(one.name) : one.name},
@@ -213,6 +221,33 @@ void PresenceRoutes::list_names(TargetKind kind, const httplib::Request& req, ht
     }
   }
   write_json(res, page.json(names.size(), std::move(list)));
+}
+
+void PresenceRoutes::show_channel(const httplib::Request& req, httplib::Response& res) const {
+  require_parameters(req, {"service", "name"});
+  const std::string name = req.get_param_value("name");
+  if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the parameter name, of the channel, is missing");
+  delivery::Sender& sender = *find_service(services_, req.get_param_value("service")).sender;
+  const hub::ChannelStreams streams = hub::streams_in(sender.hub().directory(), name);
+  if (streams.connections == 0) {
+    throw Error(ErrorCode::kNotFound,
+                "no stream is in the channel '" + printable(name, 60) + "' of " + sender.service().str());
+  }
+  ChannelReply reply{.name = name,
+                     .service = sender.service().str(),
+                     .connections = streams.connections,
+                     .members = streams.members.size(),
+                     .rate = static_cast<std::uint64_t>(std::llround(sender.hub().channel_rate(name))),
+                     .first_connect = to_millis(streams.first),
+                     .last_connect = to_millis(streams.last)};
+  if (const auto retained = sender.history_of(ChannelName(name)))
+    reply.history = ChannelReply::Retained{retained->events, retained->bytes};
+  for (const hub::ChannelMember& member : streams.members) {
+    if (reply.list.size() == ChannelReply::kMaxListed) break;
+    reply.list.push_back({member.tenant, member.user, member.connections,
+                          member.profile.empty() ? Json(nullptr) : event::parse_json_or_null(member.profile)});
+  }
+  write_json(res, reply.json());
 }
 
 void PresenceRoutes::explain(const httplib::Request& req, httplib::Response& res) const {

@@ -29,6 +29,7 @@ class PresenceRoutes {
   void list_user_ids(const httplib::Request& req, httplib::Response& res) const;
   void show_user(const httplib::Request& req, httplib::Response& res) const;
   void list_names(event::TargetKind kind, const httplib::Request& req, httplib::Response& res) const;
+  void show_channel(const httplib::Request& req, httplib::Response& res) const;
   void explain(const httplib::Request& req, httplib::Response& res) const;
 
   const std::vector<application::Service>& services_;

@@ -62,6 +62,12 @@ Json Client::list_names(event::TargetKind kind, const ConnectionQuery& query, co
                           path_with("/api/v1/" + std::string(event::kind_name(kind)) + "s", parameters(query, page)));
 }
 
+Json Client::show_channel(const ChannelName& channel, const ServiceName& service) {
+  QueryParameters query{{"name", channel.str()}};
+  if (!service.empty()) query.emplace_back("service", service.str());
+  return transport_->call("GET", path_with("/api/v1/channel", query));
+}
+
 Json Client::show_user(const UserId& user, const ServiceName& service) {
   QueryParameters query{{"id", user.str()}};
   if (!service.empty()) query.emplace_back("service", service.str());

@@ -71,6 +71,9 @@ class Client {
   Json list_user_ids(const ConnectionQuery& query, const Page& page);
   /// The tenants, channels or tokens (masked) of connections, with counts. REQUIRES: `kind` is one of these three.
   Json list_names(event::TargetKind kind, const ConnectionQuery& query, const Page& page);
+  /// The members of a channel and what is known about it, as described in openapi.json. Throws Error(kNotFound) when no
+  /// stream is in it.
+  Json show_channel(const ChannelName& channel, const ServiceName& service);
   /// Throws Error(kNotFound) when the user is offline.
   Json show_user(const UserId& user, const ServiceName& service);
   Json explain(const ExplainQuery& query, const Page& page);

@@ -73,8 +73,9 @@ struct CloseRequest {
 struct ConnectionQuery {
   ServiceName service;
   std::string user, tenant, token, channel, listening, client;
-  std::string name;  ///< a part of the user's name
-  std::string sort;  ///< see openapi.json; empty: the default order of the listing
+  std::string name;      ///< a part of the user's name
+  std::string prefix{};  ///< of channels: what their names begin with
+  std::string sort;      ///< see openapi.json; empty: the default order of the listing
   bool reverse = false;
 };
 /// Sets or clears a session duration. Either ids, or a target of users or tokens.

@@ -13,8 +13,8 @@ namespace {
 
 using event::Json;
 
-constexpr std::array<std::string_view, 7> kTypes{"connect", "disconnect", "listening", "message",
-                                                 "upload",  "send",       "refused"};
+constexpr std::array<std::string_view, 9> kTypes{"connect", "disconnect", "listening", "message", "upload",
+                                                 "send",    "refused",    "occupied",  "vacated"};
 
 Json connection_fields(const hub::ConnectionInfo& info) {
   Json fields{{"user", info.identity.user.str()},
@@ -43,7 +43,7 @@ std::chrono::milliseconds ActivityEvent::age() const {
 }
 
 std::size_t ActivityEvent::count_bytes() const {
-  std::size_t sum = sizeof *this + note.size() + path.size() + event.size();
+  std::size_t sum = sizeof *this + note.size() + channel.size() + path.size() + event.size();
   const auto add = [&sum](const std::vector<std::string>& all) {
     for (const std::string& one : all) sum += sizeof one + one.size();
   };
@@ -55,7 +55,7 @@ std::size_t ActivityEvent::count_bytes() const {
   for (const std::string* text :
        {&known.query, &known.address, &known.user_agent, &known.host, &known.origin, &known.profile})
     sum += text->size();
-  for (const ChannelName& channel : connection->channels) sum += sizeof channel + channel.str().size();
+  for (const ChannelName& one : connection->channels) sum += sizeof one + one.str().size();
   return sum + connection->identity.user.str().size() + connection->identity.tenant.str().size() +
          connection->identity.token.str().size() + connection->channel.str().size();
 }
@@ -69,7 +69,7 @@ ActivityEvent::Type type_from_name(std::string_view name) {
   if (found == kTypes.end()) {
     throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 40) +
                                                  "' is not an event type; use connect, disconnect, listening, "
-                                                 "message, upload, send or refused");
+                                                 "message, upload, send, refused, occupied or vacated");
   }
   return static_cast<ActivityEvent::Type>(found - kTypes.begin());
 }
@@ -101,6 +101,10 @@ Json to_json(const ActivityEvent& activity) {
       json["reason"] = activity.reason;
       json["note"] = printable(activity.note, 200);
       json["status"] = activity.status;
+      break;
+    case ActivityEvent::Type::kOccupied:
+    case ActivityEvent::Type::kVacated:
+      json["channel"] = activity.channel;
       break;
     case ActivityEvent::Type::kSend:
       json["id"] = std::to_string(activity.message);

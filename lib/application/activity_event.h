@@ -17,7 +17,17 @@ namespace sse::application {
 
 /// An event in the life of a service, as `ssectl events` shows it and the application is notified of it.
 struct ActivityEvent {
-  enum class Type : unsigned char { kConnect, kDisconnect, kListening, kMessage, kUpload, kSend, kRefused };
+  enum class Type : unsigned char {
+    kConnect,
+    kDisconnect,
+    kListening,
+    kMessage,
+    kUpload,
+    kSend,
+    kRefused,
+    kOccupied,
+    kVacated
+  };
 
   /// Names stored per send; a send may have ten thousand.
   static constexpr std::size_t kMaxNames = 100;
@@ -27,12 +37,14 @@ struct ActivityEvent {
   std::size_t bytes = 0;       ///< approximate memory use; set by ActivityLog, so that queues can limit bytes
   WallTime time;
   ServiceName service;
-  std::optional<hub::ConnectionInfo> connection;  ///< for all types except kSend; of kRefused without an id
+  /// For all types except kSend, kOccupied and kVacated; of kRefused without an id.
+  std::optional<hub::ConnectionInfo> connection;
 
   std::string reason{};  ///< kDisconnect: `client-closed`, …; kRefused: `invalid-token`, …
   std::string note{};    ///< kDisconnect: the reason given by the page; kRefused: the sentence of the answer
   std::vector<std::string> names{};       ///< kListening: the event names subscribed to or unsubscribed from
   bool added = false;                     ///< kListening: subscribed; false: unsubscribed
+  std::string channel{};                  ///< kOccupied, kVacated
   std::string path{};                     ///< kMessage, kUpload: `hello` of `message/hello.do`
   int status = 0;                         ///< kMessage, kUpload, kRefused: status of the answer to the page
   std::string event{};                    ///< kSend
@@ -52,7 +64,7 @@ struct ActivityEvent {
 /// Shared, because several listeners use one event, each at its own pace.
 using ActivityEventRef = std::shared_ptr<const ActivityEvent>;
 
-/// `connect`, `disconnect`, `listening`, `message`, `upload`, `send`, `refused`.
+/// `connect`, `disconnect`, `listening`, `message`, `upload`, `send`, `refused`, `occupied`, `vacated`.
 std::string_view type_name(ActivityEvent::Type type);
 /// Inverse of type_name. Throws Error(kInvalidArgument) that lists the names.
 ActivityEvent::Type type_from_name(std::string_view name);

@@ -67,6 +67,15 @@ void ActivityLog::refused(const ServiceName& service, hub::ConnectionInfo connec
   publish(std::move(activity));
 }
 
+void ActivityLog::channel_occupied(const ServiceName& service, const std::string& channel, bool occupied) {
+  ActivityEvent activity;
+  activity.type = occupied ? ActivityEvent::Type::kOccupied : ActivityEvent::Type::kVacated;
+  activity.time = clock_.wall_now();
+  activity.service = service;
+  activity.channel = channel;
+  publish(std::move(activity));
+}
+
 void ActivityLog::sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
                        const std::vector<delivery::SendOutcome>& outcomes) {
   const WallTime now = clock_.wall_now();

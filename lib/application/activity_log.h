@@ -46,6 +46,8 @@ class ActivityLog final : public hub::Observer {
   /// Logs that a request for a stream was refused. `connection`: what is known of it; it has no id.
   void refused(const ServiceName& service, hub::ConnectionInfo connection, int status, std::string_view reason,
                std::string sentence);
+  /// Logs that a channel has its first stream on this node, or that its last one has been gone for the grace.
+  void channel_occupied(const ServiceName& service, const std::string& channel, bool occupied);
   /// Logs the result of Sender::send_all().
   void sent(const ServiceName& service, const std::vector<delivery::SendRequest>& requests,
             const std::vector<delivery::SendOutcome>& outcomes);

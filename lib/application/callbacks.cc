@@ -79,7 +79,7 @@ CallbackListener::CallbackListener(Callbacks callbacks, observe::Registry& metri
     : callbacks_(std::move(callbacks)),
       dropped_(
           metrics.counter("sse_callbacks_dropped_total", "Activity events dropped because callbacks were too slow")) {
-  if (callbacks_.connected || callbacks_.disconnected || callbacks_.listening_changed) {
+  if (callbacks_.connected || callbacks_.disconnected || callbacks_.listening_changed || wants_channels()) {
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "sse-callbacks");
       work();
@@ -95,6 +95,10 @@ bool CallbackListener::is_wanted(ActivityEvent::Type type) const {
       return static_cast<bool>(callbacks_.disconnected);
     case ActivityEvent::Type::kListening:
       return static_cast<bool>(callbacks_.listening_changed);
+    case ActivityEvent::Type::kOccupied:
+      return static_cast<bool>(callbacks_.channel_occupied);
+    case ActivityEvent::Type::kVacated:
+      return static_cast<bool>(callbacks_.channel_vacated);
     default:
       return false;
   }
@@ -102,8 +106,13 @@ bool CallbackListener::is_wanted(ActivityEvent::Type type) const {
 
 void CallbackListener::call(const ActivityEvent& activity) const {
   const ServiceName& service = activity.service;
-  const ConnectionInfo& connection = *activity.connection;
   const WallTime time = activity.time;
+  if (!activity.connection) {
+    const bool occupied = activity.type == ActivityEvent::Type::kOccupied;
+    const ChannelName channel(activity.channel);
+    return (occupied ? callbacks_.channel_occupied : callbacks_.channel_vacated)({service, channel, time});
+  }
+  const ConnectionInfo& connection = *activity.connection;
   switch (activity.type) {
     case ActivityEvent::Type::kConnect:
       return callbacks_.connected({service, connection, time});

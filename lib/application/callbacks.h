@@ -20,7 +20,7 @@ std::unique_ptr<auth::Authenticator> make_callback_authenticator(const Callbacks
 /// Answers with the callbacks; 404 to what has none.
 std::unique_ptr<Application> make_callback_application(const Callbacks& callbacks);
 
-/// Runs the last three callbacks on its own thread.
+/// Runs the last five callbacks on its own thread.
 class CallbackListener final : public ActivityListener {
  public:
   CallbackListener(Callbacks callbacks, observe::Registry& metrics);
@@ -29,6 +29,8 @@ class CallbackListener final : public ActivityListener {
   CallbackListener& operator=(const CallbackListener&) = delete;
 
   void offer(const ActivityEventRef& activity) override EXCLUDES(mutex_);
+  /// Whether any is about channels.
+  bool wants_channels() const { return callbacks_.channel_occupied || callbacks_.channel_vacated; }
   /// Runs the queued callbacks, ends the thread and joins it. Idempotent. REQUIRES: not called from a callback.
   void stop() EXCLUDES(mutex_);
 

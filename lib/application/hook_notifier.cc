@@ -3,6 +3,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <functional>
+#include <string>
 #include <utility>
 
 #include "application/connection_json.h"
@@ -22,7 +24,13 @@ constexpr std::size_t kMaxWaitingBytes = std::size_t{64} * 1024 * 1024;
 constexpr const char* kDropped = "sse_hook_dropped_total";
 constexpr const char* kDroppedHelp = "Notifications to the application's hook that were dropped";
 
+bool is_of_channel(const ActivityEvent& activity) {
+  return activity.type == ActivityEvent::Type::kOccupied || activity.type == ActivityEvent::Type::kVacated;
+}
+
 Json body_of(const ActivityEvent& activity, const std::string& server_id) {
+  if (is_of_channel(activity))
+    return {{"service", activity.service.str()}, {"channel", activity.channel}, {"serverId", server_id}};
   Json body{{"service", activity.service.str()},
             {"connection", to_json(*activity.connection, activity.service, server_id)}};
   if (activity.type == ActivityEvent::Type::kDisconnect) {
@@ -59,7 +67,9 @@ HookNotifier::~HookNotifier() {
 }
 
 void HookNotifier::offer(const ActivityEventRef& activity) {
-  if (activity->type != ActivityEvent::Type::kDisconnect && activity->type != ActivityEvent::Type::kListening) return;
+  if (activity->type != ActivityEvent::Type::kDisconnect && activity->type != ActivityEvent::Type::kListening &&
+      !is_of_channel(*activity))
+    return;
   const std::size_t bytes = activity->bytes;
   const bool many = waiting_.fetch_add(1, std::memory_order_relaxed) >= caller_.options().queue;
   const bool large = waiting_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes > kMaxWaitingBytes;
@@ -69,7 +79,9 @@ void HookNotifier::offer(const ActivityEventRef& activity) {
     drop(dropped_full_, many ? "the queue is full (--hook-queue)" : "more than 64 MiB are queued");
     return;
   }
-  Lane& lane = lanes_[activity->connection->id.value() % kLanes];
+  Lane& lane = lanes_[(is_of_channel(*activity) ? std::hash<std::string>{}(activity->channel)
+                                                : activity->connection->id.value()) %
+                      kLanes];
   const MutexLock lock(lane.mutex);
   lane.queue.push_back(activity);
   lane.changed.notify_one();

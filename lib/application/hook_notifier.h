@@ -14,9 +14,10 @@
 
 namespace sse::application {
 
-/// Notifies the hook of disconnects and changed subscriptions, from its own threads. Events of one connection are sent
-/// in order. A failed call is retried with growing pauses for up to a minute, then given up. When HookOptions::queue
-/// notifications are queued, new ones are dropped. Both cases are counted and logged.
+/// Notifies the hook of disconnects, changed subscriptions and of channels that are occupied or vacated, from its own
+/// threads. Events of one connection, and of one channel, are sent in order. A failed call is retried with growing
+/// pauses for up to a minute, then given up. When HookOptions::queue notifications are queued, new ones are dropped.
+/// Both cases are counted and logged.
 class HookNotifier final : public ActivityListener {
  public:
   /// The references must outlive this.

@@ -229,6 +229,8 @@ User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptio
   user.identity.token = AccessToken(text_claim(claims, options.token_claim));
   Json profile{{"id", id}};
   if (const auto name = claims.find("name"); name != claims.end() && name->is_string()) profile["name"] = *name;
+  if (const auto shown = claims.find("presence"); shown != claims.end() && shown->is_object())
+    profile["presence"] = *shown;
   user.profile = event::dump_json(profile);
   user.channels = channels_claim(claims, options.channels_claim);
   user.expires = *expires + options.leeway;

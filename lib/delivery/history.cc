@@ -94,6 +94,17 @@ History::Topic& History::topic_for(event::TargetKind kind, const std::string& na
   return topic;
 }
 
+History::Retained History::retained(event::TargetKind kind, const std::string& name) const {
+  Retained found;
+  const Topic* const topic = find(kind, name);
+  if (topic == nullptr) return found;
+  for (std::size_t i = topic->head; i < topic->items.size(); ++i) {
+    ++found.events;
+    found.bytes += topic->items[i].entry->frame->size();
+  }
+  return found;
+}
+
 const History::Topic* History::find(event::TargetKind kind, const std::string& name) const {
   const auto& topics = topics_.at(static_cast<std::size_t>(kind));
   const auto found = topics.find(name);

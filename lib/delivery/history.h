@@ -97,6 +97,13 @@ class History {
   /// Drops events that are too old at `now`.
   void expire(SteadyTime now);
 
+  /// What is retained for one name.
+  struct Retained {
+    std::size_t events = 0;
+    std::uint64_t bytes = 0;  ///< of the encoded events
+  };
+  Retained retained(event::TargetKind kind, const std::string& name) const;
+
   std::size_t events() const { return entries_.size(); }
   std::uint64_t bytes() const { return bytes_; }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,6 +94,12 @@ class Publisher {
   }
   /// Drops events from the history that are too old.
   void expire() EXCLUDES(order_);
+  /// What the history has of a channel; nullopt without a history.
+  std::optional<History::Retained> retained(const ChannelName& channel) EXCLUDES(order_) {
+    const MutexLock lock(order_);
+    if (!history_.on()) return std::nullopt;
+    return history_.retained(event::TargetKind::kChannel, channel.str());
+  }
 
  private:
   void encode_all(Publication& publication);

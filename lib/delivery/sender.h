@@ -65,6 +65,8 @@ class Sender final : private hub::HubDelegate {
   ConnectionId connect(hub::NewConnection request) { return publisher_.connect(std::move(request)); }
   /// Drops events from the history that are too old; called periodically.
   void expire_history() { publisher_.expire(); }
+  /// What the history has of a channel; nullopt without a history.
+  std::optional<History::Retained> history_of(const ChannelName& channel) { return publisher_.retained(channel); }
 
   // As SendPath. These wait, and so are refused on a loop thread and while the loops do not run:
   using Sending = SendPath::Sending;

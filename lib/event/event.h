@@ -28,6 +28,10 @@ inline constexpr std::string_view kSetDuration = "sse-set-duration";
 inline constexpr std::string_view kChannelRefused = "sse-channel-refused";
 /// A mark before an event that was sent to a channel, for clients that request marks (`channelMarks=1`).
 inline constexpr std::string_view kChannelMark = "sse-channel";
+/// About the members of a channel, for streams that watch them: all, those that have joined, those that have left.
+inline constexpr std::string_view kPresence = "sse-presence";
+inline constexpr std::string_view kPresenceJoin = "sse-join";
+inline constexpr std::string_view kPresenceLeave = "sse-leave";
 /// Sent to a client whose last event id is older than the retained history: some events are lost for it.
 inline constexpr std::string_view kResync = "resync";
 

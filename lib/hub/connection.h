@@ -46,6 +46,7 @@ struct NewConnection {
   std::vector<JoinedChannel> channels{};           ///< that it may join, at most kMaxChannels, each once
   std::uint32_t channel_version = 0;               ///< of the rules by which it may: ChannelReview::version
   std::vector<RefusedChannel> refused_channels{};  ///< that the client asked for, too
+  std::vector<ChannelName> presence{};             ///< whose presence it watches, where it may join them
   std::vector<std::string> listeners;
   Attributes attributes;
   std::chrono::milliseconds keepalive{0};  ///< maximum lifetime; 0: no limit
@@ -128,11 +129,12 @@ struct Connection final : net::Stream {
   bool writes_first : 1 = false;  // this and the next two belong to the WriteQueue
   bool writes_later : 1 = false;
   bool discarded : 1 = false;
-  bool pings : 1 = false;          // gets sse-ping instead of heartbeat comments
-  bool ends : 1 = false;           // gets sse-end
-  bool sent_once : 1 = false;      // the shard has SentOnce for it
-  bool channel_marks : 1 = false;  // a mark goes before each event of a channel
-  bool in_flight = false;          // the AckTracker has messages in flight for it
+  bool pings : 1 = false;             // gets sse-ping instead of heartbeat comments
+  bool ends : 1 = false;              // gets sse-end
+  bool sent_once : 1 = false;         // the shard has SentOnce for it
+  bool channel_marks : 1 = false;     // a mark goes before each event of a channel
+  bool watches_presence : 1 = false;  // ShardPresence may have it among the watchers of channels
+  bool in_flight = false;             // the AckTracker has messages in flight for it
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

@@ -143,6 +143,11 @@ std::shared_ptr<DeliveryBatch> Hub::plan(std::vector<Delivery> deliveries) const
 }
 
 void Hub::start(std::shared_ptr<DeliveryBatch> batch, std::function<void(DeliveryBatch::Taken)> done) {
+  for (const Delivery& delivery : batch->deliveries) {
+    if (delivery.target.kind != TargetKind::kChannel || delivery.again) continue;
+    const SteadyTime now = clock().steady_now();
+    for (const std::string& name : delivery.target.names) rates_.note(name, now);
+  }
   batch->done = std::move(done);
   batch->left = batch->numbers.size();
   if (batch->numbers.empty()) {

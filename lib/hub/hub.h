@@ -10,11 +10,13 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/channel_rates.h"
 #include "hub/channel_review.h"
 #include "hub/connection.h"
 #include "hub/connection_directory.h"
 #include "hub/delivery_batch.h"
 #include "hub/expected_resumes.h"
+#include "hub/presence_observer.h"
 #include "hub/shards.h"
 #include "net/event_loop.h"
 #include "observe/metrics.h"
@@ -111,6 +113,8 @@ class Hub {
   /// It leaves channels. Returns for each whether it was in it.
   std::optional<std::vector<bool>> unsubscribe(ConnectionId id, const Identity& owner,
                                                const std::vector<ChannelName>& channels);
+  /// The stream watches the presence in those of the channels that it is in: it gets a snapshot, then changes.
+  void watch_presence(ConnectionId id, const Identity& owner, const std::vector<ChannelName>& channels);
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const Identity& owner, Request kind);
@@ -123,6 +127,14 @@ class Hub {
   /// `note`: the reason, for the observer.
   bool disconnect(ConnectionId id, const Identity& owner, const std::string& note = "");
 
+  // For the PresenceObserver; these do not wait.
+
+  /// Reports the streams in the channel, and then changes, until unfollow_presence(). `round`: for the reports.
+  void follow_presence(const std::string& channel, std::uint64_t round);
+  void unfollow_presence(const std::string& channel);
+  /// To the streams that watch the channel, for which frames stay in order.
+  void send_presence(const std::string& channel, const PresenceFrame& frame);
+
   /// Ends streams without connect-close; the clients reconnect at different times within `spread`. Returns how many of
   /// the streams were open.
   std::size_t close_for_reconnect(const std::vector<ConnectionId>& ids, std::chrono::milliseconds spread);
@@ -130,6 +142,8 @@ class Hub {
   /// the progress.
   void drain();
 
+  /// The events that went to the channel in the last minute, from this node or to it.
+  double channel_rate(const std::string& channel) const { return rates_.per_minute(channel, clock().steady_now()); }
   /// Number of streams opened plus number of streams closed so far.
   std::uint64_t turnover() const;
 
@@ -144,6 +158,7 @@ class Hub {
   ExpectedResumes expected_resumes_;
   Shards shards_;
   const ConnectionDirectory directory_;
+  ChannelRates rates_;
 };
 
 }  // namespace sse::hub

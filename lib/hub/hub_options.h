@@ -10,6 +10,7 @@
 namespace sse::hub {
 
 class Observer;
+class PresenceObserver;
 
 /// Settings of the hub of one service.
 struct HubOptions {
@@ -21,6 +22,8 @@ struct HubOptions {
   net::Stream::Limits stream;
   bool in_cluster = false;       ///< connect-finish contains it, and the delegate is called before a stream opens
   Observer* observer = nullptr;  ///< must outlive the hub
+  PresenceObserver* presence = nullptr;  ///< likewise; null: no stream gets events about presence
+  bool reports_occupied = false;         ///< the presence observer is told which channels have streams
   /// A client that acknowledges by itself gets a message again when it has not acknowledged it in this time; 0: never.
   std::chrono::milliseconds ack_timeout{30000};
   SliceLimits slice;       ///< of work for many streams

@@ -39,12 +39,14 @@ Shard::Shard(net::EventLoop& loop, std::size_t number, const HubOptions& options
       mark_(event::Frame::make(kMark)),
       ping_(event::Frame::make("event:" + std::string(event::kPing) + "\ndata:\n\n")),
       registry_(loop, options),
+      presence_(loop, options, registry_,
+                [this](Connection& connection, const event::FrameRef& frame) { append(connection, frame); }),
       passes_(options.slice.passes_before),
       writes_([this](Connection* connection) { registry_.destroy(connection); }),
       tcp_acks_(loop, [this](ConnectionId id) { return registry_.find_any(id); }),
       acks_({options.ack_timeout, options.in_cluster}, [this](ConnectionId id) { return registry_.find_any(id); }),
       wheel_(tick_of(options), 256, loop.clock().steady_now()),
-      channels_(*this, loop, registry_, options, metrics, delegate) {
+      channels_(*this, loop, registry_, presence_, options, metrics, delegate) {
   loop_.at_turn_end([this] { end_turn(); });
   loop_.run_every(tick_of(options), [this] { tick(); });
 }
@@ -111,12 +113,14 @@ void Shard::end_turn() {
     if (has_sliced_work()) loop_.continue_at_once();
   }
   tcp_acks_.end_turn();
-  if (closed_.empty()) return;
-  const auto closed = std::exchange(closed_, {});
-  for (const auto& [connection, reason] : closed) {
-    leave(*connection, reason);
-    writes_.discard(connection);
+  if (!closed_.empty()) {
+    const auto closed = std::exchange(closed_, {});
+    for (const auto& [connection, reason] : closed) {
+      leave(*connection, reason);
+      writes_.discard(connection);
+    }
   }
+  presence_.report();
 }
 
 void Shard::run_after_flush() {

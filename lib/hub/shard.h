@@ -27,6 +27,7 @@
 #include "hub/passes.h"
 #include "hub/replayed_messages.h"
 #include "hub/shard_channels.h"
+#include "hub/shard_presence.h"
 #include "hub/slice.h"
 #include "hub/tcp_ack_poll.h"
 #include "hub/write_queue.h"
@@ -53,6 +54,8 @@ class Shard final : private net::StreamOwner, private ShardChannels::Streams {
   const ConnectionRegistry& registry() const { return registry_; }
   /// The channels that these are in.
   ShardChannels& channels() { return channels_; }
+  /// Who is in the channels, where that is followed.
+  ShardPresence& presence() { return presence_; }
   /// Their messages in flight.
   const AckTracker& acks() const { return acks_; }
   const HubOptions& options() const { return options_; }
@@ -183,6 +186,7 @@ class Shard final : private net::StreamOwner, private ShardChannels::Streams {
 
   // Loop thread only.
   ConnectionRegistry registry_;
+  ShardPresence presence_;
   std::deque<std::shared_ptr<BatchPart>> batches_;  // of the first, some steps have begun
   Passes passes_;
   WriteQueue writes_;

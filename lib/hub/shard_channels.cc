@@ -26,6 +26,7 @@ std::vector<bool> ShardChannels::subscribe(Connection& connection, const std::ve
     in[i] = in_channel(connection, channels[i].name.str());
     if (in[i] || count == kMaxChannels || !connection.open()) continue;
     registry_.join_channel(connection, channels[i].name.str(), channels[i].source);
+    presence_.joined(connection, channels[i].name.str());
     joined.push_back(channels[i].name.str());
     in[i] = fresh[i] = true;
     ++count;
@@ -53,6 +54,7 @@ void ShardChannels::leave(Connection& connection, const std::string& channel) {
   if (connection.replay) {
     connection.replay->drop_messages_of(channel, [&](const event::Frame& frame) { return connection.size_of(frame); });
   }
+  presence_.leaving(connection, channel);
   registry_.leave_channel(connection, channel);
   if (options_.in_cluster) delegate_.left({{TargetKind::kChannel, channel}});
 }

@@ -14,6 +14,7 @@
 #include "hub/hub_metrics.h"
 #include "hub/hub_options.h"
 #include "hub/sent_once.h"
+#include "hub/shard_presence.h"
 #include "net/event_loop.h"
 
 namespace sse::hub {
@@ -36,11 +37,12 @@ class ShardChannels {
   };
 
   /// References must outlive this.
-  ShardChannels(Streams& streams, net::EventLoop& loop, ConnectionRegistry& registry, const HubOptions& options,
-                HubMetrics& metrics, HubDelegate& delegate)
+  ShardChannels(Streams& streams, net::EventLoop& loop, ConnectionRegistry& registry, ShardPresence& presence,
+                const HubOptions& options, HubMetrics& metrics, HubDelegate& delegate)
       : streams_(streams),
         loop_(loop),
         registry_(registry),
+        presence_(presence),
         options_(options),
         metrics_(metrics),
         delegate_(delegate) {}
@@ -88,6 +90,7 @@ class ShardChannels {
   Streams& streams_;
   net::EventLoop& loop_;
   ConnectionRegistry& registry_;
+  ShardPresence& presence_;
   const HubOptions& options_;
   HubMetrics& metrics_;
   HubDelegate& delegate_;

@@ -166,6 +166,7 @@ void Shard::leave(Connection& connection, CloseReason reason, const std::string&
     options_.observer->disconnected(options_.service, describe(connection), reason, note);
   metrics_.closed.at(static_cast<std::size_t>(reason))->add();
   metrics_.connections.add(-1);
+  presence_.leaving_all(connection, reason == CloseReason::kDisconnect && note == kHiddenGoodbye);
   registry_.leave(connection, std::move(closed));
 }
 

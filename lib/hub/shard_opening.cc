@@ -47,6 +47,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   begin_all_steps();
   Connection& connection = registry_.add(std::move(owned), request);
   connection.passes_taken = passes_.newest();
+  for (const JoinedChannel& channel : request.channels) presence_.joined(connection, channel.name.str());
   if (request.ticket) connection.rare().ticket = std::move(request.ticket);
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
@@ -81,6 +82,7 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   }
   limit_client(connection, request.attributes);
   channels_.joined_by(connection, request.channel_version);
+  for (const ChannelName& channel : request.presence) presence_.watch(connection, channel.str());
   request_page(connection);
   schedule_check(connection);
   observe::log_debug("stream opened", {{"service", options_.service.str()},

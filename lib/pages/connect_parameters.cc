@@ -24,6 +24,7 @@ constexpr std::size_t kMaxListenerNameBytes = 256;
 constexpr std::size_t kMaxClientId = 256;
 constexpr std::size_t kMaxUserAgent = 512;
 constexpr std::string_view kChannel = "channel";
+constexpr std::string_view kPresence = "presence";
 
 std::string scalar_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -36,7 +37,7 @@ void add_body_parameters(const httplib::Request& req, std::string& query) {
   const Json body = event::parse_json(req.body, "the request body");
   if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
   for (const auto& [name, value] : body.items()) {
-    if (name == kChannel && value.is_array()) {
+    if ((name == kChannel || name == kPresence) && value.is_array()) {
       for (const Json& one : value) append_parameter(query, name, scalar_text(one));
     } else {
       append_parameter(query, name, scalar_text(value));
@@ -57,14 +58,21 @@ std::chrono::milliseconds client_keepalive(const std::string& text) {
   return std::chrono::milliseconds(value);
 }
 
-// Each value is one name. A single one may be any text, as in the Java library.
-std::vector<ChannelName> channels_in(const std::string& query) {
-  std::vector<std::string> names;
+std::vector<std::string> values_of(const std::string& query, std::string_view parameter) {
+  std::vector<std::string> values;
   for (auto& [name, value] : form_parameters(query)) {
-    if (name == kChannel && !value.empty()) names.push_back(std::move(value));
+    if (name == parameter && !value.empty()) values.push_back(std::move(value));
   }
-  if (names.empty()) return {};
-  if (names.size() == 1) return {ChannelName(checked_name(std::move(names.front()), "channel"))};
+  return values;
+}
+
+// Each value is one name. A single one may be any text, as in the Java library. The stream also joins those whose
+// presence it watches.
+std::vector<ChannelName> channels_in(const std::string& query, const std::vector<ChannelName>& watched) {
+  std::vector<std::string> names = values_of(query, kChannel);
+  if (names.empty() && watched.empty()) return {};
+  for (const ChannelName& one : watched) names.push_back(one.str());
+  if (names.size() == 1 && watched.empty()) return {ChannelName(checked_name(std::move(names.front()), "channel"))};
   return checked_channels(names);
 }
 
@@ -148,7 +156,9 @@ hub::NewConnection read_connection(const httplib::Request& req, auth::User user,
   query = query_of(req.target);
   if (req.method == "POST") add_body_parameters(req, query);
   query = without_tickets(query);
-  for (ChannelName& channel : channels_in(query)) connection.channels.push_back({std::move(channel)});
+  connection.presence = checked_channels(values_of(query, kPresence));
+  for (ChannelName& channel : channels_in(query, connection.presence))
+    connection.channels.push_back({std::move(channel)});
   connection.listeners = checked_listeners(split_list(form_value(query, "listeners")));
   connection.keepalive = context.keepalive ? *context.keepalive : client_keepalive(form_value(query, "keepaliveTime"));
   connection.confirms = form_value(query, "ack") == "1";

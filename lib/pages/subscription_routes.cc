@@ -20,18 +20,31 @@ using event::Json;
 struct Asked {
   ConnectionId connection;
   std::vector<ChannelName> channels;
+  std::vector<ChannelName> presence{};
 };
+
+std::vector<ChannelName> names_in(const Json& list, const char* field) {
+  if (!list.is_array() || list.size() == 0 ||
+      !std::ranges::all_of(list, [](const Json& name) { return name.is_string(); })) {
+    throw Error(ErrorCode::kInvalidArgument, "field '" + std::string(field) + "' must be a list of names of channels");
+  }
+  return checked_channels(list.get<std::vector<std::string>>());
+}
 
 Asked asked_in(const httplib::Request& req) {
   const Json body = event::parse_json(req.body, "the request body");
   if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
   const auto names = body.find("channels");
-  if (names == body.end() || !names->is_array() || names->size() == 0 ||
-      !std::ranges::all_of(*names, [](const Json& name) { return name.is_string(); })) {
-    throw Error(ErrorCode::kInvalidArgument, "field 'channels' must be a list of names of channels");
+  Asked asked{ConnectionId(event::id_field(body, "connectionId")),
+              names_in(names == body.end() ? Json(nullptr) : *names, "channels")};
+  if (const auto watched = body.find("presence"); watched != body.end()) {
+    asked.presence = names_in(*watched, "presence");
+    for (const ChannelName& one : asked.presence) {
+      if (std::ranges::find(asked.channels, one) == asked.channels.end())
+        throw Error(ErrorCode::kInvalidArgument, "field 'presence' may name only channels that are in 'channels'");
+    }
   }
-  return {ConnectionId(event::id_field(body, "connectionId")),
-          checked_channels(names->get<std::vector<std::string>>())};
+  return asked;
 }
 
 Error unknown_connection() {
@@ -56,6 +69,7 @@ void SubscriptionRoutes::subscribe(const application::Service& service, const ht
   ChannelGate::Decision decision = ChannelGate::decide(request);
   const auto joined = hub.subscribe(asked.connection, owner, decision.allowed, request.answers.version);
   if (!joined) throw unknown_connection();
+  hub.watch_presence(asked.connection, owner, asked.presence);
   std::map<std::string, std::string_view> reasons;
   for (std::size_t i = 0; i < joined->size(); ++i) {
     if (!joined->at(i)) decision.refused.push_back({decision.allowed[i].name, hub::kTooManyChannels});

@@ -49,6 +49,7 @@ ApplicationBridge::ApplicationBridge(const ServerOptions& options, bool demo_aut
                                      std::unique_ptr<application::Application> application,
                                      application::Callbacks callbacks, IdGenerator& ids, observe::Registry& metrics)
     : hook_secret_file_(options.hook_secret_file),
+      tells_hook_channels_(options.hook_channels),
       activity_log_(*options.clock),
       hook_(hook_of(options, std::move(server_id), metrics)),
       notifier_(hook_ ? std::make_unique<application::HookNotifier>(*hook_, ids, metrics) : nullptr),
@@ -85,6 +86,7 @@ void check_application_options(const ServerOptions& options) {
       bad("--hook-timeout must be from 10ms to 10m");
   } else {
     if (!options.hook_secret_file.empty()) bad("--hook-secret-file signs hook calls; it needs --hook");
+    if (options.hook_channels) bad("--hook-channels is about calls of the hook; it needs --hook");
     if (options.forward_uploads) bad("--hook-uploads applies to hook calls; it needs --hook");
   }
   if (options.hook_queue == 0) bad("--hook-queue must be at least 1");

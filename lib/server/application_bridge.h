@@ -23,6 +23,8 @@ class ApplicationBridge {
 
   application::ActivityLog& activity_log() { return activity_log_; }
   application::Application& application() { return *application_; }
+  /// Whether the application wants to know which channels are occupied.
+  bool wants_channels() const { return tells_hook_channels_ || callbacks_.wants_channels(); }
   application::Bulkheads& bulkheads() { return bulkheads_; }
   /// Reads the hook's secret again. Throws Error and keeps the old secret if that fails.
   void reload();
@@ -33,6 +35,7 @@ class ApplicationBridge {
 
  private:
   const std::string hook_secret_file_;
+  const bool tells_hook_channels_;
   application::ActivityLog activity_log_;
   std::unique_ptr<application::HookCaller> hook_;
   std::unique_ptr<application::HookNotifier> notifier_;

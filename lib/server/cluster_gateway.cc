@@ -305,7 +305,25 @@ std::vector<std::string> ClusterGateway::find_delivery_states(const ServiceName&
   return std::move(found_states.missing);
 }
 
+std::vector<std::string> ClusterGateway::other_nodes() {
+  std::vector<std::string> ids;
+  for (const cluster::Node& node : cluster_.nodes()) {
+    if (node.id != cluster_.options().node) ids.push_back(node.id);
+  }
+  return ids;
+}
+
+void ClusterGateway::send_presence(const std::string& node, std::string message,
+                                   std::function<void(bool arrived)> done) {
+  cluster_.send_presence(node, {std::move(message)}, std::move(done));
+}
+
+void ClusterGateway::take_presence(const std::string& node, const cluster::PresenceCommand& command) {
+  if (presence::Tracker* tracker = presence_.load()) tracker->received(node, command.bytes);
+}
+
 void ClusterGateway::on_messages_missed() {
+  if (presence::Tracker* tracker = presence_.load()) tracker->synchronize();
   for (const application::Service& service : services_) service.sender->hub().refresh_pending();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "pages/cluster_pages.h"
 #include "pages/page_routes.h"
 #include "pages/relayed_bodies.h"
+#include "presence/tracker.h"
 
 namespace sse::server {
 
@@ -32,7 +34,7 @@ namespace sse::server {
 ///   chose (ClusterPages).
 ///
 /// A client that can publish in the cluster's Redis is trusted like the holder of the admin token.
-class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteNodes {
+class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteNodes, public presence::RemotePresence {
  public:
   /// Limits and checks for page requests that other nodes forward, like those the front applies to direct requests.
   struct ForwardedPages {
@@ -51,6 +53,8 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   /// Handles the operations about tickets; nullopt for other operations. Set it before the cluster starts.
   using TicketHandler = std::function<std::optional<cluster::AdminReply>(const cluster::AdminCommand&)>;
   void set_ticket_operations(TicketHandler tickets) { tickets_ = std::move(tickets); }
+  /// Who is in the channels of this node; outlives stop() of the cluster. Set it before the cluster starts.
+  void set_presence(presence::Tracker& tracker) { presence_.store(&tracker); }
   /// Starts and stops the gateway's thread. Call stop() before the cluster's stop().
   void start() { limiter_.start(); }
   void stop() { limiter_.stop(); }
@@ -65,6 +69,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   std::vector<std::vector<ConnectionId>> connections_of(const std::vector<cluster::ClientCommand>& clients) override;
   void replace(const cluster::ReplaceCommand& command) override;
   std::vector<cluster::Place> find_delivery_states(const std::vector<cluster::DeliveryStateCommand>& messages) override;
+  void take_presence(const std::string& node, const cluster::PresenceCommand& command) override;
   void on_messages_missed() override;
   event::Json facts() override { return facts_(); }
 
@@ -78,6 +83,10 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   void client_opened(const ServiceName& service, const hub::ClientKey& client, ConnectionId connection) override {
     limiter_.opened(service, client, connection);
   }
+
+  // presence::RemotePresence
+  std::vector<std::string> other_nodes() override;
+  void send_presence(const std::string& node, std::string message, std::function<void(bool arrived)> done) override;
 
  private:
   class InTransit;
@@ -94,6 +103,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   const std::function<event::Json()> facts_;
   const ForwardedPages forwarded_;
   TicketHandler tickets_;
+  std::atomic<presence::Tracker*> presence_{nullptr};  // other nodes may send before it is set
   pages::ClientLimiter limiter_;
   std::shared_ptr<InTransit> in_transit_;
 };

@@ -101,7 +101,21 @@ void Server::Impl::open_ids() {
   ids_.emplace(cluster_->join(), 0, clock_);
 }
 
+void Server::Impl::open_presence() {
+  presence::TrackerOptions options{.grace = options_.presence_grace, .max_listed = options_.presence_max};
+  options.hidden_grace = std::max(options.hidden_grace, options.grace);
+  presence::Occupancy::Report occupied;
+  if (application_bridge_->wants_channels()) {
+    occupied = [&log = application_bridge_->activity_log()](const ServiceName& service, const std::string& channel,
+                                                            bool is) { log.channel_occupied(service, channel, is); };
+  }
+  if (cluster_) options.remote = &cluster_->gateway();
+  presence_ = std::make_unique<presence::Tracker>(options, clock_, metrics_, std::move(occupied));
+  if (cluster_) cluster_->gateway().set_presence(*presence_);
+}
+
 void Server::Impl::open_services() {
+  open_presence();
   const std::size_t loops = options_.loops != 0 ? options_.loops : std::max(1U, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < loops; ++i)
     loops_.push_back(std::make_unique<net::EventLoop>("sse-stream-" + std::to_string(i), clock_));
@@ -112,11 +126,14 @@ void Server::Impl::open_services() {
     sender.hub.in_cluster = cluster_ != nullptr;
     sender.attempts = stores_->attempts();
     sender.hub.observer = &activity_log;
+    sender.hub.presence = presence_.get();
+    sender.hub.reports_occupied = application_bridge_->wants_channels();
     sender.on_sent = [&activity_log, service = sender.hub.service](const auto& requests, const auto& outcomes) {
       activity_log.sent(service, requests, outcomes);
     };
     services_.push_back(
         {path, std::make_unique<delivery::Sender>(sender, loops_, *ids_, metrics_, stores_->messages())});
+    presence_->add(services_.back().sender->hub(), loops);
   }
 }
 
@@ -163,6 +180,7 @@ void Server::Impl::watch_progress() {
     progress_.add(name, [&loop](ProgressCheck::Answer answer) { loop.post(std::move(answer)); });
   };
   for (std::size_t i = 0; i < loops_.size(); ++i) watch("sse-stream-" + std::to_string(i), *loops_[i]);
+  watch("sse-presence", presence_->loop());
   watch("sse-front", public_.loop());
   watch("sse-admin", admin_.loop());
   if (store::WriteProbe* probe = stores_->write_probe()) {
@@ -229,6 +247,7 @@ void Server::Impl::end_drain() {
 void Server::Impl::start() {
   running_ = true;
   log_closed_channels();
+  presence_->start();
   for (const auto& loop : loops_) loop->start();
   public_.start_loop();
   admin_.start();
@@ -264,6 +283,7 @@ void Server::Impl::stop() {
   public_.stop_loop();
   admin_.stop_loop();
   for (const auto& loop : loops_) loop->stop();
+  presence_->stop();
   application_bridge_->stop();
 }
 

@@ -17,6 +17,7 @@
 #include "net/event_loop.h"
 #include "net/tls_context.h"
 #include "observe/barrier.h"
+#include "presence/tracker.h"
 #include "server/admin_front.h"
 #include "server/application_bridge.h"
 #include "server/cluster_node.h"
@@ -59,6 +60,7 @@ class Server::Impl {
   void read_token();
   void open_ids();
   void open_services();
+  void open_presence();
   void open_tickets();
   void open_fronts();
   admin::AdminRoutes::Dependencies admin_dependencies();
@@ -92,6 +94,7 @@ class Server::Impl {
   std::unique_ptr<auth::Tickets> tickets_;
   // Null without a cluster. It outlives the loops, whose tasks may hold events in transit to other nodes.
   std::unique_ptr<ClusterNode> cluster_;
+  std::unique_ptr<presence::Tracker> presence_;  // outlives the loops, whose streams report to it
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::vector<application::Service> services_;
   std::unique_ptr<net::TlsContext> tls_;

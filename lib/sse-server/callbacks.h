@@ -109,11 +109,20 @@ struct ListeningEvent {
   bool added;                             ///< false: the page listens to them no longer
 };
 
+/// A channel has its first stream, or has been without one for ServerOptions::presence_grace. In a cluster each node
+/// tells of its own streams.
+struct ChannelEvent {
+  const ServiceName& service;  ///< the service of the streams
+  const ChannelName& channel;  ///< its name
+  WallTime time;               ///< when it happened
+};
+
 /// The functions with which a C++ program handles its pages. Each may be empty.
 ///
 /// Threads: `authenticate`, `connect`, `subscribe`, `message` and `upload` run on worker threads, several at once, and
-/// may block. `connected`, `disconnected` and `listening_changed` run one at a time, in the order of the events, on a
-/// separate thread: one that blocks delays only the next ones. When 10,000 are queued, new ones are dropped, counted
+/// may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied` and `channel_vacated` run one at a
+/// time, in the order of the events, on a separate thread: one that blocks delays only the next ones. When 10,000 are
+/// queued, new ones are dropped, counted
 /// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
 /// close); none may destroy or stop it.
 ///
@@ -138,6 +147,10 @@ struct Callbacks {
   std::function<void(const DisconnectedEvent&)> disconnected{};
   /// A page listens to other events than before.
   std::function<void(const ListeningEvent&)> listening_changed{};
+  /// A channel has its first stream.
+  std::function<void(const ChannelEvent&)> channel_occupied{};
+  /// A channel has no stream any more.
+  std::function<void(const ChannelEvent&)> channel_vacated{};
 };
 
 }  // namespace sse

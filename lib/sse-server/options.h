@@ -56,6 +56,8 @@ struct ServerOptions {
   /// whose pattern matches decides. Without a rule a channel is refused, unless User::channels or Callbacks::connect
   /// allow it. Empty with the demo authentication: every channel is open.
   std::vector<std::string> channel_rules;
+  std::chrono::milliseconds presence_grace{5000};  ///< a user whose last stream left a channel is in it for so long
+  std::size_t presence_max = 1000;  ///< users in a channel that events about presence list; of more, only the number
 
   // Streams.
   std::chrono::milliseconds reconnect_time{5000};           ///< after which a client reconnects
@@ -99,6 +101,7 @@ struct ServerOptions {
   std::size_t hook_threads = 32;                 ///< maximum of requests of each kind waiting for the application
   std::string hook_secret_file;                  ///< the first line is the secret that signs the calls
   bool forward_uploads = false;                  ///< to the hook as multipart/form-data instead of by path
+  bool hook_channels = false;                    ///< the hook is told which channels are occupied and vacated
 
   // The log.
   /// Gets the log lines of the process while the server exists, instead of stderr; empty: stderr. The library has one

@@ -7,7 +7,8 @@ const MAX_AT_ONCE = 100;
 
 /**
  * Follows channels on the streams of `host`, which has `on(name, fn)` and `off(name, fn)` for events, `request(action,
- * channels)`, which posts as soon as a stream is open, and `call(fn, event)`, which reports what it throws.
+ * body)`, which posts as soon as a stream is open, `call(fn, event)`, which reports what it throws, and `presence()`, which
+ * loads the part for that.
  */
 export class Channels {
   #host;
@@ -15,6 +16,7 @@ export class Channels {
   #heard = new Set(); // names of events
   #asked = []; // requests to be sent, in order
   #asking = false;
+  #presence; // the part for it, once a listener wants it
 
   constructor(host) {
     this.#host = host;
@@ -26,6 +28,11 @@ export class Channels {
     return [...this.#followed.keys()].filter((channel) => (room -= encodeURIComponent(channel).length + 9) >= 0);
   }
 
+  /** Those of names() whose members a listener wants. */
+  watched() {
+    return this.names().filter(this.#isWatched);
+  }
+
   /** A stream has opened: it joins the channels that did not fit into its URL. */
   opened() {
     const named = this.names();
@@ -34,9 +41,15 @@ export class Channels {
   }
 
   async subscribe(channel, options, listener) {
-    const { events = DEFAULT_EVENTS } = options ?? {};
+    const { events: wanted = DEFAULT_EVENTS, presence } = options ?? {};
     if (typeof channel !== 'string' || !channel || typeof listener !== 'function') {
       throw new TypeError('subscribe() takes the name of a channel, options and a function.');
+    }
+    let events = wanted;
+    if (presence) {
+      const { Presence, PRESENCE_EVENTS } = await this.#host.presence();
+      this.#presence ??= new Presence((missed) => this.#ask('subscribe', missed).catch(() => {}));
+      events = [...wanted, ...PRESENCE_EVENTS];
     }
     const known = this.#followed.get(channel);
     if (known) known.set(listener, events);
@@ -77,7 +90,10 @@ export class Channels {
       const others = this.#asked.findIndex((one) => one.action !== action);
       const batch = this.#asked.splice(0, Math.min(others < 0 ? most : others, most));
       try {
-        const response = await this.#host.request(action, [...new Set(batch.map(({ channel }) => channel))]);
+        const channels = [...new Set(batch.map(({ channel }) => channel))];
+        const watched = action === 'subscribe' ? channels.filter(this.#isWatched) : [];
+        const body = watched.length ? { channels, presence: watched } : { channels };
+        const response = await this.#host.request(action, body);
         const { data, errorMessage } = await response.json();
         if (!data?.channels && batch.length > 1) {
           // One that the server accepts as no name must not cost the others.
@@ -101,10 +117,15 @@ export class Channels {
     const listeners = this.#followed.get(channel);
     for (const listener of gone) listeners?.delete(listener);
     const isLast = !listeners?.size;
-    if (isLast) this.#followed.delete(channel);
+    if (isLast) {
+      this.#followed.delete(channel);
+      this.#presence?.forget(channel);
+    }
     this.#hear();
     return isLast;
   }
+
+  #isWatched = (channel) => [...(this.#followed.get(channel)?.values() ?? [])].flat().includes('sse-presence');
 
   /** Listens to the events that a listener wants, and to no others. */
   #hear() {
@@ -115,7 +136,8 @@ export class Channels {
   }
 
   #dispatch = (event) => {
-    for (const [listener, events] of this.#followed.get(event.channel) ?? []) {
+    const channel = event.channel ?? this.#presence?.read(event);
+    for (const [listener, events] of this.#followed.get(channel) ?? []) {
       if (events.includes(event.type)) this.#host.call(listener, event);
     }
   };

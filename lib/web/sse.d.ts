@@ -8,6 +8,24 @@ export interface SseEvent extends MessageEvent {
   qos?: true;
   /** The channel to which it was sent, once this object subscribes to channels. */
   channel?: string;
+  /** Of `sse-presence`, `sse-join` and `sse-leave`, for a listener of `subscribe` with `presence`. */
+  presence?: SsePresence;
+}
+
+/** Who is in a channel, after the event. */
+export interface SsePresence {
+  /** The number of members. */
+  count: number;
+  /** Null where there are too many to list them (`--presence-max` of the server). */
+  members: SseMember[] | null;
+}
+
+/** A user, with however many streams. */
+export interface SseMember {
+  user: string;
+  tenant?: string;
+  /** What the authentication or the application shows of the user: the field `presence` of its profile. */
+  profile?: Record<string, unknown>;
 }
 
 export interface SseCloseInfo {
@@ -149,6 +167,13 @@ export interface SseOptions {
 export interface SseSubscribeOptions {
   /** The events of the channel that the listener gets. Default `server-push`, the default of a send. */
   events?: string[];
+  /**
+   * Also tells the listener who is in the channel: `sse-presence` with all members comes first and after every reconnect,
+   * `sse-join` and `sse-leave` when some join and leave, at most one of them in a quarter of a second; `event.presence` has
+   * the members after each. A user whose last stream ends is a member for some seconds more (`--presence-grace` of the
+   * server), and for a minute if its page is hidden.
+   */
+  presence?: boolean;
 }
 
 /** 0 connecting or about to reconnect, 1 connected, 2 closed: does not reconnect while this tab is visible. */

@@ -630,10 +630,11 @@ class Sse {
         on: (name, fn) => this.on(name, fn),
         off: (name, fn) => this.off(name, fn),
         call: (fn, event) => this.#call(fn, event),
-        request: (action, channels) =>
+        presence: () => import('./sse-presence.js'),
+        request: (action, body) =>
           this.#whenActive(() => {
-            const body = JSON.stringify({ connectionId: this.connectionId, channels });
-            return post(this.#target(), `${action}.do`, body, JSON_HEADERS);
+            const text = JSON.stringify({ connectionId: this.connectionId, ...body });
+            return post(this.#target(), `${action}.do`, text, JSON_HEADERS);
           }),
       });
     });
@@ -758,6 +759,7 @@ class Sse {
       ends: 1,
       channelMarks: this.#marks && 1,
       channel: this.#channels?.names(),
+      presence: this.#channels?.watched(),
     };
   }
 

@@ -21,6 +21,7 @@ extern const std::string_view favicon_svg;
 extern const std::string_view sse_channels_js;
 extern const std::string_view sse_fetch_js;
 extern const std::string_view sse_js;
+extern const std::string_view sse_presence_js;
 extern const std::string_view sse_share_js;
 extern const std::string_view sse_d_ts;
 
@@ -65,6 +66,7 @@ std::span<const ClientFile> client_files() {
       {"sse.js", kJavascript, sse_js},
       {"sse-channels.js", kJavascript, sse_channels_js},
       {"sse-fetch.js", kJavascript, sse_fetch_js},
+      {"sse-presence.js", kJavascript, sse_presence_js},
       {"sse-share.js", kJavascript, sse_share_js},
       {"sse.d.ts", "text/plain;charset=utf-8", sse_d_ts},
   };

@@ -23,6 +23,8 @@ struct PageOptions {
   std::vector<std::string> more_channels{};
   hub::ChannelSource channel_source = hub::ChannelSource::kLasting;  ///< of all of them
   std::vector<hub::RefusedChannel> refused{};
+  std::vector<std::string> presence{};  ///< channels that it watches
+  std::string profile{};
   std::vector<std::string> listeners{};
   std::string query{};
   std::chrono::milliseconds keepalive{0};
@@ -86,6 +88,8 @@ Page connect_page(HubOrSender& to, const PageOptions& options) {
   for (const std::string& channel : options.more_channels)
     connection.channels.push_back({ChannelName(channel), options.channel_source});
   connection.refused_channels = options.refused;
+  for (const std::string& channel : options.presence) connection.presence.emplace_back(channel);
+  connection.attributes.profile = options.profile;
   connection.listeners = options.listeners;
   connection.attributes.query = options.query;
   connection.keepalive = options.keepalive;

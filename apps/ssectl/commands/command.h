@@ -28,6 +28,7 @@ Run declare_users_online(cli::App& app);
 Run declare_users_duration(cli::App& app);
 Run declare_tenants_list(cli::App& app);
 Run declare_channels_list(cli::App& app);
+Run declare_channels_show(cli::App& app);
 Run declare_tokens_list(cli::App& app);
 Run declare_tokens_duration(cli::App& app);
 Run declare_explain(cli::App& app);

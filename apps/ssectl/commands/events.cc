@@ -47,6 +47,7 @@ std::string describe_client(const api::Json& one) {
 std::string details(const api::Json& one, const std::string& type) {
   if (type == "missed") return std::to_string(count_in(one, "count")) + " events were too fast to be shown";
   if (type == "send") return describe_send(one);
+  if (type == "occupied" || type == "vacated") return text_cell(one, "channel");
   std::string line = describe_client(one);
   if (type == "connect") {
     if (const std::string listeners = text_cell(one, "listeners"); !listeners.empty())
@@ -105,8 +106,10 @@ Run declare_events(cli::App& app) {
   auto options = std::make_shared<Options>();
   app.add_flag("-f,--follow", options->follow, "Continue with new events; with -o json one object a line");
   app.add_option("-u,--user", options->query.user, "Only events of this user, or sends to this user").type_name("ID");
-  app.add_option("-t,--type", options->query.type,
-                 "Only connect, disconnect, listening, message, upload, send or refused; separate several by commas")
+  app.add_option(
+         "-t,--type", options->query.type,
+         "Only connect, disconnect, listening, message, upload, send, refused, occupied or vacated; separate several "
+         "by commas")
       .type_name("TYPE");
   app.add_option("-n,--last", options->last, "Maximum number of past events (default: 100, with --follow none)")
       .type_name("N")

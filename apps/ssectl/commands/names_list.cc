@@ -19,6 +19,9 @@ std::string heading(TargetKind kind) {
 Run declare(cli::App& app, TargetKind kind) {
   auto listing = std::make_shared<Listing>();
   listing->declare_filters(app);
+  if (kind == TargetKind::kChannel) {
+    app.add_option("--prefix", listing->query.prefix, "Only channels whose names begin with this").type_name("TEXT");
+  }
   listing->declare_order(app, {"name", "connections", "users", "first", "last"});
   return [listing, kind](Context& context) {
     const FetchListing fetch = [&](const api::ConnectionQuery& query, const api::Page& page) {

@@ -98,6 +98,9 @@ class Cluster final : private Bus::Receiver {
   };
   /// Blocks until the replies arrive.
   FoundStates find_delivery_states(const std::vector<DeliveryStateCommand>& messages);
+  /// Sends what concerns the members of channels to the node with that id. `done` is called once, at once or on a
+  /// thread of the bus, with whether the node has it; must be quick.
+  void send_presence(const std::string& node, const PresenceCommand& command, std::function<void(bool arrived)> done);
   /// Sends the order to close streams to the node with that number. Does not wait.
   void replace(unsigned number, const ReplaceCommand& command);
 

@@ -183,6 +183,18 @@ Cluster::FoundStates Cluster::find_delivery_states(const std::vector<DeliverySta
   return found_states;
 }
 
+void Cluster::send_presence(const std::string& node, const PresenceCommand& command,
+                            std::function<void(bool arrived)> done) {
+  const std::vector<Node> known = nodes();
+  const auto found = std::ranges::find(known, node, &Node::id);
+  if (found == known.end()) return done(false);
+  sent_.add();
+  bus_->start_call({{node_topic(found->number), encode(command)}})
+      ->then(options_.timeout, [done = std::move(done)](const std::vector<Replies>& all) {
+        done(!all.empty() && !all.front().answers.empty());
+      });
+}
+
 void Cluster::replace(unsigned number, const ReplaceCommand& command) {
   sent_.add();
   bus_->start_call({{node_topic(number), encode(command)}});

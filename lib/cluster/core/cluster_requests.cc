@@ -88,6 +88,10 @@ class Cluster::Arrived {
     local_.replace(command);
     incoming.answer("");
   }
+  void handle(PresenceCommand&& command, Bus::Incoming& incoming) {
+    local_.take_presence(node_of(incoming.origin), command);
+    incoming.answer("");
+  }
   void handle(RequestCommand&& command, Bus::Incoming& incoming) {
     net::WorkerPool& pool = command.entry == RequestEntry::kCluster ? cluster_.cluster_requests_ : cluster_.pages_;
     Cluster::handle(

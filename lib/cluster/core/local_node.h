@@ -39,6 +39,8 @@ class LocalNode {
   virtual std::vector<Place> find_delivery_states(const std::vector<DeliveryStateCommand>& messages) {
     return std::vector<Place>(messages.size());
   }
+  /// Takes what another node tells about the members of channels. Called on the bus' thread; must be quick.
+  virtual void take_presence(const std::string& /*node*/, const PresenceCommand& /*command*/) {}
   /// Events that were sent while this node was unreachable were not received: check the pending messages.
   virtual void on_messages_missed() = 0;
   /// What this node publishes in the list of nodes. Called often, so it must be quick.

@@ -25,6 +25,7 @@ constexpr std::string_view kClient = "client";
 constexpr std::string_view kReplace = "replace";
 constexpr std::string_view kLocate = "locate";
 constexpr std::string_view kStore = "store";
+constexpr std::string_view kPresence = "presence";
 // In the order of RequestEntry.
 constexpr std::array<std::string_view, 2> kEntryNames{"pages", "cluster"};
 
@@ -223,6 +224,10 @@ std::string encode(const StoreCommand& command) {
   return event::dump_json(Json{{"do", kStore}}) + '\n' + command.bytes;
 }
 
+std::string encode(const PresenceCommand& command) {
+  return event::dump_json(Json{{"do", kPresence}}) + '\n' + command.bytes;
+}
+
 AnyCommand decode(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
   if (end == std::string_view::npos)
@@ -265,6 +270,7 @@ AnyCommand decode(std::string_view bytes) {
                                 event::bool_field(line, "listening")};
   }
   if (what == kStore) return StoreCommand{std::string(rest)};
+  if (what == kPresence) return PresenceCommand{std::string(rest)};
   throw Error(ErrorCode::kInvalidArgument, "a node sent an unknown command; do all nodes run the same version?");
 }
 

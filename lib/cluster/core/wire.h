@@ -107,6 +107,12 @@ struct StoreCommand {
   std::string bytes;
 };
 
+/// What a node tells another one about the members of channels, or asks; see presence/peer_messages.h. The reply is
+/// empty.
+struct PresenceCommand {
+  std::string bytes;
+};
+
 /// Events are frequent, so they are encoded compactly: one line of words, `deliver KIND FLAGS MESSAGE` and the sizes of
 /// service, name and event name, followed by those three and the frame. All other commands are one line of compact
 /// JSON, followed by the bytes unchanged.
@@ -118,9 +124,10 @@ std::string encode(const ClientCommand& command);
 std::string encode(const ReplaceCommand& command);
 std::string encode(const DeliveryStateCommand& command);
 std::string encode(const StoreCommand& command);
+std::string encode(const PresenceCommand& command);
 
 using AnyCommand = std::variant<DeliverCommand, RequestCommand, AdminCommand, BodyCommand, ClientCommand,
-                                ReplaceCommand, DeliveryStateCommand, StoreCommand>;
+                                ReplaceCommand, DeliveryStateCommand, StoreCommand, PresenceCommand>;
 /// Throws Error(kInvalidArgument) for bytes that no node of this version sends.
 AnyCommand decode(std::string_view bytes);
 

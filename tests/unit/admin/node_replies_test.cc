@@ -88,6 +88,7 @@ TEST(NodeReplies, RefuseOrOutliveWhatNoNodeOfOursAnswers) {
     EXPECT_THROW(ExplainReply::read(odd), Error) << odd;
     EXPECT_THROW(TraceReply::read(odd), Error) << odd;
     EXPECT_THROW(UserReply::read(odd), Error) << odd;
+    EXPECT_THROW(ChannelReply::read(odd), Error) << odd;
     EXPECT_THROW(DurationsReply::read(odd), Error) << odd;
     EXPECT_THROW(CloseReply::read(odd), Error) << odd;
     EXPECT_THROW(RequeueReply::read(odd), Error) << odd;
@@ -269,6 +270,29 @@ TEST(NodeReplies, AUserHasTheConnectionsOfAllNodes) {
   EXPECT_EQ(merged["service"], "s");
   EXPECT_EQ(merged["tokens"], (Json{"a***", "b***"}));
   EXPECT_EQ(merged["connectionList"].size(), 3U);
+}
+
+TEST(NodeReplies, AChannelHasTheMembersOfAllNodes) {
+  const auto reply = [](std::vector<std::string> users, std::uint64_t count, std::int64_t first, const Json& history) {
+    Json members = Json::array();
+    for (const std::string& user : users) members.push_back({{"user", user}, {"connections", 1}});
+    return Json{{"name", "room"},       {"service", "s"},       {"connections", 5},
+                {"memberCount", count}, {"eventsPerMinute", 3}, {"firstConnectTime", first},
+                {"lastConnectTime", 9}, {"history", history},   {"members", std::move(members)}};
+  };
+  const Json both = merged_replies<ChannelReply>(
+      {reply({"ann", "bob"}, 2, 7, nullptr), reply({"bob", "cid"}, 2, 5, {{"events", 2}, {"bytes", 90}})});
+  EXPECT_EQ(both["connections"], 10);
+  EXPECT_EQ(both["memberCount"], 3) << "bob is at both";
+  EXPECT_EQ(both["firstConnectTime"], 5);
+  EXPECT_EQ(both["eventsPerMinute"], 3) << "both have had the same events";
+  EXPECT_EQ(both["history"], (Json{{"events", 2}, {"bytes", 90}}));
+  ASSERT_EQ(both["members"].size(), 3U);
+  EXPECT_EQ(both["members"][1], (Json{{"user", "bob"}, {"connections", 2}}));
+  EXPECT_EQ(
+      merged_replies<ChannelReply>({reply({"ann"}, 4000, 7, nullptr), reply({"bob"}, 1, 5, nullptr)})["memberCount"],
+      4001)
+      << "not all are listed";
 }
 
 TEST(NodeReplies, AMessageHasTheRecipientsOfAllNodes) {

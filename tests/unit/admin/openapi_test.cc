@@ -94,7 +94,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       operations.emplace(later == order.end() ? 0 : later->second, std::pair(path, method));
     }
   }
-  EXPECT_EQ(operations.size(), 36U);
+  EXPECT_EQ(operations.size(), 37U);
   for (const auto& [when, where] : operations) {
     const auto& [path, method] = where;
     const Json& operation = document["paths"][path][method];
@@ -109,6 +109,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       const std::string value = parameter_name == "service"    ? "defaultConnectionService"
                                 : parameter_name == "id"       ? (path.starts_with("/api/v1/dead") ? "" : "9")
                                 : parameter_name == "user"     ? "9"
+                                : parameter_name == "name"     ? (path == "/api/v1/channel" ? "c" : "")
                                 : parameter_name == "kind"     ? "user"
                                 : parameter_name == "pageNum"  ? "1"
                                 : parameter_name == "pageSize" ? "10"

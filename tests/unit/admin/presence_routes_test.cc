@@ -236,6 +236,32 @@ TEST_F(PresenceRoutesTest, CountsTenantsChannelsAndTokens) {
   EXPECT_EQ(admin_get("/api/v1/tokens?token=secret-of-bob")["total"], 1);
 }
 
+TEST_F(PresenceRoutesTest, ShowsAChannelWithItsMembers) {
+  options_.history.events = 10;
+  start();
+  open_pages();
+  pages_.push_back(stream("userId=alice&tenantId=acme&channel=room/1"));
+  admin_post("/api/v1/send", {{"target", {{"channels", Json::array({"room/1"})}}}, {"data", "x"}});
+  const Json room = admin_get("/api/v1/channel?name=room/1");
+  EXPECT_EQ(room["name"], "room/1");
+  EXPECT_EQ(room["connections"], 3);
+  EXPECT_EQ(room["memberCount"], 2);
+  EXPECT_EQ(room["eventsPerMinute"], 1);
+  EXPECT_EQ(room["history"]["events"], 1);
+  EXPECT_GT(room["history"]["bytes"], 0);
+  ASSERT_EQ(room["members"].size(), 2U);
+  EXPECT_EQ(room["members"][0]["user"], "alice");
+  EXPECT_EQ(room["members"][0]["tenant"], "acme");
+  EXPECT_EQ(room["members"][0]["connections"], 2);
+  EXPECT_EQ(room["members"][1]["profile"]["name"], "Bobby");
+  EXPECT_THAT(room.dump(), Not(HasSubstr("secret-of")));
+  EXPECT_EQ(admin_get("/api/v1/channel?name=room/2", 404)["code"], "not_found");
+  EXPECT_EQ(admin_get("/api/v1/channel", 400)["code"], "invalid_argument");
+  EXPECT_THAT(column("/api/v1/channels?prefix=room", "name"), ElementsAre("room/1"));
+  EXPECT_THAT(column("/api/v1/channels?prefix=x", "name"), ElementsAre());
+  EXPECT_EQ(admin_get("/api/v1/users?prefix=x", 400)["code"], "invalid_argument");
+}
+
 TEST_F(PresenceRoutesTest, SortsConnections) {
   start();
   open_pages();

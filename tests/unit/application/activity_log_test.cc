@@ -179,8 +179,20 @@ TEST(ActivityEvent, ConcernsItsUser) {
   EXPECT_EQ(to_json(*last[0])["added"], Json({"a"}));
 }
 
+TEST(ActivityEvent, NamesTheChannelThatIsOccupiedOrVacated) {
+  ActivityLog activity_log;
+  activity_log.channel_occupied(kService, "room", true);
+  activity_log.channel_occupied(kService, "room", false);
+  const auto last = activity_log.last();
+  EXPECT_EQ(to_json(*last[0])["type"], "occupied");
+  EXPECT_EQ(to_json(*last[0])["channel"], "room");
+  EXPECT_EQ(to_json(*last[1])["type"], "vacated");
+  EXPECT_FALSE(concerns(*last[0], UserId("room")));
+}
+
 TEST(ActivityEvent, NamesItsTypes) {
-  for (const std::string name : {"connect", "disconnect", "listening", "message", "upload", "send", "refused"})
+  for (const std::string name :
+       {"connect", "disconnect", "listening", "message", "upload", "send", "refused", "occupied", "vacated"})
     EXPECT_EQ(type_name(type_from_name(name)), name);
   EXPECT_THROW(type_from_name("conect"), Error);
 }

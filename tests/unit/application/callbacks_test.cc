@@ -50,6 +50,20 @@ TEST_F(CallbacksTest, HearsInOrderWhatHappensToAConnection) {
   EXPECT_THAT(noted(), ElementsAre("connected ann", "+a", "-a", "disconnected disconnect bye"));
 }
 
+TEST_F(CallbacksTest, HearsWhichChannelsAreOccupied) {
+  Callbacks callbacks;
+  callbacks.channel_occupied = [&](const ChannelEvent& e) { note("+" + e.channel.str()); };
+  callbacks.channel_vacated = [&](const ChannelEvent& e) { note("-" + e.channel.str() + " of " + e.service.str()); };
+  options_.presence_grace = std::chrono::milliseconds(50);
+  start_with(callbacks);
+  {
+    const OpenStream page = stream("userId=ann&channel=room");
+    EXPECT_TRUE(eventually([&] { return noted().size() == 1; }));
+  }
+  EXPECT_TRUE(eventually([&] { return noted().size() == 2; }));
+  EXPECT_THAT(noted(), ElementsAre("+room", "-room of defaultConnectionService"));
+}
+
 TEST_F(CallbacksTest, RefusesWithTheStatusAskedFor) {
   Callbacks callbacks;
   callbacks.connect = [](ConnectRequest& request) {

@@ -174,6 +174,10 @@ TEST_F(JwtTest, MapsClaims) {
   EXPECT_EQ(ann.identity.tenant, TenantId("7"));
   EXPECT_EQ(ann.identity.token, AccessToken("s1"));
   EXPECT_EQ(Json::parse(ann.profile), (Json{{"id", "ann"}, {"name", "Ann"}}));
+  // What other users in a channel may see.
+  EXPECT_EQ(Json::parse(user(token(claims({{"presence", {{"name", "A."}}}}))).profile),
+            (Json{{"id", "ann"}, {"presence", {{"name", "A."}}}}));
+  EXPECT_EQ(Json::parse(user(token(claims({{"presence", "A."}}))).profile), (Json{{"id", "ann"}}));
   EXPECT_EQ(*ann.expires, kNow + std::chrono::seconds(600) + options_.leeway);
 }
 

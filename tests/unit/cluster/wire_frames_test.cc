@@ -44,6 +44,7 @@ TEST(WireFrames, CommandsHaveTheirRecordedBytes) {
                   "\"tenant\":\"acme\",\"user\":\"ann\"}\n");
   expect_recorded(ReplaceCommand{ServiceName("hr"), {ConnectionId(847140540416), ConnectionId(9)}},
                   "{\"do\":\"replace\",\"service\":\"hr\"}\n847140540416,9");
+  expect_recorded(PresenceCommand{"{\"watch\":true}"}, "{\"do\":\"presence\"}\n{\"watch\":true}");
   expect_recorded(DeliveryStateCommand{ServiceName("hr"), event::TargetKind::kUser, "ann", MessageId(77), "note", true},
                   "{\"do\":\"locate\",\"event\":\"note\",\"id\":\"77\",\"kind\":\"user\",\"listening\":true,"
                   "\"name\":\"ann\",\"service\":\"hr\"}\n");

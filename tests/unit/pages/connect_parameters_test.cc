@@ -119,6 +119,22 @@ TEST(ReadConnection, LimitsTheNamesOfSeveralChannels) {
   EXPECT_THAT(refusal(get(query + "&channel=c100")), HasSubstr("at most 100 channels"));
 }
 
+TEST(ReadConnection, AStreamJoinsTheChannelsWhosePresenceItWatches) {
+  const auto watched = [](const hub::NewConnection& connection) {
+    std::vector<std::string> names;
+    for (const ChannelName& channel : connection.presence) names.push_back(channel.str());
+    return names;
+  };
+  const hub::NewConnection connection = read(get("channel=a&channel=b&presence=b&presence=c&presence="));
+  EXPECT_THAT(channels_of(connection), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(watched(connection), ElementsAre("b", "c"));
+  const hub::NewConnection posted = read(post("", R"({"presence":["a,b","d"]})"));
+  EXPECT_THAT(channels_of(posted), ElementsAre("a,b", "d"));
+  EXPECT_THAT(watched(posted), ElementsAre("a,b", "d"));
+  EXPECT_THAT(refusal(get("presence=a%0Ab")), HasSubstr("'a\\x0Ab' cannot be one of several channels"));
+  EXPECT_THAT(refusal(get("channel=a%0Ab&presence=c")), HasSubstr("'a\\x0Ab' cannot be one of several channels"));
+}
+
 TEST(ReadConnection, TheServersKeepaliveOverridesTheClients) {
   EXPECT_EQ(read(get("")).keepalive, milliseconds(900'000));
   EXPECT_EQ(read(get("keepaliveTime=0")).keepalive, milliseconds(0));

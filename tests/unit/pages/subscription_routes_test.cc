@@ -1,8 +1,10 @@
 #include "pages/subscription_routes.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "unit/pages/one_service.h"
 
 namespace sse::pages {
@@ -33,6 +35,27 @@ class DecidingSubscribes final : public application::Application {
   std::vector<std::string> asked;
 };
 
+// The channels whose presence streams watch.
+class Recorded final : public hub::PresenceObserver {
+ public:
+  void watched(const ServiceName&, const std::string& channel, bool) override {
+    const MutexLock lock(mutex_);
+    watched_.push_back(channel);
+  }
+  void unwatched(const ServiceName&, const std::string&) override {}
+  void changed(const ServiceName&, hub::PresenceReport) override {}
+  void occupied(const ServiceName&, const std::string&, bool) override {}
+
+  std::vector<std::string> watched_channels() {
+    const MutexLock lock(mutex_);
+    return watched_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::vector<std::string> watched_ GUARDED_BY(mutex_);
+};
+
 class SubscriptionRoutesTest : public OneServiceTest {
  protected:
   SubscriptionRoutesTest() {
@@ -42,6 +65,23 @@ class SubscriptionRoutesTest : public OneServiceTest {
     router_.post("/p/unsubscribe.do", [this](const httplib::Request& req, httplib::Response& res) {
       SubscriptionRoutes(admission_, gate_, application_).unsubscribe(service(), req, res);
     });
+  }
+  void TearDown() override {
+    service().sender->stop();
+    loops_.front()->stop();
+  }
+  // The service again, with an observer of presence.
+  void watch_with(hub::PresenceObserver& observer) {
+    service().sender->stop();
+    loops_.front()->stop();
+    services_.clear();
+    loops_.clear();
+    loops_.push_back(std::make_unique<net::EventLoop>("loop"));
+    delivery::SenderOptions options;
+    options.hub.service = ServiceName("s");
+    options.hub.presence = &observer;
+    services_.push_back({"/p", std::make_unique<delivery::Sender>(options, loops_, ids_, metrics_, repository_)});
+    loops_.front()->start();
   }
   Answer subscribe(const Page& page, const std::string& channels, const std::string& query = "userId=7",
                    const std::string& action = "subscribe") {
@@ -61,6 +101,7 @@ class SubscriptionRoutesTest : public OneServiceTest {
   auth::ChannelAccess access_{true, {}};
   ChannelGate gate_{access_, metrics_, Clock::system()};
   DecidingSubscribes deciding_;
+  Recorded recorded_;
   application::Application* application_ = nullptr;
 };
 
@@ -79,6 +120,26 @@ TEST_F(SubscriptionRoutesTest, AnswersForEachChannel) {
   EXPECT_THAT(left.body, HasSubstr(R"("data":{"channels":[{"channel":"public.a","left":true},)"
                                    R"({"channel":"public.b","left":false}]})"));
   EXPECT_THAT(channels_of(page), ElementsAre("user.7.inbox"));
+}
+
+TEST_F(SubscriptionRoutesTest, PresenceIsWatchedOnlyWhereTheStreamMayBe) {
+  watch_with(recorded_);
+  access_.set_rules({"public.*=anyone"});
+  const Page page = open("7");
+  const Answer answer = subscribe(page, R"(["public.a","board"],"presence":["public.a","board"])");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(recorded_.watched_channels(), ElementsAre("public.a"));
+  EXPECT_EQ(subscribe(page, R"(["board"],"presence":["board"])").status, 403);
+  EXPECT_THAT(recorded_.watched_channels(), ElementsAre("public.a"));
+}
+
+TEST_F(SubscriptionRoutesTest, PresenceIsAListOfTheChannelsThatAreNamed) {
+  const Page page = open("7");
+  for (const char* given : {"true", "[]", "[7]", R"("a")", R"(["b"])", R"(["a\nb"])"}) {
+    const Answer answer = subscribe(page, std::string(R"(["a"],"presence":)") + given);
+    EXPECT_EQ(answer.status, 400) << given;
+  }
+  EXPECT_THAT(channels_of(page), IsEmpty());
 }
 
 TEST_F(SubscriptionRoutesTest, AllRefusedIs403WithTheReasons) {

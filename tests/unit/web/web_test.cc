@@ -48,6 +48,7 @@ TEST(Web, EmbedsEveryFileByteForByte) {
                                     {"sse.js", client_file("sse.js")},
                                     {"sse-channels.js", client_file("sse-channels.js")},
                                     {"sse-fetch.js", client_file("sse-fetch.js")},
+                                    {"sse-presence.js", client_file("sse-presence.js")},
                                     {"sse-share.js", client_file("sse-share.js")},
                                     {"sse.d.ts", client_file("sse.d.ts")}}) {
     ASSERT_FALSE(source_of(file).empty()) << file;

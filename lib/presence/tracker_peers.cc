@@ -1,0 +1,65 @@
+// Tracker: what other nodes of a cluster watch and tell.
+#include <utility>
+
+#include "presence/tracker.h"
+
+namespace sse::presence {
+
+void Tracker::received(const std::string& node, std::string bytes) {
+  if (!peers_) return;
+  loop_.post([this, node, bytes = std::move(bytes)] { peers_->received(node, bytes); });
+}
+
+void Tracker::synchronize() {
+  if (!peers_) return;
+  loop_.post([this] { peers_->synchronize(); });
+}
+
+void Tracker::peer_watches(const std::string& node, const ChannelKey& key, bool watches) {
+  if (!watches) {
+    Channel* const channel = find(key);
+    if (channel == nullptr || channel->peers.erase(node) == 0) return;
+    channel->uninformed.erase(node);
+    if (channel->peers.empty() && channel->watchers == 0) rest(*channel);
+    return;
+  }
+  if (!services_.contains(key.first)) return;
+  Channel& channel = open(key);
+  channel.peers.insert(node);
+  channel.uninformed.insert(node);
+  run_at(channel, channel.next);
+}
+
+void Tracker::inform(Channel& channel, const std::string& node, RosterUpdate update) {
+  peers_->send(node, {channel.key, std::move(update)}, [this, node, key = channel.key] {
+    Channel* const told = find(key);
+    if (told == nullptr || !told->peers.contains(node)) return;
+    told->uninformed.insert(node);
+    run_at(*told, loop_.now() + Peers::kInterval);
+  });
+}
+
+void Tracker::peer_members(const std::string& node, const MembersMessage& message) {
+  Channel* const channel = find(message.channel);
+  if (channel == nullptr || !channel->view) return;
+  channel->view->apply(node, message.update);
+  run_at(*channel, channel->next);
+}
+
+void Tracker::peer_lost(const std::string& node) {
+  for (const auto& [key, channel] : channels_) {
+    if (!channel->view || !channel->view->has(node)) continue;
+    channel->view->remove(node);
+    run_at(*channel, channel->next);
+  }
+}
+
+std::vector<ChannelKey> Tracker::watched_channels() const {
+  std::vector<ChannelKey> watched;
+  for (const auto& [key, channel] : channels_) {
+    if (channel->view) watched.push_back(key);
+  }
+  return watched;
+}
+
+}  // namespace sse::presence
