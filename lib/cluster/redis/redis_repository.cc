@@ -86,6 +86,14 @@ RedisRepository::~RedisRepository() {
   link_.stop();
 }
 
+void RedisRepository::report_withdrawn(const ServiceName& service, Withdraw withdraw) {
+  withdrawals_.set(service, std::move(withdraw));
+}
+
+void RedisRepository::report_settled(const ServiceName& service, Settled settled) {
+  settlements_.set(service, std::move(settled));
+}
+
 RedisReplication::Options RedisRepository::replication_options(const Options& options) {
   return {options.replicas, options.replica_timeout, options.not_replicated, options.on_error};
 }

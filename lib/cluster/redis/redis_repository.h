@@ -51,11 +51,9 @@ class RedisRepository final : public store::MessageRepository,
     RedisLinkOptions link;
     std::string prefix = "sse:";
     store::StoreLimits limits;
-    std::chrono::milliseconds look{1000};  ///< how often size() is refreshed with changes of other nodes
-    std::chrono::milliseconds inspect =
-        std::chrono::seconds(10);  ///< how often memory and evictions of Redis are checked
-    std::chrono::milliseconds recount =
-        std::chrono::hours(1);  ///< how often the counts are compared with the stored messages
+    std::chrono::milliseconds look{1000};          ///< how often size() is refreshed with changes of other nodes
+    std::chrono::milliseconds inspect{10'000};     ///< how often memory and evictions of Redis are checked
+    std::chrono::milliseconds recount{3'600'000};  ///< how often the counts are compared with the stored messages
     /// Whether to accept, with a warning, a Redis that may evict keys without a time to live and so loses messages.
     bool allow_eviction = false;
     std::size_t max_confirmations = 1'000'000;  ///< maximum queue for Redis; more are dropped with a report
@@ -87,15 +85,11 @@ class RedisRepository final : public store::MessageRepository,
   std::vector<store::PendingMessage> pending(const ServiceName& service, std::span<const store::Recipient> recipients,
                                              MessageId after, std::size_t limit, ByteCount max_bytes,
                                              WallTime now) override;
-  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override {
-    withdrawals_.set(service, std::move(withdraw));
-  }
+  void report_withdrawn(const ServiceName& service, Withdraw withdraw) override;
   std::uint64_t expire(WallTime now) override;
   std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
   store::MessageRepository& local() override { return *this; }
-  void report_settled(const ServiceName& service, Settled settled) override {
-    settlements_.set(service, std::move(settled));
-  }
+  void report_settled(const ServiceName& service, Settled settled) override;
   bool reports_settled() const override { return reports_settled_.load(); }
 
   std::uint64_t count(const store::MessageFilter& filter) override;
