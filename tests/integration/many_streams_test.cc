@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <iostream>
+#include <string>
 
+#include "event/json.h"
 #include "support/client.h"
 #include "support/process.h"
 #include "support/streams.h"
@@ -16,10 +18,10 @@ std::size_t affordable_streams() {
   return std::min(wanted, raise_descriptor_limit() - 300);
 }
 
-void open_until(Streams& streams, std::size_t count) {
+void open_until(Streams& streams, std::size_t count, const std::string& more = "") {
   while (streams.size() < count) {
     const std::size_t number = streams.size();
-    streams.open("userId=u" + std::to_string(number) + "&clientId=c" + std::to_string(number),
+    streams.open("userId=u" + std::to_string(number) + "&clientId=c" + std::to_string(number) + more,
                  ConnectOptions{"127.0.0." + std::to_string(2 + number % 5), 0, true});
     // The server's backlog holds 4096: no connection may wait for a retransmitted SYN.
     if (number % 500 != 499) continue;
@@ -59,6 +61,34 @@ TEST(ManyStreams, AllGetAnEventWhileThreadsDoNotGrow) {
   }
   EXPECT_EQ(streams.ended(), 0U);
   streams.close_all();
+  EXPECT_EQ(server.stop(), 0);
+}
+
+// The events about presence in between have only numbers, at most one a second, and no other stream waits for them.
+TEST(ManyStreams, AllLeaveAChannelAtOnceAndItsWatcherIsTold) {
+  const std::size_t count = affordable_streams();
+  const TempFolder folder;
+  ServerProcess server(folder, {"--presence-grace", "1s"});
+  HttpClient admin(server.admin());
+  Streams watcher(server.pages());
+  watcher.connect("userId=watcher&presence=stadium");
+  Streams crowd(server.pages());
+  ASSERT_NO_FATAL_FAILURE(open_until(crowd, count, "&channel=stadium"));
+  const auto told = [&] {
+    const auto& events = watcher[0].events;
+    return events.empty() ? std::string() : events.back().data;
+  };
+  const auto number = [&] {
+    const std::string data = told();
+    return data.empty() ? 0U : event::parse_json(data, "an event").at("count").get<std::size_t>();
+  };
+  EXPECT_TRUE(watcher.run_until([&] { return number() == count + 1; })) << told();
+  EXPECT_EQ(told().find("members"), std::string::npos);
+  crowd.close_all();
+  EXPECT_EQ(admin.get("/api/v1/status").status, 200);
+  EXPECT_TRUE(watcher.run_until([&] { return number() == 1; })) << told();
+  EXPECT_NE(told().find(R"("members":[{"user":"watcher"}])"), std::string::npos);
+  EXPECT_EQ(watcher[0].events.back().id, watcher[0].connection_id) << "none has an id";
   EXPECT_EQ(server.stop(), 0);
 }
 
