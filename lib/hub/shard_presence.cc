@@ -72,6 +72,8 @@ void ShardPresence::leave(Connection& connection, std::string_view channel, Pres
 void ShardPresence::watch(Connection& connection, const std::string& channel) {
   loop_.assert_in_loop_thread();
   if (options_.presence == nullptr || !in_channel(connection, channel)) return;
+  // First, so that the snapshot has the stream itself, too.
+  report();
   const bool is_new = watchers_[channel].versions.insert_or_assign(connection.id.value(), 0).second;
   connection.watches_presence = true;
   options_.presence->watched(options_.service, channel, !is_new);

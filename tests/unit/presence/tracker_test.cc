@@ -246,6 +246,7 @@ TEST_F(TrackerTest, AStreamJoinsWatchesAndLeavesWhileItIsOpen) {
 TEST_F(TrackerTest, OneThatAsksAgainGetsAnotherSnapshot) {
   start_all();
   Page ann = watch("ann", "room");
+  settle_all();  // bob would get the snapshot that is on its way to her
   Page bob = watch("bob", "room");
   story_with(bob, "sse-presence 2 ann bob");
   hub_->watch_presence(bob.id, {UserId("bob")}, {ChannelName("room")});
@@ -286,6 +287,7 @@ TEST_F(TrackerTest, ReportsOfLargeChannelsComeInSlices) {
   start_all();
   std::vector<Page> crowd;
   for (int i = 0; i < 40; ++i) crowd.push_back(watch("u" + std::to_string(i % 20), "room"));
+  settle_all();
   Page ann = watch("ann", "room");
   settle_all();
   EXPECT_TRUE(eventually([&] {
