@@ -93,6 +93,8 @@ delivery::SendRequest send_request(api::SendRequest&& api_request) {
                                 api_request.ttl.value_or(std::chrono::milliseconds(0)),
                                 std::move(api_request.key),
                                 std::move(api_request.collapse)};
+  request.also = std::move(api_request.also);
+  request.except = std::move(api_request.except);
   request.original = store::original_in(request.key);
   if (!request.original.valid()) return request;
   if (request.target.names.size() > 1)

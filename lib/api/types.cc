@@ -1,6 +1,7 @@
 #include "api/types.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -69,7 +70,8 @@ void read_selection(const Json& json, const std::string& what, std::vector<Conne
 }  // namespace
 
 Json to_json(const SendRequest& request) {
-  Json json{{"target", event::to_json(request.target)}, {"event", request.event}, {"data", request.data}};
+  Json json{{"target", event::to_json(request.target, request.also)}, {"event", request.event}, {"data", request.data}};
+  if (!request.except.empty()) json["except"] = request.except;
   if (!request.service.empty()) json["service"] = request.service.str();
   if (request.qos) json["qos"] = true;
   if (request.ttl) json["ttl"] = format_duration(*request.ttl);
@@ -86,16 +88,21 @@ Json to_json(const SendRequest& request) {
 }
 
 SendRequest send_request_from_json(const Json& json) {
-  event::require_fields(json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait", "dead"},
-                        "the request to send");
+  event::require_fields(
+      json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait", "dead", "except"},
+      "the request to send");
   SendRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
-  request.target = event::target_from_json(required_target(json));
+  request.also = event::targets_from_json(required_target(json));
+  request.target = std::move(request.also.front());
+  request.also.erase(request.also.begin());
+  request.except = event::string_field(json, "except");
   request.event = event::string_field(json, "event", kDefaultEvent);
   if (const auto data = json.find("data"); data != json.end()) {
     request.data = data->is_string() ? data->get<std::string>() : event::dump_json(*data);
   }
   request.qos = event::bool_field(json, "qos");
+  event::normalize({request.target, request.also, request.except}, request.qos);
   if (const std::string ttl = event::string_field(json, "ttl"); !ttl.empty()) {
     request.ttl = parse_duration(ttl);
     if (request.ttl->count() == 0) {

@@ -27,12 +27,24 @@ Json connection_fields(const hub::ConnectionInfo& info) {
   return fields;
 }
 
-Json names_shown(const event::Target& target) {
+// Kind, names and tenant of a target.
+Json target_fields(const event::Target& target) {
+  const bool member = target.kind == event::TargetKind::kMember && !target.names.empty();
   Json names = Json::array();
   for (const std::string& name : target.names)
     names.push_back(target.kind == event::TargetKind::kToken ? mask_secret(name)
                                                              : event::shown(target.kind, name).name);
-  return names;
+  Json fields{{"kind", event::kind_name(member ? event::TargetKind::kUser : target.kind)}, {"names", std::move(names)}};
+  if (member) fields["tenant"] = event::shown(target.kind, target.names.front()).tenant;
+  if (!target.of_tenant.empty()) fields["tenant"] = target.of_tenant;
+  return fields;
+}
+
+bool names_user(const event::Target& target, const UserId& user) {
+  if (target.kind != event::TargetKind::kUser && target.kind != event::TargetKind::kMember) return false;
+  return std::ranges::any_of(target.names, [&](const std::string& name) {
+    return (target.kind == event::TargetKind::kUser ? name : event::member_of(name).user) == user.str();
+  });
 }
 
 }  // namespace
@@ -49,6 +61,10 @@ std::size_t ActivityEvent::count_bytes() const {
   };
   add(names);
   if (target) add(target->names);
+  for (const event::Target& further : also) {
+    sum += sizeof further;
+    add(further.names);
+  }
   if (!connection) return sum;
   const hub::Attributes& known = connection->attributes;
   add(connection->listeners);
@@ -113,11 +129,8 @@ Json to_json(const ActivityEvent& activity) {
       json["delivered"] = activity.delivered;
       json["pending"] = activity.pending;
       if (activity.target) {
-        const event::TargetKind kind = activity.target->kind;
-        const bool member = kind == event::TargetKind::kMember && !activity.target->names.empty();
-        json["kind"] = event::kind_name(member ? event::TargetKind::kUser : kind);
-        if (member) json["tenant"] = event::shown(kind, activity.target->names.front()).tenant;
-        json["names"] = names_shown(*activity.target);
+        json.update(target_fields(*activity.target));
+        for (const event::Target& further : activity.also) json["also"].push_back(target_fields(further));
         json["recipients"] = activity.recipients;
         json["listening"] = activity.target->listening;
       }
@@ -129,11 +142,8 @@ Json to_json(const ActivityEvent& activity) {
 bool concerns(const ActivityEvent& activity, const UserId& user) {
   if (activity.connection) return activity.connection->identity.user == user;
   if (!activity.target) return false;
-  const event::Target& target = *activity.target;
-  if (target.kind != event::TargetKind::kUser && target.kind != event::TargetKind::kMember) return false;
-  return std::ranges::any_of(target.names, [&](const std::string& name) {
-    return (target.kind == event::TargetKind::kUser ? name : event::member_of(name).user) == user.str();
-  });
+  return names_user(*activity.target, user) ||
+         std::ranges::any_of(activity.also, [&](const event::Target& further) { return names_user(further, user); });
 }
 
 }  // namespace sse::application

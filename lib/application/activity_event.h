@@ -49,7 +49,8 @@ struct ActivityEvent {
   int status = 0;                         ///< kMessage, kUpload, kRefused: status of the answer to the page
   std::string event{};                    ///< kSend
   std::optional<event::Target> target{};  ///< kSend: with at most kMaxNames of its names
-  std::size_t recipients = 0;             ///< kSend: number of names in the target
+  std::vector<event::Target> also{};      ///< kSend: further targets, with as many names together
+  std::size_t recipients = 0;             ///< kSend: number of names in all targets
   bool qos = false;
   std::uint64_t message = 0;  ///< kSend: its id
   std::uint64_t delivered = 0;

@@ -90,11 +90,17 @@ void ActivityLog::sent(const ServiceName& service, const std::vector<delivery::S
     activity.time = now;
     activity.service = service;
     activity.event = requests[i].event;
-    const event::Target& target = requests[i].target;
-    const auto names = target.names.begin();
-    const auto shown = static_cast<std::ptrdiff_t>(std::min(target.names.size(), ActivityEvent::kMaxNames));
-    activity.target = event::Target{target.kind, {names, names + shown}, target.listening};
-    activity.recipients = target.names.size();
+    std::size_t room = ActivityEvent::kMaxNames;
+    const auto shown = [&](const event::Target& target) {
+      const auto names = target.names.begin();
+      const std::size_t count = std::min(target.names.size(), room);
+      room -= count;
+      activity.recipients += target.names.size();
+      return event::Target{
+          target.kind, {names, names + static_cast<std::ptrdiff_t>(count)}, target.listening, target.of_tenant};
+    };
+    activity.target = shown(requests[i].target);
+    for (const event::Target& further : requests[i].also) activity.also.push_back(shown(further));
     activity.qos = requests[i].qos;
     activity.message = outcomes[i].result.id;
     activity.delivered = outcomes[i].result.delivered;

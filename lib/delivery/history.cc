@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 
+#include "base/ids.h"
 #include "base/step_count.h"
-#include "base/text.h"
-#include "event/event.h"
-#include "event/json.h"
 
 namespace sse::delivery {
 namespace {
@@ -46,10 +46,17 @@ struct History::Topic {
 };
 
 struct History::Entry {
+  // Who does not get the event of those who find it in their topics.
+  struct Filter {
+    std::string of_tenant;  // in channels only clients of this tenant get it; empty: all
+    std::string except;     // no client of this clientId or clientInstanceId; empty: all
+  };
+
   MessageId position;
   event::FrameRef frame;
   bool listening = false;
-  std::string event;  // with `listening` only
+  std::string event;                     // with `listening` only
+  std::unique_ptr<const Filter> filter;  // null: all get it
   SteadyTime kept;
   std::vector<Topic*> topics;  // null: dropped from that topic
   std::size_t left = 0;        // number of topics that contain it
@@ -112,26 +119,44 @@ const History::Topic* History::find(event::TargetKind kind, const std::string& n
 }
 
 void History::keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
-                   SteadyTime now) {
-  static const std::vector<std::string> kAllNames{""};
-  const std::vector<std::string>& names = target.kind == event::TargetKind::kAll ? kAllNames : target.names;
+                   SteadyTime now, const Audience& audience) {
+  std::size_t names = std::max<std::size_t>(target.names.size(), 1);
+  std::string of_tenant = target.of_tenant;
+  for (const event::Target* more : audience.also) {
+    names += more->names.size();
+    if (of_tenant.empty()) of_tenant = more->of_tenant;
+  }
   expire(now);
   entries_.emplace_back();
   const auto entry = std::prev(entries_.end());
   entry->position = position;
   entry->bytes = sizeof(Entry) + kNodeBytes + (frame->message().valid() ? kNodeBytes : 0) + frame->memory_bytes() +
-                 names.size() * (sizeof(Topic*) + sizeof(Topic::Item));
+                 names * (sizeof(Topic*) + sizeof(Topic::Item));
+  if (!of_tenant.empty() || !audience.except.empty()) {
+    entry->bytes += sizeof(Entry::Filter) + kNodeBytes + of_tenant.size() + audience.except.size();
+    entry->filter =
+        std::make_unique<const Entry::Filter>(Entry::Filter{std::move(of_tenant), std::string(audience.except)});
+  }
   entry->frame = std::move(frame);
   entry->listening = target.listening;
   if (target.listening) entry->event = event;
   entry->kept = now;
-  entry->left = names.size();
-  entry->topics.reserve(names.size());
+  entry->left = names;
+  entry->topics.reserve(names);
   bytes_ += entry->bytes;
   const MessageId message = entry->frame->message();
   if (message.valid()) messages_.try_emplace(message.value(), entry);
-  for (const std::string& name : names) {
-    if (is_withdrawn(message, target.kind, name)) {
+  add_to_topics(entry, target);
+  for (const event::Target* more : audience.also) add_to_topics(entry, *more);
+  if (entry->left == 0) forget(entry);
+  while (bytes_ > options_.bytes.count() && !entries_.empty()) drop_oldest(Why::kBytes);
+  count();
+}
+
+void History::add_to_topics(Entries::iterator entry, const event::Target& target) {
+  static const std::vector<std::string> kAllNames{""};
+  for (const std::string& name : target.kind == event::TargetKind::kAll ? kAllNames : target.names) {
+    if (is_withdrawn(entry->frame->message(), target.kind, name)) {
       --entry->left;
       continue;
     }
@@ -140,9 +165,15 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
     topic.items.push_back({entry, entry->topics.size()});
     entry->topics.push_back(&topic);
   }
-  if (entry->left == 0) forget(entry);
-  while (bytes_ > options_.bytes.count() && !entries_.empty()) drop_oldest(Why::kBytes);
-  count();
+}
+
+// Whether a client that finds the event in a topic of that kind gets it through that topic.
+bool History::reaches(const Entry& entry, event::TargetKind kind, const Client& client) {
+  if (entry.listening && !client.listens(entry.event)) return false;
+  if (!entry.filter) return true;
+  const auto& [of_tenant, except] = *entry.filter;
+  if (!except.empty() && (except == client.client || except == client.instance)) return false;
+  return kind != event::TargetKind::kChannel || of_tenant.empty() || of_tenant == client.tenant;
 }
 
 void History::count() {
@@ -315,7 +346,11 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
   }
   if (so_far.oldest == 0) so_far.oldest = oldest;
   count_steps(next.size());
-  std::ranges::sort(next, {}, [](const auto& one) { return std::pair(one.first->position, one.second); });
+  // Of the topics that contain an event, those through which the client does not get it come last.
+  std::ranges::sort(next, {}, [&](const auto& one) {
+    const bool filtered = one.first->filter && !reaches(*one.first, client.topics[one.second].first, client);
+    return std::tuple(one.first->position, filtered, one.second);
+  });
   // A client in several channels of an event gets it once.
   next.erase(std::unique(next.begin(), next.end(), [](const auto& a, const auto& b) { return a.first == b.first; }),
              next.end());
@@ -325,8 +360,8 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
   }
   for (const auto& [entry, i] : next) {
     so_far.through = entry->position.value();
-    if (entry->listening && !client.listens(entry->event)) continue;
     const auto& [kind, name] = client.topics[i];
+    if (!reaches(*entry, kind, client)) continue;
     const bool one_of_several = kind == event::TargetKind::kChannel && entry->frame->channel().empty();
     so_far.missed.push_back({one_of_several ? entry->frame->for_channel(name) : entry->frame, entry->position});
   }
@@ -363,22 +398,6 @@ hub::Resumption History::finish(const Client& client, Resuming so_far) {
       resync_event(client.last_event_id, resumption.client_cursor.str(),
                    oldest == 0 ? std::nullopt : std::optional(oldest), unknown ? std::nullopt : std::optional(lost));
   return resumption;
-}
-
-std::string History::resync_event(const std::string& requested, const std::string& id,
-                                  std::optional<std::uint64_t> oldest, std::optional<std::uint64_t> missed) {
-  event::Event notice;
-  notice.name = event::kResync;
-  notice.id = id;
-  notice.data = event::dump_json({{"requested", printable(requested, 100)},
-                                  {"oldest", oldest ? event::Json(std::to_string(*oldest)) : event::Json(nullptr)},
-                                  {"missed", missed ? event::Json(*missed) : event::Json(nullptr)}});
-  return event::encode(notice);
-}
-
-observe::Counter& History::resync_counter(observe::Registry& metrics, const ServiceName& service) {
-  return metrics.counter("sse_resyncs_total", "Resync events sent: events a client missed are not retained",
-                         {{"service", service.str()}});
 }
 
 }  // namespace sse::delivery

@@ -49,9 +49,19 @@ class History {
 
   bool on() const { return options_.events != 0; }
 
+  /// What an event has besides one target.
+  struct Audience {
+    std::vector<const event::Target*> also{};  ///< further targets
+    std::string_view except{};  ///< clientId or clientInstanceId of clients that do not get it; empty: all do
+  };
   /// Adds an event. REQUIRES: `position` is greater than all before.
   void keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
-            SteadyTime now);
+            SteadyTime now, const Audience& audience);
+  /// The same for one target and all its clients.
+  void keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
+            SteadyTime now) {
+    keep(target, event, position, std::move(frame), now, Audience());
+  }
 
   /// Removes messages that are no longer pending for a recipient: a resuming client does not get them as that
   /// recipient. A message that is not in the history may be about to be added: keep() then skips that recipient.
@@ -62,6 +72,9 @@ class History {
     std::string last_event_id;  ///< as the client sent it
     std::vector<std::pair<event::TargetKind, std::string>> topics;
     std::function<bool(std::string_view event)> listens;
+    std::string tenant{};    ///< of its user
+    std::string client{};    ///< its clientId
+    std::string instance{};  ///< its clientInstanceId
   };
   /// Returns the events the client has missed, in order. For an id that this server cannot have sent (not a number, or
   /// in the future) it returns only a resync event, because the client's state is unknown; for an id that is too old, a
@@ -113,6 +126,8 @@ class History {
   using Entries = std::list<Entry>;  // ascending by position
   enum class Why : unsigned char { kCount, kBytes, kAge };
 
+  static bool reaches(const Entry& entry, event::TargetKind kind, const Client& client);
+  void add_to_topics(Entries::iterator entry, const event::Target& target);
   Topic& topic_for(event::TargetKind kind, const std::string& name);
   const Topic* find(event::TargetKind kind, const std::string& name) const;
   void drop_first(Topic& topic);

@@ -11,6 +11,7 @@
 #include "delivery/encode_frame.h"
 #include "event/event.h"
 #include "event/frame.h"
+#include "hub/client_tag.h"
 #include "observe/barrier.h"
 
 namespace sse::delivery {
@@ -19,9 +20,10 @@ namespace {
 // After so many parts a resume no longer releases the lock, so that it ends however fast senders add events.
 constexpr std::size_t kMaxRounds = 1000;
 
-event::FrameRef encode(const Outgoing& outgoing) {
+// `in_union`: for the streams of further targets, too, which are in none of its channels.
+event::FrameRef encode(const Outgoing& outgoing, bool in_union) {
   const event::Target& target = outgoing.target;
-  const bool one_channel = target.kind == event::TargetKind::kChannel && target.names.size() == 1;
+  const bool one_channel = !in_union && target.kind == event::TargetKind::kChannel && target.names.size() == 1;
   return encode_frame(std::to_string(outgoing.id), outgoing.event, outgoing.data, outgoing.message, target.kind,
                       one_channel ? std::string_view(target.names.front()) : std::string_view());
 }
@@ -52,7 +54,10 @@ void Publisher::encode_all(Publication& publication) {
   deliveries.reserve(publication.events.size());
   const Outgoing* before = nullptr;
   for (Outgoing& outgoing : publication.events) {
-    if (outgoing.message.valid()) {
+    const bool follows = before != nullptr && before->goes_on;
+    if (follows) {
+      outgoing.id = before->id;
+    } else if (outgoing.message.valid()) {
       outgoing.id = outgoing.message.value();
     } else if (outgoing.id == 0) {
       outgoing.id = ids_.next();
@@ -62,8 +67,10 @@ void Publisher::encode_all(Publication& publication) {
         before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
         before->target.kind == outgoing.target.kind && &before->data == &outgoing.data &&
         (outgoing.target.kind != event::TargetKind::kChannel || before->target.names == outgoing.target.names);
-    event::FrameRef frame = same ? deliveries.back().frame : encode(outgoing);
+    event::FrameRef frame = same || follows ? deliveries.back().frame : encode(outgoing, outgoing.goes_on);
     deliveries.push_back({outgoing.target, outgoing.event, std::move(frame), {}, outgoing.again});
+    deliveries.back().in_union = follows || outgoing.goes_on;
+    deliveries.back().except = outgoing.except;
     before = &outgoing;
   }
 }
@@ -130,6 +137,12 @@ void Publisher::assign_positions(std::vector<Outgoing>& events, std::vector<hub:
   for (std::size_t i = 0; i < events.size(); ++i) {
     Outgoing& outgoing = events[i];
     hub::Hub::Delivery& delivery = deliveries[i];
+    if (i > 0 && events[i - 1].goes_on) {
+      outgoing.id = events[i - 1].id;
+      delivery.position = deliveries[i - 1].position;
+      delivery.frame = deliveries[i - 1].frame;
+      continue;
+    }
     if (outgoing.id > last_ && !outgoing.again) {
       delivery.position = MessageId(outgoing.id);
     } else {
@@ -139,11 +152,14 @@ void Publisher::assign_positions(std::vector<Outgoing>& events, std::vector<hub:
         delivery.frame = hub::with_cursor(*delivery.frame, delivery.position);
       } else {
         outgoing.id = delivery.position.value();
-        delivery.frame = encode(outgoing);
+        delivery.frame = encode(outgoing, outgoing.goes_on);
       }
     }
     last_ = delivery.position.value();
-    if (!outgoing.again) history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now);
+    if (outgoing.again) continue;
+    History::Audience audience{{}, outgoing.except};
+    for (std::size_t n = i; events[n].goes_on; ++n) audience.also.push_back(&events[n + 1].target);
+    history_.keep(outgoing.target, outgoing.event, delivery.position, delivery.frame, now, audience);
   }
 }
 
@@ -171,6 +187,11 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
   }
   History::Client client;
   client.last_event_id = request.last_event_id;
+  client.tenant = request.identity.tenant.str();
+  if (!client.last_event_id.empty()) {
+    client.client = request.attributes.parameter(hub::kClientId);
+    client.instance = request.attributes.parameter(hub::kClientInstanceId);
+  }
   const auto join = [&client](event::TargetKind kind, const std::string& name) {
     if (!name.empty()) client.topics.emplace_back(kind, name);
   };

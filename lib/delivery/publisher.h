@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,11 +26,15 @@ struct Outgoing {
   const event::Target& target;
   const std::string& event;
   const std::string& data;
-  MessageId message{};     ///< id in the store; invalid: an at-most-once event
-  std::uint64_t id = 0;    ///< in: event id, 0 for a new one; out: the id used
-  bool local = false;      ///< in a cluster: only to streams of this node
-  bool again = false;      ///< also to streams that have had it; not added to the history again
-  std::size_t number = 0;  ///< for the owner
+  MessageId message{};        ///< id in the store; invalid: an at-most-once event
+  std::uint64_t id = 0;       ///< in: event id, 0 for a new one; out: the id used
+  bool local = false;         ///< in a cluster: only to streams of this node
+  bool again = false;         ///< also to streams that have had it; not added to the history again
+  std::size_t number = 0;     ///< for the owner
+  std::string_view except{};  ///< clientId or clientInstanceId of streams that do not get it; empty: all do
+  /// The event is also for the targets of the next entries, up to one without this: it has one id, and a stream gets it
+  /// once. REQUIRES: no `message`.
+  bool goes_on = false;
 };
 
 /// Events being published, from Publisher::start() until all streams and nodes have them. The derived class owns what

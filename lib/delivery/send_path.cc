@@ -109,9 +109,12 @@ bool SendPath::Batch::collect_events() {
     if (outcome.refusal || outcome.result.repeated) continue;
     const SendRequest& request = requests[i];
     (request.qos ? path.sent_qos_ : path.sent_).add();
-    events.push_back({request.target, request.event, request.data,
-                      request.qos ? MessageId(outcome.result.id) : MessageId(), outcome.result.id, request.local, false,
-                      i});
+    const auto add = [&](const event::Target& target, bool goes_on) {
+      events.push_back({target, request.event, request.data, request.qos ? MessageId(outcome.result.id) : MessageId(),
+                        outcome.result.id, request.local, false, i, request.except, goes_on});
+    };
+    add(request.target, !request.also.empty());
+    for (const event::Target& further : request.also) add(further, &further != &request.also.back());
   }
   return !events.empty();
 }
@@ -122,7 +125,7 @@ void SendPath::Batch::fill_in(const std::vector<std::vector<std::uint32_t>>& tak
     const event::Target& target = events[i].target;
     SendResult& result = outcomes[events[i].number].result;
     result.id = events[i].id;
-    result.recipients.reserve(taken[i].size());
+    result.recipients.reserve(result.recipients.size() + taken[i].size());
     for (std::size_t n = 0; n < taken[i].size(); ++n) {
       result.recipients.push_back({target.kind, target.names.empty() ? std::string() : target.names[n], taken[i][n]});
       result.delivered += taken[i][n];

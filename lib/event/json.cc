@@ -27,6 +27,29 @@ std::string name_from_json(const Json& value, std::string_view field) {
   wrong_type(field, "a list of strings");
 }
 
+// Of the users and channels in the targets only the streams of that tenant.
+void select_tenant(std::vector<Target>& targets, const std::string& tenant) {
+  bool selects = false;
+  for (Target& target : targets) {
+    if (target.kind == TargetKind::kChannel) {
+      target.of_tenant = tenant;
+      selects = true;
+    } else if (target.kind == TargetKind::kUser) {
+      target.kind = TargetKind::kMember;
+      for (std::string& name : target.names) {
+        if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty user");
+        name = member_name(name, tenant);
+      }
+      selects = true;
+    }
+  }
+  if (selects && !tenant.empty()) return;
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      "the target's tenant requires users or channels and selects their streams of that tenant; for all users of "
+      "a tenant give tenants");
+}
+
 }  // namespace
 
 Json to_json(const Target& target) {
@@ -42,48 +65,46 @@ Json to_json(const Target& target) {
       json["tenant"] = std::string(member.tenant);
     }
   }
+  if (!target.of_tenant.empty()) json["tenant"] = target.of_tenant;
   if (target.listening) json["listening"] = true;
   return json;
 }
 
-Target target_from_json(const Json& json) {
+Json to_json(const Target& target, const std::vector<Target>& also) {
+  Json json = to_json(target);
+  for (const Target& one : also) json.update(to_json(one));
+  return json;
+}
+
+std::vector<Target> targets_from_json(const Json& json) {
   require_fields(json, {"users", "tenant", "tokens", "tenants", "channels", "all", "listening"}, "target");
-  Target target;
-  int kinds = 0;
-  if (bool_field(json, "all")) {
-    target.kind = TargetKind::kAll;
-    ++kinds;
-  }
+  const bool listening = bool_field(json, "listening");
+  std::vector<Target> targets;
+  if (bool_field(json, "all")) targets.push_back({TargetKind::kAll, {}, listening});
   for (const auto& [kind, name] : kNamed) {
     const auto found = json.find(std::string(name));
     if (found == json.end() || found->is_null()) continue;
     if (!found->is_array()) wrong_type(name, "a list of strings");
-    ++kinds;
-    target.kind = kind;
-    target.names.clear();
+    Target& target = targets.emplace_back(Target{kind, {}, listening});
     for (const Json& value : *found) target.names.push_back(name_from_json(value, name));
   }
-  if (kinds != 1) {
+  if (targets.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                std::string(kinds == 0 ? "the target is empty" : "the target has several kinds") +
-                    "; give exactly one of users, tenants, tokens, channels or all");
+                "the target is empty; give at least one of users, tenants, tokens, channels or all");
   }
-  if (const auto tenant = json.find("tenant"); tenant != json.end() && !tenant->is_null()) {
-    const std::string of = name_from_json(*tenant, "tenant");
-    if (target.kind != TargetKind::kUser || of.empty()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "the target's tenant requires users and selects those of that tenant; for all users of a tenant give "
-                  "tenants");
-    }
-    target.kind = TargetKind::kMember;
-    for (std::string& name : target.names) {
-      if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty user");
-      name = member_name(name, of);
-    }
+  if (const auto tenant = json.find("tenant"); tenant != json.end() && !tenant->is_null())
+    select_tenant(targets, name_from_json(*tenant, "tenant"));
+  return targets;
+}
+
+Target target_from_json(const Json& json) {
+  std::vector<Target> targets = targets_from_json(json);
+  if (targets.size() > 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the target has several kinds; give exactly one of users, tenants, tokens, channels or all");
   }
-  target.listening = bool_field(json, "listening");
-  normalize(target);
-  return target;
+  normalize(targets.front());
+  return std::move(targets.front());
 }
 
 void require_fields(const Json& object, std::initializer_list<std::string_view> known, std::string_view what) {

@@ -24,12 +24,16 @@ std::string dump_json(const Json& json);
 std::string dump_fields(const std::vector<std::pair<std::string_view, Json>>& fields);
 
 /// `{"users":["1"]}`, `{"tenants":[…]}`, `{"tokens":[…]}`, `{"channels":[…]}` or `{"all":true}`, each optionally with
-/// `"listening":true`.
+/// `"listening":true`; users and channels optionally with `"tenant":"…"`.
 Json to_json(const Target& target);
+/// The union of targets in one object: `{"channels":["a"],"users":["1"]}`. REQUIRES: a tenant is that of all of them.
+Json to_json(const Target& target, const std::vector<Target>& also);
 
 /// Inverse of to_json; numbers are accepted as names, too (`{"users":[1]}`). The result is normalized. Throws
 /// Error(kInvalidArgument) when not exactly one kind is given, or a field is unknown or has the wrong type.
 Target target_from_json(const Json& json);
+/// The same for a union; at least one target, none of them normalized.
+std::vector<Target> targets_from_json(const Json& json);
 
 /// Throws Error(kInvalidArgument) "unknown field 'x' in <what>; known fields are …" when `object` is not an object or
 /// has a field that is not in `known`.

@@ -1,8 +1,10 @@
 #include "event/target.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -64,7 +66,8 @@ ApiName to_target_name(TargetKind kind, std::string_view name, std::string_view 
 void normalize(Target& target) {
   const std::string kind(target.kind == TargetKind::kMember ? "user" : kind_name(target.kind));
   if (target.kind == TargetKind::kAll) {
-    if (!target.names.empty()) throw Error(ErrorCode::kInvalidArgument, "a target 'all' takes no names");
+    if (!target.names.empty() || !target.of_tenant.empty())
+      throw Error(ErrorCode::kInvalidArgument, "a target 'all' takes no names and no tenant");
     return;
   }
   if (target.names.size() > 1) {
@@ -76,6 +79,12 @@ void normalize(Target& target) {
     throw Error(ErrorCode::kInvalidArgument, "the target names " + std::to_string(target.names.size()) + " " + kind +
                                                  "s, at most " + std::to_string(kMaxNames) + " fit one send");
   }
+  if (!target.of_tenant.empty()) {
+    if (target.kind != TargetKind::kChannel)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a tenant selects streams of users and of channels, not of " + kind + "s");
+    require_name(target.of_tenant, "tenant");
+  }
   for (const std::string& name : target.names) {
     if (target.kind == TargetKind::kMember) {
       const Member member = member_of(name);
@@ -85,6 +94,71 @@ void normalize(Target& target) {
       require_name(name, kind);
     }
   }
+}
+
+namespace {
+
+void require_storable(const Recipients& recipients) {
+  const auto bad = [](const char* sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  if (!recipients.also.empty()) {
+    bad("with qos a send has recipients of one kind, users or tokens, because the message is stored for each of them "
+        "until it is confirmed; send to the others without qos, or in a request of their own");
+  }
+  if (!recipients.except.empty()) {
+    bad("with qos no client can be left out, because the message is stored for its recipients, whichever client they "
+        "use; leave out 'except', or send without qos");
+  }
+  if (!recipients.target.of_tenant.empty()) {
+    bad("with qos the streams of one tenant cannot be selected in a channel, because the message is stored for the "
+        "whole channel; name users with their tenant, or send without qos");
+  }
+}
+
+// Throws if one event cannot be for all of the targets.
+void require_union(const std::vector<Target>& targets) {
+  const auto bad = [](const char* sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
+  std::size_t names = 0;
+  const std::string* tenant = nullptr;
+  for (const Target& target : targets) {
+    names += target.names.size();
+    if (target.kind == TargetKind::kAll) bad("the target has all streams of the service already; leave out the others");
+    if (target.listening != targets.front().listening) bad("'listening' must be the same in all targets of a send");
+    if (target.kind != TargetKind::kChannel) continue;
+    if (tenant != nullptr && *tenant != target.of_tenant) bad("the channels of a send must be for the same tenant");
+    tenant = &target.of_tenant;
+  }
+  if (names <= kMaxNames) return;
+  throw Error(ErrorCode::kInvalidArgument, "the target names " + std::to_string(names) + " recipients, at most " +
+                                               std::to_string(kMaxNames) + " fit one send");
+}
+
+}  // namespace
+
+void normalize(const Recipients& recipients, bool qos) {
+  if (!recipients.except.empty()) require_name(recipients.except, "client to leave out");
+  if (recipients.also.empty()) {
+    normalize(recipients.target);
+  } else {
+    std::vector<Target> targets = std::move(recipients.also);
+    targets.insert(targets.begin(), std::move(recipients.target));
+    require_union(targets);
+    std::ranges::stable_sort(targets, {}, [](const Target& target) {
+      return target.kind == TargetKind::kChannel ? -1 : static_cast<int>(target.kind);
+    });
+    std::vector<Target>& joined = recipients.also;
+    joined.clear();
+    for (Target& target : targets) {
+      if (joined.empty() || joined.back().kind != target.kind) {
+        joined.push_back(std::move(target));
+      } else {
+        joined.back().names.insert(joined.back().names.end(), target.names.begin(), target.names.end());
+      }
+    }
+    for (Target& target : joined) normalize(target);
+    recipients.target = std::move(joined.front());
+    joined.erase(joined.begin());
+  }
+  if (qos) require_storable(recipients);
 }
 
 }  // namespace sse::event

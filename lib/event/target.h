@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "sse-server/target.h"
@@ -47,5 +48,16 @@ inline constexpr std::size_t kMaxNames = 10000;
 /// Removes duplicate names (the first stays), then throws Error(kInvalidArgument) when there are no names or too many,
 /// or a name is empty, too long or not valid UTF-8.
 void normalize(Target& target);
+
+/// The recipients of one send: the streams of the target and of `also`, but not those of the client `except`.
+struct Recipients {
+  Target& target;
+  std::vector<Target>& also;  ///< empty: those of the target alone
+  const std::string& except;  ///< a clientId or clientInstanceId; empty: of no client
+};
+/// Normalizes all targets, joins those of one kind, and puts channels first, through which a stream then gets the event
+/// that is in one of them: it has a mark there. Throws Error(kInvalidArgument) for what normalize() refuses, for
+/// targets that have no union, and for a union, a client or a tenant of a channel with `qos`.
+void normalize(const Recipients& recipients, bool qos);
 
 }  // namespace sse::event

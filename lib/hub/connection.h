@@ -89,6 +89,8 @@ struct Connection final : net::Stream {
   Connection(ConnectionId connection_id, const net::Stream::Host& host, net::Socket socket, bool chunked = false)
       : net::Stream(host, std::move(socket), chunked), id(connection_id), opened(host.loop.now()) {}
 
+  /// Whether it is a stream of a client with this clientId or clientInstanceId, which is not empty.
+  bool is_of_client(std::string_view client) const;
   bool listens(std::string_view event) const { return listeners->find(event) != listeners->end(); }
   /// Whether it gets an event that is sent to its group, only to `listening` connections or to all.
   bool wants(bool listening, std::string_view event) const { return !listening || listens(event); }
@@ -135,6 +137,8 @@ struct Connection final : net::Stream {
   bool channel_marks : 1 = false;     // a mark goes before each event of a channel
   bool watches_presence : 1 = false;  // ShardPresence may have it among the watchers of channels
   bool in_flight = false;             // the AckTracker has messages in flight for it
+  std::uint8_t client_tag = 0;        // hub::client_tag() of its clientId
+  std::uint8_t instance_tag = 0;      // and of its clientInstanceId
   std::uint32_t messages = 0;
   const ConnectionId id;
   MessageId replayed_through;

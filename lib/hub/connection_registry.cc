@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "event/event.h"
+#include "hub/client_tag.h"
 #include "hub/names.h"
 
 namespace sse::hub {
@@ -31,6 +32,8 @@ Connection& ConnectionRegistry::add(std::unique_ptr<Connection> owned, const New
   Connection& connection = *owned;
   connection.listeners = listener_sets_.intern(ListenerSet(request.listeners.begin(), request.listeners.end()));
   connection.keep_attributes(request.attributes);
+  connection.client_tag = client_tag(request.attributes.parameter(kClientId));
+  connection.instance_tag = client_tag(request.attributes.parameter(kClientInstanceId));
   connections_.insert(owned.release());
   connection.indexed = true;
   indexes_.join(connection, TargetKind::kUser, request.identity.user.str());
@@ -97,10 +100,10 @@ ConnectionRegistry::Receivers ConnectionRegistry::receivers(TargetKind kind, std
   return {indexes_.find(TargetKind::kUser, member.user), true, member.tenant, TargetKind::kUser};
 }
 
-std::vector<Connection*> ConnectionRegistry::connections_for(TargetKind kind, std::string_view name) const {
+std::vector<Connection*> ConnectionRegistry::connections_for(const event::Target& target, std::string_view name) const {
   loop_.assert_in_loop_thread();
   std::vector<Connection*> connections;
-  const Receivers reached = receivers(kind, name);
+  const Receivers reached = receivers(target, name);
   if (reached.group == nullptr) return connections;
   for (Connection* connection : reached.group->members()) {
     if (reached.include(*connection)) connections.push_back(connection);

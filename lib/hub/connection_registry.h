@@ -72,9 +72,18 @@ class ConnectionRegistry {
   };
   /// `name` must outlive the result.
   Receivers receivers(event::TargetKind kind, std::string_view name) const;
-  /// The connections that a send to the name reaches.
-  std::vector<Connection*> connections_for(event::TargetKind kind, std::string_view name) const;
-  std::vector<Connection*> all() const { return connections_for(event::TargetKind::kAll, ""); }
+  /// Those of a name of the target, which must outlive the result, too.
+  Receivers receivers(const event::Target& target, std::string_view name) const {
+    Receivers found = receivers(target.kind, name);
+    if (!target.of_tenant.empty()) {
+      found.of_tenant = true;
+      found.tenant = target.of_tenant;
+    }
+    return found;
+  }
+  /// The connections that a send to a name of the target reaches.
+  std::vector<Connection*> connections_for(const event::Target& target, std::string_view name) const;
+  std::vector<Connection*> all() const { return connections_for(event::Target::all(), ""); }
   /// The connections with a name in an index; all connections for kAll. REQUIRES: not kMember.
   const Group* group(event::TargetKind kind, std::string_view name) const;
   /// The distinct names in an index.

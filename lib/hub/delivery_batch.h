@@ -22,8 +22,10 @@ struct Delivery {
   bool again = false;    ///< also to streams that already had the message, but not to those that are replaying pending
                          ///< messages: they read it from the store
   bool several = false;  ///< in a cluster: the node that accepted the event sends it to other channels, too
-  std::uint64_t once = 0;  ///< set by the hub: the id of an event that was sent to several channels, of which a stream
-                           ///< that is in more than one of them gets it through the first
+  std::uint64_t once = 0;  ///< set by the hub: the id of an event that was sent to several channels, or to a union, of
+                           ///< which a stream that several of them reach gets it through the first
+  bool in_union = false;   ///< the event is for other targets, too, whose streams need not be in any channel
+  std::string_view except{};  ///< clientId or clientInstanceId of streams that do not get it; empty: all do
 };
 
 /// The names of a target; a single empty one for kAll.

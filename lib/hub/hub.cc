@@ -123,8 +123,8 @@ std::shared_ptr<DeliveryBatch> Hub::plan(std::vector<Delivery> deliveries) const
   for (std::uint32_t i = 0; i < batch.deliveries.size(); ++i) {
     Delivery& delivery = batch.deliveries[i];
     const std::vector<std::string>& names = names_of(delivery.target);
-    if (delivery.target.kind == TargetKind::kChannel && !delivery.again && (names.size() > 1 || delivery.several))
-      delivery.once = event::id_of(delivery.frame->bytes());
+    const bool channels = delivery.target.kind == TargetKind::kChannel && (names.size() > 1 || delivery.several);
+    if ((channels || delivery.in_union) && !delivery.again) delivery.once = event::id_of(delivery.frame->bytes());
     batch.taken[i].resize(names.size());
     for (std::uint32_t n = 0; n < names.size(); ++n) {
       if (delivery.target.kind == TargetKind::kUser) {

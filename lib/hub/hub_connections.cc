@@ -43,7 +43,7 @@ std::size_t Hub::close(const event::Target& target) {
   const std::vector<std::string>& names = target.kind == TargetKind::kAll ? all_names : target.names;
   shards_.run_on_all([&](Shard& shard, std::size_t) {
     for (const std::string& name : names) {
-      const std::vector<Connection*> members = shard.registry().connections_for(target.kind, name);
+      const std::vector<Connection*> members = shard.registry().connections_for(target, name);
       for (Connection* connection : members) shard.close_by_server(*connection);
       closed += members.size();
     }

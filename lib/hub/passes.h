@@ -38,7 +38,9 @@ struct Pass {
   std::uint32_t taken = 0;  ///< streams that took the frame and are not counted yet
 
   bool to_same_target(const Pass& other) const {
-    return part->batch->delivery(step).target.kind == other.part->batch->delivery(other.step).target.kind &&
+    const event::Target& target = part->batch->delivery(step).target;
+    const event::Target& theirs = other.part->batch->delivery(other.step).target;
+    return target.kind == theirs.kind && target.of_tenant == theirs.of_tenant &&
            part->batch->name(step) == other.part->batch->name(other.step);
   }
 };

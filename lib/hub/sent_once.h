@@ -10,9 +10,9 @@
 
 namespace sse::hub {
 
-/// The last events that were sent to several channels and that one stream, which is in more than one channel, has got:
-/// it gets none of them through a second channel. On other nodes of a cluster an event arrives for each channel by
-/// itself, with others in between. Loop thread only.
+/// The last events to several channels, or to a union, that one stream has got: it gets none of them through a second
+/// channel or target. On other nodes of a cluster an event arrives for each name by itself, with others in between.
+/// Loop thread only.
 class SentOnce {
  public:
   /// `event`: its id.

@@ -68,10 +68,11 @@ void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::St
   DeliveryBatch& batch = *part->batch;
   const Delivery& delivery = batch.delivery(step);
   published_ = std::max(published_, delivery.position);
-  const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target.kind, batch.name(step));
+  const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target, batch.name(step));
   if (receivers.group == nullptr) return;
   const std::span<Connection* const> members = receivers.group->members();
-  const bool one_of_several = delivery.target.kind == TargetKind::kChannel && delivery.target.names.size() > 1;
+  const bool one_of_several =
+      delivery.target.kind == TargetKind::kChannel && (delivery.target.names.size() > 1 || delivery.in_union);
   if (members.size() > options_.slice.direct_members) {
     if (passes_.exhausted()) restart_passes();
     passes_.add({.part = part,
@@ -122,7 +123,7 @@ bool Shard::visit_members(Slice& slice) {
   Pass& pass = passes_.first();
   const std::string& name = pass.part->batch->name(pass.step);
   const ConnectionRegistry::Receivers receivers =
-      registry_.receivers(pass.part->batch->delivery(pass.step).target.kind, name);
+      registry_.receivers(pass.part->batch->delivery(pass.step).target, name);
   const std::span<Connection* const> members =
       receivers.group != nullptr ? receivers.group->members() : std::span<Connection* const>();
   const std::uint32_t last = passes_.last_alike();
@@ -166,7 +167,7 @@ void Shard::take_passes(Connection& connection) {
   passes_.for_each(seen, passes_.newest(), [&](const Pass& pass) {
     DeliveryBatch& batch = *pass.part->batch;
     const Delivery& delivery = batch.delivery(pass.step);
-    if (registry_.receivers(delivery.target.kind, batch.name(pass.step)).contain(connection) &&
+    if (registry_.receivers(delivery.target, batch.name(pass.step)).contain(connection) &&
         give(connection, delivery, pass.frame, pass.position))
       count_taken(batch, pass.step, 1);
   });
@@ -184,7 +185,9 @@ void Shard::restart_passes() {
 bool Shard::give(Connection& connection, const Delivery& delivery, const event::FrameRef& frame, MessageId position) {
   if (!connection.wants(delivery.target.listening, delivery.event)) return false;
   if (delivery.again) return !connection.replay && append(connection, frame);
-  if (delivery.once != 0 && connection.membership.further_channels() != 0) [[unlikely]] {
+  if (!delivery.except.empty() && connection.is_of_client(delivery.except)) [[unlikely]]
+    return false;
+  if (delivery.once != 0 && (delivery.in_union || connection.membership.further_channels() != 0)) [[unlikely]] {
     if (!take_once(connection, delivery.once, frame, position)) return false;
   } else if (!take(connection, frame, position)) {
     return false;
@@ -193,7 +196,7 @@ bool Shard::give(Connection& connection, const Delivery& delivery, const event::
   return true;
 }
 
-// Of a stream in several channels, and an event to several.
+// Of an event to several channels or to a union, and a stream that several of them may reach.
 bool Shard::take_once(Connection& connection, std::uint64_t event, const event::FrameRef& frame, MessageId position) {
   if (channels_.has_through_other(connection, event, *frame) || !take(connection, frame, position)) return false;
   channels_.sent_once(connection, event, *frame);

@@ -129,9 +129,12 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
     deliveries.reserve(part->numbers.size());
     for (const std::size_t i : part->numbers) {
       const DeliverCommand& command = batch->commands[i];
-      event::Target& target = part->targets.emplace_back(event::Target{command.kind, {}, command.listening});
+      event::Target& target =
+          part->targets.emplace_back(event::Target{command.kind, {}, command.listening, command.of_tenant});
       if (command.kind != event::TargetKind::kAll) target.names = {command.name};
       deliveries.push_back({target, command.event, command.frame, {}, command.again, command.several});
+      deliveries.back().in_union = command.in_union;
+      deliveries.back().except = command.except;
     }
     service.sender->deliver_local(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
       for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
@@ -335,7 +338,8 @@ std::unique_ptr<delivery::RemoteNodes::Sent> ClusterGateway::send(const ServiceN
     const auto add = [&](const std::string& name) {
       commands.push_back({service, delivery.target.kind, name, delivery.target.listening, std::string(delivery.event),
                           delivery.frame, delivery.again,
-                          delivery.target.kind == event::TargetKind::kChannel && delivery.target.names.size() > 1});
+                          delivery.target.kind == event::TargetKind::kChannel && delivery.target.names.size() > 1,
+                          delivery.in_union, delivery.target.of_tenant, std::string(delivery.except)});
     };
     if (delivery.target.kind == event::TargetKind::kAll) {
       add("");

@@ -17,9 +17,11 @@ namespace sse {
 namespace {
 
 delivery::SendRequest internal(SendRequest request) {
-  event::normalize(request.target);
+  event::normalize({request.target, request.also, request.except}, request.qos);
   delivery::SendRequest out;
   out.target = std::move(request.target);
+  out.also = std::move(request.also);
+  out.except = std::move(request.except);
   out.event = std::move(request.event);
   out.data = std::move(request.data);
   out.qos = request.qos;

@@ -21,6 +21,12 @@ struct SendRequest {
   std::string key{};                 ///< with qos: idempotency key of the request
   std::string collapse{};            ///< with qos: replaces the pending message with the same collapse key
   bool local = false;                ///< in a cluster: only to streams of this node
+  /// Without qos: further recipients, none of them kAll. A stream that several of the targets reach gets the event
+  /// once. `listening` is the same in all targets, and those of kChannel have the same `of_tenant`.
+  std::vector<Target> also{};
+  /// Without qos: the `clientId` of a client (all pages of a browser have the same), or the `clientInstanceId` of one
+  /// of its pages, whose streams do not get the event, neither now nor when they resume; empty: all get it.
+  std::string except{};
 };
 
 /// The result of a send.
@@ -37,7 +43,7 @@ struct SendResult {
   std::uint64_t delivered = 0;         ///< streams that took the event
   std::uint64_t pending = 0;           ///< recipients it was committed for; 0 without qos
   bool repeated = false;               ///< the key was known: the result of the first request; nothing was sent
-  std::vector<Recipient> recipients;   ///< one for each name of the target
+  std::vector<Recipient> recipients;   ///< one for each name of the targets; a stream counts for one of them
   std::vector<std::string> missing{};  ///< nodes that may have missed it, or did not reply in time
 };
 

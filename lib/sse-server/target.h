@@ -23,6 +23,8 @@ struct Target {
   TargetKind kind = TargetKind::kAll;  ///< what `names` are
   std::vector<std::string> names;      ///< user ids, tokens, …: not empty, without duplicates; empty for kAll
   bool listening = false;              ///< only connections that listen to the event's name
+  /// Of kChannel: only the streams of users of this tenant; empty: of any. For other kinds it is empty.
+  std::string of_tenant{};
 
   /// The streams of a user, of whatever tenant.
   static Target user(const UserId& id) { return {TargetKind::kUser, {id.str()}, false}; }
@@ -34,6 +36,10 @@ struct Target {
   static Target token(const AccessToken& token) { return {TargetKind::kToken, {token.str()}, false}; }
   /// The streams that joined a channel.
   static Target channel(const ChannelName& name) { return {TargetKind::kChannel, {name.str()}, false}; }
+  /// Those of them that are of users of a tenant.
+  static Target channel(const ChannelName& name, const TenantId& tenant) {
+    return {TargetKind::kChannel, {name.str()}, false, tenant.str()};
+  }
   /// All streams of the service.
   static Target all() { return {}; }
 

@@ -26,6 +26,10 @@ std::string padded(std::string text, std::size_t width) {
 std::string describe_send(const api::Json& one) {
   std::string target = text_cell(one, "kind");
   if (const std::string names = text_cell(one, "names"); !names.empty()) target += " " + names;
+  if (const auto also = one.find("also"); also != one.end() && also->is_array()) {
+    for (const api::Json& further : *also)
+      target += " and " + text_cell(further, "kind") + " " + text_cell(further, "names");
+  }
   const std::uint64_t recipients = count_in(one, "recipients");
   if (recipients > 1) target += " (" + plural(recipients, "recipient") + ")";
   std::string line =

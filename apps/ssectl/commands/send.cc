@@ -2,6 +2,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -30,6 +31,7 @@ struct Options {
   std::string key;
   std::string collapse;
   std::string wait;
+  std::string except;
   std::string data;
   std::string file;
   bool lines = false;
@@ -42,15 +44,23 @@ std::string data_from(const Options& options, const Context& context) {
   return piped_input(context.timeout()).value_or(kDemoPayload);
 }
 
+// Reads the targets, of which one was given.
+void read_recipients(const Options& options, api::SendRequest& request) {
+  request.also = options.target.targets();
+  for (event::Target& target : request.also) target.listening = options.listening;
+  request.target = std::move(request.also.front());
+  request.also.erase(request.also.begin());
+  request.except = options.except;
+  event::normalize({request.target, request.also, request.except}, options.qos);
+}
+
 api::SendRequest request_from(const Options& options, const Context& context) {
   api::SendRequest request;
-  const auto target = options.target.target();
-  if (!target) {
+  if (options.target.targets().empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the recipient is missing; give one of --user, --tenant, --token, --channel and --all");
   }
-  request.target = *target;
-  request.target.listening = options.listening;
+  read_recipients(options, request);
   request.service = context.service();
   request.event = options.event;
   request.qos = options.qos;
@@ -87,9 +97,10 @@ std::string describe(const api::SendResult& result, bool qos, const TableStyle& 
 // Options on the command line are defaults for fields that a line does not set.
 int run_lines(const Options& options, Context& context) {
   LineDefaults defaults;
-  if (auto target = options.target.target()) {
-    target->listening = options.listening;
-    defaults.fields["target"] = event::to_json(*target);
+  if (!options.target.targets().empty()) {
+    api::SendRequest request;
+    read_recipients(options, request);
+    defaults.fields["target"] = event::to_json(request.target, request.also);
   } else if (options.listening) {
     throw Error(ErrorCode::kInvalidArgument, "with --ndjson, --listening needs a target; each line has its own");
   }
@@ -100,6 +111,7 @@ int run_lines(const Options& options, Context& context) {
     defaults.fields["ttl"] = options.ttl;
   }
   if (!options.collapse.empty()) defaults.fields["collapse"] = options.collapse;
+  if (!options.except.empty()) defaults.fields["except"] = options.except;
   if (!options.key.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "with --ndjson, --id would make all lines the same message; give each line an \"id\" of its own");
@@ -146,6 +158,10 @@ Run declare_send(cli::App& app) {
   auto options = std::make_shared<Options>();
   options->target.declare(app);
   options->target.declare_groups(app);
+  options->target.declare_union(app);
+  app.add_option("--except", options->except,
+                 "Without --qos: not to the streams with this clientId or clientInstanceId, nor when they resume")
+      .type_name("CLIENT_ID");
   app.add_flag("--listening", options->listening, "Only streams that listen to the event");
   app.add_option("-e,--event", options->event, "Name of the event").type_name("NAME").show_default();
   cli::Option qos = app.add_flag("-q,--qos", options->qos, "At least once: stored on the server until confirmed");

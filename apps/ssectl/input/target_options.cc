@@ -1,5 +1,7 @@
 #include "ssectl/input/target_options.h"
 
+#include <utility>
+
 #include "base/error.h"
 
 namespace sse::ctl {
@@ -20,40 +22,57 @@ void TargetOptions::declare(cli::App& app) {
 
 void TargetOptions::declare_groups(cli::App& app) {
   add_names(app, "--tenant", tenants, "TENANT",
-            "Streams of this tenant, repeatable; with --user: only those of the user");
+            "Streams of this tenant, repeatable; with --user or --channel: only those of that user or channel");
   add_names(app, "--channel", channels, "CHANNEL", "Streams in this channel; repeatable");
 }
 
-std::optional<event::Target> TargetOptions::target() const {
-  std::optional<event::Target> target;
-  int kinds = 0;
-  const auto take = [&](event::TargetKind kind, const std::vector<std::string>& names, bool given) {
-    if (!given) return;
-    ++kinds;
-    target = event::Target{kind, names, false};
+void TargetOptions::declare_union(cli::App& app) {
+  add_names(app, "--also-tenant", also_tenants, "TENANT",
+            "Streams of this tenant besides those of --user, --token and --channel; repeatable");
+}
+
+std::vector<event::Target> TargetOptions::targets() const {
+  std::vector<event::Target> targets;
+  const auto take = [&](event::TargetKind kind, const std::vector<std::string>& names) {
+    if (!names.empty()) targets.push_back({kind, names, false});
   };
-  if (!users.empty() && tenants.size() == 1) {
+  const bool selects = !tenants.empty() && (!users.empty() || !channels.empty());
+  if (!selects) {
+    take(event::TargetKind::kUser, users);
+    take(event::TargetKind::kChannel, channels);
+    take(event::TargetKind::kTenant, tenants);
+  } else {
+    if (tenants.size() > 1) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "with --user or --channel, one --tenant selects their streams of that tenant; --also-tenant adds all "
+                  "streams of a tenant");
+    }
+    if (tenants.front().empty()) throw Error(ErrorCode::kInvalidArgument, "--tenant must not be empty");
     std::vector<std::string> members;
     for (const std::string& user : users) {
-      if (user.empty() || tenants.front().empty())
-        throw Error(ErrorCode::kInvalidArgument, "--user and --tenant must not be empty");
+      if (user.empty()) throw Error(ErrorCode::kInvalidArgument, "--user must not be empty");
       members.push_back(event::member_name(user, tenants.front()));
     }
-    take(event::TargetKind::kMember, members, true);
-  } else {
-    take(event::TargetKind::kUser, users, !users.empty());
-    take(event::TargetKind::kTenant, tenants, !tenants.empty());
+    take(event::TargetKind::kMember, members);
+    take(event::TargetKind::kChannel, channels);
+    if (!channels.empty()) targets.back().of_tenant = tenants.front();
   }
-  take(event::TargetKind::kToken, tokens, !tokens.empty());
-  take(event::TargetKind::kChannel, channels, !channels.empty());
-  take(event::TargetKind::kAll, {}, all);
-  if (kinds > 1) {
+  take(event::TargetKind::kToken, tokens);
+  take(event::TargetKind::kTenant, also_tenants);
+  if (all) targets.push_back(event::Target::all());
+  return targets;
+}
+
+std::optional<event::Target> TargetOptions::target() const {
+  std::vector<event::Target> given = targets();
+  if (given.empty()) return std::nullopt;
+  if (given.size() > 1) {
     throw Error(ErrorCode::kInvalidArgument,
                 "several kinds of recipients were given; use one of --user, --tenant, --token, --channel and --all, or "
-                "--user and one --tenant for a user of that tenant");
+                "--user or --channel and one --tenant for their streams of that tenant");
   }
-  if (target) event::normalize(*target);
-  return target;
+  event::normalize(given.front());
+  return std::move(given.front());
 }
 
 }  // namespace sse::ctl

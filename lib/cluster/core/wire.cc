@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "cluster/core/typed_json.h"
 #include "event/json.h"
 
@@ -17,6 +18,9 @@ constexpr std::string_view kDeliverBegin = "deliver ";
 constexpr std::uint64_t kListening = 1;
 constexpr std::uint64_t kAgain = 2;
 constexpr std::uint64_t kSeveral = 4;
+constexpr std::uint64_t kInUnion = 8;
+constexpr std::string_view kOfTenant = "tenant=";
+constexpr std::string_view kExcept = "except=";
 constexpr std::size_t kMaxReplyLine = 4096;
 constexpr std::string_view kRequest = "request";
 constexpr std::string_view kAdmin = "admin";
@@ -54,6 +58,7 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   command.listening = (flags & kListening) != 0;
   command.again = (flags & kAgain) != 0;
   command.several = (flags & kSeveral) != 0;
+  command.in_union = (flags & kInUnion) != 0;
   const MessageId message(number());
   const std::uint64_t service = number();
   const std::uint64_t name = number();
@@ -61,6 +66,11 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   command.service = ServiceName(std::string(piece(service)));
   command.name = piece(name);
   command.event = piece(event);
+  for (std::string_view option; take_word(line, ' ', option);) {
+    if (option.starts_with(kOfTenant)) command.of_tenant = percent_decode(option.substr(kOfTenant.size()));
+    if (option.starts_with(kExcept)) command.except = percent_decode(option.substr(kExcept.size()));
+  }
+  if (std::max(command.of_tenant.size(), command.except.size()) > event::kMaxNameBytes) refuse_event();
   if (command.name.size() > event::kMaxNameBytes && command.kind == event::TargetKind::kChannel) refuse_event();
   const bool in_channel = command.kind == event::TargetKind::kChannel;
   command.frame = event::Frame::make(rest, message, command.kind, in_channel ? command.name : std::string_view());
@@ -89,12 +99,17 @@ std::string encode(const DeliverCommand& command) {
   std::string out;
   out.reserve(80 + command.service.str().size() + command.name.size() + command.event.size() + frame.size());
   out.append(kDeliverBegin).append(event::kind_name(command.kind));
-  const std::uint64_t flags =
-      (command.listening ? kListening : 0) | (command.again ? kAgain : 0) | (command.several ? kSeveral : 0);
+  const std::uint64_t flags = (command.listening ? kListening : 0) | (command.again ? kAgain : 0) |
+                              (command.several ? kSeveral : 0) | (command.in_union ? kInUnion : 0);
   for (const std::uint64_t number :
        {flags, command.frame->message().value(), std::uint64_t{command.service.str().size()},
         std::uint64_t{command.name.size()}, std::uint64_t{command.event.size()}})
     out.append(1, ' ').append(std::to_string(number));
+  const auto option = [&out](std::string_view name, const std::string& value) {
+    if (!value.empty()) out.append(1, ' ').append(name).append(url_encode(value));
+  };
+  option(kOfTenant, command.of_tenant);
+  option(kExcept, command.except);
   out.append(" \n").append(command.service.str()).append(command.name).append(command.event).append(frame);
   return out;
 }

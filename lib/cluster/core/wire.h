@@ -25,6 +25,9 @@ struct DeliverCommand {
   event::FrameRef frame;  ///< encoded once, by the node that accepted it; not null
   bool again = false;     ///< also for streams that already received it
   bool several = false;   ///< one of several channels to which the event is sent: a stream in two of them gets it once
+  bool in_union = false;  ///< for users, tenants and others, too: a stream that several of them reach gets it once
+  std::string of_tenant{};  ///< of a channel: only the streams of users of this tenant; empty: of all
+  std::string except{};     ///< clientId or clientInstanceId of streams that do not get it; empty: all do
 };
 
 /// What a request is: one of a page to its service, which that node alone handles, or one to the admin API of the whole
@@ -114,7 +117,8 @@ struct PresenceCommand {
 };
 
 /// Events are frequent, so they are encoded compactly: one line of words, `deliver KIND FLAGS MESSAGE` and the sizes of
-/// service, name and event name, followed by those three and the frame. All other commands are one line of compact
+/// service, name and event name, followed by those three and the frame. Optional words stand at the end of the line,
+/// percent-encoded: `tenant=NAME` and `except=CLIENT`. All other commands are one line of compact
 /// JSON, followed by the bytes unchanged.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);

@@ -39,6 +39,30 @@ TEST(SendRequestJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(back.ttl, request.ttl);
 }
 
+TEST(SendRequestJson, HasAUnionAndAClientThatIsLeftOut) {
+  const std::string text =
+      R"({"data":"x","event":"news","except":"tab-1","target":{"channels":["c"],"tenants":["t"],"users":["1"]}})";
+  const SendRequest request = send_request_from_json(Json::parse(text));
+  EXPECT_EQ(request.target.kind, event::TargetKind::kChannel);
+  ASSERT_EQ(request.also.size(), 2U);
+  EXPECT_EQ(request.also[0].kind, event::TargetKind::kUser);
+  EXPECT_EQ(request.also[1].kind, event::TargetKind::kTenant);
+  EXPECT_EQ(request.except, "tab-1");
+  EXPECT_EQ(event::dump_json(to_json(request)), text);
+  EXPECT_NE(refusal([] {
+              send_request_from_json(Json::parse(R"({"target":{"users":["1"],"channels":["c"]},"qos":true})"));
+            }).find("with qos a send has recipients of one kind"),
+            std::string::npos);
+  EXPECT_NE(refusal([] {
+              send_request_from_json(Json::parse(R"({"target":{"users":["1"]},"except":"c","qos":true})"));
+            }).find("with qos no client can be left out"),
+            std::string::npos);
+  EXPECT_NE(refusal([] {
+              send_request_from_json(Json::parse(R"({"target":{"users":["1"]},"except":1})"));
+            }).find("field 'except' must be a string"),
+            std::string::npos);
+}
+
 TEST(SendRequestJson, FillsInTheDefaults) {
   const SendRequest request = send_request_from_json(Json::parse(R"({"target":{"all":true}})"));
   EXPECT_EQ(request.event, "server-push");

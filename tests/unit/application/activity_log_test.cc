@@ -145,6 +145,24 @@ TEST(ActivityEvent, ShowsNeitherDataNorTokens) {
   EXPECT_EQ(shown.find("token-of-somebody"), std::string::npos) << shown;
 }
 
+TEST(ActivityEvent, ShowsTheTargetsOfAUnionAndConcernsTheUsersInThem) {
+  ActivityLog activity_log;
+  auto [requests, outcomes] = sends(1);
+  requests[0].target = event::Target::channel(ChannelName("news"), TenantId("acme"));
+  requests[0].also = {event::Target::member(UserId("ann"), TenantId("acme")), {event::TargetKind::kTenant, {}, false}};
+  for (int i = 0; i < 5000; ++i) requests[0].also[1].names.push_back(std::to_string(i));
+  activity_log.sent(kService, requests, outcomes);
+  const Json shown = to_json(*activity_log.last().front());
+  EXPECT_EQ(shown["kind"], "channel");
+  EXPECT_EQ(shown["tenant"], "acme");
+  EXPECT_EQ(shown["recipients"], 5002);
+  ASSERT_THAT(shown["also"], SizeIs(2));
+  EXPECT_EQ(shown["also"][0].dump(), R"({"kind":"user","names":["ann"],"tenant":"acme"})");
+  EXPECT_THAT(shown["also"][1]["names"], SizeIs(ActivityEvent::kMaxNames - 2));
+  EXPECT_TRUE(concerns(*activity_log.last().front(), UserId("ann")));
+  EXPECT_FALSE(concerns(*activity_log.last().front(), UserId("0")));
+}
+
 TEST(ActivityEvent, RemembersOnlySomeOfManyNames) {
   ActivityLog activity_log;
   auto [requests, outcomes] = sends(1);

@@ -29,6 +29,9 @@ TEST(WireFrames, CommandsHaveTheirRecordedBytes) {
   expect_recorded(DeliverCommand{ServiceName("hr"), event::TargetKind::kUser, "ann", true, "note",
                                  event::Frame::make("id:1\ndata:x\n\n", MessageId(77), event::TargetKind::kUser), true},
                   "deliver user 3 77 2 3 4 \nhrannnoteid:1\ndata:x\n\n");
+  expect_recorded(DeliverCommand{ServiceName("hr"), event::TargetKind::kChannel, "a", false, "note",
+                                 event::Frame::make("id:1\ndata:x\n\n"), false, true, true, "acme", "tab 1"},
+                  "deliver channel 12 0 2 1 4 tenant=acme except=tab%201 \nhranoteid:1\ndata:x\n\n");
   expect_recorded(RequestCommand{RequestEntry::kCluster, "192.0.2.1", "GET /x HTTP/1.1\r\n\r\n"},
                   "{\"do\":\"request\",\"door\":\"cluster\",\"peer\":\"192.0.2.1\"}\nGET /x HTTP/1.1\r\n\r\n");
   expect_recorded(AdminCommand{"users"}, "{\"do\":\"admin\",\"operation\":\"users\"}\n");

@@ -32,6 +32,27 @@ TEST(Wire, CarriesAnEventAsItIs) {
   EXPECT_TRUE(std::get<DeliverCommand>(decode(encode(sent))).several);
 }
 
+TEST(Wire, CarriesForWhomElseAnEventIsAndForWhomNot) {
+  DeliverCommand sent{ServiceName("hr"),
+                      event::TargetKind::kChannel,
+                      "news",
+                      false,
+                      "note",
+                      event::Frame::make("id:1\ndata:x\n\n"),
+                      false,
+                      true,
+                      true,
+                      "a cme\n=%",
+                      "except=\n tab"};
+  const auto got = std::get<DeliverCommand>(decode(encode(sent)));
+  EXPECT_TRUE(got.in_union);
+  EXPECT_EQ(got.of_tenant, sent.of_tenant);
+  EXPECT_EQ(got.except, sent.except);
+  EXPECT_EQ(got.frame->bytes(), sent.frame->bytes());
+  sent.except.assign(1025, 'x');
+  EXPECT_THROW(decode(encode(sent)), Error);
+}
+
 TEST(Wire, RefusesAnEventThatDoesNotAddUp) {
   for (const std::string bytes :
        {"deliver ", "deliver \n", "deliver user 0 0 1 1 1 \n", "deliver user 0 0 2 18446744073709551615 1 \nhr1e",

@@ -103,6 +103,46 @@ TEST_F(HistoryTest, AClientInSeveralChannelsGetsTheirEventsInOrderAndEachOnce) {
   }
 }
 
+TEST_F(HistoryTest, AClientGetsAnEventOfAUnionOnceThroughATopicThatReachesIt) {
+  const Target channel = Target::channel(ChannelName("c"), TenantId("acme"));
+  const Target user = Target::user(UserId("1"));
+  const auto keep_for = [&](const std::vector<const Target*>& also, std::uint64_t position,
+                            const std::string& except = "") {
+    history().keep(channel, "news", MessageId(position),
+                   event::Frame::make("id:" + std::to_string(position) + "\ndata:x\n\n", {}, TargetKind::kChannel),
+                   now_, {also, except});
+  };
+  options_.events = 10;
+  keep_for({&user}, 2000);
+  keep_for({}, 2001);
+  keep_for({&user}, 2002, "tab-1");
+  keep_for({&user}, 2003, "tab-2");
+  keep_for({&user}, 2004, "page-9");
+  const auto missed = [&](const std::string& name, const std::string& tenant, std::size_t limit) {
+    History::Client client;
+    client.connection = ConnectionId(9000);
+    client.last_event_id = "1500";
+    client.topics = {{TargetKind::kChannel, "c"}, {TargetKind::kUser, name}, {TargetKind::kAll, ""}};
+    client.tenant = tenant;
+    client.client = "tab-1";
+    client.instance = "page-9";
+    History::Resuming so_far;
+    while (!history().collect(client, so_far, now_, limit)) {
+    }
+    std::vector<std::string> seen;
+    for (const hub::RetainedEvent& event : history().finish(client, std::move(so_far)).missed)
+      seen.push_back(event.position.str() + std::string(event.frame->channel()));
+    return seen;
+  };
+  for (const std::size_t limit : {1U, 2U, 100U}) {
+    SCOPED_TRACE(limit);
+    EXPECT_THAT(missed("1", "acme", limit), ElementsAre("2000c", "2001c", "2003c"));
+    EXPECT_THAT(missed("1", "other", limit), ElementsAre("2000", "2003"));
+    EXPECT_THAT(missed("2", "acme", limit), ElementsAre("2000c", "2001c", "2003c"));
+    EXPECT_THAT(missed("2", "", limit), IsEmpty());
+  }
+}
+
 TEST_F(HistoryTest, ForgetsWhatIsWithdrawnForThatRecipientAlone) {
   const auto keep_message = [&](const Target& target, std::uint64_t position) {
     const std::string bytes = event::encode({"news", "x", std::to_string(position), {}});

@@ -143,6 +143,38 @@ TEST_F(ResumeTest, GivesWhatWasMissedBeforeWhatIsLive) {
   EXPECT_EQ(metric("sse_resyncs_total"), 0);
 }
 
+TEST_F(ResumeTest, GivesAnEventOfAUnionOnceAndNotToTheClientThatIsLeftOut) {
+  Browser browser(sender(), "1", "c");
+  browser.connect();
+  const auto send_union = [&](std::string data, std::string except = "") {
+    SendRequest request{Target::channel(ChannelName("c")), "news", std::move(data)};
+    request.also = {Target::user(UserId("1")), Target::tenant(TenantId("acme"))};
+    request.except = std::move(except);
+    return sender().send(std::move(request));
+  };
+  const SendResult live = send_union("live");
+  EXPECT_EQ(live.delivered, 1U);
+  ASSERT_EQ(live.recipients.size(), 3U);
+  EXPECT_EQ(live.recipients[0].kind, TargetKind::kChannel);
+  EXPECT_EQ(live.recipients[0].delivered, 1U);
+  EXPECT_EQ(live.recipients[1].delivered, 0U);
+  EXPECT_EQ(live.recipients[2].name, "acme");
+  EXPECT_EQ(send_union("not live", "browser").delivered, 0U);
+  browser.read_until("live");
+  EXPECT_EQ(browser.client().received().find("not live"), std::string::npos);
+  browser.leave();
+  EXPECT_EQ(browser.last_event_id(), std::to_string(live.id));
+  send_union("missed");
+  send_union("not missed", "browser");
+  send_union("of another client", "other");
+  browser.connect();
+  send(Target::user(UserId("1")), "again live");
+  browser.read_until("again live");
+  browser.leave();
+  EXPECT_THAT(browser.data(), ElementsAre("live", "missed", "of another client", "again live"));
+  EXPECT_EQ(metric("sse_history_events"), 6);
+}
+
 TEST_F(ResumeTest, GivesNoClientWhatWasDeletedCollapsedOrHasExpired) {
   Browser browser(sender(), "1");
   browser.connect();

@@ -140,12 +140,36 @@ TEST(TargetJson, RefusesBadInput) {
 
 TEST(TargetJson, SaysWhatIsMissing) {
   EXPECT_EQ(refusal([] { read_target("{}"); }),
-            "the target is empty; give exactly one of users, tenants, tokens, channels or all");
+            "the target is empty; give at least one of users, tenants, tokens, channels or all");
   EXPECT_EQ(refusal([] { read_target(R"({"users":["1"],"tokens":["2"]})"); }),
             "the target has several kinds; give exactly one of users, tenants, tokens, channels or all");
   EXPECT_EQ(refusal([] { read_target(R"({"user":["1"]})"); }),
             "unknown field 'user' in target; known fields are users, tenant, tokens, tenants, channels, all, "
             "listening");
+}
+
+TEST(TargetJson, NamesTheTenantWhoseStreamsAChannelReaches) {
+  const Target target = read_target(R"({"channels":["a","b"],"tenant":"acme"})");
+  EXPECT_EQ(target.kind, TargetKind::kChannel);
+  EXPECT_EQ(target.of_tenant, "acme");
+  EXPECT_EQ(dump_json(to_json(target)), R"({"channels":["a","b"],"tenant":"acme"})");
+  EXPECT_NE(refusal([] { read_target(R"({"tokens":["a"],"tenant":"acme"})"); }).find("requires users or channels"),
+            std::string::npos);
+  EXPECT_NE(refusal([] { read_target(R"({"channels":["a"],"tenant":""})"); }).find("requires users or channels"),
+            std::string::npos);
+}
+
+TEST(TargetJson, HasTheTargetsOfAUnionInOneObject) {
+  const std::string text = R"({"channels":["c"],"listening":true,"tenant":"acme","tokens":["t"],"users":["1","2"]})";
+  std::vector<Target> targets = targets_from_json(parse_json(text, "the target"));
+  ASSERT_EQ(targets.size(), 3U);
+  EXPECT_EQ(targets[0].kind, TargetKind::kMember);
+  EXPECT_EQ(targets[1].kind, TargetKind::kToken);
+  EXPECT_EQ(targets[2].of_tenant, "acme");
+  for (const Target& target : targets) EXPECT_TRUE(target.listening);
+  const Target first = targets.front();
+  targets.erase(targets.begin());
+  EXPECT_EQ(dump_json(to_json(first, targets)), text);
 }
 
 TEST(Fields, FallBackWhenAbsentOrNull) {

@@ -93,7 +93,11 @@ TEST(Normalize, RefusesTargetsThatNameNothing) {
   expect_refused({TargetKind::kChannel, {}, false}, "the target names no channel");
   expect_refused({TargetKind::kUser, {""}, false}, "the target holds an empty user");
   expect_refused({TargetKind::kTenant, {"a", ""}, false}, "the target holds an empty tenant");
-  expect_refused({TargetKind::kAll, {"a"}, false}, "a target 'all' takes no names");
+  expect_refused({TargetKind::kAll, {"a"}, false}, "a target 'all' takes no names and no tenant");
+  expect_refused({TargetKind::kAll, {}, false, "acme"}, "a target 'all' takes no names and no tenant");
+  expect_refused({TargetKind::kToken, {"a"}, false, "acme"},
+                 "a tenant selects streams of users and of channels, not of tokens");
+  expect_refused({TargetKind::kChannel, {"a"}, false, "\xFF"}, "the target holds a tenant that is not valid UTF-8");
 }
 
 TEST(Normalize, RefusesWhatIsTooMuchOrNotText) {
@@ -109,6 +113,73 @@ TEST(Normalize, RefusesWhatIsTooMuchOrNotText) {
   EXPECT_NO_THROW(normalize(largest));
   names.push_back("one more");
   expect_refused({TargetKind::kUser, names, false}, "the target names 10001 users, at most 10000 fit one send");
+}
+
+struct Union {
+  std::vector<Target> targets;
+  std::string except{};
+  bool qos = false;
+};
+
+// The targets, normalized.
+std::vector<Target> united(Union all) {
+  Target first = std::move(all.targets.front());
+  all.targets.erase(all.targets.begin());
+  normalize({first, all.targets, all.except}, all.qos);
+  all.targets.insert(all.targets.begin(), std::move(first));
+  return all.targets;
+}
+
+void expect_no_union(const Union& all, std::string_view words) {
+  try {
+    united(all);
+    ADD_FAILURE() << "accepted, not refused with " << words;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
+  }
+}
+
+TEST(NormalizeUnion, JoinsTargetsOfAKindAndPutsChannelsFirst) {
+  const std::vector<Target> all = united({{{TargetKind::kUser, {"b", "a"}, true},
+                                           {TargetKind::kTenant, {"t"}, true},
+                                           {TargetKind::kChannel, {"c"}, true, "acme"},
+                                           {TargetKind::kUser, {"a", "d"}, true},
+                                           {TargetKind::kChannel, {"e", "c"}, true, "acme"}},
+                                          "tab-1"});
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].kind, TargetKind::kChannel);
+  EXPECT_EQ(all[0].names, (Names{"c", "e"}));
+  EXPECT_EQ(all[0].of_tenant, "acme");
+  EXPECT_EQ(all[1].kind, TargetKind::kUser);
+  EXPECT_EQ(all[1].names, (Names{"b", "a", "d"}));
+  EXPECT_EQ(all[2].kind, TargetKind::kTenant);
+  EXPECT_TRUE(all[2].listening);
+}
+
+TEST(NormalizeUnion, RefusesWhatHasNoUnion) {
+  const Target users = Target::user(UserId("1"));
+  const Target channel = Target::channel(ChannelName("c"));
+  expect_no_union({{users, Target::all()}}, "all streams of the service already");
+  expect_no_union({{users, channel.only_listening()}}, "'listening' must be the same");
+  expect_no_union({{channel, Target::channel(ChannelName("d"), TenantId("t"))}}, "for the same tenant");
+  expect_no_union({{users, {TargetKind::kToken, {}, false}}}, "the target names no token");
+  expect_no_union({{users, {TargetKind::kChannel, {"\xFF"}, false}}}, "not valid UTF-8");
+  expect_no_union({{users}, std::string(1025, 'c')}, "a client to leave out of 1025 bytes");
+  expect_no_union({{users}, "\xFF"}, "a client to leave out that is not valid UTF-8");
+  Names half;
+  for (std::size_t i = 0; i < kMaxNames / 2 + 1; ++i) half.push_back(std::to_string(i));
+  expect_no_union({{{TargetKind::kUser, half, false}, {TargetKind::kChannel, half, false}}},
+                  "the targets name 10002 recipients, at most 10000");
+}
+
+TEST(NormalizeUnion, RefusesWithQosWhatCannotBeStoredForItsRecipients) {
+  const Target users = Target::user(UserId("1"));
+  EXPECT_EQ(united({{users}, "", true}).size(), 1U);
+  EXPECT_EQ(united({{Target::token(AccessToken("t"))}, "", true}).size(), 1U);
+  expect_no_union({{users, Target::channel(ChannelName("c"))}, "", true}, "recipients of one kind, users or tokens");
+  expect_no_union({{users}, "tab-1", true}, "leave out 'except'");
+  expect_no_union({{Target::channel(ChannelName("c"), TenantId("t"))}, "", true}, "of one tenant cannot be selected");
 }
 
 TEST(Normalize, CountsNamesAfterDroppingDoubles) {

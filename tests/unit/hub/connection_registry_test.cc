@@ -46,7 +46,7 @@ class ConnectionRegistryTest : public ::testing::Test {
   }
   std::vector<std::uint64_t> reached(TargetKind kind, const std::string& name) const {
     std::vector<std::uint64_t> ids;
-    for (const Connection* one : registry_.connections_for(kind, name)) ids.push_back(one->id.value());
+    for (const Connection* one : registry_.connections_for({kind, {}, false}, name)) ids.push_back(one->id.value());
     return ids;
   }
 

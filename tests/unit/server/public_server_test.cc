@@ -14,6 +14,7 @@
 #include "package/own_repository.h"
 #include "sse-server/authenticators.h"
 #include "sse-server/server.h"
+#include "support/errors.h"
 #include "unit/server/server_fixture.h"
 
 namespace sse {
