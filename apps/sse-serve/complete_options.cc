@@ -60,6 +60,13 @@ void check_authentication(const Options& options) {
   const auth::ChannelRule* const asks = rules.first(auth::ChannelRule::Who::kHook);
   if (asks != nullptr && options.server.hook.empty())
     refuse("--channel-rule '" + printable(asks->text, 120) + "' leaves channels to the application; give its --hook");
+  const auth::ChannelRules publish =
+      auth::ChannelRules::parse(options.server.publish_rules, auth::ChannelRule::Purpose::kPublish);
+  const auth::ChannelRule* const asks_to_publish = publish.first(auth::ChannelRule::Who::kHook);
+  if (asks_to_publish != nullptr && options.server.hook.empty()) {
+    refuse("--publish-rule '" + printable(asks_to_publish->text, 120) +
+           "' leaves channels to the application; give its --hook");
+  }
   if (options.jwt.user_claim.empty()) refuse("--jwt-user-claim must name a claim");
   if (options.auth == "webhook") {
     if (options.webhook.url.empty()) refuse("--auth webhook calls a service; give its URL with --auth-url");
@@ -115,13 +122,13 @@ void check_secret_files(const server::ServerOptions& server) {
 
 }  // namespace
 
-std::vector<std::string> read_channel_rules(const std::vector<std::string>& arguments) {
+RuleOptions read_rules(const std::vector<std::string>& arguments) {
   cli::App app("", "sse-serve");
   Options options;
   declare(app, options);
   const cli::Outcome outcome = app.parse(arguments);
   if (outcome.kind != cli::Outcome::Kind::kParsed) throw Error(ErrorCode::kInvalidArgument, outcome.text);
-  return options.server.channel_rules;
+  return {options.server.channel_rules, options.server.publish_rules};
 }
 
 void complete(Options& options) {

@@ -39,8 +39,8 @@ constexpr const char* kFooter =
     "environment (--max-backlog is SSE_SERVE_MAX_BACKLOG) and from the --config file;\n"
     "the command line wins over the file, and that over the environment.\n"
     "SIGTERM and SIGINT end politely, a second one at once; SIGHUP reopens the log\n"
-    "and rereads tokens, keys, certificates and channel rules. Exit status: 0 done,\n"
-    "1 failed, 2 wrong usage, 5 not allowed. Manual: man sse-serve";
+    "and rereads tokens, keys, certificates and the rules for channels. Exit\n"
+    "status: 0 done, 1 failed, 2 wrong usage, 5 not allowed. Manual: man sse-serve";
 
 void print_addresses(const server::Server& server, const serve::Options& options) {
   std::string services;
@@ -74,7 +74,11 @@ void reload(server::Server& server, serve::ServiceManager& manager, const std::v
     }
   };
   attempt([&] { server.reload(); });
-  attempt([&] { server.set_channel_rules(serve::read_channel_rules(arguments)); });
+  attempt([&] {
+    const serve::RuleOptions rules = serve::read_rules(arguments);
+    attempt([&] { server.set_channel_rules(rules.channel); });
+    attempt([&] { server.set_publish_rules(rules.publish); });
+  });
   if (!failed) observe::log_info("reloaded on SIGHUP");
   manager.ready(server);
 }

@@ -125,6 +125,13 @@ void declare_channels(cli::App& app, server::ServerOptions& server) {
                "How long a user stays a member of a channel after the last stream has left it");
   add_count(app, "--presence-max", server.presence_max, 1, kMaxListedMembers,
             "Members of a channel that events about presence list; of more they have only the number");
+  app.add_option("--publish-rule", server.publish_rules,
+                 "To which channels pages may publish: anyone, self, subscriber (whose stream is in the channel) or "
+                 "hook; otherwise like --channel-rule")
+      .type_name("PATTERN=WHO");
+  add_count(app, "--publish-rate", server.publish_rate, 0, kMaxCount,
+            "Events a second that one stream may publish; 0 = no limit");
+  add_bytes(app, "--max-publish", server.max_publish, "Maximum size of the data of a published event, as JSON text");
 }
 
 void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
@@ -148,6 +155,8 @@ void declare_jwt(cli::App& app, auth::JwtOptions& jwt) {
   text("--jwt-token-claim", jwt.token_claim, "NAME", "Claim with the access token");
   text("--jwt-channels-claim", jwt.channels_claim, "NAME",
        "Claim with a list of the names and patterns of channels that the user may join");
+  text("--jwt-publish-claim", jwt.publish_claim, "NAME",
+       "Claim with a list of those to which pages of the user may publish");
   text("--jwt-cookie", jwt.cookie, "NAME", "Cookie that may hold the token");
   add_duration(app, "--jwt-leeway", jwt.leeway, "Allowed clock difference");
 }

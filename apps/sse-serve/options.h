@@ -38,9 +38,14 @@ void declare(cli::App& app, Options& options);
 /// names the options.
 void complete(Options& options);
 
-/// Reads the --channel-rule options again, from the command line, the environment and the configuration file, which may
-/// have changed; all other options are ignored. Throws Error(kInvalidArgument) if the options cannot be read.
-std::vector<std::string> read_channel_rules(const std::vector<std::string>& arguments);
+/// The options that may change while the server runs.
+struct RuleOptions {
+  std::vector<std::string> channel;  ///< --channel-rule
+  std::vector<std::string> publish;  ///< --publish-rule
+};
+/// Reads them again, from the command line, the environment and the configuration file, which may have changed; all
+/// other options are ignored. Throws Error(kInvalidArgument) if the options cannot be read.
+RuleOptions read_rules(const std::vector<std::string>& arguments);
 
 /// For --check-config --connect: tries the services that the server would use when it starts, and returns a sentence
 /// for each that works. Throws Error as the start would. REQUIRES: complete().

@@ -15,6 +15,8 @@ namespace {
 
 using auth::ChannelAnswer;
 using auth::ChannelBasis;
+using auth::PublishAnswer;
+using auth::PublishRight;
 using event::Json;
 
 // The request of a page that has this token and nothing else.
@@ -86,6 +88,31 @@ std::string detail_of(const ChannelAnswer& answer, bool with_token) {
                     : "no --channel-rule names it; the user's credentials may, which were not given";
 }
 
+std::string detail_of(const PublishAnswer& answer, bool with_token) {
+  switch (answer.basis) {
+    case ChannelBasis::kOpen:
+      return "every channel is open with --auth demo and without --publish-rule";
+    case ChannelBasis::kCredentials:
+      return "the credentials of the user list '" + printable(answer.rule, 120) + "' to publish";
+    case ChannelBasis::kRule:
+      return "--publish-rule '" + printable(answer.rule, 120) + "'" +
+             (answer.right == PublishRight::kApplication  ? ": the application decides about each event"
+              : answer.right == PublishRight::kSubscriber ? ": on a stream that is in the channel"
+                                                          : "");
+    case ChannelBasis::kNothing:
+      break;
+  }
+  return with_token ? "neither a --publish-rule nor the token names it"
+                    : "no --publish-rule names it; the user's credentials may, which were not given";
+}
+
+Json publish_json(const PublishAnswer& answer, bool with_token) {
+  return {{"right", auth::right_name(answer.right)},
+          {"basis", basis_name(answer.basis)},
+          {"rule", answer.rule},
+          {"detail", detail_of(answer, with_token)}};
+}
+
 }  // namespace
 
 ChannelRoutes::ChannelRoutes(net::Router& router, const Dependencies& dependencies) : deps_(dependencies) {
@@ -112,6 +139,8 @@ void ChannelRoutes::explain(const httplib::Request& req, httplib::Response& res)
                     {"basis", basis_name(answer.basis)},
                     {"rule", answer.rule},
                     {"detail", detail_of(answer, !query.token.empty())}});
+    if (deps_.publishing != nullptr)
+      list.back()["publish"] = publish_json(deps_.publishing->ask(user, answer.channel), !query.token.empty());
   }
   write_json(res,
              {{"user", user.identity.user.str()}, {"tenant", user.identity.tenant.str()}, {"list", std::move(list)}});

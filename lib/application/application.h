@@ -17,6 +17,7 @@
 namespace sse::application {
 
 using sse::ConnectRequest;
+using sse::PublishRequest;
 using sse::RequestedChannel;
 using sse::SubscribeRequest;
 
@@ -61,6 +62,10 @@ class Application {
   virtual void on_connect(ConnectRequest& /*request*/) {}
   /// Changes the rights of further channels of an open stream. Throws Refusal or another Error if it has no answer.
   virtual void on_subscribe(SubscribeRequest& /*request*/) {}
+  /// False: on_publish() is not called, and no rule may leave publications to the application.
+  virtual bool decides_publications() const { return false; }
+  /// Returns when the page may publish the event; throws Refusal or another Error otherwise.
+  virtual void on_publish(const PublishRequest& /*request*/) {}
   /// `message`: the request's body and query, merged.
   virtual Answer on_message(const ApplicationRequest& request, const event::Json& message) = 0;
   virtual Answer on_upload(const ApplicationRequest& request, const Upload& upload) = 0;

@@ -39,6 +39,8 @@ class CallbackApplication final : public Application {
   void on_subscribe(SubscribeRequest& request) override {
     if (callbacks_.subscribe) callbacks_.subscribe(request);
   }
+  bool decides_publications() const override { return static_cast<bool>(callbacks_.publish); }
+  void on_publish(const PublishRequest& request) override { callbacks_.publish(request); }
   Answer on_message(const ApplicationRequest& request, const event::Json& message) override {
     if (!callbacks_.message) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
     const std::string json = event::dump_json(message);

@@ -139,6 +139,22 @@ class HookApplication final : public Application {
     }
   }
 
+  bool decides_publications() const override { return true; }
+
+  void on_publish(const PublishRequest& request) override {
+    const Answer answer = ask("publish", [&] {
+      return caller_.call("publish", next_id(), ids_.clock().wall_now(),
+                          {{"service", request.service.str()},
+                           {"connection", to_json(request.connection, request.service, caller_.server_id())},
+                           {"channel", request.channel.str()},
+                           {"event", request.event},
+                           {"data", event::parse_json(request.json, "the data of the page")}});
+    });
+    if (answer.status < 400) return;
+    if (answer.status >= 500) throw Refusal(503, "the application behind this server is unavailable; try again later");
+    throw Refusal(answer.status, answer.error);
+  }
+
   Answer on_message(const ApplicationRequest& request, const Json& message) override {
     Json body = describe(request);
     body["message"] = message;

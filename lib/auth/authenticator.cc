@@ -33,13 +33,20 @@ class HeaderAuthenticator final : public Authenticator {
     user.identity.tenant = TenantId(request.header("X-Sse-Tenant"));
     user.identity.token = AccessToken(request.header("X-Sse-Token"));
     if (user.identity.user.empty()) return std::nullopt;
-    user.channels = split_list(request.header("X-Sse-Channels"));
-    try {
-      check_user_channels(user.channels);
-    } catch (const Error& e) {
-      throw Error(ErrorCode::kUnauthenticated, std::string("the header X-Sse-Channels of the proxy ") + e.what());
-    }
+    user.channels = channels_in(request, "X-Sse-Channels");
+    user.publish = channels_in(request, "X-Sse-Publish");
     return user;
+  }
+
+ private:
+  static std::vector<std::string> channels_in(const PageRequest& request, const std::string& header) {
+    std::vector<std::string> channels = split_list(request.header(header));
+    try {
+      check_user_channels(channels);
+    } catch (const Error& e) {
+      throw Error(ErrorCode::kUnauthenticated, "the header " + header + " of the proxy " + e.what());
+    }
+    return channels;
   }
 };
 

@@ -1,29 +1,11 @@
 #include "auth/channel_access.h"
 
-#include <algorithm>
-#include <optional>
 #include <utility>
-
-#include "base/error.h"
 
 namespace sse::auth {
 namespace {
 
 using Who = ChannelRule::Who;
-
-// What is no pattern allows nothing; the authenticators report it.
-std::vector<ChannelPattern> patterns_of(const std::vector<std::string>& texts) {
-  std::vector<ChannelPattern> patterns;
-  for (const std::string& text : texts) {
-    if (patterns.size() == kMaxUserChannels) break;
-    try {
-      patterns.push_back(ChannelPattern::parse(text));
-    } catch (const Error&) {
-      continue;
-    }
-  }
-  return patterns;
-}
 
 ChannelAnswer answer_about(const ChannelName& channel, const Identity& who, const std::vector<ChannelPattern>& granted,
                            const ChannelRules& rules) {

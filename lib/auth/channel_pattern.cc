@@ -140,6 +140,19 @@ void check_user_channels(const std::vector<std::string>& patterns) {
   }
 }
 
+std::vector<ChannelPattern> patterns_of(const std::vector<std::string>& texts) {
+  std::vector<ChannelPattern> patterns;
+  for (const std::string& text : texts) {
+    if (patterns.size() == kMaxUserChannels) break;
+    try {
+      patterns.push_back(ChannelPattern::parse(text));
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return patterns;
+}
+
 std::vector<std::string> user_channels_in(const event::Json& list) {
   std::vector<std::string> channels;
   if (list.is_null()) return channels;

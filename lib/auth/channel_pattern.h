@@ -52,6 +52,9 @@ inline constexpr std::size_t kMaxUserChannelBytes = std::size_t{16} * 1024;
 /// Checks the names and patterns that the credentials of a user list. Throws Error(kInvalidArgument): the rest of a
 /// sentence about the list.
 void check_user_channels(const std::vector<std::string>& patterns);
+/// The patterns in such a list, at most kMaxUserChannels. What is no pattern allows nothing, and is left out: the
+/// authenticators report it.
+std::vector<ChannelPattern> patterns_of(const std::vector<std::string>& texts);
 /// Reads such a list; null is an empty one. Throws as check_user_channels().
 std::vector<std::string> user_channels_in(const event::Json& list);
 

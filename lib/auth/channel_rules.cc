@@ -11,21 +11,32 @@ namespace sse::auth {
 namespace {
 
 using Who = ChannelRule::Who;
+using Purpose = ChannelRule::Purpose;
 
-constexpr std::array<std::pair<std::string_view, Who>, 3> kWho{
-    {{"anyone", Who::kAnyone}, {"self", Who::kSelf}, {"hook", Who::kHook}}};
+constexpr std::array<std::pair<std::string_view, Who>, 4> kWho{
+    {{"anyone", Who::kAnyone}, {"self", Who::kSelf}, {"hook", Who::kHook}, {"subscriber", Who::kSubscriber}}};
 
-ChannelRule parse_rule(const std::string& text) {
+std::string option_of(Purpose purpose) {
+  return purpose == Purpose::kPublish ? "--publish-rule" : "--channel-rule";
+}
+
+ChannelRule parse_rule(const std::string& text, Purpose purpose) {
   const auto bad = [&](const std::string& why) {
-    return Error(ErrorCode::kInvalidArgument, "--channel-rule '" + printable(text, 120) + "' " + why);
+    return Error(ErrorCode::kInvalidArgument, option_of(purpose) + " '" + printable(text, 120) + "' " + why);
   };
+  const bool publish = purpose == Purpose::kPublish;
   // The last one: a name may contain others.
   const std::size_t equals = text.rfind('=');
-  if (equals == std::string::npos) throw bad("is not PATTERN=anyone, PATTERN=self or PATTERN=hook");
+  if (equals == std::string::npos) {
+    throw bad(publish ? "is not PATTERN=anyone, PATTERN=self, PATTERN=subscriber or PATTERN=hook"
+                      : "is not PATTERN=anyone, PATTERN=self or PATTERN=hook");
+  }
   const std::string_view word = std::string_view(text).substr(equals + 1);
   const auto* const known = std::ranges::find(kWho, word, &std::pair<std::string_view, Who>::first);
-  if (known == kWho.end())
-    throw bad("ends in '" + printable(word, 40) + "'; after the '=' stands anyone, self or hook");
+  if (known == kWho.end() || (known->second == Who::kSubscriber && !publish)) {
+    throw bad("ends in '" + printable(word, 40) + "'; after the '=' stands " +
+              (publish ? "anyone, self, subscriber or hook" : "anyone, self or hook"));
+  }
   const auto parse_pattern = [&] {
     try {
       return ChannelPattern::parse(std::string_view(text).substr(0, equals));
@@ -44,12 +55,12 @@ ChannelRule parse_rule(const std::string& text) {
 
 }  // namespace
 
-ChannelRules ChannelRules::parse(const std::vector<std::string>& texts) {
+ChannelRules ChannelRules::parse(const std::vector<std::string>& texts, ChannelRule::Purpose purpose) {
   if (texts.size() > kMax)
-    throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMax) + " rules of --channel-rule");
+    throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMax) + " rules of " + option_of(purpose));
   ChannelRules rules;
   rules.rules_.reserve(texts.size());
-  for (const std::string& text : texts) rules.rules_.push_back(parse_rule(text));
+  for (const std::string& text : texts) rules.rules_.push_back(parse_rule(text, purpose));
   return rules;
 }
 

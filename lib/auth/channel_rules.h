@@ -10,13 +10,15 @@
 
 namespace sse::auth {
 
-/// A rule of --channel-rule: who may join the channels of a pattern.
+/// A rule of --channel-rule or --publish-rule: who may join the channels of a pattern, or publish to them.
 struct ChannelRule {
   enum class Who : unsigned char {
-    kAnyone,  ///< every user whom the server lets in
-    kSelf,    ///< the user, or the users of the tenant, that the pattern names
-    kHook,    ///< those whom the application accepts
+    kAnyone,      ///< every user whom the server lets in
+    kSelf,        ///< the user, or the users of the tenant, that the pattern names
+    kHook,        ///< those whom the application accepts
+    kSubscriber,  ///< of --publish-rule: streams that are in the channel
   };
+  enum class Purpose : unsigned char { kJoin, kPublish };
 
   ChannelPattern pattern;
   Who who = Who::kAnyone;
@@ -29,8 +31,10 @@ class ChannelRules {
  public:
   static constexpr std::size_t kMax = 1000;
 
-  /// `texts`: `PATTERN=anyone`, `PATTERN=self` or `PATTERN=hook`. Throws Error(kInvalidArgument) that names the rule.
-  static ChannelRules parse(const std::vector<std::string>& texts);
+  /// `texts`: `PATTERN=anyone`, `PATTERN=self` or `PATTERN=hook`, to publish also `PATTERN=subscriber`. Throws
+  /// Error(kInvalidArgument) that names the option and the rule.
+  static ChannelRules parse(const std::vector<std::string>& texts,
+                            ChannelRule::Purpose purpose = ChannelRule::Purpose::kJoin);
 
   /// The rule that decides about a channel for a user; null: none does.
   const ChannelRule* find(std::string_view channel, const Identity& who) const;

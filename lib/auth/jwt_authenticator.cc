@@ -233,6 +233,7 @@ User user_of_token(const std::string& token, const JwtKeys& keys, const JwtOptio
     profile["presence"] = *shown;
   user.profile = event::dump_json(profile);
   user.channels = channels_claim(claims, options.channels_claim);
+  user.publish = channels_claim(claims, options.publish_claim);
   user.expires = *expires + options.leeway;
   return user;
 }

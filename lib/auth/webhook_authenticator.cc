@@ -29,6 +29,16 @@ std::string id_field(const Json& json, const char* name) {
   return event::string_field(json, name);
 }
 
+std::vector<std::string> channels_field(const Json& json, const std::string& name) {
+  const auto list = json.find(name);
+  if (list == json.end()) return {};
+  try {
+    return user_channels_in(*list);
+  } catch (const Error& e) {
+    throw Error(ErrorCode::kInvalidArgument, "its answer's '" + name + "' " + e.what());
+  }
+}
+
 User user_of(const Json& json) {
   User user;
   if (!json.is_object()) throw Error(ErrorCode::kInvalidArgument, "its answer is not a JSON object");
@@ -41,13 +51,8 @@ User user_of(const Json& json) {
   if (user.profile.size() > kMaxProfileBytes)
     throw Error(ErrorCode::kTooLarge,
                 "its answer's 'profile' is larger than " + std::to_string(kMaxProfileBytes) + " bytes");
-  if (const auto channels = json.find("channels"); channels != json.end()) {
-    try {
-      user.channels = user_channels_in(*channels);
-    } catch (const Error& e) {
-      throw Error(ErrorCode::kInvalidArgument, std::string("its answer's 'channels' ") + e.what());
-    }
-  }
+  user.channels = channels_field(json, "channels");
+  user.publish = channels_field(json, "publish");
   for (const std::string* name : {&user.identity.user.str(), &user.identity.tenant.str(), &user.identity.token.str()}) {
     if (name->size() > event::kMaxNameBytes)
       throw Error(ErrorCode::kTooLarge,
@@ -94,7 +99,9 @@ class WebhookAuthenticator final : public Authenticator {
       constexpr std::size_t kKeyAndNode = 192;
       if (!user) return sizeof(CachedAnswer) + kKeyAndNode;
       std::size_t channels = 0;
-      for (const std::string& one : user->channels) channels += sizeof(one) + one.size();
+      for (const auto* list : {&user->channels, &user->publish}) {
+        for (const std::string& one : *list) channels += sizeof(one) + one.size();
+      }
       return sizeof(CachedAnswer) + kKeyAndNode + user->profile.size() + user->identity.user.str().size() +
              user->identity.tenant.str().size() + user->identity.token.str().size() + channels;
     }

@@ -179,6 +179,7 @@ std::string ClusterPages::forward(unsigned node, std::string_view text, const ne
   const std::string_view path = text.substr(0, std::min(text.find('?'), text.find("\r\n")));
   const bool calls_application = path.find("/connect/message/") != std::string_view::npos ||
                                  path.find("/connect/subscribe.do") != std::string_view::npos ||
+                                 path.find("/connect/publish.do") != std::string_view::npos ||
                                  path.find("/connect/upload/") != std::string_view::npos;
   const std::chrono::milliseconds timeout = cluster_.options().timeout;
   // A large body takes the other node longer, too.

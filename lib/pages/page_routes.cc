@@ -59,6 +59,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
       connect_(admission_, connect_refusals_, channels_, application, options.keepalive, draining),
       connections_(admission_),
       subscriptions_(admission_, channels_, application),
+      publications_(admission_, application, metrics, clock_, options.publishing),
       application_(admission_, application, activity_log, options.upload_folder),
       content_(options.serve_page, options.web_root),
       router_(app, write_page_error),
@@ -94,6 +95,9 @@ void PageRoutes::add_service(const application::Service& service) {
                handler_of(connections_, service, &ConnectionRoutes::remove_listeners));
   router_.post(base + "/connect/subscribe.do", handler_of(subscriptions_, service, &SubscriptionRoutes::subscribe));
   router_.post(base + "/connect/unsubscribe.do", handler_of(subscriptions_, service, &SubscriptionRoutes::unsubscribe));
+  router_.post(base + "/connect/publish.do", [this, &service](const httplib::Request& req, httplib::Response& res) {
+    publications_.publish(service, req, res);
+  });
   router_.post(base + "/connect/message/{+}.do", handler_of(application_, service, &ApplicationRoutes::message));
   router_.post(base + "/connect/upload/{+}.do", handler_of(application_, service, &ApplicationRoutes::upload));
   router_.post(base + "/connect/ack.do", handler_of(connections_, service, &ConnectionRoutes::acknowledge));

@@ -26,6 +26,7 @@
 #include "pages/page_admission.h"
 #include "pages/page_content.h"
 #include "pages/page_refusals.h"
+#include "pages/publish_routes.h"
 #include "pages/request_planner.h"
 #include "pages/service_paths.h"
 #include "pages/subscription_routes.h"
@@ -46,6 +47,7 @@ struct PageOptions {
   store::MessageCatalog* queries = nullptr;            ///< set: pages may query online users and pending messages
   std::string upload_folder = "/tmp";                  ///< stores uploads until the application responds
   auth::Tickets* tickets = nullptr;                    ///< must outlive the routes; null: no tickets
+  PublishOptions publishing{};                         ///< of events by pages
 };
 
 /// All requests of browsers (PROTOCOL.md): registers the routes and owns the classes that handle them.
@@ -90,6 +92,7 @@ class PageRoutes {
   const ConnectRoute connect_;
   const ConnectionRoutes connections_;
   const SubscriptionRoutes subscriptions_;
+  mutable PublishRoutes publications_;
   const ApplicationRoutes application_;
   PageContent content_;
   net::Router router_;

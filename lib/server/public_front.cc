@@ -85,6 +85,7 @@ pages::PageOptions PublicFront::page_options(const Parts& parts) const {
   if (options_.enable_get_json) page.queries = &parts.catalog;
   page.upload_folder = upload_folder(options_);
   page.tickets = &parts.tickets;
+  page.publishing = {&parts.publishing, options_.publish_rate, options_.max_publish};
   return page;
 }
 

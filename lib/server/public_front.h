@@ -10,6 +10,7 @@
 #include "application/service.h"
 #include "auth/authenticator.h"
 #include "auth/channel_access.h"
+#include "auth/publish_access.h"
 #include "auth/tickets.h"
 #include "auth/trusted_proxies.h"
 #include "net/byte_budget.h"
@@ -38,6 +39,7 @@ class PublicFront {
     const std::vector<application::Service>& services;
     auth::Authenticator& authenticator;
     const auth::ChannelAccess& channels;
+    const auth::PublishAccess& publishing;
     bool demo_authentication;
     const auth::TrustedProxies& proxies;
     ApplicationBridge& application;

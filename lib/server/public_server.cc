@@ -179,6 +179,10 @@ void Server::set_channel_rules(const std::vector<std::string>& rules) {
   impl_->server.set_channel_rules(rules);
 }
 
+void Server::set_publish_rules(const std::vector<std::string>& rules) {
+  impl_->server.set_publish_rules(rules);
+}
+
 std::string Server::url() const {
   return impl_->server.url();
 }

@@ -49,6 +49,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
       demo_authentication_(!authenticator),
       authenticator_(authenticator ? std::move(authenticator) : auth::make_demo_authenticator()),
       channels_(demo_authentication_, options_.channel_rules),
+      publishing_(demo_authentication_, options_.publish_rules),
       proxies_(options_.trusted_proxies),
       body_disk_(options_.max_body_disk, "--max-body-disk") {
   if (!options_.tls_certificate.empty()) open_tls();
@@ -61,6 +62,7 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   application_bridge_ = std::make_unique<ApplicationBridge>(
       options_, demo_authentication_, server_id_, std::move(application), std::move(callbacks), *ids_, metrics_);
   check_channel_rules(options_.channel_rules);
+  check_publish_rules(options_.publish_rules);
   stores_ = std::make_unique<Stores>(options_, server_id_, *ids_, metrics_);
   if (cluster_) cluster_->share(*stores_);
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
@@ -149,10 +151,10 @@ void Server::Impl::open_tickets() {
 
 void Server::Impl::open_fronts() {
   const FrontLimits limits = front_limits(options_, raise_descriptor_limit());
-  public_.open(
-      PublicFront::Parts{services_, *authenticator_, channels_, demo_authentication_, proxies_, *application_bridge_,
-                         stores_->catalog(), tls_.get(), draining_, server_id_, *tickets_, metrics_},
-      limits);
+  public_.open(PublicFront::Parts{services_, *authenticator_, channels_, publishing_, demo_authentication_, proxies_,
+                                  *application_bridge_, stores_->catalog(), tls_.get(), draining_, server_id_,
+                                  *tickets_, metrics_},
+               limits);
   admin_.open(AdminFront::Parts{services_, application_bridge_->activity_log(), token_, tls_.get(), limits.max_spooled,
                                 metrics_},
               admin_dependencies());
@@ -171,7 +173,7 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
                                           [this] { return facts_.document(); },
                                           [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
           [this] { maintenance_->expire(); },
-          {&channels_, authenticator_.get()},
+          {&channels_, &publishing_, authenticator_.get()},
           tickets_.get()};
 }
 
@@ -211,6 +213,19 @@ void Server::Impl::check_channel_rules(const std::vector<std::string>& rules) co
   if (asks == nullptr || application_bridge_->application().decides_connects()) return;
   throw Error(ErrorCode::kInvalidArgument, "--channel-rule '" + printable(asks->text, 120) +
                                                "' leaves channels to the application, but there is no --hook");
+}
+
+void Server::Impl::check_publish_rules(const std::vector<std::string>& rules) const {
+  const auth::ChannelRules parsed = auth::ChannelRules::parse(rules, auth::ChannelRule::Purpose::kPublish);
+  const auth::ChannelRule* asks = parsed.first(auth::ChannelRule::Who::kHook);
+  if (asks == nullptr || application_bridge_->application().decides_publications()) return;
+  throw Error(ErrorCode::kInvalidArgument, "--publish-rule '" + printable(asks->text, 120) +
+                                               "' leaves channels to the application, but there is no --hook");
+}
+
+void Server::Impl::set_publish_rules(const std::vector<std::string>& rules) {
+  check_publish_rules(rules);
+  publishing_.set_rules(rules);
 }
 
 void Server::Impl::log_closed_channels() const {
@@ -301,7 +316,8 @@ Server::Server(ServerOptions options, std::unique_ptr<auth::Authenticator> authe
                                    application::Callbacks())) {}
 Server::Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<auth::Authenticator> authenticator) {
   if (!authenticator) authenticator = application::make_callback_authenticator(callbacks);
-  const bool answers = callbacks.connect || callbacks.message || callbacks.upload || options.hook.empty();
+  const bool answers =
+      callbacks.connect || callbacks.publish || callbacks.message || callbacks.upload || options.hook.empty();
   auto application = answers ? application::make_callback_application(callbacks) : nullptr;
   impl_ = std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application),
                                  std::move(callbacks));
@@ -319,6 +335,9 @@ void Server::reload() {
 }
 void Server::set_channel_rules(const std::vector<std::string>& rules) {
   impl_->set_channel_rules(rules);
+}
+void Server::set_publish_rules(const std::vector<std::string>& rules) {
+  impl_->set_publish_rules(rules);
 }
 std::vector<std::string> Server::stuck_threads() {
   return impl_->stuck_threads();

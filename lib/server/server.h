@@ -62,6 +62,8 @@ class Server {
   void reload();
   /// As sse::Server::set_channel_rules().
   void set_channel_rules(const std::vector<std::string>& rules);
+  /// As sse::Server::set_publish_rules().
+  void set_publish_rules(const std::vector<std::string>& rules);
   /// For a watchdog, between start() and stop(), on one thread at a time: asks each loop and the committer for an
   /// answer and returns the names of those that have not answered since an earlier call. Does not wait.
   std::vector<std::string> stuck_threads();

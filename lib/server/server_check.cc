@@ -136,6 +136,8 @@ void check(const ServerOptions& options) {
   auth::ChannelRules::parse(options.channel_rules);
   if (options.presence_grace > std::chrono::hours(1)) bad("--presence-grace must be at most 1h");
   if (options.presence_max == 0 || options.presence_max > 10'000) bad("--presence-max must be from 1 to 10000");
+  auth::ChannelRules::parse(options.publish_rules, auth::ChannelRule::Purpose::kPublish);
+  if (options.max_publish.count() == 0) bad("--max-publish must be more than 0");
   check_application_options(options);
   if (options.max_body.count() == 0) bad("--max-body must be more than 0");
   if (options.max_body_memory < options.max_body) bad("--max-body-memory must be at least --max-body");

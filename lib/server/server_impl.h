@@ -11,6 +11,7 @@
 
 #include "admin/admin_routes.h"
 #include "auth/channel_access.h"
+#include "auth/publish_access.h"
 #include "auth/tickets.h"
 #include "auth/trusted_proxies.h"
 #include "net/byte_budget.h"
@@ -44,6 +45,7 @@ class Server::Impl {
   void stop();
   void reload();
   void set_channel_rules(const std::vector<std::string>& rules);
+  void set_publish_rules(const std::vector<std::string>& rules);
   std::vector<std::string> stuck_threads() { return progress_.check(); }
 
   std::string url() const { return public_url(options_, public_.address()); }
@@ -68,6 +70,7 @@ class Server::Impl {
   void end_drain();
   void watch_progress();
   void check_channel_rules(const std::vector<std::string>& rules) const;
+  void check_publish_rules(const std::vector<std::string>& rules) const;
   void log_closed_channels() const;
 
   const ServerOptions options_;
@@ -80,6 +83,7 @@ class Server::Impl {
   std::unique_ptr<auth::Authenticator> authenticator_;
   auth::ChannelAccess channels_;
   std::vector<std::string> channel_rules_ = options_.channel_rules;
+  auth::PublishAccess publishing_;
   auth::TrustedProxies proxies_;
   admin::AdminToken token_;
   std::string server_id_;

@@ -37,6 +37,8 @@ struct User {
   /// Names and patterns of channels that the user may join besides those of ServerOptions::channel_rules, as a pattern
   /// there; at most 1000 of 16 KiB together. An entry that is no pattern allows nothing.
   std::vector<std::string> channels{};
+  /// The same for channels to which pages of the user may publish, besides those of ServerOptions::publish_rules.
+  std::vector<std::string> publish{};
 };
 
 /// Authenticates the sender of a request. Thread safe; runs on worker threads and may block.

@@ -24,6 +24,8 @@ struct JwtOptions {
   std::string token_claim = "jti";      ///< becomes the access token that sends can be addressed to
   /// A list of names and patterns of channels that the user may join; empty: no claim is read.
   std::string channels_claim = "channels";
+  /// The same for channels to which pages of the user may publish.
+  std::string publish_claim = "publish";
   std::string cookie;                        ///< name of a cookie that may contain the token; empty: none
   std::chrono::milliseconds leeway{30'000};  ///< for clocks that differ
 };
@@ -43,14 +45,14 @@ struct WebhookOptions {
 };
 
 /// POSTs `{"parameters":{…},"address":…,"origin":…}` with the page's Cookie and Authorization headers. A 2xx answer
-/// `{"user":…,"tenant":…,"token":…,"profile":…,"channels":[…]}` describes the user; 401 and 403 refuse the request. Any
-/// other answer or a timeout throws Error(kUnavailable), so that the page gets 503 and retries later. Throws Error when
-/// the URL is invalid. Needs ServerOptions::authentication_blocks.
+/// `{"user":…,"tenant":…,"token":…,"profile":…,"channels":[…],"publish":[…]}` describes the user; 401 and 403 refuse
+/// the request. Any other answer or a timeout throws Error(kUnavailable), so that the page gets 503 and retries later.
+/// Throws Error when the URL is invalid. Needs ServerOptions::authentication_blocks.
 SSE_API std::unique_ptr<Authenticator> make_webhook_authenticator(WebhookOptions options);
 
-/// Trusts the headers X-Sse-User, X-Sse-Tenant, X-Sse-Token and X-Sse-Channels (User::channels, separated by commas) of
-/// one of ServerOptions::trusted_proxies. The proxy authenticates the user and must remove all four from the requests
-/// of clients.
+/// Trusts the headers X-Sse-User, X-Sse-Tenant, X-Sse-Token, X-Sse-Channels and X-Sse-Publish (User::channels and
+/// User::publish, separated by commas) of one of ServerOptions::trusted_proxies. The proxy authenticates the user and
+/// must remove all five from the requests of clients.
 SSE_API std::unique_ptr<Authenticator> make_header_authenticator();
 
 }  // namespace sse

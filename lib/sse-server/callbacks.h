@@ -51,6 +51,16 @@ struct SubscribeRequest {
   std::vector<RequestedChannel>& channels;  ///< with the right by the rules and the user's credentials
 };
 
+/// An event that a page wants to publish to a channel, `sse.publish('room.1', 'say', {…})`, where a rule leaves that to
+/// the program. Valid during the call only.
+struct PublishRequest {
+  const ServiceName& service;        ///< the service of the page's connection
+  const ConnectionInfo& connection;  ///< the page's connection
+  const ChannelName& channel;        ///< the channel
+  const std::string& event;          ///< name of the event
+  const std::string& json;           ///< what the page publishes, as JSON text
+};
+
 /// A message of a page: `sse.send('hello', {…})`.
 struct MessageRequest {
   const ServiceName& service;        ///< the service of the page's connection
@@ -119,15 +129,15 @@ struct ChannelEvent {
 
 /// The functions with which a C++ program handles its pages. Each may be empty.
 ///
-/// Threads: `authenticate`, `connect`, `subscribe`, `message` and `upload` run on worker threads, several at once, and
-/// may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied` and `channel_vacated` run one at a
-/// time, in the order of the events, on a separate thread: one that blocks delays only the next ones. When 10,000 are
-/// queued, new ones are dropped, counted
+/// Threads: `authenticate`, `connect`, `subscribe`, `publish`, `message` and `upload` run on worker threads, several at
+/// once, and may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied` and `channel_vacated` run
+/// one at a time, in the order of the events, on a separate thread: one that blocks delays only the next ones. When
+/// 10,000 are queued, new ones are dropped, counted
 /// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
 /// close); none may destroy or stop it.
 ///
-/// Exceptions: an Error from `connect`, `subscribe`, `message` or `upload` becomes the page's answer (a Refusal with
-/// its own status), any other exception a 500. Exceptions from the other callbacks are logged.
+/// Exceptions: an Error from `connect`, `subscribe`, `publish`, `message` or `upload` becomes the page's answer (a
+/// Refusal with its own status), any other exception a 500. Exceptions from the other callbacks are logged.
 struct Callbacks {
   /// Authenticates the sender of a request; nullopt: 401. Empty: the demo authenticator, which accepts every user.
   std::function<std::optional<User>(const PageRequest&)> authenticate{};
@@ -137,6 +147,9 @@ struct Callbacks {
   /// Decides about further channels of an open stream; a Refusal refuses all of them. Empty: those that the rules leave
   /// to the application are refused.
   std::function<void(SubscribeRequest&)> subscribe{};
+  /// Returns when the page may publish the event; throws a Refusal otherwise. Called where a rule of
+  /// ServerOptions::publish_rules leaves it to the application, which needs this callback.
+  std::function<void(const PublishRequest&)> publish{};
   /// Answers `message/….do`. Empty: the page gets 404.
   std::function<Answer(const MessageRequest&)> message{};
   /// Answers `upload/….do`. Empty: the page gets 404.

@@ -58,6 +58,12 @@ struct ServerOptions {
   std::vector<std::string> channel_rules;
   std::chrono::milliseconds presence_grace{5000};  ///< a user whose last stream left a channel is in it for so long
   std::size_t presence_max = 1000;  ///< users in a channel that events about presence list; of more, only the number
+  /// To which channels pages may publish: `PATTERN=anyone`, `=self`, `=subscriber` (streams that are in the channel) or
+  /// `=hook`, as `--publish-rule`; the first whose pattern matches decides. Without a rule nothing can be published,
+  /// unless User::publish allows it. Empty with the demo authentication: every channel is open.
+  std::vector<std::string> publish_rules;
+  std::size_t publish_rate = 10;          ///< events a second that one stream may publish; 0: no limit
+  ByteCount max_publish = kibibytes(16);  ///< of the data of one of them, as JSON text
 
   // Streams.
   std::chrono::milliseconds reconnect_time{5000};           ///< after which a client reconnects

@@ -110,8 +110,8 @@ class SSE_API Server {
  public:
   /// Opens the database and the listeners, so that errors appear before anything runs. `authenticator` null: that of
   /// the callbacks. With ServerOptions::hook, the application at that URL decides about connects and answers messages
-  /// and uploads, unless one of the callbacks `connect`, `message` and `upload` is set: then these do. Throws Error;
-  /// kInvalidArgument names the option, as `sse-serve` calls it.
+  /// and uploads, unless one of the callbacks `connect`, `publish`, `message` and `upload` is set: then these do.
+  /// Throws Error; kInvalidArgument names the option, as `sse-serve` calls it.
   explicit Server(ServerOptions options, Callbacks callbacks = {},
                   std::unique_ptr<Authenticator> authenticator = nullptr);
   /// With a store, a registry of nodes or an authenticator of the program's own.
@@ -133,6 +133,8 @@ class SSE_API Server {
   /// by these; they stay open, and their pages get an event `sse-channel-refused`. Waits for the event loops. Throws
   /// Error(kInvalidArgument) that names a rule; then the earlier rules stay in effect. The thread of start() calls it.
   void set_channel_rules(const std::vector<std::string>& rules);
+  /// Replaces ServerOptions::publish_rules. Throws as set_channel_rules(). The thread of start() calls it.
+  void set_publish_rules(const std::vector<std::string>& rules);
 
   /// `http://127.0.0.1:8080` or `https://…`, with the port actually bound.
   std::string url() const;

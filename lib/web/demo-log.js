@@ -39,14 +39,16 @@ function breakable(content) {
 
 /**
  * Adds a line `ID:… name text`; it contains only text nodes, so that the server cannot insert markup. Time and marks are
- * drawn beside them. Returns the line. `detail`: {frame, curl, ssectl}, as far as there are.
+ * drawn beside them, as is the `channel` of an event. Returns the line. `detail`: {frame, curl, ssectl}, as far as there are.
  */
-export function addLine(kind, id, name, content, detail = {}) {
+export function addLine(kind, id, name, content, detail = {}, channel = undefined) {
   const follow = followsNewest();
   const line = document.createElement('li');
   line.dataset.kind = kind;
   line.dataset.time = new Date().toLocaleTimeString([], { hour12: false });
-  line.append(span('id', `ID:${id ?? '–'}`), ' ', span('name', name), ' ', ...breakable(shorten(content)));
+  const label = span('name', name);
+  if (channel) label.dataset.channel = channel;
+  line.append(span('id', `ID:${id ?? '–'}`), ' ', label, ' ', ...breakable(shorten(content)));
   details.set(line, detail);
   list.append(line);
   while (list.childElementCount > MAX_LINES) list.firstElementChild.remove();

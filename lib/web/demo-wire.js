@@ -23,8 +23,9 @@ export function curlForm(url, form) {
 }
 
 /** An event as the server has sent it (WHATWG HTML §9.2.6). */
-export function frameOf({ type, data, lastEventId, qos }) {
-  const mark = qos ? 'event:sse-qos\ndata:\n\n' : '';
+export function frameOf({ type, data, lastEventId, qos, channel }) {
+  const of = channel ? `event:sse-channel\ndata:${JSON.stringify({ channel, event: type })}\n\n` : '';
+  const mark = (qos ? 'event:sse-qos\ndata:\n\n' : '') + of;
   const id = lastEventId ? `id:${lastEventId}\n` : '';
   const lines = String(data).split('\n');
   return `${mark}${id}event:${type}\n${lines.map((line) => `data:${line}\n`).join('')}\n`;
@@ -44,6 +45,23 @@ async function readText(body, onText) {
     if (done) return;
     onText(value);
   }
+}
+
+const answers = new Map(); // action, such as subscribe → the last request and its answer
+
+/** What the last request of an action was, once it has been answered: `{ curl, answer }`. */
+export async function lastRequest(action) {
+  const { url, body, status, content } = answers.get(action) ?? {};
+  return url && { curl: curlPost(url, JSON.parse(body)), answer: `${status} ${await content}` };
+}
+
+export const forgetRequest = (action) => answers.delete(action);
+
+function noteAnswer(url, body, response) {
+  const [, action] = pathOf(url).match(/\/connect\/(subscribe|unsubscribe|publish)\.do$/) ?? [];
+  if (!action) return;
+  const content = response.clone().text();
+  answers.set(action, { url: new URL(url, location.href).href, body, status: response.status, content });
 }
 
 /**
@@ -68,6 +86,7 @@ export function watchWire({ onConnect, onRaw, onConfirmed, onGoodbye }) {
     if (isStream) onConnect(new URL(url, location.href).href);
     watchGoodbye(url, options?.body);
     const response = await fetch(resource, options);
+    noteAnswer(url, options?.body, response);
     if (isStream && response.ok && response.body) {
       const [own, copy] = response.body.tee();
       readText(copy, onRaw).catch((error) => onRaw(`\n(${error.message})\n`));

@@ -1,9 +1,10 @@
 // The demo page. The user's identity is in the URL, so that two tabs can be two users and a reload changes nothing.
 
+import { joinAll, labelChannels, leaveRefused, startChannels } from './demo-channels.js';
 import { addReconnect, addRoundTrip, drawChart } from './demo-chart.js';
 import { addDetail, addLine, awaitConfirmation, labelCopyButtons, setConfirmed, showDetail } from './demo-log.js';
 import { setLanguage, text } from './demo-text.js';
-import { curlForm, curlPost, frameOf, shellLine, watchWire } from './demo-wire.js';
+import { curlForm, curlPost, forgetRequest, frameOf, lastRequest, shellLine, watchWire } from './demo-wire.js';
 
 const STATES = ['connecting', 'connected', 'closed'];
 const FIELDS = { user: 'userId', tenant: 'tenantId', channel: 'channel' };
@@ -82,6 +83,12 @@ const listeners = {
     const seconds = duration.sessionDuration + duration.duration;
     element('activity').textContent = text(newActive ? 'active' : 'away', seconds);
   },
+  'sse-channel-refused'(event) {
+    const { channel } = JSON.parse(event.data);
+    const ssectl = shellLine('ssectl', 'explain', '--user', element('user').value, '--channel', channel);
+    addLine('problem', this.connectionId, event.type, event.data, { frame: frameOf(event), ssectl });
+    leaveRefused(channel);
+  },
   resync(event) {
     addLine('problem', this.connectionId, event.type, event.data, { frame: frameOf(event) });
   },
@@ -89,11 +96,9 @@ const listeners = {
 
 function showEvent(event) {
   const options = ['--event', event.type, ...(event.qos ? ['--qos'] : [])];
-  const detail = {
-    frame: frameOf(event),
-    ssectl: shellLine('ssectl', 'send', '--user', element('user').value, ...options, event.data),
-  };
-  const line = addLine('event', this.connectionId, event.type, event.data, detail);
+  const to = event.channel ? ['--channel', event.channel] : ['--user', element('user').value];
+  const detail = { frame: frameOf(event), ssectl: shellLine('ssectl', 'send', ...to, ...options, event.data) };
+  const line = addLine('event', this.connectionId, event.type, event.data, detail, event.channel);
   if (event.qos) awaitConfirmation(line, event.lastEventId);
   if (event.lastEventId) remember(arrived, event.lastEventId, performance.now());
 }
@@ -177,6 +182,7 @@ function connectAs() {
     useWindowEventBus: false,
   });
   showState(STATES[sse.state]);
+  joinAll(sse);
 }
 
 /** Only paths of this server: the module at that path runs with the rights of this page. */
@@ -218,12 +224,49 @@ async function showAnswer(name, shown, request, body, ssectl) {
   }
 }
 
+/** Shows a call of the client, which makes a request of that action; resolves with `{ ok, result }`. */
+async function showCall(action, shown, call, ssectl) {
+  const sender = sse;
+  const id = sender.connectionId;
+  const line = addLine('sent', id, action, `${shown}${sender.isActive() ? '' : ' (waits for the connection)'}`, { ssectl });
+  forgetRequest(action);
+  const outcome = await call().then(
+    (result) => ({ ok: true, result }),
+    (error) => ({ ok: false, error }),
+  );
+  const { curl, answer } = (await lastRequest(action)) ?? {};
+  const detail = { curl, ssectl };
+  addDetail(line, detail);
+  addLine(outcome.ok ? 'sent' : 'problem', id ?? sender.connectionId, 'answer', answer ?? outcome.error?.message ?? '', { ...detail });
+  showDetail(detail);
+  return outcome;
+}
+
+/** Publishes as this user, where the server allows that. */
+async function publishAsUser(channel, event, data) {
+  let value;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    addLine('problem', sse.connectionId, 'publish', text('noJson'));
+    return;
+  }
+  const begin = performance.now();
+  const why = shellLine('ssectl', 'explain', '--user', element('user').value, '--channel', channel);
+  const { result } = await showCall('publish', `${channel} ${event} ${data}`, () => sse.publish(channel, event, value), why);
+  if (result) remember(published, result, begin);
+}
+
 async function publish() {
   const kind = element('to').value;
   const name = element('to-name').value;
   const event = element('publish-event').value;
   const data = element('data').value;
   const qos = element('qos').checked;
+  if (kind === 'own') {
+    await publishAsUser(name, event, data);
+    return;
+  }
   const target = kind === 'all' ? { all: true } : { [kind]: [name] };
   const to = { users: ['--user', name], channels: ['--channel', name], all: ['--all'] }[kind];
   const begin = performance.now();
@@ -294,6 +337,7 @@ function useLanguage(language) {
   setLanguage(language);
   labelCopyButtons();
   showListening();
+  labelChannels();
   drawChart();
   for (const id of ['tenant', 'channel']) element(id).placeholder = text('none');
   element('event').placeholder = text('anotherEvent');
@@ -323,6 +367,7 @@ element('to').addEventListener('change', () => {
   const isAll = element('to').value === 'all';
   element('to-name').disabled = isAll;
   element('to-name-field').hidden = isAll;
+  element('qos-field').hidden = element('to').value === 'own';
 });
 element('reconnect').addEventListener('click', () => {
   sse?.close('reconnect');
@@ -347,6 +392,7 @@ document.body.classList.toggle('second', isSecond);
 readIdentity();
 keepIdentity();
 keepListening();
+startChannels(page, showCall, () => element('user').value);
 showIdentity();
 element('service').textContent = service();
 element('state').dataset.state = 'connecting';

@@ -1,9 +1,18 @@
-// A part of the client: the channels that a page follows. sse.js loads it with the first subscribe().
+// A part of the client: the channels that a page follows or publishes to. sse.js loads it with the first of these calls.
 
 const DEFAULT_EVENTS = ['server-push'];
 // UTF-16 units of the names in a URL. Further channels are joined when the stream is open.
 const MAX_NAMES = 2000;
 const MAX_AT_ONCE = 100;
+
+/** Publishes with `post(body)`, which posts as soon as a stream is open; resolves with the id of the event. */
+export async function publish(post, channel, event, data = null, { echo } = {}) {
+  const response = await post({ channel, event, data, echo });
+  const { data: result, errorMessage } = await response.json();
+  if (response.ok) return result.id;
+  const { status } = response;
+  throw Object.assign(new Error(`The event for '${channel}' was refused: ${errorMessage}`), { status, ...result });
+}
 
 /**
  * Follows channels on the streams of `host`, which has `on(name, fn)` and `off(name, fn)` for events, `request(action,

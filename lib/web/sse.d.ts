@@ -176,6 +176,17 @@ export interface SseSubscribeOptions {
   presence?: boolean;
 }
 
+export interface SsePublishOptions {
+  /** false: this page does not get the event, unless it shares a stream. */
+  echo?: boolean;
+}
+
+/** `data` of an event that a page has published, once parsed: who it was, as the server knows it, and what it published. */
+export interface SsePublication<T = unknown> {
+  from: { user: string; tenant?: string };
+  data: T;
+}
+
 /** 0 connecting or about to reconnect, 1 connected, 2 closed: does not reconnect while this tab is visible. */
 export type SseState = 0 | 1 | 2;
 
@@ -255,6 +266,12 @@ export default class Sse {
   subscribe(channel: string, options: SseSubscribeOptions | null | undefined, listener: NonNullable<SseListener>): Promise<void>;
   /** Removes the listener from the channel; without one, all. The stream leaves a channel that has none left. */
   unsubscribe(channel: string, listener?: NonNullable<SseListener>): Promise<void>;
+  /**
+   * Publishes an event to a channel, if the server allows that: its streams get `data`, any JSON value, with the user that
+   * has published it, as the JSON text of an SsePublication. Resolves with the id of the event; the Error of a refusal has a
+   * `status` and a `reason`: `no-rule`, `not-subscribed`, `application` or `rate`. Not retried when the network fails.
+   */
+  publish(channel: string, event: string, data: unknown, options?: SsePublishOptions): Promise<string>;
   /** The response is the application's; not retried when the network fails, because the request may have arrived. */
   send(path: string, body?: unknown, query?: SseQuery, headers?: Record<string, string>): Promise<Response>;
   /** Rejects with a TypeError when `formData` is not a FormData. */

@@ -44,6 +44,7 @@ const ACTIVITY_EVENTS = ['mousemove', 'mouseover', 'click', 'keydown', 'touchsta
 const JSON_HEADERS = { 'content-type': 'application/json;charset=UTF-8' };
 
 const page = () => globalThis.document;
+const channelsPart = () => import('./sse-channels.js');
 const isHidden = () => page()?.visibilityState === 'hidden';
 
 const memory = {};
@@ -623,19 +624,27 @@ class Sse {
     return this.#withChannels((channels) => channels.unsubscribe(channel, listener));
   }
 
+  async publish(...event) {
+    const { publish } = await channelsPart();
+    return publish((body) => this.#postOfStream('publish', body), ...event);
+  }
+
+  #postOfStream(action, more) {
+    return this.#whenActive(() => {
+      const body = JSON.stringify({ connectionId: this.connectionId, ...more });
+      return post(this.#target(), `${action}.do`, body, JSON_HEADERS);
+    });
+  }
+
   async #withChannels(use) {
     if (this.options.share) throw new TypeError('A shared stream cannot subscribe to channels.');
-    this.#marks ??= import('./sse-channels.js').then(({ Channels }) => {
+    this.#marks ??= channelsPart().then(({ Channels }) => {
       this.#channels = new Channels({
         on: (name, fn) => this.on(name, fn),
         off: (name, fn) => this.off(name, fn),
         call: (fn, event) => this.#call(fn, event),
         presence: () => import('./sse-presence.js'),
-        request: (action, body) =>
-          this.#whenActive(() => {
-            const text = JSON.stringify({ connectionId: this.connectionId, ...body });
-            return post(this.#target(), `${action}.do`, text, JSON_HEADERS);
-          }),
+        request: (action, body) => this.#postOfStream(action, body),
       });
     });
     await this.#marks;

@@ -13,6 +13,7 @@ namespace sse::web {
 extern const std::string_view index_html;
 extern const std::string_view demo_css;
 extern const std::string_view demo_js;
+extern const std::string_view demo_channels_js;
 extern const std::string_view demo_chart_js;
 extern const std::string_view demo_log_js;
 extern const std::string_view demo_text_js;
@@ -53,10 +54,15 @@ std::string with_parts_below(std::string_view url) {
 
 std::span<const Asset> page_assets() {
   static const Asset kAssets[] = {
-      {"/", "text/html;charset=utf-8", index_html}, {"/demo.css", "text/css;charset=utf-8", demo_css},
-      {"/demo.js", kJavascript, demo_js},           {"/demo-chart.js", kJavascript, demo_chart_js},
-      {"/demo-log.js", kJavascript, demo_log_js},   {"/demo-text.js", kJavascript, demo_text_js},
-      {"/demo-wire.js", kJavascript, demo_wire_js}, {"/favicon.svg", "image/svg+xml", favicon_svg},
+      {"/", "text/html;charset=utf-8", index_html},
+      {"/demo.css", "text/css;charset=utf-8", demo_css},
+      {"/demo.js", kJavascript, demo_js},
+      {"/demo-channels.js", kJavascript, demo_channels_js},
+      {"/demo-chart.js", kJavascript, demo_chart_js},
+      {"/demo-log.js", kJavascript, demo_log_js},
+      {"/demo-text.js", kJavascript, demo_text_js},
+      {"/demo-wire.js", kJavascript, demo_wire_js},
+      {"/favicon.svg", "image/svg+xml", favicon_svg},
   };
   return kAssets;
 }

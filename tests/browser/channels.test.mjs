@@ -61,6 +61,54 @@ test('a page gets what is sent to the channels that it has subscribed to', async
   assert.equal((await send(server, ['c'], 'four')).delivered, 0);
 });
 
+test('a page publishes as its user, where that is allowed, and is told why not otherwise', async (t) => {
+  const rules = ['--channel-rule', '*=anyone', '--publish-rule', 'room.*=subscriber', '--publish-rate', '5', '--max-publish', '100'];
+  const server = await startServer(t, ...OPTIONS, ...rules);
+  const page = await openClient(t, server);
+  const publish = (...args) =>
+    page.evaluate(
+      (all) =>
+        window.client.publish(...all).then(
+          (id) => (/^\d+$/.test(id) ? 'published' : `id ${id}`),
+          ({ status, reason }) => `${status} ${reason}`,
+        ),
+      args,
+    );
+  assert.equal(await publish('room.1', 'news', 1), '403 not-subscribed');
+  assert.equal(await page.evaluate((more) => window.follow('room.1', more), NEWS), 'joined');
+  assert.equal(await publish('room.1', 'news', { text: 'hi' }), 'published');
+  assert.equal(await publish('board', 'news', 1), '403 no-rule');
+  assert.equal(await publish('room.1', 'sse-qos', 1), '400 undefined');
+  assert.equal(await publish('room.1', 'news', 'x'.repeat(200)), '413 undefined');
+  assert.equal(await publish('room.1', 'news', 'not to this client', { echo: false }), 'published');
+  assert.equal(await publish('room.1', 'news'), 'published');
+  await gets(page, '{"from":{"user":"ann"},"data":null}');
+  assert.deepEqual(await got(page), [
+    ['page', 'room.1', '{"from":{"user":"ann"},"data":{"text":"hi"}}'],
+    ['room.1', 'room.1', '{"from":{"user":"ann"},"data":{"text":"hi"}}'],
+    ['page', 'room.1', '{"from":{"user":"ann"},"data":null}'],
+    ['room.1', 'room.1', '{"from":{"user":"ann"},"data":null}'],
+  ]);
+  const answers = await page.evaluate(() =>
+    Promise.all(Array.from({ length: 50 }, () => window.client.publish('room.1', 'many', 1).catch(({ reason }) => reason))),
+  );
+  assert.ok(answers.includes('rate'), answers.join());
+});
+
+test('a page whose windows share a stream publishes, too', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const page = await openClient(t, server, { share: true });
+  const other = await openPage(t, `${server.url}/my-sse`);
+  await other.evaluate(async () => {
+    const { default: Sse } = await import('/my-sse');
+    window.got = [];
+    window.client = new Sse({ query: { userId: 'bob' } });
+    await window.client.subscribe('room.1', { events: ['news'] }, ({ data }) => window.got.push([0, 0, data]));
+  });
+  assert.match(await page.evaluate(() => window.client.publish('room.1', 'news', 7)), /^\d+$/);
+  await gets(other, '{"from":{"user":"ann"},"data":7}');
+});
+
 test('subscriptions are made again after every reconnect, and what was missed comes', async (t) => {
   const server = await startServer(t, ...OPTIONS);
   const page = await openClient(t, server);

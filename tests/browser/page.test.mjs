@@ -156,6 +156,56 @@ test('another user id reconnects as that user and survives a reload', async (t) 
   await onlyConnectionIs('o’brien & 2');
 });
 
+test('joins channels, marks their events, publishes to them as its user, and leaves them', async (t) => {
+  const { server, page } = await openDemo(t);
+  const channels = async () => (await server.connections())[0]?.channels.sort().join(' ');
+  await page.fill('#join-channel', 'room.1');
+  await page.press('#join-channel', 'Enter');
+  await logged(page, /^ID:\d+ answer 200 .*"channel":"room\.1","joined":true/);
+  await detailIs(page, 'shell-example', /^ssectl explain --user 1 --channel room\.1$/);
+  await server.ssectl('send', '--channel', 'room.1', 'to the room');
+  await logged(page, / server-push to the room$/);
+  const marked = page.locator('#log .name[data-channel="room.1"]');
+  assert.equal(await marked.count(), 1);
+  await marked.click();
+  assert.match(await shown(page, 'frame'), /^event:sse-channel\ndata:\{"channel":"room\.1","event":"server-push"\}\n\nid:/);
+  await detailIs(page, 'shell-example', /^ssectl send --channel room\.1 --event server-push /);
+  await page.selectOption('#to', 'own');
+  await page.fill('#to-name', 'room.1');
+  await page.fill('#data', '{"text":"Hello"}');
+  assert.equal(await page.isVisible('#qos'), false);
+  await page.click('#publish-button');
+  await logged(page, / server-push \{"from":\{"user":"1"\},"data":\{"text":"Hello"\}\}$/);
+  await detailIs(page, 'curl', /^curl -X POST .*\/connect\/publish\.do/);
+  assert.match(JSON.parse((await shell(server, await shown(page, 'curl'))).stdout).data.id, /^\d+$/);
+  await page.fill('#data', 'not JSON');
+  await page.click('#publish-button');
+  await logged(page, /^ID:\d+ publish the data is not JSON$/);
+  await page.reload();
+  await until(async () => (await channels()) === 'room.1', 'it joins again after a reload');
+  await page.getByRole('button', { name: 'Leave the channel room.1' }).click();
+  await logged(page, /answer 200 .*"left":true/);
+  await until(async () => (await channels()) === '', 'the stream has left');
+  assert.ok(!page.url().includes('room.1'));
+  assert.deepEqual(page.problems, []);
+});
+
+test('says why it may not join a channel or publish to it', async (t) => {
+  const { server, page } = await openDemo(t, '?join=public.a', '--channel-rule', 'public.*=anyone', '--publish-rule', 'public.b=anyone');
+  await logged(page, / answer 200 .*"channel":"public\.a","joined":true/);
+  await page.fill('#join-channel', 'board');
+  await page.press('#join-channel', 'Enter');
+  await logged(page, /answer 403 .*"channel":"board","joined":false,"reason":"no-rule"/);
+  assert.deepEqual(await page.locator('#channels span').allTextContents(), ['public.a']);
+  await page.selectOption('#to', 'own');
+  await page.fill('#to-name', 'public.a');
+  await page.click('#publish-button');
+  await logged(page, /answer 403 .*"reason":"no-rule"/);
+  const { stdout } = await shell(server, await shown(page, 'shell-example'));
+  assert.match(stdout, /user 1 may join public\.a: .*\nuser 1 may not publish to public\.a: no --publish-rule names it/);
+  assert.deepEqual(page.problems.filter((problem) => !/403/.test(problem)), []);
+});
+
 test('listens to another event, and no more, without a new connection', async (t) => {
   const { server, page } = await openDemo(t);
   await page.fill('#event', 'order-paid');
@@ -176,7 +226,8 @@ test('listens to another event, and no more, without a new connection', async (t
 test('nothing is wider than a phone, and everything has a name', async (t) => {
   const server = await startServer(t, '--demo');
   for (const width of [320, 375, 768, 1280]) {
-    const page = await openPage(t, `${server.url}/?events=${'a-rather-long-event-name-'.repeat(4)}`, {
+    const long = 'a-rather-long-name-'.repeat(5);
+    const page = await openPage(t, `${server.url}/?events=${long}&join=${long}`, {
       viewport: { width, height: 700 },
     });
     await logged(page, FINISH);

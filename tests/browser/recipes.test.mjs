@@ -59,6 +59,46 @@ test('plain page', async (t) => {
   await textIs(page, '#news', 'a <b>');
 });
 
+test('notification centre', async (t) => {
+  await write('notices/index.html', recipe('Notification centre'));
+  const root = path.join(project, 'notices');
+  const rules = ['--channel-rule', 'team.sales=anyone', '--channel-rule', 'team.support=anyone'];
+  const server = await startServer(t, '--web-root', root, '--history', '100', ...rules);
+  const ann = await openPage(t, `${server.url}/?user=ann&team=sales&team=support&team=board`);
+  const bob = await openPage(t, `${server.url}/?user=bob&team=support`);
+  const inChannels = (count) =>
+    until(async () => (await server.connections()).flatMap(({ channels }) => channels).length === count, `${count} memberships`);
+  await inChannels(3);
+  await until(async () => /no-rule/.test(await ann.textContent('#notices')), 'the refused team is shown');
+  await ann.click('#read');
+  const send = ['--event', 'notice', '--channel', 'team.sales', '--channel', 'team.support', '--user', 'ann'];
+  await server.ssectl('send', ...send, '{"text":"once"}');
+  await server.ssectl('send', '--event', 'notice', '--user', 'bob', '{"text":"for you <b>"}');
+  await textIs(ann, '#unread', '1');
+  await textIs(ann, '#notices li:first-child', 'sales: once');
+  await textIs(bob, '#notices', 'you: for you <b>support: once');
+  await ann.click('#read');
+  await textIs(ann, '#unread', '0');
+});
+
+test('live board', async (t) => {
+  await write('board/index.html', recipe('Live board'));
+  const rules = ['--channel-rule', 'board.*=anyone', '--publish-rule', 'board.*=subscriber'];
+  const server = await startServer(t, '--web-root', path.join(project, 'board'), ...rules);
+  const [ann, bob] = [await openPage(t, `${server.url}/?user=ann`), await openPage(t, `${server.url}/?user=bob`)];
+  const members = async () => (await server.connections()).flatMap(({ channels }) => channels).join();
+  await until(async () => (await members()) === 'board.7,board.7', 'both are in the channel');
+  await ann.click('[data-card="2"]');
+  await textIs(bob, '[data-column="done"]', 'DoneBuy milk');
+  await textIs(bob, '#last', 'moved by ann');
+  await textIs(ann, '[data-column="done"]', 'DoneBuy milk');
+  assert.equal(await ann.textContent('#last'), '');
+  await bob.click('[data-card="2"]');
+  await textIs(ann, '[data-column="todo"]', 'To doPaint the doorBuy milk');
+  await textIs(ann, '#last', 'moved by bob');
+  assert.deepEqual([...ann.problems, ...bob.problems], []);
+});
+
 const APPLICATIONS = {
   React: {
     file: 'react/use-sse.jsx',

@@ -117,6 +117,10 @@ class Hook(BaseHTTPRequestHandler):
                                      "attributes": {"plan": "gold", "level": 7}})
         if kind == "subscribe" and event["connection"]["accessUserId"] == "member":
             return self.answer(200, {"channels": ["team.*"]})
+        if kind == "publish":
+            if event["connection"]["accessUserId"] != "member":
+                return self.answer(403, {"message": "members only"})
+            return self.answer(200, {})
         if kind == "message":
             return self.answer(200, {"echo": event["message"], "path": event["path"]})
         if kind == "upload":

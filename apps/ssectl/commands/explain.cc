@@ -61,8 +61,17 @@ api::Json channel_rights(const Options& options, Context& context) {
 std::string sentence_about(const api::Json& right) {
   const std::string code = text_cell(right, "right");
   const char* const verb = code == "allowed" ? " may join " : code == "hook" ? " may ask to join " : " may not join ";
-  return "user " + text_cell(right, "user") + verb + text_cell(right, "channel") + ": " + text_cell(right, "detail") +
-         "\n";
+  std::string text = "user " + text_cell(right, "user") + verb + text_cell(right, "channel") + ": " +
+                     text_cell(right, "detail") + "\n";
+  if (const auto publish = right.find("publish"); publish != right.end()) {
+    const std::string to_publish = text_cell(*publish, "right");
+    text += "user " + text_cell(right, "user") +
+            (to_publish == "refused" ? " may not"
+             : to_publish == "hook"  ? " may ask to"
+                                     : " may") +
+            " publish to " + text_cell(right, "channel") + ": " + text_cell(*publish, "detail") + "\n";
+  }
+  return text;
 }
 
 int run(const Options& options, Context& context) {

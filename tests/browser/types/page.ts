@@ -1,6 +1,6 @@
 // Compiled, never run: what a typed page may write, and what it may not.
 
-import Sse, { type SseCloseEvent, type SseEvent } from '../../../lib/web/sse.js';
+import Sse, { type SseCloseEvent, type SseEvent, type SsePublication } from '../../../lib/web/sse.js';
 
 const sse = new Sse({
   url: '/my-sse',
@@ -63,3 +63,8 @@ const joined: Promise<void> = sse.subscribe('team.7', { events: ['note'] }, ({ c
 sse.subscribe('team.8', null, () => {});
 const left: Promise<void> = sse.unsubscribe('team.7');
 console.log(joined, left);
+const published: Promise<string> = sse.publish('room.1', 'say', { text: 'Hello' }, { echo: false });
+const said: SsePublication<{ text: string }> = JSON.parse('{"from":{"user":"ann"},"data":{"text":"Hello"}}');
+console.log(published, said.from.user, said.from.tenant, said.data.text);
+// @ts-expect-error an event has a name
+sse.publish('room.1');

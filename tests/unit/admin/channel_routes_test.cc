@@ -23,6 +23,7 @@ class Tokens final : public auth::Authenticator {
     auth::User user;
     user.identity.user = UserId(token);
     user.channels = {token + ".*"};
+    user.publish = {token + ".out"};
     return user;
   }
 };
@@ -69,6 +70,28 @@ TEST_F(ChannelRoutesTest, CountWhatTheTokenAllows) {
   EXPECT_EQ(ask(R"({"token":"ann","tenant":"t","channels":["x"]})").status, 400);
   EXPECT_THAT(ask(R"({"token":"bad","channels":["x"]})").body, HasSubstr("the token is refused: it has expired"));
   EXPECT_EQ(ask(R"({"token":"unknown","channels":["x"]})").status, 400);
+}
+
+TEST_F(ChannelRoutesTest, NameWhatDecidesAboutPublishing) {
+  options_.publish_rules = {"open=anyone", "room.*=subscriber"};
+  start(std::make_unique<Tokens>());
+  const auto publish = [&](const std::string& body) {
+    std::vector<std::string> list;
+    for (const Json& one : event::parse_json_or_null(ask(body).body).value("list", Json::array())) {
+      const Json& right = one.at("publish");
+      list.push_back(right.at("right").get<std::string>() + " " + right.at("rule").get<std::string>() + " " +
+                     right.at("detail").get<std::string>());
+    }
+    return list;
+  };
+  EXPECT_EQ(publish(R"({"user":"ann","channels":["open","room.1","ann.x"]})"),
+            (std::vector<std::string>{
+                "allowed open=anyone --publish-rule 'open=anyone'",
+                "subscriber room.*=subscriber --publish-rule 'room.*=subscriber': on a stream that is in the channel",
+                "refused  no --publish-rule names it; the user's credentials may, which were not given"}));
+  EXPECT_EQ(publish(R"({"token":"ann","channels":["ann.out","ann.x"]})"),
+            (std::vector<std::string>{"allowed ann.out the credentials of the user list 'ann.out' to publish",
+                                      "refused  neither a --publish-rule nor the token names it"}));
 }
 
 TEST_F(ChannelRoutesTest, SayThatTheDemoIsOpen) {

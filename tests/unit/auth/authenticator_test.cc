@@ -48,6 +48,9 @@ TEST(HeaderAuthenticator, TakesTheChannelsThatTheProxyNames) {
   request.headers["X-Sse-Channels"] = "news, user.a%2Eb.*,team.**";
   EXPECT_EQ(authenticator->authenticate(request)->channels,
             (std::vector<std::string>{"news", "user.a%2Eb.*", "team.**"}));
+  EXPECT_TRUE(authenticator->authenticate(request)->publish.empty());
+  request.headers["X-Sse-Publish"] = "team.7";
+  EXPECT_EQ(authenticator->authenticate(request)->publish, std::vector<std::string>{"team.7"});
   request.headers["X-Sse-Channels"] = "news,a*";
   EXPECT_THAT(testing::error_of([&] { authenticator->authenticate(request); }).what(),
               ::testing::HasSubstr("X-Sse-Channels of the proxy lists a channel that cannot be used: 'a*'"));

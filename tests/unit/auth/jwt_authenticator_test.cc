@@ -197,6 +197,16 @@ TEST_F(JwtTest, TakesTheChannelsOfAClaimThatIsAList) {
   EXPECT_TRUE(user(token(claims({{"channels", 7}}))).channels.empty());
 }
 
+TEST_F(JwtTest, TakesWherePagesMayPublishFromAClaimOfItsOwn) {
+  const User ann = user(token(claims({{"channels", {"news"}}, {"publish", {"room.*"}}})));
+  EXPECT_EQ(ann.channels, std::vector<std::string>{"news"});
+  EXPECT_EQ(ann.publish, std::vector<std::string>{"room.*"});
+  EXPECT_THAT(why_refused(token(claims({{"publish", true}}))),
+              ::testing::HasSubstr("its claim 'publish' is not a list of channel names"));
+  options_.publish_claim = "";
+  EXPECT_TRUE(user(token(claims({{"publish", true}}))).publish.empty());
+}
+
 TEST_F(JwtTest, ChecksTimes) {
   EXPECT_EQ(why_refused(token(claims({{"exp", kNowSeconds - 29}}))), "accepted");
   EXPECT_EQ(why_refused(token(claims({{"exp", kNowSeconds - 30}}))), "it has expired");

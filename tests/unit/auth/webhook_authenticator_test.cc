@@ -93,8 +93,9 @@ TEST_F(WebhookAuthenticatorTest, TakesNumbersForIds) {
 }
 
 TEST_F(WebhookAuthenticatorTest, TakesTheChannelsThatTheServiceLists) {
-  set_answer(R"({"user":"bob","channels":["news","team.*"]})");
+  set_answer(R"({"user":"bob","channels":["news","team.*"],"publish":["team.7"]})");
   start();
+  EXPECT_EQ(authenticate()->publish, std::vector<std::string>{"team.7"});
   EXPECT_EQ(authenticate()->channels, (std::vector<std::string>{"news", "team.*"}));
   EXPECT_EQ(authenticate()->channels, (std::vector<std::string>{"news", "team.*"})) << "from the cache";
   EXPECT_EQ(calls_, 1);
@@ -106,6 +107,8 @@ TEST_F(WebhookAuthenticatorTest, AnAnswerWithChannelsThatAreNoListIsInvalid) {
     set_answer(R"({"user":"bob","channels":)" + std::string(bad) + "}");
     EXPECT_EQ(failure(), ErrorCode::kUnavailable) << bad;
   }
+  set_answer(R"({"user":"bob","publish":"news"})");
+  EXPECT_EQ(failure(), ErrorCode::kUnavailable);
   set_answer(R"({"user":"bob","channels":null})");
   EXPECT_TRUE(authenticate()->channels.empty());
 }

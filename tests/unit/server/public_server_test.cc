@@ -157,6 +157,59 @@ TEST_F(PublicServerTest, SendsToTheStreamsOfTheTarget) {
   EXPECT_TRUE(bob.client.receive_until("member"));
 }
 
+TEST_F(PublicServerTest, SendsToAUnionOnceAndNotToTheClientThatIsLeftOut) {
+  start_public();
+  Service service = public_->service();
+  OpenStream ann = stream("userId=ann&tenantId=acme&channel=news&clientId=tab-1");
+  OpenStream bob = stream("userId=bob&tenantId=other&channel=news");
+  SendRequest request{Target::channel(ChannelName("news")), "note", "to the union"};
+  request.also = {Target::user(UserId("ann")), Target::tenant(TenantId("acme")), Target::user(UserId("joe"))};
+  const SendResult sent = service.send(request);
+  EXPECT_EQ(sent.delivered, 2U);
+  ASSERT_EQ(sent.recipients.size(), 4U);
+  EXPECT_EQ(sent.recipients[0].kind, TargetKind::kChannel);
+  EXPECT_EQ(sent.recipients[2].name, "joe");
+  request.except = "tab-1";
+  EXPECT_EQ(service.send(request).delivered, 1U);
+  EXPECT_EQ(service.send({Target::channel(ChannelName("news"), TenantId("other")), "note", "to other"}).delivered, 1U);
+  request.qos = true;
+  EXPECT_EQ(testing::error_of([&] { service.send(request); }).code(), ErrorCode::kInvalidArgument);
+  request.qos = false;
+  request.also = {Target::all()};
+  EXPECT_THAT(service.send_all({request}).front().refusal->sentence, HasSubstr("all streams of the service already"));
+  service.send({Target::all(), "note", "end"});
+  EXPECT_TRUE(ann.client.receive_until("data:end"));
+  EXPECT_EQ(ann.client.received().find("to other"), std::string::npos);
+  EXPECT_TRUE(bob.client.receive_until("to other"));
+}
+
+TEST_F(PublicServerTest, TheProgramDecidesAboutPublicationsThatARuleLeavesToIt) {
+  Callbacks callbacks;
+  callbacks.publish = [](const PublishRequest& request) {
+    if (request.connection.identity.user.str() != "ann") throw Refusal(403, "only ann may say something");
+    if (request.channel.str() + " " + request.event + " " + request.json != "room.1 say [\"hi\"]")
+      throw Refusal(422, "what is it?");
+  };
+  options_.channel_rules = {"*=anyone"};
+  options_.publish_rules = {"room.*=hook"};
+  start_public(std::move(callbacks), std::make_unique<WordAuthenticator>());
+  OpenStream ann = stream("word=sesame&name=ann&channel=room.1");
+  OpenStream bob = stream("word=sesame&name=bob&channel=room.1");
+  const auto say = [&](const OpenStream& from, const std::string& name) {
+    return page()
+        .post("/my-sse/connect/publish.do?word=sesame&name=" + name,
+              R"({"connectionId":")" + from.id + R"(","channel":"room.1","event":"say","data":["hi"]})",
+              "Content-Type: application/json\r\n")
+        .status;
+  };
+  EXPECT_EQ(say(bob, "bob"), 403);
+  EXPECT_EQ(say(ann, "ann"), 200);
+  EXPECT_TRUE(bob.client.receive_until(R"(data:{"from":{"tenant":"readers","user":"ann"},"data":["hi"]})"));
+  EXPECT_THROW(public_->set_publish_rules({"room.*"}), Error);
+  public_->set_publish_rules({});
+  EXPECT_EQ(say(ann, "ann"), 403);
+}
+
 TEST_F(PublicServerTest, TheProgramDecidesAboutTheChannelsThatARuleLeavesToIt) {
   Callbacks callbacks;
   callbacks.connect = [](ConnectRequest& request) {

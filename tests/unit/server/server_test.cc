@@ -65,6 +65,18 @@ TEST_F(ServerTest, RefusesARuleForAnApplicationThatIsNotAsked) {
               HasSubstr("--channel-rule 'team.*'"));
 }
 
+TEST_F(ServerTest, RefusesARuleToPublishForAnApplicationThatIsNotAsked) {
+  options_.publish_rules = {"team.*=hook"};
+  EXPECT_THAT(testing::error_of([&] { start(auth::make_header_authenticator()); }).what(),
+              HasSubstr("--publish-rule 'team.*=hook' leaves channels to the application, but there is no --hook"));
+  options_.publish_rules = {"team.*"};
+  EXPECT_THAT(testing::error_of([&] { start(auth::make_header_authenticator()); }).what(),
+              HasSubstr("--publish-rule 'team.*'"));
+  options_.publish_rules = {};
+  options_.max_publish = ByteCount(0);
+  EXPECT_THAT(testing::error_of([&] { start(auth::make_header_authenticator()); }).what(), HasSubstr("--max-publish"));
+}
+
 TEST_F(ServerTest, StreamsLeaveTheChannelsThatNewRulesClose) {
   options_.channel_rules = {"a=anyone", "b=anyone"};
   options_.trusted_proxies = {"127.0.0.0/8"};

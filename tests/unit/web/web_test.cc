@@ -40,6 +40,7 @@ TEST(Web, EmbedsEveryFileByteForByte) {
   for (const auto& [file, bytes] : {std::pair<std::string, std::string_view>{"index.html", asset("/")},
                                     {"demo.css", asset("/demo.css")},
                                     {"demo.js", asset("/demo.js")},
+                                    {"demo-channels.js", asset("/demo-channels.js")},
                                     {"demo-chart.js", asset("/demo-chart.js")},
                                     {"demo-log.js", asset("/demo-log.js")},
                                     {"demo-text.js", asset("/demo-text.js")},

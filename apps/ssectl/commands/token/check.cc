@@ -112,6 +112,7 @@ std::string describe(const api::Json& result, const TableStyle& style) {
                         {"user", text_cell(claims, "sub")},
                         {"tenant", text_cell(claims, "tenant")},
                         {"channels", text_cell(claims, "channels")},
+                        {"publish", text_cell(claims, "publish")},
                         {"session", text_cell(claims, "jti")},
                         {"issuer", text_cell(claims, "iss")},
                         {"audience", text_cell(claims, "aud")},

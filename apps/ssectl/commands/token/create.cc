@@ -26,6 +26,7 @@ struct Options {
   std::string issuer;
   std::vector<std::string> audience;
   std::vector<std::string> channels;
+  std::vector<std::string> publish;
   std::string ttl = "1h";
 };
 
@@ -57,6 +58,7 @@ api::Json claims_of(const Options& options, WallTime now) {
   if (options.audience.size() == 1) claims["aud"] = options.audience.front();
   if (options.audience.size() > 1) claims["aud"] = options.audience;
   if (!options.channels.empty()) claims["channels"] = options.channels;
+  if (!options.publish.empty()) claims["publish"] = options.publish;
   return claims;
 }
 
@@ -80,6 +82,10 @@ Run declare_token_create(cli::App& app) {
   app.add_option("-u,--user", options->user, "User it identifies (sub)").type_name("USER").required().not_empty();
   app.add_option("-t,--tenant", options->tenant, "Tenant of the user (tenant)").type_name("TENANT");
   app.add_option("--channels", options->channels, "Name or pattern of channels (channels); repeatable")
+      .type_name("NAME")
+      .one_value_each()
+      .list_separator(',');
+  app.add_option("--publish", options->publish, "The same for those that pages may publish to (publish); repeatable")
       .type_name("NAME")
       .one_value_each()
       .list_separator(',');

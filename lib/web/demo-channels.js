@@ -1,0 +1,102 @@
+// The channels of the demo page: those that it has joined, which are in its URL.
+
+import { text } from './demo-text.js';
+import { shellLine } from './demo-wire.js';
+
+const PARAMETER = 'join';
+const element = (id) => document.getElementById(id);
+
+let page; // the URL
+let call; // shows a call of the client
+let user;
+let client;
+const joined = new Set();
+
+/** The page's listeners get the events of all channels. */
+const listener = () => {};
+
+function showChannels() {
+  const chips = [...joined].map((name) => {
+    const chip = document.createElement('li');
+    const label = document.createElement('span');
+    label.textContent = name;
+    const leave = document.createElement('button');
+    leave.type = 'button';
+    leave.textContent = '×';
+    leave.setAttribute('aria-label', text('leave', name));
+    leave.addEventListener('click', () => leaveChannel(name));
+    chip.append(label, leave);
+    return chip;
+  });
+  element('channels').dataset.nothing = text('noChannel');
+  element('channels').replaceChildren(...chips);
+}
+
+function keepChannels() {
+  page.searchParams.delete(PARAMETER);
+  for (const name of joined) page.searchParams.append(PARAMETER, name);
+  history.replaceState(null, '', page);
+  showChannels();
+}
+
+function forget(name) {
+  joined.delete(name);
+  keepChannels();
+}
+
+async function subscribe(name) {
+  const mine = client;
+  const why = shellLine('ssectl', 'explain', '--user', user(), '--channel', name);
+  const { ok } = await call('subscribe', name, () => mine.subscribe(name, { events: [] }, listener), why);
+  if (!ok && mine === client) forget(name);
+}
+
+function joinChannel(name) {
+  if (!client || joined.has(name)) return;
+  joined.add(name);
+  keepChannels();
+  subscribe(name);
+}
+
+function leaveChannel(name) {
+  forget(name);
+  element('join-channel').focus();
+  const who = shellLine('ssectl', 'connections', 'list', '--channel', name);
+  if (client) call('unsubscribe', name, () => client.unsubscribe(name), who);
+}
+
+/**
+ * `url`: of the page. `showCall(action, shown, call, ssectl)` shows a call of the client and resolves with `{ ok, result }`.
+ * `userOf()` returns the user.
+ */
+export function startChannels(url, showCall, userOf) {
+  page = url;
+  call = showCall;
+  user = userOf;
+  for (const name of page.searchParams.getAll(PARAMETER)) if (name) joined.add(name);
+  showChannels();
+  element('join').addEventListener('submit', (event) => {
+    event.preventDefault();
+    const name = element('join-channel').value.trim();
+    element('join-channel').value = '';
+    if (name) joinChannel(name);
+  });
+}
+
+/** A new client joins all channels. */
+export function joinAll(sse) {
+  client = sse;
+  for (const name of joined) subscribe(name);
+}
+
+/** The server has taken the stream out of a channel, or has not let it in. */
+export function leaveRefused(name) {
+  if (!joined.has(name)) return;
+  forget(name);
+  client.unsubscribe(name).catch(() => {}); // it is not in it
+}
+
+export function labelChannels() {
+  showChannels();
+  element('join-channel').placeholder = text('anotherChannel');
+}
