@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -86,10 +87,15 @@ std::string describe(const api::SendResult& result, bool qos, const TableStyle& 
                                    style);
   const bool waited = !result.recipients.empty() && !result.recipients.front().state.empty();
   if (result.recipients.size() < 2 && !waited) return text;
-  Table table({{"KIND"}, shrinking("NAME"), right_aligned("DELIVERED"), {waited ? "STATE" : ""}});
+  std::vector<Column> columns{{"KIND"}, shrinking("NAME"), right_aligned("DELIVERED")};
+  if (waited) columns.push_back({"STATE"});
+  Table table(std::move(columns));
   for (const auto& one : result.recipients) {
-    table.add({std::string(event::kind_name(one.kind)), one.tenant.empty() ? one.name : one.name + " of " + one.tenant,
-               std::to_string(one.delivered), one.state});
+    std::vector<std::string> cells{std::string(event::kind_name(one.kind)),
+                                   one.tenant.empty() ? one.name : one.name + " of " + one.tenant,
+                                   std::to_string(one.delivered)};
+    if (waited) cells.push_back(one.state);
+    table.add(std::move(cells));
   }
   return text + '\n' + table.render(style);
 }
