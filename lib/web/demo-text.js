@@ -25,7 +25,7 @@ const CHINESE = {
   channels: '频道',
   anotherChannel: '另一个频道',
   join: '加入',
-  toOwn: '频道（以本用户身份）',
+  toOwn: '以本用户身份',
   sendTitle: '发送给应用',
   messageTo: '消息发给',
   send: '发送',
