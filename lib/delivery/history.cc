@@ -121,21 +121,17 @@ const History::Topic* History::find(event::TargetKind kind, const std::string& n
 void History::keep(const event::Target& target, std::string_view event, MessageId position, event::FrameRef frame,
                    SteadyTime now, const Audience& audience) {
   std::size_t names = std::max<std::size_t>(target.names.size(), 1);
-  std::string of_tenant = target.of_tenant;
-  for (const event::Target* more : audience.also) {
-    names += more->names.size();
-    if (of_tenant.empty()) of_tenant = more->of_tenant;
-  }
+  for (const event::Target* more : audience.also) names += more->names.size();
   expire(now);
   entries_.emplace_back();
   const auto entry = std::prev(entries_.end());
   entry->position = position;
   entry->bytes = sizeof(Entry) + kNodeBytes + (frame->message().valid() ? kNodeBytes : 0) + frame->memory_bytes() +
                  names * (sizeof(Topic*) + sizeof(Topic::Item));
-  if (!of_tenant.empty() || !audience.except.empty()) {
-    entry->bytes += sizeof(Entry::Filter) + kNodeBytes + of_tenant.size() + audience.except.size();
+  if (!target.of_tenant.empty() || !audience.except.empty()) {
+    entry->bytes += sizeof(Entry::Filter) + kNodeBytes + target.of_tenant.size() + audience.except.size();
     entry->filter =
-        std::make_unique<const Entry::Filter>(Entry::Filter{std::move(of_tenant), std::string(audience.except)});
+        std::make_unique<const Entry::Filter>(Entry::Filter{target.of_tenant, std::string(audience.except)});
   }
   entry->frame = std::move(frame);
   entry->listening = target.listening;

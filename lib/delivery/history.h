@@ -51,7 +51,7 @@ class History {
 
   /// What an event has besides one target.
   struct Audience {
-    std::vector<const event::Target*> also{};  ///< further targets
+    std::vector<const event::Target*> also{};  ///< further targets, none of channels
     std::string_view except{};  ///< clientId or clientInstanceId of clients that do not get it; empty: all do
   };
   /// Adds an event. REQUIRES: `position` is greater than all before.

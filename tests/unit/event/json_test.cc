@@ -86,7 +86,7 @@ TEST(TargetJson, TakesUsersWithATenantForMembers) {
   EXPECT_EQ(to_json(target), parse_json(R"({"users":["bob","7"],"tenant":"acme","listening":true})", "target"));
   EXPECT_EQ(read_target(R"({"users":["bob"],"tenant":null})").kind, TargetKind::kUser);
   for (const char* text :
-       {R"({"channels":["c"],"tenant":"acme"})", R"({"tenant":"acme"})", R"({"users":["bob"],"tenant":""})",
+       {R"({"tokens":["c"],"tenant":"acme"})", R"({"tenant":"acme"})", R"({"users":["bob"],"tenant":""})",
         R"({"users":["bob"],"tenant":["acme"]})", R"({"users":[""],"tenant":"acme"})", R"({"members":["3:bobacme"]})"})
     EXPECT_NE(refusal([&] { read_target(text); }), "accepted") << text;
 }

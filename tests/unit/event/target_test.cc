@@ -170,7 +170,7 @@ TEST(NormalizeUnion, RefusesWhatHasNoUnion) {
   Names half;
   for (std::size_t i = 0; i < kMaxNames / 2 + 1; ++i) half.push_back(std::to_string(i));
   expect_no_union({{{TargetKind::kUser, half, false}, {TargetKind::kChannel, half, false}}},
-                  "the targets name 10002 recipients, at most 10000");
+                  "the target names 10002 recipients, at most 10000");
 }
 
 TEST(NormalizeUnion, RefusesWithQosWhatCannotBeStoredForItsRecipients) {

@@ -18,8 +18,9 @@ class UnionDeliveryTest : public HubTest {
   // Sends one event to all of the targets; returns the streams by target and name.
   DeliveryBatch::Taken send(const std::vector<Target>& targets, const std::string& data,
                             const std::string& except = "") {
+    // Of a union with channels: it is marked in their streams alone.
     const event::FrameRef event =
-        event::Frame::make("id:" + std::to_string(++last_) + "\ndata:" + data + "\n\n", {}, targets.front().kind);
+        event::Frame::make("id:" + std::to_string(++last_) + "\ndata:" + data + "\n\n", {}, TargetKind::kChannel);
     std::vector<Delivery> deliveries;
     for (const Target& target : targets) {
       deliveries.push_back({target, "news", event});
