@@ -206,46 +206,6 @@ void Server::Impl::reload() {
   if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }
 
-// A rule for an application that is not asked would refuse silently.
-void Server::Impl::check_channel_rules(const std::vector<std::string>& rules) const {
-  const auth::ChannelRules parsed = auth::ChannelRules::parse(rules);
-  const auth::ChannelRule* asks = parsed.first(auth::ChannelRule::Who::kHook);
-  if (asks == nullptr || application_bridge_->application().decides_connects()) return;
-  throw Error(ErrorCode::kInvalidArgument, "--channel-rule '" + printable(asks->text, 120) +
-                                               "' leaves channels to the application, but there is no --hook");
-}
-
-void Server::Impl::check_publish_rules(const std::vector<std::string>& rules) const {
-  const auth::ChannelRules parsed = auth::ChannelRules::parse(rules, auth::ChannelRule::Purpose::kPublish);
-  const auth::ChannelRule* asks = parsed.first(auth::ChannelRule::Who::kHook);
-  if (asks == nullptr || application_bridge_->application().decides_publications()) return;
-  throw Error(ErrorCode::kInvalidArgument, "--publish-rule '" + printable(asks->text, 120) +
-                                               "' leaves channels to the application, but there is no --hook");
-}
-
-void Server::Impl::set_publish_rules(const std::vector<std::string>& rules) {
-  check_publish_rules(rules);
-  publishing_.set_rules(rules);
-}
-
-void Server::Impl::log_closed_channels() const {
-  if (!channels_.closed()) return;
-  observe::log_info(
-      "channels are closed: without --channel-rule a stream joins only those that its credentials or the application "
-      "allow");
-}
-
-void Server::Impl::set_channel_rules(const std::vector<std::string>& rules) {
-  check_channel_rules(rules);
-  if (rules == channel_rules_) return;
-  channels_.set_rules(rules);
-  channel_rules_ = rules;
-  observe::log_info("the rules for channels have changed", {{"rules", std::to_string(rules.size())}});
-  log_closed_channels();
-  if (!running_) return;
-  for (const application::Service& service : services_) service.sender->hub().review_channels(channels_.review());
-}
-
 // Not ready first, so that load balancers choose other nodes and drained clients do not reconnect here.
 void Server::Impl::drain_streams(unsigned rate) {
   draining_.store(true);
@@ -308,63 +268,6 @@ delivery::Sender& Server::Impl::sender(const std::string& name) {
     if (service.sender->service().str() == name) return *service.sender;
   }
   throw Error(ErrorCode::kNotFound, "no service '" + printable(name, 60) + "' is hosted here");
-}
-
-Server::Server(ServerOptions options, std::unique_ptr<auth::Authenticator> authenticator,
-               std::unique_ptr<application::Application> application)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application),
-                                   application::Callbacks())) {}
-Server::Server(ServerOptions options, Callbacks callbacks, std::unique_ptr<auth::Authenticator> authenticator) {
-  if (!authenticator) authenticator = application::make_callback_authenticator(callbacks);
-  const bool answers =
-      callbacks.connect || callbacks.publish || callbacks.message || callbacks.upload || options.hook.empty();
-  auto application = answers ? application::make_callback_application(callbacks) : nullptr;
-  impl_ = std::make_unique<Impl>(std::move(options), std::move(authenticator), std::move(application),
-                                 std::move(callbacks));
-}
-Server::~Server() = default;
-
-void Server::start() {
-  impl_->start();
-}
-void Server::stop() {
-  impl_->stop();
-}
-void Server::reload() {
-  impl_->reload();
-}
-void Server::set_channel_rules(const std::vector<std::string>& rules) {
-  impl_->set_channel_rules(rules);
-}
-void Server::set_publish_rules(const std::vector<std::string>& rules) {
-  impl_->set_publish_rules(rules);
-}
-std::vector<std::string> Server::stuck_threads() {
-  return impl_->stuck_threads();
-}
-std::size_t Server::open_streams() const {
-  return impl_->open_streams();
-}
-std::string Server::url() const {
-  return impl_->url();
-}
-std::vector<std::string> Server::urls() const {
-  return impl_->urls();
-}
-std::string Server::admin_address() const {
-  return impl_->admin_address();
-}
-const std::string& Server::server_id() const {
-  return impl_->server_id();
-}
-delivery::Sender& Server::sender(const std::string& service) {
-  return impl_->sender(service);
-}
-auth::Tickets& Server::tickets() {
-  return impl_->tickets();
-}
-observe::Registry& Server::metrics() {
-  return impl_->metrics();
 }
 
 }  // namespace sse::server
