@@ -58,6 +58,7 @@ check_exit 2 env SSE_SERVE_HEARTBEAT=often "$SSE_SERVE" --check-config
 
 # SIGHUP: the log goes on in a new file after a rotation, and the token changes.
 (umask 077; echo first-token >"$scratch/token")
+: >"$scratch/out"  # the lines of the server before
 "$SSE_SERVE" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --admin-token-file "$scratch/token" --db :memory: \
   --log-file "$scratch/server-file.log" --log-format json >"$scratch/out" 2>&1 &
 server_pid=$!
