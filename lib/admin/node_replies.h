@@ -5,7 +5,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "admin/node_rows.h"
@@ -107,8 +106,6 @@ struct ChannelReply {
     std::string user;
     std::uint64_t connections = 0;
     event::Json profile{};
-
-    bool operator<(const Member& other) const { return std::tie(tenant, user) < std::tie(other.tenant, other.user); }
   };
   struct Retained {
     std::uint64_t events = 0;

@@ -62,8 +62,7 @@ class StreamProbe::Impl {
   Impl(ProbeRequest request, const Clock& clock)
       : request_(std::move(request)), clock_(clock), client_(checked(request_.origin)) {
     if (!client_.is_valid()) refuse(request_.origin);
-    const auto timeout = request_.connect_timeout.count();
-    client_.set_connection_timeout(static_cast<time_t>(timeout / 1000), static_cast<time_t>(timeout % 1000 * 1000));
+    client_.set_connection_timeout(request_.connect_timeout);
     client_.set_read_timeout(kMaxSilenceSeconds);
     // The target is encoded already.
     client_.set_url_encode(false);
@@ -89,6 +88,11 @@ class StreamProbe::Impl {
   ProbeState state() const {
     const MutexLock lock(mutex_);
     return state_;
+  }
+
+  void inspect(const std::function<void(const ProbeState&)>& look) const {
+    const MutexLock lock(mutex_);
+    look(state_);
   }
 
   void close() {
@@ -189,6 +193,9 @@ bool StreamProbe::wait_for_data(std::string_view data, std::chrono::milliseconds
 }
 ProbeState StreamProbe::state() const {
   return impl_->state();
+}
+void StreamProbe::inspect(const std::function<void(const ProbeState&)>& look) const {
+  impl_->inspect(look);
 }
 void StreamProbe::close() {
   impl_->close();

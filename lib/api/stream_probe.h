@@ -76,7 +76,10 @@ class StreamProbe {
   bool wait_for_head(std::chrono::milliseconds timeout);
   /// Waits for an event with this data.
   bool wait_for_data(std::string_view data, std::chrono::milliseconds timeout);
+  /// A copy, with everything that has come.
   ProbeState state() const;
+  /// Passes the state to `look`, without a copy.
+  void inspect(const std::function<void(const ProbeState&)>& look) const;
   /// Closes the connection; the state remains.
   void close();
 

@@ -1,4 +1,4 @@
-// Hub: who is in the channels.
+// Hub: the presence in channels.
 #include <string>
 #include <vector>
 

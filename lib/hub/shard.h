@@ -53,7 +53,7 @@ class Shard final : private net::StreamOwner, private ShardChannels::Streams {
   const ConnectionRegistry& registry() const { return registry_; }
   /// The channels that these are in.
   ShardChannels& channels() { return channels_; }
-  /// Who is in the channels, where that is followed.
+  /// The presence in its channels, where that is followed.
   ShardPresence& presence() { return presence_; }
   /// Their messages in flight.
   const AckTracker& acks() const { return acks_; }

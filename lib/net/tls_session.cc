@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/tls_settings.h"
 
 namespace sse::net {
 
@@ -96,14 +97,8 @@ TlsSession::TlsSession(ssl_ctx_st* context, int fd) : fd_(fd), ssl_(SSL_new(cont
 }
 
 TlsSession::TlsSession(ssl_ctx_st* context, int fd, const std::string& server_name) : TlsSession(context, fd) {
-  SSL* const ssl = ssl_.get();
-  SSL_set_connect_state(ssl);
-  // Not sent for an address, RFC 6066 §3.
-  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str()) == 1;
-  const bool named = is_address || (SSL_set_tlsext_host_name(ssl, server_name.c_str()) == 1 &&
-                                    SSL_set1_host(ssl, server_name.c_str()) == 1);
-  ERR_clear_error();
-  if (server_name.empty() || !named)
+  SSL_set_connect_state(ssl_.get());
+  if (!expect_server(ssl_.get(), server_name))
     throw Error(ErrorCode::kInvalidArgument, "a certificate cannot name '" + printable(server_name, 80) + "'");
 }
 

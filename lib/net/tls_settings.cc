@@ -1,6 +1,7 @@
 #include "net/tls_settings.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 namespace sse::net {
 
@@ -12,6 +13,15 @@ void set_common_options(SSL_CTX* context) {
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   // Otherwise OpenSSL prompts on the terminal.
   SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
+}
+
+bool expect_server(SSL* session, const std::string& name) {
+  // Not sent for an address, RFC 6066 §3.
+  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name.c_str()) == 1;
+  const bool named =
+      is_address || (SSL_set_tlsext_host_name(session, name.c_str()) == 1 && SSL_set1_host(session, name.c_str()) == 1);
+  ERR_clear_error();
+  return !name.empty() && named;
 }
 
 std::string openssl_reason() {

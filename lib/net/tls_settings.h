@@ -10,6 +10,10 @@ namespace sse::net {
 /// buffers that idle sessions give back, and no question for a passphrase on the terminal.
 void set_common_options(SSL_CTX* context);
 
+/// Sets the name that the certificate of the server must have: a host name, which is also sent (SNI, RFC 6066 §3), or
+/// an IP address. False if no certificate can have it.
+bool expect_server(SSL* session, const std::string& name);
+
 /// The reason of OpenSSL's last error on this thread as " (reason)"; empty without one.
 std::string openssl_reason();
 

@@ -9,7 +9,7 @@
 
 namespace sse::presence {
 
-/// Who is in a channel: a user of a tenant, with however many streams.
+/// A member of a channel: a user of a tenant, with however many streams.
 struct MemberId {
   std::string tenant;
   std::string user;

@@ -22,7 +22,7 @@ struct WatchMessage {
   std::vector<ChannelKey> channels{};
 };
 
-/// A node tells one that watches a channel who is in it.
+/// The members of a channel on one node, for a node that watches it.
 struct MembersMessage {
   ChannelKey channel;
   RosterUpdate update;

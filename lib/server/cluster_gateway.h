@@ -53,7 +53,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   /// Handles the operations about tickets; nullopt for other operations. Set it before the cluster starts.
   using TicketHandler = std::function<std::optional<cluster::AdminReply>(const cluster::AdminCommand&)>;
   void set_ticket_operations(TicketHandler tickets) { tickets_ = std::move(tickets); }
-  /// Who is in the channels of this node; outlives stop() of the cluster. Set it before the cluster starts.
+  /// The tracker of the members of channels; outlives stop() of the cluster. Set it before the cluster starts.
   void set_presence(presence::Tracker& tracker) { presence_.store(&tracker); }
   /// Starts and stops the gateway's thread. Call stop() before the cluster's stop().
   void start() { limiter_.start(); }

@@ -21,6 +21,7 @@
 #include "ssectl/commands/confirmer.h"
 #include "ssectl/commands/recent_ids.h"
 #include "ssectl/context/service_path.h"
+#include "ssectl/input/urls.h"
 #include "ssectl/terminal/cells.h"
 #include "ssectl/terminal/stopping.h"
 
@@ -42,17 +43,6 @@ struct Options {
   std::vector<std::string> events;
   std::uint64_t count = 0;
 };
-
-// Splits `http://host:8080/my-sse` into origin and path; the path may be empty.
-std::pair<std::string, std::string> split_url(const std::string& url) {
-  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
-    throw Error(ErrorCode::kInvalidArgument, "--url '" + printable(url, 80) + "' must begin with http:// or https://");
-  const std::size_t scheme = url.find("://");
-  const std::size_t slash = scheme == std::string::npos ? scheme : url.find('/', scheme + 3);
-  std::string path = slash == std::string::npos ? "" : url.substr(slash);
-  while (path.ends_with('/')) path.pop_back();
-  return {url.substr(0, slash), path};
-}
 
 class Listener {
  public:
@@ -120,7 +110,12 @@ class Listener {
   }
 
   static std::pair<std::string, std::string> find_service_url(const Options& options, Context& context) {
-    std::pair<std::string, std::string> place = split_url(options.url);
+    std::pair<std::string, std::string> place;
+    if (!options.url.empty()) {
+      Url url = parse_url("--url", options.url);
+      while (url.path.ends_with('/')) url.path.pop_back();
+      place = {std::move(url.origin), std::move(url.path)};
+    }
     if (!place.second.empty()) return place;
     if (!options.url.empty() && context.service().empty()) return {place.first, "/my-sse"};
     const api::Json status = context.client().status();

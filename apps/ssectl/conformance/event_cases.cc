@@ -94,9 +94,11 @@ void names_are_one_line(Suite& suite) {
 // The events of a stream whose data begins so, in their order.
 std::vector<api::StreamEvent> events_of(const api::StreamProbe& stream, const std::string& prefix) {
   std::vector<api::StreamEvent> found;
-  for (const api::ProbeEvent& one : stream.state().events) {
-    if (one.event.data.starts_with(prefix)) found.push_back(one.event);
-  }
+  stream.inspect([&](const api::ProbeState& state) {
+    for (const api::ProbeEvent& one : state.events) {
+      if (one.event.data.starts_with(prefix)) found.push_back(one.event);
+    }
+  });
   return found;
 }
 

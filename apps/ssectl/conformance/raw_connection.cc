@@ -1,19 +1,18 @@
 #include "ssectl/conformance/raw_connection.h"
 
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "net/tls_settings.h"
 #include "ssectl/doctor/addresses.h"
+#include "ssectl/doctor/tls_client.h"
 
 namespace sse::ctl {
 
@@ -24,26 +23,27 @@ class RawConnection::Channel {
     std::string error;
     fd_ = connect_to(address, "", timeout, error);
     if (!fd_.valid()) throw Error(ErrorCode::kUnavailable, "cannot connect to " + address.host + ": " + error);
-    if (address.tls) handshake(address, verify);
-  }
-  ~Channel() {
-    if (session_ != nullptr) SSL_free(session_);
-    if (context_ != nullptr) SSL_CTX_free(context_);
+    if (!address.tls) return;
+    tls_.emplace(fd_.get(), address.host);
+    if (verify && !tls_->distrust().empty()) {
+      throw Error(ErrorCode::kUnavailable, "the certificate of " + address.host +
+                                               " is not trusted: " + tls_->distrust() + "; --insecure accepts it");
+    }
   }
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
   // As send(2) and recv(2).
   ssize_t write(std::string_view bytes) {
-    if (session_ == nullptr) return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    return SSL_write(session_, bytes.data(), static_cast<int>(std::min(bytes.size(), std::size_t{1} << 20)));
+    if (!tls_) return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return SSL_write(tls_->session(), bytes.data(), static_cast<int>(std::min(bytes.size(), std::size_t{1} << 20)));
   }
   ssize_t read(char* buffer, std::size_t size) {
-    if (session_ == nullptr) return ::recv(fd_.get(), buffer, size, 0);
-    return SSL_read(session_, buffer, static_cast<int>(size));
+    if (!tls_) return ::recv(fd_.get(), buffer, size, 0);
+    return SSL_read(tls_->session(), buffer, static_cast<int>(size));
   }
   bool wait_readable(std::chrono::milliseconds timeout) {
-    if (session_ != nullptr && SSL_pending(session_) > 0) return true;
+    if (tls_ && SSL_pending(tls_->session()) > 0) return true;
     pollfd waiting{fd_.get(), POLLIN, 0};
     return poll(&waiting, 1, static_cast<int>(timeout.count())) > 0;
   }
@@ -54,30 +54,8 @@ class RawConnection::Channel {
   }
 
  private:
-  void handshake(const api::Address& address, bool verify) {
-    context_ = SSL_CTX_new(TLS_client_method());
-    if (context_ != nullptr) {
-      net::set_common_options(context_);
-      SSL_CTX_set_default_verify_paths(context_);
-      session_ = SSL_new(context_);
-    }
-    if (session_ == nullptr) throw Error(ErrorCode::kInternal, "OpenSSL cannot start" + net::openssl_reason());
-    SSL_set_verify(session_, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-    // An address is compared with the addresses of the certificate, and is no name for SNI (RFC 6066 3).
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session_), address.host.c_str()) != 1) {
-      SSL_set1_host(session_, address.host.c_str());
-      SSL_set_tlsext_host_name(session_, address.host.c_str());
-    }
-    SSL_set_fd(session_, fd_.get());
-    if (SSL_connect(session_) != 1) {
-      throw Error(ErrorCode::kUnavailable, "no TLS handshake with " + address.host + net::openssl_reason() +
-                                               "; --insecure ignores its certificate");
-    }
-  }
-
   UniqueFd fd_;
-  SSL_CTX* context_ = nullptr;
-  SSL* session_ = nullptr;
+  std::optional<TlsClient> tls_;
 };
 
 RawConnection::RawConnection(const api::Address& address, bool verify, std::chrono::milliseconds timeout)

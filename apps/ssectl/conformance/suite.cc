@@ -1,6 +1,7 @@
 #include "ssectl/conformance/suite.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 
 #include "base/error.h"
@@ -71,24 +72,14 @@ Suite::Suite(Options options, OwnServer* server, Publisher* publisher)
                                            "; give the address of a stream, for sse-server that of its connect");
 }
 
-std::string Suite::target() {
-  Url url = options_.url;
-  if (server_ != nullptr)
-    url.query += (url.query.empty() ? "" : "&") + server_->stream_query(std::to_string(++streams_));
-  return url.target();
+std::string Suite::query() {
+  return server_ == nullptr ? "" : server_->stream_query(std::to_string(++streams_));
 }
 
 std::unique_ptr<api::StreamProbe> Suite::request(std::string_view method,
                                                  std::vector<std::pair<std::string, std::string>> headers) {
-  api::ProbeRequest request;
-  request.origin = options_.url.origin;
-  request.target = target();
-  request.method = method;
-  request.headers = options_.headers;
-  request.headers.emplace_back("Accept", "text/event-stream");
+  api::ProbeRequest request = options_.request(method, query());
   std::ranges::move(headers, std::back_inserter(request.headers));
-  request.verify_certificate = options_.verify_certificate;
-  request.connect_timeout = options_.timeout;
   request.keep_body = true;
   return std::make_unique<api::StreamProbe>(std::move(request));
 }
@@ -111,7 +102,7 @@ RawConnection Suite::raw() const {
 
 std::string Suite::raw_request(std::string_view method, std::string_view version) {
   const std::size_t host = options_.url.origin.find("//") + 2;
-  std::string text = std::string(method) + ' ' + target() + ' ' + std::string(version) +
+  std::string text = std::string(method) + ' ' + options_.request(method, query()).target + ' ' + std::string(version) +
                      "\r\nHost: " + options_.url.origin.substr(host) + "\r\nAccept: text/event-stream\r\n";
   for (const auto& [name, value] : options_.headers) text += name + ": " + value + "\r\n";
   return text;
@@ -135,15 +126,24 @@ std::string Suite::unique(std::string_view name) {
 }
 
 api::StreamEvent Suite::expect_event(api::StreamProbe& stream, const std::string& sent, const std::string& expected) {
-  const std::size_t before = stream.state().events.size();
+  std::size_t before = 0;
+  stream.inspect([&](const api::ProbeState& state) { before = state.events.size(); });
   if (!publish(sent)) throw CaseFailed{"the event " + shown(sent) + " was not accepted"};
-  const bool came = stream.wait_for_data(expected, options_.timeout);
-  const api::ProbeState state = stream.state();
-  for (const api::ProbeEvent& one : state.events) {
-    if (came && one.event.data == expected) return one.event;
-  }
-  std::string instead = state.ended ? "; the stream ended: " + state.reason : "";
-  if (state.events.size() > before) instead = ", but " + shown(state.events.back().event.data);
+  stream.wait_for_data(expected, options_.timeout);
+  std::optional<api::StreamEvent> found;
+  std::string instead;
+  stream.inspect([&](const api::ProbeState& state) {
+    const auto event = std::ranges::find(
+        state.events, expected, [](const api::ProbeEvent& one) -> const std::string& { return one.event.data; });
+    if (event != state.events.end()) {
+      found = event->event;
+    } else if (state.events.size() > before) {
+      instead = ", but " + shown(state.events.back().event.data);
+    } else if (state.ended) {
+      instead = "; the stream ended: " + state.reason;
+    }
+  });
+  if (found) return *std::move(found);
   throw CaseFailed{"the event " + shown(expected) + " did not come within " + format_age(options_.timeout) + instead};
 }
 

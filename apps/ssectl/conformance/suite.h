@@ -12,8 +12,8 @@
 #include "event/json.h"
 #include "ssectl/conformance/publisher.h"
 #include "ssectl/conformance/raw_connection.h"
+#include "ssectl/doctor/options.h"
 #include "ssectl/doctor/own_server.h"
-#include "ssectl/input/urls.h"
 #include "ssectl/terminal/table.h"
 
 namespace sse::ctl {
@@ -30,12 +30,8 @@ struct CaseSkipped {
 /// The server under test, as cases see it. One thread.
 class Suite {
  public:
-  struct Options {
-    Url url;
-    std::vector<std::pair<std::string, std::string>> headers{};  ///< of each request
-    bool verify_certificate = true;
-    std::chrono::milliseconds timeout{10'000};  ///< for connections, heads and events
-    std::chrono::milliseconds watch{30'000};    ///< for how long a stream is left alone
+  struct Options : PublicAddress {
+    std::chrono::milliseconds watch{30'000};  ///< for how long to wait for a heartbeat
   };
 
   /// `server` and `publisher` may be null, and must outlive this.
@@ -67,7 +63,8 @@ class Suite {
   api::StreamProbe& quiet() { return *quiet_; }
 
  private:
-  std::string target();
+  /// Of a new stream.
+  std::string query();
 
   const Options options_;
   OwnServer* const server_;

@@ -1,39 +1,16 @@
 #include "ssectl/doctor/addresses.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 
+#include "auth/trusted_proxies.h"
+#include "net/peer_address.h"
+
 namespace sse::ctl {
-namespace {
-
-std::string numeric(const sockaddr* address, socklen_t length) {
-  char text[NI_MAXHOST] = "";
-  return getnameinfo(address, length, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : "";
-}
-
-bool is_internal_v4(std::uint32_t address) {
-  struct Network {
-    std::uint32_t prefix;
-    int bits;
-  };
-  constexpr Network kNetworks[] = {
-      {0x0A000000, 8}, {0x7F000000, 8}, {0xAC100000, 12}, {0xC0A80000, 16}, {0xA9FE0000, 16}, {0x64400000, 10},
-  };
-  for (const Network& network : kNetworks) {
-    if ((address ^ network.prefix) >> (32 - network.bits) == 0) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 AddressList resolve(const std::string& host, const std::string& port, int flags) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -80,17 +57,15 @@ std::string own_address_towards(const api::Address& host) {
   socklen_t length = sizeof own;
   if (connect(fd, list->ai_addr, list->ai_addrlen) == 0 &&
       getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length) == 0)
-    address = numeric(reinterpret_cast<sockaddr*>(&own), length);
+    address = net::address_of(own);
   close(fd);
   return address;
 }
 
 bool is_internal_address(const std::string& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return is_internal_v4(ntohl(v4.s_addr));
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return false;
-  return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) || (v6.s6_addr[0] & 0xFE) == 0xFC;
+  static const auth::TrustedProxies internal({"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+                                              "169.254.0.0/16", "100.64.0.0/10", "::1", "fe80::/10", "fc00::/7"});
+  return internal.contains(address);
 }
 
 }  // namespace sse::ctl

@@ -71,17 +71,8 @@ void Examination::run() {
 
 std::unique_ptr<api::StreamProbe> Examination::open(std::string_view name, std::string_view encodings,
                                                     std::string_view method) {
-  Url url = options_.url;
-  if (server_ != nullptr && method == "GET") {
-    const std::string more = server_->stream_query(name);
-    url.query += (url.query.empty() ? "" : "&") + more;
-  }
-  api::ProbeRequest request;
-  request.origin = url.origin;
-  request.target = url.target();
-  request.method = method;
-  request.headers = options_.headers;
-  request.headers.emplace_back("Accept", "text/event-stream");
+  const std::string query = server_ != nullptr && method == "GET" ? server_->stream_query(name) : "";
+  api::ProbeRequest request = options_.request(method, query);
   request.headers.emplace_back("Cache-Control", "no-cache");
   request.headers.emplace_back("Accept-Encoding", encodings);
   request.headers.emplace_back("User-Agent", "ssectl-doctor");
@@ -91,9 +82,6 @@ std::unique_ptr<api::StreamProbe> Examination::open(std::string_view name, std::
     request.headers.emplace_back("Access-Control-Request-Method", "GET");
     request.headers.emplace_back("Access-Control-Request-Headers", "authorization");
   }
-  request.local_address = options_.local_address;
-  request.verify_certificate = options_.verify_certificate;
-  request.connect_timeout = options_.timeout;
   return std::make_unique<api::StreamProbe>(std::move(request));
 }
 

@@ -15,6 +15,12 @@
 
 namespace sse::ctl {
 
+/// What an examination looks at.
+struct ExaminationOptions : PublicAddress {
+  std::string page_origin{};                ///< the Origin of a page that shall be let in; empty: not asked
+  std::chrono::milliseconds watch{30'000};  ///< for how long a stream is left alone
+};
+
 /// Looks at an event stream from the outside, as a page would, and reports what stands in its way. Uses a few streams
 /// of its own; with the server behind it also events of its own.
 class Examination {

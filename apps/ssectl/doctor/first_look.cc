@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
-#include <optional>
 #include <string>
 
 #include "api/address.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "net/http_date.h"
 #include "ssectl/doctor/tls_probe.h"
 
 namespace sse::ctl {
@@ -20,27 +19,20 @@ using std::chrono::milliseconds;
 constexpr milliseconds kMaxSkew{5'000};
 constexpr std::chrono::hours kCertificateLeft{24 * 14};
 
-// IMF-fixdate (RFC 9110 5.6.7), the form that is sent today.
-std::optional<WallTime> parse_date(const std::string& text) {
-  tm parts{};
-  if (strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts) == nullptr) return std::nullopt;
-  return WallTime(std::chrono::seconds(timegm(&parts)));
-}
-
 }  // namespace
 
-void check_tls(const ExaminationOptions& options, Report& report) {
-  const api::Address address = api::parse_address(options.url.origin);
+void check_tls(const PublicAddress& examined, Report& report) {
+  const api::Address address = api::parse_address(examined.url.origin);
   if (!address.tls) {
     report.add("tls", Verdict::kNote, "not used: anyone on the way can read the events");
     report.add("http2", Verdict::kNote,
                "not possible without TLS: browsers open at most six connections to this host, for all tabs together");
     return;
   }
-  const TlsFacts facts = probe_tls(address, options.local_address, options.timeout);
+  const TlsFacts facts = probe_tls(address, examined.local_address, examined.timeout);
   if (!facts.error.empty()) {
     throw Error(ErrorCode::kUnavailable,
-                "cannot reach " + options.url.origin + ": " + facts.error + "; is the address right?");
+                "cannot reach " + examined.url.origin + ": " + facts.error + "; is the address right?");
   }
   const auto left = facts.not_after ? *facts.not_after - wall_now() : WallTime::duration(kCertificateLeft);
   const std::string shown = facts.protocol + ", " + printable(facts.subject, 80);
@@ -52,8 +44,8 @@ void check_tls(const ExaminationOptions& options, Report& report) {
   } else {
     report.add("tls", Verdict::kOk, shown + (facts.not_after ? ", valid for " + format_age(left) : ""));
   }
-  if (!facts.distrust.empty() && options.verify_certificate) {
-    throw Error(ErrorCode::kUnavailable, "browsers refuse the certificate of " + options.url.origin + ": " +
+  if (!facts.distrust.empty() && examined.verify_certificate) {
+    throw Error(ErrorCode::kUnavailable, "browsers refuse the certificate of " + examined.url.origin + ": " +
                                              facts.distrust + "; with --insecure the rest is examined all the same");
   }
   if (facts.alpn == "h2") {
@@ -90,7 +82,7 @@ void check_head(const api::ProbeHead& head, bool of_sse_server, Report& report) 
 }
 
 void check_clock(const api::ProbeHead& head, SteadyTime requested, Report& report) {
-  const auto date = parse_date(head.header("Date"));
+  const auto date = net::parse_http_date(head.header("Date"), wall_now());
   if (!date) return report.add("clock", Verdict::kUnchecked, "the response has no Date");
   // It was written at some time since the request, in whole seconds.
   const WallTime now = wall_now();

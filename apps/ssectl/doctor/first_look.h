@@ -7,8 +7,8 @@
 namespace sse::ctl {
 
 /// Reports what a TLS handshake shows. Blocks as probe_tls(). Throws Error(kUnavailable) when there is none, or when
-/// the certificate is refused and ExaminationOptions::verify_certificate is set.
-void check_tls(const ExaminationOptions& options, Report& report);
+/// the certificate is refused and PublicAddress::verify_certificate is set.
+void check_tls(const PublicAddress& examined, Report& report);
 
 /// Reports what the status line and the headers of a stream show. `of_sse_server`: it must have the headers of
 /// sse-serve.
