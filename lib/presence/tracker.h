@@ -33,7 +33,8 @@ struct TrackerOptions {
   RemotePresence* remote = nullptr;                ///< the other nodes, outlives the tracker; null: no cluster
 };
 
-/// Tracks the members of the channels that streams watch, and reports them to those streams. Channels that none watches cost nothing.
+/// Tracks the members of the channels that streams watch, and reports them to those streams. A channel that no stream
+/// watches costs nothing.
 ///
 /// All state belongs to the thread of one loop, which is none of a stream: the shards report who joins and leaves, and
 /// get frames to send. What happens in a channel within kInterval is one event, whose size is limited; the cost of a
