@@ -15,21 +15,26 @@ const joined = new Set();
 /** The page's listeners get the events of all channels. */
 const listener = () => {};
 
-function showChannels() {
-  const chips = [...joined].map((name) => {
+/** Shows names in a list, each with a button that removes it. `nothing` and `label` are keys of text(). */
+export function showChips(list, names, { nothing, label, remove }) {
+  const chips = [...names].map((name) => {
     const chip = document.createElement('li');
-    const label = document.createElement('span');
-    label.textContent = name;
-    const leave = document.createElement('button');
-    leave.type = 'button';
-    leave.textContent = '×';
-    leave.setAttribute('aria-label', text('leave', name));
-    leave.addEventListener('click', () => leaveChannel(name));
-    chip.append(label, leave);
+    const shown = document.createElement('span');
+    shown.textContent = name;
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = '×';
+    button.setAttribute('aria-label', text(label, name));
+    button.addEventListener('click', () => remove(name));
+    chip.append(shown, button);
     return chip;
   });
-  element('channels').dataset.nothing = text('noChannel');
-  element('channels').replaceChildren(...chips);
+  element(list).dataset.nothing = text(nothing);
+  element(list).replaceChildren(...chips);
+}
+
+function showChannels() {
+  showChips('channels', joined, { nothing: 'noChannel', label: 'leave', remove: leaveChannel });
 }
 
 function keepChannels() {

@@ -1,6 +1,6 @@
 // The demo page. The user's identity is in the URL, so that two tabs can be two users and a reload changes nothing.
 
-import { joinAll, labelChannels, leaveRefused, startChannels } from './demo-channels.js';
+import { joinAll, labelChannels, leaveRefused, showChips, startChannels } from './demo-channels.js';
 import { addReconnect, addRoundTrip, drawChart } from './demo-chart.js';
 import { addDetail, addLine, awaitConfirmation, labelCopyButtons, setConfirmed, showDetail } from './demo-log.js';
 import { setLanguage, text } from './demo-text.js';
@@ -107,20 +107,7 @@ function showEvent(event) {
 const listening = new Set(FIRST_EVENTS);
 
 function showListening() {
-  const chips = [...listening].map((name) => {
-    const chip = document.createElement('li');
-    const label = document.createElement('span');
-    label.textContent = name;
-    const stop = document.createElement('button');
-    stop.type = 'button';
-    stop.textContent = '×';
-    stop.setAttribute('aria-label', text('stop', name));
-    stop.addEventListener('click', () => stopListening(name));
-    chip.append(label, stop);
-    return chip;
-  });
-  element('listening').dataset.nothing = text('nothing');
-  element('listening').replaceChildren(...chips);
+  showChips('listening', listening, { nothing: 'nothing', label: 'stop', remove: stopListening });
 }
 
 function keepListening() {
