@@ -187,6 +187,17 @@ void declare_streams(cli::App& app, server::ServerOptions& server) {
              {"close", "drop"}, "close", [&server](const std::string& text) { server.drop_slow = text == "drop"; });
 }
 
+void declare_canary(cli::App& app, server::ServerOptions& server) {
+  app.begin_group("Canary");
+  add_duration(app, "--canary", server.canary_interval,
+               "Send an event to itself through --canary-url this often, and measure until it arrives; 0 = never");
+  app.add_option("--canary-url", server.canary_url,
+                 "URL of a service at the public address, as pages use it, for the events of --canary")
+      .type_name("URL");
+  app.add_option("--canary-ca", server.canary_ca_file, "PEM certificates to trust there (default: those of the system)")
+      .type_name("FILE");
+}
+
 void declare_qos(cli::App& app, server::ServerOptions& server) {
   app.begin_group("Messages sent with qos");
   app.add_option("--db", server.database,
@@ -357,6 +368,7 @@ void declare(cli::App& app, Options& options) {
   declare_jwt(app, options.jwt);
   declare_webhook(app, options.webhook);
   declare_streams(app, server);
+  declare_canary(app, server);
   declare_qos(app, server);
   declare_history(app, server.history);
   declare_admin(app, server);

@@ -27,6 +27,11 @@ void refuse_sender(httplib::Response& res, ConnectRefusal& refusal, std::string_
   res.set_header("Connection", "close");
 }
 
+void stream_headers(httplib::Response& res) {
+  res.set_header("Cache-Control", "no-cache, no-transform");
+  res.set_header("X-Accel-Buffering", "no");
+}
+
 }  // namespace
 
 void ConnectRoute::connect(const application::Service& service, const httplib::Request& req,
@@ -36,13 +41,17 @@ void ConnectRoute::connect(const application::Service& service, const httplib::R
                          .query = without_tickets(query_of(req.target))};
   // A probe is not a second try.
   const auto note = [&](int status, std::string sentence) {
-    if (req.method == "HEAD") return;
+    if (req.method == "HEAD" || refusal.reason.empty()) return;
     refusal.status = status;
     refusal.sentence = std::move(sentence);
     refusals_.note(std::move(refusal));
   };
   try {
-    open(service, req, res, refusal);
+    if (const std::string secret = req.get_header_value(kCanaryHeader); !secret.empty()) {
+      open_canary(secret, req, res, refusal);
+    } else {
+      open(service, req, res, refusal);
+    }
   } catch (const application::Refusal& e) {
     note(e.status(), e.what());
     throw;
@@ -104,8 +113,7 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
                    new_connection.attributes.address);
   }
 
-  res.set_header("Cache-Control", "no-cache, no-transform");
-  res.set_header("X-Accel-Buffering", "no");
+  stream_headers(res);
   const auto shared = std::make_shared<hub::NewConnection>(std::move(new_connection));
   net::HttplibApp::hand_over(req, res, kStreamType, [&service, shared](net::HandedOverConnection connection) {
     shared->socket = std::move(connection.socket);
@@ -114,6 +122,21 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
     shared->ticket = std::move(connection.ticket);
     shared->counted = std::move(connection.counted);
     service.sender->connect(std::move(*shared));
+  });
+}
+
+// That the canary of another node comes to one that drains is no refusal of a user.
+void ConnectRoute::open_canary(const std::string& secret, const httplib::Request& req, httplib::Response& res,
+                               ConnectRefusal& refusal) const {
+  if (draining_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kUnavailable, "this server is shutting down");
+  refusal.reason = "canary";
+  if (canary_ == nullptr)
+    throw Error(ErrorCode::kUnauthenticated,
+                "this server has no canary and is in no cluster whose nodes could have one");
+  const unsigned node = canary_->node_of(secret);
+  stream_headers(res);
+  net::HttplibApp::hand_over(req, res, kStreamType, [this, node](net::HandedOverConnection connection) {
+    canary_->connect(node, std::move(connection));
   });
 }
 

@@ -9,6 +9,7 @@
 #include "application/application.h"
 #include "application/service.h"
 #include "net/httplib_app.h"
+#include "pages/canary_entry.h"
 #include "pages/channel_gate.h"
 #include "pages/connect_refusals.h"
 #include "pages/page_admission.h"
@@ -20,24 +21,28 @@ namespace sse::pages {
 class ConnectRoute {
  public:
   /// References must outlive this. `application` may be null. `keepalive`: overrides the client's keepaliveTime.
-  /// `draining`: while true, streams are refused with 503.
+  /// `draining`: while true, streams are refused with 503. `canary` null: streams of canaries are refused.
   ConnectRoute(const PageAdmission& admission, ConnectRefusals& refusals, ChannelGate& channels,
                application::Application* application, std::optional<std::chrono::milliseconds> keepalive,
-               const std::atomic<bool>& draining)
+               const std::atomic<bool>& draining, CanaryEntry* canary = nullptr)
       : admission_(admission),
         refusals_(refusals),
         channels_(channels),
         application_(application),
         keepalive_(keepalive),
-        draining_(draining) {}
+        draining_(draining),
+        canary_(canary) {}
 
-  /// Authenticates the sender, reads the parameters, asks the application, decides about the channels, redeems the
-  /// ticket if there is one, and hands the socket over to the hub. HEAD does the same, opens nothing and leaves the
-  /// ticket: an EventSource does not tell its page why it was refused. Throws Error and application::Refusal.
+  /// A request with kCanaryHeader is for the CanaryEntry. Of any other, authenticates the sender, reads the parameters,
+  /// asks the application, decides about the channels, redeems the ticket if there is one, and hands the socket over to
+  /// the hub. HEAD does the same, opens nothing and leaves the ticket: an EventSource does not tell its page why it was
+  /// refused. Throws Error and application::Refusal.
   void connect(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
 
  private:
-  // `refusal`: is completed as far as the request gets.
+  // `refusal`: is completed as far as the request gets; without a reason it is not recorded.
+  void open_canary(const std::string& secret, const httplib::Request& req, httplib::Response& res,
+                   ConnectRefusal& refusal) const;
   void open(const application::Service& service, const httplib::Request& req, httplib::Response& res,
             ConnectRefusal& refusal) const;
   /// Uses the ticket up, and gives the connection its request key; false if another stream has the ticket.
@@ -53,6 +58,7 @@ class ConnectRoute {
   application::Application* const application_;
   const std::optional<std::chrono::milliseconds> keepalive_;
   const std::atomic<bool>& draining_;
+  CanaryEntry* const canary_;
 };
 
 }  // namespace sse::pages

@@ -56,7 +56,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
       refusals_(options.server_id, origins_, paths_),
       connect_refusals_(metrics, activity_log, clock_),
       channels_(channels, metrics, clock_),
-      connect_(admission_, connect_refusals_, channels_, application, options.keepalive, draining),
+      connect_(admission_, connect_refusals_, channels_, application, options.keepalive, draining, options.canary),
       connections_(admission_),
       subscriptions_(admission_, channels_, application),
       publications_(admission_, application, metrics, clock_, options.publishing),

@@ -18,6 +18,7 @@
 #include "net/router.h"
 #include "observe/metrics.h"
 #include "pages/application_routes.h"
+#include "pages/canary_entry.h"
 #include "pages/channel_gate.h"
 #include "pages/connect_refusals.h"
 #include "pages/connect_route.h"
@@ -47,6 +48,7 @@ struct PageOptions {
   store::MessageCatalog* queries = nullptr;            ///< set: pages may query online users and pending messages
   std::string upload_folder = "/tmp";                  ///< stores uploads until the application responds
   auth::Tickets* tickets = nullptr;                    ///< must outlive the routes; null: no tickets
+  CanaryEntry* canary = nullptr;                       ///< likewise; null: no streams of canaries
   PublishOptions publishing{};                         ///< of events by pages
 };
 

@@ -15,6 +15,7 @@
 #include "cluster/core/raw_http.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
+#include "server/canary_streams.h"
 
 namespace sse::server {
 namespace {
@@ -91,12 +92,13 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
     std::vector<std::size_t> numbers;
   };
   const auto batch = std::make_shared<Batch>(std::move(commands), std::move(done));
-  for (const application::Service& service : services_) {
+  // `start`: as Hub::start_delivery().
+  const auto deliver_part = [&](const ServiceName& service, const auto& start) {
     std::vector<std::size_t> numbers;
     for (std::size_t i = 0; i < batch->commands.size(); ++i) {
-      if (batch->commands[i].service == service.sender->service()) numbers.push_back(i);
+      if (batch->commands[i].service == service) numbers.push_back(i);
     }
-    if (numbers.empty()) continue;
+    if (numbers.empty()) return;
     const auto part = std::make_shared<Part>(batch, in_transit_);
     part->numbers = std::move(numbers);
     part->targets.reserve(part->numbers.size());
@@ -111,9 +113,18 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
       deliveries.back().in_union = command.in_union;
       deliveries.back().except = command.except;
     }
-    service.sender->deliver_local(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
+    start(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
       for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
     });
+  };
+  for (const application::Service& service : services_) {
+    deliver_part(service.sender->service(), [&](auto deliveries, auto taken) {
+      service.sender->deliver_local(std::move(deliveries), std::move(taken));
+    });
+  }
+  if (CanaryStreams* canary = canary_.load()) {
+    deliver_part(ServiceName(std::string(kCanaryService)),
+                 [&](auto deliveries, auto taken) { canary->deliver(std::move(deliveries), std::move(taken)); });
   }
 }
 
@@ -182,6 +193,9 @@ std::string ClusterGateway::handle(const cluster::RequestCommand& command) {
 cluster::AdminReply ClusterGateway::handle_admin(const cluster::AdminCommand& command) {
   if (tickets_) {
     if (auto reply = tickets_(command)) return std::move(*reply);
+  }
+  if (CanaryStreams* canary = canary_.load()) {
+    if (auto reply = canary->handle(command)) return std::move(*reply);
   }
   RawRequest request;
   try {

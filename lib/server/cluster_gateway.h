@@ -23,6 +23,8 @@
 
 namespace sse::server {
 
+class CanaryStreams;
+
 /// Makes a server a node of a cluster: executes the requests of other nodes, and forwards to them what concerns their
 /// streams.
 ///
@@ -55,6 +57,8 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   void set_ticket_operations(TicketHandler tickets) { tickets_ = std::move(tickets); }
   /// The tracker of the members of channels; outlives stop() of the cluster. Set it before the cluster starts.
   void set_presence(presence::Tracker& tracker) { presence_.store(&tracker); }
+  /// The streams of canaries; outlives stop() of the cluster. Set it before the cluster starts.
+  void set_canary(CanaryStreams& canary) { canary_.store(&canary); }
   /// Starts and stops the gateway's thread. Call stop() before the cluster's stop().
   void start() { limiter_.start(); }
   void stop() { limiter_.stop(); }
@@ -104,6 +108,7 @@ class ClusterGateway final : public cluster::LocalNode, public delivery::RemoteN
   const ForwardedPages forwarded_;
   TicketHandler tickets_;
   std::atomic<presence::Tracker*> presence_{nullptr};  // other nodes may send before it is set
+  std::atomic<CanaryStreams*> canary_{nullptr};        // likewise
   pages::ClientLimiter limiter_;
   std::shared_ptr<InTransit> in_transit_;
 };

@@ -6,6 +6,7 @@
 
 #include "application/upload_reader.h"
 #include "net/request_head.h"
+#include "server/canary_streams.h"
 #include "server/listeners.h"
 
 namespace sse::server {
@@ -34,12 +35,14 @@ PublicFront::PublicFront(const ServerOptions& options, net::ByteBudget& disk)
 void PublicFront::open(const Parts& parts, const FrontLimits& limits) {
   services_ = &parts.services;
   application_ = &parts.application;
+  canary_ = parts.canary;
   routes_ = std::make_unique<pages::PageRoutes>(
       app_, parts.services, parts.authenticator, parts.channels, &parts.application.application(), parts.proxies,
       parts.application.activity_log(), parts.metrics, page_options(parts), parts.draining);
   app_.set_payload_max_length(std::max(options_.max_body, options_.max_upload).count());
-  front_ = std::make_unique<net::HttpFront>(loop_, *listeners_.front(), app_, workers_, front_options(parts, limits),
-                                            parts.metrics, [this] { return open_streams(); });
+  front_ = std::make_unique<net::HttpFront>(
+      loop_, *listeners_.front(), app_, workers_, front_options(parts, limits), parts.metrics,
+      [this] { return open_streams() + (canary_ == nullptr ? 0 : canary_->sockets()); });
   for (std::size_t i = 1; i < listeners_.size(); ++i) front_->listen_on(*listeners_[i]);
 }
 
@@ -85,6 +88,7 @@ pages::PageOptions PublicFront::page_options(const Parts& parts) const {
   if (options_.enable_get_json) page.queries = &parts.catalog;
   page.upload_folder = upload_folder(options_);
   page.tickets = &parts.tickets;
+  page.canary = parts.canary;
   page.publishing = {&parts.publishing, options_.publish_rate, options_.max_publish};
   return page;
 }

@@ -28,6 +28,8 @@
 
 namespace sse::server {
 
+class CanaryStreams;
+
 /// The folder that stores uploads until the application responds.
 std::string upload_folder(const ServerOptions& options);
 
@@ -48,6 +50,7 @@ class PublicFront {
     const std::atomic<bool>& draining;
     const std::string& server_id;
     auth::Tickets& tickets;
+    CanaryStreams* canary;  ///< null: the server takes no streams of canaries
     observe::Registry& metrics;
   };
 
@@ -95,6 +98,7 @@ class PublicFront {
   // Set by open().
   const std::vector<application::Service>* services_ = nullptr;
   ApplicationBridge* application_ = nullptr;
+  CanaryStreams* canary_ = nullptr;
   std::unique_ptr<pages::PageRoutes> routes_;
   net::EventLoop loop_;
   net::WorkerPool workers_;

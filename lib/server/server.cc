@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "observe/log.h"
+#include "server/canary_options.h"
 #include "server/process_usage.h"
 #include "server/sender_options.h"
 #include "server/server_impl.h"
@@ -70,12 +71,13 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   metrics_.gauge("sse_build_info", "Always 1; the version is in the label", {{"version", base::kVersion}}).set(1);
   add_process_metrics(metrics_);
   open_services();
+  open_canary();
   open_tickets();
   Maintenance::Options maintenance{options_.demo, {}};
   if (cluster_) maintenance.sweep = [this] { cluster_->sweep(); };
   maintenance_ = std::make_unique<Maintenance>(services_, stores_->messages(), metrics_, clock_, maintenance);
-  status_ = std::make_unique<StatusReport>(
-      StatusReport::Source{options_, server_id_, services_, *stores_, metrics_, facts_, cluster_.get(), loops_.size()});
+  status_ = std::make_unique<StatusReport>(StatusReport::Source{options_, server_id_, services_, *stores_, metrics_,
+                                                                facts_, cluster_.get(), loops_.size(), canary_.get()});
   open_fronts();
   watch_progress();
 }
@@ -139,6 +141,16 @@ void Server::Impl::open_services() {
   }
 }
 
+void Server::Impl::open_canary() {
+  if (!has_canary(options_) && !cluster_) return;
+  canary_streams_ = std::make_unique<CanaryStreams>(options_, server_id_, loops_, *ids_, cluster_.get());
+  if (cluster_) cluster_->gateway().set_canary(*canary_streams_);
+  if (has_canary(options_)) {
+    canary_ =
+        std::make_unique<Canary>(options_, server_id_, cluster_ != nullptr, *canary_streams_, draining_, metrics_);
+  }
+}
+
 void Server::Impl::open_tickets() {
   // A ticket without a profile takes half a kibibyte, one with the largest profile 17.
   const store::TicketLimits limits{options_.max_tickets, std::max(kibibytes(64), kibibytes(options_.max_tickets))};
@@ -153,7 +165,7 @@ void Server::Impl::open_fronts() {
   const FrontLimits limits = front_limits(options_, raise_descriptor_limit());
   public_.open(PublicFront::Parts{services_, *authenticator_, channels_, publishing_, demo_authentication_, proxies_,
                                   *application_bridge_, stores_->catalog(), tls_.get(), draining_, server_id_,
-                                  *tickets_, metrics_},
+                                  *tickets_, canary_streams_.get(), metrics_},
                limits);
   admin_.open(AdminFront::Parts{services_, application_bridge_->activity_log(), token_, tls_.get(), limits.max_spooled,
                                 metrics_},
@@ -229,6 +241,7 @@ void Server::Impl::start() {
   // Before the first stream, which waits for its subscriptions.
   if (cluster_) cluster_->start();
   public_.start();
+  if (canary_) canary_->start();
   maintenance_->start(admin_.loop());
 }
 
@@ -240,11 +253,13 @@ void Server::Impl::stop() {
   running_ = false;
   stopping_.store(true);
   draining_.store(true);
+  if (canary_) canary_->stop();
   for (const application::Service& service : services_) service.sender->end_waits();
   public_.drain();
   // Requests in progress end first, including those that are about to become streams.
   wait_for(kDrainRequests, [this] { return public_.open_connections() == 0; });
   for (const application::Service& service : services_) service.sender->hub().drain();
+  if (canary_streams_) canary_streams_->drain();
   wait_for(kDrainStreams, [this] { return public_.open_streams() == 0; });
   admin_.drain();
   maintenance_->stop();

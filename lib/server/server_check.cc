@@ -14,6 +14,8 @@
 #include "base/text.h"
 #include "server/admin_address.h"
 #include "server/application_bridge.h"
+#include "server/canary_options.h"
+#include "server/canary_streams.h"
 #include "server/cluster_options.h"
 #include "server/server.h"
 
@@ -105,6 +107,7 @@ void check(const ServerOptions& options) {
         path.find_first_of("?#%,;= \t\r\n") != std::string::npos) {
       bad(shown + ": the path must begin with '/', not end with one, and hold no blanks or '?#%,;='");
     }
+    if (name == kCanaryService) bad(shown + ": the server itself uses that name");
     if (!names.insert(name).second) bad(shown + ": that name is given twice");
     if (!paths.insert(path).second) bad(shown + ": that path is given twice");
   }
@@ -147,6 +150,7 @@ void check(const ServerOptions& options) {
   if (options.cluster_max_connections == 0) bad("--cluster-max-connections must be at least 1");
   if (options.max_tickets == 0) bad("--max-tickets must be at least 1");
   if (options.qos_ttl.count() == 0) bad("--qos-ttl must be more than 0");
+  check_canary(options);
   check_cluster(options);
   if (options.qos_ack_timeout.count() != 0 && options.qos_ack_timeout < std::chrono::milliseconds(100))
     bad("--qos-ack-timeout must be 0 or at least 100ms");

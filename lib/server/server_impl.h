@@ -21,6 +21,8 @@
 #include "presence/tracker.h"
 #include "server/admin_front.h"
 #include "server/application_bridge.h"
+#include "server/canary.h"
+#include "server/canary_streams.h"
 #include "server/cluster_node.h"
 #include "server/drainer.h"
 #include "server/listeners.h"
@@ -63,6 +65,7 @@ class Server::Impl {
   void open_ids();
   void open_services();
   void open_presence();
+  void open_canary();
   void open_tickets();
   void open_fronts();
   admin::AdminRoutes::Dependencies admin_dependencies();
@@ -101,11 +104,14 @@ class Server::Impl {
   std::unique_ptr<presence::Tracker> presence_;  // outlives the loops, whose streams report to it
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::vector<application::Service> services_;
+  // Null without a canary and a cluster, whose other nodes may have one.
+  std::unique_ptr<CanaryStreams> canary_streams_;
   std::unique_ptr<net::TlsContext> tls_;
   PublicFront public_{options_, body_disk_};
   AdminFront admin_{options_, body_disk_};
   Drainer drainer_{services_, 2 * options_.reconnect_time};
   std::unique_ptr<Maintenance> maintenance_;
+  std::unique_ptr<Canary> canary_;  // null: none
   std::unique_ptr<StatusReport> status_;
   ProgressCheck progress_;
 };

@@ -9,6 +9,7 @@
 
 #include "base/version.h"
 #include "cluster/redis/redis_cluster.h"
+#include "server/canary.h"
 #include "server/cluster_node.h"
 #include "server/cluster_options.h"
 #include "server/process_usage.h"
@@ -85,6 +86,7 @@ Json StatusReport::document() const {
           {"loops", source_.loops},
           {"services", services},
           {"cluster", cluster_status()},
+          {"canary", source_.canary == nullptr ? Json(nullptr) : source_.canary->status()},
           {"counters", counters(source_.metrics.snapshot())}};
 }
 

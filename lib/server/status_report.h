@@ -13,6 +13,7 @@
 
 namespace sse::server {
 
+class Canary;
 class ClusterNode;
 
 /// Describes a server to its operator: `GET /api/v1/status`. Thread safe.
@@ -28,6 +29,7 @@ class StatusReport {
     const NodeFacts& facts;
     const ClusterNode* cluster;  ///< null without a cluster
     std::size_t loops;
+    const Canary* canary;  ///< null: none
   };
 
   explicit StatusReport(const Source& source) : source_(source) {}

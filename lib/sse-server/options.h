@@ -65,6 +65,11 @@ struct ServerOptions {
   std::size_t publish_rate = 10;          ///< events a second that one stream may publish; 0: no limit
   ByteCount max_publish = kibibytes(16);  ///< of the data of one of them, as JSON text
 
+  // A client of its own public address, which measures the time of an event; see `--canary`.
+  std::chrono::milliseconds canary_interval{0};  ///< between its events, from 1 s to 1 h; 0: no canary
+  std::string canary_url;      ///< of a service at the public address: `https://push.example.org/my-sse`
+  std::string canary_ca_file;  ///< PEM file: the certificates that it trusts there; empty: the system's
+
   // Streams.
   std::chrono::milliseconds reconnect_time{5000};           ///< after which a client reconnects
   std::chrono::milliseconds reconnect_jitter{0};            ///< spreads the reconnects after a restart over this time

@@ -22,11 +22,11 @@ python3 "$here/hook_server.py" "$scratch/hook" &
 children+=($!)
 wait_for 30 "the port of the application" test -s "$scratch/hook/port"
 (umask 077 && echo "the-token-of-the-operators" >"$scratch/token" && echo "the nodes' secret" >"$scratch/secret")
-read -r port_a port_b admin_a admin_b prometheus < <(free_ports 5 | xargs)
+read -r port_a port_b admin_a admin_b public_a public_b prometheus < <(free_ports 7 | xargs)
 admin=''  # a port, for Prometheus
-node() { # NAME PORT ADMIN_PORT
+node() { # NAME PORT ADMIN_PORT PUBLIC_PORT
   server_log=$scratch/server-$1.log
-  "$SSE_SERVE" --listen 127.0.0.1:0 --admin "127.0.0.1:$3" --admin-token-file "$scratch/token" --db "$scratch/$1.db" \
+  "$SSE_SERVE" --listen "127.0.0.1:$4" --canary 1s --canary-url "http://127.0.0.1:$4/my-sse" --admin "127.0.0.1:$3" --admin-token-file "$scratch/token" --db "$scratch/$1.db" \
     --server-id "$1" --cluster-secret-file "$scratch/secret" --cluster-listen "127.0.0.1:$2" \
     --discovery "static:127.0.0.1:$port_a,127.0.0.1:$port_b" --hook "http://127.0.0.1:$(<"$scratch/hook/port")/" \
     >"$server_log" 2>&1 &
@@ -34,12 +34,12 @@ node() { # NAME PORT ADMIN_PORT
   servers[$server_pid]=$server_log
   wait_for 30 "the address that node $1 prints" _printed_address
 }
-node a "$port_a" "$admin_a"
+node a "$port_a" "$admin_a" "$public_a"
 url_a=$url pid_a=$server_pid
-node b "$port_b" "$admin_b"
+node b "$port_b" "$admin_b" "$public_b"
 
 # Seconds instead of minutes, and no waiting before an alert.
-sed -E 's/\[(5|10|15|30)m\]/[10s]/g; s/^( +for: ).*/\10s/' "$monitoring/sse-server.rules.yml" >"$scratch/rules.yml"
+sed -E 's/\[((5|10|15|30)m|1h)\]/[10s]/g; s/^( +for: ).*/\10s/' "$monitoring/sse-server.rules.yml" >"$scratch/rules.yml"
 cat >"$scratch/prometheus.yml" <<END
 global: {scrape_interval: 500ms, evaluation_interval: 500ms}
 rule_files: [$scratch/rules.yml]

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,26 @@ bool is_ready(const api::Json& status) {
   return text_cell(status, "state") == "ready";
 }
 
+// `ok, 4.2ms; of other nodes: failing: …`; empty without a canary.
+std::string canary_text(const api::Json& status) {
+  const auto found = status.find("canary");
+  if (found == status.end() || !found->is_object()) return "";
+  const auto side = [&](const char* name) {
+    const auto of = found->find(name);
+    if (of == found->end() || !of->is_object()) return std::string();
+    const std::string why = text_cell(*of, "error");
+    std::string text = text_cell(*of, "state") + (why.empty() ? "" : ": " + why);
+    if (why.empty() && !text_cell(*of, "lastMicros").empty()) {
+      const std::uint64_t tenths = count_in(*of, "lastMicros") / 100;
+      text += ", " + std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10) + "ms";
+    }
+    return text;
+  };
+  if (text_cell(*found, "paused") == "true") return "paused";
+  const std::string other = side("other");
+  return side("own") + (other.empty() ? "" : "; of other nodes: " + other);
+}
+
 std::string describe(const api::Json& status, const TableStyle& style) {
   const std::string cpu =
       status.contains("cpuMillis") ? format_age(std::chrono::milliseconds(count_in(status, "cpuMillis"))) : "";
@@ -42,6 +63,7 @@ std::string describe(const api::Json& status, const TableStyle& style) {
               (why.empty() ? "" : "; degraded: " + why);
     if (const std::string unlisted = text_cell(*found, "unlisted"); !unlisted.empty()) cluster += "; " + unlisted;
   }
+  const std::string canary = canary_text(status);
   return render_fields(
              {{"state", text_cell(status, "state"), is_ready(status) ? CellStyle::kGood : CellStyle::kBad},
               {"server", text_cell(status, "serverId")},
@@ -50,6 +72,7 @@ std::string describe(const api::Json& status, const TableStyle& style) {
               {"up", up},
               {"url", text_cell(status, "listen")},
               {"cluster", cluster, cluster.find("degraded") == std::string::npos ? CellStyle::kPlain : CellStyle::kBad},
+              {"canary", canary, canary.find("failing") == std::string::npos ? CellStyle::kPlain : CellStyle::kBad},
               {"database", text_cell(status, "database")},
               {"connections", text_cell(status, "connections")},
               {"users", text_cell(status, "users")},
