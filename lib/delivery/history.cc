@@ -72,8 +72,7 @@ History::History(const HistoryOptions& options, MessageId since, observe::Regist
                                  {{"service", service.str()}})),
       resumed_(metrics.counter("sse_resumed_total", "Streams opened by clients with a last event id",
                                {{"service", service.str()}})),
-      resumed_events_(metrics.counter("sse_resumed_events_total", "Retained events sent to resuming clients",
-                                      {{"service", service.str()}})),
+      resumed_events_(resumed_events_counter(metrics, service)),
       resyncs_(resync_counter(metrics, service)) {
   constexpr std::array<const char*, 3> kWhy{"count", "bytes", "age"};
   for (std::size_t i = 0; i < kWhy.size(); ++i) {
@@ -165,7 +164,7 @@ void History::add_to_topics(Entries::iterator entry, const event::Target& target
 
 // Whether a client that finds the event in a topic of that kind gets it through that topic.
 bool History::reaches(const Entry& entry, event::TargetKind kind, const Client& client) {
-  if (entry.listening && !client.listens(entry.event)) return false;
+  if (entry.listening && client.listens && !client.listens(entry.event)) return false;
   if (!entry.filter) return true;
   const auto& [of_tenant, except] = *entry.filter;
   if (!except.empty() && (except == client.client || except == client.instance)) return false;
@@ -306,7 +305,6 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
   if (!on() || client.last_event_id.empty()) return true;
   expire(now);
   if (!std::exchange(so_far.begun, true)) {
-    resumed_.add();
     const std::optional<std::uint64_t> asked = parse_id(client.last_event_id);
     so_far.ours = asked && *asked < client.connection.value();
     so_far.cursor = so_far.through = so_far.ours ? *asked : std::numeric_limits<std::uint64_t>::max();
@@ -359,7 +357,8 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
     const auto& [kind, name] = client.topics[i];
     if (!reaches(*entry, kind, client)) continue;
     const bool one_of_several = kind == event::TargetKind::kChannel && entry->frame->channel().empty();
-    so_far.missed.push_back({one_of_several ? entry->frame->for_channel(name) : entry->frame, entry->position});
+    so_far.missed.push_back(
+        {one_of_several ? entry->frame->for_channel(name) : entry->frame, entry->position, entry->listening});
   }
   return !more;
 }
@@ -368,6 +367,7 @@ hub::Resumption History::finish(const Client& client, Resuming so_far) {
   hub::Resumption resumption;
   resumption.id = client.connection;
   if (!so_far.begun) return resumption;
+  resumed_.add();
   const bool ours = so_far.ours;
   const bool unknown = so_far.unknown;
   const std::uint64_t cursor = so_far.cursor;

@@ -71,10 +71,10 @@ class History {
     ConnectionId connection;    ///< the new connection; greater than all positions in the history
     std::string last_event_id;  ///< as the client sent it
     std::vector<std::pair<event::TargetKind, std::string>> topics;
-    std::function<bool(std::string_view event)> listens;
-    std::string tenant{};    ///< of its user
-    std::string client{};    ///< its clientId
-    std::string instance{};  ///< its clientInstanceId
+    std::function<bool(std::string_view event)> listens;  ///< empty: the caller checks RetainedEvent::listening
+    std::string tenant{};                                 ///< of its user
+    std::string client{};                                 ///< its clientId
+    std::string instance{};                               ///< its clientInstanceId
   };
   /// Returns the events the client has missed, in order. For an id that this server cannot have sent (not a number, or
   /// in the future) it returns only a resync event, because the client's state is unknown; for an id that is too old, a
@@ -100,12 +100,15 @@ class History {
   /// Returns the result. REQUIRES: collect() has returned true, and no event was added since.
   hub::Resumption finish(const Client& client, Resuming so_far);
 
-  /// Encodes a resync event with the event id `id`. `requested`: the last event id the client sent; `oldest`: the
-  /// oldest event retained for it (nullopt: none); `missed`: the number of lost events (nullopt: unknown).
+  /// Encodes a resync event with the event id `id`, empty: without one. `requested`: the last event id the client sent;
+  /// `oldest`: the oldest event retained for it (nullopt: none); `missed`: the number of lost events (nullopt:
+  /// unknown).
   static std::string resync_event(const std::string& requested, const std::string& id,
                                   std::optional<std::uint64_t> oldest, std::optional<std::uint64_t> missed);
   /// The counter of resync events.
   static observe::Counter& resync_counter(observe::Registry& metrics, const ServiceName& service);
+  /// The counter of retained events that were sent to clients that resume, or catch up with a channel.
+  static observe::Counter& resumed_events_counter(observe::Registry& metrics, const ServiceName& service);
 
   /// Drops events that are too old at `now`.
   void expire(SteadyTime now);

@@ -25,4 +25,9 @@ observe::Counter& History::resync_counter(observe::Registry& metrics, const Serv
                          {{"service", service.str()}});
 }
 
+observe::Counter& History::resumed_events_counter(observe::Registry& metrics, const ServiceName& service) {
+  return metrics.counter("sse_resumed_events_total", "Retained events sent to clients that resume or join a channel",
+                         {{"service", service.str()}});
+}
+
 }  // namespace sse::delivery

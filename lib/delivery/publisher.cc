@@ -19,6 +19,8 @@ namespace {
 
 // After so many parts a resume no longer releases the lock, so that it ends however fast senders add events.
 constexpr std::size_t kMaxRounds = 1000;
+// Of a page of retained events, or a single event.
+constexpr std::uint64_t kMaxPageBytes = std::uint64_t{256} * 1024;
 
 // `in_union`: for the streams of further targets, too, which are in none of its channels.
 event::FrameRef encode(const Outgoing& outgoing, bool in_union) {
@@ -37,6 +39,7 @@ Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& 
       hub_(hub),
       ids_(ids),
       resyncs_(History::resync_counter(metrics, service)),
+      resumed_events_(History::resumed_events_counter(metrics, service)),
       history_(options, MessageId(ids.next()), metrics, service),
       resumable_(options.events != 0) {}
 
@@ -219,6 +222,53 @@ ConnectionId Publisher::connect(hub::NewConnection request) {
     }
     std::this_thread::yield();
   }
+}
+
+ChannelHistoryPage Publisher::read_channel(const hub::ChannelCatchUp& wanted, std::size_t limit) {
+  ChannelHistoryPage page;
+  page.through = wanted.until;
+  if (wanted.begun && wanted.after >= wanted.until) return page;
+  History::Client client;
+  client.last_event_id = std::to_string(std::max<std::uint64_t>(wanted.after.value(), 1));
+  client.topics.emplace_back(event::TargetKind::kChannel, wanted.channel);
+  client.tenant = wanted.tenant;
+  client.client = wanted.client;
+  client.instance = wanted.instance;
+  History::Resuming found;
+  found.unknown = !resumable_ && !wanted.begun;
+  if (resumable_) {
+    const MutexLock lock(order_);
+    // An id of now: a later position is none of this server.
+    client.connection = ConnectionId(ids_.next());
+    page.last = history_.collect(client, found, ids_.clock().steady_now(), limit);
+  }
+  // Also those that are not for this stream.
+  MessageId through(found.through);
+  std::uint64_t bytes = 0;
+  for (hub::RetainedEvent& event : found.missed) {
+    // It arrives live, as all that follow.
+    if (event.position > wanted.until) break;
+    if (bytes >= kMaxPageBytes) {
+      through = page.events.back().position;
+      page.last = false;
+      break;
+    }
+    bytes += event.frame->size();
+    page.events.push_back(std::move(event));
+  }
+  page.last = page.last || through >= wanted.until;
+  if (!page.last) page.through = through;
+  // Who has had nothing misses nothing.
+  const bool from_the_beginning = wanted.after.value() == 0 && resumable_;
+  if ((found.unknown || found.lost > 0) && !from_the_beginning) {
+    resyncs_.add();
+    page.gap = event::Frame::make(
+        History::resync_event(wanted.after.str(), "", found.oldest == 0 ? std::nullopt : std::optional(found.oldest),
+                              found.unknown ? std::nullopt : std::optional(found.lost)),
+        {}, event::TargetKind::kChannel, wanted.channel);
+  }
+  resumed_events_.add(page.events.size());
+  return page;
 }
 
 void Publisher::expire() {

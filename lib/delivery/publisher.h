@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "delivery/channel_history.h"
 #include "delivery/delivery_order.h"
 #include "delivery/history.h"
 #include "delivery/remote_nodes.h"
@@ -91,6 +92,9 @@ class Publisher {
   /// Calls Hub::connect() and resumes from the client's last event id. Without a history the client gets a resync
   /// event, unless its stream has just ended at keepaliveTime.
   ConnectionId connect(hub::NewConnection request) EXCLUDES(order_);
+  /// Returns at most `limit` retained events of a channel that a stream catches up with, and no more bytes than a page
+  /// of a replay has. Without a history there are none, which the client is told.
+  ChannelHistoryPage read_channel(const hub::ChannelCatchUp& wanted, std::size_t limit) EXCLUDES(order_);
   /// Like History::withdraw().
   void withdraw(const std::vector<store::Withdrawn>& gone) EXCLUDES(order_) {
     if (!resumable_) return;
@@ -122,6 +126,7 @@ class Publisher {
   std::atomic<std::size_t> remote_sends_{0};
   Mutex order_;
   observe::Counter& resyncs_;
+  observe::Counter& resumed_events_;
   History history_ GUARDED_BY(order_);
   const bool resumable_;
   std::uint64_t last_ GUARDED_BY(order_) = 0;  // id or position last assigned

@@ -4,11 +4,13 @@
 #include <chrono>
 #include <cstdint>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include "base/error.h"
 #include "base/units.h"
 #include "delivery/encode_frame.h"
+#include "event/event.h"
 #include "observe/log.h"
 #include "store/repository_abilities.h"
 
@@ -24,7 +26,7 @@ constexpr ByteCount kPageBytes = kibibytes(256);
 
 // Every open stream waits for at most one page, so that the number of streams bounds the queue of the pool.
 ReplaySource::ReplaySource(const ServiceName& service, store::MessageRepository& repository, observe::Registry& metrics,
-                           const Clock& clock, ReadFailureLog& failures, Deliver deliver)
+                           const Clock& clock, ReadFailureLog& failures, Deliver deliver, ReadHistory read_history)
     : service_(service),
       repository_(repository),
       shared_(store::ability<store::SharedStore>(repository) != nullptr),
@@ -33,16 +35,24 @@ ReplaySource::ReplaySource(const ServiceName& service, store::MessageRepository&
                                 {{"service", service.str()}})),
       failures_(failures),
       deliver_(std::move(deliver)),
+      read_history_(std::move(read_history)),
       readers_("sse-replay", 0, kReaders, SIZE_MAX, kReaderIdle, clock) {}
 
 bool ReplaySource::request(const hub::ReplayRequest& request) {
-  if (repository_.size() == 0 && !shared_) return false;
+  if (repository_.size() == 0 && !shared_ && !request.history) return false;
   return readers_.submit([this, request] { deliver_(request, read(request)); });
 }
 
 ReplaySource::Page ReplaySource::read(const hub::ReplayRequest& request) {
   Page page;
   page.through = request.after;
+  if (repository_.size() != 0 || shared_) read_store(request, page);
+  replayed_.add(page.frames.size());
+  if (request.history && read_history_) add_history(*request.history, page);
+  return page;
+}
+
+void ReplaySource::read_store(const hub::ReplayRequest& request, Page& page) {
   try {
     const std::vector<store::PendingMessage> messages = pending(request, page.failed);
     const std::uint64_t bytes =
@@ -58,8 +68,35 @@ ReplaySource::Page ReplaySource::read(const hub::ReplayRequest& request) {
     // The messages stay pending, and the hub requests them again.
     failures_.report(e.what());
   }
-  replayed_.add(page.frames.size());
-  return page;
+}
+
+// Merges both by id and position. A message in both is taken from the store: it is pending.
+void ReplaySource::add_history(const hub::ChannelCatchUp& wanted, Page& page) const {
+  ChannelHistoryPage history = read_history_(wanted, kPageMessages);
+  // Neither may overtake what the other has not read yet.
+  const MessageId all(UINT64_MAX);
+  const MessageId limit = std::min(page.last ? all : page.through, history.last ? all : history.through);
+  std::vector<hub::ReplayFrame> pending = std::exchange(page.frames, {});
+  std::erase_if(pending, [&](const hub::ReplayFrame& item) { return item.frame->message() > limit; });
+  std::vector<MessageId> ids;
+  for (const hub::ReplayFrame& item : pending) ids.push_back(item.frame->message());
+  if (history.gap) page.frames.push_back({std::move(history.gap), std::string(event::kResync)});
+  auto next = pending.begin();
+  const auto take_pending = [&](MessageId through) {
+    for (; next != pending.end() && next->frame->message() <= through; ++next) page.frames.push_back(std::move(*next));
+  };
+  for (hub::RetainedEvent& event : history.events) {
+    if (event.position > limit) break;
+    take_pending(event.position);
+    const MessageId message = event.frame->message();
+    if (message.valid() && std::ranges::binary_search(ids, message)) continue;
+    std::string name(event::name_of(event.frame->bytes()));
+    page.frames.push_back({std::move(event.frame), std::move(name), event.listening, event.position});
+  }
+  take_pending(all);
+  page.through = std::min(page.through, limit);
+  page.history_through = std::min(history.through, limit);
+  page.last = page.last && history.last;
 }
 
 std::vector<store::PendingMessage> ReplaySource::pending(const hub::ReplayRequest& request, bool& failed) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "delivery/channel_history.h"
 #include "delivery/read_failure_log.h"
 #include "hub/hub_delegate.h"
 #include "net/worker_pool.h"
@@ -14,22 +16,21 @@
 namespace sse::delivery {
 
 /// Reads the pending messages of streams that open, a page at a time, on threads of its own, because a read blocks on
-/// the store. Thread safe.
+/// the store. For a stream that catches up with a channel it merges them with the retained events of that channel, a
+/// page at a time, too. Thread safe.
 class ReplaySource {
  public:
   /// The answer to a request.
-  struct Page {
-    std::vector<hub::ReplayFrame> frames;  ///< ascending by message id
-    MessageId through;                     ///< the largest id read, also of messages that are not in `frames`
-    bool last = true;                      ///< no messages are left after this page
-    bool failed = false;                   ///< the store could not be read, or not completely: to be requested again
-  };
+  using Page = hub::ReplayPage;
   /// Passes a page to the hub. Called on a thread of this object.
   using Deliver = std::function<void(const hub::ReplayRequest& request, Page page)>;
 
+  /// Reads retained events of a channel, at most so many. Called on a thread of this object.
+  using ReadHistory = std::function<ChannelHistoryPage(const hub::ChannelCatchUp& wanted, std::size_t limit)>;
+
   /// `repository`, `metrics`, `clock` and `failures` must outlive this object.
   ReplaySource(const ServiceName& service, store::MessageRepository& repository, observe::Registry& metrics,
-               const Clock& clock, ReadFailureLog& failures, Deliver deliver);
+               const Clock& clock, ReadFailureLog& failures, Deliver deliver, ReadHistory read_history = {});
 
   /// Reads a page and delivers it later. False when there is nothing to read, or after stop(): no page will follow.
   /// Never blocks.
@@ -39,6 +40,8 @@ class ReplaySource {
 
  private:
   Page read(const hub::ReplayRequest& request);
+  void read_store(const hub::ReplayRequest& request, Page& page);
+  void add_history(const hub::ChannelCatchUp& wanted, Page& page) const;
   std::vector<store::PendingMessage> pending(const hub::ReplayRequest& request, bool& failed);
   void add_frame(const hub::ReplayRequest& request, const store::PendingMessage& message, Page& page) const;
 
@@ -49,6 +52,7 @@ class ReplaySource {
   observe::Counter& replayed_;
   ReadFailureLog& failures_;
   const Deliver deliver_;
+  const ReadHistory read_history_;
   net::WorkerPool readers_;
 };
 

@@ -35,10 +35,12 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       deleted_(metrics.counter("sse_deleted_total", "Pending messages that an operator deleted or purged")),
       attempts_(service(), options_.attempts, clock_),
       read_failures_(service(), clock_),
-      replay_source_(service(), repository_, metrics, clock_, read_failures_,
-                     [this](const hub::ReplayRequest& request, ReplaySource::Page page) {
-                       hub_.replay(request, std::move(page.frames), page.through, page.last, page.failed);
-                     }),
+      replay_source_(
+          service(), repository_, metrics, clock_, read_failures_,
+          [this](const hub::ReplayRequest& request, ReplaySource::Page page) { hub_.replay(request, std::move(page)); },
+          [this](const hub::ChannelCatchUp& wanted, std::size_t limit) {
+            return publisher_.read_channel(wanted, limit);
+          }),
       confirmed_sends_(service(), send_path_, repository_, trace_, delivery_states_, read_failures_, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),

@@ -15,6 +15,7 @@ struct RetainedEvent {
   /// Its place in the order in which events went into the streams. Positions are ids. It equals the event's own id,
   /// except for a message whose commit took so long that younger events overtook it.
   MessageId position;
+  bool listening = false;  ///< it is for streams only that listen to it
 };
 
 /// How a stream of a reconnecting client resumes. Made by the module that retains events (delivery::History); empty for

@@ -42,8 +42,10 @@ event::FrameRef with_channel_mark(const event::Frame& frame) {
   return marked(frame, fields_of(frame), frame.bytes());
 }
 
-event::FrameRef with_id_in_mark(const event::Frame& frame) {
+event::FrameRef with_id_in_mark(const event::Frame& frame, MessageId position) {
   std::string_view event = frame.bytes();
+  // A block behind it has an id alone, see with_cursor().
+  event = event.substr(0, event.find("\n\n") + 2);
   std::string id;
   if (event.starts_with("id:")) {
     const std::size_t end = event.find('\n');
@@ -51,8 +53,18 @@ event::FrameRef with_id_in_mark(const event::Frame& frame) {
     event.remove_prefix(end + 1);
   }
   Fields fields = fields_of(frame);
-  fields.emplace_back("id", std::move(id));
+  if (!id.empty()) fields.emplace_back("id", std::move(id));
+  if (position.valid()) fields.emplace_back("position", position.str());
   return marked(frame, fields, event);
+}
+
+event::FrameRef encode_caught_up(const std::string& channel, MessageId position) {
+  Fields fields{{"channel", channel}, {"caughtUp", true}};
+  if (position.valid()) fields.emplace_back("position", position.str());
+  event::Event mark;
+  mark.name = event::kChannelMark;
+  mark.data = event::dump_fields(fields);
+  return event::Frame::make(event::encode(mark), {}, event::TargetKind::kChannel, channel);
 }
 
 }  // namespace sse::hub

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "base/ids.h"
@@ -35,6 +36,15 @@ inline constexpr std::size_t kMaxChannels = 100;
 struct JoinedChannel {
   ChannelName name;
   ChannelSource source = ChannelSource::kLasting;
+  /// Set: it catches up with the events that the history retains after this position; 0: with all of them. Only for
+  /// streams with Connection::channel_marks, and only where the stream is not in the channel yet.
+  std::optional<MessageId> after{};
+};
+
+/// What became of a JoinedChannel.
+struct Subscription {
+  bool in = false;     ///< the stream is in the channel
+  bool fresh = false;  ///< since this request: it was not in it before
 };
 
 /// A channel that a stream wanted to join and has not.

@@ -63,7 +63,9 @@ struct NewConnection {
   bool chunked = false;       ///< the head contains `Transfer-Encoding: chunked`
   std::unique_ptr<net::AddressLimiter::Ticket> ticket;
   std::string request_key;  ///< told in connect-finish; empty: the client has credentials for its requests
-  net::Counted counted;     ///< until its shard counts it
+  /// User::channels of the ticket that opened the stream: with the request key the client sends no credentials.
+  std::vector<std::string> granted_channels{};
+  net::Counted counted;  ///< until its shard counts it
 };
 
 /// One open event stream with the identity and subscriptions of its client. Owned by its shard; loop thread only.
@@ -79,6 +81,7 @@ struct Connection final : net::Stream {
     // Its first channel once it has left that, for confirmations of what it got there.
     std::unique_ptr<std::string> former_channel;
     std::unique_ptr<ChannelRecipients> channel_recipients;
+    std::unique_ptr<std::vector<std::string>> granted_channels;
     SteadyTime finish_by = SteadyTime::max();  // of a stream that is closing
     std::int64_t last_request_millis = 0;
     std::uint32_t request_messages = 0;

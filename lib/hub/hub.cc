@@ -183,12 +183,10 @@ void Hub::refresh_pending() {
   shards_.post_to_all([](Shard& shard) { shard.refresh_pending(); });
 }
 
-void Hub::replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
-                 bool failed) {
+void Hub::replay(const ReplayRequest& request, ReplayPage page) {
   Shard& shard = shards_.at(request.shard);
-  shard.loop().post([&shard, id = request.connection, moved = std::move(page), through, last, failed]() mutable {
-    shard.replay(id, std::move(moved), through, last, failed);
-  });
+  shard.loop().post(
+      [&shard, id = request.connection, moved = std::move(page)]() mutable { shard.replay(id, std::move(moved)); });
 }
 
 }  // namespace sse::hub

@@ -83,10 +83,8 @@ class Hub {
   /// Requests the pending messages of all connections again, because a notification of new ones may have been lost.
   /// Does not wait.
   void refresh_pending();
-  /// Answers a ReplayRequest with a page. `through`: the largest id read. Does not wait.
-  /// `failed`: the store could not be read, or not completely; the hub requests the page again later.
-  void replay(const ReplayRequest& request, std::vector<ReplayFrame> page, MessageId through, bool last,
-              bool failed = false);
+  /// Answers a ReplayRequest with a page. If it has failed, the hub requests it again later. Does not wait.
+  void replay(const ReplayRequest& request, ReplayPage page);
 
   /// Closes streams, with connect-close, because their clients have newer ones on other nodes.
   void replace(const std::vector<ConnectionId>& ids);
@@ -106,10 +104,12 @@ class Hub {
   /// kMaxListenerBytes.
   std::optional<ListenerSet> change_listeners(ConnectionId id, const Identity& owner,
                                               const std::vector<std::string>& names, bool add);
-  /// The stream joins further channels, by the rules of this version, and gets the messages that are pending for them.
-  /// Returns for each whether it is in it now: it may be in kMaxChannels.
-  std::optional<std::vector<bool>> subscribe(ConnectionId id, const Identity& owner,
-                                             const std::vector<JoinedChannel>& channels, std::uint32_t version);
+  /// The stream joins further channels, by the rules of this version, and gets the messages that are pending for them,
+  /// and what it catches up with. Returns for each whether it is in it now: it may be in kMaxChannels.
+  std::optional<std::vector<Subscription>> subscribe(ConnectionId id, const Identity& owner,
+                                                     const std::vector<JoinedChannel>& channels, std::uint32_t version);
+  /// NewConnection::granted_channels.
+  std::optional<std::vector<std::string>> granted_channels(ConnectionId id, const Identity& owner) const;
   /// It leaves channels. Returns for each whether it was in it.
   std::optional<std::vector<bool>> unsubscribe(ConnectionId id, const Identity& owner,
                                                const std::vector<ChannelName>& channels);

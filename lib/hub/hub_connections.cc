@@ -77,8 +77,9 @@ std::optional<ListenerSet> Hub::change_listeners(ConnectionId id, const Identity
 }
 
 // In a cluster this node subscribes to the channels first: the stream misses no event once it has joined.
-std::optional<std::vector<bool>> Hub::subscribe(ConnectionId id, const Identity& owner,
-                                                const std::vector<JoinedChannel>& channels, std::uint32_t version) {
+std::optional<std::vector<Subscription>> Hub::subscribe(ConnectionId id, const Identity& owner,
+                                                        const std::vector<JoinedChannel>& channels,
+                                                        std::uint32_t version) {
   check_may_wait();
   Names names;
   for (const JoinedChannel& channel : channels) names.emplace_back(TargetKind::kChannel, channel.name.str());
@@ -89,20 +90,28 @@ std::optional<std::vector<bool>> Hub::subscribe(ConnectionId id, const Identity&
     delegate_.opening(names, [guard = std::move(guard)] { guard->reset(); });
     ready->wait();
   }
-  std::optional<std::vector<bool>> in;
-  std::vector<bool> fresh(channels.size());
+  std::optional<std::vector<Subscription>> result;
   shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     connection.rare().last_request_millis = to_millis(clock().wall_now());
-    in = shard.channels().subscribe(connection, channels, version, fresh);
+    result = shard.channels().subscribe(connection, channels, version);
   });
   if (options_.in_cluster) {
     Names unused;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      if (!fresh[i]) unused.push_back(names[i]);
+      if (!result || !(*result)[i].fresh) unused.push_back(names[i]);
     }
     if (!unused.empty()) delegate_.left(unused);
   }
-  return in;
+  return result;
+}
+
+std::optional<std::vector<std::string>> Hub::granted_channels(ConnectionId id, const Identity& owner) const {
+  std::optional<std::vector<std::string>> granted;
+  shards_.run_on_owned(id, owner, [&](const Shard&, const Connection& connection) {
+    const Connection::Rare* rare = connection.rare_or_null();
+    granted = rare != nullptr && rare->granted_channels ? *rare->granted_channels : std::vector<std::string>();
+  });
+  return granted;
 }
 
 std::optional<std::vector<bool>> Hub::unsubscribe(ConnectionId id, const Identity& owner,

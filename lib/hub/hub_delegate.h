@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
+#include "hub/channel_catch_up.h"
 #include "hub/client_key.h"
 #include "hub/names.h"
 #include "net/stream.h"
@@ -22,13 +24,25 @@ struct ReplayRequest {
   Names recipients;
   MessageId after;                       ///< only messages with a greater id
   std::vector<std::string> only_events;  ///< not empty: only messages for listeners of these events
+  /// Set: also the retained events of this channel, with the messages between them in their order.
+  std::optional<ChannelCatchUp> history{};
 };
 
-/// A pending message to replay into a stream.
+/// A pending message to replay into a stream; or an event that is no message, or has a position: of the history.
 struct ReplayFrame {
   event::FrameRef frame;
   std::string event;
   bool listening = false;
+  MessageId position{};  ///< RetainedEvent::position
+};
+
+/// The answer to a ReplayRequest.
+struct ReplayPage {
+  std::vector<ReplayFrame> frames;  ///< ascending by message id or position
+  MessageId through;                ///< the largest id read, also of messages that are not in `frames`
+  bool last = true;                 ///< nothing is left after this page
+  bool failed = false;              ///< the store could not be read, or not completely: to be requested again
+  MessageId history_through{};      ///< the retained events up to here were read
 };
 
 /// Callbacks of the hub into the module above it (delivery). Called on loop threads: must be quick, must not block, and

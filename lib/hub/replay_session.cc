@@ -24,14 +24,22 @@ void ReplaySession::add_channels(const std::vector<std::string>& channels, bool 
 bool ReplaySession::next_pass(MessageId seen_through) {
   overdue_.clear();
   only_channels_.clear();
+  catching_up_.reset();
   if (!new_listeners_.empty()) {
     only_events_ = std::exchange(new_listeners_, {});
     cursor_ = MessageId();
     return true;
   }
   only_events_.clear();
-  if (!new_channels_.empty()) {
+  if (!new_channels_.empty() || !catch_ups_.empty()) {
     only_channels_ = std::exchange(new_channels_, {});
+    if (only_channels_.empty()) {
+      // One after the other: each has a position of its own.
+      catching_up_ = std::move(catch_ups_.front());
+      catch_ups_.pop_front();
+      only_channels_ = {catching_up_->channel};
+      keeps_cursor_ = true;
+    }
     cursor_ = MessageId();
     // The stream has got none of them before it joined.
     catch_up_.take_all_from_store();
@@ -74,7 +82,8 @@ std::vector<event::FrameRef> ReplaySession::take_held() {
 
 const std::vector<event::FrameRef>& ReplaySession::begin_page(std::vector<event::FrameRef> page, MessageId through,
                                                               bool last) {
-  if (catch_up_.arrives_live(through)) {
+  // With retained events the pass ends when these do, too; what is then also live is dropped by the stream.
+  if (!catching_up_ && catch_up_.arrives_live(through)) {
     std::erase_if(page, [&](const event::FrameRef& frame) { return catch_up_.arrives_live(frame->message()); });
     through = page.empty() ? cursor_ : page.back()->message();
     last = true;

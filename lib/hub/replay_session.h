@@ -3,14 +3,18 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "event/frame.h"
 #include "event/target.h"
 #include "hub/catch_up.h"
+#include "hub/channel_catch_up.h"
 
 namespace sse::hub {
 
@@ -35,6 +39,16 @@ class ReplaySession {
   const std::vector<std::string>& only_events() const { return only_events_; }
   /// Not empty: the pass reads only messages for these channels.
   const std::vector<std::string>& only_channels() const { return only_channels_; }
+  /// Set: the pass reads the retained events of this channel, too.
+  const std::optional<ChannelCatchUp>& catching_up() const { return catching_up_; }
+  /// Whether further passes do so.
+  bool waits_to_catch_up() const { return !catch_ups_.empty(); }
+  /// They have been read up to `through`.
+  void caught_up_through(MessageId through) {
+    if (!catching_up_) return;
+    catching_up_->after = std::max(catching_up_->after, through);
+    catching_up_->begun = true;
+  }
   /// Whether the pass redelivers overdue messages.
   bool redelivers() const { return !overdue_.empty(); }
   bool is_overdue(MessageId message) const;
@@ -50,6 +64,8 @@ class ReplaySession {
   /// A further pass reads the messages for these channels, which the stream has joined. `keeps_cursor`: they go into
   /// the stream without ids, and so do not change the last event id of its client.
   void add_channels(const std::vector<std::string>& channels, bool keeps_cursor);
+  /// A further pass reads the retained events of a channel that the stream has joined, and the messages for it.
+  void add_catch_up(ChannelCatchUp channel) { catch_ups_.push_back(std::move(channel)); }
   /// Begins the next pass; false: there is none. A pass that reads everything begins after `seen_through`.
   bool next_pass(MessageId seen_through);
 
@@ -90,7 +106,8 @@ class ReplaySession {
       return had;
     });
   }
-  /// Drops the messages for a channel that have not gone into the stream: it is not in the channel any more.
+  /// Drops the messages for a channel that have not gone into the stream, and what it was to catch up there: it is not
+  /// in the channel any more.
   template <class SizeOf>
   void drop_messages_of(std::string_view channel, SizeOf size_of) {
     const auto is_for = [&](const event::FrameRef& frame) {
@@ -105,8 +122,14 @@ class ReplaySession {
     });
     // One of them may be pending for another channel of the stream, too.
     again_ = again_ || held_.size() != before;
+    std::erase_if(catch_ups_, [&](const ChannelCatchUp& one) { return one.channel == channel; });
+    const bool catches_up = catching_up_ && catching_up_->channel == channel;
+    const auto is_for_page = [&](const event::FrameRef& frame) {
+      return is_for(frame) || (catches_up && frame->channel() == channel);
+    };
     const auto sent = page_.begin() + static_cast<std::ptrdiff_t>(next_in_page_);
-    page_.erase(std::remove_if(sent, page_.end(), is_for), page_.end());
+    page_.erase(std::remove_if(sent, page_.end(), is_for_page), page_.end());
+    if (catches_up) catching_up_.reset();
   }
   /// The held events in their order; none are held afterwards.
   std::vector<event::FrameRef> take_held();
@@ -155,6 +178,8 @@ class ReplaySession {
   std::vector<std::string> new_listeners_;  // for a further pass
   std::vector<std::string> only_channels_;
   std::vector<std::string> new_channels_;  // for a further pass
+  std::optional<ChannelCatchUp> catching_up_;
+  std::deque<ChannelCatchUp> catch_ups_;  // for a further pass each
   bool keeps_cursor_ = false;
   std::vector<MessageId> overdue_;  // ascending
   std::vector<MessageId> covered_;  // ascending

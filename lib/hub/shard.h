@@ -70,9 +70,8 @@ class Shard final : private net::StreamOwner, private ShardChannels::Streams {
   void refresh_pending();
   /// Delivers an event to one connection; returns whether it took the event.
   bool deliver_to(Connection& connection, std::string_view event, const event::FrameRef& frame);
-  /// Delivers a page of pending messages. `last`: no further page is known; `failed`: the store could not be read, or
-  /// not completely.
-  void replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed);
+  /// Delivers a page of pending messages and retained events.
+  void replay(ConnectionId id, ReplayPage page);
   /// The client of a connection that `who` owns acknowledges messages it got on this stream or on an earlier one.
   /// Returns how many of them were in flight there; nullopt: there is and was no such connection.
   std::optional<std::size_t> acknowledge(ConnectionId id, const Identity& caller,
@@ -161,7 +160,8 @@ class Shard final : private net::StreamOwner, private ShardChannels::Streams {
   void refresh_pending(Connection& connection, const std::vector<RecentConfirmations::Entry>& confirmed);
   void retry_reads();
   void replay_for(Connection& connection, const std::vector<std::string>& new_listeners);
-  void replay_channels(Connection& connection, const std::vector<std::string>& channels) override;
+  void replay_channels(Connection& connection, const std::vector<std::string>& channels,
+                       std::vector<ChannelCatchUp> catch_ups) override;
 
   // Confirming.
   void notify_confirmed(const std::vector<Confirmed>& confirmed);

@@ -14,27 +14,35 @@ namespace sse::hub {
 
 using event::TargetKind;
 
-std::vector<bool> ShardChannels::subscribe(Connection& connection, const std::vector<JoinedChannel>& channels,
-                                           std::uint32_t version, std::vector<bool>& fresh) {
+std::vector<Subscription> ShardChannels::subscribe(Connection& connection, const std::vector<JoinedChannel>& channels,
+                                                   std::uint32_t version) {
   loop_.assert_in_loop_thread();
   // What was sent before is for the streams that were in the channels then.
   streams_.finish_earlier(connection);
-  std::vector<bool> in(channels.size());
+  std::vector<Subscription> result(channels.size());
   std::vector<std::string> joined;
+  std::vector<ChannelCatchUp> catch_ups;
   std::size_t count = channels_of(connection).size();
   for (std::size_t i = 0; i < channels.size(); ++i) {
-    in[i] = in_channel(connection, channels[i].name.str());
-    if (in[i] || count == kMaxChannels || !connection.open()) continue;
-    registry_.join_channel(connection, channels[i].name.str(), channels[i].source);
-    presence_.joined(connection, channels[i].name.str());
-    joined.push_back(channels[i].name.str());
-    in[i] = fresh[i] = true;
+    const std::string& name = channels[i].name.str();
+    result[i].in = in_channel(connection, name);
+    if (result[i].in || count == kMaxChannels || !connection.open()) continue;
+    registry_.join_channel(connection, name, channels[i].source);
+    presence_.joined(connection, name);
+    result[i] = {true, true};
     ++count;
+    // Without marks a client could not tell the position of an event from its own.
+    if (channels[i].after && connection.channel_marks) {
+      catch_ups.push_back({name, *channels[i].after, {}});
+    } else {
+      joined.push_back(name);
+    }
   }
-  if (joined.empty()) return in;
+  if (joined.empty() && catch_ups.empty()) return result;
   joined_by(connection, version);
-  if (connection.open()) streams_.replay_channels(connection, joined);
-  return in;
+  std::erase_if(catch_ups, [&](const ChannelCatchUp& one) { return !in_channel(connection, one.channel); });
+  if (connection.open()) streams_.replay_channels(connection, joined, std::move(catch_ups));
+  return result;
 }
 
 bool ShardChannels::unsubscribe(Connection& connection, const std::string& channel) {

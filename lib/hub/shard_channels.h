@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "event/frame.h"
+#include "hub/channel_catch_up.h"
 #include "hub/channel_review.h"
 #include "hub/connection.h"
 #include "hub/connection_registry.h"
@@ -29,8 +30,10 @@ class ShardChannels {
     /// The stream takes what was sent before.
     virtual void finish_earlier(Connection& connection) = 0;
     virtual bool append(Connection& connection, const event::FrameRef& frame) = 0;
-    /// The stream gets what is pending for these channels.
-    virtual void replay_channels(Connection& connection, const std::vector<std::string>& channels) = 0;
+    /// The stream gets what is pending for these channels, and for those of `catch_ups` what is retained, too. It sets
+    /// ChannelCatchUp::until.
+    virtual void replay_channels(Connection& connection, const std::vector<std::string>& channels,
+                                 std::vector<ChannelCatchUp> catch_ups) = 0;
 
    protected:
     ~Streams() = default;
@@ -49,10 +52,9 @@ class ShardChannels {
 
   // Joining and leaving.
 
-  /// The connection joins channels and gets what is pending for them; returns for each whether it is in it. `version`:
-  /// of the rules by which it may. `fresh`: those that it has joined now.
-  std::vector<bool> subscribe(Connection& connection, const std::vector<JoinedChannel>& channels, std::uint32_t version,
-                              std::vector<bool>& fresh);
+  /// The connection joins channels and gets what is pending for them. `version`: of the rules by which it may.
+  std::vector<Subscription> subscribe(Connection& connection, const std::vector<JoinedChannel>& channels,
+                                      std::uint32_t version);
   /// It leaves a channel. Returns whether it was in it.
   bool unsubscribe(Connection& connection, const std::string& channel);
   /// The rules have changed: for review(), and for streams that join by earlier rules.

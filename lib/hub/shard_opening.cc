@@ -49,6 +49,10 @@ void Shard::connect(ConnectionId id, NewConnection request, const event::FrameRe
   connection.passes_taken = passes_.newest();
   for (const JoinedChannel& channel : request.channels) presence_.joined(connection, channel.name.str());
   if (request.ticket) connection.rare().ticket = std::move(request.ticket);
+  if (!request.granted_channels.empty()) {
+    connection.rare().granted_channels =
+        std::make_unique<std::vector<std::string>>(std::move(request.granted_channels));
+  }
   connection.keepalive_millis =
       static_cast<std::uint32_t>(std::min<std::int64_t>(request.keepalive.count(), UINT32_MAX));
   connection.ends_with_token = request.ends_with_token;

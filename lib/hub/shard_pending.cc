@@ -4,6 +4,7 @@
 
 #include "event/event.h"
 #include "hub/channel_event.h"
+#include "hub/client_tag.h"
 #include "hub/names.h"
 #include "hub/shard.h"
 
@@ -31,8 +32,15 @@ void Shard::request_page(Connection& connection) {
   }
   request.after = session.cursor();
   request.only_events = session.only_events();
+  request.history = session.catching_up();
+  if (request.history) {
+    const Attributes attributes = connection.unpacked_attributes();
+    request.history->tenant = Indexes::name_of(connection, TargetKind::kTenant);
+    request.history->client = attributes.parameter(kClientId);
+    request.history->instance = attributes.parameter(kClientInstanceId);
+  }
   if (delegate_.request_replay(request)) return;
-  if (session.missing()) {
+  if (session.missing() || session.waits_to_catch_up()) {
     begin_page(connection, {}, request.after, true);
   } else {
     end_replay(connection);
@@ -51,6 +59,12 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   // The page was requested before the stream left the channel.
   if (item.frame->recipient() == TargetKind::kChannel && !in_channel(connection, item.frame->channel())) return false;
   if (session.redelivers()) return session.is_overdue(message);
+  if (item.position.valid() || !message.valid()) {
+    // The stream has left the channel meanwhile, and perhaps joined it again.
+    if (!session.catching_up() || session.catching_up()->channel != item.frame->channel()) return false;
+    // It has got the message from the store.
+    if (message.valid() && replayed_.has(connection, message)) return false;
+  }
   if (item.listening && !connection.listens(item.event)) return false;
   // The stream already has the message, and the client has time to confirm it. One that it has confirmed for another
   // channel is pending for a channel that it has joined since.
@@ -69,16 +83,17 @@ bool Shard::has_for_channel(const Connection& connection, const event::Frame& fr
   return log != nullptr && log->contains(frame.message());
 }
 
-void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId through, bool last, bool failed) {
+void Shard::replay(ConnectionId id, ReplayPage page) {
   loop_.assert_in_loop_thread();
   Connection* connection = find(id);
-  failed_reads_.set_readable(!failed);
+  failed_reads_.set_readable(!page.failed);
   if (connection == nullptr || !connection->replay) return;
-  const ReplaySession& session = *connection->replay;
-  if (failed && !session.redelivers()) failed_reads_.add({id, session.only_events(), session.only_channels()});
+  ReplaySession& session = *connection->replay;
+  if (page.failed && !session.redelivers()) failed_reads_.add({id, session.only_events(), session.only_channels()});
   std::vector<event::FrameRef> fresh;
-  const std::vector<MessageId> carried = page.empty() ? std::vector<MessageId>() : connection->carried_messages();
-  for (ReplayFrame& item : page) {
+  const std::vector<MessageId> carried =
+      page.frames.empty() ? std::vector<MessageId>() : connection->carried_messages();
+  for (ReplayFrame& item : page.frames) {
     if (session.covers(item.frame->message())) {
       const TargetKind recipient = item.frame->recipient();
       delegate_.acknowledged_before(recipient,
@@ -92,7 +107,7 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
       continue;
     }
     // For several channels of the stream: their rows follow each other.
-    if (!fresh.empty() && fresh.back()->message() == item.frame->message()) {
+    if (!fresh.empty() && fresh.back()->message() == item.frame->message() && item.frame->message().valid()) {
       ChannelRecipients& recipients = connection->channel_recipients();
       recipients.add(item.frame->message(), fresh.back()->channel());
       recipients.add(item.frame->message(), item.frame->channel());
@@ -100,15 +115,18 @@ void Shard::replay(ConnectionId id, std::vector<ReplayFrame> page, MessageId thr
     }
     if (item.event == event::kSetDuration && !session.redelivers()) note_duration(*connection, item.frame);
     const bool caught_up = connection->channel_marks && !session.only_channels().empty();
-    fresh.push_back(caught_up ? with_id_in_mark(*item.frame) : std::move(item.frame));
+    fresh.push_back(caught_up ? with_id_in_mark(*item.frame, item.position) : std::move(item.frame));
   }
+  session.caught_up_through(page.history_through);
+  if (const auto& channel = session.catching_up(); channel && page.last)
+    fresh.push_back(encode_caught_up(channel->channel, options_.resumable ? channel->until : MessageId()));
   if (session.redelivers()) {
     metrics_.resent.add(fresh.size());
-    if (!failed) {
-      for (const MessageId gone : session.withdrawn(fresh, through, last)) acks_.forget(*connection, gone);
+    if (!page.failed) {
+      for (const MessageId gone : session.withdrawn(fresh, page.through, page.last)) acks_.forget(*connection, gone);
     }
   }
-  begin_page(*connection, std::move(fresh), through, last);
+  begin_page(*connection, std::move(fresh), page.through, page.last);
 }
 
 void Shard::begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last) {
@@ -194,7 +212,7 @@ void Shard::retry_reads() {
     Connection* connection = find(pass.connection);
     if (connection == nullptr) continue;
     if (!pass.only_channels.empty()) {
-      replay_channels(*connection, pass.only_channels);
+      replay_channels(*connection, pass.only_channels, {});
     } else if (pass.only_events.empty()) {
       refresh_pending(*connection, confirmed);
     } else {
@@ -210,10 +228,16 @@ void Shard::replay_for(Connection& connection, const std::vector<std::string>& n
   if (idle && connection.replay->next_pass(seen_through(connection))) request_page(connection);
 }
 
-void Shard::replay_channels(Connection& connection, const std::vector<std::string>& channels) {
+void Shard::replay_channels(Connection& connection, const std::vector<std::string>& channels,
+                            std::vector<ChannelCatchUp> catch_ups) {
   const bool idle = !connection.replay;
   if (idle) connection.replay = std::make_unique<ReplaySession>();
-  connection.replay->add_channels(channels, connection.channel_marks);
+  if (!channels.empty()) connection.replay->add_channels(channels, connection.channel_marks);
+  for (ChannelCatchUp& one : catch_ups) {
+    // Events of channels come to all shards in one order: the stream gets live what this one has not begun yet.
+    one.until = published_;
+    connection.replay->add_catch_up(std::move(one));
+  }
   if (idle && connection.replay->next_pass(seen_through(connection))) request_page(connection);
 }
 

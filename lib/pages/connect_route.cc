@@ -108,6 +108,7 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   // Last: a request that is refused leaves the ticket to the next one.
   if (opens && !sender->ticket.empty() && !redeem(service, sender->ticket, new_connection))
     return refuse_sender(res, refusal, "invalid-ticket", kTicketRefused);
+  if (opens && !sender->ticket.empty()) new_connection.granted_channels = std::move(asking.channels);
   if (opens) {
     channels_.note(service.sender->service(), channels, new_connection.refused_channels, new_connection.identity.user,
                    new_connection.attributes.address);

@@ -1,13 +1,18 @@
 #include "pages/subscription_routes.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "base/url.h"
 #include "event/json.h"
 #include "pages/connect_parameters.h"
 #include "pages/page_envelope.h"
@@ -21,6 +26,7 @@ struct Asked {
   ConnectionId connection;
   std::vector<ChannelName> channels;
   std::vector<ChannelName> presence{};
+  std::map<std::string, MessageId> since{};  // positions, of channels to catch up with
 };
 
 std::vector<ChannelName> names_in(const Json& list, const char* field) {
@@ -29,6 +35,18 @@ std::vector<ChannelName> names_in(const Json& list, const char* field) {
     throw Error(ErrorCode::kInvalidArgument, "field '" + std::string(field) + "' must be a list of names of channels");
   }
   return checked_channels(list.get<std::vector<std::string>>());
+}
+
+MessageId position_in(const Json& id) {
+  const std::string text = id.is_string() ? id.get<std::string>() : "";
+  if (text == "0") return {};
+  const std::optional<std::uint64_t> position = parse_id(text);
+  if (!position) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'since' must have the ids of events as strings of digits, or '0'; '" + printable(text, 40) +
+                    "' is none");
+  }
+  return MessageId(*position);
 }
 
 Asked asked_in(const httplib::Request& req) {
@@ -43,6 +61,17 @@ Asked asked_in(const httplib::Request& req) {
       if (std::ranges::find(asked.channels, one) == asked.channels.end())
         throw Error(ErrorCode::kInvalidArgument, "field 'presence' may name only channels that are in 'channels'");
     }
+  }
+  const auto since = body.find("since");
+  if (since == body.end() || since->is_null()) return asked;
+  if (!since->is_object())
+    throw Error(ErrorCode::kInvalidArgument, "field 'since' must be an object of channels and event ids");
+  for (const auto& [name, id] : since->items()) {
+    if (std::ranges::find(asked.channels, name, &ChannelName::str) == asked.channels.end()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "field 'since' has '" + printable(name, 60) + "', which is not one of the 'channels'");
+    }
+    asked.since[std::string(name)] = position_in(id);
   }
   return asked;
 }
@@ -61,18 +90,33 @@ void SubscriptionRoutes::subscribe(const application::Service& service, const ht
   const hub::Identity owner = sender.identity_for(asked.connection);
   const std::optional<hub::ConnectionInfo> connection = hub.directory().describe(asked.connection);
   if (!connection || !hub::owns(owner, connection->identity)) throw unknown_connection();
-  ChannelGate::Request request = channels_.ask(sender.user, asked.channels);
+  // Where the position of an event stands in the mark before it, and nowhere else.
+  if (!asked.since.empty() && form_value(connection->attributes.query, "channelMarks") != "1") {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'since' needs a stream with marks; open it with the parameter channelMarks=1");
+  }
+  auth::User asking = sender.user;
+  // A request key says who asks; what the ticket of the stream allows is kept with the stream.
+  if (sender.connection) asking.channels = hub.granted_channels(asked.connection, owner).value_or(asking.channels);
+  ChannelGate::Request request = channels_.ask(asking, asked.channels);
   if (application_ != nullptr && application_->decides_connects()) {
     application::SubscribeRequest question{service.sender->service(), *connection, request.channels};
     application_->on_subscribe(question);
   }
   ChannelGate::Decision decision = ChannelGate::decide(request);
+  for (hub::JoinedChannel& channel : decision.allowed) {
+    if (const auto since = asked.since.find(channel.name.str()); since != asked.since.end())
+      channel.after = since->second;
+  }
   const auto joined = hub.subscribe(asked.connection, owner, decision.allowed, request.answers.version);
   if (!joined) throw unknown_connection();
   hub.watch_presence(asked.connection, owner, asked.presence);
   std::map<std::string, std::string_view> reasons;
+  std::set<std::string> fresh;
   for (std::size_t i = 0; i < joined->size(); ++i) {
-    if (!joined->at(i)) decision.refused.push_back({decision.allowed[i].name, hub::kTooManyChannels});
+    const ChannelName& name = decision.allowed[i].name;
+    if (joined->at(i).fresh) fresh.insert(name.str());
+    if (!joined->at(i).in) decision.refused.push_back({name, hub::kTooManyChannels});
   }
   for (const hub::RefusedChannel& refused : decision.refused) reasons[refused.channel.str()] = refused.reason;
   channels_.note(service.sender->service(), request, decision.refused, owner.user, connection->attributes.address);
@@ -82,6 +126,9 @@ void SubscriptionRoutes::subscribe(const application::Service& service, const ht
     if (const auto refused = reasons.find(channel.str()); refused != reasons.end()) {
       result["joined"] = false;
       result["reason"] = refused->second;
+    } else if (asked.since.contains(channel.str())) {
+      // False: it was in the channel already, and gets nothing again.
+      result["catchesUp"] = fresh.contains(channel.str());
     }
     results.push_back(std::move(result));
   }

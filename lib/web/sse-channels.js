@@ -16,13 +16,18 @@ export async function publish(post, channel, event, data = null, { echo } = {}) 
 
 /**
  * Follows channels on the streams of `host`, which has `on(name, fn)` and `off(name, fn)` for events, `request(action,
- * body)`, which posts as soon as a stream is open, `call(fn, event)`, which reports what it throws, and `presence()`, which
- * loads the part for that.
+ * fn)`, which posts what `fn` returns as soon as a stream is open, `call(fn, event)`, which reports what it throws, and
+ * `presence()`, which loads the part for that.
+ *
+ * A channel resumes with the stream, from its last event id, if the URL of the stream names it. One that catches up with
+ * what it has missed has a position of its own until the server says that this has ended.
  */
 export class Channels {
   #host;
   #followed = new Map(); // channel → listener → names of events
   #heard = new Set(); // names of events
+  #named = []; // those that the URL of the present stream names
+  #positions = new Map(); // of channels that catch up, or are to: id of the event up to which they have everything
   #asked = []; // requests to be sent, in order
   #asking = false;
   #presence; // the part for it, once a listener wants it
@@ -31,29 +36,53 @@ export class Channels {
     this.#host = host;
   }
 
-  /** The channels that a stream joins when it opens. */
-  names() {
+  /** The channels that a stream joins when it opens, and resumes from `cursor`. */
+  names(cursor) {
     let room = MAX_NAMES;
-    return [...this.#followed.keys()].filter((channel) => (room -= encodeURIComponent(channel).length + 9) >= 0);
+    const all = [...this.#followed.keys()];
+    const together = all.filter((channel) => !this.#positions.has(channel));
+    this.#named = together.filter((channel) => (room -= encodeURIComponent(channel).length + 9) >= 0);
+    for (const channel of together) {
+      if (cursor && !this.#named.includes(channel)) this.#positions.set(channel, cursor);
+    }
+    return this.#named;
   }
 
-  /** Those of names() whose members a listener wants. */
+  /** Those of the last names() whose members a listener wants. */
   watched() {
-    return this.names().filter(this.#isWatched);
+    return this.#named.filter(this.#isWatched);
   }
 
-  /** A stream has opened: it joins the channels that did not fit into its URL. */
+  /** A stream has opened: it joins the channels that its URL does not name. */
   opened() {
-    const named = this.names();
-    const others = [...this.#followed.keys()].filter((channel) => !named.includes(channel));
-    for (const channel of others) this.#ask('subscribe', channel).catch(() => {}); // as the next stream does
+    const asked = this.#asked.map(({ channel }) => channel);
+    for (const channel of this.#followed.keys()) {
+      if (this.#named.includes(channel) || asked.includes(channel)) continue;
+      this.#ask('subscribe', channel).catch(() => {}); // as the next stream does
+    }
+  }
+
+  /** The stream has got what came after this mark. */
+  passed({ channel, position }) {
+    if (position && this.#positions.has(channel)) this.#positions.set(channel, position);
+  }
+
+  /** Streams are those of another service from now on. */
+  restart() {
+    this.#positions.clear();
+  }
+
+  /** With this mark the channel may have caught up. */
+  ended({ channel, caughtUp }) {
+    if (caughtUp) this.#positions.delete(channel);
   }
 
   async subscribe(channel, options, listener) {
-    const { events: wanted = DEFAULT_EVENTS, presence } = options ?? {};
+    const { events: wanted = DEFAULT_EVENTS, presence, since } = options ?? {};
     if (typeof channel !== 'string' || !channel || typeof listener !== 'function') {
       throw new TypeError('subscribe() takes the name of a channel, options and a function.');
     }
+    if (since !== undefined && !/^\d{1,19}$/.test(since)) throw new TypeError('since is the id of an event, or 0.');
     let events = wanted;
     if (presence) {
       const { Presence, PRESENCE_EVENTS } = await this.#host.presence();
@@ -63,6 +92,7 @@ export class Channels {
     const known = this.#followed.get(channel);
     if (known) known.set(listener, events);
     else this.#followed.set(channel, new Map([[listener, events]]));
+    if (!known && since !== undefined) this.#positions.set(channel, String(since));
     this.#hear();
     // Also where it is known: its first request may be waiting, or may have failed.
     try {
@@ -100,9 +130,18 @@ export class Channels {
       const batch = this.#asked.splice(0, Math.min(others < 0 ? most : others, most));
       try {
         const channels = [...new Set(batch.map(({ channel }) => channel))];
-        const watched = action === 'subscribe' ? channels.filter(this.#isWatched) : [];
-        const body = watched.length ? { channels, presence: watched } : { channels };
-        const response = await this.#host.request(action, body);
+        let since;
+        const response = await this.#host.request(action, () => {
+          since = Object.fromEntries([...this.#positions].filter(([channel]) => channels.includes(channel)));
+          if (action !== 'subscribe') return { channels };
+          const watched = channels.filter(this.#isWatched);
+          // JSON leaves out what is undefined.
+          return {
+            channels,
+            presence: watched.length ? watched : undefined,
+            since: Object.keys(since).length ? since : undefined,
+          };
+        });
         const { data, errorMessage } = await response.json();
         if (!data?.channels && batch.length > 1) {
           // One that the server accepts as no name must not cost the others.
@@ -112,7 +151,10 @@ export class Channels {
         }
         most = MAX_AT_ONCE;
         for (const { channel, resolve } of batch) {
-          resolve(data?.channels?.find((one) => one.channel === channel) ?? { reason: errorMessage });
+          const result = data?.channels?.find((one) => one.channel === channel) ?? { reason: errorMessage };
+          // A server that knows no positions does not say when a channel has caught up.
+          if (result.joined && result.catchesUp === undefined && since[channel]) this.#positions.delete(channel);
+          resolve(result);
         }
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -129,6 +171,7 @@ export class Channels {
     if (isLast) {
       this.#followed.delete(channel);
       this.#presence?.forget(channel);
+      this.#positions.delete(channel);
     }
     this.#hear();
     return isLast;

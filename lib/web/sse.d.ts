@@ -105,7 +105,10 @@ export interface SseEventListeners {
   'sse-channel-refused'?: SseListener;
   /** The server has set this user's active time. `data` is JSON text: `{"duration":"120"}`, in seconds. */
   'sse-set-duration'?: SseListener;
-  /** Events may have been missed, and the server does not retain them: reload the page's data. `data` is JSON text. */
+  /**
+   * Events may have been missed, and the server does not retain them: reload the page's data. `data` is JSON text. With a
+   * `channel`: only there.
+   */
   resync?: SseListener;
   // any: a listener may require a narrower event type than SseEvent.
   [name: string]: SseListener<any>;
@@ -174,6 +177,12 @@ export interface SseSubscribeOptions {
    * server), and for a minute if its page is hidden.
    */
   presence?: boolean;
+  /**
+   * The id of an event: those that were sent to the channel after it come first, as far as the server retains them
+   * (`--history`), in their order; `0`: all of them. What it no longer retains, it tells by a `resync` whose `channel` is
+   * this one. Only for the first listener of a channel. Default: what is sent from now on, and pending messages.
+   */
+  since?: string;
 }
 
 export interface SsePublishOptions {

@@ -550,6 +550,7 @@ class Sse {
     this.#disconnect('switchURL');
     this.options.url = url;
     this.#lastEventId = undefined;
+    this.#channels?.restart();
     this.#seen.clear();
     this.#connection = this.#newConnection();
     this.connect();
@@ -626,12 +627,12 @@ class Sse {
 
   async publish(...event) {
     const { publish } = await channelsPart();
-    return publish((body) => this.#postOfStream('publish', body), ...event);
+    return publish((body) => this.#postOfStream('publish', () => body), ...event);
   }
 
   #postOfStream(action, more) {
     return this.#whenActive(() => {
-      const body = JSON.stringify({ connectionId: this.connectionId, ...more });
+      const body = JSON.stringify({ connectionId: this.connectionId, ...more() });
       return post(this.#target(), `${action}.do`, body, JSON_HEADERS);
     });
   }
@@ -767,14 +768,16 @@ class Sse {
       ping: 1,
       ends: 1,
       channelMarks: this.#marks && 1,
-      channel: this.#channels?.names(),
+      channel: this.#channels?.names(this.#lastEventId),
       presence: this.#channels?.watched(),
     };
   }
 
   #receive(event) {
     if (event.type === 'sse-channel') {
+      this.#channels?.passed(this.#mark);
       this.#mark = objectIn(event.data);
+      this.#channels?.ended(this.#mark);
       return;
     }
     const marked = this.#marked; // With ackMarks only the event after an `sse-qos` is confirmed.
@@ -782,6 +785,7 @@ class Sse {
     if (this.#marked) return;
     // Of an event without a listener only the mark arrives.
     const { channel, id } = this.#mark.event === event.type ? this.#mark : {};
+    this.#channels?.passed(this.#mark);
     this.#mark = {};
     if (channel) event.channel = channel;
     // An id in the mark is that of the event alone: the stream resumes from another one.

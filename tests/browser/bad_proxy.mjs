@@ -8,13 +8,23 @@ class Path {
     this.client = client;
     this.server = net.connect(target);
     this.hold = false;
+    this.carried = 0; // bytes that the server has sent
     this.pipe(client, this.server);
     this.pipe(this.server, client);
+    this.server.on('data', (bytes) => (this.carried += bytes.length)); // after pipe() has looked at it
   }
 
   pipe(from, to) {
     from.on('data', (bytes) => {
       if (this.hold || !to.writable) return;
+      if (from === this.server && this.carried + bytes.length > this.limit) {
+        const rest = bytes.subarray(0, Math.max(this.limit - this.carried, 0));
+        setTimeout(() => {
+          if (!this.hold && to.writable) to.write(rest);
+          this.hold = true;
+        }, this.delay ?? 0);
+        return;
+      }
       setTimeout(() => !this.hold && to.writable && to.write(bytes), this.delay ?? 0);
     });
     from.on('end', () => this.hold || to.end());
@@ -31,12 +41,14 @@ class Path {
 /** Starts a proxy to the address of `server.url` for test `t`; its own is `url`. */
 export async function startBadProxy(t, server) {
   const { hostname, port } = new URL(server.url);
-  const proxy = { paths: [], holdNew: false, refuseNew: false };
+  /** Of what a server sends on a new connection, `limit` bytes arrive, and then nothing goes either way. */
+  const proxy = { paths: [], holdNew: false, refuseNew: false, limit: undefined };
   const listener = net.createServer({ allowHalfOpen: true }, (client) => {
     if (proxy.refuseNew) return client.resetAndDestroy();
     const path = new Path(client, { host: hostname, port: Number(port), allowHalfOpen: true });
     path.hold = proxy.holdNew;
     path.delay = proxy.delay;
+    path.limit = proxy.limit ?? Infinity;
     proxy.paths.push(path);
   });
   await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));

@@ -2,14 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { startBadProxy } from './bad_proxy.mjs';
 import { closeBrowser, openPage, startServer, until } from './harness.mjs';
 
 after(closeBrowser);
 
 const OPTIONS = ['--reconnect-time', '50ms', '--history', '100'];
 
-async function openClient(t, server, options = {}) {
-  const page = await openPage(t, `${server.url}/my-sse`);
+async function openClient(t, { url }, options = {}) {
+  const page = await openPage(t, `${url}/my-sse`);
   page.asked = [];
   page.on('request', (request) => page.asked.push(request.url()));
   await page.evaluate(async (given) => {
@@ -154,6 +155,106 @@ test('messages that wait in a channel arrive once and are confirmed', async (t) 
     (await got(page)).filter(([to]) => to === 'a').map((one) => one[2]),
     ['waits', 'live'],
   );
+});
+
+const inChannel = async (page, channel) => (await got(page)).filter(([to]) => to === channel).map((one) => one[2]);
+
+test('a channel that is joined later catches up from a position, and changes none of the stream', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const seen = await send(server, ['a'], 'seen');
+  await send(server, ['a'], 'missed 1');
+  const page = await openClient(t, server);
+  await page.evaluate((more) => window.follow('b', more), NEWS);
+  await send(server, ['b'], 'mine');
+  await send(server, ['a', 'b'], 'both');
+  await send(server, ['a'], 'missed 2', { qos: true });
+  await gets(page, 'both');
+  assert.equal(await page.evaluate((more) => window.follow('a', more), { ...NEWS, since: seen.id }), 'joined');
+  await send(server, ['a'], 'live');
+  await gets(page, 'live');
+  // What it has had through another channel it does not get again.
+  assert.deepEqual(await inChannel(page, 'a'), ['missed 1', 'missed 2', 'live']);
+  const pending = async () => (await server.admin('GET', '/api/v1/messages')).json.total;
+  await until(async () => (await pending()) === 0, 'the message is confirmed');
+  // It resumes with the others from then on.
+  await page.evaluate(() => window.client.close());
+  await until(async () => (await server.connections()).length === 0, 'the stream has ended');
+  await send(server, ['a'], 'while away');
+  await page.evaluate(() => window.client.connect());
+  await gets(page, 'while away');
+  assert.match(page.asked.filter((url) => url.includes('/connect?')).at(-1), /&channel=b&channel=a/);
+  assert.deepEqual(await inChannel(page, 'a'), ['missed 1', 'missed 2', 'live', 'while away']);
+});
+
+test('a catch-up that is cut off in the middle goes on where it was', async (t) => {
+  const server = await startServer(t, '--reconnect-time', '50ms', '--history', '1000');
+  const proxy = await startBadProxy(t, server);
+  const seen = await send(server, ['a'], 'seen');
+  const missed = Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(5000)}`);
+  for (const data of missed) await send(server, ['a'], data);
+  const page = await openClient(t, proxy);
+  await page.evaluate((more) => window.follow('b', more), NEWS);
+  // The stream that the next subscription is for carries less than half of it.
+  // Also on a connection that the browser uses again.
+  proxy.limit = 200_000;
+  for (const path of proxy.paths) path.limit = path.carried + proxy.limit;
+  await page.evaluate(() => window.client.close());
+  await page.evaluate(() => window.client.connect());
+  await until(async () => (await channelsOf(server)).join('|') === 'b', 'the page is connected again');
+  await page.evaluate((more) => window.follow('a', more), { ...NEWS, since: seen.id });
+  await until(() => proxy.paths.some(({ hold }) => hold), 'the stream is cut off');
+  await until(async () => (await inChannel(page, 'a')).length > 20, 'the page has a part');
+  await send(server, ['a'], 'after the cut');
+  await send(server, ['b'], 'to the other channel');
+  assert.ok((await inChannel(page, 'a')).length < 50);
+  proxy.limit = undefined;
+  proxy.resetAll();
+  await gets(page, 'after the cut');
+  await gets(page, 'to the other channel');
+  assert.deepEqual(await inChannel(page, 'a'), [...missed, 'after the cut']);
+  const connects = page.asked.filter((url) => url.includes('/connect?'));
+  assert.doesNotMatch(connects.at(-1), /channel=a/, 'it has a position of its own');
+  // What it no longer misses resumes with the stream.
+  await page.evaluate(() => window.client.close());
+  await page.evaluate(() => window.client.connect());
+  await until(async () => (await channelsOf(server)).join('|') === 'a,b', 'the page is connected again');
+  assert.match(page.asked.filter((url) => url.includes('/connect?')).at(-1), /channel=b&channel=a/);
+});
+
+test('channels that no URL could hold miss nothing between two streams', async (t) => {
+  const server = await startServer(t, ...OPTIONS);
+  const page = await openClient(t, server);
+  const names = Array.from({ length: 60 }, (_, i) => `channel-${i}-${'x'.repeat(60)}`);
+  const follow = (channel) => page.evaluate(([name, more]) => window.follow(name, more), [channel, NEWS]);
+  await Promise.all(names.map(follow));
+  await send(server, [names[59]], 'before');
+  await gets(page, 'before');
+  await page.evaluate(() => window.client.close());
+  await until(async () => (await server.connections()).length === 0, 'the stream has ended');
+  await send(server, [names[59]], 'missed in the last one');
+  await send(server, [names[0]], 'missed in the first one');
+  await page.evaluate(() => window.client.connect());
+  await gets(page, 'missed in the last one');
+  await gets(page, 'missed in the first one');
+  await send(server, [names[59]], 'live');
+  await gets(page, 'live');
+  assert.deepEqual(await inChannel(page, names[59]), ['before', 'missed in the last one', 'live']);
+});
+
+test('what a channel has missed for good is told for this channel', async (t) => {
+  const server = await startServer(t, '--reconnect-time', '50ms', '--history', '2');
+  const seen = await send(server, ['a'], 'seen');
+  for (const data of ['gone', 'two', 'three']) await send(server, ['a'], data);
+  const page = await openClient(t, server);
+  await page.evaluate(() => {
+    window.resyncs = [];
+    window.client.on('resync', ({ channel, data }) => window.resyncs.push([channel, JSON.parse(data).missed]));
+  });
+  await page.evaluate((more) => window.follow('a', more), { ...NEWS, since: seen.id });
+  await gets(page, 'three');
+  assert.deepEqual(await inChannel(page, 'a'), ['two', 'three']);
+  assert.deepEqual(await page.evaluate(() => window.resyncs), [['a', 1]]);
+  assert.match(await page.evaluate(() => window.follow('b', { since: 'x' })), /^TypeError/);
 });
 
 test('a channel that is refused rejects with the reason, and the stream stays', async (t) => {

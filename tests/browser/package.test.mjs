@@ -101,7 +101,7 @@ async function sizeOf(name) {
   return gzipSync(code, { level: 9 }).length;
 }
 
-test('the client is at most 6.4 kB and with all its parts 12 kB, minified and gzipped', async (t) => {
+test('the client is at most 6.4 kB and with all its parts 12.3 kB, minified and gzipped', async (t) => {
   let all = 0;
   for (const name of (await readdir(WEB)).filter((file) => /^sse.*\.js$/.test(file)).sort()) {
     const size = await sizeOf(name);
@@ -109,7 +109,7 @@ test('the client is at most 6.4 kB and with all its parts 12 kB, minified and gz
     if (name === 'sse.js') assert.ok(size <= 6400, `sse.js is ${size} bytes`);
     all += size;
   }
-  assert.ok(all <= 12_000, `all are ${all} bytes`);
+  assert.ok(all <= 12_300, `all are ${all} bytes`);
 });
 
 const BUNDLERS = {

@@ -174,6 +174,24 @@ check_equal 403 "$(change subscribe '["board"]')"
 check_equal 400 "$(change subscribe '[]')"
 check_equal 404 "$(as=other change subscribe '["public.a"]')"
 check_equal 404 "$(connection=1 change unsubscribe '["public.a"]')"
+# Names that look like patterns are names, and nothing explodes.
+check_equal 403 "$(change subscribe '["*","**","{user}","public.*.*","'"$(printf 'a.%.0s' {1..90})"'"]')"
+check_equal 400 "$(change subscribe "[\"$(printf 'a%.0s' {1..10000})\"]")"
+check_equal 400 "$(change subscribe "[\"c0\"$(printf ',"c%s"' {1..100})]")"
+check_equal 400 "$(change subscribe '["public.a\nb"]')"
+# What was missed in a channel comes after a position, without ids of the stream; then the sign that it has ended.
+sent_id() { { "$SSECTL" send --channel public.c "$1" -o json || (($? == 3)); } | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
+seen=$(sent_id seen)
+missed=$(sent_id missed)
+check_equal 200 "$(change subscribe '["public.c"],"since":{"public.c":"'"$seen"'"}')"
+check_file '"channels":[{"catchesUp":true,"channel":"public.c","joined":true}]' "$scratch/body"
+wait_for 20 "the end of the catch-up" grep -q '"channel":"public.c","caughtUp":true,"position":"' "$scratch/live"
+check_file 'data:{"channel":"public.c","event":"server-push","id":"'"$missed"'","position":"'"$missed"'"}' "$scratch/live"
+! grep -qx "id:$missed" "$scratch/live" || fail "what a stream catches up changes its last event id"
+! grep -qx "data:seen" "$scratch/live" || fail "the stream has got what is before its position"
+check_equal 400 "$(change subscribe '["public.d"],"since":{"public.d":"x"}')"
+check_equal 400 "$(change subscribe '["public.d"],"since":{"public.e":"1"}')"
+check_equal 200 "$(change unsubscribe '["public.c"]')"
 # A right that is lost ends the one subscription.
 check_equal 200 "$(change subscribe '["public.a","public.b"]')"
 # Joining and leaving all the time costs other streams nothing.
@@ -192,7 +210,7 @@ mkdir "$hook"
 python3 "$(dirname "${BASH_SOURCE[0]}")/hook_server.py" "$hook" &
 children+=("$!")
 wait_for 30 "the hook's port" test -s "$hook/port"
-start_server --hook "http://127.0.0.1:$(<"$hook/port")/" --channel-rule 'team.*=hook' --channel-rule 'public.*=anyone'
+start_server --hook "http://127.0.0.1:$(<"$hook/port")/" --hook-timeout 60s --channel-rule 'team.*=hook' --channel-rule 'public.*=anyone'
 in_channel() { check_output "\"channel\": \"$2\"" "$SSECTL" connections show "$(sed -n '1s/^id://p' "$1")" -o json; }
 open_stream "$scratch/member" "userId=member&channel=team.7"
 in_channel "$scratch/member" team.7
@@ -220,7 +238,17 @@ for answer in garbage:502 error:503 refuse:403; do
   echo "${answer%:*}" >"$hook/mode"
   check_equal "${answer#*:}" "$(as=stranger change subscribe '["public.new"]')"
 done
+# One that takes its time delays this request alone.
+echo ponder >"$hook/mode"
+as=stranger change subscribe '["public.slow"]' >"$scratch/slow" &
+slow=$!
+wait_for 30 "the question" grep -q public.slow "$hook/calls"
+check_output '2 connections' "$SSECTL" send --user stranger "still here"
+sees "$scratch/stranger2" "still here"
 rm "$hook/mode"
+wait "$slow"
+check_equal 200 "$(<"$scratch/slow")"
+check_equal 200 "$(as=stranger change unsubscribe '["public.slow"]')"
 check_equal 'public.news' "$(channels_of "$scratch/stranger2")"
 # One call about all of them; what it adds needs no right.
 open_stream "$scratch/joined" "userId=joined&channel=public.news&channel=secret&channel=team.7"

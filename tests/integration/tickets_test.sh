@@ -53,6 +53,10 @@ for kind in demo jwt webhook header; do
   check_file '"listener":["news"]' body
   check_equal 200 "$(http_status -d "$body" -H "$form" -H "X-Sse-Request-Key: $key" "$page/removeListener.do")"
   check_file '"listener":[]' body
+  # What the ticket allows, it allows the open stream, too.
+  check_equal 200 "$(http_status -d '{"connectionId":"'"$connection"'","channels":["team.blue","board"]}' -H "$form" "$page/subscribe.do?requestKey=$key")"
+  check_file '[{"channel":"team.blue","joined":true},' "$scratch/body"
+  [[ $kind == demo ]] || check_file '{"channel":"board","joined":false,"reason":"no-rule"}]' "$scratch/body"
   check_equal 401 "$(http_status -d "$body" -H "$form" "$page/addListener.do?requestKey=ssek_x.y")"
   check_equal 200 "$(http_status -d '{}' -H "$form" "$page/message/hello.do?requestKey=$key&connectionId=$connection")"
   check_equal 200 "$(http_status -F file=@push.key.jwks "$page/upload/docs.do?requestKey=$key&connectionId=$connection")"

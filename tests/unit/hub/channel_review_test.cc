@@ -106,10 +106,10 @@ TEST_F(ChannelReviewTest, PendingMessagesOfTheChannelThatAreOnTheirWayAreLeftToO
   ASSERT_TRUE(eventually([&] { return delegate_.requests().size() == 1; }));
   const ReplayRequest asked = delegate_.requests().front();
   hub_->review_channels(only("ann"));
-  hub_->replay(asked,
-               {{frame("of the channel", 3, TargetKind::kChannel), "news", false},
-                {frame("of the user", 4, TargetKind::kUser), "news", false}},
-               MessageId(4), true);
+  hub_->replay(asked, {{{frame("of the channel", 3, TargetKind::kChannel), "news", false},
+                        {frame("of the user", 4, TargetKind::kUser), "news", false}},
+                       MessageId(4),
+                       true});
   EXPECT_THAT(bob.data_until("of the user"), ElementsAre(kLeft, "of the user"));
 }
 

@@ -48,10 +48,10 @@ TEST_F(HubReplayTest, PutsLiveEventsBehindTheReplayedOnes) {
   Page page = open_user("u");
   const ReplayRequest first = wait_request(1);
   EXPECT_THAT(deliver(TargetKind::kUser, {"u"}, "live"), ElementsAre(1));
-  hub_->replay(first, {item("old 1", 1), item("old 2", 2)}, MessageId(2), false);
+  hub_->replay(first, {{item("old 1", 1), item("old 2", 2)}, MessageId(2), false});
   const ReplayRequest second = wait_request(2);
   EXPECT_EQ(second.after, MessageId(2));
-  hub_->replay(second, {item("old 3", 3)}, MessageId(3), true);
+  hub_->replay(second, {{item("old 3", 3)}, MessageId(3), true});
   const std::string got = page.until("live");
   EXPECT_THAT(got, ::testing::EndsWith("data:old 1\n\ndata:old 2\n\ndata:old 3\n\ndata:live\n\n"));
 }
@@ -64,7 +64,7 @@ TEST_F(HubReplayTest, HoldsWhatWasCommittedMeanwhileAndDropsDoubles) {
   // Committed and delivered while the page was read: the reader saw 2 and not 3.
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("two", 2));
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("three", 3));
-  hub_->replay(first, {item("one", 1), item("two", 2)}, MessageId(2), true);
+  hub_->replay(first, {{item("one", 1), item("two", 2)}, MessageId(2), true});
   // Committed before the page was read, and delivered after.
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("one", 1));
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("four", 4));
@@ -79,7 +79,7 @@ TEST_F(HubReplayTest, GivesALiveMessageWhoseIdIsSmallerThanWhatTheStoreHad) {
   Page page = open_user("u");
   const ReplayRequest first = wait_request(1);
   EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("while it was read", 5)), ElementsAre(1));
-  hub_->replay(first, {item("from the store", 100)}, MessageId(100), true);
+  hub_->replay(first, {{item("from the store", 100)}, MessageId(100), true});
   EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("later", 6)), ElementsAre(1));
   EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("from the store", 100)), ElementsAre(1));
   deliver(TargetKind::kUser, {"u"}, "end");
@@ -92,17 +92,17 @@ TEST_F(HubReplayTest, LooksFromTheStartInAClusterAndGivesWhatItHasNotGiven) {
   delegate_.answer(true);
   start();
   Page page = open({.user = "u", .send_buffer = 4096, .receive_buffer = 4096});
-  hub_->replay(wait_request(1), {item("from the store", 100)}, MessageId(100), true);
+  hub_->replay(wait_request(1), {{item("from the store", 100)}, MessageId(100), true});
   ASSERT_THAT(page.until("from the store"), HasSubstr("from the store"));
   // Its peer reads nothing from here on, so that this one is not acknowledged.
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live" + std::string(500'000, 'x'), 200));
   hub_->refresh_pending();
   const ReplayRequest again = wait_request(2);
   EXPECT_EQ(again.after, MessageId());
-  hub_->replay(
-      again,
-      {item("of a node that was away", 7), item("from the store", 100), item("live" + std::string(500'000, 'x'), 200)},
-      MessageId(200), true);
+  hub_->replay(again, {{item("of a node that was away", 7), item("from the store", 100),
+                        item("live" + std::string(500'000, 'x'), 200)},
+                       MessageId(200),
+                       true});
   deliver(TargetKind::kUser, {"u"}, "end");
   const std::string got = page.until("end");
   EXPECT_EQ(times(got, "data:of a node that was away\n"), 1U);
@@ -116,7 +116,7 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientConfirmsWhileTheStoreIsRead) 
   delegate_.answer(true);
   start();
   Page page = open({.user = "u", .marks = true});
-  hub_->replay(wait_request(1), {}, MessageId(1), true);
+  hub_->replay(wait_request(1), {{}, MessageId(1), true});
   deliver(TargetKind::kUser, {"u"}, "begin");
   page.until("begin");
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live", 5));
@@ -124,7 +124,7 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientConfirmsWhileTheStoreIsRead) 
   hub_->refresh_pending();
   const ReplayRequest again = wait_request(2);
   EXPECT_EQ(hub_->acknowledge(page.id, {UserId("u")}, {MessageId(5)}), 1U);
-  hub_->replay(again, {item("live", 5), item("more", 6)}, MessageId(6), true);
+  hub_->replay(again, {{item("live", 5), item("more", 6)}, MessageId(6), true});
   EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
 }
 
@@ -134,12 +134,12 @@ TEST_F(HubReplayTest, DoesNotGiveAgainWhatTheClientHasJustConfirmedAndSaysSoAgai
   delegate_.answer(true);
   start();
   Page page = open({.user = "u", .marks = true});
-  hub_->replay(wait_request(1), {}, MessageId(1), true);
+  hub_->replay(wait_request(1), {{}, MessageId(1), true});
   hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("live", 5));
   page.until("live");
   EXPECT_EQ(hub_->acknowledge(page.id, {UserId("u")}, {MessageId(5)}), 1U);
   hub_->refresh_pending();
-  hub_->replay(wait_request(2), {item("live", 5), item("more", 6)}, MessageId(6), true);
+  hub_->replay(wait_request(2), {{item("live", 5), item("more", 6)}, MessageId(6), true});
   EXPECT_EQ(times(page.until("more"), "data:live\n"), 1U);
   EXPECT_THAT(delegate_.acknowledgements_before(), ElementsAre(std::make_tuple(TargetKind::kUser, "u", 5U)));
 }
@@ -151,7 +151,7 @@ TEST_F(HubReplayTest, GivesWhatItCountedAlthoughAnotherStreamHasConfirmedIt) {
   Page page = open_user("u");
   const ReplayRequest first = wait_request(1);
   EXPECT_THAT(hub_->deliver({TargetKind::kUser, {"u"}, false}, "news", frame("counted", 5)), ElementsAre(1));
-  hub_->replay(first, {item("younger", 6)}, MessageId(6), true);
+  hub_->replay(first, {{item("younger", 6)}, MessageId(6), true});
   EXPECT_THAT(page.until("counted"), ::testing::EndsWith("data:younger\n\ndata:counted\n\n"));
 }
 
@@ -170,8 +170,8 @@ TEST_F(HubReplayTest, CountsAMessageOnlyWhereItIsGivenEvenIfAnotherStreamConfirm
   }
   EXPECT_GT(counted, 0U);
   EXPECT_LT(counted, 20U);
-  hub_->replay(first, {}, MessageId(20), true);
-  hub_->replay(wait_request(2), {}, MessageId(20), true);
+  hub_->replay(first, {{}, MessageId(20), true});
+  hub_->replay(wait_request(2), {{}, MessageId(20), true});
   EXPECT_TRUE(eventually([&] { return deliver(TargetKind::kUser, {"u"}, "end") == std::vector<std::uint32_t>{1}; }));
   const std::string got = page.until("end");
   EXPECT_EQ(times(got, "data:m"), counted);
@@ -182,9 +182,9 @@ TEST_F(HubReplayTest, GivesWhatCouldBeReadAndAsksAgainForTheRest) {
   delegate_.answer(true);
   start();
   Page page = open_user("u");
-  hub_->replay(wait_request(1), {item("of this node", 2)}, MessageId(2), true, true);
+  hub_->replay(wait_request(1), {{item("of this node", 2)}, MessageId(2), true, true});
   EXPECT_THAT(page.until("of this node"), HasSubstr("data:of this node"));
-  hub_->replay(wait_request(2), {item("of the other", 1), item("of this node", 2)}, MessageId(2), true);
+  hub_->replay(wait_request(2), {{item("of the other", 1), item("of this node", 2)}, MessageId(2), true});
   EXPECT_THAT(page.until("of the other"), ::testing::EndsWith("data:of this node\n\ndata:of the other\n\n"));
   deliver(TargetKind::kUser, {"u"}, "end");
   EXPECT_EQ(times(page.until("end"), "data:of this node"), 1U);
@@ -194,13 +194,13 @@ TEST_F(HubReplayTest, GivesListeningMessagesOnlyToThoseWhoListen) {
   delegate_.answer(true);
   start();
   Page page = open_user("u");
-  hub_->replay(wait_request(1), {item("hidden", 1, true), item("shown", 2)}, MessageId(2), true);
+  hub_->replay(wait_request(1), {{item("hidden", 1, true), item("shown", 2)}, MessageId(2), true});
   ASSERT_THAT(page.until("shown"), Not(HasSubstr("hidden")));
   hub_->change_listeners(page.id, {UserId("u")}, {"news"}, true);
   const ReplayRequest request = wait_request(2);
   EXPECT_THAT(request.only_events, ElementsAre("news"));
   EXPECT_EQ(request.after, MessageId());
-  hub_->replay(request, {item("hidden", 1, true)}, MessageId(1), true);
+  hub_->replay(request, {{item("hidden", 1, true)}, MessageId(1), true});
   EXPECT_THAT(page.until("hidden"), HasSubstr("hidden"));
 }
 
@@ -217,7 +217,7 @@ TEST_F(HubReplayTest, TakesAPageLargerThanTheBacklogAtTheClientsPace) {
     expected += "data:" + data + "\n\n";
   }
   page.client.take();
-  hub_->replay(wait_request(1), std::move(all), MessageId(500), true);
+  hub_->replay(wait_request(1), {std::move(all), MessageId(500), true});
   // The client reads late; that alone is no reason to close it.
   ASSERT_TRUE(eventually([&] { return hub_->directory().describe(page.id)->backlog_bytes > 0; }));
   EXPECT_LE(hub_->directory().describe(page.id)->backlog_bytes, 10'000U);
@@ -234,7 +234,7 @@ TEST_F(HubReplayTest, ForgetsAReplayWhoseStreamIsGone) {
   const ReplayRequest request = wait_request(1);
   page.client.close();
   ASSERT_TRUE(eventually([&] { return hub_->directory().sockets() == 0; }));
-  hub_->replay(request, {item("one", 1)}, MessageId(1), false);
+  hub_->replay(request, {{item("one", 1)}, MessageId(1), false});
   EXPECT_THAT(deliver(TargetKind::kAll, {}, "x"), ElementsAre(0));
   EXPECT_THAT(delegate_.requests(), SizeIs(1));
 }

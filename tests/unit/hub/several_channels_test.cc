@@ -156,11 +156,11 @@ TEST_F(SeveralChannelsTest, GetAPendingMessageOfTwoChannelsOnce) {
   const ReplayRequest asked = delegate_.requests().front();
   EXPECT_THAT(asked.recipients, ElementsAre(std::pair(TargetKind::kUser, "ann"), std::pair(TargetKind::kChannel, "a"),
                                             std::pair(TargetKind::kChannel, "b"), std::pair(TargetKind::kAll, "")));
-  hub_->replay(asked,
-               {{frame("both", 3, TargetKind::kChannel, "a"), "news", false},
-                {frame("both", 3, TargetKind::kChannel, "b"), "news", false},
-                {frame("b alone", 4, TargetKind::kChannel, "b"), "news", false}},
-               MessageId(4), true);
+  hub_->replay(asked, {{{frame("both", 3, TargetKind::kChannel, "a"), "news", false},
+                        {frame("both", 3, TargetKind::kChannel, "b"), "news", false},
+                        {frame("b alone", 4, TargetKind::kChannel, "b"), "news", false}},
+                       MessageId(4),
+                       true});
   EXPECT_THAT(ann.data_until("b alone"), ElementsAre("both", "b alone"));
   EXPECT_EQ(hub_->acknowledge(ann.id, {UserId("ann")}, {MessageId(3), MessageId(4)}), 2U);
   EXPECT_THAT(delegate_.acknowledgements(), UnorderedElementsAre(of("a", 3), of("b", 3), of("b", 4)));

@@ -91,6 +91,25 @@ class SubscriptionRoutesTest : public OneServiceTest {
   Answer unsubscribe(const Page& page, const std::string& channels, const std::string& query = "userId=7") {
     return subscribe(page, channels, query, "unsubscribe");
   }
+  /// A stream with marks, or of a ticket that allows these channels.
+  Page open_with(bool marks, std::vector<std::string> granted = {}) {
+    auto pair = testing::tcp_pair();
+    hub::NewConnection fresh;
+    fresh.identity.user = UserId("7");
+    fresh.confirms = true;
+    fresh.channel_marks = marks;
+    fresh.attributes.query = marks ? "channelMarks=1" : "";
+    fresh.granted_channels = std::move(granted);
+    fresh.socket = std::move(pair.server);
+    Page page{service().sender->hub().connect(std::move(fresh)), std::move(pair.client)};
+    EXPECT_TRUE(page.client.receive_until("\n\n"));
+    return page;
+  }
+  Answer subscribe_since(const Page& page, const std::string& channels, const std::string& since) {
+    return request(
+        "POST", "/p/subscribe.do?userId=7",
+        R"({"connectionId":")" + page.id.str() + R"(","channels":)" + channels + R"(,"since":)" + since + "}");
+  }
   std::vector<std::string> channels_of(const Page& page) {
     std::vector<std::string> names;
     const auto info = service().sender->hub().directory().describe(page.id);
@@ -184,6 +203,46 @@ TEST_F(SubscriptionRoutesTest, ARequestKeyIsGoodForItsOwnConnection) {
   EXPECT_EQ(subscribe(other, R"(["a"])", "userId=7&requestKey=" + key).status, 404);
   EXPECT_THAT(channels_of(page), ElementsAre("a"));
   EXPECT_THAT(channels_of(other), IsEmpty());
+}
+
+TEST_F(SubscriptionRoutesTest, WithARequestKeyWhatTheTicketAllowsCounts) {
+  access_.set_rules({"public.*=anyone"});
+  const Page page = open_with(false, {"team.*", "user.{user}.inbox"});
+  const std::string key = tickets_.make_request_key(page.id, {UserId("7")});
+  const std::string channels = R"(["team.7","user.7.inbox","user.8.inbox","public.a"])";
+  EXPECT_THAT(subscribe(page, channels, "requestKey=" + key).body,
+              HasSubstr(R"([{"channel":"team.7","joined":true},{"channel":"user.7.inbox","joined":true},)"
+                        R"({"channel":"user.8.inbox","joined":false,"reason":"no-rule"},)"
+                        R"({"channel":"public.a","joined":true}])"));
+  // They are those of the ticket, not of whoever has the same name and other credentials.
+  const Page other = open_with(false, {"team.*"});
+  EXPECT_EQ(subscribe(other, R"(["team.7"])").status, 403);
+}
+
+TEST_F(SubscriptionRoutesTest, SaysWhichChannelsCatchUp) {
+  const Page page = open_with(true);
+  const Answer answer = subscribe_since(page, R"(["a","b","c"])", R"({"a":"17","c":"0"})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.body, HasSubstr(R"([{"catchesUp":true,"channel":"a","joined":true},{"channel":"b","joined":true},)"
+                                     R"({"catchesUp":true,"channel":"c","joined":true}])"));
+  EXPECT_THAT(subscribe_since(page, R"(["a"])", R"({"a":"18"})").body,
+              HasSubstr(R"([{"catchesUp":false,"channel":"a","joined":true}])"));
+}
+
+TEST_F(SubscriptionRoutesTest, WhatIsNoPositionChangesNothing) {
+  const Page page = open_with(true);
+  for (const char* since :
+       {R"("17")", "17", "[]", R"({"a":17})", R"({"a":""})", R"({"a":"-1"})", R"({"a":"17 "})", R"({"a":null})",
+        R"({"a":"99999999999999999999"})", R"({"b":"17"})", R"({"a":"17","a\nb":"17"})"}) {
+    EXPECT_EQ(subscribe_since(page, R"(["a"])", since).status, 400) << since;
+  }
+  EXPECT_THAT(channels_of(page), IsEmpty());
+  const Page unmarked = open_with(false);
+  const Answer answer = subscribe_since(unmarked, R"(["a"])", R"({"a":"17"})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("channelMarks=1"));
+  EXPECT_THAT(channels_of(unmarked), IsEmpty());
+  EXPECT_EQ(subscribe_since(unmarked, R"(["a"])", "null").status, 200);
 }
 
 TEST_F(SubscriptionRoutesTest, WhatIsNoListOfNamesChangesNothing) {
