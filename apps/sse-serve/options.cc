@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMaxCount = 1'000'000'000;
 constexpr std::size_t kMaxThreads = 1000;
 constexpr std::size_t kMaxListedMembers = 10'000;
+constexpr std::size_t kMaxFollowedChannels = 200'000;
 constexpr std::size_t kMaxHistory = 1'000'000;
 
 void set_services(server::ServerOptions& server, const std::vector<std::string>& texts) {
@@ -125,6 +126,8 @@ void declare_channels(cli::App& app, server::ServerOptions& server) {
                "How long a user stays a member of a channel after the last stream has left it");
   add_count(app, "--presence-max", server.presence_max, 1, kMaxListedMembers,
             "Members of a channel that events about presence list; of more they have only the number");
+  add_count(app, "--presence-channels", server.presence_channels, 1, kMaxFollowedChannels,
+            "Channels whose members are followed at a time, in a cluster for the streams of all nodes");
   app.add_option("--publish-rule", server.publish_rules,
                  "To which channels pages may publish: anyone, self, subscriber (whose stream is in the channel) or "
                  "hook; otherwise like --channel-rule")

@@ -113,8 +113,10 @@ class Hub {
   /// It leaves channels. Returns for each whether it was in it.
   std::optional<std::vector<bool>> unsubscribe(ConnectionId id, const Identity& owner,
                                                const std::vector<ChannelName>& channels);
-  /// The stream watches the presence in those of the channels that it is in: it gets a snapshot, then changes.
-  void watch_presence(ConnectionId id, const Identity& owner, const std::vector<ChannelName>& channels);
+  /// The stream watches the presence in those of the channels that it is in: it gets a snapshot, then changes. Returns
+  /// those that it may not, because too many are followed.
+  std::vector<ChannelName> watch_presence(ConnectionId id, const Identity& owner,
+                                          const std::vector<ChannelName>& channels);
   enum class Request { kMessage, kUpload };
   /// Counts a request of the page and returns its connection.
   std::optional<ConnectionInfo> note_request(ConnectionId id, const Identity& owner, Request kind);

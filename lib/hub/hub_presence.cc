@@ -6,11 +6,16 @@
 
 namespace sse::hub {
 
-void Hub::watch_presence(ConnectionId id, const Identity& owner, const std::vector<ChannelName>& channels) {
-  if (channels.empty()) return;
+std::vector<ChannelName> Hub::watch_presence(ConnectionId id, const Identity& owner,
+                                             const std::vector<ChannelName>& channels) {
+  std::vector<ChannelName> refused;
+  if (channels.empty()) return refused;
   shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
-    for (const ChannelName& channel : channels) shard.presence().watch(connection, channel.str());
+    for (const ChannelName& channel : channels) {
+      if (!shard.presence().watch(connection, channel.str())) refused.push_back(channel);
+    }
   });
+  return refused;
 }
 
 void Hub::follow_presence(const std::string& channel, std::uint64_t round) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -37,6 +38,16 @@ struct PresenceFrame {
   bool is_snapshot = false;   ///< for the streams that have had none; other events are for those that have
 };
 
+/// How a stream came to watch the presence in a channel.
+enum class Watch : unsigned char {
+  kNew,      ///< no other stream of its shard does, and the shard does not report the channel
+  kFurther,  ///< one of both is not so
+  kAgain,    ///< it did so before
+};
+
+/// Why a stream does not watch a channel that it is in: too many are followed.
+inline constexpr std::string_view kPresenceLimit = "presence-limit";
+
 /// The reason in the goodbye (`disconnect.do`) of a page that closes its stream because it is hidden.
 inline constexpr const char* kHiddenGoodbye = "visibilitychange";
 
@@ -44,8 +55,9 @@ inline constexpr const char* kHiddenGoodbye = "visibilitychange";
 /// must not block, throw or call back into the hub synchronously.
 class PresenceObserver {
  public:
-  /// A stream watches the presence in the channel and waits for a snapshot. `again`: it watched it before.
-  virtual void watched(const ServiceName& service, const std::string& channel, bool again) = 0;
+  /// A stream watches the presence in the channel and waits for a snapshot; returns null. Or it does not, with
+  /// Watch::kNew only, because too many channels are followed: returns the event that tells it so.
+  virtual event::FrameRef watched(const ServiceName& service, const std::string& channel, Watch how) = 0;
   /// It does so no longer.
   virtual void unwatched(const ServiceName& service, const std::string& channel) = 0;
   virtual void changed(const ServiceName& service, PresenceReport report) = 0;

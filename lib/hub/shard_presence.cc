@@ -69,14 +69,22 @@ void ShardPresence::leave(Connection& connection, std::string_view channel, Pres
     change(followed->second, followed->first, connection, kind);
 }
 
-void ShardPresence::watch(Connection& connection, const std::string& channel) {
+bool ShardPresence::watch(Connection& connection, const std::string& channel) {
   loop_.assert_in_loop_thread();
-  if (options_.presence == nullptr || !in_channel(connection, channel)) return;
+  if (options_.presence == nullptr || !in_channel(connection, channel)) return true;
   // First, so that the snapshot has the stream itself, too.
   report();
-  const bool is_new = watchers_[channel].versions.insert_or_assign(connection.id.value(), 0).second;
+  Watch how = followed_.contains(channel) ? Watch::kFurther : Watch::kNew;
+  if (const auto watchers = watchers_.find(channel); watchers != watchers_.end())
+    how = watchers->second.versions.contains(connection.id.value()) ? Watch::kAgain : Watch::kFurther;
+  // Before anything is stored for it.
+  if (const event::FrameRef refusal = options_.presence->watched(options_.service, channel, how)) {
+    append_(connection, refusal);
+    return false;
+  }
+  watchers_[channel].versions.insert_or_assign(connection.id.value(), 0);
   connection.watches_presence = true;
-  options_.presence->watched(options_.service, channel, !is_new);
+  return true;
 }
 
 void ShardPresence::unwatch(Connection& connection, const std::string& channel) {
@@ -119,6 +127,8 @@ void ShardPresence::report_some(const std::string& channel, std::uint64_t round)
       return;
     }
   }
+  // Its buckets are as many as there were streams.
+  followed.unreported = {};
   followed.completed = true;
   changed_.insert(channel);
 }
@@ -165,7 +175,7 @@ void ShardPresence::send_some(const std::string& channel) {
         return;
       }
     }
-    watchers.frames.pop_front();
+    watchers.frames.erase(watchers.frames.begin());
     watchers.next = 0;
   }
 }

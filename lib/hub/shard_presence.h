@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -39,8 +38,8 @@ class ShardPresence {
   /// The stream is about to leave all channels. `hidden`: its page has said so in its goodbye.
   void leaving_all(Connection& connection, bool hidden);
   /// The stream watches a channel that it is in, and gets a snapshot first. One that watches it already gets
-  /// another snapshot.
-  void watch(Connection& connection, const std::string& channel);
+  /// another snapshot. Returns false if it is told that it may not, because too many channels are followed.
+  bool watch(Connection& connection, const std::string& channel);
 
   /// Reports all streams in the channel, and then changes, until unfollow(). `round`: for the reports.
   void follow(const std::string& channel, std::uint64_t round);
@@ -59,7 +58,7 @@ class ShardPresence {
   };
   struct Watchers {
     std::map<std::uint64_t, std::uint64_t> versions;  // by connection id: of its last event; 0: it had no snapshot
-    std::deque<PresenceFrame> frames;                 // being sent, the first one from `next` on
+    std::vector<PresenceFrame> frames;                // being sent, the first one from `next` on
     std::uint64_t next = 0;
   };
 

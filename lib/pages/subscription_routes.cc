@@ -110,7 +110,7 @@ void SubscriptionRoutes::subscribe(const application::Service& service, const ht
   }
   const auto joined = hub.subscribe(asked.connection, owner, decision.allowed, request.answers.version);
   if (!joined) throw unknown_connection();
-  hub.watch_presence(asked.connection, owner, asked.presence);
+  const std::vector<ChannelName> unwatched = hub.watch_presence(asked.connection, owner, asked.presence);
   std::map<std::string, std::string_view> reasons;
   std::set<std::string> fresh;
   for (std::size_t i = 0; i < joined->size(); ++i) {
@@ -126,9 +126,14 @@ void SubscriptionRoutes::subscribe(const application::Service& service, const ht
     if (const auto refused = reasons.find(channel.str()); refused != reasons.end()) {
       result["joined"] = false;
       result["reason"] = refused->second;
-    } else if (asked.since.contains(channel.str())) {
-      // False: it was in the channel already, and gets nothing again.
-      result["catchesUp"] = fresh.contains(channel.str());
+      results.push_back(std::move(result));
+      continue;
+    }
+    // False: it was in the channel already, and gets nothing again.
+    if (asked.since.contains(channel.str())) result["catchesUp"] = fresh.contains(channel.str());
+    if (std::ranges::find(unwatched, channel) != unwatched.end()) {
+      result["presence"] = false;
+      result["reason"] = hub::kPresenceLimit;
     }
     results.push_back(std::move(result));
   }

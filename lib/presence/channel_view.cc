@@ -1,5 +1,6 @@
 #include "presence/channel_view.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sse::presence {
@@ -10,10 +11,12 @@ constexpr std::size_t kMaxListBytes = std::size_t{256} * 1024;
 
 }  // namespace
 
-void ChannelView::add(const std::string& name, Node& node, const Member& member) {
-  node.members.insert(member.id);
+void ChannelView::add(Node& node, const Member& member) {
   const auto [entry, is_new] = members_.try_emplace(member.id);
-  entry->second.nodes.insert(name);
+  if (std::ranges::find(entry->second.nodes, &node) == entry->second.nodes.end()) {
+    entry->second.nodes.push_back(&node);
+    ++node.listed;
+  }
   const bool changed = is_new || (!member.profile.empty() && member.profile != entry->second.profile);
   if (!changed) return;
   if (!is_new) bytes_ -= Member{member.id, entry->second.profile}.bytes();
@@ -24,10 +27,10 @@ void ChannelView::add(const std::string& name, Node& node, const Member& member)
   joined_.insert(member.id);
 }
 
-void ChannelView::drop(const std::string& name, Node& node, const MemberId& id) {
-  if (node.members.erase(id) == 0) return;
+void ChannelView::drop(Node& node, const MemberId& id) {
   const auto entry = members_.find(id);
-  entry->second.nodes.erase(name);
+  if (entry == members_.end() || std::erase(entry->second.nodes, &node) == 0) return;
+  --node.listed;
   if (!entry->second.nodes.empty()) return;
   if (listed_) {
     joined_.erase(id);
@@ -37,14 +40,19 @@ void ChannelView::drop(const std::string& name, Node& node, const MemberId& id) 
   members_.erase(entry);
 }
 
-void ChannelView::clear(const std::string& name, Node& node) {
-  for (const MemberId& id : std::set<MemberId>(node.members)) drop(name, node, id);
+void ChannelView::keep_only(Node& node, const std::set<MemberId>& kept) {
+  if (node.listed == 0) return;
+  std::vector<MemberId> gone;
+  for (const auto& [id, entry] : members_) {
+    if (std::ranges::find(entry.nodes, &node) != entry.nodes.end() && !kept.contains(id)) gone.push_back(id);
+  }
+  for (const MemberId& id : gone) drop(node, id);
 }
 
 void ChannelView::apply(const std::string& name, const RosterUpdate& update) {
   Node& node = nodes_[name];
   if (update.count) {
-    clear(name, node);
+    keep_only(node, {});
     if (node.count == 0) ++counting_;
     counted_ += *update.count - std::exchange(node.count, *update.count);
     if (node.count == 0) --counting_;
@@ -53,12 +61,12 @@ void ChannelView::apply(const std::string& name, const RosterUpdate& update) {
   if (update.all) {
     if (node.count != 0) --counting_;
     counted_ -= std::exchange(node.count, 0);
-    std::set<MemberId> gone = node.members;
-    for (const Member& member : update.joined) gone.erase(member.id);
-    for (const MemberId& id : gone) drop(name, node, id);
+    std::set<MemberId> named;
+    for (const Member& member : update.joined) named.insert(member.id);
+    keep_only(node, named);
   }
-  for (const Member& member : update.joined) add(name, node, member);
-  for (const MemberId& id : update.left) drop(name, node, id);
+  for (const Member& member : update.joined) add(node, member);
+  for (const MemberId& id : update.left) drop(node, id);
 }
 
 void ChannelView::remove(const std::string& name) {

@@ -40,19 +40,19 @@ class ChannelView {
   std::size_t size() const { return members_.size() + counted_; }
 
  private:
+  struct Node {
+    std::size_t listed = 0;  // members
+    std::size_t count = 0;   // not listed
+  };
   struct Entry {
     std::string profile;
-    std::set<std::string> nodes;
-    bool known = false;  // an event has told that it joined
-  };
-  struct Node {
-    std::set<MemberId> members;
-    std::size_t count = 0;  // not listed
+    std::vector<const Node*> nodes;  // of nodes_; few: it has streams there
+    bool known = false;              // an event has told that it joined
   };
 
-  void add(const std::string& name, Node& node, const Member& member);
-  void drop(const std::string& name, Node& node, const MemberId& id);
-  void clear(const std::string& name, Node& node);
+  void add(Node& node, const Member& member);
+  void drop(Node& node, const MemberId& id);
+  void keep_only(Node& node, const std::set<MemberId>& kept);
   bool can_list() const;
 
   const std::string channel_;

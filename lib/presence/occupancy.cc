@@ -14,6 +14,7 @@ void Occupancy::shard_changed(const ServiceName& service, const std::string& cha
   if (entry == channels_.end() || entry->second.shards == 0 || --entry->second.shards != 0) return;
   entry->second.vacated = now + grace_;
   leaving_.emplace(entry->second.vacated, key);
+  if (leaving_.size() > kMaxWaiting) expire(leaving_.begin()->first);
 }
 
 void Occupancy::expire(SteadyTime now) {

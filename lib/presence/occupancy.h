@@ -18,6 +18,9 @@ namespace sse::presence {
 /// that a reconnect is no change. Not thread safe.
 class Occupancy {
  public:
+  /// The most channels that wait for the end of their grace; of more, those that have waited longest are vacated.
+  static constexpr std::size_t kMaxWaiting = 20'000;
+
   using Report = std::function<void(const ServiceName& service, const std::string& channel, bool occupied)>;
 
   Occupancy(std::chrono::milliseconds grace, Report report) : grace_(grace), report_(std::move(report)) {}

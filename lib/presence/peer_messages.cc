@@ -28,8 +28,10 @@ std::string text_of(const Json& object, const char* name) {
   return text.get<std::string>();
 }
 
-std::vector<std::string> texts_in(const Json& list) {
-  if (!list.is_array() || list.size() > kMaxPeerNames) refuse_message();
+// `room`: how many more texts the message may have.
+std::vector<std::string> texts_in(const Json& list, std::size_t& room) {
+  if (!list.is_array() || list.size() > room) refuse_message();
+  room -= list.size();
   std::vector<std::string> texts;
   for (const Json& one : list) {
     if (!one.is_string()) refuse_message();
@@ -96,8 +98,9 @@ PeerMessage decode_peer_message(std::string_view bytes) {
     message.ask = event::bool_field(json, "ask");
     const Json& channels = require(json, "channels");
     if (!channels.is_object()) refuse_message();
+    std::size_t room = kMaxPeerNames;
     for (const auto& [service, list] : channels.items()) {
-      for (std::string& channel : texts_in(list)) message.channels.emplace_back(service, std::move(channel));
+      for (std::string& channel : texts_in(list, room)) message.channels.emplace_back(service, std::move(channel));
     }
     return message;
   }
@@ -107,7 +110,7 @@ PeerMessage decode_peer_message(std::string_view bytes) {
   if (const auto count = json.find("count"); count != json.end()) {
     if (!count->is_number_unsigned()) refuse_message();
     message.update.count = count->get<std::size_t>();
-    if (*message.update.count > kMaxPeerNames) refuse_message();
+    if (*message.update.count > kMaxPeerCount) refuse_message();
   }
   for (const Json& one : members_in(json, "joined")) message.update.joined.push_back(member_of(one));
   for (const Json& one : members_in(json, "left")) message.update.left.push_back(member_of(one).id);

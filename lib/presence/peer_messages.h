@@ -28,9 +28,11 @@ struct MembersMessage {
   RosterUpdate update;
 };
 
-/// The most channels or members in a message of another node.
-inline constexpr std::size_t kMaxPeerNames = 1'000'000;
+/// The most channels, or listed members, in a message of another node. A node follows at most so many channels.
+inline constexpr std::size_t kMaxPeerNames = 200'000;
 inline constexpr std::size_t kMaxPeerMembers = 20'000;
+/// The most members of a channel that one may have without listing them.
+inline constexpr std::size_t kMaxPeerCount = 1'000'000;
 
 /// JSON; fields that a reader does not know are ignored.
 std::string encode(const WatchMessage& message);

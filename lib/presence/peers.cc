@@ -19,6 +19,7 @@ void Peers::look() {
   for (const std::string& node : before) {
     if (now.contains(node)) continue;
     behind_.erase(node);
+    refused_.erase(node);
     forget_watches(node);
     lost_.emplace(node, loop_.now() + grace_);
   }
@@ -88,23 +89,31 @@ void Peers::take(const std::string& node, const WatchMessage& message) {
   std::set<ChannelKey>& known = watches_[node];
   const std::set<ChannelKey> named(message.channels.begin(), message.channels.end());
   if (message.all) {
-    for (const ChannelKey& channel : std::set<ChannelKey>(known)) {
-      if (!named.contains(channel)) owner_.peer_watches(node, channel, false);
-    }
-    known = named;
+    std::erase_if(known, [&](const ChannelKey& channel) {
+      if (named.contains(channel)) return false;
+      owner_.peer_watches(node, channel, false);
+      return true;
+    });
   }
   for (const ChannelKey& channel : named) {
-    if (message.watches) {
+    if (!message.watches) {
+      if (known.erase(channel) != 0) owner_.peer_watches(node, channel, false);
+    } else if (owner_.peer_watches(node, channel, true)) {
       known.insert(channel);
-    } else if (known.erase(channel) == 0) {
-      continue;
+    } else {
+      known.erase(channel);
+      refused_.insert(node);
     }
-    owner_.peer_watches(node, channel, message.watches);
   }
   if (message.ask) {
     send(node, encode(WatchMessage{.all = true, .channels = owner_.watched_channels()}),
          [this, node] { behind_.insert(node); });
   }
+}
+
+void Peers::can_take_more() {
+  behind_.merge(refused_);
+  refused_.clear();
 }
 
 void Peers::forget_watches(const std::string& node) {

@@ -24,8 +24,9 @@ class Peers {
   /// What happens at other nodes. Called on the loop.
   class Owner {
    public:
-    /// The node watches the channel from now on and knows nothing of its members, or watches it no longer.
-    virtual void peer_watches(const std::string& node, const ChannelKey& channel, bool watches) = 0;
+    /// The node watches the channel from now on and knows nothing of its members, or watches it no longer. Returns
+    /// false if this node follows no more channels.
+    virtual bool peer_watches(const std::string& node, const ChannelKey& channel, bool watches) = 0;
     virtual void peer_members(const std::string& node, const MembersMessage& message) = 0;
     /// The node has been gone for the grace: so are its members.
     virtual void peer_lost(const std::string& node) = 0;
@@ -51,6 +52,8 @@ class Peers {
   void received(const std::string& node, const std::string& bytes);
   /// Messages of other nodes may have been lost.
   void synchronize();
+  /// This node can follow another channel: those whose channels it has refused name them again, all of them.
+  void can_take_more();
   bool any() const { return !alive_.empty(); }
 
  private:
@@ -68,7 +71,8 @@ class Peers {
   std::set<std::string> alive_;
   std::set<std::string> behind_;                         // of alive_: they may not know all that this node watches
   std::map<std::string, SteadyTime> lost_;               // with when their members leave
-  std::map<std::string, std::set<ChannelKey>> watches_;  // by node
+  std::map<std::string, std::set<ChannelKey>> watches_;  // by node: those that this one follows for it
+  std::set<std::string> refused_;                        // of alive_: they watch further ones
 };
 
 }  // namespace sse::presence

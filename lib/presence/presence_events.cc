@@ -47,6 +47,13 @@ std::string encode_count(const std::string& channel, std::uint64_t version, std:
   return event_text(event::kPresence, channel, version, count, nullptr);
 }
 
+std::string encode_refused(const std::string& channel, std::string_view reason) {
+  event::Event event;
+  event.name = event::kPresence;
+  event.data = event::dump_fields({{"channel", channel}, {"refused", reason}});
+  return event::encode(event);
+}
+
 std::string encode_join(const std::string& channel, std::uint64_t version, const std::vector<Member>& members,
                         std::size_t count) {
   return event_text(event::kPresenceJoin, channel, version, count, json_of(members));

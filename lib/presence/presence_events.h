@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "presence/member.h"
@@ -29,6 +30,8 @@ std::string encode_count(const std::string& channel, std::uint64_t version, std:
 /// `sse-join` with those that have joined, or have another profile now.
 std::string encode_join(const std::string& channel, std::uint64_t version, const std::vector<Member>& members,
                         std::size_t count);
+/// `sse-presence` with only `channel` and `refused`, the reason why the stream does not watch the channel.
+std::string encode_refused(const std::string& channel, std::string_view reason);
 /// `sse-leave`; its members have no profile.
 std::string encode_leave(const std::string& channel, std::uint64_t version, const std::set<MemberId>& members,
                          std::size_t count);

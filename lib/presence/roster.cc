@@ -22,6 +22,7 @@ void Roster::left(const MemberId& id, SteadyTime gone) {
   if (entry == members_.end() || entry->second.streams == 0 || --entry->second.streams != 0) return;
   entry->second.gone = gone;
   leaving_.emplace(gone, id);
+  if (leaving_.size() > kMaxLeaving) expire(leaving_.begin()->first);
 }
 
 void Roster::expire(SteadyTime now) {

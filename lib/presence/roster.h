@@ -17,6 +17,9 @@ namespace sse::presence {
 /// that a reconnect is no change. Not thread safe.
 class Roster {
  public:
+  /// The most members without a stream; of more, those are removed that have been so longest.
+  static constexpr std::size_t kMaxLeaving = 20'000;
+
   /// `max_listed`: with more members an update has only their number.
   explicit Roster(std::size_t max_listed) : max_listed_(max_listed) {}
   Roster(const Roster&) = delete;

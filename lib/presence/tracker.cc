@@ -4,6 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+#include "observe/log.h"
+
 namespace sse::presence {
 
 using std::chrono::milliseconds;
@@ -14,7 +17,13 @@ Tracker::Tracker(TrackerOptions options, const Clock& clock, observe::Registry& 
       channels_gauge_(metrics.gauge("sse_presence_channels", "Channels whose members are followed")),
       members_gauge_(metrics.gauge("sse_presence_members", "Members of these channels on this node, each per channel")),
       watchers_gauge_(metrics.gauge("sse_presence_watchers", "Streams that watch a channel, each per channel")),
-      events_(metrics.counter("sse_presence_events_total", "Events about presence made for the streams that watch")) {
+      events_(metrics.counter("sse_presence_events_total", "Events about presence made for the streams that watch")),
+      refused_streams_(metrics.counter("sse_presence_refused_total",
+                                       "Watches refused, of streams and of other nodes (--presence-channels)",
+                                       {{"by", "stream"}})),
+      refused_nodes_(metrics.counter("sse_presence_refused_total",
+                                     "Watches refused, of streams and of other nodes (--presence-channels)",
+                                     {{"by", "node"}})) {
   if (occupied) occupancy_.emplace(options.grace, std::move(occupied));
   if (options.remote != nullptr)
     peers_.emplace(loop_, *options.remote, static_cast<Peers::Owner&>(*this), options.grace);
@@ -31,10 +40,35 @@ void Tracker::start() {
   if (peers_) loop_.post([this] { peers_->start(); });
 }
 
-void Tracker::watched(const ServiceName& service, const std::string& channel, bool again) {
-  loop_.post([this, key = Key(service.str(), channel), again] {
-    Channel& watched = open(key);
-    if (!again) {
+bool Tracker::take_place() {
+  std::size_t taken = places_.load(std::memory_order_relaxed);
+  while (taken < options_.max_channels) {
+    if (places_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+void Tracker::note_refused(observe::Counter& counter, const Key& key) {
+  counter.add();
+  if (const auto left_out = throttle_.line(loop_.clock().steady_now())) {
+    observe::log_warn("the members of a channel are not followed: there are --presence-channels others",
+                      {{"service", key.first},
+                       {"channel", printable(key.second, 200)},
+                       {"limit", std::to_string(options_.max_channels)},
+                       {"leftOut", std::to_string(*left_out)}});
+  }
+}
+
+event::FrameRef Tracker::watched(const ServiceName& service, const std::string& channel, hub::Watch how) {
+  // What a shard knows as watched or followed has its place.
+  const bool has_place = how == hub::Watch::kNew && take_place();
+  if (how == hub::Watch::kNew && !has_place) {
+    note_refused(refused_streams_, {service.str(), channel});
+    return event::Frame::make(encode_refused(channel, hub::kPresenceLimit));
+  }
+  loop_.post([this, key = Key(service.str(), channel), how, has_place] {
+    Channel& watched = open(key, has_place);
+    if (how != hub::Watch::kAgain) {
       ++watched.watchers;
       watchers_gauge_.add(1);
     }
@@ -52,6 +86,7 @@ void Tracker::watched(const ServiceName& service, const std::string& channel, bo
     watched.wants_snapshot = true;
     run_at(watched, watched.next);
   });
+  return {};
 }
 
 void Tracker::unwatched(const ServiceName& service, const std::string& channel) {
@@ -106,9 +141,14 @@ void Tracker::expire_occupancy() {
   }
 }
 
-Tracker::Channel& Tracker::open(const Key& key) {
+// `has_place`: one was taken for it.
+Tracker::Channel& Tracker::open(const Key& key, bool has_place) {
   std::unique_ptr<Channel>& channel = channels_[key];
+  // Another shard was first.
+  if (channel && has_place) places_.fetch_sub(1, std::memory_order_relaxed);
   if (channel) return *channel;
+  // It was forgotten before the shard that reported it knew.
+  if (!has_place) places_.fetch_add(1, std::memory_order_relaxed);
   const Service& service = services_.at(key.first);
   channel = std::make_unique<Channel>(key, *service.hub, options_.max_listed);
   channel->round = ++last_round_;
@@ -134,6 +174,8 @@ void Tracker::close_idle(const Key& key) {
   if (channel->timer) loop_.cancel(*channel->timer);
   members_gauge_.add(-static_cast<std::int64_t>(channel->members_counted));
   channels_.erase(key);
+  places_.fetch_sub(1, std::memory_order_relaxed);
+  if (peers_) peers_->can_take_more();
   channels_gauge_.set(static_cast<std::int64_t>(channels_.size()));
 }
 

@@ -18,6 +18,7 @@
 #include "hub/hub.h"
 #include "hub/presence_observer.h"
 #include "net/event_loop.h"
+#include "observe/log_throttle.h"
 #include "observe/metrics.h"
 #include "presence/channel_view.h"
 #include "presence/occupancy.h"
@@ -30,6 +31,7 @@ struct TrackerOptions {
   std::chrono::milliseconds grace{5000};           ///< after which a member whose last stream has left is gone
   std::chrono::milliseconds hidden_grace{60'000};  ///< the same where its page is hidden
   std::size_t max_listed = 1000;                   ///< with more members events have only their number
+  std::size_t max_channels = 20'000;               ///< followed, for the streams of this node and of the others
   RemotePresence* remote = nullptr;                ///< the other nodes, outlives the tracker; null: no cluster
 };
 
@@ -42,7 +44,11 @@ struct TrackerOptions {
 ///
 /// In a cluster each node follows the channels that are watched at any node, and sends the members that it has to those
 /// that watch: all of them once, then changes. A member leaves a node after the grace there, so that it may come back
-/// at another one. Thread safe.
+/// at another one.
+///
+/// max_channels bounds the memory: a place is taken for a channel before anything is stored for it. A stream that would
+/// watch one more is told, and so is the operator; for another node's streams the members of this node are missing
+/// there until a place is free. A channel has its place as long as it is followed. Thread safe.
 class Tracker final : public hub::PresenceObserver, private Peers::Owner {
  public:
   /// Between two events of a channel.
@@ -67,7 +73,7 @@ class Tracker final : public hub::PresenceObserver, private Peers::Owner {
   /// For the check that it makes progress.
   net::EventLoop& loop() { return loop_; }
 
-  void watched(const ServiceName& service, const std::string& channel, bool again) override;
+  event::FrameRef watched(const ServiceName& service, const std::string& channel, hub::Watch how) override;
   void unwatched(const ServiceName& service, const std::string& channel) override;
   void changed(const ServiceName& service, hub::PresenceReport report) override;
   void occupied(const ServiceName& service, const std::string& channel, bool occupied) override;
@@ -104,12 +110,14 @@ class Tracker final : public hub::PresenceObserver, private Peers::Owner {
     bool closing = false;                  // a timer for close_idle() runs
   };
 
-  void peer_watches(const std::string& node, const ChannelKey& key, bool watches) override;
+  bool peer_watches(const std::string& node, const ChannelKey& key, bool watches) override;
   void peer_members(const std::string& node, const MembersMessage& message) override;
   void peer_lost(const std::string& node) override;
   std::vector<ChannelKey> watched_channels() const override;
 
-  Channel& open(const Key& key);
+  bool take_place();
+  void note_refused(observe::Counter& counter, const Key& key);
+  Channel& open(const Key& key, bool has_place);
   void rest(Channel& channel);
   void close_idle(const Key& key);
   void inform(Channel& channel, const std::string& node, RosterUpdate update);
@@ -127,6 +135,10 @@ class Tracker final : public hub::PresenceObserver, private Peers::Owner {
   observe::Gauge& members_gauge_;
   observe::Gauge& watchers_gauge_;
   observe::Counter& events_;
+  observe::Counter& refused_streams_;
+  observe::Counter& refused_nodes_;
+  observe::LogThrottle throttle_{std::chrono::seconds(10)};
+  std::atomic<std::size_t> places_{0};  // taken
 
   std::map<std::string, Service> services_;  // constant after start()
 

@@ -15,19 +15,24 @@ void Tracker::synchronize() {
   loop_.post([this] { peers_->synchronize(); });
 }
 
-void Tracker::peer_watches(const std::string& node, const ChannelKey& key, bool watches) {
+bool Tracker::peer_watches(const std::string& node, const ChannelKey& key, bool watches) {
+  Channel* const known = find(key);
   if (!watches) {
-    Channel* const channel = find(key);
-    if (channel == nullptr || channel->peers.erase(node) == 0) return;
-    channel->uninformed.erase(node);
-    if (channel->peers.empty() && channel->watchers == 0) rest(*channel);
-    return;
+    if (known == nullptr || known->peers.erase(node) == 0) return true;
+    known->uninformed.erase(node);
+    if (known->peers.empty() && known->watchers == 0) rest(*known);
+    return true;
   }
-  if (!services_.contains(key.first)) return;
-  Channel& channel = open(key);
+  if (!services_.contains(key.first)) return false;
+  if (known == nullptr && !take_place()) {
+    note_refused(refused_nodes_, key);
+    return false;
+  }
+  Channel& channel = known != nullptr ? *known : open(key, true);
   channel.peers.insert(node);
   channel.uninformed.insert(node);
   run_at(channel, channel.next);
+  return true;
 }
 
 void Tracker::inform(Channel& channel, const std::string& node, RosterUpdate update) {

@@ -107,6 +107,7 @@ void Server::Impl::open_ids() {
 
 void Server::Impl::open_presence() {
   presence::TrackerOptions options{.grace = options_.presence_grace, .max_listed = options_.presence_max};
+  options.max_channels = options_.presence_channels;
   options.hidden_grace = std::max(options.hidden_grace, options.grace);
   presence::Occupancy::Report occupied;
   if (application_bridge_->wants_channels()) {

@@ -12,6 +12,7 @@
 #include "auth/trusted_proxies.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "presence/peer_messages.h"
 #include "server/admin_address.h"
 #include "server/application_bridge.h"
 #include "server/canary_options.h"
@@ -139,6 +140,8 @@ void check(const ServerOptions& options) {
   auth::ChannelRules::parse(options.channel_rules);
   if (options.presence_grace > std::chrono::hours(1)) bad("--presence-grace must be at most 1h");
   if (options.presence_max == 0 || options.presence_max > 10'000) bad("--presence-max must be from 1 to 10000");
+  if (options.presence_channels == 0 || options.presence_channels > presence::kMaxPeerNames)
+    bad("--presence-channels must be from 1 to " + std::to_string(presence::kMaxPeerNames));
   auth::ChannelRules::parse(options.publish_rules, auth::ChannelRule::Purpose::kPublish);
   if (options.max_publish.count() == 0) bad("--max-publish must be more than 0");
   check_application_options(options);

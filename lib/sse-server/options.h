@@ -58,6 +58,8 @@ struct ServerOptions {
   std::vector<std::string> channel_rules;
   std::chrono::milliseconds presence_grace{5000};  ///< a user whose last stream left a channel is in it for so long
   std::size_t presence_max = 1000;  ///< users in a channel that events about presence list; of more, only the number
+  /// Channels whose users are followed, because a stream watches them; in a cluster a stream of any node.
+  std::size_t presence_channels = 20'000;
   /// To which channels pages may publish: `PATTERN=anyone`, `=self`, `=subscriber` (streams that are in the channel) or
   /// `=hook`, as `--publish-rule`; the first whose pattern matches decides. Without a rule nothing can be published,
   /// unless User::publish allows it. Empty with the demo authentication: every channel is open.

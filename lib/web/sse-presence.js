@@ -22,7 +22,7 @@ export class Presence {
     } catch {
       return undefined; // not from the server
     }
-    const { channel, version, count, members } = data ?? {};
+    const { channel, version, count = 0, members, refused } = data ?? {};
     let known = this.#known.get(channel);
     if (event.type === 'sse-presence') {
       known = { members: members ? new Map() : null };
@@ -38,7 +38,7 @@ export class Presence {
       else known.members.set(keyOf(one), one);
     }
     event.channel = channel;
-    event.presence = { count, members: known.members && [...known.members.values()] };
+    event.presence = { count, members: known.members && [...known.members.values()], refused };
     return channel;
   }
 

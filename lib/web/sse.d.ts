@@ -18,6 +18,11 @@ export interface SsePresence {
   count: number;
   /** Null where there are too many to list them (`--presence-max` of the server). */
   members: SseMember[] | null;
+  /**
+   * Set where the server follows no more channels (`presence-limit`, its `--presence-channels`): this stream gets no
+   * events about the members, `count` is 0 and `members` null.
+   */
+  refused?: string;
 }
 
 /** A user, with however many streams. */

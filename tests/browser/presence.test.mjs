@@ -114,6 +114,20 @@ test('where there are too many members the page knows their number', async (t) =
   await until(async () => (await last(ann))[2].startsWith('1: '), 'one is left');
 });
 
+test('a page learns that the server follows no more channels', async (t) => {
+  const server = await startServer(t, ...OPTIONS, '--presence-channels', '1');
+  const ann = await openMember(t, server, 'ann');
+  await sees(ann, '1: ann');
+  const told = await ann.evaluate(async () => {
+    const events = [];
+    await window.client.subscribe('other', { presence: true }, (event) => events.push(event));
+    while (events.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    return events.map(({ channel, presence }) => [channel, presence]);
+  });
+  assert.deepEqual(told, [['other', { count: 0, members: null, refused: 'presence-limit' }]]);
+  await server.ssectl('send', '--channel', 'other', 'it is in the channel');
+});
+
 test('the chat room of the guide is one', async (t) => {
   const guide = await readFile(new URL('../../man/sse-server-guide.7', import.meta.url), 'utf8');
   const [, html] = guide.match(/\n\.\\" file: chat\.html\n\.Bd .*\n([^]*?)\n\.Ed\n/);

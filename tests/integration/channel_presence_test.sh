@@ -37,7 +37,8 @@ subscribe() {
 }
 id_of() { sed -n '1s/^id://p' "$1"; }
 
-for wrong in "--presence-grace=2h" "--presence-max=0" "--presence-max=10001" "--hook-channels"; do
+for wrong in "--presence-grace=2h" "--presence-max=0" "--presence-max=10001" "--presence-channels=0" \
+  "--presence-channels=200001" "--hook-channels"; do
   check_exit 2 "$SSE_SERVE" --check-config "$wrong"
 done
 check_contains "--hook" "$errors"
@@ -91,6 +92,23 @@ check_file "sse_presence_watchers 2" "$scratch/metrics"
 check_file "sse_presence_events_total" "$scratch/metrics"
 kill "$bob"
 knows "$scratch/ann" "ann=-"
+stop_server
+
+# No more channels are followed than the limit allows; a stream is in the others all the same.
+start_server --presence-grace 100ms --presence-channels 2
+open_stream "$scratch/first" "userId=first&presence=a&presence=b"
+knows "$scratch/first" "first=-"
+wait_for 30 "the second snapshot" grep -q '"channel":"b","version":' "$scratch/first"
+open_stream "$scratch/second" "userId=second&presence=c&presence=a"
+wait_for 30 "the refusal" grep -qx 'data:{"channel":"c","refused":"presence-limit"}' "$scratch/second"
+wait_for 30 "the snapshot of the other" grep -q '"channel":"a","version":' "$scratch/second"
+check_equal 200 "$(subscribe second "$(id_of "$scratch/second")" '["d","b"]')"
+check_file '[{"channel":"d","joined":true,"presence":false,"reason":"presence-limit"},{"channel":"b","joined":true}]' "$scratch/body"
+check_exit 0 "$SSECTL" send --channel c "in it"
+curl -sS --unix-socket "$admin" http://localhost/metrics >"$scratch/metrics"
+check_file "sse_presence_channels 2" "$scratch/metrics"
+check_file 'sse_presence_refused_total{by="stream"} 2' "$scratch/metrics"
+wait_for 30 "the line in the log" grep -q -- "--presence-channels" "$server_log"
 stop_server
 
 # The right to watch is that to join, and of a profile others see what is meant for them.

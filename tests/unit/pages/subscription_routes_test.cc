@@ -38,9 +38,10 @@ class DecidingSubscribes final : public application::Application {
 // The channels whose presence streams watch.
 class Recorded final : public hub::PresenceObserver {
  public:
-  void watched(const ServiceName&, const std::string& channel, bool) override {
+  event::FrameRef watched(const ServiceName&, const std::string& channel, hub::Watch) override {
     const MutexLock lock(mutex_);
     watched_.push_back(channel);
+    return channel == "many" ? event::Frame::make("event:sse-presence\ndata:no\n\n") : event::FrameRef();
   }
   void unwatched(const ServiceName&, const std::string&) override {}
   void changed(const ServiceName&, hub::PresenceReport) override {}
@@ -150,6 +151,17 @@ TEST_F(SubscriptionRoutesTest, PresenceIsWatchedOnlyWhereTheStreamMayBe) {
   EXPECT_THAT(recorded_.watched_channels(), ElementsAre("public.a"));
   EXPECT_EQ(subscribe(page, R"(["board"],"presence":["board"])").status, 403);
   EXPECT_THAT(recorded_.watched_channels(), ElementsAre("public.a"));
+}
+
+TEST_F(SubscriptionRoutesTest, SaysWhichChannelsAreNotWatchedAlthoughTheStreamIsInThem) {
+  watch_with(recorded_);
+  const Page page = open("7");
+  const Answer answer = subscribe(page, R"(["a","many"],"presence":["a","many"])");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.body,
+              HasSubstr(R"([{"channel":"a","joined":true},)"
+                        R"({"channel":"many","joined":true,"presence":false,"reason":"presence-limit"}])"));
+  EXPECT_THAT(channels_of(page), ElementsAre("a", "many"));
 }
 
 TEST_F(SubscriptionRoutesTest, PresenceIsAListOfTheChannelsThatAreNamed) {

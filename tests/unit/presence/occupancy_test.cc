@@ -59,5 +59,17 @@ TEST_F(OccupancyTest, WhatWasNeverOccupiedIsNotVacated) {
   EXPECT_THAT(story_, ElementsAre());
 }
 
+TEST_F(OccupancyTest, OfTooManyThatWaitTheFirstAreVacatedEarly) {
+  const auto name = [](std::size_t i) { return "c" + std::to_string(i); };
+  for (std::size_t i = 0; i < Occupancy::kMaxWaiting + 2; ++i) {
+    change(name(i), true, start_);
+    change(name(i), false, start_ + std::chrono::milliseconds(i));
+  }
+  EXPECT_EQ(occupancy_.size(), Occupancy::kMaxWaiting);
+  EXPECT_THAT(story_, ::testing::Contains("s - c0"));
+  EXPECT_THAT(story_, ::testing::Contains("s - c1"));
+  EXPECT_THAT(story_, ::testing::Not(::testing::Contains("s - c2")));
+}
+
 }  // namespace
 }  // namespace sse::presence

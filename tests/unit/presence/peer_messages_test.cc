@@ -67,5 +67,16 @@ TEST(PeerMessages, WhatNoNodeSendsIsRefused) {
   }
 }
 
+// Of all services together.
+TEST(PeerMessages, NameNoMoreChannelsThanANodeFollows) {
+  const auto names = [](std::size_t count) {
+    std::string list = R"(["")";
+    for (std::size_t i = 1; i < count; ++i) list += R"(,"")";
+    return list + "]";
+  };
+  const std::string begin = R"({"watch":true,"all":true,"channels":{"a":)" + names(kMaxPeerNames / 2) + R"(,"b":)";
+  EXPECT_THROW(decode_peer_message(begin + names(kMaxPeerNames / 2 + 1) + "}}"), Error);
+}
+
 }  // namespace
 }  // namespace sse::presence

@@ -133,5 +133,14 @@ TEST_F(RosterTest, AThousandComingsAndGoingsLeaveNothingBehind) {
   EXPECT_EQ(roster_.next_expiry(), std::nullopt);
 }
 
+TEST_F(RosterTest, OfTooManyWithoutAStreamTheFirstAreGoneEarly) {
+  for (std::size_t i = 0; i < Roster::kMaxLeaving + 2; ++i) {
+    join("u" + std::to_string(i));
+    leave("u" + std::to_string(i), kStart + seconds(i));
+  }
+  EXPECT_EQ(roster_.size(), Roster::kMaxLeaving);
+  EXPECT_EQ(roster_.next_expiry(), kStart + seconds(2));
+}
+
 }  // namespace
 }  // namespace sse::presence

@@ -135,9 +135,9 @@ class TrackerPeersTest : public ::testing::Test {
     nodes_.push_back(std::make_unique<TestNode>(name, network_, clock_, options_));
     return *nodes_.back();
   }
-  static Page open(TestNode& node, const std::string& user, bool watches = false) {
-    testing::PageOptions options{.user = user, .channel = "room", .head = hub::kHead};
-    if (watches) options.presence = {"room"};
+  static Page open(TestNode& node, const std::string& user, bool watches = false, const std::string& channel = "room") {
+    testing::PageOptions options{.user = user, .channel = channel, .head = hub::kHead};
+    if (watches) options.presence = {channel};
     return testing::open_page(*node.hub, options);
   }
   static bool close(TestNode& node, const Page& page, const std::string& user) {
@@ -359,6 +359,25 @@ TEST_F(TrackerPeersTest, ANodeWithTooManyMembersTellsTheirNumber) {
   knows(ann, "many 6");
   for (int i = 1; i < 5; ++i) ASSERT_TRUE(close(b, crowd[static_cast<std::size_t>(i)], "u" + std::to_string(i)));
   knows(ann, "ann u0");
+}
+
+// The members of a node that follows no more channels are missing until it has a place.
+TEST_F(TrackerPeersTest, ANodeFollowsNoMoreChannelsForOthersThanTheLimitAllows) {
+  TestNode& a = add("a");
+  options_.max_channels = 1;
+  TestNode& b = add("b");
+  Page own = open(b, "own", true, "other");
+  knows(own, "own");
+  Page bob = open(b, "bob");
+  Page ann = open(a, "ann", true);
+  knows(ann, "ann");
+  advance(seconds(2));
+  EXPECT_EQ(b.metrics.snapshot()["sse_presence_channels"], 1);
+  EXPECT_GE(b.metrics.snapshot()["sse_presence_refused_total{by=\"node\"}"], 1);
+  EXPECT_EQ(members(ann), "ann");
+  ASSERT_TRUE(close(b, own, "own"));
+  knows(ann, "ann bob");
+  EXPECT_EQ(b.metrics.snapshot()["sse_presence_channels"], 1);
 }
 
 TEST_F(TrackerPeersTest, WhatANeighbourSendsThatIsNoMessageChangesNothing) {
