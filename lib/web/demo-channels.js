@@ -1,9 +1,10 @@
-// The channels of the demo page: those that it has joined, which are in its URL.
+// The channels of the demo page: those that it has joined, which are in its URL, and who is in them.
 
 import { text } from './demo-text.js';
 import { shellLine } from './demo-wire.js';
 
 const PARAMETER = 'join';
+const MAX_SHOWN = 5; // members; the others are in the tooltip
 const element = (id) => document.getElementById(id);
 
 let page; // the URL
@@ -12,11 +13,39 @@ let user;
 let client;
 const joined = new Set();
 
-/** The page's listeners get the events of all channels. */
-const listener = () => {};
+const members = new Map(); // of those: what the client knows of their members
+const shownMembers = new Map(); // the elements that show them
 
-/** Shows names in a list, each with a button that removes it. `nothing` and `label` are keys of text(). */
-export function showChips(list, names, { nothing, label, remove }) {
+/** Learns who is in the channels; their other events go to the page's listeners. */
+function listener({ channel, presence }) {
+  if (!presence || !joined.has(channel)) return;
+  members.set(channel, presence);
+  showMembers(channel);
+}
+
+function showMembers(name) {
+  const known = members.get(name);
+  const names = known?.members?.map(({ tenant, user }) => (tenant ? `${user}@${tenant}` : user)) ?? [];
+  const more = names.length > MAX_SHOWN ? ` +${names.length - MAX_SHOWN}` : '';
+  const listed = names.slice(0, MAX_SHOWN).join(', ') + more;
+  const shown = shownMembers.get(name);
+  shown.textContent = known && !known.members && !known.refused ? text('members', known.count) : listed;
+  shown.title = names.join('\n');
+}
+
+/** The place in a chip for the members of that channel. */
+function memberList(name) {
+  const shown = document.createElement('small');
+  shownMembers.set(name, shown);
+  showMembers(name);
+  return shown;
+}
+
+/**
+ * Shows names in a list, each with a button that removes it. `nothing` and `label` are keys of text(); `more(name)`
+ * makes an element to be shown beside the name.
+ */
+export function showChips(list, names, { nothing, label, remove, more }) {
   const chips = [...names].map((name) => {
     const chip = document.createElement('li');
     const shown = document.createElement('span');
@@ -26,7 +55,7 @@ export function showChips(list, names, { nothing, label, remove }) {
     button.textContent = '×';
     button.setAttribute('aria-label', text(label, name));
     button.addEventListener('click', () => remove(name));
-    chip.append(shown, button);
+    chip.append(shown, ...(more ? [more(name)] : []), button);
     return chip;
   });
   element(list).dataset.nothing = text(nothing);
@@ -34,7 +63,8 @@ export function showChips(list, names, { nothing, label, remove }) {
 }
 
 function showChannels() {
-  showChips('channels', joined, { nothing: 'noChannel', label: 'leave', remove: leaveChannel });
+  shownMembers.clear();
+  showChips('channels', joined, { nothing: 'noChannel', label: 'leave', remove: leaveChannel, more: memberList });
 }
 
 function keepChannels() {
@@ -46,13 +76,14 @@ function keepChannels() {
 
 function forget(name) {
   joined.delete(name);
+  members.delete(name);
   keepChannels();
 }
 
 async function subscribe(name) {
   const mine = client;
   const why = shellLine('ssectl', 'explain', '--user', user(), '--channel', name);
-  const { ok } = await call('subscribe', name, () => mine.subscribe(name, { events: [] }, listener), why);
+  const { ok } = await call('subscribe', name, () => mine.subscribe(name, { events: [], presence: true }, listener), why);
   if (!ok && mine === client) forget(name);
 }
 
@@ -91,6 +122,8 @@ export function startChannels(url, showCall, userOf) {
 /** A new client joins all channels. */
 export function joinAll(sse) {
   client = sse;
+  members.clear();
+  showChannels();
   for (const name of joined) subscribe(name);
 }
 

@@ -190,6 +190,31 @@ test('joins channels, marks their events, publishes to them as its user, and lea
   assert.deepEqual(page.problems, []);
 });
 
+test('shows who is in the channels that it has joined', async (t) => {
+  const { server, page } = await openDemo(t, '?join=room.1&userId=ann', '--presence-grace', '50ms', '--presence-max', '6');
+  const members = page.locator('#channels small');
+  const membersAre = (wanted) => until(async () => (await members.textContent()) === wanted, `the members are '${wanted}'`);
+  await membersAre('ann');
+  const other = await openPage(t, `${server.url}/?join=room.1&userId=bob&tenantId=acme`);
+  await membersAre('ann, bob@acme');
+  await until(async () => (await other.textContent('#channels small')) === 'ann, bob@acme', 'the other page knows both');
+  const crowd = [];
+  const end = new AbortController();
+  const open = async (user) =>
+    crowd.push(await fetch(`${server.url}/my-sse/connect?userId=${user}&channel=room.1`, { signal: end.signal }));
+  for (const user of ['cid', 'dan', 'eve', 'fay']) await open(user);
+  await membersAre('ann, bob@acme, cid, dan, eve +1');
+  assert.equal(await members.getAttribute('title'), 'ann\nbob@acme\ncid\ndan\neve\nfay');
+  await open('gus');
+  await membersAre('7 members');
+  await page.click('#language');
+  await membersAre('7 位成员');
+  end.abort();
+  await other.close();
+  await membersAre('ann');
+  assert.deepEqual(page.problems, []);
+});
+
 test('says why it may not join a channel or publish to it', async (t) => {
   const { server, page } = await openDemo(t, '?join=public.a', '--channel-rule', 'public.*=anyone', '--publish-rule', 'public.b=anyone');
   await logged(page, / answer 200 .*"channel":"public\.a","joined":true/);
