@@ -16,6 +16,10 @@ void ReplaySession::add_listeners(const std::vector<std::string>& events) {
   new_listeners_.insert(new_listeners_.end(), events.begin(), events.end());
 }
 
+void ReplaySession::drop_listeners(const std::vector<std::string>& events) {
+  std::erase_if(new_listeners_, [&](const std::string& one) { return std::ranges::find(events, one) != events.end(); });
+}
+
 void ReplaySession::add_channels(const std::vector<std::string>& channels, bool keeps_cursor) {
   new_channels_.insert(new_channels_.end(), channels.begin(), channels.end());
   keeps_cursor_ = keeps_cursor;

@@ -61,6 +61,8 @@ class ReplaySession {
   void read_again() { again_ = true; }
   /// A further pass reads the messages for listeners of these events.
   void add_listeners(const std::vector<std::string>& events);
+  /// The stream does not listen to these any more.
+  void drop_listeners(const std::vector<std::string>& events);
   /// A further pass reads the messages for these channels, which the stream has joined. `keeps_cursor`: they go into
   /// the stream without ids, and so do not change the last event id of its client.
   void add_channels(const std::vector<std::string>& channels, bool keeps_cursor);
@@ -122,6 +124,7 @@ class ReplaySession {
     });
     // One of them may be pending for another channel of the stream, too.
     again_ = again_ || held_.size() != before;
+    std::erase(new_channels_, channel);
     std::erase_if(catch_ups_, [&](const ChannelCatchUp& one) { return one.channel == channel; });
     const bool catches_up = catching_up_ && catching_up_->channel == channel;
     const auto is_for_page = [&](const event::FrameRef& frame) {

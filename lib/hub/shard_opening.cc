@@ -116,6 +116,7 @@ ListenerSet Shard::change_listeners(Connection& connection, const std::vector<st
     }
   }
   registry_.set_listeners(connection, changed);
+  if (!gone.empty() && connection.replay) connection.replay->drop_listeners(gone);
   if (!fresh.empty()) replay_for(connection, fresh);
   if (options_.observer != nullptr && (!fresh.empty() || !gone.empty()))
     options_.observer->listening_changed(options_.service, describe(connection), add ? fresh : gone, add);

@@ -89,7 +89,12 @@ void Shard::replay(ConnectionId id, ReplayPage page) {
   failed_reads_.set_readable(!page.failed);
   if (connection == nullptr || !connection->replay) return;
   ReplaySession& session = *connection->replay;
-  if (page.failed && !session.redelivers()) failed_reads_.add({id, session.only_events(), session.only_channels()});
+  if (page.failed && !session.redelivers()) {
+    failed_reads_.add(
+        {id, session.only_events(), session.only_channels()},
+        [&](const std::string& event) { return connection->listens(event); },
+        [&](const std::string& channel) { return in_channel(*connection, channel); });
+  }
   std::vector<event::FrameRef> fresh;
   const std::vector<MessageId> carried =
       page.frames.empty() ? std::vector<MessageId>() : connection->carried_messages();

@@ -209,6 +209,27 @@ TEST(ReplaySession, ReadsOnlyTheMessagesForNewListenersFromTheStart) {
   EXPECT_FALSE(session.next_pass(MessageId(9)));
 }
 
+// The stream of a client that reads nothing changes them all the time, and its session waits.
+TEST(ReplaySession, ForgetsListenersAndChannelsThatAreGoneAgain) {
+  const auto size = [](const event::Frame&) { return std::size_t{10}; };
+  ReplaySession session;
+  session.add_channels({"b"}, false);
+  session.add_listeners({"mail"});
+  for (int i = 0; i < 1000; ++i) {
+    session.add_listeners({"news"});
+    session.drop_listeners({"news", "other"});
+    session.add_channels({"a"}, false);
+    session.add_catch_up({.channel = "c", .after = MessageId(1), .until = MessageId(2)});
+    session.drop_messages_of("a", size);
+    session.drop_messages_of("c", size);
+  }
+  ASSERT_TRUE(session.next_pass({}));
+  EXPECT_THAT(session.only_events(), ElementsAre("mail"));
+  ASSERT_TRUE(session.next_pass({}));
+  EXPECT_THAT(session.only_channels(), ElementsAre("b"));
+  EXPECT_FALSE(session.next_pass({}));
+}
+
 TEST(ReplaySession, KnowsWhatTheClientHasConfirmed) {
   ReplaySession session;
   for (const std::uint64_t message : {7U, 3U, 7U, 5U}) session.cover(MessageId(message));
