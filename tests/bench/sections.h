@@ -24,6 +24,7 @@ void reconnect_storm(const Settings& settings, Table& table);   // i
 void cross_node(const Settings& settings, Table& table);        // j
 void five_nodes(const Settings& settings, Table& table);        // k
 void beside_broadcast(const Settings& settings, Table& table);  // l
+void in_channels(const Settings& settings, Table& table);       // m
 
 /// The median of a figure over all rounds.
 inline double median(std::vector<double> values) {
@@ -44,9 +45,11 @@ inline double seconds_since(SteadyTime begin) {
 
 /// A server with open streams; the first one has the number `first`.
 struct Attached {
-  Attached(Server& s, std::size_t streams, std::size_t first = 0)
+  Attached(Server& s, std::size_t streams, std::size_t first = 0) : Attached(s, streams, first, streams) {}
+  /// Only `open` of them are open yet.
+  Attached(Server& s, std::size_t streams, std::size_t first, std::size_t open)
       : server(s), clients(s, streams, first), count(streams) {
-    clients.open(streams);
+    clients.open(open);
   }
 
   Server& server;

@@ -71,7 +71,8 @@ int configure_nginx(const Settings& settings, bool empty) {
   file << "keepalive_requests 100000000; keepalive_timeout 600;\nserver { listen 127.0.0.1:" << port
        << " backlog=4096;\nlocation /empty { return 200; }\n";
   if (!empty) {
-    file << "location ~ /sub/(.+)$ { nchan_subscriber eventsource; nchan_channel_id $1; }\n"
+    file << "location ~ /sub/(.+)$ { nchan_subscriber eventsource; nchan_channel_id $1; "
+            "nchan_channel_id_split_delimiter \",\"; }\n"
             "location ~ /pub/(.+)$ { nchan_publisher http; nchan_channel_id $1; nchan_message_buffer_length 0; }\n";
   }
   file << "} }\n";
@@ -196,6 +197,12 @@ Nginx::Nginx(const Settings& settings, Channels channels, bool empty, int port)
   }
 }
 
+Nginx::Nginx(const Settings& settings, const std::vector<std::string>& channels)
+    : Nginx(settings, Channels::kShared, false) {
+  shared_.clear();
+  for (const std::string& channel : channels) shared_ += (shared_.empty() ? "" : ",") + channel;
+}
+
 void Nginx::broadcast(int events, std::size_t size) {
   for (int i = 0; i < events; ++i) {
     if (!publisher_->post_to("all", data(size)).good()) throw Error(ErrorCode::kInternal, "nchan refused an event");
@@ -209,7 +216,7 @@ void Nginx::unicast(std::size_t stream, std::size_t size) {
 
 std::string Nginx::request(std::size_t stream) const {
   if (empty_) return "GET /empty HTTP/1.1\r\nHost: localhost\r\n\r\n";
-  const std::string channel = channels_ == Channels::kShared ? "all" : "u" + std::to_string(stream);
+  const std::string channel = channels_ == Channels::kShared ? shared_ : "u" + std::to_string(stream);
   return "GET /sub/" + channel + " HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
 }
 

@@ -113,6 +113,8 @@ class Nginx final : public Server {
   enum class Channels { kShared, kOwn };
   /// All streams use one channel, or each stream its own; `empty`: requests of /empty instead of streams.
   Nginx(const Settings& settings, Channels channels, bool empty = false);
+  /// All streams are in all of these channels (multiplexed); broadcast() sends to `all`.
+  Nginx(const Settings& settings, const std::vector<std::string>& channels);
 
   void broadcast(int events, std::size_t size) override;
   void unicast(std::size_t stream, std::size_t size);
@@ -123,6 +125,7 @@ class Nginx final : public Server {
 
   const Channels channels_;
   const bool empty_;
+  std::string shared_ = "all";
   std::unique_ptr<load::Poster> publisher_;
 };
 

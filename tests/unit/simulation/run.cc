@@ -42,22 +42,24 @@ struct Page {
   std::string user;
   std::string tenant;
   std::string token;
-  std::string channel;
+  std::vector<std::string> channels;
   std::string client;
   bool confirms = false;
 };
 
 std::vector<Page> pages() {
   return {
-      {0, "u0", "x", "k0", "c0", "p0", true},  {0, "u0", "y", "", "c1", "p1", true},
-      {0, "u0", "", "k0", "", "p2", false},    {0, "u1", "x", "k1", "c0", "p3", true},
-      {0, "u1", "y", "", "c0", "p4", false},   {0, "u2", "", "", "", "p5", true},
-      {0, "", "x", "k2", "c1", "p6", false},   {1, "u0", "x", "k0", "c0", "p7", true},
-      {1, "u1", "y", "k1", "c1", "p8", false}, {0, "u0", "x", "", "c1", "p9", false},
+      {0, "u0", "x", "k0", {"c0", "c2"}, "p0", true}, {0, "u0", "y", "", {"c1"}, "p1", true},
+      {0, "u0", "", "k0", {}, "p2", false},           {0, "u1", "x", "k1", {"c0", "c1", "c2"}, "p3", true},
+      {0, "u1", "y", "", {"c0"}, "p4", false},        {0, "u2", "", "", {}, "p5", true},
+      {0, "", "x", "k2", {"c1"}, "p6", false},        {1, "u0", "x", "k0", {"c0", "c1"}, "p7", true},
+      {1, "u1", "y", "k1", {"c1"}, "p8", false},      {0, "u0", "x", "", {"c1", "c2"}, "p9", false},
   };
 }
 
-// The name by which a send of that kind reaches it.
+constexpr std::array<const char*, 3> kJoined{"c0", "c1", "c2"};
+
+// The name by which a send of that kind reaches it; of channels the first one.
 std::string name_of(const Page& page, TargetKind kind) {
   switch (kind) {
     case TargetKind::kUser:
@@ -67,7 +69,7 @@ std::string name_of(const Page& page, TargetKind kind) {
     case TargetKind::kTenant:
       return page.tenant;
     case TargetKind::kChannel:
-      return page.channel;
+      return page.channels.empty() ? "" : page.channels.front();
     case TargetKind::kAll:
       return "";
     case TargetKind::kMember:
@@ -120,6 +122,9 @@ struct Stream {
   std::uint64_t started = 0;
   std::int64_t opened_at = 0;
   std::set<std::string> listened;  // at any time
+  std::set<std::string> channels;  // that it is in
+  std::set<std::string> joined;    // at any time
+  std::size_t changed = 0;         // requests to join or leave channels since it is open
   std::size_t parsed = 0;          // of what has arrived
   std::string buffer;
   std::string last_id;
@@ -128,6 +133,11 @@ struct Stream {
   std::set<std::uint64_t> to_confirm;               // ids read and not confirmed
   std::map<std::uint64_t, std::size_t> message_of;  // id → message
 };
+
+// Likewise, but of channels all.
+std::vector<std::string> all_names_of(const Page& page, TargetKind kind) {
+  return kind == TargetKind::kChannel ? page.channels : std::vector<std::string>{name_of(page, kind)};
+}
 
 class Runner {
  public:
@@ -332,6 +342,16 @@ class Runner {
     return field(block.substr(at == 0 ? 0 : at + 1, block.find('\n', at + 1) - at + 1), "id");
   }
 
+  // The recipients of a message as which the stream gets it: of channels each that it may be in.
+  static std::vector<std::string> names_on(const Stream& stream, const Page& page, const event::Target& target) {
+    if (target.kind != TargetKind::kChannel) return {name_of(page, target.kind)};
+    std::vector<std::string> names;
+    for (const std::string& name : target.names) {
+      if (stream.joined.contains(name)) names.push_back(name);
+    }
+    return names;
+  }
+
   // What a client may and may not see.
   void received(Stream& stream, const std::string& event, std::size_t number, const std::string& id_text) {
     const Page& page = pages_[stream.page];
@@ -340,9 +360,10 @@ class Runner {
     if (number >= messages_.size()) return fail("an event that was never sent");
     Message& message = *messages_[number];
     if (message.service != page.service) return fail(named(message) + " went to another service, " + page.client);
-    const std::string name = name_of(page, message.target.kind);
+    const std::vector<std::string> own = names_on(stream, page, message.target);
     const auto& names = message.target.names;
-    if (message.target.kind != TargetKind::kAll && (name.empty() || std::ranges::find(names, name) == names.end()))
+    if (message.target.kind != TargetKind::kAll &&
+        (own.empty() || own.front().empty() || std::ranges::find(names, own.front()) == names.end()))
       return fail(named(message) + " went to " + page.client + ", whom it is not for");
     if (event != message.event) return fail(named(message) + " came as event " + event);
     if (message.target.listening && !stream.listened.contains(event))
@@ -357,20 +378,26 @@ class Runner {
     }
     check_copies(stream, message, copies);
     if (!message.qos) return;
-    Pair& pair = message.pairs[name];
-    if (pair.committed_at != 0 && pair.committed_at < stream.started && message.again == 0 && !stream.resumed &&
-        settled(message) && message.done < stream.started)
+    // Of several channels it may have come through any.
+    const auto every = [&](auto over) {
+      return std::ranges::all_of(own, [&](const std::string& name) { return over(message.pairs[name]); });
+    };
+    const bool settled_before = message.again == 0 && settled(message) && message.done < stream.started;
+    if (settled_before && !stream.resumed &&
+        every([&](const Pair& pair) { return pair.committed_at != 0 && pair.committed_at < stream.started; }))
       fail(named(message) + " came again on stream " + std::to_string(at) +
            ", which opened after its confirmation was committed");
-    if (pair.deleted_at != 0 && pair.deleted_at < stream.started && message.again == 0 && settled(message) &&
-        message.done < stream.started)
+    if (settled_before &&
+        every([&](const Pair& pair) { return pair.deleted_at != 0 && pair.deleted_at < stream.started; }))
       fail(named(message) + " was deleted before stream " + std::to_string(at) + " opened, and came");
-    pair.handled = true;
+    for (const std::string& name : own) {
+      Pair& pair = message.pairs[name];
+      pair.handled = true;
+      if (!page.confirms) pair.confirmed = true;
+    }
     if (page.confirms) {
       stream.to_confirm.insert(id);
       stream.message_of[id] = number;
-    } else {
-      pair.confirmed = true;
     }
   }
 
@@ -389,6 +416,11 @@ class Runner {
     // A confirmation that is lost between nodes, or waits for the disk, makes a message come again.
     if (message.qos && setting_.nodes > 1) allowed += calm() ? stops_ : 1 + troubles_ + stops_;
     if (!message.qos && twice_) ++allowed;
+    // Between nodes it comes for each channel by itself, and a stream remembers some seconds that it has it.
+    if (message.target.kind == TargetKind::kChannel && setting_.nodes > 1 && !calm())
+      allowed += message.target.names.size();
+    // One that waits in a channel which the stream joins later, it may have got through another one before.
+    if (message.target.kind == TargetKind::kChannel && stream.changed != 0) allowed += kJoined.size() + stream.changed;
     if (copies > allowed)
       fail(named(message) + " came " + std::to_string(copies) + " times on stream " + std::to_string(index_of(stream)));
   }
@@ -397,7 +429,7 @@ class Runner {
   void check_order(const Stream& stream, const Message& late) {
     if (!calm() || late.state != Message::State::kAccepted || late.again != 0 || late.target.listening || late.missing)
       return;
-    if (setting_.drop_slow) return;
+    if (setting_.drop_slow || (late.target.kind == TargetKind::kChannel && stream.changed != 0)) return;
     const std::size_t first = stream.order.size() > 60 ? stream.order.size() - 60 : 0;
     for (std::size_t i = first; i < stream.order.size(); ++i) {
       const Message& early = *messages_[stream.order[i]];
@@ -444,6 +476,8 @@ class Runner {
         return confirm_falsely(operation);
       case Kind::kListen:
         return listen(operation);
+      case Kind::kChannels:
+        return change_channels(operation);
       case Kind::kPause:
         if (Stream* stream = pick_stream(operation.a)) {
           stream->paused = operation.b % 3 == 0;
@@ -510,10 +544,11 @@ class Runner {
     target.names = {name};
     if (number / 64 % 4 == 0) {
       for (const Page& other : pages_) {
-        const std::string more = name_of(other, target.kind);
-        if (other.service == page.service && !more.empty() &&
-            std::ranges::find(target.names, more) == target.names.end())
-          target.names.push_back(more);
+        if (other.service != page.service) continue;
+        for (const std::string& more : all_names_of(other, target.kind)) {
+          if (!more.empty() && std::ranges::find(target.names, more) == target.names.end())
+            target.names.push_back(more);
+        }
       }
     }
     return target;
@@ -638,7 +673,8 @@ class Runner {
     stream.opened_at = world_.now();
     hub::NewConnection request;
     request.identity = {UserId(page.user), TenantId(page.tenant), AccessToken(page.token)};
-    if (!page.channel.empty()) request.channels.push_back({ChannelName(page.channel)});
+    for (const std::string& channel : page.channels) request.channels.push_back({ChannelName(channel)});
+    stream.channels = stream.joined = {page.channels.begin(), page.channels.end()};
     request.confirms = page.confirms;
     request.attributes.query = "clientId=" + page.client;
     for (std::size_t i = 0; i < kEvents.size(); ++i) {
@@ -719,7 +755,7 @@ class Runner {
       if (!taken || *taken != ids.size()) return;
       for (const MessageId id : ids) {
         Message& message = *messages_[stream.message_of.at(id.value())];
-        message.pairs[name_of(page, message.target.kind)].confirmed = true;
+        for (const std::string& name : names_on(stream, page, message.target)) message.pairs[name].confirmed = true;
       }
     });
   }
@@ -746,10 +782,12 @@ class Runner {
       // What is repeated has the id of the first one, which may be for others.
       if (message.id == 0 || message.state == Message::State::kRepeated) continue;
       // What is for it may be in its stream, unread, and is its to confirm.
-      const std::string name = name_of(page, message.target.kind);
-      const bool its_own = message.service == page.service &&
-                           (message.target.kind == TargetKind::kAll ||
-                            std::ranges::find(message.target.names, name) != message.target.names.end());
+      const std::vector<std::string> own = names_on(*stream, page, message.target);
+      const bool its_own =
+          message.service == page.service &&
+          (message.target.kind == TargetKind::kAll || std::ranges::any_of(own, [&](const std::string& name) {
+             return std::ranges::find(message.target.names, name) != message.target.names.end();
+           }));
       if (!same_owner || !its_own) ids.emplace_back(message.id);
     }
     if (ids.empty()) return;
@@ -774,6 +812,32 @@ class Runner {
     ask(*node, [&sender = node->sender(page.service), id = stream->connection, who = identity_of(page), name, add] {
       sender.hub().change_listeners(id, who, {name}, add);
     });
+  }
+
+  // A page joins or leaves channels of its open stream.
+  void change_channels(const Operation& operation) {
+    Stream* stream = pick_stream(operation.a);
+    if (stream == nullptr || !stream->connection.valid()) return;
+    Node* node = same_run(*stream);
+    const Page& page = pages_[stream->page];
+    if (node == nullptr || page.user.empty()) return;
+    const std::string name = kJoined.at(operation.b % kJoined.size());
+    const bool join = operation.c % 3 != 0;
+    ++stream->changed;
+    // Until the node has answered, it may be either.
+    stream->channels.erase(name);
+    if (join) stream->joined.insert(name);
+    log("stream " + std::to_string(index_of(*stream)) + (join ? " subscribes to " : " unsubscribes from ") + name);
+    ask(*node,
+        [stream, &sender = node->sender(page.service), id = stream->connection, who = identity_of(page), name, join] {
+          if (join) {
+            const auto result = sender.hub().subscribe(id, who, {{ChannelName(name)}}, 0);
+            if (result && result->front().in) stream->channels.insert(name);
+          } else {
+            sender.hub().unsubscribe(id, who, {ChannelName(name)});
+            stream->channels.erase(name);
+          }
+        });
   }
 
   Message* pick_accepted(std::uint64_t pick) {
@@ -1250,14 +1314,17 @@ class Runner {
             message->deleted)
           continue;
         if (message->service != page.service || stream->copies.contains(message->number)) continue;
-        const std::string name = name_of(page, message->target.kind);
-        const auto pair = message->pairs.find(name);
-        if (pair == message->pairs.end() || (name.empty() && message->target.kind != TargetKind::kAll)) continue;
-        if (pair->second.handled || !message->collapse.empty()) continue;
-        if (!still_pending(*message, name)) continue;
-        fail(named(*message) + " is pending for '" + name + "', whose stream " + std::to_string(index_of(*stream)) +
-             " is open on node " + std::to_string(stream->node) + ", and does not come");
-        return;
+        std::vector<std::string> names{name_of(page, message->target.kind)};
+        if (message->target.kind == TargetKind::kChannel) names = {stream->channels.begin(), stream->channels.end()};
+        for (const std::string& name : names) {
+          const auto pair = message->pairs.find(name);
+          if (pair == message->pairs.end() || (name.empty() && message->target.kind != TargetKind::kAll)) continue;
+          if (pair->second.handled || !message->collapse.empty()) continue;
+          if (!still_pending(*message, name)) continue;
+          fail(named(*message) + " is pending for '" + name + "', whose stream " + std::to_string(index_of(*stream)) +
+               " is open on node " + std::to_string(stream->node) + ", and does not come");
+          return;
+        }
       }
     }
   }
@@ -1395,7 +1462,7 @@ Scenario make_scenario(std::uint64_t seed, std::size_t operations) {
     } else if (what < 140) {
       kind = Kind::kListen;
     } else if (what < 146) {
-      kind = Kind::kPause;
+      kind = random.chance(1, 2) ? Kind::kChannels : Kind::kPause;
     } else if (what < 160) {
       kind = Kind::kTime;
     } else if (what < (setting.history ? 165U : 164U)) {

@@ -18,6 +18,7 @@ struct Operation {
     kConfirm,
     kFalseConfirm,
     kListen,
+    kChannels,
     kPause,
     kTime,
     kErase,
