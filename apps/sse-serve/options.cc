@@ -88,8 +88,8 @@ void declare_pages(cli::App& app, Options& options) {
       .type_name("ORIGIN");
   app.add_option(
          "--allowed-host", server.allowed_hosts,
-         "With --auth demo: host name accepted in Host, in addition to IP addresses, localhost and the hosts of "
-         "--cors-origin, or *; repeatable")
+         "With --auth demo, and at an admin socket without a token: host name accepted in Host, in addition to IP "
+         "addresses, localhost and the hosts of --cors-origin, or *; repeatable")
       .type_name("HOST");
   app.add_flag("--enable-get-json", server.enable_get_json,
                "Let pages list online users: connect/users.json, connections.json, repositoryMessages.json");

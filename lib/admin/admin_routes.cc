@@ -24,8 +24,8 @@ constexpr const char* kNeedsToken = "this listener needs the token of --admin-to
 constexpr ByteCount kMaxTicketBody = kibibytes(64);
 
 std::string_view code_of(int status) {
-  for (const ErrorCode code :
-       {ErrorCode::kUnauthenticated, ErrorCode::kNotFound, ErrorCode::kTooLarge, ErrorCode::kUnavailable}) {
+  for (const ErrorCode code : {ErrorCode::kUnauthenticated, ErrorCode::kPermissionDenied, ErrorCode::kNotFound,
+                               ErrorCode::kTooLarge, ErrorCode::kUnavailable}) {
     if (http_status(code) == status) return error_name(code);
   }
   return error_name(status >= 500 ? ErrorCode::kInternal : ErrorCode::kInvalidArgument);
@@ -36,6 +36,11 @@ std::string_view code_of(int status) {
 void AdminToken::set(std::string token) {
   const MutexLock lock(mutex_);
   token_ = std::move(token);
+}
+
+bool AdminToken::required() const {
+  const MutexLock lock(mutex_);
+  return !token_.empty();
 }
 
 bool AdminToken::accepts(const std::string& authorization) const {
@@ -53,6 +58,7 @@ std::string AdminToken::authorization() const {
 
 AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     : deps_(std::move(dependencies)),
+      console_(deps_.token, deps_.allowed_hosts),
       router_(app, write_problem),
       presence_(router_, deps_.services, deps_.server_id),
       channels_(router_, deps_.channels),
@@ -68,6 +74,12 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
     write_problem(res, 401, "unauthenticated", kNeedsToken);
     return httplib::Server::HandlerResponse::Handled;
   });
+  app.set_post_routing_handler([](const httplib::Request&, httplib::Response& res) {
+    // A response may show what users have sent, and is of this moment.
+    res.set_header("X-Content-Type-Options", "nosniff");
+    if (!res.has_header("Cache-Control")) res.set_header("Cache-Control", "no-store");
+  });
+  console_.add_paths(router_);
   const auto bound = [this](void (AdminRoutes::*handle)(const httplib::Request&, httplib::Response&)) {
     return [this, handle](const httplib::Request& req, httplib::Response& res) { (this->*handle)(req, res); };
   };
@@ -87,7 +99,8 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
 }
 
 void AdminRoutes::decide(const net::RequestHead& head, net::RequestPlan& plan) const {
-  if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return;
+  plan.refusal = console_.refuse(head);
+  if (plan.refusal || (head.framing != net::BodyFraming::kChunked && head.content_length == 0)) return;
   if (!deps_.token.accepts(std::string(net::header_value(head, "Authorization")))) {
     plan.refusal = net::HeadRefusal{401, kNeedsToken, "WWW-Authenticate: Bearer\r\n"};
     return;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "admin/channel_routes.h"
+#include "admin/console.h"
 #include "admin/dead_letter_routes.h"
 #include "admin/duration_routes.h"
 #include "admin/export_routes.h"
@@ -28,6 +29,7 @@ class AdminToken {
  public:
   /// Empty: no token is required.
   void set(std::string token) EXCLUDES(mutex_);
+  bool required() const EXCLUDES(mutex_);
   /// True when no token is set or the Authorization header carries it (RFC 6750 §2.1).
   bool accepts(const std::string& authorization) const EXCLUDES(mutex_);
   /// The Authorization header with the token; empty if none is required.
@@ -53,18 +55,20 @@ class AdminRoutes {
     NodeRoutes::Dependencies nodes{};
     std::function<void()> expire{};  ///< see MessageStores
     ChannelRoutes::Dependencies channels{};
-    auth::Tickets* tickets = nullptr;  ///< null: no route for tickets
+    auth::Tickets* tickets = nullptr;          ///< null: no route for tickets
+    std::vector<std::string> allowed_hosts{};  ///< see Console
   };
 
   /// Registers all routes on `app`. The dependencies must outlive it.
   AdminRoutes(net::HttplibApp& app, Dependencies dependencies);
 
-  /// Plans a request with a body from its head: refuses it without the token or for an unknown path, and limits its
-  /// body. Thread safe; does not block.
+  /// Plans a request from its head: refuses pages of other origins and, if the request has a body, one without the
+  /// token or for an unknown path, and limits its body. Thread safe; does not block.
   void decide(const net::RequestHead& head, net::RequestPlan& plan) const;
   /// For FrontOptions::refusal: a problem document.
   static net::RefusalText refusal(const net::RequestHead& head, int status, const std::string& sentence);
 
+  const Console& console() const { return console_; }
   /// For routes defined in other files.
   net::Router& router() { return router_; }
 
@@ -75,6 +79,7 @@ class AdminRoutes {
   const application::Service& service(const std::string& name) const;
 
   Dependencies deps_;
+  const Console console_;
   net::Router router_;
   PresenceRoutes presence_;
   ChannelRoutes channels_;

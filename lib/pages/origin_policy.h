@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/allowed_hosts.h"
+
 namespace sse::pages {
 
 /// The request headers that describe the page that made the request (Fetch Metadata,
@@ -32,21 +34,15 @@ class OriginPolicy {
   /// for pages that may read the response. kWrite: also for beacons, which read no response.
   bool admits(const FetchMetadata& fetch, Access access) const;
 
-  /// False for a Host that is not a name of this server. With DNS rebinding `evil.example` resolves to this machine, so
-  /// that its pages have the same origin as this server; only the Host header shows that. IP addresses and `localhost`
-  /// cannot be rebound. `host`: the header's value, port included; empty: not a browser.
-  bool allows_host(std::string_view host) const;
+  /// False for a Host that is not a name of this server: see net::AllowedHosts.
+  bool allows_host(std::string_view host) const { return !check_hosts_ || hosts_.allows(host); }
 
  private:
   bool lists(std::string_view origin) const;
 
   const std::vector<std::string> cors_origins_;
   const bool check_hosts_;
-  bool any_host_ = false;
-  std::vector<std::string> hosts_;  // lower case
+  const net::AllowedHosts hosts_;
 };
-
-/// The sentence that refuses a Host for which OriginPolicy::allows_host() is false.
-std::string unknown_host(std::string_view host);
 
 }  // namespace sse::pages

@@ -1,19 +1,14 @@
 #include "pages/page_content.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstddef>
-#include <cstdio>
-#include <mutex>
 #include <utility>
 
-#include "base/checksum.h"
 #include "base/url.h"
-#include "base/version.h"
 #include "hub/attributes.h"
 #include "net/representation.h"
-#include "web/compressed.h"
+#include "web/resource.h"
 #include "web/web.h"
 
 namespace sse::pages {
@@ -28,6 +23,7 @@ constexpr const char* kRevalidate = "Cache-Control: no-cache\r\nX-Content-Type-O
 // RFC 8246: not even a reload asks again.
 constexpr const char* kForever =
     "Cache-Control: public, max-age=31536000, immutable\r\nX-Content-Type-Options: nosniff\r\n";
+constexpr const char* kVary = "Vary: Accept-Encoding, Origin\r\n";
 constexpr const char* kPagePolicy =
     "Content-Security-Policy: default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'self'\r\n";
@@ -38,53 +34,9 @@ bool reads(const RequestHead& head) {
 
 }  // namespace
 
-class PageContent::Resource {
- public:
-  Resource(std::string_view type, std::string_view bytes, std::string headers)
-      : type_(type), bytes_(bytes), headers_(std::move(headers)) {}
-
-  Reply answer(const RequestHead& head, const std::string& headers, bool keep_alive, WallTime now) const {
-    // Compressed on first use, so that the server starts faster.
-    std::call_once(compressed_, [this] {
-      std::array<char, 16> sum{};
-      std::snprintf(sum.data(), sum.size(), "%08x", crc32(bytes_));
-      tag_ = std::string(base::kVersion) + "-" + sum.data();
-      gzip_ = web::gzip(bytes_);
-      brotli_ = web::brotli(bytes_);
-    });
-    net::Representation representation;
-    representation.content_type = type_;
-    representation.bytes = bytes_;
-    representation.headers = headers + headers_ + "Vary: Accept-Encoding, Origin\r\n";
-    std::string coding;
-    const std::string accepted = net::joined_header(head, "Accept-Encoding");
-    if (net::accepts_encoding(accepted, "br")) {
-      coding = "br";
-      representation.bytes = brotli_;
-    } else if (net::accepts_encoding(accepted, "gzip")) {
-      coding = "gzip";
-      representation.bytes = gzip_;
-    }
-    // Each coding has its own entity tag (RFC 9110 §8.8.3.3).
-    representation.etag = "\"" + tag_ + (coding.empty() ? "" : "-" + coding) + "\"";
-    if (!coding.empty()) representation.headers += "Content-Encoding: " + coding + "\r\n";
-    representation.size = representation.bytes.size();
-    return net::represent(head, representation, keep_alive, now);
-  }
-
- private:
-  const std::string type_;
-  const std::string_view bytes_;
-  const std::string headers_;
-  mutable std::once_flag compressed_;
-  mutable std::string tag_;
-  mutable std::string gzip_;
-  mutable std::string brotli_;
-};
-
 PageContent::PageContent(bool demo_page, const std::string& web_root) {
   const auto add = [this](std::string_view type, std::string_view bytes, const std::string& headers) {
-    resources_.push_back(std::make_unique<Resource>(type, bytes, headers));
+    resources_.push_back(std::make_unique<web::Resource>(type, bytes, headers + kVary));
     return resources_.back().get();
   };
   module_of_service_ = add(web::kJavascript, web::client_module_of_service(), "");
@@ -108,7 +60,7 @@ void PageContent::add_service(const std::string& path) {
   for (std::size_t i = 0; i < client_files_.size(); ++i) {
     const std::string name(web::client_files()[i].name);
     const std::string same = web::client_release() + "/" + name;
-    const Resource* classic = name == "sse.js" ? script_ : nullptr;
+    const web::Resource* classic = name == "sse.js" ? script_ : nullptr;
     entries_.push_back({path + "/" + name, client_files_[i], classic, false, same});
     entries_.push_back({path + "/" + same, client_files_[i], classic, true});
   }

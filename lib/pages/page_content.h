@@ -11,6 +11,10 @@
 #include "net/request_head.h"
 #include "pages/static_files.h"
 
+namespace sse::web {
+class Resource;
+}
+
 namespace sse::pages {
 
 /// Serves static content from the head of a request alone: the client of each service, and the demo page or the files
@@ -38,25 +42,23 @@ class PageContent {
                                    WallTime now) const;
 
  private:
-  /// Content that is part of the program, with its compressed forms.
-  class Resource;
   struct Entry {
     std::string path;
-    const Resource* resource;
-    const Resource* classic = nullptr;  ///< for `script-type` other than module; null: none
-    bool released = false;              ///< the path names the release
-    std::string same_as = {};           ///< of a client file: its path with the release, relative to `path`
+    const web::Resource* resource;
+    const web::Resource* classic = nullptr;  ///< for `script-type` other than module; null: none
+    bool released = false;                   ///< the path names the release
+    std::string same_as = {};                ///< of a client file: its path with the release, relative to `path`
   };
   const Entry* find(const std::string& path) const;
 
   net::Reply answer_file(const net::RequestHead& head, const std::string& path, const std::string& headers,
                          bool keep_alive, WallTime now, bool& found) const;
 
-  std::vector<std::unique_ptr<Resource>> resources_;
-  const Resource* module_of_service_;
-  const Resource* script_of_service_;
-  const Resource* script_;
-  std::vector<const Resource*> client_files_;  // in the order of web::client_files
+  std::vector<std::unique_ptr<web::Resource>> resources_;
+  const web::Resource* module_of_service_;
+  const web::Resource* script_of_service_;
+  const web::Resource* script_;
+  std::vector<const web::Resource*> client_files_;  // in the order of web::client_files
   std::vector<Entry> entries_;
   std::vector<std::string> services_;
   std::unique_ptr<StaticFiles> files_;

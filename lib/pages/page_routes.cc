@@ -76,8 +76,9 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
   app.set_pre_routing_handler([this](const httplib::Request& req, httplib::Response& res) {
     const std::string host = req.get_header_value("Host");
     if (origins_.allows_host(host)) return httplib::Server::HandlerResponse::Unhandled;
-    write_page_error(res, 403, "", unknown_host(host));
-    if (req.method != "HEAD") note_refused(req.target, admission_.client_address(req), 403, "host", unknown_host(host));
+    write_page_error(res, 403, "", net::unknown_host(host));
+    if (req.method != "HEAD")
+      note_refused(req.target, admission_.client_address(req), 403, "host", net::unknown_host(host));
     return httplib::Server::HandlerResponse::Handled;
   });
   for (const application::Service& service : services) content_.add_service(service.path);

@@ -17,7 +17,7 @@ constexpr ByteCount kMaxConnectBody = kibibytes(64);
 void RequestPlanner::decide(const net::RequestHead& head, net::RequestPlan& plan) const {
   if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return;
   if (const std::string_view host = net::header_value(head, "Host"); !origins_.allows_host(host)) {
-    plan.refusal = net::HeadRefusal{403, unknown_host(host)};
+    plan.refusal = net::HeadRefusal{403, net::unknown_host(host)};
     return;
   }
   plan.refusal = router_.refuse(head.method, head.target);

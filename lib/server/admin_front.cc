@@ -58,6 +58,9 @@ net::FrontOptions AdminFront::front_options(const Parts& parts) {
     routes_->decide(head, plan);
     return plan;
   };
+  front.content = [this](const net::RequestHead& head, bool keep_alive) {
+    return routes_->console().answer(head, keep_alive, options_.clock->wall_now());
+  };
   front.body_timeout = std::chrono::milliseconds(60'000);
   return front;
 }

@@ -187,7 +187,8 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
                                           [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
           [this] { maintenance_->expire(); },
           {&channels_, &publishing_, authenticator_.get()},
-          tickets_.get()};
+          tickets_.get(),
+          options_.allowed_hosts};
 }
 
 void Server::Impl::watch_progress() {

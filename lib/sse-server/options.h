@@ -48,8 +48,9 @@ struct ServerOptions {
   std::vector<std::string> trusted_proxies;  ///< addresses or networks whose forwarding headers are used; `unix`
   bool proxy_protocol = false;               ///< connections from them begin with a PROXY protocol header
   std::vector<std::string> cors_origins;     ///< origins of other sites whose pages may open streams; `*`: all
-  /// Host names that requests may name while the demo authentication is in use, in addition to IP addresses,
-  /// `localhost` and the hosts of cors_origins. Requests with another Host are refused (DNS rebinding). `*`: all names.
+  /// Host names that requests may name while the demo authentication is in use, and at an admin listener without a
+  /// token, in addition to IP addresses, `localhost` and, for pages, the hosts of cors_origins. Requests with another
+  /// Host are refused (DNS rebinding). `*`: all names.
   std::vector<std::string> allowed_hosts;
   bool authentication_blocks = false;  ///< the authenticator calls another service and may block
   /// Who may join which channels: `PATTERN=anyone`, `PATTERN=self` or `PATTERN=hook`, as `--channel-rule`; the first

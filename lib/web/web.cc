@@ -10,6 +10,20 @@
 
 namespace sse::web {
 
+extern const std::string_view console_index_html;
+extern const std::string_view console_console_css;
+extern const std::string_view console_activity_js;
+extern const std::string_view console_api_js;
+extern const std::string_view console_channels_js;
+extern const std::string_view console_dom_js;
+extern const std::string_view console_list_js;
+extern const std::string_view console_main_js;
+extern const std::string_view console_messages_js;
+extern const std::string_view console_nodes_js;
+extern const std::string_view console_overview_js;
+extern const std::string_view console_send_js;
+extern const std::string_view console_streams_js;
+extern const std::string_view console_users_js;
 extern const std::string_view index_html;
 extern const std::string_view demo_css;
 extern const std::string_view demo_js;
@@ -63,6 +77,27 @@ std::span<const Asset> page_assets() {
       {"/demo-text.js", kJavascript, demo_text_js},
       {"/demo-wire.js", kJavascript, demo_wire_js},
       {"/favicon.svg", "image/svg+xml", favicon_svg},
+  };
+  return kAssets;
+}
+
+std::span<const Asset> console_assets() {
+  static const Asset kAssets[] = {
+      {"/console/", "text/html;charset=utf-8", console_index_html},
+      {"/console/console.css", "text/css;charset=utf-8", console_console_css},
+      {"/console/activity.js", kJavascript, console_activity_js},
+      {"/console/api.js", kJavascript, console_api_js},
+      {"/console/channels.js", kJavascript, console_channels_js},
+      {"/console/dom.js", kJavascript, console_dom_js},
+      {"/console/list.js", kJavascript, console_list_js},
+      {"/console/main.js", kJavascript, console_main_js},
+      {"/console/messages.js", kJavascript, console_messages_js},
+      {"/console/nodes.js", kJavascript, console_nodes_js},
+      {"/console/overview.js", kJavascript, console_overview_js},
+      {"/console/send.js", kJavascript, console_send_js},
+      {"/console/streams.js", kJavascript, console_streams_js},
+      {"/console/users.js", kJavascript, console_users_js},
+      {"/console/favicon.svg", "image/svg+xml", favicon_svg},
   };
   return kAssets;
 }

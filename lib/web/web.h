@@ -12,7 +12,7 @@ namespace sse::web {
 /// Content type of the client module and its classic form (PROTOCOL.md, "Serving the client").
 inline constexpr std::string_view kJavascript = "application/javascript;charset=utf-8";
 
-/// A file of the demo page and its path.
+/// A file of a page and its path.
 struct Asset {
   std::string_view path;  ///< absolute: `/`, `/demo.css`, …
   std::string_view content_type;
@@ -23,6 +23,10 @@ struct Asset {
 /// strictest Content-Security-Policy: `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';
 /// connect-src 'self'`.
 std::span<const Asset> page_assets();
+
+/// The admin console, below `/console/` of the admin listener. Its files contain no data; it works under the policy of
+/// page_assets().
+std::span<const Asset> console_assets();
 
 /// A file of the client that pages load, at `P/<name>` of each service and at `P/<client_release()>/<name>`.
 struct ClientFile {

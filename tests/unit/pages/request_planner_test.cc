@@ -78,7 +78,7 @@ TEST_F(RequestPlannerTest, RefusesAnUnknownHost) {
   RequestPlanner(router_, origins_, admission_, paths_, false).decide(scan.head, made);
   ASSERT_TRUE(made.refusal);
   EXPECT_EQ(made.refusal->status, 403);
-  EXPECT_EQ(made.refusal->sentence, unknown_host("evil.example"));
+  EXPECT_EQ(made.refusal->sentence, net::unknown_host("evil.example"));
 }
 
 TEST_F(RequestPlannerTest, ReadsOnlyASmallBodyThatIsIgnored) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "base/version.h"
 #include "support/paths.h"
@@ -23,8 +25,10 @@ std::size_t count(std::string_view text, std::string_view needle) {
 }
 
 std::string_view asset(std::string_view path) {
-  for (const Asset& a : page_assets()) {
-    if (a.path == path) return a.bytes;
+  for (const std::span<const Asset> assets : {page_assets(), console_assets()}) {
+    for (const Asset& a : assets) {
+      if (a.path == path) return a.bytes;
+    }
   }
   return {};
 }
@@ -57,20 +61,48 @@ TEST(Web, EmbedsEveryFileByteForByte) {
   }
 }
 
-TEST(Web, EveryAssetHasItsTypeAndIsOffTheSameOrigin) {
-  for (const Asset& a : page_assets()) {
-    EXPECT_TRUE(a.path.starts_with('/')) << a.path;
-    EXPECT_NE(a.content_type.find('/'), std::string_view::npos) << a.path;
-    EXPECT_EQ(count(a.bytes, "https://"), 0U) << a.path << " must not load from elsewhere";
+TEST(Web, EmbedsTheConsoleByteForByte) {
+  EXPECT_TRUE(asset("/console/") == source_of("console/index.html"));
+  EXPECT_TRUE(asset("/console/favicon.svg") == source_of("favicon.svg"));
+  std::size_t scripts = 0;
+  for (const Asset& a : console_assets()) {
+    if (!a.path.ends_with(".js") && !a.path.ends_with(".css")) continue;
+    ++scripts;
+    EXPECT_TRUE(a.bytes == source_of(std::string(a.path.substr(1)))) << a.path;
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(sse::testing::source_folder() + "/lib/web/console"))
+    files += entry.path().extension() != ".html";
+  EXPECT_EQ(scripts, files) << "a file of the console is not embedded";
+}
+
+TEST(Web, TheConsoleTurnsNothingIntoMarkup) {
+  for (const Asset& a : console_assets()) {
+    for (const char* way :
+         {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Storage", "document.cookie"})
+      EXPECT_EQ(count(a.bytes, way), 0U) << a.path << " uses " << way;
   }
 }
 
-TEST(Web, PageHoldsNoInlineScriptOrStyle) {
-  const std::string_view page = asset("/");
-  EXPECT_EQ(count(page, "<script"), count(page, "<script type=\"module\" src="));
-  EXPECT_EQ(count(page, "<style"), 0U);
-  EXPECT_EQ(count(page, " style="), 0U);
-  EXPECT_EQ(count(page, " onclick="), 0U);
+TEST(Web, EveryAssetHasItsTypeAndIsOffTheSameOrigin) {
+  for (const std::span<const Asset> assets : {page_assets(), console_assets()}) {
+    for (const Asset& a : assets) {
+      EXPECT_TRUE(a.path.starts_with('/')) << a.path;
+      EXPECT_NE(a.content_type.find('/'), std::string_view::npos) << a.path;
+      EXPECT_EQ(count(a.bytes, "https://"), 0U) << a.path << " must not load from elsewhere";
+    }
+  }
+}
+
+TEST(Web, PagesHoldNoInlineScriptOrStyle) {
+  for (const char* path : {"/", "/console/"}) {
+    const std::string_view page = asset(path);
+    EXPECT_EQ(count(page, "<script"), 1U);
+    EXPECT_EQ(count(page, "<script type=\"module\" src="), 1U);
+    EXPECT_EQ(count(page, "<style"), 0U);
+    EXPECT_EQ(count(page, " style="), 0U);
+    EXPECT_EQ(count(page, " onclick="), 0U);
+  }
 }
 
 TEST(Web, ClassicScriptIsTheModuleWithoutItsExport) {
