@@ -63,6 +63,13 @@ httplib::Client make_http(const Address& address, std::chrono::milliseconds time
   return http;
 }
 
+// httplib writes a '+' as %2B, but in a query it stands for a space (WHATWG URL §5.1).
+std::string relayed_target(std::string target) {
+  for (std::size_t at = target.find('?'); (at = target.find('+', at)) != std::string::npos;)
+    target.replace(at, 1, "%20");
+  return target;
+}
+
 }  // namespace
 
 Transport::Transport(ClientOptions options)
@@ -148,6 +155,44 @@ void Transport::follow(std::string path, const std::function<bool(const Json&)>&
     throw failure(result.error(), Clock::system().steady_now() - begin);
   }
   throw Error(ErrorCode::kUnavailable, "sse-serve at " + options_.address + " ended the stream of events");
+}
+
+bool Transport::relay(const ForwardedRequest& request, std::chrono::seconds quiet,
+                      const std::function<bool(const ForwardedResponse&)>& on_head,
+                      const std::function<bool(std::string_view)>& on_bytes) {
+  if (options_.forwarder)
+    throw Error(ErrorCode::kInvalidArgument, "requests can be relayed to one server only; name it with --server");
+  httplib::Request out;
+  out.method = request.method;
+  out.path = relayed_target(request.target);
+  for (const auto& [name, value] : request.headers) {
+    if (to_lower(name) == "accept" || to_lower(name) == "content-type") out.set_header(name, value);
+  }
+  out.body = request.body;
+  if (address_.is_unix()) out.set_header("Host", "localhost");
+  out.set_header("Accept-Encoding", "identity");
+  if (!options_.token.empty()) out.set_header("Authorization", "Bearer " + options_.token);
+  if (options_.local) out.set_header("X-Sse-Local", "1");
+  bool answered = false;
+  bool wanted = true;
+  out.response_handler = [&](const httplib::Response& response) {
+    answered = true;
+    wanted = on_head({response.status, {response.headers.begin(), response.headers.end()}, {}});
+    return wanted;
+  };
+  out.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+    wanted = wanted && on_bytes({data, size});
+    return wanted;
+  };
+  http_->set_read_timeout(static_cast<time_t>(quiet.count()), 0);
+  const SteadyTime begin = Clock::system().steady_now();
+  const httplib::Result result = http_->send(out);
+  if (!answered) throw failure(result.error(), Clock::system().steady_now() - begin);
+  return wanted && result;
+}
+
+void Transport::stop() {
+  http_->stop();
 }
 
 httplib::Response Transport::exchange(const char* method, std::string path, std::string body, std::string_view type,

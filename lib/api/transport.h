@@ -50,6 +50,16 @@ class Transport {
   /// (kUnavailable).
   void follow(std::string path, const std::function<bool(const Json&)>& on_line);
 
+  /// For programs that relay requests of others: sends one with the token of this client, and passes the response on as
+  /// it arrives: status and headers once, then each piece of the body, until one of the functions returns false.
+  /// Returns true if the whole response was passed on. Of the headers of the request only Accept and Content-Type are
+  /// sent. Waits at most `quiet` for the next piece. Throws Error if there is no response.
+  bool relay(const ForwardedRequest& request, std::chrono::seconds quiet,
+             const std::function<bool(const ForwardedResponse&)>& on_head,
+             const std::function<bool(std::string_view)>& on_bytes);
+  /// Makes a call of another thread fail soon. Any thread.
+  void stop();
+
  private:
   httplib::Response exchange(const char* method, std::string path, std::string body, std::string_view type,
                              std::string& body_read);

@@ -61,9 +61,8 @@ class Server {
       listen,
       '--db',
       path.join(this.#folder, 'pending.db'),
-      '--admin',
-      `unix:${this.socket}`,
     ];
+    if (!this.#args.includes('--admin')) common.push('--admin', `unix:${this.socket}`);
     const child = spawn(program('SSE_SERVE'), [...common, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     running.add(child);

@@ -21,7 +21,7 @@ offers() { [[ " $(complete "${@:2}")" == *" $1 "* ]] || fail "no '$1' in the com
 offers_not() { [[ " $(complete "${@:2}")" != *" $1 "* ]] || fail "'$1' in the completions of '${*:2}'"; }
 
 # Every command of --help, and every option of every level.
-for command in status send listen doctor conformance top bench connections users channels messages events explain completion; do offers "$command" ssectl ""; done
+for command in status send listen doctor conformance console top bench connections users channels messages events explain completion; do offers "$command" ssectl ""; done
 check_equal "close duration list show " "$(complete ssectl connections "")"
 check_equal "connections " "$(complete ssectl conn)"
 check_equal "bash fish zsh " "$(complete ssectl completion "")"

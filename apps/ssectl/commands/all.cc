@@ -20,6 +20,11 @@ constexpr Command kCommands[] = {
      declare_listen},
     {"", "top", "Live screen of the streams: backlog, age of the oldest unsent event, rate",
      "ssectl top\n  ssectl top --interval 500ms --service hr", declare_top},
+    {"", "console", "The admin console in a browser: opens a port of this machine for it until Ctrl-C",
+     "ssectl console --open\n"
+     "  ssectl --server https://push1:8443 --token-file token.txt console\n"
+     "  ssh -t -L 8089:127.0.0.1:8089 push1 ssectl console --port 8089",
+     declare_console},
     {"", "bench", "Open streams, send events, measure delivery and latency",
      "ssectl bench --streams 10000 --sources 4 --events 100\n"
      "  ssectl bench --streams 1000 --to random --rate 1000 --events 10000\n"

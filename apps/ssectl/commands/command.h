@@ -14,6 +14,7 @@ Run declare_status(cli::App& app);
 Run declare_send(cli::App& app);
 Run declare_listen(cli::App& app);
 Run declare_conformance(cli::App& app);
+Run declare_console(cli::App& app);
 Run declare_doctor(cli::App& app);
 Run declare_top(cli::App& app);
 Run declare_completion(cli::App& app);

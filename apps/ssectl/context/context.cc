@@ -92,7 +92,7 @@ api::Client& Context::client(std::chrono::milliseconds more) {
     };
     if (!options_.cluster.empty() && !options_.discovery.empty())
       throw Error(ErrorCode::kInvalidArgument, "--cluster and --discovery exclude each other; give one of them");
-    if (!options_.cluster.empty() || !options_.discovery.empty()) client.forwarder = forwarder();
+    if (over_cluster()) client.forwarder = forwarder();
     client_ = std::make_unique<api::Client>(std::move(client));
   }
   return *client_;

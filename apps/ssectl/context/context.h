@@ -38,6 +38,8 @@ class Context {
   api::Client& client(std::chrono::milliseconds more = {});
   /// Whether --server, --cluster or --discovery, or their variables, name a server, so that none has to be looked for.
   bool names_a_server() const;
+  /// --cluster or --discovery was given: there is no server that all requests go to.
+  bool over_cluster() const { return !options_.cluster.empty() || !options_.discovery.empty(); }
   /// Address of the admin API, for commands that open their own connection to it.
   std::string address() const;
   /// The admin token; empty without --token-file.

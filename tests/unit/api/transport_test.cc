@@ -91,5 +91,18 @@ TEST_F(TransportTest, RefusesATokenThatNoHeaderCanCarry) {
   EXPECT_THROW(Transport{bad}, Error);
 }
 
+TEST_F(TransportTest, RelaysToOneServerOnly) {
+  Transport transport(options());
+  try {
+    transport.relay(
+        {"GET", "/x", {}, ""}, std::chrono::seconds(1), [](const auto&) { return true; },
+        [](std::string_view) { return true; });
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(e.what(), HasSubstr("--server"));
+  }
+}
+
 }  // namespace
 }  // namespace sse::api
