@@ -43,8 +43,12 @@ void a_stuck_reader_delays_nobody(Suite& suite) {
   }
 }
 
-// By now nothing is published any more.
 void idle_streams_get_heartbeats(Suite& suite) {
+  // The last event: those that are still on their way would look like heartbeats.
+  if (suite.publishes()) {
+    const std::string last = suite.unique("last");
+    suite.expect_event(suite.quiet(), last, last);
+  }
   const std::uint64_t before = suite.quiet().state().bytes;
   const milliseconds watch = suite.options().watch;
   if (suite.quiet().wait(watch, [&](const api::ProbeState& state) { return state.bytes > before; })) return;

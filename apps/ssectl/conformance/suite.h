@@ -52,6 +52,7 @@ class Suite {
 
   /// Whether events can be published; skips the case if not.
   void need_publisher() const;
+  bool publishes() const { return publisher_ != nullptr; }
   bool names_events() const { return publisher_->names_events(); }
   bool publish(const std::string& data, const std::string& name = {}) { return publisher_->publish(data, name); }
   /// Text that no other event has.
