@@ -41,7 +41,7 @@ test_server command conformance --for 1s \
   --publish "$SSECTL send --all \${SSE_EVENT:+--event \"\$SSE_EVENT\"} --file -" "$url/my-sse/connect?userId=tested"
 
 # nchan, by its URL.
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_ports 1)
 mkdir "$scratch/tmp"
 cat >"$scratch/nginx.conf" <<CONF
 load_module $nchan;

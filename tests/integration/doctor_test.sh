@@ -15,7 +15,7 @@ mkdir -p "$scratch/tmp"
 
 # free_port: sets port to one that nothing uses.
 free_port() {
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_ports 1)
 }
 answers() { curl -s -o /dev/null "http://127.0.0.1:$1/my-sse"; }
 

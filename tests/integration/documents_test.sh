@@ -30,16 +30,7 @@ trap close_pages EXIT
 # Compiling Go's standard library anew would take a minute.
 GOCACHE=${GOCACHE-$(getent passwd "$(id -u)" | cut -d: -f6)/.cache/go-build}
 export GOCACHE
-# Below those that the system gives to others meanwhile (ip_local_port_range begins at 32768).
-ports=$(python3 -c '
-import random, socket
-sockets = []
-while len(sockets) < 4:
-    try:
-        sockets.append(socket.create_server(("127.0.0.1", random.randrange(10000, 32000))))
-    except OSError:
-        pass
-print(",".join(str(s.getsockname()[1]) for s in sockets))')
+ports=$(free_ports 4 | tr ' ' ',')
 cd "$SSE_SOURCE_DIR"
 for document in README.md README.zh-CN.md man/*.7; do
   grep -q '^```\|^\.Bd -literal' "$document" || fail "$document has no block"

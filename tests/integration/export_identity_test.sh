@@ -272,8 +272,7 @@ stop_server
 
 # --- A mesh of two nodes: in through the first, out through the second.
 printf 'a secret of two nodes\n' >"$scratch/secret"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-port1=$(free_port) port2=$(free_port)
+read -r port1 port2 < <(free_ports 2)
 start_node() { # NUMBER PORT
   db=$scratch/mesh$1.db admin=$scratch/mesh$1.sock start_server "${options[@]}" --server-id "node$1" \
     --discovery "static:127.0.0.1:$port1,127.0.0.1:$port2" --cluster-listen "127.0.0.1:$2" --cluster-secret-file "$scratch/secret"

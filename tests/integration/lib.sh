@@ -142,10 +142,16 @@ open_stream() {
 # Whether the programs were built with AddressSanitizer or ThreadSanitizer.
 sanitized() { grep -qaE '__(asan|tsan)_init' "$SSECTL"; }
 
-# free_ports COUNT: prints so many ports of 127.0.0.1 on which no process listens, for programs that cannot pick one.
+# free_ports COUNT: prints so many ports of 127.0.0.1 on which no process listens, for programs that cannot pick one: below
+# those that the system gives to others meanwhile (net.ipv4.ip_local_port_range begins at 32768).
 free_ports() {
-  python3 -c 'import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+  python3 -c 'import random, socket, sys
+sockets = []
+while len(sockets) < int(sys.argv[1]):
+    try:
+        sockets.append(socket.create_server(("127.0.0.1", random.randrange(10000, 32000))))
+    except OSError:
+        pass
 print(*(one.getsockname()[1] for one in sockets))' "$1"
 }
 
