@@ -1,6 +1,7 @@
 #include "admin/async_send.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "admin/admin_http.h"
@@ -10,6 +11,7 @@
 #include "api/send_reader.h"
 #include "application/connection_json.h"
 #include "base/text.h"
+#include "net/trace_header.h"
 #include "store/imported.h"
 
 namespace sse::admin {
@@ -45,19 +47,22 @@ bool AsyncSend::operator()(const net::RequestHead& head, std::string_view body,
   }
   // Imports need further checks.
   if (api_request.dead || api_request.key.starts_with(store::kImportPrefix)) return false;
+  const std::optional<TraceContext> trace = net::trace_context(head);
   if (api_request.wait) {
     // A pool that is full or stopped destroys the task, and the destructor of Responder replies 503.
-    workers_.submit([this, api_request = std::move(api_request),
+    workers_.submit([this, api_request = std::move(api_request), trace,
                      answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))]() mutable {
       send_waiting(
-          services_, std::move(api_request), false,
+          services_, std::move(api_request), false, trace,
           [answer](int status, std::string_view type, const std::string& text) { answer->answer(status, type, text); });
     });
     return true;
   }
   const bool ours = services_.size() == 1 && (api_request.service.empty() || api_request.service == sender->service());
   if (!ours || !sender->sends_async(api_request.qos)) return false;
-  sender->send_async(send_request(std::move(api_request)),
+  delivery::SendRequest request = send_request(std::move(api_request));
+  request.trace = trace;
+  sender->send_async(std::move(request),
                      [answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))](
                          const std::vector<delivery::SendOutcome>& sent) { answer_sent(*answer, sent.front()); });
   return true;

@@ -84,7 +84,9 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   std::set<std::pair<event::TargetKind, std::string>> expired;
   const auto rows = stores_.catalog.find(id);
   std::map<ConnectionId, bool> open;
+  std::optional<TraceContext> context;
   for (const application::Service& service : services_) {
+    if (!context) context = service.sender->trace().context(id);
     for (const delivery::Trace::Entry& entry : service.sender->trace().of(id)) {
       Json step{{"time", to_millis(entry.time)},
                 {"what", step_name(entry.what)},
@@ -126,8 +128,9 @@ void MessageRoutes::trace(const httplib::Request& req, httplib::Response& res) {
   }
   std::vector<std::string> missing;
   Json pending = described(rows, false, missing);
-  write_json(res,
-             with_missing({{"id", id.str()}, {"list", std::move(steps)}, {"pending", std::move(pending)}}, missing));
+  Json story{{"id", id.str()}, {"list", std::move(steps)}, {"pending", std::move(pending)}};
+  if (context) story["traceparent"] = traceparent_text(*context);
+  write_json(res, with_missing(std::move(story), missing));
 }
 
 // `with_data`: all rows are of one message, and the first one gets its data.

@@ -218,6 +218,7 @@ Json MessageReply::json() const {
 TraceReply TraceReply::read(const Json& document) {
   TraceReply reply;
   reply.id = cluster::text_in(document, "id");
+  reply.traceparent = cluster::text_in(document, "traceparent");
   for (Json& step : objects_in(document, "list")) {
     const std::int64_t time = cluster::number_in(step, "time", 0);
     std::string what = cluster::text_in(step, "what");
@@ -232,6 +233,7 @@ void TraceReply::merge(TraceReply&& other) {
   std::move(other.steps.begin(), other.steps.end(), std::back_inserter(steps));
   add_new(pending, std::move(other.pending));
   missing.merge(other.missing);
+  if (traceparent.empty()) traceparent = std::move(other.traceparent);
 }
 
 Json TraceReply::json() const {
@@ -250,6 +252,7 @@ Json TraceReply::json() const {
     list.push_back(std::move(step.document));
   }
   Json json{{"id", id}, {"list", std::move(list)}, {"pending", Json(pending)}};
+  if (!traceparent.empty()) json["traceparent"] = traceparent;
   if (!missing.empty()) json["missing"] = missing;
   return json;
 }

@@ -148,6 +148,7 @@ struct TraceReply {
   std::vector<Step> steps;  ///< those of one node are in their order, also within a millisecond
   std::vector<event::Json> pending;
   std::set<std::string> missing;
+  std::string traceparent;  ///< empty: unknown
 
   static TraceReply read(const event::Json& document);
   void merge(TraceReply&& other);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "base/slot.h"
 #include "base/text.h"
 #include "event/event.h"
+#include "net/trace_header.h"
 #include "store/imported.h"
 
 namespace sse::admin {
@@ -121,6 +123,7 @@ void SendRoutes::send(const httplib::Request& req, httplib::Response& res) {
   const auto wait = api_request.wait;
   delivery::SendRequest request = send_request(std::move(api_request));
   request.local = req.has_header(kLocalHeader);
+  request.trace = net::trace_context(req);
   if (!wait) {
     res.set_content(application::to_text(sender.send(request)), kJsonType);
     return;
@@ -145,6 +148,7 @@ void SendRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) 
                 "more than " + std::to_string(kMaxBulkLines) + " messages in one request; send several");
   }
   const bool local = req.has_header(kLocalHeader);
+  const std::optional<TraceContext> trace = net::trace_context(req);
   const bool with_qos = req.body.find("\"qos\"") != std::string::npos;
   std::vector<std::string> answers(count);
   std::map<delivery::Sender*, Slice> slices;
@@ -172,6 +176,7 @@ void SendRoutes::send_bulk(const httplib::Request& req, httplib::Response& res) 
       Slice& slice = slices[sender];
       slice.requests.push_back(send_request(std::move(api_request)));
       slice.requests.back().local = local;
+      slice.requests.back().trace = trace;
       slice.lines.push_back(number);
     } catch (const Error& e) {
       answers[number] = problem_line(e.code(), e.what());

@@ -27,12 +27,13 @@ void answer_problem(const AnswerText& answer, ErrorCode code, const std::string&
 }
 
 void send_waiting(const std::vector<application::Service>& services, api::SendRequest&& api_request, bool local,
-                  const AnswerText& answer) {
+                  const std::optional<TraceContext>& trace, const AnswerText& answer) {
   try {
     delivery::Sender& sender = *find_service(services, api_request.service.str()).sender;
     const std::chrono::milliseconds wait = *api_request.wait;
     delivery::SendRequest request = send_request(std::move(api_request));
     request.local = local;
+    request.trace = trace;
     sender.send_then_wait(request, wait, [answer](const delivery::SendResult& sent) {
       answer(200, kJsonType, application::to_text(sent));
     });

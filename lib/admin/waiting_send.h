@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@ using AnswerText = std::function<void(int status, std::string_view type, const s
 /// Blocks only as every send does: for the store and the streams. A request that is refused is answered immediately.
 /// REQUIRES: a `wait` in the request.
 void send_waiting(const std::vector<application::Service>& services, api::SendRequest&& api_request, bool local,
-                  const AnswerText& answer);
+                  const std::optional<TraceContext>& trace, const AnswerText& answer);
 
 /// True for requests with a `wait` that the function above handles; the routes handle all others.
 bool is_waiting_send(const api::SendRequest& api_request);

@@ -16,6 +16,10 @@ std::string path_with(std::string path, const QueryParameters& parameters) {
   return path;
 }
 
+Transport::Headers trace_header(const std::string& traceparent) {
+  return traceparent.empty() ? Transport::Headers() : Transport::Headers{{"traceparent", traceparent}};
+}
+
 }  // namespace
 
 Client::Client(ClientOptions options) : transport_(std::make_unique<Transport>(std::move(options))) {}
@@ -27,7 +31,7 @@ Json Client::status() {
 
 Json Client::send(const SendRequest& request) {
   const Json body = to_json(request);
-  return transport_->call("POST", "/api/v1/send", &body);
+  return transport_->call("POST", "/api/v1/send", &body, trace_header(request.traceparent));
 }
 
 Json Client::list_connections(const ConnectionQuery& query, const Page& page) {
@@ -116,8 +120,8 @@ Json Client::undrain_node(const std::string& node) {
   return transport_->call("POST", "/api/v1/nodes/undrain", &body);
 }
 
-std::vector<Json> Client::send_lines(const std::string& ndjson) {
-  const Transport::Lines answers = transport_->call_lines("POST", "/api/v1/send", ndjson);
+std::vector<Json> Client::send_lines(const std::string& ndjson, const std::string& traceparent) {
+  const Transport::Lines answers = transport_->call_lines("POST", "/api/v1/send", ndjson, trace_header(traceparent));
   std::vector<Json> list;
   std::string_view rest = answers.text;
   while (!rest.empty()) {

@@ -95,8 +95,8 @@ class Client {
   /// `{"node": …, "state": "ready"}`
   Json undrain_node(const std::string& node);
   /// Sends one request for each line. Returns one response for each, in the same order: results, or problems with a
-  /// `status`.
-  std::vector<Json> send_lines(const std::string& ndjson);
+  /// `status`. `traceparent`: as SendRequest::traceparent, of all.
+  std::vector<Json> send_lines(const std::string& ndjson, const std::string& traceparent = "");
 
   Json list_messages(const MessageQuery& query, const Page& page);
   /// `{"list": […]}`, a row for every recipient that has not acknowledged the message.

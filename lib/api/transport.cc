@@ -97,16 +97,16 @@ std::vector<std::string> Transport::Lines::headers_named(std::string_view name) 
   return values;
 }
 
-Json Transport::call(const char* method, std::string path, const Json* body) {
+Json Transport::call(const char* method, std::string path, const Json* body, const Headers& headers) {
   std::string body_read;
-  const httplib::Response response =
-      exchange(method, std::move(path), body == nullptr ? std::string() : event::dump_json(*body), kJson, body_read);
+  const httplib::Response response = exchange(
+      method, std::move(path), body == nullptr ? std::string() : event::dump_json(*body), kJson, headers, body_read);
   return answer(response, body_read);
 }
 
-Transport::Lines Transport::call_lines(const char* method, std::string path, std::string body) {
+Transport::Lines Transport::call_lines(const char* method, std::string path, std::string body, const Headers& headers) {
   std::string body_read;
-  const httplib::Response response = exchange(method, std::move(path), std::move(body), kNdjson, body_read);
+  const httplib::Response response = exchange(method, std::move(path), std::move(body), kNdjson, headers, body_read);
   if (response.status != 200 || !to_lower(response.get_header_value("Content-Type")).starts_with(kNdjson)) {
     answer(response, body_read);  // throws
     throw Error(ErrorCode::kUnavailable, options_.address + " did not return lines of JSON; is it sse-serve?");
@@ -196,7 +196,7 @@ void Transport::stop() {
 }
 
 httplib::Response Transport::exchange(const char* method, std::string path, std::string body, std::string_view type,
-                                      std::string& body_read) {
+                                      const Headers& headers, std::string& body_read) {
   httplib::Request request;
   request.method = method;
   request.path = std::move(path);
@@ -205,6 +205,7 @@ httplib::Response Transport::exchange(const char* method, std::string path, std:
   request.set_header("Accept", "application/json, application/problem+json");
   if (!options_.token.empty()) request.set_header("Authorization", "Bearer " + options_.token);
   if (options_.local) request.set_header("X-Sse-Local", "1");
+  for (const auto& [name, value] : headers) request.set_header(name, value);
   if (!body.empty()) {
     request.set_header("Content-Type", std::string(type));
     request.body = std::move(body);

@@ -32,8 +32,9 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  /// `body`: null for none.
-  Json call(const char* method, std::string path, const Json* body = nullptr);
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  /// `body`: null for none. `headers`: further ones.
+  Json call(const char* method, std::string path, const Json* body = nullptr, const Headers& headers = {});
 
   /// Lines of JSON, unparsed, and the headers of the response.
   struct Lines {
@@ -44,7 +45,7 @@ class Transport {
     std::string header(std::string_view name) const;
     std::vector<std::string> headers_named(std::string_view name) const;
   };
-  Lines call_lines(const char* method, std::string path, std::string body);
+  Lines call_lines(const char* method, std::string path, std::string body, const Headers& headers = {});
 
   /// Reads an endless response with one JSON object in each line, until `on_line` returns false or the server closes it
   /// (kUnavailable).
@@ -62,7 +63,7 @@ class Transport {
 
  private:
   httplib::Response exchange(const char* method, std::string path, std::string body, std::string_view type,
-                             std::string& body_read);
+                             const Headers& headers, std::string& body_read);
   httplib::Response forward(const httplib::Request& request, std::string& body_read) const;
   /// The error of a request without a response, which took that long.
   Error failure(httplib::Error error, std::chrono::steady_clock::duration taken) const;

@@ -46,6 +46,7 @@ struct SendRequest {
   std::optional<DeadLetterFields> dead{};           ///< for an import: stored as a dead letter, not sent
   std::vector<event::Target> also{};  ///< without qos: further recipients, in `target` in JSON; a stream gets it once
   std::string except{};               ///< without qos: clientId or clientInstanceId of streams that do not get it
+  std::string traceparent{};          ///< W3C Trace Context, a header of the request; empty: none
 };
 
 struct SendResult {

@@ -7,6 +7,7 @@
 
 #include "auth/authenticator.h"
 #include "base/error.h"
+#include "base/trace_context.h"
 #include "base/units.h"
 #include "delivery/sender.h"
 #include "event/json.h"
@@ -27,6 +28,7 @@ struct ApplicationRequest {
   delivery::Sender& sender;
   const hub::ConnectionInfo& connection;  ///< the page's connection
   const std::string& path;                ///< `hello` of `message/hello.do`
+  TraceHeaders trace{};                   ///< of the page's request
 };
 
 using sse::UploadedFile;

@@ -44,7 +44,8 @@ class CallbackApplication final : public Application {
   Answer on_message(const ApplicationRequest& request, const event::Json& message) override {
     if (!callbacks_.message) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
     const std::string json = event::dump_json(message);
-    return parsed(callbacks_.message({request.service, request.connection, request.path, json}));
+    return parsed(callbacks_.message({request.service, request.connection, request.path, json,
+                                      request.trace.traceparent, request.trace.tracestate}));
   }
   Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
     if (!callbacks_.upload) throw Error(ErrorCode::kNotFound, "no application takes uploads on this server");

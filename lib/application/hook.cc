@@ -92,6 +92,11 @@ class Pieces {
   std::size_t length_ = 0;
 };
 
+void add_trace(net::HttpCaller::Request& request, const TraceHeaders& trace) {
+  if (!trace.traceparent.empty()) request.headers.emplace_back("traceparent", trace.traceparent);
+  if (!trace.tracestate.empty()) request.headers.emplace_back("tracestate", trace.tracestate);
+}
+
 }  // namespace
 
 std::string sha256_of_file(const std::string& path) {
@@ -134,18 +139,19 @@ void HookCaller::stop() {
   notifications_.stop();
 }
 
-net::HttpCaller::Answer HookCaller::call(const std::string& type, const std::string& delivery, WallTime time,
-                                         Json body) {
-  return send_json(requests_, type, delivery, time, std::move(body));
+net::HttpCaller::Answer HookCaller::call(const std::string& type, const std::string& delivery, WallTime time, Json body,
+                                         const TraceHeaders& trace) {
+  return send_json(requests_, type, delivery, time, std::move(body), trace);
 }
 
 net::HttpCaller::Answer HookCaller::notify(const std::string& type, const std::string& delivery, WallTime time,
                                            Json body) {
-  return send_json(notifications_, type, delivery, time, std::move(body));
+  return send_json(notifications_, type, delivery, time, std::move(body), {});
 }
 
 net::HttpCaller::Answer HookCaller::send_json(net::HttpCaller& http, const std::string& type,
-                                              const std::string& delivery, WallTime time, Json&& body) {
+                                              const std::string& delivery, WallTime time, Json&& body,
+                                              const TraceHeaders& trace) {
   body["type"] = type;
   body["id"] = delivery;
   body["time"] = to_millis(time);
@@ -153,11 +159,13 @@ net::HttpCaller::Answer HookCaller::send_json(net::HttpCaller& http, const std::
   net::HttpCaller::Request request;
   request.body = event::dump_json(body);
   const std::string text = request.body;
+  add_trace(request, trace);
   return send(http, type, delivery, text, std::move(request));
 }
 
 net::HttpCaller::Answer HookCaller::call_with_files(const std::string& type, const std::string& delivery, WallTime time,
-                                                    Json body, const std::vector<UploadedFile>& files) {
+                                                    Json body, const std::vector<UploadedFile>& files,
+                                                    const TraceHeaders& trace) {
   body["type"] = type;
   body["id"] = delivery;
   body["time"] = to_millis(time);
@@ -177,6 +185,7 @@ net::HttpCaller::Answer HookCaller::call_with_files(const std::string& type, con
   net::HttpCaller::Request request;
   request.content_type = "multipart/form-data; boundary=" + boundary;
   request.stream_length = pieces.length();
+  add_trace(request, trace);
   request.stream = [&pieces](std::size_t offset, std::size_t length, const auto& sink) {
     return pieces.write(offset, length, sink);
   };

@@ -7,6 +7,7 @@
 
 #include "application/activity_log.h"
 #include "application/application.h"
+#include "base/trace_context.h"
 #include "net/http_caller.h"
 #include "observe/log_throttle.h"
 #include "observe/metrics.h"
@@ -27,6 +28,7 @@ struct HookOptions {
 /// safe.
 ///
 /// A call is a POST of a JSON object whose `type` is connect, disconnect, listening, message or upload. Its headers:
+///   - `traceparent` and `tracestate` of the page's request, if it has valid ones (W3C Trace Context);
 ///   - `X-Sse-Event`: the type, `X-Sse-Delivery`: an id that stays the same when a notification is repeated;
 ///   - with a secret, `X-Sse-Timestamp`: seconds since 1970 and `X-Sse-Signature`: `sha256=` and the hexadecimal
 ///     HMAC-SHA256 of timestamp, a dot and the JSON. When an upload's files are in the body, the JSON contains
@@ -36,11 +38,14 @@ class HookCaller {
   /// Throws Error(kInvalidArgument).
   HookCaller(HookOptions options, std::string server_id, observe::Registry& metrics);
 
-  /// `body`: all fields except type, id, time and serverId, which are added. Throws as HttpCaller::post().
-  net::HttpCaller::Answer call(const std::string& type, const std::string& delivery, WallTime time, event::Json body);
+  /// `body`: all fields except type, id, time and serverId, which are added. `trace`: of the page's request. Throws as
+  /// HttpCaller::post().
+  net::HttpCaller::Answer call(const std::string& type, const std::string& delivery, WallTime time, event::Json body,
+                               const TraceHeaders& trace = {});
   /// As call(), with the files as further parts of a multipart/form-data body; the JSON is the first part, `event`.
   net::HttpCaller::Answer call_with_files(const std::string& type, const std::string& delivery, WallTime time,
-                                          event::Json body, const std::vector<UploadedFile>& files);
+                                          event::Json body, const std::vector<UploadedFile>& files,
+                                          const TraceHeaders& trace = {});
   /// As call(), for notifications, which no page waits for: they continue after stop_requests().
   net::HttpCaller::Answer notify(const std::string& type, const std::string& delivery, WallTime time, event::Json body);
   /// Replaces the secret that signs calls.
@@ -57,7 +62,7 @@ class HookCaller {
 
  private:
   net::HttpCaller::Answer send_json(net::HttpCaller& http, const std::string& type, const std::string& delivery,
-                                    WallTime time, event::Json&& body);
+                                    WallTime time, event::Json&& body, const TraceHeaders& trace);
   net::HttpCaller::Answer send(net::HttpCaller& http, const std::string& type, const std::string& delivery,
                                const std::string& signed_text, net::HttpCaller::Request request) EXCLUDES(mutex_);
   void count(const std::string& type, const std::string& outcome);

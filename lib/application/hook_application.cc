@@ -148,7 +148,8 @@ class HookApplication final : public Application {
                            {"connection", to_json(request.connection, request.service, caller_.server_id())},
                            {"channel", request.channel.str()},
                            {"event", request.event},
-                           {"data", event::parse_json(request.json, "the data of the page")}});
+                           {"data", event::parse_json(request.json, "the data of the page")}},
+                          {request.traceparent, request.tracestate});
     });
     if (answer.status < 400) return;
     if (answer.status >= 500) throw Refusal(503, "the application behind this server is unavailable; try again later");
@@ -158,7 +159,9 @@ class HookApplication final : public Application {
   Answer on_message(const ApplicationRequest& request, const Json& message) override {
     Json body = describe(request);
     body["message"] = message;
-    return ask("message", [&] { return caller_.call("message", next_id(), ids_.clock().wall_now(), std::move(body)); });
+    return ask("message", [&] {
+      return caller_.call("message", next_id(), ids_.clock().wall_now(), std::move(body), request.trace);
+    });
   }
 
   Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
@@ -180,9 +183,9 @@ class HookApplication final : public Application {
       body["files"].back()["sha256"] = sha256_of_file(file.path);
     }
     return ask("upload", [&] {
-      return forward
-                 ? caller_.call_with_files("upload", next_id(), ids_.clock().wall_now(), std::move(body), upload.files)
-                 : caller_.call("upload", next_id(), ids_.clock().wall_now(), std::move(body));
+      return forward ? caller_.call_with_files("upload", next_id(), ids_.clock().wall_now(), std::move(body),
+                                               upload.files, request.trace)
+                     : caller_.call("upload", next_id(), ids_.clock().wall_now(), std::move(body), request.trace);
     });
   }
 

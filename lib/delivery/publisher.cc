@@ -74,6 +74,7 @@ void Publisher::encode_all(Publication& publication) {
     deliveries.push_back({outgoing.target, outgoing.event, std::move(frame), {}, outgoing.again});
     deliveries.back().in_union = follows || outgoing.goes_on;
     deliveries.back().except = outgoing.except;
+    deliveries.back().trace = outgoing.trace;
     before = &outgoing;
   }
 }

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "base/trace_context.h"
 #include "delivery/channel_history.h"
 #include "delivery/delivery_order.h"
 #include "delivery/history.h"
@@ -36,6 +37,7 @@ struct Outgoing {
   /// The event is also for the targets of the next entries, up to one without this: it has one id, and a stream gets it
   /// once. REQUIRES: no `message`.
   bool goes_on = false;
+  const TraceContext* trace = nullptr;  ///< null: none
 };
 
 /// Events being published, from Publisher::start() until all streams and nodes have them. The derived class owns what

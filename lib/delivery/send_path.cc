@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "delivery/trace_log.h"
 #include "event/event.h"
 
 namespace sse::delivery {
@@ -71,6 +72,9 @@ class SendPath::Batch final : public Publication {
   // Collects the events to publish; false when there are none.
   bool collect_events();
   void complete() {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (requests[i].trace) log_traced(i);
+    }
     if (path.options_.on_sent) path.options_.on_sent(requests, outcomes);
     std::exchange(done_, nullptr)(std::move(outcomes));
   }
@@ -98,6 +102,7 @@ class SendPath::Batch final : public Publication {
     complete();
   }
   void fill_in(const std::vector<std::vector<std::uint32_t>>& taken, const std::vector<std::string>& missing);
+  void log_traced(std::size_t number) const;
 
   Done done_;
 };
@@ -109,9 +114,11 @@ bool SendPath::Batch::collect_events() {
     if (outcome.refusal || outcome.result.repeated) continue;
     const SendRequest& request = requests[i];
     (request.qos ? path.sent_qos_ : path.sent_).add();
+    if (request.qos && request.trace) path.trace_.set_context(MessageId(outcome.result.id), *request.trace);
     const auto add = [&](const event::Target& target, bool goes_on) {
       events.push_back({target, request.event, request.data, request.qos ? MessageId(outcome.result.id) : MessageId(),
-                        outcome.result.id, request.local, false, i, request.except, goes_on});
+                        outcome.result.id, request.local, false, i, request.except, goes_on,
+                        request.trace ? &*request.trace : nullptr});
     };
     add(request.target, !request.also.empty());
     for (const event::Target& further : request.also) add(further, &further != &request.also.back());
@@ -132,6 +139,17 @@ void SendPath::Batch::fill_in(const std::vector<std::vector<std::uint32_t>>& tak
     }
     if (!events[i].local) result.missing = missing;
   }
+}
+
+void SendPath::Batch::log_traced(std::size_t number) const {
+  const SendRequest& request = requests[number];
+  const SendOutcome& outcome = outcomes[number];
+  if (!traces(*request.trace)) return;
+  log_trace(*request.trace,
+            outcome.refusal           ? "event refused"
+            : outcome.result.repeated ? "event repeated"
+                                      : "event sent",
+            {path.options_.service, request.event, MessageId(outcome.result.id), outcome.result.delivered});
 }
 
 SendPath::SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/trace_context.h"
 #include "event/target.h"
 #include "sse-server/send.h"
 
@@ -15,15 +17,16 @@ struct SendRequest {
   event::Target target;  ///< normalized, together with `also` and `except`
   std::string event;
   std::string data;
-  bool qos = false;                   ///< at least once: stored until confirmed
-  std::chrono::milliseconds ttl{0};   ///< with qos; 0: the sender's default
-  std::string key{};                  ///< with qos: idempotency key of the request
-  std::string collapse{};             ///< with qos: replaces the pending message with the same collapse key
-  bool local = false;                 ///< in a cluster: only to streams of this node
-  MessageId original{};               ///< of an imported message: see NewMessage
-  bool awaited = false;               ///< with qos: the caller waits for confirmations, see NewMessage
-  std::vector<event::Target> also{};  ///< without qos: further recipients; a stream gets the event once
-  std::string except{};               ///< without qos: clientId or clientInstanceId of streams that do not get it
+  bool qos = false;                     ///< at least once: stored until confirmed
+  std::chrono::milliseconds ttl{0};     ///< with qos; 0: the sender's default
+  std::string key{};                    ///< with qos: idempotency key of the request
+  std::string collapse{};               ///< with qos: replaces the pending message with the same collapse key
+  bool local = false;                   ///< in a cluster: only to streams of this node
+  MessageId original{};                 ///< of an imported message: see NewMessage
+  bool awaited = false;                 ///< with qos: the caller waits for confirmations, see NewMessage
+  std::vector<event::Target> also{};    ///< without qos: further recipients; a stream gets the event once
+  std::string except{};                 ///< without qos: clientId or clientInstanceId of streams that do not get it
+  std::optional<TraceContext> trace{};  ///< of the request
 };
 
 using sse::SendOutcome;

@@ -1,6 +1,12 @@
 #include "delivery/sender.h"
 
+#include <algorithm>
+#include <numeric>
+#include <string>
 #include <utility>
+
+#include "delivery/trace_log.h"
+#include "event/event.h"
 
 namespace sse::delivery {
 namespace {
@@ -98,6 +104,7 @@ void Sender::acknowledged(event::TargetKind kind, std::string_view name, Message
   attempts_.confirmed(kind, name, message);
   trace_.add({clock_.wall_now(), message, Trace::Step::kConfirmed, kind, std::string(name), connection});
   confirmed_sends_.confirmed(kind, name, message);
+  log_step(message, "message confirmed", connection);
 }
 
 void Sender::acknowledged_before(event::TargetKind kind, std::string_view name, MessageId message) {
@@ -108,6 +115,43 @@ void Sender::sent(event::TargetKind kind, std::string_view name, MessageId messa
   attempted_.add();
   attempts_.sent(kind, name, message);
   trace_.add({clock_.wall_now(), message, Trace::Step::kSent, kind, std::string(name), connection});
+  log_step(message, "message sent", connection);
+}
+
+void Sender::log_step(MessageId message, std::string_view what, ConnectionId connection) const {
+  const std::optional<TraceContext> context = trace_.context(message);
+  if (context && traces(*context)) log_trace(*context, what, {service(), "", message, {}, connection});
+}
+
+void Sender::deliver_local(std::vector<hub::Hub::Delivery> deliveries,
+                           std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
+  struct Traced {
+    std::size_t number;
+    TraceContext context;
+    std::string event;
+    MessageId id;
+  };
+  std::vector<Traced> traced;
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    const hub::Hub::Delivery& delivery = deliveries[i];
+    if (delivery.trace == nullptr) continue;
+    const MessageId message = delivery.frame->message();
+    if (message.valid()) trace_.set_context(message, *delivery.trace);
+    if (traces(*delivery.trace))
+      traced.push_back(
+          {i, *delivery.trace, std::string(delivery.event), MessageId(event::id_of(delivery.frame->bytes()))});
+  }
+  if (!traced.empty()) {
+    done = [this, traced = std::move(traced), then = std::move(done)](std::vector<std::vector<std::uint32_t>> taken) {
+      for (const Traced& one : traced) {
+        const std::vector<std::uint32_t>& counts = taken.at(one.number);
+        log_trace(one.context, "event delivered",
+                  {service(), one.event, one.id, std::accumulate(counts.begin(), counts.end(), std::uint64_t{0})});
+      }
+      then(std::move(taken));
+    };
+  }
+  hub_.start_delivery(std::move(deliveries), std::move(done));
 }
 
 std::uint64_t Sender::retry(const std::vector<store::PendingMessage>& rows) {

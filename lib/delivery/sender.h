@@ -113,9 +113,7 @@ class Sender final : private hub::HubDelegate {
   }
   /// Delivers events from another node to streams of this node; like Hub::start_delivery().
   void deliver_local(std::vector<hub::Hub::Delivery> deliveries,
-                     std::function<void(std::vector<std::vector<std::uint32_t>>)> done) {
-    hub_.start_delivery(std::move(deliveries), std::move(done));
-  }
+                     std::function<void(std::vector<std::vector<std::uint32_t>>)> done);
 
   Trace& trace() { return trace_; }
   /// Writes the attempt counts of pending messages to the store, which may lag by a second otherwise.
@@ -139,6 +137,7 @@ class Sender final : private hub::HubDelegate {
   void client_opened(const hub::ClientKey& client, ConnectionId connection) override;
 
   void withdrawn(const std::vector<store::Withdrawn>& gone);
+  void log_step(MessageId message, std::string_view what, ConnectionId connection) const;
 
   const SenderOptions options_;
   const Clock& clock_;

@@ -73,6 +73,23 @@ void Trace::ended(ConnectionId connection, net::CloseReason reason, WallTime tim
   note({time, MessageId(), Step::kFailed, {}, {}, connection, reason});
 }
 
+void Trace::set_context(MessageId message, const TraceContext& context) {
+  const MutexLock lock(contexts_mutex_);
+  if (!contexts_.try_emplace(message.value(), context).second) return;
+  has_contexts_.store(true, std::memory_order_relaxed);
+  contexts_order_.push_back(message.value());
+  if (contexts_order_.size() <= kMaxContexts) return;
+  contexts_.erase(contexts_order_.front());
+  contexts_order_.pop_front();
+}
+
+std::optional<TraceContext> Trace::context(MessageId message) const {
+  if (!has_contexts_.load(std::memory_order_relaxed)) return std::nullopt;
+  const MutexLock lock(contexts_mutex_);
+  const auto found = contexts_.find(message.value());
+  return found == contexts_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Trace::add_failures(std::vector<Entry>& story) const {
   using Sent = std::tuple<ConnectionId, event::TargetKind, std::string_view>;
   std::set<Sent> reported;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "base/trace_context.h"
 #include "event/target.h"
 #include "net/stream.h"
 
@@ -48,6 +49,7 @@ class Trace {
     std::optional<net::CloseReason> reason{};  ///< kFailed: why the stream ended
   };
 
+  static constexpr std::size_t kMaxContexts = 10'000;
   /// Limit for the names of all recipients together.
   static constexpr std::size_t kMaxNameBytes = std::size_t{4} * 1024 * 1024;
 
@@ -60,6 +62,10 @@ class Trace {
   void ended(ConnectionId connection, net::CloseReason reason, WallTime time) EXCLUDES(mutex_);
   /// The entries of a message, in the order in which they happened.
   std::vector<Entry> of(MessageId message) EXCLUDES(mutex_);
+  /// Remembers the trace context of a message, of the last kMaxContexts messages with one; a known message keeps its.
+  void set_context(MessageId message, const TraceContext& context) EXCLUDES(contexts_mutex_);
+  /// Of a message; costs one atomic operation while no message has one.
+  std::optional<TraceContext> context(MessageId message) const EXCLUDES(contexts_mutex_);
   /// How often add() and ended() have taken the lock that all threads share.
   std::uint64_t batches() const { return batches_.load(std::memory_order_relaxed); }
 
@@ -92,6 +98,11 @@ class Trace {
   std::size_t name_bytes_ GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, End> ends_ GUARDED_BY(mutex_);  // by connection
   std::deque<std::uint64_t> ends_order_ GUARDED_BY(mutex_);         // oldest first
+
+  std::atomic<bool> has_contexts_{false};
+  mutable Mutex contexts_mutex_;
+  std::unordered_map<std::uint64_t, TraceContext> contexts_ GUARDED_BY(contexts_mutex_);  // by message
+  std::deque<std::uint64_t> contexts_order_ GUARDED_BY(contexts_mutex_);                  // oldest first
 };
 
 /// `accepted`, `sent`, …

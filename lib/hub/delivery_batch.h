@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/trace_context.h"
 #include "event/frame.h"
 #include "event/target.h"
 
@@ -25,7 +26,8 @@ struct Delivery {
   std::uint64_t once = 0;  ///< set by the hub: the id of an event that was sent to several channels, or to a union, of
                            ///< which a stream that several of them reach gets it through the first
   bool in_union = false;   ///< the event is for other targets, too, whose streams need not be in any channel
-  std::string_view except{};  ///< clientId or clientInstanceId of streams that do not get it; empty: all do
+  std::string_view except{};            ///< clientId or clientInstanceId of streams that do not get it; empty: all do
+  const TraceContext* trace = nullptr;  ///< for other nodes; null: none
 };
 
 /// The names of a target; a single empty one for kAll.

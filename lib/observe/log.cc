@@ -19,6 +19,7 @@
 #include "base/shown_json.h"
 #include "base/text.h"
 #include "observe/log_sinks.h"
+#include "observe/structured_log.h"
 
 namespace sse::observe {
 namespace {
@@ -110,16 +111,27 @@ std::string json_string(std::string_view text) {
   return shown_json(json);
 }
 
+bool is_trace_field(std::string_view key) {
+  return key == "trace_id" || key == "span_id" || key == "trace_flags";
+}
+
 std::string json_body(std::string_view message, std::initializer_list<Field> fields) {
   std::string out = R"("message":)" + json_string(message);
-  if (fields.size() == 0) return out;
-  char separator = '{';
-  out += R"(,"fields":)";
-  for (const Field& field : fields) {
+  const auto add = [&out](char separator, const Field& field) {
     out += separator + json_string(field.key) + ':' + json_string(field.value);
+  };
+  char separator = '{';
+  for (const Field& field : fields) {
+    if (is_trace_field(field.key)) add(',', field);
+  }
+  for (const Field& field : fields) {
+    if (is_trace_field(field.key)) continue;
+    if (separator == '{') out += R"(,"fields":)";
+    add(separator, field);
     separator = ',';
   }
-  return out + '}';
+  if (separator == ',') out += '}';
+  return out;
 }
 
 std::string text_body(std::string_view message, std::initializer_list<Field> fields) {
@@ -187,6 +199,11 @@ std::shared_ptr<void> add_log_sink(LogSink sink, Level level) {
 bool log_enabled(Level level) {
   const Log& log = instance();
   return log.sinks.any() ? log.sinks.takes(level) : log.logger.should_log(to_spdlog(level));
+}
+
+bool structured_log_enabled(Level level) {
+  const Log& log = instance();
+  return log_enabled(level) && (log.sinks.any() || log.format.load(std::memory_order_relaxed) == LogFormat::kJson);
 }
 
 void log(Level level, std::string_view message, std::initializer_list<Field> fields) noexcept try {

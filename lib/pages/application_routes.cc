@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/text.h"
 #include "event/json.h"
+#include "net/trace_header.h"
 #include "pages/page_envelope.h"
 
 namespace sse::pages {
@@ -36,7 +37,8 @@ void ApplicationRoutes::message(const application::Service& service, const httpl
   if (application_ == nullptr) throw Error(ErrorCode::kNotFound, "no application handles messages on this server");
   const Json merged = merged_message(req);
   const std::string path = req.matches[1].str();
-  const application::ApplicationRequest request{service.sender->service(), *service.sender, connection, path};
+  const application::ApplicationRequest request{service.sender->service(), *service.sender, connection, path,
+                                                net::trace_headers(req)};
   answer_page(application::ActivityEvent::Type::kMessage, request, res,
               [&] { return application_->on_message(request, merged); });
 }
@@ -48,7 +50,8 @@ void ApplicationRoutes::upload(const application::Service& service, const httpli
   const application::ReceivedUpload received =
       application::read_upload(net::HttplibApp::multipart_body(req), upload_folder_);
   const std::string path = req.matches[1].str();
-  const application::ApplicationRequest request{service.sender->service(), *service.sender, connection, path};
+  const application::ApplicationRequest request{service.sender->service(), *service.sender, connection, path,
+                                                net::trace_headers(req)};
   answer_page(application::ActivityEvent::Type::kUpload, request, res,
               [&] { return application_->on_upload(request, received.upload); });
 }

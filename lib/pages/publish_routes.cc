@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "event/event.h"
 #include "hub/client_tag.h"
+#include "net/trace_header.h"
 #include "pages/connect_parameters.h"
 #include "pages/page_envelope.h"
 
@@ -65,6 +66,7 @@ struct PublishRoutes::Publication {
   Json data;
   std::string data_text;
   bool echo = true;  // the publishing page gets it, too
+  TraceHeaders trace{};
 };
 
 // Why a publication is refused.
@@ -95,11 +97,13 @@ void PublishRoutes::publish(const application::Service& service, const httplib::
       res.set_header("Retry-After", "1");
       return refuse(name, *refused, res);
     }
-    const Publication publication = read(body);
+    Publication publication = read(body);
+    publication.trace = net::trace_headers(req);
     refused = refusal_of(name, sender.user, *connection, publication);
     if (refused) return refuse(name, *refused, res);
     delivery::SendRequest request{event::Target::channel(publication.channel), publication.event,
                                   envelope(connection->identity, publication.data)};
+    request.trace = parse_traceparent(publication.trace.traceparent);
     if (!publication.echo) request.except = instance_of(*connection);
     const delivery::SendResult sent = service.sender->send(std::move(request));
     published(name).add();
@@ -156,7 +160,8 @@ std::optional<PublishRoutes::Refused> PublishRoutes::refusal_of(const ServiceNam
     return Refused{"application", 403, "no application decides about publications on this server", answer.rule};
   const std::string json = event::dump_json(publication.data);
   try {
-    application_->on_publish({service, connection, publication.channel, publication.event, json});
+    application_->on_publish({service, connection, publication.channel, publication.event, json,
+                              publication.trace.traceparent, publication.trace.tracestate});
   } catch (const application::Refusal& e) {
     if (e.status() >= 500) throw;
     return Refused{"application", e.status(), e.what(), answer.rule};

@@ -112,6 +112,7 @@ void ClusterGateway::deliver(std::vector<DeliverCommand> commands,
       deliveries.push_back({target, command.event, command.frame, {}, command.again, command.several});
       deliveries.back().in_union = command.in_union;
       deliveries.back().except = command.except;
+      if (command.trace) deliveries.back().trace = &*command.trace;
     }
     start(std::move(deliveries), [part](const std::vector<std::vector<std::uint32_t>>& counts) {
       for (std::size_t n = 0; n < counts.size(); ++n) part->batch->taken[part->numbers[n]] = counts[n].front();
@@ -224,6 +225,7 @@ void ClusterGateway::handle_async(const cluster::RequestCommand& command, std::f
       }
       if (asked && admin::is_waiting_send(*asked)) {
         admin::send_waiting(services_, std::move(*asked), !request.header(admin::kLocalHeader).empty(),
+                            parse_traceparent(request.header("traceparent")),
                             [done = std::move(done)](int status, std::string_view type, const std::string& body) {
                               done(cluster::RawResponse{status, std::string(type), body}.text());
                             });

@@ -128,10 +128,19 @@ std::unique_ptr<delivery::RemoteNodes::Sent> ClusterGateway::send(const ServiceN
   commands.reserve(deliveries.size());
   for (const hub::Hub::Delivery& delivery : deliveries) {
     const auto add = [&](const std::string& name) {
-      commands.push_back({service, delivery.target.kind, name, delivery.target.listening, std::string(delivery.event),
-                          delivery.frame, delivery.again,
+      commands.push_back({service,
+                          delivery.target.kind,
+                          name,
+                          delivery.target.listening,
+                          std::string(delivery.event),
+                          delivery.frame,
+                          delivery.again,
                           delivery.target.kind == event::TargetKind::kChannel && delivery.target.names.size() > 1,
-                          delivery.in_union, delivery.target.of_tenant, std::string(delivery.except)});
+                          delivery.in_union,
+                          delivery.target.of_tenant,
+                          std::string(delivery.except),
+                          {}});
+      if (delivery.trace != nullptr) commands.back().trace = *delivery.trace;
     };
     if (delivery.target.kind == event::TargetKind::kAll) {
       add("");

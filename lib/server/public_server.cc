@@ -29,6 +29,7 @@ delivery::SendRequest internal(SendRequest request) {
   out.key = std::move(request.key);
   out.collapse = std::move(request.collapse);
   out.local = request.local;
+  out.trace = parse_traceparent(request.traceparent);
   return out;
 }
 

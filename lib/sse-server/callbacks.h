@@ -59,6 +59,8 @@ struct PublishRequest {
   const ChannelName& channel;        ///< the channel
   const std::string& event;          ///< name of the event
   const std::string& json;           ///< what the page publishes, as JSON text
+  std::string traceparent{};         ///< of the page's request, W3C Trace Context; empty: none that is valid
+  std::string tracestate{};          ///< that belongs to it
 };
 
 /// A message of a page: `sse.send('hello', {…})`.
@@ -67,6 +69,8 @@ struct MessageRequest {
   const ConnectionInfo& connection;  ///< the page's connection
   const std::string& path;           ///< `hello` of `message/hello.do`
   const std::string& json;           ///< the request's body and query, merged, as JSON text
+  std::string traceparent{};         ///< as PublishRequest::traceparent
+  std::string tracestate{};          ///< that belongs to it
 };
 
 /// One file of an upload, in a temporary file that is deleted after the callback returns; the program may move it away.

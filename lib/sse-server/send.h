@@ -27,6 +27,9 @@ struct SendRequest {
   /// Without qos: the `clientId` of a client (all pages of a browser have the same), or the `clientInstanceId` of one
   /// of its pages, whose streams do not get the event, neither now nor when they resume; empty: all get it.
   std::string except{};
+  /// The trace of the caller, W3C Trace Context, as the header `traceparent`: the log names it when the event is sent
+  /// and delivered. One that is invalid is ignored; empty: none.
+  std::string traceparent{};
 };
 
 /// The result of a send.

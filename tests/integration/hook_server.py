@@ -75,6 +75,8 @@ class Hook(BaseHTTPRequestHandler):
                                 "boundary": boundary, "genuine": genuine,
                                 "header": self.headers.get("X-Sse-Event"),
                                 "delivery": self.headers.get("X-Sse-Delivery"),
+                                "traceparent": self.headers.get("traceparent"),
+                                "tracestate": self.headers.get("tracestate"),
                                 "signed": hmac.compare_digest(expected, self.headers.get("X-Sse-Signature", ""))}) + "\n")
         if now == "hang":
             time.sleep(600)

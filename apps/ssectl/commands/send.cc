@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/trace_context.h"
 #include "event/event.h"
 #include "ssectl/commands/command.h"
 #include "ssectl/commands/send_lines.h"
@@ -33,6 +34,7 @@ struct Options {
   std::string collapse;
   std::string wait;
   std::string except;
+  std::string traceparent;
   std::string data;
   std::string file;
   bool lines = false;
@@ -69,6 +71,7 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   if (!options.wait.empty()) request.wait = duration_option("--wait", options.wait);
   request.key = options.key;
   request.collapse = options.collapse;
+  request.traceparent = options.traceparent;
   request.data = data_from(options, context);
   // JSON would replace invalid bytes with a replacement character.
   if (!is_valid_utf8(request.data)) {
@@ -127,6 +130,7 @@ int run_lines(const Options& options, Context& context) {
                 "with --ndjson, --wait is not possible; 'ssectl messages list' shows which messages are not confirmed "
                 "yet");
   }
+  defaults.traceparent = options.traceparent;
   if (!context.service().empty()) defaults.fields["service"] = context.service().str();
   if (options.data_given.given() && options.data != "-") {
     throw Error(ErrorCode::kInvalidArgument,
@@ -138,6 +142,12 @@ int run_lines(const Options& options, Context& context) {
 
 int run(const Options& options, Context& context) {
   context.out().ignore_closed_stdout();
+  // The server would ignore it, as the standard says.
+  if (!options.traceparent.empty() && !parse_traceparent(options.traceparent)) {
+    throw Error(ErrorCode::kInvalidArgument, "--traceparent '" + printable(options.traceparent, 80) +
+                                                 "' is none; write 00-TRACE_ID-SPAN_ID-01, with 32 and 16 lower-case "
+                                                 "hexadecimal digits that are not all 0");
+  }
   if (options.lines) return run_lines(options, context);
   const api::SendRequest request = request_from(options, context);
   // The server responds only after it has waited, so the response may take longer by that time.
@@ -186,6 +196,9 @@ Run declare_send(cli::App& app) {
                  "With --qos: wait at most this long for the confirmations; exits with 1 if one is missing")
       .type_name("DURATION")
       .needs(qos);
+  app.add_option("--traceparent", options->traceparent,
+                 "Trace of the sender (W3C Trace Context), for the JSON log of the servers and messages trace")
+      .type_name("TEXT");
   cli::Option file = app.add_option("-f,--file", options->file, "Send the content of FILE").type_name("FILE");
   options->data_given =
       app.add_option("DATA", options->data,

@@ -85,7 +85,7 @@ class Sending {
     }
     std::vector<api::Json> answers;
     try {
-      if (!body.empty()) answers = context_.client().send_lines(body);
+      if (!body.empty()) answers = context_.client().send_lines(body, defaults_.traceparent);
     } catch (...) {
       progress_.clear();
       summarize();

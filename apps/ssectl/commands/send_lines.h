@@ -11,6 +11,7 @@ namespace sse::ctl {
 /// Default fields for the lines of `send --ndjson`, from the command line.
 struct LineDefaults {
   api::Json fields = api::Json::object();  ///< fields of the request: target, event, qos, …
+  std::string traceparent{};               ///< of the requests; empty: none
 };
 
 /// Converts an input line to a line of the bulk request. Throws Error(kInvalidArgument).

@@ -21,6 +21,7 @@ constexpr std::uint64_t kSeveral = 4;
 constexpr std::uint64_t kInUnion = 8;
 constexpr std::string_view kOfTenant = "tenant=";
 constexpr std::string_view kExcept = "except=";
+constexpr std::string_view kTraceparent = "trace=";
 constexpr std::size_t kMaxReplyLine = 4096;
 constexpr std::string_view kRequest = "request";
 constexpr std::string_view kAdmin = "admin";
@@ -69,6 +70,7 @@ DeliverCommand decode_deliver(std::string_view line, std::string_view rest) {
   for (std::string_view option; take_word(line, ' ', option);) {
     if (option.starts_with(kOfTenant)) command.of_tenant = percent_decode(option.substr(kOfTenant.size()));
     if (option.starts_with(kExcept)) command.except = percent_decode(option.substr(kExcept.size()));
+    if (option.starts_with(kTraceparent)) command.trace = parse_traceparent(option.substr(kTraceparent.size()));
   }
   if (std::max(command.of_tenant.size(), command.except.size()) > event::kMaxNameBytes) refuse_event();
   if (command.name.size() > event::kMaxNameBytes && command.kind == event::TargetKind::kChannel) refuse_event();
@@ -110,6 +112,7 @@ std::string encode(const DeliverCommand& command) {
   };
   option(kOfTenant, command.of_tenant);
   option(kExcept, command.except);
+  if (command.trace) out.append(1, ' ').append(kTraceparent).append(traceparent_text(*command.trace));
   out.append(" \n").append(command.service.str()).append(command.name).append(command.event).append(frame);
   return out;
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/trace_context.h"
 #include "event/frame.h"
 #include "event/target.h"
 
@@ -26,8 +27,9 @@ struct DeliverCommand {
   bool again = false;     ///< also for streams that already received it
   bool several = false;   ///< one of several channels to which the event is sent: a stream in two of them gets it once
   bool in_union = false;  ///< for users, tenants and others, too: a stream that several of them reach gets it once
-  std::string of_tenant{};  ///< of a channel: only the streams of users of this tenant; empty: of all
-  std::string except{};     ///< clientId or clientInstanceId of streams that do not get it; empty: all do
+  std::string of_tenant{};              ///< of a channel: only the streams of users of this tenant; empty: of all
+  std::string except{};                 ///< clientId or clientInstanceId of streams that do not get it; empty: all do
+  std::optional<TraceContext> trace{};  ///< of the request that sent it
 };
 
 /// What a request is: one of a page to its service, which that node alone handles, or one to the admin API of the whole
@@ -118,7 +120,7 @@ struct PresenceCommand {
 
 /// Events are frequent, so they are encoded compactly: one line of words, `deliver KIND FLAGS MESSAGE` and the sizes of
 /// service, name and event name, followed by those three and the frame. Optional words stand at the end of the line,
-/// percent-encoded: `tenant=NAME` and `except=CLIENT`. All other commands are one line of compact
+/// percent-encoded: `tenant=NAME`, `except=CLIENT` and `trace=TRACEPARENT`. All other commands are one line of compact
 /// JSON, followed by the bytes unchanged.
 std::string encode(const DeliverCommand& command);
 std::string encode(const RequestCommand& command);

@@ -32,6 +32,12 @@ TEST(WireFrames, CommandsHaveTheirRecordedBytes) {
   expect_recorded(DeliverCommand{ServiceName("hr"), event::TargetKind::kChannel, "a", false, "note",
                                  event::Frame::make("id:1\ndata:x\n\n"), false, true, true, "acme", "tab 1"},
                   "deliver channel 12 0 2 1 4 tenant=acme except=tab%201 \nhranoteid:1\ndata:x\n\n");
+  DeliverCommand traced{
+      ServiceName("hr"), event::TargetKind::kUser, "ann", false, "note", event::Frame::make("id:1\ndata:x\n\n")};
+  traced.trace = parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  expect_recorded(traced,
+                  "deliver user 0 0 2 3 4 trace=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 "
+                  "\nhrannnoteid:1\ndata:x\n\n");
   expect_recorded(RequestCommand{RequestEntry::kCluster, "192.0.2.1", "GET /x HTTP/1.1\r\n\r\n"},
                   "{\"do\":\"request\",\"door\":\"cluster\",\"peer\":\"192.0.2.1\"}\nGET /x HTTP/1.1\r\n\r\n");
   expect_recorded(AdminCommand{"users"}, "{\"do\":\"admin\",\"operation\":\"users\"}\n");

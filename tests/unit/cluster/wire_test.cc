@@ -53,6 +53,13 @@ TEST(Wire, CarriesForWhomElseAnEventIsAndForWhomNot) {
   EXPECT_THROW(decode(encode(sent)), Error);
 }
 
+TEST(Wire, IgnoresATraceThatIsInvalid) {
+  const auto got =
+      std::get<DeliverCommand>(decode("deliver user 0 0 2 3 4 trace=00-x future=1 \nhrannnoteid:1\ndata:x\n\n"));
+  EXPECT_FALSE(got.trace);
+  EXPECT_EQ(got.frame->bytes(), "id:1\ndata:x\n\n");
+}
+
 TEST(Wire, RefusesAnEventThatDoesNotAddUp) {
   for (const std::string bytes :
        {"deliver ", "deliver \n", "deliver user 0 0 1 1 1 \n", "deliver user 0 0 2 18446744073709551615 1 \nhr1e",

@@ -25,6 +25,20 @@ TEST(Trace, TellsWhatHappenedToAMessageInOrder) {
   EXPECT_TRUE(trace.of(MessageId(3)).empty());
 }
 
+TEST(Trace, RemembersTheContextOfAMessage) {
+  Trace trace;
+  EXPECT_FALSE(trace.context(MessageId(1)));
+  const TraceContext first{.trace_id = {1}, .parent_id = {1}, .sampled = true};
+  const TraceContext second{.trace_id = {2}, .parent_id = {2}};
+  trace.set_context(MessageId(1), first);
+  trace.set_context(MessageId(1), second);
+  EXPECT_EQ(trace.context(MessageId(1)), first);
+  EXPECT_FALSE(trace.context(MessageId(2)));
+  for (std::uint64_t id = 2; id <= Trace::kMaxContexts + 1; ++id) trace.set_context(MessageId(id), second);
+  EXPECT_FALSE(trace.context(MessageId(1)));
+  EXPECT_EQ(trace.context(MessageId(2)), second);
+}
+
 TEST(Trace, IsBoundedInBytesWhereNamesAreLong) {
   Trace trace;
   const std::string name(1000, 'n');

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "observe/structured_log.h"
 #include "support/files.h"
 
 namespace sse::observe {
@@ -86,6 +87,24 @@ TEST_F(LogTest, JsonLinesParseWhateverTheValues) {
   EXPECT_EQ(first["fields"]["b"], "\xEF\xBF\xBDé");
   EXPECT_TRUE(first["time"].get<std::string>().ends_with("Z"));
   EXPECT_EQ(nlohmann::json::parse(all[1])["message"], "plain {} %v");
+}
+
+TEST_F(LogTest, InJsonATraceStandsBesideTheMessage) {
+  start(LogFormat::kJson);
+  log_info("sent", {{"trace_id", "a"}, {"id", "7"}, {"span_id", "b"}, {"trace_flags", "01"}});
+  log_info("only a trace", {{"trace_id", "a"}});
+  const auto all = lines(path());
+  ASSERT_EQ(all.size(), 2U);
+  const auto line = nlohmann::json::parse(all[0]);
+  EXPECT_EQ(line["trace_id"], "a");
+  EXPECT_EQ(line["span_id"], "b");
+  EXPECT_EQ(line["trace_flags"], "01");
+  EXPECT_EQ(line["fields"], nlohmann::json({{"id", "7"}}));
+  EXPECT_FALSE(nlohmann::json::parse(all[1]).contains("fields"));
+  EXPECT_TRUE(structured_log_enabled(Level::kInfo));
+  EXPECT_FALSE(structured_log_enabled(Level::kDebug));
+  start(LogFormat::kText);
+  EXPECT_FALSE(structured_log_enabled(Level::kError));
 }
 
 TEST_F(LogTest, LevelsBelowTheChosenAreLeftOut) {

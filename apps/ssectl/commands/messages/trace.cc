@@ -26,6 +26,8 @@ std::string describe(const api::Json& story, const TableStyle& style) {
                text_cell(step, "connection")});
   }
   std::string text = steps.render(style);
+  if (const std::string trace = text_cell(story, "traceparent"); !trace.empty())
+    text += "\ntraceparent  " + trace + '\n';
   const auto pending = story.find("pending");
   if (pending == story.end() || !pending->is_array() || pending->empty()) return text;
   const WallTime now = wall_now();
