@@ -4,10 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "api/types.h"
 #include "application/connection_json.h"
 #include "application/hook.h"
 #include "auth/channel_pattern.h"
 #include "base/text.h"
+#include "event/event.h"
 
 namespace sse::application {
 namespace {
@@ -75,6 +77,31 @@ void take_rights(const Json& reply, std::vector<RequestedChannel>& channels, con
   using enum ChannelRight;
   replace_rights(reply, "channels", channels, who, {kApplication}, kAllowed);
   replace_rights(reply, "refused", channels, who, {kApplication, kAllowed}, kRefused);
+}
+
+// The most events that one answer may carry.
+constexpr std::size_t kMaxPushed = 100;
+
+// Takes the events for the page that asked out of an answer: its field `push`.
+std::vector<SendRequest> take_pushed(Json& reply, ConnectionId connection) {
+  std::vector<SendRequest> pushed;
+  const auto list = reply.find("push");
+  if (list == reply.end()) return pushed;
+  if (!list->is_array() || list->size() > kMaxPushed) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "field 'push' must be a list of at most " + std::to_string(kMaxPushed) + " events");
+  }
+  for (const Json& one : *list) {
+    event::require_fields(one, {"event", "data"}, "an event in field 'push'");
+    SendRequest& request = pushed.emplace_back(SendRequest{
+        .target = Target::connection(connection), .event = event::string_field(one, "event", api::kDefaultEvent)});
+    request.local = true;
+    if (const auto data = one.find("data"); data != one.end())
+      request.data = data->is_string() ? data->text() : event::dump_json(*data);
+    event::validate({request.event, request.data, "", std::nullopt});
+  }
+  reply.erase("push");
+  return pushed;
 }
 
 class HookApplication final : public Application {
@@ -159,9 +186,11 @@ class HookApplication final : public Application {
   Answer on_message(const ApplicationRequest& request, const Json& message) override {
     Json body = describe(request);
     body["message"] = message;
-    return ask("message", [&] {
+    Answer answer = ask("message", [&] {
       return caller_.call("message", next_id(), ids_.clock().wall_now(), std::move(body), request.trace);
     });
+    push("message", request, answer);
+    return answer;
   }
 
   Answer on_upload(const ApplicationRequest& request, const Upload& upload) override {
@@ -182,11 +211,13 @@ class HookApplication final : public Application {
       if (file.field == "event") throw Refusal(400, "an uploaded file cannot have the field name 'event'");
       body["files"].back()["sha256"] = sha256_of_file(file.path);
     }
-    return ask("upload", [&] {
+    Answer answer = ask("upload", [&] {
       return forward ? caller_.call_with_files("upload", next_id(), ids_.clock().wall_now(), std::move(body),
                                                upload.files, request.trace)
                      : caller_.call("upload", next_id(), ids_.clock().wall_now(), std::move(body), request.trace);
     });
+    push("upload", request, answer);
+    return answer;
   }
 
  private:
@@ -216,6 +247,19 @@ class HookApplication final : public Application {
     std::string sentence = text_of(reply, {"errorMessage", "message"});
     if (sentence.empty()) sentence = "the application answered with status " + std::to_string(answer.status);
     return {answer.status, std::move(reply), std::move(sentence)};
+  }
+
+  // Sends the events that an answer carries on the stream of the page that asked, before the page has the answer. If
+  // the stream has ended, they are for nobody.
+  void push(const std::string& type, const ApplicationRequest& request, Answer& answer) {
+    if (answer.status >= 400) return;
+    std::vector<SendRequest> pushed;
+    try {
+      pushed = take_pushed(answer.data, request.connection.id);
+    } catch (const Error& e) {
+      throw invalid_answer(type, e.what());
+    }
+    if (!pushed.empty()) request.sender.send_all(std::move(pushed));
   }
 
   // Returns null for an empty body. Text that is not JSON is an error, unless the status is an error status already.

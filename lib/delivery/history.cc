@@ -150,6 +150,7 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
 
 void History::add_to_topics(Entries::iterator entry, const event::Target& target) {
   static const std::vector<std::string> kAllNames{""};
+  if (target.kind == event::TargetKind::kConnection) return void(entry->left -= target.names.size());
   for (const std::string& name : target.kind == event::TargetKind::kAll ? kAllNames : target.names) {
     if (is_withdrawn(entry->frame->message(), target.kind, name)) {
       --entry->left;

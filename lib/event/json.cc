@@ -11,10 +11,11 @@
 namespace sse::event {
 namespace {
 
-constexpr std::array<std::pair<TargetKind, std::string_view>, 4> kNamed{{{TargetKind::kUser, "users"},
+constexpr std::array<std::pair<TargetKind, std::string_view>, 5> kNamed{{{TargetKind::kUser, "users"},
                                                                          {TargetKind::kToken, "tokens"},
                                                                          {TargetKind::kTenant, "tenants"},
-                                                                         {TargetKind::kChannel, "channels"}}};
+                                                                         {TargetKind::kChannel, "channels"},
+                                                                         {TargetKind::kConnection, "connections"}}};
 
 [[noreturn]] void wrong_type(std::string_view name, std::string_view expected) {
   throw Error(ErrorCode::kInvalidArgument, "field '" + std::string(name) + "' must be " + std::string(expected));
@@ -77,7 +78,8 @@ Json to_json(const Target& target, const std::vector<Target>& also) {
 }
 
 std::vector<Target> targets_from_json(const Json& json) {
-  require_fields(json, {"users", "tenant", "tokens", "tenants", "channels", "all", "listening"}, "target");
+  require_fields(json, {"users", "tenant", "tokens", "tenants", "channels", "connections", "all", "listening"},
+                 "target");
   const bool listening = bool_field(json, "listening");
   std::vector<Target> targets;
   if (bool_field(json, "all")) targets.push_back({TargetKind::kAll, {}, listening});
@@ -90,7 +92,7 @@ std::vector<Target> targets_from_json(const Json& json) {
   }
   if (targets.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "the target is empty; give at least one of users, tenants, tokens, channels or all");
+                "the target is empty; give at least one of users, tenants, tokens, channels, connections or all");
   }
   if (const auto tenant = json.find("tenant"); tenant != json.end() && !tenant->is_null())
     select_tenant(targets, name_from_json(*tenant, "tenant"));
@@ -101,7 +103,7 @@ Target target_from_json(const Json& json) {
   std::vector<Target> targets = targets_from_json(json);
   if (targets.size() > 1) {
     throw Error(ErrorCode::kInvalidArgument,
-                "the target has several kinds; give exactly one of users, tenants, tokens, channels or all");
+                "the target has several kinds; give exactly one of users, tenants, tokens, channels, connections or all");
   }
   normalize(targets.front());
   return std::move(targets.front());

@@ -12,7 +12,8 @@
 namespace sse::event {
 namespace {
 
-constexpr std::array<std::string_view, kTargetKinds> kKindNames{"user", "token", "tenant", "channel", "all", "member"};
+constexpr std::array<std::string_view, kTargetKinds> kKindNames{"user", "token",  "tenant",    "channel",
+                                                                  "all",  "member", "connection"};
 
 void require_name(std::string_view name, const std::string& kind) {
   if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty " + kind);
@@ -35,7 +36,7 @@ TargetKind kind_from_name(std::string_view name) {
     if (kKindNames.at(i) == name) return static_cast<TargetKind>(i);
   }
   throw Error(ErrorCode::kInvalidArgument,
-              "'" + printable(name, 40) + "' is not a kind of target; use user, token, tenant, channel or all");
+              "'" + printable(name, 40) + "' is not a kind of target; use user, token, tenant, channel, connection or all");
 }
 
 std::string member_name(std::string_view user, std::string_view tenant) {
@@ -92,6 +93,11 @@ void normalize(Target& target) {
       require_name(member.tenant, "tenant");
     } else {
       require_name(name, kind);
+      if (target.kind == TargetKind::kConnection && parse_id(name).value_or(0) == 0) {
+        throw Error(ErrorCode::kInvalidArgument, "the target holds '" + printable(name, 40) +
+                                                     "', which is not the id of a connection: that is a number, as "
+                                                     "'connectionId' in the first event of a stream");
+      }
     }
   }
 }
@@ -107,6 +113,10 @@ void require_storable(const Recipients& recipients) {
   if (!recipients.except.empty()) {
     bad("with qos no client can be left out, because the message is stored for its recipients, whichever client they "
         "use; leave out 'except', or send without qos");
+  }
+  if (recipients.target.kind == TargetKind::kConnection) {
+    bad("with qos an event cannot be for a connection, because the message would be stored for a stream that does not "
+        "come back: a page that reconnects has another one; name its user or token, or send without qos");
   }
   if (!recipients.target.of_tenant.empty()) {
     bad("with qos the streams of one tenant cannot be selected in a channel, because the message is stored for the "

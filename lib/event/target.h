@@ -14,9 +14,9 @@ using sse::Target;
 using sse::TargetKind;
 /// The number of kinds. The names of kMember come from member_name(); in the API a member is a user and a tenant, see
 /// shown().
-inline constexpr std::size_t kTargetKinds = 6;
+inline constexpr std::size_t kTargetKinds = 7;
 
-/// `user`, `token`, `tenant`, `channel`, `all`, `member`: stable names, used in tables, the database and between nodes.
+/// `user`, `token`, `tenant`, `channel`, `all`, `member`, `connection`: stable names, used in tables, the database and between nodes.
 std::string_view kind_name(TargetKind kind);
 /// Inverse of kind_name. Throws Error(kInvalidArgument).
 TargetKind kind_from_name(std::string_view name);

@@ -95,6 +95,7 @@ Connection* ConnectionRegistry::find(ConnectionId id) const {
 
 ConnectionRegistry::Receivers ConnectionRegistry::receivers(TargetKind kind, std::string_view name) const {
   loop_.assert_in_loop_thread();
+  if (kind == TargetKind::kConnection) return {.index = kind, .one = find(ConnectionId(parse_id(name).value_or(0)))};
   if (kind != TargetKind::kMember) return {.group = indexes_.find(kind, name), .index = kind};
   const event::Member member = event::member_of(name);
   return {indexes_.find(TargetKind::kUser, member.user), true, member.tenant, TargetKind::kUser};
@@ -104,8 +105,7 @@ std::vector<Connection*> ConnectionRegistry::connections_for(const event::Target
   loop_.assert_in_loop_thread();
   std::vector<Connection*> connections;
   const Receivers reached = receivers(target, name);
-  if (reached.group == nullptr) return connections;
-  for (Connection* connection : reached.group->members()) {
+  for (Connection* connection : reached.members()) {
     if (reached.include(*connection)) connections.push_back(connection);
   }
   return connections;

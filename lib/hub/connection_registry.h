@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -54,19 +55,27 @@ class ConnectionRegistry {
     return connections_.find(id.value());
   }
 
-  /// The receivers of a send: a group, or its members of one tenant.
+  /// The receivers of a send: a group, its members of one tenant, or one connection.
   struct Receivers {
-    const Group* group = nullptr;  ///< null: there are none
+    const Group* group = nullptr;
     bool of_tenant = false;
     std::string_view tenant{};
 
     event::TargetKind index = event::TargetKind::kAll;  ///< of the group
+    Connection* one = nullptr;                          ///< without a group: of kConnection
+
+    /// Those that include() is asked about; not longer than this.
+    std::span<Connection* const> members() const {
+      if (group != nullptr) return group->members();
+      return {&one, one != nullptr ? std::size_t{1} : 0};
+    }
 
     bool include(const Connection& connection) const {
       return !of_tenant || Indexes::name_of(connection, event::TargetKind::kTenant) == tenant;
     }
     /// Whether any connection, which need not be of the group, is one of them.
     bool contain(const Connection& connection) const {
+      if (one != nullptr) return one == &connection;
       return group != nullptr && connection.membership.is_in(index, group) && include(connection);
     }
   };
@@ -84,7 +93,7 @@ class ConnectionRegistry {
   /// The connections that a send to a name of the target reaches.
   std::vector<Connection*> connections_for(const event::Target& target, std::string_view name) const;
   std::vector<Connection*> all() const { return connections_for(event::Target::all(), ""); }
-  /// The connections with a name in an index; all connections for kAll. REQUIRES: not kMember.
+  /// The connections with a name in an index; all connections for kAll. REQUIRES: neither kMember nor kConnection.
   const Group* group(event::TargetKind kind, std::string_view name) const;
   /// The distinct names in an index.
   std::vector<std::string> names(event::TargetKind kind) const;

@@ -18,7 +18,6 @@ void find_delivery_states(const ConnectionRegistry& registry, const AckTracker& 
   using State = DeliveryState::State;
   const DeliveryState& any = messages[asked.front()];
   const ConnectionRegistry::Receivers receivers = registry.receivers(any.kind, any.name);
-  if (receivers.group == nullptr) return;
   std::unordered_map<MessageId, std::size_t> by_id;
   // Messages only for listeners, by event, for which no listening connection was found yet.
   std::map<std::string_view, std::vector<std::size_t>> without_listener;
@@ -36,7 +35,7 @@ void find_delivery_states(const ConnectionRegistry& registry, const AckTracker& 
   std::unordered_set<const ListenerSet*> checked_sets;  // streams share them
   std::vector<MessageId> ids;
   bool online = false;
-  for (const Connection* connection : receivers.group->members()) {
+  for (const Connection* connection : receivers.members()) {
     count_steps();
     if (!receivers.include(*connection)) continue;
     online = true;

@@ -69,8 +69,8 @@ void Shard::begin_step(const std::shared_ptr<BatchPart>& part, DeliveryBatch::St
   const Delivery& delivery = batch.delivery(step);
   published_ = std::max(published_, delivery.position);
   const ConnectionRegistry::Receivers receivers = registry_.receivers(delivery.target, batch.name(step));
-  if (receivers.group == nullptr) return;
-  const std::span<Connection* const> members = receivers.group->members();
+  const std::span<Connection* const> members = receivers.members();
+  if (members.empty()) return;
   const bool one_of_several =
       delivery.target.kind == TargetKind::kChannel && (delivery.target.names.size() > 1 || delivery.in_union);
   if (members.size() > options_.slice.direct_members) {
@@ -124,8 +124,7 @@ bool Shard::visit_members(Slice& slice) {
   const std::string& name = pass.part->batch->name(pass.step);
   const ConnectionRegistry::Receivers receivers =
       registry_.receivers(pass.part->batch->delivery(pass.step).target, name);
-  const std::span<Connection* const> members =
-      receivers.group != nullptr ? receivers.group->members() : std::span<Connection* const>();
+  const std::span<Connection* const> members = receivers.members();
   const std::uint32_t last = passes_.last_alike();
   if (!pass.begun) passes_.begin_first(members.size(), last);
   // A member that leaves is replaced by the last one, which has been visited; one that joins is put behind the last.

@@ -16,6 +16,7 @@ enum class TargetKind : unsigned char {
   kChannel = 3,  ///< the streams that joined channels
   kAll = 4,      ///< all streams of the service
   kMember = 5,   ///< users of one tenant
+  kConnection = 6,  ///< open streams, by their ids: not with qos
 };
 
 /// The recipients of an event. A value type.
@@ -40,6 +41,8 @@ struct Target {
   static Target channel(const ChannelName& name, const TenantId& tenant) {
     return {TargetKind::kChannel, {name.str()}, false, tenant.str()};
   }
+  /// One stream, while it is open: a page that reconnects has another one.
+  static Target connection(ConnectionId id) { return {TargetKind::kConnection, {id.str()}, false}; }
   /// All streams of the service.
   static Target all() { return {}; }
 

@@ -123,6 +123,10 @@ class Hook(BaseHTTPRequestHandler):
             if event["connection"]["accessUserId"] != "member":
                 return self.answer(403, {"message": "members only"})
             return self.answer(200, {})
+        if kind in ("message", "upload") and now == "push":
+            return self.answer(200, {"push": [{"event": "note", "data": "pushed"}, {"data": {"n": 2}}], "mine": 1})
+        if kind == "message" and now == "push-nonsense":
+            return self.answer(200, {"push": [{"event": "a\nb"}]})
         if kind == "message":
             return self.answer(200, {"echo": event["message"], "path": event["path"]})
         if kind == "upload":

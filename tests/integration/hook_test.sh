@@ -55,6 +55,17 @@ check_equal 0 "$("$SSECTL" connections list --user banned -o ndjson | wc -l)"
 message() { http_status -H 'Content-Type: application/json' -d "$1" "$url/my-sse/connect/message/a/b.do?userId=1&connectionId=$id&q=1"; }
 check_equal 200 "$(message '{"x":[1,"ü"]}')"
 check_file '"data":{"echo":{"q":"1","userId":"1","x":[1,"ü"]},"path":"a/b"}' "$scratch/body"
+# An answer may carry events for the page that asks: they are on its stream when it has the answer, behind all before.
+mode push
+check_exit 0 "$SSECTL" send --connection "$id" --event note before
+check_equal 200 "$(message '{}')"
+check_file '"data":{"mine":1}' "$scratch/body"
+check_exit 0 "$SSECTL" send --connection "$id" --event note after
+wait_for 10 "the events of the answer" grep -qx 'data:after' "$scratch/a"
+check_equal 'before pushed {"n":2} after' "$(sed -n '/^data:before/,$s/^data://p' "$scratch/a" | xargs -d '\n')"
+check_equal 2 "$(grep -c '^event:server-push' "$scratch/a")"  # the channel's, and the second of the answer
+mode push-nonsense
+check_equal 502 "$(message '{}')"
 mode refuse
 check_equal 422 "$(message '{}')"
 check_file '{"success":false,"code":422,"data":{"field":"a","message":"not like this"},"message":null,"errorMessage":"not like this"}' "$scratch/body"

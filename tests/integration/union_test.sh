@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One send to a union of channels, users and tenants, of which each stream gets the event once; to all clients but one; and
-# to the streams of one tenant in a channel. On one server with a history, in a mesh and with Redis.
+# One send to a union of channels, users and tenants, of which each stream gets the event once; to all clients but one; to
+# the streams of one tenant in a channel; and to connections by their ids. On one server with a history, in a mesh and with Redis.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 sees() { wait_for 30 "'$2' in $1" grep -qx "data:$2" "$1"; }
@@ -30,11 +30,15 @@ check_union() {
   delivered 3 "to acme in news, bob and eve" --channel news --user bob --tenant acme
   delivered 2 "to all but the phone" --channel news --except ann-phone
   delivered 3 "to the rest of a union" --channel news --user bob --except ann-tab
+  local -a ids
+  read -r -a ids < <(for name in ann bob; do sed -n '0,/^id:/s/^id://p' "$scratch/$name"; done | xargs)
+  delivered 2 "to connections" --connection "${ids[0]}" --connection "${ids[1]}" --connection 1
+  delivered 2 "to bob and a connection" --user bob --connection "${ids[0]}"
   delivered 4 "to the end" --all
   for name in ann ann2 bob eve; do sees "$scratch/$name" "to the end"; done
-  check_equal "to the union,to two kinds,to acme in news,to acme in news, bob and eve,to all but the phone,to the end" "$(data ann)"
+  check_equal "to the union,to two kinds,to acme in news,to acme in news, bob and eve,to all but the phone,to connections,to bob and a connection,to the end" "$(data ann)"
   check_equal "to the union,to two kinds,to acme in news,to acme in news, bob and eve,to the rest of a union,to the end" "$(data ann2)"
-  check_equal "to the union,to two kinds,to acme in news, bob and eve,to the rest of a union,to the end" "$(data bob)"
+  check_equal "to the union,to two kinds,to acme in news, bob and eve,to the rest of a union,to connections,to bob and a connection,to the end" "$(data bob)"
   check_equal "to the union,to other in news,to all but the phone,to the rest of a union,to the end" "$(data eve)"
   check_file 'data:{"channel":"news","event":"server-push"}' "$scratch/ann"
 }
@@ -44,7 +48,7 @@ rules=(--auth header --trusted-proxy 127.0.0.1 --channel-rule '*=anyone')
 start_server "${rules[@]}" --history 100
 from=unix:$admin
 for options in "--all --user 1" "--user 1 --channel c --qos" "--user 1 --token t --qos" "--user 1 --except c --qos" \
-  "--channel c --tenant t --qos" "--user 1 --tenant a --tenant b" "--channel c --tenant a --tenant b"; do
+  "--channel c --tenant t --qos" "--connection 1 --qos" "--connection x" "--user 1 --tenant a --tenant b" "--channel c --tenant a --tenant b"; do
   # shellcheck disable=SC2086
   check_exit 2 "$SSECTL" send $options x
 done

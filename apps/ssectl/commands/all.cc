@@ -6,7 +6,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"", "status", "State and totals of the server; exits with 1 unless it is ready",
      "ssectl status\n  ssectl status -o json | jq .connections", declare_status},
-    {"", "send", "Send an event to users, tenants, tokens, channels or all streams",
+    {"", "send", "Send an event to users, tenants, tokens, channels, single or all streams",
      "ssectl send --user 1 --qos\n"
      "  ssectl send --user 1 --user 2 --event note 'Lunch is ready'\n"
      "  date | ssectl send --channel clock --listening\n"

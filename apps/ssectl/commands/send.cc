@@ -61,7 +61,7 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   api::SendRequest request;
   if (options.target.targets().empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "the recipient is missing; give one of --user, --tenant, --token, --channel and --all");
+                "the recipient is missing; give one of --user, --tenant, --token, --channel, --connection and --all");
   }
   read_recipients(options, request);
   request.service = context.service();

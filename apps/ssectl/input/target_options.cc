@@ -29,6 +29,7 @@ void TargetOptions::declare_groups(cli::App& app) {
 void TargetOptions::declare_union(cli::App& app) {
   add_names(app, "--also-tenant", also_tenants, "TENANT",
             "Streams of this tenant besides those of --user, --token and --channel; repeatable");
+  add_names(app, "--connection", connections, "ID", "This stream, while it is open; not with --qos; repeatable");
 }
 
 std::vector<event::Target> TargetOptions::targets() const {
@@ -59,6 +60,7 @@ std::vector<event::Target> TargetOptions::targets() const {
   }
   take(event::TargetKind::kToken, tokens);
   take(event::TargetKind::kTenant, also_tenants);
+  take(event::TargetKind::kConnection, connections);
   if (all) targets.push_back(event::Target::all());
   return targets;
 }

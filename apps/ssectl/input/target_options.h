@@ -11,7 +11,7 @@ namespace sse::ctl {
 
 /// The options that select the recipients of a command. Each is repeatable; only a send takes several kinds of them.
 struct TargetOptions {
-  std::vector<std::string> users, tenants, tokens, channels, also_tenants;
+  std::vector<std::string> users, tenants, tokens, channels, also_tenants, connections;
   bool all = false;
 
   /// Adds -u,--user, --token and --all.
@@ -19,7 +19,7 @@ struct TargetOptions {
   /// Adds --tenant and --channel.
   void declare_groups(cli::App& app);
 
-  /// Adds --also-tenant.
+  /// Adds --also-tenant and --connection.
   void declare_union(cli::App& app);
 
   /// nullopt if none was given. Throws Error(kInvalidArgument) for several kinds or an invalid name.

@@ -3,6 +3,7 @@
 namespace sse::cluster {
 
 std::string receiver_topic(const ServiceName& service, event::TargetKind kind, const std::string& name) {
+  if (kind == event::TargetKind::kConnection) return node_topic(node_of_id(parse_id(name).value_or(0)));
   // The size of the service name comes first, because names may contain any character and service names a ':'.
   std::string topic = "to:" + std::to_string(service.str().size()) + ":" + service.str() + ":";
   topic += event::kind_name(kind);

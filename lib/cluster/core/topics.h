@@ -8,7 +8,8 @@
 
 namespace sse::cluster {
 
-/// Topic of the nodes with a connection of one name: a user's, a token's, …; of any connection for kAll.
+/// Topic of the nodes with a connection of one name: a user's, a token's, …; of any connection for kAll. For a
+/// connection that of its node, whose number is in the id.
 std::string receiver_topic(const ServiceName& service, event::TargetKind kind, const std::string& name);
 
 /// Topic of all nodes.

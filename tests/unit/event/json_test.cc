@@ -140,12 +140,19 @@ TEST(TargetJson, RefusesBadInput) {
 
 TEST(TargetJson, SaysWhatIsMissing) {
   EXPECT_EQ(refusal([] { read_target("{}"); }),
-            "the target is empty; give at least one of users, tenants, tokens, channels or all");
+            "the target is empty; give at least one of users, tenants, tokens, channels, connections or all");
   EXPECT_EQ(refusal([] { read_target(R"({"users":["1"],"tokens":["2"]})"); }),
-            "the target has several kinds; give exactly one of users, tenants, tokens, channels or all");
+            "the target has several kinds; give exactly one of users, tenants, tokens, channels, connections or all");
   EXPECT_EQ(refusal([] { read_target(R"({"user":["1"]})"); }),
-            "unknown field 'user' in target; known fields are users, tenant, tokens, tenants, channels, all, "
-            "listening");
+            "unknown field 'user' in target; known fields are users, tenant, tokens, tenants, channels, connections, "
+            "all, listening");
+}
+
+TEST(TargetJson, NamesConnectionsByTextOrNumber) {
+  const Target target = read_target(R"({"connections":["1234567890123456789",7]})");
+  EXPECT_EQ(target.kind, TargetKind::kConnection);
+  EXPECT_EQ(target.names, (Names{"1234567890123456789", "7"}));
+  EXPECT_EQ(dump_json(to_json(target)), R"({"connections":["1234567890123456789","7"]})");
 }
 
 TEST(TargetJson, NamesTheTenantWhoseStreamsAChannelReaches) {

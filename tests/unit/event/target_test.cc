@@ -25,7 +25,7 @@ void expect_refused(Target target, std::string_view sentence) {
 
 TEST(TargetKind, NamesReadBack) {
   for (const auto kind : {TargetKind::kUser, TargetKind::kToken, TargetKind::kTenant, TargetKind::kChannel,
-                          TargetKind::kAll, TargetKind::kMember}) {
+                          TargetKind::kAll, TargetKind::kMember, TargetKind::kConnection}) {
     EXPECT_EQ(kind_from_name(kind_name(kind)), kind);
   }
   EXPECT_THROW(kind_from_name("users"), Error);
@@ -39,6 +39,7 @@ TEST(TargetKind, NumbersAreStableBecauseTheyAreStored) {
   EXPECT_EQ(static_cast<int>(TargetKind::kChannel), 3);
   EXPECT_EQ(static_cast<int>(TargetKind::kAll), 4);
   EXPECT_EQ(static_cast<int>(TargetKind::kMember), 5);
+  EXPECT_EQ(static_cast<int>(TargetKind::kConnection), 6);
 }
 
 TEST(MemberName, IsTheSameForNoOtherUserAndTenant) {
@@ -115,6 +116,20 @@ TEST(Normalize, RefusesWhatIsTooMuchOrNotText) {
   expect_refused({TargetKind::kUser, names, false}, "the target names 10001 users, at most 10000 fit one send");
 }
 
+TEST(Normalize, RefusesWhatIsNoIdOfAConnection) {
+  Target connection = Target::connection(ConnectionId(7));
+  EXPECT_NO_THROW(normalize(connection));
+  for (const std::string bad : {"bob", "0", "-1", "1.5", "99999999999999999999", " 7"}) {
+    expect_refused({TargetKind::kConnection, {bad}, false},
+                   "the target holds '" + bad +
+                       "', which is not the id of a connection: that is a number, as 'connectionId' in the first event "
+                       "of a stream");
+  }
+  expect_refused({TargetKind::kConnection, {""}, false}, "the target holds an empty connection");
+  expect_refused({TargetKind::kConnection, {"7"}, false, "acme"},
+                 "a tenant selects streams of users and of channels, not of connections");
+}
+
 struct Union {
   std::vector<Target> targets;
   std::string except{};
@@ -180,6 +195,7 @@ TEST(NormalizeUnion, RefusesWithQosWhatCannotBeStoredForItsRecipients) {
   expect_no_union({{users, Target::channel(ChannelName("c"))}, "", true}, "recipients of one kind, users or tokens");
   expect_no_union({{users}, "tab-1", true}, "leave out 'except'");
   expect_no_union({{Target::channel(ChannelName("c"), TenantId("t"))}, "", true}, "of one tenant cannot be selected");
+  expect_no_union({{Target::connection(ConnectionId(7))}, "", true}, "with qos an event cannot be for a connection");
 }
 
 TEST(Normalize, CountsNamesAfterDroppingDoubles) {

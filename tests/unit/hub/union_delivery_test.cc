@@ -142,5 +142,29 @@ TEST_F(UnionDeliveryTest, ReachesTheStreamsOfOneTenantInAChannel) {
   }
 }
 
+TEST_F(UnionDeliveryTest, ReachesTheStreamsWithTheseIdsBehindWhatWasSentBefore) {
+  for (const std::size_t direct_members : {64U, 0U}) {
+    SCOPED_TRACE(direct_members);
+    restart(direct_members);
+    Page first = open({.user = "ann", .listeners = {"news"}});
+    Page second = open({.user = "ann", .listeners = {"other"}});
+    Page third = open({.user = "bob"});
+    const Target one = Target::connection(first.id);
+    const Target two{TargetKind::kConnection, {third.id.str(), "1", second.id.str()}, false};
+    send({Target::all()}, "before");
+    EXPECT_THAT(send({one}, "to one"), ElementsAre(ElementsAre(1)));
+    EXPECT_THAT(send({two}, "to two"), ElementsAre(ElementsAre(1, 0, 1)));
+    EXPECT_THAT(send({two.only_listening()}, "to listeners"), ElementsAre(ElementsAre(0, 0, 0)));
+    EXPECT_THAT(send({user_, two}, "to a union"), ElementsAre(ElementsAre(2), ElementsAre(1, 0, 0)));
+    send({Target::all()}, "end");
+    EXPECT_THAT(first.data_until("end"), ElementsAre("before", "to one", "to a union", "end"));
+    EXPECT_THAT(second.data_until("end"), ElementsAre("before", "to two", "to a union", "end"));
+    EXPECT_THAT(third.data_until("end"), ElementsAre("before", "to two", "to a union", "end"));
+    EXPECT_EQ(hub_->close(one), 1U);
+    EXPECT_TRUE(first.client.receive_until("connect-close"));
+    EXPECT_THAT(send({one}, "to nobody"), ElementsAre(ElementsAre(0)));
+  }
+}
+
 }  // namespace
 }  // namespace sse::hub

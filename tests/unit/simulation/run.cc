@@ -71,6 +71,7 @@ std::string name_of(const Page& page, TargetKind kind) {
     case TargetKind::kChannel:
       return page.channels.empty() ? "" : page.channels.front();
     case TargetKind::kAll:
+    case TargetKind::kConnection:  // not among the targets of a message
       return "";
     case TargetKind::kMember:
       return page.user.empty() || page.tenant.empty() ? "" : event::member_name(page.user, page.tenant);
