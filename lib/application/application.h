@@ -68,6 +68,9 @@ class Application {
   virtual bool decides_publications() const { return false; }
   /// Returns when the page may publish the event; throws Refusal or another Error otherwise.
   virtual void on_publish(const PublishRequest& /*request*/) {}
+  /// True: on_message() is also called for messages of a page whose stream has just ended. Then the connection has an
+  /// identity, but no id.
+  virtual bool takes_messages_of_ended_streams() const { return false; }
   /// `message`: the request's body and query, merged.
   virtual Answer on_message(const ApplicationRequest& request, const event::Json& message) = 0;
   virtual Answer on_upload(const ApplicationRequest& request, const Upload& upload) = 0;

@@ -83,8 +83,8 @@ void take_rights(const Json& reply, std::vector<RequestedChannel>& channels, con
 constexpr std::size_t kMaxPushed = 100;
 
 // Takes the events for the page that asked out of an answer: its field `push`.
-std::vector<SendRequest> take_pushed(Json& reply, ConnectionId connection) {
-  std::vector<SendRequest> pushed;
+std::vector<delivery::SendRequest> take_pushed(Json& reply, ConnectionId connection) {
+  std::vector<delivery::SendRequest> pushed;
   const auto list = reply.find("push");
   if (list == reply.end()) return pushed;
   if (!list->is_array() || list->size() > kMaxPushed) {
@@ -93,8 +93,9 @@ std::vector<SendRequest> take_pushed(Json& reply, ConnectionId connection) {
   }
   for (const Json& one : *list) {
     event::require_fields(one, {"event", "data"}, "an event in field 'push'");
-    SendRequest& request = pushed.emplace_back(SendRequest{
-        .target = Target::connection(connection), .event = event::string_field(one, "event", api::kDefaultEvent)});
+    delivery::SendRequest& request = pushed.emplace_back();
+    request.target = Target::connection(connection);
+    request.event = event::string_field(one, "event", api::kDefaultEvent);
     request.local = true;
     if (const auto data = one.find("data"); data != one.end())
       request.data = data->is_string() ? data->text() : event::dump_json(*data);
@@ -167,6 +168,7 @@ class HookApplication final : public Application {
   }
 
   bool decides_publications() const override { return true; }
+  bool takes_messages_of_ended_streams() const override { return true; }
 
   void on_publish(const PublishRequest& request) override {
     const Answer answer = ask("publish", [&] {
@@ -224,9 +226,15 @@ class HookApplication final : public Application {
   std::string next_id() { return std::to_string(ids_.next()); }
 
   Json describe(const ApplicationRequest& request) const {
-    return {{"service", request.service.str()},
-            {"path", request.path},
-            {"connection", to_json(request.connection, request.service, caller_.server_id())}};
+    Json body{{"service", request.service.str()}, {"path", request.path}};
+    if (request.connection.id.valid()) {
+      body["connection"] = to_json(request.connection, request.service, caller_.server_id());
+    } else {
+      body["connection"] = nullptr;
+      body["accessUserId"] = request.connection.identity.user.str();
+      body["accessTenantId"] = request.connection.identity.tenant.str();
+    }
+    return body;
   }
 
   template <class Call>
@@ -253,7 +261,7 @@ class HookApplication final : public Application {
   // the stream has ended, they are for nobody.
   void push(const std::string& type, const ApplicationRequest& request, Answer& answer) {
     if (answer.status >= 400) return;
-    std::vector<SendRequest> pushed;
+    std::vector<delivery::SendRequest> pushed;
     try {
       pushed = take_pushed(answer.data, request.connection.id);
     } catch (const Error& e) {

@@ -102,8 +102,9 @@ std::vector<Target> targets_from_json(const Json& json) {
 Target target_from_json(const Json& json) {
   std::vector<Target> targets = targets_from_json(json);
   if (targets.size() > 1) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the target has several kinds; give exactly one of users, tenants, tokens, channels, connections or all");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "the target has several kinds; give exactly one of users, tenants, tokens, channels, connections or all");
   }
   normalize(targets.front());
   return std::move(targets.front());

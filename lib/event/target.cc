@@ -13,7 +13,7 @@ namespace sse::event {
 namespace {
 
 constexpr std::array<std::string_view, kTargetKinds> kKindNames{"user", "token",  "tenant",    "channel",
-                                                                  "all",  "member", "connection"};
+                                                                "all",  "member", "connection"};
 
 void require_name(std::string_view name, const std::string& kind) {
   if (name.empty()) throw Error(ErrorCode::kInvalidArgument, "the target holds an empty " + kind);
@@ -35,8 +35,9 @@ TargetKind kind_from_name(std::string_view name) {
   for (std::size_t i = 0; i < kKindNames.size(); ++i) {
     if (kKindNames.at(i) == name) return static_cast<TargetKind>(i);
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              "'" + printable(name, 40) + "' is not a kind of target; use user, token, tenant, channel, connection or all");
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      "'" + printable(name, 40) + "' is not a kind of target; use user, token, tenant, channel, connection or all");
 }
 
 std::string member_name(std::string_view user, std::string_view tenant) {

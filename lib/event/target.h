@@ -16,7 +16,8 @@ using sse::TargetKind;
 /// shown().
 inline constexpr std::size_t kTargetKinds = 7;
 
-/// `user`, `token`, `tenant`, `channel`, `all`, `member`, `connection`: stable names, used in tables, the database and between nodes.
+/// `user`, `token`, `tenant`, `channel`, `all`, `member`, `connection`: stable names, used in tables, the database and
+/// between nodes.
 std::string_view kind_name(TargetKind kind);
 /// Inverse of kind_name. Throws Error(kInvalidArgument).
 TargetKind kind_from_name(std::string_view name);

@@ -72,6 +72,17 @@ std::vector<ClosedConnection> ConnectionDirectory::recently_closed() const {
   return all;
 }
 
+bool ConnectionDirectory::has_recently_closed(ConnectionId id, const Identity& owner) const {
+  bool found = false;
+  if (owner.user.empty()) return found;
+  shards_.run_on({shards_.number_of(owner.user)}, [&](const Shard& shard, std::size_t) {
+    found = std::ranges::any_of(shard.registry().closed(), [&](const ClosedConnection& closed) {
+      return closed.id == id && closed.user == owner.user && closed.tenant == owner.tenant;
+    });
+  });
+  return found;
+}
+
 std::vector<std::string> ConnectionDirectory::names(TargetKind kind) const {
   std::vector<std::vector<std::string>> parts(shards_.size());
   shards_.run_on_all([&](Shard& shard, std::size_t number) { parts[number] = shard.registry().names(kind); });

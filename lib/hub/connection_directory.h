@@ -37,6 +37,8 @@ class ConnectionDirectory {
   std::optional<ConnectionInfo> describe(ConnectionId id) const;
   /// The streams that ended last, newest first; a bounded number per loop.
   std::vector<ClosedConnection> recently_closed() const;
+  /// Whether a stream of `owner` with this id is one of them.
+  bool has_recently_closed(ConnectionId id, const Identity& owner) const;
   /// The users, tokens, tenants or channels that have a connection, sorted.
   std::vector<std::string> names(event::TargetKind kind) const;
   /// The open streams of each client.

@@ -128,6 +128,8 @@ class Hub {
   /// would treat a stream that just ends as a failure and reconnect.
   /// `note`: the reason, for the observer.
   bool disconnect(ConnectionId id, const Identity& owner, const std::string& note = "");
+  /// The same for whoever knows the `clientId` of the stream, a secret if it is long. `client` is not empty.
+  bool disconnect_client(ConnectionId id, std::string_view client, const std::string& note = "");
 
   // For the PresenceObserver; these do not wait.
 

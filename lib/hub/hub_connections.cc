@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/url.h"
 #include "hub/hub.h"
 #include "hub/scan_parts.h"
 
@@ -161,6 +162,17 @@ bool Hub::disconnect(ConnectionId id, const Identity& owner, const std::string& 
   bool found = false;
   shards_.run_on_owned(id, owner, [&](Shard& shard, Connection& connection) {
     shard.close(connection, CloseReason::kDisconnect, true, note);
+    found = true;
+  });
+  return found;
+}
+
+bool Hub::disconnect_client(ConnectionId id, std::string_view client, const std::string& note) {
+  std::atomic<bool> found{false};
+  shards_.run_on_all([&](Shard& shard, std::size_t) {
+    Connection* connection = shard.find(id);
+    if (connection == nullptr || form_value(connection->unpacked_attributes().query, "clientId") != client) return;
+    shard.close(*connection, CloseReason::kDisconnect, true, note);
     found = true;
   });
   return found;

@@ -28,8 +28,9 @@ constexpr std::chrono::seconds kFinishTime{5};
 // Streams that were opened together also end together: their clients reconnect within this time.
 constexpr std::chrono::milliseconds kRenewalSpread{1000};
 
+// With the blank of the Java library, for pages that compare the text.
 std::string close_data(ConnectionId id, CloseReason reason) {
-  std::string data = R"({"connectionId":")" + id.str() + '"';
+  std::string data = R"({"connectionId": ")" + id.str() + '"';
   if (reason == CloseReason::kReplaced) data += R"(,"reason":"replaced")";
   if (reason == CloseReason::kServerClosed) data += R"(,"reason":"closed-by-operator")";
   return data + '}';

@@ -23,10 +23,21 @@ Json merged_message(const httplib::Request& req) {
   if (!req.body.empty() &&
       !to_lower(req.get_header_value("Content-Type")).starts_with("application/x-www-form-urlencoded")) {
     const Json body = event::parse_json(req.body, "the request body");
+    if (body.is_null()) return merged;  // as the Java library
     if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
     merged.update(body);
   }
   return merged;
+}
+
+// Whether a POST comes from the origin of the page with the stream. A stream of the same origin is opened without the
+// header Origin, a POST is not (WHATWG Fetch §3.2).
+bool is_of_origin(const httplib::Request& req, const sse::ClientDetails& client) {
+  const std::string origin = req.get_header_value("Origin");
+  if (origin.empty()) return client.origin.empty() && req.get_header_value("Host") == client.host;
+  if (!client.origin.empty()) return origin == client.origin;
+  const std::size_t scheme = origin.find("://");
+  return scheme != std::string::npos && origin.substr(scheme + 3) == client.host;
 }
 
 }  // namespace
@@ -60,10 +71,25 @@ hub::ConnectionInfo ApplicationRoutes::require_connection(const application::Ser
                                                           const httplib::Request& req, hub::Hub::Request kind) const {
   const AdmittedSender sender = admission_.require_sender(req);
   const ConnectionId id(parse_id(req.get_param_value("connectionId")).value_or(0));
-  auto connection = service.sender->hub().note_request(id, sender.identity_for(id), kind);
+  hub::Hub& hub = service.sender->hub();
+  const hub::Identity owner = sender.identity_for(id);
+  auto connection = hub.note_request(id, owner, kind);
+  if (!connection && nameless_ && req.get_param_value("userId").empty())
+    connection = hub.note_request(id, owner_from_there(service, req, id), kind);
+  if (!connection && kind == hub::Hub::Request::kMessage && application_ != nullptr &&
+      application_->takes_messages_of_ended_streams() && hub.directory().has_recently_closed(id, owner))
+    connection.emplace().identity = owner;
   // A connection of another user gets the same response as an unknown one.
   if (!connection) throw Error(ErrorCode::kNotFound, "connectionId not exist");
   return std::move(*connection);
+}
+
+hub::Identity ApplicationRoutes::owner_from_there(const application::Service& service, const httplib::Request& req,
+                                                  ConnectionId id) const {
+  const auto stream = service.sender->hub().directory().describe(id);
+  const bool there =
+      stream && stream->attributes.address == admission_.client_address(req) && is_of_origin(req, stream->attributes);
+  return there ? stream->identity : hub::Identity{};
 }
 
 void ApplicationRoutes::answer_page(application::ActivityEvent::Type type,

@@ -18,13 +18,15 @@ namespace sse::pages {
 class ApplicationRoutes {
  public:
   /// References must outlive this. `application` may be null: then all requests get 404. `upload_folder` stores uploads
-  /// until the application responds.
+  /// until the application responds. `nameless`: a request that names no user is that of the connection that it names,
+  /// if it is of the same origin and address; for demo authentication, where anyone may be any user anyway.
   ApplicationRoutes(const PageAdmission& admission, application::Application* application,
-                    application::ActivityLog& activity_log, std::string upload_folder)
+                    application::ActivityLog& activity_log, std::string upload_folder, bool nameless)
       : admission_(admission),
         application_(application),
         activity_log_(activity_log),
-        upload_folder_(std::move(upload_folder)) {}
+        upload_folder_(std::move(upload_folder)),
+        nameless_(nameless) {}
 
   /// `P/connect/message/….do`.
   void message(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
@@ -32,9 +34,13 @@ class ApplicationRoutes {
   void upload(const application::Service& service, const httplib::Request& req, httplib::Response& res) const;
 
  private:
-  /// The page's own connection; counts the request. Throws Error(kNotFound).
+  /// The page's own connection; counts the request. Throws Error(kNotFound). For a message to an application that takes
+  /// those of ended streams, too, it may be only the identity of the page.
   hub::ConnectionInfo require_connection(const application::Service& service, const httplib::Request& req,
                                          hub::Hub::Request kind) const;
+  /// That of a page which names no user: its owner, if the request comes from where the stream does.
+  hub::Identity owner_from_there(const application::Service& service, const httplib::Request& req,
+                                 ConnectionId id) const;
   /// Writes the response that `ask` returns or throws, and publishes its status as an activity event.
   void answer_page(application::ActivityEvent::Type type, const application::ApplicationRequest& request,
                    httplib::Response& res, const std::function<application::Answer()>& ask) const;
@@ -43,6 +49,7 @@ class ApplicationRoutes {
   application::Application* const application_;
   application::ActivityLog& activity_log_;
   const std::string upload_folder_;
+  const bool nameless_;
 };
 
 }  // namespace sse::pages

@@ -35,6 +35,7 @@ std::string scalar_text(const Json& value) {
 void add_body_parameters(const httplib::Request& req, std::string& query) {
   if (req.body.empty() || !to_lower(req.get_header_value("Content-Type")).starts_with("application/json")) return;
   const Json body = event::parse_json(req.body, "the request body");
+  if (body.is_null()) return;  // as the Java library
   if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "the request body must be a JSON object");
   for (const auto& [name, value] : body.items()) {
     if ((name == kChannel || name == kPresence) && value.is_array()) {
@@ -51,11 +52,12 @@ std::chrono::milliseconds client_keepalive(const std::string& text) {
   if (text.empty()) return kDefaultKeepalive;
   std::int64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || stop != text.data() + text.size() || value < 0) {
+  if (error != std::errc{} || stop != text.data() + text.size()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "keepaliveTime '" + printable(text, 40) + "' is not a number of milliseconds");
   }
-  return std::chrono::milliseconds(value);
+  // Negative: without an end, as in the Java library.
+  return std::chrono::milliseconds(std::max<std::int64_t>(value, 0));
 }
 
 std::vector<std::string> values_of(const std::string& query, std::string_view parameter) {

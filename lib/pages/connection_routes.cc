@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ using event::Json;
 
 constexpr std::size_t kMaxAcknowledged = 10'000;
 constexpr const char* kUnknownConnection = "connectionId not exist";
+// The length of a UUID as text (RFC 9562 §4): a clientId that is as long cannot be guessed.
+constexpr std::size_t kSecretClientId = 36;
 
 // The content type is ignored: a beacon sends a string as text/plain.
 Json object_in(const httplib::Request& req) {
@@ -63,8 +66,10 @@ void ConnectionRoutes::change_listeners(const application::Service& service, con
   const AdmittedSender sender = admission_.require_sender(req);
   const Json body = object_in(req);
   const auto names = body.find("listener");
-  if (names == body.end() || !names->is_array() ||
-      !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
+  // As the Java library.
+  if (names == body.end() || names->is_null() || (names->is_array() && names->empty()))
+    return answer_ok(res, Json{{"listener", nullptr}});
+  if (!names->is_array() || !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
     throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
   }
   const ConnectionId id(event::id_field(body, "connectionId"));
@@ -85,7 +90,7 @@ void ConnectionRoutes::acknowledge(const application::Service& service, const ht
 
 void ConnectionRoutes::disconnect(const application::Service& service, const httplib::Request& req,
                                   httplib::Response& res) const {
-  const AdmittedSender sender = admission_.require_sender(req);
+  const std::optional<AdmittedSender> sender = admission_.find_sender(req);
   // The body of a beacon is url-encoded or multipart, depending on the page's code.
   std::map<std::string, std::string> form;
   if (const net::MultipartBody* body = net::HttplibApp::multipart_body(req)) {
@@ -99,7 +104,16 @@ void ConnectionRoutes::disconnect(const application::Service& service, const htt
   };
   const ConnectionId id(parse_id(field_value("connectionId")).value_or(0));
   const std::string why = printable(field_value("reason"), 200);
-  answer_ok(res, {{"count", service.sender->hub().disconnect(id, sender.identity_for(id), why) ? 1 : 0}});
+  hub::Hub& hub = service.sender->hub();
+  if (sender && hub.disconnect(id, sender->identity_for(id), why)) return answer_ok(res, {{"count", 1}});
+  // The beacon of the Java library's client carries no user: whoever knows both ids is the page. A stranger learns
+  // nothing from the answer.
+  if (const std::string client = field_value("clientId"); client.size() >= kSecretClientId) {
+    hub.disconnect_client(id, client, why);
+  } else if (!sender) {
+    throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
+  }
+  answer_ok(res, {{"count", 0}});
 }
 
 }  // namespace sse::pages

@@ -159,15 +159,18 @@ AdmittedSender PageAdmission::holder_of_key(const std::string& key) const {
   return sender;
 }
 
-AdmittedSender PageAdmission::require_sender(const httplib::Request& req) const {
+std::optional<AdmittedSender> PageAdmission::find_sender(const httplib::Request& req) const {
   require_origin(req, req.method == "POST" ? OriginPolicy::Access::kWrite : OriginPolicy::Access::kRead);
-  std::optional<AdmittedSender> sender;
   try {
-    sender = authenticate(req);
+    return authenticate(req);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUnauthenticated) throw;
     throw Error(ErrorCode::kUnauthenticated, std::string(kTokenRefused) + e.what());
   }
+}
+
+AdmittedSender PageAdmission::require_sender(const httplib::Request& req) const {
+  std::optional<AdmittedSender> sender = find_sender(req);
   if (!sender) throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
   return std::move(*sender);
 }

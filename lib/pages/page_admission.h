@@ -61,8 +61,10 @@ class PageAdmission {
   /// nullopt: not authenticated. Throws Error(kUnauthenticated) for the same with a reason, also for a Bearer
   /// token of which the authenticator says nothing.
   std::optional<AdmittedSender> authenticate(const httplib::Request& req) const;
-  /// The authenticated user of a page whose origin may send this request. Throws Error: kPermissionDenied,
-  /// kUnauthenticated.
+  /// The authenticated user of a page whose origin may send this request; nullopt without credentials. Throws Error:
+  /// kPermissionDenied, and kUnauthenticated for credentials that are not valid.
+  std::optional<AdmittedSender> find_sender(const httplib::Request& req) const;
+  /// The same, but throws Error(kUnauthenticated) without credentials, too.
   AdmittedSender require_sender(const httplib::Request& req) const;
   /// Null: there are none.
   auth::Tickets* tickets() const { return tickets_; }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/text.h"
 #include "base/url.h"
 #include "hub/attributes.h"
 #include "net/representation.h"
@@ -100,7 +101,7 @@ std::optional<Reply> PageContent::answer(const RequestHead& head, const std::str
     const auto parameters =
         entry->classic != nullptr ? form_values(query_of(head.target)) : decltype(form_values(""))();
     const auto type = parameters.find("script-type");
-    const bool classic = type != parameters.end() && type->second != "module";
+    const bool classic = type != parameters.end() && !type->second.empty() && to_lower(type->second) != "module";
     std::string lines = headers + (entry->released ? kForever : kRevalidate);
     // A client can load the same bytes from there, and keep them (RFC 9110 §8.7).
     if (!classic && !entry->same_as.empty()) lines += "Content-Location: " + entry->same_as + "\r\n";

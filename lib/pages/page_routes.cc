@@ -9,6 +9,7 @@
 #include "hub/connection_scan.h"
 #include "net/health_routes.h"
 #include "net/path_template.h"
+#include "net/representation.h"
 #include "pages/page_envelope.h"
 #include "pages/query_pages.h"
 
@@ -60,7 +61,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
       connections_(admission_),
       subscriptions_(admission_, channels_, application),
       publications_(admission_, application, metrics, clock_, options.publishing),
-      application_(admission_, application, activity_log, options.upload_folder),
+      application_(admission_, application, activity_log, options.upload_folder, options.nameless_requests),
       content_(options.serve_page, options.web_root),
       router_(app, write_page_error),
       planner_(router_, origins_, admission_, paths_, !options.web_root.empty(),
@@ -153,6 +154,11 @@ void PageRoutes::query(const application::Service& service, const httplib::Reque
 std::optional<net::Reply> PageRoutes::content(const net::RequestHead& head, bool keep_alive) const {
   // The pre-routing handler refuses it.
   if (!origins_.allows_host(net::header_value(head, "Host"))) return std::nullopt;
+  if (const auto location = paths_.without_slash(head.target)) {
+    return net::short_reply(head, "308 Permanent Redirect",
+                            refusals_.common_headers(head) + "Location: " + *location + "\r\n",
+                            "text/plain; charset=utf-8", std::string(kWithoutSlash) + "\n", keep_alive);
+  }
   return content_.answer(head, refusals_.common_headers(head), keep_alive, clock_.wall_now());
 }
 

@@ -45,6 +45,7 @@ struct PageOptions {
   std::vector<std::string> cors_origins;               ///< `*` or origins; empty: same origin only
   std::vector<std::string> allowed_hosts;              ///< allowed in Host, with check_hosts
   bool check_hosts = false;                            ///< refuse unknown hosts: see OriginPolicy
+  bool nameless_requests = false;                      ///< see ApplicationRoutes
   store::MessageCatalog* queries = nullptr;            ///< set: pages may query online users and pending messages
   std::string upload_folder = "/tmp";                  ///< stores uploads until the application responds
   auth::Tickets* tickets = nullptr;                    ///< must outlive the routes; null: no tickets

@@ -13,6 +13,7 @@
 #include "application/connection_json.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "hub/connection_scan.h"
 
 namespace sse::pages {
@@ -22,6 +23,7 @@ using event::Json;
 using event::TargetKind;
 
 constexpr std::size_t kMaxEvents = 100;
+constexpr std::int64_t kMaxTimeMillis = 253'402'300'799'999;  // the end of the year 9999
 
 // The fields of a connection, in the order of PROTOCOL.md.
 constexpr std::array kConnectionFields{"id",
@@ -54,7 +56,8 @@ constexpr std::array kConnectionFields{"id",
                                        "screen",
                                        "totalJSHeapSize",
                                        "usedJSHeapSize",
-                                       "jsHeapSizeLimit"};
+                                       "jsHeapSizeLimit",
+                                       "expireTime"};
 
 // A whole number, possibly negative; numbers out of range are clamped.
 std::int64_t number_parameter(const httplib::Request& req, const char* name, std::int64_t fallback) {
@@ -150,6 +153,28 @@ Json users(hub::Hub& hub, const httplib::Request& req, const QueryPage& page) {
   return page.json(all.size(), std::move(list));
 }
 
+// The fields of a connection as the Java library writes them: times in ISO 8601, and null for what is not known.
+Json java_row(Json& whole) {
+  Json fields = Json::object();
+  for (const char* name : kConnectionFields) {
+    Json& value = fields[name] = std::move(whole[name]);
+    if (value.is_string() && value.text().empty()) value = nullptr;
+  }
+  for (const char* name : {"createTime", "accessTime", "lastRequestTime", "expireTime"}) {
+    Json& value = fields[name];
+    if (!value.is_number_integer()) continue;
+    const auto millis = value.get<std::int64_t>();
+    // A page may send any number as its accessTime.
+    if (millis < 0 || millis > kMaxTimeMillis) {
+      value = nullptr;
+    } else {
+      std::string time = format_time(WallTime(std::chrono::milliseconds(millis)));
+      value = time.replace(time.size() - 1, 1, "+00:00");
+    }
+  }
+  return fields;
+}
+
 Json connections(const application::Service& service, const std::string& server_id, const httplib::Request& req,
                  const QueryPage& page, const QueryRequester& requester) {
   hub::Hub& hub = service.sender->hub();
@@ -175,9 +200,8 @@ Json connections(const application::Service& service, const std::string& server_
       // What the page of that stream asked for, which need not be what it got.
       whole["httpParameters"].erase("channel");
     }
-    Json fields = Json::object();
-    for (const char* name : kConnectionFields) fields[name] = std::move(whole[name]);
-    list.push_back(std::move(fields));
+    if (info.keepalive.count() > 0) whole["expireTime"] = to_millis(info.created + info.keepalive);
+    list.push_back(java_row(whole));
   }
   return page.json(all.size(), std::move(list));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -7,6 +8,9 @@
 #include <vector>
 
 namespace sse::pages {
+
+/// What the answer to a path with a slash at its end says.
+inline constexpr const char* kWithoutSlash = "this address has no slash at its end";
 
 /// The paths of the services, to tell requests for streams and connections from those for files. Immutable.
 class ServicePaths {
@@ -22,6 +26,23 @@ class ServicePaths {
         return path.substr(service.size());
     }
     return std::nullopt;
+  }
+
+  /// For a path of a service that ends with a slash, which the Java library ignores: the same without it, as a relative
+  /// reference (RFC 3986 §4.2), which holds behind a proxy that changes the path, too. nullopt for other targets.
+  std::optional<std::string> without_slash(std::string_view target) const {
+    const std::string_view path = target.substr(0, target.find('?'));
+    if (!path.ends_with('/')) return std::nullopt;
+    const std::string_view rest = path.substr(0, path.size() - 1);
+    const auto is_in = [&](const std::string& service) {
+      return !service.empty() && rest.starts_with(service) &&
+             (rest.size() == service.size() || rest.substr(service.size()) == "/sse.js" ||
+              rest.substr(service.size()).starts_with("/connect"));
+    };
+    const std::size_t last = rest.rfind('/');
+    if (last == std::string_view::npos || last + 1 == rest.size() || std::ranges::none_of(paths_, is_in))
+      return std::nullopt;
+    return "../" + std::string(rest.substr(last + 1)) + std::string(target.substr(path.size()));
   }
 
  private:

@@ -85,6 +85,7 @@ pages::PageOptions PublicFront::page_options(const Parts& parts) const {
   }
   // Any other authentication needs credentials, which a page reached through DNS rebinding does not have.
   page.check_hosts = parts.demo_authentication;
+  page.nameless_requests = parts.demo_authentication;
   if (options_.enable_get_json) page.queries = &parts.catalog;
   page.upload_folder = upload_folder(options_);
   page.tickets = &parts.tickets;

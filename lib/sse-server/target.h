@@ -10,12 +10,12 @@ namespace sse {
 
 /// What the names of a Target refer to. The names of kMember, users of one tenant, come from Target::member().
 enum class TargetKind : unsigned char {
-  kUser = 0,     ///< users of any tenant
-  kToken = 1,    ///< access tokens
-  kTenant = 2,   ///< all users of tenants
-  kChannel = 3,  ///< the streams that joined channels
-  kAll = 4,      ///< all streams of the service
-  kMember = 5,   ///< users of one tenant
+  kUser = 0,        ///< users of any tenant
+  kToken = 1,       ///< access tokens
+  kTenant = 2,      ///< all users of tenants
+  kChannel = 3,     ///< the streams that joined channels
+  kAll = 4,         ///< all streams of the service
+  kMember = 5,      ///< users of one tenant
   kConnection = 6,  ///< open streams, by their ids: not with qos
 };
 

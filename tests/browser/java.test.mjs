@@ -148,6 +148,26 @@ test('leaving the page closes its connection', async (t) => {
   await noStreamLeft(server);
 });
 
+test('a page whose user is in the query of the constructor alone, which only the stream carries', async (t) => {
+  const { server, page } = await openJavaPage(t, { query: { userId: '7' } }, '--reconnect-time', `${RECONNECT}ms`);
+  assert.deepEqual((await server.connections()).map((one) => one.accessUserId), ['7']);
+  const answers = await page.evaluate(async () => {
+    const form = new FormData();
+    form.append('file', new Blob(['content']), 'a.txt');
+    const replies = [await window.sseConnection.send('hello', { a: 1 }), await window.sseConnection.upload('avatar', form)];
+    return Promise.all(replies.map((reply) => reply.json()));
+  });
+  assert.deepEqual(answers[0].data, { path: 'hello', received: { a: 1 } });
+  assert.equal(answers[1].data.files[0].filename, 'a.txt');
+  await setVisibility(page, 'hidden');
+  await stayedAway(page);
+  await noStreamLeft(server);
+  await setVisibility(page, 'visible');
+  await connected(page);
+  await page.goto('about:blank');
+  await noStreamLeft(server);
+});
+
 test('a page that loads the module from the server, as that library’s documentation has it', async (t) => {
   const server = await startServer(t, '--demo');
   const page = await openPage(t, `${server.url}/my-sse`);

@@ -76,7 +76,7 @@ for channel in /etc/passwd ../../admin 'a/b/' '%2F' '.'; do
 done
 
 # Paths under P that do not exist.
-for path in /nothing /connect/ /connect/x /connect/addListener /connect/message/.do /connect/message/x /../connect \
+for path in /nothing /connect// /connect/x /connect/addListener /connect/message/.do /connect/message/x /../connect \
             /connect/users.json/x /connect/users.xml //connect; do
   status=$(http_status --path-as-is "$url/my-sse$path")
   [[ $status == 404 || $status == 405 || $status == 400 ]] || fail "$path is answered with $status"

@@ -57,11 +57,11 @@ grep -q connect-close "$scratch/short" && fail "a stream at the end of its time 
 # The fourth stream of a client closes its oldest, and says so; other clients of the user stay.
 for i in b c d; do open_stream "$scratch/$i" "userId=1&clientId=pc"; done
 wait_for 10 "connect-close" grep -qx 'event:connect-close' "$scratch/a"
-check_file "data:{\"connectionId\":\"$id\",\"reason\":\"replaced\"}" "$scratch/a"
+check_file "data:{\"connectionId\": \"$id\",\"reason\":\"replaced\"}" "$scratch/a"
 open_stream "$scratch/other" "userId=1&clientId=phone"
 check_output '"total":4' curl -sS --unix-socket "$admin" "http://localhost/api/v1/connections?user=1"
 for i in b c d other; do grep -q connect-close "$scratch/$i" && fail "stream $i was closed, too"; done
 
 # Without an end in sight: 0 asks for no limit, nonsense is refused.
-check_equal 400 "$(http_status "$url/my-sse/connect?keepaliveTime=-1")"
+check_equal 400 "$(http_status "$url/my-sse/connect?keepaliveTime=soon")"
 stop_server

@@ -433,7 +433,7 @@ TEST_F(HubTest, SaysGoodbyeWhenTheServerCloses) {
   EXPECT_EQ(hub_->close({page.id}), 0U);
   page.client.take();
   EXPECT_TRUE(page.client.receive_all(clock_));
-  EXPECT_THAT(page.client.received(), MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\":\"" +
+  EXPECT_THAT(page.client.received(), MatchesRegex("id:[0-9]+\nevent:connect-close\ndata:.\"connectionId\": \"" +
                                                    page.id.str() + "\",\"reason\":\"closed-by-operator\".\n\n"));
   EXPECT_EQ(hub_->directory().connections(), 1U);
   page.client.close();
@@ -461,7 +461,7 @@ TEST_F(HubTest, EndsAStreamWhenThePageSaysGoodbye) {
   EXPECT_TRUE(hub_->disconnect(page.id, {UserId("1")}));
   EXPECT_FALSE(hub_->disconnect(page.id, {UserId("1")}));
   EXPECT_TRUE(page.client.receive_all(clock_));
-  EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"}\n\n");
+  EXPECT_EQ(page.client.received(), "event:connect-close\ndata:{\"connectionId\": \"" + page.id.str() + "\"}\n\n");
   EXPECT_EQ(closed_for("disconnect"), 1);
 }
 
@@ -641,7 +641,7 @@ TEST_F(HubTest, TellsClientsThatAskWhyTheirStreamEndsWhenTheyAreToReconnect) {
   EXPECT_THAT(sent_away.client.received(), HasSubstr("data:{\"reason\":\"shutdown\",\"retry\":1}\n\n"));
   EXPECT_THAT(replacing.client.received(), HasSubstr("data:{\"reason\":\"shutdown\",\"retry\":4321}\n\n"));
   const auto close_data = [](const Page& page, const std::string& more) {
-    return HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id.str() + "\"" + more + "}\n\n");
+    return HasSubstr("event:connect-close\ndata:{\"connectionId\": \"" + page.id.str() + "\"" + more + "}\n\n");
   };
   EXPECT_THAT(replaced.client.received(), close_data(replaced, ",\"reason\":\"replaced\""));
   EXPECT_THAT(closed.client.received(), HasSubstr(",\"reason\":\"closed-by-operator\"}\n\n"));

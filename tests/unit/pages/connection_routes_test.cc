@@ -75,8 +75,36 @@ TEST_F(ConnectionRoutesTest, ARequestKeyThatThisServerHasNotMadeIsRefused) {
 }
 
 TEST_F(ConnectionRoutesTest, RefusesListenersThatAreNoListOfNames) {
-  for (const char* body : {"", "[]", "{}", R"({"listener":"a"})", R"({"listener":[1]})", R"({"listener":["a\nb"]})"})
+  for (const char* body : {"", "[]", R"({"listener":"a"})", R"({"listener":[1]})", R"({"listener":["a\nb"]})"})
     EXPECT_EQ(post("/p/add", body).status, 400) << body;
+}
+
+TEST_F(ConnectionRoutesTest, AnswersNullForNoListenersAsTheJavaLibrary) {
+  const Page page = open("7");
+  for (const std::string none : {R"("x":1)", R"("listener":null)", R"("listener":[])"}) {
+    for (const char* path : {"/p/add?userId=7", "/p/remove?userId=7"})
+      EXPECT_THAT(post(path, of(page, none)).body, HasSubstr(R"("data":{"listener":null})")) << none;
+  }
+}
+
+// The goodbye of the Java library's client carries no user.
+TEST_F(ConnectionRoutesTest, DisconnectsForWhoeverKnowsBothIdsAndTellsNobody) {
+  const std::string secret = "3f2b8a52-6c1e-4d8b-9a65-0d5b6f6a1c77";
+  Page page = open("7", {.query = "x=1&clientId=" + secret});
+  Page guessable = open("8", {.query = "clientId=pc"});
+  const auto goodbye = [&](const Page& whose, const std::string& client) {
+    const Answer answer = post("/p/disconnect?connectionId=" + whose.id.str() + "&clientId=" + client, "");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_THAT(answer.body, HasSubstr(R"("data":{"count":0})"));
+  };
+  goodbye(page, "3f2b8a52-6c1e-4d8b-9a65-0d5b6f6a1c78");
+  goodbye(guessable, "pc");
+  goodbye(guessable, secret);
+  EXPECT_EQ(service().sender->hub().directory().connections(), 2U);
+  goodbye(page, secret);
+  EXPECT_TRUE(page.client.receive_until("connect-close"));
+  EXPECT_FALSE(service().sender->hub().directory().describe(page.id));
+  EXPECT_TRUE(service().sender->hub().directory().describe(guessable.id));
 }
 
 TEST_F(ConnectionRoutesTest, AcknowledgesEachMessageOnce) {

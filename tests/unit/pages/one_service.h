@@ -20,6 +20,14 @@
 
 namespace sse::pages {
 
+/// With which parameters a page opens its stream, and from where.
+struct PageClient {
+  std::string query{};
+  std::string address{};
+  std::string host{};
+  std::string origin{};
+};
+
 /// A service at `/p` with one loop and the demo authentication, for tests of single routes without a server: register
 /// them on `router_`, then call request().
 class OneServiceTest : public ::testing::Test {
@@ -43,11 +51,12 @@ class OneServiceTest : public ::testing::Test {
     testing::Client client;
   };
   /// Opens a stream of that user.
-  Page open(const std::string& user) {
+  Page open(const std::string& user, const PageClient& client = {}) {
     auto pair = testing::tcp_pair();
     hub::NewConnection fresh;
     fresh.identity.user = UserId(user);
     fresh.confirms = true;
+    fresh.attributes = {client.query, client.address, "", client.host, client.origin, ""};
     fresh.socket = std::move(pair.server);
     Page page{service().sender->hub().connect(std::move(fresh)), std::move(pair.client)};
     EXPECT_TRUE(page.client.receive_until("\n\n"));

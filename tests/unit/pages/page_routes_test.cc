@@ -147,8 +147,9 @@ TEST_F(PageRoutesTest, ServesTheFilesOfTheClientAlsoAtAPathForEver) {
   EXPECT_EQ(get("/my-sse").header("Content-Location"), "") << "its parts are elsewhere";
   for (const std::string path :
        {"/my-sse/0.0.9-01234567/", "/my-sse/0.0.9-01234567", "/my-sse/0.0.9-01234567/index.html",
-        "/my-sse/latest/sse.js", "/my-sse/1/2/sse.js", "/0/sse.js", "/my-sse/sse.js/", "/my-sse//sse.js", "/1/demo.js"})
+        "/my-sse/latest/sse.js", "/my-sse/1/2/sse.js", "/0/sse.js", "/my-sse//sse.js", "/1/demo.js"})
     EXPECT_EQ(get(path).status, 404) << path;
+  EXPECT_EQ(get("/my-sse/sse.js/?script-type=text").header("Location"), "../sse.js?script-type=text");
 }
 
 TEST_F(PageRoutesTest, RefusesControlCharactersInAPath) {
@@ -249,12 +250,13 @@ TEST_F(PageRoutesTest, UsesADefaultKeepaliveTimeAndTakesNoneForAnAnswer) {
   start();
   EXPECT_EQ(admin_get("/api/v1/connections/" + stream("").id)["timeout"], 900'000);
   EXPECT_EQ(admin_get("/api/v1/connections/" + stream("keepaliveTime=0").id)["timeout"], 0);
+  EXPECT_EQ(admin_get("/api/v1/connections/" + stream("keepaliveTime=-1").id)["timeout"], 0);
 }
 
 TEST_F(PageRoutesTest, RefusesStreamsThatMakeNoSense) {
   start();
-  for (const std::string query : {"keepaliveTime=soon", "keepaliveTime=-1", "listeners=a%0Ab", "listeners=%ff",
-                                  "channel=%ff", "userId=%ff", "tenantId=%ff", "access-token=%ff"}) {
+  for (const std::string query : {"keepaliveTime=soon", "listeners=a%0Ab", "listeners=%ff", "channel=%ff", "userId=%ff",
+                                  "tenantId=%ff", "access-token=%ff"}) {
     const Response got = get("/my-sse/connect?" + query);
     EXPECT_EQ(got.status, 400) << query << got.body;
     EXPECT_THAT(got.body, StartsWith(R"({"success":false,"code":400,"data":null,"message":null,"errorMessage":")"));
@@ -437,10 +439,10 @@ TEST_F(PageRoutesTest, RefusesMalformedListenerChanges) {
   start();
   const OpenStream page = stream();
   const std::string& id = page.id;
-  for (const std::string& body : std::vector<std::string>{
-           "", "{", "[]", "null", R"({"connectionId":")" + id + "\"}",
-           R"({"connectionId":")" + id + R"(","listener":"a"})", R"({"connectionId":")" + id + R"(","listener":[1]})",
-           R"({"connectionId":")" + id + R"(","listener":["a\nb"]})", std::string(1000, '[')}) {
+  for (const std::string& body :
+       std::vector<std::string>{"", "{", "[]", "null", R"({"connectionId":")" + id + R"(","listener":"a"})",
+                                R"({"connectionId":")" + id + R"(","listener":[1]})",
+                                R"({"connectionId":")" + id + R"(","listener":["a\nb"]})", std::string(1000, '[')}) {
     const Response got = post("/my-sse/connect/addListener.do", body);
     EXPECT_EQ(got.status, 400) << body;
     EXPECT_THAT(got.body, StartsWith(R"({"success":false,"code":400,"data":null,"message":null,"errorMessage":")"));
@@ -519,7 +521,7 @@ TEST_F(PageRoutesTest, ClosesThePagesConnectionWhenTheDemoIsAskedTo) {
   EXPECT_EQ(data(post("/my-sse/connect/message/close.do?connectionId=" + page.id, "{}"))["count"], 1);
   EXPECT_TRUE(page.client.receive_all());
   EXPECT_TRUE(page.client.chunks().complete());
-  EXPECT_THAT(page.client.received(), HasSubstr("event:connect-close\ndata:{\"connectionId\":\"" + page.id +
+  EXPECT_THAT(page.client.received(), HasSubstr("event:connect-close\ndata:{\"connectionId\": \"" + page.id +
                                                 "\",\"reason\":\"closed-by-operator\"}\n\n"));
 }
 
@@ -654,7 +656,7 @@ TEST_F(PageRoutesTest, DisconnectsWithABeacon) {
   EXPECT_EQ(got.body, R"({"success":true,"code":200,"data":{"count":1},"message":null,"errorMessage":null})");
   EXPECT_TRUE(first.client.receive_all());
   EXPECT_THAT(first.client.received(),
-              EndsWith("event:connect-close\ndata:{\"connectionId\":\"" + first.id + "\"}\n\n"));
+              EndsWith("event:connect-close\ndata:{\"connectionId\": \"" + first.id + "\"}\n\n"));
   EXPECT_EQ(data(post("/my-sse/connect/disconnect.do", "connectionId=" + first.id, form))["count"], 0);
 }
 

@@ -18,5 +18,15 @@ TEST(ServicePaths, KnowsNoOtherPaths) {
     EXPECT_FALSE(paths.path_in_service(target)) << target;
 }
 
+TEST(ServicePaths, NamesThePathWithoutTheSlashAtItsEnd) {
+  const ServicePaths paths({"/my-sse", "/a/b"});
+  EXPECT_EQ(paths.without_slash("/my-sse/"), "../my-sse");
+  EXPECT_EQ(paths.without_slash("/my-sse/?a=/"), "../my-sse?a=/");
+  EXPECT_EQ(paths.without_slash("/my-sse/sse.js/"), "../sse.js");
+  EXPECT_EQ(paths.without_slash("/a/b/connect/ack.do/"), "../ack.do");
+  for (const char* target : {"/", "//", "/my-sse", "/my-sse//", "/my-sse/x/", "//my-sse/", "/other/", "/?/my-sse/", ""})
+    EXPECT_FALSE(paths.without_slash(target)) << target;
+}
+
 }  // namespace
 }  // namespace sse::pages
