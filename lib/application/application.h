@@ -19,6 +19,7 @@ namespace sse::application {
 
 using sse::ConnectRequest;
 using sse::PublishRequest;
+using sse::QueryRequest;
 using sse::RequestedChannel;
 using sse::SubscribeRequest;
 
@@ -46,7 +47,8 @@ struct Answer {
 
   int status = 200;  ///< 400 and above: an error
   event::Json data;
-  std::string error{};  ///< message for users, with an error status
+  std::string error{};                                         ///< message for users, with an error status
+  std::vector<std::pair<std::string, std::string>> headers{};  ///< of the response, besides those of every answer
 };
 
 using sse::Refusal;
@@ -68,6 +70,8 @@ class Application {
   virtual bool decides_publications() const { return false; }
   /// Returns when the page may publish the event; throws Refusal or another Error otherwise.
   virtual void on_publish(const PublishRequest& /*request*/) {}
+  /// Whether the user may read a list that pages may query: `users`, `connections` or `repositoryMessages`.
+  virtual bool may_query(const QueryRequest& /*request*/) { return true; }
   /// True: on_message() is also called for messages of a page whose stream has just ended. Then the connection has an
   /// identity, but no id.
   virtual bool takes_messages_of_ended_streams() const { return false; }

@@ -2,14 +2,21 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <array>
 #include <cassert>
+#include <cctype>
 #include <exception>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "event/json.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
@@ -19,6 +26,24 @@ namespace {
 
 constexpr std::size_t kMaxWaiting = 10'000;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{64} * 1024 * 1024;
+
+// RFC 9110 §5.1 and §5.5. Headers that frame the message, or that every answer has, are the server's.
+void check_headers(const std::vector<std::pair<std::string, std::string>>& headers) {
+  static constexpr std::array<std::string_view, 8> kOwn{
+      "connection", "content-length", "content-type", "date", "keep-alive", "trailer", "upgrade", "transfer-encoding"};
+  const auto in_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  const auto in_value = [](char c) { return c == '\t' || static_cast<unsigned char>(c) >= ' '; };
+  for (const auto& [name, value] : headers) {
+    const bool good = !name.empty() && std::ranges::all_of(name, in_name) && std::ranges::all_of(value, in_value) &&
+                      value.find('\x7F') == std::string::npos && std::ranges::find(kOwn, to_lower(name)) == kOwn.end();
+    if (!good)
+      throw Error(ErrorCode::kInvalidArgument, "the answer of the program has a header '" + printable(name, 60) +
+                                                   "' that it must not have, or a value with control characters");
+  }
+}
 
 class CallbackAuthenticator final : public auth::Authenticator {
  public:
@@ -41,6 +66,9 @@ class CallbackApplication final : public Application {
   }
   bool decides_publications() const override { return static_cast<bool>(callbacks_.publish); }
   void on_publish(const PublishRequest& request) override { callbacks_.publish(request); }
+  bool may_query(const QueryRequest& request) override {
+    return !callbacks_.may_query || callbacks_.may_query(request);
+  }
   Answer on_message(const ApplicationRequest& request, const event::Json& message) override {
     if (!callbacks_.message) throw Error(ErrorCode::kNotFound, "no application answers messages on this server");
     const std::string json = event::dump_json(message);
@@ -57,7 +85,11 @@ class CallbackApplication final : public Application {
  private:
   static Answer parsed(sse::Answer answer) {
     try {
-      return {answer.status, event::parse_json(answer.json, "the answer of the program"), std::move(answer.error)};
+      check_headers(answer.headers);
+      Answer parsed{answer.status, event::parse_json(answer.json, "the answer of the program"),
+                    std::move(answer.error)};
+      parsed.headers = std::move(answer.headers);
+      return parsed;
     } catch (const Error& e) {
       // The page did nothing wrong.
       throw Error(ErrorCode::kInternal, e.what());

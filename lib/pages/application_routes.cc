@@ -103,6 +103,7 @@ void ApplicationRoutes::answer_page(application::ActivityEvent::Type type,
     const bool good = response.status < 400;
     res.status = response.status;
     res.set_header("Cache-Control", "no-store");
+    for (const auto& [name, value] : response.headers) res.headers.emplace(name, value);
     res.set_content(page_envelope(good, response.status, std::move(response.data),
                                   good ? Json() : Json(printable(response.error, 500))),
                     "application/json");

@@ -86,6 +86,15 @@ void end_with_credentials(hub::NewConnection& connection, WallTime expires, Wall
 
 }  // namespace
 
+void set_keepalive(hub::NewConnection& connection, std::chrono::milliseconds keepalive) {
+  if (keepalive == connection.keepalive) return;
+  keepalive = std::max(keepalive, std::chrono::milliseconds(0));
+  // It already is the time for which the credentials are valid.
+  if (connection.ends_with_token && (keepalive.count() == 0 || keepalive >= connection.keepalive)) return;
+  connection.keepalive = keepalive;
+  connection.ends_with_token = false;
+}
+
 std::vector<std::string> checked_listeners(std::vector<std::string> names) {
   std::size_t bytes = 0;
   for (const std::string& name : names) bytes += name.size();

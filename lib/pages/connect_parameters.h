@@ -17,6 +17,8 @@ namespace sse::pages {
 
 /// Returns `names` if they are event names within the limits of a connection. Throws Error(kInvalidArgument).
 std::vector<std::string> checked_listeners(std::vector<std::string> names);
+/// The stream lasts that long at most, 0: without a limit; but not longer than its credentials.
+void set_keepalive(hub::NewConnection& connection, std::chrono::milliseconds keepalive);
 
 /// Returns `name` if it is UTF-8 of at most `max_bytes`. Throws Error(kInvalidArgument) that calls it `what`.
 std::string checked_name(std::string name, const char* what, std::size_t max_bytes = event::kMaxNameBytes);

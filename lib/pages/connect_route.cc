@@ -102,7 +102,7 @@ void ConnectRoute::open(const application::Service& service, const httplib::Requ
   ChannelGate::Placed placed;
   if (!names.empty()) placed.first = names.front();
   if (application_ != nullptr && application_->decides_connects())
-    placed = call_on_connect(service, new_connection, channels.channels, !opens);
+    placed = call_on_connect(service, req, new_connection, channels.channels);
   ChannelGate::decide(channels, placed, new_connection);
 
   // Last: a request that is refused leaves the ticket to the next one.
@@ -153,25 +153,30 @@ bool ConnectRoute::redeem(const application::Service& service, const std::string
   return true;
 }
 
-ChannelGate::Placed ConnectRoute::call_on_connect(const application::Service& service,
+ChannelGate::Placed ConnectRoute::call_on_connect(const application::Service& service, const httplib::Request& req,
                                                   hub::NewConnection& new_connection,
-                                                  std::vector<RequestedChannel>& channels, bool probe) const {
+                                                  std::vector<RequestedChannel>& channels) const {
   new_connection.id = service.sender->hub().reserve_id();
   std::string channel = new_connection.channels.empty() ? "" : new_connection.channels.front().name.str();
   std::vector<std::pair<std::string, std::string>> more;
+  std::chrono::milliseconds keepalive = new_connection.keepalive;
+  const std::unique_ptr<auth::PageRequest> page = admission_.page_request(req);
   application::ConnectRequest request{service.sender->service(),
                                       new_connection.id,
                                       new_connection.identity,
                                       new_connection.attributes,
                                       new_connection.listeners,
-                                      new_connection.keepalive,
+                                      keepalive,
                                       new_connection.attributes.profile,
                                       channel,
                                       more,
-                                      probe,
-                                      std::move(channels)};
+                                      req.method == "HEAD",
+                                      std::move(channels),
+                                      {},
+                                      page.get()};
   application_->on_connect(request);
   channels = std::move(request.channels);
+  set_keepalive(new_connection, keepalive);
   std::string& query = new_connection.attributes.query;
   for (const auto& [name, value] : more) append_parameter(query, name, value);
   check_stored_sizes(new_connection);

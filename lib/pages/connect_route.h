@@ -49,8 +49,9 @@ class ConnectRoute {
   bool redeem(const application::Service& service, const std::string& ticket, hub::NewConnection& new_connection) const;
   /// Calls the application's on_connect(); throws if the application refuses the stream. Returns the channels that it
   /// puts the stream into; it may also have changed `channels`.
-  ChannelGate::Placed call_on_connect(const application::Service& service, hub::NewConnection& new_connection,
-                                      std::vector<RequestedChannel>& channels, bool probe) const;
+  ChannelGate::Placed call_on_connect(const application::Service& service, const httplib::Request& req,
+                                      hub::NewConnection& new_connection,
+                                      std::vector<RequestedChannel>& channels) const;
 
   const PageAdmission& admission_;
   ConnectRefusals& refusals_;

@@ -118,7 +118,7 @@ void PageAdmission::require_origin(const httplib::Request& req, OriginPolicy::Ac
 std::optional<AdmittedSender> PageAdmission::authenticate(const httplib::Request& req) const {
   // Already authenticated before the body was read.
   if (const auto* known = dynamic_cast<const AdmittedHead*>(net::HttplibApp::admission(req))) return known->sender();
-  return identify(HttplibPageRequest(req, client_address(req), proxies_.contains(req.remote_addr)), req.target);
+  return identify(*page_request(req), req.target);
 }
 
 std::optional<AdmittedSender> PageAdmission::identify(const auth::PageRequest& request, std::string_view target) const {
@@ -173,6 +173,10 @@ AdmittedSender PageAdmission::require_sender(const httplib::Request& req) const 
   std::optional<AdmittedSender> sender = find_sender(req);
   if (!sender) throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
   return std::move(*sender);
+}
+
+std::unique_ptr<auth::PageRequest> PageAdmission::page_request(const httplib::Request& req) const {
+  return std::make_unique<HttplibPageRequest>(req, client_address(req), proxies_.contains(req.remote_addr));
 }
 
 std::string PageAdmission::client_address(const httplib::Request& req) const {

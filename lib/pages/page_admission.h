@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,8 @@ class PageAdmission {
   std::optional<AdmittedSender> find_sender(const httplib::Request& req) const;
   /// The same, but throws Error(kUnauthenticated) without credentials, too.
   AdmittedSender require_sender(const httplib::Request& req) const;
+  /// The properties of a request, which must outlive the result.
+  std::unique_ptr<auth::PageRequest> page_request(const httplib::Request& req) const;
   /// Null: there are none.
   auth::Tickets* tickets() const { return tickets_; }
   /// The address of the client, as reported by a trusted proxy.

@@ -50,6 +50,7 @@ PageRoutes::PageRoutes(net::HttplibApp& app, const std::vector<application::Serv
     : server_id_(options.server_id),
       services_(services),
       queries_(options.queries),
+      program_(application),
       clock_(application::clock_of(services)),
       origins_(options.cors_origins, options.allowed_hosts, options.check_hosts),
       paths_(paths_of(services)),
@@ -136,6 +137,9 @@ void PageRoutes::query(const application::Service& service, const httplib::Reque
     throw Error(ErrorCode::kPermissionDenied, "queries by pages are disabled on this server (--enable-get-json)");
   }
   const auth::User requester = admission_.require_sender(req).user;
+  const std::string list = req.matches[1].str();
+  if (program_ != nullptr && !program_->may_query({service.sender->service(), requester, list}))
+    throw Error(ErrorCode::kPermissionDenied, "this user may not read '" + list + "' of this server");
   const hub::ConnectionDirectory& connections = service.sender->hub().directory();
   const QueryRequester asking{requester.identity, [&](const std::string& channel) {
                                 const ChannelName name(channel);
@@ -148,7 +152,7 @@ void PageRoutes::query(const application::Service& service, const httplib::Reque
                                     connections.describe(hub::find(connections, own)),
                                     [&](const auto& stream) { return hub::owns(requester.identity, stream.identity); });
                               }};
-  answer_ok(res, query_page(service, *queries_, server_id_, req.matches[1].str(), req, asking));
+  answer_ok(res, query_page(service, *queries_, server_id_, list, req, asking));
 }
 
 std::optional<net::Reply> PageRoutes::content(const net::RequestHead& head, bool keep_alive) const {

@@ -84,6 +84,7 @@ class PageRoutes {
   const std::string server_id_;
   const std::vector<application::Service>& services_;
   store::MessageCatalog* const queries_;
+  application::Application* const program_;
   const Clock& clock_;
   const OriginPolicy origins_;
   const ServicePaths paths_;

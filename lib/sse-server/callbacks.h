@@ -29,8 +29,9 @@ struct ConnectRequest {
   const Identity& identity;                   ///< from the authenticator
   const ClientDetails& client;                ///< parameters, address and headers of the request
   const std::vector<std::string>& listeners;  ///< the event names for which the page has a handler
-  std::chrono::milliseconds keepalive;        ///< maximum lifetime of the stream; 0: no limit
-  std::string& profile;                       ///< JSON text of the user's profile; may be replaced
+  /// Maximum lifetime of the stream; 0: no limit. May be replaced; the stream still ends with its credentials.
+  std::chrono::milliseconds& keepalive;
+  std::string& profile;  ///< JSON text of the user's profile; may be replaced
   /// The first channel that the page wants to join; empty: none. Another name replaces it, and needs no right.
   std::string& channel;
   std::vector<std::pair<std::string, std::string>>& attributes;  ///< further connection parameters; may be extended
@@ -41,6 +42,14 @@ struct ConnectRequest {
   std::vector<RequestedChannel> channels{};
   /// Channels that the stream joins as well, without a right: for the program to add. A stream is in at most 100.
   std::vector<ChannelName> join{};
+  const PageRequest* request = nullptr;  ///< the request itself, for its headers; never null in a callback
+};
+
+/// A page asks for one of the lists that ServerOptions::enable_get_json opens. Valid during the call only.
+struct QueryRequest {
+  const ServiceName& service;  ///< the service that the page asks
+  const User& user;            ///< who asks
+  const std::string& list;     ///< `users`, `connections` or `repositoryMessages`
 };
 
 /// A page's request for further channels of its open stream, each of which the program may allow or refuse by
@@ -96,6 +105,9 @@ struct Answer {
   int status = 200;           ///< 400 and above: an error
   std::string json = "null";  ///< JSON text; anything else is answered with 500 and logged
   std::string error{};        ///< sentence for the user, with an error status
+  /// Further headers of the response, such as `Set-Cookie`: names and values. One that frames the message
+  /// (`Content-Length`, `Connection`, …) or that HTTP does not allow is answered with 500 and logged.
+  std::vector<std::pair<std::string, std::string>> headers{};
 };
 
 /// A stream has opened. Valid during the call only, like all arguments of callbacks.
@@ -133,10 +145,10 @@ struct ChannelEvent {
 
 /// The functions with which a C++ program handles its pages. Each may be empty.
 ///
-/// Threads: `authenticate`, `connect`, `subscribe`, `publish`, `message` and `upload` run on worker threads, several at
-/// once, and may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied` and `channel_vacated` run
-/// one at a time, in the order of the events, on a separate thread: one that blocks delays only the next ones. When
-/// 10,000 are queued, new ones are dropped, counted
+/// Threads: `authenticate`, `connect`, `subscribe`, `publish`, `may_query`, `message` and `upload` run on worker
+/// threads, several at once, and may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied` and
+/// `channel_vacated` run one at a time, in the order of the events, on a separate thread: one that blocks delays only
+/// the next ones. When 10,000 are queued, new ones are dropped, counted
 /// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
 /// close); none may destroy or stop it.
 ///
@@ -154,6 +166,9 @@ struct Callbacks {
   /// Returns when the page may publish the event; throws a Refusal otherwise. Called where a rule of
   /// ServerOptions::publish_rules leaves it to the application, which needs this callback.
   std::function<void(const PublishRequest&)> publish{};
+  /// Whether a user may read a list of users, connections or messages; false: 403. Empty: every user may, where
+  /// ServerOptions::enable_get_json opens them.
+  std::function<bool(const QueryRequest&)> may_query{};
   /// Answers `message/….do`. Empty: the page gets 404.
   std::function<Answer(const MessageRequest&)> message{};
   /// Answers `upload/….do`. Empty: the page gets 404.

@@ -119,6 +119,59 @@ TEST_F(CallbacksTest, AnswerMessagesWithStatusAndError) {
   EXPECT_EQ(ask("garbled").status, 500);
 }
 
+TEST_F(CallbacksTest, SeeTheRequestAndChooseTheLifetimeOfTheStream) {
+  Callbacks callbacks;
+  callbacks.connect = [](ConnectRequest& request) {
+    request.attributes.emplace_back("language", request.request->header("Accept-Language"));
+    request.attributes.emplace_back("asked", std::to_string(request.keepalive.count()));
+    request.keepalive = std::chrono::minutes(5);
+  };
+  start_with(callbacks);
+  const OpenStream page = stream("userId=ann&keepaliveTime=60000", "Accept-Language: de\r\n");
+  const Json shown = admin_get("/api/v1/connections/" + page.id);
+  EXPECT_EQ(shown["httpParameters"]["language"], "de");
+  EXPECT_EQ(shown["httpParameters"]["asked"], "60000");
+  EXPECT_EQ(shown["timeout"], 300'000);
+}
+
+TEST_F(CallbacksTest, AddHeadersToAnAnswerButNotThoseOfTheServer) {
+  Callbacks callbacks;
+  callbacks.message = [](const MessageRequest& request) -> sse::Answer {
+    sse::Answer answer{200, request.json};
+    if (request.path == "good")
+      answer.headers = {{"Set-Cookie", "a=1; HttpOnly"}, {"Set-Cookie", "b=2"}, {"X-Empty", ""}};
+    if (request.path == "framing") answer.headers = {{"content-LENGTH", "1"}};
+    if (request.path == "split") answer.headers = {{"X-A", "1\r\nX-B: 2"}};
+    if (request.path == "name") answer.headers = {{"X A", "1"}};
+    return answer;
+  };
+  start_with(callbacks);
+  const OpenStream page = stream();
+  const auto ask = [&](const std::string& path) {
+    return post("/my-sse/connect/message/" + path + ".do?connectionId=" + page.id, R"({"a":1})");
+  };
+  const Response good = ask("good");
+  EXPECT_EQ(good.status, 200);
+  EXPECT_THAT(good.head, AllOf(HasSubstr("Set-Cookie: a=1; HttpOnly\r\n"), HasSubstr("Set-Cookie: b=2\r\n")));
+  for (const char* path : {"framing", "split", "name"}) EXPECT_EQ(ask(path).status, 500) << path;
+}
+
+TEST_F(CallbacksTest, DecideWhoMayReadTheLists) {
+  options_.enable_get_json = true;
+  Callbacks callbacks;
+  callbacks.may_query = [](const QueryRequest& request) {
+    return request.user.identity.user.str() == "boss" || (request.list == "users" && request.service.str() == "other");
+  };
+  start_with(callbacks);
+  const auto status = [this](const std::string& list, const std::string& user) {
+    return client().get("/my-sse/connect/" + list + ".json?userId=" + user).status;
+  };
+  for (const char* list : {"users", "connections", "repositoryMessages"}) {
+    EXPECT_EQ(status(list, "boss"), 200) << list;
+    EXPECT_EQ(status(list, "ann"), 403) << list;
+  }
+}
+
 TEST_F(CallbacksTest, BlockNoStreamAndNoOtherRequest) {
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
