@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""torture_cluster.py eviction|oom|rights|pools|frozen|frozen-mesh: a cluster of real sse-serve whose Redis throws keys away,
-is full or refuses, whose nodes are busy or frozen, under load, and what must hold all the same. Prints figures; exits with
-1 and one sentence where something does not hold, with 77 where a program is missing. For scripts/torture."""
+"""torture_cluster.py eviction|oom|rights|pools|frozen|frozen-mesh|upgrade|upgrade-mesh: a cluster of real sse-serve whose
+Redis throws keys away, is full or refuses, whose nodes are busy, frozen or of two versions, under load, and what must hold all
+the same. Prints figures; exits with 1 and one sentence where something does not hold, with 77 where a program is missing
+(for upgrades the old one is SSE_OLD_SERVE). For scripts/torture."""
 import http.client, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 SERVE, CTL = os.environ["SSE_SERVE"], os.environ["SSECTL"]
 folder = tempfile.mkdtemp(prefix="sse-torture-", dir="/tmp")
 started = []
 begin = time.monotonic()
+PROGRAM = ""  # with which nodes are started; empty: SERVE
 
 
 class Broken(Exception):
@@ -71,7 +73,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 class Node:
     def __init__(self, name, *options):
-        self.name, self.options = name, options
+        self.name, self.options, self.program = name, options, PROGRAM or SERVE
         self.admin_path = f"{folder}/{name}.sock"
         self.log = f"{folder}/{name}.log"
         self.start()
@@ -81,7 +83,7 @@ class Node:
             os.unlink(self.admin_path)
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
-                [SERVE, "--listen", "127.0.0.1:0", "--admin", "unix:" + self.admin_path, "--server-id", self.name,
+                [self.program, "--listen", "127.0.0.1:0", "--admin", "unix:" + self.admin_path, "--server-id", self.name,
                  "--db", f"{folder}/{self.name}.db", *self.options], stdout=log, stderr=log)
         started.append(self.process)
         wait_for(f"node {self.name}", self.is_up)
@@ -180,7 +182,7 @@ class Producers:
             at = time.monotonic()
             try:
                 status, answer = nodes[(i + number) % len(nodes)].send(user, data, **more)
-            except (OSError, http.client.HTTPException) as e:
+            except (OSError, http.client.HTTPException, ValueError) as e:  # also half an answer of a node that ends
                 status, answer = 0, {"detail": str(e)}
             with self.lock:
                 self.slowest = max(self.slowest, time.monotonic() - at)
@@ -473,8 +475,52 @@ def frozen_mesh():
     print(f"{frozen_over(mesh(3), 'mesh')} messages accepted beside a frozen node, all given")
 
 
+def upgraded_over(make_nodes, kind):
+    """Three nodes change to the new program one after the other, under load, and two of them back and again."""
+    global PROGRAM
+    PROGRAM = os.environ.get("SSE_OLD_SERVE", "")
+    if not PROGRAM:
+        print("SSE_OLD_SERVE names no older program")
+        sys.exit(77)
+    old, nodes = PROGRAM, make_nodes(3)
+    users = [f"u{i}" for i in range(60)]
+    streams = [Stream(user, *nodes) for user in users[:40]]  # the others are away until the end
+    for stream in streams:
+        require(stream.opened.wait(30), "a stream did not open")
+    producers = Producers(4, nodes, users)
+    for node, program in [(nodes[0], SERVE), (nodes[1], SERVE), (nodes[0], old), (nodes[2], SERVE), (nodes[0], SERVE)]:
+        before = len(producers.accepted)
+        wait_for("messages", lambda: len(producers.accepted) > before + 200)
+        node.signal(signal.SIGTERM)
+        require(node.process.wait(60) == 0, f"node {node.name} did not stop: {node.said()[-500:]}")
+        node.program = program
+        node.start()
+        wait_for("the cluster", lambda: all(len(each.admin("GET", "nodes")[1]["list"]) == 3 for each in nodes))
+        require(not any("speaks version" in each.said() for each in nodes), f"{kind}: a node refuses another")
+    before = len(producers.accepted)
+    wait_for("messages", lambda: len(producers.accepted) > before + 200)
+    producers.stop()
+    streams += [Stream(user, *nodes) for user in users[40:]]
+    say(f"{kind}: {len(producers.accepted)} accepted, {sum(producers.refused.values())} refused, slowest {producers.slowest:.1f} s")
+    wait_for("all to be confirmed", lambda: sum(node.pending() for node in nodes) == 0, 90)
+    none_lost(nodes[0], producers, streams)
+    again = sum(times > 1 for stream in streams for times in stream.got.values())
+    for stream in streams:
+        stream.over = True
+    print(f"{len(producers.accepted)} messages accepted over five changes of version, 0 lost, {again} given again")
+
+
+def upgrade():
+    upgraded_over(over_redis, "Redis")
+
+
+def upgrade_mesh():
+    upgraded_over(mesh, "mesh")
+
+
 def main():
-    parts = {"eviction": eviction, "oom": oom, "rights": rights, "pools": pools, "frozen": frozen, "frozen-mesh": frozen_mesh}
+    parts = {"upgrade": upgrade, "upgrade-mesh": upgrade_mesh,
+             "eviction": eviction, "oom": oom, "rights": rights, "pools": pools, "frozen": frozen, "frozen-mesh": frozen_mesh}
     if len(sys.argv) != 2 or sys.argv[1] not in parts:
         print(__doc__, file=sys.stderr)
         return 2
