@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "api/types.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "net/reason_phrase.h"
 
 namespace sse::admin {
@@ -59,6 +61,15 @@ std::size_t choice_parameter(const httplib::Request& req, const char* name,
   for (const std::string_view choice : choices) names += (names.empty() ? "" : ", ") + std::string(choice);
   throw Error(ErrorCode::kInvalidArgument,
               std::string(name) + " '" + printable(text, 40) + "' must be one of " + names);
+}
+
+std::vector<std::string> parameter_values(const httplib::Request& req, const char* name) {
+  // Not httplib's, which drops the part of a value before its last '='.
+  std::vector<std::string> list;
+  for (auto& [found, value] : form_parameters(query_of(req.target))) {
+    if (found == name) list.push_back(std::move(value));
+  }
+  return list;
 }
 
 void require_parameters(const httplib::Request& req, std::initializer_list<std::string_view> known) {

@@ -28,6 +28,8 @@ bool bool_parameter(const httplib::Request& req, const char* name);
 /// Index of the parameter's value among `choices`; 0 when absent. Throws Error(kInvalidArgument) naming them.
 std::size_t choice_parameter(const httplib::Request& req, const char* name,
                              std::initializer_list<std::string_view> choices);
+/// All values of a parameter that may be repeated.
+std::vector<std::string> parameter_values(const httplib::Request& req, const char* name);
 /// Throws Error(kInvalidArgument) for a parameter that is not in `known`.
 void require_parameters(const httplib::Request& req, std::initializer_list<std::string_view> known);
 /// The id in the path. Throws Error(kInvalidArgument).

@@ -6,9 +6,11 @@
 
 #include "admin/admin_http.h"
 #include "admin/closed_routes.h"
+#include "api/change_request.h"
 #include "api/types.h"
 #include "application/connection_json.h"
 #include "base/text.h"
+#include "hub/connection_change.h"
 #include "net/health_routes.h"
 
 namespace sse::admin {
@@ -88,6 +90,7 @@ AdminRoutes::AdminRoutes(net::HttplibApp& app, Dependencies dependencies)
   router_.post("/api/v1/connections/close", bound(&AdminRoutes::close_connections));
   add_closed_routes(router_, deps_.services);
   router_.get("/api/v1/connections/{}", bound(&AdminRoutes::show_connection));
+  router_.post("/api/v1/connections/{}", bound(&AdminRoutes::change_connection));
   if (deps_.tickets != nullptr) router_.post("/api/v1/tickets", bound(&AdminRoutes::create_ticket));
   router_.get("/api/openapi.json", [](const httplib::Request&, httplib::Response& res) {
     res.set_content(kOpenApi.data(), kOpenApi.size(), kJsonType);
@@ -126,12 +129,23 @@ const application::Service& AdminRoutes::service(const std::string& name) const 
 }
 
 void AdminRoutes::show_connection(const httplib::Request& req, httplib::Response& res) {
+  write_connection(req, res, [](const hub::Hub& hub, ConnectionId id) { return hub.directory().describe(id); });
+}
+
+void AdminRoutes::change_connection(const httplib::Request& req, httplib::Response& res) {
+  const ConnectionChange change = api::connection_change_from_json(event::parse_json(req.body, "the request body"));
+  write_connection(req, res, [&](hub::Hub& hub, ConnectionId id) { return hub::change_connection(hub, id, change); });
+}
+
+void AdminRoutes::write_connection(
+    const httplib::Request& req, httplib::Response& res,
+    const std::function<std::optional<hub::ConnectionInfo>(hub::Hub&, ConnectionId)>& find) const {
   const ConnectionId id(path_id(req));
   const std::string named = req.get_param_value("service");
   if (!named.empty()) service(named);
   for (const application::Service& candidate : deps_.services) {
     if (!named.empty() && candidate.sender->service().str() != named) continue;
-    if (const auto info = candidate.sender->hub().directory().describe(id)) {
+    if (const auto info = find(candidate.sender->hub(), id)) {
       write_json(res, application::to_json(*info, candidate.sender->service(), deps_.server_id));
       return;
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,10 @@ class AdminRoutes {
 
  private:
   void show_connection(const httplib::Request& req, httplib::Response& res);
+  void change_connection(const httplib::Request& req, httplib::Response& res);
+  // What `find` returns for the connection in the path, of the service where it is.
+  void write_connection(const httplib::Request& req, httplib::Response& res,
+                        const std::function<std::optional<hub::ConnectionInfo>(hub::Hub&, ConnectionId)>& find) const;
   void close_connections(const httplib::Request& req, httplib::Response& res);
   void create_ticket(const httplib::Request& req, httplib::Response& res);
   const application::Service& service(const std::string& name) const;

@@ -96,6 +96,7 @@ std::span<const ClusterAdmin::Route> ClusterAdmin::routes() {
       Route{"closed-connections", &ClusterAdmin::list<ClosedRow>},
       Route{"close-connections", &ClusterAdmin::objects<CloseReply>, kNames},
       Route{"connection", &ClusterAdmin::connection},
+      Route{"change-connection", &ClusterAdmin::connection},
       Route{"users", &ClusterAdmin::list<UserRow>},
       Route{"user-ids", &ClusterAdmin::list<UserIdRow>},
       Route{"user", &ClusterAdmin::object<UserReply>},

@@ -18,12 +18,6 @@ using event::TargetKind;
 constexpr std::size_t kMaxBytes = 1024ULL * 1024 * 1024;
 constexpr std::size_t kMaxListenersNamed = 10;
 
-std::vector<std::string> values(const httplib::Request& req, const char* name) {
-  std::vector<std::string> list;
-  for (std::size_t i = 0; i < req.get_param_value_count(name); ++i) list.push_back(req.get_param_value(name, i));
-  return list;
-}
-
 std::string only_value(const httplib::Request& req, const char* name) {
   if (req.get_param_value_count(name) > 1) {
     throw Error(ErrorCode::kInvalidArgument, std::string(name) + " is given twice; only user is repeatable");
@@ -157,7 +151,7 @@ hub::MatchQuery match_query_of(const httplib::Request& req) {
   query.bytes = req.has_param("size") ? positive_parameter(req, "size", 0, kMaxBytes) : 0;
   event::validate({query.event, "", "", std::nullopt});
   if (req.has_param("user")) {
-    query.target = {TargetKind::kUser, values(req, "user"), false};
+    query.target = {TargetKind::kUser, parameter_values(req, "user"), false};
   } else if (!query.token.empty()) {
     query.target = {TargetKind::kToken, {std::exchange(query.token, {}).str()}, false};
   } else if (!query.channel.empty()) {

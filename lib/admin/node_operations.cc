@@ -22,6 +22,7 @@ constexpr std::array kOperations{
     NodeOperation{"closed-connections", "GET", "/api/v1/connections/closed"},
     NodeOperation{"close-connections", "POST", "/api/v1/connections/close"},
     NodeOperation{"connection", "GET", "/api/v1/connections/{}"},
+    NodeOperation{"change-connection", "POST", "/api/v1/connections/{}"},
     NodeOperation{"users", "GET", "/api/v1/users"},
     NodeOperation{"user-ids", "GET", "/api/v1/user-ids"},
     NodeOperation{"user", "GET", "/api/v1/user"},

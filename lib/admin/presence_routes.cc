@@ -41,14 +41,21 @@ hub::ConnectionFilter filter_of(const httplib::Request& req) {
   filter.listening = req.get_param_value("listening");
   filter.client = req.get_param_value("client");
   filter.name = req.get_param_value("name");
+  for (const std::string& text : parameter_values(req, "attribute")) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw Error(ErrorCode::kInvalidArgument, "attribute '" + printable(text, 60) + "' is not NAME=VALUE");
+    filter.attributes.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
   return filter;
 }
 
 // `more`: a parameter of one listing.
 void require_filter(const httplib::Request& req, const char* more = "service") {
   // `keys` lets other nodes find out which users and tokens are equal: see ClusterAdmin.
-  require_parameters(req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name", "sort",
-                           "order", "pageNum", "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize", more});
+  require_parameters(
+      req, {"service", "user", "tenant", "token", "channel", "listening", "client", "name", "attribute", "sort",
+            "order", "pageNum", "pageSize", req.has_header(kLocalHeader) ? "keys" : "pageSize", more});
 }
 
 bool descending(const httplib::Request& req) {

@@ -48,6 +48,13 @@ Json Client::show_connection(ConnectionId id, const ServiceName& service) {
   return transport_->call("GET", path_with("/api/v1/connections/" + id.str(), query));
 }
 
+Json Client::change_connection(const ChangeRequest& request) {
+  const Json body = to_json(request);
+  QueryParameters query;
+  if (!request.service.empty()) query.emplace_back("service", request.service.str());
+  return transport_->call("POST", path_with("/api/v1/connections/" + request.id.str(), query), &body);
+}
+
 Json Client::close_connections(const CloseRequest& request) {
   const Json body = to_json(request);
   return transport_->call("POST", "/api/v1/connections/close", &body);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/change_request.h"
 #include "api/types.h"
 #include "base/ids.h"
 
@@ -64,6 +65,7 @@ class Client {
   Json list_closed(const ClosedQuery& query, const Page& page);
   Json show_connection(ConnectionId id, const ServiceName& service);
   /// `{"closed": n}`
+  Json change_connection(const ChangeRequest& request);
   Json close_connections(const CloseRequest& request);
 
   /// Pages as described in openapi.json.

@@ -272,6 +272,7 @@ QueryParameters parameters(const ConnectionQuery& query, const Page& page) {
   add_if_set(list, "listening", query.listening);
   add_if_set(list, "client", query.client);
   add_if_set(list, "name", query.name);
+  for (const auto& [name, value] : query.attributes) list.emplace_back("attribute", name + "=" + value);
   add_if_set(list, "prefix", query.prefix);
   add_if_set(list, "sort", query.sort);
   if (query.reverse) list.emplace_back("order", "desc");

@@ -80,6 +80,7 @@ struct ConnectionQuery {
   std::string prefix{};  ///< of channels: what their names begin with
   std::string sort;      ///< see openapi.json; empty: the default order of the listing
   bool reverse = false;
+  std::vector<std::pair<std::string, std::string>> attributes{};  ///< names and values of parameters
 };
 /// Sets or clears a session duration. Either ids, or a target of users or tokens.
 struct DurationRequest {

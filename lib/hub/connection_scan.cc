@@ -38,6 +38,9 @@ bool matches(const Connection& connection, const ConnectionFilter& filter) {
 bool matches(const ScanRow& row, const ConnectionFilter& filter, const std::string& lower_name) {
   const Attributes attributes = unpack_attributes(row.attributes);
   if (!filter.client.empty() && form_value(attributes.query, "clientId") != filter.client) return false;
+  for (const auto& [name, value] : filter.attributes) {
+    if (form_value(attributes.query, name) != value) return false;
+  }
   if (lower_name.empty()) return true;
   const std::string name = profile_name(attributes.profile);
   return to_lower(name.empty() ? row.user : name).find(lower_name) != std::string::npos;
@@ -46,7 +49,7 @@ bool matches(const ScanRow& row, const ConnectionFilter& filter, const std::stri
 // Returns the rows that `note` makes of one for every matching connection.
 template <class Note>
 std::vector<ScanRow> scan(const ConnectionDirectory& connections, const ConnectionFilter& filter, Note note) {
-  const bool look_closer = !filter.name.empty() || !filter.client.empty();
+  const bool look_closer = !filter.name.empty() || !filter.client.empty() || !filter.attributes.empty();
   std::vector<std::vector<ScanRow>> rows(connections.shards());
   in_parts(
       connections, filter.user,

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "cluster/http_cluster.h"
 #include "delivery/sender.h"
+#include "hub/connection_change.h"
 #include "hub/connection_scan.h"
 #include "observe/barrier.h"
 #include "observe/log.h"
@@ -138,6 +139,10 @@ std::vector<std::string> Service::names(TargetKind kind) const {
 
 std::size_t Service::size() const {
   return sender_->hub().directory().connections();
+}
+
+std::optional<ConnectionInfo> Service::change(ConnectionId id, const ConnectionChange& change) {
+  return hub::change_connection(sender_->hub(), id, change);
 }
 
 bool Service::close(ConnectionId id) {

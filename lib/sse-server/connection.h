@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sse-server/export.h"
@@ -80,6 +81,18 @@ struct ConnectionFilter {
   std::string listening{};  ///< an event name
   std::string client{};     ///< parameter `clientId`, which identifies a browser tab
   std::string name{};       ///< part of the user's name, or id where no name is known; ASCII case does not matter
+  /// Names and values that its parameters have, the attributes that the program gave it among them.
+  std::vector<std::pair<std::string, std::string>> attributes{};
+};
+
+/// What a program changes about an open stream. A stream that opens later, also of the same page, knows nothing of it.
+struct ConnectionChange {
+  /// Names and values to set, which replace all values of a parameter of that name. Not `clientId` and
+  /// `clientInstanceId`, which are the page's.
+  std::vector<std::pair<std::string, std::string>> attributes{};
+  std::vector<std::string> remove{};  ///< names of parameters to remove
+  std::vector<ChannelName> join{};    ///< channels that the stream joins, whatever the rules say; it is in at most 100
+  std::vector<ChannelName> leave{};   ///< channels that it leaves
 };
 
 }  // namespace sse

@@ -81,6 +81,11 @@ class SSE_API Service {
   /// The number of open connections. Does not wait.
   std::size_t size() const;
 
+  /// Changes a connection; returns it as it is then, nullopt when it is not open. Throws Error: kInvalidArgument for a
+  /// name that cannot be changed or is no name of a channel, kTooLarge above 32 KiB of parameters, kLimitExceeded above
+  /// 100 channels; what comes before in ConnectionChange may have changed then.
+  std::optional<ConnectionInfo> change(ConnectionId id, const ConnectionChange& change);
+
   /// Closes a connection so that its client does not reconnect; false when it is not open.
   bool close(ConnectionId id);
   /// Closes all connections of the target; returns how many.

@@ -92,4 +92,18 @@ check_exit 0 "$SSECTL" --no-color status
 open_stream "$scratch/c" "userId=9&clientId=tab-1"
 open_stream "$scratch/d" "userId=9&clientId=tab-2"
 check_equal 1 "$("$SSECTL" --service hr connections list --client tab-1 -o ndjson | wc -l)"
+
+# A stream that the application changes: attributes, join, leave; lists with a value of an attribute.
+id=$(sed -n '0,/^id:/s/^id://p' "$scratch/c")
+changed=$(api "connections/$id" -d '{"attributes":{"plan":"gold","level":7},"join":["team.7","x"],"leave":["x"]}')
+check_equal "gold 7 ['team.7']" "$(field "$changed" "' '.join((it['httpParameters']['plan'], it['httpParameters']['level'], str(it['channels'])))")"
+for list in connections users user-ids tenants channels tokens; do
+  expected=$([[ $list == tenants || $list == tokens ]] && echo 0 || echo 1)
+  check_equal "$expected" "$(field "$(api "$list?service=hr&attribute=plan=gold&attribute=level=7")" 'it["total"]')"
+  check_equal 0 "$(field "$(api "$list?service=hr&attribute=plan=gold&attribute=level=8")" 'it["total"]')"
+done
+check_equal 404 "$(http_status --unix-socket "$admin" "http://localhost/api/v1/connections/$id?service=news" -d '{"leave":["team.7"]}')"
+for bad in '{}' '[]' '{"attributes":[]}' '{"attributes":{"clientId":"x"}}' '{"join":"team.7"}' '{"leave":[7]}' '{"channel":"x"}'; do
+  check_equal 400 "$(http_status --unix-socket "$admin" "http://localhost/api/v1/connections/$id" -d "$bad")"
+done
 stop_server

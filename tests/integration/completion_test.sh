@@ -22,7 +22,7 @@ offers_not() { [[ " $(complete "${@:2}")" != *" $1 "* ]] || fail "'$1' in the co
 
 # Every command of --help, and every option of every level.
 for command in status send listen doctor conformance console top bench connections users channels messages events explain completion; do offers "$command" ssectl ""; done
-check_equal "close duration list show " "$(complete ssectl connections "")"
+check_equal "close duration list set show " "$(complete ssectl connections "")"
 check_equal "connections " "$(complete ssectl conn)"
 check_equal "bash fish zsh " "$(complete ssectl completion "")"
 check_equal "json ndjson table " "$(complete ssectl -o "")"
@@ -30,7 +30,7 @@ check_equal "ndjson " "$(complete ssectl status --output nd)"
 check_equal "json " "$(complete ssectl status --output=j)"
 check_equal "json ndjson table " "$(complete ssectl status --output=)"
 # The value of an option is no command.
-check_equal "close duration list show " "$(complete ssectl --service status connections "")"
+check_equal "close duration list set show " "$(complete ssectl --service status connections "")"
 offers --listening ssectl send --
 offers --server ssectl send --
 offers_not --listening ssectl messages list --
@@ -49,7 +49,7 @@ for shell in zsh fish; do
   printf '%s\n' "$output" >"$scratch/$shell"
 done
 if command -v fish >/dev/null; then
-  check_equal "close duration list show " "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl connections '" | cut -f1 | sort | tr '\n' ' ')"
+  check_equal "close duration list set show " "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl connections '" | cut -f1 | sort | tr '\n' ' ')"
   check_contains "--listening" "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl send --l'")"
   check_contains "ndjson" "$(fish --no-config -c "source $scratch/fish; complete -C 'ssectl status -o '")"
 fi
@@ -57,7 +57,7 @@ if command -v zsh >/dev/null; then
   # The function itself; compadd only works inside the line editor, so that a stand-in prints what it is given.
   offered=$(zsh -f -c "compdef() { :; }; source $scratch/zsh; compadd() { shift; print -l -- \"\$@\"; }
     words=(ssectl --service x connections ''); CURRENT=5; _ssectl")
-  check_equal "close duration list show " "$(sort <<<"$offered" | tr '\n' ' ')"
+  check_equal "close duration list set show " "$(sort <<<"$offered" | tr '\n' ' ')"
   offered=$(zsh -f -c "compdef() { :; }; source $scratch/zsh; compadd() { shift; print -l -- \"\$@\"; }
     words=(ssectl status -o ''); CURRENT=4; _ssectl")
   check_equal "json ndjson table " "$(sort <<<"$offered" | tr '\n' ' ')"

@@ -34,11 +34,19 @@ check_union() {
   read -r -a ids < <(for name in ann bob; do sed -n '0,/^id:/s/^id://p' "$scratch/$name"; done | xargs)
   delivered 2 "to connections" --connection "${ids[0]}" --connection "${ids[1]}" --connection 1
   delivered 2 "to bob and a connection" --user bob --connection "${ids[0]}"
+  # A stream is changed by the application, at whichever node it is.
+  check_output 'team.7' "$SSECTL" --server "$from" connections set "${ids[1]}" --attribute plan=gold --join team.7 --join x --leave x
+  check_equal "${ids[1]}" "$("$SSECTL" --server "$from" connections list --attribute plan=gold -o ndjson |
+    python3 -c 'import json, sys; print(json.loads(sys.stdin.read())["id"])')"
+  delivered 1 "to its new channel" --channel team.7
+  delivered 0 "to one that it has left" --channel x
+  check_exit 0 "$SSECTL" --server "$from" connections set "${ids[1]}" --unset plan --leave team.7
+  check_equal 0 "$("$SSECTL" --server "$from" connections list --attribute plan=gold --count)"
   delivered 4 "to the end" --all
   for name in ann ann2 bob eve; do sees "$scratch/$name" "to the end"; done
   check_equal "to the union,to two kinds,to acme in news,to acme in news, bob and eve,to all but the phone,to connections,to bob and a connection,to the end" "$(data ann)"
   check_equal "to the union,to two kinds,to acme in news,to acme in news, bob and eve,to the rest of a union,to the end" "$(data ann2)"
-  check_equal "to the union,to two kinds,to acme in news, bob and eve,to the rest of a union,to connections,to bob and a connection,to the end" "$(data bob)"
+  check_equal "to the union,to two kinds,to acme in news, bob and eve,to the rest of a union,to connections,to bob and a connection,to its new channel,to the end" "$(data bob)"
   check_equal "to the union,to other in news,to all but the phone,to the rest of a union,to the end" "$(data eve)"
   check_file 'data:{"channel":"news","event":"server-push"}' "$scratch/ann"
 }
@@ -57,6 +65,11 @@ check_contains "with qos a send has recipients of one kind" "$errors"
 check_exit 2 "$SSECTL" send --user 1 --except "$(printf 'c%.0s' {1..10000})" x
 check_contains "a client to leave out of 10000 bytes" "$errors"
 check_exit 2 "$SSECTL" connections close --user 1 --channel c
+check_exit 2 "$SSECTL" connections set 1
+check_exit 2 "$SSECTL" connections set 1 --attribute plan
+check_exit 3 "$SSECTL" connections set 1 --attribute plan=gold
+check_equal 400 "$(http_status --unix-socket "$admin" http://localhost/api/v1/connections/1 -d '{"attributes":[]}')"
+check_equal 400 "$(http_status --unix-socket "$admin" "http://localhost/api/v1/connections?attribute=plan")"
 check_equal 400 "$(http_status --unix-socket "$admin" http://localhost/api/v1/send -d '{"target":{"users":["1"],"channels":["c"]},"qos":true}')"
 check_file 'with qos a send has recipients of one kind' "$scratch/body"
 check_equal 400 "$(http_status --unix-socket "$admin" http://localhost/api/v1/send -d '{"target":{"all":true,"channels":["c"]}}')"

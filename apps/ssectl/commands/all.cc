@@ -45,6 +45,10 @@ constexpr Command kCommands[] = {
      declare_connections_list},
     {"connections", "show", "One open stream in full", "ssectl connections show 847140540416",
      declare_connections_show},
+    {"connections", "set", "Change the attributes and channels of an open stream",
+     "ssectl connections set 847140540416 --attribute plan=gold\n"
+     "  ssectl connections set 847140540416 --join team.7 --leave lobby",
+     declare_connections_set},
     {"connections", "close", "Close streams from the server's side",
      "ssectl connections close 847140540416\n"
      "  ssectl connections close --user 1\n"

@@ -21,6 +21,7 @@ Run declare_completion(cli::App& app);
 Run declare_bench(cli::App& app);
 Run declare_connections_list(cli::App& app);
 Run declare_connections_show(cli::App& app);
+Run declare_connections_set(cli::App& app);
 Run declare_connections_close(cli::App& app);
 Run declare_connections_duration(cli::App& app);
 Run declare_users_list(cli::App& app);

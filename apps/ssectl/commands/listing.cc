@@ -1,5 +1,6 @@
 #include "ssectl/commands/listing.h"
 
+#include "ssectl/input/values.h"
 #include "ssectl/terminal/cells.h"
 
 namespace sse::ctl {
@@ -14,6 +15,9 @@ void Listing::declare_filters(cli::App& app) {
   filter("--channel", query.channel, "CHANNEL", "Only in this channel");
   filter("--listening", query.listening, "EVENT", "Only streams that listen to this event");
   filter("--client", query.client, "CLIENT", "Only of this clientId");
+  app.add_option("--attribute", attributes, "Only with this value of a parameter or attribute; repeatable")
+      .type_name("NAME=VALUE")
+      .one_value_each();
   filter("--name", query.name, "PART", "Only users whose name contains this, ignoring case; without a name: the id");
 }
 
@@ -31,7 +35,8 @@ namespace {
 
 int show(const Listing& listing, Context& context, const FetchListing& fetch_page, const Output::Describe& describe,
          const std::string& empty) {
-  const api::ConnectionQuery query = with_service(listing.query, context);
+  api::ConnectionQuery query = with_service(listing.query, context);
+  for (const std::string& text : listing.attributes) query.attributes.push_back(named_value("--attribute", text));
   Output& out = context.out();
   if (listing.count) {
     const std::uint64_t total = count_in(fetch_page(query, {1, 1}), "total");

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "api/types.h"
 #include "cli/app.h"
@@ -15,11 +16,13 @@ namespace sse::ctl {
 /// Options of the commands that list connections, or their users, tenants, channels and tokens.
 struct Listing {
   api::ConnectionQuery query;
+  std::vector<std::string> attributes;
   PageOptions page;
   bool count = false;
   Watch watch;
 
-  /// Adds --user, --tenant, --token, --channel, --listening, --client and --name, which select connections.
+  /// Adds --user, --tenant, --token, --channel, --listening, --client, --attribute and --name, which select
+  /// connections.
   void declare_filters(cli::App& app);
   /// Adds --sort with these keys (the first is the default), --reverse, --page, --page-size, --count and --watch.
   void declare_order(cli::App& app, const std::vector<std::string>& keys);

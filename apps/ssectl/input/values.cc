@@ -19,6 +19,13 @@ std::vector<std::uint64_t> parse_ids(const std::vector<std::string>& texts) {
   return ids;
 }
 
+std::pair<std::string, std::string> named_value(const std::string& option, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error(ErrorCode::kInvalidArgument, option + " must be NAME=VALUE, not '" + printable(text, 60) + "'");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 std::chrono::milliseconds duration_option(const std::string& option, const std::string& text) {
   try {
     return parse_duration(text);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sse::ctl {
@@ -23,6 +24,9 @@ template <class Id>
 Id id_from(const std::string& text) {
   return Id(parse_ids({text}).front());
 }
+
+/// The two parts of NAME=VALUE. Throws Error(kInvalidArgument) that names the option.
+std::pair<std::string, std::string> named_value(const std::string& option, const std::string& text);
 
 /// Calls parse_duration; an error names the option.
 std::chrono::milliseconds duration_option(const std::string& option, const std::string& text);

@@ -94,7 +94,7 @@ TEST_F(OpenApiTest, DescribesWhatTheServerAnswers) {
       operations.emplace(later == order.end() ? 0 : later->second, std::pair(path, method));
     }
   }
-  EXPECT_EQ(operations.size(), 37U);
+  EXPECT_EQ(operations.size(), 38U);
   for (const auto& [when, where] : operations) {
     const auto& [path, method] = where;
     const Json& operation = document["paths"][path][method];

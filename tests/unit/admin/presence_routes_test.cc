@@ -179,6 +179,7 @@ TEST_F(PresenceRoutesTest, ListsUsersByWhatTheirConnectionsAre) {
   EXPECT_THAT(column("/api/v1/user-ids?name=carol"), ElementsAre("carol")) << "a nameless user has the id";
   EXPECT_THAT(column("/api/v1/user-ids?channel=room/1"), ElementsAre("alice", "bob"));
   EXPECT_THAT(column("/api/v1/user-ids?client=laptop"), ElementsAre("alice"));
+  EXPECT_THAT(column("/api/v1/user-ids?attribute=clientId=laptop"), ElementsAre("alice"));
   EXPECT_THAT(column("/api/v1/user-ids?sort=connections&order=desc"), ElementsAre("alice", "carol", "bob"));
   EXPECT_THAT(column("/api/v1/user-ids?sort=last&order=desc"), ElementsAre("carol", "bob", "alice"));
   EXPECT_THAT(column("/api/v1/user-ids?pageSize=1&pageNum=2"), ElementsAre("bob"));

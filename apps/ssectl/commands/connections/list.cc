@@ -82,7 +82,7 @@ Run declare_connections_list(cli::App& app) {
       .type_name("REASON")
       .needs(closed);
   for (const char* open_only :
-       {"--tenant", "--token", "--channel", "--listening", "--client", "--name", "--sort", "--reverse"})
+       {"--tenant", "--token", "--channel", "--listening", "--client", "--attribute", "--name", "--sort", "--reverse"})
     app.option(open_only).excludes(closed);
   return [listing](Context& context) { return run(*listing, context); };
 }

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -24,6 +26,14 @@ TEST(ParseIds, MakesIdsOfTheirOwnType) {
   EXPECT_EQ(ids_from<MessageId>({"7", "7", "8"}), (std::vector<MessageId>{MessageId(7), MessageId(8)}));
   EXPECT_EQ(id_from<ConnectionId>("9"), ConnectionId(9));
   EXPECT_THAT(testing::refusal_of([] { id_from<ConnectionId>("nine"); }), HasSubstr("'nine' is not an id"));
+}
+
+TEST(NamedValue, SplitsAtTheFirstEqualsSign) {
+  EXPECT_EQ(named_value("--attribute", "a=b=c"), (std::pair<std::string, std::string>("a", "b=c")));
+  EXPECT_EQ(named_value("--attribute", "a="), (std::pair<std::string, std::string>("a", "")));
+  for (const char* bad : {"", "a", "=b"})
+    EXPECT_THAT(testing::refusal_of([&] { named_value("--attribute", bad); }),
+                HasSubstr("--attribute must be NAME=VALUE"));
 }
 
 TEST(DurationOption, NamesTheOptionThatIsWrong) {
