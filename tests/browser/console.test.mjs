@@ -200,6 +200,13 @@ test('sends from the form, and traces what is pending', async (t) => {
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.locator('.notice', { hasText: 'deleted' }).waitFor();
   assert.equal((await server.admin('GET', '/api/v1/messages')).json.total, 0);
+  const [{ id }] = await server.connections();
+  await section(page, 'Streams');
+  await page.getByRole('link', { name: id }).click();
+  await page.getByRole('link', { name: 'Send to this stream' }).click();
+  await heading(page, 'Send an event');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByRole('cell', { name: `connection ${id}` }).waitFor();
   assert.deepEqual(page.problems, []);
 });
 

@@ -8,6 +8,7 @@ const NAMED = [
   ['Channels', 'channels'],
   ['Access tokens', 'tokens'],
   ['Tenants', 'tenants'],
+  ['Streams, by id', 'connections'],
 ];
 
 export function send(context) {
@@ -155,9 +156,9 @@ export function send(context) {
   async function explainIt() {
     const to = target();
     const kinds = NAMED.filter(([, name]) => to[name]);
-    if (kinds.length > 1 || kinds.some(([, name]) => name !== 'users' && to[name].length > 1))
+    if (kinds.length > 1 || to.connections || kinds.some(([, name]) => name !== 'users' && to[name].length > 1))
       throw new Error(
-        'This is answered for users, or for one channel, token or tenant, or for all streams, not for a union.',
+        'This is answered for users, or for one channel, token or tenant, or for all streams, not for a union or single streams.',
       );
     const answer = await get(
       'explain',

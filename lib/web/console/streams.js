@@ -195,6 +195,8 @@ export function stream(context) {
 function describeStream(row) {
   const user = row.accessUserId;
   const target = { users: user, tenant: row.accessTenantId, service: row.service };
+  const sendTo = (fields, text) =>
+    el('a', { href: `#/send?${new URLSearchParams(Object.entries(fields).filter(([, value]) => value))}` }, text);
   return [
     el(
       'div',
@@ -211,16 +213,12 @@ function describeStream(row) {
           ['Service', row.service],
           ['Node', orNone(row.serverId)],
         ]),
-        user &&
-          el(
-            'p',
-            { class: 'links' },
-            el(
-              'a',
-              { href: `#/send?${new URLSearchParams(Object.entries(target).filter(([, value]) => value))}` },
-              'Send to this user',
-            ),
-          ),
+        el(
+          'p',
+          { class: 'links' },
+          sendTo({ connections: row.id, service: row.service }, 'Send to this stream'),
+          user && sendTo(target, 'Send to this user'),
+        ),
       ),
       section(
         'Delivery',
