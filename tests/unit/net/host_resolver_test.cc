@@ -112,7 +112,9 @@ TEST(HostResolver, UsesWhatItKnewWhileTheNameServerIsSilentOrFails) {
   EXPECT_THAT(waiting.get(), ElementsAre("192.0.2.1"));
   server->promise.set_exception(std::make_exception_ptr(Error(ErrorCode::kUnavailable, "the server failed")));
   EXPECT_THAT(resolver.addresses(clock.steady_now() + 60s), ElementsAre("192.0.2.1"));
-  EXPECT_EQ(asked, 2);
+  // The look-up that fails may have ended before: then there is another one.
+  EXPECT_GE(asked, 2);
+  EXPECT_LE(asked, 3);
 }
 
 TEST(HostResolver, EndsAllWaitsWhenItStops) {
