@@ -66,9 +66,8 @@ void ConnectionRoutes::change_listeners(const application::Service& service, con
   const AdmittedSender sender = admission_.require_sender(req);
   const Json body = object_in(req);
   const auto names = body.find("listener");
-  // As the Java library.
-  if (names == body.end() || names->is_null() || (names->is_array() && names->empty()))
-    return answer_ok(res, Json{{"listener", nullptr}});
+  // As the Java library; with an empty list the client module asks what the stream listens to.
+  if (names == body.end() || names->is_null()) return answer_ok(res, Json{{"listener", nullptr}});
   if (!names->is_array() || !std::ranges::all_of(*names, [](const Json& n) { return n.is_string(); })) {
     throw Error(ErrorCode::kInvalidArgument, "field 'listener' must be a list of event names");
   }

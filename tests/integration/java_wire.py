@@ -122,7 +122,8 @@ def listen(fields, path="addListener", query="", headers=JSON):
 case("a listener", listen({"connectionId": stream.id, "listener": ["c"]}), (200, {"listener": ["a", "b", "c"]}))
 case("an id that is a number", listen({"connectionId": int(stream.id), "listener": ["a"]}), (200, {"listener": ["a", "b", "c"]}))
 for path in ("addListener", "removeListener"):
-    case(f"{path} without names", listen({"connectionId": stream.id, "listener": []}, path), (200, {"listener": None}))
+    case(f"{path} without names", listen({"connectionId": stream.id, "listener": []}, path)[1], {"listener": None},
+         {"listener": ["a", "b", "c"]}, "our client module asks so what the stream listens to")
     case(f"{path} with null", listen({"connectionId": stream.id, "listener": None}, path), (200, {"listener": None}))
     case(f"{path} without the list", listen({"connectionId": stream.id}, path), (200, {"listener": None}))
 case("a list that is text", listen({"connectionId": stream.id, "listener": "g"})[0], 400)

@@ -81,7 +81,7 @@ TEST_F(ConnectionRoutesTest, RefusesListenersThatAreNoListOfNames) {
 
 TEST_F(ConnectionRoutesTest, AnswersNullForNoListenersAsTheJavaLibrary) {
   const Page page = open("7");
-  for (const std::string none : {R"("x":1)", R"("listener":null)", R"("listener":[])"}) {
+  for (const std::string none : {R"("x":1)", R"("listener":null)"}) {
     for (const char* path : {"/p/add?userId=7", "/p/remove?userId=7"})
       EXPECT_THAT(post(path, of(page, none)).body, HasSubstr(R"("data":{"listener":null})")) << none;
   }
