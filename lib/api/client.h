@@ -64,8 +64,8 @@ class Client {
   /// Closed streams, newest first.
   Json list_closed(const ClosedQuery& query, const Page& page);
   Json show_connection(ConnectionId id, const ServiceName& service);
-  /// `{"closed": n}`
   Json change_connection(const ChangeRequest& request);
+  /// `{"closed": n}`
   Json close_connections(const CloseRequest& request);
 
   /// Pages as described in openapi.json.

@@ -258,7 +258,7 @@ class HookApplication final : public Application {
   }
 
   // Sends the events that an answer carries on the stream of the page that asked, before the page has the answer. If
-  // the stream has ended, they are for nobody.
+  // the stream has ended, these events are dropped.
   void push(const std::string& type, const ApplicationRequest& request, Answer& answer) {
     if (answer.status >= 400) return;
     std::vector<delivery::SendRequest> pushed;

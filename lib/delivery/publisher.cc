@@ -259,7 +259,7 @@ ChannelHistoryPage Publisher::read_channel(const hub::ChannelCatchUp& wanted, st
   }
   page.last = page.last || through >= wanted.until;
   if (!page.last) page.through = through;
-  // Who has had nothing misses nothing.
+  // A client that asks from the beginning has no events that a gap could follow.
   const bool from_the_beginning = wanted.after.value() == 0 && resumable_;
   if ((found.unknown || found.lost > 0) && !from_the_beginning) {
     resyncs_.add();

@@ -21,8 +21,10 @@ void RequestPlanner::decide(const net::RequestHead& head, net::RequestPlan& plan
     return;
   }
   plan.refusal = router_.refuse(head.method, head.target);
-  if (const auto location = paths_.without_slash(head.target); location && plan.refusal)
-    plan.refusal = net::HeadRefusal{308, kWithoutSlash, "Location: " + *location + "\r\n"};
+  if (plan.refusal) {
+    if (const auto location = paths_.without_slash(head.target))
+      plan.refusal = net::HeadRefusal{308, kWithoutSlash, "Location: " + *location + "\r\n"};
+  }
   const auto rest = paths_.path_in_service(head.target);
   if (plan.refusal && plan.refusal->status == 404 && !rest && serves_files_) {
     // The path may be a file, which needs no body. A loop may not access the disk to check.

@@ -96,7 +96,7 @@ void SubscriptionRoutes::subscribe(const application::Service& service, const ht
                 "field 'since' needs a stream with marks; open it with the parameter channelMarks=1");
   }
   auth::User asking = sender.user;
-  // A request key says who asks; what the ticket of the stream allows is kept with the stream.
+  // A request key identifies the user only; the channels that the ticket of the stream allows are kept with the stream.
   if (sender.connection) asking.channels = hub.granted_channels(asked.connection, owner).value_or(asking.channels);
   ChannelGate::Request request = channels_.ask(asking, asked.channels);
   if (application_ != nullptr && application_->decides_connects()) {

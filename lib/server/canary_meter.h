@@ -32,7 +32,7 @@ class CanaryMeter {
   static constexpr std::chrono::milliseconds kLost{10'000};
   static constexpr int kRoundsToRecover = 2;
 
-  /// Who has sent an event: this node, or another one. The values of the label `origin`.
+  /// The node that has sent an event: this one, or another. The values of the label `origin`.
   enum class Origin : unsigned char { kOwn, kOther };
 
   /// `node`: the id of this node; `url`: of the public address, for the log. `in_cluster`: there may be other nodes.
