@@ -344,8 +344,11 @@ TEST_F(AcknowledgementTest, KeepsAStreamThatConfirmsSomethingOrDoesNotListen) {
   send("a");
   send_to_2("never confirmed");
   const double most = 20;
-  while (metric("sse_resent_total") < most) {
-    const std::uint64_t id = send_to_2("confirmed");
+  for (int i = 0; metric("sse_resent_total") < most; ++i) {
+    const std::string data = "confirmed " + std::to_string(i);
+    const std::uint64_t id = send_to_2(data);
+    // While the stream is sent messages again, this one waits for its turn: a client can only confirm what it has.
+    confirms_some.events_until(data);
     const double before = metric("sse_resent_total");
     EXPECT_EQ(ack(confirms_some, {id}, "2"), 1U);
     ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") > before; }));
