@@ -48,7 +48,7 @@ store::DeadLetter dead_letter(api::SendRequest&& line) {
   message.id = store::original_in(line.key);
   if (!message.id.valid())
     throw Error(ErrorCode::kInvalidArgument, "a line of a dead letter needs the id it was exported with");
-  if (line.target.names.size() > 1)
+  if (line.target.names.size() > 1 || !line.also.empty())
     throw Error(ErrorCode::kInvalidArgument, "a dead letter has one recipient; this one names several");
   message.service = line.service;
   message.recipient = {line.target.kind, line.target.names.empty() ? "" : line.target.names.front()};
@@ -99,7 +99,7 @@ delivery::SendRequest send_request(api::SendRequest&& api_request) {
   request.except = std::move(api_request.except);
   request.original = store::original_in(request.key);
   if (!request.original.valid()) return request;
-  if (request.target.names.size() > 1)
+  if (request.target.names.size() > 1 || !request.also.empty())
     throw Error(ErrorCode::kInvalidArgument, "an imported message has one recipient; this one names several");
   // Computed anew, because an older version wrote keys in which the checksums of two names could collide.
   request.key = store::import_key(

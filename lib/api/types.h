@@ -44,7 +44,7 @@ struct SendRequest {
   std::string collapse{};  ///< with qos: replaces a recipient's pending message with the same key
   std::optional<std::chrono::milliseconds> wait{};  ///< with qos: respond when confirmed, or after this time
   std::optional<DeadLetterFields> dead{};           ///< for an import: stored as a dead letter, not sent
-  std::vector<event::Target> also{};  ///< without qos: further recipients, in `target` in JSON; a stream gets it once
+  std::vector<event::Target> also{};  ///< further recipients, in `target` in JSON; a stream gets it once
   std::string except{};               ///< without qos: clientId or clientInstanceId of streams that do not get it
   std::string traceparent{};          ///< W3C Trace Context, a header of the request; empty: none
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "hub/delivery_batch.h"
 
 namespace sse::delivery {
 
@@ -49,13 +50,23 @@ SendResult ConfirmedSends::send_and_wait(const SendRequest& request, std::chrono
   return result.get();
 }
 
+namespace {
+
+std::size_t count_names(const SendRequest& request) {
+  std::size_t count = request.target.names.size();
+  for (const event::Target& target : request.also) count += target.names.size();
+  return count;
+}
+
+}  // namespace
+
 // A sender that waits.
 struct ConfirmedSends::Awaited {
   Awaited(ConfirmedSends& sends, SendRequest what, MessageId message)
       : awaited(sends.awaited_), request(std::move(what)), wait(sends.confirmation_waiter_, message) {
-    awaited.fetch_add(request.target.names.size());
+    awaited.fetch_add(count_names(request));
   }
-  ~Awaited() { awaited.fetch_sub(request.target.names.size()); }
+  ~Awaited() { awaited.fetch_sub(count_names(request)); }
   Awaited(const Awaited&) = delete;
   Awaited& operator=(const Awaited&) = delete;
 
@@ -80,7 +91,7 @@ void ConfirmedSends::require_room(std::size_t recipients) const {
 void ConfirmedSends::send_then_wait(const SendRequest& request, std::chrono::milliseconds timeout,
                                     std::function<void(const SendResult&)> done) {
   const SteadyTime started = clock_.steady_now();
-  require_room(request.target.names.size());
+  require_room(count_names(request));
   confirmation_waiter_.start();
   waiting_sends_.start();
   std::vector<SendRequest> requests{request};
@@ -90,6 +101,7 @@ void ConfirmedSends::send_then_wait(const SendRequest& request, std::chrono::mil
     if (outcomes.front().refusal) return;
     // Created before the delivery, because recipients may confirm at once.
     SendRequest without_data{request.target, request.event, "", request.qos, request.ttl};
+    without_data.also = request.also;
     awaited = std::make_shared<Awaited>(*this, std::move(without_data), MessageId(outcomes.front().result.id));
   });
   SendOutcome outcome = std::move(sending.finish().front());
@@ -108,11 +120,14 @@ void ConfirmedSends::set_recipients(Awaited& awaited) {
     for (const SendResult::Recipient& r : result.recipients) awaited.recipients.push_back({r.kind, r.name});
     return;
   }
-  const event::Target& target = awaited.request.target;
-  for (const std::string& name : target.kind == event::TargetKind::kAll ? std::vector<std::string>{""} : target.names) {
-    result.recipients.push_back({target.kind, name, 0});
-    awaited.recipients.push_back({target.kind, name});
-  }
+  const auto add = [&](const event::Target& target) {
+    for (const std::string& name : hub::names_of(target)) {
+      result.recipients.push_back({target.kind, name, 0});
+      awaited.recipients.push_back({target.kind, name});
+    }
+  };
+  add(awaited.request.target);
+  for (const event::Target& target : awaited.request.also) add(target);
   const Recipients pending = result.pending > 0 ? pending_of(awaited.recipients, MessageId(result.id)) : Recipients();
   std::erase_if(awaited.recipients, [&](const store::Recipient& key) { return !pending.contains(key); });
 }

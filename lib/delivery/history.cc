@@ -23,6 +23,12 @@ constexpr std::size_t kMaxEchoed = 64;
 // Limit of messages that are withdrawn just before they are added.
 constexpr std::size_t kMaxGone = 1024;
 
+// The retained frame as it reaches a stream through that topic.
+event::FrameRef frame_for(const event::FrameRef& frame, event::TargetKind kind, const std::string& name) {
+  if (kind == event::TargetKind::kChannel) return frame->channel().empty() ? frame->for_channel(name) : frame;
+  return frame->message().valid() && frame->recipient() != kind ? frame->for_recipient(kind) : frame;
+}
+
 }  // namespace
 
 struct History::Topic {
@@ -357,9 +363,7 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
     so_far.through = entry->position.value();
     const auto& [kind, name] = client.topics[i];
     if (!reaches(*entry, kind, client)) continue;
-    const bool one_of_several = kind == event::TargetKind::kChannel && entry->frame->channel().empty();
-    so_far.missed.push_back(
-        {one_of_several ? entry->frame->for_channel(name) : entry->frame, entry->position, entry->listening});
+    so_far.missed.push_back({frame_for(entry->frame, kind, name), entry->position, entry->listening});
   }
   return !more;
 }

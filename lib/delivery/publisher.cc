@@ -30,6 +30,12 @@ event::FrameRef encode(const Outgoing& outgoing, bool in_union) {
                       one_channel ? std::string_view(target.names.front()) : std::string_view());
 }
 
+// The frame of an event for a further target of its union: the acknowledgement of a message counts for its recipient.
+event::FrameRef for_further(const event::FrameRef& first, const event::Target& target) {
+  const bool same = !first->message().valid() || first->recipient() == target.kind;
+  return same ? first : first->for_recipient(target.kind);
+}
+
 }  // namespace
 
 Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
@@ -70,7 +76,9 @@ void Publisher::encode_all(Publication& publication) {
         before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
         before->target.kind == outgoing.target.kind && &before->data == &outgoing.data &&
         (outgoing.target.kind != event::TargetKind::kChannel || before->target.names == outgoing.target.names);
-    event::FrameRef frame = same || follows ? deliveries.back().frame : encode(outgoing, outgoing.goes_on);
+    event::FrameRef frame = follows ? for_further(deliveries.back().frame, outgoing.target)
+                            : same  ? deliveries.back().frame
+                                    : encode(outgoing, outgoing.goes_on);
     deliveries.push_back({outgoing.target, outgoing.event, std::move(frame), {}, outgoing.again});
     deliveries.back().in_union = follows || outgoing.goes_on;
     deliveries.back().except = outgoing.except;
@@ -144,7 +152,7 @@ void Publisher::assign_positions(std::vector<Outgoing>& events, std::vector<hub:
     if (i > 0 && events[i - 1].goes_on) {
       outgoing.id = events[i - 1].id;
       delivery.position = deliveries[i - 1].position;
-      delivery.frame = deliveries[i - 1].frame;
+      delivery.frame = for_further(deliveries[i - 1].frame, outgoing.target);
       continue;
     }
     if (outgoing.id > last_ && !outgoing.again) {

@@ -35,7 +35,7 @@ struct Outgoing {
   std::size_t number = 0;     ///< for the owner
   std::string_view except{};  ///< clientId or clientInstanceId of streams that do not get it; empty: all do
   /// The event is also for the targets of the next entries, up to one without this: it has one id, and a stream gets it
-  /// once. REQUIRES: no `message`.
+  /// once.
   bool goes_on = false;
   const TraceContext* trace = nullptr;  ///< null: none
 };

@@ -18,11 +18,16 @@ double seconds_since(SteadyTime begin, const Clock& clock) {
   return std::chrono::duration<double>(clock.steady_now() - begin).count();
 }
 
-std::vector<SendOutcome> validated(const std::vector<SendRequest>& requests) {
+std::vector<SendOutcome> validated(const std::vector<SendRequest>& requests, const store::MessageRepository& repository) {
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     try {
       event::validate({requests[i].event, requests[i].data, "", std::nullopt});
+      if (requests[i].qos && !requests[i].also.empty() && !repository.stores_unions()) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "with qos a send has recipients of one kind here, because the message repository of this server "
+                    "stores no others; send to users and to tokens in a request each");
+      }
     } catch (const Error& e) {
       outcomes[i].refusal = {e.code(), e.what()};
     }
@@ -33,6 +38,7 @@ std::vector<SendOutcome> validated(const std::vector<SendRequest>& requests) {
 // Gives a request back what message_of() took from it.
 void restore(store::NewMessage&& message, SendRequest& request) {
   request.target = std::move(message.target);
+  request.also = std::move(message.also);
   request.event = std::move(message.event);
   request.data = std::move(message.data);
   request.key = std::move(message.key);
@@ -50,7 +56,7 @@ class SendPath::Batch final : public Publication {
         begin(by.clock_.steady_now()),
         waits(waiting),
         requests(std::move(what)),
-        outcomes(validated(requests)),
+        outcomes(validated(requests, by.repository_)),
         done_(std::move(then)) {}
   ~Batch() override {
     if (!waits || !done_) return;
@@ -279,7 +285,10 @@ store::NewMessage SendPath::message_of(SendRequest&& request) const {
           std::move(request.collapse),
           request.original,
           MessageId(),
-          request.awaited};
+          request.awaited,
+          0,
+          0,
+          std::move(request.also)};
 }
 
 void SendPath::note_stored(store::AddOutcome&& added, WallTime created, SendOutcome& outcome) {

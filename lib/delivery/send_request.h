@@ -24,7 +24,7 @@ struct SendRequest {
   bool local = false;                   ///< in a cluster: only to streams of this node
   MessageId original{};                 ///< of an imported message: see NewMessage
   bool awaited = false;                 ///< with qos: the caller waits for confirmations, see NewMessage
-  std::vector<event::Target> also{};    ///< without qos: further recipients; a stream gets the event once
+  std::vector<event::Target> also{};    ///< further recipients, with qos users and tokens; a stream gets the event once
   std::string except{};                 ///< without qos: clientId or clientInstanceId of streams that do not get it
   std::optional<TraceContext> trace{};  ///< of the request
 };

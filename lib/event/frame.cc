@@ -52,21 +52,21 @@ FrameRef Frame::make(std::string_view before, std::string_view bytes, std::strin
 }
 
 FrameRef Frame::alias() const {
-  return has_own_channel_ ? alias(channel()) : alias({});
+  return alias(has_own_channel_ ? channel() : std::string_view(), recipient_);
 }
 
 FrameRef Frame::for_channel(std::string_view channel) const {
-  return alias(channel);
+  return alias(channel, recipient_);
 }
 
-FrameRef Frame::alias(std::string_view own_channel) const {
+FrameRef Frame::alias(std::string_view own_channel, TargetKind recipient) const {
   retain();
   void* memory = ::operator new(2 * sizeof(Frame) + own_channel.size());
   const bool has_own = !own_channel.empty();
   auto* const plain = new (memory)
-      Frame(bytes_, size_, message_, recipient_, false, this, has_own ? own_channel.size() : channel_size_);
+      Frame(bytes_, size_, message_, recipient, false, this, has_own ? own_channel.size() : channel_size_);
   const Frame& chunk = view(true);
-  Frame* const other = new (plain + 1) Frame(chunk.bytes_, chunk.size_, message_, recipient_, true, nullptr);
+  Frame* const other = new (plain + 1) Frame(chunk.bytes_, chunk.size_, message_, recipient, true, nullptr);
   plain->has_own_channel_ = has_own;
   if (has_own) std::memcpy(static_cast<void*>(other + 1), own_channel.data(), own_channel.size());
   return FrameRef(plain);

@@ -55,6 +55,8 @@ class Frame {
   FrameRef alias() const;
   /// An alias for the streams that get the event through this channel. REQUIRES: as alias().
   FrameRef for_channel(std::string_view channel) const;
+  /// An alias for the streams of another kind of recipient. REQUIRES: as alias(), and no channel.
+  FrameRef for_recipient(TargetKind recipient) const { return alias({}, recipient); }
 
   /// The view that a stream writes. REQUIRES: this is a plain view.
   const Frame& view(bool chunked) const { return this[chunked ? 1 : 0]; }
@@ -90,7 +92,7 @@ class Frame {
         chunk_(chunk) {}
   static FrameRef make(std::string_view before, std::string_view bytes, std::string_view behind, MessageId message,
                        TargetKind recipient, std::string_view channel = {});
-  FrameRef alias(std::string_view own_channel) const;
+  FrameRef alias(std::string_view own_channel, TargetKind recipient) const;
   void retain() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() const;
 

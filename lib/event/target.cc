@@ -105,11 +105,18 @@ void normalize(Target& target) {
 
 namespace {
 
+// Recipients whose streams are those of one person, by whatever name.
+bool is_person(TargetKind kind) {
+  return kind == TargetKind::kUser || kind == TargetKind::kToken || kind == TargetKind::kMember;
+}
+
 void require_storable(const Recipients& recipients) {
   const auto bad = [](const char* sentence) { throw Error(ErrorCode::kInvalidArgument, sentence); };
-  if (!recipients.also.empty()) {
-    bad("with qos a send has recipients of one kind, users or tokens, because the message is stored for each of them "
-        "until it is confirmed; send to the others without qos, or in a request of their own");
+  if (!recipients.also.empty() &&
+      !(is_person(recipients.target.kind) &&
+        std::ranges::all_of(recipients.also, [](const Target& one) { return is_person(one.kind); }))) {
+    bad("with qos a send to several kinds of recipients is for users and tokens only, because the message is stored for "
+        "each of them until it is confirmed; send to the others without qos, or in a request of their own");
   }
   if (!recipients.except.empty()) {
     bad("with qos no client can be left out, because the message is stored for its recipients, whichever client they "

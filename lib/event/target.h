@@ -58,7 +58,8 @@ struct Recipients {
 };
 /// Normalizes all targets, joins those of one kind, and puts channels first, through which a stream then gets the event
 /// that is in one of them: it has a mark there. Throws Error(kInvalidArgument) for what normalize() refuses, for
-/// targets that have no union, and for a union, a client or a tenant of a channel with `qos`.
+/// targets that have no union, and with `qos` for a client, a tenant of a channel, and a union of others than users and
+/// tokens.
 void normalize(const Recipients& recipients, bool qos);
 
 }  // namespace sse::event

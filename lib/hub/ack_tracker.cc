@@ -38,7 +38,7 @@ const InFlight* AckTracker::in_flight(const Connection& connection) const {
 void AckTracker::forget(Connection& connection, MessageId message) {
   if (connection.in_flight) in_flight_.at(connection.id.value()).forget(message);
   const Connection::Rare* rare = connection.rare_or_null();
-  if (rare != nullptr && rare->channel_recipients) rare->channel_recipients->forget(message);
+  if (rare != nullptr && rare->message_recipients) rare->message_recipients->forget(message);
 }
 
 std::vector<Confirmed> AckTracker::confirm(Connection& connection, const std::vector<MessageId>& messages) {
@@ -47,8 +47,8 @@ std::vector<Confirmed> AckTracker::confirm(Connection& connection, const std::ve
   InFlight* log = connection.in_flight ? &in_flight_.at(connection.id.value()) : nullptr;
   for (const MessageId message : messages) {
     if (const auto entry = log == nullptr ? std::nullopt : log->confirm(message)) {
-      for (std::string& name : take_recipient_names(connection, entry->recipient, message))
-        confirmed.push_back({message, entry->recipient, std::move(name), connection.id});
+      for (auto& [kind, name] : take_recipients(connection, entry->recipient, message))
+        confirmed.push_back({message, kind, std::move(name), connection.id});
     } else {
       others.push_back(message);
     }
@@ -68,8 +68,8 @@ std::vector<Confirmed> AckTracker::confirm_earlier(const Connection& newest, con
       newest, client, [](const Connection& other) { return other.in_flight; },
       [&](Connection& other) {
         for (const auto& [message, recipient] : in_flight_.at(other.id.value()).confirm_through(event)) {
-          for (std::string& name : take_recipient_names(other, recipient, message))
-            confirmed.push_back({message, recipient, std::move(name), other.id});
+          for (auto& [kind, name] : take_recipients(other, recipient, message))
+            confirmed.push_back({message, kind, std::move(name), other.id});
         }
       });
   return confirmed;
@@ -87,8 +87,8 @@ std::size_t AckTracker::ended(Connection& connection, SteadyTime now) {
   std::string client = client_of(connection);
   if (log.empty() && !closed_.knows(owner, client)) return 0;
   RecentlyClosedStreams::Stream gone{connection.id, std::move(client), {}, {}, std::move(log)};
-  if (const Connection::Rare* rare = connection.rare_or_null(); rare != nullptr && rare->channel_recipients)
-    gone.channel_recipients = std::move(*rare->channel_recipients);
+  if (const Connection::Rare* rare = connection.rare_or_null(); rare != nullptr && rare->message_recipients)
+    gone.message_recipients = std::move(*rare->message_recipients);
   for (std::size_t i = 0; i < kIndexes; ++i) gone.names.at(i) = recipient_name(connection, static_cast<TargetKind>(i));
   closed_.add(std::move(gone), now);
   return messages;

@@ -16,7 +16,7 @@
 #include "base/ids.h"
 #include "event/target.h"
 #include "hub/attributes.h"
-#include "hub/channel_recipients.h"
+#include "hub/message_recipients.h"
 #include "hub/channel_review.h"
 #include "hub/index.h"
 #include "hub/replay_session.h"
@@ -80,7 +80,7 @@ struct Connection final : net::Stream {
     std::unique_ptr<std::array<std::string, kIndexes>> former_names;
     // Its first channel once it has left that, for confirmations of what it got there.
     std::unique_ptr<std::string> former_channel;
-    std::unique_ptr<ChannelRecipients> channel_recipients;
+    std::unique_ptr<MessageRecipients> message_recipients;
     std::unique_ptr<std::vector<std::string>> granted_channels;
     SteadyTime finish_by = SteadyTime::max();  // of a stream that is closing
     std::int64_t last_request_millis = 0;
@@ -105,9 +105,9 @@ struct Connection final : net::Stream {
   /// Null for most connections.
   const Rare* rare_or_null() const { return rare_.get(); }
   /// Created on first use.
-  ChannelRecipients& channel_recipients() {
-    std::unique_ptr<ChannelRecipients>& recipients = rare().channel_recipients;
-    if (!recipients) recipients = std::make_unique<ChannelRecipients>();
+  MessageRecipients& message_recipients() {
+    std::unique_ptr<MessageRecipients>& recipients = rare().message_recipients;
+    if (!recipients) recipients = std::make_unique<MessageRecipients>();
     return *recipients;
   }
   Attributes unpacked_attributes() const { return unpack_attributes({attributes.get(), attributes_size}); }

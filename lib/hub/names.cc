@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "hub/channel_event.h"
 #include "hub/connection.h"
 #include "hub/index.h"
 
@@ -53,14 +54,18 @@ std::string recipient_name(const Connection& connection, TargetKind kind) {
   return std::string(Indexes::name_of(connection, kind));
 }
 
-std::vector<std::string> take_recipient_names(Connection& connection, TargetKind kind, MessageId message) {
+std::string recipient_name(const Connection& connection, const event::Frame& frame) {
+  return has_channel(frame) ? std::string(frame.channel()) : recipient_name(connection, frame.recipient());
+}
+
+Names take_recipients(Connection& connection, TargetKind kind, MessageId message) {
   const Connection::Rare* rare = connection.rare_or_null();
-  if (kind == TargetKind::kChannel && rare != nullptr && rare->channel_recipients) {
-    std::vector<std::string> channels = rare->channel_recipients->take(message);
-    if (!channels.empty()) return channels;
+  if (rare != nullptr && rare->message_recipients) {
+    Names recipients = rare->message_recipients->take(message);
+    if (!recipients.empty()) return recipients;
   }
-  if (rare != nullptr && rare->former_names) return {recipient_name(*rare->former_names, kind)};
-  return {recipient_name(connection, kind)};
+  if (rare != nullptr && rare->former_names) return {{kind, recipient_name(*rare->former_names, kind)}};
+  return {{kind, recipient_name(connection, kind)}};
 }
 
 bool in_channel(const Connection& connection, std::string_view channel) {

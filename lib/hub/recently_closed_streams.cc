@@ -20,11 +20,9 @@ const std::string& name_of(const RecentlyClosedStreams::Stream& stream, TargetKi
 
 // The message counts for each of the names by which it was addressed to the stream.
 void note(RecentlyClosedStreams::Stream& stream, const InFlight::Entry& entry, std::vector<Confirmed>& confirmed) {
-  std::vector<std::string> names;
-  if (entry.recipient == TargetKind::kChannel) names = stream.channel_recipients.take(entry.message);
-  if (names.empty()) names.push_back(recipient_name(stream.names, entry.recipient));
-  for (std::string& name : names)
-    confirmed.push_back({entry.message, entry.recipient, std::move(name), stream.connection});
+  Names names = stream.message_recipients.take(entry.message);
+  if (names.empty()) names.emplace_back(entry.recipient, recipient_name(stream.names, entry.recipient));
+  for (auto& [kind, name] : names) confirmed.push_back({entry.message, kind, std::move(name), stream.connection});
 }
 
 }  // namespace
@@ -49,7 +47,7 @@ void RecentlyClosedStreams::add(Stream stream, SteadyTime now) {
 
 std::size_t RecentlyClosedStreams::Stream::bytes() const {
   std::size_t sum =
-      sizeof(Kept) + kOverhead + client.capacity() + in_flight.memory_bytes() + channel_recipients.memory_bytes();
+      sizeof(Kept) + kOverhead + client.capacity() + in_flight.memory_bytes() + message_recipients.memory_bytes();
   for (const std::string& name : names) sum += name.capacity();
   // The key of the table contains the names, too.
   return sum + name_of(*this, TargetKind::kUser).size() + name_of(*this, TargetKind::kTenant).size() + client.size();

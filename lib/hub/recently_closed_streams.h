@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "event/target.h"
-#include "hub/channel_recipients.h"
+#include "hub/message_recipients.h"
 #include "hub/client_key.h"
 #include "hub/in_flight.h"
 #include "hub/index.h"
@@ -41,7 +41,7 @@ class RecentlyClosedStreams {
     ConnectionId connection;
     std::string client;                         ///< its clientId
     std::array<std::string, kIndexes> names{};  ///< one per index
-    ChannelRecipients channel_recipients{};     ///< of these messages
+    MessageRecipients message_recipients{};     ///< of these messages
     InFlight in_flight;
 
     /// Approximate memory it takes here.

@@ -94,8 +94,8 @@ void Shard::stream_acknowledged(net::Stream& stream, MessageId message, TargetKi
   Connection& connection = connection_of(stream);
   if (connection.replay) connection.replay->cover(message);
   acks_.remember(connection.id, message);
-  for (const std::string& name : take_recipient_names(connection, recipient, message))
-    delegate_.acknowledged(recipient, name, message, connection.id);
+  for (const auto& [kind, name] : take_recipients(connection, recipient, message))
+    delegate_.acknowledged(kind, name, message, connection.id);
 }
 
 void Shard::end_turn() {

@@ -152,8 +152,8 @@ class Shard final : private net::StreamOwner, private ShardChannels::Streams {
   void request_page(Connection& connection);
   MessageId seen_through(const Connection& connection) const;
   bool wanted(const Connection& connection, const ReplayFrame& item, const std::vector<MessageId>& carried) const;
-  bool has_for_channel(const Connection& connection, const event::Frame& frame,
-                       const std::vector<MessageId>& carried) const;
+  bool has_for_other(const Connection& connection, const event::Frame& frame, bool several,
+                     const std::vector<MessageId>& carried) const;
   void begin_page(Connection& connection, std::vector<event::FrameRef> page, MessageId through, bool last);
   void continue_replay(Connection& connection);
   void end_replay(Connection& connection);

@@ -108,12 +108,13 @@ bool ShardChannels::has_through_other(Connection& connection, std::uint64_t even
   if (known == sent_once_.end() || !known->second.contains(event)) return false;
   const MessageId message = frame.message();
   if (!message.valid()) return true;
-  ChannelRecipients& recipients = connection.channel_recipients();
+  MessageRecipients& recipients = connection.message_recipients();
+  const std::string name = recipient_name(connection, frame);
   if (recipients.contains(message)) {
-    recipients.add(message, frame.channel());
+    recipients.add(message, frame.recipient(), name);
   } else {
     // Its client has confirmed it already.
-    delegate_.acknowledged(TargetKind::kChannel, frame.channel(), message, connection.id);
+    delegate_.acknowledged(frame.recipient(), name, message, connection.id);
   }
   return true;
 }
@@ -121,23 +122,25 @@ bool ShardChannels::has_through_other(Connection& connection, std::uint64_t even
 void ShardChannels::sent_once(Connection& connection, std::uint64_t event, const event::Frame& frame) {
   connection.sent_once = true;
   sent_once_[connection.id.value()].add(event, loop_.now());
-  if (frame.message().valid()) connection.channel_recipients().add(frame.message(), frame.channel());
+  if (!frame.message().valid()) return;
+  connection.message_recipients().add(frame.message(), frame.recipient(), recipient_name(connection, frame));
 }
 
 // Without a note a message is for the first channel.
 void ShardChannels::note_sent(Connection& connection, const event::Frame& frame) {
   const std::string_view channel = frame.channel();
   const Connection::Rare* rare = connection.rare_or_null();
-  const bool known = rare != nullptr && rare->channel_recipients && rare->channel_recipients->contains(frame.message());
+  const bool known = rare != nullptr && rare->message_recipients && rare->message_recipients->contains(frame.message());
   if (channel.empty() || (!known && channel == recipient_name(connection, TargetKind::kChannel))) return;
-  connection.channel_recipients().add(frame.message(), channel);
+  connection.message_recipients().add(frame.message(), TargetKind::kChannel, channel);
 }
 
 void ShardChannels::note_further(Connection& connection, const event::Frame& frame) {
-  ChannelRecipients& recipients = connection.channel_recipients();
-  if (!recipients.contains(frame.message()))
-    recipients.add(frame.message(), recipient_name(connection, TargetKind::kChannel));
-  recipients.add(frame.message(), frame.channel());
+  MessageRecipients& recipients = connection.message_recipients();
+  if (has_channel(frame) && !recipients.contains(frame.message())) {
+    recipients.add(frame.message(), TargetKind::kChannel, recipient_name(connection, TargetKind::kChannel));
+  }
+  recipients.add(frame.message(), frame.recipient(), recipient_name(connection, frame));
 }
 
 void ShardChannels::expire() {

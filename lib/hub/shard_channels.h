@@ -73,14 +73,15 @@ class ShardChannels {
 
   /// The frame as a stream with marks gets it: the same one for all of them.
   const event::FrameRef& marked(const event::FrameRef& frame);
-  /// Whether a stream in several channels has got an event to several of them, with this id, through another one. A
-  /// message that it has is pending for this channel, too.
+  /// Whether a stream in several channels has got an event to several of them, with this id, through another one; the
+  /// same for the targets of a union. A message that it has is pending for this channel or target, too.
   bool has_through_other(Connection& connection, std::uint64_t event, const event::Frame& frame);
   /// It has got it through this one.
   void sent_once(Connection& connection, std::uint64_t event, const event::Frame& frame);
   /// Notes for which channel a message with a channel went into the stream.
   void note_sent(Connection& connection, const event::Frame& frame);
-  /// A message in flight on the stream is pending for a channel that it has joined since: it confirms it for both.
+  /// A message in flight on the stream is pending for a channel that it has joined since, or for another of its names:
+  /// it confirms it for both.
   static void note_further(Connection& connection, const event::Frame& frame);
   /// Forgets what no event needs any more.
   void expire();

@@ -259,12 +259,9 @@ void Shard::note_duration(const Connection& connection, const event::FrameRef& f
 }
 
 void Shard::note_sent(Connection& connection, const event::Frame& frame) {
-  const bool named = has_channel(frame);
   connection.had_messages = true;
-  if (named) channels_.note_sent(connection, frame);
-  delegate_.sent(frame.recipient(),
-                 named ? std::string(frame.channel()) : recipient_name(connection, frame.recipient()), frame.message(),
-                 connection.id);
+  if (has_channel(frame)) channels_.note_sent(connection, frame);
+  delegate_.sent(frame.recipient(), recipient_name(connection, frame), frame.message(), connection.id);
 }
 
 bool Shard::append(Connection& connection, const event::FrameRef& frame) {

@@ -74,10 +74,13 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   return log == nullptr || !log->contains(message);
 }
 
-// Whether a message that is in flight on the stream, or in its backlog, is pending for a channel that it is in.
-bool Shard::has_for_channel(const Connection& connection, const event::Frame& frame,
-                            const std::vector<MessageId>& carried) const {
-  if (frame.recipient() != TargetKind::kChannel || !in_channel(connection, frame.channel())) return false;
+// Whether a message that is in flight on the stream, or in its backlog, is pending for a recipient that its frame need
+// not have named: for a channel that the stream is in, or, one of `several`, for its user or token.
+bool Shard::has_for_other(const Connection& connection, const event::Frame& frame, bool several,
+                          const std::vector<MessageId>& carried) const {
+  const bool in_its_channel =
+      frame.recipient() == TargetKind::kChannel && in_channel(connection, frame.channel());
+  if (!in_its_channel && (!several || frame.recipient() == TargetKind::kChannel)) return false;
   if (std::ranges::binary_search(carried, frame.message())) return true;
   const InFlight* log = acks_.in_flight(connection);
   return log != nullptr && log->contains(frame.message());
@@ -98,24 +101,27 @@ void Shard::replay(ConnectionId id, ReplayPage page) {
   std::vector<event::FrameRef> fresh;
   const std::vector<MessageId> carried =
       page.frames.empty() ? std::vector<MessageId>() : connection->carried_messages();
-  for (ReplayFrame& item : page.frames) {
-    if (session.covers(item.frame->message())) {
-      const TargetKind recipient = item.frame->recipient();
-      delegate_.acknowledged_before(recipient,
-                                    recipient == TargetKind::kChannel ? std::string(item.frame->channel())
-                                                                      : recipient_name(*connection, recipient),
-                                    item.frame->message());
+  MessageId before;
+  for (std::size_t i = 0; i < page.frames.size(); ++i) {
+    ReplayFrame& item = page.frames[i];
+    const MessageId message = item.frame->message();
+    // The rows of one message follow each other.
+    const bool several = message == std::exchange(before, message) ||
+                         (i + 1 < page.frames.size() && page.frames[i + 1].frame->message() == message);
+    if (session.covers(message)) {
+      delegate_.acknowledged_before(item.frame->recipient(), recipient_name(*connection, *item.frame), message);
       continue;
     }
     if (!wanted(*connection, item, carried)) {
-      if (has_for_channel(*connection, *item.frame, carried)) ShardChannels::note_further(*connection, *item.frame);
+      if (has_for_other(*connection, *item.frame, several, carried))
+        ShardChannels::note_further(*connection, *item.frame);
       continue;
     }
-    // For several channels of the stream: their rows follow each other.
-    if (!fresh.empty() && fresh.back()->message() == item.frame->message() && item.frame->message().valid()) {
-      ChannelRecipients& recipients = connection->channel_recipients();
-      recipients.add(item.frame->message(), fresh.back()->channel());
-      recipients.add(item.frame->message(), item.frame->channel());
+    // For several names of the stream.
+    if (!fresh.empty() && fresh.back()->message() == message && message.valid()) {
+      MessageRecipients& recipients = connection->message_recipients();
+      for (const event::Frame* frame : {&*fresh.back(), &*item.frame})
+        recipients.add(message, frame->recipient(), recipient_name(*connection, *frame));
       continue;
     }
     if (item.event == event::kSetDuration && !session.redelivers()) note_duration(*connection, item.frame);

@@ -54,6 +54,9 @@ struct NewMessage {
   /// repository that ignores it lets the ids of such events be out of order.
   std::uint32_t ids_before = 0;
   std::uint32_t ids_behind = 0;  ///< see ids_before
+  /// Further recipients of the message, of other kinds than `target` and each other: of users and tokens. Each name is
+  /// tracked as its own recipient. Empty unless MessageRepository::stores_unions().
+  std::vector<Target> also{};
 };
 
 /// A message one recipient has not confirmed yet.
@@ -136,6 +139,9 @@ class SSE_API MessageRepository {
     if (outcome.refusal) throw Error(outcome.refusal->code, outcome.refusal->sentence);
     return outcome.id;
   }
+
+  /// Whether it stores messages with NewMessage::also. Without, a send with qos to users and tokens is refused.
+  virtual bool stores_unions() const { return false; }
 
   /// Removes a pair that the recipient has confirmed. Asynchronous: queued, durable shortly after; never blocks on the
   /// disk, so that loop threads may call it. Unknown pairs are ignored. After a failure to write, which the repository

@@ -21,8 +21,8 @@ struct SendRequest {
   std::string key{};                 ///< with qos: idempotency key of the request
   std::string collapse{};            ///< with qos: replaces the pending message with the same collapse key
   bool local = false;                ///< in a cluster: only to streams of this node
-  /// Without qos: further recipients, none of them kAll. A stream that several of the targets reach gets the event
-  /// once. `listening` is the same in all targets, and those of kChannel have the same `of_tenant`.
+  /// Further recipients, none of them kAll; with qos only users and tokens in all targets. A stream that several of the
+  /// targets reach gets the event once, and confirms a message for all of them. `listening` is the same in all targets, and those of kChannel have the same `of_tenant`.
   std::vector<Target> also{};
   /// Without qos: the `clientId` of a client (all pages of a browser have the same), or the `clientInstanceId` of one
   /// of its pages, whose streams do not get the event, neither now nor when they resume; empty: all get it.

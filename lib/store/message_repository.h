@@ -39,6 +39,9 @@ struct RecipientHash {
   }
 };
 
+/// The recipients for which the message is stored; kAll as one.
+std::vector<Recipient> recipients_of(const NewMessage& message);
+
 /// The next `count` ids, ascending.
 std::vector<MessageId> next_ids(IdGenerator& ids, std::size_t count);
 

@@ -123,7 +123,7 @@ TEST_F(Framing, RequestsThatMakeNoSenseAreRefusedWithASentence) {
       {R"({"target":{"users":[]}})", "names no user"},
       {R"({"target":{"users":[""]}})", "empty user"},
       {R"({"target":{"users":["1"],"all":true}})", "has all streams of the service already"},
-      {R"({"target":{"users":["1"],"channels":["c"]},"qos":true})", "recipients of one kind"},
+      {R"({"target":{"users":["1"],"channels":["c"]},"qos":true})", "is for users and tokens only"},
       {R"({"target":{"channels":["c"],"tenant":"t"},"qos":true})", "of one tenant cannot be selected"},
       {R"({"target":{"users":["1"]},"except":"tab","qos":true})", "leave out 'except'"},
       {R"({"target":{"users":["1"]},"except":7})", "'except' must be a string"},

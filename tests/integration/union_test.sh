@@ -11,8 +11,10 @@ delivered() {
   check_exit "$([[ $count == 0 ]] && echo 3 || echo 0)" "$SSECTL" --server "$from" send "$@" -o json "$text"
   check_equal "$count" "$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["delivered"])' "$output")"
 }
-# open NAME URL QUERY USER [TENANT]
-open() { url=$2 open_stream "$scratch/$1" "$3" -H "X-Sse-User: $4" ${5:+-H "X-Sse-Tenant: $5"}; }
+# open NAME URL QUERY USER [TENANT] [TOKEN]
+open() {
+  url=$2 open_stream "$scratch/$1" "$3" -H "X-Sse-User: $4" ${5:+-H "X-Sse-Tenant: $5"} ${6:+-H "X-Sse-Token: $6"}
+}
 # data NAME: what a stream got, in one line.
 data() { sed -n 's/^data:\(to .*\)/\1/p' "$scratch/$1" | paste -sd,; }
 
@@ -49,19 +51,40 @@ check_union() {
   check_equal "to the union,to two kinds,to acme in news, bob and eve,to the rest of a union,to connections,to bob and a connection,to its new channel,to the end" "$(data bob)"
   check_equal "to the union,to other in news,to all but the phone,to the rest of a union,to the end" "$(data eve)"
   check_file 'data:{"channel":"news","event":"server-push"}' "$scratch/ann"
+  check_message_union "$1" "$2"
 }
+
+# A message to users and tokens waits for each of them; a stream that is both gets it once and confirms it for both.
+check_message_union() {
+  check_exit 0 "$SSECTL" --server "$from" send --user zoe --token phone-of-zoe --qos -o json "to zoe, offline"
+  check_equal 2 "$(pending)"
+  open zoe "$1" 'clientId=zoe-tab' zoe "" phone-of-zoe
+  sees "$scratch/zoe" "to zoe, offline"
+  wait_for 30 "both rows confirmed" none_pending
+  open phone "$2" 'clientId=phone' max "" phone-of-zoe
+  delivered 2 "to zoe and her phone" --user zoe --token phone-of-zoe --qos
+  sees "$scratch/zoe" "to zoe and her phone"
+  sees "$scratch/phone" "to zoe and her phone"
+  wait_for 30 "both rows confirmed by their streams" none_pending
+  delivered 2 "to the end" --user zoe --user max
+  for name in zoe phone; do sees "$scratch/$name" "to the end"; done
+  check_equal "to zoe, offline,to zoe and her phone,to the end" "$(data zoe)"
+  check_equal "to zoe and her phone,to the end" "$(data phone)"
+}
+pending() { "$SSECTL" --server "$from" messages list -o ndjson | grep -c . || true; }
+none_pending() { [[ $(pending) == 0 ]]; }
 
 # What has no union is refused before anything is sent.
 rules=(--auth header --trusted-proxy 127.0.0.1 --channel-rule '*=anyone')
 start_server "${rules[@]}" --history 100
 from=unix:$admin
-for options in "--all --user 1" "--user 1 --channel c --qos" "--user 1 --token t --qos" "--user 1 --except c --qos" \
+for options in "--all --user 1" "--user 1 --channel c --qos" "--user 1 --also-tenant t --qos" "--token t --channel c --qos" "--user 1 --except c --qos" \
   "--channel c --tenant t --qos" "--connection 1 --qos" "--connection x" "--user 1 --tenant a --tenant b" "--channel c --tenant a --tenant b"; do
   # shellcheck disable=SC2086
   check_exit 2 "$SSECTL" send $options x
 done
 check_exit 2 "$SSECTL" send --user 1 --channel c --qos x
-check_contains "with qos a send has recipients of one kind" "$errors"
+check_contains "with qos a send to several kinds of recipients is for users and tokens only" "$errors"
 check_exit 2 "$SSECTL" send --user 1 --except "$(printf 'c%.0s' {1..10000})" x
 check_contains "a client to leave out of 10000 bytes" "$errors"
 check_exit 2 "$SSECTL" connections close --user 1 --channel c
@@ -71,7 +94,7 @@ check_exit 3 "$SSECTL" connections set 1 --attribute plan=gold
 check_equal 400 "$(http_status --unix-socket "$admin" http://localhost/api/v1/connections/1 -d '{"attributes":[]}')"
 check_equal 400 "$(http_status --unix-socket "$admin" "http://localhost/api/v1/connections?attribute=plan")"
 check_equal 400 "$(http_status --unix-socket "$admin" http://localhost/api/v1/send -d '{"target":{"users":["1"],"channels":["c"]},"qos":true}')"
-check_file 'with qos a send has recipients of one kind' "$scratch/body"
+check_file 'with qos a send to several kinds of recipients is for users and tokens only' "$scratch/body"
 check_equal 400 "$(http_status --unix-socket "$admin" http://localhost/api/v1/send -d '{"target":{"all":true,"channels":["c"]}}')"
 
 check_union "$url" "$url"

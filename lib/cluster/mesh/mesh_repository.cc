@@ -174,10 +174,8 @@ std::vector<store::AddOutcome> MeshRepository::add_everywhere(std::span<const st
 std::vector<store::AddOutcome> MeshRepository::add_here(std::span<const store::NewMessage> messages) {
   Recipients recipients;
   for (const store::NewMessage& message : messages) {
-    if (message.target.kind == event::TargetKind::kAll)
-      recipients.push_back({message.service, {message.target.kind, ""}});
-    for (const std::string& name : message.target.names)
-      recipients.push_back({message.service, {message.target.kind, name}});
+    for (Recipient& recipient : store::recipients_of(message))
+      recipients.push_back({message.service, std::move(recipient)});
   }
   // The subscription becomes known while the disk works.
   const Signals known = subscribe_for(recipients, true);
@@ -197,14 +195,12 @@ std::vector<store::AddOutcome> MeshRepository::add_here(std::span<const store::N
 void MeshRepository::apply_newer_replacements(std::span<const store::NewMessage> messages,
                                               std::vector<store::AddOutcome>& outcomes) {
   std::vector<Collapsing> fresh;
-  const std::vector<std::string> everybody{""};
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const store::NewMessage& message = messages[i];
     if (message.collapse.empty() || outcomes[i].refusal || outcomes[i].repeated) continue;
-    const bool all = message.target.kind == event::TargetKind::kAll;
-    for (const std::string& name : all ? everybody : message.target.names) {
+    for (Recipient& recipient : store::recipients_of(message)) {
       fresh.push_back({message.service,
-                       {message.target.kind, name},
+                       std::move(recipient),
                        message.collapse,
                        message.original.valid() ? message.original : outcomes[i].id,
                        i});

@@ -69,6 +69,7 @@ class MeshRepository final : public store::MessageRepository,
   std::string handle(std::string_view bytes);
 
   // MessageRepository
+  bool stores_unions() const override { return true; }
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override EXCLUDES(mutex_);
   void confirm(const ServiceName& service, const store::Recipient& recipient, MessageId id) override EXCLUDES(mutex_);

@@ -77,6 +77,7 @@ class RedisRepository final : public store::MessageRepository,
 
   /// Throws Error(kUnavailable) without Redis; if only the reply was lost, the messages may have been stored.
   /// `committed` runs on the thread of the link to Redis, in the order of this node's messages.
+  bool stores_unions() const override { return true; }
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override;
   /// `added` runs on the thread of the link to Redis.

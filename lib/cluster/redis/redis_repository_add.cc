@@ -16,7 +16,6 @@
 namespace sse::cluster {
 namespace {
 
-using event::TargetKind;
 using redis_values::id_of;
 using redis_values::ids_of;
 using redis_values::integer;
@@ -38,9 +37,8 @@ constexpr std::size_t kFieldsOfAnOutcome = 6;
 
 // Appends the arguments of the add script for one message; returns its number of recipients.
 std::size_t RedisRepository::append_message(const NewMessage& message, std::vector<std::string>& arguments) const {
-  std::vector<std::string> to = message.target.names;
-  if (message.target.kind == TargetKind::kAll) to = {""};
-  for (std::string part : {message.service.str(), std::string(event::kind_name(message.target.kind)),
+  const std::vector<store::Recipient> to = store::recipients_of(message);
+  for (std::string part : {message.service.str(), redis_values::stored_kind(message),
                            std::string(message.target.listening ? "1" : "0"), message.event, message.data,
                            there(message.created), there(message.expires), message.key, message.collapse,
                            message.original.valid() ? member_of(message.original) : std::string(),
@@ -48,7 +46,7 @@ std::size_t RedisRepository::append_message(const NewMessage& message, std::vect
                            std::to_string(message.ids_behind), std::to_string(to.size())}) {
     arguments.push_back(std::move(part));
   }
-  for (std::string& name : to) arguments.push_back(std::move(name));
+  for (const store::Recipient& recipient : to) arguments.push_back(redis_values::stored_name(message, recipient));
   return to.size();
 }
 
@@ -173,9 +171,11 @@ AddOutcome RedisRepository::outcome_of(const NewMessage& message, const RedisRep
     outcome.pending = number(field[2].text);
     return outcome;
   }
-  const std::size_t pairs = message.target.kind == TargetKind::kAll ? 1 : message.target.names.size();
-  const Error why = refusal(options_.limits, status, {message.target.kind, field[1].text},
-                            {number(field[2].text), number(field[3].text)}, pairs, message.data.size());
+  const store::Recipient recipient =
+      status == "full" ? redis_values::stored_recipient(redis_values::stored_kind(message), field[1].text)
+                       : store::Recipient{};
+  const Error why = refusal(options_.limits, status, recipient, {number(field[2].text), number(field[3].text)},
+                            store::recipients_of(message).size(), message.data.size());
   outcome.refusal = {why.code(), why.what()};
   return outcome;
 }

@@ -41,7 +41,6 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
     PendingMessage row;
     row.id = id_of(members[i]);
     row.service = ServiceName(fields[0].text);
-    row.recipient.kind = event::kind_from_name(fields[1].text);
     row.listening = fields[2].text == "1";
     row.event = fields[3].text;
     row.data_size = number(fields[4].text);
@@ -60,7 +59,7 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
         found->second = static_cast<std::uint32_t>(number(attempts[a + 1].text));
     }
     for (const auto& [name, count] : names) {
-      row.recipient.name = name;
+      row.recipient = redis_values::stored_recipient(fields[1].text, name);
       row.attempts = count;
       rows.push_back(row);
     }

@@ -11,8 +11,10 @@
 ///     epoch                   a random word that distinguishes this data from data written after Redis was emptied
 ///     count, bytes            number of (message, recipient) pairs; data of all messages, each counted once
 ///     message:<member>        hash: service, kind, listening, event, data, size, created, expires, collapse, and
-///                             awaited if a sender waits for its confirmations
-///     names:<member>          set: the recipients that have not confirmed
+///                             awaited if a sender waits for its confirmations; the kind is `several` for users and
+///                             tokens
+///     names:<member>          set: the recipients that have not confirmed; of several kinds, each with its kind:
+///                             `user:ann`
 ///     attempts:<member>       hash: name → deliveries
 ///     of:<recipient>          sorted set: members that are pending for the recipient
 ///     bytes:<recipient>       size of their data

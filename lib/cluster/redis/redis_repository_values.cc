@@ -18,6 +18,8 @@ using store::Withdrawn;
 
 namespace {
 
+// The kind of messages to recipients of several kinds.
+constexpr std::string_view kSeveral = "several";
 constexpr int kTimeShift = 22;
 constexpr std::uint64_t kBelowMask = (std::uint64_t{1} << kTimeShift) - 1;
 
@@ -55,7 +57,7 @@ void note_replaced(const NewMessage& message, std::string_view replaced, std::ve
     const std::uint64_t size = number(std::string(replaced.substr(kMemberSize, colon - kMemberSize)));
     if (size > replaced.size() - colon - 1) return;
     gone.push_back({message.service,
-                    {message.target.kind, std::string(replaced.substr(colon + 1, size))},
+                    stored_recipient(stored_kind(message), std::string(replaced.substr(colon + 1, size))),
                     id_of(std::string(replaced.substr(0, kMemberSize))),
                     Withdrawn::Why::kReplaced});
     replaced.remove_prefix(colon + 1 + size);
@@ -76,6 +78,23 @@ std::vector<Withdrawn> withdrawn_in(const std::vector<RedisReply>& list, std::si
                     why});
   }
   return gone;
+}
+
+std::string stored_kind(const NewMessage& message) {
+  return std::string(message.also.empty() ? event::kind_name(message.target.kind) : kSeveral);
+}
+
+std::string stored_name(const NewMessage& message, const Recipient& recipient) {
+  if (message.also.empty()) return recipient.name;
+  return std::string(event::kind_name(recipient.kind)) + ":" + recipient.name;
+}
+
+Recipient stored_recipient(const std::string& kind, const std::string& name) {
+  if (kind != kSeveral) return {event::kind_from_name(kind), name};
+  std::string_view rest = name;
+  std::string_view its_kind;
+  take_word(rest, ':', its_kind);
+  return {event::kind_from_name(its_kind), std::string(rest)};
 }
 
 std::string recipient_of(const ServiceName& service, TargetKind kind, const std::string& name) {

@@ -42,6 +42,11 @@ std::uint64_t integer(const RedisReply& reply);
 /// Parses groups of service, kind, name, member from `begin` on.
 std::vector<store::Withdrawn> withdrawn_in(const std::vector<RedisReply>& list, std::size_t begin, std::size_t end,
                                            store::Withdrawn::Why why);
+/// The kind that stands in a message's hash, and the name of a recipient in its set of names.
+std::string stored_kind(const store::NewMessage& message);
+std::string stored_name(const store::NewMessage& message, const store::Recipient& recipient);
+/// The recipient of a stored kind and name. Throws Error(kInvalidArgument) for an unknown kind.
+store::Recipient stored_recipient(const std::string& kind, const std::string& name);
 /// Same as who() in the scripts.
 std::string recipient_of(const ServiceName& service, event::TargetKind kind, const std::string& name);
 /// Whether the filter selects the row.

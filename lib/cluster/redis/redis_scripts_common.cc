@@ -7,7 +7,16 @@ const char* const kCommon = R"lua(
 local P = ARGV[1]
 local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
 local function over(now, more, max) return max ~= 0 and (now >= max or more > max - now) end
-local function who(service, kind, name) return #service .. ':' .. service .. ':' .. kind .. ':' .. name end
+-- A message to recipients of several kinds has the kind 'several', and names that begin with a kind: 'user:ann'.
+local function who(service, kind, name)
+  local of_service = #service .. ':' .. service .. ':'
+  return kind == 'several' and of_service .. name or of_service .. kind .. ':' .. name
+end
+local function kind_and_name(kind, name)
+  if kind ~= 'several' then return kind, name end
+  local colon = string.find(name, ':', 1, true)
+  return string.sub(name, 1, colon - 1), string.sub(name, colon + 1)
+end
 -- While a node counts anew (kRecount), what is behind its cursor has been counted.
 local function recounted(member, pairs_gone, bytes_gone)
   local cursor = redis.call('HGET', P .. 'recount', 'cursor')
@@ -27,8 +36,12 @@ local function forget(member, size)
 end
 local function drop(recipient, name, member)
   local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse', 'service', 'kind', 'awaited')
-  -- The name may be that of a recipient of another kind or service.
-  if message[3] and message[4] and who(message[3], message[4], name) ~= recipient then return 0 end
+  if message[3] and message[4] then
+    -- The message may be for a recipient of another kind or service.
+    local alike = who(message[3], message[4], '')
+    if string.sub(recipient, 1, #alike) ~= alike then return 0 end
+    name = string.sub(recipient, #alike + 1)
+  end
   local listed = redis.call('ZREM', P .. 'of:' .. recipient, member)
   if listed == 0 and not message[3] then return 0 end
   local named = redis.call('SREM', P .. 'names:' .. member, name)

@@ -47,7 +47,10 @@ return {gone, number('count')}
 const char* const kAttempts = R"lua(
 for at = 2, #ARGV, 4 do
   if redis.call('ZSCORE', P .. 'of:' .. ARGV[at], ARGV[at + 2]) then
-    redis.call('HINCRBY', P .. 'attempts:' .. ARGV[at + 2], ARGV[at + 1], ARGV[at + 3])
+    local of = redis.call('HMGET', P .. 'message:' .. ARGV[at + 2], 'kind', 'service')
+    local name = ARGV[at + 1]
+    if of[1] == 'several' and of[2] then name = string.sub(ARGV[at], #who(of[2], of[1], '') + 1) end
+    redis.call('HINCRBY', P .. 'attempts:' .. ARGV[at + 2], name, ARGV[at + 3])
   end
 end
 return 1
@@ -93,12 +96,14 @@ for i, one in ipairs(found) do
     message[3] = ''
   else
     message = redis.call('HMGET', P .. 'message:' .. one[1], 'listening', 'event', 'data', 'size', 'created',
-      'expires', 'collapse')
+      'expires', 'collapse', 'kind', 'service')
   end
+  local name = ARGV[one[2] + 1]
+  if message[8] == 'several' and message[9] then name = string.sub(ARGV[one[2]], #who(message[9], message[8], '') + 1) end
   rows[#rows + 1] = tostring((one[2] - 6) / 2)
   rows[#rows + 1] = one[1]
   for f = 1, 7 do rows[#rows + 1] = message[f] or '' end
-  rows[#rows + 1] = redis.call('HGET', P .. 'attempts:' .. one[1], ARGV[one[2] + 1]) or '0'
+  rows[#rows + 1] = redis.call('HGET', P .. 'attempts:' .. one[1], name) or '0'
   bytes = bytes + tonumber(message[4] or '0')
   count = count + 1
 end
@@ -124,24 +129,25 @@ for _, member in ipairs(members) do
     'created', 'expires', 'collapse', 'original')
   local names = m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
   table.sort(names)
-  for _, name in ipairs(names) do
-    for _, part in ipairs({m[1], m[2], name, member}) do gone[#gone + 1] = part end
+  for _, entry in ipairs(names) do
+    local kind, name = kind_and_name(m[2], entry)
+    for _, part in ipairs({m[1], kind, name, member}) do gone[#gone + 1] = part end
   end
   -- What would have to go for the last of them is not made.
   local size = tonumber(m[6] or '0')
   local fit = size > max_bytes and 0 or max_letters
   local payload = letters and fit > 0 and m[5] and payload_of(member, m[5])
   for i = letters and math.max(1, #names - fit + 1) or #names + 1, #names do
-    local name = names[i]
+    local kind, name = kind_and_name(m[2], names[i])
     local have, more = redis.call('ZCARD', P .. 'deads'), more_bytes(payload, m[5])
     while have > 0 and (have >= max_letters or number('dead-bytes') + more > max_bytes) do
       forget_dead(redis.call('ZRANGE', P .. 'deads', 0, 0)[1])
       have, more = have - 1, more_bytes(payload, m[5])
     end
     copied = copied + more
-    put_letter({member = member, service = m[1], kind = m[2], listening = m[3], event = m[4], data = m[5],
+    put_letter({member = member, service = m[1], kind = kind, listening = m[3], event = m[4], data = m[5],
       payload = payload, created = m[7], expires = m[8], collapse = m[9], original = m[10] or '', name = name,
-      attempts = redis.call('HGET', P .. 'attempts:' .. member, name) or '0', died = ARGV[2]})
+      attempts = redis.call('HGET', P .. 'attempts:' .. member, names[i]) or '0', died = ARGV[2]})
   end
   pairs_gone = pairs_gone + erase(member)
 end

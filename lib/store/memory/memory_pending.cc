@@ -12,25 +12,26 @@ AddOutcome MemoryPending::store(const NewMessage& message, Payload data) {
   if (message.repeats.valid()) return {message.repeats, true, 1, {}};
   if (known_key(message, outcome)) return outcome;
   if (message.original.valid() && known_import(message, outcome)) return outcome;
-  Message stored{message.service,          message.target.kind, {},
-                 message.target.listening, message.event,       data.empty() ? Payload(message.data) : std::move(data),
-                 message.created,          message.expires,     message.collapse,
+  Message stored{message.service, {},
+                 message.target.listening, message.event,
+                 data.empty() ? Payload(message.data) : std::move(data), message.created,
+                 message.expires, message.collapse,
                  message.original};
-  for (const std::string& name : message.target.names) stored.names.emplace(name, 0);
-  if (stored.kind == event::TargetKind::kAll) stored.names = {{"", 0}};
+  for (Recipient& recipient : recipients_of(message))
+    stored.recipients.emplace(KindAndName(recipient.kind, std::move(recipient.name)), 0);
   for (const auto& [recipient, id] : require_room_for(stored)) withdraw(recipient, id, Withdrawn::Why::kReplaced);
   const MessageId id(ids_.next());
-  for (const auto& [name, attempts] : stored.names) {
-    Queue& queue = by_recipient_[{stored.service, stored.kind, name}];
+  for (const auto& [recipient, attempts] : stored.recipients) {
+    Queue& queue = by_recipient_[{stored.service, recipient.first, recipient.second}];
     queue.messages.insert(id);
     queue.bytes += stored.data.size();
     if (!stored.collapse.empty()) queue.collapsing[stored.collapse] = id;
   }
   by_expiry_.emplace(stored.expires, id);
   if (!message.key.empty()) keys_.remember({message.service, message.key}, id, message.expires);
-  total_.count += stored.names.size();
+  total_.count += stored.recipients.size();
   total_.bytes += stored.data.size();
-  outcome = {id, false, stored.names.size(), {}};
+  outcome = {id, false, stored.recipients.size(), {}};
   messages_.emplace(id, std::move(stored));
   return outcome;
 }
@@ -39,8 +40,8 @@ AddOutcome MemoryPending::store(const NewMessage& message, Payload data) {
 MemoryPending::Replacements MemoryPending::require_room_for(const Message& message) const {
   Usage total = total_;
   Replacements replaced;
-  for (const auto& [name, attempts] : message.names) {
-    const RecipientKey recipient{message.service, message.kind, name};
+  for (const auto& [to, attempts] : message.recipients) {
+    const RecipientKey recipient{message.service, to.first, to.second};
     const auto known = by_recipient_.find(recipient);
     Usage usage;
     if (known != by_recipient_.end()) {
@@ -53,9 +54,9 @@ MemoryPending::Replacements MemoryPending::require_room_for(const Message& messa
         replaced.emplace_back(recipient, same->second);
       }
     }
-    require_room(limits_, {message.kind, name}, usage, message.data.size());
+    require_room(limits_, {to.first, to.second}, usage, message.data.size());
   }
-  require_room(limits_, total, message.names.size(), message.data.size());
+  require_room(limits_, total, message.recipients.size(), message.data.size());
   return replaced;
 }
 
@@ -93,7 +94,7 @@ bool MemoryPending::known_key(const NewMessage& message, AddOutcome& outcome) co
   const MessageId known = keys_.find({message.service, message.key}, message.created);
   if (!known.valid()) return false;
   const auto first = messages_.find(known);
-  outcome = {known, true, first == messages_.end() ? 0 : first->second.names.size(), {}};
+  outcome = {known, true, first == messages_.end() ? 0 : first->second.recipients.size(), {}};
   return true;
 }
 
@@ -109,7 +110,7 @@ bool MemoryPending::known_import(const NewMessage& message, AddOutcome& outcome)
     if ((first.valid() ? first : same->second) > message.original) known = same->second;
   }
   if (!known.valid()) return false;
-  outcome = {known, true, messages_.at(known).names.size(), {}};
+  outcome = {known, true, messages_.at(known).recipients.size(), {}};
   return true;
 }
 
@@ -153,7 +154,7 @@ std::vector<PendingMessage> MemoryPending::pending(const ServiceName& service, s
   for (const auto& [id, recipient] : found) {
     const bool same_message = !result.empty() && result.back().id == id;
     if (!same_message && !result.empty() && (result.size() >= limit || bytes >= max_bytes.count())) break;
-    result.push_back(row(id, messages_.at(id), recipient->name, true));
+    result.push_back(row(id, messages_.at(id), {recipient->kind, recipient->name}, true));
     bytes += result.back().data_size;
   }
   return result;
@@ -162,9 +163,9 @@ std::vector<PendingMessage> MemoryPending::pending(const ServiceName& service, s
 void MemoryPending::note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts) {
   for (const auto& [recipient, id, count] : attempts) {
     const auto found = messages_.find(id);
-    if (found == messages_.end() || found->second.service != service || found->second.kind != recipient.kind) continue;
-    const auto name = found->second.names.find(recipient.name);
-    if (name != found->second.names.end()) name->second += count;
+    if (found == messages_.end() || found->second.service != service) continue;
+    const auto known = found->second.recipients.find({recipient.kind, recipient.name});
+    if (known != found->second.recipients.end()) known->second += count;
   }
 }
 
@@ -173,8 +174,8 @@ std::uint64_t MemoryPending::count(const MessageFilter& filter) const {
   if (matches_all(filter)) return total_.count;
   for (auto at = messages_.upper_bound(filter.after); at != messages_.end(); ++at) {
     count_steps();
-    for (const auto& [name, attempts] : at->second.names)
-      n += matches(filter, at->second.service, {at->second.kind, name}, at->second.event) ? 1 : 0;
+    for (const auto& [to, attempts] : at->second.recipients)
+      n += matches(filter, at->second.service, {to.first, to.second}, at->second.event) ? 1 : 0;
   }
   return n;
 }
@@ -185,13 +186,13 @@ std::vector<PendingMessage> MemoryPending::list(const MessageFilter& filter, std
   for (auto at = messages_.upper_bound(filter.after); at != messages_.end(); ++at) {
     count_steps();
     const auto& [id, message] = *at;
-    for (const auto& [name, attempts] : message.names) {
+    for (const auto& [to, attempts] : message.recipients) {
       if (result.size() == limit) return result;
-      if (!matches(filter, message.service, {message.kind, name}, message.event)) continue;
+      if (!matches(filter, message.service, {to.first, to.second}, message.event)) continue;
       if (skip > 0) {
         --skip;
       } else {
-        result.push_back(row(id, message, name, false));
+        result.push_back(row(id, message, to, false));
       }
     }
   }
@@ -202,9 +203,9 @@ std::uint64_t MemoryPending::purge(const MessageFilter& filter) {
   std::vector<std::pair<RecipientKey, MessageId>> found;
   for (auto at = messages_.upper_bound(filter.after); at != messages_.end(); ++at) {
     const auto& [id, message] = *at;
-    for (const auto& [name, attempts] : message.names) {
-      if (matches(filter, message.service, {message.kind, name}, message.event))
-        found.emplace_back(RecipientKey{message.service, message.kind, name}, id);
+    for (const auto& [to, attempts] : message.recipients) {
+      if (matches(filter, message.service, {to.first, to.second}, message.event))
+        found.emplace_back(RecipientKey{message.service, to.first, to.second}, id);
     }
   }
   for (const auto& [recipient, id] : found) withdraw(recipient, id, Withdrawn::Why::kDeleted);
@@ -215,8 +216,8 @@ std::uint64_t MemoryPending::erase(MessageId id, Withdrawn::Why why) {
   const auto message = messages_.find(id);
   if (message == messages_.end()) return 0;
   std::vector<RecipientKey> recipients;
-  for (const auto& [name, attempts] : message->second.names)
-    recipients.emplace_back(message->second.service, message->second.kind, name);
+  for (const auto& [to, attempts] : message->second.recipients)
+    recipients.emplace_back(message->second.service, to.first, to.second);
   for (const RecipientKey& recipient : recipients) withdraw(recipient, id, why);
   return recipients.size();
 }
@@ -224,7 +225,7 @@ std::uint64_t MemoryPending::erase(MessageId id, Withdrawn::Why why) {
 void MemoryPending::for_each_recipient(MessageId id, const std::function<void(PendingMessage)>& use) const {
   const auto message = messages_.find(id);
   if (message == messages_.end()) return;
-  for (const auto& [name, attempts] : message->second.names) use(row(id, message->second, name, true));
+  for (const auto& [to, attempts] : message->second.recipients) use(row(id, message->second, to, true));
 }
 
 MessageId MemoryPending::first_expired(WallTime now) const {
@@ -243,8 +244,8 @@ bool MemoryPending::drop(const RecipientKey& recipient, MessageId id) {
   if (same != known->second.collapsing.end() && same->second == id) known->second.collapsing.erase(same);
   if (known->second.messages.empty()) by_recipient_.erase(known);
   --total_.count;
-  message.names.erase(std::get<2>(recipient));
-  if (message.names.empty()) {
+  message.recipients.erase({std::get<1>(recipient), std::get<2>(recipient)});
+  if (message.recipients.empty()) {
     by_expiry_.erase({message.expires, id});
     total_.bytes -= message.data.size();
     messages_.erase(found);
@@ -253,13 +254,13 @@ bool MemoryPending::drop(const RecipientKey& recipient, MessageId id) {
 }
 
 void MemoryPending::withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) {
+  const auto& [service, kind, name] = recipient;
   if (undo_ != nullptr) {
     const auto message = messages_.find(id);
-    if (message != messages_.end() && message->second.names.contains(std::get<2>(recipient)))
+    if (message != messages_.end() && message->second.recipients.contains({kind, name}))
       undo_->push_back({recipient, id, message->second});
   }
   if (!drop(recipient, id)) return;
-  const auto& [service, kind, name] = recipient;
   withdrawn_.push_back({service, {kind, name}, id, why});
 }
 
@@ -268,12 +269,12 @@ void MemoryPending::restore(const Dropped& dropped) {
   const auto& [recipient, id, before] = dropped;
   const auto [message, fresh] = messages_.try_emplace(id, before);
   if (fresh) {
-    message->second.names.clear();
+    message->second.recipients.clear();
     by_expiry_.emplace(before.expires, id);
     total_.bytes += before.data.size();
   }
-  const std::string& name = std::get<2>(recipient);
-  message->second.names.emplace(name, before.names.at(name));
+  const KindAndName to(std::get<1>(recipient), std::get<2>(recipient));
+  message->second.recipients.emplace(to, before.recipients.at(to));
   Queue& queue = by_recipient_[recipient];
   queue.messages.insert(id);
   queue.bytes += before.data.size();
@@ -281,11 +282,11 @@ void MemoryPending::restore(const Dropped& dropped) {
   ++total_.count;
 }
 
-PendingMessage MemoryPending::row(MessageId id, const Message& message, const std::string& name, bool with_data) {
+PendingMessage MemoryPending::row(MessageId id, const Message& message, const KindAndName& recipient, bool with_data) {
   PendingMessage row;
   row.id = id;
   row.service = message.service;
-  row.recipient = {message.kind, name};
+  row.recipient = {recipient.first, recipient.second};
   row.listening = message.listening;
   row.event = message.event;
   if (with_data) row.data = message.data;
@@ -294,7 +295,7 @@ PendingMessage MemoryPending::row(MessageId id, const Message& message, const st
   row.expires = message.expires;
   row.collapse = message.collapse;
   if (with_data) row.original = message.original;
-  row.attempts = message.names.at(name);
+  row.attempts = message.recipients.at(recipient);
   return row;
 }
 

@@ -70,10 +70,10 @@ class MemoryPending {
   std::vector<Withdrawn> take_withdrawn() { return std::exchange(withdrawn_, {}); }
 
  private:
+  using KindAndName = std::pair<event::TargetKind, std::string>;
   struct Message {
     ServiceName service;
-    event::TargetKind kind;
-    std::map<std::string, std::uint32_t> names;  ///< recipients that have not confirmed → deliveries counted
+    std::map<KindAndName, std::uint32_t> recipients;  ///< that have not confirmed → deliveries counted
     bool listening;
     std::string event;
     Payload data;
@@ -104,7 +104,7 @@ class MemoryPending {
   bool drop(const RecipientKey& recipient, MessageId id);
   void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why);
   void restore(const Dropped& dropped);
-  static PendingMessage row(MessageId id, const Message& message, const std::string& name, bool with_data);
+  static PendingMessage row(MessageId id, const Message& message, const KindAndName& recipient, bool with_data);
 
   const StoreLimits& limits_;
   IdGenerator& ids_;

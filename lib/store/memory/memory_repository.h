@@ -34,6 +34,7 @@ class MemoryRepository final : public MessageRepository,
   /// `ids` must outlive this.
   explicit MemoryRepository(IdGenerator& ids, const StoreLimits& limits = {}) : limits_(limits), ids_(ids) {}
 
+  bool stores_unions() const override { return true; }
   std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
                                        const std::function<void()>& committed) override
       EXCLUDES(mutex_, answers_mutex_);

@@ -74,18 +74,15 @@ AddOutcome SqlitePending::add(const NewMessage& message) {
     }
     if (known_key(message, outcome)) return outcome;
     if (message.original.valid() && known_import(message, outcome)) return outcome;
-    std::vector<std::string> names = message.target.names;
-    if (message.target.kind == event::TargetKind::kAll) names.assign(1, "");
+    const std::vector<Recipient> recipients = recipients_of(message);
     Usage total{open_.totals.pairs, open_.totals.bytes};
     std::vector<Place> places;
-    places.reserve(names.size());
-    for (const std::string& name : names) {
-      places.push_back(require_place(message, {message.target.kind, name}, total));
-    }
-    require_room(limits_, total, names.size(), message.data.size());
+    places.reserve(recipients.size());
+    for (const Recipient& recipient : recipients) places.push_back(require_place(message, recipient, total));
+    require_room(limits_, total, recipients.size(), message.data.size());
     outcome.id = MessageId(ids_.next());
-    outcome.pending = names.size();
-    insert(message, outcome.id, names, places);
+    outcome.pending = recipients.size();
+    insert(message, outcome.id, recipients, places);
     return outcome;
   });
 }
@@ -191,14 +188,13 @@ SqlitePending::Place SqlitePending::require_place(const NewMessage& message, con
   return place;
 }
 
-void SqlitePending::insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
+void SqlitePending::insert(const NewMessage& message, MessageId id, const std::vector<Recipient>& recipients,
                            std::vector<Place>& places) {
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  for (std::size_t i = 0; i < recipients.size(); ++i) {
     // drop() deletes the recipient with its last message; it must then be inserted again.
     if (!places[i].replaced.valid() || !drop(places[i].recipient, places[i].replaced)) continue;
-    const Recipient recipient{message.target.kind, names[i]};
-    open_.withdrawn.push_back({message.service, recipient, places[i].replaced, Withdrawn::Why::kReplaced});
-    places[i].recipient = recipient_id(message.service, recipient);
+    open_.withdrawn.push_back({message.service, recipients[i], places[i].replaced, Withdrawn::Why::kReplaced});
+    places[i].recipient = recipient_id(message.service, recipients[i]);
   }
   const std::int64_t size = as_integer(message.data.size());
   BoundStatement(insert_message_)
@@ -211,10 +207,10 @@ void SqlitePending::insert(const NewMessage& message, MessageId id, const std::v
       .integer(
           message_checksum(id, message.created, message.expires, message.target.listening, message.event, message.data))
       .run();
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  for (std::size_t i = 0; i < recipients.size(); ++i) {
     std::int64_t recipient = places[i].recipient;
     if (recipient == 0) {
-      recipient = insert_recipient(message.service, {message.target.kind, names[i]}, size);
+      recipient = insert_recipient(message.service, recipients[i], size);
     } else {
       BoundStatement(count_recipient_).integer(size).integer(recipient).run();
     }
@@ -230,7 +226,7 @@ void SqlitePending::insert(const NewMessage& message, MessageId id, const std::v
         .integer(to_millis(message.expires))
         .run();
   }
-  open_.totals.pairs += names.size();
+  open_.totals.pairs += recipients.size();
   open_.totals.bytes += message.data.size();
 }
 

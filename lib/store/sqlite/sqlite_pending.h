@@ -66,7 +66,7 @@ class SqlitePending {
   bool known_key(const NewMessage& message, AddOutcome& outcome);
   bool known_import(const NewMessage& message, AddOutcome& outcome);
   Place require_place(const NewMessage& message, const Recipient& recipient, Usage& total);
-  void insert(const NewMessage& message, MessageId id, const std::vector<std::string>& names,
+  void insert(const NewMessage& message, MessageId id, const std::vector<Recipient>& recipients,
               std::vector<Place>& places);
   bool drop(std::int64_t recipient, MessageId id);
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);

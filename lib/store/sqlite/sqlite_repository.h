@@ -67,6 +67,7 @@ class SqliteRepository final : public MessageRepository,
   /// Writes the queued work and closes; the file is then complete without its `-wal`. REQUIRES: no call is running.
   ~SqliteRepository() override;
 
+  bool stores_unions() const override { return true; }
   std::vector<AddOutcome> add_in_order(std::span<const NewMessage> messages,
                                        const std::function<void()>& committed) override;
   bool add_async(NewMessage message, Added added) override;

@@ -51,7 +51,7 @@ TEST(SendRequestJson, HasAUnionAndAClientThatIsLeftOut) {
   EXPECT_EQ(event::dump_json(to_json(request)), text);
   EXPECT_NE(refusal([] {
               send_request_from_json(Json::parse(R"({"target":{"users":["1"],"channels":["c"]},"qos":true})"));
-            }).find("with qos a send has recipients of one kind"),
+            }).find("with qos a send to several kinds of recipients is for users and tokens only"),
             std::string::npos);
   EXPECT_NE(refusal([] {
               send_request_from_json(Json::parse(R"({"target":{"users":["1"]},"except":"c","qos":true})"));

@@ -1,4 +1,4 @@
-// Random sends to users and to channels, broadcasts in slices, connects in several channels, disconnects,
+// Random sends to users, with tokens, and to channels, broadcasts in slices, connects in several channels, disconnects,
 // confirmations, last event ids and deletions against a model of a few lines: what may be forgotten, and in which order
 // the rest comes. SSE_MODEL_ROUNDS and SSE_MODEL_SEED ask for more or for one again.
 #include <gmock/gmock.h>
@@ -61,11 +61,12 @@ struct InSqlite {
 struct Browser {
   std::string user;
   std::string id;
+  std::string token{};
   std::unique_ptr<testing::Client> client{};
   ConnectionId connection{};
   bool listens = false;
   std::vector<std::vector<std::uint64_t>> streams{};
-  std::vector<std::set<std::string>> channels{};                      // of each of the streams
+  std::vector<std::set<std::string>> channels{};                      // of each of the streams, and its token
   bool marks = false;                                                 // events of channels are marked
   bool subscribed = false;                                            // since its stream is open
   std::vector<std::map<std::uint64_t, std::set<std::string>>> via{};  // channels for which it has a message
@@ -75,6 +76,8 @@ struct Browser {
 };
 
 constexpr std::array<const char*, 4> kChannels{"c0", "c1", "c2", "c3"};
+// Each of the users has a stream with each of them.
+constexpr std::array<const char*, 2> kTokens{"token a", "token b"};
 
 // A run of one seed against a server's inside. What it did is in `log`; what went wrong in `failure`.
 template <class Store>
@@ -93,7 +96,7 @@ class Run {
     sender_ = std::make_unique<Sender>(options, loops_, store_.ids, metrics_, store_.repository);
     for (const auto& loop : loops_) loop->start();
     for (const char* user : {"1", "2"}) {
-      for (const char* id : {"a", "b"}) browsers_.push_back({user, std::string(user) + id});
+      for (const char* id : {"a", "b"}) browsers_.push_back({user, std::string(user) + id, std::string("token ") + id});
     }
   }
   ~Run() {
@@ -118,7 +121,9 @@ class Run {
 
   void step() {
     const unsigned what = pick(100);
-    if (what < 22) {
+    if (what < 6) {
+      send_to_user_and_tokens();
+    } else if (what < 22) {
       send(std::to_string(1 + pick(2)), pick(4) != 0, pick(4) == 0);
     } else if (what < 35) {
       send_to_channels(pick(3) != 0);
@@ -150,6 +155,21 @@ class Run {
     open_[user].insert(id);
   }
 
+  // Streams of the user with such a token get it once, and confirm it for both.
+  void send_to_user_and_tokens() {
+    const std::string user = std::to_string(1 + pick(2));
+    std::vector<std::string> tokens(kTokens.begin(), kTokens.end());
+    std::shuffle(tokens.begin(), tokens.end(), random_);
+    tokens.resize(1 + pick(2));
+    SendRequest request{{TargetKind::kUser, {user}, false}, "news", std::to_string(++sent_), true, milliseconds(0)};
+    request.also = {{TargetKind::kToken, tokens, false}};
+    const std::uint64_t id = sender_->send(request).id;
+    log << "send " << sent_ << " to " << user << " and " << ::testing::PrintToString(tokens) << " = " << id << "\n";
+    open_[user].insert(id);
+    targets_[id] = {tokens.begin(), tokens.end()};
+    for (const std::string& token : tokens) channels_open_[token].insert(id);
+  }
+
   // In any order; a stream that is in several of them gets it once.
   void send_to_channels(bool qos) {
     std::vector<std::string> names(kChannels.begin(), kChannels.end());
@@ -173,7 +193,7 @@ class Run {
     const auto found = targets_.find(id);
     return found == targets_.end() ? std::set<std::string>() : found->second;
   }
-  // The model of a confirmation: it is one for each of the message's channels that the stream was in.
+  // The model of a confirmation: it is one for each of the message's channels that the stream was in, and its token.
   void confirm(Browser& browser, std::size_t stream, std::uint64_t id) {
     browser.unconfirmed[stream].erase(id);
     open_[browser.user].erase(id);
@@ -234,6 +254,7 @@ class Run {
     std::shuffle(channels.begin(), channels.end(), random_);
     channels.resize(pick(4));
     open_stream(browser, {.user = browser.user,
+                          .token = browser.token,
                           .more_channels = channels,
                           .listeners = browser.listens ? std::vector<std::string>{"news"} : std::vector<std::string>{},
                           .query = "clientId=" + browser.id,
@@ -261,6 +282,7 @@ class Run {
     browser.cursors.clear();
     browser.subscribed = false;
     browser.channels.emplace_back(options.more_channels.begin(), options.more_channels.end());
+    if (!options.token.empty()) browser.channels.back().insert(options.token);
     browser.broadcasts.clear();
   }
 
@@ -270,6 +292,8 @@ class Run {
     const auto place = std::find(stream.begin(), stream.end(), last);
     if (place == stream.end()) return;
     for (auto id = stream.begin(); id <= place; ++id) {
+      // What was confirmed, and then sent again for a channel that the stream joined, counts where it came last.
+      if (std::find(place + 1, stream.end(), *id) != stream.end()) continue;
       if (browser.unconfirmed[number].contains(*id)) covered.insert(*id);
       confirm(browser, number, *id);
     }
@@ -388,7 +412,9 @@ class Run {
       std::advance(message, pick(static_cast<unsigned>(targets_.size())));
       log << "erase " << message->first << "\n";
       store_.repository.erase(MessageId(message->first));
-      for (auto& [name, open] : channels_open_) open.erase(message->first);
+      for (auto* const all : {&open_, &channels_open_}) {
+        for (auto& [name, open] : *all) open.erase(message->first);
+      }
       return;
     }
     const std::string user = std::to_string(1 + pick(2));
@@ -397,6 +423,7 @@ class Run {
     std::advance(id, pick(static_cast<unsigned>(open_[user].size())));
     log << "erase " << *id << "\n";
     store_.repository.erase(MessageId(*id));
+    for (auto& [name, open] : channels_open_) open.erase(*id);
     open_[user].erase(id);
   }
 
@@ -411,15 +438,20 @@ class Run {
   // What is pending is what the model says, and a newcomer gets all of it, in order.
   void check() {
     for (Browser& browser : browsers_) disconnect(browser, false);
-    for (const char* channel : kChannels) {
-      const std::set<std::uint64_t>& open = channels_open_[channel];
+    const auto agrees = [&](TargetKind kind, const char* name) {
+      const std::set<std::uint64_t>& open = channels_open_[name];
       const std::vector<std::uint64_t> expected(open.begin(), open.end());
-      if (!eventually([&] { return pending(TargetKind::kChannel, channel) == expected; })) {
-        failure << "channel " << channel << " has pending "
-                << ::testing::PrintToString(pending(TargetKind::kChannel, channel)) << ", expected "
-                << ::testing::PrintToString(expected) << "\n";
-        return;
-      }
+      if (eventually([&] { return pending(kind, name) == expected; })) return true;
+      failure << event::kind_name(kind) << " " << name << " has pending "
+              << ::testing::PrintToString(pending(kind, name)) << ", expected " << ::testing::PrintToString(expected)
+              << "\n";
+      return false;
+    };
+    for (const char* channel : kChannels) {
+      if (!agrees(TargetKind::kChannel, channel)) return;
+    }
+    for (const char* token : kTokens) {
+      if (!agrees(TargetKind::kToken, token)) return;
     }
     for (const char* user : {"1", "2"}) {
       const std::set<std::uint64_t>& open = open_[user];
@@ -444,7 +476,7 @@ class Run {
   std::vector<std::unique_ptr<net::EventLoop>> loops_;
   std::unique_ptr<Sender> sender_;
   std::vector<Browser> browsers_;
-  // The model: ids not yet confirmed, by user and by channel, and the channels of a message.
+  // The model: ids not yet confirmed, by user and by channel or token, and the channels and tokens of a message.
   std::map<std::string, std::set<std::uint64_t>> open_;
   std::map<std::string, std::set<std::uint64_t>> channels_open_;
   std::map<std::uint64_t, std::set<std::string>> targets_;

@@ -192,7 +192,11 @@ TEST(NormalizeUnion, RefusesWithQosWhatCannotBeStoredForItsRecipients) {
   const Target users = Target::user(UserId("1"));
   EXPECT_EQ(united({{users}, "", true}).size(), 1U);
   EXPECT_EQ(united({{Target::token(AccessToken("t"))}, "", true}).size(), 1U);
-  expect_no_union({{users, Target::channel(ChannelName("c"))}, "", true}, "recipients of one kind, users or tokens");
+  const Target token = Target::token(AccessToken("t"));
+  const Target member = Target::member(UserId("1"), TenantId("acme"));
+  EXPECT_EQ(united({{users, token, member}, "", true}).size(), 3U);
+  expect_no_union({{users, Target::channel(ChannelName("c"))}, "", true}, "is for users and tokens only");
+  expect_no_union({{token, Target::tenant(TenantId("t"))}, "", true}, "is for users and tokens only");
   expect_no_union({{users}, "tab-1", true}, "leave out 'except'");
   expect_no_union({{Target::channel(ChannelName("c"), TenantId("t"))}, "", true}, "of one tenant cannot be selected");
   expect_no_union({{Target::connection(ConnectionId(7))}, "", true}, "with qos an event cannot be for a connection");

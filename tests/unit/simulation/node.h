@@ -73,6 +73,7 @@ class FaultyStore : public store::MessageRepository,
   std::uint64_t failures() const { return failures_; }
   std::size_t inside() const { return inside_; }
 
+  bool stores_unions() const override { return true; }
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override;
   std::vector<MessageId> known_imports(std::span<const store::NewMessage> messages) override;

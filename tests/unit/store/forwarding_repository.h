@@ -16,6 +16,7 @@ class ForwardingRepository : public store::MessageRepository {
  public:
   /// `real` must outlive it.
   explicit ForwardingRepository(store::MessageRepository& real) : real_(real) {}
+  bool stores_unions() const override { return true; }
   std::vector<store::AddOutcome> add_in_order(std::span<const store::NewMessage> messages,
                                               const std::function<void()>& committed) override {
     return real_.add_in_order(messages, committed);

@@ -130,6 +130,83 @@ TYPED_TEST(RepositoryContract, TracksEachRecipientAlone) {
   EXPECT_THAT(this->pending(user("3")), SizeIs(1));
 }
 
+// For users and tokens at once: names of two kinds, of which one is the same.
+TYPED_TEST(RepositoryContract, TracksEachRecipientOfAMessageToSeveralKinds) {
+  ASSERT_TRUE(this->repository().stores_unions());
+  NewMessage message = to_users({"1", "same"}, "first");
+  message.collapse = "one";
+  message.also = {{event::TargetKind::kToken, {"t:1", "same"}, false}};
+  const MessageId id = this->repository().add(message);
+  EXPECT_EQ(this->repository().size(), 4U);
+  const Recipient token{event::TargetKind::kToken, "t:1"};
+  const Recipient same_token{event::TargetKind::kToken, "same"};
+  for (const Recipient& recipient : {user("1"), user("same"), token, same_token}) {
+    const auto found = this->pending(recipient);
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(found[0].recipient, recipient);
+    EXPECT_EQ(found[0].id, id);
+    EXPECT_EQ(found[0].data, "first");
+  }
+  const std::vector<Recipient> stream{user("same"), same_token};
+  const auto rows = this->repository().pending(kService, stream, {}, 1, kAnySize, kNow);
+  ASSERT_THAT(rows, SizeIs(2)) << "the rows of one message stay together";
+  EXPECT_EQ(rows[0].id, rows[1].id);
+
+  auto* const attempts = ability<AttemptLog>(this->repository());
+  ASSERT_NE(attempts, nullptr);
+  attempts->note_attempts(kService, std::vector<AttemptCount>{{same_token, id, 3}});
+  auto* const catalog = ability<MessageCatalog>(this->repository());
+  ASSERT_NE(catalog, nullptr);
+  MessageFilter tokens;
+  tokens.kind = event::TargetKind::kToken;
+  EXPECT_EQ(catalog->count(tokens), 2U);
+  EXPECT_THAT(catalog->find(id), SizeIs(4));
+
+  this->repository().confirm(kService, user("same"), id);
+  ASSERT_TRUE(this->becomes_size(3));
+  EXPECT_THAT(this->pending(same_token), SizeIs(1));
+  EXPECT_THAT(this->pending(user("same")), IsEmpty());
+  for (const PendingMessage& row : catalog->find(id)) EXPECT_EQ(row.attempts, row.recipient == same_token ? 3U : 0U);
+
+  // Collapse keys are those of each recipient, whatever the message is for.
+  NewMessage newer = to_users({"1"}, "second");
+  newer.collapse = "one";
+  this->repository().add(newer);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("second"));
+  message.data = "third";
+  this->repository().add(message);
+  EXPECT_THAT(data_of(this->pending(user("1"))), ElementsAre("third"));
+  EXPECT_THAT(data_of(this->pending(token)), ElementsAre("third"));
+  EXPECT_EQ(this->repository().size(), 4U);
+}
+
+TYPED_TEST(RepositoryContract, RefusesAMessageToSeveralKindsForAllWhenOneIsFull) {
+  for (std::size_t i = 0; i < kLimit; ++i) {
+    NewMessage full = to_users({});
+    full.target = {event::TargetKind::kToken, {"t"}, false};
+    this->repository().add(full);
+  }
+  NewMessage message = to_users({"1"});
+  message.also = {{event::TargetKind::kToken, {"t"}, false}};
+  const AddOutcome outcome = this->repository().add_all({&message, 1}).front();
+  ASSERT_TRUE(outcome.refusal);
+  EXPECT_EQ(outcome.refusal->code, ErrorCode::kLimitExceeded);
+  EXPECT_THAT(outcome.refusal->sentence, HasSubstr("token"));
+  EXPECT_THAT(this->pending(user("1")), IsEmpty());
+}
+
+TYPED_TEST(RepositoryContract, MakesADeadLetterForEachRecipientOfAMessageToSeveralKinds) {
+  NewMessage message = to_users({"1"}, "late");
+  message.also = {{event::TargetKind::kToken, {"1"}, false}};
+  this->repository().add(message);
+  EXPECT_EQ(this->repository().expire(kNow + std::chrono::hours(2)), 2U);
+  EXPECT_EQ(this->repository().size(), 0U);
+  std::set<std::pair<event::TargetKind, std::string>> recipients;
+  for (const DeadLetter& letter : this->repository().list_dead({}, 0, 10))
+    recipients.emplace(letter.message.recipient.kind, letter.message.recipient.name);
+  EXPECT_THAT(recipients, ElementsAre(std::pair(event::TargetKind::kUser, "1"), std::pair(event::TargetKind::kToken, "1")));
+}
+
 TYPED_TEST(RepositoryContract, CountsWhatIsConfirmedAndThatOnce) {
   observe::Counter counter;
   observe::Counter others;

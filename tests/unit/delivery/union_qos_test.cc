@@ -1,0 +1,232 @@
+// Messages to users and tokens at once: a stream that is both gets each once, and confirms it for both.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/manual_clock.h"
+#include "delivery/sender.h"
+#include "store/memory/memory_repository.h"
+#include "support/page.h"
+#include "unit/store/forwarding_repository.h"
+
+namespace sse::delivery {
+namespace {
+
+using event::TargetKind;
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using testing::Page;
+using testing::PageOptions;
+
+// A repository of an application's own that knows one target a message.
+class OneKindRepository final : public testing::ForwardingRepository {
+ public:
+  using ForwardingRepository::ForwardingRepository;
+  bool stores_unions() const override { return false; }
+};
+
+class UnionQosTest : public ::testing::Test {
+ protected:
+  UnionQosTest() {
+    options_.hub.service = ServiceName("hr");
+    options_.hub.heartbeat = milliseconds(200);
+    options_.hub.ack_timeout = milliseconds(0);
+  }
+  ~UnionQosTest() override {
+    sender_->stop();
+    for (const auto& loop : loops_) loop->stop();
+    sender_.reset();
+  }
+  void start() { start(repository_); }
+  void start(store::MessageRepository& repository) {
+    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i), clock_));
+    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository);
+    for (const auto& loop : loops_) loop->start();
+  }
+  static SendRequest to_ann_and_token(const std::string& data) {
+    SendRequest request{{TargetKind::kUser, {"ann"}, false}, "news", data, true, milliseconds(0)};
+    request.also = {{TargetKind::kToken, {"t"}, false}};
+    return request;
+  }
+  SendResult send(const std::string& data) { return sender_->send(to_ann_and_token(data)); }
+  Page open(PageOptions options) {
+    options.query = "clientId=tab";
+    return testing::open_page(sender_->hub(), options);
+  }
+  Page open_both(std::uint64_t last_event = 0) {
+    return open({.user = "ann",
+                 .token = "t",
+                 .confirms = true,
+                 .last_event = last_event,
+                 .last_event_id = last_event == 0 ? "" : std::to_string(last_event)});
+  }
+  std::optional<std::size_t> ack(const Page& page, const std::string& user, std::uint64_t id) {
+    return sender_->hub().acknowledge(page.id, {UserId(user)}, {MessageId(id)});
+  }
+  bool eventually(const std::function<bool()>& condition) {
+    return clock_.advance_until(milliseconds(1), condition, testing::kSocketTimeout);
+  }
+  void close(Page& page) {
+    page.client.close();
+    ASSERT_TRUE(eventually([&] { return !sender_->hub().directory().describe(page.id); }));
+  }
+  // How many of the message's recipients have it pending.
+  std::size_t pending(std::uint64_t id) { return repository_.find(MessageId(id)).size(); }
+  bool becomes_pending(std::uint64_t id, std::size_t recipients) {
+    return eventually([&] { return pending(id) == recipients; });
+  }
+
+  SenderOptions options_;
+  ManualClock clock_;
+  IdGenerator ids_{1, 0, clock_};
+  observe::Registry metrics_;
+  store::MemoryRepository repository_{ids_};
+  std::vector<std::unique_ptr<net::EventLoop>> loops_;
+  std::unique_ptr<Sender> sender_;
+};
+
+TEST_F(UnionQosTest, ReachesAStreamThatIsBothOnceAndIsConfirmedForBoth) {
+  start();
+  Page both = open_both();
+  const SendResult sent = send("one");
+  EXPECT_EQ(sent.pending, 2U);
+  EXPECT_EQ(sent.delivered, 1U);
+  ASSERT_THAT(sent.recipients, SizeIs(2));
+  EXPECT_EQ(sent.recipients[1].kind, TargetKind::kToken);
+  send("two");
+  EXPECT_THAT(both.data_until("two"), ElementsAre("one", "two"));
+  EXPECT_EQ(ack(both, "ann", sent.id), 1U) << "one message";
+  EXPECT_TRUE(becomes_pending(sent.id, 0));
+  EXPECT_EQ(ack(both, "ann", sent.id), 0U);
+}
+
+TEST_F(UnionQosTest, IsConfirmedForBothByTcp) {
+  start();
+  Page both = open({.user = "ann", .token = "t"});
+  const std::uint64_t id = send("one").id;
+  EXPECT_THAT(both.data_until("one"), ElementsAre("one"));
+  EXPECT_TRUE(becomes_pending(id, 0));
+}
+
+TEST_F(UnionQosTest, IsConfirmedByEachStreamForWhatItIs) {
+  start();
+  Page user = open({.user = "ann", .confirms = true});
+  Page token = open({.user = "bob", .token = "t", .confirms = true});
+  const SendResult sent = send("one");
+  EXPECT_EQ(sent.delivered, 2U);
+  EXPECT_THAT(user.data_until("one"), ElementsAre("one"));
+  EXPECT_THAT(token.data_until("one"), ElementsAre("one"));
+  EXPECT_EQ(ack(token, "bob", sent.id), 1U);
+  ASSERT_TRUE(becomes_pending(sent.id, 1));
+  EXPECT_EQ(repository_.find(MessageId(sent.id)).front().recipient.kind, TargetKind::kUser);
+  EXPECT_EQ(ack(user, "ann", sent.id), 1U);
+  EXPECT_TRUE(becomes_pending(sent.id, 0));
+}
+
+TEST_F(UnionQosTest, WaitsForAStreamThatIsBothAndReachesItOnce) {
+  start();
+  const std::uint64_t first = send("one").id;
+  const std::uint64_t second = send("two").id;
+  EXPECT_EQ(pending(first), 2U);
+  Page both = open_both();
+  EXPECT_THAT(both.data_until("two"), ElementsAre("one", "two"));
+  EXPECT_EQ(ack(both, "ann", first), 1U);
+  EXPECT_EQ(ack(both, "ann", second), 1U);
+  EXPECT_TRUE(becomes_pending(first, 0));
+  EXPECT_TRUE(becomes_pending(second, 0));
+}
+
+TEST_F(UnionQosTest, IsConfirmedForBothAfterTheStreamHasEndedAndByALastEventId) {
+  start();
+  Page both = open_both();
+  const std::uint64_t first = send("one").id;
+  const std::uint64_t second = send("two").id;
+  const std::uint64_t third = send("three").id;
+  both.events_until("three");
+  close(both);
+  EXPECT_EQ(ack(both, "ann", first), 1U);
+  EXPECT_TRUE(becomes_pending(first, 0));
+  Page again = open_both(second);
+  EXPECT_THAT(again.data_until("three"), ElementsAre("three"));
+  EXPECT_TRUE(becomes_pending(second, 0));
+  EXPECT_EQ(pending(third), 2U);
+}
+
+TEST_F(UnionQosTest, IsSentAgainOnceUntilItIsConfirmedForBoth) {
+  options_.hub.ack_timeout = milliseconds(200);
+  start();
+  Page both = open_both();
+  const std::uint64_t id = send("one").id;
+  both.events_until("one");
+  const auto resent = [&] { return metrics_.snapshot()["sse_resent_total{service=\"hr\"}"]; };
+  ASSERT_TRUE(eventually([&] { return resent() == 1; }));
+  sender_->send({{TargetKind::kUser, {"ann"}, false}, "news", "end", false, milliseconds(0)});
+  EXPECT_THAT(both.data_until("end"), ElementsAre("one", "one", "end"));
+  EXPECT_EQ(ack(both, "ann", id), 1U);
+  EXPECT_TRUE(becomes_pending(id, 0));
+}
+
+TEST_F(UnionQosTest, IsResumedOnceFromTheHistoryAndConfirmedForBoth) {
+  options_.history.events = 100;
+  start();
+  Page both = open_both();
+  const std::uint64_t first = send("one").id;
+  both.events_until("one");
+  EXPECT_EQ(ack(both, "ann", first), 1U);
+  close(both);
+  const std::uint64_t second = send("two").id;
+  Page token = open({.user = "bob", .token = "t", .confirms = true, .last_event = first, .last_event_id = std::to_string(first)});
+  EXPECT_THAT(token.data_until("two"), ElementsAre("two"));
+  EXPECT_EQ(ack(token, "bob", second), 1U);
+  ASSERT_TRUE(becomes_pending(second, 1));
+  EXPECT_EQ(repository_.find(MessageId(second)).front().recipient.kind, TargetKind::kUser);
+  const std::uint64_t third = send("three").id;
+  Page again = open_both(first);
+  EXPECT_THAT(again.data_until("three"), ElementsAre("two", "three"));
+  EXPECT_EQ(ack(again, "ann", third), 1U);
+  EXPECT_TRUE(becomes_pending(third, 0));
+}
+
+TEST_F(UnionQosTest, IsAwaitedForEachRecipient) {
+  start();
+  SendRequest request = to_ann_and_token("one");
+  request.key = "once";
+  auto waiting = std::async(std::launch::async, [&] { return sender_->send_and_wait(request, std::chrono::hours(1)); });
+  ASSERT_TRUE(eventually([&] { return repository_.size() == 2; }));
+  Page both = open_both();
+  both.events_until("one");
+  const std::uint64_t id = repository_.list({}, 0, 1).front().id.value();
+  EXPECT_EQ(ack(both, "ann", id), 1U);
+  ASSERT_TRUE(eventually([&] { return waiting.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+  const SendResult sent = waiting.get();
+  ASSERT_THAT(sent.recipients, SizeIs(2));
+  for (const SendResult::Recipient& recipient : sent.recipients) EXPECT_EQ(recipient.state, "confirmed");
+  const SendResult repeat = sender_->send_and_wait(request, milliseconds(0));
+  EXPECT_TRUE(repeat.repeated);
+  ASSERT_THAT(repeat.recipients, SizeIs(2));
+  EXPECT_EQ(repeat.recipients[1].name, "t");
+}
+
+TEST_F(UnionQosTest, IsRefusedWhereTheRepositoryStoresOneKind) {
+  OneKindRepository one_kind(repository_);
+  start(one_kind);
+  try {
+    send("one");
+    FAIL() << "it was sent";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(e.what(), HasSubstr("a request each"));
+  }
+  EXPECT_EQ(repository_.size(), 0U);
+}
+
+}  // namespace
+}  // namespace sse::delivery
