@@ -72,7 +72,7 @@ struct TlsBio {
 
 namespace {
 
-std::string text_of(unsigned long code) {
+std::string openssl_text(unsigned long code) {
   if (code == 0) return {};
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "error " + std::to_string(code);
@@ -210,7 +210,7 @@ ssize_t TlsSession::failed(int result) {
 }
 
 void TlsSession::note_fault(unsigned long code) {
-  problem_ = text_of(code);
+  problem_ = openssl_text(code);
   const int reason = ERR_GET_REASON(code);
   fault_ = fault_of(reason);
   if (fault_ == Fault::kRefusedByPeer) alert_ = reason - SSL_AD_REASON_OFFSET;

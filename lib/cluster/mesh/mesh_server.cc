@@ -20,7 +20,7 @@ constexpr const char* kOtherSecret = "another secret is expected here";
 constexpr const char* kTlsOnly =
     "this node accepts other nodes over TLS only; give the other one --cluster-cert, --cluster-key and --cluster-ca, "
     "too";
-constexpr std::size_t kMaxRefused = 100;
+constexpr std::size_t kMaxRefusedPeers = 100;
 constexpr std::chrono::minutes kLogAgain{10};
 
 }  // namespace
@@ -131,11 +131,11 @@ void HttpBus::MeshServer::note_failed_handshake(const net::Peer& peer, const net
   if (session.fault() != Fault::kUntrustedPeer && session.fault() != Fault::kRefusedByPeer) return;
   const std::string why = why_peer_refused(session);
   const SteadyTime now = bus_.clock_.steady_now();
-  if (refused_.size() >= kMaxRefused && !refused_.contains(peer.address)) refused_.clear();
+  if (refused_.size() >= kMaxRefusedPeers && !refused_.contains(peer.address)) refused_.clear();
   Refused& known = refused_[peer.address];
   if (known.why == why && now - known.logged < kLogAgain) return;
   known = {why, now};
-  observe::log_warn("the connection of another node was refused", {{"address", peer.address}, {"error", why}});
+  observe::log_warn("a connection was refused", {{"listener", "cluster"}, {"address", peer.address}, {"error", why}});
 }
 
 }  // namespace sse::cluster

@@ -40,7 +40,7 @@ std::string complaint(long verify_error) {
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return std::string("is of an authority that ") + kCa + " of this node does not list";
+      return std::string("is of an authority that ") + kCa + " here does not list";
     default:
       return std::string("is not accepted: ") + X509_verify_cert_error_string(verify_error);
   }
@@ -52,10 +52,14 @@ std::string objection(int alert, const std::string& problem) {
     case TLS1_AD_UNKNOWN_CA:
       return std::string("is of an authority that ") + kCa + " of that node does not list";
     case SSL3_AD_CERTIFICATE_EXPIRED:
-      return std::string("has expired; renew ") + kCertificate + " and send this node SIGHUP";
+      return "has expired; renew it, and send this node SIGHUP";
     default:
       return "is not accepted there: " + printable(problem, kMaxShownProblem);
   }
+}
+
+std::string refusal_there(const net::TlsSession& session) {
+  return "the certificate of " + std::string(kCertificate) + " here " + objection(session.alert(), session.problem());
 }
 
 }  // namespace
@@ -111,7 +115,7 @@ std::string why_tls_failed(const net::TlsSession& session, const std::string& na
       return "its certificate " + complaint(error);
     }
     case Fault::kRefusedByPeer:
-      return "the certificate of this node " + objection(session.alert(), session.problem());
+      return refusal_there(session);
     case Fault::kOther:
       break;
   }
@@ -125,8 +129,7 @@ std::string why_peer_refused(const net::TlsSession& session) {
     if (error != X509_V_OK) return "its certificate " + complaint(error);
     return std::string("it shows no certificate; give it ") + kCertificate + " and " + kKey;
   }
-  if (session.fault() == Fault::kRefusedByPeer)
-    return "it refuses this node: the certificate of this node " + objection(session.alert(), session.problem());
+  if (session.fault() == Fault::kRefusedByPeer) return "it refuses this node: " + refusal_there(session);
   return "TLS: " + printable(session.problem(), kMaxShownProblem);
 }
 

@@ -9,6 +9,7 @@
 
 #include "cluster/mesh/http_bus.h"
 #include "cluster/mesh/mesh_tls.h"
+#include "cluster/mesh/node_probe.h"
 #include "net/listener.h"
 #include "support/errors.h"
 #include "support/eventually.h"
@@ -122,8 +123,8 @@ TEST_F(HttpBusTls, EachSideSaysWhyItDoesNotTrustTheOther) {
   TlsNode good("good", tls(good_));
   {
     TlsNode stranger("stranger", tls(foreign.issue("stranger"), foreign.file));
-    EXPECT_THAT(good.why(stranger.as_peer()), HasSubstr("an authority that --cluster-ca of this node does not list"));
-    EXPECT_THAT(stranger.why(good.as_peer()), HasSubstr("an authority that --cluster-ca of this node does not list"));
+    EXPECT_THAT(good.why(stranger.as_peer()), HasSubstr("an authority that --cluster-ca here does not list"));
+    EXPECT_THAT(stranger.why(good.as_peer()), HasSubstr("an authority that --cluster-ca here does not list"));
   }
   // It trusts the others, but they do not trust it.
   TlsNode half("half", tls(foreign.issue("half")));
@@ -134,7 +135,7 @@ TEST_F(HttpBusTls, EachSideSaysThatACertificateHasExpired) {
   TlsNode good("good", tls(good_));
   TlsNode expired("expired", tls(authority_.issue("expired", "IP:127.0.0.1", -1)));
   EXPECT_THAT(good.why(expired.as_peer()), HasSubstr("its certificate has expired; renew it there"));
-  EXPECT_THAT(expired.why(good.as_peer()), HasSubstr("the certificate of this node has expired"));
+  EXPECT_THAT(expired.why(good.as_peer()), HasSubstr("the certificate of --cluster-cert here has expired"));
 }
 
 TEST_F(HttpBusTls, ACertificateMustNameTheAddressOfTheNode) {
@@ -180,6 +181,20 @@ TEST_F(HttpBusTls, ClearTextAndTlsRefuseEachOtherAndSayWhatToDo) {
   TlsNode secure("secure", tls(good_));
   EXPECT_THAT(clear.why(secure.as_peer()), HasSubstr("over TLS only; give the other one --cluster-cert"));
   EXPECT_THAT(secure.why(clear.as_peer()), HasSubstr("does not use TLS, and this node does"));
+}
+
+TEST_F(HttpBusTls, AProbeTellsANodeThatIsNotTrustedFromNone) {
+  TlsNode node("node", tls(good_));
+  node.bus.set_hello({{"id", "node"}});
+  const NodeProbe there = probe_node(node.bus.address(), kTimeout, tls(good_));
+  EXPECT_FALSE(there.not_a_node);
+  EXPECT_EQ(there.node_info.at("id"), "node");
+  // It may be alive, and its certificate be renewed later.
+  const TlsAuthority foreign(folder_, "foreign");
+  const NodeProbe untrusted = probe_node(node.bus.address(), kTimeout, tls(foreign.issue("other"), foreign.file));
+  EXPECT_FALSE(untrusted.not_a_node);
+  EXPECT_TRUE(untrusted.node_info.is_null());
+  EXPECT_TRUE(probe_node(node.bus.address(), kTimeout).not_a_node);
 }
 
 TEST_F(HttpBusTls, HandshakesThatStallCostNoOtherNodeAnything) {
