@@ -147,6 +147,7 @@ void complete(Options& options) {
   if (options.auth == "header" && server.trusted_proxies.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--auth header trusts a proxy; give its address with --trusted-proxy");
   }
+  server.cluster_in_clear = options.insecure;
   check_authentication(options);
   server.authentication_blocks =
       options.auth == "webhook" || (options.auth == "jwt" && auth::finds_keys_of_issuer(options.jwt));

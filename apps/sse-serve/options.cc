@@ -105,7 +105,9 @@ void declare_users(cli::App& app, Options& options) {
              "tokens; webhook: an authentication service",
              {"demo", "header", "jwt", "webhook"}, "demo",
              [&options](const std::string& text) { options.auth = text; });
-  app.add_flag("--insecure", options.insecure, "Allow --auth demo on a listener that other machines can reach");
+  app.add_flag(
+      "--insecure", options.insecure,
+      "Allow --auth demo on a listener that other machines can reach, and a --cluster-listen without TLS there");
   app.add_option("--trusted-proxy", options.server.trusted_proxies,
                  "Address or network whose X-Forwarded-For, Forwarded and X-Sse-User are trusted, or unix for the "
                  "peers on unix sockets; repeatable")
@@ -252,15 +254,17 @@ void declare_cluster(cli::App& app, server::ServerOptions& server) {
   app.add_option("--cluster-password-file", server.cluster_password_file, "First line: the password of Redis")
       .type_name("FILE");
   app.add_option("--cluster-ca", server.cluster_ca_file,
-                 "With rediss://: PEM file of the certificates to trust (default: the system's)")
+                 "With rediss:// and between servers: PEM file of the certificates to trust (default: the system's)")
       .type_name("FILE");
   app.add_option("--cluster-cert", server.cluster_certificate_file,
-                 "With rediss://: PEM file with the certificate of this server, for a Redis that asks for one")
+                 "PEM file with the certificate of this server, for a Redis that asks for one; with --discovery it "
+                 "enables TLS between the servers, which check each other's; reloaded on SIGHUP")
       .type_name("FILE");
-  app.add_option("--cluster-key", server.cluster_key_file, "PEM file with the private key of --cluster-cert")
+  app.add_option("--cluster-key", server.cluster_key_file,
+                 "PEM file with the private key of --cluster-cert; reloaded on SIGHUP")
       .type_name("FILE");
   app.add_option("--cluster-tls-name", server.cluster_tls_name,
-                 "Name in the certificate of Redis (default: the host of the address)")
+                 "Name in the certificate of Redis, or of every server (default: the host of the address)")
       .type_name("NAME");
   app.add_option("--cluster-prefix", server.cluster_prefix,
                  "Begins all keys and channels of the cluster in Redis, which may hold several clusters")

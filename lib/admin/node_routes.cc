@@ -4,6 +4,7 @@
 
 #include "admin/admin_http.h"
 #include "admin/node_operations.h"
+#include "admin/unreachable_nodes.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cluster/core/raw_http.h"
@@ -46,10 +47,12 @@ Json NodeRoutes::nodes() const {
     if (!node.unlisted.empty()) list.back()["unlisted"] = node.unlisted;
   }
   const std::string degraded = deps_.cluster->degraded();
-  return {{"total", list.size()},
-          {"cluster", true},
-          {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)},
-          {"list", std::move(list)}};
+  Json answer{{"total", list.size()},
+              {"cluster", true},
+              {"degraded", degraded.empty() ? Json(nullptr) : Json(degraded)},
+              {"list", std::move(list)}};
+  if (deps_.bus != nullptr) answer["unreachable"] = unreachable_nodes(*deps_.bus);
+  return answer;
 }
 
 void NodeRoutes::drain(const httplib::Request& req, httplib::Response& res) const {

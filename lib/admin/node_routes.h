@@ -8,6 +8,10 @@
 #include "event/json.h"
 #include "net/router.h"
 
+namespace sse::cluster {
+class HttpBus;
+}
+
 namespace sse::admin {
 
 /// The routes of the admin API for nodes: list the nodes of the cluster, drain one, and end that. A server without a
@@ -16,10 +20,11 @@ class NodeRoutes {
  public:
   struct Dependencies {
     std::string server_id;
-    cluster::Cluster* cluster = nullptr;  ///< null: no cluster
-    std::function<event::Json()> facts;   ///< of this node
-    std::function<void(unsigned)> drain;  ///< with a rate in streams per second
-    std::function<void()> undrain;        ///< accept streams again
+    cluster::Cluster* cluster = nullptr;    ///< null: no cluster
+    const cluster::HttpBus* bus = nullptr;  ///< of a mesh; null: none
+    std::function<event::Json()> facts;     ///< of this node
+    std::function<void(unsigned)> drain;    ///< with a rate in streams per second
+    std::function<void()> undrain;          ///< accept streams again
   };
 
   /// Registers the routes; the dependencies outlive them.

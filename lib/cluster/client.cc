@@ -16,6 +16,7 @@ namespace sse::cluster {
 namespace {
 
 constexpr std::chrono::milliseconds kLookForNodes{3000};
+constexpr std::size_t kMaxShownNodes = 5;  // in an error
 
 RedisBus::Options bus_options(const RedisClusterOptions& options) {
   RedisBus::Options bus;
@@ -67,10 +68,22 @@ std::vector<Node> ClusterClient::find_nodes(std::chrono::milliseconds timeout) {
   }
 }
 
+std::string ClusterClient::why_unreachable() const {
+  std::string why;
+  std::size_t shown = 0;
+  for (const HttpBus::Seen& node : mesh_ != nullptr ? mesh_->unreachable() : std::vector<HttpBus::Seen>()) {
+    if (shown++ == kMaxShownNodes) return why + "; and others";
+    why += (why.empty() ? "" : "; ") + node.address + ": " + node.why;
+  }
+  return why;
+}
+
 RawResponse ClusterClient::handle(const RawRequest& request, std::chrono::milliseconds timeout) {
   if (mesh_ != nullptr) mesh_->set_hold(timeout);
   std::vector<Node> nodes = find_nodes(timeout);
   if (nodes.empty()) {
+    if (const std::string why = why_unreachable(); !why.empty())
+      throw Error(ErrorCode::kUnavailable, "no node of the cluster at " + address_ + " can be reached: " + why);
     throw Error(ErrorCode::kUnavailable, "no node is in the cluster at " + address_ + "; start one with 'sse-serve " +
                                              option_ + " " + address_ + "'");
   }

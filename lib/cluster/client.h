@@ -35,6 +35,8 @@ class ClusterClient {
   };
 
   std::vector<Node> find_nodes(std::chrono::milliseconds timeout);
+  /// For each node that cannot be reached, why; empty: there is none.
+  std::string why_unreachable() const;
 
   const std::string address_;
   const std::string option_;  // the option with the address, for error messages

@@ -12,6 +12,7 @@
 #include "cluster/mesh/static_discovery.h"
 #include "cluster/nacos/nacos_discovery.h"
 #include "net/listener.h"
+#include "observe/log.h"
 
 namespace sse::cluster {
 namespace {
@@ -39,20 +40,28 @@ std::string random_secret() {
   return secret;
 }
 
+// Null: in clear.
+std::shared_ptr<MeshTls> open_tls(const MeshTls::Options& tls) {
+  return tls.certificate_file.empty() ? nullptr : std::make_shared<MeshTls>(tls);
+}
+
 HttpBus::Options bus_options(const HttpClusterOptions& options, const std::string& name) {
   HttpBus::Options bus;
   bus.node = name;
   bus.clock = options.cluster.clock;
   bus.secret = !options.secret.empty() ? options.secret : random_secret();
   if (is_static(options)) bus.give_up = kGiveUp;
+  bus.link.tls = open_tls(options.tls);
+  bus.link.allow_clear = options.allow_clear;
   bus.max_connections = options.max_connections;
   bus.max_body_memory = options.max_body_memory;
   bus.spool_folder = options.spool_folder;
   return bus;
 }
 
-NacosDiscovery::Liveness check_liveness(const std::string& address, const std::string& id, const std::string& run) {
-  const NodeProbe probe = probe_node(address, kProbe);
+NacosDiscovery::Liveness check_liveness(const HttpBus& bus, const std::string& address, const std::string& id,
+                                        const std::string& run) {
+  const NodeProbe probe = probe_node(address, kProbe, bus.tls());
   if (probe.not_a_node) return NacosDiscovery::Liveness::kDead;
   if (probe.node_info.is_null()) return NacosDiscovery::Liveness::kUnknown;
   return text_in(probe.node_info, "id") == id && text_in(probe.node_info, "run") == run
@@ -77,13 +86,86 @@ std::unique_ptr<Discovery> make_discovery(const HttpClusterOptions& options, Htt
   nacos.start_timeout = options.start_timeout;
   nacos.run = bus.name();
   // Not the function itself: GCC would export the type information of its type from the shared library.
-  nacos.probe_liveness = [](const std::string& address, const std::string& id, const std::string& run) {
-    return check_liveness(address, id, run);
+  nacos.probe_liveness = [&bus](const std::string& address, const std::string& id, const std::string& run) {
+    return check_liveness(bus, address, id, run);
   };
   nacos.on_peers = [&bus](const std::vector<HttpBus::Peer>& peers) { bus.set_peers(peers); };
   nacos.on_hello = [&bus](const event::Json& hello) { bus.set_hello(hello); };
   nacos.heard = [&bus] { return bus.seen(); };
   return std::make_unique<NacosDiscovery>(std::move(nacos));
+}
+
+bool is_elsewhere(const std::string& host) {
+  return !net::ListenAddress{host, 0, ""}.is_loopback();
+}
+
+// The server of Nacos to which `options` send in clear over a network; empty: none.
+std::string clear_nacos(const HttpClusterOptions& options) {
+  if (!is_nacos_address(options.discovery)) return "";
+  const NacosAddress nacos = parse_nacos_address(options.discovery);
+  const auto found = std::ranges::find_if(nacos.servers, [](const auto& one) { return is_elsewhere(one.first); });
+  return nacos.tls || found == nacos.servers.end() ? "" : found->first;
+}
+
+// Why the secret would travel over a network in clear, as a sentence; empty: it does not. The addresses that discovery
+// finds later are checked by the bus.
+std::string why_secret_in_clear(const HttpClusterOptions& options) {
+  if (options.secret.empty() && !options.listen.empty()) {
+    if (const std::string nacos = clear_nacos(options); !nacos.empty()) {
+      return "this node would register its secret in Nacos at " + printable(nacos, 80) +
+             " in clear; use nacos+https://, or give all nodes one --cluster-secret-file, which is not registered";
+    }
+  }
+  if (!options.tls.certificate_file.empty()) return "";
+  std::vector<std::pair<std::string, std::string>> addresses{{"--cluster-listen", options.listen},
+                                                             {"--cluster-advertise", options.advertise}};
+  if (is_static(options)) {
+    for (const std::string& address : parse_static_addresses(options.discovery))
+      addresses.emplace_back("the node of --discovery", address);
+  }
+  for (const auto& [option, address] : addresses) {
+    if (address.empty() || net::ListenAddress::parse(address).is_loopback()) continue;
+    return "the secret of the cluster would travel over a network in clear: " + option + " is " +
+           printable(address, 80) + "; give --cluster-cert, --cluster-key and --cluster-ca for TLS between the nodes";
+  }
+  return "";
+}
+
+void check_secrecy(const HttpClusterOptions& options) {
+  const std::string why = options.allow_clear ? "" : why_secret_in_clear(options);
+  if (!why.empty()) bad(why + "; or give --insecure on a network that you trust");
+}
+
+void check_listener(const HttpClusterOptions& options) {
+  if (options.listen.empty()) return;
+  const net::ListenAddress at = net::ListenAddress::parse(options.listen);
+  if (at.is_unix()) bad("--cluster-listen is for other machines: write ADDRESS:PORT");
+  if (options.advertise.empty() && (at.host == "0.0.0.0" || at.host == "::"))
+    bad("--cluster-listen on every address needs --cluster-advertise HOST:PORT, where other nodes reach this one");
+  if (!options.advertise.empty()) {
+    const net::ListenAddress advertised = net::ListenAddress::parse(options.advertise);
+    if (advertised.is_unix() || advertised.port == 0) bad("--cluster-advertise must be HOST:PORT");
+  }
+}
+
+void check_tls(const MeshTls::Options& tls) {
+  if (tls.certificate_file.empty() != tls.key_file.empty()) {
+    bad("--cluster-cert and --cluster-key go together: TLS between nodes needs a certificate and its private key; " +
+        std::string(tls.key_file.empty() ? "--cluster-key" : "--cluster-cert") + " is missing");
+  }
+  if (tls.certificate_file.empty() && !(tls.ca_file.empty() && tls.server_name.empty())) {
+    bad(std::string(tls.ca_file.empty() ? "--cluster-tls-name" : "--cluster-ca") +
+        " is for TLS between the nodes, where each shows a certificate: give --cluster-cert and --cluster-key, too");
+  }
+  if (!tls.certificate_file.empty()) MeshTls::check(tls);
+}
+
+void warn_of_clear_text(const HttpClusterOptions& options) {
+  if (const std::string why = why_secret_in_clear(options); !why.empty())
+    observe::log_warn("--insecure lets a secret be read on the network", {{"reason", why}});
+  const std::string nacos = clear_nacos(options);
+  if (nacos.empty() || (nacos_options(options).address.password.empty() && options.access_key.empty())) return;
+  observe::log_warn("the credentials for Nacos travel over a network in clear; use nacos+https://", {{"host", nacos}});
 }
 
 }  // namespace
@@ -128,15 +210,9 @@ void check(const HttpClusterOptions& options) {
     bad("--discovery '" + printable(options.discovery.substr(0, options.discovery.find(':')), 20) +
         ":…' is not known; write nacos://HOST:8848/NAMESPACE/GROUP/SERVICE or static:HOST:PORT,HOST:PORT");
   }
-  if (options.listen.empty()) return;
-  const net::ListenAddress at = net::ListenAddress::parse(options.listen);
-  if (at.is_unix()) bad("--cluster-listen is for other machines: write ADDRESS:PORT");
-  if (options.advertise.empty() && (at.host == "0.0.0.0" || at.host == "::"))
-    bad("--cluster-listen on every address needs --cluster-advertise HOST:PORT, where other nodes reach this one");
-  if (!options.advertise.empty()) {
-    const net::ListenAddress advertised = net::ListenAddress::parse(options.advertise);
-    if (advertised.is_unix() || advertised.port == 0) bad("--cluster-advertise must be HOST:PORT");
-  }
+  check_tls(options.tls);
+  check_listener(options);
+  check_secrecy(options);
 }
 
 std::string shown_discovery(const std::string& discovery) {
@@ -148,6 +224,7 @@ HttpCluster open_http_cluster(const HttpClusterOptions& options, observe::Regist
   if (options.listen.empty()) bad("--discovery requires an address for other nodes: --cluster-listen ADDRESS:PORT");
   const std::string& id = options.cluster.node;
   require_node_id(id);
+  warn_of_clear_text(options);
   HttpBus::Options bus_of_node = bus_options(options, bus_name(id));
   bus_of_node.listen = options.listen;
   bus_of_node.advertise = options.advertise;

@@ -6,6 +6,7 @@
 
 #include "cluster/core/cluster.h"
 #include "cluster/mesh/http_bus.h"
+#include "cluster/mesh/mesh_tls.h"
 #include "cluster/nacos/nacos_client.h"
 #include "observe/metrics.h"
 #include "sse-server/discovery.h"
@@ -24,6 +25,10 @@ struct HttpClusterOptions {
   std::string ca_file{};                    ///< PEM file with the certificates that nacos+https:// trusts
   /// How long to try again at the start while Nacos cannot be used; then the node starts alone.
   std::chrono::milliseconds start_timeout{20'000};
+  /// TLS between the nodes: its files; none: in clear.
+  MeshTls::Options tls{};
+  /// Permits what sends the secret over a network in clear.
+  bool allow_clear = false;
   std::string secret;     ///< shared by all nodes; empty with Nacos: each node generates one and publishes it there
   std::string listen;     ///< ADDR:PORT for connections of other nodes
   std::string advertise;  ///< HOST:PORT at which other nodes reach this one; empty: `listen`
@@ -33,7 +38,8 @@ struct HttpClusterOptions {
   Cluster::Options cluster;
 };
 
-/// Throws Error(kInvalidArgument) that names the invalid option.
+/// Throws Error(kInvalidArgument) that names the invalid option, one of TLS included, or the address because of which
+/// the secret would travel in clear.
 void check(const HttpClusterOptions& options);
 /// How to use the Nacos of `discovery`, with the credentials. REQUIRES: is_nacos_address(options.discovery).
 NacosClient::Options nacos_options(const HttpClusterOptions& options);

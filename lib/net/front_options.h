@@ -90,6 +90,11 @@ struct FrontOptions {
   /// front.
   const TlsContext* tls = nullptr;
   std::chrono::milliseconds handshake_timeout{10'000};  ///< from accept to the end of the handshake
+  /// The response to a request in clear where `tls` is required.
+  std::string clear_text_refusal = "this port requires TLS; use https:// instead of http://";
+  /// Null: a failed handshake is only counted. Receives the peer and the session that failed. Called on the loop
+  /// thread; must not block.
+  std::function<void(const Peer&, const TlsSession&)> on_failed_handshake{};
 };
 
 }  // namespace sse::net

@@ -61,7 +61,7 @@ bool HttpConnection::begin_tls() {
   if (first != kHandshakeRecord) {
     shared_.metrics.handshakes_failed->add();
     if (first >= 'A' && first <= 'Z') {
-      refuse(400, "this port requires TLS; use https:// instead of http://");
+      refuse(400, shared_.options.clear_text_refusal);
     } else {
       close();
     }
@@ -93,6 +93,7 @@ void HttpConnection::fail_handshake() {
   observe::log_debug(
       "TLS handshake failed",
       {{"listener", shared_.options.name}, {"address", peer_.address}, {"error", socket_.tls->problem()}});
+  if (shared_.options.on_failed_handshake) shared_.options.on_failed_handshake(peer_, *socket_.tls);
   // OpenSSL has sent an alert with the reason; the client should be able to read it before the socket is closed.
   socket_.tls.reset();
   linger();

@@ -1,20 +1,17 @@
 #include "net/stream_client.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/dial.h"
 
 namespace sse::net {
 namespace {
@@ -35,10 +32,6 @@ std::string request_text_of(const StreamRequest& request) {
   for (const auto& [name, value] : request.headers) text.append(name).append(": ").append(value).append("\r\n");
   return text + "\r\n";
 }
-
-struct FreeAddress {
-  void operator()(addrinfo* found) const { freeaddrinfo(found); }
-};
 
 }  // namespace
 
@@ -80,19 +73,9 @@ void StreamClient::dial() {
 }
 
 std::string StreamClient::begin_connect(const std::string& address) {
-  const auto cannot = [](int error) { return "cannot connect: " + std::generic_category().message(error); };
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  if (getaddrinfo(address.c_str(), std::to_string(request_.port).c_str(), &hints, &list) != 0)
-    return "cannot connect: '" + printable(address, kMaxShown) + "' is no address";
-  const std::unique_ptr<addrinfo, FreeAddress> found(list);
-  UniqueFd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return cannot(errno);
-  if (::connect(fd.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return cannot(errno);
-  const int on = 1;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  std::string why;
+  UniqueFd fd = net::begin_connect(address, request_.port, why);
+  if (!fd.valid()) return "cannot connect: " + why;
   try {
     loop_.add(fd.get(), EPOLLOUT, this);
   } catch (const Error& e) {

@@ -28,11 +28,8 @@ TlsClientContext::TlsClientContext(const Options& options) : context_(SSL_CTX_ne
   ERR_clear_error();
   set_common_options(ctx);
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
-  if (options.ca_file.empty()) {
-    SSL_CTX_set_default_verify_paths(ctx);
-  } else if (SSL_CTX_load_verify_locations(ctx, options.ca_file.c_str(), nullptr) != 1) {
+  if (!trust(ctx, options.ca_file))
     refuse_file(options.ca_file, options.ca_option, "holds no certificates in PEM form");
-  }
   if (!options.certificate_file.empty()) {
     if (SSL_CTX_use_certificate_chain_file(ctx, options.certificate_file.c_str()) != 1)
       refuse_file(options.certificate_file, options.certificate_option, "holds no usable certificate in PEM form");
@@ -48,8 +45,9 @@ TlsClientContext::TlsClientContext(const Options& options) : context_(SSL_CTX_ne
 
 TlsClientContext::~TlsClientContext() = default;
 
-std::unique_ptr<TlsSession> TlsClientContext::connect(int fd, const std::string& server_name) const {
-  return std::make_unique<TlsSession>(context_.get(), fd, server_name);
+std::unique_ptr<TlsSession> TlsClientContext::connect(int fd, const std::string& server_name,
+                                                      const TlsTicket& ticket) const {
+  return std::make_unique<TlsSession>(context_.get(), fd, server_name, ticket);
 }
 
 }  // namespace sse::net

@@ -24,8 +24,9 @@ class TlsClientContext {
   TlsClientContext& operator=(const TlsClientContext&) = delete;
 
   /// A session for a socket that is connected to a server of that name: a host name, which is also sent (SNI, RFC 6066
-  /// §3), or an IP address. The session may outlive this. Throws Error(kInternal) when memory is short.
-  std::unique_ptr<TlsSession> connect(int fd, const std::string& server_name) const;
+  /// §3), or an IP address. `ticket`: of a session with the same server and name, or null. The session may outlive
+  /// this. Throws Error(kInternal) when memory is short.
+  std::unique_ptr<TlsSession> connect(int fd, const std::string& server_name, const TlsTicket& ticket = nullptr) const;
 
  private:
   struct Free {

@@ -72,11 +72,24 @@ struct TlsBio {
 
 namespace {
 
-std::string first_openssl_error() {
-  const unsigned long code = ERR_peek_error();
+std::string openssl_text(unsigned long code) {
   if (code == 0) return {};
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "error " + std::to_string(code);
+}
+
+TlsSession::Fault fault_of(int reason) {
+  switch (reason) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+      return TlsSession::Fault::kNotTls;
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+      return TlsSession::Fault::kUntrustedPeer;
+    default:
+      return reason > SSL_AD_REASON_OFFSET ? TlsSession::Fault::kRefusedByPeer : TlsSession::Fault::kOther;
+  }
 }
 
 }  // namespace
@@ -96,8 +109,10 @@ TlsSession::TlsSession(ssl_ctx_st* context, int fd) : fd_(fd), ssl_(SSL_new(cont
   SSL_set_accept_state(ssl_.get());
 }
 
-TlsSession::TlsSession(ssl_ctx_st* context, int fd, const std::string& server_name) : TlsSession(context, fd) {
+TlsSession::TlsSession(ssl_ctx_st* context, int fd, const std::string& server_name, const TlsTicket& ticket)
+    : TlsSession(context, fd) {
   SSL_set_connect_state(ssl_.get());
+  if (ticket) SSL_set_session(ssl_.get(), ticket.get());
   if (!expect_server(ssl_.get(), server_name))
     throw Error(ErrorCode::kInvalidArgument, "a certificate cannot name '" + printable(server_name, 80) + "'");
 }
@@ -187,11 +202,33 @@ ssize_t TlsSession::failed(int result) {
       return -1;
     default:
       broken_ = true;
-      problem_ = first_openssl_error();
+      note_fault(ERR_peek_error());
       ERR_clear_error();
       errno = EPROTO;
       return -1;
   }
+}
+
+void TlsSession::note_fault(unsigned long code) {
+  problem_ = openssl_text(code);
+  const int reason = ERR_GET_REASON(code);
+  fault_ = fault_of(reason);
+  if (fault_ == Fault::kRefusedByPeer) alert_ = reason - SSL_AD_REASON_OFFSET;
+}
+
+long TlsSession::verify_error() const {
+  return SSL_get_verify_result(ssl_.get());
+}
+
+TlsTicket TlsSession::ticket() const {
+  SSL_SESSION* current = SSL_get0_session(ssl_.get());
+  if (current == nullptr || SSL_SESSION_is_resumable(current) != 1) return nullptr;
+  // OpenSSL makes a session unusable when its connection breaks; the copy stays good.
+  return {SSL_SESSION_dup(current), &SSL_SESSION_free};
+}
+
+bool TlsSession::resumed() const {
+  return SSL_session_reused(ssl_.get()) == 1;
 }
 
 std::string TlsSession::version() const {

@@ -15,6 +15,12 @@ void set_common_options(SSL_CTX* context) {
   SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
 }
 
+bool trust(SSL_CTX* context, const std::string& ca_file) {
+  if (!ca_file.empty()) return SSL_CTX_load_verify_locations(context, ca_file.c_str(), nullptr) == 1;
+  SSL_CTX_set_default_verify_paths(context);
+  return true;
+}
+
 bool expect_server(SSL* session, const std::string& name) {
   // Not sent for an address, RFC 6066 §3.
   const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name.c_str()) == 1;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "admin/cluster_admin.h"
+#include "cluster/mesh/mesh_tls.h"
 #include "cluster/redis/redis_cluster.h"
 #include "cluster/redis/redis_tickets.h"
 #include "pages/cluster_pages.h"
@@ -35,6 +36,12 @@ ClusterNode::ClusterNode(const ServerOptions& options, const std::string& server
     cluster::HttpCluster opened = cluster::open_http_cluster(mesh_options(options, server_id), parts.metrics);
     bus_ = opened.bus;
     cluster_ = std::move(opened.cluster);
+  }
+  if (bus_ != nullptr && bus_->tls()) {
+    parts.metrics.gauge_callback(
+        "sse_cluster_certificate_expiry_timestamp_seconds",
+        "When the certificate that this node shows to the others expires",
+        [tls = bus_->tls()] { return static_cast<double>(to_millis(tls->server_side().expires()) / 1000); });
   }
   PublicFront& pages = parts.pages;
   const auto plan = [&pages](const net::RequestHead& head) { return pages.plan(head); };
@@ -86,6 +93,10 @@ void ClusterNode::start() {
   cluster_->start();
   gateway_->start();
   if (mesh_repository_ != nullptr) mesh_repository_->start();
+}
+
+void ClusterNode::reload() {
+  if (bus_ != nullptr && bus_->tls()) bus_->tls()->reload();
 }
 
 void ClusterNode::stop() {

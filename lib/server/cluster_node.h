@@ -53,6 +53,9 @@ class ClusterNode {
   /// Call before the first stream opens, which waits for its subscriptions.
   void start();
   void stop();
+  /// Reads the certificates between nodes again, for connections from now on. Throws Error(kInvalidArgument); the old
+  /// ones then stay in use.
+  void reload();
 
   cluster::Cluster& cluster() const { return *cluster_; }
   ClusterGateway& gateway() const { return *gateway_; }

@@ -42,6 +42,11 @@ cluster::HttpClusterOptions mesh_options(const ServerOptions& options, const std
   mesh.access_key = read_optional_secret(options.discovery_access_key_file, "--discovery-access-key-file");
   mesh.ca_file = options.discovery_ca_file;
   mesh.start_timeout = options.discovery_timeout;
+  mesh.tls = {.certificate_file = options.cluster_certificate_file,
+              .key_file = options.cluster_key_file,
+              .ca_file = options.cluster_ca_file,
+              .server_name = options.cluster_tls_name};
+  mesh.allow_clear = options.cluster_in_clear;
   mesh.secret = read_optional_secret(options.cluster_secret_file, "--cluster-secret-file");
   mesh.max_connections = options.cluster_max_connections;
   mesh.max_body_memory = options.max_body_memory;
@@ -70,12 +75,13 @@ void check_cluster(const ServerOptions& options) {
   if (options.cluster.empty() && options.allow_redis_eviction) bad("--allow-redis-eviction needs --cluster");
   if (options.cluster.empty() && options.cluster_prefix != ServerOptions().cluster_prefix)
     bad("--cluster-prefix needs --cluster");
-  const std::pair<const char*, const std::string&> of_redis[] = {{"--cluster-ca", options.cluster_ca_file},
-                                                                 {"--cluster-cert", options.cluster_certificate_file},
-                                                                 {"--cluster-key", options.cluster_key_file},
-                                                                 {"--cluster-tls-name", options.cluster_tls_name}};
-  for (const auto& [name, value] : of_redis) {
-    if (options.cluster.empty() && !value.empty()) bad(std::string(name) + " needs --cluster");
+  const std::pair<const char*, const std::string&> of_tls[] = {{"--cluster-ca", options.cluster_ca_file},
+                                                               {"--cluster-cert", options.cluster_certificate_file},
+                                                               {"--cluster-key", options.cluster_key_file},
+                                                               {"--cluster-tls-name", options.cluster_tls_name}};
+  for (const auto& [name, value] : of_tls) {
+    if (options.cluster.empty() && options.discovery.empty() && !value.empty())
+      bad(std::string(name) + " needs --cluster or --discovery");
   }
   if (!options.discovery.empty()) {
     if (options.cluster_listen.empty())

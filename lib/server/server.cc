@@ -183,7 +183,7 @@ admin::AdminRoutes::Dependencies Server::Impl::admin_dependencies() {
           [this] { return status_->document(); },
           [this] { return !draining_.load(); },
           admin::NodeRoutes::Dependencies{server_id_, cluster_ ? &cluster_->cluster() : nullptr,
-                                          [this] { return facts_.document(); },
+                                          cluster_ ? cluster_->bus() : nullptr, [this] { return facts_.document(); },
                                           [this](unsigned rate) { drain_streams(rate); }, [this] { end_drain(); }},
           [this] { maintenance_->expire(); },
           {&channels_, &publishing_, authenticator_.get()},
@@ -217,6 +217,7 @@ void Server::Impl::reload() {
   attempt([this] { authenticator_->reload(); });
   attempt([this] { application_bridge_->reload(); });
   if (tls_) attempt([this] { tls_->reload(); });
+  if (cluster_) attempt([this] { cluster_->reload(); });
   if (!problems.empty()) throw Error(ErrorCode::kInvalidArgument, problems);
 }
 

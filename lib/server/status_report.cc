@@ -7,7 +7,9 @@
 #include <map>
 #include <string>
 
+#include "admin/unreachable_nodes.h"
 #include "base/version.h"
+#include "cluster/mesh/http_bus.h"
 #include "cluster/redis/redis_cluster.h"
 #include "server/canary.h"
 #include "server/cluster_node.h"
@@ -31,6 +33,8 @@ Json StatusReport::cluster_status() const {
   if (const cluster::HttpBus* bus = source_.cluster->bus()) {
     status["listening"] = bus->listening();
     status["advertised"] = bus->address();
+    status["tls"] = bus->tls() != nullptr;
+    status["unreachable"] = admin::unreachable_nodes(*bus);
     status["heldRecipients"] = source_.cluster->held_recipients();
   }
   return status;

@@ -127,19 +127,24 @@ struct ServerOptions {
   std::string cluster;                ///< `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`; empty: no Redis cluster
   std::string cluster_password_file;  ///< overrides a password in the address
   std::string cluster_ca_file;        ///< with TLS, PEM: the certificates to trust; empty: the system's
-  std::string cluster_certificate_file;  ///< with TLS, PEM: of this server, for a Redis that asks for one
-  std::string cluster_key_file;          ///< that belongs to it
-  std::string cluster_tls_name;          ///< in the certificate of Redis; empty: the host of the address
-  std::string cluster_prefix = "sse:";   ///< of all keys and channels in Redis; the same for all nodes of a cluster
-  bool allow_redis_eviction = false;     ///< start even if Redis evicts keys without a time to live, with a warning
+  /// With TLS, PEM: of this server, for a Redis that asks for one. With `discovery` it means TLS between the nodes,
+  /// each of which checks the certificate of the other.
+  std::string cluster_certificate_file;
+  std::string cluster_key_file;  ///< that belongs to it
+  std::string cluster_tls_name;  ///< in the certificate of Redis, or of each node; empty: the host of the address
+  /// With `discovery`: permits that the secret of the nodes travels over a network in clear. Otherwise the server does
+  /// not start with such an address, and calls no node at one.
+  bool cluster_in_clear = false;
+  std::string cluster_prefix = "sse:";  ///< of all keys and channels in Redis; the same for all nodes of a cluster
+  bool allow_redis_eviction = false;    ///< start even if Redis evicts keys without a time to live, with a warning
   std::string discovery;  ///< `nacos://…` or `static:…`: a cluster whose nodes talk to each other; not with `cluster`
   std::string discovery_password_file;    ///< of Nacos; overrides a password in the address
   std::string discovery_access_key_file;  ///< of Nacos: first line `ACCESSKEY:SECRETKEY`
   std::string discovery_ca_file;  ///< PEM file: the certificates that `nacos+https://` trusts; empty: the system's
   /// How long the start is tried again while Nacos cannot be used; then the node starts alone, and joins later.
   std::chrono::milliseconds discovery_timeout{20'000};
-  std::string cluster_listen;       ///< ADDR:PORT for other nodes, with `discovery`
-  std::string cluster_advertise;    ///< HOST:PORT at which they reach this node; empty: `cluster_listen`
+  std::string cluster_listen;     ///< ADDR:PORT for other nodes, with `discovery`; not only for this machine: needs TLS
+  std::string cluster_advertise;  ///< HOST:PORT at which they reach this node; empty: `cluster_listen`
   std::string cluster_secret_file;  ///< shared secret of the nodes; with Nacos each node may create its own
 };
 

@@ -62,6 +62,10 @@ std::string describe(const api::Json& status, const TableStyle& style) {
     cluster = text_cell(*found, "address") + ", " + plural(count_in(*found, "nodes"), "node") +
               (why.empty() ? "" : "; degraded: " + why);
     if (const std::string unlisted = text_cell(*found, "unlisted"); !unlisted.empty()) cluster += "; " + unlisted;
+    if (const auto nodes = found->find("unreachable"); nodes != found->end() && why.empty()) {
+      for (const api::Json& node : *nodes)
+        cluster += "; " + text_cell(node, "address") + " cannot be reached: " + text_cell(node, "error");
+    }
   }
   const std::string canary = canary_text(status);
   return render_fields(

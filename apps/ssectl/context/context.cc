@@ -61,6 +61,8 @@ std::unique_ptr<cluster::ClusterClient> Context::open_cluster() const {
   options.access_key = secret(options_.discovery_access_key_file);
   options.ca_file = options_.discovery_ca;
   options.secret = secret(options_.cluster_secret_file);
+  options.tls = {options_.cluster_cert, options_.cluster_key, options_.cluster_ca, options_.cluster_tls_name};
+  options.allow_clear = options_.insecure;
   return std::make_unique<cluster::ClusterClient>(options);
 }
 

@@ -15,17 +15,17 @@ void GlobalOptions::declare(cli::App& app) {
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_PASSWORD_FILE");
   app.add_option("--cluster-ca", cluster_ca,
-                 "With rediss://: PEM file of the certificates to trust (default: the system's)")
+                 "With rediss:// and --discovery: PEM file of the certificates to trust (default: the system's)")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_CA");
-  app.add_option("--cluster-cert", cluster_cert, "With rediss://: PEM file with a certificate, if Redis asks for one")
+  app.add_option("--cluster-cert", cluster_cert, "PEM file with a certificate, if Redis or the nodes ask for one")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_CERT");
   app.add_option("--cluster-key", cluster_key, "PEM file with the private key of --cluster-cert")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_KEY");
   app.add_option("--cluster-tls-name", cluster_tls_name,
-                 "Name in the certificate of Redis (default: the host of the address)")
+                 "Name in the certificate of Redis, or of every node (default: the host of the address)")
       .type_name("NAME")
       .envname("SSECTL_CLUSTER_TLS_NAME");
   app.add_option("--cluster-prefix", cluster_prefix, "What the keys and channels of the cluster in Redis begin with")
@@ -53,6 +53,7 @@ void GlobalOptions::declare(cli::App& app) {
                  "With --discovery: file whose first line is the shared secret of the nodes, if they have one")
       .type_name("FILE")
       .envname("SSECTL_CLUSTER_SECRET_FILE");
+  app.add_flag("--insecure", insecure, "With --discovery: send the secret to nodes on other machines without TLS");
   app.add_flag("--local", local, "In a cluster: act on the server of --server alone");
   app.add_option("--token-file", token_file, "File whose first line is the admin token")
       .type_name("FILE")

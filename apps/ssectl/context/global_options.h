@@ -21,6 +21,7 @@ struct GlobalOptions {
   std::string discovery_access_key_file;
   std::string discovery_ca;
   std::string cluster_secret_file;
+  bool insecure = false;
   bool local = false;
   std::string token_file;
   std::string service;

@@ -8,30 +8,21 @@
 #include "base/error.h"
 #include "base/slot.h"
 #include "base/text.h"
+#include "cluster/core/cluster.h"
 #include "cluster/core/wire_version.h"
-#include "cluster/mesh/mesh_limits.h"
-#include "observe/log.h"
+#include "cluster/mesh/mesh_server.h"
+#include "cluster/mesh/mesh_tls.h"
 
 namespace sse::cluster {
 namespace {
 
-constexpr std::size_t kMaxServerThreads = 64;
-constexpr std::chrono::seconds kServerThreadIdle{10};
 // For other nodes to receive the leave notice of a stopping node.
 constexpr std::chrono::milliseconds kCloseGrace{1000};
 constexpr std::chrono::milliseconds kMaxReplyHold = std::chrono::minutes(10);
 // For streams to take an event, which happens immediately or not soon.
 constexpr std::chrono::seconds kMaxEventWait{1};
 // Maximum number of MeshServer threads that wait with a post.
-constexpr std::size_t kMaxHolding = kMaxServerThreads / 4;
-constexpr ByteCount kMaxBody{kMaxMeshBody};
-// Under load posts contain batches; larger ones are rare.
-constexpr ByteCount kMaxInMemory = mebibytes(1);
-constexpr const char* kOtherSecret = "another secret is expected here";
-
-std::string node_in(const std::string& name) {
-  return name.substr(0, name.rfind('~'));
-}
+constexpr std::size_t kMaxHolding = kMaxMeshThreads / 4;
 
 }  // namespace
 
@@ -75,106 +66,6 @@ class HttpBus::Outbox {
   HttpBus* bus_ GUARDED_BY(mutex_);
 };
 
-struct HttpBus::MeshServer {
-  MeshServer(HttpBus& bus, net::Listener& at, observe::Registry& metrics)
-      : loop("sse-mesh", bus.clock_),
-        workers("sse-mesh-work", 1, kMaxServerThreads, 10'000, kServerThreadIdle, bus.clock_),
-        spoolers("sse-mesh-spool", 0, 1, 10'000, kServerThreadIdle, bus.clock_),
-        memory(std::max(bus.options_.max_body_memory, kMaxBody), "--max-body-memory") {
-    net::FrontOptions front_options;
-    front_options.name = "cluster";
-    front_options.max_body = kMaxBody;
-    front_options.max_connections = bus.options_.max_connections;
-    front_options.max_connections_option = "--cluster-max-connections";
-    front_options.memory = &memory;
-    front_options.spoolers = &spoolers;
-    front_options.spool_folder = bus.options_.spool_folder;
-    front_options.plan = [&bus](const net::RequestHead& head, const net::Peer&) { return decide(bus, head); };
-    app.set_payload_max_length(kMaxBody.count());
-    app.Post(kMeshPath, [&bus](const httplib::Request& request, httplib::Response& response) {
-      if (!shows_secret(bus, request.get_header_value("Authorization"))) {
-        response.status = 401;
-        response.set_content(kOtherSecret, "text/plain");
-        return;
-      }
-      try {
-        response.set_content(encode(bus.handle(bus.decode_post(request.body))), "application/octet-stream");
-      } catch (const Error& e) {
-        response.status = http_status(e.code());
-        response.set_content(e.what(), "text/plain");
-      }
-    });
-    app.Get(kNodeInfoPath, [&bus](const httplib::Request&, httplib::Response& response) {
-      response.set_content(event::dump_json(bus.node_info()), "application/json");
-    });
-    front =
-        std::make_unique<net::HttpFront>(loop, at, app, workers, front_options, metrics, [] { return std::size_t{0}; });
-    front->set_fast_handler(
-        [&bus](const net::RequestHead& head, std::string_view body, net::HttpFront::Responder& responder) {
-          return answer_later(bus, head, body, responder);
-        });
-  }
-  void start() {
-    loop.start();
-    front->start();
-  }
-  void stop() {
-    front->drain();
-    spoolers.stop();
-    workers.stop();
-    loop.stop();
-  }
-
-  // Handles a post with `hold` in its first line, of a program that only sends and waits for its replies, without
-  // blocking a thread.
-  static bool answer_later(HttpBus& bus, const net::RequestHead& head, std::string_view body,
-                           net::HttpFront::Responder& responder) {
-    if (head.method != "POST" || head.target != kMeshPath ||
-        !shows_secret(bus, net::header_value(head, "Authorization")))
-      return false;
-    if (body.substr(0, body.find('\n')).find("\"hold\":") == std::string_view::npos) return false;
-    // If the pool is full or stopped, it drops the responder, which then responds with 503.
-    bus.mesh_server_->workers.submit(
-        [&bus, post = std::string(body), answer = std::make_shared<net::HttpFront::Responder>(std::move(responder))] {
-          try {
-            bus.handle_async(bus.decode_post(post), [answer](const MeshMessage& response) {
-              answer->answer(200, "application/octet-stream", encode(response));
-            });
-          } catch (const Error& e) {
-            answer->answer(http_status(e.code()), "text/plain", e.what());
-          }
-        });
-    return true;
-  }
-
-  static bool shows_secret(const HttpBus& bus, std::string_view authorization) {
-    return !bus.options_.secret.empty() && constant_time_equal(authorization, "Bearer " + bus.options_.secret);
-  }
-
-  // No body is read before the sender has shown the secret.
-  static net::RequestPlan decide(const HttpBus& bus, const net::RequestHead& head) {
-    net::RequestPlan plan{.max_body = kMaxBody, .max_in_memory = kMaxInMemory};
-    if (head.framing != net::BodyFraming::kChunked && head.content_length == 0) return plan;
-    if (head.target == kNodeInfoPath) {
-      plan.refusal = net::HeadRefusal{405, "this path takes GET", "Allow: GET, HEAD\r\n"};
-    } else if (head.target != kMeshPath) {
-      plan.refusal = net::HeadRefusal{404, "only posts of other nodes are accepted here"};
-    } else if (head.method != "POST") {
-      plan.refusal = net::HeadRefusal{405, "this path takes POST", "Allow: POST\r\n"};
-    } else if (!shows_secret(bus, net::header_value(head, "Authorization"))) {
-      plan.refusal = net::HeadRefusal{401, kOtherSecret};
-    }
-    return plan;
-  }
-
-  net::HttplibApp app;
-  net::EventLoop loop;
-  net::WorkerPool workers;
-  net::WorkerPool spoolers;
-  net::ByteBudget memory;
-  std::unique_ptr<net::HttpFront> front;
-};
-
 HttpBus::HttpBus(Options options, observe::Registry& metrics)
     : options_(std::move(options)),
       clock_(*options_.clock),
@@ -184,6 +75,7 @@ HttpBus::HttpBus(Options options, observe::Registry& metrics)
   if (options_.listen.empty()) return;
   listener_ = std::make_unique<net::Listener>(net::ListenAddress::parse(options_.listen), "--cluster-listen");
   address_ = options_.advertise.empty() ? listener_->address().str() : options_.advertise;
+  if (tls()) tls()->require_own_name(net::ListenAddress::parse(address_).host);
   mesh_server_ = std::make_unique<MeshServer>(*this, *listener_, metrics);
 }
 
@@ -277,8 +169,8 @@ bool HttpBus::note_sender(const MeshMessage& post) {
 }
 
 std::shared_ptr<HttpBus::Batch> HttpBus::begin(MeshMessage post) {
-  if (node_in(post.from) == node_in(options_.node) && post.from != options_.node) {
-    throw Error(ErrorCode::kConflict, "this node has the id '" + printable(node_in(post.from)) +
+  if (node_of(post.from) == node_of(options_.node) && post.from != options_.node) {
+    throw Error(ErrorCode::kConflict, "this node has the id '" + printable(node_of(post.from)) +
                                           "', too; give each node its own --server-id");
   }
   const auto batch = std::make_shared<Batch>();

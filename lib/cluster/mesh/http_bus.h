@@ -66,6 +66,7 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   struct Seen {
     std::string address;
     std::string secret;
+    std::string id;         ///< its server id; empty: not known
     std::string name;       ///< its bus name; empty: it has never replied
     event::Json hello;      ///< its most recent hello
     SteadyTime last_heard;  ///< time of its most recent message
@@ -93,6 +94,8 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   /// For programs without `listen`: how long nodes wait for replies, to put them into the response. Any thread.
   void set_hold(std::chrono::milliseconds hold) EXCLUDES(mutex_);
   std::vector<Seen> seen() const EXCLUDES(mutex_);
+  /// The nodes that discovery knows and that this node cannot reach. Any thread.
+  std::vector<Seen> unreachable() const EXCLUDES(mutex_);
   /// Waits until each peer knows all topics or is unreachable; false after `timeout`.
   bool settle(std::chrono::milliseconds timeout) EXCLUDES(mutex_);
 
@@ -106,6 +109,8 @@ class HttpBus final : public Bus, private PeerLink::Owner {
   std::string listening() const { return listener_ ? listener_->address().str() : std::string(); }
   const std::string& secret() const { return options_.secret; }
   const std::string& name() const { return options_.node; }
+  /// Null: nodes communicate in clear.
+  const std::shared_ptr<MeshTls>& tls() const { return options_.link.tls; }
   const Clock& clock() const { return clock_; }
 
   void subscribe(const std::vector<std::string>& topics, std::function<void(bool)> on_subscribed) override

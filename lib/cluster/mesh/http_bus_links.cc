@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "cluster/core/cluster.h"
 #include "cluster/core/discovery.h"
 #include "cluster/mesh/http_bus.h"
 #include "observe/log.h"
@@ -146,11 +147,17 @@ std::vector<HttpBus::Seen> HttpBus::seen() const {
   const MutexLock lock(mutex_);
   for (const auto& [address, link] : links_) {
     if (link->departed) continue;
-    all.push_back({address, link->secret, link->name, link->hello,
+    all.push_back({address, link->secret, !link->id.empty() ? link->id : node_of(link->name), link->name, link->hello,
                    std::max(link->last_heard, peer_subscriptions_.last_heard(address)),
                    link->state == PeerLink::State::kUp, link->why});
   }
   return all;
+}
+
+std::vector<HttpBus::Seen> HttpBus::unreachable() const {
+  std::vector<Seen> down = seen();
+  std::erase_if(down, [](const Seen& one) { return one.up || one.why.empty(); });
+  return down;
 }
 
 bool HttpBus::settle(std::chrono::milliseconds timeout) {

@@ -1,13 +1,14 @@
 #include "cluster/mesh/peer_link.h"
 
-#include <httplib.h>
 #include <pthread.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "base/units.h"
-#include "cluster/mesh/bounded_http.h"
 #include "cluster/mesh/mesh_limits.h"
+#include "cluster/mesh/node_connection.h"
 #include "net/listener.h"
 #include "observe/barrier.h"
 
@@ -17,56 +18,65 @@ namespace {
 class HttpCarrier final : public PostCarrier {
  public:
   HttpCarrier(const net::ListenAddress& address, const PeerLink::Options& options)
-      : http_(address.host, address.port), answer_timeout_(options.answer_timeout) {
-    const auto set = [](std::chrono::milliseconds time, auto setter) {
-      setter(static_cast<time_t>(time.count() / 1000), static_cast<time_t>(time.count() % 1000 * 1000));
-    };
-    set(options.connect_timeout, [&](time_t s, time_t us) { http_.set_connection_timeout(s, us); });
-    set(options.answer_timeout, [&](time_t s, time_t us) { http_.set_read_timeout(s, us); });
-    set(options.answer_timeout, [&](time_t s, time_t us) { http_.set_write_timeout(s, us); });
-    http_.set_keep_alive(true);
-    http_.set_tcp_nodelay(true);
-  }
+      : connection_(address, {.connect_timeout = options.connect_timeout,
+                              .handshake_timeout = options.handshake_timeout,
+                              .answer_timeout = options.answer_timeout,
+                              .max_response = kMaxMeshBody,
+                              .tls = options.tls}) {}
 
   bool post(const std::string& body, const std::string& secret, std::string& response, std::string& problem) override;
-  void interrupt() override { http_.stop(); }
+  void interrupt() override { connection_.interrupt(); }
 
  private:
-  httplib::Client http_;
-  const std::chrono::milliseconds answer_timeout_;
+  NodeConnection connection_;
+};
+
+bool HttpCarrier::post(const std::string& body, const std::string& secret, std::string& response,
+                       std::string& problem) {
+  // It may be one that another node registered.
+  if (std::ranges::any_of(secret, [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
+    problem = "its secret holds control characters";
+    return false;
+  }
+  NodeConnection::Response answer = connection_.exchange(
+      {.method = "POST",
+       .path = kMeshPath,
+       .headers = "Authorization: Bearer " + secret + "\r\nContent-Type: application/octet-stream\r\n",
+       .body = body});
+  if (answer.outcome != NodeConnection::Outcome::kResponse) {
+    problem = std::move(answer.problem);
+    return false;
+  }
+  if (answer.status == 401) {
+    problem = "it refuses the secret: another program, or another run of it, listens there";
+    return false;
+  }
+  if (answer.status != 200) {
+    problem = "it responded with status " + std::to_string(answer.status) + ": " +
+              printable(answer.body.substr(0, answer.body.find('\n')));
+    return false;
+  }
+  response = std::move(answer.body);
+  return true;
+}
+
+// To a node that would get the secret in clear over a network.
+class RefusingCarrier final : public PostCarrier {
+ public:
+  bool post(const std::string&, const std::string&, std::string&, std::string& problem) override {
+    problem =
+        "it is not called, because the secret would travel in clear: give all nodes --cluster-cert, --cluster-key and "
+        "--cluster-ca, or --insecure on a network that you trust";
+    return false;
+  }
+  void interrupt() override {}
 };
 
 std::unique_ptr<PostCarrier> make_carrier(const std::string& address, const PeerLink::Options& options) {
   if (options.forwarder) return options.forwarder(address, options);
-  return std::make_unique<HttpCarrier>(net::ListenAddress::parse(address), options);
-}
-
-bool HttpCarrier::post(const std::string& body, const std::string& secret, std::string& response,
-                       std::string& problem) {
-  httplib::Request request;
-  request.method = "POST";
-  request.path = kMeshPath;
-  request.headers = {{"Authorization", "Bearer " + secret}, {"Content-Type", "application/octet-stream"}};
-  request.body = body;
-  BoundedBody answer(request, kMaxMeshBody);
-  const httplib::Result result = http_.send(request);
-  if (!result) {
-    problem = answer.too_large() ? "its response is larger than " + format_bytes(ByteCount(kMaxMeshBody))
-              : result.error() == httplib::Error::Read
-                  ? "it has not answered for " + format_duration(answer_timeout_) + ", or closed the connection"
-                  : "it cannot be reached (" + httplib::to_string(result.error()) + ")";
-    return false;
-  }
-  if (result->status == 401) {
-    problem = "it refuses the secret: another program, or another run of it, listens there";
-    return false;
-  }
-  if (result->status != 200) {
-    problem = "it responded with status " + std::to_string(result->status) + ": " + printable(answer.take());
-    return false;
-  }
-  response = answer.take();
-  return true;
+  const net::ListenAddress at = net::ListenAddress::parse(address);
+  if (!options.tls && !options.allow_clear && !at.is_loopback()) return std::make_unique<RefusingCarrier>();
+  return std::make_unique<HttpCarrier>(at, options);
 }
 
 }  // namespace

@@ -18,6 +18,8 @@
 
 namespace sse::cluster {
 
+class MeshTls;
+
 /// Sends posts to one node, one at a time.
 class PostCarrier {
  public:
@@ -35,10 +37,13 @@ class PeerLink {
  public:
   struct Options {
     std::chrono::milliseconds connect_timeout{1000};
-    std::chrono::milliseconds answer_timeout{2000};  ///< the peer is considered down if a response takes longer
+    std::chrono::milliseconds handshake_timeout{3000};  ///< of TLS
+    std::chrono::milliseconds answer_timeout{2000};     ///< the peer is considered down if a response takes longer
     std::chrono::milliseconds backoff_least{50};
     std::chrono::milliseconds backoff_most{1000};
     std::size_t max_queued = std::size_t{64} << 20;  ///< maximum bytes queued for one node
+    std::shared_ptr<MeshTls> tls{};                  ///< null: in clear
+    bool allow_clear = false;  ///< also to nodes that are not on this machine, whom the secret then reaches in clear
     /// Creates the carrier for an address; empty: HTTP.
     std::function<std::unique_ptr<PostCarrier>(const std::string& address, const Options&)> forwarder{};
   };

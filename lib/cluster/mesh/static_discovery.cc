@@ -59,7 +59,7 @@ std::vector<NodeProbe> StaticDiscovery::probe_all() const {
   for (std::size_t i = 0; i < probes.size(); ++i) {
     const auto probe = [&, i] {
       observe::guarded("probing the address of a node",
-                       [&] { probes[i] = probe_node(options_.addresses[i], options_.timeout); });
+                       [&] { probes[i] = probe_node(options_.addresses[i], options_.timeout, bus_.tls()); });
     };
     try {
       threads.emplace_back(probe);

@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/listener.h"
+#include "observe/log.h"
 
 namespace sse::cluster {
 
@@ -46,11 +48,28 @@ RedisLinkOptions link_options(const RedisClusterOptions& options) {
   return link;
 }
 
+namespace {
+
+// A warning, because a Redis in a network of its own has always been used so.
+void warn_of_clear_password(const RedisAddress& address) {
+  if (address.tls || address.password.empty() || !address.path.empty()) return;
+  std::vector<std::string> hosts{address.host};
+  for (const auto& [host, port] : address.sentinels) hosts.push_back(host);
+  for (const std::string& host : hosts) {
+    if (host.empty() || net::ListenAddress{host, 0, ""}.is_loopback()) continue;
+    observe::log_warn("the password of Redis travels over a network in clear; use rediss://", {{"host", host}});
+    return;
+  }
+}
+
+}  // namespace
+
 RedisCluster open_redis_cluster(const RedisClusterOptions& options, observe::Registry& metrics) {
   const std::string& id = options.cluster.node;
   require_node_id(id);
   RedisBus::Options bus_options;
   bus_options.link = link_options(options);
+  warn_of_clear_password(bus_options.link.address);
   bus_options.prefix = options.prefix;
   bus_options.node = bus_name(id);
   auto bus = std::make_unique<RedisBus>(bus_options);

@@ -157,7 +157,7 @@ TEST_F(NacosDiscoveryTest, ADisabledNodeIsFoundByWhatItTellsTheOthers) {
   EXPECT_THAT(beat(*b), SizeIs(2));
   nacos.set_enabled("a", false);
   EXPECT_THAT(beat(*b), SizeIs(1));
-  heard_["b"] = {{"127.0.0.1:7601", "secret", "a~7601", hello_["a"], clock_.steady_now(), true, ""}};
+  heard_["b"] = {{"127.0.0.1:7601", "secret", "a", "a~7601", hello_["a"], clock_.steady_now(), true, ""}};
   std::vector<Node> nodes = beat(*b);
   ASSERT_THAT(nodes, SizeIs(2));
   EXPECT_EQ(nodes[0].id, "a");

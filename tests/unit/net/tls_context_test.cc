@@ -121,5 +121,28 @@ TEST_F(TlsContextTest, SpeaksHttp11OnlyAndNoVersionBefore12) {
   EXPECT_FALSE(shaken.get());
 }
 
+TEST_F(TlsContextTest, KnowsTheNamesInItsCertificate) {
+  const TlsContext context(good_.file, good_.key);
+  EXPECT_TRUE(context.names("127.0.0.1"));
+  EXPECT_TRUE(context.names("localhost"));
+  EXPECT_FALSE(context.names("127.0.0.2"));
+  EXPECT_FALSE(context.names("local"));
+}
+
+TEST_F(TlsContextTest, NamesTheOptionOfAFileOfClientsCertificatesThatCannotBeUsed) {
+  TlsContext::Options options{.certificate_file = good_.file,
+                              .key_file = good_.key,
+                              .verify_clients = true,
+                              .client_ca_file = folder_.file("missing.pem"),
+                              .ca_option = "--a-ca"};
+  const auto complaint = [&] { return testing::refusal_of([&] { const TlsContext context(options); }); };
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("--a-ca"), HasSubstr("No such file or directory")));
+  options.client_ca_file = good_.key;
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("--a-ca"), HasSubstr("holds no certificates")));
+  options.certificate_file = folder_.file("missing.pem");
+  options.certificate_option = "--a-cert";
+  EXPECT_THAT(complaint(), HasSubstr("--a-cert"));
+}
+
 }  // namespace
 }  // namespace sse::net

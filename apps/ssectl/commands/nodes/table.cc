@@ -40,6 +40,13 @@ void write_nodes(const api::Json& answer, Output& out) {
 }
 
 bool note_degraded(const api::Json& answer, Output& out) {
+  if (const auto nodes = answer.find("unreachable"); nodes != answer.end()) {
+    for (const api::Json& one : *nodes) {
+      const std::string id = text_cell(one, "id");
+      out.note("the answering node cannot reach " + (id.empty() ? "the node" : id) + " at " +
+               text_cell(one, "address") + ": " + text_cell(one, "error"));
+    }
+  }
   const std::string why = text_cell(answer, "degraded");
   if (why.empty()) return false;
   out.note("degraded: the answering node cannot reach the others, and their data may be outdated: " + why);
