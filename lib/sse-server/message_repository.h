@@ -54,6 +54,9 @@ struct NewMessage {
   /// repository that ignores it lets the ids of such events be out of order.
   std::uint32_t ids_before = 0;
   std::uint32_t ids_behind = 0;  ///< see ids_before
+  /// Each recipient that no longer has it pending causes a DeliveryReport. Only the repositories of this library get
+  /// it.
+  bool notify = false;
 };
 
 /// A message one recipient has not confirmed yet.
@@ -71,6 +74,7 @@ struct PendingMessage {
   MessageId original{};         ///< first id if imported or requeued, read with `data`; see NewMessage
   std::uint32_t attempts = 0;   ///< deliveries counted, see AttemptLog
   bool damaged = false;         ///< the data fails its checksum; only checked where `data` is read
+  bool notify = false;          ///< NewMessage::notify, read with `data` by MessageCatalog
 };
 
 /// The id of a message before it was imported or requeued from the dead letters.
