@@ -30,6 +30,9 @@ struct SendRequest {
   /// The trace of the caller, W3C Trace Context, as the header `traceparent`: the log names it when the event is sent
   /// and delivered. One that is invalid is ignored; empty: none.
   std::string traceparent{};
+  /// With qos: Callbacks::settled and the hook learn what becomes of it, a DeliveryReport for each recipient. Refused
+  /// with kInvalidArgument where the program's own repository stores the messages.
+  bool notify = false;
 };
 
 /// The result of a send.

@@ -33,7 +33,8 @@ void ReportListener::set(Outbox::Reported listener) {
 void ReportListener::report(const MadeReports& made) {
   if (made.empty()) return;
   const MutexLock lock(mutex_);
-  if (listener_) observe::guarded("the listener to delivery reports", [&] { listener_(made.reports, made.dropped); });
+  const Outbox::Reported* const listener = &listener_;
+  if (*listener) observe::guarded("the listener to delivery reports", [&] { (*listener)(made.reports, made.dropped); });
 }
 
 }  // namespace sse::store
