@@ -85,8 +85,9 @@ TEST(SendRequestJson, NamesWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(refusal([] { send_request_from_json(Json::parse(R"({"target":{"all":true},"ttl":60})")); }).find("'ttl'"),
             std::string::npos);
-  EXPECT_NE(refusal([] { send_request_from_json(Json::parse(R"({"target":{"all":true},"notify":true})")); })
-                .find("notify needs qos"),
+  EXPECT_NE(refusal([] {
+              send_request_from_json(Json::parse(R"({"target":{"all":true},"notify":true})"));
+            }).find("notify needs qos"),
             std::string::npos);
   refusal([] { send_request_from_json(Json::parse("[]")); });
 }
