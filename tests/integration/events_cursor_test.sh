@@ -28,6 +28,7 @@ check_file '["2"]' "$scratch/body"
 ! grep -q '"3"' "$scratch/body" || fail "more than the first of the later events"
 
 # As an event stream, from the header that a browser sends.
+: >"$scratch/stream"
 curl -sSN --unix-socket "$admin" -H 'Accept: text/event-stream' -H "Last-Event-ID: $cursor" \
   "http://localhost/api/v1/events?follow=true" >"$scratch/stream" 2>/dev/null &
 children+=("$!")
